@@ -1,0 +1,1 @@
+"""Kafka, PostgreSQL, a mail server and all services on one machine without Docker."""

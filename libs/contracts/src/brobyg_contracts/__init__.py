@@ -1,0 +1,1 @@
+"""Facts on the wire: event types, topics and places, generated from schemas/."""

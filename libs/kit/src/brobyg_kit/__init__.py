@@ -1,0 +1,1 @@
+"""Mechanism: events, delivery, time, security and observability. Knows no domain word."""

@@ -1,0 +1,1 @@
+"""Volunteers, offers and matches."""

@@ -1,0 +1,1 @@
+"""Tells volunteers, citizens and coordinators, exactly once per cause."""

@@ -1,0 +1,1 @@
+"""Intake of referrals, consent, citizens and the hospital's appointments."""

@@ -1,0 +1,1 @@
+"""The read side: event log, projections, rebuild."""
