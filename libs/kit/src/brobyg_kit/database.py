@@ -1,0 +1,278 @@
+"""The database: one pool a process, and transactions that carry their events with them."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import asyncpg
+import msgspec
+
+from brobyg_kit import tracing
+from brobyg_kit.clock import Clock
+from brobyg_kit.event import Event, EventData, encode, encode_data
+from brobyg_kit.ids import new_id
+
+OUTBOX_CHANNEL = "outbox"
+TIMER_CHANNEL = "timer"
+
+#: Trouble with the database itself rather than with what was asked of it: worth trying again as it is.
+TRANSIENT_ERRORS: tuple[type[BaseException], ...] = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.QueryCanceledError,
+    asyncpg.DiskFullError,
+    asyncpg.OutOfMemoryError,
+)
+
+
+@dataclass(slots=True)
+class _Emission:
+    data: EventData
+    subject: str
+    cause: Event | None
+    id: str
+    time: datetime
+
+
+@dataclass(slots=True)
+class Transaction:
+    """A database transaction together with what it says to the world.
+
+    Events, raw records and timers given to it are written when the block ends, before the commit: they are kept exactly when the state is.
+    """
+
+    connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+    clock: Clock
+    source: str
+    _emissions: list[_Emission] = field(default_factory=list)
+    _records: list[tuple[str, str, bytes]] = field(default_factory=list)
+    _timers: dict[tuple[str, str], datetime | None] = field(default_factory=dict)
+
+    def emit(self, data: EventData, *, subject: str, cause: Event | None = None) -> str:
+        """Publish `data` about `subject` when this transaction commits, and return the event's id.
+
+        Events of one subject reach Kafka in commit order; `sequence` is given at the end of the transaction under the subject's row lock.
+        """
+        event_id = new_id(self.clock)
+        self._emissions.append(_Emission(data, subject, cause, event_id, self.clock.now()))
+        return event_id
+
+    def send(self, topic: str, key: str, value: bytes) -> None:
+        """Put a record that is no event of ours (a rejection, a dead letter) on `topic` when this transaction commits."""
+        self._records.append((topic, key, value))
+
+    def schedule(self, kind: str, subject: str, due_at: datetime) -> None:
+        """Have the timer (`kind`, `subject`) fire once at `due_at` or soon after; an earlier setting of the same timer is moved."""
+        self._timers[kind, subject] = due_at
+
+    def unschedule(self, kind: str, subject: str) -> None:
+        """Forget the timer; no error if there is none."""
+        self._timers[kind, subject] = None
+
+    async def flush(self) -> None:
+        """Write timers and outbox rows. Called once by `Database.transaction` before the commit."""
+        await self._write_timers()
+        await self._write_outbox()
+
+    async def _write_timers(self) -> None:
+        if not self._timers:
+            return
+        gone = sorted(key for key, due in self._timers.items() if due is None)
+        if gone:
+            await self.connection.execute(
+                "delete from timer t using unnest($1::text[], $2::text[]) as g(kind, subject)"
+                " where t.kind = g.kind and t.subject = g.subject",
+                [kind for kind, _ in gone],
+                [subject for _, subject in gone],
+            )
+        due = sorted((kind, subject, at) for (kind, subject), at in self._timers.items() if at is not None)
+        if due:
+            await self.connection.execute(
+                "with d as (insert into timer (kind, subject, due_at)"
+                " select * from unnest($1::text[], $2::text[], $3::timestamptz[])"
+                " on conflict (kind, subject) do update set due_at = excluded.due_at)"
+                f" select pg_notify('{TIMER_CHANNEL}', '')",
+                [kind for kind, _, _ in due],
+                [subject for _, subject, _ in due],
+                [at for _, _, at in due],
+            )
+
+    async def _write_outbox(self) -> None:
+        rows = await self._sequenced() if self._emissions else []
+        rows += self._records
+        if not rows:
+            return
+        if len(rows) == 1:  # a COPY costs one round trip more than an INSERT and pays off from a few rows on
+            await self.connection.execute("insert into outbox (topic, key, value) values ($1, $2, $3)", *rows[0])
+        else:
+            await self.connection.copy_records_to_table("outbox", records=rows, columns=("topic", "key", "value"))
+        await self.connection.execute(f"select pg_notify('{OUTBOX_CHANNEL}', '')")
+
+    async def _sequenced(self) -> list[tuple[str, str, bytes]]:
+        counts = Counter(emission.subject for emission in self._emissions)
+        subjects = sorted(counts)  # one order for everybody, so that two transactions never wait for each other
+        last = await self.connection.fetch(
+            "insert into stream as s (subject, sequence) select * from unnest($1::text[], $2::bigint[])"
+            " on conflict (subject) do update set sequence = s.sequence + excluded.sequence returning subject, sequence",
+            subjects,
+            [counts[subject] for subject in subjects],
+        )
+        given = {row["subject"]: row["sequence"] - counts[row["subject"]] for row in last}
+        rows = []
+        for emission in self._emissions:
+            given[emission.subject] += 1
+            rows.append((emission.data.TOPIC, emission.subject, self._encoded(emission, given[emission.subject])))
+        return rows
+
+    def _encoded(self, emission: _Emission, sequence: int) -> bytes:
+        cause = emission.cause
+        return encode(
+            Event(
+                id=emission.id,
+                source=self.source,
+                type=emission.data.EVENT_TYPE,
+                subject=emission.subject,
+                time=emission.time,
+                dataschema=emission.data.DATASCHEMA,
+                correlationid=cause.correlationid if cause else emission.id,
+                causationid=cause.id if cause else None,
+                sequence=sequence,
+                traceparent=tracing.child_of(cause.traceparent if cause else None),
+                data=encode_data(emission.data),
+            )
+        )
+
+
+def database_url(server: str, service: str) -> str:
+    """The address of a service's own database on `server` (`postgresql://user@host:port`, no database name)."""
+    return f"{server.rstrip('/')}/brobyg_{service}"
+
+
+class Database:
+    """A service's own database. `open` before use, `close` at the end."""
+
+    def __init__(self, url: str, clock: Clock, source: str, *, size: int = 8) -> None:
+        """Nothing is connected yet. `source` is the CloudEvents source of what is emitted here."""
+        self.url = url
+        self.clock = clock
+        self.source = source
+        self._size = size
+        self._pool: "asyncpg.Pool[asyncpg.Record] | None" = None
+
+    async def open(self) -> None:
+        """Connect. Raises OSError or an asyncpg error when the database can't be reached within 10 seconds."""
+        self._pool = await asyncpg.create_pool(
+            self.url,
+            min_size=1,
+            max_size=self._size,
+            timeout=10,
+            command_timeout=60,
+            init=_set_codecs,
+            server_settings={"application_name": f"brobyg-{self.source}", "idle_in_transaction_session_timeout": "60000"},
+        )
+
+    async def close(self) -> None:
+        """Let running queries end for 5 seconds, then cut them."""
+        if self._pool is None:
+            return
+        try:
+            await asyncio.wait_for(self._pool.close(), timeout=5)
+        except TimeoutError:
+            self._pool.terminate()
+        self._pool = None
+
+    @property
+    def pool(self) -> "asyncpg.Pool[asyncpg.Record]":
+        """The pool, for reads that need no transaction. Raises RuntimeError before `open`."""
+        if self._pool is None:
+            raise RuntimeError("the database is not open")
+        return self._pool
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """A transaction that commits when the block ends well, with its events, and rolls back on any exception."""
+        async with self.pool.acquire(timeout=10) as connection, connection.transaction():
+            transaction = Transaction(connection, self.clock, self.source)
+            yield transaction
+            await transaction.flush()
+
+
+async def _set_codecs(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    await connection.set_type_codec("jsonb", encoder=_to_json, decoder=json.loads, schema="pg_catalog")
+
+
+def _to_json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+_MIGRATION_LOCK = 0x62726F62
+
+
+async def migrate(url: str, folders: Sequence[Path]) -> list[str]:
+    """Bring the database at `url` up to date with the numbered SQL files in `folders`, in order; returns the names newly applied.
+
+    All or nothing, one at a time (advisory lock): an interrupted run leaves nothing behind and the next one heals. A file that was changed
+    after it was applied is refused with ValueError.
+    """
+    connection = await asyncpg.connect(url, timeout=10, command_timeout=300)
+    try:
+        async with connection.transaction():
+            await connection.execute("select pg_advisory_xact_lock($1)", _MIGRATION_LOCK)
+            await connection.execute(
+                "create table if not exists migration (name text primary key, digest text not null, applied_at timestamptz not null default now())"
+            )
+            known = {row["name"]: row["digest"] for row in await connection.fetch("select name, digest from migration")}
+            return [name for folder in folders for name in await _apply_folder(connection, folder, known)]
+    finally:
+        await connection.close()
+
+
+async def _apply_folder(
+    connection: "asyncpg.Connection[asyncpg.Record]", folder: Path, known: dict[str, str]
+) -> list[str]:
+    applied = []
+    for file in sorted(folder.glob("*.sql")):
+        name, text = f"{folder.parent.name}/{file.name}", file.read_text(encoding="utf-8")
+        digest = await connection.fetchval("select encode(sha256(convert_to($1, 'UTF8')), 'hex')", text)
+        if name not in known:
+            await connection.execute(text)
+            await connection.execute("insert into migration (name, digest) values ($1, $2)", name, digest)
+            applied.append(name)
+        elif known[name] != digest:
+            raise ValueError(f"migration {name} was changed after it was applied; add a new file instead")
+    return applied
+
+
+async def create_database(server: str, service: str) -> bool:
+    """Create the service's database on `server` if it isn't there; True when it was created. Needs the right to create databases."""
+    connection = await asyncpg.connect(f"{server.rstrip('/')}/postgres", timeout=10)
+    try:
+        name = f"brobyg_{service}"
+        if await connection.fetchval("select 1 from pg_database where datname = $1", name):
+            return False
+        try:
+            await connection.execute(f'create database "{name}"')
+        except asyncpg.DuplicateDatabaseError:
+            return False  # somebody else was first, which is as good
+        return True
+    finally:
+        await connection.close()
+
+
+def age(then: datetime | None, clock: Clock) -> timedelta:
+    """How long ago `then` was; zero for None."""
+    return clock.now() - then if then else timedelta()

@@ -1,0 +1,82 @@
+"""The envelope: CloudEvents 1.0.2 in Kafka's structured mode, one JSON document a record."""
+
+from datetime import datetime
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
+
+import msgspec
+
+CONTENT_TYPE = ("content-type", b"application/cloudevents+json")
+
+
+@runtime_checkable
+class EventData(Protocol):
+    """What an event says, as a generated `msgspec.Struct`."""
+
+    EVENT_TYPE: ClassVar[str]
+    TOPIC: ClassVar[str]
+    DATASCHEMA: ClassVar[str]
+
+
+DataT = TypeVar("DataT")
+
+
+class UndecodableEvent(ValueError):
+    """The bytes are not an event of ours, or its data breaks its schema. The message holds no value of it."""
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """One fact: CloudEvents attributes, the extensions this system uses, and the data still undecoded.
+
+    `sequence` counts the events of one `subject` from one `source`, from 1 and without gaps.
+    """
+
+    id: str
+    source: str
+    type: str
+    subject: str
+    time: datetime
+    dataschema: str
+    correlationid: str
+    sequence: int
+    causationid: str | None = None
+    traceparent: str | None = None
+    specversion: str = "1.0"
+    datacontenttype: str = "application/json"
+    data: msgspec.Raw
+
+    def decode(self, kind: type[DataT]) -> DataT:
+        """The data as `kind`. Raises UndecodableEvent when it breaks the schema."""
+        try:
+            return _decoder(kind).decode(self.data)
+        except (msgspec.ValidationError, msgspec.DecodeError) as error:
+            raise UndecodableEvent(f"{self.type} data: {error}") from error
+
+
+_envelope_decoder = msgspec.json.Decoder(Event)
+_encoder = msgspec.json.Encoder()
+_decoders: dict[type, msgspec.json.Decoder[Any]] = {}
+
+
+def _decoder(kind: type[DataT]) -> msgspec.json.Decoder[DataT]:
+    decoder = _decoders.get(kind)
+    if decoder is None:
+        decoder = _decoders[kind] = msgspec.json.Decoder(kind)
+    return decoder
+
+
+def encode(event: Event) -> bytes:
+    """The event as a record's value."""
+    return _encoder.encode(event)
+
+
+def encode_data(data: EventData) -> msgspec.Raw:
+    """The data as JSON, ready to stand in an envelope."""
+    return msgspec.Raw(_encoder.encode(data))
+
+
+def decode(value: bytes) -> Event:
+    """The event in a record's value. Raises UndecodableEvent when it isn't one."""
+    try:
+        return _envelope_decoder.decode(value)
+    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        raise UndecodableEvent(f"envelope: {error}") from error

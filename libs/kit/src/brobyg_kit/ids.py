@@ -1,0 +1,21 @@
+"""Identifiers: time-ordered for what is new, derived for what must be the same each time."""
+
+import uuid
+
+import uuid_utils
+
+from brobyg_kit.clock import Clock
+
+_NAMESPACE = uuid.UUID("6f0d3c1e-0b0b-5b67-9a3e-b20b79b20b79")
+
+
+def new_id(clock: Clock) -> str:
+    """A new UUIDv7 (RFC 9562) whose time is the clock's."""
+    now = clock.now()
+    seconds = int(now.timestamp())
+    return str(uuid_utils.uuid7(timestamp=seconds, nanos=now.microsecond * 1000))
+
+
+def derived_id(*parts: str) -> str:
+    """A UUIDv5 of the parts: the same parts give the same id, in every process and for ever."""
+    return str(uuid.uuid5(_NAMESPACE, "\x1f".join(parts)))

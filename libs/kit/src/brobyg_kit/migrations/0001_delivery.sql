@@ -1,0 +1,50 @@
+-- What the mechanism keeps beside each service's own tables.
+
+create table outbox (
+    id bigint generated always as identity primary key,
+    topic text not null,
+    key text not null,
+    value bytea not null,
+    created_at timestamptz not null default clock_timestamp()
+);
+comment on table outbox is 'Records that are committed and not yet acknowledged by the broker, in the order they are to be sent.';
+
+create table stream (
+    subject text primary key,
+    sequence bigint not null
+);
+comment on table stream is 'The last sequence number given to each subject. Its row lock makes outbox order commit order within a subject.';
+
+create table inbox (
+    event_id uuid primary key,
+    received_at timestamptz not null default clock_timestamp()
+);
+comment on table inbox is 'Events whose effects are committed here. A second arrival has no effect.';
+
+create table timer (
+    kind text not null,
+    subject text not null,
+    due_at timestamptz not null,
+    primary key (kind, subject)
+);
+create index timer_due on timer (due_at);
+comment on table timer is 'What is to happen later. A row is claimed with SKIP LOCKED and deleted in the transaction that carries out its effects.';
+
+create table parked_event (
+    id bigint generated always as identity primary key,
+    event_id uuid not null unique,
+    subject text not null,
+    type text not null,
+    topic text not null,
+    partition int not null,
+    record_offset bigint not null,
+    state text not null check (state in ('retrying', 'waiting', 'dead')),
+    reason text not null,
+    attempts int not null,
+    first_failed_at timestamptz not null default clock_timestamp(),
+    last_failed_at timestamptz not null default clock_timestamp(),
+    next_attempt_at timestamptz
+);
+create index parked_event_subject on parked_event (subject, id);
+create index parked_event_due on parked_event (next_attempt_at) where state = 'retrying';
+comment on table parked_event is 'Events that could not be handled, and those of the same subject that wait behind them. Holds where the record is, never its content.';

@@ -1,0 +1,51 @@
+"""Traces: W3C Trace Context carried inside the event, so that one trace follows an appointment through every service."""
+
+import secrets
+
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import Link, SpanContext, TraceFlags, format_span_id, format_trace_id
+
+
+def install(service: str, endpoint: str) -> None:
+    """Send this process's spans to the OTLP/HTTP `endpoint`; with none, spans are made (their ids travel on) and go nowhere."""
+    provider = TracerProvider(resource=Resource.create({"service.name": f"brobyg-{service}"}))
+    if endpoint:
+        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces", timeout=5)))
+    trace.set_tracer_provider(provider)
+
+
+def tracer() -> trace.Tracer:
+    """This system's tracer."""
+    return trace.get_tracer("brobyg")
+
+
+def parse(traceparent: str | None) -> SpanContext | None:
+    """The span context a `traceparent` (W3C Trace Context, version 00) names; None when it is absent or malformed."""
+    parts = (traceparent or "").split("-")
+    if len(parts) != 4 or len(parts[1]) != 32 or len(parts[2]) != 16:
+        return None
+    try:
+        context = SpanContext(int(parts[1], 16), int(parts[2], 16), is_remote=True, trace_flags=TraceFlags(int(parts[3], 16)))
+    except ValueError:
+        return None
+    return context if context.is_valid else None
+
+
+def links(traceparents: list[str | None], limit: int = 32) -> list[Link]:
+    """Links to the first `limit` of the given contexts: a batch has many parents."""
+    contexts = (parse(traceparent) for traceparent in traceparents[:limit])
+    return [Link(context) for context in contexts if context]
+
+
+def child_of(traceparent: str | None) -> str:
+    """The `traceparent` of something caused by the given one; else by the current span; else the first of a new trace."""
+    if traceparent and len(traceparent) == 55:
+        return f"{traceparent[:36]}{secrets.token_hex(8)}{traceparent[52:]}"
+    current = trace.get_current_span().get_span_context()
+    if current.is_valid:
+        return f"00-{format_trace_id(current.trace_id)}-{format_span_id(current.span_id)}-{current.trace_flags:02x}"
+    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
