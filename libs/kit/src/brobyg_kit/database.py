@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import asyncpg
@@ -14,11 +14,13 @@ import msgspec
 
 from brobyg_kit import tracing
 from brobyg_kit.clock import Clock
-from brobyg_kit.event import Event, EventData, encode, encode_data
+from brobyg_kit.event import EVENT_CONTENT_TYPE, Event, EventData, encode, encode_data
 from brobyg_kit.ids import new_id
 
 OUTBOX_CHANNEL = "outbox"
 TIMER_CHANNEL = "timer"
+_OUTBOX_COLUMNS = ("topic", "key", "value", "content_type")
+_INSERT_OUTBOX = "insert into outbox (topic, key, value, content_type) values ($1, $2, $3, $4)"
 
 #: Trouble with the database itself rather than with what was asked of it: worth trying again as it is.
 TRANSIENT_ERRORS: tuple[type[BaseException], ...] = (
@@ -112,14 +114,14 @@ class Transaction:
             )
 
     async def _write_outbox(self) -> None:
-        rows = await self._sequenced() if self._emissions else []
-        rows += self._records
+        rows = [(*row, EVENT_CONTENT_TYPE) for row in await self._sequenced()] if self._emissions else []
+        rows += [(*record, "application/json") for record in self._records]
         if not rows:
             return
         if len(rows) == 1:  # a COPY costs one round trip more than an INSERT and pays off from a few rows on
-            await self.connection.execute("insert into outbox (topic, key, value) values ($1, $2, $3)", *rows[0])
+            await self.connection.execute(_INSERT_OUTBOX, *rows[0])
         else:
-            await self.connection.copy_records_to_table("outbox", records=rows, columns=("topic", "key", "value"))
+            await self.connection.copy_records_to_table("outbox", records=rows, columns=_OUTBOX_COLUMNS)
         await self.connection.execute(f"select pg_notify('{OUTBOX_CHANNEL}', '')")
 
     async def _sequenced(self) -> list[tuple[str, str, bytes]]:
@@ -271,8 +273,3 @@ async def create_database(server: str, service: str) -> bool:
         return True
     finally:
         await connection.close()
-
-
-def age(then: datetime | None, clock: Clock) -> timedelta:
-    """How long ago `then` was; zero for None."""
-    return clock.now() - then if then else timedelta()

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
-CONTENT_TYPE = ("content-type", b"application/cloudevents+json")
+EVENT_CONTENT_TYPE = "application/cloudevents+json"
 
 
 @runtime_checkable

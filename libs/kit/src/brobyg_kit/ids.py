@@ -11,9 +11,7 @@ _NAMESPACE = uuid.UUID("6f0d3c1e-0b0b-5b67-9a3e-b20b79b20b79")
 
 def new_id(clock: Clock) -> str:
     """A new UUIDv7 (RFC 9562) whose time is the clock's."""
-    now = clock.now()
-    seconds = int(now.timestamp())
-    return str(uuid_utils.uuid7(timestamp=seconds, nanos=now.microsecond * 1000))
+    return str(uuid_utils.uuid7(nanoseconds=int(clock.now().timestamp() * 1e6) * 1000))
 
 
 def derived_id(*parts: str) -> str:

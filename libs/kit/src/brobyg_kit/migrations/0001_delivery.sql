@@ -5,6 +5,7 @@ create table outbox (
     topic text not null,
     key text not null,
     value bytea not null,
+    content_type text not null default 'application/cloudevents+json',
     created_at timestamptz not null default clock_timestamp()
 );
 comment on table outbox is 'Records that are committed and not yet acknowledged by the broker, in the order they are to be sent.';

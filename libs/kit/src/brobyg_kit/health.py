@@ -1,0 +1,78 @@
+"""Whether a process lives and is ready, told by its loops' heartbeats and not by whether a port answers."""
+
+import os
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from brobyg_kit.logs import get_logger
+
+log = get_logger(__name__)
+
+#: A loop that has not beaten for this long is hung: seconds of wall time.
+HANG_LIMIT = 120.0
+
+
+@dataclass(slots=True)
+class Heartbeat:
+    """A loop's sign of life: when it last went round, and what is in its way if something is."""
+
+    name: str
+    beaten_at: float = field(default_factory=time.monotonic)
+    trouble: str = "starting"
+    idle: bool = False
+
+    def beat(self) -> None:
+        """The loop went round and all is well."""
+        self.beaten_at, self.trouble = time.monotonic(), ""
+
+    def struggle(self, trouble: str) -> None:
+        """The loop goes round, but cannot do its work. `trouble` must name no person."""
+        self.beaten_at, self.trouble = time.monotonic(), trouble
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One answer to "is it ready?"."""
+
+    ok: bool
+    detail: str = ""
+
+
+class Health:
+    """All signs of life of one process."""
+
+    def __init__(self) -> None:
+        """No loops and no checks yet."""
+        self.heartbeats: dict[str, Heartbeat] = {}
+        self.checks: dict[str, Callable[[], Awaitable[Check]]] = {}
+        self.gauges: dict[str, float] = {}
+
+    def heartbeat(self, name: str) -> Heartbeat:
+        """The heartbeat of the loop `name`, made when it is first asked for."""
+        return self.heartbeats.setdefault(name, Heartbeat(name))
+
+    def hung(self) -> list[str]:
+        """Loops that have not gone round within the limit."""
+        now = time.monotonic()
+        return [beat.name for beat in self.heartbeats.values() if now - beat.beaten_at > HANG_LIMIT]
+
+    async def report(self) -> tuple[bool, dict[str, dict[str, object]]]:
+        """Ready or not, and each check's answer. Bounded by the checks' own timeouts."""
+        answers = {beat.name: Check(not beat.trouble, beat.trouble) for beat in self.heartbeats.values()}
+        for name, check in self.checks.items():
+            answers[name] = await check()
+        ready = all(answer.ok for answer in answers.values())
+        return ready, {name: {"ok": answer.ok, "detail": answer.detail} for name, answer in answers.items()}
+
+    def watch(self) -> None:
+        """Start a thread that ends the process when a loop hangs: a restart heals what waiting does not."""
+        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+
+    def _watch(self) -> None:
+        while True:
+            time.sleep(5)
+            if hung := self.hung():
+                log.critical("watchdog.hung", loops=hung, limit_seconds=HANG_LIMIT)
+                os._exit(70)

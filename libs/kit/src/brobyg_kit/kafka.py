@@ -1,0 +1,67 @@
+"""Kafka clients, configured in one place. Why librdkafka and not an asyncio client: docs/decisions/0002."""
+
+from typing import Any
+
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+#: How long one broker request may take before it counts as failed, seconds.
+REQUEST_TIMEOUT = 10.0
+
+
+def consumer(address: str, group: str, **overrides: Any) -> Consumer:  # librdkafka's configuration is untyped
+    """A consumer that commits only what it is told to, and starts at the beginning of a topic it has not read."""
+    return Consumer(
+        {
+            "bootstrap.servers": address,
+            "group.id": group,
+            "client.id": group,
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "auto.offset.reset": "earliest",
+            "allow.auto.create.topics": False,
+            "partition.assignment.strategy": "cooperative-sticky",
+            "session.timeout.ms": 10_000,
+            "max.poll.interval.ms": 300_000,
+            "fetch.wait.max.ms": 2_000,  # new records end the wait; a longer one only spares an idle system
+            "queued.max.messages.kbytes": 32_768,
+            "reconnect.backoff.max.ms": 1_000,
+            "topic.metadata.refresh.interval.ms": 60_000,
+            **overrides,
+        }
+    )
+
+
+def producer(address: str, client: str, **overrides: Any) -> Producer:  # librdkafka's configuration is untyped
+    """An idempotent producer (acks=all) that keeps trying for as long as it lives, so that order survives an outage."""
+    return Producer(
+        {
+            "bootstrap.servers": address,
+            "client.id": client,
+            "enable.idempotence": True,
+            "acks": "all",
+            "compression.type": "zstd",
+            "linger.ms": 2,
+            "batch.num.messages": 10_000,
+            "partitioner": "murmur2_random",  # as Kafka's own clients, so that one key has one partition whoever sends
+            "message.timeout.ms": 0,
+            "allow.auto.create.topics": False,
+            "reconnect.backoff.max.ms": 1_000,
+            "queue.buffering.max.kbytes": 131_072,
+            **overrides,
+        }
+    )
+
+
+def fetch_record(address: str, topic: str, partition: int, offset: int) -> tuple[bytes | None, bytes]:
+    """Key and value of one record. Blocks up to 10 seconds; raises LookupError when the record is no longer there."""
+    reader = consumer(address, "brobyg-reader", **{"auto.offset.reset": "error"})
+    try:
+        reader.assign([TopicPartition(topic, partition, offset)])
+        message = reader.poll(REQUEST_TIMEOUT)
+        if message is None:
+            raise TimeoutError(f"{topic}[{partition}]@{offset} was not answered within {REQUEST_TIMEOUT:.0f} s")
+        if message.error() or message.offset() != offset:
+            raise LookupError(f"{topic}[{partition}]@{offset} is no longer in the topic")
+        return message.key(), message.value() or b""
+    finally:
+        reader.close()
