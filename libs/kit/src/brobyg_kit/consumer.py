@@ -1,0 +1,300 @@
+"""Consuming: what is there is one batch, its effects one transaction, then the offsets.
+
+The order is the promise. Effects, inbox rows and outbox rows commit together; offsets follow. A crash in between brings the batch again and
+the inbox drops it: one effect per event id. librdkafka changes the assignment only inside poll and consume, which are not called while a
+batch is handled, so no handler ever works on a partition that was taken away in the meantime.
+"""
+
+import asyncio
+import time
+import uuid
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import msgspec
+from confluent_kafka import Consumer as KafkaConsumer
+from confluent_kafka import KafkaException, Message, TopicPartition
+from opentelemetry.trace import SpanKind
+
+from brobyg_kit import faultpoints, kafka, tracing
+from brobyg_kit.database import TRANSIENT_ERRORS, Database, Transaction
+from brobyg_kit.event import Event, UndecodableEvent, decode
+from brobyg_kit.health import Heartbeat
+from brobyg_kit.ids import derived_id
+from brobyg_kit.logs import get_logger
+from brobyg_kit.metrics import Metrics
+from brobyg_kit.parking import Origin, Parked, Parking, Received
+
+log = get_logger(__name__)
+
+#: All effects or none: the handler writes through the transaction and raises to have everything undone.
+BatchHandler = Callable[[Transaction, Sequence[Event]], Awaitable[None]]
+#: Makes an event of a record that is not one of ours: key and value in, event out. Raises UndecodableEvent.
+Decoder = Callable[[Origin, bytes | None, bytes], Event]
+
+_POLL_SECONDS = 1.0
+_INBOX = "insert into inbox (event_id) select unnest($1::uuid[]) on conflict do nothing returning event_id"
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """What a service consumes and what it does with it."""
+
+    service: str
+    topics: Sequence[str]
+    handle: BatchHandler
+    decoders: Mapping[str, Decoder] = field(default_factory=dict)
+    max_batch: int = 2_000
+    inbox: bool = True
+
+    @property
+    def group(self) -> str:
+        """The consumer group, `brobyg-<service>`."""
+        return f"brobyg-{self.service}"
+
+
+class Consumer:
+    """One process's part in a service's consumer group."""
+
+    def __init__(
+        self, address: str, database: Database, subscription: Subscription, metrics: Metrics, heartbeat: Heartbeat
+    ) -> None:
+        """Nothing is connected before `run`."""
+        self._address, self._database, self._subscription = address, database, subscription
+        self._metrics, self._heartbeat = metrics, heartbeat
+        self._parking = Parking(subscription.service)
+        self._stopping = False
+        self._measured_at = 0.0
+        self._retried_at = 0.0
+
+    def stop(self) -> None:
+        """End `run` after the batch in hand."""
+        self._stopping = True
+
+    async def run(self) -> None:
+        """Consume until stopped. Trouble with broker or database is waited out, nothing is skipped."""
+        client = kafka.consumer(self._address, self._subscription.group)
+        client.subscribe(list(self._subscription.topics), on_assign=_assigned, on_revoke=_revoked, on_lost=_revoked)
+        try:
+            while not self._stopping:
+                await self._round(client)
+        finally:
+            await asyncio.to_thread(client.close)
+
+    async def _round(self, client: KafkaConsumer) -> None:
+        messages = await asyncio.to_thread(self._take, client)
+        if messages:
+            received = [self._read(message) for message in messages]
+            await self._until_done(lambda: self.process(received))
+            faultpoints.reach(faultpoints.AFTER_COMMIT_BEFORE_OFFSET)
+            await asyncio.to_thread(_commit, client, messages)
+        if self._stopping:
+            return
+        await self._until_done(self._retry_parked)
+        self._measure(client)
+
+    def _take(self, client: KafkaConsumer) -> list[Message]:
+        """What is there, at once; or the first to come within a second. (librdkafka's own batch call waits for the full batch.)"""
+        first = client.poll(_POLL_SECONDS)
+        if first is None:
+            self._heartbeat.beat()
+            return []
+        messages = [first, *client.consume(self._subscription.max_batch - 1, 0)]
+        errors = [error for message in messages if (error := message.error())]
+        if errors:
+            self._heartbeat.struggle(f"consumer: {errors[0].name()}")
+            log.warning("consumer.broker_trouble", code=errors[0].name())
+        else:
+            self._heartbeat.beat()
+        return [message for message in messages if not message.error()]
+
+    def _read(self, message: Message) -> Received:
+        origin = Origin(message.topic() or "", message.partition() or 0, message.offset() or 0)
+        return _received(self._subscription, origin, _bytes(message.key()), _bytes(message.value()) or b"")
+
+    async def _until_done(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do it; when the database or the broker is in the way, again after a pause."""
+        pause = 0.1
+        while True:
+            try:
+                return await work()
+            except TRANSIENT_ERRORS as error:
+                self._metrics.consumer_retries.inc()
+                self._heartbeat.struggle(f"consumer: {type(error).__name__}")
+                log.warning("consumer.retrying", error=error, retry_seconds=pause)
+            if self._stopping:
+                raise asyncio.CancelledError
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 5.0)
+
+    async def process(self, received: Sequence[Received]) -> None:
+        """Handle these in one transaction; halve them when that fails, down to the one to blame, which is parked.
+
+        Raises one of TRANSIENT_ERRORS when the database is in the way; what was committed by then stays and is not done twice.
+        """
+        if not received:
+            return
+        try:
+            await self._in_one_transaction(received)
+        except TRANSIENT_ERRORS:
+            raise
+        except Exception as error:  # whatever a handler may raise: the event is kept, parked with the reason
+            if len(received) > 1:
+                middle = len(received) // 2
+                await self.process(received[:middle])
+                await self.process(received[middle:])
+                return
+            log.error("event.parked", error=error, origin=str(received[0].origin), type=received[0].event.type)
+            async with self._database.transaction() as tx:
+                await self._parking.park(tx, received[0], error, permanent=isinstance(error, UndecodableEvent))
+
+    async def _in_one_transaction(self, received: Sequence[Received]) -> None:
+        began = time.perf_counter()
+        links = tracing.links([one.event.traceparent for one in received[:32]])
+        with tracing.tracer().start_as_current_span(
+            f"{self._subscription.service} process", kind=SpanKind.CONSUMER, links=links
+        ) as span:
+            span.set_attribute("messaging.batch.message_count", len(received))
+            async with self._database.transaction() as tx:
+                events = await self._fresh(tx, received)
+                if events:
+                    await self._subscription.handle(tx, events)
+        self._metrics.batch_seconds.observe(time.perf_counter() - began)
+        self._metrics.batch_events.observe(len(received))
+        self._metrics.events_repeated.inc(len(received) - len(events))
+        for kind, number in Counter(event.type for event in events).items():
+            self._metrics.events_handled.labels(kind).inc(number)
+
+    async def _fresh(self, tx: Transaction, received: Sequence[Received]) -> list[Event]:
+        """Those that are neither done before nor have to wait behind a parked one, in order."""
+        held = await self._parking.held(tx, list({one.event.subject for one in received}))
+        if held:
+            await self._parking.wait_behind(tx, [one for one in received if one.event.subject in held])
+            received = [one for one in received if one.event.subject not in held]
+        for one in received:
+            if one.event.type == _UNDECODABLE:
+                raise UndecodableEvent(f"{one.origin} is no event")
+        if not self._subscription.inbox:
+            return [one.event for one in received]
+        rows = await tx.connection.fetch(_INBOX, [one.event.id for one in received])
+        new = {row["event_id"] for row in rows}
+        fresh = []
+        for one in received:
+            if (event_id := uuid.UUID(one.event.id)) in new:
+                new.discard(event_id)  # the same event twice in one batch
+                fresh.append(one.event)
+        return fresh
+
+    async def _retry_parked(self) -> None:
+        if time.monotonic() - self._retried_at < _POLL_SECONDS / 2:
+            return
+        while await self._retry_one():
+            self._heartbeat.beat()
+        self._retried_at = time.monotonic()
+
+    async def _retry_one(self) -> bool:
+        """Try one parked event whose pause is over; True when there was one."""
+        failure: Exception | None = None
+        async with self._database.transaction() as tx:
+            parked = await self._parking.due(tx)
+            if parked is None:
+                return False
+            try:
+                async with tx.connection.transaction():
+                    attempt = Transaction(tx.connection, tx.clock, tx.source)
+                    await self._handle_again(attempt, parked)
+                    await attempt.flush()
+            except TRANSIENT_ERRORS:
+                raise
+            except Exception as error:  # as in `process`
+                failure = error
+            if failure is None:
+                await self._parking.handled(tx, parked)
+            else:
+                permanent = isinstance(failure, UndecodableEvent | LookupError)
+                await self._parking.failed(tx, parked, failure, permanent=permanent)
+        log.info("event.retried", origin=str(parked.origin), succeeded=failure is None, error=failure)
+        return True
+
+    async def _handle_again(self, tx: Transaction, parked: Parked) -> None:
+        origin = parked.origin
+        key, value = await asyncio.to_thread(
+            kafka.fetch_record, self._address, origin.topic, origin.partition, origin.offset
+        )
+        received = _received(self._subscription, origin, key, value)
+        if received.event.type == _UNDECODABLE:
+            raise UndecodableEvent(f"{origin} is no event")
+        if self._subscription.inbox and not await tx.connection.fetch(_INBOX, [received.event.id]):
+            return
+        await self._subscription.handle(tx, [received.event])
+
+    def _measure(self, client: KafkaConsumer) -> None:
+        """Lag by topic, from what the client knows already; at most every two seconds."""
+        if time.monotonic() - self._measured_at < 2.0:
+            return
+        self._measured_at = time.monotonic()
+        lag: Counter[str] = Counter({topic: 0 for topic in self._subscription.topics})
+        for position in client.position(client.assignment()):
+            _, end = client.get_watermark_offsets(position, cached=True) or (0, 0)
+            if end > 0:
+                lag[position.topic] += max(0, end - max(position.offset, 0))
+        for topic, records in lag.items():
+            self._metrics.consumer_lag.labels(topic).set(records)
+
+
+_UNDECODABLE = "undecodable"
+
+
+def _received(subscription: Subscription, origin: Origin, key: bytes | None, value: bytes) -> Received:
+    """The record as an event; one that can't be read becomes a placeholder, which is parked when its turn comes."""
+    decoder = subscription.decoders.get(origin.topic)
+    try:
+        event = decoder(origin, key, value) if decoder else decode(value)
+        uuid.UUID(event.id)
+    except (UndecodableEvent, ValueError):
+        event = _placeholder(origin, key)
+    return Received(event, origin)
+
+
+def _placeholder(origin: Origin, key: bytes | None) -> Event:
+    event_id = derived_id(origin.topic, str(origin.partition), str(origin.offset))
+    return Event(
+        id=event_id,
+        source=origin.topic,
+        type=_UNDECODABLE,
+        subject=key.decode(errors="replace") if key and origin.topic.startswith("brobyg.") else derived_id("key", repr(key)),
+        time=datetime.fromtimestamp(0, UTC),
+        dataschema="",
+        correlationid=event_id,
+        sequence=0,
+        data=msgspec.Raw(b"null"),
+    )
+
+
+def _bytes(value: object) -> bytes | None:
+    return value.encode() if isinstance(value, str) else value if isinstance(value, bytes) else None
+
+
+def _assigned(_: KafkaConsumer, partitions: list[TopicPartition]) -> None:
+    log.info("consumer.assigned", partitions=len(partitions))
+
+
+def _revoked(_: KafkaConsumer, partitions: list[TopicPartition]) -> None:
+    faultpoints.reach(faultpoints.IN_REBALANCE)
+    log.info("consumer.revoked", partitions=len(partitions))
+
+
+def _commit(client: KafkaConsumer, messages: Sequence[Message]) -> None:
+    """Commit exactly what was handled. A refusal is no loss: the records come again and the inbox drops them."""
+    positions: dict[tuple[str, int], int] = {}
+    for message in messages:
+        positions[message.topic() or "", message.partition() or 0] = (message.offset() or 0) + 1
+    offsets = [TopicPartition(topic, partition, offset) for (topic, partition), offset in positions.items()]
+    try:
+        client.commit(offsets=offsets, asynchronous=False)
+    except KafkaException as error:
+        log.warning("consumer.commit_refused", error=error)
+
+

@@ -1,0 +1,142 @@
+"""The relay: sends what is committed in the outbox to Kafka, in order, one relay a service at a time.
+
+Rows are taken because they are there, never because their id is above the last one: a transaction that commits late is not skipped. Within a
+subject, commit order is id order (see `Transaction.emit`). A row is deleted after the broker has acknowledged it, so a crash in between
+sends it again and the consumers' inbox drops the repeat.
+"""
+
+import asyncio
+from collections import Counter
+
+import asyncpg
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from brobyg_kit import faultpoints, kafka
+from brobyg_kit.database import OUTBOX_CHANNEL, TRANSIENT_ERRORS
+from brobyg_kit.health import Heartbeat
+from brobyg_kit.logs import get_logger
+from brobyg_kit.metrics import Metrics
+
+log = get_logger(__name__)
+
+_LOCK = 0x72656C61
+_BATCH = 5_000
+_POLL_SECONDS = 5.0
+_FETCH = "select id, topic, key, value, content_type from outbox where id <> all($1::bigint[]) order by id limit $2"
+_AGE = "select count(*) as rows, coalesce(extract(epoch from clock_timestamp() - min(created_at)), 0)::float8 as age from outbox"
+
+
+class SendFailed(RuntimeError):
+    """The broker refused a record; nothing behind it may pass, so the relay starts again with a new producer."""
+
+
+class Relay:
+    """One service's relay. `run` until cancelled or stopped; safe to run in several processes, of which one works."""
+
+    def __init__(self, url: str, address: str, service: str, metrics: Metrics, heartbeat: Heartbeat) -> None:
+        """`url` is the service's own database, `address` Kafka's bootstrap servers. Nothing is connected yet."""
+        self._url, self._address, self._service = url, address, service
+        self._metrics, self._heartbeat = metrics, heartbeat
+        self._wake = asyncio.Event()
+        self._stopping = False
+
+    def stop(self) -> None:
+        """End `run` after the batch in flight."""
+        self._stopping = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Relay until stopped; trouble with the broker or the database is waited out."""
+        pause = 0.1
+        while not self._stopping:
+            try:
+                await self._session()
+                pause = 0.1
+            except (*TRANSIENT_ERRORS, SendFailed, KafkaException, asyncpg.PostgresError) as error:
+                self._heartbeat.struggle(f"relay: {type(error).__name__}")
+                log.warning("relay.interrupted", error=error, retry_seconds=pause)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 2.0)
+
+    async def _session(self) -> None:
+        connection = await asyncpg.connect(self._url, timeout=10, command_timeout=30)
+        producer = kafka.producer(self._address, f"brobyg-{self._service}-relay")
+        try:
+            await connection.add_listener(OUTBOX_CHANNEL, lambda *_: self._wake.set())
+            await self._lead(connection)
+            self._metrics.relay_leader.set(1)
+            while not self._stopping:
+                self._wake.clear()
+                await self._drain(connection, producer)
+                self._heartbeat.beat()
+                await self._wait()
+        finally:
+            self._metrics.relay_leader.set(0)
+            producer.purge(in_queue=True, in_flight=False)
+            await asyncio.to_thread(producer.flush, 1.0)
+            await connection.close(timeout=2)
+
+    async def _lead(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+        """Return when this process is the one that relays."""
+        while not self._stopping and not await connection.fetchval("select pg_try_advisory_lock($1)", _LOCK):
+            self._heartbeat.beat()
+            await asyncio.sleep(1.0)
+
+    async def _wait(self) -> None:
+        try:
+            await asyncio.wait_for(self._wake.wait(), timeout=_POLL_SECONDS)
+        except TimeoutError:
+            return  # the slow poll behind the notification
+
+    async def _drain(self, connection: "asyncpg.Connection[asyncpg.Record]", producer: Producer) -> None:
+        """Send until nothing is left; the next batch is fetched while the last one is in flight."""
+        batch = await connection.fetch(_FETCH, [], _BATCH)
+        while batch and not self._stopping:
+            ids = [row["id"] for row in batch]
+            faultpoints.reach(faultpoints.AFTER_COMMIT_BEFORE_SEND)
+            sending = asyncio.create_task(asyncio.to_thread(self._send, producer, batch))
+            try:
+                following = await connection.fetch(_FETCH, ids, _BATCH)
+            finally:
+                await sending  # also when the fetch failed: what is in flight must not be overtaken by a new session
+            faultpoints.reach(faultpoints.AFTER_SEND_BEFORE_MARK)
+            await connection.execute("delete from outbox where id = any($1::bigint[])", ids)
+            self._count(batch)
+            batch = following
+        await self._measure(connection)
+
+    def _send(self, producer: Producer, batch: "list[asyncpg.Record]") -> None:
+        """Send the batch and wait for every acknowledgement. Blocks, in a thread; raises SendFailed."""
+        refused: list[KafkaError] = []
+
+        def delivered(error: KafkaError | None, _: Message) -> None:
+            if error is not None:
+                refused.append(error)
+
+        headers = {}
+        for row in batch:
+            content_type = row["content_type"]
+            header = headers.setdefault(content_type, [("content-type", content_type.encode())])
+            while True:
+                try:
+                    producer.produce(row["topic"], row["value"], row["key"], headers=header, on_delivery=delivered)
+                    break
+                except BufferError:
+                    producer.poll(0.1)
+            producer.poll(0)
+        while producer.flush(5.0) and not refused:
+            self._heartbeat.struggle("relay: the broker does not acknowledge")
+            if self._stopping:
+                raise SendFailed("stopped before the broker acknowledged")
+        if refused:
+            raise SendFailed(refused[0].name())
+
+    def _count(self, batch: "list[asyncpg.Record]") -> None:
+        for topic, number in Counter(row["topic"] for row in batch).items():
+            self._metrics.relay_sent.labels(topic).inc(number)
+
+    async def _measure(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+        row = await connection.fetchrow(_AGE)
+        if row is not None:
+            self._metrics.outbox_rows.set(row["rows"])
+            self._metrics.outbox_age.set(row["age"])
