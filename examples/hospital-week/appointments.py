@@ -1,0 +1,183 @@
+"""What truly happens to each appointment of the week, before anything goes wrong on the way to Brobyg.
+
+Pure, from a seeded generator of random numbers: the same seed gives the same week.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from random import Random
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+TIME_ZONE = ZoneInfo("Europe/Copenhagen")
+MONDAY = datetime(2026, 11, 30, tzinfo=TIME_ZONE)
+APART = timedelta(hours=4)
+"""Starts of one citizen's appointments are this far apart, so that nobody is to be in two places at once."""
+NOTICE = timedelta(hours=42)
+"""From booking to start, at least, for an ordinary appointment: time for more than one round of offers."""
+SHORT_NOTICE = 8
+MOVED, CANCELLED, MISSED = 30, 22, 14
+OTHERS_APPOINTMENTS = 72
+"""Appointments of the twelve citizens who have no referral."""
+
+Status = Literal["booked", "cancelled", "noshow", "fulfilled"]
+Door = Literal["fhir", "kafka"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """The hospital's record of the appointment from `at` on."""
+
+    at: datetime
+    status: Status
+    starts_at: datetime
+    ends_at: datetime
+    note: str
+
+
+@dataclass
+class Appointment:
+    """One appointment with all that happens to it, oldest first."""
+
+    number: str
+    cpr: str
+    consented: bool
+    door: Door
+    location_id: str
+    steps: list[Step] = field(default_factory=list)
+
+    @property
+    def organisation(self) -> str:
+        """Who sends it: each hospital's engine speaks for its own places."""
+        return "hospital-grenaa" if self.location_id.startswith("grenaa") else "hospital-randers"
+
+
+class Diary:
+    """The times at which each citizen is already taken, old times of moved appointments included."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self._taken: dict[str, list[datetime]] = {}
+
+    def find(self, cpr: str, *, earliest: datetime) -> datetime:
+        """A free start at or after `earliest`, kept for this citizen. Raises LookupError when the week is full."""
+        days = [day for day in range(1, 7) if MONDAY + timedelta(days=day, hours=15) >= earliest]
+        weights = [(0, 3, 22, 24, 24, 7, 3)[day] for day in days]
+        for _ in range(500):
+            day = self._random.choices(days, weights)[0]
+            quarters = self._random.randrange(4 * 8, 4 * 15 if day < 5 else 4 * 13)
+            start = MONDAY + timedelta(days=day, minutes=15 * quarters)
+            if start >= earliest and all(abs(start - other) >= APART for other in self._taken.get(cpr, [])):
+                self._taken.setdefault(cpr, []).append(start)
+                return start
+        raise LookupError(f"no free time left after {earliest}")
+
+
+def week(random: Random, consented: list[tuple[str, str, int]], others: list[str]) -> list[Appointment]:
+    """All appointments of the week; `consented` is (CPR, department, how many), `others` have no referral."""
+    wanted = [(cpr, department, True) for cpr, department, count in consented for _ in range(count)]
+    wanted += [
+        (others[index % len(others)], random.choice(["randers", "norddjurs"]), False)
+        for index in range(OTHERS_APPOINTMENTS)
+    ]
+    random.shuffle(wanted)
+    diary = Diary(random)
+    appointments = [
+        _booked(random, diary, f"A-{number:04d}", cpr, department, agreed, short=agreed and number <= SHORT_NOTICE * 3)
+        for number, (cpr, department, agreed) in enumerate(wanted, start=1)
+    ]
+    _happen(random, diary, appointments)
+    return sorted(appointments, key=lambda appointment: appointment.number)
+
+
+def _booked(
+    random: Random, diary: Diary, number: str, cpr: str, department: str, consented: bool, *, short: bool
+) -> Appointment:
+    """An appointment that has been booked; with `short`, less than a day ahead."""
+    start = diary.find(cpr, earliest=MONDAY + timedelta(days=1, hours=10))
+    end = start + timedelta(minutes=random.choice([20, 30, 30, 45, 60]))
+    if short and random.random() < 0.5:
+        at, note = start - timedelta(minutes=random.randrange(200, 1100)), "booked at short notice"
+    else:
+        at, note = _booking_time(random, start), "booked"
+    door: Door = "kafka" if random.random() < 0.25 else "fhir"
+    appointment = Appointment(number, cpr, consented, door, _location(random, department))
+    appointment.steps.append(Step(at, "booked", start, end, note))
+    return appointment
+
+
+def _location(random: Random, department: str) -> str:
+    if department == "randers":
+        return random.choices(["randers-hospital", "randers-health-centre", "randers-nursing-clinic"], [7, 2, 2])[0]
+    return random.choices(["grenaa-health-house", "grenaa-nursing-clinic", "randers-hospital"], [7, 3, 1])[0]
+
+
+def _booking_time(random: Random, start: datetime) -> datetime:
+    """When the booking is made: Monday morning for what was booked before, else in office hours with notice."""
+    latest = start - NOTICE
+    hours = [
+        MONDAY + timedelta(days=day, minutes=minute)
+        for day in range(5)
+        for minute in range(8 * 60, 16 * 60)
+        if MONDAY + timedelta(days=day, minutes=minute) <= latest
+    ]
+    if not hours or random.random() < 0.3:
+        return MONDAY + timedelta(hours=5, seconds=random.randrange(5 * 3600))
+    return random.choice(hours) + timedelta(seconds=random.randrange(60))
+
+
+def _happen(random: Random, diary: Diary, appointments: list[Appointment]) -> None:
+    """Move, cancel and miss as many as said at the top; what is left is fulfilled."""
+    order = [appointment for appointment in appointments if _notice(appointment) >= NOTICE]
+    random.shuffle(order)
+    moved = list(_move(random, diary, order))
+    cancelled = order[-CANCELLED:]
+    missed = order[-CANCELLED - MISSED : -CANCELLED]
+    for appointment in cancelled:
+        _cancel(random, appointment)
+    for appointment in appointments:
+        if appointment not in cancelled:
+            _end(random, appointment, missed=appointment in missed)
+    assert len(moved) == MOVED and len(missed) == MISSED
+
+
+def _notice(appointment: Appointment) -> timedelta:
+    return appointment.steps[0].starts_at - appointment.steps[0].at
+
+
+def _move(random: Random, diary: Diary, order: list[Appointment]) -> Iterator[Appointment]:
+    """Move the first MOVED that can be: told at least 30 hours before both the old and the new time."""
+    count = 0
+    for appointment in order[: -CANCELLED // 2]:
+        first = appointment.steps[-1]
+        room = first.starts_at - timedelta(hours=6) - (first.at + timedelta(hours=8))
+        if count == MOVED or room < timedelta(hours=1):
+            continue
+        at = first.at + timedelta(hours=8) + random.random() * room
+        at = at.replace(microsecond=0)
+        try:
+            start = diary.find(appointment.cpr, earliest=at + timedelta(hours=34))
+        except (LookupError, IndexError):
+            continue
+        end = start + (first.ends_at - first.starts_at)
+        appointment.steps.append(Step(at, "booked", start, end, "moved"))
+        count += 1
+        yield appointment
+
+
+def _cancel(random: Random, appointment: Appointment) -> None:
+    last = appointment.steps[-1]
+    room = last.starts_at - timedelta(hours=2) - (last.at + timedelta(hours=4))
+    at = (last.at + timedelta(hours=4) + random.random() * room).replace(microsecond=0)
+    appointment.steps.append(Step(at, "cancelled", last.starts_at, last.ends_at, "cancelled"))
+
+
+def _end(random: Random, appointment: Appointment, *, missed: bool) -> None:
+    last = appointment.steps[-1]
+    if missed:
+        at = last.starts_at + timedelta(minutes=random.randrange(20, 40))
+        appointment.steps.append(Step(at, "noshow", last.starts_at, last.ends_at, "did not show"))
+    else:
+        at = last.ends_at + timedelta(minutes=random.randrange(10, 120))
+        appointment.steps.append(Step(at, "fulfilled", last.starts_at, last.ends_at, "took place"))

@@ -1,0 +1,163 @@
+"""The example week is what its generator makes, tells of nobody real, and is broken only where it means to be."""
+
+import json
+import re
+import subprocess
+import sys
+from collections import Counter, defaultdict
+from datetime import datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from brobyg_contracts.places import LOCATIONS, POSTCODES
+
+WEEK = Path(__file__).parents[2] / "examples" / "hospital-week"
+GENERATED = ("messages.jsonl", "referrals.json", "volunteers.json")
+CPR_LIKE = re.compile(r"(?<!\d)\d{10}(?!\d)")
+
+
+@pytest.fixture(scope="module")
+def messages() -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (WEEK / "messages.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.fixture(scope="module")
+def official() -> set[str]:
+    lines = (WEEK / "persons.csv").read_text(encoding="utf-8").splitlines()
+    return {line.split(",")[0] for line in lines[1:]}
+
+
+def document(name: str) -> list[dict[str, Any]]:
+    value: list[dict[str, Any]] = json.loads((WEEK / name).read_text(encoding="utf-8"))
+    return value
+
+
+def test_the_committed_files_are_what_the_generator_gives(tmp_path: Path) -> None:
+    command = [sys.executable, str(WEEK / "generate.py"), "--into", str(tmp_path)]
+    said = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+    assert said.startswith("seed 20261130:")
+    for name in GENERATED:
+        assert (tmp_path / name).read_bytes() == (WEEK / name).read_bytes(), name
+
+
+def test_no_cpr_appears_that_is_not_on_the_official_list(official: set[str]) -> None:
+    assert len(official) == 38
+    for path in WEEK.iterdir():
+        if path.is_file():
+            assert set(CPR_LIKE.findall(path.read_text(encoding="utf-8"))) <= official, path.name
+
+
+def test_every_mail_address_is_under_a_reserved_domain() -> None:
+    for name in ("referrals.json", "volunteers.json"):
+        for address in re.findall(r"[\w.+-]+@[\w.-]+", (WEEK / name).read_text(encoding="utf-8")):
+            assert address.endswith(".example"), address
+
+
+def test_the_week_has_as_much_of_everything_as_it_says(messages: list[dict[str, Any]]) -> None:
+    expected = Counter(message["expect"] for message in messages)
+    assert expected == {"kept": 357, "dropped": 155, "rejected": 15, "repeat": 20, "stale": 15}
+    appointments = {key for message in messages for key in message["keys"] if key.startswith("A-")}
+    assert len(appointments) == 250
+    doors = Counter(message["door"] for message in messages)
+    assert doors["kafka"] > 100 and doors["fhir"] > 300
+
+
+def resources(message: dict[str, Any]) -> list[dict[str, Any]]:
+    body = message["body"]
+    if isinstance(body, str):
+        return []
+    return [entry["resource"] for entry in body["entry"]] if body["resourceType"] == "Bundle" else [body]
+
+
+def version(resource: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(resource["meta"]["lastUpdated"])
+
+
+def cpr_of(resource: dict[str, Any]) -> str:
+    return str(resource["participant"][0]["actor"]["identifier"]["value"])
+
+
+def test_messages_arrive_in_the_order_of_the_file(messages: list[dict[str, Any]]) -> None:
+    times = [datetime.fromisoformat(message["at"]) for message in messages]
+    assert times == sorted(times)
+
+
+def test_only_those_with_a_referral_are_kept_and_only_those_without_are_dropped(messages: list[dict[str, Any]]) -> None:
+    consented = {entry["body"]["citizen"]["cpr"] for entry in document("referrals.json")}
+    assert len(consented) == 26
+    for message in messages:
+        if message["expect"] != "rejected":
+            assert {cpr_of(resource) in consented for resource in resources(message)} == {message["expect"] != "dropped"}
+
+
+def test_what_is_expected_of_a_message_follows_from_what_came_before_it(messages: list[dict[str, Any]]) -> None:
+    """The rule is meta.lastUpdated: newer is kept, equal is a repeat, older is stale."""
+    newest: dict[str, datetime] = {}
+    for message in messages:
+        if message["expect"] in {"dropped", "rejected"}:
+            continue
+        for resource in resources(message):
+            number = resource["identifier"][0]["value"]
+            known = newest.get(number)
+            found = version(resource)
+            verdict = "kept" if known is None or found > known else "repeat" if found == known else "stale"
+            assert verdict == message["expect"], number
+            newest[number] = max(found, known or found)
+
+
+def test_a_message_is_never_about_something_that_has_not_happened_yet(messages: list[dict[str, Any]]) -> None:
+    for message in messages:
+        if message["expect"] == "rejected":
+            continue
+        for resource in resources(message):
+            assert version(resource) <= datetime.fromisoformat(message["at"])
+            if resource["status"] == "fulfilled":
+                assert datetime.fromisoformat(resource["end"]) <= version(resource)
+
+
+def final_states(messages: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    last: dict[str, dict[str, Any]] = {}
+    for message in messages:
+        if message["expect"] == "rejected":
+            continue
+        for resource in resources(message):
+            number = resource["identifier"][0]["value"]
+            if number not in last or version(resource) > version(last[number]):
+                last[number] = resource
+    return last
+
+
+def test_nobody_is_to_be_in_two_places_at_once(messages: list[dict[str, Any]]) -> None:
+    starts: dict[str, list[datetime]] = defaultdict(list)
+    for resource in final_states(messages).values():
+        if resource["status"] != "cancelled":
+            starts[cpr_of(resource)].append(datetime.fromisoformat(resource["start"]))
+    for times in starts.values():
+        times.sort()
+        assert all(later - earlier >= timedelta(hours=4) for earlier, later in pairwise(times))
+
+
+def test_every_appointment_ends_within_the_week(messages: list[dict[str, Any]]) -> None:
+    statuses = Counter(resource["status"] for resource in final_states(messages).values())
+    assert set(statuses) == {"fulfilled", "cancelled", "noshow"}
+    assert statuses["cancelled"] == 22
+    assert statuses["noshow"] == 14
+    assert messages[-1]["at"] < "2026-12-06T23:00"
+
+
+def test_places_and_postcodes_are_real(messages: list[dict[str, Any]]) -> None:
+    for entry in document("referrals.json"):
+        assert entry["body"]["needs"]["postcode"] in POSTCODES
+    for entry in document("volunteers.json"):
+        assert entry["registration"]["home_postcode"] in POSTCODES
+    for resource in final_states(messages).values():
+        assert resource["participant"][1]["actor"]["identifier"]["value"] in LOCATIONS
+
+
+def test_forty_volunteers_come_from_both_pools_and_both_departments() -> None:
+    registrations = [entry["registration"] for entry in document("volunteers.json")]
+    assert len({registration["email"] for registration in registrations}) == 40
+    assert {registration["pool"] for registration in registrations} == {"student", "retired_professional"}
+    assert {registration["department"] for registration in registrations} == {"randers", "norddjurs"}
