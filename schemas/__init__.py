@@ -1,0 +1,1 @@
+"""The contracts, as files: events, topics, places, pathways. `schemas.tools` reads them."""

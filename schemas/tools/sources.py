@@ -1,0 +1,110 @@
+"""What is written under `schemas/`, read into typed values.
+
+A keyword that the tools don't know is refused (`forbid_unknown_fields`), so nothing that a schema says can be dropped in silence.
+"""
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+
+import msgspec
+
+SCHEMAS = Path(__file__).resolve().parent.parent
+BASE = "https://brobyg.dk/schemas/"
+TYPES_FILE = "types.schema.json"
+
+Scalar = str | int | float | bool | None
+
+
+class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel", omit_defaults=True):
+    """The part of JSON Schema 2020-12 that is used here; the names are the standard's."""
+
+    dialect: str | None = msgspec.field(name="$schema", default=None)
+    id: str | None = msgspec.field(name="$id", default=None)
+    ref: str | None = msgspec.field(name="$ref", default=None)
+    defs: dict[str, "Schema"] = msgspec.field(name="$defs", default_factory=dict)
+    title: str | None = None
+    description: str | None = None
+    examples: tuple[Scalar, ...] = ()
+    type: str | None = None
+    format: str | None = None
+    pattern: str | None = None
+    min_length: int | None = None
+    max_length: int | None = None
+    minimum: int | None = None
+    maximum: int | None = None
+    enum: tuple[str, ...] = ()
+    any_of: tuple["Schema", ...] = ()
+    items: "Schema | None" = None
+    min_items: int | None = None
+    max_items: int | None = None
+    properties: dict[str, "Schema"] = {}
+    required: tuple[str, ...] = ()
+    property_names: "Schema | None" = None
+    additional_properties: "Schema | None" = None
+
+
+class TopicFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One file of `schemas/topics`: who writes, who reads, and how the broker keeps it."""
+
+    description: str
+    owner: str
+    producers: tuple[str, ...]
+    consumers: tuple[str, ...]
+    key: str
+    partitions: int
+    retention: str
+    cleanup_policy: str
+    compression: str
+    compatibility: str
+    content: str
+    events: dict[str, str]
+    """Event name (`appointment.booked`) to the property that is its subject and the record's key."""
+
+
+class Sources(msgspec.Struct, frozen=True, dict=True):
+    """Everything under one schemas folder: today's, or a released one."""
+
+    folder: Path
+
+    @cached_property
+    def types(self) -> Mapping[str, Schema]:
+        """The shared types by their name in `$defs`."""
+        return _schema(self.folder / TYPES_FILE).defs
+
+    @cached_property
+    def events(self) -> Mapping[str, Schema]:
+        """Event name (`appointment.booked`) to the schema of its data, in topic order."""
+        found = {path.name.removesuffix(".schema.json"): path for path in sorted(self.folder.glob("events/*.schema.json"))}
+        in_topic_order = [name for topic in self.topics.values() for name in topic.events]
+        order = {name: place for place, name in enumerate(in_topic_order)}
+        return {name: _schema(found[name]) for name in sorted(found, key=lambda name: (order.get(name, len(order)), name))}
+
+    @cached_property
+    def topics(self) -> Mapping[str, TopicFile]:
+        """Topic name to what its file says."""
+        files = sorted(self.folder.glob("topics/*.yaml"))
+        return {path.name.removesuffix(".yaml"): msgspec.yaml.decode(path.read_bytes(), type=TopicFile) for path in files}
+
+    def topic_of(self, event: str) -> str:
+        """The one topic that carries `event`. Raises LookupError when it is in none or in several."""
+        topics = [name for name, topic in self.topics.items() if event in topic.events]
+        if len(topics) != 1:
+            raise LookupError(f"{event} has to be in exactly one topic file, and is in {topics or 'none'}")
+        return topics[0]
+
+    def resolved(self, schema: Schema) -> Schema:
+        """`schema`, or the shared type it refers to. Raises LookupError for an unknown one."""
+        return schema if schema.ref is None else self.types[type_name(schema.ref)]
+
+
+def type_name(ref: str) -> str:
+    """The name in `$defs` that a `$ref` points at."""
+    return ref.rpartition("#/$defs/")[2]
+
+
+def _schema(path: Path) -> Schema:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Schema)
+    except msgspec.DecodeError as error:
+        raise ValueError(f"{path}: {error}") from error

@@ -1,0 +1,87 @@
+"""Writes `topics.py`: what the topic files say, as values."""
+
+from schemas.tools.sources import Sources, TopicFile
+from schemas.tools.structs import event_type, quoted
+
+HEADER = '''"""The topics: who writes and reads them, and how the broker keeps them. Generated from schemas/topics by
+`python -m schemas.tools.generate`; don't edit."""
+
+from datetime import timedelta
+
+from msgspec import Struct
+
+
+class Topic(Struct, frozen=True, kw_only=True):
+    """One Kafka topic. Only its owner writes it; `producers` says the same as a list."""
+
+    name: str
+    description: str
+    owner: str
+    producers: tuple[str, ...]
+    consumers: tuple[str, ...]
+    key: str
+    """What the record's key is. For events it is the event's subject, see `SUBJECT` of its Struct."""
+    partitions: int
+    retention: timedelta | None
+    """How long records are kept; None is for ever."""
+    cleanup_policy: str
+    compression: str
+    compatibility: str
+    content_type: str
+    event_types: tuple[str, ...]
+
+    @property
+    def config(self) -> dict[str, str]:
+        """The topic's settings in Kafka's own names and units."""
+        retention_ms = -1 if self.retention is None else round(self.retention.total_seconds() * 1000)
+        return {
+            "cleanup.policy": self.cleanup_policy,
+            "compression.type": self.compression,
+            "retention.ms": str(retention_ms),
+        }
+
+
+'''
+
+
+def topics_module(sources: Sources) -> str:
+    """The text of `topics.py`."""
+    rows = "".join(_topic(name, topic) for name, topic in sources.topics.items())
+    return f'{HEADER}TOPICS: dict[str, Topic] = {{\n    topic.name: topic\n    for topic in (\n{rows}    )\n}}\n"""Topic name to topic."""\n'
+
+
+def retention_days(topic: TopicFile) -> int | None:
+    """Days that records are kept; None is for ever. Raises ValueError for anything but `forever` or `<n> days`."""
+    if topic.retention == "forever":
+        return None
+    number, _, unit = topic.retention.partition(" ")
+    if unit != "days" or not number.isdecimal():
+        raise ValueError(f"retention is `forever` or `<n> days`, not {topic.retention!r}")
+    return int(number)
+
+
+def _topic(name: str, topic: TopicFile) -> str:
+    days = retention_days(topic)
+    fields = {
+        "name": quoted(name),
+        "description": quoted(topic.description),
+        "owner": quoted(topic.owner),
+        "producers": _tuple(topic.producers),
+        "consumers": _tuple(topic.consumers),
+        "key": quoted(topic.key),
+        "partitions": str(topic.partitions),
+        "retention": "None" if days is None else f"timedelta(days={days})",
+        "cleanup_policy": quoted(topic.cleanup_policy),
+        "compression": quoted(topic.compression),
+        "compatibility": quoted(topic.compatibility),
+        "content_type": quoted(topic.content),
+        "event_types": _tuple(tuple(event_type(event) for event in topic.events)),
+    }
+    return "        Topic(\n" + "".join(f"            {field}={value},\n" for field, value in fields.items()) + "        ),\n"
+
+
+def _tuple(values: tuple[str, ...]) -> str:
+    inner = ", ".join(quoted(value) for value in values) + ("," if len(values) == 1 else "")
+    if len(inner) <= 90:
+        return f"({inner})"
+    return "(\n" + "".join(f"                {quoted(value)},\n" for value in values) + "            )"
