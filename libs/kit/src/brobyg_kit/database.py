@@ -23,7 +23,7 @@ _OUTBOX_COLUMNS = ("topic", "key", "value", "content_type")
 _INSERT_OUTBOX = "insert into outbox (topic, key, value, content_type) values ($1, $2, $3, $4)"
 
 #: Trouble with the database itself rather than with what was asked of it: worth trying again as it is.
-TRANSIENT_ERRORS: tuple[type[BaseException], ...] = (
+TRANSIENT_ERRORS: tuple[type[Exception], ...] = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
@@ -39,6 +39,8 @@ TRANSIENT_ERRORS: tuple[type[BaseException], ...] = (
     asyncpg.DiskFullError,
     asyncpg.OutOfMemoryError,
 )
+#: The same, and any other refusal: for loops whose statements are fixed and that can only wait for the database to be put right.
+DATABASE_ERRORS: tuple[type[Exception], ...] = (*TRANSIENT_ERRORS, asyncpg.PostgresError)
 
 
 @dataclass(slots=True)

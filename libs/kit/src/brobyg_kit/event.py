@@ -1,5 +1,6 @@
 """The envelope: CloudEvents 1.0.2 in Kafka's structured mode, one JSON document a record."""
 
+import builtins
 from datetime import datetime
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
@@ -44,7 +45,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     datacontenttype: str = "application/json"
     data: msgspec.Raw
 
-    def decode(self, kind: type[DataT]) -> DataT:
+    def decode(self, kind: "builtins.type[DataT]") -> DataT:
         """The data as `kind`. Raises UndecodableEvent when it breaks the schema."""
         try:
             return _decoder(kind).decode(self.data)

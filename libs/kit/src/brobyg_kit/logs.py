@@ -4,7 +4,7 @@ import logging
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
-from typing import Any, cast
+from typing import Any
 
 import structlog
 
@@ -110,4 +110,5 @@ class _RedactingFormatter(structlog.stdlib.ProcessorFormatter):
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     """A logger. Events are named `noun.participle`, facts go in keywords; pass an exception as `error=`: its message is left out."""
-    return cast(structlog.stdlib.BoundLogger, structlog.stdlib.get_logger(name))
+    logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
+    return logger

@@ -12,7 +12,7 @@ import asyncpg
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from brobyg_kit import faultpoints, kafka
-from brobyg_kit.database import OUTBOX_CHANNEL, TRANSIENT_ERRORS
+from brobyg_kit.database import DATABASE_ERRORS, OUTBOX_CHANNEL
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.logs import get_logger
 from brobyg_kit.metrics import Metrics
@@ -28,6 +28,9 @@ _AGE = "select count(*) as rows, coalesce(extract(epoch from clock_timestamp() -
 
 class SendFailed(RuntimeError):
     """The broker refused a record; nothing behind it may pass, so the relay starts again with a new producer."""
+
+
+_WAITED_OUT: tuple[type[Exception], ...] = (*DATABASE_ERRORS, SendFailed, KafkaException)
 
 
 class Relay:
@@ -52,7 +55,7 @@ class Relay:
             try:
                 await self._session()
                 pause = 0.1
-            except (*TRANSIENT_ERRORS, SendFailed, KafkaException, asyncpg.PostgresError) as error:
+            except _WAITED_OUT as error:
                 self._heartbeat.struggle(f"relay: {type(error).__name__}")
                 log.warning("relay.interrupted", error=error, retry_seconds=pause)
                 await asyncio.sleep(pause)
@@ -113,7 +116,7 @@ class Relay:
             if error is not None:
                 refused.append(error)
 
-        headers = {}
+        headers: dict[str, list[tuple[str, bytes]]] = {}
         for row in batch:
             content_type = row["content_type"]
             header = headers.setdefault(content_type, [("content-type", content_type.encode())])

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import asyncpg
 
 from brobyg_kit.clock import Clock
-from brobyg_kit.database import TIMER_CHANNEL, TRANSIENT_ERRORS, Database, Transaction
+from brobyg_kit.database import DATABASE_ERRORS, TIMER_CHANNEL, TRANSIENT_ERRORS, Database, Transaction
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.logs import get_logger
 from brobyg_kit.metrics import Metrics
@@ -60,7 +60,7 @@ class Timers:
         while not self._stopping:
             try:
                 await self._session()
-            except TRANSIENT_ERRORS as error:
+            except DATABASE_ERRORS as error:
                 self._heartbeat.struggle(f"timers: {type(error).__name__}")
                 log.warning("timers.interrupted", error=error, retry_seconds=pause)
                 await asyncio.sleep(pause)

@@ -1,0 +1,192 @@
+"""The HTTP side of every service: one way to refuse, to bound, to measure and to be asked how one is."""
+
+import time
+from collections.abc import Awaitable, Callable
+
+import structlog
+from fastapi import APIRouter, FastAPI, HTTPException, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from fastapi.routing import APIRoute
+from opentelemetry import trace
+from opentelemetry.trace import SpanKind
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from brobyg_kit import problems, tracing
+from brobyg_kit.auth import Requirement, Verifier
+from brobyg_kit.clock import Clock
+from brobyg_kit.database import TRANSIENT_ERRORS
+from brobyg_kit.health import Health
+from brobyg_kit.ids import new_id
+from brobyg_kit.logs import get_logger
+from brobyg_kit.metrics import Metrics
+from brobyg_kit.problems import Problem
+from brobyg_kit.service import Parts, Service
+
+log = get_logger(__name__)
+
+#: The largest body that is read, bytes.
+BODY_LIMIT = 1024 * 1024
+_ID_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:")
+
+
+def create_app(
+    service: Service, parts: Parts, clock: Clock, verifier: Verifier, metrics: Metrics, health: Health, numbers: Callable[[], Awaitable[dict[str, object]]]
+) -> FastAPI:
+    """The service's ASGI application. Raises RuntimeError when a route asks nobody for a token. `numbers` go into /readyz."""
+    app = FastAPI(title=f"Brobyg {service.name}", docs_url="/docs", redoc_url=None)
+    app.state.verifier = verifier
+    for router in parts.routers:
+        _insist_on_token(router)
+        app.include_router(router)
+    for router in parts.public_routers:
+        app.include_router(router)
+    app.include_router(_health_router(metrics, health, numbers))
+    _install_errors(app, parts)
+    app.add_middleware(Gate, clock=clock, metrics=metrics)
+    return app
+
+
+def _insist_on_token(router: APIRouter) -> None:
+    for route in router.routes:
+        if isinstance(route, APIRoute) and not _asks(route.dependant):
+            raise RuntimeError(f"{route.path} is open: give it Depends(requires(...)) or make it a public route and say why")
+
+
+def _asks(dependant: Dependant) -> bool:
+    return isinstance(dependant.call, Requirement) or any(_asks(one) for one in dependant.dependencies)
+
+
+def _health_router(metrics: Metrics, health: Health, numbers: Callable[[], Awaitable[dict[str, object]]]) -> APIRouter:
+    router = APIRouter(tags=["health"])
+
+    @router.get("/livez", summary="Alive: every loop of this process goes round")
+    async def livez() -> Response:
+        hung = health.hung()
+        return JSONResponse({"alive": not hung, "hung": hung}, status_code=503 if hung else 200)
+
+    @router.get("/readyz", summary="Ready: what it depends on is there, and what waits is told")
+    async def readyz() -> Response:
+        ready, checks = await health.report()
+        return JSONResponse({"ready": ready, "checks": checks, **await numbers()}, status_code=200 if ready else 503)
+
+    @router.get("/metrics", summary="Prometheus metrics")
+    async def prometheus() -> Response:
+        await numbers()
+        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    return router
+
+
+def _install_errors(app: FastAPI, parts: Parts) -> None:
+    def answer(problem: Problem, request: Request) -> Response:
+        for prefix, renderer in parts.renderers.items():
+            if request.url.path.startswith(prefix):
+                return renderer(problem, request)
+        return problems.render(problem, request)
+
+    async def on_problem(request: Request, error: Exception) -> Response:
+        return answer(error if isinstance(error, Problem) else Problem(500, "Something went wrong here"), request)
+
+    async def on_validation(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)  # FastAPI calls this for no other
+        return answer(problems.of_validation(error), request)
+
+    async def on_http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, StarletteHTTPException)  # as above
+        return answer(Problem(error.status_code, str(error.detail), headers=dict(error.headers or {})), request)
+
+    async def on_transient(request: Request, error: Exception) -> Response:
+        log.warning("request.postponed", error=error)
+        title = "The database can't be reached right now; nothing was kept, send it again"
+        return answer(Problem(503, title, headers={"Retry-After": "2"}), request)
+
+    async def on_unexpected(request: Request, error: Exception) -> Response:
+        log.error("request.failed", error=error)
+        return answer(Problem(500, "Something went wrong here; nothing was kept"), request)
+
+    app.add_exception_handler(Problem, on_problem)
+    app.add_exception_handler(RequestValidationError, on_validation)
+    app.add_exception_handler(StarletteHTTPException, on_http)
+    for kind in TRANSIENT_ERRORS:
+        app.add_exception_handler(kind, on_transient)  # type: ignore[arg-type]  # Starlette's types know Exception only
+    app.add_exception_handler(Exception, on_unexpected)
+
+
+class Gate:
+    """What every request passes: a bound on its body, an id, a trace, a count. Logs the route's template, never the path."""
+
+    def __init__(self, app: ASGIApp, clock: Clock, metrics: Metrics) -> None:
+        """Stands in front of `app`."""
+        self._app, self._clock, self._metrics = app, clock, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = {name: value for name, value in scope["headers"] if name in _READ_HEADERS}
+        request_id = _identifier(headers.get(b"x-request-id")) or new_id(self._clock)
+        correlation_id = _identifier(headers.get(b"x-correlation-id")) or request_id
+        scope.setdefault("state", {}).update(request_id=request_id, correlation_id=correlation_id)
+        parent = tracing.parse(headers.get(b"traceparent", b"").decode("latin-1"))
+        context = trace.set_span_in_context(trace.NonRecordingSpan(parent)) if parent else None
+        began, status = time.perf_counter(), 500
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", []), (b"x-request-id", request_id.encode()), (b"x-correlation-id", correlation_id.encode())]
+            await send(message)
+
+        with (
+            structlog.contextvars.bound_contextvars(request_id=request_id),
+            tracing.tracer().start_as_current_span(f"{scope['method']}", context=context, kind=SpanKind.SERVER) as span,
+        ):
+            try:
+                await self._app(scope, _bounded(headers, receive), answer)
+            finally:
+                route = getattr(scope.get("route"), "path", "unknown")
+                seconds = time.perf_counter() - began
+                span.update_name(f"{scope['method']} {route}")
+                self._metrics.http_requests.labels(scope["method"], route, str(status)).inc()
+                self._metrics.http_seconds.labels(route).observe(seconds)
+                if route not in _QUIET_ROUTES:
+                    log.info("request.answered", method=scope["method"], route=route, status=status, milliseconds=round(seconds * 1000, 1))
+
+
+_READ_HEADERS = frozenset({b"x-request-id", b"x-correlation-id", b"traceparent", b"content-length"})
+_QUIET_ROUTES = frozenset({"/livez", "/readyz", "/metrics"})
+
+
+def _identifier(value: bytes | None) -> str | None:
+    """A caller's own id, if it is short and plain: it goes into logs."""
+    text = (value or b"").decode("latin-1")
+    return text if 0 < len(text) <= 64 and set(text) <= _ID_CHARACTERS else None
+
+
+def _bounded(headers: dict[bytes, bytes], receive: Receive) -> Receive:
+    declared = headers.get(b"content-length", b"0")
+    read = 0
+
+    async def bounded() -> Message:
+        nonlocal read
+        if declared.isdigit() and int(declared) > BODY_LIMIT:
+            raise _too_large()
+        message = await receive()
+        read += len(message.get("body", b""))
+        if read > BODY_LIMIT:
+            raise _too_large()
+        return message
+
+    return bounded
+
+
+def _too_large() -> HTTPException:
+    return HTTPException(413, f"The body is larger than {BODY_LIMIT // 1024} KiB")
+
+

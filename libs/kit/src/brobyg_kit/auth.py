@@ -1,0 +1,133 @@
+"""Who is asking: bearer tokens (JWT, ES256), roles and the organisation a caller belongs to."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from fastapi import Request
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, KeySet
+
+from brobyg_kit.clock import Clock
+from brobyg_kit.problems import Problem
+
+ISSUER = AUDIENCE = "brobyg"
+ROLES = frozenset({"hospital", "referrer", "coordinator", "volunteer", "analyst", "service"})
+_ALGORITHMS = ["ES256"]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: an opaque subject, what they may do, and for whom (organisation and department, None for any)."""
+
+    subject: str
+    roles: frozenset[str]
+    organisation: str | None = None
+    department: str | None = None
+
+
+class Verifier:
+    """Checks tokens against the public keys of the issuer."""
+
+    def __init__(self, keys: Path | None, clock: Clock) -> None:
+        """`keys` is a JWKS file; None refuses every token. Raises OSError or ValueError when it can't be read. `clock` tells the time tokens expire by."""
+        self._keys = KeySet.import_key_set(json.loads(keys.read_text())) if keys else None
+        self._clock = clock
+
+    def caller(self, token: str) -> Caller:
+        """Whose token it is. Raises Problem 401 when it is not ours, altered or expired."""
+        if self._keys is None:
+            raise _unauthorized("this service has no keys to check tokens against")
+        try:
+            claims = jwt.decode(token, self._keys, algorithms=_ALGORITHMS).claims
+            jwt.JWTClaimsRegistry(
+                now=int(self._clock.now().timestamp()),
+                leeway=30,
+                iss={"essential": True, "value": ISSUER},
+                aud={"essential": True, "value": AUDIENCE},
+                sub={"essential": True},
+                exp={"essential": True},
+            ).validate(claims)
+        except (JoseError, ValueError, TypeError, KeyError) as error:
+            raise _unauthorized("the token is not valid or has expired") from error
+        return _caller(claims)
+
+
+def _caller(claims: dict[str, object]) -> Caller:
+    roles, organisation, department = claims.get("roles"), claims.get("organisation"), claims.get("department")
+    return Caller(
+        subject=str(claims["sub"]),
+        roles=frozenset(str(role) for role in roles) & ROLES if isinstance(roles, list) else frozenset(),
+        organisation=str(organisation) if organisation else None,
+        department=str(department) if department else None,
+    )
+
+
+def _unauthorized(detail: str) -> Problem:
+    return Problem(401, "A valid bearer token is needed", detail, headers={"WWW-Authenticate": "Bearer"})
+
+
+class Requirement:
+    """A FastAPI dependency: the caller must hold one of these roles."""
+
+    def __init__(self, roles: frozenset[str]) -> None:
+        """`roles` must be of ROLES; raises ValueError otherwise."""
+        if unknown := roles - ROLES:
+            raise ValueError(f"unknown roles {sorted(unknown)}; there are {sorted(ROLES)}")
+        self.roles = roles
+
+    async def __call__(self, request: Request) -> Caller:
+        """The caller. Raises Problem 401 without a valid token and 403 without the role."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise _unauthorized("send 'Authorization: Bearer <token>'")
+        verifier: Verifier = request.app.state.verifier
+        caller = verifier.caller(token.strip())
+        if not caller.roles & self.roles:
+            raise Problem(403, "This is not for your role", f"needs one of: {', '.join(sorted(self.roles))}")
+        return caller
+
+
+def requires(*roles: str) -> Callable[[Request], object]:
+    """`Annotated[Caller, Depends(requires("coordinator"))]`: only for callers with one of the roles."""
+    return Requirement(frozenset(roles))
+
+
+def issue_token(
+    signing_key: Path,
+    subject: str,
+    roles: list[str],
+    clock: Clock,
+    *,
+    organisation: str | None = None,
+    department: str | None = None,
+    lifetime: timedelta = timedelta(hours=8),
+) -> str:
+    """A development token. Raises ValueError on an unknown role, OSError when the key can't be read."""
+    Requirement(frozenset(roles))
+    key = ECKey.import_key(json.loads(signing_key.read_text()))
+    now = int(clock.now().timestamp())
+    claims: dict[str, object] = {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "sub": subject,
+        "roles": roles,
+        "iat": now,
+        "exp": now + int(lifetime.total_seconds()),
+    }
+    if organisation:
+        claims["organisation"] = organisation
+    if department:
+        claims["department"] = department
+    return jwt.encode({"alg": "ES256", "kid": key.kid or ""}, claims, key)
+
+
+def generate_keys(private: Path, public: Path) -> None:
+    """Write a new ES256 key pair: the private JWK (readable by its owner only) and the public JWKS."""
+    key = ECKey.generate_key("P-256", auto_kid=True)
+    private.touch(mode=0o600)
+    private.write_text(json.dumps(key.as_dict(private=True)))
+    public.write_text(json.dumps({"keys": [key.as_dict(private=False)]}))

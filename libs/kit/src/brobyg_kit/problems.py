@@ -1,0 +1,78 @@
+"""Errors on HTTP: RFC 9457 `application/problem+json`, without a value that somebody sent."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+
+JSON_TYPE = "application/problem+json"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """What is wrong with one field: a JSON pointer (RFC 6901) into the body, or `query/…`, `path/…`, `header/…`, and what would be right."""
+
+    pointer: str
+    detail: str
+
+
+class Problem(Exception):
+    """Answer the request with this status and explanation. `title` and `detail` must name no person."""
+
+    def __init__(
+        self,
+        status: int,
+        title: str,
+        detail: str = "",
+        *,
+        type: str = "about:blank",
+        errors: Sequence[FieldError] = (),
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        """`errors` lists the fields that are wrong, `headers` are added to the answer."""
+        super().__init__(f"{status} {title}")
+        self.status, self.title, self.detail, self.type = status, title, detail, type
+        self.errors, self.headers = list(errors), headers or {}
+
+
+#: Turns a problem into an answer; a part of the API with a standard of its own (FHIR) brings another one.
+Renderer = Callable[[Problem, Request], Response]
+
+
+def render(problem: Problem, request: Request) -> Response:
+    """The problem as RFC 9457 JSON."""
+    body: dict[str, object] = {"type": problem.type, "title": problem.title, "status": problem.status}
+    if problem.detail:
+        body["detail"] = problem.detail
+    if problem.errors:
+        body["errors"] = [{"pointer": error.pointer, "detail": error.detail} for error in problem.errors]
+    if request_id := getattr(request.state, "request_id", None):
+        body["request_id"] = request_id
+    return JSONResponse(body, status_code=problem.status, media_type=JSON_TYPE, headers=problem.headers)
+
+
+def of_validation(error: RequestValidationError) -> Problem:
+    """What is wrong and where, without the input: pydantic's own text may quote it, so only messages free of values are used."""
+    fields = [_field(dict(one)) for one in error.errors()[:50]]
+    if any(one.get("type") == "json_invalid" for one in error.errors()):
+        return Problem(400, "The body is not valid JSON", errors=fields)
+    return Problem(422, "Some of what was sent is not as it should be", errors=fields)
+
+
+def _field(error: dict[str, object]) -> FieldError:
+    where = error.get("loc")
+    parts = [str(part) for part in where] if isinstance(where, tuple | list) else []
+    pointer = "/" + "/".join(parts[1:]) if parts[:1] == ["body"] else "/".join(parts)
+    detail = _UNQUOTED.get(str(error.get("type")), str(error.get("msg")))
+    return FieldError(pointer, detail)
+
+
+_UNQUOTED = {
+    "extra_forbidden": "this field is not known here; leave it out",
+    "json_invalid": "this is not valid JSON",
+    "datetime_from_date_parsing": "expected a date and time such as 2026-11-30T10:15:00+01:00",
+    "datetime_parsing": "expected a date and time such as 2026-11-30T10:15:00+01:00",
+    "timezone_aware": "the time needs a zone, such as 2026-11-30T10:15:00+01:00",
+}

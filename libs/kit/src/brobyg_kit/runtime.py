@@ -1,0 +1,242 @@
+"""Runs a service: its doors, loops and watchdog in one process, or apart, until it is told to stop."""
+
+import asyncio
+import signal
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import asyncpg
+import uvicorn
+from fastapi import FastAPI
+
+from brobyg_kit import logs, tracing
+from brobyg_kit.api import create_app
+from brobyg_kit.auth import Verifier
+from brobyg_kit.clock import WallClock
+from brobyg_kit.consumer import Consumer, Subscription
+from brobyg_kit.database import DATABASE_ERRORS, Database, database_url
+from brobyg_kit.health import Check, Health
+from brobyg_kit.logs import get_logger
+from brobyg_kit.metrics import Metrics
+from brobyg_kit.relay import Relay
+from brobyg_kit.service import Parts, Resources, Service
+from brobyg_kit.settings import KitSettings
+from brobyg_kit.timers import Timers
+
+log = get_logger(__name__)
+
+#: An endless piece of work.
+Loop = Callable[[], Coroutine[None, None, None]]
+#: `run` is everything in one process; in production the three may run apart.
+Role = Literal["run", "api", "consumer", "relay"]
+_WAITING = (
+    "select (select count(*) from outbox) as rows,"
+    " (select coalesce(extract(epoch from clock_timestamp() - min(created_at)), 0)::float8 from outbox) as oldest,"
+    " (select count(*) from parked_event where state <> 'dead') as parked,"
+    " (select count(*) from parked_event where state = 'dead') as dead"
+)
+
+
+class Runtime:
+    """One process of one service."""
+
+    def __init__(self, service: Service, settings: KitSettings, role: Role = "run") -> None:
+        """Builds everything and connects nothing."""
+        self.service, self.settings, self.role = service, settings, role
+        self.clock = settings.make_clock()
+        self.metrics, self.health = Metrics(), Health()
+        url = database_url(settings.database.get_secret_value(), service.name)
+        self.database = Database(url, self.clock, service.name) if service.database else None
+        self.parts: Parts = service.build(
+            Resources(settings, self.clock, self.database, self.metrics.registry, self.health, settings.kafka)
+        )
+        self._stops: list[Callable[[], None]] = []
+        self._opened = asyncio.Event()
+        self.failed = False
+        if self.database is not None:
+            self.health.checks["database"] = self._check_database
+
+    def app(self) -> FastAPI:
+        """The ASGI application: all doors for `run` and `api`, health alone for the others."""
+        parts = self.parts if self.role in ("run", "api") else Parts()
+        # Tokens are checked by the wall clock whatever clock the service lives by: they are issued in the real world.
+        verifier = Verifier(self.settings.token_keys, WallClock())
+        return create_app(self.service, parts, self.clock, verifier, self.metrics, self.health, self._numbers)
+
+    async def run(self) -> None:
+        """Run until SIGTERM or SIGINT; what is in hand is finished first."""
+        logs.configure(self.service.name, self.settings.log_format, self.settings.log_level)
+        tracing.install(self.service.name, self.settings.otlp_endpoint)
+        server = _Server(
+            uvicorn.Config(
+                self.app(),
+                host=self.settings.host,
+                port=self.settings.port_of(self.service.name),
+                log_config=None,
+                access_log=False,
+                timeout_graceful_shutdown=5,
+                limit_concurrency=512,
+                server_header=False,
+            )
+        )
+        self._stops.append(server.stop)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self.stop)
+        self.health.watch()
+        await self._serve(server)
+
+    def stop(self) -> None:
+        """Begin an orderly stop."""
+        log.info("service.stopping")
+        for stop in self._stops:
+            stop()
+
+    async def _serve(self, server: "_Server") -> None:
+        loops = self.loops()
+        serving = asyncio.create_task(server.serve())
+        tasks = [asyncio.create_task(work(), name=name) for name, work in loops.items()]
+        workers = [asyncio.create_task(self._keep(name, work), name=name) for name, work in self._workers().items()]
+        log.info("service.started", role=self.role, loops=[*loops, *self._workers()])
+        try:
+            await self._until_stopped(serving, tasks)
+            if tasks:
+                await asyncio.wait(tasks, timeout=20)
+        finally:
+            for task in [*tasks, *workers]:
+                task.cancel()
+            await asyncio.gather(*tasks, *workers, return_exceptions=True)
+            for close in self.parts.closers:
+                await close()
+            if self.database is not None:
+                await self.database.close()
+        log.info("service.stopped")
+
+    async def _until_stopped(self, serving: "asyncio.Task[None]", tasks: "list[asyncio.Task[None]]") -> None:
+        """Return when the server has ended. A loop that fails for a reason it does not know ends the process: a supervisor starts it afresh."""
+        running: set[asyncio.Task[None]] = {serving, *tasks}
+        while not serving.done():
+            done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            failed = [task for task in done if not task.cancelled() and task.exception()]
+            for task in failed:
+                log.critical("loop.failed", loop=task.get_name(), error=task.exception())
+                self.failed = True
+            if failed:
+                self.stop()
+
+    def loops(self) -> dict[str, Loop]:
+        """The loops of the mechanism that this role runs; each waits for the database first."""
+        if self.database is None:
+            return {}
+        loops: dict[str, Loop] = {"database": self._open_database}
+        if self.role in ("run", "relay"):
+            loops["relay"] = self._after_open(self._relay())
+        if self.role in ("run", "consumer"):
+            if self.parts.handle is not None:
+                loops["consumer"] = self._after_open(self._consumer(self.database))
+            if self.parts.timers:
+                heartbeat = self.health.heartbeat("timers")
+                timers = Timers(self.database, self.clock, self.parts.timers, self.metrics, heartbeat)
+                self._stops.append(timers.stop)
+                loops["timers"] = self._after_open(timers.run)
+        return loops
+
+    def _relay(self) -> Loop:
+        assert self.database is not None  # `loops` has seen to it
+        relay = Relay(self.database.url, self.settings.kafka, self.service.name, self.metrics, self.health.heartbeat("relay"))
+        self._stops.append(relay.stop)
+        return relay.run
+
+    def _consumer(self, database: Database) -> Loop:
+        assert self.parts.handle is not None  # `loops` has seen to it
+        subscription = Subscription(
+            self.service.name, self.service.topics, self.parts.handle, self.parts.decoders, self.service.max_batch, self.service.inbox
+        )
+        consumer = Consumer(self.settings.kafka, database, subscription, self.metrics, self.health.heartbeat("consumer"))
+        self._stops.append(consumer.stop)
+        return consumer.run
+
+    def _workers(self) -> dict[str, Loop]:
+        if self.role not in ("run", "consumer"):
+            return {}
+        return {name: self._after_open(work) for name, work in self.parts.workers.items()}
+
+    async def _open_database(self) -> None:
+        heartbeat = self.health.heartbeat("database")
+        assert self.database is not None  # `loops` has seen to it
+        pause = 0.1
+        while True:
+            try:
+                await self.database.open()
+                break
+            except DATABASE_ERRORS as error:
+                heartbeat.struggle(f"the database can't be reached: {type(error).__name__}")
+                log.warning("database.unreachable", error=error, retry_seconds=pause)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 5.0)
+        del self.health.heartbeats["database"]  # from here on the check asks the database itself
+        self._opened.set()
+
+    def _after_open(self, work: Loop) -> Loop:
+        async def wait_and_work() -> None:
+            if self.database is not None:
+                await self._opened.wait()
+            await work()
+
+        return wait_and_work
+
+    async def _keep(self, name: str, work: Loop) -> None:
+        """Run a worker for ever: one that fails is told of and started again after a growing pause."""
+        pause = 0.1
+        while True:
+            try:
+                await work()
+                return
+            except Exception as error:  # a worker must not take the service down with it
+                log.error("worker.failed", worker=name, error=error, retry_seconds=pause)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 10.0)
+
+    async def _check_database(self) -> Check:
+        if not self._opened.is_set() or self.database is None:
+            return Check(False, "not connected yet")
+        try:
+            async with asyncio.timeout(2):
+                await self.database.pool.fetchval("select 1 from migration limit 1")
+        except asyncpg.UndefinedTableError:
+            return Check(False, f"has no tables: run 'brobyg {self.service.name} migrate'")
+        except DATABASE_ERRORS as error:
+            return Check(False, f"the database does not answer: {type(error).__name__}")
+        return Check(True)
+
+    async def _numbers(self) -> dict[str, object]:
+        """What waits to be sent and to be handled, for /readyz and the metrics; empty when the database can't be asked."""
+        if self.database is None or not self._opened.is_set():
+            return {}
+        try:
+            async with asyncio.timeout(2):
+                row = await self.database.pool.fetchrow(_WAITING)
+        except DATABASE_ERRORS:
+            return {}
+        if row is None:
+            return {}
+        self.metrics.outbox_rows.set(row["rows"])
+        self.metrics.outbox_age.set(row["oldest"])
+        self.metrics.parked.labels("waiting").set(row["parked"])
+        self.metrics.parked.labels("dead").set(row["dead"])
+        lag = sum(sample.value for metric in self.metrics.consumer_lag.collect() for sample in metric.samples)
+        outbox = {"rows": row["rows"], "oldest_seconds": round(row["oldest"], 3)}
+        return {"outbox": outbox, "parked": row["parked"], "dead_letters": row["dead"], "lag": int(lag)}
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn without its own signal handlers: the runtime stops everything in order."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Nothing: see `Runtime.run`."""
+        yield
+
+    def stop(self) -> None:
+        """Finish what is being answered, then end."""
+        self.should_exit = True

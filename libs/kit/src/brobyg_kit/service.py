@@ -1,0 +1,96 @@
+"""What a service is, as data: `bootstrap.py` of each describes itself with these, and the rest of the kit runs it."""
+
+import importlib
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx2
+from fastapi import APIRouter
+from prometheus_client import CollectorRegistry
+
+from brobyg_kit.clock import Clock
+from brobyg_kit.consumer import BatchHandler, Decoder
+from brobyg_kit.database import Database
+from brobyg_kit.event import EventData
+from brobyg_kit.health import Health
+from brobyg_kit.problems import Renderer
+from brobyg_kit.settings import KitSettings
+from brobyg_kit.timers import TimerHandler
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What a service is given to build itself from. `database` is not open yet, and absent for a service that keeps nothing."""
+
+    settings: KitSettings
+    clock: Clock
+    _database: Database | None
+    metrics: CollectorRegistry
+    health: Health
+    address: str
+
+    @property
+    def database(self) -> Database:
+        """The service's own database. Raises RuntimeError for a service declared without one."""
+        if self._database is None:
+            raise RuntimeError("this service has no database")
+        return self._database
+
+    def internal(self, base_url: str, *, timeout: float = 5.0) -> httpx2.AsyncClient:
+        """A client for another service, showing this one's token; `timeout` in seconds for each step. The caller closes it."""
+        token = self.settings.service_token.get_secret_value()
+        return httpx2.AsyncClient(
+            base_url=base_url,
+            timeout=httpx2.Timeout(timeout),
+            headers={"Authorization": f"Bearer {token}"} if token else {},
+            limits=httpx2.Limits(max_connections=32, max_keepalive_connections=16),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a service has built: its doors, its handler, its timers and its endless loops."""
+
+    #: Every route must depend on `requires(...)`; the service does not start otherwise.
+    routers: Sequence[APIRouter] = ()
+    #: Routes whose credential is in the request itself, such as a signed link. Say at each why.
+    public_routers: Sequence[APIRouter] = ()
+    handle: BatchHandler | None = None
+    decoders: Mapping[str, Decoder] = field(default_factory=dict)
+    timers: Mapping[str, TimerHandler] = field(default_factory=dict)
+    #: Loops that run until cancelled; an exception is logged and the loop is started again.
+    workers: Mapping[str, Callable[[], Coroutine[None, None, None]]] = field(default_factory=dict)
+    #: How errors under a path prefix are told, where a standard asks for its own form.
+    renderers: Mapping[str, Renderer] = field(default_factory=dict)
+    #: Carried out in this order when the service stops.
+    closers: Sequence[Callable[[], Coroutine[None, None, None]]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One service: its name, what crosses its border, and how to build it."""
+
+    name: str
+    package: str
+    settings: type[KitSettings]
+    build: Callable[[Resources], Parts]
+    consumes: Sequence[type[EventData] | str] = ()
+    emits: Sequence[type[EventData] | str] = ()
+    database: bool = True
+    #: False where the handler itself keeps what it has seen (an event log with the event's id as its key).
+    inbox: bool = True
+    max_batch: int = 2_000
+
+    @property
+    def topics(self) -> list[str]:
+        """The topics it reads, sorted."""
+        return sorted({one if isinstance(one, str) else one.TOPIC for one in self.consumes})
+
+    def migrations(self) -> list[Path]:
+        """Folders of SQL files that make its database: the mechanism's, then its own. Raises FileNotFoundError when they are missing."""
+        package = Path(str(importlib.import_module(self.package).__file__)).parent
+        own = next((path for path in (package / "migrations", package.parents[1] / "migrations") if path.is_dir()), None)
+        if own is None:
+            raise FileNotFoundError(f"{self.package} has no folder migrations")
+        return [Path(__file__).parent / "migrations", own]
