@@ -53,7 +53,8 @@ def locked(places: Places, patience: float = LOCK_PATIENCE) -> Iterator[None]:
             except BlockingIOError:
                 if time.monotonic() > deadline:
                     raise Busy(
-                        f"another command has been working in {places.folder} for {patience:.0f} s", advice="wait for it, or end it, then run this again"
+                        f"another command has been working in {places.folder} for {patience:.0f} s",
+                        advice="wait for it, or end it, then run this again",
                     ) from None
                 time.sleep(0.1)
         yield
@@ -62,7 +63,15 @@ def locked(places: Places, patience: float = LOCK_PATIENCE) -> Iterator[None]:
 class Cluster:
     """Kafka and PostgreSQL of one folder, to be started, stopped and killed apart or together."""
 
-    def __init__(self, folder: Path, brokers: int = 1, *, kafka_port: int | None = None, database_port: int | None = None, say: Say = say_to_stderr) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        brokers: int = 1,
+        *,
+        kafka_port: int | None = None,
+        database_port: int | None = None,
+        say: Say = say_to_stderr,
+    ) -> None:
         """`folder` keeps all of it; ports are wishes for the first start, any free one by default."""
         self.places = Places(folder.resolve())
         self.kafka = Kafka(self.places, brokers, port=kafka_port, say=say)
@@ -102,7 +111,9 @@ class Cluster:
         self.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Stop, data kept."""
         self.stop()
 

@@ -37,7 +37,9 @@ class Busy(LocalError):
 class ComponentFailed(LocalError):
     """A component did not start or stop; carries its last log lines and the likely cause."""
 
-    def __init__(self, component: str, cause: str, *, advice: str = "", log: Sequence[str] = (), log_path: str = "") -> None:
+    def __init__(
+        self, component: str, cause: str, *, advice: str = "", log: Sequence[str] = (), log_path: str = ""
+    ) -> None:
         """`component` by its name, `cause` in a sentence, `log` its last lines (as the component wrote them)."""
         super().__init__(f"{component}: {cause}", advice=advice)
         self.component = component

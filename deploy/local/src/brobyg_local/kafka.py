@@ -66,7 +66,9 @@ class Kafka:
         if not ports or not all(is_answering(port) for port, _ in ports):
             return False
         try:
-            metadata = AdminClient({"bootstrap.servers": self.address, "log_level": 0, "socket.timeout.ms": 2000}).list_topics(timeout=2)
+            metadata = AdminClient(
+                {"bootstrap.servers": self.address, "log_level": 0, "socket.timeout.ms": 2000}
+            ).list_topics(timeout=2)
         except KafkaException:
             return False
         return len(metadata.brokers) == self.brokers and metadata.controller_id >= 0
@@ -76,7 +78,10 @@ class Kafka:
         down = [number for number in self._numbers() if self._component(number).find() is None]
         if down:
             self._launch(down)
-        if not wait_until(lambda: self.is_ready() or self._fallen() is not None, START_TIMEOUT, every=0.1) or self._fallen() is not None:
+        if (
+            not wait_until(lambda: self.is_ready() or self._fallen() is not None, START_TIMEOUT, every=0.1)
+            or self._fallen() is not None
+        ):
             self._explain_failure()
 
     def stop(self) -> None:
@@ -89,7 +94,7 @@ class Kafka:
             component.stop()
 
     def kill(self, broker: int | None = None) -> None:
-        """kill -9 every broker, or only number `broker` (from 1). Blocks until gone."""
+        """End with kill -9 every broker, or only number `broker` (from 1). Blocks until gone."""
         for number in self._numbers() if broker is None else [broker]:
             self._component(number).kill()
 
@@ -131,7 +136,10 @@ class Kafka:
             self._format(number, java, jars)
         for number in down:
             self._say(f"Kafka: starting broker {number} on 127.0.0.1:{self._ports()[number - 1][0]}")
-            self._component(number).spawn(self._command(number, java, jars, "kafka.Kafka"), log=self.places.log(f"{self._component(number).name}.out"))
+            self._component(number).spawn(
+                self._command(number, java, jars, "kafka.Kafka"),
+                log=self.places.log(f"{self._component(number).name}.out"),
+            )
 
     def _settle_ports(self, down: list[int]) -> None:
         """Keep the ports of the last start, so that an address handed out stays true; choose anew those that others hold by now."""
@@ -162,7 +170,9 @@ class Kafka:
         settings: dict[str, object] = {
             "process.roles": "broker,controller",
             "node.id": number,
-            "controller.quorum.voters": ",".join(f"{node}@127.0.0.1:{port}" for node, (_, port) in enumerate(ports, start=1)),
+            "controller.quorum.voters": ",".join(
+                f"{node}@127.0.0.1:{port}" for node, (_, port) in enumerate(ports, start=1)
+            ),
             "controller.listener.names": "CONTROLLER",
             "inter.broker.listener.name": "PLAINTEXT",
             "listeners": f"PLAINTEXT://127.0.0.1:{client},CONTROLLER://127.0.0.1:{controller}",
@@ -207,11 +217,23 @@ class Kafka:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         if answer.returncode != 0:
             lines = (answer.stdout + answer.stderr).splitlines()[-12:]
-            raise ComponentFailed(f"kafka {number}", "its data folder could not be formatted", log=lines, log_path="the formatting", advice="brobyg local reset")
+            raise ComponentFailed(
+                f"kafka {number}",
+                "its data folder could not be formatted",
+                log=lines,
+                log_path="the formatting",
+                advice="brobyg local reset",
+            )
 
     def _command(self, number: int, java: Path, jars: str, main: str) -> list[str]:
         name = self._component(number).name
-        options = [f"-Xmx{HEAP}", "-Xms128m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", "-Djava.awt.headless=true"]
+        options = [
+            f"-Xmx{HEAP}",
+            "-Xms128m",
+            "-XX:+UseSerialGC",
+            "-XX:+ExitOnOutOfMemoryError",
+            "-Djava.awt.headless=true",
+        ]
         logging = [f"-Dlog4j2.configurationFile={LOG_CONFIGURATION}", f"-Dbrobyg.log={self.places.log(name)}"]
         return [str(java), *options, *logging, "-cp", jars, main, str(self._configuration(number))]
 
@@ -229,11 +251,20 @@ class Kafka:
         if "Address already in use" in text:
             cause, advice = "its port was taken while it started", "run the same command again: it chooses another port"
         elif "OutOfMemory" in text or "Cannot allocate memory" in text:
-            cause, advice = f"there was too little memory ({HEAP} of heap is needed)", "end something else, then run the same command again"
+            cause, advice = (
+                f"there was too little memory ({HEAP} of heap is needed)",
+                "end something else, then run the same command again",
+            )
         elif "No space left" in text:
             cause, advice = "the disk is full", f"make room on the disk of {self.places.kafka}"
         elif fallen is None:
-            cause, advice = f"it did not answer within {START_TIMEOUT:.0f} s", f"read {log}; the machine may be very busy: run the same command again"
+            cause, advice = (
+                f"it did not answer within {START_TIMEOUT:.0f} s",
+                f"read {log}; the machine may be very busy: run the same command again",
+            )
         else:
-            cause, advice = "its process ended", f"read {log}; brobyg local reset starts from nothing (and removes what was there)"
+            cause, advice = (
+                "its process ended",
+                f"read {log}; brobyg local reset starts from nothing (and removes what was there)",
+            )
         raise ComponentFailed(name, cause, log=lines, log_path=str(log), advice=advice)

@@ -104,7 +104,7 @@ class Postgres:
         self._component.stop(first=signal.SIGINT)
 
     def kill(self) -> None:
-        """kill -9 the first process; its children notice and end. Blocks until all are gone."""
+        """End with kill -9 the first process; its children notice and end. Blocks until all are gone."""
         self._find()
         self._component.kill()
         self._await_children()
@@ -154,7 +154,9 @@ class Postgres:
         self._settle_port()
         port = read_json(self._state_file)["port"]
         self._say(f"PostgreSQL: starting on 127.0.0.1:{port}")
-        self._component.spawn([str(programs / "postgres"), "-D", str(data), "-p", str(port)], folder=data, identity=identity)
+        self._component.spawn(
+            [str(programs / "postgres"), "-D", str(data), "-p", str(port)], folder=data, identity=identity
+        )
 
     def _settle_state(self, identity: Identity | None) -> None:
         kept = read_json(self._state_file)
@@ -199,7 +201,14 @@ class Postgres:
         if identity is not None:
             os.chown(scratch, identity.user, identity.group)
             os.chown(password_file, identity.user, identity.group)
-        options = ["--encoding=UTF8", "--locale=C.UTF-8", "--data-checksums", "--auth=scram-sha-256", f"--username={OWNER}", f"--pwfile={password_file}"]
+        options = [
+            "--encoding=UTF8",
+            "--locale=C.UTF-8",
+            "--data-checksums",
+            "--auth=scram-sha-256",
+            f"--username={OWNER}",
+            f"--pwfile={password_file}",
+        ]
         answer = subprocess.run(
             [str(programs / "initdb"), "-D", str(target), *options],
             capture_output=True,
@@ -214,7 +223,13 @@ class Postgres:
         if answer.returncode != 0:
             shutil.rmtree(scratch, ignore_errors=True)
             lines = (answer.stdout + answer.stderr).splitlines()[-12:]
-            raise ComponentFailed("postgres", "initdb failed", log=lines, log_path="initdb", advice=f"is there room and leave to write in {data.parent}?")
+            raise ComponentFailed(
+                "postgres",
+                "initdb failed",
+                log=lines,
+                log_path="initdb",
+                advice=f"is there room and leave to write in {data.parent}?",
+            )
         with (target / "postgresql.conf").open("a", encoding="utf-8") as file:
             file.write(SETTINGS)
         shutil.rmtree(data, ignore_errors=True)
@@ -223,7 +238,9 @@ class Postgres:
 
     def _check_version(self, programs: Path, data: Path) -> None:
         made_by = (data / "PG_VERSION").read_text().strip()
-        answer = subprocess.run([str(programs / "postgres"), "--version"], capture_output=True, text=True, timeout=30, check=True)
+        answer = subprocess.run(
+            [str(programs / "postgres"), "--version"], capture_output=True, text=True, timeout=30, check=True
+        )
         here = answer.stdout.split()[2].split(".")[0]
         if made_by != here:
             raise ToolMissing(
@@ -250,9 +267,15 @@ class Postgres:
         elif "Cannot allocate memory" in text or "could not map anonymous shared memory" in text:
             cause, advice = "there was too little memory", "end something else, then run the same command again"
         elif self._find() is None:
-            cause, advice = "its process ended", f"read {self._component.log}; brobyg local reset starts from nothing (and removes what was there)"
+            cause, advice = (
+                "its process ended",
+                f"read {self._component.log}; brobyg local reset starts from nothing (and removes what was there)",
+            )
         else:
-            cause, advice = f"it did not answer within {START_TIMEOUT:.0f} s", f"read {self._component.log}, then run the same command again"
+            cause, advice = (
+                f"it did not answer within {START_TIMEOUT:.0f} s",
+                f"read {self._component.log}, then run the same command again",
+            )
         raise ComponentFailed("postgres", cause, log=lines, log_path=str(self._component.log), advice=advice)
 
 
@@ -274,7 +297,11 @@ def _working_in(data: Path) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         try:
-            if process.name().startswith("postgres") and process.cwd() == str(data) and process.status() != psutil.STATUS_ZOMBIE:
+            if (
+                process.name().startswith("postgres")
+                and process.cwd() == str(data)
+                and process.status() != psutil.STATUS_ZOMBIE
+            ):
                 found.append(process)
         except (psutil.Error, OSError):
             continue  # ended, or another user's: not one of ours
@@ -293,7 +320,10 @@ def _identity(say: Say) -> Identity | None:
         return Identity(entry.pw_uid, entry.pw_gid)
     say("PostgreSQL: making the user brobyg-postgres for it, since it does not run as root")
     command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", "brobyg-postgres"]
-    if shutil.which("useradd") is None or subprocess.run(command, check=False, timeout=30, capture_output=True).returncode != 0:
+    if (
+        shutil.which("useradd") is None
+        or subprocess.run(command, check=False, timeout=30, capture_output=True).returncode != 0
+    ):
         entry = pwd.getpwnam("nobody")
     else:
         entry = pwd.getpwnam("brobyg-postgres")
@@ -302,5 +332,13 @@ def _identity(say: Say) -> Identity | None:
 
 def _can_enter(folder: Path, identity: Identity) -> bool:
     """Whether that user can reach `folder`: asked of the system itself, so that groups and access lists count."""
-    answer = subprocess.run(["test", "-x", str(folder)], user=identity.user, group=identity.group, extra_groups=[], cwd="/", check=False, timeout=10)
+    answer = subprocess.run(
+        ["test", "-x", str(folder)],
+        user=identity.user,
+        group=identity.group,
+        extra_groups=[],
+        cwd="/",
+        check=False,
+        timeout=10,
+    )
     return answer.returncode == 0

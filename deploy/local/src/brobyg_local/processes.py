@@ -24,7 +24,9 @@ __all__ = ["Component", "Identity", "bound_log", "end", "tail", "wait_until"]
 
 MARK = "BROBYG_LOCAL_COMPONENT"
 LOG_LIMIT = 20 * 1024 * 1024  # bytes; one older part of the same size is kept
-START_TIME_SLACK = 5.0  # seconds: the kernel's boot time, which start times are counted from, moves with clock corrections
+START_TIME_SLACK = (
+    5.0  # seconds: the kernel's boot time, which start times are counted from, moves with clock corrections
+)
 
 
 @dataclass(frozen=True)

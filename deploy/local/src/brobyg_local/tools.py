@@ -21,14 +21,22 @@ JAVA_AT_LEAST = 17
 SILENCE = 180.0  # seconds without a line of output after which a download is taken to hang
 
 
-def run_watched(command: Sequence[str], on_line: Callable[[str], None], *, silence: float = SILENCE, advice: str) -> list[str]:
+def run_watched(
+    command: Sequence[str], on_line: Callable[[str], None], *, silence: float = SILENCE, advice: str
+) -> list[str]:
     """Run `command`, give each line of its output to `on_line`, return the last 40. Blocks.
 
     Raises `ToolMissing` with the last lines where it fails or is silent for `silence` seconds.
     """
     last: list[str] = []
     process = subprocess.Popen(
-        list(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True
+        list(command),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
     )
     hung = threading.Event()
 
@@ -69,15 +77,22 @@ def install(packages: Sequence[str], what: str, say: Say) -> None:
     if apt is None or os.geteuid() != 0:
         raise ToolMissing(f"{what} is not on this machine", advice=by_hand)
     say(f"{what} is not on this machine: installing {', '.join(packages)} with apt-get")
-    shown: Callable[[str], None] = lambda line: say(f"  {line}") if line.startswith(("Setting up", "Unpacking", "E:")) else None  # noqa: E731
+
+    def shown(line: str) -> None:
+        if line.startswith(("Setting up", "Unpacking", "E:")):
+            say(f"  {line}")
+
     options = ["-o", "Acquire::http::Timeout=30", "-o", "DPkg::Lock::Timeout=120"]
     environment = ["env", "DEBIAN_FRONTEND=noninteractive"]
     run_watched([*environment, apt, *options, "update"], shown, advice=by_hand)
-    run_watched([*environment, apt, *options, "install", "-y", "--no-install-recommends", *packages], shown, advice=by_hand)
+    run_watched(
+        [*environment, apt, *options, "install", "-y", "--no-install-recommends", *packages], shown, advice=by_hand
+    )
 
 
 def find_java(say: Say) -> Path:
     """A Java of at least 17: `JAVA_HOME`, then PATH, then the package manager."""
+    versions: dict[str, int] = {}
     for attempt in ("found", "installed"):
         home = os.environ.get("JAVA_HOME")
         candidates = [str(Path(home) / "bin" / "java")] if home else []
@@ -119,7 +134,10 @@ def find_postgres(say: Say) -> Path:
         install(["postgresql"], "PostgreSQL", say)
         found = _postgres_here()
     if found is None:
-        raise ToolMissing("PostgreSQL's initdb and postgres are not to be found", advice="set BROBYG_POSTGRES_BIN to the folder that has them")
+        raise ToolMissing(
+            "PostgreSQL's initdb and postgres are not to be found",
+            advice="set BROBYG_POSTGRES_BIN to the folder that has them",
+        )
     return found
 
 
