@@ -112,7 +112,7 @@ def _install_errors(app: FastAPI, parts: Parts) -> None:
     app.add_exception_handler(RequestValidationError, on_validation)
     app.add_exception_handler(StarletteHTTPException, on_http)
     for kind in TRANSIENT_ERRORS:
-        app.add_exception_handler(kind, on_transient)  # type: ignore[arg-type]  # Starlette's types know Exception only
+        app.add_exception_handler(kind, on_transient)
     app.add_exception_handler(Exception, on_unexpected)
 
 

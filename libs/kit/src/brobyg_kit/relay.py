@@ -116,7 +116,7 @@ class Relay:
             if error is not None:
                 refused.append(error)
 
-        headers: dict[str, list[tuple[str, bytes]]] = {}
+        headers: dict[str, list[tuple[str, str | bytes | None]]] = {}
         for row in batch:
             content_type = row["content_type"]
             header = headers.setdefault(content_type, [("content-type", content_type.encode())])

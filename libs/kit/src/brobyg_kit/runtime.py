@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from brobyg_kit import logs, tracing
 from brobyg_kit.api import create_app
 from brobyg_kit.auth import Verifier
-from brobyg_kit.clock import WallClock
+from brobyg_kit.clock import Clock, WallClock
 from brobyg_kit.consumer import Consumer, Subscription
 from brobyg_kit.database import DATABASE_ERRORS, Database, database_url
 from brobyg_kit.health import Check, Health
@@ -41,12 +41,14 @@ _WAITING = (
 class Runtime:
     """One process of one service."""
 
-    def __init__(self, service: Service, settings: KitSettings, role: Role = "run") -> None:
-        """Builds everything and connects nothing."""
+    def __init__(
+        self, service: Service, settings: KitSettings, role: Role = "run", *, clock: Clock | None = None, database_suffix: str = ""
+    ) -> None:
+        """Builds everything and connects nothing. `clock` replaces the settings' clock, `database_suffix` gives tests a database of their own."""
         self.service, self.settings, self.role = service, settings, role
-        self.clock = settings.make_clock()
+        self.clock = clock or settings.make_clock()
         self.metrics, self.health = Metrics(), Health()
-        url = database_url(settings.database.get_secret_value(), service.name)
+        url = database_url(settings.database.get_secret_value(), service.name) + database_suffix
         self.database = Database(url, self.clock, service.name) if service.database else None
         self.parts: Parts = service.build(
             Resources(settings, self.clock, self.database, self.metrics.registry, self.health, settings.kafka)
@@ -68,7 +70,7 @@ class Runtime:
         """Run until SIGTERM or SIGINT; what is in hand is finished first."""
         logs.configure(self.service.name, self.settings.log_format, self.settings.log_level)
         tracing.install(self.service.name, self.settings.otlp_endpoint)
-        server = _Server(
+        server = Server(
             uvicorn.Config(
                 self.app(),
                 host=self.settings.host,
@@ -80,11 +82,10 @@ class Runtime:
                 server_header=False,
             )
         )
-        self._stops.append(server.stop)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self.stop)
         self.health.watch()
-        await self._serve(server)
+        await self.serve(server)
 
     def stop(self) -> None:
         """Begin an orderly stop."""
@@ -92,7 +93,9 @@ class Runtime:
         for stop in self._stops:
             stop()
 
-    async def _serve(self, server: "_Server") -> None:
+    async def serve(self, server: "Server") -> None:
+        """Serve and run the loops until `stop`; what is in hand is finished first."""
+        self._stops.append(server.stop)
         loops = self.loops()
         serving = asyncio.create_task(server.serve())
         tasks = [asyncio.create_task(work(), name=name) for name, work in loops.items()]
@@ -229,7 +232,7 @@ class Runtime:
         return {"outbox": outbox, "parked": row["parked"], "dead_letters": row["dead"], "lag": int(lag)}
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Uvicorn without its own signal handlers: the runtime stops everything in order."""
 
     @contextmanager
