@@ -20,7 +20,7 @@ from rich.table import Table
 
 from .cluster import ensure
 from .errors import LocalError
-from .places import Places, default_places, say_to_stderr
+from .places import Places, default_places, given_settings, say_to_stderr
 from .system import COMPONENTS, System
 
 __all__ = ["app"]
@@ -159,7 +159,7 @@ def restart(component: Name, folder: Folder = None) -> None:
 def cluster(folder: Folder = None, as_json: AsJson = False) -> None:
     """Start only the broker and the database, and print their addresses for a shell: eval "$(brobyg local cluster)"."""
     with _explained():
-        addresses = ensure(folder or default_places().folder)
+        addresses = ensure(folder or default_places().folder, environment=given_settings())
     if as_json:
         console.print_json(json.dumps({"kafka": addresses.kafka, "database": addresses.database}))
         return

@@ -5,17 +5,17 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
-from joserfc import jwt
-from joserfc.jwk import ECKey, KeySet
+from brobyg_kit.auth import generate_keys, issue_token
+from brobyg_kit.clock import WallClock
 
 from .places import Places, read_json, write_atomically
 
 __all__ = ["make_keys"]
 
-SERVICE_TOKEN_LIFETIME = timedelta(days=365)
+SERVICE_TOKEN_LIFETIME = timedelta(days=365)  # what the services show each other; valid in the demo's week ahead too
 RANDOM_KEYS = ("BROBYG_REFERRAL_ENCRYPTION_KEY", "BROBYG_REFERRAL_CPR_KEY", "BROBYG_MATCHING_LINK_KEY")
 """Each 32 random bytes in base64: AES-GCM over citizens' data, HMAC over CPR numbers, signatures of answer links."""
 
@@ -25,36 +25,27 @@ def make_keys(places: Places) -> dict[str, str]:
     folder = places.local / "keys"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     signing, public, others = folder / "signing.jwk.json", folder / "public.jwks.json", folder / "keys.json"
-    key = _signing_key(signing, public)
+    before = read_json(public)
+    _make_pair(signing, public)
     kept = {name: str(value) for name, value in read_json(others).items()}
+    if before != read_json(public):
+        kept.pop("BROBYG_SERVICE_TOKEN", None)  # it was signed by a key that nobody knows any more
     values = {name: kept.get(name) or base64.b64encode(secrets.token_bytes(32)).decode() for name in RANDOM_KEYS}
-    values["BROBYG_SERVICE_TOKEN"] = kept.get("BROBYG_SERVICE_TOKEN") or _service_token(key)
+    values["BROBYG_SERVICE_TOKEN"] = kept.get("BROBYG_SERVICE_TOKEN") or issue_token(
+        signing, "service:local", ["service"], WallClock(), lifetime=SERVICE_TOKEN_LIFETIME
+    )
     if values != kept:
         write_atomically(others, json.dumps(values, indent=2), mode=0o600)
     return {**values, "BROBYG_TOKEN_KEYS": str(public), "BROBYG_TOKEN_SIGNING_KEY": str(signing)}
 
 
-def _signing_key(signing: Path, public: Path) -> ECKey:
-    kept = read_json(signing)
-    if kept:
-        key = ECKey.import_key({name: str(value) for name, value in kept.items()})
-    else:
-        key = ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256"}, private=True, auto_kid=True)
-        write_atomically(signing, json.dumps(key.as_dict(private=True)), mode=0o600)
-    if not read_json(public):
-        write_atomically(public, json.dumps(KeySet([key]).as_dict(private=False)))
-    return key
-
-
-def _service_token(key: ECKey) -> str:
-    """What the services show each other. It is valid for a year from now, so also in the demo's week ahead."""
-    now = datetime.now(UTC)
-    claims = {
-        "iss": "brobyg",
-        "aud": "brobyg",
-        "sub": "service:local",
-        "roles": ["service"],
-        "iat": int(now.timestamp()),
-        "exp": int((now + SERVICE_TOKEN_LIFETIME).timestamp()),
-    }
-    return jwt.encode({"alg": "ES256", "kid": str(key.kid)}, claims, key)
+def _make_pair(signing: Path, public: Path) -> None:
+    """Both files or neither: an interruption in between leaves the public one missing, and then both are made anew."""
+    if read_json(signing) and read_json(public):
+        return
+    new_signing, new_public = signing.with_suffix(".new"), public.with_suffix(".new")
+    for path in (new_signing, new_public, public):
+        path.unlink(missing_ok=True)
+    generate_keys(new_signing, new_public)
+    new_signing.replace(signing)
+    new_public.replace(public)

@@ -7,7 +7,12 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["ROOT", "Places", "default_places", "say_to_stderr", "write_atomically"]
+import psutil
+
+__all__ = ["ROOT", "Places", "default_places", "given_settings", "say_to_stderr", "write_atomically"]
+
+NOT_SETTINGS = frozenset({"BROBYG_HOME", "BROBYG_LOCAL", "BROBYG_LOCAL_COMPONENT", "BROBYG_POSTGRES_BIN"})
+"""Variables for us, not for the services."""
 
 ROOT = Path(os.environ.get("BROBYG_HOME") or Path(__file__).resolve().parents[4])
 """The clone. `BROBYG_HOME` says otherwise where the package is installed elsewhere."""
@@ -71,6 +76,18 @@ class Places:
 def default_places() -> Places:
     """The clone's own `var/`."""
     return Places(ROOT / "var")
+
+
+def given_settings() -> dict[str, str]:
+    """The `BROBYG_*` variables this process was started with.
+
+    Not `os.environ`: the `brobyg` command fills that up with the running system's settings, and a broker of our own must not be taken
+    for one that somebody has told us to use.
+    """
+    started_with = psutil.Process().environ()
+    return {
+        name: value for name, value in started_with.items() if name.startswith("BROBYG_") and name not in NOT_SETTINGS
+    }
 
 
 def write_atomically(path: Path, text: str, *, mode: int = 0o644) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -15,7 +14,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from .cluster import Cluster
 from .places import Places, default_places
 from .ports import is_answering
 from .processes import Component
@@ -67,10 +65,7 @@ class Status:
 
 def read_status(system: System) -> Status:
     """Ask every part, at once. Never raises for a part that is down. Blocks for some seconds at most."""
-    environment = {
-        **system.environment(),
-        **{name: value for name, value in os.environ.items() if name.startswith("BROBYG_")},
-    }
+    environment = {**system.environment(), **system.given}
     with ThreadPoolExecutor(len(SERVICES) + 2) as pool:
         services = [
             pool.submit(_service_state, system.places, name, environment.get(f"BROBYG_{name.upper()}_URL", ""))
@@ -78,8 +73,8 @@ def read_status(system: System) -> Status:
         ]
         topics = pool.submit(read_topics, environment.get("BROBYG_KAFKA", ""), SERVICES)
         stores = [
-            _kafka_state(system.cluster),
-            _postgres_state(system.cluster),
+            _kafka_state(system),
+            _postgres_state(system),
             _mail_state(system.places, environment),
         ]
         found, why = topics.result()
@@ -111,26 +106,26 @@ def _whole(number: float | None) -> int | None:
     return None if number is None else int(number)
 
 
-def _kafka_state(cluster: Cluster) -> ComponentState:
-    if external := os.environ.get("BROBYG_KAFKA"):
+def _kafka_state(system: System) -> ComponentState:
+    if external := system.given.get("BROBYG_KAFKA"):
         host, _, port = external.partition(",")[0].rpartition(":")
         ready = is_answering(int(port), host)
         return ComponentState(
             "kafka", ready, ready, f"not ours: {external}" if ready else f"{external} does not answer"
         )
-    pids = cluster.kafka.pids()
-    ready = bool(pids) and cluster.kafka.is_ready()
+    pids = system.cluster.kafka.pids()
+    ready = bool(pids) and system.cluster.kafka.is_ready()
     why = "" if ready else ("it runs, but does not answer yet" if pids else "not running: brobyg local start kafka")
     return ComponentState("kafka", bool(pids), ready, why, process=_figures(psutil.Process(pids[0]) if pids else None))
 
 
-def _postgres_state(cluster: Cluster) -> ComponentState:
-    if external := os.environ.get("BROBYG_DATABASE"):
+def _postgres_state(system: System) -> ComponentState:
+    if external := system.given.get("BROBYG_DATABASE"):
         host, _, port = external.rpartition("@")[2].removeprefix("postgresql://").partition("/")[0].partition(":")
         ready = is_answering(int(port or 5432), host)
         return ComponentState("postgres", ready, ready, f"not ours: {host}" if ready else f"{host} does not answer")
-    pids = cluster.postgres.pids()
-    ready = bool(pids) and cluster.postgres.is_ready()
+    pids = system.cluster.postgres.pids()
+    ready = bool(pids) and system.cluster.postgres.is_ready()
     why = "" if ready else ("it runs, but does not answer yet" if pids else "not running: brobyg local start postgres")
     return ComponentState(
         "postgres", bool(pids), ready, why, process=_figures(psutil.Process(pids[0]) if pids else None)

@@ -6,7 +6,6 @@ or half-started heals by running it again.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import shutil
@@ -16,12 +15,19 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-import asyncpg
-
 from .cluster import Cluster, locked
 from .errors import ComponentFailed, LocalError
 from .keys import make_keys
-from .places import ROOT, Places, default_places, read_json, say_to_stderr, write_atomically
+from .places import (
+    NOT_SETTINGS,
+    ROOT,
+    Places,
+    default_places,
+    given_settings,
+    read_json,
+    say_to_stderr,
+    write_atomically,
+)
 from .ports import Taken, choose_port, is_answering
 from .processes import Component, tail, wait_until
 from .services import DEFAULT_PORTS, SERVICES, ServiceProcess, brobyg_command, clean_environment, readiness
@@ -43,6 +49,7 @@ class System:
 
     places: Places = field(default_factory=default_places)
     say: Say = say_to_stderr
+    given: Mapping[str, str] = field(default_factory=given_settings)
 
     def __post_init__(self) -> None:
         """Know the cluster; nothing is started."""
@@ -147,9 +154,9 @@ class System:
     def _start_stores(self) -> None:
         """Broker and database at once, unless the environment names others."""
         wanted: list[Callable[[], None]] = []
-        if not os.environ.get("BROBYG_KAFKA"):
+        if not self.given.get("BROBYG_KAFKA"):
             wanted.append(self.cluster.kafka.start)
-        if not os.environ.get("BROBYG_DATABASE"):
+        if not self.given.get("BROBYG_DATABASE"):
             wanted.append(self.cluster.postgres.start)
         with ThreadPoolExecutor(2) as pool:
             for started in [pool.submit(start) for start in wanted]:
@@ -159,11 +166,6 @@ class System:
     def _settle_environment(self, settings: dict[str, str], smtp: str | None) -> dict[str, str]:
         """Write `environment.json`: what was, keys, addresses, then what the caller's environment and `settings` say."""
         before = self.environment()
-        given = {
-            name: value
-            for name, value in os.environ.items()
-            if name.startswith("BROBYG_") and not name.startswith("BROBYG_LOCAL")
-        }
         environment = {
             "BROBYG_HOST": "127.0.0.1",
             "BROBYG_CLOCK": "",
@@ -174,11 +176,11 @@ class System:
             "BROBYG_DATABASE": self.cluster.database_url,
         }
         for name in SERVICES:
-            port = given.get(f"BROBYG_{name.upper()}_PORT") or str(self._port_for(name, before))
+            port = self.given.get(f"BROBYG_{name.upper()}_PORT") or str(self._port_for(name, before))
             environment[f"BROBYG_{name.upper()}_PORT"] = port
             environment[f"BROBYG_{name.upper()}_URL"] = f"http://127.0.0.1:{port}"
         environment["BROBYG_NOTIFICATION_SMTP"] = smtp or f"smtp://127.0.0.1:{self._mail_port(before)}"
-        environment.update(given)
+        environment.update(self.given)
         environment.update(settings)
         write_atomically(self.places.environment, json.dumps(environment, indent=2, sort_keys=True), mode=0o600)
         return environment
@@ -231,7 +233,7 @@ class System:
         running = {
             key: value
             for key, value in process.environ().items()
-            if key.startswith("BROBYG_") and not key.startswith("BROBYG_LOCAL")
+            if key.startswith("BROBYG_") and key not in NOT_SETTINGS
         }
         if running == environment:
             return True
@@ -242,7 +244,6 @@ class System:
     def _prepare(self, environment: Mapping[str, str]) -> None:
         """Databases, topics and migrations: each does nothing where it is done already."""
         self.say("databases, topics and migrations")
-        asyncio.run(_create_databases(environment["BROBYG_DATABASE"]))
         commands = [["topics", "apply"], *([name, "migrate"] for name in SERVICES)]
         with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
             for finished in [pool.submit(_run_brobyg, command, environment) for command in commands]:
@@ -285,18 +286,6 @@ def _known(component: str) -> str:
     if component not in COMPONENTS:
         raise LocalError(f"there is no component {component!r}", advice=f"one of {', '.join(COMPONENTS)}")
     return component
-
-
-async def _create_databases(url: str) -> None:
-    """One database a service, where it is not there yet."""
-    connection = await asyncpg.connect(f"{url}/postgres", timeout=10)
-    try:
-        there = {record["datname"] for record in await connection.fetch("select datname from pg_database", timeout=10)}
-        for name in SERVICES:
-            if f"brobyg_{name}" not in there:
-                await connection.execute(f'create database "brobyg_{name}"', timeout=60)
-    finally:
-        await connection.close(timeout=10)
 
 
 def _run_brobyg(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
