@@ -1,0 +1,117 @@
+"""Messages as people read them: templates set in the reader's language, as plain text, as HTML and as a calendar entry's words."""
+
+import gettext
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+from typing import Literal
+
+import jinja2
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+
+from brobyg_notification.domain import wording
+from brobyg_notification.domain.notice import Template
+from brobyg_notification.domain.wording import Language
+
+TEXTS = Path(__file__).parent.parent / "texts"
+Look = Literal["text", "html"]
+
+
+def N_(message: str) -> str:  # noqa: N802 - gettext's own name for "to be translated where it is used"
+    """Mark `message` for the catalogues."""
+    return message
+
+
+ESCALATION_REASONS = {
+    "nobody_available": N_("No volunteer could at that time"),
+    "nobody_answered": N_("None of those asked said yes in time"),
+    "too_late": N_("The appointment was known too late to ask"),
+}
+RULES = {
+    "availability": N_("not available for the whole time"),
+    "language": N_("no language in common"),
+    "gender": N_("not of the gender asked for"),
+    "competence": N_("lacks a competence"),
+    "range": N_("too far away"),
+    "weekly_limit": N_("has the week's escorts already"),
+    "double_booked": N_("is with somebody else at the time"),
+    "blocked": N_("one of the two does not wish it"),
+    "department": N_("belongs to another department"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One message, written."""
+
+    subject: str
+    text: str
+    html: str
+    calendar_summary: str
+    calendar_note: str
+
+
+def write(template: Template, language: Language, facts: Mapping[str, object]) -> Letter:
+    """The message in the reader's language. Raises jinja2.UndefinedError when a fact the template needs is missing."""
+    plain = _environment(language, "text").get_template(f"{template}.j2")
+    rich = _environment(language, "html").get_template(f"{template}.j2")
+    tongue = _catalogue(language)
+    given = {**facts, "reasons": {key: tongue.gettext(text) for key, text in ESCALATION_REASONS.items()}}
+    return Letter(
+        subject=_block(plain, "subject", given),
+        text=plain.render(given, look="text.j2").strip() + "\n",
+        html=rich.render(given, look="html.j2"),
+        calendar_summary=_block(plain, "summary", given),
+        calendar_note=_block(plain, "note", given),
+    )
+
+
+def rule_in_words(rule: str, language: Language) -> str:
+    """A hard rule's name (`weekly_limit`) as a coordinator reads it; a rule we have no words for is shown as it is called."""
+    text = RULES.get(rule)
+    return _catalogue(language).gettext(text) if text else rule.replace("_", " ")
+
+
+def _block(template: jinja2.Template, name: str, facts: Mapping[str, object]) -> str:
+    block = template.blocks.get(name)
+    return " ".join("".join(block(template.new_context(dict(facts)))).split()) if block else ""
+
+
+@cache
+def _catalogue(language: Language) -> gettext.NullTranslations:
+    """The `.po` file, compiled in memory: nobody has a compile step to forget. English is the source and has no file."""
+    file = TEXTS / "locale" / f"{language}.po"
+    if language == "en":
+        return gettext.NullTranslations()
+    compiled = BytesIO()
+    with file.open("rb") as source:
+        write_mo(compiled, read_po(source, locale=language))
+    compiled.seek(0)
+    return gettext.GNUTranslations(compiled)
+
+
+@cache
+def _environment(language: Language, look: Look) -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEXTS),
+        autoescape=look == "html",  # noqa: S701 - the other half is plain text
+        undefined=jinja2.StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
+        trim_blocks=False,
+        keep_trailing_newline=True,
+    )
+    tongue = _catalogue(language)
+    # The i18n extension adds this method to the environment; through getattr because its types don't know it.
+    getattr(environment, "install_gettext_callables")(tongue.gettext, tongue.ngettext, newstyle=True)  # noqa: B009
+    environment.filters |= {
+        "day_and_time": lambda moment: wording.day_and_time(moment, language),
+        "time_of_day": lambda moment: wording.time_of_day(moment, language),
+        "distance": lambda metres: wording.distance(metres, language),
+        "minutes": lambda count: wording.duration(timedelta(minutes=count), language),
+    }
+    environment.globals["language"] = language
+    return environment

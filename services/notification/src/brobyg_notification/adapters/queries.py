@@ -1,0 +1,26 @@
+"""Reading the notices, for those who ask what became of them."""
+
+from uuid import UUID
+
+import asyncpg
+
+from brobyg_notification.ports import State
+
+_PAGE = """
+select position, notification_id, template, recipient_role, recipient_id, referral_id, appointment_id, cause, state, reason, attempts,
+       due_at, created_at, ended_at
+from notification
+where ($1::text is null or state = $1) and ($2::uuid is null or appointment_id = $2) and ($3::bigint is null or position < $3)
+order by position desc limit $4
+"""
+
+
+async def page(
+    pool: "asyncpg.Pool[asyncpg.Record]",
+    state: State | None,
+    appointment_id: UUID | None,
+    before: int | None,
+    limit: int,
+) -> list[asyncpg.Record]:
+    """At most `limit` notices older than position `before`, newest first."""
+    return await pool.fetch(_PAGE, state, appointment_id, before, limit)

@@ -1,0 +1,172 @@
+"""Handing messages to an SMTP server (RFC 5321) over a few connections that are kept open and used again."""
+
+import asyncio
+import ssl
+import time
+from collections import deque
+from dataclasses import dataclass
+from email.message import EmailMessage
+from urllib.parse import unquote, urlsplit
+
+import aiosmtplib
+from aiosmtplib import SMTP
+from brobyg_kit.logs import get_logger
+
+from brobyg_notification.ports import MailDeferred, MailRefused, MailServerDown
+
+log = get_logger(__name__)
+
+_TIMEOUT = 10.0
+"""Seconds of wall time for connecting and for each command."""
+_FRESH = 0.5
+"""Seconds for which a used connection is taken to be alive."""
+_IDLE_LIMIT = 20.0
+"""Seconds after which an unused connection is not trusted any more; servers close theirs after minutes (RFC 5321, 4.5.3.2.7)."""
+#: 4yz answers that speak of the whole server, not of this message: not available, and too many connections (RFC 5321, 4.2.2).
+_SERVER_CODES = frozenset({421})
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpAddress:
+    """Where the mail server is and how to speak to it."""
+
+    host: str
+    port: int
+    username: str | None
+    password: str | None
+    tls: bool
+    require_starttls: bool
+
+
+def parse_address(url: str) -> SmtpAddress:
+    """`smtp://` (STARTTLS where the server offers it), `smtp+starttls://` (required) or `smtps://`, `[user:password@]host[:port]`.
+
+    Raises ValueError that says what would be right.
+    """
+    parts = urlsplit(url)
+    ports = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
+    if parts.scheme not in ports or not parts.hostname:
+        raise ValueError(
+            "the mail server's address must look like smtp://host:25, smtp+starttls://user:password@host:587 or smtps://host:465"
+        )
+    return SmtpAddress(
+        host=parts.hostname,
+        port=parts.port or ports[parts.scheme],
+        username=unquote(parts.username) if parts.username else None,
+        password=unquote(parts.password) if parts.password else None,
+        tls=parts.scheme == "smtps",
+        require_starttls=parts.scheme == "smtp+starttls",
+    )
+
+
+class SmtpPostbox:
+    """Sends over at most `connections` connections. Safe for concurrent use in one event loop."""
+
+    def __init__(self, url: str, *, connections: int) -> None:
+        """Nothing is connected yet. Raises ValueError for an address that is none."""
+        self._address = parse_address(url)
+        self._room = asyncio.Semaphore(connections)
+        self._idle: deque[tuple[SMTP, float]] = deque()
+
+    async def send(self, message: EmailMessage) -> None:
+        """See `ports.Postbox`."""
+        async with self._room:
+            connection = await self._take()
+            try:
+                await connection.send_message(message)
+            except asyncio.CancelledError:
+                connection.close()
+                raise
+            except (aiosmtplib.SMTPException, OSError, ValueError) as error:
+                self._after_trouble(connection, error)
+                raise _meaning(error) from error
+            self._idle.append((connection, time.monotonic()))
+
+    async def probe(self) -> bool:
+        """See `ports.Postbox`. A connection that works is kept for the first message."""
+        try:
+            self._idle.append((await self._connect(), time.monotonic()))
+        except MailServerDown:
+            return False
+        return True
+
+    async def close(self) -> None:
+        """See `ports.Postbox`."""
+        while self._idle:
+            await self._quit(self._idle.pop()[0])
+
+    async def _take(self) -> SMTP:
+        while self._idle:
+            connection, used_at = self._idle.pop()
+            age = time.monotonic() - used_at
+            if age < _FRESH or (age < _IDLE_LIMIT and await self._still_there(connection)):
+                return connection
+            await self._quit(connection)
+        return await self._connect()
+
+    async def _still_there(self, connection: SMTP) -> bool:
+        """Ask before trusting a connection that rested: a server that hung up must not cost a message an attempt."""
+        try:
+            await connection.noop(timeout=2.0)
+        except (aiosmtplib.SMTPException, OSError) as error:
+            log.debug("smtp.connection_gone", error=error)
+            return False
+        return True
+
+    async def _connect(self) -> SMTP:
+        address = self._address
+        connection = SMTP(
+            hostname=address.host,
+            port=address.port,
+            username=address.username,
+            password=address.password,
+            use_tls=address.tls,
+            start_tls=True if address.require_starttls else None,
+            tls_context=ssl.create_default_context(),
+            timeout=_TIMEOUT,
+        )
+        try:
+            await connection.connect()
+        except (aiosmtplib.SMTPException, OSError) as error:
+            connection.close()
+            raise MailServerDown(type(error).__name__) from error
+        return connection
+
+    def _after_trouble(self, connection: SMTP, error: Exception) -> None:
+        """Keep the connection when the server only said no to this message, else drop it."""
+        if (
+            isinstance(error, aiosmtplib.SMTPResponseException | aiosmtplib.SMTPRecipientsRefused)
+            and connection.is_connected
+        ):
+            self._idle.append((connection, time.monotonic()))
+        else:
+            connection.close()
+
+    async def _quit(self, connection: SMTP) -> None:
+        try:
+            await asyncio.wait_for(connection.quit(), timeout=1.0)
+        except (aiosmtplib.SMTPException, OSError) as error:
+            # Saying goodbye is a courtesy; the server may have hung up first. Nothing was in flight.
+            log.debug("smtp.goodbye_unheard", error=error)
+            connection.close()
+
+
+def _meaning(error: Exception) -> MailServerDown | MailDeferred | MailRefused:
+    """What an error says about the message. Only the answers to RCPT and DATA judge the message: a refused sender or sign-in is our own
+    settings, and everything waits until they are right.
+    """
+    if isinstance(error, aiosmtplib.SMTPRecipientsRefused) and error.recipients:
+        return _of_code(error.recipients[0].code)
+    if isinstance(error, aiosmtplib.SMTPSenderRefused | aiosmtplib.SMTPAuthenticationError | aiosmtplib.SMTPHeloError):
+        return MailDeferred(str(error.code)) if error.code < 500 else MailServerDown(str(error.code))
+    if isinstance(error, aiosmtplib.SMTPResponseException):
+        return _of_code(error.code)
+    if isinstance(error, ValueError):  # no recipient or a header that can't be sent: it will be no better tomorrow
+        return MailRefused(type(error).__name__)
+    return MailServerDown(type(error).__name__)
+
+
+def _of_code(code: int) -> MailServerDown | MailDeferred | MailRefused:
+    if code in _SERVER_CODES:
+        return MailServerDown(str(code))
+    return MailRefused(str(code)) if code >= 500 else MailDeferred(str(code))

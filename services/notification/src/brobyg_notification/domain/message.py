@@ -1,0 +1,98 @@
+"""From a notice and what its owners know to the facts a template needs and the calendar entry's span. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from brobyg_contracts import MatchEscalated, MatchReleased, OfferMade, VolunteerMatched
+from brobyg_contracts.places import LOCATIONS
+
+from brobyg_notification.domain.notice import Notice
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """When something is in a calendar, and at which public place."""
+
+    starts_at: datetime
+    ends_at: datetime
+    place: str
+
+
+def place_name(location_id: str) -> str:
+    """The public name of a place of care; its id when the list of places has no such place."""
+    location = LOCATIONS.get(location_id)
+    return location.name if location else location_id
+
+
+def offer_facts(made: OfferMade, link: str) -> dict[str, object]:
+    """What a volunteer is told when asked: when, where, how far. Nothing of the citizen."""
+    return {
+        "place": place_name(made.location_id),
+        "starts_at": made.starts_at,
+        "ends_at": made.ends_at,
+        "meet_at": made.meet_at,
+        "meeting": made.meeting,
+        "distance_metres": made.distance_metres,
+        "expires_at": made.expires_at,
+        "link": link,
+    }
+
+
+def match_facts(match: VolunteerMatched, other: str, meeting_point: str | None, sequence: int) -> dict[str, object]:
+    """What both are told of a match. `other` is the other's given name, `meeting_point` the citizen's address line where they meet at home
+    and it may be told; else they meet at the place of care.
+    """
+    place = place_name(match.location_id)
+    return {
+        "place": place,
+        "starts_at": match.starts_at,
+        "ends_at": match.ends_at,
+        "meet_at": match.meet_at,
+        "home_at": match.home_at,
+        "minutes": match.minutes,
+        "meeting_point": meeting_point if match.meeting == "home" and meeting_point else place,
+        "other": other,
+        "changed": sequence > 0,
+    }
+
+
+def release_facts(released: MatchReleased, earlier: VolunteerMatched | None) -> dict[str, object]:
+    """What both are told when a match ends. It names nobody: who need not meet needs no name."""
+    return {
+        "starts_at": released.starts_at,
+        "ends_at": released.ends_at,
+        "reason": released.reason,
+        "place": place_name(earlier.location_id) if earlier else "",
+    }
+
+
+def escalation_facts(escalated: MatchEscalated, excluded: list[tuple[str, str]]) -> dict[str, object]:
+    """What the coordinator is told: ids and reasons, no person. `excluded` is each rule in words with its count."""
+    return {
+        "place": place_name(escalated.location_id),
+        "starts_at": escalated.starts_at,
+        "ends_at": escalated.ends_at,
+        "department": escalated.department.capitalize(),
+        "reason": escalated.reason,
+        "asked": escalated.asked,
+        "excluded": excluded,
+        "appointment_id": escalated.appointment_id,
+        "referral_id": escalated.referral_id,
+    }
+
+
+def calendar_span(notice: Notice, earlier: VolunteerMatched | None) -> Span:
+    """The volunteer's entry covers meeting to being home again, the citizen's the appointment. A release takes its span from the match it ends."""
+    if notice.cause.type == VolunteerMatched.EVENT_TYPE:
+        return _matched_span(notice, notice.cause.decode(VolunteerMatched))
+    released = notice.cause.decode(MatchReleased)
+    if earlier is not None and (earlier.starts_at, earlier.ends_at) == (released.starts_at, released.ends_at):
+        return _matched_span(notice, earlier)
+    return Span(released.starts_at, released.ends_at, place_name(earlier.location_id) if earlier else "")
+
+
+def _matched_span(notice: Notice, match: VolunteerMatched) -> Span:
+    place = place_name(match.location_id)
+    if notice.role == "volunteer":
+        return Span(match.meet_at, match.home_at, place)
+    return Span(match.starts_at, match.ends_at, place)

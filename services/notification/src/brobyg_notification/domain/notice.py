@@ -1,0 +1,96 @@
+"""Who is told what, and because of which event: the rules, pure."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from brobyg_contracts import MatchEscalated, MatchReleased, OfferMade, VolunteerMatched
+from brobyg_kit.event import Event
+from brobyg_kit.ids import derived_id
+
+Role = Literal["volunteer", "citizen", "coordinator"]
+CalendarMethod = Literal["REQUEST", "CANCEL"]
+Template = Literal[
+    "offer",
+    "matched_volunteer",
+    "matched_citizen",
+    "released_volunteer",
+    "released_citizen",
+    "released_citizen_searching",
+    "escalated",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One message to one recipient because of one event. Names nobody: what is personal is fetched when it is sent."""
+
+    template: Template
+    role: Role
+    recipient_id: str
+    referral_id: str
+    appointment_id: str
+    cause: Event
+    calendar: CalendarMethod | None = None
+
+    @property
+    def notification_id(self) -> str:
+        """The same for the same cause and recipient, however often it is planned."""
+        return derived_id("notification", self.cause.id, self.role, self.recipient_id)
+
+    @property
+    def lane(self) -> str:
+        """What keeps its order: all that one recipient is told about one appointment."""
+        return lane(self.appointment_id, self.role, self.recipient_id)
+
+
+Plan = Callable[[Event], list[Notice]]
+"""The notices an event leads to. Raises brobyg_kit.event.UndecodableEvent when its data breaks the schema."""
+
+
+def lane(appointment_id: str, role: Role, recipient_id: str) -> str:
+    """The lane of a recipient's messages about an appointment."""
+    return f"{appointment_id}/{role}/{recipient_id}"
+
+
+def calendar_uid(appointment_id: str, role: Role, recipient_id: str) -> str:
+    """The UID (RFC 5545, RFC 7986) of the recipient's calendar entry for the appointment; the same from first invitation to cancellation."""
+    return f"{derived_id('calendar', appointment_id, role, recipient_id)}@brobyg.dk"
+
+
+def of_offer_made(cause: Event) -> list[Notice]:
+    """The volunteer is asked."""
+    made = cause.decode(OfferMade)
+    return [Notice("offer", "volunteer", made.volunteer_id, made.referral_id, made.appointment_id, cause)]
+
+
+def of_volunteer_matched(cause: Event) -> list[Notice]:
+    """Both get the appointment in their calendar."""
+    match = cause.decode(VolunteerMatched)
+    about = (match.referral_id, match.appointment_id, cause)
+    return [
+        Notice("matched_volunteer", "volunteer", match.volunteer_id, *about, "REQUEST"),
+        Notice("matched_citizen", "citizen", match.citizen_id, *about, "REQUEST"),
+    ]
+
+
+def of_match_released(cause: Event) -> list[Notice]:
+    """The volunteer's entry is cancelled. The citizen's stays only when the appointment stands as it was.
+
+    A moved appointment cancels the citizen's entry too: the event knows only the old time, and an entry at the old time sends
+    somebody to the hospital on the wrong day. The next match invites again under the same UID with a higher SEQUENCE.
+    """
+    released = cause.decode(MatchReleased)
+    about = (released.referral_id, released.appointment_id, cause)
+    volunteer = Notice("released_volunteer", "volunteer", released.volunteer_id, *about, "CANCEL")
+    if released.reason == "volunteer_withdrew":
+        return [volunteer, Notice("released_citizen_searching", "citizen", released.citizen_id, *about, "REQUEST")]
+    return [volunteer, Notice("released_citizen", "citizen", released.citizen_id, *about, "CANCEL")]
+
+
+def of_match_escalated(cause: Event) -> list[Notice]:
+    """The department's coordinator is told while there is still time to act."""
+    escalated = cause.decode(MatchEscalated)
+    return [
+        Notice("escalated", "coordinator", escalated.department, escalated.referral_id, escalated.appointment_id, cause)
+    ]

@@ -1,0 +1,60 @@
+"""What was told to whom, for coordinators: ids and states, nothing personal."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from brobyg_kit.auth import Caller, requires
+from brobyg_kit.database import Database
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel, Field
+
+from brobyg_notification.adapters import queries
+from brobyg_notification.ports import State
+
+
+class NotificationView(BaseModel):
+    """One message and what became of it."""
+
+    notification_id: UUID
+    template: str
+    recipient_role: str
+    recipient_id: str
+    referral_id: UUID
+    appointment_id: UUID
+    cause: UUID = Field(description="The event that led to it.")
+    state: State
+    reason: str | None = Field(description="Why it was given up, when it failed.")
+    attempts: int
+    due_at: datetime = Field(description="When it is tried next, while it waits.")
+    created_at: datetime
+    ended_at: datetime | None
+
+
+class NotificationPage(BaseModel):
+    """Newest first."""
+
+    notifications: list[NotificationView]
+    next: int | None = Field(description="Give it as `before` to get the following page; null on the last one.")
+
+
+def router(database: Database) -> APIRouter:
+    """The routes of this service."""
+    routes = APIRouter(tags=["notifications"])
+
+    @routes.get("/notifications", summary="What was told to whom, newest first")
+    async def list_notifications(
+        caller: Annotated[Caller, Depends(requires("coordinator"))],
+        state: State | None = None,
+        appointment_id: UUID | None = None,
+        before: Annotated[int | None, Query(ge=1, description="`next` of the page before.")] = None,
+        limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    ) -> NotificationPage:
+        rows = await queries.page(database.pool, state, appointment_id, before, limit + 1)
+        shown = rows[:limit]
+        return NotificationPage(
+            notifications=[NotificationView.model_validate(dict(row)) for row in shown],
+            next=shown[-1]["position"] if len(rows) > limit else None,
+        )
+
+    return routes

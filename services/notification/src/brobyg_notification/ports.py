@@ -1,0 +1,147 @@
+"""What this service needs from outside, as small interfaces."""
+
+from collections.abc import Callable, Collection
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from email.message import EmailMessage
+from typing import Literal, Protocol
+
+from brobyg_contracts import VolunteerMatched
+
+from brobyg_notification.domain.notice import Notice
+from brobyg_notification.domain.wording import Language
+
+FailureReason = Literal["no_address", "recipient_erased", "refused"]
+State = Literal["waiting", "sent", "failed", "superseded"]
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A person as their owner describes them at the moment of use. Never stored, logged or published here."""
+
+    given_name: str
+    email: str | None
+    language: Language
+    meeting_point: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerLink:
+    """The signed link by which a volunteer answers an offer."""
+
+    token: str
+    expires_at: datetime
+    is_open: bool
+
+
+class OwnerUnavailable(Exception):
+    """The service that owns the data can't be asked now; later it may. Carries the owner's name and what happened, nothing personal."""
+
+
+class People(Protocol):
+    """Who knows people. Each question is recorded by the owner with its purpose. May take seconds; raises OwnerUnavailable."""
+
+    async def citizen(self, citizen_id: str, purpose: str) -> Contact | None:
+        """The citizen; None when there is no such citizen any more."""
+        ...
+
+    async def volunteer(self, volunteer_id: str, purpose: str) -> Contact | None:
+        """The volunteer; None when there is no such volunteer any more."""
+        ...
+
+    async def answer_link(self, offer_id: str) -> AnswerLink | None:
+        """The offer's answer link and whether it is still open; None when there is no such offer."""
+        ...
+
+
+class MailServerDown(Exception):
+    """No mail can be handed over at all now: the server can't be reached, or says so itself. Nothing is wrong with the message."""
+
+
+class MailDeferred(Exception):
+    """The server won't take this message now (SMTP 4yz); later it may. Carries the code."""
+
+
+class MailRefused(Exception):
+    """The server will never take this message for this recipient (SMTP 5yz). Carries the code."""
+
+
+class Postbox(Protocol):
+    """Where messages are handed over."""
+
+    async def send(self, message: EmailMessage) -> None:
+        """Return when the server has taken responsibility for the message (250 after DATA). Bounded by the port's timeouts.
+
+        Raises MailServerDown, MailDeferred or MailRefused; after the first the server may still have the message.
+        """
+        ...
+
+    async def probe(self) -> bool:
+        """Whether the server answers. Bounded by the connect timeout; never raises."""
+        ...
+
+    async def close(self) -> None:
+        """Say goodbye on open connections."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A notice that this process has claimed. `attempts` counts the one about to be made. `earlier` is the match that the same recipient
+    was last told of for the same appointment.
+    """
+
+    notice: Notice
+    sequence: int | None
+    attempts: int
+    created_at: datetime
+    earlier: VolunteerMatched | None
+
+
+class Store(Protocol):
+    """The notices of this service, safe before they are sent. Raises what `brobyg_kit.database.TRANSIENT_ERRORS` lists when the database is away."""
+
+    async def sent(self, waiting: Waiting, language: Language) -> None:
+        """Mark as sent and publish `notification.sent`, in one transaction; no effect on a notice that has ended already."""
+        ...
+
+    async def failed(self, waiting: Waiting, language: Language, reason: FailureReason) -> None:
+        """Mark as failed and publish `notification.failed`, in one transaction; no effect on a notice that has ended already."""
+        ...
+
+    async def superseded(self, waiting: Waiting) -> None:
+        """Mark as no longer true; nobody is told and nothing published."""
+        ...
+
+    async def postpone(self, waiting: Waiting, until: datetime) -> None:
+        """Give the claim back, to be tried again at `until`."""
+        ...
+
+    def session(self, wake: Callable[[], None]) -> AbstractAsyncContextManager["Claims"]:
+        """A sender's hold on the store; `wake` is called when a new notice has been committed. What it has claimed and not ended is free
+        again the moment the session ends, also when the process was killed.
+        """
+        ...
+
+
+class Claims(Protocol):
+    """What a sender may do while its session holds."""
+
+    async def claim(self, limit: int) -> list[Waiting]:
+        """Up to `limit` due notices, each the oldest waiting one of its lane; each is this session's alone until it is ended or postponed.
+        The attempt is counted before it is made.
+        """
+        ...
+
+    async def free_abandoned(self, in_hand: Collection[str]) -> int:
+        """Free what senders that are gone had claimed, but for the notifications `in_hand`, which this process still works on. Returns how many."""
+        ...
+
+    async def next_due(self) -> datetime | None:
+        """When the next notice that nobody has in hand is due; None when there is none."""
+        ...
+
+    async def backlog(self) -> tuple[int, float]:
+        """How many notices wait, and the age of the oldest in seconds of the clock."""
+        ...

@@ -1,0 +1,51 @@
+"""This service's settings, beside the mechanism's."""
+
+from brobyg_kit.settings import KitSettings
+from pydantic import Field, SecretStr, field_validator
+
+from brobyg_notification.adapters.smtp import parse_address
+from brobyg_notification.domain.wording import Language
+
+
+class NotificationSettings(KitSettings):
+    """`BROBYG_NOTIFICATION_...`."""
+
+    notification_smtp: SecretStr = Field(
+        SecretStr("smtp://127.0.0.1:1025"),
+        description="The mail server: smtp://host:25, smtp+starttls://user:password@host:587 or smtps://host:465.",
+    )
+    notification_sender: str = Field("Brobyg <brobyg@example.org>", description="From whom messages come.")
+    notification_coordinators: str = Field(
+        "", description="Where each department's coordinator is told: 'randers=a@example.org,norddjurs=b@example.org'."
+    )
+    notification_coordinator_language: Language = Field(
+        "da", description="The language coordinators are written to in: da or en."
+    )
+    notification_concurrency: int = Field(
+        8, ge=1, le=64, description="Messages in hand at once, and connections to the mail server."
+    )
+
+    @field_validator("notification_smtp")
+    @classmethod
+    def _smtp_is_readable(cls, address: SecretStr) -> SecretStr:
+        parse_address(address.get_secret_value())
+        return address
+
+    @field_validator("notification_coordinators")
+    @classmethod
+    def _coordinators_are_readable(cls, text: str) -> str:
+        parse_coordinators(text)
+        return text
+
+    @property
+    def coordinators(self) -> dict[str, str]:
+        """Department to address."""
+        return parse_coordinators(self.notification_coordinators)
+
+
+def parse_coordinators(text: str) -> dict[str, str]:
+    """`randers=a@x,norddjurs=b@x` as a mapping. Raises ValueError that says what would be right."""
+    pairs = [part.partition("=") for part in text.split(",") if part.strip()]
+    if any(not department.strip() or "@" not in address for department, _, address in pairs):
+        raise ValueError("coordinators must look like 'randers=a@example.org,norddjurs=b@example.org'")
+    return {department.strip(): address.strip() for department, _, address in pairs}
