@@ -3,9 +3,10 @@
 import argparse
 import difflib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
+from schemas.tools.asyncapi import asyncapi_document
 from schemas.tools.sources import SCHEMAS, Sources
 from schemas.tools.structs import events_module
 from schemas.tools.topics import topics_module
@@ -17,7 +18,12 @@ PACKAGE = ROOT / "libs/contracts/src/brobyg_contracts"
 def generated(sources: Sources) -> Mapping[Path, str]:
     """Each generated file and the text it should have."""
     data = {PACKAGE / "data" / path.name: path.read_text() for path in [SCHEMAS / "places.json", *SCHEMAS.glob("pathways/*.toml")]}
-    return {PACKAGE / "events.py": events_module(sources), PACKAGE / "topics.py": topics_module(sources), **data}
+    return {
+        PACKAGE / "events.py": events_module(sources),
+        PACKAGE / "topics.py": topics_module(sources),
+        **data,
+        SCHEMAS / "asyncapi.yaml": asyncapi_document(sources),
+    }
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -3,17 +3,22 @@
 A keyword that the tools don't know is refused (`forbid_unknown_fields`), so nothing that a schema says can be dropped in silence.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 
 SCHEMAS = Path(__file__).resolve().parent.parent
 BASE = "https://brobyg.dk/schemas/"
 TYPES_FILE = "types.schema.json"
+ENVELOPE_FILE = "cloudevent.schema.json"
+PLACES_FILE = "places.json"
 
-Scalar = str | int | float | bool | None
+Scalar: TypeAlias = str | int | float | bool | None
+Json: TypeAlias = "Mapping[str, Json] | Sequence[Json] | Scalar"
+"""A JSON value."""
 
 
 class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel", omit_defaults=True):
@@ -34,6 +39,7 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     minimum: int | None = None
     maximum: int | None = None
     enum: tuple[str, ...] = ()
+    const: str | None = None
     any_of: tuple["Schema", ...] = ()
     items: "Schema | None" = None
     min_items: int | None = None
@@ -62,6 +68,20 @@ class TopicFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Event name (`appointment.booked`) to the property that is its subject and the record's key."""
 
 
+class LocationId(msgspec.Struct, frozen=True):
+    """The id of a place of care; what else is known of it is not needed here."""
+
+    location_id: str
+
+
+class PlaceIds(msgspec.Struct, frozen=True):
+    """The part of `places.json` that events refer to."""
+
+    postcodes: dict[str, msgspec.Raw]
+    locations: tuple[LocationId, ...]
+    departments: dict[str, str]
+
+
 class Sources(msgspec.Struct, frozen=True, dict=True):
     """Everything under one schemas folder: today's, or a released one."""
 
@@ -71,6 +91,16 @@ class Sources(msgspec.Struct, frozen=True, dict=True):
     def types(self) -> Mapping[str, Schema]:
         """The shared types by their name in `$defs`."""
         return _schema(self.folder / TYPES_FILE).defs
+
+    @cached_property
+    def envelope(self) -> Schema:
+        """The schema of a whole record: the CloudEvent around the data."""
+        return _schema(self.folder / ENVELOPE_FILE)
+
+    @cached_property
+    def places(self) -> "PlaceIds":
+        """The ids of the places that events refer to."""
+        return msgspec.json.decode((self.folder / PLACES_FILE).read_bytes(), type=PlaceIds)
 
     @cached_property
     def events(self) -> Mapping[str, Schema]:
@@ -96,6 +126,11 @@ class Sources(msgspec.Struct, frozen=True, dict=True):
     def resolved(self, schema: Schema) -> Schema:
         """`schema`, or the shared type it refers to. Raises LookupError for an unknown one."""
         return schema if schema.ref is None else self.types[type_name(schema.ref)]
+
+    def example(self, event: str) -> Json:
+        """The typical example of an event's data."""
+        value: Json = msgspec.json.decode((self.folder / "examples" / event / "valid-typical.json").read_bytes())
+        return value
 
 
 def type_name(ref: str) -> str:
