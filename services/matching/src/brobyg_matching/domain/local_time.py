@@ -1,0 +1,97 @@
+"""Danish clock time against instants. Inside, an instant is whole seconds since 1970 UTC; local time is Europe/Copenhagen.
+
+Both daylight-saving changes are ordinary days: a window from 08:00 to 16:00 is one from 08:00 to 16:00, however long the night was.
+"""
+
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+COPENHAGEN = ZoneInfo("Europe/Copenhagen")
+MINUTES_A_DAY = 24 * 60
+
+Interval = tuple[int, int]
+
+
+class Window(msgspec.Struct, frozen=True, order=True):
+    """A weekly stretch of local clock time: ISO weekday (1 is Monday) and minutes after midnight; `until` may be 1440."""
+
+    weekday: int
+    since: int
+    until: int
+
+
+def instant(seconds: int) -> datetime:
+    """The instant as a zone-aware UTC datetime."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+@lru_cache(maxsize=4096)
+def local_date(seconds_by_hour: int) -> date:
+    """The local date of an hour counted since 1970; Copenhagen's offsets are whole hours, so the hour decides the date."""
+    return datetime.fromtimestamp(seconds_by_hour * 3600, COPENHAGEN).date()
+
+
+def date_of(seconds: int) -> date:
+    """The local date of an instant."""
+    return local_date(seconds // 3600)
+
+
+def week_of(seconds: int) -> int:
+    """The local ISO week of an instant, as year * 100 + week."""
+    year, week, _ = date_of(seconds).isocalendar()
+    return year * 100 + week
+
+
+def clock_minute(day: date, minute: int) -> int:
+    """The instant at which the local clock shows `minute` minutes after midnight on `day`.
+
+    A time that the autumn repeats means its first showing; one that the spring skips means the moment of the change.
+    """
+    if minute == MINUTES_A_DAY:
+        day, minute = day + timedelta(days=1), 0
+    naive = datetime(day.year, day.month, day.day, minute // 60, minute % 60)
+    there = naive.replace(tzinfo=COPENHAGEN).timestamp()
+    if datetime.fromtimestamp(there, COPENHAGEN).replace(tzinfo=None) != naive:
+        return int(there) // 3600 * 3600  # the clock jumps on a whole hour, and `there` lies within the hour after it
+    return int(there)
+
+
+def last_clock_minute(day: date, minute: int) -> int:
+    """Like `clock_minute`, but a time that the autumn repeats means its last showing: for the end of a window."""
+    first = clock_minute(day, minute)
+    if minute == MINUTES_A_DAY:
+        return first
+    again = datetime(day.year, day.month, day.day, minute // 60, minute % 60, tzinfo=COPENHAGEN, fold=1)
+    last = int(again.timestamp())
+    return last if last > first else first
+
+
+def free_intervals(windows: tuple[Window, ...], away: frozenset[date], day: date) -> tuple[Interval, ...]:
+    """When somebody with these weekly windows is free around `day`: yesterday, today and tomorrow, neighbours joined.
+
+    Dates in `away` have no free time. Sorted; half open.
+    """
+    found: list[Interval] = []
+    for offset in (-1, 0, 1):
+        that = day + timedelta(days=offset)
+        if that not in away:
+            weekday = that.isoweekday()
+            found += [
+                (clock_minute(that, w.since), last_clock_minute(that, w.until)) for w in windows if w.weekday == weekday
+            ]
+    found.sort()
+    joined: list[Interval] = []
+    for since, until in found:
+        if joined and since <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(until, joined[-1][1]))
+        else:
+            joined.append((since, until))
+    return tuple(joined)
+
+
+def covers(intervals: tuple[Interval, ...], since: int, until: int) -> bool:
+    """True when one of the intervals holds all of [since, until)."""
+    return any(start <= since and until <= end for start, end in intervals)

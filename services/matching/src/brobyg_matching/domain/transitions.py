@@ -1,0 +1,246 @@
+"""Everything that can happen to one appointment's search: (match, what happened, context) -> change. Pure, no I/O, no clock."""
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+from brobyg_contracts import (
+    AppointmentBooked,
+    AppointmentRescheduled,
+    OfferAccepted,
+    OfferDeclined,
+    VolunteerMatched,
+)
+from brobyg_kit.ids import derived_id
+
+from brobyg_matching.domain import match as steps
+from brobyg_matching.domain.local_time import instant, week_of
+from brobyg_matching.domain.match import Change, Context, Match, Offer
+from brobyg_matching.domain.rules import promise_broken
+from brobyg_matching.domain.volunteer import Volunteer
+from brobyg_matching.domain.world import Commitment
+
+Refusal = Literal["taken", "withdrawn", "declined", "accepted", "expired", "elsewhere", "weekly_limit", "not_active", "begun", "not_matched"]  # fmt: skip
+
+
+class Refused(Exception):
+    """An answer that can't be taken. `why` says which rule stands against it."""
+
+    def __init__(self, why: Refusal) -> None:
+        """`why` is one of the words of `Refusal`."""
+        super().__init__(why)
+        self.why: Refusal = why
+
+
+def booked(match: Match | None, event: AppointmentBooked | AppointmentRescheduled, context: Context) -> Change | None:
+    """An appointment has these times and this place now; search company for it, whatever was before.
+
+    None (no effect) without consent, or when times and place are what they were and the search is not closed. Who had accepted is
+    released and asked first if the rules still allow it.
+    """
+    if not context.referral.consented:
+        return None
+    if match is not None and match.state != "closed" and _same(match, event):
+        return None
+    former = None
+    if match is None:
+        change = Change(_fresh(event, context), context, None)
+    else:
+        change, former = Change(match, context, match), match.volunteer_id
+        steps.withdraw_offers(change, "appointment_rescheduled")
+        steps.release_volunteer(change, "appointment_rescheduled")
+        way = steps.way_of(context, event.location_id, event.starts_at, event.ends_at)
+        change.set(
+            starts_at=event.starts_at,
+            ends_at=event.ends_at,
+            location_id=event.location_id,
+            meet_at=instant(way.meet_at),
+            unwilling=(),
+        )
+    steps.start_search(change, former)
+    return change
+
+
+def _same(match: Match, event: AppointmentBooked | AppointmentRescheduled) -> bool:
+    return (match.starts_at, match.ends_at, match.location_id) == (event.starts_at, event.ends_at, event.location_id)
+
+
+def _fresh(event: AppointmentBooked | AppointmentRescheduled, context: Context) -> Match:
+    way = steps.way_of(context, event.location_id, event.starts_at, event.ends_at)
+    return Match(
+        appointment_id=event.appointment_id,
+        referral_id=event.referral_id,
+        citizen_id=event.citizen_id,
+        department=context.referral.department,
+        location_id=event.location_id,
+        starts_at=event.starts_at,
+        ends_at=event.ends_at,
+        meeting=context.referral.needs.meeting,
+        meet_at=instant(way.meet_at),
+        state="searching",
+        reason=None,
+        round=0,
+        wave=0,
+        opened_at=context.now,
+        decide_by=context.now,
+    )
+
+
+def called_off(
+    match: Match, reason: Literal["appointment_cancelled", "consent_withdrawn"], context: Context
+) -> Change | None:
+    """There is nothing to come along to any more: questions are withdrawn and the volunteer is released. None when closed already."""
+    if match.state == "closed":
+        return None
+    change = Change(match, context, match)
+    steps.withdraw_offers(change, reason)
+    steps.release_volunteer(change, reason)
+    change.set(state="closed", reason=reason)
+    return change
+
+
+def over(match: Match, outcome: Literal["completed", "missed"], context: Context) -> Change | None:
+    """The appointment has been, or passed without the citizen. Who came along keeps it to their name. None when closed already."""
+    if match.state == "closed":
+        return None
+    change = Change(match, context, match)
+    steps.withdraw_offers(change, "appointment_over")
+    change.set(state="closed", reason=outcome)
+    return change
+
+
+def wave_over(match: Match, context: Context) -> Change | None:
+    """The wave's timer fired: silence expires, the next few are asked, or the coordinator is told when time is up.
+
+    A timer that fires early or late has no wrong effect: early, it is set again; after the search has ended, None.
+    """
+    if match.state != "searching":
+        return None
+    change = Change(match, context, match)
+    steps.expire_offers(change)
+    still = steps.open_offers(change.match)
+    if still:
+        change.timer = min(offer.expires_at for offer in still)
+    else:
+        _go_on(change)
+    return change
+
+
+def _go_on(change: Change) -> None:
+    """Nobody is left to answer: ask on, or hand over."""
+    match, policy = change.match, change.context.policy.matching
+    one_wave_only = match.decide_by > match.starts_at - timedelta(minutes=policy.escalate_before_minutes)
+    if one_wave_only or change.context.now >= match.decide_by:
+        steps.escalate(change, steps.nobody(change), steps.survey(change))
+    else:
+        steps.ask_next_wave(change)
+
+
+def check_open(offer: Offer, wanted: Literal["accepted", "declined"], now: datetime) -> bool:
+    """True when the offer can be answered, False when this very answer was given already; raises Refused otherwise."""
+    if offer.state == wanted:
+        return False
+    if offer.state == "expired" or (offer.state == "open" and offer.expires_at <= now):
+        raise Refused("expired")
+    if offer.state == "withdrawn":
+        raise Refused("taken" if offer.reason == "taken" else "withdrawn")
+    if offer.state != "open":
+        raise Refused(offer.state)
+    return True
+
+
+def accepted(match: Match, offer: Offer, volunteer: Volunteer, context: Context) -> Change:
+    """The volunteer comes along; everybody else's question is withdrawn. The offer must be open.
+
+    Raises Refused when the volunteer is paused, is elsewhere at the time, or has reached the weekly limit since being asked.
+    """
+    if volunteer.status != "active":
+        raise Refused("not_active")
+    promise = Commitment(
+        match.appointment_id,
+        offer.volunteer_id,
+        int(offer.leave_at.timestamp()),
+        int(offer.home_at.timestamp()),
+        int(match.starts_at.timestamp()),
+    )
+    mine = context.world.commitments.get(offer.volunteer_id)
+    broken = promise_broken(
+        mine, match.appointment_id, promise.leave_at, promise.home_at, week_of(promise.starts_at), volunteer.weekly_limit
+    )
+    if broken is not None:
+        raise Refused("elsewhere" if broken == "elsewhere" else "weekly_limit")
+    change = Change(match, context, match)
+    change.close_offer(offer, "accepted")
+    change.events.append(
+        OfferAccepted(
+            offer_id=offer.offer_id,
+            referral_id=match.referral_id,
+            appointment_id=match.appointment_id,
+            volunteer_id=offer.volunteer_id,
+        )
+    )
+    steps.withdraw_offers(change, "taken")
+    _take(change, offer)
+    context.world.promise(promise)
+    return change
+
+
+def _take(change: Change, offer: Offer) -> None:
+    match, match_id = change.match, derived_id("match", offer.offer_id)
+    change.set(
+        state="matched",
+        reason=None,
+        match_id=match_id,
+        offer_id=offer.offer_id,
+        volunteer_id=offer.volunteer_id,
+        leave_at=offer.leave_at,
+        home_at=offer.home_at,
+        offers=(change.offers[offer.offer_id],),
+    )
+    change.events.append(
+        VolunteerMatched(
+            match_id=match_id,
+            referral_id=match.referral_id,
+            citizen_id=match.citizen_id,
+            appointment_id=match.appointment_id,
+            volunteer_id=offer.volunteer_id,
+            offer_id=offer.offer_id,
+            starts_at=match.starts_at,
+            ends_at=match.ends_at,
+            location_id=match.location_id,
+            meeting=match.meeting,
+            meet_at=offer.meet_at,
+            home_at=offer.home_at,
+            minutes=int((offer.home_at - offer.leave_at).total_seconds()) // 60,
+        )
+    )
+
+
+def declined(match: Match, offer: Offer, context: Context) -> Change:
+    """The volunteer can't. When nobody else is left to answer the search goes on at once. The offer must be open."""
+    change = Change(match, context, match)
+    change.close_offer(offer, "declined")
+    change.set(unwilling=(*match.unwilling, offer.volunteer_id))
+    change.events.append(
+        OfferDeclined(
+            offer_id=offer.offer_id,
+            referral_id=match.referral_id,
+            appointment_id=match.appointment_id,
+            volunteer_id=offer.volunteer_id,
+        )
+    )
+    if match.state == "searching" and not steps.open_offers(change.match):
+        _go_on(change)
+    return change
+
+
+def volunteer_withdrew(match: Match, context: Context) -> Change:
+    """Who had accepted can't after all; the search opens again without them. Raises Refused when nobody is matched or it has begun."""
+    if match.state != "matched" or match.volunteer_id is None:
+        raise Refused("not_matched")
+    if match.meet_at <= context.now:
+        raise Refused("begun")
+    change = Change(match, context, match)
+    steps.release_volunteer(change, "volunteer_withdrew")
+    change.set(unwilling=tuple(dict.fromkeys((*match.unwilling, match.volunteer_id))))
+    steps.start_search(change)
+    return change

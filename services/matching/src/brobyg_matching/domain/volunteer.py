@@ -1,0 +1,86 @@
+"""A volunteer as the rules see one. Name and contact are kept elsewhere and are never needed here."""
+
+from datetime import date, datetime
+from typing import Literal
+
+import msgspec
+from brobyg_contracts import Gender, Pool
+from brobyg_contracts.pathways import Means
+
+from brobyg_matching.domain.local_time import Interval, Window, free_intervals
+
+Status = Literal["applied", "active", "paused"]
+
+
+class Volunteer(msgspec.Struct, frozen=True, kw_only=True):
+    """Who can be asked for what. `range_metres` is the longest straight line from home to the meeting point."""
+
+    volunteer_id: str
+    status: Status
+    pool: Pool
+    department: str
+    languages: frozenset[str]
+    gender: Gender
+    competences: frozenset[str]
+    home_postcode: str
+    range_metres: int
+    travel: Means
+    availability: tuple[Window, ...]
+    away: frozenset[date]
+    weekly_limit: int
+    version: int = 1
+    confidentiality_signed_on: date | None = None
+    record_checked_on: date | None = None
+    introduced_on: date | None = None
+
+
+class NotReady(ValueError):
+    """The volunteer lacks what is needed to be active. The message says what, and nothing about the person."""
+
+
+def activated(volunteer: Volunteer, signed: date, checked: date, introduced: date, now: datetime) -> Volunteer:
+    """The volunteer as active: confidentiality signed, criminal record checked and introduction course held, none in the future.
+
+    Raises NotReady. Activating an active volunteer renews the three dates; a paused one comes back.
+    """
+    for name, day in (("confidentiality_signed_on", signed), ("record_checked_on", checked), ("introduced_on", introduced)):
+        if day > now.date():
+            raise NotReady(f"{name} lies in the future")
+    return msgspec.structs.replace(
+        volunteer,
+        status="active",
+        version=volunteer.version + 1,
+        confidentiality_signed_on=signed,
+        record_checked_on=checked,
+        introduced_on=introduced,
+    )
+
+
+def paused(volunteer: Volunteer) -> Volunteer:
+    """The volunteer as paused: asked for nothing new, keeps what was accepted. Raises NotReady for one who was never active."""
+    if volunteer.status == "applied":
+        raise NotReady("only an active volunteer can be paused")
+    return msgspec.structs.replace(volunteer, status="paused", version=volunteer.version + 1)
+
+
+class Profile:
+    """A volunteer with the free time of each day worked out once and remembered."""
+
+    __slots__ = ("_free", "tie", "volunteer")
+
+    MAX_DAYS = 400
+
+    def __init__(self, volunteer: Volunteer) -> None:
+        """Nothing is worked out yet."""
+        self.volunteer = volunteer
+        self.tie = int(volunteer.volunteer_id.replace("-", "")[-12:], 16)
+        self._free: dict[date, tuple[Interval, ...]] = {}
+
+    def free(self, day: date) -> tuple[Interval, ...]:
+        """Free stretches around the local date `day`, in instants."""
+        known = self._free.get(day)
+        if known is None:
+            if len(self._free) >= self.MAX_DAYS:
+                self._free.clear()
+            known = self._free[day] = free_intervals(self.volunteer.availability, self.volunteer.away, day)
+        return known

@@ -1,0 +1,34 @@
+"""Every metric of matching, in one list. Labels never hold an id."""
+
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from brobyg_matching.domain.match import Change
+
+_HOURS = (0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 24, 48, 96, 168)
+
+
+class MatchingMetrics:
+    """Counts what was decided. Observed before the commit: a batch that is tried again may count twice; the events never do."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """All at zero on `registry`."""
+        self.offers = Counter("brobyg_offers", "Offers by what became of them", ["outcome"], registry=registry)
+        self.matches = Counter("brobyg_matches", "Searches by what became of them", ["outcome"], registry=registry)
+        self.hours_to_match = Histogram(
+            "brobyg_hours_to_match", "Clock time from an appointment's opening to its match", buckets=_HOURS, registry=registry
+        )
+        self.refusals = Counter("brobyg_answers_refused", "Answers that could not be taken", ["why"], registry=registry)
+
+    def observe(self, changes: Iterable[Change]) -> None:
+        """Count what these changes did."""
+        for change in changes:
+            for offer in change.offers.values():
+                self.offers.labels("made" if offer.state == "open" else offer.state).inc()
+            before = change.before.state if change.before else None
+            if change.match.state not in (before, "searching"):
+                self.matches.labels(change.match.state).inc()
+            if change.match.state == "matched" and before != "matched":
+                hours = (change.context.now - change.match.opened_at).total_seconds() / 3600
+                self.hours_to_match.observe(hours)

@@ -1,0 +1,87 @@
+"""Carries out batches of events and of timers: load what is touched once, apply in order in memory, write once."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from brobyg_kit.database import Transaction
+from brobyg_kit.event import Event
+from brobyg_kit.timers import DueTimer
+
+from brobyg_matching.batch import Batch, Read
+from brobyg_matching.domain import transitions
+from brobyg_matching.domain.local_time import COPENHAGEN
+from brobyg_matching.domain.match import WAVE, Change
+from brobyg_matching.domain.world import Roster, World
+from brobyg_matching.handlers import CONSUMES
+from brobyg_matching.metrics import MatchingMetrics
+from brobyg_matching.ports import Store
+
+#: When a timer finds its match held by somebody else it comes back this much later.
+COME_BACK = timedelta(seconds=10)
+
+_BY_TYPE = {kind.EVENT_TYPE: reaction for kind, reaction in CONSUMES.items()}
+
+
+class Running:
+    """The service's reactions to events and to time, on a store."""
+
+    def __init__(self, store: Store, metrics: MatchingMetrics) -> None:
+        """Keeps nothing of its own."""
+        self._store, self._metrics = store, metrics
+
+    async def handle(self, tx: Transaction, events: Sequence[Event]) -> None:
+        """Apply a batch in its order, all or nothing. Types that the table does not name have no effect here.
+
+        Raises UndecodableEvent, UnknownReferral, and whatever the database raises.
+        """
+        reads = [_BY_TYPE[event.type].read(event) for event in events if event.type in _BY_TYPE]
+        if not reads:
+            return
+        touched = await self._store.load(
+            tx,
+            {read.referral_id for read in reads},
+            {read.appointment_id for read in reads if read.appointment_id is not None},
+            {read.referral_id for read in reads if read.touches_all},
+        )
+        batch = Batch(tx.clock.now(), touched.referrals, touched.matches, await self._world(tx, reads))
+        changes: list[tuple[Change, Event | None]] = []
+        for read in reads:
+            for change in read.apply(batch):
+                if change is not None:
+                    changes.append((batch.take(change), read.event))
+        await self._store.save(tx, batch.changed_referrals.values(), changes)
+        self._metrics.observe(change for change, _ in changes)
+
+    async def _world(self, tx: Transaction, reads: Sequence[Read]) -> World:
+        """The world, where an event of the batch may start a search; an empty one where none does."""
+        searches = [read.searches for read in reads if read.searches is not None]
+        if not searches:
+            return World(Roster(()))
+        days = sorted({search.starts_at.astimezone(COPENHAGEN).date() for search in searches})
+        return await self._store.world(tx, {search.citizen_id for search in searches}, days)
+
+    async def waves_over(self, tx: Transaction, timers: Sequence[DueTimer]) -> None:
+        """The time of these waves is over. A search that somebody holds this instant is looked at again a moment later.
+
+        Waiting for its lock instead could be for ever: who holds the match may want to move the very timer that is claimed here.
+        """
+        subjects = [timer.subject for timer in timers]
+        touched = await self._store.load(tx, (), subjects, (), wait=False)
+        now = tx.clock.now()
+        for subject in subjects:
+            if subject not in touched.matches:
+                tx.schedule(WAVE, subject, now + COME_BACK)
+        if not touched.matches:
+            return
+        matches = touched.matches.values()
+        days = sorted({match.starts_at.astimezone(COPENHAGEN).date() for match in matches})
+        world = await self._store.world(tx, {match.citizen_id for match in matches}, days)
+        batch = Batch(now, touched.referrals, touched.matches, world)
+        changes: list[tuple[Change, Event | None]] = []
+        for subject in subjects:
+            match = touched.matches.get(subject)
+            change = transitions.wave_over(match, batch.context(match.referral_id)) if match else None
+            if change is not None:
+                changes.append((batch.take(change), None))
+        await self._store.save(tx, (), changes)
+        self._metrics.observe(change for change, _ in changes)

@@ -1,0 +1,12 @@
+"""Settings of matching, beside those every service has."""
+
+from brobyg_kit.settings import KitSettings
+from pydantic import Field, SecretStr
+
+
+class MatchingSettings(KitSettings):
+    """Adds the key that signs answer links."""
+
+    matching_link_key: SecretStr = Field(
+        SecretStr(""), description="Signs the links that volunteers answer by; at least 32 characters of chance."
+    )
