@@ -139,7 +139,8 @@ def _happen(random: Random, diary: Diary, appointments: list[Appointment]) -> No
     for appointment in appointments:
         if appointment not in cancelled:
             _end(random, appointment, missed=appointment in missed)
-    assert len(moved) == MOVED and len(missed) == MISSED
+    assert len(moved) == MOVED
+    assert len(missed) == MISSED
 
 
 def _notice(appointment: Appointment) -> timedelta:

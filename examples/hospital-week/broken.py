@@ -80,7 +80,9 @@ def messages(random: Random, week: list[Appointment]) -> list[Message]:
         for number, (kind, door, damage) in enumerate(KINDS, start=1)
     ]
     first, second = random.sample(cprs, 2)
-    two = _message(random, "B-0012", first, "two patients", "fhir", lambda body: _participants(body).append(patient(second)))
+    two = _message(
+        random, "B-0012", first, "two patients", "fhir", lambda body: _participants(body).append(patient(second))
+    )
     cut = _message(random, "B-0013", first, "not JSON", "fhir", lambda body: None)
     garbage = _message(random, "B-0014", second, "not JSON", "kafka", lambda body: None)
     large = _message(random, "B-0015", second, "a body over the limit", "fhir", lambda body: None)
@@ -102,9 +104,7 @@ def _inflated(message: Message) -> Message:
     return replace(message, inflate=TOO_LARGE)
 
 
-def _message(
-    random: Random, number: str, cpr: str, kind: str, door: str, damage: Callable[[Json], None]
-) -> Message:
+def _message(random: Random, number: str, cpr: str, kind: str, door: str, damage: Callable[[Json], None]) -> Message:
     at = MONDAY + timedelta(days=random.randrange(5), hours=7, seconds=random.randrange(9 * 3600))
     start: datetime = MONDAY + timedelta(days=6, hours=10)
     body = appointment(

@@ -97,7 +97,9 @@ def _make_late(random: Random, week: list[Appointment], deliveries: dict[str, li
     revised = random.sample(rest, LATE - len(swapped) - len(overtaken))
     for entry in swapped:
         booking, move, *others = deliveries[entry.number]
-        late = replace(booking, at=move.at + timedelta(minutes=5), expect="stale", note="booking that arrives after the move")
+        late = replace(
+            booking, at=move.at + timedelta(minutes=5), expect="stale", note="booking that arrives after the move"
+        )
         deliveries[entry.number] = [move, late, *others]
     for entry in overtaken + revised:
         deliveries[entry.number] = _overtake(entry, deliveries[entry.number])

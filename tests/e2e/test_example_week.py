@@ -61,7 +61,8 @@ def test_the_week_has_as_much_of_everything_as_it_says(messages: list[dict[str, 
     appointments = {key for message in messages for key in message["keys"] if key.startswith("A-")}
     assert len(appointments) == 250
     doors = Counter(message["door"] for message in messages)
-    assert doors["kafka"] > 100 and doors["fhir"] > 300
+    assert doors["kafka"] > 100
+    assert doors["fhir"] > 300
 
 
 def resources(message: dict[str, Any]) -> list[dict[str, Any]]:
@@ -89,7 +90,9 @@ def test_only_those_with_a_referral_are_kept_and_only_those_without_are_dropped(
     assert len(consented) == 26
     for message in messages:
         if message["expect"] != "rejected":
-            assert {cpr_of(resource) in consented for resource in resources(message)} == {message["expect"] != "dropped"}
+            assert {cpr_of(resource) in consented for resource in resources(message)} == {
+                message["expect"] != "dropped"
+            }
 
 
 def test_what_is_expected_of_a_message_follows_from_what_came_before_it(messages: list[dict[str, Any]]) -> None:

@@ -1,0 +1,153 @@
+"""When the week is over: the rebuild is asked for, the figures are put together and everything is shown."""
+
+from __future__ import annotations
+
+import subprocess
+
+import msgspec
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from brobyg_local.places import ROOT
+from brobyg_local.services import brobyg_command, clean_environment
+
+from .outside import Outside, client, persist
+from .quiet import Rest
+from .story import Line, tell
+from .summary import Aftermath, Summary
+
+__all__ = ["Rebuild", "fetch_timeline", "look_back", "show_next", "show_story", "show_summary", "verify"]
+
+VERIFY_TIMEOUT = 180.0
+TITLES = {
+    "appointments_received": "appointments the hospital told of",
+    "messages_received": "messages it took",
+    "rejected": "  of them refused as broken",
+    "dropped_without_consent": "  of them dropped: no consented referral",
+    "referrals": "referrals",
+    "volunteers": "volunteers",
+    "booked": "appointments booked",
+    "rescheduled": "  moved",
+    "cancelled": "  cancelled",
+    "completed": "  took place",
+    "missed": "  nobody came",
+    "offers": "offers to volunteers",
+    "offers_accepted": "  accepted",
+    "offers_declined": "  declined",
+    "offers_expired": "  unanswered",
+    "offers_withdrawn": "  withdrawn: another was first, or no longer needed",
+    "matched": "volunteers found",
+    "released": "  released again: moved or cancelled",
+    "escalated": "handed to the coordinator",
+    "notifications_sent": "mails sent",
+    "notifications_failed": "  given up: no address",
+    "events_published": "events in the history",
+    "double_booked": "volunteers promised to two at once",
+    "unpublished": "events not published",
+    "dead_letters": "dead letters",
+}
+
+
+class Rebuild(msgspec.Struct, frozen=True):
+    """What `brobyg reporting verify --json` tells."""
+
+    seconds: float = 0.0
+    equal: bool = False
+    events: int = 0
+
+
+def verify(outside: Outside) -> Rebuild:
+    """Rebuild all projections from the stream and compare. Blocks for seconds. A command that fails counts as not equal."""
+    done = subprocess.run(
+        [brobyg_command(), "reporting", "verify", "--json"],
+        env=clean_environment(outside.environment),
+        capture_output=True,
+        timeout=VERIFY_TIMEOUT,
+        check=False,
+        cwd=ROOT,
+    )
+    try:
+        return msgspec.json.decode(done.stdout, type=Rebuild)
+    except msgspec.DecodeError:
+        return Rebuild()
+
+
+class _Intake(msgspec.Struct):
+    """GET /counts of referral: what was made of what came in, in messages."""
+
+    rejected: int = 0
+    dropped_without_consent: int = 0
+
+
+async def look_back(outside: Outside, rest: Rest, rebuild: Rebuild) -> Aftermath:
+    """What can be asked now that all is quiet. Blocks; raises `Unreachable`."""
+    async with client() as http:
+        headers = outside.tokens.header("analyst")
+        answer = await persist(http, "GET", f"{outside.url('referral')}/counts", headers=headers)
+    intake = msgspec.json.decode(answer.content, type=_Intake) if answer.status_code == 200 else _Intake()
+    return Aftermath(
+        dropped_without_consent=intake.dropped_without_consent,
+        rejected=intake.rejected,
+        unpublished=rest.unpublished,
+        dead_letters=rest.dead_letters,
+        rebuild_seconds=rebuild.seconds,
+        rebuild_equals_live=rebuild.equal,
+        quiet=rest.quiet,
+    )
+
+
+class _Timeline(msgspec.Struct):
+    events: list[Line]
+
+
+async def fetch_timeline(outside: Outside, referral_id: str) -> list[Line]:
+    """All that happened to one referral, as reporting tells it. Blocks; raises `Unreachable` or a DecodeError."""
+    async with client() as http:
+        headers = outside.tokens.header("analyst")
+        answer = await persist(
+            http, "GET", f"{outside.url('reporting')}/referrals/{referral_id}/timeline", headers=headers
+        )
+    return msgspec.json.decode(answer.content, type=_Timeline).events
+
+
+def show_summary(console: Console, summary: Summary) -> None:
+    """The table of what happened."""
+    table = Table(title="What happened", show_header=False)
+    table.add_column(justify="left")
+    table.add_column(justify="right")
+    for name, title in TITLES.items():
+        table.add_row(title, str(getattr(summary, name)))
+    console.print(table)
+
+
+def show_story(console: Console, timeline: list[Line], appointment_id: str) -> None:
+    """One appointment's story, a line an event."""
+    console.print("\n[bold]One citizen's story[/], from the event history")
+    for when, sentence in tell(timeline, appointment_id):
+        console.print(f"  {when}  {escape(sentence)}", highlight=False, soft_wrap=True)
+
+
+def show_next(console: Console, outside: Outside, referral_id: str, pathname: str) -> None:
+    """Addresses, sign-ins, mails, and what to try next."""
+    table = Table(title="The system is up", show_header=False, box=None, title_justify="left")
+    table.add_row("portal", outside.url("portal"))
+    for service in ("referral", "matching", "notification", "reporting"):
+        table.add_row(service, f"{outside.url(service)}/docs")
+    table.add_row("kafka", outside.kafka)
+    table.add_row("mails", f"{outside.mail} (one .eml file each)")
+    table.add_row("figures", pathname)
+    table.add_row("sign-ins", "brobyg token --role coordinator --department randers")
+    for role in ("referrer --organisation gp-4411", "hospital --organisation hospital-randers", "analyst"):
+        table.add_row("", f"brobyg token --role {role}")
+    console.print()
+    console.print(table)
+    console.print("\n[bold]Try next[/]")
+    reporting = outside.url("reporting")
+    for command in (
+        "brobyg status",
+        f'curl -H "Authorization: Bearer $(brobyg token --role analyst)" {reporting}/referrals/{referral_id}/timeline',
+        "brobyg reporting rebuild",
+    ):
+        console.print(f"  {command}", highlight=False, soft_wrap=True, markup=False)
+    console.print("make down ends it; what was there is kept.")

@@ -1,0 +1,79 @@
+"""Whether the system has come to rest: everything published, everything handled, nothing more on its way."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+import httpx2
+import msgspec
+
+from .history import Incomplete, total_records
+from .outside import SERVICES, Outside, client
+
+__all__ = ["Rest", "come_to_rest"]
+
+LOOK = 0.5
+LOOKS = 3
+"""So many looks in a row must find nothing moving."""
+PATIENCE = 90.0
+
+
+class _Outbox(msgspec.Struct):
+    rows: int
+
+
+class _Ready(msgspec.Struct):
+    """What /readyz tells; a service without a database tells no numbers."""
+
+    ready: bool
+    outbox: _Outbox = _Outbox(0)
+    parked: int = 0
+    dead_letters: int = 0
+    lag: int = 0
+
+
+@dataclass(frozen=True)
+class Rest:
+    """What was found: `quiet` when nothing moved any more, and what had not been published or handled."""
+
+    quiet: bool
+    unpublished: int
+    dead_letters: int
+    waiting: int
+
+
+async def come_to_rest(outside: Outside, patience: float = PATIENCE) -> Rest:
+    """Return when nothing has moved for some looks in a row, or after `patience` wall seconds. Blocks."""
+    deadline, calm, before = time.monotonic() + patience, 0, -1
+    async with client() as http:
+        while True:
+            states = await asyncio.gather(*(_ask(http, outside, service) for service in SERVICES))
+            published = await _published(outside)
+            waiting = sum(state.outbox.rows + state.parked + state.lag for state in states)
+            at_rest = all(state.ready for state in states) and not waiting and published == before
+            calm, before = (calm + 1 if at_rest else 0), published
+            if calm >= LOOKS or time.monotonic() > deadline:
+                unpublished, dead = (
+                    sum(state.outbox.rows for state in states),
+                    sum(state.dead_letters for state in states),
+                )
+                return Rest(calm >= LOOKS, unpublished, dead, waiting)
+            await asyncio.sleep(LOOK)
+
+
+async def _published(outside: Outside) -> int:
+    """Records in all event topics; -1 while the broker can't say."""
+    try:
+        return await asyncio.to_thread(total_records, outside.kafka)
+    except Incomplete:
+        return -1
+
+
+async def _ask(http: httpx2.AsyncClient, outside: Outside, service: str) -> _Ready:
+    try:
+        response = await http.get(f"{outside.url(service)}/readyz")
+        return msgspec.json.decode(response.content, type=_Ready)
+    except (httpx2.TransportError, msgspec.DecodeError):
+        return _Ready(ready=False)

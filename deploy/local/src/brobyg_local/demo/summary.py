@@ -1,0 +1,132 @@
+"""What happened, as figures: for the table, for summary.json, and to say whether everything that must hold does."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+from brobyg_contracts import events as contracts
+from brobyg_kit.event import Event
+
+from .history import double_booked
+from .tally import Tally
+
+__all__ = ["Aftermath", "Summary", "summarise", "write"]
+
+
+class Aftermath(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found when the week was over and everything had come to rest."""
+
+    dropped_without_consent: int
+    rejected: int
+    unpublished: int
+    dead_letters: int
+    rebuild_seconds: float
+    rebuild_equals_live: bool
+    quiet: bool
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """var/demo/summary.json. Counts are of the whole week; seconds are wall seconds."""
+
+    appointments_received: int
+    messages_received: int
+    rejected: int
+    dropped_without_consent: int
+    referrals: int
+    volunteers: int
+    booked: int
+    rescheduled: int
+    offers: int
+    offers_accepted: int
+    offers_declined: int
+    offers_expired: int
+    offers_withdrawn: int
+    matched: int
+    released: int
+    escalated: int
+    completed: int
+    missed: int
+    cancelled: int
+    notifications_sent: int
+    notifications_failed: int
+    events_published: int
+    rebuild_seconds: float
+    rebuild_equals_live: bool
+    unpublished: int
+    dead_letters: int
+    double_booked: int
+    quiet: bool
+    surprises: list[str]
+    answers: dict[str, int]
+    seed: int
+    started_at: str
+    wall_seconds: float
+
+    def broken(self) -> list[str]:
+        """The promises that were not kept, each in a sentence; empty when all is well."""
+        promises = [
+            (self.double_booked == 0, f"{self.double_booked} times a volunteer was promised to two at once"),
+            (self.rebuild_equals_live, "a rebuild from the stream gives another state than the live one"),
+            (self.unpublished == 0, f"{self.unpublished} events were committed and not published"),
+            (
+                self.dead_letters == 0,
+                f"{self.dead_letters} messages could not be handled and lie in dead-letter queues",
+            ),
+            (self.quiet, "the system did not come to rest"),
+            (
+                not self.surprises,
+                f"{len(self.surprises)} answers were not as expected, the first: {next(iter(self.surprises), '')}",
+            ),
+        ]
+        return [sentence for kept, sentence in promises if not kept]
+
+
+def summarise(
+    events: Sequence[Event], tally: Tally, aftermath: Aftermath, *, seed: int, started_at: str, wall_seconds: float
+) -> Summary:
+    """The figures from the event history, from what the players were told, and from what was found afterwards."""
+    count = Counter(event.type for event in events)
+    return Summary(
+        appointments_received=len(tally.keys),
+        messages_received=tally.delivered.total(),
+        rejected=aftermath.rejected,
+        dropped_without_consent=aftermath.dropped_without_consent,
+        referrals=count[contracts.ReferralCreated.EVENT_TYPE],
+        volunteers=count[contracts.VolunteerActivated.EVENT_TYPE],
+        booked=count[contracts.AppointmentBooked.EVENT_TYPE],
+        rescheduled=count[contracts.AppointmentRescheduled.EVENT_TYPE],
+        offers=count[contracts.OfferMade.EVENT_TYPE],
+        offers_accepted=count[contracts.OfferAccepted.EVENT_TYPE],
+        offers_declined=count[contracts.OfferDeclined.EVENT_TYPE],
+        offers_expired=count[contracts.OfferExpired.EVENT_TYPE],
+        offers_withdrawn=count[contracts.OfferWithdrawn.EVENT_TYPE],
+        matched=count[contracts.VolunteerMatched.EVENT_TYPE],
+        released=count[contracts.MatchReleased.EVENT_TYPE],
+        escalated=count[contracts.MatchEscalated.EVENT_TYPE],
+        completed=count[contracts.AppointmentCompleted.EVENT_TYPE],
+        missed=count[contracts.AppointmentMissed.EVENT_TYPE],
+        cancelled=count[contracts.AppointmentCancelled.EVENT_TYPE],
+        notifications_sent=count[contracts.NotificationSent.EVENT_TYPE],
+        notifications_failed=count[contracts.NotificationFailed.EVENT_TYPE],
+        events_published=len(events),
+        rebuild_seconds=aftermath.rebuild_seconds,
+        rebuild_equals_live=aftermath.rebuild_equals_live,
+        unpublished=aftermath.unpublished,
+        dead_letters=aftermath.dead_letters,
+        double_booked=double_booked(events),
+        quiet=aftermath.quiet,
+        surprises=list(tally.surprises),
+        answers=dict(tally.answers),
+        seed=seed,
+        started_at=started_at,
+        wall_seconds=round(wall_seconds, 1),
+    )
+
+
+def write(summary: Summary, path: Path) -> None:
+    """Put the summary into `path`, its folder made if need be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n")

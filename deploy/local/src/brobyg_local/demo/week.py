@@ -1,0 +1,127 @@
+"""The example week as the players need it: read from examples/hospital-week, checked for shape, nothing changed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+__all__ = ["Habit", "Helper", "Message", "Referral", "Week", "load"]
+
+Expectation = Literal["kept", "repeat", "stale", "dropped", "rejected"]
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """One delivery by the hospital; the fields are explained in the example's README."""
+
+    at: datetime
+    door: Literal["fhir", "kafka"]
+    organisation: str | None
+    keys: tuple[str, ...]
+    method: str | None
+    path: str
+    body: msgspec.Raw
+    expect: Expectation
+    note: str
+    inflate: int = 0
+
+    def content(self) -> bytes:
+        """The bytes that go through the door: the JSON, or the text that is none, enlarged where it is to be too large."""
+        raw = bytes(self.body)
+        if raw.startswith(b'"'):
+            return msgspec.json.decode(raw, type=str).encode()
+        if self.inflate:
+            return msgspec.json.encode(
+                msgspec.json.decode(raw, type=dict[str, object]) | {"comment": "x" * self.inflate}
+            )
+        return raw
+
+
+class Referral(msgspec.Struct, frozen=True, kw_only=True):
+    """Who refers, and the body of POST /referrals."""
+
+    organisation: str
+    idempotency_key: str
+    body: msgspec.Raw
+
+
+class Habit(msgspec.Struct, frozen=True):
+    """How a volunteer answers offers: shares of yes and no (the rest is silence), and after how many minutes."""
+
+    accept: float
+    decline: float
+    delay_minutes: tuple[int, int]
+
+
+class Registration(msgspec.Struct, frozen=True):
+    """What the players must know of a volunteer; the rest is for the register only."""
+
+    email: str
+    department: str
+
+
+class Helper(msgspec.Struct, frozen=True, kw_only=True):
+    """A volunteer: the bodies of POST /volunteers and its activation, and the habit of answering."""
+
+    key: str
+    registration: msgspec.Raw
+    activation: msgspec.Raw
+    habit: Habit
+
+    @property
+    def known(self) -> Registration:
+        """Address and department."""
+        return msgspec.json.decode(self.registration, type=Registration)
+
+
+class Week(msgspec.Struct, frozen=True):
+    """Everything there is to play."""
+
+    messages: tuple[Message, ...]
+    referrals: tuple[Referral, ...]
+    helpers: tuple[Helper, ...]
+    seed: int = 20261130
+
+    @property
+    def personal(self) -> frozenset[str]:
+        """CPR numbers, names and addresses of the week's citizens and volunteers: what must be found nowhere outside its owner."""
+        return frozenset(_personal(self))
+
+
+class _Named(msgspec.Struct):
+    cpr: str
+    given_name: str
+    family_name: str
+    email: str = ""
+
+
+class _Citizen(msgspec.Struct):
+    citizen: _Named
+
+
+class _Volunteer(msgspec.Struct):
+    name: str
+    email: str
+
+
+def _personal(week: Week) -> set[str]:
+    found: set[str] = set()
+    for referral in week.referrals:
+        citizen = msgspec.json.decode(referral.body, type=_Citizen).citizen
+        found |= {citizen.cpr, f"{citizen.given_name} {citizen.family_name}", citizen.given_name, citizen.email}
+    for helper in week.helpers:
+        volunteer = msgspec.json.decode(helper.registration, type=_Volunteer)
+        found |= {volunteer.name, volunteer.email}
+    return found - {""}
+
+
+def load(folder: Path) -> Week:
+    """The week in `folder`. Raises OSError or msgspec.ValidationError when a file is missing or is not what it should be."""
+    lines = (folder / "messages.jsonl").read_bytes().splitlines()
+    return Week(
+        messages=tuple(msgspec.json.decode(line, type=Message) for line in lines),
+        referrals=tuple(msgspec.json.decode((folder / "referrals.json").read_bytes(), type=list[Referral])),
+        helpers=tuple(msgspec.json.decode((folder / "volunteers.json").read_bytes(), type=list[Helper])),
+    )
