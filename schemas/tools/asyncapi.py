@@ -35,7 +35,9 @@ FOREIGN: Mapping[str, Mapping[str, Json]] = {
 
 def asyncapi_document(sources: Sources) -> str:
     """The text of `asyncapi.yaml`."""
-    services = sorted({service for topic in sources.topics.values() for service in (*topic.producers, *topic.consumers)})
+    services = sorted(
+        {service for topic in sources.topics.values() for service in (*topic.producers, *topic.consumers)}
+    )
     document: Json = {
         "asyncapi": "3.0.0",
         "info": {
@@ -95,7 +97,9 @@ def _operations(name: str, topic: TopicFile) -> list[tuple[str, Json]]:
                 "channel": {"$ref": f"#/channels/{name}"},
                 "summary": f"{service} {'writes' if action == 'send' else 'reads'} {name}",
                 "tags": [{"name": service}],
-                "messages": [{"$ref": f"#/channels/{name}/messages/{message}"} for message in _message_names(name, topic)],
+                "messages": [
+                    {"$ref": f"#/channels/{name}/messages/{message}"} for message in _message_names(name, topic)
+                ],
             },
         )
         for action, service in roles

@@ -105,16 +105,22 @@ class Sources(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def events(self) -> Mapping[str, Schema]:
         """Event name (`appointment.booked`) to the schema of its data, in topic order."""
-        found = {path.name.removesuffix(".schema.json"): path for path in sorted(self.folder.glob("events/*.schema.json"))}
+        found = {
+            path.name.removesuffix(".schema.json"): path for path in sorted(self.folder.glob("events/*.schema.json"))
+        }
         in_topic_order = [name for topic in self.topics.values() for name in topic.events]
         order = {name: place for place, name in enumerate(in_topic_order)}
-        return {name: _schema(found[name]) for name in sorted(found, key=lambda name: (order.get(name, len(order)), name))}
+        return {
+            name: _schema(found[name]) for name in sorted(found, key=lambda name: (order.get(name, len(order)), name))
+        }
 
     @cached_property
     def topics(self) -> Mapping[str, TopicFile]:
         """Topic name to what its file says."""
         files = sorted(self.folder.glob("topics/*.yaml"))
-        return {path.name.removesuffix(".yaml"): msgspec.yaml.decode(path.read_bytes(), type=TopicFile) for path in files}
+        return {
+            path.name.removesuffix(".yaml"): msgspec.yaml.decode(path.read_bytes(), type=TopicFile) for path in files
+        }
 
     def topic_of(self, event: str) -> str:
         """The one topic that carries `event`. Raises LookupError when it is in none or in several."""

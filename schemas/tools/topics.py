@@ -4,7 +4,8 @@ from schemas.tools.sources import Sources, TopicFile
 from schemas.tools.structs import event_type, quoted
 
 HEADER = '''"""The topics: who writes and reads them, and how the broker keeps them. Generated from schemas/topics by
-`python -m schemas.tools.generate`; don't edit."""
+`python -m schemas.tools.generate`; don't edit.
+"""
 
 from datetime import timedelta
 
@@ -77,7 +78,11 @@ def _topic(name: str, topic: TopicFile) -> str:
         "content_type": quoted(topic.content),
         "event_types": _tuple(tuple(event_type(event) for event in topic.events)),
     }
-    return "        Topic(\n" + "".join(f"            {field}={value},\n" for field, value in fields.items()) + "        ),\n"
+    return (
+        "        Topic(\n"
+        + "".join(f"            {field}={value},\n" for field, value in fields.items())
+        + "        ),\n"
+    )
 
 
 def _tuple(values: tuple[str, ...]) -> str:

@@ -10,8 +10,8 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 from msgspec import Meta, Struct
 
 Id: TypeAlias = Annotated[str, Meta(min_length=36, max_length=36)]
-"""Opaque id of one thing: a UUID in its 36-character lower-case form. New things get UUIDv7 (RFC 9562 §5.7); ids derived from
-others are UUIDv5.
+"""Opaque id of one thing: a UUID in its 36-character lower-case form. New things get UUIDv7 (RFC 9562 §5.7); ids
+derived from others are UUIDv5.
 """
 
 Instant: TypeAlias = Annotated[datetime, Meta(tz=True)]
@@ -24,8 +24,8 @@ LocationId: TypeAlias = Annotated[str, Meta(max_length=64, pattern=r"^[a-z][a-z0
 """A place of care; a key of `locations` in places.json."""
 
 MunicipalityCode: TypeAlias = Annotated[str, Meta(min_length=4, max_length=4, pattern=r"^[0-9]{4}\Z")]
-"""Danish municipality code: four digits with the leading zero (the authority code of the Danish CPR office's municipality
-register).
+"""Danish municipality code: four digits with the leading zero (the authority code of the Danish CPR office's
+municipality register).
 """
 
 PostcodeNumber: TypeAlias = Annotated[str, Meta(min_length=4, max_length=4, pattern=r"^[0-9]{4}\Z")]
@@ -53,17 +53,23 @@ Meeting: TypeAlias = Literal["home", "at_location"]
 """Where volunteer and citizen meet: at the citizen's home, or at the place of care."""
 
 Pool: TypeAlias = Literal["student", "retired_professional"]
-"""Where a helper comes from: a student of a health programme, or a retired professional (Det Pensionerede Sundhedsvæsen)."""
+"""Where a helper comes from: a student of a health programme, or a retired professional (Det Pensionerede
+Sundhedsvæsen).
+"""
 
-WithdrawalReason: TypeAlias = Literal["taken", "appointment_cancelled", "appointment_rescheduled", "consent_withdrawn", "escalated", "appointment_over"]
+WithdrawalReason: TypeAlias = Literal[
+    "taken", "appointment_cancelled", "appointment_rescheduled", "consent_withdrawn", "escalated", "appointment_over"
+]
 """Why an open offer no longer stands."""
 
-ReleaseReason: TypeAlias = Literal["appointment_cancelled", "appointment_rescheduled", "consent_withdrawn", "volunteer_withdrew"]
+ReleaseReason: TypeAlias = Literal[
+    "appointment_cancelled", "appointment_rescheduled", "consent_withdrawn", "volunteer_withdrew"
+]
 """Why a matched volunteer is free again."""
 
 EscalationReason: TypeAlias = Literal["nobody_available", "nobody_answered", "too_late"]
-"""Why the coordinator has to act: no volunteer met the hard rules; those asked did not accept in time; the appointment was
-known too late to ask.
+"""Why the coordinator has to act: no volunteer met the hard rules; those asked did not accept in time; the
+appointment was known too late to ask.
 """
 
 RecipientRole: TypeAlias = Literal["volunteer", "citizen", "coordinator"]
@@ -73,13 +79,12 @@ Channel: TypeAlias = Literal["email"]
 """How a message travels."""
 
 FailureReason: TypeAlias = Literal["no_address", "recipient_erased", "refused"]
-"""Why a message was given up for good: the recipient has no address for the channel; the recipient was erased; the receiving
-server refused it permanently (SMTP 5yz, RFC 5321 §4.2.1). A dead server only delays.
+"""Why a message was given up for good: the recipient has no address for the channel; the recipient was erased; the
+receiving server refused it permanently (SMTP 5yz, RFC 5321 §4.2.1). A dead server only delays.
 """
 
 Template: TypeAlias = Annotated[str, Meta(max_length=64, pattern=r"^[a-z][a-z0-9_.-]*\Z")]
 """Name of the message's template in the notification service."""
-
 
 
 class Needs(Struct, frozen=True, kw_only=True):
@@ -96,8 +101,8 @@ class Needs(Struct, frozen=True, kw_only=True):
 
 
 class OfferMade(Struct, frozen=True, kw_only=True):
-    """A volunteer was asked. One question to one volunteer about one appointment. Waves, lifetime and ranking follow
-    schemas/pathways.
+    """A volunteer was asked. One question to one volunteer about one appointment. Waves, lifetime and ranking
+    follow schemas/pathways.
     """
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.offer.made"
@@ -241,7 +246,9 @@ class VolunteerMatched(Struct, frozen=True, kw_only=True):
     home_at: Instant
     """When the volunteer is back home."""
     minutes: Annotated[int, Meta(ge=1)]
-    """The volunteer's whole time in minutes: travel to the meeting point, escort, waiting, the appointment, and the way back."""
+    """The volunteer's whole time in minutes: travel to the meeting point, escort, waiting, the appointment, and
+    the way back.
+    """
 
 
 class MatchReleased(Struct, frozen=True, kw_only=True):
@@ -299,7 +306,9 @@ class MatchEscalated(Struct, frozen=True, kw_only=True):
 
 
 class VolunteerRegistered(Struct, frozen=True, kw_only=True):
-    """Somebody applied as a volunteer. Known from here on; asked only when active. Identity stays with the matching service."""
+    """Somebody applied as a volunteer. Known from here on; asked only when active. Identity stays with the
+    matching service.
+    """
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.volunteer.registered"
     TOPIC: ClassVar[str] = "brobyg.matching.v1"
@@ -316,7 +325,9 @@ class VolunteerRegistered(Struct, frozen=True, kw_only=True):
 
 
 class VolunteerActivated(Struct, frozen=True, kw_only=True):
-    """A volunteer is ready to be asked. Confidentiality is signed, the criminal record checked, the introduction course taken."""
+    """A volunteer is ready to be asked. Confidentiality is signed, the criminal record checked, the
+    introduction course taken.
+    """
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.volunteer.activated"
     TOPIC: ClassVar[str] = "brobyg.matching.v1"
@@ -391,8 +402,8 @@ class NotificationFailed(Struct, frozen=True, kw_only=True):
 
 
 class ReferralCreated(Struct, frozen=True, kw_only=True):
-    """A citizen was referred. A request for help for one citizen under one pathway was accepted from a referrer. Identity
-    stays with the referral service.
+    """A citizen was referred. A request for help for one citizen under one pathway was accepted from a
+    referrer. Identity stays with the referral service.
     """
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.referral.created"
@@ -414,7 +425,9 @@ class ReferralCreated(Struct, frozen=True, kw_only=True):
 
 
 class ConsentGiven(Struct, frozen=True, kw_only=True):
-    """The citizen said yes. The citizen's recorded yes to this referral. Nothing moves without it (GDPR art. 9(2)(a))."""
+    """The citizen said yes. The citizen's recorded yes to this referral. Nothing moves without it (GDPR art.
+    9(2)(a)).
+    """
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.consent.given"
     TOPIC: ClassVar[str] = "brobyg.referral.v1"
@@ -428,8 +441,8 @@ class ConsentGiven(Struct, frozen=True, kw_only=True):
 
 
 class ConsentWithdrawn(Struct, frozen=True, kw_only=True):
-    """The citizen took the yes back. From here on nothing more is done for this referral: offers are withdrawn, matches
-    released, the hospital's messages dropped (GDPR art. 7(3)).
+    """The citizen took the yes back. From here on nothing more is done for this referral: offers are withdrawn,
+    matches released, the hospital's messages dropped (GDPR art. 7(3)).
     """
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.consent.withdrawn"
@@ -444,8 +457,8 @@ class ConsentWithdrawn(Struct, frozen=True, kw_only=True):
 
 
 class AppointmentBooked(Struct, frozen=True, kw_only=True):
-    """The hospital booked an appointment. A planned contact in the health service of a citizen with an active, consented
-    referral (FHIR R4 Appointment status booked).
+    """The hospital booked an appointment. A planned contact in the health service of a citizen with an active,
+    consented referral (FHIR R4 Appointment status booked).
     """
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.appointment.booked"
@@ -468,8 +481,8 @@ class AppointmentBooked(Struct, frozen=True, kw_only=True):
 
 
 class AppointmentRescheduled(Struct, frozen=True, kw_only=True):
-    """The hospital moved an appointment. Time or place is another; the values are the new ones. Who was found or asked
-    for the old time is asked again.
+    """The hospital moved an appointment. Time or place is another; the values are the new ones. Who was found
+    or asked for the old time is asked again.
     """
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.appointment.rescheduled"
@@ -492,8 +505,8 @@ class AppointmentRescheduled(Struct, frozen=True, kw_only=True):
 
 
 class AppointmentCancelled(Struct, frozen=True, kw_only=True):
-    """The hospital cancelled an appointment. It will not take place (FHIR R4 Appointment status cancelled or entered-in-
-    error).
+    """The hospital cancelled an appointment. It will not take place (FHIR R4 Appointment status cancelled or
+    entered-in-error).
     """
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.appointment.cancelled"
@@ -530,7 +543,9 @@ class AppointmentCompleted(Struct, frozen=True, kw_only=True):
 
 
 class AppointmentMissed(Struct, frozen=True, kw_only=True):
-    """The citizen did not come. It did not take place because the citizen did not show (FHIR R4 Appointment status noshow)."""
+    """The citizen did not come. It did not take place because the citizen did not show (FHIR R4 Appointment
+    status noshow).
+    """
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.appointment.missed"
     TOPIC: ClassVar[str] = "brobyg.referral.v1"
@@ -601,6 +616,7 @@ EVENTS: dict[str, type[EventData]] = {
 
 
 __all__ = [
+    "EVENTS",
     "AppointmentBooked",
     "AppointmentCancelled",
     "AppointmentCompleted",
@@ -610,7 +626,6 @@ __all__ = [
     "ConsentGiven",
     "ConsentWithdrawn",
     "Department",
-    "EVENTS",
     "EscalationReason",
     "EventData",
     "FailureReason",

@@ -1,5 +1,6 @@
 """The topics: who writes and reads them, and how the broker keeps them. Generated from schemas/topics by
-`python -m schemas.tools.generate`; don't edit."""
+`python -m schemas.tools.generate`; don't edit.
+"""
 
 from datetime import timedelta
 
@@ -167,7 +168,7 @@ TOPICS: dict[str, Topic] = {
         ),
         Topic(
             name="hospital.appointment.rejected.v1",
-            description="What the hospital's messages were refused for - a FHIR R4 OperationOutcome as JSON with the origin's topic, partition and offset, and no value from the message.",
+            description="Why the hospital's messages were refused - FHIR R4 OperationOutcome and origin, without any value from the message.",
             owner="referral",
             producers=("referral",),
             consumers=("hospital",),

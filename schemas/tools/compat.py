@@ -1,0 +1,157 @@
+"""Compares today's schemas with the released ones: `python -m schemas.tools.compat` ends with 1 when something breaks.
+
+`python -m schemas.tools.compat release <version>` makes today's the released ones, and refuses while something breaks. A change that
+has to break is a new event type or topic version beside the old.
+"""
+
+import argparse
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from schemas.tools.differences import Change, Versions, differences, under
+from schemas.tools.sources import ENVELOPE_FILE, PLACES_FILE, SCHEMAS, TYPES_FILE, Sources, TopicFile
+from schemas.tools.topics import retention_days
+
+RELEASED = SCHEMAS / "released"
+FILES = (TYPES_FILE, ENVELOPE_FILE, PLACES_FILE)
+FOLDERS = ("events", "topics")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A change, the thing it is about, and the services that read that thing."""
+
+    subject: str
+    change: Change
+    readers: tuple[str, ...]
+    topic: str
+
+    def __str__(self) -> str:
+        """Three facts in two lines: what, where, and whom it meets."""
+        word = "BREAKS " if self.change.breaking else "widens "
+        where = f"{self.subject}: {self.change.place}: " if self.change.place else f"{self.subject}: "
+        return (
+            f"{word} {where}{self.change.what}\n         read by {', '.join(self.readers) or 'nobody'} ({self.topic})"
+        )
+
+
+def findings(released: Sources, today: Sources) -> Iterator[Finding]:
+    """Every change that a reader could notice, in the order of the released topics."""
+    versions = Versions(released, today)
+    everybody = tuple(sorted({reader for topic in released.topics.values() for reader in topic.consumers}))
+    for change in differences(versions, released.envelope, today.envelope):
+        yield Finding("envelope", change, everybody, "all topics")
+    for change in _places(released, today):
+        yield Finding("places.json", change, everybody, "all topics")
+    for name, topic in released.topics.items():
+        for change in _topic(topic, today.topics.get(name)):
+            yield Finding(name, change, topic.consumers, name)
+        for event in topic.events:
+            for change in _event(versions, name, event):
+                yield Finding(event, change, topic.consumers, name)
+
+
+def release(released: Path, today: Path, version: str) -> None:
+    """Copies today's contracts to `released`. Raises ValueError while something in them breaks what is released."""
+    if released.exists() and any(finding.change.breaking for finding in findings(Sources(released), Sources(today))):
+        raise ValueError("a release can't break what is released: run `python -m schemas.tools.compat`")
+    coming = released.with_name(released.name + ".coming")
+    shutil.rmtree(coming, ignore_errors=True)
+    coming.mkdir()
+    for folder in FOLDERS:
+        shutil.copytree(today / folder, coming / folder)
+    for file in FILES:
+        shutil.copy(today / file, coming / file)
+    (coming / "VERSION").write_text(f"{version}\n")
+    shutil.rmtree(released, ignore_errors=True)
+    coming.rename(released)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Prints what changed since the release; 1 when something breaks."""
+    parser = argparse.ArgumentParser(description="Compare schemas/ with schemas/released/.")
+    parser.add_argument("command", nargs="?", choices=["check", "release"], default="check")
+    parser.add_argument("version", nargs="?", help="of the release, as in 1.2.0")
+    given = parser.parse_args(arguments)
+    if given.command == "release":
+        if not given.version:
+            parser.error("release needs a version")
+        release(RELEASED, SCHEMAS, given.version)
+        return 0
+    found = list(findings(Sources(RELEASED), Sources(SCHEMAS)))
+    breaking = sum(finding.change.breaking for finding in found)
+    print(
+        "\n".join(str(finding) for finding in found)
+        or f"nothing changed since {(RELEASED / 'VERSION').read_text().strip()}"
+    )
+    if breaking:
+        print(
+            f"\n{breaking} breaking change(s): make it a new event type or topic version beside the old, with an upcaster"
+        )
+    elif found:
+        print("\nnothing breaks; upgrade the readers before the writers")
+    return 1 if breaking else 0
+
+
+def _event(versions: Versions, topic: str, event: str) -> Iterator[Change]:
+    old, new = versions.old.events[event], versions.new.events.get(event)
+    if new is None:
+        yield Change("", "event type removed: its history can't be read", breaking=True)
+        return
+    if old.id != new.id:
+        yield Change("$id", f"{old.id} became {new.id}", breaking=True)
+    now_in = [name for name, file in versions.new.topics.items() if event in file.events]
+    if now_in != [topic]:
+        yield Change("", f"moved from topic {topic} to {', '.join(now_in) or 'none'}", breaking=True)
+    else:
+        yield from _text("subject", versions.old.topics[topic].events[event], versions.new.topics[topic].events[event])
+    yield from differences(versions, old, new)
+
+
+def _topic(old: TopicFile, new: TopicFile | None) -> Iterator[Change]:
+    if new is None:
+        yield Change("", "topic removed", breaking=True)
+        return
+    yield from _text("owner", old.owner, new.owner)
+    yield from _text("key", old.key, new.key)
+    yield from _text("cleanup_policy", old.cleanup_policy, new.cleanup_policy)
+    yield from _text("content", old.content, new.content)
+    if old.compatibility != new.compatibility:
+        yield Change(
+            "compatibility", f"{old.compatibility} became {new.compatibility}", breaking=new.compatibility != "BACKWARD"
+        )
+    if old.partitions != new.partitions:
+        yield Change(
+            "partitions", f"{old.partitions} became {new.partitions}: keys move, their order is lost", breaking=True
+        )
+    if old.retention != new.retention:
+        before, after = retention_days(old), retention_days(new)
+        shorter = after is not None and (before is None or after < before)
+        yield Change("retention", f"{old.retention} became {new.retention}", breaking=shorter)
+
+
+def _text(place: str, old: str, new: str) -> Iterator[Change]:
+    if old != new:
+        yield Change(place, f"{old} became {new}", breaking=True)
+
+
+def _places(released: Sources, today: Sources) -> Iterator[Change]:
+    """Events name places by id, so an id that was ever known stays known."""
+    old, new = released.places, today.places
+    known = {
+        "postcodes": (set(old.postcodes), set(new.postcodes)),
+        "locations": ({place.location_id for place in old.locations}, {place.location_id for place in new.locations}),
+        "departments": (set(old.departments), set(new.departments)),
+    }
+    for kind, (before, after) in known.items():
+        yield from under(
+            kind, (Change(gone, "removed: old records name it", breaking=True) for gone in sorted(before - after))
+        )
+        yield from under(kind, (Change(added, "added", breaking=False) for added in sorted(after - before)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,152 @@
+"""What changed between two schemas, and whether what was written under the old one can still be read under the new.
+
+History is kept for ever, so a new schema has to accept everything that the old one accepted (BACKWARD). What widens is harmless
+to history; readers have to be upgraded before writers use it. A change that can't be judged counts as breaking.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import zip_longest
+
+from schemas.tools.sources import Schema, Sources
+
+
+@dataclass(frozen=True)
+class Change:
+    """One difference. `place` is the path of the property; `breaking` when old records or present readers would fail."""
+
+    place: str
+    what: str
+    breaking: bool
+
+
+@dataclass(frozen=True)
+class Versions:
+    """The released sources and today's; each resolves its own references."""
+
+    old: Sources
+    new: Sources
+
+
+def differences(versions: Versions, old: Schema, new: Schema, place: str = "") -> Iterator[Change]:
+    """Every difference that matters to a reader. Titles, descriptions and examples don't."""
+    old, new = versions.old.resolved(old), versions.new.resolved(new)
+    if old.any_of or new.any_of:
+        yield from _alternatives(versions, old, new, place)
+        return
+    if old.type != new.type and (old.type, new.type) != ("integer", "number"):
+        yield Change(place, f"type {old.type or 'any'} became {new.type or 'any'}", breaking=True)
+        return
+    yield from _values(old, new, place)
+    yield from _limits(old, new, place)
+    yield from _properties(versions, old, new, place)
+    yield from _inner(versions, old.items, new.items, f"{place}[]")
+    yield from _inner(versions, old.property_names, new.property_names, f"{place} (keys)")
+    yield from _inner(versions, old.additional_properties, new.additional_properties, f"{place}.*")
+
+
+def _values(old: Schema, new: Schema, place: str) -> Iterator[Change]:
+    for value in old.enum:
+        if new.enum and value not in new.enum:
+            yield Change(place, f"value {value!r} removed", breaking=True)
+    for value in new.enum:
+        if old.enum and value not in old.enum:
+            yield Change(place, f"value {value!r} added", breaking=False)
+    if bool(old.enum) != bool(new.enum):
+        yield Change(
+            place,
+            "limited to a list of values" if new.enum else "no longer limited to a list of values",
+            breaking=bool(new.enum),
+        )
+    for keyword in ("const", "pattern", "format"):
+        before, after = getattr(old, keyword), getattr(new, keyword)
+        if before != after:
+            yield Change(place, f"{keyword} {_shown(before)} became {_shown(after)}", breaking=after is not None)
+
+
+UPPER_LIMITS = ("maximum", "max_length", "max_items")
+LOWER_LIMITS = ("minimum", "min_length", "min_items")
+
+
+def _limits(old: Schema, new: Schema, place: str) -> Iterator[Change]:
+    for keyword in (*LOWER_LIMITS, *UPPER_LIMITS):
+        before, after = getattr(old, keyword), getattr(new, keyword)
+        if before == after:
+            continue
+        narrower = after is not None and (
+            before is None or (after > before if keyword in LOWER_LIMITS else after < before)
+        )
+        yield Change(place, f"{keyword.replace('_', ' ')} {_shown(before)} became {_shown(after)}", breaking=narrower)
+
+
+def _properties(versions: Versions, old: Schema, new: Schema, place: str) -> Iterator[Change]:
+    for name, before in old.properties.items():
+        here = f"{place}.{name}" if place else name
+        after = new.properties.get(name)
+        if after is None:
+            yield Change(here, "property removed" + _renamed_to(versions, old, new, before), breaking=True)
+        else:
+            yield from differences(versions, before, after, here)
+    for name in new.properties.keys() - old.properties.keys():
+        here = f"{place}.{name}" if place else name
+        required = name in new.required
+        yield Change(
+            here,
+            "new required property: old records lack it" if required else "optional property added",
+            breaking=required,
+        )
+    for name in sorted(old.properties.keys() & new.properties.keys()):
+        here = f"{place}.{name}" if place else name
+        if name in new.required and name not in old.required:
+            yield Change(here, "became required: old records may lack it", breaking=True)
+        if name in old.required and name not in new.required:
+            yield Change(here, "no longer required", breaking=True)
+    for name in sorted(set(new.required) - set(new.properties) - set(old.required)):
+        yield Change(f"{place}.{name}" if place else name, "required without being described", breaking=True)
+
+
+def _renamed_to(versions: Versions, old: Schema, new: Schema, gone: Schema) -> str:
+    """A guess that helps the reader: new properties that look just like the one that went."""
+    shape = versions.old.resolved(gone)
+    added = [name for name in new.properties if name not in old.properties]
+    alike = [name for name in added if _same_shape(shape, versions.new.resolved(new.properties[name]))]
+    return f" (renamed to {' or '.join(alike)}?)" if alike else ""
+
+
+def _same_shape(one: Schema, other: Schema) -> bool:
+    bare = {"title": None, "description": None, "examples": ()}
+    return _without(one, bare) == _without(other, bare)
+
+
+def _without(schema: Schema, bare: Mapping[str, object]) -> dict[str, object]:
+    return {field: bare.get(field, getattr(schema, field)) for field in schema.__struct_fields__}
+
+
+def _inner(versions: Versions, old: Schema | None, new: Schema | None, place: str) -> Iterator[Change]:
+    if old is not None and new is not None:
+        yield from differences(versions, old, new, place)
+    elif old is not None or new is not None:
+        yield Change(place, "no longer limited" if new is None else "limited", breaking=new is not None)
+
+
+def _alternatives(versions: Versions, old: Schema, new: Schema, place: str) -> Iterator[Change]:
+    """Each old alternative needs a new one that accepts all it did; a new one beyond those widens."""
+    before, after = old.any_of or (old,), new.any_of or (new,)
+    for option, counterpart in zip_longest(before, after):
+        if option is None:
+            yield Change(place, "alternative added", breaking=False)
+            continue
+        tries = [list(differences(versions, option, candidate, place)) for candidate in after]
+        if any(not any(change.breaking for change in changes) for changes in tries):
+            continue
+        own = list(differences(versions, option, counterpart, place)) if counterpart is not None else []
+        yield from own or [Change(place, "alternative removed", breaking=True)]
+
+
+def _shown(value: object) -> str:
+    return "(none)" if value is None else f"{value}"
+
+
+def under(prefix: str, changes: Iterator[Change]) -> Iterator[Change]:
+    """The changes with their place told from further up."""
+    return (replace(change, place=f"{prefix} {change.place}".strip()) for change in changes)
