@@ -34,7 +34,13 @@ _ID_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ
 
 
 def create_app(
-    service: Service, parts: Parts, clock: Clock, verifier: Verifier, metrics: Metrics, health: Health, numbers: Callable[[], Awaitable[dict[str, object]]]
+    service: Service,
+    parts: Parts,
+    clock: Clock,
+    verifier: Verifier,
+    metrics: Metrics,
+    health: Health,
+    numbers: Callable[[], Awaitable[dict[str, object]]],
 ) -> FastAPI:
     """The service's ASGI application. Raises RuntimeError when a route asks nobody for a token. `numbers` go into /readyz."""
     app = FastAPI(title=f"Brobyg {service.name}", docs_url="/docs", redoc_url=None)
@@ -53,7 +59,9 @@ def create_app(
 def _insist_on_token(router: APIRouter) -> None:
     for route in router.routes:
         if isinstance(route, APIRoute) and not _asks(route.dependant):
-            raise RuntimeError(f"{route.path} is open: give it Depends(requires(...)) or make it a public route and say why")
+            raise RuntimeError(
+                f"{route.path} is open: give it Depends(requires(...)) or make it a public route and say why"
+            )
 
 
 def _asks(dependant: Dependant) -> bool:
@@ -140,7 +148,11 @@ class Gate:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", []), (b"x-request-id", request_id.encode()), (b"x-correlation-id", correlation_id.encode())]
+                message["headers"] = [
+                    *message.get("headers", []),
+                    (b"x-request-id", request_id.encode()),
+                    (b"x-correlation-id", correlation_id.encode()),
+                ]
             await send(message)
 
         with (
@@ -156,7 +168,13 @@ class Gate:
                 self._metrics.http_requests.labels(scope["method"], route, str(status)).inc()
                 self._metrics.http_seconds.labels(route).observe(seconds)
                 if route not in _QUIET_ROUTES:
-                    log.info("request.answered", method=scope["method"], route=route, status=status, milliseconds=round(seconds * 1000, 1))
+                    log.info(
+                        "request.answered",
+                        method=scope["method"],
+                        route=route,
+                        status=status,
+                        milliseconds=round(seconds * 1000, 1),
+                    )
 
 
 _READ_HEADERS = frozenset({b"x-request-id", b"x-correlation-id", b"traceparent", b"content-length"})
@@ -188,5 +206,3 @@ def _bounded(headers: dict[bytes, bytes], receive: Receive) -> Receive:
 
 def _too_large() -> HTTPException:
     return HTTPException(413, f"The body is larger than {BODY_LIMIT // 1024} KiB")
-
-

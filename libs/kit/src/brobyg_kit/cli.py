@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
+from confluent_kafka import KafkaException
 from rich.console import Console
 from rich.table import Table
 
@@ -71,7 +72,15 @@ def token(
     if key is None or not key.is_file():
         _fail("there is no signing key here; set BROBYG_TOKEN_SIGNING_KEY, or start the system with 'make up'")
     try:
-        text = issue_token(key, subject, role, WallClock(), organisation=organisation, department=department, lifetime=timedelta(hours=hours))
+        text = issue_token(
+            key,
+            subject,
+            role,
+            WallClock(),
+            organisation=organisation,
+            department=department,
+            lifetime=timedelta(hours=hours),
+        )
     except ValueError as error:
         _fail(str(error))
     typer.echo(text)
@@ -87,7 +96,9 @@ def config(as_json: Annotated[bool, typer.Option("--json", help="For scripts.")]
         for field, info in service.settings.model_fields.items():
             rows[f"BROBYG_{field.upper()}"] = (str(getattr(values, field)), info.description or "")
     if as_json:
-        typer.echo(json.dumps({name: {"value": value, "description": text} for name, (value, text) in rows.items()}, indent=2))
+        typer.echo(
+            json.dumps({name: {"value": value, "description": text} for name, (value, text) in rows.items()}, indent=2)
+        )
         return
     table = Table("variable", "value", "what it is for")
     for name, (value, text) in sorted(rows.items()):
@@ -117,7 +128,7 @@ def topics_apply() -> None:
     try:
         for name, what in apply_topics(settings.kafka, load_topics(settings.topics)).items():
             typer.echo(f"{name}: {what}")
-    except Exception as error:  # said to a person, with what to do
+    except (KafkaException, ValueError, OSError) as error:
         _fail(f"the topics could not be applied on {settings.kafka}: {error}")
 
 
@@ -146,7 +157,9 @@ def _service_app(name: str) -> typer.Typer:
         server = service.settings().database.get_secret_value()
         try:
             applied = asyncio.run(_migrate(server, service, create=create))
-        except (*database.DATABASE_ERRORS, ValueError) as error:
+        except ValueError as error:
+            _fail(str(error))
+        except database.DATABASE_ERRORS as error:
             _fail(f"the database of {name} could not be brought up to date: {type(error).__name__}: {error}")
         typer.echo(f"{name}: {', '.join(applied) if applied else 'up to date'}")
 

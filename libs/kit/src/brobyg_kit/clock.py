@@ -64,9 +64,7 @@ class AcceleratedClock:
     Processes given the same three values agree on the time, which is how a demo week passes in two minutes.
     """
 
-    def __init__(
-        self, start: datetime, factor: float, anchor: datetime, wall: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, start: datetime, factor: float, anchor: datetime, wall: Callable[[], float] = time.time) -> None:
         """Both times must be zone-aware and `factor` positive; raises ValueError otherwise."""
         if start.tzinfo is None or anchor.tzinfo is None:
             raise ValueError("an accelerated clock needs a zone-aware start and anchor")

@@ -140,7 +140,7 @@ class Consumer:
             await self._in_one_transaction(received)
         except TRANSIENT_ERRORS:
             raise
-        except Exception as error:  # whatever a handler may raise: the event is kept, parked with the reason
+        except Exception as error:  # noqa: BLE001 - whatever a handler may raise: the event is kept, parked with the reason
             if len(received) > 1:
                 middle = len(received) // 2
                 await self.process(received[:middle])
@@ -208,7 +208,7 @@ class Consumer:
                     await attempt.flush()
             except TRANSIENT_ERRORS:
                 raise
-            except Exception as error:  # as in `process`
+            except Exception as error:  # noqa: BLE001 - as in `process`
                 failure = error
             if failure is None:
                 await self._parking.handled(tx, parked)
@@ -235,9 +235,9 @@ class Consumer:
         if time.monotonic() - self._measured_at < 2.0:
             return
         self._measured_at = time.monotonic()
-        lag: Counter[str] = Counter({topic: 0 for topic in self._subscription.topics})
+        lag: Counter[str] = Counter(dict.fromkeys(self._subscription.topics, 0))
         for position in client.position(client.assignment()):
-            _, end = client.get_watermark_offsets(position, cached=True) or (0, 0)
+            _, end = client.get_watermark_offsets(position, cached=True)
             if end > 0:
                 lag[position.topic] += max(0, end - max(position.offset, 0))
         for topic, records in lag.items():
@@ -264,7 +264,9 @@ def _placeholder(origin: Origin, key: bytes | None) -> Event:
         id=event_id,
         source=origin.topic,
         type=_UNDECODABLE,
-        subject=key.decode(errors="replace") if key and origin.topic.startswith("brobyg.") else derived_id("key", repr(key)),
+        subject=key.decode(errors="replace")
+        if key and origin.topic.startswith("brobyg.")
+        else derived_id("key", repr(key)),
         time=datetime.fromtimestamp(0, UTC),
         dataschema="",
         correlationid=event_id,
@@ -296,5 +298,3 @@ def _commit(client: KafkaConsumer, messages: Sequence[Message]) -> None:
         client.commit(offsets=offsets, asynchronous=False)
     except KafkaException as error:
         log.warning("consumer.commit_refused", error=error)
-
-

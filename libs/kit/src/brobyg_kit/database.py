@@ -109,7 +109,7 @@ class Transaction:
                 "with d as (insert into timer (kind, subject, due_at)"
                 " select * from unnest($1::text[], $2::text[], $3::timestamptz[])"
                 " on conflict (kind, subject) do update set due_at = excluded.due_at)"
-                f" select pg_notify('{TIMER_CHANNEL}', '')",
+                " select pg_notify('timer', '')",
                 [kind for kind, _, _ in due],
                 [subject for _, subject, _ in due],
                 [at for _, _, at in due],
@@ -175,7 +175,7 @@ class Database:
         self.clock = clock
         self.source = source
         self._size = size
-        self._pool: "asyncpg.Pool[asyncpg.Record] | None" = None
+        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
 
     async def open(self) -> None:
         """Connect. Raises OSError or an asyncpg error when the database can't be reached within 10 seconds."""
@@ -186,7 +186,10 @@ class Database:
             timeout=10,
             command_timeout=60,
             init=_set_codecs,
-            server_settings={"application_name": f"brobyg-{self.source}", "idle_in_transaction_session_timeout": "60000"},
+            server_settings={
+                "application_name": f"brobyg-{self.source}",
+                "idle_in_transaction_session_timeout": "60000",
+            },
         )
 
     async def close(self) -> None:

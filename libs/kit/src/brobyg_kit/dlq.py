@@ -49,7 +49,11 @@ def _with_database(service: str, work: Callable[[Database, Parking], Awaitable[T
 
 
 def _as_dict(parked: Parked) -> dict[str, object]:
-    return {**asdict(parked), "first_failed_at": parked.first_failed_at.isoformat(), "last_failed_at": parked.last_failed_at.isoformat()}
+    return {
+        **asdict(parked),
+        "first_failed_at": parked.first_failed_at.isoformat(),
+        "last_failed_at": parked.last_failed_at.isoformat(),
+    }
 
 
 @app.command("list")
@@ -65,7 +69,16 @@ def list_parked(
         return
     table = Table("id", "state", "type", "subject", "origin", "reason", "attempts", "last failed")
     for one in parked:
-        table.add_row(str(one.id), one.state, one.type, one.subject, str(one.origin), one.reason, str(one.attempts), f"{one.last_failed_at:%F %T}Z")
+        table.add_row(
+            str(one.id),
+            one.state,
+            one.type,
+            one.subject,
+            str(one.origin),
+            one.reason,
+            str(one.attempts),
+            f"{one.last_failed_at:%F %T}Z",
+        )
     console.print(table if parked else f"nothing is parked in {service}")
 
 
@@ -75,7 +88,9 @@ def show(service: ServiceName, id: Annotated[int, typer.Argument(help="Id as `li
     parked = _with_database(service, lambda database, parking: parking.listed(database.pool, 1000))
     found = next((one for one in parked if one.id == id), None)
     if found is None:
-        typer.secho(f"brobyg: nothing parked in {service} has id {id}; see 'brobyg dlq list {service}'", err=True, fg="red")
+        typer.secho(
+            f"brobyg: nothing parked in {service} has id {id}; see 'brobyg dlq list {service}'", err=True, fg="red"
+        )
         raise typer.Exit(1)
     typer.echo(json.dumps(_as_dict(found), indent=2))
     if found.origin.topic.startswith("brobyg."):
@@ -84,7 +99,11 @@ def show(service: ServiceName, id: Annotated[int, typer.Argument(help="Id as `li
 
 
 @app.command()
-def replay(service: ServiceName, ids: Ids = None, all_dead: Annotated[bool, typer.Option("--all", help="All that are dead.")] = False) -> None:
+def replay(
+    service: ServiceName,
+    ids: Ids = None,
+    all_dead: Annotated[bool, typer.Option("--all", help="All that are dead.")] = False,
+) -> None:
     """Have dead events tried again at once, by the running service; what waits behind them follows."""
     if not ids and not all_dead:
         raise typer.BadParameter("name ids, or --all")

@@ -35,7 +35,12 @@ def rows(services: Sequence[Service]) -> list[Row]:
         for one in service.consumes:
             consumed.setdefault(_key(one), []).append(service.name)
     return [
-        Row(event, topic, tuple(sorted(emitted.get((topic, event), ()))), tuple(sorted(consumed.get((topic, event), ()))))
+        Row(
+            event,
+            topic,
+            tuple(sorted(emitted.get((topic, event), ()))),
+            tuple(sorted(consumed.get((topic, event), ()))),
+        )
         for topic, event in sorted(emitted.keys() | consumed.keys())
     ]
 
@@ -51,7 +56,12 @@ def table(flow: Sequence[Row]) -> Table:
     for row in flow:
         if topic and row.topic != topic:
             shown.add_section()
-        shown.add_row(row.topic if row.topic != topic else "", row.event, ", ".join(row.emitted_by) or "outside", ", ".join(row.consumed_by) or "-")
+        shown.add_row(
+            row.topic if row.topic != topic else "",
+            row.event,
+            ", ".join(row.emitted_by) or "outside",
+            ", ".join(row.consumed_by) or "-",
+        )
         topic = row.topic
     return shown
 
@@ -68,5 +78,8 @@ def mermaid(flow: Sequence[Row]) -> str:
             events = [row.event for row in of_topic if service in row.emitted_by]
             label = f'|"{"<br>".join(events)}"|' if events and events != ["(record)"] else ""
             lines.append(f"    {service} -->{label} {names[topic]}")
-        lines += [f"    {names[topic]} --> {service}" for service in sorted({name for row in of_topic for name in row.consumed_by})]
+        lines += [
+            f"    {names[topic]} --> {service}"
+            for service in sorted({name for row in of_topic for name in row.consumed_by})
+        ]
     return "\n".join(lines)

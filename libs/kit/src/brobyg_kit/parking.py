@@ -106,7 +106,9 @@ class Parking:
         )
         if row is None:
             return None
-        await tx.connection.execute("select 1 from parked_event where subject = $1 order by id for update", row["subject"])
+        await tx.connection.execute(
+            "select 1 from parked_event where subject = $1 order by id for update", row["subject"]
+        )
         return _parked(row)
 
     async def handled(self, tx: Transaction, parked: Parked) -> None:
@@ -146,7 +148,8 @@ class Parking:
     async def discard(self, tx: Transaction, ids: Sequence[int]) -> int:
         """Give up on these dead events for good and let what waits behind them through; how many."""
         rows = await tx.connection.fetch(
-            "select * from parked_event where state = 'dead' and id = any($1::bigint[]) order by id for update", list(ids)
+            "select * from parked_event where state = 'dead' and id = any($1::bigint[]) order by id for update",
+            list(ids),
         )
         for row in rows:
             await self.handled(tx, _parked(row))
@@ -154,7 +157,9 @@ class Parking:
 
     async def listed(self, connection: "asyncpg.Pool[asyncpg.Record]", limit: int = 100) -> list[Parked]:
         """The oldest `limit` parked events."""
-        return [_parked(row) for row in await connection.fetch("select * from parked_event order by id limit $1", limit)]
+        return [
+            _parked(row) for row in await connection.fetch("select * from parked_event order by id limit $1", limit)
+        ]
 
     async def _insert(
         self, tx: Transaction, received: Received, state: str, reason: str, attempts: int, pause: timedelta | None

@@ -42,7 +42,13 @@ class Runtime:
     """One process of one service."""
 
     def __init__(
-        self, service: Service, settings: KitSettings, role: Role = "run", *, clock: Clock | None = None, database_suffix: str = ""
+        self,
+        service: Service,
+        settings: KitSettings,
+        role: Role = "run",
+        *,
+        clock: Clock | None = None,
+        database_suffix: str = "",
     ) -> None:
         """Builds everything and connects nothing. `clock` replaces the settings' clock, `database_suffix` gives tests a database of their own."""
         self.service, self.settings, self.role = service, settings, role
@@ -146,16 +152,25 @@ class Runtime:
 
     def _relay(self) -> Loop:
         assert self.database is not None  # `loops` has seen to it
-        relay = Relay(self.database.url, self.settings.kafka, self.service.name, self.metrics, self.health.heartbeat("relay"))
+        relay = Relay(
+            self.database.url, self.settings.kafka, self.service.name, self.metrics, self.health.heartbeat("relay")
+        )
         self._stops.append(relay.stop)
         return relay.run
 
     def _consumer(self, database: Database) -> Loop:
         assert self.parts.handle is not None  # `loops` has seen to it
         subscription = Subscription(
-            self.service.name, self.service.topics, self.parts.handle, self.parts.decoders, self.service.max_batch, self.service.inbox
+            self.service.name,
+            self.service.topics,
+            self.parts.handle,
+            self.parts.decoders,
+            self.service.max_batch,
+            self.service.inbox,
         )
-        consumer = Consumer(self.settings.kafka, database, subscription, self.metrics, self.health.heartbeat("consumer"))
+        consumer = Consumer(
+            self.settings.kafka, database, subscription, self.metrics, self.health.heartbeat("consumer")
+        )
         self._stops.append(consumer.stop)
         return consumer.run
 
@@ -195,7 +210,7 @@ class Runtime:
             try:
                 await work()
                 return
-            except Exception as error:  # a worker must not take the service down with it
+            except Exception as error:  # noqa: BLE001 - a worker must not take the service down with it
                 log.error("worker.failed", worker=name, error=error, retry_seconds=pause)
             await asyncio.sleep(pause)
             pause = min(pause * 2, 10.0)

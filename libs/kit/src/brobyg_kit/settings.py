@@ -25,17 +25,25 @@ class KitSettings(BaseSettings):
     matching_port: int = Field(8002, ge=1, le=65535, description="Port of matching.")
     notification_port: int = Field(8003, ge=1, le=65535, description="Port of notification.")
     reporting_port: int = Field(8004, ge=1, le=65535, description="Port of reporting.")
-    portal_url: str = Field("http://127.0.0.1:8000", description="The portal's address as volunteers see it, for links.")
+    portal_url: str = Field(
+        "http://127.0.0.1:8000", description="The portal's address as volunteers see it, for links."
+    )
     referral_url: str = Field("http://127.0.0.1:8001", description="Where the other services reach referral.")
     matching_url: str = Field("http://127.0.0.1:8002", description="Where the other services reach matching.")
     reporting_url: str = Field("http://127.0.0.1:8004", description="Where the other services reach reporting.")
-    token_keys: Path | None = Field(None, description="File with the public keys (JWKS) that tokens are checked against.")
-    token_signing_key: Path | None = Field(None, description="File with the private key (JWK) `brobyg token` signs with.")
+    token_keys: Path | None = Field(
+        None, description="File with the public keys (JWKS) that tokens are checked against."
+    )
+    token_signing_key: Path | None = Field(
+        None, description="File with the private key (JWK) `brobyg token` signs with."
+    )
     service_token: SecretStr = Field(SecretStr(""), description="The token this service shows to the others.")
     otlp_endpoint: str = Field("", description="Where traces are sent (OTLP over HTTP); empty for nowhere.")
     log_format: str = Field("json", pattern="^(json|console)$", description="json or console.")
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error.")
-    topics: Path = Field(Path("schemas/topics"), description="Folder of the topic files that `brobyg topics apply` creates.")
+    topics: Path = Field(
+        Path("schemas/topics"), description="Folder of the topic files that `brobyg topics apply` creates."
+    )
 
     @field_validator("clock")
     @classmethod

@@ -47,9 +47,24 @@ def test_keys() -> tuple[Path, Path]:
     return folder / "private.json", folder / "public.json"
 
 
-def bearer(role: str, *, subject: str = "tester", organisation: str | None = None, department: str | None = None, lifetime: timedelta = timedelta(hours=1)) -> dict[str, str]:
+def bearer(
+    role: str,
+    *,
+    subject: str = "tester",
+    organisation: str | None = None,
+    department: str | None = None,
+    lifetime: timedelta = timedelta(hours=1),
+) -> dict[str, str]:
     """Headers that show a token of this role."""
-    text = issue_token(test_keys()[0], subject, [role], WallClock(), organisation=organisation, department=department, lifetime=lifetime)
+    text = issue_token(
+        test_keys()[0],
+        subject,
+        [role],
+        WallClock(),
+        organisation=organisation,
+        department=department,
+        lifetime=lifetime,
+    )
     return {"Authorization": f"Bearer {text}"}
 
 
@@ -78,11 +93,26 @@ class Running:
 
 
 @asynccontextmanager
-async def served(service: Service, server: str, kafka: str, *, clock: Clock | None = None, role: Role = "api", **settings: object) -> AsyncIterator[Running]:
+async def served(
+    service: Service, server: str, kafka: str, *, clock: Clock | None = None, role: Role = "api", **settings: object
+) -> AsyncIterator[Running]:
     """The service on a free port with a fresh database, in this process. `role="run"` also relays and consumes. `clock` replaces its clock."""
     port = free_port()
-    values = {"kafka": kafka, "database": server, "token_keys": test_keys()[1], f"{service.name}_port": port, "service_token": bearer("service")["Authorization"].split()[1], **settings}
-    runtime = Runtime(service, service.settings.model_validate(values), role, clock=clock, database_suffix=f"_t{uuid.uuid4().hex[:10]}")
+    values = {
+        "kafka": kafka,
+        "database": server,
+        "token_keys": test_keys()[1],
+        f"{service.name}_port": port,
+        "service_token": bearer("service")["Authorization"].split()[1],
+        **settings,
+    }
+    runtime = Runtime(
+        service,
+        service.settings.model_validate(values),
+        role,
+        clock=clock,
+        database_suffix=f"_t{uuid.uuid4().hex[:10]}",
+    )
     if runtime.database is not None:
         await _create(server, runtime.database.url.rsplit("/", 1)[1])
         await migrate(runtime.database.url, service.migrations())

@@ -41,7 +41,12 @@ class Timers:
     """Fires one service's timers. Safe in several processes: a row is claimed by one."""
 
     def __init__(
-        self, database: Database, clock: Clock, handlers: Mapping[str, TimerHandler], metrics: Metrics, heartbeat: Heartbeat
+        self,
+        database: Database,
+        clock: Clock,
+        handlers: Mapping[str, TimerHandler],
+        metrics: Metrics,
+        heartbeat: Heartbeat,
     ) -> None:
         """`handlers` by kind; a row of another kind is left alone."""
         self._database, self._clock, self._handlers = database, clock, handlers
@@ -102,13 +107,13 @@ class Timers:
             return await self._fire(_BATCH)
         except TRANSIENT_ERRORS:
             raise
-        except Exception as error:  # whatever a handler may raise
+        except Exception as error:  # noqa: BLE001 - whatever a handler may raise
             log.error("timers.batch_failed", error=error)
         try:
             return await self._fire(1)
         except TRANSIENT_ERRORS:
             raise
-        except Exception as error:  # as above
+        except Exception as error:  # noqa: BLE001 - as above
             log.error("timer.put_off", error=error)
             await self._put_off_first()
             return 1

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import yaml
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from brobyg_kit.kafka import REQUEST_TIMEOUT
 

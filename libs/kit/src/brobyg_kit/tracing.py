@@ -14,7 +14,9 @@ def install(service: str, endpoint: str) -> None:
     """Send this process's spans to the OTLP/HTTP `endpoint`; with none, spans are made (their ids travel on) and go nowhere."""
     provider = TracerProvider(resource=Resource.create({"service.name": f"brobyg-{service}"}))
     if endpoint:
-        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces", timeout=5)))
+        provider.add_span_processor(
+            BatchSpanProcessor(OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces", timeout=5))
+        )
     trace.set_tracer_provider(provider)
 
 
@@ -29,7 +31,9 @@ def parse(traceparent: str | None) -> SpanContext | None:
     if len(parts) != 4 or len(parts[1]) != 32 or len(parts[2]) != 16:
         return None
     try:
-        context = SpanContext(int(parts[1], 16), int(parts[2], 16), is_remote=True, trace_flags=TraceFlags(int(parts[3], 16)))
+        context = SpanContext(
+            int(parts[1], 16), int(parts[2], 16), is_remote=True, trace_flags=TraceFlags(int(parts[3], 16))
+        )
     except ValueError:
         return None
     return context if context.is_valid else None

@@ -1,0 +1,128 @@
+"""The one fixture every test gets its broker and its database from: a real one of each.
+
+Addresses in the environment are used as they are; else testcontainers where a Docker engine answers; else `deploy/local`.
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import pytest
+from brobyg_kit.clock import ManualClock
+from brobyg_kit.database import Database
+from brobyg_kit.service import Service
+from brobyg_kit.testing import Running, eventually, fresh_database, served
+from brobyg_kit.topics import apply_topics, load_topics
+from confluent_kafka.admin import AdminClient
+
+ROOT = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the real parts are."""
+
+    kafka: str
+    database: str
+
+
+@pytest.fixture(scope="session")
+def addresses() -> Iterator[Addresses]:
+    """A real broker and a real database, for the whole run."""
+    kafka, database = os.environ.get("BROBYG_KAFKA"), os.environ.get("BROBYG_DATABASE")
+    if kafka and database:
+        yield Addresses(kafka, database)
+    elif _docker_answers():
+        yield from _containers()
+    else:
+        from brobyg_local import cluster
+
+        folder = ROOT / "var" / "test"
+        started = cluster.ensure(folder)
+        yield Addresses(started.kafka, started.database)
+        cluster.stop(folder)
+
+
+def _docker_answers() -> bool:
+    if shutil.which("docker") is None:
+        return False
+    return subprocess.run(["docker", "info"], capture_output=True, timeout=20, check=False).returncode == 0
+
+
+def _containers() -> Iterator[Addresses]:
+    from testcontainers.kafka import KafkaContainer
+    from testcontainers.postgres import PostgresContainer
+
+    broker = KafkaContainer("apache/kafka:4.1.0").with_kraft()
+    broker.with_env("KAFKA_AUTO_CREATE_TOPICS_ENABLE", "false")
+    broker.with_env("KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS", "0")
+    with broker, PostgresContainer("postgres:17", driver=None) as postgres:
+        server = postgres.get_connection_url().rsplit("/", 1)[0]
+        yield Addresses(broker.get_bootstrap_server(), server)
+
+
+@pytest.fixture(scope="session")
+def kafka(addresses: Addresses) -> str:
+    """Bootstrap servers of the real broker."""
+    return addresses.kafka
+
+
+@pytest.fixture(scope="session")
+def postgres(addresses: Addresses) -> str:
+    """The real PostgreSQL server, as an address without a database name."""
+    return addresses.database
+
+
+@pytest.fixture
+async def topics(kafka: str) -> str:
+    """The system's topics, empty: those of an earlier test are deleted first. Gives the bootstrap servers."""
+    declared = load_topics(ROOT / "schemas" / "topics")
+    names = {topic.name for topic in declared}
+    admin = AdminClient({"bootstrap.servers": kafka})
+    if there := names & set(admin.list_topics(timeout=10).topics):
+        for future in admin.delete_topics(list(there), operation_timeout=20).values():
+            future.result(30)
+
+        async def gone() -> bool:
+            return not names & set(admin.list_topics(timeout=10).topics)
+
+        await eventually(gone, "the topics of the last test are gone")
+    apply_topics(kafka, declared)
+
+    async def led() -> bool:
+        known = admin.list_topics(timeout=10).topics
+        return all(
+            name in known and all(partition.leader >= 0 for partition in known[name].partitions.values())
+            for name in names
+        )
+
+    await eventually(led, "every partition has a leader")
+    return kafka
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """A clock that stands on Monday 30 November 2026, 08:00 UTC, until the test moves it."""
+    return ManualClock(datetime(2026, 11, 30, 8, 0, tzinfo=UTC))
+
+
+@pytest.fixture
+def database_for(postgres: str, clock: ManualClock) -> Callable[[Service], AbstractAsyncContextManager[Database]]:
+    """`async with database_for(SERVICE) as database`: the service's own database, new and migrated."""
+    return lambda service: fresh_database(postgres, service, clock)
+
+
+@pytest.fixture
+def serve(postgres: str, kafka: str) -> Callable[..., AbstractAsyncContextManager[Running]]:
+    """`async with serve(SERVICE, clock=…, role="run", setting=value) as running`: the service on real parts in this process."""
+    return partial(_served, postgres, kafka)
+
+
+def _served(postgres: str, kafka: str, service: Service, **options: object) -> AbstractAsyncContextManager[Running]:
+    return served(service, postgres, kafka, **options)  # type: ignore[arg-type]  # options are checked by `served` itself

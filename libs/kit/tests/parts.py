@@ -1,0 +1,107 @@
+"""What the delivery tests share: an event, a topic and a database of each test's own, and loops that run while a block does."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import asyncpg
+import brobyg_kit
+import msgspec
+from brobyg_kit.clock import WallClock
+from brobyg_kit.consumer import BatchHandler, Consumer, Subscription
+from brobyg_kit.database import Database, Transaction, migrate
+from brobyg_kit.event import Event
+from brobyg_kit.health import Heartbeat
+from brobyg_kit.metrics import Metrics
+from brobyg_kit.relay import Relay
+from brobyg_kit.testing import eventually
+from brobyg_kit.topics import Topic, apply_topics
+
+MIGRATIONS = Path(str(brobyg_kit.__file__)).parent / "migrations"
+
+
+class Counted(msgspec.Struct, frozen=True):
+    """A thing was counted."""
+
+    EVENT_TYPE: ClassVar[str] = "dk.brobyg.thing.counted"
+    TOPIC: ClassVar[str] = "replaced by each test"
+    DATASCHEMA: ClassVar[str] = "about:blank"
+    number: int
+
+
+@dataclass
+class Parts:
+    """A topic and a database of the test's own."""
+
+    kafka: str
+    topic: str
+    database: Database
+    kind: type[Counted]
+
+    def consumer(self, handle: BatchHandler, service: str = "test") -> Consumer:
+        subscription = Subscription(service + self.topic, [self.topic], handle)
+        return Consumer(self.kafka, self.database, subscription, Metrics(), Heartbeat("consumer"))
+
+    def relay(self) -> Relay:
+        return Relay(self.database.url, self.kafka, "test", Metrics(), Heartbeat("relay"))
+
+    async def emit(self, numbers: Sequence[int], subjects: int = 1) -> None:
+        async with self.database.transaction() as tx:
+            for number in numbers:
+                tx.emit(self.kind(number=number), subject=f"subject-{number % subjects}")
+
+    async def recorded(self) -> list[tuple[str, int]]:
+        rows = await self.database.pool.fetch("select subject, number from effect order by id")
+        return [(row["subject"], row["number"]) for row in rows]
+
+
+@asynccontextmanager
+async def fresh_parts(kafka: str, postgres: str) -> AsyncIterator[Parts]:
+    """A new topic and a new database, gone after the block."""
+    name = f"kit_{uuid.uuid4().hex[:10]}"
+    apply_topics(
+        kafka,
+        [Topic(name, 3, -1, "delete", "zstd"), Topic(f"brobyg.test{name}.dead-letter.v1", 1, -1, "delete", "zstd")],
+    )
+    admin = await asyncpg.connect(f"{postgres}/postgres")
+    await admin.execute(f"create database {name}")
+    database = Database(f"{postgres}/{name}", WallClock(), "test")
+    await migrate(database.url, [MIGRATIONS])
+    await database.open()
+    await database.pool.execute(
+        "create table effect (id bigserial primary key, subject text not null, number int not null)"
+    )
+    kind = type("Counted", (Counted,), {"TOPIC": name}, frozen=True)
+    yield Parts(kafka, name, database, kind)
+    await database.close()
+    await admin.execute(f"drop database {name} with (force)")
+    await admin.close()
+
+
+async def record(tx: Transaction, events: Sequence[Event]) -> None:
+    """Keep what came."""
+    rows = [(event.subject, event.decode(Counted).number) for event in events]
+    await tx.connection.executemany("insert into effect (subject, number) values ($1, $2)", rows)
+
+
+@asynccontextmanager
+async def going(*loops: Relay | Consumer) -> AsyncIterator[None]:
+    """The loops run while the block does, and end in order after it."""
+    tasks = [asyncio.create_task(loop.run()) for loop in loops]
+    try:
+        yield
+    finally:
+        for loop in loops:
+            loop.stop()
+        await asyncio.gather(*tasks)
+
+
+async def has_effects(parts: Parts, number: int) -> None:
+    async def there() -> bool:
+        return len(await parts.recorded()) >= number
+
+    await eventually(there, f"{number} effects")

@@ -1,0 +1,136 @@
+"""What "Delivery" in ARCHITECTURE.md promises, proved on the real broker and database."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import pytest
+from brobyg_kit.consumer import BatchHandler
+from brobyg_kit.database import Transaction
+from brobyg_kit.event import Event, decode
+from brobyg_kit.kafka import consumer as kafka_consumer
+from brobyg_kit.parking import Parking
+from brobyg_kit.testing import eventually
+from confluent_kafka import TopicPartition
+from parts import Counted, Parts, going, has_effects, record
+
+
+async def test_what_is_committed_arrives_once_and_in_order_per_subject(parts: Parts) -> None:
+    for start in range(0, 300, 50):
+        await parts.emit(range(start, start + 50), subjects=7)
+    async with going(parts.relay(), parts.consumer(record)):
+        await has_effects(parts, 300)
+    recorded = await parts.recorded()
+    assert sorted(number for _, number in recorded) == list(range(300))
+    for subject in {subject for subject, _ in recorded}:
+        numbers = [number for name, number in recorded if name == subject]
+        assert numbers == sorted(numbers)
+    assert await parts.database.pool.fetchval("select count(*) from outbox") == 0
+
+
+async def test_what_is_rolled_back_is_never_sent(parts: Parts) -> None:
+    with pytest.raises(ZeroDivisionError):  # noqa: PT012 - the block that fails is what is tested
+        async with parts.database.transaction() as tx:
+            tx.emit(parts.kind(number=1), subject="a")
+            raise ZeroDivisionError
+    await parts.emit([2])
+    async with going(parts.relay(), parts.consumer(record)):
+        await has_effects(parts, 1)
+    assert [number for _, number in await parts.recorded()] == [2]
+
+
+async def test_sequence_numbers_have_no_gap_under_concurrent_transactions(parts: Parts) -> None:
+    await asyncio.gather(*(parts.emit([number]) for number in range(40)))
+    rows = await parts.database.pool.fetch("select value from outbox order by id")
+    assert [decode(row["value"]).sequence for row in rows] == list(range(1, 41))
+
+
+async def test_a_transaction_that_commits_late_is_not_skipped(parts: Parts) -> None:
+    async with going(parts.relay(), parts.consumer(record)):
+        async with parts.database.transaction() as late:
+            late.emit(parts.kind(number=1), subject="late")
+            await late.flush()
+            late._emissions.clear()
+            await parts.emit([2])
+            await has_effects(parts, 1)
+        await has_effects(parts, 2)
+    assert [number for _, number in await parts.recorded()] == [2, 1]
+
+
+async def test_a_repeated_event_has_one_effect(parts: Parts) -> None:
+    await parts.emit(range(10))
+    async with going(parts.relay(), parts.consumer(record)):
+        await has_effects(parts, 10)
+    _rewind(parts)
+    await parts.emit([10])
+    async with going(parts.relay(), parts.consumer(record)):
+        await has_effects(parts, 11)
+    assert len(await parts.recorded()) == 11
+
+
+async def test_without_the_inbox_a_repeated_event_has_two_effects(parts: Parts) -> None:
+    """The control: the test above can fail."""
+    await parts.emit(range(10))
+    async with going(parts.relay(), parts.consumer(record)):
+        await has_effects(parts, 10)
+    _rewind(parts)
+    await parts.database.pool.execute("truncate inbox")
+    async with going(parts.consumer(record)):
+        await has_effects(parts, 20)
+
+
+def _rewind(parts: Parts) -> None:
+    """Forget the group's offsets, as a crash between commit and offset commit would."""
+    client = kafka_consumer(parts.kafka, f"brobyg-test{parts.topic}")
+    client.commit(offsets=[TopicPartition(parts.topic, partition, 0) for partition in range(3)], asynchronous=False)
+    client.close()
+
+
+def refusing(*numbers: int, times: int = 10**6) -> tuple[BatchHandler, Callable[[], int]]:
+    """A handler that records, but fails on these numbers the first `times` times."""
+    failures = 0
+
+    async def handle(tx: Transaction, events: Sequence[Event]) -> None:
+        nonlocal failures
+        await record(tx, events)
+        if failures < times and any(event.decode(Counted).number in numbers for event in events):
+            failures += 1
+            raise ValueError("a bug")
+
+    return handle, lambda: failures
+
+
+async def test_a_batch_that_fails_is_halved_down_to_the_event_to_blame(parts: Parts) -> None:
+    await parts.emit(range(60), subjects=60)
+    handle, _ = refusing(17)
+    async with going(parts.relay(), parts.consumer(handle)):
+        await has_effects(parts, 59)
+    assert {number for _, number in await parts.recorded()} == set(range(60)) - {17}
+    parked = await Parking("test").listed(parts.database.pool)
+    assert [(one.subject, one.state) for one in parked] == [("subject-17", "retrying")]
+    assert "a bug" not in parked[0].reason
+
+
+async def test_later_events_of_a_parked_subject_wait_and_follow_in_order(parts: Parts) -> None:
+    await parts.emit(range(6), subjects=2)
+    handle, _ = refusing(2, times=4)
+    async with going(parts.relay(), parts.consumer(handle)):
+        await has_effects(parts, 6)
+    recorded = await parts.recorded()
+    assert [number for subject, number in recorded if subject == "subject-0"] == [0, 2, 4]
+    assert [number for subject, number in recorded if subject == "subject-1"] == [1, 3, 5]
+    assert await Parking("test").listed(parts.database.pool) == []
+
+
+async def test_what_cannot_be_read_is_dead_at_once_and_says_where_it_stands(parts: Parts) -> None:
+    async with parts.database.transaction() as tx:
+        tx.send(parts.topic, "subject-0", b"{not an event")
+    await parts.emit([1], subjects=2)
+    async with going(parts.relay(), parts.consumer(record)):
+        await has_effects(parts, 1)
+
+        async def dead() -> bool:
+            return bool(await Parking("test").listed(parts.database.pool))
+
+        await eventually(dead, "the dead letter")
+    (letter,) = await Parking("test").listed(parts.database.pool)
+    assert (letter.state, letter.origin.topic, letter.origin.offset) == ("dead", parts.topic, 0)
