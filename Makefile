@@ -1,0 +1,54 @@
+# Everything a newcomer needs is `make demo` and `make test`; `make help` lists the rest.
+# Each command says what it does and reuses what is there.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check up down reset bench faults lock
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.brobyg-setup
+PARTS := libs/contracts libs/kit deploy/local services/referral services/matching services/notification services/reporting services/portal
+ONLY ?=
+TESTS ?=
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## the Python environment in .venv, from requirements.lock with hashes
+
+$(STAMP): requirements.lock pyproject.toml $(PARTS:%=%/pyproject.toml)
+	@deploy/local/setup $(PARTS)
+
+demo: setup ## set everything up, start it, play a hospital's week through it, print what happened
+	@$(BIN)/brobyg local demo
+
+test: setup ## all tests, against a real broker and database (TESTS=path for some)
+	@echo "==> all tests, on a real Kafka and a real PostgreSQL of their own"
+	@mkdir -p var; set +e; $(BIN)/python -m pytest $(TESTS) | tee var/test.log; code=$${PIPESTATUS[0]}; \
+	  echo "==> $$(tail -n 1 var/test.log | tr -d '=' | xargs)"; exit $$code
+
+check: setup ## format, lint, types, imports, schemas, compose file, dead code
+	@deploy/local/check
+
+up: setup ## the whole system in the background, data kept
+	@$(BIN)/brobyg local up
+
+down: ## end it, data kept
+	@if [ -x $(BIN)/brobyg ]; then $(BIN)/brobyg local down; else echo "nothing is set up here, so nothing runs"; fi
+
+reset: ## end it and remove its data
+	@if [ -x $(BIN)/brobyg ]; then $(BIN)/brobyg local reset; else echo "nothing is set up here, so there is nothing to remove"; fi
+
+bench: setup ## benchmarks into benchmarks/results.json (ONLY=name for one)
+	@$(BIN)/python -m benchmarks $(ONLY)
+
+faults: setup ## fault injection into var/faults/report.json
+	@$(BIN)/python -m tests.faults $(ONLY)
+
+lock: ## write requirements.lock anew from the parts' pyproject.toml (needs uv)
+	@command -v uv >/dev/null || { echo "uv is needed for this: https://docs.astral.sh/uv/"; exit 1; }
+	@echo "==> resolving the newest versions that the parts allow"
+	@uv export --quiet --all-packages --all-groups --no-emit-workspace --no-annotate --no-header --upgrade --output-file requirements.lock
+	@rm -f uv.lock
+	@git --no-pager diff --stat -- requirements.lock
