@@ -82,9 +82,14 @@ def _records(reader: Consumer, topic: str) -> Iterator[bytes]:
 
 
 def read_events(bootstrap: str, topics: Sequence[str] = EVENT_TOPICS) -> list[Event]:
-    """Every event there is, in the order of time. Blocks; raises `Incomplete`, or UndecodableEvent on what is no event."""
-    events = [decode(record) for topic in topics for record in records_in(bootstrap, topic)]
-    return sorted(events, key=lambda event: (event.time, event.id))
+    """Every event there is, once each, in the order of time. Blocks; raises `Incomplete`, or UndecodableEvent on what is no event.
+
+    A relay that was killed between sending and noting it sends again: the record stands twice, the event is the same.
+    """
+    found = {
+        event.id: event for topic in topics for record in records_in(bootstrap, topic) if (event := decode(record))
+    }
+    return sorted(found.values(), key=lambda event: (event.time, event.id))
 
 
 @dataclass(frozen=True)

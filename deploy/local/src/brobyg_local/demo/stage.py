@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -40,7 +40,8 @@ class Stage:
     say: Callable[[str], None]
     notes: Path
     """Where it is remembered how long a start takes on this machine."""
-    begins: datetime = WEEK_BEGINS
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """What the services are started with beside the clock."""
 
     def clear(self, *, reset: bool) -> None:
         """Empty what an earlier demo left. Raises `LocalError` where there are data that are no demo's, unless `reset`. Blocks."""
@@ -80,10 +81,10 @@ class Stage:
 
     def _up(self, margin: float, factor: float) -> Outside:
         anchor = datetime.now(UTC) + timedelta(seconds=margin)
-        return self._outside(f"{self.begins.isoformat()};{factor:g};{anchor.isoformat()}")
+        return self._outside(f"{WEEK_BEGINS.isoformat()};{factor:g};{anchor.isoformat()}")
 
     def _outside(self, clock: str) -> Outside:
-        environment = self.system.up({"BROBYG_CLOCK": clock})
+        environment = self.system.up({**self.settings, "BROBYG_CLOCK": clock})
         return Outside(environment, self.system.places.mail)
 
     def _margin(self) -> float:

@@ -1,0 +1,184 @@
+"""A small week for tests: a dozen appointments over three days, one for each thing that can happen, on the example's people.
+
+Each appointment has a start of its own, so that it is recognised in the event history, which knows no hospital's numbers.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from brobyg_local.demo.week import Habit, Helper, Message, Referral, Week, load
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples" / "hospital-week"
+MONDAY = datetime.fromisoformat("2026-11-30T00:00:00+01:00")
+ENDS = MONDAY + timedelta(days=3, hours=12)
+WITHOUT_REFERRAL = "0505109990"
+SOMALI_AND_A_WOMAN = "2103009996"
+GRENAA = "0107729995"
+"""Lives in Grenaa, where all volunteers of the small week say no."""
+YES, NO = Habit(1.0, 0.0, (10, 60)), Habit(0.0, 1.0, (10, 60))
+
+
+@dataclass(frozen=True)
+class Case:
+    """One appointment of the small week: who, through which door, and (when, status, start) of each message about it."""
+
+    name: str
+    cpr: str
+    steps: tuple[tuple[datetime, str, datetime], ...]
+    door: str = "fhir"
+    location: str = "randers-hospital"
+    expect: str = "kept"
+
+    @property
+    def start(self) -> datetime:
+        """Its start in the end."""
+        return self.steps[-1][2]
+
+
+def at(day: int, hour: float) -> datetime:
+    """A moment of the week: day 0 is Monday, local time."""
+    return MONDAY + timedelta(days=day, hours=hour)
+
+
+def _plain(
+    name: str, cpr: str, start: datetime, *, door: str = "fhir", end: str = "fulfilled", expect: str = "kept"
+) -> Case:
+    booked = at(0, 4 + (start - at(2, 0)) / timedelta(hours=10))
+    ended = start + timedelta(hours=1)
+    return Case(name, cpr, ((booked, "booked", start), (ended, end, start)), door=door, expect=expect)
+
+
+CASES = (
+    _plain("company", "0201609995", at(2, 9)),
+    _plain("company again", "0201609996", at(2, 10)),
+    _plain("company over Kafka", "0504909995", at(2, 10.25), door="kafka"),
+    _plain("Kafka again", "0504909989", at(2, 11), door="kafka"),
+    _plain("no-show", "0201919990", at(2, 11.25), end="noshow"),
+    _plain("another", "0108589995", at(2, 12)),
+    Case(
+        "cancelled",
+        "0201919995",
+        ((at(0, 5), "booked", at(2, 12.25)), (at(1, 6), "cancelled", at(2, 12.25))),
+    ),
+    Case(
+        "moved",
+        "0108629996",
+        ((at(0, 5), "booked", at(2, 9.5)), (at(1, 0), "booked", at(3, 9.75)), (at(3, 11), "fulfilled", at(3, 9.75))),
+    ),
+    Case(
+        "moved over Kafka",
+        "0104909989",
+        ((at(0, 5.5), "booked", at(2, 13)), (at(1, 1), "booked", at(3, 10)), (at(3, 11.25), "fulfilled", at(3, 10))),
+        door="kafka",
+    ),
+    _plain("nobody can", SOMALI_AND_A_WOMAN, at(2, 12.5)),
+    Case(
+        "everybody says no",
+        GRENAA,
+        ((at(0, 6), "booked", at(2, 13.25)), (at(2, 14.25), "fulfilled", at(2, 13.25))),
+        location="grenaa-health-house",
+    ),
+    Case("too late", "1502799995", ((at(2, 8), "booked", at(2, 9.25)), (at(2, 10), "fulfilled", at(2, 9.25)))),
+    _plain("without a referral", WITHOUT_REFERRAL, at(2, 14), expect="dropped"),
+    _plain("without a referral over Kafka", WITHOUT_REFERRAL, at(2, 15), door="kafka", expect="dropped"),
+)
+
+
+def by_name(name: str) -> Case:
+    """The case of this name. Raises StopIteration when there is none."""
+    return next(case for case in CASES if case.name == name)
+
+
+def _body(number: str, case: Case, status: str, start: datetime, updated: datetime) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "resourceType": "Appointment",
+        "meta": {"lastUpdated": updated.isoformat(timespec="milliseconds")},
+        "identifier": [{"system": "https://hospital.example/appointments", "value": number}],
+        "status": status,
+        "start": start.isoformat(),
+        "end": (start + timedelta(minutes=30)).isoformat(),
+        "participant": [
+            _participant("Patient", "urn:oid:1.2.208.176.1.2", case.cpr),
+            _participant("Location", "https://brobyg.dk/locations", case.location),
+        ],
+    }
+    if status == "cancelled":
+        body["cancelationReason"] = {"text": "moved to another hospital"}
+    return body
+
+
+def _participant(kind: str, system: str, value: str) -> dict[str, Any]:
+    return {"actor": {"type": kind, "identifier": {"system": system, "value": value}}, "status": "accepted"}
+
+
+def _message(
+    number: str, case: Case, moment: datetime, body: object, *, first: bool, expect: str, note: str
+) -> Message:
+    search = f"/fhir/Appointment?identifier=https://hospital.example/appointments|{number}"
+    path, method = ("/fhir/Appointment", "POST") if first else (search, "PUT")
+    over_kafka = case.door == "kafka"
+    organisation = "hospital-grenaa" if case.location.startswith("grenaa") else "hospital-randers"
+    return Message(
+        at=moment,
+        door="kafka" if over_kafka else "fhir",
+        organisation=None if over_kafka else organisation,
+        keys=(number,),
+        method=None if over_kafka else method,
+        path="hospital.appointment.v1" if over_kafka else path,
+        body=msgspec.Raw(msgspec.json.encode(body)),
+        expect=msgspec.convert(expect, Any),
+        note=note,
+    )
+
+
+def _messages() -> list[Message]:
+    made = []
+    for index, case in enumerate(CASES, start=1):
+        number = f"S-{index:02d}"
+        for step, (moment, status, start) in enumerate(case.steps):
+            body = _body(number, case, status, start, moment)
+            made.append(_message(number, case, moment, body, first=step == 0, expect=case.expect, note=case.name))
+    return made + _odd_ones()
+
+
+def _odd_ones() -> list[Message]:
+    """A repeat, a late one and two broken ones."""
+    moved, company = by_name("moved"), by_name("company")
+    moved_number, company_number = f"S-{CASES.index(moved) + 1:02d}", f"S-{CASES.index(company) + 1:02d}"
+    booked_at, _, start = company.steps[0]
+    repeat = _body(company_number, company, "booked", start, booked_at)
+    late = _body(moved_number, moved, "booked", at(2, 15.5), at(0, 20))
+    bogus = _body("S-90", company, "bogus", at(3, 8), at(0, 7))
+    return [
+        _message(company_number, company, at(0, 9), repeat, first=True, expect="repeat", note="sent again"),
+        _message(moved_number, moved, at(1, 3), late, first=False, expect="stale", note="older than the move"),
+        _message("S-90", company, at(0, 7), bogus, first=False, expect="rejected", note="unknown status"),
+        _message("S-91", by_name("Kafka again"), at(0, 7), "{no JSON", first=True, expect="rejected", note="not JSON"),
+    ]
+
+
+def small_week() -> Week:
+    """The small week: the example's people whom it needs, the volunteers of Randers who say yes and those of Norddjurs who say no."""
+    example = load(EXAMPLE)
+    wanted = {case.cpr for case in CASES}
+    referrals = tuple(referral for referral in example.referrals if _cpr(referral) in wanted)
+    helpers = [_with_habit(helper) for helper in example.helpers if helper.key in HELPERS]
+    messages = sorted(_messages(), key=lambda message: message.at)
+    return Week(tuple(messages), referrals, tuple(helpers))
+
+
+HELPERS = {f"v{number:02d}" for number in (1, 2, 3, 5, 6, 7, 9, 10, 12, 16, 17, 19, 22, 23, 25, 26, 32, 39)}
+
+
+def _with_habit(helper: Helper) -> Helper:
+    habit = YES if helper.known.department == "randers" else NO
+    return msgspec.structs.replace(helper, habit=habit)
+
+
+def _cpr(referral: Referral) -> str:
+    body = msgspec.json.decode(referral.body, type=dict[str, Any])
+    return str(body["citizen"]["cpr"])

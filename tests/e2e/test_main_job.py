@@ -1,0 +1,195 @@
+"""The main job on real parts: from the hospital's message to the volunteer at the door and the figures afterwards."""
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+
+import httpx2
+import pytest
+from brobyg_contracts.topics import TOPICS
+from brobyg_kit.event import Event
+from brobyg_local.demo.history import records_in
+from brobyg_local.demo.story import Facts
+from brobyg_local.services import SERVICES
+
+from tests.e2e.run import Played, own_system, play_week
+from tests.e2e.small_week import ENDS, ROOT, Case, by_name, small_week
+
+pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def played() -> Iterator[Played]:
+    said: list[str] = []
+    system = own_system(ROOT / "var" / "test-e2e", said.append)
+    try:
+        yield play_week(system, small_week(), ENDS, said.append)
+    finally:
+        system.down()
+
+
+def history(played: Played, case: Case) -> list[tuple[str, Facts, Event]]:
+    """The events about a case's appointment, found by the start it had at any time."""
+    starts = {start for _, _, start in case.steps}
+    facts = [(event.type.removeprefix("dk.brobyg."), event.decode(Facts), event) for event in played.events]
+    mine = {
+        found.appointment_id for kind, found, _ in facts if kind == "appointment.booked" and found.starts_at in starts
+    }
+    return [entry for entry in facts if entry[1].appointment_id in mine]
+
+
+def kinds(played: Played, name: str) -> list[str]:
+    return [kind for kind, _, _ in history(played, by_name(name))]
+
+
+def mails(played: Played) -> list[EmailMessage]:
+    return [message_from_bytes(path.read_bytes(), policy=policy.default) for path in played.outside.mail.glob("*.eml")]
+
+
+def calendars(mail: EmailMessage) -> list[str]:
+    return [str(part.get_content()) for part in mail.walk() if part.get_content_type() == "text/calendar"]
+
+
+@pytest.mark.parametrize("name", ["company", "company again", "another", "company over Kafka", "Kafka again"])
+def test_who_asked_for_company_gets_a_volunteer_and_comes_to_the_appointment(played: Played, name: str) -> None:
+    happened = kinds(played, name)
+    for kind in ("appointment.booked", "offer.made", "offer.accepted", "volunteer.matched", "appointment.completed"):
+        assert kind in happened, happened
+    assert happened.index("offer.made") < happened.index("offer.accepted") < happened.index("appointment.completed")
+    assert happened.count("volunteer.matched") == 1
+    assert "match.escalated" not in happened
+
+
+def test_both_are_told_of_a_match_by_mail_with_a_calendar_file(played: Played) -> None:
+    found = history(played, by_name("company"))
+    matched = next(event for kind, _, event in found if kind == "volunteer.matched")
+    told = [
+        facts.recipient_role
+        for kind, facts, event in found
+        if kind == "notification.sent" and cause(event) == matched.id
+    ]
+    assert sorted(told) == ["citizen", "volunteer"]
+    requests = [text for mail in mails(played) for text in calendars(mail) if "METHOD:REQUEST" in text]
+    start = by_name("company").start.strftime("%Y%m%d")
+    assert any(start in text and "UID:" in text and "SEQUENCE:" in text for text in requests)
+
+
+def cause(event: Event) -> str:
+    return str(json.loads(bytes(event.data))["cause"])
+
+
+def test_a_cancelled_appointment_frees_the_volunteer_and_cancels_the_calendar_entry(played: Played) -> None:
+    happened = kinds(played, "cancelled")
+    assert {"volunteer.matched", "appointment.cancelled", "match.released"} <= set(happened)
+    assert happened.index("appointment.cancelled") < happened.index("match.released")
+    assert "appointment.completed" not in happened
+    assert [text for mail in mails(played) for text in calendars(mail) if "METHOD:CANCEL" in text]
+
+
+@pytest.mark.parametrize("name", ["moved", "moved over Kafka"])
+def test_a_moved_appointment_is_asked_about_again_at_its_new_time(played: Played, name: str) -> None:
+    case = by_name(name)
+    found = history(played, case)
+    moves = [facts.starts_at for kind, facts, _ in found if kind == "appointment.rescheduled"]
+    assert moves == [case.start]
+    matches = [facts.starts_at for kind, facts, _ in found if kind == "volunteer.matched"]
+    assert matches[-1] == case.start
+    assert len(matches) == 2
+    assert "appointment.completed" in kinds(played, name)
+
+
+def test_a_citizen_who_did_not_come_is_counted_as_that(played: Played) -> None:
+    happened = kinds(played, "no-show")
+    assert "appointment.missed" in happened
+    assert "appointment.completed" not in happened
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("nobody can", "nobody_available"), ("everybody says no", "nobody_answered"), ("too late", "too_late")],
+)
+def test_what_cannot_be_matched_reaches_the_coordinator_with_the_reason(played: Played, name: str, reason: str) -> None:
+    found = history(played, by_name(name))
+    assert [facts.reason for kind, facts, _ in found if kind == "match.escalated"] == [reason]
+    told = [facts.recipient_role for kind, facts, _ in found if kind == "notification.sent"]
+    assert "coordinator" in told
+    assert "volunteer.matched" not in [kind for kind, _, _ in found]
+
+
+@pytest.mark.parametrize("name", ["without a referral", "without a referral over Kafka"])
+def test_an_appointment_of_somebody_without_a_referral_leaves_nothing_but_a_count(played: Played, name: str) -> None:
+    assert history(played, by_name(name)) == []
+    assert played.summary.dropped_without_consent == 4
+
+
+def test_broken_messages_are_refused_and_counted(played: Played) -> None:
+    assert played.summary.rejected == 2
+
+
+def test_nobody_was_told_anything_unexpected(played: Played) -> None:
+    assert played.tally.surprises == []
+
+
+def test_every_promise_about_the_whole_is_kept(played: Played) -> None:
+    assert played.summary.broken() == []
+    assert played.rebuild.equal
+
+
+def test_each_cause_is_told_to_each_reader_once(played: Played) -> None:
+    identities = [str(mail["Message-ID"]) for mail in mails(played)]
+    assert len(identities) == len(set(identities)) == played.summary.notifications_sent
+
+
+def test_events_of_one_thing_are_numbered_without_gaps(played: Played) -> None:
+    numbers: dict[tuple[str, str], list[int]] = {}
+    for event in played.events:
+        numbers.setdefault((event.source, event.subject), []).append(event.sequence)
+    for found in numbers.values():
+        assert sorted(found) == list(range(1, len(found) + 1))
+
+
+def test_nothing_personal_is_in_a_topic_a_log_or_a_metric(played: Played) -> None:
+    """The hospital's own topic is the only one that names a citizen; mails and answers to their owners are no logs."""
+    secrets = [forms for word in sorted(played.week.personal) for forms in written(word)]
+    assert len(secrets) > 60
+    for where, content in traces(played):
+        found = [secret for secret in secrets if secret in content]
+        assert not found, f"{where} holds {len(found)} personal values"
+
+
+def test_the_search_for_personal_data_would_find_some(played: Played) -> None:
+    """Control: the same search over the one topic that does hold CPR numbers."""
+    secrets = [forms for word in sorted(played.week.personal) for forms in written(word)]
+    hospital = b"\n".join(records_in(played.outside.kafka, "hospital.appointment.v1"))
+    assert any(secret in hospital for secret in secrets)
+
+
+def written(word: str) -> set[bytes]:
+    """The ways a word is written in UTF-8 and in JSON."""
+    return {word.encode(), json.dumps(word)[1:-1].encode()}
+
+
+def traces(played: Played) -> Iterator[tuple[str, bytes]]:
+    for topic in TOPICS:
+        if topic != "hospital.appointment.v1":
+            yield topic, b"\n".join(records_in(played.outside.kafka, topic))
+    for path in sorted(Path(played.system.places.logs).rglob("*")):
+        if path.is_file():
+            yield path.name, path.read_bytes()
+    for service in SERVICES:
+        answer = httpx2.get(f"{played.outside.url(service)}/metrics", timeout=10.0)
+        yield f"{service}'s metrics", answer.content
+
+
+def test_reporting_tells_the_same_story_as_the_stream(played: Played) -> None:
+    subject = history(played, by_name("company"))[0][2].subject
+    answer = httpx2.get(
+        f"{played.outside.url('reporting')}/referrals/{subject}/timeline",
+        headers=played.outside.tokens.header("analyst"),
+        timeout=10.0,
+    )
+    told = [(entry["type"], datetime.fromisoformat(entry["time"])) for entry in answer.json()["events"]]
+    assert sorted(told) == sorted((event.type, event.time) for event in played.events if event.subject == subject)
