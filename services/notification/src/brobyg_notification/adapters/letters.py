@@ -31,16 +31,19 @@ ESCALATION_REASONS = {
     "nobody_answered": N_("None of those asked said yes in time"),
     "too_late": N_("The appointment was known too late to ask"),
 }
+#: Matching's hard rules. A rule added there and not here is shown by its name.
 RULES = {
-    "availability": N_("not available for the whole time"),
+    "active": N_("not active"),
+    "pool": N_("not in a pool for this help"),
     "language": N_("no language in common"),
     "gender": N_("not of the gender asked for"),
     "competence": N_("lacks a competence"),
     "range": N_("too far away"),
-    "weekly_limit": N_("has the week's escorts already"),
-    "double_booked": N_("is with somebody else at the time"),
     "blocked": N_("one of the two does not wish it"),
-    "department": N_("belongs to another department"),
+    "notice": N_("asked too late for this volunteer"),
+    "elsewhere": N_("is with somebody else at the time"),
+    "weekly_limit": N_("has the week's escorts already"),
+    "availability": N_("not available for the whole time"),
 }
 
 

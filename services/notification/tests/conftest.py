@@ -1,0 +1,277 @@
+"""What the tests of this service share: events, a real SMTP server, and owners that answer over real HTTP."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from email.parser import BytesParser
+from email.policy import default
+
+import httpx2
+import msgspec
+import pytest
+import uvicorn
+from aiosmtpd.smtp import SMTP, Envelope
+from brobyg_contracts import MatchEscalated, MatchReleased, OfferMade, VolunteerMatched
+from brobyg_kit.clock import Clock
+from brobyg_kit.database import Database
+from brobyg_kit.event import Event, EventData, encode_data
+from brobyg_kit.health import Health
+from brobyg_kit.ids import derived_id
+from brobyg_kit.testing import eventually, free_port
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+from prometheus_client import CollectorRegistry
+
+from brobyg_notification.adapters.database import NoticeStore
+from brobyg_notification.adapters.http import HttpPeople
+from brobyg_notification.adapters.smtp import SmtpPostbox
+from brobyg_notification.bootstrap import SERVICE
+from brobyg_notification.handlers import handle_with
+from brobyg_notification.metrics import NotificationMetrics
+from brobyg_notification.sending import Sending
+from brobyg_notification.worker import Sender
+
+STARTS = datetime(2026, 12, 1, 9, 15, tzinfo=UTC)
+REFERRAL, CITIZEN, VOLUNTEER = derived_id("referral"), derived_id("citizen"), derived_id("volunteer")
+APPOINTMENT, OFFER = derived_id("appointment"), derived_id("offer")
+_DATA: dict[type, dict[str, object]] = {
+    OfferMade: {
+        "offer_id": OFFER, "referral_id": REFERRAL, "citizen_id": CITIZEN, "appointment_id": APPOINTMENT, "volunteer_id": VOLUNTEER,
+        "wave": 1, "rank": 1, "distance_metres": 4210, "known_to_citizen": False, "expires_at": STARTS - timedelta(hours=20),
+        "starts_at": STARTS, "ends_at": STARTS + timedelta(minutes=45), "location_id": "randers-hospital", "meeting": "home",
+        "meet_at": STARTS - timedelta(minutes=40),
+    },
+    VolunteerMatched: {
+        "match_id": derived_id("match"), "referral_id": REFERRAL, "citizen_id": CITIZEN, "appointment_id": APPOINTMENT,
+        "volunteer_id": VOLUNTEER, "offer_id": OFFER, "starts_at": STARTS, "ends_at": STARTS + timedelta(minutes=45),
+        "location_id": "randers-hospital", "meeting": "home", "meet_at": STARTS - timedelta(minutes=40),
+        "home_at": STARTS + timedelta(minutes=95), "minutes": 150,
+    },
+    MatchReleased: {
+        "match_id": derived_id("match"), "referral_id": REFERRAL, "citizen_id": CITIZEN, "appointment_id": APPOINTMENT,
+        "volunteer_id": VOLUNTEER, "reason": "appointment_cancelled", "starts_at": STARTS, "ends_at": STARTS + timedelta(minutes=45),
+    },
+    MatchEscalated: {
+        "referral_id": REFERRAL, "citizen_id": CITIZEN, "appointment_id": APPOINTMENT, "department": "randers", "starts_at": STARTS,
+        "ends_at": STARTS + timedelta(minutes=45), "location_id": "randers-hospital", "reason": "nobody_answered", "asked": 3,
+        "excluded": {"gender": 4, "weekly_limit": 2},
+    },
+}  # fmt: skip
+
+Cause = Callable[..., Event]
+
+
+@pytest.fixture
+def cause() -> Cause:
+    """`cause(VolunteerMatched, meeting="home")`: an event as matching publishes it; each call is another event."""
+    made = 0
+
+    def make(kind: type[EventData], *, number: int | None = None, **changes: object) -> Event:
+        nonlocal made
+        made += 1
+        data = kind(**{**_DATA[kind], **changes})
+        event_id = derived_id("event", str(made if number is None else number))
+        return Event(
+            id=event_id, source="matching", type=kind.EVENT_TYPE, subject=REFERRAL, time=STARTS - timedelta(days=1),
+            dataschema=kind.DATASCHEMA, correlationid=event_id, sequence=made, data=encode_data(data),
+        )  # fmt: skip
+
+    return make
+
+
+@dataclass
+class PostOffice:
+    """A real SMTP server that keeps what it takes, and can be told to refuse, to be away and to come back on the same port."""
+
+    port: int = field(default_factory=free_port)
+    inbox: list[EmailMessage] = field(default_factory=list)
+    answers: dict[str, list[str]] = field(default_factory=dict)
+    connections: int = 0
+    _server: asyncio.Server | None = None
+    _open: list[SMTP] = field(default_factory=list)
+
+    async def start(self) -> None:
+        """Answer on the port."""
+
+        def protocol() -> SMTP:
+            self.connections += 1
+            self._open.append(SMTP(self, enable_SMTPUTF8=True))
+            return self._open[-1]
+
+        self._server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", self.port)
+
+    async def stop(self) -> None:
+        """Hang up on everybody and answer no more."""
+        if self._server is None:
+            return
+        self._server.close()
+        for one in self._open:
+            if one.transport is not None:
+                one.transport.close()
+        self._open.clear()
+        self._server = None
+
+    async def handle_RCPT(self, _: object, __: object, envelope: Envelope, address: str, ___: object) -> str:
+        """The next answer laid out for the address, else yes."""
+        if waiting := self.answers.get(address):
+            return waiting.pop(0)
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, _: object, __: object, envelope: Envelope) -> str:
+        """Keep the message."""
+        content = envelope.content
+        assert isinstance(content, bytes)
+        self.inbox.append(BytesParser(_class=EmailMessage, policy=default).parsebytes(content))
+        return "250 OK"
+
+    def to(self, address: str) -> list[EmailMessage]:
+        """The messages to an address, in the order they came."""
+        return [message for message in self.inbox if message["To"] == address]
+
+
+@pytest.fixture
+async def post_office() -> AsyncIterator[PostOffice]:
+    """Open, on a port of its own."""
+    office = PostOffice()
+    await office.start()
+    yield office
+    await office.stop()
+
+
+@dataclass
+class Owners:
+    """Referral and matching as this service sees them, over HTTP."""
+
+    url: str
+    answers: dict[str, tuple[int, object]]
+    asked: list[tuple[str, str]] = field(default_factory=list)
+
+    def offer(self, state: str, expires_at: datetime = STARTS) -> None:
+        """Let the offer be in `state`."""
+        link = {"token": "signed.token", "expires_at": expires_at.isoformat(), "state": state}
+        self.answers[f"/offers/{OFFER}/answer-link"] = (200, link)
+
+    def citizen(self, status: int = 200, **changes: object) -> None:
+        """Let the citizen be as changed, or gone."""
+        path = f"/citizens/{CITIZEN}/contact"
+        self.answers[path] = (status, {**CITIZEN_CONTACT, **changes})
+
+    def volunteer(self, status: int = 200, **changes: object) -> None:
+        """Let the volunteer be as changed, or gone."""
+        self.answers[f"/volunteers/{VOLUNTEER}/contact"] = (status, {**VOLUNTEER_CONTACT, **changes})
+
+
+# Official test persons.
+CITIZEN_CONTACT = {
+    "citizen_id": CITIZEN, "name": "Einer Test Lauridsen", "given_name": "Einer", "email": "einer@example.org", "phone": None,
+    "language": "da", "meeting_point": "Testgrusgraven 3, 3.th",
+}  # fmt: skip
+VOLUNTEER_CONTACT = {
+    "volunteer_id": VOLUNTEER, "name": "Ellen Louise Test Lauridsen", "email": "ellen@example.org", "phone": None, "language": "en",
+}  # fmt: skip
+
+
+@pytest.fixture
+async def owners() -> AsyncIterator[Owners]:
+    """Both owners, up; the offer is open."""
+    port = free_port()
+    app = FastAPI()
+    known = Owners(f"http://127.0.0.1:{port}", {})
+    known.offer("open")
+    known.citizen()
+    known.volunteer()
+
+    @app.get("/{path:path}")
+    async def answer(path: str, request: Request) -> Response:
+        known.asked.append((f"/{path}", request.query_params.get("purpose", "")))
+        status, body = known.answers.get(f"/{path}", (404, {}))
+        return JSONResponse(body, status_code=status)
+
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, access_log=False, lifespan="off"))
+    serving = asyncio.create_task(server._serve())  # noqa: SLF001 - `serve` takes the signal handlers of the test run
+
+    async def up() -> bool:
+        return server.started
+
+    await eventually(up, "the owners answer")
+    yield known
+    server.should_exit = True
+    await serving
+
+
+@dataclass
+class Office:
+    """The service's parts without Kafka: what is planned, and a sender to send it."""
+
+    database: Database
+    store: NoticeStore
+    metrics: NotificationMetrics
+    sending: Sending
+    sender: Sender
+
+    async def receive(self, *events: Event) -> None:
+        """Handle the events as one batch, without the inbox: as if each were new."""
+        async with self.database.transaction() as transaction:
+            await handle_with(self.metrics)(transaction, events)
+
+    async def states(self) -> list[str]:
+        """State of each notice, oldest first."""
+        rows = await self.database.pool.fetch("select state from notification order by position")
+        return [row["state"] for row in rows]
+
+    async def emitted(self) -> list[tuple[str, dict[str, object]]]:
+        """Type and data of each event in the outbox, in order."""
+        rows = await self.database.pool.fetch("select value from outbox order by id")
+        events = [msgspec.json.decode(row["value"]) for row in rows]
+        return [(event["type"], event["data"]) for event in events]
+
+    @asynccontextmanager
+    async def sending_going_on(self) -> AsyncIterator[None]:
+        """The sender runs."""
+        task = asyncio.create_task(self.sender.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+OfficeFor = Callable[..., AbstractAsyncContextManager[Office]]
+
+
+@pytest.fixture
+def office_for(postgres: str, owners: Owners, post_office: PostOffice) -> OfficeFor:
+    """`async with office_for(clock) as office`: on a fresh database, the real SMTP server and the owners over HTTP."""
+    from brobyg_kit.testing import fresh_database
+
+    @asynccontextmanager
+    async def opened(clock: Clock, concurrency: int = 4) -> AsyncIterator[Office]:
+        async with fresh_database(postgres, SERVICE, clock) as database, httpx2.AsyncClient(base_url=owners.url) as http:
+            postbox = SmtpPostbox(f"smtp://127.0.0.1:{post_office.port}", connections=concurrency)
+            metrics, store = NotificationMetrics(CollectorRegistry()), NoticeStore(database)
+            sending = Sending(
+                people=HttpPeople(http, http), postbox=postbox, clock=clock, sender="Brobyg <brobyg@example.org>",
+                portal_url="http://portal.example.org", coordinators={"randers": "coordinator@example.org"}, coordinator_language="da",
+            )  # fmt: skip
+            sender = Sender(store, sending, clock, metrics, Health(), concurrency=concurrency)
+            yield Office(database, store, metrics, sending, sender)
+            await postbox.close()
+
+    return opened
+
+
+@pytest.fixture
+def arrived(post_office: PostOffice) -> Callable[[int], Awaitable[None]]:
+    """`await arrived(3)`: the SMTP server has taken three messages."""
+
+    async def wait(count: int) -> None:
+        async def there() -> bool:
+            return len(post_office.inbox) >= count
+
+        await eventually(there, f"{count} messages at the mail server")
+
+    return wait

@@ -1,0 +1,327 @@
+"""Exactly one message per cause, in order, and nothing lost: on a real database, a real SMTP server and owners over HTTP."""
+
+import asyncio
+from datetime import timedelta
+from email.message import EmailMessage
+
+import pytest
+from brobyg_contracts import MatchEscalated, MatchReleased, NotificationFailed, NotificationSent, OfferMade, VolunteerMatched
+from brobyg_kit.clock import ManualClock, WallClock
+from brobyg_kit.ids import derived_id
+from brobyg_kit.testing import eventually
+from icalendar import Calendar
+
+APPOINTMENT = derived_id("appointment")
+CPR, SURNAME = "0201609995", "Lauridsen"
+
+
+def part(message: EmailMessage, kind: str) -> EmailMessage:
+    return next(one for one in message.walk() if one.get_content_type() == kind)
+
+
+def text(message: EmailMessage) -> str:
+    return str(part(message, "text/plain").get_content())
+
+
+def calendar(message: EmailMessage) -> Calendar:
+    return Calendar.from_ical(part(message, "text/calendar").get_content())
+
+
+def event_of(message: EmailMessage):
+    (event,) = calendar(message).walk("VEVENT")
+    return event
+
+
+async def ended(office, *states: str) -> None:
+    async def so() -> bool:
+        return await office.states() == list(states)
+
+    await eventually(so, f"the notices are {states}")
+
+
+async def test_a_match_tells_both_in_their_own_language_by_given_name_only(office_for, post_office, cause, clock) -> None:
+    async with office_for(clock) as office, office.sending_going_on():
+        await office.receive(cause(VolunteerMatched))
+        await ended(office, "sent", "sent")
+    (citizens,), (volunteers,) = post_office.to("einer@example.org"), post_office.to("ellen@example.org")
+    assert citizens["Subject"] == "Du har følgeskab tirsdag den 1. december kl. 10.15"
+    assert volunteers["Subject"] == "You go along Tuesday 1 December, 10:15"
+    assert "Ellen er frivillig" in text(citizens)
+    assert "You go along with Einer." in text(volunteers)
+    assert "Testgrusgraven 3, 3.th" in text(volunteers)
+    everything = citizens.as_string() + volunteers.as_string() + text(citizens) + text(volunteers)
+    assert SURNAME not in everything
+    assert CPR not in everything
+
+
+async def test_a_message_is_text_html_and_calendar_with_an_attachment(office_for, post_office, cause, clock) -> None:
+    async with office_for(clock) as office, office.sending_going_on():
+        await office.receive(cause(VolunteerMatched))
+        await ended(office, "sent", "sent")
+    (message,) = post_office.to("einer@example.org")
+    kinds = [one.get_content_type() for one in message.walk()]
+    assert kinds == [
+        "multipart/mixed", "multipart/alternative", "text/plain", "text/html", "text/calendar", "application/ics",
+    ]  # fmt: skip
+    assert part(message, "text/calendar").get_param("method") == "REQUEST"
+    assert part(message, "application/ics").get_filename() == "brobyg.ics"
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message["Message-ID"].endswith("@example.org>")
+
+
+async def test_the_calendar_spans_what_each_of_them_needs_and_names_a_public_place(office_for, post_office, cause, clock) -> None:
+    match = cause(VolunteerMatched)
+    data = match.decode(VolunteerMatched)
+    async with office_for(clock) as office, office.sending_going_on():
+        await office.receive(match)
+        await ended(office, "sent", "sent")
+    citizens, volunteers = event_of(post_office.to("einer@example.org")[0]), event_of(post_office.to("ellen@example.org")[0])
+    assert (citizens.decoded("dtstart"), citizens.decoded("dtend")) == (data.starts_at, data.ends_at)
+    assert (volunteers.decoded("dtstart"), volunteers.decoded("dtend")) == (data.meet_at, data.home_at)
+    for event in (citizens, volunteers):
+        assert "Randers" in event["LOCATION"]
+        assert "Testgrusgraven" not in event.to_ical().decode()
+        assert "Einer" not in event.to_ical().decode()
+
+
+async def test_a_protected_citizen_is_met_at_the_place_of_care(office_for, post_office, owners, cause, clock) -> None:
+    owners.citizen(meeting_point=None)
+    async with office_for(clock) as office, office.sending_going_on():
+        await office.receive(cause(VolunteerMatched))
+        await ended(office, "sent", "sent")
+    assert all("Testgrusgraven" not in text(message) for message in post_office.inbox)
+    assert "Meeting point: Regionshospitalet Randers" in text(post_office.to("ellen@example.org")[0])
+
+
+async def test_the_sequence_rises_in_the_order_of_sending_under_one_uid(office_for, post_office, cause, clock) -> None:
+    story = [
+        cause(VolunteerMatched), cause(MatchReleased, reason="volunteer_withdrew"), cause(VolunteerMatched),
+        cause(MatchReleased, reason="appointment_cancelled"),
+    ]  # fmt: skip
+    async with office_for(clock, concurrency=8) as office, office.sending_going_on():
+        await office.receive(*story)
+        await ended(office, *["sent"] * 8)
+    events = [event_of(message) for message in post_office.to("einer@example.org")]
+    methods = [str(calendar(message)["METHOD"]) for message in post_office.to("einer@example.org")]
+    assert [event["SEQUENCE"] for event in events] == [0, 1, 2, 3]
+    assert len({event["UID"] for event in events}) == 1
+    assert methods == ["REQUEST", "REQUEST", "REQUEST", "CANCEL"]
+    assert post_office.to("einer@example.org")[2]["Subject"].startswith("Ændret: ")
+    assert [event_of(message)["SEQUENCE"] for message in post_office.to("ellen@example.org")] == [0, 1, 2, 3]
+
+
+async def test_a_cancellation_covers_the_time_it_takes_back(office_for, post_office, cause, clock) -> None:
+    match = cause(VolunteerMatched)
+    async with office_for(clock) as office, office.sending_going_on():
+        await office.receive(match, cause(MatchReleased))
+        await ended(office, *["sent"] * 4)
+    first, last = (event_of(message) for message in post_office.to("ellen@example.org"))
+    assert (first["DTSTART"].dt, first["DTEND"].dt) == (last["DTSTART"].dt, last["DTEND"].dt)
+    assert last["STATUS"] == "CANCELLED"
+
+
+async def test_a_release_names_nobody_and_asks_only_for_its_reader(office_for, post_office, owners, cause, clock) -> None:
+    async with office_for(clock) as office, office.sending_going_on():
+        await office.receive(cause(MatchReleased))
+        await ended(office, "sent", "sent")
+    assert len(owners.asked) == 2
+    assert "Einer" not in text(post_office.to("ellen@example.org")[0])
+    assert {purpose for _, purpose in owners.asked} == {"notify_released_volunteer", "notify_released_citizen"}
+
+
+async def test_a_batch_received_twice_tells_once(office_for, post_office, cause, clock) -> None:
+    batch = [cause(VolunteerMatched), cause(MatchReleased), cause(OfferMade)]
+    async with office_for(clock) as office, office.sending_going_on():
+        await office.receive(*batch)
+        await office.receive(*batch)
+        await ended(office, *["sent"] * 5)
+        await office.receive(*batch)
+        assert len(await office.states()) == 5
+        sent = [data["notification_id"] for _, data in await office.emitted()]
+    assert len(post_office.inbox) == 5
+    assert len(sent) == len(set(sent)) == 5
+
+
+async def test_an_offer_carries_its_link_and_nothing_of_the_citizen(office_for, post_office, owners, cause, clock) -> None:
+    async with office_for(clock) as office, office.sending_going_on():
+        await office.receive(cause(OfferMade))
+        await ended(office, "sent")
+    (message,) = post_office.inbox
+    assert "http://portal.example.org/answer/signed.token" in text(message)
+    assert "Einer" not in message.as_string()
+    assert not [path for path, _ in owners.asked if path.startswith("/citizens")]
+
+
+@pytest.mark.parametrize("state", ["accepted", "declined", "expired", "withdrawn"])
+async def test_an_offer_that_is_no_longer_open_is_not_sent(office_for, post_office, owners, cause, clock, state: str) -> None:
+    owners.offer(state)
+    async with office_for(clock) as office, office.sending_going_on():
+        await office.receive(cause(OfferMade))
+        await ended(office, "superseded")
+        assert await office.emitted() == []
+    assert post_office.inbox == []
+    assert not [path for path, _ in owners.asked if path.startswith("/volunteers")]
+
+
+async def test_a_coordinator_reads_reasons_and_no_person(office_for, post_office, owners, cause, clock) -> None:
+    async with office_for(clock) as office, office.sending_going_on():
+        await office.receive(cause(MatchEscalated))
+        await ended(office, "sent")
+    (message,) = post_office.to("coordinator@example.org")
+    assert "Ingen af de spurgte sagde ja i tide" in text(message)
+    assert "har allerede ugens ledsagelser: 2" in text(message)
+    assert APPOINTMENT in text(message)
+    assert owners.asked == []
+
+
+@pytest.mark.parametrize(
+    ("status", "changes", "reason"),
+    [(404, {}, "recipient_erased"), (410, {}, "recipient_erased"), (200, {"email": None}, "no_address"), (200, {"email": "no at"}, "no_address")],
+)
+async def test_what_can_never_arrive_fails_with_its_reason(office_for, post_office, owners, cause, clock, status, changes, reason) -> None:
+    owners.citizen(status, **changes)
+    async with office_for(clock) as office, office.sending_going_on():
+        await office.receive(cause(VolunteerMatched))
+        await ended(office, "sent", "failed")
+        kinds = {kind: data for kind, data in await office.emitted()}
+    assert kinds[NotificationFailed.EVENT_TYPE]["reason"] == reason
+    assert len(post_office.to("ellen@example.org")) == 1
+
+
+async def test_a_refused_recipient_fails_and_does_not_hold_up_others(office_for, post_office, cause, clock) -> None:
+    post_office.answers["einer@example.org"] = ["550 no such user"]
+    async with office_for(clock) as office, office.sending_going_on():
+        await office.receive(cause(VolunteerMatched))
+        await ended(office, "sent", "failed")
+        kinds = {kind: data for kind, data in await office.emitted()}
+    assert kinds[NotificationFailed.EVENT_TYPE]["reason"] == "refused"
+
+
+async def test_a_message_put_off_is_tried_again_after_a_pause(office_for, post_office, cause, clock: ManualClock) -> None:
+    post_office.answers["einer@example.org"] = ["451 greylisted", "451 greylisted"]
+    async with office_for(clock) as office, office.sending_going_on():
+        await office.receive(cause(VolunteerMatched))
+        await ended(office, "sent", "waiting")
+        for attempts in (1, 2):
+            await _attempted(office, attempts)
+            assert post_office.to("einer@example.org") == []
+            clock.advance(timedelta(seconds=2))
+        await ended(office, "sent", "sent")
+    assert len(post_office.to("einer@example.org")) == 1
+
+
+async def _attempted(office, attempts: int) -> None:
+    async def so() -> bool:
+        query = "select attempts = $1 and claimed_by is null from notification where recipient_role = 'citizen'"
+        return bool(await office.database.pool.fetchval(query, attempts))
+
+    await eventually(so, f"{attempts} attempts have been made")
+
+
+async def test_an_owner_that_is_away_delays_and_loses_nothing(office_for, post_office, owners, cause, clock: ManualClock) -> None:
+    owners.citizen(503)
+    async with office_for(clock) as office, office.sending_going_on():
+        await office.receive(cause(MatchReleased))
+        await ended(office, "sent", "waiting")
+        owners.citizen(200)
+        await _attempted(office, 1)
+        clock.advance(timedelta(seconds=2))
+        await ended(office, "sent", "sent")
+    assert len(post_office.to("einer@example.org")) == 1
+
+
+async def test_a_newer_message_never_overtakes_one_that_waits(office_for, post_office, cause, clock: ManualClock) -> None:
+    post_office.answers["einer@example.org"] = ["451 later"]
+    async with office_for(clock) as office, office.sending_going_on():
+        await office.receive(cause(VolunteerMatched))
+        await office.receive(cause(MatchReleased))
+        await ended(office, "sent", "waiting", "sent", "waiting")
+        clock.advance(timedelta(minutes=1))
+        await ended(office, *["sent"] * 4)
+    assert [str(calendar(message)["METHOD"]) for message in post_office.to("einer@example.org")] == ["REQUEST", "CANCEL"]
+
+
+async def test_a_dead_mail_server_delays_and_loses_nothing(office_for, post_office, cause, arrived) -> None:
+    await post_office.stop()
+    causes = [cause(MatchReleased, appointment_id=derived_id("appointment", str(number))) for number in range(20)]
+    async with office_for(WallClock()) as office, office.sending_going_on():
+        await office.receive(*causes)
+
+        async def seen_dead() -> bool:
+            return bool(await office.database.pool.fetchval("select max(attempts) > 0 from notification"))
+
+        await eventually(seen_dead, "the server was tried")
+        assert set(await office.states()) == {"waiting"}
+        await post_office.start()
+        await ended(office, *["sent"] * 40)
+        assert [kind for kind, _ in await office.emitted()] == [NotificationSent.EVENT_TYPE] * 40
+    assert len({message["Message-ID"] for message in post_office.inbox}) == len(post_office.inbox) == 40
+
+
+async def test_a_server_that_hangs_up_between_messages_costs_nothing(office_for, post_office, cause) -> None:
+    async with office_for(WallClock()) as office, office.sending_going_on():
+        await office.receive(cause(MatchEscalated))
+        await ended(office, "sent")
+        await post_office.stop()
+        await post_office.start()
+        await office.receive(cause(MatchEscalated))
+        await ended(office, "sent", "sent")
+
+
+async def test_connections_are_used_again_and_bounded(office_for, post_office, cause, clock) -> None:
+    causes = [cause(MatchEscalated, appointment_id=derived_id("appointment", str(number))) for number in range(50)]
+    async with office_for(clock, concurrency=3) as office, office.sending_going_on():
+        await office.receive(*causes)
+        await ended(office, *["sent"] * 50)
+    assert post_office.connections <= 3
+
+
+async def test_what_a_gone_sender_had_in_hand_is_sent_once_by_the_next(office_for, post_office, cause, clock) -> None:
+    async with office_for(clock) as office:
+        await office.receive(cause(VolunteerMatched))
+        async with office.store.session(lambda: None) as claims:
+            assert len(await claims.claim(10)) == 2
+            async with office.store.session(lambda: None) as others:
+                assert await others.claim(10) == []
+                assert await others.free_abandoned([]) == 0
+        async with office.sending_going_on():
+            await ended(office, "sent", "sent")
+    assert len(post_office.inbox) == 2
+
+
+async def test_two_senders_never_send_the_same(office_for, post_office, cause, clock) -> None:
+    causes = [cause(MatchReleased, appointment_id=derived_id("appointment", str(number))) for number in range(40)]
+    async with office_for(clock) as office:
+        second = type(office.sender)(office.store, office.sending, clock, office.metrics, office.sender._health, concurrency=4)
+        other = asyncio.create_task(second.run())
+        async with office.sending_going_on():
+            await office.receive(*causes)
+            await ended(office, *["sent"] * 80)
+        other.cancel()
+        await asyncio.gather(other, return_exceptions=True)
+        assert len(await office.emitted()) == 80
+    assert len({message["Message-ID"] for message in post_office.inbox}) == len(post_office.inbox) == 80
+
+
+async def test_an_event_becomes_a_mail_at_once_when_idle(office_for, post_office, cause, arrived) -> None:
+    async with office_for(WallClock()) as office, office.sending_going_on():
+        await office.receive(cause(MatchEscalated))
+        await ended(office, "sent")
+        began = asyncio.get_running_loop().time()
+        await office.receive(cause(MatchEscalated))
+        await arrived(2)
+        taken = asyncio.get_running_loop().time() - began
+    assert taken < 1.0, f"{taken:.3f} s; the slow poll alone would take up to five"
+
+
+async def test_what_happened_before_in_the_lane_is_kept_when_a_message_fails(office_for, post_office, owners, cause, clock) -> None:
+    """A recipient without an address at first, with one later: the sequence goes on rising."""
+    owners.citizen(email=None)
+    async with office_for(clock) as office, office.sending_going_on():
+        await office.receive(cause(VolunteerMatched))
+        await ended(office, "sent", "failed")
+        owners.citizen()
+        await office.receive(cause(MatchReleased))
+        await ended(office, "sent", "failed", "sent", "sent")
+    (message,) = post_office.to("einer@example.org")
+    assert event_of(message)["SEQUENCE"] == 1
