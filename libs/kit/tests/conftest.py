@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from parts import Parts, fresh_parts
+from delivery_parts import Parts, fresh_parts
 
 
 @pytest.fixture

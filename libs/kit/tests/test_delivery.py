@@ -11,7 +11,7 @@ from brobyg_kit.kafka import consumer as kafka_consumer
 from brobyg_kit.parking import Parking
 from brobyg_kit.testing import eventually
 from confluent_kafka import TopicPartition
-from parts import Counted, Parts, going, has_effects, record
+from delivery_parts import Counted, Parts, going, has_effects, record
 
 
 async def test_what_is_committed_arrives_once_and_in_order_per_subject(parts: Parts) -> None:

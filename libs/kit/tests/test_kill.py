@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from brobyg_kit import faultpoints
 from brobyg_kit.testing import eventually
-from parts import Parts, has_effects
+from delivery_parts import Parts, has_effects
 
-WORKER = Path(__file__).parent / "crash_worker.py"
+WORKER = Path(__file__).parent / "support" / "crash_worker.py"
 EVENTS = 400
 
 

@@ -40,7 +40,7 @@ async def eventually(condition: Callable[[], Awaitable[object]], what: str, time
 
 
 @cache
-def test_keys() -> tuple[Path, Path]:
+def token_keys() -> tuple[Path, Path]:
     """Private and public key files for this run's tokens."""
     folder = Path(tempfile.mkdtemp(prefix="brobyg-keys-"))
     generate_keys(folder / "private.json", folder / "public.json")
@@ -57,7 +57,7 @@ def bearer(
 ) -> dict[str, str]:
     """Headers that show a token of this role."""
     text = issue_token(
-        test_keys()[0],
+        token_keys()[0],
         subject,
         [role],
         WallClock(),
@@ -101,7 +101,7 @@ async def served(
     values = {
         "kafka": kafka,
         "database": server,
-        "token_keys": test_keys()[1],
+        "token_keys": token_keys()[1],
         f"{service.name}_port": port,
         "service_token": bearer("service")["Authorization"].split()[1],
         **settings,

@@ -6,7 +6,7 @@ import sys
 
 from brobyg_kit.clock import WallClock
 from brobyg_kit.database import Database
-from parts import Counted, Parts, record
+from delivery_parts import Counted, Parts, record
 
 
 async def main() -> None:

@@ -1,0 +1,171 @@
+"""Every service's doors: closed without a token, bounded, and clear about what was wrong without repeating it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import httpx2
+import pytest
+from brobyg_kit.api import BODY_LIMIT, create_app
+from brobyg_kit.auth import Caller, Verifier, requires
+from brobyg_kit.clock import ManualClock, WallClock
+from brobyg_kit.health import Health
+from brobyg_kit.metrics import Metrics
+from brobyg_kit.service import Parts, Service
+from brobyg_kit.settings import KitSettings
+from brobyg_kit.testing import bearer, token_keys
+from fastapi import APIRouter, Depends, FastAPI
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+PUBLIC_KEYS = token_keys()[1]
+
+
+class Thing(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    number: int
+    at: AwareDatetime
+
+
+def router() -> APIRouter:
+    made = APIRouter()
+
+    @made.post("/things")
+    async def create(thing: Thing, caller: Annotated[Caller, Depends(requires("coordinator"))]) -> dict[str, object]:
+        return {"number": thing.number, "department": caller.department}
+
+    @made.get("/broken")
+    async def broken(caller: Annotated[Caller, Depends(requires("coordinator"))]) -> None:
+        raise RuntimeError(f"0201609995 {caller}")
+
+    @made.get("/away")
+    async def away(caller: Annotated[Caller, Depends(requires("coordinator"))]) -> None:
+        raise ConnectionRefusedError(str(caller))
+
+    return made
+
+
+def app(parts: Parts, verifier: Verifier | None = None) -> FastAPI:
+    async def numbers() -> dict[str, object]:
+        return {}
+
+    service = Service("thing", "thing", KitSettings, lambda _: parts)
+    verifier = verifier or Verifier(PUBLIC_KEYS, WallClock())
+    return create_app(
+        service, parts, ManualClock(datetime(2026, 11, 30, tzinfo=UTC)), verifier, Metrics(), Health(), numbers
+    )
+
+
+@asynccontextmanager
+async def client(application: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
+    transport = httpx2.ASGITransport(app=application, raise_app_exceptions=False)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://thing") as made:
+        yield made
+
+
+GOOD = {"number": 1, "at": "2026-11-30T10:15:00+01:00"}
+
+
+async def test_a_coordinator_with_a_token_gets_in() -> None:
+    async with client(app(Parts(routers=[router()]))) as http:
+        answer = await http.post("/things", json=GOOD, headers=bearer("coordinator", department="randers"))
+    assert (answer.status_code, answer.json()) == (200, {"number": 1, "department": "randers"})
+
+
+@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer x", "Basic abc", "Bearer eyJhbGciOiJub25lIn0.e30."])
+async def test_without_a_valid_token_nothing_opens_but_health(header: str | None) -> None:
+    headers = {} if header is None else {"Authorization": header}
+    async with client(app(Parts(routers=[router()]))) as http:
+        answer = await http.post("/things", json=GOOD, headers=headers)
+        health = [(await http.get(path)).status_code for path in ("/livez", "/readyz", "/metrics")]
+    assert answer.status_code == 401
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["www-authenticate"] == "Bearer"
+    assert health == [200, 200, 200]
+
+
+async def test_an_expired_token_is_refused() -> None:
+    later = Verifier(PUBLIC_KEYS, ManualClock(datetime.now(UTC) + timedelta(hours=2)))
+    async with client(app(Parts(routers=[router()]), later)) as http:
+        answer = await http.post("/things", json=GOOD, headers=bearer("coordinator"))
+    assert answer.status_code == 401
+
+
+async def test_another_role_is_told_which_role_it_takes() -> None:
+    async with client(app(Parts(routers=[router()]))) as http:
+        answer = await http.post("/things", json=GOOD, headers=bearer("volunteer"))
+    assert answer.status_code == 403
+    assert "coordinator" in answer.json()["detail"]
+
+
+def test_a_service_with_an_open_route_does_not_start() -> None:
+    open_router = APIRouter()
+
+    @open_router.get("/open")
+    async def everybody() -> None: ...
+
+    with pytest.raises(RuntimeError, match="/open is open"):
+        app(Parts(routers=[open_router]))
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"number": 1, "at": "2026-11-30T10:15:00"}, "/at"),
+        ({"number": 1, "at": "tomorrow 0201609995"}, "/at"),
+        ({"number": "many", "at": GOOD["at"]}, "/number"),
+        ({"at": GOOD["at"]}, "/number"),
+        ({**GOOD, "cpr": "0201609995"}, "/cpr"),
+    ],
+)
+async def test_a_wrong_field_is_named_and_its_value_is_not_repeated(body: dict[str, object], pointer: str) -> None:
+    async with client(app(Parts(routers=[router()]))) as http:
+        answer = await http.post("/things", json=body, headers=bearer("coordinator"))
+    assert answer.status_code == 422
+    assert pointer in [error["pointer"] for error in answer.json()["errors"]]
+    assert "0201609995" not in answer.text
+
+
+async def test_a_body_that_is_not_json_is_a_400() -> None:
+    headers = {**bearer("coordinator"), "content-type": "application/json"}
+    async with client(app(Parts(routers=[router()]))) as http:
+        answer = await http.post("/things", content=b"{", headers=headers)
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("declared", [True, False])
+async def test_a_body_over_the_limit_is_a_413_whether_or_not_it_says_so(declared: bool) -> None:
+    async def streamed() -> AsyncIterator[bytes]:
+        for _ in range(20):
+            yield b" " * (BODY_LIMIT // 16)
+
+    body = b" " * (BODY_LIMIT + 1) if declared else streamed()
+    async with client(app(Parts(routers=[router()]))) as http:
+        answer = await http.post(
+            "/things", content=body, headers=bearer("coordinator") | {"content-type": "application/json"}
+        )
+    assert answer.status_code == 413
+
+
+async def test_a_bug_is_a_500_that_tells_nothing_and_a_missing_database_a_503_to_retry() -> None:
+    async with client(app(Parts(routers=[router()]))) as http:
+        broken = await http.get("/broken", headers=bearer("coordinator"))
+        away = await http.get("/away", headers=bearer("coordinator"))
+    assert broken.status_code == 500
+    assert "0201609995" not in broken.text
+    assert (away.status_code, away.headers["retry-after"]) == (503, "2")
+
+
+async def test_a_callers_request_id_comes_back_and_a_dangerous_one_does_not() -> None:
+    async with client(app(Parts(routers=[router()]))) as http:
+        good = await http.get("/livez", headers={"X-Request-Id": "engine-42"})
+        bad = await http.get("/livez", headers={"X-Request-Id": "0201609995 Lonni <b>"})
+    assert good.headers["x-request-id"] == "engine-42"
+    assert "Lonni" not in bad.headers["x-request-id"]
+
+
+async def test_unknown_paths_and_methods_are_problems_too() -> None:
+    async with client(app(Parts(routers=[router()]))) as http:
+        unknown, method = await http.get("/nothing"), await http.delete("/things")
+    assert (unknown.status_code, method.status_code) == (404, 405)
+    assert {unknown.headers["content-type"], method.headers["content-type"]} == {"application/problem+json"}

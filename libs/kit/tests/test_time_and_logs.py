@@ -1,0 +1,159 @@
+"""Clocks agree, ids are ordered by the clock, logs keep nothing about a person."""
+
+import io
+import json
+import logging
+import re
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from brobyg_kit import logs
+from brobyg_kit.clock import AcceleratedClock, ManualClock, WallClock, parse_clock
+from brobyg_kit.event import Event, UndecodableEvent, decode, encode
+from brobyg_kit.ids import derived_id, new_id
+from brobyg_kit.topics import load_topics
+from brobyg_kit.tracing import child_of
+from hypothesis import given
+from hypothesis import strategies as st
+
+START = datetime(2026, 11, 30, tzinfo=UTC)
+ANCHOR = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
+
+
+def test_an_accelerated_clock_stands_until_its_anchor_and_then_runs_its_factor() -> None:
+    wall = ANCHOR.timestamp() - 5
+    clock = AcceleratedClock(START, 5040, ANCHOR, lambda: wall)
+    assert clock.now() == START
+    wall += 5 + 120
+    assert clock.now() == START + timedelta(days=7)
+
+
+async def test_sleeping_on_an_accelerated_clock_takes_a_fraction_of_the_time() -> None:
+    clock = AcceleratedClock(START, 100_000, datetime.now(UTC))
+    before = clock.now()
+    await clock.sleep(timedelta(hours=1))
+    assert clock.now() - before >= timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    "text", ["2026", "a;b;c", "2026-11-30;5;2026-11-23T20:00:00", "2026-11-30T00:00:00Z;0;2026-11-23T20:00:00Z"]
+)
+def test_a_wrong_clock_setting_says_what_would_be_right(text: str) -> None:
+    with pytest.raises(ValueError, match="expected nothing, or"):
+        parse_clock(text)
+
+
+def test_an_empty_clock_setting_is_the_wall() -> None:
+    assert isinstance(parse_clock(""), WallClock)
+
+
+def test_ids_are_ordered_by_the_clock() -> None:
+    clock = ManualClock(START)
+    ids = []
+    for _ in range(50):
+        ids.append(new_id(clock))
+        clock.advance(timedelta(milliseconds=2))
+    assert ids == sorted(ids)
+    assert all(one[14] == "7" for one in ids)
+
+
+def test_the_same_parts_give_the_same_id_and_others_another() -> None:
+    assert derived_id("a", "bc") == derived_id("a", "bc") != derived_id("ab", "c")
+
+
+def test_a_trace_goes_on_through_what_it_causes() -> None:
+    first = child_of(None)
+    second = child_of(first)
+    assert re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", second)
+    assert first[3:35] == second[3:35]
+    assert first[36:52] != second[36:52]
+
+
+@given(st.binary(max_size=200))
+def test_bytes_that_are_no_event_are_told_apart_whatever_they_are(value: bytes) -> None:
+    with pytest.raises(UndecodableEvent):
+        decode(value)
+
+
+def test_an_event_survives_its_own_wire_form() -> None:
+    import msgspec
+
+    event = Event(
+        id=derived_id("x"), source="test", type="dk.brobyg.thing.counted", subject="s", time=START, dataschema="about:blank",
+        correlationid="c", sequence=1, data=msgspec.Raw(b'{"number":1}'),
+    )  # fmt: skip
+    assert decode(encode(event)) == event
+
+
+def captured(write: "list[str]", **facts: object) -> str:
+    """What the pipeline prints for an event with these facts, and for a library's own log line."""
+    stdout, sys.stdout = sys.stdout, io.StringIO()
+    try:
+        logs.configure("test")
+        logs.get_logger("test").info("thing.happened", **facts)
+        for line in write:
+            logging.getLogger("library").warning(line)
+        return sys.stdout.getvalue()
+    finally:
+        sys.stdout = stdout
+        logging.getLogger().handlers.clear()
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "cpr",
+        "name",
+        "given_name",
+        "email",
+        "phone",
+        "address",
+        "address_line",
+        "token",
+        "password",
+        "birth_date",
+        "body",
+    ],
+)
+def test_what_is_called_after_something_personal_is_not_logged(key: str) -> None:
+    assert "Lauridsen" not in captured([], **{key: "Lauridsen"})
+    assert "Lauridsen" not in captured([], facts={"deep": [{key: "Lauridsen"}]})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "0201609995",
+        "020160-9995",
+        "020160 9995",
+        "lonni@example.org",
+        "+4512345678",
+        "+45 12 34 56 78",
+        "eyJhbGciOi.eyJzdWIi.c2ln",
+        "/answer/abc.def-1",
+    ],
+)
+def test_what_looks_personal_is_not_logged_wherever_it_stands(value: str) -> None:
+    printed = captured([f"library says {value}"], fact=f"see {value}", facts=[{"deep": value}])
+    assert value not in printed
+
+
+def test_an_errors_message_is_left_out_and_its_place_kept() -> None:
+    try:
+        raise ValueError("Lonni Lauridsen")
+    except ValueError as error:
+        printed = captured([], error=error)
+    assert "Lonni" not in printed
+    line = json.loads(printed)
+    assert line["error_type"] == "ValueError"
+    assert line["at"].startswith("test_time_and_logs") or "test_time_and_logs" in line["at"]
+
+
+def test_a_wrong_topic_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "x.v1.yaml").write_text(
+        "partitions: 3\nretention: a while\ncleanup_policy: delete\ncompression: zstd\n"
+    )
+    with pytest.raises(ValueError, match=r"x\.v1\.yaml.*a while"):
+        load_topics(tmp_path)
