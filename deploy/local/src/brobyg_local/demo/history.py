@@ -86,9 +86,8 @@ def read_events(bootstrap: str, topics: Sequence[str] = EVENT_TOPICS) -> list[Ev
 
     A relay that was killed between sending and noting it sends again: the record stands twice, the event is the same.
     """
-    found = {
-        event.id: event for topic in topics for record in records_in(bootstrap, topic) if (event := decode(record))
-    }
+    events = (decode(record) for topic in topics for record in records_in(bootstrap, topic))
+    found = {event.id: event for event in events}
     return sorted(found.values(), key=lambda event: (event.time, event.id))
 
 

@@ -1,0 +1,155 @@
+"""What the players of the demo do by themselves: the browser's part, the mail reader's, and the arithmetic afterwards."""
+
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from pathlib import Path
+
+import httpx2
+import msgspec
+import pytest
+from brobyg_contracts.events import MatchReleased, VolunteerMatched
+from brobyg_kit.event import Event
+from brobyg_kit.ids import derived_id
+from brobyg_local.demo.history import double_booked
+from brobyg_local.demo.outside import Unreachable, persist
+from brobyg_local.demo.page import answer_form
+from brobyg_local.demo.story import Facts, Line, tell
+from brobyg_local.demo.volunteers import TIME_ZONE, answer_link, awake
+from brobyg_local.demo.week import load
+
+from tests.e2e.small_week import EXAMPLE
+
+PAGE = """<!doctype html><form method="post" action="/answer/abc.def">
+<input type="hidden" name="csrf" value="x1"><button name="answer" value="accept">Ja</button>
+<button name="answer" value="decline">Nej</button></form>"""
+NOON = datetime(2026, 12, 1, 12, 0, tzinfo=UTC)
+
+
+def test_the_form_is_filled_in_with_its_hidden_fields_and_the_pressed_button() -> None:
+    form = answer_form(PAGE, "http://portal.example:8000/answer/abc.def", "decline")
+    assert form is not None
+    assert form.action == "http://portal.example:8000/answer/abc.def"
+    assert form.body == b"csrf=x1&answer=decline"
+    assert form.origin == "http://portal.example:8000"
+
+
+def test_a_page_without_the_button_is_too_late() -> None:
+    assert answer_form("<p>Somebody else has it</p>", "http://portal.example/answer/abc", "accept") is None
+
+
+def test_the_link_is_found_in_the_plain_text_of_the_mail() -> None:
+    mail = EmailMessage()
+    mail.set_content("Kan du?\n\nhttp://127.0.0.1:8000/answer/abc.def_-1\n\nVenlig hilsen")
+    mail.add_alternative("<a href='http://127.0.0.1:8000/answer/other'>svar</a>", subtype="html")
+    assert answer_link(mail) == "http://127.0.0.1:8000/answer/abc.def_-1"
+
+
+def test_nobody_answers_at_night() -> None:
+    night = datetime(2026, 12, 1, 2, 30, tzinfo=TIME_ZONE)
+    answered = awake(night, timedelta(minutes=40))
+    assert (answered.day, answered.hour) == (1, 6)
+    late = datetime(2026, 12, 1, 23, 30, tzinfo=TIME_ZONE)
+    assert awake(late, timedelta(minutes=40)).day == 2
+    assert awake(NOON, timedelta(minutes=40)) == NOON
+
+
+def an_id(letter: str) -> str:
+    return derived_id("test", letter)
+
+
+def matched(match_id: str, minute: int, start: datetime) -> Event:
+    data = VolunteerMatched(
+        match_id=an_id(match_id),
+        referral_id=an_id("r"),
+        citizen_id=an_id("c"),
+        appointment_id=an_id("a"),
+        volunteer_id=an_id("v"),
+        offer_id=an_id("o"),
+        starts_at=start,
+        ends_at=start + timedelta(minutes=30),
+        location_id="randers-hospital",
+        meeting="home",
+        meet_at=start - timedelta(minutes=30),
+        home_at=start + timedelta(minutes=90),
+        minutes=150,
+    )
+    return event(VolunteerMatched.EVENT_TYPE, minute, data)
+
+
+def released(match_id: str, minute: int, start: datetime) -> Event:
+    data = MatchReleased(
+        match_id=an_id(match_id),
+        referral_id=an_id("r"),
+        citizen_id=an_id("c"),
+        appointment_id=an_id("a"),
+        volunteer_id=an_id("v"),
+        reason="appointment_cancelled",
+        starts_at=start,
+        ends_at=start + timedelta(minutes=30),
+    )
+    return event(MatchReleased.EVENT_TYPE, minute, data)
+
+
+def event(kind: str, minute: int, data: object) -> Event:
+    return Event(
+        id=f"{kind}-{minute}",
+        source="matching",
+        type=kind,
+        subject="r",
+        time=NOON + timedelta(minutes=minute),
+        dataschema="",
+        correlationid="x",
+        sequence=minute + 1,
+        data=msgspec.Raw(msgspec.json.encode(data)),
+    )
+
+
+TOMORROW = NOON + timedelta(days=1)
+
+
+def test_two_promises_that_overlap_are_found() -> None:
+    assert double_booked([matched("1", 0, TOMORROW), matched("2", 1, TOMORROW + timedelta(minutes=100))]) == 1
+
+
+def test_promises_one_after_the_other_are_fine() -> None:
+    assert double_booked([matched("1", 0, TOMORROW), matched("2", 1, TOMORROW + timedelta(minutes=150))]) == 0
+
+
+def test_a_promise_given_back_before_the_next_is_fine_and_after_it_is_not() -> None:
+    first, second = matched("1", 0, TOMORROW), matched("2", 5, TOMORROW)
+    assert double_booked([first, released("1", 3, TOMORROW), second]) == 0
+    assert double_booked([first, second, released("1", 7, TOMORROW)]) == 1
+
+
+def test_the_story_of_one_appointment_leaves_out_the_others() -> None:
+    mine = Line(NOON, "dk.brobyg.offer.declined", Facts(appointment_id="a", volunteer_id="v9"))
+    other = Line(NOON, "dk.brobyg.offer.declined", Facts(appointment_id="b", volunteer_id="v8"))
+    assert tell([other, mine], "a") == [("Tue 13:00", "volunteer A says no")]
+
+
+async def test_a_sender_tries_again_until_the_service_is_back() -> None:
+    answers = iter([503, 502, 201])
+    transport = httpx2.MockTransport(lambda request: httpx2.Response(next(answers)))
+    async with httpx2.AsyncClient(transport=transport) as http:
+        assert (await persist(http, "POST", "http://referral.example/fhir")).status_code == 201
+
+
+async def test_a_sender_that_never_gets_through_says_so_without_the_query() -> None:
+    def refuse(request: httpx2.Request) -> httpx2.Response:
+        raise httpx2.ConnectError("refused", request=request)
+
+    async with httpx2.AsyncClient(transport=httpx2.MockTransport(refuse)) as http:
+        with pytest.raises(Unreachable, match="ConnectError") as found:
+            await persist(http, "PUT", "http://referral.example/fhir?identifier=A-1", patience=0.2)
+    assert "A-1" not in str(found.value)
+
+
+def test_the_committed_week_can_be_played(tmp_path: Path) -> None:
+    week = load(EXAMPLE)
+    assert (len(week.messages), len(week.referrals), len(week.helpers)) == (562, 26, 40)
+    large = next(message for message in week.messages if message.inflate)
+    assert len(large.content()) > 1024 * 1024
+    cut = [message for message in week.messages if message.note == "not JSON"]
+    for message in cut:
+        with pytest.raises(msgspec.DecodeError):
+            msgspec.json.decode(message.content())
