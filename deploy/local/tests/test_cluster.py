@@ -15,7 +15,8 @@ import pytest
 from brobyg_local.cluster import Addresses, Cluster, ensure
 from brobyg_local.ports import is_free
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 pytestmark = pytest.mark.timeout(300)
 

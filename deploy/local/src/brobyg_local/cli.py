@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import secrets
 import shlex
 import sys
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from rich.table import Table
 
 from .cluster import ensure
 from .errors import LocalError
+from .keys import make_keys
 from .places import Places, default_places, given_settings, say_to_stderr
 from .system import COMPONENTS, System
 
@@ -156,6 +158,19 @@ def restart(component: Name, folder: Folder = None) -> None:
 
 
 @app.command()
+def keys(folder: Folder = None) -> None:
+    """Print a set of keys as lines for .env, for docker-compose.yml; made once and kept in the state folder."""
+    places = Places(folder.resolve()) if folder else default_places()
+    places.make()
+    made = make_keys(places)
+    lines = {
+        name: value for name, value in made.items() if name not in {"BROBYG_TOKEN_KEYS", "BROBYG_TOKEN_SIGNING_KEY"}
+    }
+    lines |= {"BROBYG_PUBLIC_KEYS": made["BROBYG_TOKEN_KEYS"], "BROBYG_DATABASE_PASSWORD": secrets.token_urlsafe(18)}
+    sys.stdout.write("".join(f"{name}={value}\n" for name, value in lines.items()))
+
+
+@app.command()
 def cluster(folder: Folder = None, as_json: AsJson = False) -> None:
     """Start only the broker and the database, and print their addresses for a shell: eval "$(brobyg local cluster)"."""
     with _explained():
@@ -168,15 +183,16 @@ def cluster(folder: Folder = None, as_json: AsJson = False) -> None:
     )
 
 
+DEMO_HELP = "Play a hospital's week through the whole system and tell what happened."
+
+
 def _register_demo() -> None:
-    """The demo brings a hospital's week with it; a machine without that part still has the other commands."""
-    try:
+    """Only the demo itself pays for importing it; every other command just lists it."""
+    if "demo" in sys.argv:
         module = importlib.import_module("brobyg_local.demo.cli")
-    except ModuleNotFoundError as error:
-        if error.name not in {"brobyg_local.demo", "brobyg_local.demo.cli"}:
-            raise
+        app.command("demo", help=DEMO_HELP)(module.demo)
         return
-    app.command("demo")(module.demo)
+    app.command("demo", help=DEMO_HELP)(lambda: None)
 
 
 _register_demo()

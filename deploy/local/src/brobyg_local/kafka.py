@@ -11,7 +11,7 @@ import json
 import shutil
 import subprocess
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from confluent_kafka import KafkaException
@@ -24,7 +24,7 @@ from .ports import Taken, choose_port, is_answering, is_free
 from .processes import Component, tail, wait_until
 from .tools import Say, find_java
 
-__all__ = ["Kafka"]
+__all__ = ["Kafka", "broker_settings"]
 
 START_TIMEOUT = 90.0  # seconds; 3 is usual, more on a busy machine or after a kill
 HEAP = "512m"
@@ -164,45 +164,7 @@ class Kafka:
         return self.places.kafka / f"server-{number}.properties"
 
     def _configure(self, number: int) -> None:
-        ports = self._ports()
-        client, controller = ports[number - 1]
-        copies = self.brokers
-        settings: dict[str, object] = {
-            "process.roles": "broker,controller",
-            "node.id": number,
-            "controller.quorum.voters": ",".join(
-                f"{node}@127.0.0.1:{port}" for node, (_, port) in enumerate(ports, start=1)
-            ),
-            "controller.listener.names": "CONTROLLER",
-            "inter.broker.listener.name": "PLAINTEXT",
-            "listeners": f"PLAINTEXT://127.0.0.1:{client},CONTROLLER://127.0.0.1:{controller}",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{client}",
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-            "log.dirs": self._data(number),
-            "auto.create.topics.enable": "false",
-            "default.replication.factor": copies,
-            "min.insync.replicas": 1 if copies == 1 else 2,
-            "offsets.topic.replication.factor": copies,
-            "offsets.topic.num.partitions": 8,
-            "transaction.state.log.replication.factor": copies,
-            "transaction.state.log.min.isr": 1 if copies == 1 else 2,
-            "transaction.state.log.num.partitions": 4,
-            "share.coordinator.state.topic.replication.factor": copies,
-            "share.coordinator.state.topic.min.isr": 1 if copies == 1 else 2,
-            # A killed broker's port stays closed until its old session has ended; the default is 9 s.
-            "broker.session.timeout.ms": 3000,
-            "broker.heartbeat.interval.ms": 1000,
-            # Consumers join one by one on one machine; waiting 3 s for more of them would only slow every start.
-            "group.initial.rebalance.delay.ms": 0,
-            "group.min.session.timeout.ms": 1000,
-            # Modest memory and few threads: the defaults are for a machine of its own (the cleaner alone reserves 128 MiB).
-            "log.cleaner.dedupe.buffer.size": 16 * 1024 * 1024,
-            "log.cleaner.threads": 1,
-            "num.network.threads": 2,
-            "num.io.threads": 4,
-            "num.recovery.threads.per.data.dir": 2,
-            "log.index.size.max.bytes": 1024 * 1024,
-        }
+        settings = broker_settings(number, self._ports(), self._data(number))
         text = "".join(f"{name}={value}\n" for name, value in settings.items())
         write_atomically(self._configuration(number), text)
 
@@ -268,3 +230,45 @@ class Kafka:
                 f"read {log}; brobyg local reset starts from nothing (and removes what was there)",
             )
         raise ComponentFailed(name, cause, log=lines, log_path=str(log), advice=advice)
+
+
+def broker_settings(number: int, ports: Sequence[tuple[int, int]], data: Path) -> dict[str, object]:
+    """The configuration of node `number` (from 1) of as many as there are `ports` (client, controller). docker-compose.yml has the same."""
+    client, controller = ports[number - 1]
+    copies = len(ports)
+    return {
+        "process.roles": "broker,controller",
+        "node.id": number,
+        "controller.quorum.voters": ",".join(
+            f"{node}@127.0.0.1:{port}" for node, (_, port) in enumerate(ports, start=1)
+        ),
+        "controller.listener.names": "CONTROLLER",
+        "inter.broker.listener.name": "PLAINTEXT",
+        "listeners": f"PLAINTEXT://127.0.0.1:{client},CONTROLLER://127.0.0.1:{controller}",
+        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{client}",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "log.dirs": data,
+        "auto.create.topics.enable": "false",
+        "default.replication.factor": copies,
+        "min.insync.replicas": 1 if copies == 1 else 2,
+        "offsets.topic.replication.factor": copies,
+        "offsets.topic.num.partitions": 8,
+        "transaction.state.log.replication.factor": copies,
+        "transaction.state.log.min.isr": 1 if copies == 1 else 2,
+        "transaction.state.log.num.partitions": 4,
+        "share.coordinator.state.topic.replication.factor": copies,
+        "share.coordinator.state.topic.min.isr": 1 if copies == 1 else 2,
+        # A killed broker's port stays closed until its old session has ended; the default is 9 s.
+        "broker.session.timeout.ms": 3000,
+        "broker.heartbeat.interval.ms": 1000,
+        # Consumers join one by one on one machine; waiting 3 s for more of them would only slow every start.
+        "group.initial.rebalance.delay.ms": 0,
+        "group.min.session.timeout.ms": 1000,
+        # Modest memory and few threads: the defaults are for a machine of its own (the cleaner alone reserves 128 MiB).
+        "log.cleaner.dedupe.buffer.size": 16 * 1024 * 1024,
+        "log.cleaner.threads": 1,
+        "num.network.threads": 2,
+        "num.io.threads": 4,
+        "num.recovery.threads.per.data.dir": 2,
+        "log.index.size.max.bytes": 1024 * 1024,
+    }

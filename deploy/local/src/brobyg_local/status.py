@@ -165,49 +165,34 @@ def _memory(process: psutil.Process) -> int:
 
 
 def _table(status: Status) -> Table:
-    table = Table(title="Components")
-    for column in ("name", "state", "pid", "uptime", "memory", "outbox", "parked", "dead letters", "why not"):
-        table.add_column(
-            column,
-            justify="right" if column in {"pid", "uptime", "memory", "outbox", "parked", "dead letters"} else "left",
-        )
+    """All of it in one table that fits 80 columns: processes first, then topics."""
+    table = Table(title="Brobyg")
+    for column in ("what", "state", "details"):
+        table.add_column(column, no_wrap=column != "details", overflow="fold")
     for one in status.components:
         state = "[green]ready[/]" if one.ready else "[yellow]not ready[/]" if one.up else "[red]down[/]"
-        outbox = (
-            ""
-            if one.outbox_rows is None
-            else f"{one.outbox_rows}"
-            + (f" ({one.outbox_oldest_seconds:.0f} s)" if one.outbox_rows and one.outbox_oldest_seconds else "")
-        )
-        figures = one.process
-        memory = f"{figures.memory_bytes / 2**20:.0f} MiB" if figures else ""
-        uptime = _duration(figures.uptime_seconds) if figures else ""
-        table.add_row(
-            one.name,
-            state,
-            _shown(figures.pid if figures else None),
-            uptime,
-            memory,
-            outbox,
-            _shown(one.parked),
-            _shown(one.dead_letters),
-            one.why.replace("[", r"\["),
-        )
-    return table
-
-
-def _topic_table(status: Status) -> Table:
-    table = Table(title="Topics")
-    for column in ("topic", "partitions", "events", "lag of each consumer"):
-        table.add_column(column, justify="right" if column in {"partitions", "events"} else "left")
+        table.add_row(one.name, state, _details(one).replace("[", r"\["))
+    table.add_section()
     for topic in status.topics:
         lag = ", ".join(f"{name} {count}" for name, count in sorted(topic.lag.items()))
-        table.add_row(topic.name, str(topic.partitions), str(topic.events), lag)
+        events = f"{topic.events} events in {topic.partitions} partitions"
+        table.add_row(topic.name, "topic", events + (f"; lag: {lag}" if lag else ""))
+    if status.topics_why:
+        table.add_row("topics", "[red]unknown[/]", status.topics_why.replace("[", r"\["))
     return table
 
 
-def _shown(number: int | None) -> str:
-    return "" if number is None else str(number)
+def _details(one: ComponentState) -> str:
+    parts = [one.why] if one.why else []
+    if (figures := one.process) is not None:
+        memory = f"{figures.memory_bytes / 2**20:.0f} MiB"
+        parts.append(f"pid {figures.pid}, up {_duration(figures.uptime_seconds)}, {memory}")
+    if one.outbox_rows is not None:
+        age = f" (oldest {one.outbox_oldest_seconds:.0f} s)" if one.outbox_rows and one.outbox_oldest_seconds else ""
+        parts.append(f"outbox {one.outbox_rows}{age}")
+    if one.parked is not None:
+        parts.append(f"parked {one.parked}, dead letters {one.dead_letters or 0}")
+    return "; ".join(parts)
 
 
 def _duration(seconds: float) -> str:
@@ -233,5 +218,4 @@ def status(
         console.print_json(json.dumps({"well": found.well, **asdict(found)}))
     else:
         console.print(_table(found))
-        console.print(_topic_table(found) if not found.topics_why else f"Topics: {found.topics_why}")
     raise typer.Exit(0 if found.well else 1)
