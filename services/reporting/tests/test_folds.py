@@ -1,0 +1,99 @@
+"""The folds are pure, total and blind to every order that is not promised."""
+
+from hashlib import sha256
+from random import Random
+
+import msgspec
+from brobyg_kit.event import Event, encode
+from brobyg_reporting.domain.folding import Folder, event_kinds
+from brobyg_reporting.domain.log import read_event
+from brobyg_reporting.domain.projections import PROJECTIONS
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from brobyg_contracts import EVENTS
+from brobyg_reporting.testing import START, History, interleave, make_history, new_uuid, unknown_event
+
+
+def state(folder: Folder) -> str:
+    """The hash of every table."""
+    rows = {table: sorted((key, msgspec.json.encode(row)) for key, row in rows.items()) for table, rows in folder.rows.items()}
+    return sha256(msgspec.json.encode(rows)).hexdigest()
+
+
+def folded(events: list[tuple[str, Event]]) -> Folder:
+    folder, seen = Folder(), set[str]()
+    for _, event in events:
+        if event.id not in seen:
+            seen.add(event.id)
+            folder.fold(event.type, event.data, event.time)
+    return folder
+
+
+histories = st.builds(lambda seed, size: (Random(seed), make_history(Random(seed), size)), st.integers(0, 2**32), st.integers(1, 6))
+
+
+@given(histories, st.integers(0, 2**32), st.integers(0, 2**32))
+@settings(deadline=None, max_examples=200)
+def test_any_interleaving_that_keeps_each_key_s_order_gives_the_same_tables(made: tuple[Random, History], one: int, other: int) -> None:
+    _, history = made
+    assert state(folded(interleave(Random(one), history))) == state(folded(interleave(Random(other), history)))
+
+
+@given(histories, st.integers(0, 2**32), st.integers(1, 12))
+@settings(deadline=None)
+def test_reading_partition_by_partition_gives_the_same_tables_as_reading_all_at_once(made: tuple[Random, History], seed: int, partitions: int) -> None:
+    _, history = made
+    events = interleave(Random(seed), history)
+    merged = Folder()
+    for number in range(partitions):
+        share = folded([(topic, event) for topic, event in events if hash(event.subject) % partitions == number])
+        for table, rows in share.rows.items():
+            assert not merged.rows[table].keys() & rows.keys()
+            merged.rows[table].update(rows)
+    assert state(merged) == state(folded(events))
+
+
+@given(histories, st.integers(0, 2**32))
+@settings(deadline=None)
+def test_a_repeated_event_has_no_effect(made: tuple[Random, History], seed: int) -> None:
+    random, history = made
+    events = interleave(Random(seed), history)
+    repeated = [again for one in events for again in ([one] if random.random() < 0.7 else [one, random.choice(events[: events.index(one) + 1])])]
+    assert state(folded(repeated)) == state(folded(events))
+
+
+def test_the_order_of_one_key_s_events_does_matter_so_the_property_can_fail() -> None:
+    history = make_history(Random(7), 3)
+    events = interleave(Random(1), history)
+    assert state(folded(events)) != state(folded(events[::-1]))
+
+
+def test_every_event_type_in_the_catalogue_is_folded_by_a_projection() -> None:
+    assert {kind.EVENT_TYPE for kind in event_kinds()} == set(EVENTS)
+
+
+def test_no_field_of_a_row_is_written_by_two_topics() -> None:
+    """Each field by the topics whose events change it, found by folding one topic's events at a time."""
+    history = make_history(Random(3), 60)
+    for projection in PROJECTIONS:
+        written: dict[str, set[str]] = {}
+        for topic in sorted({topic for topic, _ in history.streams}):
+            folder = Folder()
+            for (of, _), stream in history.streams.items():
+                for event in stream if of == topic else ():
+                    folder.fold(event.type, event.data, event.time)
+            for key, row in folder.rows[projection.table].items():
+                blank = projection.row(key)
+                for column in projection.columns[1:]:
+                    if getattr(row, column) != getattr(blank, column):
+                        written.setdefault(column, set()).add(topic)
+        assert {column: topics for column, topics in written.items() if len(topics) > 1} == {}
+
+
+def test_an_unknown_type_and_data_that_break_their_schema_change_nothing() -> None:
+    folder = Folder()
+    event = read_event(encode(unknown_event(Random(1), new_uuid(Random(2)), 1)))
+    assert not folder.fold(event.type, event.data, event.time)
+    assert not folder.fold("dk.brobyg.consent.given", msgspec.Raw(b'{"referral_id": 3}'), START)
+    assert all(not rows for rows in folder.rows.values())
