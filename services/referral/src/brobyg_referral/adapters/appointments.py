@@ -1,0 +1,106 @@
+"""Appointments in PostgreSQL. Every statement takes arrays: one message or two thousand cost the same number of round trips."""
+
+import os
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+import asyncpg
+from brobyg_kit.database import Transaction
+
+from brobyg_referral.domain.appointment import Announced, Appointment, Plan, Status
+from brobyg_referral.fhir.reading import BusinessIdentifier
+from brobyg_referral.ports import ActiveReferral, Door, IntakeOutcome, Kept
+
+#: One row a process and outcome: processes do not wait for each other's counting.
+_SHARD = os.getpid() % 64
+
+# "for no key update" does not block the foreign keys of others, and always in one order: no two transactions wait for each other.
+_LOCK_REFERRALS = """
+select c.cpr_hash, c.citizen_id, r.referral_id
+from referral r join citizen c using (citizen_id)
+where c.cpr_hash = any($1::bytea[]) and r.status = 'active' and r.pathway = 'escort'
+order by r.referral_id
+for no key update of r
+"""
+_BY_IDENTIFIER = """
+select a.* from appointment a
+join unnest($2::text[], $3::text[]) as wanted(system, value) on a.identifier_system = wanted.system and a.identifier_value = wanted.value
+where a.organisation = $1
+"""
+_BY_ID = "select a.* from appointment a where a.organisation = $1 and a.appointment_id = any($2::uuid[])"
+_SAVE = """
+insert into appointment (appointment_id, organisation, identifier_system, identifier_value, referral_id, citizen_id, status, starts_at, ends_at, location_id,
+  last_updated, announced, announced_starts_at, announced_ends_at, announced_location_id, version, created_as)
+select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::uuid[], $7::text[], $8::timestamptz[], $9::timestamptz[], $10::text[],
+  $11::timestamptz[], $12::text[], $13::timestamptz[], $14::timestamptz[], $15::text[], $16::int[], $17::bytea[])
+on conflict (appointment_id) do update set status = excluded.status, starts_at = excluded.starts_at, ends_at = excluded.ends_at,
+  location_id = excluded.location_id, last_updated = excluded.last_updated, announced = excluded.announced,
+  announced_starts_at = excluded.announced_starts_at, announced_ends_at = excluded.announced_ends_at,
+  announced_location_id = excluded.announced_location_id, version = excluded.version
+"""
+_COUNT = """
+insert into intake_count as c (door, outcome, shard, total) select $1, o, $2, n from unnest($3::text[], $4::bigint[]) as u(o, n) order by o
+on conflict (door, outcome, shard) do update set total = c.total + excluded.total
+"""
+
+
+class PostgresAppointments:
+    """Implements `ports.AppointmentStore`."""
+
+    async def lock_active_referrals(
+        self, tx: Transaction, cpr_hashes: Collection[bytes]
+    ) -> dict[bytes, ActiveReferral]:
+        """As the port says."""
+        rows = await tx.connection.fetch(_LOCK_REFERRALS, list(cpr_hashes))
+        return {row["cpr_hash"]: ActiveReferral(str(row["referral_id"]), str(row["citizen_id"])) for row in rows}
+
+    async def by_identifier(
+        self, tx: Transaction, organisation: str, identifiers: Collection[BusinessIdentifier]
+    ) -> list[Kept]:
+        """As the port says."""
+        systems, values = [one.system for one in identifiers], [one.value for one in identifiers]
+        return [kept(row) for row in await tx.connection.fetch(_BY_IDENTIFIER, organisation, systems, values)]
+
+    async def by_id(self, tx: Transaction, organisation: str, appointment_ids: Collection[str]) -> list[Kept]:
+        """As the port says."""
+        return [kept(row) for row in await tx.connection.fetch(_BY_ID, organisation, list(appointment_ids))]
+
+    async def save(self, tx: Transaction, touched: Sequence[Kept]) -> None:
+        """As the port says. Raises asyncpg.UniqueViolationError when another transaction made one of the same identifier for somebody else meanwhile."""
+        if touched:
+            await tx.connection.execute(_SAVE, *zip(*(_row(one) for one in touched), strict=True))
+
+    async def count(self, tx: Transaction, door: Door, counts: dict[IntakeOutcome, int]) -> None:
+        """As the port says."""
+        if counts:
+            await tx.connection.execute(_COUNT, door, _SHARD, list(counts), list(counts.values()))
+
+
+def kept(row: asyncpg.Record) -> Kept:
+    """A row as the use cases know it."""
+    announced = Announced(row["announced"])
+    announced_plan = Plan(row["announced_starts_at"], row["announced_ends_at"], row["announced_location_id"])
+    return Kept(
+        appointment_id=str(row["appointment_id"]),
+        organisation=row["organisation"],
+        identifier=BusinessIdentifier(row["identifier_system"], row["identifier_value"]),
+        referral=ActiveReferral(str(row["referral_id"]), str(row["citizen_id"])),
+        created_as=row["created_as"],
+        state=Appointment(
+            status=Status(row["status"]),
+            plan=Plan(row["starts_at"], row["ends_at"], row["location_id"]),
+            last_updated=row["last_updated"],
+            announced=announced,
+            announced_plan=None if announced is Announced.NOTHING else announced_plan,
+            version=row["version"],
+        ),
+    )
+
+
+def _row(one: Kept) -> tuple[str | int | bytes | datetime | None, ...]:
+    state, told = one.state, one.state.announced_plan or Plan(None, None, None)
+    return (
+        one.appointment_id, one.organisation, one.identifier.system, one.identifier.value, one.referral.referral_id, one.referral.citizen_id,
+        state.status.value, state.plan.starts_at, state.plan.ends_at, state.plan.location_id, state.last_updated, state.announced.value,
+        told.starts_at, told.ends_at, told.location_id, state.version, one.created_as,
+    )  # fmt: skip

@@ -1,0 +1,145 @@
+"""An appointment as the hospital tells of it, and what each message means for those who go along.
+
+Two things are kept apart: what the hospital says (`status`, times, place, ordered by the hospital's own `last_updated`), and what has been told onwards
+(`Announced`). A message changes the first; the difference between the two decides whether anything is published, and what.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+
+class Status(StrEnum):
+    """FHIR R4 AppointmentStatus (required binding)."""
+
+    PROPOSED = "proposed"
+    PENDING = "pending"
+    BOOKED = "booked"
+    ARRIVED = "arrived"
+    FULFILLED = "fulfilled"
+    CANCELLED = "cancelled"
+    NOSHOW = "noshow"
+    ENTERED_IN_ERROR = "entered-in-error"
+    CHECKED_IN = "checked-in"
+    WAITLIST = "waitlist"
+
+
+class Announced(StrEnum):
+    """What was last published about an appointment."""
+
+    NOTHING = "nothing"
+    BOOKED = "booked"
+    CANCELLED = "cancelled"
+    COMPLETED = "completed"
+    MISSED = "missed"
+
+
+#: What a status asks to have announced; None where it asks for nothing.
+_ASKS_FOR: dict[Status, Announced | None] = {
+    Status.PROPOSED: Announced.NOTHING,
+    Status.PENDING: Announced.NOTHING,
+    Status.WAITLIST: Announced.NOTHING,
+    Status.BOOKED: Announced.BOOKED,
+    Status.ARRIVED: None,  # it goes on as we speak: too late to move anybody
+    Status.CHECKED_IN: None,
+    Status.CANCELLED: Announced.CANCELLED,
+    Status.ENTERED_IN_ERROR: Announced.CANCELLED,
+    Status.FULFILLED: Announced.COMPLETED,
+    Status.NOSHOW: Announced.MISSED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """When and where. Times are zone-aware UTC, both or neither."""
+
+    starts_at: datetime | None
+    ends_at: datetime | None
+    location_id: str | None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether somebody could go there."""
+        return None not in (self.starts_at, self.ends_at, self.location_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What one message of the hospital says of one appointment."""
+
+    status: Status
+    plan: Plan
+    last_updated: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Appointment:
+    """What is known of an appointment, and what was told onwards."""
+
+    status: Status
+    plan: Plan
+    last_updated: datetime
+    announced: Announced = Announced.NOTHING
+    announced_plan: Plan | None = None
+    version: int = 1
+
+
+Change = Literal["booked", "rescheduled", "cancelled", "completed", "missed"]
+_CHANGE: dict[Announced, Change] = {
+    Announced.BOOKED: "booked",
+    Announced.CANCELLED: "cancelled",
+    Announced.COMPLETED: "completed",
+    Announced.MISSED: "missed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a message led to: the appointment after it, whether that differs, and what is to be published."""
+
+    appointment: Appointment
+    changed: bool
+    change: Change | None = None
+    out_of_date: bool = False
+
+
+def receive(known: Appointment | None, message: Message) -> Step:
+    """What `message` does to the appointment. Pure.
+
+    A message is the whole of what the hospital says (it replaces, as a FHIR update does), so the newest decides, in whatever order they come. One older
+    than what is known, and one that says nothing new, has no effect. Of two with the same time the later arrival counts. What the hospital corrects, it
+    may: a newer message leads out of every state.
+    """
+    if known is None:
+        fresh = Appointment(message.status, message.plan, message.last_updated)
+        return _announce(fresh, previous=Announced.NOTHING, previous_plan=None)
+    if message.last_updated < known.last_updated:
+        return Step(known, changed=False, out_of_date=True)
+    if message.status is known.status and message.plan == known.plan:
+        # Nothing new but the time: it is remembered, so that what lies between cannot come in later.
+        return Step(replace(known, last_updated=message.last_updated), changed=False)
+    updated = replace(
+        known, status=message.status, plan=message.plan, last_updated=message.last_updated, version=known.version + 1
+    )
+    return _announce(updated, previous=known.announced, previous_plan=known.announced_plan)
+
+
+def _announce(now: Appointment, previous: Announced, previous_plan: Plan | None) -> Step:
+    asked = _ASKS_FOR[now.status]
+    if asked is Announced.BOOKED:
+        return _book(now, previous, previous_plan)
+    if asked is Announced.NOTHING and previous is Announced.BOOKED:
+        asked = Announced.CANCELLED  # no longer firm: nobody should set out; a new booking is announced anew
+    if asked in (None, Announced.NOTHING, previous) or previous is Announced.NOTHING:
+        # Nobody was ever told of it, so nobody needs to hear that it is over.
+        return Step(now, changed=True)
+    assert asked is not None
+    return Step(replace(now, announced=asked, announced_plan=now.plan), changed=True, change=_CHANGE[asked])
+
+
+def _book(now: Appointment, previous: Announced, previous_plan: Plan | None) -> Step:
+    if not now.plan.is_complete or (previous is Announced.BOOKED and now.plan == previous_plan):
+        return Step(now, changed=True)
+    change: Change = "rescheduled" if previous is Announced.BOOKED else "booked"
+    return Step(replace(now, announced=Announced.BOOKED, announced_plan=now.plan), changed=True, change=change)

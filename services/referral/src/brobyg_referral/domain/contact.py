@@ -1,0 +1,27 @@
+"""What names a citizen and how to reach them. Lives sealed in the database and in the answer to the one who may ask."""
+
+import msgspec
+
+
+class Address(msgspec.Struct, frozen=True):
+    """Where the citizen lives."""
+
+    line: str
+    postcode: str
+
+
+class Contact(msgspec.Struct, frozen=True, kw_only=True):
+    """The citizen by name. `is_protected`: name and address protection, the address is told to nobody."""
+
+    given_name: str
+    family_name: str
+    language: str
+    email: str | None = None
+    phone: str | None = None
+    address: Address | None = None
+    is_protected: bool = False
+
+    @property
+    def meeting_point(self) -> str | None:
+        """The address line where a volunteer may come to the door; None where it is protected or unknown."""
+        return None if self.is_protected or self.address is None else self.address.line

@@ -1,0 +1,44 @@
+"""A referral and the consent it lives by."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from brobyg_contracts import Needs
+
+#: Only `escort` so far; the pathway's policy is in schemas/pathways.
+Pathway = Literal["escort"]
+ReferrerKind = Literal["gp", "hospital", "municipality", "citizen"]
+ReferralStatus = Literal["active", "consent_withdrawn"]
+
+
+@dataclass(frozen=True, slots=True)
+class Referral:
+    """A request for help for one citizen under one pathway. Active exactly while there is consent. Holds nothing that names a person."""
+
+    referral_id: str
+    citizen_id: str
+    pathway: Pathway
+    department: str
+    municipality_code: str
+    referrer_kind: ReferrerKind
+    organisation: str
+    needs: Needs
+    consent_given_at: datetime
+    created_at: datetime
+    consent_withdrawn_at: datetime | None = None
+
+    @property
+    def status(self) -> ReferralStatus:
+        """Whether anything may be done for it."""
+        return "active" if self.consent_withdrawn_at is None else "consent_withdrawn"
+
+    def withdraw_consent(self, at: datetime) -> "Referral":
+        """The citizen's no. Withdrawing again changes nothing."""
+        return self if self.consent_withdrawn_at else replace(self, consent_withdrawn_at=at)
+
+    def give_consent(self, at: datetime) -> "Referral":
+        """The citizen's yes, again. Giving what is given changes nothing."""
+        return (
+            self if self.consent_withdrawn_at is None else replace(self, consent_given_at=at, consent_withdrawn_at=None)
+        )

@@ -1,0 +1,108 @@
+"""POST /fhir: a Bundle of requests, each on its own (batch) or all together (transaction)."""
+
+from http import HTTPStatus
+
+from brobyg_referral.entrypoints.door import Door, command_of
+from brobyg_referral.fhir import bundle, writing
+from brobyg_referral.fhir.bundle import Asked, in_entry
+from brobyg_referral.fhir.outcome import NOT_APPLICABLE, Issue, OutcomeJson, Refused, outcome, refused
+from brobyg_referral.fhir.reading import parse_json
+from brobyg_referral.fhir.structure import JsonObject
+from brobyg_referral.intake import Group, Result
+
+
+async def answer_bundle(door: Door, organisation: str, body: bytes, base: str) -> dict[str, object]:
+    """Carry the Bundle out and answer it with a Bundle. Raises Refused when the envelope is wrong, or anything in a transaction is."""
+    try:
+        resource = parse_json(body)
+        if resource.get("resourceType") != "Bundle":
+            raise refused(
+                400,
+                "invalid",
+                "resourceType Bundle is expected here; send an Appointment to /fhir/Appointment.",
+                "resourceType",
+            )
+        entries = bundle.read_bundle(resource, ("batch", "transaction"))
+    except Refused:
+        await door.take_refused(organisation)
+        raise
+    read = [_read(entry, index) for index, entry in enumerate(entries)]
+    if resource["type"] == "transaction":
+        return await _transaction(door, organisation, read, base)
+    return await _batch(door, organisation, read, base)
+
+
+def _read(entry: JsonObject, index: int) -> Asked | Refused:
+    try:
+        return bundle.read_entry(entry)
+    except Refused as refusal:
+        return in_entry(refusal, index)
+
+
+async def _batch(door: Door, organisation: str, read: list[Asked | Refused], base: str) -> dict[str, object]:
+    groups = [Group([command_of(one)]) for one in read if isinstance(one, Asked)]
+    results = iter(await _take(door, organisation, groups, rejected=len(read) - len(groups)))
+    answers = []
+    for index, one in enumerate(read):
+        result = next(results)[0] if isinstance(one, Asked) else Result("rejected", refusal=one)
+        refusal = in_entry(result.refusal, index) if result.refusal and isinstance(one, Asked) else result.refusal
+        answers.append(_entry(result, refusal, base))
+    return {"resourceType": "Bundle", "type": "batch-response", "entry": answers}
+
+
+async def _transaction(door: Door, organisation: str, read: list[Asked | Refused], base: str) -> dict[str, object]:
+    refusals = [one for one in read if isinstance(one, Refused)]
+    asked = [one for one in read if isinstance(one, Asked)]
+    identifiers = [one.appointment.identifier for one in asked]
+    if not refusals and len(set(identifiers)) < len(identifiers):
+        # FHIR R4, http.html#trules: a transaction whose resources overlap fails.
+        refusals = [
+            refused(
+                400, "conflict", "No two entries of a transaction may be about the same appointment.", "Bundle.entry"
+            )
+        ]
+    if refusals:
+        await door.take_refused(organisation, len(read))
+        raise _together(refusals)
+    results = (await _take(door, organisation, [Group([command_of(one) for one in asked], atomic=True)]))[0]
+    refusals = [in_entry(result.refusal, index) for index, result in enumerate(results) if result.refusal]
+    if refusals:
+        raise _together(refusals)
+    return {
+        "resourceType": "Bundle",
+        "type": "transaction-response",
+        "entry": [_entry(result, None, base) for result in results],
+    }
+
+
+def _together(refusals: list[Refused]) -> Refused:
+    issues = [issue for refusal in refusals for issue in refusal.issues]
+    note = Issue("processing", "Nothing of the transaction was kept.", severity="information")
+    return Refused(refusals[0].status, [*issues[:50], note])
+
+
+def _entry(result: Result, refusal: Refused | None, base: str) -> dict[str, object]:
+    if refusal:
+        return {"response": {"status": _status(refusal.status), "outcome": outcome(refusal.issues)}}
+    if result.kept is None:
+        dropped: OutcomeJson = outcome([NOT_APPLICABLE])
+        return {"response": {"status": _status(202), "outcome": dropped}}
+    kept = result.kept
+    return {
+        "fullUrl": f"{base}/Appointment/{kept.appointment_id}",
+        "resource": writing.appointment(kept),
+        "response": {
+            "status": _status(201 if result.created else 200),
+            "location": f"Appointment/{kept.appointment_id}/_history/{kept.state.version}",
+            "etag": writing.etag(kept),
+            "lastModified": writing.instant(kept.state.last_updated),
+        },
+    }
+
+
+def _status(code: int) -> str:
+    return f"{code} {HTTPStatus(code).phrase}"
+
+
+async def _take(door: Door, organisation: str, groups: list[Group], rejected: int = 0) -> list[list[Result]]:
+    return await door.in_transaction(lambda tx: door.intake.take(tx, "http", organisation, groups, rejected))

@@ -1,0 +1,212 @@
+"""What the JSON API reads and writes. Unknown fields are refused; messages say what is expected and never repeat what was sent."""
+
+import re
+from datetime import datetime
+from typing import Annotated, Literal
+
+from brobyg_contracts import Needs
+from brobyg_contracts.places import DEPARTMENTS, POSTCODES
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from brobyg_referral.domain.contact import Address, Contact
+from brobyg_referral.domain.cpr import EXPECTED_FORM, is_cpr
+from brobyg_referral.domain.referral import Pathway, Referral, ReferralStatus, ReferrerKind
+
+_NOT_PLAIN = re.compile(r"[\x00-\x1f\x7f]")
+_MAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
+
+
+def _cpr(text: str) -> str:
+    if not is_cpr(text):
+        raise ValueError(f"expected {EXPECTED_FORM}")
+    return text
+
+
+def _plain(text: str) -> str:
+    if _NOT_PLAIN.search(text) or not text.isprintable():
+        raise ValueError("expected plain text on one line")
+    return text
+
+
+def _mail(text: str) -> str:
+    if len(text) > 254 or not _MAIL.fullmatch(text):
+        raise ValueError("expected an e-mail address")
+    return text
+
+
+def _postcode(text: str) -> str:
+    if text not in POSTCODES:
+        raise ValueError("expected a postcode of the area this system covers (schemas/places.json)")
+    return text
+
+
+def _department(text: str) -> str:
+    if text not in DEPARTMENTS:
+        raise ValueError(f"expected one of {', '.join(sorted(DEPARTMENTS))}")
+    return text
+
+
+def _sane_time(moment: datetime) -> datetime:
+    if not 1900 <= moment.year < 2200:
+        raise ValueError("expected a time between 1900 and 2200")
+    return moment
+
+
+Plain = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(_plain)]
+Time = Annotated[AwareDatetime, AfterValidator(_sane_time)]
+
+
+class Strict(BaseModel):
+    """No unknown fields, no silent conversions; errors hold no input."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class AddressIn(Strict):
+    """Where the citizen lives."""
+
+    line: Plain
+    postcode: Annotated[str, StringConstraints(pattern=r"^\d{4}$")]
+
+
+class CitizenIn(Strict):
+    """Who is referred."""
+
+    cpr: Annotated[str, AfterValidator(_cpr)]
+    given_name: Plain
+    family_name: Plain
+    language: Literal["da", "en"] = Field(description="The language messages to the citizen are written in.")
+    email: Annotated[str, AfterValidator(_mail)] | None = None
+    phone: Annotated[str, StringConstraints(pattern=r"^\+[1-9][0-9]{6,14}$")] | None = Field(
+        None, description="E.164, such as +4512345678."
+    )
+    address: AddressIn | None = None
+    protected: bool = Field(
+        False, strict=True, description="Name and address protection: the address is told to nobody."
+    )
+
+    def contact(self) -> Contact:
+        """As it is sealed."""
+        address = Address(self.address.line, self.address.postcode) if self.address else None
+        return Contact(
+            given_name=self.given_name, family_name=self.family_name, language=self.language, email=self.email, phone=self.phone,
+            address=address, is_protected=self.protected,
+        )  # fmt: skip
+
+
+class NeedsIn(Strict):
+    """What the citizen needs of a volunteer and of the way."""
+
+    languages: Annotated[
+        list[Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]], Field(min_length=1, max_length=16)
+    ]
+    gender_wish: Literal["female", "male"] | None = None
+    mobility: Literal["independent", "walking_aid", "wheelchair"]
+    meeting: Literal["home", "at_location"]
+    postcode: Annotated[str, AfterValidator(_postcode)]
+
+    def needs(self) -> Needs:
+        """As the events say it; a language named twice counts once."""
+        return Needs(
+            languages=tuple(dict.fromkeys(self.languages)),
+            gender_wish=self.gender_wish,
+            mobility=self.mobility,
+            meeting=self.meeting,
+            postcode=self.postcode,
+        )
+
+
+class ConsentIn(Strict):
+    """The citizen's recorded yes: nothing moves without it."""
+
+    given: Literal[True]
+    given_at: Time
+
+
+class ReferralIn(Strict):
+    """A referral."""
+
+    citizen: CitizenIn
+    pathway: Pathway
+    referrer_kind: ReferrerKind
+    department: Annotated[str, AfterValidator(_department)]
+    consent: ConsentIn
+    needs: NeedsIn
+
+
+class ConsentAgainIn(Strict):
+    """Consent given again."""
+
+    given_at: Time
+
+
+class ConsentOut(BaseModel):
+    """The consent as it is."""
+
+    given: bool
+    given_at: datetime
+    withdrawn_at: datetime | None
+
+
+class ReferralOut(BaseModel):
+    """A referral, without anything that names the citizen."""
+
+    referral_id: str
+    citizen_id: str
+    pathway: Pathway
+    department: str
+    status: ReferralStatus
+    consent: ConsentOut
+    created_at: datetime
+
+    @classmethod
+    def of(cls, referral: Referral) -> "ReferralOut":
+        """As shown."""
+        return cls(
+            referral_id=referral.referral_id,
+            citizen_id=referral.citizen_id,
+            pathway=referral.pathway,
+            department=referral.department,
+            status=referral.status,
+            consent=ConsentOut(
+                given=referral.status == "active",
+                given_at=referral.consent_given_at,
+                withdrawn_at=referral.consent_withdrawn_at,
+            ),
+            created_at=referral.created_at,
+        )
+
+
+class ContactOut(BaseModel):
+    """How to reach a citizen."""
+
+    citizen_id: str
+    name: str
+    given_name: str
+    email: str | None
+    phone: str | None
+    language: str
+    meeting_point: str | None
+
+    @classmethod
+    def of(cls, citizen_id: str, contact: Contact) -> "ContactOut":
+        """As told to a service."""
+        return cls(
+            citizen_id=citizen_id,
+            name=f"{contact.given_name} {contact.family_name}",
+            given_name=contact.given_name,
+            email=contact.email,
+            phone=contact.phone,
+            language=contact.language,
+            meeting_point=contact.meeting_point,
+        )
+
+
+class CountsOut(BaseModel):
+    """What became of the hospital's messages since the beginning, by either door. received = rejected + dropped_without_consent + kept + unchanged."""
+
+    received: int
+    rejected: int
+    dropped_without_consent: int
+    kept: int
+    unchanged: int

@@ -1,0 +1,1 @@
+"""FHIR R4 at the edge: reading, checking, answering. No I/O beyond loading the schema once."""

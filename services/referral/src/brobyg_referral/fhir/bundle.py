@@ -1,0 +1,151 @@
+"""A Bundle, entry by entry: what each asks for, or why it is refused."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, cast
+from urllib.parse import parse_qsl, urlsplit
+
+from brobyg_referral.fhir.outcome import Issue, Refused, refused
+from brobyg_referral.fhir.reading import BusinessIdentifier, HospitalAppointment, identifier_problem, read_appointment
+from brobyg_referral.fhir.structure import JsonObject, structural_issues
+
+MAX_ENTRIES = 1_000
+_ETAG = re.compile(r'(?:W/)?"([1-9][0-9]{0,8})"')
+_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What one request asks: create (POST Appointment), update (PUT Appointment/id), put (PUT Appointment?identifier=...)."""
+
+    mode: Literal["create", "update", "put"]
+    appointment: HospitalAppointment
+    appointment_id: str | None = None
+    if_none_exist: BusinessIdentifier | None = None
+    if_match: int | None = None
+
+
+def read_bundle(resource: JsonObject, kinds: Sequence[str]) -> list[JsonObject]:
+    """The entries of a Bundle of one of these `kinds` (Bundle.type). Raises Refused (413 too many, 422 anything else wrong with the envelope)."""
+    if issues := structural_issues(resource, "Bundle"):
+        raise Refused(422, issues)
+    if resource.get("type") not in kinds:
+        raise refused(422, "not-supported", f"Bundle.type is expected to be one of {', '.join(kinds)}.", "Bundle.type")
+    entries = cast("list[JsonObject]", resource.get("entry", []))
+    if len(entries) > MAX_ENTRIES:
+        raise refused(413, "too-long", f"A Bundle may have {MAX_ENTRIES} entries.", "Bundle.entry")
+    return entries
+
+
+def read_entry(entry: JsonObject) -> Asked:
+    """What an entry of a batch or transaction asks. Raises Refused."""
+    request = entry.get("request")
+    if not isinstance(request, dict):
+        raise refused(422, "invariant", "bdl-3: an entry of a batch or transaction has a request.", "request")
+    resource = entry.get("resource")
+    method, url = str(request.get("method", "")), str(request.get("url", ""))
+    if method not in ("POST", "PUT"):
+        raise refused(
+            422,
+            "not-supported",
+            "POST Appointment, PUT Appointment/[id] and PUT Appointment?identifier=system|value are expected.",
+            "request.method",
+        )
+    if not isinstance(resource, dict):
+        raise refused(422, "required", "The resource is missing.", "resource")
+    if_match, if_none_exist = request.get("ifMatch"), request.get("ifNoneExist")
+    if method == "POST":
+        if url.strip("/") != "Appointment":
+            raise refused(422, "not-supported", "POST Appointment is expected.", "request.url")
+        return create(resource, if_none_exist if isinstance(if_none_exist, str) else None)
+    parts = urlsplit(url)
+    etag = if_match if isinstance(if_match, str) else None
+    if parts.path.strip("/") == "Appointment":
+        return put(resource, parse_qsl(parts.query, keep_blank_values=True), etag)
+    kind, _, appointment_id = parts.path.strip("/").rpartition("/")
+    if kind != "Appointment" or not _ID.fullmatch(appointment_id):
+        raise refused(
+            422,
+            "not-supported",
+            "PUT Appointment/[id] or PUT Appointment?identifier=system|value is expected.",
+            "request.url",
+        )
+    return update(resource, appointment_id, etag)
+
+
+def create(resource: JsonObject, if_none_exist: str | None) -> Asked:
+    """POST Appointment. Raises Refused."""
+    condition = None
+    if if_none_exist is not None:
+        condition = searched_identifier(parse_qsl(if_none_exist.lstrip("?"), keep_blank_values=True), "If-None-Exist")
+    return Asked("create", read_appointment(resource), if_none_exist=condition)
+
+
+def update(resource: JsonObject, appointment_id: str, etag: str | None) -> Asked:
+    """PUT Appointment/[id]. Raises Refused: the body names the same id (as the standard asks)."""
+    if resource.get("id") != appointment_id:
+        raise refused(400, "invalid", "Appointment.id is expected to be the id in the URL.", "Appointment.id")
+    return Asked("update", read_appointment(resource), appointment_id=own_id(appointment_id), if_match=version_of(etag))
+
+
+def own_id(text: str) -> str:
+    """`text` as an id of ours; one that can't be becomes an id nothing has, so that the answer is "not found" like for any other."""
+    return text.lower() if _UUID.fullmatch(text) else "00000000-0000-0000-0000-000000000000"
+
+
+def put(resource: JsonObject, query: Sequence[tuple[str, str]], etag: str | None) -> Asked:
+    """PUT Appointment?identifier=system|value. Raises Refused: the body carries that identifier."""
+    wanted = searched_identifier(query, "the URL")
+    appointment = read_appointment(resource)
+    if appointment.identifier != wanted:
+        if not _has_identifier(resource, wanted):
+            raise refused(
+                400,
+                "invalid",
+                "The appointment is expected to carry the identifier the URL names.",
+                "Appointment.identifier",
+            )
+        appointment = replace(appointment, identifier=wanted)
+    return Asked("put", appointment, if_match=version_of(etag))
+
+
+def _has_identifier(resource: JsonObject, wanted: BusinessIdentifier) -> bool:
+    identifiers = resource.get("identifier")
+    found = [one for one in identifiers if isinstance(one, dict)] if isinstance(identifiers, list) else []
+    return any((one.get("system"), one.get("value")) == (wanted.system, wanted.value) for one in found)
+
+
+def searched_identifier(query: Sequence[tuple[str, str]], where: str) -> BusinessIdentifier:
+    """The one search this service knows: `identifier=system|value`. Raises Refused (400) for any other."""
+    values = [value for name, value in query if name == "identifier"]
+    if len(values) != 1 or any(name not in ("identifier", "_format") for name, _ in query):
+        raise refused(400, "not-supported", f"identifier=system|value, and nothing else, is expected in {where}.")
+    system, bar, value = values[0].rpartition("|")
+    identifier = BusinessIdentifier(system, value)
+    if not bar or not system or not value or identifier_problem(identifier):
+        raise refused(400, "invalid", f"identifier=system|value is expected in {where}, with both parts.")
+    return identifier
+
+
+def version_of(etag: str | None) -> int | None:
+    """The version in `W/"3"`; None for none. Raises Refused (400) when it is no version of ours."""
+    if etag is None:
+        return None
+    found = _ETAG.fullmatch(etag.strip())
+    if not found:
+        raise refused(400, "invalid", 'If-Match is expected to be an ETag as this server gives them, such as W/"3".')
+    return int(found[1])
+
+
+def in_entry(refusal: Refused, index: int) -> Refused:
+    """The same refusal, saying in which entry."""
+    return Refused(refusal.status, [replace(issue, expression=_inside(issue, index)) for issue in refusal.issues])
+
+
+def _inside(issue: Issue, index: int) -> str:
+    where = issue.expression or ""
+    if where.startswith(("Appointment", "resourceType")):
+        where = where.replace("Appointment", "resource", 1) if where.startswith("Appointment") else f"resource.{where}"
+    return f"Bundle.entry[{index}]" + (f".{where}" if where else "")

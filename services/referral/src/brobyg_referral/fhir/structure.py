@@ -1,0 +1,77 @@
+"""Structure and required bindings, checked against the FHIR R4 JSON schema that HL7 publishes (see ORIGIN.md)."""
+
+import re
+from functools import cache
+from importlib.resources import files
+from typing import Literal, TypeAlias
+
+import jsonschema_rs
+import msgspec
+
+from brobyg_referral.fhir.outcome import Code, Issue
+
+JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | JsonObject | None"
+JsonObject: TypeAlias = "dict[str, JsonValue]"
+
+#: More issues than a reader would read.
+_MAX_ISSUES = 20
+_PROPERTY = re.compile(r"_?[a-z][A-Za-z]{0,39}")
+
+
+@cache
+def _validator(definition: Literal["Appointment", "Bundle"]) -> jsonschema_rs.Draft6Validator:
+    schema = msgspec.json.decode((files(__package__) / "r4.schema.json").read_bytes())
+    # Linear-time patterns: no body can make a pattern run long.
+    return jsonschema_rs.Draft6Validator(
+        schema | {"$ref": f"#/definitions/{definition}"}, pattern_options=jsonschema_rs.RegexOptions()
+    )
+
+
+def structural_issues(resource: JsonObject, definition: Literal["Appointment", "Bundle"]) -> list[Issue]:
+    """What in `resource` breaks the published schema: unknown properties, wrong types, malformed instants, codes outside a required binding."""
+    validator = _validator(definition)
+    if validator.is_valid(resource):
+        return []
+    issues: list[Issue] = []
+    for error in validator.iter_errors(resource):
+        issues.append(_issue(error, definition))
+        if len(issues) == _MAX_ISSUES:
+            break
+    return issues
+
+
+def _issue(error: jsonschema_rs.ValidationError, definition: str) -> Issue:
+    path = definition + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.instance_path)
+    code, text = _explained(error.kind.name, error.kind.as_dict())
+    return Issue(code, text, path)
+
+
+def _explained(rule: str, facts: dict[str, object]) -> tuple[Code, str]:
+    """The issue's code and what would have been accepted; of what was sent only property names that look like one are repeated."""
+    if rule == "enum":
+        options = facts.get("options")
+        return (
+            "code-invalid",
+            f"One of {', '.join(map(str, options)) if isinstance(options, list) else 'the codes of the binding'} is expected.",
+        )
+    if rule == "required":
+        return "required", f"{str(facts.get('property', '')).strip(chr(34))} is required."
+    if rule == "additionalProperties":
+        names = facts.get("unexpected")
+        shown = [str(name) for name in names if _PROPERTY.fullmatch(str(name))] if isinstance(names, list) else []
+        return "structure", f"Unknown property{': ' + ', '.join(shown[:5]) if shown else ''}."
+    if rule == "type":
+        return "structure", f"Another type of value is expected: {_expected_types(facts)}."
+    if rule == "pattern":
+        return (
+            "value",
+            "The form of the value is not that of its FHIR type (an instant has date, time and zone: 2026-12-01T09:15:00+01:00).",
+        )
+    if rule in ("minItems", "minProperties"):
+        return "required", "More is expected here."
+    return "value", f"The value breaks the rule {rule} of the FHIR R4 schema."
+
+
+def _expected_types(facts: dict[str, object]) -> str:
+    types = facts.get("types")
+    return ", ".join(map(str, types)) if isinstance(types, list) else "see the FHIR R4 definition"

@@ -1,0 +1,243 @@
+"""The one way in for the hospital's appointments, whichever door they come through.
+
+Any number of messages is one transaction and a handful of statements: who of these citizens has an active referral (locked), what is known of these
+appointments, then decisions in memory in the order received, then one write, one count and the events. A message about somebody without an active,
+consented referral ends here: it is counted and nothing else.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from brobyg_kit.database import Transaction
+from brobyg_kit.event import Event
+from brobyg_kit.ids import new_id
+
+from brobyg_referral.adapters.secrets import Hasher
+from brobyg_referral.domain.appointment import Appointment, Change, Step, receive
+from brobyg_referral.fhir.outcome import Refused, refused
+from brobyg_referral.fhir.reading import BusinessIdentifier, HospitalAppointment
+from brobyg_referral.handlers import event_of
+from brobyg_referral.metrics import ReferralMetrics
+from brobyg_referral.ports import ActiveReferral, AppointmentStore, Door, IntakeOutcome, Kept
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One message and what is asked to be done with it.
+
+    `create`: keep it if the identifier is new; `update`: change the appointment `appointment_id`; `put`: either, by its identifier.
+    `if_none_exist` (create) names the appointment whose existence makes it a repeat; `if_match` is the version the sender has seen.
+    """
+
+    appointment: HospitalAppointment
+    mode: Literal["create", "update", "put"]
+    appointment_id: str | None = None
+    if_none_exist: BusinessIdentifier | None = None
+    if_match: int | None = None
+    cause: Event | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Commands that belong together; `atomic`: all or none of them."""
+
+    commands: Sequence[Command]
+    atomic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one command. `kept` is the appointment after it, `refusal` why it was refused; neither when it was dropped without consent."""
+
+    outcome: IntakeOutcome
+    kept: Kept | None = None
+    created: bool = False
+    refusal: Refused | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Emission:
+    change: Change
+    kept: Kept
+    cause: Event | None
+
+
+class Intake:
+    """Takes hospital messages in."""
+
+    def __init__(self, store: AppointmentStore, hasher: Hasher, metrics: ReferralMetrics) -> None:
+        """No state of its own."""
+        self._store, self._hasher, self._metrics = store, hasher, metrics
+
+    async def take(
+        self, tx: Transaction, door: Door, organisation: str, groups: Sequence[Group], rejected: int = 0
+    ) -> list[list[Result]]:
+        """Do what the groups ask, in order, and return a result for each command; `rejected` more were refused before they got here, and are counted.
+
+        Nothing is raised for a refused command: it is in its result. Raises database errors.
+        """
+        commands = [command for group in groups for command in group.commands]
+        desk = await self._desk(tx, organisation, commands) if commands else None
+        results = [desk.attempt(group) for group in groups] if desk else [[] for _ in groups]
+        if desk:
+            await self._store.save(tx, desk.touched())
+            for emission in desk.emissions:
+                tx.emit(
+                    event_of(emission.change, emission.kept),
+                    subject=emission.kept.referral.referral_id,
+                    cause=emission.cause,
+                )
+        counts: Counter[IntakeOutcome] = Counter(result.outcome for group in results for result in group)
+        counts["rejected"] += rejected
+        await self.count(tx, door, counts)
+        return results
+
+    async def count(self, tx: Transaction, door: Door, counts: Counter[IntakeOutcome]) -> None:
+        """Add to the durable totals (with the transaction) and to the process's counters."""
+        present = {outcome: number for outcome, number in counts.items() if number}
+        await self._store.count(tx, door, present)
+        for outcome, number in present.items():
+            self._metrics.appointments.labels(door, outcome).inc(number)
+
+    async def _desk(self, tx: Transaction, organisation: str, commands: Sequence[Command]) -> "_Desk":
+        hashes = {command.appointment.cpr: self._hasher.cpr(command.appointment.cpr) for command in commands}
+        referrals = await self._store.lock_active_referrals(tx, set(hashes.values()))
+        # Read after the lock was got: what others committed meanwhile is seen.
+        identifiers = {command.appointment.identifier for command in commands}
+        identifiers |= {command.if_none_exist for command in commands if command.if_none_exist}
+        known = await self._store.by_identifier(tx, organisation, identifiers)
+        ids = {command.appointment_id for command in commands if command.appointment_id}
+        if ids:
+            known += await self._store.by_id(tx, organisation, ids)
+        by_cpr = {cpr: referral for cpr, digest in hashes.items() if (referral := referrals.get(digest))}
+        return _Desk(tx, organisation, self._hasher, by_cpr, known)
+
+
+class _Desk:
+    """The decisions of one transaction, in memory."""
+
+    def __init__(
+        self,
+        tx: Transaction,
+        organisation: str,
+        hasher: Hasher,
+        referrals: dict[str, ActiveReferral],
+        known: Sequence[Kept],
+    ) -> None:
+        self._clock, self._now, self._organisation, self._hasher = tx.clock, tx.clock.now(), organisation, hasher
+        self._referrals = referrals
+        self._known = {one.identifier: one for one in known}
+        self._ids = {one.appointment_id: one.identifier for one in known}
+        self._touched: dict[BusinessIdentifier, Kept] = {}
+        self.emissions: list[_Emission] = []
+
+    def touched(self) -> list[Kept]:
+        """What is new or changed, in the order of ids so that no two transactions wait for each other."""
+        return sorted(self._touched.values(), key=lambda one: one.appointment_id)
+
+    def attempt(self, group: Group) -> list[Result]:
+        """Carry out a group; of an atomic one with a refusal nothing remains, and all its results are rejections."""
+        before = (
+            (dict(self._known), dict(self._ids), dict(self._touched), list(self.emissions)) if group.atomic else None
+        )
+        results = [self._attempt(command) for command in group.commands]
+        if before and any(result.refusal for result in results):
+            self._known, self._ids, self._touched, self.emissions = before
+            return [replace(result, outcome="rejected", kept=None, created=False) for result in results]
+        return results
+
+    def _attempt(self, command: Command) -> Result:
+        try:
+            return self._decide(command)
+        except Refused as refusal:
+            return Result("rejected", refusal=refusal)
+
+    def _decide(self, command: Command) -> Result:
+        known = self._find(command)
+        referral = self._referrals.get(command.appointment.cpr)
+        if known is not None and (referral is None or referral.citizen_id != known.referral.citizen_id):
+            raise refused(
+                422, "business-rule", "The patient of an appointment can't be changed: send this one as entered-in-error and book another.",
+                "Appointment.participant",
+            )  # fmt: skip
+        if referral is None:
+            return Result("dropped_without_consent")
+        _check_version(command, known)
+        if command.mode == "update" and known is None:
+            raise refused(404, "not-found", "There is no such appointment.")
+        if command.mode == "create" and known is not None:
+            return self._repeated(command, known)
+        return self._receive(command, referral, known)
+
+    def _find(self, command: Command) -> Kept | None:
+        if command.mode == "update":
+            identifier = self._ids.get(command.appointment_id or "")
+            if identifier is not None and identifier != command.appointment.identifier:
+                raise refused(
+                    422,
+                    "business-rule",
+                    "The business identifier of an appointment can't be changed.",
+                    "Appointment.identifier",
+                )
+            return self._known.get(identifier) if identifier else None
+        existing = self._known.get(command.if_none_exist) if command.if_none_exist else None
+        return existing or self._known.get(command.appointment.identifier)
+
+    def _repeated(self, command: Command, known: Kept) -> Result:
+        """A create of what exists: a repeat has no second effect, another content must not be told it was kept."""
+        message = command.appointment.message(self._now)
+        same = (message.status, message.plan) == (known.state.status, known.state.plan)
+        older = message.last_updated < known.state.last_updated
+        if command.if_none_exist or same or older or known.created_as == self._fingerprint(command.appointment):
+            return Result("unchanged", known)
+        raise refused(
+            409, "duplicate",
+            "There is an appointment with this identifier already, and it says something else: update it with PUT Appointment?identifier=system|value.",
+            "Appointment.identifier",
+        )  # fmt: skip
+
+    def _receive(self, command: Command, referral: ActiveReferral, known: Kept | None) -> Result:
+        step = receive(known.state if known else None, command.appointment.message(self._now))
+        if known is None:
+            kept = self._new(command, referral, step.appointment)
+        else:
+            kept = replace(known, state=step.appointment)
+        if kept != known:
+            self._known[kept.identifier] = self._touched[kept.identifier] = kept
+            self._ids[kept.appointment_id] = kept.identifier
+        self._tell(step, kept, command.cause)
+        return Result("kept" if step.changed else "unchanged", kept, created=known is None)
+
+    def _new(self, command: Command, referral: ActiveReferral, state: Appointment) -> Kept:
+        appointment = command.appointment
+        return Kept(
+            new_id(self._clock),
+            self._organisation,
+            appointment.identifier,
+            referral,
+            self._fingerprint(appointment),
+            state,
+        )
+
+    def _tell(self, step: Step, kept: Kept, cause: Event | None) -> None:
+        if step.change:
+            self.emissions.append(_Emission(step.change, kept, cause))
+
+    def _fingerprint(self, appointment: HospitalAppointment) -> bytes:
+        plan = appointment.plan
+        parts = (appointment.status.value, _text(plan.starts_at), _text(plan.ends_at), plan.location_id or "")
+        return self._hasher.request("\x1f".join(parts).encode())
+
+
+def _text(moment: datetime | None) -> str:
+    return moment.isoformat() if moment else ""
+
+
+def _check_version(command: Command, known: Kept | None) -> None:
+    if command.if_match is not None and (known is None or known.state.version != command.if_match):
+        raise refused(
+            412, "conflict", "If-Match names another version than the current one: read the appointment again."
+        )

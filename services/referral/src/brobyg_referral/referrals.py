@@ -1,0 +1,155 @@
+"""Referring a citizen, consent given and withdrawn, and telling who may know how to reach somebody."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from brobyg_contracts import ConsentGiven, ConsentWithdrawn, Needs, ReferralCreated
+from brobyg_contracts.places import POSTCODES
+from brobyg_kit.auth import Caller
+from brobyg_kit.database import Transaction
+from brobyg_kit.ids import new_id
+from brobyg_kit.problems import Problem
+
+from brobyg_referral.adapters.citizens import Citizens, Referrals
+from brobyg_referral.adapters.secrets import Hasher
+from brobyg_referral.domain.contact import Contact
+from brobyg_referral.domain.referral import Pathway, Referral, ReferrerKind
+from brobyg_referral.metrics import ReferralMetrics
+
+
+@dataclass(frozen=True, slots=True)
+class NewReferral:
+    """What a referrer asks. `fingerprint` is the request's bytes in one agreed form, to know a repeat by."""
+
+    cpr: str
+    contact: Contact
+    pathway: Pathway
+    department: str
+    referrer_kind: ReferrerKind
+    needs: Needs
+    consent_given_at: datetime
+    idempotency_key: str | None
+    fingerprint: bytes
+
+
+class ReferralDesk:
+    """What can be done with referrals. Every method is one transaction's work and raises Problem when it is refused."""
+
+    def __init__(self, citizens: Citizens, referrals: Referrals, hasher: Hasher, metrics: ReferralMetrics) -> None:
+        """No state of its own."""
+        self._citizens, self._referrals, self._hasher, self._metrics = citizens, referrals, hasher, metrics
+
+    async def create(self, tx: Transaction, caller: Caller, asked: NewReferral) -> Referral:
+        """A new referral, active at once. A repeat by Idempotency-Key gets the first one. 409 while the citizen has an active one of the pathway."""
+        organisation = _organisation(caller)
+        citizen_id = await self._citizens.lock(tx, self._hasher.cpr(asked.cpr), new_id(tx.clock), asked.contact)
+        if repeated := await self._repeated(tx, organisation, asked):
+            return repeated
+        if active := await self._referrals.active_of(tx, citizen_id, asked.pathway):
+            whose = f"referral {active.referral_id}" if may_see(caller, active) else "made by another organisation"
+            raise Problem(409, "The citizen has an active referral of this pathway already", whose)
+        await self._citizens.renew(tx, citizen_id, asked.contact)
+        referral = Referral(
+            referral_id=new_id(tx.clock),
+            citizen_id=citizen_id,
+            pathway=asked.pathway,
+            department=asked.department,
+            municipality_code=POSTCODES[asked.needs.postcode].municipality_code,
+            referrer_kind=asked.referrer_kind,
+            organisation=organisation,
+            needs=asked.needs,
+            consent_given_at=asked.consent_given_at,
+            created_at=tx.clock.now(),
+        )
+        await self._referrals.insert(tx, referral)
+        if asked.idempotency_key:
+            request_hash = self._hasher.request(asked.fingerprint)
+            await self._referrals.remember(
+                tx, organisation, asked.idempotency_key, request_hash, referral.referral_id, referral.created_at
+            )
+        tx.emit(_created(referral), subject=referral.referral_id)
+        tx.emit(ConsentGiven(referral_id=referral.referral_id, citizen_id=citizen_id), subject=referral.referral_id)
+        self._metrics.referrals.inc()
+        return referral
+
+    async def _repeated(self, tx: Transaction, organisation: str, asked: NewReferral) -> Referral | None:
+        answered = (
+            await self._referrals.answered(tx, organisation, asked.idempotency_key) if asked.idempotency_key else None
+        )
+        if answered is None:
+            return None
+        referral_id, request_hash = answered
+        if request_hash != self._hasher.request(asked.fingerprint):
+            raise Problem(422, "This Idempotency-Key was used for another request", "use a new key for a new referral")
+        return await self._referrals.get(tx, referral_id)
+
+    async def get(self, tx: Transaction, caller: Caller, referral_id: str) -> Referral:
+        """One that the caller may see; 404 otherwise, whether or not it exists."""
+        referral = await self._referrals.get(tx, referral_id)
+        if referral is None or not may_see(caller, referral):
+            raise Problem(404, "There is no such referral")
+        return referral
+
+    async def give_consent(self, tx: Transaction, caller: Caller, referral_id: str, at: datetime) -> Referral:
+        """The citizen says yes again. No effect while consent is there; 409 when the citizen has another active referral meanwhile."""
+        referral = await self.get(tx, caller, referral_id)
+        given = referral.give_consent(at)
+        if given is referral:
+            return referral
+        if await self._referrals.active_of(tx, referral.citizen_id, referral.pathway):
+            raise Problem(409, "The citizen has another active referral of this pathway")
+        await self._referrals.save_consent(tx, given)
+        tx.emit(ConsentGiven(referral_id=given.referral_id, citizen_id=given.citizen_id), subject=given.referral_id)
+        return given
+
+    async def withdraw_consent(self, tx: Transaction, caller: Caller, referral_id: str) -> Referral:
+        """The citizen says no: what was kept of the hospital's appointments is deleted, and what the hospital sends from now on is dropped.
+
+        No appointment.cancelled follows: the hospital's appointment stands, and consent.withdrawn itself releases whoever would have come along.
+        """
+        referral = await self.get(tx, caller, referral_id)
+        withdrawn = referral.withdraw_consent(tx.clock.now())
+        if withdrawn is referral:
+            return referral
+        await self._referrals.save_consent(tx, withdrawn)
+        await self._referrals.forget_appointments(tx, referral_id)
+        tx.emit(ConsentWithdrawn(referral_id=referral_id, citizen_id=referral.citizen_id), subject=referral_id)
+        self._metrics.consents_withdrawn.inc()
+        return withdrawn
+
+    async def contact(self, tx: Transaction, caller: Caller, citizen_id: str, purpose: str) -> Contact:
+        """How to reach the citizen, recorded with `purpose` and who asked. 404 unknown, 410 erased."""
+        try:
+            contact = await self._citizens.contact(tx, citizen_id)
+        except LookupError:
+            raise Problem(404, "There is no such citizen") from None
+        if contact is None:
+            raise Problem(410, "The citizen's data was erased")
+        await self._citizens.record_access(tx, citizen_id, purpose, caller.subject, caller.organisation)
+        self._metrics.contact_reads.inc()
+        return contact
+
+
+def may_see(caller: Caller, referral: Referral) -> bool:
+    """The organisation that referred, and coordinators of the department that runs it."""
+    if caller.organisation is not None and caller.organisation == referral.organisation:
+        return True
+    return "coordinator" in caller.roles and caller.department == referral.department
+
+
+def _organisation(caller: Caller) -> str:
+    if not caller.organisation:
+        raise Problem(403, "The token names no organisation", "a referral belongs to the organisation that makes it")
+    return caller.organisation
+
+
+def _created(referral: Referral) -> ReferralCreated:
+    return ReferralCreated(
+        referral_id=referral.referral_id,
+        citizen_id=referral.citizen_id,
+        pathway=referral.pathway,
+        department=referral.department,
+        municipality_code=referral.municipality_code,
+        referrer_kind=referral.referrer_kind,
+        needs=referral.needs,
+    )

@@ -1,0 +1,49 @@
+"""What the referral service needs to know beyond what every service does."""
+
+import base64
+import binascii
+
+from brobyg_kit.settings import KitSettings
+from pydantic import Field, SecretStr, field_validator
+
+
+class ReferralSettings(KitSettings):
+    """`BROBYG_REFERRAL_...`."""
+
+    referral_encryption_key: SecretStr = Field(
+        description="Keys for citizens' data (AES-256-GCM): base64 of 32 bytes; several separated by commas, the first encrypts, all decrypt."
+    )
+    referral_cpr_key: SecretStr = Field(
+        description="Key of the CPR hash (HMAC-SHA256): base64 of 32 bytes. It can't be changed once citizens are kept."
+    )
+    referral_kafka_organisation: str = Field(
+        "hospital-randers",
+        pattern=r"^[a-z0-9-]{1,64}$",
+        description="The organisation whose appointments come on hospital.appointment.v1.",
+    )
+
+    @field_validator("referral_encryption_key", "referral_cpr_key")
+    @classmethod
+    def _is_a_key(cls, secret: SecretStr) -> SecretStr:
+        for text in secret.get_secret_value().split(","):
+            decode_key(text)
+        return secret
+
+    def encryption_keys(self) -> list[bytes]:
+        """The keys for citizens' data; the first encrypts."""
+        return [decode_key(text) for text in self.referral_encryption_key.get_secret_value().split(",")]
+
+    def cpr_key(self) -> bytes:
+        """The key of the CPR hash."""
+        return decode_key(self.referral_cpr_key.get_secret_value())
+
+
+def decode_key(text: str) -> bytes:
+    """32 bytes from base64. Raises ValueError that says what is expected and nothing of the key."""
+    try:
+        key = base64.b64decode(text.strip(), validate=True)
+    except binascii.Error:
+        key = b""
+    if len(key) != 32:
+        raise ValueError("expected base64 of 32 bytes, such as 'openssl rand -base64 32' prints")
+    return key
