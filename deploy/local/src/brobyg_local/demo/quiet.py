@@ -20,7 +20,7 @@ LOOKS = 3
 PATIENCE = 90.0
 
 
-class _Outbox(msgspec.Struct):
+class _Outbox(msgspec.Struct, frozen=True):
     rows: int
 
 

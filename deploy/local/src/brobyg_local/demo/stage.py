@@ -23,8 +23,6 @@ __all__ = ["WEEK_BEGINS", "WEEK_ENDS", "Stage"]
 
 WEEK_BEGINS = datetime.fromisoformat("2026-11-30T00:00:00+01:00")
 WEEK_ENDS = datetime.fromisoformat("2026-12-07T00:00:00+01:00")
-FACTOR = 5040.0
-"""A week in two minutes."""
 MARGIN = 40.0
 """Wall seconds from starting the services to the beginning of the week, where no earlier run tells better."""
 SPARE = 5.0

@@ -1,0 +1,102 @@
+"""One run of the demo, from an empty folder to the last line on the screen."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from brobyg_local.errors import LocalError
+from brobyg_local.places import ROOT, Places
+from brobyg_local.system import System
+
+from . import afterwards
+from .history import Incomplete, read_events
+from .outside import Outside, Unreachable
+from .play import play
+from .quiet import Rest
+from .registration import Refused
+from .screen import Screen
+from .stage import WEEK_BEGINS, WEEK_ENDS, Stage
+from .story import interesting
+from .summary import Summary, summarise, write
+from .tally import Tally
+from .week import Week, load
+
+__all__ = ["EXAMPLE", "Run"]
+
+EXAMPLE = ROOT / "examples" / "hospital-week"
+
+
+@dataclass
+class Run:
+    """One run from an empty folder to the last line on the screen."""
+
+    console: Console
+    places: Places
+    factor: float
+
+    def to_the_end(self, *, reset: bool, silent: bool) -> Summary | None:
+        """As `_run`, with every failure as a `LocalError` that says what to do. Blocks for minutes."""
+        try:
+            return self._run(reset=reset, silent=silent)
+        except (Refused, Unreachable, Incomplete) as error:
+            raise LocalError(
+                str(error), advice="brobyg status tells which part does not answer; then run this again"
+            ) from error
+
+    def _run(self, *, reset: bool, silent: bool) -> Summary | None:
+        """The summary; None where the hospital was to be silent. Blocks for minutes."""
+        began, started_at = time.monotonic(), datetime.now(UTC)
+        week = load(EXAMPLE)
+        self._say(f"A hospital's week in Randers and Grenaa (seed {week.seed}), {self.factor:g} times faster than life")
+        stage = Stage(System(self.places, self._say), self._say, self.notes / "start.json")
+        stage.clear(reset=reset)
+        outside = stage.set(week, self.factor)
+        if silent:
+            afterwards.show_next(self.console, outside, "<referral id>", str(self.notes / "summary.json"))
+            return None
+        tally = Tally()
+        self._say("the week begins when everybody is ready")
+        rest = asyncio.run(self._play(outside, week, tally))
+        self._say("the week is over; rebuilding all projections from the stream")
+        rebuild = afterwards.verify(outside)
+        outside = stage.pace(outside)
+        aftermath = asyncio.run(afterwards.look_back(outside, rest, rebuild))
+        events = read_events(outside.kafka)
+        took = time.monotonic() - began
+        summary = summarise(
+            events, tally, aftermath, seed=week.seed, started_at=started_at.isoformat(), wall_seconds=took
+        )
+        write(summary, self.notes / "summary.json")
+        self._show(outside, summary, interesting(events))
+        return summary
+
+    @property
+    def notes(self) -> Path:
+        """Where the summary goes."""
+        return self.places.folder / "demo"
+
+    async def _play(self, outside: Outside, week: Week, tally: Tally) -> Rest:
+        screen = Screen(outside, tally, self.console, WEEK_BEGINS, WEEK_ENDS, len(week.messages))
+        return await play(outside, week, tally, WEEK_ENDS, screen.watch)
+
+    def _show(self, outside: Outside, summary: Summary, found: tuple[str, str] | None) -> None:
+        afterwards.show_summary(self.console, summary)
+        referral_id, appointment_id = found or ("<referral id>", "")
+        if found:
+            timeline = asyncio.run(afterwards.fetch_timeline(outside, referral_id))
+            afterwards.show_story(self.console, timeline, appointment_id)
+        same = "gives the same state as the live one" if summary.rebuild_equals_live else "does NOT give the live state"
+        self.console.print(
+            f"\nA rebuild from the stream took {summary.rebuild_seconds:.1f} s and {same}.", highlight=False
+        )
+        afterwards.show_next(self.console, outside, referral_id, str(self.notes / "summary.json"))
+
+    def _say(self, text: str) -> None:
+        self.console.print(escape(text), highlight=False, soft_wrap=True)
