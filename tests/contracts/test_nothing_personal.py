@@ -1,0 +1,62 @@
+"""Events are facts about ids. A property that could carry who somebody is, or words somebody wrote, does not get in."""
+
+from collections.abc import Iterator
+
+import pytest
+from schemas.tools.sources import Schema, Sources
+
+PERSONAL_WORDS = frozenset(
+    """name names surname firstname lastname given family cpr ssn phone telephone mobile email mail address addresses street line door
+    floor house birthdate birthday birth born age note notes text comment comments remark message subject body title diagnosis
+    description reason_text free freetext content contact ip url link token photo picture latitude longitude""".split()
+)
+"""A property whose name has one of these among its words is refused."""
+
+BOUNDED_KEYWORDS = ("enum", "pattern", "format", "const")
+
+
+def test_no_property_of_an_event_is_named_for_something_personal(event: str, sources: Sources) -> None:
+    named = [name for name, _ in properties(sources, sources.events[event])]
+
+    assert not [name for name in named if PERSONAL_WORDS & set(name.split("_"))]
+
+
+@pytest.mark.parametrize(
+    "name", ["name", "given_name", "cpr", "phone_number", "email", "home_address", "note", "text", "birth_date", "citizen_cpr"]
+)
+def test_the_privacy_check_would_refuse(name: str) -> None:
+    assert PERSONAL_WORDS & set(name.split("_"))
+
+
+def test_no_property_of_an_event_takes_free_text(event: str, sources: Sources) -> None:
+    for name, schema in properties(sources, sources.events[event]):
+        if schema.type == "string":
+            assert any(getattr(schema, keyword) for keyword in BOUNDED_KEYWORDS), f"{name} takes any text"
+            assert schema.format == "date-time" or schema.enum or (schema.max_length or 1_000) <= 64, f"{name} is long enough for a sentence"
+            assert schema.pattern is None or " " not in schema.pattern, f"{name} takes words"
+
+
+def test_no_example_holds_ten_digits_that_could_be_a_cpr_number(valid_event_example: object) -> None:
+    import re
+    from pathlib import Path
+
+    assert isinstance(valid_event_example, Path)
+    text = re.sub(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}", "", valid_event_example.read_text())
+
+    assert not re.search(r"\d{6}-?\d{4}", text)
+
+
+def properties(sources: Sources, schema: Schema) -> Iterator[tuple[str, Schema]]:
+    """Every property under the schema with the schema of its values, however deep; lists and maps by their items."""
+    for name, value in schema.properties.items():
+        yield from _below(sources, name, value)
+
+
+def _below(sources: Sources, name: str, value: Schema) -> Iterator[tuple[str, Schema]]:
+    value = sources.resolved(value)
+    yield name, value
+    yield from properties(sources, value)
+    inner = [*value.any_of, value.items, value.property_names, value.additional_properties]
+    for part in inner:
+        if part is not None:
+            yield from _below(sources, name, part)

@@ -1,0 +1,70 @@
+"""Who owns, writes and reads each topic, and how the broker keeps it."""
+
+from datetime import timedelta
+
+import pytest
+from brobyg_contracts import EVENTS, TOPICS
+from schemas.tools.sources import Sources
+from schemas.tools.topics import retention_days
+
+SERVICES = {"referral", "matching", "notification", "reporting"}
+HISTORY = ["brobyg.referral.v1", "brobyg.matching.v1", "brobyg.notification.v1"]
+
+
+def test_every_event_is_in_exactly_one_topic(event: str, sources: Sources) -> None:
+    assert [name for name, topic in sources.topics.items() if event in topic.events] == [sources.topic_of(event)]
+
+
+def test_every_event_that_a_topic_names_has_a_schema(sources: Sources) -> None:
+    named = {event for topic in sources.topics.values() for event in topic.events}
+
+    assert named == set(sources.events)
+    assert {f"dk.brobyg.{event}" for event in named} == set(EVENTS)
+
+
+def test_the_key_of_an_event_is_a_required_id_of_its_own(event: str, sources: Sources) -> None:
+    schema = sources.events[event]
+    subject = sources.topics[sources.topic_of(event)].events[event]
+
+    assert subject in schema.required
+    assert schema.properties[subject].ref == "../types.schema.json#/$defs/id"
+
+
+def test_only_its_owner_writes_a_topic(sources: Sources) -> None:
+    assert {name: topic.producers for name, topic in sources.topics.items()} == {
+        name: (topic.owner,) for name, topic in sources.topics.items()
+    }
+
+
+def test_a_topic_s_owner_is_a_service_or_the_hospital_and_nobody_reads_his_own(sources: Sources) -> None:
+    for topic in sources.topics.values():
+        assert {topic.owner, *topic.consumers} <= SERVICES | {"hospital"}
+        assert topic.owner not in topic.consumers
+
+
+@pytest.mark.parametrize("name", HISTORY)
+def test_history_is_kept_for_ever_and_only_grows(name: str) -> None:
+    topic = TOPICS[name]
+
+    assert topic.retention is None
+    assert topic.config == {"cleanup.policy": "delete", "compression.type": "zstd", "retention.ms": "-1"}
+    assert (topic.partitions, topic.compatibility) == (12, "BACKWARD")
+
+
+def test_what_comes_from_the_hospital_is_not_kept() -> None:
+    assert TOPICS["hospital.appointment.v1"].retention == timedelta(days=7)
+    assert TOPICS["hospital.appointment.v1"].config["retention.ms"] == "604800000"
+
+
+def test_every_service_that_reads_has_a_dead_letter_topic_of_its_own(sources: Sources) -> None:
+    readers = {reader for topic in sources.topics.values() for reader in topic.consumers} & SERVICES
+
+    for service in readers:
+        assert TOPICS[f"brobyg.{service}.dead-letter.v1"].owner == service
+
+
+def test_a_retention_that_is_neither_for_ever_nor_days_is_refused(sources: Sources) -> None:
+    import msgspec
+
+    with pytest.raises(ValueError, match="retention is"):
+        retention_days(msgspec.structs.replace(sources.topics[HISTORY[0]], retention="a while"))
