@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Generic, Protocol, TypeVar, runtime_checkable
+from typing import Generic, Protocol, TypeVar
 
 import msgspec
 from brobyg_contracts import AppointmentBooked, AppointmentRescheduled, ConsentWithdrawn
@@ -62,16 +62,6 @@ class OfReferral(EventData, Protocol):
         ...
 
 
-@runtime_checkable
-class OfAppointment(OfReferral, Protocol):
-    """What events about an appointment say beside it."""
-
-    @property
-    def appointment_id(self) -> str:
-        """The appointment."""
-        ...
-
-
 DataT = TypeVar("DataT", bound=OfReferral)
 
 
@@ -88,6 +78,14 @@ class Read(msgspec.Struct):
     apply: Callable[[Batch], list[Change | None]]
 
 
+class Reader(Protocol):
+    """A reaction whatever its event type."""
+
+    def read(self, event: Event) -> Read:
+        """The event, decoded. Raises UndecodableEvent."""
+        ...
+
+
 class Reaction(Generic[DataT]):
     """An event type with what is done about it."""
 
@@ -101,11 +99,10 @@ class Reaction(Generic[DataT]):
         """The event, decoded. Raises UndecodableEvent."""
         data, act = event.decode(self._kind), self._act
         searches = data if isinstance(data, AppointmentBooked | AppointmentRescheduled) else None
-        appointment = data if isinstance(data, OfAppointment) else None
         return Read(
             event,
             data.referral_id,
-            appointment.appointment_id if appointment else None,
+            getattr(data, "appointment_id", None),
             searches,
             isinstance(data, ConsentWithdrawn),
             lambda batch: act(batch, data),

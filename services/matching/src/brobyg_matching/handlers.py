@@ -24,7 +24,7 @@ from brobyg_contracts import (
 )
 from brobyg_kit.event import EventData
 
-from brobyg_matching.batch import Batch, Reaction
+from brobyg_matching.batch import Batch, Reaction, Reader
 from brobyg_matching.domain import transitions
 from brobyg_matching.domain.match import Change
 from brobyg_matching.domain.world import Needs, Referral
@@ -89,7 +89,7 @@ def appointment_missed(batch: Batch, data: AppointmentMissed) -> list[Change | N
     return [transitions.over(match, "missed", batch.context(data.referral_id))] if match else []
 
 
-CONSUMES = {
+CONSUMES: dict[type[EventData], Reader] = {
     ReferralCreated: Reaction(ReferralCreated, referral_created),
     ConsentGiven: Reaction(ConsentGiven, consent_given),
     ConsentWithdrawn: Reaction(ConsentWithdrawn, consent_withdrawn),

@@ -17,7 +17,10 @@ class MatchingMetrics:
         self.offers = Counter("brobyg_offers", "Offers by what became of them", ["outcome"], registry=registry)
         self.matches = Counter("brobyg_matches", "Searches by what became of them", ["outcome"], registry=registry)
         self.hours_to_match = Histogram(
-            "brobyg_hours_to_match", "Clock time from an appointment's opening to its match", buckets=_HOURS, registry=registry
+            "brobyg_hours_to_match",
+            "Clock time from an appointment's opening to its match",
+            buckets=_HOURS,
+            registry=registry,
         )
         self.refusals = Counter("brobyg_answers_refused", "Answers that could not be taken", ["why"], registry=registry)
 

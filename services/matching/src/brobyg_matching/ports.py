@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import date
 from typing import Protocol
 
+import asyncpg
 import msgspec
 from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event
@@ -11,6 +12,9 @@ from brobyg_kit.event import Event
 from brobyg_matching.domain.match import Change, Match, Offer
 from brobyg_matching.domain.volunteer import Volunteer
 from brobyg_matching.domain.world import Referral, World
+
+#: What the database says when the last guard against double booking holds.
+TwoPlacesAtOnce = asyncpg.ExclusionViolationError
 
 
 class Contact(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,13 +55,15 @@ class Store(Protocol):
         """Volunteers and what they have promised around `days`, whom these citizens know, and blocks."""
         ...
 
-    async def save(self, tx: Transaction, referrals: Iterable[Referral], changes: Sequence[tuple[Change, Event | None]]) -> None:
+    async def save(
+        self, tx: Transaction, referrals: Iterable[Referral], changes: Sequence[tuple[Change, Event | None]]
+    ) -> None:
         """Write what became of them, each row once, and hand events and timers to the transaction in the order of `changes`."""
         ...
 
 
-class Answers(Protocol):
-    """What answering a single offer needs of the store."""
+class Answers(Store, Protocol):
+    """What answering a single offer needs of the store beside it."""
 
     async def offer(self, tx: Transaction, offer_id: str) -> tuple[Match, Offer, Referral] | None:
         """The offer with its match locked, or None when there is no such offer."""

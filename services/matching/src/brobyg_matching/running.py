@@ -46,9 +46,7 @@ class Running:
         batch = Batch(tx.clock.now(), touched.referrals, touched.matches, await self._world(tx, reads))
         changes: list[tuple[Change, Event | None]] = []
         for read in reads:
-            for change in read.apply(batch):
-                if change is not None:
-                    changes.append((batch.take(change), read.event))
+            changes += [(batch.take(change), read.event) for change in read.apply(batch) if change is not None]
         await self._store.save(tx, batch.changed_referrals.values(), changes)
         self._metrics.observe(change for change, _ in changes)
 

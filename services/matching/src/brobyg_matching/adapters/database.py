@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
-import asyncpg
 import msgspec
 from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event
@@ -19,11 +18,11 @@ from brobyg_matching.ports import Touched
 MAX_LISTED = 200
 
 _LOAD_MATCHES = (
-    f"select {rows.MATCH_COLUMNS} from match where appointment_id = any($1::uuid[]) or referral_id = any($2::uuid[])"
+    rows.SELECT_MATCH + " where appointment_id = any($1::uuid[]) or referral_id = any($2::uuid[])"
     " order by appointment_id for no key update"
 )
 _LOAD_OFFERS = (
-    f"select {rows.OFFER_COLUMNS} from offer where appointment_id = any($1::uuid[]) and state in ('open', 'accepted')"
+    rows.SELECT_OFFER + " where appointment_id = any($1::uuid[]) and state in ('open', 'accepted')"
     " order by appointment_id, rank"
 )
 _COMMITMENTS = (
@@ -95,10 +94,12 @@ class PostgresStore:
             ids = [row["appointment_id"] for row in found]
             for row in await tx.connection.fetch(_LOAD_OFFERS, ids):
                 offers.setdefault(row["appointment_id"], []).append(rows.offer_of(row))
-        matches = {row["appointment_id"]: rows.match_of(row, tuple(offers.get(row["appointment_id"], ()))) for row in found}
+        matches = {
+            row["appointment_id"]: rows.match_of(row, tuple(offers.get(row["appointment_id"], ()))) for row in found
+        }
         wanted = {*referral_ids, *(match.referral_id for match in matches.values())}
         referrals = await tx.connection.fetch(
-            f"select {rows.REFERRAL_COLUMNS} from referral where referral_id = any($1::uuid[])", list(wanted)
+            rows.SELECT_REFERRAL + " where referral_id = any($1::uuid[])", list(wanted)
         )
         return Touched({row["referral_id"]: rows.referral_of(row) for row in referrals}, matches)
 
@@ -129,7 +130,7 @@ class PostgresStore:
         row = await tx.connection.fetchrow("select count(*)::int, coalesce(sum(version), 0)::bigint from volunteer")
         mark = (row[0], row[1]) if row else (0, 0)
         if mark != self._roster_mark:
-            found = await tx.connection.fetch(f"select {rows.VOLUNTEER_COLUMNS} from volunteer where status <> 'applied'")
+            found = await tx.connection.fetch(rows.SELECT_VOLUNTEER + " where status <> 'applied'")
             self._roster, self._roster_mark = Roster(rows.volunteer_of(row) for row in found), mark
         return self._roster
 
@@ -156,18 +157,20 @@ class PostgresStore:
 
     async def offer(self, tx: Transaction, offer_id: str) -> tuple[Match, Offer, Referral] | None:
         """See `ports.Answers.offer`. Blocks while the match is locked."""
-        appointment_id = await tx.connection.fetchval("select appointment_id::text from offer where offer_id = $1", offer_id)
+        appointment_id = await tx.connection.fetchval(
+            "select appointment_id::text from offer where offer_id = $1", offer_id
+        )
         if appointment_id is None:
             return None
         touched = await self.load(tx, (), (appointment_id,), ())
         match = touched.matches[appointment_id]
-        row = await tx.connection.fetchrow(f"select {rows.OFFER_COLUMNS} from offer where offer_id = $1", offer_id)
+        row = await tx.connection.fetchrow(rows.SELECT_OFFER + " where offer_id = $1", offer_id)
         return (match, rows.offer_of(row), touched.referrals[match.referral_id]) if row else None
 
     async def volunteer(self, tx: Transaction, volunteer_id: str) -> Volunteer | None:
         """See `ports.Answers.volunteer`. Blocks while the volunteer is locked."""
         row = await tx.connection.fetchrow(
-            f"select {rows.VOLUNTEER_COLUMNS} from volunteer where volunteer_id = $1 for no key update", volunteer_id
+            rows.SELECT_VOLUNTEER + " where volunteer_id = $1 for no key update", volunteer_id
         )
         return rows.volunteer_of(row) if row else None
 
@@ -217,7 +220,3 @@ async def _save_decisions(tx: Transaction, decisions: list[Decision]) -> None:
 
 def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
-
-
-#: What the database says when the last guard holds.
-TwoPlacesAtOnce = asyncpg.ExclusionViolationError

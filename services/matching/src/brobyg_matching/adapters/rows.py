@@ -12,21 +12,22 @@ from brobyg_matching.domain.world import Commitment, Needs, Referral
 
 Row = asyncpg.Record
 
-MATCH_COLUMNS = (
-    "appointment_id::text, referral_id::text, citizen_id::text, department, location_id, starts_at, ends_at, meeting, meet_at,"
+SELECT_MATCH = (
+    "select appointment_id::text, referral_id::text, citizen_id::text, department, location_id, starts_at, ends_at, meeting, meet_at,"
     " state, reason, round, wave, opened_at, decide_by, match_id::text, offer_id::text, volunteer_id::text, leave_at, home_at,"
-    " asked::text[], unwilling::text[]"
+    " asked::text[], unwilling::text[] from match"
 )
-OFFER_COLUMNS = (
-    "offer_id::text, appointment_id::text, volunteer_id::text, round, wave, rank, state, reason, distance_metres,"
-    " known_to_citizen, made_at, expires_at, leave_at, meet_at, home_at, answered_at"
+SELECT_OFFER = (
+    "select offer_id::text, appointment_id::text, volunteer_id::text, round, wave, rank, state, reason, distance_metres,"
+    " known_to_citizen, made_at, expires_at, leave_at, meet_at, home_at, answered_at from offer"
 )
-VOLUNTEER_COLUMNS = (
-    "volunteer_id::text, status, pool, department, languages, gender, competences, home_postcode, range_metres, travel,"
-    " availability, away, weekly_limit, confidentiality_signed_on, record_checked_on, introduced_on, version"
+SELECT_VOLUNTEER = (
+    "select volunteer_id::text, status, pool, department, languages, gender, competences, home_postcode, range_metres, travel,"
+    " availability, away, weekly_limit, confidentiality_signed_on, record_checked_on, introduced_on, version from volunteer"
 )
-REFERRAL_COLUMNS = (
-    "referral_id::text, citizen_id::text, pathway, department, consented, languages, gender_wish, mobility, meeting, postcode"
+SELECT_REFERRAL = (
+    "select referral_id::text, citizen_id::text, pathway, department, consented, languages, gender_wish,"
+    " mobility, meeting, postcode from referral"
 )
 
 

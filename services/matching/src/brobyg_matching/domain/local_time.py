@@ -52,9 +52,9 @@ def clock_minute(day: date, minute: int) -> int:
     """
     if minute == MINUTES_A_DAY:
         day, minute = day + timedelta(days=1), 0
-    naive = datetime(day.year, day.month, day.day, minute // 60, minute % 60)
-    there = naive.replace(tzinfo=COPENHAGEN).timestamp()
-    if datetime.fromtimestamp(there, COPENHAGEN).replace(tzinfo=None) != naive:
+    there = datetime(day.year, day.month, day.day, minute // 60, minute % 60, tzinfo=COPENHAGEN).timestamp()
+    shown = datetime.fromtimestamp(there, COPENHAGEN)
+    if (shown.hour, shown.minute) != (minute // 60, minute % 60):
         return int(there) // 3600 * 3600  # the clock jumps on a whole hour, and `there` lies within the hour after it
     return int(there)
 
@@ -66,7 +66,7 @@ def last_clock_minute(day: date, minute: int) -> int:
         return first
     again = datetime(day.year, day.month, day.day, minute // 60, minute % 60, tzinfo=COPENHAGEN, fold=1)
     last = int(again.timestamp())
-    return last if last > first else first
+    return max(first, last)
 
 
 def free_intervals(windows: tuple[Window, ...], away: frozenset[date], day: date) -> tuple[Interval, ...]:

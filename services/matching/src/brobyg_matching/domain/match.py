@@ -127,7 +127,7 @@ class Change:
         self.offers: dict[str, Offer] = {}
         self.decisions: list[Decision] = []
         #: When the wave timer is to fire; None to forget it; absent (False) to leave it.
-        self.timer: datetime | None | Literal[False] = False
+        self.timer: datetime | Literal[False] | None = False
 
     def set(self, **fields: object) -> None:
         """Change fields of the match."""
@@ -257,9 +257,7 @@ def ask_next_wave(change: Change, first: str | None = None) -> None:
     change.set(wave=match.wave + 1, asked=match.asked + tuple(c.volunteer_id for c in chosen))
     made = [_make_offer(change, c, already + place, expires_at) for place, c in enumerate(chosen, 1)]
     change.set(offers=change.match.offers + tuple(made))
-    asked = [
-        Asked(c.volunteer_id, already + place, c.distance_metres, c.points) for place, c in enumerate(chosen, 1)
-    ]
+    asked = [Asked(c.volunteer_id, already + place, c.distance_metres, c.points) for place, c in enumerate(chosen, 1)]
     _decide(change, "asked", asked, selection)
     change.timer = expires_at
 

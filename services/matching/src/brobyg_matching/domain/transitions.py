@@ -164,7 +164,12 @@ def accepted(match: Match, offer: Offer, volunteer: Volunteer, context: Context)
     )
     mine = context.world.commitments.get(offer.volunteer_id)
     broken = promise_broken(
-        mine, match.appointment_id, promise.leave_at, promise.home_at, week_of(promise.starts_at), volunteer.weekly_limit
+        mine,
+        match.appointment_id,
+        promise.leave_at,
+        promise.home_at,
+        week_of(promise.starts_at),
+        volunteer.weekly_limit,
     )
     if broken is not None:
         raise Refused("elsewhere" if broken == "elsewhere" else "weekly_limit")

@@ -54,6 +54,16 @@ class Itinerary(msgspec.Struct, frozen=True):
     part_at: int
 
 
+class Policy:
+    """One pathway's declared policy (schemas/pathways), with its ways ready to use."""
+
+    def __init__(self, declared: PathwayPolicy) -> None:
+        """Takes the policy as it stands."""
+        self.matching = declared.matching
+        self.ways = Ways(declared.way)
+        self.pools = frozenset(declared.matching.pools)
+
+
 def itinerary(
     policy: Policy, meeting: Meeting, postcode: str, mobility: Mobility, location_id: str, starts_at: int, ends_at: int
 ) -> Itinerary:
@@ -64,16 +74,6 @@ def itinerary(
         return Itinerary(location_id, location_id, arrive, done)
     way = policy.ways.together(postcode, location_id, mobility) * 60
     return Itinerary(postcode, postcode, arrive - way, done + way)
-
-
-class Policy:
-    """One pathway's declared policy (schemas/pathways), with its ways ready to use."""
-
-    def __init__(self, declared: PathwayPolicy) -> None:
-        """Takes the policy as it stands."""
-        self.matching = declared.matching
-        self.ways = Ways(declared.way)
-        self.pools = frozenset(declared.matching.pools)
 
 
 @lru_cache

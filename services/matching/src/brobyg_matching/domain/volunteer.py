@@ -43,7 +43,11 @@ def activated(volunteer: Volunteer, signed: date, checked: date, introduced: dat
 
     Raises NotReady. Activating an active volunteer renews the three dates; a paused one comes back.
     """
-    for name, day in (("confidentiality_signed_on", signed), ("record_checked_on", checked), ("introduced_on", introduced)):
+    for name, day in (
+        ("confidentiality_signed_on", signed),
+        ("record_checked_on", checked),
+        ("introduced_on", introduced),
+    ):
         if day > now.date():
             raise NotReady(f"{name} lies in the future")
     return msgspec.structs.replace(

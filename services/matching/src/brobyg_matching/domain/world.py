@@ -95,9 +95,7 @@ class Roster:
             self._shortlists[key] = known
         return known
 
-    def _work_out(
-        self, department: str, policy: travel.Policy, needs: Needs, meeting: str, parting: str
-    ) -> Shortlist:
+    def _work_out(self, department: str, policy: travel.Policy, needs: Needs, meeting: str, parting: str) -> Shortlist:
         result = Shortlist([], {})
         for profile in self.profiles.get(department, ()):
             volunteer = profile.volunteer

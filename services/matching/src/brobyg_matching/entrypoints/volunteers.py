@@ -1,0 +1,150 @@
+"""Volunteers over HTTP: registered, activated, paused, read; the contact apart and on record."""
+
+from typing import Annotated
+from uuid import UUID
+
+from brobyg_contracts import VolunteerActivated, VolunteerPaused, VolunteerRegistered
+from brobyg_contracts.places import POSTCODES
+from brobyg_kit.auth import Caller, requires
+from brobyg_kit.database import Database
+from brobyg_kit.ids import new_id
+from brobyg_kit.problems import Problem
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel
+
+from brobyg_matching.adapters.volunteers import PostgresVolunteers
+from brobyg_matching.domain import volunteer as domain
+from brobyg_matching.domain.volunteer import NotReady, Volunteer
+from brobyg_matching.entrypoints.bodies import (
+    Block,
+    NewVolunteer,
+    Purpose,
+    Readiness,
+    VolunteerOut,
+    volunteer_out,
+)
+
+Coordinator = Annotated[Caller, Depends(requires("coordinator"))]
+CoordinatorOrSelf = Annotated[Caller, Depends(requires("coordinator", "volunteer"))]
+ServiceCaller = Annotated[Caller, Depends(requires("service"))]
+
+
+class Registered(BaseModel):
+    """A volunteer's new standing."""
+
+    volunteer_id: str
+    status: str
+
+
+class ContactOut(BaseModel):
+    """How a volunteer is reached."""
+
+    volunteer_id: str
+    name: str
+    email: str
+    phone: str | None
+    language: str
+
+
+def unknown() -> Problem:
+    """There is no such volunteer, or none that this caller may know of."""
+    return Problem(404, "There is no such volunteer")
+
+
+def in_scope(caller: Caller, department: str) -> bool:
+    """True when a coordinator bound to a department asks about their own."""
+    return caller.department is None or caller.department == department
+
+
+def volunteers_router(database: Database, volunteers: PostgresVolunteers) -> APIRouter:
+    """The routes of volunteers."""
+    router = APIRouter(prefix="/volunteers", tags=["volunteers"])
+    _standing(router, database, volunteers)
+    _reading(router, database, volunteers)
+    return router
+
+
+def _own(caller: Caller, found: Volunteer | None) -> Volunteer:
+    if found is None or not in_scope(caller, found.department):
+        raise unknown()
+    return found
+
+
+def _standing(router: APIRouter, database: Database, volunteers: PostgresVolunteers) -> None:
+    """What changes a volunteer's standing; for coordinators."""
+
+    @router.post("", status_code=201, summary="Register somebody who wants to help")
+    async def register(body: NewVolunteer, caller: Coordinator) -> Registered:
+        if not in_scope(caller, body.department):
+            raise Problem(403, "This is another department's", "register volunteers of your own department")
+        volunteer = body.volunteer(new_id(database.clock))
+        async with database.transaction() as tx:
+            await volunteers.add(tx, volunteer, body.contact())
+            event = VolunteerRegistered(
+                volunteer_id=volunteer.volunteer_id,
+                pool=volunteer.pool,
+                department=volunteer.department,
+                municipality_code=POSTCODES[volunteer.home_postcode].municipality_code,
+            )
+            tx.emit(event, subject=volunteer.volunteer_id)
+        return Registered(volunteer_id=volunteer.volunteer_id, status=volunteer.status)
+
+    @router.post("/{volunteer_id}/activate", summary="From now on the volunteer can be asked")
+    async def activate(volunteer_id: UUID, body: Readiness, caller: Coordinator) -> Registered:
+        async with database.transaction() as tx:
+            volunteer = _own(caller, await volunteers.locked(tx, str(volunteer_id)))
+            days = body.confidentiality_signed_on, body.record_checked_on, body.introduced_on
+            try:
+                active = domain.activated(volunteer, *days, tx.clock.now())
+            except NotReady as error:
+                raise Problem(422, "The volunteer is not ready", str(error)) from error
+            await volunteers.update(tx, active)
+            if volunteer.status != "active":
+                tx.emit(VolunteerActivated(volunteer_id=active.volunteer_id), subject=active.volunteer_id)
+        return Registered(volunteer_id=active.volunteer_id, status=active.status)
+
+    @router.post("/{volunteer_id}/pause", summary="Ask the volunteer for nothing new until activated again")
+    async def pause(volunteer_id: UUID, caller: Coordinator) -> Registered:
+        async with database.transaction() as tx:
+            volunteer = _own(caller, await volunteers.locked(tx, str(volunteer_id)))
+            try:
+                paused = domain.paused(volunteer)
+            except NotReady as error:
+                raise Problem(409, "The volunteer can't be paused", str(error)) from error
+            if volunteer.status != "paused":
+                await volunteers.update(tx, paused)
+                tx.emit(VolunteerPaused(volunteer_id=paused.volunteer_id), subject=paused.volunteer_id)
+        return Registered(volunteer_id=paused.volunteer_id, status=paused.status)
+
+    @router.post(
+        "/{volunteer_id}/blocks", status_code=204, summary="Never bring this volunteer and this citizen together"
+    )
+    async def block(volunteer_id: UUID, body: Block, caller: Coordinator) -> None:
+        async with database.transaction() as tx:
+            _own(caller, await volunteers.locked(tx, str(volunteer_id)))
+            await volunteers.block(tx, str(volunteer_id), body.citizen_id, body.asked_by)
+
+
+def _reading(router: APIRouter, database: Database, volunteers: PostgresVolunteers) -> None:
+    """Who a volunteer is, and apart from it how one is reached."""
+
+    @router.get("/{volunteer_id}", summary="A volunteer without contact")
+    async def read(volunteer_id: UUID, caller: CoordinatorOrSelf) -> VolunteerOut:
+        volunteer = await volunteers.get(str(volunteer_id))
+        own = volunteer is not None and caller.subject == volunteer.volunteer_id
+        if volunteer is None or not (own or ("coordinator" in caller.roles and in_scope(caller, volunteer.department))):
+            raise unknown()
+        return volunteer_out(volunteer)
+
+    @router.get("/{volunteer_id}/contact", summary="How the volunteer is reached; the reading is recorded")
+    async def contact(volunteer_id: UUID, purpose: Annotated[Purpose, Query()], caller: ServiceCaller) -> ContactOut:
+        found = await volunteers.contact(str(volunteer_id), caller.subject, purpose, database.clock.now())
+        if found is None:
+            raise unknown()
+        return ContactOut(
+            volunteer_id=str(volunteer_id),
+            name=found.name,
+            email=found.email,
+            phone=found.phone,
+            language=found.language,
+        )

@@ -1,0 +1,165 @@
+"""Volunteers, referrals and appointments for the tests. Ids are derived from words, so that a failure reads well."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+from brobyg_contracts import (
+    AppointmentBooked,
+    AppointmentCancelled,
+    AppointmentCompleted,
+    AppointmentRescheduled,
+    ConsentWithdrawn,
+    ReferralCreated,
+)
+from brobyg_contracts import Needs as NeedsOnTheWire
+from brobyg_kit.event import Event, EventData, encode_data
+from brobyg_kit.ids import derived_id
+from brobyg_matching.domain.local_time import Window
+from brobyg_matching.domain.match import Context
+from brobyg_matching.domain.travel import policy_of
+from brobyg_matching.domain.volunteer import Volunteer
+from brobyg_matching.domain.world import Commitment, Needs, Referral, Roster, World
+
+NOW = datetime(2026, 11, 30, 8, 0, tzinfo=UTC)  # a Monday, 09:00 in Denmark
+POLICY = policy_of("escort")
+ALL_WEEK = tuple(Window(day, 0, 1440) for day in range(1, 8))
+
+
+def an_id(word: str) -> str:
+    """The id that this word stands for."""
+    return derived_id("test", word)
+
+
+def a_volunteer(word: str, **changes: object) -> Volunteer:
+    """An active volunteer in Randers who can always, drives a car and speaks Danish."""
+    volunteer = Volunteer(
+        volunteer_id=an_id(word),
+        status="active",
+        pool="student",
+        department="randers",
+        languages=frozenset({"da"}),
+        gender="female",
+        competences=frozenset(),
+        home_postcode="8900",
+        range_metres=40_000,
+        travel="car",
+        availability=ALL_WEEK,
+        away=frozenset(),
+        weekly_limit=5,
+    )
+    return msgspec.structs.replace(volunteer, **changes)
+
+
+def a_referral(word: str = "referral", **needs: object) -> Referral:
+    """A consented referral of somebody in Randers who speaks Danish and is met at home."""
+    wanted = Needs(
+        languages=frozenset({"da"}), gender_wish=None, mobility="independent", meeting="home", postcode="8920"
+    )
+    return Referral(
+        referral_id=an_id(word),
+        citizen_id=an_id(f"citizen of {word}"),
+        pathway="escort",
+        department="randers",
+        consented=True,
+        needs=msgspec.structs.replace(wanted, **needs),
+    )
+
+
+def a_booking(
+    word: str = "appointment",
+    referral: str = "referral",
+    starts_at: datetime = NOW + timedelta(days=3, hours=2),
+    minutes: int = 30,
+) -> AppointmentBooked:
+    """An appointment at the hospital in Randers."""
+    return AppointmentBooked(
+        referral_id=an_id(referral),
+        citizen_id=an_id(f"citizen of {referral}"),
+        appointment_id=an_id(word),
+        starts_at=starts_at,
+        ends_at=starts_at + timedelta(minutes=minutes),
+        location_id="randers-hospital",
+    )
+
+
+def rescheduled(booking: AppointmentBooked, starts_at: datetime) -> AppointmentRescheduled:
+    """The same appointment at another time."""
+    return AppointmentRescheduled(
+        referral_id=booking.referral_id,
+        citizen_id=booking.citizen_id,
+        appointment_id=booking.appointment_id,
+        starts_at=starts_at,
+        ends_at=starts_at + (booking.ends_at - booking.starts_at),
+        location_id=booking.location_id,
+    )
+
+
+def cancelled(booking: AppointmentBooked) -> AppointmentCancelled:
+    """The appointment is off."""
+    return AppointmentCancelled(
+        referral_id=booking.referral_id, citizen_id=booking.citizen_id, appointment_id=booking.appointment_id
+    )
+
+
+def completed(booking: AppointmentBooked) -> AppointmentCompleted:
+    """The appointment has been."""
+    return AppointmentCompleted(
+        referral_id=booking.referral_id,
+        citizen_id=booking.citizen_id,
+        appointment_id=booking.appointment_id,
+        starts_at=booking.starts_at,
+        ends_at=booking.ends_at,
+    )
+
+
+def consent_withdrawn(referral: str = "referral") -> ConsentWithdrawn:
+    """The citizen's no."""
+    return ConsentWithdrawn(referral_id=an_id(referral), citizen_id=an_id(f"citizen of {referral}"))
+
+
+def referral_created(word: str = "referral", **needs: object) -> ReferralCreated:
+    """The event that makes `a_referral(word)` known."""
+    referral = a_referral(word, **needs)
+    wanted = referral.needs
+    return ReferralCreated(
+        referral_id=referral.referral_id,
+        citizen_id=referral.citizen_id,
+        pathway="escort",
+        department=referral.department,
+        municipality_code="0730",
+        referrer_kind="gp",
+        needs=NeedsOnTheWire(
+            languages=tuple(sorted(wanted.languages)),
+            gender_wish=wanted.gender_wish,
+            mobility=wanted.mobility,
+            meeting=wanted.meeting,
+            postcode=wanted.postcode,
+        ),
+    )
+
+
+def event(data: EventData, number: int = 0) -> Event:
+    """The event as it comes out of Kafka."""
+    subject: str = getattr(data, "referral_id")  # noqa: B009  # every event of referral's topic has one; its protocol does not say so
+    return Event(
+        id=derived_id("event", subject, data.EVENT_TYPE, str(number), encode_data(data).__bytes__().hex()),
+        source="referral",
+        type=data.EVENT_TYPE,
+        subject=subject,
+        time=NOW,
+        dataschema=data.DATASCHEMA,
+        correlationid=subject,
+        sequence=number + 1,
+        data=encode_data(data),
+    )
+
+
+def a_world(*volunteers: Volunteer, commitments: Iterable[Commitment] = ()) -> World:
+    """These volunteers and what they have promised."""
+    return World(Roster(volunteers), commitments)
+
+
+def a_context(world: World, referral: Referral | None = None, now: datetime = NOW) -> Context:
+    """What a transition may look at."""
+    return Context(now, POLICY, referral or a_referral(), world)
