@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 import pytest
+from brobyg_kit import tracing
 from brobyg_kit.consumer import BatchHandler
 from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event, decode
@@ -134,3 +135,20 @@ async def test_what_cannot_be_read_is_dead_at_once_and_says_where_it_stands(part
         await eventually(dead, "the dead letter")
     (letter,) = await Parking("test").listed(parts.database.pool)
     assert (letter.state, letter.origin.topic, letter.origin.offset) == ("dead", parts.topic, 0)
+
+
+async def test_one_correlation_follows_a_chain_of_causes_and_a_callers_id_is_taken_up(parts: Parts) -> None:
+    given = "0190b6f0-1c2d-7a3b-8c4d-5e6f70819203"
+    token = tracing.correlation.set(tracing.correlation_of(given))
+    await parts.emit([1])
+    tracing.correlation.reset(token)
+    first = decode(await parts.database.pool.fetchval("select value from outbox"))
+    async with parts.database.transaction() as tx:
+        tx.emit(parts.kind(number=2), subject="b", cause=first)
+    second = decode(await parts.database.pool.fetchval("select value from outbox order by id desc limit 1"))
+    assert (first.correlationid, second.correlationid, second.causationid) == (given, given, first.id)
+    assert str(second.traceparent)[3:35] == str(first.traceparent)[3:35]
+
+
+def test_a_correlation_id_that_is_not_a_uuid_does_not_travel_into_events() -> None:
+    assert tracing.correlation_of("0201609995") is None

@@ -138,8 +138,11 @@ class Gate:
             return
         headers = {name: value for name, value in scope["headers"] if name in _READ_HEADERS}
         request_id = _identifier(headers.get(b"x-request-id")) or new_id(self._clock)
-        correlation_id = _identifier(headers.get(b"x-correlation-id")) or request_id
-        scope.setdefault("state", {}).update(request_id=request_id, correlation_id=correlation_id)
+        correlation_id = tracing.correlation_of(headers.get(b"x-correlation-id", b"").decode("latin-1")) or new_id(
+            self._clock
+        )
+        scope.setdefault("state", {}).update(request_id=request_id)
+        tracing.correlation.set(correlation_id)
         parent = tracing.parse(headers.get(b"traceparent", b"").decode("latin-1"))
         context = trace.set_span_in_context(trace.NonRecordingSpan(parent)) if parent else None
         began, status = time.perf_counter(), 500

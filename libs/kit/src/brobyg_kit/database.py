@@ -152,7 +152,7 @@ class Transaction:
                 subject=emission.subject,
                 time=emission.time,
                 dataschema=emission.data.DATASCHEMA,
-                correlationid=cause.correlationid if cause else emission.id,
+                correlationid=cause.correlationid if cause else tracing.correlation.get() or emission.id,
                 causationid=cause.id if cause else None,
                 sequence=sequence,
                 traceparent=tracing.child_of(cause.traceparent if cause else None),

@@ -7,6 +7,7 @@ sends it again and the consumers' inbox drops the repeat.
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 
 import asyncpg
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -36,9 +37,18 @@ _WAITED_OUT: tuple[type[Exception], ...] = (*DATABASE_ERRORS, SendFailed, KafkaE
 class Relay:
     """One service's relay. `run` until cancelled or stopped; safe to run in several processes, of which one works."""
 
-    def __init__(self, url: str, address: str, service: str, metrics: Metrics, heartbeat: Heartbeat) -> None:
+    def __init__(
+        self,
+        url: str,
+        address: str,
+        service: str,
+        metrics: Metrics,
+        heartbeat: Heartbeat,
+        make_producer: Callable[[str, str], Producer] = kafka.producer,
+    ) -> None:
         """`url` is the service's own database, `address` Kafka's bootstrap servers. Nothing is connected yet."""
         self._url, self._address, self._service = url, address, service
+        self._make_producer = make_producer
         self._metrics, self._heartbeat = metrics, heartbeat
         self._wake = asyncio.Event()
         self._stopping = False
@@ -63,7 +73,7 @@ class Relay:
 
     async def _session(self) -> None:
         connection = await asyncpg.connect(self._url, timeout=10, command_timeout=30)
-        producer = kafka.producer(self._address, f"brobyg-{self._service}-relay")
+        producer = self._make_producer(self._address, f"brobyg-{self._service}-relay")
         try:
             await connection.add_listener(OUTBOX_CHANNEL, lambda *_: self._wake.set())
             await self._lead(connection)

@@ -1,6 +1,8 @@
 """Traces: W3C Trace Context carried inside the event, so that one trace follows an appointment through every service."""
 
 import secrets
+import uuid
+from contextvars import ContextVar
 
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -8,6 +10,17 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Link, SpanContext, TraceFlags, format_span_id, format_trace_id
+
+#: The id under which everything that one request set off can be found; set by the HTTP gate, inherited by the events.
+correlation: ContextVar[str | None] = ContextVar("correlation", default=None)
+
+
+def correlation_of(header: str | None) -> str | None:
+    """A caller's `X-Correlation-Id` if it is a UUID: it ends up in events, where free text must not."""
+    try:
+        return str(uuid.UUID(header)) if header else None
+    except ValueError:
+        return None
 
 
 def install(service: str, endpoint: str) -> None:
