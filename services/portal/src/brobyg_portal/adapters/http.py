@@ -1,0 +1,70 @@
+"""Offers, asked of matching."""
+
+from typing import Literal, TypeVar
+from urllib.parse import quote
+
+import httpx2
+import msgspec
+
+from brobyg_portal.ports import Answer, MatchingUnavailable, Offer, Reply, UnknownLink
+
+
+class _State(msgspec.Struct):
+    state: Literal["accepted", "declined"]
+
+
+class _Problem(msgspec.Struct):
+    type: str = ""
+
+
+#: The last word of the problem's type, as matching publishes it; every other word means that something else is in the way.
+_REFUSALS: dict[str, Reply] = {
+    "taken": "taken",
+    "withdrawn": "withdrawn",
+    "accepted": "answered",
+    "declined": "answered",
+}
+
+ReadT = TypeVar("ReadT", Offer, _State, _Problem)
+
+
+class HttpAnswers:
+    """Matching over HTTP. The client brings base address, token and timeouts."""
+
+    def __init__(self, matching: httpx2.AsyncClient) -> None:
+        """The client is the caller's to close."""
+        self._matching = matching
+
+    async def look(self, token: str) -> Offer:
+        """See `ports.Answers`."""
+        answer = await self._ask("GET", token)
+        if answer.status_code != 200:
+            raise MatchingUnavailable(str(answer.status_code))
+        return _read(answer, Offer)
+
+    async def give(self, token: str, answer: Answer) -> Reply:
+        """See `ports.Answers`."""
+        given = await self._ask("POST", token, {"answer": answer})
+        if given.status_code == 409:
+            return _REFUSALS.get(_read(given, _Problem).type.rpartition("/")[2], "prevented")
+        if given.status_code == 410:
+            return "expired"
+        if given.status_code != 200:
+            raise MatchingUnavailable(str(given.status_code))
+        return _read(given, _State).state
+
+    async def _ask(self, method: str, token: str, body: dict[str, str] | None = None) -> httpx2.Response:
+        try:
+            answer = await self._matching.request(method, f"/answers/{quote(token, safe='')}", json=body)
+        except httpx2.HTTPError as error:
+            raise MatchingUnavailable(type(error).__name__) from error
+        if answer.status_code == 404:
+            raise UnknownLink
+        return answer
+
+
+def _read(answer: httpx2.Response, kind: type[ReadT]) -> ReadT:
+    try:
+        return msgspec.json.decode(answer.content, type=kind)
+    except msgspec.MsgspecError as error:
+        raise MatchingUnavailable("an answer that is not as agreed") from error

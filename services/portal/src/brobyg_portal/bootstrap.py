@@ -1,0 +1,16 @@
+"""Puts the portal together: one page, no database, no events."""
+
+from brobyg_kit.service import Parts, Resources, Service
+
+from brobyg_portal.adapters.http import HttpAnswers
+from brobyg_portal.entrypoints import web
+from brobyg_portal.settings import PortalSettings
+
+
+def build(resources: Resources) -> Parts:
+    """The portal's parts. Connects nothing."""
+    matching = resources.internal(resources.settings.matching_url)
+    return Parts(public_routers=[web.router(HttpAnswers(matching))], closers=[matching.aclose])
+
+
+SERVICE = Service(name="portal", package="brobyg_portal", settings=PortalSettings, build=build, database=False)

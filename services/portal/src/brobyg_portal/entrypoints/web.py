@@ -1,0 +1,102 @@
+"""The page on which a volunteer answers an offer.
+
+These routes ask nobody for a token on purpose: the signed link is the credential. It was sent to the volunteer alone, names one offer, ends with it, and
+matching checks its signature on every request. GET and HEAD never answer: mail scanners and previews follow links.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated
+
+from brobyg_kit.logs import get_logger
+from fastapi import APIRouter, Form, Query, Request
+from fastapi.responses import FileResponse, HTMLResponse, Response
+
+from brobyg_portal.adapters import pages
+from brobyg_portal.domain.page import ON_ANSWERING, ON_LOOKING, PageName
+from brobyg_portal.domain.wording import choose
+from brobyg_portal.ports import Answers, MatchingUnavailable, Offer, UnknownLink
+
+log = get_logger(__name__)
+
+STYLE = Path(__file__).parent.parent / "static" / "portal.css"
+_HEADERS = {
+    # Everything comes from here, nothing runs, nobody frames it; the link stays out of caches, other sites' logs and search engines.
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "X-Robots-Tag": "noindex, nofollow",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+_LONGEST_TOKEN = 512
+Language = Annotated[str | None, Query()]
+
+
+class View:
+    """One request's page, in one language."""
+
+    def __init__(self, request: Request, token: str, language: str | None) -> None:
+        """`language` is what the switch asks for."""
+        self._asked, self._accepted = language, request.headers.get("accept-language", "")
+        self._token = token
+
+    def page(
+        self, name: PageName, status: int, offer: Offer | None = None, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> HTMLResponse:
+        """The page with its headers."""
+        language = choose(self._asked, offer.language if offer else None, self._accepted)
+        html = pages.render(
+            name, language, {"offer": offer, "token": self._token, "asked_language": self._asked == language}
+        )
+        return HTMLResponse(html, status, {**_HEADERS, "Content-Language": language, **headers})
+
+    def unavailable(self, name: PageName, error: MatchingUnavailable) -> HTMLResponse:
+        """Try again; the page says whether an answer may have been given."""
+        log.warning("matching.unavailable", error=error)
+        return self.page(name, 503, headers={"Retry-After": "10"})
+
+
+def router(answers: Answers) -> APIRouter:
+    """The public routes."""
+    routes = APIRouter(tags=["answer"], default_response_class=HTMLResponse)
+
+    @routes.api_route("/answer/{token}", methods=["GET", "HEAD"], summary="The offer; looking never answers")
+    async def look(request: Request, token: str, language: Language = None) -> Response:
+        view = View(request, token, language)
+        try:
+            offer = await find(token)
+        except UnknownLink:
+            return view.page("unknown", 404)
+        except MatchingUnavailable as error:
+            return view.unavailable("unavailable", error)
+        return view.page(*ON_LOOKING[offer.state], offer)
+
+    @routes.post("/answer/{token}", summary="The volunteer's answer: form field `answer`, accept or decline")
+    async def give(
+        request: Request, token: str, answer: Annotated[str, Form()] = "", language: Language = None
+    ) -> Response:
+        view, offer = View(request, token, language), None
+        try:
+            offer = await find(token)
+            if answer not in ("accept", "decline"):
+                return view.page("choose", 422, offer)
+            state = await answers.give(token, "accept" if answer == "accept" else "decline")
+        except UnknownLink:
+            return view.page("unknown", 404)
+        except MatchingUnavailable as error:
+            # Once the answer was on its way nobody can say that it didn't arrive; to give it again does no harm.
+            return view.unavailable("unsure" if offer else "unavailable", error)
+        return view.page(*ON_ANSWERING[state], offer)
+
+    async def find(token: str) -> Offer:
+        if len(token) > _LONGEST_TOKEN:
+            raise UnknownLink
+        return await answers.look(token)
+
+    @routes.get("/static/portal.css", include_in_schema=False)
+    async def style() -> Response:
+        return FileResponse(STYLE, media_type="text/css", headers={"Cache-Control": "public, max-age=3600"})
+
+    return routes

@@ -1,0 +1,46 @@
+"""What the portal needs from outside."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
+
+OfferState = Literal["open", "accepted", "declined", "expired", "withdrawn"]
+Answer = Literal["accept", "decline"]
+Reply = Literal["accepted", "declined", "expired", "taken", "withdrawn", "answered", "prevented"]
+"""What became of an answer. `answered`: the other answer was given before; `prevented`: something else is in the way, such as the week's limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """An offer as the volunteer who was asked may see it. Names nobody."""
+
+    state: OfferState
+    starts_at: datetime
+    ends_at: datetime
+    location_name: str
+    meeting: Literal["home", "at_location"]
+    meet_at: datetime
+    home_at: datetime
+    language: str
+    distance_metres: int
+    expires_at: datetime
+
+
+class UnknownLink(Exception):
+    """No such link was ever signed."""
+
+
+class MatchingUnavailable(Exception):
+    """Matching can't be asked now; nothing was answered, and the same may be tried again."""
+
+
+class Answers(Protocol):
+    """Offers by their signed link. May take seconds; raises UnknownLink and MatchingUnavailable."""
+
+    async def look(self, token: str) -> Offer:
+        """The offer. Has no effect, however often."""
+        ...
+
+    async def give(self, token: str, answer: Answer) -> Reply:
+        """Answer the offer; the same answer again has no further effect. Returns what became of it."""
+        ...

@@ -1,0 +1,157 @@
+"""The page on which a volunteer answers: looking never answers, only a button does."""
+
+import pytest
+from brobyg_kit.testing import free_port
+
+from brobyg_portal.bootstrap import SERVICE
+
+PAGE = "/answer/signed.token-of_an.offer"
+
+
+async def test_opening_the_link_shows_the_offer_and_answers_nothing(portal, matching) -> None:
+    for _ in range(3):
+        answer = await portal.client.get(PAGE)
+        assert answer.status_code == 200
+    assert "tirsdag den 1. december kl. 10.15" in answer.text
+    assert "Regionshospitalet Randers" in answer.text
+    assert "cirka 4,2 km" in answer.text
+    assert "hjemme hos borgeren kl. 9.35" in answer.text
+    assert matching.given == []
+
+
+async def test_a_mail_scanners_head_request_answers_nothing(portal, matching) -> None:
+    answer = await portal.client.head(PAGE)
+    assert answer.status_code == 200
+    assert answer.content == b""
+    assert matching.given == []
+
+
+async def test_matching_is_asked_with_the_services_own_token(portal, matching) -> None:
+    await portal.client.get(PAGE)
+    assert matching.tokens[0].startswith("Bearer ey")
+
+
+@pytest.mark.parametrize(("word", "heading"), [("accept", "Tak, du følger med"), ("decline", "Tak for dit svar")])
+async def test_a_button_answers(portal, matching, word: str, heading: str) -> None:
+    matching.reply = (200, {"state": "accepted" if word == "accept" else "declined"})
+    answer = await portal.client.post(PAGE, data={"answer": word})
+    assert answer.status_code == 200
+    assert f"<h1>{heading}</h1>" in answer.text
+    assert matching.given == [{"answer": word}]
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "heading"),
+    [
+        (409, "taken", "En anden var først"),
+        (409, "withdrawn", "Der er ikke brug for dig denne gang"),
+        (409, "declined", "Du har allerede svaret"),
+        (409, "accepted", "Du har allerede svaret"),
+        (409, "weekly-limit", "Vi kan ikke sætte dig på denne aftale"),
+        (410, "expired", "Tiden til at svare er gået"),
+    ],
+)
+async def test_an_answer_that_can_not_be_taken_says_kindly_why(
+    portal, matching, status: int, reason: str, heading: str
+) -> None:
+    matching.reply = (status, {"type": f"https://brobyg.dk/problems/{reason}", "title": "x", "status": status})
+    answer = await portal.client.post(PAGE, data={"answer": "accept"})
+    assert answer.status_code == status
+    assert f"<h1>{heading}</h1>" in answer.text
+    assert "<form" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "heading"),
+    [
+        ("accepted", 200, "Tak, du følger med"),
+        ("declined", 200, "Tak for dit svar"),
+        ("expired", 410, "Tiden til at svare er gået"),
+        ("withdrawn", 410, "Der er ikke brug for dig denne gang"),
+    ],
+)
+async def test_a_link_that_is_over_says_so_on_opening(portal, matching, state: str, status: int, heading: str) -> None:
+    matching.offer["state"] = state
+    answer = await portal.client.get(PAGE)
+    assert answer.status_code == status
+    assert f"<h1>{heading}</h1>" in answer.text
+    assert "<form" not in answer.text
+
+
+@pytest.mark.parametrize("form", [{}, {"answer": ""}, {"answer": "maybe"}, {"answer": "x" * 5000}])
+async def test_a_form_without_a_clear_answer_asks_again(portal, matching, form: dict[str, str]) -> None:
+    answer = await portal.client.post(PAGE, data=form)
+    assert answer.status_code == 422
+    assert "<h1>Vælg ja eller nej</h1>" in answer.text
+    assert "<form" in answer.text
+    assert matching.given == []
+
+
+@pytest.mark.parametrize("path", ["/answer/unknown", "/answer/" + "x" * 600, "/answer/%3Cscript%3E"])
+async def test_an_unknown_link_has_a_page_of_its_own(portal, path: str) -> None:
+    for answer in (await portal.client.get(path), await portal.client.post(path, data={"answer": "accept"})):
+        assert answer.status_code == 404
+        assert "Vi kender ikke det link" in answer.text
+        assert "<script>" not in answer.text
+
+
+async def test_when_matching_is_away_nothing_is_spent_and_the_page_says_so(serve) -> None:
+    async with serve(SERVICE, matching_url=f"http://127.0.0.1:{free_port()}") as running:
+        for answer in (await running.client.get(PAGE), await running.client.post(PAGE, data={"answer": "accept"})):
+            assert answer.status_code == 503
+            assert answer.headers["retry-after"] == "10"
+            assert "Dit link er ikke brugt" in answer.text
+
+
+async def test_when_an_answer_gets_lost_the_page_does_not_claim_to_know(portal, matching) -> None:
+    matching.reply = (500, {})
+    answer = await portal.client.post(PAGE, data={"answer": "accept"})
+    assert answer.status_code == 503
+    assert "Vi kan ikke se, om dit svar nåede frem" in answer.text
+
+
+async def test_an_answer_from_matching_that_is_not_as_agreed_is_no_crash(portal, matching) -> None:
+    matching.offer = {"state": "open"}
+    assert (await portal.client.get(PAGE)).status_code == 503
+
+
+async def test_the_switch_turns_the_page_and_the_answer_stays_in_that_language(portal, matching) -> None:
+    danish, english = await portal.client.get(PAGE), await portal.client.get(f"{PAGE}?language=en")
+    assert '<html lang="da">' in danish.text
+    assert f'href="{PAGE}?language=en" lang="en"' in danish.text
+    assert '<html lang="en">' in english.text
+    assert "Tuesday 1 December, 10:15" in english.text
+    assert f'action="{PAGE}?language=en"' in english.text
+    answered = await portal.client.post(f"{PAGE}?language=en", data={"answer": "accept"})
+    assert "Thank you, you go along" in answered.text
+
+
+async def test_a_page_nobody_is_known_for_follows_the_browser(portal) -> None:
+    english = await portal.client.get("/answer/unknown", headers={"accept-language": "en-GB,en;q=0.9"})
+    danish = await portal.client.get("/answer/unknown", headers={"accept-language": "fr"})
+    assert '<html lang="en">' in english.text
+    assert '<html lang="da">' in danish.text
+
+
+async def test_every_page_keeps_the_link_to_itself(portal) -> None:
+    for path in (PAGE, "/answer/unknown"):
+        headers = (await portal.client.get(path)).headers
+        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["cache-control"] == "no-store"
+        assert headers["x-robots-tag"] == "noindex, nofollow"
+        policy = headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe-inline" not in policy
+
+
+async def test_the_style_is_served_from_here(portal) -> None:
+    answer = await portal.client.get("/static/portal.css")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/css")
+
+
+async def test_other_methods_are_refused(portal, matching) -> None:
+    assert (await portal.client.delete(PAGE)).status_code == 405
+    assert (await portal.client.put(PAGE, data={"answer": "accept"})).status_code == 405
+    assert matching.given == []

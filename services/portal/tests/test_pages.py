@@ -1,0 +1,141 @@
+"""Every page can be read by everybody: structure, language, contrast; and in both languages."""
+
+import re
+from collections import Counter
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from typing import get_args
+
+import pytest
+from babel.messages.extract import extract_from_file
+from babel.messages.pofile import read_po
+
+from brobyg_portal.adapters import pages
+from brobyg_portal.adapters.pages import TEXTS
+from brobyg_portal.domain.page import ON_ANSWERING, ON_LOOKING, PageName
+from brobyg_portal.domain.wording import LANGUAGES, choose
+from brobyg_portal.entrypoints.web import STYLE
+from brobyg_portal.ports import Offer, OfferState, Reply
+
+NOON = datetime(2026, 12, 1, 11, 0, tzinfo=UTC)
+FACTS: dict[str, object] = {
+    "token": "a.b", "asked_language": False,
+    "offer": Offer("open", NOON, NOON, "Regionshospitalet Randers", "home", NOON, NOON, "da", 4210, NOON),
+}  # fmt: skip
+VOID = {"meta", "link", "br", "input", "img"}
+
+
+class Outline(HTMLParser):
+    """What a screen reader goes by."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: Counter[str] = Counter()
+        self.headings: list[int] = []
+        self.attributes: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.words: dict[str, str] = {}
+        self.feed(html)
+        assert self.open == [], "every element is closed"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] += 1
+        self.attributes.append((tag, dict(attrs)))
+        if re.fullmatch("h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open:
+            self.words[self.open[-1]] = self.words.get(self.open[-1], "") + data
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", get_args(PageName))
+def test_every_page_has_a_language_a_title_one_heading_and_landmarks(name: PageName, language) -> None:
+    html = pages.render(name, language, FACTS)
+    outline = Outline(html)
+    assert f'<html lang="{language}">' in html
+    assert outline.words["title"].strip().endswith("Brobyg")
+    assert outline.headings[0] == 1
+    assert outline.headings.count(1) == 1
+    assert all(step <= 1 for step in (b - a for a, b in zip(outline.headings, outline.headings[1:], strict=False)))
+    assert [outline.tags[one] for one in ("main", "header", "footer", "nav")] == [1, 1, 1, 1]
+    assert outline.tags["script"] == 0
+    assert not [
+        tag
+        for tag, attributes in outline.attributes
+        if "style" in attributes or any(a.startswith("on") for a in attributes)
+    ]
+    identifiers = [attributes["id"] for _, attributes in outline.attributes if "id" in attributes]
+    assert len(identifiers) == len(set(identifiers))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_buttons_say_what_they_do_in_one_named_group(language) -> None:
+    html = pages.render("offer", language, FACTS)
+    outline = Outline(html)
+    assert (outline.tags["form"], outline.tags["fieldset"], outline.tags["legend"], outline.tags["button"]) == (
+        1,
+        1,
+        1,
+        2,
+    )
+    assert len(outline.words["button"]) > 15
+    assert html.index('class="skip"') < html.index("<header>"), "the way to the content comes first for a keyboard"
+
+
+def test_colours_are_far_enough_apart() -> None:
+    colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", STYLE.read_text()))
+    for name in ("ink", "quiet", "yes", "yes-dark", "focus"):
+        assert contrast(colours[name], colours["paper"]) >= 4.5, name
+    assert contrast(colours["line"], colours["paper"]) >= 3
+    assert contrast(colours["yes"], "#eaf1f7") >= 4.5
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG 2.1: relative luminances, the lighter over the darker."""
+    lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_the_danish_catalogue_is_complete() -> None:
+    options = {"extensions": "jinja2.ext.i18n", "silent": "false"}
+    used = {
+        text
+        for file in TEXTS.glob("*.html")
+        for _, text, _, _ in extract_from_file("jinja2.ext.babel_extract", file, {"_": None}, options=options)
+    }
+    with (TEXTS / "locale" / "da.po").open("rb") as file:
+        catalogue = read_po(file, locale="da")
+    assert used == {message.id for message in catalogue if message.id}
+    assert not [message.id for message in catalogue if message.id and (not message.string or message.fuzzy)]
+
+
+def test_what_comes_from_outside_can_not_bring_markup() -> None:
+    offer = Offer("open", NOON, NOON, "<b>x</b>", "home", NOON, NOON, "da", 1, NOON)
+    html = pages.render("offer", "da", {**FACTS, "offer": offer, "token": '"><script>'})
+    assert "<b>x" not in html
+    assert "<script" not in html
+
+
+def test_every_state_and_every_reply_has_a_page() -> None:
+    assert set(ON_LOOKING) == set(get_args(OfferState))
+    assert set(ON_ANSWERING) == set(get_args(Reply))
+
+
+def test_the_switch_wins_then_the_volunteer_then_the_browser_then_danish() -> None:
+    assert choose("en", "da", "da") == "en"
+    assert choose("xx", "en", "da") == "en"
+    assert choose(None, None, "de, en;q=0.5") == "en"
+    assert choose(None, None, "") == "da"
