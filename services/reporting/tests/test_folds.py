@@ -4,20 +4,22 @@ from hashlib import sha256
 from random import Random
 
 import msgspec
+from brobyg_contracts import EVENTS
 from brobyg_kit.event import Event, encode
 from brobyg_reporting.domain.folding import Folder, event_kinds
 from brobyg_reporting.domain.log import read_event
 from brobyg_reporting.domain.projections import PROJECTIONS
+from brobyg_reporting.testing import START, History, interleave, make_history, new_uuid, unknown_event
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from brobyg_contracts import EVENTS
-from brobyg_reporting.testing import START, History, interleave, make_history, new_uuid, unknown_event
 
 
 def state(folder: Folder) -> str:
     """The hash of every table."""
-    rows = {table: sorted((key, msgspec.json.encode(row)) for key, row in rows.items()) for table, rows in folder.rows.items()}
+    rows = {
+        table: sorted((key, msgspec.json.encode(row)) for key, row in rows.items())
+        for table, rows in folder.rows.items()
+    }
     return sha256(msgspec.json.encode(rows)).hexdigest()
 
 
@@ -30,19 +32,25 @@ def folded(events: list[tuple[str, Event]]) -> Folder:
     return folder
 
 
-histories = st.builds(lambda seed, size: (Random(seed), make_history(Random(seed), size)), st.integers(0, 2**32), st.integers(1, 6))
+histories = st.builds(
+    lambda seed, size: (Random(seed), make_history(Random(seed), size)), st.integers(0, 2**32), st.integers(1, 6)
+)
 
 
 @given(histories, st.integers(0, 2**32), st.integers(0, 2**32))
 @settings(deadline=None, max_examples=200)
-def test_any_interleaving_that_keeps_each_key_s_order_gives_the_same_tables(made: tuple[Random, History], one: int, other: int) -> None:
+def test_any_interleaving_that_keeps_each_key_s_order_gives_the_same_tables(
+    made: tuple[Random, History], one: int, other: int
+) -> None:
     _, history = made
     assert state(folded(interleave(Random(one), history))) == state(folded(interleave(Random(other), history)))
 
 
 @given(histories, st.integers(0, 2**32), st.integers(1, 12))
 @settings(deadline=None)
-def test_reading_partition_by_partition_gives_the_same_tables_as_reading_all_at_once(made: tuple[Random, History], seed: int, partitions: int) -> None:
+def test_reading_partition_by_partition_gives_the_same_tables_as_reading_all_at_once(
+    made: tuple[Random, History], seed: int, partitions: int
+) -> None:
     _, history = made
     events = interleave(Random(seed), history)
     merged = Folder()
@@ -59,7 +67,11 @@ def test_reading_partition_by_partition_gives_the_same_tables_as_reading_all_at_
 def test_a_repeated_event_has_no_effect(made: tuple[Random, History], seed: int) -> None:
     random, history = made
     events = interleave(Random(seed), history)
-    repeated = [again for one in events for again in ([one] if random.random() < 0.7 else [one, random.choice(events[: events.index(one) + 1])])]
+    repeated = [
+        again
+        for one in events
+        for again in ([one] if random.random() < 0.7 else [one, random.choice(events[: events.index(one) + 1])])
+    ]
     assert state(folded(repeated)) == state(folded(events))
 
 

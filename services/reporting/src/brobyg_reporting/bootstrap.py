@@ -11,7 +11,9 @@ from brobyg_reporting.settings import ReportingSettings
 def build(resources: Resources) -> Parts:
     """The parts of the running service."""
     live = Live(ReportingMetrics(resources.metrics))
-    return Parts(routers=[router(resources.database)], handle=live.handle, decoders=dict.fromkeys(CONSUMES, read_logged))
+    return Parts(
+        routers=[router(resources.database)], handle=live.handle, decoders=dict.fromkeys(CONSUMES, read_logged)
+    )
 
 
 SERVICE = Service(

@@ -9,4 +9,6 @@ class ReportingMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         """All at zero."""
         self.logged = Counter("brobyg_reporting_events_logged", "Events added to the event log", registry=registry)
-        self.known = Counter("brobyg_reporting_events_known", "Events that were in the event log already", registry=registry)
+        self.known = Counter(
+            "brobyg_reporting_events_known", "Events that were in the event log already", registry=registry
+        )

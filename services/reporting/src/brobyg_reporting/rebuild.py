@@ -78,7 +78,9 @@ async def rebuild(request: Request, progress: Progress) -> Outcome:
     connection = await connect(request.database)
     try:
         if not await connection.fetchval("select pg_try_advisory_lock($1)", _REBUILD_LOCK):
-            raise RebuildRefused("another rebuild is running on this database; wait for it, or end it and run this again to go on with its work")
+            raise RebuildRefused(
+                "another rebuild is running on this database; wait for it, or end it and run this again to go on with its work"
+            )
         await versions.drop_unused(connection)
         ends = await asyncio.to_thread(watermarks, request.kafka, request.topics)
         build = await versions.begin(connection, ends, fresh=request.fresh)
@@ -103,7 +105,9 @@ def shares_of(ends: Offsets) -> dict[int, Offsets]:
     shares: dict[int, Offsets] = {}
     for (topic, partition), end in ends.items():
         shares.setdefault(partition if alike else 0, {})[topic, partition] = end
-    return dict(sorted(shares.items(), key=lambda one: -sum(one[1].values())))  # the largest first, so that none is left for the end
+    return dict(
+        sorted(shares.items(), key=lambda one: -sum(one[1].values()))
+    )  # the largest first, so that none is left for the end
 
 
 async def _read(request: Request, build: Build, connection: Connection, outcome: Outcome, progress: Progress) -> None:
@@ -123,7 +127,10 @@ async def _read(request: Request, build: Build, connection: Connection, outcome:
     if left:
         work = Work(request.kafka, request.database, build.version, left, os.getpid())
         await asyncio.to_thread(processes.run_all, [work] * max(1, min(request.processes, len(left))), heard)
-    row = await connection.fetchrow("select sum(events)::bigint, sum(skipped)::bigint, count(*) from reporting.rebuild_share where version = $1", build.version)
+    row = await connection.fetchrow(
+        "select sum(events)::bigint, sum(skipped)::bigint, count(*) from reporting.rebuild_share where version = $1",
+        build.version,
+    )
     if row is None or row[2] != len(shares):
         raise RebuildRefused("a worker of an earlier rebuild still holds part of the work; run this again in a minute")
     outcome.events, outcome.skipped = int(row[0] or 0), int(row[1] or 0)
@@ -156,7 +163,9 @@ async def _index(request: Request, build: Build, outcome: Outcome, progress: Pro
     outcome.index_seconds = time.perf_counter() - began
 
 
-async def _switch(request: Request, build: Build, connection: Connection, outcome: Outcome, progress: Progress, began: float) -> None:
+async def _switch(
+    request: Request, build: Build, connection: Connection, outcome: Outcome, progress: Progress, began: float
+) -> None:
     started = time.perf_counter()
     progress("comparing", 0, 1)
     reader = RangeReader(request.kafka)
@@ -164,21 +173,32 @@ async def _switch(request: Request, build: Build, connection: Connection, outcom
         catch_up = _CatchUp(request, connection, reader, build.version, dict(build.watermarks))
         worth = await catch_up.approach()
         async with connection.transaction():
-            await connection.execute("set local synchronous_commit = on")  # with it, all that was built before is on the disk too
+            await connection.execute(
+                "set local synchronous_commit = on"
+            )  # with it, all that was built before is on the disk too
             await connection.execute("select pg_advisory_xact_lock($1)", VERSION_LOCK)
             outcome.previous = await connection.fetchval("select version from reporting.active_version")
             behind = await catch_up.meet(outcome.previous, live_too=worth)
             outcome.caught_up = catch_up.applied
             await _judge(request, build, connection, outcome, behind, catch_up.position)
             state = "active" if outcome.switched else "differs"
-            await versions.finish(connection, build.version, state, outcome.events + outcome.caught_up, time.perf_counter() - began, outcome.tables)
+            await versions.finish(
+                connection,
+                build.version,
+                state,
+                outcome.events + outcome.caught_up,
+                time.perf_counter() - began,
+                outcome.tables,
+            )
     finally:
         await asyncio.to_thread(reader.close)
     progress("comparing", 1, 1)
     outcome.switch_seconds = time.perf_counter() - started
 
 
-async def _judge(request: Request, build: Build, connection: Connection, outcome: Outcome, behind: int, position: Offsets) -> None:
+async def _judge(
+    request: Request, build: Build, connection: Connection, outcome: Outcome, behind: int, position: Offsets
+) -> None:
     """Compare where both stand at the same offsets, and switch where that is what was asked for."""
     if behind:
         outcome.note = f"not compared: the live version is {behind} records behind the topics"
@@ -186,7 +206,9 @@ async def _judge(request: Request, build: Build, connection: Connection, outcome
         outcome.tables = await versions.compare(connection, outcome.previous, build.version)
         outcome.compared, outcome.equal = True, all(table.equal for table in outcome.tables)
     if parked := await connection.fetchval("select count(*) from parked_event where state <> 'dead'"):
-        outcome.note = f"{parked} events wait in the live consumer behind one that could not be handled; see `brobyg dlq list`"
+        outcome.note = (
+            f"{parked} events wait in the live consumer behind one that could not be handled; see `brobyg dlq list`"
+        )
     if outcome.equal or not request.verify:
         await store.store_offsets(connection, position)
         await versions.show(connection, build.version)

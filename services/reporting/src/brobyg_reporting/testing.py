@@ -15,7 +15,7 @@ START = datetime(2026, 11, 30, tzinfo=UTC)
 
 _VOLUNTEER_KINDS: list[type[EventData]] = [kind for kind in EVENTS.values() if kind.SUBJECT == "volunteer_id"]
 _REFERRAL_KINDS: dict[str, list[type[EventData]]] = {
-    owner: [kind for kind in EVENTS.values() if kind.TOPIC == f"brobyg.{owner}.v1" and kind.SUBJECT == "referral_id"]
+    owner: [kind for kind in EVENTS.values() if f"brobyg.{owner}.v1" == kind.TOPIC and kind.SUBJECT == "referral_id"]
     for owner in ("referral", "matching", "notification")
 }
 
@@ -84,7 +84,13 @@ class _Story:
             "department": r.choice(["randers", "norddjurs"]),
             "municipality_code": r.choice(["0730", "0707"]),
             "referrer_kind": r.choice(["gp", "hospital", "municipality", "citizen"]),
-            "needs": {"languages": ["da", "ar"], "gender_wish": None, "mobility": "walking_aid", "meeting": "home", "postcode": "8900"},
+            "needs": {
+                "languages": ["da", "ar"],
+                "gender_wish": None,
+                "mobility": "walking_aid",
+                "meeting": "home",
+                "postcode": "8900",
+            },
             "location_id": r.choice(["randers-hospital", "grenaa-health-house"]),
             "starts_at": starts_at,
             "ends_at": starts_at + timedelta(minutes=30),
@@ -151,7 +157,9 @@ def unknown_event(random: Random, subject: str, sequence: int) -> Event:
     """An event of a type that this version of the code has never heard of."""
     story = _Story(random, subject, subject, [subject], [subject], [subject], [subject])
     known = event_of(random, story.tell(EVENTS["dk.brobyg.consent.given"]), subject, sequence, START)
-    return msgspec.structs.replace(known, type="dk.brobyg.outcome.measured", data=msgspec.Raw(b'{"score": 72, "note": "\\u00e6\\n"}'))
+    return msgspec.structs.replace(
+        known, type="dk.brobyg.outcome.measured", data=msgspec.Raw(b'{"score": 72, "note": "\\u00e6\\n"}')
+    )
 
 
 def interleave(random: Random, history: History) -> list[tuple[str, Event]]:

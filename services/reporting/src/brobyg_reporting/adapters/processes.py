@@ -45,7 +45,9 @@ def _hear(pipe: Connection, running: dict[Connection, SpawnProcess], heard: Call
         process = running.pop(pipe)
         process.join(timeout=30)
         if process.exitcode != 0:
-            raise WorkerFailed(f"a rebuild worker was ended (exit code {process.exitcode}); run the same command again to go on") from None
+            raise WorkerFailed(
+                f"a rebuild worker was ended (exit code {process.exitcode}); run the same command again to go on"
+            ) from None
         return
     if isinstance(message, str):
         raise WorkerFailed(message)
@@ -57,7 +59,9 @@ def _run(work: Work, pipe: Connection) -> None:
         rebuild_worker.run(work, pipe.send)
     except KeyboardInterrupt:
         raise SystemExit(1) from None
-    except Exception as error:  # whatever it was, the parent is to say it; a traceback on stderr would tear the progress bar
+    except (
+        Exception
+    ) as error:  # whatever it was, the parent is to say it; a traceback on stderr would tear the progress bar
         with suppress(BrokenPipeError):
             pipe.send(f"{type(error).__name__}: {error}")
         raise SystemExit(1) from error

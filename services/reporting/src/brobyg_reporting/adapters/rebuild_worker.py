@@ -62,7 +62,11 @@ async def connect(database: str) -> "asyncpg.Connection[asyncpg.Record]":
         database,
         timeout=10,
         command_timeout=STATEMENT_TIMEOUT,
-        server_settings={"application_name": "brobyg-reporting-rebuild", "synchronous_commit": "off", "maintenance_work_mem": "128MB"},
+        server_settings={
+            "application_name": "brobyg-reporting-rebuild",
+            "synchronous_commit": "off",
+            "maintenance_work_mem": "128MB",
+        },
     )
 
 
@@ -84,7 +88,10 @@ class _ShareCopy:
             rows = self.folder.rows[projection.table].values()
             if rows:
                 await connection.copy_records_to_table(
-                    projection.table, schema_name=target, columns=projection.columns, records=map(msgspec.structs.astuple, rows)
+                    projection.table,
+                    schema_name=target,
+                    columns=projection.columns,
+                    records=map(msgspec.structs.astuple, rows),
                 )
         return self
 
@@ -111,7 +118,9 @@ class _ShareCopy:
             fold(event.type, event.data, time)
             data = str(event.data, "utf-8")
             if "\\" in data:
-                data = data.replace("\\", "\\\\")  # the one thing in JSON that COPY's text format would take for its own
+                data = data.replace(
+                    "\\", "\\\\"
+                )  # the one thing in JSON that COPY's text format would take for its own
             cause = _NULL if event.causationid is None else event.causationid
             lines.append(
                 f"{event.id}\t{topic}\t{partition}\t{offset}\t{event.type}\t{event.subject}\t{event.sequence}\t{event.time}"

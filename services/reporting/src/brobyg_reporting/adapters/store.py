@@ -11,7 +11,6 @@ from brobyg_reporting.domain.log import LoggedEvent
 from brobyg_reporting.domain.projection import Projection, Row
 from brobyg_reporting.domain.projections import PROJECTIONS
 
-
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 
 #: Shared by whoever writes to the active version, exclusive for the switch: nobody writes to a version that is being compared or left.
@@ -19,7 +18,19 @@ VERSION_LOCK = 0x62720001
 #: One lock a partition number: all events of a key are in one, so two consumers never fold into the same row at once.
 _PARTITION_LOCK = 0x62720002
 
-LOG_COLUMNS = ("id", "topic", "partition", "record_offset", "type", "subject", "sequence", "time", "correlationid", "causationid", "data")
+LOG_COLUMNS = (
+    "id",
+    "topic",
+    "partition",
+    "record_offset",
+    "type",
+    "subject",
+    "sequence",
+    "time",
+    "correlationid",
+    "causationid",
+    "data",
+)
 
 _INSERT_LOG = (
     "insert into projection_v{version}.event_log ({columns})"
@@ -44,28 +55,29 @@ async def active_version(connection: Connection) -> int:
     return int(await connection.fetchval("select version from reporting.active_version"))
 
 
-async def apply(
-    connection: Connection, version: int, events: Sequence[LoggedEvent]
-) -> int:
+async def apply(connection: Connection, version: int, events: Sequence[LoggedEvent]) -> int:
     """Log the events and fold those that were not in the log yet; returns their number. Call it inside a transaction.
 
     An event that is in the log already has no effect, so the same records may come any number of times.
     """
     partitions = sorted({event.partition for event in events})
-    await connection.execute("select pg_advisory_xact_lock($1, p) from unnest($2::int[]) as p", _PARTITION_LOCK, partitions)
+    await connection.execute(
+        "select pg_advisory_xact_lock($1, p) from unnest($2::int[]) as p", _PARTITION_LOCK, partitions
+    )
     fresh = await _log(connection, version, events)
     if fresh:
         await _fold(connection, version, fresh)
     return len(fresh)
 
 
-async def store_offsets(
-    connection: Connection, next_offsets: dict[tuple[str, int], int]
-) -> None:
+async def store_offsets(connection: Connection, next_offsets: dict[tuple[str, int], int]) -> None:
     """Keep how far the active version has come; never goes back."""
     places = sorted(next_offsets)
     await connection.execute(
-        _STORE_OFFSETS, [topic for topic, _ in places], [partition for _, partition in places], [next_offsets[at] for at in places]
+        _STORE_OFFSETS,
+        [topic for topic, _ in places],
+        [partition for _, partition in places],
+        [next_offsets[at] for at in places],
     )
 
 
@@ -78,11 +90,21 @@ def after(events: Sequence[LoggedEvent]) -> dict[tuple[str, int], int]:
     return offsets
 
 
-async def _log(
-    connection: Connection, version: int, events: Sequence[LoggedEvent]
-) -> list[LoggedEvent]:
+async def _log(connection: Connection, version: int, events: Sequence[LoggedEvent]) -> list[LoggedEvent]:
     rows = [
-        (e.id, e.topic, e.partition, e.offset, e.type, e.subject, e.sequence, e.time, e.correlationid, e.causationid, str(e.data, "utf-8"))
+        (
+            e.id,
+            e.topic,
+            e.partition,
+            e.offset,
+            e.type,
+            e.subject,
+            e.sequence,
+            e.time,
+            e.correlationid,
+            e.causationid,
+            str(e.data, "utf-8"),
+        )
         for e in events
     ]
     sql = _INSERT_LOG.format(version=version, columns=", ".join(LOG_COLUMNS))
@@ -95,14 +117,14 @@ async def _log(
     return fresh
 
 
-async def _fold(
-    connection: Connection, version: int, events: Sequence[LoggedEvent]
-) -> None:
+async def _fold(connection: Connection, version: int, events: Sequence[LoggedEvent]) -> None:
     folder = Folder()
     touched = folder.keys((event.type, event.data) for event in events)
     for projection in PROJECTIONS:
         if touched[projection.table]:
-            await _load(connection, version, projection, folder.rows[projection.table], sorted(touched[projection.table]))
+            await _load(
+                connection, version, projection, folder.rows[projection.table], sorted(touched[projection.table])
+            )
     for event in events:
         folder.fold(event.type, event.data, event.time)
     for projection in PROJECTIONS:

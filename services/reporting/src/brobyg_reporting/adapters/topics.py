@@ -24,7 +24,9 @@ def watermarks(address: str, topics: tuple[str, ...]) -> Offsets:
         if missing:
             raise LookupError(f"no topic {', '.join(missing)} on {address}; `brobyg topics apply` creates it")
         return {
-            (topic, partition): reader.get_watermark_offsets(TopicPartition(topic, partition), timeout=kafka.REQUEST_TIMEOUT)[1]
+            (topic, partition): reader.get_watermark_offsets(
+                TopicPartition(topic, partition), timeout=kafka.REQUEST_TIMEOUT
+            )[1]
             for topic in topics
             for partition in known[topic].partitions
         }
@@ -62,7 +64,9 @@ class RangeReader:
         reached = {at: start.get(at, 0) for at in last}
         if not last:
             return
-        self._client.assign([TopicPartition(topic, partition, offset) for (topic, partition), offset in reached.items()])
+        self._client.assign(
+            [TopicPartition(topic, partition, offset) for (topic, partition), offset in reached.items()]
+        )
         progress = monotonic()
         while due := sum(last[at] - reached[at] for at in last if reached[at] < last[at]):
             part = _records(self._client.consume(min(_PART, due), 0.5), reached, last)
@@ -90,6 +94,6 @@ def _records(messages: list[Message], reached: Offsets, last: Offsets) -> list[R
 
 
 def _raise_if_hopeless(error: KafkaError) -> None:
-    """librdkafka goes on by itself after most errors; the stall limit is the end of its trying."""
+    """Librdkafka goes on by itself after most errors; the stall limit is the end of its trying."""
     if error.fatal() or error.code() in {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_AUTHORIZATION_FAILED}:
         raise KafkaException(error)

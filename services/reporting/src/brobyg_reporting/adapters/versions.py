@@ -14,7 +14,10 @@ from brobyg_reporting.adapters.topics import Offsets
 from brobyg_reporting.domain.projections import PROJECTIONS
 
 #: Every table of a version with its key, in the order they are compared.
-TABLES: tuple[tuple[str, str], ...] = (("event_log", "id"), *((projection.table, projection.key) for projection in PROJECTIONS))
+TABLES: tuple[tuple[str, str], ...] = (
+    ("event_log", "id"),
+    *((projection.table, projection.key) for projection in PROJECTIONS),
+)
 
 _MOST_KEYS = 5
 
@@ -58,10 +61,16 @@ async def begin(connection: Connection, ends: Offsets, *, fresh: bool) -> Build:
     """The unfinished build of this same code with the watermarks it began with, or a new one up to `ends`. Drops builds nobody can resume."""
     code = fingerprint()
     async with connection.transaction():
-        rows = await connection.fetch("select version, fingerprint, watermarks::text from reporting.rebuild where state = 'building' order by version")
+        rows = await connection.fetch(
+            "select version, fingerprint, watermarks::text from reporting.rebuild where state = 'building' order by version"
+        )
         for row in rows:
             watermarks = _parse(row["watermarks"])
-            if not fresh and row["fingerprint"] == code and all(watermarks.get(at, 0) <= end for at, end in ends.items()):
+            if (
+                not fresh
+                and row["fingerprint"] == code
+                and all(watermarks.get(at, 0) <= end for at, end in ends.items())
+            ):
                 return Build(row["version"], watermarks, resumed=True)
             await _drop(connection, row["version"])
         version = 1 + int(await connection.fetchval("select coalesce(max(version), 0) from reporting.rebuild"))
@@ -79,12 +88,16 @@ async def claim(connection: Connection, version: int, share: int) -> bool:
     """Take a share for this transaction; False when it is done or somebody else is at it."""
     if not await connection.fetchval("select pg_try_advisory_xact_lock($1, $2)", 0x62730000 + version % 0x10000, share):
         return False
-    return not await connection.fetchval("select 1 from reporting.rebuild_share where version = $1 and share = $2", version, share)
+    return not await connection.fetchval(
+        "select 1 from reporting.rebuild_share where version = $1 and share = $2", version, share
+    )
 
 
 async def mark_done(connection: Connection, version: int, share: int, events: int, skipped: int) -> None:
     """The share's rows are in this transaction."""
-    await connection.execute("insert into reporting.rebuild_share values ($1, $2, $3, $4)", version, share, events, skipped)
+    await connection.execute(
+        "insert into reporting.rebuild_share values ($1, $2, $3, $4)", version, share, events, skipped
+    )
 
 
 async def done(connection: Connection, version: int) -> dict[int, int]:
@@ -95,7 +108,11 @@ async def done(connection: Connection, version: int) -> dict[int, int]:
 
 async def is_indexed(connection: Connection, version: int, table: str) -> bool:
     """Whether the table's keys are built."""
-    return bool(await connection.fetchval("select relhasindex from pg_class where oid = $1::text::regclass", f"{schema(version)}.{table}"))
+    return bool(
+        await connection.fetchval(
+            "select relhasindex from pg_class where oid = $1::text::regclass", f"{schema(version)}.{table}"
+        )
+    )
 
 
 async def compare(connection: Connection, live: int, rebuilt: int) -> list[TableComparison]:
@@ -109,7 +126,9 @@ async def _compare_table(connection: Connection, live: int, rebuilt: int, table:
     assert ours and theirs  # a function always gives its one row
     keys: list[str] = []
     if tuple(ours) != tuple(theirs):
-        rows = await connection.fetch("select * from reporting.first_differences($1, $2, $3, $4, $5)", live, rebuilt, table, key, _MOST_KEYS)
+        rows = await connection.fetch(
+            "select * from reporting.first_differences($1, $2, $3, $4, $5)", live, rebuilt, table, key, _MOST_KEYS
+        )
         keys = [row[0] for row in rows]
     return TableComparison(table, ours[0], theirs[0], ours[1], theirs[1], keys)
 
@@ -119,7 +138,9 @@ async def show(connection: Connection, version: int) -> None:
     for attempt in range(60):
         try:
             async with connection.transaction():  # a savepoint: giving up lets go of the views that were already taken
-                await connection.execute("set local lock_timeout = '500ms'")  # below the server's deadlock timeout, so it is never a reader that is ended
+                await connection.execute(
+                    "set local lock_timeout = '500ms'"
+                )  # below the server's deadlock timeout, so it is never a reader that is ended
                 await connection.execute("select reporting.show_version($1)", version)
                 return
         except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
@@ -127,7 +148,9 @@ async def show(connection: Connection, version: int) -> None:
                 raise
 
 
-async def finish(connection: Connection, version: int, state: str, events: int, seconds: float, result: Sequence[TableComparison]) -> None:
+async def finish(
+    connection: Connection, version: int, state: str, events: int, seconds: float, result: Sequence[TableComparison]
+) -> None:
     """Write down how the build ended."""
     await connection.execute(
         "update reporting.rebuild set state = $2, finished_at = clock_timestamp(), events = $3, seconds = $4, result = $5::text::jsonb where version = $1",
@@ -166,7 +189,9 @@ async def live_offsets(connection: Connection) -> Offsets:
 
 
 def _format(offsets: Offsets) -> str:
-    return msgspec.json.encode([[topic, partition, offset] for (topic, partition), offset in sorted(offsets.items())]).decode()
+    return msgspec.json.encode(
+        [[topic, partition, offset] for (topic, partition), offset in sorted(offsets.items())]
+    ).decode()
 
 
 def _parse(text: str) -> Offsets:

@@ -1,2 +1,85 @@
-from fastapi import APIRouter
-def router(db): return APIRouter()
+"""Questions about what happened, for coordinators (of their department) and analysts (of all).
+
+A coordinator whose token names a department sees that department; one whose token names none belongs to the head office and sees all.
+"""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from brobyg_kit.auth import Caller, requires
+from brobyg_kit.database import Database
+from brobyg_kit.problems import Problem
+from fastapi import APIRouter, Depends, Query
+
+from brobyg_reporting.adapters.queries import Queries
+from brobyg_reporting.adapters.status import projection_status
+
+Reader = Annotated[Caller, Depends(requires("analyst", "coordinator"))]
+Limit = Annotated[int, Query(ge=1, le=500, description="Rows on a page.")]
+Offset = Annotated[int, Query(ge=0, le=1_000_000, description="Rows to pass over.")]
+Standing = Annotated[
+    str | None,
+    Query(
+        pattern="^(no_consent|no_appointment|searching|matched|escalated|over)$",
+        description="Only referrals that stand so.",
+    ),
+]
+
+
+def _department(caller: Caller) -> str | None:
+    return None if "analyst" in caller.roles else caller.department
+
+
+def router(database: Database) -> APIRouter:
+    """Every route of reporting."""
+    routes = APIRouter(tags=["reporting"])
+    queries = Queries(database)
+
+    @routes.get("/referrals", summary="Where each referral stands, the newest first")
+    async def referrals(
+        caller: Reader, standing: Standing = None, limit: Limit = 100, offset: Offset = 0
+    ) -> dict[str, Any]:
+        total, rows = await queries.referrals(_department(caller), standing, limit, offset)
+        return {"total": total, "limit": limit, "offset": offset, "referrals": rows}
+
+    @routes.get(
+        "/referrals/{referral_id}/timeline", summary="One referral's story, event by event, in English and Danish"
+    )
+    async def timeline(referral_id: UUID, caller: Reader) -> dict[str, Any]:
+        known, of = await queries.department_of(str(referral_id))
+        department = _department(caller)
+        if not known or (department is not None and of != department):
+            raise Problem(
+                404,
+                "There is no such referral here",
+                "reporting learns of it from the event stream; a new one takes a moment",
+            )
+        return {"referral_id": str(referral_id), "events": await queries.timeline(str(referral_id))}
+
+    @routes.get("/appointments/summary", summary="Appointments by municipality, month and state")
+    async def appointments(caller: Reader) -> dict[str, Any]:
+        return {"appointments": await queries.appointments(_department(caller))}
+
+    @routes.get("/volunteers/activity", summary="What volunteers were asked, answered and gave, in hours")
+    async def volunteers(caller: Reader, limit: Limit = 100, offset: Offset = 0) -> dict[str, Any]:
+        total, rows = await queries.volunteers(_department(caller), limit, offset)
+        return {"total": total, "limit": limit, "offset": offset, "volunteers": rows}
+
+    @routes.get(
+        "/matching/time-to-match",
+        summary="Seconds from booking to the first match: percentiles by department and month",
+    )
+    async def time_to_match(caller: Reader) -> dict[str, Any]:
+        return {"time_to_match": await queries.time_to_match(_department(caller))}
+
+    @routes.get("/counts", summary="Number of events of each type")
+    async def counts(caller: Reader) -> dict[str, Any]:
+        events = await queries.counts(_department(caller))
+        return {"total": sum(events.values()), "events": events}
+
+    @routes.get("/projections", summary="Which version is shown, how far it has come, how the last rebuilds went")
+    async def projections(_: Reader) -> dict[str, Any]:
+        async with database.pool.acquire(timeout=10) as connection:
+            return await projection_status(connection)
+
+    return routes

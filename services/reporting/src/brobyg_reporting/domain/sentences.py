@@ -1,0 +1,192 @@
+"""Each event as a plain sentence, in Danish and English: what a coordinator reads in a referral's timeline. Names nobody."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+from brobyg_contracts import EVENTS, events
+from brobyg_contracts.places import LOCATIONS
+from brobyg_kit.event import EventData
+
+_DANISH_TIME = ZoneInfo("Europe/Copenhagen")
+_MONTHS_DA = (
+    "januar",
+    "februar",
+    "marts",
+    "april",
+    "maj",
+    "juni",
+    "juli",
+    "august",
+    "september",
+    "oktober",
+    "november",
+    "december",
+)
+_MONTHS_EN = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
+
+#: (English, Danish)
+Sentence = tuple[str, str]
+
+_REASONS: dict[str, Sentence] = {
+    "taken": ("another volunteer took it", "en anden frivillig tog den"),
+    "appointment_cancelled": ("the appointment was cancelled", "aftalen blev aflyst"),
+    "appointment_rescheduled": ("the appointment was moved", "aftalen blev flyttet"),
+    "consent_withdrawn": ("consent was withdrawn", "samtykket blev trukket tilbage"),
+    "escalated": ("the coordinator took over", "koordinatoren tog over"),
+    "appointment_over": ("the appointment is over", "aftalen er overstået"),
+    "volunteer_withdrew": ("the volunteer can't come after all", "den frivillige kan alligevel ikke"),
+    "nobody_available": ("no volunteer was available", "ingen frivillige kunne"),
+    "nobody_answered": ("nobody accepted in time", "ingen sagde ja i tide"),
+    "too_late": ("it was known too late", "den blev kendt for sent"),
+    "no_address": ("there is no address", "der er ingen adresse"),
+    "recipient_erased": ("the recipient has been erased", "modtageren er slettet"),
+    "refused": ("the receiving server refused it", "modtagerens server afviste den"),
+}
+_ROLES: dict[str, Sentence] = {
+    "volunteer": ("the volunteer", "den frivillige"),
+    "citizen": ("the citizen", "borgeren"),
+    "coordinator": ("the coordinator", "koordinatoren"),
+}
+_REFERRERS: dict[str, Sentence] = {
+    "gp": ("a general practitioner", "en praktiserende læge"),
+    "hospital": ("a hospital", "et hospital"),
+    "municipality": ("the municipality", "kommunen"),
+    "citizen": ("the citizen", "borgeren selv"),
+}
+
+
+def sentence(kind: str, data: bytes) -> Sentence:
+    """The event as (English, Danish). An unknown type, or data that break their schema, are told by the type alone."""
+    known, tell = EVENTS.get(kind), _SENTENCES.get(kind)
+    if known is None or tell is None:
+        return (f"Event of type {kind}.", f"Hændelse af typen {kind}.")
+    try:
+        return tell(msgspec.json.decode(data, type=known))
+    except (msgspec.ValidationError, msgspec.DecodeError):
+        return (f"Event of type {kind}, not readable.", f"Hændelse af typen {kind}, kan ikke læses.")
+
+
+def _when(time: datetime) -> Sentence:
+    local = time.astimezone(_DANISH_TIME)
+    return (
+        f"{local.day} {_MONTHS_EN[local.month - 1]} {local.year} at {local:%H:%M}",
+        f"{local.day}. {_MONTHS_DA[local.month - 1]} {local.year} kl. {local:%H.%M}",
+    )
+
+
+def _where(location_id: str) -> str:
+    location = LOCATIONS.get(location_id)
+    return location.name if location else location_id
+
+
+def _booked(event: events.AppointmentBooked) -> Sentence:
+    (en, da), where = _when(event.starts_at), _where(event.location_id)
+    return (f"An appointment was booked: {en}, {where}.", f"En aftale blev booket: {da}, {where}.")
+
+
+def _rescheduled(event: events.AppointmentRescheduled) -> Sentence:
+    (en, da), where = _when(event.starts_at), _where(event.location_id)
+    return (f"The appointment was moved to {en}, {where}.", f"Aftalen blev flyttet til {da}, {where}.")
+
+
+def _created(event: events.ReferralCreated) -> Sentence:
+    en, da = _REFERRERS[event.referrer_kind]
+    return (
+        f"The referral was created by {en} for the department {event.department}.",
+        f"Henvisningen blev oprettet af {da} til afdelingen {event.department}.",
+    )
+
+
+def _offered(event: events.OfferMade) -> Sentence:
+    km = event.distance_metres / 1000
+    km_da = f"{km:.1f}".replace(".", ",")
+    known, kendt = (", who knows the citizen,", ", som kender borgeren,") if event.known_to_citizen else ("", "")
+    return (
+        f"A volunteer {km:.1f} km away{known} was asked (wave {event.wave}, number {event.rank} in order).",
+        f"En frivillig {km_da} km væk{kendt} blev spurgt (runde {event.wave}, nummer {event.rank} i rækken).",
+    )
+
+
+def _withdrawn(event: events.OfferWithdrawn) -> Sentence:
+    en, da = _REASONS[event.reason]
+    return (f"An offer was taken back: {en}.", f"Et tilbud blev trukket tilbage: {da}.")
+
+
+def _matched(event: events.VolunteerMatched) -> Sentence:
+    en, da = _when(event.meet_at)
+    return (
+        f"A volunteer was found. They meet {en}; it takes {event.minutes} minutes of the volunteer's time.",
+        f"En frivillig blev fundet. De mødes {da}; det tager {event.minutes} minutter af den frivilliges tid.",
+    )
+
+
+def _released(event: events.MatchReleased) -> Sentence:
+    en, da = _REASONS[event.reason]
+    return (f"The volunteer was released: {en}.", f"Den frivillige blev fritstillet: {da}.")
+
+
+def _escalated(event: events.MatchEscalated) -> Sentence:
+    en, da = _REASONS[event.reason]
+    return (
+        f"The coordinator was asked to find somebody: {en} ({event.asked} had been asked).",
+        f"Koordinatoren blev bedt om at finde en: {da} ({event.asked} var blevet spurgt).",
+    )
+
+
+def _sent(event: events.NotificationSent) -> Sentence:
+    en, da = _ROLES[event.recipient_role]
+    return (f"A message ({event.template}) was sent to {en}.", f"En besked ({event.template}) blev sendt til {da}.")
+
+
+def _failed(event: events.NotificationFailed) -> Sentence:
+    (en, da), (why, hvorfor) = _ROLES[event.recipient_role], _REASONS[event.reason]
+    return (
+        f"A message ({event.template}) to {en} was given up: {why}.",
+        f"En besked ({event.template}) til {da} blev opgivet: {hvorfor}.",
+    )
+
+
+_SENTENCES: dict[str, Callable[[Any], Sentence]] = {}  # each takes the type it stands beside
+
+
+def _tell(kind: type[EventData], told: Callable[[Any], Sentence] | Sentence) -> None:
+    _SENTENCES[kind.EVENT_TYPE] = told if callable(told) else lambda _: told
+
+
+_tell(events.ReferralCreated, _created)
+_tell(events.ConsentGiven, ("The citizen gave consent.", "Borgeren gav samtykke."))
+_tell(events.ConsentWithdrawn, ("The citizen withdrew consent.", "Borgeren trak sit samtykke tilbage."))
+_tell(events.AppointmentBooked, _booked)
+_tell(events.AppointmentRescheduled, _rescheduled)
+_tell(events.AppointmentCancelled, ("The appointment was cancelled.", "Aftalen blev aflyst."))
+_tell(events.AppointmentCompleted, ("The appointment took place.", "Aftalen blev gennemført."))
+_tell(events.AppointmentMissed, ("The citizen did not come to the appointment.", "Borgeren udeblev fra aftalen."))
+_tell(events.OfferMade, _offered)
+_tell(events.OfferAccepted, ("A volunteer said yes.", "En frivillig sagde ja."))
+_tell(events.OfferDeclined, ("A volunteer said no.", "En frivillig sagde nej."))
+_tell(events.OfferExpired, ("A volunteer did not answer in time.", "En frivillig svarede ikke i tide."))
+_tell(events.OfferWithdrawn, _withdrawn)
+_tell(events.VolunteerMatched, _matched)
+_tell(events.MatchReleased, _released)
+_tell(events.MatchEscalated, _escalated)
+_tell(events.VolunteerRegistered, ("A volunteer was registered.", "En frivillig blev registreret."))
+_tell(events.VolunteerActivated, ("The volunteer can be asked.", "Den frivillige kan spørges."))
+_tell(events.VolunteerPaused, ("The volunteer takes a pause.", "Den frivillige holder pause."))
+_tell(events.NotificationSent, _sent)
+_tell(events.NotificationFailed, _failed)

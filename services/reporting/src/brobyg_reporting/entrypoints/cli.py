@@ -1,0 +1,169 @@
+"""`brobyg reporting rebuild | verify | status`."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Annotated, Any, NoReturn
+
+import asyncpg
+import typer
+from brobyg_kit.database import DATABASE_ERRORS, database_url
+from confluent_kafka import KafkaException
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from brobyg_reporting import rebuild as rebuilding
+from brobyg_reporting.adapters.processes import WorkerFailed
+from brobyg_reporting.adapters.rebuild_worker import connect
+from brobyg_reporting.adapters.status import projection_status
+from brobyg_reporting.adapters.topics import watermarks
+from brobyg_reporting.handlers import CONSUMES
+from brobyg_reporting.rebuild import Outcome, RebuildRefused, Request
+from brobyg_reporting.settings import ReportingSettings
+
+app = typer.Typer(help="The read side's projections.", no_args_is_help=True)
+console = Console()
+
+_DATABASE_TROUBLE: tuple[type[BaseException], ...] = (asyncpg.PostgresError, *DATABASE_ERRORS)
+_UNREACHABLE: tuple[type[BaseException], ...] = (*_DATABASE_TROUBLE, KafkaException, LookupError)
+
+Processes = Annotated[
+    int, typer.Option(help="Worker processes; as many as there are cores is a good number.", min=1, max=64)
+]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Begin anew rather than go on with a rebuild that was stopped.")]
+AsJson = Annotated[bool, typer.Option("--json", help="For scripts.")]
+
+
+@app.command()
+def rebuild(processes: Processes = 2, fresh: Fresh = False, as_json: AsJson = False) -> None:
+    """Build all projections anew from the topics, beside the live ones, and switch to them. Nothing is sent; readers see no gap.
+
+    Stopped at any point, the same command goes on where it was.
+    """
+    outcome = _run(processes, fresh=fresh, verify=False, quiet=as_json)
+    _report(outcome, as_json=as_json)
+
+
+@app.command()
+def verify(processes: Processes = 2, fresh: Fresh = False, as_json: AsJson = False) -> None:
+    """Rebuild and compare with the live projections by hash: equal switches, different keeps the live ones, names the rows and exits 1."""
+    outcome = _run(processes, fresh=fresh, verify=True, quiet=as_json)
+    _report(outcome, as_json=as_json)
+    if not outcome.equal:
+        raise typer.Exit(1)
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """Show which version is live, how far it is behind the topics, its rows and the last rebuilds."""
+    settings = ReportingSettings()
+    try:
+        found = asyncio.run(_status(settings))
+    except _UNREACHABLE as error:
+        _fail(f"the projections can't be asked: {type(error).__name__}: {error}")
+    if as_json:
+        typer.echo(json.dumps(found, default=str, indent=2))
+        return
+    console.print(
+        f"version [bold]{found['active_version']}[/] since {found['switched_at']:%Y-%m-%d %H:%M:%S}, [bold]{found['lag']:,}[/] records behind"
+    )
+    if not found["same_code"]:
+        console.print(
+            "[yellow]it was folded by other code than is installed here; 'brobyg reporting rebuild' builds it anew[/]"
+        )
+    table = Table("table", "rows")
+    for name, rows in found["rows"].items():
+        table.add_row(name, f"{rows:,}")
+    console.print(table)
+    table = Table("version", "state", "started", "events", "seconds")
+    for row in found["rebuilds"]:
+        seconds = "" if row["seconds"] is None else f"{row['seconds']:.1f}"
+        table.add_row(
+            str(row["version"]),
+            row["state"],
+            f"{row['started_at']:%Y-%m-%d %H:%M:%S}",
+            f"{row['events'] or 0:,}",
+            seconds,
+        )
+    console.print(table)
+
+
+async def _status(settings: ReportingSettings) -> dict[str, Any]:
+    ends = await asyncio.to_thread(watermarks, settings.kafka, CONSUMES)
+    connection = await connect(_database(settings))
+    try:
+        return await projection_status(connection, ends)
+    finally:
+        await connection.close(timeout=5)
+
+
+def _database(settings: ReportingSettings) -> str:
+    return database_url(settings.database.get_secret_value(), "reporting")
+
+
+def _run(processes: int, *, fresh: bool, verify: bool, quiet: bool) -> Outcome:
+    settings = ReportingSettings()
+    request = Request(settings.kafka, _database(settings), processes, fresh, verify)
+    try:
+        with _bar(quiet=quiet) as progress:
+            return asyncio.run(rebuilding.rebuild(request, progress))
+    except KeyboardInterrupt:
+        _fail("stopped; the same command goes on where it was")
+    except (RebuildRefused, WorkerFailed, LookupError, TimeoutError, KafkaException) as error:
+        _fail(f"{error}")
+    except _DATABASE_TROUBLE as error:
+        _fail(f"the database stopped the rebuild, live is unharmed: {type(error).__name__}: {error}")
+
+
+@contextmanager
+def _bar(*, quiet: bool) -> Iterator[rebuilding.Progress]:
+    columns = (
+        TextColumn("{task.description:10}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=quiet) as bar:
+        tasks = {phase: bar.add_task(phase, total=None, start=False) for phase in ("reading", "indexing", "comparing")}
+
+        def progress(phase: str, done: int, total: int) -> None:
+            bar.start_task(tasks[phase])
+            bar.update(tasks[phase], completed=done, total=max(total, 1) if total else 1)
+            if total == 0:
+                bar.update(tasks[phase], completed=1)
+
+        yield progress
+
+
+def _report(outcome: Outcome, *, as_json: bool) -> None:
+    if as_json:
+        tables = [{**asdict(table), "equal": table.equal} for table in outcome.tables]
+        typer.echo(json.dumps({**asdict(outcome), "tables": tables}, indent=2))
+        return
+    if outcome.tables:
+        table = Table("table", "rows live", "rows rebuilt", "equal", "first keys that differ")
+        for one in outcome.tables:
+            mark = "[green]yes[/]" if one.equal else "[red]NO[/]"
+            table.add_row(one.table, f"{one.live_rows:,}", f"{one.rebuilt_rows:,}", mark, "\n".join(one.differing_keys))
+        console.print(table)
+    rate = outcome.events / outcome.seconds if outcome.seconds else 0.0
+    console.print(
+        f"{outcome.events:,} events in {outcome.seconds:.1f} s ({rate:,.0f}/s); {outcome.skipped} records were no events"
+    )
+    if outcome.note:
+        console.print(f"[yellow]{outcome.note}[/]")
+    if outcome.switched:
+        console.print(f"version {outcome.version} is live, in place of {outcome.previous}")
+    else:
+        console.print(
+            f"[red]version {outcome.previous} stays live; {outcome.version} is kept for a look until the next rebuild[/]"
+        )
+
+
+def _fail(message: str) -> NoReturn:
+    typer.secho(f"brobyg: {message}", err=True, fg="red")
+    raise typer.Exit(1)
