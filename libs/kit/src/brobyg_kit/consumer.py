@@ -213,7 +213,7 @@ class Consumer:
             if failure is None:
                 await self._parking.handled(tx, parked)
             else:
-                permanent = isinstance(failure, UndecodableEvent | LookupError)
+                permanent = isinstance(failure, UndecodableEvent | kafka.RecordGone)
                 await self._parking.failed(tx, parked, failure, permanent=permanent)
         log.info("event.retried", origin=str(parked.origin), succeeded=failure is None, error=failure)
         return True

@@ -9,6 +9,8 @@ from brobyg_kit.event import EventData
 from brobyg_kit.service import Service
 
 _PREFIX = "dk.brobyg."
+#: Stands for what is on a topic that carries no events of ours, or for all that is on it.
+RECORD = "(record)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,27 +28,25 @@ class Row:
 
 
 def rows(services: Sequence[Service]) -> list[Row]:
-    """The flow of the whole system, by topic and event."""
-    emitted: dict[tuple[str, str], list[str]] = {}
-    consumed: dict[tuple[str, str], list[str]] = {}
-    for service in services:
-        for one in service.emits:
-            emitted.setdefault(_key(one), []).append(service.name)
-        for one in service.consumes:
-            consumed.setdefault(_key(one), []).append(service.name)
+    """The flow of the whole system, by topic and event. Who reads a topic as a whole reads each of its events."""
+    emitted = {(_key(one), service.name) for service in services for one in service.emits}
+    consumed = {(_key(one), service.name) for service in services for one in service.consumes}
+    keys = {key for key, _ in emitted | consumed}
+    typed = {topic for topic, event in keys if event != RECORD}
     return [
         Row(
             event,
             topic,
-            tuple(sorted(emitted.get((topic, event), ()))),
-            tuple(sorted(consumed.get((topic, event), ()))),
+            emitted_by=tuple(sorted(name for key, name in emitted if key == (topic, event))),
+            consumed_by=tuple(sorted(name for key, name in consumed if key in ((topic, event), (topic, RECORD)))),
         )
-        for topic, event in sorted(emitted.keys() | consumed.keys())
+        for topic, event in sorted(keys)
+        if event != RECORD or topic not in typed
     ]
 
 
 def _key(one: type[EventData] | str) -> tuple[str, str]:
-    return (one, "(record)") if isinstance(one, str) else (one.TOPIC, one.EVENT_TYPE.removeprefix(_PREFIX))
+    return (one, RECORD) if isinstance(one, str) else (one.TOPIC, one.EVENT_TYPE.removeprefix(_PREFIX))
 
 
 def table(flow: Sequence[Row]) -> Table:
@@ -76,7 +76,7 @@ def mermaid(flow: Sequence[Row]) -> str:
         of_topic = [row for row in flow if row.topic == topic]
         for service in sorted({name for row in of_topic for name in row.emitted_by}) or ["outside"]:
             events = [row.event for row in of_topic if service in row.emitted_by]
-            label = f'|"{"<br>".join(events)}"|' if events and events != ["(record)"] else ""
+            label = f'|"{"<br>".join(events)}"|' if events and events != [RECORD] else ""
             lines.append(f"    {service} -->{label} {names[topic]}")
         lines += [
             f"    {names[topic]} --> {service}"

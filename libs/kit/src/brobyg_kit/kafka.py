@@ -52,8 +52,12 @@ def producer(address: str, client: str, **overrides: Any) -> Producer:  # librdk
     )
 
 
+class RecordGone(LookupError):
+    """The record is no longer in its topic, or never was."""
+
+
 def fetch_record(address: str, topic: str, partition: int, offset: int) -> tuple[bytes | None, bytes]:
-    """Key and value of one record. Blocks up to 10 seconds; raises LookupError when the record is no longer there."""
+    """Key and value of one record. Blocks up to 10 seconds; raises RecordGone, or TimeoutError."""
     reader = consumer(address, "brobyg-reader", **{"auto.offset.reset": "error"})
     try:
         reader.assign([TopicPartition(topic, partition, offset)])
@@ -61,7 +65,7 @@ def fetch_record(address: str, topic: str, partition: int, offset: int) -> tuple
         if message is None:
             raise TimeoutError(f"{topic}[{partition}]@{offset} was not answered within {REQUEST_TIMEOUT:.0f} s")
         if message.error() or message.offset() != offset:
-            raise LookupError(f"{topic}[{partition}]@{offset} is no longer in the topic")
+            raise RecordGone(f"{topic}[{partition}]@{offset} is no longer in the topic")
         return message.key(), message.value() or b""
     finally:
         reader.close()
