@@ -21,10 +21,6 @@ from brobyg_kit.event import Event, EventData, encode_data
 from brobyg_kit.health import Health
 from brobyg_kit.ids import derived_id
 from brobyg_kit.testing import eventually, free_port
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, Response
-from prometheus_client import CollectorRegistry
-
 from brobyg_notification.adapters.database import NoticeStore
 from brobyg_notification.adapters.http import HttpPeople
 from brobyg_notification.adapters.smtp import SmtpPostbox
@@ -33,6 +29,9 @@ from brobyg_notification.handlers import handle_with
 from brobyg_notification.metrics import NotificationMetrics
 from brobyg_notification.sending import Sending
 from brobyg_notification.worker import Sender
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+from prometheus_client import CollectorRegistry
 
 STARTS = datetime(2026, 12, 1, 9, 15, tzinfo=UTC)
 REFERRAL, CITIZEN, VOLUNTEER = derived_id("referral"), derived_id("citizen"), derived_id("volunteer")
@@ -191,8 +190,10 @@ async def owners() -> AsyncIterator[Owners]:
         status, body = known.answers.get(f"/{path}", (404, {}))
         return JSONResponse(body, status_code=status)
 
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, access_log=False, lifespan="off"))
-    serving = asyncio.create_task(server._serve())  # noqa: SLF001 - `serve` takes the signal handlers of the test run
+    server = uvicorn.Server(
+        uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, access_log=False, lifespan="off")
+    )
+    serving = asyncio.create_task(server._serve())
 
     async def up() -> bool:
         return server.started
@@ -250,7 +251,10 @@ def office_for(postgres: str, owners: Owners, post_office: PostOffice) -> Office
 
     @asynccontextmanager
     async def opened(clock: Clock, concurrency: int = 4) -> AsyncIterator[Office]:
-        async with fresh_database(postgres, SERVICE, clock) as database, httpx2.AsyncClient(base_url=owners.url) as http:
+        async with (
+            fresh_database(postgres, SERVICE, clock) as database,
+            httpx2.AsyncClient(base_url=owners.url) as http,
+        ):
             postbox = SmtpPostbox(f"smtp://127.0.0.1:{post_office.port}", connections=concurrency)
             metrics, store = NotificationMetrics(CollectorRegistry()), NoticeStore(database)
             sending = Sending(

@@ -3,12 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from brobyg_notification.domain.calendar import Entry, calendar_file
+from brobyg_notification.domain.notice import calendar_uid
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from icalendar import Calendar, Event
-
-from brobyg_notification.domain.calendar import Entry, calendar_file
-from brobyg_notification.domain.notice import calendar_uid
 
 COPENHAGEN = ZoneInfo("Europe/Copenhagen")
 AUTUMN = datetime(2026, 10, 25, 1, 30, tzinfo=UTC)  # the second 02:30 of that night

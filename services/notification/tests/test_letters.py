@@ -8,12 +8,11 @@ from typing import get_args
 import pytest
 from babel.messages.extract import extract_from_file
 from babel.messages.pofile import read_po
-from jinja2 import UndefinedError
-
 from brobyg_notification.adapters import letters
 from brobyg_notification.adapters.letters import TEXTS
 from brobyg_notification.domain.notice import Template
 from brobyg_notification.domain.wording import LANGUAGES
+from jinja2 import UndefinedError
 
 NOON = datetime(2026, 12, 1, 11, 0, tzinfo=UTC)
 FACTS: dict[str, object] = {
@@ -58,7 +57,9 @@ def messages_in_use() -> set[str]:
     options = {"extensions": "jinja2.ext.i18n", "silent": "false"}
     found = set()
     for file in TEXTS.glob("*.j2"):
-        found |= {text for _, text, _, _ in extract_from_file("jinja2.ext.babel_extract", file, {"_": None}, options=options)}
+        found |= {
+            text for _, text, _, _ in extract_from_file("jinja2.ext.babel_extract", file, {"_": None}, options=options)
+        }
     source = Path(letters.__file__)
     return found | {text for _, text, _, _ in extract_from_file("python", source, {"N_": None})}
 

@@ -3,9 +3,8 @@
 import pytest
 from brobyg_contracts import MatchEscalated, MatchReleased, OfferMade, VolunteerMatched
 from brobyg_kit.event import UndecodableEvent
-from msgspec import Raw, structs
-
 from brobyg_notification.handlers import CONSUMES, EMITS, HANDLERS
+from msgspec import Raw, structs
 
 
 def test_an_offer_reaches_the_volunteer_alone(cause) -> None:

@@ -5,7 +5,14 @@ from datetime import timedelta
 from email.message import EmailMessage
 
 import pytest
-from brobyg_contracts import MatchEscalated, MatchReleased, NotificationFailed, NotificationSent, OfferMade, VolunteerMatched
+from brobyg_contracts import (
+    MatchEscalated,
+    MatchReleased,
+    NotificationFailed,
+    NotificationSent,
+    OfferMade,
+    VolunteerMatched,
+)
 from brobyg_kit.clock import ManualClock, WallClock
 from brobyg_kit.ids import derived_id
 from brobyg_kit.testing import eventually
@@ -39,7 +46,9 @@ async def ended(office, *states: str) -> None:
     await eventually(so, f"the notices are {states}")
 
 
-async def test_a_match_tells_both_in_their_own_language_by_given_name_only(office_for, post_office, cause, clock) -> None:
+async def test_a_match_tells_both_in_their_own_language_by_given_name_only(
+    office_for, post_office, cause, clock
+) -> None:
     async with office_for(clock) as office, office.sending_going_on():
         await office.receive(cause(VolunteerMatched))
         await ended(office, "sent", "sent")
@@ -69,13 +78,18 @@ async def test_a_message_is_text_html_and_calendar_with_an_attachment(office_for
     assert message["Message-ID"].endswith("@example.org>")
 
 
-async def test_the_calendar_spans_what_each_of_them_needs_and_names_a_public_place(office_for, post_office, cause, clock) -> None:
+async def test_the_calendar_spans_what_each_of_them_needs_and_names_a_public_place(
+    office_for, post_office, cause, clock
+) -> None:
     match = cause(VolunteerMatched)
     data = match.decode(VolunteerMatched)
     async with office_for(clock) as office, office.sending_going_on():
         await office.receive(match)
         await ended(office, "sent", "sent")
-    citizens, volunteers = event_of(post_office.to("einer@example.org")[0]), event_of(post_office.to("ellen@example.org")[0])
+    citizens, volunteers = (
+        event_of(post_office.to("einer@example.org")[0]),
+        event_of(post_office.to("ellen@example.org")[0]),
+    )
     assert (citizens.decoded("dtstart"), citizens.decoded("dtend")) == (data.starts_at, data.ends_at)
     assert (volunteers.decoded("dtstart"), volunteers.decoded("dtend")) == (data.meet_at, data.home_at)
     for event in (citizens, volunteers):
@@ -120,7 +134,9 @@ async def test_a_cancellation_covers_the_time_it_takes_back(office_for, post_off
     assert last["STATUS"] == "CANCELLED"
 
 
-async def test_a_release_names_nobody_and_asks_only_for_its_reader(office_for, post_office, owners, cause, clock) -> None:
+async def test_a_release_names_nobody_and_asks_only_for_its_reader(
+    office_for, post_office, owners, cause, clock
+) -> None:
     async with office_for(clock) as office, office.sending_going_on():
         await office.receive(cause(MatchReleased))
         await ended(office, "sent", "sent")
@@ -142,7 +158,9 @@ async def test_a_batch_received_twice_tells_once(office_for, post_office, cause,
     assert len(sent) == len(set(sent)) == 5
 
 
-async def test_an_offer_carries_its_link_and_nothing_of_the_citizen(office_for, post_office, owners, cause, clock) -> None:
+async def test_an_offer_carries_its_link_and_nothing_of_the_citizen(
+    office_for, post_office, owners, cause, clock
+) -> None:
     async with office_for(clock) as office, office.sending_going_on():
         await office.receive(cause(OfferMade))
         await ended(office, "sent")
@@ -153,7 +171,9 @@ async def test_an_offer_carries_its_link_and_nothing_of_the_citizen(office_for, 
 
 
 @pytest.mark.parametrize("state", ["accepted", "declined", "expired", "withdrawn"])
-async def test_an_offer_that_is_no_longer_open_is_not_sent(office_for, post_office, owners, cause, clock, state: str) -> None:
+async def test_an_offer_that_is_no_longer_open_is_not_sent(
+    office_for, post_office, owners, cause, clock, state: str
+) -> None:
     owners.offer(state)
     async with office_for(clock) as office, office.sending_going_on():
         await office.receive(cause(OfferMade))
@@ -176,14 +196,21 @@ async def test_a_coordinator_reads_reasons_and_no_person(office_for, post_office
 
 @pytest.mark.parametrize(
     ("status", "changes", "reason"),
-    [(404, {}, "recipient_erased"), (410, {}, "recipient_erased"), (200, {"email": None}, "no_address"), (200, {"email": "no at"}, "no_address")],
+    [
+        (404, {}, "recipient_erased"),
+        (410, {}, "recipient_erased"),
+        (200, {"email": None}, "no_address"),
+        (200, {"email": "no at"}, "no_address"),
+    ],
 )
-async def test_what_can_never_arrive_fails_with_its_reason(office_for, post_office, owners, cause, clock, status, changes, reason) -> None:
+async def test_what_can_never_arrive_fails_with_its_reason(
+    office_for, post_office, owners, cause, clock, status, changes, reason
+) -> None:
     owners.citizen(status, **changes)
     async with office_for(clock) as office, office.sending_going_on():
         await office.receive(cause(VolunteerMatched))
         await ended(office, "sent", "failed")
-        kinds = {kind: data for kind, data in await office.emitted()}
+        kinds = dict(await office.emitted())
     assert kinds[NotificationFailed.EVENT_TYPE]["reason"] == reason
     assert len(post_office.to("ellen@example.org")) == 1
 
@@ -193,11 +220,13 @@ async def test_a_refused_recipient_fails_and_does_not_hold_up_others(office_for,
     async with office_for(clock) as office, office.sending_going_on():
         await office.receive(cause(VolunteerMatched))
         await ended(office, "sent", "failed")
-        kinds = {kind: data for kind, data in await office.emitted()}
+        kinds = dict(await office.emitted())
     assert kinds[NotificationFailed.EVENT_TYPE]["reason"] == "refused"
 
 
-async def test_a_message_put_off_is_tried_again_after_a_pause(office_for, post_office, cause, clock: ManualClock) -> None:
+async def test_a_message_put_off_is_tried_again_after_a_pause(
+    office_for, post_office, cause, clock: ManualClock
+) -> None:
     post_office.answers["einer@example.org"] = ["451 greylisted", "451 greylisted"]
     async with office_for(clock) as office, office.sending_going_on():
         await office.receive(cause(VolunteerMatched))
@@ -218,7 +247,9 @@ async def _attempted(office, attempts: int) -> None:
     await eventually(so, f"{attempts} attempts have been made")
 
 
-async def test_an_owner_that_is_away_delays_and_loses_nothing(office_for, post_office, owners, cause, clock: ManualClock) -> None:
+async def test_an_owner_that_is_away_delays_and_loses_nothing(
+    office_for, post_office, owners, cause, clock: ManualClock
+) -> None:
     owners.citizen(503)
     async with office_for(clock) as office, office.sending_going_on():
         await office.receive(cause(MatchReleased))
@@ -230,7 +261,9 @@ async def test_an_owner_that_is_away_delays_and_loses_nothing(office_for, post_o
     assert len(post_office.to("einer@example.org")) == 1
 
 
-async def test_a_newer_message_never_overtakes_one_that_waits(office_for, post_office, cause, clock: ManualClock) -> None:
+async def test_a_newer_message_never_overtakes_one_that_waits(
+    office_for, post_office, cause, clock: ManualClock
+) -> None:
     post_office.answers["einer@example.org"] = ["451 later"]
     async with office_for(clock) as office, office.sending_going_on():
         await office.receive(cause(VolunteerMatched))
@@ -238,7 +271,10 @@ async def test_a_newer_message_never_overtakes_one_that_waits(office_for, post_o
         await ended(office, "sent", "waiting", "sent", "waiting")
         clock.advance(timedelta(minutes=1))
         await ended(office, *["sent"] * 4)
-    assert [str(calendar(message)["METHOD"]) for message in post_office.to("einer@example.org")] == ["REQUEST", "CANCEL"]
+    assert [str(calendar(message)["METHOD"]) for message in post_office.to("einer@example.org")] == [
+        "REQUEST",
+        "CANCEL",
+    ]
 
 
 async def test_a_dead_mail_server_delays_and_loses_nothing(office_for, post_office, cause, arrived) -> None:
@@ -292,7 +328,9 @@ async def test_what_a_gone_sender_had_in_hand_is_sent_once_by_the_next(office_fo
 async def test_two_senders_never_send_the_same(office_for, post_office, cause, clock) -> None:
     causes = [cause(MatchReleased, appointment_id=derived_id("appointment", str(number))) for number in range(40)]
     async with office_for(clock) as office:
-        second = type(office.sender)(office.store, office.sending, clock, office.metrics, office.sender._health, concurrency=4)
+        second = type(office.sender)(
+            office.store, office.sending, clock, office.metrics, office.sender._health, concurrency=4
+        )
         other = asyncio.create_task(second.run())
         async with office.sending_going_on():
             await office.receive(*causes)
@@ -314,7 +352,9 @@ async def test_an_event_becomes_a_mail_at_once_when_idle(office_for, post_office
     assert taken < 1.0, f"{taken:.3f} s; the slow poll alone would take up to five"
 
 
-async def test_what_happened_before_in_the_lane_is_kept_when_a_message_fails(office_for, post_office, owners, cause, clock) -> None:
+async def test_what_happened_before_in_the_lane_is_kept_when_a_message_fails(
+    office_for, post_office, owners, cause, clock
+) -> None:
     """A recipient without an address at first, with one later: the sequence goes on rising."""
     owners.citizen(email=None)
     async with office_for(clock) as office, office.sending_going_on():

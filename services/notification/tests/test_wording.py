@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-
 from brobyg_notification.domain import wording
 from brobyg_notification.domain.retry import pause_after
 
@@ -21,7 +20,8 @@ def test_summer_time_is_two_hours_ahead_of_utc() -> None:
 
 
 @pytest.mark.parametrize(
-    ("metres", "danish", "english"), [(4210, "4,2 km", "4.2 km"), (12_300, "12 km", "12 km"), (0, "0 km", "0 km"), (2000, "2 km", "2 km")]
+    ("metres", "danish", "english"),
+    [(4210, "4,2 km", "4.2 km"), (12_300, "12 km", "12 km"), (0, "0 km", "0 km"), (2000, "2 km", "2 km")],
 )
 def test_distances_are_as_exact_as_one_needs(metres: int, danish: str, english: str) -> None:
     assert (wording.distance(metres, "da"), wording.distance(metres, "en")) == (danish, english)

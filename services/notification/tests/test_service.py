@@ -1,0 +1,157 @@
+"""The whole service: from the real broker to the real mail server and back to the broker, and through kill -9."""
+
+import asyncio
+import os
+import signal
+import sys
+from datetime import UTC, datetime
+
+import msgspec
+from brobyg_contracts import MatchEscalated, NotificationSent, VolunteerMatched
+from brobyg_kit.clock import ManualClock, WallClock
+from brobyg_kit.event import encode
+from brobyg_kit.kafka import consumer, producer
+from brobyg_kit.testing import bearer, eventually
+from brobyg_notification.bootstrap import SERVICE
+
+STATES = "select state, attempts from notification order by position"
+
+
+def say(kafka: str, *events) -> None:
+    """Put the events on matching's topic."""
+    sender = producer(kafka, "test")
+    for event in events:
+        sender.produce(VolunteerMatched.TOPIC, encode(event), event.subject)
+    assert sender.flush(10) == 0
+
+
+async def heard(kafka: str, count: int) -> list[dict[str, object]]:
+    """The first `count` events this service published, from the beginning."""
+    reader = consumer(kafka, f"test-{os.getpid()}-{datetime.now(UTC).timestamp()}")
+    reader.subscribe([NotificationSent.TOPIC])
+    found: list[dict[str, object]] = []
+
+    async def enough() -> bool:
+        records = await asyncio.to_thread(reader.consume, 100, 0.2)
+        found.extend(msgspec.json.decode(record.value()) for record in records if record.error() is None)
+        return len(found) >= count
+
+    await eventually(enough, f"{count} events from notification")
+    reader.close()
+    return found
+
+
+async def test_a_match_on_the_topic_becomes_two_mails_and_two_events(
+    topics, serve, post_office, owners, cause, arrived
+) -> None:
+    match = cause(VolunteerMatched)
+    settings = {
+        "notification_smtp": f"smtp://127.0.0.1:{post_office.port}",
+        "referral_url": owners.url,
+        "matching_url": owners.url,
+    }
+    async with serve(SERVICE, role="run", clock=WallClock(), **settings) as running:
+        say(topics, match, match)
+        await arrived(2)
+        sent = await heard(topics, 2)
+        say(topics, match)  # a repeat long after
+        say(topics, cause(MatchEscalated, department="nowhere"))  # and something new behind it
+        third = (await heard(topics, 3))[2]
+        assert (await running.client.get("/livez")).status_code == 200
+    assert third["data"]["reason"] == "no_address"
+    assert len(post_office.inbox) == 2
+    assert {event["data"]["recipient_role"] for event in sent} == {"volunteer", "citizen"}
+    assert {event["causationid"] for event in sent} == {match.id}
+    assert {event["subject"] for event in sent} == {match.subject}
+    assert sorted(event["sequence"] for event in sent) == [1, 2]
+
+
+_SENDER = """
+import asyncio, sys
+from brobyg_kit.clock import WallClock
+from brobyg_kit.database import Database
+from brobyg_kit.health import Health
+from brobyg_kit.service import Resources
+from brobyg_notification.bootstrap import SERVICE
+from prometheus_client import CollectorRegistry
+
+async def main():
+    database = Database(sys.argv[1], WallClock(), "notification")
+    await database.open()
+    settings = SERVICE.settings()
+    parts = SERVICE.build(Resources(settings, WallClock(), database, CollectorRegistry(), Health(), settings.kafka))
+    await parts.workers["sender"]()
+
+asyncio.run(main())
+"""
+
+
+async def sender_process(url: str, fault: str, post_office, owners) -> asyncio.subprocess.Process:
+    """A sender in a process of its own, on the database at `url`; killed at the point `fault`."""
+    environment = {
+        **os.environ, "BROBYG_FAULT_POINT": fault, "BROBYG_NOTIFICATION_SMTP": f"smtp://127.0.0.1:{post_office.port}",
+        "BROBYG_REFERRAL_URL": owners.url, "BROBYG_MATCHING_URL": owners.url,
+    }  # fmt: skip
+    return await asyncio.create_subprocess_exec(sys.executable, "-c", _SENDER, url, env=environment)
+
+
+async def test_killed_between_the_servers_yes_and_the_commit_the_copy_is_recognisable(
+    office_for, post_office, owners, cause, arrived
+) -> None:
+    async with office_for(WallClock()) as office:
+        process = await sender_process(office.database.url, "after-smtp-before-mark", post_office, owners)
+        await office.receive(cause(MatchEscalated))  # asks no owner; the process has no coordinator's address, so:
+        await office.receive(cause(VolunteerMatched))
+        assert await asyncio.wait_for(process.wait(), 30) == -signal.SIGKILL
+        taken = len(post_office.inbox)
+        assert taken >= 1
+        async with office.sending_going_on():
+
+            async def over() -> bool:
+                return "waiting" not in await office.states()
+
+            await eventually(over, "everything came to its end")
+        kinds = [(kind, data["notification_id"]) for kind, data in await office.emitted()]
+    copies = [message["Message-ID"] for message in post_office.inbox if message["To"] != "coordinator@example.org"]
+    assert len(set(copies)) == 2, "two messages, however many copies"
+    assert len(copies) <= 2 + taken
+    assert len(kinds) == len({key for _, key in kinds}) == 3, "each is told of once"
+
+
+async def test_killed_while_it_sends_nothing_is_lost_or_doubled(office_for, post_office, owners, cause) -> None:
+    """Control for the test above: without the fault point the same process sends each message once."""
+    async with office_for(WallClock()) as office:
+        process = await sender_process(office.database.url, "", post_office, owners)
+        await office.receive(cause(VolunteerMatched))
+
+        async def over() -> bool:
+            return await office.states() == ["sent", "sent"]
+
+        await eventually(over, "both are sent")
+        process.kill()
+        await process.wait()
+    assert len(post_office.inbox) == 2
+
+
+async def test_coordinators_see_what_was_told_without_anything_personal(serve, post_office, owners, cause) -> None:
+    async with serve(SERVICE, clock=ManualClock(datetime(2026, 11, 30, 8, tzinfo=UTC))) as running:
+        async with running.runtime.database.transaction() as transaction:
+            assert running.runtime.parts.handle is not None
+            await running.runtime.parts.handle(transaction, [cause(VolunteerMatched), cause(MatchEscalated)])
+        coordinator = bearer("coordinator", department="randers")
+        page = (await running.client.get("/notifications?limit=2", headers=coordinator)).json()
+        rest = (await running.client.get(f"/notifications?limit=2&before={page['next']}", headers=coordinator)).json()
+        assert [one["template"] for one in page["notifications"] + rest["notifications"]] == [
+            "escalated", "matched_citizen", "matched_volunteer",
+        ]  # fmt: skip
+        assert rest["next"] is None
+        assert (await running.client.get("/notifications?state=sent", headers=coordinator)).json()[
+            "notifications"
+        ] == []
+        text = (await running.client.get("/notifications", headers=coordinator)).text
+        assert "Einer" not in text
+        assert "@" not in text
+        assert (await running.client.get("/notifications")).status_code == 401
+        assert (await running.client.get("/notifications", headers=bearer("volunteer"))).status_code == 403
+        for wrong in ("limit=0", "limit=201", "state=lost", "before=x", "appointment_id=7"):
+            assert (await running.client.get(f"/notifications?{wrong}", headers=coordinator)).status_code == 422

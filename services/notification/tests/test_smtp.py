@@ -1,0 +1,93 @@
+"""What the mail server's answers mean for a message."""
+
+from email.message import EmailMessage
+
+import pytest
+from brobyg_notification.adapters.smtp import SmtpPostbox, parse_address
+from brobyg_notification.ports import MailDeferred, MailRefused, MailServerDown
+from brobyg_notification.settings import parse_coordinators
+
+TO = "einer@example.org"
+
+
+def message() -> EmailMessage:
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = "brobyg@example.org", TO, "Æøå"
+    mail.set_content("Hej")
+    return mail
+
+
+@pytest.fixture
+async def postbox(post_office):
+    box = SmtpPostbox(f"smtp://127.0.0.1:{post_office.port}", connections=2)
+    yield box
+    await box.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "meaning"),
+    [
+        ("550 no such user", MailRefused),
+        ("451 greylisted", MailDeferred),
+        ("452 full", MailDeferred),
+        ("421 going down", MailServerDown),
+    ],
+)
+async def test_an_answer_about_the_recipient_is_told_apart(
+    postbox, post_office, answer: str, meaning: type[Exception]
+) -> None:
+    post_office.answers[TO] = [answer]
+    with pytest.raises(meaning):
+        await postbox.send(message())
+    await postbox.send(message())
+    assert len(post_office.inbox) == 1, "and the next message goes through"
+
+
+async def test_nobody_at_home_is_the_servers_trouble_and_not_the_messages(postbox, post_office) -> None:
+    await post_office.stop()
+    with pytest.raises(MailServerDown):
+        await postbox.send(message())
+    assert not await postbox.probe()
+    await post_office.start()
+    assert await postbox.probe()
+    await postbox.send(message())
+    assert len(post_office.inbox) == 1
+
+
+async def test_an_error_names_no_recipient(postbox, post_office) -> None:
+    post_office.answers[TO] = [f"550 <{TO}> unknown"]
+    with pytest.raises(MailRefused) as caught:
+        await postbox.send(message())
+    assert TO not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "port", "tls", "starttls"),
+    [
+        ("smtp://mail.example.org", 25, False, False),
+        ("smtps://user:p%40ss@mail.example.org", 465, True, False),
+        ("smtp+starttls://mail.example.org:2525", 2525, False, True),
+    ],
+)
+def test_the_address_says_how_to_speak_to_the_server(url: str, port: int, tls: bool, starttls: bool) -> None:
+    address = parse_address(url)
+    assert (address.host, address.port, address.tls, address.require_starttls) == (
+        "mail.example.org",
+        port,
+        tls,
+        starttls,
+    )
+    assert address.password in (None, "p@ss")
+
+
+@pytest.mark.parametrize("url", ["mail.example.org:25", "http://mail.example.org", "smtp://", ""])
+def test_an_address_that_is_none_is_refused_with_an_example(url: str) -> None:
+    with pytest.raises(ValueError, match="smtp://host:25"):
+        parse_address(url)
+
+
+def test_coordinators_are_one_address_a_department() -> None:
+    assert parse_coordinators("randers=a@x.dk, norddjurs=b@x.dk") == {"randers": "a@x.dk", "norddjurs": "b@x.dk"}
+    assert parse_coordinators("") == {}
+    with pytest.raises(ValueError, match="randers="):
+        parse_coordinators("randers")
