@@ -1,7 +1,7 @@
 """Volunteers, referrals and appointments for the tests. Ids are derived from words, so that a failure reads well."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 from brobyg_contracts import (
@@ -47,6 +47,9 @@ def a_volunteer(word: str, **changes: object) -> Volunteer:
         availability=ALL_WEEK,
         away=frozenset(),
         weekly_limit=5,
+        confidentiality_signed_on=date(2026, 9, 1),
+        record_checked_on=date(2026, 9, 1),
+        introduced_on=date(2026, 9, 1),
     )
     return msgspec.structs.replace(volunteer, **changes)
 
@@ -143,7 +146,7 @@ def event(data: EventData, number: int = 0) -> Event:
     """The event as it comes out of Kafka."""
     subject: str = getattr(data, "referral_id")  # noqa: B009  # every event of referral's topic has one; its protocol does not say so
     return Event(
-        id=derived_id("event", subject, data.EVENT_TYPE, str(number), encode_data(data).__bytes__().hex()),
+        id=derived_id("event", subject, data.EVENT_TYPE, str(number), bytes(encode_data(data)).hex()),
         source="referral",
         type=data.EVENT_TYPE,
         subject=subject,

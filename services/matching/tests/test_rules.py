@@ -20,7 +20,9 @@ def ask(world: World, referral: Referral | None = None, **changes: object) -> Se
     referral = referral or a_referral()
     needs = referral.needs
     way = itinerary(POLICY, needs.meeting, needs.postcode, needs.mobility, "randers-hospital", START, START + 1800)
-    question = Question(appointment_id=an_id("appointment"), starts_at=START, itinerary=way, now=int(NOW.timestamp()))
+    question = Question(
+        appointment_id=an_id("appointment"), starts_at=START, itinerary=way, now=int(NOW.timestamp()), wanted=100
+    )
     return select(world, referral, POLICY, msgspec.structs.replace(question, **changes))
 
 

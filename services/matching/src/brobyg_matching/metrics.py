@@ -1,5 +1,6 @@
 """Every metric of matching, in one list. Labels never hold an id."""
 
+from collections import Counter as PlainCounter
 from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -26,12 +27,16 @@ class MatchingMetrics:
 
     def observe(self, changes: Iterable[Change]) -> None:
         """Count what these changes did."""
+        offers: PlainCounter[str] = PlainCounter()
+        matches: PlainCounter[str] = PlainCounter()
         for change in changes:
-            for offer in change.offers.values():
-                self.offers.labels("made" if offer.state == "open" else offer.state).inc()
+            offers.update("made" if offer.state == "open" else offer.state for offer in change.offers.values())
             before = change.before.state if change.before else None
             if change.match.state not in (before, "searching"):
-                self.matches.labels(change.match.state).inc()
+                matches[change.match.state] += 1
             if change.match.state == "matched" and before != "matched":
-                hours = (change.context.now - change.match.opened_at).total_seconds() / 3600
-                self.hours_to_match.observe(hours)
+                self.hours_to_match.observe((change.context.now - change.match.opened_at).total_seconds() / 3600)
+        for outcome, number in offers.items():
+            self.offers.labels(outcome).inc(number)
+        for outcome, number in matches.items():
+            self.matches.labels(outcome).inc(number)

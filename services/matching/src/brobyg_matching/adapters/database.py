@@ -41,28 +41,25 @@ _SAVE_REFERRALS = (
     " on conflict (referral_id) do update set consented = excluded.consented, languages = excluded.languages,"
     " gender_wish = excluded.gender_wish, mobility = excluded.mobility, meeting = excluded.meeting, postcode = excluded.postcode"
 )
-_SAVE_MATCHES = (
-    "insert into match (appointment_id, referral_id, citizen_id, department, location_id, starts_at, ends_at, meeting, meet_at,"
-    " state, reason, round, wave, opened_at, decide_by, match_id, offer_id, volunteer_id, leave_at, home_at, asked, unwilling)"
-    " select m.a, m.b, m.c, m.d, m.e, m.f, m.g, m.h, m.i, m.j, m.k, m.l, m.m, m.n, m.o, m.p, m.q, m.r, m.s, m.t,"
-    " string_to_array(m.u, ',')::uuid[], string_to_array(m.v, ',')::uuid[]"
-    " from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::text[],"
-    " $9::timestamptz[], $10::text[], $11::text[], $12::int[], $13::int[], $14::timestamptz[], $15::timestamptz[], $16::uuid[],"
-    " $17::uuid[], $18::uuid[], $19::timestamptz[], $20::timestamptz[], $21::text[], $22::text[])"
-    " as m(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v)"
-    " on conflict (appointment_id) do update set location_id = excluded.location_id, starts_at = excluded.starts_at,"
-    " ends_at = excluded.ends_at, meet_at = excluded.meet_at, state = excluded.state, reason = excluded.reason,"
-    " round = excluded.round, wave = excluded.wave, opened_at = excluded.opened_at, decide_by = excluded.decide_by,"
-    " match_id = excluded.match_id, offer_id = excluded.offer_id, volunteer_id = excluded.volunteer_id,"
-    " leave_at = excluded.leave_at, home_at = excluded.home_at, asked = excluded.asked, unwilling = excluded.unwilling"
+_MATCH_COLUMNS = (
+    "appointment_id", "referral_id", "citizen_id", "department", "location_id", "starts_at", "ends_at", "meeting", "meet_at",
+    "state", "reason", "round", "wave", "opened_at", "decide_by", "match_id", "offer_id", "volunteer_id", "leave_at", "home_at",
+    "asked", "unwilling",
+)  # fmt: skip
+_UPDATE_MATCHES = (
+    "update match set location_id = m.location, starts_at = m.starts, ends_at = m.ends, meet_at = m.meet, state = m.state,"
+    " reason = m.reason, round = m.round, wave = m.wave, opened_at = m.opened, decide_by = m.decide, match_id = m.match,"
+    " offer_id = m.offer, volunteer_id = m.volunteer, leave_at = m.leave, home_at = m.home,"
+    " asked = string_to_array(m.asked, ',')::uuid[], unwilling = string_to_array(m.unwilling, ',')::uuid[]"
+    " from unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::text[], $7::text[],"
+    " $8::int[], $9::int[], $10::timestamptz[], $11::timestamptz[], $12::uuid[], $13::uuid[], $14::uuid[], $15::timestamptz[],"
+    " $16::timestamptz[], $17::text[], $18::text[])"
+    " as m(id, location, starts, ends, meet, state, reason, round, wave, opened, decide, match, offer, volunteer, leave, home,"
+    " asked, unwilling) where appointment_id = m.id"
 )
-_SAVE_OFFERS = (
-    "insert into offer (offer_id, appointment_id, volunteer_id, round, wave, rank, state, reason, distance_metres,"
-    " known_to_citizen, made_at, expires_at, leave_at, meet_at, home_at, answered_at)"
-    " select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::int[], $5::int[], $6::int[], $7::text[], $8::text[], $9::int[],"
-    " $10::bool[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[], $14::timestamptz[], $15::timestamptz[],"
-    " $16::timestamptz[])"
-    " on conflict (offer_id) do update set state = excluded.state, reason = excluded.reason, answered_at = excluded.answered_at"
+_UPDATE_OFFERS = (
+    "update offer set state = o.state, reason = o.reason, answered_at = o.answered from"
+    " unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[]) as o(id, state, reason, answered) where offer_id = o.id"
 )
 _DECISION_COLUMNS = ("appointment_id", "round", "wave", "decided_at", "outcome", "could", "asked", "counts", "excluded")
 
@@ -136,24 +133,17 @@ class PostgresStore:
 
     async def save(self, tx: Transaction, referrals: Iterable[Referral], changes: Sequence[Caused]) -> None:
         """See `ports.Store.save`. Raises asyncpg.ExclusionViolationError when somebody would be in two places at once."""
-        matches: dict[str, Match] = {}
-        offers: dict[str, Offer] = {}
-        decisions: list[Decision] = []
+        written = _Written()
         for change, cause in changes:
-            match = change.match
-            matches[match.appointment_id] = match
-            offers.update(change.offers)
-            decisions += change.decisions
+            written.add(change)
             for data in change.events:
-                tx.emit(data, subject=match.referral_id, cause=cause)
+                tx.emit(data, subject=change.match.referral_id, cause=cause)
             if change.timer is None:
-                tx.unschedule(WAVE, match.appointment_id)
+                tx.unschedule(WAVE, change.match.appointment_id)
             elif change.timer is not False:
-                tx.schedule(WAVE, match.appointment_id, change.timer)
+                tx.schedule(WAVE, change.match.appointment_id, change.timer)
         await _save_referrals(tx, list(referrals))
-        await _save_matches(tx, list(matches.values()))
-        await _save_offers(tx, list(offers.values()))
-        await _save_decisions(tx, decisions)
+        await written.save(tx)
 
     async def offer(self, tx: Transaction, offer_id: str) -> tuple[Match, Offer, Referral] | None:
         """See `ports.Answers.offer`. Blocks while the match is locked."""
@@ -188,23 +178,66 @@ async def _save_referrals(tx: Transaction, referrals: list[Referral]) -> None:
         await tx.connection.execute(_SAVE_REFERRALS, *columns)
 
 
-async def _save_matches(tx: Transaction, matches: list[Match]) -> None:
+class _Written:
+    """What a batch leaves behind, each row once: new rows by COPY, which is several times quicker, known ones by one update."""
+
+    def __init__(self) -> None:
+        self.matches: dict[str, Match] = {}
+        self.new_matches: set[str] = set()
+        self.offers: dict[str, Offer] = {}
+        self.new_offers: set[str] = set()
+        self.decisions: list[Decision] = []
+
+    def add(self, change: Change) -> None:
+        """The change is the last word about its match and its offers so far."""
+        appointment_id = change.match.appointment_id
+        if change.before is None:
+            self.new_matches.add(appointment_id)
+        self.matches[appointment_id] = change.match
+        # An offer is seen open here only when it is made: whatever else happens to one closes it.
+        self.new_offers.update(one for one, offer in change.offers.items() if offer.state == "open")
+        self.offers.update(change.offers)
+        self.decisions += change.decisions
+
+    async def save(self, tx: Transaction) -> None:
+        """Write it all. Matches first: the offers refer to them."""
+        new = [_match_record(match) for one, match in self.matches.items() if one in self.new_matches]
+        if new:
+            await tx.connection.copy_records_to_table("match", records=new, columns=_MATCH_COLUMNS)
+        await _update_matches(tx, [match for one, match in self.matches.items() if one not in self.new_matches])
+        made = [msgspec.structs.astuple(offer) for one, offer in self.offers.items() if one in self.new_offers]
+        if made:
+            await tx.connection.copy_records_to_table("offer", records=made, columns=Offer.__struct_fields__)
+        await _update_offers(tx, [offer for one, offer in self.offers.items() if one not in self.new_offers])
+        await _save_decisions(tx, self.decisions)
+
+
+def _match_record(m: Match) -> tuple[object, ...]:
+    return (
+        m.appointment_id, m.referral_id, m.citizen_id, m.department, m.location_id, m.starts_at, m.ends_at, m.meeting,
+        m.meet_at, m.state, m.reason, m.round, m.wave, m.opened_at, m.decide_by, m.match_id, m.offer_id,
+        m.volunteer_id, m.leave_at, m.home_at, m.asked, m.unwilling,
+    )  # fmt: skip
+
+
+async def _update_matches(tx: Transaction, matches: list[Match]) -> None:
     if matches:
         columns = zip(
             *(
-                (m.appointment_id, m.referral_id, m.citizen_id, m.department, m.location_id, m.starts_at, m.ends_at, m.meeting,
-                 m.meet_at, m.state, m.reason, m.round, m.wave, m.opened_at, m.decide_by, m.match_id, m.offer_id,
-                 m.volunteer_id, m.leave_at, m.home_at, ",".join(m.asked), ",".join(m.unwilling))
+                (m.appointment_id, m.location_id, m.starts_at, m.ends_at, m.meet_at, m.state, m.reason, m.round, m.wave,
+                 m.opened_at, m.decide_by, m.match_id, m.offer_id, m.volunteer_id, m.leave_at, m.home_at,
+                 ",".join(m.asked), ",".join(m.unwilling))
                 for m in matches
             ),
             strict=True,
         )  # fmt: skip
-        await tx.connection.execute(_SAVE_MATCHES, *columns)
+        await tx.connection.execute(_UPDATE_MATCHES, *columns)
 
 
-async def _save_offers(tx: Transaction, offers: list[Offer]) -> None:
+async def _update_offers(tx: Transaction, offers: list[Offer]) -> None:
     if offers:
-        await tx.connection.execute(_SAVE_OFFERS, *zip(*map(msgspec.structs.astuple, offers), strict=True))
+        columns = zip(*((o.offer_id, o.state, o.reason, o.answered_at) for o in offers), strict=True)
+        await tx.connection.execute(_UPDATE_OFFERS, *columns)
 
 
 async def _save_decisions(tx: Transaction, decisions: list[Decision]) -> None:

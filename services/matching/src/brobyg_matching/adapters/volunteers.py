@@ -23,11 +23,12 @@ class PostgresVolunteers:
         v = volunteer
         await tx.connection.execute(
             "insert into volunteer (volunteer_id, status, pool, department, languages, gender, competences, home_postcode,"
-            " range_metres, travel, availability, away, weekly_limit, version, registered_at)"
-            " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+            " range_metres, travel, availability, away, weekly_limit, version, registered_at,"
+            " confidentiality_signed_on, record_checked_on, introduced_on)"
+            " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
             v.volunteer_id, v.status, v.pool, v.department, sorted(v.languages), v.gender, sorted(v.competences),
             v.home_postcode, v.range_metres, v.travel, msgspec.to_builtins(v.availability), sorted(v.away), v.weekly_limit,
-            v.version, tx.clock.now(),
+            v.version, tx.clock.now(), v.confidentiality_signed_on, v.record_checked_on, v.introduced_on,
         )  # fmt: skip
         await tx.connection.execute(
             "insert into volunteer_contact (volunteer_id, name, email, phone, language) values ($1, $2, $3, $4, $5)",

@@ -226,7 +226,7 @@ def start_search(change: Change, first: str | None = None) -> None:
         state="searching", reason=None, round=match.round + 1, wave=0, asked=(), opened_at=now, decide_by=deadline
     )
     if last_moment <= now:
-        escalate(change, "too_late", Selection([], {}))
+        escalate(change, "too_late", Selection([], 0, {}))
     else:
         ask_next_wave(change, first)
 
@@ -239,6 +239,7 @@ def survey(change: Change, first: str | None = None) -> Selection:
         starts_at=int(match.starts_at.timestamp()),
         itinerary=way_of(context, match.location_id, match.starts_at, match.ends_at),
         now=int(context.now.timestamp()),
+        wanted=context.policy.matching.wave_size,
         skip=frozenset(match.asked + match.unwilling),
         first=first,
     )
@@ -248,7 +249,7 @@ def survey(change: Change, first: str | None = None) -> Selection:
 def ask_next_wave(change: Change, first: str | None = None) -> None:
     """Ask the best few of those not asked yet; escalate when there is nobody."""
     selection = survey(change, first)
-    chosen = selection.candidates[: change.context.policy.matching.wave_size]
+    chosen = selection.candidates
     if not chosen:
         escalate(change, nobody(change), selection)
         return
@@ -349,7 +350,7 @@ def _decide(
             decided_at=change.context.now,
             outcome=outcome,
             asked=asked,
-            could=len(selection.candidates),
+            could=selection.could,
             excluded=selection.excluded,
         )
     )

@@ -4,7 +4,6 @@ import msgspec
 
 from brobyg_matching.domain.local_time import covers, date_of, week_of
 from brobyg_matching.domain.travel import Itinerary, Policy
-from brobyg_matching.domain.volunteer import Volunteer
 from brobyg_matching.domain.world import Commitment, Excluded, Reachable, Referral, World
 
 #: All hard rules in the order they are tried; a volunteer is counted under the first that fails.
@@ -22,6 +21,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     starts_at: int
     itinerary: Itinerary
     now: int
+    #: How many candidates are wanted at the most.
+    wanted: int
     skip: frozenset[str] = frozenset()
     first: str | None = None
 
@@ -52,9 +53,10 @@ class Candidate(msgspec.Struct, frozen=True):
 
 
 class Selection(msgspec.Struct, frozen=True):
-    """Everybody who can, best first, and everybody who can't by the first rule that fails."""
+    """The best of those who can, in order; how many can; and everybody who can't by the first rule that fails."""
 
     candidates: list[Candidate]
+    could: int
     excluded: Excluded
 
     def counts(self) -> dict[str, int]:
@@ -69,38 +71,52 @@ def select(world: World, referral: Referral, policy: Policy, question: Question)
         referral.department, policy, referral.needs, way.meeting_place, way.parting_place
     )
     excluded = {rule: list(ids) for rule, ids in shortlist.excluded.items()}
+    earliest = question.now + policy.matching.latest_offer_minutes * 60
     day, week = date_of(question.starts_at), week_of(question.starts_at)
-    acquainted = world.acquainted(referral.citizen_id)
-    scored: list[tuple[int, int, Candidate]] = []
-    seed = int(question.appointment_id.replace("-", "")[-12:], 16)
+    scored: list[tuple[int, int, str, Reachable]] = []
+    seed, acquainted = int(question.appointment_id[-12:], 16), world.acquainted(referral.citizen_id)
+    commitments = world.commitments
     for reachable in shortlist.reachable:
-        volunteer = reachable.profile.volunteer
-        who = volunteer.volunteer_id
+        who, profile = reachable.volunteer_id, reachable.profile
         if who in question.skip:
             continue
-        leave_at = way.meet_at - reachable.out_minutes * 60
-        home_at = way.part_at + reachable.back_minutes * 60
+        leave_at, home_at = way.meet_at - reachable.out_seconds, way.part_at + reachable.back_seconds
         if world.blocks and (who, referral.citizen_id) in world.blocks:
             rule: str | None = "blocked"
-        elif leave_at - question.now < policy.matching.latest_offer_minutes * 60:
+        elif leave_at < earliest:
             rule = "notice"
+        elif who in commitments or reachable.weekly_limit < 1:
+            mine = commitments.get(who)
+            rule = promise_broken(mine, question.appointment_id, leave_at, home_at, week, reachable.weekly_limit)
         else:
-            mine = world.commitments.get(who)
-            rule = promise_broken(mine, question.appointment_id, leave_at, home_at, week, volunteer.weekly_limit)
-            if rule is None and not covers(reachable.profile.free(day), leave_at, home_at):
-                rule = "availability"
+            rule = None
+        if rule is None and not covers(profile.days.get(day) or profile.free(day), leave_at, home_at):
+            rule = "availability"
         if rule is not None:
             excluded.setdefault(rule, []).append(who)
-            continue
-        points = _points(world, policy, question, reachable, who in acquainted)
-        candidate = Candidate(who, reachable.distance_metres, leave_at, home_at, who in acquainted, points)
-        scored.append((-points.total, ((reachable.profile.tie ^ seed) * 2_654_435_761) & _MASK, candidate))
+        else:
+            points = _points(world, policy, question, reachable, who in acquainted).total
+            scored.append((-points, ((profile.tie ^ seed) * 2_654_435_761) & _MASK, who, reachable))
     scored.sort(key=_order)
-    return Selection([candidate for _, _, candidate in scored], excluded)
+    best = [
+        _candidate(world, policy, question, entry[3], entry[2] in acquainted) for entry in scored[: question.wanted]
+    ]
+    return Selection(best, len(scored), excluded)
 
 
-def _order(entry: tuple[int, int, Candidate]) -> tuple[int, int, str]:
-    return entry[0], entry[1], entry[2].volunteer_id
+def _order(entry: tuple[int, int, str, Reachable]) -> tuple[int, int, str]:
+    return entry[:3]
+
+
+def _candidate(world: World, policy: Policy, question: Question, reachable: Reachable, known: bool) -> Candidate:
+    return Candidate(
+        reachable.volunteer_id,
+        reachable.distance_metres,
+        question.itinerary.meet_at - reachable.out_seconds,
+        question.itinerary.part_at + reachable.back_seconds,
+        known,
+        _points(world, policy, question, reachable, known),
+    )
 
 
 def promise_broken(
@@ -124,19 +140,18 @@ def _points(world: World, policy: Policy, question: Question, reachable: Reachab
 
     The shorter the notice, the more near counts: somebody close can still make it.
     """
-    weights, volunteer = policy.matching.weights, reachable.profile.volunteer
+    weights, who = policy.matching.weights, reachable.volunteer_id
     short = question.starts_at - question.now < policy.matching.short_notice_minutes * 60
     near = weights.near_at_short_notice if short else weights.near
-    share = 1 - reachable.distance_metres / volunteer.range_metres if volunteer.range_metres else 0
-    former = 10_000 if volunteer.volunteer_id == question.first else 0
-    fair = int(weights.fair * _leisure(world, policy, question, volunteer))
-    return Points(former, weights.known if known else 0, int(near * share), fair)
+    former = 10_000 if who == question.first else 0
+    fair = int(weights.fair * _leisure(world, policy, question, reachable))
+    return Points(former, weights.known if known else 0, int(near * reachable.nearness), fair)
 
 
-def _leisure(world: World, policy: Policy, question: Question, volunteer: Volunteer) -> float:
+def _leisure(world: World, policy: Policy, question: Question, reachable: Reachable) -> float:
     """From 1 for somebody with nothing promised or asked around the appointment to 0 for the weekly limit kept up all the time."""
     days = policy.matching.fair_share_days
-    mine = world.commitments.get(volunteer.volunteer_id)
+    mine = world.commitments.get(reachable.volunteer_id)
     load = sum(abs(c.starts_at - question.starts_at) <= days * _DAY for c in mine.values()) if mine else 0
-    load += world.open_offers[volunteer.volunteer_id]
-    return max(0.0, 1 - load * 7 / (days * max(1, volunteer.weekly_limit)))
+    load += world.open_offers.get(reachable.volunteer_id, 0)
+    return max(0.0, 1 - load * 7 / (days * max(1, reachable.weekly_limit)))

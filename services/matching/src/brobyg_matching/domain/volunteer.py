@@ -70,7 +70,7 @@ def paused(volunteer: Volunteer) -> Volunteer:
 class Profile:
     """A volunteer with the free time of each day worked out once and remembered."""
 
-    __slots__ = ("_free", "tie", "volunteer")
+    __slots__ = ("days", "tie", "volunteer")
 
     MAX_DAYS = 400
 
@@ -78,13 +78,14 @@ class Profile:
         """Nothing is worked out yet."""
         self.volunteer = volunteer
         self.tie = int(volunteer.volunteer_id.replace("-", "")[-12:], 16)
-        self._free: dict[date, tuple[Interval, ...]] = {}
+        #: Free stretches by local date, as far as they are worked out.
+        self.days: dict[date, tuple[Interval, ...]] = {}
 
     def free(self, day: date) -> tuple[Interval, ...]:
         """Free stretches around the local date `day`, in instants."""
-        known = self._free.get(day)
+        known = self.days.get(day)
         if known is None:
-            if len(self._free) >= self.MAX_DAYS:
-                self._free.clear()
-            known = self._free[day] = free_intervals(self.volunteer.availability, self.volunteer.away, day)
+            if len(self.days) >= self.MAX_DAYS:
+                self.days.clear()
+            known = self.days[day] = free_intervals(self.volunteer.availability, self.volunteer.away, day)
         return known

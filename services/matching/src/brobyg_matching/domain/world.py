@@ -50,12 +50,18 @@ class Commitment(msgspec.Struct, frozen=True):
 
 
 class Reachable(msgspec.Struct, frozen=True):
-    """A volunteer who passes the rules that no appointment's time changes, with the ways in minutes."""
+    """A volunteer who passes the rules that no appointment's time changes, with the ways in seconds.
 
+    Flat, because the rules look at it for every appointment. `nearness` is 1 at the meeting point and 0 at the edge of the range.
+    """
+
+    volunteer_id: str
+    weekly_limit: int
     profile: Profile
     distance_metres: int
-    out_minutes: int
-    back_minutes: int
+    nearness: float
+    out_seconds: int
+    back_seconds: int
 
 
 class Shortlist(msgspec.Struct, frozen=True):
@@ -103,16 +109,23 @@ class Roster:
             if rule is not None:
                 result.excluded.setdefault(rule, []).append(volunteer.volunteer_id)
                 continue
-            home, means = volunteer.home_postcode, volunteer.travel
-            result.reachable.append(
-                Reachable(
-                    profile,
-                    travel.metres(home, meeting),
-                    policy.ways.alone(home, meeting, means),
-                    policy.ways.alone(parting, home, means),
-                )
-            )
+            result.reachable.append(_reachable(profile, policy, meeting, parting))
         return result
+
+
+def _reachable(profile: Profile, policy: travel.Policy, meeting: str, parting: str) -> Reachable:
+    volunteer = profile.volunteer
+    home, means = volunteer.home_postcode, volunteer.travel
+    distance = travel.metres(home, meeting)
+    return Reachable(
+        volunteer.volunteer_id,
+        volunteer.weekly_limit,
+        profile,
+        distance,
+        1 - distance / volunteer.range_metres if volunteer.range_metres else 0.0,
+        policy.ways.alone(home, meeting, means) * 60,
+        policy.ways.alone(parting, home, means) * 60,
+    )
 
 
 def timeless_rule_broken(volunteer: Volunteer, pools: frozenset[Pool], needs: Needs, meeting_place: str) -> str | None:
