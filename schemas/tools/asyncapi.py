@@ -120,10 +120,10 @@ def _messages(sources: Sources) -> Mapping[str, Json]:
         }
     messages["DeadLetter"] = {
         "name": "dead-letter",
-        "title": "What could not be handled",
-        "summary": "The original record with its origin, reason, attempts and times.",
+        "title": sources.dead_letter.title,
+        "summary": sources.dead_letter.description,
         "contentType": "application/json",
-        "payload": {"type": "object"},
+        "payload": {"$ref": "#/components/schemas/DeadLetter"},
     }
     return messages
 
@@ -166,7 +166,7 @@ def _event_message(sources: Sources, event: str) -> Json:
 
 def _schemas(sources: Sources) -> Mapping[str, Json]:
     named = {title(schema): schema for schema in sources.types.values()}
-    named |= {"CloudEvent": sources.envelope}
+    named |= {"CloudEvent": sources.envelope, "DeadLetter": sources.dead_letter}
     named |= {class_name(event): schema for event, schema in sources.events.items()}
     return {name: _embedded(sources, schema) for name, schema in named.items()}
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.tools.differences import Change, Versions, differences, under
-from schemas.tools.sources import ENVELOPE_FILE, PLACES_FILE, SCHEMAS, TYPES_FILE, Sources, TopicFile
+from schemas.tools.sources import DEAD_LETTER_FILE, ENVELOPE_FILE, PLACES_FILE, SCHEMAS, TYPES_FILE, Sources, TopicFile
 from schemas.tools.topics import retention_days
 
 RELEASED = SCHEMAS / "released"
-FILES = (TYPES_FILE, ENVELOPE_FILE, PLACES_FILE)
+FILES = (TYPES_FILE, ENVELOPE_FILE, DEAD_LETTER_FILE, PLACES_FILE)
 FOLDERS = ("events", "topics")
 
 
@@ -44,6 +44,8 @@ def findings(released: Sources, today: Sources) -> Iterator[Finding]:
     everybody = tuple(sorted({reader for topic in released.topics.values() for reader in topic.consumers}))
     for change in differences(versions, released.envelope, today.envelope):
         yield Finding("envelope", change, everybody, "all topics")
+    for change in differences(versions, released.dead_letter, today.dead_letter):
+        yield Finding("dead letter", change, ("operators",), "dead-letter topics")
     for change in _places(released, today):
         yield Finding("places.json", change, everybody, "all topics")
     for name, topic in released.topics.items():

@@ -14,6 +14,7 @@ SCHEMAS = Path(__file__).resolve().parent.parent
 BASE = "https://brobyg.dk/schemas/"
 TYPES_FILE = "types.schema.json"
 ENVELOPE_FILE = "cloudevent.schema.json"
+DEAD_LETTER_FILE = "dead-letter.schema.json"
 PLACES_FILE = "places.json"
 
 Scalar: TypeAlias = str | int | float | bool | None
@@ -96,6 +97,11 @@ class Sources(msgspec.Struct, frozen=True, dict=True):
     def envelope(self) -> Schema:
         """The schema of a whole record: the CloudEvent around the data."""
         return _schema(self.folder / ENVELOPE_FILE)
+
+    @cached_property
+    def dead_letter(self) -> Schema:
+        """The schema of a record in a dead-letter topic."""
+        return _schema(self.folder / DEAD_LETTER_FILE)
 
     @cached_property
     def places(self) -> "PlaceIds":

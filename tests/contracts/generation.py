@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import TypeAlias
 
 from hypothesis import strategies as st
+
 from schemas.tools.sources import Json, Schema, Sources
 
 Object: TypeAlias = dict[str, Json]
@@ -37,7 +38,9 @@ def values(sources: Sources, schema: Schema) -> st.SearchStrategy[Json]:
         case "null":
             return st.none()
         case "array" if schema.items is not None:
-            return st.lists(values(sources, schema.items), min_size=schema.min_items or 0, max_size=schema.max_items or 8)
+            return st.lists(
+                values(sources, schema.items), min_size=schema.min_items or 0, max_size=schema.max_items or 8
+            )
         case "object" if schema.additional_properties is not None:
             keys = _texts(schema.property_names) if schema.property_names else TEXT
             return st.dictionaries(keys, values(sources, schema.additional_properties), max_size=5)
@@ -62,7 +65,10 @@ def near_misses(draw: st.DrawFn, sources: Sources, schema: Schema) -> Json:
     name = draw(st.sampled_from([*schema.properties, "added_later"]))
     if draw(st.booleans()) and name in data:
         return {key: value for key, value in data.items() if key != name}
-    return {**data, name: draw(ANYTHING | st.sampled_from(["", "da", "4711", "2026-12-01T09:15:00+01:00", "0730\n", -1, 0]))}
+    return {
+        **data,
+        name: draw(ANYTHING | st.sampled_from(["", "da", "4711", "2026-12-01T09:15:00+01:00", "0730\n", -1, 0])),
+    }
 
 
 def whole_number_as_fraction(data: Json) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 import jsonschema_rs
 import pytest
 import yaml
+
 from schemas.tools.sources import SCHEMAS, Json, Sources
 from schemas.tools.structs import class_name
 
@@ -41,7 +42,9 @@ def test_every_reference_leads_somewhere_in_the_document(document: Document) -> 
             place = place[part]
 
 
-def test_every_topic_is_a_channel_and_every_producer_and_consumer_has_an_operation_on_it(document: Document, sources: Sources) -> None:
+def test_every_topic_is_a_channel_and_every_producer_and_consumer_has_an_operation_on_it(
+    document: Document, sources: Sources
+) -> None:
     assert set(document["channels"]) == set(sources.topics)
     expected = {f"{service}.send.{name}" for name, topic in sources.topics.items() for service in topic.producers}
     expected |= {f"{service}.receive.{name}" for name, topic in sources.topics.items() for service in topic.consumers}

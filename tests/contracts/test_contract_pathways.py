@@ -1,10 +1,12 @@
 """The declared policy of a kind of help."""
 
+from itertools import pairwise
 from typing import get_args
 
 import pytest
 from brobyg_contracts import Mobility, Pathway
 from brobyg_contracts.pathways import Means, UnknownPathway, load_pathway
+
 from schemas.tools.sources import SCHEMAS
 
 
@@ -36,7 +38,7 @@ def test_every_entry_of_a_policy_is_explained_in_a_comment() -> None:
     for file in SCHEMAS.glob("pathways/*.toml"):
         lines = file.read_text().splitlines()
         in_tables_of_paces = False
-        for before, line in zip(lines, lines[1:], strict=False):
+        for before, line in pairwise(lines):
             if line.startswith("["):
                 in_tables_of_paces = before.startswith("#")  # explained as a whole
             elif "=" in line and not line.startswith(("#", "name")) and not in_tables_of_paces:

@@ -24,7 +24,9 @@ def test_distance_is_the_same_both_ways_zero_at_home_and_never_longer_than_a_det
 
 
 def test_a_place_can_be_given_as_itself() -> None:
-    assert distance_metres(POSTCODES["8900"], LOCATIONS["randers-hospital"]) == distance_metres("8900", "randers-hospital")
+    assert distance_metres(POSTCODES["8900"], LOCATIONS["randers-hospital"]) == distance_metres(
+        "8900", "randers-hospital"
+    )
 
 
 def test_an_unknown_place_is_refused_without_repeating_it() -> None:
@@ -35,7 +37,24 @@ def test_an_unknown_place_is_refused_without_repeating_it() -> None:
 
 
 def test_every_postcode_of_randers_and_norddjurs_is_known() -> None:
-    expected = {"8900", "8920", "8930", "8940", "8950", "8960", "8961", "8963", "8970", "8981", "8983", "8990", "8500", "8570", "8585", "8586"}
+    expected = {
+        "8900",
+        "8920",
+        "8930",
+        "8940",
+        "8950",
+        "8960",
+        "8961",
+        "8963",
+        "8970",
+        "8981",
+        "8983",
+        "8990",
+        "8500",
+        "8570",
+        "8585",
+        "8586",
+    }
 
     assert expected <= set(POSTCODES)
 

@@ -40,13 +40,20 @@ def test_a_valid_example_is_read_by_its_struct_and_written_back_as_it_was(valid_
 
 def test_an_invalid_example_is_refused_by_its_struct(invalid_event_example: Path) -> None:
     with pytest.raises(msgspec.ValidationError):
-        msgspec.json.decode(invalid_event_example.read_bytes(), type=EVENTS[f"dk.brobyg.{invalid_event_example.parent.name}"])
+        msgspec.json.decode(
+            invalid_event_example.read_bytes(), type=EVENTS[f"dk.brobyg.{invalid_event_example.parent.name}"]
+        )
 
 
-def test_an_invalid_example_says_in_its_name_which_property_is_wrong(invalid_example: Path, validator_of: ValidatorOf) -> None:
+def test_an_invalid_example_says_in_its_name_which_property_is_wrong(
+    invalid_example: Path, validator_of: ValidatorOf
+) -> None:
     data = json.loads(invalid_example.read_bytes())
     property_name = invalid_example.stem.removeprefix("invalid-").split("-")[0]
-    said = [f"{'/'.join(map(str, error.instance_path))} {error.message}" for error in validator_of(invalid_example.parent.name).iter_errors(data)]
+    said = [
+        f"{'/'.join(map(str, error.instance_path))} {error.message}"
+        for error in validator_of(invalid_example.parent.name).iter_errors(data)
+    ]
 
     if property_name not in ("not", "attribute"):
         assert all(property_name in error for error in said), said

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import brobyg_contracts
 import pytest
+
 from schemas.tools import generate
 from schemas.tools.sources import SCHEMAS, Schema, Sources
 from schemas.tools.structs import type_expression

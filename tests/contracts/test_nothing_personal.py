@@ -3,13 +3,19 @@
 from collections.abc import Iterator
 
 import pytest
+
 from schemas.tools.sources import Schema, Sources
 
 PERSONAL_WORDS = frozenset(
-    """name names surname firstname lastname given family cpr ssn phone telephone mobile email mail address addresses street line door
-    floor house birthdate birthday birth born age note notes text comment comments remark message subject body title diagnosis
-    description reason_text free freetext content contact ip url link token photo picture latitude longitude""".split()
-)
+    [
+        "name", "names", "surname", "firstname", "lastname", "given", "family", "cpr", "ssn", "phone",
+        "telephone", "mobile", "email", "mail", "address", "addresses", "street", "line", "door", "floor",
+        "house", "birthdate", "birthday", "birth", "born", "age", "note", "notes", "text", "comment",
+        "comments", "remark", "message", "subject", "body", "title", "diagnosis", "description", "free",
+        "freetext", "content", "contact", "ip", "url", "link", "token", "photo", "picture", "latitude",
+        "longitude",
+    ]
+)  # fmt: skip
 """A property whose name has one of these among its words is refused."""
 
 BOUNDED_KEYWORDS = ("enum", "pattern", "format", "const")
@@ -22,7 +28,8 @@ def test_no_property_of_an_event_is_named_for_something_personal(event: str, sou
 
 
 @pytest.mark.parametrize(
-    "name", ["name", "given_name", "cpr", "phone_number", "email", "home_address", "note", "text", "birth_date", "citizen_cpr"]
+    "name",
+    ["name", "given_name", "cpr", "phone_number", "email", "home_address", "note", "text", "birth_date", "citizen_cpr"],
 )
 def test_the_privacy_check_would_refuse(name: str) -> None:
     assert PERSONAL_WORDS & set(name.split("_"))
@@ -32,7 +39,9 @@ def test_no_property_of_an_event_takes_free_text(event: str, sources: Sources) -
     for name, schema in properties(sources, sources.events[event]):
         if schema.type == "string":
             assert any(getattr(schema, keyword) for keyword in BOUNDED_KEYWORDS), f"{name} takes any text"
-            assert schema.format == "date-time" or schema.enum or (schema.max_length or 1_000) <= 64, f"{name} is long enough for a sentence"
+            assert schema.format == "date-time" or schema.enum or (schema.max_length or 1_000) <= 64, (
+                f"{name} is long enough for a sentence"
+            )
             assert schema.pattern is None or " " not in schema.pattern, f"{name} takes words"
 
 

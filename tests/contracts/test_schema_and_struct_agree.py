@@ -5,6 +5,7 @@ import pytest
 from brobyg_contracts import EVENTS
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+
 from schemas.tools.sources import BASE, Json, Sources
 from schemas.tools.structs import class_name
 
@@ -12,7 +13,7 @@ from .conftest import ValidatorOf
 from .generation import near_misses, objects, whole_number_as_fraction
 
 QUICK = settings(
-    max_examples=30,
+    max_examples=15,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
@@ -73,7 +74,7 @@ def test_a_struct_knows_its_type_topic_schema_and_subject(event: str, sources: S
     topic = sources.topic_of(event)
 
     assert kind.__name__ == class_name(event)
-    assert kind.EVENT_TYPE == f"dk.brobyg.{event}"
+    assert f"dk.brobyg.{event}" == kind.EVENT_TYPE
     assert topic == kind.TOPIC
     assert f"{BASE}events/{event}.schema.json" == kind.DATASCHEMA == sources.events[event].id
     assert sources.topics[topic].events[event] == kind.SUBJECT
@@ -91,7 +92,11 @@ def _refusals(validator_of: ValidatorOf, event: str, data: Json) -> set[tuple[st
     """For each refusal the shared type (or the property) that refused, and by which keyword."""
     found = set()
     for error in validator_of(event).iter_errors(data):
-        path = [str(part) for part in error.absolute_keyword_location.split("/")] if error.absolute_keyword_location else []
+        path = (
+            [str(part) for part in error.absolute_keyword_location.split("/")]
+            if error.absolute_keyword_location
+            else []
+        )
         found.add((path[-2], path[-1]))
     return found
 

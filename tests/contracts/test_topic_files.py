@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from brobyg_contracts import EVENTS, TOPICS
+
 from schemas.tools.sources import Sources
 from schemas.tools.topics import retention_days
 
