@@ -45,7 +45,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     datacontenttype: str = "application/json"
     data: msgspec.Raw
 
-    def decode(self, kind: "builtins.type[DataT]") -> DataT:
+    def decode(self, kind: builtins.type[DataT]) -> DataT:
         """The data as `kind`. Raises UndecodableEvent when it breaks the schema."""
         try:
             return _decoder(kind).decode(self.data)
