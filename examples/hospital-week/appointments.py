@@ -63,7 +63,7 @@ class Diary:
     def find(self, cpr: str, *, earliest: datetime) -> datetime:
         """A free start at or after `earliest`, kept for this citizen. Raises LookupError when the week is full."""
         days = [day for day in range(1, 7) if MONDAY + timedelta(days=day, hours=15) >= earliest]
-        weights = [(0, 3, 22, 24, 24, 7, 3)[day] for day in days]
+        weights = [(0, 1, 16, 24, 28, 12, 5)[day] for day in days]
         for _ in range(500):
             day = self._random.choices(days, weights)[0]
             quarters = self._random.randrange(4 * 8, 4 * 15 if day < 5 else 4 * 13)
@@ -114,17 +114,22 @@ def _location(random: Random, department: str) -> str:
 
 
 def _booking_time(random: Random, start: datetime) -> datetime:
-    """When the booking is made: Monday morning for what was booked before, else in office hours with notice."""
+    """When the booking is made: in the hours somebody is at work, with notice; else in the night to Monday or on it, when the
+    engine sends what was booked before.
+    """
     latest = start - NOTICE
     hours = [
-        MONDAY + timedelta(days=day, minutes=minute)
-        for day in range(5)
-        for minute in range(8 * 60, 16 * 60)
-        if MONDAY + timedelta(days=day, minutes=minute) <= latest
+        MONDAY + timedelta(days=day, hours=hour)
+        for day in range(6)
+        for hour in range(6, 22)
+        if MONDAY + timedelta(days=day, hours=hour + 1) <= latest
     ]
-    if not hours or random.random() < 0.3:
-        return MONDAY + timedelta(hours=5, seconds=random.randrange(5 * 3600))
-    return random.choice(hours) + timedelta(seconds=random.randrange(60))
+    if not hours or random.random() < 0.15:
+        first, last = MONDAY + timedelta(minutes=20), max(latest, MONDAY + timedelta(hours=5))
+        return first + timedelta(
+            seconds=random.randrange(int((min(last, MONDAY + timedelta(hours=16)) - first).total_seconds()))
+        )
+    return random.choice(hours) + timedelta(seconds=random.randrange(3600))
 
 
 def _happen(random: Random, diary: Diary, appointments: list[Appointment]) -> None:

@@ -131,7 +131,7 @@ def _bundle(week: list[Appointment], deliveries: dict[str, list[Message]], late:
         and entry.organisation == "hospital-randers"
         and entry.door == "fhir"
         and entry.steps[0].at.weekday() == 0
-        and entry.steps[0].at.hour < 10
+        and entry.steps[0].at.hour < 16
     ]
     for start in range(0, BUNDLES * BUNDLE_SIZE, BUNDLE_SIZE):
         numbers = early[start : start + BUNDLE_SIZE]

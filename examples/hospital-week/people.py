@@ -11,9 +11,9 @@ CONSENT_GIVEN_AT = "2026-11-23T10:00:00+01:00"
 PROTECTED = "R"
 """`meta.security` code of name and address protection in Denmark."""
 HABITS: dict[str, Json] = {
-    "eager": {"accept": 0.85, "decline": 0.10, "delay_minutes": [10, 90]},
-    "usual": {"accept": 0.65, "decline": 0.20, "delay_minutes": [20, 200]},
-    "busy": {"accept": 0.35, "decline": 0.45, "delay_minutes": [60, 400]},
+    "eager": {"accept": 0.85, "decline": 0.10, "delay_minutes": [5, 40]},
+    "usual": {"accept": 0.65, "decline": 0.20, "delay_minutes": [10, 90]},
+    "busy": {"accept": 0.35, "decline": 0.45, "delay_minutes": [30, 180]},
     "silent": {"accept": 0.0, "decline": 0.0, "delay_minutes": [60, 120]},
 }
 """How a volunteer answers offers: shares (the rest is silence) and how long it takes, in minutes."""

@@ -13,7 +13,7 @@ from brobyg_kit.ids import derived_id
 from brobyg_local.demo.history import double_booked
 from brobyg_local.demo.outside import Unreachable, persist
 from brobyg_local.demo.page import answer_form
-from brobyg_local.demo.story import Facts, Line, tell
+from brobyg_local.demo.story import Line, Sentence, tell
 from brobyg_local.demo.volunteers import TIME_ZONE, answer_link, awake
 from brobyg_local.demo.week import load
 
@@ -122,9 +122,9 @@ def test_a_promise_given_back_before_the_next_is_fine_and_after_it_is_not() -> N
 
 
 def test_the_story_of_one_appointment_leaves_out_the_others() -> None:
-    mine = Line(NOON, "dk.brobyg.offer.declined", Facts(appointment_id="a", volunteer_id="v9"))
-    other = Line(NOON, "dk.brobyg.offer.declined", Facts(appointment_id="b", volunteer_id="v8"))
-    assert tell([other, mine], "a") == [("Tue 13:00", "volunteer A says no")]
+    mine = Line("1", NOON, "dk.brobyg.offer.declined", Sentence("The volunteer said no"))
+    other = Line("2", NOON, "dk.brobyg.offer.declined", Sentence("Another one"))
+    assert tell([other, mine], frozenset({"1"})) == [("Tue 13:00", "The volunteer said no")]
 
 
 async def test_a_sender_tries_again_until_the_service_is_back() -> None:

@@ -55,6 +55,7 @@ class Rebuild(msgspec.Struct, frozen=True):
     seconds: float = 0.0
     equal: bool = False
     events: int = 0
+    note: str = ""
 
 
 def verify(outside: Outside) -> Rebuild:
@@ -70,7 +71,8 @@ def verify(outside: Outside) -> Rebuild:
     try:
         return msgspec.json.decode(done.stdout, type=Rebuild)
     except msgspec.DecodeError:
-        return Rebuild()
+        said = (done.stderr or done.stdout).decode(errors="replace").split()
+        return Rebuild(note=f"exit code {done.returncode}: {' '.join(said)[-400:]}")
 
 
 class _Intake(msgspec.Struct):
@@ -121,10 +123,10 @@ def show_summary(console: Console, summary: Summary) -> None:
     console.print(table)
 
 
-def show_story(console: Console, timeline: list[Line], appointment_id: str) -> None:
-    """One appointment's story, a line an event."""
+def show_story(console: Console, timeline: list[Line], wanted: frozenset[str]) -> None:
+    """The story of the `wanted` events, a line each."""
     console.print("\n[bold]One citizen's story[/], from the event history")
-    for when, sentence in tell(timeline, appointment_id):
+    for when, sentence in tell(timeline, wanted):
         console.print(f"  {when}  {escape(sentence)}", highlight=False, soft_wrap=True)
 
 

@@ -58,7 +58,8 @@ class Hospital:
                 self._tally.surprises.append(f"{message.keys[0]} was not delivered: {error}")
                 return
         self._tally.delivered[outcome] += 1
-        self._tally.keys.update(message.keys)
+        if message.expect != "rejected":
+            self._tally.keys.update(message.keys)
 
     async def _send(self, http: httpx2.AsyncClient, topic: _Topic, message: Message) -> str:
         if message.door == "kafka":

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from brobyg_kit.event import Event
 from rich.console import Console
 from rich.markup import escape
 
@@ -23,7 +24,7 @@ from .quiet import Rest
 from .registration import Refused
 from .screen import Screen
 from .stage import WEEK_BEGINS, WEEK_ENDS, Stage
-from .story import interesting
+from .story import interesting, of_appointment
 from .summary import Summary, summarise, write
 from .tally import Tally
 from .week import Week, load
@@ -66,6 +67,8 @@ class Run:
         rest = asyncio.run(self._play(outside, week, tally))
         self._say("the week is over; rebuilding all projections from the stream")
         rebuild = afterwards.verify(outside)
+        if rebuild.note:
+            self._say(f"brobyg reporting verify: {rebuild.note}")
         outside = stage.pace(outside)
         aftermath = asyncio.run(afterwards.look_back(outside, rest, rebuild))
         events = read_events(outside.kafka)
@@ -74,7 +77,7 @@ class Run:
             events, tally, aftermath, seed=week.seed, started_at=started_at.isoformat(), wall_seconds=took
         )
         write(summary, self.notes / "summary.json")
-        self._show(outside, summary, interesting(events))
+        self._show(outside, summary, events)
         return summary
 
     @property
@@ -86,12 +89,12 @@ class Run:
         screen = Screen(outside, tally, self.console, WEEK_BEGINS, WEEK_ENDS, len(week.messages))
         return await play(outside, week, tally, WEEK_ENDS, screen.watch)
 
-    def _show(self, outside: Outside, summary: Summary, found: tuple[str, str] | None) -> None:
+    def _show(self, outside: Outside, summary: Summary, events: list[Event]) -> None:
         afterwards.show_summary(self.console, summary)
-        referral_id, appointment_id = found or ("<referral id>", "")
-        if found:
+        referral_id, appointment_id = interesting(events) or ("<referral id>", "")
+        if appointment_id:
             timeline = asyncio.run(afterwards.fetch_timeline(outside, referral_id))
-            afterwards.show_story(self.console, timeline, appointment_id)
+            afterwards.show_story(self.console, timeline, of_appointment(events, appointment_id))
         same = "gives the same state as the live one" if summary.rebuild_equals_live else "does NOT give the live state"
         self.console.print(
             f"\nA rebuild from the stream took {summary.rebuild_seconds:.1f} s and {same}.", highlight=False

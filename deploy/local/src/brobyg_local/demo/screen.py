@@ -9,7 +9,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import httpx2
-from prometheus_client.parser import text_string_to_metric_families
+import msgspec
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -25,7 +25,6 @@ TIME_ZONE = ZoneInfo("Europe/Copenhagen")
 LOOK = 0.5
 PLAIN_EVERY = 10.0
 """Wall seconds between lines where there is no terminal."""
-HANDLED = "brobyg_events_handled"
 SHOWN = (
     (
         "appointments",
@@ -60,6 +59,12 @@ SHOWN = (
 """Rows of the screen, each a list of (label, event type without its prefix)."""
 
 
+class _Counts(msgspec.Struct):
+    """GET /counts of reporting: events of each type."""
+
+    events: dict[str, int]
+
+
 @dataclass
 class Screen:
     """Polls what reporting has handled and shows it beside what the players have done."""
@@ -70,8 +75,7 @@ class Screen:
     begins: datetime
     ends: datetime
     messages: int
-    _seen: dict[str, int] = field(default_factory=dict)
-    _base: dict[str, int] = field(default_factory=dict)
+    _events: dict[str, int] = field(default_factory=dict)
 
     async def watch(self) -> None:
         """Show until cancelled. A service that is down only makes the counts stand still."""
@@ -91,28 +95,17 @@ class Screen:
             await asyncio.sleep(pause)
 
     async def _look(self, http: httpx2.AsyncClient) -> None:
-        """Take the counters; after a restart they begin at zero again and are added to what was."""
+        """Ask reporting what it has; while it is away the figures stand still."""
+        headers = self.outside.tokens.header("analyst")
         try:
-            response = await http.get(f"{self.outside.url('reporting')}/metrics", timeout=2.0)
-        except httpx2.TransportError:
+            response = await http.get(f"{self.outside.url('reporting')}/counts", headers=headers, timeout=2.0)
+            self._events = msgspec.json.decode(response.content, type=_Counts).events
+        except (httpx2.TransportError, msgspec.DecodeError):
             return
-        if response.status_code != 200:
-            return
-        for family in text_string_to_metric_families(response.text):
-            if family.name != HANDLED:
-                continue
-            for sample in family.samples:
-                if sample.name.endswith("_total"):
-                    self._take(sample.labels.get("type", "").removeprefix("dk.brobyg."), int(sample.value))
-
-    def _take(self, kind: str, value: int) -> None:
-        if value < self._seen.get(kind, 0):
-            self._base[kind] = self._base.get(kind, 0) + self._seen[kind]
-        self._seen[kind] = value
 
     def count(self, kind: str) -> int:
         """Events of this kind that reporting has handled."""
-        return self._base.get(kind, 0) + self._seen.get(kind, 0)
+        return self._events.get(f"dk.brobyg.{kind}", 0)
 
     def _now(self) -> datetime:
         return self.outside.clock.now().astimezone(TIME_ZONE)

@@ -1,4 +1,4 @@
-"""One citizen's story from reporting's timeline, line by line, in words; ids only, as the history has it."""
+"""One citizen's story from reporting's timeline, line by line: which appointment is worth telling, and its lines."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import msgspec
-from brobyg_contracts.places import LOCATIONS
 from brobyg_kit.event import Event
 
-__all__ = ["Line", "interesting", "tell"]
+__all__ = ["Facts", "Line", "interesting", "of_appointment", "tell"]
 
 TIME_ZONE = ZoneInfo("Europe/Copenhagen")
 WORTH = {
@@ -26,41 +25,27 @@ WORTH = {
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """What of an event's data is told."""
+    """What of an event's data is looked at here."""
 
     appointment_id: str = ""
-    volunteer_id: str = ""
     starts_at: datetime | None = None
-    location_id: str = ""
-    wave: int = 0
-    rank: int = 0
-    distance_metres: int = 0
-    known_to_citizen: bool = False
-    expires_at: datetime | None = None
-    minutes: int = 0
     reason: str = ""
     recipient_role: str = ""
-    template: str = ""
-    asked: int = 0
+
+
+class Sentence(msgspec.Struct, frozen=True):
+    """The event in words."""
+
+    en: str
 
 
 class Line(msgspec.Struct, frozen=True):
-    """One event of a referral: when, what, and its data."""
+    """One line of a timeline: which event, when, and what it says."""
 
+    id: str
     time: datetime
     type: str
-    data: Facts
-
-    @property
-    def kind(self) -> str:
-        """The type without its prefix."""
-        return self.type.removeprefix("dk.brobyg.")
-
-
-def lines(events: Sequence[Event], referral_id: str) -> list[Line]:
-    """The events of one referral, oldest first."""
-    mine = (event for event in events if event.subject == referral_id)
-    return [Line(event.time, event.type, event.decode(Facts)) for event in mine]
+    sentence: Sentence
 
 
 def interesting(events: Sequence[Event]) -> tuple[str, str] | None:
@@ -75,48 +60,11 @@ def interesting(events: Sequence[Event]) -> tuple[str, str] | None:
     return max(points, key=lambda key: (sum(WORTH[kind] * min(2, n) for kind, n in points[key].items()), key))
 
 
-def tell(timeline: Sequence[Line], appointment_id: str) -> list[tuple[str, str]]:
-    """The story of one appointment as (local time, sentence); volunteers are numbered as they turn up."""
-    names: dict[str, str] = {}
-    return [
-        (f"{line.time.astimezone(TIME_ZONE):%a %H:%M}", sentence)
-        for line in timeline
-        if line.data.appointment_id == appointment_id and (sentence := _sentence(line, names))
-    ]
+def of_appointment(events: Sequence[Event], appointment_id: str) -> frozenset[str]:
+    """The ids of the events about one appointment."""
+    return frozenset(event.id for event in events if event.decode(Facts).appointment_id == appointment_id)
 
 
-def _name(names: dict[str, str], volunteer_id: str) -> str:
-    return names.setdefault(volunteer_id, f"volunteer {chr(ord('A') + len(names) % 26)}")
-
-
-def _when(moment: datetime | None) -> str:
-    return f"{moment.astimezone(TIME_ZONE):%A %H:%M}" if moment else "?"
-
-
-def _place(location_id: str) -> str:
-    location = LOCATIONS.get(location_id)
-    return location.name if location else location_id
-
-
-def _sentence(line: Line, names: dict[str, str]) -> str:
-    data = line.data
-    who = _name(names, data.volunteer_id) if data.volunteer_id else ""
-    sentences = {
-        "appointment.booked": f"the hospital books {_when(data.starts_at)} at {_place(data.location_id)}",
-        "appointment.rescheduled": f"the hospital moves it to {_when(data.starts_at)} at {_place(data.location_id)}",
-        "appointment.cancelled": "the hospital cancels it",
-        "appointment.completed": "it took place",
-        "appointment.missed": "the citizen did not come",
-        "offer.made": f"{who} is asked (round {data.wave}, number {data.rank} of those who can, {data.distance_metres / 1000:.1f} km away"
-        + (", has been along before)" if data.known_to_citizen else ")"),
-        "offer.accepted": f"{who} says yes, by the link in the mail",
-        "offer.declined": f"{who} says no",
-        "offer.expired": f"{who} has not answered in time",
-        "offer.withdrawn": f"the offer to {who} is withdrawn ({data.reason.replace('_', ' ')})",
-        "volunteer.matched": f"{who} goes along: {data.minutes} minutes in all",
-        "match.released": f"{who} is free again ({data.reason.replace('_', ' ')})",
-        "match.escalated": f"the coordinator has to find somebody ({data.reason.replace('_', ' ')}; {data.asked} were asked)",
-        "notification.sent": f"a mail to the {data.recipient_role} ({data.template})",
-        "notification.failed": f"a mail to the {data.recipient_role} can't be sent ({data.reason.replace('_', ' ')})",
-    }
-    return sentences.get(line.kind, "")
+def tell(timeline: Sequence[Line], wanted: frozenset[str]) -> list[tuple[str, str]]:
+    """Those lines of a timeline whose events are `wanted`, as (local time, sentence)."""
+    return [(f"{line.time.astimezone(TIME_ZONE):%a %H:%M}", line.sentence.en) for line in timeline if line.id in wanted]

@@ -15,7 +15,7 @@ class Tally:
     delivered: Counter[str] = field(default_factory=Counter)
     """Messages through a door, by what the hospital was told: kept, dropped, rejected, or `kafka` where nothing is told."""
     keys: set[str] = field(default_factory=set)
-    """The hospital's numbers of all appointments delivered."""
+    """The hospital's numbers of all appointments told of in messages that are not broken."""
     surprises: list[str] = field(default_factory=list)
     """Answers other than expected, and what was never delivered; without anything personal."""
     mails: Counter[str] = field(default_factory=Counter)

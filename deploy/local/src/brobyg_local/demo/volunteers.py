@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
@@ -83,18 +83,18 @@ class Volunteers:
         if habit is None or link is None:
             return
         self._offers[address] += 1
-        task = asyncio.create_task(self._answer(http, address, habit, link, self._offers[address]))
+        random = Random(f"{self._seed} {address} {self._offers[address]}")
+        task = asyncio.create_task(self._answer(http, _sent_at(mail), random, habit, link))
         self._answers.add(task)
         task.add_done_callback(self._answers.discard)
 
-    async def _answer(self, http: httpx2.AsyncClient, address: str, habit: Habit, link: str, number: int) -> None:
-        random = Random(f"{self._seed} {address} {number}")
+    async def _answer(self, http: httpx2.AsyncClient, sent_at: datetime, address: str, habit: Habit, link: str) -> None:
         mind = random.random()
         if mind >= habit.accept + habit.decline:
             self._tally.answers["silent"] += 1
             return
         delay = timedelta(minutes=random.uniform(*habit.delay_minutes))
-        await self._outside.until(awake(self._outside.clock.now() + delay, delay))
+        await self._outside.until(awake(sent_at + delay, delay))
         wish = "accept" if mind < habit.accept else "decline"
         async with self._hands:
             self._tally.answers[await self._press(http, link, wish)] += 1
@@ -121,6 +121,11 @@ class Volunteers:
         if pressed.status_code not in {404, 409, 410}:
             self._tally.surprises.append(f"an answer was refused with {pressed.status_code}")
         return "late"
+
+
+def _sent_at(mail: EmailMessage) -> datetime:
+    """When the mail says it was sent: a moment of the shared clock, whatever time it took to be found here."""
+    return mail["Date"].datetime if mail["Date"] else datetime.min.replace(tzinfo=UTC)
 
 
 def awake(moment: datetime, delay: timedelta) -> datetime:
