@@ -6,6 +6,7 @@ batch is handled, so no handler ever works on a partition that was taken away in
 """
 
 import asyncio
+import re
 import time
 import uuid
 from collections import Counter
@@ -179,6 +180,8 @@ class Consumer:
         if not self._subscription.inbox:
             return [one.event for one in received]
         rows = await tx.connection.fetch(_INBOX, [one.event.id for one in received])
+        if len(rows) == len(received):  # the usual case: nothing is here twice or was here before
+            return [one.event for one in received]
         new = {row["event_id"] for row in rows}
         fresh = []
         for one in received:
@@ -245,6 +248,7 @@ class Consumer:
 
 
 _UNDECODABLE = "undecodable"
+_IS_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII).fullmatch
 
 
 def _received(subscription: Subscription, origin: Origin, key: bytes | None, value: bytes) -> Received:
@@ -252,10 +256,9 @@ def _received(subscription: Subscription, origin: Origin, key: bytes | None, val
     decoder = subscription.decoders.get(origin.topic)
     try:
         event = decoder(origin, key, value) if decoder else decode(value)
-        uuid.UUID(event.id)
     except (UndecodableEvent, ValueError):
-        event = _placeholder(origin, key)
-    return Received(event, origin)
+        return Received(_placeholder(origin, key), origin)
+    return Received(event if _IS_UUID(event.id) else _placeholder(origin, key), origin)
 
 
 def _placeholder(origin: Origin, key: bytes | None) -> Event:

@@ -15,7 +15,7 @@ import msgspec
 from brobyg_kit import tracing
 from brobyg_kit.clock import Clock
 from brobyg_kit.event import EVENT_CONTENT_TYPE, Event, EventData, encode, encode_data
-from brobyg_kit.ids import new_id
+from brobyg_kit.ids import id_at
 
 OUTBOX_CHANNEL = "outbox"
 TIMER_CHANNEL = "timer"
@@ -71,8 +71,9 @@ class Transaction:
 
         Events of one subject reach Kafka in commit order; `sequence` is given at the end of the transaction under the subject's row lock.
         """
-        event_id = new_id(self.clock)
-        self._emissions.append(_Emission(data, subject, cause, event_id, self.clock.now()))
+        now = self.clock.now()
+        event_id = id_at(now)
+        self._emissions.append(_Emission(data, subject, cause, event_id, now))
         return event_id
 
     def send(self, topic: str, key: str, value: bytes) -> None:

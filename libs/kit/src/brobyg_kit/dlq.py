@@ -7,6 +7,7 @@ from dataclasses import asdict
 from importlib.metadata import entry_points
 from typing import Annotated, TypeVar
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -51,6 +52,7 @@ def _with_database(service: str, work: Callable[[Database, Parking], Awaitable[T
 def _as_dict(parked: Parked) -> dict[str, object]:
     return {
         **asdict(parked),
+        "origin": msgspec.structs.asdict(parked.origin),
         "first_failed_at": parked.first_failed_at.isoformat(),
         "last_failed_at": parked.last_failed_at.isoformat(),
     }

@@ -1,6 +1,7 @@
 """Identifiers: time-ordered for what is new, derived for what must be the same each time."""
 
 import uuid
+from datetime import datetime
 
 import uuid_utils
 
@@ -11,7 +12,12 @@ _NAMESPACE = uuid.UUID("6f0d3c1e-0b0b-5b67-9a3e-b20b79b20b79")
 
 def new_id(clock: Clock) -> str:
     """A new UUIDv7 (RFC 9562) whose time is the clock's."""
-    return str(uuid_utils.uuid7(nanoseconds=int(clock.now().timestamp() * 1e6) * 1000))
+    return id_at(clock.now())
+
+
+def id_at(moment: datetime) -> str:
+    """A new UUIDv7 (RFC 9562) of this moment, which must be zone-aware."""
+    return str(uuid_utils.uuid7(nanoseconds=int(moment.timestamp() * 1e6) * 1000))
 
 
 def derived_id(*parts: str) -> str:

@@ -20,8 +20,7 @@ MAX_ATTEMPTS = 6
 FIRST_PAUSE = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True, gc=False):
     """Where a record stands in Kafka."""
 
     topic: str
@@ -33,8 +32,7 @@ class Origin:
         return f"{self.topic}[{self.partition}]@{self.offset}"
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(msgspec.Struct, frozen=True, gc=False):
     """An event and where it came from."""
 
     event: Event
