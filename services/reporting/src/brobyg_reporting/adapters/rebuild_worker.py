@@ -46,11 +46,13 @@ async def _run(work: Work, report: Callable[[int], None]) -> None:
     connection = await connect(work.database)
     reader = RangeReader(work.kafka)
     try:
-        for share, ends in work.shares.items():
-            async with connection.transaction():
-                if await versions.claim(connection, work.version, share):
-                    done = await _ShareCopy(work, ends, reader, report).copy(connection)
-                    await versions.mark_done(connection, work.version, share, done.events, done.skipped)
+        # Once over what nobody is at; then again, waiting: a worker of a rebuild that was killed may still end, well or not.
+        for wait in (False, True):
+            for share, ends in work.shares.items():
+                async with connection.transaction():
+                    if await versions.claim(connection, work.version, share, wait=wait):
+                        done = await _ShareCopy(work, ends, reader, report).copy(connection)
+                        await versions.mark_done(connection, work.version, share, done.events, done.skipped)
     finally:
         reader.close()
         await connection.close(timeout=5)

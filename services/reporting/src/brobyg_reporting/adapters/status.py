@@ -13,10 +13,9 @@ async def projection_status(connection: Connection, ends: Offsets | None = None)
     """The state of the versions as JSON; with `ends`, the topics' ends, also the lag in records."""
     active = await connection.fetchrow("select version, switched_at from reporting.active_version")
     assert active  # the migration puts it there
-    rows = {
-        table: await connection.fetchval(f"select count(*) from {schema(active['version'])}.{table}")
-        for table, _ in TABLES
-    }  # noqa: S608  # names from our own code
+    rows: dict[str, int] = {}
+    for table, _ in TABLES:
+        rows[table] = await connection.fetchval(f"select count(*) from {schema(active['version'])}.{table}")  # noqa: S608  # names from our own code
     offsets = await live_offsets(connection)
     rebuilds = await connection.fetch(
         "select version, state, fingerprint, started_at, finished_at, events, seconds, result::text from reporting.rebuild order by version desc limit 5"

@@ -20,6 +20,7 @@ TABLES: tuple[tuple[str, str], ...] = (
 )
 
 _MOST_KEYS = 5
+_SHARE_LOCK = 0x62730000
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +85,12 @@ async def begin(connection: Connection, ends: Offsets, *, fresh: bool) -> Build:
     return Build(version, ends, resumed=False)
 
 
-async def claim(connection: Connection, version: int, share: int) -> bool:
-    """Take a share for this transaction; False when it is done or somebody else is at it."""
-    if not await connection.fetchval("select pg_try_advisory_xact_lock($1, $2)", 0x62730000 + version % 0x10000, share):
+async def claim(connection: Connection, version: int, share: int, *, wait: bool) -> bool:
+    """Take a share for this transaction; False when it is done or, unless `wait`, somebody else is at it."""
+    place = (_SHARE_LOCK + version % 0x10000, share)
+    if wait:
+        await connection.execute("select pg_advisory_xact_lock($1, $2)", *place)
+    elif not await connection.fetchval("select pg_try_advisory_xact_lock($1, $2)", *place):
         return False
     return not await connection.fetchval(
         "select 1 from reporting.rebuild_share where version = $1 and share = $2", version, share
@@ -123,7 +127,8 @@ async def compare(connection: Connection, live: int, rebuilt: int) -> list[Table
 async def _compare_table(connection: Connection, live: int, rebuilt: int, table: str, key: str) -> TableComparison:
     sql = "select row_count, hash::text from reporting.table_hash($1, $2)"
     ours, theirs = await connection.fetchrow(sql, live, table), await connection.fetchrow(sql, rebuilt, table)
-    assert ours and theirs  # a function always gives its one row
+    assert ours is not None  # a function always gives its one row
+    assert theirs is not None
     keys: list[str] = []
     if tuple(ours) != tuple(theirs):
         rows = await connection.fetch(
@@ -138,9 +143,8 @@ async def show(connection: Connection, version: int) -> None:
     for attempt in range(60):
         try:
             async with connection.transaction():  # a savepoint: giving up lets go of the views that were already taken
-                await connection.execute(
-                    "set local lock_timeout = '500ms'"
-                )  # below the server's deadlock timeout, so it is never a reader that is ended
+                # below the server's deadlock timeout, so it is never a reader that is ended
+                await connection.execute("set local lock_timeout = '500ms'")
                 await connection.execute("select reporting.show_version($1)", version)
                 return
         except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):

@@ -64,9 +64,9 @@ def read_line(value: bytes) -> tuple[LogLine, datetime]:
         try:
             line = _decode_line(value)
             written = line.time
-            if len(written) in _UTC_LENGTHS and written[-1] == "Z" and written[10] == "T" and _PLAIN_ID(line.id):
-                if 0 <= line.sequence <= _LARGEST_SEQUENCE:
-                    return line, datetime.fromisoformat(written)
+            usual = len(written) in _UTC_LENGTHS and written[-1] == "Z" and written[10] == "T"
+            if usual and _PLAIN_ID(line.id) and 0 <= line.sequence <= _LARGEST_SEQUENCE:
+                return line, datetime.fromisoformat(written)
         except (msgspec.DecodeError, ValueError):
             pass  # the long way says what it is, or what is wrong with it
     event = read_event(value)
