@@ -1,7 +1,7 @@
 """Exactly one message per cause, in order, and nothing lost: on a real database, a real SMTP server and owners over HTTP."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 
 import pytest
@@ -13,7 +13,7 @@ from brobyg_contracts import (
     OfferMade,
     VolunteerMatched,
 )
-from brobyg_kit.clock import ManualClock, WallClock
+from brobyg_kit.clock import AcceleratedClock, ManualClock, WallClock
 from brobyg_kit.ids import derived_id
 from brobyg_kit.testing import eventually
 from icalendar import Calendar
@@ -365,3 +365,32 @@ async def test_what_happened_before_in_the_lane_is_kept_when_a_message_fails(
         await ended(office, "sent", "failed", "sent", "sent")
     (message,) = post_office.to("einer@example.org")
     assert event_of(message)["SEQUENCE"] == 1
+
+
+async def test_an_end_that_could_not_be_written_is_written_by_the_next_start(
+    office_for, post_office, cause, monkeypatch
+) -> None:
+    async with office_for(WallClock()) as office:
+        await office.receive(cause(MatchEscalated))
+
+        async def broken(*_: object) -> None:
+            raise RuntimeError("nobody foresaw this")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(office.store, "sent", broken)
+            with pytest.raises(RuntimeError, match="nobody foresaw"):
+                await asyncio.wait_for(office.sender.run(), 20)
+        async with office.sending_going_on():
+            await ended(office, "sent")
+    first, second = post_office.inbox
+    assert first["Message-ID"] == second["Message-ID"], "the copy is recognisable"
+
+
+async def test_under_a_clock_that_runs_fast_pauses_run_fast_too(office_for, post_office, owners, cause) -> None:
+    now = datetime.now(UTC)
+    week = AcceleratedClock(datetime(2026, 11, 30, tzinfo=UTC), 5040, now)
+    post_office.answers["einer@example.org"] = ["451 later"] * 8  # pauses of 1 + 2 + ... + 128 s, over four minutes
+    async with office_for(week) as office, office.sending_going_on():
+        await office.receive(cause(MatchReleased))
+        await ended(office, "sent", "sent")
+    assert (datetime.now(UTC) - now) < timedelta(seconds=30)

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 import pytest
 import uvicorn
 from brobyg_kit.testing import Running, eventually, free_port
+from brobyg_portal.bootstrap import SERVICE
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
-
-from brobyg_portal.bootstrap import SERVICE
 
 TOKEN = "signed.token-of_an.offer"
 OFFER = {
@@ -57,7 +56,7 @@ async def matching() -> AsyncIterator[Matching]:
     server = uvicorn.Server(
         uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, access_log=False, lifespan="off")
     )
-    serving = asyncio.create_task(server._serve())  # noqa: SLF001 - `serve` takes the signal handlers of the test run
+    serving = asyncio.create_task(server._serve())
 
     async def up() -> bool:
         return server.started

@@ -2,7 +2,6 @@
 
 import pytest
 from brobyg_kit.testing import free_port
-
 from brobyg_portal.bootstrap import SERVICE
 
 PAGE = "/answer/signed.token-of_an.offer"

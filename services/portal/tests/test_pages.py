@@ -9,7 +9,6 @@ from typing import get_args
 import pytest
 from babel.messages.extract import extract_from_file
 from babel.messages.pofile import read_po
-
 from brobyg_portal.adapters import pages
 from brobyg_portal.adapters.pages import TEXTS
 from brobyg_portal.domain.page import ON_ANSWERING, ON_LOOKING, PageName

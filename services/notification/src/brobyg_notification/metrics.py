@@ -11,7 +11,9 @@ class NotificationMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         """All at zero, on the service's registry."""
         r = registry
-        self.planned = Counter("brobyg_notification_planned", "Notices kept, by template", ["template"], registry=r)
+        self.planned = Counter(
+            "brobyg_notification_planned", "Notices planned, repeats included", ["template"], registry=r
+        )
         self.ended = Counter(
             "brobyg_notification_ended",
             "Notices that were sent, failed or superseded",

@@ -52,6 +52,7 @@ class Sender:
         self._wake = asyncio.Event()
         self._in_hand: dict[str, asyncio.Task[None]] = {}
         self._server_answers = True
+        self._broken: BaseException | None = None
 
     async def run(self) -> None:
         """Send until cancelled; trouble with the database, the owners or the mail server is waited out."""
@@ -73,6 +74,7 @@ class Sender:
         try:
             while True:
                 self._wake.clear()
+                self._fall_if_broken()
                 await self._until_server_answers(heartbeat)
                 if time.monotonic() - looked_at >= _POLL_SECONDS:
                     looked_at = time.monotonic()
@@ -87,6 +89,12 @@ class Sender:
         except asyncio.CancelledError:
             await self._settle()
             raise
+
+    def _fall_if_broken(self) -> None:
+        """A notice whose end could not be written for an unknown reason is still claimed: end the session, which frees it, and start afresh."""
+        broken, self._broken = self._broken, None
+        if broken is not None:
+            raise broken
 
     async def _look_round(self, claims: Claims) -> None:
         freed = await claims.free_abandoned(list(self._in_hand))
@@ -128,10 +136,12 @@ class Sender:
         key = waiting.notice.notification_id
         task = asyncio.create_task(self._see_to(waiting), name=f"notification {key}")
         self._in_hand[key] = task
-        task.add_done_callback(lambda _: self._let_go(key))
+        task.add_done_callback(lambda done: self._let_go(key, done))
 
-    def _let_go(self, key: str) -> None:
+    def _let_go(self, key: str, done: "asyncio.Task[None]") -> None:
         self._in_hand.pop(key, None)
+        if not done.cancelled() and (error := done.exception()) is not None:
+            self._broken = error
         self._wake.set()  # its lane may have a next one, and there is room again
 
     async def _see_to(self, waiting: Waiting) -> None:

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from email.message import EmailMessage
+from functools import cache
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
@@ -122,7 +123,7 @@ class SmtpPostbox:
             password=address.password,
             use_tls=address.tls,
             start_tls=True if address.require_starttls else None,
-            tls_context=ssl.create_default_context(),
+            tls_context=_tls(),
             timeout=_TIMEOUT,
         )
         try:
@@ -151,6 +152,12 @@ class SmtpPostbox:
             connection.close()
 
 
+@cache
+def _tls() -> ssl.SSLContext:
+    """Certificates are checked against the machine's list; reading it takes tens of milliseconds, so it is read once."""
+    return ssl.create_default_context()
+
+
 def _meaning(error: Exception) -> MailServerDown | MailDeferred | MailRefused:
     """What an error says about the message. Only the answers to RCPT and DATA judge the message: a refused sender or sign-in is our own
     settings, and everything waits until they are right.
@@ -161,7 +168,9 @@ def _meaning(error: Exception) -> MailServerDown | MailDeferred | MailRefused:
         return MailDeferred(str(error.code)) if error.code < 500 else MailServerDown(str(error.code))
     if isinstance(error, aiosmtplib.SMTPResponseException):
         return _of_code(error.code)
-    if isinstance(error, ValueError):  # no recipient or a header that can't be sent: it will be no better tomorrow
+    if isinstance(
+        error, aiosmtplib.SMTPNotSupported | ValueError
+    ):  # an address or header that can't be sent: no better tomorrow
         return MailRefused(type(error).__name__)
     return MailServerDown(type(error).__name__)
 

@@ -44,7 +44,7 @@ def router(database: Database) -> APIRouter:
 
     @routes.get("/notifications", summary="What was told to whom, newest first")
     async def list_notifications(
-        caller: Annotated[Caller, Depends(requires("coordinator"))],
+        _: Annotated[Caller, Depends(requires("coordinator"))],
         state: State | None = None,
         appointment_id: UUID | None = None,
         before: Annotated[int | None, Query(ge=1, description="`next` of the page before.")] = None,
