@@ -7,7 +7,9 @@ import re
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
+import msgspec
 import pytest
 from brobyg_kit import logs
 from brobyg_kit.clock import AcceleratedClock, ManualClock, WallClock, parse_clock
@@ -77,14 +79,21 @@ def test_bytes_that_are_no_event_are_told_apart_whatever_they_are(value: bytes) 
         decode(value)
 
 
-def test_an_event_survives_its_own_wire_form() -> None:
-    import msgspec
+EVENT = Event(
+    id=derived_id("x"),
+    source="test",
+    type="dk.brobyg.thing.counted",
+    subject="s",
+    time=START,
+    dataschema="about:blank",
+    correlationid="c",
+    sequence=1,
+    data=msgspec.Raw(b'{"number":1}'),
+)
 
-    event = Event(
-        id=derived_id("x"), source="test", type="dk.brobyg.thing.counted", subject="s", time=START, dataschema="about:blank",
-        correlationid="c", sequence=1, data=msgspec.Raw(b'{"number":1}'),
-    )  # fmt: skip
-    assert decode(encode(event)) == event
+
+def test_an_event_survives_its_own_wire_form() -> None:
+    assert decode(encode(EVENT)) == EVENT
 
 
 def captured(write: "list[str]", **facts: object) -> str:
@@ -157,3 +166,14 @@ def test_a_wrong_topic_file_is_named(tmp_path: Path) -> None:
     )
     with pytest.raises(ValueError, match=r"x\.v1\.yaml.*a while"):
         load_topics(tmp_path)
+
+
+def test_what_breaks_a_schema_is_named_by_its_place_and_not_by_its_value() -> None:
+    class Thing(msgspec.Struct):
+        reason: Literal["good"]
+
+    raw = msgspec.Raw(b'{"reason":"Ane Hansen"}')
+    event = msgspec.structs.replace(decode(encode(EVENT)), data=raw)
+    with pytest.raises(UndecodableEvent, match=r"at `\$\.reason`$") as caught:
+        event.decode(Thing)
+    assert "Ane" not in str(caught.value)

@@ -50,12 +50,17 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
         try:
             return _decoder(kind).decode(self.data)
         except (msgspec.ValidationError, msgspec.DecodeError) as error:
-            raise UndecodableEvent(f"{self.type} data: {error}") from error
+            raise UndecodableEvent(f"{self.type} data{_place(error)}") from error
 
 
 _envelope_decoder = msgspec.json.Decoder(Event)
 _encoder = msgspec.json.Encoder()
 _decoders: dict[type, msgspec.json.Decoder[Any]] = {}
+
+
+def _place(error: Exception) -> str:
+    """Where it went wrong. What went wrong is left out: msgspec quotes the value of an enumeration it does not know."""
+    return f" at {str(error).rpartition(' - at ')[2]}" if " - at " in str(error) else " is not JSON of the right form"
 
 
 def _decoder(kind: type[DataT]) -> msgspec.json.Decoder[DataT]:
@@ -80,4 +85,4 @@ def decode(value: bytes) -> Event:
     try:
         return _envelope_decoder.decode(value)
     except (msgspec.ValidationError, msgspec.DecodeError) as error:
-        raise UndecodableEvent(f"envelope: {error}") from error
+        raise UndecodableEvent(f"envelope{_place(error)}") from error
