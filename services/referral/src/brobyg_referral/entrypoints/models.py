@@ -1,7 +1,7 @@
 """What the JSON API reads and writes. Unknown fields are refused; messages say what is expected and never repeat what was sent."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from brobyg_contracts import Needs
@@ -49,7 +49,7 @@ def _department(text: str) -> str:
 def _sane_time(moment: datetime) -> datetime:
     if not 1900 <= moment.year < 2200:
         raise ValueError("expected a time between 1900 and 2200")
-    return moment
+    return moment.astimezone(UTC)
 
 
 Plain = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(_plain)]

@@ -11,7 +11,7 @@ import msgspec
 from brobyg_referral.fhir.outcome import Code, Issue
 
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | JsonObject | None"
-JsonObject: TypeAlias = "dict[str, JsonValue]"
+JsonObject: TypeAlias = dict[str, "JsonValue"]
 
 #: More issues than a reader would read.
 _MAX_ISSUES = 20

@@ -1,0 +1,167 @@
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from brobyg_referral.domain.appointment import Announced, Appointment, Change, Message, Plan, Status, Step, receive
+from hypothesis import given
+from hypothesis import strategies as st
+
+MONDAY = datetime(2026, 11, 30, 8, 0, tzinfo=UTC)
+PLAN = Plan(MONDAY + timedelta(days=2), MONDAY + timedelta(days=2, hours=1), "randers-hospital")
+LATER = Plan(MONDAY + timedelta(days=3), MONDAY + timedelta(days=3, hours=1), "randers-hospital")
+
+
+def message(status: Status, minute: int, plan: Plan = PLAN) -> Message:
+    return Message(status, plan, MONDAY + timedelta(minutes=minute))
+
+
+def told(*messages: Message) -> tuple[list[Change], Appointment]:
+    """What is published of these messages, and where the appointment ends up."""
+    known: Appointment | None = None
+    changes: list[Change] = []
+    for one in messages:
+        step = receive(known, one)
+        known = step.appointment
+        changes += [step.change] if step.change else []
+    assert known is not None
+    return changes, known
+
+
+def last(known: Appointment | None, one: Message) -> Step:
+    return receive(known, one)
+
+
+def test_a_booking_is_announced_once_however_often_it_is_repeated() -> None:
+    changes, known = told(message(Status.BOOKED, 0), message(Status.BOOKED, 0), message(Status.BOOKED, 5))
+    assert changes == ["booked"]
+    assert known.version == 1
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        LATER,
+        Plan(PLAN.starts_at, LATER.ends_at, PLAN.location_id),
+        Plan(PLAN.starts_at, PLAN.ends_at, "grenaa-health-house"),
+    ],
+)
+def test_another_start_end_or_place_is_a_reschedule(plan: Plan) -> None:
+    assert told(message(Status.BOOKED, 0), message(Status.BOOKED, 1, plan))[0] == ["booked", "rescheduled"]
+
+
+@pytest.mark.parametrize(
+    ("status", "change"),
+    [
+        (Status.CANCELLED, "cancelled"),
+        (Status.ENTERED_IN_ERROR, "cancelled"),
+        (Status.FULFILLED, "completed"),
+        (Status.NOSHOW, "missed"),
+    ],
+)
+def test_the_end_of_a_booked_appointment_is_announced(status: Status, change: str) -> None:
+    assert told(message(Status.BOOKED, 0), message(status, 1), message(status, 2))[0] == ["booked", change]
+
+
+@pytest.mark.parametrize("status", [Status.CANCELLED, Status.ENTERED_IN_ERROR, Status.FULFILLED, Status.NOSHOW])
+def test_the_end_of_what_nobody_was_told_of_is_kept_and_not_announced(status: Status) -> None:
+    changes, known = told(message(status, 5), message(Status.BOOKED, 1))
+    assert changes == []
+    assert known.status is status
+
+
+def test_an_older_message_has_no_effect() -> None:
+    booked = receive(None, message(Status.BOOKED, 10)).appointment
+    step = last(booked, message(Status.CANCELLED, 9))
+    assert step.out_of_date
+    assert not step.changed
+    assert step.appointment == booked
+
+
+def test_what_is_not_firm_is_kept_without_a_word_until_it_is_booked() -> None:
+    without_time = Plan(None, None, None)
+    assert (
+        told(message(Status.PROPOSED, 0, without_time), message(Status.PENDING, 1), message(Status.WAITLIST, 2))[0]
+        == []
+    )
+    assert told(message(Status.PROPOSED, 0, without_time), message(Status.BOOKED, 1))[0] == ["booked"]
+
+
+def test_a_booking_that_is_no_longer_firm_is_cancelled_for_those_who_would_come_along_and_booked_anew() -> None:
+    changes, _ = told(
+        message(Status.BOOKED, 0), message(Status.WAITLIST, 1), message(Status.PENDING, 2), message(Status.BOOKED, 3)
+    )
+    assert changes == ["booked", "cancelled", "booked"]
+
+
+def test_arriving_is_no_news() -> None:
+    changes, _ = told(
+        message(Status.BOOKED, 0),
+        message(Status.ARRIVED, 1),
+        message(Status.CHECKED_IN, 2),
+        message(Status.FULFILLED, 3),
+    )
+    assert changes == ["booked", "completed"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "changes"),
+    [
+        (Status.CANCELLED, Status.BOOKED, ["booked", "cancelled", "booked"]),
+        (Status.NOSHOW, Status.FULFILLED, ["booked", "missed", "completed"]),
+        (Status.FULFILLED, Status.NOSHOW, ["booked", "completed", "missed"]),
+        (Status.CANCELLED, Status.FULFILLED, ["booked", "cancelled", "completed"]),
+        (Status.CANCELLED, Status.ENTERED_IN_ERROR, ["booked", "cancelled"]),
+    ],
+)
+def test_the_hospital_may_correct_an_end_by_a_newer_message(first: Status, second: Status, changes: list[str]) -> None:
+    assert told(message(Status.BOOKED, 0), message(first, 1), message(second, 2))[0] == changes
+
+
+statuses = st.sampled_from(Status)
+plans = st.sampled_from([PLAN, LATER, Plan(PLAN.starts_at, PLAN.ends_at, "grenaa-health-house")])
+histories = st.lists(st.tuples(statuses, plans), min_size=1, max_size=8).map(
+    lambda pairs: [
+        Message(status, plan, MONDAY + timedelta(minutes=minute)) for minute, (status, plan) in enumerate(pairs)
+    ]
+)
+
+
+@given(histories, st.data())
+def test_the_hospitals_last_word_counts_in_whatever_order_and_however_often_messages_come(
+    history: list[Message], data: st.DataObject
+) -> None:
+    repeated = history + data.draw(st.lists(st.sampled_from(history), max_size=5))
+    arrival = data.draw(st.permutations(repeated))
+    _, known = told(*arrival)
+    newest = history[-1]
+    assert (known.status, known.plan, known.last_updated) == (newest.status, newest.plan, newest.last_updated)
+
+
+@given(histories, st.data())
+def test_nobody_is_left_believing_in_an_appointment_that_is_not_booked(
+    history: list[Message], data: st.DataObject
+) -> None:
+    _, known = told(*data.draw(st.permutations(history)))
+    if known.status is Status.BOOKED:
+        assert known.announced is Announced.BOOKED
+        assert known.announced_plan == known.plan
+    elif known.status not in (Status.ARRIVED, Status.CHECKED_IN):
+        assert known.announced is not Announced.BOOKED
+
+
+@given(histories)
+def test_receiving_the_same_message_twice_is_receiving_it_once(history: list[Message]) -> None:
+    known = told(*history)[1]
+    step = receive(known, history[-1])
+    assert step.appointment == known
+    assert step.change is None
+
+
+@given(histories)
+def test_what_is_announced_follows_one_after_the_other_as_it_can_happen(history: list[Message]) -> None:
+    changes = told(*history)[0]
+    assert changes[:1] in ([], ["booked"])
+    for before, after in pairwise(changes):
+        assert after != "rescheduled" or before in ("booked", "rescheduled")
+        assert after != "booked" or before in ("cancelled", "completed", "missed")
+        assert after == "rescheduled" or after != before

@@ -1,0 +1,334 @@
+import asyncio
+from typing import Any
+
+import pytest
+from brobyg_kit.testing import bearer
+from referral_bench import FHIR_JSON, HOSPITAL, OTHER_HOSPITAL, Served, every_row
+from referral_samples import OTHER_CPR, SYSTEM, UNKNOWN_CPR, fhir_appointment, referral
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+def issue(answer: Any) -> dict[str, Any]:
+    body = answer.json()
+    assert body["resourceType"] == "OperationOutcome", body
+    assert answer.headers["content-type"].startswith("application/fhir+json")
+    assert answer.headers["x-request-id"]
+    return dict(body["issue"][0])
+
+
+async def test_a_booking_of_a_referred_citizen_is_kept_and_published(service: Served) -> None:
+    made = await service.referred()
+    answer = await service.fhir("POST", "/Appointment", fhir_appointment(), {"X-Request-Id": "abc-1"})
+    assert (answer.status_code, answer.headers["etag"], answer.headers["x-request-id"]) == (201, 'W/"1"', "abc-1")
+    shown = answer.json()
+    assert f"/fhir/Appointment/{shown['id']}/_history/1" in answer.headers["location"]
+    assert (shown["status"], shown["start"], shown["identifier"]) == (
+        "booked",
+        "2026-12-02T08:00:00Z",
+        [{"system": SYSTEM, "value": "A-1"}],
+    )
+    kind, data = (await service.events())[-1]
+    assert kind == "appointment.booked"
+    assert data == {
+        "referral_id": made["referral_id"],
+        "citizen_id": made["citizen_id"],
+        "appointment_id": shown["id"],
+        "starts_at": "2026-12-02T08:00:00Z",
+        "ends_at": "2026-12-02T08:30:00Z",
+        "location_id": "randers-hospital",
+    }
+
+
+async def test_an_appointment_of_somebody_without_a_referral_leaves_no_trace_but_a_count(service: Served) -> None:
+    before = await every_row(service)
+    answer = await service.fhir("POST", "/Appointment", fhir_appointment(cpr=UNKNOWN_CPR))
+    assert answer.status_code == 202
+    assert (issue(answer)["severity"], issue(answer)["code"]) == ("information", "informational")
+    assert await every_row(service) == before
+    assert await service.counts() == {
+        "received": 1,
+        "rejected": 0,
+        "dropped_without_consent": 1,
+        "kept": 0,
+        "unchanged": 0,
+    }
+
+
+async def test_a_repeated_create_is_answered_with_the_first_and_has_no_second_effect(service: Served) -> None:
+    await service.referred()
+    first = await service.fhir("POST", "/Appointment", fhir_appointment(updated=None))
+    again = await service.fhir("POST", "/Appointment", fhir_appointment(updated=None))
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert again.json() == first.json()
+    moved = fhir_appointment(start="2026-12-02T08:00:00+01:00", updated=None)
+    assert (await service.put(moved)).status_code == 200
+    late = await service.fhir("POST", "/Appointment", fhir_appointment(updated=None))
+    assert late.status_code == 200
+    assert late.json()["start"] == "2026-12-02T07:00:00Z"
+    assert await service.told() == ["booked", "rescheduled"]
+
+
+async def test_a_create_that_says_something_else_of_a_known_appointment_is_told_that_it_was_not_kept(
+    service: Served,
+) -> None:
+    await service.referred()
+    await service.fhir("POST", "/Appointment", fhir_appointment())
+    other = fhir_appointment(end="2026-12-02T10:00:00+01:00", updated="2026-11-30T09:00:00Z")
+    answer = await service.fhir("POST", "/Appointment", other)
+    assert (answer.status_code, issue(answer)["code"]) == (409, "duplicate")
+    conditional = await service.fhir("POST", "/Appointment", other, {"If-None-Exist": f"identifier={SYSTEM}|A-1"})
+    assert conditional.status_code == 200
+    assert await service.told() == ["booked"]
+
+
+async def test_an_appointment_lives_its_whole_life(service: Served) -> None:
+    await service.referred()
+    created = (await service.fhir("POST", "/Appointment", fhir_appointment())).json()
+    for minute, change in enumerate(
+        [
+            {"end": "2026-12-02T10:00:00+01:00"},
+            {"location": "grenaa-health-house"},
+            {"status": "arrived"},
+            {"status": "fulfilled"},
+        ],
+        start=1,
+    ):
+        body = fhir_appointment(**change, updated=f"2026-11-30T09:0{minute}:00Z")
+        body["id"] = created["id"]
+        answer = await service.fhir("PUT", f"/Appointment/{created['id']}", body)
+        assert (answer.status_code, answer.headers["etag"]) == (200, f'W/"{minute + 1}"')
+    assert await service.told() == ["booked", "rescheduled", "rescheduled", "completed"]
+    read = await service.fhir("GET", f"/Appointment/{created['id']}")
+    assert (read.status_code, read.json()["status"]) == (200, "fulfilled")
+
+
+async def test_an_out_of_date_message_is_answered_with_what_is_known_and_has_no_effect(service: Served) -> None:
+    await service.referred()
+    await service.put(fhir_appointment(updated="2026-11-30T10:00:00Z"))
+    late = await service.put(fhir_appointment(status="cancelled", updated="2026-11-30T09:59:59Z"))
+    assert (late.status_code, late.json()["status"]) == (200, "booked")
+    assert await service.told() == ["booked"]
+    assert (await service.counts())["unchanged"] == 1
+
+
+async def test_cancelled_and_missed_are_published(service: Served) -> None:
+    await service.referred()
+    for number, status in (("A-1", "cancelled"), ("A-2", "noshow")):
+        await service.put(fhir_appointment(number))
+        await service.put(fhir_appointment(number, status=status, updated="2026-11-30T10:00:00Z"))
+    assert await service.told() == ["booked", "cancelled", "booked", "missed"]
+
+
+async def test_a_version_that_is_no_longer_current_is_refused(service: Served) -> None:
+    await service.referred()
+    await service.put(fhir_appointment())
+    moved = fhir_appointment(end="2026-12-02T10:00:00+01:00", updated="2026-11-30T10:00:00Z")
+    assert (await service.put(moved, {"If-Match": 'W/"1"'})).status_code == 200
+    stale = await service.put(
+        fhir_appointment(status="cancelled", updated="2026-11-30T11:00:00Z"), {"If-Match": 'W/"1"'}
+    )
+    assert (stale.status_code, issue(stale)["code"]) == (412, "conflict")
+    wrong = await service.put(fhir_appointment(), {"If-Match": "yesterday"})
+    assert (wrong.status_code, issue(wrong)["code"]) == (400, "invalid")
+    assert await service.told() == ["booked", "rescheduled"]
+
+
+async def test_another_organisation_neither_sees_nor_changes_an_appointment_and_may_use_the_same_identifier(
+    service: Served,
+) -> None:
+    await service.referred()
+    mine = (await service.put(fhir_appointment())).json()
+    cancelled = fhir_appointment(status="cancelled", updated="2026-11-30T10:00:00Z") | {"id": mine["id"]}
+    for method, path, body in (
+        ("GET", f"/Appointment/{mine['id']}", None),
+        ("PUT", f"/Appointment/{mine['id']}", cancelled),
+    ):
+        answer = await service.fhir(method, path, body, OTHER_HOSPITAL)
+        assert (answer.status_code, issue(answer)["code"]) == (404, "not-found")
+    found = await service.fhir("GET", f"/Appointment?identifier={SYSTEM}|A-1", None, OTHER_HOSPITAL)
+    assert found.json()["total"] == 0
+    theirs = await service.fhir("POST", "/Appointment", fhir_appointment(), OTHER_HOSPITAL)
+    assert theirs.status_code == 201
+    assert theirs.json()["id"] != mine["id"]
+
+
+async def test_an_appointment_is_found_by_its_identifier(service: Served) -> None:
+    await service.referred()
+    mine = (await service.put(fhir_appointment())).json()
+    found = (await service.fhir("GET", f"/Appointment?identifier={SYSTEM}|A-1")).json()
+    assert (found["type"], found["total"], found["entry"][0]["resource"]) == ("searchset", 1, mine)
+    for query in ("", "?date=2026", "?identifier=A-1"):
+        assert issue(await service.fhir("GET", f"/Appointment{query}"))["severity"] == "error"
+
+
+async def test_the_patient_of_an_appointment_can_not_be_changed(service: Served) -> None:
+    await service.referred()
+    await service.put(fhir_appointment())
+    for cpr in (OTHER_CPR, UNKNOWN_CPR):
+        answer = await service.put(fhir_appointment(cpr=cpr, updated="2026-11-30T10:00:00Z"))
+        assert (answer.status_code, issue(answer)["code"]) == (422, "business-rule")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status", "code"),
+    [
+        ("GET", "/Appointment/x", {"Authorization": ""}, 401, "login"),
+        ("GET", "/Appointment/x", {"Authorization": "Bearer x.y.z"}, 401, "login"),
+        ("GET", "/Appointment/x", bearer("volunteer"), 403, "forbidden"),
+        ("GET", "/Appointment/x", bearer("hospital"), 403, "forbidden"),
+        ("GET", "/Appointment/x", {}, 404, "not-found"),
+        ("GET", "/Appointment/%00", {}, 404, "not-found"),
+        ("GET", "/Patient/1", {}, 404, "not-found"),
+        ("GET", "/metadata/x", {}, 404, "not-found"),
+        ("DELETE", "/Appointment/x", {}, 405, "not-supported"),
+        ("PATCH", "/Appointment/x", {}, 405, "not-supported"),
+        ("GET", "/Appointment/x", {"Accept": "application/fhir+xml"}, 406, "not-supported"),
+        ("GET", "/metadata?_format=xml", {}, 406, "not-supported"),
+        ("POST", "/Appointment", {"Content-Type": "application/xml"}, 415, "not-supported"),
+        ("POST", "/Appointment", {}, 400, "structure"),
+        ("PUT", "/Appointment/x", {}, 400, "structure"),
+        ("PUT", "/Appointment", {}, 400, "structure"),
+        ("POST", "", {}, 400, "structure"),
+    ],
+)
+async def test_every_error_is_an_operation_outcome(
+    service: Served, method: str, path: str, headers: dict[str, str], status: int, code: str
+) -> None:
+    answer = await service.fhir(method, path, None, headers)
+    assert (answer.status_code, issue(answer)["code"]) == (status, code)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"{", 400),
+        (b"[]", 400),
+        (b"[" * 100_000, 400),
+        (b'{"resourceType": "Patient"}', 400),
+        (b" " * 1_100_000, 413),
+        ({"resourceType": "Appointment"}, 422),
+        (fhir_appointment(status="bogus"), 422),
+        (fhir_appointment(cpr="3202609995"), 422),
+        (fhir_appointment() | {"id": "x" * 65}, 422),
+    ],
+)
+async def test_a_broken_body_is_refused_counted_and_leaves_nothing(service: Served, body: object, status: int) -> None:
+    await service.referred()
+    before = await every_row(service)
+    for path in ("/Appointment", ""):
+        answer = await service.fhir("POST", path, body)
+        assert answer.status_code == (400 if status == 422 and not path else status)
+        assert issue(answer)["severity"] == "error"
+    assert await every_row(service) == before
+    assert (await service.counts())["rejected"] == 2
+
+
+async def test_an_update_names_its_own_id_and_an_existing_appointment(service: Served) -> None:
+    await service.referred()
+    unknown = "019ac012-5c00-7a10-8b6e-2f6d0c9a1e01"
+    assert (await service.fhir("PUT", f"/Appointment/{unknown}", fhir_appointment())).status_code == 400
+    assert (
+        await service.fhir("PUT", f"/Appointment/{unknown}", fhir_appointment() | {"id": unknown})
+    ).status_code == 404
+    mismatch = await service.fhir("PUT", f"/Appointment?identifier={SYSTEM}|A-2", fhir_appointment("A-1"))
+    assert mismatch.status_code == 400
+
+
+def entry(method: str, url: str, resource: object) -> dict[str, Any]:
+    return {"resource": resource, "request": {"method": method, "url": url}}
+
+
+async def test_a_batch_answers_each_entry_on_its_own(service: Served) -> None:
+    await service.referred()
+    entries = [
+        entry("POST", "Appointment", fhir_appointment("A-1")),
+        entry("POST", "Appointment", fhir_appointment("A-2", status="bogus")),
+        entry(
+            "PUT",
+            f"Appointment?identifier={SYSTEM}|A-1",
+            fhir_appointment("A-1", status="cancelled", updated="2026-11-30T10:00:00Z"),
+        ),
+        entry("POST", "Appointment", fhir_appointment("A-3", cpr=UNKNOWN_CPR)),
+        entry("DELETE", "Appointment/1", fhir_appointment("A-4")),
+    ]
+    answer = await service.fhir("POST", "", {"resourceType": "Bundle", "type": "batch", "entry": entries})
+    assert (answer.status_code, answer.json()["type"]) == (200, "batch-response")
+    assert [one["response"]["status"][:3] for one in answer.json()["entry"]] == ["201", "422", "200", "202", "422"]
+    assert answer.json()["entry"][1]["response"]["outcome"]["issue"][0]["expression"] == [
+        "Bundle.entry[1].resource.status"
+    ]
+    assert await service.told() == ["booked", "cancelled"]
+    assert await service.counts() == {
+        "received": 5,
+        "rejected": 2,
+        "dropped_without_consent": 1,
+        "kept": 2,
+        "unchanged": 0,
+    }
+
+
+async def test_a_transaction_is_kept_whole_or_not_at_all(service: Served) -> None:
+    await service.referred()
+    good, late = (
+        entry("POST", "Appointment", fhir_appointment("A-1")),
+        entry("POST", "Appointment", fhir_appointment("A-2")),
+    )
+    unreadable = entry("POST", "Appointment", fhir_appointment("A-3", status="bogus"))
+    not_there = entry(
+        "PUT",
+        "Appointment/019ac012-5c00-7a10-8b6e-2f6d0c9a1e01",
+        fhir_appointment("A-4") | {"id": "019ac012-5c00-7a10-8b6e-2f6d0c9a1e01"},
+    )
+    for bad, status in ((unreadable, 422), (not_there, 404), (good, 400)):
+        answer = await service.fhir("POST", "", {"resourceType": "Bundle", "type": "transaction", "entry": [good, bad]})
+        assert (answer.status_code, issue(answer)["severity"]) == (status, "error")
+    assert await service.rows("select 1 from appointment") == []
+    assert await service.told() == []
+    answer = await service.fhir("POST", "", {"resourceType": "Bundle", "type": "transaction", "entry": [good, late]})
+    assert [one["response"]["status"] for one in answer.json()["entry"]] == ["201 Created", "201 Created"]
+    assert await service.counts() == {
+        "received": 8,
+        "rejected": 6,
+        "dropped_without_consent": 0,
+        "kept": 2,
+        "unchanged": 0,
+    }
+
+
+async def test_two_creates_of_the_same_identifier_at_the_same_moment_make_one_appointment(service: Served) -> None:
+    await service.referred()
+    answers = await asyncio.gather(*(service.fhir("POST", "/Appointment", fhir_appointment()) for _ in range(8)))
+    assert sorted(answer.status_code for answer in answers) == [200] * 7 + [201]
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    assert await service.told() == ["booked"]
+
+
+async def test_the_same_identifier_for_two_citizens_at_the_same_moment_makes_one_appointment(service: Served) -> None:
+    await service.referred()
+    assert (await service.refer(referral(OTHER_CPR))).status_code == 201
+    bodies = [fhir_appointment(cpr=cpr) for cpr in (OTHER_CPR, "0201609995")] * 3
+    answers = await asyncio.gather(*(service.fhir("POST", "/Appointment", body) for body in bodies))
+    assert sorted(answer.status_code for answer in answers) == [200, 200, 201, 422, 422, 422]
+    assert await service.told() == ["booked"]
+
+
+async def test_the_capability_statement_is_true(service: Served) -> None:
+    statement = (await service.fhir("GET", "/metadata")).json()
+    assert (statement["resourceType"], statement["fhirVersion"], statement["kind"]) == (
+        "CapabilityStatement",
+        "4.0.1",
+        "instance",
+    )
+    (resource,) = statement["rest"][0]["resource"]
+    offered = {one["code"] for one in resource["interaction"]}
+    assert offered == {"read", "create", "update", "search-type"}
+    paths = (await service.running.client.get("/openapi.json")).json()["paths"]
+    assert {(method, path) for path, methods in paths.items() if path.startswith("/fhir") for method in methods} == {
+        ("get", "/fhir/metadata"), ("post", "/fhir"), ("post", "/fhir/Appointment"), ("get", "/fhir/Appointment"), ("put", "/fhir/Appointment"),
+        ("get", "/fhir/Appointment/{appointment_id}"), ("put", "/fhir/Appointment/{appointment_id}"),
+    }  # fmt: skip
+    plain = await service.running.client.get(
+        "/fhir/metadata", headers=HOSPITAL | {"Accept": "application/json"} | FHIR_JSON
+    )
+    assert plain.status_code == 200

@@ -1,0 +1,210 @@
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import msgspec
+import pytest
+import pytest_asyncio
+from brobyg_kit import kafka as clients
+from brobyg_kit.clock import ManualClock
+from brobyg_kit.event import decode
+from brobyg_kit.parking import Origin
+from brobyg_kit.testing import Running, eventually
+from brobyg_referral.adapters.secrets import Hasher
+from brobyg_referral.bootstrap import SERVICE
+from brobyg_referral.handlers import HOSPITAL_TOPIC, REJECTED_TOPIC
+from brobyg_referral.kafka_door import KafkaDoor
+from confluent_kafka import TopicPartition
+from referral_bench import KEYS, Served
+from referral_samples import ADDRESS, CPR, FAMILY, GIVEN, MAIL, OTHER_CPR, PHONE, UNKNOWN_CPR, fhir_appointment
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def whole(
+    serve: Callable[..., AbstractAsyncContextManager[Running]], topics: str, clock: ManualClock
+) -> AsyncIterator[Served]:
+    """The whole service: it consumes, relays and answers."""
+    async with serve(SERVICE, clock=clock, role="run", **KEYS) as running:
+        yield Served(running)
+
+
+def send(address: str, *records: tuple[str, object]) -> None:
+    """Put records on the hospital's topic: key and body, in order."""
+    producer = clients.producer(address, "hospital")
+    for key, body in records:
+        producer.produce(
+            HOSPITAL_TOPIC, key=key.encode(), value=body if isinstance(body, bytes) else msgspec.json.encode(body)
+        )
+    assert producer.flush(20) == 0
+
+
+def everything_on(address: str, topic: str) -> list[tuple[bytes, bytes]]:
+    """Key and value of each record that is on a topic now."""
+    consumer = clients.consumer(address, "reader")
+    found = []
+    try:
+        for partition in consumer.list_topics(topic, timeout=10).topics[topic].partitions:
+            _, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)
+            consumer.assign([TopicPartition(topic, partition, 0)])
+            while end and consumer.position([TopicPartition(topic, partition)])[0].offset < end:
+                message = consumer.poll(10)
+                assert message is not None
+                found.append((message.key() or b"", message.value() or b""))
+    finally:
+        consumer.close()
+    return found
+
+
+async def taken_in(service: Served, messages: int) -> None:
+    async def there() -> bool:
+        counts = await service.counts()
+        return counts["received"] == messages
+
+    async def sent() -> bool:
+        return not await service.rows("select 1 from outbox")
+
+    await eventually(there, f"{messages} messages are taken in")
+    await eventually(sent, "everything is sent")
+
+
+async def test_the_hospitals_records_become_events_and_the_broken_ones_are_answered_without_their_values(
+    whole: Served, topics: str
+) -> None:
+    await whole.referred()
+    send(
+        topics,
+        ("A-1", fhir_appointment("A-1")),
+        ("A-1", fhir_appointment("A-1")),
+        ("A-1", fhir_appointment("A-1", end="2026-12-02T10:00:00+01:00", updated="2026-11-30T10:00:00Z")),
+        ("A-1", fhir_appointment("A-1", status="noshow", updated="2026-11-30T09:00:00Z")),
+        ("A-2", fhir_appointment("A-2", cpr=UNKNOWN_CPR)),
+        ("A-3", fhir_appointment("A-3", status="bogus")),
+        ("A-4", b"{not json"),
+        ("A-5", {"resourceType": "Patient"}),
+        (
+            "A-6",
+            {
+                "resourceType": "Bundle",
+                "type": "batch",
+                "entry": [
+                    {"resource": one, "request": {"method": "PUT", "url": "Appointment"}}
+                    for one in (fhir_appointment("A-6"), fhir_appointment("A-7", status="x"))
+                ],
+            },
+        ),
+        (
+            "A-8",
+            {
+                "resourceType": "Bundle",
+                "type": "transaction",
+                "entry": [
+                    {"resource": one, "request": {"method": "PUT", "url": "Appointment"}}
+                    for one in (fhir_appointment("A-8"), fhir_appointment("A-9", status="x"))
+                ],
+            },
+        ),
+    )
+    await taken_in(whole, 12)
+    assert await whole.counts() == {
+        "received": 12,
+        "rejected": 6,
+        "dropped_without_consent": 1,
+        "kept": 3,
+        "unchanged": 2,
+    }
+    events = [decode(value) for _, value in everything_on(topics, "brobyg.referral.v1")]
+    assert [event.type.removeprefix("dk.brobyg.") for event in events if "A-6" not in str(event)][:2] == [
+        "referral.created",
+        "consent.given",
+    ]
+    told = [event.type.removeprefix("dk.brobyg.appointment.") for event in events if "appointment" in event.type]
+    assert sorted(told) == ["booked", "booked", "rescheduled"]
+    assert all(event.causationid for event in events if "appointment" in event.type)
+    rejected = [json.loads(value) for _, value in everything_on(topics, REJECTED_TOPIC)]
+    assert len(rejected) == 5
+    for outcome in rejected:
+        assert outcome["resourceType"] == "OperationOutcome"
+        assert [part["url"] for part in outcome["extension"][0]["extension"]] == ["topic", "partition", "offset"]
+    assert {issue["code"] for outcome in rejected for issue in outcome["issue"]} == {
+        "code-invalid",
+        "structure",
+        "invalid",
+    }
+    assert not await whole.rows("select 1 from parked_event")
+
+
+async def test_nothing_that_names_a_person_is_found_after_a_run_outside_the_sealed_table(
+    whole: Served, topics: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    await whole.referred()
+    await whole.fhir("POST", "/Appointment", fhir_appointment("A-1"))
+    await whole.fhir("POST", "/Appointment", fhir_appointment("B-1", cpr=OTHER_CPR))
+    await whole.fhir("POST", "/Appointment", fhir_appointment("B-2", status="bogus"))
+    await whole.fhir("GET", f"/Appointment?identifier=x|{CPR}")
+    send(
+        topics,
+        (CPR, fhir_appointment("A-2")),
+        (OTHER_CPR, fhir_appointment("B-3", cpr=OTHER_CPR)),
+        (CPR, fhir_appointment("B-4", status="bogus")),
+    )
+    await taken_in(whole, 6)
+    tables = await whole.rows("select table_name from information_schema.tables where table_schema = 'public'")
+    kept = {row["table_name"]: str(await whole.rows(f"select * from {row['table_name']}")) for row in tables}
+    kept |= {topic: str(everything_on(topics, topic)) for topic in ("brobyg.referral.v1", REJECTED_TOPIC)}
+    kept["metrics"] = (await whole.running.client.get("/metrics")).text
+    kept["logs"] = "".join(capfd.readouterr())
+    for place, text in kept.items():
+        for personal in (CPR, OTHER_CPR, GIVEN, FAMILY, ADDRESS, MAIL, PHONE):
+            assert personal not in text, f"{place} tells {personal}"
+        for unknown in ("B-1", "B-2", "B-3", "B-4"):
+            assert unknown not in text, f"{place} knows {unknown}, whose citizen has no referral"
+
+
+async def test_five_hundred_records_are_a_handful_of_statements(service: Served, postgres: str) -> None:
+    await service.referred()
+    database = service.running.runtime.database
+    handle = service.running.runtime.parts.handle
+    assert database is not None
+    assert handle is not None
+    decoder = KafkaDoor.decoder(KafkaDoor(None, Hasher(b"c" * 32), "x"))  # type: ignore[arg-type]  # the decoder needs no intake
+    bodies = [
+        msgspec.json.encode(fhir_appointment(f"A-{number}", cpr=CPR if number % 2 else UNKNOWN_CPR))
+        for number in range(500)
+    ]
+    events = [decoder(Origin(HOSPITAL_TOPIC, 0, offset), None, body) for offset, body in enumerate(bodies)]
+    queries: list[str] = []
+    async with database.transaction() as tx:
+        tx.connection.add_query_logger(lambda record: queries.append(record.query))
+        await handle(tx, events)
+    assert len(queries) <= 8, queries
+    assert len(await service.told()) == 250
+    assert (await service.counts())["dropped_without_consent"] == 250
+
+
+async def test_a_record_is_refused_by_whatever_is_in_it_and_never_stops_the_topic(service: Served) -> None:
+    database, handle = service.running.runtime.database, service.running.runtime.parts.handle
+    decoder = service.running.runtime.parts.decoders[HOSPITAL_TOPIC]
+    assert database is not None
+    assert handle is not None
+    bodies: list[Any] = [
+        b"",
+        b"\xff",
+        b"null",
+        b"[" * 9999,
+        b"{}",
+        b'{"resourceType":"Bundle"}',
+        b'{"resourceType":"Bundle","type":"batch","entry":[{}]}',
+    ]
+    bodies += [
+        b'{"resourceType":"Bundle","type":"history"}',
+        b" " * 1_100_000,
+        b'{"resourceType":"Appointment","participant":5}',
+    ]
+    events = [decoder(Origin(HOSPITAL_TOPIC, 0, offset), None, body) for offset, body in enumerate(bodies)]
+    async with database.transaction() as tx:
+        await handle(tx, events)
+    assert (await service.counts())["rejected"] == len(bodies)
+    assert len(await service.rows(f"select 1 from outbox where topic = '{REJECTED_TOPIC}'")) == len(bodies)

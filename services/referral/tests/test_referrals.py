@@ -1,0 +1,243 @@
+import asyncio
+from typing import Any
+
+import pytest
+from brobyg_kit.testing import bearer
+from brobyg_referral.adapters.secrets import CannotOpen, Vault
+from referral_bench import REFERRER, Served
+from referral_samples import ADDRESS, CPR, FAMILY, GIVEN, MAIL, PHONE, fhir_appointment, referral
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+SERVICE_TOKEN = bearer("service", subject="notification", organisation="brobyg")
+
+
+async def test_a_referral_is_made_and_told_of_without_anything_that_names_the_citizen(service: Served) -> None:
+    made = await service.referred()
+    assert (made["status"], made["pathway"], made["department"], made["consent"]["given"]) == (
+        "active",
+        "escort",
+        "randers",
+        True,
+    )
+    (created, data), (given, _) = await service.events()
+    assert (created, given) == ("referral.created", "consent.given")
+    assert data["municipality_code"] == "0730"
+    assert data["needs"] == {
+        "languages": ["da", "en"],
+        "gender_wish": None,
+        "mobility": "walking_aid",
+        "meeting": "home",
+        "postcode": "8900",
+    }
+
+
+async def test_a_repeat_with_the_same_key_has_no_second_effect(service: Served) -> None:
+    answers = [await service.refer(headers={"Idempotency-Key": "k-1"}) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert answers[0].json() == answers[1].json()
+    assert len(await service.events()) == 2
+    other = await service.refer(referral(department="norddjurs"), {"Idempotency-Key": "k-1"})
+    assert other.status_code == 422
+
+
+async def test_a_citizen_has_one_active_referral_of_a_pathway_whoever_asks_at_the_same_moment(service: Served) -> None:
+    answers = await asyncio.gather(*(service.refer() for _ in range(6)))
+    assert sorted(answer.status_code for answer in answers) == [201] + [409] * 5
+    made = next(answer.json() for answer in answers if answer.status_code == 201)
+    mine = await service.refer()
+    assert made["referral_id"] in mine.text
+    theirs = await service.refer(headers=bearer("referrer", organisation="gp-9999"))
+    assert theirs.status_code == 409
+    assert made["referral_id"] not in theirs.text
+
+
+@pytest.mark.parametrize("key", ["k-1", None])
+async def test_simultaneous_repeats_with_one_key_make_one_referral(service: Served, key: str | None) -> None:
+    headers = {"Idempotency-Key": key} if key else {}
+    answers = await asyncio.gather(*(service.refer(headers=headers) for _ in range(4)))
+    assert len({answer.json()["referral_id"] for answer in answers if answer.status_code == 201}) == 1
+    assert len(await service.rows("select 1 from referral")) == 1
+
+
+async def test_only_the_referring_organisation_and_the_departments_coordinator_see_a_referral(service: Served) -> None:
+    made = await service.referred()
+    path = f"/referrals/{made['referral_id']}"
+    seen = {
+        "own": await service.running.client.get(path, headers=REFERRER),
+        "coordinator": await service.running.client.get(
+            path, headers=bearer("coordinator", organisation="municipality-0730", department="randers")
+        ),
+        "elsewhere": await service.running.client.get(
+            path, headers=bearer("coordinator", organisation="municipality-0707", department="norddjurs")
+        ),
+        "other": await service.running.client.get(path, headers=bearer("referrer", organisation="gp-9999")),
+        "volunteer": await service.running.client.get(path, headers=bearer("volunteer")),
+        "nobody": await service.running.client.get(path),
+    }
+    assert {who: answer.status_code for who, answer in seen.items()} == {
+        "own": 200,
+        "coordinator": 200,
+        "elsewhere": 404,
+        "other": 404,
+        "volunteer": 403,
+        "nobody": 401,
+    }
+    assert (
+        await service.running.client.delete(f"{path}/consent", headers=bearer("referrer", organisation="gp-9999"))
+    ).status_code == 404
+
+
+async def test_withdrawn_consent_forgets_the_appointments_and_drops_what_follows(service: Served) -> None:
+    made = await service.referred()
+    await service.put(fhir_appointment())
+    path = f"/referrals/{made['referral_id']}/consent"
+    for _ in range(2):
+        answer = await service.running.client.delete(path, headers=REFERRER)
+        assert (answer.status_code, answer.json()["status"], answer.json()["consent"]["given"]) == (
+            200,
+            "consent_withdrawn",
+            False,
+        )
+    assert await service.rows("select 1 from appointment") == []
+    assert [kind for kind, _ in await service.events()] == [
+        "referral.created",
+        "consent.given",
+        "appointment.booked",
+        "consent.withdrawn",
+    ]
+    assert (await service.put(fhir_appointment(status="cancelled", updated="2026-11-30T12:00:00Z"))).status_code == 202
+
+
+async def test_consent_given_again_opens_the_referral_once(service: Served) -> None:
+    made = await service.referred()
+    path = f"/referrals/{made['referral_id']}/consent"
+    await service.running.client.delete(path, headers=REFERRER)
+    for _ in range(2):
+        answer = await service.running.client.put(
+            path, json={"given_at": "2026-11-30T09:00:00+01:00"}, headers=REFERRER
+        )
+        assert (answer.status_code, answer.json()["status"]) == (200, "active")
+    assert [kind for kind, _ in await service.events()].count("consent.given") == 2
+    assert (await service.put(fhir_appointment())).status_code == 201
+
+
+async def test_consent_is_not_given_again_beside_another_active_referral(service: Served) -> None:
+    first = await service.referred()
+    await service.running.client.delete(f"/referrals/{first['referral_id']}/consent", headers=REFERRER)
+    second = await service.referred()
+    assert second["citizen_id"] == first["citizen_id"]
+    answer = await service.running.client.put(
+        f"/referrals/{first['referral_id']}/consent", json={"given_at": "2026-11-30T09:00:00+01:00"}, headers=REFERRER
+    )
+    assert answer.status_code == 409
+
+
+async def test_contact_is_told_to_a_service_and_the_asking_is_recorded(service: Served) -> None:
+    made = await service.referred()
+    path = f"/citizens/{made['citizen_id']}/contact"
+    answer = await service.running.client.get(path, params={"purpose": "offer_mail"}, headers=SERVICE_TOKEN)
+    assert answer.json() == {
+        "citizen_id": made["citizen_id"], "name": f"{GIVEN} {FAMILY}", "given_name": GIVEN, "email": MAIL, "phone": PHONE, "language": "da",
+        "meeting_point": ADDRESS,
+    }  # fmt: skip
+    (row,) = await service.rows("select citizen_id::text, purpose, subject, organisation from access_log")
+    assert row == {
+        "citizen_id": made["citizen_id"],
+        "purpose": "offer_mail",
+        "subject": "notification",
+        "organisation": "brobyg",
+    }
+    assert (await service.running.client.get(path, headers=SERVICE_TOKEN)).status_code == 422
+    assert (await service.running.client.get(path, params={"purpose": "x"}, headers=REFERRER)).status_code == 403
+    unknown = "/citizens/019ac012-5c00-7a10-8b6e-2f6d0c9a1e01/contact?purpose=x"
+    assert (await service.running.client.get(unknown, headers=SERVICE_TOKEN)).status_code == 404
+
+
+async def test_a_protected_address_is_told_to_nobody_and_an_erased_citizen_is_gone(service: Served) -> None:
+    made = await service.referred(citizen=referral()["citizen"] | {"protected": True})
+    path = f"/citizens/{made['citizen_id']}/contact?purpose=mail"
+    assert (await service.running.client.get(path, headers=SERVICE_TOKEN)).json()["meeting_point"] is None
+    await service.rows(
+        "update citizen set cpr_hash = null, key_id = null, sealed = null, erased_at = now() returning 1"
+    )
+    assert (await service.running.client.get(path, headers=SERVICE_TOKEN)).status_code == 410
+
+
+def _with(path: str, value: Any) -> dict[str, Any]:
+    body = referral()
+    *steps, last = path.split(".")
+    inner = body
+    for step in steps:
+        inner = inner[step]
+    inner[last] = value
+    return body
+
+
+@pytest.mark.parametrize(
+    ("pointer", "value"),
+    [
+        ("citizen.cpr", "3202609995"),
+        ("citizen.cpr", "020160-9995"),
+        ("citizen.cpr", 201609995),
+        ("citizen.given_name", ""),
+        ("citizen.given_name", "Einer\r\nBcc: x"),
+        ("citizen.given_name", "E\x00"),
+        ("citizen.family_name", "x" * 101),
+        ("citizen.email", "a@b.dk\r\nBcc: c@d.dk"),
+        ("citizen.email", "einer"),
+        ("citizen.phone", "20304050"),
+        ("citizen.language", "de"),
+        ("citizen.protected", "yes"),
+        ("citizen.sex", "male"),
+        ("citizen.address", {"line": "Testvej 1", "postcode": "89000"}),
+        ("consent.given", False),
+        ("consent.given_at", "2026-11-23"),
+        ("consent.given_at", "2026-11-23T10:00:00"),
+        ("consent.given_at", "9999-12-31T23:59:59-12:00"),
+        ("needs.languages", []),
+        ("needs.languages", ["danish"]),
+        ("needs.postcode", "0000"),
+        ("needs.mobility", "car"),
+        ("department", "aarhus"),
+        ("pathway", "outreach"),
+        ("referrer_kind", "dentist"),
+        ("extra", 1),
+    ],
+)
+async def test_what_is_wrong_in_a_referral_is_told_with_its_place_and_without_the_value(
+    service: Served, pointer: str, value: object
+) -> None:
+    answer = await service.refer(_with(pointer, value))
+    assert answer.status_code == 422
+    assert answer.headers["content-type"].startswith("application/problem+json")
+    pointers = [error["pointer"] for error in answer.json()["errors"]]
+    assert any(one.startswith("/" + pointer.replace(".", "/")) for one in pointers), pointers
+    assert "3202609995" not in answer.text
+    assert "Bcc" not in answer.text
+    assert await service.rows("select 1 from citizen") == []
+
+
+async def test_what_is_no_json_or_too_large_is_refused(service: Served) -> None:
+    client = service.running.client
+    headers = REFERRER | {"Content-Type": "application/json"}
+    assert (await client.post("/referrals", content=b"{", headers=headers)).status_code == 400
+    assert (await client.post("/referrals", content=b"x" * 1_100_000, headers=headers)).status_code == 413
+    assert (await client.post("/referrals", json=referral(), headers=bearer("referrer"))).status_code == 403
+    assert (
+        await client.post("/referrals", json=referral(), headers=REFERRER | {"Idempotency-Key": "x" * 200})
+    ).status_code == 422
+
+
+def test_sealed_data_opens_only_with_its_key_and_for_its_citizen() -> None:
+    old, new = Vault([b"1" * 32]), Vault([b"2" * 32, b"1" * 32])
+    sealed = old.seal(CPR.encode(), "citizen-1")
+    assert CPR.encode() not in sealed
+    assert new.open(sealed, old.key_id, "citizen-1") == CPR.encode()
+    for vault, data, citizen in (
+        (Vault([b"2" * 32]), sealed, "citizen-1"),
+        (old, sealed, "citizen-2"),
+        (old, sealed[:-1] + b"x", "citizen-1"),
+    ):
+        with pytest.raises(CannotOpen):
+            vault.open(data, old.key_id, citizen)
