@@ -1,6 +1,7 @@
 """A volunteer answers, or takes an answer back: one transaction under the locks on the match and on the volunteer."""
 
 from typing import Literal
+from uuid import UUID
 
 from brobyg_kit.database import Database, Transaction
 from itsdangerous import BadSignature, URLSafeSerializer
@@ -42,10 +43,9 @@ class Links:
     def offer_id(self, token: str) -> str:
         """The offer of a token. Raises UnknownOffer for one that was not signed here."""
         try:
-            offer_id = self._serializer.loads(token)
-        except BadSignature as error:
+            return str(UUID(str(self._serializer.loads(token))))
+        except (BadSignature, ValueError) as error:
             raise UnknownOffer from error
-        return str(offer_id)
 
 
 class Answering:

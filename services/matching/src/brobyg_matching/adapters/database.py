@@ -72,7 +72,7 @@ class PostgresStore:
     def __init__(self) -> None:
         """Remembers the roster between transactions until a volunteer changes."""
         self._roster = Roster(())
-        self._roster_mark: tuple[int, int] | None = None
+        self._roster_mark: str | None = None
 
     async def load(
         self,
@@ -123,9 +123,10 @@ class PostgresStore:
         )
 
     async def _current_roster(self, tx: Transaction) -> Roster:
-        """Volunteers are never deleted and a version only grows, so count and sum of versions tell whether anything changed."""
-        row = await tx.connection.fetchrow("select count(*)::int, coalesce(sum(version), 0)::bigint from volunteer")
-        mark = (row[0], row[1]) if row else (0, 0)
+        """The roster, read again when the fingerprint of all ids and versions says that anything has changed."""
+        mark: str | None = await tx.connection.fetchval(
+            "select count(*) || ' ' || coalesce(sum(hashtextextended(volunteer_id::text, version)), 0) from volunteer"
+        )
         if mark != self._roster_mark:
             found = await tx.connection.fetch(rows.SELECT_VOLUNTEER + " where status <> 'applied'")
             self._roster, self._roster_mark = Roster(rows.volunteer_of(row) for row in found), mark

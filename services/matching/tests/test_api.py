@@ -1,0 +1,381 @@
+"""The doors, over real HTTP on the real database."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
+from typing import Protocol
+
+import pytest
+from brobyg_kit.clock import ManualClock
+from brobyg_kit.event import Event, decode
+from brobyg_kit.testing import Running, bearer, served
+from brobyg_matching.adapters.volunteers import PostgresVolunteers
+from brobyg_matching.answering import Links
+from brobyg_matching.bootstrap import SERVICE
+from brobyg_matching.domain import rules, transitions
+from matching_samples import NOW, a_booking, an_id, cancelled, event, referral_created, rescheduled
+
+KEY = "a key that is for these tests only, and long"
+COORDINATOR, PORTAL = bearer("coordinator"), bearer("service")
+
+
+class Addresses(Protocol):
+    """Where the real parts are."""
+
+    kafka: str
+    database: str
+
+
+Serve = Callable[..., AbstractAsyncContextManager[Running]]
+READY = {
+    "confidentiality_signed_on": "2026-09-01",
+    "record_checked_on": "2026-09-02",
+    "introduced_on": "2026-09-03",
+}
+
+
+@pytest.fixture
+async def own(serve: Serve, clock: ManualClock) -> AsyncIterator[Running]:
+    """A service and a database for one test that changes its time or its tables."""
+    async with serve(SERVICE, clock=clock, matching_link_key=KEY) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+async def shared(addresses: Addresses) -> AsyncIterator[Running]:
+    """One service for all tests that leave time and tables as they are."""
+    clock = ManualClock(NOW)
+    async with served(SERVICE, addresses.database, addresses.kafka, clock=clock, matching_link_key=KEY) as running:
+        yield running
+
+
+@pytest.fixture
+async def matching(shared: Running) -> Running:
+    """The shared service, emptied."""
+    assert shared.runtime.database is not None
+    await shared.runtime.database.pool.execute(
+        "truncate timer, stream, outbox, decision, offer, match, referral, block, access_log, volunteer_contact, volunteer"
+    )
+    return shared
+
+
+def somebody(number: int = 0, **changes: object) -> dict[str, object]:
+    body: dict[str, object] = {
+        "name": "Ida Test Lauridsen",
+        "email": f"ida{number}@example.org",
+        "language": "da",
+        "pool": "student",
+        "department": "randers",
+        "languages": ["da"],
+        "gender": "female",
+        "home_postcode": "8900",
+        "range_metres": 30000,
+        "travel": "car",
+        "availability": [{"weekday": day, "from": "00:00", "to": "24:00"} for day in range(1, 8)],
+        "weekly_limit": 5,
+    }
+    return body | changes
+
+
+async def active(matching: Running, number: int = 0, **changes: object) -> str:
+    made = await matching.client.post("/volunteers", json=somebody(number, **changes), headers=COORDINATOR)
+    assert made.status_code == 201, made.text
+    volunteer_id: str = made.json()["volunteer_id"]
+    done = await matching.client.post(f"/volunteers/{volunteer_id}/activate", json=READY, headers=COORDINATOR)
+    assert (done.status_code, done.json()["status"]) == (200, "active")
+    return volunteer_id
+
+
+async def tell(matching: Running, *events: Event) -> None:
+    handle = matching.runtime.parts.handle
+    assert handle is not None
+    assert matching.runtime.database is not None
+    async with matching.runtime.database.transaction() as tx:
+        await handle(tx, events)
+
+
+async def rows(matching: Running, query: str) -> list[tuple[object, ...]]:
+    assert matching.runtime.database is not None
+    return [tuple(row) for row in await matching.runtime.database.pool.fetch(query)]
+
+
+async def said(matching: Running) -> list[str]:
+    assert matching.runtime.database is not None
+    found = await matching.runtime.database.pool.fetch("select value from outbox order by id")
+    return [decode(row["value"]).type.removeprefix("dk.brobyg.") for row in found]
+
+
+async def open_offers(matching: Running) -> list[tuple[str, str]]:
+    found = await rows(
+        matching, "select offer_id::text, volunteer_id::text from offer where state = 'open' order by rank"
+    )
+    return [(str(offer), str(volunteer)) for offer, volunteer in found]
+
+
+async def test_a_volunteer_is_registered_activated_read_and_paused(matching: Running) -> None:
+    volunteer_id = await active(matching)
+    shown = (await matching.client.get(f"/volunteers/{volunteer_id}", headers=COORDINATOR)).json()
+    assert "name" not in shown
+    assert shown["availability"][0] == {"weekday": 1, "from": "00:00", "to": "24:00"}
+    paused = await matching.client.post(f"/volunteers/{volunteer_id}/pause", headers=COORDINATOR)
+    assert paused.json()["status"] == "paused"
+    assert await said(matching) == ["volunteer.registered", "volunteer.activated", "volunteer.paused"]
+
+
+async def test_reading_a_contact_is_recorded_with_its_purpose(matching: Running) -> None:
+    volunteer_id = await active(matching)
+    answer = await matching.client.get(f"/volunteers/{volunteer_id}/contact?purpose=offer", headers=PORTAL)
+    assert answer.json()["email"] == "ida0@example.org"
+    assert await rows(matching, "select volunteer_id::text, purpose from access_log") == [(volunteer_id, "offer")]
+    for refused in (COORDINATOR, bearer("volunteer", subject=volunteer_id)):
+        url = f"/volunteers/{volunteer_id}/contact?purpose=offer"
+        assert (await matching.client.get(url, headers=refused)).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"unknown": 1},
+        {"home_postcode": "9999"},
+        {"email": "no address"},
+        {"availability": [{"weekday": 8, "from": "08:00", "to": "16:00"}]},
+        {"availability": [{"weekday": 1, "from": "16:00", "to": "08:00"}]},
+        {"languages": []},
+        {"name": "two\nlines"},
+        {"department": "nowhere"},
+        {"weekly_limit": "many"},
+        {"name": "x\u0000y"},
+    ],
+)
+async def test_what_is_wrong_is_told_by_field_and_nothing_is_kept(matching: Running, wrong: dict[str, object]) -> None:
+    answer = await matching.client.post("/volunteers", json=somebody(**wrong), headers=COORDINATOR)
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["errors"][0]["pointer"].startswith("/")
+    assert await rows(matching, "select 1 from volunteer") == []
+
+
+async def test_activation_needs_all_three_and_none_in_the_future(matching: Running) -> None:
+    made = await matching.client.post("/volunteers", json=somebody(), headers=COORDINATOR)
+    url = f"/volunteers/{made.json()['volunteer_id']}/activate"
+    missing = {name: day for name, day in READY.items() if name != "record_checked_on"}
+    future = READY | {"introduced_on": "2027-01-01"}
+    for body in (missing, future):
+        assert (await matching.client.post(url, json=body, headers=COORDINATOR)).status_code == 422
+
+
+async def test_the_link_shows_without_spending_and_is_answered_once(matching: Running) -> None:
+    await active(matching)
+    await tell(matching, event(referral_created()), event(a_booking()))
+    [(offer_id, _)] = await open_offers(matching)
+    link = (await matching.client.get(f"/offers/{offer_id}/answer-link", headers=PORTAL)).json()
+    url = f"/answers/{link['token']}"
+    for _ in range(3):
+        shown = (await matching.client.get(url, headers=PORTAL)).json()
+        assert (shown["state"], shown["location_name"]) == ("open", "Regionshospitalet Randers")
+    for _ in range(2):
+        taken = await matching.client.post(url, json={"answer": "accept"}, headers=PORTAL)
+        assert (taken.status_code, taken.json()) == (200, {"state": "accepted"})
+    other = await matching.client.post(url, json={"answer": "decline"}, headers=PORTAL)
+    assert other.status_code == 409
+    assert (await said(matching)).count("volunteer.matched") == 1
+
+
+async def test_a_forged_or_foreign_token_is_unknown(matching: Running) -> None:
+    forged = Links("another key than this service has").token(an_id("offer"))
+    for token in (forged, "nonsense", "x" * 250, Links(KEY).token(an_id("no such offer"))):
+        assert (await matching.client.get(f"/answers/{token}", headers=PORTAL)).status_code == 404
+    assert (await matching.client.get(f"/answers/{'x' * 400}", headers=PORTAL)).status_code == 422
+    assert (await matching.client.get(f"/answers/{forged}", headers=COORDINATOR)).status_code == 403
+    assert (await matching.client.get(f"/answers/{forged}")).status_code == 401
+
+
+async def test_a_token_that_signs_something_else_is_unknown(matching: Running) -> None:
+    assert (await matching.client.get(f"/answers/{Links(KEY).token('x')}", headers=PORTAL)).status_code == 404
+
+
+async def test_an_offer_is_answered_by_its_own_volunteer_or_a_coordinator_only(matching: Running) -> None:
+    own, other = await active(matching), await active(matching, 1)
+    await tell(matching, event(referral_created()), event(a_booking()))
+    mine = next(offer for offer, who in await open_offers(matching) if who == own)
+    stranger = await matching.client.post(f"/offers/{mine}/accept", headers=bearer("volunteer", subject=other))
+    assert stranger.status_code == 404
+    taken = await matching.client.post(f"/offers/{mine}/accept", headers=bearer("volunteer", subject=own))
+    assert taken.json() == {"state": "accepted"}
+    late = next(iter(await rows(matching, f"select offer_id::text from offer where volunteer_id = '{other}'")))[0]
+    refused = await matching.client.post(f"/offers/{late}/accept", headers=bearer("volunteer", subject=other))
+    assert (refused.status_code, refused.json()["title"]) == (409, "Somebody else has it already")
+
+
+async def test_an_expired_offer_is_gone_even_before_its_timer_fires(own: Running, clock: ManualClock) -> None:
+    await active(own)
+    await tell(own, event(referral_created()), event(a_booking()))
+    [(offer_id, _)] = await open_offers(own)
+    clock.advance(timedelta(hours=8))
+    answer = await own.client.post(f"/offers/{offer_id}/accept", headers=COORDINATOR)
+    assert answer.status_code == 410
+    assert (await own.client.get(f"/offers/{offer_id}", headers=COORDINATOR)).json()["state"] == "expired"
+
+
+async def test_a_cancelled_appointment_withdraws_the_question(matching: Running) -> None:
+    await active(matching)
+    await tell(matching, event(referral_created()), event(a_booking()))
+    [(offer_id, _)] = await open_offers(matching)
+    await tell(matching, event(cancelled(a_booking())))
+    answer = await matching.client.post(f"/offers/{offer_id}/accept", headers=COORDINATOR)
+    assert (answer.status_code, answer.json()["title"]) == (409, "The question was withdrawn")
+
+
+async def test_of_two_yeses_at_the_same_instant_exactly_one_has_it(matching: Running) -> None:
+    for number in range(3):
+        await active(matching, number, weekly_limit=50)
+    await tell(matching, event(referral_created()))
+    for attempt in range(25):
+        start = NOW + timedelta(days=2 + attempt // 3, hours=(attempt % 3) * 6)
+        await tell(matching, event(a_booking(f"appointment {attempt}", starts_at=start)))
+        offers = await open_offers(matching)
+        assert len(offers) == 3
+        answers = await asyncio.gather(
+            *(matching.client.post(f"/offers/{offer}/accept", headers=COORDINATOR) for offer, _ in offers)
+        )
+        assert Counter(answer.status_code for answer in answers) == {200: 1, 409: 2}
+    assert (await said(matching)).count("volunteer.matched") == 25
+
+
+async def _both_at_once(matching: Running, tries: int) -> Counter[tuple[int, ...]]:
+    """One volunteer says yes to two overlapping appointments at the same instant, `tries` times."""
+    await active(matching, weekly_limit=50)
+    seen: Counter[tuple[int, ...]] = Counter()
+    await tell(matching, event(referral_created("one")), event(referral_created("two")))
+    for attempt in range(tries):
+        start = NOW + timedelta(days=2 + attempt)
+        bookings = [a_booking(f"{name} {attempt}", name, start) for name in ("one", "two")]
+        await tell(matching, *(event(booking) for booking in bookings))
+        offers = await open_offers(matching)
+        assert len(offers) == 2
+        answers = await asyncio.gather(
+            *(matching.client.post(f"/offers/{offer}/accept", headers=COORDINATOR) for offer, _ in offers)
+        )
+        seen[tuple(sorted(answer.status_code for answer in answers))] += 1
+        await tell(matching, *(event(cancelled(booking), 1) for booking in bookings))
+    return seen
+
+
+async def test_one_volunteer_saying_yes_to_two_overlapping_offers_at_once_gets_one(matching: Running) -> None:
+    assert await _both_at_once(matching, 15) == {(200, 409): 15}
+
+
+async def test_the_constraint_alone_keeps_a_volunteer_from_two_places(
+    matching: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transitions, "promise_broken", lambda *_: None)
+    assert await _both_at_once(matching, 8) == {(200, 409): 8}
+
+
+async def test_control_without_both_guards_a_volunteer_is_in_two_places(
+    own: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transitions, "promise_broken", lambda *_: None)
+    assert own.runtime.database is not None
+    await own.runtime.database.pool.execute("alter table match drop constraint never_two_places_at_once")
+    assert await _both_at_once(own, 3) == {(200, 200): 3}
+
+
+async def test_a_paused_volunteer_and_one_at_the_weekly_limit_are_refused_on_accepting(matching: Running) -> None:
+    volunteer_id = await active(matching, weekly_limit=1)
+    first, second = a_booking("one"), a_booking("two", starts_at=NOW + timedelta(days=4))
+    await tell(matching, event(referral_created()), event(first), event(second))
+    offers = await open_offers(matching)
+    answers = [await matching.client.post(f"/offers/{offer}/accept", headers=COORDINATOR) for offer, _ in offers]
+    assert [answer.status_code for answer in answers] == [200, 409]
+    assert answers[1].json()["type"].endswith("weekly-limit")
+    await matching.client.post(f"/volunteers/{volunteer_id}/pause", headers=COORDINATOR)
+    paused = await matching.client.post(f"/offers/{offers[1][0]}/accept", headers=COORDINATOR)
+    assert paused.json()["type"].endswith("not-active")
+
+
+async def test_declining_goes_on_to_the_next_and_the_coordinator_sees_why(matching: Running) -> None:
+    for number in range(4):
+        await active(matching, number)
+    await active(matching, 9, languages=["ar"])
+    await tell(matching, event(referral_created()), event(a_booking()))
+    for _ in range(4):
+        offer, _ = (await open_offers(matching))[0]
+        assert (await matching.client.post(f"/offers/{offer}/decline", headers=COORDINATOR)).status_code == 200
+    explained = (await matching.client.get(f"/matches/{an_id('appointment')}", headers=COORDINATOR)).json()
+    assert (explained["state"], explained["reason"], explained["asked"]) == ("escalated", "nobody_answered", 4)
+    assert [decision["outcome"] for decision in explained["decisions"]] == ["asked", "asked", "nobody_answered"]
+    assert explained["decisions"][0]["counts"] == {"language": 1}
+    assert [line["rank"] for decision in explained["decisions"] for line in decision["asked"]] == [1, 2, 3, 4]
+    assert {offer["state"] for offer in explained["offers"]} == {"declined"}
+    assert (await said(matching))[-1] == "match.escalated"
+    assert set(explained["decisions"][0]["excluded"]) <= set(rules.HARD_RULES)
+
+
+async def test_a_released_match_is_searched_again(matching: Running) -> None:
+    volunteer_id = await active(matching)
+    await active(matching, 1)
+    await tell(matching, event(referral_created()), event(a_booking()))
+    offer, who = (await open_offers(matching))[0]
+    await matching.client.post(f"/offers/{offer}/accept", headers=COORDINATOR)
+    url = f"/matches/{an_id('appointment')}/release"
+    stranger = await matching.client.post(url, headers=bearer("volunteer", subject=an_id("stranger")))
+    assert stranger.status_code == 404
+    released = await matching.client.post(url, headers=bearer("volunteer", subject=who))
+    assert (released.status_code, released.json()) == (200, {"state": "searching"})
+    assert {asked for _, asked in await open_offers(matching)} != {who}
+    assert volunteer_id
+    assert (await matching.client.post(url, headers=COORDINATOR)).status_code == 409
+
+
+async def test_a_moved_appointment_asks_anew_and_the_old_link_says_withdrawn(matching: Running) -> None:
+    await active(matching)
+    await tell(matching, event(referral_created()), event(a_booking()))
+    [(offer, _)] = await open_offers(matching)
+    await matching.client.post(f"/offers/{offer}/accept", headers=COORDINATOR)
+    await tell(matching, event(rescheduled(a_booking(), NOW + timedelta(days=5))))
+    assert (await matching.client.get(f"/offers/{offer}", headers=COORDINATOR)).json()["state"] == "withdrawn"
+    [(again, _)] = await open_offers(matching)
+    assert again != offer
+    assert "match.released" in await said(matching)
+
+
+async def test_searches_are_paged_and_kept_to_the_department(matching: Running) -> None:
+    await active(matching)
+    await tell(matching, event(referral_created()), *(event(a_booking(f"a{n}")) for n in range(5)))
+    seen: list[str] = []
+    after: str | None = None
+    while True:
+        query = "/matches?limit=2" + (f"&after={after}" if after else "")
+        page = (await matching.client.get(query, headers=COORDINATOR)).json()
+        seen += [item["appointment_id"] for item in page["items"]]
+        after = page["next"]
+        if after is None:
+            break
+    assert sorted(seen) == sorted(an_id(f"a{n}") for n in range(5))
+    elsewhere = bearer("coordinator", department="norddjurs")
+    assert (await matching.client.get("/matches", headers=elsewhere)).json()["items"] == []
+    assert (await matching.client.get(f"/matches/{seen[0]}", headers=elsewhere)).status_code == 404
+    assert (await matching.client.get("/matches?after=bogus", headers=COORDINATOR)).status_code == 422
+    assert (await matching.client.get("/matches?state=bogus", headers=COORDINATOR)).status_code == 422
+
+
+async def test_a_block_is_kept(matching: Running) -> None:
+    volunteer_id = await active(matching)
+    body = {"citizen_id": an_id("citizen of referral"), "asked_by": "citizen"}
+    kept = await matching.client.post(f"/volunteers/{volunteer_id}/blocks", json=body, headers=COORDINATOR)
+    assert kept.status_code == 204
+    await tell(matching, event(referral_created()), event(a_booking()))
+    explained = (await matching.client.get(f"/matches/{an_id('appointment')}", headers=COORDINATOR)).json()
+    assert explained["decisions"][0]["excluded"] == {"blocked": [volunteer_id]}
+
+
+async def test_contacts_stay_in_their_own_table(matching: Running) -> None:
+    await active(matching)
+    assert matching.runtime.database is not None
+    volunteers = PostgresVolunteers(matching.runtime.database)
+    [(volunteer_id,)] = await rows(matching, "select volunteer_id::text from volunteer_contact")
+    kept = await volunteers.get(str(volunteer_id))
+    assert "Ida" not in repr(kept)

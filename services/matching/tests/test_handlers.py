@@ -1,0 +1,201 @@
+"""Batches on the real database: what a batch leaves behind is what its events leave behind one by one."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
+
+import asyncpg
+import pytest
+from brobyg_contracts import ConsentGiven
+from brobyg_kit.clock import ManualClock
+from brobyg_kit.database import Database
+from brobyg_kit.event import Event, decode
+from brobyg_kit.service import Service
+from brobyg_kit.timers import DueTimer
+from brobyg_matching.adapters.database import PostgresStore
+from brobyg_matching.adapters.volunteers import PostgresVolunteers
+from brobyg_matching.batch import UnknownReferral
+from brobyg_matching.bootstrap import SERVICE
+from brobyg_matching.domain.match import WAVE
+from brobyg_matching.metrics import MatchingMetrics
+from brobyg_matching.ports import Contact
+from brobyg_matching.running import Running
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from matching_samples import (
+    NOW,
+    a_booking,
+    a_volunteer,
+    an_id,
+    cancelled,
+    completed,
+    consent_withdrawn,
+    event,
+    referral_created,
+    rescheduled,
+)
+from prometheus_client import CollectorRegistry
+
+DatabaseFor = Callable[[Service], AbstractAsyncContextManager[Database]]
+TABLES = "timer", "stream", "outbox", "decision", "offer", "match", "referral"
+
+
+def running() -> Running:
+    return Running(PostgresStore(), MatchingMetrics(CollectorRegistry()))
+
+
+async def with_volunteers(database: Database, number: int = 6) -> None:
+    volunteers = PostgresVolunteers(database)
+    contact = Contact(name="Ida Test", email="ida@example.org", phone=None, language="da")
+    async with database.transaction() as tx:
+        for n in range(number):
+            postcode = ("8900", "8920", "8930")[n % 3]
+            await volunteers.add(tx, a_volunteer(f"v{n}", home_postcode=postcode, weekly_limit=2), contact)
+
+
+async def handle(database: Database, events: list[Event]) -> None:
+    async with database.transaction() as tx:
+        await running().handle(tx, events)
+
+
+async def left_behind(database: Database) -> dict[str, list[tuple[object, ...]]]:
+    """All state and all that was said, without what differs by nature (event ids, row numbers)."""
+    queries = {
+        "match": "select * from match order by appointment_id",
+        "offer": "select * from offer order by offer_id",
+        "referral": "select * from referral order by referral_id",
+        "decision": "select appointment_id, round, wave, outcome, could, asked, counts, excluded from decision order by appointment_id, id",
+        "timer": "select kind, subject, due_at from timer order by subject",
+    }
+    found = {name: [tuple(row) for row in await database.pool.fetch(query)] for name, query in queries.items()}
+    said = [decode(row["value"]) for row in await database.pool.fetch("select value from outbox order by id")]
+    found["said"] = sorted((e.subject, e.sequence, e.type, bytes(e.data)) for e in said)
+    return found
+
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["book", "move", "cancel", "complete", "withdraw", "consent"]),
+        st.integers(0, 2),
+        st.integers(0, 4),
+        st.integers(-3, 90),
+    ),
+    min_size=1,
+    max_size=14,
+)
+
+
+def events_of(script: list[tuple[str, int, int, int]]) -> list[Event]:
+    said = [event(referral_created(f"r{n}")) for n in range(3)]
+    for number, (what, referral, appointment, hours) in enumerate(script):
+        name = f"r{referral}"
+        booking = a_booking(f"{name} a{appointment}", name, NOW + timedelta(hours=hours))
+        data = {
+            "book": booking,
+            "move": rescheduled(booking, booking.starts_at + timedelta(hours=1)),
+            "cancel": cancelled(booking),
+            "complete": completed(booking),
+            "withdraw": consent_withdrawn(name),
+            "consent": ConsentGiven(referral_id=an_id(name), citizen_id=an_id(f"citizen of {name}")),
+        }[what]
+        said.append(event(data, number))
+    return said
+
+
+async def test_a_batch_leaves_behind_what_its_events_leave_one_by_one(database_for: DatabaseFor) -> None:
+    async with database_for(SERVICE) as database:
+        await with_volunteers(database)
+
+        async def empty() -> None:
+            await database.pool.execute(f"truncate {', '.join(TABLES)}")
+
+        async def both(script: list[tuple[str, int, int, int]]) -> None:
+            events = events_of(script)
+            await empty()
+            await handle(database, events)
+            at_once = await left_behind(database)
+            await empty()
+            for one in events:
+                await handle(database, [one])
+            assert await left_behind(database) == at_once
+
+        scripts: list[list[tuple[str, int, int, int]]] = []
+
+        @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+        @given(steps)
+        def collect(script: list[tuple[str, int, int, int]]) -> None:
+            scripts.append(script)
+
+        collect()
+        for script in scripts:
+            await both(script)
+
+
+async def test_an_appointment_of_an_unknown_referral_is_refused_whole(database_for: DatabaseFor) -> None:
+    async with database_for(SERVICE) as database:
+        with pytest.raises(UnknownReferral):
+            await handle(database, [event(referral_created("known")), event(a_booking("a", "unknown"))])
+        assert await database.pool.fetchval("select count(*) from referral") == 0
+
+
+async def test_a_search_and_its_timer_survive_a_restart(database_for: DatabaseFor, clock: ManualClock) -> None:
+    async with database_for(SERVICE) as database:
+        await with_volunteers(database, 5)
+        await handle(database, [event(referral_created()), event(a_booking())])
+        due = await database.pool.fetchrow("select kind, subject, due_at from timer")
+        assert due is not None
+        assert due["kind"] == WAVE
+        clock.advance(timedelta(hours=8))
+        async with database.transaction() as tx:  # a new process: nothing is remembered but the rows
+            await running().waves_over(tx, [DueTimer(due["kind"], due["subject"], due["due_at"])])
+        states = await database.pool.fetch("select state, count(*)::int as n from offer group by state order by state")
+        assert [tuple(row) for row in states] == [("expired", 3), ("open", 2)]
+        assert await database.pool.fetchval("select due_at from timer") == NOW + timedelta(hours=16)
+
+
+async def test_a_timer_does_not_wait_for_a_match_that_somebody_holds(database_for: DatabaseFor) -> None:
+    async with database_for(SERVICE) as database:
+        await with_volunteers(database, 3)
+        await handle(database, [event(referral_created()), event(a_booking())])
+        subject = an_id("appointment")
+        async with database.transaction() as holder:
+            await holder.connection.execute("select 1 from match for update")
+            async with database.transaction() as tx:
+                await tx.connection.execute("delete from timer")
+                await running().waves_over(tx, [DueTimer(WAVE, subject, NOW)])
+        assert await database.pool.fetchval("select due_at from timer") == NOW + timedelta(seconds=10)
+
+
+async def test_nothing_personal_is_in_what_is_said(database_for: DatabaseFor) -> None:
+    async with database_for(SERVICE) as database:
+        await with_volunteers(database, 3)
+        await handle(database, [event(referral_created()), event(a_booking())])
+        for row in await database.pool.fetch("select value, key, topic from outbox"):
+            text = row["value"].decode()
+            assert "Ida" not in text
+            assert "example.org" not in text
+
+
+PROMISE = (
+    "insert into match select gen_random_uuid(), referral_id, citizen_id, department, location_id, starts_at, ends_at, meeting,"
+    " meet_at, 'matched', null, 1, 1, opened_at, decide_by, gen_random_uuid(), gen_random_uuid(), $1, meet_at, ends_at, '{}', '{}'"
+    " from match limit 1"
+)
+
+
+async def test_the_database_itself_refuses_two_places_at_once(database_for: DatabaseFor) -> None:
+    async with database_for(SERVICE) as database:
+        await with_volunteers(database, 3)
+        await handle(database, [event(referral_created()), event(a_booking())])
+        await database.pool.execute(PROMISE, an_id("v0"))
+        with pytest.raises(asyncpg.ExclusionViolationError):
+            await database.pool.execute(PROMISE, an_id("v0"))
+
+
+async def test_control_without_the_constraint_two_places_at_once_go_through(database_for: DatabaseFor) -> None:
+    async with database_for(SERVICE) as database:
+        await with_volunteers(database, 3)
+        await handle(database, [event(referral_created()), event(a_booking())])
+        await database.pool.execute("alter table match drop constraint never_two_places_at_once")
+        for _ in range(2):
+            await database.pool.execute(PROMISE, an_id("v0"))

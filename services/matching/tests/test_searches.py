@@ -1,0 +1,272 @@
+"""Whatever comes in whatever order: nobody is double-booked, and no appointment is forgotten."""
+
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+import msgspec
+import pytest
+from brobyg_contracts import MatchEscalated, MatchReleased, OfferMade, OfferWithdrawn, VolunteerMatched
+from brobyg_kit.event import EventData
+from brobyg_matching.domain import transitions
+from brobyg_matching.domain.match import Change, Context, Match, Offer
+from brobyg_matching.domain.transitions import Refused
+from brobyg_matching.domain.volunteer import Volunteer
+from brobyg_matching.domain.world import Referral, World
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+from matching_samples import (
+    NOW,
+    POLICY,
+    a_booking,
+    a_context,
+    a_referral,
+    a_volunteer,
+    a_world,
+    an_id,
+    rescheduled,
+)
+
+LATE = NOW + timedelta(days=3, hours=2)
+
+
+def booked(world: World, **changes: object) -> Change:
+    change = transitions.booked(None, msgspec.structs.replace(a_booking(), **changes), a_context(world))
+    assert change is not None
+    return change
+
+
+def said(change: Change, kind: type[EventData]) -> list[EventData]:
+    return [event for event in change.events if type(event) is kind]
+
+
+def test_the_first_wave_asks_the_best_three_and_sets_the_timer() -> None:
+    change = booked(a_world(*(a_volunteer(f"v{n}") for n in range(5))))
+    assert len(said(change, OfferMade)) == 3
+    assert change.timer == NOW + timedelta(hours=8)
+    assert [asked.rank for asked in change.decisions[0].asked] == [1, 2, 3]
+    assert change.decisions[0].could == 5
+
+
+def test_silence_expires_and_the_next_wave_asks_those_not_asked_yet() -> None:
+    world = a_world(*(a_volunteer(f"v{n}") for n in range(5)))
+    first = booked(world)
+    second = transitions.wave_over(first.match, a_context(world, now=NOW + timedelta(hours=8)))
+    assert second is not None
+    asked = [event.volunteer_id for event in second.events if isinstance(event, OfferMade)]
+    assert len(asked) == 2
+    assert not set(asked) & set(first.match.asked)
+    assert second.match.wave == 2
+
+
+def test_when_everybody_was_silent_the_coordinator_is_told_with_the_reasons() -> None:
+    world = a_world(a_volunteer("v"), a_volunteer("speaks arabic", languages=frozenset({"ar"})))
+    first = booked(world)
+    second = transitions.wave_over(first.match, a_context(world, now=NOW + timedelta(hours=8)))
+    assert second is not None
+    escalated = second.events[-1]
+    assert isinstance(escalated, MatchEscalated)
+    assert (escalated.reason, escalated.asked, escalated.excluded) == ("nobody_answered", 1, {"language": 1})
+    assert second.timer is None
+
+
+def test_when_nobody_can_the_coordinator_is_told_at_once() -> None:
+    change = booked(a_world(a_volunteer("v", status="paused")))
+    escalated = change.events[-1]
+    assert isinstance(escalated, MatchEscalated)
+    assert (escalated.reason, escalated.excluded) == ("nobody_available", {"active": 1})
+
+
+@pytest.mark.parametrize("start", [NOW - timedelta(days=1), NOW, NOW + timedelta(hours=2)])
+def test_an_appointment_too_near_or_past_is_escalated_as_too_late(start: datetime) -> None:
+    change = booked(a_world(a_volunteer("v")), starts_at=start, ends_at=start + timedelta(minutes=30))
+    escalated = change.events[-1]
+    assert isinstance(escalated, MatchEscalated)
+    assert escalated.reason == "too_late"
+
+
+def test_at_short_notice_one_wave_is_asked_and_half_the_time_is_left_to_the_coordinator() -> None:
+    world = a_world(*(a_volunteer(f"v{n}") for n in range(5)))
+    start = NOW + timedelta(hours=10)
+    change = booked(world, starts_at=start, ends_at=start + timedelta(minutes=30))
+    assert change.timer is not None
+    assert isinstance(change.timer, datetime)
+    assert NOW < change.timer < NOW + timedelta(hours=5)
+    after = transitions.wave_over(change.match, a_context(world, now=change.timer))
+    assert after is not None
+    assert after.match.state == "escalated"
+
+
+def test_a_moved_appointment_releases_and_asks_who_had_it_first() -> None:
+    world = a_world(*(a_volunteer(f"v{n}") for n in range(6)))
+    change = booked(world)
+    offer = change.match.offers[-1]
+    accepted = transitions.accepted(change.match, offer, a_volunteer("any"), a_context(world))
+    moved = transitions.booked(accepted.match, rescheduled(a_booking(), LATE + timedelta(hours=3)), a_context(world))
+    assert moved is not None
+    assert isinstance(moved.events[0], MatchReleased)
+    assert moved.events[0].reason == "appointment_rescheduled"
+    asked = [event for event in moved.events if isinstance(event, OfferMade)]
+    assert asked[0].volunteer_id == offer.volunteer_id
+    assert moved.match.round == 2
+
+
+def test_a_reschedule_to_the_same_times_has_no_effect() -> None:
+    change = booked(a_world(a_volunteer("v")))
+    assert transitions.booked(change.match, rescheduled(a_booking(), LATE), change.context) is None
+
+
+def test_without_consent_nothing_is_searched() -> None:
+    referral = msgspec.structs.replace(a_referral(), consented=False)
+    assert transitions.booked(None, a_booking(), a_context(a_world(a_volunteer("v")), referral)) is None
+
+
+def test_who_takes_an_acceptance_back_is_not_asked_again_and_the_rest_are() -> None:
+    world = a_world(*(a_volunteer(f"v{n}") for n in range(3)))
+    change = booked(world)
+    offer = change.match.offers[0]
+    accepted = transitions.accepted(change.match, offer, a_volunteer("any"), a_context(world))
+    again = transitions.volunteer_withdrew(accepted.match, a_context(world))
+    assert again.match.state == "searching"
+    assert offer.volunteer_id not in again.match.asked
+    assert len(again.match.asked) == 2
+
+
+appointments = st.integers(0, 3)
+
+
+class Searches(RuleBasedStateMachine):
+    """Events, answers and time in any order, on the pure domain."""
+
+    offers = Bundle("offers")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.volunteers: dict[str, Volunteer] = {
+            v.volunteer_id: v
+            for v in (
+                a_volunteer("a", weekly_limit=1),
+                a_volunteer("b", weekly_limit=2, gender="male"),
+                a_volunteer("c", home_postcode="8930", travel="bicycle"),
+                a_volunteer("d", languages=frozenset({"ar"})),
+            )
+        }
+        self.world = a_world(*self.volunteers.values())
+        self.referral: Referral = a_referral()
+        self.now = NOW
+        self.matches: dict[str, Match] = {}
+        self.timers: dict[str, datetime] = {}
+        self.all_offers: dict[str, Offer] = {}
+
+    def context(self) -> Context:
+        return Context(self.now, POLICY, self.referral, self.world)
+
+    def take(self, change: Change | None) -> None:
+        if change is None:
+            return
+        match = change.match
+        self.matches[match.appointment_id] = match
+        self.all_offers.update(change.offers)
+        if change.timer is None:
+            self.timers.pop(match.appointment_id, None)
+        elif change.timer is not False:
+            self.timers[match.appointment_id] = change.timer
+        for event in change.events:
+            self.check(match, event)
+
+    def check(self, match: Match, event: EventData) -> None:
+        if isinstance(event, OfferMade):
+            volunteer = self.volunteers[event.volunteer_id]
+            assert volunteer.status == "active"
+            assert "da" in volunteer.languages
+            assert event.distance_metres <= volunteer.range_metres
+            assert self.now < event.expires_at < event.starts_at
+            offer = self.all_offers[event.offer_id]
+            span = offer.leave_at.timestamp(), offer.home_at.timestamp()
+            promised = self.world.commitments.get(event.volunteer_id, {}).values()
+            assert not any(c.leave_at < span[1] and span[0] < c.home_at for c in promised)
+        if isinstance(event, VolunteerMatched):
+            assert match.state == "matched"
+        if isinstance(event, OfferWithdrawn):
+            assert self.all_offers[event.offer_id].state == "withdrawn"
+
+    @rule(number=appointments, hours=st.integers(-5, 120))
+    def book(self, number: int, hours: int) -> None:
+        booking = a_booking(f"appointment {number}", starts_at=NOW + timedelta(hours=hours))
+        self.take(transitions.booked(self.matches.get(booking.appointment_id), booking, self.context()))
+
+    @rule(number=appointments)
+    def cancel(self, number: int) -> None:
+        if match := self.matches.get(an_id(f"appointment {number}")):
+            self.take(transitions.called_off(match, "appointment_cancelled", self.context()))
+
+    @rule(number=appointments, outcome=st.sampled_from(["completed", "missed"]))
+    def end(self, number: int, outcome: str) -> None:
+        if match := self.matches.get(an_id(f"appointment {number}")):
+            self.take(transitions.over(match, "completed" if outcome == "completed" else "missed", self.context()))
+
+    @rule(data=st.data(), accept=st.booleans())
+    def answer(self, data: st.DataObject, accept: bool) -> None:
+        if not self.all_offers:
+            return
+        offer = self.all_offers[data.draw(st.sampled_from(sorted(self.all_offers)))]
+        match = self.matches[offer.appointment_id]
+        try:
+            if not transitions.check_open(offer, "accepted" if accept else "declined", self.now):
+                return
+            if accept:
+                change = transitions.accepted(match, offer, self.volunteers[offer.volunteer_id], self.context())
+            else:
+                change = transitions.declined(match, offer, self.context())
+        except Refused:
+            return
+        self.take(change)
+
+    @rule(number=appointments)
+    def withdraw(self, number: int) -> None:
+        match = self.matches.get(an_id(f"appointment {number}"))
+        if match is not None:
+            try:
+                self.take(transitions.volunteer_withdrew(match, self.context()))
+            except Refused:
+                return
+
+    @rule(minutes=st.integers(1, 900))
+    def pass_time(self, minutes: int) -> None:
+        self.now += timedelta(minutes=minutes)
+        for subject in sorted(one for one, due in self.timers.items() if due <= self.now):
+            del self.timers[subject]
+            self.take(transitions.wave_over(self.matches[subject], self.context()))
+
+    @invariant()
+    def nobody_is_in_two_places_at_once(self) -> None:
+        spans: dict[str, list[tuple[datetime, datetime]]] = {}
+        for match in self.matches.values():
+            if match.volunteer_id and match.leave_at and match.home_at:
+                spans.setdefault(match.volunteer_id, []).append((match.leave_at, match.home_at))
+        for taken in spans.values():
+            taken.sort()
+            assert all(one[1] <= other[0] for one, other in pairwise(taken))
+
+    @invariant()
+    def every_appointment_is_decided_or_has_a_timer(self) -> None:
+        for match in self.matches.values():
+            assert (match.state == "searching") == (match.appointment_id in self.timers)
+            assert (match.volunteer_id is not None) or match.state != "matched"
+
+    @invariant()
+    def open_offers_belong_to_searches_and_are_counted(self) -> None:
+        open_ones = [offer for offer in self.all_offers.values() if offer.state == "open"]
+        assert all(self.matches[offer.appointment_id].state == "searching" for offer in open_ones)
+        counted = {who: number for who, number in self.world.open_offers.items() if number}
+        assert sum(counted.values()) == len(open_ones)
+
+    @invariant()
+    def nobody_is_over_their_weekly_limit(self) -> None:
+        for who, promised in self.world.commitments.items():
+            weeks = [commitment.week for commitment in promised.values()]
+            assert all(weeks.count(week) <= self.volunteers[who].weekly_limit for week in weeks)
+
+
+Searches.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestSearches = Searches.TestCase
