@@ -36,7 +36,7 @@ from .tools import Say
 __all__ = ["COMPONENTS", "System"]
 
 COMPONENTS = ("kafka", "postgres", "mail", *SERVICES)
-KAFKA_PORT, DATABASE_PORT, MAIL_PORT = 9092, 5432, 2525
+WISHES: Mapping[str, int] = {"kafka": 9092, "postgres": 5432, "mail": 2525, **DEFAULT_PORTS}
 READY_TIMEOUT = 90.0  # seconds for all services together
 STOP_PATIENCE = 20.0  # seconds for one process, then it is killed
 COMMAND_TIMEOUT = 120.0  # seconds for a migration or the topics
@@ -50,10 +50,17 @@ class System:
     places: Places = field(default_factory=default_places)
     say: Say = say_to_stderr
     given: Mapping[str, str] = field(default_factory=given_settings)
+    ports: Mapping[str, int] = field(default_factory=lambda: WISHES)
+    """Ports wished for at the first start, by component; any free one for what is not in it."""
 
     def __post_init__(self) -> None:
         """Know the cluster; nothing is started."""
-        self.cluster = Cluster(self.places.folder, kafka_port=KAFKA_PORT, database_port=DATABASE_PORT, say=self.say)
+        self.cluster = Cluster(
+            self.places.folder,
+            kafka_port=self.ports.get("kafka"),
+            database_port=self.ports.get("postgres"),
+            say=self.say,
+        )
         self.taken: list[Taken] = []
 
     def environment(self) -> dict[str, str]:
@@ -187,18 +194,19 @@ class System:
 
     def _port_for(self, name: str, before: Mapping[str, str]) -> int:
         """The port it had, else its default; another where somebody else holds that. A running service keeps its own."""
-        wish = int(before.get(f"BROBYG_{name.upper()}_PORT") or DEFAULT_PORTS[name])
-        return wish if Component(self.places, name).find() is not None else self._choose(name, wish)
+        kept = before.get(f"BROBYG_{name.upper()}_PORT")
+        return self._keep_or_choose(name, int(kept) if kept else None)
 
     def _mail_port(self, before: Mapping[str, str]) -> int:
         kept = read_json(self.places.local / "mail.json").get("port")
-        wish = kept if isinstance(kept, int) else MAIL_PORT
-        port = wish if Component(self.places, "mail").find() is not None else self._choose("mail", wish)
+        port = self._keep_or_choose("mail", kept if isinstance(kept, int) else None)
         write_atomically(self.places.local / "mail.json", json.dumps({"port": port}))
         return port
 
-    def _choose(self, name: str, wish: int) -> int:
-        port, taken = choose_port(wish)
+    def _keep_or_choose(self, name: str, kept: int | None) -> int:
+        if kept is not None and Component(self.places, name).find() is not None:
+            return kept
+        port, taken = choose_port(kept or self.ports.get(name))
         if taken is not None:
             self.taken.append(taken)
             self.say(f"{name}: {taken}")

@@ -1,0 +1,141 @@
+"""The whole system of one folder: up, healed after kill -9, one part at a time, down. Real services, on free ports."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from brobyg_local.errors import ComponentFailed, LocalError
+from brobyg_local.places import Places
+from brobyg_local.services import SERVICES, readiness
+from brobyg_local.status import read_status
+from brobyg_local.system import COMPONENTS, System
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+def make(folder: Path) -> System:
+    return System(Places(folder), given={}, ports={})
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A system of its own."""
+    made = make(tmp_path_factory.mktemp("system"))
+    try:
+        made.up()
+        yield made
+    finally:
+        made.reset()
+
+
+def pids(system: System) -> dict[str, int]:
+    return {state.name: state.process.pid for state in read_status(system).components if state.process is not None}
+
+
+def test_up_makes_everything_ready_and_again_changes_nothing(system: System) -> None:
+    environment = system.up()
+    before = pids(system)
+    assert set(before) == set(COMPONENTS)
+    again = make(system.places.folder)
+    ready: list[str] = []
+    assert again.up(on_ready=ready.append) == environment
+    assert pids(again) == before
+    assert sorted(ready) == sorted([*SERVICES, "mail"])
+
+
+def test_status_is_well_and_shows_every_topic(system: System) -> None:
+    system.up()
+    status = read_status(system)
+    assert status.well
+    partitions = {topic.name: topic.partitions for topic in status.topics}
+    assert partitions["brobyg.referral.v1"] == 12
+    assert partitions["brobyg.reporting.dead-letter.v1"] == 3
+
+
+def test_keys_are_kept_and_are_their_owners_only(system: System) -> None:
+    environment = system.up()
+    assert system.places.environment.stat().st_mode & 0o077 == 0
+    for name in ("signing.jwk.json", "keys.json"):
+        assert (system.places.local / "keys" / name).stat().st_mode & 0o077 == 0
+    assert json.loads(Path(environment["BROBYG_TOKEN_KEYS"]).read_text())["keys"][0].keys().isdisjoint({"d"})
+
+
+def test_after_kill_9_of_everything_up_heals_with_the_same_addresses(system: System) -> None:
+    environment = system.up()
+    before = pids(system)
+    for component in COMPONENTS:
+        system.kill(component)
+    status = read_status(system)
+    assert not status.well
+    assert not any(state.up for state in status.components)
+    assert system.up() == environment
+    assert set(pids(system).values()).isdisjoint(before.values())
+    assert read_status(system).well
+
+
+@pytest.mark.parametrize("component", ["mail", "matching"])
+def test_one_part_is_stopped_named_by_status_and_started_again(system: System, component: str) -> None:
+    system.up()
+    system.stop(component)
+    status = read_status(system)
+    assert [state.name for state in status.components if not state.ready] == [component]
+    assert not status.well
+    system.start(component)
+    assert read_status(system).well
+
+
+def test_a_service_with_other_settings_than_it_runs_with_is_restarted(system: System) -> None:
+    system.up()
+    before = pids(system)
+    system.up({"BROBYG_LOG_LEVEL": "warning"})
+    after = pids(system)
+    assert {name for name in after if after[name] != before[name]} == set(SERVICES)
+    system.up()
+
+
+def test_an_up_that_is_killed_half_way_heals_on_the_next(system: System) -> None:
+    system.down()
+    folder = system.places.folder
+    program = (
+        "from brobyg_local.places import Places; from brobyg_local.system import System; from pathlib import Path;"
+        f"System(Places(Path({str(folder)!r})), given={{}}, ports={{}}).up()"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True) as starting:
+        assert starting.stderr is not None
+        for line in starting.stderr:
+            if line.startswith("matching: starting"):
+                starting.kill()
+                break
+    system.up()
+    assert read_status(system).well
+
+
+def test_a_service_that_cannot_start_is_named_with_its_last_lines_and_what_to_do(system: System) -> None:
+    system.up()
+    with pytest.raises(ComponentFailed) as failed:
+        system.up({"BROBYG_CLOCK": "yesterday"})
+    told = failed.value.explain()
+    assert "BROBYG_CLOCK" in told or "clock" in told
+    assert "What to do:" in told
+    system.up()
+    assert read_status(system).well
+
+
+def test_an_unknown_part_is_refused_with_those_that_exist(system: System) -> None:
+    with pytest.raises(LocalError, match="no component 'broker'") as refused:
+        system.stop("broker")
+    assert "kafka, postgres, mail" in refused.value.explain()
+
+
+def test_down_ends_every_process_and_keeps_the_data(system: System) -> None:
+    environment = system.up()
+    killed = system.down()
+    assert killed == []
+    assert not any(state.up for state in read_status(system).components)
+    assert not readiness(environment["BROBYG_PORTAL_URL"]).answered
+    assert system.cluster.postgres.data is not None
+    assert os.path.isdir(system.cluster.postgres.data)  # noqa: PTH112 - the path is another user's
