@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Protocol
 
 import pytest
+import pytest_asyncio
 from brobyg_kit.clock import ManualClock
 from brobyg_kit.event import Event, decode
 from brobyg_kit.testing import Running, bearer, served
@@ -17,6 +18,7 @@ from brobyg_matching.bootstrap import SERVICE
 from brobyg_matching.domain import rules, transitions
 from matching_samples import NOW, a_booking, an_id, cancelled, event, referral_created, rescheduled
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 KEY = "a key that is for these tests only, and long"
 COORDINATOR, PORTAL = bearer("coordinator"), bearer("service")
 
@@ -36,14 +38,14 @@ READY = {
 }
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def own(serve: Serve, clock: ManualClock) -> AsyncIterator[Running]:
     """A service and a database for one test that changes its time or its tables."""
     async with serve(SERVICE, clock=clock, matching_link_key=KEY) as running:
         yield running
 
 
-@pytest.fixture(scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared(addresses: Addresses) -> AsyncIterator[Running]:
     """One service for all tests that leave time and tables as they are."""
     clock = ManualClock(NOW)
@@ -51,7 +53,7 @@ async def shared(addresses: Addresses) -> AsyncIterator[Running]:
         yield running
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def matching(shared: Running) -> Running:
     """The shared service, emptied."""
     assert shared.runtime.database is not None
