@@ -295,5 +295,5 @@ begin
     end loop;
     perform reporting.show_version(1);
     insert into reporting.rebuild (version, state, fingerprint, watermarks, finished_at, events)
-    values (1, 'active', 'live', '{}', clock_timestamp(), 0);
+    values (1, 'active', '', '[]', clock_timestamp(), 0);
 end $first$;

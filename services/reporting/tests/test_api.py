@@ -31,7 +31,8 @@ def story(referral_id: str, department: str, municipality: str) -> list[Event]:
         "match_id": OFFER, "pathway": "escort", "department": department, "municipality_code": municipality, "referrer_kind": "gp",
         "needs": {"languages": ["da"], "gender_wish": None, "mobility": "independent", "meeting": "home", "postcode": "8900"},
         "starts_at": starts_at, "ends_at": starts_at + timedelta(hours=1), "location_id": "randers-hospital", "wave": 1, "rank": 1, "distance_metres": 2300,
-        "known_to_citizen": False, "expires_at": starts_at, "meeting": "home", "meet_at": starts_at - timedelta(hours=1), "home_at": starts_at + timedelta(hours=2),
+        "known_to_citizen": False, "expires_at": starts_at, "meeting": "home", "meet_at": starts_at - timedelta(hours=1),
+        "home_at": starts_at + timedelta(hours=2),
         "minutes": 195, "pool": "student",
     }  # fmt: skip
     names = [

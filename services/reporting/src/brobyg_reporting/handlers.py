@@ -6,7 +6,7 @@ from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event, EventData
 from brobyg_kit.parking import Origin
 
-from brobyg_reporting.adapters import store
+from brobyg_reporting.adapters import store, versions
 from brobyg_reporting.domain.log import LoggedEvent, place, read_event
 from brobyg_reporting.metrics import ReportingMetrics
 
@@ -25,11 +25,15 @@ class Live:
     def __init__(self, metrics: ReportingMetrics) -> None:
         """Counts on `metrics`."""
         self._metrics = metrics
+        self._signed = False
 
     async def handle(self, tx: Transaction, events: Sequence[Event]) -> None:
         """Log and fold the events. Waits while a rebuild is switching."""
         logged = [_logged(event) for event in events]
         version = await store.active_version(tx.connection)
+        if not self._signed:
+            await versions.sign(tx.connection, version)
+            self._signed = True
         new = await store.apply(tx.connection, version, logged)
         await store.store_offsets(tx.connection, store.after(logged))
         self._metrics.logged.inc(new)

@@ -29,6 +29,8 @@ _REBUILD_LOCK = 0x62720003
 #: `rebuild` does not bring a live version that is further behind than this up to date just to compare with it; `verify` always does.
 _WORTH_COMPARING = 20_000
 _BATCH = 2_000
+#: Up to this many records are read in this process: starting others takes as long as reading some 20,000.
+_FEW = 20_000
 
 #: Told the phase, how many of how many are done.
 Progress = Callable[[str, int, int], None]
@@ -125,8 +127,21 @@ async def _read(request: Request, build: Build, connection: Connection, outcome:
         progress("reading", min(read, total), total)
 
     if left:
-        work = Work(request.kafka, request.database, build.version, left, os.getpid())
-        await asyncio.to_thread(processes.run_all, [work] * max(1, min(request.processes, len(left))), heard)
+        few = total - read <= _FEW
+        sendable = {
+            share: [(topic, partition, end) for (topic, partition), end in ends.items()] for share, ends in left.items()
+        }
+        work = Work(
+            kafka=request.kafka,
+            database=request.database,
+            version=build.version,
+            shares=sendable,
+            parent=0 if few else os.getpid(),
+        )
+        if few:
+            await processes.run_here(work, heard)
+        else:
+            await processes.run_all([work] * max(1, min(request.processes, len(left))), heard)
     row = await connection.fetchrow(
         "select sum(events)::bigint, sum(skipped)::bigint, count(*) from reporting.rebuild_share where version = $1",
         build.version,

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
@@ -22,27 +23,40 @@ STATEMENT_TIMEOUT = 6 * 3600.0
 _NULL = "\\N"  # as COPY writes it
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What a worker process needs to know; everything in it can be sent to another process."""
+class Work(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker needs to know; everything in it can be sent to another process."""
 
     kafka: str
     database: str
     version: int
-    #: Share number -> where each of its partitions ends. A share holds whole keys: partition p of all topics.
-    shares: dict[int, Offsets]
-    parent: int
+    #: Share number -> where each of its partitions ends, as (topic, partition, offset). A share holds whole keys: partition p of all topics.
+    shares: dict[int, list[tuple[str, int, int]]]
+    #: The process that must live for the work to have a point; 0 for none.
+    parent: int = 0
 
 
-def run(work: Work, report: Callable[[int], None]) -> None:
-    """Do shares until none is left. `report` is told how many records were read, again and again. Raises what stopped it."""
-    gc.collect()
+def encode_work(work: Work) -> bytes:
+    """For stdin of a worker process."""
+    return msgspec.json.encode(work)
+
+
+def main() -> int:
+    """A worker process: work on stdin; on stdout a number for every part read, or why it stopped."""
+    work = msgspec.json.decode(sys.stdin.buffer.read(), type=Work)
     gc.freeze()
     gc.disable()  # nothing here is cyclic; a collection would only walk over the rows held
-    asyncio.run(_run(work, report))
+    try:
+        asyncio.run(run(work, lambda records: print(records, flush=True)))
+    except KeyboardInterrupt:
+        return 1
+    except Exception as error:  # noqa: BLE001  # the parent says what it was; a traceback would tear its progress bar
+        print(f"{type(error).__name__}: {error}".replace("\n", " "), flush=True)
+        return 1
+    return 0
 
 
-async def _run(work: Work, report: Callable[[int], None]) -> None:
+async def run(work: Work, report: Callable[[int], None]) -> None:
+    """Do shares until none is left. `report` is told how many records were read, again and again. Blocks the loop; raises what stopped it."""
     connection = await connect(work.database)
     reader = RangeReader(work.kafka)
     try:
@@ -51,7 +65,8 @@ async def _run(work: Work, report: Callable[[int], None]) -> None:
             for share, ends in work.shares.items():
                 async with connection.transaction():
                     if await versions.claim(connection, work.version, share, wait=wait):
-                        done = await _ShareCopy(work, ends, reader, report).copy(connection)
+                        offsets = {(topic, partition): end for topic, partition, end in ends}
+                        done = await _ShareCopy(work, offsets, reader, report).copy(connection)
                         await versions.mark_done(connection, work.version, share, done.events, done.skipped)
     finally:
         reader.close()
@@ -100,7 +115,7 @@ class _ShareCopy:
     async def _lines(self) -> AsyncIterator[bytes]:
         """The event log as COPY text, a part at a time; folds on the way."""
         for part in self.reader.read({}, self.ends):
-            if os.getppid() != self.work.parent:
+            if self.work.parent and os.getppid() != self.work.parent:
                 raise RuntimeError("the rebuild that started this worker is gone")
             yield self._lines_of(part)
             self.report(len(part))
@@ -130,3 +145,7 @@ class _ShareCopy:
             )
         self.events += len(lines)
         return "".join(lines).encode()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

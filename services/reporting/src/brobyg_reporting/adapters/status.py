@@ -24,7 +24,7 @@ async def projection_status(connection: Connection, ends: Offsets | None = None)
     status: dict[str, Any] = {
         "active_version": active["version"],
         "switched_at": active["switched_at"],
-        "same_code": built is None or built["fingerprint"] in {"live", fingerprint()},
+        "same_code": built is None or built["fingerprint"] in {"", fingerprint()},
         "rows": rows,
         "offsets": [
             {"topic": topic, "partition": partition, "next_offset": offset}

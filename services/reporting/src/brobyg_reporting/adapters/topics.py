@@ -24,14 +24,24 @@ def watermarks(address: str, topics: tuple[str, ...]) -> Offsets:
         if missing:
             raise LookupError(f"no topic {', '.join(missing)} on {address}; `brobyg topics apply` creates it")
         return {
-            (topic, partition): reader.get_watermark_offsets(
-                TopicPartition(topic, partition), timeout=kafka.REQUEST_TIMEOUT
-            )[1]
+            (topic, partition): _end(reader, topic, partition)
             for topic in topics
             for partition in known[topic].partitions
         }
     finally:
         reader.close()
+
+
+def _end(reader: Consumer, topic: str, partition: int) -> int:
+    """The end of the partition; asked again while its leader is being elected."""
+    deadline = monotonic() + kafka.REQUEST_TIMEOUT
+    while True:
+        try:
+            return int(reader.get_watermark_offsets(TopicPartition(topic, partition), timeout=kafka.REQUEST_TIMEOUT)[1])
+        except KafkaException as error:
+            if not error.args[0].retriable() or monotonic() > deadline:
+                raise
+            reader.list_topics(topic, timeout=kafka.REQUEST_TIMEOUT)  # who leads now
 
 
 class RangeReader:

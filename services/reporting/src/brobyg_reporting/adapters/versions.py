@@ -20,6 +20,7 @@ TABLES: tuple[tuple[str, str], ...] = (
 )
 
 _MOST_KEYS = 5
+_MOST_ATTEMPTS = 60
 _SHARE_LOCK = 0x62730000
 
 
@@ -85,6 +86,13 @@ async def begin(connection: Connection, ends: Offsets, *, fresh: bool) -> Build:
     return Build(version, ends, resumed=False)
 
 
+async def sign(connection: Connection, version: int) -> None:
+    """Note which code folds a version that was begun empty by the migration; one that was rebuilt is signed already."""
+    await connection.execute(
+        "update reporting.rebuild set fingerprint = $2 where version = $1 and fingerprint = ''", version, fingerprint()
+    )
+
+
 async def claim(connection: Connection, version: int, share: int, *, wait: bool) -> bool:
     """Take a share for this transaction; False when it is done or, unless `wait`, somebody else is at it."""
     place = (_SHARE_LOCK + version % 0x10000, share)
@@ -140,15 +148,16 @@ async def _compare_table(connection: Connection, live: int, rebuilt: int, table:
 
 async def show(connection: Connection, version: int) -> None:
     """Point the views at `version`. Readers wait or see the old one whole; if they hold it for long this tries again rather than deadlock with them."""
-    for attempt in range(60):
+    for attempt in range(_MOST_ATTEMPTS):
+        # Below the server's deadlock timeout (1 s), so it is never a reader that is ended; short at first, so that readers hardly wait.
+        milliseconds = min(20 * 2**attempt, 500)
         try:
             async with connection.transaction():  # a savepoint: giving up lets go of the views that were already taken
-                # below the server's deadlock timeout, so it is never a reader that is ended
-                await connection.execute("set local lock_timeout = '500ms'")
+                await connection.execute(f"set local lock_timeout = {milliseconds}")
                 await connection.execute("select reporting.show_version($1)", version)
                 return
         except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
-            if attempt == 59:
+            if attempt == _MOST_ATTEMPTS - 1:
                 raise
 
 

@@ -48,6 +48,8 @@ class LogLine(msgspec.Struct, kw_only=True, gc=False):
     sequence: int
     causationid: str | None = None
     traceparent: str | None = None
+    specversion: str = "1.0"
+    datacontenttype: str = "application/json"
     data: msgspec.Raw
 
 
