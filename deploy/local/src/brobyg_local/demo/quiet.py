@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import httpx2
@@ -24,10 +25,15 @@ class _Outbox(msgspec.Struct, frozen=True):
     rows: int
 
 
+class _Check(msgspec.Struct):
+    ok: bool
+
+
 class _Ready(msgspec.Struct):
     """What /readyz tells; a service without a database tells no numbers."""
 
     ready: bool
+    checks: dict[str, _Check] = {}
     outbox: _Outbox = _Outbox(0)
     parked: int = 0
     dead_letters: int = 0
@@ -41,7 +47,8 @@ class Rest:
     quiet: bool
     unpublished: int
     dead_letters: int
-    waiting: int
+    restless: tuple[str, ...] = ()
+    """What still moved or was not ready, in words."""
 
 
 async def come_to_rest(outside: Outside, patience: float = PATIENCE) -> Rest:
@@ -59,8 +66,16 @@ async def come_to_rest(outside: Outside, patience: float = PATIENCE) -> Rest:
                     sum(state.outbox.rows for state in states),
                     sum(state.dead_letters for state in states),
                 )
-                return Rest(calm >= LOOKS, unpublished, dead, waiting)
+                return Rest(calm >= LOOKS, unpublished, dead, tuple(_restless(states)))
             await asyncio.sleep(LOOK)
+
+
+def _restless(states: Sequence[_Ready]) -> Iterator[str]:
+    for service, state in zip(SERVICES, states, strict=True):
+        if not state.ready:
+            yield f"{service} is not ready: {', '.join(name for name, check in state.checks.items() if not check.ok)}"
+        if state.outbox.rows or state.parked or state.lag:
+            yield f"{service} has {state.outbox.rows} to publish, {state.parked} parked, {state.lag} to read"
 
 
 async def _published(outside: Outside) -> int:

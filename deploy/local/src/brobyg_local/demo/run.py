@@ -65,6 +65,8 @@ class Run:
         tally = Tally()
         self._say("the week begins when everybody is ready")
         rest = asyncio.run(self._play(outside, week, tally))
+        for sentence in rest.restless:
+            self._say(f"not at rest: {sentence}")
         self._say("the week is over; rebuilding all projections from the stream")
         rebuild = afterwards.verify(outside)
         if rebuild.note:

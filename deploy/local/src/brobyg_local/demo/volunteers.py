@@ -86,9 +86,16 @@ class Volunteers:
         random = Random(f"{self._seed} {address} {self._offers[address]}")
         task = asyncio.create_task(self._answer(http, _sent_at(mail), random, habit, link))
         self._answers.add(task)
-        task.add_done_callback(self._answers.discard)
+        task.add_done_callback(self._answered)
 
-    async def _answer(self, http: httpx2.AsyncClient, sent_at: datetime, address: str, habit: Habit, link: str) -> None:
+    def _answered(self, task: asyncio.Task[None]) -> None:
+        self._answers.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._tally.surprises.append(f"an answer could not be given: {type(error).__name__}")
+
+    async def _answer(
+        self, http: httpx2.AsyncClient, sent_at: datetime, random: Random, habit: Habit, link: str
+    ) -> None:
         mind = random.random()
         if mind >= habit.accept + habit.decline:
             self._tally.answers["silent"] += 1
