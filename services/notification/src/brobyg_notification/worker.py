@@ -16,6 +16,7 @@ from brobyg_kit.database import DATABASE_ERRORS
 from brobyg_kit.health import Health, Heartbeat
 from brobyg_kit.logs import get_logger
 
+from brobyg_notification.adapters import letters
 from brobyg_notification.domain.retry import pause_after
 from brobyg_notification.metrics import NotificationMetrics
 from brobyg_notification.ports import Claims, MailDeferred, MailServerDown, OwnerUnavailable, Postbox, Store, Waiting
@@ -57,6 +58,7 @@ class Sender:
     async def run(self) -> None:
         """Send until cancelled; trouble with the database, the owners or the mail server is waited out."""
         heartbeat = self._health.heartbeat("sender")
+        await asyncio.to_thread(letters.prepare)
         pause = 0.1
         while True:
             try:
