@@ -139,7 +139,7 @@ class Answers(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name in the standard library
+    def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
 
 

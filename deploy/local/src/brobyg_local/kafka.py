@@ -51,6 +51,11 @@ class Kafka:
         return ",".join(f"127.0.0.1:{port}" for port, _ in self._ports())
 
     @property
+    def identity(self) -> str:
+        """The cluster's id, another after each reset; empty before the first start."""
+        return str(read_json(self._state_file).get("cluster_id", ""))
+
+    @property
     def version(self) -> str:
         """Kafka's version as the pom pins it."""
         jar = next(Path(class_path(self._say)).parent.glob("kafka_2.13-*.jar"))

@@ -6,6 +6,7 @@ or half-started heals by running it again.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -86,6 +87,7 @@ class System:
             tell = on_ready or (lambda _name: None)
             tell("mail")
             waiting = [name for name in SERVICES if not self._runs_with(name, environment)]
+            self._stop_services(waiting)
             if waiting:
                 self._prepare(environment)
             self._start_services(waiting, environment, tell)
@@ -233,7 +235,7 @@ class System:
             )
 
     def _runs_with(self, name: str, environment: Mapping[str, str]) -> bool:
-        """Whether the service runs, with these very settings; one with others is stopped."""
+        """Whether the service runs, with these very settings."""
         component = Component(self.places, name)
         process = component.find()
         if process is None:
@@ -246,16 +248,30 @@ class System:
         if running == environment:
             return True
         self.say(f"{name}: its settings have changed, restarting it")
-        component.stop(patience=STOP_PATIENCE)
         return False
 
     def _prepare(self, environment: Mapping[str, str]) -> None:
-        """Databases, topics and migrations: each does nothing where it is done already."""
+        """Databases, topics and migrations, where they are not as they should be already."""
+        stamp = self.places.local / "prepared.json"
+        wanted = {"of": self._fingerprint(environment)}
+        if read_json(stamp) == wanted:
+            return
         self.say("databases, topics and migrations")
         commands = [["topics", "apply"], *([name, "migrate"] for name in SERVICES)]
         with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
             for finished in [pool.submit(_run_brobyg, command, environment) for command in commands]:
                 finished.result()
+        write_atomically(stamp, json.dumps(wanted))
+
+    def _fingerprint(self, environment: Mapping[str, str]) -> str:
+        """Changes when a migration or topic file does, and when the broker or the database is another (each reset makes a new one)."""
+        digest = hashlib.sha256()
+        for text in (environment["BROBYG_KAFKA"], environment["BROBYG_DATABASE"], self.cluster.kafka.identity):
+            digest.update(text.encode())
+        for pattern in ("services/*/migrations/*.sql", "libs/kit/src/*/migrations/*.sql", "schemas/topics/*.yaml"):
+            for path in sorted(ROOT.glob(pattern)):
+                digest.update(path.name.encode() + path.read_bytes())
+        return digest.hexdigest()
 
     def _start_services(
         self, names: Sequence[str], environment: Mapping[str, str], tell: Callable[[str], None]
