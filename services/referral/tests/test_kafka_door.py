@@ -44,18 +44,16 @@ def send(address: str, *records: tuple[str, object]) -> None:
 def everything_on(address: str, topic: str) -> list[tuple[bytes, bytes]]:
     """Key and value of each record that is on a topic now."""
     consumer = clients.consumer(address, "reader")
-    found = []
     try:
+        ends = {}
         for partition in consumer.list_topics(topic, timeout=10).topics[topic].partitions:
-            _, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)
-            consumer.assign([TopicPartition(topic, partition, 0)])
-            while end and consumer.position([TopicPartition(topic, partition)])[0].offset < end:
-                message = consumer.poll(10)
-                assert message is not None
-                found.append((message.key() or b"", message.value() or b""))
+            ends[partition] = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)[1]
+        consumer.assign([TopicPartition(topic, partition, 0) for partition, end in ends.items() if end])
+        messages = consumer.consume(sum(ends.values()), 10) if any(ends.values()) else []
+        assert len(messages) == sum(ends.values())
+        return [(message.key() or b"", message.value() or b"") for message in messages]
     finally:
         consumer.close()
-    return found
 
 
 async def taken_in(service: Served, messages: int) -> None:

@@ -3,9 +3,8 @@ from typing import Any
 
 import pytest
 from brobyg_kit.testing import bearer
-from brobyg_referral.adapters.secrets import CannotOpen, Vault
 from referral_bench import REFERRER, Served
-from referral_samples import ADDRESS, CPR, FAMILY, GIVEN, MAIL, PHONE, fhir_appointment, referral
+from referral_samples import ADDRESS, FAMILY, GIVEN, MAIL, PHONE, fhir_appointment, referral
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -227,17 +226,3 @@ async def test_what_is_no_json_or_too_large_is_refused(service: Served) -> None:
     assert (
         await client.post("/referrals", json=referral(), headers=REFERRER | {"Idempotency-Key": "x" * 200})
     ).status_code == 422
-
-
-def test_sealed_data_opens_only_with_its_key_and_for_its_citizen() -> None:
-    old, new = Vault([b"1" * 32]), Vault([b"2" * 32, b"1" * 32])
-    sealed = old.seal(CPR.encode(), "citizen-1")
-    assert CPR.encode() not in sealed
-    assert new.open(sealed, old.key_id, "citizen-1") == CPR.encode()
-    for vault, data, citizen in (
-        (Vault([b"2" * 32]), sealed, "citizen-1"),
-        (old, sealed, "citizen-2"),
-        (old, sealed[:-1] + b"x", "citizen-1"),
-    ):
-        with pytest.raises(CannotOpen):
-            vault.open(data, old.key_id, citizen)
