@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter
-from datetime import UTC, datetime, timedelta
-from email import message_from_bytes, policy
-from email.message import EmailMessage
+from datetime import datetime, timedelta
+from email import message_from_bytes
+from email.message import Message
+from email.utils import parseaddr, parsedate_to_datetime
 from pathlib import Path
 from random import Random
 from zoneinfo import ZoneInfo
@@ -30,11 +31,13 @@ LINK = re.compile(r"https?://[^\s\"'<>]+/answer/[^\s\"'<>]+")
 AT_ONCE = 12
 
 
-def answer_link(mail: EmailMessage) -> str | None:
+def answer_link(mail: Message) -> str | None:
     """The link in an offer's mail; None where the mail is about something else."""
     for part in mail.walk():
-        if part.get_content_type() == "text/plain" and (found := LINK.search(str(part.get_content()))):
-            return found.group(0).rstrip(".,)")
+        if part.get_content_type() == "text/plain":
+            content = part.get_payload(decode=True)
+            if isinstance(content, bytes) and (found := LINK.search(content.decode("utf-8", "replace"))):
+                return found.group(0).rstrip(".,)")
     return None
 
 
@@ -72,12 +75,12 @@ class Volunteers:
     def _open(self, http: httpx2.AsyncClient, path: Path) -> None:
         """Read one mail. One that was delivered twice is read once, as its Message-ID is the same."""
         self._read.add(path.name)
-        mail = message_from_bytes(path.read_bytes(), policy=policy.default)
+        mail = message_from_bytes(path.read_bytes())  # the older policy reads ten times as fast
         identity = str(mail["Message-ID"])
         if identity in self._messages:
             return
         self._messages.add(identity)
-        address = mail["To"].addresses[0].addr_spec if mail["To"] else ""
+        address = parseaddr(str(mail["To"]))[1]
         habit, link = self._habits.get(address), answer_link(mail)
         self._tally.mails["volunteer" if habit else "other"] += 1
         if habit is None or link is None:
@@ -130,9 +133,9 @@ class Volunteers:
         return "late"
 
 
-def _sent_at(mail: EmailMessage) -> datetime:
+def _sent_at(mail: Message) -> datetime:
     """When the mail says it was sent: a moment of the shared clock, whatever time it took to be found here."""
-    return mail["Date"].datetime if mail["Date"] else datetime.min.replace(tzinfo=UTC)
+    return parsedate_to_datetime(str(mail["Date"]))
 
 
 def awake(moment: datetime, delay: timedelta) -> datetime:
