@@ -55,12 +55,6 @@ class Kafka:
         """The cluster's id, another after each reset; empty before the first start."""
         return str(read_json(self._state_file).get("cluster_id", ""))
 
-    @property
-    def version(self) -> str:
-        """Kafka's version as the pom pins it."""
-        jar = next(Path(class_path(self._say)).parent.glob("kafka_2.13-*.jar"))
-        return jar.stem.rpartition("-")[2]
-
     def is_running(self) -> bool:
         """Whether every broker's process is there."""
         return all(self._component(number).find() is not None for number in self._numbers())

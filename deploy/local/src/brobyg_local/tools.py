@@ -102,7 +102,7 @@ def find_java(say: Say) -> Path:
             if version >= JAVA_AT_LEAST:
                 return Path(path)
         if attempt == "found":
-            install(["openjdk-17-jre-headless"], f"Java {JAVA_AT_LEAST} or newer", say)
+            install(["default-jre-headless"], f"Java {JAVA_AT_LEAST} or newer", say)
     raise ToolMissing(f"no Java {JAVA_AT_LEAST} or newer among {versions or 'nothing'}", advice="set JAVA_HOME to one")
 
 
