@@ -4,10 +4,11 @@
     python services/referral/tools/extract_fhir_schema.py <path of fhir.schema.json>
 
 Writes `src/brobyg_referral/fhir/r4.schema.json`: Appointment, the Bundle envelope, and every data type they use, as published, without the prose.
-Three things differ, all on the strict side or because of size:
+Four things differ, all on the strict side or because of size:
 
 - a resource inside another (`contained`, `Bundle.entry.resource`) is any object with a `resourceType`; Bundle entries are checked one by one;
 - numbers: the published schema gives them a text pattern, which JSON Schema ignores on a number; here they are integers with bounds;
+- what has properties is an object: the published schema does not say so, and lets null or a number stand for any complex element;
 - `Appointment.status` and `Appointment.participant.status` are required, as the standard's cardinality 1..1 says and the published schema does not.
 """
 
@@ -38,6 +39,9 @@ def main(source: Path) -> None:
     taken: dict[str, Any] = {"ResourceList": ANY_RESOURCE}
     for root in ROOTS:
         take(root, published, taken)
+    for rule in taken.values():
+        if "properties" in rule:
+            rule["type"] = "object"
     taken |= {name: rule for name, rule in INTEGERS.items() if name in taken}
     for name, properties in REQUIRED.items():
         taken[name]["required"] = sorted({*taken[name].get("required", ()), *properties})
