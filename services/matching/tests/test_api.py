@@ -149,10 +149,12 @@ async def test_reading_a_contact_is_recorded_with_its_purpose(matching: Running)
         {"department": "nowhere"},
         {"weekly_limit": "many"},
         {"name": "x\u0000y"},
+        {"email": "x\u0000y@example.org"},
+        {"email": "a@example.org, b@example.org"},
     ],
 )
 async def test_what_is_wrong_is_told_by_field_and_nothing_is_kept(matching: Running, wrong: dict[str, object]) -> None:
-    answer = await matching.client.post("/volunteers", json=somebody(**wrong), headers=COORDINATOR)
+    answer = await matching.client.post("/volunteers", json=somebody(0, **wrong), headers=COORDINATOR)
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["errors"][0]["pointer"].startswith("/")

@@ -47,4 +47,5 @@ SERVICE = Service(
     build=build,
     consumes=tuple(CONSUMES),
     emits=EMITS,
+    max_batch=1_000,
 )

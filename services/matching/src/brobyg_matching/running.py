@@ -1,5 +1,6 @@
 """Carries out batches of events and of timers: load what is touched once, apply in order in memory, write once."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -18,6 +19,9 @@ from brobyg_matching.ports import Store
 
 #: When a timer finds its match held by somebody else it comes back this much later.
 COME_BACK = timedelta(seconds=10)
+
+#: Events applied before others in this process get a turn.
+BREATH = 100
 
 _BY_TYPE = {kind.EVENT_TYPE: reaction for kind, reaction in CONSUMES.items()}
 
@@ -45,7 +49,9 @@ class Running:
         )
         batch = Batch(tx.clock.now(), touched.referrals, touched.matches, await self._world(tx, reads))
         changes: list[tuple[Change, Event | None]] = []
-        for read in reads:
+        for number, read in enumerate(reads, 1):
+            if number % BREATH == 0:
+                await asyncio.sleep(0)  # a long batch must not keep those waiting who ask over HTTP
             changes += [(batch.take(change), read.event) for change in read.apply(batch) if change is not None]
         await self._store.save(tx, batch.changed_referrals.values(), changes)
         self._metrics.observe(change for change, _ in changes)

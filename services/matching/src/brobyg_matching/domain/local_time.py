@@ -94,4 +94,7 @@ def free_intervals(windows: tuple[Window, ...], away: frozenset[date], day: date
 
 def covers(intervals: tuple[Interval, ...], since: int, until: int) -> bool:
     """True when one of the intervals holds all of [since, until)."""
-    return any(start <= since and until <= end for start, end in intervals)
+    for start, end in intervals:  # noqa: SIM110  # half the time of any(), and asked for every candidate of every appointment
+        if start <= since and until <= end:
+            return True
+    return False

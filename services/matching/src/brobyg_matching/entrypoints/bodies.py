@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from brobyg_contracts import Gender, Meeting, MessageLanguage, Pool
 from brobyg_contracts.pathways import Means
 from brobyg_contracts.places import DEPARTMENTS, POSTCODES
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from brobyg_matching.domain.local_time import MINUTES_A_DAY, Window
 from brobyg_matching.domain.volunteer import Volunteer
@@ -19,6 +19,10 @@ Purpose = Annotated[
 ]
 
 
+#: One address and nothing a mail header could be broken with; whether anybody reads there only a mail can tell.
+_ADDRESS = r"^[^@\s<>,;:\"\x00-\x1f\x7f]+@[^@\s<>,;:\"\x00-\x1f\x7f]+\.[^@\s<>,;:\".\x00-\x1f\x7f]+$"
+
+
 class Body(BaseModel):
     """Unknown fields are refused, surrounding space is dropped."""
 
@@ -28,6 +32,12 @@ class Body(BaseModel):
 def _known_postcode(text: str) -> str:
     if text not in POSTCODES:
         raise ValueError("expected a Danish postcode of the area Brobyg works in")
+    return text
+
+
+def _one_line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("expected a name on one line")
     return text
 
 
@@ -78,8 +88,8 @@ class DateException(Body):
 class NewVolunteer(Body):
     """Somebody who wants to help."""
 
-    name: str = Field(min_length=1, max_length=120)
-    email: str = Field(max_length=254, pattern=r"^[^@\s<>,;\"]+@[^@\s<>,;\"]+\.[^@\s<>,;\".]+$")
+    name: Annotated[str, Field(min_length=1, max_length=120), AfterValidator(_one_line)]
+    email: str = Field(max_length=254, pattern=_ADDRESS)
     phone: str | None = Field(None, pattern=r"^\+[1-9][0-9]{6,14}$", description="E.164")
     language: MessageLanguage = Field(description="Of the messages to the volunteer.")
     pool: Pool
@@ -93,13 +103,6 @@ class NewVolunteer(Body):
     availability: list[WeeklyWindow] = Field(max_length=50)
     exceptions: list[DateException] = Field(default_factory=list, max_length=400)
     weekly_limit: int = Field(ge=0, le=50, description="Escorts in one ISO week at the most.")
-
-    @field_validator("name")
-    @classmethod
-    def _one_line(cls, text: str) -> str:
-        if not text.isprintable():
-            raise ValueError("expected a name on one line")
-        return text
 
     def volunteer(self, volunteer_id: str) -> Volunteer:
         """As the rules see them: applied."""
