@@ -13,6 +13,10 @@ Record = tuple[str, int, int, bytes]
 
 _STALLED_AFTER = 60.0  # seconds without a record while records are due, before giving up
 _PART = 10_000
+#: What a broker says of a partition while its leader is being elected.
+_ELECTING = frozenset(
+    {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART}
+)
 
 
 def watermarks(address: str, topics: tuple[str, ...]) -> Offsets:
@@ -39,7 +43,7 @@ def _end(reader: Consumer, topic: str, partition: int) -> int:
         try:
             return int(reader.get_watermark_offsets(TopicPartition(topic, partition), timeout=kafka.REQUEST_TIMEOUT)[1])
         except KafkaException as error:
-            if not error.args[0].retriable() or monotonic() > deadline:
+            if error.args[0].code() not in _ELECTING or monotonic() > deadline:
                 raise
             reader.list_topics(topic, timeout=kafka.REQUEST_TIMEOUT)  # who leads now
 
