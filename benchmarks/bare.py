@@ -1,0 +1,93 @@
+"""The baselines: what the bare clients do, with nothing of ours around them."""
+
+import time
+from collections.abc import Sequence
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.structs import TopicPartition
+from confluent_kafka import Consumer as RdkafkaConsumer
+from confluent_kafka import TopicPartition as RdkafkaPartition
+
+from benchmarks.ground import unique
+
+#: Records one `getmany` may give: five times the consumer's batch, so that a commit costs it little.
+_AT_A_TIME = 10_000
+
+
+async def send(address: str, topic: str, records: Sequence[tuple[bytes, bytes]]) -> float:
+    """Records per second of an idempotent aiokafka producer (acks=all, uncompressed, 256 KiB batches), until all are acknowledged."""
+    producer = AIOKafkaProducer(
+        bootstrap_servers=address, enable_idempotence=True, acks="all", linger_ms=2, max_batch_size=262_144
+    )
+    await producer.start()
+    try:
+        await producer.partitions_for(topic)
+        began = time.perf_counter()
+        acknowledged = [await producer.send(topic, value, key) for key, value in records]
+        await producer.flush()
+        for future in acknowledged:
+            future.result()
+        return len(records) / (time.perf_counter() - began)
+    finally:
+        await producer.stop()
+
+
+async def read_and_commit(address: str, names: Sequence[str], number: int) -> float:
+    """Records per second of an aiokafka getmany-and-commit loop, from the moment the first records are in hand (they don't count).
+
+    `number` is how many there are; at least some 20,000, or there is nothing to measure.
+    """
+    consumer = AIOKafkaConsumer(
+        *names,
+        bootstrap_servers=address,
+        group_id=unique("group"),
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        fetch_max_bytes=52_428_800,
+        max_partition_fetch_bytes=1_048_576,
+    )
+    await consumer.start()
+    try:
+        taken = first = 0
+        began = 0.0
+        while taken < number:
+            found: dict[TopicPartition, list[object]] = await consumer.getmany(timeout_ms=1_000, max_records=_AT_A_TIME)
+            if not found:
+                continue
+            taken += sum(len(records) for records in found.values())
+            if not began:
+                began, first = time.perf_counter(), taken
+            await consumer.commit()
+        return (taken - first) / (time.perf_counter() - began)
+    finally:
+        await consumer.stop()
+
+
+def read_whole(address: str, names: Sequence[str]) -> tuple[int, float]:
+    """All records of the topics through librdkafka, nothing decoded: how many, and the seconds from assignment to the last. Blocks."""
+    consumer = RdkafkaConsumer(
+        {
+            "bootstrap.servers": address,
+            "group.id": unique("group"),
+            "enable.auto.commit": False,
+            "auto.offset.reset": "earliest",
+            "queued.min.messages": 1_000_000,
+            "fetch.wait.max.ms": 10,
+        }
+    )
+    try:
+        ends = {}
+        listed = consumer.list_topics(timeout=10).topics
+        for name in names:
+            for partition in listed[name].partitions:
+                low, high = consumer.get_watermark_offsets(RdkafkaPartition(name, partition), timeout=10)
+                ends[name, partition] = high - low
+        expected = sum(ends.values())
+        began = time.perf_counter()
+        consumer.assign([RdkafkaPartition(name, partition, 0) for (name, partition), size in ends.items() if size])
+        taken = 0
+        while taken < expected:
+            taken += sum(1 for message in consumer.consume(10_000, 1.0) if not message.error())
+        return taken, time.perf_counter() - began
+    finally:
+        consumer.close()

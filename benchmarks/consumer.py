@@ -1,0 +1,138 @@
+"""consumer: one state upsert and one emitted event an event, against a bare read-and-commit loop over the same topic.
+
+Ours: `brobyg_kit.consumer.Consumer` with the handler below: touched rows loaded once, events applied in memory in order, rows written once, an
+event emitted for each; inbox, sequences, outbox and offsets as always. Timed from the first batch in hand to the last offset
+committed. Nothing of durability is switched off. Bare: aiokafka's `getmany` and `commit`, as much at a time as it gives.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+from typing import ClassVar
+
+import msgspec
+from brobyg_kit.consumer import BatchHandler, Consumer, Subscription
+from brobyg_kit.database import Database, Transaction
+from brobyg_kit.event import Event
+from brobyg_kit.health import Heartbeat
+from brobyg_kit.metrics import Metrics
+
+from benchmarks import bare, ground
+from benchmarks.ground import Ground
+from benchmarks.records import SIZE, Booked, booked, load
+from benchmarks.results import Goal, Result, Say, in_turns
+
+GOAL = Goal("consumer", 0.15, "a bare aiokafka getmany-and-commit loop over the same topic")
+_NUMBER = 200_000
+_TABLE = "create table standing (referral_id uuid primary key, appointments int not null, next_at timestamptz not null)"
+_LOAD = "select referral_id::text, appointments, next_at from standing where referral_id = any($1::uuid[]) for update"
+_SAVE = (
+    "insert into standing select * from unnest($1::uuid[], $2::int[], $3::timestamptz[])"
+    " on conflict (referral_id) do update set appointments = excluded.appointments, next_at = excluded.next_at"
+)
+_TABLES = "standing, inbox, outbox, stream"
+
+
+class StandingChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """A referral has one appointment more."""
+
+    EVENT_TYPE: ClassVar[str] = "dk.brobyg.standing.changed"
+    TOPIC: ClassVar[str] = "bench.emitted"
+    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/standing.changed.schema.json"
+    referral_id: str
+    appointment_id: str
+    appointments: int
+    next_at: datetime
+
+
+async def handle(tx: Transaction, events: Sequence[Event]) -> None:
+    """Apply the batch in memory, write each row once, emit one event an event."""
+    read = [(event, event.decode(Booked)) for event in events]
+    ids = sorted({data.referral_id for _, data in read})
+    rows = await tx.connection.fetch(_LOAD, ids)
+    standing: dict[str, tuple[int, datetime]] = {row[0]: (row[1], row[2]) for row in rows}
+    for event, data in read:
+        appointments, next_at = standing.get(data.referral_id, (0, data.starts_at))
+        now = standing[data.referral_id] = (appointments + 1, min(next_at, data.starts_at))
+        changed = StandingChanged(
+            referral_id=data.referral_id, appointment_id=data.appointment_id, appointments=now[0], next_at=now[1]
+        )
+        tx.emit(changed, subject=data.referral_id, cause=event)
+    await tx.connection.execute(_SAVE, ids, [standing[one][0] for one in ids], [standing[one][1] for one in ids])
+
+
+async def measure(on: Ground, say: Say) -> Result:
+    """The figure, after `on.rounds` rounds."""
+    number = on.sized(_NUMBER)
+    topic = ground.unique("consumer")
+    async with ground.topics(on.kafka, [topic]), ground.database(on.database, "consumer") as database:
+        await asyncio.to_thread(load, on.kafka, topic, booked(number, max(1, number // 10), on.seed))
+        await database.pool.execute(_TABLE)
+
+        async def ours() -> float:
+            await database.pool.execute(f"truncate {_TABLES}")
+            return await consumed(database, on.kafka, [topic], number, handle)
+
+        theirs = partial(bare.read_and_commit, on.kafka, [topic], number)
+        value, base = await in_turns(GOAL.name, on.rounds, on.seed, ours, theirs, say)
+        await _check(database, number)
+    how = (
+        f"{number} events of {SIZE} bytes about {max(1, number // 10)} referrals, 12 partitions, synchronous_commit on, one process, one connection,"
+        f" medians of {on.rounds} rounds in turns, seed {on.seed}"
+    )
+    return GOAL.result(value, base, how)
+
+
+async def _check(database: Database, number: int) -> None:
+    """A figure only counts when the work was done: each event once in the inbox, in the state and in the outbox."""
+    row = await database.pool.fetchrow(
+        "select (select count(*) from inbox) as inbox, (select sum(appointments) from standing) as state, (select count(*) from outbox) as outbox"
+    )
+    if row is None or set(row.values()) != {number}:
+        raise AssertionError(f"expected {number} of each, found {row}")
+
+
+async def consumed(
+    database: Database,
+    address: str,
+    names: Sequence[str],
+    number: int,
+    work: BatchHandler,
+    max_batch: int | None = None,
+) -> float:
+    """Events per second of a consumer in a new group, from the first batch in hand to the last offset committed."""
+    began = 0.0
+    metrics = Metrics()
+
+    async def timed(tx: Transaction, events: Sequence[Event]) -> None:
+        nonlocal began
+        began = began or time.perf_counter()
+        await work(tx, events)
+
+    service = ground.unique("group")
+    subscription = (
+        Subscription(service, names, timed)
+        if max_batch is None
+        else Subscription(service, names, timed, max_batch=max_batch)
+    )
+    consumer = Consumer(address, database, subscription, metrics, Heartbeat("consumer"))
+    running = asyncio.create_task(consumer.run())
+    while _handled(metrics) < number:
+        if running.done():
+            running.result()
+        await asyncio.sleep(0.005)
+    seconds = time.perf_counter() - began
+    consumer.stop()
+    await running
+    return number / seconds
+
+
+def _handled(metrics: Metrics) -> float:
+    return sum(
+        sample.value
+        for metric in metrics.events_handled.collect()
+        for sample in metric.samples
+        if sample.name.endswith("_total")
+    )

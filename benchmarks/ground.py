@@ -1,0 +1,73 @@
+"""The ground the benchmarks stand on: a real broker and database, with topics and databases of their own that are gone afterwards."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+import brobyg_kit
+from brobyg_kit.clock import Clock, WallClock
+from brobyg_kit.database import Database, migrate
+from brobyg_kit.topics import Topic, apply_topics
+from confluent_kafka.admin import AdminClient
+
+KIT_MIGRATIONS = Path(str(brobyg_kit.__file__)).parent / "migrations"
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Where broker and database answer, how much work a run is (1 is the full size), and the seed of what is random."""
+
+    kafka: str
+    database: str
+    seed: int
+    rounds: int = 5
+    scale: float = 1.0
+
+    def sized(self, full: int) -> int:
+        """How many of `full` things this run takes; at least 100."""
+        return max(100, int(full * self.scale))
+
+
+def unique(what: str) -> str:
+    """A name that nobody else uses."""
+    return f"bench_{what}_{uuid.uuid4().hex[:10]}"
+
+
+@asynccontextmanager
+async def topics(address: str, names: Sequence[str], partitions: int = 12) -> AsyncIterator[None]:
+    """These topics, empty, while the block runs. Records keep the compression they were sent with."""
+    declared = [Topic(name, partitions, -1, "delete", "producer") for name in names]
+    await asyncio.to_thread(apply_topics, address, declared)
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(_delete, address, names)
+
+
+def _delete(address: str, names: Sequence[str]) -> None:
+    admin = AdminClient({"bootstrap.servers": address})  # held: its futures die with it
+    for future in admin.delete_topics(list(names), operation_timeout=20).values():
+        future.result(30)
+
+
+@asynccontextmanager
+async def database(
+    server: str, source: str, migrations: Sequence[Path] = (KIT_MIGRATIONS,), clock: Clock | None = None
+) -> AsyncIterator[Database]:
+    """A new, migrated, open database while the block runs."""
+    name = unique(source)
+    admin = await asyncpg.connect(f"{server.rstrip('/')}/postgres", timeout=10)
+    await admin.execute(f'create database "{name}"')
+    made = Database(f"{server.rstrip('/')}/{name}", clock or WallClock(), source)
+    try:
+        await migrate(made.url, migrations)
+        await made.open()
+        yield made
+    finally:
+        await made.close()
+        await admin.execute(f'drop database if exists "{name}" with (force)')
+        await admin.close()

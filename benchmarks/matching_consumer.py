@@ -1,0 +1,91 @@
+"""matching_consumer: matching's own handlers on the demo's mix, against a bare read-and-commit loop over the same topic.
+
+The mix is what referral publishes of the hospital's week under `examples/` (referrals, consents, appointments booked, moved, cancelled, over), copied with
+other ids to some 10,000s of events; 40 active volunteers. The clock stands at the beginning of the week, so that every booking is searched for:
+candidates are sought, ranked and offered, and the offers go to the outbox. Bare: aiokafka's `getmany` and `commit`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import msgspec
+from brobyg_kit.clock import ManualClock
+from brobyg_kit.consumer import BatchHandler
+from brobyg_kit.database import Database
+from brobyg_kit.health import Health
+from brobyg_kit.ids import new_id
+from brobyg_kit.service import Resources
+from brobyg_matching.adapters.volunteers import PostgresVolunteers
+from brobyg_matching.bootstrap import SERVICE
+from brobyg_matching.entrypoints.bodies import NewVolunteer, Readiness
+from brobyg_matching.settings import MatchingSettings
+from prometheus_client import CollectorRegistry
+from pydantic import SecretStr
+
+from benchmarks import bare, ground, week
+from benchmarks.consumer import consumed
+from benchmarks.ground import Ground
+from benchmarks.records import load
+from benchmarks.results import Goal, Result, Say, in_turns
+
+GOAL = Goal("matching_consumer", 0.02, "a bare aiokafka getmany-and-commit loop over the same topic")
+_NUMBER = 40_000
+_TABLES = "referral, match, offer, decision, inbox, outbox, stream, timer, parked_event"
+
+
+async def measure(on: Ground, say: Say) -> Result:
+    """The figure, after `on.rounds` rounds."""
+    topic = ground.unique("matching")
+    async with ground.topics(on.kafka, [topic]), matching(on) as (database, handle):
+        number = await asyncio.to_thread(load, on.kafka, topic, week.events(on.sized(_NUMBER), on.seed))
+
+        async def ours() -> float:
+            await database.pool.execute(f"truncate {_TABLES}")
+            return await consumed(database, on.kafka, [topic], number, handle, SERVICE.max_batch)
+
+        theirs = partial(bare.read_and_commit, on.kafka, [topic], number)
+        value, base = await in_turns(GOAL.name, on.rounds, on.seed, ours, theirs, say)
+        offers = await _check(database)
+    how = (
+        f"{number} events of the demo's mix, 40 volunteers, {offers} offers made, synchronous_commit on, one process,"
+        f" medians of {on.rounds} rounds in turns, seed {on.seed}"
+    )
+    return GOAL.result(value, base, how)
+
+
+@asynccontextmanager
+async def matching(on: Ground) -> AsyncIterator[tuple[Database, BatchHandler]]:
+    """Matching's database, with the example's volunteers active, and its handler."""
+    clock = ManualClock(week.BEGINS)
+    async with ground.database(on.database, SERVICE.name, SERVICE.migrations(), clock) as database:
+        settings = MatchingSettings(kafka=on.kafka, token_keys=Path("unused"), matching_link_key=SecretStr("k" * 32))
+        registry = CollectorRegistry()
+        parts = SERVICE.build(Resources(settings, clock, database, registry, Health(), on.kafka))
+        assert parts.handle is not None  # matching consumes
+        await _register(database)
+        yield database, parts.handle
+
+
+async def _register(database: Database) -> None:
+    volunteers = PostgresVolunteers(database)
+    async with database.transaction() as tx:
+        for one in week.volunteers():
+            body = NewVolunteer.model_validate(one["registration"])
+            ready = Readiness.model_validate(one["activation"])
+            applied = body.volunteer(new_id(database.clock))
+            active = msgspec.structs.replace(applied, status="active", **ready.model_dump())
+            await volunteers.add(tx, active, body.contact())
+
+
+async def _check(database: Database) -> int:
+    """How many offers there are; nothing may be parked, or the figure is of other work."""
+    row = await database.pool.fetchrow(
+        "select (select count(*) from offer) as offers, (select count(*) from parked_event) as parked"
+    )
+    if row is None or row["parked"] or not row["offers"]:
+        raise AssertionError(f"expected offers and nothing parked, found {row}")
+    offers: int = row["offers"]
+    return offers

@@ -1,0 +1,85 @@
+"""The records that are sent and read: events such as the system's own, 600 bytes each."""
+
+import random
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar
+
+import msgspec
+from brobyg_kit import kafka
+from brobyg_kit.event import Event, encode, encode_data
+
+SIZE = 600
+_START = datetime(2026, 11, 30, 8, tzinfo=UTC)
+
+
+class Booked(msgspec.Struct, frozen=True, kw_only=True):
+    """An appointment was booked; `note` brings the record to its size."""
+
+    EVENT_TYPE: ClassVar[str] = "dk.brobyg.appointment.booked"
+    TOPIC: ClassVar[str] = "bench"
+    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/appointment.booked.schema.json"
+    referral_id: str
+    citizen_id: str
+    appointment_id: str
+    starts_at: datetime
+    note: str = ""
+
+
+def booked(number: int, subjects: int, seed: int) -> Iterator[tuple[str, bytes]]:
+    """Key and value of `number` events about `subjects` referrals in random order, the same for the same seed."""
+    rng = random.Random(seed)
+    ids = [_id(rng) for _ in range(subjects)]
+    for sequence in range(number):
+        yield _record(rng, rng.choice(ids), sequence)
+
+
+def _record(rng: random.Random, subject: str, sequence: int) -> tuple[str, bytes]:
+    data = Booked(
+        referral_id=subject,
+        citizen_id=_id(rng),
+        appointment_id=_id(rng),
+        starts_at=_START + timedelta(minutes=rng.randrange(100_000)),
+    )
+    event = Event(
+        id=_id(rng),
+        source="referral",
+        type=Booked.EVENT_TYPE,
+        subject=subject,
+        time=_START,
+        dataschema=Booked.DATASCHEMA,
+        correlationid=_id(rng),
+        sequence=sequence + 1,
+        traceparent=f"00-{rng.getrandbits(128):032x}-{rng.getrandbits(64):016x}-01",
+        data=encode_data(data),
+    )
+    missing = SIZE - len(encode(event))
+    padded = encode_data(msgspec.structs.replace(data, note="n" * max(0, missing)))
+    return subject, encode(msgspec.structs.replace(event, data=padded))
+
+
+def _id(rng: random.Random) -> str:
+    return str(uuid.UUID(int=rng.getrandbits(128), version=4))
+
+
+def load(address: str, topic: str, records: Iterable[tuple[str, bytes]], partitions: int = 12) -> int:
+    """Put records on `topic`, uncompressed (the bare aiokafka reader has no zstd), by key; how many. Blocks."""
+    producer = kafka.producer(address, "bench-load", **{"compression.type": "none"})
+    number = 0
+    for key, value in records:
+        while True:
+            try:
+                producer.produce(topic, value, key)
+                break
+            except BufferError:
+                producer.poll(0.1)
+        number += 1
+    if producer.flush(120):
+        raise TimeoutError(f"the broker did not take all of {number} records within 120 s")
+    return number
+
+
+def sizes(records: Sequence[tuple[str, bytes]]) -> int:
+    """The bytes of all values."""
+    return sum(len(value) for _, value in records)
