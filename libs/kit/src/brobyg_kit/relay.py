@@ -54,7 +54,7 @@ class Relay:
         self._stopping = False
 
     def stop(self) -> None:
-        """End `run` after the batch in flight."""
+        """End `run` when what is in the outbox now is sent, or the broker does not answer."""
         self._stopping = True
         self._wake.set()
 
@@ -76,12 +76,15 @@ class Relay:
         producer = self._make_producer(self._address, f"brobyg-{self._service}-relay")
         try:
             await connection.add_listener(OUTBOX_CHANNEL, lambda *_: self._wake.set())
-            await self._lead(connection)
+            if not await self._leads(connection):
+                return
             self._metrics.relay_leader.set(1)
-            while not self._stopping:
+            while True:
                 self._wake.clear()
                 await self._drain(connection, producer)
                 self._heartbeat.beat()
+                if self._stopping:
+                    return
                 await self._wait()
         finally:
             self._metrics.relay_leader.set(0)
@@ -89,11 +92,14 @@ class Relay:
             await asyncio.to_thread(producer.flush, 1.0)
             await connection.close(timeout=2)
 
-    async def _lead(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-        """Return when this process is the one that relays."""
-        while not self._stopping and not await connection.fetchval("select pg_try_advisory_lock($1)", _LOCK):
+    async def _leads(self, connection: "asyncpg.Connection[asyncpg.Record]") -> bool:
+        """Wait until this process is the one that relays; False when it is to stop before that."""
+        while not await connection.fetchval("select pg_try_advisory_lock($1)", _LOCK):
             self._heartbeat.beat()
+            if self._stopping:
+                return False
             await asyncio.sleep(1.0)
+        return True
 
     async def _wait(self) -> None:
         try:
@@ -104,7 +110,7 @@ class Relay:
     async def _drain(self, connection: "asyncpg.Connection[asyncpg.Record]", producer: Producer) -> None:
         """Send until nothing is left; the next batch is fetched while the last one is in flight."""
         batch = await connection.fetch(_FETCH, [], _BATCH)
-        while batch and not self._stopping:
+        while batch:
             ids = [row["id"] for row in batch]
             faultpoints.reach(faultpoints.AFTER_COMMIT_BEFORE_SEND)
             sending = asyncio.create_task(asyncio.to_thread(self._send, producer, batch))

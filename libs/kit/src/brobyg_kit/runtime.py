@@ -60,6 +60,7 @@ class Runtime:
             Resources(settings, self.clock, self.database, self.metrics.registry, self.health, settings.kafka)
         )
         self._stops: list[Callable[[], None]] = []
+        self._relays: list[Relay] = []
         self._opened = asyncio.Event()
         self.failed = False
         if self.database is not None:
@@ -109,8 +110,7 @@ class Runtime:
         log.info("service.started", role=self.role, loops=[*loops, *self._workers()])
         try:
             await self._until_stopped(serving, tasks)
-            if tasks:
-                await asyncio.wait(tasks, timeout=20)
+            await self._finish(tasks, workers)
         finally:
             for task in [*tasks, *workers]:
                 task.cancel()
@@ -120,6 +120,20 @@ class Runtime:
             if self.database is not None:
                 await self.database.close()
         log.info("service.stopped")
+
+    async def _finish(self, tasks: "list[asyncio.Task[None]]", workers: "list[asyncio.Task[None]]") -> None:
+        """Let each loop end after what it has in hand, the relay last: it sends what the others have just committed."""
+        if not self._opened.is_set():
+            return  # they all wait for a database that never came
+        for worker in workers:
+            worker.cancel()
+        others = [*workers, *(task for task in tasks if task.get_name() != "relay")]
+        if others:
+            await asyncio.wait(others, timeout=20)
+        for relay in self._relays:
+            relay.stop()
+        if tasks:
+            await asyncio.wait(tasks, timeout=10)
 
     async def _until_stopped(self, serving: "asyncio.Task[None]", tasks: "list[asyncio.Task[None]]") -> None:
         """Return when the server has ended. A loop that fails for a reason it does not know ends the process: a supervisor starts it afresh."""
@@ -155,7 +169,7 @@ class Runtime:
         relay = Relay(
             self.database.url, self.settings.kafka, self.service.name, self.metrics, self.health.heartbeat("relay")
         )
-        self._stops.append(relay.stop)
+        self._relays.append(relay)
         return relay.run
 
     def _consumer(self, database: Database) -> Loop:

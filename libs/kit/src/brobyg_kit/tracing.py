@@ -23,6 +23,7 @@ def correlation_of(header: str | None) -> str | None:
     except ValueError:
         return None
 
+
 #: Span ids tell spans apart and guard nothing: they need to be different, not secret, and one is made for every event.
 _spans = random.Random(secrets.randbits(128))
 
