@@ -2,7 +2,7 @@
 
 import random
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
@@ -19,9 +19,8 @@ class Booked(msgspec.Struct, frozen=True, kw_only=True):
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.appointment.booked"
     TOPIC: ClassVar[str] = "bench"
-    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/appointment.booked.schema.json"
+    DATASCHEMA: ClassVar[str] = "about:blank"
     referral_id: str
-    citizen_id: str
     appointment_id: str
     starts_at: datetime
     note: str = ""
@@ -38,18 +37,17 @@ def booked(number: int, subjects: int, seed: int) -> Iterator[tuple[str, bytes]]
 def _record(rng: random.Random, subject: str, sequence: int) -> tuple[str, bytes]:
     data = Booked(
         referral_id=subject,
-        citizen_id=_id(rng),
         appointment_id=_id(rng),
         starts_at=_START + timedelta(minutes=rng.randrange(100_000)),
     )
     event = Event(
-        id=_id(rng),
+        id=_ordered_id(rng, sequence),
         source="referral",
         type=Booked.EVENT_TYPE,
         subject=subject,
         time=_START,
         dataschema=Booked.DATASCHEMA,
-        correlationid=_id(rng),
+        correlationid=_ordered_id(rng, sequence),
         sequence=sequence + 1,
         traceparent=f"00-{rng.getrandbits(128):032x}-{rng.getrandbits(64):016x}-01",
         data=encode_data(data),
@@ -57,6 +55,14 @@ def _record(rng: random.Random, subject: str, sequence: int) -> tuple[str, bytes
     missing = SIZE - len(encode(event))
     padded = encode_data(msgspec.structs.replace(data, note="n" * max(0, missing)))
     return subject, encode(msgspec.structs.replace(event, data=padded))
+
+
+def _ordered_id(rng: random.Random, number: int) -> str:
+    """As the system gives its events: a UUIDv7, here one a millisecond."""
+    moment = int(_START.timestamp() * 1_000) + number
+    return str(
+        uuid.UUID(int=(moment << 80) | (7 << 76) | (rng.getrandbits(12) << 64) | (2 << 62) | rng.getrandbits(62))
+    )
 
 
 def _id(rng: random.Random) -> str:
@@ -78,8 +84,3 @@ def load(address: str, topic: str, records: Iterable[tuple[str, bytes]], partiti
     if producer.flush(120):
         raise TimeoutError(f"the broker did not take all of {number} records within 120 s")
     return number
-
-
-def sizes(records: Sequence[tuple[str, bytes]]) -> int:
-    """The bytes of all values."""
-    return sum(len(value) for _, value in records)
