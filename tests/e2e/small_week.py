@@ -14,7 +14,7 @@ from brobyg_local.demo.week import Habit, Helper, Message, Referral, Week, load
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "hospital-week"
 MONDAY = datetime.fromisoformat("2026-11-30T00:00:00+01:00")
-ENDS = MONDAY + timedelta(days=3, hours=12)
+ENDS = MONDAY + timedelta(days=2, hours=16, minutes=30)
 WITHOUT_REFERRAL = "0505109990"
 SOMALI_AND_A_WOMAN = "2103009996"
 GRENAA = "0107729995"
@@ -67,12 +67,16 @@ CASES = (
     Case(
         "moved",
         "0108629996",
-        ((at(0, 5), "booked", at(2, 9.5)), (at(1, 0), "booked", at(3, 9.75)), (at(3, 11), "fulfilled", at(3, 9.75))),
+        ((at(0, 5), "booked", at(2, 9.5)), (at(1, 0), "booked", at(2, 14.5)), (at(2, 15.5), "fulfilled", at(2, 14.5))),
     ),
     Case(
         "moved over Kafka",
         "0104909989",
-        ((at(0, 5.5), "booked", at(2, 13)), (at(1, 1), "booked", at(3, 10)), (at(3, 11.25), "fulfilled", at(3, 10))),
+        (
+            (at(0, 5.5), "booked", at(2, 13)),
+            (at(1, 1), "booked", at(2, 14.75)),
+            (at(2, 15.75), "fulfilled", at(2, 14.75)),
+        ),
         door="kafka",
     ),
     _plain("nobody can", SOMALI_AND_A_WOMAN, at(2, 12.5)),

@@ -18,6 +18,7 @@ from tests.e2e.run import Played, play_week
 from tests.e2e.small_week import ENDS, at, small_week
 
 HOSPITAL_FACTS = tuple(f"appointment.{what}" for what in ("booked", "rescheduled", "cancelled", "completed", "missed"))
+FACTOR = 4000.0
 DOWN = 3.0
 """Wall seconds a component stays away."""
 
@@ -86,7 +87,7 @@ class Outcome:
 
 def outcome_of(system: System, fault: Fault, say: Callable[[str], None]) -> Outcome:
     """Play the small week with the fault. Blocks for about a minute."""
-    played = play_week(system, small_week(), ENDS, say, trouble=fault.strike if fault.blows else None)
+    played = play_week(system, small_week(), ENDS, say, fault.strike if fault.blows else None, FACTOR)
     summary = played.summary
     counts = {
         "offers": summary.offers,
