@@ -214,6 +214,15 @@ async def test_a_build_that_other_code_began_is_not_resumed(
         )
 
 
+async def test_topics_that_are_shorter_than_what_live_has_read_are_refused_at_once(
+    database_for: DatabaseFor, publisher: Publisher
+) -> None:
+    async with database_for(SERVICE) as database:
+        await database.pool.execute("insert into reporting.topic_offset values ('brobyg.referral.v1', 0, 5)")
+        with pytest.raises(RebuildRefused, match="beyond the end of brobyg.referral.v1"):
+            await Rebuilder(publisher.address, database.url).run()
+
+
 async def test_two_rebuilds_at_once_are_refused(database_for: DatabaseFor, publisher: Publisher) -> None:
     async with database_for(SERVICE) as database:
         results = await asyncio.gather(

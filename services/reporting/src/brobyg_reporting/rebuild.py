@@ -84,7 +84,11 @@ async def rebuild(request: Request, progress: Progress) -> Outcome:
                 "another rebuild is running on this database; wait for it, or end it and run this again to go on with its work"
             )
         await versions.drop_unused(connection)
+        live = await versions.live_offsets(
+            connection
+        )  # before the ends are asked for, so that it can't honestly be beyond them
         ends = await asyncio.to_thread(watermarks, request.kafka, request.topics)
+        _refuse_other_topics(live, ends)
         build = await versions.begin(connection, ends, fresh=request.fresh)
         outcome.version, outcome.resumed = build.version, build.resumed
         await _read(request, build, connection, outcome, progress)
@@ -96,6 +100,17 @@ async def rebuild(request: Request, progress: Progress) -> Outcome:
         await connection.close(timeout=5)
     outcome.seconds = time.perf_counter() - began
     return outcome
+
+
+def _refuse_other_topics(live: Offsets, ends: Offsets) -> None:
+    beyond = sorted(
+        f"{topic}[{partition}]" for (topic, partition), end in ends.items() if live.get((topic, partition), 0) > end
+    )
+    if beyond:
+        raise RebuildRefused(
+            f"the live version holds events beyond the end of {', '.join(beyond[:3])}: these are not the topics it was read from, or they lost records;"
+            " the live version may be the only copy. Point BROBYG_KAFKA at the right broker, or start with an empty reporting database"
+        )
 
 
 def shares_of(ends: Offsets) -> dict[int, Offsets]:
