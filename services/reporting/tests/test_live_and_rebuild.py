@@ -219,7 +219,7 @@ async def test_topics_that_are_shorter_than_what_live_has_read_are_refused_at_on
 ) -> None:
     async with database_for(SERVICE) as database:
         await database.pool.execute("insert into reporting.topic_offset values ('brobyg.referral.v1', 0, 5)")
-        with pytest.raises(RebuildRefused, match="beyond the end of brobyg.referral.v1"):
+        with pytest.raises(RebuildRefused, match="beyond the end of"):
             await Rebuilder(publisher.address, database.url).run()
 
 
