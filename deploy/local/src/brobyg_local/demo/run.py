@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,6 +33,10 @@ from .week import Week, load
 __all__ = ["EXAMPLE", "Run"]
 
 EXAMPLE = ROOT / "examples" / "hospital-week"
+BUSY = 1.5
+"""Processes that want to run, a core, from which on the figures suffer."""
+OFFER_HOURS = 8
+"""How long an offer stands (schemas/pathways/escort.toml)."""
 
 
 @dataclass
@@ -56,6 +61,7 @@ class Run:
         began, started_at = time.monotonic(), datetime.now(UTC)
         week = load(EXAMPLE)
         self._say(f"A hospital's week in Randers and Grenaa (seed {week.seed}), {self.factor:g} times faster than life")
+        self._warn_when_busy()
         stage = Stage(System(self.places, self._say), self._say, self.notes / "start.json")
         stage.clear(reset=reset)
         outside = stage.set(week, self.factor)
@@ -81,6 +87,15 @@ class Run:
         write(summary, self.notes / "summary.json")
         self._show(outside, summary, events)
         return summary
+
+    def _warn_when_busy(self) -> None:
+        load, cores = os.getloadavg()[0], os.cpu_count() or 1
+        if load > BUSY * cores:
+            self._say(
+                f"this machine is busy (load {load:.0f} on {cores} cores): an offer stands for "
+                f"{OFFER_HOURS * 3600 / self.factor:.0f} s of its time, and some answers will come too late; "
+                f"--factor {self.factor / 2:g} gives everybody twice the time"
+            )
 
     @property
     def notes(self) -> Path:
