@@ -1,4 +1,4 @@
-"""Consuming: what is there is one batch, its effects one transaction, then the offsets.
+"""Consuming: what is there is a batch, its effects a transaction (or two side by side, for partitions apart), then the offsets.
 
 The order is the promise. Effects, inbox rows and outbox rows commit together; offsets follow. A crash in between brings the batch again and
 the inbox drops it: one effect per event id. librdkafka changes the assignment only inside poll and consume, which are not called while a
@@ -36,6 +36,10 @@ BatchHandler = Callable[[Transaction, Sequence[Event]], Awaitable[None]]
 Decoder = Callable[[Origin, bytes | None, bytes], Event]
 
 _POLL_SECONDS = 1.0
+#: Transactions side by side. One process has one processor: a third would only wait.
+_LANES = 2
+#: Below this many events a second transaction costs more than it saves.
+_WORTH_LANES = 400
 _INBOX = "insert into inbox (event_id) select unnest($1::uuid[]) on conflict do nothing returning event_id"
 
 
@@ -88,7 +92,7 @@ class Consumer:
         messages = await asyncio.to_thread(self._take, client)
         if messages:
             received = [self._read(message) for message in messages]
-            await self._until_done(lambda: self.process(received))
+            await self._until_done(lambda: self._side_by_side(received))
             faultpoints.reach(faultpoints.AFTER_COMMIT_BEFORE_OFFSET)
             await asyncio.to_thread(_commit, client, messages)
         if self._stopping:
@@ -102,7 +106,7 @@ class Consumer:
         if first is None:
             self._heartbeat.beat()
             return []
-        messages = [first, *client.consume(self._subscription.max_batch - 1, 0)]
+        messages = [first, *client.consume(_LANES * self._subscription.max_batch - 1, 0)]
         errors = [error for message in messages if (error := message.error())]
         if errors:
             self._heartbeat.struggle(f"consumer: {errors[0].name()}")
@@ -129,6 +133,21 @@ class Consumer:
                 raise asyncio.CancelledError
             await asyncio.sleep(pause)
             pause = min(pause * 2, 5.0)
+
+    async def _side_by_side(self, received: Sequence[Received]) -> None:
+        """Handle them lane by lane: while one lane's transaction waits for the database, the other's events are applied.
+
+        What one lane has committed stays when the other is in trouble, and is not done twice when both are tried again.
+        """
+        lanes = _lanes(received)
+        for failure in await asyncio.gather(*(self._in_parts(lane) for lane in lanes), return_exceptions=True):
+            if failure is not None:
+                raise failure
+
+    async def _in_parts(self, received: Sequence[Received]) -> None:
+        size = self._subscription.max_batch
+        for first in range(0, len(received), size):
+            await self.process(received[first : first + size])
 
     async def process(self, received: Sequence[Received]) -> None:
         """Handle these in one transaction; halve them when that fails, down to the one to blame, which is parked.
@@ -249,6 +268,22 @@ class Consumer:
 
 _UNDECODABLE = "undecodable"
 _IS_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII).fullmatch
+
+
+def _lanes(received: Sequence[Received]) -> list[Sequence[Received]]:
+    """The same in lanes of about equal length, each in order; a partition is in one lane, as it would be in one of two processes."""
+    if len(received) < _WORTH_LANES:
+        return [received]
+    sizes = Counter(one.origin.partition for one in received)
+    lane_of: dict[int, int] = {}
+    filled = [0] * _LANES
+    for partition, size in sizes.most_common():
+        lane = lane_of[partition] = filled.index(min(filled))
+        filled[lane] += size
+    lanes: list[list[Received]] = [[] for _ in filled]
+    for one in received:
+        lanes[lane_of[one.origin.partition]].append(one)
+    return [lane for lane in lanes if lane]
 
 
 def _received(subscription: Subscription, origin: Origin, key: bytes | None, value: bytes) -> Received:
