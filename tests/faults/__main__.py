@@ -9,6 +9,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+from brobyg_local.errors import LocalError
 from brobyg_local.system import System
 
 from tests.e2e.run import own_system
@@ -46,7 +47,8 @@ def _result(system: System, fault: Fault) -> tuple[Outcome, float]:
     try:
         found = outcome_of(system, fault, _say)
     except Exception as error:  # noqa: BLE001 - one week that can't be played must not hide the others
-        found = Outcome(fault.name, None, [f"{type(error).__name__}: {error}"], {})
+        said = error.explain() if isinstance(error, LocalError) else str(error)
+        found = Outcome(fault.name, None, [f"{type(error).__name__}: {said}"], {})
     return found, round(time.monotonic() - began, 1)
 
 

@@ -13,7 +13,7 @@ from brobyg_kit.kafka import producer
 from confluent_kafka import KafkaError
 from confluent_kafka import Message as Record
 
-from .outside import Outside, Unreachable, client, persist
+from .outside import PATIENCE, Outside, Unreachable, client, persist
 from .tally import Tally
 from .week import Message
 
@@ -133,7 +133,7 @@ class _Topic:
         self._thread.join(timeout=5)
 
     async def send(self, topic: str, key: str, value: bytes) -> None:
-        """Return when the record is acknowledged; the client itself keeps trying through an outage. Blocks."""
+        """Return when the record is acknowledged; the client itself keeps trying through an outage. Blocks; raises `Unreachable` in the end."""
         loop = asyncio.get_running_loop()
         while True:
             done: asyncio.Future[bool] = loop.create_future()
@@ -142,8 +142,11 @@ class _Topic:
                 loop.call_soon_threadsafe(_resolve, done, error is None)
 
             self._producer.produce(topic, value, key, on_delivery=report)
-            if await done:
-                return
+            try:
+                if await asyncio.wait_for(done, PATIENCE):
+                    return
+            except TimeoutError:
+                raise Unreachable(f"the broker did not take a record of {topic} for {PATIENCE:.0f} s") from None
             await asyncio.sleep(1.0)
 
     def _serve(self) -> None:

@@ -15,7 +15,7 @@ from brobyg_kit.clock import Clock, parse_clock
 
 from .tokens import Tokens
 
-__all__ = ["SERVICES", "Outside", "Unreachable", "client", "persist"]
+__all__ = ["PATIENCE", "SERVICES", "Outside", "Unreachable", "client", "persist"]
 
 SERVICES = ("referral", "matching", "notification", "reporting", "portal")
 PATIENCE = 180.0
