@@ -46,9 +46,12 @@ bench: setup ## benchmarks into benchmarks/results.json (ONLY=name for one)
 faults: setup ## fault injection into var/faults/report.json
 	@$(BIN)/python -m tests.faults $(ONLY)
 
-lock: ## write requirements.lock anew from the parts' pyproject.toml (needs uv)
-	@command -v uv >/dev/null || { echo "uv is needed for this: https://docs.astral.sh/uv/"; exit 1; }
+lock: setup ## write the two locks anew from the parts' pyproject.toml
 	@echo "==> resolving the newest versions that the parts allow"
-	@uv export --quiet --all-packages --all-groups --no-emit-workspace --no-annotate --no-header --upgrade --output-file requirements.lock
-	@rm -f uv.lock
-	@git --no-pager diff --stat -- requirements.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --upgrade \
+	  --group pyproject.toml:dev $(PARTS:%=%/pyproject.toml) \
+	  --no-emit-package brobyg-kit --no-emit-package brobyg-contracts -o requirements.lock
+	@printf 'hatchling\neditables\n' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	  --no-header -c requirements.lock $(filter libs/% services/%,$(PARTS:%=%/pyproject.toml)) - \
+	  --no-emit-package brobyg-kit --no-emit-package brobyg-contracts -o deploy/production.lock
+	@git --no-pager diff --stat -- requirements.lock deploy/production.lock
