@@ -155,6 +155,8 @@ async def test_contact_is_told_to_a_service_and_the_asking_is_recorded(service: 
 
 async def test_a_protected_address_is_told_to_nobody_and_an_erased_citizen_is_gone(service: Served) -> None:
     made = await service.referred(citizen=referral()["citizen"] | {"protected": True})
+    (_, told), _ = await service.events()
+    assert (referral()["needs"]["meeting"], told["needs"]["meeting"]) == ("home", "at_location")
     path = f"/citizens/{made['citizen_id']}/contact?purpose=mail"
     assert (await service.running.client.get(path, headers=SERVICE_TOKEN)).json()["meeting_point"] is None
     await service.rows(

@@ -105,13 +105,13 @@ class NeedsIn(Strict):
     meeting: Literal["home", "at_location"]
     postcode: Annotated[str, AfterValidator(_postcode)]
 
-    def needs(self) -> Needs:
-        """As the events say it; a language named twice counts once."""
+    def needs(self, *, is_protected: bool) -> Needs:
+        """As the events say it. A language named twice counts once; where the address is protected they meet at the location."""
         return Needs(
             languages=tuple(dict.fromkeys(self.languages)),
             gender_wish=self.gender_wish,
             mobility=self.mobility,
-            meeting=self.meeting,
+            meeting="at_location" if is_protected else self.meeting,
             postcode=self.postcode,
         )
 
