@@ -12,10 +12,10 @@ from typing import Annotated
 import msgspec
 import structlog
 import typer
-from brobyg_local.cluster import ensure
+from brobyg_local.cluster import ensure, stop
 from brobyg_local.errors import LocalError
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from benchmarks import consumer, matching_consumer, rebuild, relay, request_to_mail
@@ -23,6 +23,7 @@ from benchmarks.ground import Ground
 from benchmarks.results import Result, Say, keep
 
 ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "var" / "bench"
 RESULTS = ROOT / "benchmarks" / "results.json"
 
 Measure = Callable[[Ground, Say], Awaitable[Result]]
@@ -70,18 +71,23 @@ def main(
     if unknown:
         typer.secho(f"there is no benchmark {', '.join(unknown)}; there are: {', '.join(BENCHMARKS)}", err=True)
         raise typer.Exit(2)
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     chosen = [name for name in BENCHMARKS if not names or name in names]
     console = Console(stderr=True)
     seed = seed if seed is not None else secrets.randbelow(1_000_000)
+    if scale != 1.0:
+        console.print("not the full size: results are shown and not kept")
     console.print(f"seed {seed}, {rounds} rounds, scale {scale:g}")
     try:
-        addresses = ensure(ROOT / "var" / "bench")
+        addresses = ensure(FOLDER)
     except LocalError as error:
         console.print(error.explain(), markup=False)
         raise typer.Exit(2) from error
     ground = Ground(addresses.kafka, addresses.database, seed, rounds, scale)
-    results = asyncio.run(_measure_all(chosen, ground, console))
+    try:
+        results = asyncio.run(_measure_all(chosen, ground, console))
+    finally:
+        stop(FOLDER)
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode([asdict(result) for result in results]), indent=2))
     else:
@@ -96,8 +102,8 @@ async def _measure_all(names: Sequence[str], ground: Ground, console: Console) -
         for name in names:
             task = progress.add_task(name, total=1)
 
-            def say(what: str, done: int, total: int, task: int = task) -> None:
-                progress.update(progress.tasks[task].id, description=what, completed=done, total=total)
+            def say(what: str, done: int, total: int, task: TaskID = task) -> None:
+                progress.update(task, description=what, completed=done, total=total)
 
             result = await BENCHMARKS[name](ground, say)
             results.append(result)

@@ -23,7 +23,21 @@ log = get_logger(__name__)
 _LOCK = 0x72656C61
 _BATCH = 5_000
 _POLL_SECONDS = 5.0
-_FETCH = "select id, topic, key, value, content_type from outbox where id <> all($1::bigint[]) order by id limit $2"
+_FETCH = "select id, topic, key, value, content_type from outbox order by id limit $1"
+#: All but the batch in flight, which fills the ids from $2 to $3. When a late commit has put a row between them there is nothing to fetch
+#: before they are gone: a later one of its subject must not overtake it. (`id <> all(...)` says the same and takes seconds.)
+_FETCH_NEXT = (
+    "select id, topic, key, value, content_type from outbox where (id < $2 or id > $3)"
+    " and (select count(*) from outbox where id between $2 and $3) = $4 order by id limit $1"
+)
+_SESSION = {
+    # An outbox is empty whenever statistics are taken, so the planner would sort what may be a day's backlog: by the index, always.
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "enable_sort": "off",
+    # All that is ever lost by this is the deletion of what was sent: it is sent again, as after any crash at this point.
+    "synchronous_commit": "off",
+}
 _AGE = "select count(*) as rows, coalesce(extract(epoch from clock_timestamp() - min(created_at)), 0)::float8 as age from outbox"
 
 
@@ -72,7 +86,7 @@ class Relay:
                 pause = min(pause * 2, 2.0)
 
     async def _session(self) -> None:
-        connection = await asyncpg.connect(self._url, timeout=10, command_timeout=30)
+        connection = await asyncpg.connect(self._url, timeout=10, command_timeout=30, server_settings=_SESSION)
         producer = self._make_producer(self._address, f"brobyg-{self._service}-relay")
         try:
             await connection.add_listener(OUTBOX_CHANNEL, lambda *_: self._wake.set())
@@ -109,19 +123,19 @@ class Relay:
 
     async def _drain(self, connection: "asyncpg.Connection[asyncpg.Record]", producer: Producer) -> None:
         """Send until nothing is left; the next batch is fetched while the last one is in flight."""
-        batch = await connection.fetch(_FETCH, [], _BATCH)
+        batch = await connection.fetch(_FETCH, _BATCH)
         while batch:
             ids = [row["id"] for row in batch]
             faultpoints.reach(faultpoints.AFTER_COMMIT_BEFORE_SEND)
             sending = asyncio.create_task(asyncio.to_thread(self._send, producer, batch))
             try:
-                following = await connection.fetch(_FETCH, ids, _BATCH)
+                following = await connection.fetch(_FETCH_NEXT, _BATCH, ids[0], ids[-1], len(ids))
             finally:
                 await sending  # also when the fetch failed: what is in flight must not be overtaken by a new session
             faultpoints.reach(faultpoints.AFTER_SEND_BEFORE_MARK)
             await connection.execute("delete from outbox where id = any($1::bigint[])", ids)
             self._count(batch)
-            batch = following
+            batch = following or await connection.fetch(_FETCH, _BATCH)
         await self._measure(connection)
 
     def _send(self, producer: Producer, batch: "list[asyncpg.Record]") -> None:
@@ -142,7 +156,6 @@ class Relay:
                     break
                 except BufferError:
                     producer.poll(0.1)
-            producer.poll(0)
         while producer.flush(5.0) and not refused:
             self._heartbeat.struggle("relay: the broker does not acknowledge")
             if self._stopping:
