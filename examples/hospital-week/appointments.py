@@ -16,9 +16,11 @@ APART = timedelta(hours=4)
 """Starts of one citizen's appointments are this far apart, so that nobody is to be in two places at once."""
 NOTICE = timedelta(hours=42)
 """From booking to start, at least, for an ordinary appointment: time for more than one round of offers."""
+LATE_IN_THE_WEEK, ANY_DAY = (0, 1, 5, 22, 30, 22, 16), (0, 20, 20, 20, 20, 10, 10)
+"""How appointments fall on Monday to Sunday: for those with a referral late, so that there is time to find company."""
 SHORT_NOTICE = 8
 MOVED, CANCELLED, MISSED = 30, 22, 14
-OTHERS_APPOINTMENTS = 72
+OTHERS_APPOINTMENTS = 96
 """Appointments of the twelve citizens who have no referral."""
 
 Status = Literal["booked", "cancelled", "noshow", "fulfilled"]
@@ -60,11 +62,11 @@ class Diary:
         self._random = random
         self._taken: dict[str, list[datetime]] = {}
 
-    def find(self, cpr: str, *, earliest: datetime) -> datetime:
+    def find(self, cpr: str, *, earliest: datetime, shares: tuple[int, ...]) -> datetime:
         """A free start at or after `earliest`, kept for this citizen. Raises LookupError when the week is full."""
         days = [day for day in range(1, 7) if MONDAY + timedelta(days=day, hours=15) >= earliest]
-        weights = [(0, 1, 16, 24, 28, 12, 5)[day] for day in days]
-        for _ in range(500):
+        weights = [shares[day] for day in days]
+        for _ in range(2000):
             day = self._random.choices(days, weights)[0]
             quarters = self._random.randrange(4 * 8, 4 * 15 if day < 5 else 4 * 13)
             start = MONDAY + timedelta(days=day, minutes=15 * quarters)
@@ -95,7 +97,8 @@ def _booked(
     random: Random, diary: Diary, number: str, cpr: str, department: str, consented: bool, *, short: bool
 ) -> Appointment:
     """An appointment that has been booked; with `short`, less than a day ahead."""
-    start = diary.find(cpr, earliest=MONDAY + timedelta(days=1, hours=10))
+    shares = LATE_IN_THE_WEEK if consented else ANY_DAY
+    start = diary.find(cpr, earliest=MONDAY + timedelta(days=1, hours=10), shares=shares)
     end = start + timedelta(minutes=random.choice([20, 30, 30, 45, 60]))
     if short and random.random() < 0.5:
         at, note = start - timedelta(minutes=random.randrange(200, 1100)), "booked at short notice"
@@ -163,7 +166,7 @@ def _move(random: Random, diary: Diary, order: list[Appointment]) -> Iterator[Ap
         at = first.at + timedelta(hours=8) + random.random() * room
         at = at.replace(microsecond=0)
         try:
-            start = diary.find(appointment.cpr, earliest=at + timedelta(hours=34))
+            start = diary.find(appointment.cpr, earliest=at + timedelta(hours=34), shares=ANY_DAY)
         except (LookupError, IndexError):
             continue
         end = start + (first.ends_at - first.starts_at)

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 import httpx2
 import msgspec
 
-from .history import Incomplete, total_records
+from brobyg_local.topics import read_topics
+
+from .history import EVENT_TOPICS
 from .outside import SERVICES, Outside, client
 
 __all__ = ["Rest", "come_to_rest"]
@@ -57,20 +59,22 @@ async def come_to_rest(outside: Outside, patience: float = PATIENCE) -> Rest:
     async with client() as http:
         while True:
             states = await asyncio.gather(*(_ask(http, outside, service) for service in SERVICES))
-            published = await _published(outside)
+            published, unread = await _topics(outside)
             waiting = sum(state.outbox.rows + state.parked + state.lag for state in states)
-            at_rest = all(state.ready for state in states) and not waiting and published == before
+            at_rest = all(state.ready for state in states) and not waiting and not unread and published == before
             calm, before = (calm + 1 if at_rest else 0), published
             if calm >= LOOKS or time.monotonic() > deadline:
                 unpublished, dead = (
                     sum(state.outbox.rows for state in states),
                     sum(state.dead_letters for state in states),
                 )
-                return Rest(calm >= LOOKS, unpublished, dead, tuple(_restless(states)))
+                return Rest(calm >= LOOKS, unpublished, dead, tuple(_restless(states, unread)))
             await asyncio.sleep(LOOK)
 
 
-def _restless(states: Sequence[_Ready]) -> Iterator[str]:
+def _restless(states: Sequence[_Ready], unread: int) -> Iterator[str]:
+    if unread:
+        yield "the broker does not answer" if unread < 0 else f"{unread} records are not read yet"
     for service, state in zip(SERVICES, states, strict=True):
         if not state.ready:
             yield f"{service} is not ready: {', '.join(name for name, check in state.checks.items() if not check.ok)}"
@@ -78,12 +82,16 @@ def _restless(states: Sequence[_Ready]) -> Iterator[str]:
             yield f"{service} has {state.outbox.rows} to publish, {state.parked} parked, {state.lag} to read"
 
 
-async def _published(outside: Outside) -> int:
-    """Records in all event topics; -1 while the broker can't say."""
-    try:
-        return await asyncio.to_thread(total_records, outside.kafka)
-    except Incomplete:
-        return -1
+async def _topics(outside: Outside) -> tuple[int, int]:
+    """Records in all event topics, and those that a service has yet to read by what it has committed; -1 while the broker can't say.
+
+    Asked of the broker, as a service that has lost its assignment knows of no lag.
+    """
+    states, why = await asyncio.to_thread(read_topics, outside.kafka, SERVICES)
+    if why:
+        return -1, -1
+    records = sum(state.events for state in states if state.name in EVENT_TOPICS)
+    return records, sum(sum(state.lag.values()) for state in states)
 
 
 async def _ask(http: httpx2.AsyncClient, outside: Outside, service: str) -> _Ready:
