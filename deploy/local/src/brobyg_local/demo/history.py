@@ -27,7 +27,9 @@ class Incomplete(Exception):
 
 
 def _reader(bootstrap: str) -> Consumer:
-    return consumer(bootstrap, "brobyg-demo-reader", **{"enable.partition.eof": False, "fetch.wait.max.ms": 50})
+    return consumer(
+        bootstrap, "brobyg-demo-reader", **{"enable.partition.eof": False, "fetch.wait.max.ms": 50, "log_level": 0}
+    )
 
 
 def _ends(reader: Consumer, topic: str) -> dict[int, int]:

@@ -118,7 +118,9 @@ class _Topic:
     """The hospital's own producer. A thread serves its callbacks; a send ends when the broker has the record."""
 
     def __init__(self, bootstrap: str) -> None:
-        self._producer = producer(bootstrap, "hospital-engine")
+        self._producer = producer(
+            bootstrap, "hospital-engine", log_level=0
+        )  # its complaints about an outage are no news here
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="hospital-engine", daemon=True)
 

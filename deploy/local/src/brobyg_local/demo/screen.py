@@ -12,6 +12,7 @@ import httpx2
 import msgspec
 from rich.console import Console, Group
 from rich.live import Live
+from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -125,9 +126,10 @@ class Screen:
             table.add_row(name, *self._cells(row))
         answers = ", ".join(f"{count} {answer}" for answer, count in sorted(self.tally.answers.items()))
         table.add_row("volunteers", f"{self.tally.mails['volunteer']} mails read", answers)
+        bar = ProgressBar(total=total, completed=min(total, (now - self.begins).total_seconds()), width=60)
         return Group(
             Text(f"{now:%A %-d %B, %H:%M}", style="bold"),
-            ProgressBar(total=total, completed=min(total, (now - self.begins).total_seconds()), width=60),
+            Padding(bar, (0, 0, 1, 0)),
             table,
         )
 
