@@ -59,10 +59,10 @@ def _containers() -> Iterator[Addresses]:
     from testcontainers.kafka import KafkaContainer
     from testcontainers.postgres import PostgresContainer
 
-    broker = KafkaContainer("apache/kafka:4.1.0").with_kraft()
+    broker = KafkaContainer("apache/kafka:4.3.0").with_kraft()
     broker.with_env("KAFKA_AUTO_CREATE_TOPICS_ENABLE", "false")
     broker.with_env("KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS", "0")
-    with broker, PostgresContainer("postgres:17", driver=None) as postgres:
+    with broker, PostgresContainer("postgres:17.6", driver=None) as postgres:
         server = postgres.get_connection_url().rsplit("/", 1)[0]
         yield Addresses(broker.get_bootstrap_server(), server)
 

@@ -160,6 +160,23 @@ def test_an_errors_message_is_left_out_and_its_place_kept() -> None:
     assert line["at"].startswith("test_time_and_logs") or "test_time_and_logs" in line["at"]
 
 
+def test_a_librarys_traceback_keeps_its_place_and_loses_its_message() -> None:
+    stdout, sys.stdout = sys.stdout, io.StringIO()
+    try:
+        logs.configure("test")
+        try:
+            raise KeyError("DETAIL: Lonni Lauridsen")
+        except KeyError:
+            logging.getLogger("library").exception("a request failed")
+            logs.get_logger("test").exception("thing.failed")
+        printed = sys.stdout.getvalue()
+    finally:
+        sys.stdout = stdout
+        logging.getLogger().handlers.clear()
+    assert "Lonni" not in printed
+    assert [json.loads(line)["error_type"] for line in printed.splitlines()] == ["KeyError", "KeyError"]
+
+
 def test_a_wrong_topic_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "x.v1.yaml").write_text(
         "partitions: 3\nretention: a while\ncleanup_policy: delete\ncompression: zstd\n"

@@ -57,7 +57,10 @@ def _redaction(_: object, __: str, entry: MutableMapping[str, Any]) -> Mapping[s
 
 def _without_values(_: object, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Exceptions as type and place only: their messages may quote what somebody sent."""
-    error = entry.pop("error", None)
+    raised = entry.pop("exc_info", None)
+    if raised is True:
+        raised = sys.exc_info()
+    error = entry.pop("error", None) or (raised[1] if isinstance(raised, tuple) else raised)
     if isinstance(error, BaseException):
         entry["error_type"] = type(error).__qualname__
         trace = error.__traceback__
