@@ -20,7 +20,7 @@ from confluent_kafka import KafkaException, Message, TopicPartition
 from opentelemetry.trace import SpanKind
 
 from brobyg_kit import faultpoints, kafka, tracing
-from brobyg_kit.database import TRANSIENT_ERRORS, Database, Transaction
+from brobyg_kit.database import TRANSIENT_ERRORS, Database, Transaction, array_literal
 from brobyg_kit.event import Event, UndecodableEvent, decode
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.ids import derived_id
@@ -40,7 +40,7 @@ _POLL_SECONDS = 1.0
 _LANES = 2
 #: Below this many events a second transaction costs more than it saves.
 _WORTH_LANES = 400
-_INBOX = "insert into inbox (event_id) select unnest($1::uuid[]) on conflict do nothing returning event_id"
+_INBOX = "insert into inbox (event_id) select unnest($1::text::uuid[]) on conflict do nothing returning event_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +198,7 @@ class Consumer:
                 raise UndecodableEvent(f"{one.origin} is no event")
         if not self._subscription.inbox:
             return [one.event for one in received]
-        rows = await tx.connection.fetch(_INBOX, [one.event.id for one in received])
+        rows = await tx.connection.fetch(_INBOX, array_literal([one.event.id for one in received]))
         if len(rows) == len(received):  # the usual case: nothing is here twice or was here before
             return [one.event for one in received]
         new = {row["event_id"] for row in rows}
@@ -248,7 +248,7 @@ class Consumer:
         received = _received(self._subscription, origin, key, value)
         if received.event.type == _UNDECODABLE:
             raise UndecodableEvent(f"{origin} is no event")
-        if self._subscription.inbox and not await tx.connection.fetch(_INBOX, [received.event.id]):
+        if self._subscription.inbox and not await tx.connection.fetch(_INBOX, array_literal([received.event.id])):
             return
         await self._subscription.handle(tx, [received.event])
 

@@ -131,10 +131,10 @@ class Transaction:
         counts = Counter(emission.subject for emission in self._emissions)
         subjects = sorted(counts)  # one order for everybody, so that two transactions never wait for each other
         last = await self.connection.fetch(
-            "insert into stream as s (subject, sequence) select * from unnest($1::text[], $2::bigint[])"
+            "insert into stream as s (subject, sequence) select * from unnest($1::text::text[], $2::text::bigint[])"
             " on conflict (subject) do update set sequence = s.sequence + excluded.sequence returning subject, sequence",
-            subjects,
-            [counts[subject] for subject in subjects],
+            array_literal(subjects),
+            array_literal([str(counts[subject]) for subject in subjects]),
         )
         given = {row["subject"]: row["sequence"] - counts[row["subject"]] for row in last}
         rows = []
@@ -160,6 +160,19 @@ class Transaction:
                 data=encode_data(emission.data),
             )
         )
+
+
+def array_literal(values: Sequence[str]) -> str:
+    """`values` as PostgreSQL writes an array, for a parameter `$1::text::text[]` (or any other type's array).
+
+    One text is a fifth of the work that an array parameter is to the driver, which matters where thousands of ids go in one statement.
+    """
+    if not values:
+        return "{}"
+    text = '","'.join(values)
+    if "\\" in text or text.count('"') != 2 * len(values) - 2:
+        text = '","'.join(value.replace("\\", "\\\\").replace('"', '\\"') for value in values)
+    return f'{{"{text}"}}'
 
 
 def database_url(server: str, service: str) -> str:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import asyncpg
 import msgspec
 
-from brobyg_kit.database import Transaction
+from brobyg_kit.database import Transaction, array_literal
 from brobyg_kit.event import Event
 
 #: Tries of one event before it is dead, the first included. With the pauses below that is about eleven minutes.
@@ -79,7 +79,8 @@ class Parking:
     async def held(self, tx: Transaction, subjects: Sequence[str]) -> set[str]:
         """Those of `subjects` that have something parked. Waits for a retry of theirs that is under way, so none slips in between."""
         rows = await tx.connection.fetch(
-            "select subject from parked_event where subject = any($1::text[]) order by id for update", list(subjects)
+            "select subject from parked_event where subject = any($1::text::text[]) order by id for update",
+            array_literal(subjects),
         )
         return {row["subject"] for row in rows}
 
