@@ -117,7 +117,7 @@ def facts(events: Sequence[Event]) -> dict[str, list[str]]:
 
 def broken(played: Played) -> list[str]:
     """Every promise that was not kept, in sentences; empty when all is well."""
-    sentences = played.summary.broken()
+    sentences = [*played.summary.broken(), *played.rest.restless]
     if gaps := _gaps(played.events):
         sentences.append(f"the events of {gaps} things are not numbered 1, 2, 3 ...")
     if missing := _untold(played):
