@@ -139,17 +139,17 @@ def show_next(console: Console, outside: Outside, referral_id: str, pathname: st
     table.add_row("kafka", outside.kafka)
     table.add_row("mails", f"{outside.mail} (one .eml file each)")
     table.add_row("figures", pathname)
-    table.add_row("sign-ins", "brobyg token --role coordinator --department randers")
+    table.add_row("sign-ins", ".venv/bin/brobyg token --role coordinator --department randers")
     for role in ("referrer --organisation gp-4411", "hospital --organisation hospital-randers", "analyst"):
-        table.add_row("", f"brobyg token --role {role}")
+        table.add_row("", f".venv/bin/brobyg token --role {role}")
     console.print()
     console.print(table)
     console.print("\n[bold]Try next[/]")
     reporting = outside.url("reporting")
     for command in (
-        "brobyg status",
-        f'curl -H "Authorization: Bearer $(brobyg token --role analyst)" {reporting}/referrals/{referral_id}/timeline',
-        "brobyg reporting rebuild",
+        ".venv/bin/brobyg status",
+        f'curl -H "Authorization: Bearer $(.venv/bin/brobyg token --role analyst)" {reporting}/referrals/{referral_id}/timeline',
+        ".venv/bin/brobyg reporting verify",
     ):
         console.print(f"  {command}", highlight=False, soft_wrap=True, markup=False)
     console.print("make down ends it; what was there is kept.")
