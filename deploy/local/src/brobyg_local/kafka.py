@@ -153,7 +153,7 @@ class Kafka:
                 self.taken.append(taken)
                 self._say(f"Kafka: {taken}")
             ports[number - 1] = (new_client, controller if controller and is_free(controller) else choose_port(None)[0])
-        identity = kept.get("cluster_id") or base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        identity = kept.get("cluster_id") or _new_cluster_id()
         write_atomically(self._state_file, json.dumps({"cluster_id": identity, "ports": ports}))
 
     def _data(self, number: int) -> Path:
@@ -273,3 +273,9 @@ def broker_settings(number: int, ports: Sequence[tuple[int, int]], data: Path) -
         "num.recovery.threads.per.data.dir": 2,
         "log.index.size.max.bytes": 1024 * 1024,
     }
+
+
+def _new_cluster_id() -> str:
+    """A UUID as Kafka writes one. The first bit is cleared: an id that began with '-' would be taken for an option."""
+    first, *rest = uuid.uuid4().bytes
+    return base64.urlsafe_b64encode(bytes([first & 0x7F, *rest])).decode().rstrip("=")

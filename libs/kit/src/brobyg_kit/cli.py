@@ -138,7 +138,7 @@ def _service_app(name: str) -> typer.Typer:
     def add(role: Role, text: str) -> None:
         @group.command(role, help=text)
         def _run() -> None:
-            raise typer.Exit(asyncio.run(_run_service(name, role)))
+            asyncio.run(_run_service(name, role))
 
     add("run", "Everything in one process: doors, consumer, timers and relay.")
     add("api", "The HTTP doors alone.")
@@ -166,11 +166,9 @@ def _service_app(name: str) -> typer.Typer:
     return group
 
 
-async def _run_service(name: str, role: Role) -> int:
+async def _run_service(name: str, role: Role) -> None:
     service = load_service(name)
-    runtime = Runtime(service, service.settings(), role)
-    await runtime.run()
-    return 70 if runtime.failed else 0
+    await Runtime(service, service.settings(), role).run()
 
 
 async def _migrate(server: str, service: Service, *, create: bool) -> list[str]:

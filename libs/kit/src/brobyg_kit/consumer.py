@@ -70,7 +70,7 @@ class Consumer:
         self._address, self._database, self._subscription = address, database, subscription
         self._metrics, self._heartbeat = metrics, heartbeat
         self._parking = Parking(subscription.service)
-        self._stopping = False
+        self._stopping = self._joined = False
         self._measured_at = 0.0
         self._retried_at = 0.0
 
@@ -81,7 +81,9 @@ class Consumer:
     async def run(self) -> None:
         """Consume until stopped. Trouble with broker or database is waited out, nothing is skipped."""
         client = kafka.consumer(self._address, self._subscription.group)
-        client.subscribe(list(self._subscription.topics), on_assign=_assigned, on_revoke=_revoked, on_lost=_revoked)
+        client.subscribe(
+            list(self._subscription.topics), on_assign=self._assigned, on_revoke=_revoked, on_lost=self._lost
+        )
         try:
             while not self._stopping:
                 await self._round(client)
@@ -104,7 +106,7 @@ class Consumer:
         """What is there, at once; or the first to come within a second. (librdkafka's own batch call waits for the full batch.)"""
         first = client.poll(_POLL_SECONDS)
         if first is None:
-            self._heartbeat.beat()
+            self._beat()
             return []
         messages = [first, *client.consume(_LANES * self._subscription.max_batch - 1, 0)]
         errors = [error for message in messages if (error := message.error())]
@@ -112,8 +114,23 @@ class Consumer:
             self._heartbeat.struggle(f"consumer: {errors[0].name()}")
             log.warning("consumer.broker_trouble", code=errors[0].name())
         else:
-            self._heartbeat.beat()
+            self._beat()
         return [message for message in messages if not message.error()]
+
+    def _beat(self) -> None:
+        if self._joined:
+            self._heartbeat.beat()
+        else:
+            self._heartbeat.struggle("consumer: not in its group yet, so nothing is handled")
+
+    def _assigned(self, _: KafkaConsumer, partitions: list[TopicPartition]) -> None:
+        """In the group; perhaps without a partition, when there are more processes than partitions."""
+        self._joined = True
+        log.info("consumer.assigned", partitions=len(partitions))
+
+    def _lost(self, _: KafkaConsumer, partitions: list[TopicPartition]) -> None:
+        self._joined = False
+        log.warning("consumer.lost", partitions=len(partitions))
 
     def _read(self, message: Message) -> Received:
         origin = Origin(message.topic() or "", message.partition() or 0, message.offset() or 0)
@@ -315,10 +332,6 @@ def _placeholder(origin: Origin, key: bytes | None) -> Event:
 
 def _bytes(value: object) -> bytes | None:
     return value.encode() if isinstance(value, str) else value if isinstance(value, bytes) else None
-
-
-def _assigned(_: KafkaConsumer, partitions: list[TopicPartition]) -> None:
-    log.info("consumer.assigned", partitions=len(partitions))
 
 
 def _revoked(_: KafkaConsumer, partitions: list[TopicPartition]) -> None:

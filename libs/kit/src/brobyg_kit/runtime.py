@@ -62,7 +62,7 @@ class Runtime:
         self._stops: list[Callable[[], None]] = []
         self._relays: list[Relay] = []
         self._opened = asyncio.Event()
-        self.failed = False
+        self._stopping = False
         if self.database is not None:
             self.health.checks["database"] = self._check_database
 
@@ -97,6 +97,7 @@ class Runtime:
     def stop(self) -> None:
         """Begin an orderly stop."""
         log.info("service.stopping")
+        self._stopping = True
         for stop in self._stops:
             stop()
 
@@ -105,11 +106,11 @@ class Runtime:
         self._stops.append(server.stop)
         loops = self.loops()
         serving = asyncio.create_task(server.serve())
-        tasks = [asyncio.create_task(work(), name=name) for name, work in loops.items()]
+        tasks = [asyncio.create_task(self._keep(name, work), name=name) for name, work in loops.items()]
         workers = [asyncio.create_task(self._keep(name, work), name=name) for name, work in self._workers().items()]
         log.info("service.started", role=self.role, loops=[*loops, *self._workers()])
         try:
-            await self._until_stopped(serving, tasks)
+            await serving
             await self._finish(tasks, workers)
         finally:
             for task in [*tasks, *workers]:
@@ -134,18 +135,6 @@ class Runtime:
             relay.stop()
         if tasks:
             await asyncio.wait(tasks, timeout=10)
-
-    async def _until_stopped(self, serving: "asyncio.Task[None]", tasks: "list[asyncio.Task[None]]") -> None:
-        """Return when the server has ended. A loop that fails for a reason it does not know ends the process: a supervisor starts it afresh."""
-        running: set[asyncio.Task[None]] = {serving, *tasks}
-        while not serving.done():
-            done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-            failed = [task for task in done if not task.cancelled() and task.exception()]
-            for task in failed:
-                log.critical("loop.failed", loop=task.get_name(), error=task.exception())
-                self.failed = True
-            if failed:
-                self.stop()
 
     def loops(self) -> dict[str, Loop]:
         """The loops of the mechanism that this role runs; each waits for the database first."""
@@ -218,14 +207,17 @@ class Runtime:
         return wait_and_work
 
     async def _keep(self, name: str, work: Loop) -> None:
-        """Run a worker for ever: one that fails is told of and started again after a growing pause."""
+        """Run a loop until it ends: one that fails for a reason it does not know is told of and started again after a growing pause."""
         pause = 0.1
         while True:
             try:
                 await work()
                 return
-            except Exception as error:  # noqa: BLE001 - a worker must not take the service down with it
-                log.error("worker.failed", worker=name, error=error, retry_seconds=pause)
+            except Exception as error:  # noqa: BLE001 - one loop must not take the service down with it; each is safe to start anew
+                log.error("loop.failed", loop=name, error=error, retry_seconds=pause)
+                self.health.heartbeat(name).struggle(f"{name} failed: {type(error).__name__}")
+            if self._stopping:
+                return
             await asyncio.sleep(pause)
             pause = min(pause * 2, 10.0)
 
