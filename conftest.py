@@ -17,7 +17,7 @@ import pytest
 from brobyg_kit.clock import ManualClock
 from brobyg_kit.database import Database
 from brobyg_kit.service import Service
-from brobyg_kit.testing import Running, eventually, fresh_database, served
+from brobyg_kit.testing import Running, eventually, free_port, fresh_database, served
 from brobyg_kit.topics import apply_topics, load_topics
 from confluent_kafka.admin import AdminClient
 
@@ -56,15 +56,44 @@ def _docker_answers() -> bool:
 
 
 def _containers() -> Iterator[Addresses]:
-    from testcontainers.kafka import KafkaContainer
-    from testcontainers.postgres import PostgresContainer
+    """The same images as docker-compose.yml, by testcontainers. The broker must know its address beforehand, so its port is chosen here."""
+    from testcontainers.core.container import DockerContainer
+    from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
-    broker = KafkaContainer("apache/kafka:4.3.0").with_kraft()
-    broker.with_env("KAFKA_AUTO_CREATE_TOPICS_ENABLE", "false")
-    broker.with_env("KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS", "0")
-    with broker, PostgresContainer("postgres:17.6", driver=None) as postgres:
-        server = postgres.get_connection_url().rsplit("/", 1)[0]
-        yield Addresses(broker.get_bootstrap_server(), server)
+    port = free_port()
+    broker = (
+        DockerContainer("apache/kafka:4.3.0")
+        .with_bind_ports(9092, port)
+        .with_envs(**_broker_settings(port))
+        .waiting_for(LogMessageWaitStrategy("Kafka Server started"))
+    )
+    postgres = (
+        DockerContainer("postgres:17.6-bookworm")
+        .with_exposed_ports(5432)
+        .with_envs(POSTGRES_PASSWORD="brobyg")  # noqa: S106 - a database that lives as long as the tests
+        .waiting_for(LogMessageWaitStrategy("PostgreSQL init process complete"))
+    )
+    with broker, postgres:
+        server = f"{postgres.get_container_host_ip()}:{postgres.get_exposed_port(5432)}"
+        yield Addresses(f"127.0.0.1:{port}", f"postgresql://postgres:brobyg@{server}")
+
+
+def _broker_settings(port: int) -> dict[str, str]:
+    """As deploy/local sets its one broker; `apache/kafka` takes settings as KAFKA_<NAME>."""
+    return {
+        "KAFKA_NODE_ID": "1",
+        "KAFKA_PROCESS_ROLES": "broker,controller",
+        "KAFKA_CONTROLLER_QUORUM_VOTERS": "1@localhost:9093",
+        "KAFKA_CONTROLLER_LISTENER_NAMES": "CONTROLLER",
+        "KAFKA_LISTENERS": "PLAINTEXT://:9092,CONTROLLER://:9093",
+        "KAFKA_ADVERTISED_LISTENERS": f"PLAINTEXT://127.0.0.1:{port}",
+        "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "KAFKA_AUTO_CREATE_TOPICS_ENABLE": "false",
+        "KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
+        "KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR": "1",
+        "KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
+        "KAFKA_TRANSACTION_STATE_LOG_MIN_ISR": "1",
+    }
 
 
 @pytest.fixture(scope="session")

@@ -152,6 +152,7 @@ async def test_a_bug_is_a_500_that_tells_nothing_and_a_missing_database_a_503_to
         broken = await http.get("/broken", headers=bearer("coordinator"))
         away = await http.get("/away", headers=bearer("coordinator"))
     assert broken.status_code == 500
+    assert broken.json()["request_id"] == broken.headers["x-request-id"]
     assert "0201609995" not in broken.text
     assert (away.status_code, away.headers["retry-after"]) == (503, "2")
 

@@ -51,8 +51,7 @@ def create_app(
     for router in parts.public_routers:
         app.include_router(router)
     app.include_router(_health_router(metrics, health, numbers))
-    _install_errors(app, parts)
-    app.add_middleware(Gate, clock=clock, metrics=metrics)
+    app.add_middleware(Gate, clock=clock, metrics=metrics, failed=_install_errors(app, parts))
     return app
 
 
@@ -89,7 +88,11 @@ def _health_router(metrics: Metrics, health: Health, numbers: Callable[[], Await
     return router
 
 
-def _install_errors(app: FastAPI, parts: Parts) -> None:
+#: Answers a request that failed for a reason nobody foresaw.
+Failed = Callable[[Request, Exception], Awaitable[Response]]
+
+
+def _install_errors(app: FastAPI, parts: Parts) -> Failed:
     def answer(problem: Problem, request: Request) -> Response:
         for prefix, renderer in parts.renderers.items():
             if request.url.path.startswith(prefix):
@@ -121,15 +124,15 @@ def _install_errors(app: FastAPI, parts: Parts) -> None:
     app.add_exception_handler(StarletteHTTPException, on_http)
     for kind in TRANSIENT_ERRORS:
         app.add_exception_handler(kind, on_transient)
-    app.add_exception_handler(Exception, on_unexpected)
+    return on_unexpected
 
 
 class Gate:
     """What every request passes: a bound on its body, an id, a trace, a count. Logs the route's template, never the path."""
 
-    def __init__(self, app: ASGIApp, clock: Clock, metrics: Metrics) -> None:
-        """Stands in front of `app`."""
-        self._app, self._clock, self._metrics = app, clock, metrics
+    def __init__(self, app: ASGIApp, clock: Clock, metrics: Metrics, failed: Failed) -> None:
+        """Stands in front of `app`; `failed` answers what `app` does not."""
+        self._app, self._clock, self._metrics, self._failed = app, clock, metrics, failed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -160,10 +163,13 @@ class Gate:
 
         with (
             structlog.contextvars.bound_contextvars(request_id=request_id),
-            tracing.tracer().start_as_current_span(f"{scope['method']}", context=context, kind=SpanKind.SERVER) as span,
+            tracing.span(f"{scope['method']}", SpanKind.SERVER, context=context) as span,
         ):
             try:
                 await self._app(scope, _bounded(headers, receive), answer)
+            except Exception as error:  # noqa: BLE001 - answered here, so that the answer has its ids and nothing above prints the error
+                response = await self._failed(Request(scope, receive), error)
+                await response(scope, receive, answer)
             finally:
                 route = getattr(scope.get("route"), "path", "unknown")
                 seconds = time.perf_counter() - began

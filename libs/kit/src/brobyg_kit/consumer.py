@@ -2,10 +2,11 @@
 
 The order is the promise. Effects, inbox rows and outbox rows commit together; offsets follow. A crash in between brings the batch again and
 the inbox drops it: one effect per event id. librdkafka changes the assignment only inside poll and consume, which are not called while a
-batch is handled, so no handler ever works on a partition that was taken away in the meantime.
+batch is handled. A partition may be taken away between the poll for the first record and the taking of the rest; the inbox makes that safe.
 """
 
 import asyncio
+import itertools
 import re
 import time
 import uuid
@@ -26,7 +27,7 @@ from brobyg_kit.health import Heartbeat
 from brobyg_kit.ids import derived_id
 from brobyg_kit.logs import get_logger
 from brobyg_kit.metrics import Metrics
-from brobyg_kit.parking import Origin, Parked, Parking, Received
+from brobyg_kit.parking import Origin, Parking, Received
 
 log = get_logger(__name__)
 
@@ -36,6 +37,8 @@ BatchHandler = Callable[[Transaction, Sequence[Event]], Awaitable[None]]
 Decoder = Callable[[Origin, bytes | None, bytes], Event]
 
 _POLL_SECONDS = 1.0
+#: Tries of a batch before an error that looks like the database's is looked for in the events themselves: about half a minute.
+_PATIENCE = 10
 #: Transactions side by side. One process has one processor: a third would only wait.
 _LANES = 2
 #: Below this many events a second transaction costs more than it saves.
@@ -94,12 +97,12 @@ class Consumer:
         messages = await asyncio.to_thread(self._take, client)
         if messages:
             received = [self._read(message) for message in messages]
-            await self._until_done(lambda: self._side_by_side(received))
+            await self._until_done(lambda tries: self._side_by_side(received, blaming=tries >= _PATIENCE))
             faultpoints.reach(faultpoints.AFTER_COMMIT_BEFORE_OFFSET)
             await asyncio.to_thread(_commit, client, messages)
         if self._stopping:
             return
-        await self._until_done(self._retry_parked)
+        await self._until_done(lambda _: self._retry_parked())
         self._measure(client)
 
     def _take(self, client: KafkaConsumer) -> list[Message]:
@@ -136,12 +139,13 @@ class Consumer:
         origin = Origin(message.topic() or "", message.partition() or 0, message.offset() or 0)
         return _received(self._subscription, origin, _bytes(message.key()), _bytes(message.value()) or b"")
 
-    async def _until_done(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Do it; when the database or the broker is in the way, again after a pause."""
+    async def _until_done(self, work: Callable[[int], Awaitable[None]]) -> None:
+        """Do it; when the database or the broker is in the way, again after a pause. `work` is told how often it was tried before."""
         pause = 0.1
-        while True:
+        for tries in itertools.count():
             try:
-                return await work()
+                await work(tries)
+                return
             except TRANSIENT_ERRORS as error:
                 self._metrics.consumer_retries.inc()
                 self._heartbeat.struggle(f"consumer: {type(error).__name__}")
@@ -151,37 +155,38 @@ class Consumer:
             await asyncio.sleep(pause)
             pause = min(pause * 2, 5.0)
 
-    async def _side_by_side(self, received: Sequence[Received]) -> None:
+    async def _side_by_side(self, received: Sequence[Received], *, blaming: bool = False) -> None:
         """Handle them lane by lane: while one lane's transaction waits for the database, the other's events are applied.
 
         What one lane has committed stays when the other is in trouble, and is not done twice when both are tried again.
         """
         lanes = _lanes(received)
-        for failure in await asyncio.gather(*(self._in_parts(lane) for lane in lanes), return_exceptions=True):
+        for failure in await asyncio.gather(*(self._in_parts(lane, blaming) for lane in lanes), return_exceptions=True):
             if failure is not None:
                 raise failure
 
-    async def _in_parts(self, received: Sequence[Received]) -> None:
+    async def _in_parts(self, received: Sequence[Received], blaming: bool) -> None:
         size = self._subscription.max_batch
         for first in range(0, len(received), size):
-            await self.process(received[first : first + size])
+            await self.process(received[first : first + size], blaming=blaming)
 
-    async def process(self, received: Sequence[Received]) -> None:
+    async def process(self, received: Sequence[Received], *, blaming: bool = False) -> None:
         """Handle these in one transaction; halve them when that fails, down to the one to blame, which is parked.
 
-        Raises one of TRANSIENT_ERRORS when the database is in the way; what was committed by then stays and is not done twice.
+        Raises one of TRANSIENT_ERRORS when the database is in the way; what was committed by then stays and is not done twice. With `blaming`,
+        such an error too is laid at an event's door: a statement that can never end in time would else be tried for ever.
         """
         if not received:
             return
         try:
             await self._in_one_transaction(received)
-        except TRANSIENT_ERRORS:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever a handler may raise: the event is kept, parked with the reason
+        except Exception as error:
+            if isinstance(error, TRANSIENT_ERRORS) and not blaming:
+                raise
             if len(received) > 1:
                 middle = len(received) // 2
-                await self.process(received[:middle])
-                await self.process(received[middle:])
+                await self.process(received[:middle], blaming=blaming)
+                await self.process(received[middle:], blaming=blaming)
                 return
             log.error("event.parked", error=error, origin=str(received[0].origin), type=received[0].event.type)
             async with self._database.transaction() as tx:
@@ -190,9 +195,7 @@ class Consumer:
     async def _in_one_transaction(self, received: Sequence[Received]) -> None:
         began = time.perf_counter()
         links = tracing.links([one.event.traceparent for one in received[:32]])
-        with tracing.tracer().start_as_current_span(
-            f"{self._subscription.service} process", kind=SpanKind.CONSUMER, links=links
-        ) as span:
+        with tracing.span(f"{self._subscription.service} process", SpanKind.CONSUMER, links=links) as span:
             span.set_attribute("messaging.batch.message_count", len(received))
             async with self._database.transaction() as tx:
                 events = await self._fresh(tx, received)
@@ -229,7 +232,9 @@ class Consumer:
     async def _retry_parked(self) -> None:
         if time.monotonic() - self._retried_at < _POLL_SECONDS / 2:
             return
-        while await self._retry_one():
+        began = time.monotonic()
+        # A second at a time, so that a thousand events behind a replayed one do not hold up those of everybody else.
+        while time.monotonic() - began < 1.0 and await self._retry_one():
             self._heartbeat.beat()
         self._retried_at = time.monotonic()
 
@@ -241,9 +246,18 @@ class Consumer:
             if parked is None:
                 return False
             try:
+                received = await asyncio.to_thread(self._fetch, parked.origin)
+            except (TimeoutError, KafkaException) as error:
+                log.warning("event.unreachable", origin=str(parked.origin), error=error)
+                await self._parking.put_off(tx, parked)
+                return True
+            except kafka.RecordGone as error:
+                await self._parking.failed(tx, parked, error, permanent=True)
+                return True
+            try:
                 async with tx.connection.transaction():
                     attempt = Transaction(tx.connection, tx.clock, tx.source)
-                    await self._handle_again(attempt, parked)
+                    await self._handle_again(attempt, received)
                     await attempt.flush()
             except TRANSIENT_ERRORS:
                 raise
@@ -252,19 +266,18 @@ class Consumer:
             if failure is None:
                 await self._parking.handled(tx, parked)
             else:
-                permanent = isinstance(failure, UndecodableEvent | kafka.RecordGone)
+                permanent = isinstance(failure, UndecodableEvent)
                 await self._parking.failed(tx, parked, failure, permanent=permanent)
         log.info("event.retried", origin=str(parked.origin), succeeded=failure is None, error=failure)
         return True
 
-    async def _handle_again(self, tx: Transaction, parked: Parked) -> None:
-        origin = parked.origin
-        key, value = await asyncio.to_thread(
-            kafka.fetch_record, self._address, origin.topic, origin.partition, origin.offset
-        )
-        received = _received(self._subscription, origin, key, value)
+    def _fetch(self, origin: Origin) -> Received:
+        key, value = kafka.fetch_record(self._address, origin.topic, origin.partition, origin.offset)
+        return _received(self._subscription, origin, key, value)
+
+    async def _handle_again(self, tx: Transaction, received: Received) -> None:
         if received.event.type == _UNDECODABLE:
-            raise UndecodableEvent(f"{origin} is no event")
+            raise UndecodableEvent(f"{received.origin} is no event")
         if self._subscription.inbox and not await tx.connection.fetch(_INBOX, array_literal([received.event.id])):
             return
         await self._subscription.handle(tx, [received.event])

@@ -79,6 +79,7 @@ class Transaction:
 
     def send(self, topic: str, key: str, value: bytes) -> None:
         """Put a record that is no event of ours (a rejection, a dead letter) on `topic` when this transaction commits."""
+        _insist_on_size(topic, value)
         self._records.append((topic, key, value))
 
     def schedule(self, kind: str, subject: str, due_at: datetime) -> None:
@@ -141,7 +142,9 @@ class Transaction:
         rows = []
         for emission in self._emissions:
             given[emission.subject] += 1
-            rows.append((emission.data.TOPIC, emission.subject, self._encoded(emission, given[emission.subject])))
+            value = self._encoded(emission, given[emission.subject])
+            _insist_on_size(emission.data.TOPIC, value)
+            rows.append((emission.data.TOPIC, emission.subject, value))
         return rows
 
     def _encoded(self, emission: _Emission, sequence: int) -> bytes:
@@ -174,6 +177,15 @@ def array_literal(values: Sequence[str]) -> str:
     if "\\" in text or text.count('"') != 2 * len(values) - 2:
         text = '","'.join(value.replace("\\", "\\\\").replace('"', '\\"') for value in values)
     return f'{{"{text}"}}'
+
+
+#: The largest record, bytes: below the broker's own limit of 1 MiB, so that none is refused there and holds up those behind it.
+RECORD_LIMIT = 900_000
+
+
+def _insist_on_size(topic: str, value: bytes) -> None:
+    if len(value) > RECORD_LIMIT:
+        raise ValueError(f"a record of {len(value)} bytes for {topic} is over the limit of {RECORD_LIMIT}")
 
 
 def database_url(server: str, service: str) -> str:

@@ -47,7 +47,6 @@ class Health:
         """No loops and no checks yet."""
         self.heartbeats: dict[str, Heartbeat] = {}
         self.checks: dict[str, Callable[[], Awaitable[Check]]] = {}
-        self.gauges: dict[str, float] = {}
 
     def heartbeat(self, name: str) -> Heartbeat:
         """The heartbeat of the loop `name`, made when it is first asked for."""

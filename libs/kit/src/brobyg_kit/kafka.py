@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
 #: How long one broker request may take before it counts as failed, seconds.
 REQUEST_TIMEOUT = 10.0
@@ -56,6 +56,9 @@ class RecordGone(LookupError):
     """The record is no longer in its topic, or never was."""
 
 
+_GONE = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})
+
+
 def fetch_record(address: str, topic: str, partition: int, offset: int) -> tuple[bytes | None, bytes]:
     """Key and value of one record. Blocks up to 10 seconds; raises RecordGone, or TimeoutError."""
     reader = consumer(address, "brobyg-reader", **{"auto.offset.reset": "error"})
@@ -64,7 +67,10 @@ def fetch_record(address: str, topic: str, partition: int, offset: int) -> tuple
         message = reader.poll(REQUEST_TIMEOUT)
         if message is None:
             raise TimeoutError(f"{topic}[{partition}]@{offset} was not answered within {REQUEST_TIMEOUT:.0f} s")
-        if message.error() or message.offset() != offset:
+        error = message.error()
+        if error is not None and error.code() not in _GONE:
+            raise TimeoutError(f"{topic}[{partition}]@{offset} could not be read: {error.name()}")
+        if error is not None or message.offset() != offset:
             raise RecordGone(f"{topic}[{partition}]@{offset} is no longer in the topic")
         return message.key(), message.value() or b""
     finally:

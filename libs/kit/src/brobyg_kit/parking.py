@@ -15,7 +15,7 @@ from brobyg_kit.database import Transaction, array_literal
 from brobyg_kit.event import Event
 
 #: Tries of one event before it is dead, the first included. With the pauses below that is about eleven minutes.
-MAX_ATTEMPTS = 6
+MAX_ATTEMPTS = 7
 #: Pause after the first failure (seconds of wall time); each following one is four times as long.
 FIRST_PAUSE = 0.5
 
@@ -117,6 +117,14 @@ class Parking:
             "update parked_event set state = 'retrying', next_attempt_at = clock_timestamp()"
             " where id = (select min(id) from parked_event where subject = $1) and state = 'waiting'",
             parked.subject,
+        )
+
+    async def put_off(self, tx: Transaction, parked: Parked) -> None:
+        """The event's record can't be read just now: later, and not counted as a try."""
+        await tx.connection.execute(
+            "update parked_event set next_attempt_at = clock_timestamp() + $2::interval where id = $1",
+            parked.id,
+            timedelta(seconds=30),
         )
 
     async def failed(self, tx: Transaction, parked: Parked, error: BaseException, *, permanent: bool = False) -> None:

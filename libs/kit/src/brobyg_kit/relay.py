@@ -78,7 +78,6 @@ class Relay:
         while not self._stopping:
             try:
                 await self._session()
-                pause = 0.1
             except _WAITED_OUT as error:
                 self._heartbeat.struggle(f"relay: {type(error).__name__}")
                 log.warning("relay.interrupted", error=error, retry_seconds=pause)

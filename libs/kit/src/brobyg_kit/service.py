@@ -42,6 +42,7 @@ class Resources:
         token = self.settings.service_token.get_secret_value()
         return httpx2.AsyncClient(
             base_url=base_url,
+            trust_env=False,  # a proxy of the machine's must not see people's contacts or this service's token
             timeout=httpx2.Timeout(timeout),
             headers={"Authorization": f"Bearer {token}"} if token else {},
             limits=httpx2.Limits(max_connections=32, max_keepalive_connections=16),

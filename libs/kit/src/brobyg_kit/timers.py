@@ -19,7 +19,7 @@ _BATCH = 200
 _POLL_SECONDS = 5.0
 _CLAIM = (
     "delete from timer where (kind, subject) in"
-    " (select kind, subject from timer where kind = any($1) and due_at <= $2 order by due_at limit $3 for update skip locked)"
+    " (select kind, subject from timer where kind = any($1) and due_at <= $2 order by due_at, kind, subject limit $3 for update skip locked)"
     " returning kind, subject, due_at"
 )
 
@@ -69,7 +69,7 @@ class Timers:
                 self._heartbeat.struggle(f"timers: {type(error).__name__}")
                 log.warning("timers.interrupted", error=error, retry_seconds=pause)
                 await asyncio.sleep(pause)
-                pause = min(pause * 2, 5.0)
+                pause = min(pause * 2, 2.0)
 
     async def _session(self) -> None:
         listener = await asyncpg.connect(self._database.url, timeout=10, command_timeout=30)
@@ -136,7 +136,7 @@ class Timers:
         now = self._clock.now()
         await self._database.pool.execute(
             "update timer set due_at = $3 where (kind, subject) ="
-            " (select kind, subject from timer where kind = any($1) and due_at <= $2 order by due_at limit 1)",
+            " (select kind, subject from timer where kind = any($1) and due_at <= $2 order by due_at, kind, subject limit 1)",
             list(self._handlers),
             now,
             now + timedelta(minutes=5),

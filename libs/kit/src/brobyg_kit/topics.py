@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewPartitions, NewTopic
+from confluent_kafka.cimpl import NewTopic
 
 from brobyg_kit.kafka import REQUEST_TIMEOUT
 
@@ -64,10 +64,10 @@ def _retention(text: str) -> int:
 
 
 def apply_topics(address: str, topics: list[Topic]) -> dict[str, str]:
-    """Create the topics that are missing and add partitions where there are too few; by name, what was done.
+    """Create the topics that are missing; by name, what was done.
 
     Replication is three, or the number of brokers when there are fewer. Blocks up to a minute. Raises KafkaException when the broker
-    refuses or can't be reached, ValueError when a topic has more partitions than declared: that can't be undone without moving keys.
+    refuses or can't be reached, ValueError when a topic has another number of partitions than its file declares.
     """
     client = AdminClient({"bootstrap.servers": address})
     metadata = client.list_topics(timeout=REQUEST_TIMEOUT * 2)
@@ -87,15 +87,13 @@ def apply_topics(address: str, topics: list[Topic]) -> dict[str, str]:
                 raise
     for topic in topics:
         if topic not in missing:
-            done[topic.name] = _grow(client, topic, len(metadata.topics[topic.name].partitions))
+            _insist_on_partitions(topic, len(metadata.topics[topic.name].partitions))
     return done
 
 
-def _grow(client: AdminClient, topic: Topic, there: int) -> str:
-    if there > topic.partitions:
-        raise ValueError(f"{topic.name} has {there} partitions, its file declares {topic.partitions}: correct the file")
-    if there == topic.partitions:
-        return "was there"
-    for future in client.create_partitions([NewPartitions(topic.name, topic.partitions)]).values():
-        future.result(REQUEST_TIMEOUT * 3)
-    return f"grown from {there} to {topic.partitions} partitions"
+def _insist_on_partitions(topic: Topic, there: int) -> None:
+    if there != topic.partitions:
+        raise ValueError(
+            f"{topic.name} has {there} partitions and its file declares {topic.partitions}: correct the file. Another number would give keys"
+            " another partition, and what happens to one thing would no longer be in order; that takes a new version of the topic."
+        )

@@ -13,7 +13,7 @@ comment on table outbox is 'Records that are committed and not yet acknowledged 
 create table stream (
     subject text primary key,
     sequence bigint not null
-);
+) with (fillfactor = 50); -- each row is updated for ever: room beside it keeps the update in its page and out of the index
 comment on table stream is 'The last sequence number given to each subject. Its row lock makes outbox order commit order within a subject.';
 
 create table inbox (

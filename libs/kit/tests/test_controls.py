@@ -1,0 +1,174 @@
+"""Each mechanism of delivery switched off once, to show that it is what keeps the promise: beside each control stands the promise itself."""
+
+import asyncio
+import uuid
+
+import pytest
+from brobyg_kit import consumer as consuming
+from brobyg_kit import relay as relaying
+from brobyg_kit.database import Transaction
+from brobyg_kit.event import decode
+from brobyg_kit.kafka import consumer as kafka_consumer
+from brobyg_kit.kafka import producer as kafka_producer
+from brobyg_kit.parking import Parking
+from brobyg_kit.testing import eventually
+from confluent_kafka import TopicPartition
+from delivery_parts import Parts, going, has_effects, record
+
+
+async def sent(parts: Parts, at_least: int) -> list[int]:
+    """The sequence numbers of all records in the topic, by partition and offset, once there are so many."""
+    client = kafka_consumer(parts.kafka, f"reader-{uuid.uuid4()}")
+    client.assign([TopicPartition(parts.topic, partition, 0) for partition in range(3)])
+    found: list[int] = []
+
+    async def there() -> bool:
+        messages = await asyncio.to_thread(client.consume, 10_000, 0.2)
+        found.extend(decode(message.value() or b"").sequence for message in messages if message.error() is None)
+        return len(found) >= at_least
+
+    try:
+        await eventually(there, f"{at_least} records")
+        await there()  # and what may have come twice
+    finally:
+        await asyncio.to_thread(client.close)
+    return found
+
+
+async def test_a_record_sent_past_the_outbox_stays_though_its_transaction_is_rolled_back(parts: Parts) -> None:
+    """The control to `what_is_rolled_back_is_never_sent`."""
+    producer = kafka_producer(parts.kafka, "past-the-outbox")
+    with pytest.raises(ZeroDivisionError):  # noqa: PT012 - the block that fails is what is tested
+        async with parts.database.transaction() as tx:
+            tx.emit(parts.kind(number=1), subject="a")
+            await tx.flush()
+            value = await tx.connection.fetchval("select value from outbox")
+            producer.produce(parts.topic, value, "a")
+            producer.flush(10)
+            raise ZeroDivisionError
+    assert await sent(parts, 1) == [1]
+    assert await parts.database.pool.fetchval("select count(*) from outbox") == 0
+
+
+@pytest.mark.parametrize("locked", [True, False])
+async def test_two_relays_send_each_record_once_because_of_the_lock_alone(
+    parts: Parts, locked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await parts.emit(range(3_000))
+    if not locked:
+
+        async def always(*_: object) -> bool:
+            return True
+
+        monkeypatch.setattr(relaying.Relay, "_leads", always)
+    async with going(parts.relay(), parts.relay()):
+        found = await sent(parts, 3_000)
+    if locked:
+        assert sorted(found) == list(range(1, 3_001))
+    else:
+        assert len(found) > 3_000
+
+
+async def test_commit_order_is_outbox_order_because_of_the_subjects_row_lock(parts: Parts) -> None:
+    first_wrote, second_done = asyncio.Event(), asyncio.Event()
+
+    async def first() -> None:
+        async with parts.database.transaction() as tx:
+            tx.emit(parts.kind(number=1), subject="subject-0")
+            await tx.flush()
+            tx._emissions.clear()
+            first_wrote.set()
+            with pytest.raises(TimeoutError):  # the second waits for this one, however long it takes
+                await asyncio.wait_for(second_done.wait(), 0.5)
+
+    async def second() -> None:
+        await first_wrote.wait()
+        await parts.emit([2])
+        second_done.set()
+
+    await asyncio.gather(first(), second())
+    rows = await parts.database.pool.fetch("select value from outbox order by id")
+    assert [decode(row["value"]).sequence for row in rows] == [1, 2]
+
+
+async def test_without_the_row_lock_a_later_transaction_of_the_same_subject_commits_first(parts: Parts) -> None:
+    """The control: rows written past `stream` are there in the order of commits, not of ids."""
+    insert = "insert into outbox (topic, key, value) values ('t', 'a', $1) returning id"
+    async with parts.database.pool.acquire() as early, early.transaction():
+        early_id = await early.fetchval(insert, b"1")
+        late_id = await parts.database.pool.fetchval(insert, b"2")
+        seen = await parts.database.pool.fetch("select id from outbox order by id")
+    assert early_id < late_id
+    assert [row["id"] for row in seen] == [late_id]
+
+
+async def test_without_parking_a_later_event_of_the_subject_overtakes(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The control to `later_events_of_a_parked_subject_wait_and_follow_in_order`."""
+
+    async def nothing_held(*_: object) -> set[str]:
+        return set()
+
+    monkeypatch.setattr(Parking, "held", nothing_held)
+    failed = False
+
+    async def handle(tx: object, events: object) -> None:
+        nonlocal failed
+        assert isinstance(events, list)
+        assert isinstance(tx, Transaction)
+        if not failed and len(events) == 1:
+            failed = True
+            raise ValueError("a bug")
+        if len(events) > 1 and not failed:
+            raise ValueError("halve it")
+        await record(tx, events)
+
+    await parts.emit(range(4))
+    async with going(parts.relay(), parts.consumer(handle)):
+        await has_effects(parts, 4)
+    assert [number for _, number in await parts.recorded()] == [1, 2, 3, 0]
+
+
+async def test_offsets_committed_before_the_effects_lose_a_batch_in_a_crash(parts: Parts) -> None:
+    """The control to `a_consumer_that_is_killed_before_its_offsets_does_nothing_twice`: the other way round, it is lost."""
+    await parts.emit(range(10))
+    async with going(parts.relay()):
+        await sent(parts, 10)
+    client = kafka_consumer(parts.kafka, f"brobyg-test{parts.topic}")
+    ends = [
+        TopicPartition(
+            parts.topic, partition, client.get_watermark_offsets(TopicPartition(parts.topic, partition), 10)[1]
+        )
+        for partition in range(3)
+    ]
+    client.commit(offsets=ends, asynchronous=False)  # and here the process died
+    client.close()
+    await parts.emit([10])
+    async with going(parts.relay(), parts.consumer(record)):
+        await has_effects(parts, 1)
+    assert [number for _, number in await parts.recorded()] == [10]
+
+
+async def test_a_record_over_the_brokers_limit_is_refused_where_it_is_made(parts: Parts) -> None:
+    with pytest.raises(ValueError, match="over the limit"):
+        async with parts.database.transaction() as tx:
+            tx.send(parts.topic, "a", b" " * 1_000_000)
+    assert await parts.database.pool.fetchval("select count(*) from outbox") == 0
+
+
+async def test_an_error_that_looks_like_the_databases_but_never_ends_is_blamed_on_its_event(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consuming, "_PATIENCE", 2)
+
+    async def handle(tx: Transaction, events: object) -> None:
+        assert isinstance(events, list)
+        if any(event.decode(parts.kind).number == 3 for event in events):
+            raise TimeoutError
+        await record(tx, events)
+
+    await parts.emit(range(6), subjects=6)
+    async with going(parts.relay(), parts.consumer(handle)):
+        await has_effects(parts, 5)
+    assert [one.subject for one in await Parking("test").listed(parts.database.pool)] == ["subject-3"]
