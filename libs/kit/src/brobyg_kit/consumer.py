@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 
 import msgspec
 from confluent_kafka import Consumer as KafkaConsumer
-from confluent_kafka import KafkaException, Message, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 from opentelemetry.trace import SpanKind
 
 from brobyg_kit import faultpoints, kafka, tracing
@@ -73,7 +73,7 @@ class Consumer:
         self._address, self._database, self._subscription = address, database, subscription
         self._metrics, self._heartbeat = metrics, heartbeat
         self._parking = Parking(subscription.service)
-        self._stopping = self._joined = False
+        self._stopping = self._joined = self._away = False
         self._measured_at = 0.0
         self._retried_at = 0.0
 
@@ -83,7 +83,7 @@ class Consumer:
 
     async def run(self) -> None:
         """Consume until stopped. Trouble with broker or database is waited out, nothing is skipped."""
-        client = kafka.consumer(self._address, self._subscription.group)
+        client = kafka.consumer(self._address, self._subscription.group, error_cb=self._on_error)
         client.subscribe(
             list(self._subscription.topics), on_assign=self._assigned, on_revoke=_revoked, on_lost=self._lost
         )
@@ -103,6 +103,8 @@ class Consumer:
         if self._stopping:
             return
         await self._until_done(lambda _: self._retry_parked())
+        if self._away:
+            self._away = not await asyncio.to_thread(_answers, client)
         self._measure(client)
 
     def _take(self, client: KafkaConsumer) -> list[Message]:
@@ -121,10 +123,16 @@ class Consumer:
         return [message for message in messages if not message.error()]
 
     def _beat(self) -> None:
-        if self._joined:
+        if self._away:
+            self._heartbeat.struggle("consumer: no broker answers")
+        elif self._joined:
             self._heartbeat.beat()
         else:
             self._heartbeat.struggle("consumer: not in its group yet, so nothing is handled")
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:
+            self._away = True
 
     def _assigned(self, _: KafkaConsumer, partitions: list[TopicPartition]) -> None:
         """In the group; perhaps without a partition, when there are more processes than partitions."""
@@ -350,6 +358,15 @@ def _bytes(value: object) -> bytes | None:
 def _revoked(_: KafkaConsumer, partitions: list[TopicPartition]) -> None:
     faultpoints.reach(faultpoints.IN_REBALANCE)
     log.info("consumer.revoked", partitions=len(partitions))
+
+
+def _answers(client: KafkaConsumer) -> bool:
+    """Whether a broker answers within a second. Blocks as long."""
+    try:
+        client.list_topics("no-such-topic", timeout=1.0)
+    except KafkaException:
+        return False
+    return True
 
 
 def _commit(client: KafkaConsumer, messages: Sequence[Message]) -> None:

@@ -65,13 +65,13 @@ class Health:
         ready = all(answer.ok for answer in answers.values())
         return ready, {name: {"ok": answer.ok, "detail": answer.detail} for name, answer in answers.items()}
 
-    def watch(self) -> None:
-        """Start a thread that ends the process when a loop hangs: a restart heals what waiting does not."""
-        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+    def watch(self, every: float = 5.0) -> None:
+        """Start a thread that looks `every` so many seconds and ends the process when a loop hangs: a restart heals what waiting does not."""
+        threading.Thread(target=self._watch, args=(every,), name="watchdog", daemon=True).start()
 
-    def _watch(self) -> None:
+    def _watch(self, every: float) -> None:
         while True:
-            time.sleep(5)
+            time.sleep(every)
             if hung := self.hung():
                 log.critical("watchdog.hung", loops=hung, limit_seconds=HANG_LIMIT)
                 os._exit(70)
