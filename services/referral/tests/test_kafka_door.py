@@ -206,3 +206,26 @@ async def test_a_record_is_refused_by_whatever_is_in_it_and_never_stops_the_topi
         await handle(tx, events)
     assert (await service.counts())["rejected"] == len(bodies)
     assert len(await service.rows(f"select 1 from outbox where topic = '{REJECTED_TOPIC}'")) == len(bodies)
+
+
+async def test_a_refused_transaction_of_a_thousand_entries_is_answered_briefly_and_the_next_message_is_handled(
+    service: Served,
+) -> None:
+    await service.referred()
+    database, handle = service.running.runtime.database, service.running.runtime.parts.handle
+    decoder = service.running.runtime.parts.decoders[HOSPITAL_TOPIC]
+    assert database is not None
+    assert handle is not None
+    broken = {"resource": {"resourceType": "Appointment"}, "request": {"method": "PUT", "url": "Appointment"}}
+    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": [broken] * 1_000}
+    bodies = [msgspec.json.encode(bundle), msgspec.json.encode(fhir_appointment())]
+    events = [decoder(Origin(HOSPITAL_TOPIC, 0, offset), None, body) for offset, body in enumerate(bodies)]
+    async with database.transaction() as tx:
+        await handle(tx, events)
+    assert await service.told() == ["booked"]
+    assert (await service.counts())["rejected"] == 1_000
+    (row,) = await service.rows(f"select value from outbox where topic = '{REJECTED_TOPIC}'")
+    assert len(row["value"]) < 100_000
+    issues = json.loads(row["value"])["issue"]
+    assert len(issues) == 51
+    assert "more issues" in issues[-1]["diagnostics"]

@@ -14,7 +14,7 @@ from brobyg_kit.parking import Origin
 
 from brobyg_referral.adapters.secrets import Hasher
 from brobyg_referral.fhir.bundle import in_entry, read_bundle
-from brobyg_referral.fhir.outcome import Refused, outcome, refused
+from brobyg_referral.fhir.outcome import Refused, bounded, outcome, refused
 from brobyg_referral.fhir.reading import HospitalAppointment, parse_json, read_appointment
 from brobyg_referral.fhir.structure import JsonObject
 from brobyg_referral.handlers import HOSPITAL_TOPIC, REJECTED_TOPIC
@@ -111,7 +111,9 @@ def _appointment_in(entry: JsonObject) -> HospitalAppointment:
 
 
 def rejection(refusal: Refused, event: Event) -> bytes:
-    """An OperationOutcome that says why, and by an extension which record: topic, partition and offset. Holds no value of the record."""
+    """An OperationOutcome that says why, and by an extension which record: topic, partition and offset. Holds no value of the record, and at most
+    `MAX_ISSUES` issues, so that it always fits a record.
+    """
     topic, partition, offset = event.source.rsplit("/", 2)
     origin = {
         "url": ORIGIN_EXTENSION,
@@ -121,4 +123,4 @@ def rejection(refusal: Refused, event: Event) -> bytes:
             {"url": "offset", "valueString": offset},  # a 64-bit number, which FHIR's integer is not
         ],
     }
-    return msgspec.json.encode({**outcome(refusal.issues), "extension": [origin]})
+    return msgspec.json.encode({**outcome(bounded(refusal.issues)), "extension": [origin]})

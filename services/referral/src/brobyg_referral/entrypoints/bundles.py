@@ -5,7 +5,7 @@ from http import HTTPStatus
 from brobyg_referral.entrypoints.door import Door, command_of
 from brobyg_referral.fhir import bundle, writing
 from brobyg_referral.fhir.bundle import Asked, in_entry
-from brobyg_referral.fhir.outcome import NOT_APPLICABLE, Issue, OutcomeJson, Refused, outcome, refused
+from brobyg_referral.fhir.outcome import NOT_APPLICABLE, Issue, OutcomeJson, Refused, bounded, outcome, refused
 from brobyg_referral.fhir.reading import parse_json
 from brobyg_referral.fhir.structure import JsonObject
 from brobyg_referral.intake import Group, Result
@@ -78,7 +78,7 @@ async def _transaction(door: Door, organisation: str, read: list[Asked | Refused
 def _together(refusals: list[Refused]) -> Refused:
     issues = [issue for refusal in refusals for issue in refusal.issues]
     note = Issue("processing", "Nothing of the transaction was kept.", severity="information")
-    return Refused(refusals[0].status, [*issues[:50], note])
+    return Refused(refusals[0].status, [*bounded(issues), note])
 
 
 def _entry(result: Result, refusal: Refused | None, base: str) -> dict[str, object]:

@@ -13,6 +13,9 @@ Code = Literal[
     "multiple-matches", "not-found", "too-long", "code-invalid", "business-rule", "conflict", "transient", "exception", "informational",
 ]  # fmt: skip
 
+#: How many issues an answer lists: a Bundle has up to 1,000 entries, and each may have many.
+MAX_ISSUES = 50
+
 
 @dataclass(frozen=True, slots=True)
 class Issue:
@@ -52,6 +55,14 @@ class Refused(Problem):
 def refused(status: int, code: Code, diagnostics: str, expression: str | None = None) -> Refused:
     """A refusal with one issue."""
     return Refused(status, [Issue(code, diagnostics, expression)])
+
+
+def bounded(issues: Sequence[Issue]) -> list[Issue]:
+    """The first MAX_ISSUES of them, and how many more there are: enough to mend a message by, and never a book."""
+    shown = list(issues[:MAX_ISSUES])
+    if more := len(issues) - len(shown):
+        shown.append(Issue("processing", f"There are {more} more issues.", severity="information"))
+    return shown
 
 
 def outcome(issues: Sequence[Issue]) -> OutcomeJson:
