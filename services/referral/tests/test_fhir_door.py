@@ -332,3 +332,15 @@ async def test_the_capability_statement_is_true(service: Served) -> None:
         "/fhir/metadata", headers=HOSPITAL | {"Accept": "application/json"} | FHIR_JSON
     )
     assert plain.status_code == 200
+
+
+@pytest.mark.parametrize("url", ["http://[", "//[::1/Appointment", "http://[nonsense]/Appointment"])
+async def test_an_entry_whose_url_can_not_be_read_is_refused_and_the_others_are_kept(service: Served, url: str) -> None:
+    await service.referred()
+    entries = [entry("PUT", url, fhir_appointment("A-1")), entry("POST", "Appointment", fhir_appointment("A-2"))]
+    answer = await service.fhir("POST", "", {"resourceType": "Bundle", "type": "batch", "entry": entries})
+    assert answer.status_code == 200
+    bad, good = (one["response"] for one in answer.json()["entry"])
+    assert (bad["status"][:3], good["status"][:3]) == ("422", "201")
+    assert bad["outcome"]["issue"][0]["expression"] == ["Bundle.entry[0].request.url"]
+    assert url not in str(bad)

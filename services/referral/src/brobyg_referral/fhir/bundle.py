@@ -60,7 +60,10 @@ def read_entry(entry: JsonObject) -> Asked:
         if url.strip("/") != "Appointment":
             raise refused(422, "not-supported", "POST Appointment is expected.", "request.url")
         return create(resource, if_none_exist if isinstance(if_none_exist, str) else None)
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # such as an IPv6 host that never ends; its message may quote the URL
+        raise refused(422, "invalid", "A URL is expected, such as Appointment/[id].", "request.url") from None
     etag = if_match if isinstance(if_match, str) else None
     if parts.path.strip("/") == "Appointment":
         return put(resource, parse_qsl(parts.query, keep_blank_values=True), etag)
