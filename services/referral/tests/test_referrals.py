@@ -2,7 +2,9 @@ import asyncio
 from typing import Any
 
 import pytest
+from brobyg_contracts.places import DEPARTMENTS, POSTCODES
 from brobyg_kit.testing import bearer
+from brobyg_referral.domain.referral import CENTRE_POSTCODE
 from referral_bench import REFERRER, Served
 from referral_samples import ADDRESS, FAMILY, GIVEN, MAIL, PHONE, fhir_appointment, referral
 
@@ -163,6 +165,24 @@ async def test_a_protected_address_is_told_to_nobody_and_an_erased_citizen_is_go
         "update citizen set cpr_hash = null, key_id = null, sealed = null, erased_at = now() returning 1"
     )
     assert (await service.running.client.get(path, headers=SERVICE_TOKEN)).status_code == 410
+
+
+@pytest.mark.parametrize(("department", "told"), [("randers", ("8900", "0730")), ("norddjurs", ("8500", "0707"))])
+async def test_where_a_protected_citizen_lives_is_neither_published_nor_kept_in_the_open(
+    service: Served, department: str, told: tuple[str, str]
+) -> None:
+    citizen = referral()["citizen"] | {"protected": True, "address": {"line": ADDRESS, "postcode": "8961"}}
+    await service.referred(citizen=citizen, department=department, needs=referral()["needs"] | {"postcode": "8961"})
+    (_, created), _ = await service.events()
+    assert (created["needs"]["postcode"], created["municipality_code"]) == told
+    for table in ("referral", "outbox", "citizen", "idempotency_key"):
+        rows = str(await service.rows(f"select * from {table}"))
+        assert '"8961"' not in rows, table
+        assert "'8961'" not in rows, table
+
+
+async def test_every_department_has_a_main_town_within_its_municipality() -> None:
+    assert {one: POSTCODES[postcode].municipality_code for one, postcode in CENTRE_POSTCODE.items()} == DEPARTMENTS
 
 
 def _with(path: str, value: Any) -> dict[str, Any]:

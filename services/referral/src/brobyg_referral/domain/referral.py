@@ -9,6 +9,8 @@ from brobyg_contracts import Needs
 #: Only `escort` so far; the pathway's policy is in schemas/pathways.
 Pathway = Literal["escort"]
 ReferrerKind = Literal["gp", "hospital", "municipality", "citizen"]
+#: The postcode of each department's main town: what is published for a citizen whose address is protected.
+CENTRE_POSTCODE = {"randers": "8900", "norddjurs": "8500"}
 ReferralStatus = Literal["active", "consent_withdrawn"]
 
 

@@ -44,7 +44,7 @@ def create_router(database: Database, desk: ReferralDesk) -> APIRouter:
             pathway=body.pathway,
             department=body.department,
             referrer_kind=body.referrer_kind,
-            needs=body.needs.needs(is_protected=body.citizen.protected),
+            needs=body.needs.needs(body.department, is_protected=body.citizen.protected),
             consent_given_at=body.consent.given_at,
             idempotency_key=idempotency_key,
             fingerprint=body.model_dump_json().encode(),
