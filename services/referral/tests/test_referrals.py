@@ -239,6 +239,32 @@ async def test_what_is_wrong_in_a_referral_is_told_with_its_place_and_without_th
     assert await service.rows("select 1 from citizen") == []
 
 
+@pytest.mark.parametrize(
+    ("address", "pointer"),
+    [(None, "/citizen/address"), ({"line": ADDRESS, "postcode": "8961"}, "/citizen/address/postcode")],
+)
+async def test_who_is_met_at_home_has_an_address_there(
+    service: Served, address: dict[str, str] | None, pointer: str
+) -> None:
+    citizen = referral()["citizen"] | {"address": address}
+    answer = await service.refer(referral(citizen=citizen))
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert error["pointer"] == pointer
+    assert "needs.meeting is home" in error["detail"]
+    assert "8961" not in error["detail"]
+    assert await service.rows("select 1 from citizen") == []
+    at_location = referral()["needs"] | {"meeting": "at_location"}
+    await service.referred(citizen=citizen, needs=at_location)
+
+
+@pytest.mark.parametrize("address", [None, {"line": ADDRESS, "postcode": "8961"}])
+async def test_who_is_protected_is_not_met_at_home_and_needs_no_address(
+    service: Served, address: dict[str, str] | None
+) -> None:
+    await service.referred(citizen=referral()["citizen"] | {"protected": True, "address": address})
+
+
 async def test_what_is_no_json_or_too_large_is_refused(service: Served) -> None:
     client = service.running.client
     headers = REFERRER | {"Content-Type": "application/json"}

@@ -7,6 +7,7 @@ from uuid import UUID
 import asyncpg
 from brobyg_kit.auth import Caller, requires
 from brobyg_kit.database import Database, Transaction
+from brobyg_kit.problems import Problem
 from fastapi import APIRouter, Depends, Header, Query
 
 from brobyg_referral.entrypoints.models import ConsentAgainIn, ContactOut, CountsOut, ReferralIn, ReferralOut
@@ -38,6 +39,8 @@ def create_router(database: Database, desk: ReferralDesk) -> APIRouter:
             Header(pattern=r"^[\x21-\x7e]{1,128}$", description="Repeats with the same key have no second effect."),
         ] = None,
     ) -> ReferralOut:
+        if error := body.meeting_problem():
+            raise Problem(422, "Some of what was sent is not as it should be", errors=[error])
         asked = NewReferral(
             cpr=body.citizen.cpr,
             contact=body.citizen.contact(),

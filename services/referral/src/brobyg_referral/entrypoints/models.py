@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from brobyg_contracts import Needs
 from brobyg_contracts.places import DEPARTMENTS, POSTCODES
+from brobyg_kit.problems import FieldError
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from brobyg_referral.domain.contact import Address, Contact
@@ -136,6 +137,18 @@ class ReferralIn(Strict):
     department: Annotated[str, AfterValidator(_department)]
     consent: ConsentIn
     needs: NeedsIn
+
+    def meeting_problem(self) -> FieldError | None:
+        """Why a volunteer could not come to the door: who is met at home has an address, and the way is reckoned from that address's postcode."""
+        if self.needs.meeting != "home" or self.citizen.protected:
+            return None
+        if self.citizen.address is None:
+            return FieldError("/citizen/address", "expected line and postcode, since needs.meeting is home")
+        if self.citizen.address.postcode != self.needs.postcode:
+            return FieldError(
+                "/citizen/address/postcode", "expected the same as needs.postcode, since needs.meeting is home"
+            )
+        return None
 
 
 class ConsentAgainIn(Strict):
