@@ -61,7 +61,9 @@ async def test_simultaneous_repeats_with_one_key_make_one_referral(service: Serv
     assert len(await service.rows("select 1 from referral")) == 1
 
 
-async def test_only_the_referring_organisation_and_the_departments_coordinator_see_a_referral(service: Served) -> None:
+async def test_only_the_referring_organisation_and_the_coordinators_of_department_and_head_office_see_a_referral(
+    service: Served,
+) -> None:
     made = await service.referred()
     path = f"/referrals/{made['referral_id']}"
     seen = {
@@ -72,6 +74,7 @@ async def test_only_the_referring_organisation_and_the_departments_coordinator_s
         "elsewhere": await service.running.client.get(
             path, headers=bearer("coordinator", organisation="municipality-0707", department="norddjurs")
         ),
+        "head office": await service.running.client.get(path, headers=bearer("coordinator", organisation="brobyg")),
         "other": await service.running.client.get(path, headers=bearer("referrer", organisation="gp-9999")),
         "volunteer": await service.running.client.get(path, headers=bearer("volunteer")),
         "nobody": await service.running.client.get(path),
@@ -80,6 +83,7 @@ async def test_only_the_referring_organisation_and_the_departments_coordinator_s
         "own": 200,
         "coordinator": 200,
         "elsewhere": 404,
+        "head office": 200,
         "other": 404,
         "volunteer": 403,
         "nobody": 401,

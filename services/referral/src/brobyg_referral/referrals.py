@@ -1,5 +1,6 @@
 """Referring a citizen, consent given and withdrawn, and telling who may know how to reach somebody."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -131,10 +132,15 @@ class ReferralDesk:
 
 
 def may_see(caller: Caller, referral: Referral) -> bool:
-    """The organisation that referred, and coordinators of the department that runs it."""
+    """The organisation that referred, and coordinators of the department that runs it; one whose token names no department is head office and sees all."""
     if caller.organisation is not None and caller.organisation == referral.organisation:
         return True
-    return "coordinator" in caller.roles and caller.department == referral.department
+    return _coordinates(caller, [referral.department])
+
+
+def _coordinates(caller: Caller, departments: Sequence[str]) -> bool:
+    """Whether the caller is a coordinator of one of them, or of head office."""
+    return "coordinator" in caller.roles and (caller.department is None or caller.department in departments)
 
 
 def _organisation(caller: Caller) -> str:
