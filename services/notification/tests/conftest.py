@@ -14,7 +14,15 @@ import msgspec
 import pytest
 import uvicorn
 from aiosmtpd.smtp import SMTP, Envelope
-from brobyg_contracts import MatchEscalated, MatchReleased, OfferMade, VolunteerMatched
+from brobyg_contracts import (
+    AppointmentCancelled,
+    AppointmentRescheduled,
+    ConsentWithdrawn,
+    MatchEscalated,
+    MatchReleased,
+    OfferMade,
+    VolunteerMatched,
+)
 from brobyg_kit.clock import Clock
 from brobyg_kit.database import Database
 from brobyg_kit.event import Event, EventData, encode_data
@@ -58,6 +66,12 @@ _DATA: dict[type, dict[str, object]] = {
         "ends_at": STARTS + timedelta(minutes=45), "location_id": "randers-hospital", "reason": "nobody_answered", "asked": 3,
         "excluded": {"gender": 4, "weekly_limit": 2},
     },
+    AppointmentCancelled: {"referral_id": REFERRAL, "citizen_id": CITIZEN, "appointment_id": APPOINTMENT},
+    AppointmentRescheduled: {
+        "referral_id": REFERRAL, "citizen_id": CITIZEN, "appointment_id": APPOINTMENT, "starts_at": STARTS + timedelta(days=1),
+        "ends_at": STARTS + timedelta(days=1, minutes=45), "location_id": "randers-hospital",
+    },
+    ConsentWithdrawn: {"referral_id": REFERRAL, "citizen_id": CITIZEN},
 }  # fmt: skip
 
 Cause = Callable[..., Event]

@@ -50,5 +50,5 @@ def test_data_that_breaks_the_schema_is_not_guessed_at(cause) -> None:
 
 
 def test_the_table_says_what_goes_in_and_out() -> None:
-    assert {kind.TOPIC for kind in CONSUMES} == {"brobyg.matching.v1"}
+    assert {kind.TOPIC for kind in CONSUMES} == {"brobyg.matching.v1", "brobyg.referral.v1"}
     assert {kind.TOPIC for kind in EMITS} == {"brobyg.notification.v1"}

@@ -1,8 +1,11 @@
-"""From event to what is done: who is told. One batch is one statement."""
+"""From event to what is done: who is told. Notices are kept together; what depends on the citizen's calendar is decided one by one."""
 
 from collections.abc import Mapping, Sequence
 
 from brobyg_contracts import (
+    AppointmentCancelled,
+    AppointmentRescheduled,
+    ConsentWithdrawn,
     MatchEscalated,
     MatchReleased,
     NotificationFailed,
@@ -14,9 +17,9 @@ from brobyg_kit.consumer import BatchHandler
 from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event, EventData
 
-from brobyg_notification.adapters import database
+from brobyg_notification.adapters import database, standing
 from brobyg_notification.domain import notice
-from brobyg_notification.domain.notice import Plan
+from brobyg_notification.domain.notice import Notice, Plan
 from brobyg_notification.metrics import NotificationMetrics
 
 #: What is consumed, and the messages it leads to.
@@ -26,20 +29,67 @@ HANDLERS: Mapping[type[EventData], Plan] = {
     MatchReleased: notice.of_match_released,  # volunteer: cancellation; citizen: cancellation, or "we look for somebody new"
     MatchEscalated: notice.of_match_escalated,  # the department's coordinator
 }
-CONSUMES = tuple(HANDLERS)
+#: What the referral service calls off: a citizen who is still invited (no match, so nothing is released) gets a cancellation.
+CALLED_OFF: tuple[type[EventData], ...] = (AppointmentCancelled, AppointmentRescheduled, ConsentWithdrawn)
+CONSUMES: tuple[type[EventData], ...] = (*HANDLERS, *CALLED_OFF)
 #: The sender emits these when a message has come to its end.
 EMITS = (NotificationSent, NotificationFailed)
 
 _PLANS: Mapping[str, Plan] = {kind.EVENT_TYPE: plan for kind, plan in HANDLERS.items()}
+_CALLED_OFF = frozenset(kind.EVENT_TYPE for kind in CALLED_OFF)
 
 
 def handle_with(metrics: NotificationMetrics) -> BatchHandler:
     """The batch handler: keeps one notice per cause and recipient with the transaction. Events that concern nobody are passed over."""
 
     async def handle(transaction: Transaction, events: Sequence[Event]) -> None:
-        notices = [one for event in events if event.type in _PLANS for one in _PLANS[event.type](event)]
-        await database.add(transaction, notices)
-        for one in notices:
-            metrics.planned.labels(one.template).inc()
+        known = [event for event in events if event.type in _PLANS or event.type in _CALLED_OFF]
+        await standing.lock(transaction, [event.subject for event in known])
+        kept: list[Notice] = []
+        for event in known:
+            planned = _PLANS[event.type](event) if event.type in _PLANS else []
+            if event.type in _CALLED_OFF or event.type == MatchReleased.EVENT_TYPE:
+                # What it leads to depends on what was told before, also earlier in this batch.
+                await _keep(transaction, kept, metrics)
+                kept = await _released(transaction, planned) if planned else await _called_off(transaction, event)
+            else:
+                kept += planned
+        await _keep(transaction, kept, metrics)
 
     return handle
+
+
+async def _keep(transaction: Transaction, notices: Sequence[Notice], metrics: NotificationMetrics) -> None:
+    await database.add(transaction, notices)
+    for one in notices:
+        metrics.planned.labels(one.template).inc()
+
+
+async def _called_off(transaction: Transaction, cause: Event) -> list[Notice]:
+    """A cancellation for each entry that the citizen still has from before the event; remembered for what the other topic tells later."""
+    appointment_id = notice.appointment_called_off(cause)
+    await standing.call_off(transaction, appointment_id or cause.subject, cause)
+    return [
+        Notice("released_citizen", "citizen", one.citizen_id, cause.subject, one.appointment_id, cause, "CANCEL")
+        for one in await standing.standing(transaction, cause.subject, appointment_id)
+        if one.invited and one.matched_at is not None and one.matched_at <= cause.time
+    ]
+
+
+async def _released(transaction: Transaction, planned: list[Notice]) -> list[Notice]:
+    """The citizen is cancelled once, by whichever topic comes first; nobody is told of a search that has been called off."""
+    told = []
+    for one in planned:
+        if one.role == "citizen":
+            found = await standing.standing(transaction, one.referral_id, one.appointment_id)
+            entry = next(iter(found), None)
+            if entry is not None and not entry.invited:
+                continue
+            if entry is not None and entry.matched_at is not None and one.calendar == "REQUEST":
+                off = await standing.called_off(transaction, one.referral_id, one.appointment_id, entry.matched_at)
+                if off is not None:
+                    about = (one.recipient_id, one.referral_id, one.appointment_id)
+                    told.append(Notice("released_citizen", "citizen", *about, off, "CANCEL"))
+                    continue
+        told.append(one)
+    return told

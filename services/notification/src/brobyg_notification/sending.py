@@ -110,6 +110,8 @@ class Sending:
             )
         if notice.cause.type == MatchReleased.EVENT_TYPE:
             return facts_of.release_facts(notice.cause.decode(MatchReleased), waiting.earlier)
+        if notice.cause.type in facts_of.CALLED_OFF and waiting.earlier is not None:
+            return facts_of.called_off_facts(notice.cause.type, waiting.earlier)
         if notice.cause.type == MatchEscalated.EVENT_TYPE:
             escalated = notice.cause.decode(MatchEscalated)
             excluded = [

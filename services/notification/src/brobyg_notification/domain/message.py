@@ -3,10 +3,25 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from brobyg_contracts import MatchEscalated, MatchReleased, OfferMade, VolunteerMatched
+from brobyg_contracts import (
+    AppointmentCancelled,
+    AppointmentRescheduled,
+    ConsentWithdrawn,
+    MatchEscalated,
+    MatchReleased,
+    OfferMade,
+    VolunteerMatched,
+)
 from brobyg_contracts.places import LOCATIONS
 
 from brobyg_notification.domain.notice import Notice
+
+#: Why the referral service called an entry off, in the words of `match.released`.
+CALLED_OFF = {
+    AppointmentCancelled.EVENT_TYPE: "appointment_cancelled",
+    AppointmentRescheduled.EVENT_TYPE: "appointment_rescheduled",
+    ConsentWithdrawn.EVENT_TYPE: "consent_withdrawn",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +81,16 @@ def release_facts(released: MatchReleased, earlier: VolunteerMatched | None) -> 
     }
 
 
+def called_off_facts(cause_type: str, earlier: VolunteerMatched) -> dict[str, object]:
+    """What the citizen is told when what is `earlier` in the calendar no longer stands, though no volunteer had to be released."""
+    return {
+        "starts_at": earlier.starts_at,
+        "ends_at": earlier.ends_at,
+        "reason": CALLED_OFF[cause_type],
+        "place": place_name(earlier.location_id),
+    }
+
+
 def escalation_facts(escalated: MatchEscalated, excluded: list[tuple[str, str]]) -> dict[str, object]:
     """What the coordinator is told: ids and reasons, no person. `excluded` is each rule in words with its count."""
     return {
@@ -85,6 +110,8 @@ def calendar_span(notice: Notice, earlier: VolunteerMatched | None) -> Span:
     """The volunteer's entry covers meeting to being home again, the citizen's the appointment. A release takes its span from the match it ends."""
     if notice.cause.type == VolunteerMatched.EVENT_TYPE:
         return _matched_span(notice, notice.cause.decode(VolunteerMatched))
+    if notice.cause.type in CALLED_OFF and earlier is not None:
+        return _matched_span(notice, earlier)
     released = notice.cause.decode(MatchReleased)
     if earlier is not None and (earlier.starts_at, earlier.ends_at) == (released.starts_at, released.ends_at):
         return _matched_span(notice, earlier)

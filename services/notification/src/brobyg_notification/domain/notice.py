@@ -4,7 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from brobyg_contracts import MatchEscalated, MatchReleased, OfferMade, VolunteerMatched
+from brobyg_contracts import (
+    AppointmentCancelled,
+    AppointmentRescheduled,
+    MatchEscalated,
+    MatchReleased,
+    OfferMade,
+    VolunteerMatched,
+)
 from brobyg_kit.event import Event
 from brobyg_kit.ids import derived_id
 
@@ -94,3 +101,12 @@ def of_match_escalated(cause: Event) -> list[Notice]:
     return [
         Notice("escalated", "coordinator", escalated.department, escalated.referral_id, escalated.appointment_id, cause)
     ]
+
+
+def appointment_called_off(cause: Event) -> str | None:
+    """The appointment that a cancellation or a move is about; None for a withdrawn consent, which is about all of the referral's."""
+    if cause.type == AppointmentCancelled.EVENT_TYPE:
+        return cause.decode(AppointmentCancelled).appointment_id
+    if cause.type == AppointmentRescheduled.EVENT_TYPE:
+        return cause.decode(AppointmentRescheduled).appointment_id
+    return None

@@ -1,0 +1,86 @@
+"""The citizen's calendar when the hospital, or the citizen, calls off what has no match any more: told once, whichever topic is heard first."""
+
+from datetime import timedelta
+from itertools import permutations
+
+import pytest
+from brobyg_contracts import (
+    AppointmentCancelled,
+    AppointmentRescheduled,
+    ConsentWithdrawn,
+    MatchReleased,
+    VolunteerMatched,
+)
+from icalendar import Calendar
+from msgspec import structs
+
+CALLED_OFF = [AppointmentCancelled, AppointmentRescheduled, ConsentWithdrawn]
+CITIZENS = "select calendar_method from notification where recipient_role = 'citizen' order by position"
+REASONS = ["appointment_cancelled", "appointment_rescheduled", "consent_withdrawn"]
+
+
+def later(event, minutes: int):
+    return structs.replace(event, time=event.time + timedelta(minutes=minutes))
+
+
+async def told(office) -> list[str]:
+    return [row["calendar_method"] for row in await office.database.pool.fetch(CITIZENS)]
+
+
+@pytest.mark.parametrize("kind", CALLED_OFF)
+async def test_after_a_withdrawal_the_entry_is_cancelled_once(office_for, cause, clock, kind) -> None:
+    withdrew = later(cause(MatchReleased, reason="volunteer_withdrew"), 1)
+    off = later(cause(kind), 2)
+    async with office_for(clock) as office:
+        await office.receive(cause(VolunteerMatched), withdrew)
+        await office.receive(off)
+        await office.receive(off)
+        assert await told(office) == ["REQUEST", "REQUEST", "CANCEL"]
+
+
+@pytest.mark.parametrize("kind", CALLED_OFF)
+@pytest.mark.parametrize("place", [0, 1, 2])
+async def test_the_order_of_the_topics_does_not_matter(office_for, cause, clock, kind, place: int) -> None:
+    story = [cause(VolunteerMatched), later(cause(MatchReleased, reason="volunteer_withdrew"), 1)]
+    story.insert(place, later(cause(kind), 2))
+    async with office_for(clock) as office:
+        for event in story:
+            await office.receive(event)
+        methods = await told(office)
+    assert (methods[-1], methods.count("CANCEL")) == ("CANCEL", 1)
+
+
+@pytest.mark.parametrize(("kind", "reason"), list(zip(CALLED_OFF, REASONS, strict=True)))
+async def test_two_topics_that_tell_the_same_cancel_once(office_for, cause, clock, kind, reason: str) -> None:
+    for order in permutations([later(cause(kind), 2), later(cause(MatchReleased, reason=reason), 3)]):
+        async with office_for(clock) as office:
+            await office.receive(cause(VolunteerMatched), *order)
+            assert await told(office) == ["REQUEST", "CANCEL"]
+
+
+async def test_a_move_heard_late_leaves_the_new_invitation_alone(office_for, cause, clock) -> None:
+    released, again = cause(MatchReleased, reason="appointment_rescheduled"), later(cause(VolunteerMatched), 9)
+    async with office_for(clock) as office:
+        await office.receive(cause(VolunteerMatched), released, again)
+        await office.receive(later(cause(AppointmentRescheduled), 2))
+        assert await told(office) == ["REQUEST", "CANCEL", "REQUEST"]
+
+
+async def test_the_cancellation_takes_back_the_time_that_was_told(
+    office_for, post_office, cause, clock, arrived
+) -> None:
+    withdrew = later(cause(MatchReleased, reason="volunteer_withdrew"), 1)
+    async with office_for(clock) as office, office.sending_going_on():
+        await office.receive(cause(VolunteerMatched), withdrew, later(cause(AppointmentRescheduled), 2))
+        await arrived(5)
+    files = [
+        Calendar.from_ical(part.get_content())
+        for mail in post_office.to("einer@example.org")
+        for part in mail.walk()
+        if part.get_content_type() == "text/calendar"
+    ]
+    entries = [file.walk("VEVENT")[0] for file in files]
+    assert str(files[-1]["METHOD"]) == "CANCEL"
+    assert len({entry["UID"] for entry in entries}) == 1
+    assert len({entry.decoded("dtstart") for entry in entries}) == 1
+    assert [entry["SEQUENCE"] for entry in entries] == [0, 1, 2]
