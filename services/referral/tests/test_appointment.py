@@ -2,7 +2,17 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from brobyg_referral.domain.appointment import Announced, Appointment, Change, Message, Plan, Status, Step, receive
+from brobyg_referral.domain.appointment import (
+    Announced,
+    Appointment,
+    Change,
+    Message,
+    Plan,
+    Status,
+    Step,
+    is_ahead,
+    receive,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,7 +44,7 @@ def last(known: Appointment | None, one: Message) -> Step:
 def test_a_booking_is_announced_once_however_often_it_is_repeated() -> None:
     changes, known = told(message(Status.BOOKED, 0), message(Status.BOOKED, 0), message(Status.BOOKED, 5))
     assert changes == ["booked"]
-    assert known.version == 1
+    assert known.version == 2  # the newer time is shown, so it is a version; the repeat is none
 
 
 @pytest.mark.parametrize(
@@ -165,3 +175,20 @@ def test_what_is_announced_follows_one_after_the_other_as_it_can_happen(history:
         assert after != "rescheduled" or before in ("booked", "rescheduled")
         assert after != "booked" or before in ("cancelled", "completed", "missed")
         assert after == "rescheduled" or after != before
+
+
+@given(st.timedeltas(min_value=timedelta(days=-40_000), max_value=timedelta(days=40_000)))
+def test_only_a_time_more_than_a_day_ahead_is_ahead(ahead: timedelta) -> None:
+    assert is_ahead(MONDAY + ahead, MONDAY) is (ahead > timedelta(days=1))
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(list(Status)), st.integers(0, 9), st.sampled_from([PLAN, LATER])), min_size=1)
+)
+def test_one_version_never_shows_two_contents_or_times(life: list[tuple[Status, int, Plan]]) -> None:
+    shown: dict[int, tuple[Status, Plan, datetime]] = {}
+    known: Appointment | None = None
+    for status, minute, plan in life:
+        known = receive(known, message(status, minute, plan)).appointment
+        content = (known.status, known.plan, known.last_updated)
+        assert shown.setdefault(known.version, content) == content

@@ -344,3 +344,30 @@ async def test_an_entry_whose_url_can_not_be_read_is_refused_and_the_others_are_
     assert (bad["status"][:3], good["status"][:3]) == ("422", "201")
     assert bad["outcome"]["issue"][0]["expression"] == ["Bundle.entry[0].request.url"]
     assert url not in str(bad)
+
+
+@pytest.mark.parametrize("ahead", ["2026-12-01T08:00:01Z", "2199-12-31T23:59:59Z"])
+async def test_a_time_more_than_a_day_ahead_is_refused_and_does_not_shut_out_what_follows(
+    service: Served, ahead: str
+) -> None:
+    await service.referred()
+    answer = await service.put(fhir_appointment(status="cancelled", updated=ahead))
+    assert answer.status_code == 422
+    assert issue(answer)["expression"] == ["Appointment.meta.lastUpdated"]
+    assert ahead not in answer.text
+    assert (await service.put(fhir_appointment(updated="2026-12-01T08:00:00Z"))).status_code == 201
+    assert await service.told() == ["booked"]
+
+
+async def test_a_newer_message_that_says_the_same_is_a_version_of_its_own(service: Served) -> None:
+    await service.referred()
+    answers = [await service.put(fhir_appointment(updated=f"2026-11-30T0{hour}:00:00Z")) for hour in (7, 8, 8)]
+    shown = [
+        (one.headers["ETag"], one.json()["meta"]["versionId"], one.json()["meta"]["lastUpdated"]) for one in answers
+    ]
+    assert shown == [
+        ('W/"1"', "1", "2026-11-30T07:00:00Z"),
+        ('W/"2"', "2", "2026-11-30T08:00:00Z"),
+        ('W/"2"', "2", "2026-11-30T08:00:00Z"),
+    ]
+    assert await service.told() == ["booked"]

@@ -16,7 +16,7 @@ from brobyg_kit.event import Event
 from brobyg_kit.ids import new_id
 
 from brobyg_referral.adapters.secrets import Hasher
-from brobyg_referral.domain.appointment import Appointment, Change, Step, receive
+from brobyg_referral.domain.appointment import Appointment, Change, Step, is_ahead, receive
 from brobyg_referral.fhir.outcome import Refused, refused
 from brobyg_referral.fhir.reading import BusinessIdentifier, HospitalAppointment
 from brobyg_referral.handlers import event_of
@@ -156,6 +156,7 @@ class _Desk:
             return Result("rejected", refusal=refusal)
 
     def _decide(self, command: Command) -> Result:
+        _check_time(command.appointment.last_updated, self._now)
         known = self._find(command)
         referral = self._referrals.get(command.appointment.cpr)
         if known is not None and (referral is None or referral.citizen_id != known.referral.citizen_id):
@@ -234,6 +235,14 @@ class _Desk:
 
 def _text(moment: datetime | None) -> str:
     return moment.isoformat() if moment else ""
+
+
+def _check_time(last_updated: datetime | None, now: datetime) -> None:
+    if last_updated is not None and is_ahead(last_updated, now):
+        raise refused(
+            422, "value", "meta.lastUpdated is expected to be at most a day ahead of now: the true messages after it would count as out of date.",
+            "Appointment.meta.lastUpdated",
+        )  # fmt: skip
 
 
 def _check_version(command: Command, known: Kept | None) -> None:

@@ -5,7 +5,7 @@ Two things are kept apart: what the hospital says (`status`, times, place, order
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal
 
@@ -85,6 +85,15 @@ class Appointment:
     version: int = 1
 
 
+#: How far the hospital's clock may be ahead of ours: beyond any clock that is merely wrong by some hours or by its zone.
+MAX_AHEAD = timedelta(days=1)
+
+
+def is_ahead(last_updated: datetime, now: datetime) -> bool:
+    """Whether a message's own time is so far ahead that it would shut out the true messages that follow it."""
+    return last_updated - now > MAX_AHEAD
+
+
 Change = Literal["booked", "rescheduled", "cancelled", "completed", "missed"]
 _CHANGE: dict[Announced, Change] = {
     Announced.BOOKED: "booked",
@@ -117,8 +126,10 @@ def receive(known: Appointment | None, message: Message) -> Step:
     if message.last_updated < known.last_updated:
         return Step(known, changed=False, out_of_date=True)
     if message.status is known.status and message.plan == known.plan:
-        # Nothing new but the time: it is remembered, so that what lies between cannot come in later.
-        return Step(replace(known, last_updated=message.last_updated), changed=False)
+        if message.last_updated == known.last_updated:
+            return Step(known, changed=False)
+        # Nothing new but the time: it is remembered, so that what lies between cannot come in later. It is shown, so it is a version of its own.
+        return Step(replace(known, last_updated=message.last_updated, version=known.version + 1), changed=False)
     updated = replace(
         known, status=message.status, plan=message.plan, last_updated=message.last_updated, version=known.version + 1
     )
