@@ -278,3 +278,40 @@ async def test_what_is_no_json_or_too_large_is_refused(service: Served) -> None:
     assert (
         await client.post("/referrals", json=referral(), headers=REFERRER | {"Idempotency-Key": "x" * 200})
     ).status_code == 422
+
+
+COORDINATOR = bearer("coordinator", organisation="municipality-0730", department="randers")
+
+
+async def test_a_citizen_is_erased_once_consent_is_withdrawn_and_nothing_brings_the_data_back(service: Served) -> None:
+    client, key = service.running.client, {"Idempotency-Key": "k-1"}
+    made = (await service.refer(headers=key)).json()
+    path, consent = f"/citizens/{made['citizen_id']}", f"/referrals/{made['referral_id']}/consent"
+    active = await client.delete(path, headers=COORDINATOR)
+    assert active.status_code == 409
+    assert "withdraw the consent" in active.json()["detail"]
+    await client.delete(consent, headers=REFERRER)
+    assert [(await client.delete(path, headers=COORDINATOR)).status_code for _ in range(2)] == [204, 204]
+    (citizen,) = await service.rows("select cpr_hash, key_id, sealed, erased_at from citizen")
+    assert [citizen[name] for name in ("cpr_hash", "key_id", "sealed")] == [None] * 3
+    assert citizen["erased_at"] is not None
+    assert (await client.get(f"{path}/contact?purpose=mail", headers=SERVICE_TOKEN)).status_code == 410
+    again = await client.put(consent, json={"given_at": "2026-11-30T09:00:00+01:00"}, headers=REFERRER)
+    assert again.status_code == 410
+    assert (await service.refer(headers=key)).status_code == 410
+    assert len(await service.rows("select 1 from citizen")) == 1
+    assert (await service.referred())["citizen_id"] != made["citizen_id"]
+
+
+async def test_only_coordinators_of_the_department_and_of_head_office_erase_a_citizen(service: Served) -> None:
+    made = await service.referred()
+    await service.running.client.delete(f"/referrals/{made['referral_id']}/consent", headers=REFERRER)
+    path = f"/citizens/{made['citizen_id']}"
+    elsewhere = bearer("coordinator", organisation="municipality-0707", department="norddjurs")
+    answers = [
+        (await service.running.client.delete(path, headers=headers)).status_code
+        for headers in (REFERRER, SERVICE_TOKEN, {}, elsewhere, bearer("coordinator", organisation="brobyg"))
+    ]
+    assert answers == [403, 403, 401, 404, 204]
+    unknown = "/citizens/019ac012-5c00-7a10-8b6e-2f6d0c9a1e01"
+    assert (await service.running.client.delete(unknown, headers=COORDINATOR)).status_code == 404

@@ -45,6 +45,9 @@ class ReferralDesk:
         organisation = _organisation(caller)
         citizen_id = await self._citizens.lock(tx, self._hasher.cpr(asked.cpr), new_id(tx.clock), asked.contact)
         if repeated := await self._repeated(tx, organisation, asked):
+            if repeated.citizen_id != citizen_id:
+                # The same request finds another citizen only when the first was erased: a late repeat must not bring the data back.
+                raise _erased()
             return repeated
         if active := await self._referrals.active_of(tx, citizen_id, asked.pathway):
             whose = f"referral {active.referral_id}" if may_see(caller, active) else "made by another organisation"
@@ -92,11 +95,15 @@ class ReferralDesk:
         return referral
 
     async def give_consent(self, tx: Transaction, caller: Caller, referral_id: str, at: datetime) -> Referral:
-        """The citizen says yes again. No effect while consent is there; 409 when the citizen has another active referral meanwhile."""
+        """The citizen says yes again. No effect while consent is there; 409 when the citizen has another active referral meanwhile,
+        410 when the citizen's data was erased.
+        """
         referral = await self.get(tx, caller, referral_id)
         given = referral.give_consent(at)
         if given is referral:
             return referral
+        if await self._citizens.is_erased(tx, referral.citizen_id):
+            raise _erased()
         if await self._referrals.active_of(tx, referral.citizen_id, referral.pathway):
             raise Problem(409, "The citizen has another active referral of this pathway")
         await self._referrals.save_consent(tx, given)
@@ -118,6 +125,19 @@ class ReferralDesk:
         self._metrics.consents_withdrawn.inc()
         return withdrawn
 
+    async def erase(self, tx: Transaction, caller: Caller, citizen_id: str) -> None:
+        """Delete what names the citizen. No effect when it was done before. 404 unless a department of the caller's has referred the citizen, 409 while a
+        referral is active: withdrawing consent is what releases whoever would have come along, and what forgets the appointments.
+        """
+        erased = await self._citizens.is_erased(tx, citizen_id)
+        referrals = await self._referrals.of_citizen(tx, citizen_id)
+        if erased is None or not _coordinates(caller, [one.department for one in referrals]):
+            raise Problem(404, "There is no such citizen")
+        if any(one.status == "active" for one in referrals):
+            raise Problem(409, "The citizen has an active referral", "withdraw the consent of each referral first")
+        if not erased:
+            await self._citizens.erase(tx, citizen_id)
+
     async def contact(self, tx: Transaction, caller: Caller, citizen_id: str, purpose: str) -> Contact:
         """How to reach the citizen, recorded with `purpose` and who asked. 404 unknown, 410 erased."""
         try:
@@ -125,7 +145,7 @@ class ReferralDesk:
         except LookupError:
             raise Problem(404, "There is no such citizen") from None
         if contact is None:
-            raise Problem(410, "The citizen's data was erased")
+            raise _erased()
         await self._citizens.record_access(tx, citizen_id, purpose, caller.subject, caller.organisation)
         self._metrics.contact_reads.inc()
         return contact
@@ -141,6 +161,10 @@ def may_see(caller: Caller, referral: Referral) -> bool:
 def _coordinates(caller: Caller, departments: Sequence[str]) -> bool:
     """Whether the caller is a coordinator of one of them, or of head office."""
     return "coordinator" in caller.roles and (caller.department is None or caller.department in departments)
+
+
+def _erased() -> Problem:
+    return Problem(410, "The citizen's data was erased")
 
 
 def _organisation(caller: Caller) -> str:

@@ -52,6 +52,21 @@ class Citizens:
             return None
         return msgspec.json.decode(self._vault.open(row["sealed"], row["key_id"], citizen_id), type=Contact)
 
+    async def is_erased(self, tx: Transaction, citizen_id: str) -> bool | None:
+        """Whether the citizen was erased, who is locked until the transaction ends; None when there is no such citizen."""
+        row = await tx.connection.fetchrow(
+            "select erased_at is not null as erased from citizen where citizen_id = $1 for update", citizen_id
+        )
+        return bool(row["erased"]) if row else None
+
+    async def erase(self, tx: Transaction, citizen_id: str) -> None:
+        """Delete all that names the citizen, and what the citizen is found by; the opaque id stays."""
+        await tx.connection.execute(
+            "update citizen set cpr_hash = null, key_id = null, sealed = null, erased_at = $2 where citizen_id = $1",
+            citizen_id,
+            tx.clock.now(),
+        )
+
     async def record_access(
         self, tx: Transaction, citizen_id: str, purpose: str, subject: str, organisation: str | None
     ) -> None:
@@ -86,6 +101,11 @@ class Referrals:
             "select * from referral where citizen_id = $1 and pathway = $2 and status = 'active'", citizen_id, pathway
         )
         return _referral(row) if row else None
+
+    async def of_citizen(self, tx: Transaction, citizen_id: str) -> list[Referral]:
+        """All of the citizen's referrals."""
+        rows = await tx.connection.fetch("select * from referral where citizen_id = $1", citizen_id)
+        return [_referral(row) for row in rows]
 
     async def save_consent(self, tx: Transaction, referral: Referral) -> None:
         """Keep the consent as it is now. Raises asyncpg.UniqueViolationError when the citizen has another active one meanwhile."""

@@ -85,6 +85,15 @@ def create_router(database: Database, desk: ReferralDesk) -> APIRouter:
         found = await in_transaction(lambda tx: desk.contact(tx, caller, str(citizen_id), purpose))
         return ContactOut.of(str(citizen_id), found)
 
+    @router.delete(
+        "/citizens/{citizen_id}",
+        status_code=204,
+        tags=["citizens"],
+        summary="Erase what names a citizen; consent is withdrawn first",
+    )
+    async def erase(citizen_id: UUID, caller: Annotated[Caller, Depends(requires("coordinator"))]) -> None:
+        await in_transaction(lambda tx: desk.erase(tx, caller, str(citizen_id)))
+
     @router.get("/counts", tags=["counts"], summary="What became of the hospital's messages")
     async def counts(_: Annotated[Caller, Depends(requires("coordinator", "analyst", "service"))]) -> CountsOut:
         rows = await database.pool.fetch(
