@@ -138,7 +138,11 @@ async def test_coordinators_see_what_was_told_without_anything_personal(serve, p
         async with running.runtime.database.transaction() as transaction:
             assert running.runtime.parts.handle is not None
             await running.runtime.parts.handle(transaction, [cause(VolunteerMatched), cause(MatchEscalated)])
-        coordinator = bearer("coordinator", department="randers")
+        coordinator = bearer("coordinator")
+        for department, own in (("randers", ["escalated"]), ("norddjurs", [])):
+            bound = bearer("coordinator", department=department)
+            seen = (await running.client.get("/notifications", headers=bound)).json()["notifications"]
+            assert [one["template"] for one in seen] == own
         page = (await running.client.get("/notifications?limit=2", headers=coordinator)).json()
         rest = (await running.client.get(f"/notifications?limit=2&before={page['next']}", headers=coordinator)).json()
         assert [one["template"] for one in page["notifications"] + rest["notifications"]] == [

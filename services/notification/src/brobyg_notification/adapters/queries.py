@@ -11,6 +11,7 @@ select position, notification_id, template, recipient_role, recipient_id, referr
        due_at, created_at, ended_at
 from notification
 where ($1::text is null or state = $1) and ($2::uuid is null or appointment_id = $2) and ($3::bigint is null or position < $3)
+  and ($5::text is null or (recipient_role = 'coordinator' and recipient_id = $5))
 order by position desc limit $4
 """
 
@@ -21,6 +22,7 @@ async def page(
     appointment_id: UUID | None,
     before: int | None,
     limit: int,
+    department: str | None,
 ) -> list[asyncpg.Record]:
-    """At most `limit` notices older than position `before`, newest first."""
-    return await pool.fetch(_PAGE, state, appointment_id, before, limit)
+    """At most `limit` notices older than position `before`, newest first; of a department only those that were sent to it."""
+    return await pool.fetch(_PAGE, state, appointment_id, before, limit, department)

@@ -44,13 +44,16 @@ def router(database: Database) -> APIRouter:
 
     @routes.get("/notifications", summary="What was told to whom, newest first")
     async def list_notifications(
-        _: Annotated[Caller, Depends(requires("coordinator"))],
+        caller: Annotated[Caller, Depends(requires("coordinator"))],
         state: State | None = None,
         appointment_id: UUID | None = None,
         before: Annotated[int | None, Query(ge=1, description="`next` of the page before.")] = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> NotificationPage:
-        rows = await queries.page(database.pool, state, appointment_id, before, limit + 1)
+        """A coordinator bound to a department sees what was sent to that department: other notices don't say whose they are, so they are for
+        coordinators without one (the head office).
+        """
+        rows = await queries.page(database.pool, state, appointment_id, before, limit + 1, caller.department)
         shown = rows[:limit]
         return NotificationPage(
             notifications=[NotificationView.model_validate(dict(row)) for row in shown],
