@@ -9,11 +9,14 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from brobyg_contracts import VolunteerMatched
 from brobyg_contracts.topics import TOPICS
 from brobyg_kit.event import Event
 from brobyg_local.demo.history import records_in
 from brobyg_local.demo.story import Facts
 from brobyg_local.services import SERVICES
+from brobyg_notification.domain.notice import Role, calendar_uid
+from icalendar import Calendar
 
 from tests.e2e.run import Played, own_system, play_week
 from tests.e2e.small_week import ENDS, ROOT, Case, by_name, small_week
@@ -49,8 +52,18 @@ def mails(played: Played) -> list[EmailMessage]:
     return [message_from_bytes(path.read_bytes(), policy=policy.default) for path in played.outside.mail.glob("*.eml")]
 
 
-def calendars(mail: EmailMessage) -> list[str]:
-    return [str(part.get_content()) for part in mail.walk() if part.get_content_type() == "text/calendar"]
+def entries(played: Played, appointment_id: str, role: Role, recipient_id: str) -> list[tuple[str, datetime, int]]:
+    """(method, start, sequence) of each calendar file mailed to the recipient about the appointment, by its UID; in order of sequence."""
+    files = [
+        Calendar.from_ical(str(part.get_content()))
+        for mail in mails(played)
+        for part in mail.walk()
+        if part.get_content_type() == "text/calendar"
+    ]
+    uid = calendar_uid(appointment_id, role, recipient_id)
+    found = [(str(file["METHOD"]), entry) for file in files for entry in file.walk("VEVENT") if entry["UID"] == uid]
+    told = [(method, entry.decoded("dtstart"), int(str(entry["SEQUENCE"]))) for method, entry in found]
+    return sorted(told, key=lambda one: one[2])
 
 
 @pytest.mark.parametrize("name", ["company", "company again", "another", "company over Kafka", "Kafka again"])
@@ -72,9 +85,12 @@ def test_both_are_told_of_a_match_by_mail_with_a_calendar_file(played: Played) -
         if kind == "notification.sent" and cause(event) == matched.id
     ]
     assert sorted(told) == ["citizen", "volunteer"]
-    requests = [text for mail in mails(played) for text in calendars(mail) if "METHOD:REQUEST" in text]
-    start = by_name("company").start.strftime("%Y%m%d")
-    assert any(start in text and "UID:" in text and "SEQUENCE:" in text for text in requests)
+    match = matched.decode(VolunteerMatched)
+    start = by_name("company").start
+    assert match.starts_at == start
+    about = (played, match.appointment_id)
+    assert entries(*about, "citizen", match.citizen_id) == [("REQUEST", start, 0)]
+    assert entries(*about, "volunteer", match.volunteer_id) == [("REQUEST", match.meet_at, 0)]
 
 
 def cause(event: Event) -> str:
@@ -86,7 +102,13 @@ def test_a_cancelled_appointment_frees_the_volunteer_and_cancels_the_calendar_en
     assert {"volunteer.matched", "appointment.cancelled", "match.released"} <= set(happened)
     assert happened.index("appointment.cancelled") < happened.index("match.released")
     assert "appointment.completed" not in happened
-    assert [text for mail in mails(played) for text in calendars(mail) if "METHOD:CANCEL" in text]
+    found = history(played, by_name("cancelled"))
+    match = next(event for kind, _, event in found if kind == "volunteer.matched").decode(VolunteerMatched)
+    start, about = by_name("cancelled").start, (played, match.appointment_id)
+    told = [("REQUEST", start, 0), ("CANCEL", start, 1)]
+    assert entries(*about, "citizen", match.citizen_id) == told
+    told = [("REQUEST", match.meet_at, 0), ("CANCEL", match.meet_at, 1)]
+    assert entries(*about, "volunteer", match.volunteer_id) == told
 
 
 @pytest.mark.parametrize("name", ["moved", "moved over Kafka"])
