@@ -108,10 +108,10 @@ def _operations(name: str, topic: TopicFile) -> list[tuple[str, Json]]:
 
 def _messages(sources: Sources) -> Mapping[str, Json]:
     messages: dict[str, Json] = {class_name(event): _event_message(sources, event) for event in sources.events}
-    for foreign in FOREIGN.values():
+    for topic, foreign in FOREIGN.items():
         messages[class_name(str(foreign["name"]))] = {
             **{key: foreign[key] for key in ("name", "title", "summary")},
-            "contentType": "application/fhir+json",
+            "contentType": sources.topics[topic].content,
             "payload": {
                 "type": "object",
                 "properties": {"resourceType": {"enum": foreign["resources"]}},

@@ -168,7 +168,7 @@ TOPICS: dict[str, Topic] = {
         ),
         Topic(
             name="hospital.appointment.rejected.v1",
-            description="Why the hospital's messages were refused - FHIR R4 OperationOutcome and origin, without any value from the message.",
+            description="Why a message was refused, without its values - OperationOutcome; extension origin names the record; key is a hash of its key.",
             owner="referral",
             producers=("referral",),
             consumers=("hospital",),
