@@ -251,10 +251,11 @@ class System:
         return False
 
     def _prepare(self, environment: Mapping[str, str]) -> None:
-        """Databases, topics and migrations, where they are not as they should be already."""
+        """Databases, topics and migrations; in stores of our own only where they are not as they should be already."""
         stamp = self.places.local / "prepared.json"
         wanted = {"of": self._fingerprint(environment)}
-        if read_json(stamp) == wanted:
+        # Somebody else's broker or database may have been emptied since, at the same address: the stamp can't know.
+        if self._has_own_stores(environment) and read_json(stamp) == wanted:
             return
         self.say("databases, topics and migrations")
         commands = [["topics", "apply"], *([name, "migrate"] for name in SERVICES)]
@@ -262,6 +263,10 @@ class System:
             for finished in [pool.submit(_run_brobyg, command, environment) for command in commands]:
                 finished.result()
         write_atomically(stamp, json.dumps(wanted))
+
+    def _has_own_stores(self, environment: Mapping[str, str]) -> bool:
+        own = {"BROBYG_KAFKA": self.cluster.kafka_address, "BROBYG_DATABASE": self.cluster.database_url}
+        return all(name not in self.given and environment[name] == address for name, address in own.items())
 
     def _fingerprint(self, environment: Mapping[str, str]) -> str:
         """Changes when a migration or topic file does, and when the broker or the database is another (each reset makes a new one)."""

@@ -1,0 +1,43 @@
+"""When topics and migrations are applied anew."""
+
+from pathlib import Path
+
+import pytest
+from brobyg_local import system
+from brobyg_local.places import Places
+from brobyg_local.system import System
+
+
+def prepared_twice(folder: Path, given: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
+    """How many commands preparing takes the first time, and again with only another setting changed."""
+    commands: list[object] = []
+    monkeypatch.setattr(system, "_run_brobyg", lambda command, _environment: commands.append(command))
+    places = Places(folder)
+    places.make()
+    made = System(places, lambda _text: None, given=given, ports={})
+    stores = {"BROBYG_KAFKA": made.cluster.kafka_address, "BROBYG_DATABASE": made.cluster.database_url}
+    made._prepare({**stores, **given, "BROBYG_CLOCK": ""})
+    first = len(commands)
+    made._prepare({**stores, **given, "BROBYG_CLOCK": "another"})
+    return first, len(commands) - first
+
+
+def test_topics_and_migrations_are_skipped_when_only_a_setting_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, again = prepared_twice(tmp_path, {}, monkeypatch)
+    assert first > 0
+    assert again == 0
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"BROBYG_KAFKA": "broker.example.org:9092"}, {"BROBYG_DATABASE": "postgresql://brobyg@database.example.org:5432"}],
+    ids=["kafka", "database"],
+)
+def test_topics_and_migrations_are_always_applied_to_stores_given_from_outside(
+    given: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, again = prepared_twice(tmp_path, given, monkeypatch)
+    assert first > 0
+    assert again == first
