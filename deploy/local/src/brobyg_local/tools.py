@@ -18,6 +18,7 @@ Say = Callable[[str], None]
 """Tells the person at the keyboard what is being done."""
 
 JAVA_AT_LEAST = 17
+POSTGRES_AT_LEAST = 15
 SILENCE = 180.0  # seconds without a line of output after which a download is taken to hang
 
 
@@ -129,19 +130,25 @@ def find_maven(say: Say) -> Path:
 
 
 def find_postgres(say: Say) -> Path:
-    """The folder of PostgreSQL's programs (15 or newer): `BROBYG_POSTGRES_BIN`, Debian's folders, PATH, then the package manager."""
-    if (found := _postgres_here()) is None:
-        install(["postgresql"], "PostgreSQL", say)
-        found = _postgres_here()
-    if found is None:
-        raise ToolMissing(
-            "PostgreSQL's initdb and postgres are not to be found",
-            advice="set BROBYG_POSTGRES_BIN to the folder that has them",
-        )
-    return found
+    """The folder of PostgreSQL's programs (15 or newer): `BROBYG_POSTGRES_BIN`, Debian's folders, PATH, then the package manager.
+
+    Raises `ToolMissing` with the versions that were found where none is new enough.
+    """
+    versions: dict[str, int] = {}
+    for attempt in ("found", "installed"):
+        versions = {str(folder): _postgres_version(folder) for folder in _postgres_folders()}
+        for folder, version in versions.items():
+            if version >= POSTGRES_AT_LEAST:
+                return Path(folder)
+        if attempt == "found":
+            install(["postgresql"], f"PostgreSQL {POSTGRES_AT_LEAST} or newer", say)
+    raise ToolMissing(
+        f"no PostgreSQL {POSTGRES_AT_LEAST} or newer (initdb and postgres) among {versions or 'nothing'}",
+        advice="set BROBYG_POSTGRES_BIN to the folder of one",
+    )
 
 
-def _postgres_here() -> Path | None:
+def _postgres_folders() -> list[Path]:
     candidates: list[Path] = []
     if chosen := os.environ.get("BROBYG_POSTGRES_BIN"):
         candidates.append(Path(chosen))
@@ -150,4 +157,16 @@ def _postgres_here() -> Path | None:
     if on_path := shutil.which("initdb"):
         candidates.append(Path(on_path).resolve().parent)
     candidates += sorted(Path("/opt/homebrew/opt").glob("postgresql@*/bin"), reverse=True)
-    return next((path for path in candidates if (path / "initdb").exists() and (path / "postgres").exists()), None)
+    return [path for path in candidates if (path / "initdb").exists() and (path / "postgres").exists()]
+
+
+def _postgres_version(folder: Path) -> int:
+    """Its major version; 0 where it does not tell."""
+    try:
+        answer = subprocess.run(
+            [str(folder / "postgres"), "--version"], capture_output=True, text=True, timeout=30, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return 0
+    match = re.search(r"\) (\d+)", answer.stdout)
+    return int(match[1]) if match else 0
