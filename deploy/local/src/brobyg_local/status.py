@@ -88,7 +88,7 @@ def _service_state(places: Places, name: str, url: str) -> ComponentState:
     rows, oldest = (outbox.get("rows"), outbox.get("oldest_seconds")) if isinstance(outbox, dict) else (None, None)
     why = "never started: brobyg local up" if answer is None else answer.why
     if process is None and answer is not None and not answer.answered:
-        why = f"not running; its log: {places.log(name)}"
+        why = f"not running: brobyg local start {name}; its log: {places.log(name)}"
     return ComponentState(
         name,
         up=process is not None or bool(answer and answer.answered),
