@@ -10,9 +10,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from brobyg_local.errors import LocalError
+from brobyg_local.places import Places
 from brobyg_local.system import System
 
-from tests.e2e.run import own_system
 from tests.faults.cases import FAULTS, Fault, Outcome, outcome_of
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +25,7 @@ def main(names: list[str]) -> int:
     if not chosen:
         _say(f"there is no such fault; there are: {', '.join(fault.name for fault in FAULTS)}")
         return 2
-    system = own_system(FOLDER / "system", _say)
+    system = System(Places(FOLDER / "system"), _say, given={}, ports={})
     try:
         results = [_result(system, fault) for fault in [Fault("none", ()), *chosen]]
     finally:

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
+from brobyg_local.places import Places
 from brobyg_local.system import System
 
-from tests.e2e.run import own_system
 from tests.e2e.small_week import CASES, ROOT
 from tests.faults.cases import FAULTS, outcome_of
 
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
 @pytest.fixture
 def system() -> Iterator[System]:
     said: list[str] = []
-    system = own_system(ROOT / "var" / "test-faults", said.append)
+    system = System(Places(ROOT / "var" / "test-faults"), said.append, given={}, ports={})
     yield system
     system.down()
 
