@@ -139,7 +139,7 @@ def test_a_break_names_every_service_that_reads_the_event(changed: Callable[[Mut
     found = changed(together(put(BOOKED, "properties/urgency", COUNT), require(BOOKED, "urgency")))
 
     assert [(finding.subject, finding.readers, finding.topic) for finding in found] == [
-        ("appointment.booked", ("matching", "reporting"), "brobyg.referral.v1")
+        ("appointment.booked", ("matching", "notification", "reporting"), "brobyg.referral.v1")
     ]
 
 

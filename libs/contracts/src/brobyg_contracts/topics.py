@@ -172,7 +172,7 @@ TOPICS: dict[str, Topic] = {
             owner="referral",
             producers=("referral",),
             consumers=("hospital",),
-            key="appointment_identifier",
+            key="refused_key_hash",
             partitions=12,
             retention=timedelta(days=30),
             cleanup_policy="delete",

@@ -65,7 +65,7 @@ class Transaction:
     clock: Clock
     source: str
     _emissions: list[_Emission] = field(default_factory=list)
-    _records: list[tuple[str, str, bytes]] = field(default_factory=list)
+    _records: list[tuple[str, str, bytes, str]] = field(default_factory=list)
     _timers: dict[tuple[str, str], datetime | None] = field(default_factory=dict)
 
     @cached_property
@@ -82,10 +82,10 @@ class Transaction:
         self._emissions.append(_Emission(data, subject, cause, event_id, self.now))
         return event_id
 
-    def send(self, topic: str, key: str, value: bytes) -> None:
+    def send(self, topic: str, key: str, value: bytes, content_type: str = "application/json") -> None:
         """Put a record that is no event of ours (a rejection, a dead letter) on `topic` when this transaction commits."""
         _insist_on_size(topic, value)
-        self._records.append((topic, key, value))
+        self._records.append((topic, key, value, content_type))
 
     def schedule(self, kind: str, subject: str, due_at: datetime) -> None:
         """Have the timer (`kind`, `subject`) fire once at `due_at` or soon after; an earlier setting of the same timer is moved."""
@@ -125,7 +125,7 @@ class Transaction:
 
     async def _write_outbox(self) -> None:
         rows = [(*row, EVENT_CONTENT_TYPE) for row in await self._sequenced()] if self._emissions else []
-        rows += [(*record, "application/json") for record in self._records]
+        rows += self._records
         if not rows:
             return
         if len(rows) == 1:  # a COPY costs one round trip more than an INSERT and pays off from a few rows on

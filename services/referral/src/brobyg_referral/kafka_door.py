@@ -73,7 +73,7 @@ class KafkaDoor:
         for record, group in zip(records, results, strict=True):
             refusals = [*record.refusals, *(result.refusal for result in group if result.refusal)]
             for refusal in refusals:
-                tx.send(REJECTED_TOPIC, record.event.subject, rejection(refusal, record.event))
+                tx.send(REJECTED_TOPIC, record.event.subject, rejection(refusal, record.event), "application/fhir+json")
 
 
 def _read(event: Event) -> _Read:
