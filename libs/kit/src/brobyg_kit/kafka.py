@@ -22,7 +22,7 @@ def consumer(address: str, group: str, **overrides: Any) -> Consumer:  # librdka
             "partition.assignment.strategy": "cooperative-sticky",
             "session.timeout.ms": 10_000,
             "max.poll.interval.ms": 300_000,
-            "fetch.wait.max.ms": 2_000,  # new records end the wait; a longer one only spares an idle system
+            "fetch.wait.max.ms": 5_000,  # new records end the wait; a longer one only spares an idle system
             "queued.max.messages.kbytes": 32_768,
             "reconnect.backoff.max.ms": 1_000,
             "topic.metadata.refresh.interval.ms": 60_000,
