@@ -19,7 +19,7 @@ FACTS: dict[str, object] = {
     "reader": "Ellen", "other": "Einer", "place": "Regionshospitalet Randers", "starts_at": NOON, "ends_at": NOON, "meet_at": NOON,
     "home_at": NOON, "minutes": 150, "meeting": "home", "meeting_point": "Testgrusgraven 3", "distance_metres": 4210, "expires_at": NOON,
     "link": "http://portal.example.org/answer/a.b", "changed": False, "reason": "appointment_cancelled", "department": "Randers",
-    "asked": 3, "excluded": [("x", "1")], "appointment_id": "a-1", "referral_id": "r-1",
+    "asked": 3, "what": "matched", "excluded": [("x", "1")], "appointment_id": "a-1", "referral_id": "r-1",
 }  # fmt: skip
 
 
@@ -34,7 +34,7 @@ def test_every_message_can_be_written_in_every_language(template: Template, lang
     assert f'<html lang="{language}">' in letter.html
     assert "<script" not in letter.html
     assert not re.search(r": None$|>None<", letter.text + letter.html, re.MULTILINE)
-    assert bool(letter.calendar_summary) == (template not in ("offer", "escalated"))
+    assert bool(letter.calendar_summary) == (template not in ("offer", "escalated", "unreachable_citizen"))
 
 
 def test_the_danish_catalogue_is_complete() -> None:

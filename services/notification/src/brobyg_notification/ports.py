@@ -107,7 +107,9 @@ class Store(Protocol):
         ...
 
     async def failed(self, waiting: Waiting, language: Language, reason: FailureReason) -> None:
-        """Mark as failed and publish `notification.failed`, in one transaction; no effect on a notice that has ended already."""
+        """Mark as failed, publish `notification.failed` and, for a citizen without an address, keep a notice to the coordinator, in one
+        transaction; no effect on a notice that has ended already.
+        """
         ...
 
     async def superseded(self, waiting: Waiting) -> None:

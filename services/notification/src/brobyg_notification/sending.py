@@ -100,6 +100,9 @@ class Sending:
 
     def _facts(self, waiting: Waiting, reader: Contact, other: Contact | None) -> dict[str, object]:
         notice = waiting.notice
+        if notice.template == "unreachable_citizen":
+            match = facts_of.told_match(notice, waiting.earlier)
+            return facts_of.unreachable_facts(notice, match) if match else {}
         if notice.cause.type == VolunteerMatched.EVENT_TYPE:
             citizen = reader if notice.role == "citizen" else other
             return facts_of.match_facts(

@@ -12,7 +12,8 @@ from brobyg_contracts import NotificationFailed, NotificationSent, VolunteerMatc
 from brobyg_kit import event as events
 from brobyg_kit.database import Database, Transaction
 
-from brobyg_notification.domain.notice import CalendarMethod, Notice, Role, Template
+from brobyg_notification.domain.message import told_match
+from brobyg_notification.domain.notice import CalendarMethod, Notice, Role, Template, of_unreachable_citizen
 from brobyg_notification.domain.wording import Language
 from brobyg_notification.ports import FailureReason, State, Waiting
 
@@ -57,7 +58,8 @@ update notification n set claimed_by = $3, attempts = attempts + 1 from due wher
 returning n.template, n.recipient_role, n.recipient_id, n.referral_id::text, n.appointment_id::text, n.calendar_method, n.calendar_sequence,
     n.attempts, n.created_at, n.cause_event::text as cause_event, n.position,
     (select e.cause_event->'data' from notification e
-     where e.lane = n.lane and e.position < n.position and e.cause_event->>'type' = $4
+     where e.appointment_id = n.appointment_id and e.position < n.position and e.cause_event->>'type' = $4
+       and (e.lane = n.lane or (n.template = 'unreachable_citizen' and e.recipient_role = 'citizen'))
      order by e.position desc limit 1)::text as earlier
 """  # noqa: S608
 
@@ -115,6 +117,8 @@ class NoticeStore:
                     reason=reason,
                 )
                 transaction.emit(data, subject=notice.referral_id, cause=notice.cause)
+                if reason == "no_address":
+                    await add(transaction, of_unreachable_citizen(notice, told_match(notice, waiting.earlier)))
 
     async def superseded(self, waiting: Waiting) -> None:
         """See `ports.Store`."""

@@ -106,6 +106,23 @@ def escalation_facts(escalated: MatchEscalated, excluded: list[tuple[str, str]])
     }
 
 
+def told_match(notice: Notice, earlier: VolunteerMatched | None) -> VolunteerMatched | None:
+    """The match that a notice tells of: its cause's own, else the one told before it."""
+    return notice.cause.decode(VolunteerMatched) if notice.cause.type == VolunteerMatched.EVENT_TYPE else earlier
+
+
+def unreachable_facts(notice: Notice, match: VolunteerMatched) -> dict[str, object]:
+    """What the coordinator is told of a citizen without e-mail: ids, time and public place, no person."""
+    return {
+        "what": "matched" if notice.cause.type == VolunteerMatched.EVENT_TYPE else "ended",
+        "place": place_name(match.location_id),
+        "starts_at": match.starts_at,
+        "ends_at": match.ends_at,
+        "appointment_id": notice.appointment_id,
+        "referral_id": notice.referral_id,
+    }
+
+
 def calendar_span(notice: Notice, earlier: VolunteerMatched | None) -> Span:
     """The volunteer's entry covers meeting to being home again, the citizen's the appointment. A release takes its span from the match it ends."""
     if notice.cause.type == VolunteerMatched.EVENT_TYPE:

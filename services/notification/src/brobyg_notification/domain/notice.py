@@ -12,6 +12,7 @@ from brobyg_contracts import (
     OfferMade,
     VolunteerMatched,
 )
+from brobyg_contracts.places import DEPARTMENTS, LOCATIONS
 from brobyg_kit.event import Event
 from brobyg_kit.ids import derived_id
 
@@ -25,7 +26,10 @@ Template = Literal[
     "released_citizen",
     "released_citizen_searching",
     "escalated",
+    "unreachable_citizen",
 ]
+#: What a citizen is told of a match; when it has no address to go to, the coordinator is told to phone.
+_OF_A_MATCH = frozenset({"matched_citizen", "released_citizen", "released_citizen_searching"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,23 @@ def of_match_escalated(cause: Event) -> list[Notice]:
     return [
         Notice("escalated", "coordinator", escalated.department, escalated.referral_id, escalated.appointment_id, cause)
     ]
+
+
+def of_unreachable_citizen(failed: Notice, match: VolunteerMatched | None) -> list[Notice]:
+    """The coordinator of the department around the place of care phones a citizen who has no e-mail. `match` is the one that `failed` tells of.
+
+    Only for what a citizen is told of a match: a coordinator's message that fails leads to no other. Nobody is told when the place is in no
+    department's municipality, for to write to another one would be a guess; `notification.failed` still says it.
+    """
+    if failed.role != "citizen" or failed.template not in _OF_A_MATCH or match is None:
+        return []
+    location = LOCATIONS.get(match.location_id)
+    about = (failed.referral_id, failed.appointment_id, failed.cause)
+    return [
+        Notice("unreachable_citizen", "coordinator", department, *about)
+        for department, municipality_code in DEPARTMENTS.items()
+        if location is not None and municipality_code == location.municipality_code
+    ][:1]
 
 
 def appointment_called_off(cause: Event) -> str | None:

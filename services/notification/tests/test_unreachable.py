@@ -1,0 +1,45 @@
+"""A citizen without e-mail is phoned: the coordinator is told, once, and nobody's personal data with it."""
+
+from brobyg_contracts import MatchReleased, NotificationFailed, VolunteerMatched
+from brobyg_kit.testing import eventually
+
+
+async def ended(office, *states: str) -> None:
+    async def so() -> bool:
+        return await office.states() == list(states)
+
+    await eventually(so, f"the notices are {states}")
+
+
+async def test_the_coordinator_is_asked_to_phone_a_citizen_without_e_mail(
+    office_for, post_office, owners, cause, clock
+) -> None:
+    owners.citizen(email=None)
+    match, released = cause(VolunteerMatched), cause(MatchReleased)
+    async with office_for(clock) as office, office.sending_going_on():
+        await office.receive(match)
+        await ended(office, "sent", "failed", "sent")
+        await office.receive(match)
+        await office.receive(released)
+        await ended(office, "sent", "failed", "sent", "sent", "failed", "sent")
+        assert [kind for kind, _ in await office.emitted()].count(NotificationFailed.EVENT_TYPE) == 2
+    first, second = post_office.to("coordinator@example.org")
+    assert "en frivillig følger med" in str(first.get_body(("plain",)).get_content())
+    told = str(second.get_body(("plain",)).get_content())
+    assert "Regionshospitalet Randers" in told
+    assert match.subject in told
+    assert not any(name in told for name in ("Einer", "Ellen", "Testgrusgraven"))
+
+
+async def test_a_coordinators_message_that_fails_leads_to_no_other(office_for, owners, cause, clock) -> None:
+    owners.citizen(email=None)
+    async with office_for(clock) as office, office.sending_going_on():
+        await office.receive(cause(VolunteerMatched, location_id="grenaa-health-house"))
+        await ended(office, "sent", "failed", "failed")  # the department has no coordinator's address
+
+
+async def test_a_place_in_no_department_is_left_to_the_failure(office_for, owners, cause, clock) -> None:
+    owners.citizen(email=None)
+    async with office_for(clock) as office, office.sending_going_on():
+        await office.receive(cause(VolunteerMatched, location_id="elsewhere"))
+        await ended(office, "sent", "failed")
