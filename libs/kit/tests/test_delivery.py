@@ -152,3 +152,23 @@ async def test_one_correlation_follows_a_chain_of_causes_and_a_callers_id_is_tak
 
 def test_a_correlation_id_that_is_not_a_uuid_does_not_travel_into_events() -> None:
     assert tracing.correlation_of("0201609995") is None
+
+
+async def test_a_consumer_that_comes_back_to_a_topic_read_to_its_end_tells_no_lag(parts: Parts) -> None:
+    await parts.emit(range(30), subjects=30)
+    async with going(parts.relay(), parts.consumer(record)):
+        await has_effects(parts, 30)
+    again = parts.consumer(record)
+    async with going(again):
+
+        async def measured() -> bool:
+            return bool(again._joined and again._measured_at)
+
+        await eventually(measured, "the lag is measured")
+        again._measured_at = 0.0
+
+        async def once_more() -> bool:
+            return bool(again._measured_at)
+
+        await eventually(once_more, "the lag is measured once more")
+        assert again._metrics.consumer_lag.labels(parts.topic)._value.get() == 0

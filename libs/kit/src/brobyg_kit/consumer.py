@@ -74,6 +74,7 @@ class Consumer:
         self._metrics, self._heartbeat = metrics, heartbeat
         self._parking = Parking(subscription.service)
         self._stopping = self._joined = self._away = False
+        self._began_at: dict[tuple[str, int], int] = {}
         self._measured_at = 0.0
         self._retried_at = 0.0
 
@@ -134,9 +135,11 @@ class Consumer:
         if error.code() == KafkaError._ALL_BROKERS_DOWN:
             self._away = True
 
-    def _assigned(self, _: KafkaConsumer, partitions: list[TopicPartition]) -> None:
-        """In the group; perhaps without a partition, when there are more processes than partitions."""
+    def _assigned(self, client: KafkaConsumer, partitions: list[TopicPartition]) -> None:
+        """In the group; perhaps without a partition, when there are more processes than partitions. Called inside poll, in its thread."""
         self._joined = True
+        for began in _committed(client, partitions):
+            self._began_at[began.topic, began.partition] = max(0, began.offset)
         log.info("consumer.assigned", partitions=len(partitions))
 
     def _lost(self, _: KafkaConsumer, partitions: list[TopicPartition]) -> None:
@@ -298,8 +301,13 @@ class Consumer:
         lag: Counter[str] = Counter(dict.fromkeys(self._subscription.topics, 0))
         for position in client.position(client.assignment()):
             _, end = client.get_watermark_offsets(position, cached=True)
-            if end > 0:
-                lag[position.topic] += max(0, end - max(position.offset, 0))
+            # A partition of which nothing was read since it was assigned has no position yet: what is left begins where the group stopped.
+            at = (
+                position.offset
+                if position.offset >= 0
+                else self._began_at.get((position.topic, position.partition), end)
+            )
+            lag[position.topic] += max(0, end - at)
         for topic, records in lag.items():
             self._metrics.consumer_lag.labels(topic).set(records)
 
@@ -358,6 +366,15 @@ def _bytes(value: object) -> bytes | None:
 def _revoked(_: KafkaConsumer, partitions: list[TopicPartition]) -> None:
     faultpoints.reach(faultpoints.IN_REBALANCE)
     log.info("consumer.revoked", partitions=len(partitions))
+
+
+def _committed(client: KafkaConsumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
+    """Where the group stopped in these; empty when the broker does not say so in time. Blocks up to five seconds."""
+    try:
+        return client.committed(partitions, timeout=5.0) if partitions else []
+    except KafkaException as error:
+        log.warning("consumer.offsets_unknown", error=error)
+        return []
 
 
 def _answers(client: KafkaConsumer) -> bool:
