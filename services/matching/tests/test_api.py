@@ -366,6 +366,13 @@ async def test_searches_are_paged_and_kept_to_the_department(matching: Running) 
     assert (await matching.client.get("/matches?state=bogus", headers=COORDINATOR)).status_code == 422
 
 
+@pytest.mark.parametrize("wrong", ["%00", "nowhere", "", "x" * 41])
+async def test_a_department_that_is_none_of_ours_is_told_as_a_wrong_field(matching: Running, wrong: str) -> None:
+    answer = await matching.client.get(f"/matches?department={wrong}", headers=COORDINATOR)
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+    assert (await matching.client.get("/matches?department=randers", headers=COORDINATOR)).status_code == 200
+
+
 async def test_a_block_is_kept(matching: Running) -> None:
     volunteer_id = await active(matching)
     body = {"citizen_id": an_id("citizen of referral"), "asked_by": "citizen"}

@@ -15,6 +15,7 @@ from brobyg_matching.adapters.reads import Reads
 from brobyg_matching.answering import Answering, UnknownMatch
 from brobyg_matching.domain.match import Match, Offer
 from brobyg_matching.domain.transitions import Refused
+from brobyg_matching.entrypoints.bodies import Department
 from brobyg_matching.entrypoints.offers import refuse
 from brobyg_matching.entrypoints.volunteers import in_scope
 
@@ -135,7 +136,7 @@ def matches_router(reads: Reads, answering: Answering) -> APIRouter:
     async def page(
         caller: Coordinator,
         state: Annotated[Literal["searching", "matched", "escalated", "closed"] | None, Query()] = None,
-        department: Annotated[str | None, Query(max_length=40)] = None,
+        department: Annotated[Department | None, Query()] = None,
         after: Annotated[str | None, Query(max_length=200)] = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> PageOut:
