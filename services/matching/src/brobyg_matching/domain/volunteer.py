@@ -7,7 +7,7 @@ import msgspec
 from brobyg_contracts import Gender, Pool
 from brobyg_contracts.pathways import Means
 
-from brobyg_matching.domain.local_time import Interval, Window, free_intervals
+from brobyg_matching.domain.local_time import COPENHAGEN, Interval, Window, free_intervals
 
 Status = Literal["applied", "active", "paused"]
 
@@ -41,14 +41,14 @@ class NotReady(ValueError):
 def activated(volunteer: Volunteer, signed: date, checked: date, introduced: date, now: datetime) -> Volunteer:
     """The volunteer as active: confidentiality signed, criminal record checked and introduction course held, none in the future.
 
-    Raises NotReady. Activating an active volunteer renews the three dates; a paused one comes back.
+    The dates are days of the Danish calendar, and so is the future. Raises NotReady. Activating an active volunteer renews the three dates; a paused one comes back.
     """
     for name, day in (
         ("confidentiality_signed_on", signed),
         ("record_checked_on", checked),
         ("introduced_on", introduced),
     ):
-        if day > now.date():
+        if day > now.astimezone(COPENHAGEN).date():
             raise NotReady(f"{name} lies in the future")
     return msgspec.structs.replace(
         volunteer,
