@@ -41,7 +41,8 @@ class NotReady(ValueError):
 def activated(volunteer: Volunteer, signed: date, checked: date, introduced: date, now: datetime) -> Volunteer:
     """The volunteer as active: confidentiality signed, criminal record checked and introduction course held, none in the future.
 
-    The dates are days of the Danish calendar, and so is the future. Raises NotReady. Activating an active volunteer renews the three dates; a paused one comes back.
+    The dates are days of the Danish calendar, and so is the future. Activating an active volunteer renews the three dates;
+    a paused one comes back. Raises NotReady.
     """
     for name, day in (
         ("confidentiality_signed_on", signed),
