@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import Literal
 
 import msgspec
 import pytest
@@ -28,6 +29,7 @@ from matching_samples import (
 )
 
 LATE = NOW + timedelta(days=3, hours=2)
+CallOff = Literal["appointment_cancelled", "consent_withdrawn"]
 
 
 def booked(world: World, **changes: object) -> Change:
@@ -132,6 +134,20 @@ def test_who_takes_an_acceptance_back_is_not_asked_again_and_the_rest_are() -> N
     assert len(again.match.asked) == 2
 
 
+@pytest.mark.parametrize("reason", ["appointment_cancelled", "consent_withdrawn"])
+def test_what_is_called_off_after_its_end_leaves_the_time_to_who_gave_it(reason: CallOff) -> None:
+    world = a_world(a_volunteer("v"))
+    change = booked(world)
+    accepted = transitions.accepted(change.match, change.match.offers[0], a_volunteer("v"), a_context(world))
+    ended = transitions.called_off(accepted.match, reason, a_context(world, now=accepted.match.ends_at))
+    assert ended is not None
+    assert (ended.match.state, ended.match.volunteer_id, ended.events) == ("closed", an_id("v"), [])
+    before = a_context(world, now=accepted.match.ends_at - timedelta(seconds=1))
+    under_way = transitions.called_off(accepted.match, reason, before)
+    assert under_way is not None
+    assert len(said(under_way, MatchReleased)) == 1
+
+
 appointments = st.integers(0, 3)
 
 
@@ -189,6 +205,8 @@ class Searches(RuleBasedStateMachine):
             assert not any(c.leave_at < span[1] and span[0] < c.home_at for c in promised)
         if isinstance(event, VolunteerMatched):
             assert match.state == "matched"
+        if isinstance(event, MatchReleased) and event.reason != "appointment_rescheduled":
+            assert event.ends_at > self.now
         if isinstance(event, OfferWithdrawn):
             assert self.all_offers[event.offer_id].state == "withdrawn"
 

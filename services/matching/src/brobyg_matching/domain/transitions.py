@@ -88,12 +88,16 @@ def _fresh(event: AppointmentBooked | AppointmentRescheduled, context: Context) 
 def called_off(
     match: Match, reason: Literal["appointment_cancelled", "consent_withdrawn"], context: Context
 ) -> Change | None:
-    """There is nothing to come along to any more: questions are withdrawn and the volunteer is released. None when closed already."""
+    """There is nothing to come along to any more: questions are withdrawn and the volunteer is released. None when closed already.
+
+    After the appointment's end nobody is released: the time was given, and nobody is to be told that the past is cancelled.
+    """
     if match.state == "closed":
         return None
     change = Change(match, context, match)
     steps.withdraw_offers(change, reason)
-    steps.release_volunteer(change, reason)
+    if match.ends_at > context.now:
+        steps.release_volunteer(change, reason)
     change.set(state="closed", reason=reason)
     return change
 
