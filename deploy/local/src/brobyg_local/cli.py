@@ -94,7 +94,7 @@ def up(
     for name, address in addresses.items():
         table.add_row(name, address)
     console.print(table)
-    console.print("Next: brobyg status, make demo, make down", highlight=False)
+    console.print("Next: .venv/bin/brobyg status, make demo, make down", highlight=False)
 
 
 def _addresses(environment: dict[str, str], places: Places) -> dict[str, str]:

@@ -117,7 +117,7 @@ class Consumer:
         messages = [first, *client.consume(_LANES * self._subscription.max_batch - 1, 0)]
         errors = [error for message in messages if (error := message.error())]
         if errors:
-            self._heartbeat.struggle(f"consumer: {errors[0].name()}")
+            self._heartbeat.struggle(f"{errors[0].name()}")
             log.warning("consumer.broker_trouble", code=errors[0].name())
         else:
             self._beat()
@@ -125,11 +125,11 @@ class Consumer:
 
     def _beat(self) -> None:
         if self._away:
-            self._heartbeat.struggle("consumer: no broker answers")
+            self._heartbeat.struggle("no broker answers")
         elif self._joined:
             self._heartbeat.beat()
         else:
-            self._heartbeat.struggle("consumer: not in its group yet, so nothing is handled")
+            self._heartbeat.struggle("not in its group yet, so nothing is handled")
 
     def _on_error(self, error: KafkaError) -> None:
         if error.code() == KafkaError._ALL_BROKERS_DOWN:
@@ -159,7 +159,7 @@ class Consumer:
                 return
             except TRANSIENT_ERRORS as error:
                 self._metrics.consumer_retries.inc()
-                self._heartbeat.struggle(f"consumer: {type(error).__name__}")
+                self._heartbeat.struggle(f"{type(error).__name__}")
                 log.warning("consumer.retrying", error=error, retry_seconds=pause)
             if self._stopping:
                 raise asyncio.CancelledError

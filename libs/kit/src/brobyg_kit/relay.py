@@ -79,7 +79,7 @@ class Relay:
             try:
                 await self._session()
             except _WAITED_OUT as error:
-                self._heartbeat.struggle(f"relay: {type(error).__name__}")
+                self._heartbeat.struggle(f"{type(error).__name__}")
                 log.warning("relay.interrupted", error=error, retry_seconds=pause)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 2.0)
@@ -156,7 +156,7 @@ class Relay:
                 except BufferError:
                     producer.poll(0.1)
         while producer.flush(5.0) and not refused:
-            self._heartbeat.struggle("relay: the broker does not acknowledge")
+            self._heartbeat.struggle("the broker does not acknowledge")
             if self._stopping:
                 raise SendFailed("stopped before the broker acknowledged")
         if refused:

@@ -66,7 +66,7 @@ class Timers:
             try:
                 await self._session()
             except DATABASE_ERRORS as error:
-                self._heartbeat.struggle(f"timers: {type(error).__name__}")
+                self._heartbeat.struggle(f"{type(error).__name__}")
                 log.warning("timers.interrupted", error=error, retry_seconds=pause)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 2.0)

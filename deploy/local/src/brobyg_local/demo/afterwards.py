@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from zoneinfo import ZoneInfo
 
 import msgspec
 from rich.console import Console
@@ -132,18 +133,26 @@ def show_story(console: Console, timeline: list[Line], wanted: frozenset[str]) -
 
 def show_next(console: Console, outside: Outside, referral_id: str, pathname: str) -> None:
     """Addresses, sign-ins, mails, and what to try next."""
-    table = Table(title="The system is up", show_header=False, box=None, title_justify="left")
-    table.add_row("portal", outside.url("portal"))
-    for service in ("referral", "matching", "notification", "reporting"):
-        table.add_row(service, f"{outside.url(service)}/docs")
-    table.add_row("kafka", outside.kafka)
-    table.add_row("mails", f"{outside.mail} (one .eml file each)")
-    table.add_row("figures", pathname)
-    table.add_row("sign-ins", ".venv/bin/brobyg token --role coordinator --department randers")
-    for role in ("referrer --organisation gp-4411", "hospital --organisation hospital-randers", "analyst"):
-        table.add_row("", f".venv/bin/brobyg token --role {role}")
-    console.print()
-    console.print(table)
+    now = outside.clock.now().astimezone(ZoneInfo("Europe/Copenhagen"))
+    token = ".venv/bin/brobyg token --role"
+    lines = [
+        ("its clock", f"{now:%A %-d %B %Y, %H:%M}, at its natural pace from here on: book later than that"),
+        ("portal", outside.url("portal")),
+        *(
+            (service, f"{outside.url(service)}/docs")
+            for service in ("referral", "matching", "notification", "reporting")
+        ),
+        ("kafka", outside.kafka),
+        ("mails", f"{outside.mail} (one .eml file each)"),
+        ("figures", pathname),
+        ("sign-ins", f"{token} coordinator --department randers"),
+        ("", f"{token} referrer --organisation gp-4411"),
+        ("", f"{token} hospital --organisation hospital-randers"),
+        ("", f"{token} analyst"),
+    ]
+    console.print("\n[bold]The system is up[/]")
+    for name, text in lines:
+        console.print(f"  {name:<13} {text}", highlight=False, soft_wrap=True, markup=False)
     console.print("\n[bold]Try next[/]")
     reporting = outside.url("reporting")
     for command in (
