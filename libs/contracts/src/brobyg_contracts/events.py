@@ -58,7 +58,14 @@ Sundhedsvæsen).
 """
 
 WithdrawalReason: TypeAlias = Literal[
-    "taken", "appointment_cancelled", "appointment_rescheduled", "consent_withdrawn", "escalated", "appointment_over"
+    "taken",
+    "appointment_cancelled",
+    "appointment_rescheduled",
+    "consent_withdrawn",
+    "escalated",
+    "appointment_over",
+    "blocked",
+    "volunteer_paused",
 ]
 """Why an open offer no longer stands."""
 
