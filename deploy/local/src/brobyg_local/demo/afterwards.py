@@ -134,7 +134,7 @@ def show_story(console: Console, timeline: list[Line], wanted: frozenset[str]) -
 def show_next(console: Console, outside: Outside, referral_id: str, pathname: str) -> None:
     """Addresses, sign-ins, mails, and what to try next."""
     now = outside.clock.now().astimezone(ZoneInfo("Europe/Copenhagen"))
-    token = ".venv/bin/brobyg token --role"
+    sign_in = ".venv/bin/brobyg token --role"
     lines = [
         ("its clock", f"{now:%A %-d %B %Y, %H:%M}, at its natural pace from here on: book later than that"),
         ("portal", outside.url("portal")),
@@ -145,10 +145,10 @@ def show_next(console: Console, outside: Outside, referral_id: str, pathname: st
         ("kafka", outside.kafka),
         ("mails", f"{outside.mail} (one .eml file each)"),
         ("figures", pathname),
-        ("sign-ins", f"{token} coordinator --department randers"),
-        ("", f"{token} referrer --organisation gp-4411"),
-        ("", f"{token} hospital --organisation hospital-randers"),
-        ("", f"{token} analyst"),
+        ("sign-ins", f"{sign_in} coordinator --department randers"),
+        ("", f"{sign_in} referrer --organisation gp-4411"),
+        ("", f"{sign_in} hospital --organisation hospital-randers"),
+        ("", f"{sign_in} analyst"),
     ]
     console.print("\n[bold]The system is up[/]")
     for name, text in lines:
