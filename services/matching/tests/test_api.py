@@ -297,7 +297,23 @@ async def test_a_paused_volunteer_and_one_at_the_weekly_limit_are_refused_on_acc
     assert answers[1].json()["type"].endswith("weekly-limit")
     await matching.client.post(f"/volunteers/{volunteer_id}/pause", headers=COORDINATOR)
     paused = await matching.client.post(f"/offers/{offers[1][0]}/accept", headers=COORDINATOR)
-    assert paused.json()["type"].endswith("not-active")
+    assert paused.json()["type"].endswith("withdrawn")
+
+
+async def test_a_pause_withdraws_what_is_open_keeps_what_was_accepted_and_asks_the_next(matching: Running) -> None:
+    mine = await active(matching)
+    await tell(matching, event(referral_created()), event(a_booking("accepted")))
+    [(offer, _)] = await open_offers(matching)
+    await matching.client.post(f"/offers/{offer}/accept", headers=COORDINATOR)
+    await tell(matching, event(a_booking("open", starts_at=NOW + timedelta(days=4))))
+    other = await active(matching, 1)
+    for _ in range(2):  # again has no further effect
+        assert (await matching.client.post(f"/volunteers/{mine}/pause", headers=COORDINATOR)).status_code == 200
+    assert [who for _, who in await open_offers(matching)] == [other]
+    told = Counter(await said(matching))
+    assert (told["volunteer.paused"], told["offer.withdrawn"], told["match.released"]) == (1, 1, 0)
+    kept = (await matching.client.get(f"/matches/{an_id('accepted')}", headers=COORDINATOR)).json()
+    assert (kept["state"], kept["volunteer_id"]) == ("matched", mine)
 
 
 async def test_declining_goes_on_to_the_next_and_the_coordinator_sees_why(matching: Running) -> None:
@@ -381,6 +397,56 @@ async def test_a_block_is_kept(matching: Running) -> None:
     await tell(matching, event(referral_created()), event(a_booking()))
     explained = (await matching.client.get(f"/matches/{an_id('appointment')}", headers=COORDINATOR)).json()
     assert explained["decisions"][0]["excluded"] == {"blocked": [volunteer_id]}
+
+
+async def block(matching: Running, volunteer_id: str, headers: dict[str, str] = COORDINATOR) -> int:
+    body = {"citizen_id": an_id("citizen of referral"), "asked_by": "citizen"}
+    return (await matching.client.post(f"/volunteers/{volunteer_id}/blocks", json=body, headers=headers)).status_code
+
+
+async def test_a_block_withdraws_the_question_releases_the_match_and_asks_others(matching: Running) -> None:
+    mine, other = await active(matching), await active(matching, 1)
+    await tell(matching, event(referral_created()), event(a_booking("accepted")))
+    taken = next(offer for offer, who in await open_offers(matching) if who == mine)
+    await matching.client.post(f"/offers/{taken}/accept", headers=COORDINATOR)
+    await tell(matching, event(a_booking("open", starts_at=NOW + timedelta(days=4))))
+    for _ in range(2):
+        assert await block(matching, mine) == 204
+    assert [who for _, who in await open_offers(matching)] == [other, other]
+    reasons = f"select reason from offer where volunteer_id = '{mine}' and state = 'withdrawn'"
+    assert await rows(matching, reasons) == [("blocked",), ("blocked",)]
+    told = Counter(await said(matching))
+    assert (told["match.released"], told["offer.withdrawn"]) == (
+        1,
+        2,
+    )  # one question of the other's went when mine was taken
+    late = await matching.client.post(f"/offers/{taken}/accept", headers=COORDINATOR)
+    assert late.json()["type"].endswith("withdrawn")
+
+
+async def test_of_a_block_and_a_yes_at_the_same_instant_the_two_are_parted(matching: Running) -> None:
+    mine = await active(matching, weekly_limit=50)
+    await tell(matching, event(referral_created()))
+    for attempt in range(12):
+        start = NOW + timedelta(days=2 + attempt // 3, hours=(attempt % 3) * 6)
+        await tell(matching, event(a_booking(f"appointment {attempt}", starts_at=start)))
+        [(offer, _)] = await open_offers(matching)
+        _, blocked = await asyncio.gather(
+            matching.client.post(f"/offers/{offer}/accept", headers=COORDINATOR), block(matching, mine)
+        )
+        assert blocked == 204
+        assert await rows(matching, "select 1 from match where volunteer_id is not null") == []
+        assert matching.runtime.database is not None
+        await matching.runtime.database.pool.execute("delete from block")
+
+
+async def test_another_departments_volunteer_is_neither_blocked_nor_paused(matching: Running) -> None:
+    mine = await active(matching)
+    elsewhere = bearer("coordinator", department="norddjurs")
+    assert await block(matching, mine, elsewhere) == 404
+    assert (await matching.client.post(f"/volunteers/{mine}/pause", headers=elsewhere)).status_code == 404
+    assert await block(matching, an_id("nobody")) == 404
+    assert await rows(matching, "select 1 from block") == []
 
 
 async def test_contacts_stay_in_their_own_table(matching: Running) -> None:

@@ -11,11 +11,11 @@ from brobyg_kit.event import EventData
 from brobyg_matching.domain import transitions
 from brobyg_matching.domain.match import Change, Context, Match, Offer
 from brobyg_matching.domain.transitions import Refused
-from brobyg_matching.domain.volunteer import Volunteer
-from brobyg_matching.domain.world import Referral, World
+from brobyg_matching.domain.volunteer import Status, Volunteer
+from brobyg_matching.domain.world import Referral, Roster, World
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 from matching_samples import (
     NOW,
     POLICY,
@@ -148,6 +148,51 @@ def test_what_is_called_off_after_its_end_leaves_the_time_to_who_gave_it(reason:
     assert len(said(under_way, MatchReleased)) == 1
 
 
+def test_of_a_blocked_pair_the_question_is_withdrawn_and_the_others_still_stand() -> None:
+    world = a_world(*(a_volunteer(f"v{n}") for n in range(5)))
+    change = booked(world)
+    first, *others = change.match.offers
+    world.blocks = frozenset({(first.volunteer_id, change.match.citizen_id)})
+    with pytest.raises(Refused, match="withdrawn"):
+        transitions.accepted(change.match, first, a_volunteer("any"), a_context(world))
+    after = transitions.blocked(change.match, first.volunteer_id, a_context(world))
+    assert after is not None
+    assert [(type(e), getattr(e, "reason", None)) for e in after.events] == [(OfferWithdrawn, "blocked")]
+    assert (after.match.offers, after.timer) == (tuple(others), False)
+    assert transitions.blocked(after.match, first.volunteer_id, a_context(world)) is None
+
+
+def test_of_a_blocked_pair_a_coming_match_is_released_and_searched_anew_without_the_volunteer() -> None:
+    world = a_world(*(a_volunteer(f"v{n}") for n in range(2)))
+    change = booked(world)
+    offer, other = change.match.offers
+    match = transitions.accepted(change.match, offer, a_volunteer("any"), a_context(world)).match
+    world.blocks = frozenset({(offer.volunteer_id, match.citizen_id)})
+    assert transitions.blocked(match, offer.volunteer_id, a_context(world, now=match.meet_at)) is None  # they have met
+    after = transitions.blocked(match, offer.volunteer_id, a_context(world))
+    assert after is not None
+    assert isinstance(after.events[0], MatchReleased)
+    assert (after.events[0].reason, after.match.asked) == ("blocked", (other.volunteer_id,))
+
+
+def test_when_the_only_one_asked_takes_a_pause_the_search_goes_on_at_once() -> None:
+    world = a_world(a_volunteer("v"))
+    change = booked(world)
+    after = transitions.volunteer_paused(change.match, an_id("v"), a_context(world))
+    assert after is not None
+    withdrawn, escalated = after.events
+    assert isinstance(withdrawn, OfferWithdrawn)
+    assert isinstance(escalated, MatchEscalated)
+    assert (withdrawn.reason, escalated.reason, after.timer) == ("volunteer_paused", "nobody_answered", None)
+
+
+def test_a_pause_leaves_what_was_accepted() -> None:
+    world = a_world(a_volunteer("v"))
+    change = booked(world)
+    match = transitions.accepted(change.match, change.match.offers[0], a_volunteer("v"), a_context(world)).match
+    assert transitions.volunteer_paused(match, an_id("v"), a_context(world)) is None
+
+
 appointments = st.integers(0, 3)
 
 
@@ -196,6 +241,7 @@ class Searches(RuleBasedStateMachine):
         if isinstance(event, OfferMade):
             volunteer = self.volunteers[event.volunteer_id]
             assert volunteer.status == "active"
+            assert (event.volunteer_id, event.citizen_id) not in self.world.blocks
             assert "da" in volunteer.languages
             assert event.distance_metres <= volunteer.range_metres
             assert self.now < event.expires_at < event.starts_at
@@ -205,10 +251,18 @@ class Searches(RuleBasedStateMachine):
             assert not any(c.leave_at < span[1] and span[0] < c.home_at for c in promised)
         if isinstance(event, VolunteerMatched):
             assert match.state == "matched"
+            assert (event.volunteer_id, event.citizen_id) not in self.world.blocks
+            assert self.volunteers[event.volunteer_id].status == "active"
         if isinstance(event, MatchReleased) and event.reason != "appointment_rescheduled":
             assert event.ends_at > self.now
         if isinstance(event, OfferWithdrawn):
             assert self.all_offers[event.offer_id].state == "withdrawn"
+
+    @initialize()
+    def begin_with_something_to_answer(self) -> None:
+        """Each run leaves out some of the rules; without this, most would be about no appointment at all."""
+        self.book(0, 52)
+        self.book(1, 77)
 
     @rule(number=appointments, hours=st.sampled_from([-5, 3, 9, 52, 53, 54, 77]))
     def book(self, number: int, hours: int) -> None:
@@ -269,6 +323,36 @@ class Searches(RuleBasedStateMachine):
             except Refused:
                 return
 
+    @rule(data=st.data(), missed=st.booleans())
+    def block(self, data: st.DataObject, missed: bool) -> None:
+        """`missed`: the questions were being asked while the block was kept, so it did not see them."""
+        who = data.draw(st.sampled_from(self.those_asked()))
+        self.world.blocks |= {(who, self.referral.citizen_id)}
+        for match in list(self.matches.values()):
+            if match.volunteer_id == who or not missed:
+                self.take(transitions.blocked(match, who, self.context()))
+
+    @rule(data=st.data(), missed=st.booleans())
+    def pause(self, data: st.DataObject, missed: bool) -> None:
+        """`missed` as for a block."""
+        who = data.draw(st.sampled_from(self.those_asked()))
+        for match in [] if missed else list(self.matches.values()):
+            self.take(transitions.volunteer_paused(match, who, self.context()))
+        self.stand(who, "paused")
+
+    def those_asked(self) -> list[str]:
+        """Who has a question open or is matched: only there is there anything to part. Anybody, when nobody has."""
+        asked = {offer.volunteer_id for offer in self.all_offers.values() if offer.state in ("open", "accepted")}
+        return sorted(asked or self.volunteers)
+
+    @rule(word=st.sampled_from("abcef"))
+    def come_back(self, word: str) -> None:
+        self.stand(an_id(word), "active")
+
+    def stand(self, who: str, status: Status) -> None:
+        self.volunteers[who] = msgspec.structs.replace(self.volunteers[who], status=status)
+        self.world.roster = Roster(self.volunteers.values())
+
     @rule(minutes=st.integers(1, 900))
     def pass_time(self, minutes: int) -> None:
         self.now += timedelta(minutes=minutes)
@@ -285,6 +369,12 @@ class Searches(RuleBasedStateMachine):
         for taken in spans.values():
             taken.sort()
             assert all(one[1] <= other[0] for one, other in pairwise(taken))
+
+    @invariant()
+    def no_blocked_pair_is_matched_for_the_future(self) -> None:
+        for match in self.matches.values():
+            if match.state == "matched" and (match.volunteer_id, match.citizen_id) in self.world.blocks:
+                assert match.meet_at <= self.now
 
     @invariant()
     def every_appointment_is_decided_or_has_a_timer(self) -> None:
@@ -306,5 +396,5 @@ class Searches(RuleBasedStateMachine):
             assert all(weeks.count(week) <= self.volunteers[who].weekly_limit for week in weeks)
 
 
-Searches.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+Searches.TestCase.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
 TestSearches = Searches.TestCase

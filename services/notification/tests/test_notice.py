@@ -25,8 +25,9 @@ def test_a_release_takes_it_out_of_both_calendars(cause, reason: str) -> None:
     assert [(one.role, one.calendar) for one in told] == [("volunteer", "CANCEL"), ("citizen", "CANCEL")]
 
 
-def test_when_the_volunteer_withdraws_the_citizens_entry_stays(cause) -> None:
-    told = HANDLERS[MatchReleased](cause(MatchReleased, reason="volunteer_withdrew"))
+@pytest.mark.parametrize("reason", ["volunteer_withdrew", "blocked"])
+def test_when_only_the_volunteer_goes_the_citizens_entry_stays(cause, reason: str) -> None:
+    told = HANDLERS[MatchReleased](cause(MatchReleased, reason=reason))
     assert [(one.template, one.calendar) for one in told] == [
         ("released_volunteer", "CANCEL"), ("released_citizen_searching", "REQUEST"),
     ]  # fmt: skip

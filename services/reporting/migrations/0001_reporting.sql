@@ -203,7 +203,10 @@ begin
     from referral r
     left join lateral (
         select a.appointment_id, a.starts_at, a.match_state from appointment a
-        where a.referral_id = r.referral_id and a.state = 'booked' order by a.starts_at, a.appointment_id limit 1
+        where a.referral_id = r.referral_id and a.state = 'booked'
+            -- What was booked before consent was withdrawn is forgotten: consent given anew does not bring it back.
+            and (r.consent_withdrawn_at is null or a.booked_at > r.consent_withdrawn_at)
+        order by a.starts_at, a.appointment_id limit 1
     ) next on true;
 
     create or replace view reporting.appointment as

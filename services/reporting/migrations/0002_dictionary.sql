@@ -39,7 +39,7 @@ comment on column reporting.referral.notifications_sent is 'Messages sent about 
 comment on column reporting.referral.notifications_failed is 'Messages given up for a permanent reason.';
 comment on column reporting.referral.notified_at is 'Time of the latest message sent, UTC.';
 comment on column reporting.referral.standing is 'no_consent, no_appointment, searching, matched, escalated, or over (no appointment ahead), judged by the next booked appointment.';
-comment on column reporting.referral.next_appointment_id is 'The earliest appointment still booked.';
+comment on column reporting.referral.next_appointment_id is 'The earliest appointment still booked, of those that came under the consent in force.';
 comment on column reporting.referral.next_starts_at is 'When that one starts, UTC.';
 
 comment on view reporting.appointment is 'One row an appointment: what the hospital says of it and how the search for company went.';

@@ -70,7 +70,7 @@ WithdrawalReason: TypeAlias = Literal[
 """Why an open offer no longer stands."""
 
 ReleaseReason: TypeAlias = Literal[
-    "appointment_cancelled", "appointment_rescheduled", "consent_withdrawn", "volunteer_withdrew"
+    "appointment_cancelled", "appointment_rescheduled", "consent_withdrawn", "volunteer_withdrew", "blocked"
 ]
 """Why a matched volunteer is free again."""
 

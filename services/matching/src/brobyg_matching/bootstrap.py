@@ -12,6 +12,7 @@ from brobyg_matching.entrypoints.offers import answers_router, offers_router
 from brobyg_matching.entrypoints.volunteers import volunteers_router
 from brobyg_matching.handlers import CONSUMES, EMITS
 from brobyg_matching.metrics import MatchingMetrics
+from brobyg_matching.parting import Parting
 from brobyg_matching.running import Running
 from brobyg_matching.settings import MatchingSettings
 
@@ -29,7 +30,7 @@ def build(resources: Resources) -> Parts:
     running = Running(store, metrics)
     return Parts(
         routers=(
-            volunteers_router(database, volunteers),
+            volunteers_router(database, volunteers, Parting(database, store, metrics)),
             # Before the offers' own routes: /offers/{id}/answer-link is a GET, and clearer first.
             answers_router(reads, answering, links, volunteers, clock),
             offers_router(reads, answering, clock),

@@ -72,3 +72,23 @@ class Answers(Store, Protocol):
     async def volunteer(self, tx: Transaction, volunteer_id: str) -> Volunteer | None:
         """The volunteer, locked: their answers are taken one at a time."""
         ...
+
+
+class Partings(Store, Protocol):
+    """What blocking and pausing need of the store beside it."""
+
+    async def volunteer(self, tx: Transaction, volunteer_id: str) -> Volunteer | None:
+        """The volunteer, locked: no answer of theirs is taken meanwhile."""
+        ...
+
+    async def between(self, tx: Transaction, volunteer_id: str, citizen_id: str | None) -> set[str]:
+        """The appointments with an open question to the volunteer or, with `citizen_id`, that citizen's where they ask or have the volunteer."""
+        ...
+
+    async def block(self, tx: Transaction, volunteer_id: str, citizen_id: str, asked_by: str) -> None:
+        """Keep that the two are not to be brought together. Again has no effect."""
+        ...
+
+    async def pause(self, tx: Transaction, volunteer: Volunteer) -> None:
+        """Keep the volunteer's new standing, and say so."""
+        ...

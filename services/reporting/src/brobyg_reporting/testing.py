@@ -117,7 +117,7 @@ class _Story:
 
 _REASONS = {
     "dk.brobyg.offer.withdrawn": ["taken", "escalated"],
-    "dk.brobyg.match.released": ["appointment_cancelled", "volunteer_withdrew"],
+    "dk.brobyg.match.released": ["appointment_cancelled", "volunteer_withdrew", "blocked"],
     "dk.brobyg.match.escalated": ["nobody_available", "nobody_answered"],
     "dk.brobyg.notification.failed": ["no_address", "refused"],
 }

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
 import msgspec
+from brobyg_contracts import VolunteerPaused
 from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event
 
@@ -32,6 +33,11 @@ _COMMITMENTS = (
 _KNOWN = (
     "select citizen_id::text, appointment_id::text, volunteer_id::text from match"
     " where citizen_id = any($1::uuid[]) and volunteer_id is not null and ends_at <= $2"
+)
+_BETWEEN = (
+    "select o.appointment_id::text from offer o join match m using (appointment_id)"
+    " where o.volunteer_id = $1 and o.state = 'open' and ($2::uuid is null or m.citizen_id = $2)"
+    " union select appointment_id::text from match where volunteer_id = $1 and citizen_id = $2 and state = 'matched'"
 )
 _SAVE_REFERRALS = (
     "insert into referral select r.id, r.citizen, r.pathway, r.department, r.consented, string_to_array(r.languages, ','),"
@@ -164,6 +170,26 @@ class PostgresStore:
             rows.SELECT_VOLUNTEER + " where volunteer_id = $1 for no key update", volunteer_id
         )
         return rows.volunteer_of(row) if row else None
+
+    async def between(self, tx: Transaction, volunteer_id: str, citizen_id: str | None) -> set[str]:
+        """See `ports.Partings.between`."""
+        return {row[0] for row in await tx.connection.fetch(_BETWEEN, volunteer_id, citizen_id)}
+
+    async def block(self, tx: Transaction, volunteer_id: str, citizen_id: str, asked_by: str) -> None:
+        """See `ports.Partings.block`."""
+        await tx.connection.execute(
+            "insert into block (volunteer_id, citizen_id, asked_by, blocked_at) values ($1, $2, $3, $4)"
+            " on conflict (volunteer_id, citizen_id) do nothing",
+            volunteer_id, citizen_id, asked_by, tx.now,
+        )  # fmt: skip
+
+    async def pause(self, tx: Transaction, volunteer: Volunteer) -> None:
+        """See `ports.Partings.pause`."""
+        await tx.connection.execute(
+            "update volunteer set status = $2, version = $3 where volunteer_id = $1",
+            volunteer.volunteer_id, volunteer.status, volunteer.version,
+        )  # fmt: skip
+        tx.emit(VolunteerPaused(volunteer_id=volunteer.volunteer_id), subject=volunteer.volunteer_id)
 
 
 async def _save_referrals(tx: Transaction, referrals: list[Referral]) -> None:

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-import asyncpg
 import msgspec
 from brobyg_kit.database import Database, Transaction
 
@@ -76,15 +75,3 @@ class PostgresVolunteers:
                 now, reader, volunteer_id, purpose,
             )  # fmt: skip
             return Contact(**dict(row))
-
-    async def block(self, tx: Transaction, volunteer_id: str, citizen_id: str, asked_by: str) -> bool:
-        """Never bring these two together again; False when there is no such volunteer."""
-        try:
-            await tx.connection.execute(
-                "insert into block (volunteer_id, citizen_id, asked_by, blocked_at) values ($1, $2, $3, $4)"
-                " on conflict (volunteer_id, citizen_id) do nothing",
-                volunteer_id, citizen_id, asked_by, tx.clock.now(),
-            )  # fmt: skip
-        except asyncpg.ForeignKeyViolationError:
-            return False
-        return True

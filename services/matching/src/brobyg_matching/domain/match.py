@@ -10,6 +10,8 @@ from brobyg_contracts import (
     OfferExpired,
     OfferMade,
     OfferWithdrawn,
+    ReleaseReason,
+    WithdrawalReason,
 )
 from brobyg_kit.event import EventData
 from brobyg_kit.ids import derived_id
@@ -27,8 +29,6 @@ SHORTEST_WAVE = timedelta(hours=1)
 
 MatchState = Literal["searching", "matched", "escalated", "closed"]
 OfferState = Literal["open", "accepted", "declined", "expired", "withdrawn"]
-Withdrawal = Literal["taken", "appointment_cancelled", "appointment_rescheduled", "consent_withdrawn", "escalated", "appointment_over"]  # fmt: skip
-Release = Literal["appointment_cancelled", "appointment_rescheduled", "consent_withdrawn", "volunteer_withdrew"]
 Escalation = Literal["nobody_available", "nobody_answered", "too_late"]
 
 
@@ -154,19 +154,24 @@ def way_of(context: Context, location_id: str, starts_at: datetime, ends_at: dat
     return itinerary(context.policy, needs.meeting, needs.postcode, needs.mobility, location_id, *times)
 
 
-def withdraw_offers(change: Change, reason: Withdrawal) -> None:
+def withdraw_offer(change: Change, offer: Offer, reason: WithdrawalReason) -> None:
+    """Take back one open question."""
+    change.close_offer(offer, "withdrawn", reason)
+    change.events.append(
+        OfferWithdrawn(
+            offer_id=offer.offer_id,
+            referral_id=change.match.referral_id,
+            appointment_id=change.match.appointment_id,
+            volunteer_id=offer.volunteer_id,
+            reason=reason,
+        )
+    )
+
+
+def withdraw_offers(change: Change, reason: WithdrawalReason) -> None:
     """Take back all open questions."""
     for offer in open_offers(change.match):
-        change.close_offer(offer, "withdrawn", reason)
-        change.events.append(
-            OfferWithdrawn(
-                offer_id=offer.offer_id,
-                referral_id=change.match.referral_id,
-                appointment_id=change.match.appointment_id,
-                volunteer_id=offer.volunteer_id,
-                reason=reason,
-            )
-        )
+        withdraw_offer(change, offer, reason)
     change.timer = None
 
 
@@ -185,7 +190,7 @@ def expire_offers(change: Change) -> None:
             )
 
 
-def release_volunteer(change: Change, reason: Release) -> None:
+def release_volunteer(change: Change, reason: ReleaseReason) -> None:
     """Give the volunteer's time back, if anybody's is taken."""
     match = change.match
     if match.volunteer_id is None or match.match_id is None:

@@ -155,8 +155,11 @@ def check_open(offer: Offer, wanted: Literal["accepted", "declined"], now: datet
 def accepted(match: Match, offer: Offer, volunteer: Volunteer, context: Context) -> Change:
     """The volunteer comes along; everybody else's question is withdrawn. The offer must be open.
 
-    Raises Refused when the volunteer is paused, is elsewhere at the time, or has reached the weekly limit since being asked.
+    Raises Refused when the two were blocked, the volunteer is paused, is elsewhere at the time, or has reached the weekly limit since
+    being asked.
     """
+    if (offer.volunteer_id, match.citizen_id) in context.world.blocks:
+        raise Refused("withdrawn")
     if volunteer.status != "active":
         raise Refused("not_active")
     promise = Commitment(
@@ -248,8 +251,44 @@ def volunteer_withdrew(match: Match, context: Context) -> Change:
         raise Refused("not_matched")
     if match.meet_at <= context.now:
         raise Refused("begun")
+    return _searched_anew(match, match.volunteer_id, "volunteer_withdrew", context)
+
+
+def blocked(match: Match, volunteer_id: str, context: Context) -> Change | None:
+    """The volunteer and this match's citizen are not brought together again; the block is in the context's world.
+
+    An open question is withdrawn, and a match is released while it has not begun; the search goes on without the volunteer. None
+    (no effect) when neither stands, and once they have met: that is for the coordinator's telephone.
+    """
+    if match.state == "matched" and match.volunteer_id == volunteer_id:
+        return _searched_anew(match, volunteer_id, "blocked", context) if match.meet_at > context.now else None
+    return _question_withdrawn(match, volunteer_id, "blocked", context)
+
+
+def volunteer_paused(match: Match, volunteer_id: str, context: Context) -> Change | None:
+    """The volunteer takes a pause: an open question is withdrawn, so that nobody waits for it; what was accepted stands. None without one."""
+    return _question_withdrawn(match, volunteer_id, "volunteer_paused", context)
+
+
+def _searched_anew(
+    match: Match, volunteer_id: str, reason: Literal["blocked", "volunteer_withdrew"], context: Context
+) -> Change:
     change = Change(match, context, match)
-    steps.release_volunteer(change, "volunteer_withdrew")
-    change.set(unwilling=tuple(dict.fromkeys((*match.unwilling, match.volunteer_id))))
+    steps.release_volunteer(change, reason)
+    change.set(unwilling=tuple(dict.fromkeys((*match.unwilling, volunteer_id))))
     steps.start_search(change)
+    return change
+
+
+def _question_withdrawn(
+    match: Match, volunteer_id: str, reason: Literal["blocked", "volunteer_paused"], context: Context
+) -> Change | None:
+    asked = [offer for offer in steps.open_offers(match) if offer.volunteer_id == volunteer_id]
+    if not asked:
+        return None
+    change = Change(match, context, match)
+    for offer in asked:
+        steps.withdraw_offer(change, offer, reason)
+    if not steps.open_offers(change.match):
+        _go_on(change)
     return change

@@ -1,9 +1,10 @@
 """Volunteers over HTTP: registered, activated, paused, read; the contact apart and on record."""
 
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
-from brobyg_contracts import VolunteerActivated, VolunteerPaused, VolunteerRegistered
+from brobyg_contracts import VolunteerActivated, VolunteerRegistered
 from brobyg_contracts.places import POSTCODES
 from brobyg_kit.auth import Caller, requires
 from brobyg_kit.database import Database
@@ -23,6 +24,7 @@ from brobyg_matching.entrypoints.bodies import (
     VolunteerOut,
     volunteer_out,
 )
+from brobyg_matching.parting import Busy, Parting, UnknownVolunteer
 
 Coordinator = Annotated[Caller, Depends(requires("coordinator"))]
 CoordinatorOrSelf = Annotated[Caller, Depends(requires("coordinator", "volunteer"))]
@@ -56,10 +58,16 @@ def in_scope(caller: Caller, department: str) -> bool:
     return caller.department is None or caller.department == department
 
 
-def volunteers_router(database: Database, volunteers: PostgresVolunteers) -> APIRouter:
+def busy() -> Problem:
+    """Others change the same all the time; nothing was changed."""
+    return Problem(503, "The volunteer is being asked and answers this very moment", "nothing was changed; try again")
+
+
+def volunteers_router(database: Database, volunteers: PostgresVolunteers, parting: Parting) -> APIRouter:
     """The routes of volunteers."""
     router = APIRouter(prefix="/volunteers", tags=["volunteers"])
     _standing(router, database, volunteers)
+    _parting(router, parting)
     _reading(router, database, volunteers)
     return router
 
@@ -70,8 +78,12 @@ def _own(caller: Caller, found: Volunteer | None) -> Volunteer:
     return found
 
 
+def _scoped(caller: Caller, volunteer: Volunteer) -> bool:
+    return in_scope(caller, volunteer.department)
+
+
 def _standing(router: APIRouter, database: Database, volunteers: PostgresVolunteers) -> None:
-    """What changes a volunteer's standing; for coordinators."""
+    """How a volunteer becomes one that can be asked; for coordinators."""
 
     @router.post("", status_code=201, summary="Register somebody who wants to help")
     async def register(body: NewVolunteer, caller: Coordinator) -> Registered:
@@ -103,26 +115,32 @@ def _standing(router: APIRouter, database: Database, volunteers: PostgresVolunte
                 tx.emit(VolunteerActivated(volunteer_id=active.volunteer_id), subject=active.volunteer_id)
         return Registered(volunteer_id=active.volunteer_id, status=active.status)
 
+
+def _parting(router: APIRouter, parting: Parting) -> None:
+    """What ends the asking; for coordinators."""
+
     @router.post("/{volunteer_id}/pause", summary="Ask the volunteer for nothing new until activated again")
     async def pause(volunteer_id: UUID, caller: Coordinator) -> Registered:
-        async with database.transaction() as tx:
-            volunteer = _own(caller, await volunteers.locked(tx, str(volunteer_id)))
-            try:
-                paused = domain.paused(volunteer)
-            except NotReady as error:
-                raise Problem(409, "The volunteer can't be paused", str(error)) from error
-            if volunteer.status != "paused":
-                await volunteers.update(tx, paused)
-                tx.emit(VolunteerPaused(volunteer_id=paused.volunteer_id), subject=paused.volunteer_id)
+        try:
+            paused = await parting.pause(str(volunteer_id), partial(_scoped, caller))
+        except UnknownVolunteer as error:
+            raise unknown() from error
+        except NotReady as error:
+            raise Problem(409, "The volunteer can't be paused", str(error)) from error
+        except Busy as error:
+            raise busy() from error
         return Registered(volunteer_id=paused.volunteer_id, status=paused.status)
 
     @router.post(
         "/{volunteer_id}/blocks", status_code=204, summary="Never bring this volunteer and this citizen together"
     )
     async def block(volunteer_id: UUID, body: Block, caller: Coordinator) -> None:
-        async with database.transaction() as tx:
-            _own(caller, await volunteers.locked(tx, str(volunteer_id)))
-            await volunteers.block(tx, str(volunteer_id), body.citizen_id, body.asked_by)
+        try:
+            await parting.block(str(volunteer_id), body.citizen_id, body.asked_by, partial(_scoped, caller))
+        except UnknownVolunteer as error:
+            raise unknown() from error
+        except Busy as error:
+            raise busy() from error
 
 
 def _reading(router: APIRouter, database: Database, volunteers: PostgresVolunteers) -> None:

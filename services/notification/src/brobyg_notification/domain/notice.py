@@ -94,7 +94,7 @@ def of_match_released(cause: Event) -> list[Notice]:
     released = cause.decode(MatchReleased)
     about = (released.referral_id, released.appointment_id, cause)
     volunteer = Notice("released_volunteer", "volunteer", released.volunteer_id, *about, "CANCEL")
-    if released.reason == "volunteer_withdrew":
+    if released.reason in ("volunteer_withdrew", "blocked"):  # the appointment stands
         return [volunteer, Notice("released_citizen_searching", "citizen", released.citizen_id, *about, "REQUEST")]
     return [volunteer, Notice("released_citizen", "citizen", released.citizen_id, *about, "CANCEL")]
 
