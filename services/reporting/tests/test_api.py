@@ -51,9 +51,12 @@ def story(referral_id: str, department: str, municipality: str) -> list[Event]:
 
 
 async def fill(running: Running) -> None:
+    await keep(running, story(REFERRAL, "randers", "0730") + story(OTHER, "norddjurs", "0707")[1:4])
+
+
+async def keep(running: Running, events: list[Event]) -> None:
     database = running.runtime.database
     assert database is not None
-    events = story(REFERRAL, "randers", "0730") + story(OTHER, "norddjurs", "0707")[1:4]
     async with database.transaction() as tx:
         await store.apply(
             tx.connection, 1, [place(event, EVENTS[event.type].TOPIC, 0, number) for number, event in enumerate(events)]
@@ -132,6 +135,23 @@ async def test_the_sums_are_those_of_the_story(serve: Serve) -> None:
         assert (await get("/referrals?standing=over"))["referrals"][0]["referral_id"] == REFERRAL
         assert (await get("/referrals?standing=searching"))["referrals"] == []
         assert (await running.client.get("/projections", headers=RANDERS)).json()["rows"]["event_log"] == 11
+
+
+async def test_consent_given_anew_does_not_bring_back_what_was_booked_before_it_was_withdrawn(serve: Serve) -> None:
+    async with serve(SERVICE) as running:
+        before = story(REFERRAL, "randers", "0730")[1:4]
+
+        async def tell(name: str, hours: int) -> dict[str, object]:
+            data = EVENTS[f"dk.brobyg.{name}"](referral_id=REFERRAL, citizen_id=OTHER)
+            event = event_of(Random(name + str(hours)), data, REFERRAL, 4 + hours, START + timedelta(hours=hours))
+            await keep(running, [event])
+            [row] = (await running.client.get("/referrals", headers=RANDERS)).json()["referrals"]
+            return {name: row[name] for name in ("standing", "next_appointment_id")}
+
+        await keep(running, before)
+        assert await tell("consent.given", 2) == {"standing": "searching", "next_appointment_id": APPOINTMENT}
+        assert await tell("consent.withdrawn", 3) == {"standing": "no_consent", "next_appointment_id": None}
+        assert await tell("consent.given", 4) == {"standing": "over", "next_appointment_id": None}
 
 
 @pytest.mark.parametrize(
