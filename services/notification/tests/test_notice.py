@@ -33,9 +33,10 @@ def test_when_only_the_volunteer_goes_the_citizens_entry_stays(cause, reason: st
     ]  # fmt: skip
 
 
-def test_an_escalation_reaches_the_department(cause) -> None:
-    (one,) = HANDLERS[MatchEscalated](cause(MatchEscalated))
-    assert (one.role, one.recipient_id, one.calendar) == ("coordinator", "randers", None)
+def test_an_escalation_reaches_the_department_and_is_written_for_the_citizen(cause) -> None:
+    department, citizen = HANDLERS[MatchEscalated](cause(MatchEscalated))
+    assert (department.role, department.recipient_id, department.calendar) == ("coordinator", "randers", None)
+    assert (citizen.role, citizen.template, citizen.calendar) == ("citizen", "escalated_citizen", None)
 
 
 def test_the_same_cause_and_recipient_give_the_same_notification(cause) -> None:

@@ -10,6 +10,7 @@ import msgspec
 from brobyg_contracts import MatchEscalated, NotificationSent, VolunteerMatched
 from brobyg_kit.clock import ManualClock, WallClock
 from brobyg_kit.event import encode
+from brobyg_kit.ids import derived_id
 from brobyg_kit.kafka import consumer, producer
 from brobyg_kit.testing import bearer, eventually
 from brobyg_notification.bootstrap import SERVICE
@@ -55,7 +56,7 @@ async def test_a_match_on_the_topic_becomes_two_mails_and_two_events(
         await arrived(2)
         sent = await heard(topics, 2)
         say(topics, match)  # a repeat long after
-        say(topics, cause(MatchEscalated, department="nowhere"))  # and something new behind it
+        say(topics, cause(MatchEscalated, department="nowhere", appointment_id=derived_id("another")))  # and something new behind it
         third = (await heard(topics, 3))[2]
         assert (await running.client.get("/livez")).status_code == 200
     assert third["data"]["reason"] == "no_address"
@@ -137,7 +138,7 @@ async def test_coordinators_see_what_was_told_without_anything_personal(serve, p
     async with serve(SERVICE, clock=ManualClock(datetime(2026, 11, 30, 8, tzinfo=UTC))) as running:
         async with running.runtime.database.transaction() as transaction:
             assert running.runtime.parts.handle is not None
-            await running.runtime.parts.handle(transaction, [cause(VolunteerMatched), cause(MatchEscalated)])
+            await running.runtime.parts.handle(transaction, [cause(VolunteerMatched), cause(MatchEscalated, appointment_id=derived_id("another"))])
         coordinator = bearer("coordinator")
         for department, own in (("randers", ["escalated"]), ("norddjurs", [])):
             bound = bearer("coordinator", department=department)

@@ -1,6 +1,6 @@
 """From event to what is done: who is told. Notices are kept together; what depends on the citizen's calendar is decided one by one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from brobyg_contracts import (
     AppointmentCancelled,
@@ -27,7 +27,7 @@ HANDLERS: Mapping[type[EventData], Plan] = {
     OfferMade: notice.of_offer_made,  # the volunteer is asked
     VolunteerMatched: notice.of_volunteer_matched,  # volunteer and citizen: invitation
     MatchReleased: notice.of_match_released,  # volunteer: cancellation; citizen: cancellation, or "we look for somebody new"
-    MatchEscalated: notice.of_match_escalated,  # the department's coordinator
+    MatchEscalated: notice.of_match_escalated,  # the department's coordinator; the citizen too, after an earlier match
 }
 #: What the referral service calls off: a citizen who is still invited (no match, so nothing is released) gets a cancellation.
 CALLED_OFF: tuple[type[EventData], ...] = (AppointmentCancelled, AppointmentRescheduled, ConsentWithdrawn)
@@ -48,10 +48,10 @@ def handle_with(metrics: NotificationMetrics) -> BatchHandler:
         kept: list[Notice] = []
         for event in known:
             planned = _PLANS[event.type](event) if event.type in _PLANS else []
-            if event.type in _CALLED_OFF or event.type == MatchReleased.EVENT_TYPE:
+            if event.type in _TOLD_BEFORE:
                 # What it leads to depends on what was told before, also earlier in this batch.
                 await _keep(transaction, kept, metrics)
-                kept = await _released(transaction, planned) if planned else await _called_off(transaction, event)
+                kept = await _TOLD_BEFORE[event.type](transaction, event, planned)
             else:
                 kept += planned
         await _keep(transaction, kept, metrics)
@@ -65,7 +65,7 @@ async def _keep(transaction: Transaction, notices: Sequence[Notice], metrics: No
         metrics.planned.labels(one.template).inc()
 
 
-async def _called_off(transaction: Transaction, cause: Event) -> list[Notice]:
+async def _called_off(transaction: Transaction, cause: Event, _: list[Notice]) -> list[Notice]:
     """A cancellation for each entry that the citizen still has from before the event; remembered for what the other topic tells later."""
     appointment_id = notice.appointment_called_off(cause)
     await standing.call_off(transaction, appointment_id or cause.subject, cause)
@@ -76,7 +76,7 @@ async def _called_off(transaction: Transaction, cause: Event) -> list[Notice]:
     ]
 
 
-async def _released(transaction: Transaction, planned: list[Notice]) -> list[Notice]:
+async def _released(transaction: Transaction, _: Event, planned: list[Notice]) -> list[Notice]:
     """The citizen is cancelled once, by whichever topic comes first; nobody is told of a search that has been called off."""
     told = []
     for one in planned:
@@ -93,3 +93,26 @@ async def _released(transaction: Transaction, planned: list[Notice]) -> list[Not
                     continue
         told.append(one)
     return told
+
+
+async def _escalated(transaction: Transaction, cause: Event, planned: list[Notice]) -> list[Notice]:
+    """The citizen hears of it only after an earlier match, having been told that somebody comes or that we look for somebody new; and not
+    when the appointment has been called off or moved since.
+    """
+    told = []
+    for one in planned:
+        if one.role == "citizen":
+            about = (one.referral_id, one.appointment_id)
+            off = await standing.called_off(transaction, *about, cause.time)
+            # What it was caused by is no reason to be silent, whatever two services' clocks say of which came first.
+            if (off is not None and off.id != cause.causationid) or not await standing.standing(transaction, *about):
+                continue
+        told.append(one)
+    return told
+
+
+_TOLD_BEFORE: Mapping[str, Callable[[Transaction, Event, list[Notice]], Awaitable[list[Notice]]]] = {
+    MatchReleased.EVENT_TYPE: _released,
+    MatchEscalated.EVENT_TYPE: _escalated,
+    **dict.fromkeys(_CALLED_OFF, _called_off),
+}

@@ -26,6 +26,7 @@ Template = Literal[
     "released_citizen",
     "released_citizen_searching",
     "escalated",
+    "escalated_citizen",
     "unreachable_citizen",
 ]
 #: What a citizen is told of a match; when it has no address to go to, the coordinator is told to phone.
@@ -100,10 +101,12 @@ def of_match_released(cause: Event) -> list[Notice]:
 
 
 def of_match_escalated(cause: Event) -> list[Notice]:
-    """The department's coordinator is told while there is still time to act."""
+    """The department's coordinator is told while there is still time to act, and the citizen, who may have been promised company before."""
     escalated = cause.decode(MatchEscalated)
+    about = (escalated.referral_id, escalated.appointment_id, cause)
     return [
-        Notice("escalated", "coordinator", escalated.department, escalated.referral_id, escalated.appointment_id, cause)
+        Notice("escalated", "coordinator", escalated.department, *about),
+        Notice("escalated_citizen", "citizen", escalated.citizen_id, *about),
     ]
 
 
