@@ -1,4 +1,4 @@
-"""Programs of this machine that the broker and the database need: found, else installed by the package manager where we may."""
+"""Programs of this machine that the broker, the database and the browser tests need: found, else installed by the package manager where we may."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .errors import ToolMissing
 
-__all__ = ["Say", "find_java", "find_maven", "find_postgres", "run_watched"]
+__all__ = ["Say", "find_chromium", "find_java", "find_maven", "find_postgres", "run_watched"]
 
 Say = Callable[[str], None]
 """Tells the person at the keyboard what is being done."""
@@ -127,6 +127,17 @@ def find_maven(say: Say) -> Path:
     if found is None:
         raise ToolMissing("Maven (mvn) is not on the PATH even after it was installed", advice="put mvn on the PATH")
     return Path(found)
+
+
+def find_chromium(say: Say) -> Path:
+    """Chromium (or Chrome), in which the pages are tested: PATH, then the package manager. Raises `ToolMissing`."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    for attempt in ("found", "installed"):
+        if found := next(filter(None, map(shutil.which, names)), None):
+            return Path(found)
+        if attempt == "found":
+            install(["chromium"], "Chromium", say)
+    raise ToolMissing("Chromium is not on the PATH even after it was installed", advice="put chromium on the PATH")
 
 
 def find_postgres(say: Say) -> Path:

@@ -1,0 +1,158 @@
+"""A real browser in front of the real portal and matching, with one offer open."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from brobyg_contracts import AppointmentBooked, Needs, ReferralCreated
+from brobyg_kit.clock import ManualClock
+from brobyg_kit.event import Event, EventData, encode_data
+from brobyg_kit.ids import derived_id, new_id
+from brobyg_kit.testing import Running, bearer
+from brobyg_local.tools import find_chromium
+from brobyg_matching.bootstrap import SERVICE as MATCHING
+from brobyg_portal.bootstrap import SERVICE as PORTAL
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+
+#: A common phone, CSS pixels.
+PHONE = {"width": 390, "height": 844}
+REFERRAL, CITIZEN, APPOINTMENT = derived_id("referral"), derived_id("citizen"), derived_id("appointment")
+COORDINATOR = bearer("coordinator")
+READY = dict.fromkeys(("confidentiality_signed_on", "record_checked_on", "introduced_on"), "2026-09-01")
+VOLUNTEER = {
+    "name": "Ellen Louise Test Lauridsen", "email": "ellen@example.org", "language": "da", "pool": "student", "department": "randers",
+    "languages": ["da"], "gender": "female", "home_postcode": "8900", "range_metres": 30000, "travel": "car", "weekly_limit": 5,
+    "availability": [{"weekday": day, "from": "00:00", "to": "24:00"} for day in range(1, 8)],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    """The browser's program."""
+    return find_chromium(print)
+
+
+@pytest.fixture
+async def browser(chromium: Path) -> AsyncIterator[Browser]:
+    """A browser that speaks with nobody but the page's own server."""
+    quiet = [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+    ]
+    async with async_playwright() as playwright:
+        started = await playwright.chromium.launch(executable_path=str(chromium), args=quiet)
+        yield started
+        await started.close()
+
+
+@dataclass
+class Visit:
+    """A phone's browser, and what went on in it that nobody sees."""
+
+    context: BrowserContext
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+    hosts: set[str] = field(default_factory=set)
+
+    async def sideways(self) -> int:
+        """CSS pixels by which the page is wider than the screen."""
+        wide: int = await self.page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+        return wide
+
+    async def focused(self) -> str:
+        """The text of what has the keyboard's focus."""
+        text: str = await self.page.evaluate("document.activeElement.textContent.trim()")
+        return text
+
+
+@pytest.fixture
+async def visit(browser: Browser) -> AsyncIterator[Visit]:
+    """A phone, with JavaScript switched off by its owner."""
+    context = await browser.new_context(viewport=PHONE, java_script_enabled=False, locale="da-DK")
+    yield await _on(context)
+    await context.close()
+
+
+@pytest.fixture
+async def scripted(browser: Browser) -> AsyncIterator[Visit]:
+    """A phone on which the test may measure the page by script; the page itself brings none."""
+    context = await browser.new_context(viewport=PHONE, locale="da-DK")
+    yield await _on(context)
+    await context.close()
+
+
+async def _on(context: BrowserContext) -> Visit:
+    page = await context.new_page()
+    visit = Visit(context, page)
+    page.on("console", lambda message: visit.complaints.append(message.text) if message.type == "error" else None)
+    page.on("request", lambda request: visit.hosts.add(request.url.split("/")[2]))
+    return visit
+
+
+@dataclass
+class Asked:
+    """Volunteers who have been asked, and where each can answer. The offers are matching's own, on its own database."""
+
+    matching: Running
+    portal: Running
+    clock: ManualClock
+    links: list[str]
+
+    async def state(self) -> str:
+        """How the search stands."""
+        answer = await self.matching.client.get(f"/matches/{APPOINTMENT}", headers=COORDINATOR)
+        state: str = answer.json()["state"]
+        return state
+
+
+@pytest.fixture
+async def asked(serve: Callable[..., AbstractAsyncContextManager[Running]], clock: ManualClock) -> AsyncIterator[Asked]:
+    """Two volunteers are asked whether they come along in two days' time."""
+    key = "a key that is for these tests only, and long"
+    async with (
+        serve(MATCHING, clock=clock, matching_link_key=key) as matching,
+        serve(PORTAL, clock=clock, matching_url=matching.url) as portal,
+    ):
+        for _ in range(2):
+            made = (await matching.client.post("/volunteers", json=VOLUNTEER, headers=COORDINATOR)).json()
+            await matching.client.post(f"/volunteers/{made['volunteer_id']}/activate", json=READY, headers=COORDINATOR)
+        await _tell(matching, clock)
+        offers = (await matching.client.get(f"/matches/{APPOINTMENT}", headers=COORDINATOR)).json()["offers"]
+        links = []
+        for offer in offers:
+            link = await matching.client.get(f"/offers/{offer['offer_id']}/answer-link", headers=bearer("service"))
+            links.append(f"{portal.url}/answer/{link.json()['token']}")
+        yield Asked(matching, portal, clock, links)
+
+
+async def _tell(matching: Running, clock: ManualClock) -> None:
+    starts_at = clock.now() + timedelta(days=2, hours=2)
+    needs = Needs(languages=("da",), gender_wish=None, mobility="independent", meeting="home", postcode="8920")
+    referral = ReferralCreated(
+        referral_id=REFERRAL, citizen_id=CITIZEN, pathway="escort", department="randers", municipality_code="0730", referrer_kind="gp", needs=needs
+    )  # fmt: skip
+    booked = AppointmentBooked(
+        referral_id=REFERRAL, citizen_id=CITIZEN, appointment_id=APPOINTMENT, starts_at=starts_at, ends_at=starts_at + timedelta(minutes=30),
+        location_id="randers-hospital",
+    )  # fmt: skip
+    handle, database = matching.runtime.parts.handle, matching.runtime.database
+    assert handle is not None
+    assert database is not None
+    async with database.transaction() as tx:
+        await handle(tx, [_event(clock, referral, 1), _event(clock, booked, 2)])
+
+
+def _event(clock: ManualClock, data: EventData, sequence: int) -> Event:
+    event_id = new_id(clock)
+    return Event(
+        id=event_id, source="referral", type=data.EVENT_TYPE, subject=REFERRAL, time=clock.now(), dataschema=data.DATASCHEMA,
+        correlationid=event_id, sequence=sequence, data=encode_data(data),
+    )  # fmt: skip

@@ -1,0 +1,90 @@
+"""The answer page as a volunteer meets it: on a phone, in a real browser, by hand, by keyboard, and as axe reads it."""
+
+from datetime import timedelta
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+
+from .conftest import PHONE, Asked, Visit
+
+#: WCAG 2.1 A and AA, which the law asks for (Lov om tilgængelighed af offentlige organers websteder, 2018).
+WCAG = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}}
+
+
+async def test_one_tap_says_yes_also_without_javascript(asked: Asked, visit: Visit) -> None:
+    await visit.page.goto(asked.links[0])
+    assert await asked.state() == "searching"
+    await visit.page.get_by_role("button", name="Ja, jeg følger med").click()
+    assert await visit.page.get_by_role("heading", level=1).text_content() == "Tak, du følger med"
+    assert await asked.state() == "matched"
+
+
+async def test_the_keyboard_alone_says_yes_and_shows_where_it_is(asked: Asked, scripted: Visit) -> None:
+    page = scripted.page
+    await page.goto(asked.links[0])
+    await page.keyboard.press("Tab")
+    assert await scripted.focused() == "Til indholdet"
+    await page.keyboard.press("Enter")  # past the header
+    await page.keyboard.press("Tab")
+    assert await scripted.focused() == "Ja, jeg følger med"
+    outline = await page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid"
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/answer/**")
+    assert await page.get_by_role("heading", level=1).text_content() == "Tak, du følger med"
+    assert await asked.state() == "matched"
+
+
+async def test_who_comes_second_reads_that_somebody_else_was_first(asked: Asked, visit: Visit) -> None:
+    other = await visit.context.new_page()
+    await other.goto(asked.links[1])
+    await visit.page.goto(asked.links[0])
+    await visit.page.get_by_role("button", name="Ja, jeg følger med").click()
+    await other.get_by_role("button", name="Ja, jeg følger med").click()
+    assert await other.get_by_role("heading", level=1).text_content() == "En anden var først"
+
+
+async def test_a_no_is_one_tap_too_and_the_language_switch_keeps_the_offer(asked: Asked, visit: Visit) -> None:
+    await visit.page.goto(asked.links[0])
+    await visit.page.get_by_role("link", name="In English").click()
+    await visit.page.get_by_role("button", name="No, I can't").click()
+    assert await visit.page.get_by_role("heading", level=1).text_content() == "Thank you for answering"
+    assert await asked.state() == "searching"
+
+
+async def _open(asked: Asked, visit: Visit, name: str, language: str) -> None:
+    """Bring the browser to a page by the way a volunteer comes to it."""
+    page, link = visit.page, f"{asked.links[0]}?language={language}"
+    if name == "unknown":
+        link = f"{asked.portal.url}/answer/nonsense?language={language}"
+    if name == "expired":
+        asked.clock.advance(timedelta(hours=12))
+    await page.goto(link)
+    if name in ("accepted", "declined"):
+        await page.locator("button.yes" if name == "accepted" else "button.no").click()
+        await page.locator("form").wait_for(state="detached")
+
+
+@pytest.mark.parametrize("language", ["da", "en"])
+@pytest.mark.parametrize("name", ["offer", "accepted", "declined", "expired", "unknown"])
+async def test_every_page_passes_axe_fits_a_narrow_screen_and_asks_nobody_else(
+    asked: Asked, scripted: Visit, name: str, language: str
+) -> None:
+    await _open(asked, scripted, name, language)
+    results = await Axe().run(scripted.page, options=WCAG)
+    assert results.violations_count == 0, results.generate_report()
+    assert await scripted.page.locator("html").get_attribute("lang") == language
+    await scripted.page.set_viewport_size({"width": 320, "height": 640})  # WCAG 1.4.10
+    assert await scripted.sideways() == 0
+    await scripted.page.set_viewport_size(PHONE)
+    await scripted.page.evaluate("document.documentElement.style.fontSize = '200%'")  # WCAG 1.4.4
+    assert await scripted.sideways() == 0
+    assert scripted.hosts == {asked.portal.url.split("/")[2]}
+    assert [text for text in scripted.complaints if "responded with a status of 4" not in text] == []
+
+
+async def test_control_axe_finds_what_is_wrong(asked: Asked, scripted: Visit) -> None:
+    await scripted.page.goto(asked.links[0])
+    await scripted.page.evaluate("document.documentElement.removeAttribute('lang')")
+    results = await Axe().run(scripted.page, options=WCAG)
+    assert [violation["id"] for violation in results.response["violations"]] == ["html-has-lang"]
