@@ -15,10 +15,10 @@ from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Protocol
-from zoneinfo import ZoneInfo
 
 import httpx2
 from aiosmtpd.smtp import SMTP
+from brobyg_kit.clock import COPENHAGEN
 from brobyg_kit.testing import free_port
 from brobyg_local.demo.outside import Outside
 from brobyg_local.demo.registration import register
@@ -39,7 +39,6 @@ _WARM_UP = 10
 _BACKGROUND_PAUSE = 0.2
 _PATIENCE = 30.0
 _FOLDER = Path(__file__).parents[1] / "var" / "bench"
-_COPENHAGEN = ZoneInfo("Europe/Copenhagen")
 _CITIZEN, _PLACE = "0107729995", "grenaa-health-house"
 _OTHER_CITIZEN, _OTHER_PLACE = "0504909989", "randers-hospital"
 _TIME = re.compile(r"(\d{1,2})[.:](\d{2})(?!\d)")
@@ -98,9 +97,9 @@ class Hospital:
 
     def time_of(self, number: int) -> datetime:
         """A start of its own time of day for each of 240 in a row, on weekdays from next week on."""
-        day = (datetime.now(_COPENHAGEN) + timedelta(days=7 + number % 5)).date()
+        day = (datetime.now(COPENHAGEN) + timedelta(days=7 + number % 5)).date()
         day += timedelta(days=max(0, 8 - day.isoweekday()) if day.isoweekday() > 5 else 0)
-        start = datetime(day.year, day.month, day.day, self._hour, tzinfo=_COPENHAGEN)
+        start = datetime(day.year, day.month, day.day, self._hour, tzinfo=COPENHAGEN)
         return start + timedelta(minutes=1 + number % 240)
 
     async def book(self, number: int) -> None:

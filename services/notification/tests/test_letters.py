@@ -8,10 +8,10 @@ from typing import get_args
 import pytest
 from babel.messages.extract import extract_from_file
 from babel.messages.pofile import read_po
+from brobyg_kit.wording import LANGUAGES
 from brobyg_notification.adapters import letters
 from brobyg_notification.adapters.letters import TEXTS
 from brobyg_notification.domain.notice import Template
-from brobyg_notification.domain.wording import LANGUAGES
 from jinja2 import UndefinedError
 
 NOON = datetime(2026, 12, 1, 11, 0, tzinfo=UTC)

@@ -56,7 +56,9 @@ async def test_a_match_on_the_topic_becomes_two_mails_and_two_events(
         await arrived(2)
         sent = await heard(topics, 2)
         say(topics, match)  # a repeat long after
-        say(topics, cause(MatchEscalated, department="nowhere", appointment_id=derived_id("another")))  # and something new behind it
+        say(
+            topics, cause(MatchEscalated, department="nowhere", appointment_id=derived_id("another"))
+        )  # and something new behind it
         third = (await heard(topics, 3))[2]
         assert (await running.client.get("/livez")).status_code == 200
     assert third["data"]["reason"] == "no_address"
@@ -138,7 +140,9 @@ async def test_coordinators_see_what_was_told_without_anything_personal(serve, p
     async with serve(SERVICE, clock=ManualClock(datetime(2026, 11, 30, 8, tzinfo=UTC))) as running:
         async with running.runtime.database.transaction() as transaction:
             assert running.runtime.parts.handle is not None
-            await running.runtime.parts.handle(transaction, [cause(VolunteerMatched), cause(MatchEscalated, appointment_id=derived_id("another"))])
+            await running.runtime.parts.handle(
+                transaction, [cause(VolunteerMatched), cause(MatchEscalated, appointment_id=derived_id("another"))]
+            )
         coordinator = bearer("coordinator")
         for department, own in (("randers", ["escalated"]), ("norddjurs", [])):
             bound = bearer("coordinator", department=department)

@@ -9,10 +9,11 @@ from typing import get_args
 import pytest
 from babel.messages.extract import extract_from_file
 from babel.messages.pofile import read_po
+from brobyg_kit.wording import LANGUAGES
 from brobyg_portal.adapters import pages
 from brobyg_portal.adapters.pages import TEXTS
 from brobyg_portal.domain.page import ON_ANSWERING, ON_LOOKING, PageName
-from brobyg_portal.domain.wording import LANGUAGES, choose
+from brobyg_portal.domain.wording import choose
 from brobyg_portal.entrypoints.web import STYLE
 from brobyg_portal.ports import Offer, OfferState, Reply
 

@@ -3,11 +3,11 @@
 from typing import Literal
 from uuid import UUID
 
+from brobyg_kit.clock import COPENHAGEN
 from brobyg_kit.database import Database, Transaction
 from itsdangerous import BadSignature, URLSafeSerializer
 
 from brobyg_matching.domain import transitions
-from brobyg_matching.domain.local_time import COPENHAGEN
 from brobyg_matching.domain.match import Change, Context, Match, Offer
 from brobyg_matching.domain.transitions import Refused
 from brobyg_matching.domain.travel import policy_of

@@ -6,11 +6,11 @@ looked up again under the volunteer's: from there on no answer of theirs can be 
 
 from collections.abc import Awaitable, Callable
 
+from brobyg_kit.clock import COPENHAGEN
 from brobyg_kit.database import Database, Transaction
 
 from brobyg_matching.domain import transitions
 from brobyg_matching.domain import volunteer as domain
-from brobyg_matching.domain.local_time import COPENHAGEN
 from brobyg_matching.domain.match import Change, Context, Match
 from brobyg_matching.domain.travel import policy_of
 from brobyg_matching.domain.volunteer import Volunteer

@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 
+from brobyg_kit.clock import COPENHAGEN
 from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event
 from brobyg_kit.timers import DueTimer
 
 from brobyg_matching.batch import Batch, Read
 from brobyg_matching.domain import transitions
-from brobyg_matching.domain.local_time import COPENHAGEN
 from brobyg_matching.domain.match import WAVE, Change
 from brobyg_matching.domain.world import Roster, World
 from brobyg_matching.handlers import CONSUMES

@@ -8,9 +8,9 @@ from email.message import EmailMessage
 from typing import Literal, Protocol
 
 from brobyg_contracts import VolunteerMatched
+from brobyg_kit.wording import Language
 
 from brobyg_notification.domain.notice import Notice
-from brobyg_notification.domain.wording import Language
 
 FailureReason = Literal["no_address", "recipient_erased", "refused"]
 State = Literal["waiting", "sent", "failed", "superseded"]

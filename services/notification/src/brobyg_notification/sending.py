@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from brobyg_contracts import MatchEscalated, MatchReleased, OfferMade, VolunteerMatched
 from brobyg_kit.clock import Clock
+from brobyg_kit.wording import Language
 
 from brobyg_notification.adapters import letters
 from brobyg_notification.adapters.letters import Letter
@@ -16,7 +17,6 @@ from brobyg_notification.adapters.message import compose
 from brobyg_notification.domain import message as facts_of
 from brobyg_notification.domain.calendar import Entry
 from brobyg_notification.domain.notice import calendar_uid
-from brobyg_notification.domain.wording import Language
 from brobyg_notification.ports import Contact, FailureReason, MailRefused, People, Postbox, Waiting
 
 #: What can be handed to a mail server at all; whether it exists, the server says.

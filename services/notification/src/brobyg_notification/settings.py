@@ -1,10 +1,10 @@
 """This service's settings, beside the mechanism's."""
 
 from brobyg_kit.settings import KitSettings
+from brobyg_kit.wording import Language
 from pydantic import Field, SecretStr, field_validator
 
 from brobyg_notification.adapters.smtp import parse_address
-from brobyg_notification.domain.wording import Language
 
 
 class NotificationSettings(KitSettings):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import subprocess
-from zoneinfo import ZoneInfo
 
 import msgspec
+from brobyg_kit.clock import COPENHAGEN
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -133,7 +133,7 @@ def show_story(console: Console, timeline: list[Line], wanted: frozenset[str]) -
 
 def show_next(console: Console, outside: Outside, referral_id: str, pathname: str) -> None:
     """Addresses, sign-ins, mails, and what to try next."""
-    now = outside.clock.now().astimezone(ZoneInfo("Europe/Copenhagen"))
+    now = outside.clock.now().astimezone(COPENHAGEN)
     sign_in = ".venv/bin/brobyg token --role"
     lines = [
         ("its clock", f"{now:%A %-d %B %Y, %H:%M}, at its natural pace from here on: book later than that"),

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 import httpx2
 import msgspec
+from brobyg_kit.clock import COPENHAGEN
 from rich.console import Console, Group
 from rich.live import Live
 from rich.padding import Padding
@@ -22,7 +22,6 @@ from .tally import Tally
 
 __all__ = ["Screen"]
 
-TIME_ZONE = ZoneInfo("Europe/Copenhagen")
 LOOK = 0.5
 PLAIN_EVERY = 10.0
 """Wall seconds between lines where there is no terminal."""
@@ -109,7 +108,7 @@ class Screen:
         return self._events.get(f"dk.brobyg.{kind}", 0)
 
     def _now(self) -> datetime:
-        return self.outside.clock.now().astimezone(TIME_ZONE)
+        return self.outside.clock.now().astimezone(COPENHAGEN)
 
     def _line(self) -> str:
         counts = ", ".join(f"{self.count(kind)} {label}" for _, row in SHOWN for label, kind in row if self.count(kind))

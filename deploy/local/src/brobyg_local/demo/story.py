@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 import msgspec
+from brobyg_kit.clock import COPENHAGEN
 from brobyg_kit.event import Event
 
 __all__ = ["Facts", "Line", "interesting", "of_appointment", "tell"]
 
-TIME_ZONE = ZoneInfo("Europe/Copenhagen")
 WORTH = {
     "appointment.rescheduled": 40,
     "match.released": 30,
@@ -67,4 +66,6 @@ def of_appointment(events: Sequence[Event], appointment_id: str) -> frozenset[st
 
 def tell(timeline: Sequence[Line], wanted: frozenset[str]) -> list[tuple[str, str]]:
     """Those lines of a timeline whose events are `wanted`, as (local time, sentence)."""
-    return [(f"{line.time.astimezone(TIME_ZONE):%a %H:%M}", line.sentence.en) for line in timeline if line.id in wanted]
+    return [
+        (f"{line.time.astimezone(COPENHAGEN):%a %H:%M}", line.sentence.en) for line in timeline if line.id in wanted
+    ]

@@ -11,9 +11,9 @@ from email.message import Message
 from email.utils import parseaddr, parsedate_to_datetime
 from pathlib import Path
 from random import Random
-from zoneinfo import ZoneInfo
 
 import httpx2
+from brobyg_kit.clock import COPENHAGEN
 
 from .outside import Outside, Unreachable, client, persist
 from .page import answer_form
@@ -24,7 +24,6 @@ __all__ = ["Volunteers", "answer_link"]
 
 LOOK = 0.1
 """Wall seconds between looks into the mail folder."""
-TIME_ZONE = ZoneInfo("Europe/Copenhagen")
 WAKES, SLEEPS = 6, 23
 """Nobody answers at night: hours of local time."""
 LINK = re.compile(r"https?://[^\s\"'<>]+/answer/[^\s\"'<>]+")
@@ -140,7 +139,7 @@ def _sent_at(mail: Message) -> datetime:
 
 def awake(moment: datetime, delay: timedelta) -> datetime:
     """`moment`, or when it is night, as long after getting up."""
-    local = moment.astimezone(TIME_ZONE)
+    local = moment.astimezone(COPENHAGEN)
     if WAKES <= local.hour < SLEEPS:
         return moment
     morning = local.replace(hour=WAKES, minute=0, second=0, microsecond=0)

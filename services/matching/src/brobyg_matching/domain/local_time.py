@@ -5,11 +5,10 @@ Both daylight-saving changes are ordinary days: a window from 08:00 to 16:00 is 
 
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from zoneinfo import ZoneInfo
 
 import msgspec
+from brobyg_kit.clock import COPENHAGEN
 
-COPENHAGEN = ZoneInfo("Europe/Copenhagen")
 MINUTES_A_DAY = 24 * 60
 
 Interval = tuple[int, int]

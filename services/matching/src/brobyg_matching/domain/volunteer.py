@@ -6,8 +6,9 @@ from typing import Literal
 import msgspec
 from brobyg_contracts import Gender, Pool
 from brobyg_contracts.pathways import Means
+from brobyg_kit.clock import COPENHAGEN
 
-from brobyg_matching.domain.local_time import COPENHAGEN, Interval, Window, free_intervals
+from brobyg_matching.domain.local_time import Interval, Window, free_intervals
 
 Status = Literal["applied", "active", "paused"]
 

@@ -11,10 +11,10 @@ import msgspec
 from brobyg_contracts import NotificationFailed, NotificationSent, VolunteerMatched
 from brobyg_kit import event as events
 from brobyg_kit.database import Database, Transaction
+from brobyg_kit.wording import Language
 
 from brobyg_notification.domain.message import told_match
 from brobyg_notification.domain.notice import CalendarMethod, Notice, Role, Template, of_unreachable_citizen
-from brobyg_notification.domain.wording import Language
 from brobyg_notification.ports import FailureReason, State, Waiting
 
 CHANNEL = "notification"

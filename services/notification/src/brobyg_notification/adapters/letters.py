@@ -1,21 +1,17 @@
 """Messages as people read them: templates set in the reader's language, as plain text, as HTML and as a calendar entry's words."""
 
-import gettext
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from io import BytesIO
 from pathlib import Path
 from typing import Literal, get_args
 
 import jinja2
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
+from brobyg_kit import texts, wording
+from brobyg_kit.wording import Language
 
-from brobyg_notification.domain import wording
 from brobyg_notification.domain.notice import Template
-from brobyg_notification.domain.wording import Language
 
 TEXTS = Path(__file__).parent.parent / "texts"
 Look = Literal["text", "html"]
@@ -62,7 +58,7 @@ def write(template: Template, language: Language, facts: Mapping[str, object]) -
     """The message in the reader's language. Raises jinja2.UndefinedError when a fact the template needs is missing."""
     plain = _environment(language, "text").get_template(f"{template}.j2")
     rich = _environment(language, "html").get_template(f"{template}.j2")
-    tongue = _catalogue(language)
+    tongue = texts.catalogue(TEXTS, language)
     given = {**facts, "reasons": {key: tongue.gettext(text) for key, text in ESCALATION_REASONS.items()}}
     return Letter(
         subject=_block(plain, "subject", given),
@@ -85,7 +81,7 @@ def prepare() -> None:
 def rule_in_words(rule: str, language: Language) -> str:
     """A hard rule's name (`weekly_limit`) as a coordinator reads it; a rule we have no words for is shown as it is called."""
     text = RULES.get(rule)
-    return _catalogue(language).gettext(text) if text else rule.replace("_", " ")
+    return texts.catalogue(TEXTS, language).gettext(text) if text else rule.replace("_", " ")
 
 
 def _block(template: jinja2.Template, name: str, facts: Mapping[str, object]) -> str:
@@ -94,36 +90,7 @@ def _block(template: jinja2.Template, name: str, facts: Mapping[str, object]) ->
 
 
 @cache
-def _catalogue(language: Language) -> gettext.NullTranslations:
-    """The `.po` file, compiled in memory: nobody has a compile step to forget. English is the source and has no file."""
-    file = TEXTS / "locale" / f"{language}.po"
-    if language == "en":
-        return gettext.NullTranslations()
-    compiled = BytesIO()
-    with file.open("rb") as source:
-        write_mo(compiled, read_po(source, locale=language))
-    compiled.seek(0)
-    return gettext.GNUTranslations(compiled)
-
-
-@cache
 def _environment(language: Language, look: Look) -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEXTS),
-        autoescape=look == "html",  # noqa: S701 - the other half is plain text
-        undefined=jinja2.StrictUndefined,
-        extensions=["jinja2.ext.i18n"],
-        trim_blocks=False,
-        keep_trailing_newline=True,
-    )
-    tongue = _catalogue(language)
-    # The i18n extension adds this method to the environment; through getattr because its types don't know it.
-    getattr(environment, "install_gettext_callables")(tongue.gettext, tongue.ngettext, newstyle=True)  # noqa: B009
-    environment.filters |= {
-        "day_and_time": lambda moment: wording.day_and_time(moment, language),
-        "time_of_day": lambda moment: wording.time_of_day(moment, language),
-        "distance": lambda metres: wording.distance(metres, language),
-        "minutes": lambda count: wording.duration(timedelta(minutes=count), language),
-    }
-    environment.globals["language"] = language
+    environment = texts.environment(TEXTS, language, html=look == "html")
+    environment.filters["minutes"] = lambda count: wording.duration(timedelta(minutes=count), language)
     return environment

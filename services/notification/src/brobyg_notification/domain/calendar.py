@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parseaddr
 
+from brobyg_kit.clock import COPENHAGEN
 from icalendar import Calendar, Event, Timezone, TimezoneDaylight, TimezoneStandard, vCalAddress, vText
 
 from brobyg_notification.domain.notice import CalendarMethod
-from brobyg_notification.domain.wording import LOCAL
 
 _PRODUCT = "-//Brobyg//Notification//DA"
 
@@ -75,14 +75,14 @@ def _person(address: str) -> vCalAddress:
 
 def _local(moment: datetime) -> datetime:
     """Local time, but UTC in the hour that comes twice in October: a TZID can name only its first occurrence (RFC 5545, 3.3.5)."""
-    local = moment.astimezone(LOCAL)
+    local = moment.astimezone(COPENHAGEN)
     return local if local.fold == 0 else moment
 
 
 def _copenhagen() -> Timezone:
     """Central European time as a rule, so that the file means the same in programs without a time zone table."""
     zone = Timezone()
-    zone.add("tzid", str(LOCAL))
+    zone.add("tzid", str(COPENHAGEN))
     winter, summer = timedelta(hours=1), timedelta(hours=2)
     # Without a zone, as RFC 5545 (3.6.5) wants the onsets: in the local time that ends there.
     zone.add_component(_half(TimezoneDaylight(), "CEST", datetime(1996, 3, 31, 2), winter, summer, 3))  # noqa: DTZ001 - see above

@@ -3,42 +3,12 @@
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 from brobyg_contracts import EVENTS, events
 from brobyg_contracts.places import LOCATIONS
 from brobyg_kit.event import EventData
-
-_DANISH_TIME = ZoneInfo("Europe/Copenhagen")
-_MONTHS_DA = (
-    "januar",
-    "februar",
-    "marts",
-    "april",
-    "maj",
-    "juni",
-    "juli",
-    "august",
-    "september",
-    "oktober",
-    "november",
-    "december",
-)
-_MONTHS_EN = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-)
+from brobyg_kit.wording import date_and_time, distance
 
 #: (English, Danish)
 Sentence = tuple[str, str]
@@ -85,11 +55,7 @@ def sentence(kind: str, data: bytes) -> Sentence:
 
 
 def _when(time: datetime) -> Sentence:
-    local = time.astimezone(_DANISH_TIME)
-    return (
-        f"{local.day} {_MONTHS_EN[local.month - 1]} {local.year} at {local:%H:%M}",
-        f"{local.day}. {_MONTHS_DA[local.month - 1]} {local.year} kl. {local:%H.%M}",
-    )
+    return (date_and_time(time, "en"), date_and_time(time, "da"))
 
 
 def _where(location_id: str) -> str:
@@ -116,12 +82,11 @@ def _created(event: events.ReferralCreated) -> Sentence:
 
 
 def _offered(event: events.OfferMade) -> Sentence:
-    km = event.distance_metres / 1000
-    km_da = f"{km:.1f}".replace(".", ",")
+    far, langt = distance(event.distance_metres, "en"), distance(event.distance_metres, "da")
     known, kendt = (", who knows the citizen,", ", som kender borgeren,") if event.known_to_citizen else ("", "")
     return (
-        f"A volunteer {km:.1f} km away{known} was asked (wave {event.wave}, number {event.rank} in order).",
-        f"En frivillig {km_da} km væk{kendt} blev spurgt (runde {event.wave}, nummer {event.rank} i rækken).",
+        f"A volunteer {far} away{known} was asked (wave {event.wave}, number {event.rank} in order).",
+        f"En frivillig {langt} væk{kendt} blev spurgt (runde {event.wave}, nummer {event.rank} i rækken).",
     )
 
 

@@ -1,0 +1,50 @@
+"""Times, distances and durations as a reader in Denmark writes them, in the languages there are catalogues for. Pure."""
+
+from datetime import datetime, timedelta
+from typing import Literal, get_args
+
+from babel.dates import format_datetime
+from babel.numbers import format_decimal
+from babel.units import format_unit
+
+from brobyg_kit.clock import COPENHAGEN
+
+Language = Literal["da", "en"]
+LANGUAGES: tuple[Language, ...] = get_args(Language)
+
+_DAY_AND_TIME: dict[Language, str] = {"da": "EEEE 'den' d. MMMM 'kl.' H.mm", "en": "EEEE d MMMM, HH:mm"}
+_DATE_AND_TIME: dict[Language, str] = {"da": "d. MMMM y 'kl.' HH.mm", "en": "d MMMM y 'at' HH:mm"}
+_TIME: dict[Language, str] = {"da": "'kl.' H.mm", "en": "HH:mm"}
+
+
+def day_and_time(moment: datetime, language: Language) -> str:
+    """`tirsdag den 1. december kl. 10.15` / `Tuesday 1 December, 10:15`, local time: for what is near."""
+    return format_datetime(moment.astimezone(COPENHAGEN), _DAY_AND_TIME[language], locale=language)
+
+
+def date_and_time(moment: datetime, language: Language) -> str:
+    """`1. december 2026 kl. 10.15` / `1 December 2026 at 10:15`, local time: for what is kept."""
+    return format_datetime(moment.astimezone(COPENHAGEN), _DATE_AND_TIME[language], locale=language)
+
+
+def time_of_day(moment: datetime, language: Language) -> str:
+    """`kl. 10.15` / `10:15`, local time."""
+    return format_datetime(moment.astimezone(COPENHAGEN), _TIME[language], locale=language)
+
+
+def distance(metres: int, language: Language) -> str:
+    """Kilometres with one decimal below ten: `4,2 km` / `4.2 km`, `12 km`."""
+    kilometres = metres / 1000
+    rounded = round(kilometres, 1) if kilometres < 10 else round(kilometres)
+    return f"{format_decimal(rounded, locale=language)} km"
+
+
+def duration(length: timedelta, language: Language) -> str:
+    """To the minute: `2 timer og 15 minutter` / `2 hours and 15 minutes`."""
+    hours, minutes = divmod(round(length.total_seconds() / 60), 60)
+    parts = []
+    if hours:
+        parts.append(format_unit(hours, "duration-hour", "long", locale=language))
+    if minutes or not hours:
+        parts.append(format_unit(minutes, "duration-minute", "long", locale=language))
+    return (" og " if language == "da" else " and ").join(parts)
