@@ -1,6 +1,5 @@
 """`python -m benchmarks [name ...]`: measure, show, keep in benchmarks/results.json."""
 
-import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,6 +11,7 @@ from typing import Annotated
 import msgspec
 import structlog
 import typer
+from brobyg_kit import process
 from brobyg_local.cluster import ensure, stop
 from brobyg_local.errors import LocalError
 from rich.console import Console
@@ -85,7 +85,7 @@ def main(
         raise typer.Exit(2) from error
     ground = Ground(addresses.kafka, addresses.database, seed, rounds, scale)
     try:
-        results = asyncio.run(_measure_all(chosen, ground, console))
+        results = process.run(_measure_all(chosen, ground, console))
     finally:
         stop(FOLDER)
     if as_json:

@@ -1,5 +1,6 @@
 """What a benchmark gives, and how two things are measured in turns so that a busy machine slows both alike."""
 
+import gc
 import random
 import statistics
 from collections.abc import Awaitable, Callable
@@ -7,7 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import msgspec
+from brobyg_kit.process import COLLECT_AFTER
 
+#: As Python starts: this is read before anything sets it otherwise.
+_PYTHONS_OWN = gc.get_threshold()
 #: Does its work once and returns what was measured: a rate (records/s) or a time (ms).
 Run = Callable[[], Awaitable[float]]
 #: Told that another step of so many is done, and which.
@@ -63,7 +67,8 @@ def _rounded(value: float) -> float:
 async def in_turns(name: str, rounds: int, seed: int, ours: Run, bare: Run, say: Say) -> tuple[float, float]:
     """Medians of both over `rounds` rounds, after one of each that does not count.
 
-    They alternate; `seed` decides which of the two begins a round, so that neither always profits from what the other left in the caches.
+    They alternate; `seed` decides which of the two begins a round, so that neither always profits from what the other left in the caches. Ours has
+    the garbage collector as our processes set it, the bare side as Python does.
     """
     order = random.Random(seed)
     steps = 2 * (rounds + 1)
@@ -74,6 +79,7 @@ async def in_turns(name: str, rounds: int, seed: int, ours: Run, bare: Run, say:
         order.shuffle(turn)
         for label, run in turn:
             say(f"{name}: {label}", done, steps)
+            gc.set_threshold(*(COLLECT_AFTER if label == "ours" else _PYTHONS_OWN))
             found[label].append(await run())
             done += 1
     say(name, steps, steps)

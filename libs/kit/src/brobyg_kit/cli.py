@@ -14,7 +14,7 @@ from confluent_kafka import KafkaException
 from rich.console import Console
 from rich.table import Table
 
-from brobyg_kit import database, flow
+from brobyg_kit import database, flow, process
 from brobyg_kit.auth import ROLES, issue_token
 from brobyg_kit.clock import WallClock
 from brobyg_kit.dlq import app as dlq_app
@@ -138,7 +138,7 @@ def _service_app(name: str) -> typer.Typer:
     def add(role: Role, text: str) -> None:
         @group.command(role, help=text)
         def _run() -> None:
-            asyncio.run(_run_service(name, role))
+            process.run(_run_service(name, role))
 
     add("run", "Everything in one process: doors, consumer, timers and relay.")
     add("api", "The HTTP doors alone.")

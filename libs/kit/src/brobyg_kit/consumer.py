@@ -1,4 +1,4 @@
-"""Consuming: what is there is a batch, its effects a transaction (or two side by side, for partitions apart), then the offsets.
+"""Consuming: what is there is a batch, its effects a transaction (or a few, side by side for partitions apart), then the offsets.
 
 The order is the promise. Effects, inbox rows and outbox rows commit together; offsets follow. A crash in between brings the batch again and
 the inbox drops it: one effect per event id. librdkafka changes the assignment only inside poll and consume, which are not called while a
@@ -39,11 +39,15 @@ Decoder = Callable[[Origin, bytes | None, bytes], Event]
 _POLL_SECONDS = 1.0
 #: Tries of a batch before an error that looks like the database's is looked for in the events themselves: about half a minute.
 _PATIENCE = 10
-#: Transactions side by side. One process has one processor: a third would only wait.
-_LANES = 2
+#: Transactions side by side. One process has one processor, so two would do, did not both so often wait for the database at the same time.
+_LANES = 4
 #: Below this many events a second transaction costs more than it saves.
 _WORTH_LANES = 400
-_INBOX = "insert into inbox (event_id) select unnest($1::text::uuid[]) on conflict do nothing returning event_id"
+#: Gives nothing when all are new, which is the usual case: to read thousands of ids back costs more than to write them.
+_INBOX = (
+    "with fresh as (insert into inbox (event_id) select unnest($1::text::uuid[]) on conflict do nothing returning event_id)"
+    " select case when count(*) < $2 then coalesce(array_agg(event_id), '{}') end from fresh"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +101,7 @@ class Consumer:
     async def _round(self, client: KafkaConsumer) -> None:
         messages = await asyncio.to_thread(self._take, client)
         if messages:
-            received = [self._read(message) for message in messages]
-            await self._until_done(lambda tries: self._side_by_side(received, blaming=tries >= _PATIENCE))
+            await self._until_done(lambda tries: self._side_by_side(messages, blaming=tries >= _PATIENCE))
             faultpoints.reach(faultpoints.AFTER_COMMIT_BEFORE_OFFSET)
             await asyncio.to_thread(_commit, client, messages)
         if self._stopping:
@@ -121,7 +124,7 @@ class Consumer:
             log.warning("consumer.broker_trouble", code=errors[0].name())
         else:
             self._beat()
-        return [message for message in messages if not message.error()]
+        return [message for message in messages if not message.error()] if errors else messages
 
     def _beat(self) -> None:
         if self._away:
@@ -166,20 +169,20 @@ class Consumer:
             await asyncio.sleep(pause)
             pause = min(pause * 2, 5.0)
 
-    async def _side_by_side(self, received: Sequence[Received], *, blaming: bool = False) -> None:
-        """Handle them lane by lane: while one lane's transaction waits for the database, the other's events are applied.
+    async def _side_by_side(self, messages: Sequence[Message], *, blaming: bool = False) -> None:
+        """Handle them lane by lane: while one lane's transaction waits for the database, another's events are read and applied.
 
-        What one lane has committed stays when the other is in trouble, and is not done twice when both are tried again.
+        What one lane has committed stays when another is in trouble, and is not done twice when all are tried again.
         """
-        lanes = _lanes(received)
+        lanes = _lanes(messages)
         for failure in await asyncio.gather(*(self._in_parts(lane, blaming) for lane in lanes), return_exceptions=True):
             if failure is not None:
                 raise failure
 
-    async def _in_parts(self, received: Sequence[Received], blaming: bool) -> None:
+    async def _in_parts(self, messages: Sequence[Message], blaming: bool) -> None:
         size = self._subscription.max_batch
-        for first in range(0, len(received), size):
-            await self.process(received[first : first + size], blaming=blaming)
+        for first in range(0, len(messages), size):
+            await self.process([self._read(one) for one in messages[first : first + size]], blaming=blaming)
 
     async def process(self, received: Sequence[Received], *, blaming: bool = False) -> None:
         """Handle these in one transaction; halve them when that fails, down to the one to blame, which is parked.
@@ -229,11 +232,10 @@ class Consumer:
                 raise UndecodableEvent(f"{one.origin} is no event")
         if not self._subscription.inbox:
             return [one.event for one in received]
-        rows = await tx.connection.fetch(_INBOX, array_literal([one.event.id for one in received]))
-        if len(rows) == len(received):  # the usual case: nothing is here twice or was here before
+        some = await tx.connection.fetchval(_INBOX, array_literal([one.event.id for one in received]), len(received))
+        if some is None:
             return [one.event for one in received]
-        new = {row["event_id"] for row in rows}
-        fresh = []
+        new, fresh = set(some), []
         for one in received:
             if (event_id := uuid.UUID(one.event.id)) in new:
                 new.discard(event_id)  # the same event twice in one batch
@@ -289,8 +291,10 @@ class Consumer:
     async def _handle_again(self, tx: Transaction, received: Received) -> None:
         if received.event.type == _UNDECODABLE:
             raise UndecodableEvent(f"{received.origin} is no event")
-        if self._subscription.inbox and not await tx.connection.fetch(_INBOX, array_literal([received.event.id])):
-            return
+        if self._subscription.inbox:
+            done = await tx.connection.fetchval(_INBOX, array_literal([received.event.id]), 1)
+            if done is not None:
+                return
         await self._subscription.handle(tx, [received.event])
 
     def _measure(self, client: KafkaConsumer) -> None:
@@ -316,19 +320,19 @@ _UNDECODABLE = "undecodable"
 _IS_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII).fullmatch
 
 
-def _lanes(received: Sequence[Received]) -> list[Sequence[Received]]:
-    """The same in lanes of about equal length, each in order; a partition is in one lane, as it would be in one of two processes."""
-    if len(received) < _WORTH_LANES:
-        return [received]
-    sizes = Counter(one.origin.partition for one in received)
-    lane_of: dict[int, int] = {}
+def _lanes(messages: Sequence[Message]) -> list[Sequence[Message]]:
+    """The same in lanes of about equal length, each in order; a partition is in one lane, as it would be in one of several processes."""
+    if len(messages) < _WORTH_LANES:
+        return [messages]
+    partitions = [message.partition() for message in messages]
+    lane_of: dict[int | None, int] = {}
     filled = [0] * _LANES
-    for partition, size in sizes.most_common():
+    for partition, size in Counter(partitions).most_common():
         lane = lane_of[partition] = filled.index(min(filled))
         filled[lane] += size
-    lanes: list[list[Received]] = [[] for _ in filled]
-    for one in received:
-        lanes[lane_of[one.origin.partition]].append(one)
+    lanes: list[list[Message]] = [[] for _ in filled]
+    for partition, message in zip(partitions, messages, strict=True):
+        lanes[lane_of[partition]].append(message)
     return [lane for lane in lanes if lane]
 
 

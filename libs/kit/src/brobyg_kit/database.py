@@ -16,7 +16,7 @@ import msgspec
 from brobyg_kit import tracing
 from brobyg_kit.clock import Clock
 from brobyg_kit.event import EVENT_CONTENT_TYPE, Event, EventData, encode, encode_data
-from brobyg_kit.ids import id_at
+from brobyg_kit.ids import id_at, nanoseconds
 
 OUTBOX_CHANNEL = "outbox"
 TIMER_CHANNEL = "timer"
@@ -45,13 +45,11 @@ TRANSIENT_ERRORS: tuple[type[Exception], ...] = (
 DATABASE_ERRORS: tuple[type[Exception], ...] = (*TRANSIENT_ERRORS, asyncpg.PostgresError)
 
 
-@dataclass(slots=True)
-class _Emission:
+class _Emission(msgspec.Struct, gc=False):
     data: EventData
     subject: str
     cause: Event | None
     id: str
-    time: datetime
 
 
 @dataclass
@@ -73,13 +71,17 @@ class Transaction:
         """The time of this transaction, zone-aware UTC: that of all it does, as in SQL. (Asking for the time is dear on some machines.)"""
         return self.clock.now()
 
+    @cached_property
+    def _moment(self) -> int:
+        return nanoseconds(self.now)
+
     def emit(self, data: EventData, *, subject: str, cause: Event | None = None) -> str:
         """Publish `data` about `subject` when this transaction commits, and return the event's id.
 
         Events of one subject reach Kafka in commit order; `sequence` is given at the end of the transaction under the subject's row lock.
         """
-        event_id = id_at(self.now)
-        self._emissions.append(_Emission(data, subject, cause, event_id, self.now))
+        event_id = id_at(self._moment)
+        self._emissions.append(_Emission(data, subject, cause, event_id))
         return event_id
 
     def send(self, topic: str, key: str, value: bytes, content_type: str = "application/json") -> None:
@@ -124,8 +126,7 @@ class Transaction:
             )
 
     async def _write_outbox(self) -> None:
-        rows = [(*row, EVENT_CONTENT_TYPE) for row in await self._sequenced()] if self._emissions else []
-        rows += self._records
+        rows = [*(await self._sequenced() if self._emissions else ()), *self._records]
         if not rows:
             return
         if len(rows) == 1:  # a COPY costs one round trip more than an INSERT and pays off from a few rows on
@@ -134,7 +135,7 @@ class Transaction:
             await self.connection.copy_records_to_table("outbox", records=rows, columns=_OUTBOX_COLUMNS)
         await self.connection.execute(f"select pg_notify('{OUTBOX_CHANNEL}', '')")
 
-    async def _sequenced(self) -> list[tuple[str, str, bytes]]:
+    async def _sequenced(self) -> list[tuple[str, str, bytes, str]]:
         counts = Counter(emission.subject for emission in self._emissions)
         subjects = sorted(counts)  # one order for everybody, so that two transactions never wait for each other
         last = await self.connection.fetch(
@@ -143,13 +144,13 @@ class Transaction:
             array_literal(subjects),
             array_literal([str(counts[subject]) for subject in subjects]),
         )
-        given = {row["subject"]: row["sequence"] - counts[row["subject"]] for row in last}
+        given = {subject: sequence - counts[subject] for subject, sequence in last}
         rows = []
         for emission in self._emissions:
             given[emission.subject] += 1
             value = self._encoded(emission, given[emission.subject])
             _insist_on_size(emission.data.TOPIC, value)
-            rows.append((emission.data.TOPIC, emission.subject, value))
+            rows.append((emission.data.TOPIC, emission.subject, value, EVENT_CONTENT_TYPE))
         return rows
 
     def _encoded(self, emission: _Emission, sequence: int) -> bytes:
@@ -160,7 +161,7 @@ class Transaction:
                 source=self.source,
                 type=emission.data.EVENT_TYPE,
                 subject=emission.subject,
-                time=emission.time,
+                time=self.now,
                 dataschema=emission.data.DATASCHEMA,
                 correlationid=cause.correlationid if cause else tracing.correlation.get() or emission.id,
                 causationid=cause.id if cause else None,

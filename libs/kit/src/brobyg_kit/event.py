@@ -25,7 +25,7 @@ class UndecodableEvent(ValueError):
     """The bytes are not an event of ours, or its data breaks its schema. The message holds no value of it."""
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One fact: CloudEvents attributes, the extensions this system uses, and the data still undecoded.
 
     `sequence` counts the events of one `subject` from one `source`, from 1 and without gaps.

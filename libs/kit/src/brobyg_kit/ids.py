@@ -12,12 +12,17 @@ _NAMESPACE = uuid.UUID("6f0d3c1e-0b0b-5b67-9a3e-b20b79b20b79")
 
 def new_id(clock: Clock) -> str:
     """A new UUIDv7 (RFC 9562) whose time is the clock's."""
-    return id_at(clock.now())
+    return id_at(nanoseconds(clock.now()))
 
 
-def id_at(moment: datetime) -> str:
-    """A new UUIDv7 (RFC 9562) of this moment, which must be zone-aware."""
-    return str(uuid_utils.uuid7(nanoseconds=int(moment.timestamp() * 1e6) * 1000))
+def id_at(moment: int) -> str:
+    """A new UUIDv7 (RFC 9562) of this moment, in nanoseconds since 1970 UTC."""
+    return str(uuid_utils.uuid7(nanoseconds=moment))
+
+
+def nanoseconds(moment: datetime) -> int:
+    """Nanoseconds since 1970 UTC of a zone-aware time, to the microsecond."""
+    return int(moment.timestamp() * 1e6) * 1000
 
 
 def derived_id(*parts: str) -> str:

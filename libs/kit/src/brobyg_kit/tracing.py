@@ -84,7 +84,7 @@ def links(traceparents: list[str | None], limit: int = 32) -> list[Link]:
 def child_of(traceparent: str | None) -> str:
     """The `traceparent` of something caused by the given one; else by the current span; else the first of a new trace."""
     if traceparent and len(traceparent) == 55:
-        return f"{traceparent[:36]}{_spans.randbytes(8).hex()}{traceparent[52:]}"
+        return f"{traceparent[:36]}{_spans.getrandbits(64):016x}{traceparent[52:]}"
     current = trace.get_current_span().get_span_context()
     if current.is_valid:
         return f"00-{format_trace_id(current.trace_id)}-{format_span_id(current.span_id)}-{current.trace_flags:02x}"
