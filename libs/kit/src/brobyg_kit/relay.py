@@ -6,6 +6,7 @@ sends it again and the consumers' inbox drops the repeat.
 """
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable
 
@@ -23,6 +24,9 @@ log = get_logger(__name__)
 _LOCK = 0x72656C61
 _BATCH = 5_000
 _POLL_SECONDS = 5.0
+_MEASURE_SECONDS = 2.0
+#: A session that lasted so long was no failure to begin with: the pauses after the next start small again.
+_WENT_WELL_SECONDS = 10.0
 _FETCH = "select id, topic, key, value, content_type from outbox order by id limit $1"
 #: All but the batch in flight, which fills the ids from $2 to $3. When a late commit has put a row between them there is nothing to fetch
 #: before they are gone: a later one of its subject must not overtake it. (`id <> all(...)` says the same and takes seconds.)
@@ -42,9 +46,11 @@ _AGE = "select count(*) as rows, coalesce(extract(epoch from clock_timestamp() -
 
 
 class SendFailed(RuntimeError):
-    """The broker refused a record; nothing behind it may pass, so the relay starts again with a new producer."""
+    """The broker refused a record, or did not answer before the relay was stopped; the relay starts again with a new producer."""
 
 
+#: Topic, key and value of a record, as its delivery report gives them.
+_Sent = tuple[str, bytes | str | None, bytes | str | None]
 _WAITED_OUT: tuple[type[Exception], ...] = (*DATABASE_ERRORS, SendFailed, KafkaException)
 
 
@@ -66,6 +72,7 @@ class Relay:
         self._metrics, self._heartbeat = metrics, heartbeat
         self._wake = asyncio.Event()
         self._stopping = False
+        self._measured_at = 0.0
 
     def stop(self) -> None:
         """End `run` when what is in the outbox now is sent, or the broker does not answer."""
@@ -76,13 +83,14 @@ class Relay:
         """Relay until stopped; trouble with the broker or the database is waited out."""
         pause = 0.1
         while not self._stopping:
+            began = time.monotonic()
             try:
                 await self._session()
             except _WAITED_OUT as error:
                 self._heartbeat.struggle(f"{type(error).__name__}")
                 log.warning("relay.interrupted", error=error, retry_seconds=pause)
                 await asyncio.sleep(pause)
-                pause = min(pause * 2, 2.0)
+                pause = min(pause * 2, 2.0) if time.monotonic() - began < _WENT_WELL_SECONDS else 0.1
 
     async def _session(self) -> None:
         connection = await asyncpg.connect(self._url, timeout=10, command_timeout=30, server_settings=_SESSION)
@@ -130,20 +138,30 @@ class Relay:
             try:
                 following = await connection.fetch(_FETCH_NEXT, _BATCH, ids[0], ids[-1], len(ids))
             finally:
-                await sending  # also when the fetch failed: what is in flight must not be overtaken by a new session
+                refused = (
+                    await sending
+                )  # also when the fetch failed: what is in flight must not be overtaken by a new session
             faultpoints.reach(faultpoints.AFTER_SEND_BEFORE_MARK)
+            if refused:
+                # What the others acknowledged is not sent again with each new try.
+                batch = [row for row in batch if (row["topic"], row["key"].encode(), row["value"]) not in refused]
+                ids = [row["id"] for row in batch]
             await connection.execute("delete from outbox where id = any($1::bigint[])", ids)
             self._count(batch)
+            if refused:
+                raise SendFailed(next(iter(refused.values())).name())
+            self._heartbeat.beat()
+            await self._measure(connection)
             batch = following or await connection.fetch(_FETCH, _BATCH)
         await self._measure(connection)
 
-    def _send(self, producer: Producer, batch: "list[asyncpg.Record]") -> None:
-        """Send the batch and wait for every acknowledgement. Blocks, in a thread; raises SendFailed."""
-        refused: list[KafkaError] = []
+    def _send(self, producer: Producer, batch: "list[asyncpg.Record]") -> "dict[_Sent, KafkaError]":
+        """Send the batch and wait until the broker has answered about every record; gives those it refused. Blocks, in a thread; raises SendFailed."""
+        refused: dict[_Sent, KafkaError] = {}
 
-        def delivered(error: KafkaError | None, _: Message) -> None:
+        def delivered(error: KafkaError | None, message: Message) -> None:
             if error is not None:
-                refused.append(error)
+                refused[message.topic() or "", message.key(), message.value()] = error
 
         headers: dict[str, list[tuple[str, str | bytes | None]]] = {}
         for row in batch:
@@ -155,18 +173,21 @@ class Relay:
                     break
                 except BufferError:
                     producer.poll(0.1)
-        while producer.flush(5.0) and not refused:
+        while producer.flush(5.0):
             self._heartbeat.struggle("the broker does not acknowledge")
             if self._stopping:
                 raise SendFailed("stopped before the broker acknowledged")
-        if refused:
-            raise SendFailed(refused[0].name())
+        return refused
 
     def _count(self, batch: "list[asyncpg.Record]") -> None:
         for topic, number in Counter(row["topic"] for row in batch).items():
             self._metrics.relay_sent.labels(topic).inc(number)
 
     async def _measure(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+        """How much waits and since when, for the metrics; at most every two seconds."""
+        if time.monotonic() - self._measured_at < _MEASURE_SECONDS:
+            return
+        self._measured_at = time.monotonic()
         row = await connection.fetchrow(_AGE)
         if row is not None:
             self._metrics.outbox_rows.set(row["rows"])

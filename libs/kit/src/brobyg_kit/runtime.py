@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Literal
 
 import asyncpg
@@ -142,15 +142,15 @@ class Runtime:
             return {}
         loops: dict[str, Loop] = {"database": self._open_database}
         if self.role in ("run", "relay"):
-            loops["relay"] = self._after_open(self._relay())
+            loops["relay"] = self._after_open("relay", self._relay())
         if self.role in ("run", "consumer"):
             if self.parts.handle is not None:
-                loops["consumer"] = self._after_open(self._consumer(self.database))
+                loops["consumer"] = self._after_open("consumer", self._consumer(self.database))
             if self.parts.timers:
                 heartbeat = self.health.heartbeat("timers")
                 timers = Timers(self.database, self.clock, self.parts.timers, self.metrics, heartbeat)
                 self._stops.append(timers.stop)
-                loops["timers"] = self._after_open(timers.run)
+                loops["timers"] = self._after_open("timers", timers.run)
         return loops
 
     def _relay(self) -> Loop:
@@ -180,7 +180,7 @@ class Runtime:
     def _workers(self) -> dict[str, Loop]:
         if self.role not in ("run", "consumer"):
             return {}
-        return {name: self._after_open(work) for name, work in self.parts.workers.items()}
+        return {name: self._after_open(name, work) for name, work in self.parts.workers.items()}
 
     async def _open_database(self) -> None:
         heartbeat = self.health.heartbeat("database")
@@ -198,10 +198,15 @@ class Runtime:
         del self.health.heartbeats["database"]  # from here on the check asks the database itself
         self._opened.set()
 
-    def _after_open(self, work: Loop) -> Loop:
+    def _after_open(self, name: str, work: Loop) -> Loop:
         async def wait_and_work() -> None:
-            if self.database is not None:
-                await self._opened.wait()
+            while self.database is not None and not self._opened.is_set():
+                if name in self.health.heartbeats:
+                    self.health.heartbeat(name).struggle(
+                        "waits for the database"
+                    )  # which is no hang, however long it takes
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._opened.wait(), timeout=1.0)
             await work()
 
         return wait_and_work

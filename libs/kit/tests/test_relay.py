@@ -1,0 +1,110 @@
+"""The relay from batch to batch: order, what is refused, and signs of life, on the real broker and database."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+
+import asyncpg
+import pytest
+from brobyg_kit import faultpoints
+from brobyg_kit import relay as relaying
+from brobyg_kit.health import Heartbeat
+from brobyg_kit.metrics import Metrics
+from brobyg_kit.relay import Relay
+from brobyg_kit.testing import eventually
+from delivery_parts import Parts, going
+
+from .test_controls import sent
+
+_TAKE = "with taken as (delete from outbox where id = any($1::bigint[]) returning *) select * from taken order by id"
+_PUT = "insert into outbox (id, topic, key, value, content_type) overriding system value values ($1, $2, $3, $4, $5)"
+
+
+async def empty(parts: Parts) -> bool:
+    return await parts.database.pool.fetchval("select count(*) from outbox") == 0
+
+
+async def test_what_fills_many_batches_is_sent_once_and_in_order(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relaying, "_BATCH", 10)
+    await parts.emit(range(95))
+    async with going(parts.relay()):
+        assert await sent(parts, 95) == list(range(1, 96))
+
+
+async def _late_commit(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Rows 1 to 10 are in flight, but for 5, whose transaction commits only now; and behind it one of the same subject, 11."""
+    monkeypatch.setattr(relaying, "_BATCH", 10)
+    await parts.emit(range(11))
+    ids = [row["id"] for row in await parts.database.pool.fetch("select id from outbox order by id")]
+    late = await parts.database.pool.fetch(_TAKE, [ids[4], ids[10]])
+
+    async def commit() -> None:
+        connection = await asyncpg.connect(parts.database.url)
+        await connection.executemany(_PUT, [tuple(row)[:5] for row in late])
+        await connection.close()
+
+    reached: list[str] = []
+
+    def reach(point: str) -> None:
+        reached.append(point)
+        if reached == [faultpoints.AFTER_COMMIT_BEFORE_SEND]:
+            _elsewhere(lambda: asyncio.run(commit()))
+
+    monkeypatch.setattr(faultpoints, "reach", reach)
+    async with going(parts.relay()):
+        return await sent(parts, 11)
+
+
+def _elsewhere(work: Callable[[], None]) -> None:
+    """As another process would: while this loop stands still."""
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+
+async def test_a_late_commit_is_neither_skipped_nor_overtaken_by_its_subjects_next(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await _late_commit(parts, monkeypatch) == [1, 2, 3, 4, 6, 7, 8, 9, 10, 5, 11]
+
+
+async def test_control_without_the_count_the_next_overtakes_a_late_commit(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unguarded = "select id, topic, key, value, content_type from outbox where (id < $2 or id > $3) and $4::int > 0 order by id limit $1"
+    monkeypatch.setattr(relaying, "_FETCH_NEXT", unguarded)
+    assert await _late_commit(parts, monkeypatch) == [1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 5]
+
+
+async def test_a_refused_record_waits_and_what_the_broker_took_is_not_sent_again(parts: Parts) -> None:
+    async with parts.database.transaction() as tx:
+        tx.send("no.such.topic", "a", b"{}")
+    await parts.emit(range(20))
+    metrics, heartbeat = Metrics(), Heartbeat("relay")
+
+    async def told() -> bool:
+        return heartbeat.trouble == "SendFailed"
+
+    async with going(Relay(parts.database.url, parts.kafka, "test", metrics, heartbeat)):
+        assert await sent(parts, 20) == list(range(1, 21))
+        await eventually(told, "the relay says that something is refused")
+        await parts.emit([20])
+        assert await sent(parts, 21) == list(range(1, 22))
+    rows = await parts.database.pool.fetch("select topic from outbox")
+    assert [row["topic"] for row in rows] == ["no.such.topic"]
+
+
+async def test_a_relay_that_is_never_idle_shows_that_it_lives(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relaying, "_BATCH", 1)
+    left: list[int] = []
+
+    class Counting(Heartbeat):
+        def beat(self) -> None:
+            left.append(1)
+            super().beat()
+
+    await parts.emit(range(30))
+    async with going(Relay(parts.database.url, parts.kafka, "test", Metrics(), Counting("relay"))):
+        await sent(parts, 30)
+        await eventually(lambda: empty(parts), "the outbox is empty")
+    assert len(left) >= 30
