@@ -14,7 +14,7 @@ from confluent_kafka import KafkaException
 from rich.console import Console
 from rich.table import Table
 
-from brobyg_kit import database, flow, process
+from brobyg_kit import database, flow, logs, process
 from brobyg_kit.auth import ROLES, issue_token
 from brobyg_kit.clock import WallClock
 from brobyg_kit.dlq import app as dlq_app
@@ -185,6 +185,7 @@ def _fail(message: str) -> NoReturn:
 def main() -> None:
     """The entry point: builds the commands that are installed and runs one."""
     load_environment()
+    logs.configure("brobyg", "console", "warning", stream=sys.stderr)  # a service that is run sets its own
     asked = sys.argv[1] if len(sys.argv) > 1 else ""
     extras = {entry.name: entry for entry in entry_points(group="brobyg.cli")}
     for name in service_entry_points():

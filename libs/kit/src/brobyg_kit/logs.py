@@ -4,19 +4,55 @@ import logging
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 
 _HIDDEN = "[redacted]"
-_PERSONAL_KEYS = re.compile(
-    r"(^|_)(cpr|name|given|family|phone|mobile|email|mail|address|line|birth\w*|token|password|secret|authorization|body|text|note)$"
+#: The facts a line may tell, by name; what is under any other name, however deep, is hidden. A new fact is added here by somebody who has thought of
+#: what can stand in it: never who somebody is, and no words somebody wrote.
+FACTS = frozenset(
+    {
+        "at",
+        "attempts",
+        "checks",
+        "code",
+        "correlation_id",
+        "error_type",
+        "event",
+        "exception",
+        "kind",
+        "level",
+        "limit_seconds",
+        "logger",
+        "loop",
+        "loops",
+        "method",
+        "milliseconds",
+        "notification_id",
+        "notifications",
+        "origin",
+        "partitions",
+        "request_id",
+        "retry_seconds",
+        "role",
+        "route",
+        "service",
+        "span_id",
+        "stack",
+        "status",
+        "succeeded",
+        "timestamp",
+        "trace_id",
+        "type",
+    }
 )
-_HARMLESS_KEYS = frozenset({"service_name", "logger_name", "file_name", "host_name", "topic_name"})
 _PERSONAL_VALUES = (
-    re.compile(r"\b[0-3]\d[01]\d{3}[- ]?[0-9A-Z]{4}\b"),  # CPR and replacement numbers
+    re.compile(
+        r"(?<![0-9a-fA-F])[0-3]\d[01]\d{3}[- ]?[0-9A-Za-z]{4}(?![0-9a-fA-F])"
+    ),  # CPR and replacement numbers; no part of an id
     re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+"),  # e-mail
-    re.compile(r"\+45\s?(\d\s?){8}"),  # phone
+    re.compile(r"\+45\s?(\d\s?){8}|\b\d\d \d\d \d\d \d\d\b"),  # phone
     re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"),  # bearer tokens
     re.compile(r"(?<=/answer/)[\w.-]+|(?<=/answers/)[\w.-]+"),  # signed links
     re.compile(r"(?<=://)[^/@\s:]+:[^/@\s]+(?=@)"),  # credentials in an address
@@ -46,13 +82,11 @@ def redact(value: object) -> object:
 
 
 def _redact_item(key: str, value: object) -> object:
-    hidden = _PERSONAL_KEYS.search(key.lower()) and key not in _HARMLESS_KEYS
-    return _HIDDEN if hidden else redact(value)
+    return redact(value) if key in FACTS else _HIDDEN
 
 
 def _redaction(_: object, __: str, entry: MutableMapping[str, Any]) -> Mapping[str, Any]:
-    kept = {"event", "level", "logger", "timestamp", "exception"}
-    return {key: redact(value) if key in kept else _redact_item(key, value) for key, value in entry.items()}
+    return {key: value if key.startswith("_") else _redact_item(key, value) for key, value in entry.items()}
 
 
 def _without_values(_: object, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -69,12 +103,16 @@ def _without_values(_: object, __: str, entry: MutableMapping[str, Any]) -> Muta
         if trace is not None:
             entry["at"] = f"{trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno}"
     elif error is not None:
-        entry["error"] = error
+        entry["error_type"] = "text"  # whatever it says
     return entry
 
 
-def configure(service: str, log_format: str = "json", level: str = "info") -> None:
-    """Send all logs of this process, our own and the libraries', through one redacting pipeline. `log_format`: json or console."""
+def configure(service: str, log_format: str = "json", level: str = "info", *, stream: TextIO | None = None) -> None:
+    """Send all logs of this process, our own and the libraries', through one redacting pipeline, to `stream` (standard output when not given).
+
+    `log_format`: json or console.
+    """
+    stream = stream or sys.stdout
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -84,7 +122,7 @@ def configure(service: str, log_format: str = "json", level: str = "info") -> No
         _redaction,
     ]
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
+        structlog.dev.ConsoleRenderer(colors=stream.isatty())
         if log_format == "console"
         else structlog.processors.JSONRenderer()
     )
@@ -94,7 +132,7 @@ def configure(service: str, log_format: str = "json", level: str = "info") -> No
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         _RedactingFormatter(
             foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]

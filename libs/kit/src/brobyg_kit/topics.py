@@ -5,7 +5,12 @@ from pathlib import Path
 
 import yaml
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its documented names, which it does not list in __all__
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+)
 from confluent_kafka.cimpl import NewTopic
 
 from brobyg_kit.kafka import REQUEST_TIMEOUT
@@ -64,30 +69,62 @@ def _retention(text: str) -> int:
 
 
 def apply_topics(address: str, topics: list[Topic]) -> dict[str, str]:
-    """Create the topics that are missing; by name, what was done.
+    """Create the topics that are missing and set those that are there as they are declared; by name, what was done.
 
-    Replication is three, or the number of brokers when there are fewer. Blocks up to a minute. Raises KafkaException when the broker
-    refuses or can't be reached, ValueError when a topic has another number of partitions than its file declares.
+    Replication is three, or the number of brokers when there are fewer; a record is acknowledged when all but one of the copies have it. Blocks up
+    to two minutes. Raises KafkaException when the broker refuses or can't be reached, ValueError when a topic has another number of partitions
+    than its file declares.
     """
     client = AdminClient({"bootstrap.servers": address})
     metadata = client.list_topics(timeout=REQUEST_TIMEOUT * 2)
     replicas = min(3, len(metadata.brokers))
-    missing = [topic for topic in topics if topic.name not in metadata.topics]
-    done = {topic.name: "was there" for topic in topics}
-    made = client.create_topics(
-        [NewTopic(t.name, num_partitions=t.partitions, replication_factor=replicas, config=t.configuration()) for t in missing],
+    known = [topic for topic in topics if topic.name in metadata.topics]
+    for topic in known:
+        _insist_on_partitions(topic, len(metadata.topics[topic.name].partitions))
+    made = _create(client, [topic for topic in topics if topic not in known], replicas)
+    return {**made, **_correct(client, known)}
+
+
+def _create(client: AdminClient, topics: list[Topic], replicas: int) -> dict[str, str]:
+    if not topics:
+        return {}
+    insync = {"min.insync.replicas": str(max(1, replicas - 1))}
+    asked = client.create_topics(
+        [NewTopic(t.name, t.partitions, replicas, config={**t.configuration(), **insync}) for t in topics],
         operation_timeout=REQUEST_TIMEOUT * 2,
-    ) if missing else {}  # fmt: skip
-    for name, future in made.items():
+    )
+    done = {}
+    for name, future in asked.items():
         try:
             future.result(REQUEST_TIMEOUT * 3)
             done[name] = "created"
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise
+            done[name] = "was there"  # somebody else was first, with the same files
+    return done
+
+
+def _correct(client: AdminClient, topics: list[Topic]) -> dict[str, str]:
+    """A topic that somebody made otherwise would lose the history after a week, or keep what is to be forgotten."""
+    done = dict.fromkeys((topic.name for topic in topics), "was there")
+    resources = [ConfigResource(ConfigResource.Type.TOPIC, topic.name) for topic in topics]
+    described = client.describe_configs(resources, request_timeout=REQUEST_TIMEOUT) if resources else {}
+    found = {resource.name: future.result(REQUEST_TIMEOUT * 2) for resource, future in described.items()}
+    changes = []
     for topic in topics:
-        if topic not in missing:
-            _insist_on_partitions(topic, len(metadata.topics[topic.name].partitions))
+        declared = topic.configuration()
+        differs = [name for name, value in declared.items() if found[topic.name][name].value != value]
+        if differs:
+            entries = [
+                ConfigEntry(name, declared[name], incremental_operation=AlterConfigOpType.SET) for name in differs
+            ]
+            changes.append(ConfigResource(ConfigResource.Type.TOPIC, topic.name, incremental_configs=entries))
+            told = (f"{name} from {found[topic.name][name].value} to {declared[name]}" for name in differs)
+            done[topic.name] = f"was there, set {', '.join(told)}"
+    if changes:
+        for future in client.incremental_alter_configs(changes, request_timeout=REQUEST_TIMEOUT).values():
+            future.result(REQUEST_TIMEOUT * 2)
     return done
 
 
