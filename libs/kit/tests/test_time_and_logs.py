@@ -3,7 +3,6 @@
 import io
 import json
 import logging
-import re
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,18 +10,13 @@ from typing import Literal
 
 import msgspec
 import pytest
-from brobyg_kit import logs, tracing
+from brobyg_kit import logs
 from brobyg_kit.clock import AcceleratedClock, ManualClock, WallClock, parse_clock
 from brobyg_kit.event import Event, UndecodableEvent, decode, encode
 from brobyg_kit.ids import derived_id, new_id
 from brobyg_kit.topics import load_topics
-from brobyg_kit.tracing import child_of
 from hypothesis import given
 from hypothesis import strategies as st
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import SpanKind
 
 START = datetime(2026, 11, 30, tzinfo=UTC)
 ANCHOR = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
@@ -67,14 +61,6 @@ def test_ids_are_ordered_by_the_clock() -> None:
 
 def test_the_same_parts_give_the_same_id_and_others_another() -> None:
     assert derived_id("a", "bc") == derived_id("a", "bc") != derived_id("ab", "c")
-
-
-def test_a_trace_goes_on_through_what_it_causes() -> None:
-    first = child_of(None)
-    second = child_of(first)
-    assert re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", second)
-    assert first[3:35] == second[3:35]
-    assert first[36:52] != second[36:52]
 
 
 @given(st.binary(max_size=200))
@@ -194,16 +180,3 @@ def test_what_breaks_a_schema_is_named_by_its_place_and_not_by_its_value() -> No
     with pytest.raises(UndecodableEvent, match=r"at `\$\.reason`$") as caught:
         event.decode(Thing)
     assert "Ane" not in str(caught.value)
-
-
-def test_a_trace_keeps_the_kind_of_an_error_and_not_its_message() -> None:
-    exporter = InMemorySpanExporter()
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(tracing, "tracer", lambda: provider.get_tracer("test"))
-        with pytest.raises(ValueError, match="Lonni"), tracing.span("work", SpanKind.INTERNAL):
-            raise ValueError("Lonni Lauridsen")
-    (told,) = exporter.get_finished_spans()
-    assert "Lonni" not in told.to_json()
-    assert told.status.description == "ValueError"

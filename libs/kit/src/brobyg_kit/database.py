@@ -166,7 +166,7 @@ class Transaction:
                 correlationid=cause.correlationid if cause else tracing.correlation.get() or emission.id,
                 causationid=cause.id if cause else None,
                 sequence=sequence,
-                traceparent=tracing.child_of(cause.traceparent if cause else None),
+                traceparent=tracing.child_of(cause.traceparent if cause else None, emission.data.EVENT_TYPE),
                 data=encode_data(emission.data),
             )
         )
