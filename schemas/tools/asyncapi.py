@@ -7,10 +7,10 @@ from collections.abc import Mapping
 
 import msgspec
 import yaml
+from brobyg_kit.topics import retention_days
 
 from schemas.tools.sources import Json, Schema, Sources, TopicFile, type_name
 from schemas.tools.structs import class_name, event_type, title
-from schemas.tools.topics import retention_days
 
 VERSION = "1.0.0"
 KAFKA_BINDING = "0.5.0"
@@ -45,7 +45,7 @@ def asyncapi_document(sources: Sources) -> str:
             "version": VERSION,
             "description": "What the services tell each other through Kafka: CloudEvents 1.0.2 in structured mode, one JSON document a record. "
             "Events are facts about ids; nothing in them names a person.",
-            "license": {"name": "AGPL-3.0-or-later", "url": "https://www.gnu.org/licenses/agpl-3.0.html"},
+            "license": {"name": "MPL-2.0", "url": "https://mozilla.org/MPL/2.0/"},
             "tags": [{"name": service} for service in services],
         },
         "defaultContentType": "application/cloudevents+json",
@@ -63,7 +63,7 @@ def _message_names(name: str, topic: TopicFile) -> list[str]:
 
 
 def _channel(name: str, topic: TopicFile) -> Json:
-    days = retention_days(topic)
+    days = retention_days(topic.retention)
     return {
         "address": name,
         "description": topic.description,

@@ -5,15 +5,17 @@ has to break is a new event type or topic version beside the old.
 """
 
 import argparse
+import hashlib
 import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from brobyg_kit.topics import retention_days
+
 from schemas.tools.differences import Change, Versions, differences, under
 from schemas.tools.sources import DEAD_LETTER_FILE, ENVELOPE_FILE, PLACES_FILE, SCHEMAS, TYPES_FILE, Sources, TopicFile
-from schemas.tools.topics import retention_days
 
 RELEASED = SCHEMAS / "released"
 FILES = (TYPES_FILE, ENVELOPE_FILE, DEAD_LETTER_FILE, PLACES_FILE)
@@ -41,7 +43,12 @@ class Finding:
 def findings(released: Sources, today: Sources) -> Iterator[Finding]:
     """Every change that a reader could notice, in the order of the released topics."""
     versions = Versions(released, today)
-    everybody = tuple(sorted({reader for topic in released.topics.values() for reader in topic.consumers}))
+    # Who reads today and who read at the time of the release: both meet the change.
+    readers = {
+        name: tuple(sorted({*topic.consumers, *(today.topics[name].consumers if name in today.topics else ())}))
+        for name, topic in released.topics.items()
+    }
+    everybody = tuple(sorted({reader for those in readers.values() for reader in those}))
     for change in differences(versions, released.envelope, today.envelope):
         yield Finding("envelope", change, everybody, "all topics")
     for change in differences(versions, released.dead_letter, today.dead_letter):
@@ -50,10 +57,10 @@ def findings(released: Sources, today: Sources) -> Iterator[Finding]:
         yield Finding("places.json", change, everybody, "all topics")
     for name, topic in released.topics.items():
         for change in _topic(topic, today.topics.get(name)):
-            yield Finding(name, change, topic.consumers, name)
+            yield Finding(name, change, readers[name], name)
         for event in topic.events:
             for change in _event(versions, name, event):
-                yield Finding(event, change, topic.consumers, name)
+                yield Finding(event, change, readers[name], name)
 
 
 def release(released: Path, today: Path, version: str) -> None:
@@ -67,9 +74,17 @@ def release(released: Path, today: Path, version: str) -> None:
         shutil.copytree(today / folder, coming / folder)
     for file in FILES:
         shutil.copy(today / file, coming / file)
-    (coming / "VERSION").write_text(f"{version}\n")
+    (coming / "VERSION").write_text(f"{version} {_digest(coming)}\n")
     shutil.rmtree(released, ignore_errors=True)
     coming.rename(released)
+
+
+def _digest(folder: Path) -> str:
+    """One number for all contracts in `folder`, by which a released one that was edited is known."""
+    found = hashlib.sha256()
+    for file in sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "VERSION"):
+        found.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes())
+    return found.hexdigest()
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -83,12 +98,15 @@ def main(arguments: list[str] | None = None) -> int:
             parser.error("release needs a version")
         release(RELEASED, SCHEMAS, given.version)
         return 0
+    version, _, digest = (RELEASED / "VERSION").read_text().strip().partition(" ")
+    if digest != _digest(RELEASED):
+        print(
+            f"{RELEASED.name}/ is not what was released as {version}: others rely on that; restore it, or release what is to be released"
+        )
+        return 1
     found = list(findings(Sources(RELEASED), Sources(SCHEMAS)))
     breaking = sum(finding.change.breaking for finding in found)
-    print(
-        "\n".join(str(finding) for finding in found)
-        or f"nothing changed since {(RELEASED / 'VERSION').read_text().strip()}"
-    )
+    print("\n".join(str(finding) for finding in found) or f"nothing changed since {version}")
     if breaking:
         print(
             f"\n{breaking} breaking change(s): make it a new event type or topic version beside the old, with an upcaster"
@@ -130,7 +148,7 @@ def _topic(old: TopicFile, new: TopicFile | None) -> Iterator[Change]:
             "partitions", f"{old.partitions} became {new.partitions}: keys move, their order is lost", breaking=True
         )
     if old.retention != new.retention:
-        before, after = retention_days(old), retention_days(new)
+        before, after = retention_days(old.retention), retention_days(new.retention)
         shorter = after is not None and (before is None or after < before)
         yield Change("retention", f"{old.retention} became {new.retention}", breaking=shorter)
 

@@ -1,5 +1,7 @@
 """Writes `topics.py`: what the topic files say, as values."""
 
+from brobyg_kit.topics import retention_days
+
 from schemas.tools.sources import Sources, TopicFile
 from schemas.tools.structs import event_type, quoted
 
@@ -31,16 +33,6 @@ class Topic(Struct, frozen=True, kw_only=True):
     content_type: str
     event_types: tuple[str, ...]
 
-    @property
-    def config(self) -> dict[str, str]:
-        """The topic's settings in Kafka's own names and units."""
-        retention_ms = -1 if self.retention is None else round(self.retention.total_seconds() * 1000)
-        return {
-            "cleanup.policy": self.cleanup_policy,
-            "compression.type": self.compression,
-            "retention.ms": str(retention_ms),
-        }
-
 
 '''
 
@@ -51,18 +43,8 @@ def topics_module(sources: Sources) -> str:
     return f'{HEADER}TOPICS: dict[str, Topic] = {{\n    topic.name: topic\n    for topic in (\n{rows}    )\n}}\n"""Topic name to topic."""\n'
 
 
-def retention_days(topic: TopicFile) -> int | None:
-    """Days that records are kept; None is for ever. Raises ValueError for anything but `forever` or `<n> days`."""
-    if topic.retention == "forever":
-        return None
-    number, _, unit = topic.retention.partition(" ")
-    if unit != "days" or not number.isdecimal():
-        raise ValueError(f"retention is `forever` or `<n> days`, not {topic.retention!r}")
-    return int(number)
-
-
 def _topic(name: str, topic: TopicFile) -> str:
-    days = retention_days(topic)
+    days = retention_days(topic.retention)
     fields = {
         "name": quoted(name),
         "description": quoted(topic.description),

@@ -143,6 +143,32 @@ def test_a_break_names_every_service_that_reads_the_event(changed: Callable[[Mut
     ]
 
 
+def test_a_break_names_who_reads_today_though_the_release_did_not_know_of_it(tmp_path: Path) -> None:
+    before, today = tmp_path / "before", tmp_path / "today"
+    for folder in (before, today):
+        shutil.copytree(SCHEMAS, folder, ignore=shutil.ignore_patterns("examples", "released", "tools", "__pycache__"))
+    put("topics/brobyg.referral.v1.yaml", "consumers", ["reporting", "research"])(before)
+    require(BOOKED, "location_id")(before)
+    release_from_duty(BOOKED, "location_id")(today)
+
+    [found] = findings(Sources(before), Sources(today))
+
+    assert found.readers == ("matching", "notification", "reporting", "research")
+
+
+def test_a_release_that_was_edited_afterwards_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    released = tmp_path / "released"
+    release(released, SCHEMAS, "1.0.0")
+    monkeypatch.setattr(compat, "RELEASED", released)
+    assert compat.main([]) == 0
+    put("topics/brobyg.referral.v1.yaml", "consumers", ["reporting"])(released)
+
+    assert compat.main([]) == 1
+    assert "not what was released as 1.0.0" in capsys.readouterr().out
+
+
 def test_a_shared_type_breaks_every_event_that_uses_it(changed: Callable[[Mutation], list[Finding]]) -> None:
     found = changed(put(TYPES, "$defs/location_id/maxLength", 8))
 
@@ -179,5 +205,5 @@ def test_a_release_is_refused_while_something_breaks_and_the_released_stays(tmp_
     with pytest.raises(ValueError, match="can't break"):
         release(released, today, "1.1.0")
 
-    assert (released / "VERSION").read_text() == "1.0.0\n"
+    assert (released / "VERSION").read_text().startswith("1.0.0 ")
     assert not any(finding.change.breaking for finding in findings(Sources(released), Sources(SCHEMAS)))

@@ -4,9 +4,11 @@ from datetime import timedelta
 
 import pytest
 from brobyg_contracts import EVENTS, TOPICS
+from brobyg_kit.cli import load_service, service_entry_points
+from brobyg_kit.event import EventData
+from brobyg_kit.topics import retention_days
 
 from schemas.tools.sources import Sources
-from schemas.tools.topics import retention_days
 
 SERVICES = {"referral", "matching", "notification", "reporting"}
 HISTORY = ["brobyg.referral.v1", "brobyg.matching.v1", "brobyg.notification.v1"]
@@ -48,13 +50,12 @@ def test_history_is_kept_for_ever_and_only_grows(name: str) -> None:
     topic = TOPICS[name]
 
     assert topic.retention is None
-    assert topic.config == {"cleanup.policy": "delete", "compression.type": "zstd", "retention.ms": "-1"}
+    assert (topic.cleanup_policy, topic.compression) == ("delete", "zstd")
     assert (topic.partitions, topic.compatibility) == (12, "BACKWARD")
 
 
 def test_what_comes_from_the_hospital_is_not_kept() -> None:
     assert TOPICS["hospital.appointment.v1"].retention == timedelta(days=7)
-    assert TOPICS["hospital.appointment.v1"].config["retention.ms"] == "604800000"
 
 
 def test_every_service_that_reads_has_a_dead_letter_topic_of_its_own(sources: Sources) -> None:
@@ -64,8 +65,27 @@ def test_every_service_that_reads_has_a_dead_letter_topic_of_its_own(sources: So
         assert TOPICS[f"brobyg.{service}.dead-letter.v1"].owner == service
 
 
-def test_a_retention_that_is_neither_for_ever_nor_days_is_refused(sources: Sources) -> None:
-    import msgspec
+@pytest.mark.parametrize("wrong", ["a while", "7", "7 weeks", "-1 days", ""])
+def test_a_retention_that_is_neither_for_ever_nor_days_is_refused(wrong: str) -> None:
+    with pytest.raises(ValueError, match="expected 'forever' or a number of days"):
+        retention_days(wrong)
 
-    with pytest.raises(ValueError, match="retention is"):
-        retention_days(msgspec.structs.replace(sources.topics[HISTORY[0]], retention="a while"))
+
+def test_the_files_name_exactly_those_who_write_and_read_in_the_services_own_tables(sources: Sources) -> None:
+    services = [load_service(name) for name in service_entry_points()]
+    written, read = ({name: set[str]() for name in sources.topics} for _ in range(2))
+    for service in services:
+        for one in service.emits:
+            written[_topic(one)].add(service.name)
+        for one in service.consumes:
+            read[_topic(one)].add(service.name)
+    for name, topic in sources.topics.items():
+        if not name.endswith(".dead-letter.v1"):  # written by the mechanism, read by people
+            assert written[name] == set(topic.producers) & SERVICES, name
+            assert read[name] == set(topic.consumers) & SERVICES, name
+    emitted = {one.EVENT_TYPE for service in services for one in service.emits if not isinstance(one, str)}
+    assert emitted == set(EVENTS)
+
+
+def _topic(one: type[EventData] | str) -> str:
+    return one if isinstance(one, str) else one.TOPIC

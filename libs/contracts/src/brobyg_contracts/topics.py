@@ -26,16 +26,6 @@ class Topic(Struct, frozen=True, kw_only=True):
     content_type: str
     event_types: tuple[str, ...]
 
-    @property
-    def config(self) -> dict[str, str]:
-        """The topic's settings in Kafka's own names and units."""
-        retention_ms = -1 if self.retention is None else round(self.retention.total_seconds() * 1000)
-        return {
-            "cleanup.policy": self.cleanup_policy,
-            "compression.type": self.compression,
-            "retention.ms": str(retention_ms),
-        }
-
 
 TOPICS: dict[str, Topic] = {
     topic.name: topic

@@ -51,7 +51,9 @@ def _topic(file: Path) -> Topic:
         return Topic(
             name=file.stem,
             partitions=int(declared["partitions"]),
-            retention_milliseconds=_retention(str(declared["retention"])),
+            retention_milliseconds=-1
+            if (days := retention_days(str(declared["retention"]))) is None
+            else days * _DAY_MILLISECONDS,
             cleanup_policy=str(declared["cleanup_policy"]),
             compression=str(declared["compression"]),
         )
@@ -59,13 +61,14 @@ def _topic(file: Path) -> Topic:
         raise ValueError(f"{file.name}: {error}") from error
 
 
-def _retention(text: str) -> int:
+def retention_days(text: str) -> int | None:
+    """Days that records are kept; None is for ever. Raises ValueError for anything but `forever` or `<n> days`."""
     if text == "forever":
-        return -1
+        return None
     number, _, unit = text.partition(" ")
-    if not number.isdigit() or unit not in ("day", "days"):
+    if not number.isdecimal() or unit not in ("day", "days"):
         raise ValueError(f"retention is {text!r}; expected 'forever' or a number of days such as '7 days'")
-    return int(number) * _DAY_MILLISECONDS
+    return int(number)
 
 
 def apply_topics(address: str, topics: list[Topic]) -> dict[str, str]:
