@@ -206,6 +206,8 @@ begin
         where a.referral_id = r.referral_id and a.state = 'booked'
             -- What was booked before consent was withdrawn is forgotten: consent given anew does not bring it back.
             and (r.consent_withdrawn_at is null or a.booked_at > r.consent_withdrawn_at)
+            -- One that the hospital never closed is passed over once something has happened after it.
+            and a.ends_at > greatest(r.referral_changed_at, r.matching_changed_at, r.notified_at)
         order by a.starts_at, a.appointment_id limit 1
     ) next on true;
 
@@ -226,7 +228,8 @@ begin
     create or replace view reporting.appointment_summary as
     select r.department, r.municipality_code,
         date_trunc('month', a.starts_at at time zone 'Europe/Copenhagen')::date as month,
-        a.state, a.match_state, count(*) as appointments, coalesce(sum(a.minutes), 0)::bigint as volunteer_minutes
+        case when a.state = 'booked' and a.booked_at <= r.consent_withdrawn_at then 'forgotten' else a.state end as state,
+        a.match_state, count(*) as appointments, coalesce(sum(a.minutes), 0)::bigint as volunteer_minutes
     from appointment a left join referral r on r.referral_id = a.referral_id
     where a.state is not null
     group by 1, 2, 3, 4, 5;

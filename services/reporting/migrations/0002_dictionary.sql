@@ -39,7 +39,7 @@ comment on column reporting.referral.notifications_sent is 'Messages sent about 
 comment on column reporting.referral.notifications_failed is 'Messages given up for a permanent reason.';
 comment on column reporting.referral.notified_at is 'Time of the latest message sent, UTC.';
 comment on column reporting.referral.standing is 'no_consent, no_appointment, searching, matched, escalated, or over (no appointment ahead), judged by the next booked appointment.';
-comment on column reporting.referral.next_appointment_id is 'The earliest appointment still booked, of those that came under the consent in force.';
+comment on column reporting.referral.next_appointment_id is 'The earliest appointment still booked, of those that came under the consent in force and end after the referral''s latest event.';
 comment on column reporting.referral.next_starts_at is 'When that one starts, UTC.';
 
 comment on view reporting.appointment is 'One row an appointment: what the hospital says of it and how the search for company went.';
@@ -119,7 +119,7 @@ comment on view reporting.appointment_summary is 'Appointments counted by depart
 comment on column reporting.appointment_summary.department is 'The referral''s department.';
 comment on column reporting.appointment_summary.municipality_code is 'The citizen''s municipality.';
 comment on column reporting.appointment_summary.month is 'First day of the month of the start, Danish time.';
-comment on column reporting.appointment_summary.state is 'As in appointment.state.';
+comment on column reporting.appointment_summary.state is 'As in appointment.state; forgotten for what was booked when consent was withdrawn: nothing is heard of it any more.';
 comment on column reporting.appointment_summary.match_state is 'As in appointment.match_state.';
 comment on column reporting.appointment_summary.appointments is 'Number of appointments.';
 comment on column reporting.appointment_summary.volunteer_minutes is 'Minutes of the volunteers matched to them.';

@@ -152,6 +152,22 @@ async def test_consent_given_anew_does_not_bring_back_what_was_booked_before_it_
         assert await tell("consent.given", 2) == {"standing": "searching", "next_appointment_id": APPOINTMENT}
         assert await tell("consent.withdrawn", 3) == {"standing": "no_consent", "next_appointment_id": None}
         assert await tell("consent.given", 4) == {"standing": "over", "next_appointment_id": None}
+        summary = (await running.client.get("/appointments/summary", headers=RANDERS)).json()["appointments"]
+        assert [row["state"] for row in summary] == ["forgotten"]
+
+
+async def test_an_appointment_that_the_hospital_never_closed_does_not_hide_the_next(serve: Serve) -> None:
+    async with serve(SERVICE) as running:
+        before = story(REFERRAL, "randers", "0730")[1:4]
+        [passed] = [event for event in before if event.type.endswith("booked")]
+        starts_at = START + timedelta(days=9)
+        later = msgspec.structs.replace(
+            passed.decode(EVENTS[passed.type]), appointment_id=OFFER, starts_at=starts_at, ends_at=starts_at + timedelta(hours=1)
+        )  # fmt: skip
+        await keep(running, before)
+        await keep(running, [event_of(Random(1), later, REFERRAL, 4, START + timedelta(days=4))])
+        [row] = (await running.client.get("/referrals", headers=RANDERS)).json()["referrals"]
+        assert row["next_appointment_id"] == OFFER
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import asyncpg
+import brobyg_contracts
 import msgspec
+from brobyg_kit import event
 
 from brobyg_reporting import domain
 from brobyg_reporting.adapters.store import Connection, schema
@@ -51,11 +53,15 @@ class TableComparison:
 
 
 def fingerprint() -> str:
-    """What the folds of this installation are: the hash of the domain's source. A build is only resumed by the code that began it."""
-    folder = Path(str(domain.__file__)).parent
+    """What decides a row in this installation: the hash of the folds, of the contracts they read by and of the envelope. A build is only resumed
+    by the code that began it.
+    """
     digest = hashlib.sha256()
-    for file in sorted(folder.rglob("*.py")):
-        digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes())
+    for package in (domain, brobyg_contracts):
+        folder = Path(str(package.__file__)).parent
+        for file in sorted(folder.rglob("*.py")):
+            digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes())
+    digest.update(Path(str(event.__file__)).read_bytes())
     return digest.hexdigest()
 
 
