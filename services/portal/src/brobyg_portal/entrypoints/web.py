@@ -62,7 +62,8 @@ def router(answers: Answers) -> APIRouter:
     """The public routes."""
     routes = APIRouter(tags=["answer"], default_response_class=HTMLResponse)
 
-    @routes.api_route("/answer/{token}", methods=["GET", "HEAD"], summary="The offer; looking never answers")
+    @routes.head("/answer/{token}", include_in_schema=False)
+    @routes.get("/answer/{token}", summary="The offer; looking never answers")
     async def look(request: Request, token: str, language: Language = None) -> Response:
         view = View(request, token, language)
         try:
