@@ -113,6 +113,53 @@ def test_a_moved_appointment_releases_and_asks_who_had_it_first() -> None:
     assert moved.match.round == 2
 
 
+def a_match(world: World) -> Match:
+    """Volunteer v has accepted."""
+    change = booked(world)
+    return transitions.accepted(change.match, change.match.offers[0], a_volunteer("v"), a_context(world)).match
+
+
+@pytest.mark.parametrize("since_the_start", [timedelta(minutes=20), timedelta(hours=3)], ids=["during", "after"])
+def test_who_came_along_keeps_the_match_when_the_hospital_corrects_its_end(since_the_start: timedelta) -> None:
+    world = a_world(a_volunteer("v"))
+    match = a_match(world)
+    longer = msgspec.structs.replace(rescheduled(a_booking(), LATE), ends_at=match.ends_at + timedelta(minutes=15))
+    change = transitions.booked(match, longer, a_context(world, now=LATE + since_the_start))
+    assert change is not None
+    assert (change.events, change.offers, change.decisions, change.timer) == ([], {}, [], False)
+    assert change.match == msgspec.structs.replace(match, ends_at=longer.ends_at)
+
+
+def test_a_no_show_that_was_a_mistake_leaves_the_time_to_who_gave_it() -> None:
+    world = a_world(a_volunteer("v"))
+    match = a_match(world)
+    context = a_context(world, now=match.ends_at)
+    missed = transitions.over(match, "missed", context)
+    assert missed is not None
+    again = transitions.booked(missed.match, rescheduled(a_booking(), LATE), context)
+    assert again is not None
+    assert (again.events, again.match) == ([], match)
+    done = transitions.over(again.match, "completed", context)
+    assert done is not None
+    assert (done.match.state, done.match.reason, done.match.volunteer_id) == ("closed", "completed", an_id("v"))
+
+
+def test_a_meeting_that_is_over_and_then_moved_to_a_later_day_is_searched_anew_and_nobody_is_told_that_the_past_is_off() -> (
+    None
+):
+    world = a_world(a_volunteer("v"))
+    match = a_match(world)
+    moved = rescheduled(a_booking(), LATE + timedelta(days=3))
+    change = transitions.booked(match, moved, a_context(world, now=match.ends_at))
+    assert change is not None
+    assert [type(event) for event in change.events] == [OfferMade]
+    assert (change.match.state, change.match.volunteer_id, world.commitments[an_id("v")]) == ("searching", None, {})
+    assert match.offer_id not in change.offers  # what was accepted was carried out
+    under_way = transitions.booked(match, moved, a_context(world, now=match.meet_at))
+    assert under_way is not None
+    assert isinstance(under_way.events[0], MatchReleased)
+
+
 def test_a_reschedule_to_the_same_times_has_no_effect() -> None:
     change = booked(a_world(a_volunteer("v")))
     assert transitions.booked(change.match, rescheduled(a_booking(), LATE), change.context) is None
@@ -253,7 +300,7 @@ class Searches(RuleBasedStateMachine):
             assert match.state == "matched"
             assert (event.volunteer_id, event.citizen_id) not in self.world.blocks
             assert self.volunteers[event.volunteer_id].status == "active"
-        if isinstance(event, MatchReleased) and event.reason != "appointment_rescheduled":
+        if isinstance(event, MatchReleased):
             assert event.ends_at > self.now
         if isinstance(event, OfferWithdrawn):
             assert self.all_offers[event.offer_id].state == "withdrawn"

@@ -31,10 +31,11 @@ class MatchingMetrics:
         matches: PlainCounter[str] = PlainCounter()
         for change in changes:
             offers.update("made" if offer.state == "open" else offer.state for offer in change.offers.values())
-            before = change.before.state if change.before else None
-            if change.match.state not in (before, "searching"):
-                matches[change.match.state] += 1
-            if change.match.state == "matched" and before != "matched":
+            state, before = change.match.state, change.before
+            found = state == "matched" and (before is None or before.match_id != change.match.match_id)
+            if found or state not in (before.state if before else None, "searching", "matched"):
+                matches[state] += 1
+            if found:
                 self.hours_to_match.observe((change.context.now - change.match.opened_at).total_seconds() / 3600)
         for outcome, number in offers.items():
             self.offers.labels(outcome).inc(number)

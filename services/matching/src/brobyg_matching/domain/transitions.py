@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Literal
 
+import msgspec
 from brobyg_contracts import (
     AppointmentBooked,
     AppointmentRescheduled,
@@ -35,29 +36,40 @@ def booked(match: Match | None, event: AppointmentBooked | AppointmentReschedule
     """An appointment has these times and this place now; search company for it, whatever was before.
 
     None (no effect) without consent, or when times and place are what they were and the search is not closed. Who had accepted is
-    released and asked first if the rules still allow it.
+    released and asked first if the rules still allow it. Once the two have met, and no later meeting has come of it, the volunteer stays
+    and the times alone are put right: the time is given, and the hospital only corrects what it keeps of it.
     """
     if not context.referral.consented:
         return None
     if match is not None and match.state != "closed" and _same(match, event):
         return None
-    former = None
     if match is None:
         change = Change(_fresh(event, context), context, None)
-    else:
-        change, former = Change(match, context, match), match.volunteer_id
+        steps.start_search(change)
+        return change
+    change, former = Change(match, context, match), match.volunteer_id
+    meet_at = instant(steps.way_of(context, event.location_id, event.starts_at, event.ends_at).meet_at)
+    met = former is not None and max(match.meet_at, meet_at) <= context.now
+    if not met:
         steps.withdraw_offers(change, "appointment_rescheduled")
         steps.release_volunteer(change, "appointment_rescheduled")
-        way = steps.way_of(context, event.location_id, event.starts_at, event.ends_at)
-        change.set(
-            starts_at=event.starts_at,
-            ends_at=event.ends_at,
-            location_id=event.location_id,
-            meet_at=instant(way.meet_at),
-            unwilling=(),
-        )
-    steps.start_search(change, former)
+    change.set(starts_at=event.starts_at, ends_at=event.ends_at, location_id=event.location_id, meet_at=meet_at)
+    if met:
+        _put_right(change)
+    else:
+        change.set(unwilling=())
+        steps.start_search(change, former)
     return change
+
+
+def _put_right(change: Change) -> None:
+    """The match stands (again) at the times it has now. The span that the volunteer promised stays: another may follow close upon it."""
+    change.set(state="matched", reason=None)
+    match, context = change.match, change.context
+    promise = context.world.commitments.get(match.volunteer_id or "", {}).get(match.appointment_id)
+    if promise is not None:
+        promise = msgspec.structs.replace(promise, starts_at=int(match.starts_at.timestamp()))
+        context.world.keep(promise, match.citizen_id, over=match.ends_at <= context.now)
 
 
 def _same(match: Match, event: AppointmentBooked | AppointmentRescheduled) -> bool:

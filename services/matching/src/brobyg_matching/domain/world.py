@@ -171,6 +171,15 @@ class World:
         """A volunteer has promised this time."""
         self.commitments.setdefault(commitment.volunteer_id, {})[commitment.appointment_id] = commitment
 
+    def keep(self, commitment: Commitment, citizen_id: str, *, over: bool) -> None:
+        """A promise that was kept at other times than agreed; when it is `over` the two have come to know each other."""
+        self.promise(commitment)
+        known = self.known.setdefault(citizen_id, {})
+        if over:
+            known[commitment.appointment_id] = commitment.volunteer_id
+        else:
+            known.pop(commitment.appointment_id, None)
+
     def release(self, volunteer_id: str, citizen_id: str, appointment_id: str) -> None:
         """The promise is void."""
         self.commitments.get(volunteer_id, {}).pop(appointment_id, None)
