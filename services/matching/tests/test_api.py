@@ -11,11 +11,14 @@ import pytest
 import pytest_asyncio
 from brobyg_kit.clock import ManualClock
 from brobyg_kit.event import Event, decode
+from brobyg_kit.health import Heartbeat
 from brobyg_kit.testing import Running, bearer, served
+from brobyg_kit.timers import Timers
 from brobyg_matching.adapters.volunteers import PostgresVolunteers
 from brobyg_matching.answering import Links
 from brobyg_matching.bootstrap import SERVICE
 from brobyg_matching.domain import rules, transitions
+from brobyg_matching.running import COME_BACK
 from matching_samples import NOW, a_booking, an_id, cancelled, event, referral_created, rescheduled
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -285,6 +288,67 @@ async def test_control_without_both_guards_a_volunteer_is_in_two_places(
     assert own.runtime.database is not None
     await own.runtime.database.pool.execute("alter table match drop constraint never_two_places_at_once")
     assert await _both_at_once(own, 3) == {(200, 200): 3}
+
+
+async def fire(matching: Running) -> None:
+    """Carry out what is due, as the service does when it runs whole."""
+    runtime = matching.runtime
+    assert runtime.database is not None
+    timers = Timers(
+        runtime.database, runtime.clock, runtime.parts.timers, runtime.metrics, Heartbeat("timers of a test")
+    )
+    while await timers.fire():
+        pass
+
+
+@pytest.mark.parametrize(("limit", "hours"), [(50, 0), (1, 24)], ids=["elsewhere", "weekly limit"])
+async def test_a_yes_withdraws_what_the_volunteer_can_not_do_beside_it_and_asks_the_next(
+    matching: Running, limit: int, hours: int
+) -> None:
+    mine = await active(matching, weekly_limit=limit)
+    free = a_booking("free", starts_at=NOW + timedelta(days=9))
+    against = a_booking("against", starts_at=a_booking().starts_at + timedelta(hours=hours))
+    await tell(matching, event(referral_created()), event(a_booking()), event(against), event(free))
+    other = await active(matching, 1)
+    [(offer,)] = await rows(
+        matching, f"select offer_id::text from offer where appointment_id = '{an_id('appointment')}'"
+    )
+    assert (await matching.client.post(f"/offers/{offer}/accept", headers=COORDINATOR)).status_code == 200
+    await fire(matching)
+    gone = "select appointment_id::text, reason from offer where state = 'withdrawn'"
+    assert await rows(matching, gone) == [(an_id("against"), "volunteer_promised")]
+    still = "select appointment_id::text, volunteer_id::text from offer where state = 'open' order by made_at, rank"
+    assert sorted(await rows(matching, still)) == sorted([(an_id("free"), mine), (an_id("against"), other)])
+
+
+async def test_of_yeses_and_the_timers_at_the_same_instant_nobody_is_waited_for_in_vain(
+    own: Running, clock: ManualClock
+) -> None:
+    matching = own
+    for number in range(3):
+        await active(matching, number, weekly_limit=50)
+    await tell(matching, event(referral_created("one")), event(referral_created("two")))
+    for attempt in range(12):
+        start = NOW + timedelta(days=2 + attempt)
+        bookings = [a_booking(f"{name} {attempt}", name, start) for name in ("one", "two")]
+        await tell(matching, *(event(booking) for booking in bookings))
+        query = "select offer_id::text from offer where state = 'open' order by volunteer_id, appointment_id"
+        first, second, *_ = [str(row[0]) for row in await rows(matching, query)]
+        third = str((await rows(matching, query))[-1][0])
+        answers = await asyncio.gather(
+            *(matching.client.post(f"/offers/{o}/accept", headers=COORDINATOR) for o in (first, second, third)),
+            fire(matching),
+        )
+        assert {answer.status_code for answer in answers[:3] if answer is not None} <= {200, 409}
+        clock.advance(COME_BACK)  # a search that somebody held was put off
+        await fire(matching)
+        in_vain = await rows(
+            matching,
+            "select o.volunteer_id from offer o join match m on m.volunteer_id = o.volunteer_id"
+            " and tstzrange(m.leave_at, m.home_at) && tstzrange(o.leave_at, o.home_at) where o.state = 'open'",
+        )
+        assert in_vain == []
+        await tell(matching, *(event(cancelled(booking), 1) for booking in bookings))
 
 
 async def test_a_paused_volunteer_and_one_at_the_weekly_limit_are_refused_on_accepting(matching: Running) -> None:

@@ -9,7 +9,9 @@ import pytest
 from brobyg_contracts import MatchEscalated, MatchReleased, OfferMade, OfferWithdrawn, VolunteerMatched
 from brobyg_kit.event import EventData
 from brobyg_matching.domain import transitions
+from brobyg_matching.domain.local_time import week_of
 from brobyg_matching.domain.match import Change, Context, Match, Offer
+from brobyg_matching.domain.rules import promise_broken
 from brobyg_matching.domain.transitions import Refused
 from brobyg_matching.domain.volunteer import Status, Volunteer
 from brobyg_matching.domain.world import Referral, Roster, World
@@ -240,6 +242,23 @@ def test_a_pause_leaves_what_was_accepted() -> None:
     assert transitions.volunteer_paused(match, an_id("v"), a_context(world)) is None
 
 
+def test_who_promises_something_else_is_not_waited_for_and_the_search_goes_on_without_them() -> None:
+    world = a_world(*(a_volunteer(f"v{n}") for n in range(2)))
+    one = transitions.booked(None, a_booking("one"), a_context(world))
+    other = transitions.booked(None, a_booking("other"), a_context(world))
+    assert one is not None
+    assert other is not None
+    who = one.match.offers[0].volunteer_id
+    assert transitions.volunteer_promised(other.match, who, a_context(world)) is None  # nothing is promised yet
+    transitions.accepted(one.match, one.match.offers[0], a_volunteer("any"), a_context(world))
+    change = transitions.volunteer_promised(other.match, who, a_context(world))
+    assert change is not None
+    assert [(type(e), getattr(e, "volunteer_id"), getattr(e, "reason")) for e in change.events] == [  # noqa: B009
+        (OfferWithdrawn, who, "volunteer_promised")
+    ]
+    assert (change.match.state, len(change.match.offers), change.timer) == ("searching", 1, False)
+
+
 appointments = st.integers(0, 3)
 
 
@@ -343,6 +362,12 @@ class Searches(RuleBasedStateMachine):
         except Refused:
             return
         self.take(change)
+        self.timer_of(offer.volunteer_id)
+
+    def timer_of(self, who: str) -> None:
+        """What the volunteer has promised stands against other questions to them."""
+        for match in list(self.matches.values()):
+            self.take(transitions.volunteer_promised(match, who, self.context()))
 
     @rule()
     def say_yes_to_everything(self) -> None:
@@ -360,6 +385,7 @@ class Searches(RuleBasedStateMachine):
                     self.take(transitions.accepted(match, offer, self.volunteers[who], self.context()))
                 except Refused:
                     continue
+        self.timer_of(who)
 
     @rule(number=appointments)
     def withdraw(self, number: int) -> None:
@@ -435,6 +461,18 @@ class Searches(RuleBasedStateMachine):
         assert all(self.matches[offer.appointment_id].state == "searching" for offer in open_ones)
         counted = {who: number for who, number in self.world.open_offers.items() if number}
         assert sum(counted.values()) == len(open_ones)
+
+    @invariant()
+    def nobody_is_waited_for_who_has_promised_something_else(self) -> None:
+        for offer in self.all_offers.values():
+            if offer.state == "open":
+                span = int(offer.leave_at.timestamp()), int(offer.home_at.timestamp())
+                week = week_of(int(self.matches[offer.appointment_id].starts_at.timestamp()))
+                mine, limit = (
+                    self.world.commitments.get(offer.volunteer_id),
+                    self.volunteers[offer.volunteer_id].weekly_limit,
+                )
+                assert promise_broken(mine, offer.appointment_id, *span, week, limit) is None
 
     @invariant()
     def nobody_is_over_their_weekly_limit(self) -> None:

@@ -66,6 +66,7 @@ WithdrawalReason: TypeAlias = Literal[
     "appointment_over",
     "blocked",
     "volunteer_paused",
+    "volunteer_promised",
 ]
 """Why an open offer no longer stands."""
 

@@ -8,7 +8,7 @@ from brobyg_kit.database import Database, Transaction
 from itsdangerous import BadSignature, URLSafeSerializer
 
 from brobyg_matching.domain import transitions
-from brobyg_matching.domain.match import Change, Context, Match, Offer
+from brobyg_matching.domain.match import PROMISED, Change, Context, Match, Offer
 from brobyg_matching.domain.transitions import Refused
 from brobyg_matching.domain.travel import policy_of
 from brobyg_matching.domain.world import Referral
@@ -85,6 +85,8 @@ class Answering:
             return None
         if answer == "accept":
             change = await self._accept(tx, match, offer, referral)
+            # Their other questions hang on other matches, which must not be locked behind the volunteer: a timer sees to them at once.
+            tx.schedule(PROMISED, offer.volunteer_id, tx.now)
         else:
             change = transitions.declined(match, offer, await self._context(tx, match, referral))
         await self._store.save(tx, (), [(change, None)])

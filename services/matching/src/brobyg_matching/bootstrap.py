@@ -6,7 +6,7 @@ from brobyg_matching.adapters.database import PostgresStore
 from brobyg_matching.adapters.reads import Reads
 from brobyg_matching.adapters.volunteers import PostgresVolunteers
 from brobyg_matching.answering import Answering, Links
-from brobyg_matching.domain.match import WAVE
+from brobyg_matching.domain.match import PROMISED, WAVE
 from brobyg_matching.entrypoints.matches import matches_router
 from brobyg_matching.entrypoints.offers import answers_router, offers_router
 from brobyg_matching.entrypoints.volunteers import volunteers_router
@@ -37,7 +37,7 @@ def build(resources: Resources) -> Parts:
             matches_router(reads, answering),
         ),
         handle=running.handle,
-        timers={WAVE: running.waves_over},
+        timers={WAVE: running.waves_over, PROMISED: running.promises_made},
     )
 
 

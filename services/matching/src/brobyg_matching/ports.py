@@ -55,6 +55,10 @@ class Store(Protocol):
         """Volunteers and what they have promised around `days`, whom these citizens know, and blocks."""
         ...
 
+    async def between(self, tx: Transaction, volunteer_id: str, citizen_id: str | None) -> set[str]:
+        """The appointments with an open question to the volunteer or, with `citizen_id`, that citizen's where they ask or have the volunteer."""
+        ...
+
     async def save(
         self, tx: Transaction, referrals: Iterable[Referral], changes: Sequence[tuple[Change, Event | None]]
     ) -> None:
@@ -79,10 +83,6 @@ class Partings(Store, Protocol):
 
     async def volunteer(self, tx: Transaction, volunteer_id: str) -> Volunteer | None:
         """The volunteer, locked: no answer of theirs is taken meanwhile."""
-        ...
-
-    async def between(self, tx: Transaction, volunteer_id: str, citizen_id: str | None) -> set[str]:
-        """The appointments with an open question to the volunteer or, with `citizen_id`, that citizen's where they ask or have the volunteer."""
         ...
 
     async def block(self, tx: Transaction, volunteer_id: str, citizen_id: str, asked_by: str) -> None:

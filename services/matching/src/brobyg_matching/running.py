@@ -1,8 +1,9 @@
 """Carries out batches of events and of timers: load what is touched once, apply in order in memory, write once."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 
 from brobyg_kit.clock import COPENHAGEN
 from brobyg_kit.database import Transaction
@@ -11,7 +12,7 @@ from brobyg_kit.timers import DueTimer
 
 from brobyg_matching.batch import Batch, Read
 from brobyg_matching.domain import transitions
-from brobyg_matching.domain.match import WAVE, Change
+from brobyg_matching.domain.match import PROMISED, WAVE, Change, Context, Match
 from brobyg_matching.domain.world import Roster, World
 from brobyg_matching.handlers import CONSUMES
 from brobyg_matching.metrics import MatchingMetrics
@@ -22,6 +23,8 @@ COME_BACK = timedelta(seconds=10)
 
 #: Events applied before others in this process get a turn.
 BREATH = 100
+
+Step = Callable[[Match, Context], Change | None]
 
 _BY_TYPE = {kind.EVENT_TYPE: reaction for kind, reaction in CONSUMES.items()}
 
@@ -65,27 +68,43 @@ class Running:
         return await self._store.world(tx, {search.citizen_id for search in searches}, days)
 
     async def waves_over(self, tx: Transaction, timers: Sequence[DueTimer]) -> None:
-        """The time of these waves is over. A search that somebody holds this instant is looked at again a moment later.
-
-        Waiting for its lock instead could be for ever: who holds the match may want to move the very timer that is claimed here.
-        """
+        """The time of these waves is over. A search that somebody holds this instant is looked at again a moment later."""
         subjects = [timer.subject for timer in timers]
-        touched = await self._store.load(tx, (), subjects, (), wait=False)
-        now = tx.clock.now()
-        for subject in subjects:
-            if subject not in touched.matches:
-                tx.schedule(WAVE, subject, now + COME_BACK)
-        if not touched.matches:
-            return
-        matches = touched.matches.values()
-        days = sorted({match.starts_at.astimezone(COPENHAGEN).date() for match in matches})
-        world = await self._store.world(tx, {match.citizen_id for match in matches}, days)
-        batch = Batch(now, touched.referrals, touched.matches, world)
-        changes: list[tuple[Change, Event | None]] = []
-        for subject in subjects:
-            match = touched.matches.get(subject)
-            change = transitions.wave_over(match, batch.context(match.referral_id)) if match else None
-            if change is not None:
-                changes.append((batch.take(change), None))
-        await self._store.save(tx, (), changes)
-        self._metrics.observe(change for change, _ in changes)
+        for held in await self._move(tx, subjects, transitions.wave_over):
+            tx.schedule(WAVE, held, tx.now + COME_BACK)
+
+    async def promises_made(self, tx: Transaction, timers: Sequence[DueTimer]) -> None:
+        """These volunteers have promised something: what is open to them and can't be any more is withdrawn, and those searches go on.
+
+        A question that is being asked this very instant may be missed; it ends with its wave, and a yes to it is refused.
+        """
+        for timer in timers:
+            volunteer_id = timer.subject
+            asked = sorted(await self._store.between(tx, volunteer_id, None))
+            step = partial(_promised, volunteer_id)
+            if await self._move(tx, asked, step):
+                tx.schedule(PROMISED, volunteer_id, tx.now + COME_BACK)
+
+    async def _move(self, tx: Transaction, appointment_ids: Sequence[str], step: Step) -> list[str]:
+        """Apply the step to these searches, and return those that somebody else holds this instant, untouched.
+
+        Waiting for their locks instead could be for ever: who holds the match may want to move the very timer that is claimed here.
+        """
+        touched = await self._store.load(tx, (), appointment_ids, (), wait=False)
+        if touched.matches:
+            matches = touched.matches.values()
+            days = sorted({match.starts_at.astimezone(COPENHAGEN).date() for match in matches})
+            world = await self._store.world(tx, {match.citizen_id for match in matches}, days)
+            batch = Batch(tx.now, touched.referrals, touched.matches, world)
+            changes: list[tuple[Change, Event | None]] = []
+            for match in [touched.matches[one] for one in appointment_ids if one in touched.matches]:
+                change = step(match, batch.context(match.referral_id))
+                if change is not None:
+                    changes.append((batch.take(change), None))
+            await self._store.save(tx, (), changes)
+            self._metrics.observe(change for change, _ in changes)
+        return [one for one in appointment_ids if one not in touched.matches]
+
+
+def _promised(volunteer_id: str, match: Match, context: Context) -> Change | None:
+    return transitions.volunteer_promised(match, volunteer_id, context)

@@ -172,7 +172,7 @@ class PostgresStore:
         return rows.volunteer_of(row) if row else None
 
     async def between(self, tx: Transaction, volunteer_id: str, citizen_id: str | None) -> set[str]:
-        """See `ports.Partings.between`."""
+        """See `ports.Store.between`."""
         return {row[0] for row in await tx.connection.fetch(_BETWEEN, volunteer_id, citizen_id)}
 
     async def block(self, tx: Transaction, volunteer_id: str, citizen_id: str, asked_by: str) -> None:

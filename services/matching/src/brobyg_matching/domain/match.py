@@ -24,6 +24,8 @@ from brobyg_matching.domain.world import Excluded, Referral, World
 
 #: The one timer of a search: the open wave's time is over. Subject: appointment_id.
 WAVE = "offer-wave"
+#: The one timer of a volunteer: what they have just promised may stand against other questions to them. Subject: volunteer_id.
+PROMISED = "volunteer-promised"
 #: A wave that could be answered for less than this is not worth a deadline of its own.
 SHORTEST_WAVE = timedelta(hours=1)
 

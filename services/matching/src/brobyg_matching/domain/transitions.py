@@ -14,7 +14,7 @@ from brobyg_contracts import (
 from brobyg_kit.ids import derived_id
 
 from brobyg_matching.domain import match as steps
-from brobyg_matching.domain.local_time import instant, week_of
+from brobyg_matching.domain.local_time import instant
 from brobyg_matching.domain.match import Change, Context, Match, Offer
 from brobyg_matching.domain.rules import promise_broken
 from brobyg_matching.domain.volunteer import Volunteer
@@ -174,22 +174,8 @@ def accepted(match: Match, offer: Offer, volunteer: Volunteer, context: Context)
         raise Refused("withdrawn")
     if volunteer.status != "active":
         raise Refused("not_active")
-    promise = Commitment(
-        match.appointment_id,
-        offer.volunteer_id,
-        int(offer.leave_at.timestamp()),
-        int(offer.home_at.timestamp()),
-        int(match.starts_at.timestamp()),
-    )
-    mine = context.world.commitments.get(offer.volunteer_id)
-    broken = promise_broken(
-        mine,
-        match.appointment_id,
-        promise.leave_at,
-        promise.home_at,
-        week_of(promise.starts_at),
-        volunteer.weekly_limit,
-    )
+    promise = _promise(match, offer)
+    broken = _stands_against(promise, volunteer, context)
     if broken is not None:
         raise Refused("elsewhere" if broken == "elsewhere" else "weekly_limit")
     change = Change(match, context, match)
@@ -206,6 +192,29 @@ def accepted(match: Match, offer: Offer, volunteer: Volunteer, context: Context)
     _take(change, offer)
     context.world.promise(promise)
     return change
+
+
+def _promise(match: Match, offer: Offer) -> Commitment:
+    """What a yes to the offer would promise."""
+    return Commitment(
+        match.appointment_id,
+        offer.volunteer_id,
+        int(offer.leave_at.timestamp()),
+        int(offer.home_at.timestamp()),
+        int(match.starts_at.timestamp()),
+    )
+
+
+def _stands_against(promise: Commitment, volunteer: Volunteer, context: Context) -> str | None:
+    """The rule about the volunteer's other promises that this one would break, or None."""
+    return promise_broken(
+        context.world.commitments.get(promise.volunteer_id),
+        promise.appointment_id,
+        promise.leave_at,
+        promise.home_at,
+        promise.week,
+        volunteer.weekly_limit,
+    )
 
 
 def _take(change: Change, offer: Offer) -> None:
@@ -282,6 +291,17 @@ def volunteer_paused(match: Match, volunteer_id: str, context: Context) -> Chang
     return _question_withdrawn(match, volunteer_id, "volunteer_paused", context)
 
 
+def volunteer_promised(match: Match, volunteer_id: str, context: Context) -> Change | None:
+    """The volunteer has promised to come along elsewhere: an open question that they can't say yes to any more is withdrawn, so that
+    nobody waits for it. None without one.
+    """
+    volunteer = context.world.roster.volunteers.get(volunteer_id)
+    asked = [offer for offer in steps.open_offers(match) if offer.volunteer_id == volunteer_id]
+    if volunteer is None or not any(_stands_against(_promise(match, offer), volunteer, context) for offer in asked):
+        return None
+    return _question_withdrawn(match, volunteer_id, "volunteer_promised", context)
+
+
 def _searched_anew(
     match: Match, volunteer_id: str, reason: Literal["blocked", "volunteer_withdrew"], context: Context
 ) -> Change:
@@ -293,7 +313,10 @@ def _searched_anew(
 
 
 def _question_withdrawn(
-    match: Match, volunteer_id: str, reason: Literal["blocked", "volunteer_paused"], context: Context
+    match: Match,
+    volunteer_id: str,
+    reason: Literal["blocked", "volunteer_paused", "volunteer_promised"],
+    context: Context,
 ) -> Change | None:
     asked = [offer for offer in steps.open_offers(match) if offer.volunteer_id == volunteer_id]
     if not asked:

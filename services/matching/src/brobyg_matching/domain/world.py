@@ -82,9 +82,11 @@ class Roster:
 
     def __init__(self, volunteers: Iterable[Volunteer]) -> None:
         """Volunteers who only applied are left out: they are nobody's candidates yet."""
+        self.volunteers: dict[str, Volunteer] = {}
         self.profiles: dict[str, list[Profile]] = {}
         for volunteer in sorted(volunteers, key=lambda v: v.volunteer_id):
             if volunteer.status != "applied":
+                self.volunteers[volunteer.volunteer_id] = volunteer
                 self.profiles.setdefault(volunteer.department, []).append(Profile(volunteer))
         self._shortlists: dict[tuple[object, ...], Shortlist] = {}
 

@@ -22,6 +22,7 @@ _REASONS: dict[str, Sentence] = {
     "appointment_over": ("the appointment is over", "aftalen er overstået"),
     "blocked": ("the two are not to be brought together", "de to skal ikke bringes sammen"),
     "volunteer_paused": ("the volunteer is paused", "den frivillige holder pause"),
+    "volunteer_promised": ("the volunteer goes along elsewhere", "den frivillige følger med et andet sted"),
     "volunteer_withdrew": ("the volunteer can't come after all", "den frivillige kan alligevel ikke"),
     "nobody_available": ("no volunteer was available", "ingen frivillige kunne"),
     "nobody_answered": ("nobody accepted in time", "ingen sagde ja i tide"),
