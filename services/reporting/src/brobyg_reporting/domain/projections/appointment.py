@@ -111,8 +111,7 @@ def _offer_made(row: AppointmentRow, event: OfferMade, time: datetime) -> None:
     row.offers_made += 1
     row.waves = max(row.waves, event.wave)
     row.first_offered_at = row.first_offered_at or time
-    if row.match_state != "matched":
-        row.match_state = "offered"
+    row.match_state = "offered"
 
 
 @APPOINTMENT.on(OfferAccepted)
