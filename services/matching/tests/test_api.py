@@ -414,6 +414,37 @@ async def test_a_released_match_is_searched_again(matching: Running) -> None:
     assert (await matching.client.post(url, headers=COORDINATOR)).status_code == 409
 
 
+async def test_a_coordinator_has_it_searched_once_more_with_whoever_can_now(own: Running, clock: ManualClock) -> None:
+    silent, unwilling = await active(own), await active(own, 1)
+    await tell(own, event(referral_created()), event(a_booking()))
+    url = f"/matches/{an_id('appointment')}/reopen"
+    too_soon = await own.client.post(url, headers=COORDINATOR)
+    assert (too_soon.status_code, too_soon.json()["title"]) == (409, "It is not with the coordinator")
+    no = next(offer for offer, who in await open_offers(own) if who == unwilling)
+    await own.client.post(f"/offers/{no}/decline", headers=COORDINATOR)
+    clock.advance(timedelta(hours=8))
+    await fire(own)
+    assert (await said(own))[-1] == "match.escalated"
+    new = await active(own, 2)
+    assert (await own.client.post(url, headers=bearer("coordinator", department="norddjurs"))).status_code == 404
+    assert (await own.client.post(url, headers=bearer("volunteer", subject=silent))).status_code == 403
+    nowhere = f"/matches/{an_id('nowhere')}/reopen"
+    assert (await own.client.post(nowhere, headers=COORDINATOR)).status_code == 404
+    answers = await asyncio.gather(*(own.client.post(url, headers=COORDINATOR) for _ in range(2)))
+    assert sorted(answer.status_code for answer in answers) == [200, 409]
+    assert {who for _, who in await open_offers(own)} == {silent, new}
+    assert (await said(own))[-2:] == ["offer.made", "offer.made"]
+    explained = (await own.client.get(f"/matches/{an_id('appointment')}", headers=COORDINATOR)).json()
+    assert (explained["state"], explained["round"]) == ("searching", 2)
+
+
+async def test_what_is_too_late_to_ask_anybody_for_is_not_searched_once_more(matching: Running) -> None:
+    await tell(matching, event(referral_created()), event(a_booking(starts_at=NOW + timedelta(hours=2))))
+    late = await matching.client.post(f"/matches/{an_id('appointment')}/reopen", headers=COORDINATOR)
+    assert (late.status_code, late.json()["type"].rpartition("/")[2]) == (409, "too-late")
+    assert await said(matching) == ["match.escalated"]
+
+
 async def test_a_moved_appointment_asks_anew_and_the_old_link_says_withdrawn(matching: Running) -> None:
     await active(matching)
     await tell(matching, event(referral_created()), event(a_booking()))

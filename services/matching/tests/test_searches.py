@@ -396,6 +396,15 @@ class Searches(RuleBasedStateMachine):
             except Refused:
                 return
 
+    @rule(number=appointments)
+    def reopen(self, number: int) -> None:
+        match = self.matches.get(an_id(f"appointment {number}"))
+        if match is not None:
+            try:
+                self.take(transitions.reopened(match, self.context()))
+            except Refused:
+                return
+
     @rule(data=st.data(), missed=st.booleans())
     def block(self, data: st.DataObject, missed: bool) -> None:
         """`missed`: the questions were being asked while the block was kept, so it did not see them."""

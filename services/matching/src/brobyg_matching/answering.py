@@ -1,5 +1,9 @@
-"""A volunteer answers, or takes an answer back: one transaction under the locks on the match and on the volunteer."""
+"""A volunteer answers, or takes an answer back, or a coordinator has it searched once more: one transaction under the match's lock.
 
+Who answers is locked after it.
+"""
+
+from collections.abc import Callable
 from typing import Literal
 from uuid import UUID
 
@@ -108,12 +112,24 @@ class Answering:
 
         Raises UnknownMatch; Refused when nobody (or somebody else) is matched, or it has begun.
         """
+
+        def released(match: Match, context: Context) -> Change:
+            if volunteer_id is not None and match.volunteer_id != volunteer_id:
+                raise UnknownMatch
+            return transitions.volunteer_withdrew(match, context)
+
+        await self._move(appointment_id, released)
+
+    async def reopen(self, appointment_id: str) -> None:
+        """Search company once more for what is with the coordinator. Raises UnknownMatch; Refused when it isn't, or it is too late."""
+        await self._move(appointment_id, transitions.reopened)
+
+    async def _move(self, appointment_id: str, step: Callable[[Match, Context], Change]) -> None:
         async with self._database.transaction() as tx:
             touched = await self._store.load(tx, (), (appointment_id,), ())
             match = touched.matches.get(appointment_id)
-            if match is None or (volunteer_id is not None and match.volunteer_id != volunteer_id):
+            if match is None:
                 raise UnknownMatch
-            context = await self._context(tx, match, touched.referrals[match.referral_id])
-            change = transitions.volunteer_withdrew(match, context)
+            change = step(match, await self._context(tx, match, touched.referrals[match.referral_id]))
             await self._store.save(tx, (), [(change, None)])
         self._metrics.observe([change])

@@ -218,6 +218,11 @@ def release_volunteer(change: Change, reason: ReleaseReason) -> None:
     change.set(match_id=None, offer_id=None, volunteer_id=None, leave_at=None, home_at=None, offers=kept)
 
 
+def latest_offer(match: Match, context: Context) -> datetime:
+    """From this moment on nobody is asked to come along any more, wherever they live."""
+    return match.meet_at - timedelta(minutes=context.policy.matching.latest_offer_minutes)
+
+
 def start_search(change: Change, first: str | None = None) -> None:
     """Open the appointment: ask the first wave, or tell the coordinator at once when nobody can or it is too late.
 
@@ -226,7 +231,7 @@ def start_search(change: Change, first: str | None = None) -> None:
     context, match = change.context, change.match
     policy, now = context.policy.matching, context.now
     deadline = match.starts_at - timedelta(minutes=policy.escalate_before_minutes)
-    last_moment = match.meet_at - timedelta(minutes=policy.latest_offer_minutes)
+    last_moment = latest_offer(match, context)
     if now + SHORTEST_WAVE > deadline:
         # Too near for waves: one question, and half of the remaining time is the coordinator's.
         deadline = min(now + timedelta(minutes=policy.offer_lifetime_minutes), now + (last_moment - now) / 2)

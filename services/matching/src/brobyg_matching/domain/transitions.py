@@ -20,11 +20,14 @@ from brobyg_matching.domain.rules import promise_broken
 from brobyg_matching.domain.volunteer import Volunteer
 from brobyg_matching.domain.world import Commitment
 
-Refusal = Literal["taken", "withdrawn", "declined", "accepted", "expired", "elsewhere", "weekly_limit", "not_active", "begun", "not_matched"]  # fmt: skip
+Refusal = Literal[
+    "taken", "withdrawn", "declined", "accepted", "expired", "elsewhere", "weekly_limit", "not_active", "begun", "not_matched",
+    "not_escalated", "too_late",
+]  # fmt: skip
 
 
 class Refused(Exception):
-    """An answer that can't be taken. `why` says which rule stands against it."""
+    """An answer, or a coordinator's wish, that can't be taken. `why` says which rule stands against it."""
 
     def __init__(self, why: Refusal) -> None:
         """`why` is one of the words of `Refusal`."""
@@ -273,6 +276,20 @@ def volunteer_withdrew(match: Match, context: Context) -> Change:
     if match.meet_at <= context.now:
         raise Refused("begun")
     return _searched_anew(match, match.volunteer_id, "volunteer_withdrew", context)
+
+
+def reopened(match: Match, context: Context) -> Change:
+    """The coordinator wants to have it searched once more: a new round with whoever can now. Who was silent is asked again, who said no isn't.
+
+    Raises Refused when it is not with the coordinator, or too late to ask anybody.
+    """
+    if match.state != "escalated":
+        raise Refused("not_escalated")
+    if steps.latest_offer(match, context) <= context.now:
+        raise Refused("too_late")
+    change = Change(match, context, match)
+    steps.start_search(change)
+    return change
 
 
 def blocked(match: Match, volunteer_id: str, context: Context) -> Change | None:

@@ -1,7 +1,8 @@
-"""Searches over HTTP: what a coordinator sees, why it came so, and a volunteer who can't after all."""
+"""Searches over HTTP: what a coordinator sees, why it came so, and a volunteer who can't after all; a search to begin anew."""
 
 import base64
 import binascii
+from collections.abc import Awaitable
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
@@ -96,7 +97,7 @@ class PageOut(BaseModel):
     next: str | None
 
 
-class ReleasedOut(BaseModel):
+class SearchOut(BaseModel):
     """The search is open again, or with the coordinator."""
 
     state: str
@@ -128,9 +129,28 @@ def _position(cursor: str | None) -> tuple[datetime, str] | None:
     return position
 
 
+def unknown() -> Problem:
+    """There is no such appointment, or none that this caller may know of."""
+    return Problem(404, "There is no such appointment here")
+
+
 def matches_router(reads: Reads, answering: Answering) -> APIRouter:
     """The routes of searches."""
     router = APIRouter(prefix="/matches", tags=["matches"])
+    _reading(router, reads)
+    _moving(router, reads, answering)
+    return router
+
+
+async def _own(reads: Reads, appointment_id: UUID, caller: Caller) -> Match:
+    match = await reads.match(str(appointment_id))
+    if match is None or ("coordinator" in caller.roles and not in_scope(caller, match.department)):
+        raise unknown()
+    return match
+
+
+def _reading(router: APIRouter, reads: Reads) -> None:
+    """What a coordinator sees."""
 
     @router.get("", summary="Searches by the start of their appointment, a page at a time")
     async def page(
@@ -152,28 +172,34 @@ def matches_router(reads: Reads, answering: Answering) -> APIRouter:
         summary="One search: who was asked, in which order, why, and who was left out by which rule",
     )
     async def explain(appointment_id: UUID, caller: Coordinator) -> ExplainedOut:
-        match = await reads.match(str(appointment_id))
-        if match is None or not in_scope(caller, match.department):
-            raise Problem(404, "There is no such appointment here")
+        match = await _own(reads, appointment_id, caller)
         offers = await reads.offers_of(match.appointment_id, MAX_EXPLAINED)
         decisions = await reads.decisions_of(match.appointment_id, MAX_EXPLAINED)
         return ExplainedOut.model_validate(
             {**_out(match), "offers": [_asked(offer) for offer in offers], "decisions": decisions}
         )
 
-    @router.post("/{appointment_id}/release", summary="Who accepted can't after all; the search opens again")
-    async def release(appointment_id: UUID, caller: VolunteerOrCoordinator) -> ReleasedOut:
-        match = await reads.match(str(appointment_id))
-        coordinator = "coordinator" in caller.roles
-        if match is None or (coordinator and not in_scope(caller, match.department)):
-            raise Problem(404, "There is no such appointment here")
+
+def _moving(router: APIRouter, reads: Reads, answering: Answering) -> None:
+    """What opens a search again."""
+
+    async def moved(match: Match, move: Awaitable[None]) -> SearchOut:
         try:
-            await answering.release(match.appointment_id, None if coordinator else caller.subject)
+            await move
         except UnknownMatch as error:
-            raise Problem(404, "There is no such appointment here") from error
+            raise unknown() from error
         except Refused as refused:
             refuse(refused.why)
         after = await reads.match(match.appointment_id)
-        return ReleasedOut(state=after.state if after else "closed")
+        return SearchOut(state=after.state if after else "closed")
 
-    return router
+    @router.post("/{appointment_id}/release", summary="Who accepted can't after all; the search opens again")
+    async def release(appointment_id: UUID, caller: VolunteerOrCoordinator) -> SearchOut:
+        match = await _own(reads, appointment_id, caller)
+        whose = None if "coordinator" in caller.roles else caller.subject
+        return await moved(match, answering.release(match.appointment_id, whose))
+
+    @router.post("/{appointment_id}/reopen", summary="Search company once more for what is with the coordinator")
+    async def reopen(appointment_id: UUID, caller: Coordinator) -> SearchOut:
+        match = await _own(reads, appointment_id, caller)
+        return await moved(match, answering.reopen(match.appointment_id))

@@ -34,6 +34,8 @@ REFUSALS: dict[Refusal, tuple[int, str]] = {
     "not_active": (409, "The volunteer is paused"),
     "begun": (409, "It has begun already; call the coordinator"),
     "not_matched": (409, "Nobody is matched"),
+    "not_escalated": (409, "It is not with the coordinator"),
+    "too_late": (409, "It is too late to ask anybody; call"),
 }
 
 
