@@ -134,9 +134,24 @@ async def test_reading_a_contact_is_recorded_with_its_purpose(matching: Running)
     answer = await matching.client.get(f"/volunteers/{volunteer_id}/contact?purpose=offer", headers=PORTAL)
     assert answer.json()["email"] == "ida0@example.org"
     assert await rows(matching, "select volunteer_id::text, purpose from access_log") == [(volunteer_id, "offer")]
-    for refused in (COORDINATOR, bearer("volunteer", subject=volunteer_id)):
-        url = f"/volunteers/{volunteer_id}/contact?purpose=offer"
-        assert (await matching.client.get(url, headers=refused)).status_code == 403
+    url = f"/volunteers/{volunteer_id}/contact?purpose=offer"
+    assert (await matching.client.get(url, headers=bearer("volunteer", subject=volunteer_id))).status_code == 403
+
+
+async def test_a_coordinator_reads_the_contact_of_their_own_departments_volunteers_and_that_is_recorded_too(
+    matching: Running,
+) -> None:
+    url = f"/volunteers/{await active(matching)}/contact"
+    mine, other = (
+        bearer("coordinator", subject=f"in {department}", department=department)
+        for department in ("randers", "norddjurs")
+    )
+    assert (await matching.client.get(url, headers=mine)).status_code == 422  # what for?
+    assert (await matching.client.get(f"{url}?purpose=escalation", headers=other)).status_code == 404
+    assert (await matching.client.get(f"{url}?purpose=escalation", headers=mine)).json()["email"] == "ida0@example.org"
+    assert await rows(matching, "select reader, purpose from access_log") == [("in randers", "escalation")]
+    nobody = f"/volunteers/{an_id('nobody')}/contact?purpose=escalation"
+    assert (await matching.client.get(nobody, headers=COORDINATOR)).status_code == 404
 
 
 @pytest.mark.parametrize(

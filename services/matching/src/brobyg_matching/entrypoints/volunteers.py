@@ -28,7 +28,7 @@ from brobyg_matching.parting import Busy, Parting, UnknownVolunteer
 
 Coordinator = Annotated[Caller, Depends(requires("coordinator"))]
 CoordinatorOrSelf = Annotated[Caller, Depends(requires("coordinator", "volunteer"))]
-ServiceCaller = Annotated[Caller, Depends(requires("service"))]
+CoordinatorOrService = Annotated[Caller, Depends(requires("coordinator", "service"))]
 
 
 class Registered(BaseModel):
@@ -155,7 +155,11 @@ def _reading(router: APIRouter, database: Database, volunteers: PostgresVoluntee
         return volunteer_out(volunteer)
 
     @router.get("/{volunteer_id}/contact", summary="How the volunteer is reached; the reading is recorded")
-    async def contact(volunteer_id: UUID, purpose: Annotated[Purpose, Query()], caller: ServiceCaller) -> ContactOut:
+    async def contact(
+        volunteer_id: UUID, purpose: Annotated[Purpose, Query()], caller: CoordinatorOrService
+    ) -> ContactOut:
+        if "service" not in caller.roles:
+            _own(caller, await volunteers.get(str(volunteer_id)))
         found = await volunteers.contact(str(volunteer_id), caller.subject, purpose, database.clock.now())
         if found is None:
             raise unknown()
