@@ -63,6 +63,20 @@ def test_silence_expires_and_the_next_wave_asks_those_not_asked_yet() -> None:
     assert second.match.wave == 2
 
 
+def test_what_is_too_short_for_another_wave_is_the_coordinators() -> None:
+    world = a_world(*(a_volunteer(f"v{n}") for n in range(9)))
+    start = NOW + timedelta(
+        hours=40, minutes=5
+    )  # two waves of eight hours, and then five minutes before the coordinator takes over
+    change = booked(world, starts_at=start, ends_at=start + timedelta(minutes=30))
+    for _ in range(2):
+        assert isinstance(change.timer, datetime)
+        after = transitions.wave_over(change.match, a_context(world, now=change.timer))
+        assert after is not None
+        change = after
+    assert (change.match.state, change.match.wave, change.decisions[-1].could) == ("escalated", 2, 3)
+
+
 def test_when_everybody_was_silent_the_coordinator_is_told_with_the_reasons() -> None:
     world = a_world(a_volunteer("v"), a_volunteer("speaks arabic", languages=frozenset({"ar"})))
     first = booked(world)
@@ -83,10 +97,14 @@ def test_when_nobody_can_the_coordinator_is_told_at_once() -> None:
 
 @pytest.mark.parametrize("start", [NOW - timedelta(days=1), NOW, NOW + timedelta(hours=2)])
 def test_an_appointment_too_near_or_past_is_escalated_as_too_late(start: datetime) -> None:
-    change = booked(a_world(a_volunteer("v")), starts_at=start, ends_at=start + timedelta(minutes=30))
+    world = a_world(
+        a_volunteer("v"), a_volunteer("never", availability=()), a_volunteer("ar", languages=frozenset({"ar"}))
+    )
+    change = booked(world, starts_at=start, ends_at=start + timedelta(minutes=30))
     escalated = change.events[-1]
     assert isinstance(escalated, MatchEscalated)
-    assert escalated.reason == "too_late"
+    assert (escalated.reason, escalated.excluded) == ("too_late", {"language": 1, "availability": 1, "notice": 1})
+    assert change.decisions[-1].excluded["notice"] == [an_id("v")]  # could come, if only there were time to ask
 
 
 def test_at_short_notice_one_wave_is_asked_and_half_the_time_is_left_to_the_coordinator() -> None:
@@ -311,6 +329,8 @@ class Searches(RuleBasedStateMachine):
             assert "da" in volunteer.languages
             assert event.distance_metres <= volunteer.range_metres
             assert self.now < event.expires_at < event.starts_at
+            if event.wave > 1:
+                assert event.expires_at >= self.now + timedelta(minutes=POLICY.matching.shortest_wave_minutes)
             offer = self.all_offers[event.offer_id]
             span = offer.leave_at.timestamp(), offer.home_at.timestamp()
             promised = self.world.commitments.get(event.volunteer_id, {}).values()

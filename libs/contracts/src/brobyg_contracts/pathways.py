@@ -34,6 +34,7 @@ class MatchingPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     pools: Annotated[tuple[Pool, ...], Meta(min_length=1)]
     wave_size: Annotated[int, Meta(ge=1)]
     offer_lifetime_minutes: Annotated[int, Meta(ge=1)]
+    shortest_wave_minutes: Annotated[int, Meta(ge=1)]
     escalate_before_minutes: Minutes
     latest_offer_minutes: Minutes
     short_notice_minutes: Minutes

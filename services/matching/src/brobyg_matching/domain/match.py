@@ -26,8 +26,6 @@ from brobyg_matching.domain.world import Excluded, Referral, World
 WAVE = "offer-wave"
 #: The one timer of a volunteer: what they have just promised may stand against other questions to them. Subject: volunteer_id.
 PROMISED = "volunteer-promised"
-#: A wave that could be answered for less than this is not worth a deadline of its own.
-SHORTEST_WAVE = timedelta(hours=1)
 
 MatchState = Literal["searching", "matched", "escalated", "closed"]
 OfferState = Literal["open", "accepted", "declined", "expired", "withdrawn"]
@@ -232,14 +230,14 @@ def start_search(change: Change, first: str | None = None) -> None:
     policy, now = context.policy.matching, context.now
     deadline = match.starts_at - timedelta(minutes=policy.escalate_before_minutes)
     last_moment = latest_offer(match, context)
-    if now + SHORTEST_WAVE > deadline:
+    if now + timedelta(minutes=policy.shortest_wave_minutes) > deadline:
         # Too near for waves: one question, and half of the remaining time is the coordinator's.
         deadline = min(now + timedelta(minutes=policy.offer_lifetime_minutes), now + (last_moment - now) / 2)
     change.set(
         state="searching", reason=None, round=match.round + 1, wave=0, asked=(), opened_at=now, decide_by=deadline
     )
     if last_moment <= now:
-        escalate(change, "too_late", Selection([], 0, {}))
+        escalate(change, "too_late", survey(change))
     else:
         ask_next_wave(change, first)
 

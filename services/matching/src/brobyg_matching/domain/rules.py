@@ -8,7 +8,7 @@ from brobyg_matching.domain.world import Commitment, Excluded, Reachable, Referr
 
 #: All hard rules in the order they are tried; a volunteer is counted under the first that fails.
 HARD_RULES: tuple[str, ...] = (
-    "active", "pool", "language", "gender", "competence", "range", "blocked", "notice", "elsewhere", "weekly_limit", "availability",
+    "active", "pool", "language", "gender", "competence", "range", "blocked", "elsewhere", "weekly_limit", "availability", "notice",
 )  # fmt: skip
 _DAY = 86_400
 _MASK = 0xFFFFFFFF
@@ -83,8 +83,6 @@ def select(world: World, referral: Referral, policy: Policy, question: Question)
         leave_at, home_at = way.meet_at - reachable.out_seconds, way.part_at + reachable.back_seconds
         if world.blocks and (who, referral.citizen_id) in world.blocks:
             rule: str | None = "blocked"
-        elif leave_at < earliest:
-            rule = "notice"
         elif who in commitments or reachable.weekly_limit < 1:
             mine = commitments.get(who)
             rule = promise_broken(mine, question.appointment_id, leave_at, home_at, week, reachable.weekly_limit)
@@ -92,6 +90,8 @@ def select(world: World, referral: Referral, policy: Policy, question: Question)
             rule = None
         if rule is None and not covers(profile.days.get(day) or profile.free(day), leave_at, home_at):
             rule = "availability"
+        if rule is None and leave_at < earliest:
+            rule = "notice"  # the last: whom it names could come, if only there were time to ask
         if rule is not None:
             excluded.setdefault(rule, []).append(who)
         else:

@@ -148,7 +148,7 @@ def _go_on(change: Change) -> None:
     """Nobody is left to answer: ask on, or hand over."""
     match, policy = change.match, change.context.policy.matching
     one_wave_only = match.decide_by > match.starts_at - timedelta(minutes=policy.escalate_before_minutes)
-    if one_wave_only or change.context.now >= match.decide_by:
+    if one_wave_only or change.context.now + timedelta(minutes=policy.shortest_wave_minutes) > match.decide_by:
         steps.escalate(change, steps.nobody(change), steps.survey(change))
     else:
         steps.ask_next_wave(change)
