@@ -58,7 +58,7 @@ class HttpAnswers:
             answer = await self._matching.request(method, f"/answers/{quote(token, safe='')}", json=body)
         except httpx2.HTTPError as error:
             raise MatchingUnavailable(type(error).__name__) from error
-        if answer.status_code == 404:
+        if answer.status_code in (404, 422):  # 422: what can't be a token at all, by matching's own limits
             raise UnknownLink
         return answer
 

@@ -30,7 +30,6 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-_LONGEST_TOKEN = 512
 Language = Annotated[str | None, Query()]
 
 
@@ -67,7 +66,7 @@ def router(answers: Answers) -> APIRouter:
     async def look(request: Request, token: str, language: Language = None) -> Response:
         view = View(request, token, language)
         try:
-            offer = await find(token)
+            offer = await answers.look(token)
         except UnknownLink:
             return view.page("unknown", 404)
         except MatchingUnavailable as error:
@@ -80,7 +79,7 @@ def router(answers: Answers) -> APIRouter:
     ) -> Response:
         view, offer = View(request, token, language), None
         try:
-            offer = await find(token)
+            offer = await answers.look(token)
             if answer not in ("accept", "decline"):
                 return view.page("choose", 422, offer)
             state = await answers.give(token, "accept" if answer == "accept" else "decline")
@@ -90,11 +89,6 @@ def router(answers: Answers) -> APIRouter:
             # Once the answer was on its way nobody can say that it didn't arrive; to give it again does no harm.
             return view.unavailable("unsure" if offer else "unavailable", error)
         return view.page(*ON_ANSWERING[state], offer)
-
-    async def find(token: str) -> Offer:
-        if len(token) > _LONGEST_TOKEN:
-            raise UnknownLink
-        return await answers.look(token)
 
     @routes.get("/static/portal.css", include_in_schema=False)
     async def style() -> Response:
