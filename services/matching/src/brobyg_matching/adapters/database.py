@@ -2,9 +2,10 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from typing import get_args
 
 import msgspec
-from brobyg_contracts import VolunteerPaused
+from brobyg_contracts import Pathway, VolunteerPaused
 from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event
 
@@ -17,6 +18,8 @@ from brobyg_matching.ports import Touched
 
 #: Volunteers listed by id under one rule in a decision; the counts are always whole.
 MAX_LISTED = 200
+#: Promises this far from an appointment's day can matter to it: its week, and the longest fair share of any pathway.
+AROUND = timedelta(days=max(7, *(policy_of(name).matching.fair_share_days for name in get_args(Pathway))) + 2)
 
 _LOAD_MATCHES = (
     rows.SELECT_MATCH + " where appointment_id = any($1::uuid[]) or referral_id = any($2::uuid[])"
@@ -109,9 +112,8 @@ class PostgresStore:
     async def world(self, tx: Transaction, citizens: Collection[str], days: Sequence[date]) -> World:
         """See `ports.Store.world`."""
         connection, now = tx.connection, tx.clock.now()
-        margin = timedelta(days=max(policy_of("escort").matching.fair_share_days, 7) + 2)
-        since = datetime.combine(min(days), time(), UTC) - margin
-        until = datetime.combine(max(days), time(), UTC) + margin
+        since = datetime.combine(min(days), time(), UTC) - AROUND
+        until = datetime.combine(max(days), time(), UTC) + AROUND
         commitments = await connection.fetch(_COMMITMENTS, since, until)
         asked = await connection.fetch(
             "select volunteer_id::text, count(*)::int as open from offer where state = 'open' group by volunteer_id"
