@@ -37,6 +37,15 @@ create table volunteer_contact (
 );
 comment on table volunteer_contact is 'How a volunteer is reached. Every reading of it is a row in access_log.';
 
+create table registration (
+    key_hash bytea primary key,
+    request_hash bytea not null,
+    -- Known before the volunteer is, who is kept in the same transaction.
+    volunteer_id uuid not null references volunteer on delete cascade deferrable initially deferred,
+    registered_at timestamptz not null
+);
+comment on table registration is 'Answers to POST /volunteers by the sender''s Idempotency-Key. Both hashes are HMACs: nothing of key or body can be read.';
+
 create table access_log (
     id bigint generated always as identity primary key,
     read_at timestamptz not null,

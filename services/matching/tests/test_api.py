@@ -61,7 +61,7 @@ async def matching(shared: Running) -> Running:
     """The shared service, emptied."""
     assert shared.runtime.database is not None
     await shared.runtime.database.pool.execute(
-        "truncate timer, stream, outbox, decision, offer, match, referral, block, access_log, volunteer_contact, volunteer"
+        "truncate timer, stream, outbox, decision, offer, match, referral, block, access_log, registration, volunteer_contact, volunteer"
     )
     return shared
 
@@ -127,6 +127,25 @@ async def test_a_volunteer_is_registered_activated_read_and_paused(matching: Run
     paused = await matching.client.post(f"/volunteers/{volunteer_id}/pause", headers=COORDINATOR)
     assert paused.json()["status"] == "paused"
     assert await said(matching) == ["volunteer.registered", "volunteer.activated", "volunteer.paused"]
+
+
+async def test_a_double_click_registers_one_volunteer(matching: Running) -> None:
+    async def register(key: str, subject: str = "tester", **changes: object) -> tuple[int, str]:
+        headers = bearer("coordinator", subject=subject) | {"Idempotency-Key": key}
+        answer = await matching.client.post("/volunteers", json=somebody(**changes), headers=headers)
+        return answer.status_code, answer.json().get("volunteer_id", "")
+
+    clicks = await asyncio.gather(*(register("k-1") for _ in range(4)))
+    assert len({*clicks, await register("k-1")}) == 1
+    assert clicks[0][0] == 201
+    assert await said(matching) == ["volunteer.registered"]
+    assert (await register("k-1", name="Bo Test Lauridsen"))[0] == 422
+    assert (await register("k" * 129))[0] == 422
+    assert len(await rows(matching, "select 1 from volunteer_contact")) == 1
+    others = {await register("k-2"), await register("k-1", subject="another coordinator")}
+    assert len({*clicks, *others}) == 3
+    kept = repr(await rows(matching, "select key_hash, request_hash from registration"))
+    assert not any(word in kept for word in ("k-1", "Ida", "example.org"))
 
 
 async def test_reading_a_contact_is_recorded_with_its_purpose(matching: Running) -> None:

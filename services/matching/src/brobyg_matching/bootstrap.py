@@ -13,6 +13,7 @@ from brobyg_matching.entrypoints.volunteers import volunteers_router
 from brobyg_matching.handlers import CONSUMES, EMITS
 from brobyg_matching.metrics import MatchingMetrics
 from brobyg_matching.parting import Parting
+from brobyg_matching.registering import Registering
 from brobyg_matching.running import Running
 from brobyg_matching.settings import MatchingSettings
 
@@ -26,11 +27,12 @@ def build(resources: Resources) -> Parts:
     store, metrics = PostgresStore(), MatchingMetrics(resources.metrics)
     reads, volunteers = Reads(database), PostgresVolunteers(database)
     answering = Answering(database, store, metrics)
-    links = Links(settings.matching_link_key.get_secret_value())
+    secret = settings.matching_link_key.get_secret_value()
+    links, registering = Links(secret), Registering(database, volunteers, secret)
     running = Running(store, metrics)
     return Parts(
         routers=(
-            volunteers_router(database, volunteers, Parting(database, store, metrics)),
+            volunteers_router(database, volunteers, registering, Parting(database, store, metrics)),
             # Before the offers' own routes: /offers/{id}/answer-link is a GET, and clearer first.
             answers_router(reads, answering, links, volunteers, clock),
             offers_router(reads, answering, clock),

@@ -5,8 +5,9 @@ from pydantic import Field, SecretStr
 
 
 class MatchingSettings(KitSettings):
-    """Adds the key that signs answer links."""
+    """Adds the service's one secret."""
 
     matching_link_key: SecretStr = Field(
-        SecretStr(""), description="Signs the links that volunteers answer by; at least 32 characters of chance."
+        SecretStr(""),
+        description="Signs the links that volunteers answer by, and hashes what repeats are known by; at least 32 characters of chance.",
     )

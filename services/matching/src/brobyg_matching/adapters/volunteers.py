@@ -17,6 +17,23 @@ class PostgresVolunteers:
         """Keeps nothing of its own."""
         self._database = database
 
+    async def registered(
+        self, tx: Transaction, key_hash: bytes, request_hash: bytes, volunteer_id: str
+    ) -> tuple[str, bytes]:
+        """The volunteer that belongs to this key, and the hash of the request that made them: these ones, unless there are earlier ones.
+
+        Blocks while another transaction registers by the same key.
+        """
+        await tx.connection.execute(
+            "insert into registration (key_hash, request_hash, volunteer_id, registered_at) values ($1, $2, $3, $4)"
+            " on conflict (key_hash) do nothing",
+            key_hash, request_hash, volunteer_id, tx.now,
+        )  # fmt: skip
+        [row] = await tx.connection.fetch(
+            "select volunteer_id::text, request_hash from registration where key_hash = $1", key_hash
+        )
+        return row["volunteer_id"], row["request_hash"]
+
     async def add(self, tx: Transaction, volunteer: Volunteer, contact: Contact) -> None:
         """Keep a new volunteer."""
         v = volunteer

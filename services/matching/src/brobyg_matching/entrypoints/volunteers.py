@@ -4,13 +4,12 @@ from functools import partial
 from typing import Annotated
 from uuid import UUID
 
-from brobyg_contracts import VolunteerActivated, VolunteerRegistered
-from brobyg_contracts.places import POSTCODES
+from brobyg_contracts import VolunteerActivated
 from brobyg_kit.auth import Caller, requires
 from brobyg_kit.database import Database
 from brobyg_kit.ids import new_id
 from brobyg_kit.problems import Problem
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Header, Query
 from pydantic import BaseModel
 
 from brobyg_matching.adapters.volunteers import PostgresVolunteers
@@ -25,10 +24,15 @@ from brobyg_matching.entrypoints.bodies import (
     volunteer_out,
 )
 from brobyg_matching.parting import Busy, Parting, UnknownVolunteer
+from brobyg_matching.registering import KeyUsed, Registering, Request
 
 Coordinator = Annotated[Caller, Depends(requires("coordinator"))]
 CoordinatorOrSelf = Annotated[Caller, Depends(requires("coordinator", "volunteer"))]
 CoordinatorOrService = Annotated[Caller, Depends(requires("coordinator", "service"))]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(pattern=r"^[\x21-\x7e]{1,128}$", description="Repeats with the same key have no second effect."),
+]
 
 
 class Registered(BaseModel):
@@ -63,10 +67,12 @@ def busy() -> Problem:
     return Problem(503, "The volunteer is being asked and answers this very moment", "nothing was changed; try again")
 
 
-def volunteers_router(database: Database, volunteers: PostgresVolunteers, parting: Parting) -> APIRouter:
+def volunteers_router(
+    database: Database, volunteers: PostgresVolunteers, registering: Registering, parting: Parting
+) -> APIRouter:
     """The routes of volunteers."""
     router = APIRouter(prefix="/volunteers", tags=["volunteers"])
-    _standing(router, database, volunteers)
+    _standing(router, database, volunteers, registering)
     _parting(router, parting)
     _reading(router, database, volunteers)
     return router
@@ -82,24 +88,23 @@ def _scoped(caller: Caller, volunteer: Volunteer) -> bool:
     return in_scope(caller, volunteer.department)
 
 
-def _standing(router: APIRouter, database: Database, volunteers: PostgresVolunteers) -> None:
+def _standing(router: APIRouter, database: Database, volunteers: PostgresVolunteers, registering: Registering) -> None:
     """How a volunteer becomes one that can be asked; for coordinators."""
 
     @router.post("", status_code=201, summary="Register somebody who wants to help")
-    async def register(body: NewVolunteer, caller: Coordinator) -> Registered:
+    async def register(body: NewVolunteer, caller: Coordinator, idempotency_key: IdempotencyKey = None) -> Registered:
         if not in_scope(caller, body.department):
             raise Problem(403, "This is another department's", "register volunteers of your own department")
         volunteer = body.volunteer(new_id(database.clock))
-        async with database.transaction() as tx:
-            await volunteers.add(tx, volunteer, body.contact())
-            event = VolunteerRegistered(
-                volunteer_id=volunteer.volunteer_id,
-                pool=volunteer.pool,
-                department=volunteer.department,
-                municipality_code=POSTCODES[volunteer.home_postcode].municipality_code,
-            )
-            tx.emit(event, subject=volunteer.volunteer_id)
-        return Registered(volunteer_id=volunteer.volunteer_id, status=volunteer.status)
+        request = None
+        if idempotency_key is not None:
+            request = Request(caller.subject, idempotency_key, body.model_dump_json().encode())
+        try:
+            volunteer_id = await registering.register(volunteer, body.contact(), request)
+        except KeyUsed as error:
+            title, advice = "This Idempotency-Key was used for another request", "use a new key for a new volunteer"
+            raise Problem(422, title, advice) from error
+        return Registered(volunteer_id=volunteer_id, status=volunteer.status)
 
     @router.post("/{volunteer_id}/activate", summary="From now on the volunteer can be asked")
     async def activate(volunteer_id: UUID, body: Readiness, caller: Coordinator) -> Registered:

@@ -1,0 +1,56 @@
+"""Somebody who wants to help is registered: once, however often the same request comes."""
+
+import hashlib
+import hmac
+
+from brobyg_contracts import VolunteerRegistered
+from brobyg_contracts.places import POSTCODES
+from brobyg_kit.database import Database
+from msgspec import Struct
+
+from brobyg_matching.adapters.volunteers import PostgresVolunteers
+from brobyg_matching.domain.volunteer import Volunteer
+from brobyg_matching.ports import Contact
+
+
+class Request(Struct, frozen=True):
+    """What a repeat is known by: who sends it under which Idempotency-Key, and the body in one agreed form."""
+
+    sender: str
+    key: str
+    body: bytes
+
+
+class KeyUsed(Exception):
+    """The sender has used this key for another request."""
+
+
+class Registering:
+    """Registers volunteers. Raises an asyncpg error or OSError when the database is in the way."""
+
+    def __init__(self, database: Database, volunteers: PostgresVolunteers, secret: str) -> None:
+        """Of a request only hashes under `secret` are kept; under another secret no earlier request is known again."""
+        self._database, self._volunteers, self._secret = database, volunteers, secret.encode()
+
+    async def register(self, volunteer: Volunteer, contact: Contact, request: Request | None) -> str:
+        """Keep the volunteer and return their id; for a repeat of the request, the id that the first one was given. Raises KeyUsed."""
+        async with self._database.transaction() as tx:
+            if request is not None:
+                key, body = self._hash("key", request.sender, request.key), self._hash("body", request.body.decode())
+                first, first_body = await self._volunteers.registered(tx, key, body, volunteer.volunteer_id)
+                if first_body != body:
+                    raise KeyUsed
+                if first != volunteer.volunteer_id:
+                    return first
+            await self._volunteers.add(tx, volunteer, contact)
+            event = VolunteerRegistered(
+                volunteer_id=volunteer.volunteer_id,
+                pool=volunteer.pool,
+                department=volunteer.department,
+                municipality_code=POSTCODES[volunteer.home_postcode].municipality_code,
+            )
+            tx.emit(event, subject=volunteer.volunteer_id)
+        return volunteer.volunteer_id
+
+    def _hash(self, *parts: str) -> bytes:
+        return hmac.new(self._secret, "\0".join(("registration", *parts)).encode(), hashlib.sha256).digest()
