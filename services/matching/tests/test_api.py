@@ -19,7 +19,7 @@ from brobyg_matching.answering import Links
 from brobyg_matching.bootstrap import SERVICE
 from brobyg_matching.domain import rules, transitions
 from brobyg_matching.running import COME_BACK
-from matching_samples import NOW, a_booking, an_id, cancelled, event, referral_created, rescheduled
+from matching_samples import NOW, a_booking, an_id, cancelled, consent_withdrawn, event, referral_created, rescheduled
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 KEY = "a key that is for these tests only, and long"
@@ -567,6 +567,38 @@ async def test_of_a_block_and_a_yes_at_the_same_instant_the_two_are_parted(match
         assert await rows(matching, "select 1 from match where volunteer_id is not null") == []
         assert matching.runtime.database is not None
         await matching.runtime.database.pool.execute("delete from block")
+
+
+@pytest.mark.parametrize("off", ["cancelled", "consent withdrawn"])
+async def test_of_a_yes_and_a_no_from_the_other_side_at_the_same_instant_nobody_is_left_promised(
+    matching: Running, off: str
+) -> None:
+    for number in range(2):
+        await active(matching, number, weekly_limit=50)
+    outcomes: Counter[int] = Counter()
+    for attempt in range(15):
+        name = f"referral {attempt}"
+        booking = a_booking(f"appointment {attempt}", name, NOW + timedelta(days=2 + attempt // 3))
+        await tell(matching, event(referral_created(name)), event(booking))
+        offer, _ = (await open_offers(matching))[0]
+        ended = event(cancelled(booking)) if off == "cancelled" else event(consent_withdrawn(name))
+
+        async def end(ended: Event, head_start: int) -> None:
+            for _ in range(head_start):
+                await rows(matching, "select 1")
+            await tell(matching, ended)
+
+        answer, _ = await asyncio.gather(
+            matching.client.post(f"/offers/{offer}/accept", headers=COORDINATOR), end(ended, 4 * attempt)
+        )
+        outcomes[answer.status_code] += 1
+        assert await rows(matching, "select 1 from match where state <> 'closed' or volunteer_id is not null") == []
+        assert await rows(matching, "select 1 from offer where state in ('open', 'accepted')") == []
+    told = Counter(await said(matching))
+    assert set(outcomes) == {200, 409}
+    # Whoever was first: each yes that was taken is told, and told to be off.
+    assert (told["volunteer.matched"], told["match.released"]) == (outcomes[200], outcomes[200])
+    assert told["offer.made"] == told["offer.accepted"] + told["offer.withdrawn"] == 30
 
 
 async def test_another_departments_volunteer_is_neither_blocked_nor_paused(matching: Running) -> None:

@@ -14,6 +14,7 @@ from brobyg_kit.service import Service
 from brobyg_kit.timers import DueTimer
 from brobyg_matching.adapters.database import PostgresStore
 from brobyg_matching.adapters.volunteers import PostgresVolunteers
+from brobyg_matching.answering import Answering
 from brobyg_matching.batch import UnknownReferral
 from brobyg_matching.bootstrap import SERVICE
 from brobyg_matching.domain.match import WAVE
@@ -83,9 +84,20 @@ steps = st.lists(
     min_size=1,
     max_size=14,
 )
+Script = list[tuple[str, int, int, int]]
+
+#: What becomes of somebody who has accepted, each in a batch with what depends on it: moved, cancelled, no consent any more, and put
+#: right afterwards. Half of a script comes before the acceptance, half after it.
+ABOUT_A_MATCH: list[tuple[Script, int]] = [
+    ([("book", 0, 0, 52), ("book", 1, 0, 53), ("move", 0, 0, 60), ("move", 1, 0, 53)], 0),
+    ([("book", 0, 0, 52), ("book", 1, 0, 90), ("cancel", 0, 0, 52), ("book", 1, 1, 52)], 0),
+    ([("book", 0, 0, 52), ("book", 0, 1, 30), ("complete", 1, 1, 3), ("withdraw", 0, 0, 0), ("consent", 0, 0, 0), ("book", 0, 0, 52)], 0),
+    ([("book", 0, 0, 52), ("complete", 1, 1, 3), ("book", 1, 1, 70), ("move", 0, 0, 53), ("book", 0, 1, 90), ("book", 1, 0, 90)], 54),
+    ([("book", 0, 0, 52), ("complete", 1, 1, 3), ("move", 0, 0, 80), ("book", 1, 0, 80)], 54),
+]  # fmt: skip
 
 
-def events_of(script: list[tuple[str, int, int, int]]) -> list[Event]:
+def events_of(script: Script) -> list[Event]:
     said = [event(referral_created(f"r{n}")) for n in range(3)]
     for number, (what, referral, appointment, hours) in enumerate(script):
         name = f"r{referral}"
@@ -102,33 +114,48 @@ def events_of(script: list[tuple[str, int, int, int]]) -> list[Event]:
     return said
 
 
-async def test_a_batch_leaves_behind_what_its_events_leave_one_by_one(database_for: DatabaseFor) -> None:
+async def test_a_batch_leaves_behind_what_its_events_leave_one_by_one(
+    database_for: DatabaseFor, clock: ManualClock
+) -> None:
     async with database_for(SERVICE) as database:
         await with_volunteers(database)
 
         async def empty() -> None:
             await database.pool.execute(f"truncate {', '.join(TABLES)}")
 
-        async def both(script: list[tuple[str, int, int, int]]) -> None:
+        async def carry_out(before: list[list[Event]], after: list[list[Event]], hours: int) -> None:
+            """The batches `before`, somebody accepts, hours pass, the batches `after`."""
+            await empty()
+            clock.advance(NOW - clock.now())
+            for batch in before:
+                await handle(database, batch)
+            asked = "select offer_id::text from offer where state = 'open' order by meet_at, offer_id limit 1"
+            if offer := await database.pool.fetchval(asked):
+                answering = Answering(database, PostgresStore(), MatchingMetrics(CollectorRegistry()))
+                assert await answering.answer(offer, "accept") == "accepted"
+            clock.advance(timedelta(hours=hours))
+            for batch in after:
+                await handle(database, batch)
+
+        async def both(script: Script, hours: int) -> None:
             events = events_of(script)
-            await empty()
-            await handle(database, events)
+            half = len(events) - len(script) // 2
+            before, after = events[:half], events[half:]
+            await carry_out([before], [after], hours)
             at_once = await left_behind(database)
-            await empty()
-            for one in events:
-                await handle(database, [one])
+            await carry_out([[one] for one in before], [[one] for one in after], hours)
             assert await left_behind(database) == at_once
 
-        scripts: list[list[tuple[str, int, int, int]]] = []
+        scripts = list(ABOUT_A_MATCH)
 
         @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), database=None)
-        @given(steps)
-        def collect(script: list[tuple[str, int, int, int]]) -> None:
-            scripts.append(script)
+        @given(steps, st.sampled_from([0, 0, 54]))
+        def collect(script: Script, hours: int) -> None:
+            scripts.append((script, hours))
 
         collect()
-        for script in scripts:
-            await both(script)
+        for script, hours in scripts:
+            await both(script, hours)
 
 
 async def test_an_appointment_of_an_unknown_referral_is_refused_whole(database_for: DatabaseFor) -> None:
