@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 
 MONDAY = datetime(2026, 11, 30, 8, 0, tzinfo=UTC)
 PLAN = Plan(MONDAY + timedelta(days=2), MONDAY + timedelta(days=2, hours=1), "randers-hospital")
+#: Booked at a place that is none of ours.
+ELSEWHERE = Plan(PLAN.starts_at, PLAN.ends_at, None)
 LATER = Plan(MONDAY + timedelta(days=3), MONDAY + timedelta(days=3, hours=1), "randers-hospital")
 
 
@@ -103,6 +105,19 @@ def test_a_booking_that_is_no_longer_firm_is_cancelled_for_those_who_would_come_
     assert changes == ["booked", "cancelled", "booked"]
 
 
+def test_a_booking_that_moves_to_a_place_that_is_none_of_ours_is_cancelled_for_those_who_would_come_along() -> None:
+    changes, known = told(message(Status.BOOKED, 0), message(Status.BOOKED, 1, ELSEWHERE))
+    assert changes == ["booked", "cancelled"]
+    assert (known.status, known.plan) == (Status.BOOKED, ELSEWHERE)
+    back = last(known, message(Status.BOOKED, 2))
+    assert back.change == "booked"
+
+
+@pytest.mark.parametrize("before", [Status.PROPOSED, Status.CANCELLED])
+def test_a_booking_at_a_place_that_is_none_of_ours_is_no_news_to_anybody_who_was_not_told_of_it(before: Status) -> None:
+    assert told(message(before, 0), message(Status.BOOKED, 1, ELSEWHERE))[0] == []
+
+
 def test_arriving_is_no_news() -> None:
     changes, _ = told(
         message(Status.BOOKED, 0),
@@ -128,7 +143,7 @@ def test_the_hospital_may_correct_an_end_by_a_newer_message(first: Status, secon
 
 
 statuses = st.sampled_from(Status)
-plans = st.sampled_from([PLAN, LATER, Plan(PLAN.starts_at, PLAN.ends_at, "grenaa-health-house")])
+plans = st.sampled_from([PLAN, LATER, ELSEWHERE, Plan(PLAN.starts_at, PLAN.ends_at, "grenaa-health-house")])
 histories = st.lists(st.tuples(statuses, plans), min_size=1, max_size=8).map(
     lambda pairs: [
         Message(status, plan, MONDAY + timedelta(minutes=minute)) for minute, (status, plan) in enumerate(pairs)
@@ -152,7 +167,7 @@ def test_nobody_is_left_believing_in_an_appointment_that_is_not_booked(
     history: list[Message], data: st.DataObject
 ) -> None:
     _, known = told(*data.draw(st.permutations(history)))
-    if known.status is Status.BOOKED:
+    if known.status is Status.BOOKED and known.plan.is_complete:
         assert known.announced is Announced.BOOKED
         assert known.announced_plan == known.plan
     elif known.status not in (Status.ARRIVED, Status.CHECKED_IN):

@@ -9,6 +9,9 @@ from referral_samples import OTHER_CPR, SYSTEM, UNKNOWN_CPR, fhir_appointment, r
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
+SEARCH_A1 = f"Appointment?identifier={SYSTEM}|A-1"
+
+
 def issue(answer: Any) -> dict[str, Any]:
     body = answer.json()
     assert body["resourceType"] == "OperationOutcome", body
@@ -118,6 +121,44 @@ async def test_cancelled_and_missed_are_published(service: Served) -> None:
         await service.put(fhir_appointment(number))
         await service.put(fhir_appointment(number, status=status, updated="2026-11-30T10:00:00Z"))
     assert await service.told() == ["booked", "cancelled", "booked", "missed"]
+
+
+async def test_a_first_booking_at_a_place_that_is_none_of_ours_is_refused(service: Served) -> None:
+    await service.referred()
+    answer = await service.fhir("POST", "/Appointment", fhir_appointment(location="aarhus"))
+    assert (answer.status_code, issue(answer)["code"]) == (422, "code-invalid")
+    assert issue(answer)["expression"] == ["Appointment.participant[1].actor.identifier.value"]
+    assert "aarhus" not in answer.text
+    assert await service.rows("select 1 from appointment") == []
+
+
+async def test_a_cancellation_that_names_a_place_that_is_none_of_ours_is_taken(service: Served) -> None:
+    await service.referred()
+    await service.put(fhir_appointment())
+    answer = await service.put(fhir_appointment(status="cancelled", location="aarhus", updated="2026-11-30T10:00:00Z"))
+    assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
+    assert await service.told() == ["booked", "cancelled"]
+
+
+async def test_a_move_to_a_place_that_is_none_of_ours_is_kept_cancelled_for_the_others_and_answered_with_a_warning(
+    service: Served,
+) -> None:
+    await service.referred()
+    await service.put(fhir_appointment())
+    moved = fhir_appointment(location="aarhus", updated="2026-11-30T10:00:00Z")
+    answer = await service.put(moved)
+    assert (answer.status_code, answer.headers["etag"]) == (200, 'W/"2"')
+    assert (issue(answer)["severity"], issue(answer)["code"]) == ("warning", "code-invalid")
+    assert await service.told() == ["booked", "cancelled"]
+    bundle = {"resourceType": "Bundle", "type": "batch", "entry": [entry("PUT", SEARCH_A1, moved)]}
+    (answered,) = (await service.fhir("POST", "", bundle)).json()["entry"]
+    assert answered["response"]["status"] == "200 OK"
+    assert answered["response"]["outcome"]["issue"][0]["expression"] == [
+        "Bundle.entry[0].resource.participant[1].actor.identifier.value"
+    ]
+    back = await service.put(fhir_appointment(updated="2026-11-30T11:00:00Z"))
+    assert (back.status_code, back.json()["status"]) == (200, "booked")
+    assert await service.told() == ["booked", "cancelled", "booked"]
 
 
 async def test_a_version_that_is_no_longer_current_is_refused(service: Served) -> None:

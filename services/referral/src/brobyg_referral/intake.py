@@ -16,8 +16,8 @@ from brobyg_kit.event import Event
 from brobyg_kit.ids import new_id
 
 from brobyg_referral.adapters.secrets import Hasher
-from brobyg_referral.domain.appointment import Appointment, Change, Step, is_ahead, receive
-from brobyg_referral.fhir.outcome import Refused, refused
+from brobyg_referral.domain.appointment import Appointment, Change, Status, Step, is_ahead, receive
+from brobyg_referral.fhir.outcome import Issue, Refused, refused
 from brobyg_referral.fhir.reading import BusinessIdentifier, HospitalAppointment
 from brobyg_referral.handlers import event_of
 from brobyg_referral.metrics import ReferralMetrics
@@ -50,12 +50,15 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one command. `kept` is the appointment after it, `refusal` why it was refused; neither when it was dropped without consent."""
+    """What became of one command. `kept` is the appointment after it, `refusal` why it was refused; neither when it was dropped without consent.
+    `warning`: it was taken in, and this of it can't be acted on.
+    """
 
     outcome: IntakeOutcome
     kept: Kept | None = None
     created: bool = False
     refusal: Refused | None = None
+    warning: Issue | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +174,9 @@ class _Desk:
             raise refused(404, "not-found", "There is no such appointment.")
         if command.mode == "create" and known is not None:
             return self._repeated(command, known)
+        unknown_place = command.appointment.unknown_place
+        if known is None and unknown_place and command.appointment.status is Status.BOOKED:
+            raise Refused(422, [unknown_place])
         return self._receive(command, referral, known)
 
     def _find(self, command: Command) -> Kept | None:
@@ -210,7 +216,8 @@ class _Desk:
             self._known[kept.identifier] = self._touched[kept.identifier] = kept
             self._ids[kept.appointment_id] = kept.identifier
         self._tell(step, kept, command.cause)
-        return Result("kept" if step.changed else "unchanged", kept, created=known is None)
+        warning = None if step.out_of_date else _nobody_goes_there(command.appointment)
+        return Result("kept" if step.changed else "unchanged", kept, created=known is None, warning=warning)
 
     def _new(self, command: Command, referral: ActiveReferral, state: Appointment) -> Kept:
         appointment = command.appointment
@@ -231,6 +238,14 @@ class _Desk:
         plan = appointment.plan
         parts = (appointment.status.value, _text(plan.starts_at), _text(plan.ends_at), plan.location_id or "")
         return self._hasher.request("\x1f".join(parts).encode())
+
+
+def _nobody_goes_there(appointment: HospitalAppointment) -> Issue | None:
+    """What the hospital is told when what is known is now booked at a place that is none of ours; None where that matters to nobody."""
+    if appointment.unknown_place is None or appointment.status is not Status.BOOKED:
+        return None
+    text = f"Taken in, but nobody comes along to this place, and who would have come along is told so. {appointment.unknown_place.diagnostics}"
+    return replace(appointment.unknown_place, severity="warning", diagnostics=text)
 
 
 def _text(moment: datetime | None) -> str:

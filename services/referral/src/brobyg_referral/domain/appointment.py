@@ -52,7 +52,7 @@ _ASKS_FOR: dict[Status, Announced | None] = {
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """When and where. Times are zone-aware UTC, both or neither."""
+    """When and where. Times are zone-aware UTC, both or neither; `location_id` None: no place, or none of those this system knows."""
 
     starts_at: datetime | None
     ends_at: datetime | None
@@ -138,10 +138,11 @@ def receive(known: Appointment | None, message: Message) -> Step:
 
 def _announce(now: Appointment, previous: Announced, previous_plan: Plan | None) -> Step:
     asked = _ASKS_FOR[now.status]
-    if asked is Announced.BOOKED:
+    if asked is Announced.BOOKED and now.plan.is_complete:
         return _book(now, previous, previous_plan)
-    if asked is Announced.NOTHING and previous is Announced.BOOKED:
-        asked = Announced.CANCELLED  # no longer firm: nobody should set out; a new booking is announced anew
+    if asked in (Announced.BOOKED, Announced.NOTHING):
+        # No longer firm, or moved to a place that is none of ours: nobody should set out to where it was; a new booking is announced anew.
+        asked = Announced.CANCELLED if previous is Announced.BOOKED else Announced.NOTHING
     if asked in (None, Announced.NOTHING, previous) or previous is Announced.NOTHING:
         # Nobody was ever told of it, so nobody needs to hear that it is over.
         return Step(now, changed=True)
@@ -150,7 +151,7 @@ def _announce(now: Appointment, previous: Announced, previous_plan: Plan | None)
 
 
 def _book(now: Appointment, previous: Announced, previous_plan: Plan | None) -> Step:
-    if not now.plan.is_complete or (previous is Announced.BOOKED and now.plan == previous_plan):
+    if previous is Announced.BOOKED and now.plan == previous_plan:
         return Step(now, changed=True)
     change: Change = "rescheduled" if previous is Announced.BOOKED else "booked"
     return Step(replace(now, announced=Announced.BOOKED, announced_plan=now.plan), changed=True, change=change)

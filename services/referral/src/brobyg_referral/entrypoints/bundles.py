@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from brobyg_referral.entrypoints.door import Door, command_of
 from brobyg_referral.fhir import bundle, writing
-from brobyg_referral.fhir.bundle import Asked, in_entry
+from brobyg_referral.fhir.bundle import Asked, in_entry, issue_in_entry
 from brobyg_referral.fhir.outcome import NOT_APPLICABLE, Issue, OutcomeJson, Refused, bounded, outcome, refused
 from brobyg_referral.fhir.reading import parse_json
 from brobyg_referral.fhir.structure import JsonObject
@@ -46,7 +46,7 @@ async def _batch(door: Door, organisation: str, read: list[Asked | Refused], bas
     for index, one in enumerate(read):
         result = next(results)[0] if isinstance(one, Asked) else Result("rejected", refusal=one)
         refusal = in_entry(result.refusal, index) if result.refusal and isinstance(one, Asked) else result.refusal
-        answers.append(_entry(result, refusal, base))
+        answers.append(_entry(result, refusal, index, base))
     return {"resourceType": "Bundle", "type": "batch-response", "entry": answers}
 
 
@@ -71,7 +71,7 @@ async def _transaction(door: Door, organisation: str, read: list[Asked | Refused
     return {
         "resourceType": "Bundle",
         "type": "transaction-response",
-        "entry": [_entry(result, None, base) for result in results],
+        "entry": [_entry(result, None, index, base) for index, result in enumerate(results)],
     }
 
 
@@ -81,13 +81,14 @@ def _together(refusals: list[Refused]) -> Refused:
     return Refused(refusals[0].status, [*bounded(issues), note])
 
 
-def _entry(result: Result, refusal: Refused | None, base: str) -> dict[str, object]:
+def _entry(result: Result, refusal: Refused | None, index: int, base: str) -> dict[str, object]:
     if refusal:
         return {"response": {"status": _status(refusal.status), "outcome": outcome(refusal.issues)}}
     if result.kept is None:
         dropped: OutcomeJson = outcome([NOT_APPLICABLE])
         return {"response": {"status": _status(202), "outcome": dropped}}
     kept = result.kept
+    warned = {"outcome": outcome([issue_in_entry(result.warning, index)])} if result.warning else {}
     return {
         "fullUrl": f"{base}/Appointment/{kept.appointment_id}",
         "resource": writing.appointment(kept),
@@ -96,6 +97,7 @@ def _entry(result: Result, refusal: Refused | None, base: str) -> dict[str, obje
             "location": f"Appointment/{kept.appointment_id}/_history/{kept.state.version}",
             "etag": writing.etag(kept),
             "lastModified": writing.instant(kept.state.last_updated),
+            **warned,
         },
     }
 

@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from brobyg_referral.entrypoints.bundles import answer_bundle
 from brobyg_referral.entrypoints.door import Door
 from brobyg_referral.fhir import bundle, writing
-from brobyg_referral.fhir.outcome import NOT_APPLICABLE, outcome, refused
+from brobyg_referral.fhir.outcome import NOT_APPLICABLE, Issue, outcome, refused
 from brobyg_referral.fhir.reading import parse_json
 from brobyg_referral.fhir.rendering import FHIR_JSON
 from brobyg_referral.intake import Result
@@ -54,17 +54,18 @@ def base_of(request: Request) -> str:
     return str(request.base_url).rstrip("/") + "/fhir"
 
 
-def _shown(kept: Kept, request: Request, *, created: bool) -> Response:
+def _shown(kept: Kept, request: Request, *, created: bool, warning: Issue | None = None) -> Response:
     headers = {"ETag": writing.etag(kept)}
     if created:
         headers["Location"] = f"{base_of(request)}/Appointment/{kept.appointment_id}/_history/{kept.state.version}"
-    return fhir_json(writing.appointment(kept), 201 if created else 200, headers)
+    body = outcome([warning]) if warning else writing.appointment(kept)
+    return fhir_json(body, 201 if created else 200, headers)
 
 
 def _answered(result: Result, request: Request) -> Response:
     if result.kept is None:
         return fhir_json(outcome([NOT_APPLICABLE]), 202)
-    return _shown(result.kept, request, created=result.created)
+    return _shown(result.kept, request, created=result.created, warning=result.warning)
 
 
 def create_router(door: Door) -> APIRouter:

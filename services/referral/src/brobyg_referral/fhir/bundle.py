@@ -144,11 +144,12 @@ def version_of(etag: str | None) -> int | None:
 
 def in_entry(refusal: Refused, index: int) -> Refused:
     """The same refusal, saying in which entry."""
-    return Refused(refusal.status, [replace(issue, expression=_inside(issue, index)) for issue in refusal.issues])
+    return Refused(refusal.status, [issue_in_entry(issue, index) for issue in refusal.issues])
 
 
-def _inside(issue: Issue, index: int) -> str:
+def issue_in_entry(issue: Issue, index: int) -> Issue:
+    """The same issue, saying in which entry."""
     where = issue.expression or ""
     if where.startswith(("Appointment", "resourceType")):
         where = where.replace("Appointment", "resource", 1) if where.startswith("Appointment") else f"resource.{where}"
-    return f"Bundle.entry[{index}]" + (f".{where}" if where else "")
+    return replace(issue, expression=f"Bundle.entry[{index}]" + (f".{where}" if where else ""))

@@ -39,13 +39,17 @@ class BusinessIdentifier:
 
 @dataclass(frozen=True, slots=True)
 class HospitalAppointment:
-    """What is taken of a FHIR Appointment; `cpr` lives no longer than the request. `last_updated` None: the arrival counts."""
+    """What is taken of a FHIR Appointment; `cpr` lives no longer than the request. `last_updated` None: the arrival counts.
+
+    `unknown_place` says where it names a place that is none of ours; `plan` has no place then. Whether that matters depends on what is known.
+    """
 
     identifier: BusinessIdentifier
     cpr: str
     status: Status
     plan: Plan
     last_updated: datetime | None
+    unknown_place: Issue | None = None
 
     def message(self, arrived_at: datetime) -> Message:
         """What it says of the appointment, ordered by the hospital's own time where it gives one."""
@@ -108,6 +112,7 @@ class _Reader:
     def __init__(self, resource: JsonObject) -> None:
         self.resource = resource
         self.issues: list[Issue] = []
+        self.unknown_place: Issue | None = None
         self.status = Status(cast("str", resource["status"]))
         self.participants = cast("list[JsonObject]", resource["participant"])
 
@@ -120,7 +125,8 @@ class _Reader:
         identifier, cpr, location = self._identifier(), self._patient(), self._location()
         if self.issues or identifier is None or cpr is None:
             return None
-        return HospitalAppointment(identifier, cpr, self.status, Plan(starts_at, ends_at, location), last_updated)
+        plan = Plan(starts_at, ends_at, location)
+        return HospitalAppointment(identifier, cpr, self.status, plan, last_updated, self.unknown_place)
 
     def _issue(self, code: Code, diagnostics: str, where: str) -> None:
         self.issues.append(Issue(code, diagnostics, f"Appointment.{where}" if where else "Appointment"))
@@ -228,10 +234,10 @@ class _Reader:
                 if isinstance(location, str) and location in LOCATIONS:
                     return location
                 known = ", ".join(sorted(LOCATIONS))
-                self._issue(
+                self.unknown_place = Issue(
                     "code-invalid",
                     f"A known place is expected: one of {known}.",
-                    f"participant[{index}].actor.identifier.value",
+                    f"Appointment.participant[{index}].actor.identifier.value",
                 )
                 return None
         if self.status is Status.BOOKED:

@@ -73,6 +73,8 @@ def capability_statement(base: str, date: str) -> JsonObject:
     documentation = (
         "Keeps only what is needed of appointments of citizens with an active, consented referral; any other is answered with 202 and not kept. The patient"
         f" is a participant whose actor.identifier has the system {CPR_SYSTEM}, the place one with the system {LOCATION_SYSTEM}. Order is by meta.lastUpdated."
+        " A first booking at a place that is not known here is refused; one that moves there is taken in and answered by an OperationOutcome of severity"
+        " warning: nobody comes along to it."
     )
     resource: JsonObject = {
         "type": "Appointment",
