@@ -89,6 +89,30 @@ def test_an_older_message_has_no_effect() -> None:
     assert step.appointment == booked
 
 
+@pytest.mark.parametrize("seconds", [-3, 3])
+def test_a_message_with_a_time_of_its_own_wins_over_one_that_only_arrived(seconds: int) -> None:
+    booked = Message(Status.BOOKED, PLAN, MONDAY, has_own_time=False)
+    assert told(booked, Message(Status.CANCELLED, PLAN, MONDAY + timedelta(seconds=seconds)))[0] == [
+        "booked",
+        "cancelled",
+    ]
+
+
+@pytest.mark.parametrize("seconds", [-3, 0, 3])
+def test_a_message_without_a_time_of_its_own_counts_when_it_arrives_however_wrong_the_hospitals_clock_is(
+    seconds: int,
+) -> None:
+    cancelled = Message(Status.CANCELLED, PLAN, MONDAY + timedelta(seconds=seconds), has_own_time=False)
+    assert told(message(Status.BOOKED, 0), cancelled)[0] == ["booked", "cancelled"]
+
+
+def test_what_the_hospital_said_before_a_message_without_a_time_of_its_own_does_not_come_back_by_a_repeat() -> None:
+    cancelled = Message(Status.CANCELLED, PLAN, MONDAY + timedelta(minutes=60), has_own_time=False)
+    changes, known = told(message(Status.BOOKED, 1), cancelled, message(Status.BOOKED, 1), message(Status.BOOKED, 0))
+    assert (changes, known.status) == (["booked", "cancelled"], Status.CANCELLED)
+    assert last(known, message(Status.BOOKED, 2)).change == "booked"
+
+
 def test_what_is_not_firm_is_kept_without_a_word_until_it_is_booked() -> None:
     without_time = Plan(None, None, None)
     assert (

@@ -85,6 +85,49 @@ async def test_a_create_that_says_something_else_of_a_known_appointment_is_told_
     assert await service.told() == ["booked"]
 
 
+async def test_a_condition_that_names_nothing_known_makes_no_repeat_of_a_create_that_says_something_else(
+    service: Served,
+) -> None:
+    await service.referred()
+    await service.fhir("POST", "/Appointment", fhir_appointment())
+    other = fhir_appointment(end="2026-12-02T10:00:00+01:00", updated="2026-11-30T09:00:00Z")
+    answer = await service.fhir("POST", "/Appointment", other, {"If-None-Exist": f"identifier={SYSTEM}|A-2"})
+    assert (answer.status_code, issue(answer)["code"]) == (409, "duplicate")
+    assert await service.told() == ["booked"]
+
+
+async def test_a_newer_create_of_what_was_cancelled_meanwhile_is_not_taken_for_a_repeat_of_the_first(
+    service: Served,
+) -> None:
+    await service.referred()
+    await service.fhir("POST", "/Appointment", fhir_appointment(updated="2026-11-30T07:00:00Z"))
+    await service.put(fhir_appointment(status="cancelled", updated="2026-11-30T07:10:00Z"))
+    late = await service.fhir("POST", "/Appointment", fhir_appointment(updated="2026-11-30T07:00:00Z"))
+    assert (late.status_code, late.json()["status"]) == (200, "cancelled")
+    anew = await service.fhir("POST", "/Appointment", fhir_appointment(updated="2026-11-30T07:20:00Z"))
+    assert (anew.status_code, issue(anew)["code"]) == (409, "duplicate")
+    assert await service.told() == ["booked", "cancelled"]
+
+
+async def test_a_create_that_says_the_same_again_later_shuts_out_what_lies_between(service: Served) -> None:
+    await service.referred()
+    for minute in (0, 20):
+        body = fhir_appointment(updated=f"2026-11-30T07:{minute:02}:00Z")
+        assert (await service.fhir("POST", "/Appointment", body)).status_code == (200 if minute else 201)
+    late = await service.put(fhir_appointment(status="cancelled", updated="2026-11-30T07:10:00Z"))
+    assert (late.status_code, late.json()["status"]) == (200, "booked")
+
+
+async def test_a_cancellation_with_its_own_time_is_not_shut_out_by_the_arrival_of_a_booking_without_one(
+    service: Served,
+) -> None:
+    await service.referred()
+    await service.put(fhir_appointment(updated=None))  # arrives at 08:00:00 UTC
+    answer = await service.put(fhir_appointment(status="cancelled", updated="2026-11-30T07:59:57Z"))
+    assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
+    assert await service.told() == ["booked", "cancelled"]
+
+
 async def test_an_appointment_lives_its_whole_life(service: Served) -> None:
     await service.referred()
     created = (await service.fhir("POST", "/Appointment", fhir_appointment())).json()

@@ -16,7 +16,7 @@ from brobyg_kit.event import Event
 from brobyg_kit.ids import new_id
 
 from brobyg_referral.adapters.secrets import Hasher
-from brobyg_referral.domain.appointment import Appointment, Change, Status, Step, is_ahead, receive
+from brobyg_referral.domain.appointment import Appointment, Change, Status, Step, is_ahead, is_out_of_date, receive
 from brobyg_referral.fhir.outcome import Issue, Refused, refused
 from brobyg_referral.fhir.reading import BusinessIdentifier, HospitalAppointment
 from brobyg_referral.handlers import event_of
@@ -195,10 +195,15 @@ class _Desk:
 
     def _repeated(self, command: Command, known: Kept) -> Result:
         """A create of what exists: a repeat has no second effect, another content must not be told it was kept."""
-        message = command.appointment.message(self._now)
-        same = (message.status, message.plan) == (known.state.status, known.state.plan)
-        older = message.last_updated < known.state.last_updated
-        if command.if_none_exist or same or older or known.created_as == self._fingerprint(command.appointment):
+        message, state = command.appointment.message(self._now), known.state
+        found_by_condition = command.if_none_exist is not None and self._known.get(command.if_none_exist) is known
+        same = (message.status, message.plan) == (state.status, state.plan)
+        if same and message.has_own_time and not found_by_condition:
+            return self._receive(command, known.referral, known)  # nothing new but its time, which is remembered
+        # What made the appointment may be said again late; with a newer time it says that what came between no longer holds.
+        again = not message.has_own_time or message.last_updated == state.own_time
+        repeated = again and known.created_as == self._fingerprint(command.appointment)
+        if found_by_condition or same or repeated or is_out_of_date(state, message):
             return Result("unchanged", known)
         raise refused(
             409, "duplicate",

@@ -30,11 +30,11 @@ where a.organisation = $1
 _BY_ID = "select a.* from appointment a where a.organisation = $1 and a.appointment_id = any($2::uuid[])"
 _SAVE = """
 insert into appointment (appointment_id, organisation, identifier_system, identifier_value, referral_id, citizen_id, status, starts_at, ends_at, location_id,
-  last_updated, announced, announced_starts_at, announced_ends_at, announced_location_id, version, created_as)
+  last_updated, own_time, announced, announced_starts_at, announced_ends_at, announced_location_id, version, created_as)
 select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::uuid[], $7::text[], $8::timestamptz[], $9::timestamptz[], $10::text[],
-  $11::timestamptz[], $12::text[], $13::timestamptz[], $14::timestamptz[], $15::text[], $16::int[], $17::bytea[])
+  $11::timestamptz[], $12::timestamptz[], $13::text[], $14::timestamptz[], $15::timestamptz[], $16::text[], $17::int[], $18::bytea[])
 on conflict (appointment_id) do update set status = excluded.status, starts_at = excluded.starts_at, ends_at = excluded.ends_at,
-  location_id = excluded.location_id, last_updated = excluded.last_updated, announced = excluded.announced,
+  location_id = excluded.location_id, last_updated = excluded.last_updated, own_time = excluded.own_time, announced = excluded.announced,
   announced_starts_at = excluded.announced_starts_at, announced_ends_at = excluded.announced_ends_at,
   announced_location_id = excluded.announced_location_id, version = excluded.version
 """
@@ -90,6 +90,7 @@ def kept(row: asyncpg.Record) -> Kept:
             status=Status(row["status"]),
             plan=Plan(row["starts_at"], row["ends_at"], row["location_id"]),
             last_updated=row["last_updated"],
+            own_time=row["own_time"],
             announced=announced,
             announced_plan=None if announced is Announced.NOTHING else announced_plan,
             version=row["version"],
@@ -101,6 +102,7 @@ def _row(one: Kept) -> tuple[str | int | bytes | datetime | None, ...]:
     state, told = one.state, one.state.announced_plan or Plan(None, None, None)
     return (
         one.appointment_id, one.organisation, one.identifier.system, one.identifier.value, one.referral.referral_id, one.referral.citizen_id,
-        state.status.value, state.plan.starts_at, state.plan.ends_at, state.plan.location_id, state.last_updated, state.announced.value,
+        state.status.value, state.plan.starts_at, state.plan.ends_at, state.plan.location_id, state.last_updated, state.own_time,
+        state.announced.value,
         told.starts_at, told.ends_at, told.location_id, state.version, one.created_as,
     )  # fmt: skip

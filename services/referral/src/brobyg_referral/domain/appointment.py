@@ -66,20 +66,26 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What one message of the hospital says of one appointment."""
+    """What one message of the hospital says of one appointment. `has_own_time` False: it gave none, and `last_updated` is when it arrived."""
 
     status: Status
     plan: Plan
     last_updated: datetime
+    has_own_time: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Appointment:
-    """What is known of an appointment, and what was told onwards."""
+    """What is known of an appointment, and what was told onwards.
+
+    `last_updated` is the time of the message that counts, `own_time` the newest that the hospital itself gave: they differ where a message without a time
+    of its own came last, which is ordered by its arrival.
+    """
 
     status: Status
     plan: Plan
     last_updated: datetime
+    own_time: datetime | None
     announced: Announced = Announced.NOTHING
     announced_plan: Plan | None = None
     version: int = 1
@@ -118,22 +124,40 @@ def receive(known: Appointment | None, message: Message) -> Step:
 
     A message is the whole of what the hospital says (it replaces, as a FHIR update does), so the newest decides, in whatever order they come. One older
     than what is known, and one that says nothing new, has no effect. Of two with the same time the later arrival counts. What the hospital corrects, it
-    may: a newer message leads out of every state.
+    may: a newer message leads out of every state. A message without a time of its own counts when it arrives, and stands back for any that has a newer
+    time than the hospital gave before: our clock and theirs are not compared.
     """
+    own_time = message.last_updated if message.has_own_time else known.own_time if known else None
     if known is None:
-        fresh = Appointment(message.status, message.plan, message.last_updated)
+        fresh = Appointment(message.status, message.plan, message.last_updated, own_time)
         return _announce(fresh, previous=Announced.NOTHING, previous_plan=None)
-    if message.last_updated < known.last_updated:
+    if is_out_of_date(known, message):
         return Step(known, changed=False, out_of_date=True)
     if message.status is known.status and message.plan == known.plan:
-        if message.last_updated == known.last_updated:
+        if (message.last_updated, own_time) == (known.last_updated, known.own_time):
             return Step(known, changed=False)
         # Nothing new but the time: it is remembered, so that what lies between cannot come in later. It is shown, so it is a version of its own.
-        return Step(replace(known, last_updated=message.last_updated, version=known.version + 1), changed=False)
+        repeated = replace(known, last_updated=message.last_updated, own_time=own_time, version=known.version + 1)
+        return Step(repeated, changed=False)
     updated = replace(
-        known, status=message.status, plan=message.plan, last_updated=message.last_updated, version=known.version + 1
+        known,
+        status=message.status,
+        plan=message.plan,
+        last_updated=message.last_updated,
+        own_time=own_time,
+        version=known.version + 1,
     )
     return _announce(updated, previous=known.announced, previous_plan=known.announced_plan)
+
+
+def is_out_of_date(known: Appointment, message: Message) -> bool:
+    """Whether the hospital has said something newer than `message`. Only times that the hospital gave are compared."""
+    if not message.has_own_time or known.own_time is None:
+        return False
+    if message.last_updated == known.own_time:
+        # The same message again, after one without a time of its own: that one came later.
+        return known.last_updated != known.own_time
+    return message.last_updated < known.own_time
 
 
 def _announce(now: Appointment, previous: Announced, previous_plan: Plan | None) -> Step:

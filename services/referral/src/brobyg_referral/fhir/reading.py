@@ -53,7 +53,7 @@ class HospitalAppointment:
 
     def message(self, arrived_at: datetime) -> Message:
         """What it says of the appointment, ordered by the hospital's own time where it gives one."""
-        return Message(self.status, self.plan, self.last_updated or arrived_at)
+        return Message(self.status, self.plan, self.last_updated or arrived_at, self.last_updated is not None)
 
 
 def parse_json(body: bytes) -> JsonObject:
