@@ -44,8 +44,6 @@ comment on table idempotency_key is 'Answers to POST /referrals by the sender''s
 create table appointment (
     appointment_id uuid primary key,
     organisation text not null,
-    identifier_system text not null,
-    identifier_value text not null,
     referral_id uuid not null references referral,
     citizen_id uuid not null references citizen,
     status text not null,
@@ -59,8 +57,7 @@ create table appointment (
     announced_ends_at timestamptz,
     announced_location_id text,
     version int not null check (version > 0),
-    created_as bytea not null,
-    unique (organisation, identifier_system, identifier_value)
+    created_as bytea not null
 );
 create index appointment_referral on appointment (referral_id);
 comment on table appointment is 'What is needed of the hospital''s appointments of citizens with an active referral. Rows go when consent is withdrawn.';
@@ -68,6 +65,23 @@ comment on column appointment.last_updated is 'The time of the message that coun
 comment on column appointment.own_time is 'The newest time that the hospital itself gave; what it says is older has no effect. Null while it gave none.';
 comment on column appointment.announced is 'What was last published about it, and in the three columns beside it for when and where.';
 comment on column appointment.created_as is 'HMAC of what created it, so that a repeated create is told from another appointment under the same identifier.';
+
+create table appointment_identifier (
+    organisation text not null,
+    system text not null,
+    value text not null,
+    appointment_id uuid not null references appointment on delete cascade,
+    primary key (organisation, system, value)
+);
+create index appointment_identifier_appointment on appointment_identifier (appointment_id);
+comment on table appointment_identifier is 'The organisation''s own names for an appointment: any one of them finds it.';
+
+create view named_appointment as
+select a.*, named.identifier_systems, named.identifier_values from appointment a cross join lateral (
+    select array_agg(i.system order by i.system, i.value) as identifier_systems, array_agg(i.value order by i.system, i.value) as identifier_values
+    from appointment_identifier i where i.appointment_id = a.appointment_id
+) as named;
+comment on view named_appointment is 'Appointments with all their identifiers.';
 
 create table access_log (
     access_id bigint generated always as identity primary key,

@@ -28,6 +28,6 @@ async def service(one_service: Running) -> Served:
     """The service's API with an empty database; nothing relays, so the outbox shows what would be sent."""
     served_api = Served(one_service)
     await served_api.rows(
-        "truncate citizen, referral, idempotency_key, appointment, access_log, intake_count, outbox, stream, inbox, timer, parked_event"
+        "truncate citizen, referral, idempotency_key, appointment, appointment_identifier, access_log, intake_count, outbox, stream, inbox, timer, parked_event"
     )
     return served_api

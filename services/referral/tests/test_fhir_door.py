@@ -9,6 +9,7 @@ from referral_samples import OTHER_CPR, SYSTEM, UNKNOWN_CPR, fhir_appointment, r
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
+PLACER = "https://booking.example/orders"
 SEARCH_A1 = f"Appointment?identifier={SYSTEM}|A-1"
 
 
@@ -202,6 +203,53 @@ async def test_a_move_to_a_place_that_is_none_of_ours_is_kept_cancelled_for_the_
     back = await service.put(fhir_appointment(updated="2026-11-30T11:00:00Z"))
     assert (back.status_code, back.json()["status"]) == (200, "booked")
     assert await service.told() == ["booked", "cancelled", "booked"]
+
+
+def named(number: str, *others: str, **changes: Any) -> dict[str, Any]:
+    """An appointment with identifiers of the booking system (`placer`) before the hospital's own."""
+    body = fhir_appointment(number, **changes)
+    return body | {"identifier": [*({"system": PLACER, "value": other} for other in others), *body["identifier"]]}
+
+
+async def test_an_appointment_is_known_by_any_of_its_identifiers_in_whatever_order_they_come(service: Served) -> None:
+    await service.referred()
+    first = await service.fhir("POST", "/Appointment", fhir_appointment("F-1"))
+    moved = named("F-1", "P-1", end="2026-12-02T10:00:00+01:00", updated="2026-11-30T07:10:00Z")
+    answer = await service.fhir("PUT", f"/Appointment?identifier={PLACER}|P-1", moved)
+    assert (answer.status_code, answer.json()["id"]) == (200, first.json()["id"])
+    only_placer = fhir_appointment(status="cancelled", updated="2026-11-30T07:20:00Z")
+    only_placer["identifier"] = [{"system": PLACER, "value": "P-1"}]
+    answer = await service.fhir("POST", "/Appointment", only_placer)
+    assert answer.status_code == 409  # known, and so not made anew
+    answer = await service.fhir("PUT", f"/Appointment?identifier={PLACER}|P-1", only_placer)
+    assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
+    assert {one["value"] for one in answer.json()["identifier"]} == {"F-1", "P-1"}
+    assert await service.told() == ["booked", "rescheduled", "cancelled"]
+
+
+async def test_identifiers_of_different_appointments_in_one_message_are_a_conflict(service: Served) -> None:
+    await service.referred()
+    await service.put(fhir_appointment("F-1"))
+    await service.fhir(
+        "POST", "/Appointment", fhir_appointment() | {"identifier": [{"system": PLACER, "value": "P-1"}]}
+    )
+    await service.put(named("F-2"))
+    await service.fhir("PUT", f"/Appointment?identifier={SYSTEM}|F-2", named("F-2", "P-2"))
+    two_known = named("F-1", "P-1", status="cancelled", updated="2026-11-30T09:00:00Z")
+    another_number_of_one_system = named("F-3", "P-2", status="cancelled", updated="2026-11-30T09:00:00Z")
+    for body in (two_known, another_number_of_one_system):
+        answer = await service.fhir("PUT", f"/Appointment?identifier={PLACER}|{body['identifier'][0]['value']}", body)
+        assert (answer.status_code, issue(answer)["code"]) == (409, "conflict")
+    assert await service.told() == ["booked", "booked", "booked"]
+
+
+async def test_the_same_identifiers_in_another_order_at_the_same_moment_make_one_appointment(service: Served) -> None:
+    await service.referred()
+    body = named("F-1", "P-1")
+    turned = body | {"identifier": body["identifier"][::-1]}
+    answers = await asyncio.gather(*(service.fhir("POST", "/Appointment", one) for one in [body, turned] * 4))
+    assert sorted(answer.status_code for answer in answers) == [200] * 7 + [201]
+    assert await service.told() == ["booked"]
 
 
 async def test_a_version_that_is_no_longer_current_is_refused(service: Served) -> None:

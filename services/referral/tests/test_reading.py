@@ -24,7 +24,7 @@ def test_a_booked_appointment_is_read_in_utc() -> None:
     read = read_appointment(fhir_appointment(start="2026-12-02T09:00:00+01:00", end="2026-12-02T09:30:00+01:00"))
     assert read.plan.starts_at is not None
     assert read.plan.starts_at.isoformat() == "2026-12-02T08:00:00+00:00"
-    assert (read.cpr, read.plan.location_id, read.identifier.token) == (
+    assert (read.cpr, read.plan.location_id, read.identifiers[0].token) == (
         CPR,
         "randers-hospital",
         "https://hospital.example/appointments|A-1",
@@ -92,6 +92,18 @@ def test_what_breaks_the_standard_is_refused_with_the_place_and_without_the_valu
     assert (where, code) in [(issue.expression, issue.code) for issue in refused.issues]
     told = " ".join(issue.diagnostics for issue in refused.issues)
     assert not any(value in told for value in (CPR, "bogus", "maybe", "3202609995"))
+
+
+def test_every_identifier_that_can_name_the_appointment_is_read_and_others_are_passed_over() -> None:
+    body = fhir_appointment()
+    citizens = {"system": "urn:oid:1.2.208.176.1.2", "value": CPR}
+    body["identifier"] = [citizens, {"value": "x"}, {"system": "s", "value": "1"}, *body["identifier"]]
+    assert [one.token for one in read_appointment(body).identifiers] == [
+        "s|1",
+        "https://hospital.example/appointments|A-1",
+    ]
+    body["identifier"] = [{"system": "s", "value": str(number)} for number in range(11)]
+    assert [issue.code for issue in refusal(body).issues] == ["too-long"]
 
 
 def test_all_issues_are_told_at_once() -> None:

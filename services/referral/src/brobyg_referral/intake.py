@@ -18,7 +18,7 @@ from brobyg_kit.ids import new_id
 from brobyg_referral.adapters.secrets import Hasher
 from brobyg_referral.domain.appointment import Appointment, Change, Status, Step, is_ahead, is_out_of_date, receive
 from brobyg_referral.fhir.outcome import Issue, Refused, refused
-from brobyg_referral.fhir.reading import BusinessIdentifier, HospitalAppointment
+from brobyg_referral.fhir.reading import MAX_IDENTIFIERS, BusinessIdentifier, HospitalAppointment
 from brobyg_referral.handlers import event_of
 from brobyg_referral.metrics import ReferralMetrics
 from brobyg_referral.ports import ActiveReferral, AppointmentStore, Door, IntakeOutcome, Kept
@@ -86,7 +86,7 @@ class Intake:
         desk = await self._desk(tx, organisation, commands) if commands else None
         results = [desk.attempt(group) for group in groups] if desk else [[] for _ in groups]
         if desk:
-            await self._store.save(tx, desk.touched())
+            await self._store.save(tx, desk.touched(), desk.new_names())
             for emission in desk.emissions:
                 tx.emit(
                     event_of(emission.change, emission.kept),
@@ -109,7 +109,7 @@ class Intake:
         hashes = {command.appointment.cpr: self._hasher.cpr(command.appointment.cpr) for command in commands}
         referrals = await self._store.lock_active_referrals(tx, set(hashes.values()))
         # Read after the lock was got: what others committed meanwhile is seen.
-        identifiers = {command.appointment.identifier for command in commands}
+        identifiers = {one for command in commands for one in command.appointment.identifiers}
         identifiers |= {command.if_none_exist for command in commands if command.if_none_exist}
         known = await self._store.by_identifier(tx, organisation, identifiers)
         ids = {command.appointment_id for command in commands if command.appointment_id}
@@ -132,23 +132,31 @@ class _Desk:
     ) -> None:
         self._clock, self._now, self._organisation, self._hasher = tx.clock, tx.clock.now(), organisation, hasher
         self._referrals = referrals
-        self._known = {one.identifier: one for one in known}
-        self._ids = {one.appointment_id: one.identifier for one in known}
-        self._touched: dict[BusinessIdentifier, Kept] = {}
+        self._known = {one.appointment_id: one for one in known}
+        self._names = {name: one.appointment_id for one in known for name in one.identifiers}
+        self._stored_names = frozenset(self._names)
+        self._touched: set[str] = set()
         self.emissions: list[_Emission] = []
 
     def touched(self) -> list[Kept]:
         """What is new or changed, in the order of ids so that no two transactions wait for each other."""
-        return sorted(self._touched.values(), key=lambda one: one.appointment_id)
+        return [self._known[appointment_id] for appointment_id in sorted(self._touched)]
+
+    def new_names(self) -> list[tuple[BusinessIdentifier, Kept]]:
+        """Identifiers that are not stored yet and whose they are, in one order for the same reason."""
+        new = sorted(self._names.keys() - self._stored_names, key=lambda name: name.token)
+        return [(name, self._known[self._names[name]]) for name in new]
 
     def attempt(self, group: Group) -> list[Result]:
         """Carry out a group; of an atomic one with a refusal nothing remains, and all its results are rejections."""
         before = (
-            (dict(self._known), dict(self._ids), dict(self._touched), list(self.emissions)) if group.atomic else None
+            (dict(self._known), dict(self._names), set(self._touched), list(self.emissions)) if group.atomic else None
         )
         results = [self._attempt(command) for command in group.commands]
+        if group.atomic:
+            results = _without_overlap(results)
         if before and any(result.refusal for result in results):
-            self._known, self._ids, self._touched, self.emissions = before
+            self._known, self._names, self._touched, self.emissions = before
             return [replace(result, outcome="rejected", kept=None, created=False) for result in results]
         return results
 
@@ -180,23 +188,40 @@ class _Desk:
         return self._receive(command, referral, known)
 
     def _find(self, command: Command) -> Kept | None:
+        named = self._named(command.appointment.identifiers)
         if command.mode == "update":
-            identifier = self._ids.get(command.appointment_id or "")
-            if identifier is not None and identifier != command.appointment.identifier:
+            known = self._known.get(command.appointment_id or "")
+            if known is not None and known is not named:
                 raise refused(
                     422,
                     "business-rule",
                     "The business identifier of an appointment can't be changed.",
                     "Appointment.identifier",
                 )
-            return self._known.get(identifier) if identifier else None
-        existing = self._known.get(command.if_none_exist) if command.if_none_exist else None
-        return existing or self._known.get(command.appointment.identifier)
+            return known
+        return self._meeting_the_condition(command) or named
+
+    def _named(self, identifiers: Sequence[BusinessIdentifier]) -> Kept | None:
+        """The known appointment that these name, whichever of them it is known by."""
+        found = {self._names[one] for one in identifiers if one in self._names}
+        known = self._known[found.pop()] if len(found) == 1 else None
+        if found or (known and _contradict(known.identifiers, identifiers)):
+            raise refused(
+                409, "conflict",
+                "These identifiers belong to different appointments: within one system an appointment keeps its own, and it shares none with another.",
+                "Appointment.identifier",
+            )  # fmt: skip
+        return known
+
+    def _meeting_the_condition(self, command: Command) -> Kept | None:
+        """What If-None-Exist found."""
+        appointment_id = self._names.get(command.if_none_exist) if command.if_none_exist else None
+        return self._known[appointment_id] if appointment_id else None
 
     def _repeated(self, command: Command, known: Kept) -> Result:
         """A create of what exists: a repeat has no second effect, another content must not be told it was kept."""
         message, state = command.appointment.message(self._now), known.state
-        found_by_condition = command.if_none_exist is not None and self._known.get(command.if_none_exist) is known
+        found_by_condition = self._meeting_the_condition(command) is known
         same = (message.status, message.plan) == (state.status, state.plan)
         if same and message.has_own_time and not found_by_condition:
             return self._receive(command, known.referral, known)  # nothing new but its time, which is remembered
@@ -216,10 +241,11 @@ class _Desk:
         if known is None:
             kept = self._new(command, referral, step.appointment)
         else:
-            kept = replace(known, state=step.appointment)
+            kept = _also_named(replace(known, state=step.appointment), command.appointment.identifiers)
         if kept != known:
-            self._known[kept.identifier] = self._touched[kept.identifier] = kept
-            self._ids[kept.appointment_id] = kept.identifier
+            self._known[kept.appointment_id] = kept
+            self._names |= dict.fromkeys(kept.identifiers, kept.appointment_id)
+            self._touched.add(kept.appointment_id)
         self._tell(step, kept, command.cause)
         warning = None if step.out_of_date else _nobody_goes_there(command.appointment)
         return Result("kept" if step.changed else "unchanged", kept, created=known is None, warning=warning)
@@ -229,7 +255,7 @@ class _Desk:
         return Kept(
             new_id(self._clock),
             self._organisation,
-            appointment.identifier,
+            appointment.identifiers,
             referral,
             self._fingerprint(appointment),
             state,
@@ -243,6 +269,35 @@ class _Desk:
         plan = appointment.plan
         parts = (appointment.status.value, _text(plan.starts_at), _text(plan.ends_at), plan.location_id or "")
         return self._hasher.request("\x1f".join(parts).encode())
+
+
+def _contradict(known: Sequence[BusinessIdentifier], told: Sequence[BusinessIdentifier]) -> bool:
+    """Whether the two name different things within one system, such as another number of the same booking system."""
+    systems = {one.system for one in known} & {one.system for one in told}
+    return systems != {one.system for one in set(known) & set(told)}
+
+
+def _also_named(kept: Kept, identifiers: Sequence[BusinessIdentifier]) -> Kept:
+    """With the identifiers that are new, as far as there is room. They are shown, so they make a version of their own."""
+    new = [one for one in identifiers if one not in kept.identifiers][: MAX_IDENTIFIERS - len(kept.identifiers)]
+    if not new:
+        return kept
+    state = replace(kept.state, version=kept.state.version + 1)
+    return replace(kept, identifiers=(*kept.identifiers, *new), state=state)
+
+
+def _without_overlap(results: Sequence[Result]) -> list[Result]:
+    """FHIR R4, http.html#trules: a transaction whose resources overlap fails."""
+    seen: set[str] = set()
+    checked = []
+    for result in results:
+        if result.kept and result.kept.appointment_id in seen:
+            text = "No two entries of a transaction may be about the same appointment."
+            result = replace(result, refusal=refused(400, "conflict", text))
+        elif result.kept:
+            seen.add(result.kept.appointment_id)
+        checked.append(result)
+    return checked
 
 
 def _nobody_goes_there(appointment: HospitalAppointment) -> Issue | None:

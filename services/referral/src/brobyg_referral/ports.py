@@ -27,7 +27,7 @@ class Kept:
 
     appointment_id: str
     organisation: str
-    identifier: BusinessIdentifier
+    identifiers: tuple[BusinessIdentifier, ...]
     referral: ActiveReferral
     created_as: bytes
     state: Appointment
@@ -45,15 +45,17 @@ class AppointmentStore(Protocol):
     async def by_identifier(
         self, tx: Transaction, organisation: str, identifiers: Collection[BusinessIdentifier]
     ) -> list[Kept]:
-        """What is kept under these identifiers of this organisation."""
+        """What is kept under any of these identifiers of this organisation."""
         ...
 
     async def by_id(self, tx: Transaction, organisation: str, appointment_ids: Collection[str]) -> list[Kept]:
         """What is kept under these ids, of this organisation only."""
         ...
 
-    async def save(self, tx: Transaction, touched: Sequence[Kept]) -> None:
-        """Write new and changed ones, in one statement."""
+    async def save(
+        self, tx: Transaction, touched: Sequence[Kept], names: Sequence[tuple[BusinessIdentifier, Kept]]
+    ) -> None:
+        """Write new and changed ones, and the identifiers that are new with whose they are."""
         ...
 
     async def count(self, tx: Transaction, door: Door, counts: dict[IntakeOutcome, int]) -> None:

@@ -23,20 +23,23 @@ order by r.referral_id
 for no key update of r
 """
 _BY_IDENTIFIER = """
-select a.* from appointment a
-join unnest($2::text[], $3::text[]) as wanted(system, value) on a.identifier_system = wanted.system and a.identifier_value = wanted.value
-where a.organisation = $1
+select * from named_appointment where appointment_id in (
+  select i.appointment_id from appointment_identifier i join unnest($2::text[], $3::text[]) as wanted(system, value) using (system, value)
+  where i.organisation = $1)
 """
-_BY_ID = "select a.* from appointment a where a.organisation = $1 and a.appointment_id = any($2::uuid[])"
+_BY_ID = "select * from named_appointment where organisation = $1 and appointment_id = any($2::uuid[])"
 _SAVE = """
-insert into appointment (appointment_id, organisation, identifier_system, identifier_value, referral_id, citizen_id, status, starts_at, ends_at, location_id,
+insert into appointment (appointment_id, organisation, referral_id, citizen_id, status, starts_at, ends_at, location_id,
   last_updated, own_time, announced, announced_starts_at, announced_ends_at, announced_location_id, version, created_as)
-select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::uuid[], $7::text[], $8::timestamptz[], $9::timestamptz[], $10::text[],
-  $11::timestamptz[], $12::timestamptz[], $13::text[], $14::timestamptz[], $15::timestamptz[], $16::text[], $17::int[], $18::bytea[])
+select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::text[],
+  $9::timestamptz[], $10::timestamptz[], $11::text[], $12::timestamptz[], $13::timestamptz[], $14::text[], $15::int[], $16::bytea[])
 on conflict (appointment_id) do update set status = excluded.status, starts_at = excluded.starts_at, ends_at = excluded.ends_at,
   location_id = excluded.location_id, last_updated = excluded.last_updated, own_time = excluded.own_time, announced = excluded.announced,
   announced_starts_at = excluded.announced_starts_at, announced_ends_at = excluded.announced_ends_at,
   announced_location_id = excluded.announced_location_id, version = excluded.version
+"""
+_NAME = """
+insert into appointment_identifier (organisation, system, value, appointment_id) select * from unnest($1::text[], $2::text[], $3::text[], $4::uuid[])
 """
 _COUNT = """
 insert into intake_count as c (door, outcome, shard, total) select $1, o, $2, n from unnest($3::text[], $4::bigint[]) as u(o, n) order by o
@@ -65,10 +68,15 @@ class PostgresAppointments:
         """As the port says."""
         return [kept(row) for row in await tx.connection.fetch(_BY_ID, organisation, list(appointment_ids))]
 
-    async def save(self, tx: Transaction, touched: Sequence[Kept]) -> None:
-        """As the port says. Raises asyncpg.UniqueViolationError when another transaction made one of the same identifier for somebody else meanwhile."""
+    async def save(
+        self, tx: Transaction, touched: Sequence[Kept], names: Sequence[tuple[BusinessIdentifier, Kept]]
+    ) -> None:
+        """As the port says. Raises asyncpg.UniqueViolationError when another transaction gave one of the identifiers to another appointment meanwhile."""
         if touched:
             await tx.connection.execute(_SAVE, *zip(*(_row(one) for one in touched), strict=True))
+        if names:
+            rows = [(kept.organisation, name.system, name.value, kept.appointment_id) for name, kept in names]
+            await tx.connection.execute(_NAME, *zip(*rows, strict=True))
 
     async def count(self, tx: Transaction, door: Door, counts: dict[IntakeOutcome, int]) -> None:
         """As the port says."""
@@ -83,7 +91,7 @@ def kept(row: asyncpg.Record) -> Kept:
     return Kept(
         appointment_id=str(row["appointment_id"]),
         organisation=row["organisation"],
-        identifier=BusinessIdentifier(row["identifier_system"], row["identifier_value"]),
+        identifiers=tuple(map(BusinessIdentifier, row["identifier_systems"], row["identifier_values"])),
         referral=ActiveReferral(str(row["referral_id"]), str(row["citizen_id"])),
         created_as=row["created_as"],
         state=Appointment(
@@ -101,7 +109,7 @@ def kept(row: asyncpg.Record) -> Kept:
 def _row(one: Kept) -> tuple[str | int | bytes | datetime | None, ...]:
     state, told = one.state, one.state.announced_plan or Plan(None, None, None)
     return (
-        one.appointment_id, one.organisation, one.identifier.system, one.identifier.value, one.referral.referral_id, one.referral.citizen_id,
+        one.appointment_id, one.organisation, one.referral.referral_id, one.referral.citizen_id,
         state.status.value, state.plan.starts_at, state.plan.ends_at, state.plan.location_id, state.last_updated, state.own_time,
         state.announced.value,
         told.starts_at, told.ends_at, told.location_id, state.version, one.created_as,

@@ -53,14 +53,6 @@ async def _batch(door: Door, organisation: str, read: list[Asked | Refused], bas
 async def _transaction(door: Door, organisation: str, read: list[Asked | Refused], base: str) -> dict[str, object]:
     refusals = [one for one in read if isinstance(one, Refused)]
     asked = [one for one in read if isinstance(one, Asked)]
-    identifiers = [one.appointment.identifier for one in asked]
-    if not refusals and len(set(identifiers)) < len(identifiers):
-        # FHIR R4, http.html#trules: a transaction whose resources overlap fails.
-        refusals = [
-            refused(
-                400, "conflict", "No two entries of a transaction may be about the same appointment.", "Bundle.entry"
-            )
-        ]
     if refusals:
         await door.take_refused(organisation, len(read))
         raise _together(refusals)

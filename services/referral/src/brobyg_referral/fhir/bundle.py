@@ -102,22 +102,14 @@ def put(resource: JsonObject, query: Sequence[tuple[str, str]], etag: str | None
     """PUT Appointment?identifier=system|value. Raises Refused: the body carries that identifier."""
     wanted = searched_identifier(query, "the URL")
     appointment = read_appointment(resource)
-    if appointment.identifier != wanted:
-        if not _has_identifier(resource, wanted):
-            raise refused(
-                400,
-                "invalid",
-                "The appointment is expected to carry the identifier the URL names.",
-                "Appointment.identifier",
-            )
-        appointment = replace(appointment, identifier=wanted)
+    if wanted not in appointment.identifiers:
+        raise refused(
+            400,
+            "invalid",
+            "The appointment is expected to carry the identifier the URL names.",
+            "Appointment.identifier",
+        )
     return Asked("put", appointment, if_match=version_of(etag))
-
-
-def _has_identifier(resource: JsonObject, wanted: BusinessIdentifier) -> bool:
-    identifiers = resource.get("identifier")
-    found = [one for one in identifiers if isinstance(one, dict)] if isinstance(identifiers, list) else []
-    return any((one.get("system"), one.get("value")) == (wanted.system, wanted.value) for one in found)
 
 
 def searched_identifier(query: Sequence[tuple[str, str]], where: str) -> BusinessIdentifier:

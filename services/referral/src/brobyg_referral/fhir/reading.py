@@ -18,6 +18,7 @@ LOCATION_SYSTEM = "https://brobyg.dk/locations"
 MAX_BODY_BYTES = 1_048_576
 MAX_DEPTH = 48
 MAX_IDENTIFIER = 255
+MAX_IDENTIFIERS = 10
 _YEARS = range(1900, 2200)
 _TIMELESS = frozenset({Status.PROPOSED, Status.CANCELLED, Status.WAITLIST})
 _REASONED = frozenset({Status.CANCELLED, Status.NOSHOW})
@@ -40,11 +41,12 @@ class BusinessIdentifier:
 @dataclass(frozen=True, slots=True)
 class HospitalAppointment:
     """What is taken of a FHIR Appointment; `cpr` lives no longer than the request. `last_updated` None: the arrival counts.
+    `identifiers` are all that may name it, at least one: engines add to them and send them in any order.
 
     `unknown_place` says where it names a place that is none of ours; `plan` has no place then. Whether that matters depends on what is known.
     """
 
-    identifier: BusinessIdentifier
+    identifiers: tuple[BusinessIdentifier, ...]
     cpr: str
     status: Status
     plan: Plan
@@ -122,11 +124,11 @@ class _Reader:
         last_updated = self._instant("lastUpdated", meta, "meta.") if isinstance(meta, dict) else None
         self._check_dates()
         self._check_invariants(starts_at, ends_at)
-        identifier, cpr, location = self._identifier(), self._patient(), self._location()
-        if self.issues or identifier is None or cpr is None:
+        identifiers, cpr, location = self._identifiers(), self._patient(), self._location()
+        if self.issues or cpr is None:
             return None
         plan = Plan(starts_at, ends_at, location)
-        return HospitalAppointment(identifier, cpr, self.status, plan, last_updated, self.unknown_place)
+        return HospitalAppointment(identifiers, cpr, self.status, plan, last_updated, self.unknown_place)
 
     def _issue(self, code: Code, diagnostics: str, where: str) -> None:
         self.issues.append(Issue(code, diagnostics, f"Appointment.{where}" if where else "Appointment"))
@@ -179,24 +181,29 @@ class _Reader:
             if not participant.get("type") and not participant.get("actor"):
                 self._issue("invariant", "app-1: a participant has a type or an actor.", f"participant[{index}]")
 
-    def _identifier(self) -> BusinessIdentifier | None:
-        identifiers = self.resource.get("identifier")
-        for index, candidate in enumerate(identifiers if isinstance(identifiers, list) else ()):
-            system, value = (
-                (candidate.get("system"), candidate.get("value")) if isinstance(candidate, dict) else (None, None)
-            )
-            if isinstance(system, str) and isinstance(value, str) and system:
-                identifier = BusinessIdentifier(system, value)
-                if problem := identifier_problem(identifier):
-                    self._issue("value", problem, f"identifier[{index}]")
-                    return None
-                return identifier
-        self._issue(
-            "required",
-            "The appointment's business identifier is needed: identifier with system and value.",
-            "identifier",
-        )
-        return None
+    def _identifiers(self) -> tuple[BusinessIdentifier, ...]:
+        """All that can name the appointment; what can't is passed over where something else can."""
+        candidates = self.resource.get("identifier")
+        usable: dict[BusinessIdentifier, None] = {}
+        problems: list[tuple[str, str]] = []
+        for index, candidate in enumerate(candidates if isinstance(candidates, list) else ()):
+            if not isinstance(candidate, dict):
+                continue
+            system, value = candidate.get("system"), candidate.get("value")
+            if not isinstance(system, str) or not isinstance(value, str) or not system:
+                continue
+            identifier = BusinessIdentifier(system, value)
+            if problem := identifier_problem(identifier):
+                problems.append((problem, f"identifier[{index}]"))
+            else:
+                usable[identifier] = None
+        if not usable:
+            needed = "The appointment's business identifier is needed: identifier with system and value."
+            for problem, where in problems or [(needed, "identifier")]:
+                self._issue("value" if problems else "required", problem, where)
+        elif len(usable) > MAX_IDENTIFIERS:
+            self._issue("too-long", f"An appointment may have {MAX_IDENTIFIERS} identifiers.", "identifier")
+        return tuple(usable)
 
     def _patient(self) -> str | None:
         patients = [(index, actor) for index, actor in self._actors() if _is_patient(actor)]

@@ -39,7 +39,7 @@ def appointment(kept: Kept) -> JsonObject:
         "resourceType": "Appointment",
         "id": kept.appointment_id,
         "meta": {"versionId": str(state.version), "lastUpdated": instant(state.last_updated)},
-        "identifier": [{"system": kept.identifier.system, "value": kept.identifier.value}],
+        "identifier": [{"system": one.system, "value": one.value} for one in kept.identifiers],
         "status": state.status.value,
         "participant": participants,
     }
@@ -73,6 +73,7 @@ def capability_statement(base: str, date: str) -> JsonObject:
     documentation = (
         "Keeps only what is needed of appointments of citizens with an active, consented referral; any other is answered with 202 and not kept. The patient"
         f" is a participant whose actor.identifier has the system {CPR_SYSTEM}, the place one with the system {LOCATION_SYSTEM}. Order is by meta.lastUpdated."
+        " An appointment is known by any of its identifiers that have system and value."
         " A first booking at a place that is not known here is refused; one that moves there is taken in and answered by an OperationOutcome of severity"
         " warning: nobody comes along to it."
     )
