@@ -1,8 +1,11 @@
 import asyncio
+import threading
 from typing import Any
 
 import pytest
 from brobyg_kit.testing import bearer
+from brobyg_referral.fhir import bundle
+from brobyg_referral.fhir.reading import read_appointment
 from referral_bench import FHIR_JSON, HOSPITAL, OTHER_HOSPITAL, Served, every_row
 from referral_samples import OTHER_CPR, SYSTEM, UNKNOWN_CPR, fhir_appointment, referral
 
@@ -194,8 +197,8 @@ async def test_a_move_to_a_place_that_is_none_of_ours_is_kept_cancelled_for_the_
     assert (answer.status_code, answer.headers["etag"]) == (200, 'W/"2"')
     assert (issue(answer)["severity"], issue(answer)["code"]) == ("warning", "code-invalid")
     assert await service.told() == ["booked", "cancelled"]
-    bundle = {"resourceType": "Bundle", "type": "batch", "entry": [entry("PUT", SEARCH_A1, moved)]}
-    (answered,) = (await service.fhir("POST", "", bundle)).json()["entry"]
+    batch = {"resourceType": "Bundle", "type": "batch", "entry": [entry("PUT", SEARCH_A1, moved)]}
+    (answered,) = (await service.fhir("POST", "", batch)).json()["entry"]
     assert answered["response"]["status"] == "200 OK"
     assert answered["response"]["outcome"]["issue"][0]["expression"] == [
         "Bundle.entry[0].resource.participant[1].actor.identifier.value"
@@ -264,6 +267,38 @@ async def test_a_version_that_is_no_longer_current_is_refused(service: Served) -
     wrong = await service.put(fhir_appointment(), {"If-Match": "yesterday"})
     assert (wrong.status_code, issue(wrong)["code"]) == (400, "invalid")
     assert await service.told() == ["booked", "rescheduled"]
+
+
+async def test_any_version_will_do_for_a_star_so_long_as_there_is_one(service: Served) -> None:
+    await service.referred()
+    absent = await service.put(fhir_appointment(), {"If-Match": "*"})
+    assert (absent.status_code, issue(absent)["code"]) == (412, "conflict")
+    await service.put(fhir_appointment())
+    cancelled = fhir_appointment(status="cancelled", updated="2026-11-30T10:00:00Z")
+    assert (await service.put(cancelled, {"If-Match": "*"})).status_code == 200
+    assert await service.told() == ["booked", "cancelled"]
+
+
+async def test_the_format_may_be_asked_for_with_its_plus_as_people_write_it(service: Served) -> None:
+    for written in ("application/fhir+json", "application/fhir%2Bjson", "json"):
+        answer = await service.fhir("GET", f"/metadata?_format={written}", headers={"Accept": "text/html"})
+        assert answer.status_code == 200, written
+
+
+async def test_a_bundle_is_read_beside_the_event_loop(service: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    await service.referred()
+    readers: set[int] = set()
+
+    def seen(resource: Any) -> Any:
+        readers.add(threading.get_ident())
+        return read_appointment(resource)
+
+    monkeypatch.setattr(bundle, "read_appointment", seen)
+    entries = [entry("POST", "Appointment", fhir_appointment())]
+    answer = await service.fhir("POST", "", {"resourceType": "Bundle", "type": "batch", "entry": entries})
+    assert answer.json()["entry"][0]["response"]["status"] == "201 Created"
+    assert readers
+    assert threading.get_ident() not in readers
 
 
 async def test_another_organisation_neither_sees_nor_changes_an_appointment_and_may_use_the_same_identifier(

@@ -17,7 +17,7 @@ from brobyg_referral.handlers import HOSPITAL_TOPIC, REJECTED_TOPIC
 from brobyg_referral.kafka_door import KafkaDoor
 from confluent_kafka import TopicPartition
 from referral_bench import KEYS, Served
-from referral_samples import ADDRESS, CPR, FAMILY, GIVEN, MAIL, OTHER_CPR, PHONE, UNKNOWN_CPR, fhir_appointment
+from referral_samples import ADDRESS, CPR, FAMILY, GIVEN, MAIL, OTHER_CPR, PHONE, SYSTEM, UNKNOWN_CPR, fhir_appointment
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -56,6 +56,32 @@ def everything_on(address: str, topic: str) -> list[tuple[bytes, bytes]]:
         consumer.close()
 
 
+def entry(method: str, resource: dict[str, Any], **request: str) -> dict[str, Any]:
+    """An entry of a Bundle that asks for this; PUT goes by the identifier."""
+    search = f"?identifier={SYSTEM}|{resource['identifier'][0]['value']}" if method == "PUT" else ""
+    return {"resource": resource, "request": {"method": method, "url": f"Appointment{search}"} | request}
+
+
+async def handled(service: Served, *bodies: object) -> list[dict[str, Any]]:
+    """Hand these records to the door in one transaction, and give what was answered on the rejected topic."""
+    database, handle = service.running.runtime.database, service.running.runtime.parts.handle
+    decoder = service.running.runtime.parts.decoders[HOSPITAL_TOPIC]
+    assert database is not None
+    assert handle is not None
+    events = [
+        decoder(Origin(HOSPITAL_TOPIC, 0, offset), None, msgspec.json.encode(body))
+        for offset, body in enumerate(bodies)
+    ]
+    async with database.transaction() as tx:
+        await handle(tx, events)
+    rows = await service.rows(f"select value from outbox where topic = '{REJECTED_TOPIC}' order by id")
+    return [json.loads(row["value"]) for row in rows]
+
+
+def bundle(kind: str, *entries: dict[str, Any]) -> dict[str, Any]:
+    return {"resourceType": "Bundle", "type": kind, "entry": list(entries)}
+
+
 async def taken_in(service: Served, messages: int) -> None:
     async def there() -> bool:
         counts = await service.counts()
@@ -87,10 +113,7 @@ async def test_the_hospitals_records_become_events_and_the_broken_ones_are_answe
             {
                 "resourceType": "Bundle",
                 "type": "batch",
-                "entry": [
-                    {"resource": one, "request": {"method": "PUT", "url": "Appointment"}}
-                    for one in (fhir_appointment("A-6"), fhir_appointment("A-7", status="x"))
-                ],
+                "entry": [entry("PUT", one) for one in (fhir_appointment("A-6"), fhir_appointment("A-7", status="x"))],
             },
         ),
         (
@@ -98,10 +121,7 @@ async def test_the_hospitals_records_become_events_and_the_broken_ones_are_answe
             {
                 "resourceType": "Bundle",
                 "type": "transaction",
-                "entry": [
-                    {"resource": one, "request": {"method": "PUT", "url": "Appointment"}}
-                    for one in (fhir_appointment("A-8"), fhir_appointment("A-9", status="x"))
-                ],
+                "entry": [entry("PUT", one) for one in (fhir_appointment("A-8"), fhir_appointment("A-9", status="x"))],
             },
         ),
     )
@@ -216,7 +236,7 @@ async def test_a_refused_transaction_of_a_thousand_entries_is_answered_briefly_a
     decoder = service.running.runtime.parts.decoders[HOSPITAL_TOPIC]
     assert database is not None
     assert handle is not None
-    broken = {"resource": {"resourceType": "Appointment"}, "request": {"method": "PUT", "url": "Appointment"}}
+    broken = {"resource": {"resourceType": "Appointment"}, "request": {"method": "POST", "url": "Appointment"}}
     bundle = {"resourceType": "Bundle", "type": "transaction", "entry": [broken] * 1_000}
     bodies = [msgspec.json.encode(bundle), msgspec.json.encode(fhir_appointment())]
     events = [decoder(Origin(HOSPITAL_TOPIC, 0, offset), None, body) for offset, body in enumerate(bodies)]
@@ -229,3 +249,51 @@ async def test_a_refused_transaction_of_a_thousand_entries_is_answered_briefly_a
     issues = json.loads(row["value"])["issue"]
     assert len(issues) == 51
     assert "more issues" in issues[-1]["diagnostics"]
+
+
+async def test_an_entry_of_a_batch_asks_what_it_would_ask_at_the_http_door(service: Served) -> None:
+    await service.referred()
+    await service.put(fhir_appointment("A-1"))
+    cancelled = fhir_appointment("A-1", status="cancelled", updated="2026-11-30T10:00:00Z")
+    rejected = await handled(
+        service,
+        bundle(
+            "batch",
+            entry("DELETE", fhir_appointment("A-2")),
+            entry("PUT", cancelled, ifMatch='W/"7"'),
+            entry("POST", fhir_appointment("A-1", end="2026-12-02T11:00:00+01:00", updated="2026-11-30T10:00:00Z")),
+            {"resource": fhir_appointment("A-3")},
+            entry("POST", fhir_appointment("A-4")),
+        ),
+    )
+    assert [(one["issue"][0]["code"], one["issue"][0].get("expression")) for one in rejected] == [
+        ("not-supported", ["Bundle.entry[0].request.method"]),
+        ("invariant", ["Bundle.entry[3].request"]),
+        ("conflict", ["Bundle.entry[1]"]),
+        ("duplicate", ["Bundle.entry[2].resource.identifier"]),
+    ]
+    assert await service.told() == ["booked", "booked"]
+
+
+async def test_each_appointment_of_a_collection_is_put_by_its_identifier(service: Served) -> None:
+    await service.referred()
+    moved = fhir_appointment("A-1", end="2026-12-02T11:00:00+01:00", updated="2026-11-30T10:00:00Z")
+    rejected = await handled(
+        service, bundle("collection", *({"resource": one} for one in (fhir_appointment("A-1"), moved)), {})
+    )
+    assert [one["issue"][0]["expression"] for one in rejected] == [["Bundle.entry[2].resource"]]
+    assert await service.told() == ["booked", "rescheduled"]
+
+
+async def test_a_transaction_with_two_entries_about_one_appointment_is_refused_whole_and_answered_once(
+    service: Served,
+) -> None:
+    await service.referred()
+    cancelled = fhir_appointment("A-1", status="cancelled", updated="2026-11-30T10:00:00Z")
+    twice = bundle(
+        "transaction", *(entry("PUT", one) for one in (fhir_appointment("A-1"), cancelled, fhir_appointment("A-2")))
+    )
+    (rejected,) = await handled(service, twice)
+    assert [(one["code"], one["expression"]) for one in rejected["issue"]] == [("conflict", ["Bundle.entry[1]"])]
+    assert await service.told() == []
+    assert (await service.counts())["rejected"] == 3

@@ -201,8 +201,8 @@ def test_a_search_other_than_by_the_whole_identifier_is_refused(query: list[tupl
         searched_identifier(query, "the URL")
 
 
-def test_a_version_is_read_from_weak_and_strong_etags_and_nothing_else() -> None:
-    assert (version_of('W/"3"'), version_of('"3"'), version_of(None)) == (3, 3, None)
-    for wrong in ("3", "*", 'W/"x"', 'W/"0"'):
+def test_a_version_is_read_from_weak_and_strong_etags_and_the_star_and_nothing_else() -> None:
+    assert (version_of('W/"3"'), version_of('"3"'), version_of(" * "), version_of(None)) == (3, 3, "*", None)
+    for wrong in ("3", "**", 'W/"x"', 'W/"0"'):
         with pytest.raises(Refused):
             version_of(wrong)

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
 
 from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event
@@ -17,6 +16,7 @@ from brobyg_kit.ids import new_id
 
 from brobyg_referral.adapters.secrets import Hasher
 from brobyg_referral.domain.appointment import Appointment, Change, Status, Step, is_ahead, is_out_of_date, receive
+from brobyg_referral.fhir.bundle import Asked
 from brobyg_referral.fhir.outcome import Issue, Refused, refused
 from brobyg_referral.fhir.reading import MAX_IDENTIFIERS, BusinessIdentifier, HospitalAppointment
 from brobyg_referral.handlers import event_of
@@ -26,18 +26,15 @@ from brobyg_referral.ports import ActiveReferral, AppointmentStore, Door, Intake
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One message and what is asked to be done with it.
+    """One message, what is asked to be done with it, and the event it came by, where it came by one."""
 
-    `create`: keep it if the identifier is new; `update`: change the appointment `appointment_id`; `put`: either, by its identifier.
-    `if_none_exist` (create) names the appointment whose existence makes it a repeat; `if_match` is the version the sender has seen.
-    """
-
-    appointment: HospitalAppointment
-    mode: Literal["create", "update", "put"]
-    appointment_id: str | None = None
-    if_none_exist: BusinessIdentifier | None = None
-    if_match: int | None = None
+    asked: Asked
     cause: Event | None = None
+
+    @property
+    def appointment(self) -> HospitalAppointment:
+        """What the message says."""
+        return self.asked.appointment
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +107,9 @@ class Intake:
         referrals = await self._store.lock_active_referrals(tx, set(hashes.values()))
         # Read after the lock was got: what others committed meanwhile is seen.
         identifiers = {one for command in commands for one in command.appointment.identifiers}
-        identifiers |= {command.if_none_exist for command in commands if command.if_none_exist}
+        identifiers |= {command.asked.if_none_exist for command in commands if command.asked.if_none_exist}
         known = await self._store.by_identifier(tx, organisation, identifiers)
-        ids = {command.appointment_id for command in commands if command.appointment_id}
+        ids = {command.asked.appointment_id for command in commands if command.asked.appointment_id}
         if ids:
             known += await self._store.by_id(tx, organisation, ids)
         by_cpr = {cpr: referral for cpr, digest in hashes.items() if (referral := referrals.get(digest))}
@@ -178,9 +175,9 @@ class _Desk:
         if referral is None:
             return Result("dropped_without_consent")
         _check_version(command, known)
-        if command.mode == "update" and known is None:
+        if command.asked.mode == "update" and known is None:
             raise refused(404, "not-found", "There is no such appointment.")
-        if command.mode == "create" and known is not None:
+        if command.asked.mode == "create" and known is not None:
             return self._repeated(command, known)
         unknown_place = command.appointment.unknown_place
         if known is None and unknown_place and command.appointment.status is Status.BOOKED:
@@ -189,8 +186,8 @@ class _Desk:
 
     def _find(self, command: Command) -> Kept | None:
         named = self._named(command.appointment.identifiers)
-        if command.mode == "update":
-            known = self._known.get(command.appointment_id or "")
+        if command.asked.mode == "update":
+            known = self._known.get(command.asked.appointment_id or "")
             if known is not None and known is not named:
                 raise refused(
                     422,
@@ -215,7 +212,7 @@ class _Desk:
 
     def _meeting_the_condition(self, command: Command) -> Kept | None:
         """What If-None-Exist found."""
-        appointment_id = self._names.get(command.if_none_exist) if command.if_none_exist else None
+        appointment_id = self._names.get(command.asked.if_none_exist) if command.asked.if_none_exist else None
         return self._known[appointment_id] if appointment_id else None
 
     def _repeated(self, command: Command, known: Kept) -> Result:
@@ -321,7 +318,8 @@ def _check_time(last_updated: datetime | None, now: datetime) -> None:
 
 
 def _check_version(command: Command, known: Kept | None) -> None:
-    if command.if_match is not None and (known is None or known.state.version != command.if_match):
+    wanted = command.asked.if_match
+    if wanted is not None and (known is None or wanted not in ("*", known.state.version)):
         raise refused(
             412, "conflict", "If-Match names another version than the current one: read the appointment again."
         )

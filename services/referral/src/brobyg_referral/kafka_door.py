@@ -1,4 +1,9 @@
-"""The Kafka door: `hospital.appointment.v1` in, `hospital.appointment.rejected.v1` out for what can't be taken."""
+"""The Kafka door: `hospital.appointment.v1` in, `hospital.appointment.rejected.v1` out for what can't be taken.
+
+A record is an Appointment, or a Bundle. A Bundle of type batch or transaction means what it means at the HTTP door: each entry's `request` says what is
+asked, with its conditions, and an entry without one is refused (bdl-3). An Appointment by itself, and each in a Bundle of type collection, which has no
+requests, is kept or changed by its identifiers, as by PUT Appointment?identifier=system|value.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -13,12 +18,12 @@ from brobyg_kit.ids import derived_id
 from brobyg_kit.parking import Origin
 
 from brobyg_referral.adapters.secrets import Hasher
-from brobyg_referral.fhir.bundle import in_entry, read_bundle
-from brobyg_referral.fhir.outcome import Refused, bounded, outcome, refused
-from brobyg_referral.fhir.reading import HospitalAppointment, parse_json, read_appointment
+from brobyg_referral.fhir.bundle import Asked, in_entry, read_bundle, read_entries, read_entry, read_resource
+from brobyg_referral.fhir.outcome import Refused, bounded, outcome
+from brobyg_referral.fhir.reading import parse_json, read_appointment
 from brobyg_referral.fhir.structure import JsonObject
 from brobyg_referral.handlers import HOSPITAL_TOPIC, REJECTED_TOPIC
-from brobyg_referral.intake import Command, Group, Intake
+from brobyg_referral.intake import Command, Group, Intake, Result
 
 ORIGIN_EXTENSION = "https://brobyg.dk/fhir/origin"
 _KINDS = ("batch", "transaction", "collection")
@@ -33,6 +38,16 @@ class _Read:
     refusals: Sequence[Refused] = ()
     #: Messages that the refusals stand for.
     rejected: int = 0
+    #: For a Bundle: which entry each command was.
+    entries: Sequence[int] | None = None
+
+    def answered(self, results: Sequence[Result]) -> list[Refused]:
+        """Each refusal that is to be told of: one for a transaction, which is refused whole, and one for each message otherwise."""
+        refused = [(index, result.refusal) for index, result in enumerate(results) if result.refusal]
+        if self.entries is not None:
+            refused = [(index, in_entry(refusal, self.entries[index])) for index, refusal in refused]
+        refusals = [*self.refusals, *(refusal for _, refusal in refused)]
+        return [_together(refusals)] if self.group.atomic and refusals else refusals
 
 
 class KafkaDoor:
@@ -71,8 +86,7 @@ class KafkaDoor:
             tx, "kafka", self._organisation, [record.group for record in records], rejected
         )
         for record, group in zip(records, results, strict=True):
-            refusals = [*record.refusals, *(result.refusal for result in group if result.refusal)]
-            for refusal in refusals:
+            for refusal in record.answered(group):
                 tx.send(REJECTED_TOPIC, record.event.subject, rejection(refusal, record.event), "application/fhir+json")
 
 
@@ -81,33 +95,25 @@ def _read(event: Event) -> _Read:
         resource = parse_json(bytes(event.data))
         if resource.get("resourceType") == "Bundle":
             return _read_bundle(event, resource)
-        return _Read(event, Group([Command(read_appointment(resource), "put", cause=event)]))
+        return _Read(event, Group([Command(Asked("put", read_appointment(resource)), event)]))
     except Refused as refusal:
         return _Read(event, Group(()), [refusal], rejected=1)
 
 
 def _read_bundle(event: Event, resource: JsonObject) -> _Read:
-    entries = read_bundle(resource, _KINDS)
-    commands: list[Command] = []
-    refusals: list[Refused] = []
-    for index, entry in enumerate(entries):
-        try:
-            commands.append(Command(_appointment_in(entry), "put", cause=event))
-        except Refused as refusal:
-            refusals.append(in_entry(refusal, index))
-    if resource.get("type") != "transaction":
-        return _Read(event, Group(commands), refusals, rejected=len(refusals))
-    if refusals:  # all or nothing: one answer, and each entry counts as refused
-        whole = Refused(422, [issue for refusal in refusals for issue in refusal.issues])
-        return _Read(event, Group(()), [whole], rejected=len(entries))
-    return _Read(event, Group(commands, atomic=True))
+    kind, entries = read_bundle(resource, _KINDS)
+    read = read_entries(entries, read_resource if kind == "collection" else read_entry)
+    asked = {index: one for index, one in enumerate(read) if isinstance(one, Asked)}
+    refusals = [one for one in read if isinstance(one, Refused)]
+    atomic = kind == "transaction"
+    if atomic and refusals:  # all or nothing: each entry counts as refused
+        return _Read(event, Group((), atomic=True), refusals, rejected=len(entries))
+    commands = [Command(one, event) for one in asked.values()]
+    return _Read(event, Group(commands, atomic=atomic), refusals, rejected=len(refusals), entries=list(asked))
 
 
-def _appointment_in(entry: JsonObject) -> HospitalAppointment:
-    inner = entry.get("resource")
-    if not isinstance(inner, dict):
-        raise refused(422, "required", "The resource is missing.", "resource")
-    return read_appointment(inner)
+def _together(refusals: Sequence[Refused]) -> Refused:
+    return Refused(refusals[0].status, [issue for refusal in refusals for issue in refusal.issues])
 
 
 def rejection(refusal: Refused, event: Event) -> bytes:

@@ -1,46 +1,43 @@
 """POST /fhir: a Bundle of requests, each on its own (batch) or all together (transaction)."""
 
+import asyncio
 from http import HTTPStatus
 
-from brobyg_referral.entrypoints.door import Door, command_of
-from brobyg_referral.fhir import bundle, writing
-from brobyg_referral.fhir.bundle import Asked, in_entry, issue_in_entry
+from brobyg_referral.entrypoints.door import Door
+from brobyg_referral.fhir import writing
+from brobyg_referral.fhir.bundle import Asked, in_entry, issue_in_entry, read_bundle, read_entries, read_entry
 from brobyg_referral.fhir.outcome import NOT_APPLICABLE, Issue, OutcomeJson, Refused, bounded, outcome, refused
 from brobyg_referral.fhir.reading import parse_json
-from brobyg_referral.fhir.structure import JsonObject
-from brobyg_referral.intake import Group, Result
+from brobyg_referral.intake import Command, Group, Result
 
 
 async def answer_bundle(door: Door, organisation: str, body: bytes, base: str) -> dict[str, object]:
     """Carry the Bundle out and answer it with a Bundle. Raises Refused when the envelope is wrong, or anything in a transaction is."""
     try:
-        resource = parse_json(body)
-        if resource.get("resourceType") != "Bundle":
-            raise refused(
-                400,
-                "invalid",
-                "resourceType Bundle is expected here; send an Appointment to /fhir/Appointment.",
-                "resourceType",
-            )
-        entries = bundle.read_bundle(resource, ("batch", "transaction"))
+        kind, read = await asyncio.to_thread(_read, body)  # a thousand entries take a while
     except Refused:
         await door.take_refused(organisation)
         raise
-    read = [_read(entry, index) for index, entry in enumerate(entries)]
-    if resource["type"] == "transaction":
+    if kind == "transaction":
         return await _transaction(door, organisation, read, base)
     return await _batch(door, organisation, read, base)
 
 
-def _read(entry: JsonObject, index: int) -> Asked | Refused:
-    try:
-        return bundle.read_entry(entry)
-    except Refused as refusal:
-        return in_entry(refusal, index)
+def _read(body: bytes) -> tuple[str, list[Asked | Refused]]:
+    resource = parse_json(body)
+    if resource.get("resourceType") != "Bundle":
+        raise refused(
+            400,
+            "invalid",
+            "resourceType Bundle is expected here; send an Appointment to /fhir/Appointment.",
+            "resourceType",
+        )
+    kind, entries = read_bundle(resource, ("batch", "transaction"))
+    return kind, read_entries(entries, read_entry)
 
 
 async def _batch(door: Door, organisation: str, read: list[Asked | Refused], base: str) -> dict[str, object]:
-    groups = [Group([command_of(one)]) for one in read if isinstance(one, Asked)]
+    groups = [Group([Command(one)]) for one in read if isinstance(one, Asked)]
     results = iter(await _take(door, organisation, groups, rejected=len(read) - len(groups)))
     answers = []
     for index, one in enumerate(read):
@@ -56,7 +53,7 @@ async def _transaction(door: Door, organisation: str, read: list[Asked | Refused
     if refusals:
         await door.take_refused(organisation, len(read))
         raise _together(refusals)
-    results = (await _take(door, organisation, [Group([command_of(one) for one in asked], atomic=True)]))[0]
+    results = (await _take(door, organisation, [Group([Command(one) for one in asked], atomic=True)]))[0]
     refusals = [in_entry(result.refusal, index) for index, result in enumerate(results) if result.refusal]
     if refusals:
         raise _together(refusals)

@@ -39,7 +39,7 @@ class Door:
     async def take(self, organisation: str, asked: Callable[[], Asked]) -> Result:
         """Read one message and take it in. Raises Refused, after it was counted."""
         try:
-            command = command_of(asked())
+            command = Command(asked())
         except Refused:
             await self.take_refused(organisation)
             raise
@@ -48,8 +48,3 @@ class Door:
         if result.refusal:
             raise result.refusal
         return result
-
-
-def command_of(asked: Asked) -> Command:
-    """The use case's word for what a request asks."""
-    return Command(asked.appointment, asked.mode, asked.appointment_id, asked.if_none_exist, asked.if_match)

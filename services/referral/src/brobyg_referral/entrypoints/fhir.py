@@ -25,6 +25,10 @@ _FORMATS = frozenset({"json", *_READABLE, "text/json"})
 def negotiated(request: Request) -> None:
     """Raises Problem 406 when the caller reads no FHIR JSON, 415 when the body is said to be something else."""
     wanted = request.query_params.get("_format")
+    if wanted is not None:
+        wanted = wanted.replace(
+            " ", "+"
+        )  # "application/fhir+json" as people write it: in a query the + stands for a space
     accept = [part.partition(";")[0].strip().lower() for part in request.headers.get("accept", "*/*").split(",")]
     if wanted not in _FORMATS if wanted is not None else not _ACCEPTED.intersection(accept):
         raise Problem(406, "Only application/fhir+json is spoken here")

@@ -1,9 +1,9 @@
 """A Bundle, entry by entry: what each asks for, or why it is refused."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, cast
+from typing import Literal, TypeAlias, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from brobyg_referral.fhir.outcome import Issue, Refused, refused
@@ -16,27 +16,60 @@ _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
+Version: TypeAlias = int | Literal["*"]
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What one request asks: create (POST Appointment), update (PUT Appointment/id), put (PUT Appointment?identifier=...)."""
+    """What one request asks.
+
+    `create` (POST Appointment): keep it if its identifiers are new; `update` (PUT Appointment/id): change that one; `put` (PUT Appointment?identifier=...):
+    either, by its identifiers. `if_none_exist` (create) names the appointment whose existence makes it a repeat; `if_match` is the version the sender has
+    seen, or "*" for any, so long as there is one.
+    """
 
     mode: Literal["create", "update", "put"]
     appointment: HospitalAppointment
     appointment_id: str | None = None
     if_none_exist: BusinessIdentifier | None = None
-    if_match: int | None = None
+    if_match: Version | None = None
 
 
-def read_bundle(resource: JsonObject, kinds: Sequence[str]) -> list[JsonObject]:
-    """The entries of a Bundle of one of these `kinds` (Bundle.type). Raises Refused (413 too many, 422 anything else wrong with the envelope)."""
+def read_bundle(resource: JsonObject, kinds: Sequence[str]) -> tuple[str, list[JsonObject]]:
+    """The type and the entries of a Bundle of one of these `kinds`. Raises Refused (413 too many, 422 anything else wrong with the envelope)."""
     if issues := structural_issues(resource, "Bundle"):
         raise Refused(422, issues)
-    if resource.get("type") not in kinds:
+    kind = resource.get("type")
+    if kind not in kinds:
         raise refused(422, "not-supported", f"Bundle.type is expected to be one of {', '.join(kinds)}.", "Bundle.type")
     entries = cast("list[JsonObject]", resource.get("entry", []))
     if len(entries) > MAX_ENTRIES:
         raise refused(413, "too-long", f"A Bundle may have {MAX_ENTRIES} entries.", "Bundle.entry")
-    return entries
+    return cast("str", kind), entries
+
+
+def read_entries(entries: Sequence[JsonObject], read: Callable[[JsonObject], Asked]) -> list[Asked | Refused]:
+    """Each entry by itself: what it asks, or why and in which entry it is refused."""
+    return [_asked_or_refused(entry, index, read) for index, entry in enumerate(entries)]
+
+
+def _asked_or_refused(entry: JsonObject, index: int, read: Callable[[JsonObject], Asked]) -> Asked | Refused:
+    try:
+        return read(entry)
+    except Refused as refusal:
+        return in_entry(refusal, index)
+
+
+def read_resource(entry: JsonObject) -> Asked:
+    """An entry of a collection: the appointment as it is, and no request. Raises Refused."""
+    return Asked("put", read_appointment(_resource_of(entry)))
+
+
+def _resource_of(entry: JsonObject) -> JsonObject:
+    resource = entry.get("resource")
+    if not isinstance(resource, dict):
+        raise refused(422, "required", "The resource is missing.", "resource")
+    return resource
 
 
 def read_entry(entry: JsonObject) -> Asked:
@@ -44,7 +77,6 @@ def read_entry(entry: JsonObject) -> Asked:
     request = entry.get("request")
     if not isinstance(request, dict):
         raise refused(422, "invariant", "bdl-3: an entry of a batch or transaction has a request.", "request")
-    resource = entry.get("resource")
     method, url = str(request.get("method", "")), str(request.get("url", ""))
     if method not in ("POST", "PUT"):
         raise refused(
@@ -53,8 +85,7 @@ def read_entry(entry: JsonObject) -> Asked:
             "POST Appointment, PUT Appointment/[id] and PUT Appointment?identifier=system|value are expected.",
             "request.method",
         )
-    if not isinstance(resource, dict):
-        raise refused(422, "required", "The resource is missing.", "resource")
+    resource = _resource_of(entry)
     if_match, if_none_exist = request.get("ifMatch"), request.get("ifNoneExist")
     if method == "POST":
         if url.strip("/") != "Appointment":
@@ -124,10 +155,12 @@ def searched_identifier(query: Sequence[tuple[str, str]], where: str) -> Busines
     return identifier
 
 
-def version_of(etag: str | None) -> int | None:
-    """The version in `W/"3"`; None for none. Raises Refused (400) when it is no version of ours."""
+def version_of(etag: str | None) -> Version | None:
+    """The version in `W/"3"`, or "*"; None for none. Raises Refused (400) when it is no version of ours."""
     if etag is None:
         return None
+    if etag.strip() == "*":
+        return "*"
     found = _ETAG.fullmatch(etag.strip())
     if not found:
         raise refused(400, "invalid", 'If-Match is expected to be an ETag as this server gives them, such as W/"3".')
