@@ -33,13 +33,13 @@ comment on table referral is 'A request for help for one citizen. Active is: con
 
 create table idempotency_key (
     organisation text not null,
-    key text not null,
+    key_hash bytea not null,
     request_hash bytea not null,
     referral_id uuid not null references referral,
     created_at timestamptz not null,
-    primary key (organisation, key)
+    primary key (organisation, key_hash)
 );
-comment on table idempotency_key is 'Answers to POST /referrals by the sender''s Idempotency-Key. request_hash is an HMAC of the body: nothing of it can be read.';
+comment on table idempotency_key is 'Answers to POST /referrals by the sender''s Idempotency-Key. Of the key and of the body there is an HMAC: nothing of them can be read.';
 
 create table appointment (
     appointment_id uuid primary key,

@@ -6,10 +6,11 @@ from brobyg_contracts.places import DEPARTMENTS, POSTCODES
 from brobyg_kit.testing import bearer
 from brobyg_referral.domain.referral import CENTRE_POSTCODE
 from referral_bench import REFERRER, Served
-from referral_samples import ADDRESS, FAMILY, GIVEN, MAIL, PHONE, fhir_appointment, referral
+from referral_samples import ADDRESS, CPR, FAMILY, GIVEN, MAIL, PHONE, fhir_appointment, referral
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+COORDINATOR = bearer("coordinator", organisation="municipality-0730", department="randers")
 SERVICE_TOKEN = bearer("service", subject="notification", organisation="brobyg")
 
 
@@ -91,6 +92,27 @@ async def test_only_the_referring_organisation_and_the_coordinators_of_departmen
     assert (
         await service.running.client.delete(f"{path}/consent", headers=bearer("referrer", organisation="gp-9999"))
     ).status_code == 404
+
+
+async def test_departments_that_share_an_organisation_keep_their_referrals_apart(service: Served) -> None:
+    made = await service.refer(headers=bearer("referrer", organisation="municipality-shared"))
+    path = f"/referrals/{made.json()['referral_id']}"
+    elsewhere, here = (
+        bearer("coordinator", organisation="municipality-shared", department=department)
+        for department in ("norddjurs", "randers")
+    )
+    client = service.running.client
+    assert (await client.get(path, headers=elsewhere)).status_code == 404
+    assert (await client.delete(f"{path}/consent", headers=elsewhere)).status_code == 404
+    assert (await client.get(path, headers=here)).status_code == 200
+
+
+async def test_a_departments_coordinator_refers_to_that_department_only(service: Served) -> None:
+    elsewhere = bearer("coordinator", organisation="municipality-0707", department="norddjurs")
+    refused = await service.refer(headers=elsewhere)
+    assert refused.status_code == 403
+    assert await service.rows("select 1 from citizen") == []
+    assert (await service.refer(headers=COORDINATOR)).status_code == 201
 
 
 async def test_withdrawn_consent_forgets_the_appointments_and_drops_what_follows(service: Served) -> None:
@@ -183,6 +205,60 @@ async def test_where_a_protected_citizen_lives_is_neither_published_nor_kept_in_
         rows = str(await service.rows(f"select * from {table}"))
         assert '"8961"' not in rows, table
         assert "'8961'" not in rows, table
+
+
+async def test_a_new_referral_neither_lifts_protection_nor_forgets_how_the_citizen_is_reached(service: Served) -> None:
+    first = await service.referred(citizen=referral()["citizen"] | {"protected": True})
+    await service.running.client.delete(f"/referrals/{first['referral_id']}/consent", headers=REFERRER)
+    citizen = referral()["citizen"] | {"address": {"line": ADDRESS, "postcode": "8961"}, "phone": "+4520304099"}
+    del citizen["email"]
+    second = await service.referred(citizen=citizen, needs=referral()["needs"] | {"postcode": "8961"})
+    created = (await service.events())[-2][1]
+    assert (created["referral_id"], created["needs"]["meeting"]) == (second["referral_id"], "at_location")
+    assert (created["needs"]["postcode"], created["municipality_code"]) == ("8900", "0730")
+    path = f"/citizens/{second['citizen_id']}/contact?purpose=mail"
+    contact = (await service.running.client.get(path, headers=SERVICE_TOKEN)).json()
+    assert (contact["email"], contact["phone"], contact["meeting_point"]) == (MAIL, "+4520304099", None)
+
+
+async def test_consent_is_not_given_in_the_future_but_by_a_clock_that_is_a_little_ahead(service: Served) -> None:
+    for given_at, status in (("2026-11-30T08:05:01Z", 422), ("2026-11-30T08:05:00Z", 201)):
+        answer = await service.refer(referral(consent={"given": True, "given_at": given_at}))
+        assert answer.status_code == status
+        if status == 422:
+            assert [error["pointer"] for error in answer.json()["errors"]] == ["/consent/given_at"]
+            assert await service.rows("select 1 from citizen") == []
+    path = f"/referrals/{answer.json()['referral_id']}/consent"
+    await service.running.client.delete(path, headers=REFERRER)
+    later = await service.running.client.put(path, json={"given_at": "2026-11-30T08:05:01Z"}, headers=REFERRER)
+    assert (later.status_code, later.json()["errors"][0]["pointer"]) == (422, "/given_at")
+
+
+async def test_a_key_that_names_the_citizen_is_found_nowhere(service: Served) -> None:
+    for _ in range(2):
+        assert (await service.refer(headers={"Idempotency-Key": f"cpr-{CPR}"})).status_code == 201
+    assert len(await service.rows("select 1 from referral")) == 1
+    for table in ("idempotency_key", "referral", "outbox"):
+        assert CPR not in str(await service.rows(f"select * from {table}")), table
+
+
+async def test_a_coordinator_is_told_how_to_reach_the_citizens_of_the_department_and_the_asking_is_recorded(
+    service: Served,
+) -> None:
+    made = await service.referred()
+    path = f"/citizens/{made['citizen_id']}/contact?purpose=call"
+    elsewhere = bearer("coordinator", organisation="municipality-0707", department="norddjurs")
+    client = service.running.client
+    assert (await client.get(path, headers=elsewhere)).status_code == 404
+    assert await service.rows("select 1 from access_log") == []
+    seen = (await client.get(f"/referrals/{made['referral_id']}", headers=COORDINATOR)).json()
+    answer = await client.get(f"/citizens/{seen['citizen_id']}/contact?purpose=call", headers=COORDINATOR)
+    assert (answer.status_code, answer.json()["phone"]) == (200, PHONE)
+    assert (await client.get(path, headers=bearer("coordinator", organisation="brobyg"))).status_code == 200
+    rows = await service.rows("select purpose, organisation from access_log order by access_id")
+    assert rows == [{"purpose": "call", "organisation": one} for one in ("municipality-0730", "brobyg")]
+    unknown = "/citizens/019ac012-5c00-7a10-8b6e-2f6d0c9a1e01/contact?purpose=call"
+    assert (await client.get(unknown, headers=COORDINATOR)).status_code == 404
 
 
 async def test_every_department_has_a_main_town_within_its_municipality() -> None:
@@ -278,9 +354,6 @@ async def test_what_is_no_json_or_too_large_is_refused(service: Served) -> None:
     assert (
         await client.post("/referrals", json=referral(), headers=REFERRER | {"Idempotency-Key": "x" * 200})
     ).status_code == 422
-
-
-COORDINATOR = bearer("coordinator", organisation="municipality-0730", department="randers")
 
 
 async def test_a_citizen_is_erased_once_consent_is_withdrawn_and_nothing_brings_the_data_back(service: Served) -> None:

@@ -14,6 +14,7 @@ from brobyg_referral.ports import ActiveReferral, Door, IntakeOutcome, Kept
 #: One row a process and outcome: processes do not wait for each other's counting.
 _SHARD = os.getpid() % 64
 
+# Of the pathways only escort goes along to the hospital's appointments; the others have no use for them, and what is of no use is not kept.
 # "for no key update" does not block the foreign keys of others, and always in one order: no two transactions wait for each other.
 _LOCK_REFERRALS = """
 select c.cpr_hash, c.citizen_id, r.referral_id

@@ -118,22 +118,22 @@ class Referrals:
         """Delete what was kept of the hospital's appointments."""
         await tx.connection.execute("delete from appointment where referral_id = $1", referral_id)
 
-    async def answered(self, tx: Transaction, organisation: str, key: str) -> tuple[str, bytes] | None:
-        """The referral that a request with this Idempotency-Key made, and the hash of that request."""
+    async def answered(self, tx: Transaction, organisation: str, key_hash: bytes) -> tuple[str, bytes] | None:
+        """The referral that a request with the Idempotency-Key of this hash made, and the hash of that request."""
         row = await tx.connection.fetchrow(
-            "select referral_id, request_hash from idempotency_key where organisation = $1 and key = $2",
+            "select referral_id, request_hash from idempotency_key where organisation = $1 and key_hash = $2",
             organisation,
-            key,
+            key_hash,
         )
         return (str(row["referral_id"]), row["request_hash"]) if row else None
 
     async def remember(
-        self, tx: Transaction, organisation: str, key: str, request_hash: bytes, referral_id: str, at: datetime
+        self, tx: Transaction, organisation: str, key_hash: bytes, request_hash: bytes, referral_id: str, at: datetime
     ) -> None:
         """Keep the answer for repeats."""
         await tx.connection.execute(
-            "insert into idempotency_key (organisation, key, request_hash, referral_id, created_at) values ($1, $2, $3, $4, $5)",
-            organisation, key, request_hash, referral_id, at,
+            "insert into idempotency_key (organisation, key_hash, request_hash, referral_id, created_at) values ($1, $2, $3, $4, $5)",
+            organisation, key_hash, request_hash, referral_id, at,
         )  # fmt: skip
 
 

@@ -34,6 +34,10 @@ class Hasher:
         """What a repeated request is recognised by."""
         return self._hash(b"request", body)
 
+    def idempotency_key(self, key: str) -> bytes:
+        """Stands in for a sender's Idempotency-Key, which some make of what names the citizen."""
+        return self._hash(b"idempotency-key", key.encode())
+
     def _hash(self, label: bytes, value: bytes) -> bytes:
         return hmac.new(self._key, label + b"\x00" + value, hashlib.sha256).digest()
 

@@ -21,6 +21,17 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     address: Address | None = None
     is_protected: bool = False
 
+    def renewed(self, newer: "Contact") -> "Contact":
+        """What is known once somebody else has told `newer`: a way to reach the citizen that they did not give stays, and so does protection, which
+        another referrer may know nothing of.
+        """
+        return msgspec.structs.replace(
+            newer,
+            email=newer.email or self.email,
+            phone=newer.phone or self.phone,
+            is_protected=newer.is_protected or self.is_protected,
+        )
+
     @property
     def meeting_point(self) -> str | None:
         """The address line where a volunteer may come to the door; None where it is protected or unknown."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
+import msgspec
 from brobyg_contracts import Needs
 
 #: Only `escort` so far; the pathway's policy is in schemas/pathways.
@@ -12,6 +13,15 @@ ReferrerKind = Literal["gp", "hospital", "municipality", "citizen"]
 #: The postcode of each department's main town: what is published for a citizen whose address is protected.
 CENTRE_POSTCODE = {"randers": "8900", "norddjurs": "8500"}
 ReferralStatus = Literal["active", "consent_withdrawn"]
+
+
+def shielded(needs: Needs, department: str) -> Needs:
+    """What may be told of the needs of a citizen whose address is protected.
+
+    They meet at the location, and the postcode told is that of the department's main town: nobody needs the way from the home, and in a small postcode it
+    says much of where somebody lives.
+    """
+    return msgspec.structs.replace(needs, meeting="at_location", postcode=CENTRE_POSTCODE[department])
 
 
 @dataclass(frozen=True, slots=True)

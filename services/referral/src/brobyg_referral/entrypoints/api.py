@@ -47,7 +47,7 @@ def create_router(database: Database, desk: ReferralDesk) -> APIRouter:
             pathway=body.pathway,
             department=body.department,
             referrer_kind=body.referrer_kind,
-            needs=body.needs.needs(body.department, is_protected=body.citizen.protected),
+            needs=body.needs.needs(),
             consent_given_at=body.consent.given_at,
             idempotency_key=idempotency_key,
             fingerprint=body.model_dump_json().encode(),
@@ -80,7 +80,7 @@ def create_router(database: Database, desk: ReferralDesk) -> APIRouter:
         purpose: Annotated[
             str, Query(pattern=r"^[a-z][a-z0-9_.-]{0,63}$", description="One word: what it is needed for.")
         ],
-        caller: Annotated[Caller, Depends(requires("service"))],
+        caller: Annotated[Caller, Depends(requires("service", "coordinator"))],
     ) -> ContactOut:
         found = await in_transaction(lambda tx: desk.contact(tx, caller, str(citizen_id), purpose))
         return ContactOut.of(str(citizen_id), found)

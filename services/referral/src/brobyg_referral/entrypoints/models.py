@@ -11,7 +11,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from brobyg_referral.domain.contact import Address, Contact
 from brobyg_referral.domain.cpr import EXPECTED_FORM, is_cpr
-from brobyg_referral.domain.referral import CENTRE_POSTCODE, Pathway, Referral, ReferralStatus, ReferrerKind
+from brobyg_referral.domain.referral import Pathway, Referral, ReferralStatus, ReferrerKind
 
 _NOT_PLAIN = re.compile(r"[\x00-\x1f\x7f]")
 _MAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
@@ -106,18 +106,14 @@ class NeedsIn(Strict):
     meeting: Literal["home", "at_location"]
     postcode: Annotated[str, AfterValidator(_postcode)]
 
-    def needs(self, department: str, *, is_protected: bool) -> Needs:
-        """As the events say it. A language named twice counts once.
-
-        Where the address is protected they meet at the location, and the postcode told is that of the department's main town: nobody needs the way
-        from the home, and in a small postcode it says much of where somebody lives.
-        """
+    def needs(self) -> Needs:
+        """As the events say it. A language named twice counts once."""
         return Needs(
             languages=tuple(dict.fromkeys(self.languages)),
             gender_wish=self.gender_wish,
             mobility=self.mobility,
-            meeting="at_location" if is_protected else self.meeting,
-            postcode=CENTRE_POSTCODE[department] if is_protected else self.postcode,
+            meeting=self.meeting,
+            postcode=self.postcode,
         )
 
 
@@ -207,7 +203,7 @@ class ContactOut(BaseModel):
 
     @classmethod
     def of(cls, citizen_id: str, contact: Contact) -> "ContactOut":
-        """As told to a service."""
+        """As told to the one who may ask."""
         return cls(
             citizen_id=citizen_id,
             name=f"{contact.given_name} {contact.family_name}",
