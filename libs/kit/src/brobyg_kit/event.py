@@ -49,10 +49,12 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         """The data as `kind`. Raises UndecodableEvent when it breaks the schema."""
         try:
             return _decoder(kind).decode(self.data)
-        except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        except _UNREADABLE as error:
             raise UndecodableEvent(f"{self.type} data{_place(error)}") from error
 
 
+#: RecursionError: brackets within brackets, thousands deep.
+_UNREADABLE = (msgspec.ValidationError, msgspec.DecodeError, RecursionError)
 _envelope_decoder = msgspec.json.Decoder(Event)
 _encoder = msgspec.json.Encoder()
 _decoders: dict[type, msgspec.json.Decoder[Any]] = {}
@@ -81,8 +83,16 @@ def encode_data(data: EventData) -> msgspec.Raw:
 
 
 def decode(value: bytes) -> Event:
-    """The event in a record's value. Raises UndecodableEvent when it isn't one."""
+    """The event in a record's value. Raises UndecodableEvent when it isn't one, or when its subject or type could not be kept."""
     try:
-        return _envelope_decoder.decode(value)
-    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        event = _envelope_decoder.decode(value)
+    except _UNREADABLE as error:
         raise UndecodableEvent(f"envelope{_place(error)}") from error
+    if not (storable(event.subject) and storable(event.type)):
+        raise UndecodableEvent("envelope at `$.subject` or `$.type` can't be kept")
+    return event
+
+
+def storable(text: str) -> bool:
+    """Whether PostgreSQL can keep `text` in an indexed column: without NUL, and not longer than 500 characters."""
+    return len(text) <= 500 and "\0" not in text
