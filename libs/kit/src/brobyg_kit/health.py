@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from brobyg_kit.logs import get_logger
@@ -12,6 +12,8 @@ log = get_logger(__name__)
 
 #: A loop that has not beaten for this long is hung: seconds of wall time.
 HANG_LIMIT = 120.0
+#: The oldest record in the outbox may be this old, seconds of wall time, before no process of the service is ready: nobody relays.
+OUTBOX_LIMIT = 120.0
 
 
 @dataclass(slots=True)
@@ -21,7 +23,6 @@ class Heartbeat:
     name: str
     beaten_at: float = field(default_factory=time.monotonic)
     trouble: str = "starting"
-    idle: bool = False
 
     def beat(self) -> None:
         """The loop went round and all is well."""
@@ -57,11 +58,16 @@ class Health:
         now = time.monotonic()
         return [beat.name for beat in self.heartbeats.values() if now - beat.beaten_at > HANG_LIMIT]
 
-    async def report(self) -> tuple[bool, dict[str, dict[str, object]]]:
-        """Ready or not, and each check's answer. Bounded by the checks' own timeouts."""
+    async def report(self, waiting: Mapping[str, object] | None = None) -> tuple[bool, dict[str, dict[str, object]]]:
+        """Ready or not, and each check's answer; `waiting` is what /readyz tells of the outbox. Bounded by the checks' own timeouts.
+
+        A consumer that does not get on tells so by its heartbeat (`lag.STALL_LIMIT`).
+        """
         answers = {beat.name: Check(not beat.trouble, beat.trouble) for beat in self.heartbeats.values()}
         for name, check in self.checks.items():
             answers[name] = await check()
+        if isinstance(outbox := (waiting or {}).get("outbox"), Mapping):
+            answers["outbox"] = _fresh(float(outbox["oldest_seconds"]))
         ready = all(answer.ok for answer in answers.values())
         return ready, {name: {"ok": answer.ok, "detail": answer.detail} for name, answer in answers.items()}
 
@@ -75,3 +81,7 @@ class Health:
             if hung := self.hung():
                 log.critical("watchdog.hung", loops=hung, limit_seconds=HANG_LIMIT)
                 os._exit(70)
+
+
+def _fresh(age: float) -> Check:
+    return Check(age <= OUTBOX_LIMIT, "" if age <= OUTBOX_LIMIT else f"the oldest unsent record is {age:.0f} s old")
