@@ -1,21 +1,24 @@
 """Every service's doors: closed without a token, bounded, and clear about what was wrong without repeating it."""
 
+import errno
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
+import asyncpg
 import httpx2
 import pytest
 from brobyg_kit.api import BODY_LIMIT, create_app
 from brobyg_kit.auth import Caller, Verifier, requires
 from brobyg_kit.clock import ManualClock, WallClock
-from brobyg_kit.health import Health
+from brobyg_kit.health import OUTBOX_LIMIT, Health
 from brobyg_kit.metrics import Metrics
 from brobyg_kit.service import Parts, Service
 from brobyg_kit.settings import KitSettings
 from brobyg_kit.testing import bearer, token_keys
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, WebSocket
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 PUBLIC_KEYS = token_keys()[1]
@@ -27,6 +30,27 @@ class Thing(BaseModel):
     at: AwareDatetime
 
 
+#: The database is away, as whoever needs it is told.
+AWAY = [
+    ConnectionRefusedError(),
+    TimeoutError(),
+    socket.gaierror(),
+    OSError(errno.EHOSTUNREACH, "No route to host"),
+    OSError("Multiple exceptions: [Errno 111] Connect call failed, [Errno 111] Connect call failed"),
+    asyncpg.InterfaceError("connection is closed"),
+    asyncpg.InterfaceError("pool is closing"),
+    asyncpg.CannotConnectNowError(),
+]
+#: Looks like it, and is a mistake of ours that trying again does not mend.
+BUGS = [
+    RuntimeError("0201609995"),
+    FileNotFoundError(errno.ENOENT, "0201609995"),
+    PermissionError(errno.EACCES, "0201609995"),
+    asyncpg.InterfaceError("cannot perform operation: another operation is in progress"),
+    asyncpg.DataError("invalid input for query argument $1: '0201609995'"),
+]
+
+
 def router() -> APIRouter:
     made = APIRouter()
 
@@ -34,20 +58,16 @@ def router() -> APIRouter:
     async def create(thing: Thing, caller: Annotated[Caller, Depends(requires("coordinator"))]) -> dict[str, object]:
         return {"number": thing.number, "department": caller.department}
 
-    @made.get("/broken")
-    async def broken(caller: Annotated[Caller, Depends(requires("coordinator"))]) -> None:
-        raise RuntimeError(f"0201609995 {caller}")
-
-    @made.get("/away")
-    async def away(caller: Annotated[Caller, Depends(requires("coordinator"))]) -> None:
-        raise ConnectionRefusedError(str(caller))
+    @made.get("/raises/{number}")
+    async def raises(number: int, caller: Annotated[Caller, Depends(requires("coordinator"))]) -> None:
+        raise (AWAY + BUGS)[number]
 
     return made
 
 
-def app(parts: Parts, verifier: Verifier | None = None) -> FastAPI:
+def app(parts: Parts, verifier: Verifier | None = None, **waiting: object) -> FastAPI:
     async def numbers() -> dict[str, object]:
-        return {}
+        return waiting
 
     service = Service("thing", "thing", KitSettings, lambda _: parts)
     verifier = verifier or Verifier(PUBLIC_KEYS, WallClock())
@@ -108,6 +128,26 @@ def test_a_service_with_an_open_route_does_not_start() -> None:
         app(Parts(routers=[open_router]))
 
 
+def test_a_service_with_a_mount_or_a_websocket_among_its_closed_routes_does_not_start() -> None:
+    mounting, speaking = APIRouter(), APIRouter()
+    mounting.mount("/files", FastAPI())
+
+    @speaking.websocket("/talk")
+    async def talk(socket: WebSocket) -> None: ...
+
+    for made, path in ((mounting, "/files"), (speaking, "/talk")):
+        with pytest.raises(RuntimeError, match=f"{path} is open"):
+            app(Parts(routers=[made]))
+
+
+async def test_a_service_whose_oldest_unsent_record_is_too_old_is_not_ready() -> None:
+    for age, status in ((OUTBOX_LIMIT, 200), (OUTBOX_LIMIT + 1, 503)):
+        async with client(app(Parts(), outbox={"rows": 1, "oldest_seconds": age})) as http:
+            answer = await http.get("/readyz")
+        assert (answer.status_code, answer.json()["checks"]["outbox"]["ok"]) == (status, status == 200)
+        assert answer.json()["outbox"] == {"rows": 1, "oldest_seconds": age}
+
+
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [
@@ -147,14 +187,21 @@ async def test_a_body_over_the_limit_is_a_413_whether_or_not_it_says_so(declared
     assert answer.status_code == 413
 
 
-async def test_a_bug_is_a_500_that_tells_nothing_and_a_missing_database_a_503_to_retry() -> None:
+@pytest.mark.parametrize("number", range(len(AWAY)))
+async def test_a_missing_database_is_a_503_to_retry(number: int) -> None:
     async with client(app(Parts(routers=[router()]))) as http:
-        broken = await http.get("/broken", headers=bearer("coordinator"))
-        away = await http.get("/away", headers=bearer("coordinator"))
+        away = await http.get(f"/raises/{number}", headers=bearer("coordinator"))
+    assert (away.status_code, away.headers["retry-after"]) == (503, "2")
+
+
+@pytest.mark.parametrize("number", range(len(BUGS)))
+async def test_a_bug_is_a_500_that_tells_nothing_and_does_not_ask_to_be_sent_again(number: int) -> None:
+    async with client(app(Parts(routers=[router()]))) as http:
+        broken = await http.get(f"/raises/{len(AWAY) + number}", headers=bearer("coordinator"))
     assert broken.status_code == 500
     assert broken.json()["request_id"] == broken.headers["x-request-id"]
     assert "0201609995" not in broken.text
-    assert (away.status_code, away.headers["retry-after"]) == (503, "2")
+    assert "retry-after" not in broken.headers
 
 
 async def test_a_callers_request_id_comes_back_and_a_dangerous_one_does_not() -> None:

@@ -1,19 +1,24 @@
 """Each mechanism of delivery switched off once, to show that it is what keeps the promise: beside each control stands the promise itself."""
 
 import asyncio
+import threading
 import uuid
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import pytest
 from brobyg_kit import consumer as consuming
+from brobyg_kit import parking
 from brobyg_kit import relay as relaying
-from brobyg_kit.database import Transaction
-from brobyg_kit.event import decode
+from brobyg_kit.database import Database, Transaction
+from brobyg_kit.event import Event, decode
 from brobyg_kit.kafka import consumer as kafka_consumer
 from brobyg_kit.kafka import producer as kafka_producer
 from brobyg_kit.parking import Parking
 from brobyg_kit.testing import eventually
 from confluent_kafka import TopicPartition
-from delivery_parts import Parts, going, has_effects, record
+from delivery_parts import Parts, Way, by_way, going, has_effects, record
 
 
 async def sent(parts: Parts, at_least: int) -> list[int]:
@@ -60,7 +65,16 @@ async def test_two_relays_send_each_record_once_because_of_the_lock_alone(
         async def always(*_: object) -> bool:
             return True
 
+        both_have_fetched, send = threading.Barrier(2), relaying.Relay._send
+
+        def together(*arguments: Any) -> None:
+            with suppress(threading.BrokenBarrierError):
+                both_have_fetched.wait(20)
+                both_have_fetched.abort()  # the first batch alone: whether a second comes depends on who deletes first
+            send(*arguments)
+
         monkeypatch.setattr(relaying.Relay, "_leads", always)
+        monkeypatch.setattr(relaying.Relay, "_send", together)
     async with going(parts.relay(), parts.relay()):
         found = await sent(parts, 3_000)
     if locked:
@@ -157,18 +171,81 @@ async def test_a_record_over_the_brokers_limit_is_refused_where_it_is_made(parts
     assert await parts.database.pool.fetchval("select count(*) from outbox") == 0
 
 
-async def test_an_error_that_looks_like_the_databases_but_never_ends_is_blamed_on_its_event(
+async def test_an_error_that_looks_like_the_databases_but_never_ends_is_blamed_on_its_event_until_it_is_dead(
     parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consuming, "_PATIENCE", 2)
+    monkeypatch.setattr(consuming, "_PATIENCE", 0.2)
+    monkeypatch.setattr(parking, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(parking, "MAX_ATTEMPTS", 3)
 
     async def handle(tx: Transaction, events: object) -> None:
         assert isinstance(events, list)
         if any(event.decode(parts.kind).number == 3 for event in events):
-            raise TimeoutError
+            await tx.connection.execute("select pg_sleep(30)", timeout=0.05)
         await record(tx, events)
+
+    async def dead() -> bool:
+        return [one.state for one in await Parking("test").listed(parts.database.pool)] == ["dead"]
 
     await parts.emit(range(6), subjects=6)
     async with going(parts.relay(), parts.consumer(handle)):
         await has_effects(parts, 5)
-    assert [one.subject for one in await Parking("test").listed(parts.database.pool)] == ["subject-3"]
+        await eventually(dead, "the event is dead")
+        await parts.emit([7, 8], subjects=9)
+        await has_effects(parts, 7)
+    (one,) = await Parking("test").listed(parts.database.pool)
+    assert (one.subject, one.attempts) == ("subject-3", 3)
+
+
+class Returning(Database):
+    """A database that comes back at one given attempt to reach it, of those made since it was away."""
+
+    way: Way
+    returns_at = 0
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        if self.returns_at:
+            self.returns_at -= 1
+            if not self.returns_at:
+                await self.way.open()
+        async with super().transaction() as tx:
+            yield tx
+
+
+@pytest.mark.parametrize("asks", [True, False])
+async def test_an_outage_that_outlasts_the_patience_parks_nothing_because_the_database_is_asked_first(
+    parts: Parts, asks: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consuming, "_PATIENCE", 0.05)
+    monkeypatch.setattr(parking, "FIRST_PAUSE", 3600)
+    if not asks:
+
+        async def always(_: Database) -> bool:
+            return True
+
+        monkeypatch.setattr(Database, "answers", always)
+    async with by_way(parts, Returning) as (away, way):
+        database = away.database
+        assert isinstance(database, Returning)
+        database.way = way
+
+        async def handle(tx: Transaction, events: Sequence[Event]) -> None:
+            if not cut:
+                cut.append(True)
+                way.close()
+                database.returns_at = 2  # the next try finds it away, what follows that finds it back
+            await record(tx, events)
+
+        async def parked() -> int:
+            return int(await parts.database.pool.fetchval("select count(*) from parked_event"))
+
+        async def ended() -> bool:
+            return bool(await parts.recorded() or await parked())
+
+        cut: list[bool] = []
+        await parts.emit([0])
+        async with going(parts.relay(), away.consumer(handle)):
+            await eventually(ended, "it is handled or parked")
+    assert cut
+    assert await parked() == (0 if asks else 1)

@@ -2,17 +2,23 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
 
+import msgspec
 import pytest
+from brobyg_kit import consumer as consuming
+from brobyg_kit import lag as lagging
 from brobyg_kit import tracing
 from brobyg_kit.consumer import BatchHandler
 from brobyg_kit.database import Transaction
-from brobyg_kit.event import Event, decode
+from brobyg_kit.event import Event, UndecodableEvent, decode
 from brobyg_kit.kafka import consumer as kafka_consumer
+from brobyg_kit.kafka import producer as kafka_producer
 from brobyg_kit.parking import Parking
 from brobyg_kit.testing import eventually
 from confluent_kafka import TopicPartition
-from delivery_parts import Counted, Parts, going, has_effects, record
+from delivery_parts import Counted, Parts, by_way, going, has_effects, record
 
 
 async def test_what_is_committed_arrives_once_and_in_order_per_subject(parts: Parts) -> None:
@@ -162,13 +168,95 @@ async def test_a_consumer_that_comes_back_to_a_topic_read_to_its_end_tells_no_la
     async with going(again):
 
         async def measured() -> bool:
-            return bool(again._joined and again._measured_at)
+            return bool(again._joined and again._lag._measured_at)
 
         await eventually(measured, "the lag is measured")
-        again._measured_at = 0.0
+        again._lag._measured_at = 0.0
 
         async def once_more() -> bool:
-            return bool(again._measured_at)
+            return bool(again._lag._measured_at)
 
         await eventually(once_more, "the lag is measured once more")
         assert again._metrics.consumer_lag.labels(parts.topic)._value.get() == 0
+
+
+def put_past_the_outbox(parts: Parts, *values: bytes, key: str) -> None:
+    producer = kafka_producer(parts.kafka, "somebody-else")
+    for value in values:
+        producer.produce(parts.topic, value, key)
+    assert producer.flush(10) == 0
+
+
+async def test_a_subject_that_can_not_be_kept_is_dead_and_the_consumer_goes_on(parts: Parts) -> None:
+    await parts.emit([1])
+    good = await parts.database.pool.fetchval("select value from outbox")
+    deep = good.replace(b'"data":{"number":1}', b'"data":' + b"[" * 100_000 + b"]" * 100_000)
+    nul, long = (good.replace(b"subject-0", subject) for subject in (b"a\\u0000b", b"a" * 5_000))
+    for value in (deep, nul, long):
+        with pytest.raises(UndecodableEvent):
+            decode(value)
+    put_past_the_outbox(parts, deep, nul, long, key="a\0b")
+    async with going(parts.relay(), parts.consumer(record)):
+        await has_effects(parts, 1)
+
+        async def dead() -> bool:
+            return len(await Parking("test").listed(parts.database.pool)) == 3
+
+        await eventually(dead, "all three are parked")
+    assert await parts.recorded() == [("subject-0", 1)]
+
+
+def test_data_that_is_nested_too_deeply_is_undecodable() -> None:
+    class Nested(msgspec.Struct):
+        inside: "list[Any]"
+
+    event = Event(
+        id="", source="", type="t", subject="", time=datetime.now(UTC), dataschema="", correlationid="", sequence=1,
+        data=msgspec.Raw(b'{"inside":' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
+    )  # fmt: skip
+    with pytest.raises(UndecodableEvent):
+        event.decode(Nested)
+
+
+async def test_the_lag_is_what_is_not_committed_also_while_the_database_is_away_and_unknown_out_of_the_group(
+    parts: Parts,
+) -> None:
+    async with by_way(parts) as (away, way):
+        consumer = away.consumer(record)
+        lag = consumer._metrics.consumer_lag
+
+        async def waits(number: int) -> None:
+            async def measured() -> bool:
+                return [sample.value for sample in lag.collect()[0].samples] == [number]
+
+            await eventually(measured, f"a lag of {number}")
+
+        async with going(parts.relay(), consumer):
+            await parts.emit([0])
+            await has_effects(parts, 1)
+            await waits(0)
+            way.close()
+            await parts.emit(range(1, 6))
+            await waits(5)
+            await parts.emit([6])
+            await waits(6)
+            await way.open()
+            await waits(0)
+        consumer._joined, consumer._lag._measured_at = False, 0.0
+        consumer._lag.measure(None, joined=False)  # type: ignore[arg-type]  # out of its group it asks no client
+        assert lag.collect()[0].samples == []
+
+
+async def test_a_consumer_that_does_not_get_on_though_there_is_something_to_read_says_so(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lagging, "STALL_LIMIT", 0.5)
+    monkeypatch.setattr(consuming, "_commit", lambda *_: [])  # as when the broker refuses each commit
+    consumer = parts.consumer(record)
+
+    async def told() -> bool:
+        return "3 records wait, none handled for" in consumer._heartbeat.trouble
+
+    await parts.emit(range(3))
+    async with going(parts.relay(), consumer):
+        await eventually(told, "the consumer says so")

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from brobyg_kit import problems, tracing
 from brobyg_kit.auth import Requirement, Verifier
 from brobyg_kit.clock import Clock
-from brobyg_kit.database import TRANSIENT_ERRORS
+from brobyg_kit.database import is_transient
 from brobyg_kit.health import Health
 from brobyg_kit.ids import new_id
 from brobyg_kit.logs import get_logger
@@ -57,9 +57,11 @@ def create_app(
 
 def _insist_on_token(router: APIRouter) -> None:
     for route in router.routes:
-        if isinstance(route, APIRoute) and not _asks(route.dependant):
+        if not (
+            isinstance(route, APIRoute) and _asks(route.dependant)
+        ):  # of a mount or a websocket nothing shows whom it asks
             raise RuntimeError(
-                f"{route.path} is open: give it Depends(requires(...)) or make it a public route and say why"
+                f"{getattr(route, 'path', route)} is open: give it Depends(requires(...)) or make it a public route and say why"
             )
 
 
@@ -77,8 +79,9 @@ def _health_router(metrics: Metrics, health: Health, numbers: Callable[[], Await
 
     @router.get("/readyz", summary="Ready: what it depends on is there, and what waits is told")
     async def readyz() -> Response:
-        ready, checks = await health.report()
-        return JSONResponse({"ready": ready, "checks": checks, **await numbers()}, status_code=200 if ready else 503)
+        waiting = await numbers()
+        ready, checks = await health.report(waiting)
+        return JSONResponse({"ready": ready, "checks": checks, **waiting}, status_code=200 if ready else 503)
 
     @router.get("/metrics", summary="Prometheus metrics")
     async def prometheus() -> Response:
@@ -110,20 +113,17 @@ def _install_errors(app: FastAPI, parts: Parts) -> Failed:
         assert isinstance(error, StarletteHTTPException)  # as above
         return answer(Problem(error.status_code, str(error.detail), headers=dict(error.headers or {})), request)
 
-    async def on_transient(request: Request, error: Exception) -> Response:
-        log.warning("request.postponed", error=error)
-        title = "The database can't be reached right now; nothing was kept, send it again"
-        return answer(Problem(503, title, headers={"Retry-After": "2"}), request)
-
     async def on_unexpected(request: Request, error: Exception) -> Response:
+        if is_transient(error):
+            log.warning("request.postponed", error=error)
+            title = "The database can't be reached right now; nothing was kept, send it again"
+            return answer(Problem(503, title, headers={"Retry-After": "2"}), request)
         log.error("request.failed", error=error)
         return answer(Problem(500, "Something went wrong here; nothing was kept"), request)
 
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(RequestValidationError, on_validation)
     app.add_exception_handler(StarletteHTTPException, on_http)
-    for kind in TRANSIENT_ERRORS:
-        app.add_exception_handler(kind, on_transient)
     return on_unexpected
 
 

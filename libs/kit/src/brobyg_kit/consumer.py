@@ -6,7 +6,6 @@ batch is handled. A partition may be taken away between the poll for the first r
 """
 
 import asyncio
-import itertools
 import re
 import time
 import uuid
@@ -21,13 +20,14 @@ from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 from opentelemetry.trace import SpanKind
 
 from brobyg_kit import faultpoints, kafka, tracing
-from brobyg_kit.database import TRANSIENT_ERRORS, Database, Transaction, array_literal
-from brobyg_kit.event import Event, UndecodableEvent, decode
+from brobyg_kit.database import Database, Transaction, array_literal, is_transient
+from brobyg_kit.event import Event, UndecodableEvent, decode, storable
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.ids import derived_id
+from brobyg_kit.lag import Lag
 from brobyg_kit.logs import get_logger
 from brobyg_kit.metrics import Metrics
-from brobyg_kit.parking import Origin, Parking, Received
+from brobyg_kit.parking import Origin, Parked, Parking, Received
 
 log = get_logger(__name__)
 
@@ -37,8 +37,8 @@ BatchHandler = Callable[[Transaction, Sequence[Event]], Awaitable[None]]
 Decoder = Callable[[Origin, bytes | None, bytes], Event]
 
 _POLL_SECONDS = 1.0
-#: Tries of a batch before an error that looks like the database's is looked for in the events themselves: about half a minute.
-_PATIENCE = 10
+#: Seconds of wall time before an error that looks like the database's, while it answers, is looked for in the events themselves.
+_PATIENCE = 30.0
 #: Transactions side by side. One process has one processor, so two would do, did not both so often wait for the database at the same time.
 _LANES = 4
 #: Below this many events a second transaction costs more than it saves.
@@ -78,8 +78,7 @@ class Consumer:
         self._metrics, self._heartbeat = metrics, heartbeat
         self._parking = Parking(subscription.service)
         self._stopping = self._joined = self._away = False
-        self._began_at: dict[tuple[str, int], int] = {}
-        self._measured_at = 0.0
+        self._lag = Lag(subscription.topics, metrics)
         self._retried_at = 0.0
 
     def stop(self) -> None:
@@ -101,15 +100,15 @@ class Consumer:
     async def _round(self, client: KafkaConsumer) -> None:
         messages = await asyncio.to_thread(self._take, client)
         if messages:
-            await self._until_done(lambda tries: self._side_by_side(messages, blaming=tries >= _PATIENCE))
+            await self._until_done(client, lambda blaming: self._side_by_side(messages, blaming))
             faultpoints.reach(faultpoints.AFTER_COMMIT_BEFORE_OFFSET)
-            await asyncio.to_thread(_commit, client, messages)
+            self._lag.move(await asyncio.to_thread(_commit, client, messages))
         if self._stopping:
             return
-        await self._until_done(lambda _: self._retry_parked())
+        await self._until_done(client, self._retry_parked)
         if self._away:
             self._away = not await asyncio.to_thread(_answers, client)
-        self._measure(client)
+        self._lag.measure(client, joined=self._joined)
 
     def _take(self, client: KafkaConsumer) -> list[Message]:
         """What is there, at once; or the first to come within a second. (librdkafka's own batch call waits for the full batch.)"""
@@ -129,10 +128,12 @@ class Consumer:
     def _beat(self) -> None:
         if self._away:
             self._heartbeat.struggle("no broker answers")
-        elif self._joined:
-            self._heartbeat.beat()
-        else:
+        elif not self._joined:
             self._heartbeat.struggle("not in its group yet, so nothing is handled")
+        elif stalled := self._lag.stalled():
+            self._heartbeat.struggle(stalled)
+        else:
+            self._heartbeat.beat()
 
     def _on_error(self, error: KafkaError) -> None:
         if error.code() == KafkaError._ALL_BROKERS_DOWN:
@@ -141,8 +142,7 @@ class Consumer:
     def _assigned(self, client: KafkaConsumer, partitions: list[TopicPartition]) -> None:
         """In the group; perhaps without a partition, when there are more processes than partitions. Called inside poll, in its thread."""
         self._joined = True
-        for began in _committed(client, partitions):
-            self._began_at[began.topic, began.partition] = max(0, began.offset)
+        self._lag.begin(_committed(client, partitions))
         log.info("consumer.assigned", partitions=len(partitions))
 
     def _lost(self, _: KafkaConsumer, partitions: list[TopicPartition]) -> None:
@@ -153,23 +153,29 @@ class Consumer:
         origin = Origin(message.topic() or "", message.partition() or 0, message.offset() or 0)
         return _received(self._subscription, origin, _bytes(message.key()), _bytes(message.value()) or b"")
 
-    async def _until_done(self, work: Callable[[int], Awaitable[None]]) -> None:
-        """Do it; when the database or the broker is in the way, again after a pause. `work` is told how often it was tried before."""
-        pause = 0.1
-        for tries in itertools.count():
+    async def _until_done(self, client: KafkaConsumer, work: Callable[[bool], Awaitable[None]]) -> None:
+        """Do it; when the database is in the way, again after a pause. `work` is told whether to blame an event for what may be its doing:
+        when it has gone on for longer than the patience and the database answers.
+        """
+        began, pause, blaming = time.monotonic(), 0.1, False
+        while True:
             try:
-                await work(tries)
+                await work(blaming)
                 return
-            except TRANSIENT_ERRORS as error:
+            except Exception as error:
+                if not is_transient(error):
+                    raise
                 self._metrics.consumer_retries.inc()
                 self._heartbeat.struggle(f"{type(error).__name__}")
                 log.warning("consumer.retrying", error=error, retry_seconds=pause)
+            self._lag.measure(client, joined=self._joined)
             if self._stopping:
                 raise asyncio.CancelledError
             await asyncio.sleep(pause)
             pause = min(pause * 2, 5.0)
+            blaming = time.monotonic() - began >= _PATIENCE and await self._database.answers()
 
-    async def _side_by_side(self, messages: Sequence[Message], *, blaming: bool = False) -> None:
+    async def _side_by_side(self, messages: Sequence[Message], blaming: bool) -> None:
         """Handle them lane by lane: while one lane's transaction waits for the database, another's events are read and applied.
 
         What one lane has committed stays when another is in trouble, and is not done twice when all are tried again.
@@ -187,15 +193,16 @@ class Consumer:
     async def process(self, received: Sequence[Received], *, blaming: bool = False) -> None:
         """Handle these in one transaction; halve them when that fails, down to the one to blame, which is parked.
 
-        Raises one of TRANSIENT_ERRORS when the database is in the way; what was committed by then stays and is not done twice. With `blaming`,
-        such an error too is laid at an event's door: a statement that can never end in time would else be tried for ever.
+        Raises what `is_transient` when the database is in the way; what was committed by then stays and is not done twice. With `blaming`,
+        such an error too is laid at an event's door while the database answers: a statement that can never end in time would else be tried
+        for ever.
         """
         if not received:
             return
         try:
             await self._in_one_transaction(received)
         except Exception as error:
-            if isinstance(error, TRANSIENT_ERRORS) and not blaming:
+            if not await self._is_the_events(error, blaming):
                 raise
             if len(received) > 1:
                 middle = len(received) // 2
@@ -205,6 +212,10 @@ class Consumer:
             log.error("event.parked", error=error, origin=str(received[0].origin), type=received[0].event.type)
             async with self._database.transaction() as tx:
                 await self._parking.park(tx, received[0], error, permanent=isinstance(error, UndecodableEvent))
+
+    async def _is_the_events(self, error: Exception, blaming: bool) -> bool:
+        """Whether `error` is an event's doing and not trouble with the database, which would park the innocent."""
+        return not is_transient(error) or (blaming and await self._database.answers())
 
     async def _in_one_transaction(self, received: Sequence[Received]) -> None:
         began = time.perf_counter()
@@ -227,93 +238,82 @@ class Consumer:
         if held:
             await self._parking.wait_behind(tx, [one for one in received if one.event.subject in held])
             received = [one for one in received if one.event.subject not in held]
+        if self._subscription.inbox:
+            received = await self._new(tx, received)
         for one in received:
-            if one.event.type == _UNDECODABLE:
-                raise UndecodableEvent(f"{one.origin} is no event")
-        if not self._subscription.inbox:
-            return [one.event for one in received]
+            _insist_on_event(one)
+        return [one.event for one in received]
+
+    async def _new(self, tx: Transaction, received: Sequence[Received]) -> Sequence[Received]:
+        """Those whose id is not in the inbox yet; now it is."""
         some = await tx.connection.fetchval(_INBOX, array_literal([one.event.id for one in received]), len(received))
         if some is None:
-            return [one.event for one in received]
+            return received
         new, fresh = set(some), []
         for one in received:
             if (event_id := uuid.UUID(one.event.id)) in new:
                 new.discard(event_id)  # the same event twice in one batch
-                fresh.append(one.event)
+                fresh.append(one)
         return fresh
 
-    async def _retry_parked(self) -> None:
+    async def _retry_parked(self, blaming: bool) -> None:
         if time.monotonic() - self._retried_at < _POLL_SECONDS / 2:
             return
         began = time.monotonic()
         # A second at a time, so that a thousand events behind a replayed one do not hold up those of everybody else.
-        while time.monotonic() - began < 1.0 and await self._retry_one():
-            self._heartbeat.beat()
+        while time.monotonic() - began < 1.0 and await self._retry_one(blaming):
+            self._beat()
         self._retried_at = time.monotonic()
 
-    async def _retry_one(self) -> bool:
+    async def _retry_one(self, blaming: bool) -> bool:
         """Try one parked event whose pause is over; True when there was one."""
-        failure: Exception | None = None
-        async with self._database.transaction() as tx:
-            parked = await self._parking.due(tx)
-            if parked is None:
-                return False
-            try:
-                received = await asyncio.to_thread(self._fetch, parked.origin)
-            except (TimeoutError, KafkaException) as error:
-                log.warning("event.unreachable", origin=str(parked.origin), error=error)
-                await self._parking.put_off(tx, parked)
-                return True
-            except kafka.RecordGone as error:
-                await self._parking.failed(tx, parked, error, permanent=True)
-                return True
-            try:
-                async with tx.connection.transaction():
-                    attempt = Transaction(tx.connection, tx.clock, tx.source)
-                    await self._handle_again(attempt, received)
-                    await attempt.flush()
-            except TRANSIENT_ERRORS:
+        parked = failure = None
+        try:
+            async with self._database.transaction() as tx:
+                parked = await self._parking.due(tx)
+                if parked is None:
+                    return False
+                failure = await self._try_again(tx, parked)
+        except Exception as error:
+            if parked is None or not await self._is_the_events(error, blaming):
                 raise
-            except Exception as error:  # noqa: BLE001 - as in `process`
-                failure = error
-            if failure is None:
-                await self._parking.handled(tx, parked)
-            else:
-                permanent = isinstance(failure, UndecodableEvent)
-                await self._parking.failed(tx, parked, failure, permanent=permanent)
+            failure = error
+            async with self._database.transaction() as tx:
+                await self._parking.failed(tx, parked, error)
         log.info("event.retried", origin=str(parked.origin), succeeded=failure is None, error=failure)
         return True
+
+    async def _try_again(self, tx: Transaction, parked: Parked) -> Exception | None:
+        """Handle it and forget it, or note why not, which is also given back. Raises what `is_transient`."""
+        try:
+            received = await asyncio.to_thread(self._fetch, parked.origin)
+        except (TimeoutError, KafkaException) as error:
+            await self._parking.put_off(tx, parked)
+            return error
+        except kafka.RecordGone as error:
+            await self._parking.failed(tx, parked, error, permanent=True)
+            return error
+        try:
+            async with tx.connection.transaction():
+                attempt = Transaction(tx.connection, tx.clock, tx.source)
+                await self._handle_again(attempt, received)
+                await attempt.flush()
+        except Exception as error:
+            if is_transient(error):
+                raise
+            await self._parking.failed(tx, parked, error, permanent=isinstance(error, UndecodableEvent))
+            return error
+        await self._parking.handled(tx, parked)
+        return None
 
     def _fetch(self, origin: Origin) -> Received:
         key, value = kafka.fetch_record(self._address, origin.topic, origin.partition, origin.offset)
         return _received(self._subscription, origin, key, value)
 
     async def _handle_again(self, tx: Transaction, received: Received) -> None:
-        if received.event.type == _UNDECODABLE:
-            raise UndecodableEvent(f"{received.origin} is no event")
-        if self._subscription.inbox:
-            done = await tx.connection.fetchval(_INBOX, array_literal([received.event.id]), 1)
-            if done is not None:
-                return
-        await self._subscription.handle(tx, [received.event])
-
-    def _measure(self, client: KafkaConsumer) -> None:
-        """Lag by topic, from what the client knows already; at most every two seconds."""
-        if time.monotonic() - self._measured_at < 2.0:
-            return
-        self._measured_at = time.monotonic()
-        lag: Counter[str] = Counter(dict.fromkeys(self._subscription.topics, 0))
-        for position in client.position(client.assignment()):
-            _, end = client.get_watermark_offsets(position, cached=True)
-            # A partition of which nothing was read since it was assigned has no position yet: what is left begins where the group stopped.
-            at = (
-                position.offset
-                if position.offset >= 0
-                else self._began_at.get((position.topic, position.partition), end)
-            )
-            lag[position.topic] += max(0, end - at)
-        for topic, records in lag.items():
-            self._metrics.consumer_lag.labels(topic).set(records)
+        _insist_on_event(received)
+        if not self._subscription.inbox or await self._new(tx, [received]):
+            await self._subscription.handle(tx, [received.event])
 
 
 _UNDECODABLE = "undecodable"
@@ -341,20 +341,24 @@ def _received(subscription: Subscription, origin: Origin, key: bytes | None, val
     decoder = subscription.decoders.get(origin.topic)
     try:
         event = decoder(origin, key, value) if decoder else decode(value)
-    except (UndecodableEvent, ValueError):
+    except ValueError:  # UndecodableEvent is one
         return Received(_placeholder(origin, key), origin)
     return Received(event if _IS_UUID(event.id) else _placeholder(origin, key), origin)
 
 
+def _insist_on_event(received: Received) -> None:
+    if received.event.type == _UNDECODABLE:
+        raise UndecodableEvent(f"{received.origin} is no event")
+
+
 def _placeholder(origin: Origin, key: bytes | None) -> Event:
+    subject = key.decode(errors="replace") if key and origin.topic.startswith("brobyg.") else ""
     event_id = derived_id(origin.topic, str(origin.partition), str(origin.offset))
     return Event(
         id=event_id,
         source=origin.topic,
         type=_UNDECODABLE,
-        subject=key.decode(errors="replace")
-        if key and origin.topic.startswith("brobyg.")
-        else derived_id("key", repr(key)),
+        subject=subject if subject and storable(subject) else derived_id("key", repr(key)),
         time=datetime.fromtimestamp(0, UTC),
         dataschema="",
         correlationid=event_id,
@@ -390,8 +394,8 @@ def _answers(client: KafkaConsumer) -> bool:
     return True
 
 
-def _commit(client: KafkaConsumer, messages: Sequence[Message]) -> None:
-    """Commit exactly what was handled. A refusal is no loss: the records come again and the inbox drops them."""
+def _commit(client: KafkaConsumer, messages: Sequence[Message]) -> list[TopicPartition]:
+    """Commit exactly what was handled, and give back how far. A refusal is no loss: the records come again and the inbox drops them."""
     positions: dict[tuple[str, int], int] = {}
     for message in messages:
         positions[message.topic() or "", message.partition() or 0] = (message.offset() or 0) + 1
@@ -400,3 +404,5 @@ def _commit(client: KafkaConsumer, messages: Sequence[Message]) -> None:
         client.commit(offsets=offsets, asynchronous=False)
     except KafkaException as error:
         log.warning("consumer.commit_refused", error=error)
+        return []
+    return offsets

@@ -1,7 +1,9 @@
 """The database: one pool a process, and transactions that carry their events with them."""
 
 import asyncio
+import errno
 import json
+import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -23,11 +25,18 @@ TIMER_CHANNEL = "timer"
 _OUTBOX_COLUMNS = ("topic", "key", "value", "content_type")
 _INSERT_OUTBOX = "insert into outbox (topic, key, value, content_type) values ($1, $2, $3, $4)"
 
-#: Trouble with the database itself rather than with what was asked of it: worth trying again as it is.
-TRANSIENT_ERRORS: tuple[type[Exception], ...] = (
+#: Whatever talking to the database can raise: for loops whose statements are fixed and that can only wait for it to be put right.
+DATABASE_ERRORS: tuple[type[Exception], ...] = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresError,
+)
+_TRANSIENT: tuple[type[Exception], ...] = (
+    ConnectionError,
+    TimeoutError,
+    socket.gaierror,
     asyncpg.InternalClientError,  # what the driver makes of a connection that dies in the middle of an answer
     asyncpg.PostgresConnectionError,
     asyncpg.TooManyConnectionsError,
@@ -41,8 +50,22 @@ TRANSIENT_ERRORS: tuple[type[Exception], ...] = (
     asyncpg.DiskFullError,
     asyncpg.OutOfMemoryError,
 )
-#: The same, and any other refusal: for loops whose statements are fixed and that can only wait for the database to be put right.
-DATABASE_ERRORS: tuple[type[Exception], ...] = (*TRANSIENT_ERRORS, asyncpg.PostgresError)
+_UNREACHABLE = frozenset({errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH})
+#: How the driver says that the connection or the pool was closed; its other complaints are about how it is used.
+_CLOSED = ("connection is closed", "released back to the pool", "pool is clos")
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether this is trouble with the database itself rather than with what was asked of it: worth trying again as it is.
+
+    A missing file, a wrong argument or a connection used twice at once is a bug, though it has the same kind of error.
+    """
+    if isinstance(error, _TRANSIENT):
+        return True
+    if isinstance(error, asyncpg.InterfaceError):
+        return any(text in str(error) for text in _CLOSED)
+    # "Multiple exceptions": a host with several addresses, none of which answers.
+    return isinstance(error, OSError) and (error.errno in _UNREACHABLE or str(error).startswith("Multiple exceptions"))
 
 
 class _Emission(msgspec.Struct, gc=False):
@@ -116,9 +139,9 @@ class Transaction:
         due = sorted((kind, subject, at) for (kind, subject), at in self._timers.items() if at is not None)
         if due:
             await self.connection.execute(
-                "with d as (insert into timer (kind, subject, due_at)"
-                " select * from unnest($1::text[], $2::text[], $3::timestamptz[])"
-                " on conflict (kind, subject) do update set due_at = excluded.due_at)"
+                "with d as (insert into timer (kind, subject, due_at, next_attempt_at)"
+                " select kind, subject, due_at, due_at from unnest($1::text[], $2::text[], $3::timestamptz[]) as t(kind, subject, due_at)"
+                " on conflict (kind, subject) do update set due_at = excluded.due_at, next_attempt_at = excluded.due_at, attempts = 0)"
                 " select pg_notify('timer', '')",
                 [kind for kind, _, _ in due],
                 [subject for _, subject, _ in due],
@@ -241,6 +264,18 @@ class Database:
         if self._pool is None:
             raise RuntimeError("the database is not open")
         return self._pool
+
+    async def answers(self) -> bool:
+        """Whether it answers a trivial question on a new connection just now: an error while it does is not trouble with it. Within 10 seconds."""
+        try:
+            connection = await asyncpg.connect(self.url, timeout=4, command_timeout=4)
+            try:
+                await connection.fetchval("select 1")
+            finally:
+                await connection.close(timeout=2)
+        except DATABASE_ERRORS:
+            return False
+        return True
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:

@@ -43,6 +43,12 @@ class Metrics:
             buckets=(0.1, 1, 5, 15, 60, 300, 3600),
             registry=r,
         )
+        self.timers_overdue = Gauge(
+            "brobyg_timers_overdue", "Timers whose time has come and that are not carried out", registry=r
+        )
+        self.timers_failing = Gauge(
+            "brobyg_timers_failing", "Timers that have failed and are tried again after a pause", registry=r
+        )
         # HTTP
         self.http_requests = Counter(
             "brobyg_http_requests", "Requests answered", ["method", "route", "status"], registry=r

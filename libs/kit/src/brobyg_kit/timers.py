@@ -1,6 +1,7 @@
 """Timers: what is to happen later, as rows that survive a restart and fire once."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,7 +9,7 @@ from datetime import datetime, timedelta
 import asyncpg
 
 from brobyg_kit.clock import Clock
-from brobyg_kit.database import DATABASE_ERRORS, TIMER_CHANNEL, TRANSIENT_ERRORS, Database, Transaction
+from brobyg_kit.database import DATABASE_ERRORS, TIMER_CHANNEL, Database, Transaction, is_transient
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.logs import get_logger
 from brobyg_kit.metrics import Metrics
@@ -17,10 +18,24 @@ log = get_logger(__name__)
 
 _BATCH = 200
 _POLL_SECONDS = 5.0
+#: Pause after a timer's first failure, in the clock's time; each following one is four times as long, up to the longest.
+_FIRST_PAUSE = timedelta(seconds=1)
+_LONGEST_PAUSE = timedelta(hours=1)
 _CLAIM = (
     "delete from timer where (kind, subject) in"
-    " (select kind, subject from timer where kind = any($1) and due_at <= $2 order by due_at, kind, subject limit $3 for update skip locked)"
-    " returning kind, subject, due_at"
+    " (select kind, subject from timer where kind = any($1) and next_attempt_at <= $2 and (attempts > 0) = $3"
+    " order by next_attempt_at, kind, subject limit $4 for update skip locked)"
+    " returning kind, subject, due_at, attempts"
+)
+#: Only as it was claimed: somebody else may have carried it out, put it off or set it anew meanwhile.
+_PUT_OFF = (
+    "update timer set attempts = attempts + 1, next_attempt_at = $5"
+    " where kind = $1 and subject = $2 and due_at = $3 and attempts = $4"
+)
+_COUNTS = (
+    "select (select count(*) from timer where kind = any($1) and next_attempt_at <= $2)"
+    " + (select count(*) from timer where kind = any($1) and next_attempt_at > $2 and attempts > 0) as overdue,"
+    " (select count(*) from timer where kind = any($1) and attempts > 0) as failing"
 )
 
 
@@ -31,6 +46,8 @@ class DueTimer:
     kind: str
     subject: str
     due_at: datetime
+    #: How often it has failed before.
+    attempts: int = 0
 
 
 #: Carries out due timers of one kind inside the transaction that claimed them: all effects or none.
@@ -53,6 +70,7 @@ class Timers:
         self._metrics, self._heartbeat = metrics, heartbeat
         self._wake = asyncio.Event()
         self._stopping = False
+        self._measured_at = 0.0
 
     def stop(self) -> None:
         """End `run` after the batch in hand."""
@@ -79,6 +97,7 @@ class Timers:
                 self._wake.clear()
                 fired = await self.fire()
                 self._heartbeat.beat()
+                await self._measure()
                 if not fired:
                     await self._wait(await self._next_due())
                 if listener.is_closed():
@@ -88,7 +107,7 @@ class Timers:
 
     async def _next_due(self) -> datetime | None:
         due: datetime | None = await self._database.pool.fetchval(
-            "select min(due_at) from timer where kind = any($1)", list(self._handlers)
+            "select min(next_attempt_at) from timer where kind = any($1)", list(self._handlers)
         )
         return due
 
@@ -102,42 +121,62 @@ class Timers:
             task.cancel()
 
     async def fire(self) -> int:
-        """Carry out what is due now, in one transaction; how many. When a batch fails it is done one by one and the culprit is put off."""
-        try:
-            return await self._fire(_BATCH)
-        except TRANSIENT_ERRORS:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever a handler may raise
-            log.error("timers.batch_failed", error=error)
-        try:
-            return await self._fire(1)
-        except TRANSIENT_ERRORS:
-            raise
-        except Exception as error:  # noqa: BLE001 - as above
-            log.error("timer.put_off", error=error)
-            await self._put_off_first()
-            return 1
+        """Try what is due now; how many. A batch in one transaction, one by one where that fails; then one of those that have failed before,
+        by itself, so that it takes nothing down with it. Raises one of DATABASE_ERRORS when the database is in the way.
+        """
+        return await self._fire_new() + await self._fire_one(failing=True)
 
-    async def _fire(self, limit: int) -> int:
+    async def _fire_new(self) -> int:
+        try:
+            return await self._fire([], _BATCH, failing=False)
+        except Exception as error:
+            if not await self._is_a_timers(error):
+                raise
+            log.error("timers.batch_failed", error=error)
+        tried = 0
+        while tried < _BATCH and await self._fire_one(failing=False):
+            tried += 1
+        return tried
+
+    async def _fire_one(self, *, failing: bool) -> int:
+        claimed: list[DueTimer] = []
+        try:
+            return await self._fire(claimed, 1, failing=failing)
+        except Exception as error:
+            if not claimed or not await self._is_a_timers(error):
+                raise
+            log.error("timer.put_off", kind=claimed[0].kind, attempts=claimed[0].attempts + 1, error=error)
+        await self._put_off(claimed[0])
+        return 1
+
+    async def _is_a_timers(self, error: Exception) -> bool:
+        """Whether `error` is a timer's doing and not trouble with the database."""
+        return not is_transient(error) or await self._database.answers()
+
+    async def _fire(self, claimed: list[DueTimer], limit: int, *, failing: bool) -> int:
+        """Carry out up to `limit` in one transaction; they are in `claimed` also when that fails."""
         now = self._clock.now()
         async with self._database.transaction() as tx:
-            rows = await tx.connection.fetch(_CLAIM, list(self._handlers), now, limit)
-            due = sorted((DueTimer(row["kind"], row["subject"], row["due_at"]) for row in rows), key=lambda t: t.due_at)
+            rows = await tx.connection.fetch(_CLAIM, list(self._handlers), now, failing, limit)
+            claimed += sorted((DueTimer(*row) for row in rows), key=lambda timer: timer.due_at)
             for kind in self._handlers:
-                if of_kind := [timer for timer in due if timer.kind == kind]:
+                if of_kind := [timer for timer in claimed if timer.kind == kind]:
                     await self._handlers[kind](tx, of_kind)
-        for timer in due:
+        for timer in claimed:
             self._metrics.timers_fired.labels(timer.kind).inc()
             self._metrics.timer_delay.observe((now - timer.due_at).total_seconds())
-        return len(due)
+        return len(claimed)
 
-    async def _put_off_first(self) -> None:
-        """The first due timer fails: try it again in five minutes of clock time, so that the others go on."""
-        now = self._clock.now()
-        await self._database.pool.execute(
-            "update timer set due_at = $3 where (kind, subject) ="
-            " (select kind, subject from timer where kind = any($1) and due_at <= $2 order by due_at, kind, subject limit 1)",
-            list(self._handlers),
-            now,
-            now + timedelta(minutes=5),
-        )
+    async def _put_off(self, timer: DueTimer) -> None:
+        pause = min(_FIRST_PAUSE * 4 ** min(timer.attempts, 10), _LONGEST_PAUSE)
+        again_at = self._clock.now() + pause
+        await self._database.pool.execute(_PUT_OFF, timer.kind, timer.subject, timer.due_at, timer.attempts, again_at)
+
+    async def _measure(self) -> None:
+        if time.monotonic() - self._measured_at < 2.0:
+            return
+        self._measured_at = time.monotonic()
+        counts = await self._database.pool.fetchrow(_COUNTS, list(self._handlers), self._clock.now())
+        if counts is not None:
+            self._metrics.timers_overdue.set(counts["overdue"])
+            self._metrics.timers_failing.set(counts["failing"])

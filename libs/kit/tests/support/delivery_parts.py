@@ -2,11 +2,12 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import urlsplit
 
 import asyncpg
 import brobyg_kit
@@ -18,7 +19,7 @@ from brobyg_kit.event import Event
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.metrics import Metrics
 from brobyg_kit.relay import Relay
-from brobyg_kit.testing import eventually
+from brobyg_kit.testing import eventually, free_port
 from brobyg_kit.topics import Topic, apply_topics
 
 MIGRATIONS = Path(str(brobyg_kit.__file__)).parent / "migrations"
@@ -86,6 +87,60 @@ async def record(tx: Transaction, events: Sequence[Event]) -> None:
     """Keep what came."""
     rows = [(event.subject, event.decode(Counted).number) for event in events]
     await tx.connection.executemany("insert into effect (subject, number) values ($1, $2)", rows)
+
+
+class Way:
+    """The way to a real database, which can be closed and opened again: an outage, as whoever goes this way sees it."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._there = (parts.hostname or "", parts.port or 5432)
+        self._port = free_port()
+        user = f"{parts.netloc.rpartition('@')[0]}@" if "@" in parts.netloc else ""
+        self.url = parts._replace(netloc=f"{user}127.0.0.1:{self._port}").geturl()
+        self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    async def open(self) -> None:
+        self._server = await asyncio.start_server(self._carry, "127.0.0.1", self._port)
+
+    def close(self) -> None:
+        """Nobody gets through, and who is under way is cut off."""
+        if self._server is not None:
+            self._server.close()
+        for writer in self._writers:
+            writer.transport.abort()
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection(*self._there)
+        self._writers |= {writer, back}
+        await asyncio.gather(_copy(reader, back), _copy(there, writer))
+        self._writers -= {writer, back}
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while data := await reader.read(65_536):
+            writer.write(data)
+            await writer.drain()
+    except ConnectionError:
+        pass
+    finally:
+        writer.close()
+
+
+@asynccontextmanager
+async def by_way(parts: Parts, make: Callable[..., Database] = Database) -> AsyncIterator[tuple[Parts, Way]]:
+    """The same parts, with the database reached by a way that the test can close."""
+    way = Way(parts.database.url)
+    await way.open()
+    database = make(way.url, WallClock(), "test")
+    await database.open()
+    try:
+        yield Parts(parts.kafka, parts.topic, database, parts.kind), way
+    finally:
+        await database.close()
+        way.close()
 
 
 @asynccontextmanager

@@ -100,7 +100,7 @@ class Waiting:
 
 
 class Store(Protocol):
-    """The notices of this service, safe before they are sent. Raises what `brobyg_kit.database.TRANSIENT_ERRORS` lists when the database is away."""
+    """The notices of this service, safe before they are sent. Raises one of `brobyg_kit.database.DATABASE_ERRORS` when the database is away."""
 
     async def sent(self, waiting: Waiting, language: Language) -> None:
         """Mark as sent and publish `notification.sent`, in one transaction; no effect on a notice that has ended already."""

@@ -26,10 +26,15 @@ create table timer (
     kind text not null,
     subject text not null,
     due_at timestamptz not null,
+    next_attempt_at timestamptz not null,
+    attempts int not null default 0,
     primary key (kind, subject)
 );
-create index timer_due on timer (due_at);
+create index timer_due on timer (next_attempt_at);
+create index timer_failing on timer (next_attempt_at) where attempts > 0;
 comment on table timer is 'What is to happen later. A row is claimed with SKIP LOCKED and deleted in the transaction that carries out its effects.';
+comment on column timer.next_attempt_at is 'When to try it, in the clock''s time: due_at, or later once it has failed.';
+comment on column timer.attempts is 'How often it has failed.';
 
 create table parked_event (
     id bigint generated always as identity primary key,
