@@ -5,16 +5,17 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from importlib.metadata import entry_points
-from typing import Annotated, TypeVar
+from typing import Annotated, NoReturn, TypeVar
 
 import msgspec
 import typer
+from confluent_kafka import KafkaException
 from rich.console import Console
 from rich.table import Table
 
 from brobyg_kit.clock import WallClock
 from brobyg_kit.database import DATABASE_ERRORS, Database, database_url
-from brobyg_kit.kafka import fetch_record
+from brobyg_kit.kafka import RecordGone, fetch_record
 from brobyg_kit.parking import Parked, Parking
 from brobyg_kit.settings import KitSettings
 
@@ -45,8 +46,12 @@ def _with_database(service: str, work: Callable[[Database, Parking], Awaitable[T
     try:
         return asyncio.run(run())
     except DATABASE_ERRORS as error:
-        typer.secho(f"brobyg: the database of {service} can't be used: {type(error).__name__}", err=True, fg="red")
-        raise typer.Exit(1) from error
+        _fail(f"the database of {service} can't be used: {type(error).__name__}")
+
+
+def _fail(message: str) -> NoReturn:
+    typer.secho(f"brobyg: {message}", err=True, fg="red")
+    raise typer.Exit(1)
 
 
 def _as_dict(parked: Parked) -> dict[str, object]:
@@ -64,8 +69,14 @@ def list_parked(
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
 ) -> None:
-    """List what is parked, oldest first."""
-    parked = _with_database(service, lambda database, parking: parking.listed(database.pool, limit))
+    """List what is parked, oldest first; says so on standard error when there is more than is shown."""
+
+    async def work(database: Database, parking: Parking) -> tuple[list[Parked], int]:
+        return await parking.listed(database.pool, limit), await parking.counted(database.pool)
+
+    parked, total = _with_database(service, work)
+    if total > len(parked):
+        typer.secho(f"brobyg: the oldest {len(parked)} of {total}; --limit shows more", err=True, fg="yellow")
     if as_json:
         typer.echo(json.dumps([_as_dict(one) for one in parked], indent=2))
         return
@@ -86,18 +97,21 @@ def list_parked(
 
 @app.command()
 def show(service: ServiceName, id: Annotated[int, typer.Argument(help="Id as `list` shows it.")]) -> None:
-    """Show one parked event; its record is read from Kafka where the topic holds no personal data."""
-    parked = _with_database(service, lambda database, parking: parking.listed(database.pool, 1000))
-    found = next((one for one in parked if one.id == id), None)
+    """Show one parked event; its record is read from Kafka where the topic holds no personal data. Exit code 1 when it can't be."""
+    found = _with_database(service, lambda database, parking: parking.found(database.pool, id))
     if found is None:
-        typer.secho(
-            f"brobyg: nothing parked in {service} has id {id}; see 'brobyg dlq list {service}'", err=True, fg="red"
-        )
-        raise typer.Exit(1)
+        _fail(f"nothing parked in {service} has id {id}; see 'brobyg dlq list {service}'")
     typer.echo(json.dumps(_as_dict(found), indent=2))
-    if found.origin.topic.startswith("brobyg."):
-        _, value = fetch_record(KitSettings().kafka, found.origin.topic, found.origin.partition, found.origin.offset)
-        typer.echo(value.decode(errors="replace"))
+    if not found.origin.topic.startswith("brobyg."):
+        return
+    address, origin = KitSettings().kafka, found.origin
+    try:
+        _, value = fetch_record(address, origin.topic, origin.partition, origin.offset)
+    except RecordGone:
+        _fail(f"its record {origin} is no longer in the topic, so it can only be discarded")
+    except (TimeoutError, KafkaException) as error:
+        _fail(f"its record {origin} can't be read from Kafka at {address}: {error}")
+    typer.echo(value.decode(errors="replace"))
 
 
 @app.command()

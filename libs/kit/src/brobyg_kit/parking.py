@@ -92,8 +92,7 @@ class Parking:
     async def park(self, tx: Transaction, received: Received, error: BaseException, *, permanent: bool = False) -> None:
         """Put aside an event whose handling failed for the first time; `permanent` when trying again cannot help."""
         if permanent:
-            await self._insert(tx, received, "dead", reason_of(error), 1, None)
-            self._publish(tx, received.event.id, received.event.type, received.origin, reason_of(error), 1)
+            self._publish(tx, await self._insert(tx, received, "dead", reason_of(error), 1, None))
         else:
             await self._insert(tx, received, "retrying", reason_of(error), 1, timedelta(seconds=FIRST_PAUSE))
 
@@ -128,12 +127,13 @@ class Parking:
         )
 
     async def failed(self, tx: Transaction, parked: Parked, error: BaseException, *, permanent: bool = False) -> None:
-        """The event failed again: a longer pause, or dead after the last try."""
+        """The event failed again: a longer pause, or dead after the last try. No effect when somebody else has tried it meanwhile."""
         attempts = parked.attempts + 1
         dead = permanent or attempts >= MAX_ATTEMPTS
-        await tx.connection.execute(
+        row = await tx.connection.fetchrow(
             "update parked_event set state = $2, reason = $3, attempts = $4, last_failed_at = clock_timestamp(),"
-            " next_attempt_at = clock_timestamp() + $5::interval where id = $1",
+            " next_attempt_at = clock_timestamp() + $5::interval"
+            " where id = $1 and state = 'retrying' and attempts = $4 - 1 returning *",
             parked.id,
             "dead" if dead else "retrying",
             reason_of(error),
@@ -141,7 +141,7 @@ class Parking:
             None if dead else timedelta(seconds=FIRST_PAUSE * 4 ** (attempts - 1)),
         )
         if dead:
-            self._publish(tx, parked.event_id, parked.type, parked.origin, reason_of(error), attempts)
+            self._publish(tx, row)
 
     async def replay(self, tx: Transaction, ids: Sequence[int] | None) -> int:
         """Have dead events (all, or these) tried again at once, from a fresh count; how many."""
@@ -153,10 +153,17 @@ class Parking:
         return int(status.split()[-1])
 
     async def discard(self, tx: Transaction, ids: Sequence[int]) -> int:
-        """Give up on these dead events for good and let what waits behind them through; how many."""
+        """Give up on these dead events for good and let what waits behind them through; how many.
+
+        Their ids go into the inbox: were their records read again, they would be handled after what has followed them.
+        """
         rows = await tx.connection.fetch(
             "select * from parked_event where state = 'dead' and id = any($1::bigint[]) order by id for update",
             list(ids),
+        )
+        await tx.connection.execute(
+            "insert into inbox (event_id) select unnest($1::uuid[]) on conflict do nothing",
+            [row["event_id"] for row in rows],
         )
         for row in rows:
             await self.handled(tx, _parked(row))
@@ -168,27 +175,42 @@ class Parking:
             _parked(row) for row in await connection.fetch("select * from parked_event order by id limit $1", limit)
         ]
 
+    async def counted(self, connection: "asyncpg.Pool[asyncpg.Record]") -> int:
+        """How many are parked in all."""
+        return int(await connection.fetchval("select count(*) from parked_event"))
+
+    async def found(self, connection: "asyncpg.Pool[asyncpg.Record]", id: int) -> Parked | None:
+        """The parked event of this id; None when there is none."""
+        row = await connection.fetchrow("select * from parked_event where id = $1", id)
+        return _parked(row) if row is not None else None
+
     async def _insert(
         self, tx: Transaction, received: Received, state: str, reason: str, attempts: int, pause: timedelta | None
-    ) -> None:
+    ) -> asyncpg.Record | None:
+        """The new row; None when the event is parked already."""
         event, origin = received.event, received.origin
-        await tx.connection.execute(
+        return await tx.connection.fetchrow(
             "insert into parked_event (event_id, subject, type, topic, partition, record_offset, state, reason, attempts, next_attempt_at)"
-            " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, clock_timestamp() + $10::interval) on conflict (event_id) do nothing",
+            " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, clock_timestamp() + $10::interval) on conflict (event_id) do nothing returning *",
             event.id, event.subject, event.type, origin.topic, origin.partition, origin.offset, state, reason, attempts, pause,
         )  # fmt: skip
 
-    def _publish(self, tx: Transaction, event_id: str, kind: str, origin: Origin, reason: str, attempts: int) -> None:
+    def _publish(self, tx: Transaction, row: asyncpg.Record | None) -> None:
+        if row is None:
+            return
+        dead = _parked(row)
         letter = {
             "service": self._service,
-            "event_id": event_id,
-            "event_type": kind,
-            "origin": {"topic": origin.topic, "partition": origin.partition, "offset": origin.offset},
-            "reason": reason,
-            "attempts": attempts,
+            "event_id": dead.event_id,
+            "event_type": dead.type,
+            "origin": dead.origin,
+            "reason": dead.reason,
+            "attempts": dead.attempts,
+            "first_failed_at": dead.first_failed_at,
+            "last_failed_at": dead.last_failed_at,
             "dead_at": tx.clock.now(),
         }
-        tx.send(dead_letter_topic(self._service), event_id, msgspec.json.encode(letter))
+        tx.send(dead_letter_topic(self._service), dead.event_id, msgspec.json.encode(letter))
 
 
 def _parked(row: asyncpg.Record) -> Parked:
