@@ -197,7 +197,10 @@ async def test_five_hundred_records_are_a_handful_of_statements(service: Served,
     async with database.transaction() as tx:
         tx.connection.add_query_logger(lambda record: queries.append(record.query))
         await handle(tx, events)
-    assert len(queries) <= 9, queries
+    ours = [
+        query for query in queries if "typeinfo" not in query and "'jit'" not in query
+    ]  # the driver asks once a connection for types
+    assert len(ours) <= 9, ours
     assert len(await service.told()) == 250
     assert (await service.counts())["dropped_without_consent"] == 250
 
