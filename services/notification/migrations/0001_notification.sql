@@ -20,7 +20,7 @@ create table notification (
     claimed_by int,
     created_at timestamptz not null,
     ended_at timestamptz,
-    unique (cause, recipient_role, recipient_id),
+    unique (cause, appointment_id, recipient_role, recipient_id),
     check ((calendar_method is null) = (calendar_sequence is null)),
     check ((state = 'waiting') = (ended_at is null))
 );
@@ -29,7 +29,7 @@ create index notification_waiting_lane on notification (lane, position) where st
 create unique index notification_calendar on notification (lane, calendar_sequence) where calendar_sequence is not null;
 create index notification_appointment on notification (appointment_id, position);
 
-comment on table notification is 'One row for each cause and recipient; the row exists before the message is sent and says what became of it.';
+comment on table notification is 'One row for each cause, appointment and recipient; the row exists before the message is sent and says what became of it.';
 comment on column notification.position is 'The order of causes. Within a lane messages leave in this order.';
 comment on column notification.lane is 'Appointment and recipient: a newer message of a lane never overtakes an older one.';
 comment on column notification.calendar_sequence is 'SEQUENCE (RFC 5545): 0 for a lane''s first calendar file, then rising.';

@@ -11,11 +11,15 @@ from brobyg_contracts import (
     MatchReleased,
     VolunteerMatched,
 )
+from brobyg_kit.ids import derived_id
 from icalendar import Calendar
 from msgspec import structs
 
 CALLED_OFF = [AppointmentCancelled, AppointmentRescheduled, ConsentWithdrawn]
 CITIZENS = "select calendar_method from notification where recipient_role = 'citizen' order by position"
+CANCELLED = (
+    "select appointment_id::text from notification where recipient_role = 'citizen' and calendar_method = 'CANCEL'"
+)
 REASONS = ["appointment_cancelled", "appointment_rescheduled", "consent_withdrawn"]
 
 
@@ -56,6 +60,36 @@ async def test_two_topics_that_tell_the_same_cancel_once(office_for, cause, cloc
         async with office_for(clock) as office:
             await office.receive(cause(VolunteerMatched), *order)
             assert await told(office) == ["REQUEST", "CANCEL"]
+
+
+@pytest.mark.parametrize("withdrawals", [0, 1, 2])
+async def test_a_withdrawn_consent_cancels_every_entry_of_the_citizen(
+    office_for, cause, clock, withdrawals: int
+) -> None:
+    """Also where the matching service tells of a volunteer's withdrawal after it."""
+    appointments = [derived_id("appointment", "first"), derived_id("appointment", "second")]
+    withdrew = [
+        later(cause(MatchReleased, reason="volunteer_withdrew", appointment_id=one), 1)
+        for one in appointments[:withdrawals]
+    ]
+    consent = later(cause(ConsentWithdrawn), 2)
+    for story in ([*withdrew, consent], [consent, *withdrew]):
+        async with office_for(clock) as office:
+            await office.receive(*[cause(VolunteerMatched, appointment_id=one) for one in appointments])
+            for event in [*story, consent]:
+                await office.receive(event)
+            cancelled = [row["appointment_id"] for row in await office.database.pool.fetch(CANCELLED)]
+        assert sorted(cancelled) == sorted(appointments)
+
+
+async def test_a_search_that_was_called_off_for_two_appointments_cancels_both(office_for, cause, clock) -> None:
+    """The withdrawal is heard first, the matches it ends only after it."""
+    async with office_for(clock) as office:
+        await office.receive(later(cause(ConsentWithdrawn), 2))
+        for one in (derived_id("appointment", "first"), derived_id("appointment", "second")):
+            await office.receive(cause(VolunteerMatched, appointment_id=one))
+            await office.receive(later(cause(MatchReleased, reason="volunteer_withdrew", appointment_id=one), 1))
+        assert (await told(office)).count("CANCEL") == 2
 
 
 async def test_a_move_heard_late_leaves_the_new_invitation_alone(office_for, cause, clock) -> None:

@@ -40,7 +40,7 @@ _CALLED_OFF = frozenset(kind.EVENT_TYPE for kind in CALLED_OFF)
 
 
 def handle_with(metrics: NotificationMetrics) -> BatchHandler:
-    """The batch handler: keeps one notice per cause and recipient with the transaction. Events that concern nobody are passed over."""
+    """The batch handler: keeps one notice per cause, appointment and recipient with the transaction. Events that concern nobody are passed over."""
 
     async def handle(transaction: Transaction, events: Sequence[Event]) -> None:
         known = [event for event in events if event.type in _PLANS or event.type in _CALLED_OFF]

@@ -29,7 +29,8 @@ with planned as (
 ), fresh as (
     select p.*, row_number() over (partition by p.lane, p.method is null order by p.place) as nth from planned p
     where not exists (
-        select from notification n where n.cause = p.cause and n.recipient_role = p.role and n.recipient_id = p.recipient_id)
+        select from notification n where n.cause = p.cause and n.appointment_id = p.appointment_id
+            and n.recipient_role = p.role and n.recipient_id = p.recipient_id)
 ), added as (
     insert into notification (notification_id, template, recipient_role, recipient_id, referral_id, appointment_id, cause, cause_event,
                               lane, calendar_method, calendar_sequence, due_at, created_at)
@@ -38,7 +39,7 @@ with planned as (
                f.nth - 1 + coalesce((select max(n.calendar_sequence) + 1 from notification n where n.lane = f.lane), 0) end,
            $11, $11
     from fresh f order by f.place
-    on conflict (cause, recipient_role, recipient_id) do nothing
+    on conflict (cause, appointment_id, recipient_role, recipient_id) do nothing
     returning 1
 ), told as (select pg_notify('{CHANNEL}', '') where exists (select from added))
 select (select count(*) from added) as added, (select count(*) from told) as told
@@ -201,8 +202,8 @@ class SenderClaims:
 
 
 async def add(transaction: Transaction, notices: Sequence[Notice]) -> int:
-    """Keep the notices with the transaction, in one statement, and wake the sender at its commit. Those that are there already (same cause
-    and recipient) stay as they are. Returns how many are new.
+    """Keep the notices with the transaction, in one statement, and wake the sender at its commit. Those that are there already (same cause,
+    appointment and recipient) stay as they are. Returns how many are new.
     """
     if not notices:
         return 0

@@ -47,8 +47,8 @@ class Notice:
 
     @property
     def notification_id(self) -> str:
-        """The same for the same cause and recipient, however often it is planned."""
-        return derived_id("notification", self.cause.id, self.role, self.recipient_id)
+        """The same for the same cause, appointment and recipient, however often it is planned."""
+        return derived_id("notification", self.cause.id, self.appointment_id, self.role, self.recipient_id)
 
     @property
     def lane(self) -> str:
