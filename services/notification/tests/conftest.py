@@ -97,11 +97,12 @@ def cause() -> Cause:
 
 @dataclass
 class PostOffice:
-    """A real SMTP server that keeps what it takes, and can be told to refuse, to be away and to come back on the same port."""
+    """A real SMTP server that keeps what it takes, and can be told to refuse, to take its time, to be away and to come back on the same port."""
 
     port: int = field(default_factory=free_port)
     inbox: list[EmailMessage] = field(default_factory=list)
     answers: dict[str, list[str]] = field(default_factory=dict)
+    thinks: dict[str, float] = field(default_factory=dict)
     connections: int = 0
     _server: asyncio.Server | None = None
     _open: list[SMTP] = field(default_factory=list)
@@ -135,10 +136,11 @@ class PostOffice:
         return "250 OK"
 
     async def handle_DATA(self, _: object, __: object, envelope: Envelope) -> str:
-        """Keep the message."""
+        """Keep the message, and say so after as many seconds as the recipient's messages are thought about."""
         content = envelope.content
         assert isinstance(content, bytes)
         self.inbox.append(BytesParser(_class=EmailMessage, policy=default).parsebytes(content))
+        await asyncio.sleep(self.thinks.get(envelope.rcpt_tos[0], 0))
         return "250 OK"
 
     def to(self, address: str) -> list[EmailMessage]:
@@ -264,12 +266,14 @@ def office_for(postgres: str, owners: Owners, post_office: PostOffice) -> Office
     from brobyg_kit.testing import fresh_database
 
     @asynccontextmanager
-    async def opened(clock: Clock, concurrency: int = 4) -> AsyncIterator[Office]:
+    async def opened(clock: Clock, concurrency: int = 4, command_seconds: float = 10) -> AsyncIterator[Office]:
         async with (
             fresh_database(postgres, SERVICE, clock) as database,
             httpx2.AsyncClient(base_url=owners.url) as http,
         ):
-            postbox = SmtpPostbox(f"smtp://127.0.0.1:{post_office.port}", connections=concurrency)
+            postbox = SmtpPostbox(
+                f"smtp://127.0.0.1:{post_office.port}", connections=concurrency, command_seconds=command_seconds
+            )
             metrics, store = NotificationMetrics(CollectorRegistry()), NoticeStore(database)
             sending = Sending(
                 people=HttpPeople(http, http), postbox=postbox, clock=clock, sender="Brobyg <brobyg@example.org>",

@@ -294,6 +294,29 @@ async def test_a_dead_mail_server_delays_and_loses_nothing(office_for, post_offi
     assert len({message["Message-ID"] for message in post_office.inbox}) == len(post_office.inbox) == 40
 
 
+async def test_a_server_that_thinks_about_a_message_gets_it_once_and_holds_up_no_other(
+    office_for, post_office, cause, clock
+) -> None:
+    post_office.thinks["einer@example.org"] = 2.0
+    async with office_for(clock, command_seconds=0.4) as office, office.sending_going_on():
+        another = cause(MatchEscalated, appointment_id=derived_id("another"))
+        await office.receive(cause(VolunteerMatched), another)
+        await ended(office, "sent", "waiting", "sent")
+        await ended(office, "sent", "sent", "sent")
+    assert len(post_office.to("einer@example.org")) == 1
+
+
+async def test_a_stop_waits_for_the_answer_to_a_message_that_the_server_has(
+    office_for, post_office, cause, clock, arrived
+) -> None:
+    post_office.thinks["coordinator@example.org"] = 6.0
+    async with office_for(clock) as office:
+        async with office.sending_going_on():
+            await office.receive(cause(MatchEscalated))
+            await arrived(1)
+        assert await office.states() == ["sent"]
+
+
 async def test_a_server_that_hangs_up_between_messages_costs_nothing(office_for, post_office, cause) -> None:
     async with office_for(WallClock()) as office, office.sending_going_on():
         await office.receive(cause(MatchEscalated))

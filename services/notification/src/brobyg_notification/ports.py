@@ -71,7 +71,8 @@ class Postbox(Protocol):
     """Where messages are handed over."""
 
     async def send(self, message: EmailMessage) -> None:
-        """Return when the server has taken responsibility for the message (250 after DATA). Bounded by the port's timeouts.
+        """Return when the server has taken responsibility for the message (250 after DATA). May take minutes: a server that has the message
+        may think about it for long, and to hang up on it would lead to a second copy.
 
         Raises MailServerDown, MailDeferred or MailRefused; after the first the server may still have the message.
         """

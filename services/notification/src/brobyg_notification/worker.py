@@ -1,8 +1,9 @@
 """The sender: claims what is due, a few at a time, and sees each notice to its end.
 
 Exactly one message per cause, as far as SMTP lets anybody promise it: the notice is one row, a claim is one sender's, and its end and its event
-are one transaction. Between the server's 250 and that commit lies the one window in which a killed process leads to a second copy; it carries
-the same Message-ID, UID and SEQUENCE, by which mail programs and calendars see that it is the same.
+are one transaction. From the message's last byte to that commit lies the one window in which a killed process, or a connection that breaks before
+the server's answer, leads to a second copy (RFC 1047); it carries the same Message-ID, UID and SEQUENCE, by which mail programs and calendars
+see that it is the same. An orderly stop waits for the server's answer as long as it may.
 """
 
 import asyncio
@@ -29,8 +30,9 @@ _POLL_SECONDS = 5.0
 _SHORTEST_WAIT = 0.05
 """Wall time between two looks for something due: a clock that runs a thousand times faster must not spin."""
 _FIRST_PROBE, _LAST_PROBE = timedelta(milliseconds=500), timedelta(seconds=5)
-_SETTLE_SECONDS = 5.0
-"""How long a stopping service lets messages in hand come to their end."""
+_SETTLE_SECONDS = 17.0
+"""How long a stopping service lets messages in hand come to their end: the 20 s that the runtime waits for a worker, less what it takes to
+leave the database."""
 
 
 class Sender:
@@ -209,12 +211,13 @@ class Sender:
             self._metrics.seconds.observe(max(0.0, seconds.total_seconds()))
 
     async def _settle(self) -> None:
-        """The service stops: messages in hand get a moment, what is left is free for the next sender."""
+        """The service stops: messages in hand may come to their end, what is left is free for the next sender."""
         tasks = list(self._in_hand.values())
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=_SETTLE_SECONDS)
             for task in late:
                 task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
 
 async def _as_object(awaitable: Awaitable[object]) -> object:

@@ -10,15 +10,18 @@ from functools import cache
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
-from aiosmtplib import SMTP
+from aiosmtplib import SMTP, SMTPResponse
 from brobyg_kit.logs import get_logger
 
 from brobyg_notification.ports import MailDeferred, MailRefused, MailServerDown
 
 log = get_logger(__name__)
 
-_TIMEOUT = 10.0
-"""Seconds of wall time for connecting and for each command."""
+_COMMAND_SECONDS = 10.0
+"""Wall time for connecting and for each command but DATA: to give up on one of these costs nothing, as no message has been handed over."""
+_DATA_SECONDS = 600.0
+"""Wall time for the answer to a message. To give up on it is to send the message twice where the server only took its time (RFC 1047), so
+a client should wait for ten minutes (RFC 5321, 4.5.3.2.6)."""
 _FRESH = 0.5
 """Seconds for which a used connection is taken to be alive."""
 _IDLE_LIMIT = 20.0
@@ -60,12 +63,20 @@ def parse_address(url: str) -> SmtpAddress:
     )
 
 
+class _Patient(SMTP):
+    """Waits for the answer to a message for minutes; every other command has the connection's own timeout."""
+
+    async def data(self, message: str | bytes, /, *, timeout: object = None) -> SMTPResponse:
+        return await super().data(message, timeout=_DATA_SECONDS)
+
+
 class SmtpPostbox:
     """Sends over at most `connections` connections. Safe for concurrent use in one event loop."""
 
-    def __init__(self, url: str, *, connections: int) -> None:
-        """Nothing is connected yet. Raises ValueError for an address that is none."""
+    def __init__(self, url: str, *, connections: int, command_seconds: float = _COMMAND_SECONDS) -> None:
+        """Nothing is connected yet. `command_seconds` bounds connecting and each command but DATA. Raises ValueError for an address that is none."""
         self._address = parse_address(url)
+        self._command_seconds = command_seconds
         self._room = asyncio.Semaphore(connections)
         self._idle: deque[tuple[SMTP, float]] = deque()
 
@@ -116,7 +127,7 @@ class SmtpPostbox:
 
     async def _connect(self) -> SMTP:
         address = self._address
-        connection = SMTP(
+        connection = _Patient(
             hostname=address.host,
             port=address.port,
             username=address.username,
@@ -124,7 +135,7 @@ class SmtpPostbox:
             use_tls=address.tls,
             start_tls=True if address.require_starttls else None,
             tls_context=_tls(),
-            timeout=_TIMEOUT,
+            timeout=self._command_seconds,
         )
         try:
             await connection.connect()
