@@ -33,7 +33,7 @@ comment on table notification is 'One row for each cause, appointment and recipi
 comment on column notification.position is 'The order of causes. Within a lane messages leave in this order.';
 comment on column notification.lane is 'Appointment and recipient: a newer message of a lane never overtakes an older one.';
 comment on column notification.calendar_sequence is 'SEQUENCE (RFC 5545): 0 for a lane''s first calendar file, then rising.';
-comment on column notification.state is 'waiting; sent; failed: given up for a permanent reason; superseded: no longer true when it would have been sent, so nobody was told.';
+comment on column notification.state is 'waiting; sent; failed: given up for a permanent reason; superseded: no longer true (replaced by a newer one, answered, past) when it would have been sent, so it was not.';
 comment on column notification.attempts is 'Counted before each attempt, so that an attempt the process did not survive is counted too.';
 comment on column notification.due_at is 'When to try next, in the clock''s time.';
 comment on column notification.claimed_by is 'The sender that has it in hand; the claim holds as long as that sender''s database session holds the advisory lock of this number.';

@@ -23,7 +23,7 @@ from brobyg_contracts import (
     OfferMade,
     VolunteerMatched,
 )
-from brobyg_kit.clock import Clock
+from brobyg_kit.clock import AcceleratedClock, Clock
 from brobyg_kit.database import Database
 from brobyg_kit.event import Event, EventData, encode_data
 from brobyg_kit.health import Health
@@ -93,6 +93,12 @@ def cause() -> Cause:
         )  # fmt: skip
 
     return make
+
+
+@pytest.fixture
+def running_clock() -> Clock:
+    """A clock that goes as the wall's does, from Monday 30 November 2026, 08:00 UTC: a day before what the events tell of."""
+    return AcceleratedClock(datetime(2026, 11, 30, 8, tzinfo=UTC), 1, datetime.now(UTC))
 
 
 @dataclass

@@ -105,8 +105,10 @@ async def test_the_cancellation_takes_back_the_time_that_was_told(
 ) -> None:
     withdrew = later(cause(MatchReleased, reason="volunteer_withdrew"), 1)
     async with office_for(clock) as office, office.sending_going_on():
-        await office.receive(cause(VolunteerMatched), withdrew, later(cause(AppointmentRescheduled), 2))
-        await arrived(5)
+        told = [(cause(VolunteerMatched), 2), (withdrew, 4), (later(cause(AppointmentRescheduled), 2), 5)]
+        for event, mails in told:
+            await office.receive(event)
+            await arrived(mails)
     files = [
         Calendar.from_ical(part.get_content())
         for mail in post_office.to("einer@example.org")

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import msgspec
 from brobyg_contracts import MatchEscalated, NotificationSent, VolunteerMatched
-from brobyg_kit.clock import ManualClock, WallClock
+from brobyg_kit.clock import ManualClock
 from brobyg_kit.event import encode
 from brobyg_kit.ids import derived_id
 from brobyg_kit.kafka import consumer, producer
@@ -43,7 +43,7 @@ async def heard(kafka: str, count: int) -> list[dict[str, object]]:
 
 
 async def test_a_match_on_the_topic_becomes_two_mails_and_two_events(
-    topics, serve, post_office, owners, cause, arrived
+    topics, serve, post_office, owners, cause, arrived, running_clock
 ) -> None:
     match = cause(VolunteerMatched)
     settings = {
@@ -51,7 +51,7 @@ async def test_a_match_on_the_topic_becomes_two_mails_and_two_events(
         "referral_url": owners.url,
         "matching_url": owners.url,
     }
-    async with serve(SERVICE, role="run", clock=WallClock(), **settings) as running:
+    async with serve(SERVICE, role="run", clock=running_clock, **settings) as running:
         say(topics, match, match)
         await arrived(2)
         sent = await heard(topics, 2)
@@ -71,7 +71,6 @@ async def test_a_match_on_the_topic_becomes_two_mails_and_two_events(
 
 _SENDER = """
 import asyncio, sys
-from brobyg_kit.clock import WallClock
 from brobyg_kit.database import Database
 from brobyg_kit.health import Health
 from brobyg_kit.service import Resources
@@ -79,10 +78,11 @@ from brobyg_notification.bootstrap import SERVICE
 from prometheus_client import CollectorRegistry
 
 async def main():
-    database = Database(sys.argv[1], WallClock(), "notification")
-    await database.open()
     settings = SERVICE.settings()
-    parts = SERVICE.build(Resources(settings, WallClock(), database, CollectorRegistry(), Health(), settings.kafka))
+    clock = settings.make_clock()
+    database = Database(sys.argv[1], clock, "notification")
+    await database.open()
+    parts = SERVICE.build(Resources(settings, clock, database, CollectorRegistry(), Health(), settings.kafka))
     await parts.workers["sender"]()
 
 asyncio.run(main())
@@ -94,14 +94,15 @@ async def sender_process(url: str, fault: str, post_office, owners) -> asyncio.s
     environment = {
         **os.environ, "BROBYG_FAULT_POINT": fault, "BROBYG_NOTIFICATION_SMTP": f"smtp://127.0.0.1:{post_office.port}",
         "BROBYG_REFERRAL_URL": owners.url, "BROBYG_MATCHING_URL": owners.url,
+        "BROBYG_CLOCK": f"2026-11-30T08:00:00Z;1;{datetime.now(UTC).isoformat()}",
     }  # fmt: skip
     return await asyncio.create_subprocess_exec(sys.executable, "-c", _SENDER, url, env=environment)
 
 
 async def test_killed_between_the_servers_yes_and_the_commit_the_copy_is_recognisable(
-    office_for, post_office, owners, cause, arrived
+    office_for, post_office, owners, cause, arrived, running_clock
 ) -> None:
-    async with office_for(WallClock()) as office:
+    async with office_for(running_clock) as office:
         process = await sender_process(office.database.url, "after-smtp-before-mark", post_office, owners)
         await office.receive(cause(MatchEscalated))  # asks no owner; the process has no coordinator's address, so:
         await office.receive(cause(VolunteerMatched))
@@ -121,9 +122,11 @@ async def test_killed_between_the_servers_yes_and_the_commit_the_copy_is_recogni
     assert len(kinds) == len({key for _, key in kinds}) == 3, "each is told of once"
 
 
-async def test_killed_while_it_sends_nothing_is_lost_or_doubled(office_for, post_office, owners, cause) -> None:
+async def test_killed_while_it_sends_nothing_is_lost_or_doubled(
+    office_for, post_office, owners, cause, running_clock
+) -> None:
     """Control for the test above: without the fault point the same process sends each message once."""
-    async with office_for(WallClock()) as office:
+    async with office_for(running_clock) as office:
         process = await sender_process(office.database.url, "", post_office, owners)
         await office.receive(cause(VolunteerMatched))
 

@@ -90,7 +90,8 @@ class Postbox(Protocol):
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """A notice that this process has claimed. `attempts` counts the one about to be made. `earlier` is the match that the same recipient
-    was last told of for the same appointment.
+    was last to be told of for the same appointment. `overtaken` says that a newer notice of the lane replaces this one, `unheard` that there
+    were calendar files before this one and the first attempt at each already found it superseded: the recipient knows of none.
     """
 
     notice: Notice
@@ -98,6 +99,8 @@ class Waiting:
     attempts: int
     created_at: datetime
     earlier: VolunteerMatched | None
+    overtaken: bool
+    unheard: bool
 
 
 class Store(Protocol):

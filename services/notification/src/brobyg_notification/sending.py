@@ -60,6 +60,8 @@ class Sending:
 
     async def deliver(self, waiting: Waiting) -> Outcome:
         """Send the notice. Raises OwnerUnavailable, MailServerDown or MailDeferred when it is to be tried again."""
+        if self._is_no_longer_true(waiting):
+            return Superseded()
         facts: dict[str, object] = {}
         if waiting.notice.template == "offer":
             # The offer first: when it is no longer open, nobody's personal data is asked for.
@@ -80,6 +82,18 @@ class Sending:
         except MailRefused:
             return Failed("refused", reader.language)
         return Sent(reader.language)
+
+    def _is_no_longer_true(self, waiting: Waiting) -> bool:
+        """Known without asking anybody: something newer replaces it, it is past, or it takes back from a citizen what they never heard of. A
+        volunteer has said yes, and is told that nobody needs them whatever they heard.
+        """
+        notice = waiting.notice
+        over_at = facts_of.over_at(notice, waiting.earlier)
+        return (
+            waiting.overtaken
+            or (over_at is not None and over_at <= self.clock.now())
+            or (waiting.unheard and notice.role == "citizen" and notice.calendar == "CANCEL")
+        )
 
     async def _people(self, waiting: Waiting) -> tuple[Contact | None, Contact | None]:
         """The reader and, where the message names the other party, that one. Only those who are needed are asked for."""
@@ -109,7 +123,7 @@ class Sending:
                 notice.cause.decode(VolunteerMatched),
                 other=other.given_name if other else "",
                 meeting_point=citizen.meeting_point if citizen else None,
-                sequence=waiting.sequence or 0,
+                changed=bool(waiting.sequence) and not waiting.unheard,
             )
         if notice.cause.type == MatchReleased.EVENT_TYPE:
             return facts_of.release_facts(notice.cause.decode(MatchReleased), waiting.earlier)

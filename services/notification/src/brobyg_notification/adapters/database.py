@@ -61,7 +61,14 @@ returning n.template, n.recipient_role, n.recipient_id, n.referral_id::text, n.a
     (select e.cause_event->'data' from notification e
      where e.appointment_id = n.appointment_id and e.position < n.position and e.cause_event->>'type' = $4
        and (e.lane = n.lane or (n.template = 'unreachable_citizen' and e.recipient_role = 'citizen'))
-     order by e.position desc limit 1)::text as earlier
+     order by e.position desc limit 1)::text as earlier,
+    exists (
+        select from notification e where e.appointment_id = n.appointment_id and e.lane = n.lane and e.position > n.position
+            and (e.calendar_method is not null or e.template = n.template)) as overtaken,
+    coalesce((
+        select bool_and(e.state = 'superseded' and e.attempts = 1) from notification e
+        where e.appointment_id = n.appointment_id and e.lane = n.lane and e.position < n.position
+            and e.calendar_method is not null), false) as unheard
 """  # noqa: S608
 
 _NEXT_DUE = f"""
@@ -241,4 +248,6 @@ def _waiting(row: asyncpg.Record) -> Waiting:
         attempts=row["attempts"],
         created_at=row["created_at"],
         earlier=msgspec.json.decode(earlier, type=VolunteerMatched) if earlier else None,
+        overtaken=row["overtaken"],
+        unheard=row["unheard"],
     )

@@ -53,9 +53,9 @@ def offer_facts(made: OfferMade, link: str) -> dict[str, object]:
     }
 
 
-def match_facts(match: VolunteerMatched, other: str, meeting_point: str | None, sequence: int) -> dict[str, object]:
+def match_facts(match: VolunteerMatched, other: str, meeting_point: str | None, *, changed: bool) -> dict[str, object]:
     """What both are told of a match. `other` is the other's given name, `meeting_point` the citizen's address line where they meet at home
-    and it may be told; else they meet at the place of care.
+    and it may be told; else they meet at the place of care. `changed` says that the reader was told something else before.
     """
     place = place_name(match.location_id)
     return {
@@ -67,7 +67,7 @@ def match_facts(match: VolunteerMatched, other: str, meeting_point: str | None, 
         "minutes": match.minutes,
         "meeting_point": meeting_point if match.meeting == "home" and meeting_point else place,
         "other": other,
-        "changed": sequence > 0,
+        "changed": changed,
     }
 
 
@@ -104,6 +104,23 @@ def escalation_facts(escalated: MatchEscalated, excluded: list[tuple[str, str]])
         "appointment_id": escalated.appointment_id,
         "referral_id": escalated.referral_id,
     }
+
+
+_Timed = type[OfferMade] | type[VolunteerMatched] | type[MatchReleased] | type[MatchEscalated]
+_TIMED: dict[str, _Timed] = {
+    OfferMade.EVENT_TYPE: OfferMade,
+    VolunteerMatched.EVENT_TYPE: VolunteerMatched,
+    MatchReleased.EVENT_TYPE: MatchReleased,
+    MatchEscalated.EVENT_TYPE: MatchEscalated,
+}
+
+
+def over_at(notice: Notice, earlier: VolunteerMatched | None) -> datetime | None:
+    """When the appointment that the notice tells of ends: after it there is nothing left to tell. None when no time was ever told."""
+    kind = _TIMED.get(notice.cause.type)
+    if kind is not None:
+        return notice.cause.decode(kind).ends_at
+    return earlier.ends_at if earlier else None
 
 
 def told_match(notice: Notice, earlier: VolunteerMatched | None) -> VolunteerMatched | None:

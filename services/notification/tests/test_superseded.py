@@ -1,0 +1,104 @@
+"""What is no longer true when it would be sent is not sent: newer messages, answered offers, and what is past."""
+
+from datetime import timedelta
+
+import pytest
+from brobyg_contracts import AppointmentCancelled, MatchEscalated, MatchReleased, OfferMade, VolunteerMatched
+from brobyg_kit.clock import ManualClock
+from brobyg_kit.ids import derived_id
+from brobyg_kit.testing import eventually
+from icalendar import Calendar
+
+
+def calendar(message) -> Calendar:
+    return Calendar.from_ical(
+        next(one for one in message.walk() if one.get_content_type() == "text/calendar").get_content()
+    )
+
+
+def event_of(message):
+    (event,) = calendar(message).walk("VEVENT")
+    return event
+
+
+async def ended(office, *states: str) -> None:
+    async def so() -> bool:
+        return await office.states() == list(states)
+
+    await eventually(so, f"the notices are {states}")
+
+
+@pytest.mark.parametrize("state", ["accepted", "declined", "expired", "withdrawn"])
+async def test_an_offer_that_is_no_longer_open_is_not_sent(
+    office_for, post_office, owners, cause, clock, state: str
+) -> None:
+    owners.offer(state)
+    async with office_for(clock) as office, office.sending_going_on():
+        await office.receive(cause(OfferMade))
+        await ended(office, "superseded")
+        assert await office.emitted() == []
+    assert post_office.inbox == []
+    assert not [path for path, _ in owners.asked if path.startswith("/volunteers")]
+
+
+async def _until_it_is_back(office, post_office, clock: ManualClock) -> None:
+    await post_office.start()
+
+    async def over() -> bool:
+        clock.advance(timedelta(seconds=5))
+        return "waiting" not in await office.states()
+
+    await eventually(over, "everything came to its end")
+
+
+async def _known_to_be_away(office, post_office, cause) -> None:
+    await post_office.stop()
+    await office.receive(cause(MatchEscalated, appointment_id=derived_id("another")))
+
+    async def tried() -> bool:
+        return bool(await office.database.pool.fetchval("select attempts > 0 and claimed_by is null from notification"))
+
+    await eventually(tried, "the server was tried")
+
+
+async def test_what_ended_while_the_mail_server_was_away_is_dropped_before_anybody_is_asked_for(
+    office_for, post_office, owners, cause, clock
+) -> None:
+    async with office_for(clock) as office, office.sending_going_on():
+        await _known_to_be_away(office, post_office, cause)
+        await office.receive(cause(VolunteerMatched))
+        await office.receive(cause(MatchReleased))
+        await _until_it_is_back(office, post_office, clock)
+        assert await office.states() == ["sent", "superseded", "superseded", "sent", "superseded"]
+    (volunteers,) = post_office.to("ellen@example.org")
+    assert calendar(volunteers)["METHOD"] == "CANCEL", "who said yes hears that nobody is waiting"
+    assert event_of(volunteers)["SEQUENCE"] == 1
+    assert post_office.to("einer@example.org") == [], "there is nothing to take back"
+    assert [purpose for _, purpose in owners.asked] == ["notify_released_volunteer"]
+
+
+async def test_of_two_matches_while_the_mail_server_was_away_the_newer_is_told_as_the_first(
+    office_for, post_office, cause, clock
+) -> None:
+    async with office_for(clock) as office, office.sending_going_on():
+        await _known_to_be_away(office, post_office, cause)
+        await office.receive(
+            cause(VolunteerMatched), cause(MatchReleased, reason="volunteer_withdrew"), cause(VolunteerMatched)
+        )
+        await _until_it_is_back(office, post_office, clock)
+    (message,) = post_office.to("einer@example.org")
+    assert str(message["Subject"]).startswith("Du har følgeskab")
+    assert event_of(message)["SEQUENCE"] == 2
+
+
+async def test_nothing_is_told_of_the_past(office_for, post_office, owners, cause, clock) -> None:
+    async with office_for(clock) as office, office.sending_going_on():
+        await _known_to_be_away(office, post_office, cause)
+        released, of_another = cause(MatchReleased, appointment_id=derived_id("a third")), derived_id("a fourth")
+        await office.receive(cause(VolunteerMatched), released, cause(VolunteerMatched, appointment_id=of_another))
+        await office.receive(cause(AppointmentCancelled, appointment_id=of_another))
+        clock.advance(timedelta(days=2))
+        await _until_it_is_back(office, post_office, clock)
+        assert set(await office.states()) == {"superseded"}
+    assert post_office.inbox == []
+    assert owners.asked == []
