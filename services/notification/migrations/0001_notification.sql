@@ -36,4 +36,4 @@ comment on column notification.calendar_sequence is 'SEQUENCE (RFC 5545): 0 for 
 comment on column notification.state is 'waiting; sent; failed: given up for a permanent reason; superseded: no longer true (replaced by a newer one, answered, past) when it would have been sent, so it was not.';
 comment on column notification.attempts is 'Counted before each attempt, so that an attempt the process did not survive is counted too.';
 comment on column notification.due_at is 'When to try next, in the clock''s time.';
-comment on column notification.claimed_by is 'The sender that has it in hand; the claim holds as long as that sender''s database session holds the advisory lock of this number.';
+comment on column notification.claimed_by is 'The sender that has it in hand; the claim holds while a database session holds the advisory lock of this number, and some seconds longer.';

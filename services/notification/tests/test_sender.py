@@ -331,35 +331,6 @@ async def test_connections_are_used_again_and_bounded(office_for, post_office, c
     assert post_office.connections <= 3
 
 
-async def test_what_a_gone_sender_had_in_hand_is_sent_once_by_the_next(office_for, post_office, cause, clock) -> None:
-    async with office_for(clock) as office:
-        await office.receive(cause(VolunteerMatched))
-        async with office.store.session(lambda: None) as claims:
-            assert len(await claims.claim(10)) == 2
-            async with office.store.session(lambda: None) as others:
-                assert await others.claim(10) == []
-                assert await others.free_abandoned([]) == 0
-        async with office.sending_going_on():
-            await ended(office, "sent", "sent")
-    assert len(post_office.inbox) == 2
-
-
-async def test_two_senders_never_send_the_same(office_for, post_office, cause, clock) -> None:
-    causes = [cause(MatchReleased, appointment_id=derived_id("appointment", str(number))) for number in range(40)]
-    async with office_for(clock) as office:
-        second = type(office.sender)(
-            office.store, office.sending, clock, office.metrics, office.sender._health, concurrency=4
-        )
-        other = asyncio.create_task(second.run())
-        async with office.sending_going_on():
-            await office.receive(*causes)
-            await ended(office, *["sent"] * 80)
-        other.cancel()
-        await asyncio.gather(other, return_exceptions=True)
-        assert len(await office.emitted()) == 80
-    assert len({message["Message-ID"] for message in post_office.inbox}) == len(post_office.inbox) == 80
-
-
 async def test_an_event_becomes_a_mail_at_once_when_idle(
     office_for, post_office, cause, running_clock, arrived
 ) -> None:

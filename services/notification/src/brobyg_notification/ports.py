@@ -124,9 +124,10 @@ class Store(Protocol):
         """Give the claim back, to be tried again at `until`."""
         ...
 
-    def session(self, wake: Callable[[], None]) -> AbstractAsyncContextManager["Claims"]:
-        """A sender's hold on the store; `wake` is called when a new notice has been committed. What it has claimed and not ended is free
-        again the moment the session ends, also when the process was killed.
+    def session(self, sender: int, wake: Callable[[], None]) -> AbstractAsyncContextManager["Claims"]:
+        """A hold on the store of the sender with the number `sender`; `wake` is called when a new notice has been committed and when the session
+        is lost. What it has claimed stays its own when it comes back at once with the same number; else, also when the process was killed, it
+        is free for the others some seconds later.
         """
         ...
 
@@ -141,7 +142,9 @@ class Claims(Protocol):
         ...
 
     async def free_abandoned(self, in_hand: Collection[str]) -> int:
-        """Free what senders that are gone had claimed, but for the notifications `in_hand`, which this process still works on. Returns how many."""
+        """Free what senders had claimed that have been gone for some seconds of wall time, and what this sender had claimed in an earlier session
+        and knows nothing of: all but the notifications `in_hand`, which it still works on. Returns how many.
+        """
         ...
 
     async def next_due(self) -> datetime | None:

@@ -18,6 +18,7 @@ from brobyg_kit.health import Health, Heartbeat
 from brobyg_kit.logs import get_logger
 
 from brobyg_notification.adapters import letters
+from brobyg_notification.adapters.database import new_sender
 from brobyg_notification.domain.retry import pause_after
 from brobyg_notification.metrics import NotificationMetrics
 from brobyg_notification.ports import Claims, MailDeferred, MailServerDown, OwnerUnavailable, Postbox, Store, Waiting
@@ -52,6 +53,8 @@ class Sender:
         self._store, self._sending, self._clock = store, sending, clock
         self._postbox: Postbox = sending.postbox
         self._metrics, self._health, self._concurrency = metrics, health, concurrency
+        self._number = new_sender()
+        self._looked_at = 0.0
         self._wake = asyncio.Event()
         self._in_hand: dict[str, asyncio.Task[None]] = {}
         self._server_answers = True
@@ -64,7 +67,7 @@ class Sender:
         pause = 0.1
         while True:
             try:
-                async with self._store.session(self._wake.set) as claims:
+                async with self._store.session(self._number, self._wake.set) as claims:
                     pause = 0.1
                     await self._work(claims, heartbeat)
             except DATABASE_ERRORS as error:
@@ -74,15 +77,13 @@ class Sender:
             pause = min(pause * 2, 2.0)
 
     async def _work(self, claims: Claims, heartbeat: Heartbeat) -> None:
-        looked_at = 0.0
+        self._looked_at = 0.0
         try:
             while True:
                 self._wake.clear()
                 self._fall_if_broken()
-                await self._until_server_answers(heartbeat)
-                if time.monotonic() - looked_at >= _POLL_SECONDS:
-                    looked_at = time.monotonic()
-                    await self._look_round(claims)
+                await self._look_round(claims)
+                await self._until_server_answers(claims, heartbeat)
                 room = self._concurrency - len(self._in_hand)
                 claimed = await claims.claim(room) if room else []
                 for waiting in claimed:
@@ -95,12 +96,16 @@ class Sender:
             raise
 
     def _fall_if_broken(self) -> None:
-        """A notice whose end could not be written for an unknown reason is still claimed: end the session, which frees it, and start afresh."""
+        """A notice whose end could not be written for an unknown reason is still claimed: end the session, and start afresh by freeing it."""
         broken, self._broken = self._broken, None
         if broken is not None:
             raise broken
 
     async def _look_round(self, claims: Claims) -> None:
+        """Every few seconds: what was left behind, and how much waits."""
+        if time.monotonic() - self._looked_at < _POLL_SECONDS:
+            return
+        self._looked_at = time.monotonic()
         freed = await claims.free_abandoned(list(self._in_hand))
         if freed:
             log.warning("sender.took_over", notifications=freed)
@@ -123,12 +128,13 @@ class Sender:
     async def _until(self, due: datetime) -> None:
         await asyncio.gather(self._clock.sleep(due - self._clock.now()), asyncio.sleep(_SHORTEST_WAIT))
 
-    async def _until_server_answers(self, heartbeat: Heartbeat) -> None:
+    async def _until_server_answers(self, claims: Claims, heartbeat: Heartbeat) -> None:
         """While the mail server is away nothing is claimed, so no attempt is wasted and no pause grows; when it is back, all goes out at once."""
         pause = _FIRST_PROBE
         while not self._server_answers:
             heartbeat.struggle("the mail server does not answer; messages wait")
             self._metrics.server_up.set(0)
+            await self._look_round(claims)  # also so that a lost session is noticed, and taken up again
             await asyncio.gather(self._clock.sleep(pause), asyncio.sleep(_SHORTEST_WAIT))
             pause = min(pause * 2, _LAST_PROBE)
             self._server_answers = await self._postbox.probe()
@@ -211,7 +217,7 @@ class Sender:
             self._metrics.seconds.observe(max(0.0, seconds.total_seconds()))
 
     async def _settle(self) -> None:
-        """The service stops: messages in hand may come to their end, what is left is free for the next sender."""
+        """The service stops: messages in hand may come to their end, what is left is free for the next sender some seconds later."""
         tasks = list(self._in_hand.values())
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=_SETTLE_SECONDS)

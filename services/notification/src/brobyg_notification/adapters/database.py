@@ -1,6 +1,7 @@
 """The notices in PostgreSQL."""
 
 import random
+import time
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -20,6 +21,11 @@ from brobyg_notification.ports import FailureReason, State, Waiting
 CHANNEL = "notification"
 #: First half of the advisory lock that says a sender lives; the second half is the sender's number.
 _SENDER_LOCK = 0x6D61696C
+_CONNECT_SECONDS = 5.0
+_GONE_SECONDS = 10.0
+"""Wall time for which a sender must be seen gone before its claims are anybody's. One that lives and only lost its session has it again after
+a pause of at most 2 s and `_CONNECT_SECONDS`; what it handed over meanwhile is its own to record.
+"""
 
 # The statements below are put together from constants of this file; every value is a parameter.
 _ADD = f"""
@@ -148,27 +154,34 @@ class NoticeStore:
         return row is not None
 
     @asynccontextmanager
-    async def session(self, wake: Callable[[], None]) -> AsyncIterator["SenderClaims"]:
+    async def session(self, sender: int, wake: Callable[[], None]) -> AsyncIterator["SenderClaims"]:
         """See `ports.Store`. One connection of its own: the lock that says this sender lives ends with it."""
-        connection = await asyncpg.connect(self._database.url, timeout=10, command_timeout=30)
+        connection = await asyncpg.connect(self._database.url, timeout=_CONNECT_SECONDS, command_timeout=30)
         try:
+            connection.add_termination_listener(lambda *_: wake())
             await connection.add_listener(CHANNEL, lambda *_: wake())
-            number = random.SystemRandom().randrange(1, 2**31)
-            while not await connection.fetchval("select pg_try_advisory_lock($1, $2)", _SENDER_LOCK, number):
-                number = random.SystemRandom().randrange(1, 2**31)
-            yield SenderClaims(connection, number, self._database)
+            # Where the server has not yet noticed that the session before is dead, it goes on holding the old number, and what was claimed by it.
+            while not await connection.fetchval("select pg_try_advisory_lock($1, $2)", _SENDER_LOCK, sender):
+                sender = new_sender()
+            yield SenderClaims(connection, sender, self._database)
         finally:
             await connection.close(timeout=2)
 
 
+def new_sender() -> int:
+    """A number for a sender that starts."""
+    return random.SystemRandom().randrange(1, 2**31)
+
+
 class SenderClaims:
-    """What one sender has in hand, for as long as its database session lasts. All on that one connection: a claim whose answer was lost is
-    lost with the session, and so free again.
+    """What one sender has in hand, through one of its database sessions. All on that one connection: a claim whose answer was lost is no work in
+    hand, and is free again in the next.
     """
 
     def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]", number: int, database: Database) -> None:
         """`number` is the sender's; its lock is held on `connection`."""
         self._connection, self._number, self._clock = connection, number, database.clock
+        self._gone_since: dict[int, float] = {}
 
     async def claim(self, limit: int) -> list[Waiting]:
         """See `ports.Claims`."""
@@ -177,18 +190,19 @@ class SenderClaims:
 
     async def free_abandoned(self, in_hand: Collection[str]) -> int:
         """See `ports.Claims`. Two steps: the senders that are gone are found before any claim is touched, so one that starts meanwhile is safe."""
-        gone = await self._connection.fetchval(
+        seen = await self._connection.fetchval(
             "select array(select distinct n.claimed_by from notification n where n.state = 'waiting' and n.claimed_by is not null"
             " and not exists (select from pg_locks l where l.locktype = 'advisory' and l.objsubid = 2 and l.classid = $1"
             " and l.objid = n.claimed_by and l.database = (select oid from pg_database where datname = current_database())))",
             _SENDER_LOCK,
         )
-        if not gone:
-            return 0
+        now = time.monotonic()
+        self._gone_since = {number: self._gone_since.get(number, now) for number in seen}
+        gone = [number for number, since in self._gone_since.items() if now - since >= _GONE_SECONDS]
         freed = await self._connection.fetch(
             "update notification set claimed_by = null where state = 'waiting' and claimed_by = any($1::int[])"
             " and notification_id <> all($2::uuid[]) returning 1",
-            gone,
+            [*gone, self._number],
             list(in_hand),
         )
         return len(freed)
