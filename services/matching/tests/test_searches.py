@@ -337,6 +337,7 @@ class Searches(RuleBasedStateMachine):
             assert not any(c.leave_at < span[1] and span[0] < c.home_at for c in promised)
         if isinstance(event, VolunteerMatched):
             assert match.state == "matched"
+            assert event.department == match.department
             assert (event.volunteer_id, event.citizen_id) not in self.world.blocks
             assert self.volunteers[event.volunteer_id].status == "active"
         if isinstance(event, MatchReleased):

@@ -52,7 +52,7 @@ _DATA: dict[type, dict[str, object]] = {
         "meet_at": STARTS - timedelta(minutes=40),
     },
     VolunteerMatched: {
-        "match_id": derived_id("match"), "referral_id": REFERRAL, "citizen_id": CITIZEN, "appointment_id": APPOINTMENT,
+        "match_id": derived_id("match"), "referral_id": REFERRAL, "citizen_id": CITIZEN, "appointment_id": APPOINTMENT, "department": "randers",
         "volunteer_id": VOLUNTEER, "offer_id": OFFER, "starts_at": STARTS, "ends_at": STARTS + timedelta(minutes=45),
         "location_id": "randers-hospital", "meeting": "home", "meet_at": STARTS - timedelta(minutes=40),
         "home_at": STARTS + timedelta(minutes=95), "minutes": 150,

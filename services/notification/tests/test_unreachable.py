@@ -2,6 +2,7 @@
 
 from brobyg_contracts import MatchReleased, NotificationFailed, VolunteerMatched
 from brobyg_kit.testing import eventually
+from msgspec import UNSET
 
 
 async def ended(office, *states: str) -> None:
@@ -34,12 +35,24 @@ async def test_the_coordinator_is_asked_to_phone_a_citizen_without_e_mail(
 async def test_a_coordinators_message_that_fails_leads_to_no_other(office_for, owners, cause, clock) -> None:
     owners.citizen(email=None)
     async with office_for(clock) as office, office.sending_going_on():
-        await office.receive(cause(VolunteerMatched, location_id="grenaa-health-house"))
+        await office.receive(cause(VolunteerMatched, department="norddjurs"))
         await ended(office, "sent", "failed", "failed")  # the department has no coordinator's address
 
 
-async def test_a_place_in_no_department_is_left_to_the_failure(office_for, owners, cause, clock) -> None:
+async def test_the_department_that_runs_the_escort_phones_wherever_the_place_of_care_is(
+    office_for, post_office, owners, cause, clock
+) -> None:
     owners.citizen(email=None)
     async with office_for(clock) as office, office.sending_going_on():
-        await office.receive(cause(VolunteerMatched, location_id="elsewhere"))
+        await office.receive(cause(VolunteerMatched, location_id="grenaa-health-house"))
+        await ended(office, "sent", "failed", "sent")
+    assert len(post_office.to("coordinator@example.org")) == 1
+
+
+async def test_a_match_that_does_not_say_its_department_is_left_to_the_failure(
+    office_for, owners, cause, clock
+) -> None:
+    owners.citizen(email=None)
+    async with office_for(clock) as office, office.sending_going_on():
+        await office.receive(cause(VolunteerMatched, department=UNSET))
         await ended(office, "sent", "failed")

@@ -7,7 +7,7 @@ Properties that a later version adds are ignored, so an old reader reads new eve
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 Id: TypeAlias = Annotated[str, Meta(min_length=36, max_length=36)]
 """Opaque id of one thing: a UUID in its 36-character lower-case form. New things get UUIDv7 (RFC 9562 §5.7); ids
@@ -238,6 +238,8 @@ class VolunteerMatched(Struct, frozen=True, kw_only=True):
     """The citizen, known by name to the referral service only."""
     appointment_id: Id
     """The appointment; the hospital's own identifier stays with the referral service."""
+    department: Department | UnsetType = UNSET
+    """The department that runs this; absent in events of before it was told."""
     volunteer_id: Id
     """The volunteer, known by name to the matching service only."""
     offer_id: Id

@@ -238,6 +238,7 @@ def _take(change: Change, offer: Offer) -> None:
             referral_id=match.referral_id,
             citizen_id=match.citizen_id,
             appointment_id=match.appointment_id,
+            department=match.department,
             volunteer_id=offer.volunteer_id,
             offer_id=offer.offer_id,
             starts_at=match.starts_at,

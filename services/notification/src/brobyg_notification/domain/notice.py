@@ -12,9 +12,9 @@ from brobyg_contracts import (
     OfferMade,
     VolunteerMatched,
 )
-from brobyg_contracts.places import DEPARTMENTS, LOCATIONS
 from brobyg_kit.event import Event
 from brobyg_kit.ids import derived_id
+from msgspec import UNSET
 
 Role = Literal["volunteer", "citizen", "coordinator"]
 CalendarMethod = Literal["REQUEST", "CANCEL"]
@@ -111,20 +111,15 @@ def of_match_escalated(cause: Event) -> list[Notice]:
 
 
 def of_unreachable_citizen(failed: Notice, match: VolunteerMatched | None) -> list[Notice]:
-    """The coordinator of the department around the place of care phones a citizen who has no e-mail. `match` is the one that `failed` tells of.
+    """The coordinator of the match's department phones a citizen who has no e-mail. `match` is the one that `failed` tells of.
 
-    Only for what a citizen is told of a match: a coordinator's message that fails leads to no other. Nobody is told when the place is in no
-    department's municipality, for to write to another one would be a guess; `notification.failed` still says it.
+    Only for what a citizen is told of a match: a coordinator's message that fails leads to no other. Nobody is told when the match does not say
+    its department (an event of an earlier version), for to write to one would be a guess; `notification.failed` still says it.
     """
-    if failed.role != "citizen" or failed.template not in _OF_A_MATCH or match is None:
+    if failed.role != "citizen" or failed.template not in _OF_A_MATCH or match is None or match.department is UNSET:
         return []
-    location = LOCATIONS.get(match.location_id)
     about = (failed.referral_id, failed.appointment_id, failed.cause)
-    return [
-        Notice("unreachable_citizen", "coordinator", department, *about)
-        for department, municipality_code in DEPARTMENTS.items()
-        if location is not None and municipality_code == location.municipality_code
-    ][:1]
+    return [Notice("unreachable_citizen", "coordinator", match.department, *about)]
 
 
 def appointment_called_off(cause: Event) -> str | None:
