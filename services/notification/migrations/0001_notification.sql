@@ -19,6 +19,7 @@ create table notification (
     due_at timestamptz not null,
     claimed_by int,
     created_at timestamptz not null,
+    kept_at timestamptz not null default clock_timestamp(),
     ended_at timestamptz,
     unique (cause, appointment_id, recipient_role, recipient_id),
     check ((calendar_method is null) = (calendar_sequence is null)),
@@ -35,5 +36,7 @@ comment on column notification.lane is 'Appointment and recipient: a newer messa
 comment on column notification.calendar_sequence is 'SEQUENCE (RFC 5545): 0 for a lane''s first calendar file, then rising.';
 comment on column notification.state is 'waiting; sent; failed: given up for a permanent reason; superseded: no longer true (replaced by a newer one, answered, past) when it would have been sent, so it was not.';
 comment on column notification.attempts is 'Counted before each attempt, so that an attempt the process did not survive is counted too.';
+comment on column notification.reason is 'Why it failed; while it waits, what was in the way of the last attempt.';
+comment on column notification.kept_at is 'created_at in wall time: how long people have waited, whatever clock the service lives by.';
 comment on column notification.due_at is 'When to try next, in the clock''s time.';
 comment on column notification.claimed_by is 'The sender that has it in hand; the claim holds while a database session holds the advisory lock of this number, and some seconds longer.';

@@ -210,7 +210,7 @@ async def test_a_refused_recipient_fails_and_does_not_hold_up_others(office_for,
     post_office.answers["einer@example.org"] = ["550 no such user"]
     async with office_for(clock) as office, office.sending_going_on():
         await office.receive(cause(VolunteerMatched))
-        await ended(office, "sent", "failed")
+        await ended(office, "sent", "failed", "sent")
         kinds = dict(await office.emitted())
     assert kinds[NotificationFailed.EVENT_TYPE]["reason"] == "refused"
 

@@ -7,7 +7,7 @@ import sys
 from datetime import UTC, datetime
 
 import msgspec
-from brobyg_contracts import MatchEscalated, NotificationSent, VolunteerMatched
+from brobyg_contracts import MatchEscalated, MatchReleased, NotificationFailed, NotificationSent, VolunteerMatched
 from brobyg_kit.clock import ManualClock
 from brobyg_kit.event import encode
 from brobyg_kit.ids import derived_id
@@ -15,7 +15,7 @@ from brobyg_kit.kafka import consumer, producer
 from brobyg_kit.testing import bearer, eventually
 from brobyg_notification.bootstrap import SERVICE
 
-STATES = "select state, attempts from notification order by position"
+COORDINATORS = "randers=coordinator@example.org,norddjurs=another@example.org"
 
 
 def say(kafka: str, *events) -> None:
@@ -50,19 +50,20 @@ async def test_a_match_on_the_topic_becomes_two_mails_and_two_events(
         "notification_smtp": f"smtp://127.0.0.1:{post_office.port}",
         "referral_url": owners.url,
         "matching_url": owners.url,
+        "notification_coordinators": COORDINATORS,
     }
     async with serve(SERVICE, role="run", clock=running_clock, **settings) as running:
         say(topics, match, match)
         await arrived(2)
         sent = await heard(topics, 2)
         say(topics, match)  # a repeat long after
-        say(
-            topics, cause(MatchEscalated, department="nowhere", appointment_id=derived_id("another"))
-        )  # and something new behind it
-        third = (await heard(topics, 3))[2]
+        owners.volunteer(email=None)
+        say(topics, cause(MatchReleased, appointment_id=derived_id("another")))  # and something new behind it
+        events = await heard(topics, 4)
+        (third,) = [event for event in events if event["type"] == NotificationFailed.EVENT_TYPE]
         assert (await running.client.get("/livez")).status_code == 200
     assert third["data"]["reason"] == "no_address"
-    assert len(post_office.inbox) == 2
+    assert len(post_office.inbox) == 3
     assert {event["data"]["recipient_role"] for event in sent} == {"volunteer", "citizen"}
     assert {event["causationid"] for event in sent} == {match.id}
     assert {event["subject"] for event in sent} == {match.subject}
@@ -104,7 +105,9 @@ async def test_killed_between_the_servers_yes_and_the_commit_the_copy_is_recogni
 ) -> None:
     async with office_for(running_clock) as office:
         process = await sender_process(office.database.url, "after-smtp-before-mark", post_office, owners)
-        await office.receive(cause(MatchEscalated))  # asks no owner; the process has no coordinator's address, so:
+        await office.receive(
+            cause(MatchEscalated)
+        )  # asks no owner; the process has no coordinator's address, so it waits
         await office.receive(cause(VolunteerMatched))
         assert await asyncio.wait_for(process.wait(), 30) == -signal.SIGKILL
         taken = len(post_office.inbox)
@@ -140,7 +143,9 @@ async def test_killed_while_it_sends_nothing_is_lost_or_doubled(
 
 
 async def test_coordinators_see_what_was_told_without_anything_personal(serve, post_office, owners, cause) -> None:
-    async with serve(SERVICE, clock=ManualClock(datetime(2026, 11, 30, 8, tzinfo=UTC))) as running:
+    async with serve(
+        SERVICE, clock=ManualClock(datetime(2026, 11, 30, 8, tzinfo=UTC)), notification_coordinators=COORDINATORS
+    ) as running:
         async with running.runtime.database.transaction() as transaction:
             assert running.runtime.parts.handle is not None
             await running.runtime.parts.handle(
@@ -165,5 +170,11 @@ async def test_coordinators_see_what_was_told_without_anything_personal(serve, p
         assert "@" not in text
         assert (await running.client.get("/notifications")).status_code == 401
         assert (await running.client.get("/notifications", headers=bearer("volunteer"))).status_code == 403
-        for wrong in ("limit=0", "limit=201", "state=lost", "before=x", "appointment_id=7"):
+        for wrong in (
+            "limit=0",
+            "limit=201",
+            "state=lost",
+            "before=x",
+            "appointment_id=7",
+        ):
             assert (await running.client.get(f"/notifications?{wrong}", headers=coordinator)).status_code == 422

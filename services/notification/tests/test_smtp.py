@@ -31,6 +31,8 @@ async def postbox(post_office):
         ("451 greylisted", MailDeferred),
         ("452 full", MailDeferred),
         ("421 going down", MailServerDown),
+        ("554 5.7.1 relay access denied", MailDeferred),
+        ("550 5.1.1 no such user", MailRefused),
     ],
 )
 async def test_an_answer_about_the_recipient_is_told_apart(

@@ -32,11 +32,25 @@ async def test_the_coordinator_is_asked_to_phone_a_citizen_without_e_mail(
     assert not any(name in told for name in ("Einer", "Ellen", "Testgrusgraven"))
 
 
-async def test_a_coordinators_message_that_fails_leads_to_no_other(office_for, owners, cause, clock) -> None:
-    owners.citizen(email=None)
+async def test_the_coordinator_is_asked_to_phone_a_citizen_whose_address_is_refused(
+    office_for, post_office, cause, clock
+) -> None:
+    post_office.answers["einer@example.org"] = ["550 5.1.1 no such user"]
     async with office_for(clock) as office, office.sending_going_on():
-        await office.receive(cause(VolunteerMatched, department="norddjurs"))
-        await ended(office, "sent", "failed", "failed")  # the department has no coordinator's address
+        await office.receive(cause(VolunteerMatched))
+        await ended(office, "sent", "failed", "sent")
+    (mail,) = post_office.to("coordinator@example.org")
+    assert "eller den tager ikke imod vores beskeder" in str(mail.get_body(("plain",)).get_content())
+
+
+async def test_a_coordinators_message_that_fails_leads_to_no_other(
+    office_for, post_office, owners, cause, clock
+) -> None:
+    owners.citizen(email=None)
+    post_office.answers["coordinator@example.org"] = ["550 5.1.1 no such user"]
+    async with office_for(clock) as office, office.sending_going_on():
+        await office.receive(cause(VolunteerMatched))
+        await ended(office, "sent", "failed", "failed")
 
 
 async def test_the_department_that_runs_the_escort_phones_wherever_the_place_of_care_is(

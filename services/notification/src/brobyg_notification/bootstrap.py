@@ -4,6 +4,7 @@ from typing import cast
 
 from brobyg_kit.service import Parts, Resources, Service
 
+from brobyg_notification import readiness
 from brobyg_notification.adapters.database import NoticeStore
 from brobyg_notification.adapters.http import HttpPeople
 from brobyg_notification.adapters.smtp import SmtpPostbox
@@ -30,8 +31,11 @@ def build(resources: Resources) -> Parts:
         coordinators=settings.coordinators,
         coordinator_language=settings.notification_coordinator_language,
     )
+    store = NoticeStore(resources.database)
+    resources.health.checks["mail"] = readiness.mail_goes_out(store)
+    resources.health.checks["coordinators"] = readiness.departments_have_addresses(settings.coordinators)
     sender = Sender(
-        NoticeStore(resources.database),
+        store,
         sending,
         resources.clock,
         metrics,

@@ -28,6 +28,6 @@ class NotificationMetrics:
         )
         self.waiting = Gauge("brobyg_notification_waiting", "Notices that wait to be sent", registry=r)
         self.oldest = Gauge(
-            "brobyg_notification_oldest_seconds", "Age of the oldest waiting notice, clock time", registry=r
+            "brobyg_notification_oldest_seconds", "Age of the oldest waiting notice, wall time", registry=r
         )
         self.server_up = Gauge("brobyg_notification_mail_server_up", "1 while the mail server answers", registry=r)

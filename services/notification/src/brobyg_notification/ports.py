@@ -1,6 +1,6 @@
 """What this service needs from outside, as small interfaces."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -39,6 +39,10 @@ class OwnerUnavailable(Exception):
     """The service that owns the data can't be asked now; later it may. Carries the owner's name and what happened, nothing personal."""
 
 
+class NoCoordinator(Exception):
+    """The settings name no address for the department's coordinator; later they may. Carries the department's name."""
+
+
 class People(Protocol):
     """Who knows people. Each question is recorded by the owner with its purpose. May take seconds; raises OwnerUnavailable."""
 
@@ -60,11 +64,13 @@ class MailServerDown(Exception):
 
 
 class MailDeferred(Exception):
-    """The server won't take this message now (SMTP 4yz); later it may. Carries the code."""
+    """The server won't take this message now (SMTP 4yz), or not from us as things are set (5yz with an enhanced status 5.7.z, RFC 3463: security or
+    policy); later it may. Carries the code.
+    """
 
 
 class MailRefused(Exception):
-    """The server will never take this message for this recipient (SMTP 5yz). Carries the code."""
+    """The server will never take this message for this recipient (any other SMTP 5yz). Carries the code."""
 
 
 class Postbox(Protocol):
@@ -103,6 +109,16 @@ class Waiting:
     unheard: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits to be sent: how many by what was in the way of the last attempt (`untried` where there was none), and for how many seconds
+    of wall time the oldest has waited, whatever clock the service lives by.
+    """
+
+    waiting: Mapping[str, int]
+    oldest_seconds: float
+
+
 class Store(Protocol):
     """The notices of this service, safe before they are sent. Raises one of `brobyg_kit.database.DATABASE_ERRORS` when the database is away."""
 
@@ -111,7 +127,7 @@ class Store(Protocol):
         ...
 
     async def failed(self, waiting: Waiting, language: Language, reason: FailureReason) -> None:
-        """Mark as failed, publish `notification.failed` and, for a citizen without an address, keep a notice to the coordinator, in one
+        """Mark as failed, publish `notification.failed` and, for a citizen whom no e-mail reaches, keep a notice to the coordinator, in one
         transaction; no effect on a notice that has ended already.
         """
         ...
@@ -120,8 +136,12 @@ class Store(Protocol):
         """Mark as no longer true; nobody is told and nothing published."""
         ...
 
-    async def postpone(self, waiting: Waiting, until: datetime) -> None:
-        """Give the claim back, to be tried again at `until`."""
+    async def postpone(self, waiting: Waiting, until: datetime, cause: str) -> None:
+        """Give the claim back, to be tried again at `until`; `cause` is the kind of thing that was in the way."""
+        ...
+
+    async def backlog(self) -> Backlog:
+        """What waits now. Raises RuntimeError before the database is open."""
         ...
 
     def session(self, sender: int, wake: Callable[[], None]) -> AbstractAsyncContextManager["Claims"]:
@@ -149,8 +169,4 @@ class Claims(Protocol):
 
     async def next_due(self) -> datetime | None:
         """When the next notice that nobody has in hand is due; None when there is none."""
-        ...
-
-    async def backlog(self) -> tuple[int, float]:
-        """How many notices wait, and the age of the oldest in seconds of the clock."""
         ...

@@ -17,7 +17,7 @@ from brobyg_notification.adapters.message import compose
 from brobyg_notification.domain import message as facts_of
 from brobyg_notification.domain.calendar import Entry
 from brobyg_notification.domain.notice import calendar_uid
-from brobyg_notification.ports import Contact, FailureReason, MailRefused, People, Postbox, Waiting
+from brobyg_notification.ports import Contact, FailureReason, MailRefused, NoCoordinator, People, Postbox, Waiting
 
 #: What can be handed to a mail server at all; whether it exists, the server says.
 _ADDRESS = re.compile(r"[^\s@<>,;\"]{1,64}@[^\s@<>,;\"]{1,255}")
@@ -59,7 +59,7 @@ class Sending:
     coordinator_language: Language
 
     async def deliver(self, waiting: Waiting) -> Outcome:
-        """Send the notice. Raises OwnerUnavailable, MailServerDown or MailDeferred when it is to be tried again."""
+        """Send the notice. Raises OwnerUnavailable, NoCoordinator, MailServerDown or MailDeferred when it is to be tried again."""
         if self._is_no_longer_true(waiting):
             return Superseded()
         facts: dict[str, object] = {}
@@ -101,6 +101,8 @@ class Sending:
         purpose = f"notify_{notice.template}"
         if notice.role == "coordinator":
             address = self.coordinators.get(notice.recipient_id)
+            if address is None or not _ADDRESS.fullmatch(address):
+                raise NoCoordinator(notice.recipient_id)
             return Contact(given_name="", email=address, language=self.coordinator_language), None
         if notice.cause.type == VolunteerMatched.EVENT_TYPE:
             match = notice.cause.decode(VolunteerMatched)

@@ -16,7 +16,8 @@ class NotificationSettings(KitSettings):
     )
     notification_sender: str = Field("Brobyg <brobyg@example.org>", description="From whom messages come.")
     notification_coordinators: str = Field(
-        "", description="Where each department's coordinator is told: 'randers=a@example.org,norddjurs=b@example.org'."
+        "",
+        description="Where each department's coordinator is told: 'randers=a@example.org,norddjurs=b@example.org'. Messages to one left out wait.",
     )
     notification_coordinator_language: Language = Field(
         "da", description="The language coordinators are written to in: da or en."

@@ -8,7 +8,7 @@ see that it is the same. An orderly stop waits for the server's answer as long a
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 
 from brobyg_kit import faultpoints
@@ -21,7 +21,16 @@ from brobyg_notification.adapters import letters
 from brobyg_notification.adapters.database import new_sender
 from brobyg_notification.domain.retry import pause_after
 from brobyg_notification.metrics import NotificationMetrics
-from brobyg_notification.ports import Claims, MailDeferred, MailServerDown, OwnerUnavailable, Postbox, Store, Waiting
+from brobyg_notification.ports import (
+    Claims,
+    MailDeferred,
+    MailServerDown,
+    NoCoordinator,
+    OwnerUnavailable,
+    Postbox,
+    Store,
+    Waiting,
+)
 from brobyg_notification.sending import Outcome, Sending, Sent, Superseded
 
 log = get_logger(__name__)
@@ -34,6 +43,13 @@ _FIRST_PROBE, _LAST_PROBE = timedelta(milliseconds=500), timedelta(seconds=5)
 _SETTLE_SECONDS = 17.0
 """How long a stopping service lets messages in hand come to their end: the 20 s that the runtime waits for a worker, less what it takes to
 leave the database."""
+
+#: What was in the way of an attempt, as metrics and /readyz name it.
+_IN_THE_WAY: Mapping[type[Exception], str] = {
+    MailDeferred: "deferred",
+    OwnerUnavailable: "owner_unavailable",
+    NoCoordinator: "no_coordinator",
+}
 
 
 class Sender:
@@ -109,9 +125,9 @@ class Sender:
         freed = await claims.free_abandoned(list(self._in_hand))
         if freed:
             log.warning("sender.took_over", notifications=freed)
-        waiting, age = await claims.backlog()
-        self._metrics.waiting.set(waiting)
-        self._metrics.oldest.set(age)
+        backlog = await self._store.backlog()
+        self._metrics.waiting.set(sum(backlog.waiting.values()))
+        self._metrics.oldest.set(backlog.oldest_seconds)
 
     async def _rest(self, claims: Claims, room: int) -> None:
         """Return when there may be something to do: woken, something due, or the poll's time."""
@@ -162,14 +178,14 @@ class Sender:
                 log.warning("mail_server.away", error=error)
             self._server_answers = False
             await self._again_later(waiting, "mail_server_down")
-        except (MailDeferred, OwnerUnavailable) as error:
+        except (MailDeferred, OwnerUnavailable, NoCoordinator) as error:
             log.info(
                 "notification.postponed",
                 notification_id=waiting.notice.notification_id,
                 error=error,
                 attempts=waiting.attempts,
             )
-            await self._again_later(waiting, "deferred" if isinstance(error, MailDeferred) else "owner_unavailable")
+            await self._again_later(waiting, _IN_THE_WAY[type(error)])
         except Exception as error:  # noqa: BLE001 - a message we can't write must not stop the others; it is kept, counted and tried again
             # Without the traceback: it may quote what is in the message.
             log.error(
@@ -196,7 +212,7 @@ class Sender:
     async def _again_later(self, waiting: Waiting, cause: str) -> None:
         self._metrics.postponed.labels(cause).inc()
         until = self._clock.now() + pause_after(waiting.attempts)
-        await self._insist(lambda: self._store.postpone(waiting, until))
+        await self._insist(lambda: self._store.postpone(waiting, until, cause))
 
     async def _insist(self, write: Callable[[], Awaitable[None]]) -> None:
         """Write what became of a message, however long the database is away: to forget it would send it again."""

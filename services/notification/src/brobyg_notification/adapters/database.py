@@ -16,7 +16,7 @@ from brobyg_kit.wording import Language
 
 from brobyg_notification.domain.message import told_match
 from brobyg_notification.domain.notice import CalendarMethod, Notice, Role, Template, of_unreachable_citizen
-from brobyg_notification.ports import FailureReason, State, Waiting
+from brobyg_notification.ports import Backlog, FailureReason, State, Waiting
 
 CHANNEL = "notification"
 #: First half of the advisory lock that says a sender lives; the second half is the sender's number.
@@ -87,6 +87,12 @@ update notification set state = $2, reason = $3, ended_at = $4, claimed_by = nul
 where notification_id = $1 and state = 'waiting' returning 1
 """
 
+_BACKLOG = """
+select coalesce(reason, 'untried') as cause, count(*) as waiting,
+    extract(epoch from clock_timestamp() - min(kept_at))::float8 as oldest
+from notification where state = 'waiting' group by 1
+"""
+
 
 class NoticeStore:
     """The notices of this service's own database."""
@@ -131,7 +137,7 @@ class NoticeStore:
                     reason=reason,
                 )
                 transaction.emit(data, subject=notice.referral_id, cause=notice.cause)
-                if reason == "no_address":
+                if reason != "recipient_erased":
                     await add(transaction, of_unreachable_citizen(notice, told_match(notice, waiting.earlier)))
 
     async def superseded(self, waiting: Waiting) -> None:
@@ -139,12 +145,20 @@ class NoticeStore:
         async with self._database.transaction() as transaction:
             await self._end(transaction, waiting.notice, "superseded", None)
 
-    async def postpone(self, waiting: Waiting, until: datetime) -> None:
+    async def postpone(self, waiting: Waiting, until: datetime, cause: str) -> None:
         """See `ports.Store`."""
         await self._database.pool.execute(
-            "update notification set claimed_by = null, due_at = $2 where notification_id = $1 and state = 'waiting'",
+            "update notification set claimed_by = null, due_at = $2, reason = $3 where notification_id = $1 and state = 'waiting'",
             waiting.notice.notification_id,
             until,
+            cause,
+        )
+
+    async def backlog(self) -> Backlog:
+        """See `ports.Store`."""
+        rows = await self._database.pool.fetch(_BACKLOG)
+        return Backlog(
+            {row["cause"]: row["waiting"] for row in rows}, max((row["oldest"] for row in rows), default=0.0)
         )
 
     async def _end(self, transaction: Transaction, notice: Notice, state: State, reason: FailureReason | None) -> bool:
@@ -211,15 +225,6 @@ class SenderClaims:
         """See `ports.Claims`."""
         due = await self._connection.fetchval(_NEXT_DUE)
         return cast("datetime | None", due)
-
-    async def backlog(self) -> tuple[int, float]:
-        """See `ports.Claims`."""
-        row = await self._connection.fetchrow(
-            "select count(*) as waiting, min(created_at) as oldest from notification where state = 'waiting'"
-        )
-        if row is None or row["oldest"] is None:
-            return 0, 0.0
-        return row["waiting"], max(0.0, (self._clock.now() - row["oldest"]).total_seconds())
 
 
 async def add(transaction: Transaction, notices: Sequence[Notice]) -> int:

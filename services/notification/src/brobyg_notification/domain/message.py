@@ -129,7 +129,7 @@ def told_match(notice: Notice, earlier: VolunteerMatched | None) -> VolunteerMat
 
 
 def unreachable_facts(notice: Notice, match: VolunteerMatched) -> dict[str, object]:
-    """What the coordinator is told of a citizen without e-mail: ids, time and public place, no person."""
+    """What the coordinator is told of a citizen whom no e-mail reaches: ids, time and public place, no person."""
     return {
         "what": "matched" if notice.cause.type == VolunteerMatched.EVENT_TYPE else "ended",
         "place": place_name(match.location_id),

@@ -29,7 +29,7 @@ Template = Literal[
     "escalated_citizen",
     "unreachable_citizen",
 ]
-#: What a citizen is told of a match; when it has no address to go to, the coordinator is told to phone.
+#: What a citizen is told of a match; when it can't arrive, the coordinator is told to phone.
 _OF_A_MATCH = frozenset({"matched_citizen", "released_citizen", "released_citizen_searching"})
 
 
@@ -111,7 +111,7 @@ def of_match_escalated(cause: Event) -> list[Notice]:
 
 
 def of_unreachable_citizen(failed: Notice, match: VolunteerMatched | None) -> list[Notice]:
-    """The coordinator of the match's department phones a citizen who has no e-mail. `match` is the one that `failed` tells of.
+    """The coordinator of the match's department phones a citizen whom no e-mail reaches. `match` is the one that `failed` tells of.
 
     Only for what a citizen is told of a match: a coordinator's message that fails leads to no other. Nobody is told when the match does not say
     its department (an event of an earlier version), for to write to one would be a guess; `notification.failed` still says it.

@@ -24,7 +24,9 @@ class NotificationView(BaseModel):
     appointment_id: UUID
     cause: UUID = Field(description="The event that led to it.")
     state: State
-    reason: str | None = Field(description="Why it was given up, when it failed.")
+    reason: str | None = Field(
+        description="Why it was given up, when it failed; what was in the way of the last attempt, while it waits."
+    )
     attempts: int
     due_at: datetime = Field(description="When it is tried next, while it waits.")
     created_at: datetime
