@@ -175,6 +175,8 @@ async def test_coordinators_see_what_was_told_without_anything_personal(serve, p
             "limit=201",
             "state=lost",
             "before=x",
+            "before=9223372036854775808",
+            "before=99999999999999999999",
             "appointment_id=7",
         ):
             assert (await running.client.get(f"/notifications?{wrong}", headers=coordinator)).status_code == 422

@@ -49,7 +49,7 @@ def router(database: Database) -> APIRouter:
         caller: Annotated[Caller, Depends(requires("coordinator"))],
         state: State | None = None,
         appointment_id: UUID | None = None,
-        before: Annotated[int | None, Query(ge=1, description="`next` of the page before.")] = None,
+        before: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="`next` of the page before.")] = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> NotificationPage:
         """A coordinator bound to a department sees what was sent to that department: other notices don't say whose they are, so they are for
