@@ -32,6 +32,10 @@ class Case:
     door: str = "fhir"
     location: str = "randers-hospital"
     expect: str = "kept"
+    company: str = "matched"
+    """What comes of the search for a volunteer in the end: matched, released, escalated, or nobody where none is made."""
+    reachable: bool = True
+    """Whether the citizen has an e-mail address; else the coordinator is asked to phone."""
 
     @property
     def start(self) -> datetime:
@@ -44,12 +48,14 @@ def at(day: int, hour: float) -> datetime:
     return MONDAY + timedelta(days=day, hours=hour)
 
 
-def _plain(
-    name: str, cpr: str, start: datetime, *, door: str = "fhir", end: str = "fulfilled", expect: str = "kept"
-) -> Case:
+def _plain(name: str, cpr: str, start: datetime, *, end: str = "fulfilled", **more: Any) -> Case:
     booked = at(0, 4 + (start - at(2, 0)) / timedelta(hours=10))
     ended = start + timedelta(hours=1)
-    return Case(name, cpr, ((booked, "booked", start), (ended, end, start)), door=door, expect=expect)
+    return Case(name, cpr, ((booked, "booked", start), (ended, end, start)), **more)
+
+
+def _without_a_referral(name: str, start: datetime, *, door: str = "fhir") -> Case:
+    return _plain(name, WITHOUT_REFERRAL, start, door=door, expect="dropped", company="nobody")
 
 
 CASES = (
@@ -58,11 +64,12 @@ CASES = (
     _plain("company over Kafka", "0504909995", at(2, 10.25), door="kafka"),
     _plain("Kafka again", "0504909989", at(2, 11), door="kafka"),
     _plain("no-show", "0201919990", at(2, 11.25), end="noshow"),
-    _plain("another", "0108589995", at(2, 12)),
+    _plain("another", "0108589995", at(2, 12), reachable=False),
     Case(
         "cancelled",
         "0201919995",
         ((at(0, 5), "booked", at(2, 12.25)), (at(1, 6), "cancelled", at(2, 12.25))),
+        company="released",
     ),
     Case(
         "moved",
@@ -79,16 +86,22 @@ CASES = (
         ),
         door="kafka",
     ),
-    _plain("nobody can", SOMALI_AND_A_WOMAN, at(2, 12.5)),
+    _plain("nobody can", SOMALI_AND_A_WOMAN, at(2, 12.5), company="escalated"),
     Case(
         "everybody says no",
         GRENAA,
         ((at(0, 6), "booked", at(2, 13.25)), (at(2, 14.25), "fulfilled", at(2, 13.25))),
         location="grenaa-health-house",
+        company="escalated",
     ),
-    Case("too late", "1502799995", ((at(2, 8), "booked", at(2, 9.25)), (at(2, 10), "fulfilled", at(2, 9.25)))),
-    _plain("without a referral", WITHOUT_REFERRAL, at(2, 14), expect="dropped"),
-    _plain("without a referral over Kafka", WITHOUT_REFERRAL, at(2, 15), door="kafka", expect="dropped"),
+    Case(
+        "too late",
+        "1502799995",
+        ((at(2, 8), "booked", at(2, 9.25)), (at(2, 10), "fulfilled", at(2, 9.25))),
+        company="escalated",
+    ),
+    _without_a_referral("without a referral", at(2, 14)),
+    _without_a_referral("without a referral over Kafka", at(2, 15), door="kafka"),
 )
 
 

@@ -20,6 +20,7 @@ from icalendar import Calendar
 
 from tests.e2e.run import Played, own_system, play_week
 from tests.e2e.small_week import ENDS, ROOT, Case, by_name, small_week
+from tests.faults.endings import differences, endings
 
 pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
 
@@ -158,6 +159,10 @@ def test_nobody_was_told_anything_unexpected(played: Played) -> None:
 def test_every_promise_about_the_whole_is_kept(played: Played) -> None:
     assert played.summary.broken() == []
     assert played.rebuild.equal
+
+
+def test_every_appointment_ends_as_the_small_week_says(played: Played) -> None:
+    assert differences(endings(played.events)) == []
 
 
 def test_each_cause_is_told_to_each_reader_once(played: Played) -> None:

@@ -8,13 +8,14 @@ import httpx2
 import msgspec
 import pytest
 from brobyg_contracts.events import MatchReleased, VolunteerMatched
+from brobyg_kit.clock import COPENHAGEN
 from brobyg_kit.event import Event
 from brobyg_kit.ids import derived_id
 from brobyg_local.demo.history import double_booked
 from brobyg_local.demo.outside import Unreachable, persist
 from brobyg_local.demo.page import answer_form
 from brobyg_local.demo.story import Line, Sentence, tell
-from brobyg_local.demo.volunteers import TIME_ZONE, answer_link, awake
+from brobyg_local.demo.volunteers import answer_link, awake
 from brobyg_local.demo.week import load
 
 from tests.e2e.small_week import EXAMPLE
@@ -45,10 +46,10 @@ def test_the_link_is_found_in_the_plain_text_of_the_mail() -> None:
 
 
 def test_nobody_answers_at_night() -> None:
-    night = datetime(2026, 12, 1, 2, 30, tzinfo=TIME_ZONE)
+    night = datetime(2026, 12, 1, 2, 30, tzinfo=COPENHAGEN)
     answered = awake(night, timedelta(minutes=40))
     assert (answered.day, answered.hour) == (1, 6)
-    late = datetime(2026, 12, 1, 23, 30, tzinfo=TIME_ZONE)
+    late = datetime(2026, 12, 1, 23, 30, tzinfo=COPENHAGEN)
     assert awake(late, timedelta(minutes=40)).day == 2
     assert awake(NOON, timedelta(minutes=40)) == NOON
 
