@@ -6,6 +6,7 @@ whose starter was killed before it could write the first.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -177,23 +178,25 @@ class Component:
         return oldest
 
     def stop(self, *, first: signal.Signals = signal.SIGTERM, patience: float = 20.0) -> bool:
-        """End it and forget it. True where it ended by itself when asked (or was not running). Blocks."""
+        """End it and forget it. True where it ended by itself when asked (or was not running). Blocks.
+
+        What one that had to be killed leaves behind is killed without another wait.
+        """
         gentle = True
         while (process := self.find()) is not None:
-            gentle = end(process, first=first, patience=patience) and gentle
+            gentle = end(process, first=first, patience=patience if gentle else 0.0) and gentle
         self.forget()
         return gentle
 
     def kill(self) -> None:
-        """End it without warning, as a crash would; the pid file stays, as after a crash. Blocks until it is gone."""
-        process = self.find()
-        if process is None:
-            return
-        try:
-            process.kill()
-            process.wait(10)
-        except psutil.NoSuchProcess:
-            return
+        """End it and its children without warning, as a crash would; the pid file stays, as after a crash. Blocks until all are gone.
+
+        The parent first: it is what would start a child again.
+        """
+        while (process := self.find()) is not None:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+                process.wait(10)
 
 
 def _alive(pid: int) -> psutil.Process | None:
