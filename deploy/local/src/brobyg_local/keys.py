@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from brobyg_kit.auth import generate_keys, issue_token
@@ -15,24 +15,27 @@ from .places import Places, read_json, write_atomically
 
 __all__ = ["make_keys"]
 
-SERVICE_TOKEN_LIFETIME = timedelta(days=365)  # what the services show each other; valid in the demo's week ahead too
+SERVICE_TOKEN_LIFETIME = timedelta(days=365)  # what the services show each other; checked by the wall's clock
+RENEWED_BEFORE = timedelta(days=30)
 RANDOM_KEYS = ("BROBYG_REFERRAL_ENCRYPTION_KEY", "BROBYG_REFERRAL_CPR_KEY", "BROBYG_MATCHING_LINK_KEY")
 """Each 32 random bytes in base64: AES-GCM over citizens' data, HMAC over CPR numbers, signatures of answer links."""
 
 
 def make_keys(places: Places) -> dict[str, str]:
-    """The settings that are keys or name key files, made where they are missing. Raises OSError."""
+    """The settings that are keys or name key files, made where they are missing; the token in time before it ends. Raises OSError."""
     folder = places.local / "keys"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     signing, public, others = folder / "signing.jwk.json", folder / "public.jwks.json", folder / "keys.json"
     before = read_json(public)
     _make_pair(signing, public)
     kept = {name: str(value) for name, value in read_json(others).items()}
-    if before != read_json(public):
-        kept.pop("BROBYG_SERVICE_TOKEN", None)  # it was signed by a key that nobody knows any more
+    clock = WallClock()
+    # Signed by a key that nobody knows any more, or soon no good.
+    if before != read_json(public) or _expiry(kept.get("BROBYG_SERVICE_TOKEN", "")) < clock.now() + RENEWED_BEFORE:
+        kept.pop("BROBYG_SERVICE_TOKEN", None)
     values = {name: kept.get(name) or base64.b64encode(secrets.token_bytes(32)).decode() for name in RANDOM_KEYS}
     values["BROBYG_SERVICE_TOKEN"] = kept.get("BROBYG_SERVICE_TOKEN") or issue_token(
-        signing, "service:local", ["service"], WallClock(), lifetime=SERVICE_TOKEN_LIFETIME
+        signing, "service:local", ["service"], clock, lifetime=SERVICE_TOKEN_LIFETIME
     )
     if values != kept:
         write_atomically(others, json.dumps(values, indent=2), mode=0o600)
@@ -49,3 +52,13 @@ def _make_pair(signing: Path, public: Path) -> None:
     generate_keys(new_signing, new_public)
     new_signing.replace(signing)
     new_public.replace(public)
+
+
+def _expiry(token: str) -> datetime:
+    """When a token (RFC 7519) of ours ends; long ago for what is none."""
+    try:
+        payload = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        return datetime.fromtimestamp(claims["exp"], UTC)
+    except (IndexError, KeyError, TypeError, ValueError):
+        return datetime.min.replace(tzinfo=UTC)

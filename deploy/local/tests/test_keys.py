@@ -1,0 +1,55 @@
+"""Keys are made once; the token that ends is renewed in time."""
+
+import base64
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from brobyg_kit.auth import issue_token
+from brobyg_kit.clock import WallClock
+from brobyg_local.keys import make_keys
+from brobyg_local.places import Places
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    made = Places(tmp_path)
+    made.make()
+    return made
+
+
+def age_to(places: Places, left: timedelta) -> dict[str, str]:
+    """Let the token have only so much time left; returns the keys as they are then."""
+    keys = make_keys(places)
+    token = issue_token(
+        Path(keys["BROBYG_TOKEN_SIGNING_KEY"]), "service:local", ["service"], WallClock(), lifetime=left
+    )
+    path = places.local / "keys" / "keys.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "BROBYG_SERVICE_TOKEN": token}))
+    return {**keys, "BROBYG_SERVICE_TOKEN": token}
+
+
+def lifetime(token: str) -> timedelta:
+    payload = token.split(".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return timedelta(seconds=claims["exp"] - claims["iat"])
+
+
+def test_a_token_with_less_than_thirty_days_left_is_renewed_and_nothing_else(places: Places) -> None:
+    before = age_to(places, timedelta(days=29))
+    after = make_keys(places)
+    assert {name for name in after if after[name] != before[name]} == {"BROBYG_SERVICE_TOKEN"}
+    assert lifetime(after["BROBYG_SERVICE_TOKEN"]) == timedelta(days=365)
+
+
+def test_a_token_with_more_time_left_stays_so_that_no_service_is_restarted(places: Places) -> None:
+    before = age_to(places, timedelta(days=31))
+    assert make_keys(places) == before
+
+
+def test_a_token_that_is_none_is_replaced(places: Places) -> None:
+    make_keys(places)
+    path = places.local / "keys" / "keys.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "BROBYG_SERVICE_TOKEN": "nonsense"}))
+    assert lifetime(make_keys(places)["BROBYG_SERVICE_TOKEN"]) == timedelta(days=365)
