@@ -2,14 +2,19 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
+import psutil
 import pytest
+from brobyg_kit.clock import parse_clock
 from brobyg_local.errors import ComponentFailed, LocalError
 from brobyg_local.places import Places
+from brobyg_local.processes import wait_until
 from brobyg_local.services import SERVICES, readiness
 from brobyg_local.status import read_status
 from brobyg_local.system import COMPONENTS, System
@@ -117,12 +122,67 @@ def test_an_up_that_is_killed_half_way_heals_on_the_next(system: System) -> None
 def test_a_service_that_cannot_start_is_named_with_its_last_lines_and_what_to_do(system: System) -> None:
     system.up()
     with pytest.raises(ComponentFailed) as failed:
-        system.up({"BROBYG_CLOCK": "yesterday"})
+        system.up({"BROBYG_LOG_LEVEL": "loud"})
     told = failed.value.explain()
-    assert "BROBYG_CLOCK" in told or "clock" in told
+    assert "log_level" in told
     assert "What to do:" in told
     system.up()
     assert read_status(system).well
+
+
+def test_a_service_that_is_killed_comes_back_by_itself(system: System) -> None:
+    system.up()
+    before = pids(system)
+    psutil.Process(before["matching"]).kill()
+    assert wait_until(lambda: pids(system).get("matching") not in {None, before["matching"]}, 30)
+    assert wait_until(lambda: read_status(system).well, 60, every=0.5)
+    after = pids(system)
+    assert {name for name in after if after[name] != before[name]} == {"matching"}
+
+
+def test_a_clock_is_kept_until_another_is_told_and_runs_on_at_the_walls_pace(system: System) -> None:
+    start = datetime.fromisoformat("2026-12-07T05:00:00+01:00")
+    system.up({"BROBYG_CLOCK": f"{start.isoformat()};60;{datetime.now(UTC).isoformat()}"})
+    kept = system.up()["BROBYG_CLOCK"]
+    assert parse_clock(kept).now() > start
+    assert kept.split(";")[1] == "1"
+    system.down()
+    assert system.up()["BROBYG_CLOCK"] == kept
+    assert system.up({"BROBYG_CLOCK": ""})["BROBYG_CLOCK"] == ""
+    assert system.up()["BROBYG_CLOCK"] == ""
+
+
+def test_a_fast_clock_does_not_run_on_while_nothing_runs(system: System) -> None:
+    environment = system.up()
+    fast = {**environment, "BROBYG_CLOCK": f"2026-12-01T00:00:00+01:00;5040;{datetime.now(UTC).isoformat()}"}
+    system.places.environment.write_text(json.dumps(fast))
+    system.down()
+    assert system.environment()["BROBYG_CLOCK"].split(";")[1] == "1"
+    system.up({"BROBYG_CLOCK": ""})
+
+
+def test_a_clock_that_is_none_is_refused_before_anything_is_touched(system: System) -> None:
+    system.up()
+    before = pids(system)
+    with pytest.raises(LocalError, match="BROBYG_CLOCK is 'yesterday'"):
+        system.up({"BROBYG_CLOCK": "yesterday"})
+    assert pids(system) == before
+    assert system.environment()["BROBYG_CLOCK"] == ""
+
+
+def test_a_port_that_was_named_and_is_taken_is_refused_with_who_holds_it(system: System) -> None:
+    system.up()
+    before = pids(system)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(LocalError, match=f"port {port}, which BROBYG_MATCHING_PORT names for matching") as refused:
+            system.up({"BROBYG_MATCHING_PORT": str(port)})
+    assert f"held by pid {os.getpid()} (" in str(refused.value)
+    assert f"kill {os.getpid()}" in refused.value.advice
+    assert pids(system) == before
+    own = system.environment()["BROBYG_MATCHING_PORT"]
+    assert system.up({"BROBYG_MATCHING_PORT": own})["BROBYG_MATCHING_PORT"] == own
+    assert pids(system) == before
 
 
 def test_an_unknown_part_is_refused_with_those_that_exist(system: System) -> None:

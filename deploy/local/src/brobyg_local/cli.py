@@ -60,7 +60,10 @@ def _system(folder: Path | None, say: Callable[[str], None] = say_to_stderr) -> 
 def up(
     smtp: Annotated[str | None, typer.Option(help="A mail server to use instead of our own: smtp://host:port.")] = None,
     clock: Annotated[
-        str | None, typer.Option(help="BROBYG_CLOCK for all services: '<ISO start>;<factor>;<ISO anchor>'.")
+        str | None,
+        typer.Option(
+            help="BROBYG_CLOCK for all services: '<ISO start>;<factor>;<ISO anchor>', '' for the wall's. Else it stays what it was."
+        ),
     ] = None,
     folder: Folder = None,
     as_json: AsJson = False,

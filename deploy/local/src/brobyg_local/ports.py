@@ -5,14 +5,17 @@ from __future__ import annotations
 import random
 import socket
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import psutil
 
-__all__ = ["Holder", "Taken", "choose_port", "free_port", "holder_of", "is_answering", "is_free"]
+__all__ = ["Holder", "Taken", "choose_port", "endpoint", "free_port", "holder_of", "is_answering", "is_free"]
 
 # Below Linux's range for outgoing connections (32768 and up): such a port could be taken by any client
 # between a broker's stop and its start on the same address.
 LOWEST, HIGHEST = 20_000, 32_000
+SMTP_PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
+"""What notification takes as a mail server's address, and the port where none is named."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,18 @@ class Taken:
         """Who holds the port, and which is used instead."""
         who = str(self.holder) if self.holder else "another user's process"
         return f"port {self.wanted} is held by {who}; using {self.used} instead"
+
+
+def endpoint(address: str, default_port: int | None = None) -> tuple[str, int]:
+    """Host and port of `host`, `host:port` or a URL, whoever signs in. Without a port: that of a mail server's scheme, else `default_port`.
+
+    Raises ValueError where there is no host or no port to be read.
+    """
+    parts = urlsplit(address if "://" in address else f"//{address}")
+    port = parts.port or SMTP_PORTS.get(parts.scheme, default_port)
+    if not parts.hostname or port is None:
+        raise ValueError("an address needs a host and a port")
+    return parts.hostname, port
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:

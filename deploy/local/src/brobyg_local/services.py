@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from .errors import ComponentFailed
+from .errors import ComponentFailed, LocalError
 from .places import ROOT, Places
+from .ports import holder_of, is_free
 from .processes import Component, tail
 
 __all__ = [
@@ -23,7 +24,9 @@ __all__ = [
     "ServiceProcess",
     "brobyg_command",
     "clean_environment",
+    "gauges",
     "readiness",
+    "refuse_taken_ports",
 ]
 
 DEFAULT_PORTS: Mapping[str, int] = {
@@ -86,6 +89,17 @@ def readiness(url: str, timeout: float = ANSWER_TIMEOUT) -> Readiness:
     return Readiness(True, bool(report["ready"]), _why_not(report), report)
 
 
+def gauges(url: str, timeout: float = ANSWER_TIMEOUT) -> dict[str, float]:
+    """The metrics of `url`/metrics that have no labels, by name; empty for a service that is down. Blocks for at most `timeout` seconds."""
+    try:
+        with _DIRECTLY.open(f"{url}/metrics", timeout=timeout) as answer:
+            lines = answer.read(1 << 22).decode().splitlines()
+    except (OSError, ValueError):
+        return {}
+    pairs = [line.partition(" ") for line in lines if not line.startswith("#") and "{" not in line]
+    return {name: float(value) for name, _, value in pairs}
+
+
 def _short(error: BaseException) -> str:
     reason = getattr(error, "reason", error)
     return str(getattr(reason, "strerror", None) or reason)
@@ -116,8 +130,9 @@ class ServiceProcess:
         return Component(self.places, self.name)
 
     def spawn(self, settings: Mapping[str, str]) -> None:
-        """Start `brobyg <name> run`; does not wait."""
-        self.component.spawn([brobyg_command(), self.name, "run"], environment=clean_environment(settings), folder=ROOT)
+        """Start `brobyg <name> run` under a keeper that starts it again when it ends by itself; does not wait."""
+        command = [sys.executable, "-m", "brobyg_local.keeper", brobyg_command(), self.name, "run"]
+        self.component.spawn(command, environment=clean_environment(settings), folder=ROOT)
 
     def failure(self, url: str, waited: float) -> ComponentFailed:
         """Why it did not become ready, as far as its log and its own answer tell."""
@@ -136,13 +151,34 @@ class ServiceProcess:
         return ComponentFailed(self.name, said, log=lines, log_path=str(log), advice=advice)
 
 
+def refuse_taken_ports(places: Places, told: Mapping[str, str], before: Mapping[str, str]) -> None:
+    """Raise `LocalError` for a port that `told` names for a service and that somebody else holds, with who it is.
+
+    `before` are the settings of the services that may be running: one that holds its own port is left alone.
+    """
+    for name in SERVICES:
+        variable = f"BROBYG_{name.upper()}_PORT"
+        port = told.get(variable)
+        if port is None or (port == before.get(variable) and Component(places, name).find() is not None):
+            continue
+        if not port.isdecimal() or not 0 < int(port) < 65536:
+            raise LocalError(f"{variable} is {port!r}, which is no port", advice="name one from 1024 to 65535")
+        if not is_free(int(port)):
+            holder = holder_of(int(port))
+            raise LocalError(
+                f"port {port}, which {variable} names for {name}, is held by {holder or 'another process'}",
+                advice=(f"end it (kill {holder.pid}), " if holder else "")
+                + f"name another port in {variable}, or unset it: then a free one is chosen",
+            )
+
+
 def likely_cause(text: str) -> tuple[str, str] | None:
     """The usual suspects in a service's log: the cause and what to do."""
     suspects = (
         (
             ("address already in use", "errno 98"),
             "its port was taken while it started",
-            "run the same command again: it chooses another port",
+            "run the same command again: it chooses another port, or names who holds the one you chose",
         ),
         (
             ("validation error for", "missing setting"),

@@ -16,9 +16,12 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+import psutil
+
 from .cluster import Cluster, locked
 from .errors import ComponentFailed, LocalError
 from .keys import make_keys
+from .pace import at_natural_pace
 from .places import (
     NOT_SETTINGS,
     ROOT,
@@ -31,7 +34,15 @@ from .places import (
 )
 from .ports import Taken, choose_port, is_answering
 from .processes import Component, tail, wait_until
-from .services import DEFAULT_PORTS, SERVICES, ServiceProcess, brobyg_command, clean_environment, readiness
+from .services import (
+    DEFAULT_PORTS,
+    SERVICES,
+    ServiceProcess,
+    brobyg_command,
+    clean_environment,
+    readiness,
+    refuse_taken_ports,
+)
 from .tools import Say
 
 __all__ = ["COMPONENTS", "System"]
@@ -78,11 +89,15 @@ class System:
         """Bring everything up and wait until all is ready; returns the environment. Raises `LocalError`. Blocks for up to minutes.
 
         `settings` override; a service whose settings have changed since it started is restarted. `smtp` is a mail server to use
-        instead of our own. `on_ready` hears each component's name once it answers.
+        instead of our own. `on_ready` hears each component's name once it answers. The clock stays the one the data were made
+        with, at the wall's pace, unless `settings` or the caller's environment name another.
         """
         with locked(self.places):
+            told = {**self.given, **(settings or {})}
+            clock = self._clock(told)
+            refuse_taken_ports(self.places, told, self.environment())
             self._start_stores()
-            environment = self._settle_environment(dict(settings or {}), smtp)
+            environment = self._settle_environment({**(settings or {}), "BROBYG_CLOCK": clock}, smtp)
             self._start_mail(environment)
             tell = on_ready or (lambda _name: None)
             tell("mail")
@@ -100,6 +115,7 @@ class System:
             killed += [] if Component(self.places, "mail").stop(patience=STOP_PATIENCE) else ["mail"]
             self.cluster.kafka.stop()
             self.cluster.postgres.stop()
+            self._slow_the_clock()
         return killed
 
     def reset(self) -> None:
@@ -160,8 +176,12 @@ class System:
         else:
             Component(self.places, _known(component)).stop(patience=STOP_PATIENCE)
 
+    def start_stores(self) -> None:
+        """Start only broker and database, unless the environment names others. Raises `LocalError`. Blocks for seconds."""
+        with locked(self.places):
+            self._start_stores()
+
     def _start_stores(self) -> None:
-        """Broker and database at once, unless the environment names others."""
         wanted: list[Callable[[], None]] = []
         if not self.given.get("BROBYG_KAFKA"):
             wanted.append(self.cluster.kafka.start)
@@ -172,12 +192,34 @@ class System:
                 started.result()
         self.taken = [*self.cluster.kafka.taken, *self.cluster.postgres.taken]
 
+    def _clock(self, told: Mapping[str, str]) -> str:
+        """`BROBYG_CLOCK` as told, else the one the data were made with."""
+        kept = self.environment().get("BROBYG_CLOCK", "")
+        try:
+            if "BROBYG_CLOCK" in told:
+                at_natural_pace(told["BROBYG_CLOCK"])
+                return told["BROBYG_CLOCK"]
+            clock = at_natural_pace(kept)
+        except ValueError as error:
+            raise LocalError(str(error), advice="brobyg local up --clock '' takes the wall's") from error
+        if clock:
+            self.say(
+                "the clock goes on from where it stands for these data; brobyg local up --clock '' takes the wall's"
+            )
+        return clock
+
+    def _slow_the_clock(self) -> None:
+        """A demo that was interrupted leaves a fast clock: it must not run on for years while nothing runs."""
+        environment = self.environment()
+        clock = environment.get("BROBYG_CLOCK", "")
+        if environment and (slow := at_natural_pace(clock)) != clock:
+            self._write({**environment, "BROBYG_CLOCK": slow})
+
     def _settle_environment(self, settings: dict[str, str], smtp: str | None) -> dict[str, str]:
         """Write `environment.json`: what was, keys, addresses, then what the caller's environment and `settings` say."""
         before = self.environment()
         environment = {
             "BROBYG_HOST": "127.0.0.1",
-            "BROBYG_CLOCK": "",
             "BROBYG_LOG_FORMAT": "json",
             "BROBYG_NOTIFICATION_COORDINATORS": COORDINATORS,
             **make_keys(self.places),
@@ -191,8 +233,11 @@ class System:
         environment["BROBYG_NOTIFICATION_SMTP"] = smtp or f"smtp://127.0.0.1:{self._mail_port(before)}"
         environment.update(self.given)
         environment.update(settings)
-        write_atomically(self.places.environment, json.dumps(environment, indent=2, sort_keys=True), mode=0o600)
+        self._write(environment)
         return environment
+
+    def _write(self, environment: Mapping[str, str]) -> None:
+        write_atomically(self.places.environment, json.dumps(environment, indent=2, sort_keys=True), mode=0o600)
 
     def _port_for(self, name: str, before: Mapping[str, str]) -> int:
         """The port it had, else its default; another where somebody else holds that. A running service keeps its own."""
@@ -214,10 +259,16 @@ class System:
             self.say(f"{name}: {taken}")
         return port
 
+    def own_mail_port(self, environment: Mapping[str, str]) -> int | None:
+        """The port of our own mail server; None where the settings name another one."""
+        port = read_json(self.places.local / "mail.json").get("port")
+        own = environment.get("BROBYG_NOTIFICATION_SMTP") == f"smtp://127.0.0.1:{port}"
+        return port if own and isinstance(port, int) else None
+
     def _start_mail(self, environment: Mapping[str, str]) -> None:
         """Our own mail server, unless another is used."""
-        port = read_json(self.places.local / "mail.json").get("port")
-        if environment.get("BROBYG_NOTIFICATION_SMTP") != f"smtp://127.0.0.1:{port}" or not isinstance(port, int):
+        port = self.own_mail_port(environment)
+        if port is None:
             return
         component = Component(self.places, "mail")
         if component.find() is None:
@@ -236,14 +287,15 @@ class System:
 
     def _runs_with(self, name: str, environment: Mapping[str, str]) -> bool:
         """Whether the service runs, with these very settings."""
-        component = Component(self.places, name)
-        process = component.find()
+        process = Component(self.places, name).find()
         if process is None:
             return False
+        try:
+            variables = process.environ()
+        except psutil.Error:  # it has ended since
+            return False
         running = {
-            key: value
-            for key, value in process.environ().items()
-            if key.startswith("BROBYG_") and key not in NOT_SETTINGS
+            key: value for key, value in variables.items() if key.startswith("BROBYG_") and key not in NOT_SETTINGS
         }
         if running == environment:
             return True

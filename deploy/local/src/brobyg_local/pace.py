@@ -1,0 +1,21 @@
+"""The clock of a state folder: data made under one clock go on under it, at the wall's pace."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from brobyg_kit.clock import COPENHAGEN, AcceleratedClock, parse_clock
+
+__all__ = ["at_natural_pace"]
+
+
+def at_natural_pace(setting: str) -> str:
+    """`BROBYG_CLOCK` that goes on from where `setting` stands now, as fast as the wall's; unchanged where it does already.
+
+    Raises ValueError that says what would be right.
+    """
+    clock = parse_clock(setting)
+    if not isinstance(clock, AcceleratedClock) or clock.factor == 1:
+        return setting
+    now = clock.now().astimezone(COPENHAGEN)
+    return f"{now.isoformat(timespec='seconds')};1;{datetime.now(UTC).isoformat()}"
