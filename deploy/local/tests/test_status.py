@@ -1,17 +1,134 @@
-"""What status says of a part that is down."""
+"""What status says of a part that is down, of one that is somebody else's, and of what waits too long."""
 
+import json
+import socket
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+from brobyg_kit.kafka import consumer, producer
 from brobyg_local.places import Places
-from brobyg_local.status import read_status
+from brobyg_local.ports import endpoint, free_port
+from brobyg_local.status import ComponentState, Status, read_status
 from brobyg_local.system import System
+from brobyg_local.topics import TopicState, read_topics
+from confluent_kafka import TopicPartition
+
+
+def status_with(folder: Path, environment: dict[str, str]) -> Status:
+    places = Places(folder)
+    places.make()
+    places.environment.write_text(json.dumps(environment))
+    return read_status(System(places, lambda _text: None, given={}, ports={}))
+
+
+def part(status: Status, name: str) -> ComponentState:
+    return next(state for state in status.components if state.name == name)
+
+
+@pytest.fixture
+def listening() -> Iterator[int]:
+    """A port at which somebody answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
 
 
 def test_status_names_the_command_that_starts_what_is_down(tmp_path: Path) -> None:
-    places = Places(tmp_path)
-    places.make()
-    places.environment.write_text('{"BROBYG_MATCHING_URL": "http://127.0.0.1:9"}')
-    status = read_status(System(places, lambda _text: None, given={}, ports={}))
-    why = {state.name: state.why for state in status.components}
-    assert "brobyg local start matching" in why["matching"]
-    assert why["mail"].endswith("brobyg local start mail")
+    status = status_with(tmp_path, {"BROBYG_MATCHING_URL": "http://127.0.0.1:9"})
+    assert "brobyg local start matching" in part(status, "matching").why
+    assert part(status, "mail").why.endswith("brobyg local start mail")
+
+
+@pytest.mark.parametrize(
+    ("address", "default", "found"),
+    [
+        ("smtp://mail.example.org", None, ("mail.example.org", 25)),
+        ("smtps://mail.example.org", None, ("mail.example.org", 465)),
+        ("smtp+starttls://user:pass@mail.example.org", None, ("mail.example.org", 587)),
+        ("smtp+starttls://user:p%40ss@mail.example.org:2587", None, ("mail.example.org", 2587)),
+        ("broker.example.org", 9092, ("broker.example.org", 9092)),
+        ("broker.example.org:19092", 9092, ("broker.example.org", 19092)),
+        ("[::1]:19092", 9092, ("::1", 19092)),
+        ("postgresql://user:secret@database.example.org", 5432, ("database.example.org", 5432)),
+    ],
+)
+def test_an_address_is_read_in_every_form_it_may_have(
+    address: str, default: int | None, found: tuple[str, int]
+) -> None:
+    assert endpoint(address, default) == found
+
+
+@pytest.mark.parametrize("scheme", ["smtp", "smtps", "smtp+starttls"])
+def test_a_mail_server_of_somebody_else_is_ready_when_it_answers(tmp_path: Path, listening: int, scheme: str) -> None:
+    address = f"{scheme}://user:secret@127.0.0.1:{listening}"
+    mail = part(status_with(tmp_path, {"BROBYG_NOTIFICATION_SMTP": address}), "mail")
+    assert mail.ready
+    assert mail.why == f"not ours: 127.0.0.1:{listening}"
+
+
+def test_a_mail_server_of_somebody_else_that_is_down_is_not_for_us_to_start(tmp_path: Path) -> None:
+    port = free_port()
+    mail = part(status_with(tmp_path, {"BROBYG_NOTIFICATION_SMTP": f"smtps://u:secret@127.0.0.1:{port}"}), "mail")
+    assert not mail.ready
+    assert mail.why == f"127.0.0.1:{port} does not answer"
+
+
+def test_one_broker_of_several_that_answers_is_enough(tmp_path: Path, listening: int) -> None:
+    found = part(status_with(tmp_path, {"BROBYG_KAFKA": f"127.0.0.1:{free_port()}, 127.0.0.1:{listening}"}), "kafka")
+    assert found.ready
+
+
+def test_what_only_its_client_can_read_is_left_to_the_services(tmp_path: Path) -> None:
+    database = "postgresql://user:secret@one.example.org:5432,two.example.org:5432"
+    found = part(status_with(tmp_path, {"BROBYG_DATABASE": database}), "postgres")
+    assert found.ready
+    assert "secret" not in found.why
+
+
+READY = ComponentState("notification", up=True, ready=True)
+
+
+def test_what_waits_for_a_moment_is_well() -> None:
+    waiting = ComponentState(
+        "notification", True, True, outbox_rows=9, outbox_oldest_seconds=3.0, messages=4, messages_oldest_seconds=120.0
+    )
+    assert Status([READY, waiting], [TopicState("one", 12, 100, {"matching": 7}, {"matching": 0})]).well
+
+
+@pytest.mark.parametrize(
+    ("late", "says"),
+    [
+        (
+            ComponentState("matching", True, True, outbox_rows=1, outbox_oldest_seconds=61.0),
+            "1 min 1 s to be published",
+        ),
+        (ComponentState("notification", True, True, messages=1, messages_oldest_seconds=901.0), "to be sent"),
+        (ComponentState("matching", True, True, parked=1), "1 events wait aside: brobyg dlq list matching"),
+    ],
+)
+def test_what_waits_too_long_is_not_well_and_is_named(late: ComponentState, says: str) -> None:
+    status = Status([READY, late])
+    assert not status.well
+    assert says in status.troubles[0]
+
+
+def test_a_backlog_that_is_old_is_not_well() -> None:
+    status = Status([READY], [TopicState("one", 12, 100, {"matching": 7}, {"matching": 5})])
+    assert status.troubles == ["matching: 5 records of one have lain unread for more than 60 s"]
+
+
+def test_only_records_that_have_lain_unread_for_long_are_overdue(topics: str) -> None:
+    topic, group = "brobyg.referral.v1", "brobyg-matching"
+    writer, old = producer(topics, "test"), int((time.time() - 3600) * 1000)
+    for partition, when in ((0, old), (0, old), (0, 0), (1, old)):
+        writer.produce(topic, b"{}", partition=partition, timestamp=when or int(time.time() * 1000))
+    assert writer.flush(20) == 0
+    reader = consumer(topics, group)
+    try:
+        reader.commit(offsets=[TopicPartition(topic, 0, 1), TopicPartition(topic, 1, 0)], asynchronous=False)
+    finally:
+        reader.close()
+    states, why = read_topics(topics, ["matching"])
+    found = next(state for state in states if state.name == topic)
+    assert (why, found.lag, found.overdue) == ("", {"matching": 3}, {"matching": 2})

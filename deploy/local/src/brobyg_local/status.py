@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,17 +12,25 @@ from typing import Annotated
 
 import psutil
 import typer
+from brobyg_kit.clock import AcceleratedClock, parse_clock
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from .places import Places, default_places
-from .ports import is_answering
-from .processes import Component
-from .services import SERVICES, readiness
+from .ports import endpoint, is_answering
+from .processes import Component, tail
+from .services import SERVICES, Readiness, gauges, readiness
 from .system import System
-from .topics import TopicState, read_topics
+from .topics import LAG_BOUND, TopicState, read_topics
 
 __all__ = ["ComponentState", "Status", "app", "read_status"]
+
+
+OUTBOX_BOUND = 60.0
+"""Seconds an event may wait to be published: the relay does it in milliseconds, and comes back from an outage within this."""
+MESSAGES_BOUND = 900.0
+"""Seconds a message may wait to be sent: a mail server that asks for patience gets some."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,22 @@ class ComponentState:
     outbox_oldest_seconds: float | None = None
     parked: int | None = None
     dead_letters: int | None = None
+    messages: int | None = None
+    """Messages that wait to be sent; only notification has some."""
+    messages_oldest_seconds: float | None = None
+    """How long the oldest of them has waited, in wall seconds whatever the clock's pace."""
+
+    def troubles(self) -> list[str]:
+        """What is not well with it, each in a few words."""
+        outbox, oldest = self.outbox_oldest_seconds or 0.0, self.messages_oldest_seconds or 0.0
+        checks = [
+            (not self.ready, self.why or "is not ready"),
+            (bool(self.parked), f"{self.parked} events wait aside: brobyg dlq list {self.name}"),
+            (bool(self.dead_letters), f"{self.dead_letters} dead letters: brobyg dlq list {self.name}"),
+            (outbox > OUTBOX_BOUND, f"an event has waited {_duration(outbox)} to be published"),
+            (oldest > MESSAGES_BOUND, f"a message has waited {_duration(oldest)} to be sent"),
+        ]
+        return [f"{self.name}: {words}" for wrong, words in checks if wrong]
 
 
 @dataclass(frozen=True)
@@ -57,92 +82,142 @@ class Status:
     topics_why: str = ""
 
     @property
+    def troubles(self) -> list[str]:
+        """All that is not well, a sentence each: not ready, aside, dead, or waiting for longer than the bounds above."""
+        late = [
+            f"{service}: {count} records of {topic.name} have lain unread for more than {LAG_BOUND:.0f} s"
+            for topic in self.topics
+            for service, count in topic.overdue.items()
+            if count
+        ]
+        unknown = [f"topics: {self.topics_why}"] if self.topics_why else []
+        return [*(trouble for state in self.components for trouble in state.troubles()), *unknown, *late]
+
+    @property
     def well(self) -> bool:
-        """Everything is ready and nothing waits in a dead-letter queue or aside."""
-        held = any((state.parked or 0) + (state.dead_letters or 0) > 0 for state in self.components)
-        return all(state.ready for state in self.components) and not self.topics_why and not held
+        """Nothing is wrong anywhere."""
+        return not self.troubles
 
 
 def read_status(system: System) -> Status:
     """Ask every part, at once. Never raises for a part that is down. Blocks for some seconds at most."""
     environment = {**system.environment(), **system.given}
     with ThreadPoolExecutor(len(SERVICES) + 2) as pool:
-        services = [
-            pool.submit(_service_state, system.places, name, environment.get(f"BROBYG_{name.upper()}_URL", ""))
-            for name in SERVICES
-        ]
+        services = [pool.submit(_service_state, system.places, name, environment) for name in SERVICES]
         topics = pool.submit(read_topics, environment.get("BROBYG_KAFKA", ""), SERVICES)
         stores = [
-            _kafka_state(system),
-            _postgres_state(system),
-            _mail_state(system.places, environment),
+            _kafka_state(system, environment),
+            _postgres_state(system, environment),
+            _mail_state(system, environment),
         ]
         found, why = topics.result()
         return Status([*stores, *(state.result() for state in services)], found, why)
 
 
-def _service_state(places: Places, name: str, url: str) -> ComponentState:
+def _service_state(places: Places, name: str, environment: Mapping[str, str]) -> ComponentState:
+    url = environment.get(f"BROBYG_{name.upper()}_URL", "")
     process = Component(places, name).find()
     answer = readiness(url) if url else None
     outbox = answer.report.get("outbox") if answer else None
     rows, oldest = (outbox.get("rows"), outbox.get("oldest_seconds")) if isinstance(outbox, dict) else (None, None)
-    why = "never started: brobyg local up" if answer is None else answer.why
-    if process is None and answer is not None and not answer.answered:
-        why = f"not running: brobyg local start {name}; its log: {places.log(name)}"
+    messages, messages_oldest = _messages(url, environment) if name == "notification" and answer else (None, None)
     return ComponentState(
         name,
         up=process is not None or bool(answer and answer.answered),
         ready=bool(answer and answer.ready),
-        why=why,
+        why=_why(places, name, process, answer),
         outbox_rows=rows if isinstance(rows, int) else None,
         outbox_oldest_seconds=float(oldest) if isinstance(oldest, int | float) else None,
         parked=_whole(answer.number("parked")) if answer else None,
         dead_letters=_whole(answer.number("dead_letters")) if answer else None,
-        process=_figures(process),
+        messages=messages,
+        messages_oldest_seconds=messages_oldest,
+        process=_figures(_kept(process)),
     )
+
+
+def _why(places: Places, name: str, process: psutil.Process | None, answer: Readiness | None) -> str:
+    """Why it is not ready, with its last log lines where it ended by itself or does not answer."""
+    if answer is None:
+        return "never started: brobyg local up"
+    if answer.answered:
+        return answer.why
+    log = places.log(name)
+    lines = "".join(f"\n| {line}" for line in tail(log, 3))
+    if process is not None:
+        starts = process == _kept(process)  # a keeper without its service
+        return (
+            f"{'it ended and is about to be started again' if starts else answer.why}; the last lines of {log}:{lines}"
+        )
+    if places.pid(name).exists():  # stopping removes it
+        return f"it ended by itself: brobyg local start {name}; the last lines of {log}:{lines}"
+    return f"not running: brobyg local start {name}; its log: {log}"
+
+
+def _kept(process: psutil.Process | None) -> psutil.Process | None:
+    """The service that a keeper keeps; the process itself where it has no child."""
+    try:
+        return next(iter(process.children()), process) if process is not None else None
+    except psutil.Error:
+        return process
+
+
+def _messages(url: str, environment: Mapping[str, str]) -> tuple[int | None, float | None]:
+    """How many messages wait and for how long the oldest, which notification's metrics tell in its clock's seconds."""
+    found = gauges(url)
+    waiting, oldest = found.get("brobyg_notification_waiting"), found.get("brobyg_notification_oldest_seconds")
+    try:
+        clock = parse_clock(environment.get("BROBYG_CLOCK", ""))
+    except ValueError:  # the service says so itself
+        return _whole(waiting), None
+    pace = clock.factor if isinstance(clock, AcceleratedClock) else 1.0
+    return _whole(waiting), None if oldest is None else oldest / pace
 
 
 def _whole(number: float | None) -> int | None:
     return None if number is None else int(number)
 
 
-def _kafka_state(system: System) -> ComponentState:
-    if external := system.given.get("BROBYG_KAFKA"):
-        host, _, port = external.partition(",")[0].rpartition(":")
-        ready = is_answering(int(port), host)
-        return ComponentState(
-            "kafka", ready, ready, f"not ours: {external}" if ready else f"{external} does not answer"
-        )
+def _kafka_state(system: System, environment: Mapping[str, str]) -> ComponentState:
+    address = environment.get("BROBYG_KAFKA", "")
+    if address not in {"", system.cluster.kafka_address}:
+        return _others("kafka", address.split(","), 9092)
     pids = system.cluster.kafka.pids()
-    ready = bool(pids) and system.cluster.kafka.is_ready()
-    why = "" if ready else ("it runs, but does not answer yet" if pids else "not running: brobyg local start kafka")
-    return ComponentState("kafka", bool(pids), ready, why, process=_figures(psutil.Process(pids[0]) if pids else None))
+    return _store("kafka", pids, ready=bool(pids) and system.cluster.kafka.is_ready())
 
 
-def _postgres_state(system: System) -> ComponentState:
-    if external := system.given.get("BROBYG_DATABASE"):
-        host, _, port = external.rpartition("@")[2].removeprefix("postgresql://").partition("/")[0].partition(":")
-        ready = is_answering(int(port or 5432), host)
-        return ComponentState("postgres", ready, ready, f"not ours: {host}" if ready else f"{host} does not answer")
+def _postgres_state(system: System, environment: Mapping[str, str]) -> ComponentState:
+    address = environment.get("BROBYG_DATABASE", "")
+    if address not in {"", system.cluster.database_url}:
+        return _others("postgres", [address], 5432)
     pids = system.cluster.postgres.pids()
-    ready = bool(pids) and system.cluster.postgres.is_ready()
-    why = "" if ready else ("it runs, but does not answer yet" if pids else "not running: brobyg local start postgres")
-    return ComponentState(
-        "postgres", bool(pids), ready, why, process=_figures(psutil.Process(pids[0]) if pids else None)
-    )
+    return _store("postgres", pids, ready=bool(pids) and system.cluster.postgres.is_ready())
 
 
-def _mail_state(places: Places, environment: dict[str, str]) -> ComponentState:
-    process = Component(places, "mail").find()
-    host, _, port = environment.get("BROBYG_NOTIFICATION_SMTP", "").removeprefix("smtp://").partition(":")
-    ready = port.isdigit() and is_answering(int(port), host)
-    return ComponentState(
-        "mail",
-        process is not None or ready,
-        ready,
-        "" if ready else "not running: brobyg local start mail",
-        process=_figures(process),
-    )
+def _store(name: str, pids: Sequence[int], *, ready: bool) -> ComponentState:
+    why = "" if ready else ("it runs, but does not answer yet" if pids else f"not running: brobyg local start {name}")
+    return ComponentState(name, bool(pids), ready, why, process=_figures(psutil.Process(pids[0]) if pids else None))
+
+
+def _mail_state(system: System, environment: Mapping[str, str]) -> ComponentState:
+    address, port = environment.get("BROBYG_NOTIFICATION_SMTP", ""), system.own_mail_port(environment)
+    if address and port is None:
+        return _others("mail", [address])
+    process = Component(system.places, "mail").find()
+    ready = port is not None and is_answering(port)
+    why = "" if ready else "not running: brobyg local start mail"
+    return ComponentState("mail", process is not None or ready, ready, why, process=_figures(process))
+
+
+def _others(name: str, addresses: Sequence[str], default_port: int | None = None) -> ComponentState:
+    """Somebody else's broker, database or mail server: whether it answers at one of its addresses. Names no user and no password."""
+    try:
+        places = [endpoint(address.strip(), default_port) for address in addresses]
+    except ValueError:  # by a socket, or in a form that only its client reads
+        return ComponentState(name, True, True, "not ours; whether it answers is told by the services")
+    shown = ", ".join(f"{host}:{port}" for host, port in places)
+    ready = any(is_answering(port, host) for host, port in places)
+    return ComponentState(name, ready, ready, f"not ours: {shown}" if ready else f"{shown} does not answer")
 
 
 def _figures(process: psutil.Process | None) -> Figures | None:
@@ -190,6 +265,13 @@ def _details(one: ComponentState) -> str:
     if one.outbox_rows is not None:
         age = f" (oldest {one.outbox_oldest_seconds:.0f} s)" if one.outbox_rows and one.outbox_oldest_seconds else ""
         parts.append(f"outbox {one.outbox_rows}{age}")
+    if one.messages is not None:
+        age = (
+            f" (oldest {_duration(one.messages_oldest_seconds)})"
+            if one.messages and one.messages_oldest_seconds
+            else ""
+        )
+        parts.append(f"{one.messages} messages to send{age}")
     if one.parked is not None:
         parts.append(f"parked {one.parked}, dead letters {one.dead_letters or 0}")
     return "; ".join(parts)
@@ -215,7 +297,9 @@ def status(
     found = read_status(System(Places(folder.resolve()) if folder else default_places()))
     console = Console()
     if as_json:
-        console.print_json(json.dumps({"well": found.well, **asdict(found)}))
+        console.print_json(json.dumps({"well": found.well, "troubles": found.troubles, **asdict(found)}))
     else:
         console.print(_table(found))
+        for trouble in found.troubles:
+            console.print(f"[red]not well[/] {escape(trouble.partition(chr(10))[0])}", highlight=False, soft_wrap=True)
     raise typer.Exit(0 if found.well else 1)
