@@ -75,7 +75,7 @@ def play_week(
     rebuild = verify(outside)
     aftermath = asyncio.run(look_back(outside, rest, rebuild))
     events = read_events(outside.kafka)
-    summary = summarise(events, tally, aftermath, seed=week.seed, started_at="", wall_seconds=0)
+    summary = summarise(events, week, tally, aftermath, started_at="", wall_seconds=0)
     return Played(system, outside, week, tally, rest, rebuild, events, summary)
 
 

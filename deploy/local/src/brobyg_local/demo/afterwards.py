@@ -13,7 +13,7 @@ from rich.table import Table
 from brobyg_local.places import ROOT
 from brobyg_local.services import brobyg_command, clean_environment
 
-from .outside import Outside, client, persist
+from .outside import Outside, Unreachable, client, persist
 from .quiet import Rest
 from .story import Line, tell
 from .summary import Aftermath, Summary
@@ -79,16 +79,21 @@ def verify(outside: Outside) -> Rebuild:
 class _Intake(msgspec.Struct):
     """GET /counts of referral: what was made of what came in, in messages."""
 
-    rejected: int = 0
-    dropped_without_consent: int = 0
+    rejected: int
+    dropped_without_consent: int
 
 
 async def look_back(outside: Outside, rest: Rest, rebuild: Rebuild) -> Aftermath:
-    """What can be asked now that all is quiet. Blocks; raises `Unreachable`."""
+    """What can be asked now that all is quiet. Blocks; raises `Unreachable`, also for an answer that tells no counts."""
     async with client() as http:
         headers = outside.tokens.header("analyst")
         answer = await persist(http, "GET", f"{outside.url('referral')}/counts", headers=headers)
-    intake = msgspec.json.decode(answer.content, type=_Intake) if answer.status_code == 200 else _Intake()
+    if answer.status_code != 200:
+        raise Unreachable(f"referral does not tell what it counted: it answered {answer.status_code}")
+    try:
+        intake = msgspec.json.decode(answer.content, type=_Intake)
+    except msgspec.DecodeError as error:
+        raise Unreachable("referral does not tell what it counted: its answer has another form") from error
     return Aftermath(
         dropped_without_consent=intake.dropped_without_consent,
         rejected=intake.rejected,

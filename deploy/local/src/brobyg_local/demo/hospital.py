@@ -72,6 +72,7 @@ class Hospital:
             headers=self._outside.tokens.header("hospital", organisation=message.organisation)
             | {"Content-Type": FHIR_JSON},
             content=message.content(),
+            on_again=self._count_again,
         )
         outcomes = {_outcome(status) for status in _statuses(response)}
         outcome = outcomes.pop() if len(outcomes) == 1 else "mixed"
@@ -80,6 +81,9 @@ class Hospital:
                 f"{message.keys[0]} ({message.note}): {response.status_code}, expected {message.expect}"
             )
         return outcome
+
+    def _count_again(self) -> None:
+        self._tally.again += 1
 
 
 def _told(message: Message) -> str:

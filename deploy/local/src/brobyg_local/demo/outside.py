@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -74,10 +74,12 @@ async def persist(
     headers: Mapping[str, str] | None = None,
     content: bytes | None = None,
     patience: float = PATIENCE,
+    on_again: Callable[[], None] | None = None,
 ) -> httpx2.Response:
     """Send until somebody answers with less than 500 (429 counts as no answer), with growing pauses between tries.
 
-    What an integration engine does: it never skips a message because of an outage. Blocks; raises `Unreachable` after `patience` wall seconds.
+    What an integration engine does: it never skips a message because of an outage. `on_again` is called before each further try. Blocks; raises
+    `Unreachable` after `patience` wall seconds.
     """
     deadline, pause = time.monotonic() + patience, FIRST_PAUSE
     while True:
@@ -91,4 +93,6 @@ async def persist(
         if time.monotonic() > deadline:
             raise Unreachable(f"{method} {url.partition('?')[0]}: {reason} for {patience:.0f} s")
         await asyncio.sleep(pause)
+        if on_again is not None:
+            on_again()
         pause = min(pause * 1.7, LONGEST_PAUSE)

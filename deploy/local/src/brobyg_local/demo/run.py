@@ -81,9 +81,7 @@ class Run:
         aftermath = asyncio.run(afterwards.look_back(outside, rest, rebuild))
         events = read_events(outside.kafka)
         took = time.monotonic() - began
-        summary = summarise(
-            events, tally, aftermath, seed=week.seed, started_at=started_at.isoformat(), wall_seconds=took
-        )
+        summary = summarise(events, week, tally, aftermath, started_at=started_at.isoformat(), wall_seconds=took)
         write(summary, self.notes / "summary.json")
         self._show(outside, summary, events)
         return summary

@@ -12,6 +12,7 @@ from brobyg_kit.event import Event
 
 from .history import double_booked
 from .tally import Tally
+from .week import Week
 
 __all__ = ["Aftermath", "Summary", "summarise", "write"]
 
@@ -34,7 +35,11 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     appointments_received: int
     messages_received: int
     rejected: int
+    rejected_expected: int
     dropped_without_consent: int
+    dropped_expected: int
+    sent_again: int
+    """Requests that were sent more often than once: each may have been counted again."""
     referrals: int
     volunteers: int
     booked: int
@@ -77,6 +82,14 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
             ),
             (self.quiet, "the system did not come to rest"),
             (
+                0 <= self.rejected - self.rejected_expected <= self.sent_again,
+                f"{self.rejected} messages were refused as broken, and {self.rejected_expected} are",
+            ),
+            (
+                0 <= self.dropped_without_consent - self.dropped_expected <= self.sent_again,
+                f"{self.dropped_without_consent} messages were dropped, and {self.dropped_expected} are of somebody without a referral",
+            ),
+            (
                 not self.surprises,
                 f"{len(self.surprises)} answers were not as expected, the first: {next(iter(self.surprises), '')}",
             ),
@@ -85,7 +98,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def summarise(
-    events: Sequence[Event], tally: Tally, aftermath: Aftermath, *, seed: int, started_at: str, wall_seconds: float
+    events: Sequence[Event], week: Week, tally: Tally, aftermath: Aftermath, *, started_at: str, wall_seconds: float
 ) -> Summary:
     """The figures from the event history, from what the players were told, and from what was found afterwards."""
     count = Counter(event.type for event in events)
@@ -93,7 +106,10 @@ def summarise(
         appointments_received=len(tally.keys),
         messages_received=tally.delivered.total(),
         rejected=aftermath.rejected,
+        rejected_expected=week.expecting("rejected"),
         dropped_without_consent=aftermath.dropped_without_consent,
+        dropped_expected=week.expecting("dropped"),
+        sent_again=tally.again,
         referrals=count[contracts.ReferralCreated.EVENT_TYPE],
         volunteers=count[contracts.VolunteerActivated.EVENT_TYPE],
         booked=count[contracts.AppointmentBooked.EVENT_TYPE],
@@ -120,7 +136,7 @@ def summarise(
         quiet=aftermath.quiet,
         surprises=list(tally.surprises),
         answers=dict(tally.answers),
-        seed=seed,
+        seed=week.seed,
         started_at=started_at,
         wall_seconds=round(wall_seconds, 1),
     )

@@ -14,6 +14,8 @@ class Tally:
 
     delivered: Counter[str] = field(default_factory=Counter)
     """Messages through a door, by what the hospital was told: kept, dropped, rejected, or `kafka` where nothing is told."""
+    again: int = 0
+    """Requests sent a second time after an outage: the first may have been counted although its answer was lost."""
     keys: set[str] = field(default_factory=set)
     """The hospital's numbers of all appointments told of in messages that are not broken."""
     surprises: list[str] = field(default_factory=list)

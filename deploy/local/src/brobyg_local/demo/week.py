@@ -84,6 +84,10 @@ class Week(msgspec.Struct, frozen=True):
     helpers: tuple[Helper, ...]
     seed: int = 20261130
 
+    def expecting(self, expectation: Expectation) -> int:
+        """How many of its messages are to be answered so."""
+        return sum(message.expect == expectation for message in self.messages)
+
     @property
     def personal(self) -> frozenset[str]:
         """CPR numbers, names and addresses of the week's citizens and volunteers: what must be found nowhere outside its owner."""
