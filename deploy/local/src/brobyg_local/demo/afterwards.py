@@ -166,4 +166,4 @@ def show_next(console: Console, outside: Outside, referral_id: str, pathname: st
         ".venv/bin/brobyg reporting verify",
     ):
         console.print(f"  {command}", highlight=False, soft_wrap=True, markup=False)
-    console.print("make down ends it; what was there is kept.")
+    console.print("make down ends it; what was there is kept until the next make demo.")
