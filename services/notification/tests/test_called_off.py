@@ -1,6 +1,6 @@
 """The citizen's calendar when the hospital, or the citizen, calls off what has no match any more: told once, whichever topic is heard first."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import permutations
 
 import pytest
@@ -15,6 +15,7 @@ from brobyg_kit.ids import derived_id
 from icalendar import Calendar
 from msgspec import structs
 
+STARTS = datetime(2026, 12, 1, 9, 15, tzinfo=UTC)
 CALLED_OFF = [AppointmentCancelled, AppointmentRescheduled, ConsentWithdrawn]
 CITIZENS = "select calendar_method from notification where recipient_role = 'citizen' order by position"
 CANCELLED = (
@@ -120,3 +121,11 @@ async def test_the_cancellation_takes_back_the_time_that_was_told(
     assert len({entry["UID"] for entry in entries}) == 1
     assert len({entry.decoded("dtstart") for entry in entries}) == 1
     assert [entry["SEQUENCE"] for entry in entries] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("kind", CALLED_OFF)
+async def test_what_is_corrected_once_they_have_met_leaves_the_entry_alone(office_for, cause, clock, kind) -> None:
+    meet_at = STARTS - timedelta(minutes=40)
+    async with office_for(clock) as office:
+        await office.receive(cause(VolunteerMatched), structs.replace(cause(kind), time=meet_at))
+        assert await told(office) == ["REQUEST"]

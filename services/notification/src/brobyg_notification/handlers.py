@@ -66,13 +66,16 @@ async def _keep(transaction: Transaction, notices: Sequence[Notice], metrics: No
 
 
 async def _called_off(transaction: Transaction, cause: Event, _: list[Notice]) -> list[Notice]:
-    """A cancellation for each entry that the citizen still has from before the event; remembered for what the other topic tells later."""
+    """A cancellation for each entry that the citizen still has from before the event; remembered for what the other topic tells later.
+
+    Once the two have met it is a correction of what is under way or past, and only a release can end that.
+    """
     appointment_id = notice.appointment_called_off(cause)
     await standing.call_off(transaction, appointment_id or cause.subject, cause)
     return [
         Notice("released_citizen", "citizen", one.citizen_id, cause.subject, one.appointment_id, cause, "CANCEL")
         for one in await standing.standing(transaction, cause.subject, appointment_id)
-        if one.invited and one.matched_at is not None and one.matched_at <= cause.time
+        if one.stands(cause.time)
     ]
 
 

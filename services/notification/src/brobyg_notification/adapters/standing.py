@@ -12,12 +12,14 @@ from brobyg_kit import event as events
 from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event
 
-# Each lane of the referral's citizen, with its newest calendar method and when its newest match was made.
+# Each lane of the referral's citizen, with its newest calendar method, and when its newest match was made and lets the two meet.
 _LANES = """
-select distinct on (n.lane) n.recipient_id, n.appointment_id::text, n.calendar_method,
-    (select max((m.cause_event->>'time')::timestamptz) from notification m
-     where m.lane = n.lane and m.cause_event->>'type' = $3) as matched_at
+select distinct on (n.lane) n.recipient_id, n.appointment_id::text, n.calendar_method, m.matched_at, m.meet_at
 from notification n
+left join lateral (
+    select (e.cause_event->>'time')::timestamptz as matched_at, (e.cause_event->'data'->>'meet_at')::timestamptz as meet_at
+    from notification e where e.lane = n.lane and e.cause_event->>'type' = $3 order by matched_at desc limit 1
+) m on true
 where n.referral_id = $1 and n.recipient_role = 'citizen' and n.calendar_sequence is not null
     and ($2::uuid is null or n.appointment_id = $2)
 order by n.lane, n.calendar_sequence desc
@@ -32,12 +34,18 @@ where called_off.happened_at < excluded.happened_at
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A citizen's calendar entry: whether the newest file about it is an invitation, and when its newest match was made."""
+    """A citizen's calendar entry: whether the newest file about it is an invitation, when its newest match was made, and when the two meet."""
 
     citizen_id: str
     appointment_id: str
     invited: bool
     matched_at: datetime | None
+    meet_at: datetime | None
+
+    def stands(self, at: datetime) -> bool:
+        """Whether it still invites to what was agreed before `at` and has not begun by then."""
+        agreed = self.matched_at is not None and self.matched_at <= at
+        return self.invited and agreed and self.meet_at is not None and self.meet_at > at
 
 
 async def lock(transaction: Transaction, referral_ids: Collection[str]) -> None:
@@ -69,4 +77,10 @@ async def called_off(transaction: Transaction, referral_id: str, appointment_id:
 
 
 def _standing(row: asyncpg.Record) -> Standing:
-    return Standing(row["recipient_id"], row["appointment_id"], row["calendar_method"] == "REQUEST", row["matched_at"])
+    return Standing(
+        row["recipient_id"],
+        row["appointment_id"],
+        row["calendar_method"] == "REQUEST",
+        row["matched_at"],
+        row["meet_at"],
+    )
