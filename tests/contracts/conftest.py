@@ -1,20 +1,17 @@
 """What the contract tests share: the sources under `schemas/`, and validators of their schemas by the standard's own rules."""
 
-import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
-import jsonschema_rs
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))  # `schemas.tools` is a tool of the repository, not an installed package
 
-from schemas.tools.sources import BASE, SCHEMAS, Sources  # noqa: E402  # after the path is set
+from schemas.tools.sources import SCHEMAS, Sources  # noqa: E402  # after the path is set
 
-ValidatorOf = Callable[[str], jsonschema_rs.Validator]
+from .validators import ValidatorOf, validators  # noqa: E402  # after the path is set
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -39,15 +36,4 @@ def sources() -> Sources:
 @pytest.fixture(scope="session")
 def validator_of() -> ValidatorOf:
     """`validator_of("appointment.booked")` or `validator_of("cloudevent")`: its JSON Schema's validator, formats checked."""
-    files = [SCHEMAS / "types.schema.json", SCHEMAS / "cloudevent.schema.json", *SCHEMAS.glob("events/*.json")]
-    documents = {document["$id"]: document for document in (json.loads(file.read_bytes()) for file in files)}
-    registry = jsonschema_rs.Registry(list(documents.items()))
-    made: dict[str, jsonschema_rs.Validator] = {}
-
-    def validator(name: str) -> jsonschema_rs.Validator:
-        if name not in made:
-            path = f"{BASE}{name}.schema.json" if name == "cloudevent" else f"{BASE}events/{name}.schema.json"
-            made[name] = jsonschema_rs.Draft202012Validator(documents[path], registry=registry, validate_formats=True)
-        return made[name]
-
-    return validator
+    return validators()

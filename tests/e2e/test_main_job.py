@@ -18,6 +18,7 @@ from brobyg_local.services import SERVICES
 from brobyg_notification.domain.notice import Role, calendar_uid
 from icalendar import Calendar
 
+from tests.contracts.validators import validators
 from tests.e2e.run import Played, own_system, play_week
 from tests.e2e.small_week import ENDS, ROOT, Case, by_name, small_week
 from tests.faults.endings import differences, endings
@@ -209,6 +210,25 @@ def traces(played: Played) -> Iterator[tuple[str, bytes]]:
     for service in SERVICES:
         answer = httpx2.get(f"{played.outside.url(service)}/metrics", timeout=10.0)
         yield f"{service}'s metrics", answer.content
+
+
+def test_every_record_that_was_published_keeps_the_schema_of_its_topic(played: Played) -> None:
+    validator_of, kinds_seen = validators(), set[str]()
+    for name, topic in TOPICS.items():
+        for record in records_in(played.outside.kafka, name) if topic.event_types else ():
+            document = json.loads(record)
+            kind = document["type"].removeprefix("dk.brobyg.")
+            assert document["type"] in topic.event_types
+            validator_of("cloudevent").validate(document)
+            validator_of(kind).validate(document["data"])
+            kinds_seen.add(kind)
+    assert {
+        "appointment.booked",
+        "offer.made",
+        "volunteer.matched",
+        "match.escalated",
+        "notification.sent",
+    } <= kinds_seen
 
 
 def test_reporting_tells_the_same_story_as_the_stream(played: Played) -> None:
