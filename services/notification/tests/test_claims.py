@@ -19,7 +19,8 @@ SESSIONS = "select objid::int as sender, pid from pg_locks where locktype = 'adv
 def quick(monkeypatch) -> None:
     """Looks round and waits for gone senders in fractions of a second."""
     monkeypatch.setattr(worker, "_POLL_SECONDS", 0.1)
-    monkeypatch.setattr(database, "_GONE_SECONDS", 1.0)
+    monkeypatch.setattr(worker, "_LOOK_AGAIN_SECONDS", 0.1)
+    monkeypatch.setattr(database, "_GONE_AFTER_TROUBLE_SECONDS", 1.0)
 
 
 async def ended(office, *states: str) -> None:
@@ -54,9 +55,9 @@ async def test_what_a_gone_sender_had_in_hand_is_sent_once_by_the_next(
 ) -> None:
     async with office_for(clock) as office:
         await office.receive(cause(VolunteerMatched))
-        async with office.store.session(1, lambda: None) as claims:
+        async with office.store.session(1, lambda: None, again=False) as claims:
             assert len(await claims.claim(10)) == 2
-            async with office.store.session(2, lambda: None) as others:
+            async with office.store.session(2, lambda: None, again=False) as others:
                 assert await others.claim(10) == []
                 assert await others.free_abandoned([]) == 0
         async with office.sending_going_on():
@@ -98,12 +99,12 @@ async def test_a_sender_that_loses_its_session_keeps_what_it_has_in_hand(
 
 
 async def test_a_sender_is_gone_only_after_some_seconds(office_for, cause, clock, quick) -> None:
-    async with office_for(clock) as office, office.store.session(2, lambda: None) as others:
+    async with office_for(clock) as office, office.store.session(2, lambda: None, again=False) as others:
         await office.receive(cause(VolunteerMatched))
-        async with office.store.session(1, lambda: None) as claims:
+        async with office.store.session(1, lambda: None, again=False) as claims:
             assert len(await claims.claim(10)) == 2
         assert await others.free_abandoned([]) == 0, "it may be back"
-        async with office.store.session(1, lambda: None) as claims:
+        async with office.store.session(1, lambda: None, again=False) as claims:
             assert await others.free_abandoned([]) == 0
             in_hand = (
                 await office.database.pool.fetchval("select array_agg(notification_id::text) from notification")

@@ -144,10 +144,10 @@ class Store(Protocol):
         """What waits now. Raises RuntimeError before the database is open."""
         ...
 
-    def session(self, sender: int, wake: Callable[[], None]) -> AbstractAsyncContextManager["Claims"]:
+    def session(self, sender: int, wake: Callable[[], None], *, again: bool) -> AbstractAsyncContextManager["Claims"]:
         """A hold on the store of the sender with the number `sender`; `wake` is called when a new notice has been committed and when the session
         is lost. What it has claimed stays its own when it comes back at once with the same number; else, also when the process was killed, it
-        is free for the others some seconds later.
+        is free for the others some seconds later; `again` says that this sender has had a session before and lost it, as others may have.
         """
         ...
 
@@ -165,6 +165,11 @@ class Claims(Protocol):
         """Free what senders had claimed that have been gone for some seconds of wall time, and what this sender had claimed in an earlier session
         and knows nothing of: all but the notifications `in_hand`, which it still works on. Returns how many.
         """
+        ...
+
+    @property
+    def somebody_is_missing(self) -> bool:
+        """Whether a sender with claims was not there at the last `free_abandoned`: it is worth to look again soon."""
         ...
 
     async def next_due(self) -> datetime | None:

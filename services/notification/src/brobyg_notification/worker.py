@@ -37,6 +37,8 @@ log = get_logger(__name__)
 
 _POLL_SECONDS = 5.0
 """The slow poll behind the notification, wall time."""
+_LOOK_AGAIN_SECONDS = 1.0
+"""The same while another sender is missing."""
 _SHORTEST_WAIT = 0.05
 """Wall time between two looks for something due: a clock that runs a thousand times faster must not spin."""
 _FIRST_PROBE, _LAST_PROBE = timedelta(milliseconds=500), timedelta(seconds=5)
@@ -69,7 +71,7 @@ class Sender:
         self._store, self._sending, self._clock = store, sending, clock
         self._postbox: Postbox = sending.postbox
         self._metrics, self._health, self._concurrency = metrics, health, concurrency
-        self._number = new_sender()
+        self._number, self._had_session = new_sender(), False
         self._looked_at = 0.0
         self._wake = asyncio.Event()
         self._in_hand: dict[str, asyncio.Task[None]] = {}
@@ -83,8 +85,8 @@ class Sender:
         pause = 0.1
         while True:
             try:
-                async with self._store.session(self._number, self._wake.set) as claims:
-                    pause = 0.1
+                async with self._store.session(self._number, self._wake.set, again=self._had_session) as claims:
+                    pause, self._had_session = 0.1, True
                     await self._work(claims, heartbeat)
             except DATABASE_ERRORS as error:
                 heartbeat.struggle(f"the database does not answer: {type(error).__name__}")
@@ -119,7 +121,7 @@ class Sender:
 
     async def _look_round(self, claims: Claims) -> None:
         """Every few seconds: what was left behind, and how much waits."""
-        if time.monotonic() - self._looked_at < _POLL_SECONDS:
+        if time.monotonic() - self._looked_at < _pause_of(claims):
             return
         self._looked_at = time.monotonic()
         freed = await claims.free_abandoned(list(self._in_hand))
@@ -136,7 +138,7 @@ class Sender:
         if due is not None:
             waits.add(asyncio.create_task(self._until(due)))
         try:
-            await asyncio.wait(waits, timeout=_POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(waits, timeout=_pause_of(claims), return_when=asyncio.FIRST_COMPLETED)
         finally:
             for wait in waits:
                 wait.cancel()
@@ -240,6 +242,10 @@ class Sender:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+
+
+def _pause_of(claims: Claims) -> float:
+    return _LOOK_AGAIN_SECONDS if claims.somebody_is_missing else _POLL_SECONDS
 
 
 async def _as_object(awaitable: Awaitable[object]) -> object:

@@ -11,6 +11,7 @@ import asyncpg
 import msgspec
 from brobyg_contracts import NotificationFailed, NotificationSent, VolunteerMatched
 from brobyg_kit import event as events
+from brobyg_kit.clock import Clock
 from brobyg_kit.database import Database, Transaction
 from brobyg_kit.wording import Language
 
@@ -22,9 +23,9 @@ CHANNEL = "notification"
 #: First half of the advisory lock that says a sender lives; the second half is the sender's number.
 _SENDER_LOCK = 0x6D61696C
 _CONNECT_SECONDS = 5.0
-_GONE_SECONDS = 10.0
-"""Wall time for which a sender must be seen gone before its claims are anybody's. One that lives and only lost its session has it again after
-a pause of at most 2 s and `_CONNECT_SECONDS`; what it handed over meanwhile is its own to record.
+_GONE_SECONDS, _GONE_AFTER_TROUBLE_SECONDS = 1.0, 10.0
+"""Wall time for which a sender must be seen gone before its claims are anybody's: one that lives and only lost its session has it again at once,
+or, where the whole database was away, after a pause of at most 2 s and `_CONNECT_SECONDS`. What it handed over meanwhile is its own to record.
 """
 
 # The statements below are put together from constants of this file; every value is a parameter.
@@ -168,7 +169,7 @@ class NoticeStore:
         return row is not None
 
     @asynccontextmanager
-    async def session(self, sender: int, wake: Callable[[], None]) -> AsyncIterator["SenderClaims"]:
+    async def session(self, sender: int, wake: Callable[[], None], *, again: bool) -> AsyncIterator["SenderClaims"]:
         """See `ports.Store`. One connection of its own: the lock that says this sender lives ends with it."""
         connection = await asyncpg.connect(self._database.url, timeout=_CONNECT_SECONDS, command_timeout=30)
         try:
@@ -177,7 +178,8 @@ class NoticeStore:
             # Where the server has not yet noticed that the session before is dead, it goes on holding the old number, and what was claimed by it.
             while not await connection.fetchval("select pg_try_advisory_lock($1, $2)", _SENDER_LOCK, sender):
                 sender = new_sender()
-            yield SenderClaims(connection, sender, self._database)
+            patience = _GONE_AFTER_TROUBLE_SECONDS if again else _GONE_SECONDS
+            yield SenderClaims(connection, sender, self._database.clock, patience)
         finally:
             await connection.close(timeout=2)
 
@@ -192,9 +194,11 @@ class SenderClaims:
     hand, and is free again in the next.
     """
 
-    def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]", number: int, database: Database) -> None:
-        """`number` is the sender's; its lock is held on `connection`."""
-        self._connection, self._number, self._clock = connection, number, database.clock
+    def __init__(
+        self, connection: "asyncpg.Connection[asyncpg.Record]", number: int, clock: Clock, patience: float
+    ) -> None:
+        """`number` is the sender's; its lock is held on `connection`. Others are gone after `patience` seconds of wall time."""
+        self._connection, self._number, self._clock, self._patience = connection, number, clock, patience
         self._gone_since: dict[int, float] = {}
 
     async def claim(self, limit: int) -> list[Waiting]:
@@ -212,14 +216,21 @@ class SenderClaims:
         )
         now = time.monotonic()
         self._gone_since = {number: self._gone_since.get(number, now) for number in seen}
-        gone = [number for number, since in self._gone_since.items() if now - since >= _GONE_SECONDS]
+        gone = [number for number, since in self._gone_since.items() if now - since >= self._patience]
         freed = await self._connection.fetch(
             "update notification set claimed_by = null where state = 'waiting' and claimed_by = any($1::int[])"
             " and notification_id <> all($2::uuid[]) returning 1",
             [*gone, self._number],
             list(in_hand),
         )
+        for number in gone:
+            del self._gone_since[number]
         return len(freed)
+
+    @property
+    def somebody_is_missing(self) -> bool:
+        """See `ports.Claims`."""
+        return bool(self._gone_since)
 
     async def next_due(self) -> datetime | None:
         """See `ports.Claims`."""
