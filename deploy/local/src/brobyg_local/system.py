@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 
 import psutil
 
+from brobyg_kit.clock import COPENHAGEN, parse_clock
+
 from .cluster import Cluster, locked
 from .errors import ComponentFailed, LocalError
 from .keys import make_keys
@@ -203,8 +205,9 @@ class System:
         except ValueError as error:
             raise LocalError(str(error), advice="brobyg local up --clock '' takes the wall's") from error
         if clock:
+            now = parse_clock(clock).now().astimezone(COPENHAGEN)
             self.say(
-                "the clock goes on from where it stands for these data; brobyg local up --clock '' takes the wall's"
+                f"the data's clock goes on: {now:%A %-d %B %Y, %H:%M}; brobyg local up --clock '' takes the wall's"
             )
         return clock
 
