@@ -17,7 +17,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import psutil
-
 from brobyg_kit.clock import COPENHAGEN, parse_clock
 
 from .cluster import Cluster, locked
@@ -195,21 +194,17 @@ class System:
         self.taken = [*self.cluster.kafka.taken, *self.cluster.postgres.taken]
 
     def _clock(self, told: Mapping[str, str]) -> str:
-        """`BROBYG_CLOCK` as told, else the one the data were made with."""
-        kept = self.environment().get("BROBYG_CLOCK", "")
+        """`BROBYG_CLOCK` as told, else the one the data were made with. Raises `LocalError` for one that is none."""
         try:
-            if "BROBYG_CLOCK" in told:
-                at_natural_pace(told["BROBYG_CLOCK"])
-                return told["BROBYG_CLOCK"]
-            clock = at_natural_pace(kept)
+            clock = at_natural_pace(self.environment().get("BROBYG_CLOCK", ""))
+            now = parse_clock(told.get("BROBYG_CLOCK", clock)).now().astimezone(COPENHAGEN)
         except ValueError as error:
             raise LocalError(str(error), advice="brobyg local up --clock '' takes the wall's") from error
-        if clock:
-            now = parse_clock(clock).now().astimezone(COPENHAGEN)
+        if clock and "BROBYG_CLOCK" not in told:
             self.say(
                 f"the data's clock goes on: {now:%A %-d %B %Y, %H:%M}; brobyg local up --clock '' takes the wall's"
             )
-        return clock
+        return told.get("BROBYG_CLOCK", clock)
 
     def _slow_the_clock(self) -> None:
         """A demo that was interrupted leaves a fast clock: it must not run on for years while nothing runs."""
