@@ -195,16 +195,17 @@ class System:
 
     def _clock(self, told: Mapping[str, str]) -> str:
         """`BROBYG_CLOCK` as told, else the one the data were made with. Raises `LocalError` for one that is none."""
+        kept = "BROBYG_CLOCK" not in told
         try:
-            clock = at_natural_pace(self.environment().get("BROBYG_CLOCK", ""))
-            now = parse_clock(told.get("BROBYG_CLOCK", clock)).now().astimezone(COPENHAGEN)
+            clock = at_natural_pace(self.environment().get("BROBYG_CLOCK", "")) if kept else told["BROBYG_CLOCK"]
+            now = parse_clock(clock).now().astimezone(COPENHAGEN)
         except ValueError as error:
             raise LocalError(str(error), advice="brobyg local up --clock '' takes the wall's") from error
-        if clock and "BROBYG_CLOCK" not in told:
+        if clock and kept:
             self.say(
                 f"the data's clock goes on: {now:%A %-d %B %Y, %H:%M}; brobyg local up --clock '' takes the wall's"
             )
-        return told.get("BROBYG_CLOCK", clock)
+        return clock
 
     def _slow_the_clock(self) -> None:
         """A demo that was interrupted leaves a fast clock: it must not run on for years while nothing runs."""
