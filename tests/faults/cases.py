@@ -82,7 +82,7 @@ FAULTS = (
 
 
 CAN_DOUBLE = frozenset({"notification", "mail", "postgres"})
-"""Struck between the mail server's 250 and the commit that notes it, these lead to a second copy of each mail in hand."""
+"""Struck between the mail server's 250 and the commit that notes it, these leave each mail in hand unnoted, and it may come a second time."""
 IN_HAND = NotificationSettings.model_fields["notification_concurrency"].default
 
 
@@ -130,14 +130,19 @@ def message_ids(folder: Path) -> Counter[str]:
 
 
 def untold(events: Sequence[Event], mails: Counter[str], copies: int) -> list[str]:
-    """Where the history and the mail folder disagree about who was told, in sentences; up to `copies` second copies are let pass."""
-    sent = [event.decode(Said).notification_id for event in events if event.type == NotificationSent.EVENT_TYPE]
-    doubled = mails.total() - len(mails)
+    """Where the history and the mail folder disagree about who was told, in sentences.
+
+    Up to `copies` mails may be there that were sent and not noted: a second copy follows, or none where what it says is no longer true.
+    """
+    sent = Counter(event.decode(Said).notification_id for event in events if event.type == NotificationSent.EVENT_TYPE)
+    unnoted = (mails - Counter(set(sent))).total()
     checks = [
         (len(set(sent) - set(mails)), "notices were sent by the history's word and no mail is there"),
-        (len(set(mails) - set(sent)), "mails are there of which the history does not know"),
-        (len(sent) - len(set(sent)), "notices were sent twice by the history's word"),
-        (max(0, doubled - copies), f"mails are there twice, beside the {copies} that the fault explains"),
+        (sent.total() - len(sent), "notices were sent twice by the history's word"),
+        (
+            max(0, unnoted - copies),
+            f"mails more than the history knows of, beside the {copies} that the fault explains",
+        ),
     ]
     return [f"{number} {what}" for number, what in checks if number]
 
