@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 import schemathesis
+from brobyg_contracts.places import DEPARTMENTS
 from brobyg_kit.auth import ROLES, issue_token
 from brobyg_kit.cli import load_service
 from brobyg_kit.clock import WallClock
@@ -28,7 +29,9 @@ SETTINGS: dict[str, dict[str, str]] = {
         "referral_cpr_key": base64.b64encode(b"c" * 32).decode(),
     },
     "matching": {"matching_link_key": "a key that is for these tests only, and long"},
-    "notification": {},
+    "notification": {
+        "notification_coordinators": ",".join(f"{department}=coordinator@example.org" for department in DEPARTMENTS)
+    },
     "reporting": {},
 }
 
@@ -57,10 +60,21 @@ def tried(operation: APIOperation, mode: GenerationMode, headers: dict[str, str]
         answer = case.call(headers=headers, timeout=20)
         seen[answer.status_code] += 1
         assert answer.status_code < 500, f"{operation.label}: {answer.status_code}"
+        if answer.status_code >= 400:
+            assert _says_what(answer), f"{operation.label}: {answer.status_code} {answer.headers.get('content-type')}"
 
     with suppress(Unsatisfiable):  # a door that takes nothing can be sent nothing wrong
         send()
     return seen
+
+
+def _says_what(answer: schemathesis.Response) -> bool:
+    """Whether it is one of the forms in which this system says what was wrong: a problem, an OperationOutcome, or a page for people."""
+    kind = (answer.headers.get("content-type") or [""])[0]
+    if kind.startswith("text/html"):
+        return "<h1>" in answer.text
+    body = answer.json()
+    return bool(body.get("title")) if "problem+json" in kind else bool(body.get("issue"))
 
 
 @pytest.mark.parametrize("name", SETTINGS)

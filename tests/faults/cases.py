@@ -25,6 +25,8 @@ FACTOR = 2000.0
 """After kill -9 the broker waits 10 s before it gives the partitions to the next process; with its start these are some ten hours of the week.
 At twice the speed the offers of two waves can expire unread in that time, and an appointment ends with the coordinator that would have found a volunteer.
 """
+HANDED_OVER = 2
+"""Appointments that an outage may leave with the coordinator, who is told."""
 DOWN = 3.0
 """Wall seconds a component stays away."""
 
@@ -112,7 +114,7 @@ def outcome_of(system: System, fault: Fault, say: Callable[[str], None]) -> Outc
         "events_published": summary.events_published,
         "records_in_topics": total_records(played.outside.kafka),
     }
-    sentences = [*summary.broken(), *played.rest.restless, *differences(found)]
+    sentences = [*summary.broken(), *played.rest.restless, *differences(found, HANDED_OVER if fault.blows else 0)]
     if gaps := _gaps(played.events):
         sentences.append(f"the events of {gaps} things are not numbered 1, 2, 3 ...")
     return Outcome(fault.name, found, sentences + untold(played.events, mails, copies_allowed(fault)), counts)

@@ -9,6 +9,7 @@ from brobyg_kit.cli import load_service, service_entry_points
 from brobyg_local.places import ROOT, Places
 from brobyg_local.postgres import SETTINGS
 from brobyg_local.services import DEFAULT_PORTS, SERVICES
+from brobyg_local.system import STOP_PATIENCE
 from pydantic_settings import BaseSettings
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
@@ -46,6 +47,11 @@ def test_everything_that_stays_up_tells_its_health_and_is_restarted(name: str) -
     assert PARTS[name]["healthcheck"]["test"]
     assert PARTS[name]["restart"] == "unless-stopped"
     assert PARTS[name]["mem_limit"]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_is_given_the_time_to_finish_what_is_in_hand_here_as_there(name: str) -> None:
+    assert PARTS[name]["stop_grace_period"] == f"{STOP_PATIENCE:.0f}s"
 
 
 @pytest.mark.parametrize("name", [name for name in PARTS if "depends_on" in PARTS[name]])

@@ -31,7 +31,7 @@ async def postbox(post_office):
         ("451 greylisted", MailDeferred),
         ("452 full", MailDeferred),
         ("421 going down", MailServerDown),
-        ("554 5.7.1 relay access denied", MailDeferred),
+        ("550 5.7.1 we take no mail from you", MailRefused),
         ("550 5.1.1 no such user", MailRefused),
     ],
 )

@@ -230,6 +230,16 @@ async def test_an_appointment_is_known_by_any_of_its_identifiers_in_whatever_ord
     assert await service.told() == ["booked", "rescheduled", "cancelled"]
 
 
+async def test_an_identifier_that_a_repeated_create_adds_is_kept(service: Served) -> None:
+    await service.referred()
+    first = fhir_appointment("F-1", updated=None)
+    await service.fhir("POST", "/Appointment", first)
+    again = await service.fhir("POST", "/Appointment", named("F-1", "P-1") | {"meta": {}})
+    assert again.status_code == 200
+    found = (await service.fhir("GET", f"/Appointment?identifier={PLACER}|P-1")).json()
+    assert found["total"] == 1
+
+
 async def test_identifiers_of_different_appointments_in_one_message_are_a_conflict(service: Served) -> None:
     await service.referred()
     await service.put(fhir_appointment("F-1"))

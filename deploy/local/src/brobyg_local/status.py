@@ -12,7 +12,6 @@ from typing import Annotated
 
 import psutil
 import typer
-from brobyg_kit.clock import AcceleratedClock, parse_clock
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -120,7 +119,7 @@ def _service_state(places: Places, name: str, environment: Mapping[str, str]) ->
     answer = readiness(url) if url else None
     outbox = answer.report.get("outbox") if answer else None
     rows, oldest = (outbox.get("rows"), outbox.get("oldest_seconds")) if isinstance(outbox, dict) else (None, None)
-    messages, messages_oldest = _messages(url, environment) if name == "notification" and answer else (None, None)
+    messages, messages_oldest = _messages(url) if name == "notification" and answer else (None, None)
     return ComponentState(
         name,
         up=process is not None or bool(answer and answer.answered),
@@ -162,16 +161,10 @@ def _kept(process: psutil.Process | None) -> psutil.Process | None:
         return process
 
 
-def _messages(url: str, environment: Mapping[str, str]) -> tuple[int | None, float | None]:
-    """How many messages wait and for how long the oldest, which notification's metrics tell in its clock's seconds."""
+def _messages(url: str) -> tuple[int | None, float | None]:
+    """How many messages wait and for how many seconds of wall time the oldest, by notification's metrics."""
     found = gauges(url)
-    waiting, oldest = found.get("brobyg_notification_waiting"), found.get("brobyg_notification_oldest_seconds")
-    try:
-        clock = parse_clock(environment.get("BROBYG_CLOCK", ""))
-    except ValueError:  # the service says so itself
-        return _whole(waiting), None
-    pace = clock.factor if isinstance(clock, AcceleratedClock) else 1.0
-    return _whole(waiting), None if oldest is None else oldest / pace
+    return _whole(found.get("brobyg_notification_waiting")), found.get("brobyg_notification_oldest_seconds")
 
 
 def _whole(number: float | None) -> int | None:

@@ -51,7 +51,9 @@ __all__ = ["COMPONENTS", "System"]
 COMPONENTS = ("kafka", "postgres", "mail", *SERVICES)
 WISHES: Mapping[str, int] = {"kafka": 9092, "postgres": 5432, "mail": 2525, **DEFAULT_PORTS}
 READY_TIMEOUT = 90.0  # seconds for all services together
-STOP_PATIENCE = 20.0  # seconds for one process, then it is killed
+STOP_PATIENCE = (
+    45.0  # seconds for one process, more than a service takes to let what is in hand come to its end; then it is killed
+)
 COMMAND_TIMEOUT = 120.0  # seconds for a migration or the topics
 COORDINATORS = "randers=koordinator.randers@example.org,norddjurs=koordinator.norddjurs@example.org"
 

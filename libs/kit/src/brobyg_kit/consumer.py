@@ -189,6 +189,7 @@ class Consumer:
         size = self._subscription.max_batch
         for first in range(0, len(messages), size):
             await self.process([self._read(one) for one in messages[first : first + size]], blaming=blaming)
+            self._beat()
 
     async def process(self, received: Sequence[Received], *, blaming: bool = False) -> None:
         """Handle these in one transaction; halve them when that fails, down to the one to blame, which is parked.

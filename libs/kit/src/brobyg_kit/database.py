@@ -328,7 +328,10 @@ async def _apply_folder(
             await connection.execute("insert into migration (name, digest) values ($1, $2)", name, digest)
             applied.append(name)
         elif known[name] != digest:
-            raise ValueError(f"migration {name} was changed after it was applied; add a new file instead")
+            raise ValueError(
+                f"migration {name} was changed after it was applied; add a new file instead,"
+                " or start empty (make reset) where the data need not be kept"
+            )
     return applied
 
 

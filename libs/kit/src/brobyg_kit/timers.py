@@ -136,6 +136,7 @@ class Timers:
         tried = 0
         while tried < _BATCH and await self._fire_one(failing=False):
             tried += 1
+            self._heartbeat.beat()
         return tried
 
     async def _fire_one(self, *, failing: bool) -> int:

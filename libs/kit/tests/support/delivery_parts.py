@@ -43,8 +43,8 @@ class Parts:
     database: Database
     kind: type[Counted]
 
-    def consumer(self, handle: BatchHandler, service: str = "test") -> Consumer:
-        subscription = Subscription(service + self.topic, [self.topic], handle)
+    def consumer(self, handle: BatchHandler, service: str = "test", max_batch: int = 2_000) -> Consumer:
+        subscription = Subscription(service + self.topic, [self.topic], handle, max_batch=max_batch)
         return Consumer(self.kafka, self.database, subscription, Metrics(), Heartbeat("consumer"))
 
     def relay(self) -> Relay:
@@ -54,6 +54,14 @@ class Parts:
         async with self.database.transaction() as tx:
             for number in numbers:
                 tx.emit(self.kind(number=number), subject=f"subject-{number % subjects}")
+
+    async def sent_all(self) -> None:
+        """Return when the outbox is empty."""
+
+        async def empty() -> bool:
+            return await self.database.pool.fetchval("select count(*) from outbox") == 0
+
+        await eventually(empty, "all is sent")
 
     async def recorded(self) -> list[tuple[str, int]]:
         rows = await self.database.pool.fetch("select subject, number from effect order by id")

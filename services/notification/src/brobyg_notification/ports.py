@@ -64,13 +64,11 @@ class MailServerDown(Exception):
 
 
 class MailDeferred(Exception):
-    """The server won't take this message now (SMTP 4yz), or not from us as things are set (5yz with an enhanced status 5.7.z, RFC 3463: security or
-    policy); later it may. Carries the code.
-    """
+    """The server won't take this message now (SMTP 4yz); later it may. Carries the code."""
 
 
 class MailRefused(Exception):
-    """The server will never take this message for this recipient (any other SMTP 5yz). Carries the code."""
+    """The server will never take this message for this recipient (SMTP 5yz). Carries the code."""
 
 
 class Postbox(Protocol):

@@ -225,13 +225,23 @@ class _Desk:
         # What made the appointment may be said again late; with a newer time it says that what came between no longer holds.
         again = not message.has_own_time or message.last_updated == state.own_time
         repeated = again and known.created_as == self._fingerprint(command.appointment)
-        if found_by_condition or same or repeated or is_out_of_date(state, message):
-            return Result("unchanged", known)
+        if found_by_condition:
+            return Result("unchanged", known)  # FHIR R4, http.html#ccreate: what was sent is passed over
+        if same or repeated or is_out_of_date(state, message):
+            return Result("unchanged", self._remember(_also_named(known, command.appointment.identifiers), known))
         raise refused(
             409, "duplicate",
             "There is an appointment with this identifier already, and it says something else: update it with PUT Appointment?identifier=system|value.",
             "Appointment.identifier",
         )  # fmt: skip
+
+    def _remember(self, kept: Kept, known: Kept | None) -> Kept:
+        """What is new about it is written at the end."""
+        if kept != known:
+            self._known[kept.appointment_id] = kept
+            self._names |= dict.fromkeys(kept.identifiers, kept.appointment_id)
+            self._touched.add(kept.appointment_id)
+        return kept
 
     def _receive(self, command: Command, referral: ActiveReferral, known: Kept | None) -> Result:
         step = receive(known.state if known else None, command.appointment.message(self._now))
@@ -239,10 +249,7 @@ class _Desk:
             kept = self._new(command, referral, step.appointment)
         else:
             kept = _also_named(replace(known, state=step.appointment), command.appointment.identifiers)
-        if kept != known:
-            self._known[kept.appointment_id] = kept
-            self._names |= dict.fromkeys(kept.identifiers, kept.appointment_id)
-            self._touched.add(kept.appointment_id)
+        self._remember(kept, known)
         self._tell(step, kept, command.cause)
         warning = None if step.out_of_date else _nobody_goes_there(command.appointment)
         return Result("kept" if step.changed else "unchanged", kept, created=known is None, warning=warning)

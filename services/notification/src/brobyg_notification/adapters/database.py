@@ -178,7 +178,12 @@ class NoticeStore:
             # Where the server has not yet noticed that the session before is dead, it goes on holding the old number, and what was claimed by it.
             while not await connection.fetchval("select pg_try_advisory_lock($1, $2)", _SENDER_LOCK, sender):
                 sender = new_sender()
-            patience = _GONE_AFTER_TROUBLE_SECONDS if again else _GONE_SECONDS
+            # A database that has only just come up threw everybody out, also for one that starts now.
+            young = await connection.fetchval(
+                "select clock_timestamp() - pg_postmaster_start_time() < make_interval(secs => $1)",
+                _GONE_AFTER_TROUBLE_SECONDS,
+            )
+            patience = _GONE_AFTER_TROUBLE_SECONDS if again or young else _GONE_SECONDS
             yield SenderClaims(connection, sender, self._database.clock, patience)
         finally:
             await connection.close(timeout=2)

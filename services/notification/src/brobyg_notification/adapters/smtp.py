@@ -28,8 +28,6 @@ _IDLE_LIMIT = 20.0
 """Seconds after which an unused connection is not trusted any more; servers close theirs after minutes (RFC 5321, 4.5.3.2.7)."""
 #: 4yz answers that speak of the whole server, not of this message: not available, and too many connections (RFC 5321, 4.2.2).
 _SERVER_CODES = frozenset({421})
-_POLICY = "5.7."
-"""Enhanced status (RFC 3463, 3.8) of a refusal for security or policy, such as a relay that does not know us: a setting, which can be mended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,11 +174,11 @@ def _meaning(error: Exception) -> MailServerDown | MailDeferred | MailRefused:
     settings, and everything waits until they are right.
     """
     if isinstance(error, aiosmtplib.SMTPRecipientsRefused) and error.recipients:
-        return _of_answer(error.recipients[0].code, error.recipients[0].message)
+        return _of_code(error.recipients[0].code)
     if isinstance(error, aiosmtplib.SMTPSenderRefused | aiosmtplib.SMTPAuthenticationError | aiosmtplib.SMTPHeloError):
         return MailDeferred(str(error.code)) if error.code < 500 else MailServerDown(str(error.code))
     if isinstance(error, aiosmtplib.SMTPResponseException):
-        return _of_answer(error.code, error.message)
+        return _of_code(error.code)
     if isinstance(
         error, aiosmtplib.SMTPNotSupported | ValueError
     ):  # an address or header that can't be sent: no better tomorrow
@@ -188,9 +186,7 @@ def _meaning(error: Exception) -> MailServerDown | MailDeferred | MailRefused:
     return MailServerDown(type(error).__name__)
 
 
-def _of_answer(code: int, text: str) -> MailServerDown | MailDeferred | MailRefused:
+def _of_code(code: int) -> MailServerDown | MailDeferred | MailRefused:
     if code in _SERVER_CODES:
         return MailServerDown(str(code))
-    if code >= 500 and not text.startswith(_POLICY):
-        return MailRefused(str(code))
-    return MailDeferred(str(code))
+    return MailRefused(str(code)) if code >= 500 else MailDeferred(str(code))

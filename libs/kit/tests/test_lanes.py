@@ -1,0 +1,70 @@
+"""Batches side by side: partitions apart, so that each subject keeps its order; what one lane has done stays when another fails."""
+
+import itertools
+from collections.abc import Sequence
+
+import pytest
+from brobyg_kit import consumer as consuming
+from brobyg_kit.database import Transaction
+from brobyg_kit.event import Event
+from brobyg_kit.parking import Parking
+from confluent_kafka import Message
+from delivery_parts import Parts, going, has_effects, record
+
+EVENTS, SUBJECTS = 600, 30
+
+
+@pytest.fixture(autouse=True)
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lanes from two events on, and batches that are small."""
+    monkeypatch.setattr(consuming, "_WORTH_LANES", 2)
+
+
+async def in_order(parts: Parts) -> bool:
+    seen: dict[str, list[int]] = {}
+    for subject, number in await parts.recorded():
+        seen.setdefault(subject, []).append(number)
+    assert len(seen) == SUBJECTS
+    return all(numbers == sorted(numbers) for numbers in seen.values())
+
+
+async def consumed(parts: Parts) -> None:
+    """All events through lanes of at most a few at a time, from a topic that holds them all."""
+    await parts.emit(range(EVENTS), subjects=SUBJECTS)
+    async with going(parts.relay()):
+        await parts.sent_all()
+    consumer = parts.consumer(record, max_batch=7)
+    async with going(consumer):
+        await has_effects(parts, EVENTS)
+    assert len(await parts.recorded()) == EVENTS
+
+
+async def test_side_by_side_every_subject_keeps_its_order(parts: Parts) -> None:
+    await consumed(parts)
+    assert await in_order(parts)
+
+
+async def test_control_dealt_out_without_regard_to_partitions_they_lose_it(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dealt(messages: Sequence[Message]) -> list[Sequence[Message]]:
+        return [lane for start in range(4) if (lane := list(itertools.islice(messages, start, None, 4)))]
+
+    monkeypatch.setattr(consuming, "_lanes", dealt)
+    await consumed(parts)
+    assert not await in_order(parts)
+
+
+async def test_an_event_that_fails_holds_up_its_own_subject_and_no_other_lane(parts: Parts) -> None:
+    async def handle(tx: Transaction, events: Sequence[Event]) -> None:
+        if any(event.decode(parts.kind).number == 3 for event in events):
+            raise ValueError("a bug")
+        await record(tx, events)
+
+    await parts.emit(range(EVENTS), subjects=SUBJECTS)
+    async with going(parts.relay(), parts.consumer(handle, max_batch=7)):
+        await has_effects(parts, EVENTS - EVENTS // SUBJECTS)
+    assert "subject-3" not in {subject for subject, _ in await parts.recorded()}
+    parked = await Parking("test").listed(parts.database.pool)
+    assert {one.subject for one in parked} == {"subject-3"}
+    assert len(parked) == EVENTS // SUBJECTS
