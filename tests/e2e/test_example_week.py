@@ -5,13 +5,14 @@ import re
 import subprocess
 import sys
 from collections import Counter, defaultdict
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 from brobyg_contracts.places import LOCATIONS, POSTCODES
+from brobyg_referral.fhir.reading import read_appointment
 
 WEEK = Path(__file__).parents[2] / "examples" / "hospital-week"
 GENERATED = ("messages.jsonl", "referrals.json", "volunteers.json")
@@ -164,3 +165,13 @@ def test_forty_volunteers_come_from_both_pools_and_both_departments() -> None:
     assert len({registration["email"] for registration in registrations}) == 40
     assert {registration["pool"] for registration in registrations} == {"student", "retired_professional"}
     assert {registration["department"] for registration in registrations} == {"randers", "norddjurs"}
+
+
+def test_the_one_more_booking_to_try_is_of_somebody_with_a_referral_and_reads_as_the_standard_asks() -> None:
+    body = json.loads((WEEK / "one-more-booking.json").read_bytes())
+    read = read_appointment(body)
+    referred = {one["body"]["citizen"]["cpr"] for one in json.loads((WEEK / "referrals.json").read_bytes())}
+    assert read.cpr in referred
+    assert read.plan.is_complete
+    assert read.plan.starts_at is not None
+    assert read.plan.starts_at > datetime(2026, 12, 7, tzinfo=UTC)

@@ -240,6 +240,14 @@ async def test_an_identifier_that_a_repeated_create_adds_is_kept(service: Served
     assert found["total"] == 1
 
 
+async def test_a_booking_a_century_ahead_is_told_as_a_slip_and_asks_nobody(service: Served) -> None:
+    await service.referred()
+    slip = fhir_appointment(start="2126-12-02T09:00:00+01:00", end="2126-12-02T09:30:00+01:00")
+    answer = await service.fhir("POST", "/Appointment", slip)
+    assert (answer.status_code, issue(answer)["expression"]) == (422, ["Appointment.start"])
+    assert await service.told() == []
+
+
 async def test_identifiers_of_different_appointments_in_one_message_are_a_conflict(service: Served) -> None:
     await service.referred()
     await service.put(fhir_appointment("F-1"))

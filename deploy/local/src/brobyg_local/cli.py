@@ -46,6 +46,11 @@ def _explained() -> Iterator[None]:
     except LocalError as error:
         errors.print(f"[bold red]Failed.[/] {_plain(error.explain())}", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        errors.print(
+            "Stopped waiting. What has started runs on: make up goes on with it, make down ends it.", highlight=False
+        )
+        raise typer.Exit(130) from None
 
 
 def _plain(text: str) -> str:

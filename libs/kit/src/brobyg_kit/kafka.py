@@ -44,7 +44,7 @@ def producer(address: str, client: str, **overrides: Any) -> Producer:  # librdk
             "batch.num.messages": 10_000,
             "partitioner": "murmur2_random",  # as Kafka's own clients, so that one key has one partition whoever sends
             "message.timeout.ms": 0,
-            "topic.metadata.propagation.max.ms": 5_000,  # topics are there beforehand; one that is not must not hold up the others for long
+            "topic.metadata.propagation.max.ms": 10_000,  # topics are there beforehand; one that is not must not hold up the others for long
             "allow.auto.create.topics": False,
             "reconnect.backoff.max.ms": 1_000,
             "queue.buffering.max.kbytes": 131_072,

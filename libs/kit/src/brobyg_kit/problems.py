@@ -66,6 +66,8 @@ def _field(error: dict[str, object]) -> FieldError:
     parts = [str(part) for part in where] if isinstance(where, tuple | list) else []
     pointer = "/" + "/".join(parts[1:]) if parts[:1] == ["body"] else "/".join(parts)
     detail = _UNQUOTED.get(str(error.get("type")), str(error.get("msg")))
+    if error.get("type") == "json_invalid":  # there is no field yet, but a place: the number of characters before it
+        return FieldError("", f"{detail} at character {parts[-1]}")
     return FieldError(pointer, detail)
 
 

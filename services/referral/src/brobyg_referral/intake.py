@@ -15,7 +15,17 @@ from brobyg_kit.event import Event
 from brobyg_kit.ids import new_id
 
 from brobyg_referral.adapters.secrets import Hasher
-from brobyg_referral.domain.appointment import Appointment, Change, Status, Step, is_ahead, is_out_of_date, receive
+from brobyg_referral.domain.appointment import (
+    Appointment,
+    Change,
+    Message,
+    Status,
+    Step,
+    is_ahead,
+    is_beyond,
+    is_out_of_date,
+    receive,
+)
 from brobyg_referral.fhir.bundle import Asked
 from brobyg_referral.fhir.outcome import Issue, Refused, refused
 from brobyg_referral.fhir.reading import MAX_IDENTIFIERS, BusinessIdentifier, HospitalAppointment
@@ -165,6 +175,7 @@ class _Desk:
 
     def _decide(self, command: Command) -> Result:
         _check_time(command.appointment.last_updated, self._now)
+        _check_horizon(command.appointment.message(self._now), self._now)
         known = self._find(command)
         referral = self._referrals.get(command.appointment.cpr)
         if known is not None and (referral is None or referral.citizen_id != known.referral.citizen_id):
@@ -321,6 +332,14 @@ def _check_time(last_updated: datetime | None, now: datetime) -> None:
         raise refused(
             422, "value", "meta.lastUpdated is expected to be at most a day ahead of now: the true messages after it would count as out of date.",
             "Appointment.meta.lastUpdated",
+        )  # fmt: skip
+
+
+def _check_horizon(message: Message, now: datetime) -> None:
+    starts_at = message.plan.starts_at
+    if message.status is Status.BOOKED and starts_at is not None and is_beyond(starts_at, now):
+        raise refused(
+            422, "value", "The start is expected within two years: is the year right? Volunteers would be asked for it.", "Appointment.start"
         )  # fmt: skip
 
 

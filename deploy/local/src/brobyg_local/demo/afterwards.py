@@ -136,13 +136,19 @@ def show_story(console: Console, timeline: list[Line], wanted: frozenset[str]) -
         console.print(f"  {when}  {escape(sentence)}", highlight=False, soft_wrap=True)
 
 
+BOOK_ONE_MORE = (
+    'curl -H "Authorization: Bearer $(.venv/bin/brobyg token --role hospital --organisation hospital-randers)"'
+    ' -H "Content-Type: application/fhir+json" -d @examples/hospital-week/one-more-booking.json'
+)
+
+
 def show_next(console: Console, outside: Outside, referral_id: str, pathname: str) -> None:
     """Addresses, sign-ins, mails, and what to try next."""
     now = outside.clock.now().astimezone(COPENHAGEN)
     sign_in = ".venv/bin/brobyg token --role"
     lines = [
         ("its clock", f"{now:%A %-d %B %Y, %H:%M}, at its natural pace from here on: book later than that"),
-        ("portal", outside.url("portal")),
+        ("portal", f"{outside.url('portal')}/answer/...  (by the links in the mails)"),
         *(
             (service, f"{outside.url(service)}/docs")
             for service in ("referral", "matching", "notification", "reporting")
@@ -164,6 +170,8 @@ def show_next(console: Console, outside: Outside, referral_id: str, pathname: st
         ".venv/bin/brobyg status",
         f'curl -H "Authorization: Bearer $(.venv/bin/brobyg token --role analyst)" {reporting}/referrals/{referral_id}/timeline',
         ".venv/bin/brobyg reporting verify",
+        f"{BOOK_ONE_MORE} {outside.url('referral')}/fhir/Appointment",
     ):
         console.print(f"  {command}", highlight=False, soft_wrap=True, markup=False)
+    console.print("The last books one more appointment: three volunteers get a mail, and their links are open.")
     console.print("make down ends it; what was there is kept until the next make demo.")

@@ -51,6 +51,9 @@ def demo(
     except LocalError as error:
         console.print(f"[bold red]Failed.[/] {escape(error.explain())}", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        console.print("Stopped. What has started runs on: make demo begins anew, make down ends it.", highlight=False)
+        raise typer.Exit(130) from None
     if summary is None:
         return
     if as_json:

@@ -95,6 +95,15 @@ class Appointment:
 MAX_AHEAD = timedelta(days=1)
 
 
+#: How far ahead an appointment can be booked, beyond any that a hospital plans: what lies further is a slip of the keyboard.
+HORIZON = timedelta(days=2 * 366)
+
+
+def is_beyond(starts_at: datetime, now: datetime) -> bool:
+    """Whether nobody can mean to be accompanied then."""
+    return starts_at - now > HORIZON
+
+
 def is_ahead(last_updated: datetime, now: datetime) -> bool:
     """Whether a message's own time is so far ahead that it would shut out the true messages that follow it."""
     return last_updated - now > MAX_AHEAD
