@@ -85,13 +85,16 @@ async def test_a_refused_record_waits_and_what_the_broker_took_is_not_sent_again
     async def told() -> bool:
         return heartbeat.trouble == "SendFailed"
 
+    async def only_the_refused() -> bool:
+        rows = await parts.database.pool.fetch("select topic from outbox")
+        return [row["topic"] for row in rows] == ["no.such.topic"]
+
     async with going(Relay(parts.database.url, parts.kafka, "test", metrics, heartbeat)):
         assert await sent(parts, 20) == list(range(1, 21))
         await eventually(told, "the relay says that something is refused")
         await parts.emit([20])
         assert await sent(parts, 21) == list(range(1, 22))
-    rows = await parts.database.pool.fetch("select topic from outbox")
-    assert [row["topic"] for row in rows] == ["no.such.topic"]
+        await eventually(only_the_refused, "what the broker took is gone from the outbox", timeout=40)
 
 
 async def test_a_relay_that_is_never_idle_shows_that_it_lives(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
