@@ -241,9 +241,11 @@ class Consumer:
             received = [one for one in received if one.event.subject not in held]
         if self._subscription.inbox:
             received = await self._new(tx, received)
-        for one in received:
-            _insist_on_event(one)
-        return [one.event for one in received]
+        events = [one.event for one in received]
+        if _UNDECODABLE in [event.type for event in events]:
+            for one in received:
+                _insist_on_event(one)
+        return events
 
     async def _new(self, tx: Transaction, received: Sequence[Received]) -> Sequence[Received]:
         """Those whose id is not in the inbox yet; now it is."""
