@@ -91,7 +91,7 @@ def child_of(traceparent: str | None, event_type: str) -> str:
     """The `traceparent` of an event caused by the given one; else by the current span; else the first of a new trace.
 
     Where spans are sent somewhere the event is a span there, child of what caused it: so one trace leads through every service, though each
-    handles events of many traces at once. Elsewhere only the ids are made, which costs a tenth.
+    handles events of many traces at once. Elsewhere only the ids are made, which costs less.
     """
     if _exported:
         return _traceparent(_event_span(traceparent, event_type))
