@@ -14,8 +14,8 @@ from brobyg_local.status import read_status
 from brobyg_local.system import System
 
 # Notes each of its lives in a file; what it then does is given.
-LIFE = "import os, sys, time; open(sys.argv[1], 'a').write(f'{os.getpid()}\\n'); "
-FOR_EVER = "time.sleep(600)"
+LIFE = "import os, signal, sys, time; open(sys.argv[1], 'a').write(f'{os.getpid()}\\n'); "
+FOR_EVER = "signal.pause()"
 Kept = Callable[..., "subprocess.Popen[str]"]
 
 

@@ -227,6 +227,8 @@ class System:
             "BROBYG_KAFKA": self.cluster.kafka_address,
             "BROBYG_DATABASE": self.cluster.database_url,
         }
+        if not self.given.get("BROBYG_KAFKA"):  # on a broker of its own nobody else has this name
+            environment["BROBYG_INSTANCE"] = "local"
         for name in SERVICES:
             port = self.given.get(f"BROBYG_{name.upper()}_PORT") or str(self._port_for(name, before))
             environment[f"BROBYG_{name.upper()}_PORT"] = port

@@ -60,6 +60,8 @@ class Subscription:
     decoders: Mapping[str, Decoder] = field(default_factory=dict)
     max_batch: int = 2_000
     inbox: bool = True
+    #: Kafka's `group.instance.id`: who comes back under this name takes over from who died under it. Empty for none.
+    instance: str = ""
 
     @property
     def group(self) -> str:
@@ -87,7 +89,8 @@ class Consumer:
 
     async def run(self) -> None:
         """Consume until stopped. Trouble with broker or database is waited out, nothing is skipped."""
-        client = kafka.consumer(self._address, self._subscription.group, error_cb=self._on_error)
+        member = {"group.instance.id": self._subscription.instance} if self._subscription.instance else {}
+        client = kafka.consumer(self._address, self._subscription.group, error_cb=self._on_error, **member)
         client.subscribe(
             list(self._subscription.topics), on_assign=self._assigned, on_revoke=_revoked, on_lost=self._lost
         )
@@ -118,6 +121,8 @@ class Consumer:
             return []
         messages = [first, *client.consume(_LANES * self._subscription.max_batch - 1, 0)]
         errors = [error for message in messages if (error := message.error())]
+        if fatal := next((error for error in errors if error.code() == KafkaError._FATAL), None):
+            raise KafkaException(fatal)  # this client is of no more use: another process has come under its name
         if errors:
             self._heartbeat.struggle(f"{errors[0].name()}")
             log.warning("consumer.broker_trouble", code=errors[0].name())

@@ -170,6 +170,7 @@ class Runtime:
             self.parts.decoders,
             self.service.max_batch,
             self.service.inbox,
+            instance=self.settings.instance,
         )
         consumer = Consumer(
             self.settings.kafka, database, subscription, self.metrics, self.health.heartbeat("consumer")

@@ -18,6 +18,12 @@ class KitSettings(BaseSettings):
         SecretStr("postgresql://postgres@127.0.0.1:5432"),
         description="The PostgreSQL server, without a database name: each service uses its own, brobyg_<service>.",
     )
+    instance: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9._-]{0,100}$",
+        description="This process's name among those of its service, the same after a restart: then one that was killed goes on at once"
+        " instead of after 10 s. No two that run may have the same. Empty for none.",
+    )
     clock: str = Field("", description="Empty for the wall clock, or '<ISO start>;<factor>;<ISO wall anchor>'.")
     host: str = Field("127.0.0.1", description="The address HTTP is served on.")
     portal_port: int = Field(8000, ge=1, le=65535, description="Port of the portal.")

@@ -43,8 +43,10 @@ class Parts:
     database: Database
     kind: type[Counted]
 
-    def consumer(self, handle: BatchHandler, service: str = "test", max_batch: int = 2_000) -> Consumer:
-        subscription = Subscription(service + self.topic, [self.topic], handle, max_batch=max_batch)
+    def consumer(
+        self, handle: BatchHandler, service: str = "test", max_batch: int = 2_000, instance: str = ""
+    ) -> Consumer:
+        subscription = Subscription(service + self.topic, [self.topic], handle, max_batch=max_batch, instance=instance)
         return Consumer(self.kafka, self.database, subscription, Metrics(), Heartbeat("consumer"))
 
     def relay(self) -> Relay:
@@ -132,7 +134,7 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             writer.write(data)
             await writer.drain()
     except ConnectionError:
-        pass
+        pass  # cut off, which is what the way is for
     finally:
         writer.close()
 

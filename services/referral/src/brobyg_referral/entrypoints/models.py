@@ -12,6 +12,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from brobyg_referral.domain.contact import Address, Contact
 from brobyg_referral.domain.cpr import EXPECTED_FORM, is_cpr
 from brobyg_referral.domain.referral import Pathway, Referral, ReferralStatus, ReferrerKind
+from brobyg_referral.referrals import NewReferral
 
 _NOT_PLAIN = re.compile(r"[\x00-\x1f\x7f]")
 _MAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
@@ -145,6 +146,20 @@ class ReferralIn(Strict):
                 "/citizen/address/postcode", "expected the same as needs.postcode, since needs.meeting is home"
             )
         return None
+
+    def asked(self, idempotency_key: str | None) -> NewReferral:
+        """What is asked for, as the desk takes it."""
+        return NewReferral(
+            cpr=self.citizen.cpr,
+            contact=self.citizen.contact(),
+            pathway=self.pathway,
+            department=self.department,
+            referrer_kind=self.referrer_kind,
+            needs=self.needs.needs(),
+            consent_given_at=self.consent.given_at,
+            idempotency_key=idempotency_key,
+            fingerprint=self.model_dump_json().encode(),
+        )
 
 
 class ConsentAgainIn(Strict):
