@@ -22,7 +22,7 @@ from brobyg_local.ports import free_port
 from brobyg_local.services import SERVICES
 from brobyg_local.system import System
 
-FACTOR = 2400.0
+FACTOR = 3000.0
 """Slower than the demo, so that the story is the same on a machine that is busy with other tests."""
 Trouble = Callable[[System, Outside], Awaitable[None]]
 

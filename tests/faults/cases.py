@@ -25,8 +25,6 @@ FACTOR = 3000.0
 """An outage is about seven wall seconds, its start again included: here some six hours of the week. In twelve hours the offers of two waves can expire
 unread, and an appointment ends with the coordinator that would have found a volunteer.
 """
-HANDED_OVER = 2
-"""Appointments that an outage may leave with the coordinator, who is told."""
 DOWN = 3.0
 """Wall seconds a component stays away."""
 
@@ -47,6 +45,8 @@ class Fault:
 
     name: str
     blows: tuple[Blow, ...]
+    handed_over: int = 0
+    """Appointments that its outage may leave with the coordinator, who is told."""
 
     async def strike(self, system: System, outside: Outside) -> None:
         """Carry out the blows when their time comes. Blocks until the last component is back."""
@@ -103,7 +103,7 @@ def outcome_of(system: System, fault: Fault, say: Callable[[str], None]) -> Outc
     played = play_week(system, small_week(), ENDS, say, fault.strike if fault.blows else None, FACTOR)
     summary = played.summary
     found = endings(played.events)
-    other, much_other = differences(found), differences(found, HANDED_OVER if fault.blows else 0)
+    every, not_allowed = differences(found), differences(found, fault.handed_over)
     mails = message_ids(played.outside.mail)
     counts = {
         "offers": summary.offers,
@@ -113,10 +113,10 @@ def outcome_of(system: System, fault: Fault, say: Callable[[str], None]) -> Outc
         "notifications_sent": summary.notifications_sent,
         "mails": mails.total(),
         "events_published": summary.events_published,
-        "handed_over": len(other) - len(much_other),
+        "handed_over": len(every) - len(not_allowed),
         "records_in_topics": total_records(played.outside.kafka),
     }
-    sentences = [*summary.broken(), *played.rest.restless, *much_other]
+    sentences = [*summary.broken(), *played.rest.restless, *not_allowed]
     if gaps := _gaps(played.events):
         sentences.append(f"the events of {gaps} things are not numbered 1, 2, 3 ...")
     return Outcome(fault.name, found, sentences + untold(played.events, mails, copies_allowed(fault)), counts)

@@ -22,6 +22,19 @@ def prepared_twice(folder: Path, given: dict[str, str], monkeypatch: pytest.Monk
     return first, len(commands) - first
 
 
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [({}, "local"), ({"BROBYG_KAFKA": "broker.example.org:9092"}, None), ({"BROBYG_INSTANCE": "left"}, "left")],
+)
+def test_services_have_a_name_in_their_group_on_a_broker_of_their_own_or_when_told(
+    given: dict[str, str], name: str | None, tmp_path: Path
+) -> None:
+    places = Places(tmp_path)
+    places.make()
+    made = System(places, lambda _text: None, given=given, ports={})
+    assert made._settle_environment({}, None).get("BROBYG_INSTANCE") == name
+
+
 def test_topics_and_migrations_are_skipped_when_only_a_setting_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

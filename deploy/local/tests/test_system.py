@@ -18,6 +18,7 @@ from brobyg_local.processes import wait_until
 from brobyg_local.services import SERVICES, readiness
 from brobyg_local.status import read_status
 from brobyg_local.system import COMPONENTS, System
+from confluent_kafka.admin import AdminClient
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -41,8 +42,20 @@ def pids(system: System) -> dict[str, int]:
     return {state.name: state.process.pid for state in read_status(system).components if state.process is not None}
 
 
+def names_in_groups(system: System) -> dict[str, list[str]]:
+    admin = AdminClient({"bootstrap.servers": system.environment()["BROBYG_KAFKA"]})
+    groups = [f"brobyg-{name}" for name in ("referral", "matching", "notification", "reporting")]
+    described = admin.describe_consumer_groups(groups, request_timeout=10)
+    return {
+        group: [str(one.group_instance_id) for one in found.result(20).members] for group, found in described.items()
+    }
+
+
 def test_up_makes_everything_ready_and_again_changes_nothing(system: System) -> None:
     environment = system.up()
+    names = names_in_groups(system)
+    assert [len(members) for members in names.values()] == [1] * 4
+    assert all(members[0].startswith("local-") for members in names.values())
     before = pids(system)
     assert set(before) == set(COMPONENTS)
     again = make(system.places.folder)

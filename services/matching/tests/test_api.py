@@ -1,6 +1,7 @@
 """The doors, over real HTTP on the real database."""
 
 import asyncio
+import base64
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
@@ -507,7 +508,11 @@ async def test_searches_are_paged_and_kept_to_the_department(matching: Running) 
     elsewhere = bearer("coordinator", department="norddjurs")
     assert (await matching.client.get("/matches", headers=elsewhere)).json()["items"] == []
     assert (await matching.client.get(f"/matches/{seen[0]}", headers=elsewhere)).status_code == 404
-    assert (await matching.client.get("/matches?after=bogus", headers=COORDINATOR)).status_code == 422
+    somewhere = f"|{an_id('a1')}"
+    for wrong in ("bogus", "2026-12-02T09:00:00" + somewhere, "0001-01-01T00:00:00+14:00" + somewhere):
+        for after in (wrong, base64.urlsafe_b64encode(wrong.encode()).decode()):
+            refused = await matching.client.get("/matches", params={"after": after}, headers=COORDINATOR)
+            assert refused.status_code == 422
     assert (await matching.client.get("/matches?state=bogus", headers=COORDINATOR)).status_code == 422
 
 

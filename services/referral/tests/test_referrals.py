@@ -13,6 +13,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 COORDINATOR = bearer("coordinator", organisation="municipality-0730", department="randers")
 SERVICE_TOKEN = bearer("service", subject="notification", organisation="brobyg")
 
+#: The moment of the test's clock, which is also when it withdraws.
+SAID_AGAIN = {"given": True, "given_at": "2026-11-30T09:00:00+01:00"}
+
 
 async def test_a_referral_is_made_and_told_of_without_anything_that_names_the_citizen(service: Served) -> None:
     made = await service.referred()
@@ -149,10 +152,24 @@ async def test_consent_given_again_opens_the_referral_once(service: Served) -> N
     assert (await service.put(fhir_appointment())).status_code == 201
 
 
+async def test_a_yes_from_before_the_no_brings_nothing_back_by_either_door(service: Served) -> None:
+    made = await service.referred()
+    path = f"/referrals/{made['referral_id']}/consent"
+    await service.running.client.delete(path, headers=REFERRER)
+    before = "2026-11-30T08:59:59+01:00"
+    late = await service.running.client.put(path, json={"given_at": before}, headers=REFERRER)
+    repeat = await service.refer(referral(consent={"given": True, "given_at": before}))
+    pointers = [[error["pointer"] for error in answer.json()["errors"]] for answer in (late, repeat)]
+    assert ([late.status_code, repeat.status_code], pointers) == ([422, 422], [["/given_at"], ["/consent/given_at"]])
+    assert [kind for kind, _ in await service.events()].count("consent.given") == 1
+    found = await service.running.client.get(f"/referrals/{made['referral_id']}", headers=REFERRER)
+    assert found.json()["status"] == "consent_withdrawn"
+
+
 async def test_consent_is_not_given_again_beside_another_active_referral(service: Served) -> None:
     first = await service.referred()
     await service.running.client.delete(f"/referrals/{first['referral_id']}/consent", headers=REFERRER)
-    second = await service.referred()
+    second = await service.referred(consent=SAID_AGAIN)
     assert second["citizen_id"] == first["citizen_id"]
     answer = await service.running.client.put(
         f"/referrals/{first['referral_id']}/consent", json={"given_at": "2026-11-30T09:00:00+01:00"}, headers=REFERRER
@@ -212,7 +229,8 @@ async def test_a_new_referral_neither_lifts_protection_nor_forgets_how_the_citiz
     await service.running.client.delete(f"/referrals/{first['referral_id']}/consent", headers=REFERRER)
     citizen = referral()["citizen"] | {"address": {"line": ADDRESS, "postcode": "8961"}, "phone": "+4520304099"}
     del citizen["email"]
-    second = await service.referred(citizen=citizen, needs=referral()["needs"] | {"postcode": "8961"})
+    needs = referral()["needs"] | {"postcode": "8961"}
+    second = await service.referred(citizen=citizen, needs=needs, consent=SAID_AGAIN)
     created = (await service.events())[-2][1]
     assert (created["referral_id"], created["needs"]["meeting"]) == (second["referral_id"], "at_location")
     assert (created["needs"]["postcode"], created["municipality_code"]) == ("8900", "0730")

@@ -68,6 +68,19 @@ class Subscription:
         """The consumer group, `brobyg-<service>`."""
         return f"brobyg-{self.service}"
 
+    @property
+    def membership(self) -> dict[str, str]:
+        """Kafka's setting for a member with a name, which stands for what it subscribes to as well: the broker gives who comes back what it had
+        before, without looking whether it now asks for more.
+        """
+        if not self.instance:
+            return {}
+        return {"group.instance.id": f"{self.instance}-{derived_id(*sorted(self.topics))[:8]}"}
+
+
+class Superseded(RuntimeError):
+    """The broker has given this process's place in the group to another of the same name."""
+
 
 class Consumer:
     """One process's part in a service's consumer group."""
@@ -88,15 +101,23 @@ class Consumer:
         self._stopping = True
 
     async def run(self) -> None:
-        """Consume until stopped. Trouble with broker or database is waited out, nothing is skipped."""
-        member = {"group.instance.id": self._subscription.instance} if self._subscription.instance else {}
-        client = kafka.consumer(self._address, self._subscription.group, error_cb=self._on_error, **member)
+        """Consume until stopped. Trouble with broker or database is waited out, nothing is skipped.
+
+        Ends too when another process has come under the same name (`Subscription.instance`): of the two the later goes on.
+        """
+        self._joined = self._away = False
+        client = kafka.consumer(
+            self._address, self._subscription.group, error_cb=self._on_error, **self._subscription.membership
+        )
         client.subscribe(
             list(self._subscription.topics), on_assign=self._assigned, on_revoke=_revoked, on_lost=self._lost
         )
         try:
             while not self._stopping:
                 await self._round(client)
+        except Superseded as error:
+            log.error("consumer.superseded", error=error)
+            self._heartbeat.struggle("another process has come under its name (BROBYG_INSTANCE): end one of the two")
         finally:
             await asyncio.to_thread(client.close)
 
@@ -121,8 +142,8 @@ class Consumer:
             return []
         messages = [first, *client.consume(_LANES * self._subscription.max_batch - 1, 0)]
         errors = [error for message in messages if (error := message.error())]
-        if fatal := next((error for error in errors if error.code() == KafkaError._FATAL), None):
-            raise KafkaException(fatal)  # this client is of no more use: another process has come under its name
+        if any(error.code() == KafkaError._FATAL for error in errors):
+            raise Superseded  # of a consumer's errors librdkafka holds this one alone for fatal
         if errors:
             self._heartbeat.struggle(f"{errors[0].name()}")
             log.warning("consumer.broker_trouble", code=errors[0].name())

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from typing import Literal
@@ -29,6 +30,8 @@ log = get_logger(__name__)
 #: An endless piece of work.
 Loop = Callable[[], Coroutine[None, None, None]]
 #: `run` is everything in one process; in production the three may run apart.
+#: A loop that ran so long had not failed from the beginning: its pauses start small again.
+_WENT_WELL_SECONDS = 60.0
 Role = Literal["run", "api", "consumer", "relay"]
 _WAITING = (
     "select (select count(*) from outbox) as rows,"
@@ -216,10 +219,12 @@ class Runtime:
         """Run a loop until it ends: one that fails for a reason it does not know is told of and started again after a growing pause."""
         pause = 0.1
         while True:
+            began = time.monotonic()
             try:
                 await work()
                 return
             except Exception as error:  # noqa: BLE001 - one loop must not take the service down with it; each is safe to start anew
+                pause = 0.1 if time.monotonic() - began > _WENT_WELL_SECONDS else pause
                 log.error("loop.failed", loop=name, error=error, retry_seconds=pause)
                 self.health.heartbeat(name).struggle(f"{name} failed: {type(error).__name__}")
             if self._stopping:

@@ -22,7 +22,7 @@ class KitSettings(BaseSettings):
         "",
         pattern=r"^[A-Za-z0-9._-]{0,100}$",
         description="This process's name among those of its service, the same after a restart: then one that was killed goes on at once"
-        " instead of after 10 s. No two that run may have the same. Empty for none.",
+        " instead of after 10 s. No two that run may have the same, also in a rolling update. Empty for none.",
     )
     clock: str = Field("", description="Empty for the wall clock, or '<ISO start>;<factor>;<ISO wall anchor>'.")
     host: str = Field("127.0.0.1", description="The address HTTP is served on.")

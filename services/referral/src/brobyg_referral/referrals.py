@@ -45,7 +45,7 @@ class ReferralDesk:
 
     async def create(self, tx: Transaction, caller: Caller, asked: NewReferral) -> Referral:
         """A new referral, active at once. A repeat by Idempotency-Key gets the first one. 403 for another department's coordinator, 409 while the citizen
-        has an active one of the pathway, 422 where consent lies in the future.
+        has an active one of the pathway, 422 where consent lies in the future or before it was last withdrawn.
         """
         organisation = _organisation(caller)
         if "referrer" not in caller.roles and not _coordinates(caller, [asked.department]):
@@ -60,6 +60,9 @@ class ReferralDesk:
         if active := await self._referrals.active_of(tx, citizen_id, asked.pathway):
             whose = f"referral {active.referral_id}" if may_see(caller, active) else "made by another organisation"
             raise Problem(409, "The citizen has an active referral of this pathway already", whose)
+        for earlier in await self._referrals.of_citizen(tx, citizen_id):
+            if earlier.pathway == asked.pathway:
+                _check_still_said(asked.consent_given_at, earlier.consent_withdrawn_at, "/consent/given_at")
         known = await self._citizens.contact(tx, citizen_id)
         contact = known.renewed(asked.contact) if known else asked.contact
         await self._citizens.renew(tx, citizen_id, contact)
@@ -109,7 +112,7 @@ class ReferralDesk:
 
     async def give_consent(self, tx: Transaction, caller: Caller, referral_id: str, at: datetime) -> Referral:
         """The citizen says yes again. No effect while consent is there; 409 when the citizen has another active referral meanwhile,
-        410 when the citizen's data was erased, 422 where it lies in the future.
+        410 when the citizen's data was erased, 422 where it lies in the future or before the no.
         """
         _check_given(at, tx.clock.now(), "/given_at")
         referral = await self.get(tx, caller, referral_id)
@@ -118,6 +121,7 @@ class ReferralDesk:
             return referral
         if await self._citizens.is_erased(tx, referral.citizen_id):
             raise _erased()
+        _check_still_said(at, referral.consent_withdrawn_at, "/given_at")
         if await self._referrals.active_of(tx, referral.citizen_id, referral.pathway):
             raise Problem(409, "The citizen has another active referral of this pathway")
         await self._referrals.save_consent(tx, given)
@@ -188,6 +192,13 @@ def _coordinates(caller: Caller, departments: Sequence[str]) -> bool:
 def _check_given(given_at: datetime, now: datetime, pointer: str) -> None:
     if given_at > now + CLOCKS_DIFFER:
         error = FieldError(pointer, "expected a time that has been: consent is recorded when it was given")
+        raise Problem(422, "Some of what was sent is not as it should be", errors=[error])
+
+
+def _check_still_said(given_at: datetime, withdrawn_at: datetime | None, pointer: str) -> None:
+    """A yes that is older than the no was taken back by it: a late repeat must not bring it to life again."""
+    if withdrawn_at is not None and given_at < withdrawn_at:
+        error = FieldError(pointer, "expected a time after consent was withdrawn: the citizen must have said yes since")
         raise Problem(422, "Some of what was sent is not as it should be", errors=[error])
 
 

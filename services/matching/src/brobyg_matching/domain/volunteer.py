@@ -39,8 +39,12 @@ class NotReady(ValueError):
     """The volunteer lacks what is needed to be active. The message says what, and nothing about the person."""
 
 
+#: Nobody who volunteers was checked before: an older date is a slip of the keyboard.
+_LONG_AGO = date(1950, 1, 1)
+
+
 def activated(volunteer: Volunteer, signed: date, checked: date, introduced: date, now: datetime) -> Volunteer:
-    """The volunteer as active: confidentiality signed, criminal record checked and introduction course held, none in the future.
+    """The volunteer as active: confidentiality signed, criminal record checked and introduction course held, none in the future or before 1950.
 
     The dates are days of the Danish calendar, and so is the future. Activating an active volunteer renews the three dates;
     a paused one comes back. Raises NotReady.
@@ -52,6 +56,8 @@ def activated(volunteer: Volunteer, signed: date, checked: date, introduced: dat
     ):
         if day > now.astimezone(COPENHAGEN).date():
             raise NotReady(f"{name} lies in the future")
+        if day < _LONG_AGO:
+            raise NotReady(f"{name} lies before {_LONG_AGO.year}")
     return msgspec.structs.replace(
         volunteer,
         status="active",

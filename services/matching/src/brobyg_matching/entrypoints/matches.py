@@ -3,7 +3,7 @@
 import base64
 import binascii
 from collections.abc import Awaitable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -121,12 +121,12 @@ def _position(cursor: str | None) -> tuple[datetime, str] | None:
         return None
     try:
         time, _, appointment_id = base64.urlsafe_b64decode(cursor).decode().partition("|")
-        position = datetime.fromisoformat(time), str(UUID(appointment_id))
-    except (binascii.Error, ValueError) as error:
+        starts_at = datetime.fromisoformat(time)
+        if starts_at.tzinfo is None:
+            raise ValueError("a time without its zone")
+        return starts_at.astimezone(UTC), str(UUID(appointment_id))
+    except (binascii.Error, ValueError, OverflowError) as error:
         raise Problem(422, "The page asked for is not one of ours", "use 'next' as the last page gave it") from error
-    if position[0].tzinfo is None:
-        raise Problem(422, "The page asked for is not one of ours", "use 'next' as the last page gave it")
-    return position
 
 
 def unknown() -> Problem:

@@ -50,8 +50,11 @@ class Standing:
 
 async def lock(transaction: Transaction, referral_ids: Collection[str]) -> None:
     """Be the only one to decide about these referrals until the transaction ends. In one order, so that no two wait for each other."""
-    for referral_id in sorted(set(referral_ids)):
-        await transaction.connection.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", referral_id)
+    await transaction.connection.execute(
+        "select pg_advisory_xact_lock(key) from"
+        " (select distinct hashtextextended(referral_id, 0) as key from unnest($1::text[]) as r(referral_id) order by key) as keys",
+        list(referral_ids),
+    )
 
 
 async def standing(transaction: Transaction, referral_id: str, appointment_id: str | None = None) -> list[Standing]:
