@@ -21,8 +21,8 @@ from tests.e2e.run import play_week
 from tests.e2e.small_week import ENDS, at, small_week
 from tests.faults.endings import Ending, Said, differences, endings
 
-FACTOR = 3000.0
-"""An outage is about seven wall seconds, its start again included: here some six hours of the week. In twelve hours the offers of two waves can expire
+FACTOR = 2500.0
+"""An outage is about seven wall seconds, its start again included: here some five hours of the week. In twelve hours the offers of two waves can expire
 unread, and an appointment ends with the coordinator that would have found a volunteer.
 """
 DOWN = 3.0
@@ -45,8 +45,6 @@ class Fault:
 
     name: str
     blows: tuple[Blow, ...]
-    handed_over: int = 0
-    """Appointments that its outage may leave with the coordinator, who is told."""
 
     async def strike(self, system: System, outside: Outside) -> None:
         """Carry out the blows when their time comes. Blocks until the last component is back."""
@@ -103,7 +101,6 @@ def outcome_of(system: System, fault: Fault, say: Callable[[str], None]) -> Outc
     played = play_week(system, small_week(), ENDS, say, fault.strike if fault.blows else None, FACTOR)
     summary = played.summary
     found = endings(played.events)
-    every, not_allowed = differences(found), differences(found, fault.handed_over)
     mails = message_ids(played.outside.mail)
     counts = {
         "offers": summary.offers,
@@ -113,10 +110,9 @@ def outcome_of(system: System, fault: Fault, say: Callable[[str], None]) -> Outc
         "notifications_sent": summary.notifications_sent,
         "mails": mails.total(),
         "events_published": summary.events_published,
-        "handed_over": len(every) - len(not_allowed),
         "records_in_topics": total_records(played.outside.kafka),
     }
-    sentences = [*summary.broken(), *played.rest.restless, *not_allowed]
+    sentences = [*summary.broken(), *played.rest.restless, *differences(found)]
     if gaps := _gaps(played.events):
         sentences.append(f"the events of {gaps} things are not numbered 1, 2, 3 ...")
     return Outcome(fault.name, found, sentences + untold(played.events, mails, copies_allowed(fault)), counts)

@@ -88,21 +88,11 @@ def endings(events: Sequence[Event]) -> dict[str, Ending]:
     return {case.name: Ending() for case in CASES} | found
 
 
-def differences(found: Mapping[str, Ending], handed_over: int = 0) -> list[str]:
-    """Each case that did not end as it must, in a sentence that says what is other; empty when all did.
-
-    Up to `handed_over` cases may end with the coordinator, who was told, instead of with a volunteer: at the week's pace an outage of some seconds
-    is longer than an offer stands, and then that is the right end.
-    """
+def differences(found: Mapping[str, Ending]) -> list[str]:
+    """Each case that did not end as it must, in a sentence that says what is other; empty when all did."""
     wanted = {case.name: expected(case) for case in CASES}
-    others = {name: words for name, ending in found.items() if (words := _other(ending, wanted.get(name, Ending())))}
-    over = [name for name in others if name in wanted and _is_handed_over(found[name], wanted[name])][:handed_over]
-    return [f"{name}: {', '.join(words)}" for name, words in others.items() if name not in over]
-
-
-def _is_handed_over(found: Ending, wanted: Ending) -> bool:
-    told = replace(wanted, company="escalated", coordinator="escalated", volunteer="nothing", citizen=found.citizen)
-    return wanted.company == "matched" and found == told and not found.citizen.startswith("matched")
+    others = {name: _other(ending, wanted.get(name, Ending())) for name, ending in found.items()}
+    return [f"{name}: {', '.join(words)}" for name, words in others.items() if words]
 
 
 def _other(found: Ending, wanted: Ending) -> list[str]:

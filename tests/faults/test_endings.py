@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -193,14 +192,3 @@ def test_only_what_parts_a_mail_from_the_note_of_it_explains_a_second_copy() -> 
 
     assert {struck(name) for name in ("referral", "matching", "kafka", "portal", "reporting")} == {0}
     assert {struck(name) for name in ("notification", "mail", "postgres")} == {IN_HAND}
-
-
-def test_a_few_may_be_handed_over_to_a_coordinator_who_is_told_and_no_more() -> None:
-    found = endings(good_week())
-    matched = [name for name, ending in found.items() if ending.company == "matched"][:3]
-    over = {"company": "escalated", "coordinator": "escalated", "citizen": "nothing", "volunteer": "nothing"}
-    found |= {name: replace(found[name], **over) for name in matched}
-    assert len(differences(found)) == 3
-    assert len(differences(found, handed_over=2)) == 1
-    untold_of = found | {matched[0]: replace(found[matched[0]], coordinator="nothing")}
-    assert matched[0] in named(differences(untold_of, handed_over=3))

@@ -22,7 +22,8 @@ def consumer(address: str, group: str, **overrides: Any) -> Consumer:  # librdka
             "partition.assignment.strategy": "cooperative-sticky",
             "session.timeout.ms": 10_000,
             "max.poll.interval.ms": 300_000,
-            "fetch.wait.max.ms": 5_000,  # new records end the wait; a longer one only spares an idle system
+            # New records end the wait, but not those of a partition that is given while it lasts: so long is nothing read after each assignment.
+            "fetch.wait.max.ms": 1_000,
             "queued.max.messages.kbytes": 32_768,
             "reconnect.backoff.max.ms": 1_000,
             "topic.metadata.refresh.interval.ms": 60_000,
