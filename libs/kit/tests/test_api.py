@@ -173,6 +173,13 @@ async def test_a_body_that_is_not_json_is_a_400() -> None:
     assert answer.status_code == 400
 
 
+async def test_json_that_is_not_said_to_be_is_a_415_that_says_so() -> None:
+    headers = {**bearer("coordinator"), "content-type": "text/plain"}
+    async with client(app(Parts(routers=[router()]))) as http:
+        answer = await http.post("/things", content=b"{}", headers=headers)
+    assert (answer.status_code, "application/json" in answer.json()["title"]) == (415, True)
+
+
 @pytest.mark.parametrize("declared", [True, False])
 async def test_a_body_over_the_limit_is_a_413_whether_or_not_it_says_so(declared: bool) -> None:
     async def streamed() -> AsyncIterator[bytes]:

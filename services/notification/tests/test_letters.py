@@ -1,14 +1,14 @@
 """What people read: complete in both languages, plain, and without what is nobody's business."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import get_args
 
 import pytest
 from babel.messages.extract import extract_from_file
 from babel.messages.pofile import read_po
-from brobyg_kit.wording import LANGUAGES
+from brobyg_kit.wording import LANGUAGES, day_and_time
 from brobyg_notification.adapters import letters
 from brobyg_notification.adapters.letters import TEXTS
 from brobyg_notification.domain.notice import Template
@@ -35,6 +35,12 @@ def test_every_message_can_be_written_in_every_language(template: Template, lang
     assert "<script" not in letter.html
     assert not re.search(r": None$|>None<", letter.text + letter.html, re.MULTILINE)
     assert bool(letter.calendar_summary) == (template.startswith(("matched", "released")))
+
+
+@pytest.mark.parametrize("template", ["offer", "matched_citizen", "matched_volunteer", "escalated"])
+def test_an_appointment_over_days_does_not_look_like_half_an_hour(template: Template) -> None:
+    letter = letters.write(template, "da", FACTS | {"reason": "nobody_answered", "ends_at": NOON + timedelta(days=2)})
+    assert letter.text.count(day_and_time(NOON + timedelta(days=2), "da")) >= 1
 
 
 def test_the_danish_catalogue_is_complete() -> None:

@@ -240,11 +240,20 @@ async def test_an_identifier_that_a_repeated_create_adds_is_kept(service: Served
     assert found["total"] == 1
 
 
-async def test_a_booking_a_century_ahead_is_told_as_a_slip_and_asks_nobody(service: Served) -> None:
+@pytest.mark.parametrize(
+    ("start", "end", "slip"),
+    [
+        ("2126-12-02T09:00:00+01:00", "2126-12-02T09:30:00+01:00", "start"),
+        ("2020-12-02T09:00:00+01:00", "2020-12-02T09:30:00+01:00", "start"),
+        ("2026-12-02T09:00:00+01:00", "2199-12-02T09:30:00+01:00", "end"),
+    ],
+)
+async def test_a_booking_of_another_age_is_told_as_a_slip_and_asks_nobody(
+    service: Served, start: str, end: str, slip: str
+) -> None:
     await service.referred()
-    slip = fhir_appointment(start="2126-12-02T09:00:00+01:00", end="2126-12-02T09:30:00+01:00")
-    answer = await service.fhir("POST", "/Appointment", slip)
-    assert (answer.status_code, issue(answer)["expression"]) == (422, ["Appointment.start"])
+    answer = await service.fhir("POST", "/Appointment", fhir_appointment(start=start, end=end))
+    assert (answer.status_code, issue(answer)["expression"]) == (422, [f"Appointment.{slip}"])
     assert await service.told() == []
 
 

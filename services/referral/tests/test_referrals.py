@@ -183,7 +183,7 @@ async def test_contact_is_told_to_a_service_and_the_asking_is_recorded(service: 
     answer = await service.running.client.get(path, params={"purpose": "offer_mail"}, headers=SERVICE_TOKEN)
     assert answer.json() == {
         "citizen_id": made["citizen_id"], "name": f"{GIVEN} {FAMILY}", "given_name": GIVEN, "email": MAIL, "phone": PHONE, "language": "da",
-        "meeting_point": ADDRESS,
+        "meeting_point": f"{ADDRESS}, 8900 Randers C",
     }  # fmt: skip
     (row,) = await service.rows("select citizen_id::text, purpose, subject, organisation from access_log")
     assert row == {

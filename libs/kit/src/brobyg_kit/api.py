@@ -107,6 +107,8 @@ def _install_errors(app: FastAPI, parts: Parts) -> Failed:
 
     async def on_validation(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # FastAPI calls this for no other
+        if any(one["loc"] == ("body",) for one in error.errors()) and not _says_json(request):
+            return answer(Problem(415, "The body is expected as application/json"), request)
         return answer(problems.of_validation(error), request)
 
     async def on_http(request: Request, error: Exception) -> Response:
@@ -125,6 +127,12 @@ def _install_errors(app: FastAPI, parts: Parts) -> Failed:
     app.add_exception_handler(RequestValidationError, on_validation)
     app.add_exception_handler(StarletteHTTPException, on_http)
     return on_unexpected
+
+
+def _says_json(request: Request) -> bool:
+    """FastAPI reads a body as JSON only when it is said to be; else the whole of it is one wrong value."""
+    kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
 
 
 class Gate:

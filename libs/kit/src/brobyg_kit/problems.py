@@ -65,7 +65,7 @@ def _field(error: dict[str, object]) -> FieldError:
     where = error.get("loc")
     parts = [str(part) for part in where] if isinstance(where, tuple | list) else []
     pointer = "/" + "/".join(parts[1:]) if parts[:1] == ["body"] else "/".join(parts)
-    detail = _UNQUOTED.get(str(error.get("type")), str(error.get("msg")))
+    detail = _UNQUOTED.get(str(error.get("type")), str(error.get("msg")).removeprefix("Value error, "))
     if error.get("type") == "json_invalid":  # there is no field yet, but a place: the number of characters before it
         return FieldError("", f"{detail} at character {parts[-1]}")
     return FieldError(pointer, detail)

@@ -46,6 +46,7 @@ def environment(folder: Path, language: Language, *, html: bool) -> jinja2.Envir
     made.filters |= {
         "day_and_time": lambda moment: wording.day_and_time(moment, language),
         "time_of_day": lambda moment: wording.time_of_day(moment, language),
+        "until": lambda moment, since: wording.until(moment, since, language),
         "distance": lambda metres: wording.distance(metres, language),
         "duration": lambda length: wording.duration(length, language),
     }

@@ -32,6 +32,12 @@ def time_of_day(moment: datetime, language: Language) -> str:
     return format_datetime(moment.astimezone(COPENHAGEN), _TIME[language], locale=language)
 
 
+def until(moment: datetime, since: datetime, language: Language) -> str:
+    """When what began at `since` ends: the time of day, with its day where that is another."""
+    same_day = moment.astimezone(COPENHAGEN).date() == since.astimezone(COPENHAGEN).date()
+    return time_of_day(moment, language) if same_day else day_and_time(moment, language)
+
+
 def distance(metres: int, language: Language) -> str:
     """Kilometres with one decimal below ten: `4,2 km` / `4.2 km`, `12 km`."""
     kilometres = metres / 1000

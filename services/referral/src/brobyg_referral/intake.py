@@ -24,6 +24,7 @@ from brobyg_referral.domain.appointment import (
     is_ahead,
     is_beyond,
     is_out_of_date,
+    is_too_long,
     receive,
 )
 from brobyg_referral.fhir.bundle import Asked
@@ -337,9 +338,15 @@ def _check_time(last_updated: datetime | None, now: datetime) -> None:
 
 def _check_horizon(message: Message, now: datetime) -> None:
     starts_at = message.plan.starts_at
-    if message.status is Status.BOOKED and starts_at is not None and is_beyond(starts_at, now):
+    if message.status is not Status.BOOKED or starts_at is None:
+        return
+    if is_beyond(starts_at, now):
         raise refused(
-            422, "value", "The start is expected within two years: is the year right? Volunteers would be asked for it.", "Appointment.start"
+            422, "value", "The start is expected within two years of now: is the year right? Volunteers would be asked for it.", "Appointment.start"
+        )  # fmt: skip
+    if is_too_long(message.plan):
+        raise refused(
+            422, "value", "The end is expected within 31 days of the start: is the date right? Volunteers would be asked for it.", "Appointment.end"
         )  # fmt: skip
 
 

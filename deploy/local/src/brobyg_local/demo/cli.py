@@ -52,7 +52,10 @@ def demo(
         console.print(f"[bold red]Failed.[/] {escape(error.explain())}", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
-        console.print("Stopped. What has started runs on: make demo begins anew, make down ends it.", highlight=False)
+        console.print(
+            "Stopped. What has started runs on, as fast: make up slows it to life's pace, make demo begins anew, make down ends it.",
+            highlight=False,
+        )
         raise typer.Exit(130) from None
     if summary is None:
         return

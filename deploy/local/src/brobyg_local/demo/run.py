@@ -60,6 +60,7 @@ class Run:
         """The summary; None where the hospital was to be silent. Blocks for minutes."""
         began, started_at = time.monotonic(), datetime.now(UTC)
         week = load(EXAMPLE)
+        (self.notes / "summary.json").unlink(missing_ok=True)  # what an earlier week left says nothing of this one
         self._say(f"A hospital's week in Randers and Grenaa (seed {week.seed}), {self.factor:g} times faster than life")
         self._warn_when_busy()
         stage = Stage(System(self.places, self._say), self._say, self.notes / "start.json")

@@ -95,13 +95,20 @@ class Appointment:
 MAX_AHEAD = timedelta(days=1)
 
 
-#: How far ahead an appointment can be booked, beyond any that a hospital plans: what lies further is a slip of the keyboard.
+#: How far from now an appointment can be booked, beyond any that a hospital plans or tells late: what lies further is a slip of the keyboard.
 HORIZON = timedelta(days=2 * 366)
+#: Longer than any appointment: one that seems to last longer ends in another month or year by a slip of the keyboard.
+MAX_LENGTH = timedelta(days=31)
 
 
 def is_beyond(starts_at: datetime, now: datetime) -> bool:
     """Whether nobody can mean to be accompanied then."""
-    return starts_at - now > HORIZON
+    return abs(starts_at - now) > HORIZON
+
+
+def is_too_long(plan: Plan) -> bool:
+    """Whether it would last longer than any appointment does."""
+    return plan.starts_at is not None and plan.ends_at is not None and plan.ends_at - plan.starts_at > MAX_LENGTH
 
 
 def is_ahead(last_updated: datetime, now: datetime) -> bool:

@@ -1,6 +1,7 @@
 """What names a citizen and how to reach them. Lives sealed in the database and in the answer to the one who may ask."""
 
 import msgspec
+from brobyg_contracts.places import POSTCODES
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -34,5 +35,7 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def meeting_point(self) -> str | None:
-        """The address line where a volunteer may come to the door; None where it is protected or unknown."""
-        return None if self.is_protected or self.address is None else self.address.line
+        """The address where a volunteer may come to the door, with its town; None where it is protected or unknown."""
+        if self.is_protected or self.address is None:
+            return None
+        return f"{self.address.line}, {self.address.postcode} {POSTCODES[self.address.postcode].name}"
