@@ -83,7 +83,7 @@ async def measure(on: Ground, say: Say) -> Result:
         await _check(database, number)
     how = (
         f"{number} events of {SIZE} bytes about {max(1, number // 10)} referrals, 12 partitions,"
-        f" at most {_MAX_BATCH} a transaction, synchronous_commit on, one process,"
+        f" at most {_MAX_BATCH} a transaction, synchronous_commit on, one process, the bare side with Python's own collector,"
         f" medians of {on.rounds} rounds in turns, seed {on.seed}"
     )
     return GOAL.result(value, base, how)

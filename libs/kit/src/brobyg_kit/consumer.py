@@ -41,6 +41,8 @@ _POLL_SECONDS = 1.0
 _PATIENCE = 30.0
 #: Transactions side by side. One process has one processor, so two would do, did not both so often wait for the database at the same time.
 _LANES = 4
+#: Batches of a lane in one round, one after the other: at a round's end, where the offsets go, the lanes wait for the last of them.
+_TURNS = 4
 #: Below this many events a second transaction costs more than it saves.
 _WORTH_LANES = 400
 #: Gives nothing when all are new, which is the usual case: to read thousands of ids back costs more than to write them.
@@ -140,7 +142,7 @@ class Consumer:
         if first is None:
             self._beat()
             return []
-        messages = [first, *client.consume(_LANES * self._subscription.max_batch - 1, 0)]
+        messages = [first, *client.consume(_LANES * _TURNS * self._subscription.max_batch - 1, 0)]
         errors = [error for message in messages if (error := message.error())]
         if any(error.code() == KafkaError._FATAL for error in errors):
             raise Superseded  # of a consumer's errors librdkafka holds this one alone for fatal

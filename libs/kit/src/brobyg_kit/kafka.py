@@ -24,7 +24,7 @@ def consumer(address: str, group: str, **overrides: Any) -> Consumer:  # librdka
             "max.poll.interval.ms": 300_000,
             # New records end the wait, but not those of a partition that is given while it lasts: so long is nothing read after each assignment.
             "fetch.wait.max.ms": 1_000,
-            "queued.max.messages.kbytes": 32_768,
+            "queued.max.messages.kbytes": 65_536,
             "reconnect.backoff.max.ms": 1_000,
             "topic.metadata.refresh.interval.ms": 60_000,
             **overrides,
