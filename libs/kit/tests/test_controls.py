@@ -33,7 +33,7 @@ async def sent(parts: Parts, at_least: int) -> list[int]:
         return len(found) >= at_least
 
     try:
-        await eventually(there, f"{at_least} records")
+        await eventually(there, f"{at_least} records", timeout=60)
         await there()  # and what may have come twice
     finally:
         await asyncio.to_thread(client.close)
@@ -69,7 +69,7 @@ async def test_two_relays_send_each_record_once_because_of_the_lock_alone(
 
         def together(*arguments: Any) -> None:
             with suppress(threading.BrokenBarrierError):
-                both_have_fetched.wait(20)
+                both_have_fetched.wait(40)
                 both_have_fetched.abort()  # the first batch alone: whether a second comes depends on who deletes first
             send(*arguments)
 
