@@ -21,6 +21,7 @@ from brobyg_kit.metrics import Metrics
 from brobyg_kit.relay import Relay
 from brobyg_kit.testing import eventually, free_port
 from brobyg_kit.topics import Topic, apply_topics
+from confluent_kafka.admin import AdminClient
 
 MIGRATIONS = Path(str(brobyg_kit.__file__)).parent / "migrations"
 
@@ -78,6 +79,13 @@ async def fresh_parts(kafka: str, postgres: str) -> AsyncIterator[Parts]:
         kafka,
         [Topic(name, 3, -1, "delete", "zstd"), Topic(f"brobyg.test{name}.dead-letter.v1", 1, -1, "delete", "zstd")],
     )
+    broker = AdminClient({"bootstrap.servers": kafka})
+
+    async def led() -> bool:
+        known = await asyncio.to_thread(broker.list_topics, timeout=10)
+        return name in known.topics and all(one.leader >= 0 for one in known.topics[name].partitions.values())
+
+    await eventually(led, "every partition has a leader")
     admin = await asyncpg.connect(f"{postgres}/postgres")
     await admin.execute(f"create database {name}")
     database = Database(f"{postgres}/{name}", WallClock(), "test")
