@@ -46,6 +46,7 @@ async def test_of_two_under_one_name_the_earlier_ends_and_the_later_goes_on(part
             await asyncio.wait_for(earlier, 60)
             await parts.emit(range(3, 30), subjects=9)
             await has_effects(parts, 30)
+    assert sorted(number for _, number in await parts.recorded()) == list(range(30))
 
 
 def test_who_comes_back_to_read_more_topics_comes_under_another_name_so_that_the_broker_gives_them() -> None:
