@@ -29,9 +29,9 @@ log = get_logger(__name__)
 
 #: An endless piece of work.
 Loop = Callable[[], Coroutine[None, None, None]]
-#: `run` is everything in one process; in production the three may run apart.
 #: A loop that ran so long had not failed from the beginning: its pauses start small again.
 _WENT_WELL_SECONDS = 60.0
+#: `run` is everything in one process; in production the three may run apart.
 Role = Literal["run", "api", "consumer", "relay"]
 _WAITING = (
     "select (select count(*) from outbox) as rows,"
