@@ -145,7 +145,7 @@ class Consumer:
         messages = [first, *client.consume(_LANES * _TURNS * self._subscription.max_batch - 1, 0)]
         errors = [error for message in messages if (error := message.error())]
         if any(error.code() == KafkaError._FATAL for error in errors):
-            raise Superseded  # of a consumer's errors librdkafka holds this one alone for fatal
+            raise Superseded  # fatal to this client, which is of no more use; with a name it means that the broker gave its place away
         if errors:
             self._heartbeat.struggle(f"{errors[0].name()}")
             log.warning("consumer.broker_trouble", code=errors[0].name())
