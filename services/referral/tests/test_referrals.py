@@ -361,6 +361,8 @@ async def test_who_is_protected_is_not_met_at_home_and_needs_no_address(
     service: Served, address: dict[str, str] | None
 ) -> None:
     await service.referred(citizen=referral()["citizen"] | {"protected": True, "address": address})
+    created = (await service.events())[0][1]
+    assert created["needs"]["meeting"] == "at_location"
 
 
 async def test_what_is_no_json_or_too_large_is_refused(service: Served) -> None:
