@@ -34,7 +34,7 @@ comment on table notification is 'One row for each cause, appointment and recipi
 comment on column notification.position is 'The order of causes. Within a lane messages leave in this order.';
 comment on column notification.lane is 'Appointment and recipient: a newer message of a lane never overtakes an older one.';
 comment on column notification.calendar_sequence is 'SEQUENCE (RFC 5545): 0 for a lane''s first calendar file, then rising.';
-comment on column notification.state is 'waiting; sent; failed: given up for a permanent reason; superseded: no longer true (replaced by a newer one, answered, past) when it would have been sent, so it was not.';
+comment on column notification.state is 'waiting; sent; failed: given up for a permanent reason; superseded: no longer true (replaced by a newer one, answered) when it would have been sent, so it was not.';
 comment on column notification.attempts is 'Counted before each attempt, so that an attempt the process did not survive is counted too.';
 comment on column notification.reason is 'Why it failed; while it waits, what was in the way of the last attempt.';
 comment on column notification.kept_at is 'created_at in wall time: how long people have waited, whatever clock the service lives by.';

@@ -86,9 +86,10 @@ RecipientRole: TypeAlias = Literal["volunteer", "citizen", "coordinator"]
 Channel: TypeAlias = Literal["email"]
 """How a message travels."""
 
-FailureReason: TypeAlias = Literal["no_address", "recipient_erased", "refused"]
+FailureReason: TypeAlias = Literal["no_address", "recipient_erased", "refused", "appointment_over"]
 """Why a message was given up for good: the recipient has no address for the channel; the recipient was erased; the
-receiving server refused it permanently (SMTP 5yz, RFC 5321 §4.2.1). A dead server only delays.
+receiving server refused it permanently (SMTP 5yz, RFC 5321 §4.2.1); the appointment ended before it could be sent.
+A dead server only delays.
 """
 
 Template: TypeAlias = Annotated[str, Meta(max_length=64, pattern=r"^[a-z][a-z0-9_.-]*\Z")]

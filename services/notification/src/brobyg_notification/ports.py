@@ -12,7 +12,7 @@ from brobyg_kit.wording import Language
 
 from brobyg_notification.domain.notice import Notice
 
-FailureReason = Literal["no_address", "recipient_erased", "refused"]
+FailureReason = Literal["no_address", "recipient_erased", "refused", "appointment_over"]
 State = Literal["waiting", "sent", "failed", "superseded"]
 
 
@@ -95,7 +95,7 @@ class Postbox(Protocol):
 class Waiting:
     """A notice that this process has claimed. `attempts` counts the one about to be made. `earlier` is the match that the same recipient
     was last to be told of for the same appointment. `overtaken` says that a newer notice of the lane replaces this one, `unheard` that there
-    were calendar files before this one and the first attempt at each already found it superseded: the recipient knows of none.
+    were calendar files before this one and the first attempt at each already found it no longer true or over: the recipient knows of none.
     """
 
     notice: Notice

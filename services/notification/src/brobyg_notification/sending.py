@@ -62,6 +62,8 @@ class Sending:
         """Send the notice. Raises OwnerUnavailable, NoCoordinator, MailServerDown or MailDeferred when it is to be tried again."""
         if self._is_no_longer_true(waiting):
             return Superseded()
+        if self._is_over(waiting):
+            return Failed("appointment_over", "da")
         facts: dict[str, object] = {}
         if waiting.notice.template == "offer":
             # The offer first: when it is no longer open, nobody's personal data is asked for.
@@ -84,16 +86,15 @@ class Sending:
         return Sent(reader.language)
 
     def _is_no_longer_true(self, waiting: Waiting) -> bool:
-        """Known without asking anybody: something newer replaces it, it is past, or it takes back from a citizen what they never heard of. A
-        volunteer has said yes, and is told that nobody needs them whatever they heard.
+        """Known without asking anybody: something newer replaces it, or it takes back from a citizen what they never heard of. A volunteer has
+        said yes, and is told that nobody needs them whatever they heard.
         """
         notice = waiting.notice
-        over_at = facts_of.over_at(notice, waiting.earlier)
-        return (
-            waiting.overtaken
-            or (over_at is not None and over_at <= self.clock.now())
-            or (waiting.unheard and notice.role == "citizen" and notice.calendar == "CANCEL")
-        )
+        return waiting.overtaken or (waiting.unheard and notice.role == "citizen" and notice.calendar == "CANCEL")
+
+    def _is_over(self, waiting: Waiting) -> bool:
+        over_at = facts_of.over_at(waiting.notice, waiting.earlier)
+        return over_at is not None and over_at <= self.clock.now()
 
     async def _people(self, waiting: Waiting) -> tuple[Contact | None, Contact | None]:
         """The reader and, where the message names the other party, that one. Only those who are needed are asked for."""

@@ -73,7 +73,7 @@ returning n.template, n.recipient_role, n.recipient_id, n.referral_id::text, n.a
         select from notification e where e.appointment_id = n.appointment_id and e.lane = n.lane and e.position > n.position
             and (e.calendar_method is not null or e.template = n.template)) as overtaken,
     coalesce((
-        select bool_and(e.state = 'superseded' and e.attempts = 1) from notification e
+        select bool_and((e.state = 'superseded' or e.reason = 'appointment_over') and e.attempts = 1) from notification e
         where e.appointment_id = n.appointment_id and e.lane = n.lane and e.position < n.position
             and e.calendar_method is not null), false) as unheard
 """  # noqa: S608
@@ -138,7 +138,7 @@ class NoticeStore:
                     reason=reason,
                 )
                 transaction.emit(data, subject=notice.referral_id, cause=notice.cause)
-                if reason != "recipient_erased":
+                if reason in ("no_address", "refused"):
                     await add(transaction, of_unreachable_citizen(notice, told_match(notice, waiting.earlier)))
 
     async def superseded(self, waiting: Waiting) -> None:
