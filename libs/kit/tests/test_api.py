@@ -58,6 +58,10 @@ def router() -> APIRouter:
     async def create(thing: Thing, caller: Annotated[Caller, Depends(requires("coordinator"))]) -> dict[str, object]:
         return {"number": thing.number, "department": caller.department}
 
+    @made.get("/things")
+    async def things(_: Annotated[Caller, Depends(requires("coordinator"))], limit: int = 10) -> int:
+        return limit
+
     @made.get("/raises/{number}")
     async def raises(number: int, caller: Annotated[Caller, Depends(requires("coordinator"))]) -> None:
         raise (AWAY + BUGS)[number]
@@ -102,6 +106,19 @@ async def test_without_a_valid_token_nothing_opens_but_health(header: str | None
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.headers["www-authenticate"] == "Bearer"
     assert health == [200, 200, 200]
+
+
+async def test_a_query_parameter_that_nobody_looks_at_is_refused_with_those_that_are_known() -> None:
+    async with client(app(Parts(routers=[router()]))) as http:
+        known = await http.get("/things?limit=3", headers=bearer("coordinator"))
+        slip = await http.get("/things?limit=3&departement=randers", headers=bearer("coordinator"))
+        none = await http.post("/things?dry=true", json=GOOD, headers=bearer("coordinator"))
+    assert (known.status_code, known.json()) == (200, 3)
+    assert (slip.status_code, slip.json()["errors"]) == (
+        422,
+        [{"pointer": "query/departement", "detail": "this parameter is not known here; known are limit"}],
+    )
+    assert (none.status_code, none.json()["errors"][0]["pointer"]) == (422, "query/dry")
 
 
 async def test_an_expired_token_is_refused() -> None:

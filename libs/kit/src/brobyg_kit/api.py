@@ -4,7 +4,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 import structlog
-from fastapi import APIRouter, FastAPI, HTTPException, Request
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
@@ -23,7 +23,7 @@ from brobyg_kit.health import Health
 from brobyg_kit.ids import new_id
 from brobyg_kit.logs import get_logger
 from brobyg_kit.metrics import Metrics
-from brobyg_kit.problems import Problem
+from brobyg_kit.problems import FieldError, Problem
 from brobyg_kit.service import Parts, Service
 
 log = get_logger(__name__)
@@ -47,7 +47,7 @@ def create_app(
     app.state.verifier = verifier
     for router in parts.routers:
         _insist_on_token(router)
-        app.include_router(router)
+        app.include_router(router, dependencies=[Depends(_insist_on_known_query)])
     for router in parts.public_routers:
         app.include_router(router)
     app.include_router(_health_router(metrics, health, numbers))
@@ -67,6 +67,24 @@ def _insist_on_token(router: APIRouter) -> None:
 
 def _asks(dependant: Dependant) -> bool:
     return isinstance(dependant.call, Requirement) or any(_asks(one) for one in dependant.dependencies)
+
+
+def _insist_on_known_query(request: Request) -> None:
+    """A parameter that nobody looks at is a slip: `?departement=randers` would be answered with everybody's. Who takes the whole request (FHIR)
+    looks for itself.
+    """
+    route = request.scope.get("route")
+    if not isinstance(route, APIRoute) or route.dependant.request_param_name:
+        return
+    known = sorted(_query_of(route.dependant))
+    if unknown := sorted(set(request.query_params) - set(known)):
+        right = f"this parameter is not known here; {'known are ' + ', '.join(known) if known else 'none is'}"
+        title = "Some of what was sent is not as it should be"
+        raise Problem(422, title, errors=[FieldError(f"query/{name}", right) for name in unknown[:50]])
+
+
+def _query_of(dependant: Dependant) -> set[str]:
+    return {one.alias for one in dependant.query_params}.union(*map(_query_of, dependant.dependencies))
 
 
 def _health_router(metrics: Metrics, health: Health, numbers: Callable[[], Awaitable[dict[str, object]]]) -> APIRouter:
