@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from brobyg_kit.event import EventData
 from brobyg_kit.service import Service
@@ -50,18 +50,14 @@ def _key(one: type[EventData] | str) -> tuple[str, str]:
 
 
 def table(flow: Sequence[Row]) -> Table:
-    """The flow for a terminal."""
-    shown = Table("topic", "event", "emitted by", "consumed by")
+    """The flow for a terminal, each event under its topic: 80 columns hold it without cutting a name."""
+    shown = Table(Column("topic, event", no_wrap=True), "emitted by", "consumed by")
     topic = ""
     for row in flow:
-        if topic and row.topic != topic:
+        if row.topic != topic:
             shown.add_section()
-        shown.add_row(
-            row.topic if row.topic != topic else "",
-            row.event,
-            ", ".join(row.emitted_by) or "outside",
-            ", ".join(row.consumed_by) or "-",
-        )
+            shown.add_row(f"[bold]{row.topic}")
+        shown.add_row(f"  {row.event}", ", ".join(row.emitted_by) or "outside", ", ".join(row.consumed_by) or "-")
         topic = row.topic
     return shown
 

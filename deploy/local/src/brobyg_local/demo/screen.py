@@ -111,8 +111,9 @@ class Screen:
         return self.outside.clock.now().astimezone(COPENHAGEN)
 
     def _line(self) -> str:
-        counts = ", ".join(f"{self.count(kind)} {label}" for _, row in SHOWN for label, kind in row if self.count(kind))
-        return f"{self._now():%A %H:%M}  {self.tally.delivered.total()}/{self.messages} messages; {counts}"
+        counts = [f"{self.count(kind)} {label}" for _, row in SHOWN for label, kind in row if self.count(kind)]
+        delivered = f"{self.tally.delivered.total()}/{self.messages} messages"
+        return f"{self._now():%A %H:%M}  {', '.join([delivered, *counts])}"
 
     def _picture(self) -> Group:
         now = self._now()
