@@ -3,7 +3,14 @@
 from datetime import timedelta
 
 import pytest
-from brobyg_contracts import AppointmentCancelled, MatchEscalated, MatchReleased, NotificationFailed, OfferMade, VolunteerMatched
+from brobyg_contracts import (
+    AppointmentCancelled,
+    MatchEscalated,
+    MatchReleased,
+    NotificationFailed,
+    OfferMade,
+    VolunteerMatched,
+)
 from brobyg_kit.clock import ManualClock
 from brobyg_kit.ids import derived_id
 from brobyg_kit.testing import eventually
@@ -91,7 +98,9 @@ async def test_of_two_matches_while_the_mail_server_was_away_the_newer_is_told_a
     assert event_of(message)["SEQUENCE"] == 2
 
 
-async def test_nothing_is_told_of_the_past_and_the_history_says_that_it_was_not(office_for, post_office, owners, cause, clock) -> None:
+async def test_nothing_is_told_of_the_past_and_the_history_says_that_it_was_not(
+    office_for, post_office, owners, cause, clock
+) -> None:
     async with office_for(clock) as office, office.sending_going_on():
         await _known_to_be_away(office, post_office, cause)
         released, of_another = cause(MatchReleased, appointment_id=derived_id("a third")), derived_id("a fourth")
@@ -103,6 +112,8 @@ async def test_nothing_is_told_of_the_past_and_the_history_says_that_it_was_not(
         told = await office.emitted()
     assert {kind for kind, _ in told} == {NotificationFailed.EVENT_TYPE}
     assert {data["reason"] for _, data in told} == {"appointment_over"}
-    assert "coordinator" in {data["recipient_role"] for _, data in told}, "who was to look for somebody never heard of it"
+    assert "coordinator" in {data["recipient_role"] for _, data in told}, (
+        "who was to look for somebody never heard of it"
+    )
     assert post_office.inbox == []
     assert owners.asked == []

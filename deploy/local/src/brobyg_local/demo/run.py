@@ -62,7 +62,9 @@ class Run:
         week = load(EXAMPLE)
         (self.notes / "summary.json").unlink(missing_ok=True)  # what an earlier week left says nothing of this one
         self._say(f"A hospital's week in Randers and Grenaa (seed {week.seed}), {self.factor:g} times faster than life")
-        self._say("The seed gives the same messages and the same habits; who answers first may differ, and a few figures with it")
+        self._say(
+            "The seed gives the same messages and the same habits; who answers first may differ, and a few figures with it"
+        )
         self._warn_when_busy()
         stage = Stage(System(self.places, self._say), self._say, self.notes / "start.json")
         stage.clear(reset=reset)
