@@ -192,6 +192,7 @@ async def test_a_coordinator_reads_reasons_and_no_person(office_for, post_office
         (410, {}, "recipient_erased"),
         (200, {"email": None}, "no_address"),
         (200, {"email": "no at"}, "no_address"),
+        (200, {"email": "x[y@z.dk"}, "no_address"),
     ],
 )
 async def test_what_can_never_arrive_fails_with_its_reason(

@@ -1,7 +1,6 @@
 """One notice from its claim to its end: ask the owners, write, hand over, note what became of it."""
 
 import asyncio
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.message import EmailMessage
@@ -9,6 +8,7 @@ from urllib.parse import quote
 
 from brobyg_contracts import MatchEscalated, MatchReleased, OfferMade, VolunteerMatched
 from brobyg_kit.clock import Clock
+from brobyg_kit.fields import is_mail_address
 from brobyg_kit.wording import Language
 
 from brobyg_notification.adapters import letters
@@ -18,9 +18,6 @@ from brobyg_notification.domain import message as facts_of
 from brobyg_notification.domain.calendar import Entry
 from brobyg_notification.domain.notice import calendar_uid
 from brobyg_notification.ports import Contact, FailureReason, MailRefused, NoCoordinator, People, Postbox, Waiting
-
-#: What can be handed to a mail server at all; whether it exists, the server says.
-_ADDRESS = re.compile(r"[^\s@<>,;\"]{1,64}@[^\s@<>,;\"]{1,255}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +72,7 @@ class Sending:
         reader, other = await self._people(waiting)
         if reader is None:
             return Failed("recipient_erased", "da")
-        if not reader.email or not _ADDRESS.fullmatch(reader.email):
+        if not reader.email or not is_mail_address(reader.email):
             return Failed("no_address", reader.language)
         facts |= self._facts(waiting, reader, other)
         written = letters.write(waiting.notice.template, reader.language, {**facts, "reader": reader.given_name})
@@ -102,7 +99,7 @@ class Sending:
         purpose = f"notify_{notice.template}"
         if notice.role == "coordinator":
             address = self.coordinators.get(notice.recipient_id)
-            if address is None or not _ADDRESS.fullmatch(address):
+            if address is None or not is_mail_address(address):
                 raise NoCoordinator(notice.recipient_id)
             return Contact(given_name="", email=address, language=self.coordinator_language), None
         if notice.cause.type == VolunteerMatched.EVENT_TYPE:

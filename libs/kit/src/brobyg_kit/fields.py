@@ -1,0 +1,49 @@
+"""Fields of JSON bodies that more than one service takes. Nothing is converted silently: a number is no date, and 1 is not true."""
+
+import re
+from datetime import date, datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator
+
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=^_`{|}~-]+"
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+#: The dot-atom form of RFC 5321 §4.1.2, which no mail program reads as anything else. Without "?", so that it is no encoded word (RFC 2047) either.
+_MAIL_ADDRESS = re.compile(rf"(?=.{{1,64}}@)(?=.{{3,254}}$){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})+")
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d.*", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+
+
+def is_mail_address(text: str) -> bool:
+    """Whether `text` is one e-mail address and nothing a mail header could be broken or turned with. Whether anybody reads there only a mail can tell."""
+    return _MAIL_ADDRESS.fullmatch(text) is not None
+
+
+def _mail_address(text: str) -> str:
+    if not is_mail_address(text):
+        raise ValueError(
+            "expected an e-mail address such as name@example.org (a domain with æ, ø or å in its xn-- form)"
+        )
+    return text
+
+
+def _instant(value: object) -> object:
+    if isinstance(value, datetime) or (isinstance(value, str) and _INSTANT.fullmatch(value)):
+        return value
+    raise ValueError("expected a date and time such as 2026-11-30T10:15:00+01:00")
+
+
+def _day(value: object) -> object:
+    if (isinstance(value, date) and not isinstance(value, datetime)) or (
+        isinstance(value, str) and _DAY.fullmatch(value)
+    ):
+        return value
+    raise ValueError("expected a date such as 2026-11-30")
+
+
+#: One e-mail address, ASCII, at most 254 characters.
+MailAddress = Annotated[str, AfterValidator(_mail_address)]
+#: A time with a zone, as ISO 8601 text. (By itself pydantic takes 20261130 for seconds since 1970.)
+Instant = Annotated[AwareDatetime, BeforeValidator(_instant)]
+#: A calendar date, as ISO 8601 text.
+Day = Annotated[date, BeforeValidator(_day)]
