@@ -110,11 +110,13 @@ class Waiting:
 @dataclass(frozen=True, slots=True)
 class Backlog:
     """What waits to be sent: how many by what was in the way of the last attempt (`untried` where there was none), and for how many seconds
-    of wall time the oldest has waited, whatever clock the service lives by.
+    of wall time the oldest has waited, whatever clock the service lives by. `held_seconds` is the same of those alone that something holds up
+    which concerns everybody: not one recipient's server, one message, or one department without an address.
     """
 
     waiting: Mapping[str, int]
     oldest_seconds: float
+    held_seconds: float
 
 
 class Store(Protocol):

@@ -88,11 +88,15 @@ update notification set state = $2, reason = $3, ended_at = $4, claimed_by = nul
 where notification_id = $1 and state = 'waiting' returning 1
 """
 
-_BACKLOG = """
-select coalesce(reason, 'untried') as cause, count(*) as waiting,
-    extract(epoch from clock_timestamp() - min(kept_at))::float8 as oldest
-from notification where state = 'waiting' group by 1
-"""
+#: What may be in the way of one recipient's messages and of nobody else's.
+_OF_ONE_RECIPIENT = ["deferred", "unsendable", "no_coordinator"]
+_BACKLOG = f"""
+select coalesce(n.reason, 'untried') as cause, count(*) as waiting,
+    extract(epoch from clock_timestamp() - min(n.kept_at))::float8 as oldest,
+    extract(epoch from clock_timestamp() - min(n.kept_at) filter (
+        where (n.reason is null or n.reason <> all($1::text[])) and {_OLDEST_OF_LANE}))::float8 as held
+from notification n where n.state = 'waiting' group by 1
+"""  # noqa: S608
 
 
 class NoticeStore:
@@ -157,9 +161,11 @@ class NoticeStore:
 
     async def backlog(self) -> Backlog:
         """See `ports.Store`."""
-        rows = await self._database.pool.fetch(_BACKLOG)
+        rows = await self._database.pool.fetch(_BACKLOG, _OF_ONE_RECIPIENT)
         return Backlog(
-            {row["cause"]: row["waiting"] for row in rows}, max((row["oldest"] for row in rows), default=0.0)
+            {row["cause"]: row["waiting"] for row in rows},
+            oldest_seconds=max((row["oldest"] for row in rows), default=0.0),
+            held_seconds=max((row["held"] or 0.0 for row in rows), default=0.0),
         )
 
     async def _end(self, transaction: Transaction, notice: Notice, state: State, reason: FailureReason | None) -> bool:
