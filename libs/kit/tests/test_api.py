@@ -121,6 +121,16 @@ async def test_a_query_parameter_that_nobody_looks_at_is_refused_with_those_that
     assert (none.status_code, none.json()["errors"][0]["pointer"]) == (422, "query/dry")
 
 
+async def test_the_description_of_the_api_says_that_a_token_is_needed_and_what_for() -> None:
+    async with client(app(Parts(routers=[router()]))) as http:
+        described = (await http.get("/openapi.json")).json()
+        assert (await http.get("/docs")).status_code == 200
+    [scheme] = described["components"]["securitySchemes"].values()
+    assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
+    assert described["paths"]["/things"]["post"]["security"]
+    assert "security" not in described["paths"]["/livez"]["get"]
+
+
 async def test_an_expired_token_is_refused() -> None:
     later = Verifier(PUBLIC_KEYS, ManualClock(datetime.now(UTC) + timedelta(hours=2)))
     async with client(app(Parts(routers=[router()]), later)) as http:
@@ -173,6 +183,9 @@ async def test_a_service_whose_oldest_unsent_record_is_too_old_is_not_ready() ->
         ({"number": "many", "at": GOOD["at"]}, "/number"),
         ({"at": GOOD["at"]}, "/number"),
         ({**GOOD, "cpr": "0201609995"}, "/cpr"),
+        ({**GOOD, "0201609995 Einer": 1}, "/(not a name)"),
+        ({**GOOD, "0201609995": 1}, "/(not a name)"),
+        ({**GOOD, "x" * 5_000: 1}, "/(not a name)"),
     ],
 )
 async def test_a_wrong_field_is_named_and_its_value_is_not_repeated(body: dict[str, object], pointer: str) -> None:
@@ -181,6 +194,7 @@ async def test_a_wrong_field_is_named_and_its_value_is_not_repeated(body: dict[s
     assert answer.status_code == 422
     assert pointer in [error["pointer"] for error in answer.json()["errors"]]
     assert "0201609995" not in answer.text
+    assert len(answer.content) < 1_000
 
 
 async def test_a_body_that_is_not_json_is_a_400() -> None:

@@ -9,6 +9,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
+from fastapi.security import HTTPBearer
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -23,13 +24,15 @@ from brobyg_kit.health import Health
 from brobyg_kit.ids import new_id
 from brobyg_kit.logs import get_logger
 from brobyg_kit.metrics import Metrics
-from brobyg_kit.problems import FieldError, Problem
+from brobyg_kit.problems import FieldError, Problem, shown_name
 from brobyg_kit.service import Parts, Service
 
 log = get_logger(__name__)
 
 #: The largest body that is read, bytes.
 BODY_LIMIT = 1024 * 1024
+#: Has /docs ask for a token, to try things with; it checks nothing, `auth.requires` does.
+_SHOWN_SCHEME = HTTPBearer(auto_error=False, description="A token of `brobyg token`.")
 _ID_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:")
 
 
@@ -43,11 +46,11 @@ def create_app(
     numbers: Callable[[], Awaitable[dict[str, object]]],
 ) -> FastAPI:
     """The service's ASGI application. Raises RuntimeError when a route asks nobody for a token. `numbers` go into /readyz."""
-    app = FastAPI(title=f"Brobyg {service.name}", docs_url="/docs", redoc_url=None)
+    app = FastAPI(title=f"Brobyg {service.name}", redoc_url=None, swagger_ui_oauth2_redirect_url=None)
     app.state.verifier = verifier
     for router in parts.routers:
         _insist_on_token(router)
-        app.include_router(router, dependencies=[Depends(_insist_on_known_query)])
+        app.include_router(router, dependencies=[Depends(_SHOWN_SCHEME), Depends(_insist_on_known_query)])
     for router in parts.public_routers:
         app.include_router(router)
     app.include_router(_health_router(metrics, health, numbers))
@@ -80,7 +83,7 @@ def _insist_on_known_query(request: Request) -> None:
     if unknown := sorted(set(request.query_params) - set(known)):
         right = f"this parameter is not known here; {'known are ' + ', '.join(known) if known else 'none is'}"
         title = "Some of what was sent is not as it should be"
-        raise Problem(422, title, errors=[FieldError(f"query/{name}", right) for name in unknown[:50]])
+        raise Problem(422, title, errors=[FieldError(f"query/{shown_name(name)}", right) for name in unknown[:50]])
 
 
 def _query_of(dependant: Dependant) -> set[str]:
@@ -136,10 +139,14 @@ def _install_errors(app: FastAPI, parts: Parts) -> Failed:
     async def on_unexpected(request: Request, error: Exception) -> Response:
         if is_transient(error):
             log.warning("request.postponed", error=error)
-            title = "The database can't be reached right now; nothing was kept, send it again"
-            return answer(Problem(503, title, headers={"Retry-After": "2"}), request)
+            # Not "nothing was kept": a connection may die between the commit and its answer.
+            title, advice = (
+                "The database can't be reached right now",
+                "Send it again: with the same Idempotency-Key or identifier it is kept once",
+            )
+            return answer(Problem(503, title, advice, headers={"Retry-After": "2"}), request)
         log.error("request.failed", error=error)
-        return answer(Problem(500, "Something went wrong here; nothing was kept"), request)
+        return answer(Problem(500, "Something went wrong here"), request)
 
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(RequestValidationError, on_validation)

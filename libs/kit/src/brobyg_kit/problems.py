@@ -1,5 +1,6 @@
 """Errors on HTTP: RFC 9457 `application/problem+json`, without a value that somebody sent."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -8,6 +9,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 
 JSON_TYPE = "application/problem+json"
+#: As all names here and in FHIR are; nothing in it has to be escaped in a JSON pointer.
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,39}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +64,19 @@ def of_validation(error: RequestValidationError) -> Problem:
     return Problem(422, "Some of what was sent is not as it should be", errors=fields)
 
 
+def shown_name(name: str) -> str:
+    """A field's name as it may be told: what looks like none is left out, for a body put together wrongly has values where names belong."""
+    return name if _NAME.fullmatch(name) else "(not a name)"
+
+
 def _field(error: dict[str, object]) -> FieldError:
     where = error.get("loc")
-    parts = [str(part) for part in where] if isinstance(where, tuple | list) else []
-    pointer = "/" + "/".join(parts[1:]) if parts[:1] == ["body"] else "/".join(parts)
+    parts = (
+        [str(part) if isinstance(part, int) else shown_name(str(part)) for part in where]
+        if isinstance(where, tuple | list)
+        else []
+    )
+    pointer = "".join(f"/{part}" for part in parts[1:]) if parts[:1] == ["body"] else "/".join(parts)
     detail = _UNQUOTED.get(str(error.get("type")), str(error.get("msg")).removeprefix("Value error, "))
     if error.get("type") == "json_invalid":  # there is no field yet, but a place: the number of characters before it
         return FieldError("", f"{detail} at character {parts[-1]}")
