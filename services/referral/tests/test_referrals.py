@@ -320,7 +320,7 @@ def _with(path: str, value: Any) -> dict[str, Any]:
         ("citizen.protected", "yes"),
         ("citizen.sex", "male"),
         ("citizen.address", {"line": "Testvej 1", "postcode": "89000"}),
-        ("citizen.address.postcode", "８９００"),
+        ("citizen.address.postcode", "\uff18\uff19\uff10\uff10"),
         ("consent.given", False),
         ("consent.given", 1),
         ("consent.given", "true"),

@@ -31,9 +31,9 @@ select * from named_appointment where appointment_id in (
 _BY_ID = "select * from named_appointment where organisation = $1 and appointment_id = any($2::uuid[])"
 _SAVE = """
 insert into appointment (appointment_id, organisation, referral_id, citizen_id, status, starts_at, ends_at, location_id,
-  last_updated, own_time, announced, announced_starts_at, announced_ends_at, announced_location_id, version, created_as)
+  last_updated, own_time, announced, announced_starts_at, announced_ends_at, announced_location_id, version)
 select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::text[],
-  $9::timestamptz[], $10::timestamptz[], $11::text[], $12::timestamptz[], $13::timestamptz[], $14::text[], $15::int[], $16::bytea[])
+  $9::timestamptz[], $10::timestamptz[], $11::text[], $12::timestamptz[], $13::timestamptz[], $14::text[], $15::int[])
 on conflict (appointment_id) do update set status = excluded.status, starts_at = excluded.starts_at, ends_at = excluded.ends_at,
   location_id = excluded.location_id, last_updated = excluded.last_updated, own_time = excluded.own_time, announced = excluded.announced,
   announced_starts_at = excluded.announced_starts_at, announced_ends_at = excluded.announced_ends_at,
@@ -94,7 +94,6 @@ def kept(row: asyncpg.Record) -> Kept:
         organisation=row["organisation"],
         identifiers=tuple(map(BusinessIdentifier, row["identifier_systems"], row["identifier_values"])),
         referral=ActiveReferral(str(row["referral_id"]), str(row["citizen_id"])),
-        created_as=row["created_as"],
         state=Appointment(
             status=Status(row["status"]),
             plan=Plan(row["starts_at"], row["ends_at"], row["location_id"]),
@@ -107,11 +106,11 @@ def kept(row: asyncpg.Record) -> Kept:
     )
 
 
-def _row(one: Kept) -> tuple[str | int | bytes | datetime | None, ...]:
+def _row(one: Kept) -> tuple[str | int | datetime | None, ...]:
     state, told = one.state, one.state.announced_plan or Plan(None, None, None)
     return (
         one.appointment_id, one.organisation, one.referral.referral_id, one.referral.citizen_id,
         state.status.value, state.plan.starts_at, state.plan.ends_at, state.plan.location_id, state.last_updated, state.own_time,
         state.announced.value,
-        told.starts_at, told.ends_at, told.location_id, state.version, one.created_as,
+        told.starts_at, told.ends_at, told.location_id, state.version,
     )  # fmt: skip
