@@ -7,7 +7,7 @@ from brobyg_kit.testing import bearer
 from brobyg_referral.fhir import bundle
 from brobyg_referral.fhir.reading import read_appointment
 from referral_bench import FHIR_JSON, HOSPITAL, OTHER_HOSPITAL, Served, every_row
-from referral_samples import OTHER_CPR, SYSTEM, UNKNOWN_CPR, fhir_appointment, referral
+from referral_samples import CPR, OTHER_CPR, SYSTEM, UNKNOWN_CPR, fhir_appointment, referral
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -276,6 +276,18 @@ async def test_a_booking_of_another_age_is_told_as_a_slip_and_asks_nobody(
     answer = await service.fhir("POST", "/Appointment", fhir_appointment(start=start, end=end))
     assert (answer.status_code, issue(answer)["expression"]) == (422, [f"Appointment.{slip}"])
     assert await service.told() == []
+
+
+async def test_a_slip_is_told_alike_whether_or_not_the_citizen_has_a_referral(service: Served) -> None:
+    await service.referred()
+    before = await every_row(service)
+    for slip in ({"updated": "2199-12-31T23:59:59Z"}, {"end": "2199-12-02T09:30:00+01:00"}):
+        answers = [
+            await service.fhir("POST", "/Appointment", fhir_appointment(cpr=cpr, **slip)) for cpr in (CPR, UNKNOWN_CPR)
+        ]
+        assert [answer.status_code for answer in answers] == [422, 422]
+        assert answers[0].json() == answers[1].json()
+    assert await every_row(service) == before
 
 
 async def test_identifiers_of_different_appointments_in_one_message_are_a_conflict(service: Served) -> None:

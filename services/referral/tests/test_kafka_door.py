@@ -16,7 +16,7 @@ from brobyg_referral.bootstrap import SERVICE
 from brobyg_referral.handlers import HOSPITAL_TOPIC, REJECTED_TOPIC
 from brobyg_referral.kafka_door import KafkaDoor
 from confluent_kafka import TopicPartition
-from referral_bench import KEYS, Served
+from referral_bench import KEYS, Served, every_row
 from referral_samples import ADDRESS, CPR, FAMILY, GIVEN, MAIL, OTHER_CPR, PHONE, SYSTEM, UNKNOWN_CPR, fhir_appointment
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -286,6 +286,31 @@ async def test_each_appointment_of_a_collection_is_put_by_its_identifier(service
     )
     assert [one["issue"][0]["expression"] for one in rejected] == [["Bundle.entry[2].resource"]]
     assert await service.told() == ["booked", "rescheduled"]
+
+
+@pytest.mark.parametrize(
+    "slip",
+    [
+        {"updated": "2199-12-31T23:59:59Z"},
+        {"start": "2126-12-02T09:00:00+01:00", "end": "2126-12-02T09:30:00+01:00"},
+        {"end": "2199-12-02T09:30:00+01:00"},
+    ],
+)
+async def test_a_slip_in_a_booking_of_somebody_without_a_referral_leaves_no_trace_but_a_count(
+    service: Served, slip: dict[str, str]
+) -> None:
+    await service.referred()
+    unknown = fhir_appointment("B-1", cpr=UNKNOWN_CPR, **slip)
+    before = await every_row(service)
+    assert await handled(service, unknown) == []
+    assert await every_row(service) == before
+    whole = bundle("transaction", entry("POST", fhir_appointment("A-1")), entry("POST", unknown))
+    assert await handled(service, whole) == []
+    assert await service.told() == ["booked"]
+    counts = await service.counts()
+    assert (counts["rejected"], counts["dropped_without_consent"]) == (0, 2)
+    (rejected,) = await handled(service, fhir_appointment("A-2", **slip))
+    assert rejected["issue"][0]["code"] == "value"
 
 
 async def test_a_transaction_with_two_entries_about_one_appointment_is_refused_whole_and_answered_once(

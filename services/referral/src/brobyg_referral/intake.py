@@ -91,7 +91,7 @@ class Intake:
         Nothing is raised for a refused command: it is in its result. Raises database errors.
         """
         commands = [command for group in groups for command in group.commands]
-        desk = await self._desk(tx, organisation, commands) if commands else None
+        desk = await self._desk(tx, door, organisation, commands) if commands else None
         results = [desk.attempt(group) for group in groups] if desk else [[] for _ in groups]
         if desk:
             await self._store.save(tx, desk.touched(), desk.new_names())
@@ -113,7 +113,7 @@ class Intake:
         for outcome, number in present.items():
             self._metrics.appointments.labels(door, outcome).inc(number)
 
-    async def _desk(self, tx: Transaction, organisation: str, commands: Sequence[Command]) -> "_Desk":
+    async def _desk(self, tx: Transaction, door: Door, organisation: str, commands: Sequence[Command]) -> "_Desk":
         hashes = {command.appointment.cpr: self._hasher.cpr(command.appointment.cpr) for command in commands}
         referrals = await self._store.lock_active_referrals(tx, set(hashes.values()))
         # Read after the lock was got: what others committed meanwhile is seen.
@@ -124,7 +124,7 @@ class Intake:
         if ids:
             known += await self._store.by_id(tx, organisation, ids)
         by_cpr = {cpr: referral for cpr, digest in hashes.items() if (referral := referrals.get(digest))}
-        return _Desk(tx, organisation, by_cpr, known)
+        return _Desk(tx, door, organisation, by_cpr, known)
 
 
 class _Desk:
@@ -133,11 +133,12 @@ class _Desk:
     def __init__(
         self,
         tx: Transaction,
+        door: Door,
         organisation: str,
         referrals: dict[str, ActiveReferral],
         known: Sequence[Kept],
     ) -> None:
-        self._clock, self._now, self._organisation = tx.clock, tx.clock.now(), organisation
+        self._clock, self._now, self._door, self._organisation = tx.clock, tx.clock.now(), door, organisation
         self._referrals = referrals
         self._known = {one.appointment_id: one for one in known}
         self._names = {name: one.appointment_id for one in known for name in one.identifiers}
@@ -174,10 +175,13 @@ class _Desk:
             return Result("rejected", refusal=refusal)
 
     def _decide(self, command: Command) -> Result:
-        _check_time(command.appointment.last_updated, self._now)
-        _check_horizon(command.appointment.message(self._now), self._now)
-        known = self._find(command)
         referral = self._referrals.get(command.appointment.cpr)
+        # A refusal by Kafka is kept on a topic, so there is none for somebody without consent. One over HTTP is kept nowhere, and is the same for everybody:
+        # were it not, a booking that can't be kept would tell who has a referral and leave no trace of the asking.
+        if referral is not None or self._door == "http":
+            _check_time(command.appointment.last_updated, self._now)
+            _check_horizon(command.appointment.message(self._now), self._now)
+        known = self._find(command)
         if known is not None and (referral is None or referral.citizen_id != known.referral.citizen_id):
             raise refused(
                 422, "business-rule", "The patient of an appointment can't be changed: send this one as entered-in-error and book another.",
