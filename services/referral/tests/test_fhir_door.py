@@ -531,12 +531,20 @@ async def test_two_creates_of_the_same_identifier_at_the_same_moment_make_one_ap
     assert await service.told() == ["booked"]
 
 
+async def counted(service: Served) -> float:
+    """How many messages the process's own counters have counted since it began."""
+    lines = (await service.running.client.get("/metrics")).text.splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith("brobyg_referral_appointments_total{"))
+
+
 async def test_the_same_identifier_for_two_citizens_at_the_same_moment_makes_one_appointment(service: Served) -> None:
     await service.referred()
     assert (await service.refer(referral(OTHER_CPR))).status_code == 201
     bodies = [fhir_appointment(cpr=cpr) for cpr in (OTHER_CPR, "0201609995")] * 3
+    before = await counted(service)
     answers = await asyncio.gather(*(service.fhir("POST", "/Appointment", body) for body in bodies))
     assert sorted(answer.status_code for answer in answers) == [200, 200, 201, 422, 422, 422]
+    assert await counted(service) - before == (await service.counts())["received"] == len(bodies)
     assert await service.told() == ["booked"]
 
 
