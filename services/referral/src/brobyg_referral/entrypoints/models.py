@@ -206,10 +206,10 @@ class ReferralOut(BaseModel):
 
 
 class ContactOut(BaseModel):
-    """How to reach a citizen."""
+    """How to reach a citizen. A service is told what messages need; a coordinator, who calls, the full name and the phone as well."""
 
     citizen_id: str
-    name: str
+    name: str | None
     given_name: str
     email: str | None
     phone: str | None
@@ -217,14 +217,14 @@ class ContactOut(BaseModel):
     meeting_point: str | None
 
     @classmethod
-    def of(cls, citizen_id: str, contact: Contact) -> "ContactOut":
+    def of(cls, citizen_id: str, contact: Contact, *, to_service: bool) -> "ContactOut":
         """As told to the one who may ask."""
         return cls(
             citizen_id=citizen_id,
-            name=f"{contact.given_name} {contact.family_name}",
+            name=None if to_service else f"{contact.given_name} {contact.family_name}",
             given_name=contact.given_name,
             email=contact.email,
-            phone=contact.phone,
+            phone=None if to_service else contact.phone,
             language=contact.language,
             meeting_point=contact.meeting_point,
         )
