@@ -1,6 +1,6 @@
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any
 
 import msgspec
@@ -9,8 +9,9 @@ import pytest_asyncio
 from brobyg_kit import kafka as clients
 from brobyg_kit.clock import ManualClock
 from brobyg_kit.event import decode
-from brobyg_kit.parking import Origin
+from brobyg_kit.parking import Origin, Parking, Received
 from brobyg_kit.testing import Running, eventually
+from brobyg_referral.adapters.appointments import PostgresAppointments
 from brobyg_referral.adapters.secrets import Hasher
 from brobyg_referral.bootstrap import SERVICE
 from brobyg_referral.handlers import HOSPITAL_TOPIC, REJECTED_TOPIC
@@ -252,6 +253,34 @@ async def test_a_refused_transaction_of_a_thousand_entries_is_answered_briefly_a
     issues = json.loads(row["value"])["issue"]
     assert len(issues) == 51
     assert "more issues" in issues[-1]["diagnostics"]
+
+
+async def test_a_dead_record_holds_those_of_its_key_and_nobody_elses_where_there_is_none(service: Served) -> None:
+    database, decoder = service.running.runtime.database, service.running.runtime.parts.decoders[HOSPITAL_TOPIC]
+    assert database is not None
+    keys = [b"A-1", b"A-1", None, None, b""]
+    events = [decoder(Origin(HOSPITAL_TOPIC, 0, offset), key, b"{}") for offset, key in enumerate(keys)]
+    parking = Parking("referral")
+    async with database.transaction() as tx:
+        for offset in (0, 2):
+            origin = Origin(HOSPITAL_TOPIC, 0, offset)
+            await parking.park(tx, Received(events[offset], origin), ValueError(), permanent=True)
+        held = await parking.held(tx, [event.subject for event in events])
+    assert [event.subject in held for event in events] == [True, True, True, False, False]
+
+
+async def test_transactions_of_one_process_do_not_wait_for_each_others_counting(service: Served) -> None:
+    database, store = service.running.runtime.database, PostgresAppointments()
+    assert database is not None
+    async with AsyncExitStack() as side_by_side:
+        for _ in range(3):
+            tx = await side_by_side.enter_async_context(database.transaction())
+            await tx.connection.execute("set local lock_timeout = '5s'")
+            await store.count(tx, "http", {"kept": 1, "rejected": 2})
+            await store.count(tx, "http", {"kept": 1})
+    counts = await service.counts()
+    assert (counts["kept"], counts["rejected"]) == (6, 6)
+    assert len(await service.rows("select distinct shard from intake_count")) == 3
 
 
 async def test_an_entry_of_a_batch_asks_what_it_would_ask_at_the_http_door(service: Served) -> None:

@@ -1,6 +1,5 @@
 """Appointments in PostgreSQL. Every statement takes arrays: one message or two thousand cost the same number of round trips."""
 
-import os
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
@@ -10,9 +9,6 @@ from brobyg_kit.database import Transaction
 from brobyg_referral.domain.appointment import Announced, Appointment, Plan, Status
 from brobyg_referral.fhir.reading import BusinessIdentifier
 from brobyg_referral.ports import ActiveReferral, Door, IntakeOutcome, Kept
-
-#: One row a process and outcome: processes do not wait for each other's counting.
-_SHARD = os.getpid() % 64
 
 # Of the pathways only escort goes along to the hospital's appointments; the others have no use for them, and what is of no use is not kept.
 # "for no key update" does not block the foreign keys of others, and always in one order: no two transactions wait for each other.
@@ -42,8 +38,13 @@ on conflict (appointment_id) do update set status = excluded.status, starts_at =
 _NAME = """
 insert into appointment_identifier (organisation, system, value, appointment_id) select * from unnest($1::text[], $2::text[], $3::text[], $4::uuid[])
 """
+# A total is the sum of its shards. Each transaction adds to the first shard that no other is adding to, so that none waits for another's commit; only
+# when all 64 are taken may it have to.
 _COUNT = """
-insert into intake_count as c (door, outcome, shard, total) select $1, o, $2, n from unnest($3::text[], $4::bigint[]) as u(o, n) order by o
+insert into intake_count as c (door, outcome, shard, total)
+select $1, o, coalesce(
+  (select s from generate_series(0, 63) as s where pg_try_advisory_xact_lock(hashtext('intake_count'), s) limit 1), pg_backend_pid() % 64), n
+from unnest($2::text[], $3::bigint[]) as u(o, n) order by o
 on conflict (door, outcome, shard) do update set total = c.total + excluded.total
 """
 
@@ -82,7 +83,7 @@ class PostgresAppointments:
     async def count(self, tx: Transaction, door: Door, counts: dict[IntakeOutcome, int]) -> None:
         """As the port says."""
         if counts:
-            await tx.connection.execute(_COUNT, door, _SHARD, list(counts), list(counts.values()))
+            await tx.connection.execute(_COUNT, door, list(counts), list(counts.values()))
 
 
 def kept(row: asyncpg.Record) -> Kept:
