@@ -56,15 +56,13 @@ create table appointment (
     announced_starts_at timestamptz,
     announced_ends_at timestamptz,
     announced_location_id text,
-    version int not null check (version > 0),
-    created_as bytea not null
+    version int not null check (version > 0)
 );
 create index appointment_referral on appointment (referral_id);
 comment on table appointment is 'What is needed of the hospital''s appointments of citizens with an active referral. Rows go when consent is withdrawn.';
 comment on column appointment.last_updated is 'The time of the message that counts: the hospital''s own, or its arrival where it gave none.';
 comment on column appointment.own_time is 'The newest time that the hospital itself gave; what it says is older has no effect. Null while it gave none.';
 comment on column appointment.announced is 'What was last published about it, and in the three columns beside it for when and where.';
-comment on column appointment.created_as is 'HMAC of what created it, so that a repeated create is told from another appointment under the same identifier.';
 
 create table appointment_identifier (
     organisation text not null,

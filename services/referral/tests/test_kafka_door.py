@@ -1,6 +1,6 @@
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any
 
 import msgspec
@@ -9,14 +9,15 @@ import pytest_asyncio
 from brobyg_kit import kafka as clients
 from brobyg_kit.clock import ManualClock
 from brobyg_kit.event import decode
-from brobyg_kit.parking import Origin
+from brobyg_kit.parking import Origin, Parking, Received
 from brobyg_kit.testing import Running, eventually
+from brobyg_referral.adapters.appointments import PostgresAppointments
 from brobyg_referral.adapters.secrets import Hasher
 from brobyg_referral.bootstrap import SERVICE
 from brobyg_referral.handlers import HOSPITAL_TOPIC, REJECTED_TOPIC
 from brobyg_referral.kafka_door import KafkaDoor
 from confluent_kafka import TopicPartition
-from referral_bench import KEYS, Served
+from referral_bench import KEYS, Served, every_row
 from referral_samples import ADDRESS, CPR, FAMILY, GIVEN, MAIL, OTHER_CPR, PHONE, SYSTEM, UNKNOWN_CPR, fhir_appointment
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -254,6 +255,34 @@ async def test_a_refused_transaction_of_a_thousand_entries_is_answered_briefly_a
     assert "more issues" in issues[-1]["diagnostics"]
 
 
+async def test_a_dead_record_holds_those_of_its_key_and_nobody_elses_where_there_is_none(service: Served) -> None:
+    database, decoder = service.running.runtime.database, service.running.runtime.parts.decoders[HOSPITAL_TOPIC]
+    assert database is not None
+    keys = [b"A-1", b"A-1", None, None, b""]
+    events = [decoder(Origin(HOSPITAL_TOPIC, 0, offset), key, b"{}") for offset, key in enumerate(keys)]
+    parking = Parking("referral")
+    async with database.transaction() as tx:
+        for offset in (0, 2):
+            origin = Origin(HOSPITAL_TOPIC, 0, offset)
+            await parking.park(tx, Received(events[offset], origin), ValueError(), permanent=True)
+        held = await parking.held(tx, [event.subject for event in events])
+    assert [event.subject in held for event in events] == [True, True, True, False, False]
+
+
+async def test_transactions_of_one_process_do_not_wait_for_each_others_counting(service: Served) -> None:
+    database, store = service.running.runtime.database, PostgresAppointments()
+    assert database is not None
+    async with AsyncExitStack() as side_by_side:
+        for _ in range(3):
+            tx = await side_by_side.enter_async_context(database.transaction())
+            await tx.connection.execute("set local lock_timeout = '5s'")
+            await store.count(tx, "http", {"kept": 1, "rejected": 2})
+            await store.count(tx, "http", {"kept": 1})
+    counts = await service.counts()
+    assert (counts["kept"], counts["rejected"]) == (6, 6)
+    assert len(await service.rows("select distinct shard from intake_count")) == 3
+
+
 async def test_an_entry_of_a_batch_asks_what_it_would_ask_at_the_http_door(service: Served) -> None:
     await service.referred()
     await service.put(fhir_appointment("A-1"))
@@ -286,6 +315,31 @@ async def test_each_appointment_of_a_collection_is_put_by_its_identifier(service
     )
     assert [one["issue"][0]["expression"] for one in rejected] == [["Bundle.entry[2].resource"]]
     assert await service.told() == ["booked", "rescheduled"]
+
+
+@pytest.mark.parametrize(
+    "slip",
+    [
+        {"updated": "2199-12-31T23:59:59Z"},
+        {"start": "2126-12-02T09:00:00+01:00", "end": "2126-12-02T09:30:00+01:00"},
+        {"end": "2199-12-02T09:30:00+01:00"},
+    ],
+)
+async def test_a_slip_in_a_booking_of_somebody_without_a_referral_leaves_no_trace_but_a_count(
+    service: Served, slip: dict[str, str]
+) -> None:
+    await service.referred()
+    unknown = fhir_appointment("B-1", cpr=UNKNOWN_CPR, **slip)
+    before = await every_row(service)
+    assert await handled(service, unknown) == []
+    assert await every_row(service) == before
+    whole = bundle("transaction", entry("POST", fhir_appointment("A-1")), entry("POST", unknown))
+    assert await handled(service, whole) == []
+    assert await service.told() == ["booked"]
+    counts = await service.counts()
+    assert (counts["rejected"], counts["dropped_without_consent"]) == (0, 2)
+    (rejected,) = await handled(service, fhir_appointment("A-2", **slip))
+    assert rejected["issue"][0]["code"] == "value"
 
 
 async def test_a_transaction_with_two_entries_about_one_appointment_is_refused_whole_and_answered_once(

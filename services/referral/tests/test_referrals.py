@@ -5,6 +5,8 @@ import pytest
 from brobyg_contracts.places import DEPARTMENTS, POSTCODES
 from brobyg_kit.testing import bearer
 from brobyg_referral.domain.referral import CENTRE_POSTCODE
+from brobyg_referral.entrypoints.models import ReferralIn
+from pydantic import ValidationError
 from referral_bench import REFERRER, Served
 from referral_samples import ADDRESS, CPR, FAMILY, GIVEN, MAIL, PHONE, fhir_appointment, referral
 
@@ -177,12 +179,12 @@ async def test_consent_is_not_given_again_beside_another_active_referral(service
     assert answer.status_code == 409
 
 
-async def test_contact_is_told_to_a_service_and_the_asking_is_recorded(service: Served) -> None:
+async def test_what_messages_need_is_told_to_a_service_and_the_asking_is_recorded(service: Served) -> None:
     made = await service.referred()
     path = f"/citizens/{made['citizen_id']}/contact"
     answer = await service.running.client.get(path, params={"purpose": "offer_mail"}, headers=SERVICE_TOKEN)
     assert answer.json() == {
-        "citizen_id": made["citizen_id"], "name": f"{GIVEN} {FAMILY}", "given_name": GIVEN, "email": MAIL, "phone": PHONE, "language": "da",
+        "citizen_id": made["citizen_id"], "name": None, "given_name": GIVEN, "email": MAIL, "phone": None, "language": "da",
         "meeting_point": f"{ADDRESS}, 8900 Randers C",
     }  # fmt: skip
     (row,) = await service.rows("select citizen_id::text, purpose, subject, organisation from access_log")
@@ -196,6 +198,14 @@ async def test_contact_is_told_to_a_service_and_the_asking_is_recorded(service: 
     assert (await service.running.client.get(path, params={"purpose": "x"}, headers=REFERRER)).status_code == 403
     unknown = "/citizens/019ac012-5c00-7a10-8b6e-2f6d0c9a1e01/contact?purpose=x"
     assert (await service.running.client.get(unknown, headers=SERVICE_TOKEN)).status_code == 404
+
+
+async def test_who_lives_outside_the_area_is_reached_all_the_same(service: Served) -> None:
+    citizen = referral()["citizen"] | {"address": {"line": ADDRESS, "postcode": "9999"}}
+    made = await service.referred(citizen=citizen, needs=referral()["needs"] | {"meeting": "at_location"})
+    path = f"/citizens/{made['citizen_id']}/contact?purpose=mail"
+    answer = await service.running.client.get(path, headers=SERVICE_TOKEN)
+    assert (answer.status_code, answer.json()["meeting_point"]) == (200, f"{ADDRESS}, 9999")
 
 
 async def test_a_protected_address_is_told_to_nobody_and_an_erased_citizen_is_gone(service: Served) -> None:
@@ -235,7 +245,7 @@ async def test_a_new_referral_neither_lifts_protection_nor_forgets_how_the_citiz
     assert (created["referral_id"], created["needs"]["meeting"]) == (second["referral_id"], "at_location")
     assert (created["needs"]["postcode"], created["municipality_code"]) == ("8900", "0730")
     path = f"/citizens/{second['citizen_id']}/contact?purpose=mail"
-    contact = (await service.running.client.get(path, headers=SERVICE_TOKEN)).json()
+    contact = (await service.running.client.get(path, headers=COORDINATOR)).json()
     assert (contact["email"], contact["phone"], contact["meeting_point"]) == (MAIL, "+4520304099", None)
 
 
@@ -271,7 +281,8 @@ async def test_a_coordinator_is_told_how_to_reach_the_citizens_of_the_department
     assert await service.rows("select 1 from access_log") == []
     seen = (await client.get(f"/referrals/{made['referral_id']}", headers=COORDINATOR)).json()
     answer = await client.get(f"/citizens/{seen['citizen_id']}/contact?purpose=call", headers=COORDINATOR)
-    assert (answer.status_code, answer.json()["phone"]) == (200, PHONE)
+    told = answer.json()
+    assert (answer.status_code, told["name"], told["phone"]) == (200, f"{GIVEN} {FAMILY}", PHONE)
     assert (await client.get(path, headers=bearer("coordinator", organisation="brobyg"))).status_code == 200
     rows = await service.rows("select purpose, organisation from access_log order by access_id")
     assert rows == [{"purpose": "call", "organisation": one} for one in ("municipality-0730", "brobyg")]
@@ -310,7 +321,12 @@ def _with(path: str, value: Any) -> dict[str, Any]:
         ("citizen.protected", "yes"),
         ("citizen.sex", "male"),
         ("citizen.address", {"line": "Testvej 1", "postcode": "89000"}),
+        ("citizen.address.postcode", "\uff18\uff19\uff10\uff10"),
         ("consent.given", False),
+        ("consent.given", 1),
+        ("consent.given", "true"),
+        ("consent.given_at", 20261123),
+        ("consent.given_at", "20261123"),
         ("consent.given_at", "2026-11-23"),
         ("consent.given_at", "2026-11-23T10:00:00"),
         ("consent.given_at", "9999-12-31T23:59:59-12:00"),
@@ -335,6 +351,32 @@ async def test_what_is_wrong_in_a_referral_is_told_with_its_place_and_without_th
     assert "3202609995" not in answer.text
     assert "Bcc" not in answer.text
     assert await service.rows("select 1 from citizen") == []
+
+
+def _leaves(value: object, *path: str) -> list[str]:
+    if isinstance(value, dict):
+        return [leaf for name, inner in value.items() for leaf in _leaves(inner, *path, name)]
+    return [".".join(path)]
+
+
+async def test_no_number_truth_or_list_is_taken_for_a_text_a_time_or_a_yes() -> None:
+    leaves = _leaves(_with("citizen.protected", False))
+    for leaf, value in ((leaf, value) for leaf in leaves for value in (0, 1, 1.0, 20261123, True, [1], {})):
+        if value is True and leaf in ("consent.given", "citizen.protected"):
+            continue
+        with pytest.raises(ValidationError) as refused:
+            ReferralIn.model_validate(_with(leaf, value))
+        (error, *_) = refused.value.errors()
+        assert leaf in ".".join(map(str, error["loc"])), (leaf, value)
+
+
+async def test_a_number_is_no_time_for_consent_given_again(service: Served) -> None:
+    made = await service.referred()
+    path = f"/referrals/{made['referral_id']}/consent"
+    answer = await service.running.client.put(path, json={"given_at": 20261130}, headers=REFERRER)
+    (error,) = answer.json()["errors"]
+    assert (answer.status_code, error["pointer"]) == (422, "/given_at")
+    assert "2026-11-30T10:15:00+01:00" in error["detail"]
 
 
 @pytest.mark.parametrize(

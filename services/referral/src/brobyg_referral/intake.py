@@ -91,7 +91,7 @@ class Intake:
         Nothing is raised for a refused command: it is in its result. Raises database errors.
         """
         commands = [command for group in groups for command in group.commands]
-        desk = await self._desk(tx, organisation, commands) if commands else None
+        desk = await self._desk(tx, door, organisation, commands) if commands else None
         results = [desk.attempt(group) for group in groups] if desk else [[] for _ in groups]
         if desk:
             await self._store.save(tx, desk.touched(), desk.new_names())
@@ -113,7 +113,7 @@ class Intake:
         for outcome, number in present.items():
             self._metrics.appointments.labels(door, outcome).inc(number)
 
-    async def _desk(self, tx: Transaction, organisation: str, commands: Sequence[Command]) -> "_Desk":
+    async def _desk(self, tx: Transaction, door: Door, organisation: str, commands: Sequence[Command]) -> "_Desk":
         hashes = {command.appointment.cpr: self._hasher.cpr(command.appointment.cpr) for command in commands}
         referrals = await self._store.lock_active_referrals(tx, set(hashes.values()))
         # Read after the lock was got: what others committed meanwhile is seen.
@@ -124,7 +124,7 @@ class Intake:
         if ids:
             known += await self._store.by_id(tx, organisation, ids)
         by_cpr = {cpr: referral for cpr, digest in hashes.items() if (referral := referrals.get(digest))}
-        return _Desk(tx, organisation, self._hasher, by_cpr, known)
+        return _Desk(tx, door, organisation, by_cpr, known)
 
 
 class _Desk:
@@ -133,12 +133,12 @@ class _Desk:
     def __init__(
         self,
         tx: Transaction,
+        door: Door,
         organisation: str,
-        hasher: Hasher,
         referrals: dict[str, ActiveReferral],
         known: Sequence[Kept],
     ) -> None:
-        self._clock, self._now, self._organisation, self._hasher = tx.clock, tx.clock.now(), organisation, hasher
+        self._clock, self._now, self._door, self._organisation = tx.clock, tx.clock.now(), door, organisation
         self._referrals = referrals
         self._known = {one.appointment_id: one for one in known}
         self._names = {name: one.appointment_id for one in known for name in one.identifiers}
@@ -175,10 +175,13 @@ class _Desk:
             return Result("rejected", refusal=refusal)
 
     def _decide(self, command: Command) -> Result:
-        _check_time(command.appointment.last_updated, self._now)
-        _check_horizon(command.appointment.message(self._now), self._now)
-        known = self._find(command)
         referral = self._referrals.get(command.appointment.cpr)
+        # A refusal by Kafka is kept on a topic, so there is none for somebody without consent. One over HTTP is kept nowhere, and is the same for everybody:
+        # were it not, a booking that can't be kept would tell who has a referral and leave no trace of the asking.
+        if referral is not None or self._door == "http":
+            _check_time(command.appointment.last_updated, self._now)
+            _check_horizon(command.appointment.message(self._now), self._now)
+        known = self._find(command)
         if known is not None and (referral is None or referral.citizen_id != known.referral.citizen_id):
             raise refused(
                 422, "business-rule", "The patient of an appointment can't be changed: send this one as entered-in-error and book another.",
@@ -230,20 +233,18 @@ class _Desk:
     def _repeated(self, command: Command, known: Kept) -> Result:
         """A create of what exists: a repeat has no second effect, another content must not be told it was kept."""
         message, state = command.appointment.message(self._now), known.state
-        found_by_condition = self._meeting_the_condition(command) is known
-        same = (message.status, message.plan) == (state.status, state.plan)
-        if same and message.has_own_time and not found_by_condition:
-            return self._receive(command, known.referral, known)  # nothing new but its time, which is remembered
-        # What made the appointment may be said again late; with a newer time it says that what came between no longer holds.
-        again = not message.has_own_time or message.last_updated == state.own_time
-        repeated = again and known.created_as == self._fingerprint(command.appointment)
-        if found_by_condition:
+        if self._meeting_the_condition(command) is known:
             return Result("unchanged", known)  # FHIR R4, http.html#ccreate: what was sent is passed over
-        if same or repeated or is_out_of_date(state, message):
+        same = (message.status, message.plan) == (state.status, state.plan)
+        if same and message.has_own_time:
+            return self._receive(command, known.referral, known)  # nothing new but its time, which is remembered
+        if same or is_out_of_date(state, message):
             return Result("unchanged", self._remember(_also_named(known, command.appointment.identifiers), known))
+        # Without a time, what made the appointment coming late can't be told from the same plan made anew: whoever sent it knows.
         raise refused(
             409, "duplicate",
-            "There is an appointment with this identifier already, and it says something else: update it with PUT Appointment?identifier=system|value.",
+            f"There is an appointment with this identifier already, and it says something else now: its status is {state.status}, and it stays as it is. "
+            "A late repeat of what made it needs nothing more; anything new is sent with PUT Appointment?identifier=system|value.",
             "Appointment.identifier",
         )  # fmt: skip
 
@@ -267,24 +268,11 @@ class _Desk:
         return Result("kept" if step.changed else "unchanged", kept, created=known is None, warning=warning)
 
     def _new(self, command: Command, referral: ActiveReferral, state: Appointment) -> Kept:
-        appointment = command.appointment
-        return Kept(
-            new_id(self._clock),
-            self._organisation,
-            appointment.identifiers,
-            referral,
-            self._fingerprint(appointment),
-            state,
-        )
+        return Kept(new_id(self._clock), self._organisation, command.appointment.identifiers, referral, state)
 
     def _tell(self, step: Step, kept: Kept, cause: Event | None) -> None:
         if step.change:
             self.emissions.append(_Emission(step.change, kept, cause))
-
-    def _fingerprint(self, appointment: HospitalAppointment) -> bytes:
-        plan = appointment.plan
-        parts = (appointment.status.value, _text(plan.starts_at), _text(plan.ends_at), plan.location_id or "")
-        return self._hasher.request("\x1f".join(parts).encode())
 
 
 def _contradict(known: Sequence[BusinessIdentifier], told: Sequence[BusinessIdentifier]) -> bool:
@@ -322,10 +310,6 @@ def _nobody_goes_there(appointment: HospitalAppointment) -> Issue | None:
         return None
     text = f"Taken in, but nobody comes along to this place, and who would have come along is told so. {appointment.unknown_place.diagnostics}"
     return replace(appointment.unknown_place, severity="warning", diagnostics=text)
-
-
-def _text(moment: datetime | None) -> str:
-    return moment.isoformat() if moment else ""
 
 
 def _check_time(last_updated: datetime | None, now: datetime) -> None:

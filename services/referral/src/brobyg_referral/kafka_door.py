@@ -59,7 +59,8 @@ class KafkaDoor:
 
     def decoder(self) -> Decoder:
         """Makes an event of a record. Its id is the record's place, so a redelivery is recognised; its subject is a keyed hash of the record's key,
-        so nothing about somebody unknown stays in inbox or parking. Never raises: what can't be read is refused in `handle`.
+        so nothing about somebody unknown stays in inbox or parking. One without a key is a subject by itself: it says of no other that they belong together.
+        Never raises: what can't be read is refused in `handle`.
         """
 
         def decode(origin: Origin, key: bytes | None, value: bytes) -> Event:
@@ -68,7 +69,7 @@ class KafkaDoor:
                 id=event_id,
                 source=f"{origin.topic}/{origin.partition}/{origin.offset}",
                 type=HOSPITAL_TOPIC,
-                subject=self._hasher.record_key(key),
+                subject=self._hasher.record_key(key) if key else event_id,
                 time=datetime.fromtimestamp(0, UTC),
                 dataschema="http://hl7.org/fhir/R4/appointment.html",
                 correlationid=event_id,

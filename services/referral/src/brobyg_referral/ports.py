@@ -29,7 +29,6 @@ class Kept:
     organisation: str
     identifiers: tuple[BusinessIdentifier, ...]
     referral: ActiveReferral
-    created_as: bytes
     state: Appointment
 
 

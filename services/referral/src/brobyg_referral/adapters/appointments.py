@@ -1,6 +1,5 @@
 """Appointments in PostgreSQL. Every statement takes arrays: one message or two thousand cost the same number of round trips."""
 
-import os
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
@@ -10,9 +9,6 @@ from brobyg_kit.database import Transaction
 from brobyg_referral.domain.appointment import Announced, Appointment, Plan, Status
 from brobyg_referral.fhir.reading import BusinessIdentifier
 from brobyg_referral.ports import ActiveReferral, Door, IntakeOutcome, Kept
-
-#: One row a process and outcome: processes do not wait for each other's counting.
-_SHARD = os.getpid() % 64
 
 # Of the pathways only escort goes along to the hospital's appointments; the others have no use for them, and what is of no use is not kept.
 # "for no key update" does not block the foreign keys of others, and always in one order: no two transactions wait for each other.
@@ -31,9 +27,9 @@ select * from named_appointment where appointment_id in (
 _BY_ID = "select * from named_appointment where organisation = $1 and appointment_id = any($2::uuid[])"
 _SAVE = """
 insert into appointment (appointment_id, organisation, referral_id, citizen_id, status, starts_at, ends_at, location_id,
-  last_updated, own_time, announced, announced_starts_at, announced_ends_at, announced_location_id, version, created_as)
+  last_updated, own_time, announced, announced_starts_at, announced_ends_at, announced_location_id, version)
 select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::text[],
-  $9::timestamptz[], $10::timestamptz[], $11::text[], $12::timestamptz[], $13::timestamptz[], $14::text[], $15::int[], $16::bytea[])
+  $9::timestamptz[], $10::timestamptz[], $11::text[], $12::timestamptz[], $13::timestamptz[], $14::text[], $15::int[])
 on conflict (appointment_id) do update set status = excluded.status, starts_at = excluded.starts_at, ends_at = excluded.ends_at,
   location_id = excluded.location_id, last_updated = excluded.last_updated, own_time = excluded.own_time, announced = excluded.announced,
   announced_starts_at = excluded.announced_starts_at, announced_ends_at = excluded.announced_ends_at,
@@ -42,8 +38,13 @@ on conflict (appointment_id) do update set status = excluded.status, starts_at =
 _NAME = """
 insert into appointment_identifier (organisation, system, value, appointment_id) select * from unnest($1::text[], $2::text[], $3::text[], $4::uuid[])
 """
+# A total is the sum of its shards. Each transaction adds to the first shard that no other is adding to, so that none waits for another's commit; only
+# when all 64 are taken may it have to.
 _COUNT = """
-insert into intake_count as c (door, outcome, shard, total) select $1, o, $2, n from unnest($3::text[], $4::bigint[]) as u(o, n) order by o
+insert into intake_count as c (door, outcome, shard, total)
+select $1, o, coalesce(
+  (select s from generate_series(0, 63) as s where pg_try_advisory_xact_lock(hashtext('intake_count'), s) limit 1), pg_backend_pid() % 64), n
+from unnest($2::text[], $3::bigint[]) as u(o, n) order by o
 on conflict (door, outcome, shard) do update set total = c.total + excluded.total
 """
 
@@ -82,7 +83,7 @@ class PostgresAppointments:
     async def count(self, tx: Transaction, door: Door, counts: dict[IntakeOutcome, int]) -> None:
         """As the port says."""
         if counts:
-            await tx.connection.execute(_COUNT, door, _SHARD, list(counts), list(counts.values()))
+            await tx.connection.execute(_COUNT, door, list(counts), list(counts.values()))
 
 
 def kept(row: asyncpg.Record) -> Kept:
@@ -94,7 +95,6 @@ def kept(row: asyncpg.Record) -> Kept:
         organisation=row["organisation"],
         identifiers=tuple(map(BusinessIdentifier, row["identifier_systems"], row["identifier_values"])),
         referral=ActiveReferral(str(row["referral_id"]), str(row["citizen_id"])),
-        created_as=row["created_as"],
         state=Appointment(
             status=Status(row["status"]),
             plan=Plan(row["starts_at"], row["ends_at"], row["location_id"]),
@@ -107,11 +107,11 @@ def kept(row: asyncpg.Record) -> Kept:
     )
 
 
-def _row(one: Kept) -> tuple[str | int | bytes | datetime | None, ...]:
+def _row(one: Kept) -> tuple[str | int | datetime | None, ...]:
     state, told = one.state, one.state.announced_plan or Plan(None, None, None)
     return (
         one.appointment_id, one.organisation, one.referral.referral_id, one.referral.citizen_id,
         state.status.value, state.plan.starts_at, state.plan.ends_at, state.plan.location_id, state.last_updated, state.own_time,
         state.announced.value,
-        told.starts_at, told.ends_at, told.location_id, state.version, one.created_as,
+        told.starts_at, told.ends_at, told.location_id, state.version,
     )  # fmt: skip

@@ -35,7 +35,9 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def meeting_point(self) -> str | None:
-        """The address where a volunteer may come to the door, with its town; None where it is protected or unknown."""
+        """The address where a volunteer may come to the door, with its town where that is known; None where it is protected or unknown."""
         if self.is_protected or self.address is None:
             return None
-        return f"{self.address.line}, {self.address.postcode} {POSTCODES[self.address.postcode].name}"
+        place = POSTCODES.get(self.address.postcode)  # the citizen may live outside the area
+        town = f"{self.address.postcode} {place.name}" if place else self.address.postcode
+        return f"{self.address.line}, {town}"

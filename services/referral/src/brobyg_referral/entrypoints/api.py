@@ -94,7 +94,7 @@ def _add_citizens(router: APIRouter, database: Database, desk: ReferralDesk) -> 
         caller: Annotated[Caller, Depends(requires("service", "coordinator"))],
     ) -> ContactOut:
         found = await _in_transaction(database, lambda tx: desk.contact(tx, caller, str(citizen_id), purpose))
-        return ContactOut.of(str(citizen_id), found)
+        return ContactOut.of(str(citizen_id), found, to_service="service" in caller.roles)
 
     @router.delete(
         "/citizens/{citizen_id}",

@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 
 from brobyg_contracts import Needs
 from brobyg_contracts.places import DEPARTMENTS, POSTCODES
+from brobyg_kit.fields import Instant, MailAddress
 from brobyg_kit.problems import FieldError
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from brobyg_referral.domain.contact import Address, Contact
 from brobyg_referral.domain.cpr import EXPECTED_FORM, is_cpr
@@ -15,7 +16,6 @@ from brobyg_referral.domain.referral import Pathway, Referral, ReferralStatus, R
 from brobyg_referral.referrals import NewReferral
 
 _NOT_PLAIN = re.compile(r"[\x00-\x1f\x7f]")
-_MAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 
 
 def _cpr(text: str) -> str:
@@ -27,12 +27,6 @@ def _cpr(text: str) -> str:
 def _plain(text: str) -> str:
     if _NOT_PLAIN.search(text) or not text.isprintable():
         raise ValueError("expected plain text on one line")
-    return text
-
-
-def _mail(text: str) -> str:
-    if len(text) > 254 or not _MAIL.fullmatch(text):
-        raise ValueError("expected an e-mail address")
     return text
 
 
@@ -54,8 +48,14 @@ def _sane_time(moment: datetime) -> datetime:
     return moment.astimezone(UTC)
 
 
+def _yes(value: object) -> object:
+    if value is not True:  # by itself pydantic takes 1 for it
+        raise ValueError("expected true: nothing moves without the citizen's consent")
+    return value
+
+
 Plain = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(_plain)]
-Time = Annotated[AwareDatetime, AfterValidator(_sane_time)]
+Time = Annotated[Instant, AfterValidator(_sane_time)]
 
 
 class Strict(BaseModel):
@@ -68,7 +68,7 @@ class AddressIn(Strict):
     """Where the citizen lives."""
 
     line: Plain
-    postcode: Annotated[str, StringConstraints(pattern=r"^\d{4}$")]
+    postcode: Annotated[str, StringConstraints(pattern=r"^[0-9]{4}$")]
 
 
 class CitizenIn(Strict):
@@ -78,7 +78,7 @@ class CitizenIn(Strict):
     given_name: Plain
     family_name: Plain
     language: Literal["da", "en"] = Field(description="The language messages to the citizen are written in.")
-    email: Annotated[str, AfterValidator(_mail)] | None = None
+    email: MailAddress | None = None
     phone: Annotated[str, StringConstraints(pattern=r"^\+[1-9][0-9]{6,14}$")] | None = Field(
         None, description="E.164, such as +4512345678."
     )
@@ -121,7 +121,7 @@ class NeedsIn(Strict):
 class ConsentIn(Strict):
     """The citizen's recorded yes: nothing moves without it."""
 
-    given: Literal[True]
+    given: Annotated[Literal[True], BeforeValidator(_yes)]
     given_at: Time
 
 
@@ -206,10 +206,10 @@ class ReferralOut(BaseModel):
 
 
 class ContactOut(BaseModel):
-    """How to reach a citizen."""
+    """How to reach a citizen. A service is told what messages need; a coordinator, who calls, the full name and the phone as well."""
 
     citizen_id: str
-    name: str
+    name: str | None
     given_name: str
     email: str | None
     phone: str | None
@@ -217,14 +217,14 @@ class ContactOut(BaseModel):
     meeting_point: str | None
 
     @classmethod
-    def of(cls, citizen_id: str, contact: Contact) -> "ContactOut":
+    def of(cls, citizen_id: str, contact: Contact, *, to_service: bool) -> "ContactOut":
         """As told to the one who may ask."""
         return cls(
             citizen_id=citizen_id,
-            name=f"{contact.given_name} {contact.family_name}",
+            name=None if to_service else f"{contact.given_name} {contact.family_name}",
             given_name=contact.given_name,
             email=contact.email,
-            phone=contact.phone,
+            phone=None if to_service else contact.phone,
             language=contact.language,
             meeting_point=contact.meeting_point,
         )
