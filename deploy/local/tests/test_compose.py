@@ -16,7 +16,13 @@ COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8
 PARTS = COMPOSE["services"]
 DOCKERFILES = {name: (ROOT / "services" / name / "Dockerfile").read_text(encoding="utf-8") for name in SERVICES}
 # Given to the services by their containers, but no setting of theirs: what Docker Compose itself reads.
-FOR_COMPOSE = {"BROBYG_DATABASE_PASSWORD", "BROBYG_PUBLIC_KEYS", "BROBYG_VERSION"}
+FOR_COMPOSE = {
+    "BROBYG_DATABASE_PASSWORD",
+    "BROBYG_PUBLIC_KEYS",
+    "BROBYG_VERSION",
+    "BROBYG_NOTIFICATION_TOKEN",
+    "BROBYG_PORTAL_TOKEN",
+}
 
 
 def instructions(name: str) -> list[tuple[str, str]]:

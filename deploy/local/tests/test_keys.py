@@ -6,10 +6,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from brobyg_kit.auth import issue_token
+from brobyg_kit.auth import Verifier, issue_token
 from brobyg_kit.clock import WallClock
 from brobyg_local.keys import make_keys
 from brobyg_local.places import Places
+from brobyg_local.services import SERVICES, own_settings
 
 
 @pytest.fixture
@@ -23,11 +24,11 @@ def age_to(places: Places, left: timedelta) -> dict[str, str]:
     """Let the token have only so much time left; returns the keys as they are then."""
     keys = make_keys(places)
     token = issue_token(
-        Path(keys["BROBYG_TOKEN_SIGNING_KEY"]), "service:local", ["service"], WallClock(), lifetime=left
+        Path(keys["BROBYG_TOKEN_SIGNING_KEY"]), "service:notification", ["service"], WallClock(), lifetime=left
     )
     path = places.local / "keys" / "keys.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "BROBYG_SERVICE_TOKEN": token}))
-    return {**keys, "BROBYG_SERVICE_TOKEN": token}
+    path.write_text(json.dumps({**json.loads(path.read_text()), "BROBYG_NOTIFICATION_TOKEN": token}))
+    return {**keys, "BROBYG_NOTIFICATION_TOKEN": token}
 
 
 def lifetime(token: str) -> timedelta:
@@ -39,8 +40,8 @@ def lifetime(token: str) -> timedelta:
 def test_a_token_with_less_than_thirty_days_left_is_renewed_and_nothing_else(places: Places) -> None:
     before = age_to(places, timedelta(days=29))
     after = make_keys(places)
-    assert {name for name in after if after[name] != before[name]} == {"BROBYG_SERVICE_TOKEN"}
-    assert lifetime(after["BROBYG_SERVICE_TOKEN"]) == timedelta(days=365)
+    assert {name for name in after if after[name] != before[name]} == {"BROBYG_NOTIFICATION_TOKEN"}
+    assert lifetime(after["BROBYG_NOTIFICATION_TOKEN"]) == timedelta(days=365)
 
 
 def test_a_token_with_more_time_left_stays_so_that_no_service_is_restarted(places: Places) -> None:
@@ -51,5 +52,31 @@ def test_a_token_with_more_time_left_stays_so_that_no_service_is_restarted(place
 def test_a_token_that_is_none_is_replaced(places: Places) -> None:
     make_keys(places)
     path = places.local / "keys" / "keys.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "BROBYG_SERVICE_TOKEN": "nonsense"}))
-    assert lifetime(make_keys(places)["BROBYG_SERVICE_TOKEN"]) == timedelta(days=365)
+    path.write_text(json.dumps({**json.loads(path.read_text()), "BROBYG_NOTIFICATION_TOKEN": "nonsense"}))
+    assert lifetime(make_keys(places)["BROBYG_NOTIFICATION_TOKEN"]) == timedelta(days=365)
+
+
+def test_a_service_is_given_its_own_keys_and_token_and_nobody_elses(places: Places) -> None:
+    given = {**make_keys(places), "BROBYG_KAFKA": "k", "BROBYG_MATCHING_URL": "http://m"}
+    told = {name: own_settings(name, given) for name in SERVICES}
+    assert all(settings["BROBYG_KAFKA"] == "k" and settings["BROBYG_MATCHING_URL"] for settings in told.values())
+    secret = {
+        name: {
+            key.removeprefix("BROBYG_") for key, value in settings.items() if key.endswith(("KEY", "TOKEN")) and value
+        }
+        for name, settings in told.items()
+    }
+    assert secret == {
+        "referral": {"REFERRAL_ENCRYPTION_KEY", "REFERRAL_CPR_KEY"},
+        "matching": {"MATCHING_LINK_KEY"},
+        "notification": {"SERVICE_TOKEN"},
+        "reporting": set(),
+        "portal": {"SERVICE_TOKEN"},
+    }
+
+
+@pytest.mark.parametrize(("name", "role"), [("notification", "service"), ("portal", "portal")])
+def test_each_token_says_whose_it_is_and_the_portals_reads_no_contact(places: Places, name: str, role: str) -> None:
+    keys = make_keys(places)
+    caller = Verifier(Path(keys["BROBYG_TOKEN_KEYS"]), WallClock()).caller(keys[f"BROBYG_{name.upper()}_TOKEN"])
+    assert (caller.subject, caller.roles) == (f"service:{name}", {role})

@@ -15,14 +15,20 @@ from .places import Places, read_json, write_atomically
 
 __all__ = ["make_keys"]
 
-SERVICE_TOKEN_LIFETIME = timedelta(days=365)  # what the services show each other; checked by the wall's clock
+TOKEN_LIFETIME = timedelta(days=365)  # checked by the wall's clock
 RENEWED_BEFORE = timedelta(days=30)
 RANDOM_KEYS = ("BROBYG_REFERRAL_ENCRYPTION_KEY", "BROBYG_REFERRAL_CPR_KEY", "BROBYG_MATCHING_LINK_KEY")
 """Each 32 random bytes in base64: AES-GCM over citizens' data, HMAC over CPR numbers, signatures of answer links."""
 
+TOKENS = {
+    "BROBYG_NOTIFICATION_TOKEN": ("service:notification", "service"),
+    "BROBYG_PORTAL_TOKEN": ("service:portal", "portal"),
+}
+"""What those services that ask others show them as BROBYG_SERVICE_TOKEN: subject and role."""
+
 
 def make_keys(places: Places) -> dict[str, str]:
-    """The settings that are keys or name key files, made where they are missing; the token in time before it ends. Raises OSError."""
+    """The settings that are keys or name key files, made where they are missing; tokens in time before they end. Raises OSError."""
     folder = places.local / "keys"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     signing, public, others = folder / "signing.jwk.json", folder / "public.jwks.json", folder / "keys.json"
@@ -30,13 +36,12 @@ def make_keys(places: Places) -> dict[str, str]:
     _make_pair(signing, public)
     kept = {name: str(value) for name, value in read_json(others).items()}
     clock = WallClock()
-    # Signed by a key that nobody knows any more, or soon no good.
-    if before != read_json(public) or _expiry(kept.get("BROBYG_SERVICE_TOKEN", "")) < clock.now() + RENEWED_BEFORE:
-        kept.pop("BROBYG_SERVICE_TOKEN", None)
     values = {name: kept.get(name) or base64.b64encode(secrets.token_bytes(32)).decode() for name in RANDOM_KEYS}
-    values["BROBYG_SERVICE_TOKEN"] = kept.get("BROBYG_SERVICE_TOKEN") or issue_token(
-        signing, "service:local", ["service"], clock, lifetime=SERVICE_TOKEN_LIFETIME
-    )
+    for name, (subject, role) in TOKENS.items():
+        values[name] = kept.get(name, "")
+        # Signed by a key that nobody knows any more, or soon no good.
+        if before != read_json(public) or _expiry(values[name]) < clock.now() + RENEWED_BEFORE:
+            values[name] = issue_token(signing, subject, [role], clock, lifetime=TOKEN_LIFETIME)
     if values != kept:
         write_atomically(others, json.dumps(values, indent=2), mode=0o600)
     return {**values, "BROBYG_TOKEN_KEYS": str(public), "BROBYG_TOKEN_SIGNING_KEY": str(signing)}

@@ -55,6 +55,15 @@ def clean_environment(settings: Mapping[str, str]) -> dict[str, str]:
     return {**inherited, **settings, "PYTHONUNBUFFERED": "1"}
 
 
+def own_settings(name: str, settings: Mapping[str, str]) -> dict[str, str]:
+    """`settings` as the service `name` is told them: addresses and what all share, its own, and of the keys and tokens no other's."""
+    others = tuple(f"BROBYG_{other.upper()}_" for other in SERVICES if other != name)
+    own = {key: value for key, value in settings.items() if key.endswith("_URL") or not key.startswith(others)}
+    own.pop("BROBYG_TOKEN_SIGNING_KEY", None)
+    own["BROBYG_SERVICE_TOKEN"] = own.pop(f"BROBYG_{name.upper()}_TOKEN", "")
+    return own
+
+
 @dataclass(frozen=True)
 class Readiness:
     """A service's own answer to whether it is ready."""
@@ -132,7 +141,7 @@ class ServiceProcess:
     def spawn(self, settings: Mapping[str, str]) -> None:
         """Start `brobyg <name> run` under a keeper that starts it again when it ends by itself; does not wait."""
         command = [sys.executable, "-m", "brobyg_local.keeper", brobyg_command(), self.name, "run"]
-        self.component.spawn(command, environment=clean_environment(settings), folder=ROOT)
+        self.component.spawn(command, environment=clean_environment(own_settings(self.name, settings)), folder=ROOT)
 
     def failure(self, url: str, waited: float) -> ComponentFailed:
         """Why it did not become ready, as far as its log and its own answer tell."""

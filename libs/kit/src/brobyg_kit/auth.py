@@ -15,7 +15,8 @@ from brobyg_kit.clock import Clock
 from brobyg_kit.problems import Problem
 
 ISSUER = AUDIENCE = "brobyg"
-ROLES = frozenset({"hospital", "referrer", "coordinator", "volunteer", "analyst", "service"})
+#: `service` may read people's contacts, `portal` only carry answers: it is the one that the whole world talks to.
+ROLES = frozenset({"hospital", "referrer", "coordinator", "volunteer", "analyst", "service", "portal"})
 _ALGORITHMS = ["ES256"]
 
 

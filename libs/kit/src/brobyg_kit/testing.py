@@ -103,7 +103,7 @@ async def served(
         "database": server,
         "token_keys": token_keys()[1],
         f"{service.name}_port": port,
-        "service_token": bearer("service")["Authorization"].split()[1],
+        "service_token": bearer("portal" if service.name == "portal" else "service")["Authorization"].split()[1],
         **settings,
     }
     runtime = Runtime(

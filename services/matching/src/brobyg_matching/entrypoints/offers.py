@@ -20,6 +20,7 @@ from brobyg_matching.entrypoints.volunteers import in_scope
 
 VolunteerOrCoordinator = Annotated[Caller, Depends(requires("volunteer", "coordinator"))]
 ServiceCaller = Annotated[Caller, Depends(requires("service"))]
+Portal = Annotated[Caller, Depends(requires("portal"))]
 Token = Annotated[str, Path(max_length=300)]
 
 #: Status and words for each reason an answer can't be taken.
@@ -134,7 +135,7 @@ def answers_router(
             raise unknown() from error
 
     @router.get("/answers/{token}", summary="What the link is about; changes nothing")
-    async def show(token: Token, caller: ServiceCaller) -> AnswerOut:
+    async def show(token: Token, caller: Portal) -> AnswerOut:
         both = await reads.offer(offer_of(token))
         if both is None:
             raise unknown()
@@ -153,7 +154,7 @@ def answers_router(
         )
 
     @router.post("/answers/{token}", summary="Answer by the link; the same answer again has no effect")
-    async def answer(token: Token, body: AnswerBody, caller: ServiceCaller) -> StateOut:
+    async def answer(token: Token, body: AnswerBody, caller: Portal) -> StateOut:
         return await take(answering, offer_of(token), body.answer)
 
     return router
