@@ -189,14 +189,33 @@ async def test_a_coordinator_reads_the_contact_of_their_own_departments_voluntee
         {"name": "x\u0000y"},
         {"email": "x\u0000y@example.org"},
         {"email": "a@example.org, b@example.org"},
+        {"email": "ida[0@example.org"},
+        {"weekly_limit": True},
+        {"weekly_limit": "5"},
+        {"range_metres": 30000.0},
+        {"availability": [{"weekday": True, "from": "08:00", "to": "16:00"}]},
+        {"exceptions": [{"date": 0}]},
+        {"exceptions": [{"date": "20263-12-24"}]},
+        {"exceptions": [{"date": "2026-12-24", "available": 0}]},
     ],
 )
 async def test_what_is_wrong_is_told_by_field_and_nothing_is_kept(matching: Running, wrong: dict[str, object]) -> None:
     answer = await matching.client.post("/volunteers", json=somebody(0, **wrong), headers=COORDINATOR)
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["errors"][0]["pointer"].startswith("/")
+    [error] = answer.json()["errors"]
+    assert error["pointer"].startswith(f"/{next(iter(wrong))}")
     assert await rows(matching, "select 1 from volunteer") == []
+
+
+@pytest.mark.parametrize("wrong", [0, 20260901, True, "2026-09-01T00:00:00", "1 September"])
+async def test_what_is_no_date_is_not_taken_for_one(matching: Running, wrong: object) -> None:
+    made = await matching.client.post("/volunteers", json=somebody(), headers=COORDINATOR)
+    url = f"/volunteers/{made.json()['volunteer_id']}/activate"
+    answer = await matching.client.post(url, json=READY | {"introduced_on": wrong}, headers=COORDINATOR)
+    assert answer.status_code == 422
+    [error] = answer.json()["errors"]
+    assert (error["pointer"], "2026-11-30" in error["detail"]) == ("/introduced_on", True)
 
 
 async def test_activation_needs_all_three_and_none_in_the_future(matching: Running) -> None:
