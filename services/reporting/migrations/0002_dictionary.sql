@@ -135,7 +135,7 @@ comment on column reporting.volunteer_activity.accepted is 'Offers accepted.';
 comment on column reporting.volunteer_activity.declined is 'Offers declined.';
 comment on column reporting.volunteer_activity.expired is 'Offers left unanswered.';
 comment on column reporting.volunteer_activity.escorts_planned is 'Matched appointments still booked.';
-comment on column reporting.volunteer_activity.escorts_done is 'Matched appointments that were completed or missed by the citizen: the volunteer gave the time either way.';
+comment on column reporting.volunteer_activity.escorts_done is 'Matched appointments that were completed or missed by the citizen: the volunteer gave the time either way. One that ended and was then moved to a later day counts for who comes along on that day.';
 comment on column reporting.volunteer_activity.minutes_done is 'Minutes given to those.';
 comment on column reporting.volunteer_activity.hours_done is 'The same in hours.';
 comment on column reporting.volunteer_activity.latest_escort_at is 'Start of the latest of those, UTC.';

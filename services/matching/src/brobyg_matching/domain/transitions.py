@@ -40,7 +40,9 @@ def booked(match: Match | None, event: AppointmentBooked | AppointmentReschedule
 
     None (no effect) without consent, or when times and place are what they were and the search is not closed. Who had accepted is
     released and asked first if the rules still allow it. Once the two have met, and no later meeting has come of it, the volunteer stays
-    and the times alone are put right: the time is given, and the hospital only corrects what it keeps of it.
+    and the times alone are put right: the time is given, and the hospital only corrects what it keeps of it. When a later meeting does come
+    of it the volunteer is released even after the end: by the hospital's word it did not take place then. Who walked along all the same is
+    found in the history, as a release that is later than the end it tells of.
     """
     if not context.referral.consented:
         return None
