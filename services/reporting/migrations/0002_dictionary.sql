@@ -84,7 +84,7 @@ comment on column reporting.offer.volunteer_id is 'Who was asked.';
 comment on column reporting.offer.wave is 'Wave it went out in, from 1.';
 comment on column reporting.offer.rank is 'Place in the ranking at that time, from 1.';
 comment on column reporting.offer.distance_metres is 'Straight line from the volunteer''s home area to the meeting point, metres.';
-comment on column reporting.offer.known_to_citizen is 'Whether the two had met before.';
+comment on column reporting.offer.known_to_citizen is 'Whether the two had met before: at an appointment that had been, and that the hospital called neither missed nor cancelled.';
 comment on column reporting.offer.made_at is 'When it was made, UTC.';
 comment on column reporting.offer.expires_at is 'When silence ends it, UTC.';
 comment on column reporting.offer.state is 'open, accepted, declined, expired or withdrawn.';

@@ -219,6 +219,24 @@ def release_volunteer(change: Change, reason: ReleaseReason) -> None:
     change.set(match_id=None, offer_id=None, volunteer_id=None, leave_at=None, home_at=None, offers=kept)
 
 
+def have_met(reason: str | None, ends_at: datetime, now: datetime) -> bool:
+    """Whether who is matched and the citizen have come to know each other by it; `reason` is the match's.
+
+    Not by what was missed or cancelled, also when that is heard after the end. An appointment that has ended and of which the hospital says
+    nothing counts: most are kept, some hospitals are slow, and after consent is withdrawn no word comes any more. It only lifts the
+    volunteer's place in the order.
+    """
+    return reason == "completed" or (ends_at <= now and reason not in ("missed", "appointment_cancelled"))
+
+
+def acquaint(change: Change) -> None:
+    """Keep up whom the citizen knows with how the match stands now."""
+    match, context = change.match, change.context
+    if match.volunteer_id is not None:
+        met = have_met(match.reason, match.ends_at, context.now)
+        context.world.acquaint(match.citizen_id, match.appointment_id, match.volunteer_id, met=met)
+
+
 def latest_offer(match: Match, context: Context) -> datetime:
     """From this moment on nobody is asked to come along any more, wherever they live."""
     return match.meet_at - timedelta(minutes=context.policy.matching.latest_offer_minutes)

@@ -74,7 +74,8 @@ def _put_right(change: Change) -> None:
     promise = context.world.commitments.get(match.volunteer_id or "", {}).get(match.appointment_id)
     if promise is not None:
         promise = msgspec.structs.replace(promise, starts_at=int(match.starts_at.timestamp()))
-        context.world.keep(promise, match.citizen_id, over=match.ends_at <= context.now)
+        context.world.promise(promise)
+    steps.acquaint(change)
 
 
 def _same(match: Match, event: AppointmentBooked | AppointmentRescheduled) -> bool:
@@ -116,6 +117,7 @@ def called_off(
     if match.ends_at > context.now:
         steps.release_volunteer(change, reason)
     change.set(state="closed", reason=reason)
+    steps.acquaint(change)
     return change
 
 
@@ -126,6 +128,7 @@ def over(match: Match, outcome: Literal["completed", "missed"], context: Context
     change = Change(match, context, match)
     steps.withdraw_offers(change, "appointment_over")
     change.set(state="closed", reason=outcome)
+    steps.acquaint(change)
     return change
 
 
