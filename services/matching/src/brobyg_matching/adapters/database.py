@@ -10,6 +10,7 @@ from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event
 
 from brobyg_matching.adapters import rows
+from brobyg_matching.adapters.volunteers import PostgresVolunteers
 from brobyg_matching.domain.match import WAVE, Change, Decision, Match, Offer, have_met
 from brobyg_matching.domain.travel import policy_of
 from brobyg_matching.domain.volunteer import Volunteer
@@ -172,10 +173,7 @@ class PostgresStore:
 
     async def volunteer(self, tx: Transaction, volunteer_id: str) -> Volunteer | None:
         """See `ports.Answers.volunteer`. Blocks while the volunteer is locked."""
-        row = await tx.connection.fetchrow(
-            rows.SELECT_VOLUNTEER + " where volunteer_id = $1 for no key update", volunteer_id
-        )
-        return rows.volunteer_of(row) if row else None
+        return await PostgresVolunteers.locked(tx, volunteer_id)
 
     async def between(self, tx: Transaction, volunteer_id: str, citizen_id: str | None) -> set[str]:
         """See `ports.Store.between`."""
@@ -191,10 +189,7 @@ class PostgresStore:
 
     async def pause(self, tx: Transaction, volunteer: Volunteer) -> None:
         """See `ports.Partings.pause`."""
-        await tx.connection.execute(
-            "update volunteer set status = $2, version = $3 where volunteer_id = $1",
-            volunteer.volunteer_id, volunteer.status, volunteer.version,
-        )  # fmt: skip
+        await PostgresVolunteers.update(tx, volunteer)
         tx.emit(VolunteerPaused(volunteer_id=volunteer.volunteer_id), subject=volunteer.volunteer_id)
 
 
