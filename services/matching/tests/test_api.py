@@ -149,6 +149,25 @@ async def test_a_double_click_registers_one_volunteer(matching: Running) -> None
     assert not any(word in kept for word in ("k-1", "Ida", "example.org"))
 
 
+async def test_who_sends_the_same_again_without_a_key_after_a_lost_answer_registers_one_volunteer(
+    matching: Running,
+) -> None:
+    async def register(subject: str = "tester", **changes: object) -> str:
+        headers = bearer("coordinator", subject=subject)
+        answer = await matching.client.post("/volunteers", json=somebody(**changes), headers=headers)
+        assert answer.status_code == 201
+        volunteer_id: str = answer.json()["volunteer_id"]
+        return volunteer_id
+
+    clicks = await asyncio.gather(*(register() for _ in range(4)))
+    assert len({*clicks, await register()}) == 1
+    assert await said(matching) == ["volunteer.registered"]
+    partner = await register(name="Bo Test Lauridsen")  # two may share an address
+    assert len({*clicks, partner, await register("another coordinator")}) == 3
+    kept = repr(await rows(matching, "select key_hash, request_hash from registration"))
+    assert not any(word in kept for word in ("Ida", "example.org"))
+
+
 async def test_reading_a_contact_is_recorded_with_its_purpose(matching: Running) -> None:
     volunteer_id = await active(matching)
     answer = await matching.client.get(f"/volunteers/{volunteer_id}/contact?purpose=offer", headers=PORTAL)
