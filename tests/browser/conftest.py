@@ -121,8 +121,9 @@ async def asked(serve: Callable[..., AbstractAsyncContextManager[Running]], cloc
         serve(MATCHING, clock=clock, matching_link_key=key) as matching,
         serve(PORTAL, clock=clock, matching_url=matching.url) as portal,
     ):
-        for _ in range(2):
-            made = (await matching.client.post("/volunteers", json=VOLUNTEER, headers=COORDINATOR)).json()
+        for address in ("ellen@example.org", "ida@example.org"):
+            body = VOLUNTEER | {"email": address}
+            made = (await matching.client.post("/volunteers", json=body, headers=COORDINATOR)).json()
             await matching.client.post(f"/volunteers/{made['volunteer_id']}/activate", json=READY, headers=COORDINATOR)
         await _tell(matching, clock)
         offers = (await matching.client.get(f"/matches/{APPOINTMENT}", headers=COORDINATOR)).json()["offers"]

@@ -44,7 +44,7 @@ create table registration (
     volunteer_id uuid not null references volunteer on delete cascade deferrable initially deferred,
     registered_at timestamptz not null
 );
-comment on table registration is 'Answers to POST /volunteers by the sender''s Idempotency-Key. Both hashes are HMACs: nothing of key or body can be read.';
+comment on table registration is 'Answers to POST /volunteers by the sender''s Idempotency-Key, or by the body where there is none. Both hashes are HMACs: nothing of key or body can be read.';
 
 create table access_log (
     id bigint generated always as identity primary key,

@@ -8,6 +8,7 @@ from brobyg_contracts import (
     AppointmentBooked,
     AppointmentCancelled,
     AppointmentCompleted,
+    AppointmentMissed,
     AppointmentRescheduled,
     ConsentWithdrawn,
     ReferralCreated,
@@ -113,6 +114,13 @@ def completed(booking: AppointmentBooked) -> AppointmentCompleted:
         appointment_id=booking.appointment_id,
         starts_at=booking.starts_at,
         ends_at=booking.ends_at,
+    )
+
+
+def missed(booking: AppointmentBooked) -> AppointmentMissed:
+    """The citizen did not come."""
+    return AppointmentMissed(
+        referral_id=booking.referral_id, citizen_id=booking.citizen_id, appointment_id=booking.appointment_id
     )
 
 

@@ -149,6 +149,25 @@ async def test_a_double_click_registers_one_volunteer(matching: Running) -> None
     assert not any(word in kept for word in ("k-1", "Ida", "example.org"))
 
 
+async def test_who_sends_the_same_again_without_a_key_after_a_lost_answer_registers_one_volunteer(
+    matching: Running,
+) -> None:
+    async def register(subject: str = "tester", **changes: object) -> str:
+        headers = bearer("coordinator", subject=subject)
+        answer = await matching.client.post("/volunteers", json=somebody(**changes), headers=headers)
+        assert answer.status_code == 201
+        volunteer_id: str = answer.json()["volunteer_id"]
+        return volunteer_id
+
+    clicks = await asyncio.gather(*(register() for _ in range(4)))
+    assert len({*clicks, await register()}) == 1
+    assert await said(matching) == ["volunteer.registered"]
+    partner = await register(name="Bo Test Lauridsen")  # two may share an address
+    assert len({*clicks, partner, await register("another coordinator")}) == 3
+    kept = repr(await rows(matching, "select key_hash, request_hash from registration"))
+    assert not any(word in kept for word in ("Ida", "example.org"))
+
+
 async def test_reading_a_contact_is_recorded_with_its_purpose(matching: Running) -> None:
     volunteer_id = await active(matching)
     answer = await matching.client.get(f"/volunteers/{volunteer_id}/contact?purpose=offer", headers=PORTAL)
@@ -189,14 +208,33 @@ async def test_a_coordinator_reads_the_contact_of_their_own_departments_voluntee
         {"name": "x\u0000y"},
         {"email": "x\u0000y@example.org"},
         {"email": "a@example.org, b@example.org"},
+        {"email": "ida[0@example.org"},
+        {"weekly_limit": True},
+        {"weekly_limit": "5"},
+        {"range_metres": 30000.0},
+        {"availability": [{"weekday": True, "from": "08:00", "to": "16:00"}]},
+        {"exceptions": [{"date": 0}]},
+        {"exceptions": [{"date": "20263-12-24"}]},
+        {"exceptions": [{"date": "2026-12-24", "available": 0}]},
     ],
 )
 async def test_what_is_wrong_is_told_by_field_and_nothing_is_kept(matching: Running, wrong: dict[str, object]) -> None:
     answer = await matching.client.post("/volunteers", json=somebody(0, **wrong), headers=COORDINATOR)
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["errors"][0]["pointer"].startswith("/")
+    [error] = answer.json()["errors"]
+    assert error["pointer"].startswith(f"/{next(iter(wrong))}")
     assert await rows(matching, "select 1 from volunteer") == []
+
+
+@pytest.mark.parametrize("wrong", [0, 20260901, True, "2026-09-01T00:00:00", "1 September"])
+async def test_what_is_no_date_is_not_taken_for_one(matching: Running, wrong: object) -> None:
+    made = await matching.client.post("/volunteers", json=somebody(), headers=COORDINATOR)
+    url = f"/volunteers/{made.json()['volunteer_id']}/activate"
+    answer = await matching.client.post(url, json=READY | {"introduced_on": wrong}, headers=COORDINATOR)
+    assert answer.status_code == 422
+    [error] = answer.json()["errors"]
+    assert (error["pointer"], "2026-11-30" in error["detail"]) == ("/introduced_on", True)
 
 
 async def test_activation_needs_all_three_and_none_in_the_future(matching: Running) -> None:

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import asyncpg
 import pytest
-from brobyg_contracts import ConsentGiven
+from brobyg_contracts import AppointmentBooked, ConsentGiven
 from brobyg_kit.clock import ManualClock
 from brobyg_kit.database import Database
-from brobyg_kit.event import Event, decode
+from brobyg_kit.event import Event, EventData, decode
 from brobyg_kit.service import Service
 from brobyg_kit.timers import DueTimer
 from brobyg_matching.adapters.database import PostgresStore
@@ -32,6 +32,7 @@ from matching_samples import (
     completed,
     consent_withdrawn,
     event,
+    missed,
     referral_created,
     rescheduled,
 )
@@ -76,7 +77,7 @@ async def left_behind(database: Database) -> dict[str, list[tuple[object, ...]]]
 
 steps = st.lists(
     st.tuples(
-        st.sampled_from(["book", "move", "cancel", "complete", "withdraw", "consent"]),
+        st.sampled_from(["book", "move", "cancel", "complete", "miss", "withdraw", "consent"]),
         st.integers(0, 2),
         st.integers(0, 4),
         st.integers(-3, 90),
@@ -94,6 +95,10 @@ ABOUT_A_MATCH: list[tuple[Script, int]] = [
     ([("book", 0, 0, 52), ("book", 0, 1, 30), ("complete", 1, 1, 3), ("withdraw", 0, 0, 0), ("consent", 0, 0, 0), ("book", 0, 0, 52)], 0),
     ([("book", 0, 0, 52), ("complete", 1, 1, 3), ("book", 1, 1, 70), ("move", 0, 0, 53), ("book", 0, 1, 90), ("book", 1, 0, 90)], 54),
     ([("book", 0, 0, 52), ("complete", 1, 1, 3), ("move", 0, 0, 80), ("book", 1, 0, 80)], 54),
+    *(
+        ([("book", 0, 0, 52), ("complete", 1, 1, 3), (what, 0, 0, 52), ("book", 0, 1, 90)], hours)
+        for what, hours in (("miss", 54), ("cancel", 54), ("complete", 54), ("complete", 52))
+    ),
 ]  # fmt: skip
 
 
@@ -107,6 +112,7 @@ def events_of(script: Script) -> list[Event]:
             "move": rescheduled(booking, booking.starts_at + timedelta(hours=1)),
             "cancel": cancelled(booking),
             "complete": completed(booking),
+            "miss": missed(booking),
             "withdraw": consent_withdrawn(name),
             "consent": ConsentGiven(referral_id=an_id(name), citizen_id=an_id(f"citizen of {name}")),
         }[what]
@@ -156,6 +162,39 @@ async def test_a_batch_leaves_behind_what_its_events_leave_one_by_one(
         collect()
         for script, hours in scripts:
             await both(script, hours)
+
+
+@pytest.mark.parametrize(
+    ("hours", "word", "known"),
+    [
+        (54, None, True),
+        (54, completed, True),
+        (53, completed, True),
+        (54, missed, False),
+        (54, cancelled, False),
+    ],
+    ids=["ended and nothing said", "completed", "completed before its end", "missed", "cancelled after its end"],
+)
+async def test_who_has_met_the_citizen_is_known_to_them_and_who_waited_in_vain_is_not(
+    database_for: DatabaseFor,
+    clock: ManualClock,
+    hours: int,
+    word: Callable[[AppointmentBooked], EventData] | None,
+    known: bool,
+) -> None:
+    first = a_booking("first", starts_at=NOW + timedelta(hours=53))
+    second = a_booking("second", starts_at=NOW + timedelta(hours=90))
+    async with database_for(SERVICE) as database:
+        await with_volunteers(database, 1)
+        await handle(database, [event(referral_created()), event(first)])
+        offer = await database.pool.fetchval("select offer_id::text from offer")
+        await Answering(database, PostgresStore(), MatchingMetrics(CollectorRegistry())).answer(offer, "accept")
+        clock.advance(timedelta(hours=hours))
+        if word is not None:
+            await handle(database, [event(word(first))])
+        await handle(database, [event(second)])
+        query = "select known_to_citizen from offer where appointment_id = $1"
+        assert await database.pool.fetchval(query, second.appointment_id) is known
 
 
 async def test_an_appointment_of_an_unknown_referral_is_refused_whole(database_for: DatabaseFor) -> None:

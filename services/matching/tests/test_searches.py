@@ -164,20 +164,25 @@ def test_a_no_show_that_was_a_mistake_leaves_the_time_to_who_gave_it() -> None:
     assert (done.match.state, done.match.reason, done.match.volunteer_id) == ("closed", "completed", an_id("v"))
 
 
-def test_a_meeting_that_is_over_and_then_moved_to_a_later_day_is_searched_anew_and_nobody_is_told_that_the_past_is_off() -> (
-    None
-):
+@pytest.mark.parametrize("outcome", [None, "completed", "missed"])
+def test_a_meeting_that_is_over_and_then_moved_to_a_later_day_releases_who_had_it_and_is_searched_anew(
+    outcome: Literal["completed", "missed"] | None,
+) -> None:
     world = a_world(a_volunteer("v"))
     match = a_match(world)
+    context = a_context(world, now=match.ends_at + timedelta(hours=1))
+    closed = transitions.over(match, outcome, context) if outcome else None
     moved = rescheduled(a_booking(), LATE + timedelta(days=3))
-    change = transitions.booked(match, moved, a_context(world, now=match.ends_at))
+    change = transitions.booked(closed.match if closed else match, moved, context)
     assert change is not None
-    assert [type(event) for event in change.events] == [OfferMade]
+    assert [type(event) for event in change.events] == [MatchReleased, OfferMade]
+    released = change.events[0]
+    assert isinstance(released, MatchReleased)
+    assert (released.match_id, released.volunteer_id) == (match.match_id, an_id("v"))
+    assert (released.reason, released.ends_at) == ("appointment_rescheduled", match.ends_at)
     assert (change.match.state, change.match.volunteer_id, world.commitments[an_id("v")]) == ("searching", None, {})
-    assert match.offer_id not in change.offers  # what was accepted was carried out
-    under_way = transitions.booked(match, moved, a_context(world, now=match.meet_at))
-    assert under_way is not None
-    assert isinstance(under_way.events[0], MatchReleased)
+    assert match.offer_id is not None
+    assert change.offers[match.offer_id].state == "withdrawn"
 
 
 def test_a_reschedule_to_the_same_times_has_no_effect() -> None:
@@ -304,6 +309,8 @@ class Searches(RuleBasedStateMachine):
         self.matches: dict[str, Match] = {}
         self.timers: dict[str, datetime] = {}
         self.all_offers: dict[str, Offer] = {}
+        #: Who comes along to what, by the events alone.
+        self.told: dict[str, str] = {}
 
     def context(self) -> Context:
         return Context(self.now, POLICY, self.referral, self.world)
@@ -340,8 +347,10 @@ class Searches(RuleBasedStateMachine):
             assert event.department == match.department
             assert (event.volunteer_id, event.citizen_id) not in self.world.blocks
             assert self.volunteers[event.volunteer_id].status == "active"
+            self.told[match.appointment_id] = event.volunteer_id
         if isinstance(event, MatchReleased):
-            assert event.ends_at > self.now
+            assert event.ends_at > self.now or event.reason == "appointment_rescheduled"
+            assert self.told.pop(match.appointment_id) == event.volunteer_id
         if isinstance(event, OfferWithdrawn):
             assert self.all_offers[event.offer_id].state == "withdrawn"
 
@@ -478,6 +487,11 @@ class Searches(RuleBasedStateMachine):
         for match in self.matches.values():
             if match.state == "matched" and (match.volunteer_id, match.citizen_id) in self.world.blocks:
                 assert match.meet_at <= self.now
+
+    @invariant()
+    def who_counts_by_the_events_alone_counts_what_is_kept(self) -> None:
+        kept = {match.appointment_id: match.volunteer_id for match in self.matches.values() if match.volunteer_id}
+        assert self.told == kept
 
     @invariant()
     def every_appointment_is_decided_or_has_a_timer(self) -> None:

@@ -7,8 +7,15 @@ from random import Random
 
 import msgspec
 import pytest
-from brobyg_contracts import EVENTS
-from brobyg_kit.event import Event
+from brobyg_contracts import (
+    EVENTS,
+    AppointmentCompleted,
+    AppointmentRescheduled,
+    MatchReleased,
+    VolunteerMatched,
+    VolunteerRegistered,
+)
+from brobyg_kit.event import Event, EventData
 from brobyg_kit.testing import Running, bearer
 from brobyg_reporting.adapters import store
 from brobyg_reporting.bootstrap import SERVICE
@@ -168,6 +175,42 @@ async def test_an_appointment_that_the_hospital_never_closed_does_not_hide_the_n
         await keep(running, [event_of(Random(1), later, REFERRAL, 4, START + timedelta(days=4))])
         [row] = (await running.client.get("/referrals", headers=RANDERS)).json()["referrals"]
         assert row["next_appointment_id"] == OFFER
+
+
+@pytest.mark.parametrize("order", [("rescheduled", "released"), ("released", "rescheduled")], ids="-then-".join)
+@pytest.mark.parametrize("substitute", [None, OTHER], ids=["nobody comes instead", "another comes instead"])
+async def test_an_appointment_moved_after_its_end_is_no_longer_counted_for_who_had_it(
+    serve: Serve, order: tuple[str, str], substitute: str | None
+) -> None:
+    """The two topics have no order between them."""
+    *before, _ = story(REFERRAL, "randers", "0730")
+    matched = next(event.decode(VolunteerMatched) for event in before if event.type == VolunteerMatched.EVENT_TYPE)
+    later = matched.starts_at + timedelta(days=3)
+    known = msgspec.to_builtins(matched) | {"reason": "appointment_rescheduled"}
+    moved = known | {"starts_at": later, "ends_at": later + timedelta(hours=1), "minutes": 60}
+
+    def one(kind: type[EventData], data: dict[str, object], hours: int, subject: str = REFERRAL) -> Event:
+        time = matched.ends_at + timedelta(hours=hours)
+        return event_of(Random(f"{kind} {hours}"), msgspec.convert(data, kind), subject, hours, time)
+
+    async with serve(SERVICE) as running:
+
+        async def activity() -> dict[str, tuple[object, ...]]:
+            found = (await running.client.get("/volunteers/activity", headers=RANDERS)).json()["volunteers"]
+            return {
+                row["volunteer_id"]: (row["escorts_planned"], row["escorts_done"], row["minutes_done"]) for row in found
+            }
+
+        said = {"rescheduled": one(AppointmentRescheduled, moved, 20), "released": one(MatchReleased, known, 21)}
+        registered = msgspec.structs.replace(before[0].decode(VolunteerRegistered), volunteer_id=OTHER)
+        await keep(running, [*before, event_of(Random(2), registered, OTHER, 1, START)])
+        assert await activity() == {VOLUNTEER: (1, 0, 0), OTHER: (0, 0, 0)}
+        await keep(running, [said[name] for name in order])
+        assert await activity() == {VOLUNTEER: (0, 0, 0), OTHER: (0, 0, 0)}
+        if substitute:
+            await keep(running, [one(VolunteerMatched, moved | {"volunteer_id": substitute}, 22)])
+        await keep(running, [one(AppointmentCompleted, moved, 80)])
+        assert await activity() == {VOLUNTEER: (0, 0, 0), OTHER: (0, 1, 60) if substitute else (0, 0, 0)}
 
 
 @pytest.mark.parametrize(

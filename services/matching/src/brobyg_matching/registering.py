@@ -14,11 +14,14 @@ from brobyg_matching.ports import Contact
 
 
 class Request(Struct, frozen=True):
-    """What a repeat is known by: who sends it under which Idempotency-Key, and the body in one agreed form."""
+    """What a repeat is known by: who sends it under which Idempotency-Key, and the body in one agreed form.
+
+    Without a key the body stands for it: nobody is two people because an answer was lost on its way.
+    """
 
     sender: str
-    key: str
-    body: bytes
+    key: str | None
+    body: str
 
 
 class KeyUsed(Exception):
@@ -32,16 +35,16 @@ class Registering:
         """Of a request only hashes under `secret` are kept; under another secret no earlier request is known again."""
         self._database, self._volunteers, self._secret = database, volunteers, secret.encode()
 
-    async def register(self, volunteer: Volunteer, contact: Contact, request: Request | None) -> str:
+    async def register(self, volunteer: Volunteer, contact: Contact, request: Request) -> str:
         """Keep the volunteer and return their id; for a repeat of the request, the id that the first one was given. Raises KeyUsed."""
         async with self._database.transaction() as tx:
-            if request is not None:
-                key, body = self._hash("key", request.sender, request.key), self._hash("body", request.body.decode())
-                first, first_body = await self._volunteers.registered(tx, key, body, volunteer.volunteer_id)
-                if first_body != body:
-                    raise KeyUsed
-                if first != volunteer.volunteer_id:
-                    return first
+            key = ("body as key", request.body) if request.key is None else ("key", request.key)
+            key_hash, body_hash = self._hash(key[0], request.sender, key[1]), self._hash("body", request.body)
+            first, first_body_hash = await self._volunteers.registered(tx, key_hash, body_hash, volunteer.volunteer_id)
+            if first_body_hash != body_hash:
+                raise KeyUsed
+            if first != volunteer.volunteer_id:
+                return first
             await self._volunteers.add(tx, volunteer, contact)
             event = VolunteerRegistered(
                 volunteer_id=volunteer.volunteer_id,

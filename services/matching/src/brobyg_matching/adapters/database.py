@@ -10,7 +10,8 @@ from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event
 
 from brobyg_matching.adapters import rows
-from brobyg_matching.domain.match import WAVE, Change, Decision, Match, Offer
+from brobyg_matching.adapters.volunteers import PostgresVolunteers
+from brobyg_matching.domain.match import WAVE, Change, Decision, Match, Offer, have_met
 from brobyg_matching.domain.travel import policy_of
 from brobyg_matching.domain.volunteer import Volunteer
 from brobyg_matching.domain.world import Referral, Roster, World
@@ -34,8 +35,8 @@ _COMMITMENTS = (
     " where volunteer_id is not null and starts_at between $1 and $2"
 )
 _KNOWN = (
-    "select citizen_id::text, appointment_id::text, volunteer_id::text from match"
-    " where citizen_id = any($1::uuid[]) and volunteer_id is not null and ends_at <= $2"
+    "select citizen_id::text, appointment_id::text, volunteer_id::text, reason, ends_at from match"
+    " where citizen_id = any($1::uuid[]) and volunteer_id is not null"
 )
 _BETWEEN = (
     "select o.appointment_id::text from offer o join match m using (appointment_id)"
@@ -118,7 +119,7 @@ class PostgresStore:
         asked = await connection.fetch(
             "select volunteer_id::text, count(*)::int as open from offer where state = 'open' group by volunteer_id"
         )
-        known = await connection.fetch(_KNOWN, list(citizens), now)
+        known = await connection.fetch(_KNOWN, list(citizens))
         blocks = await connection.fetch(
             "select volunteer_id::text, citizen_id::text from block where citizen_id = any($1::uuid[])", list(citizens)
         )
@@ -126,7 +127,11 @@ class PostgresStore:
             await self._current_roster(tx),
             (rows.commitment_of(row) for row in commitments),
             ((row["volunteer_id"], row["open"]) for row in asked),
-            ((row["citizen_id"], row["appointment_id"], row["volunteer_id"]) for row in known),
+            (
+                (row["citizen_id"], row["appointment_id"], row["volunteer_id"])
+                for row in known
+                if have_met(row["reason"], row["ends_at"], now)
+            ),
             ((row["volunteer_id"], row["citizen_id"]) for row in blocks),
         )
 
@@ -168,10 +173,7 @@ class PostgresStore:
 
     async def volunteer(self, tx: Transaction, volunteer_id: str) -> Volunteer | None:
         """See `ports.Answers.volunteer`. Blocks while the volunteer is locked."""
-        row = await tx.connection.fetchrow(
-            rows.SELECT_VOLUNTEER + " where volunteer_id = $1 for no key update", volunteer_id
-        )
-        return rows.volunteer_of(row) if row else None
+        return await PostgresVolunteers.locked(tx, volunteer_id)
 
     async def between(self, tx: Transaction, volunteer_id: str, citizen_id: str | None) -> set[str]:
         """See `ports.Store.between`."""
@@ -187,10 +189,7 @@ class PostgresStore:
 
     async def pause(self, tx: Transaction, volunteer: Volunteer) -> None:
         """See `ports.Partings.pause`."""
-        await tx.connection.execute(
-            "update volunteer set status = $2, version = $3 where volunteer_id = $1",
-            volunteer.volunteer_id, volunteer.status, volunteer.version,
-        )  # fmt: skip
+        await PostgresVolunteers.update(tx, volunteer)
         tx.emit(VolunteerPaused(volunteer_id=volunteer.volunteer_id), subject=volunteer.volunteer_id)
 
 

@@ -51,14 +51,16 @@ class PostgresVolunteers:
             v.volunteer_id, contact.name, contact.email, contact.phone, contact.language,
         )  # fmt: skip
 
-    async def locked(self, tx: Transaction, volunteer_id: str) -> Volunteer | None:
+    @staticmethod
+    async def locked(tx: Transaction, volunteer_id: str) -> Volunteer | None:
         """The volunteer, locked until the transaction ends, or None. Blocks while somebody else holds the lock."""
         row = await tx.connection.fetchrow(
             rows.SELECT_VOLUNTEER + " where volunteer_id = $1 for no key update", volunteer_id
         )
         return rows.volunteer_of(row) if row else None
 
-    async def update(self, tx: Transaction, volunteer: Volunteer) -> None:
+    @staticmethod
+    async def update(tx: Transaction, volunteer: Volunteer) -> None:
         """Write status, dates and version."""
         await tx.connection.execute(
             "update volunteer set status = $2, version = $3, confidentiality_signed_on = $4, record_checked_on = $5,"

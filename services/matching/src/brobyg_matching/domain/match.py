@@ -191,29 +191,50 @@ def expire_offers(change: Change) -> None:
 
 
 def release_volunteer(change: Change, reason: ReleaseReason) -> None:
-    """Give the volunteer's time back, if anybody's is taken. What has ended was given already: the match is let go without a word."""
+    """Give the volunteer's time back, if anybody's is taken.
+
+    This is said even when the time agreed has passed: whoever counts must know that the appointment has no volunteer any more. That nobody
+    is written to about the past is for whoever sends the messages.
+    """
     match = change.match
     if match.volunteer_id is None or match.match_id is None:
         return
-    if match.ends_at > change.context.now:
-        change.events.append(
-            MatchReleased(
-                match_id=match.match_id,
-                referral_id=match.referral_id,
-                citizen_id=match.citizen_id,
-                appointment_id=match.appointment_id,
-                volunteer_id=match.volunteer_id,
-                reason=reason,
-                starts_at=match.starts_at,
-                ends_at=match.ends_at,
-            )
+    change.events.append(
+        MatchReleased(
+            match_id=match.match_id,
+            referral_id=match.referral_id,
+            citizen_id=match.citizen_id,
+            appointment_id=match.appointment_id,
+            volunteer_id=match.volunteer_id,
+            reason=reason,
+            starts_at=match.starts_at,
+            ends_at=match.ends_at,
         )
-        for offer in match.offers:
-            if offer.offer_id == match.offer_id:
-                change.offers[offer.offer_id] = msgspec.structs.replace(offer, state="withdrawn", reason=reason)
+    )
+    for offer in match.offers:
+        if offer.offer_id == match.offer_id:
+            change.offers[offer.offer_id] = msgspec.structs.replace(offer, state="withdrawn", reason=reason)
     change.context.world.release(match.volunteer_id, match.citizen_id, match.appointment_id)
     kept = tuple(offer for offer in match.offers if offer.state == "open")
     change.set(match_id=None, offer_id=None, volunteer_id=None, leave_at=None, home_at=None, offers=kept)
+
+
+def have_met(reason: str | None, ends_at: datetime, now: datetime) -> bool:
+    """Whether who is matched and the citizen have come to know each other by it; `reason` is the match's.
+
+    Not by what was missed or cancelled, also when that is heard after the end. An appointment that has ended and of which the hospital says
+    nothing counts: most are kept, some hospitals are slow, and after consent is withdrawn no word comes any more. It only lifts the
+    volunteer's place in the order.
+    """
+    return reason == "completed" or (ends_at <= now and reason not in ("missed", "appointment_cancelled"))
+
+
+def acquaint(change: Change) -> None:
+    """Keep up whom the citizen knows with how the match stands now."""
+    match, context = change.match, change.context
+    if match.volunteer_id is not None:
+        met = have_met(match.reason, match.ends_at, context.now)
+        context.world.acquaint(match.citizen_id, match.appointment_id, match.volunteer_id, met=met)
 
 
 def latest_offer(match: Match, context: Context) -> datetime:

@@ -40,7 +40,9 @@ def booked(match: Match | None, event: AppointmentBooked | AppointmentReschedule
 
     None (no effect) without consent, or when times and place are what they were and the search is not closed. Who had accepted is
     released and asked first if the rules still allow it. Once the two have met, and no later meeting has come of it, the volunteer stays
-    and the times alone are put right: the time is given, and the hospital only corrects what it keeps of it.
+    and the times alone are put right: the time is given, and the hospital only corrects what it keeps of it. When a later meeting does come
+    of it the volunteer is released even after the end: by the hospital's word it did not take place then. Who walked along all the same is
+    found in the history, as a release that is later than the end it tells of.
     """
     if not context.referral.consented:
         return None
@@ -72,7 +74,8 @@ def _put_right(change: Change) -> None:
     promise = context.world.commitments.get(match.volunteer_id or "", {}).get(match.appointment_id)
     if promise is not None:
         promise = msgspec.structs.replace(promise, starts_at=int(match.starts_at.timestamp()))
-        context.world.keep(promise, match.citizen_id, over=match.ends_at <= context.now)
+        context.world.promise(promise)
+    steps.acquaint(change)
 
 
 def _same(match: Match, event: AppointmentBooked | AppointmentRescheduled) -> bool:
@@ -114,6 +117,7 @@ def called_off(
     if match.ends_at > context.now:
         steps.release_volunteer(change, reason)
     change.set(state="closed", reason=reason)
+    steps.acquaint(change)
     return change
 
 
@@ -124,6 +128,7 @@ def over(match: Match, outcome: Literal["completed", "missed"], context: Context
     change = Change(match, context, match)
     steps.withdraw_offers(change, "appointment_over")
     change.set(state="closed", reason=outcome)
+    steps.acquaint(change)
     return change
 
 

@@ -173,14 +173,13 @@ class World:
         """A volunteer has promised this time."""
         self.commitments.setdefault(commitment.volunteer_id, {})[commitment.appointment_id] = commitment
 
-    def keep(self, commitment: Commitment, citizen_id: str, *, over: bool) -> None:
-        """A promise that was kept at other times than agreed; when it is `over` the two have come to know each other."""
-        self.promise(commitment)
+    def acquaint(self, citizen_id: str, appointment_id: str, volunteer_id: str, *, met: bool) -> None:
+        """The two have come to know each other by this appointment, or have not."""
         known = self.known.setdefault(citizen_id, {})
-        if over:
-            known[commitment.appointment_id] = commitment.volunteer_id
+        if met:
+            known[appointment_id] = volunteer_id
         else:
-            known.pop(commitment.appointment_id, None)
+            known.pop(appointment_id, None)
 
     def release(self, volunteer_id: str, citizen_id: str, appointment_id: str) -> None:
         """The promise is void."""

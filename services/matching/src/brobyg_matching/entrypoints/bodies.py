@@ -6,7 +6,9 @@ from typing import Annotated, Literal
 from brobyg_contracts import Gender, Meeting, MessageLanguage, Pool
 from brobyg_contracts.pathways import Means
 from brobyg_contracts.places import DEPARTMENTS, POSTCODES
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from brobyg_kit import fields
+from brobyg_kit.fields import MailAddress
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from brobyg_matching.domain.local_time import MINUTES_A_DAY, Window
 from brobyg_matching.domain.volunteer import Volunteer
@@ -17,16 +19,23 @@ Word = Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,39}$")]
 Purpose = Annotated[
     str, Field(pattern="^[a-z][a-z0-9_.-]{0,63}$", description="What the contact is read for, in a word.")
 ]
-
-
-#: One address and nothing a mail header could be broken with; whether anybody reads there only a mail can tell.
-_ADDRESS = r"^[^@\s<>,;:\"\x00-\x1f\x7f]+@[^@\s<>,;:\"\x00-\x1f\x7f]+\.[^@\s<>,;:\".\x00-\x1f\x7f]+$"
+#: Its text becomes a date, which a strict body would not do by itself.
+Day = Annotated[fields.Day, Field(strict=False)]
 
 
 class Body(BaseModel):
-    """Unknown fields are refused, surrounding space is dropped."""
+    """Unknown fields are refused, nothing is taken for something else (true is no 1, "5" no 5), surrounding space is dropped."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, populate_by_name=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, str_strip_whitespace=True, populate_by_name=True
+    )
+
+
+def _false(value: object) -> object:
+    # For Python 0 is False, and so it is for Literal[False].
+    if value is not False:
+        raise ValueError("expected false")
+    return value
 
 
 def _known_postcode(text: str) -> str:
@@ -81,15 +90,15 @@ class WeeklyWindow(Body):
 class DateException(Body):
     """A date without free time, whatever the week says."""
 
-    date: date
-    available: Literal[False] = False
+    date: Day
+    available: Annotated[Literal[False], BeforeValidator(_false)] = False
 
 
 class NewVolunteer(Body):
     """Somebody who wants to help."""
 
     name: Annotated[str, Field(min_length=1, max_length=120), AfterValidator(_one_line)]
-    email: str = Field(max_length=254, pattern=_ADDRESS)
+    email: MailAddress
     phone: str | None = Field(None, pattern=r"^\+[1-9][0-9]{6,14}$", description="E.164")
     language: MessageLanguage = Field(description="Of the messages to the volunteer.")
     pool: Pool
@@ -130,9 +139,9 @@ class NewVolunteer(Body):
 class Readiness(Body):
     """What is needed before somebody is asked for the first time."""
 
-    confidentiality_signed_on: date
-    record_checked_on: date
-    introduced_on: date
+    confidentiality_signed_on: Day
+    record_checked_on: Day
+    introduced_on: Day
 
 
 class Block(Body):

@@ -31,7 +31,10 @@ CoordinatorOrSelf = Annotated[Caller, Depends(requires("coordinator", "volunteer
 CoordinatorOrService = Annotated[Caller, Depends(requires("coordinator", "service"))]
 IdempotencyKey = Annotated[
     str | None,
-    Header(pattern=r"^[\x21-\x7e]{1,128}$", description="Repeats with the same key have no second effect."),
+    Header(
+        pattern=r"^[\x21-\x7e]{1,128}$",
+        description="Repeats with the same key have no second effect; without a key, repeats with the same body.",
+    ),
 ]
 
 
@@ -96,9 +99,7 @@ def _standing(router: APIRouter, database: Database, volunteers: PostgresVolunte
         if not in_scope(caller, body.department):
             raise Problem(403, "This is another department's", "register volunteers of your own department")
         volunteer = body.volunteer(new_id(database.clock))
-        request = None
-        if idempotency_key is not None:
-            request = Request(caller.subject, idempotency_key, body.model_dump_json().encode())
+        request = Request(caller.subject, idempotency_key, body.model_dump_json())
         try:
             volunteer_id = await registering.register(volunteer, body.contact(), request)
         except KeyUsed as error:

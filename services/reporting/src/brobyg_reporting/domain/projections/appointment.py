@@ -27,7 +27,12 @@ from brobyg_reporting.domain.projection import Projection
 
 
 class AppointmentRow(msgspec.Struct, gc=False):
-    """One appointment. `state` is the hospital's (referral topic); `match_state` is the search's (matching topic)."""
+    """One appointment. `state` is the hospital's (referral topic); `match_state` is the search's (matching topic).
+
+    `volunteer_id` and `minutes` are those of who comes along now. When the hospital moves what has ended to a later day, it did not take place
+    before by the hospital's word: nobody is counted for that day, and whoever is matched to the later one is counted once it has been. Who
+    walked along in vain is left in the event log: a release that is later than the end it tells of.
+    """
 
     appointment_id: str
     # brobyg.referral.v1
