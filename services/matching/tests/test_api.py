@@ -13,6 +13,7 @@ import pytest_asyncio
 from brobyg_kit.clock import ManualClock
 from brobyg_kit.event import Event, decode
 from brobyg_kit.health import Heartbeat
+from brobyg_kit.ids import derived_id
 from brobyg_kit.testing import Running, bearer, served
 from brobyg_kit.timers import Timers
 from brobyg_matching.adapters.volunteers import PostgresVolunteers
@@ -24,7 +25,7 @@ from matching_samples import NOW, a_booking, an_id, cancelled, consent_withdrawn
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 KEY = "a key that is for these tests only, and long"
-COORDINATOR, PORTAL = bearer("coordinator"), bearer("service")
+COORDINATOR, NOTIFICATION, PORTAL = bearer("coordinator"), bearer("service"), bearer("portal")
 
 
 class Addresses(Protocol):
@@ -170,7 +171,7 @@ async def test_who_sends_the_same_again_without_a_key_after_a_lost_answer_regist
 
 async def test_reading_a_contact_is_recorded_with_its_purpose(matching: Running) -> None:
     volunteer_id = await active(matching)
-    answer = await matching.client.get(f"/volunteers/{volunteer_id}/contact?purpose=offer", headers=PORTAL)
+    answer = await matching.client.get(f"/volunteers/{volunteer_id}/contact?purpose=offer", headers=NOTIFICATION)
     assert answer.json()["email"] == "ida0@example.org"
     assert await rows(matching, "select volunteer_id::text, purpose from access_log") == [(volunteer_id, "offer")]
     url = f"/volunteers/{volunteer_id}/contact?purpose=offer"
@@ -250,7 +251,7 @@ async def test_the_link_shows_without_spending_and_is_answered_once(matching: Ru
     await active(matching)
     await tell(matching, event(referral_created()), event(a_booking()))
     [(offer_id, _)] = await open_offers(matching)
-    link = (await matching.client.get(f"/offers/{offer_id}/answer-link", headers=PORTAL)).json()
+    link = (await matching.client.get(f"/offers/{offer_id}/answer-link", headers=NOTIFICATION)).json()
     url = f"/answers/{link['token']}"
     for _ in range(3):
         shown = (await matching.client.get(url, headers=PORTAL)).json()
@@ -274,6 +275,13 @@ async def test_a_forged_or_foreign_token_is_unknown(matching: Running) -> None:
 
 async def test_a_token_that_signs_something_else_is_unknown(matching: Running) -> None:
     assert (await matching.client.get(f"/answers/{Links(KEY).token('x')}", headers=PORTAL)).status_code == 404
+
+
+async def test_the_portal_carries_answers_and_reads_no_contact(matching: Running) -> None:
+    somebodys = f"/volunteers/{derived_id('somebody')}/contact?purpose=offer"
+    for path in (somebodys, f"/offers/{derived_id('an offer')}/answer-link", "/matches"):
+        assert (await matching.client.get(path, headers=PORTAL)).status_code == 403, path
+    assert (await matching.client.get("/answers/x", headers=NOTIFICATION)).status_code == 403
 
 
 async def test_an_offer_is_answered_by_its_own_volunteer_or_a_coordinator_only(matching: Running) -> None:
