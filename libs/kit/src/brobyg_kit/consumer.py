@@ -258,7 +258,7 @@ class Consumer:
         self._metrics.batch_seconds.observe(time.perf_counter() - began)
         self._metrics.batch_events.observe(len(received))
         self._metrics.events_repeated.inc(len(received) - len(events))
-        for kind, number in Counter(event.type for event in events).items():
+        for kind, number in Counter([event.type for event in events]).items():
             self._metrics.events_handled.labels(kind).inc(number)
 
     async def _fresh(self, tx: Transaction, received: Sequence[Received]) -> list[Event]:
@@ -348,7 +348,8 @@ class Consumer:
 
 
 _UNDECODABLE = "undecodable"
-_IS_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII).fullmatch
+_HEX = "[0-9a-fA-F]"  # spelt out: to ignore case costs twice the time, and each event is looked at
+_IS_UUID = re.compile(f"{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}").fullmatch
 
 
 def _lanes(messages: Sequence[Message]) -> list[Sequence[Message]]:
