@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+import asyncpg
 import msgspec
 from confluent_kafka import Consumer as KafkaConsumer
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
@@ -45,11 +46,7 @@ _LANES = 4
 _TURNS = 4
 #: Below this many events a second transaction costs more than it saves.
 _WORTH_LANES = 400
-#: Gives nothing when all are new, which is the usual case: to read thousands of ids back costs more than to write them.
-_INBOX = (
-    "with fresh as (insert into inbox (event_id) select unnest($1::text::uuid[]) on conflict do nothing returning event_id)"
-    " select case when count(*) < $2 then coalesce(array_agg(event_id), '{}') end from fresh"
-)
+_INBOX = "insert into inbox (event_id) select unnest($1::text::uuid[])"
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,10 +274,16 @@ class Consumer:
 
     async def _new(self, tx: Transaction, received: Sequence[Received]) -> Sequence[Received]:
         """Those whose id is not in the inbox yet; now it is."""
-        some = await tx.connection.fetchval(_INBOX, array_literal([one.event.id for one in received]), len(received))
-        if some is None:
+        ids = array_literal([one.event.id for one in received])
+        try:
+            async with tx.connection.transaction():
+                await tx.connection.execute(_INBOX, ids)
             return received
-        new, fresh = set(some), []
+        except (
+            asyncpg.UniqueViolationError
+        ):  # seldom; to be ready for it row by row costs PostgreSQL twice the work each time
+            rows = await tx.connection.fetch(f"{_INBOX} on conflict do nothing returning event_id", ids)
+        new, fresh = {row["event_id"] for row in rows}, []
         for one in received:
             if (event_id := uuid.UUID(one.event.id)) in new:
                 new.discard(event_id)  # the same event twice in one batch
