@@ -26,6 +26,23 @@ def component(tmp_path: Path) -> Iterator[Component]:
     made.kill()
 
 
+def test_the_last_lines_of_a_services_log_are_told_as_one_reads_them(tmp_path: Path) -> None:
+    said = {
+        "event": "relay.failed",
+        "level": "error",
+        "timestamp": "2026-11-30T07:00:00Z",
+        "service": "matching",
+        "attempt": 3,
+    }
+    lines = ["Traceback", json.dumps(said), '{"cut": "in mid', "[1]", "7", "{}"]
+    (tmp_path / "log").write_text("\n".join(lines))
+    assert tail(tmp_path / "log") == [
+        "Traceback", "2026-11-30T07:00:00Z error relay.failed attempt=3", '{"cut": "in mid', "[1]", "7", "{}"
+    ]  # fmt: skip
+    assert tail(tmp_path / "log", 2) == ["7", "{}"]
+    assert tail(tmp_path / "none") == []
+
+
 def spawn(component: Component, program: str) -> psutil.Process:
     process = component.spawn([sys.executable, "-c", program])
     assert wait_until(lambda: "up" in "".join(tail(component.log)), 20)

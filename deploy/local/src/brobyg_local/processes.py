@@ -49,7 +49,7 @@ def wait_until(condition: Callable[[], bool], timeout: float, *, every: float = 
 
 
 def tail(path: Path, lines: int = 12) -> list[str]:
-    """The last `lines` lines of a log, each cut at 400 characters; empty where there is no log."""
+    """The last `lines` lines of a log as one reads them, each cut at 400 characters; empty where there is no log."""
     try:
         with path.open("rb") as file:
             file.seek(0, os.SEEK_END)
@@ -57,7 +57,23 @@ def tail(path: Path, lines: int = 12) -> list[str]:
             text = file.read().decode("utf-8", "replace")
     except FileNotFoundError:
         return []
-    return [line[:400] for line in deque((line for line in text.splitlines() if line.strip()), maxlen=lines)]
+    last = deque((line for line in text.splitlines() if line.strip()), maxlen=lines)
+    return [_readable(line)[:400] for line in last]
+
+
+def _readable(line: str) -> str:
+    """A service's JSON as a sentence: time, level, event, facts. Any other line as it is."""
+    try:
+        entry = json.loads(line)
+        facts = {
+            key: value
+            for key, value in entry.items()
+            if key not in ("timestamp", "level", "logger", "service", "event")
+        }
+        told = [entry["timestamp"], entry["level"], entry["event"], *(f"{key}={value}" for key, value in facts.items())]
+    except (ValueError, AttributeError, KeyError, TypeError):
+        return line
+    return " ".join(map(str, told))
 
 
 def bound_log(path: Path, limit: int = LOG_LIMIT) -> None:
