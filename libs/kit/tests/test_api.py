@@ -185,6 +185,7 @@ async def test_a_service_whose_oldest_unsent_record_is_too_old_is_not_ready() ->
         ({**GOOD, "cpr": "0201609995"}, "/cpr"),
         ({**GOOD, "0201609995 Einer": 1}, "/(not a name)"),
         ({**GOOD, "0201609995": 1}, "/(not a name)"),
+        ({**GOOD, "cpr_0201609995": 1}, "/(not a name)"),
         ({**GOOD, "x" * 5_000: 1}, "/(not a name)"),
     ],
 )

@@ -169,10 +169,19 @@ async def test_who_sends_the_same_again_without_a_key_after_a_lost_answer_regist
     assert not any(word in kept for word in ("Ida", "example.org"))
 
 
+async def test_who_registers_somebody_again_is_told_how_they_stand_now(matching: Running) -> None:
+    made = (await matching.client.post("/volunteers", json=somebody(), headers=COORDINATOR)).json()
+    assert made["status"] == "applied"
+    await matching.client.post(f"/volunteers/{made['volunteer_id']}/activate", json=READY, headers=COORDINATOR)
+    again = (await matching.client.post("/volunteers", json=somebody(), headers=COORDINATOR)).json()
+    assert again == made | {"status": "active"}
+
+
 async def test_reading_a_contact_is_recorded_with_its_purpose(matching: Running) -> None:
     volunteer_id = await active(matching)
     answer = await matching.client.get(f"/volunteers/{volunteer_id}/contact?purpose=offer", headers=NOTIFICATION)
-    assert answer.json()["email"] == "ida0@example.org"
+    told = answer.json()
+    assert (told["email"], told["name"], told["phone"]) == ("ida0@example.org", "Ida", None), "what a message needs"
     assert await rows(matching, "select volunteer_id::text, purpose from access_log") == [(volunteer_id, "offer")]
     url = f"/volunteers/{volunteer_id}/contact?purpose=offer"
     assert (await matching.client.get(url, headers=bearer("volunteer", subject=volunteer_id))).status_code == 403

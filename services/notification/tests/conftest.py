@@ -108,6 +108,7 @@ class PostOffice:
     port: int = field(default_factory=free_port)
     inbox: list[EmailMessage] = field(default_factory=list)
     answers: dict[str, list[str]] = field(default_factory=dict)
+    after_data: list[str] = field(default_factory=list)
     thinks: dict[str, float] = field(default_factory=dict)
     connections: int = 0
     _server: asyncio.Server | None = None
@@ -142,7 +143,9 @@ class PostOffice:
         return "250 OK"
 
     async def handle_DATA(self, _: object, __: object, envelope: Envelope) -> str:
-        """Keep the message, and say so after as many seconds as the recipient's messages are thought about."""
+        """Keep the message, and say so after as many seconds as the recipient's messages are thought about; or the next answer laid out for all."""
+        if self.after_data:
+            return self.after_data.pop(0)
         content = envelope.content
         assert isinstance(content, bytes)
         self.inbox.append(BytesParser(_class=EmailMessage, policy=default).parsebytes(content))
@@ -251,6 +254,10 @@ class Office:
         rows = await self.database.pool.fetch("select value from outbox order by id")
         events = [msgspec.json.decode(row["value"]) for row in rows]
         return [(event["type"], event["data"]) for event in events]
+
+    def restart(self) -> None:
+        """What sends from here on is as a new process has it."""
+        self.sender = Sender(self.store, self.sending, self.sending.clock, self.metrics, Health(), concurrency=4)
 
     @asynccontextmanager
     async def sending_going_on(self) -> AsyncIterator[None]:

@@ -4,7 +4,7 @@ from email.message import EmailMessage
 
 import pytest
 from brobyg_notification.adapters.smtp import SmtpPostbox, parse_address
-from brobyg_notification.ports import MailDeferred, MailRefused, MailServerDown
+from brobyg_notification.ports import MailDeferred, MailRefused, MailServerDown, RecipientDeferred
 from brobyg_notification.settings import parse_coordinators
 
 TO = "einer@example.org"
@@ -28,8 +28,8 @@ async def postbox(post_office):
     ("answer", "meaning"),
     [
         ("550 no such user", MailRefused),
-        ("451 greylisted", MailDeferred),
-        ("452 full", MailDeferred),
+        ("451 greylisted", RecipientDeferred),
+        ("452 full", RecipientDeferred),
         ("421 going down", MailServerDown),
         ("550 5.7.1 we take no mail from you", MailRefused),
         ("550 5.1.1 no such user", MailRefused),
@@ -43,6 +43,13 @@ async def test_an_answer_about_the_recipient_is_told_apart(
         await postbox.send(message())
     await postbox.send(message())
     assert len(post_office.inbox) == 1, "and the next message goes through"
+
+
+async def test_an_answer_to_the_message_itself_says_nothing_of_one_recipient(postbox, post_office) -> None:
+    post_office.after_data = ["452 no space left"]
+    with pytest.raises(MailDeferred) as caught:
+        await postbox.send(message())
+    assert type(caught.value) is MailDeferred
 
 
 async def test_nobody_at_home_is_the_servers_trouble_and_not_the_messages(postbox, post_office) -> None:
@@ -91,5 +98,11 @@ def test_an_address_that_is_none_is_refused_with_an_example(url: str) -> None:
 def test_coordinators_are_one_address_a_department() -> None:
     assert parse_coordinators("randers=a@x.dk, norddjurs=b@x.dk") == {"randers": "a@x.dk", "norddjurs": "b@x.dk"}
     assert parse_coordinators("") == {}
+
+
+@pytest.mark.parametrize(
+    "text", ["randers", "randers=k@postkontor", "randers=søren@x.dk", "randers=Koordinator <k@x.dk>", "=k@x.dk"]
+)
+def test_a_coordinators_address_that_no_mail_could_be_sent_to_is_refused_at_the_start(text: str) -> None:
     with pytest.raises(ValueError, match="randers="):
-        parse_coordinators("randers")
+        parse_coordinators(text)

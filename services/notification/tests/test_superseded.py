@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 from brobyg_contracts import (
     AppointmentCancelled,
@@ -117,3 +118,43 @@ async def test_nothing_is_told_of_the_past_and_the_history_says_that_it_was_not(
     )
     assert post_office.inbox == []
     assert owners.asked == []
+
+
+async def test_a_citizen_who_was_told_of_company_hears_that_it_is_cancelled_whatever_was_dropped_in_between(
+    office_for, post_office, cause, clock
+) -> None:
+    async with office_for(clock) as office, office.sending_going_on():
+        await office.receive(cause(VolunteerMatched))
+        await ended(office, "sent", "sent")
+        await _known_to_be_away(office, post_office, cause)
+        await office.receive(cause(MatchReleased, reason="volunteer_withdrew"), cause(AppointmentCancelled))
+        await _until_it_is_back(office, post_office, clock)
+        assert "superseded" in await office.states(), "what was overtaken by the cancellation"
+    first, last = (calendar(message) for message in post_office.to("einer@example.org"))
+    assert (first["METHOD"], last["METHOD"]) == ("REQUEST", "CANCEL")
+
+
+async def test_a_release_after_the_end_is_told_to_nobody_and_what_comes_later_is(
+    office_for, post_office, cause, clock
+) -> None:
+    """Moved to another day after it had ended: matched anew, and then cancelled."""
+    async with office_for(clock) as office, office.sending_going_on():
+        met = cause(VolunteerMatched)
+        await office.receive(met)
+        await ended(office, "sent", "sent")
+        ends_at = met.decode(VolunteerMatched).ends_at
+        late = cause(MatchReleased, reason="appointment_rescheduled", ends_at=ends_at)
+        late = msgspec.structs.replace(late, time=ends_at + timedelta(hours=2))
+        await office.receive(late)
+        assert await office.states() == ["sent", "sent"]
+        again = {"starts_at": ends_at + timedelta(days=3), "ends_at": ends_at + timedelta(days=3, hours=1)}
+        await office.receive(cause(VolunteerMatched, **again))
+        await ended(office, "sent", "sent", "sent", "sent")
+        await office.receive(cause(MatchReleased, reason="appointment_cancelled", **again))
+        await ended(office, *["sent"] * 6)
+        assert NotificationFailed.EVENT_TYPE not in {kind for kind, _ in await office.emitted()}
+    assert [calendar(message)["METHOD"] for message in post_office.to("einer@example.org")] == [
+        "REQUEST",
+        "REQUEST",
+        "CANCEL",
+    ]

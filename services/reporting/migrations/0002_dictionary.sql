@@ -112,7 +112,7 @@ comment on column reporting.notification.channel is 'email.';
 comment on column reporting.notification.language is 'da or en.';
 comment on column reporting.notification.state is 'sent or failed.';
 comment on column reporting.notification.finished_at is 'When it was sent or given up, UTC.';
-comment on column reporting.notification.failure_reason is 'no_address, recipient_erased or refused.';
+comment on column reporting.notification.failure_reason is 'no_address, recipient_erased, refused or appointment_over.';
 comment on column reporting.notification.department is 'The referral''s department.';
 
 comment on view reporting.appointment_summary is 'Appointments counted by department, municipality, month and state.';

@@ -89,7 +89,6 @@ Channel: TypeAlias = Literal["email"]
 FailureReason: TypeAlias = Literal["no_address", "recipient_erased", "refused", "appointment_over"]
 """Why a message was given up for good: the recipient has no address for the channel; the recipient was erased; the
 receiving server refused it permanently (SMTP 5yz, RFC 5321 §4.2.1); the appointment ended before it could be sent.
-A dead server only delays.
 """
 
 Template: TypeAlias = Annotated[str, Meta(max_length=64, pattern=r"^[a-z][a-z0-9_.-]*\Z")]
@@ -263,7 +262,9 @@ class VolunteerMatched(Struct, frozen=True, kw_only=True):
 
 
 class MatchReleased(Struct, frozen=True, kw_only=True):
-    """A matched volunteer is free again. The agreement ended before the appointment took place."""
+    """A matched volunteer is free again. The agreement ended before the appointment took place; said even after
+    the end agreed, when the hospital moves to a later day what had not been.
+    """
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.match.released"
     TOPIC: ClassVar[str] = "brobyg.matching.v1"
@@ -387,7 +388,9 @@ class NotificationSent(Struct, frozen=True, kw_only=True):
 
 
 class NotificationFailed(Struct, frozen=True, kw_only=True):
-    """A message was given up. It can never reach its recipient, for the given reason. A dead server only delays."""
+    """A message was given up. It will not reach its recipient, for the given reason. A dead server only delays,
+    though until the appointment is over at the longest.
+    """
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.notification.failed"
     TOPIC: ClassVar[str] = "brobyg.notification.v1"

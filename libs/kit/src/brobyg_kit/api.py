@@ -72,9 +72,9 @@ def _asks(dependant: Dependant) -> bool:
     return isinstance(dependant.call, Requirement) or any(_asks(one) for one in dependant.dependencies)
 
 
-def _insist_on_known_query(request: Request) -> None:
+async def _insist_on_known_query(request: Request) -> None:
     """A parameter that nobody looks at is a slip: `?departement=randers` would be answered with everybody's. Who takes the whole request (FHIR)
-    looks for itself.
+    looks for itself. Comes before the token is looked at: what it tells stands in /openapi.json.
     """
     route = request.scope.get("route")
     if not isinstance(route, APIRoute) or route.dependant.request_param_name:

@@ -9,8 +9,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 
 JSON_TYPE = "application/problem+json"
-#: As all names here and in FHIR are; nothing in it has to be escaped in a JSON pointer.
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,39}")
+#: As all names here and in FHIR are, with no number in them that could be somebody's; nothing in it has to be escaped in a JSON pointer.
+_NAME = re.compile(r"[A-Za-z_][A-Za-z_.-]{0,39}[0-9]{0,3}")
 
 
 @dataclass(frozen=True, slots=True)

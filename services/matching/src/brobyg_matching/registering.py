@@ -35,8 +35,8 @@ class Registering:
         """Of a request only hashes under `secret` are kept; under another secret no earlier request is known again."""
         self._database, self._volunteers, self._secret = database, volunteers, secret.encode()
 
-    async def register(self, volunteer: Volunteer, contact: Contact, request: Request) -> str:
-        """Keep the volunteer and return their id; for a repeat of the request, the id that the first one was given. Raises KeyUsed."""
+    async def register(self, volunteer: Volunteer, contact: Contact, request: Request) -> Volunteer:
+        """Keep the volunteer and return them; for a repeat of the request, whom the first one made, as they are now. Raises KeyUsed."""
         async with self._database.transaction() as tx:
             key = ("body as key", request.body) if request.key is None else ("key", request.key)
             key_hash, body_hash = self._hash(key[0], request.sender, key[1]), self._hash("body", request.body)
@@ -44,7 +44,9 @@ class Registering:
             if first_body_hash != body_hash:
                 raise KeyUsed
             if first != volunteer.volunteer_id:
-                return first
+                known = await self._volunteers.locked(tx, first)
+                assert known is not None  # a foreign key says so
+                return known
             await self._volunteers.add(tx, volunteer, contact)
             event = VolunteerRegistered(
                 volunteer_id=volunteer.volunteer_id,
@@ -53,7 +55,7 @@ class Registering:
                 municipality_code=POSTCODES[volunteer.home_postcode].municipality_code,
             )
             tx.emit(event, subject=volunteer.volunteer_id)
-        return volunteer.volunteer_id
+        return volunteer
 
     def _hash(self, *parts: str) -> bytes:
         return hmac.new(self._secret, "\0".join(("registration", *parts)).encode(), hashlib.sha256).digest()

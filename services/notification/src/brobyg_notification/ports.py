@@ -67,6 +67,10 @@ class MailDeferred(Exception):
     """The server won't take this message now (SMTP 4yz); later it may. Carries the code."""
 
 
+class RecipientDeferred(MailDeferred):
+    """It won't take it for this recipient now: a full mailbox, or a server that makes strangers wait (greylisting)."""
+
+
 class MailRefused(Exception):
     """The server will never take this message for this recipient (SMTP 5yz). Carries the code."""
 
@@ -78,7 +82,8 @@ class Postbox(Protocol):
         """Return when the server has taken responsibility for the message (250 after DATA). May take minutes: a server that has the message
         may think about it for long, and to hang up on it would lead to a second copy.
 
-        Raises MailServerDown, MailDeferred or MailRefused; after the first the server may still have the message.
+        Raises MailServerDown, MailDeferred (RecipientDeferred where it is so for this recipient) or MailRefused; after the first the server may
+        still have the message.
         """
         ...
 
@@ -111,7 +116,7 @@ class Waiting:
 class Backlog:
     """What waits to be sent: how many by what was in the way of the last attempt (`untried` where there was none), and for how many seconds
     of wall time the oldest has waited, whatever clock the service lives by. `held_seconds` is the same of those alone that something holds up
-    which concerns everybody: not one recipient's server, one message, or one department without an address.
+    which may concern others too: not one recipient's server.
     """
 
     waiting: Mapping[str, int]
@@ -148,6 +153,7 @@ class Store(Protocol):
         """A hold on the store of the sender with the number `sender`; `wake` is called when a new notice has been committed and when the session
         is lost. What it has claimed stays its own when it comes back at once with the same number; else, also when the process was killed, it
         is free for the others some seconds later; `again` says that this sender has had a session before and lost it, as others may have.
+        Without it, what was put off is due at once, save what a recipient's server asked to wait for.
         """
         ...
 

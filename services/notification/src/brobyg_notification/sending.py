@@ -60,7 +60,8 @@ class Sending:
         if self._is_no_longer_true(waiting):
             return Superseded()
         if self._is_over(waiting):
-            return Failed("appointment_over", "da")
+            # An offer ends before its appointment, which the history knows already.
+            return Superseded() if waiting.notice.template == "offer" else Failed("appointment_over", "da")
         facts: dict[str, object] = {}
         if waiting.notice.template == "offer":
             # The offer first: when it is no longer open, nobody's personal data is asked for.

@@ -1,5 +1,6 @@
 """This service's settings, beside the mechanism's."""
 
+from brobyg_kit.fields import is_mail_address
 from brobyg_kit.settings import KitSettings
 from brobyg_kit.wording import Language
 from pydantic import Field, SecretStr, field_validator
@@ -47,6 +48,6 @@ class NotificationSettings(KitSettings):
 def parse_coordinators(text: str) -> dict[str, str]:
     """`randers=a@x,norddjurs=b@x` as a mapping. Raises ValueError that says what would be right."""
     pairs = [part.partition("=") for part in text.split(",") if part.strip()]
-    if any(not department.strip() or "@" not in address for department, _, address in pairs):
+    if any(not department.strip() or not is_mail_address(address.strip()) for department, _, address in pairs):
         raise ValueError("coordinators must look like 'randers=a@example.org,norddjurs=b@example.org'")
     return {department.strip(): address.strip() for department, _, address in pairs}

@@ -28,6 +28,7 @@ from brobyg_notification.ports import (
     NoCoordinator,
     OwnerUnavailable,
     Postbox,
+    RecipientDeferred,
     Store,
     Waiting,
 )
@@ -49,6 +50,7 @@ leave the database."""
 #: What was in the way of an attempt, as metrics and /readyz name it.
 _IN_THE_WAY: Mapping[type[Exception], str] = {
     MailDeferred: "deferred",
+    RecipientDeferred: "recipient_deferred",
     OwnerUnavailable: "owner_unavailable",
     NoCoordinator: "no_coordinator",
 }

@@ -176,7 +176,8 @@ class _Desk:
 
     def _decide(self, command: Command) -> Result:
         referral = self._referrals.get(command.appointment.cpr)
-        # A refusal by Kafka is kept on a topic, so there is none for somebody without consent. One over HTTP is kept nowhere, and is the same for everybody:
+        # A refusal by Kafka is kept on a topic, so there is none of these for somebody without consent (only one that names an appointment of somebody with
+        # consent is refused below, and concerns that one). One over HTTP is kept nowhere, and is the same for everybody:
         # were it not, a booking that can't be kept would tell who has a referral and leave no trace of the asking.
         if referral is not None or self._door == "http":
             _check_time(command.appointment.last_updated, self._now)

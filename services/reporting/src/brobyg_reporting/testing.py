@@ -117,9 +117,9 @@ class _Story:
 
 _REASONS = {
     "dk.brobyg.offer.withdrawn": ["taken", "escalated"],
-    "dk.brobyg.match.released": ["appointment_cancelled", "volunteer_withdrew", "blocked"],
+    "dk.brobyg.match.released": ["appointment_cancelled", "appointment_rescheduled", "volunteer_withdrew", "blocked"],
     "dk.brobyg.match.escalated": ["nobody_available", "nobody_answered"],
-    "dk.brobyg.notification.failed": ["no_address", "refused"],
+    "dk.brobyg.notification.failed": ["no_address", "refused", "appointment_over"],
 }
 
 

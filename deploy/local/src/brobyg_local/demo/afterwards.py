@@ -42,7 +42,7 @@ TITLES = {
     "released": "  released again: moved or cancelled",
     "escalated": "handed to the coordinator",
     "notifications_sent": "mails sent",
-    "notifications_failed": "  given up: no address",
+    "notifications_failed": "  given up, mostly without an address",
     "events_published": "events in the history",
     "double_booked": "volunteers promised to two at once",
     "unpublished": "events not published",

@@ -98,14 +98,16 @@ def _standing(router: APIRouter, database: Database, volunteers: PostgresVolunte
     async def register(body: NewVolunteer, caller: Coordinator, idempotency_key: IdempotencyKey = None) -> Registered:
         if not in_scope(caller, body.department):
             raise Problem(403, "This is another department's", "register volunteers of your own department")
-        volunteer = body.volunteer(new_id(database.clock))
-        request = Request(caller.subject, idempotency_key, body.model_dump_json())
+        new, request = (
+            body.volunteer(new_id(database.clock)),
+            Request(caller.subject, idempotency_key, body.model_dump_json()),
+        )
         try:
-            volunteer_id = await registering.register(volunteer, body.contact(), request)
+            volunteer = await registering.register(new, body.contact(), request)
         except KeyUsed as error:
             title, advice = "This Idempotency-Key was used for another request", "use a new key for a new volunteer"
             raise Problem(422, title, advice) from error
-        return Registered(volunteer_id=volunteer_id, status=volunteer.status)
+        return Registered(volunteer_id=volunteer.volunteer_id, status=volunteer.status)
 
     @router.post("/{volunteer_id}/activate", summary="From now on the volunteer can be asked")
     async def activate(volunteer_id: UUID, body: Readiness, caller: Coordinator) -> Registered:
@@ -164,15 +166,16 @@ def _reading(router: APIRouter, database: Database, volunteers: PostgresVoluntee
     async def contact(
         volunteer_id: UUID, purpose: Annotated[Purpose, Query()], caller: CoordinatorOrService
     ) -> ContactOut:
-        if "service" not in caller.roles:
+        to_service = "service" in caller.roles
+        if not to_service:
             _own(caller, await volunteers.get(str(volunteer_id)))
         found = await volunteers.contact(str(volunteer_id), caller.subject, purpose, database.clock.now())
         if found is None:
             raise unknown()
         return ContactOut(
             volunteer_id=str(volunteer_id),
-            name=found.name,
+            name=found.name.split()[0] if to_service else found.name,  # a message greets by the given name
             email=found.email,
-            phone=found.phone,
+            phone=None if to_service else found.phone,
             language=found.language,
         )

@@ -73,10 +73,15 @@ returning n.template, n.recipient_role, n.recipient_id, n.referral_id::text, n.a
         select from notification e where e.appointment_id = n.appointment_id and e.lane = n.lane and e.position > n.position
             and (e.calendar_method is not null or e.template = n.template)) as overtaken,
     coalesce((
-        select bool_and((e.state = 'superseded' or e.reason = 'appointment_over') and e.attempts = 1) from notification e
+        select bool_and((e.state = 'superseded' or e.reason is not distinct from 'appointment_over') and e.attempts = 1) from notification e
         where e.appointment_id = n.appointment_id and e.lane = n.lane and e.position < n.position
             and e.calendar_method is not null), false) as unheard
 """  # noqa: S608
+
+#: What was in the way may be gone, so who starts does not wait for the end of long pauses; what one recipient's server asked for is heeded.
+_TRY_NOW = """
+update notification set due_at = $1 where state = 'waiting' and claimed_by is null and due_at > $1 and reason is distinct from $2
+"""
 
 _NEXT_DUE = f"""
 select n.due_at from notification n where n.state = 'waiting' and n.claimed_by is null and {_OLDEST_OF_LANE}
@@ -88,13 +93,13 @@ update notification set state = $2, reason = $3, ended_at = $4, claimed_by = nul
 where notification_id = $1 and state = 'waiting' returning 1
 """
 
-#: What may be in the way of one recipient's messages and of nobody else's.
-_OF_ONE_RECIPIENT = ["deferred", "unsendable", "no_coordinator"]
+#: What is in the way of one recipient's messages and of nobody else's.
+_OF_ONE_RECIPIENT = "recipient_deferred"
 _BACKLOG = f"""
 select coalesce(n.reason, 'untried') as cause, count(*) as waiting,
     extract(epoch from clock_timestamp() - min(n.kept_at))::float8 as oldest,
     extract(epoch from clock_timestamp() - min(n.kept_at) filter (
-        where (n.reason is null or n.reason <> all($1::text[])) and {_OLDEST_OF_LANE}))::float8 as held
+        where n.reason is distinct from $1 and {_OLDEST_OF_LANE}))::float8 as held
 from notification n where n.state = 'waiting' group by 1
 """  # noqa: S608
 
@@ -189,6 +194,8 @@ class NoticeStore:
                 "select clock_timestamp() - pg_postmaster_start_time() < make_interval(secs => $1)",
                 _GONE_AFTER_TROUBLE_SECONDS,
             )
+            if not again:
+                await connection.execute(_TRY_NOW, self._database.clock.now(), _OF_ONE_RECIPIENT)
             patience = _GONE_AFTER_TROUBLE_SECONDS if again or young else _GONE_SECONDS
             yield SenderClaims(connection, sender, self._database.clock, patience)
         finally:

@@ -13,7 +13,7 @@ import aiosmtplib
 from aiosmtplib import SMTP, SMTPResponse
 from brobyg_kit.logs import get_logger
 
-from brobyg_notification.ports import MailDeferred, MailRefused, MailServerDown
+from brobyg_notification.ports import MailDeferred, MailRefused, MailServerDown, RecipientDeferred
 
 log = get_logger(__name__)
 
@@ -174,7 +174,8 @@ def _meaning(error: Exception) -> MailServerDown | MailDeferred | MailRefused:
     settings, and everything waits until they are right.
     """
     if isinstance(error, aiosmtplib.SMTPRecipientsRefused) and error.recipients:
-        return _of_code(error.recipients[0].code)
+        meant = _of_code(error.recipients[0].code)
+        return RecipientDeferred(*meant.args) if isinstance(meant, MailDeferred) else meant
     if isinstance(error, aiosmtplib.SMTPSenderRefused | aiosmtplib.SMTPAuthenticationError | aiosmtplib.SMTPHeloError):
         return MailDeferred(str(error.code)) if error.code < 500 else MailServerDown(str(error.code))
     if isinstance(error, aiosmtplib.SMTPResponseException):

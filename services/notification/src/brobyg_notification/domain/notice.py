@@ -90,9 +90,12 @@ def of_match_released(cause: Event) -> list[Notice]:
     """The volunteer's entry is cancelled. The citizen's stays only when the appointment stands as it was.
 
     A moved appointment cancels the citizen's entry too: the event knows only the old time, and an entry at the old time sends
-    somebody to the hospital on the wrong day. The next match invites again under the same UID with a higher SEQUENCE.
+    somebody to the hospital on the wrong day. The next match invites again under the same UID with a higher SEQUENCE. One that is said only after
+    the end agreed is for those who count: nobody is written to about the past.
     """
     released = cause.decode(MatchReleased)
+    if released.ends_at <= cause.time:
+        return []
     about = (released.referral_id, released.appointment_id, cause)
     volunteer = Notice("released_volunteer", "volunteer", released.volunteer_id, *about, "CANCEL")
     if released.reason in ("volunteer_withdrew", "blocked"):  # the appointment stands
