@@ -580,10 +580,12 @@ async def test_a_department_that_is_none_of_ours_is_told_as_a_wrong_field(matchi
 
 async def test_a_block_is_kept(matching: Running) -> None:
     volunteer_id = await active(matching)
-    body = {"citizen_id": an_id("citizen of referral"), "asked_by": "citizen"}
-    kept = await matching.client.post(f"/volunteers/{volunteer_id}/blocks", json=body, headers=COORDINATOR)
-    assert kept.status_code == 204
-    await tell(matching, event(referral_created()), event(a_booking()))
+    assert await block(matching, volunteer_id) == 404, (
+        "of a citizen nobody has heard of it would only look like a block"
+    )
+    await tell(matching, event(referral_created()))
+    assert await block(matching, volunteer_id) == 204
+    await tell(matching, event(a_booking()))
     explained = (await matching.client.get(f"/matches/{an_id('appointment')}", headers=COORDINATOR)).json()
     assert explained["decisions"][0]["excluded"] == {"blocked": [volunteer_id]}
 

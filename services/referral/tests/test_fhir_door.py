@@ -6,7 +6,7 @@ import pytest
 from brobyg_kit.testing import bearer
 from brobyg_referral.fhir import bundle
 from brobyg_referral.fhir.reading import read_appointment
-from referral_bench import FHIR_JSON, HOSPITAL, OTHER_HOSPITAL, Served, every_row
+from referral_bench import FHIR_JSON, HOSPITAL, OTHER_HOSPITAL, REFERRER, Served, every_row
 from referral_samples import CPR, OTHER_CPR, SYSTEM, UNKNOWN_CPR, fhir_appointment, referral
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -206,6 +206,28 @@ async def test_a_cancellation_that_names_a_place_that_is_none_of_ours_is_taken(s
     answer = await service.put(fhir_appointment(status="cancelled", location="aarhus", updated="2026-11-30T10:00:00Z"))
     assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
     assert await service.told() == ["booked", "cancelled"]
+
+
+async def test_a_booking_that_is_over_already_is_kept_and_answered_with_a_warning(service: Served) -> None:
+    await service.referred()
+    answer = await service.put(fhir_appointment(start="2025-12-02T09:00:00+01:00", end="2025-12-02T09:30:00+01:00"))
+    assert answer.status_code == 201
+    told = issue(answer)
+    assert (told["severity"], told["expression"], "nobody is asked" in told["diagnostics"]) == (
+        "warning",
+        ["Appointment.end"],
+        True,
+    )
+    assert await service.told() == ["booked"]
+
+
+async def test_who_sends_too_much_hears_that_it_is_too_much(service: Served) -> None:
+    """Not a broken connection, which would be tried again for ever."""
+    for _ in range(10):
+        answer = await service.running.client.post(
+            "/referrals", content=b" " * 3_000_000, headers=REFERRER | {"content-type": "application/json"}
+        )
+        assert answer.status_code == 413
 
 
 async def test_a_move_to_a_place_that_is_none_of_ours_is_kept_cancelled_for_the_others_and_answered_with_a_warning(

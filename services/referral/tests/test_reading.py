@@ -20,6 +20,10 @@ def refusal(body: JsonObject) -> Refused:
     return caught.value
 
 
+#: As an engine might say that something is not so.
+MODIFIER = {"url": "https://example.org/fhir/not", "valueBoolean": True}
+
+
 def test_a_booked_appointment_is_read_in_utc() -> None:
     read = read_appointment(fhir_appointment(start="2026-12-02T09:00:00+01:00", end="2026-12-02T09:30:00+01:00"))
     assert read.plan.starts_at is not None
@@ -51,6 +55,13 @@ def test_a_booked_appointment_is_read_in_utc() -> None:
         ("Appointment.participant[0].required", "code-invalid", lambda b: b["participant"][0].update(required="yes")),
         ("Appointment.participant[0]", "structure", lambda b: b["participant"][0].update(cpr="0201609995")),
         ("Appointment.participant[2]", "invariant", lambda b: b["participant"].append({"status": "accepted"})),
+        ("Appointment.implicitRules", "not-supported", lambda b: b.update(implicitRules="https://example.org/rules")),
+        ("Appointment.modifierExtension", "not-supported", lambda b: b.update(modifierExtension=[MODIFIER])),
+        (
+            "Appointment.participant[0].modifierExtension",
+            "not-supported",
+            lambda b: b["participant"][0].update(modifierExtension=[MODIFIER]),
+        ),
         ("Appointment", "invariant", lambda b: b.pop("end")),
         ("Appointment", "invariant", lambda b: (b.pop("start"), b.pop("end"))),
         ("Appointment.participant[0]", "structure", lambda b: b.update(participant=[None])),

@@ -45,6 +45,7 @@ class MailFolder:
         """Create the folder where needed and go on counting after the highest number in it."""
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)  # people's names and addresses
         self._last = max((_number(path) for path in folder.glob("*.eml")), default=0)
 
     def keep(self, recipient: str, content: bytes) -> Path:

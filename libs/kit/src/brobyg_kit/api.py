@@ -31,6 +31,8 @@ log = get_logger(__name__)
 
 #: The largest body that is read, bytes.
 BODY_LIMIT = 1024 * 1024
+#: So much of a larger one is listened to before the answer, bytes.
+_HEARD_OUT = 16 * BODY_LIMIT
 #: Has /docs ask for a token, to try things with; it checks nothing, `auth.requires` does.
 _SHOWN_SCHEME = HTTPBearer(auto_error=False, description="A token of `brobyg token`.")
 _ID_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:")
@@ -134,7 +136,12 @@ def _install_errors(app: FastAPI, parts: Parts) -> Failed:
 
     async def on_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, StarletteHTTPException)  # as above
-        return answer(Problem(error.status_code, str(error.detail), headers=dict(error.headers or {})), request)
+        title = str(error.detail)
+        if (
+            error.status_code == 400 and title == "There was an error parsing the body"
+        ):  # FastAPI's words for all that is no JSON error
+            title = "The body is not JSON in UTF-8, or is nested too deeply"
+        return answer(Problem(error.status_code, title, headers=dict(error.headers or {})), request)
 
     async def on_unexpected(request: Request, error: Exception) -> Response:
         if is_transient(error):
@@ -235,11 +242,16 @@ def _bounded(headers: dict[bytes, bytes], receive: Receive) -> Receive:
 
     async def bounded() -> Message:
         nonlocal read
-        if declared.isdigit() and int(declared) > BODY_LIMIT:
+        announced = int(declared) if declared.isdigit() else 0
+        if announced > _HEARD_OUT:
             raise _too_large()
         message = await receive()
         read += len(message.get("body", b""))
-        if read > BODY_LIMIT:
+        if max(read, announced) > BODY_LIMIT:
+            # Who is still sending hears the answer only when somebody goes on listening; what comes is thrown away.
+            while message.get("more_body") and read <= _HEARD_OUT:
+                message = await receive()
+                read += len(message.get("body", b""))
             raise _too_large()
         return message
 

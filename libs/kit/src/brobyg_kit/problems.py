@@ -88,5 +88,8 @@ _UNQUOTED = {
     "json_invalid": "this is not valid JSON",
     "datetime_from_date_parsing": "expected a date and time such as 2026-11-30T10:15:00+01:00",
     "datetime_parsing": "expected a date and time such as 2026-11-30T10:15:00+01:00",
+    "uuid_parsing": "expected a UUID such as 019ad7a0-1f00-7c3a-9a51-3b7f0e6d2a11",
+    "dict_type": "expected a JSON object",
+    "model_attributes_type": "expected a JSON object",
     "timezone_aware": "the time needs a zone, such as 2026-11-30T10:15:00+01:00",
 }

@@ -30,6 +30,10 @@ class UnknownVolunteer(LookupError):
     """There is no such volunteer, or none that the caller may change."""
 
 
+class UnknownCitizen(LookupError):
+    """No referral of such a citizen has been heard of."""
+
+
 class Busy(Exception):
     """Something new stood between them at every attempt; nothing was changed."""
 
@@ -48,11 +52,13 @@ class Parting:
     async def block(self, volunteer_id: str, citizen_id: str, asked_by: str, allowed: Allowed) -> None:
         """Never bring the two together again: questions between them are withdrawn, matches that have not begun are searched anew.
 
-        Again has no further effect. Raises UnknownVolunteer, Busy.
+        Again has no further effect. Raises UnknownVolunteer, UnknownCitizen (a slip must not look like a block), Busy.
         """
 
         async def attempt(tx: Transaction) -> list[Change]:
             touched, _ = await self._lock(tx, volunteer_id, citizen_id, allowed)
+            if not await self._store.knows(tx, citizen_id):
+                raise UnknownCitizen
             await self._store.block(tx, volunteer_id, citizen_id, asked_by)
             return self._apply(tx, touched, volunteer_id, transitions.blocked, await self._world(tx, touched))
 

@@ -85,6 +85,10 @@ class Partings(Store, Protocol):
         """The volunteer, locked: no answer of theirs is taken meanwhile."""
         ...
 
+    async def knows(self, tx: Transaction, citizen_id: str) -> bool:
+        """Whether a referral of the citizen has been heard of."""
+        ...
+
     async def block(self, tx: Transaction, volunteer_id: str, citizen_id: str, asked_by: str) -> None:
         """Keep that the two are not to be brought together. Again has no effect."""
         ...

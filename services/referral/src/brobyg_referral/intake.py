@@ -265,7 +265,7 @@ class _Desk:
             kept = _also_named(replace(known, state=step.appointment), command.appointment.identifiers)
         self._remember(kept, known)
         self._tell(step, kept, command.cause)
-        warning = None if step.out_of_date else _nobody_goes_there(command.appointment)
+        warning = None if step.out_of_date else _nobody_comes_along(command.appointment, self._now)
         return Result("kept" if step.changed else "unchanged", kept, created=known is None, warning=warning)
 
     def _new(self, command: Command, referral: ActiveReferral, state: Appointment) -> Kept:
@@ -305,10 +305,14 @@ def _without_overlap(results: Sequence[Result]) -> list[Result]:
     return checked
 
 
-def _nobody_goes_there(appointment: HospitalAppointment) -> Issue | None:
-    """What the hospital is told when what is known is now booked at a place that is none of ours; None where that matters to nobody."""
-    if appointment.unknown_place is None or appointment.status is not Status.BOOKED:
+def _nobody_comes_along(appointment: HospitalAppointment, now: datetime) -> Issue | None:
+    """What the hospital is told when what is now booked is at a place that is none of ours, or over; None where that matters to nobody."""
+    if appointment.status is not Status.BOOKED:
         return None
+    if appointment.unknown_place is None:
+        ends_at = appointment.plan.ends_at
+        text = "Taken in, but its end has passed, so nobody is asked to come along: is the date right?"
+        return Issue("value", text, "Appointment.end", severity="warning") if ends_at and ends_at <= now else None
     text = f"Taken in, but nobody comes along to this place, and who would have come along is told so. {appointment.unknown_place.diagnostics}"
     return replace(appointment.unknown_place, severity="warning", diagnostics=text)
 

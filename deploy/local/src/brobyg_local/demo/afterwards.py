@@ -173,5 +173,7 @@ def show_next(console: Console, outside: Outside, referral_id: str, pathname: st
         f"{BOOK_ONE_MORE} {outside.url('referral')}/fhir/Appointment",
     ):
         console.print(f"  {command}", highlight=False, soft_wrap=True, markup=False)
-    console.print("The last books one more appointment: three volunteers get a mail, and their links are open.")
+    console.print(
+        "The last books one more appointment: three volunteers get a mail, and their links are open.", soft_wrap=True
+    )
     console.print("make down ends it; what was there is kept until the next make demo.")

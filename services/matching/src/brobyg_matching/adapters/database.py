@@ -179,6 +179,11 @@ class PostgresStore:
         """See `ports.Store.between`."""
         return {row[0] for row in await tx.connection.fetch(_BETWEEN, volunteer_id, citizen_id)}
 
+    async def knows(self, tx: Transaction, citizen_id: str) -> bool:
+        """See `ports.Partings.knows`."""
+        found = await tx.connection.fetchval("select exists (select from referral where citizen_id = $1)", citizen_id)
+        return bool(found)
+
     async def block(self, tx: Transaction, volunteer_id: str, citizen_id: str, asked_by: str) -> None:
         """See `ports.Partings.block`."""
         await tx.connection.execute(

@@ -23,7 +23,7 @@ from brobyg_matching.entrypoints.bodies import (
     VolunteerOut,
     volunteer_out,
 )
-from brobyg_matching.parting import Busy, Parting, UnknownVolunteer
+from brobyg_matching.parting import Busy, Parting, UnknownCitizen, UnknownVolunteer
 from brobyg_matching.registering import KeyUsed, Registering, Request
 
 Coordinator = Annotated[Caller, Depends(requires("coordinator"))]
@@ -147,6 +147,8 @@ def _parting(router: APIRouter, parting: Parting) -> None:
             await parting.block(str(volunteer_id), body.citizen_id, body.asked_by, partial(_scoped, caller))
         except UnknownVolunteer as error:
             raise unknown() from error
+        except UnknownCitizen as error:
+            raise Problem(404, "No referral of such a citizen is known", "one made just now takes a moment") from error
         except Busy as error:
             raise busy() from error
 

@@ -122,6 +122,7 @@ class _Reader:
         starts_at, ends_at = self._instant("start"), self._instant("end")
         meta = self.resource.get("meta")
         last_updated = self._instant("lastUpdated", meta, "meta.") if isinstance(meta, dict) else None
+        self._check_modifiers()
         self._check_dates()
         self._check_invariants(starts_at, ends_at)
         identifiers, cpr, location = self._identifiers(), self._patient(), self._location()
@@ -145,6 +146,18 @@ class _Reader:
                 f"{path}{name}",
             )
         return moment
+
+    def _check_modifiers(self) -> None:
+        """FHIR R4, extensibility.html#modifierExtension: who does not know a modifier must not act on what it may turn into its opposite."""
+        parts = [("", self.resource), *((f"participant[{at}].", one) for at, one in enumerate(self.participants))]
+        for path, part in parts:
+            for name in ("implicitRules", "modifierExtension"):
+                if name in part:
+                    self._issue(
+                        "not-supported",
+                        "Nothing that changes the meaning of the rest is known here: leave it out.",
+                        path + name,
+                    )
 
     def _check_dates(self) -> None:
         created = self.resource.get("created")

@@ -43,5 +43,5 @@ def _issues(problem: Problem, method: str) -> list[Issue]:
         ]
     if problem.status in (404, 405):
         return [Issue(code, "There is no such interaction or resource here: see GET /fhir/metadata.")]
-    text = f"{problem.title}. {problem.detail}".rstrip(". ") + "."
+    text = f"{problem.title}. {problem.detail[:1].upper()}{problem.detail[1:]}".rstrip(". ") + "."
     return [Issue(code, text)]
