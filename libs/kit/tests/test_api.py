@@ -131,6 +131,31 @@ async def test_the_description_of_the_api_says_that_a_token_is_needed_and_what_f
     assert "security" not in described["paths"]["/livez"]["get"]
 
 
+async def test_the_description_of_the_api_says_of_errors_what_they_are() -> None:
+    async with client(app(Parts(routers=[router()]))) as http:
+        described = (await http.get("/openapi.json")).json()
+        answer = (await http.post("/things", json={"number": "many"}, headers=bearer("coordinator"))).json()
+    for operation in (one for path in ("/things", "/raises/{number}") for one in described["paths"][path].values()):
+        assert set(operation["responses"]) == {"200", "default"}
+        [(kind, content)] = operation["responses"]["default"]["content"].items()
+        assert kind == "application/problem+json"
+        assert set(content["schema"]["required"]) <= set(answer) <= set(content["schema"]["properties"])
+        assert set(answer["errors"][0]) == set(content["schema"]["properties"]["errors"]["items"]["properties"])
+    assert set(described["components"]["schemas"]) == {"Thing"}
+
+
+async def test_a_router_whose_errors_have_a_form_of_their_own_describes_them_itself() -> None:
+    own = APIRouter(responses={"default": {"description": "Another form", "content": {"application/fhir+json": {}}}})
+
+    @own.get("/own")
+    async def read(_: Annotated[Caller, Depends(requires("coordinator"))], limit: int = 10) -> int:
+        return limit
+
+    async with client(app(Parts(routers=[own]))) as http:
+        described = (await http.get("/openapi.json")).json()
+    assert set(described["paths"]["/own"]["get"]["responses"]["default"]["content"]) == {"application/fhir+json"}
+
+
 async def test_an_expired_token_is_refused() -> None:
     later = Verifier(PUBLIC_KEYS, ManualClock(datetime.now(UTC) + timedelta(hours=2)))
     async with client(app(Parts(routers=[router()]), later)) as http:

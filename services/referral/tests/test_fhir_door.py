@@ -591,6 +591,51 @@ async def test_the_capability_statement_is_true(service: Served) -> None:
     assert plain.status_code == 200
 
 
+async def test_the_description_of_the_api_says_what_may_be_sent_and_what_is_answered(service: Served) -> None:
+    paths = (await service.running.client.get("/openapi.json")).json()["paths"]
+    shown = {
+        (method, path): (
+            {one["name"] for one in operation["parameters"]} - {"_format"},
+            set(operation["responses"]) - {"default"},
+            "requestBody" in operation,
+        )
+        for path, methods in paths.items()
+        if path.startswith("/fhir")
+        for method, operation in methods.items()
+    }
+    one = "/fhir/Appointment/{appointment_id}"
+    assert shown == {
+        ("get", "/fhir/metadata"): (set(), {"200"}, False),
+        ("get", one): ({"appointment_id"}, {"200"}, False),
+        ("get", "/fhir/Appointment"): ({"identifier"}, {"200"}, False),
+        ("post", "/fhir/Appointment"): ({"If-None-Exist"}, {"200", "201", "202"}, True),
+        ("put", "/fhir/Appointment"): ({"identifier", "If-Match"}, {"200", "201", "202"}, True),
+        ("put", one): ({"appointment_id", "If-Match"}, {"200", "202"}, True),
+        ("post", "/fhir"): (set(), {"200"}, True),
+    }
+    answers = [
+        answer for path in paths if path.startswith("/fhir") for operation in paths[path].values()
+        for answer in operation["responses"].values()
+    ]  # fmt: skip
+    assert {kind for answer in answers for kind in answer["content"]} == {"application/fhir+json"}
+
+
+async def test_the_examples_in_the_description_are_taken_in_as_they_are(service: Served) -> None:
+    await service.referred()
+    paths = (await service.running.client.get("/openapi.json")).json()["paths"]
+
+    def example(method: str, path: str) -> Any:
+        return paths[path][method]["requestBody"]["content"]["application/fhir+json"]["example"]
+
+    made = await service.fhir("POST", "/Appointment", example("post", "/fhir/Appointment"))
+    again = await service.put(example("put", "/fhir/Appointment"))
+    bundled = await service.fhir("POST", "", example("post", "/fhir"))
+    by_id = example("put", "/fhir/Appointment/{appointment_id}") | {"id": made.json()["id"]}
+    updated = await service.fhir("PUT", f"/Appointment/{by_id['id']}", by_id)
+    assert [one.status_code for one in (made, again, bundled, updated)] == [201, 200, 200, 200]
+    assert bundled.json()["entry"][0]["response"]["status"] == "200 OK"
+
+
 @pytest.mark.parametrize("url", ["http://[", "//[::1/Appointment", "http://[nonsense]/Appointment"])
 async def test_an_entry_whose_url_can_not_be_read_is_refused_and_the_others_are_kept(service: Served, url: str) -> None:
     await service.referred()

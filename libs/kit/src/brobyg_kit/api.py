@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import structlog
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request
@@ -35,6 +36,37 @@ BODY_LIMIT = 1024 * 1024
 _HEARD_OUT = 16 * BODY_LIMIT
 #: Has /docs ask for a token, to try things with; it checks nothing, `auth.requires` does.
 _SHOWN_SCHEME = HTTPBearer(auto_error=False, description="A token of `brobyg token`.")
+_TEXT = {"type": "string"}
+#: How /openapi.json describes what `problems.render` answers; a router whose errors have another form says so itself.
+_REFUSED: dict[int | str, dict[str, Any]] = {
+    "default": {
+        "description": "What was wrong (RFC 9457)",
+        "content": {
+            problems.JSON_TYPE: {
+                "schema": {
+                    "title": "Problem",
+                    "type": "object",
+                    "required": ["type", "title", "status"],
+                    "properties": {
+                        "type": _TEXT,
+                        "title": _TEXT,
+                        "status": {"type": "integer"},
+                        "detail": _TEXT,
+                        "errors": {
+                            "type": "array",
+                            "items": {
+                                "type": "object",
+                                "required": ["pointer", "detail"],
+                                "properties": {"pointer": _TEXT, "detail": _TEXT},
+                            },
+                        },
+                        "request_id": _TEXT,
+                    },
+                }
+            }
+        },
+    }
+}
 _ID_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:")
 
 
@@ -52,7 +84,9 @@ def create_app(
     app.state.verifier = verifier
     for router in parts.routers:
         _insist_on_token(router)
-        app.include_router(router, dependencies=[Depends(_SHOWN_SCHEME), Depends(_insist_on_known_query)])
+        app.include_router(
+            router, dependencies=[Depends(_SHOWN_SCHEME), Depends(_insist_on_known_query)], responses=_REFUSED
+        )
     for router in parts.public_routers:
         app.include_router(router)
     app.include_router(_health_router(metrics, health, numbers))

@@ -6,8 +6,9 @@ import msgspec
 from brobyg_kit.auth import Caller, requires
 from brobyg_kit.problems import Problem
 from fastapi import APIRouter, Depends, HTTPException, Request
-from fastapi.responses import Response
+from fastapi.responses import JSONResponse, Response
 
+from brobyg_referral.entrypoints import fhir_description as described
 from brobyg_referral.entrypoints.bundles import answer_bundle
 from brobyg_referral.entrypoints.door import Door
 from brobyg_referral.fhir import bundle, writing
@@ -48,9 +49,14 @@ async def organisation_of(request: Request, caller: Annotated[Caller, Depends(re
 Organisation = Annotated[str, Depends(organisation_of)]
 
 
-def fhir_json(body: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+class FhirJson(JSONResponse):
     """An answer in FHIR JSON."""
-    return Response(msgspec.json.encode(body), status, headers, FHIR_JSON)
+
+    media_type = FHIR_JSON
+
+    def render(self, content: object) -> bytes:
+        """The bytes of it."""
+        return msgspec.json.encode(content)
 
 
 def base_of(request: Request) -> str:
@@ -63,18 +69,18 @@ def _shown(kept: Kept, request: Request, *, created: bool, warning: Issue | None
     if created:
         headers["Location"] = f"{base_of(request)}/Appointment/{kept.appointment_id}/_history/{kept.state.version}"
     body = outcome([warning]) if warning else writing.appointment(kept)
-    return fhir_json(body, 201 if created else 200, headers)
+    return FhirJson(body, 201 if created else 200, headers)
 
 
 def _answered(result: Result, request: Request) -> Response:
     if result.kept is None:
-        return fhir_json(outcome([NOT_APPLICABLE]), 202)
+        return FhirJson(outcome([NOT_APPLICABLE]), 202)
     return _shown(result.kept, request, created=result.created, warning=result.warning)
 
 
 def create_router(door: Door) -> APIRouter:
     """All of /fhir."""
-    router = APIRouter(prefix="/fhir", tags=["FHIR R4"])
+    router = APIRouter(prefix="/fhir", tags=["FHIR R4"], default_response_class=FhirJson, responses=described.REFUSED)
 
     async def body_of(request: Request, organisation: str) -> bytes:
         """The body; one that is too large is counted before it is refused."""
@@ -84,35 +90,45 @@ def create_router(door: Door) -> APIRouter:
             await door.take_refused(organisation)
             raise
 
-    @router.get("/metadata", summary="CapabilityStatement: what this server does")
+    @router.get("/metadata", summary="CapabilityStatement: what this server does", **described.METADATA)
     async def metadata(
         request: Request, _: Annotated[Caller, Depends(requires("hospital", "coordinator", "analyst", "service"))]
     ) -> Response:
         negotiated(request)
-        return fhir_json(writing.capability_statement(base_of(request), "2026-11-23"))
+        return FhirJson(writing.capability_statement(base_of(request), "2026-11-23"))
 
-    @router.post("/Appointment", summary="Create; a repeat of the same business identifier has no second effect")
+    @router.post(
+        "/Appointment",
+        summary="Create; a repeat of the same business identifier has no second effect",
+        **described.CREATE,
+    )
     async def create(request: Request, organisation: Organisation) -> Response:
         body = await body_of(request, organisation)
         condition = request.headers.get("if-none-exist")
         result = await door.take(organisation, lambda: bundle.create(parse_json(body), condition))
         return _answered(result, request)
 
-    @router.put("/Appointment/{appointment_id}", summary="Update; If-Match is honoured")
+    @router.put("/Appointment/{appointment_id}", summary="Update; If-Match is honoured", **described.UPDATE)
     async def update(request: Request, organisation: Organisation, appointment_id: str) -> Response:
         body = await body_of(request, organisation)
         etag = request.headers.get("if-match")
         result = await door.take(organisation, lambda: bundle.update(parse_json(body), appointment_id, etag))
         return _answered(result, request)
 
-    @router.put("/Appointment", summary="Conditional update: ?identifier=system|value; creates when there is none")
+    @router.put(
+        "/Appointment",
+        summary="Conditional update: ?identifier=system|value; creates when there is none",
+        **described.PUT,
+    )
     async def put(request: Request, organisation: Organisation) -> Response:
         body = await body_of(request, organisation)
         etag, query = request.headers.get("if-match"), request.query_params.multi_items()
         result = await door.take(organisation, lambda: bundle.put(parse_json(body), query, etag))
         return _answered(result, request)
 
-    @router.get("/Appointment/{appointment_id}", summary="Read what is kept of one of your own appointments")
+    @router.get(
+        "/Appointment/{appointment_id}", summary="Read what is kept of one of your own appointments", **described.READ
+    )
     async def read(request: Request, organisation: Organisation, appointment_id: str) -> Response:
         known = bundle.own_id(appointment_id)
         found = await door.in_transaction(lambda tx: door.store.by_id(tx, organisation, [known]))
@@ -120,15 +136,15 @@ def create_router(door: Door) -> APIRouter:
             raise refused(404, "not-found", "There is no such appointment.")
         return _shown(found[0], request, created=False)
 
-    @router.get("/Appointment", summary="Search: ?identifier=system|value")
+    @router.get("/Appointment", summary="Search: ?identifier=system|value", **described.SEARCH)
     async def search(request: Request, organisation: Organisation) -> Response:
         identifier = bundle.searched_identifier(request.query_params.multi_items(), "the URL")
         found = await door.in_transaction(lambda tx: door.store.by_identifier(tx, organisation, [identifier]))
-        return fhir_json(writing.searchset(found, base_of(request)))
+        return FhirJson(writing.searchset(found, base_of(request)))
 
-    @router.post("", summary="Bundle of type batch or transaction")
+    @router.post("", summary="Bundle of type batch or transaction", **described.BUNDLE)
     async def post_bundle(request: Request, organisation: Organisation) -> Response:
         body = await body_of(request, organisation)
-        return fhir_json(await answer_bundle(door, organisation, body, base_of(request)))
+        return FhirJson(await answer_bundle(door, organisation, body, base_of(request)))
 
     return router
