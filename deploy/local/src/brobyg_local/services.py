@@ -25,6 +25,7 @@ __all__ = [
     "brobyg_command",
     "clean_environment",
     "gauges",
+    "own_settings",
     "readiness",
     "refuse_taken_ports",
 ]

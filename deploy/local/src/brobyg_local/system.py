@@ -41,6 +41,7 @@ from .services import (
     ServiceProcess,
     brobyg_command,
     clean_environment,
+    own_settings,
     readiness,
     refuse_taken_ports,
 )
@@ -300,7 +301,7 @@ class System:
         running = {
             key: value for key, value in variables.items() if key.startswith("BROBYG_") and key not in NOT_SETTINGS
         }
-        if running == environment:
+        if running == own_settings(name, environment):
             return True
         self.say(f"{name}: its settings have changed, restarting it")
         return False
