@@ -112,7 +112,7 @@ def test_a_service_with_other_settings_than_it_runs_with_is_restarted(system: Sy
     system.up({"BROBYG_LOG_LEVEL": "warning"})
     after = pids(system)
     assert {name for name in after if after[name] != before[name]} == set(SERVICES)
-    system.up({"BROBYG_NOTIFICATION_CONCURRENCY": "7"})
+    system.up({"BROBYG_LOG_LEVEL": "warning", "BROBYG_NOTIFICATION_CONCURRENCY": "7"})
     last = pids(system)
     assert {name for name in last if last[name] != after[name]} == {"notification"}
     system.up()
