@@ -3,10 +3,11 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from functools import partial
 
 import asyncpg
 import pytest
-from brobyg_kit import faultpoints
+from brobyg_kit import faultpoints, kafka
 from brobyg_kit import relay as relaying
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.metrics import Metrics
@@ -89,7 +90,9 @@ async def test_a_refused_record_waits_and_what_the_broker_took_is_not_sent_again
         rows = await parts.database.pool.fetch("select topic from outbox")
         return [row["topic"] for row in rows] == ["no.such.topic"]
 
-    async with going(Relay(parts.database.url, parts.kafka, "test", metrics, heartbeat)):
+    # So long a topic may be on its way before it is held to be none.
+    quick = partial(kafka.producer, **{"topic.metadata.propagation.max.ms": 1_000})
+    async with going(Relay(parts.database.url, parts.kafka, "test", metrics, heartbeat, make_producer=quick)):
         assert await sent(parts, 20) == list(range(1, 21))
         await eventually(told, "the relay says that something is refused")
         await parts.emit([20])
