@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
+from uuid import UUID
 
 import asyncpg
 import httpx2
@@ -61,6 +62,10 @@ def router() -> APIRouter:
     @made.get("/things")
     async def things(_: Annotated[Caller, Depends(requires("coordinator"))], limit: int = 10) -> int:
         return limit
+
+    @made.get("/by-id/{one}")
+    async def by_id(one: UUID, _: Annotated[Caller, Depends(requires("coordinator"))]) -> UUID:
+        return one
 
     @made.get("/raises/{number}")
     async def raises(number: int, caller: Annotated[Caller, Depends(requires("coordinator"))]) -> None:
@@ -228,6 +233,25 @@ async def test_a_body_that_is_not_json_is_a_400() -> None:
     async with client(app(Parts(routers=[router()]))) as http:
         answer = await http.post("/things", content=b"{", headers=headers)
     assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("content", [b'{"number": "\xff"}', b"[" * 50_000], ids=["not UTF-8", "nested deeply"])
+async def test_a_body_that_can_not_be_read_at_all_is_a_400_that_says_why(content: bytes) -> None:
+    headers = {**bearer("coordinator"), "content-type": "application/json"}
+    async with client(app(Parts(routers=[router()]))) as http:
+        answer = await http.post("/things", content=content, headers=headers)
+    assert (answer.status_code, answer.json()["title"]) == (
+        400,
+        "The body is not JSON in UTF-8, or is nested too deeply",
+    )
+
+
+async def test_an_id_that_is_none_is_told_without_a_character_of_it() -> None:
+    async with client(app(Parts(routers=[router()]))) as http:
+        answer = await http.get("/by-id/0201609995", headers=bearer("coordinator"))
+    [error] = answer.json()["errors"]
+    assert (answer.status_code, error["pointer"]) == (422, "path/one")
+    assert error["detail"] == "expected a UUID such as 019ad7a0-1f00-7c3a-9a51-3b7f0e6d2a11"
 
 
 async def test_json_that_is_not_said_to_be_is_a_415_that_says_so() -> None:

@@ -67,6 +67,8 @@ _REFUSED: dict[int | str, dict[str, Any]] = {
         },
     }
 }
+#: FastAPI's words for a body that fails otherwise than as JSON.
+_UNREADABLE_BODY = "There was an error parsing the body"
 _ID_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:")
 
 
@@ -171,9 +173,7 @@ def _install_errors(app: FastAPI, parts: Parts) -> Failed:
     async def on_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, StarletteHTTPException)  # as above
         title = str(error.detail)
-        if (
-            error.status_code == 400 and title == "There was an error parsing the body"
-        ):  # FastAPI's words for all that is no JSON error
+        if title == _UNREADABLE_BODY:
             title = "The body is not JSON in UTF-8, or is nested too deeply"
         return answer(Problem(error.status_code, title, headers=dict(error.headers or {})), request)
 
