@@ -265,3 +265,4 @@ async def test_control_without_the_constraint_two_places_at_once_go_through(data
         await database.pool.execute("alter table match drop constraint never_two_places_at_once")
         for _ in range(2):
             await database.pool.execute(PROMISE, an_id("v0"))
+        assert await database.pool.fetchval("select count(*) from match where volunteer_id = $1", an_id("v0")) == 2
