@@ -23,7 +23,7 @@ def N_(message: str) -> str:  # noqa: N802 - gettext's own name for "to be trans
 
 
 ESCALATION_REASONS = {
-    "nobody_available": N_("No volunteer met all that is needed; below it says what was missing"),
+    "nobody_available": N_("No volunteer met all that is needed"),
     "nobody_answered": N_("None of those asked said yes in time"),
     "too_late": N_("The appointment was known too late to ask"),
 }
