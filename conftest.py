@@ -52,7 +52,10 @@ def addresses() -> Iterator[Addresses]:
 def _docker_answers() -> bool:
     if shutil.which("docker") is None:
         return False
-    return subprocess.run(["docker", "info"], capture_output=True, timeout=20, check=False).returncode == 0
+    return (
+        subprocess.run(["docker", "info"], capture_output=True, timeout=20, check=False).returncode
+        == 0
+    )
 
 
 def _containers() -> Iterator[Addresses]:
@@ -127,7 +130,8 @@ async def topics(kafka: str) -> str:
     async def led() -> bool:
         known = admin.list_topics(timeout=10).topics
         return all(
-            name in known and all(partition.leader >= 0 for partition in known[name].partitions.values())
+            name in known
+            and all(partition.leader >= 0 for partition in known[name].partitions.values())
             for name in names
         )
 
@@ -142,7 +146,9 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def database_for(postgres: str, clock: ManualClock) -> Callable[[Service], AbstractAsyncContextManager[Database]]:
+def database_for(
+    postgres: str, clock: ManualClock
+) -> Callable[[Service], AbstractAsyncContextManager[Database]]:
     """`async with database_for(SERVICE) as database`: the service's own database, new and migrated."""
     return lambda service: fresh_database(postgres, service, clock)
 
@@ -153,5 +159,7 @@ def serve(postgres: str, kafka: str) -> Callable[..., AbstractAsyncContextManage
     return partial(_served, postgres, kafka)
 
 
-def _served(postgres: str, kafka: str, service: Service, **options: object) -> AbstractAsyncContextManager[Running]:
+def _served(
+    postgres: str, kafka: str, service: Service, **options: object
+) -> AbstractAsyncContextManager[Running]:
     return served(service, postgres, kafka, **options)  # type: ignore[arg-type]  # options are checked by `served` itself

@@ -54,22 +54,33 @@ are used and removed.
 
 @app.command(help=_HELP)
 def main(
-    names: Annotated[list[str] | None, typer.Argument(help="Which; all when none is named.")] = None,
-    rounds: Annotated[int, typer.Option(min=1, max=100, help="Rounds that count; one more is played to warm up.")] = 5,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Which; all when none is named.")
+    ] = None,
+    rounds: Annotated[
+        int, typer.Option(min=1, max=100, help="Rounds that count; one more is played to warm up.")
+    ] = 5,
     scale: Annotated[
-        float, typer.Option(min=0.001, max=10, help="Share of the full size; other than 1 is not kept.")
+        float,
+        typer.Option(min=0.001, max=10, help="Share of the full size; other than 1 is not kept."),
     ] = 1.0,
     seed: Annotated[
         int | None, typer.Option(help="Of what is random; a new one when not given. It is printed.")
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Results to standard output as JSON; progress to standard error.")
+        bool,
+        typer.Option(
+            "--json", help="Results to standard output as JSON; progress to standard error."
+        ),
     ] = False,
 ) -> None:
     """Exit code 0 when all goals are met, 1 when one is not, 2 when it can't be run."""
     unknown = [name for name in names or [] if name not in BENCHMARKS]
     if unknown:
-        typer.secho(f"there is no benchmark {', '.join(unknown)}; there are: {', '.join(BENCHMARKS)}", err=True)
+        typer.secho(
+            f"there is no benchmark {', '.join(unknown)}; there are: {', '.join(BENCHMARKS)}",
+            err=True,
+        )
         raise typer.Exit(2)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     chosen = [name for name in BENCHMARKS if not names or name in names]
@@ -89,7 +100,11 @@ def main(
     finally:
         stop(FOLDER)
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode([asdict(result) for result in results]), indent=2))
+        typer.echo(
+            msgspec.json.format(
+                msgspec.json.encode([asdict(result) for result in results]), indent=2
+            )
+        )
     else:
         Console().print(_table(results))
     raise typer.Exit(0 if all(result.met for result in results) else 1)

@@ -17,7 +17,11 @@ _AT_A_TIME = 10_000
 async def send(address: str, topic: str, records: Sequence[tuple[bytes, bytes]]) -> float:
     """Records per second of an idempotent aiokafka producer (acks=all, uncompressed, 256 KiB batches), until all are acknowledged."""
     producer = AIOKafkaProducer(
-        bootstrap_servers=address, enable_idempotence=True, acks="all", linger_ms=2, max_batch_size=262_144
+        bootstrap_servers=address,
+        enable_idempotence=True,
+        acks="all",
+        linger_ms=2,
+        max_batch_size=262_144,
     )
     await producer.start()
     try:
@@ -51,7 +55,9 @@ async def read_and_commit(address: str, names: Sequence[str], number: int) -> fl
         taken = first = 0
         began = 0.0
         while taken < number:
-            found: dict[TopicPartition, list[object]] = await consumer.getmany(timeout_ms=1_000, max_records=_AT_A_TIME)
+            found: dict[TopicPartition, list[object]] = await consumer.getmany(
+                timeout_ms=1_000, max_records=_AT_A_TIME
+            )
             if not found:
                 continue
             taken += sum(len(records) for records in found.values())
@@ -80,11 +86,19 @@ def read_whole(address: str, names: Sequence[str]) -> tuple[int, float]:
         listed = consumer.list_topics(timeout=10).topics
         for name in names:
             for partition in listed[name].partitions:
-                low, high = consumer.get_watermark_offsets(RdkafkaPartition(name, partition), timeout=10)
+                low, high = consumer.get_watermark_offsets(
+                    RdkafkaPartition(name, partition), timeout=10
+                )
                 ends[name, partition] = high - low
         expected = sum(ends.values())
         began = time.perf_counter()
-        consumer.assign([RdkafkaPartition(name, partition, 0) for (name, partition), size in ends.items() if size])
+        consumer.assign(
+            [
+                RdkafkaPartition(name, partition, 0)
+                for (name, partition), size in ends.items()
+                if size
+            ]
+        )
         taken = 0
         while taken < expected:
             taken += sum(1 for message in consumer.consume(10_000, 1.0) if not message.error())

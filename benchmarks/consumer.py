@@ -60,18 +60,28 @@ async def handle(tx: Transaction, events: Sequence[Event]) -> None:
         appointments, next_at = standing.get(data.referral_id, (0, data.starts_at))
         now = standing[data.referral_id] = (appointments + 1, min(next_at, data.starts_at))
         changed = StandingChanged(
-            referral_id=data.referral_id, appointment_id=data.appointment_id, appointments=now[0], next_at=now[1]
+            referral_id=data.referral_id,
+            appointment_id=data.appointment_id,
+            appointments=now[0],
+            next_at=now[1],
         )
         tx.emit(changed, subject=data.referral_id, cause=event)
-    await tx.connection.execute(_SAVE, ids, [standing[one][0] for one in ids], [standing[one][1] for one in ids])
+    await tx.connection.execute(
+        _SAVE, ids, [standing[one][0] for one in ids], [standing[one][1] for one in ids]
+    )
 
 
 async def measure(on: Ground, say: Say) -> Result:
     """The figure, after `on.rounds` rounds."""
     number = on.sized(_NUMBER)
     topic = ground.unique("consumer")
-    async with ground.topics(on.kafka, [topic]), ground.database(on.database, "consumer") as database:
-        await asyncio.to_thread(load, on.kafka, topic, booked(number, max(1, number // 10), on.seed))
+    async with (
+        ground.topics(on.kafka, [topic]),
+        ground.database(on.database, "consumer") as database,
+    ):
+        await asyncio.to_thread(
+            load, on.kafka, topic, booked(number, max(1, number // 10), on.seed)
+        )
         await database.pool.execute(_TABLE)
 
         async def ours() -> float:

@@ -56,7 +56,10 @@ def _delete(address: str, names: Sequence[str]) -> None:
 
 @asynccontextmanager
 async def database(
-    server: str, source: str, migrations: Sequence[Path] = (KIT_MIGRATIONS,), clock: Clock | None = None
+    server: str,
+    source: str,
+    migrations: Sequence[Path] = (KIT_MIGRATIONS,),
+    clock: Clock | None = None,
 ) -> AsyncIterator[Database]:
     """A new, migrated, open database while the block runs."""
     name = unique(source)

@@ -25,7 +25,10 @@ Scope = dict[str, object]
 Receive = Callable[[], Awaitable[dict[str, object]]]
 Send = Callable[[Mapping[str, object]], Awaitable[None]]
 
-_MAIL = b"From: a@example.org\r\nTo: b@example.org\r\nSubject: bare\r\n\r\n" + (b"x" * 70 + b"\r\n") * 30
+_MAIL = (
+    b"From: a@example.org\r\nTo: b@example.org\r\nSubject: bare\r\n\r\n"
+    + (b"x" * 70 + b"\r\n") * 30
+)
 _BODY = b'{"resourceType":"Appointment"}' + b" " * 700
 
 
@@ -35,7 +38,13 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         return
     while (await receive()).get("more_body"):
         pass
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+    await send(
+        {
+            "type": "http.response.start",
+            "status": 200,
+            "headers": [(b"content-type", b"application/json")],
+        }
+    )
     await send({"type": "http.response.body", "body": b'{"ok":true}'})
 
 
@@ -112,7 +121,14 @@ async def hops(address: str, server: str, smtp_port: int) -> AsyncIterator[Hops]
         consumer = kafka.consumer(address, ground.unique("hop"))
         stack.push_async_callback(asyncio.to_thread, consumer.close)
         consumer.assign([TopicPartition(topic, 0, 0)])
-        made = Hops(http, connection, kafka.producer(address, "bench-hop", **{"linger.ms": 0}), consumer, topic, smtp)
+        made = Hops(
+            http,
+            connection,
+            kafka.producer(address, "bench-hop", **{"linger.ms": 0}),
+            consumer,
+            topic,
+            smtp,
+        )
         for _ in range(10):
             for hop in (made.post, made.get, made.commit, made.record, made.mail):
                 await hop()
@@ -122,9 +138,13 @@ async def hops(address: str, server: str, smtp_port: int) -> AsyncIterator[Hops]
 @asynccontextmanager
 async def _served() -> AsyncIterator[httpx2.AsyncClient]:
     port = free_port()
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "benchmarks.hops", str(port))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "benchmarks.hops", str(port)
+    )
     try:
-        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10, trust_env=False) as client:
+        async with httpx2.AsyncClient(
+            base_url=f"http://127.0.0.1:{port}", timeout=10, trust_env=False
+        ) as client:
 
             async def answers() -> bool:
                 with contextlib.suppress(httpx2.TransportError):
@@ -139,4 +159,6 @@ async def _served() -> AsyncIterator[httpx2.AsyncClient]:
 
 
 if __name__ == "__main__":
-    uvicorn.run(application, host="127.0.0.1", port=int(sys.argv[1]), log_level="error", access_log=False)
+    uvicorn.run(
+        application, host="127.0.0.1", port=int(sys.argv[1]), log_level="error", access_log=False
+    )

@@ -31,7 +31,9 @@ from benchmarks.ground import Ground
 from benchmarks.records import load
 from benchmarks.results import Goal, Result, Say, in_turns
 
-GOAL = Goal("matching_consumer", 0.02, "a bare aiokafka getmany-and-commit loop over the same topic")
+GOAL = Goal(
+    "matching_consumer", 0.02, "a bare aiokafka getmany-and-commit loop over the same topic"
+)
 _NUMBER = 40_000
 _TABLES = "referral, match, offer, decision, inbox, outbox, stream, timer, parked_event"
 
@@ -40,7 +42,9 @@ async def measure(on: Ground, say: Say) -> Result:
     """The figure, after `on.rounds` rounds."""
     topic = ground.unique("matching")
     async with ground.topics(on.kafka, [topic]), matching(on) as (database, handle):
-        number = await asyncio.to_thread(load, on.kafka, topic, week.events(on.sized(_NUMBER), on.seed))
+        number = await asyncio.to_thread(
+            load, on.kafka, topic, week.events(on.sized(_NUMBER), on.seed)
+        )
 
         async def ours() -> float:
             await database.pool.execute(f"truncate {_TABLES}")
@@ -61,7 +65,9 @@ async def matching(on: Ground) -> AsyncIterator[tuple[Database, BatchHandler]]:
     """Matching's database, with the example's volunteers active, and its handler."""
     clock = ManualClock(week.BEGINS)
     async with ground.database(on.database, SERVICE.name, SERVICE.migrations(), clock) as database:
-        settings = MatchingSettings(kafka=on.kafka, token_keys=Path("unused"), matching_link_key=SecretStr("k" * 32))
+        settings = MatchingSettings(
+            kafka=on.kafka, token_keys=Path("unused"), matching_link_key=SecretStr("k" * 32)
+        )
         registry = CollectorRegistry()
         parts = SERVICE.build(Resources(settings, clock, database, registry, Health(), on.kafka))
         assert parts.handle is not None  # matching consumes

@@ -38,12 +38,18 @@ async def measure(on: Ground, say: Say) -> Result:
 
         async def ours() -> float:
             outcome = await rebuild(request, lambda *_: None)
-            if outcome.events + outcome.caught_up != number or outcome.skipped or not outcome.switched:
+            if (
+                outcome.events + outcome.caught_up != number
+                or outcome.skipped
+                or not outcome.switched
+            ):
                 raise AssertionError(f"expected {number} events, switched: {outcome}")
             return number / outcome.seconds
 
         async def theirs() -> float:
-            taken, seconds = await asyncio.to_thread(bare.read_whole, on.kafka, list(names.values()))
+            taken, seconds = await asyncio.to_thread(
+                bare.read_whole, on.kafka, list(names.values())
+            )
             if taken != number:
                 raise AssertionError(f"expected {number} records, read {taken}")
             return number / seconds

@@ -61,7 +61,13 @@ def _ordered_id(rng: random.Random, number: int) -> str:
     """As the system gives its events: a UUIDv7, here one a millisecond."""
     moment = int(_START.timestamp() * 1_000) + number
     return str(
-        uuid.UUID(int=(moment << 80) | (7 << 76) | (rng.getrandbits(12) << 64) | (2 << 62) | rng.getrandbits(62))
+        uuid.UUID(
+            int=(moment << 80)
+            | (7 << 76)
+            | (rng.getrandbits(12) << 64)
+            | (2 << 62)
+            | rng.getrandbits(62)
+        )
     )
 
 
@@ -69,7 +75,9 @@ def _id(rng: random.Random) -> str:
     return str(uuid.UUID(int=rng.getrandbits(128), version=4))
 
 
-def load(address: str, topic: str, records: Iterable[tuple[str, bytes]], partitions: int = 12) -> int:
+def load(
+    address: str, topic: str, records: Iterable[tuple[str, bytes]], partitions: int = 12
+) -> int:
     """Put records on `topic`, uncompressed (the bare aiokafka reader has no zstd), by key; how many. Blocks."""
     producer = kafka.producer(address, "bench-load", **{"compression.type": "none"})
     number = 0

@@ -61,7 +61,9 @@ async def drained(database: Database, address: str, topic: str, number: int) -> 
     relay = Relay(database.url, address, "bench", metrics, Heartbeat("relay"), producer)
     began = time.perf_counter()
     running = asyncio.create_task(relay.run())
-    while (metrics.registry.get_sample_value("brobyg_relay_sent_total", {"topic": topic}) or 0) < number:
+    while (
+        metrics.registry.get_sample_value("brobyg_relay_sent_total", {"topic": topic}) or 0
+    ) < number:
         if running.done():
             running.result()
         await asyncio.sleep(0.005)

@@ -79,7 +79,9 @@ class Postbox:
 async def _mail_server(postbox: Postbox) -> AsyncIterator[int]:
     port = free_port()
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: SMTP(postbox, enable_SMTPUTF8=True, loop=loop), "127.0.0.1", port)
+    server = await loop.create_server(
+        lambda: SMTP(postbox, enable_SMTPUTF8=True, loop=loop), "127.0.0.1", port
+    )
     async with server:
         yield port
 
@@ -87,7 +89,9 @@ async def _mail_server(postbox: Postbox) -> AsyncIterator[int]:
 class Hospital:
     """Books and cancels over FHIR."""
 
-    def __init__(self, http: httpx2.AsyncClient, outside: Outside, citizen: str, place: str, hour: int) -> None:
+    def __init__(
+        self, http: httpx2.AsyncClient, outside: Outside, citizen: str, place: str, hour: int
+    ) -> None:
         """For one citizen at one place; `hour` is where the day's appointments begin."""
         self._http, self._url = http, f"{outside.url('referral')}/fhir/Appointment"
         self._headers = outside.tokens.header("hospital", organisation="hospital-randers") | {
@@ -104,7 +108,9 @@ class Hospital:
 
     async def book(self, number: int) -> None:
         """Return when it is answered with 201. Raises AssertionError on another answer."""
-        response = await self._http.post(self._url, headers=self._headers, json=self._appointment(number, "booked"))
+        response = await self._http.post(
+            self._url, headers=self._headers, json=self._appointment(number, "booked")
+        )
         assert response.status_code == 201, response.text[:300]
 
     async def cancel(self, number: int) -> None:
@@ -126,12 +132,17 @@ class Hospital:
         return {
             "resourceType": "Appointment",
             "meta": {"lastUpdated": datetime.now(UTC).isoformat(timespec="milliseconds")},
-            "identifier": [{"system": "https://hospital.example/appointments", "value": self._key(number)}],
+            "identifier": [
+                {"system": "https://hospital.example/appointments", "value": self._key(number)}
+            ],
             "status": status,
             "start": start.isoformat(),
             "end": (start + timedelta(minutes=30)).isoformat(),
             "participant": [
-                {"actor": {"type": kind, "identifier": {"system": system, "value": value}}, "status": "accepted"}
+                {
+                    "actor": {"type": kind, "identifier": {"system": system, "value": value}},
+                    "status": "accepted",
+                }
                 for kind, system, value in actors
             ],
         }
@@ -145,10 +156,14 @@ async def measure(on: Ground, say: Say) -> Result:
         say("request_to_mail: starting the services", 0, 1)
         await asyncio.to_thread(system.reset)
         try:
-            environment = await asyncio.to_thread(lambda: system.up(smtp=f"smtp://127.0.0.1:{port}"))
+            environment = await asyncio.to_thread(
+                lambda: system.up(smtp=f"smtp://127.0.0.1:{port}")
+            )
             outside = Outside(environment, system.places.mail)
             await register(outside, load(week.EXAMPLE))
-            async with hops.hops(environment["BROBYG_KAFKA"], environment["BROBYG_DATABASE"], port) as bare:
+            async with hops.hops(
+                environment["BROBYG_KAFKA"], environment["BROBYG_DATABASE"], port
+            ) as bare:
                 measured, found = await _play(outside, postbox, bare, on.sized(_PROBES), say)
         finally:
             await asyncio.to_thread(system.down)
@@ -168,7 +183,9 @@ async def _play(
     found: dict[str, list[float]] = {hop: [] for hop in PATH}
     async with httpx2.AsyncClient(timeout=_PATIENCE, trust_env=False) as http:
         hospital = Hospital(http, outside, _CITIZEN, _PLACE, 9)
-        background = asyncio.create_task(_background(Hospital(http, outside, _OTHER_CITIZEN, _OTHER_PLACE, 13)))
+        background = asyncio.create_task(
+            _background(Hospital(http, outside, _OTHER_CITIZEN, _OTHER_PLACE, 13))
+        )
         try:
             for number in range(probes + _WARM_UP):
                 say("request_to_mail", number, probes + _WARM_UP)

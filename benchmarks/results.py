@@ -64,7 +64,9 @@ def _rounded(value: float) -> float:
     return round(value) if value >= 1_000 else round(value, 3)
 
 
-async def in_turns(name: str, rounds: int, seed: int, ours: Run, bare: Run, say: Say) -> tuple[float, float]:
+async def in_turns(
+    name: str, rounds: int, seed: int, ours: Run, bare: Run, say: Say
+) -> tuple[float, float]:
     """Medians of both over `rounds` rounds, after one of each that does not count.
 
     They alternate; `seed` decides which of the two begins a round, so that neither always profits from what the other left in the caches. Ours has
@@ -90,6 +92,8 @@ def keep(results: list[Result], file: Path) -> None:
     """Write `results` to `file`; figures of other benchmarks that are there already stay."""
     earlier = msgspec.json.decode(file.read_bytes(), type=list[Result]) if file.exists() else []
     merged = {result.name: result for result in [*earlier, *results]}
-    text = msgspec.json.format(msgspec.json.encode([asdict(result) for result in merged.values()]), indent=2)
+    text = msgspec.json.format(
+        msgspec.json.encode([asdict(result) for result in merged.values()]), indent=2
+    )
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(text + b"\n")

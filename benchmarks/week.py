@@ -101,7 +101,10 @@ def _happenings() -> list[_Happening]:
             "referrer_kind": body.referrer_kind,
             "needs": msgspec.to_builtins(body.needs),
         }
-        found += [_Happening(ReferralCreated, BEGINS, cpr, fields), _Happening(ConsentGiven, BEGINS, cpr, {})]
+        found += [
+            _Happening(ReferralCreated, BEGINS, cpr, fields),
+            _Happening(ConsentGiven, BEGINS, cpr, {}),
+        ]
     known: set[str] = set()
     for line in (EXAMPLE / "messages.jsonl").read_text(encoding="utf-8").splitlines():
         delivery = msgspec.json.decode(line, type=_Delivery)
@@ -109,7 +112,9 @@ def _happenings() -> list[_Happening]:
             continue
         top = msgspec.json.decode(delivery.body, type=_Appointment)
         for appointment in [entry.resource for entry in top.entry] or [top]:
-            if (happening := _of(appointment, delivery.at, known)) is not None and happening.referral in bodies:
+            if (
+                happening := _of(appointment, delivery.at, known)
+            ) is not None and happening.referral in bodies:
                 found.append(happening)
     return found
 
@@ -122,7 +127,11 @@ def _of(appointment: _Appointment, at: datetime, known: set[str]) -> _Happening 
     if ending is None:
         kind: type[EventData] = AppointmentRescheduled if key in known else AppointmentBooked
         known.add(key)
-        fields |= {"starts_at": appointment.start, "ends_at": appointment.end, "location_id": actors["Location"]}
+        fields |= {
+            "starts_at": appointment.start,
+            "ends_at": appointment.end,
+            "location_id": actors["Location"],
+        }
         return _Happening(kind, at, actors["Patient"], fields)
     if ending is AppointmentCompleted:
         fields |= {"starts_at": appointment.start, "ends_at": appointment.end}
@@ -142,11 +151,18 @@ def events(number: int, seed: int) -> Iterator[tuple[str, bytes]]:
             yield subject, encode(_event(random, happening, place, sequences[subject], seed, copy))
 
 
-def _event(random: Random, happening: _Happening, place: int, sequence: int, seed: int, copy: int) -> Event:
+def _event(
+    random: Random, happening: _Happening, place: int, sequence: int, seed: int, copy: int
+) -> Event:
     subject = _id(seed, copy, "referral", happening.referral)
-    ids: dict[str, object] = {"referral_id": subject, "citizen_id": _id(seed, copy, "citizen", happening.referral)}
+    ids: dict[str, object] = {
+        "referral_id": subject,
+        "citizen_id": _id(seed, copy, "citizen", happening.referral),
+    }
     if "appointment_id" in happening.fields:
-        ids["appointment_id"] = _id(seed, copy, "appointment", str(happening.fields["appointment_id"]))
+        ids["appointment_id"] = _id(
+            seed, copy, "appointment", str(happening.fields["appointment_id"])
+        )
     event_id = _id(seed, copy, "event", str(place))
     return Event(
         id=event_id,
@@ -168,5 +184,7 @@ def _id(seed: int, copy: int, what: str, name: str) -> str:
 
 def volunteers() -> list[dict[str, object]]:
     """The example's volunteers, as they are registered."""
-    listed: list[dict[str, object]] = json.loads((EXAMPLE / "volunteers.json").read_text(encoding="utf-8"))
+    listed: list[dict[str, object]] = json.loads(
+        (EXAMPLE / "volunteers.json").read_text(encoding="utf-8")
+    )
     return listed

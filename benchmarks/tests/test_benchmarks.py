@@ -23,7 +23,8 @@ def silent(_what: str, _done: int, _total: int) -> None:
 def test_every_benchmark_of_the_issue_is_there() -> None:
     assert list(BENCHMARKS) == NAMES
     goals = {
-        module.GOAL.name: module.GOAL.ratio for module in (relay, consumer, matching_consumer, rebuild, request_to_mail)
+        module.GOAL.name: module.GOAL.ratio
+        for module in (relay, consumer, matching_consumer, rebuild, request_to_mail)
     }
     assert goals == dict(zip(NAMES, [1.5, 0.15, 0.02, 0.1, 3.0], strict=True))
 
@@ -43,7 +44,9 @@ async def test_both_sides_are_measured_in_turns_and_the_first_round_does_not_cou
         turns.append(label)
         return next(values)
 
-    medians = await in_turns("x", 3, 7, lambda: take("ours", ours), lambda: take("bare", bare), silent)
+    medians = await in_turns(
+        "x", 3, 7, lambda: take("ours", ours), lambda: take("bare", bare), silent
+    )
     assert medians == (20.0, 200.0)
     assert all(set(turns[at : at + 2]) == {"ours", "bare"} for at in range(0, 8, 2))
 
@@ -64,7 +67,9 @@ def test_events_have_their_size_and_are_the_same_for_the_same_seed() -> None:
 
 
 def test_a_copied_week_keeps_each_referrals_order_and_no_id_comes_twice() -> None:
-    events = [msgspec.json.decode(value, type=dict[str, object]) for _, value in week.events(2_000, 1)]
+    events = [
+        msgspec.json.decode(value, type=dict[str, object]) for _, value in week.events(2_000, 1)
+    ]
     assert len({event["id"] for event in events}) == len(events) >= 2_000
     seen: dict[object, int] = {}
     for event in events:
@@ -78,7 +83,10 @@ async def test_a_tiny_run_gives_a_whole_result(name: str, kafka: str, postgres: 
     assert result.name == name
     assert result.how
     assert result.baseline
-    assert all(math.isfinite(value) and value > 0 for value in (result.value, result.baseline_value, result.ratio))
+    assert all(
+        math.isfinite(value) and value > 0
+        for value in (result.value, result.baseline_value, result.ratio)
+    )
 
 
 async def test_a_tiny_consumer_does_all_the_work_it_claims(kafka: str, postgres: str) -> None:

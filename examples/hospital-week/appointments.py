@@ -70,13 +70,17 @@ class Diary:
             day = self._random.choices(days, weights)[0]
             quarters = self._random.randrange(4 * 8, 4 * 15 if day < 5 else 4 * 13)
             start = MONDAY + timedelta(days=day, minutes=15 * quarters)
-            if start >= earliest and all(abs(start - other) >= APART for other in self._taken.get(cpr, [])):
+            if start >= earliest and all(
+                abs(start - other) >= APART for other in self._taken.get(cpr, [])
+            ):
                 self._taken.setdefault(cpr, []).append(start)
                 return start
         raise LookupError(f"no free time left after {earliest}")
 
 
-def week(random: Random, consented: list[tuple[str, str, int]], others: list[str]) -> list[Appointment]:
+def week(
+    random: Random, consented: list[tuple[str, str, int]], others: list[str]
+) -> list[Appointment]:
     """All appointments of the week; `consented` is (CPR, department, how many), `others` have no referral."""
     wanted = [(cpr, department, True) for cpr, department, count in consented for _ in range(count)]
     wanted += [
@@ -86,7 +90,15 @@ def week(random: Random, consented: list[tuple[str, str, int]], others: list[str
     random.shuffle(wanted)
     diary = Diary(random)
     appointments = [
-        _booked(random, diary, f"A-{number:04d}", cpr, department, agreed, short=agreed and number <= SHORT_NOTICE * 3)
+        _booked(
+            random,
+            diary,
+            f"A-{number:04d}",
+            cpr,
+            department,
+            agreed,
+            short=agreed and number <= SHORT_NOTICE * 3,
+        )
         for number, (cpr, department, agreed) in enumerate(wanted, start=1)
     ]
     _happen(random, diary, appointments)
@@ -94,7 +106,14 @@ def week(random: Random, consented: list[tuple[str, str, int]], others: list[str
 
 
 def _booked(
-    random: Random, diary: Diary, number: str, cpr: str, department: str, consented: bool, *, short: bool
+    random: Random,
+    diary: Diary,
+    number: str,
+    cpr: str,
+    department: str,
+    consented: bool,
+    *,
+    short: bool,
 ) -> Appointment:
     """An appointment that has been booked; with `short`, less than a day ahead."""
     shares = LATE_IN_THE_WEEK if consented else ANY_DAY
@@ -112,8 +131,12 @@ def _booked(
 
 def _location(random: Random, department: str) -> str:
     if department == "randers":
-        return random.choices(["randers-hospital", "randers-health-centre", "randers-nursing-clinic"], [7, 2, 2])[0]
-    return random.choices(["grenaa-health-house", "grenaa-nursing-clinic", "randers-hospital"], [7, 3, 1])[0]
+        return random.choices(
+            ["randers-hospital", "randers-health-centre", "randers-nursing-clinic"], [7, 2, 2]
+        )[0]
+    return random.choices(
+        ["grenaa-health-house", "grenaa-nursing-clinic", "randers-hospital"], [7, 3, 1]
+    )[0]
 
 
 def _booking_time(random: Random, start: datetime) -> datetime:
@@ -130,7 +153,9 @@ def _booking_time(random: Random, start: datetime) -> datetime:
     if not hours or random.random() < 0.15:
         first, last = MONDAY + timedelta(minutes=20), max(latest, MONDAY + timedelta(hours=5))
         return first + timedelta(
-            seconds=random.randrange(int((min(last, MONDAY + timedelta(hours=16)) - first).total_seconds()))
+            seconds=random.randrange(
+                int((min(last, MONDAY + timedelta(hours=16)) - first).total_seconds())
+            )
         )
     return random.choice(hours) + timedelta(seconds=random.randrange(3600))
 

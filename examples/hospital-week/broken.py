@@ -81,7 +81,12 @@ def messages(random: Random, week: list[Appointment]) -> list[Message]:
     ]
     first, second = random.sample(cprs, 2)
     two = _message(
-        random, "B-0012", first, "two patients", "fhir", lambda body: _participants(body).append(patient(second))
+        random,
+        "B-0012",
+        first,
+        "two patients",
+        "fhir",
+        lambda body: _participants(body).append(patient(second)),
     )
     cut = _message(random, "B-0013", first, "not JSON", "fhir", lambda body: None)
     garbage = _message(random, "B-0014", second, "not JSON", "kafka", lambda body: None)
@@ -104,7 +109,9 @@ def _inflated(message: Message) -> Message:
     return replace(message, inflate=TOO_LARGE)
 
 
-def _message(random: Random, number: str, cpr: str, kind: str, door: str, damage: Callable[[Json], None]) -> Message:
+def _message(
+    random: Random, number: str, cpr: str, kind: str, door: str, damage: Callable[[Json], None]
+) -> Message:
     at = MONDAY + timedelta(days=random.randrange(5), hours=7, seconds=random.randrange(9 * 3600))
     start: datetime = MONDAY + timedelta(days=6, hours=10)
     body = appointment(
@@ -119,4 +126,14 @@ def _message(random: Random, number: str, cpr: str, kind: str, door: str, damage
     damage(body)
     if door == "kafka":
         return Message(at, "kafka", None, (number,), None, TOPIC, body, "rejected", kind)
-    return Message(at, "fhir", "hospital-randers", (number,), "PUT", search_path(number), body, "rejected", kind)
+    return Message(
+        at,
+        "fhir",
+        "hospital-randers",
+        (number,),
+        "PUT",
+        search_path(number),
+        body,
+        "rejected",
+        kind,
+    )

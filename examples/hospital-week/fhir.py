@@ -21,7 +21,10 @@ def patient(cpr: str) -> Json:
 def place(location_id: str) -> Json:
     """The participant that is the place."""
     return {
-        "actor": {"type": "Location", "identifier": {"system": LOCATION_SYSTEM, "value": location_id}},
+        "actor": {
+            "type": "Location",
+            "identifier": {"system": LOCATION_SYSTEM, "value": location_id},
+        },
         "status": "accepted",
     }
 
@@ -62,7 +65,10 @@ def batch(entries: list[tuple[str, str, Json]]) -> Json:
         "resourceType": "Bundle",
         "type": "batch",
         "entry": [
-            {"resource": resource, "request": {"method": method, "url": path.removeprefix("/fhir/")}}
+            {
+                "resource": resource,
+                "request": {"method": method, "url": path.removeprefix("/fhir/")},
+            }
             for method, path, resource in entries
         ],
     }

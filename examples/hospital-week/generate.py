@@ -31,7 +31,9 @@ def contents(seed: int) -> dict[str, str]:
     week = appointments.week(random, consented, others)
     sent = messages.arrivals(random, week) + broken.messages(random, week)
     sent.sort(key=lambda message: (message.at, message.keys))
-    lines = [json.dumps(message.line(), ensure_ascii=False, separators=(",", ":")) for message in sent]
+    lines = [
+        json.dumps(message.line(), ensure_ascii=False, separators=(",", ":")) for message in sent
+    ]
     return {
         "referrals.json": _document(people.referrals()),
         "volunteers.json": _document(people.volunteers()),
@@ -45,7 +47,9 @@ def _document(value: object) -> str:
 
 def main() -> None:
     """Write the files and say what is in them."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--into", type=Path, default=Path(__file__).parent)
     options = parser.parse_args()

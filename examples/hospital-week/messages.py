@@ -67,13 +67,17 @@ def deliver(entry: Appointment, step: Step, *, first: bool) -> Message:
     if entry.door == "kafka":
         return Message(step.at, "kafka", None, (entry.number,), None, TOPIC, body, expect, note)
     method, path = ("POST", "/fhir/Appointment") if first else ("PUT", search_path(entry.number))
-    return Message(step.at, "fhir", entry.organisation, (entry.number,), method, path, body, expect, note)
+    return Message(
+        step.at, "fhir", entry.organisation, (entry.number,), method, path, body, expect, note
+    )
 
 
 def arrivals(random: Random, week: list[Appointment]) -> list[Message]:
     """All well-formed messages in the order they arrive, with repeats, late ones and bundles worked in."""
     deliveries = {
-        entry.number: [deliver(entry, step, first=index == 0) for index, step in enumerate(entry.steps)]
+        entry.number: [
+            deliver(entry, step, first=index == 0) for index, step in enumerate(entry.steps)
+        ]
         for entry in week
     }
     late = _make_late(random, week, deliveries)
@@ -83,7 +87,9 @@ def arrivals(random: Random, week: list[Appointment]) -> list[Message]:
     return messages
 
 
-def _make_late(random: Random, week: list[Appointment], deliveries: dict[str, list[Message]]) -> set[str]:
+def _make_late(
+    random: Random, week: list[Appointment], deliveries: dict[str, list[Message]]
+) -> set[str]:
     """Let LATE older versions arrive after newer ones; gives the numbers of the appointments touched.
 
     For moved appointments the booking itself comes after the move (both are on their way at once); for the
@@ -91,14 +97,19 @@ def _make_late(random: Random, week: list[Appointment], deliveries: dict[str, li
     """
     consented = [entry for entry in week if entry.consented]
     moved = [entry for entry in consented if entry.steps[1].note == "moved"]
-    cancelled = [entry for entry in consented if entry.steps[-1].status == "cancelled" and entry not in moved]
+    cancelled = [
+        entry for entry in consented if entry.steps[-1].status == "cancelled" and entry not in moved
+    ]
     swapped, overtaken = random.sample(moved, 6), random.sample(cancelled, 5)
     rest = [entry for entry in moved if entry not in swapped]
     revised = random.sample(rest, LATE - len(swapped) - len(overtaken))
     for entry in swapped:
         booking, move, *others = deliveries[entry.number]
         late = replace(
-            booking, at=move.at + timedelta(minutes=5), expect="stale", note="booking that arrives after the move"
+            booking,
+            at=move.at + timedelta(minutes=5),
+            expect="stale",
+            note="booking that arrives after the move",
         )
         deliveries[entry.number] = [move, late, *others]
     for entry in overtaken + revised:
@@ -139,7 +150,11 @@ def _bundle(week: list[Appointment], deliveries: dict[str, list[Message]], late:
         entries = [(str(message.method), message.path, _resource(message)) for message in bookings]
         last = max(bookings, key=lambda message: message.at)
         bundle = replace(
-            last, keys=tuple(numbers), path="/fhir", body=batch(entries), note=f"{len(numbers)} bookings in a batch"
+            last,
+            keys=tuple(numbers),
+            path="/fhir",
+            body=batch(entries),
+            note=f"{len(numbers)} bookings in a batch",
         )
         deliveries[numbers[0]].insert(0, bundle)
 
@@ -157,7 +172,12 @@ def _repeats(random: Random, messages: list[Message]) -> list[Message]:
         following = nothing_after.get(message.keys[0])
         nothing_after[message.keys[0]] = message.at
         roomy = following is None or following - message.at > timedelta(hours=3)
-        if message.expect == "kept" and roomy and len(message.keys) == 1 and message.note != "took place":
+        if (
+            message.expect == "kept"
+            and roomy
+            and len(message.keys) == 1
+            and message.note != "took place"
+        ):
             candidates.append(message)
     return [
         replace(

@@ -34,7 +34,10 @@ def mailbox(name: str, domain: str) -> str:
 def referrals() -> list[Json]:
     """One entry a consented citizen: who refers, the idempotency key, and the body of POST /referrals."""
     persons = {row["cpr"]: row for row in table("persons.csv")}
-    return [_referral(number, row, persons[row["cpr"]]) for number, row in enumerate(table("needs.csv"), start=1)]
+    return [
+        _referral(number, row, persons[row["cpr"]])
+        for number, row in enumerate(table("needs.csv"), start=1)
+    ]
 
 
 def _referral(number: int, row: dict[str, str], person: dict[str, str]) -> Json:
@@ -90,7 +93,9 @@ def _volunteer(row: dict[str, str]) -> Json:
             "home_postcode": row["home_postcode"],
             "range_metres": int(row["range_km"]) * 1000,
             "travel": row["travel"],
-            "availability": [{"weekday": day, "from": opens, "to": closes} for day in range(first, last + 1)],
+            "availability": [
+                {"weekday": day, "from": opens, "to": closes} for day in range(first, last + 1)
+            ],
             "weekly_limit": int(row["weekly_limit"]),
         },
         "activation": {

@@ -36,7 +36,11 @@ FOREIGN: Mapping[str, Mapping[str, Json]] = {
 def asyncapi_document(sources: Sources) -> str:
     """The text of `asyncapi.yaml`."""
     services = sorted(
-        {service for topic in sources.topics.values() for service in (*topic.producers, *topic.consumers)}
+        {
+            service
+            for topic in sources.topics.values()
+            for service in (*topic.producers, *topic.consumers)
+        }
     )
     document: Json = {
         "asyncapi": "3.0.0",
@@ -50,7 +54,11 @@ def asyncapi_document(sources: Sources) -> str:
         },
         "defaultContentType": "application/cloudevents+json",
         "channels": {name: _channel(name, topic) for name, topic in sources.topics.items()},
-        "operations": {key: value for name, topic in sources.topics.items() for key, value in _operations(name, topic)},
+        "operations": {
+            key: value
+            for name, topic in sources.topics.items()
+            for key, value in _operations(name, topic)
+        },
         "components": {"messages": _messages(sources), "schemas": _schemas(sources)},
     }
     return HEADER + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=130)
@@ -67,7 +75,10 @@ def _channel(name: str, topic: TopicFile) -> Json:
     return {
         "address": name,
         "description": topic.description,
-        "messages": {message: {"$ref": f"#/components/messages/{message}"} for message in _message_names(name, topic)},
+        "messages": {
+            message: {"$ref": f"#/components/messages/{message}"}
+            for message in _message_names(name, topic)
+        },
         "tags": [{"name": topic.owner}],
         "bindings": {
             "kafka": {
@@ -88,7 +99,9 @@ def _channel(name: str, topic: TopicFile) -> Json:
 
 
 def _operations(name: str, topic: TopicFile) -> list[tuple[str, Json]]:
-    roles = [("send", service) for service in topic.producers] + [("receive", service) for service in topic.consumers]
+    roles = [("send", service) for service in topic.producers] + [
+        ("receive", service) for service in topic.consumers
+    ]
     return [
         (
             f"{service}.{action}.{name}",
@@ -98,7 +111,8 @@ def _operations(name: str, topic: TopicFile) -> list[tuple[str, Json]]:
                 "summary": f"{service} {'writes' if action == 'send' else 'reads'} {name}",
                 "tags": [{"name": service}],
                 "messages": [
-                    {"$ref": f"#/channels/{name}/messages/{message}"} for message in _message_names(name, topic)
+                    {"$ref": f"#/channels/{name}/messages/{message}"}
+                    for message in _message_names(name, topic)
                 ],
             },
         )
@@ -107,7 +121,9 @@ def _operations(name: str, topic: TopicFile) -> list[tuple[str, Json]]:
 
 
 def _messages(sources: Sources) -> Mapping[str, Json]:
-    messages: dict[str, Json] = {class_name(event): _event_message(sources, event) for event in sources.events}
+    messages: dict[str, Json] = {
+        class_name(event): _event_message(sources, event) for event in sources.events
+    }
     for topic, foreign in FOREIGN.items():
         messages[class_name(str(foreign["name"]))] = {
             **{key: foreign[key] for key in ("name", "title", "summary")},
@@ -136,7 +152,10 @@ def _event_message(sources: Sources, event: str) -> Json:
         "title": schema.title,
         "summary": schema.description,
         "contentType": "application/cloudevents+json",
-        "correlationId": {"location": "$message.payload#/correlationid", "description": "What belongs together."},
+        "correlationId": {
+            "location": "$message.payload#/correlationid",
+            "description": "What belongs together.",
+        },
         "headers": {
             "type": "object",
             "properties": {"content-type": {"const": "application/cloudevents+json"}},
@@ -173,7 +192,9 @@ def _schemas(sources: Sources) -> Mapping[str, Json]:
 
 def _embedded(sources: Sources, schema: Schema) -> Json:
     """The schema as it stands inside the document: no identity of its own, references within the document."""
-    plain: Json = msgspec.to_builtins(msgspec.structs.replace(schema, dialect=None, id=None, defs={}))
+    plain: Json = msgspec.to_builtins(
+        msgspec.structs.replace(schema, dialect=None, id=None, defs={})
+    )
     return _local(sources, plain)
 
 
@@ -182,7 +203,9 @@ def _local(sources: Sources, value: Json) -> Json:
         rest = {key: _local(sources, inner) for key, inner in value.items() if key != "$ref"}
         if "$ref" not in value:
             return rest
-        reference: Json = {"$ref": f"#/components/schemas/{title(sources.types[type_name(str(value['$ref']))])}"}
+        reference: Json = {
+            "$ref": f"#/components/schemas/{title(sources.types[type_name(str(value['$ref']))])}"
+        }
         # Draft-07 ignores what stands beside a $ref, so a description of its own needs allOf.
         return {"allOf": [reference], **rest} if rest else reference
     if isinstance(value, list | tuple):

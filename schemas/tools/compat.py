@@ -15,7 +15,15 @@ from pathlib import Path
 from brobyg_kit.topics import retention_days
 
 from schemas.tools.differences import Change, Versions, differences, under
-from schemas.tools.sources import DEAD_LETTER_FILE, ENVELOPE_FILE, PLACES_FILE, SCHEMAS, TYPES_FILE, Sources, TopicFile
+from schemas.tools.sources import (
+    DEAD_LETTER_FILE,
+    ENVELOPE_FILE,
+    PLACES_FILE,
+    SCHEMAS,
+    TYPES_FILE,
+    Sources,
+    TopicFile,
+)
 
 RELEASED = SCHEMAS / "released"
 FILES = (TYPES_FILE, ENVELOPE_FILE, DEAD_LETTER_FILE, PLACES_FILE)
@@ -34,10 +42,10 @@ class Finding:
     def __str__(self) -> str:
         """Three facts in two lines: what, where, and whom it meets."""
         word = "BREAKS " if self.change.breaking else "widens "
-        where = f"{self.subject}: {self.change.place}: " if self.change.place else f"{self.subject}: "
-        return (
-            f"{word} {where}{self.change.what}\n         read by {', '.join(self.readers) or 'nobody'} ({self.topic})"
+        where = (
+            f"{self.subject}: {self.change.place}: " if self.change.place else f"{self.subject}: "
         )
+        return f"{word} {where}{self.change.what}\n         read by {', '.join(self.readers) or 'nobody'} ({self.topic})"
 
 
 def findings(released: Sources, today: Sources) -> Iterator[Finding]:
@@ -45,7 +53,11 @@ def findings(released: Sources, today: Sources) -> Iterator[Finding]:
     versions = Versions(released, today)
     # Who reads today and who read at the time of the release: both meet the change.
     readers = {
-        name: tuple(sorted({*topic.consumers, *(today.topics[name].consumers if name in today.topics else ())}))
+        name: tuple(
+            sorted(
+                {*topic.consumers, *(today.topics[name].consumers if name in today.topics else ())}
+            )
+        )
         for name, topic in released.topics.items()
     }
     everybody = tuple(sorted({reader for those in readers.values() for reader in those}))
@@ -65,8 +77,12 @@ def findings(released: Sources, today: Sources) -> Iterator[Finding]:
 
 def release(released: Path, today: Path, version: str) -> None:
     """Copies today's contracts to `released`. Raises ValueError while something in them breaks what is released."""
-    if released.exists() and any(finding.change.breaking for finding in findings(Sources(released), Sources(today))):
-        raise ValueError("a release can't break what is released: run `python -m schemas.tools.compat`")
+    if released.exists() and any(
+        finding.change.breaking for finding in findings(Sources(released), Sources(today))
+    ):
+        raise ValueError(
+            "a release can't break what is released: run `python -m schemas.tools.compat`"
+        )
     coming = released.with_name(released.name + ".coming")
     shutil.rmtree(coming, ignore_errors=True)
     coming.mkdir()
@@ -82,7 +98,9 @@ def release(released: Path, today: Path, version: str) -> None:
 def _digest(folder: Path) -> str:
     """One number for all contracts in `folder`, by which a released one that was edited is known."""
     found = hashlib.sha256()
-    for file in sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "VERSION"):
+    for file in sorted(
+        path for path in folder.rglob("*") if path.is_file() and path.name != "VERSION"
+    ):
         found.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes())
     return found.hexdigest()
 
@@ -125,9 +143,15 @@ def _event(versions: Versions, topic: str, event: str) -> Iterator[Change]:
         yield Change("$id", f"{old.id} became {new.id}", breaking=True)
     now_in = [name for name, file in versions.new.topics.items() if event in file.events]
     if now_in != [topic]:
-        yield Change("", f"moved from topic {topic} to {', '.join(now_in) or 'none'}", breaking=True)
+        yield Change(
+            "", f"moved from topic {topic} to {', '.join(now_in) or 'none'}", breaking=True
+        )
     else:
-        yield from _text("subject", versions.old.topics[topic].events[event], versions.new.topics[topic].events[event])
+        yield from _text(
+            "subject",
+            versions.old.topics[topic].events[event],
+            versions.new.topics[topic].events[event],
+        )
     yield from differences(versions, old, new)
 
 
@@ -141,11 +165,15 @@ def _topic(old: TopicFile, new: TopicFile | None) -> Iterator[Change]:
     yield from _text("content", old.content, new.content)
     if old.compatibility != new.compatibility:
         yield Change(
-            "compatibility", f"{old.compatibility} became {new.compatibility}", breaking=new.compatibility != "BACKWARD"
+            "compatibility",
+            f"{old.compatibility} became {new.compatibility}",
+            breaking=new.compatibility != "BACKWARD",
         )
     if old.partitions != new.partitions:
         yield Change(
-            "partitions", f"{old.partitions} became {new.partitions}: keys move, their order is lost", breaking=True
+            "partitions",
+            f"{old.partitions} became {new.partitions}: keys move, their order is lost",
+            breaking=True,
         )
     if old.retention != new.retention:
         before, after = retention_days(old.retention), retention_days(new.retention)
@@ -163,14 +191,23 @@ def _places(released: Sources, today: Sources) -> Iterator[Change]:
     old, new = released.places, today.places
     known = {
         "postcodes": (set(old.postcodes), set(new.postcodes)),
-        "locations": ({place.location_id for place in old.locations}, {place.location_id for place in new.locations}),
+        "locations": (
+            {place.location_id for place in old.locations},
+            {place.location_id for place in new.locations},
+        ),
         "departments": (set(old.departments), set(new.departments)),
     }
     for kind, (before, after) in known.items():
         yield from under(
-            kind, (Change(gone, "removed: old records name it", breaking=True) for gone in sorted(before - after))
+            kind,
+            (
+                Change(gone, "removed: old records name it", breaking=True)
+                for gone in sorted(before - after)
+            ),
         )
-        yield from under(kind, (Change(added, "added", breaking=False) for added in sorted(after - before)))
+        yield from under(
+            kind, (Change(added, "added", breaking=False) for added in sorted(after - before))
+        )
 
 
 if __name__ == "__main__":

@@ -61,7 +61,11 @@ def _values(old: Schema, new: Schema, place: str) -> Iterator[Change]:
     for keyword in ("const", "pattern", "format"):
         before, after = getattr(old, keyword), getattr(new, keyword)
         if before != after:
-            yield Change(place, f"{keyword} {_shown(before)} became {_shown(after)}", breaking=after is not None)
+            yield Change(
+                place,
+                f"{keyword} {_shown(before)} became {_shown(after)}",
+                breaking=after is not None,
+            )
 
 
 UPPER_LIMITS = ("maximum", "max_length", "max_items")
@@ -76,7 +80,11 @@ def _limits(old: Schema, new: Schema, place: str) -> Iterator[Change]:
         narrower = after is not None and (
             before is None or (after > before if keyword in LOWER_LIMITS else after < before)
         )
-        yield Change(place, f"{keyword.replace('_', ' ')} {_shown(before)} became {_shown(after)}", breaking=narrower)
+        yield Change(
+            place,
+            f"{keyword.replace('_', ' ')} {_shown(before)} became {_shown(after)}",
+            breaking=narrower,
+        )
 
 
 def _properties(versions: Versions, old: Schema, new: Schema, place: str) -> Iterator[Change]:
@@ -84,7 +92,9 @@ def _properties(versions: Versions, old: Schema, new: Schema, place: str) -> Ite
         here = f"{place}.{name}" if place else name
         after = new.properties.get(name)
         if after is None:
-            yield Change(here, "property removed" + _renamed_to(versions, old, new, before), breaking=True)
+            yield Change(
+                here, "property removed" + _renamed_to(versions, old, new, before), breaking=True
+            )
         else:
             yield from differences(versions, before, after, here)
     for name in new.properties.keys() - old.properties.keys():
@@ -102,14 +112,18 @@ def _properties(versions: Versions, old: Schema, new: Schema, place: str) -> Ite
         if name in old.required and name not in new.required:
             yield Change(here, "no longer required", breaking=True)
     for name in sorted(set(new.required) - set(new.properties) - set(old.required)):
-        yield Change(f"{place}.{name}" if place else name, "required without being described", breaking=True)
+        yield Change(
+            f"{place}.{name}" if place else name, "required without being described", breaking=True
+        )
 
 
 def _renamed_to(versions: Versions, old: Schema, new: Schema, gone: Schema) -> str:
     """A guess that helps the reader: new properties that look just like the one that went."""
     shape = versions.old.resolved(gone)
     added = [name for name in new.properties if name not in old.properties]
-    alike = [name for name in added if _same_shape(shape, versions.new.resolved(new.properties[name]))]
+    alike = [
+        name for name in added if _same_shape(shape, versions.new.resolved(new.properties[name]))
+    ]
     return f" (renamed to {' or '.join(alike)}?)" if alike else ""
 
 
@@ -122,11 +136,15 @@ def _without(schema: Schema, bare: Mapping[str, object]) -> dict[str, object]:
     return {field: bare.get(field, getattr(schema, field)) for field in schema.__struct_fields__}
 
 
-def _inner(versions: Versions, old: Schema | None, new: Schema | None, place: str) -> Iterator[Change]:
+def _inner(
+    versions: Versions, old: Schema | None, new: Schema | None, place: str
+) -> Iterator[Change]:
     if old is not None and new is not None:
         yield from differences(versions, old, new, place)
     elif old is not None or new is not None:
-        yield Change(place, "no longer limited" if new is None else "limited", breaking=new is not None)
+        yield Change(
+            place, "no longer limited" if new is None else "limited", breaking=new is not None
+        )
 
 
 def _alternatives(versions: Versions, old: Schema, new: Schema, place: str) -> Iterator[Change]:
@@ -139,7 +157,11 @@ def _alternatives(versions: Versions, old: Schema, new: Schema, place: str) -> I
         tries = [list(differences(versions, option, candidate, place)) for candidate in after]
         if any(not any(change.breaking for change in changes) for changes in tries):
             continue
-        own = list(differences(versions, option, counterpart, place)) if counterpart is not None else []
+        own = (
+            list(differences(versions, option, counterpart, place))
+            if counterpart is not None
+            else []
+        )
         yield from own or [Change(place, "alternative removed", breaking=True)]
 
 

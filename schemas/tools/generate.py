@@ -33,10 +33,18 @@ def generated(sources: Sources) -> Mapping[Path, str]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Writes what is out of date; with `--check` prints the difference instead and returns 1."""
-    parser = argparse.ArgumentParser(description="Generate brobyg_contracts and asyncapi.yaml from schemas/.")
-    parser.add_argument("--check", action="store_true", help="change nothing; print what is out of date and end with 1")
+    parser = argparse.ArgumentParser(
+        description="Generate brobyg_contracts and asyncapi.yaml from schemas/."
+    )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="change nothing; print what is out of date and end with 1",
+    )
     check = parser.parse_args(arguments).check
-    stale = {path: text for path, text in generated(Sources(SCHEMAS)).items() if _current(path) != text}
+    stale = {
+        path: text for path, text in generated(Sources(SCHEMAS)).items() if _current(path) != text
+    }
     for path, text in stale.items():
         if check:
             sys.stdout.writelines(_difference(path, text))
@@ -62,7 +70,9 @@ def _formatted(module: str) -> str:
         "m.py",
         "-",
     ]
-    return subprocess.run(command, input=module, capture_output=True, text=True, check=True, timeout=60).stdout
+    return subprocess.run(
+        command, input=module, capture_output=True, text=True, check=True, timeout=60
+    ).stdout
 
 
 def _current(path: Path) -> str | None:
@@ -73,7 +83,10 @@ def _difference(path: Path, text: str) -> list[str]:
     name = str(path.relative_to(ROOT))
     return list(
         difflib.unified_diff(
-            (_current(path) or "").splitlines(True), text.splitlines(True), name, f"{name} (generated)"
+            (_current(path) or "").splitlines(True),
+            text.splitlines(True),
+            name,
+            f"{name} (generated)",
         )
     )
 

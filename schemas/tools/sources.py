@@ -22,7 +22,14 @@ Json: TypeAlias = "Mapping[str, Json] | Sequence[Json] | Scalar"
 """A JSON value."""
 
 
-class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel", omit_defaults=True):
+class Schema(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    rename="camel",
+    omit_defaults=True,
+):
     """The part of JSON Schema 2020-12 that is used here; the names are the standard's."""
 
     dialect: str | None = msgspec.field(name="$schema", default=None)
@@ -112,12 +119,14 @@ class Sources(msgspec.Struct, frozen=True, dict=True):
     def events(self) -> Mapping[str, Schema]:
         """Event name (`appointment.booked`) to the schema of its data, in topic order."""
         found = {
-            path.name.removesuffix(".schema.json"): path for path in sorted(self.folder.glob("events/*.schema.json"))
+            path.name.removesuffix(".schema.json"): path
+            for path in sorted(self.folder.glob("events/*.schema.json"))
         }
         in_topic_order = [name for topic in self.topics.values() for name in topic.events]
         order = {name: place for place, name in enumerate(in_topic_order)}
         return {
-            name: _schema(found[name]) for name in sorted(found, key=lambda name: (order.get(name, len(order)), name))
+            name: _schema(found[name])
+            for name in sorted(found, key=lambda name: (order.get(name, len(order)), name))
         }
 
     @cached_property
@@ -125,14 +134,17 @@ class Sources(msgspec.Struct, frozen=True, dict=True):
         """Topic name to what its file says."""
         files = sorted(self.folder.glob("topics/*.yaml"))
         return {
-            path.name.removesuffix(".yaml"): msgspec.yaml.decode(path.read_bytes(), type=TopicFile) for path in files
+            path.name.removesuffix(".yaml"): msgspec.yaml.decode(path.read_bytes(), type=TopicFile)
+            for path in files
         }
 
     def topic_of(self, event: str) -> str:
         """The one topic that carries `event`. Raises LookupError when it is in none or in several."""
         topics = [name for name, topic in self.topics.items() if event in topic.events]
         if len(topics) != 1:
-            raise LookupError(f"{event} has to be in exactly one topic file, and is in {topics or 'none'}")
+            raise LookupError(
+                f"{event} has to be in exactly one topic file, and is in {topics or 'none'}"
+            )
         return topics[0]
 
     def resolved(self, schema: Schema) -> Schema:
@@ -141,7 +153,9 @@ class Sources(msgspec.Struct, frozen=True, dict=True):
 
     def example(self, event: str) -> Json:
         """The typical example of an event's data."""
-        value: Json = msgspec.json.decode((self.folder / "examples" / event / "valid-typical.json").read_bytes())
+        value: Json = msgspec.json.decode(
+            (self.folder / "examples" / event / "valid-typical.json").read_bytes()
+        )
         return value
 
 

@@ -34,7 +34,12 @@ def events_module(sources: Sources) -> str:
     parts = [HEADER + "\n".join(_shared_type(sources, schema) for schema in sources.types.values())]
     parts += [_event(sources, name, schema) for name, schema in sources.events.items()]
     classes = [class_name(name) for name in sources.events]
-    parts.append("EventData: TypeAlias = (\n    " + "\n    | ".join(classes) + "\n)\n" + '"""Any of the events."""\n')
+    parts.append(
+        "EventData: TypeAlias = (\n    "
+        + "\n    | ".join(classes)
+        + "\n)\n"
+        + '"""Any of the events."""\n'
+    )
     rows = "\n".join(f"        {name}," for name in classes)
     parts.append(
         f"EVENTS: dict[str, type[EventData]] = {{\n    kind.EVENT_TYPE: kind\n    for kind in (\n{rows}\n    )\n}}\n"
@@ -43,13 +48,19 @@ def events_module(sources: Sources) -> str:
     names = "".join(f"    {quoted(name)},\n" for name in public_names(sources))
     parts.append(f"__all__ = [\n{names}]\n")
     module = "\n\n".join(parts)
-    return module if "UnsetType = UNSET" in module else module.replace("UNSET, Meta, Struct, UnsetType", "Meta, Struct")
+    return (
+        module
+        if "UnsetType = UNSET" in module
+        else module.replace("UNSET, Meta, Struct, UnsetType", "Meta, Struct")
+    )
 
 
 def package_module(sources: Sources) -> str:
     """The text of `__init__.py`: the events and topics by their names, the rest by module."""
     names = public_names(sources)
-    public = "".join(f"    {quoted(name)},\n" for name in sorted([*names, "TOPICS", "Topic"], key=_listed))
+    public = "".join(
+        f"    {quoted(name)},\n" for name in sorted([*names, "TOPICS", "Topic"], key=_listed)
+    )
     imported = "".join(f"    {name},\n" for name in names)
     return (
         f"{PACKAGE_HEADER}from brobyg_contracts.events import (\n{imported})\n"
@@ -98,7 +109,10 @@ def type_expression(sources: Sources, schema: Schema) -> str:
     match schema.type:
         case "string":
             return _constrained(
-                "str", min_length=schema.min_length, max_length=schema.max_length, pattern=_pattern(schema)
+                "str",
+                min_length=schema.min_length,
+                max_length=schema.max_length,
+                pattern=_pattern(schema),
             )
         case "integer":
             return _constrained("int", ge=schema.minimum, le=schema.maximum)
@@ -108,9 +122,13 @@ def type_expression(sources: Sources, schema: Schema) -> str:
             return "None"
         case "array" if schema.items is not None:
             item = type_expression(sources, schema.items)
-            return _constrained(f"tuple[{item}, ...]", min_length=schema.min_items, max_length=schema.max_items)
+            return _constrained(
+                f"tuple[{item}, ...]", min_length=schema.min_items, max_length=schema.max_items
+            )
         case "object" if schema.additional_properties is not None:
-            key = type_expression(sources, schema.property_names) if schema.property_names else "str"
+            key = (
+                type_expression(sources, schema.property_names) if schema.property_names else "str"
+            )
             return f"dict[{key}, {type_expression(sources, schema.additional_properties)}]"
     raise ValueError(f"no Python type for {schema}")
 
@@ -127,7 +145,9 @@ def _pattern(schema: Schema) -> str | None:
     if schema.pattern is None or schema.format == "uuid":
         return None
     # `$` of the schema is the end of the text; Python's also stands before a last line feed.
-    return schema.pattern.removesuffix("$") + r"\Z" if schema.pattern.endswith("$") else schema.pattern
+    return (
+        schema.pattern.removesuffix("$") + r"\Z" if schema.pattern.endswith("$") else schema.pattern
+    )
 
 
 def _constrained(kind: str, **constraints: str | int | None) -> str:
@@ -160,12 +180,18 @@ def _event(sources: Sources, name: str, schema: Schema) -> str:
 
 def _body(sources: Sources, schema: Schema, constants: list[str]) -> str:
     lines = [
-        _docstring(f"{schema.title}. {schema.description}" if constants else schema.description or "", "    "),
+        _docstring(
+            f"{schema.title}. {schema.description}" if constants else schema.description or "",
+            "    ",
+        ),
         *constants,
     ]
     for name, value in schema.properties.items():
         expression = type_expression(sources, value)
-        lines.append(f"    {name}: {expression}" + ("" if name in schema.required else " | UnsetType = UNSET"))
+        lines.append(
+            f"    {name}: {expression}"
+            + ("" if name in schema.required else " | UnsetType = UNSET")
+        )
         if value.description:
             lines.append(_docstring(value.description, "    ").rstrip("\n"))
     return "\n".join(lines) + "\n"
@@ -175,5 +201,7 @@ def _docstring(text: str, indent: str) -> str:
     one_line = f'{indent}"""{text}"""'
     if len(one_line) <= 118:
         return one_line + "\n"
-    wrapped = textwrap.wrap(text, 116 - len(indent), initial_indent=f'{indent}"""', subsequent_indent=indent)
+    wrapped = textwrap.wrap(
+        text, 116 - len(indent), initial_indent=f'{indent}"""', subsequent_indent=indent
+    )
     return "\n".join(wrapped) + f'\n{indent}"""\n'

@@ -71,4 +71,6 @@ def _tuple(values: tuple[str, ...]) -> str:
     inner = ", ".join(quoted(value) for value in values) + ("," if len(values) == 1 else "")
     if len(inner) <= 90:
         return f"({inner})"
-    return "(\n" + "".join(f"                {quoted(value)},\n" for value in values) + "            )"
+    return (
+        "(\n" + "".join(f"                {quoted(value)},\n" for value in values) + "            )"
+    )

@@ -19,9 +19,15 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 #: A common phone, CSS pixels.
 PHONE = {"width": 390, "height": 844}
-REFERRAL, CITIZEN, APPOINTMENT = derived_id("referral"), derived_id("citizen"), derived_id("appointment")
+REFERRAL, CITIZEN, APPOINTMENT = (
+    derived_id("referral"),
+    derived_id("citizen"),
+    derived_id("appointment"),
+)
 COORDINATOR = bearer("coordinator")
-READY = dict.fromkeys(("confidentiality_signed_on", "record_checked_on", "introduced_on"), "2026-09-01")
+READY = dict.fromkeys(
+    ("confidentiality_signed_on", "record_checked_on", "introduced_on"), "2026-09-01"
+)
 VOLUNTEER = {
     "name": "Ellen Louise Test Lauridsen", "email": "ellen@example.org", "language": "da", "pool": "student", "department": "randers",
     "languages": ["da"], "gender": "female", "home_postcode": "8900", "range_metres": 30000, "travel": "car", "weekly_limit": 5,
@@ -92,7 +98,10 @@ async def scripted(browser: Browser) -> AsyncIterator[Visit]:
 async def _on(context: BrowserContext) -> Visit:
     page = await context.new_page()
     visit = Visit(context, page)
-    page.on("console", lambda message: visit.complaints.append(message.text) if message.type == "error" else None)
+    page.on(
+        "console",
+        lambda message: visit.complaints.append(message.text) if message.type == "error" else None,
+    )
     page.on("request", lambda request: visit.hosts.add(request.url.split("/")[2]))
     return visit
 
@@ -114,7 +123,9 @@ class Asked:
 
 
 @pytest.fixture
-async def asked(serve: Callable[..., AbstractAsyncContextManager[Running]], clock: ManualClock) -> AsyncIterator[Asked]:
+async def asked(
+    serve: Callable[..., AbstractAsyncContextManager[Running]], clock: ManualClock
+) -> AsyncIterator[Asked]:
     """Two volunteers are asked whether they come along in two days' time."""
     key = "a key that is for these tests only, and long"
     async with (
@@ -123,20 +134,30 @@ async def asked(serve: Callable[..., AbstractAsyncContextManager[Running]], cloc
     ):
         for address in ("ellen@example.org", "ida@example.org"):
             body = VOLUNTEER | {"email": address}
-            made = (await matching.client.post("/volunteers", json=body, headers=COORDINATOR)).json()
-            await matching.client.post(f"/volunteers/{made['volunteer_id']}/activate", json=READY, headers=COORDINATOR)
+            made = (
+                await matching.client.post("/volunteers", json=body, headers=COORDINATOR)
+            ).json()
+            await matching.client.post(
+                f"/volunteers/{made['volunteer_id']}/activate", json=READY, headers=COORDINATOR
+            )
         await _tell(matching, clock)
-        offers = (await matching.client.get(f"/matches/{APPOINTMENT}", headers=COORDINATOR)).json()["offers"]
+        offers = (await matching.client.get(f"/matches/{APPOINTMENT}", headers=COORDINATOR)).json()[
+            "offers"
+        ]
         links = []
         for offer in offers:
-            link = await matching.client.get(f"/offers/{offer['offer_id']}/answer-link", headers=bearer("service"))
+            link = await matching.client.get(
+                f"/offers/{offer['offer_id']}/answer-link", headers=bearer("service")
+            )
             links.append(f"{portal.url}/answer/{link.json()['token']}")
         yield Asked(matching, portal, clock, links)
 
 
 async def _tell(matching: Running, clock: ManualClock) -> None:
     starts_at = clock.now() + timedelta(days=2, hours=2)
-    needs = Needs(languages=("da",), gender_wish=None, mobility="independent", meeting="home", postcode="8920")
+    needs = Needs(
+        languages=("da",), gender_wish=None, mobility="independent", meeting="home", postcode="8920"
+    )
     referral = ReferralCreated(
         referral_id=REFERRAL, citizen_id=CITIZEN, pathway="escort", department="randers", municipality_code="0730", referrer_kind="gp", needs=needs
     )  # fmt: skip

@@ -8,7 +8,12 @@ from axe_playwright_python.async_playwright import Axe
 from .conftest import PHONE, Asked, Visit
 
 #: WCAG 2.1 A and AA, which the law asks for (Lov om tilgængelighed af offentlige organers websteder, 2018).
-WCAG = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}}
+WCAG = {
+    "runOnly": {
+        "type": "tag",
+        "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"],
+    }
+}
 
 
 async def test_one_tap_says_yes_also_without_javascript(asked: Asked, visit: Visit) -> None:
@@ -19,7 +24,9 @@ async def test_one_tap_says_yes_also_without_javascript(asked: Asked, visit: Vis
     assert await asked.state() == "matched"
 
 
-async def test_the_keyboard_alone_says_yes_and_shows_where_it_is(asked: Asked, scripted: Visit) -> None:
+async def test_the_keyboard_alone_says_yes_and_shows_where_it_is(
+    asked: Asked, scripted: Visit
+) -> None:
     page = scripted.page
     await page.goto(asked.links[0])
     await page.keyboard.press("Tab")
@@ -34,7 +41,9 @@ async def test_the_keyboard_alone_says_yes_and_shows_where_it_is(asked: Asked, s
     assert await asked.state() == "matched"
 
 
-async def test_who_comes_second_reads_that_somebody_else_was_first(asked: Asked, visit: Visit) -> None:
+async def test_who_comes_second_reads_that_somebody_else_was_first(
+    asked: Asked, visit: Visit
+) -> None:
     other = await visit.context.new_page()
     await other.goto(asked.links[1])
     await visit.page.goto(asked.links[0])
@@ -43,11 +52,15 @@ async def test_who_comes_second_reads_that_somebody_else_was_first(asked: Asked,
     assert await other.get_by_role("heading", level=1).text_content() == "En anden var først"
 
 
-async def test_a_no_is_one_tap_too_and_the_language_switch_keeps_the_offer(asked: Asked, visit: Visit) -> None:
+async def test_a_no_is_one_tap_too_and_the_language_switch_keeps_the_offer(
+    asked: Asked, visit: Visit
+) -> None:
     await visit.page.goto(asked.links[0])
     await visit.page.get_by_role("link", name="In English").click()
     await visit.page.get_by_role("button", name="No, I can't").click()
-    assert await visit.page.get_by_role("heading", level=1).text_content() == "Thank you for answering"
+    assert (
+        await visit.page.get_by_role("heading", level=1).text_content() == "Thank you for answering"
+    )
     assert await asked.state() == "searching"
 
 
@@ -79,7 +92,9 @@ async def test_every_page_passes_axe_fits_a_narrow_screen_and_asks_nobody_else(
     await scripted.page.evaluate("document.documentElement.style.fontSize = '200%'")  # WCAG 1.4.4
     assert await scripted.sideways() == 0
     assert scripted.hosts == {asked.portal.url.split("/")[2]}
-    assert [text for text in scripted.complaints if "responded with a status of 4" not in text] == []
+    assert [
+        text for text in scripted.complaints if "responded with a status of 4" not in text
+    ] == []
 
 
 async def test_control_axe_finds_what_is_wrong(asked: Asked, scripted: Visit) -> None:

@@ -7,7 +7,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:
-    sys.path.insert(0, str(ROOT))  # `schemas.tools` is a tool of the repository, not an installed package
+    sys.path.insert(
+        0, str(ROOT)
+    )  # `schemas.tools` is a tool of the repository, not an installed package
 
 from schemas.tools.sources import SCHEMAS, Sources  # noqa: E402  # after the path is set
 
@@ -24,7 +26,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         of_events = [file for file in files if file.parent.name != "cloudevent"]
         for fixture, wanted in ((f"{kind}_example", files), (f"{kind}_event_example", of_events)):
             if fixture in metafunc.fixturenames:
-                metafunc.parametrize(fixture, wanted, ids=[f"{file.parent.name}/{file.stem}" for file in wanted])
+                metafunc.parametrize(
+                    fixture, wanted, ids=[f"{file.parent.name}/{file.stem}" for file in wanted]
+                )
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,11 @@ Object: TypeAlias = dict[str, Json]
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 ANYTHING: st.SearchStrategy[Json] = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**40), 2**40)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXT,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
     max_leaves=4,
 )
@@ -25,7 +29,8 @@ def values(sources: Sources, schema: Schema) -> st.SearchStrategy[Json]:
     if schema.enum:
         return st.sampled_from(schema.enum)
     if schema.format == "date-time":
-        return st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)).map(instant)  # noqa: DTZ001  # hypothesis adds the zone
+        first, last = datetime(1900, 1, 1), datetime(2200, 1, 1)  # noqa: DTZ001 - hypothesis adds the zone
+        return st.datetimes(first, last, timezones=st.just(UTC)).map(instant)
     if schema.format == "uuid":
         return st.uuids().map(str)
     match schema.type:
@@ -39,7 +44,9 @@ def values(sources: Sources, schema: Schema) -> st.SearchStrategy[Json]:
             return st.none()
         case "array" if schema.items is not None:
             return st.lists(
-                values(sources, schema.items), min_size=schema.min_items or 0, max_size=schema.max_items or 8
+                values(sources, schema.items),
+                min_size=schema.min_items or 0,
+                max_size=schema.max_items or 8,
             )
         case "object" if schema.additional_properties is not None:
             keys = _texts(schema.property_names) if schema.property_names else TEXT
@@ -67,7 +74,10 @@ def near_misses(draw: st.DrawFn, sources: Sources, schema: Schema) -> Json:
         return {key: value for key, value in data.items() if key != name}
     return {
         **data,
-        name: draw(ANYTHING | st.sampled_from(["", "da", "4711", "2026-12-01T09:15:00+01:00", "0730\n", -1, 0])),
+        name: draw(
+            ANYTHING
+            | st.sampled_from(["", "da", "4711", "2026-12-01T09:15:00+01:00", "0730\n", -1, 0])
+        ),
     }
 
 
@@ -89,4 +99,6 @@ def _texts(schema: Schema) -> st.SearchStrategy[str]:
     if schema.pattern is None:
         return st.text(min_size=schema.min_length or 0, max_size=schema.max_length)
     shortest, longest = schema.min_length or 0, schema.max_length or 1_000
-    return st.from_regex(schema.pattern.removesuffix("$") + r"\Z").filter(lambda text: shortest <= len(text) <= longest)
+    return st.from_regex(schema.pattern.removesuffix("$") + r"\Z").filter(
+        lambda text: shortest <= len(text) <= longest
+    )

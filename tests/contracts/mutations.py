@@ -46,7 +46,9 @@ def rename(file: str, old: str, new: str) -> Mutation:
     def change(parent: MutableMapping[str, Json], _name: str) -> None:
         parent[new] = parent.pop(old)
 
-    return together(_edit(file, f"properties/{old}", change), release_from_duty(file, old), require(file, new))
+    return together(
+        _edit(file, f"properties/{old}", change), release_from_duty(file, old), require(file, new)
+    )
 
 
 def remove_file(file: str) -> Mutation:
@@ -82,11 +84,15 @@ def _required(file: str, change_names: Callable[[list[str]], list[str]]) -> Muta
     return _edit(file, "required", change)
 
 
-def _edit(file: str, pointer: str, change: Callable[[MutableMapping[str, Json], str], None]) -> Mutation:
+def _edit(
+    file: str, pointer: str, change: Callable[[MutableMapping[str, Json], str], None]
+) -> Mutation:
     def mutate(folder: Path) -> None:
         path = folder / file
         is_yaml = path.suffix == ".yaml"
-        content: Json = yaml.safe_load(path.read_text()) if is_yaml else json.loads(path.read_text())
+        content: Json = (
+            yaml.safe_load(path.read_text()) if is_yaml else json.loads(path.read_text())
+        )
         *way, name = pointer.split("/")
         parent = content
         for step in way:

@@ -26,7 +26,9 @@ def test_it_is_valid_by_the_schema_of_asyncapi_3(document: Document) -> None:
     jsonschema_rs.validator_for(json.loads(STANDARD.read_bytes())).validate(document)
 
 
-def test_the_schema_of_asyncapi_3_would_refuse_an_operation_that_neither_sends_nor_receives(document: Document) -> None:
+def test_the_schema_of_asyncapi_3_would_refuse_an_operation_that_neither_sends_nor_receives(
+    document: Document,
+) -> None:
     name, operation = next(iter(document["operations"].items()))
     broken = {**document, "operations": {name: {**operation, "action": "shout"}}}
 
@@ -46,12 +48,22 @@ def test_every_topic_is_a_channel_and_every_producer_and_consumer_has_an_operati
     document: Document, sources: Sources
 ) -> None:
     assert set(document["channels"]) == set(sources.topics)
-    expected = {f"{service}.send.{name}" for name, topic in sources.topics.items() for service in topic.producers}
-    expected |= {f"{service}.receive.{name}" for name, topic in sources.topics.items() for service in topic.consumers}
+    expected = {
+        f"{service}.send.{name}"
+        for name, topic in sources.topics.items()
+        for service in topic.producers
+    }
+    expected |= {
+        f"{service}.receive.{name}"
+        for name, topic in sources.topics.items()
+        for service in topic.consumers
+    }
     assert set(document["operations"]) == expected
 
 
-def test_the_document_s_own_schema_of_a_message_accepts_the_golden_event(document: Document) -> None:
+def test_the_document_s_own_schema_of_a_message_accepts_the_golden_event(
+    document: Document,
+) -> None:
     envelope = json.loads((SCHEMAS / "examples/cloudevent/valid-typical.json").read_bytes())
     payload = {**document, "$ref": "#/components/messages/AppointmentBooked/payload"}
     validator = jsonschema_rs.Draft7Validator(payload)

@@ -21,11 +21,15 @@ SCALARS: st.SearchStrategy[dict[str, Json]] = st.one_of(
     st.builds(lambda more: {"type": "string", **more}, limits("minLength", "maxLength")),
     st.builds(lambda more: {"type": "integer", **more}, limits("minimum", "maximum")),
     st.builds(lambda words: {"enum": sorted(words)}, st.sets(st.sampled_from("abc"), min_size=1)),
-    st.sampled_from([{"type": "boolean"}, {"type": "null"}, {"type": "string", "pattern": "^[ab]{1,2}$"}]),
+    st.sampled_from(
+        [{"type": "boolean"}, {"type": "null"}, {"type": "string", "pattern": "^[ab]{1,2}$"}]
+    ),
 )
 ANY_OF = st.builds(lambda options: {"anyOf": options}, st.lists(SCALARS, min_size=1, max_size=3))
 LISTS = st.builds(
-    lambda items, more: {"type": "array", "items": items, **more}, SCALARS, limits("minItems", "maxItems")
+    lambda items, more: {"type": "array", "items": items, **more},
+    SCALARS,
+    limits("minItems", "maxItems"),
 )
 MAPS = st.builds(lambda inner: {"type": "object", "additionalProperties": inner}, SCALARS)
 VALUES = st.one_of(SCALARS, ANY_OF, LISTS, MAPS)
@@ -47,7 +51,9 @@ def test_when_nothing_breaks_everything_that_was_valid_stays_valid(
     kept = {name: value for name, value in before.properties.items() if name in keep}
     drawn = msgspec.convert(new, Schema)
     after = msgspec.structs.replace(drawn, properties={**drawn.properties, **kept})
-    assume(not any(change.breaking for change in differences(Versions(TODAY, TODAY), before, after)))
+    assume(
+        not any(change.breaking for change in differences(Versions(TODAY, TODAY), before, after))
+    )
 
     record = data.draw(values(TODAY, before) if before.properties else st.just({}))
 

@@ -18,7 +18,11 @@ def test_every_pathway_that_a_referral_can_name_has_a_policy(name: str) -> None:
 def test_escort_asks_three_at_a_time_waits_eight_hours_and_escalates_a_day_before() -> None:
     policy = load_pathway("escort").matching
 
-    assert (policy.wave_size, policy.offer_lifetime_minutes, policy.escalate_before_minutes) == (3, 8 * 60, 24 * 60)
+    assert (policy.wave_size, policy.offer_lifetime_minutes, policy.escalate_before_minutes) == (
+        3,
+        8 * 60,
+        24 * 60,
+    )
 
 
 def test_every_means_and_every_mobility_has_a_pace() -> None:

@@ -10,17 +10,26 @@ PLACES = st.sampled_from([*POSTCODES, *LOCATIONS])
 
 @pytest.mark.parametrize(
     ("a", "b", "kilometres"),
-    [("8900", "8500", 52), ("8000", "8900", 35), ("8900", "9500", 25), ("randers-hospital", "grenaa-health-house", 50)],
+    [
+        ("8900", "8500", 52),
+        ("8000", "8900", 35),
+        ("8900", "9500", 25),
+        ("randers-hospital", "grenaa-health-house", 50),
+    ],
 )
 def test_distances_are_those_of_the_map(a: str, b: str, kilometres: int) -> None:
     assert distance_metres(a, b) == pytest.approx(kilometres * 1000, rel=0.05)
 
 
 @given(PLACES, PLACES, PLACES)
-def test_distance_is_the_same_both_ways_zero_at_home_and_never_longer_than_a_detour(a: str, b: str, c: str) -> None:
+def test_distance_is_the_same_both_ways_zero_at_home_and_never_longer_than_a_detour(
+    a: str, b: str, c: str
+) -> None:
     assert distance_metres(a, b) == distance_metres(b, a)
     assert distance_metres(a, a) == 0
-    assert distance_metres(a, c) <= distance_metres(a, b) + distance_metres(b, c) + 1  # whole metres
+    assert (
+        distance_metres(a, c) <= distance_metres(a, b) + distance_metres(b, c) + 1
+    )  # whole metres
 
 
 def test_a_place_can_be_given_as_itself() -> None:
@@ -66,4 +75,6 @@ def test_a_place_of_care_is_near_the_centre_of_its_postcode_and_in_its_municipal
 
 
 def test_every_department_has_a_place_of_care() -> None:
-    assert set(DEPARTMENTS.values()) == {location.municipality_code for location in LOCATIONS.values()}
+    assert set(DEPARTMENTS.values()) == {
+        location.municipality_code for location in LOCATIONS.values()
+    }

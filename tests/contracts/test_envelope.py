@@ -21,7 +21,9 @@ CLOUDEVENTS_REQUIRED = {"specversion", "id", "source", "type"}
 
 
 @pytest.mark.parametrize("file", ENVELOPES, ids=lambda file: file.stem)
-def test_the_kit_reads_a_golden_record_and_writes_it_back_valid(file: Path, validator_of: ValidatorOf) -> None:
+def test_the_kit_reads_a_golden_record_and_writes_it_back_valid(
+    file: Path, validator_of: ValidatorOf
+) -> None:
     event = decode(file.read_bytes())
     written = json.loads(encode(event))
 
@@ -38,7 +40,8 @@ def test_the_envelope_requires_what_cloudevents_requires(sources: Sources) -> No
 
 def test_attribute_names_are_those_cloudevents_allows(sources: Sources) -> None:
     assert all(
-        name.isascii() and name.isalnum() and name.islower() and len(name) <= 20 for name in sources.envelope.properties
+        name.isascii() and name.isalnum() and name.islower() and len(name) <= 20
+        for name in sources.envelope.properties
     )
 
 

@@ -84,7 +84,9 @@ def test_the_example_of_a_shared_type_is_an_example_of_it(sources: Sources) -> N
 
 
 def test_a_keyword_the_tools_do_not_know_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "types.schema.json").write_text('{"$defs": {"id": {"type": "string", "contentEncoding": "base64"}}}')
+    (tmp_path / "types.schema.json").write_text(
+        '{"$defs": {"id": {"type": "string", "contentEncoding": "base64"}}}'
+    )
 
     with pytest.raises(ValueError, match="contentEncoding"):
         _ = Sources(tmp_path).types

@@ -21,7 +21,9 @@ PERSONAL_WORDS = frozenset(
 BOUNDED_KEYWORDS = ("enum", "pattern", "format", "const")
 
 
-def test_no_property_of_an_event_is_named_for_something_personal(event: str, sources: Sources) -> None:
+def test_no_property_of_an_event_is_named_for_something_personal(
+    event: str, sources: Sources
+) -> None:
     named = [name for name, _ in properties(sources, sources.events[event])]
 
     assert not [name for name in named if PERSONAL_WORDS & set(name.split("_"))]
@@ -29,7 +31,18 @@ def test_no_property_of_an_event_is_named_for_something_personal(event: str, sou
 
 @pytest.mark.parametrize(
     "name",
-    ["name", "given_name", "cpr", "phone_number", "email", "home_address", "note", "text", "birth_date", "citizen_cpr"],
+    [
+        "name",
+        "given_name",
+        "cpr",
+        "phone_number",
+        "email",
+        "home_address",
+        "note",
+        "text",
+        "birth_date",
+        "citizen_cpr",
+    ],
 )
 def test_the_privacy_check_would_refuse(name: str) -> None:
     assert PERSONAL_WORDS & set(name.split("_"))
@@ -38,14 +51,18 @@ def test_the_privacy_check_would_refuse(name: str) -> None:
 def test_no_property_of_an_event_takes_free_text(event: str, sources: Sources) -> None:
     for name, schema in properties(sources, sources.events[event]):
         if schema.type == "string":
-            assert any(getattr(schema, keyword) for keyword in BOUNDED_KEYWORDS), f"{name} takes any text"
-            assert schema.format == "date-time" or schema.enum or (schema.max_length or 1_000) <= 64, (
-                f"{name} is long enough for a sentence"
+            assert any(getattr(schema, keyword) for keyword in BOUNDED_KEYWORDS), (
+                f"{name} takes any text"
             )
+            assert (
+                schema.format == "date-time" or schema.enum or (schema.max_length or 1_000) <= 64
+            ), f"{name} is long enough for a sentence"
             assert schema.pattern is None or " " not in schema.pattern, f"{name} takes words"
 
 
-def test_no_example_holds_ten_digits_that_could_be_a_cpr_number(valid_event_example: object) -> None:
+def test_no_example_holds_ten_digits_that_could_be_a_cpr_number(
+    valid_event_example: object,
+) -> None:
     import re
     from pathlib import Path
 

@@ -15,7 +15,11 @@ from .generation import near_misses, objects, whole_number_as_fraction
 QUICK = settings(
     max_examples=15,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
+    suppress_health_check=[
+        HealthCheck.function_scoped_fixture,
+        HealthCheck.too_slow,
+        HealthCheck.filter_too_much,
+    ],
 )
 
 LENIENT = {("id", "pattern"), ("instant", "pattern"), ("instant", "format"), ("id", "format")}

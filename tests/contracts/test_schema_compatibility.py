@@ -10,14 +10,25 @@ from schemas.tools import compat
 from schemas.tools.compat import Finding, findings, release
 from schemas.tools.sources import SCHEMAS, Json, Sources
 
-from .mutations import Mutation, copy_file, drop, put, release_from_duty, remove_file, rename, require, together
+from .mutations import (
+    Mutation,
+    copy_file,
+    drop,
+    put,
+    release_from_duty,
+    remove_file,
+    rename,
+    require,
+    together,
+)
 
 TYPES, ENVELOPE, PLACES = "types.schema.json", "cloudevent.schema.json", "places.json"
 OFFER, BOOKED, ESCALATED = (
     f"events/{name}.schema.json" for name in ("offer.made", "appointment.booked", "match.escalated")
 )
 MATCHING, NOTIFICATION, HOSPITAL = (
-    f"topics/{name}.yaml" for name in ("brobyg.matching.v1", "brobyg.notification.v1", "hospital.appointment.v1")
+    f"topics/{name}.yaml"
+    for name in ("brobyg.matching.v1", "brobyg.notification.v1", "hospital.appointment.v1")
 )
 COUNT: Json = {"type": "integer", "minimum": 0}
 GENDER: Json = {"$ref": "#/$defs/gender"}
@@ -110,7 +121,11 @@ def changed(tmp_path: Path) -> Callable[[Mutation], list[Finding]]:
 
     def compare(mutation: Mutation) -> list[Finding]:
         folder = tmp_path / "schemas"
-        shutil.copytree(SCHEMAS, folder, ignore=shutil.ignore_patterns("examples", "released", "tools", "__pycache__"))
+        shutil.copytree(
+            SCHEMAS,
+            folder,
+            ignore=shutil.ignore_patterns("examples", "released", "tools", "__pycache__"),
+        )
         mutation(folder)
         return list(findings(Sources(SCHEMAS), Sources(folder)))
 
@@ -131,11 +146,15 @@ def test_a_breaking_change_is_caught_with_its_place_and_its_readers(
 
 
 @pytest.mark.parametrize("change", HARMLESS)
-def test_a_harmless_change_passes(change: str, changed: Callable[[Mutation], list[Finding]]) -> None:
+def test_a_harmless_change_passes(
+    change: str, changed: Callable[[Mutation], list[Finding]]
+) -> None:
     assert [str(finding) for finding in changed(HARMLESS[change]) if finding.change.breaking] == []
 
 
-def test_a_break_names_every_service_that_reads_the_event(changed: Callable[[Mutation], list[Finding]]) -> None:
+def test_a_break_names_every_service_that_reads_the_event(
+    changed: Callable[[Mutation], list[Finding]],
+) -> None:
     found = changed(together(put(BOOKED, "properties/urgency", COUNT), require(BOOKED, "urgency")))
 
     assert [(finding.subject, finding.readers, finding.topic) for finding in found] == [
@@ -143,10 +162,16 @@ def test_a_break_names_every_service_that_reads_the_event(changed: Callable[[Mut
     ]
 
 
-def test_a_break_names_who_reads_today_though_the_release_did_not_know_of_it(tmp_path: Path) -> None:
+def test_a_break_names_who_reads_today_though_the_release_did_not_know_of_it(
+    tmp_path: Path,
+) -> None:
     before, today = tmp_path / "before", tmp_path / "today"
     for folder in (before, today):
-        shutil.copytree(SCHEMAS, folder, ignore=shutil.ignore_patterns("examples", "released", "tools", "__pycache__"))
+        shutil.copytree(
+            SCHEMAS,
+            folder,
+            ignore=shutil.ignore_patterns("examples", "released", "tools", "__pycache__"),
+        )
     put("topics/brobyg.referral.v1.yaml", "consumers", ["reporting", "research"])(before)
     require(BOOKED, "location_id")(before)
     release_from_duty(BOOKED, "location_id")(today)
@@ -169,7 +194,9 @@ def test_a_release_that_was_edited_afterwards_is_told(
     assert "not what was released as 1.0.0" in capsys.readouterr().out
 
 
-def test_a_shared_type_breaks_every_event_that_uses_it(changed: Callable[[Mutation], list[Finding]]) -> None:
+def test_a_shared_type_breaks_every_event_that_uses_it(
+    changed: Callable[[Mutation], list[Finding]],
+) -> None:
     found = changed(put(TYPES, "$defs/location_id/maxLength", 8))
 
     assert {finding.subject for finding in found} == {
@@ -184,7 +211,9 @@ def test_today_breaks_nothing_that_is_released(capsys: pytest.CaptureFixture[str
 def test_the_check_fails_and_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shutil.copytree(SCHEMAS, tmp_path / "schemas", ignore=shutil.ignore_patterns("tools", "released"))
+    shutil.copytree(
+        SCHEMAS, tmp_path / "schemas", ignore=shutil.ignore_patterns("tools", "released")
+    )
     BREAKING["a new required property"][0](tmp_path / "schemas")
     monkeypatch.setattr(compat, "SCHEMAS", tmp_path / "schemas")
 
@@ -206,4 +235,6 @@ def test_a_release_is_refused_while_something_breaks_and_the_released_stays(tmp_
         release(released, today, "1.1.0")
 
     assert (released / "VERSION").read_text().startswith("1.0.0 ")
-    assert not any(finding.change.breaking for finding in findings(Sources(released), Sources(SCHEMAS)))
+    assert not any(
+        finding.change.breaking for finding in findings(Sources(released), Sources(SCHEMAS))
+    )

@@ -15,7 +15,9 @@ HISTORY = ["brobyg.referral.v1", "brobyg.matching.v1", "brobyg.notification.v1"]
 
 
 def test_every_event_is_in_exactly_one_topic(event: str, sources: Sources) -> None:
-    assert [name for name, topic in sources.topics.items() if event in topic.events] == [sources.topic_of(event)]
+    assert [name for name, topic in sources.topics.items() if event in topic.events] == [
+        sources.topic_of(event)
+    ]
 
 
 def test_every_event_that_a_topic_names_has_a_schema(sources: Sources) -> None:
@@ -39,7 +41,9 @@ def test_only_its_owner_writes_a_topic(sources: Sources) -> None:
     }
 
 
-def test_a_topic_s_owner_is_a_service_or_the_hospital_and_nobody_reads_his_own(sources: Sources) -> None:
+def test_a_topic_s_owner_is_a_service_or_the_hospital_and_nobody_reads_his_own(
+    sources: Sources,
+) -> None:
     for topic in sources.topics.values():
         assert {topic.owner, *topic.consumers} <= SERVICES | {"hospital"}
         assert topic.owner not in topic.consumers
@@ -71,7 +75,9 @@ def test_a_retention_that_is_neither_for_ever_nor_days_is_refused(wrong: str) ->
         retention_days(wrong)
 
 
-def test_the_files_name_exactly_those_who_write_and_read_in_the_services_own_tables(sources: Sources) -> None:
+def test_the_files_name_exactly_those_who_write_and_read_in_the_services_own_tables(
+    sources: Sources,
+) -> None:
     services = [load_service(name) for name in service_entry_points()]
     written, read = ({name: set[str]() for name in sources.topics} for _ in range(2))
     for service in services:
@@ -83,7 +89,9 @@ def test_the_files_name_exactly_those_who_write_and_read_in_the_services_own_tab
         if not name.endswith(".dead-letter.v1"):  # written by the mechanism, read by people
             assert written[name] == set(topic.producers) & SERVICES, name
             assert read[name] == set(topic.consumers) & SERVICES, name
-    emitted = {one.EVENT_TYPE for service in services for one in service.emits if not isinstance(one, str)}
+    emitted = {
+        one.EVENT_TYPE for service in services for one in service.emits if not isinstance(one, str)
+    }
     assert emitted == set(EVENTS)
 
 

@@ -30,7 +30,9 @@ SETTINGS: dict[str, dict[str, str]] = {
     },
     "matching": {"matching_link_key": "a key that is for these tests only, and long"},
     "notification": {
-        "notification_coordinators": ",".join(f"{department}=coordinator@example.org" for department in DEPARTMENTS)
+        "notification_coordinators": ",".join(
+            f"{department}=coordinator@example.org" for department in DEPARTMENTS
+        )
     },
     "reporting": {},
 }
@@ -61,7 +63,9 @@ def tried(operation: APIOperation, mode: GenerationMode, headers: dict[str, str]
         seen[answer.status_code] += 1
         assert answer.status_code < 500, f"{operation.label}: {answer.status_code}"
         if answer.status_code >= 400:
-            assert _says_what(answer), f"{operation.label}: {answer.status_code} {answer.headers.get('content-type')}"
+            assert _says_what(answer), (
+                f"{operation.label}: {answer.status_code} {answer.headers.get('content-type')}"
+            )
 
     with suppress(Unsatisfiable):  # a door that takes nothing can be sent nothing wrong
         send()

@@ -80,7 +80,12 @@ def play_week(
 
 
 async def _beside(
-    system: System, outside: Outside, week: Week, tally: Tally, ends: datetime, trouble: Trouble | None
+    system: System,
+    outside: Outside,
+    week: Week,
+    tally: Tally,
+    ends: datetime,
+    trouble: Trouble | None,
 ) -> Rest:
     if trouble is None:
         return await play(outside, week, tally, ends)

@@ -74,7 +74,11 @@ CASES = (
     Case(
         "moved",
         "0108629996",
-        ((at(0, 5), "booked", at(2, 9.5)), (at(1, 0), "booked", at(2, 14.5)), (at(2, 15.5), "fulfilled", at(2, 14.5))),
+        (
+            (at(0, 5), "booked", at(2, 9.5)),
+            (at(1, 0), "booked", at(2, 14.5)),
+            (at(2, 15.5), "fulfilled", at(2, 14.5)),
+        ),
     ),
     Case(
         "moved over Kafka",
@@ -110,7 +114,9 @@ def by_name(name: str) -> Case:
     return next(case for case in CASES if case.name == name)
 
 
-def _body(number: str, case: Case, status: str, start: datetime, updated: datetime) -> dict[str, Any]:
+def _body(
+    number: str, case: Case, status: str, start: datetime, updated: datetime
+) -> dict[str, Any]:
     body: dict[str, Any] = {
         "resourceType": "Appointment",
         "meta": {"lastUpdated": updated.isoformat(timespec="milliseconds")},
@@ -129,7 +135,10 @@ def _body(number: str, case: Case, status: str, start: datetime, updated: dateti
 
 
 def _participant(kind: str, system: str, value: str) -> dict[str, Any]:
-    return {"actor": {"type": kind, "identifier": {"system": system, "value": value}}, "status": "accepted"}
+    return {
+        "actor": {"type": kind, "identifier": {"system": system, "value": value}},
+        "status": "accepted",
+    }
 
 
 def _message(
@@ -158,23 +167,56 @@ def _messages() -> list[Message]:
         number = f"S-{index:02d}"
         for step, (moment, status, start) in enumerate(case.steps):
             body = _body(number, case, status, start, moment)
-            made.append(_message(number, case, moment, body, first=step == 0, expect=case.expect, note=case.name))
+            made.append(
+                _message(
+                    number, case, moment, body, first=step == 0, expect=case.expect, note=case.name
+                )
+            )
     return made + _odd_ones()
 
 
 def _odd_ones() -> list[Message]:
     """A repeat, a late one and two broken ones."""
     moved, company = by_name("moved"), by_name("company")
-    moved_number, company_number = f"S-{CASES.index(moved) + 1:02d}", f"S-{CASES.index(company) + 1:02d}"
+    moved_number, company_number = (
+        f"S-{CASES.index(moved) + 1:02d}",
+        f"S-{CASES.index(company) + 1:02d}",
+    )
     booked_at, _, start = company.steps[0]
     repeat = _body(company_number, company, "booked", start, booked_at)
     late = _body(moved_number, moved, "booked", at(2, 15.5), at(0, 20))
     bogus = _body("S-90", company, "bogus", at(3, 8), at(0, 7))
     return [
-        _message(company_number, company, at(0, 9), repeat, first=True, expect="repeat", note="sent again"),
-        _message(moved_number, moved, at(1, 3), late, first=False, expect="stale", note="older than the move"),
-        _message("S-90", company, at(0, 7), bogus, first=False, expect="rejected", note="unknown status"),
-        _message("S-91", by_name("Kafka again"), at(0, 7), "{no JSON", first=True, expect="rejected", note="not JSON"),
+        _message(
+            company_number,
+            company,
+            at(0, 9),
+            repeat,
+            first=True,
+            expect="repeat",
+            note="sent again",
+        ),
+        _message(
+            moved_number,
+            moved,
+            at(1, 3),
+            late,
+            first=False,
+            expect="stale",
+            note="older than the move",
+        ),
+        _message(
+            "S-90", company, at(0, 7), bogus, first=False, expect="rejected", note="unknown status"
+        ),
+        _message(
+            "S-91",
+            by_name("Kafka again"),
+            at(0, 7),
+            "{no JSON",
+            first=True,
+            expect="rejected",
+            note="not JSON",
+        ),
     ]
 
 
@@ -188,7 +230,9 @@ def small_week() -> Week:
     return Week(tuple(messages), referrals, tuple(helpers))
 
 
-HELPERS = {f"v{number:02d}" for number in (1, 2, 3, 5, 6, 7, 9, 10, 12, 16, 17, 19, 22, 23, 25, 26, 32, 39)}
+HELPERS = {
+    f"v{number:02d}" for number in (1, 2, 3, 5, 6, 7, 9, 10, 12, 16, 17, 19, 22, 23, 25, 26, 32, 39)
+}
 
 
 def _with_habit(helper: Helper) -> Helper:

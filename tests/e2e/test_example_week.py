@@ -21,7 +21,10 @@ CPR_LIKE = re.compile(r"(?<!\d)\d{10}(?!\d)")
 
 @pytest.fixture(scope="module")
 def messages() -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (WEEK / "messages.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [
+        json.loads(line)
+        for line in (WEEK / "messages.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +73,11 @@ def resources(message: dict[str, Any]) -> list[dict[str, Any]]:
     body = message["body"]
     if isinstance(body, str):
         return []
-    return [entry["resource"] for entry in body["entry"]] if body["resourceType"] == "Bundle" else [body]
+    return (
+        [entry["resource"] for entry in body["entry"]]
+        if body["resourceType"] == "Bundle"
+        else [body]
+    )
 
 
 def version(resource: dict[str, Any]) -> datetime:
@@ -86,7 +93,9 @@ def test_messages_arrive_in_the_order_of_the_file(messages: list[dict[str, Any]]
     assert times == sorted(times)
 
 
-def test_only_those_with_a_referral_are_kept_and_only_those_without_are_dropped(messages: list[dict[str, Any]]) -> None:
+def test_only_those_with_a_referral_are_kept_and_only_those_without_are_dropped(
+    messages: list[dict[str, Any]],
+) -> None:
     consented = {entry["body"]["citizen"]["cpr"] for entry in document("referrals.json")}
     assert len(consented) == 26
     for message in messages:
@@ -96,7 +105,9 @@ def test_only_those_with_a_referral_are_kept_and_only_those_without_are_dropped(
             }
 
 
-def test_what_is_expected_of_a_message_follows_from_what_came_before_it(messages: list[dict[str, Any]]) -> None:
+def test_what_is_expected_of_a_message_follows_from_what_came_before_it(
+    messages: list[dict[str, Any]],
+) -> None:
     """The rule is meta.lastUpdated: newer is kept, equal is a repeat, older is stale."""
     newest: dict[str, datetime] = {}
     for message in messages:
@@ -106,12 +117,20 @@ def test_what_is_expected_of_a_message_follows_from_what_came_before_it(messages
             number = resource["identifier"][0]["value"]
             known = newest.get(number)
             found = version(resource)
-            verdict = "kept" if known is None or found > known else "repeat" if found == known else "stale"
+            verdict = (
+                "kept"
+                if known is None or found > known
+                else "repeat"
+                if found == known
+                else "stale"
+            )
             assert verdict == message["expect"], number
             newest[number] = max(found, known or found)
 
 
-def test_a_message_is_never_about_something_that_has_not_happened_yet(messages: list[dict[str, Any]]) -> None:
+def test_a_message_is_never_about_something_that_has_not_happened_yet(
+    messages: list[dict[str, Any]],
+) -> None:
     for message in messages:
         if message["expect"] == "rejected":
             continue
@@ -163,14 +182,24 @@ def test_places_and_postcodes_are_real(messages: list[dict[str, Any]]) -> None:
 def test_forty_volunteers_come_from_both_pools_and_both_departments() -> None:
     registrations = [entry["registration"] for entry in document("volunteers.json")]
     assert len({registration["email"] for registration in registrations}) == 40
-    assert {registration["pool"] for registration in registrations} == {"student", "retired_professional"}
-    assert {registration["department"] for registration in registrations} == {"randers", "norddjurs"}
+    assert {registration["pool"] for registration in registrations} == {
+        "student",
+        "retired_professional",
+    }
+    assert {registration["department"] for registration in registrations} == {
+        "randers",
+        "norddjurs",
+    }
 
 
-def test_the_one_more_booking_to_try_is_of_somebody_with_a_referral_and_reads_as_the_standard_asks() -> None:
+def test_the_one_more_booking_to_try_is_of_somebody_with_a_referral_and_reads_as_the_standard_asks() -> (
+    None
+):
     body = json.loads((WEEK / "one-more-booking.json").read_bytes())
     read = read_appointment(body)
-    referred = {one["body"]["citizen"]["cpr"] for one in json.loads((WEEK / "referrals.json").read_bytes())}
+    referred = {
+        one["body"]["citizen"]["cpr"] for one in json.loads((WEEK / "referrals.json").read_bytes())
+    }
     assert read.cpr in referred
     assert read.plan.is_complete
     assert read.plan.starts_at is not None

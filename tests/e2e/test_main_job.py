@@ -39,9 +39,14 @@ def played() -> Iterator[Played]:
 def history(played: Played, case: Case) -> list[tuple[str, Facts, Event]]:
     """The events about a case's appointment, found by the start it had at any time."""
     starts = {start for _, _, start in case.steps}
-    facts = [(event.type.removeprefix("dk.brobyg."), event.decode(Facts), event) for event in played.events]
+    facts = [
+        (event.type.removeprefix("dk.brobyg."), event.decode(Facts), event)
+        for event in played.events
+    ]
     mine = {
-        found.appointment_id for kind, found, _ in facts if kind == "appointment.booked" and found.starts_at in starts
+        found.appointment_id
+        for kind, found, _ in facts
+        if kind == "appointment.booked" and found.starts_at in starts
     }
     return [entry for entry in facts if entry[1].appointment_id in mine]
 
@@ -51,10 +56,15 @@ def kinds(played: Played, name: str) -> list[str]:
 
 
 def mails(played: Played) -> list[EmailMessage]:
-    return [message_from_bytes(path.read_bytes(), policy=policy.default) for path in played.outside.mail.glob("*.eml")]
+    return [
+        message_from_bytes(path.read_bytes(), policy=policy.default)
+        for path in played.outside.mail.glob("*.eml")
+    ]
 
 
-def entries(played: Played, appointment_id: str, role: Role, recipient_id: str) -> list[tuple[str, datetime, int]]:
+def entries(
+    played: Played, appointment_id: str, role: Role, recipient_id: str
+) -> list[tuple[str, datetime, int]]:
     """(method, start, sequence) of each calendar file mailed to the recipient about the appointment, by its UID; in order of sequence."""
     files = [
         Calendar.from_ical(str(part.get_content()))
@@ -63,17 +73,38 @@ def entries(played: Played, appointment_id: str, role: Role, recipient_id: str) 
         if part.get_content_type() == "text/calendar"
     ]
     uid = calendar_uid(appointment_id, role, recipient_id)
-    found = [(str(file["METHOD"]), entry) for file in files for entry in file.walk("VEVENT") if entry["UID"] == uid]
-    told = [(method, entry.decoded("dtstart"), int(str(entry["SEQUENCE"]))) for method, entry in found]
+    found = [
+        (str(file["METHOD"]), entry)
+        for file in files
+        for entry in file.walk("VEVENT")
+        if entry["UID"] == uid
+    ]
+    told = [
+        (method, entry.decoded("dtstart"), int(str(entry["SEQUENCE"]))) for method, entry in found
+    ]
     return sorted(told, key=lambda one: one[2])
 
 
-@pytest.mark.parametrize("name", ["company", "company again", "another", "company over Kafka", "Kafka again"])
-def test_who_asked_for_company_gets_a_volunteer_and_comes_to_the_appointment(played: Played, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["company", "company again", "another", "company over Kafka", "Kafka again"]
+)
+def test_who_asked_for_company_gets_a_volunteer_and_comes_to_the_appointment(
+    played: Played, name: str
+) -> None:
     happened = kinds(played, name)
-    for kind in ("appointment.booked", "offer.made", "offer.accepted", "volunteer.matched", "appointment.completed"):
+    for kind in (
+        "appointment.booked",
+        "offer.made",
+        "offer.accepted",
+        "volunteer.matched",
+        "appointment.completed",
+    ):
         assert kind in happened, happened
-    assert happened.index("offer.made") < happened.index("offer.accepted") < happened.index("appointment.completed")
+    assert (
+        happened.index("offer.made")
+        < happened.index("offer.accepted")
+        < happened.index("appointment.completed")
+    )
     assert happened.count("volunteer.matched") == 1
     assert "match.escalated" not in happened
 
@@ -99,13 +130,17 @@ def cause(event: Event) -> str:
     return str(json.loads(bytes(event.data))["cause"])
 
 
-def test_a_cancelled_appointment_frees_the_volunteer_and_cancels_the_calendar_entry(played: Played) -> None:
+def test_a_cancelled_appointment_frees_the_volunteer_and_cancels_the_calendar_entry(
+    played: Played,
+) -> None:
     happened = kinds(played, "cancelled")
     assert {"volunteer.matched", "appointment.cancelled", "match.released"} <= set(happened)
     assert happened.index("appointment.cancelled") < happened.index("match.released")
     assert "appointment.completed" not in happened
     found = history(played, by_name("cancelled"))
-    match = next(event for kind, _, event in found if kind == "volunteer.matched").decode(VolunteerMatched)
+    match = next(event for kind, _, event in found if kind == "volunteer.matched").decode(
+        VolunteerMatched
+    )
     start, about = by_name("cancelled").start, (played, match.appointment_id)
     told = [("REQUEST", start, 0), ("CANCEL", start, 1)]
     assert entries(*about, "citizen", match.citizen_id) == told
@@ -114,7 +149,9 @@ def test_a_cancelled_appointment_frees_the_volunteer_and_cancels_the_calendar_en
 
 
 @pytest.mark.parametrize("name", ["moved", "moved over Kafka"])
-def test_a_moved_appointment_is_asked_about_again_at_its_new_time(played: Played, name: str) -> None:
+def test_a_moved_appointment_is_asked_about_again_at_its_new_time(
+    played: Played, name: str
+) -> None:
     case = by_name(name)
     found = history(played, case)
     moves = [facts.starts_at for kind, facts, _ in found if kind == "appointment.rescheduled"]
@@ -133,9 +170,15 @@ def test_a_citizen_who_did_not_come_is_counted_as_that(played: Played) -> None:
 
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("nobody can", "nobody_available"), ("everybody says no", "nobody_answered"), ("too late", "too_late")],
+    [
+        ("nobody can", "nobody_available"),
+        ("everybody says no", "nobody_answered"),
+        ("too late", "too_late"),
+    ],
 )
-def test_what_cannot_be_matched_reaches_the_coordinator_with_the_reason(played: Played, name: str, reason: str) -> None:
+def test_what_cannot_be_matched_reaches_the_coordinator_with_the_reason(
+    played: Played, name: str, reason: str
+) -> None:
     found = history(played, by_name(name))
     assert [facts.reason for kind, facts, _ in found if kind == "match.escalated"] == [reason]
     told = [facts.recipient_role for kind, facts, _ in found if kind == "notification.sent"]
@@ -144,7 +187,9 @@ def test_what_cannot_be_matched_reaches_the_coordinator_with_the_reason(played: 
 
 
 @pytest.mark.parametrize("name", ["without a referral", "without a referral over Kafka"])
-def test_an_appointment_of_somebody_without_a_referral_leaves_nothing_but_a_count(played: Played, name: str) -> None:
+def test_an_appointment_of_somebody_without_a_referral_leaves_nothing_but_a_count(
+    played: Played, name: str
+) -> None:
     assert history(played, by_name(name)) == []
     assert played.summary.dropped_without_consent == 4
 
@@ -238,5 +283,9 @@ def test_reporting_tells_the_same_story_as_the_stream(played: Played) -> None:
         headers=played.outside.tokens.header("analyst"),
         timeout=10.0,
     )
-    told = [(entry["type"], datetime.fromisoformat(entry["time"])) for entry in answer.json()["events"]]
-    assert sorted(told) == sorted((event.type, event.time) for event in played.events if event.subject == subject)
+    told = [
+        (entry["type"], datetime.fromisoformat(entry["time"])) for entry in answer.json()["events"]
+    ]
+    assert sorted(told) == sorted(
+        (event.type, event.time) for event in played.events if event.subject == subject
+    )

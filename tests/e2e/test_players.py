@@ -35,7 +35,10 @@ def test_the_form_is_filled_in_with_its_hidden_fields_and_the_pressed_button() -
 
 
 def test_a_page_without_the_button_is_too_late() -> None:
-    assert answer_form("<p>Somebody else has it</p>", "http://portal.example/answer/abc", "accept") is None
+    assert (
+        answer_form("<p>Somebody else has it</p>", "http://portal.example/answer/abc", "accept")
+        is None
+    )
 
 
 def test_the_link_is_found_in_the_plain_text_of_the_mail() -> None:
@@ -109,11 +112,21 @@ TOMORROW = NOON + timedelta(days=1)
 
 
 def test_two_promises_that_overlap_are_found() -> None:
-    assert double_booked([matched("1", 0, TOMORROW), matched("2", 1, TOMORROW + timedelta(minutes=100))]) == 1
+    assert (
+        double_booked(
+            [matched("1", 0, TOMORROW), matched("2", 1, TOMORROW + timedelta(minutes=100))]
+        )
+        == 1
+    )
 
 
 def test_promises_one_after_the_other_are_fine() -> None:
-    assert double_booked([matched("1", 0, TOMORROW), matched("2", 1, TOMORROW + timedelta(minutes=150))]) == 0
+    assert (
+        double_booked(
+            [matched("1", 0, TOMORROW), matched("2", 1, TOMORROW + timedelta(minutes=150))]
+        )
+        == 0
+    )
 
 
 def test_a_promise_given_back_before_the_next_is_fine_and_after_it_is_not() -> None:

@@ -33,11 +33,14 @@ def main(names: list[str]) -> int:
         system.down()
     FOLDER.mkdir(parents=True, exist_ok=True)
     entries = [
-        {**asdict(outcome), "passed": not outcome.broken, "wall_seconds": seconds} for outcome, seconds in results
+        {**asdict(outcome), "passed": not outcome.broken, "wall_seconds": seconds}
+        for outcome, seconds in results
     ]
     passed = all(entry["passed"] for entry in entries)
     path = FOLDER / "report.json"
-    path.write_text(json.dumps({"passed": passed, "faults": entries}, indent=2) + "\n", encoding="utf-8")
+    path.write_text(
+        json.dumps({"passed": passed, "faults": entries}, indent=2) + "\n", encoding="utf-8"
+    )
     for entry, (outcome, _) in zip(entries, results, strict=True):
         _say(f"{'passed' if entry['passed'] else 'FAILED'}  {outcome.name}")
         for sentence in outcome.broken:

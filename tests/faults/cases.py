@@ -50,7 +50,9 @@ class Fault:
         """Carry out the blows when their time comes. Blocks until the last component is back."""
         for blow in self.blows:
             await outside.until(blow.moment)
-            await asyncio.to_thread(system.kill if blow.how == "kill" else system.stop, blow.component)
+            await asyncio.to_thread(
+                system.kill if blow.how == "kill" else system.stop, blow.component
+            )
             await asyncio.sleep(blow.down)
             await asyncio.to_thread(system.start, blow.component)
 
@@ -62,11 +64,17 @@ MOVES = at(1, 0.5)
 OUTCOMES = at(2, 10.5)
 
 FAULTS = (
-    *(Fault(f"kill-{name}", (Blow(name, "kill", BUSY), Blow(name, "kill", MOVES))) for name in SERVICES),
+    *(
+        Fault(f"kill-{name}", (Blow(name, "kill", BUSY), Blow(name, "kill", MOVES)))
+        for name in SERVICES
+    ),
     Fault("kill-kafka", (Blow("kafka", "kill", BUSY),)),
     Fault("kill-postgres", (Blow("postgres", "kill", BUSY), Blow("postgres", "kill", OUTCOMES))),
     Fault("kill-mail", (Blow("mail", "kill", BUSY),)),
-    *(Fault(f"stop-{name}", (Blow(name, "stop", ANSWERS),)) for name in ("kafka", "postgres", "mail", *SERVICES)),
+    *(
+        Fault(f"stop-{name}", (Blow(name, "stop", ANSWERS),))
+        for name in ("kafka", "postgres", "mail", *SERVICES)
+    ),
     Fault(
         "one-after-the-other",
         (
@@ -98,7 +106,9 @@ class Outcome:
 
 def outcome_of(system: System, fault: Fault, say: Callable[[str], None]) -> Outcome:
     """Play the small week with the fault. Blocks for about a minute."""
-    played = play_week(system, small_week(), ENDS, say, fault.strike if fault.blows else None, FACTOR)
+    played = play_week(
+        system, small_week(), ENDS, say, fault.strike if fault.blows else None, FACTOR
+    )
     summary = played.summary
     found = endings(played.events)
     mails = message_ids(played.outside.mail)
@@ -115,7 +125,9 @@ def outcome_of(system: System, fault: Fault, say: Callable[[str], None]) -> Outc
     sentences = [*summary.broken(), *played.rest.restless, *differences(found)]
     if gaps := _gaps(played.events):
         sentences.append(f"the events of {gaps} things are not numbered 1, 2, 3 ...")
-    return Outcome(fault.name, found, sentences + untold(played.events, mails, copies_allowed(fault)), counts)
+    return Outcome(
+        fault.name, found, sentences + untold(played.events, mails, copies_allowed(fault)), counts
+    )
 
 
 def copies_allowed(fault: Fault) -> int:
@@ -125,7 +137,10 @@ def copies_allowed(fault: Fault) -> int:
 
 def message_ids(folder: Path) -> Counter[str]:
     """The notifications whose mails lie in the folder, each with its copies."""
-    mails = (message_from_bytes(path.read_bytes(), policy=policy.default) for path in folder.glob("*.eml"))
+    mails = (
+        message_from_bytes(path.read_bytes(), policy=policy.default)
+        for path in folder.glob("*.eml")
+    )
     return Counter(str(mail["Message-ID"]).strip("<>").partition("@")[0] for mail in mails)
 
 
@@ -134,10 +149,17 @@ def untold(events: Sequence[Event], mails: Counter[str], copies: int) -> list[st
 
     Up to `copies` mails may be there that were sent and not noted: a second copy follows, or none where what it says is no longer true.
     """
-    sent = Counter(event.decode(Said).notification_id for event in events if event.type == NotificationSent.EVENT_TYPE)
+    sent = Counter(
+        event.decode(Said).notification_id
+        for event in events
+        if event.type == NotificationSent.EVENT_TYPE
+    )
     unnoted = (mails - Counter(set(sent))).total()
     checks = [
-        (len(set(sent) - set(mails)), "notices were sent by the history's word and no mail is there"),
+        (
+            len(set(sent) - set(mails)),
+            "notices were sent by the history's word and no mail is there",
+        ),
         (sent.total() - len(sent), "notices were sent twice by the history's word"),
         (
             max(0, unnoted - copies),

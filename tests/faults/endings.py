@@ -84,7 +84,10 @@ def endings(events: Sequence[Event]) -> dict[str, Ending]:
         if said.appointment_id:
             happened = Happened(event.type.removeprefix("dk.brobyg."), said, event)
             histories.setdefault(said.appointment_id, []).append(happened)
-    found = {_name(appointment_id, history): _ending(history) for appointment_id, history in histories.items()}
+    found = {
+        _name(appointment_id, history): _ending(history)
+        for appointment_id, history in histories.items()
+    }
     return {case.name: Ending() for case in CASES} | found
 
 
@@ -96,8 +99,12 @@ def differences(found: Mapping[str, Ending]) -> list[str]:
 
 
 def _other(found: Ending, wanted: Ending) -> list[str]:
-    pairs = [(one.name, getattr(found, one.name), getattr(wanted, one.name)) for one in fields(Ending)]
-    return [f"{name} is {is_!r} instead of {should!r}" for name, is_, should in pairs if is_ != should]
+    pairs = [
+        (one.name, getattr(found, one.name), getattr(wanted, one.name)) for one in fields(Ending)
+    ]
+    return [
+        f"{name} is {is_!r} instead of {should!r}" for name, is_, should in pairs if is_ != should
+    ]
 
 
 def _name(appointment_id: str, history: Sequence[Happened]) -> str:
@@ -110,7 +117,11 @@ def _ending(history: Sequence[Happened]) -> Ending:
     state, start = _by_the_hospital(history)
     company, match = _company(history, start)
     # A volunteer who was let go may be asked again: that question changes nothing in what was told of the match.
-    told = [one.said for one in history if one.kind == "notification.sent" and one.said.template != "offer"]
+    told = [
+        one.said
+        for one in history
+        if one.kind == "notification.sent" and one.said.template != "offer"
+    ]
     last = {(said.recipient_role, said.recipient_id): said for said in told}
     of_role = {role: said for (role, _), said in last.items()}
     comes = match.said.volunteer_id if match else ""
@@ -129,7 +140,11 @@ def _ending(history: Sequence[Happened]) -> Ending:
 
 def _by_the_hospital(history: Sequence[Happened]) -> tuple[str, datetime | None]:
     told = [one for one in history if one.kind in STATES]
-    starts = [one.said.starts_at for one in told if one.kind in {"appointment.booked", "appointment.rescheduled"}]
+    starts = [
+        one.said.starts_at
+        for one in told
+        if one.kind in {"appointment.booked", "appointment.rescheduled"}
+    ]
     zone = CASES[0].start.tzinfo
     start = starts[-1].astimezone(zone) if starts and starts[-1] else None
     return (STATES[told[-1].kind] if told else "unknown"), start

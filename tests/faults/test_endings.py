@@ -22,7 +22,9 @@ class Teller:
 
     def tell(self, source: str, kind: str, case: Case, **data: Any) -> str:
         subject = f"referral of {case.name}"
-        number = sum(event.source == source and event.subject == subject for event in self.events) + 1
+        number = (
+            sum(event.source == source and event.subject == subject for event in self.events) + 1
+        )
         event = Event(
             id=f"event {len(self.events)}",
             source=source,
@@ -37,7 +39,9 @@ class Teller:
         self.events.append(event)
         return event.id
 
-    def notice(self, case: Case, role: str, who: str, template: str, cause: str, became: str = "sent") -> None:
+    def notice(
+        self, case: Case, role: str, who: str, template: str, cause: str, became: str = "sent"
+    ) -> None:
         one = f"notice {len(self.events)}"
         told = {"recipient_role": role, "recipient_id": who, "template": template, "cause": cause}
         self.tell("notification", f"notification.{became}", case, notification_id=one, **told)
@@ -93,7 +97,11 @@ def good_week() -> list[Event]:
 
 
 def of_kinds(events: Sequence[Event], *without: str) -> list[Event]:
-    return [event for event in events if not event.type.startswith(tuple(f"dk.brobyg.{kind}" for kind in without))]
+    return [
+        event
+        for event in events
+        if not event.type.startswith(tuple(f"dk.brobyg.{kind}" for kind in without))
+    ]
 
 
 def mails_of(events: Sequence[Event]) -> Counter[str]:
@@ -114,7 +122,9 @@ def test_a_week_in_which_all_went_well_differs_in_nothing() -> None:
 
 
 def test_a_week_in_which_nobody_was_matched_differs_in_every_case() -> None:
-    found = differences(endings(of_kinds(good_week(), "volunteer.", "match.", "offer.", "notification.")))
+    found = differences(
+        endings(of_kinds(good_week(), "volunteer.", "match.", "offer.", "notification."))
+    )
     assert named(found) == kept()
     assert "company: company is 'nobody' instead of 'matched'" in "\n".join(found)
 
@@ -128,17 +138,30 @@ def test_a_week_in_which_nothing_happened_differs_in_every_case() -> None:
     assert named(differences(endings([]))) == kept()
 
 
-@pytest.mark.parametrize("kind", ["match.released", "match.escalated", "appointment.cancelled", "appointment.missed"])
+@pytest.mark.parametrize(
+    "kind", ["match.released", "match.escalated", "appointment.cancelled", "appointment.missed"]
+)
 def test_no_kind_of_event_can_be_missing_unnoticed(kind: str) -> None:
     assert differences(endings(of_kinds(good_week(), kind)))
 
 
 @pytest.mark.parametrize(
     "template",
-    ["matched_volunteer", "matched_citizen", "released_volunteer", "released_citizen", "escalated", "unreachable"],
+    [
+        "matched_volunteer",
+        "matched_citizen",
+        "released_volunteer",
+        "released_citizen",
+        "escalated",
+        "unreachable",
+    ],
 )
 def test_no_kind_of_message_can_be_missing_unnoticed(template: str) -> None:
-    week = [event for event in good_week() if f'"template":"{template}'.encode() not in bytes(event.data)]
+    week = [
+        event
+        for event in good_week()
+        if f'"template":"{template}'.encode() not in bytes(event.data)
+    ]
     assert differences(endings(week))
 
 
@@ -146,7 +169,11 @@ def test_who_is_told_of_the_old_time_only_was_not_told_of_the_match_that_stands(
     moved = by_name("moved")
     teller = Teller()
     teller.play(moved)
-    week = [event for event in teller.events if event.type != "dk.brobyg.notification.sent" or event.sequence <= 5]
+    week = [
+        event
+        for event in teller.events
+        if event.type != "dk.brobyg.notification.sent" or event.sequence <= 5
+    ]
     found = [sentence for sentence in differences(endings(week)) if sentence.startswith("moved:")]
     assert len(found) == 1
     assert "volunteer is 'nothing'" in found[0]
@@ -158,13 +185,19 @@ def test_two_volunteers_for_one_appointment_are_noticed() -> None:
     teller = Teller()
     teller.play(company)
     teller.match(company, company.start, 2)
-    found = [sentence for sentence in differences(endings(teller.events)) if sentence.startswith("company:")]
+    found = [
+        sentence
+        for sentence in differences(endings(teller.events))
+        if sentence.startswith("company:")
+    ]
     assert "company is '2 matches at once' instead of 'matched'" in found[0]
 
 
 def test_an_appointment_of_somebody_without_a_referral_is_noticed() -> None:
     teller = Teller()
-    teller.tell("referral", "appointment.booked", by_name("without a referral"), starts_at=CASES[-2].start)
+    teller.tell(
+        "referral", "appointment.booked", by_name("without a referral"), starts_at=CASES[-2].start
+    )
     assert "without a referral" in named(differences(endings(teller.events)))
 
 
@@ -173,7 +206,9 @@ def test_a_mail_that_lies_there_twice_is_noticed_unless_the_fault_explains_it() 
     mails = mails_of(week)
     assert untold(week, mails, 0) == []
     twice = mails + Counter(list(mails)[:1])
-    assert untold(week, twice, 0) == ["1 mails more than the history knows of, beside the 0 that the fault explains"]
+    assert untold(week, twice, 0) == [
+        "1 mails more than the history knows of, beside the 0 that the fault explains"
+    ]
     assert untold(week, twice, 1) == []
 
 
@@ -190,5 +225,7 @@ def test_only_what_parts_a_mail_from_the_note_of_it_explains_a_second_copy() -> 
     def struck(component: str) -> int:
         return copies_allowed(Fault("one", (Blow(component, "kill", BUSY),)))
 
-    assert {struck(name) for name in ("referral", "matching", "kafka", "portal", "reporting")} == {0}
+    assert {struck(name) for name in ("referral", "matching", "kafka", "portal", "reporting")} == {
+        0
+    }
     assert {struck(name) for name in ("notification", "mail", "postgres")} == {IN_HAND}

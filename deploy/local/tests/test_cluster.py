@@ -56,7 +56,9 @@ def send(address: str, topic: str, values: list[bytes]) -> set[bytes]:
 
 
 def read(address: str, topic: str, count: int) -> set[bytes]:
-    consumer = Consumer({"bootstrap.servers": address, "group.id": uuid.uuid4().hex, "enable.auto.commit": False})
+    consumer = Consumer(
+        {"bootstrap.servers": address, "group.id": uuid.uuid4().hex, "enable.auto.commit": False}
+    )
     consumer.assign([TopicPartition(topic, number, 0) for number in range(3)])
     found: set[bytes] = set()
     try:
@@ -106,7 +108,9 @@ def test_kill_9_keeps_every_acknowledged_record_and_committed_row(cluster: Clust
     addresses = cluster.start()
     topic = new_topic(addresses.kafka)
     acknowledged = send(addresses.kafka, topic, VALUES)
-    query(addresses.database, "create table committed (value int)", "insert into committed values (7)")
+    query(
+        addresses.database, "create table committed (value int)", "insert into committed values (7)"
+    )
     cluster.kafka.kill()
     cluster.postgres.kill()
     assert not cluster.kafka.is_ready()
@@ -127,9 +131,16 @@ def test_starting_what_runs_changes_nothing(cluster: Cluster) -> None:
 def test_topics_are_not_created_by_being_asked_for(cluster: Cluster) -> None:
     cluster.start()
     name = f"test.{uuid.uuid4().hex}"
-    metadata = AdminClient({"bootstrap.servers": cluster.kafka_address}).list_topics(name, timeout=10)
+    metadata = AdminClient({"bootstrap.servers": cluster.kafka_address}).list_topics(
+        name, timeout=10
+    )
     assert metadata.topics[name].error is not None
-    assert name not in AdminClient({"bootstrap.servers": cluster.kafka_address}).list_topics(timeout=10).topics
+    assert (
+        name
+        not in AdminClient({"bootstrap.servers": cluster.kafka_address})
+        .list_topics(timeout=10)
+        .topics
+    )
 
 
 def test_a_process_whose_pid_file_was_never_written_is_found_again(cluster: Cluster) -> None:
@@ -176,7 +187,9 @@ def test_a_taken_port_is_said_with_its_holder_and_another_is_used(cluster: Clust
     cluster.stop()
     port = int(before.kafka.rpartition(":")[2])
     listen = f"import socket; s = socket.create_server(('127.0.0.1', {port})); print('listening', flush=True); input()"
-    with subprocess.Popen([sys.executable, "-c", listen], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+    with subprocess.Popen(
+        [sys.executable, "-c", listen], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"listening\n"
         assert not is_free(port)
@@ -195,15 +208,25 @@ def test_two_that_want_it_at_once_get_the_same_one(cluster: Cluster) -> None:
     cluster.stop()
     folder = cluster.places.folder
     ask = f"from pathlib import Path; from brobyg_local.cluster import ensure; print(ensure(Path({str(folder)!r}), environment={{}}).kafka)"
-    both = [subprocess.Popen([sys.executable, "-c", ask], stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    both = [
+        subprocess.Popen([sys.executable, "-c", ask], stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
     answers = [process.communicate(timeout=120)[0].strip() for process in both]
     assert answers == [cluster.kafka_address] * 2
     assert ensure(folder, environment={}) == Addresses(cluster.kafka_address, cluster.database_url)
 
 
-def test_nothing_is_started_where_the_environment_names_a_broker_and_a_database(tmp_path: Path) -> None:
-    given = {"BROBYG_KAFKA": "kafka.example.org:9092", "BROBYG_DATABASE": "postgresql://db.example.org"}
-    assert ensure(tmp_path / "unused", environment=given) == Addresses(given["BROBYG_KAFKA"], given["BROBYG_DATABASE"])
+def test_nothing_is_started_where_the_environment_names_a_broker_and_a_database(
+    tmp_path: Path,
+) -> None:
+    given = {
+        "BROBYG_KAFKA": "kafka.example.org:9092",
+        "BROBYG_DATABASE": "postgresql://db.example.org",
+    }
+    assert ensure(tmp_path / "unused", environment=given) == Addresses(
+        given["BROBYG_KAFKA"], given["BROBYG_DATABASE"]
+    )
     assert not (tmp_path / "unused").exists()
 
 
@@ -217,7 +240,9 @@ def test_the_database_wants_a_password_and_listens_on_this_machine_only(cluster:
     assert cluster.places.local.joinpath("postgres.json").stat().st_mode & 0o077 == 0
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can keep PostgreSQL's user out of a folder")
+@pytest.mark.skipif(
+    os.geteuid() != 0, reason="only root can keep PostgreSQL's user out of a folder"
+)
 def test_a_folder_that_only_root_enters_is_no_obstacle(tmp_path: Path) -> None:
     said: list[str] = []
     tmp_path.chmod(0o700)

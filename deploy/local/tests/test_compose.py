@@ -14,7 +14,9 @@ from pydantic_settings import BaseSettings
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 PARTS = COMPOSE["services"]
-DOCKERFILES = {name: (ROOT / "services" / name / "Dockerfile").read_text(encoding="utf-8") for name in SERVICES}
+DOCKERFILES = {
+    name: (ROOT / "services" / name / "Dockerfile").read_text(encoding="utf-8") for name in SERVICES
+}
 # Given to the services by their containers, but no setting of theirs: what Docker Compose itself reads.
 FOR_COMPOSE = {
     "BROBYG_DATABASE_PASSWORD",
@@ -28,7 +30,9 @@ FOR_COMPOSE = {
 def instructions(name: str) -> list[tuple[str, str]]:
     """A Dockerfile's instructions with their arguments, continued lines joined."""
     joined = DOCKERFILES[name].replace("\\\n", " ")
-    lines = [line.strip() for line in joined.splitlines() if line.strip() and not line.startswith("#")]
+    lines = [
+        line.strip() for line in joined.splitlines() if line.strip() and not line.startswith("#")
+    ]
     return [(line.split(maxsplit=1)[0], line.split(maxsplit=1)[1]) for line in lines]
 
 
@@ -88,9 +92,13 @@ def test_every_image_is_pinned(name: str) -> None:
         assert re.search(r"\d+\.\d+", tag)
 
 
-@pytest.mark.parametrize("name", [name for name in PARTS if name.removesuffix("-migrate") in SERVICES])
+@pytest.mark.parametrize(
+    "name", [name for name in PARTS if name.removesuffix("-migrate") in SERVICES]
+)
 def test_every_variable_is_a_setting_that_exists(name: str) -> None:
-    assert {key for key in PARTS[name]["environment"] if key.startswith("BROBYG_")} <= known_settings()
+    assert {
+        key for key in PARTS[name]["environment"] if key.startswith("BROBYG_")
+    } <= known_settings()
 
 
 def test_every_variable_taken_from_outside_is_known_and_no_secret_has_a_default() -> None:
@@ -126,7 +134,11 @@ def test_an_image_is_built_in_stages_from_the_lock_and_runs_as_nobody_special(na
 
 def test_the_images_lock_holds_the_versions_that_are_tested() -> None:
     def versions(path: Path) -> set[str]:
-        return {line.split()[0] for line in path.read_text(encoding="utf-8").splitlines() if re.match(r"[a-z]", line)}
+        return {
+            line.split()[0]
+            for line in path.read_text(encoding="utf-8").splitlines()
+            if re.match(r"[a-z]", line)
+        }
 
     assert versions(ROOT / "deploy" / "production.lock") <= versions(ROOT / "requirements.lock")
 
@@ -147,10 +159,14 @@ def test_the_broker_in_a_container_has_the_settings_of_the_one_without(tmp_path:
 
 def test_the_database_in_a_container_has_the_settings_of_the_one_without() -> None:
     local = dict(re.findall(r"^(\w+) = '?([^'\n]*)'?$", SETTINGS, re.MULTILINE))
-    given = dict(argument.removeprefix("-c").split("=", 1) for argument in PARTS["postgres"]["command"][1:])
+    given = dict(
+        argument.removeprefix("-c").split("=", 1) for argument in PARTS["postgres"]["command"][1:]
+    )
     # In a container the address is the container's own; the socket serves its health check.
     assert {
-        name: value for name, value in local.items() if name not in {"listen_addresses", "unix_socket_directories"}
+        name: value
+        for name, value in local.items()
+        if name not in {"listen_addresses", "unix_socket_directories"}
     } == given
 
 

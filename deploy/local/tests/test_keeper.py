@@ -28,10 +28,10 @@ def keep(tmp_path: Path) -> Iterator[Kept]:
         program: str, *, pauses: tuple[float, ...] = (0.1, 0.1), short_life: float = 0.0
     ) -> subprocess.Popen[str]:
         command = [sys.executable, "-c", LIFE + program, str(tmp_path / "lives")]
-        keeper = (
-            f"import sys; from brobyg_local.keeper import keep; sys.exit(keep({command!r}, {pauses!r}, {short_life!r}))"
+        keeper = f"import sys; from brobyg_local.keeper import keep; sys.exit(keep({command!r}, {pauses!r}, {short_life!r}))"
+        started.append(
+            subprocess.Popen([sys.executable, "-c", keeper], stdout=subprocess.PIPE, text=True)
         )
-        started.append(subprocess.Popen([sys.executable, "-c", keeper], stdout=subprocess.PIPE, text=True))
         return started[-1]
 
     yield start
@@ -52,7 +52,9 @@ def test_one_that_is_killed_is_started_again(keep: Kept, tmp_path: Path) -> None
     assert wait_until(lambda: len(lives(tmp_path)) == 2, 20)
 
 
-def test_one_whose_watchdog_ends_it_is_started_again_and_the_log_says_so(keep: Kept, tmp_path: Path) -> None:
+def test_one_whose_watchdog_ends_it_is_started_again_and_the_log_says_so(
+    keep: Kept, tmp_path: Path
+) -> None:
     keeper = keep("os._exit(70) if len(open(sys.argv[1]).readlines()) == 1 else None")
     said, _ = keeper.communicate(timeout=20)
     assert keeper.returncode == 0
@@ -66,17 +68,23 @@ def test_one_that_ends_well_stays_ended(keep: Kept, tmp_path: Path) -> None:
     assert len(lives(tmp_path)) == 1
 
 
-def test_one_that_ends_within_seconds_of_its_first_start_is_not_tried_again(keep: Kept, tmp_path: Path) -> None:
+def test_one_that_ends_within_seconds_of_its_first_start_is_not_tried_again(
+    keep: Kept, tmp_path: Path
+) -> None:
     assert keep("sys.exit(3)", short_life=60.0).wait(20) == 3
     assert len(lives(tmp_path)) == 1
 
 
 def test_one_that_keeps_dying_is_given_up_after_the_last_pause(keep: Kept, tmp_path: Path) -> None:
-    first_is_long = "time.sleep(1.5) if len(open(sys.argv[1]).readlines()) == 1 else None; sys.exit(3)"
+    first_is_long = (
+        "time.sleep(1.5) if len(open(sys.argv[1]).readlines()) == 1 else None; sys.exit(3)"
+    )
     keeper = keep(first_is_long, short_life=1.0)
     said, _ = keeper.communicate(timeout=30)
     assert keeper.returncode == 3
-    assert len(lives(tmp_path)) == 4  # the long one, one after each pause, and the one that is one too many
+    assert (
+        len(lives(tmp_path)) == 4
+    )  # the long one, one after each pause, and the one that is one too many
     assert said.count("service.ended") == 3
     assert said.count("service.given_up") == 1
 

@@ -24,10 +24,16 @@ def age_to(places: Places, left: timedelta) -> dict[str, str]:
     """Let the token have only so much time left; returns the keys as they are then."""
     keys = make_keys(places)
     token = issue_token(
-        Path(keys["BROBYG_TOKEN_SIGNING_KEY"]), "service:notification", ["service"], WallClock(), lifetime=left
+        Path(keys["BROBYG_TOKEN_SIGNING_KEY"]),
+        "service:notification",
+        ["service"],
+        WallClock(),
+        lifetime=left,
     )
     path = places.local / "keys" / "keys.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "BROBYG_NOTIFICATION_TOKEN": token}))
+    path.write_text(
+        json.dumps({**json.loads(path.read_text()), "BROBYG_NOTIFICATION_TOKEN": token})
+    )
     return {**keys, "BROBYG_NOTIFICATION_TOKEN": token}
 
 
@@ -37,7 +43,9 @@ def lifetime(token: str) -> timedelta:
     return timedelta(seconds=claims["exp"] - claims["iat"])
 
 
-def test_a_token_with_less_than_thirty_days_left_is_renewed_and_nothing_else(places: Places) -> None:
+def test_a_token_with_less_than_thirty_days_left_is_renewed_and_nothing_else(
+    places: Places,
+) -> None:
     before = age_to(places, timedelta(days=29))
     after = make_keys(places)
     assert {name for name in after if after[name] != before[name]} == {"BROBYG_NOTIFICATION_TOKEN"}
@@ -52,17 +60,24 @@ def test_a_token_with_more_time_left_stays_so_that_no_service_is_restarted(place
 def test_a_token_that_is_none_is_replaced(places: Places) -> None:
     make_keys(places)
     path = places.local / "keys" / "keys.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "BROBYG_NOTIFICATION_TOKEN": "nonsense"}))
+    path.write_text(
+        json.dumps({**json.loads(path.read_text()), "BROBYG_NOTIFICATION_TOKEN": "nonsense"})
+    )
     assert lifetime(make_keys(places)["BROBYG_NOTIFICATION_TOKEN"]) == timedelta(days=365)
 
 
 def test_a_service_is_given_its_own_keys_and_token_and_nobody_elses(places: Places) -> None:
     given = {**make_keys(places), "BROBYG_KAFKA": "k", "BROBYG_MATCHING_URL": "http://m"}
     told = {name: own_settings(name, given) for name in SERVICES}
-    assert all(settings["BROBYG_KAFKA"] == "k" and settings["BROBYG_MATCHING_URL"] for settings in told.values())
+    assert all(
+        settings["BROBYG_KAFKA"] == "k" and settings["BROBYG_MATCHING_URL"]
+        for settings in told.values()
+    )
     secret = {
         name: {
-            key.removeprefix("BROBYG_") for key, value in settings.items() if key.endswith(("KEY", "TOKEN")) and value
+            key.removeprefix("BROBYG_")
+            for key, value in settings.items()
+            if key.endswith(("KEY", "TOKEN")) and value
         }
         for name, settings in told.items()
     }
@@ -76,7 +91,11 @@ def test_a_service_is_given_its_own_keys_and_token_and_nobody_elses(places: Plac
 
 
 @pytest.mark.parametrize(("name", "role"), [("notification", "service"), ("portal", "portal")])
-def test_each_token_says_whose_it_is_and_the_portals_reads_no_contact(places: Places, name: str, role: str) -> None:
+def test_each_token_says_whose_it_is_and_the_portals_reads_no_contact(
+    places: Places, name: str, role: str
+) -> None:
     keys = make_keys(places)
-    caller = Verifier(Path(keys["BROBYG_TOKEN_KEYS"]), WallClock()).caller(keys[f"BROBYG_{name.upper()}_TOKEN"])
+    caller = Verifier(Path(keys["BROBYG_TOKEN_KEYS"]), WallClock()).caller(
+        keys[f"BROBYG_{name.upper()}_TOKEN"]
+    )
     assert (caller.subject, caller.roles) == (f"service:{name}", {role})

@@ -52,14 +52,21 @@ AT_REST = Rest(quiet=True, unpublished=0, dead_letters=0)
 
 
 async def test_counts_are_taken_as_they_are_told(tmp_path: Path) -> None:
-    with answering(tmp_path, (200, b'{"rejected": 15, "dropped_without_consent": 201, "kept": 1}')) as outside:
+    with answering(
+        tmp_path, (200, b'{"rejected": 15, "dropped_without_consent": 201, "kept": 1}')
+    ) as outside:
         found = await look_back(outside, AT_REST, Rebuild(equal=True))
     assert (found.rejected, found.dropped_without_consent) == (15, 201)
 
 
 @pytest.mark.parametrize("answer", [(403, b"{}"), (404, b""), (200, b"{}"), (200, b"<html>")])
-async def test_an_answer_without_counts_is_no_zero(answer: tuple[int, bytes], tmp_path: Path) -> None:
-    with answering(tmp_path, answer) as outside, pytest.raises(Unreachable, match="does not tell what it counted"):
+async def test_an_answer_without_counts_is_no_zero(
+    answer: tuple[int, bytes], tmp_path: Path
+) -> None:
+    with (
+        answering(tmp_path, answer) as outside,
+        pytest.raises(Unreachable, match="does not tell what it counted"),
+    ):
         await look_back(outside, AT_REST, Rebuild(equal=True))
 
 
@@ -67,7 +74,9 @@ async def test_each_further_try_is_told(tmp_path: Path) -> None:
     tries: list[None] = []
     with answering(tmp_path, (503, b""), (503, b""), (200, b"{}")) as outside:
         async with httpx2.AsyncClient(trust_env=False) as http_client:
-            await persist(http_client, "GET", outside.url("referral"), on_again=lambda: tries.append(None))
+            await persist(
+                http_client, "GET", outside.url("referral"), on_again=lambda: tries.append(None)
+            )
     assert len(tries) == 2
 
 

@@ -20,7 +20,9 @@ def port(tmp_path: Path) -> Iterator[int]:
     number = free_port()
     component = Component(Places(tmp_path), "mail")
     folder = tmp_path / "mail"
-    component.spawn([sys.executable, "-m", "brobyg_local.mail", "--port", str(number), "--folder", str(folder)])
+    component.spawn(
+        [sys.executable, "-m", "brobyg_local.mail", "--port", str(number), "--folder", str(folder)]
+    )
     try:
         assert wait_until(lambda: is_answering(number), 20)
         yield number
@@ -37,7 +39,9 @@ def mail(*recipients: str, text: str = "Der er kommet en ny aftale. Æ, ø og å
     return message
 
 
-def test_each_recipient_gets_a_file_of_its_own_whole_and_numbered(port: int, tmp_path: Path) -> None:
+def test_each_recipient_gets_a_file_of_its_own_whole_and_numbered(
+    port: int, tmp_path: Path
+) -> None:
     sent = mail("anna@example.org", "bo@example.org")
     with smtplib.SMTP("127.0.0.1", port, timeout=10) as client:
         client.send_message(sent)
@@ -50,9 +54,14 @@ def test_each_recipient_gets_a_file_of_its_own_whole_and_numbered(port: int, tmp
     assert kept.replace(b"\r\n", b"\n").strip() == sent.as_bytes().strip()
 
 
-def test_a_mail_beyond_the_size_limit_is_refused_and_nothing_is_kept(port: int, tmp_path: Path) -> None:
+def test_a_mail_beyond_the_size_limit_is_refused_and_nothing_is_kept(
+    port: int, tmp_path: Path
+) -> None:
     line = "x" * 70 + "\n"
-    with smtplib.SMTP("127.0.0.1", port, timeout=20) as client, pytest.raises(smtplib.SMTPResponseException) as refused:
+    with (
+        smtplib.SMTP("127.0.0.1", port, timeout=20) as client,
+        pytest.raises(smtplib.SMTPResponseException) as refused,
+    ):
         client.send_message(mail("anna@example.org", text=line * (SIZE_LIMIT // len(line) + 2)))
     assert refused.value.smtp_code == 552
     assert list((tmp_path / "mail").glob("*")) == []
@@ -66,7 +75,15 @@ def test_numbers_go_on_after_a_restart(tmp_path: Path) -> None:
 
 
 def test_a_taken_port_ends_the_server_with_an_error_that_says_so(port: int, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "brobyg_local.mail", "--port", str(port), "--folder", str(tmp_path / "other")]
+    command = [
+        sys.executable,
+        "-m",
+        "brobyg_local.mail",
+        "--port",
+        str(port),
+        "--folder",
+        str(tmp_path / "other"),
+    ]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode != 0
     assert "address already in use" in ended.stderr.lower()

@@ -8,14 +8,21 @@ from brobyg_local.places import Places
 from brobyg_local.system import System
 
 
-def prepared_twice(folder: Path, given: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
+def prepared_twice(
+    folder: Path, given: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> tuple[int, int]:
     """How many commands preparing takes the first time, and again with only another setting changed."""
     commands: list[object] = []
-    monkeypatch.setattr(system, "_run_brobyg", lambda command, _environment: commands.append(command))
+    monkeypatch.setattr(
+        system, "_run_brobyg", lambda command, _environment: commands.append(command)
+    )
     places = Places(folder)
     places.make()
     made = System(places, lambda _text: None, given=given, ports={})
-    stores = {"BROBYG_KAFKA": made.cluster.kafka_address, "BROBYG_DATABASE": made.cluster.database_url}
+    stores = {
+        "BROBYG_KAFKA": made.cluster.kafka_address,
+        "BROBYG_DATABASE": made.cluster.database_url,
+    }
     made._prepare({**stores, **given, "BROBYG_CLOCK": ""})
     first = len(commands)
     made._prepare({**stores, **given, "BROBYG_CLOCK": "another"})
@@ -24,7 +31,11 @@ def prepared_twice(folder: Path, given: dict[str, str], monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize(
     ("given", "name"),
-    [({}, "local"), ({"BROBYG_KAFKA": "broker.example.org:9092"}, None), ({"BROBYG_INSTANCE": "left"}, "left")],
+    [
+        ({}, "local"),
+        ({"BROBYG_KAFKA": "broker.example.org:9092"}, None),
+        ({"BROBYG_INSTANCE": "left"}, "left"),
+    ],
 )
 def test_services_have_a_name_in_their_group_on_a_broker_of_their_own_or_when_told(
     given: dict[str, str], name: str | None, tmp_path: Path
@@ -45,7 +56,10 @@ def test_topics_and_migrations_are_skipped_when_only_a_setting_changed(
 
 @pytest.mark.parametrize(
     "given",
-    [{"BROBYG_KAFKA": "broker.example.org:9092"}, {"BROBYG_DATABASE": "postgresql://brobyg@database.example.org:5432"}],
+    [
+        {"BROBYG_KAFKA": "broker.example.org:9092"},
+        {"BROBYG_DATABASE": "postgresql://brobyg@database.example.org:5432"},
+    ],
     ids=["kafka", "database"],
 )
 def test_topics_and_migrations_are_always_applied_to_stores_given_from_outside(

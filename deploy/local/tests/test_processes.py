@@ -63,7 +63,9 @@ def test_a_process_that_will_not_end_is_killed_and_that_is_told(component: Compo
     assert not process.is_running()
 
 
-def test_a_process_is_found_without_its_pid_file_and_not_by_another_name(component: Component) -> None:
+def test_a_process_is_found_without_its_pid_file_and_not_by_another_name(
+    component: Component,
+) -> None:
     process = spawn(component, WAIT_FOR_TERM)
     component.forget()
     assert Component(component.places, "matching").find() is None
@@ -105,7 +107,9 @@ def test_only_the_systems_own_settings_reach_a_service(monkeypatch: pytest.Monke
     assert "PATH" in environment
 
 
-def test_a_missing_program_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_program_is_named_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ToolMissing, match="Maven") as missing:
         tools.find_maven(lambda _text: None)
@@ -124,15 +128,21 @@ def test_a_download_that_hangs_is_ended_and_named() -> None:
 def test_a_tool_that_fails_is_named_with_its_last_lines() -> None:
     with pytest.raises(ToolMissing, match=r"exit code 3:\n  no such host"):
         tools.run_watched(
-            [sys.executable, "-c", "print('no such host'); raise SystemExit(3)"], lambda _line: None, advice=""
+            [sys.executable, "-c", "print('no such host'); raise SystemExit(3)"],
+            lambda _line: None,
+            advice="",
         )
 
 
-def test_a_service_that_ends_at_once_is_named_with_its_last_lines_the_cause_and_what_to_do(tmp_path: Path) -> None:
+def test_a_service_that_ends_at_once_is_named_with_its_last_lines_the_cause_and_what_to_do(
+    tmp_path: Path,
+) -> None:
     service = ServiceProcess(Places(tmp_path), "matching")
     program = "print('error: relation \"offer\" does not exist')"
     service.component.spawn([sys.executable, "-c", program])
-    assert wait_until(lambda: service.component.find() is None and bool(tail(service.component.log)), 20)
+    assert wait_until(
+        lambda: service.component.find() is None and bool(tail(service.component.log)), 20
+    )
     told = service.failure("http://127.0.0.1:1", 5).explain()
     assert "matching did not come up: its process ended: its database is not migrated" in told
     assert '  | error: relation "offer" does not exist' in told
@@ -140,7 +150,10 @@ def test_a_service_that_ends_at_once_is_named_with_its_last_lines_the_cause_and_
 
 
 def test_the_usual_suspects_have_each_their_advice() -> None:
-    assert likely_cause("OSError: [Errno 98] error while attempting to bind: address already in use") is not None
+    assert (
+        likely_cause("OSError: [Errno 98] error while attempting to bind: address already in use")
+        is not None
+    )
     assert likely_cause("ConnectionRefusedError: [Errno 111]") is not None
     assert likely_cause("all is well") is None
 
@@ -148,7 +161,11 @@ def test_the_usual_suspects_have_each_their_advice() -> None:
 class Answers(http.server.BaseHTTPRequestHandler):
     """What a service that is up but not ready says."""
 
-    report: object = {"ready": False, "checks": {"consumer": {"ok": False, "detail": "no partitions yet"}}, "parked": 2}
+    report: object = {
+        "ready": False,
+        "checks": {"consumer": {"ok": False, "detail": "no partitions yet"}},
+        "parked": 2,
+    }
 
     def do_GET(self) -> None:
         body = json.dumps(self.report).encode()
@@ -167,7 +184,11 @@ def test_a_service_that_is_not_ready_says_why_and_one_that_is_down_is_unreachabl
         url = f"http://127.0.0.1:{server.server_port}"
         answer = readiness(url)
         thread.join()
-    assert (answer.answered, answer.ready, answer.why) == (True, False, "consumer: no partitions yet")
+    assert (answer.answered, answer.ready, answer.why) == (
+        True,
+        False,
+        "consumer: no partitions yet",
+    )
     assert answer.number("parked") == 2
     down = readiness(url)
     assert not down.answered

@@ -35,7 +35,10 @@ def services(kafka: str, folder: Path, notices: tuple[int, bytes]) -> Iterator[O
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:
-            urls = {f"BROBYG_{name.upper()}_URL": f"http://127.0.0.1:{server.server_port}" for name in SERVICES}
+            urls = {
+                f"BROBYG_{name.upper()}_URL": f"http://127.0.0.1:{server.server_port}"
+                for name in SERVICES
+            }
             yield Outside({**make_keys(places), **urls, "BROBYG_KAFKA": kafka}, places.mail)
         finally:
             server.shutdown()
@@ -52,7 +55,10 @@ async def test_nothing_waits_and_nothing_moves_is_rest(topics: str, tmp_path: Pa
 @pytest.mark.parametrize(
     ("notices", "says"),
     [
-        ((200, b'{"notifications": [{"state": "waiting"}], "next": null}'), "1 messages or more wait to be sent"),
+        (
+            (200, b'{"notifications": [{"state": "waiting"}], "next": null}'),
+            "1 messages or more wait to be sent",
+        ),
         ((503, b"{}"), "notification does not say what waits"),
     ],
 )

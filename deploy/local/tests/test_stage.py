@@ -35,7 +35,9 @@ def write_one(kafka: str) -> None:
     assert writer.flush(20) == 0
 
 
-async def test_a_given_broker_that_holds_something_is_refused_even_with_reset(topics: str, tmp_path: Path) -> None:
+async def test_a_given_broker_that_holds_something_is_refused_even_with_reset(
+    topics: str, tmp_path: Path
+) -> None:
     stage = stage_in(tmp_path, [], BROBYG_KAFKA=topics)
 
     async def cleared() -> bool:
@@ -47,13 +49,17 @@ async def test_a_given_broker_that_holds_something_is_refused_even_with_reset(to
 
     await eventually(cleared, "an empty broker is taken")
     write_one(topics)
-    with pytest.raises(LocalError, match=f"BROBYG_KAFKA names .{topics}. holds 1 records") as refused:
+    with pytest.raises(
+        LocalError, match=f"BROBYG_KAFKA names .{topics}. holds 1 records"
+    ) as refused:
         stage.clear(reset=True)
     assert "delete its topics" in refused.value.advice
     assert "unset BROBYG_KAFKA" in refused.value.advice
 
 
-def test_a_given_database_that_is_in_use_is_refused_without_naming_its_password(postgres: str, tmp_path: Path) -> None:
+def test_a_given_database_that_is_in_use_is_refused_without_naming_its_password(
+    postgres: str, tmp_path: Path
+) -> None:
     stage = stage_in(tmp_path, [], BROBYG_DATABASE=postgres)
     stage.clear(reset=True)
     assert asyncio.run(create_database(postgres, "portal"))
@@ -72,7 +78,9 @@ async def drop(server: str, name: str) -> None:
     await connection.close()
 
 
-def test_nothing_is_started_where_broker_and_database_are_given(kafka: str, postgres: str, tmp_path: Path) -> None:
+def test_nothing_is_started_where_broker_and_database_are_given(
+    kafka: str, postgres: str, tmp_path: Path
+) -> None:
     system = stage_in(tmp_path, [], BROBYG_KAFKA=kafka, BROBYG_DATABASE=postgres).system
     system.start_stores()
     assert system.cluster.kafka.pids() == []
@@ -102,10 +110,15 @@ def test_data_are_a_demos_by_its_mark_and_not_by_their_clock(in_use: Stage) -> N
     with pytest.raises(LocalError, match="holds data that no demo made"):
         in_use.clear(reset=False)
     said: list[str] = []
-    stage = Stage(System(in_use.system.places, said.append, given={}, ports={}), said.append, in_use.notes)
+    stage = Stage(
+        System(in_use.system.places, said.append, given={}, ports={}), said.append, in_use.notes
+    )
     (stage.system.places.local / "demo.json").write_text('{"began": "2026-11-25 09:14"}')
     stage.clear(reset=False)
-    assert any("what the demo of 2026-11-25 09:14 left, and whatever was entered since" in text for text in said)
+    assert any(
+        "what the demo of 2026-11-25 09:14 left, and whatever was entered since" in text
+        for text in said
+    )
     assert stage.system.cluster.kafka.pids() == []
     assert not (stage.system.places.local / "demo.json").exists()
 

@@ -61,7 +61,9 @@ def test_an_address_is_read_in_every_form_it_may_have(
 
 
 @pytest.mark.parametrize("scheme", ["smtp", "smtps", "smtp+starttls"])
-def test_a_mail_server_of_somebody_else_is_ready_when_it_answers(tmp_path: Path, listening: int, scheme: str) -> None:
+def test_a_mail_server_of_somebody_else_is_ready_when_it_answers(
+    tmp_path: Path, listening: int, scheme: str
+) -> None:
     address = f"{scheme}://user:secret@127.0.0.1:{listening}"
     mail = part(status_with(tmp_path, {"BROBYG_NOTIFICATION_SMTP": address}), "mail")
     assert mail.ready
@@ -70,13 +72,19 @@ def test_a_mail_server_of_somebody_else_is_ready_when_it_answers(tmp_path: Path,
 
 def test_a_mail_server_of_somebody_else_that_is_down_is_not_for_us_to_start(tmp_path: Path) -> None:
     port = free_port()
-    mail = part(status_with(tmp_path, {"BROBYG_NOTIFICATION_SMTP": f"smtps://u:secret@127.0.0.1:{port}"}), "mail")
+    mail = part(
+        status_with(tmp_path, {"BROBYG_NOTIFICATION_SMTP": f"smtps://u:secret@127.0.0.1:{port}"}),
+        "mail",
+    )
     assert not mail.ready
     assert mail.why == f"127.0.0.1:{port} does not answer"
 
 
 def test_one_broker_of_several_that_answers_is_enough(tmp_path: Path, listening: int) -> None:
-    found = part(status_with(tmp_path, {"BROBYG_KAFKA": f"127.0.0.1:{free_port()}, 127.0.0.1:{listening}"}), "kafka")
+    found = part(
+        status_with(tmp_path, {"BROBYG_KAFKA": f"127.0.0.1:{free_port()}, 127.0.0.1:{listening}"}),
+        "kafka",
+    )
     assert found.ready
 
 
@@ -92,9 +100,17 @@ READY = ComponentState("notification", up=True, ready=True)
 
 def test_what_waits_for_a_moment_is_well() -> None:
     waiting = ComponentState(
-        "notification", True, True, outbox_rows=9, outbox_oldest_seconds=3.0, messages=4, messages_oldest_seconds=120.0
+        "notification",
+        True,
+        True,
+        outbox_rows=9,
+        outbox_oldest_seconds=3.0,
+        messages=4,
+        messages_oldest_seconds=120.0,
     )
-    assert Status([READY, waiting], [TopicState("one", 12, 100, {"matching": 7}, {"matching": 0})]).well
+    assert Status(
+        [READY, waiting], [TopicState("one", 12, 100, {"matching": 7}, {"matching": 0})]
+    ).well
 
 
 @pytest.mark.parametrize(
@@ -104,8 +120,14 @@ def test_what_waits_for_a_moment_is_well() -> None:
             ComponentState("matching", True, True, outbox_rows=1, outbox_oldest_seconds=61.0),
             "1 min 1 s to be published",
         ),
-        (ComponentState("notification", True, True, messages=1, messages_oldest_seconds=901.0), "to be sent"),
-        (ComponentState("matching", True, True, parked=1), "1 events wait aside: brobyg dlq list matching"),
+        (
+            ComponentState("notification", True, True, messages=1, messages_oldest_seconds=901.0),
+            "to be sent",
+        ),
+        (
+            ComponentState("matching", True, True, parked=1),
+            "1 events wait aside: brobyg dlq list matching",
+        ),
     ],
 )
 def test_what_waits_too_long_is_not_well_and_is_named(late: ComponentState, says: str) -> None:
@@ -127,13 +149,19 @@ async def test_only_records_that_have_lain_unread_for_long_are_overdue(topics: s
     assert writer.flush(20) == 0
     reader = consumer(topics, group)
     try:
-        reader.commit(offsets=[TopicPartition(topic, 0, 1), TopicPartition(topic, 1, 0)], asynchronous=False)
+        reader.commit(
+            offsets=[TopicPartition(topic, 0, 1), TopicPartition(topic, 1, 0)], asynchronous=False
+        )
     finally:
         reader.close()
 
-    async def told() -> bool:  # a broker that has only just made the topics may need a moment to tell of all
+    async def told() -> (
+        bool
+    ):  # a broker that has only just made the topics may need a moment to tell of all
         states, why = read_topics(topics, ["matching"])
         found = [state for state in states if state.name == topic]
-        return [(why, one.lag, one.overdue) for one in found] == [("", {"matching": 3}, {"matching": 2})]
+        return [(why, one.lag, one.overdue) for one in found] == [
+            ("", {"matching": 3}, {"matching": 2})
+        ]
 
     await eventually(told, "two of three unread records are overdue")

@@ -39,7 +39,11 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 
 
 def pids(system: System) -> dict[str, int]:
-    return {state.name: state.process.pid for state in read_status(system).components if state.process is not None}
+    return {
+        state.name: state.process.pid
+        for state in read_status(system).components
+        if state.process is not None
+    }
 
 
 def names_in_groups(system: System) -> dict[str, list[str]]:
@@ -47,7 +51,8 @@ def names_in_groups(system: System) -> dict[str, list[str]]:
     groups = [f"brobyg-{name}" for name in ("referral", "matching", "notification", "reporting")]
     described = admin.describe_consumer_groups(groups, request_timeout=10)
     return {
-        group: [str(one.group_instance_id) for one in found.result(20).members] for group, found in described.items()
+        group: [str(one.group_instance_id) for one in found.result(20).members]
+        for group, found in described.items()
     }
 
 
@@ -79,7 +84,11 @@ def test_keys_are_kept_and_are_their_owners_only(system: System) -> None:
     assert system.places.environment.stat().st_mode & 0o077 == 0
     for name in ("signing.jwk.json", "keys.json"):
         assert (system.places.local / "keys" / name).stat().st_mode & 0o077 == 0
-    assert json.loads(Path(environment["BROBYG_TOKEN_KEYS"]).read_text())["keys"][0].keys().isdisjoint({"d"})
+    assert (
+        json.loads(Path(environment["BROBYG_TOKEN_KEYS"]).read_text())["keys"][0]
+        .keys()
+        .isdisjoint({"d"})
+    )
 
 
 def test_after_kill_9_of_everything_up_heals_with_the_same_addresses(system: System) -> None:
@@ -96,7 +105,9 @@ def test_after_kill_9_of_everything_up_heals_with_the_same_addresses(system: Sys
 
 
 @pytest.mark.parametrize("component", ["mail", "matching"])
-def test_one_part_is_stopped_named_by_status_and_started_again(system: System, component: str) -> None:
+def test_one_part_is_stopped_named_by_status_and_started_again(
+    system: System, component: str
+) -> None:
     system.up()
     system.stop(component)
     status = read_status(system)
@@ -125,7 +136,9 @@ def test_an_up_that_is_killed_half_way_heals_on_the_next(system: System) -> None
         "from brobyg_local.places import Places; from brobyg_local.system import System; from pathlib import Path;"
         f"System(Places(Path({str(folder)!r})), given={{}}, ports={{}}).up()"
     )
-    with subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True) as starting:
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stderr=subprocess.PIPE, text=True
+    ) as starting:
         assert starting.stderr is not None
         for line in starting.stderr:
             if line.startswith("matching: starting"):
@@ -135,7 +148,9 @@ def test_an_up_that_is_killed_half_way_heals_on_the_next(system: System) -> None
     assert read_status(system).well
 
 
-def test_a_service_that_cannot_start_is_named_with_its_last_lines_and_what_to_do(system: System) -> None:
+def test_a_service_that_cannot_start_is_named_with_its_last_lines_and_what_to_do(
+    system: System,
+) -> None:
     system.up()
     with pytest.raises(ComponentFailed) as failed:
         system.up({"BROBYG_LOG_LEVEL": "loud"})
@@ -156,7 +171,9 @@ def test_a_service_that_is_killed_comes_back_by_itself(system: System) -> None:
     assert {name for name in after if after[name] != before[name]} == {"matching"}
 
 
-def test_a_clock_is_kept_until_another_is_told_and_runs_on_at_the_walls_pace(system: System) -> None:
+def test_a_clock_is_kept_until_another_is_told_and_runs_on_at_the_walls_pace(
+    system: System,
+) -> None:
     start = datetime.fromisoformat("2026-12-07T05:00:00+01:00")
     system.up({"BROBYG_CLOCK": f"{start.isoformat()};60;{datetime.now(UTC).isoformat()}"})
     kept = system.up()["BROBYG_CLOCK"]
@@ -170,7 +187,10 @@ def test_a_clock_is_kept_until_another_is_told_and_runs_on_at_the_walls_pace(sys
 
 def test_a_fast_clock_does_not_run_on_while_nothing_runs(system: System) -> None:
     environment = system.up()
-    fast = {**environment, "BROBYG_CLOCK": f"2026-12-01T00:00:00+01:00;5040;{datetime.now(UTC).isoformat()}"}
+    fast = {
+        **environment,
+        "BROBYG_CLOCK": f"2026-12-01T00:00:00+01:00;5040;{datetime.now(UTC).isoformat()}",
+    }
     system.places.environment.write_text(json.dumps(fast))
     system.down()
     assert system.environment()["BROBYG_CLOCK"].split(";")[1] == "1"
@@ -191,7 +211,9 @@ def test_a_port_that_was_named_and_is_taken_is_refused_with_who_holds_it(system:
     before = pids(system)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(LocalError, match=f"port {port}, which BROBYG_MATCHING_PORT names for matching") as refused:
+        with pytest.raises(
+            LocalError, match=f"port {port}, which BROBYG_MATCHING_PORT names for matching"
+        ) as refused:
             system.up({"BROBYG_MATCHING_PORT": str(port)})
     assert f"held by pid {os.getpid()} (" in str(refused.value)
     assert f"kill {os.getpid()}" in refused.value.advice

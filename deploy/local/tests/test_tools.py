@@ -17,13 +17,20 @@ def programs(folder: Path, version: str) -> Path:
     return folder
 
 
-def test_a_postgresql_that_is_too_old_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    old, new = programs(tmp_path / "old", "14.11 (Debian 14.11-1)"), programs(tmp_path / "new", "16beta1")
+def test_a_postgresql_that_is_too_old_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = (
+        programs(tmp_path / "old", "14.11 (Debian 14.11-1)"),
+        programs(tmp_path / "new", "16beta1"),
+    )
     monkeypatch.setattr(tools, "_postgres_folders", lambda: [old, new])
     assert tools.find_postgres(lambda _text: None) == new
 
 
-def test_where_every_postgresql_is_too_old_each_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_every_postgresql_is_too_old_each_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     old = programs(tmp_path / "old", "14.11")
     monkeypatch.setattr(tools, "_postgres_folders", lambda: [old])
     monkeypatch.setattr(tools, "install", lambda *_arguments: None)

@@ -37,7 +37,9 @@ AWAY = [
     TimeoutError(),
     socket.gaierror(),
     OSError(errno.EHOSTUNREACH, "No route to host"),
-    OSError("Multiple exceptions: [Errno 111] Connect call failed, [Errno 111] Connect call failed"),
+    OSError(
+        "Multiple exceptions: [Errno 111] Connect call failed, [Errno 111] Connect call failed"
+    ),
     asyncpg.InterfaceError("connection is closed"),
     asyncpg.InterfaceError("pool is closing"),
     asyncpg.CannotConnectNowError(),
@@ -56,11 +58,15 @@ def router() -> APIRouter:
     made = APIRouter()
 
     @made.post("/things")
-    async def create(thing: Thing, caller: Annotated[Caller, Depends(requires("coordinator"))]) -> dict[str, object]:
+    async def create(
+        thing: Thing, caller: Annotated[Caller, Depends(requires("coordinator"))]
+    ) -> dict[str, object]:
         return {"number": thing.number, "department": caller.department}
 
     @made.get("/things")
-    async def things(_: Annotated[Caller, Depends(requires("coordinator"))], limit: int = 10) -> int:
+    async def things(
+        _: Annotated[Caller, Depends(requires("coordinator"))], limit: int = 10
+    ) -> int:
         return limit
 
     @made.get("/by-id/{one}")
@@ -68,7 +74,9 @@ def router() -> APIRouter:
         return one
 
     @made.get("/raises/{number}")
-    async def raises(number: int, caller: Annotated[Caller, Depends(requires("coordinator"))]) -> None:
+    async def raises(
+        number: int, caller: Annotated[Caller, Depends(requires("coordinator"))]
+    ) -> None:
         raise (AWAY + BUGS)[number]
 
     return made
@@ -81,7 +89,13 @@ def app(parts: Parts, verifier: Verifier | None = None, **waiting: object) -> Fa
     service = Service("thing", "thing", KitSettings, lambda _: parts)
     verifier = verifier or Verifier(PUBLIC_KEYS, WallClock())
     return create_app(
-        service, parts, ManualClock(datetime(2026, 11, 30, tzinfo=UTC)), verifier, Metrics(), Health(), numbers
+        service,
+        parts,
+        ManualClock(datetime(2026, 11, 30, tzinfo=UTC)),
+        verifier,
+        Metrics(),
+        Health(),
+        numbers,
     )
 
 
@@ -97,11 +111,15 @@ GOOD = {"number": 1, "at": "2026-11-30T10:15:00+01:00"}
 
 async def test_a_coordinator_with_a_token_gets_in() -> None:
     async with client(app(Parts(routers=[router()]))) as http:
-        answer = await http.post("/things", json=GOOD, headers=bearer("coordinator", department="randers"))
+        answer = await http.post(
+            "/things", json=GOOD, headers=bearer("coordinator", department="randers")
+        )
     assert (answer.status_code, answer.json()) == (200, {"number": 1, "department": "randers"})
 
 
-@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer x", "Basic abc", "Bearer eyJhbGciOiJub25lIn0.e30."])
+@pytest.mark.parametrize(
+    "header", [None, "", "Bearer", "Bearer x", "Basic abc", "Bearer eyJhbGciOiJub25lIn0.e30."]
+)
 async def test_without_a_valid_token_nothing_opens_but_health(header: str | None) -> None:
     headers = {} if header is None else {"Authorization": header}
     async with client(app(Parts(routers=[router()]))) as http:
@@ -113,7 +131,9 @@ async def test_without_a_valid_token_nothing_opens_but_health(header: str | None
     assert health == [200, 200, 200]
 
 
-async def test_a_query_parameter_that_nobody_looks_at_is_refused_with_those_that_are_known() -> None:
+async def test_a_query_parameter_that_nobody_looks_at_is_refused_with_those_that_are_known() -> (
+    None
+):
     async with client(app(Parts(routers=[router()]))) as http:
         known = await http.get("/things?limit=3", headers=bearer("coordinator"))
         slip = await http.get("/things?limit=3&departement=randers", headers=bearer("coordinator"))
@@ -121,7 +141,12 @@ async def test_a_query_parameter_that_nobody_looks_at_is_refused_with_those_that
     assert (known.status_code, known.json()) == (200, 3)
     assert (slip.status_code, slip.json()["errors"]) == (
         422,
-        [{"pointer": "query/departement", "detail": "this parameter is not known here; known are limit"}],
+        [
+            {
+                "pointer": "query/departement",
+                "detail": "this parameter is not known here; known are limit",
+            }
+        ],
     )
     assert (none.status_code, none.json()["errors"][0]["pointer"]) == (422, "query/dry")
 
@@ -139,18 +164,32 @@ async def test_the_description_of_the_api_says_that_a_token_is_needed_and_what_f
 async def test_the_description_of_the_api_says_of_errors_what_they_are() -> None:
     async with client(app(Parts(routers=[router()]))) as http:
         described = (await http.get("/openapi.json")).json()
-        answer = (await http.post("/things", json={"number": "many"}, headers=bearer("coordinator"))).json()
-    for operation in (one for path in ("/things", "/raises/{number}") for one in described["paths"][path].values()):
+        answer = (
+            await http.post("/things", json={"number": "many"}, headers=bearer("coordinator"))
+        ).json()
+    for operation in (
+        one for path in ("/things", "/raises/{number}") for one in described["paths"][path].values()
+    ):
         assert set(operation["responses"]) == {"200", "default"}
         [(kind, content)] = operation["responses"]["default"]["content"].items()
         assert kind == "application/problem+json"
-        assert set(content["schema"]["required"]) <= set(answer) <= set(content["schema"]["properties"])
-        assert set(answer["errors"][0]) == set(content["schema"]["properties"]["errors"]["items"]["properties"])
+        assert (
+            set(content["schema"]["required"])
+            <= set(answer)
+            <= set(content["schema"]["properties"])
+        )
+        assert set(answer["errors"][0]) == set(
+            content["schema"]["properties"]["errors"]["items"]["properties"]
+        )
     assert set(described["components"]["schemas"]) == {"Thing"}
 
 
 async def test_a_router_whose_errors_have_a_form_of_their_own_describes_them_itself() -> None:
-    own = APIRouter(responses={"default": {"description": "Another form", "content": {"application/fhir+json": {}}}})
+    own = APIRouter(
+        responses={
+            "default": {"description": "Another form", "content": {"application/fhir+json": {}}}
+        }
+    )
 
     @own.get("/own")
     async def read(_: Annotated[Caller, Depends(requires("coordinator"))], limit: int = 10) -> int:
@@ -158,7 +197,9 @@ async def test_a_router_whose_errors_have_a_form_of_their_own_describes_them_its
 
     async with client(app(Parts(routers=[own]))) as http:
         described = (await http.get("/openapi.json")).json()
-    assert set(described["paths"]["/own"]["get"]["responses"]["default"]["content"]) == {"application/fhir+json"}
+    assert set(described["paths"]["/own"]["get"]["responses"]["default"]["content"]) == {
+        "application/fhir+json"
+    }
 
 
 async def test_an_expired_token_is_refused() -> None:
@@ -201,7 +242,10 @@ async def test_a_service_whose_oldest_unsent_record_is_too_old_is_not_ready() ->
     for age, status in ((OUTBOX_LIMIT, 200), (OUTBOX_LIMIT + 1, 503)):
         async with client(app(Parts(), outbox={"rows": 1, "oldest_seconds": age})) as http:
             answer = await http.get("/readyz")
-        assert (answer.status_code, answer.json()["checks"]["outbox"]["ok"]) == (status, status == 200)
+        assert (answer.status_code, answer.json()["checks"]["outbox"]["ok"]) == (
+            status,
+            status == 200,
+        )
         assert answer.json()["outbox"] == {"rows": 1, "oldest_seconds": age}
 
 
@@ -219,7 +263,9 @@ async def test_a_service_whose_oldest_unsent_record_is_too_old_is_not_ready() ->
         ({**GOOD, "x" * 5_000: 1}, "/(not a name)"),
     ],
 )
-async def test_a_wrong_field_is_named_and_its_value_is_not_repeated(body: dict[str, object], pointer: str) -> None:
+async def test_a_wrong_field_is_named_and_its_value_is_not_repeated(
+    body: dict[str, object], pointer: str
+) -> None:
     async with client(app(Parts(routers=[router()]))) as http:
         answer = await http.post("/things", json=body, headers=bearer("coordinator"))
     assert answer.status_code == 422
@@ -235,7 +281,9 @@ async def test_a_body_that_is_not_json_is_a_400() -> None:
     assert answer.status_code == 400
 
 
-@pytest.mark.parametrize("content", [b'{"number": "\xff"}', b"[" * 50_000], ids=["not UTF-8", "nested deeply"])
+@pytest.mark.parametrize(
+    "content", [b'{"number": "\xff"}', b"[" * 50_000], ids=["not UTF-8", "nested deeply"]
+)
 async def test_a_body_that_can_not_be_read_at_all_is_a_400_that_says_why(content: bytes) -> None:
     headers = {**bearer("coordinator"), "content-type": "application/json"}
     async with client(app(Parts(routers=[router()]))) as http:
@@ -270,7 +318,9 @@ async def test_a_body_over_the_limit_is_a_413_whether_or_not_it_says_so(declared
     body = b" " * (BODY_LIMIT + 1) if declared else streamed()
     async with client(app(Parts(routers=[router()]))) as http:
         answer = await http.post(
-            "/things", content=body, headers=bearer("coordinator") | {"content-type": "application/json"}
+            "/things",
+            content=body,
+            headers=bearer("coordinator") | {"content-type": "application/json"},
         )
     assert answer.status_code == 413
 
@@ -283,7 +333,9 @@ async def test_a_missing_database_is_a_503_to_retry(number: int) -> None:
 
 
 @pytest.mark.parametrize("number", range(len(BUGS)))
-async def test_a_bug_is_a_500_that_tells_nothing_and_does_not_ask_to_be_sent_again(number: int) -> None:
+async def test_a_bug_is_a_500_that_tells_nothing_and_does_not_ask_to_be_sent_again(
+    number: int,
+) -> None:
     async with client(app(Parts(routers=[router()]))) as http:
         broken = await http.get(f"/raises/{len(AWAY) + number}", headers=bearer("coordinator"))
     assert broken.status_code == 500
@@ -304,4 +356,6 @@ async def test_unknown_paths_and_methods_are_problems_too() -> None:
     async with client(app(Parts(routers=[router()]))) as http:
         unknown, method = await http.get("/nothing"), await http.delete("/things")
     assert (unknown.status_code, method.status_code) == (404, 405)
-    assert {unknown.headers["content-type"], method.headers["content-type"]} == {"application/problem+json"}
+    assert {unknown.headers["content-type"], method.headers["content-type"]} == {
+        "application/problem+json"
+    }

@@ -29,7 +29,11 @@ async def sent(parts: Parts, at_least: int) -> list[int]:
 
     async def there() -> bool:
         messages = await asyncio.to_thread(client.consume, 10_000, 0.2)
-        found.extend(decode(message.value() or b"").sequence for message in messages if message.error() is None)
+        found.extend(
+            decode(message.value() or b"").sequence
+            for message in messages
+            if message.error() is None
+        )
         return len(found) >= at_least
 
     try:
@@ -40,7 +44,9 @@ async def sent(parts: Parts, at_least: int) -> list[int]:
     return found
 
 
-async def test_a_record_sent_past_the_outbox_stays_though_its_transaction_is_rolled_back(parts: Parts) -> None:
+async def test_a_record_sent_past_the_outbox_stays_though_its_transaction_is_rolled_back(
+    parts: Parts,
+) -> None:
     """The control to `what_is_rolled_back_is_never_sent`."""
     producer = kafka_producer(parts.kafka, "past-the-outbox")
     with pytest.raises(ZeroDivisionError):  # noqa: PT012 - the block that fails is what is tested
@@ -93,7 +99,9 @@ async def test_commit_order_is_outbox_order_because_of_the_subjects_row_lock(par
             await tx.flush()
             tx._emissions.clear()
             first_wrote.set()
-            with pytest.raises(TimeoutError):  # the second waits for this one, however long it takes
+            with pytest.raises(
+                TimeoutError
+            ):  # the second waits for this one, however long it takes
                 await asyncio.wait_for(second_done.wait(), 0.5)
 
     async def second() -> None:
@@ -106,7 +114,9 @@ async def test_commit_order_is_outbox_order_because_of_the_subjects_row_lock(par
     assert [decode(row["value"]).sequence for row in rows] == [1, 2]
 
 
-async def test_without_the_row_lock_a_later_transaction_of_the_same_subject_commits_first(parts: Parts) -> None:
+async def test_without_the_row_lock_a_later_transaction_of_the_same_subject_commits_first(
+    parts: Parts,
+) -> None:
     """The control: rows written past `stream` are there in the order of commits, not of ids."""
     insert = "insert into outbox (topic, key, value) values ('t', 'a', $1) returning id"
     async with parts.database.pool.acquire() as early, early.transaction():
@@ -153,7 +163,9 @@ async def test_offsets_committed_before_the_effects_lose_a_batch_in_a_crash(part
     client = kafka_consumer(parts.kafka, f"brobyg-test{parts.topic}")
     ends = [
         TopicPartition(
-            parts.topic, partition, client.get_watermark_offsets(TopicPartition(parts.topic, partition), 10)[1]
+            parts.topic,
+            partition,
+            client.get_watermark_offsets(TopicPartition(parts.topic, partition), 10)[1],
         )
         for partition in range(3)
     ]
@@ -235,7 +247,9 @@ async def test_an_outage_that_outlasts_the_patience_parks_nothing_because_the_da
             if not cut:
                 cut.append(True)
                 way.close()
-                database.returns_at = 2  # the next try finds it away, what follows that finds it back
+                database.returns_at = (
+                    2  # the next try finds it away, what follows that finds it back
+                )
             await record(tx, events)
 
         async def parked() -> int:

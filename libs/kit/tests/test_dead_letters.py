@@ -82,7 +82,10 @@ def letters(parts: Parts, number: int) -> list[dict[str, Any]]:
 
 def insist_on_schema(letter: dict[str, Any]) -> None:
     """A test's service has a name of its own; all else must be as the schema says."""
-    schema, types = (json.loads((SCHEMAS / f"{name}.schema.json").read_bytes()) for name in ("dead-letter", "types"))
+    schema, types = (
+        json.loads((SCHEMAS / f"{name}.schema.json").read_bytes())
+        for name in ("dead-letter", "types")
+    )
     registry = jsonschema_rs.Registry([(types["$id"], types)])
     validator = jsonschema_rs.Draft202012Validator(schema, registry=registry, validate_formats=True)
     validator.validate({**letter, "service": SERVICE})
@@ -98,8 +101,16 @@ async def test_an_event_that_fails_for_good_is_tried_after_growing_pauses_and_th
         (letter,) = await asyncio.to_thread(letters, parts, 1)
     insist_on_schema(letter)
     dead, waiting = await parked(parts)
-    assert (letter["service"], letter["event_id"], letter["attempts"]) == (f"test{parts.topic}", dead.event_id, 3)
-    assert letter["origin"] == {"topic": parts.topic, "partition": dead.origin.partition, "offset": dead.origin.offset}
+    assert (letter["service"], letter["event_id"], letter["attempts"]) == (
+        f"test{parts.topic}",
+        dead.event_id,
+        3,
+    )
+    assert letter["origin"] == {
+        "topic": parts.topic,
+        "partition": dead.origin.partition,
+        "offset": dead.origin.offset,
+    }
     assert letter["reason"].startswith("ValueError at")
     assert letter["first_failed_at"] < letter["last_failed_at"] <= letter["dead_at"]
     assert dead.last_failed_at - dead.first_failed_at >= timedelta(seconds=0.05 + 0.2)
@@ -115,8 +126,14 @@ async def test_a_dead_event_that_is_replayed_goes_through_and_those_behind_it_fo
     async with going(parts.relay(), parts.consumer(mendable.handle)):
         await states(parts, "dead", "waiting", "waiting")
         listed = json.loads((await command("list", "--json")).stdout)
-        assert [(one["state"], one["attempts"]) for one in listed] == [("dead", 3), ("waiting", 0), ("waiting", 0)]
-        assert (await command("replay", str(listed[1]["id"]))).stdout == "0 to be tried again\n"  # only what is dead
+        assert [(one["state"], one["attempts"]) for one in listed] == [
+            ("dead", 3),
+            ("waiting", 0),
+            ("waiting", 0),
+        ]
+        assert (
+            await command("replay", str(listed[1]["id"]))
+        ).stdout == "0 to be tried again\n"  # only what is dead
         mendable.mended = True
         assert (await command("replay", "--all")).stdout == "1 to be tried again\n"
         await has_effects(parts, 3)
@@ -173,7 +190,10 @@ async def test_a_discarded_record_that_is_no_event_is_not_dead_again_when_it_is_
 def _rewind(parts: Parts) -> None:
     """Forget the group's offsets, as an operator may who has records read again."""
     client = clients.consumer(parts.kafka, f"brobyg-test{parts.topic}")
-    client.commit(offsets=[TopicPartition(parts.topic, partition, 0) for partition in range(3)], asynchronous=False)
+    client.commit(
+        offsets=[TopicPartition(parts.topic, partition, 0) for partition in range(3)],
+        asynchronous=False,
+    )
     client.close()
 
 
@@ -185,14 +205,19 @@ async def park(parts: Parts, origin: Origin, number: int = 1) -> list[Parked]:
                 id=new_id(parts.database.clock), source="test", type="t", subject="a", time=tx.now, dataschema="",
                 correlationid="c", sequence=1, data=msgspec.Raw(b"null"),
             )  # fmt: skip
-            await Parking("test").park(tx, Received(event, origin), ValueError("a bug"), permanent=True)
+            await Parking("test").park(
+                tx, Received(event, origin), ValueError("a bug"), permanent=True
+            )
     return await parked(parts)
 
 
 async def test_list_says_how_many_there_are_when_it_shows_fewer(parts: Parts, command: Dlq) -> None:
     await park(parts, Origin("hospital.topic", 0, 1), 3)
     few, all_ = await command("list", "--limit", "2", "--json"), await command("list", "--json")
-    assert (len(json.loads(few.stdout)), few.stderr) == (2, "brobyg: the oldest 2 of 3; --limit shows more\n")
+    assert (len(json.loads(few.stdout)), few.stderr) == (
+        2,
+        "brobyg: the oldest 2 of 3; --limit shows more\n",
+    )
     assert (len(json.loads(all_.stdout)), all_.stderr) == (3, "")
 
 

@@ -88,7 +88,10 @@ async def test_without_the_inbox_a_repeated_event_has_two_effects(parts: Parts) 
 def _rewind(parts: Parts) -> None:
     """Forget the group's offsets, as a crash between commit and offset commit would."""
     client = kafka_consumer(parts.kafka, f"brobyg-test{parts.topic}")
-    client.commit(offsets=[TopicPartition(parts.topic, partition, 0) for partition in range(3)], asynchronous=False)
+    client.commit(
+        offsets=[TopicPartition(parts.topic, partition, 0) for partition in range(3)],
+        asynchronous=False,
+    )
     client.close()
 
 
@@ -143,7 +146,9 @@ async def test_what_cannot_be_read_is_dead_at_once_and_says_where_it_stands(part
     assert (letter.state, letter.origin.topic, letter.origin.offset) == ("dead", parts.topic, 0)
 
 
-async def test_one_correlation_follows_a_chain_of_causes_and_a_callers_id_is_taken_up(parts: Parts) -> None:
+async def test_one_correlation_follows_a_chain_of_causes_and_a_callers_id_is_taken_up(
+    parts: Parts,
+) -> None:
     given = "0190b6f0-1c2d-7a3b-8c4d-5e6f70819203"
     token = tracing.correlation.set(tracing.correlation_of(given))
     await parts.emit([1])
@@ -151,8 +156,14 @@ async def test_one_correlation_follows_a_chain_of_causes_and_a_callers_id_is_tak
     first = decode(await parts.database.pool.fetchval("select value from outbox"))
     async with parts.database.transaction() as tx:
         tx.emit(parts.kind(number=2), subject="b", cause=first)
-    second = decode(await parts.database.pool.fetchval("select value from outbox order by id desc limit 1"))
-    assert (first.correlationid, second.correlationid, second.causationid) == (given, given, first.id)
+    second = decode(
+        await parts.database.pool.fetchval("select value from outbox order by id desc limit 1")
+    )
+    assert (first.correlationid, second.correlationid, second.causationid) == (
+        given,
+        given,
+        first.id,
+    )
     assert str(second.traceparent)[3:35] == str(first.traceparent)[3:35]
 
 
@@ -160,7 +171,9 @@ def test_a_correlation_id_that_is_not_a_uuid_does_not_travel_into_events() -> No
     assert tracing.correlation_of("0201609995") is None
 
 
-async def test_a_consumer_that_comes_back_to_a_topic_read_to_its_end_tells_no_lag(parts: Parts) -> None:
+async def test_a_consumer_that_comes_back_to_a_topic_read_to_its_end_tells_no_lag(
+    parts: Parts,
+) -> None:
     await parts.emit(range(30), subjects=30)
     async with going(parts.relay(), parts.consumer(record)):
         await has_effects(parts, 30)
@@ -187,7 +200,9 @@ def put_past_the_outbox(parts: Parts, *values: bytes, key: str) -> None:
     assert producer.flush(10) == 0
 
 
-async def test_a_subject_that_can_not_be_kept_is_dead_and_the_consumer_goes_on(parts: Parts) -> None:
+async def test_a_subject_that_can_not_be_kept_is_dead_and_the_consumer_goes_on(
+    parts: Parts,
+) -> None:
     await parts.emit([1])
     good = await parts.database.pool.fetchval("select value from outbox")
     deep = good.replace(b'"data":{"number":1}', b'"data":' + b"[" * 100_000 + b"]" * 100_000)
@@ -251,7 +266,9 @@ async def test_a_consumer_that_does_not_get_on_though_there_is_something_to_read
     parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lagging, "STALL_LIMIT", 0.5)
-    monkeypatch.setattr(consuming, "_commit", lambda *_: [])  # as when the broker refuses each commit
+    monkeypatch.setattr(
+        consuming, "_commit", lambda *_: []
+    )  # as when the broker refuses each commit
     consumer = parts.consumer(record)
 
     async def told() -> bool:

@@ -13,7 +13,9 @@ from pydantic import TypeAdapter, ValidationError
 MAIL, INSTANT, DAY = TypeAdapter[Any](MailAddress), TypeAdapter[Any](Instant), TypeAdapter[Any](Day)
 
 
-@pytest.mark.parametrize("text", ["ellen@example.org", "o'neil+walk@post.example.org", "a.b-c_d@xn--sren-gra.example"])
+@pytest.mark.parametrize(
+    "text", ["ellen@example.org", "o'neil+walk@post.example.org", "a.b-c_d@xn--sren-gra.example"]
+)
 def test_usual_addresses_are_taken(text: str) -> None:
     assert MAIL.validate_python(text) == text
 
@@ -40,7 +42,9 @@ def test_what_is_taken_for_an_address_reaches_that_address(text: str) -> None:
         assert to.addr_spec == text
 
 
-@pytest.mark.parametrize("value", [20261130, "20261130", 0, 1.5, True, None, "2026-11-30", "monday"])
+@pytest.mark.parametrize(
+    "value", [20261130, "20261130", 0, 1.5, True, None, "2026-11-30", "monday"]
+)
 def test_what_is_no_text_of_a_time_is_no_time(value: object) -> None:
     with pytest.raises(ValidationError, match="expected a date and time such as"):
         INSTANT.validate_python(value)
@@ -49,7 +53,10 @@ def test_what_is_no_text_of_a_time_is_no_time(value: object) -> None:
 def test_a_time_needs_a_zone() -> None:
     with pytest.raises(ValidationError, match="timezone"):
         INSTANT.validate_python("2026-11-30T10:15:00")
-    assert INSTANT.validate_python("2026-11-30T10:15:00+01:00").isoformat() == "2026-11-30T10:15:00+01:00"
+    assert (
+        INSTANT.validate_python("2026-11-30T10:15:00+01:00").isoformat()
+        == "2026-11-30T10:15:00+01:00"
+    )
 
 
 @pytest.mark.parametrize("value", [20261130, "20261130", 0, True, None, "2026-11-30T00:00:00Z"])

@@ -25,7 +25,9 @@ threading.Event().wait({patience})
 
 def ends_with(limit: float, patience: float) -> int:
     script = _HANGS.format(limit=limit, patience=patience)
-    return subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=60, check=False).returncode
+    return subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, timeout=60, check=False
+    ).returncode
 
 
 def test_a_process_whose_loop_hangs_is_ended() -> None:

@@ -17,7 +17,9 @@ EVENTS = 400
 
 
 @asynccontextmanager
-async def worker(parts: Parts, what: str, fault: str = "") -> AsyncIterator[asyncio.subprocess.Process]:
+async def worker(
+    parts: Parts, what: str, fault: str = ""
+) -> AsyncIterator[asyncio.subprocess.Process]:
     """A relay or consumer in a process of its own, armed with a fault point."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, str(WORKER), what, parts.kafka, parts.database.url, parts.topic,
@@ -45,7 +47,9 @@ async def every_effect_once_and_in_order(parts: Parts) -> None:
         assert numbers == sorted(numbers)
 
 
-@pytest.mark.parametrize("fault", [faultpoints.AFTER_COMMIT_BEFORE_SEND, faultpoints.AFTER_SEND_BEFORE_MARK])
+@pytest.mark.parametrize(
+    "fault", [faultpoints.AFTER_COMMIT_BEFORE_SEND, faultpoints.AFTER_SEND_BEFORE_MARK]
+)
 async def test_a_relay_that_is_killed_is_carried_on_by_the_next(parts: Parts, fault: str) -> None:
     await parts.emit(range(EVENTS), subjects=9)
     async with worker(parts, "relay", fault) as process:
@@ -54,7 +58,9 @@ async def test_a_relay_that_is_killed_is_carried_on_by_the_next(parts: Parts, fa
         await every_effect_once_and_in_order(parts)
 
 
-async def test_a_consumer_that_is_killed_before_its_offsets_does_nothing_twice(parts: Parts) -> None:
+async def test_a_consumer_that_is_killed_before_its_offsets_does_nothing_twice(
+    parts: Parts,
+) -> None:
     await parts.emit(range(EVENTS), subjects=9)
     async with worker(parts, "relay"):
         async with worker(parts, "consumer", faultpoints.AFTER_COMMIT_BEFORE_OFFSET) as process:
@@ -64,9 +70,14 @@ async def test_a_consumer_that_is_killed_before_its_offsets_does_nothing_twice(p
             await every_effect_once_and_in_order(parts)
 
 
-async def test_a_consumer_that_is_killed_in_a_rebalance_loses_and_repeats_nothing(parts: Parts) -> None:
+async def test_a_consumer_that_is_killed_in_a_rebalance_loses_and_repeats_nothing(
+    parts: Parts,
+) -> None:
     await parts.emit(range(EVENTS // 2), subjects=9)
-    async with worker(parts, "relay"), worker(parts, "consumer", faultpoints.IN_REBALANCE) as killed:
+    async with (
+        worker(parts, "relay"),
+        worker(parts, "consumer", faultpoints.IN_REBALANCE) as killed,
+    ):
         await has_effects(parts, 1)
         async with worker(parts, "consumer"):
             await dies(killed)

@@ -48,7 +48,9 @@ async def test_control_dealt_out_without_regard_to_partitions_they_lose_it(
     parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def dealt(messages: Sequence[Message]) -> list[Sequence[Message]]:
-        return [lane for start in range(4) if (lane := list(itertools.islice(messages, start, None, 4)))]
+        return [
+            lane for start in range(4) if (lane := list(itertools.islice(messages, start, None, 4)))
+        ]
 
     monkeypatch.setattr(consuming, "_lanes", dealt)
     await consumed(parts)

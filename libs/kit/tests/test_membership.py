@@ -21,10 +21,14 @@ while True:
 """
 
 
-async def test_who_was_killed_and_comes_back_under_its_name_goes_on_though_its_session_stands(parts: Parts) -> None:
+async def test_who_was_killed_and_comes_back_under_its_name_goes_on_though_its_session_stands(
+    parts: Parts,
+) -> None:
     await parts.emit(range(30), subjects=9)
     consumer = parts.consumer(record, instance="one")
-    [name] = Subscription(f"test{parts.topic}", [parts.topic], record, instance="one").membership.values()
+    [name] = Subscription(
+        f"test{parts.topic}", [parts.topic], record, instance="one"
+    ).membership.values()
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", MEMBER, parts.kafka, f"brobyg-test{parts.topic}", parts.topic, name,
         stdout=asyncio.subprocess.PIPE,
@@ -49,7 +53,9 @@ async def test_of_two_under_one_name_the_earlier_ends_and_the_later_goes_on(part
     assert sorted(number for _, number in await parts.recorded()) == list(range(30))
 
 
-def test_who_comes_back_to_read_more_topics_comes_under_another_name_so_that_the_broker_gives_them() -> None:
+def test_who_comes_back_to_read_more_topics_comes_under_another_name_so_that_the_broker_gives_them() -> (
+    None
+):
     def name(*topics: str, instance: str = "one") -> dict[str, str]:
         return Subscription("thing", topics, record, instance=instance).membership
 

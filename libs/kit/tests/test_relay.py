@@ -25,7 +25,9 @@ async def empty(parts: Parts) -> bool:
     return await parts.database.pool.fetchval("select count(*) from outbox") == 0
 
 
-async def test_what_fills_many_batches_is_sent_once_and_in_order(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_fills_many_batches_is_sent_once_and_in_order(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(relaying, "_BATCH", 10)
     await parts.emit(range(95))
     async with going(parts.relay()):
@@ -36,7 +38,9 @@ async def _late_commit(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> list[in
     """Rows 1 to 10 are in flight, but for 5, whose transaction commits only now; and behind it one of the same subject, 11."""
     monkeypatch.setattr(relaying, "_BATCH", 10)
     await parts.emit(range(11))
-    ids = [row["id"] for row in await parts.database.pool.fetch("select id from outbox order by id")]
+    ids = [
+        row["id"] for row in await parts.database.pool.fetch("select id from outbox order by id")
+    ]
     late = await parts.database.pool.fetch(_TAKE, [ids[4], ids[10]])
 
     async def commit() -> None:
@@ -77,7 +81,9 @@ async def test_control_without_the_count_the_next_overtakes_a_late_commit(
     assert await _late_commit(parts, monkeypatch) == [1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 5]
 
 
-async def test_a_refused_record_waits_and_what_the_broker_took_is_not_sent_again(parts: Parts) -> None:
+async def test_a_refused_record_waits_and_what_the_broker_took_is_not_sent_again(
+    parts: Parts,
+) -> None:
     async with parts.database.transaction() as tx:
         tx.send("no.such.topic", "a", b"{}")
     await parts.emit(range(20))
@@ -92,15 +98,21 @@ async def test_a_refused_record_waits_and_what_the_broker_took_is_not_sent_again
 
     # So long a topic may be on its way before it is held to be none.
     quick = partial(kafka.producer, **{"topic.metadata.propagation.max.ms": 1_000})
-    async with going(Relay(parts.database.url, parts.kafka, "test", metrics, heartbeat, make_producer=quick)):
+    async with going(
+        Relay(parts.database.url, parts.kafka, "test", metrics, heartbeat, make_producer=quick)
+    ):
         assert await sent(parts, 20) == list(range(1, 21))
         await eventually(told, "the relay says that something is refused")
         await parts.emit([20])
         assert await sent(parts, 21) == list(range(1, 22))
-        await eventually(only_the_refused, "what the broker took is gone from the outbox", timeout=40)
+        await eventually(
+            only_the_refused, "what the broker took is gone from the outbox", timeout=40
+        )
 
 
-async def test_a_relay_that_is_never_idle_shows_that_it_lives(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_relay_that_is_never_idle_shows_that_it_lives(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(relaying, "_BATCH", 1)
     left: list[int] = []
 

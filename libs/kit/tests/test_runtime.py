@@ -22,7 +22,11 @@ async def test_a_process_that_waits_for_its_database_is_no_hung_one_however_long
     )
     runtime = Runtime(service, settings)
     port = free_port()
-    web = Server(uvicorn.Config(runtime.app(), host="127.0.0.1", port=port, log_config=None, access_log=False))
+    web = Server(
+        uvicorn.Config(
+            runtime.app(), host="127.0.0.1", port=port, log_config=None, access_log=False
+        )
+    )
     serving = asyncio.create_task(runtime.serve(web))
 
     async def known() -> bool:

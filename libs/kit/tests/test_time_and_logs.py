@@ -38,7 +38,13 @@ async def test_sleeping_on_an_accelerated_clock_takes_a_fraction_of_the_time() -
 
 
 @pytest.mark.parametrize(
-    "text", ["2026", "a;b;c", "2026-11-30;5;2026-11-23T20:00:00", "2026-11-30T00:00:00Z;0;2026-11-23T20:00:00Z"]
+    "text",
+    [
+        "2026",
+        "a;b;c",
+        "2026-11-30;5;2026-11-23T20:00:00",
+        "2026-11-30T00:00:00Z;0;2026-11-23T20:00:00Z",
+    ],
 )
 def test_a_wrong_clock_setting_says_what_would_be_right(text: str) -> None:
     with pytest.raises(ValueError, match="expected nothing, or"):
@@ -101,7 +107,17 @@ def captured(write: "list[str]", **facts: object) -> str:
 
 
 @pytest.mark.parametrize(
-    "key", ["cpr", "name", "familyName", "display", "recipient", "telecom", "phone_number", "anything_new"]
+    "key",
+    [
+        "cpr",
+        "name",
+        "familyName",
+        "display",
+        "recipient",
+        "telecom",
+        "phone_number",
+        "anything_new",
+    ],
 )
 def test_a_fact_that_nobody_has_declared_harmless_is_not_logged(key: str) -> None:
     assert "Lauridsen" not in captured([], **{key: "Lauridsen"})
@@ -160,7 +176,10 @@ def test_a_librarys_traceback_keeps_its_place_and_loses_its_message() -> None:
         sys.stdout = stdout
         logging.getLogger().handlers.clear()
     assert "Lonni" not in printed
-    assert [json.loads(line)["error_type"] for line in printed.splitlines()] == ["KeyError", "KeyError"]
+    assert [json.loads(line)["error_type"] for line in printed.splitlines()] == [
+        "KeyError",
+        "KeyError",
+    ]
 
 
 def test_a_wrong_topic_file_is_named(tmp_path: Path) -> None:

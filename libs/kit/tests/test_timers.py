@@ -80,7 +80,9 @@ async def test_a_timer_that_one_process_carries_out_is_not_for_another_because_o
 
     first = asyncio.create_task(timers(parts.database, clock, slowly).fire())
     await inside.wait()
-    await asyncio.wait_for(timers(parts.database, clock).fire(), 5)  # nor does it wait for the other
+    await asyncio.wait_for(
+        timers(parts.database, clock).fire(), 5
+    )  # nor does it wait for the other
     go.set()
     await first
     assert len(await parts.recorded()) == (1 if locking else 2)
@@ -111,8 +113,12 @@ async def state(parts: Parts) -> list[tuple[str, int, float, float]]:
     ]
 
 
-@pytest.mark.parametrize("kind", [ValueError, TimeoutError, ConnectionResetError, FileNotFoundError])
-async def test_a_timer_that_fails_is_put_off_and_the_others_fire(parts: Parts, kind: type[Exception]) -> None:
+@pytest.mark.parametrize(
+    "kind", [ValueError, TimeoutError, ConnectionResetError, FileNotFoundError]
+)
+async def test_a_timer_that_fails_is_put_off_and_the_others_fire(
+    parts: Parts, kind: type[Exception]
+) -> None:
     clock = ManualClock(NOW + timedelta(hours=1))
     await schedule(parts, a=1, b=2, c=3)
     loop = timers(parts.database, clock, failing(kind, "b"))
@@ -160,7 +166,10 @@ async def test_of_two_processes_the_one_whose_timer_fails_puts_off_its_own(parts
     go.set()
     with pytest.raises(ValueError, match="to be looked at"):
         await first
-    assert [(subject, attempts) for subject, attempts, _, _ in await state(parts)] == [("a", 0), ("b", 1)]
+    assert [(subject, attempts) for subject, attempts, _, _ in await state(parts)] == [
+        ("a", 0),
+        ("b", 1),
+    ]
 
 
 async def test_setting_a_failing_timer_again_begins_afresh(parts: Parts) -> None:
@@ -192,7 +201,11 @@ async def test_overdue_and_failing_timers_are_counted(parts: Parts) -> None:
     task = asyncio.create_task(loop.run())
 
     async def counted() -> bool:
-        return loop._metrics.timers_failing._value.get() == 1 == loop._metrics.timers_overdue._value.get()
+        return (
+            loop._metrics.timers_failing._value.get()
+            == 1
+            == loop._metrics.timers_overdue._value.get()
+        )
 
     await eventually(counted, "the failing timer is counted")
     loop.stop()

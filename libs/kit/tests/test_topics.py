@@ -29,10 +29,14 @@ def test_a_missing_topic_is_created_and_then_found(kafka: str) -> None:
     assert configuration(kafka, topic.name)["retention.ms"] == "-1"
 
 
-def test_a_topic_that_somebody_made_with_a_weeks_retention_is_set_to_keep_its_history_for_ever(kafka: str) -> None:
+def test_a_topic_that_somebody_made_with_a_weeks_retention_is_set_to_keep_its_history_for_ever(
+    kafka: str,
+) -> None:
     topic, week = a_topic(), str(7 * 24 * 3600 * 1000)
     client = AdminClient({"bootstrap.servers": kafka})
-    client.create_topics([NewTopic(topic.name, 2, 1, config={"retention.ms": week})])[topic.name].result(20)
+    client.create_topics([NewTopic(topic.name, 2, 1, config={"retention.ms": week})])[
+        topic.name
+    ].result(20)
     told = apply_topics(kafka, [topic])[topic.name]
     assert f"retention.ms from {week} to -1" in told
     assert configuration(kafka, topic.name)["retention.ms"] == "-1"
@@ -44,4 +48,6 @@ def test_another_number_of_partitions_is_refused_and_nothing_is_made(kafka: str)
     apply_topics(kafka, [topic])
     with pytest.raises(ValueError, match="has 2 partitions and its file declares 3"):
         apply_topics(kafka, [other, a_topic(name=topic.name, partitions=3)])
-    assert other.name not in AdminClient({"bootstrap.servers": kafka}).list_topics(timeout=10).topics
+    assert (
+        other.name not in AdminClient({"bootstrap.servers": kafka}).list_topics(timeout=10).topics
+    )

@@ -17,16 +17,27 @@ def test_a_time_is_written_in_the_readers_language_and_zone() -> None:
 def test_an_end_is_told_with_its_day_where_that_is_another() -> None:
     begins = datetime(2026, 12, 1, 22, 30, tzinfo=UTC)
     assert wording.until(datetime(2026, 12, 1, 22, 50, tzinfo=UTC), begins, "da") == "kl. 23.50"
-    assert wording.until(datetime(2026, 12, 1, 23, 10, tzinfo=UTC), begins, "da") == "onsdag den 2. december kl. 0.10"
+    assert (
+        wording.until(datetime(2026, 12, 1, 23, 10, tzinfo=UTC), begins, "da")
+        == "onsdag den 2. december kl. 0.10"
+    )
 
 
 def test_summer_time_is_two_hours_ahead_of_utc() -> None:
-    assert wording.day_and_time(datetime(2026, 7, 1, 7, 5, tzinfo=UTC), "da") == "onsdag den 1. juli kl. 9.05"
+    assert (
+        wording.day_and_time(datetime(2026, 7, 1, 7, 5, tzinfo=UTC), "da")
+        == "onsdag den 1. juli kl. 9.05"
+    )
 
 
 @pytest.mark.parametrize(
     ("metres", "danish", "english"),
-    [(4210, "4,2 km", "4.2 km"), (12_300, "12 km", "12 km"), (0, "0 km", "0 km"), (2000, "2 km", "2 km")],
+    [
+        (4210, "4,2 km", "4.2 km"),
+        (12_300, "12 km", "12 km"),
+        (0, "0 km", "0 km"),
+        (2000, "2 km", "2 km"),
+    ],
 )
 def test_distances_are_as_exact_as_one_needs(metres: int, danish: str, english: str) -> None:
     assert (wording.distance(metres, "da"), wording.distance(metres, "en")) == (danish, english)

@@ -58,7 +58,11 @@ def a_volunteer(word: str, **changes: object) -> Volunteer:
 def a_referral(word: str = "referral", **needs: object) -> Referral:
     """A consented referral of somebody in Randers who speaks Danish and is met at home."""
     wanted = Needs(
-        languages=frozenset({"da"}), gender_wish=None, mobility="independent", meeting="home", postcode="8920"
+        languages=frozenset({"da"}),
+        gender_wish=None,
+        mobility="independent",
+        meeting="home",
+        postcode="8920",
     )
     return Referral(
         referral_id=an_id(word),
@@ -102,7 +106,9 @@ def rescheduled(booking: AppointmentBooked, starts_at: datetime) -> AppointmentR
 def cancelled(booking: AppointmentBooked) -> AppointmentCancelled:
     """The appointment is off."""
     return AppointmentCancelled(
-        referral_id=booking.referral_id, citizen_id=booking.citizen_id, appointment_id=booking.appointment_id
+        referral_id=booking.referral_id,
+        citizen_id=booking.citizen_id,
+        appointment_id=booking.appointment_id,
     )
 
 
@@ -120,7 +126,9 @@ def completed(booking: AppointmentBooked) -> AppointmentCompleted:
 def missed(booking: AppointmentBooked) -> AppointmentMissed:
     """The citizen did not come."""
     return AppointmentMissed(
-        referral_id=booking.referral_id, citizen_id=booking.citizen_id, appointment_id=booking.appointment_id
+        referral_id=booking.referral_id,
+        citizen_id=booking.citizen_id,
+        appointment_id=booking.appointment_id,
     )
 
 
@@ -154,7 +162,9 @@ def event(data: EventData, number: int = 0) -> Event:
     """The event as it comes out of Kafka."""
     subject: str = getattr(data, "referral_id")  # noqa: B009  # every event of referral's topic has one; its protocol does not say so
     return Event(
-        id=derived_id("event", subject, data.EVENT_TYPE, str(number), bytes(encode_data(data)).hex()),
+        id=derived_id(
+            "event", subject, data.EVENT_TYPE, str(number), bytes(encode_data(data)).hex()
+        ),
         source="referral",
         type=data.EVENT_TYPE,
         subject=subject,

@@ -21,7 +21,16 @@ from brobyg_matching.answering import Links
 from brobyg_matching.bootstrap import SERVICE
 from brobyg_matching.domain import rules, transitions
 from brobyg_matching.running import COME_BACK
-from matching_samples import NOW, a_booking, an_id, cancelled, consent_withdrawn, event, referral_created, rescheduled
+from matching_samples import (
+    NOW,
+    a_booking,
+    an_id,
+    cancelled,
+    consent_withdrawn,
+    event,
+    referral_created,
+    rescheduled,
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 KEY = "a key that is for these tests only, and long"
@@ -54,7 +63,9 @@ async def own(serve: Serve, clock: ManualClock) -> AsyncIterator[Running]:
 async def shared(addresses: Addresses) -> AsyncIterator[Running]:
     """One service for all tests that leave time and tables as they are."""
     clock = ManualClock(NOW)
-    async with served(SERVICE, addresses.database, addresses.kafka, clock=clock, matching_link_key=KEY) as running:
+    async with served(
+        SERVICE, addresses.database, addresses.kafka, clock=clock, matching_link_key=KEY
+    ) as running:
         yield running
 
 
@@ -87,10 +98,14 @@ def somebody(number: int = 0, **changes: object) -> dict[str, object]:
 
 
 async def active(matching: Running, number: int = 0, **changes: object) -> str:
-    made = await matching.client.post("/volunteers", json=somebody(number, **changes), headers=COORDINATOR)
+    made = await matching.client.post(
+        "/volunteers", json=somebody(number, **changes), headers=COORDINATOR
+    )
     assert made.status_code == 201, made.text
     volunteer_id: str = made.json()["volunteer_id"]
-    done = await matching.client.post(f"/volunteers/{volunteer_id}/activate", json=READY, headers=COORDINATOR)
+    done = await matching.client.post(
+        f"/volunteers/{volunteer_id}/activate", json=READY, headers=COORDINATOR
+    )
     assert (done.status_code, done.json()["status"]) == (200, "active")
     return volunteer_id
 
@@ -116,7 +131,8 @@ async def said(matching: Running) -> list[str]:
 
 async def open_offers(matching: Running) -> list[tuple[str, str]]:
     found = await rows(
-        matching, "select offer_id::text, volunteer_id::text from offer where state = 'open' order by rank"
+        matching,
+        "select offer_id::text, volunteer_id::text from offer where state = 'open' order by rank",
     )
     return [(str(offer), str(volunteer)) for offer, volunteer in found]
 
@@ -128,13 +144,19 @@ async def test_a_volunteer_is_registered_activated_read_and_paused(matching: Run
     assert shown["availability"][0] == {"weekday": 1, "from": "00:00", "to": "24:00"}
     paused = await matching.client.post(f"/volunteers/{volunteer_id}/pause", headers=COORDINATOR)
     assert paused.json()["status"] == "paused"
-    assert await said(matching) == ["volunteer.registered", "volunteer.activated", "volunteer.paused"]
+    assert await said(matching) == [
+        "volunteer.registered",
+        "volunteer.activated",
+        "volunteer.paused",
+    ]
 
 
 async def test_a_double_click_registers_one_volunteer(matching: Running) -> None:
     async def register(key: str, subject: str = "tester", **changes: object) -> tuple[int, str]:
         headers = bearer("coordinator", subject=subject) | {"Idempotency-Key": key}
-        answer = await matching.client.post("/volunteers", json=somebody(**changes), headers=headers)
+        answer = await matching.client.post(
+            "/volunteers", json=somebody(**changes), headers=headers
+        )
         return answer.status_code, answer.json().get("volunteer_id", "")
 
     clicks = await asyncio.gather(*(register("k-1") for _ in range(4)))
@@ -155,7 +177,9 @@ async def test_who_sends_the_same_again_without_a_key_after_a_lost_answer_regist
 ) -> None:
     async def register(subject: str = "tester", **changes: object) -> str:
         headers = bearer("coordinator", subject=subject)
-        answer = await matching.client.post("/volunteers", json=somebody(**changes), headers=headers)
+        answer = await matching.client.post(
+            "/volunteers", json=somebody(**changes), headers=headers
+        )
         assert answer.status_code == 201
         volunteer_id: str = answer.json()["volunteer_id"]
         return volunteer_id
@@ -172,19 +196,29 @@ async def test_who_sends_the_same_again_without_a_key_after_a_lost_answer_regist
 async def test_who_registers_somebody_again_is_told_how_they_stand_now(matching: Running) -> None:
     made = (await matching.client.post("/volunteers", json=somebody(), headers=COORDINATOR)).json()
     assert made["status"] == "applied"
-    await matching.client.post(f"/volunteers/{made['volunteer_id']}/activate", json=READY, headers=COORDINATOR)
+    await matching.client.post(
+        f"/volunteers/{made['volunteer_id']}/activate", json=READY, headers=COORDINATOR
+    )
     again = (await matching.client.post("/volunteers", json=somebody(), headers=COORDINATOR)).json()
     assert again == made | {"status": "active"}
 
 
 async def test_reading_a_contact_is_recorded_with_its_purpose(matching: Running) -> None:
     volunteer_id = await active(matching)
-    answer = await matching.client.get(f"/volunteers/{volunteer_id}/contact?purpose=offer", headers=NOTIFICATION)
+    answer = await matching.client.get(
+        f"/volunteers/{volunteer_id}/contact?purpose=offer", headers=NOTIFICATION
+    )
     told = answer.json()
-    assert (told["email"], told["name"], told["phone"]) == ("ida0@example.org", "Ida", None), "what a message needs"
-    assert await rows(matching, "select volunteer_id::text, purpose from access_log") == [(volunteer_id, "offer")]
+    assert (told["email"], told["name"], told["phone"]) == ("ida0@example.org", "Ida", None), (
+        "what a message needs"
+    )
+    assert await rows(matching, "select volunteer_id::text, purpose from access_log") == [
+        (volunteer_id, "offer")
+    ]
     url = f"/volunteers/{volunteer_id}/contact?purpose=offer"
-    assert (await matching.client.get(url, headers=bearer("volunteer", subject=volunteer_id))).status_code == 403
+    assert (
+        await matching.client.get(url, headers=bearer("volunteer", subject=volunteer_id))
+    ).status_code == 403
 
 
 async def test_a_coordinator_reads_the_contact_of_their_own_departments_volunteers_and_that_is_recorded_too(
@@ -196,9 +230,15 @@ async def test_a_coordinator_reads_the_contact_of_their_own_departments_voluntee
         for department in ("randers", "norddjurs")
     )
     assert (await matching.client.get(url, headers=mine)).status_code == 422  # what for?
-    assert (await matching.client.get(f"{url}?purpose=escalation", headers=other)).status_code == 404
-    assert (await matching.client.get(f"{url}?purpose=escalation", headers=mine)).json()["email"] == "ida0@example.org"
-    assert await rows(matching, "select reader, purpose from access_log") == [("in randers", "escalation")]
+    assert (
+        await matching.client.get(f"{url}?purpose=escalation", headers=other)
+    ).status_code == 404
+    assert (await matching.client.get(f"{url}?purpose=escalation", headers=mine)).json()[
+        "email"
+    ] == "ida0@example.org"
+    assert await rows(matching, "select reader, purpose from access_log") == [
+        ("in randers", "escalation")
+    ]
     nobody = f"/volunteers/{an_id('nobody')}/contact?purpose=escalation"
     assert (await matching.client.get(nobody, headers=COORDINATOR)).status_code == 404
 
@@ -228,8 +268,12 @@ async def test_a_coordinator_reads_the_contact_of_their_own_departments_voluntee
         {"exceptions": [{"date": "2026-12-24", "available": 0}]},
     ],
 )
-async def test_what_is_wrong_is_told_by_field_and_nothing_is_kept(matching: Running, wrong: dict[str, object]) -> None:
-    answer = await matching.client.post("/volunteers", json=somebody(0, **wrong), headers=COORDINATOR)
+async def test_what_is_wrong_is_told_by_field_and_nothing_is_kept(
+    matching: Running, wrong: dict[str, object]
+) -> None:
+    answer = await matching.client.post(
+        "/volunteers", json=somebody(0, **wrong), headers=COORDINATOR
+    )
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
     [error] = answer.json()["errors"]
@@ -241,7 +285,9 @@ async def test_what_is_wrong_is_told_by_field_and_nothing_is_kept(matching: Runn
 async def test_what_is_no_date_is_not_taken_for_one(matching: Running, wrong: object) -> None:
     made = await matching.client.post("/volunteers", json=somebody(), headers=COORDINATOR)
     url = f"/volunteers/{made.json()['volunteer_id']}/activate"
-    answer = await matching.client.post(url, json=READY | {"introduced_on": wrong}, headers=COORDINATOR)
+    answer = await matching.client.post(
+        url, json=READY | {"introduced_on": wrong}, headers=COORDINATOR
+    )
     assert answer.status_code == 422
     [error] = answer.json()["errors"]
     assert (error["pointer"], "2026-11-30" in error["detail"]) == ("/introduced_on", True)
@@ -260,7 +306,9 @@ async def test_the_link_shows_without_spending_and_is_answered_once(matching: Ru
     await active(matching)
     await tell(matching, event(referral_created()), event(a_booking()))
     [(offer_id, _)] = await open_offers(matching)
-    link = (await matching.client.get(f"/offers/{offer_id}/answer-link", headers=NOTIFICATION)).json()
+    link = (
+        await matching.client.get(f"/offers/{offer_id}/answer-link", headers=NOTIFICATION)
+    ).json()
     url = f"/answers/{link['token']}"
     for _ in range(3):
         shown = (await matching.client.get(url, headers=PORTAL)).json()
@@ -283,7 +331,9 @@ async def test_a_forged_or_foreign_token_is_unknown(matching: Running) -> None:
 
 
 async def test_a_token_that_signs_something_else_is_unknown(matching: Running) -> None:
-    assert (await matching.client.get(f"/answers/{Links(KEY).token('x')}", headers=PORTAL)).status_code == 404
+    assert (
+        await matching.client.get(f"/answers/{Links(KEY).token('x')}", headers=PORTAL)
+    ).status_code == 404
 
 
 async def test_the_portal_carries_answers_and_reads_no_contact(matching: Running) -> None:
@@ -293,27 +343,43 @@ async def test_the_portal_carries_answers_and_reads_no_contact(matching: Running
     assert (await matching.client.get("/answers/x", headers=NOTIFICATION)).status_code == 403
 
 
-async def test_an_offer_is_answered_by_its_own_volunteer_or_a_coordinator_only(matching: Running) -> None:
+async def test_an_offer_is_answered_by_its_own_volunteer_or_a_coordinator_only(
+    matching: Running,
+) -> None:
     own, other = await active(matching), await active(matching, 1)
     await tell(matching, event(referral_created()), event(a_booking()))
     mine = next(offer for offer, who in await open_offers(matching) if who == own)
-    stranger = await matching.client.post(f"/offers/{mine}/accept", headers=bearer("volunteer", subject=other))
+    stranger = await matching.client.post(
+        f"/offers/{mine}/accept", headers=bearer("volunteer", subject=other)
+    )
     assert stranger.status_code == 404
-    taken = await matching.client.post(f"/offers/{mine}/accept", headers=bearer("volunteer", subject=own))
+    taken = await matching.client.post(
+        f"/offers/{mine}/accept", headers=bearer("volunteer", subject=own)
+    )
     assert taken.json() == {"state": "accepted"}
-    late = next(iter(await rows(matching, f"select offer_id::text from offer where volunteer_id = '{other}'")))[0]
-    refused = await matching.client.post(f"/offers/{late}/accept", headers=bearer("volunteer", subject=other))
+    late = next(
+        iter(
+            await rows(matching, f"select offer_id::text from offer where volunteer_id = '{other}'")
+        )
+    )[0]
+    refused = await matching.client.post(
+        f"/offers/{late}/accept", headers=bearer("volunteer", subject=other)
+    )
     assert (refused.status_code, refused.json()["title"]) == (409, "Somebody else has it already")
 
 
-async def test_an_expired_offer_is_gone_even_before_its_timer_fires(own: Running, clock: ManualClock) -> None:
+async def test_an_expired_offer_is_gone_even_before_its_timer_fires(
+    own: Running, clock: ManualClock
+) -> None:
     await active(own)
     await tell(own, event(referral_created()), event(a_booking()))
     [(offer_id, _)] = await open_offers(own)
     clock.advance(timedelta(hours=8))
     answer = await own.client.post(f"/offers/{offer_id}/accept", headers=COORDINATOR)
     assert answer.status_code == 410
-    assert (await own.client.get(f"/offers/{offer_id}", headers=COORDINATOR)).json()["state"] == "expired"
+    assert (await own.client.get(f"/offers/{offer_id}", headers=COORDINATOR)).json()[
+        "state"
+    ] == "expired"
 
 
 async def test_a_cancelled_appointment_withdraws_the_question(matching: Running) -> None:
@@ -335,7 +401,10 @@ async def test_of_two_yeses_at_the_same_instant_exactly_one_has_it(matching: Run
         offers = await open_offers(matching)
         assert len(offers) == 3
         answers = await asyncio.gather(
-            *(matching.client.post(f"/offers/{offer}/accept", headers=COORDINATOR) for offer, _ in offers)
+            *(
+                matching.client.post(f"/offers/{offer}/accept", headers=COORDINATOR)
+                for offer, _ in offers
+            )
         )
         assert Counter(answer.status_code for answer in answers) == {200: 1, 409: 2}
     assert (await said(matching)).count("volunteer.matched") == 25
@@ -353,14 +422,19 @@ async def _both_at_once(matching: Running, tries: int) -> Counter[tuple[int, ...
         offers = await open_offers(matching)
         assert len(offers) == 2
         answers = await asyncio.gather(
-            *(matching.client.post(f"/offers/{offer}/accept", headers=COORDINATOR) for offer, _ in offers)
+            *(
+                matching.client.post(f"/offers/{offer}/accept", headers=COORDINATOR)
+                for offer, _ in offers
+            )
         )
         seen[tuple(sorted(answer.status_code for answer in answers))] += 1
         await tell(matching, *(event(cancelled(booking), 1) for booking in bookings))
     return seen
 
 
-async def test_one_volunteer_saying_yes_to_two_overlapping_offers_at_once_gets_one(matching: Running) -> None:
+async def test_one_volunteer_saying_yes_to_two_overlapping_offers_at_once_gets_one(
+    matching: Running,
+) -> None:
     assert await _both_at_once(matching, 15) == {(200, 409): 15}
 
 
@@ -376,7 +450,9 @@ async def test_control_without_both_guards_a_volunteer_is_in_two_places(
 ) -> None:
     monkeypatch.setattr(transitions, "promise_broken", lambda *_: None)
     assert own.runtime.database is not None
-    await own.runtime.database.pool.execute("alter table match drop constraint never_two_places_at_once")
+    await own.runtime.database.pool.execute(
+        "alter table match drop constraint never_two_places_at_once"
+    )
     assert await _both_at_once(own, 3) == {(200, 200): 3}
 
 
@@ -385,7 +461,11 @@ async def fire(matching: Running) -> None:
     runtime = matching.runtime
     assert runtime.database is not None
     timers = Timers(
-        runtime.database, runtime.clock, runtime.parts.timers, runtime.metrics, Heartbeat("timers of a test")
+        runtime.database,
+        runtime.clock,
+        runtime.parts.timers,
+        runtime.metrics,
+        Heartbeat("timers of a test"),
     )
     while await timers.fire():
         pass
@@ -401,14 +481,19 @@ async def test_a_yes_withdraws_what_the_volunteer_can_not_do_beside_it_and_asks_
     await tell(matching, event(referral_created()), event(a_booking()), event(against), event(free))
     other = await active(matching, 1)
     [(offer,)] = await rows(
-        matching, f"select offer_id::text from offer where appointment_id = '{an_id('appointment')}'"
+        matching,
+        f"select offer_id::text from offer where appointment_id = '{an_id('appointment')}'",
     )
-    assert (await matching.client.post(f"/offers/{offer}/accept", headers=COORDINATOR)).status_code == 200
+    assert (
+        await matching.client.post(f"/offers/{offer}/accept", headers=COORDINATOR)
+    ).status_code == 200
     await fire(matching)
     gone = "select appointment_id::text, reason from offer where state = 'withdrawn'"
     assert await rows(matching, gone) == [(an_id("against"), "volunteer_promised")]
     still = "select appointment_id::text, volunteer_id::text from offer where state = 'open' order by made_at, rank"
-    assert sorted(await rows(matching, still)) == sorted([(an_id("free"), mine), (an_id("against"), other)])
+    assert sorted(await rows(matching, still)) == sorted(
+        [(an_id("free"), mine), (an_id("against"), other)]
+    )
 
 
 async def test_of_yeses_and_the_timers_at_the_same_instant_nobody_is_waited_for_in_vain(
@@ -426,7 +511,10 @@ async def test_of_yeses_and_the_timers_at_the_same_instant_nobody_is_waited_for_
         first, second, *_ = [str(row[0]) for row in await rows(matching, query)]
         third = str((await rows(matching, query))[-1][0])
         answers = await asyncio.gather(
-            *(matching.client.post(f"/offers/{o}/accept", headers=COORDINATOR) for o in (first, second, third)),
+            *(
+                matching.client.post(f"/offers/{o}/accept", headers=COORDINATOR)
+                for o in (first, second, third)
+            ),
             fire(matching),
         )
         assert {answer.status_code for answer in answers[:3] if answer is not None} <= {200, 409}
@@ -441,12 +529,17 @@ async def test_of_yeses_and_the_timers_at_the_same_instant_nobody_is_waited_for_
         await tell(matching, *(event(cancelled(booking), 1) for booking in bookings))
 
 
-async def test_a_paused_volunteer_and_one_at_the_weekly_limit_are_refused_on_accepting(matching: Running) -> None:
+async def test_a_paused_volunteer_and_one_at_the_weekly_limit_are_refused_on_accepting(
+    matching: Running,
+) -> None:
     volunteer_id = await active(matching, weekly_limit=1)
     first, second = a_booking("one"), a_booking("two", starts_at=NOW + timedelta(days=4))
     await tell(matching, event(referral_created()), event(first), event(second))
     offers = await open_offers(matching)
-    answers = [await matching.client.post(f"/offers/{offer}/accept", headers=COORDINATOR) for offer, _ in offers]
+    answers = [
+        await matching.client.post(f"/offers/{offer}/accept", headers=COORDINATOR)
+        for offer, _ in offers
+    ]
     assert [answer.status_code for answer in answers] == [200, 409]
     assert answers[1].json()["type"].endswith("weekly-limit")
     await matching.client.post(f"/volunteers/{volunteer_id}/pause", headers=COORDINATOR)
@@ -454,7 +547,9 @@ async def test_a_paused_volunteer_and_one_at_the_weekly_limit_are_refused_on_acc
     assert paused.json()["type"].endswith("withdrawn")
 
 
-async def test_a_pause_withdraws_what_is_open_keeps_what_was_accepted_and_asks_the_next(matching: Running) -> None:
+async def test_a_pause_withdraws_what_is_open_keeps_what_was_accepted_and_asks_the_next(
+    matching: Running,
+) -> None:
     mine = await active(matching)
     await tell(matching, event(referral_created()), event(a_booking("accepted")))
     [(offer, _)] = await open_offers(matching)
@@ -462,7 +557,9 @@ async def test_a_pause_withdraws_what_is_open_keeps_what_was_accepted_and_asks_t
     await tell(matching, event(a_booking("open", starts_at=NOW + timedelta(days=4))))
     other = await active(matching, 1)
     for _ in range(2):  # again has no further effect
-        assert (await matching.client.post(f"/volunteers/{mine}/pause", headers=COORDINATOR)).status_code == 200
+        assert (
+            await matching.client.post(f"/volunteers/{mine}/pause", headers=COORDINATOR)
+        ).status_code == 200
     assert [who for _, who in await open_offers(matching)] == [other]
     told = Counter(await said(matching))
     assert (told["volunteer.paused"], told["offer.withdrawn"], told["match.released"]) == (1, 1, 0)
@@ -470,19 +567,38 @@ async def test_a_pause_withdraws_what_is_open_keeps_what_was_accepted_and_asks_t
     assert (kept["state"], kept["volunteer_id"]) == ("matched", mine)
 
 
-async def test_declining_goes_on_to_the_next_and_the_coordinator_sees_why(matching: Running) -> None:
+async def test_declining_goes_on_to_the_next_and_the_coordinator_sees_why(
+    matching: Running,
+) -> None:
     for number in range(4):
         await active(matching, number)
     await active(matching, 9, languages=["ar"])
     await tell(matching, event(referral_created()), event(a_booking()))
     for _ in range(4):
         offer, _ = (await open_offers(matching))[0]
-        assert (await matching.client.post(f"/offers/{offer}/decline", headers=COORDINATOR)).status_code == 200
-    explained = (await matching.client.get(f"/matches/{an_id('appointment')}", headers=COORDINATOR)).json()
-    assert (explained["state"], explained["reason"], explained["asked"]) == ("escalated", "nobody_answered", 4)
-    assert [decision["outcome"] for decision in explained["decisions"]] == ["asked", "asked", "nobody_answered"]
+        assert (
+            await matching.client.post(f"/offers/{offer}/decline", headers=COORDINATOR)
+        ).status_code == 200
+    explained = (
+        await matching.client.get(f"/matches/{an_id('appointment')}", headers=COORDINATOR)
+    ).json()
+    assert (explained["state"], explained["reason"], explained["asked"]) == (
+        "escalated",
+        "nobody_answered",
+        4,
+    )
+    assert [decision["outcome"] for decision in explained["decisions"]] == [
+        "asked",
+        "asked",
+        "nobody_answered",
+    ]
     assert explained["decisions"][0]["counts"] == {"language": 1}
-    assert [line["rank"] for decision in explained["decisions"] for line in decision["asked"]] == [1, 2, 3, 4]
+    assert [line["rank"] for decision in explained["decisions"] for line in decision["asked"]] == [
+        1,
+        2,
+        3,
+        4,
+    ]
     assert {offer["state"] for offer in explained["offers"]} == {"declined"}
     assert (await said(matching))[-1] == "match.escalated"
     assert set(explained["decisions"][0]["excluded"]) <= set(rules.HARD_RULES)
@@ -495,7 +611,9 @@ async def test_a_released_match_is_searched_again(matching: Running) -> None:
     offer, who = (await open_offers(matching))[0]
     await matching.client.post(f"/offers/{offer}/accept", headers=COORDINATOR)
     url = f"/matches/{an_id('appointment')}/release"
-    stranger = await matching.client.post(url, headers=bearer("volunteer", subject=an_id("stranger")))
+    stranger = await matching.client.post(
+        url, headers=bearer("volunteer", subject=an_id("stranger"))
+    )
     assert stranger.status_code == 404
     released = await matching.client.post(url, headers=bearer("volunteer", subject=who))
     assert (released.status_code, released.json()) == (200, {"state": "searching"})
@@ -504,44 +622,65 @@ async def test_a_released_match_is_searched_again(matching: Running) -> None:
     assert (await matching.client.post(url, headers=COORDINATOR)).status_code == 409
 
 
-async def test_a_coordinator_has_it_searched_once_more_with_whoever_can_now(own: Running, clock: ManualClock) -> None:
+async def test_a_coordinator_has_it_searched_once_more_with_whoever_can_now(
+    own: Running, clock: ManualClock
+) -> None:
     silent, unwilling = await active(own), await active(own, 1)
     await tell(own, event(referral_created()), event(a_booking()))
     url = f"/matches/{an_id('appointment')}/reopen"
     too_soon = await own.client.post(url, headers=COORDINATOR)
-    assert (too_soon.status_code, too_soon.json()["title"]) == (409, "It is not with the coordinator")
+    assert (too_soon.status_code, too_soon.json()["title"]) == (
+        409,
+        "It is not with the coordinator",
+    )
     no = next(offer for offer, who in await open_offers(own) if who == unwilling)
     await own.client.post(f"/offers/{no}/decline", headers=COORDINATOR)
     clock.advance(timedelta(hours=8))
     await fire(own)
     assert (await said(own))[-1] == "match.escalated"
     new = await active(own, 2)
-    assert (await own.client.post(url, headers=bearer("coordinator", department="norddjurs"))).status_code == 404
-    assert (await own.client.post(url, headers=bearer("volunteer", subject=silent))).status_code == 403
+    assert (
+        await own.client.post(url, headers=bearer("coordinator", department="norddjurs"))
+    ).status_code == 404
+    assert (
+        await own.client.post(url, headers=bearer("volunteer", subject=silent))
+    ).status_code == 403
     nowhere = f"/matches/{an_id('nowhere')}/reopen"
     assert (await own.client.post(nowhere, headers=COORDINATOR)).status_code == 404
     answers = await asyncio.gather(*(own.client.post(url, headers=COORDINATOR) for _ in range(2)))
     assert sorted(answer.status_code for answer in answers) == [200, 409]
     assert {who for _, who in await open_offers(own)} == {silent, new}
     assert (await said(own))[-2:] == ["offer.made", "offer.made"]
-    explained = (await own.client.get(f"/matches/{an_id('appointment')}", headers=COORDINATOR)).json()
+    explained = (
+        await own.client.get(f"/matches/{an_id('appointment')}", headers=COORDINATOR)
+    ).json()
     assert (explained["state"], explained["round"]) == ("searching", 2)
 
 
-async def test_what_is_too_late_to_ask_anybody_for_is_not_searched_once_more(matching: Running) -> None:
-    await tell(matching, event(referral_created()), event(a_booking(starts_at=NOW + timedelta(hours=2))))
-    late = await matching.client.post(f"/matches/{an_id('appointment')}/reopen", headers=COORDINATOR)
+async def test_what_is_too_late_to_ask_anybody_for_is_not_searched_once_more(
+    matching: Running,
+) -> None:
+    await tell(
+        matching, event(referral_created()), event(a_booking(starts_at=NOW + timedelta(hours=2)))
+    )
+    late = await matching.client.post(
+        f"/matches/{an_id('appointment')}/reopen", headers=COORDINATOR
+    )
     assert (late.status_code, late.json()["type"].rpartition("/")[2]) == (409, "too-late")
     assert await said(matching) == ["match.escalated"]
 
 
-async def test_a_moved_appointment_asks_anew_and_the_old_link_says_withdrawn(matching: Running) -> None:
+async def test_a_moved_appointment_asks_anew_and_the_old_link_says_withdrawn(
+    matching: Running,
+) -> None:
     await active(matching)
     await tell(matching, event(referral_created()), event(a_booking()))
     [(offer, _)] = await open_offers(matching)
     await matching.client.post(f"/offers/{offer}/accept", headers=COORDINATOR)
     await tell(matching, event(rescheduled(a_booking(), NOW + timedelta(days=5))))
-    assert (await matching.client.get(f"/offers/{offer}", headers=COORDINATOR)).json()["state"] == "withdrawn"
+    assert (await matching.client.get(f"/offers/{offer}", headers=COORDINATOR)).json()[
+        "state"
+    ] == "withdrawn"
     [(again, _)] = await open_offers(matching)
     assert again != offer
     assert "match.released" in await said(matching)
@@ -564,18 +703,30 @@ async def test_searches_are_paged_and_kept_to_the_department(matching: Running) 
     assert (await matching.client.get("/matches", headers=elsewhere)).json()["items"] == []
     assert (await matching.client.get(f"/matches/{seen[0]}", headers=elsewhere)).status_code == 404
     somewhere = f"|{an_id('a1')}"
-    for wrong in ("bogus", "2026-12-02T09:00:00" + somewhere, "0001-01-01T00:00:00+14:00" + somewhere):
+    for wrong in (
+        "bogus",
+        "2026-12-02T09:00:00" + somewhere,
+        "0001-01-01T00:00:00+14:00" + somewhere,
+    ):
         for after in (wrong, base64.urlsafe_b64encode(wrong.encode()).decode()):
-            refused = await matching.client.get("/matches", params={"after": after}, headers=COORDINATOR)
+            refused = await matching.client.get(
+                "/matches", params={"after": after}, headers=COORDINATOR
+            )
             assert refused.status_code == 422
-    assert (await matching.client.get("/matches?state=bogus", headers=COORDINATOR)).status_code == 422
+    assert (
+        await matching.client.get("/matches?state=bogus", headers=COORDINATOR)
+    ).status_code == 422
 
 
 @pytest.mark.parametrize("wrong", ["%00", "nowhere", "", "x" * 41])
-async def test_a_department_that_is_none_of_ours_is_told_as_a_wrong_field(matching: Running, wrong: str) -> None:
+async def test_a_department_that_is_none_of_ours_is_told_as_a_wrong_field(
+    matching: Running, wrong: str
+) -> None:
     answer = await matching.client.get(f"/matches?department={wrong}", headers=COORDINATOR)
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
-    assert (await matching.client.get("/matches?department=randers", headers=COORDINATOR)).status_code == 200
+    assert (
+        await matching.client.get("/matches?department=randers", headers=COORDINATOR)
+    ).status_code == 200
 
 
 async def test_a_block_is_kept(matching: Running) -> None:
@@ -586,16 +737,22 @@ async def test_a_block_is_kept(matching: Running) -> None:
     await tell(matching, event(referral_created()))
     assert await block(matching, volunteer_id) == 204
     await tell(matching, event(a_booking()))
-    explained = (await matching.client.get(f"/matches/{an_id('appointment')}", headers=COORDINATOR)).json()
+    explained = (
+        await matching.client.get(f"/matches/{an_id('appointment')}", headers=COORDINATOR)
+    ).json()
     assert explained["decisions"][0]["excluded"] == {"blocked": [volunteer_id]}
 
 
 async def block(matching: Running, volunteer_id: str, headers: dict[str, str] = COORDINATOR) -> int:
     body = {"citizen_id": an_id("citizen of referral"), "asked_by": "citizen"}
-    return (await matching.client.post(f"/volunteers/{volunteer_id}/blocks", json=body, headers=headers)).status_code
+    return (
+        await matching.client.post(f"/volunteers/{volunteer_id}/blocks", json=body, headers=headers)
+    ).status_code
 
 
-async def test_a_block_withdraws_the_question_releases_the_match_and_asks_others(matching: Running) -> None:
+async def test_a_block_withdraws_the_question_releases_the_match_and_asks_others(
+    matching: Running,
+) -> None:
     mine, other = await active(matching), await active(matching, 1)
     await tell(matching, event(referral_created()), event(a_booking("accepted")))
     taken = next(offer for offer, who in await open_offers(matching) if who == mine)
@@ -615,7 +772,9 @@ async def test_a_block_withdraws_the_question_releases_the_match_and_asks_others
     assert late.json()["type"].endswith("withdrawn")
 
 
-async def test_of_a_block_and_a_yes_at_the_same_instant_the_two_are_parted(matching: Running) -> None:
+async def test_of_a_block_and_a_yes_at_the_same_instant_the_two_are_parted(
+    matching: Running,
+) -> None:
     mine = await active(matching, weekly_limit=50)
     await tell(matching, event(referral_created()))
     for attempt in range(12):
@@ -623,7 +782,8 @@ async def test_of_a_block_and_a_yes_at_the_same_instant_the_two_are_parted(match
         await tell(matching, event(a_booking(f"appointment {attempt}", starts_at=start)))
         [(offer, _)] = await open_offers(matching)
         _, blocked = await asyncio.gather(
-            matching.client.post(f"/offers/{offer}/accept", headers=COORDINATOR), block(matching, mine)
+            matching.client.post(f"/offers/{offer}/accept", headers=COORDINATOR),
+            block(matching, mine),
         )
         assert blocked == 204
         assert await rows(matching, "select 1 from match where volunteer_id is not null") == []
@@ -651,10 +811,16 @@ async def test_of_a_yes_and_a_no_from_the_other_side_at_the_same_instant_nobody_
             await tell(matching, ended)
 
         answer, _ = await asyncio.gather(
-            matching.client.post(f"/offers/{offer}/accept", headers=COORDINATOR), end(ended, 4 * attempt)
+            matching.client.post(f"/offers/{offer}/accept", headers=COORDINATOR),
+            end(ended, 4 * attempt),
         )
         outcomes[answer.status_code] += 1
-        assert await rows(matching, "select 1 from match where state <> 'closed' or volunteer_id is not null") == []
+        assert (
+            await rows(
+                matching, "select 1 from match where state <> 'closed' or volunteer_id is not null"
+            )
+            == []
+        )
         assert await rows(matching, "select 1 from offer where state in ('open', 'accepted')") == []
     told = Counter(await said(matching))
     assert set(outcomes) == {200, 409}
@@ -663,11 +829,15 @@ async def test_of_a_yes_and_a_no_from_the_other_side_at_the_same_instant_nobody_
     assert told["offer.made"] == told["offer.accepted"] + told["offer.withdrawn"] == 30
 
 
-async def test_another_departments_volunteer_is_neither_blocked_nor_paused(matching: Running) -> None:
+async def test_another_departments_volunteer_is_neither_blocked_nor_paused(
+    matching: Running,
+) -> None:
     mine = await active(matching)
     elsewhere = bearer("coordinator", department="norddjurs")
     assert await block(matching, mine, elsewhere) == 404
-    assert (await matching.client.post(f"/volunteers/{mine}/pause", headers=elsewhere)).status_code == 404
+    assert (
+        await matching.client.post(f"/volunteers/{mine}/pause", headers=elsewhere)
+    ).status_code == 404
     assert await block(matching, an_id("nobody")) == 404
     assert await rows(matching, "select 1 from block") == []
 

@@ -52,7 +52,9 @@ async def with_volunteers(database: Database, number: int = 6) -> None:
     async with database.transaction() as tx:
         for n in range(number):
             postcode = ("8900", "8920", "8930")[n % 3]
-            await volunteers.add(tx, a_volunteer(f"v{n}", home_postcode=postcode, weekly_limit=2), contact)
+            await volunteers.add(
+                tx, a_volunteer(f"v{n}", home_postcode=postcode, weekly_limit=2), contact
+            )
 
 
 async def handle(database: Database, events: list[Event]) -> None:
@@ -69,8 +71,14 @@ async def left_behind(database: Database) -> dict[str, list[tuple[object, ...]]]
         "decision": "select appointment_id, round, wave, outcome, could, asked, counts, excluded from decision order by appointment_id, id",
         "timer": "select kind, subject, due_at from timer order by subject",
     }
-    found = {name: [tuple(row) for row in await database.pool.fetch(query)] for name, query in queries.items()}
-    said = [decode(row["value"]) for row in await database.pool.fetch("select value from outbox order by id")]
+    found = {
+        name: [tuple(row) for row in await database.pool.fetch(query)]
+        for name, query in queries.items()
+    }
+    said = [
+        decode(row["value"])
+        for row in await database.pool.fetch("select value from outbox order by id")
+    ]
     found["said"] = sorted((e.subject, e.sequence, e.type, bytes(e.data)) for e in said)
     return found
 
@@ -114,7 +122,9 @@ def events_of(script: Script) -> list[Event]:
             "complete": completed(booking),
             "miss": missed(booking),
             "withdraw": consent_withdrawn(name),
-            "consent": ConsentGiven(referral_id=an_id(name), citizen_id=an_id(f"citizen of {name}")),
+            "consent": ConsentGiven(
+                referral_id=an_id(name), citizen_id=an_id(f"citizen of {name}")
+            ),
         }[what]
         said.append(event(data, number))
     return said
@@ -129,7 +139,9 @@ async def test_a_batch_leaves_behind_what_its_events_leave_one_by_one(
         async def empty() -> None:
             await database.pool.execute(f"truncate {', '.join(TABLES)}")
 
-        async def carry_out(before: list[list[Event]], after: list[list[Event]], hours: int) -> None:
+        async def carry_out(
+            before: list[list[Event]], after: list[list[Event]], hours: int
+        ) -> None:
             """The batches `before`, somebody accepts, hours pass, the batches `after`."""
             await empty()
             clock.advance(NOW - clock.now())
@@ -137,7 +149,9 @@ async def test_a_batch_leaves_behind_what_its_events_leave_one_by_one(
                 await handle(database, batch)
             asked = "select offer_id::text from offer where state = 'open' order by meet_at, offer_id limit 1"
             if offer := await database.pool.fetchval(asked):
-                answering = Answering(database, PostgresStore(), MatchingMetrics(CollectorRegistry()))
+                answering = Answering(
+                    database, PostgresStore(), MatchingMetrics(CollectorRegistry())
+                )
                 assert await answering.answer(offer, "accept") == "accepted"
             clock.advance(timedelta(hours=hours))
             for batch in after:
@@ -154,7 +168,9 @@ async def test_a_batch_leaves_behind_what_its_events_leave_one_by_one(
 
         scripts = list(ABOUT_A_MATCH)
 
-        @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+        @settings(
+            max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), database=None
+        )
         @given(steps, st.sampled_from([0, 0, 54]))
         def collect(script: Script, hours: int) -> None:
             scripts.append((script, hours))
@@ -173,7 +189,13 @@ async def test_a_batch_leaves_behind_what_its_events_leave_one_by_one(
         (54, missed, False),
         (54, cancelled, False),
     ],
-    ids=["ended and nothing said", "completed", "completed before its end", "missed", "cancelled after its end"],
+    ids=[
+        "ended and nothing said",
+        "completed",
+        "completed before its end",
+        "missed",
+        "cancelled after its end",
+    ],
 )
 async def test_who_has_met_the_citizen_is_known_to_them_and_who_waited_in_vain_is_not(
     database_for: DatabaseFor,
@@ -188,7 +210,9 @@ async def test_who_has_met_the_citizen_is_known_to_them_and_who_waited_in_vain_i
         await with_volunteers(database, 1)
         await handle(database, [event(referral_created()), event(first)])
         offer = await database.pool.fetchval("select offer_id::text from offer")
-        await Answering(database, PostgresStore(), MatchingMetrics(CollectorRegistry())).answer(offer, "accept")
+        await Answering(database, PostgresStore(), MatchingMetrics(CollectorRegistry())).answer(
+            offer, "accept"
+        )
         clock.advance(timedelta(hours=hours))
         if word is not None:
             await handle(database, [event(word(first))])
@@ -197,14 +221,20 @@ async def test_who_has_met_the_citizen_is_known_to_them_and_who_waited_in_vain_i
         assert await database.pool.fetchval(query, second.appointment_id) is known
 
 
-async def test_an_appointment_of_an_unknown_referral_is_refused_whole(database_for: DatabaseFor) -> None:
+async def test_an_appointment_of_an_unknown_referral_is_refused_whole(
+    database_for: DatabaseFor,
+) -> None:
     async with database_for(SERVICE) as database:
         with pytest.raises(UnknownReferral):
-            await handle(database, [event(referral_created("known")), event(a_booking("a", "unknown"))])
+            await handle(
+                database, [event(referral_created("known")), event(a_booking("a", "unknown"))]
+            )
         assert await database.pool.fetchval("select count(*) from referral") == 0
 
 
-async def test_a_search_and_its_timer_survive_a_restart(database_for: DatabaseFor, clock: ManualClock) -> None:
+async def test_a_search_and_its_timer_survive_a_restart(
+    database_for: DatabaseFor, clock: ManualClock
+) -> None:
     async with database_for(SERVICE) as database:
         await with_volunteers(database, 5)
         await handle(database, [event(referral_created()), event(a_booking())])
@@ -212,14 +242,20 @@ async def test_a_search_and_its_timer_survive_a_restart(database_for: DatabaseFo
         assert due is not None
         assert due["kind"] == WAVE
         clock.advance(timedelta(hours=8))
-        async with database.transaction() as tx:  # a new process: nothing is remembered but the rows
+        async with (
+            database.transaction() as tx
+        ):  # a new process: nothing is remembered but the rows
             await running().waves_over(tx, [DueTimer(due["kind"], due["subject"], due["due_at"])])
-        states = await database.pool.fetch("select state, count(*)::int as n from offer group by state order by state")
+        states = await database.pool.fetch(
+            "select state, count(*)::int as n from offer group by state order by state"
+        )
         assert [tuple(row) for row in states] == [("expired", 3), ("open", 2)]
         assert await database.pool.fetchval("select due_at from timer") == NOW + timedelta(hours=16)
 
 
-async def test_a_timer_does_not_wait_for_a_match_that_somebody_holds(database_for: DatabaseFor) -> None:
+async def test_a_timer_does_not_wait_for_a_match_that_somebody_holds(
+    database_for: DatabaseFor,
+) -> None:
     async with database_for(SERVICE) as database:
         await with_volunteers(database, 3)
         await handle(database, [event(referral_created()), event(a_booking())])
@@ -229,7 +265,9 @@ async def test_a_timer_does_not_wait_for_a_match_that_somebody_holds(database_fo
             async with database.transaction() as tx:
                 await tx.connection.execute("delete from timer")
                 await running().waves_over(tx, [DueTimer(WAVE, subject, NOW)])
-        assert await database.pool.fetchval("select due_at from timer") == NOW + timedelta(seconds=10)
+        assert await database.pool.fetchval("select due_at from timer") == NOW + timedelta(
+            seconds=10
+        )
 
 
 async def test_nothing_personal_is_in_what_is_said(database_for: DatabaseFor) -> None:
@@ -258,11 +296,18 @@ async def test_the_database_itself_refuses_two_places_at_once(database_for: Data
             await database.pool.execute(PROMISE, an_id("v0"))
 
 
-async def test_control_without_the_constraint_two_places_at_once_go_through(database_for: DatabaseFor) -> None:
+async def test_control_without_the_constraint_two_places_at_once_go_through(
+    database_for: DatabaseFor,
+) -> None:
     async with database_for(SERVICE) as database:
         await with_volunteers(database, 3)
         await handle(database, [event(referral_created()), event(a_booking())])
         await database.pool.execute("alter table match drop constraint never_two_places_at_once")
         for _ in range(2):
             await database.pool.execute(PROMISE, an_id("v0"))
-        assert await database.pool.fetchval("select count(*) from match where volunteer_id = $1", an_id("v0")) == 2
+        assert (
+            await database.pool.fetchval(
+                "select count(*) from match where volunteer_id = $1", an_id("v0")
+            )
+            == 2
+        )

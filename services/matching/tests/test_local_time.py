@@ -37,7 +37,9 @@ def test_a_window_on_the_day_the_clock_goes_back_keeps_its_clock_times() -> None
 
 def test_an_hour_the_spring_skips_is_the_moment_of_the_change() -> None:
     assert (
-        clock_minute(SPRING, 2 * 60 + 30) == last_clock_minute(SPRING, 2 * 60 + 30) == _seconds("2027-03-28T01:00:00Z")
+        clock_minute(SPRING, 2 * 60 + 30)
+        == last_clock_minute(SPRING, 2 * 60 + 30)
+        == _seconds("2027-03-28T01:00:00Z")
     )
 
 
@@ -68,7 +70,9 @@ def test_a_week_begins_on_monday_in_denmark_not_in_utc() -> None:
 
 
 @given(st.dates(date(2020, 1, 1), date(2035, 12, 31)), st.integers(0, 1439), st.integers(1, 1440))
-def test_an_instant_is_free_exactly_when_the_local_clock_says_so(day: date, since: int, until: int) -> None:
+def test_an_instant_is_free_exactly_when_the_local_clock_says_so(
+    day: date, since: int, until: int
+) -> None:
     """Checked against the plain reading of the clock, at every quarter of an hour that the clock shows once."""
     if until <= since:
         return
@@ -77,7 +81,11 @@ def test_an_instant_is_free_exactly_when_the_local_clock_says_so(day: date, sinc
     for quarter in range(25 * 4):
         at = midnight + quarter * 900
         local = datetime.fromtimestamp(at, UTC).astimezone(COPENHAGEN)
-        if local.date() == day and not (local.hour == 2 and day in (SPRING, AUTUMN)) and local.replace(fold=1) == local:
+        if (
+            local.date() == day
+            and not (local.hour == 2 and day in (SPRING, AUTUMN))
+            and local.replace(fold=1) == local
+        ):
             if local.utcoffset() != local.replace(fold=1 - local.fold).utcoffset():
                 continue
             minute = local.hour * 60 + local.minute

@@ -19,9 +19,21 @@ START = int((NOW + timedelta(days=3, hours=2)).timestamp())
 def ask(world: World, referral: Referral | None = None, **changes: object) -> Selection:
     referral = referral or a_referral()
     needs = referral.needs
-    way = itinerary(POLICY, needs.meeting, needs.postcode, needs.mobility, "randers-hospital", START, START + 1800)
+    way = itinerary(
+        POLICY,
+        needs.meeting,
+        needs.postcode,
+        needs.mobility,
+        "randers-hospital",
+        START,
+        START + 1800,
+    )
     question = Question(
-        appointment_id=an_id("appointment"), starts_at=START, itinerary=way, now=int(NOW.timestamp()), wanted=100
+        appointment_id=an_id("appointment"),
+        starts_at=START,
+        itinerary=way,
+        now=int(NOW.timestamp()),
+        wanted=100,
     )
     return select(world, referral, POLICY, msgspec.structs.replace(question, **changes))
 
@@ -42,7 +54,10 @@ def ask(world: World, referral: Referral | None = None, **changes: object) -> Se
 def test_each_hard_rule_leaves_out_whom_it_names(
     rule: str, volunteer: dict[str, object], needs: dict[str, object]
 ) -> None:
-    able, unable = a_volunteer("able", competences=frozenset({"wheelchair"})), a_volunteer("unable", **volunteer)
+    able, unable = (
+        a_volunteer("able", competences=frozenset({"wheelchair"})),
+        a_volunteer("unable", **volunteer),
+    )
     selection = ask(a_world(able, unable), a_referral(**needs))
     assert [c.volunteer_id for c in selection.candidates] == [able.volunteer_id]
     assert selection.excluded == {rule: [unable.volunteer_id]}
@@ -60,15 +75,21 @@ def test_a_block_by_either_side_leaves_out() -> None:
 
 
 def test_who_would_have_to_leave_at_once_is_not_asked() -> None:
-    assert ask(a_world(a_volunteer("late")), now=START - 2 * 3600).excluded == {"notice": [an_id("late")]}
+    assert ask(a_world(a_volunteer("late")), now=START - 2 * 3600).excluded == {
+        "notice": [an_id("late")]
+    }
 
 
 def test_the_way_counts_as_time_elsewhere() -> None:
     span = ask(a_world(a_volunteer("busy"))).candidates[0]
-    touching = Commitment(an_id("other"), an_id("busy"), span.home_at, span.home_at + 3600, START + 7200)
+    touching = Commitment(
+        an_id("other"), an_id("busy"), span.home_at, span.home_at + 3600, START + 7200
+    )
     overlapping = msgspec.structs.replace(touching, leave_at=span.home_at - 60)
     assert ask(a_world(a_volunteer("busy"), commitments=[touching])).candidates
-    assert ask(a_world(a_volunteer("busy"), commitments=[overlapping])).excluded == {"elsewhere": [an_id("busy")]}
+    assert ask(a_world(a_volunteer("busy"), commitments=[overlapping])).excluded == {
+        "elsewhere": [an_id("busy")]
+    }
 
 
 def test_availability_must_hold_the_whole_span_with_its_ways() -> None:
@@ -77,7 +98,9 @@ def test_availability_must_hold_the_whole_span_with_its_ways() -> None:
     until = (span.home_at + 3600) % 86_400 // 60
     exact, late = (Window(4, minute, until),), (Window(4, minute + 1, until),)
     assert ask(a_world(a_volunteer("somebody", availability=exact))).candidates
-    assert ask(a_world(a_volunteer("somebody", availability=late))).excluded == {"availability": [an_id("somebody")]}
+    assert ask(a_world(a_volunteer("somebody", availability=late))).excluded == {
+        "availability": [an_id("somebody")]
+    }
 
 
 def test_the_weekly_limit_counts_the_week_of_the_appointment_only() -> None:
@@ -87,17 +110,26 @@ def test_the_weekly_limit_counts_the_week_of_the_appointment_only() -> None:
 
     limited = a_volunteer("v", weekly_limit=1)
     assert ask(a_world(limited, commitments=[promised(-7), promised(7)])).candidates
-    assert ask(a_world(limited, commitments=[promised(1)])).excluded == {"weekly_limit": [limited.volunteer_id]}
+    assert ask(a_world(limited, commitments=[promised(1)])).excluded == {
+        "weekly_limit": [limited.volunteer_id]
+    }
 
 
 def test_an_unknown_postcode_is_out_of_everybodys_range() -> None:
-    assert ask(a_world(a_volunteer("v")), a_referral(postcode="3400")).excluded == {"range": [an_id("v")]}
+    assert ask(a_world(a_volunteer("v")), a_referral(postcode="3400")).excluded == {
+        "range": [an_id("v")]
+    }
 
 
 def test_who_knows_the_citizen_is_asked_before_who_lives_nearer() -> None:
     referral = a_referral()
-    near, known = a_volunteer("near", home_postcode="8920"), a_volunteer("known", home_postcode="8930")
-    world = World(Roster([near, known]), known=[(referral.citizen_id, an_id("earlier"), known.volunteer_id)])
+    near, known = (
+        a_volunteer("near", home_postcode="8920"),
+        a_volunteer("known", home_postcode="8930"),
+    )
+    world = World(
+        Roster([near, known]), known=[(referral.citizen_id, an_id("earlier"), known.volunteer_id)]
+    )
     first = ask(world, referral).candidates[0]
     assert (first.volunteer_id, first.known) == (known.volunteer_id, True)
 
@@ -106,15 +138,23 @@ def test_who_has_had_less_to_do_is_asked_first() -> None:
     busy, idle = a_volunteer("busy"), a_volunteer("idle")
     start = START - 5 * 86_400
     commitment = Commitment(an_id("other"), busy.volunteer_id, start, start + 3600, start)
-    ordered = [c.volunteer_id for c in ask(a_world(busy, idle, commitments=[commitment])).candidates]
+    ordered = [
+        c.volunteer_id for c in ask(a_world(busy, idle, commitments=[commitment])).candidates
+    ]
     assert ordered == [idle.volunteer_id, busy.volunteer_id]
 
 
 def test_at_short_notice_nearness_outweighs_a_fair_share() -> None:
-    near, far = a_volunteer("near", home_postcode="8920"), a_volunteer("far", home_postcode="8500", range_metres=60_000)
+    near, far = (
+        a_volunteer("near", home_postcode="8920"),
+        a_volunteer("far", home_postcode="8500", range_metres=60_000),
+    )
     start = START - 5 * 86_400
     others = [
-        Commitment(an_id(f"o{n}"), near.volunteer_id, start + n * 9000, start + n * 9000 + 60, start) for n in range(6)
+        Commitment(
+            an_id(f"o{n}"), near.volunteer_id, start + n * 9000, start + n * 9000 + 60, start
+        )
+        for n in range(6)
     ]
     world = a_world(near, far, commitments=others)
     assert ask(world, now=START - 10 * 3600).candidates[0].volunteer_id == near.volunteer_id

@@ -6,7 +6,13 @@ from typing import Literal
 
 import msgspec
 import pytest
-from brobyg_contracts import MatchEscalated, MatchReleased, OfferMade, OfferWithdrawn, VolunteerMatched
+from brobyg_contracts import (
+    MatchEscalated,
+    MatchReleased,
+    OfferMade,
+    OfferWithdrawn,
+    VolunteerMatched,
+)
 from brobyg_kit.event import EventData
 from brobyg_matching.domain import transitions
 from brobyg_matching.domain.local_time import week_of
@@ -35,7 +41,9 @@ CallOff = Literal["appointment_cancelled", "consent_withdrawn"]
 
 
 def booked(world: World, **changes: object) -> Change:
-    change = transitions.booked(None, msgspec.structs.replace(a_booking(), **changes), a_context(world))
+    change = transitions.booked(
+        None, msgspec.structs.replace(a_booking(), **changes), a_context(world)
+    )
     assert change is not None
     return change
 
@@ -74,7 +82,11 @@ def test_what_is_too_short_for_another_wave_is_the_coordinators() -> None:
         after = transitions.wave_over(change.match, a_context(world, now=change.timer))
         assert after is not None
         change = after
-    assert (change.match.state, change.match.wave, change.decisions[-1].could) == ("escalated", 2, 3)
+    assert (change.match.state, change.match.wave, change.decisions[-1].could) == (
+        "escalated",
+        2,
+        3,
+    )
 
 
 def test_when_everybody_was_silent_the_coordinator_is_told_with_the_reasons() -> None:
@@ -84,7 +96,11 @@ def test_when_everybody_was_silent_the_coordinator_is_told_with_the_reasons() ->
     assert second is not None
     escalated = second.events[-1]
     assert isinstance(escalated, MatchEscalated)
-    assert (escalated.reason, escalated.asked, escalated.excluded) == ("nobody_answered", 1, {"language": 1})
+    assert (escalated.reason, escalated.asked, escalated.excluded) == (
+        "nobody_answered",
+        1,
+        {"language": 1},
+    )
     assert second.timer is None
 
 
@@ -98,13 +114,20 @@ def test_when_nobody_can_the_coordinator_is_told_at_once() -> None:
 @pytest.mark.parametrize("start", [NOW - timedelta(days=1), NOW, NOW + timedelta(hours=2)])
 def test_an_appointment_too_near_or_past_is_escalated_as_too_late(start: datetime) -> None:
     world = a_world(
-        a_volunteer("v"), a_volunteer("never", availability=()), a_volunteer("ar", languages=frozenset({"ar"}))
+        a_volunteer("v"),
+        a_volunteer("never", availability=()),
+        a_volunteer("ar", languages=frozenset({"ar"})),
     )
     change = booked(world, starts_at=start, ends_at=start + timedelta(minutes=30))
     escalated = change.events[-1]
     assert isinstance(escalated, MatchEscalated)
-    assert (escalated.reason, escalated.excluded) == ("too_late", {"language": 1, "availability": 1, "notice": 1})
-    assert change.decisions[-1].excluded["notice"] == [an_id("v")]  # could come, if only there were time to ask
+    assert (escalated.reason, escalated.excluded) == (
+        "too_late",
+        {"language": 1, "availability": 1, "notice": 1},
+    )
+    assert change.decisions[-1].excluded["notice"] == [
+        an_id("v")
+    ]  # could come, if only there were time to ask
 
 
 def test_at_short_notice_one_wave_is_asked_and_half_the_time_is_left_to_the_coordinator() -> None:
@@ -124,7 +147,9 @@ def test_a_moved_appointment_releases_and_asks_who_had_it_first() -> None:
     change = booked(world)
     offer = change.match.offers[-1]
     accepted = transitions.accepted(change.match, offer, a_volunteer("any"), a_context(world))
-    moved = transitions.booked(accepted.match, rescheduled(a_booking(), LATE + timedelta(hours=3)), a_context(world))
+    moved = transitions.booked(
+        accepted.match, rescheduled(a_booking(), LATE + timedelta(hours=3)), a_context(world)
+    )
     assert moved is not None
     assert isinstance(moved.events[0], MatchReleased)
     assert moved.events[0].reason == "appointment_rescheduled"
@@ -136,14 +161,22 @@ def test_a_moved_appointment_releases_and_asks_who_had_it_first() -> None:
 def a_match(world: World) -> Match:
     """Volunteer v has accepted."""
     change = booked(world)
-    return transitions.accepted(change.match, change.match.offers[0], a_volunteer("v"), a_context(world)).match
+    return transitions.accepted(
+        change.match, change.match.offers[0], a_volunteer("v"), a_context(world)
+    ).match
 
 
-@pytest.mark.parametrize("since_the_start", [timedelta(minutes=20), timedelta(hours=3)], ids=["during", "after"])
-def test_who_came_along_keeps_the_match_when_the_hospital_corrects_its_end(since_the_start: timedelta) -> None:
+@pytest.mark.parametrize(
+    "since_the_start", [timedelta(minutes=20), timedelta(hours=3)], ids=["during", "after"]
+)
+def test_who_came_along_keeps_the_match_when_the_hospital_corrects_its_end(
+    since_the_start: timedelta,
+) -> None:
     world = a_world(a_volunteer("v"))
     match = a_match(world)
-    longer = msgspec.structs.replace(rescheduled(a_booking(), LATE), ends_at=match.ends_at + timedelta(minutes=15))
+    longer = msgspec.structs.replace(
+        rescheduled(a_booking(), LATE), ends_at=match.ends_at + timedelta(minutes=15)
+    )
     change = transitions.booked(match, longer, a_context(world, now=LATE + since_the_start))
     assert change is not None
     assert (change.events, change.offers, change.decisions, change.timer) == ([], {}, [], False)
@@ -161,7 +194,11 @@ def test_a_no_show_that_was_a_mistake_leaves_the_time_to_who_gave_it() -> None:
     assert (again.events, again.match) == ([], match)
     done = transitions.over(again.match, "completed", context)
     assert done is not None
-    assert (done.match.state, done.match.reason, done.match.volunteer_id) == ("closed", "completed", an_id("v"))
+    assert (done.match.state, done.match.reason, done.match.volunteer_id) == (
+        "closed",
+        "completed",
+        an_id("v"),
+    )
 
 
 @pytest.mark.parametrize("outcome", [None, "completed", "missed"])
@@ -180,7 +217,11 @@ def test_a_meeting_that_is_over_and_then_moved_to_a_later_day_releases_who_had_i
     assert isinstance(released, MatchReleased)
     assert (released.match_id, released.volunteer_id) == (match.match_id, an_id("v"))
     assert (released.reason, released.ends_at) == ("appointment_rescheduled", match.ends_at)
-    assert (change.match.state, change.match.volunteer_id, world.commitments[an_id("v")]) == ("searching", None, {})
+    assert (change.match.state, change.match.volunteer_id, world.commitments[an_id("v")]) == (
+        "searching",
+        None,
+        {},
+    )
     assert match.offer_id is not None
     assert change.offers[match.offer_id].state == "withdrawn"
 
@@ -192,7 +233,10 @@ def test_a_reschedule_to_the_same_times_has_no_effect() -> None:
 
 def test_without_consent_nothing_is_searched() -> None:
     referral = msgspec.structs.replace(a_referral(), consented=False)
-    assert transitions.booked(None, a_booking(), a_context(a_world(a_volunteer("v")), referral)) is None
+    assert (
+        transitions.booked(None, a_booking(), a_context(a_world(a_volunteer("v")), referral))
+        is None
+    )
 
 
 def test_who_takes_an_acceptance_back_is_not_asked_again_and_the_rest_are() -> None:
@@ -210,8 +254,12 @@ def test_who_takes_an_acceptance_back_is_not_asked_again_and_the_rest_are() -> N
 def test_what_is_called_off_after_its_end_leaves_the_time_to_who_gave_it(reason: CallOff) -> None:
     world = a_world(a_volunteer("v"))
     change = booked(world)
-    accepted = transitions.accepted(change.match, change.match.offers[0], a_volunteer("v"), a_context(world))
-    ended = transitions.called_off(accepted.match, reason, a_context(world, now=accepted.match.ends_at))
+    accepted = transitions.accepted(
+        change.match, change.match.offers[0], a_volunteer("v"), a_context(world)
+    )
+    ended = transitions.called_off(
+        accepted.match, reason, a_context(world, now=accepted.match.ends_at)
+    )
     assert ended is not None
     assert (ended.match.state, ended.match.volunteer_id, ended.events) == ("closed", an_id("v"), [])
     before = a_context(world, now=accepted.match.ends_at - timedelta(seconds=1))
@@ -229,18 +277,24 @@ def test_of_a_blocked_pair_the_question_is_withdrawn_and_the_others_still_stand(
         transitions.accepted(change.match, first, a_volunteer("any"), a_context(world))
     after = transitions.blocked(change.match, first.volunteer_id, a_context(world))
     assert after is not None
-    assert [(type(e), getattr(e, "reason", None)) for e in after.events] == [(OfferWithdrawn, "blocked")]
+    assert [(type(e), getattr(e, "reason", None)) for e in after.events] == [
+        (OfferWithdrawn, "blocked")
+    ]
     assert (after.match.offers, after.timer) == (tuple(others), False)
     assert transitions.blocked(after.match, first.volunteer_id, a_context(world)) is None
 
 
-def test_of_a_blocked_pair_a_coming_match_is_released_and_searched_anew_without_the_volunteer() -> None:
+def test_of_a_blocked_pair_a_coming_match_is_released_and_searched_anew_without_the_volunteer() -> (
+    None
+):
     world = a_world(*(a_volunteer(f"v{n}") for n in range(2)))
     change = booked(world)
     offer, other = change.match.offers
     match = transitions.accepted(change.match, offer, a_volunteer("any"), a_context(world)).match
     world.blocks = frozenset({(offer.volunteer_id, match.citizen_id)})
-    assert transitions.blocked(match, offer.volunteer_id, a_context(world, now=match.meet_at)) is None  # they have met
+    assert (
+        transitions.blocked(match, offer.volunteer_id, a_context(world, now=match.meet_at)) is None
+    )  # they have met
     after = transitions.blocked(match, offer.volunteer_id, a_context(world))
     assert after is not None
     assert isinstance(after.events[0], MatchReleased)
@@ -255,24 +309,34 @@ def test_when_the_only_one_asked_takes_a_pause_the_search_goes_on_at_once() -> N
     withdrawn, escalated = after.events
     assert isinstance(withdrawn, OfferWithdrawn)
     assert isinstance(escalated, MatchEscalated)
-    assert (withdrawn.reason, escalated.reason, after.timer) == ("volunteer_paused", "nobody_answered", None)
+    assert (withdrawn.reason, escalated.reason, after.timer) == (
+        "volunteer_paused",
+        "nobody_answered",
+        None,
+    )
 
 
 def test_a_pause_leaves_what_was_accepted() -> None:
     world = a_world(a_volunteer("v"))
     change = booked(world)
-    match = transitions.accepted(change.match, change.match.offers[0], a_volunteer("v"), a_context(world)).match
+    match = transitions.accepted(
+        change.match, change.match.offers[0], a_volunteer("v"), a_context(world)
+    ).match
     assert transitions.volunteer_paused(match, an_id("v"), a_context(world)) is None
 
 
-def test_who_promises_something_else_is_not_waited_for_and_the_search_goes_on_without_them() -> None:
+def test_who_promises_something_else_is_not_waited_for_and_the_search_goes_on_without_them() -> (
+    None
+):
     world = a_world(*(a_volunteer(f"v{n}") for n in range(2)))
     one = transitions.booked(None, a_booking("one"), a_context(world))
     other = transitions.booked(None, a_booking("other"), a_context(world))
     assert one is not None
     assert other is not None
     who = one.match.offers[0].volunteer_id
-    assert transitions.volunteer_promised(other.match, who, a_context(world)) is None  # nothing is promised yet
+    assert (
+        transitions.volunteer_promised(other.match, who, a_context(world)) is None
+    )  # nothing is promised yet
     transitions.accepted(one.match, one.match.offers[0], a_volunteer("any"), a_context(world))
     change = transitions.volunteer_promised(other.match, who, a_context(world))
     assert change is not None
@@ -337,7 +401,9 @@ class Searches(RuleBasedStateMachine):
             assert event.distance_metres <= volunteer.range_metres
             assert self.now < event.expires_at < event.starts_at
             if event.wave > 1:
-                assert event.expires_at >= self.now + timedelta(minutes=POLICY.matching.shortest_wave_minutes)
+                assert event.expires_at >= self.now + timedelta(
+                    minutes=POLICY.matching.shortest_wave_minutes
+                )
             offer = self.all_offers[event.offer_id]
             span = offer.leave_at.timestamp(), offer.home_at.timestamp()
             promised = self.world.commitments.get(event.volunteer_id, {}).values()
@@ -363,7 +429,9 @@ class Searches(RuleBasedStateMachine):
     @rule(number=appointments, hours=st.sampled_from([-5, 3, 9, 52, 53, 54, 77]))
     def book(self, number: int, hours: int) -> None:
         booking = a_booking(f"appointment {number}", starts_at=NOW + timedelta(hours=hours))
-        self.take(transitions.booked(self.matches.get(booking.appointment_id), booking, self.context()))
+        self.take(
+            transitions.booked(self.matches.get(booking.appointment_id), booking, self.context())
+        )
 
     @rule(number=appointments)
     def cancel(self, number: int) -> None:
@@ -373,7 +441,11 @@ class Searches(RuleBasedStateMachine):
     @rule(number=appointments, outcome=st.sampled_from(["completed", "missed"]))
     def end(self, number: int, outcome: str) -> None:
         if match := self.matches.get(an_id(f"appointment {number}")):
-            self.take(transitions.over(match, "completed" if outcome == "completed" else "missed", self.context()))
+            self.take(
+                transitions.over(
+                    match, "completed" if outcome == "completed" else "missed", self.context()
+                )
+            )
 
     @rule(data=st.data(), accept=st.sampled_from([True, True, False]))
     def answer(self, data: st.DataObject, accept: bool) -> None:
@@ -386,7 +458,9 @@ class Searches(RuleBasedStateMachine):
             if not transitions.check_open(offer, "accepted" if accept else "declined", self.now):
                 return
             if accept:
-                change = transitions.accepted(match, offer, self.volunteers[offer.volunteer_id], self.context())
+                change = transitions.accepted(
+                    match, offer, self.volunteers[offer.volunteer_id], self.context()
+                )
             else:
                 change = transitions.declined(match, offer, self.context())
         except Refused:
@@ -403,7 +477,9 @@ class Searches(RuleBasedStateMachine):
     def say_yes_to_everything(self) -> None:
         """One volunteer accepts every question that is open to them: the surest way to two places at once."""
         open_ones = [
-            offer for offer in self.all_offers.values() if offer.state == "open" and offer.expires_at > self.now
+            offer
+            for offer in self.all_offers.values()
+            if offer.state == "open" and offer.expires_at > self.now
         ]
         if not open_ones:
             return
@@ -412,7 +488,9 @@ class Searches(RuleBasedStateMachine):
             match = self.matches[offer.appointment_id]
             if offer.volunteer_id == who and match.state == "searching":
                 try:
-                    self.take(transitions.accepted(match, offer, self.volunteers[who], self.context()))
+                    self.take(
+                        transitions.accepted(match, offer, self.volunteers[who], self.context())
+                    )
                 except Refused:
                     continue
         self.timer_of(who)
@@ -454,7 +532,11 @@ class Searches(RuleBasedStateMachine):
 
     def those_asked(self) -> list[str]:
         """Who has a question open or is matched: only there is there anything to part. Anybody, when nobody has."""
-        asked = {offer.volunteer_id for offer in self.all_offers.values() if offer.state in ("open", "accepted")}
+        asked = {
+            offer.volunteer_id
+            for offer in self.all_offers.values()
+            if offer.state in ("open", "accepted")
+        }
         return sorted(asked or self.volunteers)
 
     @rule(word=st.sampled_from("abcef"))
@@ -485,12 +567,19 @@ class Searches(RuleBasedStateMachine):
     @invariant()
     def no_blocked_pair_is_matched_for_the_future(self) -> None:
         for match in self.matches.values():
-            if match.state == "matched" and (match.volunteer_id, match.citizen_id) in self.world.blocks:
+            if (
+                match.state == "matched"
+                and (match.volunteer_id, match.citizen_id) in self.world.blocks
+            ):
                 assert match.meet_at <= self.now
 
     @invariant()
     def who_counts_by_the_events_alone_counts_what_is_kept(self) -> None:
-        kept = {match.appointment_id: match.volunteer_id for match in self.matches.values() if match.volunteer_id}
+        kept = {
+            match.appointment_id: match.volunteer_id
+            for match in self.matches.values()
+            if match.volunteer_id
+        }
         assert self.told == kept
 
     @invariant()

@@ -19,9 +19,13 @@ def test_what_was_signed_today_by_the_danish_calendar_is_not_in_the_future() -> 
 
 def test_a_day_of_before_any_volunteer_was_checked_is_a_slip() -> None:
     with pytest.raises(NotReady, match="record_checked_on lies before 1950"):
-        activated(a_volunteer("v", status="applied"), EARLIER, date(1, 1, 1), EARLIER, AFTER_MIDNIGHT)
+        activated(
+            a_volunteer("v", status="applied"), EARLIER, date(1, 1, 1), EARLIER, AFTER_MIDNIGHT
+        )
 
 
 def test_what_is_signed_tomorrow_by_the_danish_calendar_is_in_the_future() -> None:
     with pytest.raises(NotReady, match="introduced_on"):
-        activated(a_volunteer("v", status="applied"), EARLIER, EARLIER, date(2026, 12, 2), AFTER_MIDNIGHT)
+        activated(
+            a_volunteer("v", status="applied"), EARLIER, EARLIER, date(2026, 12, 2), AFTER_MIDNIGHT
+        )

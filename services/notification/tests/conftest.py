@@ -42,7 +42,11 @@ from fastapi.responses import JSONResponse, Response
 from prometheus_client import CollectorRegistry
 
 STARTS = datetime(2026, 12, 1, 9, 15, tzinfo=UTC)
-REFERRAL, CITIZEN, VOLUNTEER = derived_id("referral"), derived_id("citizen"), derived_id("volunteer")
+REFERRAL, CITIZEN, VOLUNTEER = (
+    derived_id("referral"),
+    derived_id("citizen"),
+    derived_id("volunteer"),
+)
 APPOINTMENT, OFFER = derived_id("appointment"), derived_id("offer")
 _DATA: dict[type, dict[str, object]] = {
     OfferMade: {
@@ -122,7 +126,9 @@ class PostOffice:
             self._open.append(SMTP(self, enable_SMTPUTF8=True))
             return self._open[-1]
 
-        self._server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", self.port)
+        self._server = await asyncio.get_running_loop().create_server(
+            protocol, "127.0.0.1", self.port
+        )
 
     async def stop(self) -> None:
         """Hang up on everybody and answer no more."""
@@ -135,7 +141,9 @@ class PostOffice:
         self._open.clear()
         self._server = None
 
-    async def handle_RCPT(self, _: object, __: object, envelope: Envelope, address: str, ___: object) -> str:
+    async def handle_RCPT(
+        self, _: object, __: object, envelope: Envelope, address: str, ___: object
+    ) -> str:
         """The next answer laid out for the address, else yes."""
         if waiting := self.answers.get(address):
             return waiting.pop(0)
@@ -186,7 +194,10 @@ class Owners:
 
     def volunteer(self, status: int = 200, **changes: object) -> None:
         """Let the volunteer be as changed, or gone."""
-        self.answers[f"/volunteers/{VOLUNTEER}/contact"] = (status, {**VOLUNTEER_CONTACT, **changes})
+        self.answers[f"/volunteers/{VOLUNTEER}/contact"] = (
+            status,
+            {**VOLUNTEER_CONTACT, **changes},
+        )
 
 
 # Official test persons.
@@ -216,7 +227,9 @@ async def owners() -> AsyncIterator[Owners]:
         return JSONResponse(body, status_code=status)
 
     server = uvicorn.Server(
-        uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, access_log=False, lifespan="off")
+        uvicorn.Config(
+            app, host="127.0.0.1", port=port, log_config=None, access_log=False, lifespan="off"
+        )
     )
     serving = asyncio.create_task(server._serve())
 
@@ -257,7 +270,9 @@ class Office:
 
     def restart(self) -> None:
         """What sends from here on is as a new process has it."""
-        self.sender = Sender(self.store, self.sending, self.sending.clock, self.metrics, Health(), concurrency=4)
+        self.sender = Sender(
+            self.store, self.sending, self.sending.clock, self.metrics, Health(), concurrency=4
+        )
 
     @asynccontextmanager
     async def sending_going_on(self) -> AsyncIterator[None]:
@@ -279,13 +294,17 @@ def office_for(postgres: str, owners: Owners, post_office: PostOffice) -> Office
     from brobyg_kit.testing import fresh_database
 
     @asynccontextmanager
-    async def opened(clock: Clock, concurrency: int = 4, command_seconds: float = 10) -> AsyncIterator[Office]:
+    async def opened(
+        clock: Clock, concurrency: int = 4, command_seconds: float = 10
+    ) -> AsyncIterator[Office]:
         async with (
             fresh_database(postgres, SERVICE, clock) as database,
             httpx2.AsyncClient(base_url=owners.url) as http,
         ):
             postbox = SmtpPostbox(
-                f"smtp://127.0.0.1:{post_office.port}", connections=concurrency, command_seconds=command_seconds
+                f"smtp://127.0.0.1:{post_office.port}",
+                connections=concurrency,
+                command_seconds=command_seconds,
             )
             metrics, store = NotificationMetrics(CollectorRegistry()), NoticeStore(database)
             sending = Sending(

@@ -17,10 +17,10 @@ from msgspec import structs
 
 STARTS = datetime(2026, 12, 1, 9, 15, tzinfo=UTC)
 CALLED_OFF = [AppointmentCancelled, AppointmentRescheduled, ConsentWithdrawn]
-CITIZENS = "select calendar_method from notification where recipient_role = 'citizen' order by position"
-CANCELLED = (
-    "select appointment_id::text from notification where recipient_role = 'citizen' and calendar_method = 'CANCEL'"
+CITIZENS = (
+    "select calendar_method from notification where recipient_role = 'citizen' order by position"
 )
+CANCELLED = "select appointment_id::text from notification where recipient_role = 'citizen' and calendar_method = 'CANCEL'"
 REASONS = ["appointment_cancelled", "appointment_rescheduled", "consent_withdrawn"]
 
 
@@ -33,7 +33,9 @@ async def told(office) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", CALLED_OFF)
-async def test_after_a_withdrawal_the_entry_is_cancelled_once(office_for, cause, clock, kind) -> None:
+async def test_after_a_withdrawal_the_entry_is_cancelled_once(
+    office_for, cause, clock, kind
+) -> None:
     withdrew = later(cause(MatchReleased, reason="volunteer_withdrew"), 1)
     off = later(cause(kind), 2)
     async with office_for(clock) as office:
@@ -45,7 +47,9 @@ async def test_after_a_withdrawal_the_entry_is_cancelled_once(office_for, cause,
 
 @pytest.mark.parametrize("kind", CALLED_OFF)
 @pytest.mark.parametrize("place", [0, 1, 2])
-async def test_the_order_of_the_topics_does_not_matter(office_for, cause, clock, kind, place: int) -> None:
+async def test_the_order_of_the_topics_does_not_matter(
+    office_for, cause, clock, kind, place: int
+) -> None:
     story = [cause(VolunteerMatched), later(cause(MatchReleased, reason="volunteer_withdrew"), 1)]
     story.insert(place, later(cause(kind), 2))
     async with office_for(clock) as office:
@@ -56,8 +60,12 @@ async def test_the_order_of_the_topics_does_not_matter(office_for, cause, clock,
 
 
 @pytest.mark.parametrize(("kind", "reason"), list(zip(CALLED_OFF, REASONS, strict=True)))
-async def test_two_topics_that_tell_the_same_cancel_once(office_for, cause, clock, kind, reason: str) -> None:
-    for order in permutations([later(cause(kind), 2), later(cause(MatchReleased, reason=reason), 3)]):
+async def test_two_topics_that_tell_the_same_cancel_once(
+    office_for, cause, clock, kind, reason: str
+) -> None:
+    for order in permutations(
+        [later(cause(kind), 2), later(cause(MatchReleased, reason=reason), 3)]
+    ):
         async with office_for(clock) as office:
             await office.receive(cause(VolunteerMatched), *order)
             assert await told(office) == ["REQUEST", "CANCEL"]
@@ -76,25 +84,36 @@ async def test_a_withdrawn_consent_cancels_every_entry_of_the_citizen(
     consent = later(cause(ConsentWithdrawn), 2)
     for story in ([*withdrew, consent], [consent, *withdrew]):
         async with office_for(clock) as office:
-            await office.receive(*[cause(VolunteerMatched, appointment_id=one) for one in appointments])
+            await office.receive(
+                *[cause(VolunteerMatched, appointment_id=one) for one in appointments]
+            )
             for event in [*story, consent]:
                 await office.receive(event)
-            cancelled = [row["appointment_id"] for row in await office.database.pool.fetch(CANCELLED)]
+            cancelled = [
+                row["appointment_id"] for row in await office.database.pool.fetch(CANCELLED)
+            ]
         assert sorted(cancelled) == sorted(appointments)
 
 
-async def test_a_search_that_was_called_off_for_two_appointments_cancels_both(office_for, cause, clock) -> None:
+async def test_a_search_that_was_called_off_for_two_appointments_cancels_both(
+    office_for, cause, clock
+) -> None:
     """The withdrawal is heard first, the matches it ends only after it."""
     async with office_for(clock) as office:
         await office.receive(later(cause(ConsentWithdrawn), 2))
         for one in (derived_id("appointment", "first"), derived_id("appointment", "second")):
             await office.receive(cause(VolunteerMatched, appointment_id=one))
-            await office.receive(later(cause(MatchReleased, reason="volunteer_withdrew", appointment_id=one), 1))
+            await office.receive(
+                later(cause(MatchReleased, reason="volunteer_withdrew", appointment_id=one), 1)
+            )
         assert (await told(office)).count("CANCEL") == 2
 
 
 async def test_a_move_heard_late_leaves_the_new_invitation_alone(office_for, cause, clock) -> None:
-    released, again = cause(MatchReleased, reason="appointment_rescheduled"), later(cause(VolunteerMatched), 9)
+    released, again = (
+        cause(MatchReleased, reason="appointment_rescheduled"),
+        later(cause(VolunteerMatched), 9),
+    )
     async with office_for(clock) as office:
         await office.receive(cause(VolunteerMatched), released, again)
         await office.receive(later(cause(AppointmentRescheduled), 2))
@@ -106,7 +125,11 @@ async def test_the_cancellation_takes_back_the_time_that_was_told(
 ) -> None:
     withdrew = later(cause(MatchReleased, reason="volunteer_withdrew"), 1)
     async with office_for(clock) as office, office.sending_going_on():
-        told = [(cause(VolunteerMatched), 2), (withdrew, 4), (later(cause(AppointmentRescheduled), 2), 5)]
+        told = [
+            (cause(VolunteerMatched), 2),
+            (withdrew, 4),
+            (later(cause(AppointmentRescheduled), 2), 5),
+        ]
         for event, mails in told:
             await office.receive(event)
             await arrived(mails)
@@ -124,7 +147,9 @@ async def test_the_cancellation_takes_back_the_time_that_was_told(
 
 
 @pytest.mark.parametrize("kind", CALLED_OFF)
-async def test_what_is_corrected_once_they_have_met_leaves_the_entry_alone(office_for, cause, clock, kind) -> None:
+async def test_what_is_corrected_once_they_have_met_leaves_the_entry_alone(
+    office_for, cause, clock, kind
+) -> None:
     meet_at = STARTS - timedelta(minutes=40)
     async with office_for(clock) as office:
         await office.receive(cause(VolunteerMatched), structs.replace(cause(kind), time=meet_at))

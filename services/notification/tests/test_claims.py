@@ -40,7 +40,12 @@ async def sessions(office) -> dict[int, int]:
 async def second_sender(office) -> AsyncIterator[Sender]:
     """Another sender on the same notices, going on."""
     second = Sender(
-        office.store, office.sending, office.sending.clock, office.metrics, office.sender._health, concurrency=4
+        office.store,
+        office.sending,
+        office.sending.clock,
+        office.metrics,
+        office.sender._health,
+        concurrency=4,
     )
     going = asyncio.create_task(second.run())
     try:
@@ -99,7 +104,10 @@ async def test_a_sender_that_loses_its_session_keeps_what_it_has_in_hand(
 
 
 async def test_a_sender_is_gone_only_after_some_seconds(office_for, cause, clock, quick) -> None:
-    async with office_for(clock) as office, office.store.session(2, lambda: None, again=False) as others:
+    async with (
+        office_for(clock) as office,
+        office.store.session(2, lambda: None, again=False) as others,
+    ):
         await office.receive(cause(VolunteerMatched))
         async with office.store.session(1, lambda: None, again=False) as claims:
             assert len(await claims.claim(10)) == 2
@@ -107,9 +115,13 @@ async def test_a_sender_is_gone_only_after_some_seconds(office_for, cause, clock
         async with office.store.session(1, lambda: None, again=False) as claims:
             assert await others.free_abandoned([]) == 0
             in_hand = (
-                await office.database.pool.fetchval("select array_agg(notification_id::text) from notification")
+                await office.database.pool.fetchval(
+                    "select array_agg(notification_id::text) from notification"
+                )
             )[:1]
-            assert await claims.free_abandoned(in_hand) == 1, "what it does not remember claiming is free at once"
+            assert await claims.free_abandoned(in_hand) == 1, (
+                "what it does not remember claiming is free at once"
+            )
             assert await others.free_abandoned([]) == 0
 
         async def freed() -> bool:
@@ -119,10 +131,17 @@ async def test_a_sender_is_gone_only_after_some_seconds(office_for, cause, clock
 
 
 async def test_two_senders_never_send_the_same(office_for, post_office, cause, clock) -> None:
-    causes = [cause(MatchReleased, appointment_id=derived_id("appointment", str(number))) for number in range(40)]
+    causes = [
+        cause(MatchReleased, appointment_id=derived_id("appointment", str(number)))
+        for number in range(40)
+    ]
     async with office_for(clock) as office:
         async with second_sender(office), office.sending_going_on():
             await office.receive(*causes)
             await ended(office, *["sent"] * 80)
         assert len(await office.emitted()) == 80
-    assert len({message["Message-ID"] for message in post_office.inbox}) == len(post_office.inbox) == 80
+    assert (
+        len({message["Message-ID"] for message in post_office.inbox})
+        == len(post_office.inbox)
+        == 80
+    )

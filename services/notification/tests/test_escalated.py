@@ -21,10 +21,14 @@ def later(event, minutes: int):
 
 
 async def told(office) -> list[str]:
-    return [row["template"] for row in await office.database.pool.fetch(TOLD, MatchEscalated.EVENT_TYPE)]
+    return [
+        row["template"] for row in await office.database.pool.fetch(TOLD, MatchEscalated.EVENT_TYPE)
+    ]
 
 
-async def test_a_citizen_who_was_never_told_of_a_volunteer_is_left_to_the_coordinator(office_for, cause, clock) -> None:
+async def test_a_citizen_who_was_never_told_of_a_volunteer_is_left_to_the_coordinator(
+    office_for, cause, clock
+) -> None:
     async with office_for(clock) as office:
         await office.receive(cause(MatchEscalated))
         assert await told(office) == ["escalated"]
@@ -34,7 +38,10 @@ async def test_a_citizen_who_was_never_told_of_a_volunteer_is_left_to_the_coordi
 async def test_a_citizen_who_waits_for_somebody_new_is_told_once_also_within_one_batch(
     office_for, cause, clock, reason: str
 ) -> None:
-    released, escalated = later(cause(MatchReleased, reason=reason), 1), later(cause(MatchEscalated), 2)
+    released, escalated = (
+        later(cause(MatchReleased, reason=reason), 1),
+        later(cause(MatchEscalated), 2),
+    )
     async with office_for(clock) as office:
         await office.receive(cause(VolunteerMatched), released, escalated)
         await office.receive(escalated)
@@ -42,9 +49,13 @@ async def test_a_citizen_who_waits_for_somebody_new_is_told_once_also_within_one
 
 
 @pytest.mark.parametrize("kind", [AppointmentCancelled, AppointmentRescheduled, ConsentWithdrawn])
-async def test_what_has_been_called_off_since_is_not_told_to_the_citizen(office_for, cause, clock, kind) -> None:
+async def test_what_has_been_called_off_since_is_not_told_to_the_citizen(
+    office_for, cause, clock, kind
+) -> None:
     async with office_for(clock) as office:
-        await office.receive(cause(VolunteerMatched), later(cause(MatchReleased, reason="volunteer_withdrew"), 1))
+        await office.receive(
+            cause(VolunteerMatched), later(cause(MatchReleased, reason="volunteer_withdrew"), 1)
+        )
         await office.receive(later(cause(kind), 3))
         await office.receive(later(cause(MatchEscalated), 2))
         assert await told(office) == ["escalated"]
@@ -54,7 +65,9 @@ async def test_the_citizen_reads_what_happens_now_in_plain_words(
     office_for, post_office, cause, clock, arrived
 ) -> None:
     async with office_for(clock) as office, office.sending_going_on():
-        await office.receive(cause(VolunteerMatched), later(cause(MatchReleased, reason="volunteer_withdrew"), 1))
+        await office.receive(
+            cause(VolunteerMatched), later(cause(MatchReleased, reason="volunteer_withdrew"), 1)
+        )
         await arrived(2)
         await office.receive(later(cause(MatchEscalated), 2))
         await arrived(4)

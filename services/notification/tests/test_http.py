@@ -20,7 +20,9 @@ async def test_each_question_carries_its_purpose(people, owners) -> None:
     assert await people.citizen(CITIZEN, "notify_offer") == Contact(
         "Einer", "einer@example.org", "da", "Testgrusgraven 3, 3.th"
     )
-    assert await people.volunteer(VOLUNTEER, "notify_offer") == Contact("Ellen", "ellen@example.org", "en")
+    assert await people.volunteer(VOLUNTEER, "notify_offer") == Contact(
+        "Ellen", "ellen@example.org", "en"
+    )
     assert [purpose for _, purpose in owners.asked] == ["notify_offer", "notify_offer"]
 
 

@@ -39,7 +39,9 @@ def test_every_message_can_be_written_in_every_language(template: Template, lang
 
 @pytest.mark.parametrize("template", ["offer", "matched_citizen", "matched_volunteer", "escalated"])
 def test_an_appointment_over_days_does_not_look_like_half_an_hour(template: Template) -> None:
-    letter = letters.write(template, "da", FACTS | {"reason": "nobody_answered", "ends_at": NOON + timedelta(days=2)})
+    letter = letters.write(
+        template, "da", FACTS | {"reason": "nobody_answered", "ends_at": NOON + timedelta(days=2)}
+    )
     assert letter.text.count(day_and_time(NOON + timedelta(days=2), "da")) >= 1
 
 
@@ -56,7 +58,9 @@ def test_translations_keep_the_places_for_facts() -> None:
         for message in read_po(file, locale="da"):
             if message.id:
                 names = re.compile(r"%\((\w+)\)s")
-                assert set(names.findall(str(message.id))) == set(names.findall(str(message.string))), message.id
+                assert set(names.findall(str(message.id))) == set(
+                    names.findall(str(message.string))
+                ), message.id
 
 
 def messages_in_use() -> set[str]:
@@ -64,7 +68,10 @@ def messages_in_use() -> set[str]:
     found = set()
     for file in TEXTS.glob("*.j2"):
         found |= {
-            text for _, text, _, _ in extract_from_file("jinja2.ext.babel_extract", file, {"_": None}, options=options)
+            text
+            for _, text, _, _ in extract_from_file(
+                "jinja2.ext.babel_extract", file, {"_": None}, options=options
+            )
         }
     source = Path(letters.__file__)
     return found | {text for _, text, _, _ in extract_from_file("python", source, {"N_": None})}

@@ -19,10 +19,15 @@ def test_a_match_invites_both(cause) -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("reason", ["appointment_cancelled", "consent_withdrawn", "appointment_rescheduled"])
+@pytest.mark.parametrize(
+    "reason", ["appointment_cancelled", "consent_withdrawn", "appointment_rescheduled"]
+)
 def test_a_release_takes_it_out_of_both_calendars(cause, reason: str) -> None:
     told = HANDLERS[MatchReleased](cause(MatchReleased, reason=reason))
-    assert [(one.role, one.calendar) for one in told] == [("volunteer", "CANCEL"), ("citizen", "CANCEL")]
+    assert [(one.role, one.calendar) for one in told] == [
+        ("volunteer", "CANCEL"),
+        ("citizen", "CANCEL"),
+    ]
 
 
 @pytest.mark.parametrize("reason", ["volunteer_withdrew", "blocked"])
@@ -35,8 +40,16 @@ def test_when_only_the_volunteer_goes_the_citizens_entry_stays(cause, reason: st
 
 def test_an_escalation_reaches_the_department_and_is_written_for_the_citizen(cause) -> None:
     department, citizen = HANDLERS[MatchEscalated](cause(MatchEscalated))
-    assert (department.role, department.recipient_id, department.calendar) == ("coordinator", "randers", None)
-    assert (citizen.role, citizen.template, citizen.calendar) == ("citizen", "escalated_citizen", None)
+    assert (department.role, department.recipient_id, department.calendar) == (
+        "coordinator",
+        "randers",
+        None,
+    )
+    assert (citizen.role, citizen.template, citizen.calendar) == (
+        "citizen",
+        "escalated_citizen",
+        None,
+    )
 
 
 def test_the_same_cause_and_recipient_give_the_same_notification(cause) -> None:

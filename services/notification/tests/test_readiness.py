@@ -29,7 +29,9 @@ async def test_an_escalation_to_a_department_without_an_address_waits_until_ther
             await office.receive(cause(MatchEscalated, department="norddjurs"))
             await in_the_way(office, "no_coordinator")
         assert await office.states() == ["waiting"]
-        office.sending.coordinators["norddjurs"] = "another@example.org"  # what a restart with the right setting does
+        office.sending.coordinators["norddjurs"] = (
+            "another@example.org"  # what a restart with the right setting does
+        )
         clock.advance(timedelta(minutes=1))
         async with office.sending_going_on():
 
@@ -75,12 +77,15 @@ async def test_a_clock_that_runs_fast_makes_no_message_old(office_for, post_offi
     post_office.answers["coordinator@example.org"] = ["451 later"] * 9
     async with office_for(fast) as office, office.sending_going_on():
         starts_at = datetime(2027, 1, 20, 9, tzinfo=UTC)
-        await office.receive(cause(MatchEscalated, starts_at=starts_at, ends_at=starts_at + timedelta(hours=1)))
+        await office.receive(
+            cause(MatchEscalated, starts_at=starts_at, ends_at=starts_at + timedelta(hours=1))
+        )
 
         async def an_hour_old() -> bool:
             return bool(
                 await office.database.pool.fetchval(
-                    "select created_at < $1::timestamptz - interval '1 hour' from notification", fast.now()
+                    "select created_at < $1::timestamptz - interval '1 hour' from notification",
+                    fast.now(),
                 )
             )
 
@@ -157,4 +162,6 @@ async def test_readyz_tells_what_waits(serve, cause, clock) -> None:
         assert answer.status_code == 503
         assert "2 waiting" in answer.json()["checks"]["mail"]["detail"]
         assert "untried 2" in answer.json()["checks"]["mail"]["detail"]
-        assert (await running.client.get("/notifications", headers=bearer("coordinator"))).status_code == 200
+        assert (
+            await running.client.get("/notifications", headers=bearer("coordinator"))
+        ).status_code == 200

@@ -52,7 +52,10 @@ async def test_a_match_tells_both_in_their_own_language_by_given_name_only(
     async with office_for(clock) as office, office.sending_going_on():
         await office.receive(cause(VolunteerMatched))
         await ended(office, "sent", "sent")
-    (citizens,), (volunteers,) = post_office.to("einer@example.org"), post_office.to("ellen@example.org")
+    (citizens,), (volunteers,) = (
+        post_office.to("einer@example.org"),
+        post_office.to("ellen@example.org"),
+    )
     assert citizens["Subject"] == "Du har følgeskab tirsdag den 1. december kl. 10.15"
     assert volunteers["Subject"] == "You go along Tuesday 1 December, 10:15"
     assert "Ellen er frivillig" in text(citizens)
@@ -63,7 +66,9 @@ async def test_a_match_tells_both_in_their_own_language_by_given_name_only(
     assert CPR not in everything
 
 
-async def test_a_message_is_text_html_and_calendar_with_an_attachment(office_for, post_office, cause, clock) -> None:
+async def test_a_message_is_text_html_and_calendar_with_an_attachment(
+    office_for, post_office, cause, clock
+) -> None:
     async with office_for(clock) as office, office.sending_going_on():
         await office.receive(cause(VolunteerMatched))
         await ended(office, "sent", "sent")
@@ -90,24 +95,36 @@ async def test_the_calendar_spans_what_each_of_them_needs_and_names_a_public_pla
         event_of(post_office.to("einer@example.org")[0]),
         event_of(post_office.to("ellen@example.org")[0]),
     )
-    assert (citizens.decoded("dtstart"), citizens.decoded("dtend")) == (data.starts_at, data.ends_at)
-    assert (volunteers.decoded("dtstart"), volunteers.decoded("dtend")) == (data.meet_at, data.home_at)
+    assert (citizens.decoded("dtstart"), citizens.decoded("dtend")) == (
+        data.starts_at,
+        data.ends_at,
+    )
+    assert (volunteers.decoded("dtstart"), volunteers.decoded("dtend")) == (
+        data.meet_at,
+        data.home_at,
+    )
     for event in (citizens, volunteers):
         assert "Randers" in event["LOCATION"]
         assert "Testgrusgraven" not in event.to_ical().decode()
         assert "Einer" not in event.to_ical().decode()
 
 
-async def test_a_protected_citizen_is_met_at_the_place_of_care(office_for, post_office, owners, cause, clock) -> None:
+async def test_a_protected_citizen_is_met_at_the_place_of_care(
+    office_for, post_office, owners, cause, clock
+) -> None:
     owners.citizen(meeting_point=None)
     async with office_for(clock) as office, office.sending_going_on():
         await office.receive(cause(VolunteerMatched))
         await ended(office, "sent", "sent")
     assert all("Testgrusgraven" not in text(message) for message in post_office.inbox)
-    assert "Meeting point: Regionshospitalet Randers" in text(post_office.to("ellen@example.org")[0])
+    assert "Meeting point: Regionshospitalet Randers" in text(
+        post_office.to("ellen@example.org")[0]
+    )
 
 
-async def test_the_sequence_rises_in_the_order_of_sending_under_one_uid(office_for, post_office, cause, clock) -> None:
+async def test_the_sequence_rises_in_the_order_of_sending_under_one_uid(
+    office_for, post_office, cause, clock
+) -> None:
     story = [
         cause(VolunteerMatched), cause(MatchReleased, reason="volunteer_withdrew"), cause(VolunteerMatched),
         cause(MatchReleased, reason="appointment_cancelled"),
@@ -122,10 +139,17 @@ async def test_the_sequence_rises_in_the_order_of_sending_under_one_uid(office_f
     assert len({event["UID"] for event in events}) == 1
     assert methods == ["REQUEST", "REQUEST", "REQUEST", "CANCEL"]
     assert post_office.to("einer@example.org")[2]["Subject"].startswith("Ændret: ")
-    assert [event_of(message)["SEQUENCE"] for message in post_office.to("ellen@example.org")] == [0, 1, 2, 3]
+    assert [event_of(message)["SEQUENCE"] for message in post_office.to("ellen@example.org")] == [
+        0,
+        1,
+        2,
+        3,
+    ]
 
 
-async def test_a_cancellation_covers_the_time_it_takes_back(office_for, post_office, cause, clock) -> None:
+async def test_a_cancellation_covers_the_time_it_takes_back(
+    office_for, post_office, cause, clock
+) -> None:
     match = cause(VolunteerMatched)
     async with office_for(clock) as office, office.sending_going_on():
         await office.receive(match)
@@ -145,12 +169,19 @@ async def test_a_release_names_nobody_and_asks_only_for_its_reader(
         await ended(office, "sent", "sent")
     assert len(owners.asked) == 2
     assert "Einer" not in text(post_office.to("ellen@example.org")[0])
-    assert {purpose for _, purpose in owners.asked} == {"notify_released_volunteer", "notify_released_citizen"}
+    assert {purpose for _, purpose in owners.asked} == {
+        "notify_released_volunteer",
+        "notify_released_citizen",
+    }
 
 
 async def test_a_batch_received_twice_tells_once(office_for, post_office, cause, clock) -> None:
     another = derived_id("another")
-    batch = [cause(VolunteerMatched), cause(MatchReleased, appointment_id=another), cause(OfferMade)]
+    batch = [
+        cause(VolunteerMatched),
+        cause(MatchReleased, appointment_id=another),
+        cause(OfferMade),
+    ]
     async with office_for(clock) as office, office.sending_going_on():
         await office.receive(*batch)
         await office.receive(*batch)
@@ -174,7 +205,9 @@ async def test_an_offer_carries_its_link_and_nothing_of_the_citizen(
     assert not [path for path, _ in owners.asked if path.startswith("/citizens")]
 
 
-async def test_a_coordinator_reads_reasons_and_no_person(office_for, post_office, owners, cause, clock) -> None:
+async def test_a_coordinator_reads_reasons_and_no_person(
+    office_for, post_office, owners, cause, clock
+) -> None:
     async with office_for(clock) as office, office.sending_going_on():
         await office.receive(cause(MatchEscalated))
         await ended(office, "sent")
@@ -207,7 +240,9 @@ async def test_what_can_never_arrive_fails_with_its_reason(
     assert len(post_office.to("ellen@example.org")) == 1
 
 
-async def test_a_refused_recipient_fails_and_does_not_hold_up_others(office_for, post_office, cause, clock) -> None:
+async def test_a_refused_recipient_fails_and_does_not_hold_up_others(
+    office_for, post_office, cause, clock
+) -> None:
     post_office.answers["einer@example.org"] = ["550 no such user"]
     async with office_for(clock) as office, office.sending_going_on():
         await office.receive(cause(VolunteerMatched))
@@ -274,19 +309,28 @@ async def test_a_dead_mail_server_delays_and_loses_nothing(
     office_for, post_office, cause, running_clock, arrived
 ) -> None:
     await post_office.stop()
-    causes = [cause(MatchReleased, appointment_id=derived_id("appointment", str(number))) for number in range(20)]
+    causes = [
+        cause(MatchReleased, appointment_id=derived_id("appointment", str(number)))
+        for number in range(20)
+    ]
     async with office_for(running_clock) as office, office.sending_going_on():
         await office.receive(*causes)
 
         async def seen_dead() -> bool:
-            return bool(await office.database.pool.fetchval("select max(attempts) > 0 from notification"))
+            return bool(
+                await office.database.pool.fetchval("select max(attempts) > 0 from notification")
+            )
 
         await eventually(seen_dead, "the server was tried")
         assert set(await office.states()) == {"waiting"}
         await post_office.start()
         await ended(office, *["sent"] * 40)
         assert [kind for kind, _ in await office.emitted()] == [NotificationSent.EVENT_TYPE] * 40
-    assert len({message["Message-ID"] for message in post_office.inbox}) == len(post_office.inbox) == 40
+    assert (
+        len({message["Message-ID"] for message in post_office.inbox})
+        == len(post_office.inbox)
+        == 40
+    )
 
 
 async def test_a_server_that_thinks_about_a_message_gets_it_once_and_holds_up_no_other(
@@ -324,8 +368,13 @@ async def test_a_server_that_hangs_up_between_messages_costs_nothing(
         await ended(office, "sent", "sent")
 
 
-async def test_connections_are_used_again_and_bounded(office_for, post_office, cause, clock) -> None:
-    causes = [cause(MatchEscalated, appointment_id=derived_id("appointment", str(number))) for number in range(50)]
+async def test_connections_are_used_again_and_bounded(
+    office_for, post_office, cause, clock
+) -> None:
+    causes = [
+        cause(MatchEscalated, appointment_id=derived_id("appointment", str(number)))
+        for number in range(50)
+    ]
     async with office_for(clock, concurrency=3) as office, office.sending_going_on():
         await office.receive(*causes)
         await ended(office, *["sent"] * 50)
@@ -379,12 +428,18 @@ async def test_an_end_that_could_not_be_written_is_written_by_the_next_start(
     assert first["Message-ID"] == second["Message-ID"], "the copy is recognisable"
 
 
-async def test_under_a_clock_that_runs_fast_pauses_run_fast_too(office_for, post_office, owners, cause) -> None:
+async def test_under_a_clock_that_runs_fast_pauses_run_fast_too(
+    office_for, post_office, owners, cause
+) -> None:
     now = datetime.now(UTC)
     week = AcceleratedClock(datetime(2026, 11, 30, tzinfo=UTC), 5040, now)
-    post_office.answers["einer@example.org"] = ["451 later"] * 8  # pauses of 1 + 2 + ... + 128 s, over four minutes
+    post_office.answers["einer@example.org"] = [
+        "451 later"
+    ] * 8  # pauses of 1 + 2 + ... + 128 s, over four minutes
     async with office_for(week) as office, office.sending_going_on():
         starts_at = datetime(2026, 12, 20, 9, tzinfo=UTC)
-        await office.receive(cause(MatchReleased, starts_at=starts_at, ends_at=starts_at + timedelta(hours=1)))
+        await office.receive(
+            cause(MatchReleased, starts_at=starts_at, ends_at=starts_at + timedelta(hours=1))
+        )
         await ended(office, "sent", "sent")
     assert (datetime.now(UTC) - now) < timedelta(seconds=30)

@@ -7,7 +7,13 @@ import sys
 from datetime import UTC, datetime
 
 import msgspec
-from brobyg_contracts import MatchEscalated, MatchReleased, NotificationFailed, NotificationSent, VolunteerMatched
+from brobyg_contracts import (
+    MatchEscalated,
+    MatchReleased,
+    NotificationFailed,
+    NotificationSent,
+    VolunteerMatched,
+)
 from brobyg_kit.clock import ManualClock
 from brobyg_kit.event import encode
 from brobyg_kit.ids import derived_id
@@ -34,7 +40,9 @@ async def heard(kafka: str, count: int) -> list[dict[str, object]]:
 
     async def enough() -> bool:
         records = await asyncio.to_thread(reader.consume, 100, 0.2)
-        found.extend(msgspec.json.decode(record.value()) for record in records if record.error() is None)
+        found.extend(
+            msgspec.json.decode(record.value()) for record in records if record.error() is None
+        )
         return len(found) >= count
 
     await eventually(enough, f"{count} events from notification")
@@ -58,7 +66,9 @@ async def test_a_match_on_the_topic_becomes_two_mails_and_two_events(
         sent = await heard(topics, 2)
         say(topics, match)  # a repeat long after
         owners.volunteer(email=None)
-        say(topics, cause(MatchReleased, appointment_id=derived_id("another")))  # and something new behind it
+        say(
+            topics, cause(MatchReleased, appointment_id=derived_id("another"))
+        )  # and something new behind it
         events = await heard(topics, 4)
         (third,) = [event for event in events if event["type"] == NotificationFailed.EVENT_TYPE]
         assert (await running.client.get("/livez")).status_code == 200
@@ -104,7 +114,9 @@ async def test_killed_between_the_servers_yes_and_the_commit_the_copy_is_recogni
     office_for, post_office, owners, cause, arrived, running_clock
 ) -> None:
     async with office_for(running_clock) as office:
-        process = await sender_process(office.database.url, "after-smtp-before-mark", post_office, owners)
+        process = await sender_process(
+            office.database.url, "after-smtp-before-mark", post_office, owners
+        )
         await office.receive(
             cause(MatchEscalated)
         )  # asks no owner; the process has no coordinator's address, so it waits
@@ -119,7 +131,11 @@ async def test_killed_between_the_servers_yes_and_the_commit_the_copy_is_recogni
 
             await eventually(over, "everything came to its end")
         kinds = [(kind, data["notification_id"]) for kind, data in await office.emitted()]
-    copies = [message["Message-ID"] for message in post_office.inbox if message["To"] != "coordinator@example.org"]
+    copies = [
+        message["Message-ID"]
+        for message in post_office.inbox
+        if message["To"] != "coordinator@example.org"
+    ]
     assert len(set(copies)) == 2, "two messages, however many copies"
     assert len(copies) <= 2 + taken
     assert len(kinds) == len({key for _, key in kinds}) == 3, "each is told of once"
@@ -142,22 +158,36 @@ async def test_killed_while_it_sends_nothing_is_lost_or_doubled(
     assert len(post_office.inbox) == 2
 
 
-async def test_coordinators_see_what_was_told_without_anything_personal(serve, post_office, owners, cause) -> None:
+async def test_coordinators_see_what_was_told_without_anything_personal(
+    serve, post_office, owners, cause
+) -> None:
     async with serve(
-        SERVICE, clock=ManualClock(datetime(2026, 11, 30, 8, tzinfo=UTC)), notification_coordinators=COORDINATORS
+        SERVICE,
+        clock=ManualClock(datetime(2026, 11, 30, 8, tzinfo=UTC)),
+        notification_coordinators=COORDINATORS,
     ) as running:
         async with running.runtime.database.transaction() as transaction:
             assert running.runtime.parts.handle is not None
             await running.runtime.parts.handle(
-                transaction, [cause(VolunteerMatched), cause(MatchEscalated, appointment_id=derived_id("another"))]
+                transaction,
+                [
+                    cause(VolunteerMatched),
+                    cause(MatchEscalated, appointment_id=derived_id("another")),
+                ],
             )
         coordinator = bearer("coordinator")
         for department, own in (("randers", ["escalated"]), ("norddjurs", [])):
             bound = bearer("coordinator", department=department)
-            seen = (await running.client.get("/notifications", headers=bound)).json()["notifications"]
+            seen = (await running.client.get("/notifications", headers=bound)).json()[
+                "notifications"
+            ]
             assert [one["template"] for one in seen] == own
         page = (await running.client.get("/notifications?limit=2", headers=coordinator)).json()
-        rest = (await running.client.get(f"/notifications?limit=2&before={page['next']}", headers=coordinator)).json()
+        rest = (
+            await running.client.get(
+                f"/notifications?limit=2&before={page['next']}", headers=coordinator
+            )
+        ).json()
         assert [one["template"] for one in page["notifications"] + rest["notifications"]] == [
             "escalated", "matched_citizen", "matched_volunteer",
         ]  # fmt: skip
@@ -169,7 +199,9 @@ async def test_coordinators_see_what_was_told_without_anything_personal(serve, p
         assert "Einer" not in text
         assert "@" not in text
         assert (await running.client.get("/notifications")).status_code == 401
-        assert (await running.client.get("/notifications", headers=bearer("volunteer"))).status_code == 403
+        assert (
+            await running.client.get("/notifications", headers=bearer("volunteer"))
+        ).status_code == 403
         for wrong in (
             "limit=0",
             "limit=201",
@@ -179,4 +211,6 @@ async def test_coordinators_see_what_was_told_without_anything_personal(serve, p
             "before=99999999999999999999",
             "appointment_id=7",
         ):
-            assert (await running.client.get(f"/notifications?{wrong}", headers=coordinator)).status_code == 422
+            assert (
+                await running.client.get(f"/notifications?{wrong}", headers=coordinator)
+            ).status_code == 422

@@ -45,14 +45,18 @@ async def test_an_answer_about_the_recipient_is_told_apart(
     assert len(post_office.inbox) == 1, "and the next message goes through"
 
 
-async def test_an_answer_to_the_message_itself_says_nothing_of_one_recipient(postbox, post_office) -> None:
+async def test_an_answer_to_the_message_itself_says_nothing_of_one_recipient(
+    postbox, post_office
+) -> None:
     post_office.after_data = ["452 no space left"]
     with pytest.raises(MailDeferred) as caught:
         await postbox.send(message())
     assert type(caught.value) is MailDeferred
 
 
-async def test_nobody_at_home_is_the_servers_trouble_and_not_the_messages(postbox, post_office) -> None:
+async def test_nobody_at_home_is_the_servers_trouble_and_not_the_messages(
+    postbox, post_office
+) -> None:
     await post_office.stop()
     with pytest.raises(MailServerDown):
         await postbox.send(message())
@@ -78,7 +82,9 @@ async def test_an_error_names_no_recipient(postbox, post_office) -> None:
         ("smtp+starttls://mail.example.org:2525", 2525, False, True),
     ],
 )
-def test_the_address_says_how_to_speak_to_the_server(url: str, port: int, tls: bool, starttls: bool) -> None:
+def test_the_address_says_how_to_speak_to_the_server(
+    url: str, port: int, tls: bool, starttls: bool
+) -> None:
     address = parse_address(url)
     assert (address.host, address.port, address.tls, address.require_starttls) == (
         "mail.example.org",
@@ -96,13 +102,25 @@ def test_an_address_that_is_none_is_refused_with_an_example(url: str) -> None:
 
 
 def test_coordinators_are_one_address_a_department() -> None:
-    assert parse_coordinators("randers=a@x.dk, norddjurs=b@x.dk") == {"randers": "a@x.dk", "norddjurs": "b@x.dk"}
+    assert parse_coordinators("randers=a@x.dk, norddjurs=b@x.dk") == {
+        "randers": "a@x.dk",
+        "norddjurs": "b@x.dk",
+    }
     assert parse_coordinators("") == {}
 
 
 @pytest.mark.parametrize(
-    "text", ["randers", "randers=k@postkontor", "randers=søren@x.dk", "randers=Koordinator <k@x.dk>", "=k@x.dk"]
+    "text",
+    [
+        "randers",
+        "randers=k@postkontor",
+        "randers=søren@x.dk",
+        "randers=Koordinator <k@x.dk>",
+        "=k@x.dk",
+    ],
 )
-def test_a_coordinators_address_that_no_mail_could_be_sent_to_is_refused_at_the_start(text: str) -> None:
+def test_a_coordinators_address_that_no_mail_could_be_sent_to_is_refused_at_the_start(
+    text: str,
+) -> None:
     with pytest.raises(ValueError, match="randers="):
         parse_coordinators(text)

@@ -20,7 +20,9 @@ from icalendar import Calendar
 
 def calendar(message) -> Calendar:
     return Calendar.from_ical(
-        next(one for one in message.walk() if one.get_content_type() == "text/calendar").get_content()
+        next(
+            one for one in message.walk() if one.get_content_type() == "text/calendar"
+        ).get_content()
     )
 
 
@@ -64,7 +66,11 @@ async def _known_to_be_away(office, post_office, cause) -> None:
     await office.receive(cause(MatchEscalated, appointment_id=derived_id("another")))
 
     async def tried() -> bool:
-        return bool(await office.database.pool.fetchval("select attempts > 0 and claimed_by is null from notification"))
+        return bool(
+            await office.database.pool.fetchval(
+                "select attempts > 0 and claimed_by is null from notification"
+            )
+        )
 
     await eventually(tried, "the server was tried")
 
@@ -91,7 +97,9 @@ async def test_of_two_matches_while_the_mail_server_was_away_the_newer_is_told_a
     async with office_for(clock) as office, office.sending_going_on():
         await _known_to_be_away(office, post_office, cause)
         await office.receive(
-            cause(VolunteerMatched), cause(MatchReleased, reason="volunteer_withdrew"), cause(VolunteerMatched)
+            cause(VolunteerMatched),
+            cause(MatchReleased, reason="volunteer_withdrew"),
+            cause(VolunteerMatched),
         )
         await _until_it_is_back(office, post_office, clock)
     (message,) = post_office.to("einer@example.org")
@@ -104,8 +112,13 @@ async def test_nothing_is_told_of_the_past_and_the_history_says_that_it_was_not(
 ) -> None:
     async with office_for(clock) as office, office.sending_going_on():
         await _known_to_be_away(office, post_office, cause)
-        released, of_another = cause(MatchReleased, appointment_id=derived_id("a third")), derived_id("a fourth")
-        await office.receive(cause(VolunteerMatched), released, cause(VolunteerMatched, appointment_id=of_another))
+        released, of_another = (
+            cause(MatchReleased, appointment_id=derived_id("a third")),
+            derived_id("a fourth"),
+        )
+        await office.receive(
+            cause(VolunteerMatched), released, cause(VolunteerMatched, appointment_id=of_another)
+        )
         await office.receive(cause(AppointmentCancelled, appointment_id=of_another))
         clock.advance(timedelta(days=2))
         await _until_it_is_back(office, post_office, clock)
@@ -127,7 +140,9 @@ async def test_a_citizen_who_was_told_of_company_hears_that_it_is_cancelled_what
         await office.receive(cause(VolunteerMatched))
         await ended(office, "sent", "sent")
         await _known_to_be_away(office, post_office, cause)
-        await office.receive(cause(MatchReleased, reason="volunteer_withdrew"), cause(AppointmentCancelled))
+        await office.receive(
+            cause(MatchReleased, reason="volunteer_withdrew"), cause(AppointmentCancelled)
+        )
         await _until_it_is_back(office, post_office, clock)
         assert "superseded" in await office.states(), "what was overtaken by the cancellation"
     first, last = (calendar(message) for message in post_office.to("einer@example.org"))
@@ -147,7 +162,10 @@ async def test_a_release_after_the_end_is_told_to_nobody_and_what_comes_later_is
         late = msgspec.structs.replace(late, time=ends_at + timedelta(hours=2))
         await office.receive(late)
         assert await office.states() == ["sent", "sent"]
-        again = {"starts_at": ends_at + timedelta(days=3), "ends_at": ends_at + timedelta(days=3, hours=1)}
+        again = {
+            "starts_at": ends_at + timedelta(days=3),
+            "ends_at": ends_at + timedelta(days=3, hours=1),
+        }
         await office.receive(cause(VolunteerMatched, **again))
         await ended(office, "sent", "sent", "sent", "sent")
         await office.receive(cause(MatchReleased, reason="appointment_cancelled", **again))

@@ -23,7 +23,9 @@ async def test_the_coordinator_is_asked_to_phone_a_citizen_without_e_mail(
         await office.receive(match)
         await office.receive(released)
         await ended(office, "sent", "failed", "sent", "sent", "failed", "sent")
-        assert [kind for kind, _ in await office.emitted()].count(NotificationFailed.EVENT_TYPE) == 2
+        assert [kind for kind, _ in await office.emitted()].count(
+            NotificationFailed.EVENT_TYPE
+        ) == 2
     first, second = post_office.to("coordinator@example.org")
     assert "en frivillig følger med" in str(first.get_body(("plain",)).get_content())
     told = str(second.get_body(("plain",)).get_content())
@@ -40,7 +42,9 @@ async def test_the_coordinator_is_asked_to_phone_a_citizen_whose_address_is_refu
         await office.receive(cause(VolunteerMatched))
         await ended(office, "sent", "failed", "sent")
     (mail,) = post_office.to("coordinator@example.org")
-    assert "eller den tager ikke imod vores beskeder" in str(mail.get_body(("plain",)).get_content())
+    assert "eller den tager ikke imod vores beskeder" in str(
+        mail.get_body(("plain",)).get_content()
+    )
 
 
 async def test_a_coordinators_message_that_fails_leads_to_no_other(

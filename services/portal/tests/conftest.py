@@ -56,7 +56,9 @@ async def matching() -> AsyncIterator[Matching]:
         return JSONResponse(body, status)
 
     server = uvicorn.Server(
-        uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, access_log=False, lifespan="off")
+        uvicorn.Config(
+            app, host="127.0.0.1", port=port, log_config=None, access_log=False, lifespan="off"
+        )
     )
     serving = asyncio.create_task(server._serve())
 

@@ -30,7 +30,9 @@ async def test_matching_is_asked_with_the_services_own_token(portal, matching) -
     assert matching.tokens[0].startswith("Bearer ey")
 
 
-@pytest.mark.parametrize(("word", "heading"), [("accept", "Tak, du følger med"), ("decline", "Tak for dit svar")])
+@pytest.mark.parametrize(
+    ("word", "heading"), [("accept", "Tak, du følger med"), ("decline", "Tak for dit svar")]
+)
 async def test_a_button_answers(portal, matching, word: str, heading: str) -> None:
     matching.reply = (200, {"state": "accepted" if word == "accept" else "declined"})
     answer = await portal.client.post(PAGE, data={"answer": word})
@@ -53,7 +55,10 @@ async def test_a_button_answers(portal, matching, word: str, heading: str) -> No
 async def test_an_answer_that_can_not_be_taken_says_kindly_why(
     portal, matching, status: int, reason: str, heading: str
 ) -> None:
-    matching.reply = (status, {"type": f"https://brobyg.dk/problems/{reason}", "title": "x", "status": status})
+    matching.reply = (
+        status,
+        {"type": f"https://brobyg.dk/problems/{reason}", "title": "x", "status": status},
+    )
     answer = await portal.client.post(PAGE, data={"answer": "accept"})
     assert answer.status_code == status
     assert f"<h1>{heading}</h1>" in answer.text
@@ -69,7 +74,9 @@ async def test_an_answer_that_can_not_be_taken_says_kindly_why(
         ("withdrawn", 410, "Der er ikke brug for dig denne gang"),
     ],
 )
-async def test_a_link_that_is_over_says_so_on_opening(portal, matching, state: str, status: int, heading: str) -> None:
+async def test_a_link_that_is_over_says_so_on_opening(
+    portal, matching, state: str, status: int, heading: str
+) -> None:
     matching.offer["state"] = state
     answer = await portal.client.get(PAGE)
     assert answer.status_code == status
@@ -78,7 +85,9 @@ async def test_a_link_that_is_over_says_so_on_opening(portal, matching, state: s
 
 
 @pytest.mark.parametrize("form", [{}, {"answer": ""}, {"answer": "maybe"}, {"answer": "x" * 5000}])
-async def test_a_form_without_a_clear_answer_asks_again(portal, matching, form: dict[str, str]) -> None:
+async def test_a_form_without_a_clear_answer_asks_again(
+    portal, matching, form: dict[str, str]
+) -> None:
     answer = await portal.client.post(PAGE, data=form)
     assert answer.status_code == 422
     assert "<h1>Vælg ja eller nej</h1>" in answer.text
@@ -87,10 +96,14 @@ async def test_a_form_without_a_clear_answer_asks_again(portal, matching, form: 
 
 
 @pytest.mark.parametrize(
-    "path", ["/answer/unknown", "/answer/" + "x" * 400, "/answer/" + "x" * 5000, "/answer/%3Cscript%3E"]
+    "path",
+    ["/answer/unknown", "/answer/" + "x" * 400, "/answer/" + "x" * 5000, "/answer/%3Cscript%3E"],
 )
 async def test_an_unknown_link_has_a_page_of_its_own(portal, path: str) -> None:
-    for answer in (await portal.client.get(path), await portal.client.post(path, data={"answer": "accept"})):
+    for answer in (
+        await portal.client.get(path),
+        await portal.client.post(path, data={"answer": "accept"}),
+    ):
         assert answer.status_code == 404
         assert "Vi kender ikke det link" in answer.text
         assert "<script>" not in answer.text
@@ -98,7 +111,10 @@ async def test_an_unknown_link_has_a_page_of_its_own(portal, path: str) -> None:
 
 async def test_when_matching_is_away_nothing_is_spent_and_the_page_says_so(serve) -> None:
     async with serve(SERVICE, matching_url=f"http://127.0.0.1:{free_port()}") as running:
-        for answer in (await running.client.get(PAGE), await running.client.post(PAGE, data={"answer": "accept"})):
+        for answer in (
+            await running.client.get(PAGE),
+            await running.client.post(PAGE, data={"answer": "accept"}),
+        ):
             assert answer.status_code == 503
             assert answer.headers["retry-after"] == "10"
             assert "Dit link er ikke brugt" in answer.text
@@ -116,7 +132,9 @@ async def test_an_answer_from_matching_that_is_not_as_agreed_is_no_crash(portal,
     assert (await portal.client.get(PAGE)).status_code == 503
 
 
-async def test_the_switch_turns_the_page_and_the_answer_stays_in_that_language(portal, matching) -> None:
+async def test_the_switch_turns_the_page_and_the_answer_stays_in_that_language(
+    portal, matching
+) -> None:
     danish, english = await portal.client.get(PAGE), await portal.client.get(f"{PAGE}?language=en")
     assert '<html lang="da">' in danish.text
     assert f'href="{PAGE}?language=en" lang="en"' in danish.text
@@ -128,7 +146,9 @@ async def test_the_switch_turns_the_page_and_the_answer_stays_in_that_language(p
 
 
 async def test_a_page_nobody_is_known_for_follows_the_browser(portal) -> None:
-    english = await portal.client.get("/answer/unknown", headers={"accept-language": "en-GB,en;q=0.9"})
+    english = await portal.client.get(
+        "/answer/unknown", headers={"accept-language": "en-GB,en;q=0.9"}
+    )
     danish = await portal.client.get("/answer/unknown", headers={"accept-language": "fr"})
     assert '<html lang="en">' in english.text
     assert '<html lang="da">' in danish.text

@@ -56,14 +56,19 @@ class Outline(HTMLParser):
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("name", get_args(PageName))
-def test_every_page_has_a_language_a_title_one_heading_and_landmarks(name: PageName, language) -> None:
+def test_every_page_has_a_language_a_title_one_heading_and_landmarks(
+    name: PageName, language
+) -> None:
     html = pages.render(name, language, FACTS)
     outline = Outline(html)
     assert f'<html lang="{language}">' in html
     assert outline.words["title"].strip().endswith("Brobyg")
     assert outline.headings[0] == 1
     assert outline.headings.count(1) == 1
-    assert all(step <= 1 for step in (b - a for a, b in zip(outline.headings, outline.headings[1:], strict=False)))
+    assert all(
+        step <= 1
+        for step in (b - a for a, b in zip(outline.headings, outline.headings[1:], strict=False))
+    )
     assert [outline.tags[one] for one in ("main", "header", "footer", "nav")] == [1, 1, 1, 1]
     assert outline.tags["script"] == 0
     assert not [
@@ -79,14 +84,21 @@ def test_every_page_has_a_language_a_title_one_heading_and_landmarks(name: PageN
 def test_the_buttons_say_what_they_do_in_one_named_group(language) -> None:
     html = pages.render("offer", language, FACTS)
     outline = Outline(html)
-    assert (outline.tags["form"], outline.tags["fieldset"], outline.tags["legend"], outline.tags["button"]) == (
+    assert (
+        outline.tags["form"],
+        outline.tags["fieldset"],
+        outline.tags["legend"],
+        outline.tags["button"],
+    ) == (
         1,
         1,
         1,
         2,
     )
     assert len(outline.words["button"]) > 15
-    assert html.index('class="skip"') < html.index("<header>"), "the way to the content comes first for a keyboard"
+    assert html.index('class="skip"') < html.index("<header>"), (
+        "the way to the content comes first for a keyboard"
+    )
 
 
 def test_colours_are_far_enough_apart() -> None:
@@ -105,7 +117,9 @@ def contrast(one: str, other: str) -> float:
 
 def luminance(colour: str) -> float:
     parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    ]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
@@ -114,12 +128,16 @@ def test_the_danish_catalogue_is_complete() -> None:
     used = {
         text
         for file in TEXTS.glob("*.html")
-        for _, text, _, _ in extract_from_file("jinja2.ext.babel_extract", file, {"_": None}, options=options)
+        for _, text, _, _ in extract_from_file(
+            "jinja2.ext.babel_extract", file, {"_": None}, options=options
+        )
     }
     with (TEXTS / "locale" / "da.po").open("rb") as file:
         catalogue = read_po(file, locale="da")
     assert used == {message.id for message in catalogue if message.id}
-    assert not [message.id for message in catalogue if message.id and (not message.string or message.fuzzy)]
+    assert not [
+        message.id for message in catalogue if message.id and (not message.string or message.fuzzy)
+    ]
 
 
 def test_what_comes_from_outside_can_not_bring_markup() -> None:

@@ -25,8 +25,12 @@ class Served:
 
     running: Running
 
-    async def refer(self, body: dict[str, Any] | None = None, headers: dict[str, str] | None = None) -> httpx2.Response:
-        return await self.running.client.post("/referrals", json=body or referral(), headers=REFERRER | (headers or {}))
+    async def refer(
+        self, body: dict[str, Any] | None = None, headers: dict[str, str] | None = None
+    ) -> httpx2.Response:
+        return await self.running.client.post(
+            "/referrals", json=body or referral(), headers=REFERRER | (headers or {})
+        )
 
     async def referred(self, **changes: Any) -> dict[str, Any]:
         answer = await self.refer(referral(**changes))
@@ -36,12 +40,16 @@ class Served:
     async def fhir(
         self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
     ) -> httpx2.Response:
-        content = body if isinstance(body, bytes) else None if body is None else msgspec.json.encode(body)
+        content = (
+            body if isinstance(body, bytes) else None if body is None else msgspec.json.encode(body)
+        )
         return await self.running.client.request(
             method, f"/fhir{path}", content=content, headers=HOSPITAL | FHIR_JSON | (headers or {})
         )
 
-    async def put(self, body: dict[str, Any], headers: dict[str, str] | None = None) -> httpx2.Response:
+    async def put(
+        self, body: dict[str, Any], headers: dict[str, str] | None = None
+    ) -> httpx2.Response:
         number = body["identifier"][0]["value"]
         return await self.fhir("PUT", f"/Appointment?identifier={SYSTEM}|{number}", body, headers)
 
@@ -51,13 +59,19 @@ class Served:
 
     async def events(self) -> list[tuple[str, dict[str, Any]]]:
         """Type (without the prefix) and data of what waits in the outbox."""
-        rows = await self.rows("select value from outbox where topic = 'brobyg.referral.v1' order by id")
+        rows = await self.rows(
+            "select value from outbox where topic = 'brobyg.referral.v1' order by id"
+        )
         events = [msgspec.json.decode(row["value"]) for row in rows]
         return [(event["type"].removeprefix("dk.brobyg."), event["data"]) for event in events]
 
     async def told(self) -> list[str]:
         """Types of the appointment events."""
-        return [kind.removeprefix("appointment.") for kind, _ in await self.events() if kind.startswith("appointment.")]
+        return [
+            kind.removeprefix("appointment.")
+            for kind, _ in await self.events()
+            if kind.startswith("appointment.")
+        ]
 
     async def counts(self) -> dict[str, int]:
         answer = await self.running.client.get("/counts", headers=bearer("analyst"))
@@ -71,6 +85,8 @@ async def every_row(service: Served) -> dict[str, int]:
         "select table_name from information_schema.tables where table_schema = 'public' and table_name <> 'intake_count'"
     )
     return {
-        row["table_name"]: (await service.rows(f"select count(*) from {row['table_name']}"))[0]["count"]
+        row["table_name"]: (await service.rows(f"select count(*) from {row['table_name']}"))[0][
+            "count"
+        ]
         for row in tables
     }

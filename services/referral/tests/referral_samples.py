@@ -10,14 +10,20 @@ SYSTEM = "https://hospital.example/appointments"
 
 def patient(cpr: str = CPR) -> dict[str, Any]:
     return {
-        "actor": {"type": "Patient", "identifier": {"system": "urn:oid:1.2.208.176.1.2", "value": cpr}},
+        "actor": {
+            "type": "Patient",
+            "identifier": {"system": "urn:oid:1.2.208.176.1.2", "value": cpr},
+        },
         "status": "accepted",
     }
 
 
 def place(location_id: str = "randers-hospital") -> dict[str, Any]:
     return {
-        "actor": {"type": "Location", "identifier": {"system": "https://brobyg.dk/locations", "value": location_id}},
+        "actor": {
+            "type": "Location",
+            "identifier": {"system": "https://brobyg.dk/locations", "value": location_id},
+        },
         "status": "accepted",
     }
 

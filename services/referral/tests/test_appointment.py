@@ -44,7 +44,9 @@ def last(known: Appointment | None, one: Message) -> Step:
 
 
 def test_a_booking_is_announced_once_however_often_it_is_repeated() -> None:
-    changes, known = told(message(Status.BOOKED, 0), message(Status.BOOKED, 0), message(Status.BOOKED, 5))
+    changes, known = told(
+        message(Status.BOOKED, 0), message(Status.BOOKED, 0), message(Status.BOOKED, 5)
+    )
     assert changes == ["booked"]
     assert known.version == 2  # the newer time is shown, so it is a version; the repeat is none
 
@@ -58,7 +60,10 @@ def test_a_booking_is_announced_once_however_often_it_is_repeated() -> None:
     ],
 )
 def test_another_start_end_or_place_is_a_reschedule(plan: Plan) -> None:
-    assert told(message(Status.BOOKED, 0), message(Status.BOOKED, 1, plan))[0] == ["booked", "rescheduled"]
+    assert told(message(Status.BOOKED, 0), message(Status.BOOKED, 1, plan))[0] == [
+        "booked",
+        "rescheduled",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -71,10 +76,15 @@ def test_another_start_end_or_place_is_a_reschedule(plan: Plan) -> None:
     ],
 )
 def test_the_end_of_a_booked_appointment_is_announced(status: Status, change: str) -> None:
-    assert told(message(Status.BOOKED, 0), message(status, 1), message(status, 2))[0] == ["booked", change]
+    assert told(message(Status.BOOKED, 0), message(status, 1), message(status, 2))[0] == [
+        "booked",
+        change,
+    ]
 
 
-@pytest.mark.parametrize("status", [Status.CANCELLED, Status.ENTERED_IN_ERROR, Status.FULFILLED, Status.NOSHOW])
+@pytest.mark.parametrize(
+    "status", [Status.CANCELLED, Status.ENTERED_IN_ERROR, Status.FULFILLED, Status.NOSHOW]
+)
 def test_the_end_of_what_nobody_was_told_of_is_kept_and_not_announced(status: Status) -> None:
     changes, known = told(message(status, 5), message(Status.BOOKED, 1))
     assert changes == []
@@ -92,7 +102,9 @@ def test_an_older_message_has_no_effect() -> None:
 @pytest.mark.parametrize("seconds", [-3, 3])
 def test_a_message_with_a_time_of_its_own_wins_over_one_that_only_arrived(seconds: int) -> None:
     booked = Message(Status.BOOKED, PLAN, MONDAY, has_own_time=False)
-    assert told(booked, Message(Status.CANCELLED, PLAN, MONDAY + timedelta(seconds=seconds)))[0] == [
+    assert told(booked, Message(Status.CANCELLED, PLAN, MONDAY + timedelta(seconds=seconds)))[
+        0
+    ] == [
         "booked",
         "cancelled",
     ]
@@ -102,13 +114,19 @@ def test_a_message_with_a_time_of_its_own_wins_over_one_that_only_arrived(second
 def test_a_message_without_a_time_of_its_own_counts_when_it_arrives_however_wrong_the_hospitals_clock_is(
     seconds: int,
 ) -> None:
-    cancelled = Message(Status.CANCELLED, PLAN, MONDAY + timedelta(seconds=seconds), has_own_time=False)
+    cancelled = Message(
+        Status.CANCELLED, PLAN, MONDAY + timedelta(seconds=seconds), has_own_time=False
+    )
     assert told(message(Status.BOOKED, 0), cancelled)[0] == ["booked", "cancelled"]
 
 
-def test_what_the_hospital_said_before_a_message_without_a_time_of_its_own_does_not_come_back_by_a_repeat() -> None:
+def test_what_the_hospital_said_before_a_message_without_a_time_of_its_own_does_not_come_back_by_a_repeat() -> (
+    None
+):
     cancelled = Message(Status.CANCELLED, PLAN, MONDAY + timedelta(minutes=60), has_own_time=False)
-    changes, known = told(message(Status.BOOKED, 1), cancelled, message(Status.BOOKED, 1), message(Status.BOOKED, 0))
+    changes, known = told(
+        message(Status.BOOKED, 1), cancelled, message(Status.BOOKED, 1), message(Status.BOOKED, 0)
+    )
     assert (changes, known.status) == (["booked", "cancelled"], Status.CANCELLED)
     assert last(known, message(Status.BOOKED, 2)).change == "booked"
 
@@ -116,20 +134,33 @@ def test_what_the_hospital_said_before_a_message_without_a_time_of_its_own_does_
 def test_what_is_not_firm_is_kept_without_a_word_until_it_is_booked() -> None:
     without_time = Plan(None, None, None)
     assert (
-        told(message(Status.PROPOSED, 0, without_time), message(Status.PENDING, 1), message(Status.WAITLIST, 2))[0]
+        told(
+            message(Status.PROPOSED, 0, without_time),
+            message(Status.PENDING, 1),
+            message(Status.WAITLIST, 2),
+        )[0]
         == []
     )
-    assert told(message(Status.PROPOSED, 0, without_time), message(Status.BOOKED, 1))[0] == ["booked"]
+    assert told(message(Status.PROPOSED, 0, without_time), message(Status.BOOKED, 1))[0] == [
+        "booked"
+    ]
 
 
-def test_a_booking_that_is_no_longer_firm_is_cancelled_for_those_who_would_come_along_and_booked_anew() -> None:
+def test_a_booking_that_is_no_longer_firm_is_cancelled_for_those_who_would_come_along_and_booked_anew() -> (
+    None
+):
     changes, _ = told(
-        message(Status.BOOKED, 0), message(Status.WAITLIST, 1), message(Status.PENDING, 2), message(Status.BOOKED, 3)
+        message(Status.BOOKED, 0),
+        message(Status.WAITLIST, 1),
+        message(Status.PENDING, 2),
+        message(Status.BOOKED, 3),
     )
     assert changes == ["booked", "cancelled", "booked"]
 
 
-def test_a_booking_that_moves_to_a_place_that_is_none_of_ours_is_cancelled_for_those_who_would_come_along() -> None:
+def test_a_booking_that_moves_to_a_place_that_is_none_of_ours_is_cancelled_for_those_who_would_come_along() -> (
+    None
+):
     changes, known = told(message(Status.BOOKED, 0), message(Status.BOOKED, 1, ELSEWHERE))
     assert changes == ["booked", "cancelled"]
     assert (known.status, known.plan) == (Status.BOOKED, ELSEWHERE)
@@ -138,7 +169,9 @@ def test_a_booking_that_moves_to_a_place_that_is_none_of_ours_is_cancelled_for_t
 
 
 @pytest.mark.parametrize("before", [Status.PROPOSED, Status.CANCELLED])
-def test_a_booking_at_a_place_that_is_none_of_ours_is_no_news_to_anybody_who_was_not_told_of_it(before: Status) -> None:
+def test_a_booking_at_a_place_that_is_none_of_ours_is_no_news_to_anybody_who_was_not_told_of_it(
+    before: Status,
+) -> None:
     assert told(message(before, 0), message(Status.BOOKED, 1, ELSEWHERE))[0] == []
 
 
@@ -162,15 +195,20 @@ def test_arriving_is_no_news() -> None:
         (Status.CANCELLED, Status.ENTERED_IN_ERROR, ["booked", "cancelled"]),
     ],
 )
-def test_the_hospital_may_correct_an_end_by_a_newer_message(first: Status, second: Status, changes: list[str]) -> None:
+def test_the_hospital_may_correct_an_end_by_a_newer_message(
+    first: Status, second: Status, changes: list[str]
+) -> None:
     assert told(message(Status.BOOKED, 0), message(first, 1), message(second, 2))[0] == changes
 
 
 statuses = st.sampled_from(Status)
-plans = st.sampled_from([PLAN, LATER, ELSEWHERE, Plan(PLAN.starts_at, PLAN.ends_at, "grenaa-health-house")])
+plans = st.sampled_from(
+    [PLAN, LATER, ELSEWHERE, Plan(PLAN.starts_at, PLAN.ends_at, "grenaa-health-house")]
+)
 histories = st.lists(st.tuples(statuses, plans), min_size=1, max_size=8).map(
     lambda pairs: [
-        Message(status, plan, MONDAY + timedelta(minutes=minute)) for minute, (status, plan) in enumerate(pairs)
+        Message(status, plan, MONDAY + timedelta(minutes=minute))
+        for minute, (status, plan) in enumerate(pairs)
     ]
 )
 
@@ -183,7 +221,11 @@ def test_the_hospitals_last_word_counts_in_whatever_order_and_however_often_mess
     arrival = data.draw(st.permutations(repeated))
     _, known = told(*arrival)
     newest = history[-1]
-    assert (known.status, known.plan, known.last_updated) == (newest.status, newest.plan, newest.last_updated)
+    assert (known.status, known.plan, known.last_updated) == (
+        newest.status,
+        newest.plan,
+        newest.last_updated,
+    )
 
 
 @given(histories, st.data())
@@ -207,7 +249,9 @@ def test_receiving_the_same_message_twice_is_receiving_it_once(history: list[Mes
 
 
 @given(histories)
-def test_what_is_announced_follows_one_after_the_other_as_it_can_happen(history: list[Message]) -> None:
+def test_what_is_announced_follows_one_after_the_other_as_it_can_happen(
+    history: list[Message],
+) -> None:
     changes = told(*history)[0]
     assert changes[:1] in ([], ["booked"])
     for before, after in pairwise(changes):
@@ -222,9 +266,14 @@ def test_only_a_time_more_than_a_day_ahead_is_ahead(ahead: timedelta) -> None:
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from(list(Status)), st.integers(0, 9), st.sampled_from([PLAN, LATER])), min_size=1)
+    st.lists(
+        st.tuples(st.sampled_from(list(Status)), st.integers(0, 9), st.sampled_from([PLAN, LATER])),
+        min_size=1,
+    )
 )
-def test_one_version_never_shows_two_contents_or_times(life: list[tuple[Status, int, Plan]]) -> None:
+def test_one_version_never_shows_two_contents_or_times(
+    life: list[tuple[Status, int, Plan]],
+) -> None:
     shown: dict[int, tuple[Status, Plan, datetime]] = {}
     known: Appointment | None = None
     for status, minute, plan in life:

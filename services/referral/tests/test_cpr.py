@@ -56,10 +56,17 @@ def test_29_february_is_accepted_only_in_the_leap_years_of_its_century() -> None
 
 
 @given(st.dates(min_value=date(1900, 1, 1), max_value=date(1999, 12, 31)), st.integers(0, 3999))
-def test_every_date_of_the_1900s_is_accepted_with_a_seventh_digit_below_4(born: date, serial: int) -> None:
+def test_every_date_of_the_1900s_is_accepted_with_a_seventh_digit_below_4(
+    born: date, serial: int
+) -> None:
     assert is_cpr(f"{born:%d%m%y}{serial:04d}")
 
 
-@given(st.dates(min_value=date(2000, 1, 1), max_value=date(2036, 12, 31)), st.sampled_from([4000, 9000]))
-def test_every_date_of_the_2000s_is_accepted_with_a_seventh_digit_4_or_9(born: date, serial: int) -> None:
+@given(
+    st.dates(min_value=date(2000, 1, 1), max_value=date(2036, 12, 31)),
+    st.sampled_from([4000, 9000]),
+)
+def test_every_date_of_the_2000s_is_accepted_with_a_seventh_digit_4_or_9(
+    born: date, serial: int
+) -> None:
     assert is_cpr(f"{born:%d%m%y}{serial:04d}")

@@ -26,8 +26,14 @@ def issue(answer: Any) -> dict[str, Any]:
 
 async def test_a_booking_of_a_referred_citizen_is_kept_and_published(service: Served) -> None:
     made = await service.referred()
-    answer = await service.fhir("POST", "/Appointment", fhir_appointment(), {"X-Request-Id": "abc-1"})
-    assert (answer.status_code, answer.headers["etag"], answer.headers["x-request-id"]) == (201, 'W/"1"', "abc-1")
+    answer = await service.fhir(
+        "POST", "/Appointment", fhir_appointment(), {"X-Request-Id": "abc-1"}
+    )
+    assert (answer.status_code, answer.headers["etag"], answer.headers["x-request-id"]) == (
+        201,
+        'W/"1"',
+        "abc-1",
+    )
     shown = answer.json()
     assert f"/fhir/Appointment/{shown['id']}/_history/1" in answer.headers["location"]
     assert (shown["status"], shown["start"], shown["identifier"]) == (
@@ -47,7 +53,9 @@ async def test_a_booking_of_a_referred_citizen_is_kept_and_published(service: Se
     }
 
 
-async def test_an_appointment_of_somebody_without_a_referral_leaves_no_trace_but_a_count(service: Served) -> None:
+async def test_an_appointment_of_somebody_without_a_referral_leaves_no_trace_but_a_count(
+    service: Served,
+) -> None:
     before = await every_row(service)
     answer = await service.fhir("POST", "/Appointment", fhir_appointment(cpr=UNKNOWN_CPR))
     assert answer.status_code == 202
@@ -62,7 +70,9 @@ async def test_an_appointment_of_somebody_without_a_referral_leaves_no_trace_but
     }
 
 
-async def test_a_repeated_create_is_answered_with_the_first_and_has_no_second_effect(service: Served) -> None:
+async def test_a_repeated_create_is_answered_with_the_first_and_has_no_second_effect(
+    service: Served,
+) -> None:
     await service.referred()
     first = await service.fhir("POST", "/Appointment", fhir_appointment(updated=None))
     again = await service.fhir("POST", "/Appointment", fhir_appointment(updated=None))
@@ -79,7 +89,9 @@ async def test_a_create_that_says_something_else_of_a_known_appointment_is_told_
     other = fhir_appointment(end="2026-12-02T10:00:00+01:00", updated="2026-11-30T09:00:00Z")
     answer = await service.fhir("POST", "/Appointment", other)
     assert (answer.status_code, issue(answer)["code"]) == (409, "duplicate")
-    conditional = await service.fhir("POST", "/Appointment", other, {"If-None-Exist": f"identifier={SYSTEM}|A-1"})
+    conditional = await service.fhir(
+        "POST", "/Appointment", other, {"If-None-Exist": f"identifier={SYSTEM}|A-1"}
+    )
     assert conditional.status_code == 200
     assert await service.told() == ["booked"]
 
@@ -90,7 +102,9 @@ async def test_a_condition_that_names_nothing_known_makes_no_repeat_of_a_create_
     await service.referred()
     await service.fhir("POST", "/Appointment", fhir_appointment())
     other = fhir_appointment(end="2026-12-02T10:00:00+01:00", updated="2026-11-30T09:00:00Z")
-    answer = await service.fhir("POST", "/Appointment", other, {"If-None-Exist": f"identifier={SYSTEM}|A-2"})
+    answer = await service.fhir(
+        "POST", "/Appointment", other, {"If-None-Exist": f"identifier={SYSTEM}|A-2"}
+    )
     assert (answer.status_code, issue(answer)["code"]) == (409, "duplicate")
     assert await service.told() == ["booked"]
 
@@ -101,9 +115,13 @@ async def test_a_newer_create_of_what_was_cancelled_meanwhile_is_not_taken_for_a
     await service.referred()
     await service.fhir("POST", "/Appointment", fhir_appointment(updated="2026-11-30T07:00:00Z"))
     await service.put(fhir_appointment(status="cancelled", updated="2026-11-30T07:10:00Z"))
-    late = await service.fhir("POST", "/Appointment", fhir_appointment(updated="2026-11-30T07:00:00Z"))
+    late = await service.fhir(
+        "POST", "/Appointment", fhir_appointment(updated="2026-11-30T07:00:00Z")
+    )
     assert (late.status_code, late.json()["status"]) == (200, "cancelled")
-    anew = await service.fhir("POST", "/Appointment", fhir_appointment(updated="2026-11-30T07:20:00Z"))
+    anew = await service.fhir(
+        "POST", "/Appointment", fhir_appointment(updated="2026-11-30T07:20:00Z")
+    )
     assert (anew.status_code, issue(anew)["code"]) == (409, "duplicate")
     assert await service.told() == ["booked", "cancelled"]
 
@@ -111,7 +129,10 @@ async def test_a_newer_create_of_what_was_cancelled_meanwhile_is_not_taken_for_a
 @pytest.mark.parametrize("updated", [None, "2026-11-30T07:00:00Z"])
 @pytest.mark.parametrize(
     ("change", "told"),
-    [({"status": "cancelled"}, "cancelled"), ({"start": "2026-12-02T08:00:00+01:00"}, "rescheduled")],
+    [
+        ({"status": "cancelled"}, "cancelled"),
+        ({"start": "2026-12-02T08:00:00+01:00"}, "rescheduled"),
+    ],
 )
 async def test_a_create_of_what_became_something_else_is_told_what_it_is_and_by_put_it_is_made_anew(
     service: Served, updated: str | None, change: dict[str, str], told: str
@@ -123,22 +144,36 @@ async def test_a_create_of_what_became_something_else_is_told_what_it_is_and_by_
     again = await service.fhir("POST", "/Appointment", first)
     assert (again.status_code, issue(again)["code"]) == (409, "duplicate")
     assert f"its status is {changed.json()['status']}" in issue(again)["diagnostics"]
-    batch = {"resourceType": "Bundle", "type": "batch", "entry": [entry("POST", "Appointment", first)]}
+    batch = {
+        "resourceType": "Bundle",
+        "type": "batch",
+        "entry": [entry("POST", "Appointment", first)],
+    }
     (answered,) = (await service.fhir("POST", "", batch)).json()["entry"]
     assert answered["response"]["status"] == "409 Conflict"
     assert await service.told() == ["booked", told]
-    conditional = await service.fhir("POST", "/Appointment", first, {"If-None-Exist": f"identifier={SYSTEM}|A-1"})
+    conditional = await service.fhir(
+        "POST", "/Appointment", first, {"If-None-Exist": f"identifier={SYSTEM}|A-1"}
+    )
     assert (conditional.status_code, conditional.json()) == (200, changed.json())
     anew = await service.put(first)
     assert (anew.status_code, anew.json()["status"]) == (200, "booked")
-    assert await service.told() == ["booked", told, "booked" if told == "cancelled" else "rescheduled"]
+    assert await service.told() == [
+        "booked",
+        told,
+        "booked" if told == "cancelled" else "rescheduled",
+    ]
 
 
-async def test_a_create_that_says_the_same_again_later_shuts_out_what_lies_between(service: Served) -> None:
+async def test_a_create_that_says_the_same_again_later_shuts_out_what_lies_between(
+    service: Served,
+) -> None:
     await service.referred()
     for minute in (0, 20):
         body = fhir_appointment(updated=f"2026-11-30T07:{minute:02}:00Z")
-        assert (await service.fhir("POST", "/Appointment", body)).status_code == (200 if minute else 201)
+        assert (await service.fhir("POST", "/Appointment", body)).status_code == (
+            200 if minute else 201
+        )
     late = await service.put(fhir_appointment(status="cancelled", updated="2026-11-30T07:10:00Z"))
     assert (late.status_code, late.json()["status"]) == (200, "booked")
 
@@ -174,7 +209,9 @@ async def test_an_appointment_lives_its_whole_life(service: Served) -> None:
     assert (read.status_code, read.json()["status"]) == (200, "fulfilled")
 
 
-async def test_an_out_of_date_message_is_answered_with_what_is_known_and_has_no_effect(service: Served) -> None:
+async def test_an_out_of_date_message_is_answered_with_what_is_known_and_has_no_effect(
+    service: Served,
+) -> None:
     await service.referred()
     await service.put(fhir_appointment(updated="2026-11-30T10:00:00Z"))
     late = await service.put(fhir_appointment(status="cancelled", updated="2026-11-30T09:59:59Z"))
@@ -200,17 +237,25 @@ async def test_a_first_booking_at_a_place_that_is_none_of_ours_is_refused(servic
     assert await service.rows("select 1 from appointment") == []
 
 
-async def test_a_cancellation_that_names_a_place_that_is_none_of_ours_is_taken(service: Served) -> None:
+async def test_a_cancellation_that_names_a_place_that_is_none_of_ours_is_taken(
+    service: Served,
+) -> None:
     await service.referred()
     await service.put(fhir_appointment())
-    answer = await service.put(fhir_appointment(status="cancelled", location="aarhus", updated="2026-11-30T10:00:00Z"))
+    answer = await service.put(
+        fhir_appointment(status="cancelled", location="aarhus", updated="2026-11-30T10:00:00Z")
+    )
     assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
     assert await service.told() == ["booked", "cancelled"]
 
 
-async def test_a_booking_that_is_over_already_is_kept_and_answered_with_a_warning(service: Served) -> None:
+async def test_a_booking_that_is_over_already_is_kept_and_answered_with_a_warning(
+    service: Served,
+) -> None:
     await service.referred()
-    answer = await service.put(fhir_appointment(start="2025-12-02T09:00:00+01:00", end="2025-12-02T09:30:00+01:00"))
+    answer = await service.put(
+        fhir_appointment(start="2025-12-02T09:00:00+01:00", end="2025-12-02T09:30:00+01:00")
+    )
     assert answer.status_code == 201
     told = issue(answer)
     assert (told["severity"], told["expression"], "nobody is asked" in told["diagnostics"]) == (
@@ -225,7 +270,9 @@ async def test_who_sends_too_much_hears_that_it_is_too_much(service: Served) -> 
     """Not a broken connection, which would be tried again for ever."""
     for _ in range(10):
         answer = await service.running.client.post(
-            "/referrals", content=b" " * 3_000_000, headers=REFERRER | {"content-type": "application/json"}
+            "/referrals",
+            content=b" " * 3_000_000,
+            headers=REFERRER | {"content-type": "application/json"},
         )
         assert answer.status_code == 413
 
@@ -254,10 +301,17 @@ async def test_a_move_to_a_place_that_is_none_of_ours_is_kept_cancelled_for_the_
 def named(number: str, *others: str, **changes: Any) -> dict[str, Any]:
     """An appointment with identifiers of the booking system (`placer`) before the hospital's own."""
     body = fhir_appointment(number, **changes)
-    return body | {"identifier": [*({"system": PLACER, "value": other} for other in others), *body["identifier"]]}
+    return body | {
+        "identifier": [
+            *({"system": PLACER, "value": other} for other in others),
+            *body["identifier"],
+        ]
+    }
 
 
-async def test_an_appointment_is_known_by_any_of_its_identifiers_in_whatever_order_they_come(service: Served) -> None:
+async def test_an_appointment_is_known_by_any_of_its_identifiers_in_whatever_order_they_come(
+    service: Served,
+) -> None:
     await service.referred()
     first = await service.fhir("POST", "/Appointment", fhir_appointment("F-1"))
     moved = named("F-1", "P-1", end="2026-12-02T10:00:00+01:00", updated="2026-11-30T07:10:00Z")
@@ -300,39 +354,54 @@ async def test_a_booking_of_another_age_is_told_as_a_slip_and_asks_nobody(
     assert await service.told() == []
 
 
-async def test_a_slip_is_told_alike_whether_or_not_the_citizen_has_a_referral(service: Served) -> None:
+async def test_a_slip_is_told_alike_whether_or_not_the_citizen_has_a_referral(
+    service: Served,
+) -> None:
     await service.referred()
     before = await every_row(service)
     for slip in ({"updated": "2199-12-31T23:59:59Z"}, {"end": "2199-12-02T09:30:00+01:00"}):
         answers = [
-            await service.fhir("POST", "/Appointment", fhir_appointment(cpr=cpr, **slip)) for cpr in (CPR, UNKNOWN_CPR)
+            await service.fhir("POST", "/Appointment", fhir_appointment(cpr=cpr, **slip))
+            for cpr in (CPR, UNKNOWN_CPR)
         ]
         assert [answer.status_code for answer in answers] == [422, 422]
         assert answers[0].json() == answers[1].json()
     assert await every_row(service) == before
 
 
-async def test_identifiers_of_different_appointments_in_one_message_are_a_conflict(service: Served) -> None:
+async def test_identifiers_of_different_appointments_in_one_message_are_a_conflict(
+    service: Served,
+) -> None:
     await service.referred()
     await service.put(fhir_appointment("F-1"))
     await service.fhir(
-        "POST", "/Appointment", fhir_appointment() | {"identifier": [{"system": PLACER, "value": "P-1"}]}
+        "POST",
+        "/Appointment",
+        fhir_appointment() | {"identifier": [{"system": PLACER, "value": "P-1"}]},
     )
     await service.put(named("F-2"))
     await service.fhir("PUT", f"/Appointment?identifier={SYSTEM}|F-2", named("F-2", "P-2"))
     two_known = named("F-1", "P-1", status="cancelled", updated="2026-11-30T09:00:00Z")
-    another_number_of_one_system = named("F-3", "P-2", status="cancelled", updated="2026-11-30T09:00:00Z")
+    another_number_of_one_system = named(
+        "F-3", "P-2", status="cancelled", updated="2026-11-30T09:00:00Z"
+    )
     for body in (two_known, another_number_of_one_system):
-        answer = await service.fhir("PUT", f"/Appointment?identifier={PLACER}|{body['identifier'][0]['value']}", body)
+        answer = await service.fhir(
+            "PUT", f"/Appointment?identifier={PLACER}|{body['identifier'][0]['value']}", body
+        )
         assert (answer.status_code, issue(answer)["code"]) == (409, "conflict")
     assert await service.told() == ["booked", "booked", "booked"]
 
 
-async def test_the_same_identifiers_in_another_order_at_the_same_moment_make_one_appointment(service: Served) -> None:
+async def test_the_same_identifiers_in_another_order_at_the_same_moment_make_one_appointment(
+    service: Served,
+) -> None:
     await service.referred()
     body = named("F-1", "P-1")
     turned = body | {"identifier": body["identifier"][::-1]}
-    answers = await asyncio.gather(*(service.fhir("POST", "/Appointment", one) for one in [body, turned] * 4))
+    answers = await asyncio.gather(
+        *(service.fhir("POST", "/Appointment", one) for one in [body, turned] * 4)
+    )
     assert sorted(answer.status_code for answer in answers) == [200] * 7 + [201]
     assert await service.told() == ["booked"]
 
@@ -361,13 +430,19 @@ async def test_any_version_will_do_for_a_star_so_long_as_there_is_one(service: S
     assert await service.told() == ["booked", "cancelled"]
 
 
-async def test_the_format_may_be_asked_for_with_its_plus_as_people_write_it(service: Served) -> None:
+async def test_the_format_may_be_asked_for_with_its_plus_as_people_write_it(
+    service: Served,
+) -> None:
     for written in ("application/fhir+json", "application/fhir%2Bjson", "json"):
-        answer = await service.fhir("GET", f"/metadata?_format={written}", headers={"Accept": "text/html"})
+        answer = await service.fhir(
+            "GET", f"/metadata?_format={written}", headers={"Accept": "text/html"}
+        )
         assert answer.status_code == 200, written
 
 
-async def test_a_bundle_is_read_beside_the_event_loop(service: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_bundle_is_read_beside_the_event_loop(
+    service: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await service.referred()
     readers: set[int] = set()
 
@@ -377,7 +452,9 @@ async def test_a_bundle_is_read_beside_the_event_loop(service: Served, monkeypat
 
     monkeypatch.setattr(bundle, "read_appointment", seen)
     entries = [entry("POST", "Appointment", fhir_appointment())]
-    answer = await service.fhir("POST", "", {"resourceType": "Bundle", "type": "batch", "entry": entries})
+    answer = await service.fhir(
+        "POST", "", {"resourceType": "Bundle", "type": "batch", "entry": entries}
+    )
     assert answer.json()["entry"][0]["response"]["status"] == "201 Created"
     assert readers
     assert threading.get_ident() not in readers
@@ -388,7 +465,9 @@ async def test_another_organisation_neither_sees_nor_changes_an_appointment_and_
 ) -> None:
     await service.referred()
     mine = (await service.put(fhir_appointment())).json()
-    cancelled = fhir_appointment(status="cancelled", updated="2026-11-30T10:00:00Z") | {"id": mine["id"]}
+    cancelled = fhir_appointment(status="cancelled", updated="2026-11-30T10:00:00Z") | {
+        "id": mine["id"]
+    }
     for method, path, body in (
         ("GET", f"/Appointment/{mine['id']}", None),
         ("PUT", f"/Appointment/{mine['id']}", cancelled),
@@ -462,7 +541,9 @@ async def test_every_error_is_an_operation_outcome(
         (fhir_appointment() | {"id": "x" * 65}, 422),
     ],
 )
-async def test_a_broken_body_is_refused_counted_and_leaves_nothing(service: Served, body: object, status: int) -> None:
+async def test_a_broken_body_is_refused_counted_and_leaves_nothing(
+    service: Served, body: object, status: int
+) -> None:
     await service.referred()
     before = await every_row(service)
     for path in ("/Appointment", ""):
@@ -476,11 +557,15 @@ async def test_a_broken_body_is_refused_counted_and_leaves_nothing(service: Serv
 async def test_an_update_names_its_own_id_and_an_existing_appointment(service: Served) -> None:
     await service.referred()
     unknown = "019ac012-5c00-7a10-8b6e-2f6d0c9a1e01"
-    assert (await service.fhir("PUT", f"/Appointment/{unknown}", fhir_appointment())).status_code == 400
+    assert (
+        await service.fhir("PUT", f"/Appointment/{unknown}", fhir_appointment())
+    ).status_code == 400
     assert (
         await service.fhir("PUT", f"/Appointment/{unknown}", fhir_appointment() | {"id": unknown})
     ).status_code == 404
-    mismatch = await service.fhir("PUT", f"/Appointment?identifier={SYSTEM}|A-2", fhir_appointment("A-1"))
+    mismatch = await service.fhir(
+        "PUT", f"/Appointment?identifier={SYSTEM}|A-2", fhir_appointment("A-1")
+    )
     assert mismatch.status_code == 400
 
 
@@ -501,9 +586,17 @@ async def test_a_batch_answers_each_entry_on_its_own(service: Served) -> None:
         entry("POST", "Appointment", fhir_appointment("A-3", cpr=UNKNOWN_CPR)),
         entry("DELETE", "Appointment/1", fhir_appointment("A-4")),
     ]
-    answer = await service.fhir("POST", "", {"resourceType": "Bundle", "type": "batch", "entry": entries})
+    answer = await service.fhir(
+        "POST", "", {"resourceType": "Bundle", "type": "batch", "entry": entries}
+    )
     assert (answer.status_code, answer.json()["type"]) == (200, "batch-response")
-    assert [one["response"]["status"][:3] for one in answer.json()["entry"]] == ["201", "422", "200", "202", "422"]
+    assert [one["response"]["status"][:3] for one in answer.json()["entry"]] == [
+        "201",
+        "422",
+        "200",
+        "202",
+        "422",
+    ]
     assert answer.json()["entry"][1]["response"]["outcome"]["issue"][0]["expression"] == [
         "Bundle.entry[1].resource.status"
     ]
@@ -530,12 +623,19 @@ async def test_a_transaction_is_kept_whole_or_not_at_all(service: Served) -> Non
         fhir_appointment("A-4") | {"id": "019ac012-5c00-7a10-8b6e-2f6d0c9a1e01"},
     )
     for bad, status in ((unreadable, 422), (not_there, 404), (good, 400)):
-        answer = await service.fhir("POST", "", {"resourceType": "Bundle", "type": "transaction", "entry": [good, bad]})
+        answer = await service.fhir(
+            "POST", "", {"resourceType": "Bundle", "type": "transaction", "entry": [good, bad]}
+        )
         assert (answer.status_code, issue(answer)["severity"]) == (status, "error")
     assert await service.rows("select 1 from appointment") == []
     assert await service.told() == []
-    answer = await service.fhir("POST", "", {"resourceType": "Bundle", "type": "transaction", "entry": [good, late]})
-    assert [one["response"]["status"] for one in answer.json()["entry"]] == ["201 Created", "201 Created"]
+    answer = await service.fhir(
+        "POST", "", {"resourceType": "Bundle", "type": "transaction", "entry": [good, late]}
+    )
+    assert [one["response"]["status"] for one in answer.json()["entry"]] == [
+        "201 Created",
+        "201 Created",
+    ]
     assert await service.counts() == {
         "received": 8,
         "rejected": 6,
@@ -545,9 +645,13 @@ async def test_a_transaction_is_kept_whole_or_not_at_all(service: Served) -> Non
     }
 
 
-async def test_two_creates_of_the_same_identifier_at_the_same_moment_make_one_appointment(service: Served) -> None:
+async def test_two_creates_of_the_same_identifier_at_the_same_moment_make_one_appointment(
+    service: Served,
+) -> None:
     await service.referred()
-    answers = await asyncio.gather(*(service.fhir("POST", "/Appointment", fhir_appointment()) for _ in range(8)))
+    answers = await asyncio.gather(
+        *(service.fhir("POST", "/Appointment", fhir_appointment()) for _ in range(8))
+    )
     assert sorted(answer.status_code for answer in answers) == [200] * 7 + [201]
     assert len({answer.json()["id"] for answer in answers}) == 1
     assert await service.told() == ["booked"]
@@ -556,10 +660,16 @@ async def test_two_creates_of_the_same_identifier_at_the_same_moment_make_one_ap
 async def counted(service: Served) -> float:
     """How many messages the process's own counters have counted since it began."""
     lines = (await service.running.client.get("/metrics")).text.splitlines()
-    return sum(float(line.split()[-1]) for line in lines if line.startswith("brobyg_referral_appointments_total{"))
+    return sum(
+        float(line.split()[-1])
+        for line in lines
+        if line.startswith("brobyg_referral_appointments_total{")
+    )
 
 
-async def test_the_same_identifier_for_two_citizens_at_the_same_moment_makes_one_appointment(service: Served) -> None:
+async def test_the_same_identifier_for_two_citizens_at_the_same_moment_makes_one_appointment(
+    service: Served,
+) -> None:
     await service.referred()
     assert (await service.refer(referral(OTHER_CPR))).status_code == 201
     bodies = [fhir_appointment(cpr=cpr) for cpr in (OTHER_CPR, "0201609995")] * 3
@@ -591,7 +701,9 @@ async def test_the_capability_statement_is_true(service: Served) -> None:
     assert plain.status_code == 200
 
 
-async def test_the_description_of_the_api_says_what_may_be_sent_and_what_is_answered(service: Served) -> None:
+async def test_the_description_of_the_api_says_what_may_be_sent_and_what_is_answered(
+    service: Served,
+) -> None:
     paths = (await service.running.client.get("/openapi.json")).json()["paths"]
     shown = {
         (method, path): (
@@ -637,10 +749,17 @@ async def test_the_examples_in_the_description_are_taken_in_as_they_are(service:
 
 
 @pytest.mark.parametrize("url", ["http://[", "//[::1/Appointment", "http://[nonsense]/Appointment"])
-async def test_an_entry_whose_url_can_not_be_read_is_refused_and_the_others_are_kept(service: Served, url: str) -> None:
+async def test_an_entry_whose_url_can_not_be_read_is_refused_and_the_others_are_kept(
+    service: Served, url: str
+) -> None:
     await service.referred()
-    entries = [entry("PUT", url, fhir_appointment("A-1")), entry("POST", "Appointment", fhir_appointment("A-2"))]
-    answer = await service.fhir("POST", "", {"resourceType": "Bundle", "type": "batch", "entry": entries})
+    entries = [
+        entry("PUT", url, fhir_appointment("A-1")),
+        entry("POST", "Appointment", fhir_appointment("A-2")),
+    ]
+    answer = await service.fhir(
+        "POST", "", {"resourceType": "Bundle", "type": "batch", "entry": entries}
+    )
     assert answer.status_code == 200
     bad, good = (one["response"] for one in answer.json()["entry"])
     assert (bad["status"][:3], good["status"][:3]) == ("422", "201")
@@ -663,9 +782,13 @@ async def test_a_time_more_than_a_day_ahead_is_refused_and_does_not_shut_out_wha
 
 async def test_a_newer_message_that_says_the_same_is_a_version_of_its_own(service: Served) -> None:
     await service.referred()
-    answers = [await service.put(fhir_appointment(updated=f"2026-11-30T0{hour}:00:00Z")) for hour in (7, 8, 8)]
+    answers = [
+        await service.put(fhir_appointment(updated=f"2026-11-30T0{hour}:00:00Z"))
+        for hour in (7, 8, 8)
+    ]
     shown = [
-        (one.headers["ETag"], one.json()["meta"]["versionId"], one.json()["meta"]["lastUpdated"]) for one in answers
+        (one.headers["ETag"], one.json()["meta"]["versionId"], one.json()["meta"]["lastUpdated"])
+        for one in answers
     ]
     assert shown == [
         ('W/"1"', "1", "2026-11-30T07:00:00Z"),

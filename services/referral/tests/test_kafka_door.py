@@ -18,7 +18,18 @@ from brobyg_referral.handlers import HOSPITAL_TOPIC, REJECTED_TOPIC
 from brobyg_referral.kafka_door import KafkaDoor
 from confluent_kafka import TopicPartition
 from referral_bench import KEYS, Served, every_row
-from referral_samples import ADDRESS, CPR, FAMILY, GIVEN, MAIL, OTHER_CPR, PHONE, SYSTEM, UNKNOWN_CPR, fhir_appointment
+from referral_samples import (
+    ADDRESS,
+    CPR,
+    FAMILY,
+    GIVEN,
+    MAIL,
+    OTHER_CPR,
+    PHONE,
+    SYSTEM,
+    UNKNOWN_CPR,
+    fhir_appointment,
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -37,7 +48,9 @@ def send(address: str, *records: tuple[str, object]) -> None:
     producer = clients.producer(address, "hospital")
     for key, body in records:
         producer.produce(
-            HOSPITAL_TOPIC, key=key.encode(), value=body if isinstance(body, bytes) else msgspec.json.encode(body)
+            HOSPITAL_TOPIC,
+            key=key.encode(),
+            value=body if isinstance(body, bytes) else msgspec.json.encode(body),
         )
     assert producer.flush(20) == 0
 
@@ -48,8 +61,12 @@ def everything_on(address: str, topic: str) -> list[tuple[bytes, bytes]]:
     try:
         ends = {}
         for partition in consumer.list_topics(topic, timeout=10).topics[topic].partitions:
-            ends[partition] = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)[1]
-        consumer.assign([TopicPartition(topic, partition, 0) for partition, end in ends.items() if end])
+            ends[partition] = consumer.get_watermark_offsets(
+                TopicPartition(topic, partition), timeout=10
+            )[1]
+        consumer.assign(
+            [TopicPartition(topic, partition, 0) for partition, end in ends.items() if end]
+        )
         messages = consumer.consume(sum(ends.values()), 10) if any(ends.values()) else []
         assert len(messages) == sum(ends.values())
         return [(message.key() or b"", message.value() or b"") for message in messages]
@@ -60,7 +77,10 @@ def everything_on(address: str, topic: str) -> list[tuple[bytes, bytes]]:
 def entry(method: str, resource: dict[str, Any], **request: str) -> dict[str, Any]:
     """An entry of a Bundle that asks for this; PUT goes by the identifier."""
     search = f"?identifier={SYSTEM}|{resource['identifier'][0]['value']}" if method == "PUT" else ""
-    return {"resource": resource, "request": {"method": method, "url": f"Appointment{search}"} | request}
+    return {
+        "resource": resource,
+        "request": {"method": method, "url": f"Appointment{search}"} | request,
+    }
 
 
 async def handled(service: Served, *bodies: object) -> list[dict[str, Any]]:
@@ -75,7 +95,9 @@ async def handled(service: Served, *bodies: object) -> list[dict[str, Any]]:
     ]
     async with database.transaction() as tx:
         await handle(tx, events)
-    rows = await service.rows(f"select value from outbox where topic = '{REJECTED_TOPIC}' order by id")
+    rows = await service.rows(
+        f"select value from outbox where topic = '{REJECTED_TOPIC}' order by id"
+    )
     return [json.loads(row["value"]) for row in rows]
 
 
@@ -103,7 +125,12 @@ async def test_the_hospitals_records_become_events_and_the_broken_ones_are_answe
         topics,
         ("A-1", fhir_appointment("A-1")),
         ("A-1", fhir_appointment("A-1")),
-        ("A-1", fhir_appointment("A-1", end="2026-12-02T10:00:00+01:00", updated="2026-11-30T10:00:00Z")),
+        (
+            "A-1",
+            fhir_appointment(
+                "A-1", end="2026-12-02T10:00:00+01:00", updated="2026-11-30T10:00:00Z"
+            ),
+        ),
         ("A-1", fhir_appointment("A-1", status="noshow", updated="2026-11-30T09:00:00Z")),
         ("A-2", fhir_appointment("A-2", cpr=UNKNOWN_CPR)),
         ("A-3", fhir_appointment("A-3", status="bogus")),
@@ -114,7 +141,10 @@ async def test_the_hospitals_records_become_events_and_the_broken_ones_are_answe
             {
                 "resourceType": "Bundle",
                 "type": "batch",
-                "entry": [entry("PUT", one) for one in (fhir_appointment("A-6"), fhir_appointment("A-7", status="x"))],
+                "entry": [
+                    entry("PUT", one)
+                    for one in (fhir_appointment("A-6"), fhir_appointment("A-7", status="x"))
+                ],
             },
         ),
         (
@@ -122,7 +152,10 @@ async def test_the_hospitals_records_become_events_and_the_broken_ones_are_answe
             {
                 "resourceType": "Bundle",
                 "type": "transaction",
-                "entry": [entry("PUT", one) for one in (fhir_appointment("A-8"), fhir_appointment("A-9", status="x"))],
+                "entry": [
+                    entry("PUT", one)
+                    for one in (fhir_appointment("A-8"), fhir_appointment("A-9", status="x"))
+                ],
             },
         ),
     )
@@ -135,18 +168,28 @@ async def test_the_hospitals_records_become_events_and_the_broken_ones_are_answe
         "unchanged": 2,
     }
     events = [decode(value) for _, value in everything_on(topics, "brobyg.referral.v1")]
-    assert [event.type.removeprefix("dk.brobyg.") for event in events if "A-6" not in str(event)][:2] == [
+    assert [event.type.removeprefix("dk.brobyg.") for event in events if "A-6" not in str(event)][
+        :2
+    ] == [
         "referral.created",
         "consent.given",
     ]
-    told = [event.type.removeprefix("dk.brobyg.appointment.") for event in events if "appointment" in event.type]
+    told = [
+        event.type.removeprefix("dk.brobyg.appointment.")
+        for event in events
+        if "appointment" in event.type
+    ]
     assert sorted(told) == ["booked", "booked", "rescheduled"]
     assert all(event.causationid for event in events if "appointment" in event.type)
     rejected = [json.loads(value) for _, value in everything_on(topics, REJECTED_TOPIC)]
     assert len(rejected) == 5
     for outcome in rejected:
         assert outcome["resourceType"] == "OperationOutcome"
-        assert [part["url"] for part in outcome["extension"][0]["extension"]] == ["topic", "partition", "offset"]
+        assert [part["url"] for part in outcome["extension"][0]["extension"]] == [
+            "topic",
+            "partition",
+            "offset",
+        ]
     assert {issue["code"] for outcome in rejected for issue in outcome["issue"]} == {
         "code-invalid",
         "structure",
@@ -170,9 +213,16 @@ async def test_nothing_that_names_a_person_is_found_after_a_run_outside_the_seal
         (CPR, fhir_appointment("B-4", status="bogus")),
     )
     await taken_in(whole, 6)
-    tables = await whole.rows("select table_name from information_schema.tables where table_schema = 'public'")
-    kept = {row["table_name"]: str(await whole.rows(f"select * from {row['table_name']}")) for row in tables}
-    kept |= {topic: str(everything_on(topics, topic)) for topic in ("brobyg.referral.v1", REJECTED_TOPIC)}
+    tables = await whole.rows(
+        "select table_name from information_schema.tables where table_schema = 'public'"
+    )
+    kept = {
+        row["table_name"]: str(await whole.rows(f"select * from {row['table_name']}"))
+        for row in tables
+    }
+    kept |= {
+        topic: str(everything_on(topics, topic)) for topic in ("brobyg.referral.v1", REJECTED_TOPIC)
+    }
     kept["metrics"] = (await whole.running.client.get("/metrics")).text
     kept["logs"] = "".join(capfd.readouterr())
     for place, text in kept.items():
@@ -182,7 +232,9 @@ async def test_nothing_that_names_a_person_is_found_after_a_run_outside_the_seal
             assert unknown not in text, f"{place} knows {unknown}, whose citizen has no referral"
 
 
-async def test_five_hundred_records_are_a_handful_of_statements(service: Served, postgres: str) -> None:
+async def test_five_hundred_records_are_a_handful_of_statements(
+    service: Served, postgres: str
+) -> None:
     await service.referred()
     database = service.running.runtime.database
     handle = service.running.runtime.parts.handle
@@ -193,7 +245,9 @@ async def test_five_hundred_records_are_a_handful_of_statements(service: Served,
         msgspec.json.encode(fhir_appointment(f"A-{number}", cpr=CPR if number % 2 else UNKNOWN_CPR))
         for number in range(500)
     ]
-    events = [decoder(Origin(HOSPITAL_TOPIC, 0, offset), None, body) for offset, body in enumerate(bodies)]
+    events = [
+        decoder(Origin(HOSPITAL_TOPIC, 0, offset), None, body) for offset, body in enumerate(bodies)
+    ]
     queries: list[str] = []
     async with database.transaction() as tx:
         tx.connection.add_query_logger(lambda record: queries.append(record.query))
@@ -206,7 +260,9 @@ async def test_five_hundred_records_are_a_handful_of_statements(service: Served,
     assert (await service.counts())["dropped_without_consent"] == 250
 
 
-async def test_a_record_is_refused_by_whatever_is_in_it_and_never_stops_the_topic(service: Served) -> None:
+async def test_a_record_is_refused_by_whatever_is_in_it_and_never_stops_the_topic(
+    service: Served,
+) -> None:
     database, handle = service.running.runtime.database, service.running.runtime.parts.handle
     decoder = service.running.runtime.parts.decoders[HOSPITAL_TOPIC]
     assert database is not None
@@ -225,11 +281,15 @@ async def test_a_record_is_refused_by_whatever_is_in_it_and_never_stops_the_topi
         b" " * 1_100_000,
         b'{"resourceType":"Appointment","participant":5}',
     ]
-    events = [decoder(Origin(HOSPITAL_TOPIC, 0, offset), None, body) for offset, body in enumerate(bodies)]
+    events = [
+        decoder(Origin(HOSPITAL_TOPIC, 0, offset), None, body) for offset, body in enumerate(bodies)
+    ]
     async with database.transaction() as tx:
         await handle(tx, events)
     assert (await service.counts())["rejected"] == len(bodies)
-    assert len(await service.rows(f"select 1 from outbox where topic = '{REJECTED_TOPIC}'")) == len(bodies)
+    assert len(await service.rows(f"select 1 from outbox where topic = '{REJECTED_TOPIC}'")) == len(
+        bodies
+    )
 
 
 async def test_a_refused_transaction_of_a_thousand_entries_is_answered_briefly_and_the_next_message_is_handled(
@@ -240,10 +300,15 @@ async def test_a_refused_transaction_of_a_thousand_entries_is_answered_briefly_a
     decoder = service.running.runtime.parts.decoders[HOSPITAL_TOPIC]
     assert database is not None
     assert handle is not None
-    broken = {"resource": {"resourceType": "Appointment"}, "request": {"method": "POST", "url": "Appointment"}}
+    broken = {
+        "resource": {"resourceType": "Appointment"},
+        "request": {"method": "POST", "url": "Appointment"},
+    }
     bundle = {"resourceType": "Bundle", "type": "transaction", "entry": [broken] * 1_000}
     bodies = [msgspec.json.encode(bundle), msgspec.json.encode(fhir_appointment())]
-    events = [decoder(Origin(HOSPITAL_TOPIC, 0, offset), None, body) for offset, body in enumerate(bodies)]
+    events = [
+        decoder(Origin(HOSPITAL_TOPIC, 0, offset), None, body) for offset, body in enumerate(bodies)
+    ]
     async with database.transaction() as tx:
         await handle(tx, events)
     assert await service.told() == ["booked"]
@@ -255,11 +320,18 @@ async def test_a_refused_transaction_of_a_thousand_entries_is_answered_briefly_a
     assert "more issues" in issues[-1]["diagnostics"]
 
 
-async def test_a_dead_record_holds_those_of_its_key_and_nobody_elses_where_there_is_none(service: Served) -> None:
-    database, decoder = service.running.runtime.database, service.running.runtime.parts.decoders[HOSPITAL_TOPIC]
+async def test_a_dead_record_holds_those_of_its_key_and_nobody_elses_where_there_is_none(
+    service: Served,
+) -> None:
+    database, decoder = (
+        service.running.runtime.database,
+        service.running.runtime.parts.decoders[HOSPITAL_TOPIC],
+    )
     assert database is not None
     keys = [b"A-1", b"A-1", None, None, b""]
-    events = [decoder(Origin(HOSPITAL_TOPIC, 0, offset), key, b"{}") for offset, key in enumerate(keys)]
+    events = [
+        decoder(Origin(HOSPITAL_TOPIC, 0, offset), key, b"{}") for offset, key in enumerate(keys)
+    ]
     parking = Parking("referral")
     async with database.transaction() as tx:
         for offset in (0, 2):
@@ -269,7 +341,9 @@ async def test_a_dead_record_holds_those_of_its_key_and_nobody_elses_where_there
     assert [event.subject in held for event in events] == [True, True, True, False, False]
 
 
-async def test_transactions_of_one_process_do_not_wait_for_each_others_counting(service: Served) -> None:
+async def test_transactions_of_one_process_do_not_wait_for_each_others_counting(
+    service: Served,
+) -> None:
     database, store = service.running.runtime.database, PostgresAppointments()
     assert database is not None
     async with AsyncExitStack() as side_by_side:
@@ -293,7 +367,12 @@ async def test_an_entry_of_a_batch_asks_what_it_would_ask_at_the_http_door(servi
             "batch",
             entry("DELETE", fhir_appointment("A-2")),
             entry("PUT", cancelled, ifMatch='W/"7"'),
-            entry("POST", fhir_appointment("A-1", end="2026-12-02T11:00:00+01:00", updated="2026-11-30T10:00:00Z")),
+            entry(
+                "POST",
+                fhir_appointment(
+                    "A-1", end="2026-12-02T11:00:00+01:00", updated="2026-11-30T10:00:00Z"
+                ),
+            ),
             {"resource": fhir_appointment("A-3")},
             entry("POST", fhir_appointment("A-4")),
         ),
@@ -311,7 +390,8 @@ async def test_each_appointment_of_a_collection_is_put_by_its_identifier(service
     await service.referred()
     moved = fhir_appointment("A-1", end="2026-12-02T11:00:00+01:00", updated="2026-11-30T10:00:00Z")
     rejected = await handled(
-        service, bundle("collection", *({"resource": one} for one in (fhir_appointment("A-1"), moved)), {})
+        service,
+        bundle("collection", *({"resource": one} for one in (fhir_appointment("A-1"), moved)), {}),
     )
     assert [one["issue"][0]["expression"] for one in rejected] == [["Bundle.entry[2].resource"]]
     assert await service.told() == ["booked", "rescheduled"]
@@ -348,9 +428,15 @@ async def test_a_transaction_with_two_entries_about_one_appointment_is_refused_w
     await service.referred()
     cancelled = fhir_appointment("A-1", status="cancelled", updated="2026-11-30T10:00:00Z")
     twice = bundle(
-        "transaction", *(entry("PUT", one) for one in (fhir_appointment("A-1"), cancelled, fhir_appointment("A-2")))
+        "transaction",
+        *(
+            entry("PUT", one)
+            for one in (fhir_appointment("A-1"), cancelled, fhir_appointment("A-2"))
+        ),
     )
     (rejected,) = await handled(service, twice)
-    assert [(one["code"], one["expression"]) for one in rejected["issue"]] == [("conflict", ["Bundle.entry[1]"])]
+    assert [(one["code"], one["expression"]) for one in rejected["issue"]] == [
+        ("conflict", ["Bundle.entry[1]"])
+    ]
     assert await service.told() == []
     assert (await service.counts())["rejected"] == 3

@@ -25,7 +25,9 @@ MODIFIER = {"url": "https://example.org/fhir/not", "valueBoolean": True}
 
 
 def test_a_booked_appointment_is_read_in_utc() -> None:
-    read = read_appointment(fhir_appointment(start="2026-12-02T09:00:00+01:00", end="2026-12-02T09:30:00+01:00"))
+    read = read_appointment(
+        fhir_appointment(start="2026-12-02T09:00:00+01:00", end="2026-12-02T09:30:00+01:00")
+    )
     assert read.plan.starts_at is not None
     assert read.plan.starts_at.isoformat() == "2026-12-02T08:00:00+00:00"
     assert (read.cpr, read.plan.location_id, read.identifiers[0].token) == (
@@ -51,12 +53,36 @@ def test_a_booked_appointment_is_read_in_utc() -> None:
         ("Appointment.created", "value", lambda b: b.update(created="2026-02-30")),
         ("Appointment", "required", lambda b: b.pop("participant")),
         ("Appointment.participant[0]", "required", lambda b: b["participant"][0].pop("status")),
-        ("Appointment.participant[0].status", "code-invalid", lambda b: b["participant"][0].update(status="maybe")),
-        ("Appointment.participant[0].required", "code-invalid", lambda b: b["participant"][0].update(required="yes")),
-        ("Appointment.participant[0]", "structure", lambda b: b["participant"][0].update(cpr="0201609995")),
-        ("Appointment.participant[2]", "invariant", lambda b: b["participant"].append({"status": "accepted"})),
-        ("Appointment.implicitRules", "not-supported", lambda b: b.update(implicitRules="https://example.org/rules")),
-        ("Appointment.modifierExtension", "not-supported", lambda b: b.update(modifierExtension=[MODIFIER])),
+        (
+            "Appointment.participant[0].status",
+            "code-invalid",
+            lambda b: b["participant"][0].update(status="maybe"),
+        ),
+        (
+            "Appointment.participant[0].required",
+            "code-invalid",
+            lambda b: b["participant"][0].update(required="yes"),
+        ),
+        (
+            "Appointment.participant[0]",
+            "structure",
+            lambda b: b["participant"][0].update(cpr="0201609995"),
+        ),
+        (
+            "Appointment.participant[2]",
+            "invariant",
+            lambda b: b["participant"].append({"status": "accepted"}),
+        ),
+        (
+            "Appointment.implicitRules",
+            "not-supported",
+            lambda b: b.update(implicitRules="https://example.org/rules"),
+        ),
+        (
+            "Appointment.modifierExtension",
+            "not-supported",
+            lambda b: b.update(modifierExtension=[MODIFIER]),
+        ),
         (
             "Appointment.participant[0].modifierExtension",
             "not-supported",
@@ -67,22 +93,40 @@ def test_a_booked_appointment_is_read_in_utc() -> None:
         ("Appointment.participant[0]", "structure", lambda b: b.update(participant=[None])),
         ("Appointment.identifier[0]", "structure", lambda b: b.update(identifier=[5])),
         ("Appointment.meta", "structure", lambda b: b.update(meta=None)),
-        ("Appointment.participant[0].actor", "structure", lambda b: b["participant"][0].update(actor="Patient/1")),
-        ("Appointment.cancelationReason", "invariant", lambda b: b.update(cancelationReason={"text": "moved"})),
+        (
+            "Appointment.participant[0].actor",
+            "structure",
+            lambda b: b["participant"][0].update(actor="Patient/1"),
+        ),
+        (
+            "Appointment.cancelationReason",
+            "invariant",
+            lambda b: b.update(cancelationReason={"text": "moved"}),
+        ),
         ("Appointment.identifier", "required", lambda b: b.pop("identifier")),
         ("Appointment.identifier", "required", lambda b: b.update(identifier=[{"value": "A-1"}])),
         ("Appointment.identifier[0]", "value", lambda b: b["identifier"][0].update(value="a\x00b")),
-        ("Appointment.identifier[0]", "value", lambda b: b["identifier"][0].update(value="x" * 256)),
+        (
+            "Appointment.identifier[0]",
+            "value",
+            lambda b: b["identifier"][0].update(value="x" * 256),
+        ),
         (
             "Appointment.identifier[0]",
             "value",
             lambda b: b["identifier"][0].update(system="urn:oid:1.2.208.176.1.2", value=CPR),
         ),
-        ("Appointment.participant[2].actor", "business-rule", lambda b: b["participant"].append(patient("0504909995"))),
         (
             "Appointment.participant[2].actor",
             "business-rule",
-            lambda b: b["participant"].append({"actor": {"reference": "Patient/7"}, "status": "accepted"}),
+            lambda b: b["participant"].append(patient("0504909995")),
+        ),
+        (
+            "Appointment.participant[2].actor",
+            "business-rule",
+            lambda b: b["participant"].append(
+                {"actor": {"reference": "Patient/7"}, "status": "accepted"}
+            ),
         ),
         ("Appointment.participant", "required", lambda b: b["participant"].pop(0)),
         ("Appointment.participant", "required", lambda b: b["participant"].pop(1)),
@@ -105,10 +149,17 @@ def test_what_breaks_the_standard_is_refused_with_the_place_and_without_the_valu
     assert not any(value in told for value in (CPR, "bogus", "maybe", "3202609995"))
 
 
-def test_every_identifier_that_can_name_the_appointment_is_read_and_others_are_passed_over() -> None:
+def test_every_identifier_that_can_name_the_appointment_is_read_and_others_are_passed_over() -> (
+    None
+):
     body = fhir_appointment()
     citizens = {"system": "urn:oid:1.2.208.176.1.2", "value": CPR}
-    body["identifier"] = [citizens, {"value": "x"}, {"system": "s", "value": "1"}, *body["identifier"]]
+    body["identifier"] = [
+        citizens,
+        {"value": "x"},
+        {"system": "s", "value": "1"},
+        *body["identifier"],
+    ]
     assert [one.token for one in read_appointment(body).identifiers] == [
         "s|1",
         "https://hospital.example/appointments|A-1",
@@ -118,9 +169,14 @@ def test_every_identifier_that_can_name_the_appointment_is_read_and_others_are_p
 
 
 def test_all_issues_are_told_at_once() -> None:
-    body = fhir_appointment(status="noshow", start="2026-12-03T10:00:00Z", end="2026-12-03T09:00:00Z")
+    body = fhir_appointment(
+        status="noshow", start="2026-12-03T10:00:00Z", end="2026-12-03T09:00:00Z"
+    )
     body.pop("identifier")
-    assert {issue.expression for issue in refusal(body).issues} == {"Appointment.end", "Appointment.identifier"}
+    assert {issue.expression for issue in refusal(body).issues} == {
+        "Appointment.end",
+        "Appointment.identifier",
+    }
 
 
 def test_a_cancelled_appointment_needs_neither_time_nor_place() -> None:
@@ -132,7 +188,9 @@ def test_a_cancelled_appointment_needs_neither_time_nor_place() -> None:
 
 
 @pytest.mark.parametrize("status", ["booked", "cancelled", "arrived"])
-def test_a_place_that_is_none_of_ours_is_read_as_no_place_and_told_with_where_it_stands(status: str) -> None:
+def test_a_place_that_is_none_of_ours_is_read_as_no_place_and_told_with_where_it_stands(
+    status: str,
+) -> None:
     read = read_appointment(fhir_appointment(status=status, location="aarhus"))
     assert read.plan.location_id is None
     assert read.unknown_place is not None
@@ -147,7 +205,18 @@ def test_an_unknown_property_that_looks_like_somebodys_number_is_not_repeated() 
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"  ", b"{", b"[]", b"1", b"\xff\xfe", b'{"a": NaN}', b"[" * 5000, b'{"a":' * 200 + b"1" + b"}" * 200]
+    "body",
+    [
+        b"",
+        b"  ",
+        b"{",
+        b"[]",
+        b"1",
+        b"\xff\xfe",
+        b'{"a": NaN}',
+        b"[" * 5000,
+        b'{"a":' * 200 + b"1" + b"}" * 200,
+    ],
 )
 def test_what_is_no_json_object_is_refused(body: bytes) -> None:
     with pytest.raises(Refused) as caught:
@@ -168,7 +237,9 @@ def test_brackets_within_text_are_not_nesting() -> None:
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
 )
 
 
@@ -208,13 +279,20 @@ def test_whatever_stands_in_a_property_it_is_read_or_refused(name: str, value: o
         [("identifier", "s|v"), ("_count", "5")],
     ],
 )
-def test_a_search_other_than_by_the_whole_identifier_is_refused(query: list[tuple[str, str]]) -> None:
+def test_a_search_other_than_by_the_whole_identifier_is_refused(
+    query: list[tuple[str, str]],
+) -> None:
     with pytest.raises(Refused):
         searched_identifier(query, "the URL")
 
 
 def test_a_version_is_read_from_weak_and_strong_etags_and_the_star_and_nothing_else() -> None:
-    assert (version_of('W/"3"'), version_of('"3"'), version_of(" * "), version_of(None)) == (3, 3, "*", None)
+    assert (version_of('W/"3"'), version_of('"3"'), version_of(" * "), version_of(None)) == (
+        3,
+        3,
+        "*",
+        None,
+    )
     for wrong in ("3", "**", 'W/"x"', 'W/"0"'):
         with pytest.raises(Refused):
             version_of(wrong)

@@ -24,7 +24,15 @@ def test_a_hash_depends_on_its_key_and_on_what_it_is_for() -> None:
     one, other = Hasher(b"1" * 32), Hasher(b"2" * 32)
     assert one.cpr(CPR) == one.cpr(CPR)
     assert (
-        len({one.cpr(CPR), other.cpr(CPR), one.request(CPR.encode()), bytes.fromhex(one.record_key(CPR.encode()))}) == 4
+        len(
+            {
+                one.cpr(CPR),
+                other.cpr(CPR),
+                one.request(CPR.encode()),
+                bytes.fromhex(one.record_key(CPR.encode())),
+            }
+        )
+        == 4
     )
 
 

@@ -50,7 +50,9 @@ def main(source: Path) -> None:
         "$comment": "HL7 FHIR R4 (4.0.1) JSON schema, CC0, extracted by tools/extract_fhir_schema.py; see ORIGIN.md",
         "definitions": dict(sorted(taken.items())),
     }
-    TARGET.write_text(json.dumps(schema, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
+    TARGET.write_text(
+        json.dumps(schema, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8"
+    )
 
 
 def take(name: str, published: dict[str, Any], taken: dict[str, Any]) -> None:

@@ -34,8 +34,12 @@ class Rebuilder:
         self.kafka, self.database = kafka, database
         self.phases: list[str] = []
 
-    async def run(self, *, verify: bool = False, fresh: bool = False, processes: int = 2) -> Outcome:
-        return await rebuild(Request(self.kafka, self.database, processes, fresh, verify), self._progress)
+    async def run(
+        self, *, verify: bool = False, fresh: bool = False, processes: int = 2
+    ) -> Outcome:
+        return await rebuild(
+            Request(self.kafka, self.database, processes, fresh, verify), self._progress
+        )
 
     def _progress(self, phase: str, done: int, total: int) -> None:
         assert 0 <= done <= total

@@ -52,7 +52,13 @@ def story(referral_id: str, department: str, municipality: str) -> list[Event]:
         kind = EVENTS[f"dk.brobyg.{name}"]
         subject = VOLUNTEER if name.startswith("volunteer.r") else referral_id
         events.append(
-            event_of(random, msgspec.convert(fields, kind), subject, number, START + timedelta(minutes=minutes))
+            event_of(
+                random,
+                msgspec.convert(fields, kind),
+                subject,
+                number,
+                START + timedelta(minutes=minutes),
+            )
         )
     return events
 
@@ -66,12 +72,20 @@ async def keep(running: Running, events: list[Event]) -> None:
     assert database is not None
     async with database.transaction() as tx:
         await store.apply(
-            tx.connection, 1, [place(event, EVENTS[event.type].TOPIC, 0, number) for number, event in enumerate(events)]
+            tx.connection,
+            1,
+            [
+                place(event, EVENTS[event.type].TOPIC, 0, number)
+                for number, event in enumerate(events)
+            ],
         )
 
 
 ANALYST = bearer("analyst")
-RANDERS, NORDDJURS = bearer("coordinator", department="randers"), bearer("coordinator", department="norddjurs")
+RANDERS, NORDDJURS = (
+    bearer("coordinator", department="randers"),
+    bearer("coordinator", department="norddjurs"),
+)
 
 
 async def test_the_timeline_tells_a_referral_s_story_in_english_and_danish(serve: Serve) -> None:
@@ -103,7 +117,9 @@ async def test_a_coordinator_sees_their_own_department_and_an_analyst_all(serve:
             {OTHER},
             {REFERRAL, OTHER},
         )
-        assert (await running.client.get(f"/referrals/{REFERRAL}/timeline", headers=NORDDJURS)).status_code == 404
+        assert (
+            await running.client.get(f"/referrals/{REFERRAL}/timeline", headers=NORDDJURS)
+        ).status_code == 404
         totals = [
             (await running.client.get("/counts", headers=headers)).json()["total"]
             for headers in (RANDERS, NORDDJURS, ANALYST)
@@ -124,11 +140,17 @@ async def test_the_sums_are_those_of_the_story(serve: Serve) -> None:
         await fill(running)
 
         async def get(path: str) -> dict[str, list[dict[str, object]]]:
-            found: dict[str, list[dict[str, object]]] = (await running.client.get(path, headers=RANDERS)).json()
+            found: dict[str, list[dict[str, object]]] = (
+                await running.client.get(path, headers=RANDERS)
+            ).json()
             return found
 
         volunteer = (await get("/volunteers/activity"))["volunteers"][0]
-        assert (volunteer["escorts_done"], volunteer["hours_done"], volunteer["accepted"]) == (1, 3.25, 1)
+        assert (volunteer["escorts_done"], volunteer["hours_done"], volunteer["accepted"]) == (
+            1,
+            3.25,
+            1,
+        )
         assert (await get("/matching/time-to-match"))["time_to_match"][0]["p50_seconds"] == 7200
         summary = (await get("/appointments/summary"))["appointments"]
         expected = {
@@ -141,29 +163,45 @@ async def test_the_sums_are_those_of_the_story(serve: Serve) -> None:
         assert [{name: row[name] for name in expected} for row in summary] == [expected]
         assert (await get("/referrals?standing=over"))["referrals"][0]["referral_id"] == REFERRAL
         assert (await get("/referrals?standing=searching"))["referrals"] == []
-        assert (await running.client.get("/projections", headers=RANDERS)).json()["rows"]["event_log"] == 11
+        assert (await running.client.get("/projections", headers=RANDERS)).json()["rows"][
+            "event_log"
+        ] == 11
 
 
-async def test_consent_given_anew_does_not_bring_back_what_was_booked_before_it_was_withdrawn(serve: Serve) -> None:
+async def test_consent_given_anew_does_not_bring_back_what_was_booked_before_it_was_withdrawn(
+    serve: Serve,
+) -> None:
     async with serve(SERVICE) as running:
         before = story(REFERRAL, "randers", "0730")[1:4]
 
         async def tell(name: str, hours: int) -> dict[str, object]:
             data = EVENTS[f"dk.brobyg.{name}"](referral_id=REFERRAL, citizen_id=OTHER)
-            event = event_of(Random(name + str(hours)), data, REFERRAL, 4 + hours, START + timedelta(hours=hours))
+            event = event_of(
+                Random(name + str(hours)), data, REFERRAL, 4 + hours, START + timedelta(hours=hours)
+            )
             await keep(running, [event])
             [row] = (await running.client.get("/referrals", headers=RANDERS)).json()["referrals"]
             return {name: row[name] for name in ("standing", "next_appointment_id")}
 
         await keep(running, before)
-        assert await tell("consent.given", 2) == {"standing": "searching", "next_appointment_id": APPOINTMENT}
-        assert await tell("consent.withdrawn", 3) == {"standing": "no_consent", "next_appointment_id": None}
+        assert await tell("consent.given", 2) == {
+            "standing": "searching",
+            "next_appointment_id": APPOINTMENT,
+        }
+        assert await tell("consent.withdrawn", 3) == {
+            "standing": "no_consent",
+            "next_appointment_id": None,
+        }
         assert await tell("consent.given", 4) == {"standing": "over", "next_appointment_id": None}
-        summary = (await running.client.get("/appointments/summary", headers=RANDERS)).json()["appointments"]
+        summary = (await running.client.get("/appointments/summary", headers=RANDERS)).json()[
+            "appointments"
+        ]
         assert [row["state"] for row in summary] == ["forgotten"]
 
 
-async def test_an_appointment_that_the_hospital_never_closed_does_not_hide_the_next(serve: Serve) -> None:
+async def test_an_appointment_that_the_hospital_never_closed_does_not_hide_the_next(
+    serve: Serve,
+) -> None:
     async with serve(SERVICE) as running:
         before = story(REFERRAL, "randers", "0730")[1:4]
         [passed] = [event for event in before if event.type.endswith("booked")]
@@ -177,32 +215,56 @@ async def test_an_appointment_that_the_hospital_never_closed_does_not_hide_the_n
         assert row["next_appointment_id"] == OFFER
 
 
-@pytest.mark.parametrize("order", [("rescheduled", "released"), ("released", "rescheduled")], ids="-then-".join)
-@pytest.mark.parametrize("substitute", [None, OTHER], ids=["nobody comes instead", "another comes instead"])
+@pytest.mark.parametrize(
+    "order", [("rescheduled", "released"), ("released", "rescheduled")], ids="-then-".join
+)
+@pytest.mark.parametrize(
+    "substitute", [None, OTHER], ids=["nobody comes instead", "another comes instead"]
+)
 async def test_an_appointment_moved_after_its_end_is_no_longer_counted_for_who_had_it(
     serve: Serve, order: tuple[str, str], substitute: str | None
 ) -> None:
     """The two topics have no order between them."""
     *before, _ = story(REFERRAL, "randers", "0730")
-    matched = next(event.decode(VolunteerMatched) for event in before if event.type == VolunteerMatched.EVENT_TYPE)
+    matched = next(
+        event.decode(VolunteerMatched)
+        for event in before
+        if event.type == VolunteerMatched.EVENT_TYPE
+    )
     later = matched.starts_at + timedelta(days=3)
     known = msgspec.to_builtins(matched) | {"reason": "appointment_rescheduled"}
     moved = known | {"starts_at": later, "ends_at": later + timedelta(hours=1), "minutes": 60}
 
-    def one(kind: type[EventData], data: dict[str, object], hours: int, subject: str = REFERRAL) -> Event:
+    def one(
+        kind: type[EventData], data: dict[str, object], hours: int, subject: str = REFERRAL
+    ) -> Event:
         time = matched.ends_at + timedelta(hours=hours)
-        return event_of(Random(f"{kind} {hours}"), msgspec.convert(data, kind), subject, hours, time)
+        return event_of(
+            Random(f"{kind} {hours}"), msgspec.convert(data, kind), subject, hours, time
+        )
 
     async with serve(SERVICE) as running:
 
         async def activity() -> dict[str, tuple[object, ...]]:
-            found = (await running.client.get("/volunteers/activity", headers=RANDERS)).json()["volunteers"]
+            found = (await running.client.get("/volunteers/activity", headers=RANDERS)).json()[
+                "volunteers"
+            ]
             return {
-                row["volunteer_id"]: (row["escorts_planned"], row["escorts_done"], row["minutes_done"]) for row in found
+                row["volunteer_id"]: (
+                    row["escorts_planned"],
+                    row["escorts_done"],
+                    row["minutes_done"],
+                )
+                for row in found
             }
 
-        said = {"rescheduled": one(AppointmentRescheduled, moved, 20), "released": one(MatchReleased, known, 21)}
-        registered = msgspec.structs.replace(before[0].decode(VolunteerRegistered), volunteer_id=OTHER)
+        said = {
+            "rescheduled": one(AppointmentRescheduled, moved, 20),
+            "released": one(MatchReleased, known, 21),
+        }
+        registered = msgspec.structs.replace(
+            before[0].decode(VolunteerRegistered), volunteer_id=OTHER
+        )
         await keep(running, [*before, event_of(Random(2), registered, OTHER, 1, START)])
         assert await activity() == {VOLUNTEER: (1, 0, 0), OTHER: (0, 0, 0)}
         await keep(running, [said[name] for name in order])
@@ -210,7 +272,10 @@ async def test_an_appointment_moved_after_its_end_is_no_longer_counted_for_who_h
         if substitute:
             await keep(running, [one(VolunteerMatched, moved | {"volunteer_id": substitute}, 22)])
         await keep(running, [one(AppointmentCompleted, moved, 80)])
-        assert await activity() == {VOLUNTEER: (0, 0, 0), OTHER: (0, 1, 60) if substitute else (0, 0, 0)}
+        assert await activity() == {
+            VOLUNTEER: (0, 0, 0),
+            OTHER: (0, 1, 60) if substitute else (0, 0, 0),
+        }
 
 
 @pytest.mark.parametrize(
@@ -229,11 +294,17 @@ async def test_what_can_t_be_answered_is_a_clear_4xx(
 ) -> None:
     async with serve(SERVICE) as running:
         answer = await running.client.get(path, headers=headers)
-        assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+        assert (answer.status_code, answer.headers["content-type"]) == (
+            status,
+            "application/problem+json",
+        )
 
 
 def test_every_event_type_has_a_sentence_in_both_languages_and_an_unknown_one_is_named() -> None:
-    told = {event.type: sentence(event.type, bytes(event.data)) for event in make_history(Random(1), 60).events()}
+    told = {
+        event.type: sentence(event.type, bytes(event.data))
+        for event in make_history(Random(1), 60).events()
+    }
     assert told.keys() == EVENTS.keys()
     for kind, (english, danish) in told.items():
         assert english.endswith(".")

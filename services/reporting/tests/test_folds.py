@@ -9,7 +9,14 @@ from brobyg_kit.event import Event, encode
 from brobyg_reporting.domain.folding import Folder, event_kinds
 from brobyg_reporting.domain.log import read_event
 from brobyg_reporting.domain.projections import PROJECTIONS
-from brobyg_reporting.testing import START, History, interleave, make_history, new_uuid, unknown_event
+from brobyg_reporting.testing import (
+    START,
+    History,
+    interleave,
+    make_history,
+    new_uuid,
+    unknown_event,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -33,7 +40,9 @@ def folded(events: list[tuple[str, Event]]) -> Folder:
 
 
 histories = st.builds(
-    lambda seed, size: (Random(seed), make_history(Random(seed), size)), st.integers(0, 2**32), st.integers(1, 6)
+    lambda seed, size: (Random(seed), make_history(Random(seed), size)),
+    st.integers(0, 2**32),
+    st.integers(1, 6),
 )
 
 
@@ -43,7 +52,9 @@ def test_any_interleaving_that_keeps_each_key_s_order_gives_the_same_tables(
     made: tuple[Random, History], one: int, other: int
 ) -> None:
     _, history = made
-    assert state(folded(interleave(Random(one), history))) == state(folded(interleave(Random(other), history)))
+    assert state(folded(interleave(Random(one), history))) == state(
+        folded(interleave(Random(other), history))
+    )
 
 
 @given(histories, st.integers(0, 2**32), st.integers(1, 12))
@@ -55,7 +66,13 @@ def test_reading_partition_by_partition_gives_the_same_tables_as_reading_all_at_
     events = interleave(Random(seed), history)
     merged = Folder()
     for number in range(partitions):
-        share = folded([(topic, event) for topic, event in events if hash(event.subject) % partitions == number])
+        share = folded(
+            [
+                (topic, event)
+                for topic, event in events
+                if hash(event.subject) % partitions == number
+            ]
+        )
         for table, rows in share.rows.items():
             assert not merged.rows[table].keys() & rows.keys()
             merged.rows[table].update(rows)
@@ -70,7 +87,11 @@ def test_a_repeated_event_has_no_effect(made: tuple[Random, History], seed: int)
     repeated = [
         again
         for one in events
-        for again in ([one] if random.random() < 0.7 else [one, random.choice(events[: events.index(one) + 1])])
+        for again in (
+            [one]
+            if random.random() < 0.7
+            else [one, random.choice(events[: events.index(one) + 1])]
+        )
     ]
     assert state(folded(repeated)) == state(folded(events))
 

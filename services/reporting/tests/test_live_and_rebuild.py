@@ -57,7 +57,8 @@ async def filled(database: Database, events: list[tuple[str, Event]], version: i
 
 def placed(events: list[tuple[str, Event]]) -> list[LoggedEvent]:
     return [
-        place(event, topic, sum(event.subject.encode()) % 12, number) for number, (topic, event) in enumerate(events)
+        place(event, topic, sum(event.subject.encode()) % 12, number)
+        for number, (topic, event) in enumerate(events)
     ]
 
 
@@ -70,7 +71,9 @@ async def test_live_equals_a_rebuild_with_repeats_unknown_types_and_records_that
     events.append(("brobyg.referral.v1", unknown_event(random, events[0][1].subject, 999)))
     first, second = events[: len(events) // 2], events[len(events) // 2 :]
     publisher.send(with_repeats(random, first))
-    publisher.send_raw([("brobyg.referral.v1", "nobody", b"no event"), ("brobyg.matching.v1", "nobody", b"{}")])
+    publisher.send_raw(
+        [("brobyg.referral.v1", "nobody", b"no event"), ("brobyg.matching.v1", "nobody", b"{}")]
+    )
     async with serve(SERVICE, role="run") as running:
         database = running.runtime.database
         assert database is not None
@@ -90,8 +93,14 @@ async def test_live_equals_a_rebuild_with_repeats_unknown_types_and_records_that
         await live_has(len(events))
         ends = watermarks(publisher.address, tuple(TOPICS))
         again = await rebuilder.run(verify=True)
-        assert watermarks(publisher.address, tuple(TOPICS)) == ends  # nothing is sent anywhere because of a rebuild
-        assert (again.equal, again.events + again.caught_up, again.skipped) == (True, len(events), 2)
+        assert (
+            watermarks(publisher.address, tuple(TOPICS)) == ends
+        )  # nothing is sent anywhere because of a rebuild
+        assert (again.equal, again.events + again.caught_up, again.skipped) == (
+            True,
+            len(events),
+            2,
+        )
         assert again.previous == outcome.version
         unknown = await database.pool.fetchval(
             "select events from reporting.event_count where type = 'dk.brobyg.outcome.measured'"
@@ -99,7 +108,9 @@ async def test_live_equals_a_rebuild_with_repeats_unknown_types_and_records_that
         assert unknown == 1
 
 
-async def test_a_batch_has_the_same_effect_as_its_events_one_by_one(database_for: DatabaseFor) -> None:
+async def test_a_batch_has_the_same_effect_as_its_events_one_by_one(
+    database_for: DatabaseFor,
+) -> None:
     random = Random(5)
     events = with_repeats(random, interleave(random, make_history(random, 12)))
     async with database_for(SERVICE) as database:
@@ -114,7 +125,9 @@ async def test_a_batch_has_the_same_effect_as_its_events_one_by_one(database_for
             assert all(table.equal for table in await versions.compare(tx.connection, 1, 2))
 
 
-async def test_concurrent_consumers_of_different_topics_lose_no_change_to_a_row(database_for: DatabaseFor) -> None:
+async def test_concurrent_consumers_of_different_topics_lose_no_change_to_a_row(
+    database_for: DatabaseFor,
+) -> None:
     random = Random(8)
     events = placed(interleave(random, make_history(random, 8, events_each=30)))
     by_topic: dict[str, list[LoggedEvent]] = {}
@@ -154,10 +167,14 @@ async def test_verify_names_a_corrupted_row_keeps_the_live_version_and_exits_1(
         result = await asyncio.to_thread(CliRunner().invoke, cli.app, ["verify", "--json"])
         assert result.exit_code == 1, result.output
         told = json.loads(result.stdout)
-        assert [(table["table"], table["differing_keys"]) for table in told["tables"] if not table["equal"]] == [
-            ("appointment", [key])
-        ]
-        assert await database.pool.fetchval("select version from reporting.active_version") == active
+        assert [
+            (table["table"], table["differing_keys"])
+            for table in told["tables"]
+            if not table["equal"]
+        ] == [("appointment", [key])]
+        assert (
+            await database.pool.fetchval("select version from reporting.active_version") == active
+        )
         status = await asyncio.to_thread(CliRunner().invoke, cli.app, ["status", "--json"])
         assert json.loads(status.stdout)["active_version"] == active
         healed = await rebuilder.run()  # `rebuild` says what differed and switches all the same
@@ -189,7 +206,9 @@ async def test_a_rebuild_killed_half_way_goes_on_where_it_was(
     async with database_for(SERVICE) as database:
         script = tmp_path / "killed.py"
         script.write_text(_KILLED_HALFWAY)
-        process = await asyncio.create_subprocess_exec(sys.executable, str(script), publisher.address, database.url)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, str(script), publisher.address, database.url
+        )
         assert await asyncio.wait_for(process.wait(), 90) == -signal.SIGKILL
         finished = await database.pool.fetchval("select count(*) from reporting.rebuild_share")
         assert 0 < finished < 12
@@ -218,21 +237,31 @@ async def test_topics_that_are_shorter_than_what_live_has_read_are_refused_at_on
     database_for: DatabaseFor, publisher: Publisher
 ) -> None:
     async with database_for(SERVICE) as database:
-        await database.pool.execute("insert into reporting.topic_offset values ('brobyg.referral.v1', 0, 5)")
+        await database.pool.execute(
+            "insert into reporting.topic_offset values ('brobyg.referral.v1', 0, 5)"
+        )
         with pytest.raises(RebuildRefused, match="beyond the end of"):
             await Rebuilder(publisher.address, database.url).run()
 
 
-async def test_two_rebuilds_at_once_are_refused(database_for: DatabaseFor, publisher: Publisher) -> None:
+async def test_two_rebuilds_at_once_are_refused(
+    database_for: DatabaseFor, publisher: Publisher
+) -> None:
     async with database_for(SERVICE) as database:
         results = await asyncio.gather(
-            *(Rebuilder(publisher.address, database.url).run() for _ in range(2)), return_exceptions=True
+            *(Rebuilder(publisher.address, database.url).run() for _ in range(2)),
+            return_exceptions=True,
         )
-        assert sorted(type(result).__name__ for result in results) == ["Outcome", "RebuildRefused"], results
+        assert sorted(type(result).__name__ for result in results) == [
+            "Outcome",
+            "RebuildRefused",
+        ], results
         assert any(isinstance(result, RebuildRefused) for result in results)
 
 
-async def test_readers_see_no_gap_while_versions_are_switched(database_for: DatabaseFor, publisher: Publisher) -> None:
+async def test_readers_see_no_gap_while_versions_are_switched(
+    database_for: DatabaseFor, publisher: Publisher
+) -> None:
     random = Random(4)
     number = publisher.send(interleave(random, make_history(random, 30)))
     async with database_for(SERVICE) as database:
@@ -247,10 +276,25 @@ async def test_readers_see_no_gap_while_versions_are_switched(database_for: Data
             try:
                 while not done.is_set():
                     async with connection.transaction():
-                        if together:  # holds one view while it asks for another, the way deadlocks are made
-                            assert await connection.fetchval("select count(*) from reporting.appointment") == rows
-                        assert await connection.fetchval("select count(*) from reporting.event_log") == number
-                        assert await connection.fetchval("select sum(events) from reporting.event_count") == number
+                        if (
+                            together
+                        ):  # holds one view while it asks for another, the way deadlocks are made
+                            assert (
+                                await connection.fetchval(
+                                    "select count(*) from reporting.appointment"
+                                )
+                                == rows
+                            )
+                        assert (
+                            await connection.fetchval("select count(*) from reporting.event_log")
+                            == number
+                        )
+                        assert (
+                            await connection.fetchval(
+                                "select sum(events) from reporting.event_count"
+                            )
+                            == number
+                        )
                     reads += 1
             finally:
                 await connection.close()
@@ -263,20 +307,29 @@ async def test_readers_see_no_gap_while_versions_are_switched(database_for: Data
             done.set()
             await asyncio.gather(*readers)
         assert reads > 20
-        left = await database.pool.fetch("select nspname from pg_namespace where nspname like 'projection_v%'")
+        left = await database.pool.fetch(
+            "select nspname from pg_namespace where nspname like 'projection_v%'"
+        )
         active = await database.pool.fetchval("select version from reporting.active_version")
         assert {row[0] for row in left} == {store.schema(active)}
 
 
-def test_shares_hold_whole_keys_and_fall_back_to_one_when_topics_are_partitioned_differently() -> None:
+def test_shares_hold_whole_keys_and_fall_back_to_one_when_topics_are_partitioned_differently() -> (
+    None
+):
     alike = {(topic, partition): 5 for topic in ("a", "b") for partition in range(3)}
     assert sorted(shares_of(alike)) == [0, 1, 2]
     assert all({topic for topic, _ in share} == {"a", "b"} for share in shares_of(alike).values())
     assert list(shares_of({**alike, ("b", 3): 5})) == [0]
 
 
-async def test_an_event_without_its_place_is_refused_rather_than_dropped(database_for: DatabaseFor) -> None:
-    live, event = Live(ReportingMetrics(CollectorRegistry())), make_history(Random(1), 1).events()[0]
+async def test_an_event_without_its_place_is_refused_rather_than_dropped(
+    database_for: DatabaseFor,
+) -> None:
+    live, event = (
+        Live(ReportingMetrics(CollectorRegistry())),
+        make_history(Random(1), 1).events()[0],
+    )
     async with database_for(SERVICE) as database:
         with pytest.raises(TypeError):
             async with database.transaction() as tx:
@@ -290,10 +343,16 @@ async def test_every_view_and_column_is_in_the_data_dictionary(database_for: Dat
             " join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 where c.relnamespace = 'reporting'::regnamespace and c.relkind = 'v'"
         )
         assert len(rows) > 80
-        assert [(row["relname"], row["attname"]) for row in rows if not row["text"] or not row["view_text"]] == []
+        assert [
+            (row["relname"], row["attname"])
+            for row in rows
+            if not row["text"] or not row["view_text"]
+        ] == []
 
 
-async def test_the_tables_columns_are_the_row_structs_fields_in_their_order(database_for: DatabaseFor) -> None:
+async def test_the_tables_columns_are_the_row_structs_fields_in_their_order(
+    database_for: DatabaseFor,
+) -> None:
     async with database_for(SERVICE) as database:
         for projection in PROJECTIONS:
             rows = await database.pool.fetch(

@@ -13,9 +13,15 @@ from hypothesis import strategies as st
 EVENT = encode(make_history(Random(5), 1).events()[0])
 FIELDS: dict[str, object] = msgspec.json.decode(EVENT)
 
-texts = st.text(max_size=12) | st.sampled_from(["\x00", "\ud800", "æ", "a\tb", "a\\b", "2026-11-30T00:00:00Z", ""])
+texts = st.text(max_size=12) | st.sampled_from(
+    ["\x00", "\ud800", "æ", "a\tb", "a\\b", "2026-11-30T00:00:00Z", ""]
+)
 odd_values = (
-    texts | st.none() | st.integers() | st.lists(st.integers(), max_size=2) | st.dictionaries(texts, texts, max_size=2)
+    texts
+    | st.none()
+    | st.integers()
+    | st.lists(st.integers(), max_size=2)
+    | st.dictionaries(texts, texts, max_size=2)
 )
 
 

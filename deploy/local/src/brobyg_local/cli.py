@@ -28,12 +28,16 @@ from .system import COMPONENTS, System
 __all__ = ["app"]
 
 app = typer.Typer(
-    no_args_is_help=True, help="The whole system on this machine: broker, database, mail server and services."
+    no_args_is_help=True,
+    help="The whole system on this machine: broker, database, mail server and services.",
 )
 console = Console()
 errors = Console(stderr=True)
 
-Folder = Annotated[Path | None, typer.Option("--folder", help="Where its state is kept; the clone's var/ by default.")]
+Folder = Annotated[
+    Path | None,
+    typer.Option("--folder", help="Where its state is kept; the clone's var/ by default."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 Name = Annotated[str, typer.Argument(help=f"One of {', '.join(COMPONENTS)}.")]
 
@@ -44,11 +48,14 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except LocalError as error:
-        errors.print(f"[bold red]Failed.[/] {_plain(error.explain())}", highlight=False, soft_wrap=True)
+        errors.print(
+            f"[bold red]Failed.[/] {_plain(error.explain())}", highlight=False, soft_wrap=True
+        )
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         errors.print(
-            "Stopped waiting. What has started runs on: make up goes on with it, make down ends it.", highlight=False
+            "Stopped waiting. What has started runs on: make up goes on with it, make down ends it.",
+            highlight=False,
         )
         raise typer.Exit(130) from None
 
@@ -63,7 +70,9 @@ def _system(folder: Path | None, say: Callable[[str], None] = say_to_stderr) -> 
 
 @app.command()
 def up(
-    smtp: Annotated[str | None, typer.Option(help="A mail server to use instead of our own: smtp://host:port.")] = None,
+    smtp: Annotated[
+        str | None, typer.Option(help="A mail server to use instead of our own: smtp://host:port.")
+    ] = None,
     clock: Annotated[
         str | None,
         typer.Option(
@@ -85,16 +94,26 @@ def up(
             errors.print(_plain(text), highlight=False, soft_wrap=True)
 
         system = _system(folder, say)
-        environment = system.up({"BROBYG_CLOCK": clock} if clock is not None else {}, smtp=smtp, on_ready=on_ready)
+        environment = system.up(
+            {"BROBYG_CLOCK": clock} if clock is not None else {}, smtp=smtp, on_ready=on_ready
+        )
     addresses = _addresses(environment, system.places)
     if as_json:
         taken = [
-            {"wanted": one.wanted, "used": one.used, "holder": str(one.holder) if one.holder else None}
+            {
+                "wanted": one.wanted,
+                "used": one.used,
+                "holder": str(one.holder) if one.holder else None,
+            }
             for one in system.taken
         ]
         console.print_json(
             json.dumps(
-                {"addresses": addresses, "taken_ports": taken, "environment_file": str(system.places.environment)}
+                {
+                    "addresses": addresses,
+                    "taken_ports": taken,
+                    "environment_file": str(system.places.environment),
+                }
             )
         )
         return
@@ -115,7 +134,9 @@ def _addresses(environment: dict[str, str], places: Places) -> dict[str, str]:
     return {
         **services,
         "kafka": environment["BROBYG_KAFKA"],
-        "postgres": "postgresql://" + database.rpartition("@")[2] + f"  (password in {places.environment})",
+        "postgres": "postgresql://"
+        + database.rpartition("@")[2]
+        + f"  (password in {places.environment})",
         "mail": f"{environment['BROBYG_NOTIFICATION_SMTP']}  (read in {places.mail})",
     }
 
@@ -129,7 +150,8 @@ def down(folder: Folder = None, as_json: AsJson = False) -> None:
         console.print_json(json.dumps({"down": True, "killed": killed}))
         return
     console.print(
-        "Everything is down; its data is kept." + (f" Had to be killed: {', '.join(killed)}." if killed else "")
+        "Everything is down; its data is kept."
+        + (f" Had to be killed: {', '.join(killed)}." if killed else "")
     )
 
 
@@ -172,9 +194,14 @@ def keys(folder: Folder = None) -> None:
     places.make()
     made = make_keys(places)
     lines = {
-        name: value for name, value in made.items() if name not in {"BROBYG_TOKEN_KEYS", "BROBYG_TOKEN_SIGNING_KEY"}
+        name: value
+        for name, value in made.items()
+        if name not in {"BROBYG_TOKEN_KEYS", "BROBYG_TOKEN_SIGNING_KEY"}
     }
-    lines |= {"BROBYG_PUBLIC_KEYS": made["BROBYG_TOKEN_KEYS"], "BROBYG_DATABASE_PASSWORD": secrets.token_urlsafe(18)}
+    lines |= {
+        "BROBYG_PUBLIC_KEYS": made["BROBYG_TOKEN_KEYS"],
+        "BROBYG_DATABASE_PASSWORD": secrets.token_urlsafe(18),
+    }
     sys.stdout.write("".join(f"{name}={value}\n" for name, value in lines.items()))
 
 

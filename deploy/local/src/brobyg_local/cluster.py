@@ -112,13 +112,18 @@ class Cluster:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         """Stop, data kept."""
         self.stop()
 
 
-def ensure(folder: Path, *, say: Say = say_to_stderr, environment: Mapping[str, str] = os.environ) -> Addresses:
+def ensure(
+    folder: Path, *, say: Say = say_to_stderr, environment: Mapping[str, str] = os.environ
+) -> Addresses:
     """The addresses of `folder`'s broker and database, starting what is not alive. Raises `LocalError`. May block for minutes the first time.
 
     Where `BROBYG_KAFKA` or `BROBYG_DATABASE` is set, that one is used and none of its kind is started. Safe to call from many processes at once.

@@ -38,7 +38,13 @@ class ComponentFailed(LocalError):
     """A component did not start or stop; carries its last log lines and the likely cause."""
 
     def __init__(
-        self, component: str, cause: str, *, advice: str = "", log: Sequence[str] = (), log_path: str = ""
+        self,
+        component: str,
+        cause: str,
+        *,
+        advice: str = "",
+        log: Sequence[str] = (),
+        log_path: str = "",
     ) -> None:
         """`component` by its name, `cause` in a sentence, `log` its last lines (as the component wrote them)."""
         super().__init__(f"{component}: {cause}", advice=advice)

@@ -47,13 +47,19 @@ def _download(folder: Path, say: Say) -> None:
             if fetched % 20 == 0:
                 say(f"Kafka: {fetched} files fetched")
 
-    goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={scratch}"]
+    goal = [
+        "dependency:copy-dependencies",
+        "-DincludeScope=runtime",
+        f"-DoutputDirectory={scratch}",
+    ]
     advice = "check that Maven reaches its repository (mvn -version; ~/.m2/settings.xml holds mirrors and proxies), then run the same command again"
     try:
         run_watched([str(maven), "-B", "-f", str(POM), *goal], on_line, advice=advice)
         count = len(list(scratch.glob("*.jar")))
         if not list(scratch.glob("kafka_2.13-*.jar")):
-            raise ToolMissing(f"Maven ended well but brought {count} jars and no Kafka", advice=advice)
+            raise ToolMissing(
+                f"Maven ended well but brought {count} jars and no Kafka", advice=advice
+            )
         scratch.rename(folder)
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)

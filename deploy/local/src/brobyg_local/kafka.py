@@ -34,7 +34,9 @@ LOG_CONFIGURATION = Path(__file__).parent / "files" / "log4j2.properties"
 class Kafka:
     """The brokers of one state folder. Not thread-safe; across processes `Cluster` holds the folder's lock."""
 
-    def __init__(self, places: Places, brokers: int = 1, *, port: int | None = None, say: Say) -> None:
+    def __init__(
+        self, places: Places, brokers: int = 1, *, port: int | None = None, say: Say
+    ) -> None:
         """`brokers` is 1 or 3 (a folder keeps the number it began with until reset); `port` is the first broker's wish."""
         if brokers not in (1, 3):
             raise ValueError("one broker or three")
@@ -78,7 +80,9 @@ class Kafka:
         if down:
             self._launch(down)
         if (
-            not wait_until(lambda: self.is_ready() or self._fallen() is not None, START_TIMEOUT, every=0.1)
+            not wait_until(
+                lambda: self.is_ready() or self._fallen() is not None, START_TIMEOUT, every=0.1
+            )
             or self._fallen() is not None
         ):
             self._explain_failure()
@@ -134,7 +138,9 @@ class Kafka:
             self._configure(number)
             self._format(number, java, jars)
         for number in down:
-            self._say(f"Kafka: starting broker {number} on 127.0.0.1:{self._ports()[number - 1][0]}")
+            self._say(
+                f"Kafka: starting broker {number} on 127.0.0.1:{self._ports()[number - 1][0]}"
+            )
             self._component(number).spawn(
                 self._command(number, java, jars, "kafka.Kafka"),
                 log=self.places.log(f"{self._component(number).name}.out"),
@@ -152,7 +158,10 @@ class Kafka:
             if taken is not None:
                 self.taken.append(taken)
                 self._say(f"Kafka: {taken}")
-            ports[number - 1] = (new_client, controller if controller and is_free(controller) else choose_port(None)[0])
+            ports[number - 1] = (
+                new_client,
+                controller if controller and is_free(controller) else choose_port(None)[0],
+            )
         identity = kept.get("cluster_id") or _new_cluster_id()
         write_atomically(self._state_file, json.dumps({"cluster_id": identity, "ports": ports}))
 
@@ -173,7 +182,13 @@ class Kafka:
             return
         identity = str(read_json(self._state_file)["cluster_id"])
         shutil.rmtree(self._data(number), ignore_errors=True)
-        arguments = ["format", "--cluster-id", identity, "--config", str(self._configuration(number))]
+        arguments = [
+            "format",
+            "--cluster-id",
+            identity,
+            "--config",
+            str(self._configuration(number)),
+        ]
         command = [*self._command(number, java, jars, "kafka.tools.StorageTool")[:-1], *arguments]
         answer = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         if answer.returncode != 0:
@@ -195,12 +210,17 @@ class Kafka:
             "-XX:+ExitOnOutOfMemoryError",
             "-Djava.awt.headless=true",
         ]
-        logging = [f"-Dlog4j2.configurationFile={LOG_CONFIGURATION}", f"-Dbrobyg.log={self.places.log(name)}"]
+        logging = [
+            f"-Dlog4j2.configurationFile={LOG_CONFIGURATION}",
+            f"-Dbrobyg.log={self.places.log(name)}",
+        ]
         return [str(java), *options, *logging, "-cp", jars, main, str(self._configuration(number))]
 
     def _fallen(self) -> int | None:
         """The number of a broker whose process is gone, if any."""
-        return next((number for number in self._numbers() if self._component(number).find() is None), None)
+        return next(
+            (number for number in self._numbers() if self._component(number).find() is None), None
+        )
 
     def _explain_failure(self) -> None:
         """Raise `ComponentFailed` saying which broker, why as far as its log tells, and what to do."""
@@ -210,7 +230,10 @@ class Kafka:
         lines = tail(log) + tail(self.places.log(f"{name}.out"), 5)
         text = "\n".join(lines)
         if "Address already in use" in text:
-            cause, advice = "its port was taken while it started", "run the same command again: it chooses another port"
+            cause, advice = (
+                "its port was taken while it started",
+                "run the same command again: it chooses another port",
+            )
         elif "OutOfMemory" in text or "Cannot allocate memory" in text:
             cause, advice = (
                 f"there was too little memory ({HEAP} of heap is needed)",

@@ -26,7 +26,9 @@ BY_A_SIGNAL = 128
 END = frozenset({signal.SIGTERM, signal.SIGINT})
 
 
-def keep(command: Sequence[str], pauses: Sequence[float] = PAUSES, short_life: float = SHORT_LIFE) -> int:
+def keep(
+    command: Sequence[str], pauses: Sequence[float] = PAUSES, short_life: float = SHORT_LIFE
+) -> int:
     """Run `command` until it ends well, is given up, or we are told to end; returns its last exit code. Blocks for as long."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {*END, signal.SIGCHLD})
     first, short_lives = True, 0
@@ -42,7 +44,13 @@ def keep(command: Sequence[str], pauses: Sequence[float] = PAUSES, short_life: f
             _log("error", "service.given_up", exit_code=code, lived_seconds=round(lived, 1))
             return code
         first, pause = False, pauses[max(0, short_lives - 1)]
-        _log("warning", "service.ended", exit_code=code, lived_seconds=round(lived, 1), pause_seconds=pause)
+        _log(
+            "warning",
+            "service.ended",
+            exit_code=code,
+            lived_seconds=round(lived, 1),
+            pause_seconds=pause,
+        )
         if signal.sigtimedwait(END, pause) is not None:
             return code
 

@@ -17,7 +17,11 @@ __all__ = ["make_keys"]
 
 TOKEN_LIFETIME = timedelta(days=365)  # checked by the wall's clock
 RENEWED_BEFORE = timedelta(days=30)
-RANDOM_KEYS = ("BROBYG_REFERRAL_ENCRYPTION_KEY", "BROBYG_REFERRAL_CPR_KEY", "BROBYG_MATCHING_LINK_KEY")
+RANDOM_KEYS = (
+    "BROBYG_REFERRAL_ENCRYPTION_KEY",
+    "BROBYG_REFERRAL_CPR_KEY",
+    "BROBYG_MATCHING_LINK_KEY",
+)
 """Each 32 random bytes in base64: AES-GCM over citizens' data, HMAC over CPR numbers, signatures of answer links."""
 
 TOKENS = {
@@ -31,12 +35,19 @@ def make_keys(places: Places) -> dict[str, str]:
     """The settings that are keys or name key files, made where they are missing; tokens in time before they end. Raises OSError."""
     folder = places.local / "keys"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    signing, public, others = folder / "signing.jwk.json", folder / "public.jwks.json", folder / "keys.json"
+    signing, public, others = (
+        folder / "signing.jwk.json",
+        folder / "public.jwks.json",
+        folder / "keys.json",
+    )
     before = read_json(public)
     _make_pair(signing, public)
     kept = {name: str(value) for name, value in read_json(others).items()}
     clock = WallClock()
-    values = {name: kept.get(name) or base64.b64encode(secrets.token_bytes(32)).decode() for name in RANDOM_KEYS}
+    values = {
+        name: kept.get(name) or base64.b64encode(secrets.token_bytes(32)).decode()
+        for name in RANDOM_KEYS
+    }
     for name, (subject, role) in TOKENS.items():
         values[name] = kept.get(name, "")
         # Signed by a key that nobody knows any more, or soon no good.

@@ -103,7 +103,9 @@ async def serve(port: int, folder: Path, logs: Path | None = None, host: str = "
         while not stopped.is_set():
             for path in logs.glob("*.log") if logs else ():
                 bound_log(path)
-            with contextlib.suppress(TimeoutError):  # the round is over; nobody has asked us to stop
+            with contextlib.suppress(
+                TimeoutError
+            ):  # the round is over; nobody has asked us to stop
                 await asyncio.wait_for(stopped.wait(), LOG_ROUND)
 
 

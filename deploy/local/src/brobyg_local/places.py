@@ -9,9 +9,18 @@ from pathlib import Path
 
 import psutil
 
-__all__ = ["ROOT", "Places", "default_places", "given_settings", "say_to_stderr", "write_atomically"]
+__all__ = [
+    "ROOT",
+    "Places",
+    "default_places",
+    "given_settings",
+    "say_to_stderr",
+    "write_atomically",
+]
 
-NOT_SETTINGS = frozenset({"BROBYG_HOME", "BROBYG_LOCAL", "BROBYG_LOCAL_COMPONENT", "BROBYG_POSTGRES_BIN"})
+NOT_SETTINGS = frozenset(
+    {"BROBYG_HOME", "BROBYG_LOCAL", "BROBYG_LOCAL_COMPONENT", "BROBYG_POSTGRES_BIN"}
+)
 """Variables for us, not for the services."""
 
 ROOT = Path(os.environ.get("BROBYG_HOME") or Path(__file__).resolve().parents[4])
@@ -86,7 +95,9 @@ def given_settings() -> dict[str, str]:
     """
     started_with = psutil.Process().environ()
     return {
-        name: value for name, value in started_with.items() if name.startswith("BROBYG_") and name not in NOT_SETTINGS
+        name: value
+        for name, value in started_with.items()
+        if name.startswith("BROBYG_") and name not in NOT_SETTINGS
     }
 
 

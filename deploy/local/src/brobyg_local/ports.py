@@ -9,7 +9,16 @@ from urllib.parse import urlsplit
 
 import psutil
 
-__all__ = ["Holder", "Taken", "choose_port", "endpoint", "free_port", "holder_of", "is_answering", "is_free"]
+__all__ = [
+    "Holder",
+    "Taken",
+    "choose_port",
+    "endpoint",
+    "free_port",
+    "holder_of",
+    "is_answering",
+    "is_free",
+]
 
 # Below Linux's range for outgoing connections (32768 and up): such a port could be taken by any client
 # between a broker's stop and its start on the same address.

@@ -72,7 +72,11 @@ class Postgres:
     def url(self) -> str:
         """`postgresql://user:password@127.0.0.1:port`, without a database; empty before the first start."""
         kept = read_json(self._state_file)
-        return f"postgresql://{OWNER}:{kept['password']}@127.0.0.1:{kept['port']}" if "password" in kept else ""
+        return (
+            f"postgresql://{OWNER}:{kept['password']}@127.0.0.1:{kept['port']}"
+            if "password" in kept
+            else ""
+        )
 
     @property
     def data(self) -> Path | None:
@@ -95,7 +99,10 @@ class Postgres:
         """Bring it up with its data kept and wait until it answers. Raises `ComponentFailed` or `ToolMissing`. Blocks for seconds."""
         if self._find() is None:
             self._launch()
-        if not wait_until(lambda: self.is_ready() or self._find() is None, START_TIMEOUT) or self._find() is None:
+        if (
+            not wait_until(lambda: self.is_ready() or self._find() is None, START_TIMEOUT)
+            or self._find() is None
+        ):
             self._explain_failure()
 
     def stop(self) -> None:
@@ -155,7 +162,9 @@ class Postgres:
         port = read_json(self._state_file)["port"]
         self._say(f"PostgreSQL: starting on 127.0.0.1:{port}")
         self._component.spawn(
-            [str(programs / "postgres"), "-D", str(data), "-p", str(port)], folder=data, identity=identity
+            [str(programs / "postgres"), "-D", str(data), "-p", str(port)],
+            folder=data,
+            identity=identity,
         )
 
     def _settle_state(self, identity: Identity | None) -> None:
@@ -177,7 +186,9 @@ class Postgres:
             home = other
             home.mkdir(mode=0o700, exist_ok=True)
             if home.is_symlink() or home.stat().st_uid not in (0, identity.user):
-                raise ComponentFailed("postgres", f"{home} belongs to somebody else", advice=f"remove {home}")
+                raise ComponentFailed(
+                    "postgres", f"{home} belongs to somebody else", advice=f"remove {home}"
+                )
         if identity is not None:
             os.chown(home, identity.user, identity.group)
         return home.resolve() / "data"
@@ -239,7 +250,11 @@ class Postgres:
     def _check_version(self, programs: Path, data: Path) -> None:
         made_by = (data / "PG_VERSION").read_text().strip()
         answer = subprocess.run(
-            [str(programs / "postgres"), "--version"], capture_output=True, text=True, timeout=30, check=True
+            [str(programs / "postgres"), "--version"],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
         )
         here = answer.stdout.split()[2].split(".")[0]
         if made_by != here:
@@ -261,11 +276,17 @@ class Postgres:
         lines = tail(self._component.log)
         text = "\n".join(lines)
         if "Address already in use" in text:
-            cause, advice = "its port was taken while it started", "run the same command again: it chooses another port"
+            cause, advice = (
+                "its port was taken while it started",
+                "run the same command again: it chooses another port",
+            )
         elif "No space left" in text:
             cause, advice = "the disk is full", f"make room on the disk of {self.data}"
         elif "Cannot allocate memory" in text or "could not map anonymous shared memory" in text:
-            cause, advice = "there was too little memory", "end something else, then run the same command again"
+            cause, advice = (
+                "there was too little memory",
+                "end something else, then run the same command again",
+            )
         elif self._find() is None:
             cause, advice = (
                 "its process ended",
@@ -276,7 +297,9 @@ class Postgres:
                 f"it did not answer within {START_TIMEOUT:.0f} s",
                 f"read {self._component.log}, then run the same command again",
             )
-        raise ComponentFailed("postgres", cause, log=lines, log_path=str(self._component.log), advice=advice)
+        raise ComponentFailed(
+            "postgres", cause, log=lines, log_path=str(self._component.log), advice=advice
+        )
 
 
 def _answers(url: str) -> bool:
@@ -319,7 +342,14 @@ def _identity(say: Say) -> Identity | None:
             continue
         return Identity(entry.pw_uid, entry.pw_gid)
     say("PostgreSQL: making the user brobyg-postgres for it, since it does not run as root")
-    command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", "brobyg-postgres"]
+    command = [
+        "useradd",
+        "--system",
+        "--no-create-home",
+        "--shell",
+        "/usr/sbin/nologin",
+        "brobyg-postgres",
+    ]
     if (
         shutil.which("useradd") is None
         or subprocess.run(command, check=False, timeout=30, capture_output=True).returncode != 0

@@ -25,9 +25,7 @@ __all__ = ["Component", "Identity", "bound_log", "end", "tail", "wait_until"]
 
 MARK = "BROBYG_LOCAL_COMPONENT"
 LOG_LIMIT = 20 * 1024 * 1024  # bytes; one older part of the same size is kept
-START_TIME_SLACK = (
-    5.0  # seconds: the kernel's boot time, which start times are counted from, moves with clock corrections
-)
+START_TIME_SLACK = 5.0  # seconds: the kernel's boot time, which start times are counted from, moves with clock corrections
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,12 @@ def _readable(line: str) -> str:
             for key, value in entry.items()
             if key not in ("timestamp", "level", "logger", "service", "event")
         }
-        told = [entry["timestamp"], entry["level"], entry["event"], *(f"{key}={value}" for key, value in facts.items())]
+        told = [
+            entry["timestamp"],
+            entry["level"],
+            entry["event"],
+            *(f"{key}={value}" for key, value in facts.items()),
+        ]
     except (ValueError, AttributeError, KeyError, TypeError):
         return line
     return " ".join(map(str, told))
@@ -93,7 +96,9 @@ def bound_log(path: Path, limit: int = LOG_LIMIT) -> None:
     os.truncate(path, 0)
 
 
-def end(process: psutil.Process, *, first: signal.Signals = signal.SIGTERM, patience: float = 20.0) -> bool:
+def end(
+    process: psutil.Process, *, first: signal.Signals = signal.SIGTERM, patience: float = 20.0
+) -> bool:
     """Ask `process` to end, wait up to `patience` seconds, then kill it. True where asking was enough. Blocks."""
     try:
         process.send_signal(first)
@@ -183,7 +188,10 @@ class Component:
         found: list[psutil.Process] = []
         for process in psutil.process_iter():
             try:
-                if process.environ().get(MARK) == self.mark and process.status() != psutil.STATUS_ZOMBIE:
+                if (
+                    process.environ().get(MARK) == self.mark
+                    and process.status() != psutil.STATUS_ZOMBIE
+                ):
                     found.append(process)
             except (psutil.Error, OSError):
                 continue  # another user's process, or one that has just ended: not ours either way

@@ -52,14 +52,20 @@ def brobyg_command() -> str:
 
 def clean_environment(settings: Mapping[str, str]) -> dict[str, str]:
     """This process's environment with exactly `settings` of the `BROBYG_` kind, so that a stray variable can't steer one service only."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("BROBYG_")}
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith("BROBYG_")
+    }
     return {**inherited, **settings, "PYTHONUNBUFFERED": "1"}
 
 
 def own_settings(name: str, settings: Mapping[str, str]) -> dict[str, str]:
     """`settings` as the service `name` is told them: addresses and what all share, its own, and of the keys and tokens no other's."""
     others = tuple(f"BROBYG_{other.upper()}_" for other in SERVICES if other != name)
-    own = {key: value for key, value in settings.items() if key.endswith("_URL") or not key.startswith(others)}
+    own = {
+        key: value
+        for key, value in settings.items()
+        if key.endswith("_URL") or not key.startswith(others)
+    }
     own.pop("BROBYG_TOKEN_SIGNING_KEY", None)
     own["BROBYG_SERVICE_TOKEN"] = own.pop(f"BROBYG_{name.upper()}_TOKEN", "")
     return own
@@ -77,7 +83,9 @@ class Readiness:
     def number(self, name: str) -> float | None:
         """A number of the report, where it has it."""
         value = self.report.get(name)
-        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+        return (
+            float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+        )
 
 
 def readiness(url: str, timeout: float = ANSWER_TIMEOUT) -> Readiness:
@@ -142,7 +150,9 @@ class ServiceProcess:
     def spawn(self, settings: Mapping[str, str]) -> None:
         """Start `brobyg <name> run` under a keeper that starts it again when it ends by itself; does not wait."""
         command = [sys.executable, "-m", "brobyg_local.keeper", brobyg_command(), self.name, "run"]
-        self.component.spawn(command, environment=clean_environment(own_settings(self.name, settings)), folder=ROOT)
+        self.component.spawn(
+            command, environment=clean_environment(own_settings(self.name, settings)), folder=ROOT
+        )
 
     def failure(self, url: str, waited: float) -> ComponentFailed:
         """Why it did not become ready, as far as its log and its own answer tell."""
@@ -154,7 +164,9 @@ class ServiceProcess:
         if ended:
             said = f"its process ended{': ' + cause[0] if cause else ''}"
         elif state.answered:
-            said = f"it runs, but is not ready after {waited:.0f} s: {state.why or 'no reason given'}"
+            said = (
+                f"it runs, but is not ready after {waited:.0f} s: {state.why or 'no reason given'}"
+            )
         else:
             said = f"it did not answer within {waited:.0f} s{': ' + cause[0] if cause else ''}"
         advice = cause[1] if cause else f"read {log}, then: brobyg local restart {self.name}"
@@ -169,10 +181,14 @@ def refuse_taken_ports(places: Places, told: Mapping[str, str], before: Mapping[
     for name in SERVICES:
         variable = f"BROBYG_{name.upper()}_PORT"
         port = told.get(variable)
-        if port is None or (port == before.get(variable) and Component(places, name).find() is not None):
+        if port is None or (
+            port == before.get(variable) and Component(places, name).find() is not None
+        ):
             continue
         if not port.isdecimal() or not 0 < int(port) < 65536:
-            raise LocalError(f"{variable} is {port!r}, which is no port", advice="name one from 1024 to 65535")
+            raise LocalError(
+                f"{variable} is {port!r}, which is no port", advice="name one from 1024 to 65535"
+            )
         if not is_free(int(port)):
             holder = holder_of(int(port))
             raise LocalError(
@@ -195,14 +211,26 @@ def likely_cause(text: str) -> tuple[str, str] | None:
             "a setting is missing or wrong",
             "brobyg config lists every setting and what it may be",
         ),
-        (("no such command", "no service named"), "the service is not installed in this environment", "make setup"),
-        (("modulenotfounderror", "importerror"), "a part or library is not installed", "make setup"),
+        (
+            ("no such command", "no service named"),
+            "the service is not installed in this environment",
+            "make setup",
+        ),
+        (
+            ("modulenotfounderror", "importerror"),
+            "a part or library is not installed",
+            "make setup",
+        ),
         (
             ("undefinedtableerror", 'relation "'),
             "its database is not migrated",
             "brobyg local up migrates every database",
         ),
-        (("invalidcatalognameerror",), "its database does not exist", "brobyg local up creates every database"),
+        (
+            ("invalidcatalognameerror",),
+            "its database does not exist",
+            "brobyg local up creates every database",
+        ),
         (
             ("connection refused", "connectionrefusederror", "_transport"),
             "it does not reach the broker or the database",

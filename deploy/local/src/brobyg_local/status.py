@@ -65,7 +65,10 @@ class ComponentState:
         checks = [
             (not self.ready, self.why or "is not ready"),
             (bool(self.parked), f"{self.parked} events wait aside: brobyg dlq list {self.name}"),
-            (bool(self.dead_letters), f"{self.dead_letters} dead letters: brobyg dlq list {self.name}"),
+            (
+                bool(self.dead_letters),
+                f"{self.dead_letters} dead letters: brobyg dlq list {self.name}",
+            ),
             (outbox > OUTBOX_BOUND, f"an event has waited {_duration(outbox)} to be published"),
             (oldest > MESSAGES_BOUND, f"a message has waited {_duration(oldest)} to be sent"),
         ]
@@ -90,7 +93,11 @@ class Status:
             if count
         ]
         unknown = [f"topics: {self.topics_why}"] if self.topics_why else []
-        return [*(trouble for state in self.components for trouble in state.troubles()), *unknown, *late]
+        return [
+            *(trouble for state in self.components for trouble in state.troubles()),
+            *unknown,
+            *late,
+        ]
 
     @property
     def well(self) -> bool:
@@ -102,7 +109,9 @@ def read_status(system: System) -> Status:
     """Ask every part, at once. Never raises for a part that is down. Blocks for some seconds at most."""
     environment = {**system.environment(), **system.given}
     with ThreadPoolExecutor(len(SERVICES) + 2) as pool:
-        services = [pool.submit(_service_state, system.places, name, environment) for name in SERVICES]
+        services = [
+            pool.submit(_service_state, system.places, name, environment) for name in SERVICES
+        ]
         topics = pool.submit(read_topics, environment.get("BROBYG_KAFKA", ""), SERVICES)
         stores = [
             _kafka_state(system, environment),
@@ -118,8 +127,14 @@ def _service_state(places: Places, name: str, environment: Mapping[str, str]) ->
     process = Component(places, name).find()
     answer = readiness(url) if url else None
     outbox = answer.report.get("outbox") if answer else None
-    rows, oldest = (outbox.get("rows"), outbox.get("oldest_seconds")) if isinstance(outbox, dict) else (None, None)
-    messages, messages_oldest = _messages(url) if name == "notification" and answer else (None, None)
+    rows, oldest = (
+        (outbox.get("rows"), outbox.get("oldest_seconds"))
+        if isinstance(outbox, dict)
+        else (None, None)
+    )
+    messages, messages_oldest = (
+        _messages(url) if name == "notification" and answer else (None, None)
+    )
     return ComponentState(
         name,
         up=process is not None or bool(answer and answer.answered),
@@ -135,7 +150,9 @@ def _service_state(places: Places, name: str, environment: Mapping[str, str]) ->
     )
 
 
-def _why(places: Places, name: str, process: psutil.Process | None, answer: Readiness | None) -> str:
+def _why(
+    places: Places, name: str, process: psutil.Process | None, answer: Readiness | None
+) -> str:
     """Why it is not ready, with its last log lines where it ended by itself or does not answer."""
     if answer is None:
         return "never started: brobyg local up"
@@ -145,9 +162,7 @@ def _why(places: Places, name: str, process: psutil.Process | None, answer: Read
     lines = "".join(f"\n| {line}" for line in tail(log, 3))
     if process is not None:
         starts = process == _kept(process)  # a keeper without its service
-        return (
-            f"{'it ended and is about to be started again' if starts else answer.why}; the last lines of {log}:{lines}"
-        )
+        return f"{'it ended and is about to be started again' if starts else answer.why}; the last lines of {log}:{lines}"
     if places.pid(name).exists():  # stopping removes it
         return f"it ended by itself: brobyg local start {name}; the last lines of {log}:{lines}"
     return f"not running: brobyg local start {name}; its log: {log}"
@@ -164,7 +179,9 @@ def _kept(process: psutil.Process | None) -> psutil.Process | None:
 def _messages(url: str) -> tuple[int | None, float | None]:
     """How many messages wait and for how many seconds of wall time the oldest, by notification's metrics."""
     found = gauges(url)
-    return _whole(found.get("brobyg_notification_waiting")), found.get("brobyg_notification_oldest_seconds")
+    return _whole(found.get("brobyg_notification_waiting")), found.get(
+        "brobyg_notification_oldest_seconds"
+    )
 
 
 def _whole(number: float | None) -> int | None:
@@ -188,18 +205,33 @@ def _postgres_state(system: System, environment: Mapping[str, str]) -> Component
 
 
 def _store(name: str, pids: Sequence[int], *, ready: bool) -> ComponentState:
-    why = "" if ready else ("it runs, but does not answer yet" if pids else f"not running: brobyg local start {name}")
-    return ComponentState(name, bool(pids), ready, why, process=_figures(psutil.Process(pids[0]) if pids else None))
+    why = (
+        ""
+        if ready
+        else (
+            "it runs, but does not answer yet"
+            if pids
+            else f"not running: brobyg local start {name}"
+        )
+    )
+    return ComponentState(
+        name, bool(pids), ready, why, process=_figures(psutil.Process(pids[0]) if pids else None)
+    )
 
 
 def _mail_state(system: System, environment: Mapping[str, str]) -> ComponentState:
-    address, port = environment.get("BROBYG_NOTIFICATION_SMTP", ""), system.own_mail_port(environment)
+    address, port = (
+        environment.get("BROBYG_NOTIFICATION_SMTP", ""),
+        system.own_mail_port(environment),
+    )
     if address and port is None:
         return _others("mail", [address])
     process = Component(system.places, "mail").find()
     ready = port is not None and is_answering(port)
     why = "" if ready else "not running: brobyg local start mail"
-    return ComponentState("mail", process is not None or ready, ready, why, process=_figures(process))
+    return ComponentState(
+        "mail", process is not None or ready, ready, why, process=_figures(process)
+    )
 
 
 def _others(name: str, addresses: Sequence[str], default_port: int | None = None) -> ComponentState:
@@ -207,10 +239,14 @@ def _others(name: str, addresses: Sequence[str], default_port: int | None = None
     try:
         places = [endpoint(address.strip(), default_port) for address in addresses]
     except ValueError:  # by a socket, or in a form that only its client reads
-        return ComponentState(name, True, True, "not ours; whether it answers is told by the services")
+        return ComponentState(
+            name, True, True, "not ours; whether it answers is told by the services"
+        )
     shown = ", ".join(f"{host}:{port}" for host, port in places)
     ready = any(is_answering(port, host) for host, port in places)
-    return ComponentState(name, ready, ready, f"not ours: {shown}" if ready else f"{shown} does not answer")
+    return ComponentState(
+        name, ready, ready, f"not ours: {shown}" if ready else f"{shown} does not answer"
+    )
 
 
 def _figures(process: psutil.Process | None) -> Figures | None:
@@ -238,7 +274,9 @@ def _table(status: Status) -> Table:
     for column in ("what", "state", "details"):
         table.add_column(column, no_wrap=column != "details", overflow="fold")
     for one in status.components:
-        state = "[green]ready[/]" if one.ready else "[yellow]not ready[/]" if one.up else "[red]down[/]"
+        state = (
+            "[green]ready[/]" if one.ready else "[yellow]not ready[/]" if one.up else "[red]down[/]"
+        )
         table.add_row(one.name, state, _details(one).replace("[", r"\["))
     table.add_section()
     for topic in status.topics:
@@ -256,7 +294,11 @@ def _details(one: ComponentState) -> str:
         memory = f"{figures.memory_bytes / 2**20:.0f} MiB"
         parts.append(f"pid {figures.pid}, up {_duration(figures.uptime_seconds)}, {memory}")
     if one.outbox_rows is not None:
-        age = f" (oldest {one.outbox_oldest_seconds:.0f} s)" if one.outbox_rows and one.outbox_oldest_seconds else ""
+        age = (
+            f" (oldest {one.outbox_oldest_seconds:.0f} s)"
+            if one.outbox_rows and one.outbox_oldest_seconds
+            else ""
+        )
         parts.append(f"outbox {one.outbox_rows}{age}")
     if one.messages is not None:
         age = (
@@ -273,7 +315,13 @@ def _details(one: ComponentState) -> str:
 def _duration(seconds: float) -> str:
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    return (
+        f"{hours} h {minutes} min"
+        if hours
+        else f"{minutes} min {rest} s"
+        if minutes
+        else f"{rest} s"
+    )
 
 
 app = typer.Typer(help="How each service, topic, outbox and dead-letter queue is.")
@@ -282,7 +330,10 @@ app = typer.Typer(help="How each service, topic, outbox and dead-letter queue is
 @app.callback(invoke_without_command=True)
 def status(
     folder: Annotated[
-        Path | None, typer.Option("--folder", help="Where the system's state is kept; the clone's var/ by default.")
+        Path | None,
+        typer.Option(
+            "--folder", help="Where the system's state is kept; the clone's var/ by default."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
 ) -> None:
@@ -290,9 +341,15 @@ def status(
     found = read_status(System(Places(folder.resolve()) if folder else default_places()))
     console = Console()
     if as_json:
-        console.print_json(json.dumps({"well": found.well, "troubles": found.troubles, **asdict(found)}))
+        console.print_json(
+            json.dumps({"well": found.well, "troubles": found.troubles, **asdict(found)})
+        )
     else:
         console.print(_table(found))
         for trouble in found.troubles:
-            console.print(f"[red]not well[/] {escape(trouble.partition(chr(10))[0])}", highlight=False, soft_wrap=True)
+            console.print(
+                f"[red]not well[/] {escape(trouble.partition(chr(10))[0])}",
+                highlight=False,
+                soft_wrap=True,
+            )
     raise typer.Exit(0 if found.well else 1)

@@ -52,9 +52,7 @@ __all__ = ["COMPONENTS", "System"]
 COMPONENTS = ("kafka", "postgres", "mail", *SERVICES)
 WISHES: Mapping[str, int] = {"kafka": 9092, "postgres": 5432, "mail": 2525, **DEFAULT_PORTS}
 READY_TIMEOUT = 90.0  # seconds for all services together
-STOP_PATIENCE = (
-    45.0  # seconds for one process, more than a service takes to let what is in hand come to its end; then it is killed
-)
+STOP_PATIENCE = 45.0  # seconds for one process, more than a service takes to let what is in hand come to its end; then it is killed
 COMMAND_TIMEOUT = 120.0  # seconds for a migration or the topics
 COORDINATORS = "randers=koordinator.randers@example.org,norddjurs=koordinator.norddjurs@example.org"
 
@@ -101,7 +99,9 @@ class System:
             clock = self._clock(told)
             refuse_taken_ports(self.places, told, self.environment())
             self._start_stores()
-            environment = self._settle_environment({**(settings or {}), "BROBYG_CLOCK": clock}, smtp)
+            environment = self._settle_environment(
+                {**(settings or {}), "BROBYG_CLOCK": clock}, smtp
+            )
             self._start_mail(environment)
             tell = on_ready or (lambda _name: None)
             tell("mail")
@@ -116,7 +116,9 @@ class System:
         """End everything cleanly, services first, data kept; returns what had to be killed. Blocks."""
         with locked(self.places):
             killed = self._stop_services(SERVICES)
-            killed += [] if Component(self.places, "mail").stop(patience=STOP_PATIENCE) else ["mail"]
+            killed += (
+                [] if Component(self.places, "mail").stop(patience=STOP_PATIENCE) else ["mail"]
+            )
             self.cluster.kafka.stop()
             self.cluster.postgres.stop()
             self._slow_the_clock()
@@ -200,10 +202,16 @@ class System:
         """`BROBYG_CLOCK` as told, else the one the data were made with. Raises `LocalError` for one that is none."""
         kept = "BROBYG_CLOCK" not in told
         try:
-            clock = at_natural_pace(self.environment().get("BROBYG_CLOCK", "")) if kept else told["BROBYG_CLOCK"]
+            clock = (
+                at_natural_pace(self.environment().get("BROBYG_CLOCK", ""))
+                if kept
+                else told["BROBYG_CLOCK"]
+            )
             now = parse_clock(clock).now().astimezone(COPENHAGEN)
         except ValueError as error:
-            raise LocalError(str(error), advice="brobyg local up --clock '' takes the wall's") from error
+            raise LocalError(
+                str(error), advice="brobyg local up --clock '' takes the wall's"
+            ) from error
         if clock and kept:
             self.say(
                 f"the data's clock goes on: {now:%A %-d %B %Y, %H:%M}; brobyg local up --clock '' takes the wall's"
@@ -231,17 +239,23 @@ class System:
         if not self.given.get("BROBYG_KAFKA"):  # on a broker of its own nobody else has this name
             environment["BROBYG_INSTANCE"] = "local"
         for name in SERVICES:
-            port = self.given.get(f"BROBYG_{name.upper()}_PORT") or str(self._port_for(name, before))
+            port = self.given.get(f"BROBYG_{name.upper()}_PORT") or str(
+                self._port_for(name, before)
+            )
             environment[f"BROBYG_{name.upper()}_PORT"] = port
             environment[f"BROBYG_{name.upper()}_URL"] = f"http://127.0.0.1:{port}"
-        environment["BROBYG_NOTIFICATION_SMTP"] = smtp or f"smtp://127.0.0.1:{self._mail_port(before)}"
+        environment["BROBYG_NOTIFICATION_SMTP"] = (
+            smtp or f"smtp://127.0.0.1:{self._mail_port(before)}"
+        )
         environment.update(self.given)
         environment.update(settings)
         self._write(environment)
         return environment
 
     def _write(self, environment: Mapping[str, str]) -> None:
-        write_atomically(self.places.environment, json.dumps(environment, indent=2, sort_keys=True), mode=0o600)
+        write_atomically(
+            self.places.environment, json.dumps(environment, indent=2, sort_keys=True), mode=0o600
+        )
 
     def _port_for(self, name: str, before: Mapping[str, str]) -> int:
         """The port it had, else its default; another where somebody else holds that. A running service keeps its own."""
@@ -278,8 +292,13 @@ class System:
         if component.find() is None:
             self.say(f"mail: starting on 127.0.0.1:{port}")
             command = [sys.executable, "-m", "brobyg_local.mail", "--port", str(port)]
-            component.spawn([*command, "--folder", str(self.places.mail), "--logs", str(self.places.logs)])
-        if not wait_until(lambda: is_answering(port) or component.find() is None, 20) or component.find() is None:
+            component.spawn(
+                [*command, "--folder", str(self.places.mail), "--logs", str(self.places.logs)]
+            )
+        if (
+            not wait_until(lambda: is_answering(port) or component.find() is None, 20)
+            or component.find() is None
+        ):
             log = component.log
             raise ComponentFailed(
                 "mail",
@@ -299,7 +318,9 @@ class System:
         except psutil.Error:  # it has ended since
             return False
         running = {
-            key: value for key, value in variables.items() if key.startswith("BROBYG_") and key not in NOT_SETTINGS
+            key: value
+            for key, value in variables.items()
+            if key.startswith("BROBYG_") and key not in NOT_SETTINGS
         }
         if running == own_settings(name, environment):
             return True
@@ -316,20 +337,35 @@ class System:
         self.say("databases, topics and migrations")
         commands = [["topics", "apply"], *([name, "migrate"] for name in SERVICES)]
         with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-            for finished in [pool.submit(_run_brobyg, command, environment) for command in commands]:
+            for finished in [
+                pool.submit(_run_brobyg, command, environment) for command in commands
+            ]:
                 finished.result()
         write_atomically(stamp, json.dumps(wanted))
 
     def _has_own_stores(self, environment: Mapping[str, str]) -> bool:
-        own = {"BROBYG_KAFKA": self.cluster.kafka_address, "BROBYG_DATABASE": self.cluster.database_url}
-        return all(name not in self.given and environment[name] == address for name, address in own.items())
+        own = {
+            "BROBYG_KAFKA": self.cluster.kafka_address,
+            "BROBYG_DATABASE": self.cluster.database_url,
+        }
+        return all(
+            name not in self.given and environment[name] == address for name, address in own.items()
+        )
 
     def _fingerprint(self, environment: Mapping[str, str]) -> str:
         """Changes when a migration or topic file does, and when the broker or the database is another (each reset makes a new one)."""
         digest = hashlib.sha256()
-        for text in (environment["BROBYG_KAFKA"], environment["BROBYG_DATABASE"], self.cluster.kafka.identity):
+        for text in (
+            environment["BROBYG_KAFKA"],
+            environment["BROBYG_DATABASE"],
+            self.cluster.kafka.identity,
+        ):
             digest.update(text.encode())
-        for pattern in ("services/*/migrations/*.sql", "libs/kit/src/*/migrations/*.sql", "schemas/topics/*.yaml"):
+        for pattern in (
+            "services/*/migrations/*.sql",
+            "libs/kit/src/*/migrations/*.sql",
+            "schemas/topics/*.yaml",
+        ):
             for path in sorted(ROOT.glob(pattern)):
                 digest.update(path.name.encode() + path.read_bytes())
         return digest.hexdigest()
@@ -350,7 +386,9 @@ class System:
                 if readiness(environment[f"BROBYG_{name.upper()}_URL"]).ready:
                     pending.discard(name)
                     tell(name)
-            return not pending or any(ServiceProcess(self.places, name).component.find() is None for name in pending)
+            return not pending or any(
+                ServiceProcess(self.places, name).component.find() is None for name in pending
+            )
 
         wait_until(settle, READY_TIMEOUT, every=0.2)
         left = [ServiceProcess(self.places, name) for name in SERVICES if name in pending]
@@ -364,12 +402,16 @@ class System:
         for name in names:
             if (process := Component(self.places, name).find()) is not None:
                 process.terminate()
-        return [name for name in names if not Component(self.places, name).stop(patience=STOP_PATIENCE)]
+        return [
+            name for name in names if not Component(self.places, name).stop(patience=STOP_PATIENCE)
+        ]
 
 
 def _known(component: str) -> str:
     if component not in COMPONENTS:
-        raise LocalError(f"there is no component {component!r}", advice=f"one of {', '.join(COMPONENTS)}")
+        raise LocalError(
+            f"there is no component {component!r}", advice=f"one of {', '.join(COMPONENTS)}"
+        )
     return component
 
 
@@ -389,7 +431,9 @@ def _run_brobyg(arguments: Sequence[str], environment: Mapping[str, str]) -> Non
         )
     except subprocess.TimeoutExpired as error:
         raise ComponentFailed(
-            f"brobyg {' '.join(arguments)}", f"not done after {COMMAND_TIMEOUT:.0f} s", advice="brobyg status"
+            f"brobyg {' '.join(arguments)}",
+            f"not done after {COMMAND_TIMEOUT:.0f} s",
+            advice="brobyg status",
         ) from error
     if done.returncode != 0:
         lines = (done.stdout + done.stderr).splitlines()[-20:]

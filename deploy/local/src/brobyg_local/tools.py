@@ -58,11 +58,15 @@ def run_watched(
     if hung.is_set():
         raise ToolMissing(f"{name} said nothing for {silence:.0f} s and was ended", advice=advice)
     if code != 0:
-        raise ToolMissing(f"{name} failed with exit code {code}:\n  " + "\n  ".join(last[-8:]), advice=advice)
+        raise ToolMissing(
+            f"{name} failed with exit code {code}:\n  " + "\n  ".join(last[-8:]), advice=advice
+        )
     return last
 
 
-def _restarted(timer: threading.Timer | None, seconds: float, action: Callable[[], None]) -> threading.Timer:
+def _restarted(
+    timer: threading.Timer | None, seconds: float, action: Callable[[], None]
+) -> threading.Timer:
     if timer is not None:
         timer.cancel()
     timer = threading.Timer(seconds, action)
@@ -87,7 +91,9 @@ def install(packages: Sequence[str], what: str, say: Say) -> None:
     environment = ["env", "DEBIAN_FRONTEND=noninteractive"]
     run_watched([*environment, apt, *options, "update"], shown, advice=by_hand)
     run_watched(
-        [*environment, apt, *options, "install", "-y", "--no-install-recommends", *packages], shown, advice=by_hand
+        [*environment, apt, *options, "install", "-y", "--no-install-recommends", *packages],
+        shown,
+        advice=by_hand,
     )
 
 
@@ -104,12 +110,17 @@ def find_java(say: Say) -> Path:
                 return Path(path)
         if attempt == "found":
             install(["default-jre-headless"], f"Java {JAVA_AT_LEAST} or newer", say)
-    raise ToolMissing(f"no Java {JAVA_AT_LEAST} or newer among {versions or 'nothing'}", advice="set JAVA_HOME to one")
+    raise ToolMissing(
+        f"no Java {JAVA_AT_LEAST} or newer among {versions or 'nothing'}",
+        advice="set JAVA_HOME to one",
+    )
 
 
 def _java_version(path: str) -> int:
     try:
-        answer = subprocess.run([path, "-version"], capture_output=True, text=True, timeout=30, check=False)
+        answer = subprocess.run(
+            [path, "-version"], capture_output=True, text=True, timeout=30, check=False
+        )
     except OSError:
         return 0
     match = re.search(r'version "(\d+)(?:\.(\d+))?', answer.stderr + answer.stdout)
@@ -125,7 +136,10 @@ def find_maven(say: Say) -> Path:
         install(["maven"], "Maven (mvn)", say)
     found = shutil.which("mvn")
     if found is None:
-        raise ToolMissing("Maven (mvn) is not on the PATH even after it was installed", advice="put mvn on the PATH")
+        raise ToolMissing(
+            "Maven (mvn) is not on the PATH even after it was installed",
+            advice="put mvn on the PATH",
+        )
     return Path(found)
 
 
@@ -137,7 +151,9 @@ def find_chromium(say: Say) -> Path:
             return Path(found)
         if attempt == "found":
             install(["chromium"], "Chromium", say)
-    raise ToolMissing("Chromium is not on the PATH even after it was installed", advice="put chromium on the PATH")
+    raise ToolMissing(
+        "Chromium is not on the PATH even after it was installed", advice="put chromium on the PATH"
+    )
 
 
 def find_postgres(say: Say) -> Path:
@@ -163,19 +179,27 @@ def _postgres_folders() -> list[Path]:
     candidates: list[Path] = []
     if chosen := os.environ.get("BROBYG_POSTGRES_BIN"):
         candidates.append(Path(chosen))
-    numbered = [path for path in Path("/usr/lib/postgresql").glob("*/bin") if path.parent.name.isdigit()]
+    numbered = [
+        path for path in Path("/usr/lib/postgresql").glob("*/bin") if path.parent.name.isdigit()
+    ]
     candidates += sorted(numbered, key=lambda path: int(path.parent.name), reverse=True)
     if on_path := shutil.which("initdb"):
         candidates.append(Path(on_path).resolve().parent)
     candidates += sorted(Path("/opt/homebrew/opt").glob("postgresql@*/bin"), reverse=True)
-    return [path for path in candidates if (path / "initdb").exists() and (path / "postgres").exists()]
+    return [
+        path for path in candidates if (path / "initdb").exists() and (path / "postgres").exists()
+    ]
 
 
 def _postgres_version(folder: Path) -> int:
     """Its major version; 0 where it does not tell."""
     try:
         answer = subprocess.run(
-            [str(folder / "postgres"), "--version"], capture_output=True, text=True, timeout=30, check=False
+            [str(folder / "postgres"), "--version"],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return 0

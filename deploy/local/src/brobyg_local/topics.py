@@ -32,11 +32,17 @@ def read_topics(address: str, services: Sequence[str]) -> tuple[list[TopicState]
     """All topics but the broker's own, and '' or why they can't be read. Never raises for a broker that is down."""
     if not address:
         return [], "no broker is known: brobyg local up"
-    admin = AdminClient({"bootstrap.servers": address, "log_level": 0, "socket.timeout.ms": int(TIMEOUT * 1000)})
+    admin = AdminClient(
+        {"bootstrap.servers": address, "log_level": 0, "socket.timeout.ms": int(TIMEOUT * 1000)}
+    )
     try:
         metadata = admin.list_topics(timeout=TIMEOUT)
         names = sorted(name for name in metadata.topics if not name.startswith("__"))
-        partitions = [TopicPartition(name, number) for name in names for number in metadata.topics[name].partitions]
+        partitions = [
+            TopicPartition(name, number)
+            for name in names
+            for number in metadata.topics[name].partitions
+        ]
         latest: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # the library types the rest, not this
         ends = _offsets(admin, partitions, latest)
         bound: OffsetSpec = OffsetSpec.for_timestamp(int((time.time() - LAG_BOUND) * 1000))
@@ -48,11 +54,21 @@ def read_topics(address: str, services: Sequence[str]) -> tuple[list[TopicState]
     for name in names:
         mine = {place: end for place, end in ends.items() if place[0] == name}
         # Where nothing is younger than the bound there is no first young record, and all that is unread is overdue.
-        old = {place: end if young.get(place, -1) < 0 else young[place] for place, end in mine.items()}
-        readers = {service: read for service, read in positions.items() if any(topic == name for topic, _ in read)}
+        old = {
+            place: end if young.get(place, -1) < 0 else young[place] for place, end in mine.items()
+        }
+        readers = {
+            service: read
+            for service, read in positions.items()
+            if any(topic == name for topic, _ in read)
+        }
         lag = {service: _unread(mine, read) for service, read in readers.items()}
         overdue = {service: _unread(old, read) for service, read in readers.items()}
-        states.append(TopicState(name, len(metadata.topics[name].partitions), sum(mine.values()), lag, overdue))
+        states.append(
+            TopicState(
+                name, len(metadata.topics[name].partitions), sum(mine.values()), lag, overdue
+            )
+        )
     return states, ""
 
 
@@ -60,19 +76,24 @@ def _unread(ends: Mapping[tuple[str, int], int], read: Mapping[tuple[str, int], 
     return sum(max(0, end - read.get(place, 0)) for place, end in ends.items())
 
 
-def _offsets(admin: AdminClient, partitions: Sequence[TopicPartition], which: OffsetSpec) -> dict[tuple[str, int], int]:
+def _offsets(
+    admin: AdminClient, partitions: Sequence[TopicPartition], which: OffsetSpec
+) -> dict[tuple[str, int], int]:
     """The offset of each partition that `which` asks for."""
     if not partitions:
         return {}
     asked = admin.list_offsets(dict.fromkeys(partitions, which), request_timeout=TIMEOUT)
     return {
-        (partition.topic, partition.partition): answer.result(TIMEOUT).offset for partition, answer in asked.items()
+        (partition.topic, partition.partition): answer.result(TIMEOUT).offset
+        for partition, answer in asked.items()
     }
 
 
 def _positions(admin: AdminClient, group: str) -> dict[tuple[str, int], int]:
     """What the group has committed; empty for a group that has never read."""
-    asked = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)], request_timeout=TIMEOUT)
+    asked = admin.list_consumer_group_offsets(
+        [ConsumerGroupTopicPartitions(group)], request_timeout=TIMEOUT
+    )
     answer = asked[group].result(TIMEOUT)
     return {
         (partition.topic, partition.partition): partition.offset

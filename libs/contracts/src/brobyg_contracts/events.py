@@ -23,7 +23,9 @@ Department: TypeAlias = Annotated[str, Meta(max_length=40, pattern=r"^[a-z][a-z0
 LocationId: TypeAlias = Annotated[str, Meta(max_length=64, pattern=r"^[a-z][a-z0-9-]*\Z")]
 """A place of care; a key of `locations` in places.json."""
 
-MunicipalityCode: TypeAlias = Annotated[str, Meta(min_length=4, max_length=4, pattern=r"^[0-9]{4}\Z")]
+MunicipalityCode: TypeAlias = Annotated[
+    str, Meta(min_length=4, max_length=4, pattern=r"^[0-9]{4}\Z")
+]
 """Danish municipality code: four digits with the leading zero (the authority code of the Danish CPR office's
 municipality register).
 """
@@ -71,7 +73,11 @@ WithdrawalReason: TypeAlias = Literal[
 """Why an open offer no longer stands."""
 
 ReleaseReason: TypeAlias = Literal[
-    "appointment_cancelled", "appointment_rescheduled", "consent_withdrawn", "volunteer_withdrew", "blocked"
+    "appointment_cancelled",
+    "appointment_rescheduled",
+    "consent_withdrawn",
+    "volunteer_withdrew",
+    "blocked",
 ]
 """Why a matched volunteer is free again."""
 
@@ -313,7 +319,10 @@ class MatchEscalated(Struct, frozen=True, kw_only=True):
     reason: EscalationReason
     asked: Annotated[int, Meta(ge=0)]
     """How many volunteers were asked about this time of the appointment."""
-    excluded: dict[Annotated[str, Meta(max_length=64, pattern=r"^[a-z][a-z0-9_]*\Z")], Annotated[int, Meta(ge=0)]]
+    excluded: dict[
+        Annotated[str, Meta(max_length=64, pattern=r"^[a-z][a-z0-9_]*\Z")],
+        Annotated[int, Meta(ge=0)],
+    ]
     """How many volunteers each hard rule left out, by the rule's name; the first rule that fails counts."""
 
 
@@ -501,7 +510,9 @@ class AppointmentRescheduled(Struct, frozen=True, kw_only=True):
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.appointment.rescheduled"
     TOPIC: ClassVar[str] = "brobyg.referral.v1"
-    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/appointment.rescheduled.schema.json"
+    DATASCHEMA: ClassVar[str] = (
+        "https://brobyg.dk/schemas/events/appointment.rescheduled.schema.json"
+    )
     SUBJECT: ClassVar[str] = "referral_id"
 
     referral_id: Id

@@ -45,7 +45,9 @@ class _Places(msgspec.Struct, forbid_unknown_fields=True):
 Place: TypeAlias = Postcode | Location | str
 """A place, or the postcode or location id of one."""
 
-_places = msgspec.json.decode(files(__package__).joinpath("data/places.json").read_bytes(), type=_Places)
+_places = msgspec.json.decode(
+    files(__package__).joinpath("data/places.json").read_bytes(), type=_Places
+)
 
 POSTCODES: dict[str, Postcode] = _places.postcodes
 """Postcode to where it is."""

@@ -82,12 +82,16 @@ def create_app(
     numbers: Callable[[], Awaitable[dict[str, object]]],
 ) -> FastAPI:
     """The service's ASGI application. Raises RuntimeError when a route asks nobody for a token. `numbers` go into /readyz."""
-    app = FastAPI(title=f"Brobyg {service.name}", redoc_url=None, swagger_ui_oauth2_redirect_url=None)
+    app = FastAPI(
+        title=f"Brobyg {service.name}", redoc_url=None, swagger_ui_oauth2_redirect_url=None
+    )
     app.state.verifier = verifier
     for router in parts.routers:
         _insist_on_token(router)
         app.include_router(
-            router, dependencies=[Depends(_SHOWN_SCHEME), Depends(_insist_on_known_query)], responses=_REFUSED
+            router,
+            dependencies=[Depends(_SHOWN_SCHEME), Depends(_insist_on_known_query)],
+            responses=_REFUSED,
         )
     for router in parts.public_routers:
         app.include_router(router)
@@ -107,7 +111,9 @@ def _insist_on_token(router: APIRouter) -> None:
 
 
 def _asks(dependant: Dependant) -> bool:
-    return isinstance(dependant.call, Requirement) or any(_asks(one) for one in dependant.dependencies)
+    return isinstance(dependant.call, Requirement) or any(
+        _asks(one) for one in dependant.dependencies
+    )
 
 
 async def _insist_on_known_query(request: Request) -> None:
@@ -121,14 +127,22 @@ async def _insist_on_known_query(request: Request) -> None:
     if unknown := sorted(set(request.query_params) - set(known)):
         right = f"this parameter is not known here; {'known are ' + ', '.join(known) if known else 'none is'}"
         title = "Some of what was sent is not as it should be"
-        raise Problem(422, title, errors=[FieldError(f"query/{shown_name(name)}", right) for name in unknown[:50]])
+        raise Problem(
+            422,
+            title,
+            errors=[FieldError(f"query/{shown_name(name)}", right) for name in unknown[:50]],
+        )
 
 
 def _query_of(dependant: Dependant) -> set[str]:
-    return {one.alias for one in dependant.query_params}.union(*map(_query_of, dependant.dependencies))
+    return {one.alias for one in dependant.query_params}.union(
+        *map(_query_of, dependant.dependencies)
+    )
 
 
-def _health_router(metrics: Metrics, health: Health, numbers: Callable[[], Awaitable[dict[str, object]]]) -> APIRouter:
+def _health_router(
+    metrics: Metrics, health: Health, numbers: Callable[[], Awaitable[dict[str, object]]]
+) -> APIRouter:
     router = APIRouter(tags=["health"])
 
     @router.get("/livez", summary="Alive: every loop of this process goes round")
@@ -140,7 +154,9 @@ def _health_router(metrics: Metrics, health: Health, numbers: Callable[[], Await
     async def readyz() -> Response:
         waiting = await numbers()
         ready, checks = await health.report(waiting)
-        return JSONResponse({"ready": ready, "checks": checks, **waiting}, status_code=200 if ready else 503)
+        return JSONResponse(
+            {"ready": ready, "checks": checks, **waiting}, status_code=200 if ready else 503
+        )
 
     @router.get("/metrics", summary="Prometheus metrics")
     async def prometheus() -> Response:
@@ -162,7 +178,10 @@ def _install_errors(app: FastAPI, parts: Parts) -> Failed:
         return problems.render(problem, request)
 
     async def on_problem(request: Request, error: Exception) -> Response:
-        return answer(error if isinstance(error, Problem) else Problem(500, "Something went wrong here"), request)
+        return answer(
+            error if isinstance(error, Problem) else Problem(500, "Something went wrong here"),
+            request,
+        )
 
     async def on_validation(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # FastAPI calls this for no other
@@ -198,7 +217,9 @@ def _install_errors(app: FastAPI, parts: Parts) -> Failed:
 def _says_json(request: Request) -> bool:
     """FastAPI reads a body as JSON only when it is said to be; else the whole of it is one wrong value."""
     kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
+    return kind == "application/json" or (
+        kind.startswith("application/") and kind.endswith("+json")
+    )
 
 
 class Gate:
@@ -215,9 +236,9 @@ class Gate:
             return
         headers = {name: value for name, value in scope["headers"] if name in _READ_HEADERS}
         request_id = _identifier(headers.get(b"x-request-id")) or new_id(self._clock)
-        correlation_id = tracing.correlation_of(headers.get(b"x-correlation-id", b"").decode("latin-1")) or new_id(
-            self._clock
-        )
+        correlation_id = tracing.correlation_of(
+            headers.get(b"x-correlation-id", b"").decode("latin-1")
+        ) or new_id(self._clock)
         scope.setdefault("state", {}).update(request_id=request_id)
         tracing.correlation.set(correlation_id)
         parent = tracing.parse(headers.get(b"traceparent", b"").decode("latin-1"))

@@ -16,7 +16,9 @@ from brobyg_kit.problems import Problem
 
 ISSUER = AUDIENCE = "brobyg"
 #: `service` may read people's contacts, `portal` only carry answers: it is the one that the whole world talks to.
-ROLES = frozenset({"hospital", "referrer", "coordinator", "volunteer", "analyst", "service", "portal"})
+ROLES = frozenset(
+    {"hospital", "referrer", "coordinator", "volunteer", "analyst", "service", "portal"}
+)
 _ALGORITHMS = ["ES256"]
 
 
@@ -58,17 +60,25 @@ class Verifier:
 
 
 def _caller(claims: dict[str, object]) -> Caller:
-    roles, organisation, department = claims.get("roles"), claims.get("organisation"), claims.get("department")
+    roles, organisation, department = (
+        claims.get("roles"),
+        claims.get("organisation"),
+        claims.get("department"),
+    )
     return Caller(
         subject=str(claims["sub"]),
-        roles=frozenset(str(role) for role in roles) & ROLES if isinstance(roles, list) else frozenset(),
+        roles=frozenset(str(role) for role in roles) & ROLES
+        if isinstance(roles, list)
+        else frozenset(),
         organisation=str(organisation) if organisation else None,
         department=str(department) if department else None,
     )
 
 
 def _unauthorized(detail: str) -> Problem:
-    return Problem(401, "A valid bearer token is needed", detail, headers={"WWW-Authenticate": "Bearer"})
+    return Problem(
+        401, "A valid bearer token is needed", detail, headers={"WWW-Authenticate": "Bearer"}
+    )
 
 
 class Requirement:
@@ -88,7 +98,9 @@ class Requirement:
         verifier: Verifier = request.app.state.verifier
         caller = verifier.caller(token.strip())
         if not caller.roles & self.roles:
-            raise Problem(403, "This is not for your role", f"needs one of: {', '.join(sorted(self.roles))}")
+            raise Problem(
+                403, "This is not for your role", f"needs one of: {', '.join(sorted(self.roles))}"
+            )
         return caller
 
 

@@ -29,7 +29,9 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
-topics_app = typer.Typer(help="Kafka topics, as schemas/topics declares them.", no_args_is_help=True)
+topics_app = typer.Typer(
+    help="Kafka topics, as schemas/topics declares them.", no_args_is_help=True
+)
 app.add_typer(topics_app, name="topics")
 app.add_typer(dlq_app, name="dlq")
 
@@ -45,14 +47,19 @@ def load_environment(file: Path = ENVIRONMENT_FILE) -> None:
 
 def service_entry_points() -> dict[str, EntryPoint]:
     """Every installed service by name, not yet imported."""
-    return {entry.name: entry for entry in sorted(entry_points(group="brobyg.services"), key=lambda e: e.name)}
+    return {
+        entry.name: entry
+        for entry in sorted(entry_points(group="brobyg.services"), key=lambda e: e.name)
+    }
 
 
 def load_service(name: str) -> Service:
     """The service of this name. Raises typer.BadParameter when there is none."""
     found = service_entry_points().get(name)
     if found is None:
-        raise typer.BadParameter(f"no service {name!r}; there are {', '.join(service_entry_points())}")
+        raise typer.BadParameter(
+            f"no service {name!r}; there are {', '.join(service_entry_points())}"
+        )
     service = found.load()
     if not isinstance(service, Service):
         raise TypeError(f"{found.value} is no Service")
@@ -61,16 +68,25 @@ def load_service(name: str) -> Service:
 
 @app.command()
 def token(
-    role: Annotated[list[str], typer.Option(help=f"One of: {', '.join(sorted(ROLES))}. May be given several times.")],
-    subject: Annotated[str, typer.Option(help="Whose token; for a volunteer the volunteer_id.")] = "developer",
-    organisation: Annotated[str | None, typer.Option(help="Such as hospital-randers or municipality-0730.")] = None,
+    role: Annotated[
+        list[str],
+        typer.Option(help=f"One of: {', '.join(sorted(ROLES))}. May be given several times."),
+    ],
+    subject: Annotated[
+        str, typer.Option(help="Whose token; for a volunteer the volunteer_id.")
+    ] = "developer",
+    organisation: Annotated[
+        str | None, typer.Option(help="Such as hospital-randers or municipality-0730.")
+    ] = None,
     department: Annotated[str | None, typer.Option(help="Such as randers or norddjurs.")] = None,
     hours: Annotated[float, typer.Option(help="How long it is valid.", min=0.01, max=24 * 366)] = 8,
 ) -> None:
     """Print a development token, for `Authorization: Bearer ...`."""
     key = KitSettings().token_signing_key
     if key is None or not key.is_file():
-        _fail("there is no signing key here; set BROBYG_TOKEN_SIGNING_KEY, or start the system with 'make up'")
+        _fail(
+            "there is no signing key here; set BROBYG_TOKEN_SIGNING_KEY, or start the system with 'make up'"
+        )
     try:
         text = issue_token(
             key,
@@ -97,7 +113,13 @@ def config(as_json: Annotated[bool, typer.Option("--json", help="For scripts.")]
             rows[f"BROBYG_{field.upper()}"] = (str(getattr(values, field)), info.description or "")
     if as_json:
         typer.echo(
-            json.dumps({name: {"value": value, "description": text} for name, (value, text) in rows.items()}, indent=2)
+            json.dumps(
+                {
+                    name: {"value": value, "description": text}
+                    for name, (value, text) in rows.items()
+                },
+                indent=2,
+            )
         )
         return
     table = Table("variable", "value", "what it is for")
@@ -108,7 +130,9 @@ def config(as_json: Annotated[bool, typer.Option("--json", help="For scripts.")]
 
 @app.command("flow")
 def flow_command(
-    mermaid: Annotated[bool, typer.Option(help="As a Mermaid picture, the one in README.md.")] = False,
+    mermaid: Annotated[
+        bool, typer.Option(help="As a Mermaid picture, the one in README.md.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
 ) -> None:
     """Show which event is emitted where and consumed by whom, for the whole system."""
@@ -147,7 +171,9 @@ def _service_app(name: str) -> typer.Typer:
 
     @group.command()
     def migrate(
-        create: Annotated[bool, typer.Option(help="Create the database first if it isn't there.")] = True,
+        create: Annotated[
+            bool, typer.Option(help="Create the database first if it isn't there.")
+        ] = True,
     ) -> None:
         """Bring the service's database up to date. Safe to run again, and to interrupt."""
         service = load_service(name)
@@ -160,7 +186,9 @@ def _service_app(name: str) -> typer.Typer:
         except ValueError as error:
             _fail(str(error))
         except database.DATABASE_ERRORS as error:
-            _fail(f"the database of {name} could not be brought up to date: {type(error).__name__}: {error}")
+            _fail(
+                f"the database of {name} could not be brought up to date: {type(error).__name__}: {error}"
+            )
         typer.echo(f"{name}: {', '.join(applied) if applied else 'up to date'}")
 
     return group
@@ -185,7 +213,9 @@ def _fail(message: str) -> NoReturn:
 def main() -> None:
     """The entry point: builds the commands that are installed and runs one."""
     load_environment()
-    logs.configure("brobyg", "console", "warning", stream=sys.stderr)  # a service that is run sets its own
+    logs.configure(
+        "brobyg", "console", "warning", stream=sys.stderr
+    )  # a service that is run sets its own
     asked = sys.argv[1] if len(sys.argv) > 1 else ""
     extras = {entry.name: entry for entry in entry_points(group="brobyg.cli")}
     for name in service_entry_points():

@@ -68,7 +68,13 @@ class AcceleratedClock:
     Processes given the same three values agree on the time, which is how a demo week passes in two minutes.
     """
 
-    def __init__(self, start: datetime, factor: float, anchor: datetime, wall: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        start: datetime,
+        factor: float,
+        anchor: datetime,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
         """Both times must be zone-aware and `factor` positive; raises ValueError otherwise."""
         if start.tzinfo is None or anchor.tzinfo is None:
             raise ValueError("an accelerated clock needs a zone-aware start and anchor")
@@ -97,7 +103,9 @@ def parse_clock(text: str) -> Clock:
         return WallClock()
     try:
         start, factor, anchor = text.split(";")
-        return AcceleratedClock(datetime.fromisoformat(start), float(factor), datetime.fromisoformat(anchor))
+        return AcceleratedClock(
+            datetime.fromisoformat(start), float(factor), datetime.fromisoformat(anchor)
+        )
     except ValueError as error:
         raise ValueError(
             f"BROBYG_CLOCK is {text!r}; expected nothing, or '<ISO start>;<factor>;<ISO anchor>' such as"

@@ -85,7 +85,12 @@ class Consumer:
     """One process's part in a service's consumer group."""
 
     def __init__(
-        self, address: str, database: Database, subscription: Subscription, metrics: Metrics, heartbeat: Heartbeat
+        self,
+        address: str,
+        database: Database,
+        subscription: Subscription,
+        metrics: Metrics,
+        heartbeat: Heartbeat,
     ) -> None:
         """Nothing is connected before `run`."""
         self._address, self._database, self._subscription = address, database, subscription
@@ -106,17 +111,25 @@ class Consumer:
         """
         self._joined = self._away = False
         client = kafka.consumer(
-            self._address, self._subscription.group, error_cb=self._on_error, **self._subscription.membership
+            self._address,
+            self._subscription.group,
+            error_cb=self._on_error,
+            **self._subscription.membership,
         )
         client.subscribe(
-            list(self._subscription.topics), on_assign=self._assigned, on_revoke=_revoked, on_lost=self._lost
+            list(self._subscription.topics),
+            on_assign=self._assigned,
+            on_revoke=_revoked,
+            on_lost=self._lost,
         )
         try:
             while not self._stopping:
                 await self._round(client)
         except Superseded as error:
             log.error("consumer.superseded", error=error)
-            self._heartbeat.struggle("another process has come under its name (BROBYG_INSTANCE): end one of the two")
+            self._heartbeat.struggle(
+                "another process has come under its name (BROBYG_INSTANCE): end one of the two"
+            )
         finally:
             await asyncio.to_thread(client.close)
 
@@ -176,9 +189,13 @@ class Consumer:
 
     def _read(self, message: Message) -> Received:
         origin = Origin(message.topic() or "", message.partition() or 0, message.offset() or 0)
-        return _received(self._subscription, origin, _bytes(message.key()), _bytes(message.value()) or b"")
+        return _received(
+            self._subscription, origin, _bytes(message.key()), _bytes(message.value()) or b""
+        )
 
-    async def _until_done(self, client: KafkaConsumer, work: Callable[[bool], Awaitable[None]]) -> None:
+    async def _until_done(
+        self, client: KafkaConsumer, work: Callable[[bool], Awaitable[None]]
+    ) -> None:
         """Do it; when the database is in the way, again after a pause. `work` is told whether to blame an event for what may be its doing:
         when it has gone on for longer than the patience and the database answers.
         """
@@ -206,14 +223,18 @@ class Consumer:
         What one lane has committed stays when another is in trouble, and is not done twice when all are tried again.
         """
         lanes = _lanes(messages)
-        for failure in await asyncio.gather(*(self._in_parts(lane, blaming) for lane in lanes), return_exceptions=True):
+        for failure in await asyncio.gather(
+            *(self._in_parts(lane, blaming) for lane in lanes), return_exceptions=True
+        ):
             if failure is not None:
                 raise failure
 
     async def _in_parts(self, messages: Sequence[Message], blaming: bool) -> None:
         size = self._subscription.max_batch
         for first in range(0, len(messages), size):
-            await self.process([self._read(one) for one in messages[first : first + size]], blaming=blaming)
+            await self.process(
+                [self._read(one) for one in messages[first : first + size]], blaming=blaming
+            )
             self._beat()
 
     async def process(self, received: Sequence[Received], *, blaming: bool = False) -> None:
@@ -235,9 +256,16 @@ class Consumer:
                 await self.process(received[:middle], blaming=blaming)
                 await self.process(received[middle:], blaming=blaming)
                 return
-            log.error("event.parked", error=error, origin=str(received[0].origin), type=received[0].event.type)
+            log.error(
+                "event.parked",
+                error=error,
+                origin=str(received[0].origin),
+                type=received[0].event.type,
+            )
             async with self._database.transaction() as tx:
-                await self._parking.park(tx, received[0], error, permanent=isinstance(error, UndecodableEvent))
+                await self._parking.park(
+                    tx, received[0], error, permanent=isinstance(error, UndecodableEvent)
+                )
 
     async def _is_the_events(self, error: Exception, blaming: bool) -> bool:
         """Whether `error` is an event's doing and not trouble with the database, which would park the innocent."""
@@ -246,7 +274,9 @@ class Consumer:
     async def _in_one_transaction(self, received: Sequence[Received]) -> None:
         began = time.perf_counter()
         links = tracing.links([one.event.traceparent for one in received[:32]])
-        with tracing.span(f"{self._subscription.service} process", SpanKind.CONSUMER, links=links) as span:
+        with tracing.span(
+            f"{self._subscription.service} process", SpanKind.CONSUMER, links=links
+        ) as span:
             span.set_attribute("messaging.batch.message_count", len(received))
             async with self._database.transaction() as tx:
                 events = await self._fresh(tx, received)
@@ -262,7 +292,9 @@ class Consumer:
         """Those that are neither done before nor have to wait behind a parked one, in order."""
         held = await self._parking.held(tx, list({one.event.subject for one in received}))
         if held:
-            await self._parking.wait_behind(tx, [one for one in received if one.event.subject in held])
+            await self._parking.wait_behind(
+                tx, [one for one in received if one.event.subject in held]
+            )
             received = [one for one in received if one.event.subject not in held]
         if self._subscription.inbox:
             received = await self._new(tx, received)
@@ -280,7 +312,9 @@ class Consumer:
                 await tx.connection.execute(_INBOX, ids)
             return received
         except asyncpg.UniqueViolationError:
-            rows = await tx.connection.fetch(f"{_INBOX} on conflict do nothing returning event_id", ids)
+            rows = await tx.connection.fetch(
+                f"{_INBOX} on conflict do nothing returning event_id", ids
+            )
         new, fresh = {row["event_id"] for row in rows}, []
         for one in received:
             if (event_id := uuid.UUID(one.event.id)) in new:
@@ -312,7 +346,9 @@ class Consumer:
             failure = error
             async with self._database.transaction() as tx:
                 await self._parking.failed(tx, parked, error)
-        log.info("event.retried", origin=str(parked.origin), succeeded=failure is None, error=failure)
+        log.info(
+            "event.retried", origin=str(parked.origin), succeeded=failure is None, error=failure
+        )
         return True
 
     async def _try_again(self, tx: Transaction, parked: Parked) -> Exception | None:
@@ -333,13 +369,17 @@ class Consumer:
         except Exception as error:
             if is_transient(error):
                 raise
-            await self._parking.failed(tx, parked, error, permanent=isinstance(error, UndecodableEvent))
+            await self._parking.failed(
+                tx, parked, error, permanent=isinstance(error, UndecodableEvent)
+            )
             return error
         await self._parking.handled(tx, parked)
         return None
 
     def _fetch(self, origin: Origin) -> Received:
-        key, value = kafka.fetch_record(self._address, origin.topic, origin.partition, origin.offset)
+        key, value = kafka.fetch_record(
+            self._address, origin.topic, origin.partition, origin.offset
+        )
         return _received(self._subscription, origin, key, value)
 
     async def _handle_again(self, tx: Transaction, received: Received) -> None:
@@ -369,7 +409,9 @@ def _lanes(messages: Sequence[Message]) -> list[Sequence[Message]]:
     return [lane for lane in lanes if lane]
 
 
-def _received(subscription: Subscription, origin: Origin, key: bytes | None, value: bytes) -> Received:
+def _received(
+    subscription: Subscription, origin: Origin, key: bytes | None, value: bytes
+) -> Received:
     """The record as an event; one that can't be read becomes a placeholder, which is parked when its turn comes."""
     decoder = subscription.decoders.get(origin.topic)
     try:
@@ -432,7 +474,9 @@ def _commit(client: KafkaConsumer, messages: Sequence[Message]) -> list[TopicPar
     positions: dict[tuple[str, int], int] = {}
     for message in messages:
         positions[message.topic() or "", message.partition() or 0] = (message.offset() or 0) + 1
-    offsets = [TopicPartition(topic, partition, offset) for (topic, partition), offset in positions.items()]
+    offsets = [
+        TopicPartition(topic, partition, offset) for (topic, partition), offset in positions.items()
+    ]
     try:
         client.commit(offsets=offsets, asynchronous=False)
     except KafkaException as error:

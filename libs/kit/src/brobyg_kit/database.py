@@ -65,7 +65,9 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, asyncpg.InterfaceError):
         return any(text in str(error) for text in _CLOSED)
     # "Multiple exceptions": a host with several addresses, none of which answers.
-    return isinstance(error, OSError) and (error.errno in _UNREACHABLE or str(error).startswith("Multiple exceptions"))
+    return isinstance(error, OSError) and (
+        error.errno in _UNREACHABLE or str(error).startswith("Multiple exceptions")
+    )
 
 
 class _Emission(msgspec.Struct, gc=False):
@@ -107,7 +109,9 @@ class Transaction:
         self._emissions.append(_Emission(data, subject, cause, event_id))
         return event_id
 
-    def send(self, topic: str, key: str, value: bytes, content_type: str = "application/json") -> None:
+    def send(
+        self, topic: str, key: str, value: bytes, content_type: str = "application/json"
+    ) -> None:
         """Put a record that is no event of ours (a rejection, a dead letter) on `topic` when this transaction commits."""
         _insist_on_size(topic, value)
         self._records.append((topic, key, value, content_type))
@@ -136,7 +140,9 @@ class Transaction:
                 [kind for kind, _ in gone],
                 [subject for _, subject in gone],
             )
-        due = sorted((kind, subject, at) for (kind, subject), at in self._timers.items() if at is not None)
+        due = sorted(
+            (kind, subject, at) for (kind, subject), at in self._timers.items() if at is not None
+        )
         if due:
             await self.connection.execute(
                 "with d as (insert into timer (kind, subject, due_at, next_attempt_at)"
@@ -152,15 +158,21 @@ class Transaction:
         rows = [*(await self._sequenced() if self._emissions else ()), *self._records]
         if not rows:
             return
-        if len(rows) == 1:  # a COPY costs one round trip more than an INSERT and pays off from a few rows on
+        if (
+            len(rows) == 1
+        ):  # a COPY costs one round trip more than an INSERT and pays off from a few rows on
             await self.connection.execute(_INSERT_OUTBOX, *rows[0])
         else:
-            await self.connection.copy_records_to_table("outbox", records=rows, columns=_OUTBOX_COLUMNS)
+            await self.connection.copy_records_to_table(
+                "outbox", records=rows, columns=_OUTBOX_COLUMNS
+            )
         await self.connection.execute(f"select pg_notify('{OUTBOX_CHANNEL}', '')")
 
     async def _sequenced(self) -> list[tuple[str, str, bytes, str]]:
         counts = Counter(emission.subject for emission in self._emissions)
-        subjects = sorted(counts)  # one order for everybody, so that two transactions never wait for each other
+        subjects = sorted(
+            counts
+        )  # one order for everybody, so that two transactions never wait for each other
         last = await self.connection.fetch(
             "insert into stream as s (subject, sequence) select * from unnest($1::text::text[], $2::text::bigint[])"
             " on conflict (subject) do update set sequence = s.sequence + excluded.sequence returning subject, sequence",
@@ -186,10 +198,14 @@ class Transaction:
                 subject=emission.subject,
                 time=self.now,
                 dataschema=emission.data.DATASCHEMA,
-                correlationid=cause.correlationid if cause else tracing.correlation.get() or emission.id,
+                correlationid=cause.correlationid
+                if cause
+                else tracing.correlation.get() or emission.id,
                 causationid=cause.id if cause else None,
                 sequence=sequence,
-                traceparent=tracing.child_of(cause.traceparent if cause else None, emission.data.EVENT_TYPE),
+                traceparent=tracing.child_of(
+                    cause.traceparent if cause else None, emission.data.EVENT_TYPE
+                ),
                 data=encode_data(emission.data),
             )
         )
@@ -214,7 +230,9 @@ RECORD_LIMIT = 900_000
 
 def _insist_on_size(topic: str, value: bytes) -> None:
     if len(value) > RECORD_LIMIT:
-        raise ValueError(f"a record of {len(value)} bytes for {topic} is over the limit of {RECORD_LIMIT}")
+        raise ValueError(
+            f"a record of {len(value)} bytes for {topic} is over the limit of {RECORD_LIMIT}"
+        )
 
 
 def database_url(server: str, service: str) -> str:
@@ -287,7 +305,9 @@ class Database:
 
 
 async def _set_codecs(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-    await connection.set_type_codec("jsonb", encoder=_to_json, decoder=json.loads, schema="pg_catalog")
+    await connection.set_type_codec(
+        "jsonb", encoder=_to_json, decoder=json.loads, schema="pg_catalog"
+    )
 
 
 def _to_json(value: object) -> str:
@@ -310,8 +330,15 @@ async def migrate(url: str, folders: Sequence[Path]) -> list[str]:
             await connection.execute(
                 "create table if not exists migration (name text primary key, digest text not null, applied_at timestamptz not null default now())"
             )
-            known = {row["name"]: row["digest"] for row in await connection.fetch("select name, digest from migration")}
-            return [name for folder in folders for name in await _apply_folder(connection, folder, known)]
+            known = {
+                row["name"]: row["digest"]
+                for row in await connection.fetch("select name, digest from migration")
+            }
+            return [
+                name
+                for folder in folders
+                for name in await _apply_folder(connection, folder, known)
+            ]
     finally:
         await connection.close()
 
@@ -322,10 +349,14 @@ async def _apply_folder(
     applied = []
     for file in sorted(folder.glob("*.sql")):
         name, text = f"{folder.parent.name}/{file.name}", file.read_text(encoding="utf-8")
-        digest = await connection.fetchval("select encode(sha256(convert_to($1, 'UTF8')), 'hex')", text)
+        digest = await connection.fetchval(
+            "select encode(sha256(convert_to($1, 'UTF8')), 'hex')", text
+        )
         if name not in known:
             await connection.execute(text)
-            await connection.execute("insert into migration (name, digest) values ($1, $2)", name, digest)
+            await connection.execute(
+                "insert into migration (name, digest) values ($1, $2)", name, digest
+            )
             applied.append(name)
         elif known[name] != digest:
             raise ValueError(

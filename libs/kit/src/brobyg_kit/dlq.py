@@ -76,7 +76,11 @@ def list_parked(
 
     parked, total = _with_database(service, work)
     if total > len(parked):
-        typer.secho(f"brobyg: the oldest {len(parked)} of {total}; --limit shows more", err=True, fg="yellow")
+        typer.secho(
+            f"brobyg: the oldest {len(parked)} of {total}; --limit shows more",
+            err=True,
+            fg="yellow",
+        )
     if as_json:
         typer.echo(json.dumps([_as_dict(one) for one in parked], indent=2))
         return
@@ -96,7 +100,9 @@ def list_parked(
 
 
 @app.command()
-def show(service: ServiceName, id: Annotated[int, typer.Argument(help="Id as `list` shows it.")]) -> None:
+def show(
+    service: ServiceName, id: Annotated[int, typer.Argument(help="Id as `list` shows it.")]
+) -> None:
     """Show one parked event; its record is read from Kafka where the topic holds no personal data. Exit code 1 when it can't be."""
     found = _with_database(service, lambda database, parking: parking.found(database.pool, id))
     if found is None:
@@ -132,7 +138,10 @@ def replay(
 
 
 @app.command()
-def discard(service: ServiceName, ids: Annotated[list[int], typer.Argument(help="Ids as `list` shows them.")]) -> None:
+def discard(
+    service: ServiceName,
+    ids: Annotated[list[int], typer.Argument(help="Ids as `list` shows them.")],
+) -> None:
     """Give up on dead events for good; what waits behind them goes on. The record stays in its topic."""
 
     async def work(database: Database, parking: Parking) -> int:

@@ -62,7 +62,11 @@ _decoders: dict[type, msgspec.json.Decoder[Any]] = {}
 
 def _place(error: Exception) -> str:
     """Where it went wrong. What went wrong is left out: msgspec quotes the value of an enumeration it does not know."""
-    return f" at {str(error).rpartition(' - at ')[2]}" if " - at " in str(error) else " is not JSON of the right form"
+    return (
+        f" at {str(error).rpartition(' - at ')[2]}"
+        if " - at " in str(error)
+        else " is not JSON of the right form"
+    )
 
 
 def _decoder(kind: type[DataT]) -> msgspec.json.Decoder[DataT]:

@@ -38,7 +38,9 @@ def rows(services: Sequence[Service]) -> list[Row]:
             event,
             topic,
             emitted_by=tuple(sorted(name for key, name in emitted if key == (topic, event))),
-            consumed_by=tuple(sorted(name for key, name in consumed if key in ((topic, event), (topic, RECORD)))),
+            consumed_by=tuple(
+                sorted(name for key, name in consumed if key in ((topic, event), (topic, RECORD)))
+            ),
         )
         for topic, event in sorted(keys)
         if event != RECORD or topic not in typed
@@ -46,7 +48,9 @@ def rows(services: Sequence[Service]) -> list[Row]:
 
 
 def _key(one: type[EventData] | str) -> tuple[str, str]:
-    return (one, RECORD) if isinstance(one, str) else (one.TOPIC, one.EVENT_TYPE.removeprefix(_PREFIX))
+    return (
+        (one, RECORD) if isinstance(one, str) else (one.TOPIC, one.EVENT_TYPE.removeprefix(_PREFIX))
+    )
 
 
 def table(flow: Sequence[Row]) -> Table:
@@ -57,7 +61,11 @@ def table(flow: Sequence[Row]) -> Table:
         if row.topic != topic:
             shown.add_section()
             shown.add_row(f"[bold]{row.topic}")
-        shown.add_row(f"  {row.event}", ", ".join(row.emitted_by) or "outside", ", ".join(row.consumed_by) or "-")
+        shown.add_row(
+            f"  {row.event}",
+            ", ".join(row.emitted_by) or "outside",
+            ", ".join(row.consumed_by) or "-",
+        )
         topic = row.topic
     return shown
 

@@ -58,18 +58,24 @@ class Health:
         now = time.monotonic()
         return [beat.name for beat in self.heartbeats.values() if now - beat.beaten_at > HANG_LIMIT]
 
-    async def report(self, waiting: Mapping[str, object] | None = None) -> tuple[bool, dict[str, dict[str, object]]]:
+    async def report(
+        self, waiting: Mapping[str, object] | None = None
+    ) -> tuple[bool, dict[str, dict[str, object]]]:
         """Ready or not, and each check's answer; `waiting` is what /readyz tells of the outbox. Bounded by the checks' own timeouts.
 
         A consumer that does not get on tells so by its heartbeat (`lag.STALL_LIMIT`).
         """
-        answers = {beat.name: Check(not beat.trouble, beat.trouble) for beat in self.heartbeats.values()}
+        answers = {
+            beat.name: Check(not beat.trouble, beat.trouble) for beat in self.heartbeats.values()
+        }
         for name, check in self.checks.items():
             answers[name] = await check()
         if isinstance(outbox := (waiting or {}).get("outbox"), Mapping):
             answers["outbox"] = _fresh(float(outbox["oldest_seconds"]))
         ready = all(answer.ok for answer in answers.values())
-        return ready, {name: {"ok": answer.ok, "detail": answer.detail} for name, answer in answers.items()}
+        return ready, {
+            name: {"ok": answer.ok, "detail": answer.detail} for name, answer in answers.items()
+        }
 
     def watch(self, every: float = 5.0) -> None:
         """Start a thread that looks `every` so many seconds and ends the process when a loop hangs: a restart heals what waiting does not."""
@@ -84,4 +90,7 @@ class Health:
 
 
 def _fresh(age: float) -> Check:
-    return Check(age <= OUTBOX_LIMIT, "" if age <= OUTBOX_LIMIT else f"the oldest unsent record is {age:.0f} s old")
+    return Check(
+        age <= OUTBOX_LIMIT,
+        "" if age <= OUTBOX_LIMIT else f"the oldest unsent record is {age:.0f} s old",
+    )

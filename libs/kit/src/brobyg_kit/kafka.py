@@ -8,7 +8,9 @@ from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 REQUEST_TIMEOUT = 10.0
 
 
-def consumer(address: str, group: str, **overrides: Any) -> Consumer:  # librdkafka's configuration is untyped
+def consumer(
+    address: str, group: str, **overrides: Any
+) -> Consumer:  # librdkafka's configuration is untyped
     """A consumer that commits only what it is told to, and starts at the beginning of a topic it has not read."""
     return Consumer(
         {
@@ -32,7 +34,9 @@ def consumer(address: str, group: str, **overrides: Any) -> Consumer:  # librdka
     )
 
 
-def producer(address: str, client: str, **overrides: Any) -> Producer:  # librdkafka's configuration is untyped
+def producer(
+    address: str, client: str, **overrides: Any
+) -> Producer:  # librdkafka's configuration is untyped
     """An idempotent producer (acks=all) that keeps trying for as long as it lives, so that order survives an outage."""
     return Producer(
         {
@@ -61,14 +65,18 @@ class RecordGone(LookupError):
 _GONE = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})
 
 
-def fetch_record(address: str, topic: str, partition: int, offset: int) -> tuple[bytes | None, bytes]:
+def fetch_record(
+    address: str, topic: str, partition: int, offset: int
+) -> tuple[bytes | None, bytes]:
     """Key and value of one record. Blocks up to 10 seconds; raises RecordGone, or TimeoutError."""
     reader = consumer(address, "brobyg-reader", **{"auto.offset.reset": "error"})
     try:
         reader.assign([TopicPartition(topic, partition, offset)])
         message = reader.poll(REQUEST_TIMEOUT)
         if message is None:
-            raise TimeoutError(f"{topic}[{partition}]@{offset} was not answered within {REQUEST_TIMEOUT:.0f} s")
+            raise TimeoutError(
+                f"{topic}[{partition}]@{offset} was not answered within {REQUEST_TIMEOUT:.0f} s"
+            )
         error = message.error()
         if error is not None and error.code() not in _GONE:
             raise TimeoutError(f"{topic}[{partition}]@{offset} could not be read: {error.name()}")

@@ -47,7 +47,9 @@ class Lag:
         lag: Counter[str] = Counter(dict.fromkeys(self._topics, 0))
         for one in client.assignment():
             first, end = client.get_watermark_offsets(one, cached=True)
-            lag[one.topic] += max(0, end - max(first, self._committed.get((one.topic, one.partition), end)))
+            lag[one.topic] += max(
+                0, end - max(first, self._committed.get((one.topic, one.partition), end))
+            )
         for topic, records in lag.items():
             self._gauge.labels(topic).set(records)
         self._records = lag.total()

@@ -86,10 +86,15 @@ def _redact_item(key: str, value: object) -> object:
 
 
 def _redaction(_: object, __: str, entry: MutableMapping[str, Any]) -> Mapping[str, Any]:
-    return {key: value if key.startswith("_") else _redact_item(key, value) for key, value in entry.items()}
+    return {
+        key: value if key.startswith("_") else _redact_item(key, value)
+        for key, value in entry.items()
+    }
 
 
-def _without_values(_: object, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def _without_values(
+    _: object, __: str, entry: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
     """Exceptions as type and place only: their messages may quote what somebody sent."""
     raised = entry.pop("exc_info", None)
     if raised is True:
@@ -107,7 +112,9 @@ def _without_values(_: object, __: str, entry: MutableMapping[str, Any]) -> Muta
     return entry
 
 
-def configure(service: str, log_format: str = "json", level: str = "info", *, stream: TextIO | None = None) -> None:
+def configure(
+    service: str, log_format: str = "json", level: str = "info", *, stream: TextIO | None = None
+) -> None:
     """Send all logs of this process, our own and the libraries', through one redacting pipeline, to `stream` (standard output when not given).
 
     `log_format`: json or console.
@@ -135,7 +142,8 @@ def configure(service: str, log_format: str = "json", level: str = "info", *, st
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         _RedactingFormatter(
-            foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
     root = logging.getLogger()

@@ -60,7 +60,9 @@ def reason_of(error: BaseException) -> str:
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    place = f" at {trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno}" if trace else ""
+    place = (
+        f" at {trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno}" if trace else ""
+    )
     return f"{type(error).__name__}{place}"
 
 
@@ -87,14 +89,20 @@ class Parking:
     async def wait_behind(self, tx: Transaction, received: Sequence[Received]) -> None:
         """Let these wait behind what is parked of their subject."""
         for one in received:
-            await self._insert(tx, one, "waiting", "waits behind an earlier event of the same subject", 0, None)
+            await self._insert(
+                tx, one, "waiting", "waits behind an earlier event of the same subject", 0, None
+            )
 
-    async def park(self, tx: Transaction, received: Received, error: BaseException, *, permanent: bool = False) -> None:
+    async def park(
+        self, tx: Transaction, received: Received, error: BaseException, *, permanent: bool = False
+    ) -> None:
         """Put aside an event whose handling failed for the first time; `permanent` when trying again cannot help."""
         if permanent:
             self._publish(tx, await self._insert(tx, received, "dead", reason_of(error), 1, None))
         else:
-            await self._insert(tx, received, "retrying", reason_of(error), 1, timedelta(seconds=FIRST_PAUSE))
+            await self._insert(
+                tx, received, "retrying", reason_of(error), 1, timedelta(seconds=FIRST_PAUSE)
+            )
 
     async def due(self, tx: Transaction) -> Parked | None:
         """One event whose pause is over, locked with all that waits behind it; None when there is none."""
@@ -126,7 +134,9 @@ class Parking:
             timedelta(seconds=30),
         )
 
-    async def failed(self, tx: Transaction, parked: Parked, error: BaseException, *, permanent: bool = False) -> None:
+    async def failed(
+        self, tx: Transaction, parked: Parked, error: BaseException, *, permanent: bool = False
+    ) -> None:
         """The event failed again: a longer pause, or dead after the last try. No effect when somebody else has tried it meanwhile."""
         attempts = parked.attempts + 1
         dead = permanent or attempts >= MAX_ATTEMPTS
@@ -169,10 +179,15 @@ class Parking:
             await self.handled(tx, _parked(row))
         return len(rows)
 
-    async def listed(self, connection: "asyncpg.Pool[asyncpg.Record]", limit: int = 100) -> list[Parked]:
+    async def listed(
+        self, connection: "asyncpg.Pool[asyncpg.Record]", limit: int = 100
+    ) -> list[Parked]:
         """The oldest `limit` parked events."""
         return [
-            _parked(row) for row in await connection.fetch("select * from parked_event order by id limit $1", limit)
+            _parked(row)
+            for row in await connection.fetch(
+                "select * from parked_event order by id limit $1", limit
+            )
         ]
 
     async def counted(self, connection: "asyncpg.Pool[asyncpg.Record]") -> int:
@@ -185,7 +200,13 @@ class Parking:
         return _parked(row) if row is not None else None
 
     async def _insert(
-        self, tx: Transaction, received: Received, state: str, reason: str, attempts: int, pause: timedelta | None
+        self,
+        tx: Transaction,
+        received: Received,
+        state: str,
+        reason: str,
+        attempts: int,
+        pause: timedelta | None,
     ) -> asyncpg.Record | None:
         """The new row; None when the event is parked already."""
         event, origin = received.event, received.origin

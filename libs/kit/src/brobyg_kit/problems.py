@@ -46,14 +46,22 @@ Renderer = Callable[[Problem, Request], Response]
 
 def render(problem: Problem, request: Request) -> Response:
     """The problem as RFC 9457 JSON."""
-    body: dict[str, object] = {"type": problem.type, "title": problem.title, "status": problem.status}
+    body: dict[str, object] = {
+        "type": problem.type,
+        "title": problem.title,
+        "status": problem.status,
+    }
     if problem.detail:
         body["detail"] = problem.detail
     if problem.errors:
-        body["errors"] = [{"pointer": error.pointer, "detail": error.detail} for error in problem.errors]
+        body["errors"] = [
+            {"pointer": error.pointer, "detail": error.detail} for error in problem.errors
+        ]
     if request_id := getattr(request.state, "request_id", None):
         body["request_id"] = request_id
-    return JSONResponse(body, status_code=problem.status, media_type=JSON_TYPE, headers=problem.headers)
+    return JSONResponse(
+        body, status_code=problem.status, media_type=JSON_TYPE, headers=problem.headers
+    )
 
 
 def of_validation(error: RequestValidationError) -> Problem:
@@ -76,9 +84,15 @@ def _field(error: dict[str, object]) -> FieldError:
         if isinstance(where, tuple | list)
         else []
     )
-    pointer = "".join(f"/{part}" for part in parts[1:]) if parts[:1] == ["body"] else "/".join(parts)
-    detail = _UNQUOTED.get(str(error.get("type")), str(error.get("msg")).removeprefix("Value error, "))
-    if error.get("type") == "json_invalid":  # there is no field yet, but a place: the number of characters before it
+    pointer = (
+        "".join(f"/{part}" for part in parts[1:]) if parts[:1] == ["body"] else "/".join(parts)
+    )
+    detail = _UNQUOTED.get(
+        str(error.get("type")), str(error.get("msg")).removeprefix("Value error, ")
+    )
+    if (
+        error.get("type") == "json_invalid"
+    ):  # there is no field yet, but a place: the number of characters before it
         return FieldError("", f"{detail} at character {parts[-1]}")
     return FieldError(pointer, detail)
 

@@ -90,10 +90,14 @@ class Relay:
                 self._heartbeat.struggle(f"{type(error).__name__}")
                 log.warning("relay.interrupted", error=error, retry_seconds=pause)
                 await asyncio.sleep(pause)
-                pause = min(pause * 2, 2.0) if time.monotonic() - began < _WENT_WELL_SECONDS else 0.1
+                pause = (
+                    min(pause * 2, 2.0) if time.monotonic() - began < _WENT_WELL_SECONDS else 0.1
+                )
 
     async def _session(self) -> None:
-        connection = await asyncpg.connect(self._url, timeout=10, command_timeout=30, server_settings=_SESSION)
+        connection = await asyncpg.connect(
+            self._url, timeout=10, command_timeout=30, server_settings=_SESSION
+        )
         producer = self._make_producer(self._address, f"brobyg-{self._service}-relay")
         try:
             await connection.add_listener(OUTBOX_CHANNEL, lambda *_: self._wake.set())
@@ -128,7 +132,9 @@ class Relay:
         except TimeoutError:
             return  # the slow poll behind the notification
 
-    async def _drain(self, connection: "asyncpg.Connection[asyncpg.Record]", producer: Producer) -> None:
+    async def _drain(
+        self, connection: "asyncpg.Connection[asyncpg.Record]", producer: Producer
+    ) -> None:
         """Send until nothing is left; the next batch is fetched while the last one is in flight."""
         batch = await connection.fetch(_FETCH, _BATCH)
         while batch:
@@ -138,13 +144,15 @@ class Relay:
             try:
                 following = await connection.fetch(_FETCH_NEXT, _BATCH, ids[0], ids[-1], len(ids))
             finally:
-                refused = (
-                    await sending
-                )  # also when the fetch failed: what is in flight must not be overtaken by a new session
+                refused = await sending  # also when the fetch failed: what is in flight must not be overtaken by a new session
             faultpoints.reach(faultpoints.AFTER_SEND_BEFORE_MARK)
             if refused:
                 # What the others acknowledged is not sent again with each new try.
-                batch = [row for row in batch if (row["topic"], row["key"].encode(), row["value"]) not in refused]
+                batch = [
+                    row
+                    for row in batch
+                    if (row["topic"], row["key"].encode(), row["value"]) not in refused
+                ]
                 ids = [row["id"] for row in batch]
             await connection.execute("delete from outbox where id = any($1::bigint[])", ids)
             self._count(batch)
@@ -169,7 +177,13 @@ class Relay:
             header = headers.setdefault(content_type, [("content-type", content_type.encode())])
             while True:
                 try:
-                    producer.produce(row["topic"], row["value"], row["key"], headers=header, on_delivery=delivered)
+                    producer.produce(
+                        row["topic"],
+                        row["value"],
+                        row["key"],
+                        headers=header,
+                        on_delivery=delivered,
+                    )
                     break
                 except BufferError:
                     producer.poll(0.1)

@@ -60,7 +60,14 @@ class Runtime:
         url = database_url(settings.database.get_secret_value(), service.name) + database_suffix
         self.database = Database(url, self.clock, service.name) if service.database else None
         self.parts: Parts = service.build(
-            Resources(settings, self.clock, self.database, self.metrics.registry, self.health, settings.kafka)
+            Resources(
+                settings,
+                self.clock,
+                self.database,
+                self.metrics.registry,
+                self.health,
+                settings.kafka,
+            )
         )
         self._stops: list[Callable[[], None]] = []
         self._relays: list[Relay] = []
@@ -74,7 +81,9 @@ class Runtime:
         parts = self.parts if self.role in ("run", "api") else Parts()
         # Tokens are checked by the wall clock whatever clock the service lives by: they are issued in the real world.
         verifier = Verifier(self.settings.token_keys, WallClock())
-        return create_app(self.service, parts, self.clock, verifier, self.metrics, self.health, self._numbers)
+        return create_app(
+            self.service, parts, self.clock, verifier, self.metrics, self.health, self._numbers
+        )
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT; what is in hand is finished first."""
@@ -109,8 +118,13 @@ class Runtime:
         self._stops.append(server.stop)
         loops = self.loops()
         serving = asyncio.create_task(server.serve())
-        tasks = [asyncio.create_task(self._keep(name, work), name=name) for name, work in loops.items()]
-        workers = [asyncio.create_task(self._keep(name, work), name=name) for name, work in self._workers().items()]
+        tasks = [
+            asyncio.create_task(self._keep(name, work), name=name) for name, work in loops.items()
+        ]
+        workers = [
+            asyncio.create_task(self._keep(name, work), name=name)
+            for name, work in self._workers().items()
+        ]
         log.info("service.started", role=self.role, loops=[*loops, *self._workers()])
         try:
             await serving
@@ -125,7 +139,9 @@ class Runtime:
                 await self.database.close()
         log.info("service.stopped")
 
-    async def _finish(self, tasks: "list[asyncio.Task[None]]", workers: "list[asyncio.Task[None]]") -> None:
+    async def _finish(
+        self, tasks: "list[asyncio.Task[None]]", workers: "list[asyncio.Task[None]]"
+    ) -> None:
         """Let each loop end after what it has in hand, the relay last: it sends what the others have just committed."""
         if not self._opened.is_set():
             return  # they all wait for a database that never came
@@ -151,7 +167,9 @@ class Runtime:
                 loops["consumer"] = self._after_open("consumer", self._consumer(self.database))
             if self.parts.timers:
                 heartbeat = self.health.heartbeat("timers")
-                timers = Timers(self.database, self.clock, self.parts.timers, self.metrics, heartbeat)
+                timers = Timers(
+                    self.database, self.clock, self.parts.timers, self.metrics, heartbeat
+                )
                 self._stops.append(timers.stop)
                 loops["timers"] = self._after_open("timers", timers.run)
         return loops
@@ -159,7 +177,11 @@ class Runtime:
     def _relay(self) -> Loop:
         assert self.database is not None  # `loops` has seen to it
         relay = Relay(
-            self.database.url, self.settings.kafka, self.service.name, self.metrics, self.health.heartbeat("relay")
+            self.database.url,
+            self.settings.kafka,
+            self.service.name,
+            self.metrics,
+            self.health.heartbeat("relay"),
         )
         self._relays.append(relay)
         return relay.run
@@ -176,7 +198,11 @@ class Runtime:
             instance=self.settings.instance,
         )
         consumer = Consumer(
-            self.settings.kafka, database, subscription, self.metrics, self.health.heartbeat("consumer")
+            self.settings.kafka,
+            database,
+            subscription,
+            self.metrics,
+            self.health.heartbeat("consumer"),
         )
         self._stops.append(consumer.stop)
         return consumer.run
@@ -259,9 +285,18 @@ class Runtime:
         self.metrics.outbox_age.set(row["oldest"])
         self.metrics.parked.labels("waiting").set(row["parked"])
         self.metrics.parked.labels("dead").set(row["dead"])
-        lag = sum(sample.value for metric in self.metrics.consumer_lag.collect() for sample in metric.samples)
+        lag = sum(
+            sample.value
+            for metric in self.metrics.consumer_lag.collect()
+            for sample in metric.samples
+        )
         outbox = {"rows": row["rows"], "oldest_seconds": round(row["oldest"], 3)}
-        return {"outbox": outbox, "parked": row["parked"], "dead_letters": row["dead"], "lag": int(lag)}
+        return {
+            "outbox": outbox,
+            "parked": row["parked"],
+            "dead_letters": row["dead"],
+            "lag": int(lag),
+        }
 
 
 class Server(uvicorn.Server):

@@ -92,7 +92,12 @@ class Service:
         """Folders of SQL files that make its database: the mechanism's, then its own. Raises FileNotFoundError when they are missing."""
         package = Path(str(importlib.import_module(self.package).__file__)).parent
         own = next(
-            (path for path in (package / "migrations", package.parents[1] / "migrations") if path.is_dir()), None
+            (
+                path
+                for path in (package / "migrations", package.parents[1] / "migrations")
+                if path.is_dir()
+            ),
+            None,
         )
         if own is None:
             raise FileNotFoundError(f"{self.package} has no folder migrations")

@@ -13,7 +13,9 @@ class KitSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="BROBYG_", extra="ignore", frozen=True)
 
-    kafka: str = Field("127.0.0.1:9092", description="Kafka's bootstrap servers, host:port[,host:port].")
+    kafka: str = Field(
+        "127.0.0.1:9092", description="Kafka's bootstrap servers, host:port[,host:port]."
+    )
     database: SecretStr = Field(
         SecretStr("postgresql://postgres@127.0.0.1:5432"),
         description="The PostgreSQL server, without a database name: each service uses its own, brobyg_<service>.",
@@ -24,31 +26,48 @@ class KitSettings(BaseSettings):
         description="This process's name among those of its service, the same after a restart: then one that was killed goes on at once"
         " instead of after 10 s. No two that run may have the same, also in a rolling update. Empty for none.",
     )
-    clock: str = Field("", description="Empty for the wall clock, or '<ISO start>;<factor>;<ISO wall anchor>'.")
+    clock: str = Field(
+        "", description="Empty for the wall clock, or '<ISO start>;<factor>;<ISO wall anchor>'."
+    )
     host: str = Field("127.0.0.1", description="The address HTTP is served on.")
     portal_port: int = Field(8000, ge=1, le=65535, description="Port of the portal.")
-    referral_port: int = Field(8001, ge=1, le=65535, description="Port of referral (FHIR under /fhir).")
+    referral_port: int = Field(
+        8001, ge=1, le=65535, description="Port of referral (FHIR under /fhir)."
+    )
     matching_port: int = Field(8002, ge=1, le=65535, description="Port of matching.")
     notification_port: int = Field(8003, ge=1, le=65535, description="Port of notification.")
     reporting_port: int = Field(8004, ge=1, le=65535, description="Port of reporting.")
     portal_url: str = Field(
         "http://127.0.0.1:8000", description="The portal's address as volunteers see it, for links."
     )
-    referral_url: str = Field("http://127.0.0.1:8001", description="Where the other services reach referral.")
-    matching_url: str = Field("http://127.0.0.1:8002", description="Where the other services reach matching.")
-    reporting_url: str = Field("http://127.0.0.1:8004", description="Where the other services reach reporting.")
+    referral_url: str = Field(
+        "http://127.0.0.1:8001", description="Where the other services reach referral."
+    )
+    matching_url: str = Field(
+        "http://127.0.0.1:8002", description="Where the other services reach matching."
+    )
+    reporting_url: str = Field(
+        "http://127.0.0.1:8004", description="Where the other services reach reporting."
+    )
     token_keys: Path | None = Field(
         None, description="File with the public keys (JWKS) that tokens are checked against."
     )
     token_signing_key: Path | None = Field(
         None, description="File with the private key (JWK) `brobyg token` signs with."
     )
-    service_token: SecretStr = Field(SecretStr(""), description="The token this service shows to the others.")
-    otlp_endpoint: str = Field("", description="Where traces are sent (OTLP over HTTP); empty for nowhere.")
+    service_token: SecretStr = Field(
+        SecretStr(""), description="The token this service shows to the others."
+    )
+    otlp_endpoint: str = Field(
+        "", description="Where traces are sent (OTLP over HTTP); empty for nowhere."
+    )
     log_format: str = Field("json", pattern="^(json|console)$", description="json or console.")
-    log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error.")
+    log_level: str = Field(
+        "info", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error."
+    )
     topics: Path = Field(
-        Path("schemas/topics"), description="Folder of the topic files that `brobyg topics apply` creates."
+        Path("schemas/topics"),
+        description="Folder of the topic files that `brobyg topics apply` creates.",
     )
 
     @field_validator("clock")

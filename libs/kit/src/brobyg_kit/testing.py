@@ -30,7 +30,9 @@ def free_port() -> int:
         return port
 
 
-async def eventually(condition: Callable[[], Awaitable[object]], what: str, timeout: float = 20.0) -> None:
+async def eventually(
+    condition: Callable[[], Awaitable[object]], what: str, timeout: float = 20.0
+) -> None:
     """Return when `condition` is true; AssertionError naming `what` when it isn't within `timeout` seconds."""
     deadline = asyncio.get_running_loop().time() + timeout
     while not await condition():
@@ -94,7 +96,13 @@ class Running:
 
 @asynccontextmanager
 async def served(
-    service: Service, server: str, kafka: str, *, clock: Clock | None = None, role: Role = "api", **settings: object
+    service: Service,
+    server: str,
+    kafka: str,
+    *,
+    clock: Clock | None = None,
+    role: Role = "api",
+    **settings: object,
 ) -> AsyncIterator[Running]:
     """The service on a free port with a fresh database, in this process. `role="run"` also relays and consumes. `clock` replaces its clock."""
     port = free_port()
@@ -103,7 +111,9 @@ async def served(
         "database": server,
         "token_keys": token_keys()[1],
         f"{service.name}_port": port,
-        "service_token": bearer("portal" if service.name == "portal" else "service")["Authorization"].split()[1],
+        "service_token": bearer("portal" if service.name == "portal" else "service")[
+            "Authorization"
+        ].split()[1],
         **settings,
     }
     runtime = Runtime(
@@ -116,7 +126,11 @@ async def served(
     if runtime.database is not None:
         await _create(server, runtime.database.url.rsplit("/", 1)[1])
         await migrate(runtime.database.url, service.migrations())
-    web = Server(uvicorn.Config(runtime.app(), host="127.0.0.1", port=port, log_config=None, access_log=False))
+    web = Server(
+        uvicorn.Config(
+            runtime.app(), host="127.0.0.1", port=port, log_config=None, access_log=False
+        )
+    )
     serving = asyncio.create_task(runtime.serve(web))
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
 

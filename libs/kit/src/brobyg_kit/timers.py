@@ -113,9 +113,16 @@ class Timers:
 
     async def _wait(self, due: datetime | None) -> None:
         """Until the next one is due, a new one was set, or the slow poll: time may have been changed by hand."""
-        waits = [asyncio.create_task(self._wake.wait()), asyncio.create_task(asyncio.sleep(_POLL_SECONDS))]
+        waits = [
+            asyncio.create_task(self._wake.wait()),
+            asyncio.create_task(asyncio.sleep(_POLL_SECONDS)),
+        ]
         if due is not None:
-            waits.append(asyncio.create_task(self._clock.sleep(due - self._clock.now() + timedelta(milliseconds=1))))
+            waits.append(
+                asyncio.create_task(
+                    self._clock.sleep(due - self._clock.now() + timedelta(milliseconds=1))
+                )
+            )
         _, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for task in pending:
             task.cancel()
@@ -146,7 +153,9 @@ class Timers:
         except Exception as error:
             if not claimed or not await self._is_a_timers(error):
                 raise
-            log.error("timer.put_off", kind=claimed[0].kind, attempts=claimed[0].attempts + 1, error=error)
+            log.error(
+                "timer.put_off", kind=claimed[0].kind, attempts=claimed[0].attempts + 1, error=error
+            )
         await self._put_off(claimed[0])
         return 1
 
@@ -171,13 +180,17 @@ class Timers:
     async def _put_off(self, timer: DueTimer) -> None:
         pause = min(_FIRST_PAUSE * 4 ** min(timer.attempts, 10), _LONGEST_PAUSE)
         again_at = self._clock.now() + pause
-        await self._database.pool.execute(_PUT_OFF, timer.kind, timer.subject, timer.due_at, timer.attempts, again_at)
+        await self._database.pool.execute(
+            _PUT_OFF, timer.kind, timer.subject, timer.due_at, timer.attempts, again_at
+        )
 
     async def _measure(self) -> None:
         if time.monotonic() - self._measured_at < 2.0:
             return
         self._measured_at = time.monotonic()
-        counts = await self._database.pool.fetchrow(_COUNTS, list(self._handlers), self._clock.now())
+        counts = await self._database.pool.fetchrow(
+            _COUNTS, list(self._handlers), self._clock.now()
+        )
         if counts is not None:
             self._metrics.timers_overdue.set(counts["overdue"])
             self._metrics.timers_failing.set(counts["failing"])

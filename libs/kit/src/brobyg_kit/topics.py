@@ -41,7 +41,9 @@ def load_topics(folder: Path) -> list[Topic]:
     """The topics declared in `folder`, by name. Raises FileNotFoundError or ValueError that says which file is wrong."""
     files = sorted(folder.glob("*.yaml"))
     if not files:
-        raise FileNotFoundError(f"no topic files in {folder}; run from the project's folder or set BROBYG_TOPICS")
+        raise FileNotFoundError(
+            f"no topic files in {folder}; run from the project's folder or set BROBYG_TOPICS"
+        )
     return [_topic(file) for file in files]
 
 
@@ -67,7 +69,9 @@ def retention_days(text: str) -> int | None:
         return None
     number, _, unit = text.partition(" ")
     if not number.isdecimal() or unit not in ("day", "days"):
-        raise ValueError(f"retention is {text!r}; expected 'forever' or a number of days such as '7 days'")
+        raise ValueError(
+            f"retention is {text!r}; expected 'forever' or a number of days such as '7 days'"
+        )
     return int(number)
 
 
@@ -93,7 +97,10 @@ def _create(client: AdminClient, topics: list[Topic], replicas: int) -> dict[str
         return {}
     insync = {"min.insync.replicas": str(max(1, replicas - 1))}
     asked = client.create_topics(
-        [NewTopic(t.name, t.partitions, replicas, config={**t.configuration(), **insync}) for t in topics],
+        [
+            NewTopic(t.name, t.partitions, replicas, config={**t.configuration(), **insync})
+            for t in topics
+        ],
         operation_timeout=REQUEST_TIMEOUT * 2,
     )
     done = {}
@@ -112,21 +119,35 @@ def _correct(client: AdminClient, topics: list[Topic]) -> dict[str, str]:
     """A topic that somebody made otherwise would lose the history after a week, or keep what is to be forgotten."""
     done = dict.fromkeys((topic.name for topic in topics), "was there")
     resources = [ConfigResource(ConfigResource.Type.TOPIC, topic.name) for topic in topics]
-    described = client.describe_configs(resources, request_timeout=REQUEST_TIMEOUT) if resources else {}
-    found = {resource.name: future.result(REQUEST_TIMEOUT * 2) for resource, future in described.items()}
+    described = (
+        client.describe_configs(resources, request_timeout=REQUEST_TIMEOUT) if resources else {}
+    )
+    found = {
+        resource.name: future.result(REQUEST_TIMEOUT * 2) for resource, future in described.items()
+    }
     changes = []
     for topic in topics:
         declared = topic.configuration()
-        differs = [name for name, value in declared.items() if found[topic.name][name].value != value]
+        differs = [
+            name for name, value in declared.items() if found[topic.name][name].value != value
+        ]
         if differs:
             entries = [
-                ConfigEntry(name, declared[name], incremental_operation=AlterConfigOpType.SET) for name in differs
+                ConfigEntry(name, declared[name], incremental_operation=AlterConfigOpType.SET)
+                for name in differs
             ]
-            changes.append(ConfigResource(ConfigResource.Type.TOPIC, topic.name, incremental_configs=entries))
-            told = (f"{name} from {found[topic.name][name].value} to {declared[name]}" for name in differs)
+            changes.append(
+                ConfigResource(ConfigResource.Type.TOPIC, topic.name, incremental_configs=entries)
+            )
+            told = (
+                f"{name} from {found[topic.name][name].value} to {declared[name]}"
+                for name in differs
+            )
             done[topic.name] = f"was there, set {', '.join(told)}"
     if changes:
-        for future in client.incremental_alter_configs(changes, request_timeout=REQUEST_TIMEOUT).values():
+        for future in client.incremental_alter_configs(
+            changes, request_timeout=REQUEST_TIMEOUT
+        ).values():
             future.result(REQUEST_TIMEOUT * 2)
     return done
 

@@ -13,7 +13,15 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import Link, SpanContext, SpanKind, StatusCode, TraceFlags, format_span_id, format_trace_id
+from opentelemetry.trace import (
+    Link,
+    SpanContext,
+    SpanKind,
+    StatusCode,
+    TraceFlags,
+    format_span_id,
+    format_trace_id,
+)
 
 #: The id under which everything that one request set off can be found; set by the HTTP gate, inherited by the events.
 correlation: ContextVar[str | None] = ContextVar("correlation", default=None)
@@ -74,7 +82,10 @@ def parse(traceparent: str | None) -> SpanContext | None:
         return None
     try:
         context = SpanContext(
-            int(parts[1], 16), int(parts[2], 16), is_remote=True, trace_flags=TraceFlags(int(parts[3], 16))
+            int(parts[1], 16),
+            int(parts[2], 16),
+            is_remote=True,
+            trace_flags=TraceFlags(int(parts[3], 16)),
         )
     except ValueError:
         return None

@@ -12,7 +12,10 @@ from brobyg_kit.clock import COPENHAGEN
 Language = Literal["da", "en"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 
-_DAY_AND_TIME: dict[Language, str] = {"da": "EEEE 'den' d. MMMM 'kl.' H.mm", "en": "EEEE d MMMM, HH:mm"}
+_DAY_AND_TIME: dict[Language, str] = {
+    "da": "EEEE 'den' d. MMMM 'kl.' H.mm",
+    "en": "EEEE d MMMM, HH:mm",
+}
 _DATE_AND_TIME: dict[Language, str] = {"da": "d. MMMM y 'kl.' HH.mm", "en": "d MMMM y 'at' HH:mm"}
 _TIME: dict[Language, str] = {"da": "'kl.' H.mm", "en": "HH:mm"}
 

@@ -45,9 +45,15 @@ class Parts:
     kind: type[Counted]
 
     def consumer(
-        self, handle: BatchHandler, service: str = "test", max_batch: int = 2_000, instance: str = ""
+        self,
+        handle: BatchHandler,
+        service: str = "test",
+        max_batch: int = 2_000,
+        instance: str = "",
     ) -> Consumer:
-        subscription = Subscription(service + self.topic, [self.topic], handle, max_batch=max_batch, instance=instance)
+        subscription = Subscription(
+            service + self.topic, [self.topic], handle, max_batch=max_batch, instance=instance
+        )
         return Consumer(self.kafka, self.database, subscription, Metrics(), Heartbeat("consumer"))
 
     def relay(self) -> Relay:
@@ -77,13 +83,18 @@ async def fresh_parts(kafka: str, postgres: str) -> AsyncIterator[Parts]:
     name = f"kit_{uuid.uuid4().hex[:10]}"
     apply_topics(
         kafka,
-        [Topic(name, 3, -1, "delete", "zstd"), Topic(f"brobyg.test{name}.dead-letter.v1", 1, -1, "delete", "zstd")],
+        [
+            Topic(name, 3, -1, "delete", "zstd"),
+            Topic(f"brobyg.test{name}.dead-letter.v1", 1, -1, "delete", "zstd"),
+        ],
     )
     broker = AdminClient({"bootstrap.servers": kafka})
 
     async def led() -> bool:
         known = await asyncio.to_thread(broker.list_topics, timeout=10)
-        return name in known.topics and all(one.leader >= 0 for one in known.topics[name].partitions.values())
+        return name in known.topics and all(
+            one.leader >= 0 for one in known.topics[name].partitions.values()
+        )
 
     await eventually(led, "every partition has a leader")
     admin = await asyncpg.connect(f"{postgres}/postgres")
@@ -148,7 +159,9 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 @asynccontextmanager
-async def by_way(parts: Parts, make: Callable[..., Database] = Database) -> AsyncIterator[tuple[Parts, Way]]:
+async def by_way(
+    parts: Parts, make: Callable[..., Database] = Database
+) -> AsyncIterator[tuple[Parts, Way]]:
     """The same parts, with the database reached by a way that the test can close."""
     way = Way(parts.database.url)
     await way.open()

@@ -37,7 +37,9 @@ class Links:
     def __init__(self, key: str) -> None:
         """Raises ValueError when the key is too short to sign with."""
         if len(key) < 16:
-            raise ValueError("BROBYG_MATCHING_LINK_KEY must be at least 16 characters, better 32, of chance")
+            raise ValueError(
+                "BROBYG_MATCHING_LINK_KEY must be at least 16 characters, better 32, of chance"
+            )
         self._serializer = URLSafeSerializer(key, salt=_SALT)
 
     def token(self, offer_id: str) -> str:
@@ -85,7 +87,9 @@ class Answering:
         if found is None:
             raise UnknownOffer
         match, offer, referral = found
-        if not transitions.check_open(offer, "accepted" if answer == "accept" else "declined", tx.clock.now()):
+        if not transitions.check_open(
+            offer, "accepted" if answer == "accept" else "declined", tx.clock.now()
+        ):
             return None
         if answer == "accept":
             change = await self._accept(tx, match, offer, referral)
@@ -96,15 +100,21 @@ class Answering:
         await self._store.save(tx, (), [(change, None)])
         return change
 
-    async def _accept(self, tx: Transaction, match: Match, offer: Offer, referral: Referral) -> Change:
+    async def _accept(
+        self, tx: Transaction, match: Match, offer: Offer, referral: Referral
+    ) -> Change:
         # The volunteer's lock first, then what they have promised: another answer of theirs may have been taken meanwhile.
         volunteer = await self._store.volunteer(tx, offer.volunteer_id)
         if volunteer is None:
             raise UnknownOffer
-        return transitions.accepted(match, offer, volunteer, await self._context(tx, match, referral))
+        return transitions.accepted(
+            match, offer, volunteer, await self._context(tx, match, referral)
+        )
 
     async def _context(self, tx: Transaction, match: Match, referral: Referral) -> Context:
-        world = await self._store.world(tx, {match.citizen_id}, [match.starts_at.astimezone(COPENHAGEN).date()])
+        world = await self._store.world(
+            tx, {match.citizen_id}, [match.starts_at.astimezone(COPENHAGEN).date()]
+        )
         return Context(tx.clock.now(), policy_of(referral.pathway), referral, world)
 
     async def release(self, appointment_id: str, volunteer_id: str | None) -> None:
@@ -130,6 +140,8 @@ class Answering:
             match = touched.matches.get(appointment_id)
             if match is None:
                 raise UnknownMatch
-            change = step(match, await self._context(tx, match, touched.referrals[match.referral_id]))
+            change = step(
+                match, await self._context(tx, match, touched.referrals[match.referral_id])
+            )
             await self._store.save(tx, (), [(change, None)])
         self._metrics.observe([change])

@@ -43,7 +43,9 @@ class Batch:
 
     def know(self, referral: Referral) -> None:
         """The referral is like this now."""
-        self.referrals[referral.referral_id] = self.changed_referrals[referral.referral_id] = referral
+        self.referrals[referral.referral_id] = self.changed_referrals[referral.referral_id] = (
+            referral
+        )
 
     def take(self, change: Change) -> Change:
         """The match is like this now."""
@@ -91,7 +93,9 @@ class Reaction(Generic[DataT]):
 
     __slots__ = ("_act", "_kind")
 
-    def __init__(self, kind: type[DataT], act: Callable[[Batch, DataT], list[Change | None]]) -> None:
+    def __init__(
+        self, kind: type[DataT], act: Callable[[Batch, DataT], list[Change | None]]
+    ) -> None:
         """`act` applies the event to a batch and returns what changed; None for what had no effect."""
         self._kind, self._act = kind, act
 

@@ -66,15 +66,25 @@ def consent_withdrawn(batch: Batch, data: ConsentWithdrawn) -> list[Change | Non
     return [transitions.called_off(batch.matches[one], "consent_withdrawn", context) for one in ids]
 
 
-def appointment_booked(batch: Batch, data: AppointmentBooked | AppointmentRescheduled) -> list[Change | None]:
+def appointment_booked(
+    batch: Batch, data: AppointmentBooked | AppointmentRescheduled
+) -> list[Change | None]:
     """Search company for the appointment at these times, whatever was before."""
-    return [transitions.booked(batch.matches.get(data.appointment_id), data, batch.context(data.referral_id))]
+    return [
+        transitions.booked(
+            batch.matches.get(data.appointment_id), data, batch.context(data.referral_id)
+        )
+    ]
 
 
 def appointment_cancelled(batch: Batch, data: AppointmentCancelled) -> list[Change | None]:
     """There is nothing to come along to."""
     match = batch.matches.get(data.appointment_id)
-    return [transitions.called_off(match, "appointment_cancelled", batch.context(data.referral_id))] if match else []
+    return (
+        [transitions.called_off(match, "appointment_cancelled", batch.context(data.referral_id))]
+        if match
+        else []
+    )
 
 
 def appointment_completed(batch: Batch, data: AppointmentCompleted) -> list[Change | None]:

@@ -15,28 +15,40 @@ class MatchingMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         """All at zero on `registry`."""
-        self.offers = Counter("brobyg_offers", "Offers by what became of them", ["outcome"], registry=registry)
-        self.matches = Counter("brobyg_matches", "Searches by what became of them", ["outcome"], registry=registry)
+        self.offers = Counter(
+            "brobyg_offers", "Offers by what became of them", ["outcome"], registry=registry
+        )
+        self.matches = Counter(
+            "brobyg_matches", "Searches by what became of them", ["outcome"], registry=registry
+        )
         self.hours_to_match = Histogram(
             "brobyg_hours_to_match",
             "Clock time from an appointment's opening to its match",
             buckets=_HOURS,
             registry=registry,
         )
-        self.refusals = Counter("brobyg_answers_refused", "Answers that could not be taken", ["why"], registry=registry)
+        self.refusals = Counter(
+            "brobyg_answers_refused", "Answers that could not be taken", ["why"], registry=registry
+        )
 
     def observe(self, changes: Iterable[Change]) -> None:
         """Count what these changes did."""
         offers: PlainCounter[str] = PlainCounter()
         matches: PlainCounter[str] = PlainCounter()
         for change in changes:
-            offers.update("made" if offer.state == "open" else offer.state for offer in change.offers.values())
+            offers.update(
+                "made" if offer.state == "open" else offer.state for offer in change.offers.values()
+            )
             state, before = change.match.state, change.before
-            found = state == "matched" and (before is None or before.match_id != change.match.match_id)
+            found = state == "matched" and (
+                before is None or before.match_id != change.match.match_id
+            )
             if found or state not in (before.state if before else None, "searching", "matched"):
                 matches[state] += 1
             if found:
-                self.hours_to_match.observe((change.context.now - change.match.opened_at).total_seconds() / 3600)
+                self.hours_to_match.observe(
+                    (change.context.now - change.match.opened_at).total_seconds() / 3600
+                )
         for outcome, number in offers.items():
             self.offers.labels(outcome).inc(number)
         for outcome, number in matches.items():

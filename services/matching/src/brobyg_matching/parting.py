@@ -49,7 +49,9 @@ class Parting:
         """Keeps nothing of its own."""
         self._database, self._store, self._metrics = database, store, metrics
 
-    async def block(self, volunteer_id: str, citizen_id: str, asked_by: str, allowed: Allowed) -> None:
+    async def block(
+        self, volunteer_id: str, citizen_id: str, asked_by: str, allowed: Allowed
+    ) -> None:
         """Never bring the two together again: questions between them are withdrawn, matches that have not begun are searched anew.
 
         Again has no further effect. Raises UnknownVolunteer, UnknownCitizen (a slip must not look like a block), Busy.
@@ -60,7 +62,9 @@ class Parting:
             if not await self._store.knows(tx, citizen_id):
                 raise UnknownCitizen
             await self._store.block(tx, volunteer_id, citizen_id, asked_by)
-            return self._apply(tx, touched, volunteer_id, transitions.blocked, await self._world(tx, touched))
+            return self._apply(
+                tx, touched, volunteer_id, transitions.blocked, await self._world(tx, touched)
+            )
 
         await self._carry_out(attempt)
 
@@ -116,11 +120,15 @@ class Parting:
         return await self._store.world(tx, {match.citizen_id for match in matches}, days)
 
     @staticmethod
-    def _apply(tx: Transaction, touched: Touched, volunteer_id: str, step: _Step, world: World) -> list[Change]:
+    def _apply(
+        tx: Transaction, touched: Touched, volunteer_id: str, step: _Step, world: World
+    ) -> list[Change]:
         changes: list[Change] = []
         for match in touched.matches.values():
             referral = touched.referrals[match.referral_id]
-            change = step(match, volunteer_id, Context(tx.now, policy_of(referral.pathway), referral, world))
+            change = step(
+                match, volunteer_id, Context(tx.now, policy_of(referral.pathway), referral, world)
+            )
             if change is not None:
                 changes.append(change)
         return changes

@@ -51,7 +51,9 @@ class Store(Protocol):
         """
         ...
 
-    async def world(self, tx: Transaction, citizens: Collection[str], days: Sequence[date]) -> World:
+    async def world(
+        self, tx: Transaction, citizens: Collection[str], days: Sequence[date]
+    ) -> World:
         """Volunteers and what they have promised around `days`, whom these citizens know, and blocks."""
         ...
 
@@ -60,7 +62,10 @@ class Store(Protocol):
         ...
 
     async def save(
-        self, tx: Transaction, referrals: Iterable[Referral], changes: Sequence[tuple[Change, Event | None]]
+        self,
+        tx: Transaction,
+        referrals: Iterable[Referral],
+        changes: Sequence[tuple[Change, Event | None]],
     ) -> None:
         """Write what became of them, each row once, and hand events and timers to the transaction in the order of `changes`."""
         ...
@@ -89,7 +94,9 @@ class Partings(Store, Protocol):
         """Whether a referral of the citizen has been heard of."""
         ...
 
-    async def block(self, tx: Transaction, volunteer_id: str, citizen_id: str, asked_by: str) -> None:
+    async def block(
+        self, tx: Transaction, volunteer_id: str, citizen_id: str, asked_by: str
+    ) -> None:
         """Keep that the two are not to be brought together. Again has no effect."""
         ...
 

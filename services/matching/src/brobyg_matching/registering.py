@@ -39,8 +39,13 @@ class Registering:
         """Keep the volunteer and return them; for a repeat of the request, whom the first one made, as they are now. Raises KeyUsed."""
         async with self._database.transaction() as tx:
             key = ("body as key", request.body) if request.key is None else ("key", request.key)
-            key_hash, body_hash = self._hash(key[0], request.sender, key[1]), self._hash("body", request.body)
-            first, first_body_hash = await self._volunteers.registered(tx, key_hash, body_hash, volunteer.volunteer_id)
+            key_hash, body_hash = (
+                self._hash(key[0], request.sender, key[1]),
+                self._hash("body", request.body),
+            )
+            first, first_body_hash = await self._volunteers.registered(
+                tx, key_hash, body_hash, volunteer.volunteer_id
+            )
             if first_body_hash != body_hash:
                 raise KeyUsed
             if first != volunteer.volunteer_id:
@@ -58,4 +63,6 @@ class Registering:
         return volunteer
 
     def _hash(self, *parts: str) -> bytes:
-        return hmac.new(self._secret, "\0".join(("registration", *parts)).encode(), hashlib.sha256).digest()
+        return hmac.new(
+            self._secret, "\0".join(("registration", *parts)).encode(), hashlib.sha256
+        ).digest()

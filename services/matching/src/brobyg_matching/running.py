@@ -50,12 +50,18 @@ class Running:
             {read.appointment_id for read in reads if read.appointment_id is not None},
             {read.referral_id for read in reads if read.touches_all},
         )
-        batch = Batch(tx.clock.now(), touched.referrals, touched.matches, await self._world(tx, reads))
+        batch = Batch(
+            tx.clock.now(), touched.referrals, touched.matches, await self._world(tx, reads)
+        )
         changes: list[tuple[Change, Event | None]] = []
         for number, read in enumerate(reads, 1):
             if number % BREATH == 0:
                 await asyncio.sleep(0)  # a long batch must not keep those waiting who ask over HTTP
-            changes += [(batch.take(change), read.event) for change in read.apply(batch) if change is not None]
+            changes += [
+                (batch.take(change), read.event)
+                for change in read.apply(batch)
+                if change is not None
+            ]
         await self._store.save(tx, batch.changed_referrals.values(), changes)
         self._metrics.observe(change for change, _ in changes)
 
@@ -97,7 +103,9 @@ class Running:
             world = await self._store.world(tx, {match.citizen_id for match in matches}, days)
             batch = Batch(tx.now, touched.referrals, touched.matches, world)
             changes: list[tuple[Change, Event | None]] = []
-            for match in [touched.matches[one] for one in appointment_ids if one in touched.matches]:
+            for match in [
+                touched.matches[one] for one in appointment_ids if one in touched.matches
+            ]:
                 change = step(match, batch.context(match.referral_id))
                 if change is not None:
                     changes.append((batch.take(change), None))

@@ -20,8 +20,13 @@ def build(resources: Resources) -> Parts:
     """The parts of one process of this service. Connects nothing."""
     settings = cast("NotificationSettings", resources.settings)
     metrics = NotificationMetrics(resources.metrics)
-    referral, matching = resources.internal(settings.referral_url), resources.internal(settings.matching_url)
-    postbox = SmtpPostbox(settings.notification_smtp.get_secret_value(), connections=settings.notification_concurrency)
+    referral, matching = (
+        resources.internal(settings.referral_url),
+        resources.internal(settings.matching_url),
+    )
+    postbox = SmtpPostbox(
+        settings.notification_smtp.get_secret_value(), connections=settings.notification_concurrency
+    )
     sending = Sending(
         people=HttpPeople(referral, matching),
         postbox=postbox,
@@ -33,7 +38,9 @@ def build(resources: Resources) -> Parts:
     )
     store = NoticeStore(resources.database)
     resources.health.checks["mail"] = readiness.mail_goes_out(store)
-    resources.health.checks["coordinators"] = readiness.departments_have_addresses(settings.coordinators)
+    resources.health.checks["coordinators"] = readiness.departments_have_addresses(
+        settings.coordinators
+    )
     sender = Sender(
         store,
         sending,

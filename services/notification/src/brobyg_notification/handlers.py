@@ -30,7 +30,11 @@ HANDLERS: Mapping[type[EventData], Plan] = {
     MatchEscalated: notice.of_match_escalated,  # the department's coordinator; the citizen too, after an earlier match
 }
 #: What the referral service calls off: a citizen who is still invited (no match, so nothing is released) gets a cancellation.
-CALLED_OFF: tuple[type[EventData], ...] = (AppointmentCancelled, AppointmentRescheduled, ConsentWithdrawn)
+CALLED_OFF: tuple[type[EventData], ...] = (
+    AppointmentCancelled,
+    AppointmentRescheduled,
+    ConsentWithdrawn,
+)
 CONSUMES: tuple[type[EventData], ...] = (*HANDLERS, *CALLED_OFF)
 #: The sender emits these when a message has come to its end.
 EMITS = (NotificationSent, NotificationFailed)
@@ -59,7 +63,9 @@ def handle_with(metrics: NotificationMetrics) -> BatchHandler:
     return handle
 
 
-async def _keep(transaction: Transaction, notices: Sequence[Notice], metrics: NotificationMetrics) -> None:
+async def _keep(
+    transaction: Transaction, notices: Sequence[Notice], metrics: NotificationMetrics
+) -> None:
     await database.add(transaction, notices)
     for one in notices:
         metrics.planned.labels(one.template).inc()
@@ -73,7 +79,15 @@ async def _called_off(transaction: Transaction, cause: Event, _: list[Notice]) -
     appointment_id = notice.appointment_called_off(cause)
     await standing.call_off(transaction, appointment_id or cause.subject, cause)
     return [
-        Notice("released_citizen", "citizen", one.citizen_id, cause.subject, one.appointment_id, cause, "CANCEL")
+        Notice(
+            "released_citizen",
+            "citizen",
+            one.citizen_id,
+            cause.subject,
+            one.appointment_id,
+            cause,
+            "CANCEL",
+        )
         for one in await standing.standing(transaction, cause.subject, appointment_id)
         if one.stands(cause.time)
     ]
@@ -89,7 +103,9 @@ async def _released(transaction: Transaction, _: Event, planned: list[Notice]) -
             if entry is not None and not entry.invited:
                 continue
             if entry is not None and entry.matched_at is not None and one.calendar == "REQUEST":
-                off = await standing.called_off(transaction, one.referral_id, one.appointment_id, entry.matched_at)
+                off = await standing.called_off(
+                    transaction, one.referral_id, one.appointment_id, entry.matched_at
+                )
                 if off is not None:
                     about = (one.recipient_id, one.referral_id, one.appointment_id)
                     told.append(Notice("released_citizen", "citizen", *about, off, "CANCEL"))
@@ -108,13 +124,17 @@ async def _escalated(transaction: Transaction, cause: Event, planned: list[Notic
             about = (one.referral_id, one.appointment_id)
             off = await standing.called_off(transaction, *about, cause.time)
             # What it was caused by is no reason to be silent, whatever two services' clocks say of which came first.
-            if (off is not None and off.id != cause.causationid) or not await standing.standing(transaction, *about):
+            if (off is not None and off.id != cause.causationid) or not await standing.standing(
+                transaction, *about
+            ):
                 continue
         told.append(one)
     return told
 
 
-_TOLD_BEFORE: Mapping[str, Callable[[Transaction, Event, list[Notice]], Awaitable[list[Notice]]]] = {
+_TOLD_BEFORE: Mapping[
+    str, Callable[[Transaction, Event, list[Notice]], Awaitable[list[Notice]]]
+] = {
     MatchReleased.EVENT_TYPE: _released,
     MatchEscalated.EVENT_TYPE: _escalated,
     **dict.fromkeys(_CALLED_OFF, _called_off),

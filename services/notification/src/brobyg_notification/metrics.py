@@ -12,7 +12,10 @@ class NotificationMetrics:
         """All at zero, on the service's registry."""
         r = registry
         self.planned = Counter(
-            "brobyg_notification_planned", "Notices planned, repeats included", ["template"], registry=r
+            "brobyg_notification_planned",
+            "Notices planned, repeats included",
+            ["template"],
+            registry=r,
         )
         self.ended = Counter(
             "brobyg_notification_ended",
@@ -21,13 +24,25 @@ class NotificationMetrics:
             registry=r,
         )
         self.postponed = Counter(
-            "brobyg_notification_postponed", "Attempts to be made again, by what was in the way", ["cause"], registry=r
+            "brobyg_notification_postponed",
+            "Attempts to be made again, by what was in the way",
+            ["cause"],
+            registry=r,
         )
         self.seconds = Histogram(
-            "brobyg_notification_seconds", "Clock time from cause kept to message sent", buckets=_BUCKETS, registry=r
+            "brobyg_notification_seconds",
+            "Clock time from cause kept to message sent",
+            buckets=_BUCKETS,
+            registry=r,
         )
-        self.waiting = Gauge("brobyg_notification_waiting", "Notices that wait to be sent", registry=r)
+        self.waiting = Gauge(
+            "brobyg_notification_waiting", "Notices that wait to be sent", registry=r
+        )
         self.oldest = Gauge(
-            "brobyg_notification_oldest_seconds", "Age of the oldest waiting notice, wall time", registry=r
+            "brobyg_notification_oldest_seconds",
+            "Age of the oldest waiting notice, wall time",
+            registry=r,
         )
-        self.server_up = Gauge("brobyg_notification_mail_server_up", "1 while the mail server answers", registry=r)
+        self.server_up = Gauge(
+            "brobyg_notification_mail_server_up", "1 while the mail server answers", registry=r
+        )

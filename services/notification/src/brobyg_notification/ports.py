@@ -149,7 +149,9 @@ class Store(Protocol):
         """What waits now. Raises RuntimeError before the database is open."""
         ...
 
-    def session(self, sender: int, wake: Callable[[], None], *, again: bool) -> AbstractAsyncContextManager["Claims"]:
+    def session(
+        self, sender: int, wake: Callable[[], None], *, again: bool
+    ) -> AbstractAsyncContextManager["Claims"]:
         """A hold on the store of the sender with the number `sender`; `wake` is called when a new notice has been committed and when the session
         is lost. What it has claimed stays its own when it comes back at once with the same number; else, also when the process was killed, it
         is free for the others some seconds later; `again` says that this sender has had a session before and lost it, as others may have.

@@ -12,7 +12,10 @@ from brobyg_notification.ports import Backlog, Store
 #: How long a message may wait, seconds of wall time whatever clock the service lives by: as long as the longest pause between two attempts.
 _PATIENCE = 900.0
 
-_UNASKABLE: tuple[type[Exception], ...] = (*DATABASE_ERRORS, RuntimeError)  # the last: not connected yet
+_UNASKABLE: tuple[type[Exception], ...] = (
+    *DATABASE_ERRORS,
+    RuntimeError,
+)  # the last: not connected yet
 
 
 def mail_goes_out(store: Store) -> Callable[[], Awaitable[Check]]:
@@ -37,7 +40,10 @@ def departments_have_addresses(coordinators: Collection[str]) -> Callable[[], Aw
 
     async def check() -> Check:
         return Check(
-            not missing, f"BROBYG_NOTIFICATION_COORDINATORS has no address for {', '.join(missing)}" if missing else ""
+            not missing,
+            f"BROBYG_NOTIFICATION_COORDINATORS has no address for {', '.join(missing)}"
+            if missing
+            else "",
         )
 
     return check

@@ -17,7 +17,15 @@ from brobyg_notification.adapters.message import compose
 from brobyg_notification.domain import message as facts_of
 from brobyg_notification.domain.calendar import Entry
 from brobyg_notification.domain.notice import calendar_uid
-from brobyg_notification.ports import Contact, FailureReason, MailRefused, NoCoordinator, People, Postbox, Waiting
+from brobyg_notification.ports import (
+    Contact,
+    FailureReason,
+    MailRefused,
+    NoCoordinator,
+    People,
+    Postbox,
+    Waiting,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +69,11 @@ class Sending:
             return Superseded()
         if self._is_over(waiting):
             # An offer ends before its appointment, which the history knows already.
-            return Superseded() if waiting.notice.template == "offer" else Failed("appointment_over", "da")
+            return (
+                Superseded()
+                if waiting.notice.template == "offer"
+                else Failed("appointment_over", "da")
+            )
         facts: dict[str, object] = {}
         if waiting.notice.template == "offer":
             # The offer first: when it is no longer open, nobody's personal data is asked for.
@@ -69,14 +81,18 @@ class Sending:
             link = await self.people.answer_link(made.offer_id)
             if link is None or not link.is_open or link.expires_at <= self.clock.now():
                 return Superseded()
-            facts = facts_of.offer_facts(made, f"{self.portal_url}/answer/{quote(link.token, safe='')}")
+            facts = facts_of.offer_facts(
+                made, f"{self.portal_url}/answer/{quote(link.token, safe='')}"
+            )
         reader, other = await self._people(waiting)
         if reader is None:
             return Failed("recipient_erased", "da")
         if not reader.email or not is_mail_address(reader.email):
             return Failed("no_address", reader.language)
         facts |= self._facts(waiting, reader, other)
-        written = letters.write(waiting.notice.template, reader.language, {**facts, "reader": reader.given_name})
+        written = letters.write(
+            waiting.notice.template, reader.language, {**facts, "reader": reader.given_name}
+        )
         try:
             await self.postbox.send(self._message(waiting, written, reader.email))
         except MailRefused:
@@ -88,7 +104,9 @@ class Sending:
         said yes, and is told that nobody needs them whatever they heard.
         """
         notice = waiting.notice
-        return waiting.overtaken or (waiting.unheard and notice.role == "citizen" and notice.calendar == "CANCEL")
+        return waiting.overtaken or (
+            waiting.unheard and notice.role == "citizen" and notice.calendar == "CANCEL"
+        )
 
     def _is_over(self, waiting: Waiting) -> bool:
         over_at = facts_of.over_at(waiting.notice, waiting.earlier)
@@ -106,7 +124,8 @@ class Sending:
         if notice.cause.type == VolunteerMatched.EVENT_TYPE:
             match = notice.cause.decode(VolunteerMatched)
             volunteer, citizen = await asyncio.gather(
-                self.people.volunteer(match.volunteer_id, purpose), self.people.citizen(match.citizen_id, purpose)
+                self.people.volunteer(match.volunteer_id, purpose),
+                self.people.citizen(match.citizen_id, purpose),
             )
             return (volunteer, citizen) if notice.role == "volunteer" else (citizen, volunteer)
         if notice.role == "volunteer":

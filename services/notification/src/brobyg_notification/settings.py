@@ -15,7 +15,9 @@ class NotificationSettings(KitSettings):
         SecretStr("smtp://127.0.0.1:1025"),
         description="The mail server: smtp://host:25, smtp+starttls://user:password@host:587 or smtps://host:465.",
     )
-    notification_sender: str = Field("Brobyg <brobyg@example.org>", description="From whom messages come.")
+    notification_sender: str = Field(
+        "Brobyg <brobyg@example.org>", description="From whom messages come."
+    )
     notification_coordinators: str = Field(
         "",
         description="Where each department's coordinator is told: 'randers=a@example.org,norddjurs=b@example.org'. Messages to one left out wait.",
@@ -48,6 +50,11 @@ class NotificationSettings(KitSettings):
 def parse_coordinators(text: str) -> dict[str, str]:
     """`randers=a@x,norddjurs=b@x` as a mapping. Raises ValueError that says what would be right."""
     pairs = [part.partition("=") for part in text.split(",") if part.strip()]
-    if any(not department.strip() or not is_mail_address(address.strip()) for department, _, address in pairs):
-        raise ValueError("coordinators must look like 'randers=a@example.org,norddjurs=b@example.org'")
+    if any(
+        not department.strip() or not is_mail_address(address.strip())
+        for department, _, address in pairs
+    ):
+        raise ValueError(
+            "coordinators must look like 'randers=a@example.org,norddjurs=b@example.org'"
+        )
     return {department.strip(): address.strip() for department, _, address in pairs}

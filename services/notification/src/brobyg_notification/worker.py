@@ -87,7 +87,9 @@ class Sender:
         pause = 0.1
         while True:
             try:
-                async with self._store.session(self._number, self._wake.set, again=self._had_session) as claims:
+                async with self._store.session(
+                    self._number, self._wake.set, again=self._had_session
+                ) as claims:
                     pause, self._had_session = 0.1, True
                     await self._work(claims, heartbeat)
             except DATABASE_ERRORS as error:
@@ -140,13 +142,17 @@ class Sender:
         if due is not None:
             waits.add(asyncio.create_task(self._until(due)))
         try:
-            await asyncio.wait(waits, timeout=_pause_of(claims), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(
+                waits, timeout=_pause_of(claims), return_when=asyncio.FIRST_COMPLETED
+            )
         finally:
             for wait in waits:
                 wait.cancel()
 
     async def _until(self, due: datetime) -> None:
-        await asyncio.gather(self._clock.sleep(due - self._clock.now()), asyncio.sleep(_SHORTEST_WAIT))
+        await asyncio.gather(
+            self._clock.sleep(due - self._clock.now()), asyncio.sleep(_SHORTEST_WAIT)
+        )
 
     async def _until_server_answers(self, claims: Claims, heartbeat: Heartbeat) -> None:
         """While the mail server is away nothing is claimed, so no attempt is wasted and no pause grows; when it is back, all goes out at once."""
@@ -154,7 +160,9 @@ class Sender:
         while not self._server_answers:
             heartbeat.struggle("the mail server does not answer; messages wait")
             self._metrics.server_up.set(0)
-            await self._look_round(claims)  # also so that a lost session is noticed, and taken up again
+            await self._look_round(
+                claims
+            )  # also so that a lost session is noticed, and taken up again
             await asyncio.gather(self._clock.sleep(pause), asyncio.sleep(_SHORTEST_WAIT))
             pause = min(pause * 2, _LAST_PROBE)
             self._server_answers = await self._postbox.probe()

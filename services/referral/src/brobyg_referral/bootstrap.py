@@ -38,5 +38,10 @@ def build(resources: Resources) -> Parts:
 
 
 SERVICE = Service(
-    name="referral", package="brobyg_referral", settings=ReferralSettings, consumes=CONSUMES, emits=EMITS, build=build
+    name="referral",
+    package="brobyg_referral",
+    settings=ReferralSettings,
+    consumes=CONSUMES,
+    emits=EMITS,
+    build=build,
 )

@@ -35,14 +35,22 @@ EMITS = (
 )
 
 AppointmentEvent = (
-    AppointmentBooked | AppointmentRescheduled | AppointmentCancelled | AppointmentCompleted | AppointmentMissed
+    AppointmentBooked
+    | AppointmentRescheduled
+    | AppointmentCancelled
+    | AppointmentCompleted
+    | AppointmentMissed
 )
 
 
 def event_of(change: Change, kept: Kept) -> AppointmentEvent:
     """The event that tells of `change`; the times and the place are those after it."""
     referral, appointment_id, plan = kept.referral, kept.appointment_id, kept.state.plan
-    ids = {"referral_id": referral.referral_id, "citizen_id": referral.citizen_id, "appointment_id": appointment_id}
+    ids = {
+        "referral_id": referral.referral_id,
+        "citizen_id": referral.citizen_id,
+        "appointment_id": appointment_id,
+    }
     if change == "cancelled":
         return AppointmentCancelled(**ids)
     if change == "missed":

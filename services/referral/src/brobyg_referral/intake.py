@@ -84,7 +84,12 @@ class Intake:
         self._store, self._hasher, self._metrics = store, hasher, metrics
 
     async def take(
-        self, tx: Transaction, door: Door, organisation: str, groups: Sequence[Group], rejected: int = 0
+        self,
+        tx: Transaction,
+        door: Door,
+        organisation: str,
+        groups: Sequence[Group],
+        rejected: int = 0,
     ) -> list[list[Result]]:
         """Do what the groups ask, in order, and return a result for each command; `rejected` more were refused before they got here, and are counted.
 
@@ -101,7 +106,9 @@ class Intake:
                     subject=emission.kept.referral.referral_id,
                     cause=emission.cause,
                 )
-        counts: Counter[IntakeOutcome] = Counter(result.outcome for group in results for result in group)
+        counts: Counter[IntakeOutcome] = Counter(
+            result.outcome for group in results for result in group
+        )
         counts["rejected"] += rejected
         await self.count(tx, door, counts)
         return results
@@ -113,17 +120,26 @@ class Intake:
         for outcome, number in present.items():
             self._metrics.appointments.labels(door, outcome).inc(number)
 
-    async def _desk(self, tx: Transaction, door: Door, organisation: str, commands: Sequence[Command]) -> "_Desk":
-        hashes = {command.appointment.cpr: self._hasher.cpr(command.appointment.cpr) for command in commands}
+    async def _desk(
+        self, tx: Transaction, door: Door, organisation: str, commands: Sequence[Command]
+    ) -> "_Desk":
+        hashes = {
+            command.appointment.cpr: self._hasher.cpr(command.appointment.cpr)
+            for command in commands
+        }
         referrals = await self._store.lock_active_referrals(tx, set(hashes.values()))
         # Read after the lock was got: what others committed meanwhile is seen.
         identifiers = {one for command in commands for one in command.appointment.identifiers}
-        identifiers |= {command.asked.if_none_exist for command in commands if command.asked.if_none_exist}
+        identifiers |= {
+            command.asked.if_none_exist for command in commands if command.asked.if_none_exist
+        }
         known = await self._store.by_identifier(tx, organisation, identifiers)
         ids = {command.asked.appointment_id for command in commands if command.asked.appointment_id}
         if ids:
             known += await self._store.by_id(tx, organisation, ids)
-        by_cpr = {cpr: referral for cpr, digest in hashes.items() if (referral := referrals.get(digest))}
+        by_cpr = {
+            cpr: referral for cpr, digest in hashes.items() if (referral := referrals.get(digest))
+        }
         return _Desk(tx, door, organisation, by_cpr, known)
 
 
@@ -138,7 +154,12 @@ class _Desk:
         referrals: dict[str, ActiveReferral],
         known: Sequence[Kept],
     ) -> None:
-        self._clock, self._now, self._door, self._organisation = tx.clock, tx.clock.now(), door, organisation
+        self._clock, self._now, self._door, self._organisation = (
+            tx.clock,
+            tx.clock.now(),
+            door,
+            organisation,
+        )
         self._referrals = referrals
         self._known = {one.appointment_id: one for one in known}
         self._names = {name: one.appointment_id for one in known for name in one.identifiers}
@@ -158,14 +179,18 @@ class _Desk:
     def attempt(self, group: Group) -> list[Result]:
         """Carry out a group; of an atomic one with a refusal nothing remains, and all its results are rejections."""
         before = (
-            (dict(self._known), dict(self._names), set(self._touched), list(self.emissions)) if group.atomic else None
+            (dict(self._known), dict(self._names), set(self._touched), list(self.emissions))
+            if group.atomic
+            else None
         )
         results = [self._attempt(command) for command in group.commands]
         if group.atomic:
             results = _without_overlap(results)
         if before and any(result.refusal for result in results):
             self._known, self._names, self._touched, self.emissions = before
-            return [replace(result, outcome="rejected", kept=None, created=False) for result in results]
+            return [
+                replace(result, outcome="rejected", kept=None, created=False) for result in results
+            ]
         return results
 
     def _attempt(self, command: Command) -> Result:
@@ -183,7 +208,9 @@ class _Desk:
             _check_time(command.appointment.last_updated, self._now)
             _check_horizon(command.appointment.message(self._now), self._now)
         known = self._find(command)
-        if known is not None and (referral is None or referral.citizen_id != known.referral.citizen_id):
+        if known is not None and (
+            referral is None or referral.citizen_id != known.referral.citizen_id
+        ):
             raise refused(
                 422, "business-rule", "The patient of an appointment can't be changed: send this one as entered-in-error and book another.",
                 "Appointment.participant",
@@ -228,19 +255,28 @@ class _Desk:
 
     def _meeting_the_condition(self, command: Command) -> Kept | None:
         """What If-None-Exist found."""
-        appointment_id = self._names.get(command.asked.if_none_exist) if command.asked.if_none_exist else None
+        appointment_id = (
+            self._names.get(command.asked.if_none_exist) if command.asked.if_none_exist else None
+        )
         return self._known[appointment_id] if appointment_id else None
 
     def _repeated(self, command: Command, known: Kept) -> Result:
         """A create of what exists: a repeat has no second effect, another content must not be told it was kept."""
         message, state = command.appointment.message(self._now), known.state
         if self._meeting_the_condition(command) is known:
-            return Result("unchanged", known)  # FHIR R4, http.html#ccreate: what was sent is passed over
+            return Result(
+                "unchanged", known
+            )  # FHIR R4, http.html#ccreate: what was sent is passed over
         same = (message.status, message.plan) == (state.status, state.plan)
         if same and message.has_own_time:
-            return self._receive(command, known.referral, known)  # nothing new but its time, which is remembered
+            return self._receive(
+                command, known.referral, known
+            )  # nothing new but its time, which is remembered
         if same or is_out_of_date(state, message):
-            return Result("unchanged", self._remember(_also_named(known, command.appointment.identifiers), known))
+            return Result(
+                "unchanged",
+                self._remember(_also_named(known, command.appointment.identifiers), known),
+            )
         # Without a time, what made the appointment coming late can't be told from the same plan made anew: whoever sent it knows.
         raise refused(
             409, "duplicate",
@@ -262,14 +298,24 @@ class _Desk:
         if known is None:
             kept = self._new(command, referral, step.appointment)
         else:
-            kept = _also_named(replace(known, state=step.appointment), command.appointment.identifiers)
+            kept = _also_named(
+                replace(known, state=step.appointment), command.appointment.identifiers
+            )
         self._remember(kept, known)
         self._tell(step, kept, command.cause)
         warning = None if step.out_of_date else _nobody_comes_along(command.appointment, self._now)
-        return Result("kept" if step.changed else "unchanged", kept, created=known is None, warning=warning)
+        return Result(
+            "kept" if step.changed else "unchanged", kept, created=known is None, warning=warning
+        )
 
     def _new(self, command: Command, referral: ActiveReferral, state: Appointment) -> Kept:
-        return Kept(new_id(self._clock), self._organisation, command.appointment.identifiers, referral, state)
+        return Kept(
+            new_id(self._clock),
+            self._organisation,
+            command.appointment.identifiers,
+            referral,
+            state,
+        )
 
     def _tell(self, step: Step, kept: Kept, cause: Event | None) -> None:
         if step.change:
@@ -284,7 +330,9 @@ def _contradict(known: Sequence[BusinessIdentifier], told: Sequence[BusinessIden
 
 def _also_named(kept: Kept, identifiers: Sequence[BusinessIdentifier]) -> Kept:
     """With the identifiers that are new, as far as there is room. They are shown, so they make a version of their own."""
-    new = [one for one in identifiers if one not in kept.identifiers][: MAX_IDENTIFIERS - len(kept.identifiers)]
+    new = [one for one in identifiers if one not in kept.identifiers][
+        : MAX_IDENTIFIERS - len(kept.identifiers)
+    ]
     if not new:
         return kept
     state = replace(kept.state, version=kept.state.version + 1)
@@ -311,8 +359,14 @@ def _nobody_comes_along(appointment: HospitalAppointment, now: datetime) -> Issu
         return None
     if appointment.unknown_place is None:
         ends_at = appointment.plan.ends_at
-        text = "Taken in, but its end has passed, so nobody is asked to come along: is the date right?"
-        return Issue("value", text, "Appointment.end", severity="warning") if ends_at and ends_at <= now else None
+        text = (
+            "Taken in, but its end has passed, so nobody is asked to come along: is the date right?"
+        )
+        return (
+            Issue("value", text, "Appointment.end", severity="warning")
+            if ends_at and ends_at <= now
+            else None
+        )
     text = f"Taken in, but nobody comes along to this place, and who would have come along is told so. {appointment.unknown_place.diagnostics}"
     return replace(appointment.unknown_place, severity="warning", diagnostics=text)
 
@@ -343,5 +397,7 @@ def _check_version(command: Command, known: Kept | None) -> None:
     wanted = command.asked.if_match
     if wanted is not None and (known is None or wanted not in ("*", known.state.version)):
         raise refused(
-            412, "conflict", "If-Match names another version than the current one: read the appointment again."
+            412,
+            "conflict",
+            "If-Match names another version than the current one: read the appointment again.",
         )

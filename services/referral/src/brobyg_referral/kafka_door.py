@@ -18,7 +18,14 @@ from brobyg_kit.ids import derived_id
 from brobyg_kit.parking import Origin
 
 from brobyg_referral.adapters.secrets import Hasher
-from brobyg_referral.fhir.bundle import Asked, in_entry, read_bundle, read_entries, read_entry, read_resource
+from brobyg_referral.fhir.bundle import (
+    Asked,
+    in_entry,
+    read_bundle,
+    read_entries,
+    read_entry,
+    read_resource,
+)
 from brobyg_referral.fhir.outcome import Refused, bounded, outcome
 from brobyg_referral.fhir.reading import parse_json, read_appointment
 from brobyg_referral.fhir.structure import JsonObject
@@ -43,9 +50,13 @@ class _Read:
 
     def answered(self, results: Sequence[Result]) -> list[Refused]:
         """Each refusal that is to be told of: one for a transaction, which is refused whole, and one for each message otherwise."""
-        refused = [(index, result.refusal) for index, result in enumerate(results) if result.refusal]
+        refused = [
+            (index, result.refusal) for index, result in enumerate(results) if result.refusal
+        ]
         if self.entries is not None:
-            refused = [(index, in_entry(refusal, self.entries[index])) for index, refusal in refused]
+            refused = [
+                (index, in_entry(refusal, self.entries[index])) for index, refusal in refused
+            ]
         refusals = [*self.refusals, *(refusal for _, refusal in refused)]
         return [_together(refusals)] if self.group.atomic and refusals else refusals
 
@@ -88,7 +99,12 @@ class KafkaDoor:
         )
         for record, group in zip(records, results, strict=True):
             for refusal in record.answered(group):
-                tx.send(REJECTED_TOPIC, record.event.subject, rejection(refusal, record.event), "application/fhir+json")
+                tx.send(
+                    REJECTED_TOPIC,
+                    record.event.subject,
+                    rejection(refusal, record.event),
+                    "application/fhir+json",
+                )
 
 
 def _read(event: Event) -> _Read:
@@ -110,7 +126,9 @@ def _read_bundle(event: Event, resource: JsonObject) -> _Read:
     if atomic and refusals:  # all or nothing: each entry counts as refused
         return _Read(event, Group((), atomic=True), refusals, rejected=len(entries))
     commands = [Command(one, event) for one in asked.values()]
-    return _Read(event, Group(commands, atomic=atomic), refusals, rejected=len(refusals), entries=list(asked))
+    return _Read(
+        event, Group(commands, atomic=atomic), refusals, rejected=len(refusals), entries=list(asked)
+    )
 
 
 def _together(refusals: Sequence[Refused]) -> Refused:
@@ -127,7 +145,10 @@ def rejection(refusal: Refused, event: Event) -> bytes:
         "extension": [
             {"url": "topic", "valueString": topic},
             {"url": "partition", "valueInteger": int(partition)},
-            {"url": "offset", "valueString": offset},  # a 64-bit number, which FHIR's integer is not
+            {
+                "url": "offset",
+                "valueString": offset,
+            },  # a 64-bit number, which FHIR's integer is not
         ],
     }
     return msgspec.json.encode({**outcome(bounded(refusal.issues)), "extension": [origin]})

@@ -14,8 +14,14 @@ class ReferralMetrics:
             ["door", "outcome"],
             registry=registry,
         )
-        self.referrals = Counter("brobyg_referral_referrals", "Referrals created", registry=registry)
-        self.consents_withdrawn = Counter("brobyg_referral_consents_withdrawn", "Consents withdrawn", registry=registry)
+        self.referrals = Counter(
+            "brobyg_referral_referrals", "Referrals created", registry=registry
+        )
+        self.consents_withdrawn = Counter(
+            "brobyg_referral_consents_withdrawn", "Consents withdrawn", registry=registry
+        )
         self.contact_reads = Counter(
-            "brobyg_referral_contact_reads", "Times somebody was told how to reach a citizen", registry=registry
+            "brobyg_referral_contact_reads",
+            "Times somebody was told how to reach a citizen",
+            registry=registry,
         )

@@ -47,12 +47,17 @@ class AppointmentStore(Protocol):
         """What is kept under any of these identifiers of this organisation."""
         ...
 
-    async def by_id(self, tx: Transaction, organisation: str, appointment_ids: Collection[str]) -> list[Kept]:
+    async def by_id(
+        self, tx: Transaction, organisation: str, appointment_ids: Collection[str]
+    ) -> list[Kept]:
         """What is kept under these ids, of this organisation only."""
         ...
 
     async def save(
-        self, tx: Transaction, touched: Sequence[Kept], names: Sequence[tuple[BusinessIdentifier, Kept]]
+        self,
+        tx: Transaction,
+        touched: Sequence[Kept],
+        names: Sequence[tuple[BusinessIdentifier, Kept]],
     ) -> None:
         """Write new and changed ones, and the identifiers that are new with whose they are."""
         ...

@@ -39,9 +39,16 @@ class NewReferral:
 class ReferralDesk:
     """What can be done with referrals. Every method is one transaction's work and raises Problem when it is refused."""
 
-    def __init__(self, citizens: Citizens, referrals: Referrals, hasher: Hasher, metrics: ReferralMetrics) -> None:
+    def __init__(
+        self, citizens: Citizens, referrals: Referrals, hasher: Hasher, metrics: ReferralMetrics
+    ) -> None:
         """No state of its own."""
-        self._citizens, self._referrals, self._hasher, self._metrics = citizens, referrals, hasher, metrics
+        self._citizens, self._referrals, self._hasher, self._metrics = (
+            citizens,
+            referrals,
+            hasher,
+            metrics,
+        )
 
     async def create(self, tx: Transaction, caller: Caller, asked: NewReferral) -> Referral:
         """A new referral, active at once. A repeat by Idempotency-Key gets the first one. 403 for another department's coordinator, 409 while the citizen
@@ -51,18 +58,26 @@ class ReferralDesk:
         if "referrer" not in caller.roles and not _coordinates(caller, [asked.department]):
             raise Problem(403, "This is another department's", "refer to your own department")
         _check_given(asked.consent_given_at, tx.clock.now(), "/consent/given_at")
-        citizen_id = await self._citizens.lock(tx, self._hasher.cpr(asked.cpr), new_id(tx.clock), asked.contact)
+        citizen_id = await self._citizens.lock(
+            tx, self._hasher.cpr(asked.cpr), new_id(tx.clock), asked.contact
+        )
         if repeated := await self._repeated(tx, organisation, asked):
             if repeated.citizen_id != citizen_id:
                 # The same request finds another citizen only when the first was erased: a late repeat must not bring the data back.
                 raise _erased()
             return repeated
         if active := await self._referrals.active_of(tx, citizen_id, asked.pathway):
-            whose = f"referral {active.referral_id}" if may_see(caller, active) else "made by another organisation"
+            whose = (
+                f"referral {active.referral_id}"
+                if may_see(caller, active)
+                else "made by another organisation"
+            )
             raise Problem(409, "The citizen has an active referral of this pathway already", whose)
         for earlier in await self._referrals.of_citizen(tx, citizen_id):
             if earlier.pathway == asked.pathway:
-                _check_still_said(asked.consent_given_at, earlier.consent_withdrawn_at, "/consent/given_at")
+                _check_still_said(
+                    asked.consent_given_at, earlier.consent_withdrawn_at, "/consent/given_at"
+                )
         known = await self._citizens.contact(tx, citizen_id)
         contact = known.renewed(asked.contact) if known else asked.contact
         await self._citizens.renew(tx, citizen_id, contact)
@@ -87,11 +102,16 @@ class ReferralDesk:
                 tx, organisation, key_hash, request_hash, referral.referral_id, referral.created_at
             )
         tx.emit(_created(referral), subject=referral.referral_id)
-        tx.emit(ConsentGiven(referral_id=referral.referral_id, citizen_id=citizen_id), subject=referral.referral_id)
+        tx.emit(
+            ConsentGiven(referral_id=referral.referral_id, citizen_id=citizen_id),
+            subject=referral.referral_id,
+        )
         self._metrics.referrals.inc()
         return referral
 
-    async def _repeated(self, tx: Transaction, organisation: str, asked: NewReferral) -> Referral | None:
+    async def _repeated(
+        self, tx: Transaction, organisation: str, asked: NewReferral
+    ) -> Referral | None:
         if not asked.idempotency_key:
             return None
         key_hash = self._hasher.idempotency_key(asked.idempotency_key)
@@ -100,7 +120,11 @@ class ReferralDesk:
             return None
         referral_id, request_hash = answered
         if request_hash != self._hasher.request(asked.fingerprint):
-            raise Problem(422, "This Idempotency-Key was used for another request", "use a new key for a new referral")
+            raise Problem(
+                422,
+                "This Idempotency-Key was used for another request",
+                "use a new key for a new referral",
+            )
         return await self._referrals.get(tx, referral_id)
 
     async def get(self, tx: Transaction, caller: Caller, referral_id: str) -> Referral:
@@ -110,7 +134,9 @@ class ReferralDesk:
             raise Problem(404, "There is no such referral")
         return referral
 
-    async def give_consent(self, tx: Transaction, caller: Caller, referral_id: str, at: datetime) -> Referral:
+    async def give_consent(
+        self, tx: Transaction, caller: Caller, referral_id: str, at: datetime
+    ) -> Referral:
         """The citizen says yes again. No effect while consent is there; 409 when the citizen has another active referral meanwhile,
         410 when the citizen's data was erased, 422 where it lies in the future or before the no.
         """
@@ -125,7 +151,10 @@ class ReferralDesk:
         if await self._referrals.active_of(tx, referral.citizen_id, referral.pathway):
             raise Problem(409, "The citizen has another active referral of this pathway")
         await self._referrals.save_consent(tx, given)
-        tx.emit(ConsentGiven(referral_id=given.referral_id, citizen_id=given.citizen_id), subject=given.referral_id)
+        tx.emit(
+            ConsentGiven(referral_id=given.referral_id, citizen_id=given.citizen_id),
+            subject=given.referral_id,
+        )
         return given
 
     async def withdraw_consent(self, tx: Transaction, caller: Caller, referral_id: str) -> Referral:
@@ -139,7 +168,10 @@ class ReferralDesk:
             return referral
         await self._referrals.save_consent(tx, withdrawn)
         await self._referrals.forget_appointments(tx, referral_id)
-        tx.emit(ConsentWithdrawn(referral_id=referral_id, citizen_id=referral.citizen_id), subject=referral_id)
+        tx.emit(
+            ConsentWithdrawn(referral_id=referral_id, citizen_id=referral.citizen_id),
+            subject=referral_id,
+        )
         self._metrics.consents_withdrawn.inc()
         return withdrawn
 
@@ -152,11 +184,17 @@ class ReferralDesk:
         if erased is None or not _coordinates(caller, [one.department for one in referrals]):
             raise _no_such_citizen()
         if any(one.status == "active" for one in referrals):
-            raise Problem(409, "The citizen has an active referral", "withdraw the consent of each referral first")
+            raise Problem(
+                409,
+                "The citizen has an active referral",
+                "withdraw the consent of each referral first",
+            )
         if not erased:
             await self._citizens.erase(tx, citizen_id)
 
-    async def contact(self, tx: Transaction, caller: Caller, citizen_id: str, purpose: str) -> Contact:
+    async def contact(
+        self, tx: Transaction, caller: Caller, citizen_id: str, purpose: str
+    ) -> Contact:
         """How to reach the citizen, recorded with `purpose` and who asked: a service, or a coordinator of a department that has referred the citizen.
         404 unknown or another department's, 410 erased.
         """
@@ -170,7 +208,9 @@ class ReferralDesk:
             raise _no_such_citizen() from None
         if contact is None:
             raise _erased()
-        await self._citizens.record_access(tx, citizen_id, purpose, caller.subject, caller.organisation)
+        await self._citizens.record_access(
+            tx, citizen_id, purpose, caller.subject, caller.organisation
+        )
         self._metrics.contact_reads.inc()
         return contact
 
@@ -179,26 +219,37 @@ def may_see(caller: Caller, referral: Referral) -> bool:
     """Referrers of the organisation that referred, and coordinators of the department that runs it, which may share its organisation with others; one
     whose token names no department is head office and sees all.
     """
-    if "referrer" in caller.roles and caller.organisation is not None and caller.organisation == referral.organisation:
+    if (
+        "referrer" in caller.roles
+        and caller.organisation is not None
+        and caller.organisation == referral.organisation
+    ):
         return True
     return _coordinates(caller, [referral.department])
 
 
 def _coordinates(caller: Caller, departments: Sequence[str]) -> bool:
     """Whether the caller is a coordinator of one of them, or of head office."""
-    return "coordinator" in caller.roles and (caller.department is None or caller.department in departments)
+    return "coordinator" in caller.roles and (
+        caller.department is None or caller.department in departments
+    )
 
 
 def _check_given(given_at: datetime, now: datetime, pointer: str) -> None:
     if given_at > now + CLOCKS_DIFFER:
-        error = FieldError(pointer, "expected a time that has been: consent is recorded when it was given")
+        error = FieldError(
+            pointer, "expected a time that has been: consent is recorded when it was given"
+        )
         raise Problem(422, "Some of what was sent is not as it should be", errors=[error])
 
 
 def _check_still_said(given_at: datetime, withdrawn_at: datetime | None, pointer: str) -> None:
     """A yes that is older than the no was taken back by it: a late repeat must not bring it to life again."""
     if withdrawn_at is not None and given_at < withdrawn_at:
-        error = FieldError(pointer, "expected a time after consent was withdrawn: the citizen must have said yes since")
+        error = FieldError(
+            pointer,
+            "expected a time after consent was withdrawn: the citizen must have said yes since",
+        )
         raise Problem(422, "Some of what was sent is not as it should be", errors=[error])
 
 
@@ -212,7 +263,11 @@ def _erased() -> Problem:
 
 def _organisation(caller: Caller) -> str:
     if not caller.organisation:
-        raise Problem(403, "The token names no organisation", "a referral belongs to the organisation that makes it")
+        raise Problem(
+            403,
+            "The token names no organisation",
+            "a referral belongs to the organisation that makes it",
+        )
     return caller.organisation
 
 

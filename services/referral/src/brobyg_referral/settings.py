@@ -31,7 +31,9 @@ class ReferralSettings(KitSettings):
 
     def encryption_keys(self) -> list[bytes]:
         """The keys for citizens' data; the first encrypts."""
-        return [decode_key(text) for text in self.referral_encryption_key.get_secret_value().split(",")]
+        return [
+            decode_key(text) for text in self.referral_encryption_key.get_secret_value().split(",")
+        ]
 
     def cpr_key(self) -> bytes:
         """The key of the CPR hash."""

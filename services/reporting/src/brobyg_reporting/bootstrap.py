@@ -12,7 +12,9 @@ def build(resources: Resources) -> Parts:
     """The parts of the running service."""
     live = Live(ReportingMetrics(resources.metrics))
     return Parts(
-        routers=[router(resources.database)], handle=live.handle, decoders=dict.fromkeys(CONSUMES, read_logged)
+        routers=[router(resources.database)],
+        handle=live.handle,
+        decoders=dict.fromkeys(CONSUMES, read_logged),
     )
 
 

@@ -42,5 +42,7 @@ class Live:
 
 def _logged(event: Event) -> LoggedEvent:
     if not isinstance(event, LoggedEvent):
-        raise TypeError("an event came without its place; `read_logged` must decode every topic reporting consumes")
+        raise TypeError(
+            "an event came without its place; `read_logged` must decode every topic reporting consumes"
+        )
     return event

@@ -8,7 +8,11 @@ class ReportingMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         """All at zero."""
-        self.logged = Counter("brobyg_reporting_events_logged", "Events added to the event log", registry=registry)
+        self.logged = Counter(
+            "brobyg_reporting_events_logged", "Events added to the event log", registry=registry
+        )
         self.known = Counter(
-            "brobyg_reporting_events_known", "Events that were in the event log already", registry=registry
+            "brobyg_reporting_events_known",
+            "Events that were in the event log already",
+            registry=registry,
         )

@@ -104,7 +104,9 @@ async def rebuild(request: Request, progress: Progress) -> Outcome:
 
 def _refuse_other_topics(live: Offsets, ends: Offsets) -> None:
     beyond = sorted(
-        f"{topic}[{partition}]" for (topic, partition), end in ends.items() if live.get((topic, partition), 0) > end
+        f"{topic}[{partition}]"
+        for (topic, partition), end in ends.items()
+        if live.get((topic, partition), 0) > end
     )
     if beyond:
         raise RebuildRefused(
@@ -127,7 +129,9 @@ def shares_of(ends: Offsets) -> dict[int, Offsets]:
     )  # the largest first, so that none is left for the end
 
 
-async def _read(request: Request, build: Build, connection: Connection, outcome: Outcome, progress: Progress) -> None:
+async def _read(
+    request: Request, build: Build, connection: Connection, outcome: Outcome, progress: Progress
+) -> None:
     began = time.perf_counter()
     shares = shares_of(build.watermarks)
     finished = await versions.done(connection, build.version)
@@ -144,7 +148,8 @@ async def _read(request: Request, build: Build, connection: Connection, outcome:
     if left:
         few = total - read <= _FEW
         sendable = {
-            share: [(topic, partition, end) for (topic, partition), end in ends.items()] for share, ends in left.items()
+            share: [(topic, partition, end) for (topic, partition), end in ends.items()]
+            for share, ends in left.items()
         }
         work = Work(
             kafka=request.kafka,
@@ -162,7 +167,9 @@ async def _read(request: Request, build: Build, connection: Connection, outcome:
         build.version,
     )
     if row is None or row[2] != len(shares):
-        raise RebuildRefused("a worker of an earlier rebuild still holds part of the work; run this again in a minute")
+        raise RebuildRefused(
+            "a worker of an earlier rebuild still holds part of the work; run this again in a minute"
+        )
     outcome.events, outcome.skipped = int(row[0] or 0), int(row[1] or 0)
     progress("reading", total, total)
     outcome.read_seconds = time.perf_counter() - began
@@ -179,7 +186,9 @@ async def _index(request: Request, build: Build, outcome: Outcome, progress: Pro
             while waiting:
                 table = waiting.pop()
                 if not await versions.is_indexed(connection, build.version, table):
-                    await connection.execute("select reporting.index_table($1, $2)", build.version, table)
+                    await connection.execute(
+                        "select reporting.index_table($1, $2)", build.version, table
+                    )
                 progress("indexing", len(TABLES) - len(waiting), len(TABLES))
         finally:
             await connection.close(timeout=5)
@@ -194,7 +203,12 @@ async def _index(request: Request, build: Build, outcome: Outcome, progress: Pro
 
 
 async def _switch(
-    request: Request, build: Build, connection: Connection, outcome: Outcome, progress: Progress, began: float
+    request: Request,
+    build: Build,
+    connection: Connection,
+    outcome: Outcome,
+    progress: Progress,
+    began: float,
 ) -> None:
     started = time.perf_counter()
     progress("comparing", 0, 1)
@@ -207,7 +221,9 @@ async def _switch(
                 "set local synchronous_commit = on"
             )  # with it, all that was built before is on the disk too
             await connection.execute("select pg_advisory_xact_lock($1)", VERSION_LOCK)
-            outcome.previous = await connection.fetchval("select version from reporting.active_version")
+            outcome.previous = await connection.fetchval(
+                "select version from reporting.active_version"
+            )
             behind = await catch_up.meet(outcome.previous, live_too=worth)
             outcome.caught_up = catch_up.applied
             await _judge(request, build, connection, outcome, behind, catch_up.position)
@@ -227,7 +243,12 @@ async def _switch(
 
 
 async def _judge(
-    request: Request, build: Build, connection: Connection, outcome: Outcome, behind: int, position: Offsets
+    request: Request,
+    build: Build,
+    connection: Connection,
+    outcome: Outcome,
+    behind: int,
+    position: Offsets,
 ) -> None:
     """Compare where both stand at the same offsets, and switch where that is what was asked for."""
     if behind:
@@ -235,10 +256,10 @@ async def _judge(
     else:
         outcome.tables = await versions.compare(connection, outcome.previous, build.version)
         outcome.compared, outcome.equal = True, all(table.equal for table in outcome.tables)
-    if parked := await connection.fetchval("select count(*) from parked_event where state <> 'dead'"):
-        outcome.note = (
-            f"{parked} events wait in the live consumer behind one that could not be handled; see `brobyg dlq list`"
-        )
+    if parked := await connection.fetchval(
+        "select count(*) from parked_event where state <> 'dead'"
+    ):
+        outcome.note = f"{parked} events wait in the live consumer behind one that could not be handled; see `brobyg dlq list`"
     if outcome.equal or not request.verify:
         await store.store_offsets(connection, position)
         await versions.show(connection, build.version)
@@ -308,7 +329,9 @@ def _distance(start: Mapping[tuple[str, int], int], end: Mapping[tuple[str, int]
 def _batches(reader: RangeReader, start: Offsets, end: Offsets) -> Iterator[list[LoggedEvent]]:
     for part in reader.read(start, end):
         for first in range(0, len(part), _BATCH):
-            events = [event for record in part[first : first + _BATCH] if (event := _logged(record))]
+            events = [
+                event for record in part[first : first + _BATCH] if (event := _logged(record))
+            ]
             if events:
                 yield events
 

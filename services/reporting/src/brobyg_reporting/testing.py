@@ -13,9 +13,15 @@ from brobyg_kit.event import Event, EventData, encode_data
 #: Monday of the week the histories begin in.
 START = datetime(2026, 11, 30, tzinfo=UTC)
 
-_VOLUNTEER_KINDS: list[type[EventData]] = [kind for kind in EVENTS.values() if kind.SUBJECT == "volunteer_id"]
+_VOLUNTEER_KINDS: list[type[EventData]] = [
+    kind for kind in EVENTS.values() if kind.SUBJECT == "volunteer_id"
+]
 _REFERRAL_KINDS: dict[str, list[type[EventData]]] = {
-    owner: [kind for kind in EVENTS.values() if f"brobyg.{owner}.v1" == kind.TOPIC and kind.SUBJECT == "referral_id"]
+    owner: [
+        kind
+        for kind in EVENTS.values()
+        if f"brobyg.{owner}.v1" == kind.TOPIC and kind.SUBJECT == "referral_id"
+    ]
     for owner in ("referral", "matching", "notification")
 }
 
@@ -117,7 +123,12 @@ class _Story:
 
 _REASONS = {
     "dk.brobyg.offer.withdrawn": ["taken", "escalated"],
-    "dk.brobyg.match.released": ["appointment_cancelled", "appointment_rescheduled", "volunteer_withdrew", "blocked"],
+    "dk.brobyg.match.released": [
+        "appointment_cancelled",
+        "appointment_rescheduled",
+        "volunteer_withdrew",
+        "blocked",
+    ],
     "dk.brobyg.match.escalated": ["nobody_available", "nobody_answered"],
     "dk.brobyg.notification.failed": ["no_address", "refused", "appointment_over"],
 }
@@ -130,7 +141,9 @@ def make_history(random: Random, referrals: int, events_each: int = 12) -> Histo
     time = START
     for story in _stories(random, referrals, volunteers):
         for subject, kinds in _plan(random, story, events_each):
-            data = story.tell(random.choice(kinds), None if subject == story.referral_id else subject)
+            data = story.tell(
+                random.choice(kinds), None if subject == story.referral_id else subject
+            )
             stream = streams.setdefault((data.TOPIC, subject), [])
             time += timedelta(microseconds=random.randint(0, 50_000_000))
             stream.append(event_of(random, data, subject, len(stream) + 1, time))
@@ -140,10 +153,14 @@ def make_history(random: Random, referrals: int, events_each: int = 12) -> Histo
 def _stories(random: Random, referrals: int, volunteers: Sequence[str]) -> Iterable[_Story]:
     for _ in range(referrals):
         ids = [new_uuid(random) for _ in range(12)]
-        yield _Story(random, ids[0], ids[1], volunteers, ids[2 : 3 + random.randint(0, 2)], ids[5:9], ids[9:])
+        yield _Story(
+            random, ids[0], ids[1], volunteers, ids[2 : 3 + random.randint(0, 2)], ids[5:9], ids[9:]
+        )
 
 
-def _plan(random: Random, story: _Story, events_each: int) -> Iterable[tuple[str, Sequence[type[EventData]]]]:
+def _plan(
+    random: Random, story: _Story, events_each: int
+) -> Iterable[tuple[str, Sequence[type[EventData]]]]:
     for _ in range(random.randint(1, events_each * 2 // 3)):
         yield story.referral_id, _REFERRAL_KINDS["referral"]
     for _ in range(random.randint(0, events_each)):
@@ -156,9 +173,13 @@ def _plan(random: Random, story: _Story, events_each: int) -> Iterable[tuple[str
 def unknown_event(random: Random, subject: str, sequence: int) -> Event:
     """An event of a type that this version of the code has never heard of."""
     story = _Story(random, subject, subject, [subject], [subject], [subject], [subject])
-    known = event_of(random, story.tell(EVENTS["dk.brobyg.consent.given"]), subject, sequence, START)
+    known = event_of(
+        random, story.tell(EVENTS["dk.brobyg.consent.given"]), subject, sequence, START
+    )
     return msgspec.structs.replace(
-        known, type="dk.brobyg.outcome.measured", data=msgspec.Raw(b'{"score": 72, "note": "\\u00e6\\n"}')
+        known,
+        type="dk.brobyg.outcome.measured",
+        data=msgspec.Raw(b'{"score": 72, "note": "\\u00e6\\n"}'),
     )
 
 

@@ -18,7 +18,15 @@ from .quiet import Rest
 from .story import Line, tell
 from .summary import Aftermath, Summary
 
-__all__ = ["Rebuild", "fetch_timeline", "look_back", "show_next", "show_story", "show_summary", "verify"]
+__all__ = [
+    "Rebuild",
+    "fetch_timeline",
+    "look_back",
+    "show_next",
+    "show_story",
+    "show_summary",
+    "verify",
+]
 
 VERIFY_TIMEOUT = 180.0
 TITLES = {
@@ -89,11 +97,15 @@ async def look_back(outside: Outside, rest: Rest, rebuild: Rebuild) -> Aftermath
         headers = outside.tokens.header("analyst")
         answer = await persist(http, "GET", f"{outside.url('referral')}/counts", headers=headers)
     if answer.status_code != 200:
-        raise Unreachable(f"referral does not tell what it counted: it answered {answer.status_code}")
+        raise Unreachable(
+            f"referral does not tell what it counted: it answered {answer.status_code}"
+        )
     try:
         intake = msgspec.json.decode(answer.content, type=_Intake)
     except msgspec.DecodeError as error:
-        raise Unreachable("referral does not tell what it counted: its answer has another form") from error
+        raise Unreachable(
+            "referral does not tell what it counted: its answer has another form"
+        ) from error
     return Aftermath(
         dropped_without_consent=intake.dropped_without_consent,
         rejected=intake.rejected,
@@ -114,7 +126,10 @@ async def fetch_timeline(outside: Outside, referral_id: str) -> list[Line]:
     async with client() as http:
         headers = outside.tokens.header("analyst")
         answer = await persist(
-            http, "GET", f"{outside.url('reporting')}/referrals/{referral_id}/timeline", headers=headers
+            http,
+            "GET",
+            f"{outside.url('reporting')}/referrals/{referral_id}/timeline",
+            headers=headers,
         )
     return msgspec.json.decode(answer.content, type=_Timeline).events
 
@@ -147,7 +162,10 @@ def show_next(console: Console, outside: Outside, referral_id: str, pathname: st
     now = outside.clock.now().astimezone(COPENHAGEN)
     sign_in = ".venv/bin/brobyg token --role"
     lines = [
-        ("its clock", f"{now:%A %-d %B %Y, %H:%M}, at its natural pace from here on: book later than that"),
+        (
+            "its clock",
+            f"{now:%A %-d %B %Y, %H:%M}, at its natural pace from here on: book later than that",
+        ),
         ("portal", f"{outside.url('portal')}/answer/...  (by the links in the mails)"),
         *(
             (service, f"{outside.url(service)}/docs")
@@ -174,6 +192,7 @@ def show_next(console: Console, outside: Outside, referral_id: str, pathname: st
     ):
         console.print(f"  {command}", highlight=False, soft_wrap=True, markup=False)
     console.print(
-        "The last books one more appointment: three volunteers get a mail, and their links are open.", soft_wrap=True
+        "The last books one more appointment: three volunteers get a mail, and their links are open.",
+        soft_wrap=True,
     )
     console.print("make down ends it; what was there is kept until the next make demo.")

@@ -20,14 +20,23 @@ __all__ = ["demo"]
 FACTOR = 5040.0
 """A week in two minutes."""
 Folder = Annotated[
-    Path | None, typer.Option("--folder", help="Where the system's state is kept; the clone's var/ by default.")
+    Path | None,
+    typer.Option("--folder", help="Where the system's state is kept; the clone's var/ by default."),
 ]
 Factor = Annotated[
-    float, typer.Option(min=60.0, max=20_000.0, help="How many times faster than the wall the week passes.")
+    float,
+    typer.Option(
+        min=60.0, max=20_000.0, help="How many times faster than the wall the week passes."
+    ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as JSON; the rest goes to standard error.")]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print the summary as JSON; the rest goes to standard error.")
+]
 NoPlay = Annotated[
-    bool, typer.Option("--no-play", help="Bring everything up and register, but let the hospital be silent.")
+    bool,
+    typer.Option(
+        "--no-play", help="Bring everything up and register, but let the hospital be silent."
+    ),
 ]
 Reset = Annotated[bool, typer.Option("--reset", help="Empty the folder first, whatever is in it.")]
 
@@ -49,7 +58,9 @@ def demo(
     try:
         summary = Run(console, places, factor).to_the_end(reset=reset, silent=no_play)
     except LocalError as error:
-        console.print(f"[bold red]Failed.[/] {escape(error.explain())}", highlight=False, soft_wrap=True)
+        console.print(
+            f"[bold red]Failed.[/] {escape(error.explain())}", highlight=False, soft_wrap=True
+        )
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         console.print(
@@ -63,5 +74,7 @@ def demo(
         typer.echo(msgspec.json.format(msgspec.json.encode(summary), indent=2))
     if broken := summary.broken():
         for sentence in broken:
-            console.print(f"[bold red]Broken:[/] {escape(sentence)}", highlight=False, soft_wrap=True)
+            console.print(
+                f"[bold red]Broken:[/] {escape(sentence)}", highlight=False, soft_wrap=True
+            )
         raise typer.Exit(1)

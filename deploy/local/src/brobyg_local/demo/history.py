@@ -14,7 +14,14 @@ from brobyg_kit.event import Event, decode
 from brobyg_kit.kafka import consumer
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-__all__ = ["EVENT_TOPICS", "Incomplete", "double_booked", "read_events", "records_in", "total_records"]
+__all__ = [
+    "EVENT_TOPICS",
+    "Incomplete",
+    "double_booked",
+    "read_events",
+    "records_in",
+    "total_records",
+]
 
 EVENT_TOPICS = tuple(sorted(name for name, topic in TOPICS.items() if topic.event_types))
 PATIENCE = 60.0
@@ -28,7 +35,9 @@ class Incomplete(Exception):
 
 def _reader(bootstrap: str) -> Consumer:
     return consumer(
-        bootstrap, "brobyg-demo-reader", **{"enable.partition.eof": False, "fetch.wait.max.ms": 50, "log_level": 0}
+        bootstrap,
+        "brobyg-demo-reader",
+        **{"enable.partition.eof": False, "fetch.wait.max.ms": 50, "log_level": 0},
     )
 
 
@@ -37,7 +46,9 @@ def _ends(reader: Consumer, topic: str) -> dict[int, int]:
     try:
         metadata = reader.list_topics(topic, timeout=REQUEST).topics[topic]
         return {
-            partition: reader.get_watermark_offsets(TopicPartition(topic, partition), timeout=REQUEST)[1]
+            partition: reader.get_watermark_offsets(
+                TopicPartition(topic, partition), timeout=REQUEST
+            )[1]
             for partition in metadata.partitions
         }
     except KafkaException as error:
@@ -107,17 +118,28 @@ class _Span:
 def double_booked(events: Sequence[Event]) -> int:
     """How many pairs of promises of one volunteer overlapped while both stood. The hard rule says none, ever."""
     released = {
-        event.decode(MatchReleased).match_id: event.time for event in events if event.type == MatchReleased.EVENT_TYPE
+        event.decode(MatchReleased).match_id: event.time
+        for event in events
+        if event.type == MatchReleased.EVENT_TYPE
     }
     spans: dict[str, list[_Span]] = defaultdict(list)
     for event in events:
         if event.type == VolunteerMatched.EVENT_TYPE:
             match = event.decode(VolunteerMatched)
             leaves_at = match.home_at - timedelta(minutes=match.minutes)
-            span = _Span(match.volunteer_id, leaves_at, match.home_at, event.time, released.get(match.match_id))
+            span = _Span(
+                match.volunteer_id,
+                leaves_at,
+                match.home_at,
+                event.time,
+                released.get(match.match_id),
+            )
             spans[match.volunteer_id].append(span)
     return sum(
-        _clash(one, other) for mine in spans.values() for index, one in enumerate(mine) for other in mine[index + 1 :]
+        _clash(one, other)
+        for mine in spans.values()
+        for index, one in enumerate(mine)
+        for other in mine[index + 1 :]
     )
 
 

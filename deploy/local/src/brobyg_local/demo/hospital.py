@@ -47,7 +47,11 @@ class Hospital:
                 await asyncio.gather(*tasks)
 
     async def _deliver(
-        self, http: httpx2.AsyncClient, topic: _Topic, message: Message, before: list[asyncio.Task[None]]
+        self,
+        http: httpx2.AsyncClient,
+        topic: _Topic,
+        message: Message,
+        before: list[asyncio.Task[None]],
     ) -> None:
         await self._outside.until(message.at)
         await asyncio.gather(*before)
@@ -115,7 +119,13 @@ def _statuses(response: httpx2.Response) -> list[int]:
 def _outcome(status: int) -> str:
     if status == 202:
         return "dropped"
-    return "kept" if status < 300 else "rejected" if status in {400, 404, 413, 415, 422} else str(status)
+    return (
+        "kept"
+        if status < 300
+        else "rejected"
+        if status in {400, 404, 413, 415, 422}
+        else str(status)
+    )
 
 
 class _Topic:
@@ -133,7 +143,10 @@ class _Topic:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._ended.set()
         self._thread.join(timeout=5)
@@ -144,7 +157,9 @@ class _Topic:
         while True:
             done: asyncio.Future[bool] = loop.create_future()
 
-            def report(error: KafkaError | None, _: Record, done: asyncio.Future[bool] = done) -> None:
+            def report(
+                error: KafkaError | None, _: Record, done: asyncio.Future[bool] = done
+            ) -> None:
                 loop.call_soon_threadsafe(_resolve, done, error is None)
 
             self._producer.produce(topic, value, key, on_delivery=report)
@@ -152,7 +167,9 @@ class _Topic:
                 if await asyncio.wait_for(done, PATIENCE):
                     return
             except TimeoutError:
-                raise Unreachable(f"the broker did not take a record of {topic} for {PATIENCE:.0f} s") from None
+                raise Unreachable(
+                    f"the broker did not take a record of {topic} for {PATIENCE:.0f} s"
+                ) from None
             await asyncio.sleep(1.0)
 
     def _serve(self) -> None:

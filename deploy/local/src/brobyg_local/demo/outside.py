@@ -63,7 +63,9 @@ class Outside:
 
 def client() -> httpx2.AsyncClient:
     """An HTTP client with timeouts, as many connections as the players use, and no proxy in between."""
-    return httpx2.AsyncClient(timeout=TIMEOUT, limits=httpx2.Limits(max_connections=16), trust_env=False)
+    return httpx2.AsyncClient(
+        timeout=TIMEOUT, limits=httpx2.Limits(max_connections=16), trust_env=False
+    )
 
 
 async def persist(

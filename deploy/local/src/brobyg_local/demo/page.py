@@ -44,7 +44,10 @@ class _Forms(HTMLParser):
         if tag == "form":
             self._open = True
             self.forms.append(
-                Form(urljoin(self.address, values.get("action", "")), values.get("method", "get").lower())
+                Form(
+                    urljoin(self.address, values.get("action", "")),
+                    values.get("method", "get").lower(),
+                )
             )
         elif self._open and tag in {"input", "button"} and values.get("name"):
             kind = values.get("type", "submit" if tag == "button" else "text")

@@ -19,7 +19,9 @@ __all__ = ["play"]
 Watch = Callable[[], Coroutine[None, None, None]]
 
 
-async def play(outside: Outside, week: Week, tally: Tally, ends: datetime, watch: Watch | None = None) -> Rest:
+async def play(
+    outside: Outside, week: Week, tally: Tally, ends: datetime, watch: Watch | None = None
+) -> Rest:
     """Play the week to `ends` on the shared clock and wait for rest. Blocks for as long. `watch` runs beside it until the end."""
     over = asyncio.Event()
     volunteers = asyncio.create_task(Volunteers(outside, week.helpers, week.seed, tally).play(over))

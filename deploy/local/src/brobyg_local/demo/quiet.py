@@ -76,7 +76,9 @@ async def come_to_rest(outside: Outside, patience: float = PATIENCE) -> Rest:
                     sum(state.outbox.rows for state in states),
                     sum(state.dead_letters for state in states),
                 )
-                return Rest(calm >= LOOKS, unpublished, dead, tuple(_restless(states, unread, untold)))
+                return Rest(
+                    calm >= LOOKS, unpublished, dead, tuple(_restless(states, unread, untold))
+                )
             await asyncio.sleep(LOOK)
 
 
@@ -84,7 +86,11 @@ def _restless(states: Sequence[_Ready], unread: int, untold: int) -> Iterator[st
     if unread:
         yield "the broker does not answer" if unread < 0 else f"{unread} records are not read yet"
     if untold:
-        yield "notification does not say what waits" if untold < 0 else f"{untold} messages or more wait to be sent"
+        yield (
+            "notification does not say what waits"
+            if untold < 0
+            else f"{untold} messages or more wait to be sent"
+        )
     for service, state in zip(SERVICES, states, strict=True):
         if not state.ready:
             yield f"{service} is not ready: {', '.join(name for name, check in state.checks.items() if not check.ok)}"
@@ -114,7 +120,11 @@ async def _untold(http: httpx2.AsyncClient, outside: Outside) -> int:
             f"{outside.url('notification')}/notifications?state=waiting&limit=200",
             headers=outside.tokens.header("coordinator"),
         )
-        return len(msgspec.json.decode(response.content, type=_Page).notifications) if response.is_success else -1
+        return (
+            len(msgspec.json.decode(response.content, type=_Page).notifications)
+            if response.is_success
+            else -1
+        )
     except (httpx2.TransportError, msgspec.DecodeError):
         return -1
 

@@ -41,14 +41,23 @@ async def register(outside: Outside, week: Week) -> None:
 
 async def _volunteer(http: httpx2.AsyncClient, outside: Outside, helper: Helper) -> None:
     department = helper.known.department
-    headers = outside.tokens.header("coordinator", organisation=department, department=department) | JSON
+    headers = (
+        outside.tokens.header("coordinator", organisation=department, department=department) | JSON
+    )
     url = f"{outside.url('matching')}/volunteers"
     created = _accepted(
-        await persist(http, "POST", url, headers=headers, content=bytes(helper.registration)), helper.key
+        await persist(http, "POST", url, headers=headers, content=bytes(helper.registration)),
+        helper.key,
     )
     volunteer = msgspec.json.decode(created.content, type=_Created).volunteer_id
     _accepted(
-        await persist(http, "POST", f"{url}/{volunteer}/activate", headers=headers, content=bytes(helper.activation)),
+        await persist(
+            http,
+            "POST",
+            f"{url}/{volunteer}/activate",
+            headers=headers,
+            content=bytes(helper.activation),
+        ),
         helper.key,
     )
 
@@ -57,7 +66,10 @@ async def _referral(http: httpx2.AsyncClient, outside: Outside, referral: Referr
     headers = outside.tokens.header("referrer", organisation=referral.organisation) | JSON
     headers |= {"Idempotency-Key": referral.idempotency_key}
     url = f"{outside.url('referral')}/referrals"
-    _accepted(await persist(http, "POST", url, headers=headers, content=bytes(referral.body)), referral.idempotency_key)
+    _accepted(
+        await persist(http, "POST", url, headers=headers, content=bytes(referral.body)),
+        referral.idempotency_key,
+    )
 
 
 def _accepted(response: httpx2.Response, what: str) -> httpx2.Response:

@@ -53,15 +53,20 @@ class Run:
             return self._run(reset=reset, silent=silent)
         except (Refused, Unreachable, Incomplete) as error:
             raise LocalError(
-                str(error), advice="brobyg status tells which part does not answer; then run this again"
+                str(error),
+                advice="brobyg status tells which part does not answer; then run this again",
             ) from error
 
     def _run(self, *, reset: bool, silent: bool) -> Summary | None:
         """The summary; None where the hospital was to be silent. Blocks for minutes."""
         began, started_at = time.monotonic(), datetime.now(UTC)
         week = load(EXAMPLE)
-        (self.notes / "summary.json").unlink(missing_ok=True)  # what an earlier week left says nothing of this one
-        self._say(f"A hospital's week in Randers and Grenaa (seed {week.seed}), {self.factor:g} times faster than life")
+        (self.notes / "summary.json").unlink(
+            missing_ok=True
+        )  # what an earlier week left says nothing of this one
+        self._say(
+            f"A hospital's week in Randers and Grenaa (seed {week.seed}), {self.factor:g} times faster than life"
+        )
         self._say(
             "The seed gives the same messages and the same habits; who answers first may differ, and a few figures with it"
         )
@@ -70,7 +75,9 @@ class Run:
         stage.clear(reset=reset)
         outside = stage.set(week, self.factor)
         if silent:
-            afterwards.show_next(self.console, outside, "<referral id>", str(self.notes / "summary.json"))
+            afterwards.show_next(
+                self.console, outside, "<referral id>", str(self.notes / "summary.json")
+            )
             return None
         tally = Tally()
         self._say("the week begins when everybody is ready")
@@ -85,7 +92,9 @@ class Run:
         aftermath = asyncio.run(afterwards.look_back(outside, rest, rebuild))
         events = read_events(outside.kafka)
         took = time.monotonic() - began
-        summary = summarise(events, week, tally, aftermath, started_at=started_at.isoformat(), wall_seconds=took)
+        summary = summarise(
+            events, week, tally, aftermath, started_at=started_at.isoformat(), wall_seconds=took
+        )
         write(summary, self.notes / "summary.json")
         self._show(outside, summary, events)
         return summary
@@ -114,9 +123,14 @@ class Run:
         if appointment_id:
             timeline = asyncio.run(afterwards.fetch_timeline(outside, referral_id))
             afterwards.show_story(self.console, timeline, of_appointment(events, appointment_id))
-        same = "gives the same state as the live one" if summary.rebuild_equals_live else "does NOT give the live state"
+        same = (
+            "gives the same state as the live one"
+            if summary.rebuild_equals_live
+            else "does NOT give the live state"
+        )
         self.console.print(
-            f"\nA rebuild from the stream took {summary.rebuild_seconds:.1f} s and {same}.", highlight=False
+            f"\nA rebuild from the stream took {summary.rebuild_seconds:.1f} s and {same}.",
+            highlight=False,
         )
         afterwards.show_next(self.console, outside, referral_id, str(self.notes / "summary.json"))
 

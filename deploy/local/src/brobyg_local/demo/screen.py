@@ -88,7 +88,9 @@ class Screen:
     def _print_line(self) -> None:
         self.console.print(self._line(), highlight=False, soft_wrap=True)
 
-    async def _loop(self, http: httpx2.AsyncClient, pause: float, show: Callable[[], object]) -> None:
+    async def _loop(
+        self, http: httpx2.AsyncClient, pause: float, show: Callable[[], object]
+    ) -> None:
         while True:
             await self._look(http)
             show()
@@ -98,7 +100,9 @@ class Screen:
         """Ask reporting what it has; while it is away the figures stand still."""
         headers = self.outside.tokens.header("analyst")
         try:
-            response = await http.get(f"{self.outside.url('reporting')}/counts", headers=headers, timeout=2.0)
+            response = await http.get(
+                f"{self.outside.url('reporting')}/counts", headers=headers, timeout=2.0
+            )
             self._events = msgspec.json.decode(response.content, type=_Counts).events
         except (httpx2.TransportError, msgspec.DecodeError):
             return
@@ -111,7 +115,12 @@ class Screen:
         return self.outside.clock.now().astimezone(COPENHAGEN)
 
     def _line(self) -> str:
-        counts = [f"{self.count(kind)} {label}" for _, row in SHOWN for label, kind in row if self.count(kind)]
+        counts = [
+            f"{self.count(kind)} {label}"
+            for _, row in SHOWN
+            for label, kind in row
+            if self.count(kind)
+        ]
         delivered = f"{self.tally.delivered.total()}/{self.messages} messages"
         return f"{self._now():%A %H:%M}  {', '.join([delivered, *counts])}"
 
@@ -124,9 +133,13 @@ class Screen:
         table.add_row("hospital", f"{told.total()} of {self.messages} messages delivered", doors)
         for name, row in SHOWN:
             table.add_row(name, *self._cells(row))
-        answers = ", ".join(f"{count} {answer}" for answer, count in sorted(self.tally.answers.items()))
+        answers = ", ".join(
+            f"{count} {answer}" for answer, count in sorted(self.tally.answers.items())
+        )
         table.add_row("volunteers", f"{self.tally.mails['volunteer']} mails read", answers)
-        bar = ProgressBar(total=total, completed=min(total, (now - self.begins).total_seconds()), width=60)
+        bar = ProgressBar(
+            total=total, completed=min(total, (now - self.begins).total_seconds()), width=60
+        )
         return Group(
             Text(f"{now:%A %-d %B, %H:%M}", style="bold"),
             Padding(bar, (0, 0, 1, 0)),
@@ -135,4 +148,6 @@ class Screen:
 
     def _cells(self, row: tuple[tuple[str, str], ...]) -> tuple[str, str]:
         (label, kind), *others = row
-        return f"{self.count(kind)} {label}", ", ".join(f"{self.count(other)} {name}" for name, other in others)
+        return f"{self.count(kind)} {label}", ", ".join(
+            f"{self.count(other)} {name}" for name, other in others
+        )

@@ -58,7 +58,11 @@ class Stage:
                 f"{self.system.places.folder} holds data that no demo made",
                 advice="keep them and play elsewhere: brobyg local demo --folder var/another; or empty them: brobyg local demo --reset",
             )
-        what = f"what the demo of {began} left, and whatever was entered since" if began else "what was there"
+        what = (
+            f"what the demo of {began} left, and whatever was entered since"
+            if began
+            else "what was there"
+        )
         self.say(f"emptying {what}: {self.system.places.folder}")
         self.system.reset()
 
@@ -75,7 +79,10 @@ class Stage:
         return total_records(self.system.cluster.kafka_address) == 0
 
     def _refuse_given_that_are_in_use(self) -> None:
-        kafka, database = self.system.given.get("BROBYG_KAFKA"), self.system.given.get("BROBYG_DATABASE")
+        kafka, database = (
+            self.system.given.get("BROBYG_KAFKA"),
+            self.system.given.get("BROBYG_DATABASE"),
+        )
         if kafka and (records := total_records(kafka, tuple(TOPICS))):
             raise LocalError(
                 f"the broker that BROBYG_KAFKA names ({kafka}) holds {records} records of Brobyg, and what is not ours is not emptied",
@@ -90,7 +97,9 @@ class Stage:
     def set(self, week: Week, factor: float) -> Outside:
         """Everything up, volunteers and referrals registered, the week's first minute still ahead. Raises `LocalError`, `Refused` or `Unreachable`. Blocks."""
         self.system.start_stores()
-        write_atomically(self._mark, json.dumps({"began": f"{datetime.now().astimezone():%Y-%m-%d %H:%M}"}))
+        write_atomically(
+            self._mark, json.dumps({"began": f"{datetime.now().astimezone():%Y-%m-%d %H:%M}"})
+        )
         began, margin = time.monotonic(), self._margin()
         outside = self._up(margin, factor)
         self.say(f"registering {len(week.helpers)} volunteers and {len(week.referrals)} referrals")

@@ -56,16 +56,23 @@ def interesting(events: Sequence[Event]) -> tuple[str, str] | None:
             points[event.subject, appointment][kind] += 1
     if not points:
         return None
-    return max(points, key=lambda key: (sum(WORTH[kind] * min(2, n) for kind, n in points[key].items()), key))
+    return max(
+        points,
+        key=lambda key: (sum(WORTH[kind] * min(2, n) for kind, n in points[key].items()), key),
+    )
 
 
 def of_appointment(events: Sequence[Event], appointment_id: str) -> frozenset[str]:
     """The ids of the events about one appointment."""
-    return frozenset(event.id for event in events if event.decode(Facts).appointment_id == appointment_id)
+    return frozenset(
+        event.id for event in events if event.decode(Facts).appointment_id == appointment_id
+    )
 
 
 def tell(timeline: Sequence[Line], wanted: frozenset[str]) -> list[tuple[str, str]]:
     """Those lines of a timeline whose events are `wanted`, as (local time, sentence)."""
     return [
-        (f"{line.time.astimezone(COPENHAGEN):%a %H:%M}", line.sentence.en) for line in timeline if line.id in wanted
+        (f"{line.time.astimezone(COPENHAGEN):%a %H:%M}", line.sentence.en)
+        for line in timeline
+        if line.id in wanted
     ]

@@ -73,8 +73,14 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     def broken(self) -> list[str]:
         """The promises that were not kept, each in a sentence; empty when all is well."""
         promises = [
-            (self.double_booked == 0, f"{self.double_booked} times a volunteer was promised to two at once"),
-            (self.rebuild_equals_live, "a rebuild from the stream gives another state than the live one"),
+            (
+                self.double_booked == 0,
+                f"{self.double_booked} times a volunteer was promised to two at once",
+            ),
+            (
+                self.rebuild_equals_live,
+                "a rebuild from the stream gives another state than the live one",
+            ),
             (self.unpublished == 0, f"{self.unpublished} events were committed and not published"),
             (
                 self.dead_letters == 0,
@@ -98,7 +104,13 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def summarise(
-    events: Sequence[Event], week: Week, tally: Tally, aftermath: Aftermath, *, started_at: str, wall_seconds: float
+    events: Sequence[Event],
+    week: Week,
+    tally: Tally,
+    aftermath: Aftermath,
+    *,
+    started_at: str,
+    wall_seconds: float,
 ) -> Summary:
     """The figures from the event history, from what the players were told, and from what was found afterwards."""
     count = Counter(event.type for event in events)

@@ -21,7 +21,9 @@ class Tokens:
         self._key = signing_key
         self._issued: dict[tuple[str, str | None, str | None], str] = {}
 
-    def of(self, role: str, *, organisation: str | None = None, department: str | None = None) -> str:
+    def of(
+        self, role: str, *, organisation: str | None = None, department: str | None = None
+    ) -> str:
         """A bearer token. Raises OSError when the key can't be read, ValueError on an unknown role."""
         wanted = (role, organisation, department)
         if wanted not in self._issued:
@@ -36,6 +38,10 @@ class Tokens:
             )
         return self._issued[wanted]
 
-    def header(self, role: str, *, organisation: str | None = None, department: str | None = None) -> dict[str, str]:
+    def header(
+        self, role: str, *, organisation: str | None = None, department: str | None = None
+    ) -> dict[str, str]:
         """The same as an HTTP header."""
-        return {"Authorization": f"Bearer {self.of(role, organisation=organisation, department=department)}"}
+        return {
+            "Authorization": f"Bearer {self.of(role, organisation=organisation, department=department)}"
+        }

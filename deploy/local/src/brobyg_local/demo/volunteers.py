@@ -35,7 +35,9 @@ def answer_link(mail: Message) -> str | None:
     for part in mail.walk():
         if part.get_content_type() == "text/plain":
             content = part.get_payload(decode=True)
-            if isinstance(content, bytes) and (found := LINK.search(content.decode("utf-8", "replace"))):
+            if isinstance(content, bytes) and (
+                found := LINK.search(content.decode("utf-8", "replace"))
+            ):
                 return found.group(0).rstrip(".,)")
     return None
 
@@ -43,7 +45,9 @@ def answer_link(mail: Message) -> str | None:
 class Volunteers:
     """Answers offers according to each volunteer's habit, which the seed makes the same every time."""
 
-    def __init__(self, outside: Outside, helpers: tuple[Helper, ...], seed: int, tally: Tally) -> None:
+    def __init__(
+        self, outside: Outside, helpers: tuple[Helper, ...], seed: int, tally: Tally
+    ) -> None:
         """Reads nothing yet."""
         self._outside = outside
         self._habits = {helper.known.email: helper.habit for helper in helpers}
@@ -69,7 +73,9 @@ class Volunteers:
     def _unread(self) -> list[Path]:
         if not self._outside.mail.is_dir():
             return []
-        return sorted(path for path in self._outside.mail.glob("*.eml") if path.name not in self._read)
+        return sorted(
+            path for path in self._outside.mail.glob("*.eml") if path.name not in self._read
+        )
 
     def _open(self, http: httpx2.AsyncClient, path: Path) -> None:
         """Read one mail. One that was delivered twice is read once, as its Message-ID is the same."""
@@ -119,7 +125,11 @@ class Volunteers:
                 http,
                 "POST",
                 form.action,
-                headers={"Content-Type": "application/x-www-form-urlencoded", "Referer": link, "Origin": form.origin},
+                headers={
+                    "Content-Type": "application/x-www-form-urlencoded",
+                    "Referer": link,
+                    "Origin": form.origin,
+                },
                 content=form.body,
             )
         except Unreachable as error:

@@ -114,7 +114,12 @@ def _personal(week: Week) -> set[str]:
     found: set[str] = set()
     for referral in week.referrals:
         citizen = msgspec.json.decode(referral.body, type=_Citizen).citizen
-        found |= {citizen.cpr, f"{citizen.given_name} {citizen.family_name}", citizen.given_name, citizen.email}
+        found |= {
+            citizen.cpr,
+            f"{citizen.given_name} {citizen.family_name}",
+            citizen.given_name,
+            citizen.email,
+        }
     for helper in week.helpers:
         volunteer = msgspec.json.decode(helper.registration, type=_Volunteer)
         found |= {volunteer.name, volunteer.email}
@@ -126,6 +131,10 @@ def load(folder: Path) -> Week:
     lines = (folder / "messages.jsonl").read_bytes().splitlines()
     return Week(
         messages=tuple(msgspec.json.decode(line, type=Message) for line in lines),
-        referrals=tuple(msgspec.json.decode((folder / "referrals.json").read_bytes(), type=list[Referral])),
-        helpers=tuple(msgspec.json.decode((folder / "volunteers.json").read_bytes(), type=list[Helper])),
+        referrals=tuple(
+            msgspec.json.decode((folder / "referrals.json").read_bytes(), type=list[Referral])
+        ),
+        helpers=tuple(
+            msgspec.json.decode((folder / "volunteers.json").read_bytes(), type=list[Helper])
+        ),
     )

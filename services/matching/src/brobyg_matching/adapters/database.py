@@ -20,7 +20,9 @@ from brobyg_matching.ports import Touched
 #: Volunteers listed by id under one rule in a decision; the counts are always whole.
 MAX_LISTED = 200
 #: Promises this far from an appointment's day can matter to it: its week, and the longest fair share of any pathway.
-AROUND = timedelta(days=max(7, *(policy_of(name).matching.fair_share_days for name in get_args(Pathway))) + 2)
+AROUND = timedelta(
+    days=max(7, *(policy_of(name).matching.fair_share_days for name in get_args(Pathway))) + 2
+)
 
 _LOAD_MATCHES = (
     rows.SELECT_MATCH + " where appointment_id = any($1::uuid[]) or referral_id = any($2::uuid[])"
@@ -71,7 +73,17 @@ _UPDATE_OFFERS = (
     "update offer set state = o.state, reason = o.reason, answered_at = o.answered from"
     " unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[]) as o(id, state, reason, answered) where offer_id = o.id"
 )
-_DECISION_COLUMNS = ("appointment_id", "round", "wave", "decided_at", "outcome", "could", "asked", "counts", "excluded")
+_DECISION_COLUMNS = (
+    "appointment_id",
+    "round",
+    "wave",
+    "decided_at",
+    "outcome",
+    "could",
+    "asked",
+    "counts",
+    "excluded",
+)
 
 Caused = tuple[Change, Event | None]
 
@@ -102,7 +114,8 @@ class PostgresStore:
             for row in await tx.connection.fetch(_LOAD_OFFERS, ids):
                 offers.setdefault(row["appointment_id"], []).append(rows.offer_of(row))
         matches = {
-            row["appointment_id"]: rows.match_of(row, tuple(offers.get(row["appointment_id"], ()))) for row in found
+            row["appointment_id"]: rows.match_of(row, tuple(offers.get(row["appointment_id"], ())))
+            for row in found
         }
         wanted = {*referral_ids, *(match.referral_id for match in matches.values())}
         referrals = await tx.connection.fetch(
@@ -110,7 +123,9 @@ class PostgresStore:
         )
         return Touched({row["referral_id"]: rows.referral_of(row) for row in referrals}, matches)
 
-    async def world(self, tx: Transaction, citizens: Collection[str], days: Sequence[date]) -> World:
+    async def world(
+        self, tx: Transaction, citizens: Collection[str], days: Sequence[date]
+    ) -> World:
         """See `ports.Store.world`."""
         connection, now = tx.connection, tx.clock.now()
         since = datetime.combine(min(days), time(), UTC) - AROUND
@@ -121,7 +136,8 @@ class PostgresStore:
         )
         known = await connection.fetch(_KNOWN, list(citizens))
         blocks = await connection.fetch(
-            "select volunteer_id::text, citizen_id::text from block where citizen_id = any($1::uuid[])", list(citizens)
+            "select volunteer_id::text, citizen_id::text from block where citizen_id = any($1::uuid[])",
+            list(citizens),
         )
         return World(
             await self._current_roster(tx),
@@ -145,7 +161,9 @@ class PostgresStore:
             self._roster, self._roster_mark = Roster(rows.volunteer_of(row) for row in found), mark
         return self._roster
 
-    async def save(self, tx: Transaction, referrals: Iterable[Referral], changes: Sequence[Caused]) -> None:
+    async def save(
+        self, tx: Transaction, referrals: Iterable[Referral], changes: Sequence[Caused]
+    ) -> None:
         """See `ports.Store.save`. Raises asyncpg.ExclusionViolationError when somebody would be in two places at once."""
         written = _Written()
         for change, cause in changes:
@@ -181,10 +199,14 @@ class PostgresStore:
 
     async def knows(self, tx: Transaction, citizen_id: str) -> bool:
         """See `ports.Partings.knows`."""
-        found = await tx.connection.fetchval("select exists (select from referral where citizen_id = $1)", citizen_id)
+        found = await tx.connection.fetchval(
+            "select exists (select from referral where citizen_id = $1)", citizen_id
+        )
         return bool(found)
 
-    async def block(self, tx: Transaction, volunteer_id: str, citizen_id: str, asked_by: str) -> None:
+    async def block(
+        self, tx: Transaction, volunteer_id: str, citizen_id: str, asked_by: str
+    ) -> None:
         """See `ports.Partings.block`."""
         await tx.connection.execute(
             "insert into block (volunteer_id, citizen_id, asked_by, blocked_at) values ($1, $2, $3, $4)"
@@ -195,7 +217,9 @@ class PostgresStore:
     async def pause(self, tx: Transaction, volunteer: Volunteer) -> None:
         """See `ports.Partings.pause`."""
         await PostgresVolunteers.update(tx, volunteer)
-        tx.emit(VolunteerPaused(volunteer_id=volunteer.volunteer_id), subject=volunteer.volunteer_id)
+        tx.emit(
+            VolunteerPaused(volunteer_id=volunteer.volunteer_id), subject=volunteer.volunteer_id
+        )
 
 
 async def _save_referrals(tx: Transaction, referrals: list[Referral]) -> None:
@@ -234,14 +258,26 @@ class _Written:
 
     async def save(self, tx: Transaction) -> None:
         """Write it all. Matches first: the offers refer to them."""
-        new = [_match_record(match) for one, match in self.matches.items() if one in self.new_matches]
+        new = [
+            _match_record(match) for one, match in self.matches.items() if one in self.new_matches
+        ]
         if new:
             await tx.connection.copy_records_to_table("match", records=new, columns=_MATCH_COLUMNS)
-        await _update_matches(tx, [match for one, match in self.matches.items() if one not in self.new_matches])
-        made = [msgspec.structs.astuple(offer) for one, offer in self.offers.items() if one in self.new_offers]
+        await _update_matches(
+            tx, [match for one, match in self.matches.items() if one not in self.new_matches]
+        )
+        made = [
+            msgspec.structs.astuple(offer)
+            for one, offer in self.offers.items()
+            if one in self.new_offers
+        ]
         if made:
-            await tx.connection.copy_records_to_table("offer", records=made, columns=Offer.__struct_fields__)
-        await _update_offers(tx, [offer for one, offer in self.offers.items() if one not in self.new_offers])
+            await tx.connection.copy_records_to_table(
+                "offer", records=made, columns=Offer.__struct_fields__
+            )
+        await _update_offers(
+            tx, [offer for one, offer in self.offers.items() if one not in self.new_offers]
+        )
         await _save_decisions(tx, self.decisions)
 
 
@@ -269,7 +305,9 @@ async def _update_matches(tx: Transaction, matches: list[Match]) -> None:
 
 async def _update_offers(tx: Transaction, offers: list[Offer]) -> None:
     if offers:
-        columns = zip(*((o.offer_id, o.state, o.reason, o.answered_at) for o in offers), strict=True)
+        columns = zip(
+            *((o.offer_id, o.state, o.reason, o.answered_at) for o in offers), strict=True
+        )
         await tx.connection.execute(_UPDATE_OFFERS, *columns)
 
 
@@ -281,7 +319,9 @@ async def _save_decisions(tx: Transaction, decisions: list[Decision]) -> None:
              _json({rule: ids[:MAX_LISTED] for rule, ids in d.excluded.items()}))
             for d in decisions
         ]  # fmt: skip
-        await tx.connection.copy_records_to_table("decision", records=records, columns=_DECISION_COLUMNS)
+        await tx.connection.copy_records_to_table(
+            "decision", records=records, columns=_DECISION_COLUMNS
+        )
 
 
 def _json(value: object) -> str:

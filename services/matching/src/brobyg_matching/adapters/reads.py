@@ -19,7 +19,9 @@ class Reads:
 
     async def offer(self, offer_id: str) -> tuple[Offer, Match] | None:
         """An offer with its appointment's search, or None."""
-        row = await self._database.pool.fetchrow(rows.SELECT_OFFER + " where offer_id = $1", offer_id)
+        row = await self._database.pool.fetchrow(
+            rows.SELECT_OFFER + " where offer_id = $1", offer_id
+        )
         if row is None:
             return None
         match = await self.match(row["appointment_id"])
@@ -27,7 +29,9 @@ class Reads:
 
     async def match(self, appointment_id: str) -> Match | None:
         """An appointment's search without its offers, or None."""
-        row = await self._database.pool.fetchrow(rows.SELECT_MATCH + " where appointment_id = $1", appointment_id)
+        row = await self._database.pool.fetchrow(
+            rows.SELECT_MATCH + " where appointment_id = $1", appointment_id
+        )
         return rows.match_of(row) if row else None
 
     async def offers_of(self, appointment_id: str, limit: int) -> list[Offer]:
@@ -50,7 +54,11 @@ class Reads:
         return [_decision(row) for row in found]
 
     async def matches(
-        self, state: str | None, department: str | None, after: tuple[datetime, str] | None, limit: int
+        self,
+        state: str | None,
+        department: str | None,
+        after: tuple[datetime, str] | None,
+        limit: int,
     ) -> list[Match]:
         """Searches by the start of their appointment, after the given start and id."""
         found = await self._database.pool.fetch(
@@ -68,4 +76,7 @@ class Reads:
 
 
 def _decision(row: asyncpg.Record) -> dict[str, object]:
-    return {**dict(row), **{name: json.loads(row[name]) for name in ("asked", "counts", "excluded")}}
+    return {
+        **dict(row),
+        **{name: json.loads(row[name]) for name in ("asked", "counts", "excluded")},
+    }

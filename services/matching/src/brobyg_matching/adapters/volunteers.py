@@ -30,7 +30,8 @@ class PostgresVolunteers:
             key_hash, request_hash, volunteer_id, tx.now,
         )  # fmt: skip
         [row] = await tx.connection.fetch(
-            "select volunteer_id::text, request_hash from registration where key_hash = $1", key_hash
+            "select volunteer_id::text, request_hash from registration where key_hash = $1",
+            key_hash,
         )
         return row["volunteer_id"], row["request_hash"]
 
@@ -71,7 +72,9 @@ class PostgresVolunteers:
 
     async def get(self, volunteer_id: str) -> Volunteer | None:
         """The volunteer without contact, or None."""
-        row = await self._database.pool.fetchrow(rows.SELECT_VOLUNTEER + " where volunteer_id = $1", volunteer_id)
+        row = await self._database.pool.fetchrow(
+            rows.SELECT_VOLUNTEER + " where volunteer_id = $1", volunteer_id
+        )
         return rows.volunteer_of(row) if row else None
 
     async def language(self, volunteer_id: str) -> str:
@@ -81,11 +84,14 @@ class PostgresVolunteers:
         )
         return language or "da"
 
-    async def contact(self, volunteer_id: str, reader: str, purpose: str, now: datetime) -> Contact | None:
+    async def contact(
+        self, volunteer_id: str, reader: str, purpose: str, now: datetime
+    ) -> Contact | None:
         """How the volunteer is reached, or None. Who reads and what for is recorded in the same transaction."""
         async with self._database.pool.acquire(timeout=10) as connection, connection.transaction():
             row = await connection.fetchrow(
-                "select name, email, phone, language from volunteer_contact where volunteer_id = $1", volunteer_id
+                "select name, email, phone, language from volunteer_contact where volunteer_id = $1",
+                volunteer_id,
             )
             if row is None:
                 return None

@@ -51,10 +51,14 @@ def clock_minute(day: date, minute: int) -> int:
     """
     if minute == MINUTES_A_DAY:
         day, minute = day + timedelta(days=1), 0
-    there = datetime(day.year, day.month, day.day, minute // 60, minute % 60, tzinfo=COPENHAGEN).timestamp()
+    there = datetime(
+        day.year, day.month, day.day, minute // 60, minute % 60, tzinfo=COPENHAGEN
+    ).timestamp()
     shown = datetime.fromtimestamp(there, COPENHAGEN)
     if (shown.hour, shown.minute) != (minute // 60, minute % 60):
-        return int(there) // 3600 * 3600  # the clock jumps on a whole hour, and `there` lies within the hour after it
+        return (
+            int(there) // 3600 * 3600
+        )  # the clock jumps on a whole hour, and `there` lies within the hour after it
     return int(there)
 
 
@@ -63,12 +67,16 @@ def last_clock_minute(day: date, minute: int) -> int:
     first = clock_minute(day, minute)
     if minute == MINUTES_A_DAY:
         return first
-    again = datetime(day.year, day.month, day.day, minute // 60, minute % 60, tzinfo=COPENHAGEN, fold=1)
+    again = datetime(
+        day.year, day.month, day.day, minute // 60, minute % 60, tzinfo=COPENHAGEN, fold=1
+    )
     last = int(again.timestamp())
     return max(first, last)
 
 
-def free_intervals(windows: tuple[Window, ...], away: frozenset[date], day: date) -> tuple[Interval, ...]:
+def free_intervals(
+    windows: tuple[Window, ...], away: frozenset[date], day: date
+) -> tuple[Interval, ...]:
     """When somebody with these weekly windows is free around `day`: yesterday, today and tomorrow, neighbours joined.
 
     Dates in `away` have no free time. Sorted; half open.
@@ -79,7 +87,9 @@ def free_intervals(windows: tuple[Window, ...], away: frozenset[date], day: date
         if that not in away:
             weekday = that.isoweekday()
             found += [
-                (clock_minute(that, w.since), last_clock_minute(that, w.until)) for w in windows if w.weekday == weekday
+                (clock_minute(that, w.since), last_clock_minute(that, w.until))
+                for w in windows
+                if w.weekday == weekday
             ]
     found.sort()
     joined: list[Interval] = []

@@ -151,7 +151,9 @@ def way_of(context: Context, location_id: str, starts_at: datetime, ends_at: dat
     """The itinerary of an appointment at these times for this citizen."""
     needs = context.referral.needs
     times = int(starts_at.timestamp()), int(ends_at.timestamp())
-    return itinerary(context.policy, needs.meeting, needs.postcode, needs.mobility, location_id, *times)
+    return itinerary(
+        context.policy, needs.meeting, needs.postcode, needs.mobility, location_id, *times
+    )
 
 
 def withdraw_offer(change: Change, offer: Offer, reason: WithdrawalReason) -> None:
@@ -213,10 +215,14 @@ def release_volunteer(change: Change, reason: ReleaseReason) -> None:
     )
     for offer in match.offers:
         if offer.offer_id == match.offer_id:
-            change.offers[offer.offer_id] = msgspec.structs.replace(offer, state="withdrawn", reason=reason)
+            change.offers[offer.offer_id] = msgspec.structs.replace(
+                offer, state="withdrawn", reason=reason
+            )
     change.context.world.release(match.volunteer_id, match.citizen_id, match.appointment_id)
     kept = tuple(offer for offer in match.offers if offer.state == "open")
-    change.set(match_id=None, offer_id=None, volunteer_id=None, leave_at=None, home_at=None, offers=kept)
+    change.set(
+        match_id=None, offer_id=None, volunteer_id=None, leave_at=None, home_at=None, offers=kept
+    )
 
 
 def have_met(reason: str | None, ends_at: datetime, now: datetime) -> bool:
@@ -226,7 +232,9 @@ def have_met(reason: str | None, ends_at: datetime, now: datetime) -> bool:
     nothing counts: most are kept, some hospitals are slow, and after consent is withdrawn no word comes any more. It only lifts the
     volunteer's place in the order.
     """
-    return reason == "completed" or (ends_at <= now and reason not in ("missed", "appointment_cancelled"))
+    return reason == "completed" or (
+        ends_at <= now and reason not in ("missed", "appointment_cancelled")
+    )
 
 
 def acquaint(change: Change) -> None:
@@ -253,9 +261,17 @@ def start_search(change: Change, first: str | None = None) -> None:
     last_moment = latest_offer(match, context)
     if now + timedelta(minutes=policy.shortest_wave_minutes) > deadline:
         # Too near for waves: one question, and half of the remaining time is the coordinator's.
-        deadline = min(now + timedelta(minutes=policy.offer_lifetime_minutes), now + (last_moment - now) / 2)
+        deadline = min(
+            now + timedelta(minutes=policy.offer_lifetime_minutes), now + (last_moment - now) / 2
+        )
     change.set(
-        state="searching", reason=None, round=match.round + 1, wave=0, asked=(), opened_at=now, decide_by=deadline
+        state="searching",
+        reason=None,
+        round=match.round + 1,
+        wave=0,
+        asked=(),
+        opened_at=now,
+        decide_by=deadline,
     )
     if last_moment <= now:
         escalate(change, "too_late", survey(change))
@@ -286,11 +302,19 @@ def ask_next_wave(change: Change, first: str | None = None) -> None:
         escalate(change, nobody(change), selection)
         return
     now, match, already = change.context.now, change.match, len(change.match.asked)
-    expires_at = min(now + timedelta(minutes=change.context.policy.matching.offer_lifetime_minutes), match.decide_by)
+    expires_at = min(
+        now + timedelta(minutes=change.context.policy.matching.offer_lifetime_minutes),
+        match.decide_by,
+    )
     change.set(wave=match.wave + 1, asked=match.asked + tuple(c.volunteer_id for c in chosen))
-    made = [_make_offer(change, c, already + place, expires_at) for place, c in enumerate(chosen, 1)]
+    made = [
+        _make_offer(change, c, already + place, expires_at) for place, c in enumerate(chosen, 1)
+    ]
     change.set(offers=change.match.offers + tuple(made))
-    asked = [Asked(c.volunteer_id, already + place, c.distance_metres, c.points) for place, c in enumerate(chosen, 1)]
+    asked = [
+        Asked(c.volunteer_id, already + place, c.distance_metres, c.points)
+        for place, c in enumerate(chosen, 1)
+    ]
     _decide(change, "asked", asked, selection)
     change.timer = expires_at
 
@@ -298,7 +322,9 @@ def ask_next_wave(change: Change, first: str | None = None) -> None:
 def _make_offer(change: Change, candidate: Candidate, rank: int, expires_at: datetime) -> Offer:
     match = change.match
     offer = Offer(
-        offer_id=derived_id("offer", match.appointment_id, str(match.round), candidate.volunteer_id),
+        offer_id=derived_id(
+            "offer", match.appointment_id, str(match.round), candidate.volunteer_id
+        ),
         appointment_id=match.appointment_id,
         volunteer_id=candidate.volunteer_id,
         round=match.round,

@@ -80,15 +80,22 @@ def select(world: World, referral: Referral, policy: Policy, question: Question)
         who, profile = reachable.volunteer_id, reachable.profile
         if who in question.skip:
             continue
-        leave_at, home_at = way.meet_at - reachable.out_seconds, way.part_at + reachable.back_seconds
+        leave_at, home_at = (
+            way.meet_at - reachable.out_seconds,
+            way.part_at + reachable.back_seconds,
+        )
         if world.blocks and (who, referral.citizen_id) in world.blocks:
             rule: str | None = "blocked"
         elif who in commitments or reachable.weekly_limit < 1:
             mine = commitments.get(who)
-            rule = promise_broken(mine, question.appointment_id, leave_at, home_at, week, reachable.weekly_limit)
+            rule = promise_broken(
+                mine, question.appointment_id, leave_at, home_at, week, reachable.weekly_limit
+            )
         else:
             rule = None
-        if rule is None and not covers(profile.days.get(day) or profile.free(day), leave_at, home_at):
+        if rule is None and not covers(
+            profile.days.get(day) or profile.free(day), leave_at, home_at
+        ):
             rule = "availability"
         if rule is None and leave_at < earliest:
             rule = "notice"  # the last: whom it names could come, if only there were time to ask
@@ -99,7 +106,8 @@ def select(world: World, referral: Referral, policy: Policy, question: Question)
             scored.append((-points, ((profile.tie ^ seed) * 2_654_435_761) & _MASK, who, reachable))
     scored.sort(key=_order)
     best = [
-        _candidate(world, policy, question, entry[3], entry[2] in acquainted) for entry in scored[: question.wanted]
+        _candidate(world, policy, question, entry[3], entry[2] in acquainted)
+        for entry in scored[: question.wanted]
     ]
     return Selection(best, len(scored), excluded)
 
@@ -108,7 +116,9 @@ def _order(entry: tuple[int, int, str, Reachable]) -> tuple[int, int, str]:
     return entry[:3]
 
 
-def _candidate(world: World, policy: Policy, question: Question, reachable: Reachable, known: bool) -> Candidate:
+def _candidate(
+    world: World, policy: Policy, question: Question, reachable: Reachable, known: bool
+) -> Candidate:
     return Candidate(
         reachable.volunteer_id,
         reachable.distance_metres,
@@ -120,7 +130,12 @@ def _candidate(world: World, policy: Policy, question: Question, reachable: Reac
 
 
 def promise_broken(
-    mine: dict[str, Commitment] | None, appointment_id: str, leave_at: int, home_at: int, week: int, weekly_limit: int
+    mine: dict[str, Commitment] | None,
+    appointment_id: str,
+    leave_at: int,
+    home_at: int,
+    week: int,
+    weekly_limit: int,
 ) -> str | None:
     """The rule about a volunteer's other promises that this span would break: `elsewhere`, `weekly_limit`, or None."""
     if not mine:
@@ -135,7 +150,9 @@ def promise_broken(
     return "weekly_limit" if this_week >= weekly_limit else None
 
 
-def _points(world: World, policy: Policy, question: Question, reachable: Reachable, known: bool) -> Points:
+def _points(
+    world: World, policy: Policy, question: Question, reachable: Reachable, known: bool
+) -> Points:
     """Known counts whole; near by the share of the range left over; fair by how little is promised and asked already.
 
     The shorter the notice, the more near counts: somebody close can still make it.
@@ -152,6 +169,10 @@ def _leisure(world: World, policy: Policy, question: Question, reachable: Reacha
     """From 1 for somebody with nothing promised or asked around the appointment to 0 for the weekly limit kept up all the time."""
     days = policy.matching.fair_share_days
     mine = world.commitments.get(reachable.volunteer_id)
-    load = sum(abs(c.starts_at - question.starts_at) <= days * _DAY for c in mine.values()) if mine else 0
+    load = (
+        sum(abs(c.starts_at - question.starts_at) <= days * _DAY for c in mine.values())
+        if mine
+        else 0
+    )
     load += world.open_offers.get(reachable.volunteer_id, 0)
     return max(0.0, 1 - load * 7 / (days * max(1, reachable.weekly_limit)))

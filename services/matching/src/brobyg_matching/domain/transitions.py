@@ -35,7 +35,9 @@ class Refused(Exception):
         self.why: Refusal = why
 
 
-def booked(match: Match | None, event: AppointmentBooked | AppointmentRescheduled, context: Context) -> Change | None:
+def booked(
+    match: Match | None, event: AppointmentBooked | AppointmentRescheduled, context: Context
+) -> Change | None:
     """An appointment has these times and this place now; search company for it, whatever was before.
 
     None (no effect) without consent, or when times and place are what they were and the search is not closed. Who had accepted is
@@ -53,12 +55,19 @@ def booked(match: Match | None, event: AppointmentBooked | AppointmentReschedule
         steps.start_search(change)
         return change
     change, former = Change(match, context, match), match.volunteer_id
-    meet_at = instant(steps.way_of(context, event.location_id, event.starts_at, event.ends_at).meet_at)
+    meet_at = instant(
+        steps.way_of(context, event.location_id, event.starts_at, event.ends_at).meet_at
+    )
     met = former is not None and max(match.meet_at, meet_at) <= context.now
     if not met:
         steps.withdraw_offers(change, "appointment_rescheduled")
         steps.release_volunteer(change, "appointment_rescheduled")
-    change.set(starts_at=event.starts_at, ends_at=event.ends_at, location_id=event.location_id, meet_at=meet_at)
+    change.set(
+        starts_at=event.starts_at,
+        ends_at=event.ends_at,
+        location_id=event.location_id,
+        meet_at=meet_at,
+    )
     if met:
         _put_right(change)
     else:
@@ -79,7 +88,11 @@ def _put_right(change: Change) -> None:
 
 
 def _same(match: Match, event: AppointmentBooked | AppointmentRescheduled) -> bool:
-    return (match.starts_at, match.ends_at, match.location_id) == (event.starts_at, event.ends_at, event.location_id)
+    return (match.starts_at, match.ends_at, match.location_id) == (
+        event.starts_at,
+        event.ends_at,
+        event.location_id,
+    )
 
 
 def _fresh(event: AppointmentBooked | AppointmentRescheduled, context: Context) -> Match:
@@ -152,8 +165,13 @@ def wave_over(match: Match, context: Context) -> Change | None:
 def _go_on(change: Change) -> None:
     """Nobody is left to answer: ask on, or hand over."""
     match, policy = change.match, change.context.policy.matching
-    one_wave_only = match.decide_by > match.starts_at - timedelta(minutes=policy.escalate_before_minutes)
-    if one_wave_only or change.context.now + timedelta(minutes=policy.shortest_wave_minutes) > match.decide_by:
+    one_wave_only = match.decide_by > match.starts_at - timedelta(
+        minutes=policy.escalate_before_minutes
+    )
+    if (
+        one_wave_only
+        or change.context.now + timedelta(minutes=policy.shortest_wave_minutes) > match.decide_by
+    ):
         steps.escalate(change, steps.nobody(change), steps.survey(change))
     else:
         steps.ask_next_wave(change)
@@ -305,7 +323,11 @@ def blocked(match: Match, volunteer_id: str, context: Context) -> Change | None:
     (no effect) when neither stands, and once they have met: that is for the coordinator's telephone.
     """
     if match.state == "matched" and match.volunteer_id == volunteer_id:
-        return _searched_anew(match, volunteer_id, "blocked", context) if match.meet_at > context.now else None
+        return (
+            _searched_anew(match, volunteer_id, "blocked", context)
+            if match.meet_at > context.now
+            else None
+        )
     return _question_withdrawn(match, volunteer_id, "blocked", context)
 
 
@@ -320,13 +342,18 @@ def volunteer_promised(match: Match, volunteer_id: str, context: Context) -> Cha
     """
     volunteer = context.world.roster.volunteers.get(volunteer_id)
     asked = [offer for offer in steps.open_offers(match) if offer.volunteer_id == volunteer_id]
-    if volunteer is None or not any(_stands_against(_promise(match, offer), volunteer, context) for offer in asked):
+    if volunteer is None or not any(
+        _stands_against(_promise(match, offer), volunteer, context) for offer in asked
+    ):
         return None
     return _question_withdrawn(match, volunteer_id, "volunteer_promised", context)
 
 
 def _searched_anew(
-    match: Match, volunteer_id: str, reason: Literal["blocked", "volunteer_withdrew"], context: Context
+    match: Match,
+    volunteer_id: str,
+    reason: Literal["blocked", "volunteer_withdrew"],
+    context: Context,
 ) -> Change:
     change = Change(match, context, match)
     steps.release_volunteer(change, reason)

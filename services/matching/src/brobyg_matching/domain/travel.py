@@ -41,7 +41,10 @@ class Ways:
         return self._minutes(a, b, self._policy.together[mobility])
 
     def _minutes(self, a: str, b: str, pace: Pace) -> int:
-        way = max(min(metres(a, b), LONGEST_METRES) * self._policy.detour_factor, self._policy.shortest_metres)
+        way = max(
+            min(metres(a, b), LONGEST_METRES) * self._policy.detour_factor,
+            self._policy.shortest_metres,
+        )
         return ceil(way / pace.metres_per_minute) + pace.margin_minutes
 
 
@@ -65,7 +68,13 @@ class Policy:
 
 
 def itinerary(
-    policy: Policy, meeting: Meeting, postcode: str, mobility: Mobility, location_id: str, starts_at: int, ends_at: int
+    policy: Policy,
+    meeting: Meeting,
+    postcode: str,
+    mobility: Mobility,
+    location_id: str,
+    starts_at: int,
+    ends_at: int,
 ) -> Itinerary:
     """Where and when an escort begins and ends: at the citizen's home and back there, or at the place of the appointment."""
     arrive = starts_at - policy.matching.arrive_before_minutes * 60

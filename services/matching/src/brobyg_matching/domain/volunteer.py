@@ -43,7 +43,9 @@ class NotReady(ValueError):
 _LONG_AGO = date(1950, 1, 1)
 
 
-def activated(volunteer: Volunteer, signed: date, checked: date, introduced: date, now: datetime) -> Volunteer:
+def activated(
+    volunteer: Volunteer, signed: date, checked: date, introduced: date, now: datetime
+) -> Volunteer:
     """The volunteer as active: confidentiality signed, criminal record checked and introduction course held, none in the future or before 1950.
 
     The dates are days of the Danish calendar, and so is the future. Activating an active volunteer renews the three dates;
@@ -95,5 +97,7 @@ class Profile:
         if known is None:
             if len(self.days) >= self.MAX_DAYS:
                 self.days.clear()
-            known = self.days[day] = free_intervals(self.volunteer.availability, self.volunteer.away, day)
+            known = self.days[day] = free_intervals(
+                self.volunteer.availability, self.volunteer.away, day
+            )
         return known

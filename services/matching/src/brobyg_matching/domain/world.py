@@ -91,10 +91,23 @@ class Roster:
         self._shortlists: dict[tuple[object, ...], Shortlist] = {}
 
     def shortlist(
-        self, department: str, policy: travel.Policy, needs: Needs, meeting_place: str, parting_place: str
+        self,
+        department: str,
+        policy: travel.Policy,
+        needs: Needs,
+        meeting_place: str,
+        parting_place: str,
     ) -> Shortlist:
         """The timeless part of the hard rules, remembered for needs and places like these."""
-        key = (department, policy, needs.languages, needs.gender_wish, needs.mobility, meeting_place, parting_place)
+        key = (
+            department,
+            policy,
+            needs.languages,
+            needs.gender_wish,
+            needs.mobility,
+            meeting_place,
+            parting_place,
+        )
         known = self._shortlists.get(key)
         if known is None:
             if len(self._shortlists) >= self.MAX_SHORTLISTS:
@@ -103,7 +116,9 @@ class Roster:
             self._shortlists[key] = known
         return known
 
-    def _work_out(self, department: str, policy: travel.Policy, needs: Needs, meeting: str, parting: str) -> Shortlist:
+    def _work_out(
+        self, department: str, policy: travel.Policy, needs: Needs, meeting: str, parting: str
+    ) -> Shortlist:
         result = Shortlist([], {})
         for profile in self.profiles.get(department, ()):
             volunteer = profile.volunteer
@@ -130,7 +145,9 @@ def _reachable(profile: Profile, policy: travel.Policy, meeting: str, parting: s
     )
 
 
-def timeless_rule_broken(volunteer: Volunteer, pools: frozenset[Pool], needs: Needs, meeting_place: str) -> str | None:
+def timeless_rule_broken(
+    volunteer: Volunteer, pools: frozenset[Pool], needs: Needs, meeting_place: str
+) -> str | None:
     """The first hard rule that fails whatever the time, or None. The order is the one the counts are explained in."""
     if volunteer.status != "active":
         return "active"
@@ -171,9 +188,13 @@ class World:
 
     def promise(self, commitment: Commitment) -> None:
         """A volunteer has promised this time."""
-        self.commitments.setdefault(commitment.volunteer_id, {})[commitment.appointment_id] = commitment
+        self.commitments.setdefault(commitment.volunteer_id, {})[commitment.appointment_id] = (
+            commitment
+        )
 
-    def acquaint(self, citizen_id: str, appointment_id: str, volunteer_id: str, *, met: bool) -> None:
+    def acquaint(
+        self, citizen_id: str, appointment_id: str, volunteer_id: str, *, met: bool
+    ) -> None:
         """The two have come to know each other by this appointment, or have not."""
         known = self.known.setdefault(citizen_id, {})
         if met:

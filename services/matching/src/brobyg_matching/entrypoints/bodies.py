@@ -17,7 +17,10 @@ from brobyg_matching.ports import Contact
 Language = Annotated[str, Field(pattern="^[a-z]{2}$")]
 Word = Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,39}$")]
 Purpose = Annotated[
-    str, Field(pattern="^[a-z][a-z0-9_.-]{0,63}$", description="What the contact is read for, in a word.")
+    str,
+    Field(
+        pattern="^[a-z][a-z0-9_.-]{0,63}$", description="What the contact is read for, in a word."
+    ),
 ]
 #: Its text becomes a date, which a strict body would not do by itself.
 Day = Annotated[fields.Day, Field(strict=False)]
@@ -79,12 +82,16 @@ class WeeklyWindow(Body):
     @model_validator(mode="after")
     def _ends_after_it_starts(self) -> "WeeklyWindow":
         if minute_of(self.until) <= minute_of(self.since):
-            raise ValueError("'to' must be after 'from'; a window over midnight is two windows, the first to 24:00")
+            raise ValueError(
+                "'to' must be after 'from'; a window over midnight is two windows, the first to 24:00"
+            )
         return self
 
     def window(self) -> Window:
         """As the rules count it."""
-        return Window(self.weekday, minute_of(self.since), min(minute_of(self.until), MINUTES_A_DAY))
+        return Window(
+            self.weekday, minute_of(self.since), min(minute_of(self.until), MINUTES_A_DAY)
+        )
 
 
 class DateException(Body):
@@ -107,7 +114,9 @@ class NewVolunteer(Body):
     gender: Gender
     competences: list[Word] = Field(default_factory=list, max_length=32)
     home_postcode: Annotated[str, Field(pattern="^[0-9]{4}$"), AfterValidator(_known_postcode)]
-    range_metres: int = Field(ge=0, le=200_000, description="Longest straight line from home to the meeting point.")
+    range_metres: int = Field(
+        ge=0, le=200_000, description="Longest straight line from home to the meeting point."
+    )
     travel: Means
     availability: list[WeeklyWindow] = Field(max_length=50)
     exceptions: list[DateException] = Field(default_factory=list, max_length=400)
@@ -192,7 +201,8 @@ def volunteer_out(v: Volunteer) -> VolunteerOut:
         range_metres=v.range_metres,
         travel=v.travel,
         availability=[
-            {"weekday": w.weekday, "from": clock_text(w.since), "to": clock_text(w.until)} for w in v.availability
+            {"weekday": w.weekday, "from": clock_text(w.since), "to": clock_text(w.until)}
+            for w in v.availability
         ],
         exceptions=[{"date": day.isoformat(), "available": False} for day in sorted(v.away)],
         weekly_limit=v.weekly_limit,

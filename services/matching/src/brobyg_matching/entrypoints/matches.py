@@ -113,7 +113,9 @@ def _asked(offer: Offer) -> AskedOut:
 
 
 def _cursor(match: Match) -> str:
-    return base64.urlsafe_b64encode(f"{match.starts_at.isoformat()}|{match.appointment_id}".encode()).decode()
+    return base64.urlsafe_b64encode(
+        f"{match.starts_at.isoformat()}|{match.appointment_id}".encode()
+    ).decode()
 
 
 def _position(cursor: str | None) -> tuple[datetime, str] | None:
@@ -126,7 +128,9 @@ def _position(cursor: str | None) -> tuple[datetime, str] | None:
             raise ValueError("a time without its zone")
         return starts_at.astimezone(UTC), str(UUID(appointment_id))
     except (binascii.Error, ValueError, OverflowError) as error:
-        raise Problem(422, "The page asked for is not one of ours", "use 'next' as the last page gave it") from error
+        raise Problem(
+            422, "The page asked for is not one of ours", "use 'next' as the last page gave it"
+        ) from error
 
 
 def unknown() -> Problem:
@@ -155,14 +159,18 @@ def _reading(router: APIRouter, reads: Reads) -> None:
     @router.get("", summary="Searches by the start of their appointment, a page at a time")
     async def page(
         caller: Coordinator,
-        state: Annotated[Literal["searching", "matched", "escalated", "closed"] | None, Query()] = None,
+        state: Annotated[
+            Literal["searching", "matched", "escalated", "closed"] | None, Query()
+        ] = None,
         department: Annotated[Department | None, Query()] = None,
         after: Annotated[str | None, Query(max_length=200)] = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> PageOut:
         if department is not None and not in_scope(caller, department):
             raise Problem(403, "This is another department's")
-        found = await reads.matches(state, department or caller.department, _position(after), limit + 1)
+        found = await reads.matches(
+            state, department or caller.department, _position(after), limit + 1
+        )
         shown = found[:limit]
         items = [MatchOut.model_validate(_out(match)) for match in shown]
         return PageOut(items=items, next=_cursor(shown[-1]) if len(found) > limit else None)
@@ -193,13 +201,18 @@ def _moving(router: APIRouter, reads: Reads, answering: Answering) -> None:
         after = await reads.match(match.appointment_id)
         return SearchOut(state=after.state if after else "closed")
 
-    @router.post("/{appointment_id}/release", summary="Who accepted can't after all; the search opens again")
+    @router.post(
+        "/{appointment_id}/release", summary="Who accepted can't after all; the search opens again"
+    )
     async def release(appointment_id: UUID, caller: VolunteerOrCoordinator) -> SearchOut:
         match = await _own(reads, appointment_id, caller)
         whose = None if "coordinator" in caller.roles else caller.subject
         return await moved(match, answering.release(match.appointment_id, whose))
 
-    @router.post("/{appointment_id}/reopen", summary="Search company once more for what is with the coordinator")
+    @router.post(
+        "/{appointment_id}/reopen",
+        summary="Search company once more for what is with the coordinator",
+    )
     async def reopen(appointment_id: UUID, caller: Coordinator) -> SearchOut:
         match = await _own(reads, appointment_id, caller)
         return await moved(match, answering.reopen(match.appointment_id))

@@ -94,8 +94,12 @@ def offers_router(reads: Reads, answering: Answering, clock: Clock) -> APIRouter
             expires_at=offer.expires_at,
         )
 
-    @router.post("/{offer_id}/{answer}", summary="Answer an offer; the same answer again has no effect")
-    async def answer(offer_id: UUID, answer: Literal["accept", "decline"], caller: VolunteerOrCoordinator) -> StateOut:
+    @router.post(
+        "/{offer_id}/{answer}", summary="Answer an offer; the same answer again has no effect"
+    )
+    async def answer(
+        offer_id: UUID, answer: Literal["accept", "decline"], caller: VolunteerOrCoordinator
+    ) -> StateOut:
         await found(offer_id, caller)
         return await take(answering, str(offer_id), answer)
 
@@ -118,14 +122,18 @@ def answers_router(
     """Offers by the link in the message, for the services that carry it. Reading never spends a link."""
     router = APIRouter(tags=["answer links"])
 
-    @router.get("/offers/{offer_id}/answer-link", summary="The token of the link that answers this offer")
+    @router.get(
+        "/offers/{offer_id}/answer-link", summary="The token of the link that answers this offer"
+    )
     async def link(offer_id: UUID, caller: ServiceCaller) -> LinkOut:
         both = await reads.offer(str(offer_id))
         if both is None:
             raise unknown()
         offer = both[0]
         return LinkOut(
-            token=links.token(offer.offer_id), expires_at=offer.expires_at, state=shown_state(offer, clock.now())
+            token=links.token(offer.offer_id),
+            expires_at=offer.expires_at,
+            state=shown_state(offer, clock.now()),
         )
 
     def offer_of(token: str) -> str:
@@ -153,7 +161,9 @@ def answers_router(
             expires_at=offer.expires_at,
         )
 
-    @router.post("/answers/{token}", summary="Answer by the link; the same answer again has no effect")
+    @router.post(
+        "/answers/{token}", summary="Answer by the link; the same answer again has no effect"
+    )
     async def answer(token: Token, body: AnswerBody, caller: Portal) -> StateOut:
         return await take(answering, offer_of(token), body.answer)
 

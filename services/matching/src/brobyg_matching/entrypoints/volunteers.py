@@ -67,7 +67,11 @@ def in_scope(caller: Caller, department: str) -> bool:
 
 def busy() -> Problem:
     """Others change the same all the time; nothing was changed."""
-    return Problem(503, "The volunteer is being asked and answers this very moment", "nothing was changed; try again")
+    return Problem(
+        503,
+        "The volunteer is being asked and answers this very moment",
+        "nothing was changed; try again",
+    )
 
 
 def volunteers_router(
@@ -91,13 +95,19 @@ def _scoped(caller: Caller, volunteer: Volunteer) -> bool:
     return in_scope(caller, volunteer.department)
 
 
-def _standing(router: APIRouter, database: Database, volunteers: PostgresVolunteers, registering: Registering) -> None:
+def _standing(
+    router: APIRouter, database: Database, volunteers: PostgresVolunteers, registering: Registering
+) -> None:
     """How a volunteer becomes one that can be asked; for coordinators."""
 
     @router.post("", status_code=201, summary="Register somebody who wants to help")
-    async def register(body: NewVolunteer, caller: Coordinator, idempotency_key: IdempotencyKey = None) -> Registered:
+    async def register(
+        body: NewVolunteer, caller: Coordinator, idempotency_key: IdempotencyKey = None
+    ) -> Registered:
         if not in_scope(caller, body.department):
-            raise Problem(403, "This is another department's", "register volunteers of your own department")
+            raise Problem(
+                403, "This is another department's", "register volunteers of your own department"
+            )
         new, request = (
             body.volunteer(new_id(database.clock)),
             Request(caller.subject, idempotency_key, body.model_dump_json()),
@@ -105,7 +115,10 @@ def _standing(router: APIRouter, database: Database, volunteers: PostgresVolunte
         try:
             volunteer = await registering.register(new, body.contact(), request)
         except KeyUsed as error:
-            title, advice = "This Idempotency-Key was used for another request", "use a new key for a new volunteer"
+            title, advice = (
+                "This Idempotency-Key was used for another request",
+                "use a new key for a new volunteer",
+            )
             raise Problem(422, title, advice) from error
         return Registered(volunteer_id=volunteer.volunteer_id, status=volunteer.status)
 
@@ -120,14 +133,19 @@ def _standing(router: APIRouter, database: Database, volunteers: PostgresVolunte
                 raise Problem(422, "The volunteer is not ready", str(error)) from error
             await volunteers.update(tx, active)
             if volunteer.status != "active":
-                tx.emit(VolunteerActivated(volunteer_id=active.volunteer_id), subject=active.volunteer_id)
+                tx.emit(
+                    VolunteerActivated(volunteer_id=active.volunteer_id),
+                    subject=active.volunteer_id,
+                )
         return Registered(volunteer_id=active.volunteer_id, status=active.status)
 
 
 def _parting(router: APIRouter, parting: Parting) -> None:
     """What ends the asking; for coordinators."""
 
-    @router.post("/{volunteer_id}/pause", summary="Ask the volunteer for nothing new until activated again")
+    @router.post(
+        "/{volunteer_id}/pause", summary="Ask the volunteer for nothing new until activated again"
+    )
     async def pause(volunteer_id: UUID, caller: Coordinator) -> Registered:
         try:
             paused = await parting.pause(str(volunteer_id), partial(_scoped, caller))
@@ -140,15 +158,21 @@ def _parting(router: APIRouter, parting: Parting) -> None:
         return Registered(volunteer_id=paused.volunteer_id, status=paused.status)
 
     @router.post(
-        "/{volunteer_id}/blocks", status_code=204, summary="Never bring this volunteer and this citizen together"
+        "/{volunteer_id}/blocks",
+        status_code=204,
+        summary="Never bring this volunteer and this citizen together",
     )
     async def block(volunteer_id: UUID, body: Block, caller: Coordinator) -> None:
         try:
-            await parting.block(str(volunteer_id), body.citizen_id, body.asked_by, partial(_scoped, caller))
+            await parting.block(
+                str(volunteer_id), body.citizen_id, body.asked_by, partial(_scoped, caller)
+            )
         except UnknownVolunteer as error:
             raise unknown() from error
         except UnknownCitizen as error:
-            raise Problem(404, "No referral of such a citizen is known", "one made just now takes a moment") from error
+            raise Problem(
+                404, "No referral of such a citizen is known", "one made just now takes a moment"
+            ) from error
         except Busy as error:
             raise busy() from error
 
@@ -160,23 +184,31 @@ def _reading(router: APIRouter, database: Database, volunteers: PostgresVoluntee
     async def read(volunteer_id: UUID, caller: CoordinatorOrSelf) -> VolunteerOut:
         volunteer = await volunteers.get(str(volunteer_id))
         own = volunteer is not None and caller.subject == volunteer.volunteer_id
-        if volunteer is None or not (own or ("coordinator" in caller.roles and in_scope(caller, volunteer.department))):
+        if volunteer is None or not (
+            own or ("coordinator" in caller.roles and in_scope(caller, volunteer.department))
+        ):
             raise unknown()
         return volunteer_out(volunteer)
 
-    @router.get("/{volunteer_id}/contact", summary="How the volunteer is reached; the reading is recorded")
+    @router.get(
+        "/{volunteer_id}/contact", summary="How the volunteer is reached; the reading is recorded"
+    )
     async def contact(
         volunteer_id: UUID, purpose: Annotated[Purpose, Query()], caller: CoordinatorOrService
     ) -> ContactOut:
         to_service = "service" in caller.roles
         if not to_service:
             _own(caller, await volunteers.get(str(volunteer_id)))
-        found = await volunteers.contact(str(volunteer_id), caller.subject, purpose, database.clock.now())
+        found = await volunteers.contact(
+            str(volunteer_id), caller.subject, purpose, database.clock.now()
+        )
         if found is None:
             raise unknown()
         return ContactOut(
             volunteer_id=str(volunteer_id),
-            name=found.name.split()[0] if to_service else found.name,  # a message greets by the given name
+            name=found.name.split()[0]
+            if to_service
+            else found.name,  # a message greets by the given name
             email=found.email,
             phone=None if to_service else found.phone,
             language=found.language,

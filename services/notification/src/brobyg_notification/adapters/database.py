@@ -16,7 +16,13 @@ from brobyg_kit.database import Database, Transaction
 from brobyg_kit.wording import Language
 
 from brobyg_notification.domain.message import told_match
-from brobyg_notification.domain.notice import CalendarMethod, Notice, Role, Template, of_unreachable_citizen
+from brobyg_notification.domain.notice import (
+    CalendarMethod,
+    Notice,
+    Role,
+    Template,
+    of_unreachable_citizen,
+)
 from brobyg_notification.ports import Backlog, FailureReason, State, Waiting
 
 CHANNEL = "notification"
@@ -148,7 +154,10 @@ class NoticeStore:
                 )
                 transaction.emit(data, subject=notice.referral_id, cause=notice.cause)
                 if reason in ("no_address", "refused"):
-                    await add(transaction, of_unreachable_citizen(notice, told_match(notice, waiting.earlier)))
+                    await add(
+                        transaction,
+                        of_unreachable_citizen(notice, told_match(notice, waiting.earlier)),
+                    )
 
     async def superseded(self, waiting: Waiting) -> None:
         """See `ports.Store`."""
@@ -173,21 +182,29 @@ class NoticeStore:
             held_seconds=max((row["held"] or 0.0 for row in rows), default=0.0),
         )
 
-    async def _end(self, transaction: Transaction, notice: Notice, state: State, reason: FailureReason | None) -> bool:
+    async def _end(
+        self, transaction: Transaction, notice: Notice, state: State, reason: FailureReason | None
+    ) -> bool:
         row = await transaction.connection.fetchrow(
             _END, notice.notification_id, state, reason, transaction.clock.now()
         )
         return row is not None
 
     @asynccontextmanager
-    async def session(self, sender: int, wake: Callable[[], None], *, again: bool) -> AsyncIterator["SenderClaims"]:
+    async def session(
+        self, sender: int, wake: Callable[[], None], *, again: bool
+    ) -> AsyncIterator["SenderClaims"]:
         """See `ports.Store`. One connection of its own: the lock that says this sender lives ends with it."""
-        connection = await asyncpg.connect(self._database.url, timeout=_CONNECT_SECONDS, command_timeout=30)
+        connection = await asyncpg.connect(
+            self._database.url, timeout=_CONNECT_SECONDS, command_timeout=30
+        )
         try:
             connection.add_termination_listener(lambda *_: wake())
             await connection.add_listener(CHANNEL, lambda *_: wake())
             # Where the server has not yet noticed that the session before is dead, it goes on holding the old number, and what was claimed by it.
-            while not await connection.fetchval("select pg_try_advisory_lock($1, $2)", _SENDER_LOCK, sender):
+            while not await connection.fetchval(
+                "select pg_try_advisory_lock($1, $2)", _SENDER_LOCK, sender
+            ):
                 sender = new_sender()
             # A database that has only just come up threw everybody out, also for one that starts now.
             young = await connection.fetchval(
@@ -213,15 +230,26 @@ class SenderClaims:
     """
 
     def __init__(
-        self, connection: "asyncpg.Connection[asyncpg.Record]", number: int, clock: Clock, patience: float
+        self,
+        connection: "asyncpg.Connection[asyncpg.Record]",
+        number: int,
+        clock: Clock,
+        patience: float,
     ) -> None:
         """`number` is the sender's; its lock is held on `connection`. Others are gone after `patience` seconds of wall time."""
-        self._connection, self._number, self._clock, self._patience = connection, number, clock, patience
+        self._connection, self._number, self._clock, self._patience = (
+            connection,
+            number,
+            clock,
+            patience,
+        )
         self._gone_since: dict[int, float] = {}
 
     async def claim(self, limit: int) -> list[Waiting]:
         """See `ports.Claims`."""
-        rows = await self._connection.fetch(_CLAIM, self._clock.now(), limit, self._number, VolunteerMatched.EVENT_TYPE)
+        rows = await self._connection.fetch(
+            _CLAIM, self._clock.now(), limit, self._number, VolunteerMatched.EVENT_TYPE
+        )
         return [_waiting(row) for row in sorted(rows, key=lambda row: cast("int", row["position"]))]
 
     async def free_abandoned(self, in_hand: Collection[str]) -> int:
@@ -234,7 +262,9 @@ class SenderClaims:
         )
         now = time.monotonic()
         self._gone_since = {number: self._gone_since.get(number, now) for number in seen}
-        gone = [number for number, since in self._gone_since.items() if now - since >= self._patience]
+        gone = [
+            number for number, since in self._gone_since.items() if now - since >= self._patience
+        ]
         freed = await self._connection.fetch(
             "update notification set claimed_by = null where state = 'waiting' and claimed_by = any($1::int[])"
             " and notification_id <> all($2::uuid[]) returning 1",

@@ -48,13 +48,19 @@ class HttpPeople:
         found = await self._ask(self._referral, "referral", path, purpose, _Citizen)
         if found is None:
             return None
-        return Contact(found.given_name, found.email, reader_language(found.language), found.meeting_point)
+        return Contact(
+            found.given_name, found.email, reader_language(found.language), found.meeting_point
+        )
 
     async def volunteer(self, volunteer_id: str, purpose: str) -> Contact | None:
         """See `ports.People`. Only the given name is kept of the name."""
         path = f"/volunteers/{quote(volunteer_id, safe='')}/contact"
         found = await self._ask(self._matching, "matching", path, purpose, _Volunteer)
-        return Contact(given_name(found.name), found.email, reader_language(found.language)) if found else None
+        return (
+            Contact(given_name(found.name), found.email, reader_language(found.language))
+            if found
+            else None
+        )
 
     async def answer_link(self, offer_id: str) -> AnswerLink | None:
         """See `ports.People`."""
@@ -63,7 +69,12 @@ class HttpPeople:
         return AnswerLink(found.token, found.expires_at, found.state == "open") if found else None
 
     async def _ask(
-        self, client: httpx2.AsyncClient, owner: str, path: str, purpose: str | None, kind: type[AnswerT]
+        self,
+        client: httpx2.AsyncClient,
+        owner: str,
+        path: str,
+        purpose: str | None,
+        kind: type[AnswerT],
     ) -> AnswerT | None:
         try:
             answer = await client.get(path, params={"purpose": purpose} if purpose else None)

@@ -59,7 +59,10 @@ def write(template: Template, language: Language, facts: Mapping[str, object]) -
     plain = _environment(language, "text").get_template(f"{template}.j2")
     rich = _environment(language, "html").get_template(f"{template}.j2")
     tongue = texts.catalogue(TEXTS, language)
-    given = {**facts, "reasons": {key: tongue.gettext(text) for key, text in ESCALATION_REASONS.items()}}
+    given = {
+        **facts,
+        "reasons": {key: tongue.gettext(text) for key, text in ESCALATION_REASONS.items()},
+    }
     return Letter(
         subject=_block(plain, "subject", given),
         text=plain.render(given, look="text.j2").strip() + "\n",
@@ -92,5 +95,7 @@ def _block(template: jinja2.Template, name: str, facts: Mapping[str, object]) ->
 @cache
 def _environment(language: Language, look: Look) -> jinja2.Environment:
     environment = texts.environment(TEXTS, language, html=look == "html")
-    environment.filters["minutes"] = lambda count: wording.duration(timedelta(minutes=count), language)
+    environment.filters["minutes"] = lambda count: wording.duration(
+        timedelta(minutes=count), language
+    )
     return environment

@@ -10,7 +10,13 @@ from brobyg_notification.domain.calendar import Entry, calendar_file
 
 
 def compose(
-    letter: Letter, *, sender: str, recipient: str, notification_id: str, sent_at: datetime, entry: Entry | None
+    letter: Letter,
+    *,
+    sender: str,
+    recipient: str,
+    notification_id: str,
+    sent_at: datetime,
+    entry: Entry | None,
 ) -> EmailMessage:
     """The message. Its Message-ID is the notification's, so a second copy after a crash is recognisable as the same message."""
     message = EmailMessage(policy=SMTP)
@@ -26,7 +32,10 @@ def compose(
         file = calendar_file(entry)
         # Twice, as mail programs want it: the alternative is what they act on (RFC 6047), the attachment what people open.
         message.add_alternative(
-            file.decode(), subtype="calendar", cte="base64", params={"method": entry.method, "component": "VEVENT"}
+            file.decode(),
+            subtype="calendar",
+            cte="base64",
+            params={"method": entry.method, "component": "VEVENT"},
         )
         message.add_attachment(file, maintype="application", subtype="ics", filename="brobyg.ics")
     return message

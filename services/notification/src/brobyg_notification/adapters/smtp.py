@@ -73,7 +73,9 @@ class _Patient(SMTP):
 class SmtpPostbox:
     """Sends over at most `connections` connections. Safe for concurrent use in one event loop."""
 
-    def __init__(self, url: str, *, connections: int, command_seconds: float = _COMMAND_SECONDS) -> None:
+    def __init__(
+        self, url: str, *, connections: int, command_seconds: float = _COMMAND_SECONDS
+    ) -> None:
         """Nothing is connected yet. `command_seconds` bounds connecting and each command but DATA. Raises ValueError for an address that is none."""
         self._address = parse_address(url)
         self._command_seconds = command_seconds
@@ -176,8 +178,15 @@ def _meaning(error: Exception) -> MailServerDown | MailDeferred | MailRefused:
     if isinstance(error, aiosmtplib.SMTPRecipientsRefused) and error.recipients:
         meant = _of_code(error.recipients[0].code)
         return RecipientDeferred(*meant.args) if isinstance(meant, MailDeferred) else meant
-    if isinstance(error, aiosmtplib.SMTPSenderRefused | aiosmtplib.SMTPAuthenticationError | aiosmtplib.SMTPHeloError):
-        return MailDeferred(str(error.code)) if error.code < 500 else MailServerDown(str(error.code))
+    if isinstance(
+        error,
+        aiosmtplib.SMTPSenderRefused
+        | aiosmtplib.SMTPAuthenticationError
+        | aiosmtplib.SMTPHeloError,
+    ):
+        return (
+            MailDeferred(str(error.code)) if error.code < 500 else MailServerDown(str(error.code))
+        )
     if isinstance(error, aiosmtplib.SMTPResponseException):
         return _of_code(error.code)
     if isinstance(

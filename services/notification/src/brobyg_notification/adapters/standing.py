@@ -57,9 +57,13 @@ async def lock(transaction: Transaction, referral_ids: Collection[str]) -> None:
     )
 
 
-async def standing(transaction: Transaction, referral_id: str, appointment_id: str | None = None) -> list[Standing]:
+async def standing(
+    transaction: Transaction, referral_id: str, appointment_id: str | None = None
+) -> list[Standing]:
     """The referral's calendar entries, or the appointment's alone."""
-    rows = await transaction.connection.fetch(_LANES, referral_id, appointment_id, VolunteerMatched.EVENT_TYPE)
+    rows = await transaction.connection.fetch(
+        _LANES, referral_id, appointment_id, VolunteerMatched.EVENT_TYPE
+    )
     return [_standing(row) for row in rows]
 
 
@@ -68,7 +72,9 @@ async def call_off(transaction: Transaction, about: str, cause: Event) -> None:
     await transaction.connection.execute(_CALL_OFF, about, cause.time, cause)
 
 
-async def called_off(transaction: Transaction, referral_id: str, appointment_id: str, since: datetime) -> Event | None:
+async def called_off(
+    transaction: Transaction, referral_id: str, appointment_id: str, since: datetime
+) -> Event | None:
     """The event by which the appointment stands no longer as it did at `since`; None when it does."""
     found = await transaction.connection.fetchval(
         "select event::text from called_off where about = any($1::uuid[]) and happened_at >= $2"

@@ -5,7 +5,15 @@ from datetime import datetime, timedelta
 from email.utils import parseaddr
 
 from brobyg_kit.clock import COPENHAGEN
-from icalendar import Calendar, Event, Timezone, TimezoneDaylight, TimezoneStandard, vCalAddress, vText
+from icalendar import (
+    Calendar,
+    Event,
+    Timezone,
+    TimezoneDaylight,
+    TimezoneStandard,
+    vCalAddress,
+    vText,
+)
 
 from brobyg_notification.domain.notice import CalendarMethod
 
@@ -85,8 +93,10 @@ def _copenhagen() -> Timezone:
     zone.add("tzid", str(COPENHAGEN))
     winter, summer = timedelta(hours=1), timedelta(hours=2)
     # Without a zone, as RFC 5545 (3.6.5) wants the onsets: in the local time that ends there.
-    zone.add_component(_half(TimezoneDaylight(), "CEST", datetime(1996, 3, 31, 2), winter, summer, 3))  # noqa: DTZ001 - see above
-    zone.add_component(_half(TimezoneStandard(), "CET", datetime(1996, 10, 27, 3), summer, winter, 10))  # noqa: DTZ001 - see above
+    summer_onset = datetime(1996, 3, 31, 2)  # noqa: DTZ001
+    winter_onset = datetime(1996, 10, 27, 3)  # noqa: DTZ001
+    zone.add_component(_half(TimezoneDaylight(), "CEST", summer_onset, winter, summer, 3))
+    zone.add_component(_half(TimezoneStandard(), "CET", winter_onset, summer, winter, 10))
     return zone
 
 

@@ -53,7 +53,9 @@ def offer_facts(made: OfferMade, link: str) -> dict[str, object]:
     }
 
 
-def match_facts(match: VolunteerMatched, other: str, meeting_point: str | None, *, changed: bool) -> dict[str, object]:
+def match_facts(
+    match: VolunteerMatched, other: str, meeting_point: str | None, *, changed: bool
+) -> dict[str, object]:
     """What both are told of a match. `other` is the other's given name, `meeting_point` the citizen's address line where they meet at home
     and it may be told; else they meet at the place of care. `changed` says that the reader was told something else before.
     """
@@ -91,7 +93,9 @@ def called_off_facts(cause_type: str, earlier: VolunteerMatched) -> dict[str, ob
     }
 
 
-def escalation_facts(escalated: MatchEscalated, excluded: list[tuple[str, str]]) -> dict[str, object]:
+def escalation_facts(
+    escalated: MatchEscalated, excluded: list[tuple[str, str]]
+) -> dict[str, object]:
     """What the coordinator is told: ids and reasons, no person. `excluded` is each rule in words with its count."""
     return {
         "place": place_name(escalated.location_id),
@@ -125,7 +129,11 @@ def over_at(notice: Notice, earlier: VolunteerMatched | None) -> datetime | None
 
 def told_match(notice: Notice, earlier: VolunteerMatched | None) -> VolunteerMatched | None:
     """The match that a notice tells of: its cause's own, else the one told before it."""
-    return notice.cause.decode(VolunteerMatched) if notice.cause.type == VolunteerMatched.EVENT_TYPE else earlier
+    return (
+        notice.cause.decode(VolunteerMatched)
+        if notice.cause.type == VolunteerMatched.EVENT_TYPE
+        else earlier
+    )
 
 
 def unreachable_facts(notice: Notice, match: VolunteerMatched) -> dict[str, object]:
@@ -147,9 +155,14 @@ def calendar_span(notice: Notice, earlier: VolunteerMatched | None) -> Span:
     if notice.cause.type in CALLED_OFF and earlier is not None:
         return _matched_span(notice, earlier)
     released = notice.cause.decode(MatchReleased)
-    if earlier is not None and (earlier.starts_at, earlier.ends_at) == (released.starts_at, released.ends_at):
+    if earlier is not None and (earlier.starts_at, earlier.ends_at) == (
+        released.starts_at,
+        released.ends_at,
+    ):
         return _matched_span(notice, earlier)
-    return Span(released.starts_at, released.ends_at, place_name(earlier.location_id) if earlier else "")
+    return Span(
+        released.starts_at, released.ends_at, place_name(earlier.location_id) if earlier else ""
+    )
 
 
 def _matched_span(notice: Notice, match: VolunteerMatched) -> Span:

@@ -48,7 +48,9 @@ class Notice:
     @property
     def notification_id(self) -> str:
         """The same for the same cause, appointment and recipient, however often it is planned."""
-        return derived_id("notification", self.cause.id, self.appointment_id, self.role, self.recipient_id)
+        return derived_id(
+            "notification", self.cause.id, self.appointment_id, self.role, self.recipient_id
+        )
 
     @property
     def lane(self) -> str:
@@ -73,7 +75,11 @@ def calendar_uid(appointment_id: str, role: Role, recipient_id: str) -> str:
 def of_offer_made(cause: Event) -> list[Notice]:
     """The volunteer is asked."""
     made = cause.decode(OfferMade)
-    return [Notice("offer", "volunteer", made.volunteer_id, made.referral_id, made.appointment_id, cause)]
+    return [
+        Notice(
+            "offer", "volunteer", made.volunteer_id, made.referral_id, made.appointment_id, cause
+        )
+    ]
 
 
 def of_volunteer_matched(cause: Event) -> list[Notice]:
@@ -99,7 +105,10 @@ def of_match_released(cause: Event) -> list[Notice]:
     about = (released.referral_id, released.appointment_id, cause)
     volunteer = Notice("released_volunteer", "volunteer", released.volunteer_id, *about, "CANCEL")
     if released.reason in ("volunteer_withdrew", "blocked"):  # the appointment stands
-        return [volunteer, Notice("released_citizen_searching", "citizen", released.citizen_id, *about, "REQUEST")]
+        return [
+            volunteer,
+            Notice("released_citizen_searching", "citizen", released.citizen_id, *about, "REQUEST"),
+        ]
     return [volunteer, Notice("released_citizen", "citizen", released.citizen_id, *about, "CANCEL")]
 
 
@@ -119,7 +128,12 @@ def of_unreachable_citizen(failed: Notice, match: VolunteerMatched | None) -> li
     Only for what a citizen is told of a match: a coordinator's message that fails leads to no other. Nobody is told when the match does not say
     its department (an event of an earlier version), for to write to one would be a guess; `notification.failed` still says it.
     """
-    if failed.role != "citizen" or failed.template not in _OF_A_MATCH or match is None or match.department is UNSET:
+    if (
+        failed.role != "citizen"
+        or failed.template not in _OF_A_MATCH
+        or match is None
+        or match.department is UNSET
+    ):
         return []
     about = (failed.referral_id, failed.appointment_id, failed.cause)
     return [Notice("unreachable_citizen", "coordinator", match.department, *about)]

@@ -37,7 +37,9 @@ class NotificationPage(BaseModel):
     """Newest first."""
 
     notifications: list[NotificationView]
-    next: int | None = Field(description="Give it as `before` to get the following page; null on the last one.")
+    next: int | None = Field(
+        description="Give it as `before` to get the following page; null on the last one."
+    )
 
 
 def router(database: Database) -> APIRouter:
@@ -49,13 +51,17 @@ def router(database: Database) -> APIRouter:
         caller: Annotated[Caller, Depends(requires("coordinator"))],
         state: State | None = None,
         appointment_id: UUID | None = None,
-        before: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="`next` of the page before.")] = None,
+        before: Annotated[
+            int | None, Query(ge=1, le=2**63 - 1, description="`next` of the page before.")
+        ] = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> NotificationPage:
         """A coordinator bound to a department sees what was sent to that department: other notices don't say whose they are, so they are for
         coordinators without one (the head office).
         """
-        rows = await queries.page(database.pool, state, appointment_id, before, limit + 1, caller.department)
+        rows = await queries.page(
+            database.pool, state, appointment_id, before, limit + 1, caller.department
+        )
         shown = rows[:limit]
         return NotificationPage(
             notifications=[NotificationView.model_validate(dict(row)) for row in shown],

@@ -53,12 +53,19 @@ class HttpAnswers:
             raise MatchingUnavailable(str(given.status_code))
         return _read(given, _State).state
 
-    async def _ask(self, method: str, token: str, body: dict[str, str] | None = None) -> httpx2.Response:
+    async def _ask(
+        self, method: str, token: str, body: dict[str, str] | None = None
+    ) -> httpx2.Response:
         try:
-            answer = await self._matching.request(method, f"/answers/{quote(token, safe='')}", json=body)
+            answer = await self._matching.request(
+                method, f"/answers/{quote(token, safe='')}", json=body
+            )
         except httpx2.HTTPError as error:
             raise MatchingUnavailable(type(error).__name__) from error
-        if answer.status_code in (404, 422):  # 422: what can't be a token at all, by matching's own limits
+        if answer.status_code in (
+            404,
+            422,
+        ):  # 422: what can't be a token at all, by matching's own limits
             raise UnknownLink
         return answer
 

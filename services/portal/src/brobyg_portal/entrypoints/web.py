@@ -42,12 +42,18 @@ class View:
         self._token = token
 
     def page(
-        self, name: PageName, status: int, offer: Offer | None = None, headers: Mapping[str, str] = MappingProxyType({})
+        self,
+        name: PageName,
+        status: int,
+        offer: Offer | None = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> HTMLResponse:
         """The page with its headers."""
         language = choose(self._asked, offer.language if offer else None, self._accepted)
         html = pages.render(
-            name, language, {"offer": offer, "token": self._token, "asked_language": self._asked == language}
+            name,
+            language,
+            {"offer": offer, "token": self._token, "asked_language": self._asked == language},
         )
         return HTMLResponse(html, status, {**_HEADERS, "Content-Language": language, **headers})
 
@@ -73,7 +79,9 @@ def router(answers: Answers) -> APIRouter:
             return view.unavailable("unavailable", error)
         return view.page(*ON_LOOKING[offer.state], offer)
 
-    @routes.post("/answer/{token}", summary="The volunteer's answer: form field `answer`, accept or decline")
+    @routes.post(
+        "/answer/{token}", summary="The volunteer's answer: form field `answer`, accept or decline"
+    )
     async def give(
         request: Request, token: str, answer: Annotated[str, Form()] = "", language: Language = None
     ) -> Response:
@@ -92,6 +100,8 @@ def router(answers: Answers) -> APIRouter:
 
     @routes.get("/static/portal.css", include_in_schema=False)
     async def style() -> Response:
-        return FileResponse(STYLE, media_type="text/css", headers={"Cache-Control": "public, max-age=3600"})
+        return FileResponse(
+            STYLE, media_type="text/css", headers={"Cache-Control": "public, max-age=3600"}
+        )
 
     return routes

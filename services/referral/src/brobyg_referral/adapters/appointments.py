@@ -24,7 +24,9 @@ select * from named_appointment where appointment_id in (
   select i.appointment_id from appointment_identifier i join unnest($2::text[], $3::text[]) as wanted(system, value) using (system, value)
   where i.organisation = $1)
 """
-_BY_ID = "select * from named_appointment where organisation = $1 and appointment_id = any($2::uuid[])"
+_BY_ID = (
+    "select * from named_appointment where organisation = $1 and appointment_id = any($2::uuid[])"
+)
 _SAVE = """
 insert into appointment (appointment_id, organisation, referral_id, citizen_id, status, starts_at, ends_at, location_id,
   last_updated, own_time, announced, announced_starts_at, announced_ends_at, announced_location_id, version)
@@ -57,27 +59,44 @@ class PostgresAppointments:
     ) -> dict[bytes, ActiveReferral]:
         """As the port says."""
         rows = await tx.connection.fetch(_LOCK_REFERRALS, list(cpr_hashes))
-        return {row["cpr_hash"]: ActiveReferral(str(row["referral_id"]), str(row["citizen_id"])) for row in rows}
+        return {
+            row["cpr_hash"]: ActiveReferral(str(row["referral_id"]), str(row["citizen_id"]))
+            for row in rows
+        }
 
     async def by_identifier(
         self, tx: Transaction, organisation: str, identifiers: Collection[BusinessIdentifier]
     ) -> list[Kept]:
         """As the port says."""
         systems, values = [one.system for one in identifiers], [one.value for one in identifiers]
-        return [kept(row) for row in await tx.connection.fetch(_BY_IDENTIFIER, organisation, systems, values)]
+        return [
+            kept(row)
+            for row in await tx.connection.fetch(_BY_IDENTIFIER, organisation, systems, values)
+        ]
 
-    async def by_id(self, tx: Transaction, organisation: str, appointment_ids: Collection[str]) -> list[Kept]:
+    async def by_id(
+        self, tx: Transaction, organisation: str, appointment_ids: Collection[str]
+    ) -> list[Kept]:
         """As the port says."""
-        return [kept(row) for row in await tx.connection.fetch(_BY_ID, organisation, list(appointment_ids))]
+        return [
+            kept(row)
+            for row in await tx.connection.fetch(_BY_ID, organisation, list(appointment_ids))
+        ]
 
     async def save(
-        self, tx: Transaction, touched: Sequence[Kept], names: Sequence[tuple[BusinessIdentifier, Kept]]
+        self,
+        tx: Transaction,
+        touched: Sequence[Kept],
+        names: Sequence[tuple[BusinessIdentifier, Kept]],
     ) -> None:
         """As the port says. Raises asyncpg.UniqueViolationError when another transaction gave one of the identifiers to another appointment meanwhile."""
         if touched:
             await tx.connection.execute(_SAVE, *zip(*(_row(one) for one in touched), strict=True))
         if names:
-            rows = [(kept.organisation, name.system, name.value, kept.appointment_id) for name, kept in names]
+            rows = [
+                (kept.organisation, name.system, name.value, kept.appointment_id)
+                for name, kept in names
+            ]
             await tx.connection.execute(_NAME, *zip(*rows, strict=True))
 
     async def count(self, tx: Transaction, door: Door, counts: dict[IntakeOutcome, int]) -> None:
@@ -89,11 +108,15 @@ class PostgresAppointments:
 def kept(row: asyncpg.Record) -> Kept:
     """A row as the use cases know it."""
     announced = Announced(row["announced"])
-    announced_plan = Plan(row["announced_starts_at"], row["announced_ends_at"], row["announced_location_id"])
+    announced_plan = Plan(
+        row["announced_starts_at"], row["announced_ends_at"], row["announced_location_id"]
+    )
     return Kept(
         appointment_id=str(row["appointment_id"]),
         organisation=row["organisation"],
-        identifiers=tuple(map(BusinessIdentifier, row["identifier_systems"], row["identifier_values"])),
+        identifiers=tuple(
+            map(BusinessIdentifier, row["identifier_systems"], row["identifier_values"])
+        ),
         referral=ActiveReferral(str(row["referral_id"]), str(row["citizen_id"])),
         state=Appointment(
             status=Status(row["status"]),

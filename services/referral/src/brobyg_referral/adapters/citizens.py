@@ -45,17 +45,22 @@ class Citizens:
 
     async def contact(self, tx: Transaction, citizen_id: str) -> Contact | None:
         """How to reach the citizen; None when erased. Raises LookupError when there is no such citizen, CannotOpen when the key is missing."""
-        row = await tx.connection.fetchrow("select key_id, sealed from citizen where citizen_id = $1", citizen_id)
+        row = await tx.connection.fetchrow(
+            "select key_id, sealed from citizen where citizen_id = $1", citizen_id
+        )
         if row is None:
             raise LookupError("no such citizen")
         if row["sealed"] is None:
             return None
-        return msgspec.json.decode(self._vault.open(row["sealed"], row["key_id"], citizen_id), type=Contact)
+        return msgspec.json.decode(
+            self._vault.open(row["sealed"], row["key_id"], citizen_id), type=Contact
+        )
 
     async def is_erased(self, tx: Transaction, citizen_id: str) -> bool | None:
         """Whether the citizen was erased, who is locked until the transaction ends; None when there is no such citizen."""
         row = await tx.connection.fetchrow(
-            "select erased_at is not null as erased from citizen where citizen_id = $1 for update", citizen_id
+            "select erased_at is not null as erased from citizen where citizen_id = $1 for update",
+            citizen_id,
         )
         return bool(row["erased"]) if row else None
 
@@ -92,13 +97,17 @@ class Referrals:
 
     async def get(self, tx: Transaction, referral_id: str) -> Referral | None:
         """The referral, locked until the transaction ends; None when there is none."""
-        row = await tx.connection.fetchrow("select * from referral where referral_id = $1 for update", referral_id)
+        row = await tx.connection.fetchrow(
+            "select * from referral where referral_id = $1 for update", referral_id
+        )
         return _referral(row) if row else None
 
     async def active_of(self, tx: Transaction, citizen_id: str, pathway: str) -> Referral | None:
         """The citizen's active referral of the pathway; None when there is none."""
         row = await tx.connection.fetchrow(
-            "select * from referral where citizen_id = $1 and pathway = $2 and status = 'active'", citizen_id, pathway
+            "select * from referral where citizen_id = $1 and pathway = $2 and status = 'active'",
+            citizen_id,
+            pathway,
         )
         return _referral(row) if row else None
 
@@ -118,7 +127,9 @@ class Referrals:
         """Delete what was kept of the hospital's appointments."""
         await tx.connection.execute("delete from appointment where referral_id = $1", referral_id)
 
-    async def answered(self, tx: Transaction, organisation: str, key_hash: bytes) -> tuple[str, bytes] | None:
+    async def answered(
+        self, tx: Transaction, organisation: str, key_hash: bytes
+    ) -> tuple[str, bytes] | None:
         """The referral that a request with the Idempotency-Key of this hash made, and the hash of that request."""
         row = await tx.connection.fetchrow(
             "select referral_id, request_hash from idempotency_key where organisation = $1 and key_hash = $2",
@@ -128,7 +139,13 @@ class Referrals:
         return (str(row["referral_id"]), row["request_hash"]) if row else None
 
     async def remember(
-        self, tx: Transaction, organisation: str, key_hash: bytes, request_hash: bytes, referral_id: str, at: datetime
+        self,
+        tx: Transaction,
+        organisation: str,
+        key_hash: bytes,
+        request_hash: bytes,
+        referral_id: str,
+        at: datetime,
     ) -> None:
         """Keep the answer for repeats."""
         await tx.connection.execute(

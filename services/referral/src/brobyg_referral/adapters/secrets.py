@@ -53,7 +53,9 @@ class Vault:
     def seal(self, plain: bytes, citizen_id: str) -> bytes:
         """`plain` encrypted under the current key (`key_id`), bound to this citizen."""
         nonce = os.urandom(_NONCE_BYTES)
-        return nonce + self._ciphers[self.key_id].encrypt(nonce, plain, _bound_to(self.key_id, citizen_id))
+        return nonce + self._ciphers[self.key_id].encrypt(
+            nonce, plain, _bound_to(self.key_id, citizen_id)
+        )
 
     def open(self, sealed: bytes, key_id: str, citizen_id: str) -> bytes:
         """What was sealed. Raises CannotOpen."""
@@ -61,7 +63,9 @@ class Vault:
         if cipher is None:
             raise CannotOpen("no such key")
         try:
-            return cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _bound_to(key_id, citizen_id))
+            return cipher.decrypt(
+                sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _bound_to(key_id, citizen_id)
+            )
         except InvalidTag:
             raise CannotOpen("altered, or not this citizen's") from None
 

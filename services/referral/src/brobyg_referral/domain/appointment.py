@@ -108,7 +108,11 @@ def is_beyond(starts_at: datetime, now: datetime) -> bool:
 
 def is_too_long(plan: Plan) -> bool:
     """Whether it would last longer than any appointment does."""
-    return plan.starts_at is not None and plan.ends_at is not None and plan.ends_at - plan.starts_at > MAX_LENGTH
+    return (
+        plan.starts_at is not None
+        and plan.ends_at is not None
+        and plan.ends_at - plan.starts_at > MAX_LENGTH
+    )
 
 
 def is_ahead(last_updated: datetime, now: datetime) -> bool:
@@ -153,7 +157,9 @@ def receive(known: Appointment | None, message: Message) -> Step:
         if (message.last_updated, own_time) == (known.last_updated, known.own_time):
             return Step(known, changed=False)
         # Nothing new but the time: it is remembered, so that what lies between cannot come in later. It is shown, so it is a version of its own.
-        repeated = replace(known, last_updated=message.last_updated, own_time=own_time, version=known.version + 1)
+        repeated = replace(
+            known, last_updated=message.last_updated, own_time=own_time, version=known.version + 1
+        )
         return Step(repeated, changed=False)
     updated = replace(
         known,
@@ -187,11 +193,17 @@ def _announce(now: Appointment, previous: Announced, previous_plan: Plan | None)
         # Nobody was ever told of it, so nobody needs to hear that it is over.
         return Step(now, changed=True)
     assert asked is not None
-    return Step(replace(now, announced=asked, announced_plan=now.plan), changed=True, change=_CHANGE[asked])
+    return Step(
+        replace(now, announced=asked, announced_plan=now.plan), changed=True, change=_CHANGE[asked]
+    )
 
 
 def _book(now: Appointment, previous: Announced, previous_plan: Plan | None) -> Step:
     if previous is Announced.BOOKED and now.plan == previous_plan:
         return Step(now, changed=True)
     change: Change = "rescheduled" if previous is Announced.BOOKED else "booked"
-    return Step(replace(now, announced=Announced.BOOKED, announced_plan=now.plan), changed=True, change=change)
+    return Step(
+        replace(now, announced=Announced.BOOKED, announced_plan=now.plan),
+        changed=True,
+        change=change,
+    )

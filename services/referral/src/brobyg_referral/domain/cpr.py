@@ -14,9 +14,7 @@ CITIZEN_SYSTEMS = frozenset({CPR_SYSTEM, X_ECPR_SYSTEM})
 
 _FORM = re.compile(r"[0-9]{6}[0-9A-Z]{4}", re.ASCII)
 #: What would have been accepted, for messages; says nothing of what was sent.
-EXPECTED_FORM = (
-    "10 characters DDMMYYSSSS with a valid date of birth (or an X-eCPR/D-eCPR replacement number), without a dash"
-)
+EXPECTED_FORM = "10 characters DDMMYYSSSS with a valid date of birth (or an X-eCPR/D-eCPR replacement number), without a dash"
 
 
 def is_cpr(text: str) -> bool:

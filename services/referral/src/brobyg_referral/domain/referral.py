@@ -21,7 +21,9 @@ def shielded(needs: Needs, department: str) -> Needs:
     They meet at the location, and the postcode told is that of the department's main town: nobody needs the way from the home, and in a small postcode it
     says much of where somebody lives.
     """
-    return msgspec.structs.replace(needs, meeting="at_location", postcode=CENTRE_POSTCODE[department])
+    return msgspec.structs.replace(
+        needs, meeting="at_location", postcode=CENTRE_POSTCODE[department]
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,5 +54,7 @@ class Referral:
     def give_consent(self, at: datetime) -> "Referral":
         """The citizen's yes, again. Giving what is given changes nothing."""
         return (
-            self if self.consent_withdrawn_at is None else replace(self, consent_given_at=at, consent_withdrawn_at=None)
+            self
+            if self.consent_withdrawn_at is None
+            else replace(self, consent_given_at=at, consent_withdrawn_at=None)
         )

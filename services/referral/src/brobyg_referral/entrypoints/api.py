@@ -10,7 +10,13 @@ from brobyg_kit.database import Database, Transaction
 from brobyg_kit.problems import Problem
 from fastapi import APIRouter, Depends, Header, Query
 
-from brobyg_referral.entrypoints.models import ConsentAgainIn, ContactOut, CountsOut, ReferralIn, ReferralOut
+from brobyg_referral.entrypoints.models import (
+    ConsentAgainIn,
+    ContactOut,
+    CountsOut,
+    ReferralIn,
+    ReferralOut,
+)
 from brobyg_referral.referrals import ReferralDesk
 
 Referrer = Annotated[Caller, Depends(requires("referrer", "coordinator"))]
@@ -24,7 +30,9 @@ def create_router(database: Database, desk: ReferralDesk) -> APIRouter:
     _add_citizens(router, database, desk)
 
     @router.get("/counts", tags=["counts"], summary="What became of the hospital's messages")
-    async def counts(_: Annotated[Caller, Depends(requires("coordinator", "analyst", "service"))]) -> CountsOut:
+    async def counts(
+        _: Annotated[Caller, Depends(requires("coordinator", "analyst", "service"))],
+    ) -> CountsOut:
         rows = await database.pool.fetch(
             "select outcome, sum(total)::bigint as total from intake_count group by outcome"
         )
@@ -47,28 +55,50 @@ async def _in_transaction(database: Database, work: Callable[[Transaction], Awai
 
 
 def _add_referrals(router: APIRouter, database: Database, desk: ReferralDesk) -> None:
-    @router.post("/referrals", status_code=201, tags=["referrals"], summary="Refer a citizen who has consented")
+    @router.post(
+        "/referrals",
+        status_code=201,
+        tags=["referrals"],
+        summary="Refer a citizen who has consented",
+    )
     async def create_referral(
         body: ReferralIn,
         caller: Referrer,
         idempotency_key: Annotated[
             str | None,
-            Header(pattern=r"^[\x21-\x7e]{1,128}$", description="Repeats with the same key have no second effect."),
+            Header(
+                pattern=r"^[\x21-\x7e]{1,128}$",
+                description="Repeats with the same key have no second effect.",
+            ),
         ] = None,
     ) -> ReferralOut:
         if error := body.meeting_problem():
             raise Problem(422, "Some of what was sent is not as it should be", errors=[error])
         asked = body.asked(idempotency_key)
-        return ReferralOut.of(await _in_transaction(database, lambda tx: desk.create(tx, caller, asked)))
-
-    @router.get("/referrals/{referral_id}", tags=["referrals"], summary="A referral of your organisation or department")
-    async def get_referral(referral_id: UUID, caller: Referrer) -> ReferralOut:
-        return ReferralOut.of(await _in_transaction(database, lambda tx: desk.get(tx, caller, str(referral_id))))
-
-    @router.put("/referrals/{referral_id}/consent", tags=["referrals"], summary="The citizen says yes again")
-    async def give_consent(referral_id: UUID, body: ConsentAgainIn, caller: Referrer) -> ReferralOut:
         return ReferralOut.of(
-            await _in_transaction(database, lambda tx: desk.give_consent(tx, caller, str(referral_id), body.given_at))
+            await _in_transaction(database, lambda tx: desk.create(tx, caller, asked))
+        )
+
+    @router.get(
+        "/referrals/{referral_id}",
+        tags=["referrals"],
+        summary="A referral of your organisation or department",
+    )
+    async def get_referral(referral_id: UUID, caller: Referrer) -> ReferralOut:
+        return ReferralOut.of(
+            await _in_transaction(database, lambda tx: desk.get(tx, caller, str(referral_id)))
+        )
+
+    @router.put(
+        "/referrals/{referral_id}/consent", tags=["referrals"], summary="The citizen says yes again"
+    )
+    async def give_consent(
+        referral_id: UUID, body: ConsentAgainIn, caller: Referrer
+    ) -> ReferralOut:
+        return ReferralOut.of(
+            await _in_transaction(
+                database, lambda tx: desk.give_consent(tx, caller, str(referral_id), body.given_at)
+            )
         )
 
     @router.delete(
@@ -78,22 +108,31 @@ def _add_referrals(router: APIRouter, database: Database, desk: ReferralDesk) ->
     )
     async def withdraw_consent(referral_id: UUID, caller: Referrer) -> ReferralOut:
         return ReferralOut.of(
-            await _in_transaction(database, lambda tx: desk.withdraw_consent(tx, caller, str(referral_id)))
+            await _in_transaction(
+                database, lambda tx: desk.withdraw_consent(tx, caller, str(referral_id))
+            )
         )
 
 
 def _add_citizens(router: APIRouter, database: Database, desk: ReferralDesk) -> None:
     @router.get(
-        "/citizens/{citizen_id}/contact", tags=["citizens"], summary="How to reach a citizen; recorded with its purpose"
+        "/citizens/{citizen_id}/contact",
+        tags=["citizens"],
+        summary="How to reach a citizen; recorded with its purpose",
     )
     async def contact(
         citizen_id: UUID,
         purpose: Annotated[
-            str, Query(pattern=r"^[a-z][a-z0-9_.-]{0,63}$", description="One word: what it is needed for.")
+            str,
+            Query(
+                pattern=r"^[a-z][a-z0-9_.-]{0,63}$", description="One word: what it is needed for."
+            ),
         ],
         caller: Annotated[Caller, Depends(requires("service", "coordinator"))],
     ) -> ContactOut:
-        found = await _in_transaction(database, lambda tx: desk.contact(tx, caller, str(citizen_id), purpose))
+        found = await _in_transaction(
+            database, lambda tx: desk.contact(tx, caller, str(citizen_id), purpose)
+        )
         return ContactOut.of(str(citizen_id), found, to_service="service" in caller.roles)
 
     @router.delete(
@@ -102,5 +141,7 @@ def _add_citizens(router: APIRouter, database: Database, desk: ReferralDesk) -> 
         tags=["citizens"],
         summary="Erase what names a citizen; consent is withdrawn first",
     )
-    async def erase(citizen_id: UUID, caller: Annotated[Caller, Depends(requires("coordinator"))]) -> None:
+    async def erase(
+        citizen_id: UUID, caller: Annotated[Caller, Depends(requires("coordinator"))]
+    ) -> None:
         await _in_transaction(database, lambda tx: desk.erase(tx, caller, str(citizen_id)))

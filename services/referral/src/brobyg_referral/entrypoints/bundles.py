@@ -5,8 +5,23 @@ from http import HTTPStatus
 
 from brobyg_referral.entrypoints.door import Door
 from brobyg_referral.fhir import writing
-from brobyg_referral.fhir.bundle import Asked, in_entry, issue_in_entry, read_bundle, read_entries, read_entry
-from brobyg_referral.fhir.outcome import NOT_APPLICABLE, Issue, OutcomeJson, Refused, bounded, outcome, refused
+from brobyg_referral.fhir.bundle import (
+    Asked,
+    in_entry,
+    issue_in_entry,
+    read_bundle,
+    read_entries,
+    read_entry,
+)
+from brobyg_referral.fhir.outcome import (
+    NOT_APPLICABLE,
+    Issue,
+    OutcomeJson,
+    Refused,
+    bounded,
+    outcome,
+    refused,
+)
 from brobyg_referral.fhir.reading import parse_json
 from brobyg_referral.intake import Command, Group, Result
 
@@ -36,25 +51,37 @@ def _read(body: bytes) -> tuple[str, list[Asked | Refused]]:
     return kind, read_entries(entries, read_entry)
 
 
-async def _batch(door: Door, organisation: str, read: list[Asked | Refused], base: str) -> dict[str, object]:
+async def _batch(
+    door: Door, organisation: str, read: list[Asked | Refused], base: str
+) -> dict[str, object]:
     groups = [Group([Command(one)]) for one in read if isinstance(one, Asked)]
     results = iter(await _take(door, organisation, groups, rejected=len(read) - len(groups)))
     answers = []
     for index, one in enumerate(read):
         result = next(results)[0] if isinstance(one, Asked) else Result("rejected", refusal=one)
-        refusal = in_entry(result.refusal, index) if result.refusal and isinstance(one, Asked) else result.refusal
+        refusal = (
+            in_entry(result.refusal, index)
+            if result.refusal and isinstance(one, Asked)
+            else result.refusal
+        )
         answers.append(_entry(result, refusal, index, base))
     return {"resourceType": "Bundle", "type": "batch-response", "entry": answers}
 
 
-async def _transaction(door: Door, organisation: str, read: list[Asked | Refused], base: str) -> dict[str, object]:
+async def _transaction(
+    door: Door, organisation: str, read: list[Asked | Refused], base: str
+) -> dict[str, object]:
     refusals = [one for one in read if isinstance(one, Refused)]
     asked = [one for one in read if isinstance(one, Asked)]
     if refusals:
         await door.take_refused(organisation, len(read))
         raise _together(refusals)
-    results = (await _take(door, organisation, [Group([Command(one) for one in asked], atomic=True)]))[0]
-    refusals = [in_entry(result.refusal, index) for index, result in enumerate(results) if result.refusal]
+    results = (
+        await _take(door, organisation, [Group([Command(one) for one in asked], atomic=True)])
+    )[0]
+    refusals = [
+        in_entry(result.refusal, index) for index, result in enumerate(results) if result.refusal
+    ]
     if refusals:
         raise _together(refusals)
     return {
@@ -95,5 +122,9 @@ def _status(code: int) -> str:
     return f"{code} {HTTPStatus(code).phrase}"
 
 
-async def _take(door: Door, organisation: str, groups: list[Group], rejected: int = 0) -> list[list[Result]]:
-    return await door.in_transaction(lambda tx: door.intake.take(tx, "http", organisation, groups, rejected))
+async def _take(
+    door: Door, organisation: str, groups: list[Group], rejected: int = 0
+) -> list[list[Result]]:
+    return await door.in_transaction(
+        lambda tx: door.intake.take(tx, "http", organisation, groups, rejected)
+    )

@@ -34,7 +34,9 @@ class Door:
 
     async def take_refused(self, organisation: str, messages: int = 1) -> None:
         """Count messages that were refused before they could be read."""
-        await self.in_transaction(lambda tx: self.intake.take(tx, "http", organisation, [], rejected=messages))
+        await self.in_transaction(
+            lambda tx: self.intake.take(tx, "http", organisation, [], rejected=messages)
+        )
 
     async def take(self, organisation: str, asked: Callable[[], Asked]) -> Result:
         """Read one message and take it in. Raises Refused, after it was counted."""
@@ -43,7 +45,9 @@ class Door:
         except Refused:
             await self.take_refused(organisation)
             raise
-        results = await self.in_transaction(lambda tx: self.intake.take(tx, "http", organisation, [Group([command])]))
+        results = await self.in_transaction(
+            lambda tx: self.intake.take(tx, "http", organisation, [Group([command])])
+        )
         result = results[0][0]
         if result.refusal:
             raise result.refusal

@@ -30,7 +30,10 @@ def negotiated(request: Request) -> None:
         wanted = wanted.replace(
             " ", "+"
         )  # "application/fhir+json" as people write it: in a query the + stands for a space
-    accept = [part.partition(";")[0].strip().lower() for part in request.headers.get("accept", "*/*").split(",")]
+    accept = [
+        part.partition(";")[0].strip().lower()
+        for part in request.headers.get("accept", "*/*").split(",")
+    ]
     if wanted not in _FORMATS if wanted is not None else not _ACCEPTED.intersection(accept):
         raise Problem(406, "Only application/fhir+json is spoken here")
     sent = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -38,10 +41,16 @@ def negotiated(request: Request) -> None:
         raise Problem(415, "The body is expected as application/fhir+json (or application/json)")
 
 
-async def organisation_of(request: Request, caller: Annotated[Caller, Depends(requires("hospital"))]) -> str:
+async def organisation_of(
+    request: Request, caller: Annotated[Caller, Depends(requires("hospital"))]
+) -> str:
     """Whose appointments these are. Raises Problem 401, 403 (no hospital, or a token that names no organisation), 406, 415."""
     if not caller.organisation:
-        raise Problem(403, "The token names no organisation", "appointments belong to the organisation that sends them")
+        raise Problem(
+            403,
+            "The token names no organisation",
+            "appointments belong to the organisation that sends them",
+        )
     negotiated(request)
     return caller.organisation
 
@@ -64,10 +73,14 @@ def base_of(request: Request) -> str:
     return str(request.base_url).rstrip("/") + "/fhir"
 
 
-def _shown(kept: Kept, request: Request, *, created: bool, warning: Issue | None = None) -> Response:
+def _shown(
+    kept: Kept, request: Request, *, created: bool, warning: Issue | None = None
+) -> Response:
     headers = {"ETag": writing.etag(kept)}
     if created:
-        headers["Location"] = f"{base_of(request)}/Appointment/{kept.appointment_id}/_history/{kept.state.version}"
+        headers["Location"] = (
+            f"{base_of(request)}/Appointment/{kept.appointment_id}/_history/{kept.state.version}"
+        )
     body = outcome([warning]) if warning else writing.appointment(kept)
     return FhirJson(body, 201 if created else 200, headers)
 
@@ -80,7 +93,12 @@ def _answered(result: Result, request: Request) -> Response:
 
 def create_router(door: Door) -> APIRouter:
     """All of /fhir."""
-    router = APIRouter(prefix="/fhir", tags=["FHIR R4"], default_response_class=FhirJson, responses=described.REFUSED)
+    router = APIRouter(
+        prefix="/fhir",
+        tags=["FHIR R4"],
+        default_response_class=FhirJson,
+        responses=described.REFUSED,
+    )
 
     async def body_of(request: Request, organisation: str) -> bytes:
         """The body; one that is too large is counted before it is refused."""
@@ -90,9 +108,12 @@ def create_router(door: Door) -> APIRouter:
             await door.take_refused(organisation)
             raise
 
-    @router.get("/metadata", summary="CapabilityStatement: what this server does", **described.METADATA)
+    @router.get(
+        "/metadata", summary="CapabilityStatement: what this server does", **described.METADATA
+    )
     async def metadata(
-        request: Request, _: Annotated[Caller, Depends(requires("hospital", "coordinator", "analyst", "service"))]
+        request: Request,
+        _: Annotated[Caller, Depends(requires("hospital", "coordinator", "analyst", "service"))],
     ) -> Response:
         negotiated(request)
         return FhirJson(writing.capability_statement(base_of(request), "2026-11-23"))
@@ -108,11 +129,15 @@ def create_router(door: Door) -> APIRouter:
         result = await door.take(organisation, lambda: bundle.create(parse_json(body), condition))
         return _answered(result, request)
 
-    @router.put("/Appointment/{appointment_id}", summary="Update; If-Match is honoured", **described.UPDATE)
+    @router.put(
+        "/Appointment/{appointment_id}", summary="Update; If-Match is honoured", **described.UPDATE
+    )
     async def update(request: Request, organisation: Organisation, appointment_id: str) -> Response:
         body = await body_of(request, organisation)
         etag = request.headers.get("if-match")
-        result = await door.take(organisation, lambda: bundle.update(parse_json(body), appointment_id, etag))
+        result = await door.take(
+            organisation, lambda: bundle.update(parse_json(body), appointment_id, etag)
+        )
         return _answered(result, request)
 
     @router.put(
@@ -127,7 +152,9 @@ def create_router(door: Door) -> APIRouter:
         return _answered(result, request)
 
     @router.get(
-        "/Appointment/{appointment_id}", summary="Read what is kept of one of your own appointments", **described.READ
+        "/Appointment/{appointment_id}",
+        summary="Read what is kept of one of your own appointments",
+        **described.READ,
     )
     async def read(request: Request, organisation: Organisation, appointment_id: str) -> Response:
         known = bundle.own_id(appointment_id)
@@ -139,7 +166,9 @@ def create_router(door: Door) -> APIRouter:
     @router.get("/Appointment", summary="Search: ?identifier=system|value", **described.SEARCH)
     async def search(request: Request, organisation: Organisation) -> Response:
         identifier = bundle.searched_identifier(request.query_params.multi_items(), "the URL")
-        found = await door.in_transaction(lambda tx: door.store.by_identifier(tx, organisation, [identifier]))
+        found = await door.in_transaction(
+            lambda tx: door.store.by_identifier(tx, organisation, [identifier])
+        )
         return FhirJson(writing.searchset(found, base_of(request)))
 
     @router.post("", summary="Bundle of type batch or transaction", **described.BUNDLE)

@@ -26,8 +26,16 @@ def _answer(description: str, schema: Described, *headers: str) -> Described:
     )
 
 
-def _parameter(name: str, place: str, description: str, schema: Described, *, required: bool = False) -> Described:
-    return {"name": name, "in": place, "description": description, "required": required, "schema": schema}
+def _parameter(
+    name: str, place: str, description: str, schema: Described, *, required: bool = False
+) -> Described:
+    return {
+        "name": name,
+        "in": place,
+        "description": description,
+        "required": required,
+        "schema": schema,
+    }
 
 
 def _body(schema: Described, example: Described) -> Described:
@@ -95,7 +103,10 @@ _BUNDLE_EXAMPLE: Described = {
 }
 
 _FORMAT = _parameter(
-    "_format", "query", "Comes before the Accept header.", {"type": "string", "enum": ["json", FHIR_JSON]}
+    "_format",
+    "query",
+    "Comes before the Accept header.",
+    {"type": "string", "enum": ["json", FHIR_JSON]},
 )
 _IDENTIFIER = _parameter(
     "identifier",
@@ -125,12 +136,18 @@ REFUSED: Answers = {"default": _answer("What was wrong, and where", _resource("O
 _SHOWN: Answers = {200: _answer("The appointment as it is kept", _resource("Appointment"), "ETag")}
 _FOUND: Answers = {200: _answer("What was found: none or one", _resource("Bundle"))}
 _STATEMENT: Answers = {200: _answer("What this server does", _resource("CapabilityStatement"))}
-_CARRIED_OUT: Answers = {200: _answer("The answer to each entry, in their order", _resource("Bundle"))}
+_CARRIED_OUT: Answers = {
+    200: _answer("The answer to each entry, in their order", _resource("Bundle"))
+}
 _UPDATED: Answers = {
     200: _answer("The appointment as it is kept, or a warning", _APPOINTMENT_OR_WARNING, "ETag"),
-    202: _answer("Nothing was kept: no active referral with consent", _resource("OperationOutcome")),
+    202: _answer(
+        "Nothing was kept: no active referral with consent", _resource("OperationOutcome")
+    ),
 }
-_KEPT: Answers = _UPDATED | {201: _answer("Kept, and new here", _APPOINTMENT_OR_WARNING, "ETag", "Location")}
+_KEPT: Answers = _UPDATED | {
+    201: _answer("Kept, and new here", _APPOINTMENT_OR_WARNING, "ETag", "Location")
+}
 
 
 def _route(answers: Answers, *parameters: Described, body: Described | None = None) -> Described:

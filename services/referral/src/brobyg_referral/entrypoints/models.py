@@ -8,7 +8,14 @@ from brobyg_contracts import Needs
 from brobyg_contracts.places import DEPARTMENTS, POSTCODES
 from brobyg_kit.fields import Instant, MailAddress
 from brobyg_kit.problems import FieldError
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 
 from brobyg_referral.domain.contact import Address, Contact
 from brobyg_referral.domain.cpr import EXPECTED_FORM, is_cpr
@@ -54,7 +61,11 @@ def _yes(value: object) -> object:
     return value
 
 
-Plain = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(_plain)]
+Plain = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=100),
+    AfterValidator(_plain),
+]
 Time = Annotated[Instant, AfterValidator(_sane_time)]
 
 
@@ -77,14 +88,18 @@ class CitizenIn(Strict):
     cpr: Annotated[str, AfterValidator(_cpr)]
     given_name: Plain
     family_name: Plain
-    language: Literal["da", "en"] = Field(description="The language messages to the citizen are written in.")
+    language: Literal["da", "en"] = Field(
+        description="The language messages to the citizen are written in."
+    )
     email: MailAddress | None = None
     phone: Annotated[str, StringConstraints(pattern=r"^\+[1-9][0-9]{6,14}$")] | None = Field(
         None, description="E.164, such as +4512345678."
     )
     address: AddressIn | None = None
     protected: bool = Field(
-        False, strict=True, description="Name and address protection: the address is told to nobody."
+        False,
+        strict=True,
+        description="Name and address protection: the address is told to nobody.",
     )
 
     def contact(self) -> Contact:
@@ -100,7 +115,8 @@ class NeedsIn(Strict):
     """What the citizen needs of a volunteer and of the way."""
 
     languages: Annotated[
-        list[Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]], Field(min_length=1, max_length=16)
+        list[Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]],
+        Field(min_length=1, max_length=16),
     ]
     gender_wish: Literal["female", "male"] | None = None
     mobility: Literal["independent", "walking_aid", "wheelchair"]
@@ -140,10 +156,13 @@ class ReferralIn(Strict):
         if self.needs.meeting != "home" or self.citizen.protected:
             return None
         if self.citizen.address is None:
-            return FieldError("/citizen/address", "expected line and postcode, since needs.meeting is home")
+            return FieldError(
+                "/citizen/address", "expected line and postcode, since needs.meeting is home"
+            )
         if self.citizen.address.postcode != self.needs.postcode:
             return FieldError(
-                "/citizen/address/postcode", "expected the same as needs.postcode, since needs.meeting is home"
+                "/citizen/address/postcode",
+                "expected the same as needs.postcode, since needs.meeting is home",
             )
         return None
 

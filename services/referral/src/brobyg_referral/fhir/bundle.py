@@ -7,7 +7,12 @@ from typing import Literal, TypeAlias, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from brobyg_referral.fhir.outcome import Issue, Refused, refused
-from brobyg_referral.fhir.reading import BusinessIdentifier, HospitalAppointment, identifier_problem, read_appointment
+from brobyg_referral.fhir.reading import (
+    BusinessIdentifier,
+    HospitalAppointment,
+    identifier_problem,
+    read_appointment,
+)
 from brobyg_referral.fhir.structure import JsonObject, structural_issues
 
 MAX_ENTRIES = 1_000
@@ -41,19 +46,28 @@ def read_bundle(resource: JsonObject, kinds: Sequence[str]) -> tuple[str, list[J
         raise Refused(422, issues)
     kind = resource.get("type")
     if kind not in kinds:
-        raise refused(422, "not-supported", f"Bundle.type is expected to be one of {', '.join(kinds)}.", "Bundle.type")
+        raise refused(
+            422,
+            "not-supported",
+            f"Bundle.type is expected to be one of {', '.join(kinds)}.",
+            "Bundle.type",
+        )
     entries = cast("list[JsonObject]", resource.get("entry", []))
     if len(entries) > MAX_ENTRIES:
         raise refused(413, "too-long", f"A Bundle may have {MAX_ENTRIES} entries.", "Bundle.entry")
     return cast("str", kind), entries
 
 
-def read_entries(entries: Sequence[JsonObject], read: Callable[[JsonObject], Asked]) -> list[Asked | Refused]:
+def read_entries(
+    entries: Sequence[JsonObject], read: Callable[[JsonObject], Asked]
+) -> list[Asked | Refused]:
     """Each entry by itself: what it asks, or why and in which entry it is refused."""
     return [_asked_or_refused(entry, index, read) for index, entry in enumerate(entries)]
 
 
-def _asked_or_refused(entry: JsonObject, index: int, read: Callable[[JsonObject], Asked]) -> Asked | Refused:
+def _asked_or_refused(
+    entry: JsonObject, index: int, read: Callable[[JsonObject], Asked]
+) -> Asked | Refused:
     try:
         return read(entry)
     except Refused as refusal:
@@ -76,7 +90,9 @@ def read_entry(entry: JsonObject) -> Asked:
     """What an entry of a batch or transaction asks. Raises Refused."""
     request = entry.get("request")
     if not isinstance(request, dict):
-        raise refused(422, "invariant", "bdl-3: an entry of a batch or transaction has a request.", "request")
+        raise refused(
+            422, "invariant", "bdl-3: an entry of a batch or transaction has a request.", "request"
+        )
     method, url = str(request.get("method", "")), str(request.get("url", ""))
     if method not in ("POST", "PUT"):
         raise refused(
@@ -94,7 +110,9 @@ def read_entry(entry: JsonObject) -> Asked:
     try:
         parts = urlsplit(url)
     except ValueError:  # such as an IPv6 host that never ends; its message may quote the URL
-        raise refused(422, "invalid", "A URL is expected, such as Appointment/[id].", "request.url") from None
+        raise refused(
+            422, "invalid", "A URL is expected, such as Appointment/[id].", "request.url"
+        ) from None
     etag = if_match if isinstance(if_match, str) else None
     if parts.path.strip("/") == "Appointment":
         return put(resource, parse_qsl(parts.query, keep_blank_values=True), etag)
@@ -113,15 +131,24 @@ def create(resource: JsonObject, if_none_exist: str | None) -> Asked:
     """POST Appointment. Raises Refused."""
     condition = None
     if if_none_exist is not None:
-        condition = searched_identifier(parse_qsl(if_none_exist.lstrip("?"), keep_blank_values=True), "If-None-Exist")
+        condition = searched_identifier(
+            parse_qsl(if_none_exist.lstrip("?"), keep_blank_values=True), "If-None-Exist"
+        )
     return Asked("create", read_appointment(resource), if_none_exist=condition)
 
 
 def update(resource: JsonObject, appointment_id: str, etag: str | None) -> Asked:
     """PUT Appointment/[id]. Raises Refused: the body names the same id (as the standard asks)."""
     if resource.get("id") != appointment_id:
-        raise refused(400, "invalid", "Appointment.id is expected to be the id in the URL.", "Appointment.id")
-    return Asked("update", read_appointment(resource), appointment_id=own_id(appointment_id), if_match=version_of(etag))
+        raise refused(
+            400, "invalid", "Appointment.id is expected to be the id in the URL.", "Appointment.id"
+        )
+    return Asked(
+        "update",
+        read_appointment(resource),
+        appointment_id=own_id(appointment_id),
+        if_match=version_of(etag),
+    )
 
 
 def own_id(text: str) -> str:
@@ -147,11 +174,17 @@ def searched_identifier(query: Sequence[tuple[str, str]], where: str) -> Busines
     """The one search this service knows: `identifier=system|value`. Raises Refused (400) for any other."""
     values = [value for name, value in query if name == "identifier"]
     if len(values) != 1 or any(name not in ("identifier", "_format") for name, _ in query):
-        raise refused(400, "not-supported", f"identifier=system|value, and nothing else, is expected in {where}.")
+        raise refused(
+            400,
+            "not-supported",
+            f"identifier=system|value, and nothing else, is expected in {where}.",
+        )
     system, bar, value = values[0].rpartition("|")
     identifier = BusinessIdentifier(system, value)
     if not bar or not system or not value or identifier_problem(identifier):
-        raise refused(400, "invalid", f"identifier=system|value is expected in {where}, with both parts.")
+        raise refused(
+            400, "invalid", f"identifier=system|value is expected in {where}, with both parts."
+        )
     return identifier
 
 
@@ -163,7 +196,11 @@ def version_of(etag: str | None) -> Version | None:
         return "*"
     found = _ETAG.fullmatch(etag.strip())
     if not found:
-        raise refused(400, "invalid", 'If-Match is expected to be an ETag as this server gives them, such as W/"3".')
+        raise refused(
+            400,
+            "invalid",
+            'If-Match is expected to be an ETag as this server gives them, such as W/"3".',
+        )
     return int(found[1])
 
 
@@ -176,5 +213,9 @@ def issue_in_entry(issue: Issue, index: int) -> Issue:
     """The same issue, saying in which entry."""
     where = issue.expression or ""
     if where.startswith(("Appointment", "resourceType")):
-        where = where.replace("Appointment", "resource", 1) if where.startswith("Appointment") else f"resource.{where}"
+        where = (
+            where.replace("Appointment", "resource", 1)
+            if where.startswith("Appointment")
+            else f"resource.{where}"
+        )
     return replace(issue, expression=f"Bundle.entry[{index}]" + (f".{where}" if where else ""))

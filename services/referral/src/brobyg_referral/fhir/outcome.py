@@ -71,7 +71,11 @@ def outcome(issues: Sequence[Issue]) -> OutcomeJson:
 
 
 def _issue(issue: Issue) -> IssueJson:
-    shown: IssueJson = {"severity": issue.severity, "code": issue.code, "diagnostics": issue.diagnostics}
+    shown: IssueJson = {
+        "severity": issue.severity,
+        "code": issue.code,
+        "diagnostics": issue.diagnostics,
+    }
     if issue.expression:
         shown["expression"] = [issue.expression]
     return shown

@@ -55,7 +55,9 @@ class HospitalAppointment:
 
     def message(self, arrived_at: datetime) -> Message:
         """What it says of the appointment, ordered by the hospital's own time where it gives one."""
-        return Message(self.status, self.plan, self.last_updated or arrived_at, self.last_updated is not None)
+        return Message(
+            self.status, self.plan, self.last_updated or arrived_at, self.last_updated is not None
+        )
 
 
 def parse_json(body: bytes) -> JsonObject:
@@ -121,7 +123,9 @@ class _Reader:
     def read(self) -> HospitalAppointment | None:
         starts_at, ends_at = self._instant("start"), self._instant("end")
         meta = self.resource.get("meta")
-        last_updated = self._instant("lastUpdated", meta, "meta.") if isinstance(meta, dict) else None
+        last_updated = (
+            self._instant("lastUpdated", meta, "meta.") if isinstance(meta, dict) else None
+        )
         self._check_modifiers()
         self._check_dates()
         self._check_invariants(starts_at, ends_at)
@@ -129,12 +133,18 @@ class _Reader:
         if self.issues or cpr is None:
             return None
         plan = Plan(starts_at, ends_at, location)
-        return HospitalAppointment(identifiers, cpr, self.status, plan, last_updated, self.unknown_place)
+        return HospitalAppointment(
+            identifiers, cpr, self.status, plan, last_updated, self.unknown_place
+        )
 
     def _issue(self, code: Code, diagnostics: str, where: str) -> None:
-        self.issues.append(Issue(code, diagnostics, f"Appointment.{where}" if where else "Appointment"))
+        self.issues.append(
+            Issue(code, diagnostics, f"Appointment.{where}" if where else "Appointment")
+        )
 
-    def _instant(self, name: str, inside: JsonObject | None = None, path: str = "") -> datetime | None:
+    def _instant(
+        self, name: str, inside: JsonObject | None = None, path: str = ""
+    ) -> datetime | None:
         text = (self.resource if inside is None else inside).get(name)
         if not isinstance(text, str):
             return None
@@ -149,7 +159,10 @@ class _Reader:
 
     def _check_modifiers(self) -> None:
         """FHIR R4, extensibility.html#modifierExtension: who does not know a modifier must not act on what it may turn into its opposite."""
-        parts = [("", self.resource), *((f"participant[{at}].", one) for at, one in enumerate(self.participants))]
+        parts = [
+            ("", self.resource),
+            *((f"participant[{at}].", one) for at, one in enumerate(self.participants)),
+        ]
         for path, part in parts:
             for name in ("implicitRules", "modifierExtension"):
                 if name in part:
@@ -169,7 +182,9 @@ class _Reader:
                 text = period.get(name) if isinstance(period, dict) else None
                 if isinstance(text, str) and not _is_calendar_date(text):
                     self._issue(
-                        "value", "A date that exists in the calendar is expected.", f"requestedPeriod[{index}].{name}"
+                        "value",
+                        "A date that exists in the calendar is expected.",
+                        f"requestedPeriod[{index}].{name}",
                     )
 
     def _check_invariants(self, starts_at: datetime | None, ends_at: datetime | None) -> None:
@@ -192,7 +207,11 @@ class _Reader:
             )
         for index, participant in enumerate(self.participants):
             if not participant.get("type") and not participant.get("actor"):
-                self._issue("invariant", "app-1: a participant has a type or an actor.", f"participant[{index}]")
+                self._issue(
+                    "invariant",
+                    "app-1: a participant has a type or an actor.",
+                    f"participant[{index}]",
+                )
 
     def _identifiers(self) -> tuple[BusinessIdentifier, ...]:
         """All that can name the appointment; what can't is passed over where something else can."""
@@ -211,18 +230,24 @@ class _Reader:
             else:
                 usable[identifier] = None
         if not usable:
-            needed = "The appointment's business identifier is needed: identifier with system and value."
+            needed = (
+                "The appointment's business identifier is needed: identifier with system and value."
+            )
             for problem, where in problems or [(needed, "identifier")]:
                 self._issue("value" if problems else "required", problem, where)
         elif len(usable) > MAX_IDENTIFIERS:
-            self._issue("too-long", f"An appointment may have {MAX_IDENTIFIERS} identifiers.", "identifier")
+            self._issue(
+                "too-long", f"An appointment may have {MAX_IDENTIFIERS} identifiers.", "identifier"
+            )
         return tuple(usable)
 
     def _patient(self) -> str | None:
         patients = [(index, actor) for index, actor in self._actors() if _is_patient(actor)]
         if len(patients) > 1:
             self._issue(
-                "business-rule", "An appointment has at most one patient.", f"participant[{patients[1][0]}].actor"
+                "business-rule",
+                "An appointment has at most one patient.",
+                f"participant[{patients[1][0]}].actor",
             )
             return None
         if patients:
@@ -269,15 +294,23 @@ class _Reader:
         return None
 
     def _actors(self) -> list[tuple[int, JsonObject]]:
-        actors = [(index, participant.get("actor")) for index, participant in enumerate(self.participants)]
+        actors = [
+            (index, participant.get("actor")) for index, participant in enumerate(self.participants)
+        ]
         return [(index, actor) for index, actor in actors if isinstance(actor, dict)]
 
 
 def _is_patient(actor: JsonObject) -> bool:
     identifier, reference = actor.get("identifier"), actor.get("reference")
     named = isinstance(identifier, dict) and identifier.get("system") in CITIZEN_SYSTEMS
-    referred = isinstance(reference, str) and re.search(r"(^|/)Patient/[^/]+", reference) is not None
-    return named or referred or actor.get("type") in ("Patient", "http://hl7.org/fhir/StructureDefinition/Patient")
+    referred = (
+        isinstance(reference, str) and re.search(r"(^|/)Patient/[^/]+", reference) is not None
+    )
+    return (
+        named
+        or referred
+        or actor.get("type") in ("Patient", "http://hl7.org/fhir/StructureDefinition/Patient")
+    )
 
 
 def identifier_problem(identifier: BusinessIdentifier) -> str | None:
@@ -309,7 +342,11 @@ def _is_calendar_date(text: str) -> bool:
     """Whether a FHIR dateTime (year, month, day, or with a time) exists. Its form was checked before."""
     parts = text.split("T", maxsplit=1)[0].split("-")
     try:
-        date(int(parts[0]), int(parts[1]) if len(parts) > 1 else 1, int(parts[2]) if len(parts) > 2 else 1)
+        date(
+            int(parts[0]),
+            int(parts[1]) if len(parts) > 1 else 1,
+            int(parts[2]) if len(parts) > 2 else 1,
+        )
     except ValueError:
         return False
     return "T" not in text or _moment(text) is not None

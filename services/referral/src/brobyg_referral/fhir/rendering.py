@@ -27,7 +27,9 @@ _CODES: dict[int, Code] = {
 def render(problem: Problem, request: Request) -> Response:
     """The problem as an OperationOutcome with the HTTP status it has."""
     issues = problem.issues if isinstance(problem, Refused) else _issues(problem, request.method)
-    return JSONResponse(outcome(issues), status_code=problem.status, media_type=FHIR_JSON, headers=problem.headers)
+    return JSONResponse(
+        outcome(issues), status_code=problem.status, media_type=FHIR_JSON, headers=problem.headers
+    )
 
 
 def _issues(problem: Problem, method: str) -> list[Issue]:
@@ -42,6 +44,8 @@ def _issues(problem: Problem, method: str) -> list[Issue]:
             )
         ]
     if problem.status in (404, 405):
-        return [Issue(code, "There is no such interaction or resource here: see GET /fhir/metadata.")]
+        return [
+            Issue(code, "There is no such interaction or resource here: see GET /fhir/metadata.")
+        ]
     text = f"{problem.title}. {problem.detail[:1].upper()}{problem.detail[1:]}".rstrip(". ") + "."
     return [Issue(code, text)]

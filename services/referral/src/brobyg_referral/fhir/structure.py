@@ -23,11 +23,14 @@ def _validator(definition: Literal["Appointment", "Bundle"]) -> jsonschema_rs.Dr
     schema = msgspec.json.decode((files(__package__) / "r4.schema.json").read_bytes())
     # Linear-time patterns: no body can make a pattern run long.
     return jsonschema_rs.Draft6Validator(
-        schema | {"$ref": f"#/definitions/{definition}"}, pattern_options=jsonschema_rs.RegexOptions()
+        schema | {"$ref": f"#/definitions/{definition}"},
+        pattern_options=jsonschema_rs.RegexOptions(),
     )
 
 
-def structural_issues(resource: JsonObject, definition: Literal["Appointment", "Bundle"]) -> list[Issue]:
+def structural_issues(
+    resource: JsonObject, definition: Literal["Appointment", "Bundle"]
+) -> list[Issue]:
     """What in `resource` breaks the published schema: unknown properties, wrong types, malformed instants, codes outside a required binding."""
     validator = _validator(definition)
     if validator.is_valid(resource):
@@ -41,7 +44,9 @@ def structural_issues(resource: JsonObject, definition: Literal["Appointment", "
 
 
 def _issue(error: jsonschema_rs.ValidationError, definition: str) -> Issue:
-    path = definition + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.instance_path)
+    path = definition + "".join(
+        f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.instance_path
+    )
     code, text = _explained(error.kind.name, error.kind.as_dict())
     return Issue(code, text, path)
 
@@ -58,7 +63,11 @@ def _explained(rule: str, facts: dict[str, object]) -> tuple[Code, str]:
         return "required", f"{str(facts.get('property', '')).strip(chr(34))} is required."
     if rule == "additionalProperties":
         names = facts.get("unexpected")
-        shown = [str(name) for name in names if _PROPERTY.fullmatch(str(name))] if isinstance(names, list) else []
+        shown = (
+            [str(name) for name in names if _PROPERTY.fullmatch(str(name))]
+            if isinstance(names, list)
+            else []
+        )
         return "structure", f"Unknown property{': ' + ', '.join(shown[:5]) if shown else ''}."
     if rule == "type":
         return "structure", f"Another type of value is expected: {_expected_types(facts)}."

@@ -69,7 +69,9 @@ def searchset(found: Sequence[Kept], base: str) -> JsonObject:
 
 def capability_statement(base: str, date: str) -> JsonObject:
     """What the server does, and nothing it does not."""
-    interactions: list[JsonValue] = [{"code": code} for code in ("read", "create", "update", "search-type")]
+    interactions: list[JsonValue] = [
+        {"code": code} for code in ("read", "create", "update", "search-type")
+    ]
     documentation = (
         "Keeps only what is needed of appointments of citizens with an active, consented referral; any other is answered with 202 and not kept. The patient"
         f" is a participant whose actor.identifier has the system {CPR_SYSTEM}, the place one with the system {LOCATION_SYSTEM}. Order is by meta.lastUpdated."
@@ -88,14 +90,21 @@ def capability_statement(base: str, date: str) -> JsonObject:
         "conditionalRead": "not-supported",
         "conditionalUpdate": True,
         "conditionalDelete": "not-supported",
-        "searchParam": [{"name": "identifier", "type": "token", "documentation": "system|value, both given"}],
+        "searchParam": [
+            {"name": "identifier", "type": "token", "documentation": "system|value, both given"}
+        ],
     }
     security: JsonObject = {
         "cors": False,
         "description": "A bearer token (JWT) with the role hospital; an organisation sees its own appointments only.",
     }
     interaction: list[JsonValue] = [{"code": "transaction"}, {"code": "batch"}]
-    rest: JsonObject = {"mode": "server", "security": security, "resource": [resource], "interaction": interaction}
+    rest: JsonObject = {
+        "mode": "server",
+        "security": security,
+        "resource": [resource],
+        "interaction": interaction,
+    }
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",

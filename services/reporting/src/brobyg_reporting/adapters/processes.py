@@ -38,7 +38,11 @@ async def run_here(work: Work, heard: Callable[[int], None]) -> None:
 
 async def _run(work: Work, heard: Callable[[int], None]) -> None:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", rebuild_worker.__name__, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        sys.executable,
+        "-m",
+        rebuild_worker.__name__,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdin is not None  # asked for above
     assert process.stdout is not None
@@ -52,7 +56,9 @@ async def _run(work: Work, heard: Callable[[int], None]) -> None:
             heard(int(text))
         code = await process.wait()
         if code != 0:
-            raise WorkerFailed(f"a rebuild worker was ended (exit code {code}); run the same command again to go on")
+            raise WorkerFailed(
+                f"a rebuild worker was ended (exit code {code}); run the same command again to go on"
+            )
     finally:
         if process.returncode is None:
             with suppress(ProcessLookupError):

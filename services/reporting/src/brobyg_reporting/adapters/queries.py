@@ -63,10 +63,13 @@ class Queries:
             department,
         )
 
-    async def volunteers(self, department: str | None, limit: int, offset: int) -> tuple[int, list[Row]]:
+    async def volunteers(
+        self, department: str | None, limit: int, offset: int
+    ) -> tuple[int, list[Row]]:
         """Number of volunteers and one page of their activity, those with most hours first."""
         total = await self.database.pool.fetchval(
-            "select count(*) from reporting.volunteer where $1::text is null or department = $1", department
+            "select count(*) from reporting.volunteer where $1::text is null or department = $1",
+            department,
         )
         rows = await self.database.pool.fetch(
             "select * from reporting.volunteer_activity where $1::text is null or department = $1"
@@ -86,7 +89,9 @@ class Queries:
     async def counts(self, department: str | None) -> dict[str, int]:
         """Number of events of each type."""
         if department is None:
-            rows = await self.database.pool.fetch("select type, events from reporting.event_count order by type")
+            rows = await self.database.pool.fetch(
+                "select type, events from reporting.event_count order by type"
+            )
         else:
             rows = await self.database.pool.fetch(
                 "select e.type, count(*) as events from reporting.event_log e where e.subject in"
@@ -97,7 +102,9 @@ class Queries:
         return {row["type"]: row["events"] for row in rows}
 
     async def _of_department(self, sql: str, department: str | None) -> list[Row]:
-        rows = await self.database.pool.fetch(sql.format(where="where $1::text is null or department = $1"), department)
+        rows = await self.database.pool.fetch(
+            sql.format(where="where $1::text is null or department = $1"), department
+        )
         return [dict(row) for row in rows]
 
 

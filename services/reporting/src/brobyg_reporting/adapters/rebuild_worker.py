@@ -67,7 +67,9 @@ async def run(work: Work, report: Callable[[int], None]) -> None:
                     if await versions.claim(connection, work.version, share, wait=wait):
                         offsets = {(topic, partition): end for topic, partition, end in ends}
                         done = await _ShareCopy(work, offsets, reader, report).copy(connection)
-                        await versions.mark_done(connection, work.version, share, done.events, done.skipped)
+                        await versions.mark_done(
+                            connection, work.version, share, done.events, done.skipped
+                        )
     finally:
         reader.close()
         await connection.close(timeout=5)
@@ -100,7 +102,9 @@ class _ShareCopy:
 
     async def copy(self, connection: "asyncpg.Connection[asyncpg.Record]") -> "_ShareCopy":
         target = schema(self.work.version)
-        await connection.copy_to_table("event_log", schema_name=target, columns=LOG_COLUMNS, source=self._lines())
+        await connection.copy_to_table(
+            "event_log", schema_name=target, columns=LOG_COLUMNS, source=self._lines()
+        )
         for projection in PROJECTIONS:
             rows = self.folder.rows[projection.table].values()
             if rows:

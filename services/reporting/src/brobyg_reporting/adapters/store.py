@@ -11,7 +11,9 @@ from brobyg_reporting.domain.log import LoggedEvent
 from brobyg_reporting.domain.projection import Projection, Row
 from brobyg_reporting.domain.projections import PROJECTIONS
 
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+Connection: TypeAlias = (
+    "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+)
 
 #: Shared by whoever writes to the active version, exclusive for the switch: nobody writes to a version that is being compared or left.
 VERSION_LOCK = 0x62720001
@@ -62,7 +64,9 @@ async def apply(connection: Connection, version: int, events: Sequence[LoggedEve
     """
     partitions = sorted({event.partition for event in events})
     await connection.execute(
-        "select pg_advisory_xact_lock($1, p) from unnest($2::int[]) as p", _PARTITION_LOCK, partitions
+        "select pg_advisory_xact_lock($1, p) from unnest($2::int[]) as p",
+        _PARTITION_LOCK,
+        partitions,
     )
     fresh = await _log(connection, version, events)
     if fresh:
@@ -90,7 +94,9 @@ def after(events: Sequence[LoggedEvent]) -> dict[tuple[str, int], int]:
     return offsets
 
 
-async def _log(connection: Connection, version: int, events: Sequence[LoggedEvent]) -> list[LoggedEvent]:
+async def _log(
+    connection: Connection, version: int, events: Sequence[LoggedEvent]
+) -> list[LoggedEvent]:
     rows = [
         (
             e.id,
@@ -112,7 +118,9 @@ async def _log(connection: Connection, version: int, events: Sequence[LoggedEven
     fresh = []
     for event in events:
         if event.id in inserted:
-            inserted.discard(event.id)  # the same event twice in one batch counts once, at its first place
+            inserted.discard(
+                event.id
+            )  # the same event twice in one batch counts once, at its first place
             fresh.append(event)
     return fresh
 
@@ -123,13 +131,19 @@ async def _fold(connection: Connection, version: int, events: Sequence[LoggedEve
     for projection in PROJECTIONS:
         if touched[projection.table]:
             await _load(
-                connection, version, projection, folder.rows[projection.table], sorted(touched[projection.table])
+                connection,
+                version,
+                projection,
+                folder.rows[projection.table],
+                sorted(touched[projection.table]),
             )
     for event in events:
         folder.fold(event.type, event.data, event.time)
     for projection in PROJECTIONS:
         if folder.rows[projection.table]:
-            await _save(connection, version, projection, list(folder.rows[projection.table].values()))
+            await _save(
+                connection, version, projection, list(folder.rows[projection.table].values())
+            )
 
 
 async def _load(

@@ -15,7 +15,11 @@ _STALLED_AFTER = 60.0  # seconds without a record while records are due, before 
 _PART = 10_000
 #: What a broker says of a partition while its leader is being elected.
 _ELECTING = frozenset(
-    {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART}
+    {
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+    }
 )
 
 
@@ -26,7 +30,9 @@ def watermarks(address: str, topics: tuple[str, ...]) -> Offsets:
         known = reader.list_topics(timeout=kafka.REQUEST_TIMEOUT).topics
         missing = [topic for topic in topics if topic not in known]
         if missing:
-            raise LookupError(f"no topic {', '.join(missing)} on {address}; `brobyg topics apply` creates it")
+            raise LookupError(
+                f"no topic {', '.join(missing)} on {address}; `brobyg topics apply` creates it"
+            )
         return {
             (topic, partition): _end(reader, topic, partition)
             for topic in topics
@@ -41,7 +47,11 @@ def _end(reader: Consumer, topic: str, partition: int) -> int:
     deadline = monotonic() + kafka.REQUEST_TIMEOUT
     while True:
         try:
-            return int(reader.get_watermark_offsets(TopicPartition(topic, partition), timeout=kafka.REQUEST_TIMEOUT)[1])
+            return int(
+                reader.get_watermark_offsets(
+                    TopicPartition(topic, partition), timeout=kafka.REQUEST_TIMEOUT
+                )[1]
+            )
         except KafkaException as error:
             if error.args[0].code() not in _ELECTING or monotonic() > deadline:
                 raise
@@ -69,7 +79,9 @@ class RangeReader:
         """Let go of the connection."""
         self._client.close()
 
-    def read(self, start: Mapping[tuple[str, int], int], end: Mapping[tuple[str, int], int]) -> Iterator[list[Record]]:
+    def read(
+        self, start: Mapping[tuple[str, int], int], end: Mapping[tuple[str, int], int]
+    ) -> Iterator[list[Record]]:
         """The records from `start` (0 where not given) up to `end`, in parts of at most 10,000, each partition in order.
 
         Blocks while the broker is slow; raises TimeoutError when nothing comes for a minute, KafkaException when the broker refuses.
@@ -79,7 +91,10 @@ class RangeReader:
         if not last:
             return
         self._client.assign(
-            [TopicPartition(topic, partition, offset) for (topic, partition), offset in reached.items()]
+            [
+                TopicPartition(topic, partition, offset)
+                for (topic, partition), offset in reached.items()
+            ]
         )
         progress = monotonic()
         while due := sum(last[at] - reached[at] for at in last if reached[at] < last[at]):
@@ -88,7 +103,9 @@ class RangeReader:
                 progress = monotonic()
                 yield part
             elif monotonic() - progress > _STALLED_AFTER:
-                raise TimeoutError(f"no record for {_STALLED_AFTER:.0f} s, {due} still due; is the broker up?")
+                raise TimeoutError(
+                    f"no record for {_STALLED_AFTER:.0f} s, {due} still due; is the broker up?"
+                )
         self._client.unassign()
 
 
@@ -99,7 +116,11 @@ def _records(messages: list[Message], reached: Offsets, last: Offsets) -> list[R
         if error := message.error():
             _raise_if_hopeless(error)
             continue
-        topic, partition, offset = message.topic() or "", message.partition() or 0, message.offset() or 0
+        topic, partition, offset = (
+            message.topic() or "",
+            message.partition() or 0,
+            message.offset() or 0,
+        )
         end = last[topic, partition]
         if offset < end:
             part.append((topic, partition, offset, message.value() or b""))
@@ -109,5 +130,8 @@ def _records(messages: list[Message], reached: Offsets, last: Offsets) -> list[R
 
 def _raise_if_hopeless(error: KafkaError) -> None:
     """Librdkafka goes on by itself after most errors; the stall limit is the end of its trying."""
-    if error.fatal() or error.code() in {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_AUTHORIZATION_FAILED}:
+    if error.fatal() or error.code() in {
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    }:
         raise KafkaException(error)

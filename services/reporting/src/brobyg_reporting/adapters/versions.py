@@ -81,7 +81,9 @@ async def begin(connection: Connection, ends: Offsets, *, fresh: bool) -> Build:
             ):
                 return Build(row["version"], watermarks, resumed=True)
             await _drop(connection, row["version"])
-        version = 1 + int(await connection.fetchval("select coalesce(max(version), 0) from reporting.rebuild"))
+        version = 1 + int(
+            await connection.fetchval("select coalesce(max(version), 0) from reporting.rebuild")
+        )
         await connection.execute("select reporting.create_version($1)", version)
         await connection.execute(
             "insert into reporting.rebuild (version, state, fingerprint, watermarks) values ($1, 'building', $2, $3::text::jsonb)",
@@ -95,7 +97,9 @@ async def begin(connection: Connection, ends: Offsets, *, fresh: bool) -> Build:
 async def sign(connection: Connection, version: int) -> None:
     """Note which code folds a version that was begun empty by the migration; one that was rebuilt is signed already."""
     await connection.execute(
-        "update reporting.rebuild set fingerprint = $2 where version = $1 and fingerprint = ''", version, fingerprint()
+        "update reporting.rebuild set fingerprint = $2 where version = $1 and fingerprint = ''",
+        version,
+        fingerprint(),
     )
 
 
@@ -111,16 +115,24 @@ async def claim(connection: Connection, version: int, share: int, *, wait: bool)
     )
 
 
-async def mark_done(connection: Connection, version: int, share: int, events: int, skipped: int) -> None:
+async def mark_done(
+    connection: Connection, version: int, share: int, events: int, skipped: int
+) -> None:
     """The share's rows are in this transaction."""
     await connection.execute(
-        "insert into reporting.rebuild_share values ($1, $2, $3, $4)", version, share, events, skipped
+        "insert into reporting.rebuild_share values ($1, $2, $3, $4)",
+        version,
+        share,
+        events,
+        skipped,
     )
 
 
 async def done(connection: Connection, version: int) -> dict[int, int]:
     """The shares that are in the version's tables, with their numbers of events."""
-    rows = await connection.fetch("select share, events from reporting.rebuild_share where version = $1", version)
+    rows = await connection.fetch(
+        "select share, events from reporting.rebuild_share where version = $1", version
+    )
     return {row["share"]: row["events"] for row in rows}
 
 
@@ -128,7 +140,8 @@ async def is_indexed(connection: Connection, version: int, table: str) -> bool:
     """Whether the table's keys are built."""
     return bool(
         await connection.fetchval(
-            "select relhasindex from pg_class where oid = $1::text::regclass", f"{schema(version)}.{table}"
+            "select relhasindex from pg_class where oid = $1::text::regclass",
+            f"{schema(version)}.{table}",
         )
     )
 
@@ -138,15 +151,25 @@ async def compare(connection: Connection, live: int, rebuilt: int) -> list[Table
     return [await _compare_table(connection, live, rebuilt, table, key) for table, key in TABLES]
 
 
-async def _compare_table(connection: Connection, live: int, rebuilt: int, table: str, key: str) -> TableComparison:
+async def _compare_table(
+    connection: Connection, live: int, rebuilt: int, table: str, key: str
+) -> TableComparison:
     sql = "select row_count, hash::text from reporting.table_hash($1, $2)"
-    ours, theirs = await connection.fetchrow(sql, live, table), await connection.fetchrow(sql, rebuilt, table)
+    ours, theirs = (
+        await connection.fetchrow(sql, live, table),
+        await connection.fetchrow(sql, rebuilt, table),
+    )
     assert ours is not None  # a function always gives its one row
     assert theirs is not None
     keys: list[str] = []
     if tuple(ours) != tuple(theirs):
         rows = await connection.fetch(
-            "select * from reporting.first_differences($1, $2, $3, $4, $5)", live, rebuilt, table, key, _MOST_KEYS
+            "select * from reporting.first_differences($1, $2, $3, $4, $5)",
+            live,
+            rebuilt,
+            table,
+            key,
+            _MOST_KEYS,
         )
         keys = [row[0] for row in rows]
     return TableComparison(table, ours[0], theirs[0], ours[1], theirs[1], keys)
@@ -158,7 +181,9 @@ async def show(connection: Connection, version: int) -> None:
         # Below the server's deadlock timeout (1 s), so it is never a reader that is ended; short at first, so that readers hardly wait.
         milliseconds = min(20 * 2**attempt, 500)
         try:
-            async with connection.transaction():  # a savepoint: giving up lets go of the views that were already taken
+            async with (
+                connection.transaction()
+            ):  # a savepoint: giving up lets go of the views that were already taken
                 await connection.execute(f"set local lock_timeout = {milliseconds}")
                 await connection.execute("select reporting.show_version($1)", version)
                 return
@@ -168,7 +193,12 @@ async def show(connection: Connection, version: int) -> None:
 
 
 async def finish(
-    connection: Connection, version: int, state: str, events: int, seconds: float, result: Sequence[TableComparison]
+    connection: Connection,
+    version: int,
+    state: str,
+    events: int,
+    seconds: float,
+    result: Sequence[TableComparison],
 ) -> None:
     """Write down how the build ended."""
     await connection.execute(
@@ -198,12 +228,16 @@ async def drop_unused(connection: Connection) -> None:
 async def _drop(connection: Connection, version: int) -> None:
     await connection.execute(f"drop schema if exists {schema(version)} cascade")
     await connection.execute("delete from reporting.rebuild_share where version = $1", version)
-    await connection.execute("update reporting.rebuild set state = 'dropped' where version = $1", version)
+    await connection.execute(
+        "update reporting.rebuild set state = 'dropped' where version = $1", version
+    )
 
 
 async def live_offsets(connection: Connection) -> Offsets:
     """How far the active version has come."""
-    rows = await connection.fetch("select topic, partition, next_offset from reporting.topic_offset")
+    rows = await connection.fetch(
+        "select topic, partition, next_offset from reporting.topic_offset"
+    )
     return {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
 
 

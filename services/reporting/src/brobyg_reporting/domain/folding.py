@@ -15,7 +15,10 @@ _Plan = tuple[Callable[[bytes | msgspec.Raw], EventData], tuple[_Step, ...]]
 
 def event_kinds(projections: Iterable[Projection[Row]] = PROJECTIONS) -> list[type[EventData]]:
     """The event types that at least one projection folds, by name."""
-    return sorted({kind for projection in projections for kind in projection.folds}, key=lambda kind: kind.EVENT_TYPE)
+    return sorted(
+        {kind for projection in projections for kind in projection.folds},
+        key=lambda kind: kind.EVENT_TYPE,
+    )
 
 
 class Folder:
@@ -31,7 +34,12 @@ class Folder:
             kind.EVENT_TYPE: (
                 msgspec.json.Decoder(kind).decode,
                 tuple(
-                    (self.rows[projection.table], projection.key_of, projection.row, projection.folds[kind])
+                    (
+                        self.rows[projection.table],
+                        projection.key_of,
+                        projection.row,
+                        projection.folds[kind],
+                    )
                     for projection in projections
                     if kind in projection.folds
                 ),

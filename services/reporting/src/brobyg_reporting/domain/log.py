@@ -54,7 +54,9 @@ class LogLine(msgspec.Struct, kw_only=True, gc=False):
 
 
 _decode_line = msgspec.json.Decoder(LogLine).decode
-_UTC_LENGTHS = range(20, 28)  # from whole seconds to microseconds, with the Z; finer would be rounded twice
+_UTC_LENGTHS = range(
+    20, 28
+)  # from whole seconds to microseconds, with the Z; finer would be rounded twice
 
 
 def read_line(value: bytes) -> tuple[LogLine, datetime]:
@@ -62,7 +64,13 @@ def read_line(value: bytes) -> tuple[LogLine, datetime]:
 
     Accepts and refuses the same records (property-tested). Raises UndecodableEvent.
     """
-    if b"\\" not in value and b"\n" not in value and b"\r" not in value and b"\t" not in value and value.isascii():
+    if (
+        b"\\" not in value
+        and b"\n" not in value
+        and b"\r" not in value
+        and b"\t" not in value
+        and value.isascii()
+    ):
         try:
             line = _decode_line(value)
             written = line.time
@@ -117,7 +125,9 @@ def _normalised(event: Event) -> Event:
         whole = data + "".join(texts).encode()
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise UndecodableEvent(f"data: {type(error).__name__}") from error
-    if b"\\u0000" in whole or any(character < " " or character == "\\" for text in texts for character in text):
+    if b"\\u0000" in whole or any(
+        character < " " or character == "\\" for text in texts for character in text
+    ):
         raise UndecodableEvent("envelope or data holds a control character")
     return msgspec.structs.replace(event, data=msgspec.Raw(data))
 

@@ -40,10 +40,14 @@ class Projection(Generic[RowT]):
 
     def on(
         self, kind: type[DataT]
-    ) -> Callable[[Callable[[RowT, DataT, datetime], None]], Callable[[RowT, DataT, datetime], None]]:
+    ) -> Callable[
+        [Callable[[RowT, DataT, datetime], None]], Callable[[RowT, DataT, datetime], None]
+    ]:
         """Register the decorated function as the fold of `kind`. Raises ValueError when there is one already."""
 
-        def register(fold: Callable[[RowT, DataT, datetime], None]) -> Callable[[RowT, DataT, datetime], None]:
+        def register(
+            fold: Callable[[RowT, DataT, datetime], None],
+        ) -> Callable[[RowT, DataT, datetime], None]:
             if kind in self._folds:
                 raise ValueError(f"{self.table} already folds {kind.EVENT_TYPE}")
             self._folds[kind] = fold

@@ -22,8 +22,14 @@ _REASONS: dict[str, Sentence] = {
     "appointment_over": ("the appointment is over", "aftalen er overstået"),
     "blocked": ("the two are not to be brought together", "de to skal ikke bringes sammen"),
     "volunteer_paused": ("the volunteer is paused", "den frivillige holder pause"),
-    "volunteer_promised": ("the volunteer goes along elsewhere", "den frivillige følger med et andet sted"),
-    "volunteer_withdrew": ("the volunteer can't come after all", "den frivillige kan alligevel ikke"),
+    "volunteer_promised": (
+        "the volunteer goes along elsewhere",
+        "den frivillige følger med et andet sted",
+    ),
+    "volunteer_withdrew": (
+        "the volunteer can't come after all",
+        "den frivillige kan alligevel ikke",
+    ),
     "nobody_available": ("no volunteer was available", "ingen frivillige kunne"),
     "nobody_answered": ("nobody accepted in time", "ingen sagde ja i tide"),
     "too_late": ("it was known too late", "den blev kendt for sent"),
@@ -52,7 +58,10 @@ def sentence(kind: str, data: bytes) -> Sentence:
     try:
         return tell(msgspec.json.decode(data, type=known))
     except (msgspec.ValidationError, msgspec.DecodeError):
-        return (f"Event of type {kind}, not readable.", f"Hændelse af typen {kind}, kan ikke læses.")
+        return (
+            f"Event of type {kind}, not readable.",
+            f"Hændelse af typen {kind}, kan ikke læses.",
+        )
 
 
 def _when(time: datetime) -> Sentence:
@@ -71,7 +80,10 @@ def _booked(event: events.AppointmentBooked) -> Sentence:
 
 def _rescheduled(event: events.AppointmentRescheduled) -> Sentence:
     (en, da), where = _when(event.starts_at), _where(event.location_id)
-    return (f"The appointment was moved to {en}, {where}.", f"Aftalen blev flyttet til {da}, {where}.")
+    return (
+        f"The appointment was moved to {en}, {where}.",
+        f"Aftalen blev flyttet til {da}, {where}.",
+    )
 
 
 def _created(event: events.ReferralCreated) -> Sentence:
@@ -84,7 +96,11 @@ def _created(event: events.ReferralCreated) -> Sentence:
 
 def _offered(event: events.OfferMade) -> Sentence:
     far, langt = distance(event.distance_metres, "en"), distance(event.distance_metres, "da")
-    known, kendt = (", who knows the citizen,", ", som kender borgeren,") if event.known_to_citizen else ("", "")
+    known, kendt = (
+        (", who knows the citizen,", ", som kender borgeren,")
+        if event.known_to_citizen
+        else ("", "")
+    )
     return (
         f"A volunteer {far} away{known} was asked (wave {event.wave}, number {event.rank} in order).",
         f"En frivillig {langt} væk{kendt} blev spurgt (runde {event.wave}, nummer {event.rank} i rækken).",
@@ -119,7 +135,10 @@ def _escalated(event: events.MatchEscalated) -> Sentence:
 
 def _sent(event: events.NotificationSent) -> Sentence:
     en, da = _ROLES[event.recipient_role]
-    return (f"A message ({event.template}) was sent to {en}.", f"En besked ({event.template}) blev sendt til {da}.")
+    return (
+        f"A message ({event.template}) was sent to {en}.",
+        f"En besked ({event.template}) blev sendt til {da}.",
+    )
 
 
 def _failed(event: events.NotificationFailed) -> Sentence:
@@ -139,16 +158,25 @@ def _tell(kind: type[EventData], told: Callable[[Any], Sentence] | Sentence) -> 
 
 _tell(events.ReferralCreated, _created)
 _tell(events.ConsentGiven, ("The citizen gave consent.", "Borgeren gav samtykke."))
-_tell(events.ConsentWithdrawn, ("The citizen withdrew consent.", "Borgeren trak sit samtykke tilbage."))
+_tell(
+    events.ConsentWithdrawn,
+    ("The citizen withdrew consent.", "Borgeren trak sit samtykke tilbage."),
+)
 _tell(events.AppointmentBooked, _booked)
 _tell(events.AppointmentRescheduled, _rescheduled)
 _tell(events.AppointmentCancelled, ("The appointment was cancelled.", "Aftalen blev aflyst."))
 _tell(events.AppointmentCompleted, ("The appointment took place.", "Aftalen blev gennemført."))
-_tell(events.AppointmentMissed, ("The citizen did not come to the appointment.", "Borgeren udeblev fra aftalen."))
+_tell(
+    events.AppointmentMissed,
+    ("The citizen did not come to the appointment.", "Borgeren udeblev fra aftalen."),
+)
 _tell(events.OfferMade, _offered)
 _tell(events.OfferAccepted, ("A volunteer said yes.", "En frivillig sagde ja."))
 _tell(events.OfferDeclined, ("A volunteer said no.", "En frivillig sagde nej."))
-_tell(events.OfferExpired, ("A volunteer did not answer in time.", "En frivillig svarede ikke i tide."))
+_tell(
+    events.OfferExpired,
+    ("A volunteer did not answer in time.", "En frivillig svarede ikke i tide."),
+)
 _tell(events.OfferWithdrawn, _withdrawn)
 _tell(events.VolunteerMatched, _matched)
 _tell(events.MatchReleased, _released)

@@ -43,7 +43,8 @@ def router(database: Database) -> APIRouter:
         return {"total": total, "limit": limit, "offset": offset, "referrals": rows}
 
     @routes.get(
-        "/referrals/{referral_id}/timeline", summary="One referral's story, event by event, in English and Danish"
+        "/referrals/{referral_id}/timeline",
+        summary="One referral's story, event by event, in English and Danish",
     )
     async def timeline(referral_id: UUID, caller: Reader) -> dict[str, Any]:
         known, of = await queries.department_of(str(referral_id))
@@ -60,7 +61,9 @@ def router(database: Database) -> APIRouter:
     async def appointments(caller: Reader) -> dict[str, Any]:
         return {"appointments": await queries.appointments(_department(caller))}
 
-    @routes.get("/volunteers/activity", summary="What volunteers were asked, answered and gave, in hours")
+    @routes.get(
+        "/volunteers/activity", summary="What volunteers were asked, answered and gave, in hours"
+    )
     async def volunteers(caller: Reader, limit: Limit = 100, offset: Offset = 0) -> dict[str, Any]:
         total, rows = await queries.volunteers(_department(caller), limit, offset)
         return {"total": total, "limit": limit, "offset": offset, "volunteers": rows}
@@ -77,7 +80,10 @@ def router(database: Database) -> APIRouter:
         events = await queries.counts(_department(caller))
         return {"total": sum(events.values()), "events": events}
 
-    @routes.get("/projections", summary="Which version is shown, how far it has come, how the last rebuilds went")
+    @routes.get(
+        "/projections",
+        summary="Which version is shown, how far it has come, how the last rebuilds went",
+    )
     async def projections(_: Reader) -> dict[str, Any]:
         async with database.pool.acquire(timeout=10) as connection:
             return await projection_status(connection)

@@ -12,7 +12,14 @@ import typer
 from brobyg_kit.database import DATABASE_ERRORS, database_url
 from confluent_kafka import KafkaException
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from brobyg_reporting import rebuild as rebuilding
@@ -31,9 +38,15 @@ _DATABASE_TROUBLE: tuple[type[BaseException], ...] = (asyncpg.PostgresError, *DA
 _UNREACHABLE: tuple[type[BaseException], ...] = (*_DATABASE_TROUBLE, KafkaException, LookupError)
 
 Processes = Annotated[
-    int, typer.Option(help="Worker processes; as many as there are cores is a good number.", min=1, max=64)
+    int,
+    typer.Option(
+        help="Worker processes; as many as there are cores is a good number.", min=1, max=64
+    ),
 ]
-Fresh = Annotated[bool, typer.Option("--fresh", help="Begin anew rather than go on with a rebuild that was stopped.")]
+Fresh = Annotated[
+    bool,
+    typer.Option("--fresh", help="Begin anew rather than go on with a rebuild that was stopped."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="For scripts.")]
 
 
@@ -115,7 +128,9 @@ def _run(processes: int, *, fresh: bool, verify: bool, quiet: bool) -> Outcome:
     except (RebuildRefused, WorkerFailed, LookupError, TimeoutError, KafkaException) as error:
         _fail(f"{error}")
     except _DATABASE_TROUBLE as error:
-        _fail(f"the database stopped the rebuild, live is unharmed: {type(error).__name__}: {error}")
+        _fail(
+            f"the database stopped the rebuild, live is unharmed: {type(error).__name__}: {error}"
+        )
 
 
 @contextmanager
@@ -128,7 +143,10 @@ def _bar(*, quiet: bool) -> Iterator[rebuilding.Progress]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, disable=quiet) as bar:
-        tasks = {phase: bar.add_task(phase, total=None, start=False) for phase in ("reading", "indexing", "comparing")}
+        tasks = {
+            phase: bar.add_task(phase, total=None, start=False)
+            for phase in ("reading", "indexing", "comparing")
+        }
 
         def progress(phase: str, done: int, total: int) -> None:
             bar.start_task(tasks[phase])
@@ -148,7 +166,13 @@ def _report(outcome: Outcome, *, as_json: bool) -> None:
         table = Table("table", "rows live", "rows rebuilt", "equal", "first keys that differ")
         for one in outcome.tables:
             mark = "[green]yes[/]" if one.equal else "[red]NO[/]"
-            table.add_row(one.table, f"{one.live_rows:,}", f"{one.rebuilt_rows:,}", mark, "\n".join(one.differing_keys))
+            table.add_row(
+                one.table,
+                f"{one.live_rows:,}",
+                f"{one.rebuilt_rows:,}",
+                mark,
+                "\n".join(one.differing_keys),
+            )
         console.print(table)
     rate = outcome.events / outcome.seconds if outcome.seconds else 0.0
     console.print(

@@ -32,7 +32,11 @@ OFFER = Projection("offer", OfferRow)
 
 @OFFER.on(OfferMade)
 def _made(row: OfferRow, event: OfferMade, time: datetime) -> None:
-    row.referral_id, row.appointment_id, row.volunteer_id = event.referral_id, event.appointment_id, event.volunteer_id
+    row.referral_id, row.appointment_id, row.volunteer_id = (
+        event.referral_id,
+        event.appointment_id,
+        event.volunteer_id,
+    )
     row.wave, row.rank = event.wave, event.rank
     row.distance_metres = event.distance_metres
     row.known_to_citizen = event.known_to_citizen

@@ -27,7 +27,11 @@ VOLUNTEER = Projection("volunteer", VolunteerRow)
 
 @VOLUNTEER.on(VolunteerRegistered)
 def _registered(row: VolunteerRow, event: VolunteerRegistered, time: datetime) -> None:
-    row.pool, row.department, row.municipality_code = event.pool, event.department, event.municipality_code
+    row.pool, row.department, row.municipality_code = (
+        event.pool,
+        event.department,
+        event.municipality_code,
+    )
     row.status, row.registered_at = "applied", time
 
 
