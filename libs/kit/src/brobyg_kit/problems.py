@@ -9,6 +9,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 
 JSON_TYPE = "application/problem+json"
+#: The problem type by which the owner of something says that it is not there, or no longer. A 404
+#: without it may be a wrong address or a gateway, and says nothing about what was asked for.
+NOT_FOUND = "https://brobyg.dk/problems/not-found"
 #: As all names here and in FHIR are, with no number in them that could be somebody's; nothing in it has to be escaped in a JSON pointer.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z_.-]{0,39}[0-9]{0,3}")
 
