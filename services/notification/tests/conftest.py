@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import default
+from typing import Any
 
 import httpx2
 import msgspec
@@ -28,18 +29,25 @@ from brobyg_kit.database import Database
 from brobyg_kit.event import Event, EventData, encode_data
 from brobyg_kit.health import Health
 from brobyg_kit.ids import derived_id
+from brobyg_kit.problems import NOT_FOUND
+from brobyg_kit.tables import outbox
 from brobyg_kit.testing import eventually, free_port
-from brobyg_notification.adapters.database import NoticeStore
-from brobyg_notification.adapters.http import HttpPeople
-from brobyg_notification.adapters.smtp import SmtpPostbox
+from brobyg_kit.wording import Language
+from brobyg_notification.adapters.delivery_queue import PostgresDeliveryQueue
+from brobyg_notification.adapters.mail import MailComposer
+from brobyg_notification.adapters.notices import PostgresNotices
+from brobyg_notification.adapters.people import HttpPeople
+from brobyg_notification.adapters.smtp import SmtpTransport
+from brobyg_notification.adapters.tables import notification
 from brobyg_notification.bootstrap import SERVICE
-from brobyg_notification.handlers import handle_with
 from brobyg_notification.metrics import NotificationMetrics
-from brobyg_notification.sending import Sending
-from brobyg_notification.worker import Sender
+from brobyg_notification.use_cases.delivery import Delivery
+from brobyg_notification.use_cases.delivery_worker import DeliveryWorker
+from brobyg_notification.use_cases.planning import handle_with
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CollectorRegistry
+from sqlalchemy import Executable, Row, select
 
 STARTS = datetime(2026, 12, 1, 9, 15, tzinfo=UTC)
 REFERRAL, CITIZEN, VOLUNTEER = (
@@ -182,6 +190,10 @@ class Owners:
     answers: dict[str, tuple[int, object]]
     asked: list[tuple[str, str]] = field(default_factory=list)
 
+    def gone(self, path: str, status: int = 404) -> None:
+        """Let the owner say that what stands at `path` is not there, or no longer."""
+        self.answers[path] = (status, {"type": NOT_FOUND})
+
     def offer(self, state: str, expires_at: datetime = STARTS) -> None:
         """Let the offer be in `state`."""
         link = {"token": "signed.token", "expires_at": expires_at.isoformat(), "state": state}
@@ -198,6 +210,17 @@ class Owners:
             status,
             {**VOLUNTEER_CONTACT, **changes},
         )
+
+
+@pytest.fixture
+def required() -> dict[str, str]:
+    """The settings that have no default. Nobody is at the mail server's address."""
+    return {
+        "notification_smtp": "smtp://127.0.0.1:1",
+        "notification_sender": "Brobyg <brobyg@example.org>",
+        "notification_coordinators": "randers=coordinator@example.org,norddjurs=another@example.org",
+        "portal_url": "http://portal.example.org",
+    }
 
 
 # Official test persons.
@@ -244,40 +267,67 @@ async def owners() -> AsyncIterator[Owners]:
 
 @dataclass
 class Office:
-    """The service's parts without Kafka: what is planned, and a sender to send it."""
+    """The service's parts without Kafka: what is planned, and a worker to deliver it."""
 
     database: Database
-    store: NoticeStore
+    queue: PostgresDeliveryQueue
+    registry: CollectorRegistry
     metrics: NotificationMetrics
-    sending: Sending
-    sender: Sender
+    delivery: Delivery
+    worker: DeliveryWorker
 
     async def receive(self, *events: Event) -> None:
         """Handle the events as one batch, without the inbox: as if each were new."""
         async with self.database.transaction() as transaction:
-            await handle_with(self.metrics)(transaction, events)
+            await handle_with(PostgresNotices(), self.metrics)(transaction, events)
 
     async def states(self) -> list[str]:
         """State of each notice, oldest first."""
-        rows = await self.database.pool.fetch("select state from notification order by position")
-        return [row["state"] for row in rows]
+        n = notification.c
+        return [row.state for row in await self.rows(select(n.state).order_by(n.position))]
+
+    async def rows(self, statement: Executable) -> list[Row[Any]]:
+        """What the statement returns; none for one that returns nothing."""
+        async with self.database.connect() as connection:
+            result = await connection.execute(statement)
+            return list(result.all()) if result.returns_rows else []
+
+    async def waits(self, obstacle: str | None = None, *, attempts: int = 1) -> int:
+        """How many notices nobody has in hand after so many attempts, for this reason."""
+        n = notification.c
+        idle = select(n.position).where(
+            n.state == "waiting", n.claimed_by.is_(None), n.attempts >= attempts
+        )
+        return len(await self.rows(idle.where(n.reason == obstacle) if obstacle else idle))
+
+    async def ended(self, *states: str) -> None:
+        """Return when the notices are in these states, oldest first."""
+
+        async def so() -> bool:
+            return await self.states() == list(states)
+
+        await eventually(so, f"the notices are {states}")
 
     async def emitted(self) -> list[tuple[str, dict[str, object]]]:
         """Type and data of each event in the outbox, in order."""
-        rows = await self.database.pool.fetch("select value from outbox order by id")
-        events = [msgspec.json.decode(row["value"]) for row in rows]
+        rows = await self.rows(select(outbox.c.value).order_by(outbox.c.id))
+        events = [msgspec.json.decode(row.value) for row in rows]
         return [(event["type"], event["data"]) for event in events]
 
     def restart(self) -> None:
-        """What sends from here on is as a new process has it."""
-        self.sender = Sender(
-            self.store, self.sending, self.sending.clock, self.metrics, Health(), concurrency=4
+        """What delivers from here on is as a new process has it."""
+        self.worker = self.another_worker()
+
+    def another_worker(self) -> DeliveryWorker:
+        """A worker on the same notices."""
+        return DeliveryWorker(
+            self.queue, self.delivery, self.delivery.clock, self.metrics, Health(), concurrency=4
         )
 
     @asynccontextmanager
-    async def sending_going_on(self) -> AsyncIterator[None]:
-        """The sender runs."""
-        task = asyncio.create_task(self.sender.run())
+    async def delivering(self, worker: DeliveryWorker | None = None) -> AsyncIterator[None]:
+        """A worker runs."""
+        task = asyncio.create_task((worker or self.worker).run())
         try:
             yield
         finally:
@@ -295,25 +345,38 @@ def office_for(postgres: str, owners: Owners, post_office: PostOffice) -> Office
 
     @asynccontextmanager
     async def opened(
-        clock: Clock, concurrency: int = 4, command_seconds: float = 10
+        clock: Clock,
+        concurrency: int = 4,
+        command_seconds: float = 10,
+        default_language: Language = "en",
     ) -> AsyncIterator[Office]:
         async with (
             fresh_database(postgres, SERVICE, clock) as database,
             httpx2.AsyncClient(base_url=owners.url) as http,
         ):
-            postbox = SmtpPostbox(
+            transport = SmtpTransport(
                 f"smtp://127.0.0.1:{post_office.port}",
                 connections=concurrency,
                 command_seconds=command_seconds,
             )
-            metrics, store = NotificationMetrics(CollectorRegistry()), NoticeStore(database)
-            sending = Sending(
-                people=HttpPeople(http, http), postbox=postbox, clock=clock, sender="Brobyg <brobyg@example.org>",
-                portal_url="http://portal.example.org", coordinators={"randers": "coordinator@example.org"}, coordinator_language="da",
-            )  # fmt: skip
-            sender = Sender(store, sending, clock, metrics, Health(), concurrency=concurrency)
-            yield Office(database, store, metrics, sending, sender)
-            await postbox.close()
+            registry, queue = CollectorRegistry(), PostgresDeliveryQueue(database)
+            metrics = NotificationMetrics(registry)
+            delivery = Delivery(
+                people=HttpPeople(http, http),
+                composer=MailComposer("Brobyg <brobyg@example.org>"),
+                transport=transport,
+                clock=clock,
+                metrics=metrics,
+                portal_url="http://portal.example.org",
+                coordinators={"randers": "coordinator@example.org"},
+                coordinator_language="da",
+                default_language=default_language,
+            )
+            worker = DeliveryWorker(
+                queue, delivery, clock, metrics, Health(), concurrency=concurrency
+            )
+            yield Office(database, queue, registry, metrics, delivery, worker)
+            await transport.close()
 
     return opened
 

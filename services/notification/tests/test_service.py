@@ -21,8 +21,6 @@ from brobyg_kit.kafka import consumer, producer
 from brobyg_kit.testing import bearer, eventually
 from brobyg_notification.bootstrap import SERVICE
 
-COORDINATORS = "randers=coordinator@example.org,norddjurs=another@example.org"
-
 
 def say(kafka: str, *events) -> None:
     """Put the events on matching's topic."""
@@ -51,14 +49,13 @@ async def heard(kafka: str, count: int) -> list[dict[str, object]]:
 
 
 async def test_a_match_on_the_topic_becomes_two_mails_and_two_events(
-    topics, serve, post_office, owners, cause, arrived, running_clock
+    topics, serve, post_office, owners, cause, arrived, running_clock, required
 ) -> None:
     match = cause(VolunteerMatched)
-    settings = {
+    settings = required | {
         "notification_smtp": f"smtp://127.0.0.1:{post_office.port}",
         "referral_url": owners.url,
         "matching_url": owners.url,
-        "notification_coordinators": COORDINATORS,
     }
     async with serve(SERVICE, role="run", clock=running_clock, **settings) as running:
         say(topics, match, match)
@@ -94,7 +91,7 @@ async def main():
     database = Database(sys.argv[1], clock, "notification")
     await database.open()
     parts = SERVICE.build(Resources(settings, clock, database, CollectorRegistry(), Health(), settings.kafka))
-    await parts.workers["sender"]()
+    await parts.workers["delivery"]()
 
 asyncio.run(main())
 """
@@ -103,7 +100,11 @@ asyncio.run(main())
 async def sender_process(url: str, fault: str, post_office, owners) -> asyncio.subprocess.Process:
     """A sender in a process of its own, on the database at `url`; killed at the point `fault`."""
     environment = {
-        **os.environ, "BROBYG_FAULT_POINT": fault, "BROBYG_NOTIFICATION_SMTP": f"smtp://127.0.0.1:{post_office.port}",
+        **os.environ, "BROBYG_FAULT_POINT": fault,
+        "BROBYG_NOTIFICATION_SMTP": f"smtp://127.0.0.1:{post_office.port}",
+        "BROBYG_NOTIFICATION_SENDER": "Brobyg <brobyg@example.org>",
+        "BROBYG_NOTIFICATION_COORDINATORS": "norddjurs=another@example.org",
+        "BROBYG_PORTAL_URL": "http://portal.example.org",
         "BROBYG_REFERRAL_URL": owners.url, "BROBYG_MATCHING_URL": owners.url,
         "BROBYG_CLOCK": f"2026-11-30T08:00:00Z;1;{datetime.now(UTC).isoformat()}",
     }  # fmt: skip
@@ -124,7 +125,7 @@ async def test_killed_between_the_servers_yes_and_the_commit_the_copy_is_recogni
         assert await asyncio.wait_for(process.wait(), 30) == -signal.SIGKILL
         taken = len(post_office.inbox)
         assert taken >= 1
-        async with office.sending_going_on():
+        async with office.delivering():
 
             async def over() -> bool:
                 return "waiting" not in await office.states()
@@ -159,12 +160,12 @@ async def test_killed_while_it_sends_nothing_is_lost_or_doubled(
 
 
 async def test_coordinators_see_what_was_told_without_anything_personal(
-    serve, post_office, owners, cause
+    serve, cause, required
 ) -> None:
     async with serve(
         SERVICE,
         clock=ManualClock(datetime(2026, 11, 30, 8, tzinfo=UTC)),
-        notification_coordinators=COORDINATORS,
+        **required,
     ) as running:
         async with running.runtime.database.transaction() as transaction:
             assert running.runtime.parts.handle is not None

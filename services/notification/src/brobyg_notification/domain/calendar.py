@@ -22,8 +22,10 @@ _PRODUCT = "-//Brobyg//Notification//DA"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What stands in the reader's calendar. Times are zone-aware. `location` is a public place, never somebody's home:
-    calendars are shared, and synchronised to places we don't know.
+    """When and where something stands in the reader's calendar. Times are zone-aware.
+
+    `location` is a public place, never somebody's home: calendars are shared, and synchronised to
+    places we don't know.
     """
 
     uid: str
@@ -32,22 +34,28 @@ class Entry:
     made_at: datetime
     starts_at: datetime
     ends_at: datetime
-    summary: str
-    description: str
     location: str
-    organizer: str
-    attendee: str
 
 
-def calendar_file(entry: Entry) -> bytes:
-    """The entry as a calendar file: one event, its time zone, and the method that says what to do with it."""
+def calendar_file(
+    entry: Entry, *, summary: str, description: str, organizer: str, attendee: str
+) -> bytes:
+    """The entry as a calendar file: one event, its time zone, and the method that says what to do.
+
+    `organizer` and `attendee` are mail addresses, the organizer's with a name if it has one.
+    """
     calendar = Calendar()
     calendar.add("prodid", _PRODUCT)
     calendar.add("version", "2.0")
     calendar.add("calscale", "GREGORIAN")
     calendar.add("method", entry.method)
     calendar.add_component(_copenhagen())
-    calendar.add_component(_event(entry))
+    event = _event(entry)
+    event.add("summary", summary)
+    event.add("description", description)
+    event.add("organizer", _organizer(organizer))
+    event.add("attendee", _attendee(attendee))
+    calendar.add_component(event)
     return bytes(calendar.to_ical())
 
 
@@ -58,23 +66,27 @@ def _event(entry: Entry) -> Event:
     event.add("dtstamp", entry.made_at)
     event.add("dtstart", _local(entry.starts_at))
     event.add("dtend", _local(entry.ends_at))
-    event.add("summary", entry.summary)
-    event.add("description", entry.description)
     event.add("location", entry.location)
     event.add("status", "CANCELLED" if entry.method == "CANCEL" else "CONFIRMED")
     event.add("transp", "TRANSPARENT" if entry.method == "CANCEL" else "OPAQUE")
     event.add("class", "PRIVATE")
-    name, address = parseaddr(entry.organizer)
+    return event
+
+
+def _organizer(sender: str) -> vCalAddress:
+    name, address = parseaddr(sender)
     organizer = _person(address)
     organizer.params["CN"] = vText(name or "Brobyg")
-    event.add("organizer", organizer)
-    attendee = _person(entry.attendee)
+    return organizer
+
+
+def _attendee(address: str) -> vCalAddress:
+    attendee = _person(address)
     attendee.params["ROLE"] = vText("REQ-PARTICIPANT")
-    # Nobody is asked to answer: the match is made, and a mail client's answer would reach nobody.
+    # Nobody is asked to answer: the match is made, and a mail program's answer would reach nobody.
     attendee.params["PARTSTAT"] = vText("ACCEPTED")
     attendee.params["RSVP"] = vText("FALSE")
-    event.add("attendee", attendee)
-    return event
+    return attendee
 
 
 def _person(address: str) -> vCalAddress:
@@ -82,13 +94,16 @@ def _person(address: str) -> vCalAddress:
 
 
 def _local(moment: datetime) -> datetime:
-    """Local time, but UTC in the hour that comes twice in October: a TZID can name only its first occurrence (RFC 5545, 3.3.5)."""
+    """Local time, but UTC in the hour that comes twice in October.
+
+    A TZID can name only its first occurrence (RFC 5545, 3.3.5).
+    """
     local = moment.astimezone(COPENHAGEN)
     return local if local.fold == 0 else moment
 
 
 def _copenhagen() -> Timezone:
-    """Central European time as a rule, so that the file means the same in programs without a time zone table."""
+    """Central European time as a rule, so that programs without a time zone table read it alike."""
     zone = Timezone()
     zone.add("tzid", str(COPENHAGEN))
     winter, summer = timedelta(hours=1), timedelta(hours=2)

@@ -4,8 +4,10 @@ import httpx2
 import pytest
 from brobyg_kit.ids import derived_id
 from brobyg_kit.testing import free_port
-from brobyg_notification.adapters.http import HttpPeople
-from brobyg_notification.ports import AnswerLink, Contact, OwnerUnavailable
+from brobyg_notification.adapters.people import HttpPeople
+from brobyg_notification.domain.contact import Contact
+from brobyg_notification.errors import OwnerUnavailable
+from brobyg_notification.ports import AnswerLink
 
 CITIZEN, VOLUNTEER, OFFER = derived_id("citizen"), derived_id("volunteer"), derived_id("offer")
 
@@ -34,9 +36,29 @@ async def test_a_link_says_whether_the_offer_is_open(people, owners) -> None:
 
 
 @pytest.mark.parametrize("status", [404, 410])
-async def test_who_is_gone_is_gone(people, owners, status: int) -> None:
-    owners.citizen(status)
+async def test_only_the_owners_own_word_says_that_somebody_is_gone(
+    people, owners, status: int
+) -> None:
+    owners.gone(f"/citizens/{CITIZEN}/contact", status)
     assert await people.citizen(CITIZEN, "notify_offer") is None
+
+
+@pytest.mark.parametrize("status", [404, 410])
+@pytest.mark.parametrize(
+    "body", [{"type": "about:blank", "title": "Not Found"}, {"detail": "Not Found"}, [], "no route"]
+)
+async def test_a_404_of_a_wrong_address_or_a_gateway_is_asked_again_later(
+    people, owners, status: int, body: object
+) -> None:
+    for path in (f"/citizens/{CITIZEN}/contact", f"/volunteers/{VOLUNTEER}/contact"):
+        owners.answers[path] = (status, body)
+    owners.answers[f"/offers/{OFFER}/answer-link"] = (status, body)
+    with pytest.raises(OwnerUnavailable, match="referral: 4"):
+        await people.citizen(CITIZEN, "notify_offer")
+    with pytest.raises(OwnerUnavailable, match="matching: 4"):
+        await people.volunteer(VOLUNTEER, "notify_offer")
+    with pytest.raises(OwnerUnavailable, match="matching: 4"):
+        await people.answer_link(OFFER)
 
 
 @pytest.mark.parametrize("status", [301, 400, 401, 403, 429, 500, 503])
