@@ -1,4 +1,4 @@
-"""What the tests of this service share: events, a real SMTP server, and owners that answer over real HTTP."""
+"""What this service's tests share: events, a real SMTP server, and owners over real HTTP."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -58,33 +58,75 @@ REFERRAL, CITIZEN, VOLUNTEER = (
 APPOINTMENT, OFFER = derived_id("appointment"), derived_id("offer")
 _DATA: dict[type, dict[str, object]] = {
     OfferMade: {
-        "offer_id": OFFER, "referral_id": REFERRAL, "citizen_id": CITIZEN, "appointment_id": APPOINTMENT, "volunteer_id": VOLUNTEER,
-        "wave": 1, "rank": 1, "distance_metres": 4210, "known_to_citizen": False, "expires_at": STARTS - timedelta(hours=20),
-        "starts_at": STARTS, "ends_at": STARTS + timedelta(minutes=45), "location_id": "randers-hospital", "meeting": "home",
+        "offer_id": OFFER,
+        "referral_id": REFERRAL,
+        "citizen_id": CITIZEN,
+        "appointment_id": APPOINTMENT,
+        "volunteer_id": VOLUNTEER,
+        "wave": 1,
+        "rank": 1,
+        "distance_metres": 4210,
+        "known_to_citizen": False,
+        "expires_at": STARTS - timedelta(hours=20),
+        "starts_at": STARTS,
+        "ends_at": STARTS + timedelta(minutes=45),
+        "location_id": "randers-hospital",
+        "meeting": "home",
         "meet_at": STARTS - timedelta(minutes=40),
     },
     VolunteerMatched: {
-        "match_id": derived_id("match"), "referral_id": REFERRAL, "citizen_id": CITIZEN, "appointment_id": APPOINTMENT, "department": "randers",
-        "volunteer_id": VOLUNTEER, "offer_id": OFFER, "starts_at": STARTS, "ends_at": STARTS + timedelta(minutes=45),
-        "location_id": "randers-hospital", "meeting": "home", "meet_at": STARTS - timedelta(minutes=40),
-        "home_at": STARTS + timedelta(minutes=95), "minutes": 150,
+        "match_id": derived_id("match"),
+        "referral_id": REFERRAL,
+        "citizen_id": CITIZEN,
+        "appointment_id": APPOINTMENT,
+        "department": "randers",
+        "volunteer_id": VOLUNTEER,
+        "offer_id": OFFER,
+        "starts_at": STARTS,
+        "ends_at": STARTS + timedelta(minutes=45),
+        "location_id": "randers-hospital",
+        "meeting": "home",
+        "meet_at": STARTS - timedelta(minutes=40),
+        "home_at": STARTS + timedelta(minutes=95),
+        "minutes": 150,
     },
     MatchReleased: {
-        "match_id": derived_id("match"), "referral_id": REFERRAL, "citizen_id": CITIZEN, "appointment_id": APPOINTMENT,
-        "volunteer_id": VOLUNTEER, "reason": "appointment_cancelled", "starts_at": STARTS, "ends_at": STARTS + timedelta(minutes=45),
+        "match_id": derived_id("match"),
+        "referral_id": REFERRAL,
+        "citizen_id": CITIZEN,
+        "appointment_id": APPOINTMENT,
+        "volunteer_id": VOLUNTEER,
+        "reason": "appointment_cancelled",
+        "starts_at": STARTS,
+        "ends_at": STARTS + timedelta(minutes=45),
     },
     MatchEscalated: {
-        "referral_id": REFERRAL, "citizen_id": CITIZEN, "appointment_id": APPOINTMENT, "department": "randers", "starts_at": STARTS,
-        "ends_at": STARTS + timedelta(minutes=45), "location_id": "randers-hospital", "reason": "nobody_answered", "asked": 3,
+        "referral_id": REFERRAL,
+        "citizen_id": CITIZEN,
+        "appointment_id": APPOINTMENT,
+        "department": "randers",
+        "starts_at": STARTS,
+        "ends_at": STARTS + timedelta(minutes=45),
+        "location_id": "randers-hospital",
+        "reason": "nobody_answered",
+        "asked": 3,
         "excluded": {"gender": 4, "weekly_limit": 2},
     },
-    AppointmentCancelled: {"referral_id": REFERRAL, "citizen_id": CITIZEN, "appointment_id": APPOINTMENT},
+    AppointmentCancelled: {
+        "referral_id": REFERRAL,
+        "citizen_id": CITIZEN,
+        "appointment_id": APPOINTMENT,
+    },
     AppointmentRescheduled: {
-        "referral_id": REFERRAL, "citizen_id": CITIZEN, "appointment_id": APPOINTMENT, "starts_at": STARTS + timedelta(days=1),
-        "ends_at": STARTS + timedelta(days=1, minutes=45), "location_id": "randers-hospital",
+        "referral_id": REFERRAL,
+        "citizen_id": CITIZEN,
+        "appointment_id": APPOINTMENT,
+        "starts_at": STARTS + timedelta(days=1),
+        "ends_at": STARTS + timedelta(days=1, minutes=45),
+        "location_id": "randers-hospital",
     },
     ConsentWithdrawn: {"referral_id": REFERRAL, "citizen_id": CITIZEN},
-}  # fmt: skip
+}
 
 Cause = Callable[..., Event]
 
@@ -100,22 +142,35 @@ def cause() -> Cause:
         data = kind(**{**_DATA[kind], **changes})
         event_id = derived_id("event", str(made if number is None else number))
         return Event(
-            id=event_id, source="matching", type=kind.EVENT_TYPE, subject=REFERRAL, time=STARTS - timedelta(days=1),
-            dataschema=kind.DATASCHEMA, correlationid=event_id, sequence=made, data=encode_data(data),
-        )  # fmt: skip
+            id=event_id,
+            source="matching",
+            type=kind.EVENT_TYPE,
+            subject=REFERRAL,
+            time=STARTS - timedelta(days=1),
+            dataschema=kind.DATASCHEMA,
+            correlationid=event_id,
+            sequence=made,
+            data=encode_data(data),
+        )
 
     return make
 
 
 @pytest.fixture
 def running_clock() -> Clock:
-    """A clock that goes as the wall's does, from Monday 30 November 2026, 08:00 UTC: a day before what the events tell of."""
+    """Goes as the wall clock does, from Monday 30 November 2026, 08:00 UTC.
+
+    That is a day before what the events tell of.
+    """
     return AcceleratedClock(datetime(2026, 11, 30, 8, tzinfo=UTC), 1, datetime.now(UTC))
 
 
 @dataclass
 class PostOffice:
-    """A real SMTP server that keeps what it takes, and can be told to refuse, to take its time, to be away and to come back on the same port."""
+    """A real SMTP server that keeps what it takes.
+
+    It can be told to refuse, to take its time, to be away and to come back on the same port.
+    """
 
     port: int = field(default_factory=free_port)
     inbox: list[EmailMessage] = field(default_factory=list)
@@ -152,14 +207,17 @@ class PostOffice:
     async def handle_RCPT(
         self, _: object, __: object, envelope: Envelope, address: str, ___: object
     ) -> str:
-        """The next answer laid out for the address, else yes."""
+        """The next of the address's `answers`, else yes."""
         if waiting := self.answers.get(address):
             return waiting.pop(0)
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
     async def handle_DATA(self, _: object, __: object, envelope: Envelope) -> str:
-        """Keep the message, and say so after as many seconds as the recipient's messages are thought about; or the next answer laid out for all."""
+        """Keep the message, and say so after the seconds that `thinks` has for its recipient.
+
+        Or give the next answer of `after_data`.
+        """
         if self.after_data:
             return self.after_data.pop(0)
         content = envelope.content
@@ -225,12 +283,21 @@ def required() -> dict[str, str]:
 
 # Official test persons.
 CITIZEN_CONTACT = {
-    "citizen_id": CITIZEN, "name": "Einer Test Lauridsen", "given_name": "Einer", "email": "einer@example.org", "phone": None,
-    "language": "da", "meeting_point": "Testgrusgraven 3, 3.th",
-}  # fmt: skip
+    "citizen_id": CITIZEN,
+    "name": "Einer Test Lauridsen",
+    "given_name": "Einer",
+    "email": "einer@example.org",
+    "phone": None,
+    "language": "da",
+    "meeting_point": "Testgrusgraven 3, 3.th",
+}
 VOLUNTEER_CONTACT = {
-    "volunteer_id": VOLUNTEER, "name": "Ellen Louise Test Lauridsen", "email": "ellen@example.org", "phone": None, "language": "en",
-}  # fmt: skip
+    "volunteer_id": VOLUNTEER,
+    "name": "Ellen Louise Test Lauridsen",
+    "email": "ellen@example.org",
+    "phone": None,
+    "language": "en",
+}
 
 
 @pytest.fixture
@@ -340,7 +407,7 @@ OfficeFor = Callable[..., AbstractAsyncContextManager[Office]]
 
 @pytest.fixture
 def office_for(postgres: str, owners: Owners, post_office: PostOffice) -> OfficeFor:
-    """`async with office_for(clock) as office`: on a fresh database, the real SMTP server and the owners over HTTP."""
+    """`async with office_for(clock) as office`: real database, SMTP server and owners."""
     from brobyg_kit.testing import fresh_database
 
     @asynccontextmanager

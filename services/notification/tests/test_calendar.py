@@ -15,9 +15,14 @@ AUTUMN = datetime(2026, 10, 25, 1, 30, tzinfo=UTC)  # the second 02:30 of that n
 
 def entry(starts_at: datetime, **changes: object) -> Entry:
     facts: dict[str, object] = {
-        "uid": calendar_uid("a", "citizen", "c"), "sequence": 0, "method": "REQUEST", "made_at": datetime(2026, 11, 30, 8, tzinfo=UTC),
-        "starts_at": starts_at, "ends_at": starts_at + timedelta(minutes=45), "location": "Regionshospitalet Randers",
-    }  # fmt: skip
+        "uid": calendar_uid("a", "citizen", "c"),
+        "sequence": 0,
+        "method": "REQUEST",
+        "made_at": datetime(2026, 11, 30, 8, tzinfo=UTC),
+        "starts_at": starts_at,
+        "ends_at": starts_at + timedelta(minutes=45),
+        "location": "Regionshospitalet Randers",
+    }
     return Entry(**{**facts, **changes})  # type: ignore[arg-type]  # a test's shorthand
 
 

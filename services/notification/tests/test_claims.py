@@ -5,7 +5,6 @@ from brobyg_contracts import MatchEscalated, MatchReleased, VolunteerMatched
 from brobyg_kit.ids import derived_id
 from brobyg_kit.testing import eventually
 from brobyg_notification.adapters import delivery_queue
-from brobyg_notification.adapters.claims import WORKER_LOCK
 from brobyg_notification.adapters.tables import notification
 from brobyg_notification.use_cases import delivery_worker
 from sqlalchemy import func, select, text
@@ -26,7 +25,7 @@ def quick(monkeypatch) -> None:
 
 async def sessions(office) -> dict[int, int]:
     """The workers that live by the database's word, each with its session."""
-    found = await office.rows(SESSIONS.bindparams(lock=WORKER_LOCK))
+    found = await office.rows(SESSIONS.bindparams(lock=delivery_queue._WORKER_LOCK))
     return {row.worker: row.pid for row in found}
 
 
@@ -48,7 +47,7 @@ async def test_what_a_gone_worker_had_in_hand_is_sent_once_by_the_next(
 async def test_a_worker_that_loses_its_session_keeps_what_it_has_in_hand(
     office_for, post_office, cause, clock, quick
 ) -> None:
-    """Both sessions end, as when the database restarts; what is with the mail server meanwhile is sent by nobody else."""
+    """As when the database restarts: what the mail server has meanwhile is sent by nobody else."""
     post_office.thinks["coordinator@example.org"] = 4.0
     async with office_for(clock) as office, office.delivering():
         await office.receive(cause(MatchEscalated))

@@ -1,4 +1,4 @@
-"""Whom an escalation is told: the coordinator always, the citizen only when company had been found before."""
+"""An escalation is told the coordinator always, the citizen only after an earlier match."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""What waits too long is seen: /readyz says how many, how long and what is in the way, and names nobody."""
+"""What waits too long is seen: /readyz says how many, how long and why, and names nobody."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -121,7 +121,7 @@ async def test_a_server_that_puts_off_every_message_makes_the_service_unready(
         assert not (await mail_goes_out(office.queue)()).ok
 
 
-async def test_who_starts_tries_at_once_what_waited_for_the_server_and_heeds_what_a_recipients_asked_for(
+async def test_a_start_retries_at_once_all_but_what_a_recipients_server_asked_to_wait_for(
     office_for, post_office, owners, cause, clock
 ) -> None:
     owners.volunteer(503)
@@ -134,7 +134,7 @@ async def test_who_starts_tries_at_once_what_waited_for_the_server_and_heeds_wha
         office.restart()
         async with office.delivering():
             await in_the_way(office, "recipient_deferred")
-            assert sorted(await office.states()) == ["sent", "waiting"]
+            await office.ended("sent", "waiting")
         office.restart()
         async with office.delivering():
             await office.receive(cause(MatchEscalated, appointment_id=derived_id("another")))

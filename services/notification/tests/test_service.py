@@ -1,4 +1,4 @@
-"""The whole service: from the real broker to the real mail server and back to the broker, and through kill -9."""
+"""The whole service: from the real broker to the real mail server and back, through kill -9."""
 
 import asyncio
 import os
@@ -90,7 +90,10 @@ async def main():
     clock = settings.make_clock()
     database = Database(sys.argv[1], clock, "notification")
     await database.open()
-    parts = SERVICE.build(Resources(settings, clock, database, CollectorRegistry(), Health(), settings.kafka))
+    resources = Resources(
+        settings, clock, database, CollectorRegistry(), Health(), settings.kafka
+    )
+    parts = SERVICE.build(resources)
     await parts.workers["delivery"]()
 
 asyncio.run(main())
@@ -100,14 +103,16 @@ asyncio.run(main())
 async def sender_process(url: str, fault: str, post_office, owners) -> asyncio.subprocess.Process:
     """A sender in a process of its own, on the database at `url`; killed at the point `fault`."""
     environment = {
-        **os.environ, "BROBYG_FAULT_POINT": fault,
+        **os.environ,
+        "BROBYG_FAULT_POINT": fault,
         "BROBYG_NOTIFICATION_SMTP": f"smtp://127.0.0.1:{post_office.port}",
         "BROBYG_NOTIFICATION_SENDER": "Brobyg <brobyg@example.org>",
         "BROBYG_NOTIFICATION_COORDINATORS": "norddjurs=another@example.org",
         "BROBYG_PORTAL_URL": "http://portal.example.org",
-        "BROBYG_REFERRAL_URL": owners.url, "BROBYG_MATCHING_URL": owners.url,
+        "BROBYG_REFERRAL_URL": owners.url,
+        "BROBYG_MATCHING_URL": owners.url,
         "BROBYG_CLOCK": f"2026-11-30T08:00:00Z;1;{datetime.now(UTC).isoformat()}",
-    }  # fmt: skip
+    }
     return await asyncio.create_subprocess_exec(sys.executable, "-c", _SENDER, url, env=environment)
 
 
@@ -145,7 +150,7 @@ async def test_killed_between_the_servers_yes_and_the_commit_the_copy_is_recogni
 async def test_killed_while_it_sends_nothing_is_lost_or_doubled(
     office_for, post_office, owners, cause, running_clock
 ) -> None:
-    """Control for the test above: without the fault point the same process sends each message once."""
+    """Control for the test above: without the fault point each message is sent once."""
     async with office_for(running_clock) as office:
         process = await sender_process(office.database.url, "", post_office, owners)
         await office.receive(cause(VolunteerMatched))
@@ -190,8 +195,10 @@ async def test_coordinators_see_what_was_told_without_anything_personal(
             )
         ).json()
         assert [one["template"] for one in page["notifications"] + rest["notifications"]] == [
-            "escalated", "matched_citizen", "matched_volunteer",
-        ]  # fmt: skip
+            "escalated",
+            "matched_citizen",
+            "matched_volunteer",
+        ]
         assert rest["next"] is None
         assert (await running.client.get("/notifications?state=sent", headers=coordinator)).json()[
             "notifications"

@@ -32,6 +32,11 @@ def test_what_mail_needs_has_no_default(missing: str) -> None:
         ("notification_sender", "Brobyg"),
         ("notification_sender", ""),
         ("notification_coordinators", ""),
+        ("notification_coordinators", "randers"),
+        ("notification_coordinators", "randers=k@postkontor"),
+        ("notification_coordinators", "randers=søren@x.dk"),
+        ("notification_coordinators", "randers=Koordinator <k@x.dk>"),
+        ("notification_coordinators", "=k@x.dk"),
         ("portal_url", ""),
         ("portal_url", "portal.example.org"),
     ],
@@ -39,3 +44,13 @@ def test_what_mail_needs_has_no_default(missing: str) -> None:
 def test_a_setting_with_which_no_mail_would_leave_is_refused(name: str, wrong: str) -> None:
     with pytest.raises(ValidationError, match=name):
         NotificationSettings(**REQUIRED | {name: wrong})
+
+
+def test_coordinators_are_one_address_a_department(monkeypatch) -> None:
+    for name, value in REQUIRED.items():
+        monkeypatch.setenv(f"BROBYG_{name.upper()}", value)
+    monkeypatch.setenv("BROBYG_NOTIFICATION_COORDINATORS", "randers=a@x.dk, norddjurs=b@x.dk")
+    assert NotificationSettings().notification_coordinators == {
+        "randers": "a@x.dk",
+        "norddjurs": "b@x.dk",
+    }

@@ -11,7 +11,6 @@ from brobyg_notification.errors import (
     MailServerDown,
     RecipientDeferred,
 )
-from brobyg_notification.settings import parse_coordinators
 
 TO = "einer@example.org"
 
@@ -105,28 +104,3 @@ def test_the_address_says_how_to_speak_to_the_server(
 def test_an_address_that_is_none_is_refused_with_an_example(url: str) -> None:
     with pytest.raises(ValueError, match="smtp://host:25"):
         parse_address(url)
-
-
-def test_coordinators_are_one_address_a_department() -> None:
-    assert parse_coordinators("randers=a@x.dk, norddjurs=b@x.dk") == {
-        "randers": "a@x.dk",
-        "norddjurs": "b@x.dk",
-    }
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "randers",
-        "randers=k@postkontor",
-        "randers=søren@x.dk",
-        "randers=Koordinator <k@x.dk>",
-        "=k@x.dk",
-    ],
-)
-def test_a_coordinators_address_that_no_mail_could_be_sent_to_is_refused_at_the_start(
-    text: str,
-) -> None:
-    with pytest.raises(ValueError, match="randers="):
-        parse_coordinators(text)

@@ -1,4 +1,4 @@
-"""What is no longer true when it would be sent is not sent: newer messages, answered offers, and what is past."""
+"""What is no longer true is not sent: replaced messages, answered offers, and what is past."""
 
 from datetime import timedelta
 
@@ -122,7 +122,7 @@ async def test_nothing_is_told_of_the_past_and_the_history_says_that_it_was_not(
     assert owners.asked == []
 
 
-async def test_a_citizen_who_was_told_of_company_hears_that_it_is_cancelled_whatever_was_dropped_in_between(
+async def test_who_was_told_of_company_hears_that_it_is_cancelled_whatever_was_dropped_meanwhile(
     office_for, post_office, cause, clock
 ) -> None:
     async with office_for(clock) as office, office.delivering():

@@ -16,11 +16,27 @@ from jinja2 import UndefinedError
 
 NOON = datetime(2026, 12, 1, 11, 0, tzinfo=UTC)
 FACTS: dict[str, object] = {
-    "reader": "Ellen", "other": "Einer", "place": "Regionshospitalet Randers", "starts_at": NOON, "ends_at": NOON, "meet_at": NOON,
-    "home_at": NOON, "minutes": 150, "meeting": "home", "meeting_point": "Testgrusgraven 3", "distance_metres": 4210, "expires_at": NOON,
-    "link": "http://portal.example.org/answer/a.b", "changed": False, "reason": "appointment_cancelled", "department": "Randers",
-    "asked": 3, "excluded": {"x": 1}, "appointment_id": "a-1", "referral_id": "r-1",
-}  # fmt: skip
+    "reader": "Ellen",
+    "other": "Einer",
+    "place": "Regionshospitalet Randers",
+    "starts_at": NOON,
+    "ends_at": NOON,
+    "meet_at": NOON,
+    "home_at": NOON,
+    "minutes": 150,
+    "meeting": "home",
+    "meeting_point": "Testgrusgraven 3",
+    "distance_metres": 4210,
+    "expires_at": NOON,
+    "link": "http://portal.example.org/answer/a.b",
+    "changed": False,
+    "reason": "appointment_cancelled",
+    "department": "Randers",
+    "asked": 3,
+    "excluded": {"x": 1},
+    "appointment_id": "a-1",
+    "referral_id": "r-1",
+}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -61,7 +77,7 @@ def test_every_time_on_another_day_than_the_appointment_names_its_day(
         "expires_at": midnight - timedelta(hours=8),
     }
     letter = templates.render(template, language, facts)
-    told = "\n".join((letter.subject, letter.text, letter.calendar_summary, letter.calendar_note))
+    told = f"{letter.subject}\n{letter.text}\n{letter.calendar_summary}\n{letter.calendar_note}"
     assert day_and_time(facts["meet_at"], language) in told
     for moment in (facts[name] for name in ("ends_at", "meet_at", "home_at", "expires_at")):
         times, days = time_of_day(moment, language), day_and_time(moment, language)

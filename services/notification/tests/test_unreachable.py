@@ -1,4 +1,4 @@
-"""A citizen without e-mail is phoned: the coordinator is told, once, and nobody's personal data with it."""
+"""A citizen without e-mail is phoned: the coordinator is told once, without personal data."""
 
 from brobyg_contracts import MatchReleased, NotificationFailed, VolunteerMatched
 from msgspec import UNSET

@@ -36,14 +36,16 @@ def build(resources: Resources) -> Parts:
         transport=transport,
         clock=clock,
         metrics=metrics,
-        portal_url=settings.portal_url,
-        coordinators=settings.coordinators,
+        portal_url=settings.portal_url.rstrip("/"),
+        coordinators=settings.notification_coordinators,
         coordinator_language=settings.notification_coordinator_language,
         default_language=settings.notification_default_language,
     )
     queue = PostgresDeliveryQueue(resources.database)
     health.checks["mail"] = readiness.mail_goes_out(queue)
-    health.checks["coordinators"] = readiness.departments_have_addresses(settings.coordinators)
+    health.checks["coordinators"] = readiness.departments_have_addresses(
+        settings.notification_coordinators
+    )
     worker = DeliveryWorker(
         queue, delivery, clock, metrics, health, concurrency=settings.notification_concurrency
     )

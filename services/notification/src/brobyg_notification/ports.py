@@ -16,6 +16,7 @@ from brobyg_notification.domain.contact import Contact
 from brobyg_notification.domain.notice import Notice, Template
 
 FailureReason = Literal["no_address", "recipient_erased", "refused", "appointment_over"]
+PersonRole = Literal["citizen", "volunteer"]
 State = Literal["waiting", "sent", "failed", "superseded"]
 
 
@@ -25,7 +26,8 @@ class AnswerLink:
 
     token: str
     expires_at: datetime
-    is_open: bool
+    #: The offer's: `open`, or how it was answered or ended.
+    state: str
 
 
 class People(Protocol):
@@ -34,12 +36,8 @@ class People(Protocol):
     A question may take seconds. Raises OwnerUnavailable.
     """
 
-    async def citizen(self, citizen_id: str, purpose: str) -> Contact | None:
-        """The citizen; None only by the owner's own word that there is none, or none any more."""
-        ...
-
-    async def volunteer(self, volunteer_id: str, purpose: str) -> Contact | None:
-        """The volunteer; None only by the owner's own word that there is none."""
+    async def contact(self, role: PersonRole, person_id: str, purpose: str) -> Contact | None:
+        """The person; None only by the owner's own word that there is none, or none any more."""
         ...
 
     async def answer_link(self, offer_id: str) -> AnswerLink | None:
@@ -70,13 +68,6 @@ class Composer(Protocol):
 
         Its Message-ID is the notification's, so that a second copy after a crash is recognised as
         the same message. Raises jinja2.UndefinedError when a fact the template needs is missing.
-        """
-        ...
-
-    def prepare(self) -> None:
-        """Read what is needed, so that the first message is as quick as the others.
-
-        Blocks for some 100 ms.
         """
         ...
 

@@ -13,19 +13,26 @@ class MailComposer:
     """See `ports.Composer`."""
 
     def __init__(self, sender: str) -> None:
-        """`sender` is the address messages come from, with a name if it has one."""
-        self._sender = sender
+        """`sender` is the address messages come from, with a name if it has one.
+
+        Reads templates and catalogues: blocks for some 100 ms.
+        """
+        self._sender, self._domain = sender, parseaddr(sender)[1].rpartition("@")[2]
+        templates.prepare()
 
     def compose(self, message: Message) -> EmailMessage:
         """See `ports.Composer`."""
         rendered = templates.render(message.template, message.language, message.facts)
         mail = EmailMessage(policy=SMTP)
-        mail["From"] = self._sender
-        mail["To"] = message.recipient
-        mail["Subject"] = rendered.subject
-        mail["Date"] = format_datetime(message.sent_at)
-        mail["Message-ID"] = f"<{message.notification_id}@{self._domain}>"
-        mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers
+        for name, value in {
+            "From": self._sender,
+            "To": message.recipient,
+            "Subject": rendered.subject,
+            "Date": format_datetime(message.sent_at),
+            "Message-ID": f"<{message.notification_id}@{self._domain}>",
+            "Auto-Submitted": "auto-generated",  # RFC 3834: no out-of-office answers
+        }.items():
+            mail[name] = value
         mail.set_content(rendered.text, cte="quoted-printable")
         mail.add_alternative(rendered.html, subtype="html", cte="quoted-printable")
         if message.entry is not None:
@@ -46,11 +53,3 @@ class MailComposer:
             )
             mail.add_attachment(file, maintype="application", subtype="ics", filename="brobyg.ics")
         return mail
-
-    def prepare(self) -> None:
-        """See `ports.Composer`."""
-        templates.prepare()
-
-    @property
-    def _domain(self) -> str:
-        return parseaddr(self._sender)[1].rpartition("@")[2]

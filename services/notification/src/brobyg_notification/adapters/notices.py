@@ -3,17 +3,19 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
+from uuid import UUID
 
 from brobyg_kit import event as events
-from brobyg_kit.database import Transaction, array_literal, text_array, unnest
+from brobyg_kit.database import Database, Transaction, array_literal, text_array, unnest
 from brobyg_kit.event import Event
 from brobyg_kit.tables import Id
-from sqlalchemy import Text, any_, cast, exists, func, literal, select
+from sqlalchemy import RowMapping, Text, and_, any_, cast, exists, func, literal, select
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from brobyg_notification.adapters.tables import called_off, notification
 from brobyg_notification.domain.calendar_status import Calendars, CalendarStatus, CalledOff
 from brobyg_notification.domain.notice import Notice
+from brobyg_notification.ports import State
 
 #: PostgreSQL's channel on which a commit tells of new notices.
 CHANNEL = "notification"
@@ -159,3 +161,46 @@ async def _call_off(transaction: Transaction, newest: Sequence[CalledOff]) -> No
 def read_event(text: str | None) -> Event | None:
     """An event that was kept, from its column as text; None for none."""
     return events.decode(text.encode()) if text else None
+
+
+async def page(
+    database: Database,
+    state: State | None,
+    appointment_id: UUID | None,
+    before: int | None,
+    limit: int,
+    department: str | None,
+) -> Sequence[RowMapping]:
+    """At most `limit` notices older than position `before`, newest first.
+
+    Of a department only those that were sent to it.
+    """
+    wanted = (
+        (state, _n.state == state),
+        (appointment_id, _n.appointment_id == str(appointment_id)),
+        (department, and_(_n.recipient_role == "coordinator", _n.recipient_id == department)),
+    )
+    statement = (
+        select(
+            _n.position,
+            _n.notification_id,
+            _n.template,
+            _n.recipient_role,
+            _n.recipient_id,
+            _n.referral_id,
+            _n.appointment_id,
+            _n.cause,
+            _n.state,
+            _n.reason,
+            _n.attempts,
+            _n.due_at,
+            _n.created_at,
+            _n.ended_at,
+        )
+        .where(_n.position < (before or 2**63 - 1))
+        .where(*(condition for value, condition in wanted if value is not None))
+        .order_by(_n.position.desc())
+        .limit(limit)
+    )
+    async with database.connect() as connection:
+        return (await connection.execute(statement)).mappings().all()

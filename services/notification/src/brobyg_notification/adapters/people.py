@@ -1,6 +1,6 @@
 """People, asked of the services that own them."""
 
-from datetime import datetime
+from collections.abc import Mapping
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -10,33 +10,30 @@ from brobyg_kit.problems import NOT_FOUND
 
 from brobyg_notification.domain.contact import Contact, given_name
 from brobyg_notification.errors import OwnerUnavailable
-from brobyg_notification.ports import AnswerLink
+from brobyg_notification.ports import AnswerLink, PersonRole
+
+#: Who owns the people of a role, and where they stand there.
+_OWNERS: Mapping[PersonRole, tuple[str, str]] = {
+    "citizen": ("referral", "citizens"),
+    "volunteer": ("matching", "volunteers"),
+}
 
 
-class _Citizen(msgspec.Struct):
-    given_name: str
+class _Person(msgspec.Struct):
+    """What both owners tell. Matching tells the name, referral the given name alone."""
+
     language: str
+    given_name: str = ""
+    name: str | None = None
     email: str | None = None
     meeting_point: str | None = None
-
-
-class _Volunteer(msgspec.Struct):
-    name: str
-    language: str
-    email: str | None = None
-
-
-class _Link(msgspec.Struct):
-    token: str
-    expires_at: datetime
-    state: str
 
 
 class _Problem(msgspec.Struct):
     type: str = ""
 
 
-AnswerT = TypeVar("AnswerT", _Citizen, _Volunteer, _Link)
+AnswerT = TypeVar("AnswerT")
 
 
 class HttpPeople:
@@ -48,38 +45,28 @@ class HttpPeople:
 
     def __init__(self, referral: httpx2.AsyncClient, matching: httpx2.AsyncClient) -> None:
         """The clients bring base address, token and timeouts, and are the caller's to close."""
-        self._referral, self._matching = referral, matching
+        self._clients = {"referral": referral, "matching": matching}
 
-    async def citizen(self, citizen_id: str, purpose: str) -> Contact | None:
-        """See `ports.People`."""
-        path = f"/citizens/{quote(citizen_id, safe='')}/contact"
-        found = await self._ask(self._referral, "referral", path, purpose, _Citizen)
+    async def contact(self, role: PersonRole, person_id: str, purpose: str) -> Contact | None:
+        """See `ports.People`. Only the given name is kept of a name."""
+        owner, people = _OWNERS[role]
+        path = f"/{people}/{quote(person_id, safe='')}/contact"
+        found = await self._ask(owner, path, _Person, {"purpose": purpose})
         if found is None:
             return None
-        return Contact(found.given_name, found.email, found.language, found.meeting_point)
-
-    async def volunteer(self, volunteer_id: str, purpose: str) -> Contact | None:
-        """See `ports.People`. Only the given name is kept of the name."""
-        path = f"/volunteers/{quote(volunteer_id, safe='')}/contact"
-        found = await self._ask(self._matching, "matching", path, purpose, _Volunteer)
-        return Contact(given_name(found.name), found.email, found.language) if found else None
+        name = found.given_name or given_name(found.name or "")
+        return Contact(name, found.email, found.language, found.meeting_point)
 
     async def answer_link(self, offer_id: str) -> AnswerLink | None:
         """See `ports.People`."""
         path = f"/offers/{quote(offer_id, safe='')}/answer-link"
-        found = await self._ask(self._matching, "matching", path, None, _Link)
-        return AnswerLink(found.token, found.expires_at, found.state == "open") if found else None
+        return await self._ask("matching", path, AnswerLink)
 
     async def _ask(
-        self,
-        client: httpx2.AsyncClient,
-        owner: str,
-        path: str,
-        purpose: str | None,
-        kind: type[AnswerT],
+        self, owner: str, path: str, kind: type[AnswerT], query: dict[str, str] | None = None
     ) -> AnswerT | None:
         try:
-            answer = await client.get(path, params={"purpose": purpose} if purpose else None)
+            answer = await self._clients[owner].get(path, params=query)
         except httpx2.HTTPError as error:
             raise OwnerUnavailable(f"{owner}: {type(error).__name__}") from error
         if answer.status_code != 200:

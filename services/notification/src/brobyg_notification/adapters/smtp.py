@@ -1,4 +1,4 @@
-"""Handing messages to an SMTP server (RFC 5321) over a few connections that are kept open and used again."""
+"""Handing messages to an SMTP server (RFC 5321) over a few connections that are kept open."""
 
 import asyncio
 import ssl

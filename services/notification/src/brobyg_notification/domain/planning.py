@@ -4,8 +4,7 @@ Each takes the event and the calendars of its referral's people, and raises
 brobyg_kit.event.UndecodableEvent when the event's data breaks its schema.
 """
 
-from datetime import datetime
-from typing import Protocol
+from typing import TypeAlias
 
 from brobyg_contracts import (
     AppointmentCancelled,
@@ -28,17 +27,7 @@ _SEARCHES_ON: frozenset[ReleaseReason] = frozenset({"volunteer_withdrew", "block
 _OF_A_MATCH = frozenset({"matched_citizen", "released_citizen", "released_citizen_searching"})
 
 
-class _Appointment(Protocol):
-    """What every event about an appointment's company says of it."""
-
-    @property
-    def referral_id(self) -> str: ...
-    @property
-    def appointment_id(self) -> str: ...
-    @property
-    def starts_at(self) -> datetime: ...
-    @property
-    def ends_at(self) -> datetime: ...
+_Told: TypeAlias = OfferMade | VolunteerMatched | MatchReleased | MatchEscalated | Notice
 
 
 def offer_made(cause: Event, _: Calendars) -> Plan:
@@ -124,14 +113,14 @@ def match_escalated(cause: Event, calendars: Calendars) -> Plan:
 
 def appointment_cancelled(cause: Event, calendars: Calendars) -> Plan:
     """See `_called_off`."""
-    appointment_id = cause.decode(AppointmentCancelled).appointment_id
-    return _called_off(cause, calendars, appointment_id, "appointment_cancelled")
+    told = cause.decode(AppointmentCancelled)
+    return _called_off(cause, calendars, told.appointment_id, "appointment_cancelled")
 
 
 def appointment_rescheduled(cause: Event, calendars: Calendars) -> Plan:
     """See `_called_off`."""
-    appointment_id = cause.decode(AppointmentRescheduled).appointment_id
-    return _called_off(cause, calendars, appointment_id, "appointment_rescheduled")
+    told = cause.decode(AppointmentRescheduled)
+    return _called_off(cause, calendars, told.appointment_id, "appointment_rescheduled")
 
 
 def consent_withdrawn(cause: Event, calendars: Calendars) -> Plan:
@@ -183,7 +172,7 @@ def _notice(
     role: Role,
     recipient_id: str,
     cause: Event,
-    about: _Appointment,
+    about: _Told,
     calendar: CalendarMethod | None = None,
     match: Event | None = None,
     reason: ReleaseReason | None = None,

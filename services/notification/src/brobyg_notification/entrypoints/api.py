@@ -9,7 +9,7 @@ from brobyg_kit.database import Database
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
-from brobyg_notification.adapters import queries
+from brobyg_notification.adapters import notices
 from brobyg_notification.ports import State
 
 
@@ -62,7 +62,7 @@ def router(database: Database) -> APIRouter:
         Other notices don't say whose they are, so they are for coordinators without one (the head
         office).
         """
-        rows = await queries.page(
+        rows = await notices.page(
             database, state, appointment_id, before, limit + 1, caller.department
         )
         shown = rows[:limit]

@@ -100,7 +100,7 @@ class Delivery:
     async def _answer_link(self, notice: Notice) -> str | None:
         """The address at which the offer is answered; None when it is no longer open."""
         link = await self.people.answer_link(notice.cause.decode(OfferMade).offer_id)
-        if link is None or not link.is_open or link.expires_at <= self.clock.now():
+        if link is None or link.state != "open" or link.expires_at <= self.clock.now():
             return None
         return f"{self.portal_url}/answer/{quote(link.token, safe='')}"
 
@@ -114,11 +114,8 @@ class Delivery:
         )
 
     async def _person(self, notice: Notice, role: Role, person_id: str) -> Contact | None:
-        purpose = f"notify_{notice.template}"
-        if role == "volunteer":
-            return await self.people.volunteer(person_id, purpose)
-        if role == "citizen":
-            return await self.people.citizen(person_id, purpose)
+        if role != "coordinator":
+            return await self.people.contact(role, person_id, f"notify_{notice.template}")
         address = self.coordinators.get(person_id)
         if address is None:
             raise NoCoordinator(person_id)

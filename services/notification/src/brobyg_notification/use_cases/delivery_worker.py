@@ -12,13 +12,13 @@ import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from brobyg_kit import faultpoints
 from brobyg_kit.backoff import Backoff
 from brobyg_kit.clock import Clock
 from brobyg_kit.database_errors import DATABASE_ERRORS
-from brobyg_kit.health import Health
+from brobyg_kit.health import Health, Heartbeat
 from brobyg_kit.logs import get_logger
 
 from brobyg_notification.domain.planning import unreachable_citizen
@@ -63,17 +63,16 @@ class DeliveryWorker:
         """`concurrency` bounds the messages in hand at once."""
         self._queue, self._delivery, self._clock = queue, delivery, clock
         self._metrics, self._concurrency = metrics, concurrency
-        self._heartbeat = health.heartbeat("delivery")
+        self._health = health
         self._number, self._had_session = 1 + secrets.randbelow(2**31 - 1), False
         self._looked_at = 0.0
         self._wake = asyncio.Event()
         self._in_hand: dict[str, asyncio.Task[None]] = {}
         self._server_answers = True
-        self._broken: BaseException | None = None
 
     async def run(self) -> None:
         """Deliver until cancelled; trouble with database, owners or mail server is waited out."""
-        await asyncio.to_thread(self._delivery.composer.prepare)
+        heartbeat = self._health.heartbeat("delivery")
         backoff = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE)
         while True:
             try:
@@ -81,40 +80,30 @@ class DeliveryWorker:
                     self._number, self._wake.set, again=self._had_session
                 ) as claims:
                     self._had_session = True
-                    await self._work(claims)
+                    await self._work(claims, heartbeat)
             except DATABASE_ERRORS as error:
-                self._heartbeat.struggle(f"the database does not answer: {type(error).__name__}")
+                heartbeat.struggle(f"the database does not answer: {type(error).__name__}")
                 pause = backoff.next()
                 log.warning("delivery.interrupted", error=error, retry_seconds=pause)
                 await asyncio.sleep(pause)
 
-    async def _work(self, claims: Claims) -> None:
+    async def _work(self, claims: Claims, heartbeat: Heartbeat) -> None:
         self._looked_at = 0.0
         try:
             while True:
                 self._wake.clear()
-                self._fail_if_broken()
                 await self._look_round(claims)
-                await self._until_server_answers(claims)
+                await self._until_server_answers(claims, heartbeat)
                 room = self._concurrency - len(self._in_hand)
                 claimed = await claims.claim(room) if room else []
                 for claim in claimed:
                     self._take(claim)
-                self._heartbeat.beat()
+                heartbeat.beat()
                 if not claimed:
                     await self._rest(claims, room)
         except asyncio.CancelledError:
             await self._settle()
             raise
-
-    def _fail_if_broken(self) -> None:
-        """End the session when a notice's end could not be written for an unknown reason.
-
-        The notice is still claimed; the next session frees it.
-        """
-        broken, self._broken = self._broken, None
-        if broken is not None:
-            raise broken
 
     async def _look_round(self, claims: Claims) -> None:
         """Every few seconds: what was left behind, and how much waits."""
@@ -131,63 +120,59 @@ class DeliveryWorker:
     async def _rest(self, claims: Claims, room: int) -> None:
         """Return when there may be something to do: woken, something due, or the poll's time."""
         due = await claims.next_due() if room else None
-        waits = [asyncio.create_task(_done(self._wake.wait()))]
-        if due is not None:
-            waits.append(asyncio.create_task(self._pause(due - self._clock.now())))
+        alarm = asyncio.create_task(self._wake_at(due)) if due else None
         try:
-            await asyncio.wait(
-                waits, timeout=_pause_of(claims), return_when=asyncio.FIRST_COMPLETED
-            )
+            await asyncio.wait_for(self._wake.wait(), _pause_of(claims))
+        except TimeoutError:
+            return  # the slow poll behind the notification
         finally:
-            for wait in waits:
-                wait.cancel()
+            if alarm:
+                alarm.cancel()
+
+    async def _wake_at(self, due: datetime) -> None:
+        await self._pause(due - self._clock.now())
+        self._wake.set()
 
     async def _pause(self, length: timedelta) -> None:
         """By the service's clock, however fast it runs."""
         await asyncio.gather(self._clock.sleep(length), asyncio.sleep(_SHORTEST_WAIT))
 
-    async def _until_server_answers(self, claims: Claims) -> None:
+    async def _until_server_answers(self, claims: Claims, heartbeat: Heartbeat) -> None:
         """While the mail server is away nothing is claimed.
 
         So no attempt is wasted and no pause grows; when it is back, all goes out at once.
         """
         pause = _FIRST_PROBE
+        if not self._server_answers:
+            log.warning("mail_server.away")
         while not self._server_answers:
-            self._heartbeat.struggle("the mail server does not answer; messages wait")
+            heartbeat.struggle("the mail server does not answer; messages wait")
             self._metrics.server_up.set(0)
             await self._look_round(claims)  # also so that a lost session is noticed
             await self._pause(pause)
             pause = min(pause * 2, _LAST_PROBE)
             self._server_answers = await self._delivery.transport.probe()
-            if self._server_answers:
-                log.info("mail_server.back")
         self._metrics.server_up.set(1)
 
     def _take(self, claim: Claim) -> None:
         key = claim.notice.notification_id
         task = asyncio.create_task(self._see_to(claim), name=f"notification {key}")
         self._in_hand[key] = task
-        task.add_done_callback(lambda done: self._let_go(key, done))
+        task.add_done_callback(lambda _: self._let_go(key))
 
-    def _let_go(self, key: str, done: "asyncio.Task[None]") -> None:
+    def _let_go(self, key: str) -> None:
         self._in_hand.pop(key, None)
-        if not done.cancelled() and (error := done.exception()) is not None:
-            self._broken = error
         self._wake.set()  # its thread may have a next one, and there is room again
 
     async def _see_to(self, claim: Claim) -> None:
         about = {"notification_id": claim.notice.notification_id, "attempts": claim.attempts}
         try:
             outcome = await self._delivery.deliver(claim)
-        except MailServerDown as error:
-            if self._server_answers:
-                log.warning("mail_server.away", error=error)
-            self._server_answers = False
-            await self._again_later(claim, error.obstacle)
         except Postponed as error:
+            self._server_answers &= not isinstance(error, MailServerDown)
             log.info("notification.postponed", error=error, **about)
             await self._again_later(claim, error.obstacle)
-        except Exception as error:  # noqa: BLE001 - it is kept, counted and tried again; others go on
+        except Exception as error:  # noqa: BLE001 - counted and tried again; others go on
             # Without the traceback: it may quote what is in the message.
             log.error("notification.unsendable", error=error, **about)
             await self._again_later(claim, "unsendable")
@@ -211,16 +196,15 @@ class DeliveryWorker:
         await self._insist(lambda: self._queue.postpone(claim, until, obstacle))
 
     async def _insist(self, write: Callable[[], Awaitable[None]]) -> None:
-        """Write what became of a message, however long the database is away.
+        """Write what became of a message, however long it takes: to forget it would send it again.
 
-        To forget it would send it again.
+        A mistake of ours keeps the message in hand, and the others go on.
         """
         backoff = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE)
         while True:
             try:
-                await write()
-                return
-            except DATABASE_ERRORS as error:
+                return await write()
+            except Exception as error:  # noqa: BLE001 - see above
                 pause = backoff.next()
                 log.warning("notification.unrecorded", error=error, retry_seconds=pause)
                 await asyncio.sleep(pause)
@@ -240,7 +224,3 @@ class DeliveryWorker:
 
 def _pause_of(claims: Claims) -> float:
     return _LOOK_AGAIN_SECONDS if claims.somebody_is_missing else _POLL_SECONDS
-
-
-async def _done(waited_for: Awaitable[object]) -> None:
-    await waited_for
