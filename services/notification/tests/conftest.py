@@ -133,7 +133,10 @@ Cause = Callable[..., Event]
 
 @pytest.fixture
 def cause() -> Cause:
-    """`cause(VolunteerMatched, meeting="home")`: an event as matching publishes it; each call is another event."""
+    """`cause(VolunteerMatched, meeting="home")`: an event as its owner publishes it.
+
+    Each call makes another event.
+    """
     made = 0
 
     def make(kind: type[EventData], *, number: int | None = None, **changes: object) -> Event:
@@ -276,7 +279,7 @@ def required() -> dict[str, str]:
     return {
         "notification_smtp": "smtp://127.0.0.1:1",
         "notification_sender": "Brobyg <brobyg@example.org>",
-        "notification_coordinators": "randers=coordinator@example.org,norddjurs=another@example.org",
+        "notification_coordinators": "randers=coordinator@example.org,norddjurs=b@example.org",
         "portal_url": "http://portal.example.org",
     }
 

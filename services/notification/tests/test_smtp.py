@@ -91,13 +91,9 @@ def test_the_address_says_how_to_speak_to_the_server(
     url: str, port: int, tls: bool, starttls: bool
 ) -> None:
     address = parse_address(url)
-    assert (address.host, address.port, address.tls, address.require_starttls) == (
-        "mail.example.org",
-        port,
-        tls,
-        starttls,
-    )
-    assert address.password in (None, "p@ss")
+    assert (address["hostname"], address["port"]) == ("mail.example.org", port)
+    assert (address["use_tls"], bool(address["start_tls"])) == (tls, starttls)
+    assert address["password"] in (None, "p@ss")
 
 
 @pytest.mark.parametrize("url", ["mail.example.org:25", "http://mail.example.org", "smtp://", ""])

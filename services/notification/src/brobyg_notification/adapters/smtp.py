@@ -24,14 +24,11 @@ log = get_logger(__name__)
 #: Wall time for connecting and for each command but DATA. To give up on one of these costs nothing:
 #: no message has been handed over.
 _COMMAND_SECONDS = 10.0
-#: Wall time for the answer to a message. To give up on it is to send the message twice if the server
-#: only took its time (RFC 1047), so a client should wait ten minutes (RFC 5321, 4.5.3.2.6).
+#: Wall time for the answer to a message. To give up on it is to send the message twice if the
+#: server only took its time (RFC 1047), so a client should wait ten minutes (RFC 5321, 4.5.3.2.6).
 _DATA_SECONDS = 600.0
 #: Seconds for which a used connection is taken to be alive.
 _FRESH = 0.5
-#: Seconds after which an unused connection is not trusted any more; servers close theirs after
-#: minutes (RFC 5321, 4.5.3.2.7).
-_IDLE_LIMIT = 20.0
 #: 4yz answers about the whole server, not about this message: not available, and too many
 #: connections (RFC 5321, 4.2.2).
 _SERVER_CODES = frozenset({421})
@@ -89,8 +86,7 @@ class SmtpTransport:
     async def _take(self) -> SMTP:
         while self._idle:
             connection, used_at = self._idle.pop()
-            age = time.monotonic() - used_at
-            if age < _FRESH or (age < _IDLE_LIMIT and await self._still_there(connection)):
+            if time.monotonic() - used_at < _FRESH or await self._still_there(connection):
                 return connection
             await self._quit(connection)
         return await self._connect()
@@ -108,17 +104,7 @@ class SmtpTransport:
         return True
 
     async def _connect(self) -> SMTP:
-        address = self._address
-        connection = _Patient(
-            hostname=address.host,
-            port=address.port,
-            username=address.username,
-            password=address.password,
-            use_tls=address.tls,
-            start_tls=True if address.require_starttls else None,
-            tls_context=_tls(),
-            timeout=self._command_seconds,
-        )
+        connection = _Patient(**self._address, tls_context=_tls(), timeout=self._command_seconds)
         try:
             await connection.connect()
         except (aiosmtplib.SMTPException, OSError) as error:

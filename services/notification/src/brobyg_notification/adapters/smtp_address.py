@@ -1,25 +1,13 @@
 """The mail server's address, as a setting gives it."""
 
-from dataclasses import dataclass
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 _PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 
 
-@dataclass(frozen=True, slots=True)
-class SmtpAddress:
-    """Where the mail server is and how to speak to it."""
-
-    host: str
-    port: int
-    username: str | None
-    password: str | None
-    tls: bool
-    require_starttls: bool
-
-
-def parse_address(url: str) -> SmtpAddress:
-    """The address in `scheme://[user:password@]host[:port]`.
+def parse_address(url: str) -> dict[str, Any]:
+    """What aiosmtplib wants to know of `scheme://[user:password@]host[:port]`.
 
     Schemes: `smtp` (STARTTLS if the server offers it), `smtp+starttls` (required) and `smtps`.
     Raises ValueError that says what would be right.
@@ -30,11 +18,11 @@ def parse_address(url: str) -> SmtpAddress:
             "the mail server's address must look like smtp://host:25,"
             " smtp+starttls://user:password@host:587 or smtps://host:465"
         )
-    return SmtpAddress(
-        host=parts.hostname,
-        port=parts.port or _PORTS[parts.scheme],
-        username=unquote(parts.username) if parts.username else None,
-        password=unquote(parts.password) if parts.password else None,
-        tls=parts.scheme == "smtps",
-        require_starttls=parts.scheme == "smtp+starttls",
-    )
+    return {
+        "hostname": parts.hostname,
+        "port": parts.port or _PORTS[parts.scheme],
+        "username": unquote(parts.username) if parts.username else None,
+        "password": unquote(parts.password) if parts.password else None,
+        "use_tls": parts.scheme == "smtps",
+        "start_tls": True if parts.scheme == "smtp+starttls" else None,
+    }
