@@ -22,6 +22,7 @@ from opentelemetry.trace import SpanKind
 
 from brobyg_kit import faultpoints, kafka, tracing
 from brobyg_kit.database import Database, Transaction, array_literal, is_transient
+from brobyg_kit.errors import RecordGone
 from brobyg_kit.event import Event, UndecodableEvent, decode, storable
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.ids import derived_id
@@ -358,7 +359,7 @@ class Consumer:
         except (TimeoutError, KafkaException) as error:
             await self._parking.put_off(tx, parked)
             return error
-        except kafka.RecordGone as error:
+        except RecordGone as error:
             await self._parking.failed(tx, parked, error, permanent=True)
             return error
         try:
