@@ -16,6 +16,10 @@ class InstanceReplaced(KitError):
     """Another process has joined the consumer group under this one's instance name."""
 
 
+class LaneFailed(KitError):
+    """A part of a consumer has ended or lost its group; the consumer is started anew."""
+
+
 class PartitionsDiffer(KitError):
     """A topic has another number of partitions than its file declares."""
 

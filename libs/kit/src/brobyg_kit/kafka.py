@@ -52,6 +52,7 @@ def broker(address: str, client: str, **overrides: Any) -> KafkaBroker:
         "graceful_timeout": 20.0,
         "logger": framework_logger(),
         "apply_types": False,
+        "serializer": None,
         **overrides,
     }
     return KafkaBroker(address.split(","), **settings)
@@ -97,6 +98,15 @@ async def reader(address: str, **overrides: Any) -> AsyncIterator[AIOKafkaConsum
 
     Nothing is assigned. A position that is no longer in the topic raises OffsetOutOfRangeError.
     """
+    client = _reading_client(address, **overrides)
+    try:
+        await client.start()
+        yield client
+    finally:
+        await client.stop()
+
+
+def _reading_client(address: str, **overrides: Any) -> AIOKafkaConsumer:
     settings: dict[str, Any] = {
         "client_id": "brobyg-reader",
         "enable_auto_commit": False,
@@ -104,12 +114,7 @@ async def reader(address: str, **overrides: Any) -> AsyncIterator[AIOKafkaConsum
         "request_timeout_ms": int(REQUEST_TIMEOUT * 1_000),
         **overrides,
     }
-    client = AIOKafkaConsumer(bootstrap_servers=address, **settings)
-    try:
-        await client.start()
-        yield client
-    finally:
-        await client.stop()
+    return AIOKafkaConsumer(bootstrap_servers=address, **settings)
 
 
 async def partitions(
@@ -198,6 +203,50 @@ async def read_record(
     if record.offset != offset:
         raise RecordGone(f"{place} is not in the topic")
     return record.key, record.value or b""
+
+
+class Reader:
+    """Reads single records and watermarks outside any group, over one connection that lasts."""
+
+    def __init__(self, address: str) -> None:
+        """Connects when it is first asked."""
+        self._address = address
+        self._client: AIOKafkaConsumer | None = None
+        self._connecting, self._reading = asyncio.Lock(), asyncio.Lock()
+
+    async def record(self, topic: str, partition: int, offset: int) -> tuple[bytes | None, bytes]:
+        """As `read_record`. One at a time: others wait."""
+        async with self._reading:
+            return await read_record(
+                await self._connected(), TopicPartition(topic, partition), offset
+            )
+
+    async def watermarks(
+        self, wanted: Iterable[TopicPartition]
+    ) -> dict[TopicPartition, tuple[int, int]]:
+        """As `watermarks`; of no partitions, after it was seen that a broker answers."""
+        client = await self._connected()
+        asked = list(wanted)
+        if not asked:
+            await client._client.fetch_all_metadata()
+        return await watermarks(client, asked)
+
+    async def close(self) -> None:
+        """Disconnect."""
+        if self._client is not None:
+            await self._client.stop()
+
+    async def _connected(self) -> AIOKafkaConsumer:
+        async with self._connecting:
+            if self._client is None:
+                client = _reading_client(self._address)
+                try:
+                    await client.start()
+                except KafkaError:
+                    await client.stop()
+                    raise
+                self._client = client
+            return self._client
 
 
 def consumer(

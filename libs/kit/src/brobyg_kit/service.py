@@ -10,13 +10,13 @@ from fastapi import APIRouter
 from prometheus_client import CollectorRegistry
 
 from brobyg_kit.clock import Clock
-from brobyg_kit.consumer import BatchHandler, Decoder
 from brobyg_kit.database import Database
 from brobyg_kit.event import EventData
 from brobyg_kit.handling import Handler, consumed
 from brobyg_kit.health import Health
 from brobyg_kit.problems import Renderer
 from brobyg_kit.settings import KitSettings
+from brobyg_kit.subscription import BatchHandler, Decoder
 from brobyg_kit.timers import TimerHandler
 
 
