@@ -10,7 +10,7 @@ from typing import Any, TextIO
 import structlog
 
 #: Loggers of the Kafka libraries, see `LimitedLogs`.
-_LIMITED = ("aiokafka", "faststream")
+_LIMITED = ("aiokafka", "brobyg_kit.faststream")
 _HIDDEN = "[redacted]"
 #: The facts a line may tell, by name; what is under any other name, however deep, is hidden. A new fact is added here by somebody who has thought of
 #: what can stand in it: never who somebody is, and no words somebody wrote.
@@ -192,8 +192,13 @@ class LimitedLogs(logging.Filter):
 
 
 def framework_logger() -> logging.Logger:
-    """The logger FastStream is given: a plain one, whose lines go the way of all others."""
-    return logging.getLogger("faststream.kafka")
+    """The logger FastStream is given: its lines go the way of all others, from errors on.
+
+    Its own logger has a handler and a format of its own, and tells of each batch.
+    """
+    logger = logging.getLogger("brobyg_kit.faststream")
+    logger.setLevel(logging.ERROR)
+    return logger
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
