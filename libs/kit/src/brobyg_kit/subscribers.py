@@ -161,11 +161,13 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         """Give the partitions up when the batch in hand is done: the first part of a rebalance."""
-        faultpoints.reach(faultpoints.IN_REBALANCE)
+        if revoked:
+            faultpoints.reach(faultpoints.IN_REBALANCE)
         self.assigned, self._out_since = None, time.monotonic()
         async with self._in_hand:
             pass
-        log.info("consumer.revoked", partitions=len(revoked))
+        if revoked:
+            log.info("consumer.revoked", partitions=len(revoked))
         if self._membership and await self._membership.replaced():
             self._end.come(InstanceReplaced("another process has joined under its name"))
             # Ends aiokafka's coordination, which would now join again and replace the other.

@@ -11,10 +11,12 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from brobyg_kit import kafka as clients
 from brobyg_kit.clock import WallClock
 from brobyg_kit.consumer import BatchHandler, Consumer, Subscription
 from brobyg_kit.database import Database, Transaction
+from brobyg_kit.decoding import Record
 from brobyg_kit.event import Event
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.metrics import Metrics
@@ -52,11 +54,13 @@ class Parts:
         service: str = "test",
         max_batch: int = 2_000,
         instance: str = "",
+        lanes: int = 2,
     ) -> Consumer:
         subscription = Subscription(
             service + self.topic, [self.topic], handle, max_batch=max_batch, instance=instance
         )
-        return Consumer(self.kafka, self.database, subscription, Metrics(), Heartbeat("consumer"))
+        beat = Heartbeat("consumer")
+        return Consumer(self.kafka, self.database, subscription, Metrics(), beat, lanes)
 
     def relay(self) -> Relay:
         return Relay(self.database.url, self.kafka, "test", Metrics(), Heartbeat("relay"))
@@ -73,6 +77,48 @@ class Parts:
             return await self.database.pool.fetchval("select count(*) from outbox") == 0
 
         await eventually(empty, "all is sent")
+
+    async def rewind(self, offset: int = 0) -> None:
+        """Set the group's offsets back, as a crash between commit and offset commit would.
+
+        Nobody may be in the group.
+        """
+        partitions = [TopicPartition(self.topic, number) for number in range(3)]
+        client = AIOKafkaConsumer(
+            bootstrap_servers=self.kafka, group_id=self.group, enable_auto_commit=False
+        )
+        await client.start()
+        client.assign(partitions)
+        await client.commit(dict.fromkeys(partitions, offset))
+        await client.stop()
+
+    @property
+    def group(self) -> str:
+        return f"brobyg-test{self.topic}"
+
+    async def publish(self, *values: bytes, key: str, topic: str = "") -> None:
+        """Put these on the topic past the outbox, as somebody else may."""
+        async with clients.broker(self.kafka, "somebody-else") as broker:
+            for value in values:
+                await broker.publish(value, topic or self.topic, key=key.encode())
+
+    async def read(self, at_least: int, topic: str = "") -> list[Record]:
+        """All records of the topic, by partition and offset, once there are so many."""
+        topic = topic or self.topic
+        found: dict[tuple[int, int], Record] = {}
+        async with clients.admin(self.kafka) as admin, clients.reader(self.kafka) as reader:
+            partitions = (await clients.partitions(admin, [topic]))[topic]
+
+            async def there() -> bool:
+                marks = await clients.watermarks(reader, partitions)
+                found.clear()
+                async for records in clients.read_range(reader, marks):
+                    found.update({(one.partition, one.offset): one for one in records})
+                return len(found) >= at_least
+
+            await eventually(there, f"{at_least} records", timeout=60)
+            await there()  # and what may have come twice
+        return [found[place] for place in sorted(found)]
 
     async def recorded(self) -> list[tuple[str, int]]:
         rows = await self.database.pool.fetch("select subject, number from effect order by id")
