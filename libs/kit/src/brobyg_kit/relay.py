@@ -11,13 +11,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import asyncpg
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from aiokafka.partitioner import murmur2
 
 from brobyg_kit import faultpoints, kafka
 from brobyg_kit.backoff import Backoff
@@ -73,13 +71,6 @@ class _Part:
     partition: int
     #: Each with the ids of its rows.
     batches: list[tuple[Any, list[int]]] = field(default_factory=list)
-
-
-@lru_cache(maxsize=65_536)
-def _hash(key: str) -> int:
-    """As Kafka's own clients, so that a key has one partition whoever sends it."""
-    hashed: int = murmur2(key.encode()) & 0x7FFFFFFF
-    return hashed
 
 
 async def _partitions(producer: AIOKafkaProducer, topic: str) -> int:
@@ -211,7 +202,8 @@ class Relay:
         for row_id, topic, key, value, content_type in rows:
             if not (number := partitions[topic]):
                 continue
-            place = topic, _hash(key) % number
+            encoded = key.encode()
+            place = topic, kafka.partition_of(encoded, number)
             part = made.get(place)
             if part is None:
                 part = made[place] = _Part(*place, [(producer.create_batch(), [])])
@@ -219,7 +211,6 @@ class Relay:
             if header is None:
                 header = headers[content_type] = [("content-type", content_type.encode())]
             batch, ids = part.batches[-1]
-            encoded = key.encode()
             if batch.append(timestamp=None, key=encoded, value=value, headers=header) is None:
                 batch, ids = producer.create_batch(), []
                 part.batches.append((batch, ids))
