@@ -20,7 +20,7 @@ from aiokafka.errors import KafkaError
 from brobyg_kit import faultpoints, kafka
 from brobyg_kit.backoff import Backoff
 from brobyg_kit.database import OUTBOX_CHANNEL
-from brobyg_kit.database_errors import DATABASE_ERRORS
+from brobyg_kit.database_errors import DATABASE_ERRORS, trouble_of
 from brobyg_kit.errors import SendFailed
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.logs import get_logger
@@ -73,6 +73,15 @@ class _Part:
     batches: list[tuple[Any, list[int]]] = field(default_factory=list)
 
 
+def _trouble(error: Exception) -> str:
+    """What is in the way, for readiness."""
+    if isinstance(error, SendFailed):
+        return f"a record was not sent: {error}"
+    if isinstance(error, KafkaError):
+        return f"no broker answers ({type(error).__name__})"
+    return trouble_of(error)
+
+
 async def _partitions(producer: AIOKafkaProducer, topic: str) -> int:
     """How many partitions the topic has; 0 when nobody knows it."""
     try:
@@ -115,7 +124,7 @@ class Relay:
                 await self._session()
             except _WAITED_OUT as error:
                 pause = backoff.next()
-                self._heartbeat.struggle(type(error).__name__)
+                self._heartbeat.struggle(_trouble(error))
                 log.warning("relay.interrupted", error=error, retry_seconds=pause)
                 await asyncio.sleep(pause)
 
