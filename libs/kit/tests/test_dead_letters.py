@@ -11,6 +11,7 @@ import jsonschema_rs
 import msgspec
 import pytest
 from brobyg_kit import dlq, parking
+from brobyg_kit import kafka as clients
 from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event
 from brobyg_kit.ids import new_id
@@ -203,6 +204,49 @@ async def test_list_says_how_many_there_are_when_it_shows_fewer(parts: Parts, co
         "brobyg: the oldest 2 of 3; --limit shows more\n",
     )
     assert (len(json.loads(all_.stdout)), all_.stderr) == (3, "")
+
+
+async def test_a_handled_event_that_comes_again_does_not_wait_behind_a_dead_one(
+    parts: Parts, soon_dead: None
+) -> None:
+    await parts.emit([0, 2, 4], subjects=1)
+    async with going(parts.relay(), parts.consumer(Mendable().handle)):
+        await states(parts, "dead", "waiting")
+    await parts.rewind()
+    await parts.emit([1], subjects=1)
+    again = parts.consumer(Mendable().handle)
+
+    async def repeated() -> bool:
+        return again._metrics.registry.get_sample_value("brobyg_batch_events_sum") == 4
+
+    async with going(parts.relay(), again):
+        await states(parts, "dead", "waiting", "waiting")
+        await eventually(repeated, "all have come again")
+    dead, *waiting = await parked(parts)
+    assert [one.origin.offset for one in (dead, *waiting)] == [1, 2, 3]
+
+
+async def test_no_row_is_locked_while_kafka_is_asked_for_a_parked_events_record(
+    parts: Parts, soon_dead: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, answer = asyncio.Event(), asyncio.Event()
+    fetch = clients.Reader.record
+
+    async def slowly(*arguments: Any) -> tuple[bytes | None, bytes]:
+        asked.set()
+        await answer.wait()
+        return await fetch(*arguments)
+
+    monkeypatch.setattr(clients.Reader, "record", slowly)
+    mendable = Mendable()
+    await parts.emit([2])
+    async with going(parts.relay(), parts.consumer(mendable.handle)):
+        await asyncio.wait_for(asked.wait(), 20)
+        async with parts.database.transaction() as other:
+            await other.driver.execute("select 1 from parked_event for update nowait")
+        mendable.mended = True
+        answer.set()
+        await has_effects(parts, 1)
 
 
 async def test_a_list_of_eighty_columns_names_the_field_that_can_not_be_read(
