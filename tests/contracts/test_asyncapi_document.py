@@ -8,8 +8,7 @@ import jsonschema_rs
 import pytest
 import yaml
 
-from schemas.tools.sources import SCHEMAS, Json, Sources
-from schemas.tools.structs import class_name
+from schemas.tools.sources import SCHEMAS, Json, Sources, class_name
 
 Document = dict[str, dict[str, dict[str, dict[str, Json]]]]
 STANDARD = Path(__file__).parent / "asyncapi" / "schema-3.0.0.json"
