@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 
-def part_of(service: str) -> dict[str, object]:
+def part_of(service: str) -> dict[str, Any]:
     """The document with only the operations of `service` and what they refer to.
 
     It is valid by itself. A service without operations, or an unknown one, gets a document without
