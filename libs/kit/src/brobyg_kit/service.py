@@ -13,6 +13,7 @@ from sqlalchemy import MetaData
 from brobyg_kit.clock import Clock
 from brobyg_kit.consumer import BatchHandler, Decoder
 from brobyg_kit.database import Database
+from brobyg_kit.documents import AsyncApi
 from brobyg_kit.event import EventData
 from brobyg_kit.health import Health
 from brobyg_kit.problems import Renderer
@@ -79,6 +80,8 @@ class Service:
     build: Callable[[Resources], Parts]
     consumes: Sequence[type[EventData] | str] = ()
     emits: Sequence[type[EventData] | str] = ()
+    #: Makes its AsyncAPI 3.0 document, served as /asyncapi.yaml.
+    asyncapi: AsyncApi | None = None
     #: The service's own tables; None for a service that keeps nothing.
     metadata: MetaData | None = None
     #: False where the handler itself keeps what it has seen (an event log with the event's id as its key).
