@@ -107,6 +107,7 @@ def test_a_service_s_part_says_what_the_service_s_own_tables_say(name: str) -> N
     service = load_service(name)
     part = part_of(name)
 
+    assert service.asyncapi is part_of
     assert said(part, "receive") == crossing(service.consumes, part)
     # The mechanism writes a service's dead letters, so they are in no table of its own.
     sent = {message for message in said(part, "send") if message != "dead-letter"}
