@@ -24,10 +24,12 @@ _ALGORITHMS = ["ES256"]
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: an opaque subject, what they may do, and for whom (organisation and department, None for any)."""
+    """Who asks."""
 
+    #: An opaque id.
     subject: str
     roles: frozenset[str]
+    #: For which organisation and department they act; None for any.
     organisation: str | None = None
     department: str | None = None
 
@@ -36,12 +38,15 @@ class Verifier:
     """Checks tokens against the public keys of the issuer."""
 
     def __init__(self, keys: Path | None, clock: Clock) -> None:
-        """`keys` is a JWKS file; None refuses every token. Raises OSError or ValueError when it can't be read. `clock` tells the time tokens expire by."""
+        """`keys` is a JWKS file; None refuses every token. Tokens expire by `clock`.
+
+        Raises OSError or ValueError when the file cannot be read.
+        """
         self._keys = KeySet.import_key_set(json.loads(keys.read_text())) if keys else None
         self._clock = clock
 
     def caller(self, token: str) -> Caller:
-        """Whose token it is. Raises Problem 401 when it is not ours, altered or expired."""
+        """Whose token it is. Raises Problem 401 when it is not ours, altered, or expired."""
         if self._keys is None:
             raise _unauthorized("this service has no keys to check tokens against")
         try:
@@ -105,7 +110,7 @@ class Requirement:
 
 
 def requires(*roles: str) -> Callable[[Request], object]:
-    """`Annotated[Caller, Depends(requires("coordinator"))]`: only for callers with one of the roles."""
+    """For `Annotated[Caller, Depends(requires("coordinator"))]`: a caller with one of the roles."""
     return Requirement(frozenset(roles))
 
 
