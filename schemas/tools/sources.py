@@ -6,7 +6,7 @@ A keyword that the tools don't know is refused (`forbid_unknown_fields`), so not
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -74,6 +74,8 @@ class TopicFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     content: str
     #: Event name (`appointment.booked`) to the property that is its subject and the record's key.
     events: dict[str, str]
+    #: Who stamps a record: the broker (`append`). Not in the files released before it was said.
+    timestamp_type: Literal["append"] = "append"
     #: Consumer to the events it handles, for those that do not handle them all.
     reads: dict[str, tuple[str, ...]] = {}
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import uuid
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +18,6 @@ from brobyg_kit.ids import new_id
 from brobyg_kit.parking import Origin, Parked, Parking, Received, dead_letter_topic
 from brobyg_kit.testing import eventually, free_port
 from click.testing import Result
-from confluent_kafka import TopicPartition
 from delivery_parts import Counted, Parts, going, has_effects, record
 from typer.testing import CliRunner
 
@@ -70,14 +68,10 @@ async def states(parts: Parts, *wanted: str) -> None:
     await eventually(there, f"parked are {wanted}")
 
 
-def letters(parts: Parts, number: int) -> list[dict[str, Any]]:
+async def letters(parts: Parts, number: int) -> list[dict[str, Any]]:
     """The first `number` records on the dead-letter topic."""
-    reader = clients.consumer(parts.kafka, f"reader-{uuid.uuid4()}")
-    try:
-        reader.assign([TopicPartition(dead_letter_topic(f"test{parts.topic}"), 0, 0)])
-        return [json.loads(message.value() or b"") for message in reader.consume(number, 20)]
-    finally:
-        reader.close()
+    records = await parts.read(number, dead_letter_topic(f"test{parts.topic}"))
+    return [json.loads(one.value or b"") for one in records[:number]]
 
 
 def insist_on_schema(letter: dict[str, Any]) -> None:
@@ -98,7 +92,7 @@ async def test_an_event_that_fails_for_good_is_tried_after_growing_pauses_and_th
     await parts.emit([0, 2, 4], subjects=2)
     async with going(parts.relay(), parts.consumer(Mendable().handle)):
         await states(parts, "dead", "waiting")
-        (letter,) = await asyncio.to_thread(letters, parts, 1)
+        (letter,) = await letters(parts, 1)
     insist_on_schema(letter)
     dead, waiting = await parked(parts)
     assert (letter["service"], letter["event_id"], letter["attempts"]) == (
@@ -148,7 +142,7 @@ async def test_a_replayed_event_that_fails_again_is_dead_again_after_as_many_tri
     async with going(parts.relay(), parts.consumer(Mendable().handle)):
         await states(parts, "dead")
         await command("replay", "--all")
-        first, second = await asyncio.to_thread(letters, parts, 2)
+        first, second = await letters(parts, 2)
     assert (first["attempts"], second["attempts"]) == (3, 3)
     assert first["event_id"] == second["event_id"]
 
@@ -164,7 +158,7 @@ async def test_a_discarded_event_lets_those_behind_it_through_and_never_comes_ba
         assert (await command("discard", str(dead.id))).stdout == "1 discarded\n"
         await has_effects(parts, 2)
     mendable.mended = True
-    _rewind(parts)
+    await parts.rewind()
     await parts.emit([8], subjects=2)
     async with going(parts.relay(), parts.consumer(mendable.handle)):
         await has_effects(parts, 3)
@@ -180,21 +174,11 @@ async def test_a_discarded_record_that_is_no_event_is_not_dead_again_when_it_is_
         await states(parts, "dead")
         (dead,) = await parked(parts)
         await command("discard", str(dead.id))
-    _rewind(parts)
+    await parts.rewind()
     await parts.emit([8])
     async with going(parts.relay(), parts.consumer(record)):
         await has_effects(parts, 1)
     assert await parked(parts) == []
-
-
-def _rewind(parts: Parts) -> None:
-    """Forget the group's offsets, as an operator may who has records read again."""
-    client = clients.consumer(parts.kafka, f"brobyg-test{parts.topic}")
-    client.commit(
-        offsets=[TopicPartition(parts.topic, partition, 0) for partition in range(3)],
-        asynchronous=False,
-    )
-    client.close()
 
 
 async def park(parts: Parts, origin: Origin, number: int = 1) -> list[Parked]:
@@ -241,9 +225,7 @@ async def test_show_prints_the_record_and_says_so_when_it_is_gone_or_no_broker_a
     parts: Parts, command: Dlq, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     topic = dead_letter_topic(f"test{parts.topic}")
-    producer = clients.producer(parts.kafka, "letters")
-    producer.produce(topic, b'{"a": "letter"}', "a")
-    assert producer.flush(10) == 0
+    await parts.publish(b'{"a": "letter"}', key="a", topic=topic)
     there, *_ = await park(parts, Origin(topic, 0, 0))
     *_, gone = await park(parts, Origin(topic, 0, 99))
     assert (await command("show", str(there.id))).stdout.endswith('{"a": "letter"}\n')

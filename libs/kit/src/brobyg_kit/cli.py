@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
+from aiokafka.errors import KafkaError
 from alembic.util import CommandError
-from confluent_kafka import KafkaException
 from rich.console import Console
 from rich.table import Table
 
@@ -21,6 +21,7 @@ from brobyg_kit.clock import WallClock
 from brobyg_kit.database_errors import DATABASE_ERRORS
 from brobyg_kit.dlq import app as dlq_app
 from brobyg_kit.domain import domain
+from brobyg_kit.errors import KitError
 from brobyg_kit.runtime import Role, Runtime
 from brobyg_kit.service import Service
 from brobyg_kit.settings import KitSettings
@@ -153,9 +154,10 @@ def topics_apply() -> None:
     """Create the topics that are missing. Safe to run again."""
     settings = KitSettings()
     try:
-        for name, what in apply_topics(settings.kafka, load_topics(settings.topics)).items():
+        topics = load_topics(settings.topics)
+        for name, what in asyncio.run(apply_topics(settings.kafka, topics)).items():
             typer.echo(f"{name}: {what}")
-    except (KafkaException, ValueError, OSError) as error:
+    except (KafkaError, KitError, ValueError, OSError) as error:
         _fail(f"the topics could not be applied on {settings.kafka}: {error}")
 
 

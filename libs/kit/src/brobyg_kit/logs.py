@@ -3,6 +3,7 @@
 import logging
 import re
 import sys
+import time
 from collections.abc import Mapping, MutableMapping
 from typing import Any, TextIO
 
@@ -10,6 +11,8 @@ import structlog
 
 from brobyg_kit.domain import domain
 
+#: Loggers of the Kafka libraries, see `LimitedLogs`.
+_LIMITED = ("aiokafka", "brobyg_kit.faststream")
 _HIDDEN = "[redacted]"
 #: The facts of the kit that a line may hold, by name; the domain's are `Domain.LOGGED_FACTS`. What
 #: has any other name, however deep, is hidden. Add a fact only if it can never say who somebody is,
@@ -142,6 +145,7 @@ def configure(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
+    handler.addFilter(LimitedLogs())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -155,6 +159,42 @@ class _RedactingFormatter(structlog.stdlib.ProcessorFormatter):
 
     def format(self, record: logging.LogRecord) -> str:
         return redact_text(super().format(record))
+
+
+class LimitedLogs(logging.Filter):
+    """Lets each kind of line of the Kafka libraries through once a minute, from warnings on.
+
+    In an outage they write the same few lines several times a second; what the process makes of
+    the outage stands in its own lines.
+    """
+
+    def __init__(self, every: float = 60.0) -> None:
+        """`every` is in seconds of wall time."""
+        super().__init__()
+        self._every = every
+        self._told: dict[tuple[str, object], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is written."""
+        if not record.name.startswith(_LIMITED):
+            return True
+        if record.levelno < logging.WARNING:
+            return False
+        kind, now = (record.name, record.msg), time.monotonic()
+        if now - self._told.get(kind, -self._every) < self._every:
+            return False
+        self._told[kind] = now
+        return True
+
+
+def framework_logger() -> logging.Logger:
+    """The logger FastStream is given: its lines go the way of all others, from errors on.
+
+    Its own logger has a handler and a format of its own, and tells of each batch.
+    """
+    logger = logging.getLogger("brobyg_kit.faststream")
+    logger.setLevel(logging.ERROR)
+    return logger
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:

@@ -11,13 +11,14 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import MetaData
 
 from brobyg_kit.clock import Clock
-from brobyg_kit.consumer import BatchHandler, Decoder
 from brobyg_kit.database import Database
 from brobyg_kit.documents import AsyncApi
 from brobyg_kit.event import EventData
+from brobyg_kit.handling import Handler, consumed
 from brobyg_kit.health import Health
 from brobyg_kit.problems import Renderer
 from brobyg_kit.settings import KitSettings
+from brobyg_kit.subscription import BatchHandler, Decoder
 from brobyg_kit.timers import TimerHandler
 
 
@@ -78,6 +79,9 @@ class Service:
     package: str
     settings: type[KitSettings]
     build: Callable[[Resources], Parts]
+    #: What is done on which event; `consumes` follows from it.
+    handlers: Sequence[Handler] = ()
+    #: Event types and topics it reads. Given only by a service without `handlers`.
     consumes: Sequence[type[EventData] | str] = ()
     emits: Sequence[type[EventData] | str] = ()
     #: Makes its AsyncAPI 3.0 document, served as /asyncapi.yaml.
@@ -87,6 +91,11 @@ class Service:
     #: False where the handler itself keeps what it has seen (an event log with the event's id as its key).
     inbox: bool = True
     max_batch: int = 2_000
+
+    def __post_init__(self) -> None:
+        """Derive `consumes` from `handlers`."""
+        if self.handlers:
+            object.__setattr__(self, "consumes", consumed(self.handlers))
 
     @property
     def topics(self) -> list[str]:

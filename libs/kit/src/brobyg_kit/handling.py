@@ -1,0 +1,31 @@
+"""The table of what a service does on which event."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic
+
+from typing_extensions import TypeVar
+
+from brobyg_kit.event import EventData
+
+FunctionT_co = TypeVar("FunctionT_co", default=Callable[..., Any], covariant=True)
+LoadsT_co = TypeVar("LoadsT_co", default=object, covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Handler(Generic[FunctionT_co, LoadsT_co]):
+    """One row of a service's `HANDLERS`: which event, what is done, what it needs."""
+
+    #: The event's type, or the name of a topic that is read as a whole.
+    event: type[EventData] | str
+    #: What is done on it. Its signature is the service's own, the same in all rows.
+    function: FunctionT_co
+    #: What is loaded before `function` is called: a small value of the service's own.
+    loads: LoadsT_co
+    #: Whether it may start a search.
+    searches: bool = False
+
+
+def consumed(handlers: Sequence[Handler]) -> tuple[type[EventData] | str, ...]:
+    """The event types and topics that `handlers` name, in their order."""
+    return tuple(handler.event for handler in handlers)
