@@ -8,6 +8,8 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 
+from brobyg_kit.errors import KitError
+
 JSON_TYPE = "application/problem+json"
 #: The form of all names here and in FHIR. It has no digits that could be a person's number, and
 #: nothing to escape in a JSON pointer.
@@ -24,7 +26,7 @@ class FieldError:
     detail: str
 
 
-class Problem(Exception):
+class Problem(KitError):
     """Answer the request with this status and explanation, which must name no person."""
 
     def __init__(
