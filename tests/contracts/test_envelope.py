@@ -1,4 +1,4 @@
-"""The whole record: what the kit writes is a CloudEvent by our schema, and the kit reads what the schema allows."""
+"""The whole record: the kit writes CloudEvents of our schema, and reads what it allows."""
 
 import json
 from contextlib import suppress
@@ -16,8 +16,8 @@ from .generation import near_misses
 from .validators import ValidatorOf
 
 ENVELOPES = sorted(SCHEMAS.glob("examples/cloudevent/valid-*.json"))
+#: CloudEvents 1.0.2, required attributes.
 CLOUDEVENTS_REQUIRED = {"specversion", "id", "source", "type"}
-"""CloudEvents 1.0.2, required attributes."""
 
 
 @pytest.mark.parametrize("file", ENVELOPES, ids=lambda file: file.stem)

@@ -29,7 +29,7 @@ correlation: ContextVar[str | None] = ContextVar("correlation", default=None)
 
 
 def correlation_of(header: str | None) -> str | None:
-    """A caller's `X-Correlation-Id` if it is a UUID: events, where it ends up, hold no free text."""
+    """A caller's `X-Correlation-Id` if it is a UUID; it goes into events, without free text."""
     try:
         return str(uuid.UUID(header)) if header else None
     except ValueError:
