@@ -1,14 +1,18 @@
-"""The one fixture every test gets its broker and its database from: a real one of each.
+"""What every test gets its broker and its database from: one real broker and one real PostgreSQL for the whole run.
 
-Addresses in the environment are used as they are; else testcontainers where a Docker engine answers; else `deploy/local`.
+Addresses in the environment are used as they are; else testcontainers where a Docker engine
+answers; else `deploy/local`. They are started once by the process that reports, which is also
+the one that ends them; the workers beside it are told the addresses.
 """
 
 import os
+import random
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -20,6 +24,9 @@ from brobyg_kit.service import Service
 from brobyg_kit.testing import Running, eventually, free_port, fresh_database, served
 from brobyg_kit.topics import apply_topics, load_topics
 from confluent_kafka.admin import AdminClient
+from xdist.workermanage import WorkerController
+
+pytest_plugins = ["tests.kinds"]
 
 ROOT = Path(__file__).parent
 
@@ -32,9 +39,50 @@ class Addresses:
     database: str
 
 
-@pytest.fixture(scope="session")
-def addresses() -> Iterator[Addresses]:
-    """A real broker and a real database, for the whole run."""
+_ADDRESSES = pytest.StashKey[Addresses]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Give every worker the same seed, and let SIGTERM end a run as Ctrl-C does."""
+    given: dict[str, object] | None = getattr(config, "workerinput", None)
+    if given is not None:
+        config.option.hypothesis_seed = given["hypothesis_seed"]
+        config.stash[_ADDRESSES] = Addresses(str(given["kafka"]), str(given["database"]))
+        return
+    if config.option.hypothesis_seed is None:
+        config.option.hypothesis_seed = str(random.SystemRandom().getrandbits(32))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """What makes a run's random examples again."""
+    return f"hypothesis: --hypothesis-seed={config.option.hypothesis_seed}"
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Two for each core: most tests wait for a broker, a database or another process."""
+    return 2 * (os.cpu_count() or 1)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: WorkerController) -> None:
+    """Start the real parts before the first worker, and tell each worker where they are."""
+    node.workerinput |= asdict(real_parts(node.config))
+    node.workerinput["hypothesis_seed"] = node.config.option.hypothesis_seed
+
+
+def real_parts(config: pytest.Config) -> Addresses:
+    """The run's broker and database, started at the first call and ended with the run. Blocks for seconds."""
+    if _ADDRESSES not in config.stash:
+        started = ExitStack()
+        config.add_cleanup(started.close)
+        config.stash[_ADDRESSES] = started.enter_context(_start())
+    return config.stash[_ADDRESSES]
+
+
+@contextmanager
+def _start() -> Iterator[Addresses]:
     kafka, database = os.environ.get("BROBYG_KAFKA"), os.environ.get("BROBYG_DATABASE")
     if kafka and database:
         yield Addresses(kafka, database)
@@ -44,9 +92,17 @@ def addresses() -> Iterator[Addresses]:
         from brobyg_local import cluster
 
         folder = ROOT / "var" / "test"
-        started = cluster.ensure(folder)
-        yield Addresses(started.kafka, started.database)
-        cluster.stop(folder)
+        try:
+            started = cluster.ensure(folder)
+            yield Addresses(started.kafka, started.database)
+        finally:
+            cluster.stop(folder)
+
+
+@pytest.fixture(scope="session")
+def addresses(request: pytest.FixtureRequest) -> Addresses:
+    """A real broker and a real database, for the whole run."""
+    return real_parts(request.config)
 
 
 def _docker_answers() -> bool:
@@ -113,7 +169,10 @@ def postgres(addresses: Addresses) -> str:
 
 @pytest.fixture
 async def topics(kafka: str) -> str:
-    """The system's topics, empty: those of an earlier test are deleted first. Gives the bootstrap servers."""
+    """The system's topics, empty: those of an earlier test are deleted first. Gives the bootstrap servers.
+
+    Tests that take it run on one worker, one after the other (`tests/kinds.py`).
+    """
     declared = load_topics(ROOT / "schemas" / "topics")
     names = {topic.name for topic in declared}
     admin = AdminClient({"bootstrap.servers": kafka})
@@ -154,12 +213,21 @@ def database_for(
 
 
 @pytest.fixture
-def serve(postgres: str, kafka: str) -> Callable[..., AbstractAsyncContextManager[Running]]:
-    """`async with serve(SERVICE, clock=…, role="run", setting=value) as running`: the service on real parts in this process."""
-    return partial(_served, postgres, kafka)
+def serve(
+    request: pytest.FixtureRequest, postgres: str, kafka: str
+) -> Callable[..., AbstractAsyncContextManager[Running]]:
+    """`async with serve(SERVICE, clock=…, role="run", setting=value) as running`: the service on real parts in this process.
+
+    A test in which the service consumes or relays must take `topics` as well: only one test at a
+    time may use the system's topics.
+    """
+    owns_topics = "topics" in request.fixturenames
+    return partial(_served, postgres, kafka, owns_topics=owns_topics)
 
 
 def _served(
-    postgres: str, kafka: str, service: Service, **options: object
+    postgres: str, kafka: str, service: Service, *, owns_topics: bool, **options: object
 ) -> AbstractAsyncContextManager[Running]:
+    if options.get("role", "api") != "api" and not owns_topics:
+        raise pytest.UsageError("a service that consumes or relays needs the fixture `topics`")
     return served(service, postgres, kafka, **options)  # type: ignore[arg-type]  # options are checked by `served` itself
