@@ -1,8 +1,8 @@
-"""What every test gets its broker and its database from: one real broker and one real PostgreSQL for the whole run.
+"""The broker and the database of all tests: one real Kafka and one real PostgreSQL a run.
 
 Addresses in the environment are used as they are; else testcontainers where a Docker engine
-answers; else `deploy/local`. They are started once by the process that reports, which is also
-the one that ends them; the workers beside it are told the addresses.
+answers; else `deploy/local`. The process that reports the results starts them once and ends them;
+it tells its workers the addresses.
 """
 
 import os
@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any, Protocol
 
 import pytest
 from brobyg_kit.clock import ManualClock
@@ -24,11 +25,12 @@ from brobyg_kit.service import Service
 from brobyg_kit.testing import Running, eventually, free_port, fresh_database, served
 from brobyg_kit.topics import apply_topics, load_topics
 from confluent_kafka.admin import AdminClient
-from xdist.workermanage import WorkerController
 
 pytest_plugins = ["tests.kinds"]
 
 ROOT = Path(__file__).parent
+#: No test kills the run's own database, so nothing of it has to survive a crash.
+NOT_DURABLE = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +44,21 @@ class Addresses:
 _ADDRESSES = pytest.StashKey[Addresses]()
 
 
+class Worker(Protocol):
+    """A worker of pytest-xdist, seen from the process that starts it."""
+
+    config: pytest.Config
+    #: What the worker finds in its own `config.workerinput`.
+    workerinput: dict[str, Any]
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Give every worker the same seed, and let SIGTERM end a run as Ctrl-C does."""
-    given: dict[str, object] | None = getattr(config, "workerinput", None)
+    given: dict[str, str] | None = getattr(config, "workerinput", None)
     if given is not None:
         config.option.hypothesis_seed = given["hypothesis_seed"]
-        config.stash[_ADDRESSES] = Addresses(str(given["kafka"]), str(given["database"]))
+        config.stash[_ADDRESSES] = Addresses(given["kafka"], given["database"])
         return
     if config.option.hypothesis_seed is None:
         config.option.hypothesis_seed = str(random.SystemRandom().getrandbits(32))
@@ -56,7 +66,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> str:
-    """What makes a run's random examples again."""
+    """The option that repeats this run's random examples."""
     return f"hypothesis: --hypothesis-seed={config.option.hypothesis_seed}"
 
 
@@ -66,14 +76,17 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_configure_node(node: WorkerController) -> None:
+def pytest_configure_node(node: Worker) -> None:
     """Start the real parts before the first worker, and tell each worker where they are."""
     node.workerinput |= asdict(real_parts(node.config))
     node.workerinput["hypothesis_seed"] = node.config.option.hypothesis_seed
 
 
 def real_parts(config: pytest.Config) -> Addresses:
-    """The run's broker and database, started at the first call and ended with the run. Blocks for seconds."""
+    """The run's broker and database, started at the first call and ended with the run.
+
+    Blocks for seconds.
+    """
     if _ADDRESSES not in config.stash:
         started = ExitStack()
         config.add_cleanup(started.close)
@@ -115,7 +128,10 @@ def _docker_answers() -> bool:
 
 
 def _containers() -> Iterator[Addresses]:
-    """The same images as docker-compose.yml, by testcontainers. The broker must know its address beforehand, so its port is chosen here."""
+    """The same images as docker-compose.yml, by testcontainers.
+
+    The broker must know its own address beforehand, so its port is chosen here.
+    """
     from testcontainers.core.container import DockerContainer
     from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
@@ -129,7 +145,8 @@ def _containers() -> Iterator[Addresses]:
     postgres = (
         DockerContainer("postgres:17.6-bookworm")
         .with_exposed_ports(5432)
-        .with_envs(POSTGRES_PASSWORD="brobyg")  # noqa: S106 - a database that lives as long as the tests
+        .with_envs(POSTGRES_PASSWORD="brobyg")  # noqa: S106 - it lives as long as the run
+        .with_command(f"postgres {' '.join(f'-c {setting}' for setting in NOT_DURABLE)}")
         .waiting_for(LogMessageWaitStrategy("PostgreSQL init process complete"))
     )
     with broker, postgres:
@@ -169,7 +186,7 @@ def postgres(addresses: Addresses) -> str:
 
 @pytest.fixture
 async def topics(kafka: str) -> str:
-    """The system's topics, empty: those of an earlier test are deleted first. Gives the bootstrap servers.
+    """The bootstrap servers, with the system's topics empty: those of an earlier test are deleted.
 
     Tests that take it run on one worker, one after the other (`tests/kinds.py`).
     """
@@ -208,7 +225,7 @@ def clock() -> ManualClock:
 def database_for(
     postgres: str, clock: ManualClock
 ) -> Callable[[Service], AbstractAsyncContextManager[Database]]:
-    """`async with database_for(SERVICE) as database`: the service's own database, new and migrated."""
+    """`async with database_for(SERVICE) as database`: the service's own database, new."""
     return lambda service: fresh_database(postgres, service, clock)
 
 
@@ -216,10 +233,10 @@ def database_for(
 def serve(
     request: pytest.FixtureRequest, postgres: str, kafka: str
 ) -> Callable[..., AbstractAsyncContextManager[Running]]:
-    """`async with serve(SERVICE, clock=…, role="run", setting=value) as running`: the service on real parts in this process.
+    """`async with serve(SERVICE, clock=…, role="run", setting=value) as running`: the service runs.
 
-    A test in which the service consumes or relays must take `topics` as well: only one test at a
-    time may use the system's topics.
+    It runs in this process, on the real parts. A test in which the service consumes or relays
+    must take `topics` as well: only one test at a time may use the system's topics.
     """
     owns_topics = "topics" in request.fixturenames
     return partial(_served, postgres, kafka, owns_topics=owns_topics)
@@ -230,4 +247,4 @@ def _served(
 ) -> AbstractAsyncContextManager[Running]:
     if options.get("role", "api") != "api" and not owns_topics:
         raise pytest.UsageError("a service that consumes or relays needs the fixture `topics`")
-    return served(service, postgres, kafka, **options)  # type: ignore[arg-type]  # options are checked by `served` itself
+    return served(service, postgres, kafka, **options)  # type: ignore[arg-type]  # it checks them

@@ -1,6 +1,6 @@
-"""The kinds of test: each test is marked by what it uses, and each kind's time is shown against its budget.
+"""Kinds of test: each test is marked by what it uses, and each kind has a budget of time.
 
-A pytest plugin, loaded by the root conftest. Nobody marks a test by hand, so that no mark is forgotten.
+A pytest plugin, loaded by the root conftest. Nobody marks a test by hand, so none is forgotten.
 """
 
 from collections.abc import Iterable
@@ -54,7 +54,7 @@ def kind_of(fixtures: Iterable[str]) -> Kind:
 
 
 def group_of(kind: Kind, path: str, fixtures: Iterable[str]) -> str:
-    """Tests of one group run one after the other on one worker; empty when a test may run beside any other.
+    """Tests of one group run one after the other on one worker; "" is free to run anywhere.
 
     Only one test at a time may use the system's own topics, and a system that is shared by the
     tests of a module is started once.
