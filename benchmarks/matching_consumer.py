@@ -64,7 +64,7 @@ async def measure(on: Ground, say: Say) -> Result:
 async def matching(on: Ground) -> AsyncIterator[tuple[Database, BatchHandler]]:
     """Matching's database, with the example's volunteers active, and its handler."""
     clock = ManualClock(week.BEGINS)
-    async with ground.database(on.database, SERVICE.name, SERVICE.migrations(), clock) as database:
+    async with ground.database(on.database, SERVICE.name, SERVICE, clock) as database:
         settings = MatchingSettings(
             kafka=on.kafka, token_keys=Path("unused"), matching_link_key=SecretStr("k" * 32)
         )

@@ -30,7 +30,7 @@ async def measure(on: Ground, say: Say) -> Result:
     names = {topic: ground.unique(topic.split(".")[1]) for topic in CONSUMES}
     async with (
         ground.topics(on.kafka, list(names.values())),
-        ground.database(on.database, SERVICE.name, SERVICE.migrations()) as database,
+        ground.database(on.database, SERVICE.name, SERVICE) as database,
     ):
         say("rebuild: writing the history", 0, 1)
         number = await asyncio.to_thread(_write, on, names)

@@ -53,7 +53,7 @@ async def test_a_record_sent_past_the_outbox_stays_though_its_transaction_is_rol
         async with parts.database.transaction() as tx:
             tx.emit(parts.kind(number=1), subject="a")
             await tx.flush()
-            value = await tx.connection.fetchval("select value from outbox")
+            value = await tx.driver.fetchval("select value from outbox")
             producer.produce(parts.topic, value, "a")
             producer.flush(10)
             raise ZeroDivisionError
@@ -194,11 +194,11 @@ async def test_an_error_that_looks_like_the_databases_but_never_ends_is_blamed_o
     async def handle(tx: Transaction, events: object) -> None:
         assert isinstance(events, list)
         if any(event.decode(parts.kind).number == 3 for event in events):
-            await tx.connection.execute("select pg_sleep(30)", timeout=0.05)
+            await tx.driver.execute("select pg_sleep(30)", timeout=0.05)
         await record(tx, events)
 
     async def dead() -> bool:
-        return [one.state for one in await Parking("test").listed(parts.database.pool)] == ["dead"]
+        return [one.state for one in await Parking("test").listed(parts.database)] == ["dead"]
 
     await parts.emit(range(6), subjects=6)
     async with going(parts.relay(), parts.consumer(handle)):
@@ -206,7 +206,7 @@ async def test_an_error_that_looks_like_the_databases_but_never_ends_is_blamed_o
         await eventually(dead, "the event is dead")
         await parts.emit([7, 8], subjects=9)
         await has_effects(parts, 7)
-    (one,) = await Parking("test").listed(parts.database.pool)
+    (one,) = await Parking("test").listed(parts.database)
     assert (one.subject, one.attempts) == ("subject-3", 3)
 
 

@@ -60,7 +60,7 @@ class Mendable:
 
 
 async def parked(parts: Parts) -> list[Parked]:
-    return await Parking("test").listed(parts.database.pool)
+    return await Parking("test").listed(parts.database)
 
 
 async def states(parts: Parts, *wanted: str) -> None:

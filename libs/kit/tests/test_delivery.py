@@ -115,7 +115,7 @@ async def test_a_batch_that_fails_is_halved_down_to_the_event_to_blame(parts: Pa
     async with going(parts.relay(), parts.consumer(handle)):
         await has_effects(parts, 59)
     assert {number for _, number in await parts.recorded()} == set(range(60)) - {17}
-    parked = await Parking("test").listed(parts.database.pool)
+    parked = await Parking("test").listed(parts.database)
     assert [(one.subject, one.state) for one in parked] == [("subject-17", "retrying")]
     assert "a bug" not in parked[0].reason
 
@@ -128,7 +128,7 @@ async def test_later_events_of_a_parked_subject_wait_and_follow_in_order(parts: 
     recorded = await parts.recorded()
     assert [number for subject, number in recorded if subject == "subject-0"] == [0, 2, 4]
     assert [number for subject, number in recorded if subject == "subject-1"] == [1, 3, 5]
-    assert await Parking("test").listed(parts.database.pool) == []
+    assert await Parking("test").listed(parts.database) == []
 
 
 async def test_what_cannot_be_read_is_dead_at_once_and_says_where_it_stands(parts: Parts) -> None:
@@ -139,10 +139,10 @@ async def test_what_cannot_be_read_is_dead_at_once_and_says_where_it_stands(part
         await has_effects(parts, 1)
 
         async def dead() -> bool:
-            return bool(await Parking("test").listed(parts.database.pool))
+            return bool(await Parking("test").listed(parts.database))
 
         await eventually(dead, "the dead letter")
-    (letter,) = await Parking("test").listed(parts.database.pool)
+    (letter,) = await Parking("test").listed(parts.database)
     assert (letter.state, letter.origin.topic, letter.origin.offset) == ("dead", parts.topic, 0)
 
 
@@ -215,7 +215,7 @@ async def test_a_subject_that_can_not_be_kept_is_dead_and_the_consumer_goes_on(
         await has_effects(parts, 1)
 
         async def dead() -> bool:
-            return len(await Parking("test").listed(parts.database.pool)) == 3
+            return len(await Parking("test").listed(parts.database)) == 3
 
         await eventually(dead, "all three are parked")
     assert await parts.recorded() == [("subject-0", 1)]

@@ -67,6 +67,6 @@ async def test_an_event_that_fails_holds_up_its_own_subject_and_no_other_lane(pa
     async with going(parts.relay(), parts.consumer(handle, max_batch=7)):
         await has_effects(parts, EVENTS - EVENTS // SUBJECTS)
     assert "subject-3" not in {subject for subject, _ in await parts.recorded()}
-    parked = await Parking("test").listed(parts.database.pool)
+    parked = await Parking("test").listed(parts.database)
     assert {one.subject for one in parked} == {"subject-3"}
     assert len(parked) == EVENTS // SUBJECTS

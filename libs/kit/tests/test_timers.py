@@ -3,23 +3,26 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
-from brobyg_kit import timers as timing
 from brobyg_kit.clock import ManualClock
-from brobyg_kit.database import DATABASE_ERRORS, Database, Transaction
+from brobyg_kit.database import Database, Transaction
+from brobyg_kit.database_errors import DATABASE_ERRORS
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.metrics import Metrics
+from brobyg_kit.tables import timer
 from brobyg_kit.testing import eventually
 from brobyg_kit.timers import DueTimer, TimerHandler, Timers
 from delivery_parts import Parts, by_way
+from sqlalchemy import Select, false, select
 
 NOW = datetime(2026, 11, 30, 8, 0, tzinfo=UTC)
 
 
 async def remember(tx: Transaction, due: Sequence[DueTimer]) -> None:
-    rows = [(timer.subject, int(timer.due_at.timestamp() - NOW.timestamp())) for timer in due]
-    await tx.connection.executemany("insert into effect (subject, number) values ($1, $2)", rows)
+    rows = [(one.subject, int(one.due_at.timestamp() - NOW.timestamp())) for one in due]
+    await tx.driver.executemany("insert into effect (subject, number) values ($1, $2)", rows)
 
 
 def timers(database: Database, clock: ManualClock, handler: TimerHandler = remember) -> Timers:
@@ -67,8 +70,14 @@ async def test_a_timer_that_one_process_carries_out_is_not_for_another_because_o
     parts: Parts, locking: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not locking:
-        rows = "select kind, subject, due_at, attempts from timer where kind = any($1) and next_attempt_at <= $2"
-        monkeypatch.setattr(timing, "_CLAIM", f"{rows} and (attempts > 0) = $3 limit $4")
+        columns = (timer.c.kind, timer.c.subject, timer.c.due_at, timer.c.attempts)
+        unlocked = select(*columns).where(timer.c.attempts == 0)
+        none = unlocked.where(false())
+
+        def claim(*_: object, failing: bool) -> Select[Any]:
+            return none if failing else unlocked
+
+        monkeypatch.setattr(Timers, "_claim", claim)
     clock = ManualClock(NOW + timedelta(hours=1))
     await schedule(parts, a=1)
     inside, go = asyncio.Event(), asyncio.Event()
@@ -93,7 +102,7 @@ def failing(kind: type[Exception], *subjects: str) -> TimerHandler:
 
     async def handle(tx: Transaction, due: Sequence[DueTimer]) -> None:
         await remember(tx, due)
-        if any(timer.subject in subjects for timer in due):
+        if any(one.subject in subjects for one in due):
             raise kind("a bug")
 
     return handle

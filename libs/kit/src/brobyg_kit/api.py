@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from brobyg_kit import problems, tracing
 from brobyg_kit.auth import Requirement, Verifier
 from brobyg_kit.clock import Clock
-from brobyg_kit.database import is_transient
+from brobyg_kit.database_errors import is_transient
 from brobyg_kit.health import Health
 from brobyg_kit.ids import new_id
 from brobyg_kit.logs import get_logger

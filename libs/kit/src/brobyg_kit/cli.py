@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
+from alembic.util import CommandError
 from confluent_kafka import KafkaException
 from rich.console import Console
 from rich.table import Table
 
-from brobyg_kit import database, flow, logs, process
+from brobyg_kit import database, flow, logs, migrate, process
 from brobyg_kit.auth import ROLES, issue_token
 from brobyg_kit.clock import WallClock
+from brobyg_kit.database_errors import DATABASE_ERRORS
 from brobyg_kit.dlq import app as dlq_app
 from brobyg_kit.runtime import Role, Runtime
 from brobyg_kit.service import Service
@@ -169,23 +171,23 @@ def _service_app(name: str) -> typer.Typer:
     add("consumer", "The consumer, timers and workers alone.")
     add("relay", "The relay alone.")
 
-    @group.command()
-    def migrate(
+    @group.command("migrate")
+    def migrate_command(
         create: Annotated[
             bool, typer.Option(help="Create the database first if it isn't there.")
         ] = True,
     ) -> None:
         """Bring the service's database up to date. Safe to run again, and to interrupt."""
         service = load_service(name)
-        if not service.database:
+        if service.metadata is None:
             typer.echo(f"{name} keeps nothing in a database")
             return
         server = service.settings().database.get_secret_value()
         try:
             applied = asyncio.run(_migrate(server, service, create=create))
-        except ValueError as error:
+        except CommandError as error:
             _fail(str(error))
-        except database.DATABASE_ERRORS as error:
+        except DATABASE_ERRORS as error:
             _fail(
                 f"the database of {name} could not be brought up to date: {type(error).__name__}: {error}"
             )
@@ -200,9 +202,11 @@ async def _run_service(name: str, role: Role) -> None:
 
 
 async def _migrate(server: str, service: Service, *, create: bool) -> list[str]:
+    assert service.metadata is not None  # `migrate` has seen to it
     if create:
-        await database.create_database(server, service.name)
-    return await database.migrate(database.database_url(server, service.name), service.migrations())
+        await migrate.create_database(server, service.name)
+    url = database.database_url(server, service.name)
+    return await migrate.migrate(url, service.metadata, service.versions)
 
 
 def _fail(message: str) -> NoReturn:

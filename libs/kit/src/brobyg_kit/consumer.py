@@ -21,7 +21,8 @@ from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 from opentelemetry.trace import SpanKind
 
 from brobyg_kit import faultpoints, kafka, tracing
-from brobyg_kit.database import Database, Transaction, array_literal, is_transient
+from brobyg_kit.database import Database, Transaction, array_literal
+from brobyg_kit.database_errors import is_transient
 from brobyg_kit.event import Event, UndecodableEvent, decode, storable
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.ids import derived_id
@@ -308,13 +309,11 @@ class Consumer:
         """Those whose id is not in the inbox yet; now it is. As a rule all are new: to be ready for a repeat in each row costs PostgreSQL twice the work."""
         ids = array_literal([one.event.id for one in received])
         try:
-            async with tx.connection.transaction():
-                await tx.connection.execute(_INBOX, ids)
+            async with tx.driver.transaction():
+                await tx.driver.execute(_INBOX, ids)
             return received
         except asyncpg.UniqueViolationError:
-            rows = await tx.connection.fetch(
-                f"{_INBOX} on conflict do nothing returning event_id", ids
-            )
+            rows = await tx.driver.fetch(f"{_INBOX} on conflict do nothing returning event_id", ids)
         new, fresh = {row["event_id"] for row in rows}, []
         for one in received:
             if (event_id := uuid.UUID(one.event.id)) in new:
@@ -362,10 +361,8 @@ class Consumer:
             await self._parking.failed(tx, parked, error, permanent=True)
             return error
         try:
-            async with tx.connection.transaction():
-                attempt = Transaction(tx.connection, tx.clock, tx.source)
+            async with tx.savepoint() as attempt:
                 await self._handle_again(attempt, received)
-                await attempt.flush()
         except Exception as error:
             if is_transient(error):
                 raise

@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from brobyg_kit.clock import WallClock
-from brobyg_kit.database import DATABASE_ERRORS, Database, database_url
+from brobyg_kit.database import Database, database_url
+from brobyg_kit.database_errors import DATABASE_ERRORS
 from brobyg_kit.kafka import RecordGone, fetch_record
 from brobyg_kit.parking import Parked, Parking
 from brobyg_kit.settings import KitSettings
@@ -72,7 +73,7 @@ def list_parked(
     """List what is parked, oldest first; says so on standard error when there is more than is shown."""
 
     async def work(database: Database, parking: Parking) -> tuple[list[Parked], int]:
-        return await parking.listed(database.pool, limit), await parking.counted(database.pool)
+        return await parking.listed(database, limit), await parking.counted(database)
 
     parked, total = _with_database(service, work)
     if total > len(parked):
@@ -104,7 +105,7 @@ def show(
     service: ServiceName, id: Annotated[int, typer.Argument(help="Id as `list` shows it.")]
 ) -> None:
     """Show one parked event; its record is read from Kafka where the topic holds no personal data. Exit code 1 when it can't be."""
-    found = _with_database(service, lambda database, parking: parking.found(database.pool, id))
+    found = _with_database(service, lambda database, parking: parking.found(database, id))
     if found is None:
         _fail(f"nothing parked in {service} has id {id}; see 'brobyg dlq list {service}'")
     typer.echo(json.dumps(_as_dict(found), indent=2))

@@ -14,7 +14,8 @@ import asyncpg
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from brobyg_kit import faultpoints, kafka
-from brobyg_kit.database import DATABASE_ERRORS, OUTBOX_CHANNEL
+from brobyg_kit.database import OUTBOX_CHANNEL
+from brobyg_kit.database_errors import DATABASE_ERRORS
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.logs import get_logger
 from brobyg_kit.metrics import Metrics

@@ -16,7 +16,8 @@ from brobyg_kit.api import create_app
 from brobyg_kit.auth import Verifier
 from brobyg_kit.clock import Clock, WallClock
 from brobyg_kit.consumer import Consumer, Subscription
-from brobyg_kit.database import DATABASE_ERRORS, Database, database_url
+from brobyg_kit.database import Database, database_url
+from brobyg_kit.database_errors import DATABASE_ERRORS
 from brobyg_kit.health import Check, Health
 from brobyg_kit.logs import get_logger
 from brobyg_kit.metrics import Metrics
@@ -58,7 +59,9 @@ class Runtime:
         self.clock = clock or settings.make_clock()
         self.metrics, self.health = Metrics(), Health()
         url = database_url(settings.database.get_secret_value(), service.name) + database_suffix
-        self.database = Database(url, self.clock, service.name) if service.database else None
+        self.database = (
+            Database(url, self.clock, service.name) if service.metadata is not None else None
+        )
         self.parts: Parts = service.build(
             Resources(
                 settings,
@@ -263,7 +266,7 @@ class Runtime:
             return Check(False, "not connected yet")
         try:
             async with asyncio.timeout(2):
-                await self.database.pool.fetchval("select 1 from migration limit 1")
+                await self.database.pool.fetchval("select 1 from alembic_version limit 1")
         except asyncpg.UndefinedTableError:
             return Check(False, f"has no tables: run 'brobyg {self.service.name} migrate'")
         except DATABASE_ERRORS as error:

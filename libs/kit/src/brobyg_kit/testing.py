@@ -17,7 +17,8 @@ import uvicorn
 
 from brobyg_kit.auth import generate_keys, issue_token
 from brobyg_kit.clock import Clock, WallClock
-from brobyg_kit.database import Database, migrate
+from brobyg_kit.database import Database
+from brobyg_kit.migrate import migrate
 from brobyg_kit.runtime import Role, Runtime, Server
 from brobyg_kit.service import Service
 
@@ -77,7 +78,7 @@ async def fresh_database(server: str, service: Service, clock: Clock) -> AsyncIt
     await _create(server, name)
     database = Database(f"{server}/{name}", clock, service.name)
     try:
-        await migrate(database.url, service.migrations())
+        await _migrate(database.url, service)
         await database.open()
         yield database
     finally:
@@ -125,7 +126,7 @@ async def served(
     )
     if runtime.database is not None:
         await _create(server, runtime.database.url.rsplit("/", 1)[1])
-        await migrate(runtime.database.url, service.migrations())
+        await _migrate(runtime.database.url, service)
     web = Server(
         uvicorn.Config(
             runtime.app(), host="127.0.0.1", port=port, log_config=None, access_log=False
@@ -162,3 +163,8 @@ async def _drop(server: str, name: str) -> None:
     connection = await asyncpg.connect(f"{server}/postgres")
     await connection.execute(f'drop database if exists "{name}" with (force)')
     await connection.close()
+
+
+async def _migrate(url: str, service: Service) -> None:
+    assert service.metadata is not None  # only a service with tables has a database
+    await migrate(url, service.metadata, service.versions)

@@ -10,20 +10,22 @@ from typing import ClassVar
 from urllib.parse import urlsplit
 
 import asyncpg
-import brobyg_kit
 import msgspec
 from brobyg_kit.clock import WallClock
 from brobyg_kit.consumer import BatchHandler, Consumer, Subscription
-from brobyg_kit.database import Database, Transaction, migrate
+from brobyg_kit.database import Database, Transaction
 from brobyg_kit.event import Event
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.metrics import Metrics
+from brobyg_kit.migrate import migrate
 from brobyg_kit.relay import Relay
 from brobyg_kit.testing import eventually, free_port
 from brobyg_kit.topics import Topic, apply_topics
 from confluent_kafka.admin import AdminClient
+from sqlalchemy import MetaData
 
-MIGRATIONS = Path(str(brobyg_kit.__file__)).parent / "migrations"
+#: No tables beside the delivery tables, so no revisions of its own.
+NO_VERSIONS = Path(__file__).parent / "no_versions"
 
 
 class Counted(msgspec.Struct, frozen=True):
@@ -100,7 +102,7 @@ async def fresh_parts(kafka: str, postgres: str) -> AsyncIterator[Parts]:
     admin = await asyncpg.connect(f"{postgres}/postgres")
     await admin.execute(f"create database {name}")
     database = Database(f"{postgres}/{name}", WallClock(), "test")
-    await migrate(database.url, [MIGRATIONS])
+    await migrate(database.url, MetaData(), NO_VERSIONS)
     await database.open()
     await database.pool.execute(
         "create table effect (id bigserial primary key, subject text not null, number int not null)"
@@ -115,7 +117,7 @@ async def fresh_parts(kafka: str, postgres: str) -> AsyncIterator[Parts]:
 async def record(tx: Transaction, events: Sequence[Event]) -> None:
     """Keep what came."""
     rows = [(event.subject, event.decode(Counted).number) for event in events]
-    await tx.connection.executemany("insert into effect (subject, number) values ($1, $2)", rows)
+    await tx.driver.executemany("insert into effect (subject, number) values ($1, $2)", rows)
 
 
 class Way:

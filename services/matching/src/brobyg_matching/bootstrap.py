@@ -4,6 +4,7 @@ from brobyg_kit.service import Parts, Resources, Service
 
 from brobyg_matching.adapters.database import PostgresStore
 from brobyg_matching.adapters.reads import Reads
+from brobyg_matching.adapters.tables import metadata
 from brobyg_matching.adapters.volunteers import PostgresVolunteers
 from brobyg_matching.answering import Answering, Links
 from brobyg_matching.domain.match import PROMISED, WAVE
@@ -48,6 +49,7 @@ SERVICE = Service(
     package="brobyg_matching",
     settings=MatchingSettings,
     build=build,
+    metadata=metadata,
     consumes=tuple(CONSUMES),
     emits=EMITS,
     max_batch=1_000,

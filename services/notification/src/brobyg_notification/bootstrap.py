@@ -8,6 +8,7 @@ from brobyg_notification import readiness
 from brobyg_notification.adapters.database import NoticeStore
 from brobyg_notification.adapters.http import HttpPeople
 from brobyg_notification.adapters.smtp import SmtpPostbox
+from brobyg_notification.adapters.tables import metadata
 from brobyg_notification.entrypoints import api
 from brobyg_notification.handlers import CONSUMES, EMITS, handle_with
 from brobyg_notification.metrics import NotificationMetrics
@@ -62,6 +63,7 @@ SERVICE = Service(
     package="brobyg_notification",
     settings=NotificationSettings,
     build=build,
+    metadata=metadata,
     consumes=CONSUMES,
     emits=EMITS,
 )

@@ -13,6 +13,4 @@ def build(resources: Resources) -> Parts:
     return Parts(public_routers=[web.router(HttpAnswers(matching))], closers=[matching.aclose])
 
 
-SERVICE = Service(
-    name="portal", package="brobyg_portal", settings=PortalSettings, build=build, database=False
-)
+SERVICE = Service(name="portal", package="brobyg_portal", settings=PortalSettings, build=build)

@@ -7,6 +7,7 @@ from brobyg_kit.service import Parts, Resources, Service
 from brobyg_referral.adapters.appointments import PostgresAppointments
 from brobyg_referral.adapters.citizens import Citizens, Referrals
 from brobyg_referral.adapters.secrets import Hasher, Vault
+from brobyg_referral.adapters.tables import metadata
 from brobyg_referral.entrypoints import api, fhir
 from brobyg_referral.entrypoints.door import Door
 from brobyg_referral.fhir.rendering import render
@@ -44,4 +45,5 @@ SERVICE = Service(
     consumes=CONSUMES,
     emits=EMITS,
     build=build,
+    metadata=metadata,
 )

@@ -2,6 +2,7 @@
 
 from brobyg_kit.service import Parts, Resources, Service
 
+from brobyg_reporting.adapters.tables import metadata
 from brobyg_reporting.entrypoints.api import router
 from brobyg_reporting.handlers import CONSUMES, EMITS, Live, read_logged
 from brobyg_reporting.metrics import ReportingMetrics
@@ -23,6 +24,7 @@ SERVICE = Service(
     package="brobyg_reporting",
     settings=ReportingSettings,
     build=build,
+    metadata=metadata,
     consumes=CONSUMES,
     emits=EMITS,
     inbox=False,  # the event log has the event's id as its key
