@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import ClassVar
 from urllib.parse import urlsplit
 
-import asyncpg
 import msgspec
 from brobyg_kit.clock import WallClock
 from brobyg_kit.consumer import BatchHandler, Consumer, Subscription
@@ -17,9 +16,8 @@ from brobyg_kit.database import Database, Transaction
 from brobyg_kit.event import Event
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.metrics import Metrics
-from brobyg_kit.migrate import migrate
 from brobyg_kit.relay import Relay
-from brobyg_kit.testing import eventually, free_port
+from brobyg_kit.testing import eventually, free_port, new_database
 from brobyg_kit.topics import Topic, apply_topics
 from confluent_kafka.admin import AdminClient
 from sqlalchemy import MetaData
@@ -99,19 +97,16 @@ async def fresh_parts(kafka: str, postgres: str) -> AsyncIterator[Parts]:
         )
 
     await eventually(led, "every partition has a leader")
-    admin = await asyncpg.connect(f"{postgres}/postgres")
-    await admin.execute(f"create database {name}")
-    database = Database(f"{postgres}/{name}", WallClock(), "test")
-    await migrate(database.url, MetaData(), NO_VERSIONS)
-    await database.open()
-    await database.pool.execute(
-        "create table effect (id bigserial primary key, subject text not null, number int not null)"
-    )
-    kind = type("Counted", (Counted,), {"TOPIC": name}, frozen=True)
-    yield Parts(kafka, name, database, kind)
-    await database.close()
-    await admin.execute(f"drop database {name} with (force)")
-    await admin.close()
+    async with new_database(postgres, name, MetaData(), NO_VERSIONS) as url:
+        database = Database(url, WallClock(), "test")
+        await database.open()
+        await database.pool.execute(
+            "create table effect"
+            " (id bigserial primary key, subject text not null, number int not null)"
+        )
+        kind = type("Counted", (Counted,), {"TOPIC": name}, frozen=True)
+        yield Parts(kafka, name, database, kind)
+        await database.close()
 
 
 async def record(tx: Transaction, events: Sequence[Event]) -> None:
