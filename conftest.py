@@ -10,7 +10,7 @@ import random
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+import asyncpg
 import pytest
 from brobyg_kit.clock import ManualClock
 from brobyg_kit.database import Database
@@ -184,12 +185,26 @@ def postgres(addresses: Addresses) -> str:
     return addresses.database
 
 
+#: Held by the test that uses the system's own topics.
+_TOPICS_LOCK = 0x746F7069
+
+
 @pytest.fixture
-async def topics(kafka: str) -> str:
+async def topics(kafka: str, postgres: str) -> AsyncIterator[str]:
     """The bootstrap servers, with the system's topics empty: those of an earlier test are deleted.
 
-    Tests that take it run on one worker, one after the other (`tests/kinds.py`).
+    One test at a time has them, whichever worker it runs on; the others wait.
     """
+    connection = await asyncpg.connect(f"{postgres}/postgres")
+    try:
+        await connection.execute(f"select pg_advisory_lock({_TOPICS_LOCK})")
+        await _empty_topics(kafka)
+        yield kafka
+    finally:
+        await connection.close()
+
+
+async def _empty_topics(kafka: str) -> None:
     declared = load_topics(ROOT / "schemas" / "topics")
     names = {topic.name for topic in declared}
     admin = AdminClient({"bootstrap.servers": kafka})
@@ -212,7 +227,6 @@ async def topics(kafka: str) -> str:
         )
 
     await eventually(led, "every partition has a leader")
-    return kafka
 
 
 @pytest.fixture

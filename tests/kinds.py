@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pytest
+from xdist.remote import Producer  # type: ignore[import-untyped]  # pytest-xdist has no types
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]  # as above
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +43,7 @@ KINDS = (
     Kind("unit", "nothing outside its own process", 150),
 )
 
-#: Seconds that the whole suite may take on two cores.
-WHOLE_BUDGET = 600.0
-#: Folders whose systems play weeks against an accelerated clock: one such week at a time.
+#: Folders whose tests play weeks by an accelerated clock: one week at a time, on one worker.
 _WEEKS = ("tests/e2e/", "tests/faults/")
 
 
@@ -51,19 +51,6 @@ def kind_of(fixtures: Iterable[str]) -> Kind:
     """The kind of a test that uses these fixtures, those of its fixtures among them."""
     used = set(fixtures)
     return next((kind for kind in KINDS if kind.fixtures & used), KINDS[-1])
-
-
-def group_of(kind: Kind, path: str, fixtures: Iterable[str]) -> str:
-    """Tests of one group run one after the other on one worker; "" is free to run anywhere.
-
-    Only one test at a time may use the system's own topics, and a system that is shared by the
-    tests of a module is started once.
-    """
-    if "topics" in fixtures:
-        return "topics"
-    if kind.name == "system":
-        return "weeks" if path.startswith(_WEEKS) else path.rpartition("/")[2].removesuffix(".py")
-    return ""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -75,15 +62,29 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with its kind, and name what may not run side by side; before `-m` selects."""
-    for item in items:
-        fixtures = set(getattr(item, "fixturenames", ()))
-        kind = kind_of(fixtures)
-        item.add_marker(kind.name)
-        path = item.path.relative_to(item.config.rootpath).as_posix()
-        if group := group_of(kind, path, fixtures):
-            item.add_marker(pytest.mark.xdist_group(group))
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark each test with its kind, before `-m` selects. Workers begin with what takes longest."""
+    order = [kind.name for kind in KINDS]
+    kinds = {item: kind_of(getattr(item, "fixturenames", ())).name for item in items}
+    for item, kind in kinds.items():
+        item.add_marker(kind)
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: (not _plays_weeks(item.nodeid), order.index(kinds[item])))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
+    """Hand out whole files, in the order in which the workers have collected them."""
+    config.option.loadscopereorder = False
+    return _Files(config, log)
+
+
+class _Files(LoadFileScheduling):  # type: ignore[misc]  # pytest-xdist has no types
+    def _split_scope(self, nodeid: str) -> str:
+        return "weeks" if _plays_weeks(nodeid) else str(super()._split_scope(nodeid))
+
+
+def _plays_weeks(nodeid: str) -> bool:
+    return nodeid.startswith(_WEEKS)
 
 
 class _Times:
