@@ -43,8 +43,9 @@ KINDS = (
     Kind("unit", "nothing outside its own process", 150),
 )
 
-#: Folders whose tests play weeks by an accelerated clock: one week at a time, on one worker.
-_WEEKS = ("tests/e2e/", "tests/faults/")
+#: Folders whose tests start systems of their own: each list's on one worker, one after the other,
+#: or the machine would be too busy for weeks that are played by an accelerated clock.
+_CHAINS = (("tests/e2e/", "tests/faults/"), ("deploy/local/",))
 
 
 def kind_of(fixtures: Iterable[str]) -> Kind:
@@ -63,28 +64,29 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark each test with its kind, before `-m` selects. Workers begin with what takes longest."""
-    order = [kind.name for kind in KINDS]
-    kinds = {item: kind_of(getattr(item, "fixturenames", ())).name for item in items}
-    for item, kind in kinds.items():
-        item.add_marker(kind)
+    """Mark each test with its kind, before `-m` selects. Workers begin with the longest chains."""
+    for item in items:
+        item.add_marker(kind_of(getattr(item, "fixturenames", ())).name)
     if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: (not _plays_weeks(item.nodeid), order.index(kinds[item])))
+        items.sort(key=lambda item: _chain(item.nodeid))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
-    """Hand out whole files, in the order in which the workers have collected them."""
+    """Hand out whole files and chains of files, in the order in which they were collected."""
     config.option.loadscopereorder = False
     return _Files(config, log)
 
 
 class _Files(LoadFileScheduling):  # type: ignore[misc]  # pytest-xdist has no types
     def _split_scope(self, nodeid: str) -> str:
-        return "weeks" if _plays_weeks(nodeid) else str(super()._split_scope(nodeid))
+        chain = _chain(nodeid)
+        return str(super()._split_scope(nodeid) if chain == len(_CHAINS) else chain)
 
 
-def _plays_weeks(nodeid: str) -> bool:
-    return nodeid.startswith(_WEEKS)
+def _chain(nodeid: str) -> int:
+    """Which chain a test is in; the number of chains for one that is in none."""
+    chains = (number for number, folders in enumerate(_CHAINS) if nodeid.startswith(folders))
+    return next(chains, len(_CHAINS))
 
 
 class _Times:
