@@ -104,7 +104,7 @@ _TEMPLATE_LOCK = 0x62726F74
 async def _create(
     connection: asyncpg.Connection, server: str, name: str, metadata: MetaData, versions: Path
 ) -> None:
-    family = f"brobyg_template_{hashlib.sha256(str(versions).encode()).hexdigest()[:8]}"
+    family = template_family(versions)
     template = f"{family}_{_content_hash(versions)}"
     while True:
         async with _locked(connection, "_shared"):
@@ -114,6 +114,11 @@ async def _create(
         async with _locked(connection, ""):
             if not await _exists(connection, template):
                 await _make_template(connection, server, family, template, metadata, versions)
+
+
+def template_family(versions: Path) -> str:
+    """What the names of all templates for these migrations, whatever their content, begin with."""
+    return f"brobyg_template_{hashlib.sha256(str(versions).encode()).hexdigest()[:8]}"
 
 
 async def _make_template(
@@ -149,7 +154,6 @@ async def _exists(connection: asyncpg.Connection, name: str) -> bool:
     return bool(await connection.fetchval(query, name))
 
 
-@cache
 def _content_hash(versions: Path) -> str:
     files = [file for folder in (MIGRATIONS, versions) for file in sorted(folder.rglob("*.py"))]
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:12]
