@@ -25,22 +25,23 @@ class Kind:
     fixtures: frozenset[str] = frozenset()
 
 
-#: A test is of the first kind that has one of its fixtures, else of the last.
+#: A test is of the first kind that has one of its fixtures, else of the last. The budgets together
+#: are a little less than four workers have in ten minutes, the time of the whole suite on two cores.
 KINDS = (
-    Kind("browser", "a real browser before real services", 90, frozenset({"browser"})),
+    Kind("browser", "a real browser before real services", 150, frozenset({"browser"})),
     Kind(
         "system",
         "a broker, a database or a whole system of the test's own, started and killed by it",
-        900,
+        1000,
         frozenset({"system", "cluster", "played", "in_use"}),
     ),
     Kind(
         "parts",
         "the run's real broker or database, or another real server",
-        900,
+        950,
         frozenset({"kafka", "postgres", "addresses", "post_office", "owners", "matching"}),
     ),
-    Kind("unit", "nothing outside its own process", 150),
+    Kind("unit", "no broker, database or browser", 200),
 )
 
 #: Folders whose tests start systems of their own: each list's on one worker, one after the other,
