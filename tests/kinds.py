@@ -67,7 +67,9 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark each test with its kind, before `-m` selects. Workers begin with the longest chains."""
     for item in items:
-        item.add_marker(kind_of(getattr(item, "fixturenames", ())).name)
+        kind = kind_of(getattr(item, "fixturenames", ())).name
+        item.add_marker(kind)
+        item.user_properties.append(("kind", kind))
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: _chain(item.nodeid))
 
@@ -98,8 +100,8 @@ class _Times:
         self._tests = dict.fromkeys(self._seconds, 0)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        name = next((kind.name for kind in KINDS if kind.name in report.keywords), None)
-        if name is None:
+        name = dict(report.user_properties).get("kind")
+        if not isinstance(name, str):
             return  # the report of a worker that ended
         self._seconds[name] += report.duration
         self._tests[name] += report.when == "call"
