@@ -19,7 +19,7 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.schemas import APIOperation
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.slow]
+pytestmark = pytest.mark.timeout(300)
 
 #: By the schema, and with one thing in it wrong.
 MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
