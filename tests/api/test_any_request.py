@@ -20,7 +20,7 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.schemas import APIOperation
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.slow]
+pytestmark = pytest.mark.timeout(300)
 
 #: Valid by the schema, and with one thing wrong.
 MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
