@@ -21,9 +21,11 @@ import httpx2
 import uvicorn
 from sqlalchemy import MetaData
 
+from brobyg_kit import kafka
 from brobyg_kit.auth import generate_keys, issue_token
 from brobyg_kit.clock import Clock, WallClock
 from brobyg_kit.database import Database
+from brobyg_kit.decoding import Record
 from brobyg_kit.migrate import MIGRATIONS, migrate
 from brobyg_kit.runtime import Role, Runtime, Server
 from brobyg_kit.service import Service
@@ -248,3 +250,28 @@ async def _answering(runtime: Runtime, port: int) -> AsyncIterator[Running]:
         finally:
             runtime.stop()
             await asyncio.wait([serving], timeout=30)
+
+
+async def publish(address: str, topic: str, *values: bytes, key: str) -> None:
+    """Put these on the topic past any outbox, as somebody outside may."""
+    async with kafka.broker(address, "somebody-else") as broker:
+        for value in values:
+            await broker.publish(value, topic, key=key.encode())
+
+
+async def records(address: str, topic: str, at_least: int, timeout: float = 60.0) -> list[Record]:
+    """All records of the topic, by partition and offset, once there are `at_least` so many."""
+    found: dict[tuple[int, int], Record] = {}
+    async with kafka.admin(address) as admin, kafka.reader(address) as reader:
+        partitions = (await kafka.partitions(admin, [topic]))[topic]
+
+        async def there() -> bool:
+            marks = await kafka.watermarks(reader, partitions)
+            found.clear()
+            async for batch in kafka.read_range(reader, marks):
+                found.update({(one.partition, one.offset): one for one in batch})
+            return len(found) >= at_least
+
+        await eventually(there, f"{at_least} records on {topic}", timeout)
+        await there()  # and what may have come twice
+    return [found[place] for place in sorted(found)]

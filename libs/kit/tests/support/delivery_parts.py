@@ -20,7 +20,7 @@ from brobyg_kit.event import Event
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.metrics import Metrics
 from brobyg_kit.relay import Relay
-from brobyg_kit.testing import eventually, free_port, new_database
+from brobyg_kit.testing import eventually, free_port, new_database, publish, records
 from brobyg_kit.topics import Topic, apply_topics
 from sqlalchemy import MetaData
 
@@ -96,27 +96,11 @@ class Parts:
 
     async def publish(self, *values: bytes, key: str, topic: str = "") -> None:
         """Put these on the topic past the outbox, as somebody else may."""
-        async with clients.broker(self.kafka, "somebody-else") as broker:
-            for value in values:
-                await broker.publish(value, topic or self.topic, key=key.encode())
+        await publish(self.kafka, topic or self.topic, *values, key=key)
 
     async def read(self, at_least: int, topic: str = "") -> list[Record]:
         """All records of the topic, by partition and offset, once there are so many."""
-        topic = topic or self.topic
-        found: dict[tuple[int, int], Record] = {}
-        async with clients.admin(self.kafka) as admin, clients.reader(self.kafka) as reader:
-            partitions = (await clients.partitions(admin, [topic]))[topic]
-
-            async def there() -> bool:
-                marks = await clients.watermarks(reader, partitions)
-                found.clear()
-                async for records in clients.read_range(reader, marks):
-                    found.update({(one.partition, one.offset): one for one in records})
-                return len(found) >= at_least
-
-            await eventually(there, f"{at_least} records", timeout=60)
-            await there()  # and what may have come twice
-        return [found[place] for place in sorted(found)]
+        return await records(self.kafka, topic or self.topic, at_least)
 
     async def recorded(self) -> list[tuple[str, int]]:
         rows = await self.database.pool.fetch("select subject, number from effect order by id")
