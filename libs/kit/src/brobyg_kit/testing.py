@@ -15,11 +15,11 @@ import asyncpg
 import httpx2
 import uvicorn
 
-from brobyg_kit.auth import generate_keys, issue_token
 from brobyg_kit.clock import Clock, WallClock
 from brobyg_kit.database import Database, migrate
 from brobyg_kit.runtime import Role, Runtime, Server
 from brobyg_kit.service import Service
+from brobyg_kit.tokens import generate_keys, issue_token
 
 
 def free_port() -> int:

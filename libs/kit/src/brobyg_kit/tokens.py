@@ -1,0 +1,63 @@
+"""Development tokens (JWT, ES256) and their keys. Checking a token is `brobyg_kit.auth`.
+
+It stands apart so that the command line can issue a token without loading a web framework.
+"""
+
+import json
+from collections.abc import Set
+from datetime import timedelta
+from pathlib import Path
+
+from joserfc import jwt
+from joserfc.jwk import ECKey
+
+from brobyg_kit.clock import Clock
+
+ISSUER = AUDIENCE = "brobyg"
+#: `service` may read people's contacts; `portal`, which the whole world talks to, only carries answers.
+ROLES = frozenset(
+    {"hospital", "referrer", "coordinator", "volunteer", "analyst", "service", "portal"}
+)
+
+
+def check_roles(roles: Set[str]) -> None:
+    """Raise ValueError where one of `roles` is not in ROLES."""
+    if unknown := roles - ROLES:
+        raise ValueError(f"unknown roles {sorted(unknown)}; there are {sorted(ROLES)}")
+
+
+def issue_token(
+    signing_key: Path,
+    subject: str,
+    roles: list[str],
+    clock: Clock,
+    *,
+    organisation: str | None = None,
+    department: str | None = None,
+    lifetime: timedelta = timedelta(hours=8),
+) -> str:
+    """A development token. Raises ValueError on an unknown role, OSError when the key can't be read."""
+    check_roles(frozenset(roles))
+    key = ECKey.import_key(json.loads(signing_key.read_text()))
+    now = int(clock.now().timestamp())
+    claims: dict[str, object] = {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "sub": subject,
+        "roles": roles,
+        "iat": now,
+        "exp": now + int(lifetime.total_seconds()),
+    }
+    if organisation:
+        claims["organisation"] = organisation
+    if department:
+        claims["department"] = department
+    return jwt.encode({"alg": "ES256", "kid": key.kid or ""}, claims, key)
+
+
+def generate_keys(private: Path, public: Path) -> None:
+    """Write a new ES256 key pair: the private JWK (readable by its owner only) and the public JWKS."""
+    key = ECKey.generate_key("P-256", auto_kid=True)
+    private.touch(mode=0o600)
+    private.write_text(json.dumps(key.as_dict(private=True)))
+    public.write_text(json.dumps({"keys": [key.as_dict(private=False)]}))
