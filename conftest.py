@@ -14,12 +14,12 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from brobyg_kit import kafka as clients
 from brobyg_kit.clock import ManualClock
 from brobyg_kit.database import Database
 from brobyg_kit.service import Service
 from brobyg_kit.testing import Running, eventually, free_port, fresh_database, served
 from brobyg_kit.topics import apply_topics, load_topics
-from confluent_kafka.admin import AdminClient
 
 ROOT = Path(__file__).parent
 
@@ -116,26 +116,23 @@ async def topics(kafka: str) -> str:
     """The system's topics, empty: those of an earlier test are deleted first. Gives the bootstrap servers."""
     declared = load_topics(ROOT / "schemas" / "topics")
     names = {topic.name for topic in declared}
-    admin = AdminClient({"bootstrap.servers": kafka})
-    if there := names & set(admin.list_topics(timeout=10).topics):
-        for future in admin.delete_topics(list(there), operation_timeout=20).values():
-            future.result(30)
+    async with clients.admin(kafka) as admin:
+        if existing := names & set(await admin.list_topics()):
+            await admin.delete_topics(list(existing))
 
-        async def gone() -> bool:
-            return not names & set(admin.list_topics(timeout=10).topics)
+            async def gone() -> bool:
+                return not names & set(await admin.list_topics())
 
-        await eventually(gone, "the topics of the last test are gone")
-    apply_topics(kafka, declared)
+            await eventually(gone, "the topics of the last test are gone")
+        await apply_topics(kafka, declared)
 
-    async def led() -> bool:
-        known = admin.list_topics(timeout=10).topics
-        return all(
-            name in known
-            and all(partition.leader >= 0 for partition in known[name].partitions.values())
-            for name in names
-        )
+        async def led() -> bool:
+            known = [one for one in await admin.describe_topics() if one["topic"] in names]
+            return len(known) == len(names) and all(
+                partition["leader"] >= 0 for one in known for partition in one["partitions"]
+            )
 
-    await eventually(led, "every partition has a leader")
+        await eventually(led, "every partition has a leader")
     return kafka
 
 

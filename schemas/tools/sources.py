@@ -6,7 +6,7 @@ A keyword that the tools don't know is refused (`forbid_unknown_fields`), so not
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -69,6 +69,7 @@ class TopicFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     partitions: int
     retention: str
     cleanup_policy: str
+    timestamp_type: Literal["append"]
     compression: str
     compatibility: str
     content: str

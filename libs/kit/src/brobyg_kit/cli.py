@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
-from confluent_kafka import KafkaException
+from aiokafka.errors import KafkaError
 from rich.console import Console
 from rich.table import Table
 
@@ -18,6 +18,7 @@ from brobyg_kit import database, flow, logs, process
 from brobyg_kit.auth import ROLES, issue_token
 from brobyg_kit.clock import WallClock
 from brobyg_kit.dlq import app as dlq_app
+from brobyg_kit.errors import KitError
 from brobyg_kit.runtime import Role, Runtime
 from brobyg_kit.service import Service
 from brobyg_kit.settings import KitSettings
@@ -150,9 +151,10 @@ def topics_apply() -> None:
     """Create the topics that are missing. Safe to run again."""
     settings = KitSettings()
     try:
-        for name, what in apply_topics(settings.kafka, load_topics(settings.topics)).items():
+        topics = load_topics(settings.topics)
+        for name, what in asyncio.run(apply_topics(settings.kafka, topics)).items():
             typer.echo(f"{name}: {what}")
-    except (KafkaException, ValueError, OSError) as error:
+    except (KafkaError, KitError, ValueError, OSError) as error:
         _fail(f"the topics could not be applied on {settings.kafka}: {error}")
 
 

@@ -15,7 +15,8 @@ from rich.table import Table
 
 from brobyg_kit.clock import WallClock
 from brobyg_kit.database import DATABASE_ERRORS, Database, database_url
-from brobyg_kit.kafka import RecordGone, fetch_record
+from brobyg_kit.errors import RecordGone
+from brobyg_kit.kafka import fetch_record
 from brobyg_kit.parking import Parked, Parking
 from brobyg_kit.settings import KitSettings
 

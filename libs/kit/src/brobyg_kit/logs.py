@@ -3,11 +3,14 @@
 import logging
 import re
 import sys
+import time
 from collections.abc import Mapping, MutableMapping
 from typing import Any, TextIO
 
 import structlog
 
+#: Loggers of the Kafka libraries, see `LimitedLogs`.
+_LIMITED = ("aiokafka", "faststream")
 _HIDDEN = "[redacted]"
 #: The facts a line may tell, by name; what is under any other name, however deep, is hidden. A new fact is added here by somebody who has thought of
 #: what can stand in it: never who somebody is, and no words somebody wrote.
@@ -146,6 +149,7 @@ def configure(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
+    handler.addFilter(LimitedLogs())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -159,6 +163,37 @@ class _RedactingFormatter(structlog.stdlib.ProcessorFormatter):
 
     def format(self, record: logging.LogRecord) -> str:
         return redact_text(super().format(record))
+
+
+class LimitedLogs(logging.Filter):
+    """Lets each kind of line of the Kafka libraries through once a minute, from warnings on.
+
+    In an outage they write the same few lines several times a second; what the process makes of
+    the outage stands in its own lines.
+    """
+
+    def __init__(self, every: float = 60.0) -> None:
+        """`every` is in seconds of wall time."""
+        super().__init__()
+        self._every = every
+        self._told: dict[tuple[str, object], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is written."""
+        if not record.name.startswith(_LIMITED):
+            return True
+        if record.levelno < logging.WARNING:
+            return False
+        kind, now = (record.name, record.msg), time.monotonic()
+        if now - self._told.get(kind, -self._every) < self._every:
+            return False
+        self._told[kind] = now
+        return True
+
+
+def framework_logger() -> logging.Logger:
+    """The logger FastStream is given: a plain one, whose lines go the way of all others."""
+    return logging.getLogger("faststream.kafka")
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:

@@ -37,6 +37,8 @@ class Received(msgspec.Struct, frozen=True, gc=False):
 
     event: Event
     origin: Origin
+    #: Why the record can't be read, when `event` only stands for it.
+    error: Exception | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +107,22 @@ class Parking:
             )
 
     async def due(self, tx: Transaction) -> Parked | None:
-        """One event whose pause is over, locked with all that waits behind it; None when there is none."""
+        """One event whose pause is over, not locked; None when there is none."""
         row = await tx.connection.fetchrow(
-            "select * from parked_event where state = 'retrying' and next_attempt_at <= clock_timestamp()"
+            "select * from parked_event where state = 'retrying'"
+            " and next_attempt_at <= clock_timestamp()"
             " order by next_attempt_at limit 1 for update skip locked"
         )
-        if row is None:
-            return None
-        await tx.connection.execute(
-            "select 1 from parked_event where subject = $1 order by id for update", row["subject"]
+        return _parked(row) if row is not None else None
+
+    async def claim(self, tx: Transaction, parked: Parked) -> bool:
+        """Lock the event with all that waits behind it; False when another has tried it since."""
+        rows = await tx.connection.fetch(
+            "select id, state, attempts from parked_event where subject = $1 order by id for update",
+            parked.subject,
         )
-        return _parked(row)
+        as_it_was = (parked.id, "retrying", parked.attempts)
+        return any((row["id"], row["state"], row["attempts"]) == as_it_was for row in rows)
 
     async def handled(self, tx: Transaction, parked: Parked) -> None:
         """The event went through: forget it, and let the next of its subject try at once."""

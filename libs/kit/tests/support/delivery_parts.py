@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import brobyg_kit
 import msgspec
+from brobyg_kit import kafka as clients
 from brobyg_kit.clock import WallClock
 from brobyg_kit.consumer import BatchHandler, Consumer, Subscription
 from brobyg_kit.database import Database, Transaction, migrate
@@ -21,7 +22,6 @@ from brobyg_kit.metrics import Metrics
 from brobyg_kit.relay import Relay
 from brobyg_kit.testing import eventually, free_port
 from brobyg_kit.topics import Topic, apply_topics
-from confluent_kafka.admin import AdminClient
 
 MIGRATIONS = Path(str(brobyg_kit.__file__)).parent / "migrations"
 
@@ -81,22 +81,20 @@ class Parts:
 async def fresh_parts(kafka: str, postgres: str) -> AsyncIterator[Parts]:
     """A new topic and a new database, gone after the block."""
     name = f"kit_{uuid.uuid4().hex[:10]}"
-    apply_topics(
+    await apply_topics(
         kafka,
         [
             Topic(name, 3, -1, "delete", "zstd"),
             Topic(f"brobyg.test{name}.dead-letter.v1", 1, -1, "delete", "zstd"),
         ],
     )
-    broker = AdminClient({"bootstrap.servers": kafka})
+    async with clients.admin(kafka) as client:
 
-    async def led() -> bool:
-        known = await asyncio.to_thread(broker.list_topics, timeout=10)
-        return name in known.topics and all(
-            one.leader >= 0 for one in known.topics[name].partitions.values()
-        )
+        async def led() -> bool:
+            known = [one for one in await client.describe_topics() if one["topic"] == name]
+            return any(known) and all(one["leader"] >= 0 for one in known[0]["partitions"])
 
-    await eventually(led, "every partition has a leader")
+        await eventually(led, "every partition has a leader")
     admin = await asyncpg.connect(f"{postgres}/postgres")
     await admin.execute(f"create database {name}")
     database = Database(f"{postgres}/{name}", WallClock(), "test")
