@@ -6,8 +6,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from brobyg_kit.auth import Verifier, issue_token
+from brobyg_kit.auth import Verifier
 from brobyg_kit.clock import WallClock
+from brobyg_kit.tokens import issue_token
 from brobyg_local.keys import make_keys
 from brobyg_local.places import Places
 from brobyg_local.services import SERVICES, own_settings

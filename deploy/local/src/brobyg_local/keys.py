@@ -8,7 +8,7 @@ import secrets
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from brobyg_kit.auth import generate_keys, issue_token
+from brobyg_kit.tokens import generate_keys, issue_token
 from brobyg_kit.clock import WallClock
 
 from .places import Places, read_json, write_atomically

@@ -4,12 +4,9 @@ It stands apart so that the command line can issue a token without loading a web
 """
 
 import json
-from collections.abc import Set
+from collections.abc import Set as AbstractSet
 from datetime import timedelta
 from pathlib import Path
-
-from joserfc import jwt
-from joserfc.jwk import ECKey
 
 from brobyg_kit.clock import Clock
 
@@ -20,7 +17,7 @@ ROLES = frozenset(
 )
 
 
-def check_roles(roles: Set[str]) -> None:
+def check_roles(roles: AbstractSet[str]) -> None:
     """Raise ValueError where one of `roles` is not in ROLES."""
     if unknown := roles - ROLES:
         raise ValueError(f"unknown roles {sorted(unknown)}; there are {sorted(ROLES)}")
@@ -37,6 +34,9 @@ def issue_token(
     lifetime: timedelta = timedelta(hours=8),
 ) -> str:
     """A development token. Raises ValueError on an unknown role, OSError when the key can't be read."""
+    from joserfc import jwt
+    from joserfc.jwk import ECKey
+
     check_roles(frozenset(roles))
     key = ECKey.import_key(json.loads(signing_key.read_text()))
     now = int(clock.now().timestamp())
@@ -57,6 +57,8 @@ def issue_token(
 
 def generate_keys(private: Path, public: Path) -> None:
     """Write a new ES256 key pair: the private JWK (readable by its owner only) and the public JWKS."""
+    from joserfc.jwk import ECKey
+
     key = ECKey.generate_key("P-256", auto_kid=True)
     private.touch(mode=0o600)
     private.write_text(json.dumps(key.as_dict(private=True)))

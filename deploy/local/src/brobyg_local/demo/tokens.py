@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from brobyg_kit.auth import issue_token
+from brobyg_kit.tokens import issue_token
 from brobyg_kit.clock import WallClock
 
 __all__ = ["Tokens"]
