@@ -97,9 +97,7 @@ def up(
             {"wanted": one.wanted, "used": one.used, "holder": one.holder or None}
             for one in system.cluster.ports.taken
         ]
-        _print_json(
-            addresses=addresses, taken_ports=taken, environment_file=str(where.environment)
-        )
+        _print_json(addresses=addresses, taken_ports=taken, environment_file=str(where.environment))
         return
     typer.echo("Brobyg is up")
     for name, address in addresses.items():

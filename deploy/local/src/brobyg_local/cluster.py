@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,7 +76,10 @@ class Cluster:
     def start_unlocked(self, *, kafka: bool = True, postgres: bool = True) -> None:
         """As `start`, for a caller that holds the folder's lock."""
         states = self.supervisor.states()
-        stores = [*([self.kafka] if kafka else []), *([self.postgres] if postgres else [])]
+        stores: list[Kafka | Postgres] = [
+            *([self.kafka] if kafka else []),
+            *([self.postgres] if postgres else []),
+        ]
         down = {
             store: [name for name in store.names if name not in states or not states[name].running]
             for store in stores
@@ -94,7 +97,9 @@ class Cluster:
             states = self.supervisor.states()
             return next((name for name in store.names if states[name].failed), "")
 
-        if not wait_until(lambda: store.is_ready() or bool(failed()), store.start_timeout, every=0.1):
+        if not wait_until(
+            lambda: store.is_ready() or bool(failed()), store.start_timeout, every=0.1
+        ):
             raise self.supervisor.failure(store.names[0], store.start_timeout)
         if name := failed():
             raise self.supervisor.failure(name, store.start_timeout)

@@ -39,7 +39,11 @@ def _download(folder: Path, say: Say) -> None:
     maven = find_maven(say)
     say("kafka: Maven resolves its jars (about 45 jars, 45 MB, the first time only)")
     scratch = Path(tempfile.mkdtemp(prefix="incoming-", dir=folder.parent))
-    goal = ("dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={scratch}")
+    goal = (
+        "dependency:copy-dependencies",
+        "-DincludeScope=runtime",
+        f"-DoutputDirectory={scratch}",
+    )
     # A server that accepts and says nothing is given up, which takes Maven half an hour by default.
     waits = ("-Daether.connector.connectTimeout=20000", "-Daether.connector.requestTimeout=60000")
     try:

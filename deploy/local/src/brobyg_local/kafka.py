@@ -78,10 +78,8 @@ class Kafka:
             configuration = self._configure(name)
             self._format(name, java, configuration, identity)
             self._say(f"{name}: starting on 127.0.0.1:{self._ports.of(name)}")
-            command = [*java, "kafka.Kafka", configuration]
-            programs.append(
-                Program(name, command, directory=self._folder.kafka, priority=100)
-            )
+            command = [*java, "kafka.Kafka", str(configuration)]
+            programs.append(Program(name, command, directory=self._folder.kafka, priority=100))
         return programs
 
     def _data(self, name: str) -> Path:

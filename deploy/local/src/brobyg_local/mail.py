@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -54,7 +55,9 @@ class MailFolder:
         self._last += 1
         return temporary.rename(self.folder / f"{name}.eml")
 
-    async def handle_DATA(self, server: object, session: object, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
+    async def handle_DATA(  # noqa: N802 - the name that aiosmtpd calls
+        self, server: object, session: object, envelope: Envelope
+    ) -> str:
         """Keep the mail once for each recipient; 451 asks the sender to try again later."""
         try:
             for recipient in envelope.rcpt_tos:
@@ -66,11 +69,16 @@ class MailFolder:
 
 async def _serve(port: int, folder: MailFolder) -> None:
     """Take mails on `port` until the process is ended. Raises OSError where the port is taken."""
-    options = {"data_size_limit": SIZE_LIMIT, "enable_SMTPUTF8": True, "hostname": "brobyg.local"}
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(
-        lambda: SMTP(folder, **options, loop=loop), "127.0.0.1", port
+    protocol = partial(
+        SMTP,
+        folder,
+        data_size_limit=SIZE_LIMIT,
+        enable_SMTPUTF8=True,
+        hostname="brobyg.local",
+        loop=loop,
     )
+    server = await loop.create_server(protocol, "127.0.0.1", port)
     await server.serve_forever()
 
 

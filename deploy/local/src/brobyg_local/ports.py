@@ -122,7 +122,7 @@ def holder_of(port: int) -> str:
         for connection in psutil.net_connections(kind="tcp"):
             if (
                 connection.status == psutil.CONN_LISTEN
-                and connection.laddr.port == port
+                and connection.laddr[1:] == (port,)
                 and connection.pid
             ):
                 process = psutil.Process(connection.pid)

@@ -1,7 +1,7 @@
 """PostgreSQL from the machine's binaries, with a data folder, port, user and password of its own.
 
-It refuses to run as root. Where we are root it runs as `postgres` (or `nobody`), and its data are in
-`/var/tmp/brobyg-<hash of the state folder>`, as that user may not enter a checkout under /root.
+It refuses to run as root. Where we are root it runs as `postgres` (or `nobody`), and its data are
+in `/var/tmp/brobyg-<hash of the state folder>`: that user may not enter a checkout under /root.
 It listens on 127.0.0.1 only, has no Unix socket (whose path has a length limit that a deep checkout
 would break), and asks for a password.
 """
@@ -45,7 +45,7 @@ timezone = 'UTC'
 log_timezone = 'UTC'
 password_encryption = 'scram-sha-256'
 autovacuum_naptime = '30s'
-# A failing row's values are personal data: terse leaves the DETAIL line out, and parameters are never logged.
+# A failing row's values are personal data: terse omits the DETAIL line; no parameter is logged.
 log_error_verbosity = terse
 log_parameter_max_length = 0
 log_parameter_max_length_on_error = 0
@@ -116,7 +116,7 @@ class Postgres:
         self._password_file.unlink(missing_ok=True)
 
     def _initialise(self, programs: Path) -> None:
-        """Make the data folder anew. The password file is written last: it says that all is there."""
+        """Make the data folder. The password file is written last: it says that all is there."""
         self._say("postgres: making its data folder")
         home, password = self.data.parent, secrets.token_urlsafe(18)
         shutil.rmtree(home, ignore_errors=True)

@@ -45,7 +45,11 @@ PORTS: Mapping[str, int] = {"kafka": 9092, "postgres": 5432, "mail": 2525, **DEF
 READY_TIMEOUT, COMMAND_TIMEOUT = 90.0, 120.0
 COORDINATORS = "randers=koordinator.randers@example.org,norddjurs=koordinator.norddjurs@example.org"
 #: What the databases and topics are made from, besides the code that does it.
-MADE_FROM = ("services/*/migrations/**/*", "libs/kit/src/*/migrations/**/*", "schemas/topics/*.yaml")
+MADE_FROM = (
+    "services/*/migrations/**/*",
+    "libs/kit/src/*/migrations/**/*",
+    "schemas/topics/*.yaml",
+)
 
 
 @dataclass
@@ -168,7 +172,7 @@ class System:
         """The mail server, unless another is used, and the services."""
         programs = [program(name, environment) for name in SERVICES]
         if (port := self.own_mail_port(environment)) is not None:
-            command = [sys.executable, "-m", "brobyg_local.mail", str(port), self.folder.mail]
+            command = [sys.executable, "-m", "brobyg_local.mail", str(port), str(self.folder.mail)]
             programs.insert(0, Program("mail", command))
         return programs
 
@@ -276,7 +280,7 @@ class System:
     def _start(
         self, down: Sequence[str], environment: Mapping[str, str], wanted: Sequence[str]
     ) -> None:
-        """Start those of `wanted` that are `down`, then wait for all of it; raises the first failure."""
+        """Start what is `down`, then wait for all that is `wanted`; raises the first failure."""
         urls = {name: environment[f"BROBYG_{name.upper()}_URL"] for name in SERVICES}
         for name in down:
             self.say(f"{name}: starting{f' on {urls[name]}' if name in urls else ''}")

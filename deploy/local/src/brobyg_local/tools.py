@@ -38,7 +38,9 @@ def run(command: Sequence[str], *, advice: str, timeout: float = 900.0) -> None:
         raise ProgramMissing(f"{name} was not done after {timeout:.0f} s", advice=advice) from error
     if done.returncode != 0:
         last = "\n  ".join(done.stdout.splitlines()[-8:])
-        raise ProgramMissing(f"{name} failed with exit code {done.returncode}:\n  {last}", advice=advice)
+        raise ProgramMissing(
+            f"{name} failed with exit code {done.returncode}:\n  {last}", advice=advice
+        )
 
 
 def find_java(say: Say) -> Path:
@@ -70,7 +72,7 @@ def find_maven(say: Say) -> Path:
 
 
 def find_chromium(say: Say) -> Path:
-    """Chromium (or Chrome), in which pages are tested: PATH, then apt-get. Raises `ProgramMissing`."""
+    """Chromium or Chrome, for tests of pages: PATH, then apt-get. Raises `ProgramMissing`."""
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     return _find(
         "Chromium", lambda: _on_path(*names), Path.exists, "chromium", "install chromium", say
@@ -86,7 +88,9 @@ def find_postgres(say: Say) -> Path:
 
     def good(folder: Path) -> bool:
         there = (folder / "initdb").exists() and (folder / "postgres").exists()
-        version, _ = _version([folder / "postgres", "--version"], r"\) (\d+)()") if there else (0, 0)
+        version, _ = (
+            _version([folder / "postgres", "--version"], r"\) (\d+)()") if there else (0, 0)
+        )
         return version >= POSTGRES_AT_LEAST
 
     return _find(
@@ -102,7 +106,7 @@ def find_postgres(say: Say) -> Path:
 def _postgres_folders() -> Iterable[Path]:
     if chosen := os.environ.get("BROBYG_POSTGRES_BIN"):
         yield Path(chosen)
-    debian = [path for path in Path("/usr/lib/postgresql").glob("*/bin")]
+    debian = Path("/usr/lib/postgresql").glob("*/bin")
     yield from sorted(debian, key=lambda path: float(path.parent.name), reverse=True)
     yield from (path.resolve().parent for path in _on_path("initdb"))
     yield from sorted(Path("/opt/homebrew/opt").glob("postgresql@*/bin"), reverse=True)

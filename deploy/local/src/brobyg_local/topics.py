@@ -50,7 +50,9 @@ async def _read(address: str, services: Sequence[str]) -> list[TopicState]:
         await admin.start()
         await reader.start()
         topics = {
-            one["topic"]: [TopicPartition(one["topic"], part["partition"]) for part in one["partitions"]]
+            one["topic"]: [
+                TopicPartition(one["topic"], part["partition"]) for part in one["partitions"]
+            ]
             for one in await admin.describe_topics()
             if not one["is_internal"]
         }
@@ -68,7 +70,9 @@ async def _read(address: str, services: Sequence[str]) -> list[TopicState]:
         await reader.stop()
         await admin.close()
 
-    def unread(service: str, partitions: list[TopicPartition], until: dict[TopicPartition, int]) -> int:
+    def unread(
+        service: str, partitions: list[TopicPartition], until: dict[TopicPartition, int]
+    ) -> int:
         committed = read[service]
         return sum(
             max(0, until[one] - max(begins[one], committed[one].offset if one in committed else 0))

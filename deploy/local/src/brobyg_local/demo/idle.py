@@ -1,4 +1,4 @@
-"""Whether the system has come to rest: everything published, everything handled, everybody told, nothing more on its way."""
+"""Whether a system is idle: everything published, everything handled, everybody told."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from dataclasses import dataclass
 import httpx2
 import msgspec
 
+from brobyg_local.services import SERVICES
 from brobyg_local.topics import read_topics
 
+from .access import SystemAccess, http_client
 from .history import EVENT_TOPICS
-from .outside import SERVICES, Outside, client
 
-__all__ = ["Rest", "come_to_rest"]
+__all__ = ["IdleState", "wait_until_idle"]
 
-LOOK = 0.5
-LOOKS = 3
-"""So many looks in a row must find nothing moving."""
+#: Wall seconds between looks; so many in a row must find nothing moving.
+LOOK, LOOKS = 0.5, 3
 PATIENCE = 90.0
 
 
@@ -49,89 +49,85 @@ class _Page(msgspec.Struct):
 
 
 @dataclass(frozen=True)
-class Rest:
-    """What was found: `quiet` when nothing moved any more, and what had not been published or handled."""
+class IdleState:
+    """Whether the system became idle, and what had not been published or handled."""
 
     quiet: bool
     unpublished: int
     dead_letters: int
-    restless: tuple[str, ...] = ()
-    """What still moved or was not ready, in words."""
+    #: What was still moving or not ready, in words.
+    busy: tuple[str, ...] = ()
 
 
-async def come_to_rest(outside: Outside, patience: float = PATIENCE) -> Rest:
-    """Return when nothing has moved for some looks in a row, or after `patience` wall seconds. Blocks."""
+async def wait_until_idle(access: SystemAccess, patience: float = PATIENCE) -> IdleState:
+    """Return when nothing has moved for some looks in a row, or after `patience` wall seconds."""
     deadline, calm, before = time.monotonic() + patience, 0, -1
-    async with client() as http:
+    async with http_client() as http:
         while True:
-            states = await asyncio.gather(*(_ask(http, outside, service) for service in SERVICES))
-            published, unread = await _topics(outside)
-            untold = await _untold(http, outside)
-            waiting = sum(state.outbox.rows + state.parked + state.lag for state in states)
-            nothing_waits = not waiting and not unread and not untold
-            at_rest = all(state.ready for state in states) and nothing_waits and published == before
-            calm, before = (calm + 1 if at_rest else 0), published
+            states = await asyncio.gather(*(_ready(http, access, service) for service in SERVICES))
+            published, unread = await _topics(access)
+            unsent = await _unsent(http, access)
+            busy = tuple(_busy(states, unread, unsent))
+            calm = 0 if busy or published != before else calm + 1
             if calm >= LOOKS or time.monotonic() > deadline:
-                unpublished, dead = (
+                return IdleState(
+                    calm >= LOOKS,
                     sum(state.outbox.rows for state in states),
                     sum(state.dead_letters for state in states),
+                    busy,
                 )
-                return Rest(
-                    calm >= LOOKS, unpublished, dead, tuple(_restless(states, unread, untold))
-                )
+            before = published
             await asyncio.sleep(LOOK)
 
 
-def _restless(states: Sequence[_Ready], unread: int, untold: int) -> Iterator[str]:
-    if unread:
-        yield "the broker does not answer" if unread < 0 else f"{unread} records are not read yet"
-    if untold:
-        yield (
-            "notification does not say what waits"
-            if untold < 0
-            else f"{untold} messages or more wait to be sent"
-        )
+def _busy(states: Sequence[_Ready], unread: int, unsent: int) -> Iterator[str]:
+    if unread < 0:
+        yield "the broker does not answer"
+    elif unread:
+        yield f"{unread} records are not read yet"
+    if unsent < 0:
+        yield "notification does not say what waits"
+    elif unsent:
+        yield f"{unsent} messages or more wait to be sent"
     for service, state in zip(SERVICES, states, strict=True):
         if not state.ready:
-            yield f"{service} is not ready: {', '.join(name for name, check in state.checks.items() if not check.ok)}"
-        if state.outbox.rows or state.parked or state.lag:
-            yield f"{service} has {state.outbox.rows} to publish, {state.parked} parked, {state.lag} to read"
+            failing = (name for name, check in state.checks.items() if not check.ok)
+            yield f"{service} is not ready: {', '.join(failing)}"
+        rows = (state.outbox.rows, state.parked, state.lag)
+        if any(rows):
+            yield f"{service} has {rows[0]} to publish, {rows[1]} parked, {rows[2]} to read"
 
 
-async def _topics(outside: Outside) -> tuple[int, int]:
-    """Records in all event topics, and those that a service has yet to read by what it has committed; -1 while the broker can't say.
+async def _topics(access: SystemAccess) -> tuple[int, int]:
+    """Records in all event topics, and those not yet read; -1 while the broker can't say.
 
-    Asked of the broker, as a service that has lost its assignment knows of no lag.
+    The broker is asked, as a service that has lost its assignment knows of no lag.
     """
-    states, why = await asyncio.to_thread(read_topics, outside.kafka, SERVICES)
+    states, why = await read_topics(access.kafka, SERVICES)
     if why:
         return -1, -1
     records = sum(state.events for state in states if state.name in EVENT_TOPICS)
     return records, sum(sum(state.lag.values()) for state in states)
 
 
-async def _untold(http: httpx2.AsyncClient, outside: Outside) -> int:
+async def _unsent(http: httpx2.AsyncClient, access: SystemAccess) -> int:
     """Messages that wait to be sent, at most a page of them; -1 while notification can't say.
 
-    Asked of its list and not of its metrics, which tell of some seconds ago.
+    Its list is asked and not its metrics, which are some seconds old.
     """
     try:
         response = await http.get(
-            f"{outside.url('notification')}/notifications?state=waiting&limit=200",
-            headers=outside.tokens.header("coordinator"),
+            f"{access.url('notification')}/notifications?state=waiting&limit=200",
+            headers=access.sign_in("coordinator"),
         )
-        return (
-            len(msgspec.json.decode(response.content, type=_Page).notifications)
-            if response.is_success
-            else -1
-        )
+        return len(msgspec.json.decode(response.content, type=_Page).notifications)
     except (httpx2.TransportError, msgspec.DecodeError):
         return -1
 
 
-async def _ask(http: httpx2.AsyncClient, outside: Outside, service: str) -> _Ready:
+async def _ready(http: httpx2.AsyncClient, access: SystemAccess, service: str) -> _Ready:
     try:
-        response = await http.get(f"{outside.url(service)}/readyz")
+        response = await http.get(f"{access.url(service)}/readyz")
         return msgspec.json.decode(response.content, type=_Ready)
     except (httpx2.TransportError, msgspec.DecodeError):
         return _Ready(ready=False)

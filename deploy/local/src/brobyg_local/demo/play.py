@@ -1,15 +1,14 @@
-"""The play itself: the hospital and the volunteers at the same time, until the week is over and everything has come to rest."""
+"""The play: the hospital and the volunteers at the same time, until the system is idle."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Coroutine
 from datetime import datetime
 
+from .access import SystemAccess
 from .hospital import Hospital
-from .outside import Outside
-from .quiet import Rest, come_to_rest
+from .idle import IdleState, wait_until_idle
 from .tally import Tally
 from .volunteers import Volunteers
 from .week import Week
@@ -20,21 +19,22 @@ Watch = Callable[[], Coroutine[None, None, None]]
 
 
 async def play(
-    outside: Outside, week: Week, tally: Tally, ends: datetime, watch: Watch | None = None
-) -> Rest:
-    """Play the week to `ends` on the shared clock and wait for rest. Blocks for as long. `watch` runs beside it until the end."""
+    access: SystemAccess, week: Week, tally: Tally, ends: datetime, watch: Watch | None = None
+) -> IdleState:
+    """Play the week to `ends` on the shared clock and wait until the system is idle.
+
+    `watch` runs beside it until the end.
+    """
     over = asyncio.Event()
-    volunteers = asyncio.create_task(Volunteers(outside, week.helpers, week.seed, tally).play(over))
+    volunteers = asyncio.create_task(Volunteers(access, week.helpers, week.seed, tally).play(over))
     watching = asyncio.create_task(watch()) if watch else None
     try:
-        await Hospital(outside, tally).play(week.messages)
-        await outside.until(ends)
-        rest = await come_to_rest(outside)
+        await Hospital(access, tally).play(week.messages)
+        await access.until(ends)
+        return await wait_until_idle(access)
     finally:
         over.set()
         await volunteers
         if watching is not None:
             watching.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await watching
-    return rest
+            await asyncio.gather(watching, return_exceptions=True)

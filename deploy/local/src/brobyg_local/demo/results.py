@@ -1,31 +1,28 @@
-"""When the week is over: the rebuild is asked for, the figures are put together and everything is shown."""
+"""When the week is over: the rebuild is compared, counts are collected, and everything is shown."""
 
 from __future__ import annotations
-
-import subprocess
 
 import msgspec
 from brobyg_kit.clock import COPENHAGEN
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
-from brobyg_local.places import ROOT
-from brobyg_local.services import brobyg_command, clean_environment
+from brobyg_local.errors import ServiceUnreachable
+from brobyg_local.system import run_brobyg
 
-from .outside import Outside, Unreachable, client, persist
-from .quiet import Rest
+from .access import SystemAccess, http_client, send_until_answered
+from .idle import IdleState
 from .story import Line, tell
-from .summary import Aftermath, Summary
+from .summary import Results, Summary
 
 __all__ = [
     "Rebuild",
+    "collect_results",
     "fetch_timeline",
-    "look_back",
     "show_next",
     "show_story",
     "show_summary",
-    "verify",
+    "verify_rebuild",
 ]
 
 VERIFY_TIMEOUT = 180.0
@@ -67,21 +64,17 @@ class Rebuild(msgspec.Struct, frozen=True):
     note: str = ""
 
 
-def verify(outside: Outside) -> Rebuild:
-    """Rebuild all projections from the stream and compare. Blocks for seconds. A command that fails counts as not equal."""
-    done = subprocess.run(
-        [brobyg_command(), "reporting", "verify", "--json"],
-        env=clean_environment(outside.environment),
-        capture_output=True,
-        timeout=VERIFY_TIMEOUT,
-        check=False,
-        cwd=ROOT,
-    )
+def verify_rebuild(access: SystemAccess) -> Rebuild:
+    """Rebuild all projections from the stream and compare. Blocks for seconds.
+
+    A command that fails counts as not equal.
+    """
+    done = run_brobyg(["reporting", "verify", "--json"], access.environment, VERIFY_TIMEOUT)
     try:
         return msgspec.json.decode(done.stdout, type=Rebuild)
     except msgspec.DecodeError:
-        said = (done.stderr or done.stdout).decode(errors="replace").split()
-        return Rebuild(note=f"exit code {done.returncode}: {' '.join(said)[-400:]}")
+        said = " ".join((done.stderr or done.stdout).split())[-400:]
+        return Rebuild(note=f"exit code {done.returncode}: {said}")
 
 
 class _Intake(msgspec.Struct):
@@ -91,47 +84,45 @@ class _Intake(msgspec.Struct):
     dropped_without_consent: int
 
 
-async def look_back(outside: Outside, rest: Rest, rebuild: Rebuild) -> Aftermath:
-    """What can be asked now that all is quiet. Blocks; raises `Unreachable`, also for an answer that tells no counts."""
-    async with client() as http:
-        headers = outside.tokens.header("analyst")
-        answer = await persist(http, "GET", f"{outside.url('referral')}/counts", headers=headers)
-    if answer.status_code != 200:
-        raise Unreachable(
-            f"referral does not tell what it counted: it answered {answer.status_code}"
-        )
-    try:
-        intake = msgspec.json.decode(answer.content, type=_Intake)
-    except msgspec.DecodeError as error:
-        raise Unreachable(
-            "referral does not tell what it counted: its answer has another form"
-        ) from error
-    return Aftermath(
-        dropped_without_consent=intake.dropped_without_consent,
-        rejected=intake.rejected,
-        unpublished=rest.unpublished,
-        dead_letters=rest.dead_letters,
-        rebuild_seconds=rebuild.seconds,
-        rebuild_equals_live=rebuild.equal,
-        quiet=rest.quiet,
-    )
-
-
 class _Timeline(msgspec.Struct):
     events: list[Line]
 
 
-async def fetch_timeline(outside: Outside, referral_id: str) -> list[Line]:
-    """All that happened to one referral, as reporting tells it. Blocks; raises `Unreachable` or a DecodeError."""
-    async with client() as http:
-        headers = outside.tokens.header("analyst")
-        answer = await persist(
-            http,
-            "GET",
-            f"{outside.url('reporting')}/referrals/{referral_id}/timeline",
-            headers=headers,
+async def collect_results(access: SystemAccess, idle: IdleState, rebuild: Rebuild) -> Results:
+    """What can be asked now that the system is idle.
+
+    Raises `ServiceUnreachable`, also for an answer without counts.
+    """
+    try:
+        intake = msgspec.json.decode(await _ask(access, "referral", "/counts"), type=_Intake)
+    except msgspec.DecodeError as error:
+        raise ServiceUnreachable("referral's answer does not tell its counts") from error
+    return Results(
+        dropped_without_consent=intake.dropped_without_consent,
+        rejected=intake.rejected,
+        unpublished=idle.unpublished,
+        dead_letters=idle.dead_letters,
+        rebuild_seconds=rebuild.seconds,
+        rebuild_equals_live=rebuild.equal,
+        quiet=idle.quiet,
+    )
+
+
+async def fetch_timeline(access: SystemAccess, referral_id: str) -> list[Line]:
+    """All events of one referral, as reporting tells them. Raises `ServiceUnreachable`."""
+    answer = await _ask(access, "reporting", f"/referrals/{referral_id}/timeline")
+    return msgspec.json.decode(answer, type=_Timeline).events
+
+
+async def _ask(access: SystemAccess, service: str, path: str) -> bytes:
+    async with http_client() as http:
+        url, headers = f"{access.url(service)}{path}", access.sign_in("analyst")
+        answer = await send_until_answered(http, "GET", url, headers=headers)
+    if answer.status_code != 200:
+        raise ServiceUnreachable(
+            f"{service} does not tell its counts or its timeline: it answered {answer.status_code}"
         )
-    return msgspec.json.decode(answer.content, type=_Timeline).events
+    return answer.content
 
 
 def show_summary(console: Console, summary: Summary) -> None:
@@ -142,57 +133,65 @@ def show_summary(console: Console, summary: Summary) -> None:
     for name, title in TITLES.items():
         table.add_row(title, str(getattr(summary, name)))
     console.print(table)
+    same = "gives the same state as the live one"
+    if not summary.rebuild_equals_live:
+        same = "does NOT give the live state"
+    took = f"{summary.rebuild_seconds:.1f} s"
+    _print(console, f"A rebuild from the stream took {took} and {same}.")
 
 
 def show_story(console: Console, timeline: list[Line], wanted: frozenset[str]) -> None:
     """The story of the `wanted` events, a line each."""
-    console.print("\n[bold]One citizen's story[/], from the event history")
+    _print(console, "\nOne citizen's story, from the event history", style="bold")
     for when, sentence in tell(timeline, wanted):
-        console.print(f"  {when}  {escape(sentence)}", highlight=False, soft_wrap=True)
+        _print(console, f"  {when}  {sentence}")
 
 
 BOOK_ONE_MORE = (
-    'curl -H "Authorization: Bearer $(.venv/bin/brobyg token --role hospital --organisation hospital-randers)"'
-    ' -H "Content-Type: application/fhir+json" -d @examples/hospital-week/one-more-booking.json'
+    'curl -H "Authorization: Bearer $(.venv/bin/brobyg token --role hospital --organisation'
+    ' hospital-randers)" -H "Content-Type: application/fhir+json"'
+    " -d @examples/hospital-week/one-more-booking.json"
 )
 
 
-def show_next(console: Console, outside: Outside, referral_id: str, pathname: str) -> None:
-    """Addresses, sign-ins, mails, and what to try next."""
-    now = outside.clock.now().astimezone(COPENHAGEN)
+def show_next(console: Console, access: SystemAccess, referral_id: str, figures: str) -> None:
+    """Addresses, sign-ins, mails, and what to try next; `figures` is the summary's file."""
+    now = access.clock.now().astimezone(COPENHAGEN)
     sign_in = ".venv/bin/brobyg token --role"
-    lines = [
-        (
-            "its clock",
-            f"{now:%A %-d %B %Y, %H:%M}, at its natural pace from here on: book later than that",
-        ),
-        ("portal", f"{outside.url('portal')}/answer/...  (by the links in the mails)"),
-        *(
-            (service, f"{outside.url(service)}/docs")
+    addresses = {
+        "its clock": f"{now:%A %-d %B %Y, %H:%M}, at real speed from here on: book later than that",
+        "portal": f"{access.url('portal')}/answer/...  (by the links in the mails)",
+        **{
+            service: f"{access.url(service)}/docs"
             for service in ("referral", "matching", "notification", "reporting")
-        ),
-        ("kafka", outside.kafka),
-        ("mails", f"{outside.mail} (one .eml file each)"),
-        ("figures", pathname),
-        ("sign-ins", f"{sign_in} coordinator --department randers"),
-        ("", f"{sign_in} referrer --organisation gp-4411"),
-        ("", f"{sign_in} hospital --organisation hospital-randers"),
-        ("", f"{sign_in} analyst"),
-    ]
-    console.print("\n[bold]The system is up[/]")
-    for name, text in lines:
-        console.print(f"  {name:<13} {text}", highlight=False, soft_wrap=True, markup=False)
-    console.print("\n[bold]Try next[/]")
-    reporting = outside.url("reporting")
-    for command in (
+        },
+        "kafka": access.kafka,
+        "mails": f"{access.mail} (one .eml file each)",
+        "figures": figures,
+        "sign-ins": f"{sign_in} coordinator --department randers",
+        " ": f"{sign_in} referrer --organisation gp-4411",
+        "  ": f"{sign_in} hospital --organisation hospital-randers",
+        "   ": f"{sign_in} analyst",
+    }
+    timeline = f"{access.url('reporting')}/referrals/{referral_id}/timeline"
+    commands = (
         ".venv/bin/brobyg status",
-        f'curl -H "Authorization: Bearer $(.venv/bin/brobyg token --role analyst)" {reporting}/referrals/{referral_id}/timeline',
+        f'curl -H "Authorization: Bearer $({sign_in} analyst)" {timeline}',
         ".venv/bin/brobyg reporting verify",
-        f"{BOOK_ONE_MORE} {outside.url('referral')}/fhir/Appointment",
-    ):
-        console.print(f"  {command}", highlight=False, soft_wrap=True, markup=False)
-    console.print(
-        "The last books one more appointment: three volunteers get a mail, and their links are open.",
-        soft_wrap=True,
+        f"{BOOK_ONE_MORE} {access.url('referral')}/fhir/Appointment",
     )
-    console.print("make down ends it; what was there is kept until the next make demo.")
+    _print(console, "\nThe system is up", style="bold")
+    for name, text in addresses.items():
+        _print(console, f"  {name:<13} {text}")
+    _print(console, "\nTry next", style="bold")
+    for command in commands:
+        _print(console, f"  {command}")
+    _print(
+        console,
+        "The last books one more appointment: three volunteers get a mail, and their links are"
+        " open.\nmake down ends it; what was there is kept until the next make demo.",
+    )
+
+
+def _print(console: Console, text: str, style: str | None = None) -> None:
+    console.print(text, style=style, highlight=False, soft_wrap=True, markup=False)

@@ -1,4 +1,4 @@
-"""What is seen while the week goes by: the simulated time and the counts moving; plain lines where there is no terminal."""
+"""What is seen while the week goes by: the simulated time and the counts; plain lines in a pipe."""
 
 from __future__ import annotations
 
@@ -17,46 +17,36 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from .outside import Outside, client
+from .access import SystemAccess, http_client
 from .tally import Tally
 
 __all__ = ["Screen"]
 
-LOOK = 0.5
-PLAIN_EVERY = 10.0
-"""Wall seconds between lines where there is no terminal."""
-SHOWN = (
-    (
-        "appointments",
-        (
-            ("booked", "appointment.booked"),
-            ("moved", "appointment.rescheduled"),
-            ("cancelled", "appointment.cancelled"),
-            ("took place", "appointment.completed"),
-            ("no-show", "appointment.missed"),
-        ),
-    ),
-    (
-        "offers",
-        (
-            ("made", "offer.made"),
-            ("accepted", "offer.accepted"),
-            ("declined", "offer.declined"),
-            ("expired", "offer.expired"),
-            ("withdrawn", "offer.withdrawn"),
-        ),
-    ),
-    (
-        "escorts",
-        (
-            ("matched", "volunteer.matched"),
-            ("released", "match.released"),
-            ("to the coordinator", "match.escalated"),
-        ),
-    ),
-    ("mails", (("sent", "notification.sent"), ("given up", "notification.failed"))),
-)
-"""Rows of the screen, each a list of (label, event type without its prefix)."""
+#: Wall seconds between looks, on a terminal and elsewhere.
+LOOK, PLAIN_LOOK = 0.5, 10.0
+#: Rows of the screen: (name, label and event type of each figure).
+SHOWN = {
+    "appointments": {
+        "booked": "appointment.booked",
+        "moved": "appointment.rescheduled",
+        "cancelled": "appointment.cancelled",
+        "took place": "appointment.completed",
+        "no-show": "appointment.missed",
+    },
+    "offers": {
+        "made": "offer.made",
+        "accepted": "offer.accepted",
+        "declined": "offer.declined",
+        "expired": "offer.expired",
+        "withdrawn": "offer.withdrawn",
+    },
+    "escorts": {
+        "matched": "volunteer.matched",
+        "released": "match.released",
+        "to the coordinator": "match.escalated",
+    },
+    "mails": {"sent": "notification.sent", "given up": "notification.failed"},
+}
 
 
 class _Counts(msgspec.Struct):
@@ -67,9 +57,9 @@ class _Counts(msgspec.Struct):
 
 @dataclass
 class Screen:
-    """Polls what reporting has handled and shows it beside what the players have done."""
+    """Asks reporting what it has handled and shows it beside what the players have done."""
 
-    outside: Outside
+    access: SystemAccess
     tally: Tally
     console: Console
     begins: datetime
@@ -78,76 +68,59 @@ class Screen:
     _events: dict[str, int] = field(default_factory=dict)
 
     async def watch(self) -> None:
-        """Show until cancelled. A service that is down only makes the counts stand still."""
-        async with client() as http:
+        """Show until cancelled. While a service is down the counts stay what they were."""
+        async with http_client() as http:
             if not self.console.is_terminal:
-                await self._loop(http, PLAIN_EVERY, self._print_line)
+                await self._loop(http, PLAIN_LOOK, self._print_line)
             with Live(self._picture(), console=self.console, refresh_per_second=4) as live:
                 await self._loop(http, LOOK, lambda: live.update(self._picture()))
-
-    def _print_line(self) -> None:
-        self.console.print(self._line(), highlight=False, soft_wrap=True)
 
     async def _loop(
         self, http: httpx2.AsyncClient, pause: float, show: Callable[[], object]
     ) -> None:
+        url, headers = f"{self.access.url('reporting')}/counts", self.access.sign_in("analyst")
         while True:
-            await self._look(http)
+            try:
+                response = await http.get(url, headers=headers, timeout=2.0)
+                self._events = msgspec.json.decode(response.content, type=_Counts).events
+            except (httpx2.TransportError, msgspec.DecodeError):
+                pass
             show()
             await asyncio.sleep(pause)
 
-    async def _look(self, http: httpx2.AsyncClient) -> None:
-        """Ask reporting what it has; while it is away the figures stand still."""
-        headers = self.outside.tokens.header("analyst")
-        try:
-            response = await http.get(
-                f"{self.outside.url('reporting')}/counts", headers=headers, timeout=2.0
-            )
-            self._events = msgspec.json.decode(response.content, type=_Counts).events
-        except (httpx2.TransportError, msgspec.DecodeError):
-            return
-
-    def count(self, kind: str) -> int:
-        """Events of this kind that reporting has handled."""
-        return self._events.get(f"dk.brobyg.{kind}", 0)
-
     def _now(self) -> datetime:
-        return self.outside.clock.now().astimezone(COPENHAGEN)
+        return self.access.clock.now().astimezone(COPENHAGEN)
 
-    def _line(self) -> str:
-        counts = [
-            f"{self.count(kind)} {label}"
-            for _, row in SHOWN
-            for label, kind in row
-            if self.count(kind)
+    def _figures(self, row: dict[str, str]) -> list[str]:
+        return [
+            f"{self._events.get(f'dk.brobyg.{kind}', 0)} {label}" for label, kind in row.items()
         ]
+
+    def _print_line(self) -> None:
         delivered = f"{self.tally.delivered.total()}/{self.messages} messages"
-        return f"{self._now():%A %H:%M}  {', '.join([delivered, *counts])}"
+        counts = [text for row in SHOWN.values() for text in self._figures(row) if text[:2] != "0 "]
+        line = f"{self._now():%A %H:%M}  {', '.join([delivered, *counts])}"
+        self.console.print(line, highlight=False, soft_wrap=True)
 
     def _picture(self) -> Group:
-        now = self._now()
-        total = (self.ends - self.begins).total_seconds()
+        now, told = self._now(), self.tally.delivered
         table = Table(show_header=False, box=None, padding=(0, 2))
-        told = self.tally.delivered
-        doors = f"{told['kafka']} over Kafka, {told['rejected']} refused, {told['dropped']} without consent"
-        table.add_row("hospital", f"{told.total()} of {self.messages} messages delivered", doors)
-        for name, row in SHOWN:
-            table.add_row(name, *self._cells(row))
-        answers = ", ".join(
-            f"{count} {answer}" for answer, count in sorted(self.tally.answers.items())
+        table.add_row(
+            "hospital",
+            f"{told.total()} of {self.messages} messages delivered",
+            f"{told['kafka']} over Kafka, {told['rejected']} refused, {told['dropped']} without"
+            " consent",
         )
-        table.add_row("volunteers", f"{self.tally.mails['volunteer']} mails read", answers)
-        bar = ProgressBar(
-            total=total, completed=min(total, (now - self.begins).total_seconds()), width=60
-        )
+        for name, row in SHOWN.items():
+            first, *others = self._figures(row)
+            table.add_row(name, first, ", ".join(others))
+        answers = (f"{count} {answer}" for answer, count in sorted(self.tally.answers.items()))
+        mails = f"{self.tally.mails['volunteer']} mails read"
+        table.add_row("volunteers", mails, ", ".join(answers))
+        total = (self.ends - self.begins).total_seconds()
+        passed = min(total, (now - self.begins).total_seconds())
         return Group(
             Text(f"{now:%A %-d %B, %H:%M}", style="bold"),
-            Padding(bar, (0, 0, 1, 0)),
+            Padding(ProgressBar(total=total, completed=passed, width=60), (0, 0, 1, 0)),
             table,
-        )
-
-    def _cells(self, row: tuple[tuple[str, str], ...]) -> tuple[str, str]:
-        (label, kind), *others = row
-        return f"{self.count(kind)} {label}", ", ".join(
-            f"{self.count(other)} {name}" for name, other in others
         )

@@ -1,4 +1,4 @@
-"""The example week as the players need it: read from examples/hospital-week, checked for shape, nothing changed."""
+"""The example week as the players need it: read from examples/hospital-week, checked for shape."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     inflate: int = 0
 
     def content(self) -> bytes:
-        """The bytes that go through the door: the JSON, or the text that is none, enlarged where it is to be too large."""
+        """The bytes to send: the JSON, or the text that is none, made too large where it is to be."""
         raw = bytes(self.body)
         if raw.startswith(b'"'):
             return msgspec.json.decode(raw, type=str).encode()
@@ -48,7 +48,7 @@ class Referral(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Habit(msgspec.Struct, frozen=True):
-    """How a volunteer answers offers: shares of yes and no (the rest is silence), and after how many minutes."""
+    """How a volunteer answers: shares of yes and no (the rest is silence), after how many minutes."""
 
     accept: float
     decline: float
@@ -63,7 +63,7 @@ class Registration(msgspec.Struct, frozen=True):
 
 
 class Helper(msgspec.Struct, frozen=True, kw_only=True):
-    """A volunteer: the bodies of POST /volunteers and its activation, and the habit of answering."""
+    """A volunteer: the bodies of POST /volunteers and its activation, and how they answer."""
 
     key: str
     registration: msgspec.Raw
@@ -90,8 +90,16 @@ class Week(msgspec.Struct, frozen=True):
 
     @property
     def personal(self) -> frozenset[str]:
-        """CPR numbers, names and addresses of the week's citizens and volunteers: what must be found nowhere outside its owner."""
-        return frozenset(_personal(self))
+        """What must be found nowhere outside its owner: CPR numbers, names and addresses."""
+        citizens = [
+            msgspec.json.decode(referral.body, type=_Citizen).citizen for referral in self.referrals
+        ]
+        found = [(one.cpr, one.given_name, one.email) for one in citizens]
+        found += [(f"{one.given_name} {one.family_name}", "", "") for one in citizens]
+        for helper in self.helpers:
+            volunteer = msgspec.json.decode(helper.registration, type=_Volunteer)
+            found.append((volunteer.name, volunteer.email, ""))
+        return frozenset(word for words in found for word in words if word)
 
 
 class _Named(msgspec.Struct):
@@ -110,31 +118,12 @@ class _Volunteer(msgspec.Struct):
     email: str
 
 
-def _personal(week: Week) -> set[str]:
-    found: set[str] = set()
-    for referral in week.referrals:
-        citizen = msgspec.json.decode(referral.body, type=_Citizen).citizen
-        found |= {
-            citizen.cpr,
-            f"{citizen.given_name} {citizen.family_name}",
-            citizen.given_name,
-            citizen.email,
-        }
-    for helper in week.helpers:
-        volunteer = msgspec.json.decode(helper.registration, type=_Volunteer)
-        found |= {volunteer.name, volunteer.email}
-    return found - {""}
-
-
 def load(folder: Path) -> Week:
-    """The week in `folder`. Raises OSError or msgspec.ValidationError when a file is missing or is not what it should be."""
+    """The week in `folder`. Raises OSError, or msgspec.ValidationError where a file is wrong."""
     lines = (folder / "messages.jsonl").read_bytes().splitlines()
+    referrals, helpers = (folder / "referrals.json", folder / "volunteers.json")
     return Week(
         messages=tuple(msgspec.json.decode(line, type=Message) for line in lines),
-        referrals=tuple(
-            msgspec.json.decode((folder / "referrals.json").read_bytes(), type=list[Referral])
-        ),
-        helpers=tuple(
-            msgspec.json.decode((folder / "volunteers.json").read_bytes(), type=list[Helper])
-        ),
+        referrals=msgspec.json.decode(referrals.read_bytes(), type=tuple[Referral, ...]),
+        helpers=msgspec.json.decode(helpers.read_bytes(), type=tuple[Helper, ...]),
     )

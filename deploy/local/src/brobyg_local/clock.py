@@ -1,0 +1,21 @@
+"""The clock of a state folder: data made under a clock go on under it, at real speed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from brobyg_kit.clock import COPENHAGEN, AcceleratedClock, parse_clock
+
+__all__ = ["at_real_speed"]
+
+
+def at_real_speed(setting: str) -> str:
+    """`BROBYG_CLOCK` that goes on from where `setting` is now, as fast as the wall clock.
+
+    Unchanged where it does already. Raises ValueError that says what would be right.
+    """
+    clock = parse_clock(setting)
+    if not isinstance(clock, AcceleratedClock) or clock.factor == 1:
+        return setting
+    now = clock.now().astimezone(COPENHAGEN)
+    return f"{now.isoformat(timespec='seconds')};1;{datetime.now(UTC).isoformat()}"

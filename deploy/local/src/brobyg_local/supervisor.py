@@ -1,0 +1,362 @@
+"""Keeps the programs of one state folder running, by supervisord (https://supervisord.org).
+
+There is one supervisord a folder, in the background. It starts again what ends by itself, bounds
+the logs, and ends all programs when it is ended. Each program is a file in `local/programs`.
+supervisord is asked over XML-RPC, on a port and with a password of the folder's own.
+
+Every process carries `BROBYG_LOCAL_SYSTEM=<checkout>:<state folder>` in its environment. By that,
+`down` finds each system of a checkout, also what a killed supervisord has left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shlex
+import subprocess
+import sys
+import time
+import xmlrpc.client
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from .errors import ComponentFailed, LocalError
+from .ports import Ports
+from .state import ROOT, StateFolder, read_json, write_atomically
+
+__all__ = [
+    "STOP_PATIENCE",
+    "Program",
+    "ProgramState",
+    "Supervisor",
+    "running_folders",
+    "wait_until",
+]
+
+MARK = "BROBYG_LOCAL_SYSTEM"
+#: Seconds one program may take to end, more than a service needs to finish what is in hand.
+STOP_PATIENCE = 45.0
+#: Seconds a program must run to count as started; one that ends earlier is tried again after 1, 2,
+#: 3 ... seconds, `START_RETRIES` times.
+START_SECONDS, START_RETRIES = 10, 6
+
+_DOWN = frozenset({"STOPPED", "EXITED", "FATAL"})
+#: KeyError: there has been no supervisord yet.
+_UNREACHABLE = (OSError, xmlrpc.client.Error, KeyError)
+
+CONFIGURATION = """[supervisord]
+logfile={log}
+logfile_maxbytes=1MB
+logfile_backups=1
+pidfile={pid}
+{user}
+[inet_http_server]
+port=127.0.0.1:{port}
+username=brobyg
+password={password}
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+[include]
+files={programs}/*.conf
+"""
+
+
+def wait_until(condition: Callable[[], bool], timeout: float, *, every: float = 0.05) -> bool:
+    """Whether `condition` came true within `timeout` seconds. Blocks, asking again after `every`."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(every)
+    return True
+
+
+@dataclass(frozen=True)
+class Program:
+    """One program to keep running. `user` (for root only) is whom it runs as."""
+
+    name: str
+    command: Sequence[str | Path]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    directory: Path = ROOT
+    user: str = ""
+    stop_signal: str = "TERM"
+    autostart: bool = False
+    #: When supervisord ends everything, higher numbers are ended first.
+    priority: int = 999
+
+    def section(self, log: Path) -> str:
+        """Its part of supervisord's configuration. Raises `LocalError` for an unusable value."""
+        settings: dict[str, object] = {
+            "command": shlex.join(map(str, self.command)),
+            "directory": self.directory,
+            "environment": ",".join(
+                f"{name}={_quoted(name, value)}" for name, value in self.environment.items()
+            ),
+            "priority": self.priority,
+            "autostart": self.autostart,
+            "autorestart": "unexpected",
+            "startsecs": START_SECONDS,
+            "startretries": START_RETRIES,
+            "stopsignal": self.stop_signal,
+            "stopwaitsecs": f"{STOP_PATIENCE + 15:.0f}",
+            "killasgroup": True,
+            "redirect_stderr": True,
+            "stdout_logfile": log,
+            "stdout_logfile_maxbytes": "20MB",
+            "stdout_logfile_backups": 1,
+            **({"user": self.user} if self.user else {}),
+        }
+        lines = [f"{name}={str(value).replace('%', '%%')}\n" for name, value in settings.items()]
+        return f"[program:{self.name}]\n{''.join(lines)}"
+
+
+def _quoted(name: str, value: str) -> str:
+    quote = "'" if '"' in value else '"'
+    if quote in value or any(part in value for part in ("\n", " ;", " #")):
+        raise LocalError(
+            f"{name} can't be given to a service: it holds both kinds of quotes, ' ;', ' #' or a"
+            " line break",
+            advice=f"give {name} another value",
+        )
+    return f"{quote}{value}{quote}"
+
+
+@dataclass(frozen=True)
+class ProgramState:
+    """What supervisord knows of a program: its state in supervisord's words, and its pid or 0."""
+
+    state: str = "STOPPED"
+    pid: int = 0
+
+    @property
+    def running(self) -> bool:
+        """Whether its process is there."""
+        return self.state in {"STARTING", "RUNNING", "STOPPING"}
+
+    @property
+    def failed(self) -> bool:
+        """Whether it has ended by itself and is not running again yet."""
+        return self.state in {"BACKOFF", "EXITED", "FATAL"}
+
+
+class Supervisor:
+    """The programs of one state folder. Callers that start or stop hold the folder's lock."""
+
+    def __init__(self, folder: StateFolder, ports: Ports, owner: int | None = None) -> None:
+        """Once the process `owner` has ended, however it ended, everything here is ended too."""
+        self.folder = folder
+        self._ports = ports
+        self._owner = owner
+        self._programs = folder.local / "programs"
+        self._file = folder.local / "supervisor.json"
+
+    def states(self) -> dict[str, ProgramState]:
+        """Every program that has been started since supervisord was; empty where it is not up."""
+        try:
+            found = self._rpc.getAllProcessInfo()
+        except _UNREACHABLE:
+            return {}
+        return {one["name"]: ProgramState(one["statename"], one["pid"]) for one in found}
+
+    def state(self, name: str) -> ProgramState:
+        """The state of one program; STOPPED for one that is not known."""
+        return self.states().get(name, ProgramState())
+
+    def load(self, programs: Sequence[Program]) -> list[str]:
+        """Describe `programs` to supervisord, starting it if need be; returns those not running.
+
+        A program that runs with other settings is stopped. Blocks until it has ended.
+        """
+        self._programs.mkdir(exist_ok=True)
+        for program in programs:
+            self._describe(program)
+        self._start_supervisord()
+        added, changed, _ = self._rpc.reloadConfig()[0]
+        self.stop(changed)
+        for name in changed:
+            self._rpc.removeProcessGroup(name)
+        for name in (*added, *changed):
+            self._rpc.addProcessGroup(name)
+        states = self.states()
+        return [one.name for one in programs if not states[one.name].running]
+
+    def start(self, names: Iterable[str]) -> None:
+        """Start loaded programs that do not run. Does not wait for them to be ready."""
+        states = self.states()
+        for name in names:
+            if states[name].state == "BACKOFF":
+                self.stop([name])
+            if not states[name].running:
+                self._rpc.startProcess(name, False)
+
+    def stop(self, names: Sequence[str]) -> list[str]:
+        """End programs, all at once; returns those that had to be killed. Blocks until they ended."""
+        asked = [
+            name for name in names if self.states().get(name, ProgramState()).state not in _DOWN
+        ]
+        for name in asked:
+            with contextlib.suppress(xmlrpc.client.Fault):  # it has just ended by itself
+                self._rpc.stopProcess(name, False)
+        wait_until(lambda: not self._of(asked), STOP_PATIENCE)
+        killed = self._of(asked)
+        for name in killed:
+            with contextlib.suppress(xmlrpc.client.Fault):
+                self._rpc.signalProcess(name, "KILL")
+        wait_until(lambda: not self._of(killed), 10.0)
+        return killed
+
+    def kill(self, name: str) -> None:
+        """End a program with kill -9, and keep it down, until it is started. Blocks until gone.
+
+        It is suspended first, so that it never sees the signal by which supervisord stops it.
+        """
+        state = self.state(name)
+        if not state.pid:
+            return
+        process = psutil.Process(state.pid)
+        family = [process, *process.children(recursive=True)]
+        process.suspend()
+        self._rpc.stopProcess(name, False)
+        process.kill()
+        psutil.wait_procs(family, timeout=10.0)
+        wait_until(lambda: self.state(name).state in _DOWN, 10.0)
+
+    def shut_down(self) -> None:
+        """End supervisord and whatever is left of this folder's processes. Blocks."""
+        with contextlib.suppress(*_UNREACHABLE):
+            self._rpc.shutdown()
+            wait_until(lambda: not self._processes(), STOP_PATIENCE, every=0.2)
+        self._kill_leftovers()
+
+    def failure(self, name: str, waited: float, why: str = "") -> ComponentFailed:
+        """Why `name` did not start, by its state, its log and `why` (its own answer)."""
+        from .logs import likely_cause, tail
+
+        log, state = self.folder.log(name), self.state(name)
+        cause, advice = likely_cause("\n".join(tail(log, 60))) or (
+            "",
+            f"read {log}, then run the same command again",
+        )
+        if not state.running:
+            said = "its process ended"
+        elif why:
+            said, cause = f"it runs, but is not ready after {waited:.0f} s: {why}", ""
+        else:
+            said = f"it did not answer within {waited:.0f} s"
+        return ComponentFailed(
+            name,
+            f"{said}: {cause}" if cause else said,
+            advice=advice,
+            log=tail(log),
+            source=str(log),
+        )
+
+    @cached_property
+    def _rpc(self) -> Any:  # XML-RPC is untyped
+        """Supervisord's interface. Raises KeyError before the first start, OSError while down."""
+        known = read_json(self._file)
+        address = f"http://brobyg:{known['password']}@127.0.0.1:{known['port']}/RPC2"
+        return xmlrpc.client.ServerProxy(address, allow_none=True).supervisor
+
+    def _of(self, names: Sequence[str]) -> list[str]:
+        states = self.states()
+        return [name for name in names if states.get(name, ProgramState()).state not in _DOWN]
+
+    def _describe(self, program: Program) -> None:
+        text = program.section(self.folder.log(program.name))
+        write_atomically(self._programs / f"{program.name}.conf", text, mode=0o600)
+
+    def _start_supervisord(self) -> None:
+        if self._owner:
+            watch = [sys.executable, "-m", "brobyg_local.owner", str(self._owner)]
+            self._describe(Program("owner", watch, autostart=True))
+        try:
+            self._rpc.getState()
+            return
+        except xmlrpc.client.Fault:  # it is ending everything
+            wait_until(lambda: not self._processes(), STOP_PATIENCE, every=0.2)
+        except _UNREACHABLE:
+            pass
+        self._kill_leftovers()
+        if not self._owner:
+            (self._programs / "owner.conf").unlink(missing_ok=True)
+        port, password = self._ports.choose("supervisor"), secrets.token_urlsafe(18)
+        configuration = self.folder.local / "supervisord.conf"
+        text = CONFIGURATION.format(
+            log=self.folder.log("supervisor"),
+            pid=self.folder.local / "supervisord.pid",
+            user="user=root" if os.geteuid() == 0 else "",
+            port=port,
+            password=password,
+            programs=self._programs,
+        )
+        write_atomically(configuration, text, mode=0o600)
+        known = f'{{"port": {port}, "password": "{password}"}}'
+        write_atomically(self._file, known, mode=0o600)
+        self.__dict__.pop("_rpc", None)
+        done = subprocess.run(
+            [sys.executable, "-m", "supervisor.supervisord", "-c", str(configuration)],
+            env={**_without_settings(), MARK: _mark(self.folder)},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise ComponentFailed(
+                "supervisor",
+                "supervisord did not start",
+                advice="run the same command again",
+                log=(done.stdout + done.stderr).splitlines()[-12:],
+                source="its output",
+            )
+
+    def _processes(self) -> list[psutil.Process]:
+        return _marked(_mark(self.folder))
+
+    def _kill_leftovers(self) -> None:
+        while left := self._processes():
+            for process in left:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+            psutil.wait_procs(left, timeout=10.0)
+
+
+def _without_settings() -> dict[str, str]:
+    """This process's environment without settings: a stray variable must not reach a service."""
+    inherited = {name: value for name, value in os.environ.items() if name[:7] != "BROBYG_"}
+    return {**inherited, "PYTHONUNBUFFERED": "1"}
+
+
+def _mark(folder: StateFolder) -> str:
+    return f"{ROOT}:{folder.path.resolve()}"
+
+
+def _marked(mark: str) -> list[psutil.Process]:
+    """The processes that carry `mark`; a zombie carries nothing any more."""
+    found = []
+    for process in psutil.process_iter():
+        # Another user's process, or one that has just ended, is none of ours.
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.environ().get(MARK) == mark:
+                found.append(process)
+    return found
+
+
+def running_folders() -> list[StateFolder]:
+    """Each state folder of this checkout that has a process running, wherever the folder is."""
+    marks = set()
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            marks.add(process.environ().get(MARK, ""))
+    prefix = f"{ROOT}:"
+    paths = [mark.removeprefix(prefix) for mark in sorted(marks) if mark.startswith(prefix)]
+    return [StateFolder(Path(path)) for path in paths]
