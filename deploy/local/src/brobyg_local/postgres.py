@@ -98,11 +98,11 @@ class Postgres:
             self._initialise(programs)
         port = self._ports.choose("postgres")
         self._say(f"postgres: starting on 127.0.0.1:{port}")
-        command = [programs / "postgres", "-D", self.data, "-p", str(port), *self._options]
+        command = [programs / "postgres", "-D", self.data, "-p", port, *self._options]
         return [
             Program(
                 "postgres",
-                command,
+                [str(one) for one in command],
                 directory=self.data,
                 user=self._user,
                 stop_signal="INT",  # ends sessions; without it a stop waits for all clients

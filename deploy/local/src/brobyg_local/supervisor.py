@@ -11,6 +11,8 @@ Every process carries `BROBYG_LOCAL_SYSTEM=<checkout>:<state folder>` in its env
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import os
 import secrets
 import shlex
@@ -20,13 +22,12 @@ import time
 import xmlrpc.client
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from .errors import ComponentFailed, LocalError
+from .errors import ComponentFailed
 from .ports import Ports
 from .state import ROOT, StateFolder, read_json, write_atomically
 
@@ -82,7 +83,7 @@ class Program:
     """One program to keep running. `user` (for root only) is whom it runs as."""
 
     name: str
-    command: Sequence[str | Path]
+    command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
     directory: Path = ROOT
     user: str = ""
@@ -90,42 +91,6 @@ class Program:
     autostart: bool = False
     #: When supervisord ends everything, higher numbers are ended first.
     priority: int = 999
-
-    def section(self, log: Path) -> str:
-        """Its part of supervisord's configuration. Raises `LocalError` for an unusable value."""
-        settings: dict[str, object] = {
-            "command": shlex.join(map(str, self.command)),
-            "directory": self.directory,
-            "environment": ",".join(
-                f"{name}={_quoted(name, value)}" for name, value in self.environment.items()
-            ),
-            "priority": self.priority,
-            "autostart": self.autostart,
-            "autorestart": "unexpected",
-            "startsecs": START_SECONDS,
-            "startretries": START_RETRIES,
-            "stopsignal": self.stop_signal,
-            "stopwaitsecs": f"{STOP_PATIENCE + 15:.0f}",
-            "killasgroup": True,
-            "redirect_stderr": True,
-            "stdout_logfile": log,
-            "stdout_logfile_maxbytes": "20MB",
-            "stdout_logfile_backups": 1,
-            **({"user": self.user} if self.user else {}),
-        }
-        lines = [f"{name}={str(value).replace('%', '%%')}\n" for name, value in settings.items()]
-        return f"[program:{self.name}]\n{''.join(lines)}"
-
-
-def _quoted(name: str, value: str) -> str:
-    quote = "'" if '"' in value else '"'
-    if quote in value or any(part in value for part in ("\n", " ;", " #")):
-        raise LocalError(
-            f"{name} can't be given to a service: it holds both kinds of quotes, ' ;', ' #' or a"
-            " line break",
-            advice=f"give {name} another value",
-        )
-    return f"{quote}{value}{quote}"
 
 
 @dataclass(frozen=True)
@@ -160,7 +125,7 @@ class Supervisor:
     def states(self) -> dict[str, ProgramState]:
         """Every program that has been started since supervisord was; empty where it is not up."""
         try:
-            found = self._rpc.getAllProcessInfo()
+            found = self._ask("getAllProcessInfo")
         except _UNREACHABLE:
             return {}
         return {one["name"]: ProgramState(one["statename"], one["pid"]) for one in found}
@@ -178,12 +143,12 @@ class Supervisor:
         for program in programs:
             self._describe(program)
         self._start_supervisord()
-        added, changed, _ = self._rpc.reloadConfig()[0]
+        added, changed, _ = self._ask("reloadConfig")[0]
         self.stop(changed)
         for name in changed:
-            self._rpc.removeProcessGroup(name)
+            self._ask("removeProcessGroup", name)
         for name in (*added, *changed):
-            self._rpc.addProcessGroup(name)
+            self._ask("addProcessGroup", name)
         states = self.states()
         return [one.name for one in programs if not states[one.name].running]
 
@@ -194,7 +159,7 @@ class Supervisor:
             if states[name].state == "BACKOFF":
                 self.stop([name])
             if not states[name].running:
-                self._rpc.startProcess(name, False)
+                self._ask("startProcess", name, False)
 
     def stop(self, names: Sequence[str]) -> list[str]:
         """End programs, all at once; returns those that had to be killed. Blocks until they ended."""
@@ -203,12 +168,12 @@ class Supervisor:
         ]
         for name in asked:
             with contextlib.suppress(xmlrpc.client.Fault):  # it has just ended by itself
-                self._rpc.stopProcess(name, False)
+                self._ask("stopProcess", name, False)
         wait_until(lambda: not self._of(asked), STOP_PATIENCE)
         killed = self._of(asked)
         for name in killed:
             with contextlib.suppress(xmlrpc.client.Fault):
-                self._rpc.signalProcess(name, "KILL")
+                self._ask("signalProcess", name, "KILL")
         wait_until(lambda: not self._of(killed), 10.0)
         return killed
 
@@ -223,7 +188,7 @@ class Supervisor:
         process = psutil.Process(state.pid)
         family = [process, *process.children(recursive=True)]
         process.suspend()
-        self._rpc.stopProcess(name, False)
+        self._ask("stopProcess", name, False)
         process.kill()
         psutil.wait_procs(family, timeout=10.0)
         wait_until(lambda: self.state(name).state in _DOWN, 10.0)
@@ -231,7 +196,7 @@ class Supervisor:
     def shut_down(self) -> None:
         """End supervisord and whatever is left of this folder's processes. Blocks."""
         with contextlib.suppress(*_UNREACHABLE):
-            self._rpc.shutdown()
+            self._ask("shutdown")
             wait_until(lambda: not self._processes(), STOP_PATIENCE, every=0.2)
         self._kill_leftovers()
 
@@ -258,27 +223,53 @@ class Supervisor:
             source=str(log),
         )
 
-    @cached_property
-    def _rpc(self) -> Any:  # XML-RPC is untyped
-        """Supervisord's interface. Raises KeyError before the first start, OSError while down."""
+    def _ask(self, method: str, *arguments: object) -> Any:  # XML-RPC is untyped
+        """Call supervisord. Raises KeyError before its first start, OSError while it is down."""
         known = read_json(self._file)
         address = f"http://brobyg:{known['password']}@127.0.0.1:{known['port']}/RPC2"
-        return xmlrpc.client.ServerProxy(address, allow_none=True).supervisor
+        with xmlrpc.client.ServerProxy(address) as server:
+            return getattr(server.supervisor, method)(*arguments)
 
     def _of(self, names: Sequence[str]) -> list[str]:
         states = self.states()
         return [name for name in names if states.get(name, ProgramState()).state not in _DOWN]
 
     def _describe(self, program: Program) -> None:
-        text = program.section(self.folder.log(program.name))
-        write_atomically(self._programs / f"{program.name}.conf", text, mode=0o600)
+        """Write the program's part of supervisord's configuration."""
+        command = list(program.command)
+        if program.environment:
+            text = json.dumps(program.environment, sort_keys=True)
+            file = self._programs / f"{program.name}.json"
+            write_atomically(file, text, mode=0o600)
+            version = hashlib.sha256(text.encode()).hexdigest()[:12]
+            command = [sys.executable, "-m", "brobyg_local.launch", str(file), version, *command]
+        settings: dict[str, object] = {
+            "command": shlex.join(command),
+            "directory": program.directory,
+            "priority": program.priority,
+            "autostart": program.autostart,
+            "autorestart": "unexpected",
+            "startsecs": START_SECONDS,
+            "startretries": START_RETRIES,
+            "stopsignal": program.stop_signal,
+            "stopwaitsecs": f"{STOP_PATIENCE + 15:.0f}",
+            "killasgroup": True,
+            "redirect_stderr": True,
+            "stdout_logfile": self.folder.log(program.name),
+            "stdout_logfile_maxbytes": "20MB",
+            "stdout_logfile_backups": 1,
+            **({"user": program.user} if program.user else {}),
+        }
+        lines = [f"{name}={str(value).replace('%', '%%')}\n" for name, value in settings.items()]
+        text = f"[program:{program.name}]\n{''.join(lines)}"
+        write_atomically(self._programs / f"{program.name}.conf", text)
 
     def _start_supervisord(self) -> None:
         if self._owner:
             watch = [sys.executable, "-m", "brobyg_local.owner", str(self._owner)]
             self._describe(Program("owner", watch, autostart=True))
         try:
-            self._rpc.getState()
+            self._ask("getState")
             return
         except xmlrpc.client.Fault:  # it is ending everything
             wait_until(lambda: not self._processes(), STOP_PATIENCE, every=0.2)
@@ -298,9 +289,7 @@ class Supervisor:
             programs=self._programs,
         )
         write_atomically(configuration, text, mode=0o600)
-        known = f'{{"port": {port}, "password": "{password}"}}'
-        write_atomically(self._file, known, mode=0o600)
-        self.__dict__.pop("_rpc", None)
+        write_atomically(self._file, json.dumps({"port": port, "password": password}), mode=0o600)
         done = subprocess.run(
             [sys.executable, "-m", "supervisor.supervisord", "-c", str(configuration)],
             env={**_without_settings(), MARK: _mark(self.folder)},
