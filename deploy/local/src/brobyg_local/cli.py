@@ -4,8 +4,6 @@ Exit codes: 0 done, 1 something did not start (named, with its log and what to d
 was used wrongly. Each command imports what it needs, so that the help is quick.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,8 +13,6 @@ import typer
 
 if TYPE_CHECKING:
     from .system import System
-
-__all__ = ["app"]
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -57,7 +53,7 @@ def _explained(interrupted: str = INTERRUPTED) -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-def _system(folder: Path | None) -> System:
+def _system(folder: Path | None) -> "System":
     from .state import StateFolder, default_folder
     from .system import System
 
@@ -82,7 +78,9 @@ def up(
     """Start everything that does not run yet, with its data kept, and wait until it is ready."""
     with _explained():
         system = _system(folder)
-        environment = system.up({"BROBYG_CLOCK": clock} if clock is not None else {}, smtp=smtp)
+        settings = {"BROBYG_CLOCK": clock, "BROBYG_NOTIFICATION_SMTP": smtp}
+        told = {name: value for name, value in settings.items() if value is not None}
+        environment = system.up(told)
     where = system.folder
     names = ("portal", "referral", "matching", "notification", "reporting")
     database = environment["BROBYG_DATABASE"].rpartition("@")[2]
@@ -93,11 +91,8 @@ def up(
         "mail": f"{environment['BROBYG_NOTIFICATION_SMTP']}  (read in {where.mail})",
     }
     if as_json:
-        taken = [
-            {"wanted": one.wanted, "used": one.used, "holder": one.holder or None}
-            for one in system.cluster.ports.taken
-        ]
-        _print_json(addresses=addresses, taken_ports=taken, environment_file=str(where.environment))
+        file, taken = str(where.environment), system.cluster.ports.taken
+        _print_json(addresses=addresses, taken_ports=taken, environment_file=file)
         return
     typer.echo("Brobyg is up")
     for name, address in addresses.items():

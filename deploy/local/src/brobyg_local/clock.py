@@ -1,12 +1,8 @@
 """The clock of a state folder: data made under a clock go on under it, at real speed."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 
 from brobyg_kit.clock import COPENHAGEN, AcceleratedClock, parse_clock
-
-__all__ = ["at_real_speed"]
 
 
 def at_real_speed(setting: str) -> str:

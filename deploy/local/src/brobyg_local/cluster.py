@@ -1,12 +1,9 @@
 """A broker and a database together: for the running system, for tests, for fault injection.
 
-    with Cluster(tmp_path) as cluster:
-        cluster.kafka.address, cluster.postgres.url
+    addresses = Cluster(tmp_path, owner=os.getpid()).start()
 
 `ensure` is for callers that only want the addresses and do not care who started it.
 """
-
-from __future__ import annotations
 
 import os
 import shutil
@@ -14,8 +11,6 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from .kafka import Kafka
 from .ports import Ports
@@ -23,8 +18,6 @@ from .postgres import Postgres
 from .state import StateFolder, say_to_stderr
 from .supervisor import Supervisor, wait_until
 from .tools import Say
-
-__all__ = ["Addresses", "Cluster", "ensure", "stop"]
 
 
 @dataclass(frozen=True)
@@ -116,20 +109,6 @@ class Cluster:
         with self.folder.locked():
             shutil.rmtree(self.folder.kafka, ignore_errors=True)
             self.postgres.remove()
-
-    def __enter__(self) -> Self:
-        """Start."""
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop, data kept."""
-        self.stop()
 
 
 def ensure(

@@ -9,19 +9,7 @@
   - `RegistrationFailed`: a service refused a volunteer or a referral of the example week.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-
-__all__ = [
-    "ComponentFailed",
-    "FolderBusy",
-    "LocalError",
-    "ProgramMissing",
-    "RegistrationFailed",
-    "ServiceUnreachable",
-    "TopicUnreadable",
-]
 
 
 class LocalError(Exception):

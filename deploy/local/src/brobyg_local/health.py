@@ -1,7 +1,5 @@
 """How every part of a running system is."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
@@ -16,8 +14,6 @@ from .services import SERVICES, gauges, readiness
 from .supervisor import ProgramState
 from .system import System
 from .topics import LAG_BOUND, TopicState, read_topics
-
-__all__ = ["ComponentState", "Status", "duration", "read_status"]
 
 #: Seconds an event may wait to be published: the relay needs milliseconds, and is back from an
 #: outage within this.
@@ -120,7 +116,6 @@ def _service(
     if not url:
         return ComponentState(name, False, False, "never started: brobyg local up")
     answer = readiness(url)
-    outbox = answer.report.get("outbox") or {}
     metrics = gauges(url) if name == "notification" and answer.report else {}
     waiting = metrics.get("brobyg_notification_waiting")
     return ComponentState(
@@ -128,9 +123,9 @@ def _service(
         up=state.running or bool(answer.report),
         ready=answer.ready,
         why=answer.why if answer.report else _why_silent(system, name, state, answer.why),
-        process=_figures(state.pid),
-        outbox_rows=outbox.get("rows") if isinstance(outbox, dict) else None,
-        outbox_oldest_seconds=outbox.get("oldest_seconds") if isinstance(outbox, dict) else None,
+        process=_figures(state.pid) if state.pid else None,
+        outbox_rows=answer.outbox[0],
+        outbox_oldest_seconds=answer.outbox[1],
         parked=answer.number("parked"),
         dead_letters=answer.number("dead_letters"),
         messages=None if waiting is None else int(waiting),
@@ -192,23 +187,14 @@ def _others(name: str, addresses: Sequence[str], default_port: int | None) -> Co
 
 
 def _figures(pid: int) -> Figures | None:
-    """Pid, uptime and memory of a process with its children (shared pages divided, if told)."""
-    if not pid:
-        return None
+    """Pid, uptime and memory of a process with its children; None where we may not ask."""
     try:
         process = psutil.Process(pid)
-        memory = sum(_memory(one) for one in [process, *process.children(recursive=True)])
+        family = [process, *process.children(recursive=True)]
+        memory = sum(one.memory_full_info().uss for one in family)
         return Figures(pid, round(time.time() - process.create_time(), 1), memory)
-    except psutil.Error:
+    except (psutil.Error, ValueError):
         return None
-
-
-def _memory(process: psutil.Process) -> int:
-    try:
-        full = process.memory_full_info()
-        return int(getattr(full, "pss", 0) or full.uss)
-    except psutil.Error:
-        return 0
 
 
 def duration(seconds: float) -> str:

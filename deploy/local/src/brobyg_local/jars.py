@@ -1,7 +1,5 @@
 """Kafka's published jars, resolved once by Maven from `deploy/local/pom.xml` for the checkout."""
 
-from __future__ import annotations
-
 import fcntl
 import hashlib
 import shutil
@@ -10,8 +8,6 @@ from pathlib import Path
 
 from .state import ROOT
 from .tools import Say, find_maven, run
-
-__all__ = ["class_path"]
 
 POM = ROOT / "deploy" / "local" / "pom.xml"
 ADVICE = (

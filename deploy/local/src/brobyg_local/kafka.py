@@ -5,8 +5,6 @@ survives kill -9: it is in the kernel's page cache. After a kill the port answer
 the broker's old session has timed out (3 s).
 """
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import shutil
@@ -21,8 +19,6 @@ from .ports import Ports, is_answering
 from .state import StateFolder, write_atomically
 from .supervisor import Program
 from .tools import Say, find_java
-
-__all__ = ["Kafka", "broker_settings"]
 
 LOG_CONFIGURATION = Path(__file__).parent / "files" / "log4j2.properties"
 JAVA_OPTIONS = (

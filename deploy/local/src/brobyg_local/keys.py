@@ -1,7 +1,5 @@
 """The running system's keys: made once, kept in files that only their owner reads."""
 
-from __future__ import annotations
-
 import base64
 import json
 import secrets
@@ -11,8 +9,6 @@ from brobyg_kit.clock import WallClock
 from brobyg_kit.tokens import generate_keys, issue_token
 
 from .state import StateFolder, read_json, write_atomically
-
-__all__ = ["make_keys"]
 
 #: By the wall clock.
 TOKEN_LIFETIME = timedelta(days=365)

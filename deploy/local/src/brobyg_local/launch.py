@@ -4,8 +4,6 @@ supervisord's own way to give settings loses some quotes and percent signs. <ver
 the settings have changed.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import sys

@@ -1,12 +1,8 @@
 """What a component's log tells a person."""
 
-from __future__ import annotations
-
 import json
 import os
 from pathlib import Path
-
-__all__ = ["likely_cause", "tail"]
 
 #: Words in a log (lower case), the cause they mean, and what to do.
 CAUSES = (

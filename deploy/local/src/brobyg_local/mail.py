@@ -4,8 +4,6 @@
 each recipient, whole before it says 250. Numbers rise and go on after a restart.
 """
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import os
@@ -15,8 +13,6 @@ from pathlib import Path
 from typing import Protocol
 
 from aiosmtpd.smtp import SMTP
-
-__all__ = ["MailFolder", "recipient_hash"]
 
 #: Bytes a mail.
 SIZE_LIMIT = 5 * 1024 * 1024

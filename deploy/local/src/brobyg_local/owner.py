@@ -3,8 +3,6 @@
 So a system that a test or a fault injection has started ends with it, however that ends.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import signal

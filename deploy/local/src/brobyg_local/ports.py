@@ -1,7 +1,5 @@
 """Ports of this machine: which are free, who holds one that is not, and what each component has."""
 
-from __future__ import annotations
-
 import json
 import random
 import socket
@@ -15,8 +13,6 @@ import psutil
 
 from .state import StateFolder, read_json, write_atomically
 
-__all__ = ["Ports", "TakenPort", "endpoint", "free_port", "holder_of", "is_answering", "is_free"]
-
 #: Below Linux's range for outgoing connections (32768 and up): a client could take such a port
 #: between a broker's stop and its start on the same address.
 LOWEST, HIGHEST = 20_000, 32_000
@@ -28,20 +24,6 @@ SMTP_PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 _LOCK = threading.Lock()
 
 
-@dataclass(frozen=True)
-class TakenPort:
-    """A port that was wanted and could not be had; `holder` is '' where the machine won't say."""
-
-    wanted: int
-    used: int
-    holder: str
-
-    def __str__(self) -> str:
-        """Who holds the port, and which is used instead."""
-        who = self.holder or "another user's process"
-        return f"port {self.wanted} is held by {who}; using {self.used} instead"
-
-
 @dataclass
 class Ports:
     """The port of each component of a folder, kept so that an address handed out stays valid."""
@@ -51,7 +33,7 @@ class Ports:
     #: Ports wanted at the first start, by component; any free one for what is not in it.
     wanted: Mapping[str, int] = field(default_factory=dict)
     #: What could not be had, since this object was made.
-    taken: list[TakenPort] = field(default_factory=list)
+    taken: list[dict[str, object]] = field(default_factory=list)
 
     @property
     def _file(self) -> Path:
@@ -68,8 +50,9 @@ class Ports:
             wanted = self.of(name) or self.wanted.get(name)
             port = wanted if wanted and is_free(wanted) else free_port()
             if wanted and port != wanted:
-                self.taken.append(TakenPort(wanted, port, holder_of(wanted)))
-                self.say(f"{name}: {self.taken[-1]}")
+                holder = holder_of(wanted) or "another user's process"
+                self.taken.append({"wanted": wanted, "used": port, "holder": holder})
+                self.say(f"{name}: port {wanted} is held by {holder}; using {port} instead")
             write_atomically(self._file, json.dumps({**read_json(self._file), name: port}))
             return port
 

@@ -6,8 +6,6 @@ It listens on 127.0.0.1 only, has no Unix socket (whose path has a length limit 
 would break), and asks for a password.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import hashlib
@@ -25,8 +23,6 @@ from .ports import Ports, is_answering
 from .state import StateFolder, read_json, write_atomically
 from .supervisor import Program
 from .tools import Say, find_postgres
-
-__all__ = ["Postgres"]
 
 #: The database's superuser.
 OWNER = "brobyg"

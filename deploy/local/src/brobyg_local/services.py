@@ -1,7 +1,5 @@
 """The five services as programs: what each is told, and how it answers."""
 
-from __future__ import annotations
-
 import json
 import sys
 import urllib.error
@@ -11,17 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .supervisor import Program
-
-__all__ = [
-    "DEFAULT_PORTS",
-    "SERVICES",
-    "Readiness",
-    "brobyg_command",
-    "gauges",
-    "own_settings",
-    "program",
-    "readiness",
-]
 
 DEFAULT_PORTS: Mapping[str, int] = {
     "portal": 8000,
@@ -73,6 +60,13 @@ class Readiness:
         """A whole number of the report, where it has it."""
         value = self.report.get(name)
         return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+    @property
+    def outbox(self) -> tuple[int | None, float | None]:
+        """Events not published yet, and seconds the oldest has waited; None where none publishes."""
+        outbox = self.report.get("outbox")
+        found = outbox if isinstance(outbox, dict) else {}
+        return found.get("rows"), found.get("oldest_seconds")
 
 
 def readiness(url: str, timeout: float = ANSWER_TIMEOUT) -> Readiness:

@@ -1,29 +1,15 @@
 """Where things are: the checkout, and in a state folder (default `var/`) data, logs, settings."""
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from .errors import FolderBusy
-
-__all__ = [
-    "ROOT",
-    "StateFolder",
-    "default_folder",
-    "given_settings",
-    "read_json",
-    "say_to_stderr",
-    "write_atomically",
-]
 
 #: Variables for `brobyg_local` itself, not for the services.
 NOT_SETTINGS = frozenset({"BROBYG_HOME", "BROBYG_LOCAL_SYSTEM", "BROBYG_POSTGRES_BIN"})
@@ -103,15 +89,11 @@ def default_folder() -> StateFolder:
     return StateFolder(ROOT / "var")
 
 
-def given_settings() -> Mapping[str, str]:
-    """The `BROBYG_*` variables this process was started with.
-
-    Not `os.environ`: the `brobyg` command adds the running system's settings to that, and our own
-    broker must not be taken for one that the user has named.
-    """
+def given_settings() -> dict[str, str]:
+    """The settings in this process's environment."""
     return {
         name: value
-        for name, value in psutil.Process().environ().items()
+        for name, value in os.environ.items()
         if name.startswith("BROBYG_") and name not in NOT_SETTINGS
     }
 

@@ -3,8 +3,6 @@
 Exit code 0: all well; 1: something is not.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,8 +12,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from .health import ComponentState, Status
-
-__all__ = ["app"]
 
 app = typer.Typer(help="How each service, topic, outbox and dead-letter queue is.")
 
@@ -52,7 +48,7 @@ def status(
     raise typer.Exit(0 if found.well else 1)
 
 
-def _table(status: Status) -> Table:
+def _table(status: "Status") -> "Table":
     """All of it in one table that fits 80 columns: processes first, then topics."""
     from rich.markup import escape
     from rich.table import Table
@@ -73,7 +69,7 @@ def _table(status: Status) -> Table:
     return table
 
 
-def _details(one: ComponentState) -> str:
+def _details(one: "ComponentState") -> str:
     from .health import duration
 
     parts = [one.why] if one.why else []

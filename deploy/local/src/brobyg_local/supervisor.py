@@ -8,8 +8,6 @@ Every process carries `BROBYG_LOCAL_SYSTEM=<checkout>:<state folder>` in its env
 `down` finds each system of a checkout, also what a killed supervisord has left.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json
@@ -20,7 +18,7 @@ import subprocess
 import sys
 import time
 import xmlrpc.client
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,15 +28,6 @@ import psutil
 from .errors import ComponentFailed
 from .ports import Ports
 from .state import ROOT, StateFolder, read_json, write_atomically
-
-__all__ = [
-    "STOP_PATIENCE",
-    "Program",
-    "ProgramState",
-    "Supervisor",
-    "running_folders",
-    "wait_until",
-]
 
 MARK = "BROBYG_LOCAL_SYSTEM"
 #: Seconds one program may take to end, more than a service needs to finish what is in hand.
@@ -309,7 +298,7 @@ class Supervisor:
             )
 
     def _processes(self) -> list[psutil.Process]:
-        return _marked(_mark(self.folder))
+        return [process for process, mark in _marked() if mark == _mark(self.folder)]
 
     def _kill_leftovers(self) -> None:
         while left := self._processes():
@@ -329,23 +318,17 @@ def _mark(folder: StateFolder) -> str:
     return f"{ROOT}:{folder.path.resolve()}"
 
 
-def _marked(mark: str) -> list[psutil.Process]:
-    """The processes that carry `mark`; a zombie carries nothing any more."""
-    found = []
+def _marked() -> Iterator[tuple[psutil.Process, str]]:
+    """Each process that carries a mark, with it; a zombie carries nothing any more."""
     for process in psutil.process_iter():
         # Another user's process, or one that has just ended, is none of ours.
         with contextlib.suppress(psutil.Error, OSError):
-            if process.environ().get(MARK) == mark:
-                found.append(process)
-    return found
+            if mark := process.environ().get(MARK):
+                yield process, mark
 
 
 def running_folders() -> list[StateFolder]:
     """Each state folder of this checkout that has a process running, wherever the folder is."""
-    marks = set()
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            marks.add(process.environ().get(MARK, ""))
     prefix = f"{ROOT}:"
-    paths = [mark.removeprefix(prefix) for mark in sorted(marks) if mark.startswith(prefix)]
-    return [StateFolder(Path(path)) for path in paths]
+    paths = {mark.removeprefix(prefix) for _, mark in _marked() if mark.startswith(prefix)}
+    return [StateFolder(Path(path)) for path in sorted(paths)]

@@ -4,8 +4,6 @@ Everything here is idempotent: `up` starts what is missing and leaves alone what
 whatever was killed, interrupted or half started is put right by running it again.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
@@ -35,8 +33,6 @@ from .state import (
 )
 from .supervisor import Program, wait_until
 from .tools import Say
-
-__all__ = ["COMPONENTS", "System"]
 
 COMPONENTS = ("kafka", "postgres", "mail", *SERVICES)
 #: Default ports, by component.
@@ -82,14 +78,12 @@ class System:
         """All `BROBYG_*` of the system as it was last started; empty before that."""
         return {name: str(value) for name, value in read_json(self.folder.environment).items()}
 
-    def up(
-        self, settings: Mapping[str, str] | None = None, *, smtp: str | None = None
-    ) -> dict[str, str]:
+    def up(self, settings: Mapping[str, str] | None = None) -> dict[str, str]:
         """Start everything and wait until all is ready; returns the environment.
 
         `settings` override; a service whose settings have changed since it started is restarted.
-        `smtp` is a mail server to use instead of our own. The clock stays the one the data were
-        made with, at real speed, unless `settings` or the caller's environment name another.
+        The clock stays the one the data were made with, at real speed, unless `settings` or the
+        caller's environment name another.
         Raises `LocalError`. Blocks for up to minutes.
         """
         told = {**self.given, **(settings or {})}
@@ -97,7 +91,7 @@ class System:
             told["BROBYG_CLOCK"] = self._clock(told)
             self._refuse_taken_ports(told)
             self._start_stores()
-            environment = self._write_environment(told, smtp)
+            environment = self._write_environment(told)
             waiting = self.supervisor.load(self._programs(environment))
             if set(waiting) & set(SERVICES):
                 self._prepare(environment)
@@ -194,12 +188,10 @@ class System:
     def _slow_the_clock(self) -> None:
         """A demo that was interrupted leaves a fast clock, which must not run on for years."""
         environment = self.environment()
-        if (slow := at_real_speed(environment.get("BROBYG_CLOCK", ""))) != environment.get(
-            "BROBYG_CLOCK", ""
-        ):
-            self._write({**environment, "BROBYG_CLOCK": slow})
+        if clock := environment.get("BROBYG_CLOCK"):
+            self._write({**environment, "BROBYG_CLOCK": at_real_speed(clock)})
 
-    def _write_environment(self, told: Mapping[str, str], smtp: str | None) -> dict[str, str]:
+    def _write_environment(self, told: Mapping[str, str]) -> dict[str, str]:
         """Write `environment.json`: keys and addresses, then what was told."""
         addresses = self.cluster.addresses
         environment = {
@@ -209,7 +201,7 @@ class System:
             **make_keys(self.folder),
             "BROBYG_KAFKA": addresses.kafka,
             "BROBYG_DATABASE": addresses.database,
-            "BROBYG_NOTIFICATION_SMTP": smtp or f"smtp://127.0.0.1:{self._port('mail')}",
+            "BROBYG_NOTIFICATION_SMTP": f"smtp://127.0.0.1:{self._port('mail')}",
         }
         if not self.given.get("BROBYG_KAFKA"):  # on our own broker nobody else has this name
             environment["BROBYG_INSTANCE"] = "local"

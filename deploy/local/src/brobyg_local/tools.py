@@ -1,7 +1,5 @@
 """Programs of this machine that are needed: found, else installed by apt-get where we may."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil
@@ -10,8 +8,6 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from .errors import ProgramMissing
-
-__all__ = ["Say", "find_chromium", "find_java", "find_maven", "find_postgres", "run"]
 
 #: Tells the user what is being done.
 Say = Callable[[str], None]

@@ -1,7 +1,5 @@
 """What is in each topic, and how far each service has read it."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,8 +7,6 @@ from dataclasses import dataclass, field
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
-
-__all__ = ["LAG_BOUND", "TopicState", "read_topics"]
 
 #: Milliseconds for each question to the broker.
 TIMEOUT = 5_000

@@ -274,6 +274,8 @@ def _add_commands(asked: str) -> None:
     """
     services, commands = service_entry_points(), _entry_points("brobyg.commands")
     own = {"token", "config", "flow", "topics", "dlq", *services}
+    if asked in own:  # other parts know the running system by themselves
+        load_environment()
     if asked in own - {"token", "config"}:
         from brobyg_kit import logs
 
@@ -295,6 +297,5 @@ def _add_commands(asked: str) -> None:
 
 def main() -> None:
     """The entry point: builds the commands that are installed and runs one."""
-    load_environment()
     _add_commands(sys.argv[1] if len(sys.argv) > 1 else "")
     app()

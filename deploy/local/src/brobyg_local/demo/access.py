@@ -1,7 +1,5 @@
 """What somebody outside knows of a running system: addresses, sign-ins, the clock, the mails."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Callable, Mapping
@@ -15,8 +13,6 @@ from brobyg_kit.clock import Clock, WallClock, parse_clock
 from brobyg_kit.tokens import issue_token
 
 from brobyg_local.errors import ServiceUnreachable
-
-__all__ = ["PATIENCE", "SystemAccess", "http_client", "send_until_answered"]
 
 #: Wall seconds a sender keeps trying one request: longer than any restart takes.
 PATIENCE = 180.0

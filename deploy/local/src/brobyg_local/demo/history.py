@@ -1,7 +1,5 @@
 """The event history, read from Kafka as any analyst may: what happened, counted."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,8 +13,6 @@ from brobyg_kit import kafka
 from brobyg_kit.event import Event, decode
 
 from brobyg_local.errors import TopicUnreadable
-
-__all__ = ["EVENT_TOPICS", "double_booked", "read_events", "records_in", "total_records"]
 
 EVENT_TOPICS = tuple(sorted(name for name, topic in TOPICS.items() if topic.event_types))
 

@@ -1,13 +1,10 @@
 """The hospital's integration engine: sends the week's messages at their times, by HTTP or Kafka."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
 import httpx2
-import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from brobyg_kit import kafka
@@ -17,8 +14,6 @@ from brobyg_local.errors import ServiceUnreachable
 from .access import PATIENCE, SystemAccess, http_client, send_until_answered
 from .tally import Tally
 from .week import Message
-
-__all__ = ["Hospital"]
 
 #: Requests in flight; an engine has a few workers, not hundreds.
 AT_ONCE = 8
@@ -119,23 +114,10 @@ async def _publish(producer: AIOKafkaProducer, message: Message) -> str:
         raise ServiceUnreachable(said) from None
 
 
-class _EntryResponse(msgspec.Struct):
-    status: str
-
-
-class _Entry(msgspec.Struct):
-    response: _EntryResponse
-
-
-class _BundleAnswer(msgspec.Struct):
-    entry: list[_Entry] = []
-
-
 def _statuses(response: httpx2.Response) -> list[int]:
     """The answer's status, or those of its entries where it is a Bundle."""
     if response.status_code == 200 and b"Bundle" in response.content[:400]:
-        answer = msgspec.json.decode(response.content, type=_BundleAnswer)
-        return [int(entry.response.status.split()[0]) for entry in answer.entry]
+        return [int(one["response"]["status"].split()[0]) for one in response.json()["entry"]]
     return [response.status_code]
 
 

@@ -1,51 +1,21 @@
 """Whether a system is idle: everything published, everything handled, everybody told."""
 
-from __future__ import annotations
-
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import httpx2
-import msgspec
 
-from brobyg_local.services import SERVICES
+from brobyg_local.services import SERVICES, Readiness, readiness
 from brobyg_local.topics import read_topics
 
 from .access import SystemAccess, http_client
 from .history import EVENT_TOPICS
 
-__all__ = ["IdleState", "wait_until_idle"]
-
 #: Wall seconds between looks; so many in a row must find nothing moving.
 LOOK, LOOKS = 0.5, 3
 PATIENCE = 90.0
-
-
-class _Outbox(msgspec.Struct, frozen=True):
-    rows: int
-
-
-class _Check(msgspec.Struct):
-    ok: bool
-
-
-class _Ready(msgspec.Struct):
-    """What /readyz tells; a service without a database tells no numbers."""
-
-    ready: bool
-    checks: dict[str, _Check] = {}
-    outbox: _Outbox = _Outbox(0)
-    parked: int = 0
-    dead_letters: int = 0
-    lag: int = 0
-
-
-class _Page(msgspec.Struct):
-    """What /notifications tells; only how many there are matters here."""
-
-    notifications: list[msgspec.Raw]
 
 
 @dataclass(frozen=True)
@@ -64,36 +34,30 @@ async def wait_until_idle(access: SystemAccess, patience: float = PATIENCE) -> I
     deadline, calm, before = time.monotonic() + patience, 0, -1
     async with http_client() as http:
         while True:
-            states = await asyncio.gather(*(_ready(http, access, service) for service in SERVICES))
+            asked = (asyncio.to_thread(readiness, access.url(service)) for service in SERVICES)
+            states = dict(zip(SERVICES, await asyncio.gather(*asked), strict=True))
             published, unread = await _topics(access)
-            unsent = await _unsent(http, access)
-            busy = tuple(_busy(states, unread, unsent))
+            busy = tuple(_busy(states, unread, await _unsent(http, access)))
             calm = 0 if busy or published != before else calm + 1
             if calm >= LOOKS or time.monotonic() > deadline:
-                return IdleState(
-                    calm >= LOOKS,
-                    sum(state.outbox.rows for state in states),
-                    sum(state.dead_letters for state in states),
-                    busy,
-                )
+                unpublished = sum(state.outbox[0] or 0 for state in states.values())
+                dead = sum(state.number("dead_letters") or 0 for state in states.values())
+                return IdleState(calm >= LOOKS, unpublished, dead, busy)
             before = published
             await asyncio.sleep(LOOK)
 
 
-def _busy(states: Sequence[_Ready], unread: int, unsent: int) -> Iterator[str]:
-    if unread < 0:
-        yield "the broker does not answer"
-    elif unread:
-        yield f"{unread} records are not read yet"
+def _busy(states: Mapping[str, Readiness], unread: int, unsent: int) -> Iterator[str]:
+    if unread:
+        yield "the broker does not answer" if unread < 0 else f"{unread} records are not read yet"
     if unsent < 0:
         yield "notification does not say what waits"
     elif unsent:
         yield f"{unsent} messages or more wait to be sent"
-    for service, state in zip(SERVICES, states, strict=True):
+    for service, state in states.items():
         if not state.ready:
-            failing = (name for name, check in state.checks.items() if not check.ok)
-            yield f"{service} is not ready: {', '.join(failing)}"
-        rows = (state.outbox.rows, state.parked, state.lag)
+            yield f"{service} is not ready: {state.why}"
+        rows = (state.outbox[0] or 0, state.number("parked") or 0, state.number("lag") or 0)
         if any(rows):
             yield f"{service} has {rows[0]} to publish, {rows[1]} parked, {rows[2]} to read"
 
@@ -115,19 +79,9 @@ async def _unsent(http: httpx2.AsyncClient, access: SystemAccess) -> int:
 
     Its list is asked and not its metrics, which are some seconds old.
     """
+    url = f"{access.url('notification')}/notifications?state=waiting&limit=200"
     try:
-        response = await http.get(
-            f"{access.url('notification')}/notifications?state=waiting&limit=200",
-            headers=access.sign_in("coordinator"),
-        )
-        return len(msgspec.json.decode(response.content, type=_Page).notifications)
-    except (httpx2.TransportError, msgspec.DecodeError):
+        response = await http.get(url, headers=access.sign_in("coordinator"))
+        return len(response.json()["notifications"])
+    except (httpx2.TransportError, ValueError, KeyError):
         return -1
-
-
-async def _ready(http: httpx2.AsyncClient, access: SystemAccess, service: str) -> _Ready:
-    try:
-        response = await http.get(f"{access.url(service)}/readyz")
-        return msgspec.json.decode(response.content, type=_Ready)
-    except (httpx2.TransportError, msgspec.DecodeError):
-        return _Ready(ready=False)

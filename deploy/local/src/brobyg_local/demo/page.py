@@ -1,13 +1,9 @@
 """Just enough of a browser: finds the form with the answer's button on a page and fills it in."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
 import lxml.html
-
-__all__ = ["Form", "answer_form"]
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,7 @@
 """The play: the hospital and the volunteers at the same time, until the system is idle."""
 
-from __future__ import annotations
-
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from datetime import datetime
 
 from .access import SystemAccess
@@ -13,21 +11,21 @@ from .tally import Tally
 from .volunteers import Volunteers
 from .week import Week
 
-__all__ = ["play"]
-
-Watch = Callable[[], Coroutine[None, None, None]]
-
 
 async def play(
-    access: SystemAccess, week: Week, tally: Tally, ends: datetime, watch: Watch | None = None
+    access: SystemAccess,
+    week: Week,
+    tally: Tally,
+    ends: datetime,
+    beside: Coroutine[None, None, None] | None = None,
 ) -> IdleState:
     """Play the week to `ends` on the shared clock and wait until the system is idle.
 
-    `watch` runs beside it until the end.
+    What is `beside` it runs until the end.
     """
     over = asyncio.Event()
     volunteers = asyncio.create_task(Volunteers(access, week.helpers, week.seed, tally).play(over))
-    watching = asyncio.create_task(watch()) if watch else None
+    others = [asyncio.create_task(beside)] if beside else []
     try:
         await Hospital(access, tally).play(week.messages)
         await access.until(ends)
@@ -35,6 +33,6 @@ async def play(
     finally:
         over.set()
         await volunteers
-        if watching is not None:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)

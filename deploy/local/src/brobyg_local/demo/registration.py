@@ -1,7 +1,5 @@
 """What is there before the week: volunteers registered and activated, referrals made, by HTTP."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Mapping
 
@@ -13,14 +11,8 @@ from brobyg_local.errors import RegistrationFailed
 from .access import SystemAccess, http_client, send_until_answered
 from .week import Helper, Referral, Week
 
-__all__ = ["register"]
-
 #: Requests in flight.
 AT_ONCE = 6
-
-
-class _Created(msgspec.Struct):
-    volunteer_id: str
 
 
 async def register(access: SystemAccess, week: Week) -> None:
@@ -47,8 +39,9 @@ async def _volunteer(http: httpx2.AsyncClient, access: SystemAccess, helper: Hel
     headers = access.sign_in("coordinator", organisation=department, department=department)
     url = f"{access.url('matching')}/volunteers"
     created = await _post(http, url, headers, helper.registration, helper.key)
-    volunteer = msgspec.json.decode(created, type=_Created).volunteer_id
-    await _post(http, f"{url}/{volunteer}/activate", headers, helper.activation, helper.key)
+    await _post(
+        http, f"{url}/{created['volunteer_id']}/activate", headers, helper.activation, helper.key
+    )
 
 
 async def _referral(http: httpx2.AsyncClient, access: SystemAccess, referral: Referral) -> None:
@@ -60,7 +53,7 @@ async def _referral(http: httpx2.AsyncClient, access: SystemAccess, referral: Re
 
 async def _post(
     http: httpx2.AsyncClient, url: str, headers: Mapping[str, str], body: msgspec.Raw, what: str
-) -> bytes:
+) -> dict[str, str]:
     headers = {**headers, "Content-Type": "application/json"}
     response = await send_until_answered(http, "POST", url, headers=headers, content=bytes(body))
     if response.status_code >= 300:
@@ -68,4 +61,5 @@ async def _post(
             f"{what}: {response.status_code} {response.text[:400]}",
             advice="the example week and the services disagree: make test tells where",
         )
-    return response.content
+    answer: dict[str, str] = response.json() if response.content else {}
+    return answer

@@ -1,7 +1,5 @@
 """When the week is over: the rebuild is compared, counts are collected, and everything is shown."""
 
-from __future__ import annotations
-
 import msgspec
 from brobyg_kit.clock import COPENHAGEN
 from rich.console import Console
@@ -11,19 +9,8 @@ from brobyg_local.errors import ServiceUnreachable
 from brobyg_local.system import run_brobyg
 
 from .access import SystemAccess, http_client, send_until_answered
-from .idle import IdleState
 from .story import Line, tell
-from .summary import Results, Summary
-
-__all__ = [
-    "Rebuild",
-    "collect_results",
-    "fetch_timeline",
-    "show_next",
-    "show_story",
-    "show_summary",
-    "verify_rebuild",
-]
+from .summary import Intake, Rebuild, Summary
 
 VERIFY_TIMEOUT = 180.0
 TITLES = {
@@ -55,15 +42,6 @@ TITLES = {
 }
 
 
-class Rebuild(msgspec.Struct, frozen=True):
-    """What `brobyg reporting verify --json` tells."""
-
-    seconds: float = 0.0
-    equal: bool = False
-    events: int = 0
-    note: str = ""
-
-
 def verify_rebuild(access: SystemAccess) -> Rebuild:
     """Rebuild all projections from the stream and compare. Blocks for seconds.
 
@@ -77,35 +55,16 @@ def verify_rebuild(access: SystemAccess) -> Rebuild:
         return Rebuild(note=f"exit code {done.returncode}: {said}")
 
 
-class _Intake(msgspec.Struct):
-    """GET /counts of referral: what was made of what came in, in messages."""
-
-    rejected: int
-    dropped_without_consent: int
+async def fetch_intake(access: SystemAccess) -> Intake:
+    """What referral has counted. Raises `ServiceUnreachable`, also for an answer without counts."""
+    try:
+        return msgspec.json.decode(await _ask(access, "referral", "/counts"), type=Intake)
+    except msgspec.DecodeError as error:
+        raise ServiceUnreachable("referral's answer does not tell its counts") from error
 
 
 class _Timeline(msgspec.Struct):
     events: list[Line]
-
-
-async def collect_results(access: SystemAccess, idle: IdleState, rebuild: Rebuild) -> Results:
-    """What can be asked now that the system is idle.
-
-    Raises `ServiceUnreachable`, also for an answer without counts.
-    """
-    try:
-        intake = msgspec.json.decode(await _ask(access, "referral", "/counts"), type=_Intake)
-    except msgspec.DecodeError as error:
-        raise ServiceUnreachable("referral's answer does not tell its counts") from error
-    return Results(
-        dropped_without_consent=intake.dropped_without_consent,
-        rejected=intake.rejected,
-        unpublished=idle.unpublished,
-        dead_letters=idle.dead_letters,
-        rebuild_seconds=rebuild.seconds,
-        rebuild_equals_live=rebuild.equal,
-        quiet=idle.quiet,
-    )
 
 
 async def fetch_timeline(access: SystemAccess, referral_id: str) -> list[Line]:

@@ -1,7 +1,5 @@
 """`brobyg local demo`: a hospital's week through the running system in about two minutes."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import time
@@ -14,18 +12,14 @@ from brobyg_local.state import ROOT, StateFolder
 from brobyg_local.system import System
 
 from . import results
-from .access import SystemAccess
 from .history import read_events
-from .idle import IdleState
 from .play import play
-from .screen import Screen
-from .setup import WEEK_BEGINS, WEEK_ENDS, DemoSetup
+from .progress import show_progress
+from .setup import WEEK_ENDS, DemoSetup
 from .story import interesting, of_appointment
 from .summary import summarise, write
 from .tally import Tally
-from .week import Week, load
-
-__all__ = ["EXAMPLE", "run_demo"]
+from .week import load
 
 EXAMPLE = ROOT / "examples" / "hospital-week"
 #: Processes that want to run, a core, from which on the figures suffer.
@@ -71,7 +65,8 @@ def run_demo(
         return []
     say("the week begins when everybody is ready")
     tally = Tally()
-    idle = asyncio.run(_play(console, access, week, tally))
+    progress = show_progress(access, tally, len(week.messages), say)
+    idle = asyncio.run(play(access, week, tally, WEEK_ENDS, progress))
     for sentence in idle.busy:
         say(f"not idle: {sentence}")
     say("the week is over; rebuilding all projections from the stream")
@@ -79,13 +74,15 @@ def run_demo(
     if rebuild.note:
         say(f"brobyg reporting verify: {rebuild.note}")
     access = setup.slow_down(access)
-    found = asyncio.run(results.collect_results(access, idle, rebuild))
+    intake = asyncio.run(results.fetch_intake(access))
     events = asyncio.run(read_events(access.kafka))
     summary = summarise(
         events,
         week,
         tally,
-        found,
+        intake,
+        idle,
+        rebuild,
         started_at=started_at.isoformat(),
         wall_seconds=time.monotonic() - began,
     )
@@ -99,8 +96,3 @@ def run_demo(
     if as_json:
         print(msgspec.json.format(msgspec.json.encode(summary), indent=2).decode())
     return summary.broken()
-
-
-async def _play(console: Console, access: SystemAccess, week: Week, tally: Tally) -> IdleState:
-    screen = Screen(access, tally, console, WEEK_BEGINS, WEEK_ENDS, len(week.messages))
-    return await play(access, week, tally, WEEK_ENDS, screen.watch)

@@ -1,7 +1,5 @@
 """Starts an empty system for a week, with a fast clock that stands still until all is ready."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import time
@@ -23,8 +21,6 @@ from .access import SystemAccess
 from .history import total_records
 from .registration import register
 from .week import Week
-
-__all__ = ["WEEK_BEGINS", "WEEK_ENDS", "DemoSetup"]
 
 WEEK_BEGINS = datetime.fromisoformat("2026-11-30T00:00:00+01:00")
 WEEK_ENDS = datetime.fromisoformat("2026-12-07T00:00:00+01:00")

@@ -1,7 +1,5 @@
 """One citizen's story from reporting's timeline: which appointment to tell of, and its lines."""
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,8 +7,6 @@ from datetime import datetime
 import msgspec
 from brobyg_kit.clock import COPENHAGEN
 from brobyg_kit.event import Event
-
-__all__ = ["Facts", "Line", "interesting", "of_appointment", "tell"]
 
 #: What makes an appointment worth telling, in points an event; each kind counts at most twice.
 WORTH = {

@@ -1,7 +1,5 @@
 """What happened, as figures: for the table, for summary.json, and for what must always hold."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,22 +9,25 @@ from brobyg_contracts import events as contracts
 from brobyg_kit.event import Event
 
 from .history import double_booked
+from .idle import IdleState
 from .tally import Tally
 from .week import Week
 
-__all__ = ["Results", "Summary", "summarise", "write"]
 
+class Intake(msgspec.Struct, frozen=True):
+    """GET /counts of referral: what was made of what came in, in messages."""
 
-class Results(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found when the week was over and the system was idle."""
-
-    dropped_without_consent: int
     rejected: int
-    unpublished: int
-    dead_letters: int
-    rebuild_seconds: float
-    rebuild_equals_live: bool
-    quiet: bool
+    dropped_without_consent: int
+
+
+class Rebuild(msgspec.Struct, frozen=True):
+    """What `brobyg reporting verify --json` tells."""
+
+    seconds: float = 0.0
+    equal: bool = False
+    events: int = 0
+    note: str = ""
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,7 +104,9 @@ def summarise(
     events: Sequence[Event],
     week: Week,
     tally: Tally,
-    results: Results,
+    intake: Intake,
+    idle: IdleState,
+    rebuild: Rebuild,
     *,
     started_at: str,
     wall_seconds: float,
@@ -113,9 +116,9 @@ def summarise(
     return Summary(
         appointments_received=len(tally.keys),
         messages_received=tally.delivered.total(),
-        rejected=results.rejected,
+        rejected=intake.rejected,
         rejected_expected=week.expecting("rejected"),
-        dropped_without_consent=results.dropped_without_consent,
+        dropped_without_consent=intake.dropped_without_consent,
         dropped_expected=week.expecting("dropped"),
         sent_again=tally.again,
         referrals=count[contracts.ReferralCreated.EVENT_TYPE],
@@ -136,12 +139,12 @@ def summarise(
         notifications_sent=count[contracts.NotificationSent.EVENT_TYPE],
         notifications_failed=count[contracts.NotificationFailed.EVENT_TYPE],
         events_published=len(events),
-        rebuild_seconds=results.rebuild_seconds,
-        rebuild_equals_live=results.rebuild_equals_live,
-        unpublished=results.unpublished,
-        dead_letters=results.dead_letters,
+        rebuild_seconds=rebuild.seconds,
+        rebuild_equals_live=rebuild.equal,
+        unpublished=idle.unpublished,
+        dead_letters=idle.dead_letters,
         double_booked=double_booked(events),
-        quiet=results.quiet,
+        quiet=idle.quiet,
         surprises=list(tally.surprises),
         answers=dict(tally.answers),
         seed=week.seed,

@@ -1,11 +1,7 @@
 """What the players have done so far, counted for the screen and the summary."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass, field
-
-__all__ = ["Tally"]
 
 
 @dataclass

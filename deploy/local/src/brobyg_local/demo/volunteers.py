@@ -1,7 +1,5 @@
 """The volunteers: each reads mail, opens the link in it, and presses a button, or does not."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 from collections import Counter
@@ -21,8 +19,6 @@ from .access import SystemAccess, http_client, send_until_answered
 from .page import answer_form
 from .tally import Tally
 from .week import Habit, Helper
-
-__all__ = ["Volunteers", "answer_link"]
 
 #: Wall seconds between looks into the mail folder.
 LOOK = 0.1

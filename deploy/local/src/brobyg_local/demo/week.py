@@ -1,14 +1,10 @@
 """The example week as the players need it: read from examples/hospital-week, checked for shape."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
 import msgspec
-
-__all__ = ["Habit", "Helper", "Message", "Referral", "Week", "load"]
 
 Expectation = Literal["kept", "repeat", "stale", "dropped", "rejected"]
 
@@ -87,35 +83,6 @@ class Week(msgspec.Struct, frozen=True):
     def expecting(self, expectation: Expectation) -> int:
         """How many of its messages are to be answered so."""
         return sum(message.expect == expectation for message in self.messages)
-
-    @property
-    def personal(self) -> frozenset[str]:
-        """What must be found nowhere outside its owner: CPR numbers, names and addresses."""
-        citizens = [
-            msgspec.json.decode(referral.body, type=_Citizen).citizen for referral in self.referrals
-        ]
-        found = [(one.cpr, one.given_name, one.email) for one in citizens]
-        found += [(f"{one.given_name} {one.family_name}", "", "") for one in citizens]
-        for helper in self.helpers:
-            volunteer = msgspec.json.decode(helper.registration, type=_Volunteer)
-            found.append((volunteer.name, volunteer.email, ""))
-        return frozenset(word for words in found for word in words if word)
-
-
-class _Named(msgspec.Struct):
-    cpr: str
-    given_name: str
-    family_name: str
-    email: str = ""
-
-
-class _Citizen(msgspec.Struct):
-    citizen: _Named
-
-
-class _Volunteer(msgspec.Struct):
-    name: str
-    email: str
 
 
 def load(folder: Path) -> Week:
