@@ -107,7 +107,7 @@ def _start() -> Iterator[Addresses]:
 
         folder = ROOT / "var" / "test"
         try:
-            started = cluster.ensure(folder)
+            started = cluster.ensure(folder, owner=os.getpid(), durable=False)
             yield Addresses(started.kafka, started.database)
         finally:
             cluster.stop(folder)

@@ -11,10 +11,10 @@ import pytest
 import schemathesis
 from brobyg_contracts.domain import ROLES
 from brobyg_contracts.places import DEPARTMENTS
-from brobyg_kit.auth import issue_token
 from brobyg_kit.cli import load_service
 from brobyg_kit.clock import WallClock
 from brobyg_kit.testing import Running, token_keys
+from brobyg_kit.tokens import issue_token
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode

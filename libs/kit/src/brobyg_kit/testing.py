@@ -22,13 +22,13 @@ import uvicorn
 from sqlalchemy import MetaData
 
 from brobyg_kit import kafka
-from brobyg_kit.auth import generate_keys, issue_token
 from brobyg_kit.clock import Clock, WallClock
 from brobyg_kit.database import Database
 from brobyg_kit.decoding import Record
 from brobyg_kit.migrate import MIGRATIONS, migrate
 from brobyg_kit.runtime import Role, Runtime, Server
 from brobyg_kit.service import Service
+from brobyg_kit.tokens import generate_keys, issue_token
 
 
 def free_port() -> int:

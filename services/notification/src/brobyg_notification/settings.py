@@ -5,7 +5,7 @@ from brobyg_kit.settings import KitSettings
 from brobyg_kit.wording import Language
 from pydantic import Field, SecretStr, field_validator
 
-from brobyg_notification.adapters.smtp import parse_address
+from brobyg_notification.adapters.smtp_address import parse_address
 
 
 class NotificationSettings(KitSettings):

@@ -1,4 +1,4 @@
-"""The comparison of weeks can fail: a week in which nobody was matched or told is not taken for a good one."""
+"""The comparison of weeks can fail: one in which nobody was matched or told is not a good one."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,8 +10,8 @@ import pytest
 from brobyg_kit.event import Event
 
 from tests.e2e.small_week import CASES, MONDAY, Case, by_name
-from tests.faults.cases import BUSY, IN_HAND, Blow, Fault, copies_allowed, untold
-from tests.faults.endings import differences, endings
+from tests.faults.expected_outcomes import differences, outcomes
+from tests.faults.faults import BUSY, IN_HAND, Fault, Outage, copies_allowed, untold
 
 
 class Teller:
@@ -118,31 +118,31 @@ def named(sentences: Sequence[str]) -> set[str]:
 
 
 def test_a_week_in_which_all_went_well_differs_in_nothing() -> None:
-    assert differences(endings(good_week())) == []
+    assert differences(outcomes(good_week())) == []
 
 
 def test_a_week_in_which_nobody_was_matched_differs_in_every_case() -> None:
     found = differences(
-        endings(of_kinds(good_week(), "volunteer.", "match.", "offer.", "notification."))
+        outcomes(of_kinds(good_week(), "volunteer.", "match.", "offer.", "notification."))
     )
     assert named(found) == kept()
     assert "company: company is 'nobody' instead of 'matched'" in "\n".join(found)
 
 
 def test_a_week_in_which_nobody_was_told_differs_in_every_case() -> None:
-    found = differences(endings(of_kinds(good_week(), "notification.")))
+    found = differences(outcomes(of_kinds(good_week(), "notification.")))
     assert named(found) == kept()
 
 
 def test_a_week_in_which_nothing_happened_differs_in_every_case() -> None:
-    assert named(differences(endings([]))) == kept()
+    assert named(differences(outcomes([]))) == kept()
 
 
 @pytest.mark.parametrize(
     "kind", ["match.released", "match.escalated", "appointment.cancelled", "appointment.missed"]
 )
 def test_no_kind_of_event_can_be_missing_unnoticed(kind: str) -> None:
-    assert differences(endings(of_kinds(good_week(), kind)))
+    assert differences(outcomes(of_kinds(good_week(), kind)))
 
 
 @pytest.mark.parametrize(
@@ -162,10 +162,10 @@ def test_no_kind_of_message_can_be_missing_unnoticed(template: str) -> None:
         for event in good_week()
         if f'"template":"{template}'.encode() not in bytes(event.data)
     ]
-    assert differences(endings(week))
+    assert differences(outcomes(week))
 
 
-def test_who_is_told_of_the_old_time_only_was_not_told_of_the_match_that_stands() -> None:
+def test_who_is_told_of_the_old_time_only_was_not_told_of_the_match_that_is_valid() -> None:
     moved = by_name("moved")
     teller = Teller()
     teller.play(moved)
@@ -174,7 +174,7 @@ def test_who_is_told_of_the_old_time_only_was_not_told_of_the_match_that_stands(
         for event in teller.events
         if event.type != "dk.brobyg.notification.sent" or event.sequence <= 5
     ]
-    found = [sentence for sentence in differences(endings(week)) if sentence.startswith("moved:")]
+    found = [sentence for sentence in differences(outcomes(week)) if sentence.startswith("moved:")]
     assert len(found) == 1
     assert "volunteer is 'nothing'" in found[0]
     assert "citizen is 'released_citizen'" in found[0]
@@ -187,7 +187,7 @@ def test_two_volunteers_for_one_appointment_are_noticed() -> None:
     teller.match(company, company.start, 2)
     found = [
         sentence
-        for sentence in differences(endings(teller.events))
+        for sentence in differences(outcomes(teller.events))
         if sentence.startswith("company:")
     ]
     assert "company is '2 matches at once' instead of 'matched'" in found[0]
@@ -198,7 +198,7 @@ def test_an_appointment_of_somebody_without_a_referral_is_noticed() -> None:
     teller.tell(
         "referral", "appointment.booked", by_name("without a referral"), starts_at=CASES[-2].start
     )
-    assert "without a referral" in named(differences(endings(teller.events)))
+    assert "without a referral" in named(differences(outcomes(teller.events)))
 
 
 def test_a_mail_that_lies_there_twice_is_noticed_unless_the_fault_explains_it() -> None:
@@ -223,7 +223,7 @@ def test_a_mail_without_an_event_does_not_make_up_for_an_event_without_a_mail() 
 
 def test_only_what_parts_a_mail_from_the_note_of_it_explains_a_second_copy() -> None:
     def struck(component: str) -> int:
-        return copies_allowed(Fault("one", (Blow(component, "kill", BUSY),)))
+        return copies_allowed(Fault("one", (Outage(component, "kill", BUSY),)))
 
     assert {struck(name) for name in ("referral", "matching", "kafka", "portal", "reporting")} == {
         0

@@ -8,19 +8,20 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from brobyg_local.demo.afterwards import Rebuild, look_back
-from brobyg_local.demo.outside import Outside, Unreachable, persist
-from brobyg_local.demo.quiet import Rest
+from brobyg_local.demo.access import SystemAccess, send_until_answered
+from brobyg_local.demo.idle import IdleState
+from brobyg_local.demo.results import Rebuild, collect_results
 from brobyg_local.demo.run import EXAMPLE
-from brobyg_local.demo.summary import Aftermath, summarise
+from brobyg_local.demo.summary import Results, summarise
 from brobyg_local.demo.tally import Tally
 from brobyg_local.demo.week import load
+from brobyg_local.errors import ServiceUnreachable
 from brobyg_local.keys import make_keys
-from brobyg_local.places import Places
+from brobyg_local.state import StateFolder
 
 
 @contextmanager
-def answering(folder: Path, *answers: tuple[int, bytes]) -> Iterator[Outside]:
+def answering(folder: Path, *answers: tuple[int, bytes]) -> Iterator[SystemAccess]:
     """A referral service that gives these answers, one after the other, the last one ever after."""
     left = list(answers)
 
@@ -35,27 +36,27 @@ def answering(folder: Path, *answers: tuple[int, bytes]) -> Iterator[Outside]:
         def log_message(self, format: str, *args: object) -> None:
             """Say nothing."""
 
-    places = Places(folder)
-    places.make()
+    state = StateFolder(folder)
+    state.local.mkdir(exist_ok=True)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:
             url = f"http://127.0.0.1:{server.server_port}"
-            yield Outside({**make_keys(places), "BROBYG_REFERRAL_URL": url}, places.mail)
+            yield SystemAccess({**make_keys(state), "BROBYG_REFERRAL_URL": url}, state.mail)
         finally:
             server.shutdown()
             thread.join()
 
 
-AT_REST = Rest(quiet=True, unpublished=0, dead_letters=0)
+IDLE = IdleState(quiet=True, unpublished=0, dead_letters=0)
 
 
 async def test_counts_are_taken_as_they_are_told(tmp_path: Path) -> None:
     with answering(
         tmp_path, (200, b'{"rejected": 15, "dropped_without_consent": 201, "kept": 1}')
-    ) as outside:
-        found = await look_back(outside, AT_REST, Rebuild(equal=True))
+    ) as access:
+        found = await collect_results(access, IDLE, Rebuild(equal=True))
     assert (found.rejected, found.dropped_without_consent) == (15, 201)
 
 
@@ -64,25 +65,25 @@ async def test_an_answer_without_counts_is_no_zero(
     answer: tuple[int, bytes], tmp_path: Path
 ) -> None:
     with (
-        answering(tmp_path, answer) as outside,
-        pytest.raises(Unreachable, match="does not tell what it counted"),
+        answering(tmp_path, answer) as access,
+        pytest.raises(ServiceUnreachable, match="does not tell its counts"),
     ):
-        await look_back(outside, AT_REST, Rebuild(equal=True))
+        await collect_results(access, IDLE, Rebuild(equal=True))
 
 
 async def test_each_further_try_is_told(tmp_path: Path) -> None:
     tries: list[None] = []
-    with answering(tmp_path, (503, b""), (503, b""), (200, b"{}")) as outside:
+    with answering(tmp_path, (503, b""), (503, b""), (200, b"{}")) as access:
         async with httpx2.AsyncClient(trust_env=False) as http_client:
-            await persist(
-                http_client, "GET", outside.url("referral"), on_again=lambda: tries.append(None)
+            await send_until_answered(
+                http_client, "GET", access.url("referral"), on_again=lambda: tries.append(None)
             )
     assert len(tries) == 2
 
 
 def broken(*, rejected: int = 15, dropped: int = 201, sent_again: int = 0) -> list[str]:
     """What the example's week breaks, with these counts."""
-    aftermath = Aftermath(
+    results = Results(
         dropped_without_consent=dropped,
         rejected=rejected,
         unpublished=0,
@@ -92,7 +93,7 @@ def broken(*, rejected: int = 15, dropped: int = 201, sent_again: int = 0) -> li
         quiet=True,
     )
     tally = Tally(again=sent_again)
-    return summarise([], load(EXAMPLE), tally, aftermath, started_at="", wall_seconds=0.0).broken()
+    return summarise([], load(EXAMPLE), tally, results, started_at="", wall_seconds=0.0).broken()
 
 
 def test_as_many_refused_and_dropped_as_the_week_holds_is_well() -> None:

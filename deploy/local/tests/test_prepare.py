@@ -4,8 +4,14 @@ from pathlib import Path
 
 import pytest
 from brobyg_local import system
-from brobyg_local.places import Places
+from brobyg_local.state import StateFolder
 from brobyg_local.system import System
+
+
+def system_in(folder: Path, given: dict[str, str]) -> System:
+    state = StateFolder(folder)
+    with state.locked():
+        return System(state, lambda _text: None, given=given, ports={})
 
 
 def prepared_twice(
@@ -16,12 +22,10 @@ def prepared_twice(
     monkeypatch.setattr(
         system, "_run_brobyg", lambda command, _environment: commands.append(command)
     )
-    places = Places(folder)
-    places.make()
-    made = System(places, lambda _text: None, given=given, ports={})
+    made = system_in(folder, given)
     stores = {
-        "BROBYG_KAFKA": made.cluster.kafka_address,
-        "BROBYG_DATABASE": made.cluster.database_url,
+        "BROBYG_KAFKA": made.cluster.kafka.address,
+        "BROBYG_DATABASE": made.cluster.postgres.url,
     }
     made._prepare({**stores, **given, "BROBYG_CLOCK": ""})
     first = len(commands)
@@ -40,10 +44,8 @@ def prepared_twice(
 def test_services_have_a_name_in_their_group_on_a_broker_of_their_own_or_when_told(
     given: dict[str, str], name: str | None, tmp_path: Path
 ) -> None:
-    places = Places(tmp_path)
-    places.make()
-    made = System(places, lambda _text: None, given=given, ports={})
-    assert made._settle_environment({}, None).get("BROBYG_INSTANCE") == name
+    made = system_in(tmp_path, given)
+    assert made._write_environment(given, None).get("BROBYG_INSTANCE") == name
 
 
 def test_topics_and_migrations_are_skipped_when_only_a_setting_changed(

@@ -1,19 +1,15 @@
-"""The clock of a state folder: data made under one clock go on under it, at the wall's pace."""
-
-from __future__ import annotations
+"""The clock of a state folder: data made under a clock go on under it, at real speed."""
 
 from datetime import UTC, datetime
 
 from brobyg_contracts.domain import LOCAL_ZONE
 from brobyg_kit.clock import AcceleratedClock, parse_clock
 
-__all__ = ["at_natural_pace"]
 
+def at_real_speed(setting: str) -> str:
+    """`BROBYG_CLOCK` that goes on from where `setting` is now, as fast as the wall clock.
 
-def at_natural_pace(setting: str) -> str:
-    """`BROBYG_CLOCK` that goes on from where `setting` stands now, as fast as the wall's; unchanged where it does already.
-
-    Raises ValueError that says what would be right.
+    Unchanged where it does already. Raises ValueError that says what would be right.
     """
     clock = parse_clock(setting)
     if not isinstance(clock, AcceleratedClock) or clock.factor == 1:

@@ -1,4 +1,6 @@
-"""How the small week ended, case by case: what the hospital said last, who comes along, who was told; and how it must end. Pure."""
+"""How each case of the small week ended, and how it must end: what the hospital said last, who
+comes along, who was told. Pure.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -16,8 +18,8 @@ STATES = {
     "appointment.missed": "missed",
     "appointment.cancelled": "cancelled",
 }
+#: What the hospital's last status comes to.
 ENDS = {"fulfilled": "completed", "noshow": "missed", "cancelled": "cancelled"}
-"""What the hospital's last status comes to."""
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -35,21 +37,20 @@ class Said(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True)
-class Ending:
-    """How one appointment ended. Which volunteer comes is left out: on another machine another may be first to say yes."""
+class CaseOutcome:
+    """How one appointment ended, but for which volunteer comes: another may be first to say yes."""
 
     state: str = "unknown"
     start: str = ""
+    #: `matched` while one match is valid, for the last start; `released`; `escalated`; `nobody`
+    #: where there was no search.
     company: str = "nobody"
-    """`matched` while one match stands, for the last start; `released`; `escalated`; `nobody` where nobody was looked for."""
+    #: What the citizen, the coordinator and the volunteer who comes were told last.
     citizen: str = "nothing"
-    """What the citizen was told last."""
     coordinator: str = "nothing"
-    """What the coordinator was told last."""
     volunteer: str = "nothing"
-    """What the volunteer who comes was told last."""
+    #: Whether everybody who was matched once and does not come was told so, last of all.
     let_go: str = "told"
-    """Whether everybody who was matched once and does not come was told so, last of all."""
 
 
 @dataclass(frozen=True)
@@ -61,46 +62,49 @@ class Happened:
     event: Event
 
 
-def expected(case: Case) -> Ending:
+def expected(case: Case) -> CaseOutcome:
     """How the case ends in every week, whatever is struck."""
     if case.company == "nobody":
-        return Ending()
-    ending = Ending(ENDS[case.steps[-1][1]], case.start.isoformat(), case.company)
+        return CaseOutcome()
+    outcome = CaseOutcome(ENDS[case.steps[-1][1]], case.start.isoformat(), case.company)
     if case.company == "escalated":
-        return replace(ending, coordinator="escalated")
+        return replace(outcome, coordinator="escalated")
     if case.company == "released":
-        return replace(ending, citizen="released_citizen")
+        return replace(outcome, citizen="released_citizen")
     if case.reachable:
-        return replace(ending, citizen="matched_citizen", volunteer="matched_volunteer")
-    return replace(ending, coordinator="unreachable_citizen", volunteer="matched_volunteer")
+        return replace(outcome, citizen="matched_citizen", volunteer="matched_volunteer")
+    return replace(outcome, coordinator="unreachable_citizen", volunteer="matched_volunteer")
 
 
-def endings(events: Sequence[Event]) -> dict[str, Ending]:
-    """How each case ended by the event history, by its name; an appointment that is no case's stands under its id."""
+def outcomes(events: Sequence[Event]) -> dict[str, CaseOutcome]:
+    """How each case ended, by its name; an appointment that is no case's is there by its id."""
     histories: dict[str, list[Happened]] = {}
-    # Within one source an appointment's events have their order by `sequence`; between sources nothing below depends on it.
+    # Events of one source are in order by `sequence`; nothing below depends on other orders.
     for event in sorted(events, key=lambda event: (event.source, event.subject, event.sequence)):
         said = event.decode(Said)
         if said.appointment_id:
             happened = Happened(event.type.removeprefix("dk.brobyg."), said, event)
             histories.setdefault(said.appointment_id, []).append(happened)
     found = {
-        _name(appointment_id, history): _ending(history)
+        _name(appointment_id, history): _outcome(history)
         for appointment_id, history in histories.items()
     }
-    return {case.name: Ending() for case in CASES} | found
+    return {case.name: CaseOutcome() for case in CASES} | found
 
 
-def differences(found: Mapping[str, Ending]) -> list[str]:
-    """Each case that did not end as it must, in a sentence that says what is other; empty when all did."""
+def differences(found: Mapping[str, CaseOutcome]) -> list[str]:
+    """A sentence for each case that did not end as it must: what differs."""
     wanted = {case.name: expected(case) for case in CASES}
-    others = {name: _other(ending, wanted.get(name, Ending())) for name, ending in found.items()}
+    others = {
+        name: _other(outcome, wanted.get(name, CaseOutcome())) for name, outcome in found.items()
+    }
     return [f"{name}: {', '.join(words)}" for name, words in others.items() if words]
 
 
-def _other(found: Ending, wanted: Ending) -> list[str]:
+def _other(found: CaseOutcome, wanted: CaseOutcome) -> list[str]:
     pairs = [
-        (one.name, getattr(found, one.name), getattr(wanted, one.name)) for one in fields(Ending)
+        (one.name, getattr(found, one.name), getattr(wanted, one.name))
+        for one in fields(CaseOutcome)
     ]
     return [
         f"{name} is {is_!r} instead of {should!r}" for name, is_, should in pairs if is_ != should
@@ -113,10 +117,10 @@ def _name(appointment_id: str, history: Sequence[Happened]) -> str:
     return names[0] if len(names) == 1 else f"appointment {appointment_id}"
 
 
-def _ending(history: Sequence[Happened]) -> Ending:
+def _outcome(history: Sequence[Happened]) -> CaseOutcome:
     state, start = _by_the_hospital(history)
     company, match = _company(history, start)
-    # A volunteer who was let go may be asked again: that question changes nothing in what was told of the match.
+    # A volunteer who was let go may be asked again: that says nothing of the match.
     told = [
         one.said
         for one in history
@@ -127,7 +131,7 @@ def _ending(history: Sequence[Happened]) -> Ending:
     comes = match.said.volunteer_id if match else ""
     gone = {one.said.volunteer_id for one in history if one.kind == "volunteer.matched"} - {comes}
     let_go = {_template(last.get(("volunteer", volunteer_id)), None) for volunteer_id in gone}
-    return Ending(
+    return CaseOutcome(
         state,
         start.isoformat() if start else "",
         company,
@@ -151,26 +155,26 @@ def _by_the_hospital(history: Sequence[Happened]) -> tuple[str, datetime | None]
 
 
 def _company(history: Sequence[Happened], start: datetime | None) -> tuple[str, Happened | None]:
-    """What came of the search, and the match that stands."""
-    standing: dict[str, Happened] = {}
+    """What came of the search, and the match that is valid."""
+    valid: dict[str, Happened] = {}
     came = "nobody"
     for one in history:
         if one.kind == "volunteer.matched":
-            standing[one.said.match_id] = one
+            valid[one.said.match_id] = one
         elif one.kind in {"match.released", "match.escalated"}:
-            standing.pop(one.said.match_id, None)
+            valid.pop(one.said.match_id, None)
             came = one.kind.removeprefix("match.")
-    if len(standing) > 1:
-        return f"{len(standing)} matches at once", None
-    match = next(iter(standing.values()), None)
+    if len(valid) > 1:
+        return f"{len(valid)} matches at once", None
+    match = next(iter(valid.values()), None)
     if match is None:
         return came, None
     return ("matched" if match.said.starts_at == start else "matched for another time"), match
 
 
 def _template(told: Said | None, match: Happened | None) -> str:
-    """What was told; of an invitation also whether it was for the match that stands."""
+    """What was told; of an invitation also whether it was for the match that is valid."""
     if told is None:
         return "nothing"
     stale = told.template.startswith("matched_") and (match is None or told.cause != match.event.id)
-    return f"{told.template} of a match that does not stand" if stale else told.template
+    return f"{told.template} of a match that is not valid" if stale else told.template

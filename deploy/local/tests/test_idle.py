@@ -1,4 +1,4 @@
-"""The system is at rest when nobody has anything left to tell."""
+"""A system is idle when nothing waits and nothing moves."""
 
 import http.server
 import threading
@@ -7,14 +7,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from brobyg_local.demo.outside import SERVICES, Outside
-from brobyg_local.demo.quiet import come_to_rest
+from brobyg_local.demo.access import SystemAccess
+from brobyg_local.demo.idle import wait_until_idle
 from brobyg_local.keys import make_keys
-from brobyg_local.places import Places
+from brobyg_local.services import SERVICES
+from brobyg_local.state import StateFolder
 
 
 @contextmanager
-def services(kafka: str, folder: Path, notices: tuple[int, bytes]) -> Iterator[Outside]:
+def services(kafka: str, folder: Path, notices: tuple[int, bytes]) -> Iterator[SystemAccess]:
     """Services that are ready and idle; notification answers `notices` when it is asked what waits."""
 
     class Answers(http.server.BaseHTTPRequestHandler):
@@ -29,8 +30,8 @@ def services(kafka: str, folder: Path, notices: tuple[int, bytes]) -> Iterator[O
         def log_message(self, format: str, *args: object) -> None:
             """Say nothing."""
 
-    places = Places(folder)
-    places.make()
+    state = StateFolder(folder)
+    state.local.mkdir(exist_ok=True)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
@@ -39,17 +40,19 @@ def services(kafka: str, folder: Path, notices: tuple[int, bytes]) -> Iterator[O
                 f"BROBYG_{name.upper()}_URL": f"http://127.0.0.1:{server.server_port}"
                 for name in SERVICES
             }
-            yield Outside({**make_keys(places), **urls, "BROBYG_KAFKA": kafka}, places.mail)
+            yield SystemAccess({**make_keys(state), **urls, "BROBYG_KAFKA": kafka}, state.mail)
         finally:
             server.shutdown()
             thread.join()
 
 
-async def test_nothing_waits_and_nothing_moves_is_rest(topics: str, tmp_path: Path) -> None:
-    with services(topics, tmp_path, (200, b'{"notifications": [], "next": null}')) as outside:
-        rest = await come_to_rest(outside, patience=20.0)
-    assert rest.quiet
-    assert rest.restless == ()
+async def test_a_system_in_which_nothing_waits_and_nothing_moves_is_idle(
+    topics: str, tmp_path: Path
+) -> None:
+    with services(topics, tmp_path, (200, b'{"notifications": [], "next": null}')) as access:
+        idle = await wait_until_idle(access, patience=20.0)
+    assert idle.quiet
+    assert idle.busy == ()
 
 
 @pytest.mark.parametrize(
@@ -62,10 +65,10 @@ async def test_nothing_waits_and_nothing_moves_is_rest(topics: str, tmp_path: Pa
         ((503, b"{}"), "notification does not say what waits"),
     ],
 )
-async def test_a_message_that_waits_to_be_sent_is_no_rest(
+async def test_a_system_with_a_message_that_waits_to_be_sent_is_not_idle(
     notices: tuple[int, bytes], says: str, topics: str, tmp_path: Path
 ) -> None:
-    with services(topics, tmp_path, notices) as outside:
-        rest = await come_to_rest(outside, patience=2.5)
-    assert not rest.quiet
-    assert rest.restless == (says,)
+    with services(topics, tmp_path, notices) as access:
+        idle = await wait_until_idle(access, patience=2.5)
+    assert not idle.quiet
+    assert idle.busy == (says,)
