@@ -1,4 +1,4 @@
-"""The tables of what is consumed and emitted, and the AsyncAPI document they are checked against."""
+"""The tables of what is consumed and emitted, checked against the AsyncAPI document."""
 
 from typing import Any, ClassVar
 
