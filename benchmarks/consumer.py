@@ -1,9 +1,9 @@
 """consumer: a state upsert and an emitted event an event, against a bare read-and-commit loop.
 
 Ours: `brobyg_kit.consumer.Consumer` with the handler below: touched rows loaded once, events
-applied in memory in order, rows written once, an event emitted for each; inbox, sequences, outbox and
-offsets as always. Timed from the moment the first records are in hand, which don't count, as on the
-other side, to the commit of the last. Nothing of durability is switched off. Bare: aiokafka's
+applied in memory in order, rows written once, an event emitted for each; inbox, sequences, outbox
+and offsets as always. Timed from the moment the first records are in hand, which don't count, as on
+the other side, to the commit of the last. Nothing of durability is switched off. Bare: aiokafka's
 `getmany` and `commit` over the same topic, as much at a time as it gives.
 """
 

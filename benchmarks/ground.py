@@ -61,7 +61,7 @@ async def database(
     service: Service | None = None,
     clock: Clock | None = None,
 ) -> AsyncIterator[Database]:
-    """A new, migrated, open database while the block runs, with the tables of `service` if given."""
+    """A new, migrated, open database while the block runs, with `service`'s tables, if any."""
     name = unique(source)
     admin = await asyncpg.connect(f"{server.rstrip('/')}/postgres", timeout=10)
     await admin.execute(f'create database "{name}"')

@@ -23,7 +23,7 @@ from tests.e2e.run import Played, own_system, play_week
 from tests.e2e.small_week import ENDS, ROOT, Case, by_name, small_week
 from tests.faults.endings import differences, endings
 
-pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture(scope="module")

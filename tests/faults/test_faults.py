@@ -9,7 +9,7 @@ from brobyg_local.system import System
 from tests.e2e.small_week import ROOT
 from tests.faults.cases import FAULTS, outcome_of
 
-pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from brobyg_local.status import read_status
 from brobyg_local.system import COMPONENTS, System
 from confluent_kafka.admin import AdminClient
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 
 def make(folder: Path) -> System:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from brobyg_kit.clock import COPENHAGEN, AcceleratedClock, parse_clock
+from brobyg_contracts.domain import LOCAL_ZONE
+from brobyg_kit.clock import AcceleratedClock, parse_clock
 
 __all__ = ["at_natural_pace"]
 
@@ -17,5 +18,5 @@ def at_natural_pace(setting: str) -> str:
     clock = parse_clock(setting)
     if not isinstance(clock, AcceleratedClock) or clock.factor == 1:
         return setting
-    now = clock.now().astimezone(COPENHAGEN)
+    now = clock.now().astimezone(LOCAL_ZONE)
     return f"{now.isoformat(timespec='seconds')};1;{datetime.now(UTC).isoformat()}"

@@ -17,7 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import psutil
-from brobyg_kit.clock import COPENHAGEN, parse_clock
+from brobyg_contracts.domain import LOCAL_ZONE
+from brobyg_kit.clock import parse_clock
 
 from .cluster import Cluster, locked
 from .errors import ComponentFailed, LocalError
@@ -207,7 +208,7 @@ class System:
                 if kept
                 else told["BROBYG_CLOCK"]
             )
-            now = parse_clock(clock).now().astimezone(COPENHAGEN)
+            now = parse_clock(clock).now().astimezone(LOCAL_ZONE)
         except ValueError as error:
             raise LocalError(
                 str(error), advice="brobyg local up --clock '' takes the wall's"

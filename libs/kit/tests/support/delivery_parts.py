@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import ClassVar
 from urllib.parse import urlsplit
 
-import asyncpg
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from brobyg_kit import kafka as clients
@@ -23,9 +22,8 @@ from brobyg_kit.decoding import Record
 from brobyg_kit.event import Event
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.metrics import Metrics
-from brobyg_kit.migrate import migrate
 from brobyg_kit.relay import Relay
-from brobyg_kit.testing import eventually, free_port, publish, records
+from brobyg_kit.testing import eventually, free_port, new_database, publish, records
 from brobyg_kit.topics import Topic, apply_topics
 from sqlalchemy import MetaData
 
@@ -130,19 +128,16 @@ async def fresh_parts(kafka: str, postgres: str) -> AsyncIterator[Parts]:
             return any(known) and all(one["leader"] >= 0 for one in known[0]["partitions"])
 
         await eventually(led, "every partition has a leader")
-    admin = await asyncpg.connect(f"{postgres}/postgres")
-    await admin.execute(f"create database {name}")
-    database = Database(f"{postgres}/{name}", WallClock(), "test")
-    await migrate(database.url, MetaData(), NO_VERSIONS)
-    await database.open()
-    await database.pool.execute(
-        "create table effect (id bigserial primary key, subject text not null, number int not null)"
-    )
-    kind = type("Counted", (Counted,), {"TOPIC": name}, frozen=True)
-    yield Parts(kafka, name, database, kind)
-    await database.close()
-    await admin.execute(f"drop database {name} with (force)")
-    await admin.close()
+    async with new_database(postgres, name, MetaData(), NO_VERSIONS) as url:
+        database = Database(url, WallClock(), "test")
+        await database.open()
+        await database.pool.execute(
+            "create table effect"
+            " (id bigserial primary key, subject text not null, number int not null)"
+        )
+        kind = type("Counted", (Counted,), {"TOPIC": name}, frozen=True)
+        yield Parts(kafka, name, database, kind)
+        await database.close()
 
 
 async def record(tx: Transaction, events: Sequence[Event]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 
 import msgspec
-from brobyg_kit.clock import COPENHAGEN
+from brobyg_contracts.domain import LOCAL_ZONE
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -159,7 +159,7 @@ BOOK_ONE_MORE = (
 
 def show_next(console: Console, outside: Outside, referral_id: str, pathname: str) -> None:
     """Addresses, sign-ins, mails, and what to try next."""
-    now = outside.clock.now().astimezone(COPENHAGEN)
+    now = outside.clock.now().astimezone(LOCAL_ZONE)
     sign_in = ".venv/bin/brobyg token --role"
     lines = [
         (

@@ -9,7 +9,7 @@ from datetime import datetime
 
 import httpx2
 import msgspec
-from brobyg_kit.clock import COPENHAGEN
+from brobyg_contracts.domain import LOCAL_ZONE
 from rich.console import Console, Group
 from rich.live import Live
 from rich.padding import Padding
@@ -112,7 +112,7 @@ class Screen:
         return self._events.get(f"dk.brobyg.{kind}", 0)
 
     def _now(self) -> datetime:
-        return self.outside.clock.now().astimezone(COPENHAGEN)
+        return self.outside.clock.now().astimezone(LOCAL_ZONE)
 
     def _line(self) -> str:
         counts = [
