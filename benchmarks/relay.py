@@ -1,8 +1,8 @@
 """relay: events that stand in the outbox, against a bare producer of the same records.
 
 Ours: `brobyg_kit.relay.Relay` from its start to the last row deleted (connecting and taking
-the lead included), by its own count of what is acknowledged and deleted. The outbox is filled before
-and not timed. Bare: aiokafka's `send` of the same records to the same topic.
+the lead included), by its own count of what is acknowledged and deleted. The outbox is filled
+before and not timed. Bare: aiokafka's `send` of the same records to the same topic.
 Both idempotent, acks=all, uncompressed; the relay in production compresses.
 """
 
