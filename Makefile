@@ -24,8 +24,8 @@ demo: setup ## set everything up, start it, play a hospital's week through it, p
 	@$(BIN)/brobyg local demo
 
 test: setup ## all tests, against a real broker and database (TESTS=path for some)
-	@echo "==> all tests, on a real Kafka and a real PostgreSQL of their own"
-	@mkdir -p var; set +e; $(BIN)/python -m pytest $(TESTS) | tee var/test.log; code=$${PIPESTATUS[0]}; \
+	@echo "==> $(if $(TESTS),$(TESTS),all tests), on a real Kafka and a real PostgreSQL of their own"
+	@mkdir -p var; set +e; $(BIN)/python -m pytest $(if $(TESTS),$(TESTS),-n auto) | tee var/test.log; code=$${PIPESTATUS[0]}; \
 	  echo "==> $$(tail -n 1 var/test.log | tr -d '=' | xargs)"; exit $$code
 
 check: setup ## format, lint, types, imports, schemas, compose file, dead code

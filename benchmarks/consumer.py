@@ -54,7 +54,7 @@ async def handle(tx: Transaction, events: Sequence[Event]) -> None:
     """Apply the batch in memory, write each row once, emit one event an event."""
     read = [(event, event.decode(Booked)) for event in events]
     ids = sorted({data.referral_id for _, data in read})
-    rows = await tx.connection.fetch(_LOAD, ids)
+    rows = await tx.driver.fetch(_LOAD, ids)
     standing: dict[str, tuple[int, datetime]] = {row[0]: (row[1], row[2]) for row in rows}
     for event, data in read:
         appointments, next_at = standing.get(data.referral_id, (0, data.starts_at))
@@ -66,7 +66,7 @@ async def handle(tx: Transaction, events: Sequence[Event]) -> None:
             next_at=now[1],
         )
         tx.emit(changed, subject=data.referral_id, cause=event)
-    await tx.connection.execute(
+    await tx.driver.execute(
         _SAVE, ids, [standing[one][0] for one in ids], [standing[one][1] for one in ids]
     )
 
@@ -79,9 +79,7 @@ async def measure(on: Ground, say: Say) -> Result:
         ground.topics(on.kafka, [topic]),
         ground.database(on.database, "consumer") as database,
     ):
-        await asyncio.to_thread(
-            load, on.kafka, topic, booked(number, max(1, number // 10), on.seed)
-        )
+        await load(on.kafka, topic, booked(number, max(1, number // 10), on.seed))
         await database.pool.execute(_TABLE)
 
         async def ours() -> float:

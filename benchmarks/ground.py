@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
-import brobyg_kit
 from brobyg_kit import kafka
 from brobyg_kit.clock import Clock, WallClock
-from brobyg_kit.database import Database, migrate
+from brobyg_kit.database import Database
+from brobyg_kit.migrate import migrate
+from brobyg_kit.service import Service
 from brobyg_kit.topics import Topic, apply_topics
+from sqlalchemy import MetaData
 
-KIT_MIGRATIONS = Path(str(brobyg_kit.__file__)).parent / "migrations"
+#: A folder without revisions.
+_NO_VERSIONS = Path(kafka.__file__).parents[2] / "tests" / "support" / "no_versions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +55,19 @@ async def topics(address: str, names: Sequence[str], partitions: int = 12) -> As
 async def database(
     server: str,
     source: str,
-    migrations: Sequence[Path] = (KIT_MIGRATIONS,),
+    service: Service | None = None,
     clock: Clock | None = None,
 ) -> AsyncIterator[Database]:
-    """A new, migrated, open database while the block runs."""
+    """A new, migrated, open database while the block runs: with the tables of `service`, if one is given."""
     name = unique(source)
     admin = await asyncpg.connect(f"{server.rstrip('/')}/postgres", timeout=10)
     await admin.execute(f'create database "{name}"')
     made = Database(f"{server.rstrip('/')}/{name}", clock or WallClock(), source)
     try:
-        await migrate(made.url, migrations)
+        if service is not None and service.metadata is not None:
+            await migrate(made.url, service.metadata, service.versions)
+        else:
+            await migrate(made.url, MetaData(), _NO_VERSIONS)
         await made.open()
         yield made
     finally:

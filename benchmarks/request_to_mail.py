@@ -19,7 +19,7 @@ from typing import Protocol
 
 import httpx2
 from aiosmtpd.smtp import SMTP
-from brobyg_kit.clock import COPENHAGEN
+from brobyg_contracts.domain import LOCAL_ZONE
 from brobyg_kit.testing import free_port
 from brobyg_local.demo.access import SystemAccess
 from brobyg_local.demo.registration import register
@@ -102,9 +102,9 @@ class Hospital:
 
     def time_of(self, number: int) -> datetime:
         """A start of its own time of day for each of 240 in a row, on weekdays from next week on."""
-        day = (datetime.now(COPENHAGEN) + timedelta(days=7 + number % 5)).date()
+        day = (datetime.now(LOCAL_ZONE) + timedelta(days=7 + number % 5)).date()
         day += timedelta(days=max(0, 8 - day.isoweekday()) if day.isoweekday() > 5 else 0)
-        start = datetime(day.year, day.month, day.day, self._hour, tzinfo=COPENHAGEN)
+        start = datetime(day.year, day.month, day.day, self._hour, tzinfo=LOCAL_ZONE)
         return start + timedelta(minutes=1 + number % 240)
 
     async def book(self, number: int) -> None:

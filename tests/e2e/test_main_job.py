@@ -24,7 +24,7 @@ from tests.e2e.run import Played
 from tests.e2e.small_week import Case, by_name, personal
 from tests.faults.expected_outcomes import differences, outcomes
 
-pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
+pytestmark = pytest.mark.timeout(400)
 
 
 def history(played: Played, case: Case) -> list[tuple[str, Facts, Event]]:

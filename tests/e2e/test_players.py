@@ -7,8 +7,8 @@ from pathlib import Path
 import httpx2
 import msgspec
 import pytest
+from brobyg_contracts.domain import LOCAL_ZONE
 from brobyg_contracts.events import MatchReleased, VolunteerMatched
-from brobyg_kit.clock import COPENHAGEN
 from brobyg_kit.event import Event
 from brobyg_kit.ids import derived_id
 from brobyg_local.demo.access import send_until_answered
@@ -50,10 +50,10 @@ def test_the_link_is_found_in_the_plain_text_of_the_mail() -> None:
 
 
 def test_nobody_answers_at_night() -> None:
-    night = datetime(2026, 12, 1, 2, 30, tzinfo=COPENHAGEN)
+    night = datetime(2026, 12, 1, 2, 30, tzinfo=LOCAL_ZONE)
     answered = awake(night, timedelta(minutes=40))
     assert (answered.day, answered.hour) == (1, 6)
-    late = datetime(2026, 12, 1, 23, 30, tzinfo=COPENHAGEN)
+    late = datetime(2026, 12, 1, 23, 30, tzinfo=LOCAL_ZONE)
     assert awake(late, timedelta(minutes=40)).day == 2
     assert awake(NOON, timedelta(minutes=40)) == NOON
 

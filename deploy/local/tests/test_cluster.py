@@ -267,7 +267,6 @@ def test_a_folder_that_only_root_enters_is_no_obstacle(tmp_path: Path) -> None:
     assert not closed.postgres.data.parent.exists()
 
 
-@pytest.mark.slow
 def test_three_brokers_go_on_without_one_and_take_it_back(tmp_path: Path) -> None:
     three = Cluster(tmp_path, brokers=3, owner=os.getpid())
     try:

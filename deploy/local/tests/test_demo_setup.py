@@ -105,7 +105,6 @@ def in_use(tmp_path: Path) -> Iterator[DemoSetup]:
         system.reset()
 
 
-@pytest.mark.slow
 def test_data_are_a_demos_by_its_mark_and_not_by_their_clock(in_use: DemoSetup) -> None:
     with pytest.raises(LocalError, match="holds data that no demo made"):
         in_use.empty(reset=False)

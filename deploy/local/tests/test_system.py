@@ -20,7 +20,7 @@ from brobyg_local.state import StateFolder
 from brobyg_local.supervisor import wait_until
 from brobyg_local.system import COMPONENTS, System
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 
 def make(folder: Path) -> System:

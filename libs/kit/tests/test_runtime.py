@@ -9,10 +9,13 @@ from brobyg_kit.service import Parts, Service
 from brobyg_kit.settings import KitSettings
 from brobyg_kit.testing import eventually, free_port, token_keys
 from delivery_parts import record
+from sqlalchemy import MetaData
 
 
 async def test_a_process_that_waits_for_its_database_is_no_hung_one_however_long_it_takes() -> None:
-    service = Service("thing", "thing", KitSettings, lambda _: Parts(handle=record))
+    service = Service(
+        "thing", "thing", KitSettings, lambda _: Parts(handle=record), metadata=MetaData()
+    )
     settings = KitSettings.model_validate(
         {
             "database": f"postgresql://nobody@127.0.0.1:{free_port()}",

@@ -3,23 +3,26 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
-from brobyg_kit import timers as timing
 from brobyg_kit.clock import ManualClock
-from brobyg_kit.database import DATABASE_ERRORS, Database, Transaction
+from brobyg_kit.database import Database, Transaction
+from brobyg_kit.database_errors import DATABASE_ERRORS
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.metrics import Metrics
+from brobyg_kit.tables import timer
 from brobyg_kit.testing import eventually
 from brobyg_kit.timers import DueTimer, TimerHandler, Timers
 from delivery_parts import Parts, by_way
+from sqlalchemy import Select, false, select
 
 NOW = datetime(2026, 11, 30, 8, 0, tzinfo=UTC)
 
 
 async def remember(tx: Transaction, due: Sequence[DueTimer]) -> None:
-    rows = [(timer.subject, int(timer.due_at.timestamp() - NOW.timestamp())) for timer in due]
-    await tx.connection.executemany("insert into effect (subject, number) values ($1, $2)", rows)
+    rows = [(one.subject, int(one.due_at.timestamp() - NOW.timestamp())) for one in due]
+    await tx.driver.executemany("insert into effect (subject, number) values ($1, $2)", rows)
 
 
 def timers(database: Database, clock: ManualClock, handler: TimerHandler = remember) -> Timers:
@@ -67,8 +70,14 @@ async def test_a_timer_that_one_process_carries_out_is_not_for_another_because_o
     parts: Parts, locking: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not locking:
-        rows = "select kind, subject, due_at, attempts from timer where kind = any($1) and next_attempt_at <= $2"
-        monkeypatch.setattr(timing, "_CLAIM", f"{rows} and (attempts > 0) = $3 limit $4")
+        columns = (timer.c.kind, timer.c.subject, timer.c.due_at, timer.c.attempts)
+        unlocked = select(*columns).where(timer.c.attempts == 0)
+        none = unlocked.where(false())
+
+        def claim(*_: object, failing: bool) -> Select[Any]:
+            return none if failing else unlocked
+
+        monkeypatch.setattr(Timers, "_claim", claim)
     clock = ManualClock(NOW + timedelta(hours=1))
     await schedule(parts, a=1)
     inside, go = asyncio.Event(), asyncio.Event()
@@ -93,7 +102,7 @@ def failing(kind: type[Exception], *subjects: str) -> TimerHandler:
 
     async def handle(tx: Transaction, due: Sequence[DueTimer]) -> None:
         await remember(tx, due)
-        if any(timer.subject in subjects for timer in due):
+        if any(one.subject in subjects for one in due):
             raise kind("a bug")
 
     return handle
@@ -170,6 +179,33 @@ async def test_of_two_processes_the_one_whose_timer_fails_puts_off_its_own(parts
         ("a", 0),
         ("b", 1),
     ]
+
+
+async def test_a_due_timer_that_another_process_holds_is_not_asked_for_without_a_pause(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = ManualClock(NOW + timedelta(hours=1))
+    await schedule(parts, a=1)
+    asked, fire = [], Timers.fire
+
+    async def counted(loop: Timers) -> int:
+        asked.append(loop)
+        return await fire(loop)
+
+    monkeypatch.setattr(Timers, "fire", counted)
+    loop = timers(parts.database, clock)
+    async with parts.database.transaction() as other:
+        await other.driver.execute("select 1 from timer for update")
+        running = asyncio.create_task(loop.run())
+        await asyncio.sleep(1.0)
+        assert 2 <= len(asked) < 12
+
+    async def fired() -> bool:
+        return bool(await parts.recorded())
+
+    await eventually(fired, "it is fired once it is free", timeout=4)
+    loop.stop()
+    await running
 
 
 async def test_setting_a_failing_timer_again_begins_afresh(parts: Parts) -> None:

@@ -261,9 +261,9 @@ async def test_a_timer_does_not_wait_for_a_match_that_somebody_holds(
         await handle(database, [event(referral_created()), event(a_booking())])
         subject = an_id("appointment")
         async with database.transaction() as holder:
-            await holder.connection.execute("select 1 from match for update")
+            await holder.driver.execute("select 1 from match for update")
             async with database.transaction() as tx:
-                await tx.connection.execute("delete from timer")
+                await tx.driver.execute("delete from timer")
                 await running().waves_over(tx, [DueTimer(WAVE, subject, NOW)])
         assert await database.pool.fetchval("select due_at from timer") == NOW + timedelta(
             seconds=10

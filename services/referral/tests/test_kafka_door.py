@@ -250,7 +250,7 @@ async def test_five_hundred_records_are_a_handful_of_statements(
     ]
     queries: list[str] = []
     async with database.transaction() as tx:
-        tx.connection.add_query_logger(lambda record: queries.append(record.query))
+        tx.driver.add_query_logger(lambda record: queries.append(record.query))
         await handle(tx, events)
     ours = [
         query for query in queries if "typeinfo" not in query and "'jit'" not in query
@@ -349,7 +349,7 @@ async def test_transactions_of_one_process_do_not_wait_for_each_others_counting(
     async with AsyncExitStack() as side_by_side:
         for _ in range(3):
             tx = await side_by_side.enter_async_context(database.transaction())
-            await tx.connection.execute("set local lock_timeout = '5s'")
+            await tx.driver.execute("set local lock_timeout = '5s'")
             await store.count(tx, "http", {"kept": 1, "rejected": 2})
             await store.count(tx, "http", {"kept": 1})
     counts = await service.counts()

@@ -72,7 +72,7 @@ async def keep(running: Running, events: list[Event]) -> None:
     assert database is not None
     async with database.transaction() as tx:
         await store.apply(
-            tx.connection,
+            tx.driver,
             1,
             [
                 place(event, EVENTS[event.type].TOPIC, 0, number)

@@ -52,7 +52,7 @@ async def logged(database: Database) -> int:
 async def filled(database: Database, events: list[tuple[str, Event]], version: int = 1) -> None:
     """Events as if the consumer had read them, at made-up places."""
     async with database.transaction() as tx:
-        await store.apply(tx.connection, version, placed(events))
+        await store.apply(tx.driver, version, placed(events))
 
 
 def placed(events: list[tuple[str, Event]]) -> list[LoggedEvent]:
@@ -120,9 +120,9 @@ async def test_a_batch_has_the_same_effect_as_its_events_one_by_one(
         await filled(database, events, version=1)
         for one in placed(events):
             async with database.transaction() as tx:
-                await store.apply(tx.connection, 2, [one])
+                await store.apply(tx.driver, 2, [one])
         async with database.transaction() as tx:
-            assert all(table.equal for table in await versions.compare(tx.connection, 1, 2))
+            assert all(table.equal for table in await versions.compare(tx.driver, 1, 2))
 
 
 async def test_concurrent_consumers_of_different_topics_lose_no_change_to_a_row(
@@ -141,12 +141,12 @@ async def test_concurrent_consumers_of_different_topics_lose_no_change_to_a_row(
         async def consume(mine: list[LoggedEvent]) -> None:
             for first in range(0, len(mine), 3):
                 async with database.transaction() as tx:
-                    await store.apply(tx.connection, 2, mine[first : first + 3])
+                    await store.apply(tx.driver, 2, mine[first : first + 3])
 
         await asyncio.gather(*(consume(mine) for mine in by_topic.values()))
         async with database.transaction() as tx:
-            await store.apply(tx.connection, 1, events)
-            assert all(table.equal for table in await versions.compare(tx.connection, 1, 2))
+            await store.apply(tx.driver, 1, events)
+            assert all(table.equal for table in await versions.compare(tx.driver, 1, 2))
 
 
 async def test_verify_names_a_corrupted_row_keeps_the_live_version_and_exits_1(

@@ -2,7 +2,8 @@
 
 from datetime import UTC, datetime
 
-from brobyg_kit.clock import COPENHAGEN, AcceleratedClock, parse_clock
+from brobyg_contracts.domain import LOCAL_ZONE
+from brobyg_kit.clock import AcceleratedClock, parse_clock
 
 
 def at_real_speed(setting: str) -> str:
@@ -13,5 +14,5 @@ def at_real_speed(setting: str) -> str:
     clock = parse_clock(setting)
     if not isinstance(clock, AcceleratedClock) or clock.factor == 1:
         return setting
-    now = clock.now().astimezone(COPENHAGEN)
+    now = clock.now().astimezone(LOCAL_ZONE)
     return f"{now.isoformat(timespec='seconds')};1;{datetime.now(UTC).isoformat()}"

@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from brobyg_kit.clock import COPENHAGEN, parse_clock
+from brobyg_contracts.domain import LOCAL_ZONE
+from brobyg_kit.clock import parse_clock
 
 from .clock import at_real_speed
 from .cluster import Cluster
@@ -178,7 +179,7 @@ class System:
             clock = told.get("BROBYG_CLOCK") or ""
             if kept:
                 clock = at_real_speed(self.environment().get("BROBYG_CLOCK", ""))
-            now = parse_clock(clock).now().astimezone(COPENHAGEN)
+            now = parse_clock(clock).now().astimezone(LOCAL_ZONE)
         except ValueError as error:
             raise LocalError(str(error), advice=advice) from error
         if clock and kept:

@@ -11,18 +11,21 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from brobyg_kit.clock import Clock
+from brobyg_kit.domain import domain
 from brobyg_kit.problems import Problem
-from brobyg_kit.tokens import AUDIENCE, ISSUER, ROLES, check_roles
+from brobyg_kit.tokens import AUDIENCE, ISSUER, check_roles
 
 _ALGORITHMS = ["ES256"]
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: an opaque subject, what they may do, and for whom (organisation and department, None for any)."""
+    """Who asks."""
 
+    #: An opaque id.
     subject: str
     roles: frozenset[str]
+    #: For which organisation and department they act; None for any.
     organisation: str | None = None
     department: str | None = None
 
@@ -31,12 +34,15 @@ class Verifier:
     """Checks tokens against the public keys of the issuer."""
 
     def __init__(self, keys: Path | None, clock: Clock) -> None:
-        """`keys` is a JWKS file; None refuses every token. Raises OSError or ValueError when it can't be read. `clock` tells the time tokens expire by."""
+        """`keys` is a JWKS file; None refuses every token. Tokens expire by `clock`.
+
+        Raises OSError or ValueError when the file cannot be read.
+        """
         self._keys = KeySet.import_key_set(json.loads(keys.read_text())) if keys else None
         self._clock = clock
 
     def caller(self, token: str) -> Caller:
-        """Whose token it is. Raises Problem 401 when it is not ours, altered or expired."""
+        """Whose token it is. Raises Problem 401 when it is not ours, altered, or expired."""
         if self._keys is None:
             raise _unauthorized("this service has no keys to check tokens against")
         try:
@@ -62,7 +68,7 @@ def _caller(claims: dict[str, object]) -> Caller:
     )
     return Caller(
         subject=str(claims["sub"]),
-        roles=frozenset(str(role) for role in roles) & ROLES
+        roles=frozenset(str(role) for role in roles) & domain().ROLES
         if isinstance(roles, list)
         else frozenset(),
         organisation=str(organisation) if organisation else None,
@@ -80,7 +86,7 @@ class Requirement:
     """A FastAPI dependency: the caller must hold one of these roles."""
 
     def __init__(self, roles: frozenset[str]) -> None:
-        """`roles` must be of ROLES; raises ValueError otherwise."""
+        """Raises ValueError for a role that the domain does not have."""
         check_roles(roles)
         self.roles = roles
 
@@ -99,5 +105,5 @@ class Requirement:
 
 
 def requires(*roles: str) -> Callable[[Request], object]:
-    """`Annotated[Caller, Depends(requires("coordinator"))]`: only for callers with one of the roles."""
+    """For `Annotated[Caller, Depends(requires("coordinator"))]`: a caller with one of the roles."""
     return Requirement(frozenset(roles))

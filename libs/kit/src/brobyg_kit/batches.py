@@ -11,27 +11,31 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 
 import asyncpg
+from sqlalchemy import func, select
 
 from brobyg_kit.backoff import Backoff
-from brobyg_kit.database import Database, Transaction, array_literal, is_transient
+from brobyg_kit.database import Database, Transaction, array_literal, text_array
+from brobyg_kit.database_errors import is_environment, is_transient, trouble_of
 from brobyg_kit.event import Event, UndecodableEvent
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.logs import get_logger
 from brobyg_kit.metrics import Metrics
 from brobyg_kit.parking import Parking, Received
 from brobyg_kit.subscription import Subscription
+from brobyg_kit.tables import Id, inbox
 
 log = get_logger(__name__)
 
 #: Seconds of wall time before an error that looks like the database's, while the database answers,
 #: is attributed to an event: a statement that can never end in time would else be tried for ever.
 PATIENCE = 30.0
+#: On the driver: it is one of the two hottest statements, and goes without a result as a rule.
 _INBOX = "insert into inbox (event_id) select unnest($1::text::uuid[])"
-_KNOWN = "select event_id from inbox where event_id = any($1::text::uuid[])"
+_KNOWN = select(inbox.c.event_id).where(inbox.c.event_id == func.any(text_array("ids", Id)))
 
 
 class Interrupted(Exception):
-    """The consumer was stopped while it waited for the database; nothing was committed since."""
+    """What waited for the database was told to give up; no offset was committed for it."""
 
 
 class Batches:
@@ -41,20 +45,24 @@ class Batches:
         """`database` is open before the first batch."""
         self._database, self._subscription, self._metrics = database, subscription, metrics
         self.parking = Parking(subscription.service)
-        self._stopping = False
+        self._stopped = asyncio.Event()
 
     def stop(self) -> None:
         """Wait for the database no longer: what waits raises Interrupted."""
-        self._stopping = True
+        self._stopped.set()
 
     async def until_done(
-        self, heartbeat: Heartbeat, work: Callable[[bool], Awaitable[None]]
+        self,
+        heartbeat: Heartbeat,
+        work: Callable[[bool], Awaitable[None]],
+        given_up: asyncio.Event | None = None,
     ) -> None:
         """Do `work`; when the database is in the way, again after a growing pause.
 
         `work` is told whether an ambiguous error is to be attributed to an event: when it has
-        gone on for longer than `PATIENCE` and the database answers. Raises Interrupted after
-        `stop`, and whatever `work` raises that is no trouble with the database.
+        gone on for longer than `PATIENCE` and the database answers. Raises Interrupted instead of
+        trying again after `stop` or once `given_up` is set, and whatever `work` raises that is no
+        trouble with the database.
         """
         began, backoff, blaming = time.monotonic(), Backoff(), False
         while True:
@@ -62,22 +70,32 @@ class Batches:
                 await work(blaming)
                 return
             except Exception as error:
-                if not is_transient(error):
+                if not (is_transient(error) or is_environment(error)):
                     raise
                 self._metrics.consumer_retries.inc()
                 pause = backoff.next()
-                heartbeat.struggle(type(error).__name__)
+                heartbeat.struggle(trouble_of(error))
                 log.warning("consumer.retrying", error=error, retry_seconds=pause)
-            if self._stopping:
-                raise Interrupted
-            await asyncio.sleep(pause)
+            await self._pause(pause, given_up)
             blaming = time.monotonic() - began >= PATIENCE and await self._database.answers()
+
+    async def _pause(self, seconds: float, given_up: asyncio.Event | None) -> None:
+        """Return after so many seconds; raise Interrupted as soon as it is not to be waited."""
+        events = [self._stopped] if given_up is None else [self._stopped, given_up]
+        waits = [asyncio.create_task(event.wait()) for event in events]
+        done, pending = await asyncio.wait(
+            waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+        )
+        for task in pending:
+            task.cancel()
+        if done:
+            raise Interrupted
 
     async def process(self, batch: Sequence[Received], *, blaming: bool = False) -> None:
         """Handle the batch in one transaction; halve it when that fails, down to one to park.
 
-        Raises what `is_transient` when the database is in the way; what was committed by then
-        stays and is not done twice. With `blaming`, such an error too is attributed to an event
+        Raises what `is_transient` or `is_environment` when the database is in the way; what was
+        committed by then stays and is not done twice. With `blaming`, such an error too is attributed to an event
         as long as the database answers.
         """
         if not batch:
@@ -95,7 +113,9 @@ class Batches:
             await self._park(batch[0], error)
 
     async def is_the_events(self, error: Exception, *, blaming: bool) -> bool:
-        """Whether an event is at fault and not the database, which would park the innocent."""
+        """Whether an event is at fault, and not the database, which would park the innocent."""
+        if is_environment(error):
+            return False
         return not is_transient(error) or (blaming and await self._database.answers())
 
     async def handle_alone(self, tx: Transaction, one: Received) -> None:
@@ -139,7 +159,7 @@ class Batches:
         if not self._subscription.inbox:
             return batch
         ids = array_literal([one.event.id for one in batch])
-        known = {str(row["event_id"]) for row in await tx.connection.fetch(_KNOWN, ids)}
+        known = set((await tx.connection.execute(_KNOWN, {"ids": ids})).scalars())
         return [one for one in batch if str(uuid.UUID(one.event.id)) not in known]
 
     async def _new(self, tx: Transaction, batch: Sequence[Received]) -> Sequence[Received]:
@@ -149,13 +169,11 @@ class Batches:
         """
         ids = array_literal([one.event.id for one in batch])
         try:
-            async with tx.connection.transaction():
-                await tx.connection.execute(_INBOX, ids)
+            async with tx.driver.transaction():
+                await tx.driver.execute(_INBOX, ids)
             return batch
         except asyncpg.UniqueViolationError:
-            rows = await tx.connection.fetch(
-                f"{_INBOX} on conflict do nothing returning event_id", ids
-            )
+            rows = await tx.driver.fetch(f"{_INBOX} on conflict do nothing returning event_id", ids)
         new, fresh = {row["event_id"] for row in rows}, []
         for one in batch:
             if (event_id := uuid.UUID(one.event.id)) in new:

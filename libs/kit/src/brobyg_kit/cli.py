@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from brobyg_kit.tokens import ROLES
+from brobyg_kit.domain import domain
 
 if TYPE_CHECKING:
     from pydantic_settings import BaseSettings
@@ -80,7 +80,9 @@ def _entry_points(group: str) -> dict[str, EntryPoint]:
 def token(
     role: Annotated[
         list[str],
-        typer.Option(help=f"One of: {', '.join(sorted(ROLES))}. May be given several times."),
+        typer.Option(
+            help=f"One of: {', '.join(sorted(domain().ROLES))}. May be given several times."
+        ),
     ],
     subject: Annotated[
         str, typer.Option(help="Whose token; for a volunteer the volunteer_id.")
@@ -226,18 +228,20 @@ def _service_app(name: str) -> typer.Typer:
         """Bring the service's database up to date. Safe to run again, and to interrupt."""
         import asyncio
 
-        from brobyg_kit import database
+        from alembic.util import CommandError
+
+        from brobyg_kit.database_errors import DATABASE_ERRORS
 
         service = load_service(name)
-        if not service.database:
+        if service.metadata is None:
             typer.echo(f"{name} keeps nothing in a database")
             return
         server = service.settings().database.get_secret_value()
         try:
             applied = asyncio.run(_migrate(server, service, create=create))
-        except ValueError as error:
+        except CommandError as error:
             _fail(str(error))
-        except database.DATABASE_ERRORS as error:
+        except DATABASE_ERRORS as error:
             _fail(
                 f"the database of {name} could not be brought up to date:"
                 f" {type(error).__name__}: {error}"
@@ -255,11 +259,13 @@ async def _run_service(name: str, role: "Role") -> None:
 
 
 async def _migrate(server: str, service: "Service", *, create: bool) -> list[str]:
-    from brobyg_kit import database
+    from brobyg_kit import database, migrate
 
+    assert service.metadata is not None  # the caller has seen to it
     if create:
-        await database.create_database(server, service.name)
-    return await database.migrate(database.database_url(server, service.name), service.migrations())
+        await migrate.create_database(server, service.name)
+    url = database.database_url(server, service.name)
+    return await migrate.migrate(url, service.metadata, service.versions)
 
 
 def _fail(message: str) -> NoReturn:

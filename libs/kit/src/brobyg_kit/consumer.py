@@ -29,6 +29,8 @@ log = get_logger(__name__)
 
 #: Members of the group in one process. It has one processor, but each often waits for the database.
 _LANES = 2
+#: How long a request of the consumer's may take, milliseconds: more than a rebalance.
+_JOINING = 40_000
 #: How often the parts are looked at, seconds of wall time.
 _LOOK_EVERY = 0.25
 #: How long a stop waits for the broker to be told, seconds of wall time.
@@ -92,7 +94,11 @@ class Consumer:
             BatchMiddleware, service=self._subscription.service, metrics=self._metrics, end=end
         )
         broker = kafka.broker(
-            self._address, self._subscription.group, consumer_only=True, middlewares=[around]
+            self._address,
+            self._subscription.group,
+            consumer_only=True,
+            middlewares=[around],
+            request_timeout_ms=_JOINING,
         )
         reader = kafka.Reader(self._address)
         members = lanes(broker, self._address, self._subscription, self._batches, self._number, end)

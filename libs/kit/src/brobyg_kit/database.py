@@ -1,73 +1,55 @@
-"""The database: one pool a process, and transactions that carry their events with them."""
+"""A service's own database: SQLAlchemy Core on asyncpg, and transactions that carry events.
+
+The engine runs in autocommit mode and a transaction is begun on the driver's connection at once.
+SQLAlchemy would begin with its first statement only, so that a COPY before it would stand outside
+the transaction.
+"""
 
 import asyncio
-import errno
-import json
-import socket
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from pathlib import Path
+from typing import Any, TypeAlias
 
 import asyncpg
 import msgspec
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Select,
+    String,
+    Text,
+    bindparam,
+    cast,
+    column,
+    delete,
+    event,
+    func,
+    select,
+)
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from brobyg_kit import tracing
 from brobyg_kit.clock import Clock
+from brobyg_kit.database_errors import DATABASE_ERRORS
 from brobyg_kit.event import EVENT_CONTENT_TYPE, Event, EventData, encode, encode_data
 from brobyg_kit.ids import id_at, nanoseconds
+from brobyg_kit.tables import Instant, outbox, stream, timer
+
+#: The driver's connection, as SQLAlchemy holds it.
+Driver: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 OUTBOX_CHANNEL = "outbox"
 TIMER_CHANNEL = "timer"
-_OUTBOX_COLUMNS = ("topic", "key", "value", "content_type")
-_INSERT_OUTBOX = "insert into outbox (topic, key, value, content_type) values ($1, $2, $3, $4)"
-
-#: Whatever talking to the database can raise: for loops whose statements are fixed and that can only wait for it to be put right.
-DATABASE_ERRORS: tuple[type[Exception], ...] = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    asyncpg.PostgresError,
-)
-_TRANSIENT: tuple[type[Exception], ...] = (
-    ConnectionError,
-    TimeoutError,
-    socket.gaierror,
-    asyncpg.InternalClientError,  # what the driver makes of a connection that dies in the middle of an answer
-    asyncpg.PostgresConnectionError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.DeadlockDetectedError,
-    asyncpg.SerializationError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.QueryCanceledError,
-    asyncpg.DiskFullError,
-    asyncpg.OutOfMemoryError,
-)
-_UNREACHABLE = frozenset({errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH})
-#: How the driver says that the connection or the pool was closed; its other complaints are about how it is used.
-_CLOSED = ("connection is closed", "released back to the pool", "pool is clos")
-
-
-def is_transient(error: BaseException) -> bool:
-    """Whether this is trouble with the database itself rather than with what was asked of it: worth trying again as it is.
-
-    A missing file, a wrong argument or a connection used twice at once is a bug, though it has the same kind of error.
-    """
-    if isinstance(error, _TRANSIENT):
-        return True
-    if isinstance(error, asyncpg.InterfaceError):
-        return any(text in str(error) for text in _CLOSED)
-    # "Multiple exceptions": a host with several addresses, none of which answers.
-    return isinstance(error, OSError) and (
-        error.errno in _UNREACHABLE or str(error).startswith("Multiple exceptions")
-    )
+#: The largest record, bytes: below the broker's own limit of 1 MiB, which would refuse it and
+#: hold up those behind it.
+RECORD_LIMIT = 900_000
 
 
 class _Emission(msgspec.Struct, gc=False):
@@ -79,12 +61,15 @@ class _Emission(msgspec.Struct, gc=False):
 
 @dataclass
 class Transaction:
-    """A database transaction together with what it says to the world.
+    """A database transaction together with the events, records and timers that belong to it.
 
-    Events, raw records and timers given to it are written when the block ends, before the commit: they are kept exactly when the state is.
+    They are written when the block ends, before the commit: they are kept exactly when the state
+    is. `connection` is for Core statements, `driver` the same connection for COPY and the hottest
+    statements.
     """
 
-    connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+    connection: AsyncConnection
+    driver: Driver
     clock: Clock
     source: str
     _emissions: list[_Emission] = field(default_factory=list)
@@ -93,7 +78,7 @@ class Transaction:
 
     @cached_property
     def now(self) -> datetime:
-        """The time of this transaction, zone-aware UTC: that of all it does, as in SQL. (Asking for the time is dear on some machines.)"""
+        """The one time of this transaction, zone-aware UTC, as in SQL."""
         return self.clock.now()
 
     @cached_property
@@ -101,9 +86,10 @@ class Transaction:
         return nanoseconds(self.now)
 
     def emit(self, data: EventData, *, subject: str, cause: Event | None = None) -> str:
-        """Publish `data` about `subject` when this transaction commits, and return the event's id.
+        """Publish `data` about `subject` when this transaction commits; return the event's id.
 
-        Events of one subject reach Kafka in commit order; `sequence` is given at the end of the transaction under the subject's row lock.
+        Events of one subject reach Kafka in commit order: `sequence` is assigned at the end of the
+        transaction, under the lock of the subject's row.
         """
         event_id = id_at(self._moment)
         self._emissions.append(_Emission(data, subject, cause, event_id))
@@ -112,79 +98,89 @@ class Transaction:
     def send(
         self, topic: str, key: str, value: bytes, content_type: str = "application/json"
     ) -> None:
-        """Put a record that is no event of ours (a rejection, a dead letter) on `topic` when this transaction commits."""
-        _insist_on_size(topic, value)
+        """Put a record that is no event (a rejection, a dead letter) on `topic` at the commit.
+
+        Raises ValueError for one over RECORD_LIMIT.
+        """
+        _check_size(topic, value)
         self._records.append((topic, key, value, content_type))
 
     def schedule(self, kind: str, subject: str, due_at: datetime) -> None:
-        """Have the timer (`kind`, `subject`) fire once at `due_at` or soon after; an earlier setting of the same timer is moved."""
+        """Fire the timer (`kind`, `subject`) once at `due_at` or soon after; moves an earlier one."""
         self._timers[kind, subject] = due_at
 
     def unschedule(self, kind: str, subject: str) -> None:
-        """Forget the timer; no error if there is none."""
+        """Delete the timer; no error if there is none."""
         self._timers[kind, subject] = None
 
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator["Transaction"]:
+        """A part that can fail alone, with its own events and timers; those of a failed one go."""
+        async with self.driver.transaction():
+            part = Transaction(self.connection, self.driver, self.clock, self.source)
+            yield part
+            await part.flush()
+
     async def flush(self) -> None:
-        """Write timers and outbox rows. Called once by `Database.transaction` before the commit."""
+        """Write timers and outbox rows. Called once, before the commit."""
         await self._write_timers()
         await self._write_outbox()
 
     async def _write_timers(self) -> None:
         if not self._timers:
             return
+        # In the order of their keys, so that two transactions never wait for each other.
         gone = sorted(key for key, due in self._timers.items() if due is None)
         if gone:
+            keys = unnest({"kind": Text(), "subject": Text()}, gone)
             await self.connection.execute(
-                "delete from timer t using unnest($1::text[], $2::text[]) as g(kind, subject)"
-                " where t.kind = g.kind and t.subject = g.subject",
-                [kind for kind, _ in gone],
-                [subject for _, subject in gone],
+                delete(timer).where(timer.c.kind == keys.c.kind, timer.c.subject == keys.c.subject)
             )
         due = sorted(
             (kind, subject, at) for (kind, subject), at in self._timers.items() if at is not None
         )
         if due:
-            await self.connection.execute(
-                "with d as (insert into timer (kind, subject, due_at, next_attempt_at)"
-                " select kind, subject, due_at, due_at from unnest($1::text[], $2::text[], $3::timestamptz[]) as t(kind, subject, due_at)"
-                " on conflict (kind, subject) do update set due_at = excluded.due_at, next_attempt_at = excluded.due_at, attempts = 0)"
-                " select pg_notify('timer', '')",
-                [kind for kind, _, _ in due],
-                [subject for _, subject, _ in due],
-                [at for _, _, at in due],
+            rows = unnest({"kind": Text(), "subject": Text(), "due_at": Instant}, due)
+            statement = insert(timer).from_select(
+                ["kind", "subject", "due_at", "next_attempt_at"],
+                select(rows.c.kind, rows.c.subject, rows.c.due_at, rows.c.due_at),
             )
+            moved = statement.excluded.due_at
+            await self.connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=[timer.c.kind, timer.c.subject],
+                    set_={"due_at": moved, "next_attempt_at": moved, "attempts": 0},
+                )
+            )
+            await self.connection.execute(select(func.pg_notify(TIMER_CHANNEL, "")))
 
     async def _write_outbox(self) -> None:
         rows = [*(await self._sequenced() if self._emissions else ()), *self._records]
         if not rows:
             return
-        if (
-            len(rows) == 1
-        ):  # a COPY costs one round trip more than an INSERT and pays off from a few rows on
-            await self.connection.execute(_INSERT_OUTBOX, *rows[0])
+        columns = [c.name for c in _OUTBOX]
+        if len(rows) == 1:  # COPY takes a round trip more than INSERT, and wins from a few rows on
+            await self.connection.execute(insert(outbox), dict(zip(columns, rows[0], strict=True)))
         else:
-            await self.connection.copy_records_to_table(
-                "outbox", records=rows, columns=_OUTBOX_COLUMNS
-            )
-        await self.connection.execute(f"select pg_notify('{OUTBOX_CHANNEL}', '')")
+            await self.driver.copy_records_to_table(outbox.name, records=rows, columns=columns)
+        await self.connection.execute(select(func.pg_notify(OUTBOX_CHANNEL, "")))
 
     async def _sequenced(self) -> list[tuple[str, str, bytes, str]]:
         counts = Counter(emission.subject for emission in self._emissions)
-        subjects = sorted(
-            counts
-        )  # one order for everybody, so that two transactions never wait for each other
-        last = await self.connection.fetch(
-            "insert into stream as s (subject, sequence) select * from unnest($1::text::text[], $2::text::bigint[])"
-            " on conflict (subject) do update set sequence = s.sequence + excluded.sequence returning subject, sequence",
-            array_literal(subjects),
-            array_literal([str(counts[subject]) for subject in subjects]),
+        subjects = sorted(counts)  # one order everywhere, so that no two transactions deadlock
+        last = await self.connection.execute(
+            _NUMBER,
+            {
+                "subjects": array_literal(subjects),
+                "counts": array_literal([str(counts[subject]) for subject in subjects]),
+            },
         )
         given = {subject: sequence - counts[subject] for subject, sequence in last}
         rows = []
         for emission in self._emissions:
             given[emission.subject] += 1
             value = self._encoded(emission, given[emission.subject])
-            _insist_on_size(emission.data.TOPIC, value)
+            _check_size(emission.data.TOPIC, value)
             rows.append((emission.data.TOPIC, emission.subject, value, EVENT_CONTENT_TYPE))
         return rows
 
@@ -212,9 +208,10 @@ class Transaction:
 
 
 def array_literal(values: Sequence[str]) -> str:
-    """`values` as PostgreSQL writes an array, for a parameter `$1::text::text[]` (or any other type's array).
+    """`values` as the text of a PostgreSQL array, to be cast there to an array of any type.
 
-    One text is a fifth of the work that an array parameter is to the driver, which matters where thousands of ids go in one statement.
+    One text costs the driver a fifth of what an array parameter does, which counts where thousands
+    of ids go into one statement. See `text_array`.
     """
     if not values:
         return "{}"
@@ -224,11 +221,46 @@ def array_literal(values: Sequence[str]) -> str:
     return f'{{"{text}"}}'
 
 
-#: The largest record, bytes: below the broker's own limit of 1 MiB, so that none is refused there and holds up those behind it.
-RECORD_LIMIT = 900_000
+def text_array(name: str, kind: Any) -> Any:  # SQLAlchemy's types of types are not expressible
+    """The parameter `name`, given as `array_literal`, as an array of `kind`."""
+    return cast(bindparam(name, type_=String()), ARRAY(kind))
 
 
-def _insist_on_size(topic: str, value: bytes) -> None:
+def unnest(kinds: "dict[str, Any]", rows: Sequence[Sequence[object]]) -> Any:
+    """`rows` as a table with these columns and types, each column sent as one array.
+
+    The same statement for any number of rows, so that it is compiled and planned once.
+    """
+    columns = list(zip(*rows, strict=True)) if rows else [() for _ in kinds]
+    arrays = [
+        bindparam(None, list(values), type_=ARRAY(kind), unique=True)
+        for values, kind in zip(columns, kinds.values(), strict=True)
+    ]
+    return (
+        func.unnest(*arrays)
+        .table_valued(*(column(name, kind) for name, kind in kinds.items()))
+        .render_derived(name="given")
+    )
+
+
+_OUTBOX = (outbox.c.topic, outbox.c.key, outbox.c.value, outbox.c.content_type)
+
+
+def _number() -> Any:  # an upsert with RETURNING has no public type of its own
+    rows: Select[Any] = select(
+        func.unnest(text_array("subjects", Text())), func.unnest(text_array("counts", BigInteger()))
+    )
+    statement = insert(stream).from_select([stream.c.subject, stream.c.sequence], rows)
+    return statement.on_conflict_do_update(
+        index_elements=[stream.c.subject],
+        set_={"sequence": stream.c.sequence + statement.excluded.sequence},
+    ).returning(stream.c.subject, stream.c.sequence)
+
+
+_NUMBER = _number()
+
+
+def _check_size(topic: str, value: bytes) -> None:
     if len(value) > RECORD_LIMIT:
         raise ValueError(
             f"a record of {len(value)} bytes for {topic} is over the limit of {RECORD_LIMIT}"
@@ -236,55 +268,91 @@ def _insist_on_size(topic: str, value: bytes) -> None:
 
 
 def database_url(server: str, service: str) -> str:
-    """The address of a service's own database on `server` (`postgresql://user@host:port`, no database name)."""
+    """The address of a service's own database on `server` (`postgresql://user@host:port`)."""
     return f"{server.rstrip('/')}/brobyg_{service}"
+
+
+def create_engine(url: str, **options: Any) -> AsyncEngine:  # SQLAlchemy's own options
+    """An engine on asyncpg for `url` (`postgresql://...`); connects nothing yet."""
+    address = make_url(url).set(drivername="postgresql+asyncpg")
+    # Parameters are left out of error texts: they may hold a person's data.
+    return create_async_engine(address, json_serializer=_to_json, hide_parameters=True, **options)
 
 
 class Database:
     """A service's own database. `open` before use, `close` at the end."""
 
     def __init__(self, url: str, clock: Clock, source: str, *, size: int = 8) -> None:
-        """Nothing is connected yet. `source` is the CloudEvents source of what is emitted here."""
+        """Nothing is connected yet. `source` is the CloudEvents source of what is emitted."""
         self.url = url
         self.clock = clock
         self.source = source
         self._size = size
+        self._engine: AsyncEngine | None = None
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
 
     async def open(self) -> None:
-        """Connect. Raises OSError or an asyncpg error when the database can't be reached within 10 seconds."""
-        self._pool = await asyncpg.create_pool(
+        """Connect. Raises one of DATABASE_ERRORS when it can't be reached within 10 seconds."""
+        engine = create_engine(
             self.url,
-            min_size=1,
-            max_size=self._size,
-            timeout=10,
-            command_timeout=60,
-            init=_set_codecs,
-            server_settings={
-                "application_name": f"brobyg-{self.source}",
-                "idle_in_transaction_session_timeout": "60000",
+            isolation_level="AUTOCOMMIT",
+            pool_size=self._size,
+            max_overflow=0,
+            pool_timeout=10,
+            connect_args={
+                "timeout": 10,
+                "command_timeout": 60,
+                "server_settings": {
+                    "application_name": f"brobyg-{self.source}",
+                    "idle_in_transaction_session_timeout": "60000",
+                },
             },
         )
+        event.listen(engine.sync_engine, "checkout", _refuse_closed)
+        try:
+            async with engine.connect():
+                self._engine = engine
+            self._pool = await asyncpg.create_pool(
+                self.url,
+                min_size=0,
+                max_size=self._size,
+                timeout=10,
+                command_timeout=60,
+                init=_codecs,
+            )
+        except DATABASE_ERRORS:
+            await engine.dispose()
+            raise
 
     async def close(self) -> None:
-        """Let running queries end for 5 seconds, then cut them."""
-        if self._pool is None:
-            return
-        try:
-            await asyncio.wait_for(self._pool.close(), timeout=5)
-        except TimeoutError:
+        """Close the connections. What still runs is cut off after 5 seconds."""
+        if self._pool is not None:
             self._pool.terminate()
-        self._pool = None
+            self._pool = None
+        if self._engine is None:
+            return
+        engine, self._engine = self._engine, None
+        try:
+            await asyncio.wait_for(engine.dispose(), timeout=5)
+        except TimeoutError:
+            await engine.dispose(close=False)
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """The engine, in autocommit mode. Raises RuntimeError before `open`."""
+        if self._engine is None:
+            raise RuntimeError("the database is not open")
+        return self._engine
 
     @property
     def pool(self) -> "asyncpg.Pool[asyncpg.Record]":
-        """The pool, for reads that need no transaction. Raises RuntimeError before `open`."""
+        """The driver's pool, for what is not on Core yet. Raises RuntimeError before `open`."""
         if self._pool is None:
             raise RuntimeError("the database is not open")
         return self._pool
 
     async def answers(self) -> bool:
-        """Whether it answers a trivial question on a new connection just now: an error while it does is not trouble with it. Within 10 seconds."""
+        """Whether the server answers a trivial query on a new connection, within 10 seconds."""
         try:
             connection = await asyncpg.connect(self.url, timeout=4, command_timeout=4)
             try:
@@ -296,87 +364,54 @@ class Database:
         return True
 
     @asynccontextmanager
+    async def connect(self) -> AsyncIterator[AsyncConnection]:
+        """A connection in autocommit mode, for reads. Waits up to 10 seconds for a free one."""
+        async with self.engine.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
-        """A transaction that commits when the block ends well, with its events, and rolls back on any exception."""
-        async with self.pool.acquire(timeout=10) as connection, connection.transaction():
-            transaction = Transaction(connection, self.clock, self.source)
-            yield transaction
-            await transaction.flush()
+        """A transaction that commits with its events at the end, and rolls back on an exception."""
+        async with self.engine.connect() as connection:
+            driver = await driver_of(connection)
+            async with driver.transaction():
+                transaction = Transaction(connection, driver, self.clock, self.source)
+                yield transaction
+                await transaction.flush()
+
+    @asynccontextmanager
+    async def listen(self, channel: str, notify: Callable[[], None]) -> AsyncIterator[Driver]:
+        """A connection of its own on which `notify` is called for each notification on `channel`.
+
+        Raises one of DATABASE_ERRORS when the server can't be reached within 10 seconds.
+        """
+        connection = await asyncpg.connect(self.url, timeout=10, command_timeout=30)
+        try:
+            await connection.add_listener(channel, lambda *_: notify())
+            yield connection
+        finally:
+            await connection.close(timeout=2)
 
 
-async def _set_codecs(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-    await connection.set_type_codec(
-        "jsonb", encoder=_to_json, decoder=json.loads, schema="pg_catalog"
-    )
+async def driver_of(connection: AsyncConnection) -> Driver:
+    """The asyncpg connection beneath `connection`."""
+    raw = await connection.get_raw_connection()
+    driver: Driver | None = raw.driver_connection
+    assert driver is not None  # a checked-out connection always has one
+    return driver
+
+
+def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
+    """Have the pool replace a connection that was lost while the driver alone used it."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
 
 
 def _to_json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-_MIGRATION_LOCK = 0x62726F62
-
-
-async def migrate(url: str, folders: Sequence[Path]) -> list[str]:
-    """Bring the database at `url` up to date with the numbered SQL files in `folders`, in order; returns the names newly applied.
-
-    All or nothing, one at a time (advisory lock): an interrupted run leaves nothing behind and the next one heals. A file that was changed
-    after it was applied is refused with ValueError.
-    """
-    connection = await asyncpg.connect(url, timeout=10, command_timeout=300)
-    try:
-        async with connection.transaction():
-            await connection.execute("select pg_advisory_xact_lock($1)", _MIGRATION_LOCK)
-            await connection.execute(
-                "create table if not exists migration (name text primary key, digest text not null, applied_at timestamptz not null default now())"
-            )
-            known = {
-                row["name"]: row["digest"]
-                for row in await connection.fetch("select name, digest from migration")
-            }
-            return [
-                name
-                for folder in folders
-                for name in await _apply_folder(connection, folder, known)
-            ]
-    finally:
-        await connection.close()
-
-
-async def _apply_folder(
-    connection: "asyncpg.Connection[asyncpg.Record]", folder: Path, known: dict[str, str]
-) -> list[str]:
-    applied = []
-    for file in sorted(folder.glob("*.sql")):
-        name, text = f"{folder.parent.name}/{file.name}", file.read_text(encoding="utf-8")
-        digest = await connection.fetchval(
-            "select encode(sha256(convert_to($1, 'UTF8')), 'hex')", text
-        )
-        if name not in known:
-            await connection.execute(text)
-            await connection.execute(
-                "insert into migration (name, digest) values ($1, $2)", name, digest
-            )
-            applied.append(name)
-        elif known[name] != digest:
-            raise ValueError(
-                f"migration {name} was changed after it was applied; add a new file instead,"
-                " or start empty (make reset) where the data need not be kept"
-            )
-    return applied
-
-
-async def create_database(server: str, service: str) -> bool:
-    """Create the service's database on `server` if it isn't there; True when it was created. Needs the right to create databases."""
-    connection = await asyncpg.connect(f"{server.rstrip('/')}/postgres", timeout=10)
-    try:
-        name = f"brobyg_{service}"
-        if await connection.fetchval("select 1 from pg_database where datname = $1", name):
-            return False
-        try:
-            await connection.execute(f'create database "{name}"')
-        except asyncpg.DuplicateDatabaseError:
-            return False  # somebody else was first, which is as good
-        return True
-    finally:
-        await connection.close()
+async def _codecs(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    await connection.set_type_codec(
+        "jsonb", encoder=_to_json, decoder=msgspec.json.decode, schema="pg_catalog"
+    )

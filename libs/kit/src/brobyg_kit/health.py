@@ -33,10 +33,10 @@ class Heartbeat:
         self.beaten_at, self.trouble = time.monotonic(), trouble
 
     def follow(self, parts: Iterable["Heartbeat"]) -> None:
-        """Be as lively as the least lively of the loop's parts, and tell the first's trouble."""
+        """Be as lively as the least lively of the loop's parts, and tell the trouble of each."""
         seen = list(parts)
         self.beaten_at = min(part.beaten_at for part in seen)
-        self.trouble = next((part.trouble for part in seen if part.trouble), "")
+        self.trouble = "; ".join(dict.fromkeys(part.trouble for part in seen if part.trouble))
 
 
 @dataclass(frozen=True, slots=True)

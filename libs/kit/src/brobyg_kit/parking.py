@@ -1,23 +1,40 @@
-"""Events that could not be handled: tried again with growing pauses, then dead; those of the same subject wait behind.
+"""Events that could not be handled: tried again with growing pauses, then dead.
 
-A parked row holds where the record is (topic, partition, offset) and never its content: the record is read from Kafka again when it is
-tried. What is dead is published in the service's dead-letter topic, in the transaction that declares it dead.
+Later events of the same subject wait behind a parked one. A parked row holds where the record is
+(topic, partition, offset) and never its content: the record is read from Kafka again for each try.
+What is dead is published on the service's dead-letter topic, in the transaction that declares it
+dead.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-import asyncpg
 import msgspec
+from sqlalchemy import ColumnElement, Row, delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
 
-from brobyg_kit.database import Transaction, array_literal
-from brobyg_kit.event import Event
+from brobyg_kit.database import Database, Transaction, array_literal, text_array
+from brobyg_kit.database_errors import cause_of
+from brobyg_kit.event import Event, UndecodableEvent
+from brobyg_kit.tables import Instant, inbox, parked_event
 
-#: Tries of one event before it is dead, the first included. With the pauses below that is about eleven minutes.
+#: Tries of one event before it is dead, the first included: about eleven minutes with the pauses.
 MAX_ATTEMPTS = 7
-#: Pause after the first failure (seconds of wall time); each following one is four times as long.
+#: Pause after the first failure, seconds of wall time; each following one is four times as long.
 FIRST_PAUSE = 0.5
+
+_HELD = (
+    select(parked_event.c.subject)
+    .where(parked_event.c.subject == func.any(text_array("subjects", parked_event.c.subject.type)))
+    .order_by(parked_event.c.id)
+    .with_for_update()
+)
+
+
+def _from_now(pause: timedelta) -> ColumnElement[datetime]:
+    return func.clock_timestamp(type_=Instant) + pause
 
 
 class Origin(msgspec.Struct, frozen=True, gc=False):
@@ -58,152 +75,180 @@ class Parked:
 
 
 def reason_of(error: BaseException) -> str:
-    """Why, as the kind of error and where it was raised: an error's text may quote a person's data and is left out."""
+    """The field that can't be read, else the kind of error and where in the code it was raised.
+
+    Another error's text may quote a person's data and is left out.
+    """
+    if isinstance(error, UndecodableEvent):
+        return str(error)
+    cause = cause_of(error)
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    place = (
-        f" at {trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno}" if trace else ""
-    )
-    return f"{type(error).__name__}{place}"
+    place = ""
+    if trace:
+        place = f" at {trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno}"
+    return f"{type(cause).__name__}{place}"
 
 
 def dead_letter_topic(service: str) -> str:
-    """The topic in which a service publishes what it could not handle."""
+    """The topic on which a service publishes what it could not handle."""
     return f"brobyg.{service}.dead-letter.v1"
 
 
 class Parking:
-    """The parked events of one service, in its own database. All methods act inside the caller's transaction."""
+    """The parked events of one service. Methods that take a `Transaction` act inside it."""
 
     def __init__(self, service: str) -> None:
         """For the service of this name."""
         self._service = service
 
     async def held(self, tx: Transaction, subjects: Sequence[str]) -> set[str]:
-        """Those of `subjects` that have something parked. Waits for a retry of theirs that is under way, so none slips in between."""
-        rows = await tx.connection.fetch(
-            "select subject from parked_event where subject = any($1::text::text[]) order by id for update",
-            array_literal(subjects),
-        )
-        return {row["subject"] for row in rows}
+        """Those of `subjects` that have something parked.
+
+        Blocks while one of theirs is being retried, so that no later event slips in between.
+        """
+        rows = await tx.connection.execute(_HELD, {"subjects": array_literal(subjects)})
+        return set(rows.scalars())
 
     async def wait_behind(self, tx: Transaction, received: Sequence[Received]) -> None:
         """Let these wait behind what is parked of their subject."""
+        reason = "waits behind an earlier event of the same subject"
         for one in received:
-            await self._insert(
-                tx, one, "waiting", "waits behind an earlier event of the same subject", 0, None
-            )
+            await self._insert(tx, one, "waiting", reason, 0, None)
 
     async def park(
         self, tx: Transaction, received: Received, error: BaseException, *, permanent: bool = False
     ) -> None:
-        """Put aside an event whose handling failed for the first time; `permanent` when trying again cannot help."""
+        """Park an event that failed for the first time; `permanent` when a retry can't help."""
         if permanent:
-            self._publish(tx, await self._insert(tx, received, "dead", reason_of(error), 1, None))
+            row = await self._insert(tx, received, "dead", reason_of(error), 1, None)
+            self._publish(tx, row)
         else:
             await self._insert(
                 tx, received, "retrying", reason_of(error), 1, timedelta(seconds=FIRST_PAUSE)
             )
 
     async def due(self, tx: Transaction) -> Parked | None:
-        """One event whose pause is over, not locked; None when there is none."""
-        row = await tx.connection.fetchrow(
-            "select * from parked_event where state = 'retrying'"
-            " and next_attempt_at <= clock_timestamp()"
-            " order by next_attempt_at limit 1 for update skip locked"
+        """One event whose pause is over, which no other process has locked; None without one."""
+        found = await tx.connection.execute(
+            select(parked_event)
+            .where(
+                parked_event.c.state == "retrying",
+                parked_event.c.next_attempt_at <= func.clock_timestamp(),
+            )
+            .order_by(parked_event.c.next_attempt_at)
+            .limit(1)
+            .with_for_update(skip_locked=True)
         )
+        row = found.one_or_none()
         return _parked(row) if row is not None else None
 
     async def claim(self, tx: Transaction, parked: Parked) -> bool:
-        """Lock the event with all that waits behind it; False when another has tried it since."""
-        rows = await tx.connection.fetch(
-            "select id, state, attempts from parked_event where subject = $1 order by id for update",
-            parked.subject,
+        """Lock the event and all that waits behind it; False when another has tried it since."""
+        found = await tx.connection.execute(
+            select(parked_event.c.id, parked_event.c.state, parked_event.c.attempts)
+            .where(parked_event.c.subject == parked.subject)
+            .order_by(parked_event.c.id)
+            .with_for_update()
         )
         as_it_was = (parked.id, "retrying", parked.attempts)
-        return any((row["id"], row["state"], row["attempts"]) == as_it_was for row in rows)
+        return as_it_was in {tuple(row) for row in found}
 
     async def handled(self, tx: Transaction, parked: Parked) -> None:
-        """The event went through: forget it, and let the next of its subject try at once."""
-        await tx.connection.execute("delete from parked_event where id = $1", parked.id)
+        """Forget an event that went through, and let the next of its subject try at once."""
+        await tx.connection.execute(delete(parked_event).where(parked_event.c.id == parked.id))
+        first = select(func.min(parked_event.c.id)).where(parked_event.c.subject == parked.subject)
         await tx.connection.execute(
-            "update parked_event set state = 'retrying', next_attempt_at = clock_timestamp()"
-            " where id = (select min(id) from parked_event where subject = $1) and state = 'waiting'",
-            parked.subject,
+            update(parked_event)
+            .where(parked_event.c.id == first.scalar_subquery(), parked_event.c.state == "waiting")
+            .values(state="retrying", next_attempt_at=func.clock_timestamp())
         )
 
     async def put_off(self, tx: Transaction, parked: Parked) -> None:
-        """The event's record can't be read just now: later, and not counted as a try."""
+        """Try again in 30 seconds, not counted as a try: the record can't be read just now."""
         await tx.connection.execute(
-            "update parked_event set next_attempt_at = clock_timestamp() + $2::interval where id = $1",
-            parked.id,
-            timedelta(seconds=30),
+            update(parked_event)
+            .where(parked_event.c.id == parked.id)
+            .values(next_attempt_at=_from_now(timedelta(seconds=30)))
         )
 
     async def failed(
         self, tx: Transaction, parked: Parked, error: BaseException, *, permanent: bool = False
     ) -> None:
-        """The event failed again: a longer pause, or dead after the last try. No effect when somebody else has tried it meanwhile."""
+        """Note another failure: a longer pause, or dead after the last try.
+
+        No effect when another process has tried it meanwhile.
+        """
         attempts = parked.attempts + 1
         dead = permanent or attempts >= MAX_ATTEMPTS
-        row = await tx.connection.fetchrow(
-            "update parked_event set state = $2, reason = $3, attempts = $4, last_failed_at = clock_timestamp(),"
-            " next_attempt_at = clock_timestamp() + $5::interval"
-            " where id = $1 and state = 'retrying' and attempts = $4 - 1 returning *",
-            parked.id,
-            "dead" if dead else "retrying",
-            reason_of(error),
-            attempts,
-            None if dead else timedelta(seconds=FIRST_PAUSE * 4 ** (attempts - 1)),
+        pause = timedelta(seconds=FIRST_PAUSE * 4 ** (attempts - 1))
+        changed = await tx.connection.execute(
+            update(parked_event)
+            .where(
+                parked_event.c.id == parked.id,
+                parked_event.c.state == "retrying",
+                parked_event.c.attempts == parked.attempts,
+            )
+            .values(
+                state="dead" if dead else "retrying",
+                reason=reason_of(error),
+                attempts=attempts,
+                last_failed_at=func.clock_timestamp(),
+                next_attempt_at=None if dead else _from_now(pause),
+            )
+            .returning(parked_event)
         )
         if dead:
-            self._publish(tx, row)
+            self._publish(tx, changed.one_or_none())
 
     async def replay(self, tx: Transaction, ids: Sequence[int] | None) -> int:
-        """Have dead events (all, or these) tried again at once, from a fresh count; how many."""
-        status = await tx.connection.execute(
-            "update parked_event set state = 'retrying', attempts = 0, next_attempt_at = clock_timestamp()"
-            " where state = 'dead' and ($1::bigint[] is null or id = any($1))",
-            list(ids) if ids is not None else None,
+        """Have dead events (all, or these) tried again at once, counted anew; how many."""
+        statement = (
+            update(parked_event)
+            .where(parked_event.c.state == "dead")
+            .values(state="retrying", attempts=0, next_attempt_at=func.clock_timestamp())
         )
-        return int(status.split()[-1])
+        if ids is not None:
+            statement = statement.where(parked_event.c.id.in_(ids))
+        return (await tx.connection.execute(statement)).rowcount
 
     async def discard(self, tx: Transaction, ids: Sequence[int]) -> int:
-        """Give up on these dead events for good and let what waits behind them through; how many.
+        """Give up on these dead events and let what waits behind them through; how many.
 
-        Their ids go into the inbox: were their records read again, they would be handled after what has followed them.
+        Their ids go into the inbox: were their records read again, they would be handled after
+        the events that have followed them.
         """
-        rows = await tx.connection.fetch(
-            "select * from parked_event where state = 'dead' and id = any($1::bigint[]) order by id for update",
-            list(ids),
+        found = await tx.connection.execute(
+            select(parked_event)
+            .where(parked_event.c.state == "dead", parked_event.c.id.in_(ids))
+            .order_by(parked_event.c.id)
+            .with_for_update()
         )
-        await tx.connection.execute(
-            "insert into inbox (event_id) select unnest($1::uuid[]) on conflict do nothing",
-            [row["event_id"] for row in rows],
-        )
+        rows = found.all()
         for row in rows:
+            done = insert(inbox).values(event_id=row.event_id).on_conflict_do_nothing()
+            await tx.connection.execute(done)
             await self.handled(tx, _parked(row))
         return len(rows)
 
-    async def listed(
-        self, connection: "asyncpg.Pool[asyncpg.Record]", limit: int = 100
-    ) -> list[Parked]:
+    async def listed(self, database: Database, limit: int = 100) -> list[Parked]:
         """The oldest `limit` parked events."""
-        return [
-            _parked(row)
-            for row in await connection.fetch(
-                "select * from parked_event order by id limit $1", limit
-            )
-        ]
+        statement = select(parked_event).order_by(parked_event.c.id).limit(limit)
+        async with database.connect() as connection:
+            return [_parked(row) for row in await connection.execute(statement)]
 
-    async def counted(self, connection: "asyncpg.Pool[asyncpg.Record]") -> int:
+    async def counted(self, database: Database) -> int:
         """How many are parked in all."""
-        return int(await connection.fetchval("select count(*) from parked_event"))
+        async with database.connect() as connection:
+            counted = await connection.execute(select(func.count(parked_event.c.id)))
+        return int(counted.scalar_one())
 
-    async def found(self, connection: "asyncpg.Pool[asyncpg.Record]", id: int) -> Parked | None:
+    async def found(self, database: Database, id: int) -> Parked | None:
         """The parked event of this id; None when there is none."""
-        row = await connection.fetchrow("select * from parked_event where id = $1", id)
+        async with database.connect() as connection:
+            found = await connection.execute(select(parked_event).where(parked_event.c.id == id))
+        row = found.one_or_none()
         return _parked(row) if row is not None else None
 
     async def _insert(
@@ -214,16 +259,28 @@ class Parking:
         reason: str,
         attempts: int,
         pause: timedelta | None,
-    ) -> asyncpg.Record | None:
+    ) -> "Row[Any] | None":
         """The new row; None when the event is parked already."""
         event, origin = received.event, received.origin
-        return await tx.connection.fetchrow(
-            "insert into parked_event (event_id, subject, type, topic, partition, record_offset, state, reason, attempts, next_attempt_at)"
-            " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, clock_timestamp() + $10::interval) on conflict (event_id) do nothing returning *",
-            event.id, event.subject, event.type, origin.topic, origin.partition, origin.offset, state, reason, attempts, pause,
-        )  # fmt: skip
+        statement = insert(parked_event).values(
+            event_id=event.id,
+            subject=event.subject,
+            type=event.type,
+            topic=origin.topic,
+            partition=origin.partition,
+            record_offset=origin.offset,
+            state=state,
+            reason=reason,
+            attempts=attempts,
+            next_attempt_at=None if pause is None else _from_now(pause),
+        )
+        unique = statement.on_conflict_do_nothing(index_elements=[parked_event.c.event_id])
+        row: Row[Any] | None = (
+            await tx.connection.execute(unique.returning(parked_event))
+        ).one_or_none()
+        return row
 
-    def _publish(self, tx: Transaction, row: asyncpg.Record | None) -> None:
+    def _publish(self, tx: Transaction, row: Row[Any] | None) -> None:
         if row is None:
             return
         dead = _parked(row)
@@ -236,21 +293,21 @@ class Parking:
             "attempts": dead.attempts,
             "first_failed_at": dead.first_failed_at,
             "last_failed_at": dead.last_failed_at,
-            "dead_at": tx.clock.now(),
+            "dead_at": tx.now,
         }
         tx.send(dead_letter_topic(self._service), dead.event_id, msgspec.json.encode(letter))
 
 
-def _parked(row: asyncpg.Record) -> Parked:
+def _parked(row: Row[Any]) -> Parked:
     return Parked(
-        id=row["id"],
-        event_id=str(row["event_id"]),
-        subject=row["subject"],
-        type=row["type"],
-        origin=Origin(row["topic"], row["partition"], row["record_offset"]),
-        state=row["state"],
-        reason=row["reason"],
-        attempts=row["attempts"],
-        first_failed_at=row["first_failed_at"],
-        last_failed_at=row["last_failed_at"],
+        id=row.id,
+        event_id=row.event_id,
+        subject=row.subject,
+        type=row.type,
+        origin=Origin(row.topic, row.partition, row.record_offset),
+        state=row.state,
+        reason=row.reason,
+        attempts=row.attempts,
+        first_failed_at=row.first_failed_at,
+        last_failed_at=row.last_failed_at,
     )

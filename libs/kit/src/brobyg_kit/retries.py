@@ -9,7 +9,8 @@ import asyncio
 from aiokafka.errors import KafkaError
 
 from brobyg_kit.batches import Batches, Interrupted
-from brobyg_kit.database import Database, Transaction, is_transient
+from brobyg_kit.database import Database, Transaction
+from brobyg_kit.database_errors import is_environment, is_transient
 from brobyg_kit.decoding import read
 from brobyg_kit.errors import RecordGone
 from brobyg_kit.event import UndecodableEvent
@@ -82,7 +83,7 @@ class Retries:
     async def _try(self, parked: Parked, received: Received, blaming: bool) -> Exception | None:
         """Handle it and forget it, or note why not, which is returned.
 
-        Raises what is transient.
+        Raises what is the database's fault.
         """
         parking = self._batches.parking
         try:
@@ -104,14 +105,12 @@ class Retries:
             return error
 
     async def _handle(self, tx: Transaction, received: Received) -> Exception | None:
-        """Handle it in a savepoint; what was raised, unless it is transient."""
+        """Handle it in a savepoint; what was raised, unless the database is at fault."""
         try:
-            async with tx.connection.transaction():
-                attempt = Transaction(tx.connection, tx.clock, tx.source)
+            async with tx.savepoint() as attempt:
                 await self._batches.handle_alone(attempt, received)
-                await attempt.flush()
         except Exception as error:
-            if is_transient(error):
+            if is_transient(error) or is_environment(error):
                 raise
             return error
         return None

@@ -8,9 +8,11 @@ from pathlib import Path
 import httpx2
 from fastapi import APIRouter
 from prometheus_client import CollectorRegistry
+from sqlalchemy import MetaData
 
 from brobyg_kit.clock import Clock
 from brobyg_kit.database import Database
+from brobyg_kit.documents import AsyncApi
 from brobyg_kit.event import EventData
 from brobyg_kit.handling import Handler, consumed
 from brobyg_kit.health import Health
@@ -82,12 +84,13 @@ class Service:
     #: Event types and topics it reads. Given only by a service without `handlers`.
     consumes: Sequence[type[EventData] | str] = ()
     emits: Sequence[type[EventData] | str] = ()
-    database: bool = True
+    #: Makes its AsyncAPI 3.0 document, served as /asyncapi.yaml.
+    asyncapi: AsyncApi | None = None
+    #: The service's own tables; None for a service that keeps nothing.
+    metadata: MetaData | None = None
     #: False where the handler itself keeps what it has seen (an event log with the event's id as its key).
     inbox: bool = True
     max_batch: int = 2_000
-    #: The AsyncAPI 3 document of the whole system, for its part that the service serves.
-    asyncapi: Mapping[str, object] | None = None
 
     def __post_init__(self) -> None:
         """Derive `consumes` from `handlers`."""
@@ -99,17 +102,11 @@ class Service:
         """The topics it reads, sorted."""
         return sorted({one if isinstance(one, str) else one.TOPIC for one in self.consumes})
 
-    def migrations(self) -> list[Path]:
-        """Folders of SQL files that make its database: the mechanism's, then its own. Raises FileNotFoundError when they are missing."""
+    @property
+    def versions(self) -> Path:
+        """The folder of its own migrations. Raises FileNotFoundError when it is missing."""
         package = Path(str(importlib.import_module(self.package).__file__)).parent
-        own = next(
-            (
-                path
-                for path in (package / "migrations", package.parents[1] / "migrations")
-                if path.is_dir()
-            ),
-            None,
-        )
-        if own is None:
-            raise FileNotFoundError(f"{self.package} has no folder migrations")
-        return [Path(__file__).parent / "migrations", own]
+        for folder in (package / "migrations", package.parents[1] / "migrations"):
+            if folder.is_dir():
+                return folder / "versions"
+        raise FileNotFoundError(f"{self.package} has no folder migrations")

@@ -41,8 +41,9 @@ _SILENCE = 15.0
 #: How often a member tells its group that it lives, milliseconds, and so how soon it learns of a
 #: rebalance.
 _HEARTBEAT = 1_000
-#: How long a rebalance waits for a member that has a batch in hand, milliseconds.
-_REBALANCE = 60_000
+#: How long a rebalance waits for a member that has a batch in hand, milliseconds. It is less than
+#: the time a request may take, as joining the group is a request that waits for all members.
+_REBALANCE = 30_000
 #: A rebalance that takes longer, seconds of wall time, makes the process unready.
 _REBALANCE_TOLD = 5.0
 #: A lane that was out of its group for so long although a broker answers is started anew.
@@ -79,7 +80,7 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
     def __init__(self, batches: Batches, membership: "Membership | None", end: End) -> None:
         """`membership` is for a member with a name of its own."""
         self._batches, self._membership, self._end = batches, membership, end
-        self._in_hand = asyncio.Lock()
+        self._in_hand, self._revoked = asyncio.Lock(), asyncio.Event()
         self._out_since = time.monotonic()
         self.subscriber: BatchSubscriber | None = None
         self.heartbeat = Heartbeat("lane", trouble="not in its group yet, so nothing is handled")
@@ -104,12 +105,14 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
                 return
             try:
                 await self._batches.until_done(
-                    self.heartbeat, lambda blaming: self._process(batch, blaming)
+                    self.heartbeat, lambda blaming: self._process(batch, blaming), self._revoked
                 )
                 faultpoints.reach(faultpoints.AFTER_COMMIT_BEFORE_OFFSET)
                 await self._commit(batch)
             except Interrupted:
-                self._end.come()
+                # In a rebalance the batch comes again, here or elsewhere: its offsets are not set.
+                if not self._revoked.is_set():
+                    self._end.come()
             except Exception as error:  # noqa: BLE001 - FastStream would log it and go on
                 self._end.come(error)
 
@@ -160,12 +163,18 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
         return None
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        """Give the partitions up when the batch in hand is done: the first part of a rebalance."""
-        faultpoints.reach(faultpoints.IN_REBALANCE)
+        """Give the partitions up when the batch in hand is done: the first part of a rebalance.
+
+        A batch that waits for the database is left to whoever gets its partition.
+        """
+        if revoked:
+            faultpoints.reach(faultpoints.IN_REBALANCE)
         self.assigned, self._out_since = None, time.monotonic()
+        self._revoked.set()
         async with self._in_hand:
             pass
-        log.info("consumer.revoked", partitions=len(revoked))
+        if revoked:
+            log.info("consumer.revoked", partitions=len(revoked))
         if self._membership and await self._membership.replaced():
             self._end.come(InstanceReplaced("another process has joined under its name"))
             # Ends aiokafka's coordination, which would now join again and replace the other.
@@ -176,6 +185,7 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
         log.info("consumer.assigned", partitions=len(assigned))
         if self._membership:
             self._membership.member = self.client._coordinator.member_id
+        self._revoked.clear()
         self.committed = await self._positions(assigned)
         self.assigned = frozenset(assigned)
         self.moved_at = time.monotonic()

@@ -5,38 +5,31 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import asyncpg
+from sqlalchemy import delete, func, or_, select, tuple_, update
+from sqlalchemy.sql.dml import ReturningDelete
 
+from brobyg_kit.backoff import Backoff
 from brobyg_kit.clock import Clock
-from brobyg_kit.database import DATABASE_ERRORS, TIMER_CHANNEL, Database, Transaction, is_transient
+from brobyg_kit.database import TIMER_CHANNEL, Database, Transaction
+from brobyg_kit.database_errors import DATABASE_ERRORS, is_environment, is_transient, trouble_of
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.logs import get_logger
 from brobyg_kit.metrics import Metrics
+from brobyg_kit.tables import timer
 
 log = get_logger(__name__)
 
 _BATCH = 200
 _POLL_SECONDS = 5.0
-#: Pause after a timer's first failure, in the clock's time; each following one is four times as long, up to the longest.
+#: Waking a moment late, so that the timer is due by then.
+_TICK = timedelta(milliseconds=1)
+#: Pause after a timer's first failure, in the clock's time; each following one is four times as
+#: long, up to the longest.
 _FIRST_PAUSE = timedelta(seconds=1)
 _LONGEST_PAUSE = timedelta(hours=1)
-_CLAIM = (
-    "delete from timer where (kind, subject) in"
-    " (select kind, subject from timer where kind = any($1) and next_attempt_at <= $2 and (attempts > 0) = $3"
-    " order by next_attempt_at, kind, subject limit $4 for update skip locked)"
-    " returning kind, subject, due_at, attempts"
-)
-#: Only as it was claimed: somebody else may have carried it out, put it off or set it anew meanwhile.
-_PUT_OFF = (
-    "update timer set attempts = attempts + 1, next_attempt_at = $5"
-    " where kind = $1 and subject = $2 and due_at = $3 and attempts = $4"
-)
-_COUNTS = (
-    "select (select count(*) from timer where kind = any($1) and next_attempt_at <= $2)"
-    " + (select count(*) from timer where kind = any($1) and next_attempt_at > $2 and attempts > 0) as overdue,"
-    " (select count(*) from timer where kind = any($1) and attempts > 0) as failing"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +61,9 @@ class Timers:
         """`handlers` by kind; a row of another kind is left alone."""
         self._database, self._clock, self._handlers = database, clock, handlers
         self._metrics, self._heartbeat = metrics, heartbeat
+        self._ours = timer.c.kind.in_(list(handlers))
         self._wake = asyncio.Event()
+        self._held = Backoff(first=0.01, longest=1.0)
         self._stopping = False
         self._measured_at = 0.0
 
@@ -79,57 +74,61 @@ class Timers:
 
     async def run(self) -> None:
         """Fire what is due until stopped; trouble is waited out."""
-        pause = 0.1
+        backoff = Backoff(longest=2.0)
         while not self._stopping:
             try:
                 await self._session()
             except DATABASE_ERRORS as error:
-                self._heartbeat.struggle(f"{type(error).__name__}")
+                pause = backoff.next()
+                self._heartbeat.struggle(trouble_of(error))
                 log.warning("timers.interrupted", error=error, retry_seconds=pause)
                 await asyncio.sleep(pause)
-                pause = min(pause * 2, 2.0)
 
     async def _session(self) -> None:
-        listener = await asyncpg.connect(self._database.url, timeout=10, command_timeout=30)
-        try:
-            await listener.add_listener(TIMER_CHANNEL, lambda *_: self._wake.set())
+        async with self._database.listen(TIMER_CHANNEL, self._wake.set) as listener:
             while not self._stopping:
                 self._wake.clear()
                 fired = await self.fire()
                 self._heartbeat.beat()
                 await self._measure()
-                if not fired:
+                if fired:
+                    self._held.reset()
+                else:
                     await self._wait(await self._next_due())
                 if listener.is_closed():
                     raise asyncpg.ConnectionDoesNotExistError("the listening connection was closed")
-        finally:
-            await listener.close(timeout=2)
 
     async def _next_due(self) -> datetime | None:
-        due: datetime | None = await self._database.pool.fetchval(
-            "select min(next_attempt_at) from timer where kind = any($1)", list(self._handlers)
-        )
+        statement = select(func.min(timer.c.next_attempt_at)).where(self._ours)
+        async with self._database.connect() as connection:
+            due: datetime | None = await connection.scalar(statement)
         return due
 
     async def _wait(self, due: datetime | None) -> None:
-        """Until the next one is due, a new one was set, or the slow poll: time may have been changed by hand."""
+        """Until the next one is due, or a new one was set.
+
+        At most `_POLL_SECONDS`, as somebody may have changed a row by hand. One that is due but
+        was not fired is held by another process, which may take long: that is a growing pause.
+        """
         waits = [
             asyncio.create_task(self._wake.wait()),
             asyncio.create_task(asyncio.sleep(_POLL_SECONDS)),
         ]
         if due is not None:
-            waits.append(
-                asyncio.create_task(
-                    self._clock.sleep(due - self._clock.now() + timedelta(milliseconds=1))
-                )
-            )
+            left = due - self._clock.now()
+            held = left <= timedelta(0)
+            pause = asyncio.sleep(self._held.next()) if held else self._clock.sleep(left + _TICK)
+            waits.append(asyncio.create_task(pause))
         _, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for task in pending:
             task.cancel()
 
     async def fire(self) -> int:
-        """Try what is due now; how many. A batch in one transaction, one by one where that fails; then one of those that have failed before,
-        by itself, so that it takes nothing down with it. Raises one of DATABASE_ERRORS when the database is in the way.
+        """Try what is due now; how many.
+
+        A batch in one transaction, one by one where that fails; then one of those that have failed
+        before, by itself, so that it takes no other down. Raises one of DATABASE_ERRORS when the
+        database is in the way.
         """
         return await self._fire_new() + await self._fire_one(failing=True)
 
@@ -160,37 +159,69 @@ class Timers:
         return 1
 
     async def _is_a_timers(self, error: Exception) -> bool:
-        """Whether `error` is a timer's doing and not trouble with the database."""
+        """Whether a timer is at fault, and not the database."""
+        if is_environment(error):
+            return False
         return not is_transient(error) or await self._database.answers()
 
     async def _fire(self, claimed: list[DueTimer], limit: int, *, failing: bool) -> int:
         """Carry out up to `limit` in one transaction; they are in `claimed` also when that fails."""
         now = self._clock.now()
         async with self._database.transaction() as tx:
-            rows = await tx.connection.fetch(_CLAIM, list(self._handlers), now, failing, limit)
-            claimed += sorted((DueTimer(*row) for row in rows), key=lambda timer: timer.due_at)
+            rows = await tx.connection.execute(self._claim(now, limit, failing=failing))
+            claimed += sorted((DueTimer(*row) for row in rows), key=lambda one: one.due_at)
             for kind in self._handlers:
-                if of_kind := [timer for timer in claimed if timer.kind == kind]:
+                if of_kind := [one for one in claimed if one.kind == kind]:
                     await self._handlers[kind](tx, of_kind)
-        for timer in claimed:
-            self._metrics.timers_fired.labels(timer.kind).inc()
-            self._metrics.timer_delay.observe((now - timer.due_at).total_seconds())
+        for one in claimed:
+            self._metrics.timers_fired.labels(one.kind).inc()
+            self._metrics.timer_delay.observe((now - one.due_at).total_seconds())
         return len(claimed)
 
-    async def _put_off(self, timer: DueTimer) -> None:
-        pause = min(_FIRST_PAUSE * 4 ** min(timer.attempts, 10), _LONGEST_PAUSE)
-        again_at = self._clock.now() + pause
-        await self._database.pool.execute(
-            _PUT_OFF, timer.kind, timer.subject, timer.due_at, timer.attempts, again_at
+    def _claim(self, now: datetime, limit: int, *, failing: bool) -> ReturningDelete[Any]:
+        """Delete up to `limit` due rows that nobody else holds, and return them."""
+        due = (
+            select(timer.c.kind, timer.c.subject)
+            .where(
+                self._ours,
+                timer.c.next_attempt_at <= now,
+                timer.c.attempts > 0 if failing else timer.c.attempts == 0,
+            )
+            .order_by(timer.c.next_attempt_at, timer.c.kind, timer.c.subject)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
         )
+        return (
+            delete(timer)
+            .where(tuple_(timer.c.kind, timer.c.subject).in_(due))
+            .returning(timer.c.kind, timer.c.subject, timer.c.due_at, timer.c.attempts)
+        )
+
+    async def _put_off(self, failed: DueTimer) -> None:
+        """Try it later; only as it was claimed: another process may have handled or moved it."""
+        pause = min(_FIRST_PAUSE * 4 ** min(failed.attempts, 10), _LONGEST_PAUSE)
+        statement = (
+            update(timer)
+            .where(
+                timer.c.kind == failed.kind,
+                timer.c.subject == failed.subject,
+                timer.c.due_at == failed.due_at,
+                timer.c.attempts == failed.attempts,
+            )
+            .values(attempts=timer.c.attempts + 1, next_attempt_at=self._clock.now() + pause)
+        )
+        async with self._database.connect() as connection:
+            await connection.execute(statement)
 
     async def _measure(self) -> None:
         if time.monotonic() - self._measured_at < 2.0:
             return
         self._measured_at = time.monotonic()
-        counts = await self._database.pool.fetchrow(
-            _COUNTS, list(self._handlers), self._clock.now()
-        )
-        if counts is not None:
-            self._metrics.timers_overdue.set(counts["overdue"])
-            self._metrics.timers_failing.set(counts["failing"])
+        overdue = or_(timer.c.next_attempt_at <= self._clock.now(), timer.c.attempts > 0)
+        statement = select(
+            func.count().filter(overdue), func.count().filter(timer.c.attempts > 0)
+        ).where(self._ours)
+        async with self._database.connect() as connection:
+            row = (await connection.execute(statement)).one()
+        self._metrics.timers_overdue.set(row[0])
+        self._metrics.timers_failing.set(row[1])

@@ -9,18 +9,16 @@ from datetime import timedelta
 from pathlib import Path
 
 from brobyg_kit.clock import Clock
+from brobyg_kit.domain import domain
 
 ISSUER = AUDIENCE = "brobyg"
-#: `service` may read people's contacts; `portal`, which the whole world talks to, only carries answers.
-ROLES = frozenset(
-    {"hospital", "referrer", "coordinator", "volunteer", "analyst", "service", "portal"}
-)
 
 
 def check_roles(roles: AbstractSet[str]) -> None:
-    """Raise ValueError where one of `roles` is not in ROLES."""
-    if unknown := roles - ROLES:
-        raise ValueError(f"unknown roles {sorted(unknown)}; there are {sorted(ROLES)}")
+    """Raise ValueError for a role that the domain does not have."""
+    known = domain().ROLES
+    if unknown := roles - known:
+        raise ValueError(f"unknown roles {sorted(unknown)}; there are {sorted(known)}")
 
 
 def issue_token(
@@ -33,7 +31,10 @@ def issue_token(
     department: str | None = None,
     lifetime: timedelta = timedelta(hours=8),
 ) -> str:
-    """A development token. Raises ValueError on an unknown role, OSError when the key can't be read."""
+    """A development token.
+
+    Raises ValueError for an unknown role, and OSError when the key cannot be read.
+    """
     from joserfc import jwt
     from joserfc.jwk import ECKey
 
@@ -56,7 +57,7 @@ def issue_token(
 
 
 def generate_keys(private: Path, public: Path) -> None:
-    """Write a new ES256 key pair: the private JWK (readable by its owner only) and the public JWKS."""
+    """Write a new ES256 key pair: a private JWK, readable by its owner only, and a public JWKS."""
     from joserfc.jwk import ECKey
 
     key = ECKey.generate_key("P-256", auto_kid=True)

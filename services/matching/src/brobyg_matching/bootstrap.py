@@ -1,9 +1,11 @@
 """Puts matching together."""
 
+from brobyg_contracts.asyncapi import part_of
 from brobyg_kit.service import Parts, Resources, Service
 
 from brobyg_matching.adapters.database import PostgresStore
 from brobyg_matching.adapters.reads import Reads
+from brobyg_matching.adapters.tables import metadata
 from brobyg_matching.adapters.volunteers import PostgresVolunteers
 from brobyg_matching.answering import Answering, Links
 from brobyg_matching.domain.match import PROMISED, WAVE
@@ -46,8 +48,10 @@ def build(resources: Resources) -> Parts:
 SERVICE = Service(
     name="matching",
     package="brobyg_matching",
+    asyncapi=part_of,
     settings=MatchingSettings,
     build=build,
+    metadata=metadata,
     consumes=tuple(CONSUMES),
     emits=EMITS,
     max_batch=1_000,

@@ -2,12 +2,14 @@
 
 from typing import cast
 
+from brobyg_contracts.asyncapi import part_of
 from brobyg_kit.service import Parts, Resources, Service
 
 from brobyg_notification import readiness
 from brobyg_notification.adapters.database import NoticeStore
 from brobyg_notification.adapters.http import HttpPeople
 from brobyg_notification.adapters.smtp import SmtpPostbox
+from brobyg_notification.adapters.tables import metadata
 from brobyg_notification.entrypoints import api
 from brobyg_notification.handlers import CONSUMES, EMITS, handle_with
 from brobyg_notification.metrics import NotificationMetrics
@@ -60,8 +62,10 @@ def build(resources: Resources) -> Parts:
 SERVICE = Service(
     name="notification",
     package="brobyg_notification",
+    asyncapi=part_of,
     settings=NotificationSettings,
     build=build,
+    metadata=metadata,
     consumes=CONSUMES,
     emits=EMITS,
 )

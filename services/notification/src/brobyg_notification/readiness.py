@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
 
 from brobyg_contracts.places import DEPARTMENTS
-from brobyg_kit.database import DATABASE_ERRORS
+from brobyg_kit.database_errors import DATABASE_ERRORS
 from brobyg_kit.health import Check
 
 from brobyg_notification.ports import Backlog, Store

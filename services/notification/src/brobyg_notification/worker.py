@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from brobyg_kit import faultpoints
 from brobyg_kit.clock import Clock
-from brobyg_kit.database import DATABASE_ERRORS
+from brobyg_kit.database_errors import DATABASE_ERRORS
 from brobyg_kit.health import Health, Heartbeat
 from brobyg_kit.logs import get_logger
 

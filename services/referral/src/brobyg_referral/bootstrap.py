@@ -2,11 +2,13 @@
 
 from typing import cast
 
+from brobyg_contracts.asyncapi import part_of
 from brobyg_kit.service import Parts, Resources, Service
 
 from brobyg_referral.adapters.appointments import PostgresAppointments
 from brobyg_referral.adapters.citizens import Citizens, Referrals
 from brobyg_referral.adapters.secrets import Hasher, Vault
+from brobyg_referral.adapters.tables import metadata
 from brobyg_referral.entrypoints import api, fhir
 from brobyg_referral.entrypoints.door import Door
 from brobyg_referral.fhir.rendering import render
@@ -40,8 +42,10 @@ def build(resources: Resources) -> Parts:
 SERVICE = Service(
     name="referral",
     package="brobyg_referral",
+    asyncapi=part_of,
     settings=ReferralSettings,
     consumes=CONSUMES,
     emits=EMITS,
     build=build,
+    metadata=metadata,
 )

@@ -1,7 +1,9 @@
 """Puts reporting together."""
 
+from brobyg_contracts.asyncapi import part_of
 from brobyg_kit.service import Parts, Resources, Service
 
+from brobyg_reporting.adapters.tables import metadata
 from brobyg_reporting.entrypoints.api import router
 from brobyg_reporting.handlers import CONSUMES, EMITS, Live, read_logged
 from brobyg_reporting.metrics import ReportingMetrics
@@ -21,8 +23,10 @@ def build(resources: Resources) -> Parts:
 SERVICE = Service(
     name="reporting",
     package="brobyg_reporting",
+    asyncapi=part_of,
     settings=ReportingSettings,
     build=build,
+    metadata=metadata,
     consumes=CONSUMES,
     emits=EMITS,
     inbox=False,  # the event log has the event's id as its key

@@ -30,12 +30,12 @@ class Live:
     async def handle(self, tx: Transaction, events: Sequence[Event]) -> None:
         """Log and fold the events. Waits while a rebuild is switching."""
         logged = [_logged(event) for event in events]
-        version = await store.active_version(tx.connection)
+        version = await store.active_version(tx.driver)
         if not self._signed:
-            await versions.sign(tx.connection, version)
+            await versions.sign(tx.driver, version)
             self._signed = True
-        new = await store.apply(tx.connection, version, logged)
-        await store.store_offsets(tx.connection, store.after(logged))
+        new = await store.apply(tx.driver, version, logged)
+        await store.store_offsets(tx.driver, store.after(logged))
         self._metrics.logged.inc(new)
         self._metrics.known.inc(len(logged) - new)
 

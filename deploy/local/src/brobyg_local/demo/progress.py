@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 import httpx2
-from brobyg_kit.clock import COPENHAGEN
+from brobyg_contracts.domain import LOCAL_ZONE
 
 from .access import SystemAccess, http_client
 from .tally import Tally
@@ -42,13 +43,11 @@ async def show_progress(
     events: dict[str, int] = {}
     async with http_client() as http:
         while True:
-            try:
+            with suppress(httpx2.TransportError, ValueError, KeyError):
                 events = (await http.get(url, headers=headers, timeout=2.0)).json()["events"]
-            except (httpx2.TransportError, ValueError, KeyError):
-                pass
             counts = {label: events.get(f"dk.brobyg.{kind}", 0) for kind, label in SHOWN.items()}
             told = [f"{count} {label}" for label, count in counts.items() if count]
-            now = access.clock.now().astimezone(COPENHAGEN)
+            now = access.clock.now().astimezone(LOCAL_ZONE)
             sent = f"{tally.delivered.total()} of {messages} messages"
             say(f"{now:%A %H:%M}  {', '.join([sent, *told])}")
             await asyncio.sleep(PAUSE)

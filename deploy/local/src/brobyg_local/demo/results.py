@@ -1,7 +1,7 @@
 """When the week is over: the rebuild is compared, counts are collected, and everything is shown."""
 
 import msgspec
-from brobyg_kit.clock import COPENHAGEN
+from brobyg_contracts.domain import LOCAL_ZONE
 from rich.console import Console
 from rich.table import Table
 
@@ -115,7 +115,7 @@ BOOK_ONE_MORE = (
 
 def show_next(console: Console, access: SystemAccess, referral_id: str, figures: str) -> None:
     """Addresses, sign-ins, mails, and what to try next; `figures` is the summary's file."""
-    now = access.clock.now().astimezone(COPENHAGEN)
+    now = access.clock.now().astimezone(LOCAL_ZONE)
     sign_in = ".venv/bin/brobyg token --role"
     addresses = {
         "its clock": f"{now:%A %-d %B %Y, %H:%M}, at real speed from here on: book later than that",

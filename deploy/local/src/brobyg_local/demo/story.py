@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
-from brobyg_kit.clock import COPENHAGEN
+from brobyg_contracts.domain import LOCAL_ZONE
 from brobyg_kit.event import Event
 
 #: What makes an appointment worth telling, in points an event; each kind counts at most twice.
@@ -68,7 +68,7 @@ def of_appointment(events: Sequence[Event], appointment_id: str) -> frozenset[st
 def tell(timeline: Sequence[Line], wanted: frozenset[str]) -> list[tuple[str, str]]:
     """Those lines of a timeline whose events are `wanted`, as (local time, sentence)."""
     return [
-        (f"{line.time.astimezone(COPENHAGEN):%a %H:%M}", line.sentence.en)
+        (f"{line.time.astimezone(LOCAL_ZONE):%a %H:%M}", line.sentence.en)
         for line in timeline
         if line.id in wanted
     ]

@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 
 import httpx2
-from brobyg_kit.clock import COPENHAGEN
+from brobyg_contracts.domain import LOCAL_ZONE
 
 from brobyg_local.errors import ServiceUnreachable
 
@@ -139,7 +139,7 @@ class Volunteers:
 
 def awake(moment: datetime, delay: timedelta) -> datetime:
     """`moment`, or when it is night, as long after getting up."""
-    local = moment.astimezone(COPENHAGEN)
+    local = moment.astimezone(LOCAL_ZONE)
     if WAKES <= local.hour < SLEEPS:
         return moment
     morning = local.replace(hour=WAKES, minute=0, second=0, microsecond=0)

@@ -107,18 +107,18 @@ class PostgresStore:
     ) -> Touched:
         """See `ports.Store.load`. Blocks while somebody else holds one of the matches, unless `wait` is false."""
         statement = _LOAD_MATCHES if wait else f"{_LOAD_MATCHES} skip locked"
-        found = await tx.connection.fetch(statement, list(appointment_ids), list(all_of))
+        found = await tx.driver.fetch(statement, list(appointment_ids), list(all_of))
         offers: dict[str, list[Offer]] = {}
         if found:
             ids = [row["appointment_id"] for row in found]
-            for row in await tx.connection.fetch(_LOAD_OFFERS, ids):
+            for row in await tx.driver.fetch(_LOAD_OFFERS, ids):
                 offers.setdefault(row["appointment_id"], []).append(rows.offer_of(row))
         matches = {
             row["appointment_id"]: rows.match_of(row, tuple(offers.get(row["appointment_id"], ())))
             for row in found
         }
         wanted = {*referral_ids, *(match.referral_id for match in matches.values())}
-        referrals = await tx.connection.fetch(
+        referrals = await tx.driver.fetch(
             rows.SELECT_REFERRAL + " where referral_id = any($1::uuid[])", list(wanted)
         )
         return Touched({row["referral_id"]: rows.referral_of(row) for row in referrals}, matches)
@@ -127,7 +127,7 @@ class PostgresStore:
         self, tx: Transaction, citizens: Collection[str], days: Sequence[date]
     ) -> World:
         """See `ports.Store.world`."""
-        connection, now = tx.connection, tx.clock.now()
+        connection, now = tx.driver, tx.clock.now()
         since = datetime.combine(min(days), time(), UTC) - AROUND
         until = datetime.combine(max(days), time(), UTC) + AROUND
         commitments = await connection.fetch(_COMMITMENTS, since, until)
@@ -153,11 +153,11 @@ class PostgresStore:
 
     async def _current_roster(self, tx: Transaction) -> Roster:
         """The roster, read again when the fingerprint of all ids and versions says that anything has changed."""
-        mark: str | None = await tx.connection.fetchval(
+        mark: str | None = await tx.driver.fetchval(
             "select count(*) || ' ' || coalesce(sum(hashtextextended(volunteer_id::text, version)), 0) from volunteer"
         )
         if mark != self._roster_mark:
-            found = await tx.connection.fetch(rows.SELECT_VOLUNTEER + " where status <> 'applied'")
+            found = await tx.driver.fetch(rows.SELECT_VOLUNTEER + " where status <> 'applied'")
             self._roster, self._roster_mark = Roster(rows.volunteer_of(row) for row in found), mark
         return self._roster
 
@@ -179,14 +179,14 @@ class PostgresStore:
 
     async def offer(self, tx: Transaction, offer_id: str) -> tuple[Match, Offer, Referral] | None:
         """See `ports.Answers.offer`. Blocks while the match is locked."""
-        appointment_id = await tx.connection.fetchval(
+        appointment_id = await tx.driver.fetchval(
             "select appointment_id::text from offer where offer_id = $1", offer_id
         )
         if appointment_id is None:
             return None
         touched = await self.load(tx, (), (appointment_id,), ())
         match = touched.matches[appointment_id]
-        row = await tx.connection.fetchrow(rows.SELECT_OFFER + " where offer_id = $1", offer_id)
+        row = await tx.driver.fetchrow(rows.SELECT_OFFER + " where offer_id = $1", offer_id)
         return (match, rows.offer_of(row), touched.referrals[match.referral_id]) if row else None
 
     async def volunteer(self, tx: Transaction, volunteer_id: str) -> Volunteer | None:
@@ -195,11 +195,11 @@ class PostgresStore:
 
     async def between(self, tx: Transaction, volunteer_id: str, citizen_id: str | None) -> set[str]:
         """See `ports.Store.between`."""
-        return {row[0] for row in await tx.connection.fetch(_BETWEEN, volunteer_id, citizen_id)}
+        return {row[0] for row in await tx.driver.fetch(_BETWEEN, volunteer_id, citizen_id)}
 
     async def knows(self, tx: Transaction, citizen_id: str) -> bool:
         """See `ports.Partings.knows`."""
-        found = await tx.connection.fetchval(
+        found = await tx.driver.fetchval(
             "select exists (select from referral where citizen_id = $1)", citizen_id
         )
         return bool(found)
@@ -208,7 +208,7 @@ class PostgresStore:
         self, tx: Transaction, volunteer_id: str, citizen_id: str, asked_by: str
     ) -> None:
         """See `ports.Partings.block`."""
-        await tx.connection.execute(
+        await tx.driver.execute(
             "insert into block (volunteer_id, citizen_id, asked_by, blocked_at) values ($1, $2, $3, $4)"
             " on conflict (volunteer_id, citizen_id) do nothing",
             volunteer_id, citizen_id, asked_by, tx.now,
@@ -232,7 +232,7 @@ async def _save_referrals(tx: Transaction, referrals: list[Referral]) -> None:
             ),
             strict=True,
         )  # fmt: skip
-        await tx.connection.execute(_SAVE_REFERRALS, *columns)
+        await tx.driver.execute(_SAVE_REFERRALS, *columns)
 
 
 class _Written:
@@ -262,7 +262,7 @@ class _Written:
             _match_record(match) for one, match in self.matches.items() if one in self.new_matches
         ]
         if new:
-            await tx.connection.copy_records_to_table("match", records=new, columns=_MATCH_COLUMNS)
+            await tx.driver.copy_records_to_table("match", records=new, columns=_MATCH_COLUMNS)
         await _update_matches(
             tx, [match for one, match in self.matches.items() if one not in self.new_matches]
         )
@@ -272,7 +272,7 @@ class _Written:
             if one in self.new_offers
         ]
         if made:
-            await tx.connection.copy_records_to_table(
+            await tx.driver.copy_records_to_table(
                 "offer", records=made, columns=Offer.__struct_fields__
             )
         await _update_offers(
@@ -300,7 +300,7 @@ async def _update_matches(tx: Transaction, matches: list[Match]) -> None:
             ),
             strict=True,
         )  # fmt: skip
-        await tx.connection.execute(_UPDATE_MATCHES, *columns)
+        await tx.driver.execute(_UPDATE_MATCHES, *columns)
 
 
 async def _update_offers(tx: Transaction, offers: list[Offer]) -> None:
@@ -308,7 +308,7 @@ async def _update_offers(tx: Transaction, offers: list[Offer]) -> None:
         columns = zip(
             *((o.offer_id, o.state, o.reason, o.answered_at) for o in offers), strict=True
         )
-        await tx.connection.execute(_UPDATE_OFFERS, *columns)
+        await tx.driver.execute(_UPDATE_OFFERS, *columns)
 
 
 async def _save_decisions(tx: Transaction, decisions: list[Decision]) -> None:
@@ -319,7 +319,7 @@ async def _save_decisions(tx: Transaction, decisions: list[Decision]) -> None:
              _json({rule: ids[:MAX_LISTED] for rule, ids in d.excluded.items()}))
             for d in decisions
         ]  # fmt: skip
-        await tx.connection.copy_records_to_table(
+        await tx.driver.copy_records_to_table(
             "decision", records=records, columns=_DECISION_COLUMNS
         )
 

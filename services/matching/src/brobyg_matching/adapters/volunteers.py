@@ -24,12 +24,12 @@ class PostgresVolunteers:
 
         Blocks while another transaction registers by the same key.
         """
-        await tx.connection.execute(
+        await tx.driver.execute(
             "insert into registration (key_hash, request_hash, volunteer_id, registered_at) values ($1, $2, $3, $4)"
             " on conflict (key_hash) do nothing",
             key_hash, request_hash, volunteer_id, tx.now,
         )  # fmt: skip
-        [row] = await tx.connection.fetch(
+        [row] = await tx.driver.fetch(
             "select volunteer_id::text, request_hash from registration where key_hash = $1",
             key_hash,
         )
@@ -38,7 +38,7 @@ class PostgresVolunteers:
     async def add(self, tx: Transaction, volunteer: Volunteer, contact: Contact) -> None:
         """Keep a new volunteer."""
         v = volunteer
-        await tx.connection.execute(
+        await tx.driver.execute(
             "insert into volunteer (volunteer_id, status, pool, department, languages, gender, competences, home_postcode,"
             " range_metres, travel, availability, away, weekly_limit, version, registered_at,"
             " confidentiality_signed_on, record_checked_on, introduced_on)"
@@ -47,7 +47,7 @@ class PostgresVolunteers:
             v.home_postcode, v.range_metres, v.travel, msgspec.to_builtins(v.availability), sorted(v.away), v.weekly_limit,
             v.version, tx.clock.now(), v.confidentiality_signed_on, v.record_checked_on, v.introduced_on,
         )  # fmt: skip
-        await tx.connection.execute(
+        await tx.driver.execute(
             "insert into volunteer_contact (volunteer_id, name, email, phone, language) values ($1, $2, $3, $4, $5)",
             v.volunteer_id, contact.name, contact.email, contact.phone, contact.language,
         )  # fmt: skip
@@ -55,7 +55,7 @@ class PostgresVolunteers:
     @staticmethod
     async def locked(tx: Transaction, volunteer_id: str) -> Volunteer | None:
         """The volunteer, locked until the transaction ends, or None. Blocks while somebody else holds the lock."""
-        row = await tx.connection.fetchrow(
+        row = await tx.driver.fetchrow(
             rows.SELECT_VOLUNTEER + " where volunteer_id = $1 for no key update", volunteer_id
         )
         return rows.volunteer_of(row) if row else None
@@ -63,7 +63,7 @@ class PostgresVolunteers:
     @staticmethod
     async def update(tx: Transaction, volunteer: Volunteer) -> None:
         """Write status, dates and version."""
-        await tx.connection.execute(
+        await tx.driver.execute(
             "update volunteer set status = $2, version = $3, confidentiality_signed_on = $4, record_checked_on = $5,"
             " introduced_on = $6 where volunteer_id = $1",
             volunteer.volunteer_id, volunteer.status, volunteer.version, volunteer.confidentiality_signed_on,

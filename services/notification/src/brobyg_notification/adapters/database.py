@@ -185,7 +185,7 @@ class NoticeStore:
     async def _end(
         self, transaction: Transaction, notice: Notice, state: State, reason: FailureReason | None
     ) -> bool:
-        row = await transaction.connection.fetchrow(
+        row = await transaction.driver.fetchrow(
             _END, notice.notification_id, state, reason, transaction.clock.now()
         )
         return row is not None
@@ -292,7 +292,7 @@ async def add(transaction: Transaction, notices: Sequence[Notice]) -> int:
     """
     if not notices:
         return 0
-    added = await transaction.connection.fetchval(
+    added = await transaction.driver.fetchval(
         _ADD,
         [notice.notification_id for notice in notices],
         [notice.template for notice in notices],

@@ -50,7 +50,7 @@ class Standing:
 
 async def lock(transaction: Transaction, referral_ids: Collection[str]) -> None:
     """Be the only one to decide about these referrals until the transaction ends. In one order, so that no two wait for each other."""
-    await transaction.connection.execute(
+    await transaction.driver.execute(
         "select pg_advisory_xact_lock(key) from"
         " (select distinct hashtextextended(referral_id, 0) as key from unnest($1::text[]) as r(referral_id) order by key) as keys",
         list(referral_ids),
@@ -61,7 +61,7 @@ async def standing(
     transaction: Transaction, referral_id: str, appointment_id: str | None = None
 ) -> list[Standing]:
     """The referral's calendar entries, or the appointment's alone."""
-    rows = await transaction.connection.fetch(
+    rows = await transaction.driver.fetch(
         _LANES, referral_id, appointment_id, VolunteerMatched.EVENT_TYPE
     )
     return [_standing(row) for row in rows]
@@ -69,14 +69,14 @@ async def standing(
 
 async def call_off(transaction: Transaction, about: str, cause: Event) -> None:
     """Remember that what is `about` no longer stands; an older event than the one known has no effect."""
-    await transaction.connection.execute(_CALL_OFF, about, cause.time, cause)
+    await transaction.driver.execute(_CALL_OFF, about, cause.time, cause)
 
 
 async def called_off(
     transaction: Transaction, referral_id: str, appointment_id: str, since: datetime
 ) -> Event | None:
     """The event by which the appointment stands no longer as it did at `since`; None when it does."""
-    found = await transaction.connection.fetchval(
+    found = await transaction.driver.fetchval(
         "select event::text from called_off where about = any($1::uuid[]) and happened_at >= $2"
         " order by happened_at desc limit 1",
         [referral_id, appointment_id],

@@ -58,7 +58,7 @@ class PostgresAppointments:
         self, tx: Transaction, cpr_hashes: Collection[bytes]
     ) -> dict[bytes, ActiveReferral]:
         """As the port says."""
-        rows = await tx.connection.fetch(_LOCK_REFERRALS, list(cpr_hashes))
+        rows = await tx.driver.fetch(_LOCK_REFERRALS, list(cpr_hashes))
         return {
             row["cpr_hash"]: ActiveReferral(str(row["referral_id"]), str(row["citizen_id"]))
             for row in rows
@@ -71,7 +71,7 @@ class PostgresAppointments:
         systems, values = [one.system for one in identifiers], [one.value for one in identifiers]
         return [
             kept(row)
-            for row in await tx.connection.fetch(_BY_IDENTIFIER, organisation, systems, values)
+            for row in await tx.driver.fetch(_BY_IDENTIFIER, organisation, systems, values)
         ]
 
     async def by_id(
@@ -79,8 +79,7 @@ class PostgresAppointments:
     ) -> list[Kept]:
         """As the port says."""
         return [
-            kept(row)
-            for row in await tx.connection.fetch(_BY_ID, organisation, list(appointment_ids))
+            kept(row) for row in await tx.driver.fetch(_BY_ID, organisation, list(appointment_ids))
         ]
 
     async def save(
@@ -91,18 +90,18 @@ class PostgresAppointments:
     ) -> None:
         """As the port says. Raises asyncpg.UniqueViolationError when another transaction gave one of the identifiers to another appointment meanwhile."""
         if touched:
-            await tx.connection.execute(_SAVE, *zip(*(_row(one) for one in touched), strict=True))
+            await tx.driver.execute(_SAVE, *zip(*(_row(one) for one in touched), strict=True))
         if names:
             rows = [
                 (kept.organisation, name.system, name.value, kept.appointment_id)
                 for name, kept in names
             ]
-            await tx.connection.execute(_NAME, *zip(*rows, strict=True))
+            await tx.driver.execute(_NAME, *zip(*rows, strict=True))
 
     async def count(self, tx: Transaction, door: Door, counts: dict[IntakeOutcome, int]) -> None:
         """As the port says."""
         if counts:
-            await tx.connection.execute(_COUNT, door, list(counts), list(counts.values()))
+            await tx.driver.execute(_COUNT, door, list(counts), list(counts.values()))
 
 
 def kept(row: asyncpg.Record) -> Kept:

@@ -9,7 +9,8 @@ from typing import Annotated, Any, NoReturn
 
 import asyncpg
 import typer
-from brobyg_kit.database import DATABASE_ERRORS, database_url
+from brobyg_kit.database import database_url
+from brobyg_kit.database_errors import DATABASE_ERRORS
 from confluent_kafka import KafkaException
 from rich.console import Console
 from rich.progress import (

@@ -1,0 +1,115 @@
+"""What the mechanism keeps in each service's own database, beside the service's own tables."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+    func,
+    text,
+)
+
+metadata = MetaData()
+
+#: A time with its zone, as PostgreSQL's `timestamptz`.
+Instant = DateTime(timezone=True)
+#: An id as Python's str and PostgreSQL's uuid.
+Id = Uuid(as_uuid=False)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("topic", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("value", LargeBinary, nullable=False),
+    Column(
+        "content_type",
+        Text,
+        nullable=False,
+        server_default=text("'application/cloudevents+json'"),
+    ),
+    Column("created_at", Instant, nullable=False, server_default=func.clock_timestamp()),
+    comment="Records that are committed and not yet acknowledged by the broker, in sending order.",
+)
+
+stream = Table(
+    "stream",
+    metadata,
+    Column("subject", Text, primary_key=True),
+    Column("sequence", BigInteger, nullable=False),
+    comment=(
+        "The last sequence number given to each subject."
+        " Its row lock makes outbox order commit order within a subject."
+    ),
+    # Each row is updated for ever: free space keeps the new version on the same page.
+    postgresql_with={"fillfactor": 50},
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("event_id", Id, primary_key=True),
+    Column("received_at", Instant, nullable=False, server_default=func.clock_timestamp()),
+    comment="Events whose effects are committed here. A second arrival has no effect.",
+)
+
+timer = Table(
+    "timer",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("due_at", Instant, nullable=False),
+    Column(
+        "next_attempt_at",
+        Instant,
+        nullable=False,
+        comment="When to try it, in the clock's time: due_at, or later once it has failed.",
+    ),
+    Column(
+        "attempts",
+        Integer,
+        nullable=False,
+        server_default=text("0"),
+        comment="How often it has failed.",
+    ),
+    Index("timer_due", "next_attempt_at"),
+    Index("timer_failing", "next_attempt_at", postgresql_where=text("attempts > 0")),
+    comment=(
+        "What is to happen later. A row is claimed with SKIP LOCKED and deleted in the transaction"
+        " that carries out its effects."
+    ),
+)
+
+parked_event = Table(
+    "parked_event",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("event_id", Id, nullable=False, unique=True),
+    Column("subject", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("record_offset", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("first_failed_at", Instant, nullable=False, server_default=func.clock_timestamp()),
+    Column("last_failed_at", Instant, nullable=False, server_default=func.clock_timestamp()),
+    Column("next_attempt_at", Instant),
+    CheckConstraint("state in ('retrying', 'waiting', 'dead')", name="parked_event_state_check"),
+    Index("parked_event_subject", "subject", "id"),
+    Index("parked_event_due", "next_attempt_at", postgresql_where=text("state = 'retrying'")),
+    comment=(
+        "Events that could not be handled, and those of the same subject that wait behind them."
+        " Holds where the record is, never its content."
+    ),
+)

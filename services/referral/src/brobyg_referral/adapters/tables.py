@@ -1,0 +1,5 @@
+"""The service's tables, each declared once."""
+
+from sqlalchemy import MetaData
+
+metadata = MetaData()
