@@ -1,6 +1,8 @@
-"""The ground the benchmarks stand on: a real broker and database, with topics and databases of their own that are gone afterwards."""
+"""The ground the benchmarks stand on: topics and databases of their own, on real servers.
 
-import asyncio
+They are gone afterwards.
+"""
+
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -8,21 +10,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
+from brobyg_kit import kafka
 from brobyg_kit.clock import Clock, WallClock
 from brobyg_kit.database import Database
 from brobyg_kit.migrate import migrate
 from brobyg_kit.service import Service
 from brobyg_kit.topics import Topic, apply_topics
-from confluent_kafka.admin import AdminClient
 from sqlalchemy import MetaData
 
 #: A folder without revisions.
-_NO_VERSIONS = Path(__file__).parent / "tests"
+_NO_VERSIONS = Path(kafka.__file__).parents[2] / "tests" / "support" / "no_versions"
 
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """Where broker and database answer, how much work a run is (1 is the full size), and the seed of what is random."""
+    """Where broker and database answer, and how much work a run is: `scale` 1 is the full size."""
 
     kafka: str
     database: str
@@ -42,19 +44,14 @@ def unique(what: str) -> str:
 
 @asynccontextmanager
 async def topics(address: str, names: Sequence[str], partitions: int = 12) -> AsyncIterator[None]:
-    """These topics, empty, while the block runs. Records keep the compression they were sent with."""
+    """These topics, empty, while the block runs. Records keep the compression they came with."""
     declared = [Topic(name, partitions, -1, "delete", "producer") for name in names]
-    await asyncio.to_thread(apply_topics, address, declared)
+    await apply_topics(address, declared)
     try:
         yield
     finally:
-        await asyncio.to_thread(_delete, address, names)
-
-
-def _delete(address: str, names: Sequence[str]) -> None:
-    admin = AdminClient({"bootstrap.servers": address})  # held: its futures die with it
-    for future in admin.delete_topics(list(names), operation_timeout=20).values():
-        future.result(30)
+        async with kafka.admin(address) as admin:
+            await admin.delete_topics(list(names))
 
 
 @asynccontextmanager
@@ -64,7 +61,7 @@ async def database(
     service: Service | None = None,
     clock: Clock | None = None,
 ) -> AsyncIterator[Database]:
-    """A new, migrated, open database while the block runs: with the tables of `service`, if one is given."""
+    """A new, migrated, open database while the block runs, with `service`'s tables, if any."""
     name = unique(source)
     admin = await asyncpg.connect(f"{server.rstrip('/')}/postgres", timeout=10)
     await admin.execute(f'create database "{name}"')

@@ -1,8 +1,9 @@
 """relay: events that stand in the outbox, against a bare producer of the same records.
 
-Ours: `brobyg_kit.relay.Relay` from its start to the last row deleted (connecting and taking the lead included), by its own count of what
-is acknowledged and deleted. The outbox is filled before and not timed. Bare: aiokafka's `send` of the same records to the same topic.
-Both idempotent, acks=all, uncompressed (aiokafka has no zstd without an extra library; the relay in production compresses).
+Ours: `brobyg_kit.relay.Relay` from its start to the last row deleted (connecting and taking
+the lead included), by its own count of what is acknowledged and deleted. The outbox is filled
+before and not timed. Bare: aiokafka's `send` of the same records to the same topic.
+Both idempotent, acks=all, uncompressed; the relay in production compresses.
 """
 
 import asyncio
@@ -40,7 +41,10 @@ async def measure(on: Ground, say: Say) -> Result:
         value, base = await in_turns(
             GOAL.name, on.rounds, on.seed, ours, partial(bare.send, on.kafka, topic, encoded), say
         )
-    how = f"{number} events of {SIZE} bytes, 12 partitions, idempotent, acks=all, uncompressed, medians of {on.rounds} rounds in turns, seed {on.seed}"
+    how = (
+        f"{number} events of {SIZE} bytes, 12 partitions, idempotent, acks=all, uncompressed,"
+        f" medians of {on.rounds} rounds in turns, seed {on.seed}"
+    )
     return GOAL.result(value, base, how)
 
 
@@ -57,7 +61,7 @@ async def _fill(database: Database, topic: str, records: list[tuple[str, bytes]]
 async def drained(database: Database, address: str, topic: str, number: int) -> float:
     """Rows per second of a relay that is started on a full outbox."""
     metrics = Metrics()
-    producer = partial(kafka.producer, **{"compression.type": "none"})
+    producer = partial(kafka.batch_producer, compression_type=None)
     relay = Relay(database.url, address, "bench", metrics, Heartbeat("relay"), producer)
     began = time.perf_counter()
     running = asyncio.create_task(relay.run())

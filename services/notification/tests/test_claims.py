@@ -12,6 +12,7 @@ from sqlalchemy import func, select, text
 SESSIONS = text(
     "select objid::int as worker, pid from pg_locks"
     " where locktype = 'advisory' and objsubid = 2 and classid = :lock and granted"
+    " and database = (select oid from pg_database where datname = current_database())"
 )
 
 

@@ -1,4 +1,7 @@
-"""A relay or a consumer as a process of its own, for tests that kill it: `crash_worker.py <relay|consumer> <kafka> <database url> <topic>`."""
+"""A relay or a consumer as a process of its own, for tests that kill it.
+
+`crash_worker.py <relay|consumer> <kafka> <database url> <topic>`
+"""
 
 import asyncio
 import signal
@@ -15,7 +18,7 @@ async def main() -> None:
     database = Database(url, WallClock(), "test")
     await database.open()
     parts = Parts(kafka, topic, database, Counted)
-    loop = parts.relay() if what == "relay" else parts.consumer(record)
+    loop = parts.relay() if what == "relay" else parts.consumer(record, lanes=1)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, loop.stop)
     print("started", flush=True)
     await loop.run()

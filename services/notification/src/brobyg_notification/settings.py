@@ -43,8 +43,11 @@ Coordinators = Annotated[dict[str, str], NoDecode, BeforeValidator(_coordinators
 
 
 class NotificationSettings(KitSettings):
-    """`BROBYG_NOTIFICATION_...`, and the portal's address, which is required here."""
+    """`BROBYG_NOTIFICATION_...`, and where the others are reached."""
 
+    notification_port: int = Field(8003, ge=1, le=65535, description="Port of notification.")
+    referral_url: str = Field("http://127.0.0.1:8001", description="Where referral is reached.")
+    matching_url: str = Field("http://127.0.0.1:8002", description="Where matching is reached.")
     portal_url: str = Field(
         pattern=r"^https?://[^/\s]+[^\s]*$",
         description="The portal's address as volunteers see it, for links in messages.",

@@ -1,4 +1,4 @@
-"""The mail server's address, as a setting gives it."""
+"""The mail server's address, as a setting gives it. Loads no mail client."""
 
 from typing import Any
 from urllib.parse import unquote, urlsplit

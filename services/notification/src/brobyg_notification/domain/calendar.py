@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parseaddr
 
-from brobyg_kit.clock import COPENHAGEN
+from brobyg_contracts.domain import LOCAL_ZONE
 from icalendar import Calendar, Event, Timezone, vCalAddress, vText
 
 from brobyg_notification.domain.notice import CalendarMethod
@@ -12,7 +12,7 @@ from brobyg_notification.domain.notice import CalendarMethod
 #: Central European time as a rule, so that programs without a time zone table read it alike.
 _VTIMEZONE = f"""\
 BEGIN:VTIMEZONE
-TZID:{COPENHAGEN}
+TZID:{LOCAL_ZONE}
 BEGIN:DAYLIGHT
 DTSTART:19960331T020000
 RRULE:FREQ=YEARLY;BYDAY=-1SU;BYMONTH=3
@@ -100,5 +100,5 @@ def _local(moment: datetime) -> datetime:
 
     A TZID can name only its first occurrence (RFC 5545, 3.3.5).
     """
-    local = moment.astimezone(COPENHAGEN)
+    local = moment.astimezone(LOCAL_ZONE)
     return local if local.fold == 0 else moment
