@@ -1,113 +1,181 @@
-"""Searches, offers and decisions in PostgreSQL: loaded by array, locked in one order, written once."""
+"""Searches, offers and decisions in PostgreSQL: loaded by array, locked in one order, written once.
+
+The three reads of a batch that return the most rows run on the driver, new rows are written by
+COPY; their text is made from the tables.
+"""
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import UTC, date, datetime, time, timedelta
-from typing import get_args
+from datetime import datetime, timedelta
+from operator import attrgetter
+from typing import Any, get_args
 
-import msgspec
-from brobyg_contracts import Pathway, VolunteerPaused
+import asyncpg
+from brobyg_contracts import Pathway
 from brobyg_kit.database import Transaction
+from brobyg_kit.database_errors import cause_of
 from brobyg_kit.event import Event
+from brobyg_kit.tables import Id
+from sqlalchemy import (
+    ARRAY,
+    BindParameter,
+    ColumnElement,
+    Select,
+    Text,
+    Update,
+    bindparam,
+    cast,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
 
 from brobyg_matching.adapters import rows
-from brobyg_matching.adapters.volunteers import PostgresVolunteers
-from brobyg_matching.domain.match import WAVE, Change, Decision, Match, Offer, have_met
+from brobyg_matching.adapters.tables import (
+    LIVE,
+    OPEN,
+    block,
+    decision,
+    match,
+    offer,
+    referral,
+    volunteer,
+)
+from brobyg_matching.domain.change import Change
+from brobyg_matching.domain.match import WAVE, Decision, Match, Offer, have_met
+from brobyg_matching.domain.referral import Referral
+from brobyg_matching.domain.roster import Roster
+from brobyg_matching.domain.snapshot import Commitment, Snapshot
 from brobyg_matching.domain.travel import policy_of
-from brobyg_matching.domain.volunteer import Volunteer
-from brobyg_matching.domain.world import Referral, Roster, World
-from brobyg_matching.ports import Touched
+from brobyg_matching.errors import DoubleBooking
+from brobyg_matching.ports import Loaded
 
-#: Volunteers listed by id under one rule in a decision; the counts are always whole.
+#: Volunteers listed by id under one rule in a decision; the counts are always complete.
 MAX_LISTED = 200
-#: Promises this far from an appointment's day can matter to it: its week, and the longest fair share of any pathway.
+#: Commitments this far from an appointment can matter to it: its week, and the longest time over
+#: which any pathway shares work fairly.
 AROUND = timedelta(
     days=max(7, *(policy_of(name).matching.fair_share_days for name in get_args(Pathway))) + 2
 )
 
+
+def _ids(name: str) -> BindParameter[Sequence[str]]:
+    """The parameter `name`, a list of ids.
+
+    Not as a text that the server casts: a scan would cast it again for every row.
+    """
+    return bindparam(name, type_=ARRAY(Id))
+
+
+#: Parameters: appointments, referrals.
 _LOAD_MATCHES = (
-    rows.SELECT_MATCH + " where appointment_id = any($1::uuid[]) or referral_id = any($2::uuid[])"
-    " order by appointment_id for no key update"
+    select(*rows.driver_columns(match))
+    .where(
+        or_(
+            match.c.appointment_id == func.any(_ids("appointments")),
+            match.c.referral_id == func.any(_ids("referrals")),
+        )
+    )
+    .order_by(match.c.appointment_id)
 )
-_LOAD_OFFERS = (
-    rows.SELECT_OFFER + " where appointment_id = any($1::uuid[]) and state in ('open', 'accepted')"
-    " order by appointment_id, rank"
+_LOAD_AND_LOCK = rows.driver_text(_LOAD_MATCHES.with_for_update(key_share=True))
+_LOAD_UNLOCKED = rows.driver_text(_LOAD_MATCHES.with_for_update(key_share=True, skip_locked=True))
+#: Parameter: appointments.
+_LOAD_OFFERS = rows.driver_text(
+    select(*rows.driver_columns(offer))
+    .where(offer.c.appointment_id == func.any(_ids("appointments")), LIVE)
+    .order_by(offer.c.appointment_id, offer.c.rank)
 )
-_COMMITMENTS = (
-    "select appointment_id::text, volunteer_id::text, leave_at, home_at, starts_at from match"
-    " where volunteer_id is not null and starts_at between $1 and $2"
+#: Parameter: referrals.
+_LOAD_REFERRALS = rows.driver_text(
+    select(*rows.driver_columns(referral)).where(
+        referral.c.referral_id == func.any(_ids("referrals"))
+    )
 )
-_KNOWN = (
-    "select citizen_id::text, appointment_id::text, volunteer_id::text, reason, ends_at from match"
-    " where citizen_id = any($1::uuid[]) and volunteer_id is not null"
+_COMMITMENTS = select(*(match.c[name] for name in Commitment.__struct_fields__)).where(
+    match.c.volunteer_id.is_not(None),
+    match.c.starts_at.between(bindparam("since"), bindparam("until")),
 )
-_BETWEEN = (
-    "select o.appointment_id::text from offer o join match m using (appointment_id)"
-    " where o.volunteer_id = $1 and o.state = 'open' and ($2::uuid is null or m.citizen_id = $2)"
-    " union select appointment_id::text from match where volunteer_id = $1 and citizen_id = $2 and state = 'matched'"
+_OPEN_OFFERS = select(offer.c.volunteer_id, func.count()).where(OPEN).group_by(offer.c.volunteer_id)
+_CITIZENS = _ids("citizens")
+_KNOWN = select(
+    match.c.citizen_id, match.c.appointment_id, match.c.volunteer_id, match.c.reason,
+    match.c.ends_at,
+).where(match.c.citizen_id == func.any(_CITIZENS), match.c.volunteer_id.is_not(None))  # fmt: skip
+_BLOCKS = select(block.c.volunteer_id, block.c.citizen_id).where(
+    block.c.citizen_id == func.any(_CITIZENS)
 )
-_SAVE_REFERRALS = (
-    "insert into referral select r.id, r.citizen, r.pathway, r.department, r.consented, string_to_array(r.languages, ','),"
-    " r.gender, r.mobility, r.meeting, r.postcode from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bool[],"
-    " $6::text[], $7::text[], $8::text[], $9::text[], $10::text[])"
-    " as r(id, citizen, pathway, department, consented, languages, gender, mobility, meeting, postcode)"
-    " on conflict (referral_id) do update set consented = excluded.consented, languages = excluded.languages,"
-    " gender_wish = excluded.gender_wish, mobility = excluded.mobility, meeting = excluded.meeting, postcode = excluded.postcode"
-)
-_MATCH_COLUMNS = (
-    "appointment_id", "referral_id", "citizen_id", "department", "location_id", "starts_at", "ends_at", "meeting", "meet_at",
-    "state", "reason", "round", "wave", "opened_at", "decide_by", "match_id", "offer_id", "volunteer_id", "leave_at", "home_at",
-    "asked", "unwilling",
-)  # fmt: skip
-_UPDATE_MATCHES = (
-    "update match set location_id = m.location, starts_at = m.starts, ends_at = m.ends, meet_at = m.meet, state = m.state,"
-    " reason = m.reason, round = m.round, wave = m.wave, opened_at = m.opened, decide_by = m.decide, match_id = m.match,"
-    " offer_id = m.offer, volunteer_id = m.volunteer, leave_at = m.leave, home_at = m.home,"
-    " asked = string_to_array(m.asked, ',')::uuid[], unwilling = string_to_array(m.unwilling, ',')::uuid[]"
-    " from unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::text[], $7::text[],"
-    " $8::int[], $9::int[], $10::timestamptz[], $11::timestamptz[], $12::uuid[], $13::uuid[], $14::uuid[], $15::timestamptz[],"
-    " $16::timestamptz[], $17::text[], $18::text[])"
-    " as m(id, location, starts, ends, meet, state, reason, round, wave, opened, decide, match, offer, volunteer, leave, home,"
-    " asked, unwilling) where appointment_id = m.id"
-)
-_UPDATE_OFFERS = (
-    "update offer set state = o.state, reason = o.reason, answered_at = o.answered from"
-    " unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[]) as o(id, state, reason, answered) where offer_id = o.id"
-)
-_DECISION_COLUMNS = (
-    "appointment_id",
-    "round",
-    "wave",
-    "decided_at",
-    "outcome",
-    "could",
-    "asked",
-    "counts",
-    "excluded",
-)
-
-Caused = tuple[Change, Event | None]
+#: Changes with every volunteer that is added or changed.
+_ROSTER_MARK = select(
+    func.count(),
+    func.sum(func.hashtextextended(cast(volunteer.c.volunteer_id, Text), volunteer.c.version)),
+).select_from(volunteer)
+#: Written out, so that the index on open offers can serve.
+_IS_OPEN: ColumnElement[str] = literal_column("'open'")
+_ROSTER = select(volunteer).where(volunteer.c.status != "applied")
 
 
-class PostgresStore:
-    """`ports.Store` and `ports.Answers` on the service's own database."""
+def _save_referrals() -> Any:  # an upsert has no public type of its own
+    given = rows.json_rows(referral)
+    statement = insert(referral).from_select(referral.c.keys(), select(given))
+    return statement.on_conflict_do_update(
+        index_elements=[referral.c.referral_id],
+        set_={c.name: statement.excluded[c.name] for c in referral.c if not c.primary_key},
+    )
+
+
+def _update_matches() -> Update:
+    given = rows.json_rows(match)
+    return (
+        update(match)
+        .values({c.name: given.c[c.name] for c in match.c if not c.primary_key})
+        .where(match.c.appointment_id == given.c.appointment_id)
+    )
+
+
+#: What changes of an offer that has been made.
+_ANSWER = ("state", "reason", "answered_at")
+
+
+def _update_offers() -> Update:
+    given = rows.json_rows(offer)
+    return (
+        update(offer)
+        .values({one: given.c[one] for one in _ANSWER})
+        .where(offer.c.offer_id == given.c.offer_id)
+    )
+
+
+_SAVE_REFERRALS = _save_referrals()
+_UPDATE_MATCHES, _UPDATE_OFFERS = _update_matches(), _update_offers()
+_match_record = attrgetter(*rows.copied_columns(match))
+_offer_record = attrgetter(*rows.copied_columns(offer))
+
+
+class PostgresMatches:
+    """`ports.Matches` on the service's own database."""
 
     def __init__(self) -> None:
-        """Remembers the roster between transactions until a volunteer changes."""
-        self._roster = Roster(())
-        self._roster_mark: str | None = None
+        """Remember the roster between transactions until a volunteer changes."""
+        self._roster = Roster()
+        self._roster_mark: object = None
 
     async def load(
         self,
         tx: Transaction,
-        referral_ids: Collection[str],
-        appointment_ids: Collection[str],
-        all_of: Collection[str],
         *,
+        referrals: Collection[str] = (),
+        appointments: Collection[str] = (),
+        all_of: Collection[str] = (),
         wait: bool = True,
-    ) -> Touched:
-        """See `ports.Store.load`. Blocks while somebody else holds one of the matches, unless `wait` is false."""
-        statement = _LOAD_MATCHES if wait else f"{_LOAD_MATCHES} skip locked"
-        found = await tx.driver.fetch(statement, list(appointment_ids), list(all_of))
+    ) -> Loaded:
+        """See `ports.Matches.load`."""
+        statement = _LOAD_AND_LOCK if wait else _LOAD_UNLOCKED
+        found = await tx.driver.fetch(statement, [*appointments], [*all_of])
         offers: dict[str, list[Offer]] = {}
         if found:
             ids = [row["appointment_id"] for row in found]
@@ -117,54 +185,58 @@ class PostgresStore:
             row["appointment_id"]: rows.match_of(row, tuple(offers.get(row["appointment_id"], ())))
             for row in found
         }
-        wanted = {*referral_ids, *(match.referral_id for match in matches.values())}
-        referrals = await tx.driver.fetch(
-            rows.SELECT_REFERRAL + " where referral_id = any($1::uuid[])", list(wanted)
-        )
-        return Touched({row["referral_id"]: rows.referral_of(row) for row in referrals}, matches)
+        wanted = {*referrals, *(one.referral_id for one in matches.values())}
+        known = await tx.driver.fetch(_LOAD_REFERRALS, [*wanted])
+        return Loaded({row["referral_id"]: rows.referral_of(row) for row in known}, matches)
 
-    async def world(
-        self, tx: Transaction, citizens: Collection[str], days: Sequence[date]
-    ) -> World:
-        """See `ports.Store.world`."""
-        connection, now = tx.driver, tx.clock.now()
-        since = datetime.combine(min(days), time(), UTC) - AROUND
-        until = datetime.combine(max(days), time(), UTC) + AROUND
-        commitments = await connection.fetch(_COMMITMENTS, since, until)
-        asked = await connection.fetch(
-            "select volunteer_id::text, count(*)::int as open from offer where state = 'open' group by volunteer_id"
-        )
-        known = await connection.fetch(_KNOWN, list(citizens))
-        blocks = await connection.fetch(
-            "select volunteer_id::text, citizen_id::text from block where citizen_id = any($1::uuid[])",
-            list(citizens),
-        )
-        return World(
-            await self._current_roster(tx),
-            (rows.commitment_of(row) for row in commitments),
-            ((row["volunteer_id"], row["open"]) for row in asked),
-            (
-                (row["citizen_id"], row["appointment_id"], row["volunteer_id"])
-                for row in known
-                if have_met(row["reason"], row["ends_at"], now)
-            ),
-            ((row["volunteer_id"], row["citizen_id"]) for row in blocks),
+    async def snapshot(
+        self, tx: Transaction, appointments: Collection[tuple[str, datetime]]
+    ) -> Snapshot:
+        """See `ports.Matches.snapshot`."""
+        if not appointments:
+            return Snapshot(roster=Roster())
+        starts = [starts_at for _, starts_at in appointments]
+        citizens = {"citizens": [*{citizen_id for citizen_id, _ in appointments}]}
+        span = {"since": min(starts) - AROUND, "until": max(starts) + AROUND}
+        commitments: dict[str, dict[str, Commitment]] = {}
+        for row in (await tx.connection.execute(_COMMITMENTS, span)).mappings():
+            one = rows.commitment_of(row)
+            commitments.setdefault(one.volunteer_id, {})[one.appointment_id] = one
+        known: dict[str, dict[str, str]] = {}
+        for (
+            citizen_id,
+            appointment_id,
+            volunteer_id,
+            reason,
+            ends_at,
+        ) in await tx.connection.execute(_KNOWN, citizens):
+            if have_met(reason, ends_at, tx.now):
+                known.setdefault(citizen_id, {})[appointment_id] = volunteer_id
+        open_offers = await tx.connection.execute(_OPEN_OFFERS)
+        blocks = await tx.connection.execute(_BLOCKS, citizens)
+        return Snapshot(
+            roster=await self._current_roster(tx),
+            commitments=commitments,
+            open_offers=dict(open_offers.tuples().all()),
+            known=known,
+            blocks=frozenset((who, citizen_id) for who, citizen_id in blocks),
         )
 
     async def _current_roster(self, tx: Transaction) -> Roster:
-        """The roster, read again when the fingerprint of all ids and versions says that anything has changed."""
-        mark: str | None = await tx.driver.fetchval(
-            "select count(*) || ' ' || coalesce(sum(hashtextextended(volunteer_id::text, version)), 0) from volunteer"
-        )
+        """The roster, read again when a volunteer has changed."""
+        mark = tuple((await tx.connection.execute(_ROSTER_MARK)).one())
         if mark != self._roster_mark:
-            found = await tx.driver.fetch(rows.SELECT_VOLUNTEER + " where status <> 'applied'")
+            found = (await tx.connection.execute(_ROSTER)).mappings()
             self._roster, self._roster_mark = Roster(rows.volunteer_of(row) for row in found), mark
         return self._roster
 
     async def save(
-        self, tx: Transaction, referrals: Iterable[Referral], changes: Sequence[Caused]
+        self,
+        tx: Transaction,
+        referrals: Iterable[Referral],
+        changes: Sequence[tuple[Change, Event | None]],
     ) -> None:
-        """See `ports.Store.save`. Raises asyncpg.ExclusionViolationError when somebody would be in two places at once."""
+        """See `ports.Matches.save`."""
         written = _Written()
         for change, cause in changes:
             written.add(change)
@@ -174,69 +246,47 @@ class PostgresStore:
                 tx.unschedule(WAVE, change.match.appointment_id)
             elif change.timer is not False:
                 tx.schedule(WAVE, change.match.appointment_id, change.timer)
-        await _save_referrals(tx, list(referrals))
+        if given := [rows.referral_values(one) for one in referrals]:
+            await tx.connection.execute(_SAVE_REFERRALS, {"rows": rows.as_json(given)})
         await written.save(tx)
 
-    async def offer(self, tx: Transaction, offer_id: str) -> tuple[Match, Offer, Referral] | None:
-        """See `ports.Answers.offer`. Blocks while the match is locked."""
-        appointment_id = await tx.driver.fetchval(
-            "select appointment_id::text from offer where offer_id = $1", offer_id
-        )
-        if appointment_id is None:
+    async def offer(self, tx: Transaction, offer_id: str) -> tuple[Offer, Loaded] | None:
+        """See `ports.Matches.offer`."""
+        one: Select[Any] = select(offer).where(offer.c.offer_id == offer_id)
+        found = (await tx.connection.execute(one)).mappings().first()
+        if found is None:
             return None
-        touched = await self.load(tx, (), (appointment_id,), ())
-        match = touched.matches[appointment_id]
-        row = await tx.driver.fetchrow(rows.SELECT_OFFER + " where offer_id = $1", offer_id)
-        return (match, rows.offer_of(row), touched.referrals[match.referral_id]) if row else None
+        loaded = await self.load(tx, appointments=(found["appointment_id"],))
+        locked = (await tx.connection.execute(one)).mappings().one()
+        return rows.offer_of(locked), loaded
 
-    async def volunteer(self, tx: Transaction, volunteer_id: str) -> Volunteer | None:
-        """See `ports.Answers.volunteer`. Blocks while the volunteer is locked."""
-        return await PostgresVolunteers.locked(tx, volunteer_id)
-
-    async def between(self, tx: Transaction, volunteer_id: str, citizen_id: str | None) -> set[str]:
-        """See `ports.Store.between`."""
-        return {row[0] for row in await tx.driver.fetch(_BETWEEN, volunteer_id, citizen_id)}
-
-    async def knows(self, tx: Transaction, citizen_id: str) -> bool:
-        """See `ports.Partings.knows`."""
-        found = await tx.driver.fetchval(
-            "select exists (select from referral where citizen_id = $1)", citizen_id
+    async def appointments_of(
+        self, tx: Transaction, volunteer_id: str, citizen_id: str | None
+    ) -> set[str]:
+        """See `ports.Matches.appointments_of`."""
+        asked = (
+            select(offer.c.appointment_id)
+            .join(match, match.c.appointment_id == offer.c.appointment_id)
+            .where(offer.c.volunteer_id == volunteer_id, offer.c.state == _IS_OPEN)
         )
-        return bool(found)
-
-    async def block(
-        self, tx: Transaction, volunteer_id: str, citizen_id: str, asked_by: str
-    ) -> None:
-        """See `ports.Partings.block`."""
-        await tx.driver.execute(
-            "insert into block (volunteer_id, citizen_id, asked_by, blocked_at) values ($1, $2, $3, $4)"
-            " on conflict (volunteer_id, citizen_id) do nothing",
-            volunteer_id, citizen_id, asked_by, tx.now,
-        )  # fmt: skip
-
-    async def pause(self, tx: Transaction, volunteer: Volunteer) -> None:
-        """See `ports.Partings.pause`."""
-        await PostgresVolunteers.update(tx, volunteer)
-        tx.emit(
-            VolunteerPaused(volunteer_id=volunteer.volunteer_id), subject=volunteer.volunteer_id
+        if citizen_id is None:
+            return set(await tx.connection.scalars(asked))
+        matched = select(match.c.appointment_id).where(
+            match.c.volunteer_id == volunteer_id,
+            match.c.citizen_id == citizen_id,
+            match.c.state == "matched",
         )
+        both = asked.where(match.c.citizen_id == citizen_id).union(matched)
+        return {row[0] for row in await tx.connection.execute(both)}
 
-
-async def _save_referrals(tx: Transaction, referrals: list[Referral]) -> None:
-    if referrals:
-        columns = zip(
-            *(
-                (r.referral_id, r.citizen_id, r.pathway, r.department, r.consented, ",".join(sorted(r.needs.languages)),
-                 r.needs.gender_wish, r.needs.mobility, r.needs.meeting, r.needs.postcode)
-                for r in referrals
-            ),
-            strict=True,
-        )  # fmt: skip
-        await tx.driver.execute(_SAVE_REFERRALS, *columns)
+    async def knows_citizen(self, tx: Transaction, citizen_id: str) -> bool:
+        """See `ports.Matches.knows_citizen`."""
+        found = select(exists().where(referral.c.citizen_id == citizen_id))
+        return bool(await tx.connection.scalar(found))
 
 
 class _Written:
-    """What a batch leaves behind, each row once: new rows by COPY, which is several times quicker, known ones by one update."""
+    """What a batch leaves behind, each row once: new rows by COPY, known ones by one update."""
 
     def __init__(self) -> None:
         self.matches: dict[str, Match] = {}
@@ -246,83 +296,60 @@ class _Written:
         self.decisions: list[Decision] = []
 
     def add(self, change: Change) -> None:
-        """The change is the last word about its match and its offers so far."""
+        """Take the change as the latest state of its match and its offers."""
         appointment_id = change.match.appointment_id
         if change.before is None:
             self.new_matches.add(appointment_id)
         self.matches[appointment_id] = change.match
-        # An offer is seen open here only when it is made: whatever else happens to one closes it.
-        self.new_offers.update(one for one, offer in change.offers.items() if offer.state == "open")
+        # A change holds an open offer only when it makes it: all else that happens closes one.
+        self.new_offers.update(one for one, made in change.offers.items() if made.state == "open")
         self.offers.update(change.offers)
         self.decisions += change.decisions
 
     async def save(self, tx: Transaction) -> None:
         """Write it all. Matches first: the offers refer to them."""
-        new = [
-            _match_record(match) for one, match in self.matches.items() if one in self.new_matches
-        ]
+        new, known = _parted(self.matches, self.new_matches)
         if new:
-            await tx.driver.copy_records_to_table("match", records=new, columns=_MATCH_COLUMNS)
-        await _update_matches(
-            tx, [match for one, match in self.matches.items() if one not in self.new_matches]
-        )
-        made = [
-            msgspec.structs.astuple(offer)
-            for one, offer in self.offers.items()
-            if one in self.new_offers
-        ]
+            await rows.copy(tx, match, map(_match_record, new))
+        if known:
+            try:
+                await tx.connection.execute(_UPDATE_MATCHES, {"rows": rows.as_json(known)})
+            except IntegrityError as error:
+                if isinstance(cause_of(error), asyncpg.ExclusionViolationError):
+                    raise DoubleBooking from error
+                raise
+        made, answered = _parted(self.offers, self.new_offers)
         if made:
-            await tx.driver.copy_records_to_table(
-                "offer", records=made, columns=Offer.__struct_fields__
+            await rows.copy(tx, offer, map(_offer_record, made))
+        if answered:
+            given = rows.as_json(
+                [
+                    {"offer_id": one.offer_id} | {name: getattr(one, name) for name in _ANSWER}
+                    for one in answered
+                ]
             )
-        await _update_offers(
-            tx, [offer for one, offer in self.offers.items() if one not in self.new_offers]
-        )
-        await _save_decisions(tx, self.decisions)
+            await tx.connection.execute(_UPDATE_OFFERS, {"rows": given})
+        if self.decisions:
+            await rows.copy(tx, decision, map(_decision_record, self.decisions))
 
 
-def _match_record(m: Match) -> tuple[object, ...]:
+def _parted(all_by_id: dict[str, Any], new: set[str]) -> tuple[list[Any], list[Any]]:
+    """The new ones and the others."""
     return (
-        m.appointment_id, m.referral_id, m.citizen_id, m.department, m.location_id, m.starts_at, m.ends_at, m.meeting,
-        m.meet_at, m.state, m.reason, m.round, m.wave, m.opened_at, m.decide_by, m.match_id, m.offer_id,
-        m.volunteer_id, m.leave_at, m.home_at, m.asked, m.unwilling,
-    )  # fmt: skip
+        [one for key, one in all_by_id.items() if key in new],
+        [one for key, one in all_by_id.items() if key not in new],
+    )
 
 
-async def _update_matches(tx: Transaction, matches: list[Match]) -> None:
-    if matches:
-        columns = zip(
-            *(
-                (m.appointment_id, m.location_id, m.starts_at, m.ends_at, m.meet_at, m.state, m.reason, m.round, m.wave,
-                 m.opened_at, m.decide_by, m.match_id, m.offer_id, m.volunteer_id, m.leave_at, m.home_at,
-                 ",".join(m.asked), ",".join(m.unwilling))
-                for m in matches
-            ),
-            strict=True,
-        )  # fmt: skip
-        await tx.driver.execute(_UPDATE_MATCHES, *columns)
+def _decision_record(made: Decision) -> tuple[object, ...]:
+    computed = {
+        "asked": rows.as_json(made.asked),
+        "counts": rows.as_json({rule: len(ids) for rule, ids in made.excluded.items()}),
+        "excluded": rows.as_json({rule: ids[:MAX_LISTED] for rule, ids in made.excluded.items()}),
+    }
+    return tuple(
+        computed[name] if name in computed else getattr(made, name) for name in _DECISION_COLUMNS
+    )
 
 
-async def _update_offers(tx: Transaction, offers: list[Offer]) -> None:
-    if offers:
-        columns = zip(
-            *((o.offer_id, o.state, o.reason, o.answered_at) for o in offers), strict=True
-        )
-        await tx.driver.execute(_UPDATE_OFFERS, *columns)
-
-
-async def _save_decisions(tx: Transaction, decisions: list[Decision]) -> None:
-    if decisions:
-        records = [
-            (d.appointment_id, d.round, d.wave, d.decided_at, d.outcome, d.could, _json(d.asked),
-             _json({rule: len(ids) for rule, ids in d.excluded.items()}),
-             _json({rule: ids[:MAX_LISTED] for rule, ids in d.excluded.items()}))
-            for d in decisions
-        ]  # fmt: skip
-        await tx.driver.copy_records_to_table(
-            "decision", records=records, columns=_DECISION_COLUMNS
-        )
-
-
-def _json(value: object) -> str:
-    return msgspec.json.encode(value).decode()
+_DECISION_COLUMNS = rows.copied_columns(decision)

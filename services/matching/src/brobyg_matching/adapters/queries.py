@@ -2,56 +2,62 @@
 
 import json
 from datetime import datetime
+from typing import Any
 
-import asyncpg
 from brobyg_kit.database import Database
+from brobyg_kit.tables import Id, Instant
+from sqlalchemy import RowMapping, Select, literal, select, tuple_
 
 from brobyg_matching.adapters import rows
+from brobyg_matching.adapters.tables import decision, match, offer
 from brobyg_matching.domain.match import Match, Offer
 
 
-class Reads:
-    """Every method may raise an asyncpg error or OSError."""
+class Queries:
+    """Every method may raise one of the kit's DATABASE_ERRORS."""
 
     def __init__(self, database: Database) -> None:
-        """Keeps nothing of its own."""
+        """Keep nothing of its own."""
         self._database = database
+
+    async def _read(self, statement: "Select[Any]") -> list[RowMapping]:
+        async with self._database.connect() as connection:
+            return list((await connection.execute(statement)).mappings())
 
     async def offer(self, offer_id: str) -> tuple[Offer, Match] | None:
         """An offer with its appointment's search, or None."""
-        row = await self._database.pool.fetchrow(
-            rows.SELECT_OFFER + " where offer_id = $1", offer_id
-        )
-        if row is None:
-            return None
-        match = await self.match(row["appointment_id"])
-        return (rows.offer_of(row), match) if match else None
+        for row in await self._read(select(offer).where(offer.c.offer_id == offer_id)):
+            if (found := await self.match(row["appointment_id"])) is not None:
+                return rows.offer_of(row), found
+        return None
 
     async def match(self, appointment_id: str) -> Match | None:
         """An appointment's search without its offers, or None."""
-        row = await self._database.pool.fetchrow(
-            rows.SELECT_MATCH + " where appointment_id = $1", appointment_id
-        )
-        return rows.match_of(row) if row else None
+        found = await self._read(select(match).where(match.c.appointment_id == appointment_id))
+        return rows.match_of(found[0]) if found else None
 
     async def offers_of(self, appointment_id: str, limit: int) -> list[Offer]:
-        """Everybody asked about the appointment so far, in the order of asking."""
-        found = await self._database.pool.fetch(
-            rows.SELECT_OFFER + " where appointment_id = $1 order by round, rank limit $2",
-            appointment_id,
-            limit,
+        """The first `limit` offers made for the appointment, in the order of asking."""
+        found = await self._read(
+            select(offer)
+            .where(offer.c.appointment_id == appointment_id)
+            .order_by(offer.c.round, offer.c.rank)
+            .limit(limit)
         )
         return [rows.offer_of(row) for row in found]
 
     async def decisions_of(self, appointment_id: str, limit: int) -> list[dict[str, object]]:
-        """The decisions about the appointment, oldest first, as JSON."""
-        found = await self._database.pool.fetch(
-            "select round, wave, decided_at, outcome, could, asked, counts, excluded from decision"
-            " where appointment_id = $1 order by id limit $2",
-            appointment_id,
-            limit,
+        """The first `limit` decisions about the appointment, oldest first."""
+        found = await self._read(
+            select(decision)
+            .where(decision.c.appointment_id == appointment_id)
+            .order_by(decision.c.id)
+            .limit(limit)
         )
-        return [_decision(row) for row in found]
+        return [
+            {**row, **{name: json.loads(row[name]) for name in ("asked", "counts", "excluded")}}
+            for row in found
+        ]
 
     async def matches(
         self,
@@ -60,23 +66,14 @@ class Reads:
         after: tuple[datetime, str] | None,
         limit: int,
     ) -> list[Match]:
-        """Searches by the start of their appointment, after the given start and id."""
-        found = await self._database.pool.fetch(
-            rows.SELECT_MATCH + " where ($1::text is null or state = $1)"
-            " and ($2::text is null or department = $2)"
-            " and ($3::timestamptz is null or (starts_at, appointment_id) > ($3, $4::uuid))"
-            " order by starts_at, appointment_id limit $5",
-            state,
-            department,
-            after[0] if after else None,
-            after[1] if after else None,
-            limit,
-        )
-        return [rows.match_of(row) for row in found]
-
-
-def _decision(row: asyncpg.Record) -> dict[str, object]:
-    return {
-        **dict(row),
-        **{name: json.loads(row[name]) for name in ("asked", "counts", "excluded")},
-    }
+        """The next `limit` searches by start and id of their appointment, after the given ones."""
+        position = match.c.starts_at, match.c.appointment_id
+        statement = select(match).order_by(*position).limit(limit)
+        if state is not None:
+            statement = statement.where(match.c.state == state)
+        if department is not None:
+            statement = statement.where(match.c.department == department)
+        if after is not None:
+            start = tuple_(literal(after[0], Instant), literal(after[1], Id))
+            statement = statement.where(tuple_(*position) > start)
+        return [rows.match_of(row) for row in await self._read(statement)]

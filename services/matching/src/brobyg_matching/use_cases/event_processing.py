@@ -1,118 +1,106 @@
-"""Carries out batches of events and of timers: load what is touched once, apply in order in memory, write once."""
+"""Carries out batches of events: load once, apply in order in memory, save once."""
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import timedelta
-from functools import partial
+from datetime import datetime
+from enum import Enum
+from typing import Any, NamedTuple, Protocol, cast
 
-from brobyg_kit.clock import COPENHAGEN
 from brobyg_kit.database import Transaction
-from brobyg_kit.event import Event
-from brobyg_kit.timers import DueTimer
+from brobyg_kit.event import Event, EventData
+from brobyg_kit.handling import Handler
 
-from brobyg_matching.batch import Batch, Read
-from brobyg_matching.domain import transitions
-from brobyg_matching.domain.match import PROMISED, WAVE, Change, Context, Match
-from brobyg_matching.domain.world import Roster, World
-from brobyg_matching.handlers import CONSUMES
 from brobyg_matching.metrics import MatchingMetrics
-from brobyg_matching.ports import Store
+from brobyg_matching.ports import Matches
+from brobyg_matching.use_cases.working_set import WorkingSet
 
-#: When a timer finds its match held by somebody else it comes back this much later.
-COME_BACK = timedelta(seconds=10)
-
-#: Events applied before others in this process get a turn.
-BREATH = 100
-
-Step = Callable[[Match, Context], Change | None]
-
-_BY_TYPE = {kind.EVENT_TYPE: reaction for kind, reaction in CONSUMES.items()}
+#: How many events are applied before other tasks of this process get a turn.
+EVENTS_A_TURN = 100
 
 
-class Running:
-    """The service's reactions to events and to time, on a store."""
+class Loads(Enum):
+    """What is loaded before an event is handled, by the ids in its data."""
 
-    def __init__(self, store: Store, metrics: MatchingMetrics) -> None:
-        """Keeps nothing of its own."""
+    REFERRAL = "the referral"
+    APPOINTMENT = "the referral and the appointment's match"
+    ALL_APPOINTMENTS = "the referral and all its matches"
+
+
+#: What is done on an event: applies it, given decoded as well, to the working set. The third
+#: parameter is the table's event type.
+Function = Callable[[WorkingSet, Event, Any], None]
+
+
+class _Data(EventData, Protocol):
+    """What `Loads` and `searches` promise of an event's data."""
+
+    @property
+    def referral_id(self) -> str: ...
+    @property
+    def citizen_id(self) -> str: ...
+    @property
+    def appointment_id(self) -> str: ...
+    @property
+    def starts_at(self) -> datetime: ...
+
+
+class _Received(NamedTuple):
+    """An event with its data and its row of the table."""
+
+    event: Event
+    data: _Data
+    handler: Handler[Function, Loads]
+
+
+class EventProcessing:
+    """The service's reactions to events."""
+
+    def __init__(
+        self,
+        handlers: Sequence[Handler[Function, Loads]],
+        store: Matches,
+        metrics: MatchingMetrics,
+    ) -> None:
+        """Keep nothing but what is given."""
         self._store, self._metrics = store, metrics
+        self._by_type = {
+            kind.EVENT_TYPE: (cast("type[_Data]", kind), handler)
+            for handler in handlers
+            if not isinstance(kind := handler.event, str)
+        }
 
     async def handle(self, tx: Transaction, events: Sequence[Event]) -> None:
-        """Apply a batch in its order, all or nothing. Types that the table does not name have no effect here.
+        """Apply a batch in its order, all or nothing. Types not in the table have no effect.
 
         Raises UndecodableEvent, UnknownReferral, and whatever the database raises.
         """
-        reads = [_BY_TYPE[event.type].read(event) for event in events if event.type in _BY_TYPE]
-        if not reads:
+        received = [
+            _Received(event, event.decode(found[0]), found[1])
+            for event in events
+            if (found := self._by_type.get(event.type)) is not None
+        ]
+        if not received:
             return
-        touched = await self._store.load(
+        loaded = await self._store.load(
             tx,
-            {read.referral_id for read in reads},
-            {read.appointment_id for read in reads if read.appointment_id is not None},
-            {read.referral_id for read in reads if read.touches_all},
+            referrals={one.data.referral_id for one in received},
+            appointments=_ids(received, Loads.APPOINTMENT),
+            all_of=_ids(received, Loads.ALL_APPOINTMENTS),
         )
-        batch = Batch(
-            tx.clock.now(), touched.referrals, touched.matches, await self._world(tx, reads)
-        )
-        changes: list[tuple[Change, Event | None]] = []
-        for number, read in enumerate(reads, 1):
-            if number % BREATH == 0:
-                await asyncio.sleep(0)  # a long batch must not keep those waiting who ask over HTTP
-            changes += [
-                (batch.take(change), read.event)
-                for change in read.apply(batch)
-                if change is not None
-            ]
-        await self._store.save(tx, batch.changed_referrals.values(), changes)
-        self._metrics.observe(change for change, _ in changes)
-
-    async def _world(self, tx: Transaction, reads: Sequence[Read]) -> World:
-        """The world, where an event of the batch may start a search; an empty one where none does."""
-        searches = [read.searches for read in reads if read.searches is not None]
-        if not searches:
-            return World(Roster(()))
-        days = sorted({search.starts_at.astimezone(COPENHAGEN).date() for search in searches})
-        return await self._store.world(tx, {search.citizen_id for search in searches}, days)
-
-    async def waves_over(self, tx: Transaction, timers: Sequence[DueTimer]) -> None:
-        """The time of these waves is over. A search that somebody holds this instant is looked at again a moment later."""
-        subjects = [timer.subject for timer in timers]
-        for held in await self._move(tx, subjects, transitions.wave_over):
-            tx.schedule(WAVE, held, tx.now + COME_BACK)
-
-    async def promises_made(self, tx: Transaction, timers: Sequence[DueTimer]) -> None:
-        """These volunteers have promised something: what is open to them and can't be any more is withdrawn, and those searches go on.
-
-        A question that is being asked this very instant may be missed; it ends with its wave, and a yes to it is refused.
-        """
-        for timer in timers:
-            volunteer_id = timer.subject
-            asked = sorted(await self._store.between(tx, volunteer_id, None))
-            step = partial(_promised, volunteer_id)
-            if await self._move(tx, asked, step):
-                tx.schedule(PROMISED, volunteer_id, tx.now + COME_BACK)
-
-    async def _move(self, tx: Transaction, appointment_ids: Sequence[str], step: Step) -> list[str]:
-        """Apply the step to these searches, and return those that somebody else holds this instant, untouched.
-
-        Waiting for their locks instead could be for ever: who holds the match may want to move the very timer that is claimed here.
-        """
-        touched = await self._store.load(tx, (), appointment_ids, (), wait=False)
-        if touched.matches:
-            matches = touched.matches.values()
-            days = sorted({match.starts_at.astimezone(COPENHAGEN).date() for match in matches})
-            world = await self._store.world(tx, {match.citizen_id for match in matches}, days)
-            batch = Batch(tx.now, touched.referrals, touched.matches, world)
-            changes: list[tuple[Change, Event | None]] = []
-            for match in [
-                touched.matches[one] for one in appointment_ids if one in touched.matches
-            ]:
-                change = step(match, batch.context(match.referral_id))
-                if change is not None:
-                    changes.append((batch.take(change), None))
-            await self._store.save(tx, (), changes)
-            self._metrics.observe(change for change, _ in changes)
-        return [one for one in appointment_ids if one not in touched.matches]
+        searched = [
+            (one.data.citizen_id, one.data.starts_at) for one in received if one.handler.searches
+        ]
+        working = WorkingSet(tx.now, loaded, await self._store.snapshot(tx, searched))
+        for number, (event, data, handler) in enumerate(received, 1):
+            if number % EVENTS_A_TURN == 0:
+                await asyncio.sleep(0)  # a long batch must not keep HTTP requests waiting
+            handler.function(working, event, data)
+        await working.save(tx, self._store)
+        working.observe(self._metrics)
 
 
-def _promised(volunteer_id: str, match: Match, context: Context) -> Change | None:
-    return transitions.volunteer_promised(match, volunteer_id, context)
+def _ids(received: Sequence[_Received], loads: Loads) -> set[str]:
+    """What to load for the events whose row says `loads`."""
+    if loads is Loads.APPOINTMENT:
+        return {one.data.appointment_id for one in received if one.handler.loads is loads}
+    return {one.data.referral_id for one in received if one.handler.loads is loads}

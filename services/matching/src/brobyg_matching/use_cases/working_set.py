@@ -1,113 +1,96 @@
-"""A batch of events in memory: what it is about as it becomes, and an event ready to be applied to it."""
+"""The matches that a transaction is about, in memory: loaded once, changed in order, saved once."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Generic, Protocol, TypeVar
 
-import msgspec
-from brobyg_contracts import AppointmentBooked, AppointmentRescheduled, ConsentWithdrawn
-from brobyg_kit.event import Event, EventData
+from brobyg_kit.database import Transaction
+from brobyg_kit.event import Event
 
-from brobyg_matching.domain.match import Change, Context, Match
+from brobyg_matching.domain.change import Change
+from brobyg_matching.domain.match import Context, Match
+from brobyg_matching.domain.referral import Referral
+from brobyg_matching.domain.snapshot import Snapshot
 from brobyg_matching.domain.travel import policy_of
-from brobyg_matching.domain.world import Referral, World
+from brobyg_matching.errors import UnknownReferral
+from brobyg_matching.metrics import MatchingMetrics
+from brobyg_matching.ports import Loaded, Matches
+
+#: What is done to one match; None for no effect.
+Step = Callable[[Match, Context], Change | None]
+#: The same about one volunteer.
+VolunteerStep = Callable[[Match, str, Context], Change | None]
 
 
-class UnknownReferral(LookupError):
-    """An appointment of a referral that nothing has been heard of. Its event is parked until that changes."""
+def of(volunteer_id: str, step: VolunteerStep) -> Step:
+    """The step about this volunteer."""
+    return lambda match, context: step(match, volunteer_id, context)
 
 
-@dataclass(slots=True)
-class Batch:
-    """What a batch of events is about, as it becomes."""
+class WorkingSet:
+    """Referrals, matches and the snapshot as they become. Only `apply` and `know` change it."""
 
-    now: datetime
-    referrals: dict[str, Referral]
-    matches: dict[str, Match]
-    world: World
-    changed_referrals: dict[str, Referral] = field(default_factory=dict)
-    of_referral: dict[str, set[str]] = field(init=False)
+    def __init__(self, now: datetime, loaded: Loaded, snapshot: Snapshot) -> None:
+        """Take what was loaded; `loaded` itself is not altered."""
+        self._now, self._snapshot = now, snapshot
+        self._referrals = dict(loaded.referrals)
+        self._matches = dict(loaded.matches)
+        self._of_referral: dict[str, set[str]] = {}
+        for match in loaded.matches.values():
+            self._of_referral.setdefault(match.referral_id, set()).add(match.appointment_id)
+        #: In their order, each with the event that caused it.
+        self.changes: list[tuple[Change, Event | None]] = []
+        #: The referrals that have changed.
+        self.changed_referrals: dict[str, Referral] = {}
 
-    def __post_init__(self) -> None:
-        self.of_referral = {}
-        for match in self.matches.values():
-            self.of_referral.setdefault(match.referral_id, set()).add(match.appointment_id)
+    def referral(self, referral_id: str) -> Referral | None:
+        """The referral, if it is known."""
+        return self._referrals.get(referral_id)
+
+    def match(self, appointment_id: str) -> Match | None:
+        """The appointment's match, if there is one."""
+        return self._matches.get(appointment_id)
+
+    def matches_of(self, referral_id: str) -> list[Match]:
+        """All loaded matches of the referral, in the order of their ids."""
+        return [self._matches[one] for one in sorted(self._of_referral.get(referral_id, ()))]
 
     def context(self, referral_id: str) -> Context:
-        """What a transition of this referral may look at. Raises UnknownReferral."""
-        referral = self.referrals.get(referral_id)
+        """What a transition of this referral's matches may look at. Raises UnknownReferral."""
+        referral = self._referrals.get(referral_id)
         if referral is None:
             raise UnknownReferral("the referral is not known here (yet)")
-        return Context(self.now, policy_of(referral.pathway), referral, self.world)
+        return Context(self._now, policy_of(referral.pathway), referral, self._snapshot)
 
     def know(self, referral: Referral) -> None:
         """The referral is like this now."""
-        self.referrals[referral.referral_id] = self.changed_referrals[referral.referral_id] = (
-            referral
-        )
+        self._referrals[referral.referral_id] = referral
+        self.changed_referrals[referral.referral_id] = referral
 
-    def take(self, change: Change) -> Change:
-        """The match is like this now."""
+    def apply(self, change: Change, cause: Event | None = None) -> None:
+        """The match, and what is known of volunteers, are as the change left them."""
         match = change.match
-        self.matches[match.appointment_id] = match
-        self.of_referral.setdefault(match.referral_id, set()).add(match.appointment_id)
-        return change
+        self._matches[match.appointment_id] = match
+        self._of_referral.setdefault(match.referral_id, set()).add(match.appointment_id)
+        self._snapshot = change.snapshot
+        self.changes.append((change, cause))
+
+    def step(self, step: Step, matches: Iterable[Match], cause: Event | None = None) -> None:
+        """Apply `step` to these matches, each as the ones before have left things."""
+        for match in matches:
+            change = step(match, self.context(match.referral_id))
+            if change is not None:
+                self.apply(change, cause)
+
+    async def save(self, tx: Transaction, store: Matches) -> None:
+        """Write what has changed. Raises DoubleBooking."""
+        await store.save(tx, self.changed_referrals.values(), self.changes)
+
+    def observe(self, metrics: MatchingMetrics) -> None:
+        """Count what has changed."""
+        metrics.observe(change for change, _ in self.changes)
 
 
-class OfReferral(EventData, Protocol):
-    """What all events of referral's topic say."""
-
-    @property
-    def referral_id(self) -> str:
-        """The referral this belongs to."""
-        ...
-
-
-DataT = TypeVar("DataT", bound=OfReferral)
-
-
-class Read(msgspec.Struct):
-    """An event that was read, ready to be applied."""
-
-    event: Event
-    referral_id: str
-    appointment_id: str | None
-    #: The appointment that a search may begin for.
-    searches: AppointmentBooked | AppointmentRescheduled | None
-    #: True when it touches all appointments of the referral.
-    touches_all: bool
-    apply: Callable[[Batch], list[Change | None]]
-
-
-class Reader(Protocol):
-    """A reaction whatever its event type."""
-
-    def read(self, event: Event) -> Read:
-        """The event, decoded. Raises UndecodableEvent."""
-        ...
-
-
-class Reaction(Generic[DataT]):
-    """An event type with what is done about it."""
-
-    __slots__ = ("_act", "_kind")
-
-    def __init__(
-        self, kind: type[DataT], act: Callable[[Batch, DataT], list[Change | None]]
-    ) -> None:
-        """`act` applies the event to a batch and returns what changed; None for what had no effect."""
-        self._kind, self._act = kind, act
-
-    def read(self, event: Event) -> Read:
-        """The event, decoded. Raises UndecodableEvent."""
-        data, act = event.decode(self._kind), self._act
-        searches = data if isinstance(data, AppointmentBooked | AppointmentRescheduled) else None
-        return Read(
-            event,
-            data.referral_id,
-            getattr(data, "appointment_id", None),
-            searches,
-            isinstance(data, ConsentWithdrawn),
-            lambda batch: act(batch, data),
-        )
+async def working_set(tx: Transaction, store: Matches, loaded: Loaded) -> WorkingSet:
+    """What was loaded, with the snapshot that its matches need."""
+    around = [(one.citizen_id, one.starts_at) for one in loaded.matches.values()]
+    return WorkingSet(tx.now, loaded, await store.snapshot(tx, around))
