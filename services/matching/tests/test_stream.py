@@ -17,7 +17,10 @@ from brobyg_matching.ports import Contact
 from matching_samples import a_booking, a_volunteer, event, referral_created
 
 Serve = Callable[..., AbstractAsyncContextManager[Running]]
-KEY = "a key that is for these tests only, and long"
+KEYS = {
+    "matching_link_keys": "a-link-key-of-these-tests-only",
+    "matching_registration_keys": "a-registration-key-of-these-tests",
+}
 
 
 def publish(address: str, events: list[Event]) -> None:
@@ -31,7 +34,7 @@ def publish(address: str, events: list[Event]) -> None:
 async def test_a_booking_becomes_offers_on_the_stream_and_silence_asks_the_next(
     topics: str, serve: Serve, clock: ManualClock
 ) -> None:
-    async with serve(SERVICE, clock=clock, role="run", matching_link_key=KEY) as running:
+    async with serve(SERVICE, clock=clock, role="run", **KEYS) as running:
         database = running.runtime.database
         assert database is not None
         volunteers = PostgresVolunteers(database)

@@ -217,7 +217,7 @@ class PostgresMatches:
         return Snapshot(
             roster=await self._current_roster(tx),
             commitments=commitments,
-            open_offers=dict(open_offers.tuples().all()),
+            open_offers={row[0]: row[1] for row in open_offers},
             known=known,
             blocks=frozenset((who, citizen_id) for who, citizen_id in blocks),
         )
