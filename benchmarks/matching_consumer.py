@@ -8,7 +8,6 @@ active volunteers. The clock stands at the beginning of the week, so that every 
 for: candidates are found, ranked and asked, and the offers go to the outbox.
 """
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -52,9 +51,7 @@ async def measure(on: Ground, say: Say) -> Result:
     """The figure, after `on.rounds` rounds."""
     topic = ground.unique("matching")
     async with ground.topics(on.kafka, [topic]), matching(on) as (database, handle):
-        number = await asyncio.to_thread(
-            load, on.kafka, topic, week.events(on.sized(_NUMBER), on.seed)
-        )
+        number = await load(on.kafka, topic, week.events(on.sized(_NUMBER), on.seed))
 
         async def ours() -> float:
             names = ", ".join(table.name for table in _TABLES)

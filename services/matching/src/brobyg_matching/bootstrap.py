@@ -1,5 +1,6 @@
 """Puts matching together."""
 
+from brobyg_contracts.asyncapi import part_of
 from brobyg_kit.service import Parts, Resources, Service
 
 from brobyg_matching.adapters.links import Links
@@ -51,6 +52,7 @@ def build(resources: Resources) -> Parts:
 SERVICE = Service(
     name="matching",
     package="brobyg_matching",
+    asyncapi=part_of,
     settings=MatchingSettings,
     build=build,
     metadata=metadata,

@@ -22,8 +22,9 @@ Keys = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
 
 
 class MatchingSettings(KitSettings):
-    """Adds the service's keys."""
+    """Adds the service's port and keys."""
 
+    matching_port: int = Field(8002, ge=1, le=65535, description="Port of matching.")
     matching_link_keys: Keys = Field(
         (),
         description="Keys, separated by commas: the first signs the links that volunteers answer"

@@ -5,8 +5,8 @@ from typing import Literal
 
 import msgspec
 from brobyg_contracts import Gender, Pool
+from brobyg_contracts.domain import LOCAL_ZONE
 from brobyg_contracts.pathways import Means
-from brobyg_kit.clock import COPENHAGEN
 
 from brobyg_matching.domain.local_time import Interval, Window, free_intervals
 from brobyg_matching.errors import NotReady
@@ -57,7 +57,7 @@ def activated(
         ("record_checked_on", checked),
         ("introduced_on", introduced),
     ):
-        if day > now.astimezone(COPENHAGEN).date():
+        if day > now.astimezone(LOCAL_ZONE).date():
             raise NotReady(f"{name} lies in the future")
         if day < EARLIEST_CHECK:
             raise NotReady(f"{name} lies before {EARLIEST_CHECK.year}")
