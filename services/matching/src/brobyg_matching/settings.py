@@ -14,10 +14,10 @@ SHORTEST_KEY = 16
 
 
 def _split(text: object) -> object:
-    return [key for key in text.replace(",", " ").split() if key] if isinstance(text, str) else text
+    return list(filter(None, map(str.strip, text.split(",")))) if isinstance(text, str) else text
 
 
-#: Keys, separated by commas or blanks. The first is used for what is new, all are accepted.
+#: Keys, separated by commas. The first is used for what is new, all are accepted.
 Keys = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
 
 
