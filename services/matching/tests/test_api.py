@@ -14,6 +14,7 @@ from brobyg_kit.clock import ManualClock
 from brobyg_kit.event import Event, decode
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.ids import derived_id
+from brobyg_kit.problems import NOT_FOUND
 from brobyg_kit.tables import outbox, stream, timer
 from brobyg_kit.testing import Running, bearer, served
 from brobyg_kit.timers import Timers
@@ -244,6 +245,10 @@ async def test_a_coordinator_reads_contacts_of_their_own_department_and_that_is_
     ]
     nobody = f"/volunteers/{an_id('nobody')}/contact?purpose=escalation"
     assert (await matching.client.get(nobody, headers=COORDINATOR)).status_code == 404
+    no_offer = f"/offers/{an_id('no offer')}/answer-link"
+    for path in (nobody, no_offer):  # what lets notification give a message up for good
+        gone = await matching.client.get(path, headers=NOTIFICATION)
+        assert (gone.status_code, gone.json()["type"]) == (404, NOT_FOUND)
 
 
 @pytest.mark.parametrize(

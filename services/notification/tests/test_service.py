@@ -1,4 +1,4 @@
-"""The whole service: from the real broker to the real mail server and back to the broker, and through kill -9."""
+"""The whole service: from the real broker to the real mail server and back, through kill -9."""
 
 import asyncio
 import os
@@ -20,8 +20,6 @@ from brobyg_kit.ids import derived_id
 from brobyg_kit.kafka import consumer, producer
 from brobyg_kit.testing import bearer, eventually
 from brobyg_notification.bootstrap import SERVICE
-
-COORDINATORS = "randers=coordinator@example.org,norddjurs=another@example.org"
 
 
 def say(kafka: str, *events) -> None:
@@ -51,14 +49,13 @@ async def heard(kafka: str, count: int) -> list[dict[str, object]]:
 
 
 async def test_a_match_on_the_topic_becomes_two_mails_and_two_events(
-    topics, serve, post_office, owners, cause, arrived, running_clock
+    topics, serve, post_office, owners, cause, arrived, running_clock, required
 ) -> None:
     match = cause(VolunteerMatched)
-    settings = {
+    settings = required | {
         "notification_smtp": f"smtp://127.0.0.1:{post_office.port}",
         "referral_url": owners.url,
         "matching_url": owners.url,
-        "notification_coordinators": COORDINATORS,
     }
     async with serve(SERVICE, role="run", clock=running_clock, **settings) as running:
         say(topics, match, match)
@@ -93,8 +90,11 @@ async def main():
     clock = settings.make_clock()
     database = Database(sys.argv[1], clock, "notification")
     await database.open()
-    parts = SERVICE.build(Resources(settings, clock, database, CollectorRegistry(), Health(), settings.kafka))
-    await parts.workers["sender"]()
+    resources = Resources(
+        settings, clock, database, CollectorRegistry(), Health(), settings.kafka
+    )
+    parts = SERVICE.build(resources)
+    await parts.workers["delivery"]()
 
 asyncio.run(main())
 """
@@ -103,10 +103,16 @@ asyncio.run(main())
 async def sender_process(url: str, fault: str, post_office, owners) -> asyncio.subprocess.Process:
     """A sender in a process of its own, on the database at `url`; killed at the point `fault`."""
     environment = {
-        **os.environ, "BROBYG_FAULT_POINT": fault, "BROBYG_NOTIFICATION_SMTP": f"smtp://127.0.0.1:{post_office.port}",
-        "BROBYG_REFERRAL_URL": owners.url, "BROBYG_MATCHING_URL": owners.url,
+        **os.environ,
+        "BROBYG_FAULT_POINT": fault,
+        "BROBYG_NOTIFICATION_SMTP": f"smtp://127.0.0.1:{post_office.port}",
+        "BROBYG_NOTIFICATION_SENDER": "Brobyg <brobyg@example.org>",
+        "BROBYG_NOTIFICATION_COORDINATORS": "norddjurs=another@example.org",
+        "BROBYG_PORTAL_URL": "http://portal.example.org",
+        "BROBYG_REFERRAL_URL": owners.url,
+        "BROBYG_MATCHING_URL": owners.url,
         "BROBYG_CLOCK": f"2026-11-30T08:00:00Z;1;{datetime.now(UTC).isoformat()}",
-    }  # fmt: skip
+    }
     return await asyncio.create_subprocess_exec(sys.executable, "-c", _SENDER, url, env=environment)
 
 
@@ -124,7 +130,7 @@ async def test_killed_between_the_servers_yes_and_the_commit_the_copy_is_recogni
         assert await asyncio.wait_for(process.wait(), 30) == -signal.SIGKILL
         taken = len(post_office.inbox)
         assert taken >= 1
-        async with office.sending_going_on():
+        async with office.delivering():
 
             async def over() -> bool:
                 return "waiting" not in await office.states()
@@ -144,7 +150,7 @@ async def test_killed_between_the_servers_yes_and_the_commit_the_copy_is_recogni
 async def test_killed_while_it_sends_nothing_is_lost_or_doubled(
     office_for, post_office, owners, cause, running_clock
 ) -> None:
-    """Control for the test above: without the fault point the same process sends each message once."""
+    """Control for the test above: without the fault point each message is sent once."""
     async with office_for(running_clock) as office:
         process = await sender_process(office.database.url, "", post_office, owners)
         await office.receive(cause(VolunteerMatched))
@@ -159,12 +165,12 @@ async def test_killed_while_it_sends_nothing_is_lost_or_doubled(
 
 
 async def test_coordinators_see_what_was_told_without_anything_personal(
-    serve, post_office, owners, cause
+    serve, cause, required
 ) -> None:
     async with serve(
         SERVICE,
         clock=ManualClock(datetime(2026, 11, 30, 8, tzinfo=UTC)),
-        notification_coordinators=COORDINATORS,
+        **required,
     ) as running:
         async with running.runtime.database.transaction() as transaction:
             assert running.runtime.parts.handle is not None
@@ -189,8 +195,10 @@ async def test_coordinators_see_what_was_told_without_anything_personal(
             )
         ).json()
         assert [one["template"] for one in page["notifications"] + rest["notifications"]] == [
-            "escalated", "matched_citizen", "matched_volunteer",
-        ]  # fmt: skip
+            "escalated",
+            "matched_citizen",
+            "matched_volunteer",
+        ]
         assert rest["next"] is None
         assert (await running.client.get("/notifications?state=sent", headers=coordinator)).json()[
             "notifications"

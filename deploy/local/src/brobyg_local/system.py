@@ -199,6 +199,7 @@ class System:
             "BROBYG_HOST": "127.0.0.1",
             "BROBYG_LOG_FORMAT": "json",
             "BROBYG_NOTIFICATION_COORDINATORS": COORDINATORS,
+            "BROBYG_NOTIFICATION_SENDER": "Brobyg <brobyg@example.org>",
             **make_keys(self.folder),
             "BROBYG_KAFKA": addresses.kafka,
             "BROBYG_DATABASE": addresses.database,

@@ -9,7 +9,7 @@ from brobyg_contracts.places import POSTCODES
 from brobyg_kit.auth import Caller
 from brobyg_kit.database import Transaction
 from brobyg_kit.ids import new_id
-from brobyg_kit.problems import FieldError, Problem
+from brobyg_kit.problems import NOT_FOUND, FieldError, Problem
 
 from brobyg_referral.adapters.citizens import Citizens, Referrals
 from brobyg_referral.adapters.secrets import Hasher
@@ -254,11 +254,11 @@ def _check_still_said(given_at: datetime, withdrawn_at: datetime | None, pointer
 
 
 def _no_such_citizen() -> Problem:
-    return Problem(404, "There is no such citizen")
+    return Problem(404, "There is no such citizen", type=NOT_FOUND)
 
 
 def _erased() -> Problem:
-    return Problem(410, "The citizen's data was erased")
+    return Problem(410, "The citizen's data was erased", type=NOT_FOUND)
 
 
 def _organisation(caller: Caller) -> str:

@@ -7,7 +7,7 @@ from uuid import UUID
 from brobyg_contracts.places import LOCATIONS
 from brobyg_kit.auth import Caller, requires
 from brobyg_kit.clock import Clock
-from brobyg_kit.problems import Problem
+from brobyg_kit.problems import NOT_FOUND, Problem
 from fastapi import APIRouter, Depends, Path
 
 from brobyg_matching.adapters.links import Links
@@ -61,7 +61,7 @@ def location_name(location_id: str) -> str:
 
 def unknown() -> Problem:
     """There is no such offer, or none that this caller may know of."""
-    return Problem(404, "There is no such offer")
+    return Problem(404, "There is no such offer", type=NOT_FOUND)
 
 
 def offers_router(queries: Queries, responses: OfferResponses, clock: Clock) -> APIRouter:

@@ -7,7 +7,7 @@ from uuid import UUID
 from brobyg_kit.auth import Caller, requires
 from brobyg_kit.clock import Clock
 from brobyg_kit.ids import new_id
-from brobyg_kit.problems import Problem
+from brobyg_kit.problems import NOT_FOUND, Problem
 from fastapi import APIRouter, Depends, Header, Query
 from pydantic import BaseModel
 
@@ -63,7 +63,7 @@ class ContactOut(BaseModel):
 
 def unknown() -> Problem:
     """There is no such volunteer, or none that this caller may know of."""
-    return Problem(404, "There is no such volunteer")
+    return Problem(404, "There is no such volunteer", type=NOT_FOUND)
 
 
 def in_scope(caller: Caller, department: str) -> bool:

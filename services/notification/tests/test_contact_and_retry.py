@@ -2,17 +2,13 @@
 
 from datetime import timedelta
 
-from brobyg_notification.domain import wording
+from brobyg_notification.domain.contact import given_name
 from brobyg_notification.domain.retry import pause_after
 
 
-def test_other_languages_are_answered_in_english() -> None:
-    assert [wording.reader_language(one) for one in ("da", "en", "so")] == ["da", "en", "en"]
-
-
 def test_only_the_first_name_is_kept() -> None:
-    assert wording.given_name("Ellen Louise Test Lauridsen") == "Ellen"
-    assert wording.given_name("  ") == ""
+    assert given_name("Ellen Louise Test Lauridsen") == "Ellen"
+    assert given_name("  ") == ""
 
 
 def test_pauses_grow_and_stay_bounded() -> None:
