@@ -14,6 +14,7 @@ from brobyg_kit.clock import Clock
 from brobyg_kit.consumer import BatchHandler, Decoder
 from brobyg_kit.database import Database
 from brobyg_kit.event import EventData
+from brobyg_kit.handling import Handler, consumed
 from brobyg_kit.health import Health
 from brobyg_kit.problems import Renderer
 from brobyg_kit.settings import KitSettings
@@ -77,6 +78,9 @@ class Service:
     package: str
     settings: type[KitSettings]
     build: Callable[[Resources], Parts]
+    #: What is done on which event; `consumes` follows from it.
+    handlers: Sequence[Handler] = ()
+    #: Event types and topics it reads. Given only by a service without `handlers`.
     consumes: Sequence[type[EventData] | str] = ()
     emits: Sequence[type[EventData] | str] = ()
     #: The service's own tables; None for a service that keeps nothing.
@@ -84,6 +88,13 @@ class Service:
     #: False where the handler itself keeps what it has seen (an event log with the event's id as its key).
     inbox: bool = True
     max_batch: int = 2_000
+    #: The AsyncAPI 3 document of the whole system, for its part that the service serves.
+    asyncapi: Mapping[str, object] | None = None
+
+    def __post_init__(self) -> None:
+        """Derive `consumes` from `handlers`."""
+        if self.handlers:
+            object.__setattr__(self, "consumes", consumed(self.handlers))
 
     @property
     def topics(self) -> list[str]:
