@@ -60,15 +60,23 @@ def test_tables_that_are_as_the_document_says_have_no_differences() -> None:
 
 
 def test_what_only_the_table_or_only_the_document_knows_is_told() -> None:
-    told = differences(document(READS_BOTH), "thing", (Booked, "no.topic"), (Moved,))
-    assert told == [
+    reads = differences(document(READS_BOTH), "thing", ("no.topic",), ())
+    assert reads == [
         "thing reads no.topic, which the document does not say",
+        "the document says that thing reads brobyg.things.v1, which its table does not",
+    ]
+    sends = operation("send", "brobyg.things.v1", "Booked")
+    assert differences(document(sends), "thing", (), (Moved,)) == [
+        "thing writes dk.brobyg.thing.moved on brobyg.things.v1, which the document does not say",
         (
-            "the document says that thing reads dk.brobyg.thing.moved on brobyg.things.v1,"
+            "the document says that thing writes dk.brobyg.thing.booked on brobyg.things.v1,"
             " which its table does not"
         ),
-        "thing writes dk.brobyg.thing.moved on brobyg.things.v1, which the document does not say",
     ]
+
+
+def test_a_consumer_may_pass_over_some_of_what_its_topics_carry() -> None:
+    assert differences(document(READS_BOTH), "thing", (Booked,), ()) == []
 
 
 def test_what_another_service_does_is_no_difference() -> None:

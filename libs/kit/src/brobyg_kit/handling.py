@@ -39,56 +39,57 @@ def differences(
 ) -> list[str]:
     """Where a service's tables and its part of the AsyncAPI 3 `document` disagree, in words.
 
-    Empty when they agree. What the service writes to its dead-letter topic is the kit's doing
-    and not compared. A topic that is read as a whole stands for all of its messages.
+    Empty when they agree. A consumer of a topic is sent all of its messages, so its table may name
+    fewer of them than the document, but not none. What goes to dead-letter topics is not compared.
     """
+    reads = _messages(document, service, "receive")
+    writes = _messages(document, service, "send")
+    consumed_here, emitted_here = _of_tables(consumes, reads), _of_tables(emits, writes)
+    topics_read = {topic for topic, _ in consumed_here}
     return [
-        *_compare(service, "reads", _operations(document, service, "receive"), consumes),
-        *_compare(service, "writes", _operations(document, service, "send"), emits),
-    ]
+        *(f"{service} reads {_told(one)}, which the document does not say"
+          for one in sorted(consumed_here - reads)),
+        *(f"the document says that {service} reads {topic}, which its table does not"
+          for topic in sorted({topic for topic, _ in reads} - topics_read)),
+        *(f"{service} writes {_told(one)}, which the document does not say"
+          for one in sorted(emitted_here - writes)),
+        *(f"the document says that {service} writes {_told(one)}, which its table does not"
+          for one in sorted(writes - emitted_here)),
+    ]  # fmt: skip
 
 
-def _operations(
-    document: Mapping[str, Any], service: str, action: str
-) -> dict[str, frozenset[str]]:
-    """The message names by topic of the operations tagged with `service`."""
+def _messages(document: Mapping[str, Any], service: str, action: str) -> set[tuple[str, str]]:
+    """Topic and name of each message in the operations tagged with `service`.
+
+    The name of an event's message is its CloudEvents type.
+    """
+    named = document["components"]["messages"]
     return {
-        topic: frozenset(_message_name(document, one["$ref"]) for one in operation["messages"])
+        (topic, named[_last(message["$ref"])]["name"])
         for operation in document["operations"].values()
-        if operation["action"] == action
-        and {"name": service} in operation["tags"]
-        and not (topic := _last(operation["channel"]["$ref"])).endswith(".dead-letter.v1")
+        if operation["action"] == action and {"name": service} in operation["tags"]
+        for message in operation["messages"]
+        if not (topic := _last(operation["channel"]["$ref"])).endswith(".dead-letter.v1")
     }
 
 
-def _message_name(document: Mapping[str, Any], reference: str) -> str:
-    """The `name` of a message, which for an event is its CloudEvents type."""
-    name: str = document["components"]["messages"][_last(reference)]["name"]
-    return name
+def _of_tables(
+    table: Iterable[type[EventData] | str], documented: set[tuple[str, str]]
+) -> set[tuple[str, str]]:
+    """Topic and message name of each row; a topic as a whole stands for all documented there."""
+    found = set()
+    for one in table:
+        if isinstance(one, str):
+            found |= {known for known in documented if known[0] == one} or {(one, "")}
+        else:
+            found.add((one.TOPIC, one.EVENT_TYPE))
+    return found
+
+
+def _told(message: tuple[str, str]) -> str:
+    topic, name = message
+    return f"{name} on {topic}" if name else topic
 
 
 def _last(reference: str) -> str:
     return reference.rpartition("/")[2]
-
-
-def _compare(
-    service: str,
-    verb: str,
-    documented: Mapping[str, frozenset[str]],
-    table: Iterable[type[EventData] | str],
-) -> list[str]:
-    whole, typed = set(), set()
-    for one in table:
-        if isinstance(one, str):
-            whole.add(one)
-        else:
-            typed.add((one.TOPIC, one.EVENT_TYPE))
-    told = {(topic, name) for topic, names in documented.items() for name in names}
-    return [
-        *(f"{service} {verb} {topic}, which the document does not say"
-          for topic in sorted(whole - documented.keys())),
-        *(f"{service} {verb} {name} on {topic}, which the document does not say"
-          for topic, name in sorted(typed - told)),
-        *(f"the document says that {service} {verb} {name} on {topic}, which its table does not"
-          for topic, name in sorted(told - typed) if topic not in whole),
-    ]  # fmt: skip
