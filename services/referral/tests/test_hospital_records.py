@@ -12,12 +12,10 @@ from brobyg_kit.event import decode
 from brobyg_kit.parking import Origin, Parking, Received
 from brobyg_kit.testing import Running, eventually
 from brobyg_referral.adapters.appointments import PostgresAppointments
-from brobyg_referral.adapters.secrets import Hasher
 from brobyg_referral.bootstrap import SERVICE
-from brobyg_referral.handlers import HOSPITAL_TOPIC, REJECTED_TOPIC
-from brobyg_referral.kafka_door import KafkaDoor
+from brobyg_referral.use_cases.hospital_records import HOSPITAL_TOPIC, REJECTED_TOPIC
 from confluent_kafka import TopicPartition
-from referral_bench import KEYS, Served, every_row
+from referral_bench import KEYS, Served, bundle, events_of, every_row, handled
 from referral_samples import (
     ADDRESS,
     CPR,
@@ -83,28 +81,6 @@ def entry(method: str, resource: dict[str, Any], **request: str) -> dict[str, An
     }
 
 
-async def handled(service: Served, *bodies: object) -> list[dict[str, Any]]:
-    """Hand these records to the door in one transaction, and give what was answered on the rejected topic."""
-    database, handle = service.running.runtime.database, service.running.runtime.parts.handle
-    decoder = service.running.runtime.parts.decoders[HOSPITAL_TOPIC]
-    assert database is not None
-    assert handle is not None
-    events = [
-        decoder(Origin(HOSPITAL_TOPIC, 0, offset), None, msgspec.json.encode(body))
-        for offset, body in enumerate(bodies)
-    ]
-    async with database.transaction() as tx:
-        await handle(tx, events)
-    rows = await service.rows(
-        f"select value from outbox where topic = '{REJECTED_TOPIC}' order by id"
-    )
-    return [json.loads(row["value"]) for row in rows]
-
-
-def bundle(kind: str, *entries: dict[str, Any]) -> dict[str, Any]:
-    return {"resourceType": "Bundle", "type": kind, "entry": list(entries)}
-
-
 async def taken_in(service: Served, messages: int) -> None:
     async def there() -> bool:
         counts = await service.counts()
@@ -117,7 +93,7 @@ async def taken_in(service: Served, messages: int) -> None:
     await eventually(sent, "everything is sent")
 
 
-async def test_the_hospitals_records_become_events_and_the_broken_ones_are_answered_without_their_values(
+async def test_records_become_events_and_broken_ones_are_answered_without_their_values(
     whole: Served, topics: str
 ) -> None:
     await whole.referred()
@@ -232,29 +208,21 @@ async def test_nothing_that_names_a_person_is_found_after_a_run_outside_the_seal
             assert unknown not in text, f"{place} knows {unknown}, whose citizen has no referral"
 
 
-async def test_five_hundred_records_are_a_handful_of_statements(
-    service: Served, postgres: str
-) -> None:
+async def test_five_hundred_records_are_a_handful_of_statements(service: Served) -> None:
     await service.referred()
-    database = service.running.runtime.database
     handle = service.running.runtime.parts.handle
-    assert database is not None
     assert handle is not None
-    decoder = KafkaDoor.decoder(KafkaDoor(None, Hasher(b"c" * 32), "x"))  # type: ignore[arg-type]  # the decoder needs no intake
     bodies = [
-        msgspec.json.encode(fhir_appointment(f"A-{number}", cpr=CPR if number % 2 else UNKNOWN_CPR))
+        fhir_appointment(f"A-{number}", cpr=CPR if number % 2 else UNKNOWN_CPR)
         for number in range(500)
     ]
-    events = [
-        decoder(Origin(HOSPITAL_TOPIC, 0, offset), None, body) for offset, body in enumerate(bodies)
-    ]
+    events = events_of(service, *bodies)
     queries: list[str] = []
-    async with database.transaction() as tx:
+    async with service.database.transaction() as tx:
         tx.driver.add_query_logger(lambda record: queries.append(record.query))
         await handle(tx, events)
-    ours = [
-        query for query in queries if "typeinfo" not in query and "'jit'" not in query
-    ]  # the driver asks once a connection for types
+    # The driver asks for types once a connection.
+    ours = [query for query in queries if "typeinfo" not in query and "'jit'" not in query]
     assert len(ours) <= 9, ours
     assert len(await service.told()) == 250
     assert (await service.counts())["dropped_without_consent"] == 250
@@ -263,11 +231,7 @@ async def test_five_hundred_records_are_a_handful_of_statements(
 async def test_a_record_is_refused_by_whatever_is_in_it_and_never_stops_the_topic(
     service: Served,
 ) -> None:
-    database, handle = service.running.runtime.database, service.running.runtime.parts.handle
-    decoder = service.running.runtime.parts.decoders[HOSPITAL_TOPIC]
-    assert database is not None
-    assert handle is not None
-    bodies: list[Any] = [
+    bodies = [
         b"",
         b"\xff",
         b"null",
@@ -275,65 +239,41 @@ async def test_a_record_is_refused_by_whatever_is_in_it_and_never_stops_the_topi
         b"{}",
         b'{"resourceType":"Bundle"}',
         b'{"resourceType":"Bundle","type":"batch","entry":[{}]}',
-    ]
-    bodies += [
         b'{"resourceType":"Bundle","type":"history"}',
         b" " * 1_100_000,
         b'{"resourceType":"Appointment","participant":5}',
     ]
-    events = [
-        decoder(Origin(HOSPITAL_TOPIC, 0, offset), None, body) for offset, body in enumerate(bodies)
-    ]
-    async with database.transaction() as tx:
-        await handle(tx, events)
+    assert len(await handled(service, *bodies)) == len(bodies)
     assert (await service.counts())["rejected"] == len(bodies)
-    assert len(await service.rows(f"select 1 from outbox where topic = '{REJECTED_TOPIC}'")) == len(
-        bodies
-    )
 
 
-async def test_a_refused_transaction_of_a_thousand_entries_is_answered_briefly_and_the_next_message_is_handled(
+async def test_a_refused_transaction_of_a_thousand_entries_is_answered_briefly(
     service: Served,
 ) -> None:
     await service.referred()
-    database, handle = service.running.runtime.database, service.running.runtime.parts.handle
-    decoder = service.running.runtime.parts.decoders[HOSPITAL_TOPIC]
-    assert database is not None
-    assert handle is not None
     broken = {
         "resource": {"resourceType": "Appointment"},
         "request": {"method": "POST", "url": "Appointment"},
     }
-    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": [broken] * 1_000}
-    bodies = [msgspec.json.encode(bundle), msgspec.json.encode(fhir_appointment())]
-    events = [
-        decoder(Origin(HOSPITAL_TOPIC, 0, offset), None, body) for offset, body in enumerate(bodies)
-    ]
-    async with database.transaction() as tx:
-        await handle(tx, events)
-    assert await service.told() == ["booked"]
+    refused = bundle("transaction", *[broken] * 1_000)
+    (rejected,) = await handled(service, refused, fhir_appointment())
+    assert await service.told() == ["booked"]  # the next record is handled
     assert (await service.counts())["rejected"] == 1_000
-    (row,) = await service.rows(f"select value from outbox where topic = '{REJECTED_TOPIC}'")
-    assert len(row["value"]) < 100_000
-    issues = json.loads(row["value"])["issue"]
-    assert len(issues) == 51
-    assert "more issues" in issues[-1]["diagnostics"]
+    assert len(json.dumps(rejected)) < 100_000
+    assert len(rejected["issue"]) == 51
+    assert "more issues" in rejected["issue"][-1]["diagnostics"]
 
 
 async def test_a_dead_record_holds_those_of_its_key_and_nobody_elses_where_there_is_none(
     service: Served,
 ) -> None:
-    database, decoder = (
-        service.running.runtime.database,
-        service.running.runtime.parts.decoders[HOSPITAL_TOPIC],
-    )
-    assert database is not None
+    decode = service.running.runtime.parts.decoders[HOSPITAL_TOPIC]
     keys = [b"A-1", b"A-1", None, None, b""]
     events = [
-        decoder(Origin(HOSPITAL_TOPIC, 0, offset), key, b"{}") for offset, key in enumerate(keys)
+        decode(Origin(HOSPITAL_TOPIC, 0, offset), key, b"{}") for offset, key in enumerate(keys)
     ]
     parking = Parking("referral")
-    async with database.transaction() as tx:
+    async with service.database.transaction() as tx:
         for offset in (0, 2):
             origin = Origin(HOSPITAL_TOPIC, 0, offset)
             await parking.park(tx, Received(events[offset], origin), ValueError(), permanent=True)
@@ -344,11 +284,10 @@ async def test_a_dead_record_holds_those_of_its_key_and_nobody_elses_where_there
 async def test_transactions_of_one_process_do_not_wait_for_each_others_counting(
     service: Served,
 ) -> None:
-    database, store = service.running.runtime.database, PostgresAppointments()
-    assert database is not None
+    store = PostgresAppointments()
     async with AsyncExitStack() as side_by_side:
         for _ in range(3):
-            tx = await side_by_side.enter_async_context(database.transaction())
+            tx = await side_by_side.enter_async_context(service.database.transaction())
             await tx.driver.execute("set local lock_timeout = '5s'")
             await store.count(tx, "http", {"kept": 1, "rejected": 2})
             await store.count(tx, "http", {"kept": 1})
@@ -357,7 +296,7 @@ async def test_transactions_of_one_process_do_not_wait_for_each_others_counting(
     assert len(await service.rows("select distinct shard from intake_count")) == 3
 
 
-async def test_an_entry_of_a_batch_asks_what_it_would_ask_at_the_http_door(service: Served) -> None:
+async def test_an_entry_of_a_batch_asks_what_it_would_ask_over_http(service: Served) -> None:
     await service.referred()
     await service.put(fhir_appointment("A-1"))
     cancelled = fhir_appointment("A-1", status="cancelled", updated="2026-11-30T10:00:00Z")
@@ -422,7 +361,7 @@ async def test_a_slip_in_a_booking_of_somebody_without_a_referral_leaves_no_trac
     assert rejected["issue"][0]["code"] == "value"
 
 
-async def test_a_transaction_with_two_entries_about_one_appointment_is_refused_whole_and_answered_once(
+async def test_a_transaction_with_two_entries_about_one_appointment_is_refused_whole(
     service: Served,
 ) -> None:
     await service.referred()
