@@ -1,6 +1,5 @@
 """The ground the benchmarks stand on: a real broker and database, with topics and databases of their own that are gone afterwards."""
 
-import asyncio
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -8,16 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
+from brobyg_kit import kafka
 from brobyg_kit.clock import Clock, WallClock
 from brobyg_kit.database import Database
 from brobyg_kit.migrate import migrate
 from brobyg_kit.service import Service
 from brobyg_kit.topics import Topic, apply_topics
-from confluent_kafka.admin import AdminClient
 from sqlalchemy import MetaData
 
 #: A folder without revisions.
-_NO_VERSIONS = Path(__file__).parent / "tests"
+_NO_VERSIONS = Path(kafka.__file__).parents[2] / "tests" / "support" / "no_versions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +43,12 @@ def unique(what: str) -> str:
 async def topics(address: str, names: Sequence[str], partitions: int = 12) -> AsyncIterator[None]:
     """These topics, empty, while the block runs. Records keep the compression they were sent with."""
     declared = [Topic(name, partitions, -1, "delete", "producer") for name in names]
-    await asyncio.to_thread(apply_topics, address, declared)
+    await apply_topics(address, declared)
     try:
         yield
     finally:
-        await asyncio.to_thread(_delete, address, names)
-
-
-def _delete(address: str, names: Sequence[str]) -> None:
-    admin = AdminClient({"bootstrap.servers": address})  # held: its futures die with it
-    for future in admin.delete_topics(list(names), operation_timeout=20).values():
-        future.result(30)
+        async with kafka.admin(address) as admin:
+            await admin.delete_topics(list(names))
 
 
 @asynccontextmanager

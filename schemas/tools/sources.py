@@ -1,12 +1,13 @@
 """What is written under `schemas/`, read into typed values.
 
-A keyword that the tools don't know is refused (`forbid_unknown_fields`), so nothing that a schema says can be dropped in silence.
+A keyword that the tools do not know is refused (`forbid_unknown_fields`), so nothing that a schema
+says is silently dropped.
 """
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -18,8 +19,8 @@ DEAD_LETTER_FILE = "dead-letter.schema.json"
 PLACES_FILE = "places.json"
 
 Scalar: TypeAlias = str | int | float | bool | None
+#: A JSON value.
 Json: TypeAlias = "Mapping[str, Json] | Sequence[Json] | Scalar"
-"""A JSON value."""
 
 
 class Schema(
@@ -72,12 +73,16 @@ class TopicFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     compression: str
     compatibility: str
     content: str
+    #: Event name (`appointment.booked`) to the property that is its subject and the record's key.
     events: dict[str, str]
-    """Event name (`appointment.booked`) to the property that is its subject and the record's key."""
+    #: Who stamps a record: the broker (`append`). Not in the files released before it was said.
+    timestamp_type: Literal["append"] = "append"
+    #: Consumer to the events it handles, for those that do not handle them all.
+    reads: dict[str, tuple[str, ...]] = {}
 
 
 class LocationId(msgspec.Struct, frozen=True):
-    """The id of a place of care; what else is known of it is not needed here."""
+    """The id of a place of care."""
 
     location_id: str
 
@@ -139,7 +144,7 @@ class Sources(msgspec.Struct, frozen=True, dict=True):
         }
 
     def topic_of(self, event: str) -> str:
-        """The one topic that carries `event`. Raises LookupError when it is in none or in several."""
+        """The topic that carries `event`. Raises LookupError when it is in none or several."""
         topics = [name for name, topic in self.topics.items() if event in topic.events]
         if len(topics) != 1:
             raise LookupError(
@@ -148,8 +153,17 @@ class Sources(msgspec.Struct, frozen=True, dict=True):
         return topics[0]
 
     def resolved(self, schema: Schema) -> Schema:
-        """`schema`, or the shared type it refers to. Raises LookupError for an unknown one."""
-        return schema if schema.ref is None else self.types[type_name(schema.ref)]
+        """`schema`, or the shared type it refers to.
+
+        Raises LookupError for an unknown one, and ValueError for a constraint beside the `$ref`,
+        which the generated Structs would not have.
+        """
+        if schema.ref is None:
+            return schema
+        words = {"ref": None, "title": None, "description": None, "examples": ()}
+        if msgspec.structs.replace(schema, **words) != Schema():
+            raise ValueError(f"{schema.ref}: put the constraint into a shared type of its own")
+        return self.types[type_name(schema.ref)]
 
     def example(self, event: str) -> Json:
         """The typical example of an event's data."""
@@ -162,6 +176,23 @@ class Sources(msgspec.Struct, frozen=True, dict=True):
 def type_name(ref: str) -> str:
     """The name in `$defs` that a `$ref` points at."""
     return ref.rpartition("#/$defs/")[2]
+
+
+def class_name(event: str) -> str:
+    """The name of an event's Struct and message: `appointment.booked` -> `AppointmentBooked`."""
+    return "".join(word.capitalize() for word in event.split("."))
+
+
+def event_type(event: str) -> str:
+    """`appointment.booked` -> `dk.brobyg.appointment.booked`."""
+    return f"dk.brobyg.{event}"
+
+
+def title(schema: Schema) -> str:
+    """The name of a shared type. Raises ValueError when the schema has none."""
+    if schema.title is None:
+        raise ValueError("a shared type needs a title")
+    return schema.title
 
 
 def _schema(path: Path) -> Schema:

@@ -1,6 +1,7 @@
-"""A small week for tests: a dozen appointments over three days, one for each thing that can happen, on the example's people.
+"""A small week for tests: an appointment for each thing that can happen, with the example's people.
 
-Each appointment has a start of its own, so that it is recognised in the event history, which knows no hospital's numbers.
+Each appointment has a start of its own, by which it is recognised in the event history: that knows
+no hospital's numbers.
 """
 
 from dataclasses import dataclass
@@ -17,14 +18,14 @@ MONDAY = datetime.fromisoformat("2026-11-30T00:00:00+01:00")
 ENDS = MONDAY + timedelta(days=2, hours=16, minutes=30)
 WITHOUT_REFERRAL = "0505109990"
 SOMALI_AND_A_WOMAN = "2103009996"
+#: Lives in Grenaa, where all volunteers of the small week say no.
 GRENAA = "0107729995"
-"""Lives in Grenaa, where all volunteers of the small week say no."""
 YES, NO = Habit(1.0, 0.0, (10, 60)), Habit(0.0, 1.0, (10, 60))
 
 
 @dataclass(frozen=True)
 class Case:
-    """One appointment of the small week: who, through which door, and (when, status, start) of each message about it."""
+    """One appointment: who, by HTTP or Kafka, and (when, status, start) of each message."""
 
     name: str
     cpr: str
@@ -32,10 +33,11 @@ class Case:
     door: str = "fhir"
     location: str = "randers-hospital"
     expect: str = "kept"
+    #: What the search for a volunteer ends with: matched, released, escalated, or nobody where none
+    #: is made.
     company: str = "matched"
-    """What comes of the search for a volunteer in the end: matched, released, escalated, or nobody where none is made."""
+    #: Whether the citizen has an e-mail address; else the coordinator is asked to phone.
     reachable: bool = True
-    """Whether the citizen has an e-mail address; else the coordinator is asked to phone."""
 
     @property
     def start(self) -> datetime:
@@ -221,7 +223,7 @@ def _odd_ones() -> list[Message]:
 
 
 def small_week() -> Week:
-    """The small week: the example's people whom it needs, the volunteers of Randers who say yes and those of Norddjurs who say no."""
+    """The small week: volunteers of Randers say yes, those of Norddjurs say no."""
     example = load(EXAMPLE)
     wanted = {case.cpr for case in CASES}
     referrals = tuple(referral for referral in example.referrals if _cpr(referral) in wanted)
@@ -243,3 +245,16 @@ def _with_habit(helper: Helper) -> Helper:
 def _cpr(referral: Referral) -> str:
     body = msgspec.json.decode(referral.body, type=dict[str, Any])
     return str(body["citizen"]["cpr"])
+
+
+def personal(week: Week) -> set[str]:
+    """What must be found nowhere outside its owner: CPR numbers, names and addresses."""
+    found: set[str] = set()
+    for referral in week.referrals:
+        citizen = msgspec.json.decode(referral.body, type=dict[str, Any])["citizen"]
+        full_name = f"{citizen['given_name']} {citizen['family_name']}"
+        found |= {citizen["cpr"], full_name, citizen["given_name"], citizen.get("email", "")}
+    for helper in week.helpers:
+        volunteer = msgspec.json.decode(helper.registration, type=dict[str, Any])
+        found |= {volunteer["name"], volunteer["email"]}
+    return found - {""}

@@ -1,4 +1,4 @@
-"""The example week is what its generator makes, tells of nobody real, and is broken only where it means to be."""
+"""The example week is what its generator makes, about nobody real, and broken only on purpose."""
 
 import json
 import re

@@ -1,61 +1,35 @@
 """Each mechanism of delivery switched off once, to show that it is what keeps the promise: beside each control stands the promise itself."""
 
 import asyncio
-import threading
-import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
-from brobyg_kit import consumer as consuming
-from brobyg_kit import parking
+from brobyg_kit import batches, parking
 from brobyg_kit import relay as relaying
 from brobyg_kit.database import Database, Transaction
 from brobyg_kit.event import Event, decode
-from brobyg_kit.kafka import consumer as kafka_consumer
-from brobyg_kit.kafka import producer as kafka_producer
 from brobyg_kit.parking import Parking
 from brobyg_kit.testing import eventually
-from confluent_kafka import TopicPartition
 from delivery_parts import Parts, Way, by_way, going, has_effects, record
 
 
 async def sent(parts: Parts, at_least: int) -> list[int]:
-    """The sequence numbers of all records in the topic, by partition and offset, once there are so many."""
-    client = kafka_consumer(parts.kafka, f"reader-{uuid.uuid4()}")
-    client.assign([TopicPartition(parts.topic, partition, 0) for partition in range(3)])
-    found: list[int] = []
-
-    async def there() -> bool:
-        messages = await asyncio.to_thread(client.consume, 10_000, 0.2)
-        found.extend(
-            decode(message.value() or b"").sequence
-            for message in messages
-            if message.error() is None
-        )
-        return len(found) >= at_least
-
-    try:
-        await eventually(there, f"{at_least} records", timeout=60)
-        await there()  # and what may have come twice
-    finally:
-        await asyncio.to_thread(client.close)
-    return found
+    """The sequence numbers of all records in the topic, once there are so many."""
+    return [decode(one.value or b"").sequence for one in await parts.read(at_least)]
 
 
 async def test_a_record_sent_past_the_outbox_stays_though_its_transaction_is_rolled_back(
     parts: Parts,
 ) -> None:
     """The control to `what_is_rolled_back_is_never_sent`."""
-    producer = kafka_producer(parts.kafka, "past-the-outbox")
     with pytest.raises(ZeroDivisionError):  # noqa: PT012 - the block that fails is what is tested
         async with parts.database.transaction() as tx:
             tx.emit(parts.kind(number=1), subject="a")
             await tx.flush()
             value = await tx.driver.fetchval("select value from outbox")
-            producer.produce(parts.topic, value, "a")
-            producer.flush(10)
+            await parts.publish(value, key="a")
             raise ZeroDivisionError
     assert await sent(parts, 1) == [1]
     assert await parts.database.pool.fetchval("select count(*) from outbox") == 0
@@ -71,13 +45,14 @@ async def test_two_relays_send_each_record_once_because_of_the_lock_alone(
         async def always(*_: object) -> bool:
             return True
 
-        both_have_fetched, send = threading.Barrier(2), relaying.Relay._send
+        both_have_fetched, send = asyncio.Barrier(2), relaying.Relay._send
 
-        def together(*arguments: Any) -> None:
-            with suppress(threading.BrokenBarrierError):
-                both_have_fetched.wait(40)
-                both_have_fetched.abort()  # the first batch alone: whether a second comes depends on who deletes first
-            send(*arguments)
+        async def together(*arguments: Any) -> tuple[list[int], str]:
+            with suppress(asyncio.BrokenBarrierError):
+                await asyncio.wait_for(both_have_fetched.wait(), 40)
+                # The first batch alone: whether a second comes depends on who deletes first.
+                await both_have_fetched.abort()
+            return await send(*arguments)
 
         monkeypatch.setattr(relaying.Relay, "_leads", always)
         monkeypatch.setattr(relaying.Relay, "_send", together)
@@ -160,17 +135,7 @@ async def test_offsets_committed_before_the_effects_lose_a_batch_in_a_crash(part
     await parts.emit(range(10))
     async with going(parts.relay()):
         await sent(parts, 10)
-    client = kafka_consumer(parts.kafka, f"brobyg-test{parts.topic}")
-    ends = [
-        TopicPartition(
-            parts.topic,
-            partition,
-            client.get_watermark_offsets(TopicPartition(parts.topic, partition), 10)[1],
-        )
-        for partition in range(3)
-    ]
-    client.commit(offsets=ends, asynchronous=False)  # and here the process died
-    client.close()
+    await parts.rewind(10)  # all are of one subject: one partition ends there, and here it died
     await parts.emit([10])
     async with going(parts.relay(), parts.consumer(record)):
         await has_effects(parts, 1)
@@ -187,7 +152,7 @@ async def test_a_record_over_the_brokers_limit_is_refused_where_it_is_made(parts
 async def test_an_error_that_looks_like_the_databases_but_never_ends_is_blamed_on_its_event_until_it_is_dead(
     parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consuming, "_PATIENCE", 0.2)
+    monkeypatch.setattr(batches, "PATIENCE", 0.2)
     monkeypatch.setattr(parking, "FIRST_PAUSE", 0.01)
     monkeypatch.setattr(parking, "MAX_ATTEMPTS", 3)
 
@@ -230,7 +195,7 @@ class Returning(Database):
 async def test_an_outage_that_outlasts_the_patience_parks_nothing_because_the_database_is_asked_first(
     parts: Parts, asks: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consuming, "_PATIENCE", 0.05)
+    monkeypatch.setattr(batches, "PATIENCE", 0.05)
     monkeypatch.setattr(parking, "FIRST_PAUSE", 3600)
     if not asks:
 

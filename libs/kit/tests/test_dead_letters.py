@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import uuid
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -19,8 +18,8 @@ from brobyg_kit.ids import new_id
 from brobyg_kit.parking import Origin, Parked, Parking, Received, dead_letter_topic
 from brobyg_kit.testing import eventually, free_port
 from click.testing import Result
-from confluent_kafka import TopicPartition
 from delivery_parts import Counted, Parts, going, has_effects, record
+from rich.console import Console
 from typer.testing import CliRunner
 
 SCHEMAS = Path(__file__).parents[3] / "schemas"
@@ -70,14 +69,10 @@ async def states(parts: Parts, *wanted: str) -> None:
     await eventually(there, f"parked are {wanted}")
 
 
-def letters(parts: Parts, number: int) -> list[dict[str, Any]]:
+async def letters(parts: Parts, number: int) -> list[dict[str, Any]]:
     """The first `number` records on the dead-letter topic."""
-    reader = clients.consumer(parts.kafka, f"reader-{uuid.uuid4()}")
-    try:
-        reader.assign([TopicPartition(dead_letter_topic(f"test{parts.topic}"), 0, 0)])
-        return [json.loads(message.value() or b"") for message in reader.consume(number, 20)]
-    finally:
-        reader.close()
+    records = await parts.read(number, dead_letter_topic(f"test{parts.topic}"))
+    return [json.loads(one.value or b"") for one in records[:number]]
 
 
 def insist_on_schema(letter: dict[str, Any]) -> None:
@@ -98,7 +93,7 @@ async def test_an_event_that_fails_for_good_is_tried_after_growing_pauses_and_th
     await parts.emit([0, 2, 4], subjects=2)
     async with going(parts.relay(), parts.consumer(Mendable().handle)):
         await states(parts, "dead", "waiting")
-        (letter,) = await asyncio.to_thread(letters, parts, 1)
+        (letter,) = await letters(parts, 1)
     insist_on_schema(letter)
     dead, waiting = await parked(parts)
     assert (letter["service"], letter["event_id"], letter["attempts"]) == (
@@ -148,7 +143,7 @@ async def test_a_replayed_event_that_fails_again_is_dead_again_after_as_many_tri
     async with going(parts.relay(), parts.consumer(Mendable().handle)):
         await states(parts, "dead")
         await command("replay", "--all")
-        first, second = await asyncio.to_thread(letters, parts, 2)
+        first, second = await letters(parts, 2)
     assert (first["attempts"], second["attempts"]) == (3, 3)
     assert first["event_id"] == second["event_id"]
 
@@ -164,7 +159,7 @@ async def test_a_discarded_event_lets_those_behind_it_through_and_never_comes_ba
         assert (await command("discard", str(dead.id))).stdout == "1 discarded\n"
         await has_effects(parts, 2)
     mendable.mended = True
-    _rewind(parts)
+    await parts.rewind()
     await parts.emit([8], subjects=2)
     async with going(parts.relay(), parts.consumer(mendable.handle)):
         await has_effects(parts, 3)
@@ -180,21 +175,11 @@ async def test_a_discarded_record_that_is_no_event_is_not_dead_again_when_it_is_
         await states(parts, "dead")
         (dead,) = await parked(parts)
         await command("discard", str(dead.id))
-    _rewind(parts)
+    await parts.rewind()
     await parts.emit([8])
     async with going(parts.relay(), parts.consumer(record)):
         await has_effects(parts, 1)
     assert await parked(parts) == []
-
-
-def _rewind(parts: Parts) -> None:
-    """Forget the group's offsets, as an operator may who has records read again."""
-    client = clients.consumer(parts.kafka, f"brobyg-test{parts.topic}")
-    client.commit(
-        offsets=[TopicPartition(parts.topic, partition, 0) for partition in range(3)],
-        asynchronous=False,
-    )
-    client.close()
 
 
 async def park(parts: Parts, origin: Origin, number: int = 1) -> list[Parked]:
@@ -221,6 +206,80 @@ async def test_list_says_how_many_there_are_when_it_shows_fewer(parts: Parts, co
     assert (len(json.loads(all_.stdout)), all_.stderr) == (3, "")
 
 
+async def test_a_handled_event_that_comes_again_does_not_wait_behind_a_dead_one(
+    parts: Parts, soon_dead: None
+) -> None:
+    await parts.emit([0, 2, 4], subjects=1)
+    async with going(parts.relay(), parts.consumer(Mendable().handle)):
+        await states(parts, "dead", "waiting")
+    await parts.rewind()
+    await parts.emit([1], subjects=1)
+    again = parts.consumer(Mendable().handle)
+
+    async def repeated() -> bool:
+        return again._metrics.registry.get_sample_value("brobyg_batch_events_sum") == 4
+
+    async with going(parts.relay(), again):
+        await states(parts, "dead", "waiting", "waiting")
+        await eventually(repeated, "all have come again")
+    dead, *waiting = await parked(parts)
+    assert [one.origin.offset for one in (dead, *waiting)] == [1, 2, 3]
+
+
+async def test_no_row_is_locked_while_kafka_is_asked_for_a_parked_events_record(
+    parts: Parts, soon_dead: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, answer = asyncio.Event(), asyncio.Event()
+    fetch = clients.Reader.record
+
+    async def slowly(*arguments: Any) -> tuple[bytes | None, bytes]:
+        asked.set()
+        await answer.wait()
+        return await fetch(*arguments)
+
+    monkeypatch.setattr(clients.Reader, "record", slowly)
+    mendable = Mendable()
+    await parts.emit([2])
+    async with going(parts.relay(), parts.consumer(mendable.handle)):
+        await asyncio.wait_for(asked.wait(), 20)
+        async with parts.database.transaction() as other:
+            await other.driver.execute("select 1 from parked_event for update nowait")
+        mendable.mended = True
+        answer.set()
+        await has_effects(parts, 1)
+
+
+async def test_a_list_of_eighty_columns_names_the_field_that_can_not_be_read(
+    parts: Parts, command: Dlq, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dlq, "console", Console(width=80))
+    await parts.emit([1])
+    good = await parts.database.pool.fetchval("select value from outbox")
+    await parts.database.pool.execute("delete from outbox")
+    await parts.publish(good.replace(b'"number":1', b'"number":"MARKER"'), key="subject-0")
+    async with going(parts.consumer(record)):
+        await states(parts, "dead")
+    (dead,) = await parked(parts)
+    assert "number" in dead.reason
+    shown = (await command("list")).stdout
+    for told in ("dead", "number", Counted.EVENT_TYPE, dead.subject, str(dead.origin)):
+        assert told in shown
+    assert "MARKER" not in dead.reason + shown
+    assert max(len(line) for line in shown.splitlines()) <= 80
+
+
+async def test_an_envelope_that_can_not_be_read_names_its_field(parts: Parts) -> None:
+    await parts.emit([1])
+    good = await parts.database.pool.fetchval("select value from outbox")
+    await parts.database.pool.execute("delete from outbox")
+    await parts.publish(good.replace(b'"sequence":1', b'"sequence":"MARKER"'), key="subject-0")
+    async with going(parts.consumer(record)):
+        await states(parts, "dead")
+    (dead,) = await parked(parts)
+    assert "sequence" in dead.reason
+    assert "MARKER" not in dead.reason
+
+
 async def test_show_finds_an_event_behind_any_number_of_others_and_does_not_read_a_hospitals_record(
     parts: Parts, command: Dlq
 ) -> None:
@@ -241,15 +300,12 @@ async def test_show_prints_the_record_and_says_so_when_it_is_gone_or_no_broker_a
     parts: Parts, command: Dlq, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     topic = dead_letter_topic(f"test{parts.topic}")
-    producer = clients.producer(parts.kafka, "letters")
-    producer.produce(topic, b'{"a": "letter"}', "a")
-    assert producer.flush(10) == 0
+    await parts.publish(b'{"a": "letter"}', key="a", topic=topic)
     there, *_ = await park(parts, Origin(topic, 0, 0))
     *_, gone = await park(parts, Origin(topic, 0, 99))
     assert (await command("show", str(there.id))).stdout.endswith('{"a": "letter"}\n')
     lost = await command("show", str(gone.id))
     assert (lost.exit_code, "no longer in the topic" in lost.stderr) == (1, True)
     monkeypatch.setenv("BROBYG_KAFKA", f"127.0.0.1:{free_port()}")
-    monkeypatch.setattr(clients, "REQUEST_TIMEOUT", 0.5)
     away = await command("show", str(there.id))
     assert (away.exit_code, "can't be read from Kafka" in away.stderr) == (1, True)

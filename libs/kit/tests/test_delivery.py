@@ -7,17 +7,16 @@ from typing import Any
 
 import msgspec
 import pytest
-from brobyg_kit import consumer as consuming
 from brobyg_kit import lag as lagging
 from brobyg_kit import tracing
-from brobyg_kit.consumer import BatchHandler
+from brobyg_kit.consumer import BatchHandler, Consumer
 from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event, UndecodableEvent, decode
-from brobyg_kit.kafka import consumer as kafka_consumer
-from brobyg_kit.kafka import producer as kafka_producer
+from brobyg_kit.kafka import Reader
+from brobyg_kit.lag import Lag
 from brobyg_kit.parking import Parking
+from brobyg_kit.subscribers import End, Lane
 from brobyg_kit.testing import eventually
-from confluent_kafka import TopicPartition
 from delivery_parts import Counted, Parts, by_way, going, has_effects, record
 
 
@@ -67,7 +66,7 @@ async def test_a_repeated_event_has_one_effect(parts: Parts) -> None:
     await parts.emit(range(10))
     async with going(parts.relay(), parts.consumer(record)):
         await has_effects(parts, 10)
-    _rewind(parts)
+    await parts.rewind()
     await parts.emit([10])
     async with going(parts.relay(), parts.consumer(record)):
         await has_effects(parts, 11)
@@ -79,20 +78,10 @@ async def test_without_the_inbox_a_repeated_event_has_two_effects(parts: Parts) 
     await parts.emit(range(10))
     async with going(parts.relay(), parts.consumer(record)):
         await has_effects(parts, 10)
-    _rewind(parts)
+    await parts.rewind()
     await parts.database.pool.execute("truncate inbox")
     async with going(parts.consumer(record)):
         await has_effects(parts, 20)
-
-
-def _rewind(parts: Parts) -> None:
-    """Forget the group's offsets, as a crash between commit and offset commit would."""
-    client = kafka_consumer(parts.kafka, f"brobyg-test{parts.topic}")
-    client.commit(
-        offsets=[TopicPartition(parts.topic, partition, 0) for partition in range(3)],
-        asynchronous=False,
-    )
-    client.close()
 
 
 def refusing(*numbers: int, times: int = 10**6) -> tuple[BatchHandler, Callable[[], int]]:
@@ -178,26 +167,19 @@ async def test_a_consumer_that_comes_back_to_a_topic_read_to_its_end_tells_no_la
     async with going(parts.relay(), parts.consumer(record)):
         await has_effects(parts, 30)
     again = parts.consumer(record)
+
+    async def measured() -> bool:
+        return lag_of(again, parts) is not None
+
     async with going(again):
-
-        async def measured() -> bool:
-            return bool(again._joined and again._lag._measured_at)
-
         await eventually(measured, "the lag is measured")
-        again._lag._measured_at = 0.0
-
-        async def once_more() -> bool:
-            return bool(again._lag._measured_at)
-
-        await eventually(once_more, "the lag is measured once more")
-        assert again._metrics.consumer_lag.labels(parts.topic)._value.get() == 0
+        assert lag_of(again, parts) == 0
 
 
-def put_past_the_outbox(parts: Parts, *values: bytes, key: str) -> None:
-    producer = kafka_producer(parts.kafka, "somebody-else")
-    for value in values:
-        producer.produce(parts.topic, value, key)
-    assert producer.flush(10) == 0
+def lag_of(consumer: Consumer, parts: Parts) -> float | None:
+    """What the gauge says, if anything."""
+    name, labels = "brobyg_consumer_lag_records", {"topic": parts.topic}
+    return consumer._metrics.registry.get_sample_value(name, labels)
 
 
 async def test_a_subject_that_can_not_be_kept_is_dead_and_the_consumer_goes_on(
@@ -210,7 +192,7 @@ async def test_a_subject_that_can_not_be_kept_is_dead_and_the_consumer_goes_on(
     for value in (deep, nul, long):
         with pytest.raises(UndecodableEvent):
             decode(value)
-    put_past_the_outbox(parts, deep, nul, long, key="a\0b")
+    await parts.publish(deep, nul, long, key="a\0b")
     async with going(parts.relay(), parts.consumer(record)):
         await has_effects(parts, 1)
 
@@ -233,16 +215,16 @@ def test_data_that_is_nested_too_deeply_is_undecodable() -> None:
         event.decode(Nested)
 
 
-async def test_the_lag_is_what_is_not_committed_also_while_the_database_is_away_and_unknown_out_of_the_group(
-    parts: Parts,
+async def test_the_lag_is_what_is_not_committed_also_while_the_database_is_away(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(lagging, "EVERY", 0.2)
     async with by_way(parts) as (away, way):
         consumer = away.consumer(record)
-        lag = consumer._metrics.consumer_lag
 
         async def waits(number: int) -> None:
             async def measured() -> bool:
-                return [sample.value for sample in lag.collect()[0].samples] == [number]
+                return lag_of(consumer, parts) == number
 
             await eventually(measured, f"a lag of {number}")
 
@@ -257,18 +239,27 @@ async def test_the_lag_is_what_is_not_committed_also_while_the_database_is_away_
             await waits(6)
             await way.open()
             await waits(0)
-        consumer._joined, consumer._lag._measured_at = False, 0.0
-        consumer._lag.measure(None, joined=False)  # type: ignore[arg-type]  # out of its group it asks no client
-        assert lag.collect()[0].samples == []
+
+
+async def test_out_of_its_group_a_consumer_knows_of_no_lag(parts: Parts) -> None:
+    consumer = parts.consumer(record)
+    consumer._metrics.consumer_lag.labels(parts.topic).set(7)
+    lane = Lane(consumer._batches, None, End())
+    reader = Reader(parts.kafka)
+    await Lag([parts.topic], [lane], reader, consumer._metrics).measure()
+    await reader.close()
+    assert lag_of(consumer, parts) is None
 
 
 async def test_a_consumer_that_does_not_get_on_though_there_is_something_to_read_says_so(
     parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    async def refused(*_: object) -> None:
+        """As when the broker refuses each commit."""
+
     monkeypatch.setattr(lagging, "STALL_LIMIT", 0.5)
-    monkeypatch.setattr(
-        consuming, "_commit", lambda *_: []
-    )  # as when the broker refuses each commit
+    monkeypatch.setattr(lagging, "EVERY", 0.2)
+    monkeypatch.setattr(Lane, "_commit", refused)
     consumer = parts.consumer(record)
 
     async def told() -> bool:

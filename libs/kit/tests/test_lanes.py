@@ -1,23 +1,16 @@
-"""Batches side by side: partitions apart, so that each subject keeps its order; what one lane has done stays when another fails."""
+"""Lanes side by side: each has partitions of its own, so that each subject keeps its order."""
 
-import itertools
+import asyncio
 from collections.abc import Sequence
 
 import pytest
-from brobyg_kit import consumer as consuming
 from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event
-from brobyg_kit.parking import Parking
-from confluent_kafka import Message
+from brobyg_kit.parking import Parking, Received
+from brobyg_kit.subscribers import Lane
 from delivery_parts import Parts, going, has_effects, record
 
 EVENTS, SUBJECTS = 600, 30
-
-
-@pytest.fixture(autouse=True)
-def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lanes from two events on, and batches that are small."""
-    monkeypatch.setattr(consuming, "_WORTH_LANES", 2)
 
 
 async def in_order(parts: Parts) -> bool:
@@ -28,12 +21,12 @@ async def in_order(parts: Parts) -> bool:
     return all(numbers == sorted(numbers) for numbers in seen.values())
 
 
-async def consumed(parts: Parts) -> None:
+async def consumed(parts: Parts, max_batch: int = 7) -> None:
     """All events through lanes of at most a few at a time, from a topic that holds them all."""
     await parts.emit(range(EVENTS), subjects=SUBJECTS)
     async with going(parts.relay()):
         await parts.sent_all()
-    consumer = parts.consumer(record, max_batch=7)
+    consumer = parts.consumer(record, max_batch=max_batch)
     async with going(consumer):
         await has_effects(parts, EVENTS)
     assert len(await parts.recorded()) == EVENTS
@@ -47,13 +40,12 @@ async def test_side_by_side_every_subject_keeps_its_order(parts: Parts) -> None:
 async def test_control_dealt_out_without_regard_to_partitions_they_lose_it(
     parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def dealt(messages: Sequence[Message]) -> list[Sequence[Message]]:
-        return [
-            lane for start in range(4) if (lane := list(itertools.islice(messages, start, None, 4)))
-        ]
+    async def dealt_out(lane: Lane, batch: Sequence[Received], blaming: bool) -> None:
+        process = lane._batches.process
+        await asyncio.gather(*(process(batch[start::4], blaming=blaming) for start in range(4)))
 
-    monkeypatch.setattr(consuming, "_lanes", dealt)
-    await consumed(parts)
+    monkeypatch.setattr(Lane, "_process", dealt_out)
+    await consumed(parts, max_batch=100)
     assert not await in_order(parts)
 
 

@@ -8,16 +8,23 @@ from delivery_parts import Parts, going, has_effects, record
 
 # A member whose session outlasts every test: the broker takes it for alive long after it was killed.
 MEMBER = """
+import asyncio
 import sys
-from brobyg_kit import kafka
+from aiokafka import AIOKafkaConsumer
 address, group, topic, instance = sys.argv[1:]
-member = kafka.consumer(address, group, **{"group.instance.id": instance, "session.timeout.ms": 300_000})
-member.subscribe([topic])
-while not member.assignment():
-    member.poll(0.1)
-print("assigned", flush=True)
-while True:
-    member.poll(0.1)
+
+async def main():
+    member = AIOKafkaConsumer(
+        topic, bootstrap_servers=address, group_id=group, group_instance_id=instance,
+        session_timeout_ms=300_000, enable_auto_commit=False, auto_offset_reset="earliest",
+    )
+    await member.start()
+    assert len(member.assignment()) == 3
+    print("assigned", flush=True)
+    while True:
+        await member.getmany(timeout_ms=100)
+
+asyncio.run(main())
 """
 
 
@@ -25,10 +32,9 @@ async def test_who_was_killed_and_comes_back_under_its_name_goes_on_though_its_s
     parts: Parts,
 ) -> None:
     await parts.emit(range(30), subjects=9)
-    consumer = parts.consumer(record, instance="one")
-    [name] = Subscription(
-        f"test{parts.topic}", [parts.topic], record, instance="one"
-    ).membership.values()
+    consumer = parts.consumer(record, instance="one", lanes=1)
+    name = consumer._subscription.member(0)
+    assert name is not None
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", MEMBER, parts.kafka, f"brobyg-test{parts.topic}", parts.topic, name,
         stdout=asyncio.subprocess.PIPE,
@@ -53,11 +59,12 @@ async def test_of_two_under_one_name_the_earlier_ends_and_the_later_goes_on(part
     assert sorted(number for _, number in await parts.recorded()) == list(range(30))
 
 
-def test_who_comes_back_to_read_more_topics_comes_under_another_name_so_that_the_broker_gives_them() -> (
-    None
-):
-    def name(*topics: str, instance: str = "one") -> dict[str, str]:
-        return Subscription("thing", topics, record, instance=instance).membership
+def test_a_member_that_comes_back_to_read_more_topics_comes_under_another_name() -> None:
+    """The broker gives a name what it had before."""
+
+    def name(*topics: str, instance: str = "one", lane: int = 0) -> str | None:
+        return Subscription("thing", topics, record, instance=instance).member(lane)
 
     assert name("a", "b") == name("b", "a") != name("a")
-    assert name("a", instance="") == {}
+    assert name("a") != name("a", lane=1)
+    assert name("a", instance="") is None

@@ -1,11 +1,15 @@
 """Topics are as their files declare them, whoever made them first."""
 
+import time
 import uuid
+from pathlib import Path
 
 import pytest
-from brobyg_kit.topics import Topic, apply_topics
-from confluent_kafka.admin import AdminClient, ConfigResource
-from confluent_kafka.cimpl import NewTopic
+from aiokafka.admin import NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from brobyg_kit import kafka as clients
+from brobyg_kit.errors import PartitionsDiffer
+from brobyg_kit.topics import Topic, apply_topics, load_topics
 
 
 def a_topic(**changes: object) -> Topic:
@@ -15,39 +19,76 @@ def a_topic(**changes: object) -> Topic:
     return Topic(**{**fields, **changes})  # type: ignore[arg-type]  # each test gives what the field takes
 
 
-def configuration(kafka: str, name: str) -> dict[str, str]:
-    resource = ConfigResource(ConfigResource.Type.TOPIC, name)
-    client = AdminClient({"bootstrap.servers": kafka})
-    [described] = client.describe_configs([resource]).values()
-    return {key: entry.value for key, entry in described.result(20).items()}
+async def configuration(kafka: str, name: str) -> dict[str, str]:
+    async with clients.admin(kafka) as admin:
+        [response] = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name)])
+    [(_, _, _, _, entries)] = response.resources
+    return {key: value for key, value, *_ in entries}
 
 
-def test_a_missing_topic_is_created_and_then_found(kafka: str) -> None:
+async def made_otherwise(kafka: str, name: str, **configs: str) -> None:
+    """A topic of two partitions that somebody made with settings of their own."""
+    named = {key.replace("_", "."): value for key, value in configs.items()}
+    async with clients.admin(kafka) as admin:
+        await admin.create_topics([NewTopic(name, 2, 1, topic_configs=named)])
+
+
+async def test_a_missing_topic_is_created_and_then_found(kafka: str) -> None:
     topic = a_topic()
-    assert apply_topics(kafka, [topic]) == {topic.name: "created"}
-    assert apply_topics(kafka, [topic]) == {topic.name: "was there"}
-    assert configuration(kafka, topic.name)["retention.ms"] == "-1"
+    assert await apply_topics(kafka, [topic]) == {topic.name: "created"}
+    assert await apply_topics(kafka, [topic]) == {topic.name: "was there"}
+    assert (await configuration(kafka, topic.name))["retention.ms"] == "-1"
 
 
-def test_a_topic_that_somebody_made_with_a_weeks_retention_is_set_to_keep_its_history_for_ever(
+async def test_a_topic_made_with_a_weeks_retention_is_set_to_keep_its_history_for_ever(
     kafka: str,
 ) -> None:
     topic, week = a_topic(), str(7 * 24 * 3600 * 1000)
-    client = AdminClient({"bootstrap.servers": kafka})
-    client.create_topics([NewTopic(topic.name, 2, 1, config={"retention.ms": week})])[
-        topic.name
-    ].result(20)
-    told = apply_topics(kafka, [topic])[topic.name]
+    await made_otherwise(kafka, topic.name, retention_ms=week)
+    told = (await apply_topics(kafka, [topic]))[topic.name]
     assert f"retention.ms from {week} to -1" in told
-    assert configuration(kafka, topic.name)["retention.ms"] == "-1"
-    assert apply_topics(kafka, [topic]) == {topic.name: "was there"}
+    assert (await configuration(kafka, topic.name))["retention.ms"] == "-1"
+    assert await apply_topics(kafka, [topic]) == {topic.name: "was there"}
 
 
-def test_another_number_of_partitions_is_refused_and_nothing_is_made(kafka: str) -> None:
+async def test_what_an_operator_set_beside_what_is_declared_stays(kafka: str) -> None:
+    topic = a_topic()
+    await made_otherwise(kafka, topic.name, retention_ms="1000", segment_bytes="2000000")
+    await apply_topics(kafka, [topic])
+    found = await configuration(kafka, topic.name)
+    assert (found["retention.ms"], found["segment.bytes"]) == ("-1", "2000000")
+
+
+async def test_another_number_of_partitions_is_refused_and_nothing_is_made(kafka: str) -> None:
     topic, other = a_topic(), a_topic()
-    apply_topics(kafka, [topic])
-    with pytest.raises(ValueError, match="has 2 partitions and its file declares 3"):
-        apply_topics(kafka, [other, a_topic(name=topic.name, partitions=3)])
-    assert (
-        other.name not in AdminClient({"bootstrap.servers": kafka}).list_topics(timeout=10).topics
-    )
+    await apply_topics(kafka, [topic])
+    with pytest.raises(PartitionsDiffer, match="has 2 partitions and its file declares 3"):
+        await apply_topics(kafka, [other, a_topic(name=topic.name, partitions=3)])
+    async with clients.admin(kafka) as admin:
+        assert other.name not in await admin.list_topics()
+
+
+async def test_a_record_has_the_brokers_time_whatever_its_sender_says(kafka: str) -> None:
+    """By the sender's it would be older than the retention, and deleted before it is read."""
+    topic = a_topic(retention_milliseconds=3600_000)
+    await apply_topics(kafka, [topic])
+    began, years_ago = time.time() * 1000, 1_000_000_000_000
+    async with clients.broker(kafka, "test") as broker:
+        record = await broker.publish(
+            b"late", topic.name, key=b"a", partition=0, timestamp_ms=years_ago
+        )
+    assert record.timestamp >= began - 1000
+
+
+def test_a_file_that_does_not_state_its_timestamps_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "thing.v1.yaml"
+    declared = "partitions: 1\nretention: forever\ncleanup_policy: delete\ncompression: zstd\n"
+    file.write_text(declared)
+    with pytest.raises(ValueError, match=r"thing\.v1\.yaml.*timestamp_type"):
+        load_topics(tmp_path)
+    file.write_text(f"{declared}timestamp_type: create\n")
+    with pytest.raises(ValueError, match="expected 'append'"):
+        load_topics(tmp_path)
+    file.write_text(f"{declared}timestamp_type: append\n")
+    [topic] = load_topics(tmp_path)
+    assert topic.configuration()["message.timestamp.type"] == "LogAppendTime"

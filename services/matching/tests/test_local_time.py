@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime
 
 from brobyg_matching.domain.local_time import (
-    COPENHAGEN,
+    LOCAL_ZONE,
     Window,
     clock_minute,
     covers,
@@ -80,7 +80,7 @@ def test_an_instant_is_free_exactly_when_the_local_clock_says_so(
     midnight = clock_minute(day, 0)
     for quarter in range(25 * 4):
         at = midnight + quarter * 900
-        local = datetime.fromtimestamp(at, UTC).astimezone(COPENHAGEN)
+        local = datetime.fromtimestamp(at, UTC).astimezone(LOCAL_ZONE)
         if (
             local.date() == day
             and not (local.hour == 2 and day in (SPRING, AUTUMN))

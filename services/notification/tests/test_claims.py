@@ -12,7 +12,11 @@ from brobyg_notification import worker
 from brobyg_notification.adapters import database
 from brobyg_notification.worker import Sender
 
-SESSIONS = "select objid::int as sender, pid from pg_locks where locktype = 'advisory' and objsubid = 2 and classid = $1 and granted"
+SESSIONS = (
+    "select objid::int as sender, pid from pg_locks where locktype = 'advisory' and objsubid = 2"
+    " and classid = $1 and granted"
+    " and database = (select oid from pg_database where datname = current_database())"
+)
 
 
 @pytest.fixture

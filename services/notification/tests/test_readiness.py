@@ -137,7 +137,11 @@ async def test_who_starts_tries_at_once_what_waited_for_the_server_and_heeds_wha
         office.restart()
         async with office.sending_going_on():
             await in_the_way(office, "recipient_deferred")
-            assert sorted(await office.states()) == ["sent", "waiting"]
+
+            async def the_other_is_sent() -> bool:
+                return sorted(await office.states()) == ["sent", "waiting"]
+
+            await eventually(the_other_is_sent, "what waited for the owner is sent")
         office.restart()
         async with office.sending_going_on():
             await office.receive(cause(MatchEscalated, appointment_id=derived_id("another")))

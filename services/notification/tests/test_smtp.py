@@ -3,7 +3,8 @@
 from email.message import EmailMessage
 
 import pytest
-from brobyg_notification.adapters.smtp import SmtpPostbox, parse_address
+from brobyg_notification.adapters.smtp import SmtpPostbox
+from brobyg_notification.adapters.smtp_address import parse_address
 from brobyg_notification.ports import MailDeferred, MailRefused, MailServerDown, RecipientDeferred
 from brobyg_notification.settings import parse_coordinators
 

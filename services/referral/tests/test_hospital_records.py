@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 import pytest_asyncio
+from aiokafka import AIOKafkaProducer
 from brobyg_kit import kafka as clients
 from brobyg_kit.clock import ManualClock
 from brobyg_kit.event import decode
@@ -14,7 +15,6 @@ from brobyg_kit.testing import Running, eventually
 from brobyg_referral.adapters.appointments import PostgresAppointments
 from brobyg_referral.bootstrap import SERVICE
 from brobyg_referral.use_cases.hospital_records import HOSPITAL_TOPIC, REJECTED_TOPIC
-from confluent_kafka import TopicPartition
 from referral_bench import KEYS, Served, bundle, events_of, every_row, handled
 from referral_samples import (
     ADDRESS,
@@ -41,35 +41,25 @@ async def whole(
         yield Served(running)
 
 
-def send(address: str, *records: tuple[str, object]) -> None:
-    """Put records on the hospital's topic: key and body, in order."""
-    producer = clients.producer(address, "hospital")
-    for key, body in records:
-        producer.produce(
-            HOSPITAL_TOPIC,
-            key=key.encode(),
-            value=body if isinstance(body, bytes) else msgspec.json.encode(body),
-        )
-    assert producer.flush(20) == 0
+async def send(address: str, *records: tuple[str, object], created_at: int | None = None) -> None:
+    """Put records on the hospital's topic, in order: key and body.
+
+    `created_at` is the time that the sender gives them, milliseconds since 1970.
+    """
+    async with AIOKafkaProducer(bootstrap_servers=address) as producer:
+        for key, body in records:
+            value = body if isinstance(body, bytes) else msgspec.json.encode(body)
+            await producer.send_and_wait(
+                HOSPITAL_TOPIC, value, key.encode(), timestamp_ms=created_at
+            )
 
 
-def everything_on(address: str, topic: str) -> list[tuple[bytes, bytes]]:
+async def everything_on(address: str, topic: str) -> list[tuple[bytes, bytes]]:
     """Key and value of each record that is on a topic now."""
-    consumer = clients.consumer(address, "reader")
-    try:
-        ends = {}
-        for partition in consumer.list_topics(topic, timeout=10).topics[topic].partitions:
-            ends[partition] = consumer.get_watermark_offsets(
-                TopicPartition(topic, partition), timeout=10
-            )[1]
-        consumer.assign(
-            [TopicPartition(topic, partition, 0) for partition, end in ends.items() if end]
-        )
-        messages = consumer.consume(sum(ends.values()), 10) if any(ends.values()) else []
-        assert len(messages) == sum(ends.values())
-        return [(message.key() or b"", message.value() or b"") for message in messages]
-    finally:
-        consumer.close()
+    async with clients.admin(address) as admin, clients.reader(address) as reader:
+        wanted = (await clients.partitions(admin, [topic]))[topic]
+        batches = clients.read_range(reader, await clients.watermarks(reader, wanted))
+        return [(one.key or b"", one.value or b"") async for batch in batches for one in batch]
 
 
 def entry(method: str, resource: dict[str, Any], **request: str) -> dict[str, Any]:
@@ -97,7 +87,7 @@ async def test_records_become_events_and_broken_ones_are_answered_without_their_
     whole: Served, topics: str
 ) -> None:
     await whole.referred()
-    send(
+    await send(
         topics,
         ("A-1", fhir_appointment("A-1")),
         ("A-1", fhir_appointment("A-1")),
@@ -143,7 +133,7 @@ async def test_records_become_events_and_broken_ones_are_answered_without_their_
         "kept": 3,
         "unchanged": 2,
     }
-    events = [decode(value) for _, value in everything_on(topics, "brobyg.referral.v1")]
+    events = [decode(value) for _, value in await everything_on(topics, "brobyg.referral.v1")]
     assert [event.type.removeprefix("dk.brobyg.") for event in events if "A-6" not in str(event)][
         :2
     ] == [
@@ -157,7 +147,7 @@ async def test_records_become_events_and_broken_ones_are_answered_without_their_
     ]
     assert sorted(told) == ["booked", "booked", "rescheduled"]
     assert all(event.causationid for event in events if "appointment" in event.type)
-    rejected = [json.loads(value) for _, value in everything_on(topics, REJECTED_TOPIC)]
+    rejected = [json.loads(value) for _, value in await everything_on(topics, REJECTED_TOPIC)]
     assert len(rejected) == 5
     for outcome in rejected:
         assert outcome["resourceType"] == "OperationOutcome"
@@ -174,6 +164,17 @@ async def test_records_become_events_and_broken_ones_are_answered_without_their_
     assert not await whole.rows("select 1 from parked_event")
 
 
+async def test_a_record_that_its_sender_calls_old_is_read_like_any_other(
+    whole: Served, topics: str
+) -> None:
+    await whole.referred()
+    long_ago = 1_700_000_000_000
+    await send(topics, ("A-1", fhir_appointment("A-1")), created_at=long_ago)
+    await taken_in(whole, 1)
+    found = await whole.fhir("GET", f"/Appointment?identifier={SYSTEM}|A-1")
+    assert found.json()["total"] == 1
+
+
 async def test_nothing_that_names_a_person_is_found_after_a_run_outside_the_sealed_table(
     whole: Served, topics: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -182,7 +183,7 @@ async def test_nothing_that_names_a_person_is_found_after_a_run_outside_the_seal
     await whole.fhir("POST", "/Appointment", fhir_appointment("B-1", cpr=OTHER_CPR))
     await whole.fhir("POST", "/Appointment", fhir_appointment("B-2", status="bogus"))
     await whole.fhir("GET", f"/Appointment?identifier=x|{CPR}")
-    send(
+    await send(
         topics,
         (CPR, fhir_appointment("A-2")),
         (OTHER_CPR, fhir_appointment("B-3", cpr=OTHER_CPR)),
@@ -197,7 +198,8 @@ async def test_nothing_that_names_a_person_is_found_after_a_run_outside_the_seal
         for row in tables
     }
     kept |= {
-        topic: str(everything_on(topics, topic)) for topic in ("brobyg.referral.v1", REJECTED_TOPIC)
+        topic: str(await everything_on(topics, topic))
+        for topic in ("brobyg.referral.v1", REJECTED_TOPIC)
     }
     kept["metrics"] = (await whole.running.client.get("/metrics")).text
     kept["logs"] = "".join(capfd.readouterr())

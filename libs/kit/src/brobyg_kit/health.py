@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from brobyg_kit.logs import get_logger
@@ -31,6 +31,12 @@ class Heartbeat:
     def struggle(self, trouble: str) -> None:
         """The loop goes round, but cannot do its work. `trouble` must name no person."""
         self.beaten_at, self.trouble = time.monotonic(), trouble
+
+    def follow(self, parts: Iterable["Heartbeat"]) -> None:
+        """Be as lively as the least lively of the loop's parts, and tell the trouble of each."""
+        seen = list(parts)
+        self.beaten_at = min(part.beaten_at for part in seen)
+        self.trouble = "; ".join(dict.fromkeys(part.trouble for part in seen if part.trouble))
 
 
 @dataclass(frozen=True, slots=True)

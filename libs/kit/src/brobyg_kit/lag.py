@@ -1,63 +1,97 @@
-"""What a consumer has yet to handle: of the partitions it has, the records between what its group has committed and their ends."""
+"""What a consumer has yet to handle: in its partitions, from the committed offset to the end."""
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
 
-from confluent_kafka import Consumer as KafkaConsumer
-from confluent_kafka import TopicPartition
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
 
+from brobyg_kit.backoff import Backoff
+from brobyg_kit.health import Heartbeat
+from brobyg_kit.kafka import Reader
+from brobyg_kit.logs import get_logger
 from brobyg_kit.metrics import Metrics
+from brobyg_kit.subscribers import Lane
 
-#: Records may wait this long without one being handled, seconds of wall time, before the process is not ready.
+log = get_logger(__name__)
+
+#: Records may wait this long without one being handled, seconds of wall time, before the process
+#: is not ready.
 STALL_LIMIT = 120.0
+#: How often it is measured, seconds of wall time.
+EVERY = 2.0
 
 
 class Lag:
-    """One consumer's part of its group's lag, kept in the gauge `consumer_lag`."""
+    """One consumer's part of its group's lag, kept in the gauge `consumer_lag`.
 
-    def __init__(self, topics: Sequence[str], metrics: Metrics) -> None:
-        """Nothing is known, so the gauge tells nothing."""
-        self._topics, self._gauge = topics, metrics.consumer_lag
-        self._committed: dict[tuple[str, int], int] = {}
+    It is measured by asking the broker, so it also tells whether one answers.
+    """
+
+    def __init__(
+        self, topics: Sequence[str], lanes: Sequence[Lane], reader: Reader, metrics: Metrics
+    ) -> None:
+        """Nothing is known, so the gauge says nothing."""
+        self._topics, self._lanes, self._reader = topics, lanes, reader
+        self._gauge = metrics.consumer_lag
         self._records = 0
-        self._moved_at = time.monotonic()
-        self._measured_at = 0.0
+        self.heartbeat = Heartbeat("lag", trouble="")
+        #: Whether a broker answered when it was last asked.
+        self.reachable = True
 
-    def begin(self, committed: Sequence[TopicPartition]) -> None:
-        """These partitions were assigned; so far the group has come in them."""
-        for one in committed:
-            self._committed[one.topic, one.partition] = max(0, one.offset)
+    async def run(self) -> None:
+        """Measure until cancelled; while no broker answers, after growing pauses."""
+        backoff = Backoff(first=1.0)
+        while True:
+            await self.measure()
+            if self.reachable:
+                await asyncio.sleep(EVERY)
+                continue
+            pause = backoff.next()
+            log.warning("consumer.no_broker", retry_seconds=pause)
+            await asyncio.sleep(pause)
 
-    def move(self, committed: Sequence[TopicPartition]) -> None:
-        """The group has come this far by a commit of ours; nowhere, if the broker refused it."""
-        if committed:
-            self.begin(committed)
-            self._moved_at = time.monotonic()
+    async def measure(self) -> None:
+        """Set the gauge. Out of its group a consumer knows of no lag, and the gauge says nothing.
 
-    def measure(self, client: KafkaConsumer, *, joined: bool) -> None:
-        """Set the gauge from what the client knows already, at most every two seconds; out of its group a consumer knows of none."""
-        if time.monotonic() - self._measured_at < 2.0:
+        Takes up to `kafka.REQUEST_TIMEOUT`.
+        """
+        assigned = [one for lane in self._lanes for one in lane.assigned or ()]
+        try:
+            marks = await self._reader.watermarks(assigned)
+        except (KafkaError, TimeoutError):
+            self.reachable = False
+            self.heartbeat.struggle("no broker answers")
             return
-        self._measured_at = time.monotonic()
-        if not joined:
+        self.reachable = True
+        self._set(marks)
+        stalled = self._stalled()
+        self.heartbeat.struggle(stalled) if stalled else self.heartbeat.beat()
+
+    def _set(self, marks: dict[TopicPartition, tuple[int, int]]) -> None:
+        if all(lane.assigned is None for lane in self._lanes):
             self._records = 0
             self._gauge.clear()
             return
         lag: Counter[str] = Counter(dict.fromkeys(self._topics, 0))
-        for one in client.assignment():
-            first, end = client.get_watermark_offsets(one, cached=True)
-            lag[one.topic] += max(
-                0, end - max(first, self._committed.get((one.topic, one.partition), end))
-            )
+        for lane in self._lanes:
+            for one in lane.assigned or ():
+                if one in marks and one in lane.committed:
+                    first, end = marks[one]
+                    lag[one.topic] += max(0, end - max(first, lane.committed[one]))
         for topic, records in lag.items():
             self._gauge.labels(topic).set(records)
         self._records = lag.total()
-        if not self._records:
-            self._moved_at = time.monotonic()
 
-    def stalled(self) -> str:
-        """Why this consumer does not get on though there is something to read, in words; empty when it does."""
-        waited = time.monotonic() - self._moved_at
-        stands = self._records and waited > STALL_LIMIT
-        return f"{self._records} records wait, none handled for {waited:.0f} s" if stands else ""
+    def _stalled(self) -> str:
+        """Why this consumer does not get on though records wait; empty when it does."""
+        waited = time.monotonic() - max(lane.moved_at for lane in self._lanes)
+        if not self._records:
+            for lane in self._lanes:
+                lane.moved_at = time.monotonic()
+            return ""
+        if waited <= STALL_LIMIT:
+            return ""
+        return f"{self._records} records wait, none handled for {waited:.0f} s"

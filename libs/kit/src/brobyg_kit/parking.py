@@ -16,7 +16,8 @@ from sqlalchemy import ColumnElement, Row, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from brobyg_kit.database import Database, Transaction, array_literal, text_array
-from brobyg_kit.event import Event
+from brobyg_kit.database_errors import cause_of
+from brobyg_kit.event import Event, UndecodableEvent
 from brobyg_kit.tables import Instant, inbox, parked_event
 
 #: Tries of one event before it is dead, the first included: about eleven minutes with the pauses.
@@ -53,6 +54,8 @@ class Received(msgspec.Struct, frozen=True, gc=False):
 
     event: Event
     origin: Origin
+    #: Why the record can't be read, when `event` only stands for it.
+    error: Exception | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +75,20 @@ class Parked:
 
 
 def reason_of(error: BaseException) -> str:
-    """The kind of error and where it was raised; its text may quote a person's data and is left out."""
+    """The field that can't be read, else the kind of error and where in the code it was raised.
+
+    Another error's text may quote a person's data and is left out.
+    """
+    if isinstance(error, UndecodableEvent):
+        return str(error)
+    cause = cause_of(error)
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     place = ""
     if trace:
         place = f" at {trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno}"
-    return f"{type(error).__name__}{place}"
+    return f"{type(cause).__name__}{place}"
 
 
 def dead_letter_topic(service: str) -> str:
@@ -121,7 +130,7 @@ class Parking:
             )
 
     async def due(self, tx: Transaction) -> Parked | None:
-        """One event whose pause is over, locked with all that waits behind it; None without one."""
+        """One event whose pause is over, which no other process has locked; None without one."""
         found = await tx.connection.execute(
             select(parked_event)
             .where(
@@ -133,15 +142,18 @@ class Parking:
             .with_for_update(skip_locked=True)
         )
         row = found.one_or_none()
-        if row is None:
-            return None
-        await tx.connection.execute(
-            select(parked_event.c.id)
-            .where(parked_event.c.subject == row.subject)
+        return _parked(row) if row is not None else None
+
+    async def claim(self, tx: Transaction, parked: Parked) -> bool:
+        """Lock the event and all that waits behind it; False when another has tried it since."""
+        found = await tx.connection.execute(
+            select(parked_event.c.id, parked_event.c.state, parked_event.c.attempts)
+            .where(parked_event.c.subject == parked.subject)
             .order_by(parked_event.c.id)
             .with_for_update()
         )
-        return _parked(row)
+        as_it_was = (parked.id, "retrying", parked.attempts)
+        return as_it_was in {tuple(row) for row in found}
 
     async def handled(self, tx: Transaction, parked: Parked) -> None:
         """Forget an event that went through, and let the next of its subject try at once."""

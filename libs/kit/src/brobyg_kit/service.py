@@ -11,13 +11,14 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import MetaData
 
 from brobyg_kit.clock import Clock
-from brobyg_kit.consumer import BatchHandler, Decoder
 from brobyg_kit.database import Database
+from brobyg_kit.documents import AsyncApi
 from brobyg_kit.event import EventData
 from brobyg_kit.handling import Handler, consumed
 from brobyg_kit.health import Health
 from brobyg_kit.problems import Renderer
 from brobyg_kit.settings import KitSettings
+from brobyg_kit.subscription import BatchHandler, Decoder
 from brobyg_kit.timers import TimerHandler
 
 
@@ -83,13 +84,13 @@ class Service:
     #: Event types and topics it reads. Given only by a service without `handlers`.
     consumes: Sequence[type[EventData] | str] = ()
     emits: Sequence[type[EventData] | str] = ()
+    #: Makes its AsyncAPI 3.0 document, served as /asyncapi.yaml.
+    asyncapi: AsyncApi | None = None
     #: The service's own tables; None for a service that keeps nothing.
     metadata: MetaData | None = None
     #: False where the handler itself keeps what it has seen (an event log with the event's id as its key).
     inbox: bool = True
     max_batch: int = 2_000
-    #: The AsyncAPI 3 document of the whole system, for its part that the service serves.
-    asyncapi: Mapping[str, object] | None = None
 
     def __post_init__(self) -> None:
         """Derive `consumes` from `handlers`."""

@@ -4,29 +4,33 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
-from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its documented names, which it does not list in __all__
-    AdminClient,
-    AlterConfigOpType,
-    ConfigEntry,
-    ConfigResource,
-)
-from confluent_kafka.cimpl import NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import TopicAlreadyExistsError, for_code
 
-from brobyg_kit.kafka import REQUEST_TIMEOUT
+from brobyg_kit import kafka
+from brobyg_kit.errors import PartitionsDiffer
 
 _DAY_MILLISECONDS = 24 * 60 * 60 * 1000
+#: Kafka's names for `timestamp_type`.
+_TIMESTAMP_TYPES = {"append": "LogAppendTime"}
+#: Kafka's code for a setting that was made on the topic itself, in answers to DescribeConfigs.
+_SET_ON_TOPIC = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic as its file declares it. `retention_milliseconds` is -1 for ever."""
+    """One topic as its file declares it."""
 
     name: str
     partitions: int
+    #: How long records are kept; -1 is for ever.
     retention_milliseconds: int
     cleanup_policy: str
     compression: str
+    #: `append`: a record's time is when the broker took it, whatever its sender says. By a
+    #: sender's time a late record could be older than the retention and be deleted unread.
+    timestamp_type: str = "append"
 
     def configuration(self) -> dict[str, str]:
         """Kafka's names for it."""
@@ -34,11 +38,15 @@ class Topic:
             "retention.ms": str(self.retention_milliseconds),
             "cleanup.policy": self.cleanup_policy,
             "compression.type": self.compression,
+            "message.timestamp.type": _TIMESTAMP_TYPES[self.timestamp_type],
         }
 
 
 def load_topics(folder: Path) -> list[Topic]:
-    """The topics declared in `folder`, by name. Raises FileNotFoundError or ValueError that says which file is wrong."""
+    """The topics declared in `folder`, by name.
+
+    Raises FileNotFoundError, or ValueError that says which file is wrong.
+    """
     files = sorted(folder.glob("*.yaml"))
     if not files:
         raise FileNotFoundError(
@@ -50,6 +58,8 @@ def load_topics(folder: Path) -> list[Topic]:
 def _topic(file: Path) -> Topic:
     declared = yaml.safe_load(file.read_text(encoding="utf-8"))
     try:
+        if declared["timestamp_type"] not in _TIMESTAMP_TYPES:
+            raise ValueError(f"timestamp_type is {declared['timestamp_type']!r}; expected 'append'")
         return Topic(
             name=file.stem,
             partitions=int(declared["partitions"]),
@@ -58,6 +68,7 @@ def _topic(file: Path) -> Topic:
             else days * _DAY_MILLISECONDS,
             cleanup_policy=str(declared["cleanup_policy"]),
             compression=str(declared["compression"]),
+            timestamp_type=str(declared["timestamp_type"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{file.name}: {error}") from error
@@ -75,86 +86,99 @@ def retention_days(text: str) -> int | None:
     return int(number)
 
 
-def apply_topics(address: str, topics: list[Topic]) -> dict[str, str]:
-    """Create the topics that are missing and set those that are there as they are declared; by name, what was done.
+async def apply_topics(address: str, topics: list[Topic]) -> dict[str, str]:
+    """Create the topics that are missing and correct those that exist; by name, what was done.
 
-    Replication is three, or the number of brokers when there are fewer; a record is acknowledged when all but one of the copies have it. Blocks up
-    to two minutes. Raises KafkaException when the broker refuses or can't be reached, ValueError when a topic has another number of partitions
-    than its file declares.
+    Replication is three, or the number of brokers when there are fewer; a record is acknowledged
+    when all but one of the copies have it. What else was set on a topic stays as it is. Raises
+    KafkaError when the broker refuses or can't be reached, PartitionsDiffer when a topic has
+    another number of partitions than its file declares; nothing was done then.
     """
-    client = AdminClient({"bootstrap.servers": address})
-    metadata = client.list_topics(timeout=REQUEST_TIMEOUT * 2)
-    replicas = min(3, len(metadata.brokers))
-    known = [topic for topic in topics if topic.name in metadata.topics]
-    for topic in known:
-        _insist_on_partitions(topic, len(metadata.topics[topic.name].partitions))
-    made = _create(client, [topic for topic in topics if topic not in known], replicas)
-    return {**made, **_correct(client, known)}
+    async with kafka.admin(address) as client:
+        found = await kafka.partitions(client, [topic.name for topic in topics])
+        existing = [topic for topic in topics if topic.name in found]
+        for topic in existing:
+            _insist_on_partitions(topic, len(found[topic.name]))
+        replicas = min(3, len((await client.describe_cluster())["brokers"]))
+        missing = [topic for topic in topics if topic.name not in found]
+        return {
+            **await _create(client, missing, replicas),
+            **await _correct(client, existing),
+        }
 
 
-def _create(client: AdminClient, topics: list[Topic], replicas: int) -> dict[str, str]:
+async def _create(
+    client: AIOKafkaAdminClient, topics: list[Topic], replicas: int
+) -> dict[str, str]:
     if not topics:
         return {}
     insync = {"min.insync.replicas": str(max(1, replicas - 1))}
-    asked = client.create_topics(
+    response = await client.create_topics(
         [
-            NewTopic(t.name, t.partitions, replicas, config={**t.configuration(), **insync})
-            for t in topics
-        ],
-        operation_timeout=REQUEST_TIMEOUT * 2,
+            NewTopic(
+                topic.name,
+                topic.partitions,
+                replicas,
+                topic_configs={**topic.configuration(), **insync},
+            )
+            for topic in topics
+        ]
     )
     done = {}
-    for name, future in asked.items():
-        try:
-            future.result(REQUEST_TIMEOUT * 3)
-            done[name] = "created"
-        except KafkaException as error:
-            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise
-            done[name] = "was there"  # somebody else was first, with the same files
+    for name, code, *message in response.topic_errors:
+        error = for_code(code)
+        if code and error is not TopicAlreadyExistsError:
+            raise error(f"{name}: {' '.join(text for text in message if text)}")
+        done[name] = "was there" if code else "created"  # another run may have been faster
     return done
 
 
-def _correct(client: AdminClient, topics: list[Topic]) -> dict[str, str]:
-    """A topic that somebody made otherwise would lose the history after a week, or keep what is to be forgotten."""
+async def _correct(client: AIOKafkaAdminClient, topics: list[Topic]) -> dict[str, str]:
+    """Set what differs: a topic made otherwise could lose its history, or keep what it must not."""
     done = dict.fromkeys((topic.name for topic in topics), "was there")
-    resources = [ConfigResource(ConfigResource.Type.TOPIC, topic.name) for topic in topics]
-    described = (
-        client.describe_configs(resources, request_timeout=REQUEST_TIMEOUT) if resources else {}
-    )
-    found = {
-        resource.name: future.result(REQUEST_TIMEOUT * 2) for resource, future in described.items()
-    }
     changes = []
-    for topic in topics:
+    for topic, (values, on_topic) in zip(
+        topics, await _configurations(client, topics), strict=True
+    ):
         declared = topic.configuration()
-        differs = [
-            name for name, value in declared.items() if found[topic.name][name].value != value
-        ]
-        if differs:
-            entries = [
-                ConfigEntry(name, declared[name], incremental_operation=AlterConfigOpType.SET)
-                for name in differs
-            ]
-            changes.append(
-                ConfigResource(ConfigResource.Type.TOPIC, topic.name, incremental_configs=entries)
-            )
-            told = (
-                f"{name} from {found[topic.name][name].value} to {declared[name]}"
-                for name in differs
-            )
+        differing = [name for name, value in declared.items() if values.get(name) != value]
+        if differing:
+            # AlterConfigs replaces all that is set on a topic, so the rest is sent along.
+            configs = {**on_topic, **declared}
+            changes.append(ConfigResource(ConfigResourceType.TOPIC, topic.name, configs))
+            told = (f"{name} from {values.get(name)} to {declared[name]}" for name in differing)
             done[topic.name] = f"was there, set {', '.join(told)}"
     if changes:
-        for future in client.incremental_alter_configs(
-            changes, request_timeout=REQUEST_TIMEOUT
-        ).values():
-            future.result(REQUEST_TIMEOUT * 2)
+        for response in await client.alter_configs(changes):
+            for code, message, *_ in response.resources:
+                if code:
+                    raise for_code(code)(message)
     return done
+
+
+async def _configurations(
+    client: AIOKafkaAdminClient, topics: list[Topic]
+) -> list[tuple[dict[str, str], dict[str, str]]]:
+    """Each topic's whole configuration, and the part of it that was set on the topic itself."""
+    if not topics:
+        return []
+    resources = [ConfigResource(ConfigResourceType.TOPIC, topic.name) for topic in topics]
+    found = {}
+    for response in await client.describe_configs(resources):
+        for code, message, _, name, entries in response.resources:
+            if code:
+                raise for_code(code)(message)
+            found[name] = (
+                {key: value for key, value, *_ in entries},
+                {key: value for key, value, _, source, *_ in entries if source == _SET_ON_TOPIC},
+            )
+    return [found[topic.name] for topic in topics]
 
 
 def _insist_on_partitions(topic: Topic, there: int) -> None:
     if there != topic.partitions:
-        raise ValueError(
-            f"{topic.name} has {there} partitions and its file declares {topic.partitions}: correct the file. Another number would give keys"
-            " another partition, and what happens to one thing would no longer be in order; that takes a new version of the topic."
+        raise PartitionsDiffer(
+            f"{topic.name} has {there} partitions and its file declares {topic.partitions}: correct"
+            " the file. With another number a key would go to another partition, and the events of"
+            " one subject would no longer be in order; that takes a new version of the topic."
         )

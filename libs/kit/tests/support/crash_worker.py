@@ -15,7 +15,7 @@ async def main() -> None:
     database = Database(url, WallClock(), "test")
     await database.open()
     parts = Parts(kafka, topic, database, Counted)
-    loop = parts.relay() if what == "relay" else parts.consumer(record)
+    loop = parts.relay() if what == "relay" else parts.consumer(record, lanes=1)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, loop.stop)
     print("started", flush=True)
     await loop.run()

@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import ClassVar
 from urllib.parse import urlsplit
 
-import asyncpg
 import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from brobyg_kit import kafka as clients
 from brobyg_kit.clock import WallClock
 from brobyg_kit.consumer import BatchHandler, Consumer, Subscription
 from brobyg_kit.database import Database, Transaction
+from brobyg_kit.decoding import Record
 from brobyg_kit.event import Event
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.metrics import Metrics
-from brobyg_kit.migrate import migrate
 from brobyg_kit.relay import Relay
-from brobyg_kit.testing import eventually, free_port
+from brobyg_kit.testing import eventually, free_port, new_database, publish, records
 from brobyg_kit.topics import Topic, apply_topics
-from confluent_kafka.admin import AdminClient
 from sqlalchemy import MetaData
 
 #: No tables beside the delivery tables, so no revisions of its own.
@@ -52,11 +52,13 @@ class Parts:
         service: str = "test",
         max_batch: int = 2_000,
         instance: str = "",
+        lanes: int = 2,
     ) -> Consumer:
         subscription = Subscription(
             service + self.topic, [self.topic], handle, max_batch=max_batch, instance=instance
         )
-        return Consumer(self.kafka, self.database, subscription, Metrics(), Heartbeat("consumer"))
+        beat = Heartbeat("consumer")
+        return Consumer(self.kafka, self.database, subscription, Metrics(), beat, lanes)
 
     def relay(self) -> Relay:
         return Relay(self.database.url, self.kafka, "test", Metrics(), Heartbeat("relay"))
@@ -74,6 +76,32 @@ class Parts:
 
         await eventually(empty, "all is sent")
 
+    async def rewind(self, offset: int = 0) -> None:
+        """Set the group's offsets back, as a crash between commit and offset commit would.
+
+        Nobody may be in the group.
+        """
+        partitions = [TopicPartition(self.topic, number) for number in range(3)]
+        client = AIOKafkaConsumer(
+            bootstrap_servers=self.kafka, group_id=self.group, enable_auto_commit=False
+        )
+        await client.start()
+        client.assign(partitions)
+        await client.commit(dict.fromkeys(partitions, offset))
+        await client.stop()
+
+    @property
+    def group(self) -> str:
+        return f"brobyg-test{self.topic}"
+
+    async def publish(self, *values: bytes, key: str, topic: str = "") -> None:
+        """Put these on the topic past the outbox, as somebody else may."""
+        await publish(self.kafka, topic or self.topic, *values, key=key)
+
+    async def read(self, at_least: int, topic: str = "") -> list[Record]:
+        """All records of the topic, by partition and offset, once there are so many."""
+        return await records(self.kafka, topic or self.topic, at_least)
+
     async def recorded(self) -> list[tuple[str, int]]:
         rows = await self.database.pool.fetch("select subject, number from effect order by id")
         return [(row["subject"], row["number"]) for row in rows]
@@ -83,35 +111,30 @@ class Parts:
 async def fresh_parts(kafka: str, postgres: str) -> AsyncIterator[Parts]:
     """A new topic and a new database, gone after the block."""
     name = f"kit_{uuid.uuid4().hex[:10]}"
-    apply_topics(
+    await apply_topics(
         kafka,
         [
             Topic(name, 3, -1, "delete", "zstd"),
             Topic(f"brobyg.test{name}.dead-letter.v1", 1, -1, "delete", "zstd"),
         ],
     )
-    broker = AdminClient({"bootstrap.servers": kafka})
+    async with clients.admin(kafka) as client:
 
-    async def led() -> bool:
-        known = await asyncio.to_thread(broker.list_topics, timeout=10)
-        return name in known.topics and all(
-            one.leader >= 0 for one in known.topics[name].partitions.values()
+        async def led() -> bool:
+            known = [one for one in await client.describe_topics() if one["topic"] == name]
+            return any(known) and all(one["leader"] >= 0 for one in known[0]["partitions"])
+
+        await eventually(led, "every partition has a leader")
+    async with new_database(postgres, name, MetaData(), NO_VERSIONS) as url:
+        database = Database(url, WallClock(), "test")
+        await database.open()
+        await database.pool.execute(
+            "create table effect"
+            " (id bigserial primary key, subject text not null, number int not null)"
         )
-
-    await eventually(led, "every partition has a leader")
-    admin = await asyncpg.connect(f"{postgres}/postgres")
-    await admin.execute(f"create database {name}")
-    database = Database(f"{postgres}/{name}", WallClock(), "test")
-    await migrate(database.url, MetaData(), NO_VERSIONS)
-    await database.open()
-    await database.pool.execute(
-        "create table effect (id bigserial primary key, subject text not null, number int not null)"
-    )
-    kind = type("Counted", (Counted,), {"TOPIC": name}, frozen=True)
-    yield Parts(kafka, name, database, kind)
-    await database.close()
-    await admin.execute(f"drop database {name} with (force)")
-    await admin.close()
+        kind = type("Counted", (Counted,), {"TOPIC": name}, frozen=True)
+        yield Parts(kafka, name, database, kind)
+        await database.close()
 
 
 async def record(tx: Transaction, events: Sequence[Event]) -> None:

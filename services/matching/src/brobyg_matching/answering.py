@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Literal
 from uuid import UUID
 
-from brobyg_kit.clock import COPENHAGEN
+from brobyg_contracts.domain import LOCAL_ZONE
 from brobyg_kit.database import Database, Transaction
 from itsdangerous import BadSignature, URLSafeSerializer
 
@@ -113,7 +113,7 @@ class Answering:
 
     async def _context(self, tx: Transaction, match: Match, referral: Referral) -> Context:
         world = await self._store.world(
-            tx, {match.citizen_id}, [match.starts_at.astimezone(COPENHAGEN).date()]
+            tx, {match.citizen_id}, [match.starts_at.astimezone(LOCAL_ZONE).date()]
         )
         return Context(tx.clock.now(), policy_of(referral.pathway), referral, world)
 

@@ -6,7 +6,7 @@ looked up again under the volunteer's: from there on no answer of theirs can be 
 
 from collections.abc import Awaitable, Callable
 
-from brobyg_kit.clock import COPENHAGEN
+from brobyg_contracts.domain import LOCAL_ZONE
 from brobyg_kit.database import Database, Transaction
 
 from brobyg_matching.domain import transitions
@@ -116,7 +116,7 @@ class Parting:
         matches = touched.matches.values()
         if not matches:
             return World(Roster(()))
-        days = sorted({match.starts_at.astimezone(COPENHAGEN).date() for match in matches})
+        days = sorted({match.starts_at.astimezone(LOCAL_ZONE).date() for match in matches})
         return await self._store.world(tx, {match.citizen_id for match in matches}, days)
 
     @staticmethod

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
 
-from brobyg_kit.clock import COPENHAGEN
+from brobyg_contracts.domain import LOCAL_ZONE
 from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event
 from brobyg_kit.timers import DueTimer
@@ -70,7 +70,7 @@ class Running:
         searches = [read.searches for read in reads if read.searches is not None]
         if not searches:
             return World(Roster(()))
-        days = sorted({search.starts_at.astimezone(COPENHAGEN).date() for search in searches})
+        days = sorted({search.starts_at.astimezone(LOCAL_ZONE).date() for search in searches})
         return await self._store.world(tx, {search.citizen_id for search in searches}, days)
 
     async def waves_over(self, tx: Transaction, timers: Sequence[DueTimer]) -> None:
@@ -99,7 +99,7 @@ class Running:
         touched = await self._store.load(tx, (), appointment_ids, (), wait=False)
         if touched.matches:
             matches = touched.matches.values()
-            days = sorted({match.starts_at.astimezone(COPENHAGEN).date() for match in matches})
+            days = sorted({match.starts_at.astimezone(LOCAL_ZONE).date() for match in matches})
             world = await self._store.world(tx, {match.citizen_id for match in matches}, days)
             batch = Batch(tx.now, touched.referrals, touched.matches, world)
             changes: list[tuple[Change, Event | None]] = []

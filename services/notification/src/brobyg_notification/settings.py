@@ -5,12 +5,18 @@ from brobyg_kit.settings import KitSettings
 from brobyg_kit.wording import Language
 from pydantic import Field, SecretStr, field_validator
 
-from brobyg_notification.adapters.smtp import parse_address
+from brobyg_notification.adapters.smtp_address import parse_address
 
 
 class NotificationSettings(KitSettings):
     """`BROBYG_NOTIFICATION_...`."""
 
+    notification_port: int = Field(8003, ge=1, le=65535, description="Port of notification.")
+    portal_url: str = Field(
+        "http://127.0.0.1:8000", description="The portal's address as volunteers see it, for links."
+    )
+    referral_url: str = Field("http://127.0.0.1:8001", description="Where referral is reached.")
+    matching_url: str = Field("http://127.0.0.1:8002", description="Where matching is reached.")
     notification_smtp: SecretStr = Field(
         SecretStr("smtp://127.0.0.1:1025"),
         description="The mail server: smtp://host:25, smtp+starttls://user:password@host:587 or smtps://host:465.",

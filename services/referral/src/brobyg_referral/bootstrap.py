@@ -3,7 +3,7 @@
 from functools import partial
 from typing import cast
 
-from brobyg_kit.handling import consumed
+from brobyg_contracts.asyncapi import part_of
 from brobyg_kit.service import Parts, Resources, Service
 
 from brobyg_referral.adapters.appointments import PostgresAppointments
@@ -47,8 +47,9 @@ def build(resources: Resources) -> Parts:
 SERVICE = Service(
     name="referral",
     package="brobyg_referral",
+    asyncapi=part_of,
     settings=ReferralSettings,
-    consumes=consumed(HANDLERS),
+    handlers=HANDLERS,
     emits=EMITS,
     build=build,
     metadata=metadata,

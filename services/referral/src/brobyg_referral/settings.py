@@ -10,6 +10,9 @@ from pydantic import Field, SecretStr, field_validator
 class ReferralSettings(KitSettings):
     """`BROBYG_REFERRAL_...`."""
 
+    referral_port: int = Field(
+        8001, ge=1, le=65535, description="Port of referral (FHIR under /fhir)."
+    )
     referral_encryption_key: SecretStr = Field(
         description="Keys for citizens' data (AES-256-GCM): base64 of 32 bytes; several separated"
         " by commas, the first encrypts, all decrypt."

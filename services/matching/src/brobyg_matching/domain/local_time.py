@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
 import msgspec
-from brobyg_kit.clock import COPENHAGEN
+from brobyg_contracts.domain import LOCAL_ZONE
 
 MINUTES_A_DAY = 24 * 60
 
@@ -30,7 +30,7 @@ def instant(seconds: int) -> datetime:
 @lru_cache(maxsize=4096)
 def local_date(seconds_by_hour: int) -> date:
     """The local date of an hour counted since 1970; Copenhagen's offsets are whole hours, so the hour decides the date."""
-    return datetime.fromtimestamp(seconds_by_hour * 3600, COPENHAGEN).date()
+    return datetime.fromtimestamp(seconds_by_hour * 3600, LOCAL_ZONE).date()
 
 
 def date_of(seconds: int) -> date:
@@ -52,9 +52,9 @@ def clock_minute(day: date, minute: int) -> int:
     if minute == MINUTES_A_DAY:
         day, minute = day + timedelta(days=1), 0
     there = datetime(
-        day.year, day.month, day.day, minute // 60, minute % 60, tzinfo=COPENHAGEN
+        day.year, day.month, day.day, minute // 60, minute % 60, tzinfo=LOCAL_ZONE
     ).timestamp()
-    shown = datetime.fromtimestamp(there, COPENHAGEN)
+    shown = datetime.fromtimestamp(there, LOCAL_ZONE)
     if (shown.hour, shown.minute) != (minute // 60, minute % 60):
         return (
             int(there) // 3600 * 3600
@@ -68,7 +68,7 @@ def last_clock_minute(day: date, minute: int) -> int:
     if minute == MINUTES_A_DAY:
         return first
     again = datetime(
-        day.year, day.month, day.day, minute // 60, minute % 60, tzinfo=COPENHAGEN, fold=1
+        day.year, day.month, day.day, minute // 60, minute % 60, tzinfo=LOCAL_ZONE, fold=1
     )
     last = int(again.timestamp())
     return max(first, last)

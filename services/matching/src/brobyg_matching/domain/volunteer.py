@@ -5,8 +5,8 @@ from typing import Literal
 
 import msgspec
 from brobyg_contracts import Gender, Pool
+from brobyg_contracts.domain import LOCAL_ZONE
 from brobyg_contracts.pathways import Means
-from brobyg_kit.clock import COPENHAGEN
 
 from brobyg_matching.domain.local_time import Interval, Window, free_intervals
 
@@ -56,7 +56,7 @@ def activated(
         ("record_checked_on", checked),
         ("introduced_on", introduced),
     ):
-        if day > now.astimezone(COPENHAGEN).date():
+        if day > now.astimezone(LOCAL_ZONE).date():
             raise NotReady(f"{name} lies in the future")
         if day < _LONG_AGO:
             raise NotReady(f"{name} lies before {_LONG_AGO.year}")

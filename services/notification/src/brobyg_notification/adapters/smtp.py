@@ -4,15 +4,14 @@ import asyncio
 import ssl
 import time
 from collections import deque
-from dataclasses import dataclass
 from email.message import EmailMessage
 from functools import cache
-from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 from aiosmtplib import SMTP, SMTPResponse
 from brobyg_kit.logs import get_logger
 
+from brobyg_notification.adapters.smtp_address import parse_address
 from brobyg_notification.ports import MailDeferred, MailRefused, MailServerDown, RecipientDeferred
 
 log = get_logger(__name__)
@@ -28,39 +27,6 @@ _IDLE_LIMIT = 20.0
 """Seconds after which an unused connection is not trusted any more; servers close theirs after minutes (RFC 5321, 4.5.3.2.7)."""
 #: 4yz answers that speak of the whole server, not of this message: not available, and too many connections (RFC 5321, 4.2.2).
 _SERVER_CODES = frozenset({421})
-
-
-@dataclass(frozen=True, slots=True)
-class SmtpAddress:
-    """Where the mail server is and how to speak to it."""
-
-    host: str
-    port: int
-    username: str | None
-    password: str | None
-    tls: bool
-    require_starttls: bool
-
-
-def parse_address(url: str) -> SmtpAddress:
-    """`smtp://` (STARTTLS where the server offers it), `smtp+starttls://` (required) or `smtps://`, `[user:password@]host[:port]`.
-
-    Raises ValueError that says what would be right.
-    """
-    parts = urlsplit(url)
-    ports = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
-    if parts.scheme not in ports or not parts.hostname:
-        raise ValueError(
-            "the mail server's address must look like smtp://host:25, smtp+starttls://user:password@host:587 or smtps://host:465"
-        )
-    return SmtpAddress(
-        host=parts.hostname,
-        port=parts.port or ports[parts.scheme],
-        username=unquote(parts.username) if parts.username else None,
-        password=unquote(parts.password) if parts.password else None,
-        tls=parts.scheme == "smtps",
-        require_starttls=parts.scheme == "smtp+starttls",
-    )
 
 
 class _Patient(SMTP):

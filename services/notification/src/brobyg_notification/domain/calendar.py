@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parseaddr
 
-from brobyg_kit.clock import COPENHAGEN
+from brobyg_contracts.domain import LOCAL_ZONE
 from icalendar import (
     Calendar,
     Event,
@@ -83,14 +83,14 @@ def _person(address: str) -> vCalAddress:
 
 def _local(moment: datetime) -> datetime:
     """Local time, but UTC in the hour that comes twice in October: a TZID can name only its first occurrence (RFC 5545, 3.3.5)."""
-    local = moment.astimezone(COPENHAGEN)
+    local = moment.astimezone(LOCAL_ZONE)
     return local if local.fold == 0 else moment
 
 
 def _copenhagen() -> Timezone:
     """Central European time as a rule, so that the file means the same in programs without a time zone table."""
     zone = Timezone()
-    zone.add("tzid", str(COPENHAGEN))
+    zone.add("tzid", str(LOCAL_ZONE))
     winter, summer = timedelta(hours=1), timedelta(hours=2)
     # Without a zone, as RFC 5545 (3.6.5) wants the onsets: in the local time that ends there.
     summer_onset = datetime(1996, 3, 31, 2)  # noqa: DTZ001

@@ -1,0 +1,182 @@
+"""One batch: a transaction with its inbox; halved where it fails, down to the event to park.
+
+Effects, inbox rows and outbox rows commit together, and offsets follow. A crash in between brings
+the batch again, and the inbox drops it: one effect per event id.
+"""
+
+import asyncio
+import time
+import uuid
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+
+import asyncpg
+from sqlalchemy import func, select
+
+from brobyg_kit.backoff import Backoff
+from brobyg_kit.database import Database, Transaction, array_literal, text_array
+from brobyg_kit.database_errors import is_environment, is_transient, trouble_of
+from brobyg_kit.event import Event, UndecodableEvent
+from brobyg_kit.health import Heartbeat
+from brobyg_kit.logs import get_logger
+from brobyg_kit.metrics import Metrics
+from brobyg_kit.parking import Parking, Received
+from brobyg_kit.subscription import Subscription
+from brobyg_kit.tables import Id, inbox
+
+log = get_logger(__name__)
+
+#: Seconds of wall time before an error that looks like the database's, while the database answers,
+#: is attributed to an event: a statement that can never end in time would else be tried for ever.
+PATIENCE = 30.0
+#: On the driver: it is one of the two hottest statements, and goes without a result as a rule.
+_INBOX = "insert into inbox (event_id) select unnest($1::text::uuid[])"
+_KNOWN = select(inbox.c.event_id).where(inbox.c.event_id == func.any(text_array("ids", Id)))
+
+
+class Interrupted(Exception):
+    """What waited for the database was told to give up; no offset was committed for it."""
+
+
+class Batches:
+    """Handles the batches of one subscription. Several may be in hand at once."""
+
+    def __init__(self, database: Database, subscription: Subscription, metrics: Metrics) -> None:
+        """`database` is open before the first batch."""
+        self._database, self._subscription, self._metrics = database, subscription, metrics
+        self.parking = Parking(subscription.service)
+        self._stopped = asyncio.Event()
+
+    def stop(self) -> None:
+        """Wait for the database no longer: what waits raises Interrupted."""
+        self._stopped.set()
+
+    async def until_done(
+        self,
+        heartbeat: Heartbeat,
+        work: Callable[[bool], Awaitable[None]],
+        given_up: asyncio.Event | None = None,
+    ) -> None:
+        """Do `work`; when the database is in the way, again after a growing pause.
+
+        `work` is told whether an ambiguous error is to be attributed to an event: when it has
+        gone on for longer than `PATIENCE` and the database answers. Raises Interrupted instead of
+        trying again after `stop` or once `given_up` is set, and whatever `work` raises that is no
+        trouble with the database.
+        """
+        began, backoff, blaming = time.monotonic(), Backoff(), False
+        while True:
+            try:
+                await work(blaming)
+                return
+            except Exception as error:
+                if not (is_transient(error) or is_environment(error)):
+                    raise
+                self._metrics.consumer_retries.inc()
+                pause = backoff.next()
+                heartbeat.struggle(trouble_of(error))
+                log.warning("consumer.retrying", error=error, retry_seconds=pause)
+            await self._pause(pause, given_up)
+            blaming = time.monotonic() - began >= PATIENCE and await self._database.answers()
+
+    async def _pause(self, seconds: float, given_up: asyncio.Event | None) -> None:
+        """Return after so many seconds; raise Interrupted as soon as it is not to be waited."""
+        events = [self._stopped] if given_up is None else [self._stopped, given_up]
+        waits = [asyncio.create_task(event.wait()) for event in events]
+        done, pending = await asyncio.wait(
+            waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+        )
+        for task in pending:
+            task.cancel()
+        if done:
+            raise Interrupted
+
+    async def process(self, batch: Sequence[Received], *, blaming: bool = False) -> None:
+        """Handle the batch in one transaction; halve it when that fails, down to one to park.
+
+        Raises what `is_transient` or `is_environment` when the database is in the way; what was
+        committed by then stays and is not done twice. With `blaming`, such an error too is attributed to an event
+        as long as the database answers.
+        """
+        if not batch:
+            return
+        try:
+            await self._in_one_transaction(batch)
+        except Exception as error:
+            if not await self.is_the_events(error, blaming=blaming):
+                raise
+            if len(batch) > 1:
+                middle = len(batch) // 2
+                await self.process(batch[:middle], blaming=blaming)
+                await self.process(batch[middle:], blaming=blaming)
+                return
+            await self._park(batch[0], error)
+
+    async def is_the_events(self, error: Exception, *, blaming: bool) -> bool:
+        """Whether an event is at fault, and not the database, which would park the innocent."""
+        if is_environment(error):
+            return False
+        return not is_transient(error) or (blaming and await self._database.answers())
+
+    async def handle_alone(self, tx: Transaction, one: Received) -> None:
+        """Handle one event that was parked, unless it was handled after all."""
+        if one.error is not None:
+            raise one.error
+        if not self._subscription.inbox or await self._new(tx, [one]):
+            await self._subscription.handle(tx, [one.event])
+
+    async def _park(self, one: Received, error: Exception) -> None:
+        log.error("event.parked", error=error, origin=str(one.origin), type=one.event.type)
+        async with self._database.transaction() as tx:
+            permanent = isinstance(error, UndecodableEvent)
+            await self.parking.park(tx, one, error, permanent=permanent)
+
+    async def _in_one_transaction(self, batch: Sequence[Received]) -> None:
+        async with self._database.transaction() as tx:
+            events = await self._to_handle(tx, batch)
+            if events:
+                await self._subscription.handle(tx, events)
+        self._metrics.events_repeated.inc(len(batch) - len(events))
+        for kind, number in Counter([event.type for event in events]).items():
+            self._metrics.events_handled.labels(kind).inc(number)
+
+    async def _to_handle(self, tx: Transaction, batch: Sequence[Received]) -> list[Event]:
+        """Those that were not handled before and need not wait behind a parked one, in order."""
+        held = await self.parking.held(tx, list({one.event.subject for one in batch}))
+        if held:
+            behind = [one for one in batch if one.event.subject in held]
+            await self.parking.wait_behind(tx, await self._unknown(tx, behind))
+            batch = [one for one in batch if one.event.subject not in held]
+        if self._subscription.inbox:
+            batch = await self._new(tx, batch)
+        for one in batch:
+            if one.error is not None:
+                raise one.error
+        return [one.event for one in batch]
+
+    async def _unknown(self, tx: Transaction, batch: Sequence[Received]) -> Sequence[Received]:
+        """Those that the inbox does not hold: an event handled before need not wait."""
+        if not self._subscription.inbox:
+            return batch
+        ids = array_literal([one.event.id for one in batch])
+        known = set((await tx.connection.execute(_KNOWN, {"ids": ids})).scalars())
+        return [one for one in batch if str(uuid.UUID(one.event.id)) not in known]
+
+    async def _new(self, tx: Transaction, batch: Sequence[Received]) -> Sequence[Received]:
+        """Those whose id is not in the inbox yet; now it is.
+
+        As a rule all are new: to expect a repeat in each row costs PostgreSQL twice the work.
+        """
+        ids = array_literal([one.event.id for one in batch])
+        try:
+            async with tx.driver.transaction():
+                await tx.driver.execute(_INBOX, ids)
+            return batch
+        except asyncpg.UniqueViolationError:
+            rows = await tx.driver.fetch(f"{_INBOX} on conflict do nothing returning event_id", ids)
+        new, fresh = {row["event_id"] for row in rows}, []
+        for one in batch:
+            if (event_id := uuid.UUID(one.event.id)) in new:
+                new.discard(event_id)  # the same event twice in one batch
+                fresh.append(one)
+        return fresh

@@ -1,0 +1,36 @@
+"""What the kit raises.
+
+KitError
+├── InstanceReplaced   another process has taken this one's place in its consumer group
+├── LaneFailed         a part of a consumer has ended or lost its group
+├── PartitionsDiffer   a topic has another number of partitions than its file declares
+├── RecordGone         a record is no longer in its topic, or never was
+├── SendFailed         the broker refused a record or did not acknowledge it
+├── event.UndecodableEvent   the bytes are not an event, or its data breaks its schema
+│   └── event.UnknownWord    the data holds a word that only a later schema can list
+└── problems.Problem   a request is answered with this status and explanation
+"""
+
+
+class KitError(Exception):
+    """What the kit raises, other than for a wrong argument."""
+
+
+class InstanceReplaced(KitError):
+    """Another process has joined the consumer group under this one's instance name."""
+
+
+class LaneFailed(KitError):
+    """A part of a consumer has ended or lost its group; the consumer is started anew."""
+
+
+class PartitionsDiffer(KitError):
+    """A topic has another number of partitions than its file declares."""
+
+
+class RecordGone(KitError):
+    """The record is no longer in its topic, or never was."""
+
+
+class SendFailed(KitError):
+    """The broker refused a record, or did not acknowledge it before the relay was stopped."""

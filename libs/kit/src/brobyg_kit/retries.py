@@ -1,0 +1,116 @@
+"""Parked events tried again, one by one, beside the batches.
+
+A parked event's record is read before its transaction begins, so that no row is locked while Kafka
+is asked.
+"""
+
+import asyncio
+
+from aiokafka.errors import KafkaError
+
+from brobyg_kit.batches import Batches, Interrupted
+from brobyg_kit.database import Database, Transaction
+from brobyg_kit.database_errors import is_environment, is_transient
+from brobyg_kit.decoding import read
+from brobyg_kit.errors import RecordGone
+from brobyg_kit.event import UndecodableEvent
+from brobyg_kit.health import Heartbeat
+from brobyg_kit.kafka import Reader
+from brobyg_kit.logs import get_logger
+from brobyg_kit.parking import Parked, Received
+from brobyg_kit.subscription import Subscription
+
+log = get_logger(__name__)
+
+#: How often it is looked whether a pause is over, seconds of wall time.
+_EVERY = 0.5
+
+
+class Retries:
+    """Tries the parked events of one subscription again when their pauses are over."""
+
+    def __init__(
+        self, database: Database, subscription: Subscription, batches: Batches, reader: Reader
+    ) -> None:
+        """`reader` reads the records; it is the caller's to close."""
+        self._database, self._subscription = database, subscription
+        self._batches, self._reader = batches, reader
+        self.heartbeat = Heartbeat("retries", trouble="")
+
+    async def run(self) -> None:
+        """Try again until cancelled, or stopped while the database is in the way."""
+        while True:
+            try:
+                await self._batches.until_done(self.heartbeat, self._all_due)
+            except Interrupted:
+                return
+            self.heartbeat.beat()
+            await asyncio.sleep(_EVERY)
+
+    async def _all_due(self, blaming: bool) -> None:
+        while await self._one(blaming):
+            self.heartbeat.beat()
+
+    async def _one(self, blaming: bool) -> bool:
+        """Try one parked event whose pause is over; True when there was one."""
+        parking = self._batches.parking
+        async with self._database.transaction() as tx:
+            parked = await parking.due(tx)
+        if parked is None:
+            return False
+        try:
+            received = await self._read(parked)
+        except (TimeoutError, KafkaError) as error:
+            failure: Exception | None = error
+            async with self._database.transaction() as tx:
+                await parking.put_off(tx, parked)
+        except RecordGone as error:
+            failure = error
+            async with self._database.transaction() as tx:
+                await parking.failed(tx, parked, error, permanent=True)
+        else:
+            failure = await self._try(parked, received, blaming)
+        log.info(
+            "event.retried", origin=str(parked.origin), succeeded=failure is None, error=failure
+        )
+        return True
+
+    async def _read(self, parked: Parked) -> Received:
+        origin = parked.origin
+        key, value = await self._reader.record(origin.topic, origin.partition, origin.offset)
+        return read(self._subscription.decoders.get(origin.topic), origin, key, value)
+
+    async def _try(self, parked: Parked, received: Received, blaming: bool) -> Exception | None:
+        """Handle it and forget it, or note why not, which is returned.
+
+        Raises what is the database's fault.
+        """
+        parking = self._batches.parking
+        try:
+            async with self._database.transaction() as tx:
+                if not await parking.claim(tx, parked):
+                    return None  # another process was faster
+                failure = await self._handle(tx, received)
+                if failure is None:
+                    await parking.handled(tx, parked)
+                else:
+                    permanent = isinstance(failure, UndecodableEvent)
+                    await parking.failed(tx, parked, failure, permanent=permanent)
+                return failure
+        except Exception as error:
+            if not await self._batches.is_the_events(error, blaming=blaming):
+                raise
+            async with self._database.transaction() as tx:
+                await parking.failed(tx, parked, error)
+            return error
+
+    async def _handle(self, tx: Transaction, received: Received) -> Exception | None:
+        """Handle it in a savepoint; what was raised, unless the database is at fault."""
+        try:
+            async with tx.savepoint() as attempt:
+                await self._batches.handle_alone(attempt, received)
+        except Exception as error:
+            if is_transient(error) or is_environment(error):
+                raise
+            return error
+        return None

@@ -1,0 +1,303 @@
+"""FastStream's part of a consumer: the broker's batch subscribers, one a lane.
+
+Lanes are members of one consumer group in one process: while one waits for the database, another
+decodes and applies. Each commits the offsets of what it has handled, and nobody else does.
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError
+from faststream import BaseMiddleware
+from faststream.kafka import KafkaBroker
+from faststream.kafka.subscriber.usecase import BatchSubscriber
+from faststream.message import StreamMessage
+from opentelemetry.trace import SpanKind
+
+from brobyg_kit import faultpoints, kafka, tracing
+from brobyg_kit.batches import Batches, Interrupted
+from brobyg_kit.decoding import batch_decoder, parse_batch
+from brobyg_kit.errors import InstanceReplaced, LaneFailed
+from brobyg_kit.health import Heartbeat
+from brobyg_kit.logs import get_logger
+from brobyg_kit.metrics import Metrics
+from brobyg_kit.parking import Received
+from brobyg_kit.subscription import Subscription
+
+log = get_logger(__name__)
+
+#: How long a subscriber waits for records, milliseconds. One that got none sleeps as long again
+#: without listening, so this is what an idle system adds to an event's way; less costs idle CPU.
+_LISTEN = 15
+#: A lane that has not asked for records for so long, seconds of wall time, shows no sign of life.
+#: It is more than FastStream's pause of five seconds after an error of the broker's.
+_SILENCE = 15.0
+#: How often a member tells its group that it lives, milliseconds, and so how soon it learns of a
+#: rebalance.
+_HEARTBEAT = 1_000
+#: How long a rebalance waits for a member that has a batch in hand, milliseconds. It is less than
+#: the time a request may take, as joining the group is a request that waits for all members.
+_REBALANCE = 30_000
+#: A rebalance that takes longer, seconds of wall time, makes the process unready.
+_REBALANCE_TOLD = 5.0
+#: A lane that was out of its group for so long although a broker answers is started anew.
+_OUT_LIMIT = 90.0
+
+
+class End:
+    """That a consumer has ended, and why. From then on nothing is handled or committed."""
+
+    def __init__(self) -> None:
+        """Not yet."""
+        self._come = asyncio.Event()
+        self.error: Exception | None = None
+
+    def come(self, error: Exception | None = None) -> None:
+        """End now, for the first reason given; without an error because it was stopped."""
+        if not self._come.is_set():
+            self.error = error
+            self._come.set()
+
+    def __bool__(self) -> bool:
+        """Whether it has come."""
+        return self._come.is_set()
+
+    async def wait(self, timeout: float) -> None:
+        """Return when it has come, at the latest after `timeout` seconds."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._come.wait(), timeout)
+
+
+class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+    """One member of the group: it handles the batches FastStream brings and commits offsets."""
+
+    def __init__(self, batches: Batches, membership: "Membership | None", end: End) -> None:
+        """`membership` is for a member with a name of its own."""
+        self._batches, self._membership, self._end = batches, membership, end
+        self._in_hand, self._revoked = asyncio.Lock(), asyncio.Event()
+        self._out_since = time.monotonic()
+        self.subscriber: BatchSubscriber | None = None
+        self.heartbeat = Heartbeat("lane", trouble="not in its group yet, so nothing is handled")
+        #: What the lane has of the topics; None while it is out of the group.
+        self.assigned: frozenset[TopicPartition] | None = None
+        #: Where the group stopped in them, or has come to by this lane's commits.
+        self.committed: dict[TopicPartition, int] = {}
+        #: When records were last committed, by the monotonic clock.
+        self.moved_at = time.monotonic()
+
+    @property
+    def client(self) -> AIOKafkaConsumer:
+        """The lane's own consumer, once the broker has started."""
+        if self.subscriber is None or self.subscriber.consumer is None:
+            raise RuntimeError("the lane was not started")
+        return self.subscriber.consumer
+
+    async def handle(self, batch: list[Received]) -> None:
+        """FastStream's handler: until all is handled or parked, then the offsets. Never raises."""
+        async with self._in_hand:
+            if self._end:
+                return
+            try:
+                await self._batches.until_done(
+                    self.heartbeat, lambda blaming: self._process(batch, blaming), self._revoked
+                )
+                faultpoints.reach(faultpoints.AFTER_COMMIT_BEFORE_OFFSET)
+                await self._commit(batch)
+            except Interrupted:
+                # In a rebalance the batch comes again, here or elsewhere: its offsets are not set.
+                if not self._revoked.is_set():
+                    self._end.come()
+            except Exception as error:  # noqa: BLE001 - FastStream would log it and go on
+                self._end.come(error)
+
+    async def _process(self, batch: Sequence[Received], blaming: bool) -> None:
+        await self._batches.process(batch, blaming=blaming)
+        self.heartbeat.beat()
+
+    async def _commit(self, batch: Sequence[Received]) -> None:
+        """Commit exactly what was handled.
+
+        A refusal is no loss: the records come again and the inbox drops them.
+        """
+        positions: dict[TopicPartition, int] = {}
+        for one in batch:
+            origin = one.origin
+            positions[TopicPartition(origin.topic, origin.partition)] = origin.offset + 1
+        try:
+            await self.client.commit(positions)
+        except (KafkaError, IllegalStateError) as error:
+            log.warning("consumer.commit_refused", error=error)
+        else:
+            self.committed.update(positions)
+            self.moved_at = self._out_since = time.monotonic()
+
+    def look(self) -> None:
+        """Note the signs of life that the lane gives while it has no batch in hand."""
+        if self._in_hand.locked():
+            return  # the batch beats for itself
+        out = time.monotonic() - self._out_since
+        if self.assigned is not None:
+            if self.client._subscription.fetcher_idle_time < _SILENCE:
+                self.heartbeat.beat()
+        elif out > _REBALANCE_TOLD or self.heartbeat.trouble:
+            self.heartbeat.struggle("not in its group yet, so nothing is handled")
+        else:
+            self.heartbeat.beat()
+
+    def failed(self, *, reachable: bool) -> Exception | None:
+        """Why the lane has to be started anew, if it has; `reachable` is whether a broker is."""
+        tasks = self.subscriber.tasks if self.subscriber else []
+        if len(tasks) != 1 or tasks[0].done():
+            return LaneFailed("the task that asks for records has ended")
+        waits = self.assigned is None and not self._in_hand.locked()
+        if not reachable or not waits:
+            self._out_since = max(self._out_since, time.monotonic() - _REBALANCE_TOLD)
+        if waits and time.monotonic() - self._out_since > _OUT_LIMIT:
+            return LaneFailed(f"not in its group for {_OUT_LIMIT:.0f} s")
+        return None
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        """Give the partitions up when the batch in hand is done: the first part of a rebalance.
+
+        A batch that waits for the database is left to whoever gets its partition.
+        """
+        if revoked:
+            faultpoints.reach(faultpoints.IN_REBALANCE)
+        self.assigned, self._out_since = None, time.monotonic()
+        self._revoked.set()
+        async with self._in_hand:
+            pass
+        if revoked:
+            log.info("consumer.revoked", partitions=len(revoked))
+        if self._membership and await self._membership.replaced():
+            self._end.come(InstanceReplaced("another process has joined under its name"))
+            # Ends aiokafka's coordination, which would now join again and replace the other.
+            raise asyncio.CancelledError
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        """In the group; perhaps without a partition, when there are more lanes than partitions."""
+        log.info("consumer.assigned", partitions=len(assigned))
+        if self._membership:
+            self._membership.member = self.client._coordinator.member_id
+        self._revoked.clear()
+        self.committed = await self._positions(assigned)
+        self.assigned = frozenset(assigned)
+        self.moved_at = time.monotonic()
+        self.heartbeat.beat()
+
+    async def _positions(self, assigned: set[TopicPartition]) -> dict[TopicPartition, int]:
+        """Where reading begins in each; empty when the broker does not say so in five seconds."""
+        wanted = sorted(assigned)
+        try:
+            async with asyncio.timeout(5.0):
+                found = await asyncio.gather(*(self.client.position(one) for one in wanted))
+        except (KafkaError, IllegalStateError, TimeoutError) as error:
+            log.warning("consumer.offsets_unknown", error=error)
+            return {}
+        return dict(zip(wanted, found, strict=True))
+
+
+class Membership:
+    """A member's name in its group (`group.instance.id`), which another process may take over."""
+
+    def __init__(self, address: str, group: str, instance: str) -> None:
+        """Nothing is asked yet."""
+        self._address, self._group, self.instance = address, group, instance
+        #: The id the broker gave this member under the name when it last joined.
+        self.member = ""
+
+    async def replaced(self) -> bool:
+        """Whether another member has joined under the name since.
+
+        The broker only says that it does not know the old member's id, as it also does of a
+        member that was away for too long. A member's id begins with its name, so the group's
+        list of members tells the two apart. False when the broker does not answer.
+        """
+        if not self.member:
+            return False
+        try:
+            async with kafka.admin(self._address) as admin:
+                [response] = await admin.describe_consumer_groups([self._group])
+        except KafkaError as error:
+            log.warning("consumer.members_unknown", error=error)
+            return False
+        ids = {member[0] for group in response.groups for member in group[5]}
+        own = re.compile(f"{re.escape(self.instance)}-[0-9a-f-]{{36}}")
+        return any(own.fullmatch(one) and one != self.member for one in ids)
+
+
+def lanes(
+    broker: KafkaBroker,
+    address: str,
+    subscription: Subscription,
+    batches: Batches,
+    number: int,
+    end: End,
+) -> list[Lane]:
+    """Register `number` lanes with the broker, which starts and stops them."""
+    made = []
+    for position in range(number):
+        instance = subscription.member(position)
+        membership = Membership(address, subscription.group, instance) if instance else None
+        lane = Lane(batches, membership, end)
+        lane.subscriber = broker.subscriber(
+            *subscription.topics,
+            group_id=subscription.group,
+            group_instance_id=instance,
+            batch=True,
+            max_records=subscription.max_batch,
+            batch_timeout_ms=_LISTEN,
+            auto_offset_reset="earliest",
+            listener=lane,
+            parser=parse_batch,
+            decoder=batch_decoder(subscription),
+            heartbeat_interval_ms=_HEARTBEAT,
+            rebalance_timeout_ms=_REBALANCE,
+        )
+        lane.subscriber(lane.handle)
+        made.append(lane)
+    return made
+
+
+class BatchMiddleware(BaseMiddleware[Any, Any]):
+    """Around each batch: a span linked to its events' traces, its metrics, and a guard.
+
+    What is raised past the handler (there should be nothing) would be dropped by FastStream with
+    its batch, and the next batch's offsets would pass it. So it ends the consumer.
+    """
+
+    def __init__(self, msg: Any, *, context: Any, service: str, metrics: Metrics, end: End) -> None:
+        """One for each batch, made by FastStream."""
+        super().__init__(msg, context=context)
+        self._service, self._metrics, self._end = service, metrics, end
+
+    async def consume_scope(
+        self, call_next: Callable[[Any], Any], msg: StreamMessage[Any]
+    ) -> object:
+        """Handle the batch within its span."""
+        batch = await msg.decode() or []
+        began = time.perf_counter()
+        links = tracing.links([one.event.traceparent for one in batch[:32]])
+        with tracing.span(f"{self._service} process", SpanKind.CONSUMER, links=links) as span:
+            span.set_attribute("messaging.batch.message_count", len(batch))
+            done: object = await call_next(msg)
+        self._metrics.batch_seconds.observe(time.perf_counter() - began)
+        self._metrics.batch_events.observe(len(batch))
+        return done
+
+    async def after_processed(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_val: BaseException | None = None,
+        exc_tb: TracebackType | None = None,
+    ) -> bool | None:
+        """End the consumer when something was raised."""
+        if isinstance(exc_val, Exception):
+            self._end.come(exc_val)
+        return False

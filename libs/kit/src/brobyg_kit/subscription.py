@@ -1,0 +1,48 @@
+"""What a service consumes and what it does with it: the terms between a service and its consumer."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from brobyg_kit.database import Transaction
+from brobyg_kit.event import Event
+from brobyg_kit.ids import derived_id
+from brobyg_kit.parking import Origin
+
+#: Handles events within a transaction, all effects or none: it raises to have all undone.
+BatchHandler = Callable[[Transaction, Sequence[Event]], Awaitable[None]]
+#: Makes an event of a record that is not in our envelope, from its origin, key and value.
+#: Raises UndecodableEvent.
+Decoder = Callable[[Origin, bytes | None, bytes], Event]
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """What a service consumes and what it does with it."""
+
+    service: str
+    topics: Sequence[str]
+    handle: BatchHandler
+    #: By topic. A topic without one carries events in our envelope.
+    decoders: Mapping[str, Decoder] = field(default_factory=dict)
+    #: The most events of one transaction.
+    max_batch: int = 2_000
+    #: False where the handler itself drops events it has handled before.
+    inbox: bool = True
+    #: This process's name in the group (Kafka's static membership): a process that comes back
+    #: under the name of one that died takes over its partitions at once. Empty for none.
+    instance: str = ""
+
+    @property
+    def group(self) -> str:
+        """The consumer group, `brobyg-<service>`."""
+        return f"brobyg-{self.service}"
+
+    def member(self, lane: int) -> str | None:
+        """Kafka's `group.instance.id` of a lane; None for a process without a name.
+
+        It also stands for the topics: the broker gives a member that comes back what it had
+        before, without looking whether it now subscribes to more.
+        """
+        if not self.instance:
+            return None
+        return f"{self.instance}-{derived_id(*sorted(self.topics))[:8]}-{lane}"
