@@ -199,6 +199,8 @@ class System:
             "BROBYG_HOST": "127.0.0.1",
             "BROBYG_LOG_FORMAT": "json",
             "BROBYG_NOTIFICATION_COORDINATORS": COORDINATORS,
+            # The sample hospital's FHIR server counts each appointment's versions up.
+            "BROBYG_REFERRAL_RISING_VERSIONS": "hospital-randers",
             **make_keys(self.folder),
             "BROBYG_KAFKA": addresses.kafka,
             "BROBYG_DATABASE": addresses.database,
