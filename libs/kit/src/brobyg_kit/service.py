@@ -94,13 +94,6 @@ class Service:
     #: False where the handler itself drops events it has handled before.
     inbox: bool = True
     max_batch: int = 2_000
-    #: The AsyncAPI 3 document of the whole system, for its part that the service serves.
-    asyncapi: Mapping[str, object] | None = None
-
-    def __post_init__(self) -> None:
-        """Derive `consumes` from `handlers`."""
-        if self.handlers:
-            object.__setattr__(self, "consumes", consumed(self.handlers))
 
     def __post_init__(self) -> None:
         """Derive `consumes` from `handlers`."""
