@@ -4,6 +4,8 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import msgspec
@@ -17,34 +19,32 @@ from brobyg_contracts import (
 from brobyg_kit.clock import ManualClock
 from brobyg_kit.event import encode
 from brobyg_kit.ids import derived_id
-from brobyg_kit.kafka import consumer, producer
+from brobyg_kit.kafka import batch_producer, reader
 from brobyg_kit.testing import bearer, eventually
 from brobyg_notification.bootstrap import SERVICE
 
 
-def say(kafka: str, *events) -> None:
+async def say(kafka: str, *events) -> None:
     """Put the events on matching's topic."""
-    sender = producer(kafka, "test")
-    for event in events:
-        sender.produce(VolunteerMatched.TOPIC, encode(event), event.subject)
-    assert sender.flush(10) == 0
+    async with batch_producer(kafka, "test") as sender:
+        for event in events:
+            await sender.send_and_wait(
+                VolunteerMatched.TOPIC, encode(event), event.subject.encode()
+            )
 
 
 async def heard(kafka: str, count: int) -> list[dict[str, object]]:
     """The first `count` events this service published, from the beginning."""
-    reader = consumer(kafka, f"test-{os.getpid()}-{datetime.now(UTC).timestamp()}")
-    reader.subscribe([NotificationSent.TOPIC])
     found: list[dict[str, object]] = []
+    async with reader(kafka, auto_offset_reset="earliest") as consumer:
+        consumer.subscribe([NotificationSent.TOPIC])
 
-    async def enough() -> bool:
-        records = await asyncio.to_thread(reader.consume, 100, 0.2)
-        found.extend(
-            msgspec.json.decode(record.value()) for record in records if record.error() is None
-        )
-        return len(found) >= count
+        async def enough() -> bool:
+            for records in (await consumer.getmany(timeout_ms=200)).values():
+                found.extend(msgspec.json.decode(record.value) for record in records)
+            return len(found) >= count
 
-    await eventually(enough, f"{count} events from notification")
-    reader.close()
+        await eventually(enough, f"{count} events from notification")
     return found
 
 
@@ -58,12 +58,12 @@ async def test_a_match_on_the_topic_becomes_two_mails_and_two_events(
         "matching_url": owners.url,
     }
     async with serve(SERVICE, role="run", clock=running_clock, **settings) as running:
-        say(topics, match, match)
+        await say(topics, match, match)
         await arrived(2)
         sent = await heard(topics, 2)
-        say(topics, match)  # a repeat long after
+        await say(topics, match)  # a repeat long after
         owners.volunteer(email=None)
-        say(
+        await say(
             topics, cause(MatchReleased, appointment_id=derived_id("another"))
         )  # and something new behind it
         events = await heard(topics, 4)
@@ -77,7 +77,7 @@ async def test_a_match_on_the_topic_becomes_two_mails_and_two_events(
     assert sorted(event["sequence"] for event in sent) == [1, 2]
 
 
-_SENDER = """
+_WORKER = """
 import asyncio, sys
 from brobyg_kit.database import Database
 from brobyg_kit.health import Health
@@ -100,8 +100,14 @@ asyncio.run(main())
 """
 
 
-async def sender_process(url: str, fault: str, post_office, owners) -> asyncio.subprocess.Process:
-    """A sender in a process of its own, on the database at `url`; killed at the point `fault`."""
+@asynccontextmanager
+async def worker_process(
+    url: str, fault: str, post_office, owners
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A worker in a process of its own, on the database at `url`; killed at the point `fault`.
+
+    It is killed at the end of the block, if it lives.
+    """
     environment = {
         **os.environ,
         "BROBYG_FAULT_POINT": fault,
@@ -113,21 +119,28 @@ async def sender_process(url: str, fault: str, post_office, owners) -> asyncio.s
         "BROBYG_MATCHING_URL": owners.url,
         "BROBYG_CLOCK": f"2026-11-30T08:00:00Z;1;{datetime.now(UTC).isoformat()}",
     }
-    return await asyncio.create_subprocess_exec(sys.executable, "-c", _SENDER, url, env=environment)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _WORKER, url, env=environment
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
 
 
 async def test_killed_between_the_servers_yes_and_the_commit_the_copy_is_recognisable(
     office_for, post_office, owners, cause, arrived, running_clock
 ) -> None:
     async with office_for(running_clock) as office:
-        process = await sender_process(
+        async with worker_process(
             office.database.url, "after-smtp-before-mark", post_office, owners
-        )
-        await office.receive(
-            cause(MatchEscalated)
-        )  # asks no owner; the process has no coordinator's address, so it waits
-        await office.receive(cause(VolunteerMatched))
-        assert await asyncio.wait_for(process.wait(), 30) == -signal.SIGKILL
+        ) as process:
+            # The process has no address for this department's coordinator, so it waits.
+            await office.receive(cause(MatchEscalated))
+            await office.receive(cause(VolunteerMatched))
+            assert await asyncio.wait_for(process.wait(), 60) == -signal.SIGKILL
         taken = len(post_office.inbox)
         assert taken >= 1
         async with office.delivering():
@@ -151,16 +164,16 @@ async def test_killed_while_it_sends_nothing_is_lost_or_doubled(
     office_for, post_office, owners, cause, running_clock
 ) -> None:
     """Control for the test above: without the fault point each message is sent once."""
-    async with office_for(running_clock) as office:
-        process = await sender_process(office.database.url, "", post_office, owners)
+    async with (
+        office_for(running_clock) as office,
+        worker_process(office.database.url, "", post_office, owners),
+    ):
         await office.receive(cause(VolunteerMatched))
 
         async def over() -> bool:
             return await office.states() == ["sent", "sent"]
 
-        await eventually(over, "both are sent")
-        process.kill()
-        await process.wait()
+        await eventually(over, "both are sent", timeout=60)
     assert len(post_office.inbox) == 2
 
 
