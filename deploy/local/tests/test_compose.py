@@ -76,7 +76,7 @@ def test_a_service_starts_only_after_its_migration_and_the_topics(name: str) -> 
     if f"{name}-migrate" in PARTS:
         assert {"topics", f"{name}-migrate"} <= set(PARTS[name]["depends_on"])
     else:
-        assert not load_service(name).database
+        assert load_service(name).metadata is None
 
 
 @pytest.mark.parametrize("name", list(PARTS))

@@ -100,7 +100,6 @@ class Cluster:
     def stop(self) -> None:
         """End everything cleanly, data kept. Blocks."""
         with self.folder.locked():
-            self.supervisor.stop([*self.kafka.names, *self.postgres.names])
             self.supervisor.shut_down()
 
     def reset(self) -> None:

@@ -152,9 +152,7 @@ class Supervisor:
 
     def stop(self, names: Sequence[str]) -> list[str]:
         """End programs, all at once; returns those that had to be killed. Blocks until they ended."""
-        asked = [
-            name for name in names if self.states().get(name, ProgramState()).state not in _DOWN
-        ]
+        asked = self._of(names)
         for name in asked:
             with contextlib.suppress(xmlrpc.client.Fault):  # it has just ended by itself
                 self._ask("stopProcess", name, False)

@@ -89,8 +89,9 @@ def show_summary(console: Console, summary: Summary) -> None:
     table = Table(title="What happened", show_header=False)
     table.add_column(justify="left")
     table.add_column(justify="right")
+    figures = summary.figures()
     for name, title in TITLES.items():
-        table.add_row(title, str(getattr(summary, name)))
+        table.add_row(title, str(figures[name]))
     console.print(table)
     same = "gives the same state as the live one"
     if not summary.rebuild_equals_live:

@@ -17,7 +17,7 @@ from .play import play
 from .progress import show_progress
 from .setup import WEEK_ENDS, DemoSetup
 from .story import interesting, of_appointment
-from .summary import summarise, write
+from .summary import summarise
 from .tally import Tally
 from .week import load
 
@@ -86,7 +86,9 @@ def run_demo(
         started_at=started_at.isoformat(),
         wall_seconds=time.monotonic() - began,
     )
-    write(summary, path)
+    document = msgspec.json.format(msgspec.json.encode(summary.figures()), indent=2)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(document + b"\n")
     results.show_summary(console, summary)
     referral_id, appointment_id = interesting(events) or ("<referral id>", "")
     if appointment_id:
@@ -94,5 +96,5 @@ def run_demo(
         results.show_story(console, timeline, of_appointment(events, appointment_id))
     results.show_next(console, access, referral_id, str(path))
     if as_json:
-        print(msgspec.json.format(msgspec.json.encode(summary), indent=2).decode())
+        print(document.decode())
     return summary.broken()

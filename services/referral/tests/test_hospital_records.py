@@ -6,18 +6,16 @@ from typing import Any
 import msgspec
 import pytest
 import pytest_asyncio
+from aiokafka import AIOKafkaProducer
 from brobyg_kit import kafka as clients
 from brobyg_kit.clock import ManualClock
 from brobyg_kit.event import decode
 from brobyg_kit.parking import Origin, Parking, Received
 from brobyg_kit.testing import Running, eventually
 from brobyg_referral.adapters.appointments import PostgresAppointments
-from brobyg_referral.adapters.secrets import Hasher
 from brobyg_referral.bootstrap import SERVICE
-from brobyg_referral.handlers import HOSPITAL_TOPIC, REJECTED_TOPIC
-from brobyg_referral.kafka_door import KafkaDoor
-from confluent_kafka import TopicPartition
-from referral_bench import KEYS, Served, every_row
+from brobyg_referral.use_cases.hospital_records import HOSPITAL_TOPIC, REJECTED_TOPIC
+from referral_bench import KEYS, Served, bundle, events_of, every_row, handled
 from referral_samples import (
     ADDRESS,
     CPR,
@@ -43,35 +41,25 @@ async def whole(
         yield Served(running)
 
 
-def send(address: str, *records: tuple[str, object]) -> None:
-    """Put records on the hospital's topic: key and body, in order."""
-    producer = clients.producer(address, "hospital")
-    for key, body in records:
-        producer.produce(
-            HOSPITAL_TOPIC,
-            key=key.encode(),
-            value=body if isinstance(body, bytes) else msgspec.json.encode(body),
-        )
-    assert producer.flush(20) == 0
+async def send(address: str, *records: tuple[str, object], created_at: int | None = None) -> None:
+    """Put records on the hospital's topic, in order: key and body.
+
+    `created_at` is the time that the sender gives them, milliseconds since 1970.
+    """
+    async with AIOKafkaProducer(bootstrap_servers=address) as producer:
+        for key, body in records:
+            value = body if isinstance(body, bytes) else msgspec.json.encode(body)
+            await producer.send_and_wait(
+                HOSPITAL_TOPIC, value, key.encode(), timestamp_ms=created_at
+            )
 
 
-def everything_on(address: str, topic: str) -> list[tuple[bytes, bytes]]:
+async def everything_on(address: str, topic: str) -> list[tuple[bytes, bytes]]:
     """Key and value of each record that is on a topic now."""
-    consumer = clients.consumer(address, "reader")
-    try:
-        ends = {}
-        for partition in consumer.list_topics(topic, timeout=10).topics[topic].partitions:
-            ends[partition] = consumer.get_watermark_offsets(
-                TopicPartition(topic, partition), timeout=10
-            )[1]
-        consumer.assign(
-            [TopicPartition(topic, partition, 0) for partition, end in ends.items() if end]
-        )
-        messages = consumer.consume(sum(ends.values()), 10) if any(ends.values()) else []
-        assert len(messages) == sum(ends.values())
-        return [(message.key() or b"", message.value() or b"") for message in messages]
-    finally:
-        consumer.close()
+    async with clients.admin(address) as admin, clients.reader(address) as reader:
+        wanted = (await clients.partitions(admin, [topic]))[topic]
+        batches = clients.read_range(reader, await clients.watermarks(reader, wanted))
+        return [(one.key or b"", one.value or b"") async for batch in batches for one in batch]
 
 
 def entry(method: str, resource: dict[str, Any], **request: str) -> dict[str, Any]:
@@ -81,28 +69,6 @@ def entry(method: str, resource: dict[str, Any], **request: str) -> dict[str, An
         "resource": resource,
         "request": {"method": method, "url": f"Appointment{search}"} | request,
     }
-
-
-async def handled(service: Served, *bodies: object) -> list[dict[str, Any]]:
-    """Hand these records to the door in one transaction, and give what was answered on the rejected topic."""
-    database, handle = service.running.runtime.database, service.running.runtime.parts.handle
-    decoder = service.running.runtime.parts.decoders[HOSPITAL_TOPIC]
-    assert database is not None
-    assert handle is not None
-    events = [
-        decoder(Origin(HOSPITAL_TOPIC, 0, offset), None, msgspec.json.encode(body))
-        for offset, body in enumerate(bodies)
-    ]
-    async with database.transaction() as tx:
-        await handle(tx, events)
-    rows = await service.rows(
-        f"select value from outbox where topic = '{REJECTED_TOPIC}' order by id"
-    )
-    return [json.loads(row["value"]) for row in rows]
-
-
-def bundle(kind: str, *entries: dict[str, Any]) -> dict[str, Any]:
-    return {"resourceType": "Bundle", "type": kind, "entry": list(entries)}
 
 
 async def taken_in(service: Served, messages: int) -> None:
@@ -117,11 +83,11 @@ async def taken_in(service: Served, messages: int) -> None:
     await eventually(sent, "everything is sent")
 
 
-async def test_the_hospitals_records_become_events_and_the_broken_ones_are_answered_without_their_values(
+async def test_records_become_events_and_broken_ones_are_answered_without_their_values(
     whole: Served, topics: str
 ) -> None:
     await whole.referred()
-    send(
+    await send(
         topics,
         ("A-1", fhir_appointment("A-1")),
         ("A-1", fhir_appointment("A-1")),
@@ -167,7 +133,7 @@ async def test_the_hospitals_records_become_events_and_the_broken_ones_are_answe
         "kept": 3,
         "unchanged": 2,
     }
-    events = [decode(value) for _, value in everything_on(topics, "brobyg.referral.v1")]
+    events = [decode(value) for _, value in await everything_on(topics, "brobyg.referral.v1")]
     assert [event.type.removeprefix("dk.brobyg.") for event in events if "A-6" not in str(event)][
         :2
     ] == [
@@ -181,7 +147,7 @@ async def test_the_hospitals_records_become_events_and_the_broken_ones_are_answe
     ]
     assert sorted(told) == ["booked", "booked", "rescheduled"]
     assert all(event.causationid for event in events if "appointment" in event.type)
-    rejected = [json.loads(value) for _, value in everything_on(topics, REJECTED_TOPIC)]
+    rejected = [json.loads(value) for _, value in await everything_on(topics, REJECTED_TOPIC)]
     assert len(rejected) == 5
     for outcome in rejected:
         assert outcome["resourceType"] == "OperationOutcome"
@@ -198,6 +164,17 @@ async def test_the_hospitals_records_become_events_and_the_broken_ones_are_answe
     assert not await whole.rows("select 1 from parked_event")
 
 
+async def test_a_record_that_its_sender_calls_old_is_read_like_any_other(
+    whole: Served, topics: str
+) -> None:
+    await whole.referred()
+    long_ago = 1_700_000_000_000
+    await send(topics, ("A-1", fhir_appointment("A-1")), created_at=long_ago)
+    await taken_in(whole, 1)
+    found = await whole.fhir("GET", f"/Appointment?identifier={SYSTEM}|A-1")
+    assert found.json()["total"] == 1
+
+
 async def test_nothing_that_names_a_person_is_found_after_a_run_outside_the_sealed_table(
     whole: Served, topics: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -206,7 +183,7 @@ async def test_nothing_that_names_a_person_is_found_after_a_run_outside_the_seal
     await whole.fhir("POST", "/Appointment", fhir_appointment("B-1", cpr=OTHER_CPR))
     await whole.fhir("POST", "/Appointment", fhir_appointment("B-2", status="bogus"))
     await whole.fhir("GET", f"/Appointment?identifier=x|{CPR}")
-    send(
+    await send(
         topics,
         (CPR, fhir_appointment("A-2")),
         (OTHER_CPR, fhir_appointment("B-3", cpr=OTHER_CPR)),
@@ -221,7 +198,8 @@ async def test_nothing_that_names_a_person_is_found_after_a_run_outside_the_seal
         for row in tables
     }
     kept |= {
-        topic: str(everything_on(topics, topic)) for topic in ("brobyg.referral.v1", REJECTED_TOPIC)
+        topic: str(await everything_on(topics, topic))
+        for topic in ("brobyg.referral.v1", REJECTED_TOPIC)
     }
     kept["metrics"] = (await whole.running.client.get("/metrics")).text
     kept["logs"] = "".join(capfd.readouterr())
@@ -232,29 +210,21 @@ async def test_nothing_that_names_a_person_is_found_after_a_run_outside_the_seal
             assert unknown not in text, f"{place} knows {unknown}, whose citizen has no referral"
 
 
-async def test_five_hundred_records_are_a_handful_of_statements(
-    service: Served, postgres: str
-) -> None:
+async def test_five_hundred_records_are_a_handful_of_statements(service: Served) -> None:
     await service.referred()
-    database = service.running.runtime.database
     handle = service.running.runtime.parts.handle
-    assert database is not None
     assert handle is not None
-    decoder = KafkaDoor.decoder(KafkaDoor(None, Hasher(b"c" * 32), "x"))  # type: ignore[arg-type]  # the decoder needs no intake
     bodies = [
-        msgspec.json.encode(fhir_appointment(f"A-{number}", cpr=CPR if number % 2 else UNKNOWN_CPR))
+        fhir_appointment(f"A-{number}", cpr=CPR if number % 2 else UNKNOWN_CPR)
         for number in range(500)
     ]
-    events = [
-        decoder(Origin(HOSPITAL_TOPIC, 0, offset), None, body) for offset, body in enumerate(bodies)
-    ]
+    events = events_of(service, *bodies)
     queries: list[str] = []
-    async with database.transaction() as tx:
+    async with service.database.transaction() as tx:
         tx.driver.add_query_logger(lambda record: queries.append(record.query))
         await handle(tx, events)
-    ours = [
-        query for query in queries if "typeinfo" not in query and "'jit'" not in query
-    ]  # the driver asks once a connection for types
+    # The driver asks for types once a connection.
+    ours = [query for query in queries if "typeinfo" not in query and "'jit'" not in query]
     assert len(ours) <= 9, ours
     assert len(await service.told()) == 250
     assert (await service.counts())["dropped_without_consent"] == 250
@@ -263,11 +233,7 @@ async def test_five_hundred_records_are_a_handful_of_statements(
 async def test_a_record_is_refused_by_whatever_is_in_it_and_never_stops_the_topic(
     service: Served,
 ) -> None:
-    database, handle = service.running.runtime.database, service.running.runtime.parts.handle
-    decoder = service.running.runtime.parts.decoders[HOSPITAL_TOPIC]
-    assert database is not None
-    assert handle is not None
-    bodies: list[Any] = [
+    bodies = [
         b"",
         b"\xff",
         b"null",
@@ -275,65 +241,41 @@ async def test_a_record_is_refused_by_whatever_is_in_it_and_never_stops_the_topi
         b"{}",
         b'{"resourceType":"Bundle"}',
         b'{"resourceType":"Bundle","type":"batch","entry":[{}]}',
-    ]
-    bodies += [
         b'{"resourceType":"Bundle","type":"history"}',
         b" " * 1_100_000,
         b'{"resourceType":"Appointment","participant":5}',
     ]
-    events = [
-        decoder(Origin(HOSPITAL_TOPIC, 0, offset), None, body) for offset, body in enumerate(bodies)
-    ]
-    async with database.transaction() as tx:
-        await handle(tx, events)
+    assert len(await handled(service, *bodies)) == len(bodies)
     assert (await service.counts())["rejected"] == len(bodies)
-    assert len(await service.rows(f"select 1 from outbox where topic = '{REJECTED_TOPIC}'")) == len(
-        bodies
-    )
 
 
-async def test_a_refused_transaction_of_a_thousand_entries_is_answered_briefly_and_the_next_message_is_handled(
+async def test_a_refused_transaction_of_a_thousand_entries_is_answered_briefly(
     service: Served,
 ) -> None:
     await service.referred()
-    database, handle = service.running.runtime.database, service.running.runtime.parts.handle
-    decoder = service.running.runtime.parts.decoders[HOSPITAL_TOPIC]
-    assert database is not None
-    assert handle is not None
     broken = {
         "resource": {"resourceType": "Appointment"},
         "request": {"method": "POST", "url": "Appointment"},
     }
-    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": [broken] * 1_000}
-    bodies = [msgspec.json.encode(bundle), msgspec.json.encode(fhir_appointment())]
-    events = [
-        decoder(Origin(HOSPITAL_TOPIC, 0, offset), None, body) for offset, body in enumerate(bodies)
-    ]
-    async with database.transaction() as tx:
-        await handle(tx, events)
-    assert await service.told() == ["booked"]
+    refused = bundle("transaction", *[broken] * 1_000)
+    (rejected,) = await handled(service, refused, fhir_appointment())
+    assert await service.told() == ["booked"]  # the next record is handled
     assert (await service.counts())["rejected"] == 1_000
-    (row,) = await service.rows(f"select value from outbox where topic = '{REJECTED_TOPIC}'")
-    assert len(row["value"]) < 100_000
-    issues = json.loads(row["value"])["issue"]
-    assert len(issues) == 51
-    assert "more issues" in issues[-1]["diagnostics"]
+    assert len(json.dumps(rejected)) < 100_000
+    assert len(rejected["issue"]) == 51
+    assert "more issues" in rejected["issue"][-1]["diagnostics"]
 
 
 async def test_a_dead_record_holds_those_of_its_key_and_nobody_elses_where_there_is_none(
     service: Served,
 ) -> None:
-    database, decoder = (
-        service.running.runtime.database,
-        service.running.runtime.parts.decoders[HOSPITAL_TOPIC],
-    )
-    assert database is not None
+    decode = service.running.runtime.parts.decoders[HOSPITAL_TOPIC]
     keys = [b"A-1", b"A-1", None, None, b""]
     events = [
-        decoder(Origin(HOSPITAL_TOPIC, 0, offset), key, b"{}") for offset, key in enumerate(keys)
+        decode(Origin(HOSPITAL_TOPIC, 0, offset), key, b"{}") for offset, key in enumerate(keys)
     ]
     parking = Parking("referral")
-    async with database.transaction() as tx:
+    async with service.database.transaction() as tx:
         for offset in (0, 2):
             origin = Origin(HOSPITAL_TOPIC, 0, offset)
             await parking.park(tx, Received(events[offset], origin), ValueError(), permanent=True)
@@ -344,11 +286,10 @@ async def test_a_dead_record_holds_those_of_its_key_and_nobody_elses_where_there
 async def test_transactions_of_one_process_do_not_wait_for_each_others_counting(
     service: Served,
 ) -> None:
-    database, store = service.running.runtime.database, PostgresAppointments()
-    assert database is not None
+    store = PostgresAppointments()
     async with AsyncExitStack() as side_by_side:
         for _ in range(3):
-            tx = await side_by_side.enter_async_context(database.transaction())
+            tx = await side_by_side.enter_async_context(service.database.transaction())
             await tx.driver.execute("set local lock_timeout = '5s'")
             await store.count(tx, "http", {"kept": 1, "rejected": 2})
             await store.count(tx, "http", {"kept": 1})
@@ -357,7 +298,7 @@ async def test_transactions_of_one_process_do_not_wait_for_each_others_counting(
     assert len(await service.rows("select distinct shard from intake_count")) == 3
 
 
-async def test_an_entry_of_a_batch_asks_what_it_would_ask_at_the_http_door(service: Served) -> None:
+async def test_an_entry_of_a_batch_asks_what_it_would_ask_over_http(service: Served) -> None:
     await service.referred()
     await service.put(fhir_appointment("A-1"))
     cancelled = fhir_appointment("A-1", status="cancelled", updated="2026-11-30T10:00:00Z")
@@ -422,7 +363,7 @@ async def test_a_slip_in_a_booking_of_somebody_without_a_referral_leaves_no_trac
     assert rejected["issue"][0]["code"] == "value"
 
 
-async def test_a_transaction_with_two_entries_about_one_appointment_is_refused_whole_and_answered_once(
+async def test_a_transaction_with_two_entries_about_one_appointment_is_refused_whole(
     service: Served,
 ) -> None:
     await service.referred()

@@ -4,7 +4,8 @@ from brobyg_kit.problems import Problem
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
-from brobyg_referral.fhir.outcome import Code, Issue, Refused, outcome
+from brobyg_referral.entrypoints.problems import FhirProblem
+from brobyg_referral.fhir.outcome import Code, Issue, outcome
 
 FHIR_JSON = "application/fhir+json"
 
@@ -26,9 +27,10 @@ _CODES: dict[int, Code] = {
 
 def render(problem: Problem, request: Request) -> Response:
     """The problem as an OperationOutcome with the HTTP status it has."""
-    issues = problem.issues if isinstance(problem, Refused) else _issues(problem, request.method)
+    known = problem.issues if isinstance(problem, FhirProblem) else None
+    body = outcome(known or _issues(problem, request.method))
     return JSONResponse(
-        outcome(issues), status_code=problem.status, media_type=FHIR_JSON, headers=problem.headers
+        body, status_code=problem.status, media_type=FHIR_JSON, headers=problem.headers
     )
 
 
@@ -37,15 +39,13 @@ def _issues(problem: Problem, method: str) -> list[Issue]:
     if problem.errors:
         return [Issue(code, f"{error.pointer}: {error.detail}") for error in problem.errors]
     if problem.status == 405 and method not in ("GET", "PUT", "POST"):
-        return [
-            Issue(
-                code,
-                "Appointments are not deleted or patched: send a newer one (cancelled, entered-in-error). See GET /fhir/metadata.",
-            )
-        ]
-    if problem.status in (404, 405):
-        return [
-            Issue(code, "There is no such interaction or resource here: see GET /fhir/metadata.")
-        ]
-    text = f"{problem.title}. {problem.detail[:1].upper()}{problem.detail[1:]}".rstrip(". ") + "."
+        text = (
+            "Appointments are not deleted or patched: send a newer one (cancelled,"
+            " entered-in-error). See GET /fhir/metadata."
+        )
+    elif problem.status in (404, 405):
+        text = "There is no such interaction or resource here: see GET /fhir/metadata."
+    else:
+        detail = problem.detail[:1].upper() + problem.detail[1:]
+        text = f"{problem.title}. {detail}".rstrip(". ") + "."
     return [Issue(code, text)]
