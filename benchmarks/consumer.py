@@ -16,7 +16,7 @@ from typing import ClassVar
 
 import msgspec
 from brobyg_kit.consumer import BatchHandler, Consumer, Subscription
-from brobyg_kit.database import Database, Transaction
+from brobyg_kit.database import Database, Transaction, array_literal
 from brobyg_kit.event import Event
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.metrics import Metrics
@@ -36,10 +36,11 @@ _TABLE = (
 )
 _LOAD = (
     "select referral_id::text, appointments, next_at from standing"
-    " where referral_id = any($1::uuid[]) for update"
+    " where referral_id = any($1::text::uuid[]) for update"
 )
 _SAVE = (
-    "insert into standing select * from unnest($1::uuid[], $2::int[], $3::timestamptz[])"
+    "insert into standing"
+    " select * from unnest($1::text::uuid[], $2::text::int[], $3::timestamptz[])"
     " on conflict (referral_id) do update"
     " set appointments = excluded.appointments, next_at = excluded.next_at"
 )
@@ -62,7 +63,8 @@ async def handle(tx: Transaction, events: Sequence[Event]) -> None:
     """Apply the batch in memory, write each row once, emit one event an event."""
     read = [(event, event.decode(Booked)) for event in events]
     ids = sorted({data.referral_id for _, data in read})
-    rows = await tx.driver.fetch(_LOAD, ids)
+    keys = array_literal(ids)
+    rows = await tx.driver.fetch(_LOAD, keys)
     standing: dict[str, tuple[int, datetime]] = {row[0]: (row[1], row[2]) for row in rows}
     for event, data in read:
         appointments, next_at = standing.get(data.referral_id, (0, data.starts_at))
@@ -74,9 +76,8 @@ async def handle(tx: Transaction, events: Sequence[Event]) -> None:
             next_at=now[1],
         )
         tx.emit(changed, subject=data.referral_id, cause=event)
-    await tx.driver.execute(
-        _SAVE, ids, [standing[one][0] for one in ids], [standing[one][1] for one in ids]
-    )
+    counts = array_literal([str(standing[one][0]) for one in ids])
+    await tx.driver.execute(_SAVE, keys, counts, [standing[one][1] for one in ids])
 
 
 async def measure(on: Ground, say: Say) -> Result:

@@ -198,6 +198,9 @@ class System:
             "BROBYG_HOST": "127.0.0.1",
             "BROBYG_LOG_FORMAT": "json",
             "BROBYG_NOTIFICATION_COORDINATORS": COORDINATORS,
+            "BROBYG_NOTIFICATION_SENDER": "Brobyg <brobyg@example.org>",
+            # The sample hospital's FHIR server counts each appointment's versions up.
+            "BROBYG_REFERRAL_RISING_VERSIONS": "hospital-randers",
             **make_keys(self.folder),
             "BROBYG_KAFKA": addresses.kafka,
             "BROBYG_DATABASE": addresses.database,

@@ -127,10 +127,11 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
 
         A refusal is no loss: the records come again and the inbox drops them.
         """
-        positions: dict[TopicPartition, int] = {}
+        last: dict[tuple[str, int], int] = {}
         for one in batch:
             origin = one.origin
-            positions[TopicPartition(origin.topic, origin.partition)] = origin.offset + 1
+            last[origin.topic, origin.partition] = origin.offset
+        positions = {TopicPartition(*place): offset + 1 for place, offset in last.items()}
         try:
             await self.client.commit(positions)
         except (KafkaError, IllegalStateError) as error:
