@@ -92,12 +92,12 @@ def up(
         "mail": f"{environment['BROBYG_NOTIFICATION_SMTP']}  (read in {where.mail})",
     }
     if as_json:
-        file, taken = str(where.environment), system.cluster.ports.taken
-        typer.echo(
-            json.dumps(
-                {"addresses": addresses, "taken_ports": taken, "environment_file": file}, indent=2
-            )
-        )
+        answer = {
+            "addresses": addresses,
+            "taken_ports": system.cluster.ports.taken,
+            "environment_file": str(where.environment),
+        }
+        typer.echo(json.dumps(answer, indent=2))
         return
     typer.echo("Brobyg is up")
     for name, address in addresses.items():

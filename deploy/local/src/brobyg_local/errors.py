@@ -65,7 +65,6 @@ class ComponentFailed(LocalError):
 
     def explain(self) -> str:
         """Name, cause, last log lines, where the log is, and what to do."""
-        lines = [f"{self.component} did not start: {self.cause}"]
-        if self.log:
-            lines += [f"Last lines of {self.source}:", *(f"  | {line}" for line in self.log)]
-        return "\n".join([*lines, f"What to do: {self.advice}"])
+        log = [f"Last lines of {self.source}:", *(f"  | {line}" for line in self.log)]
+        said = f"{self.component} did not start: {self.cause}"
+        return "\n".join([said, *(log if self.log else []), f"What to do: {self.advice}"])

@@ -16,7 +16,6 @@ from .access import SystemAccess, http_client, send_until_answered
 from .story import Line, tell
 from .summary import Intake, Rebuild, Summary
 
-VERIFY_TIMEOUT = 180.0
 TITLES = {
     "appointments_received": "appointments the hospital told of",
     "messages_received": "messages it took",
@@ -56,7 +55,7 @@ def verify_rebuild(access: SystemAccess) -> Rebuild:
         env={**without_settings(), **access.environment},
         capture_output=True,
         text=True,
-        timeout=VERIFY_TIMEOUT,
+        timeout=180,
         check=False,
         cwd=ROOT,
     )
