@@ -244,8 +244,8 @@ class System:
                 raise LocalError(
                     f"port {port}, which {variable} names for {name}, is held by"
                     f" {holder or 'another process'}",
-                    advice=f"end that process, name another port in {variable}, or unset it: then"
-                    " a free one is chosen",
+                    advice=(f"end it (kill {holder.split()[1]}), " if holder else "")
+                    + f"name another port in {variable}, or unset it: then a free one is chosen",
                 )
 
     def _prepare(self, environment: Mapping[str, str]) -> None:
