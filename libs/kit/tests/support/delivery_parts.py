@@ -214,8 +214,8 @@ async def going(*loops: Relay | Consumer) -> AsyncIterator[None]:
         await asyncio.gather(*tasks)
 
 
-async def has_effects(parts: Parts, number: int) -> None:
+async def has_effects(parts: Parts, number: int, timeout: float = 20.0) -> None:
     async def there() -> bool:
         return len(await parts.recorded()) >= number
 
-    await eventually(there, f"{number} effects")
+    await eventually(there, f"{number} effects", timeout)
