@@ -30,7 +30,7 @@ class Case:
     name: str
     cpr: str
     steps: tuple[tuple[datetime, str, datetime], ...]
-    door: str = "fhir"
+    channel: str = "fhir"
     location: str = "randers-hospital"
     expect: str = "kept"
     #: What the search for a volunteer ends with: matched, released, escalated, or nobody where none
@@ -56,15 +56,17 @@ def _plain(name: str, cpr: str, start: datetime, *, end: str = "fulfilled", **mo
     return Case(name, cpr, ((booked, "booked", start), (ended, end, start)), **more)
 
 
-def _without_a_referral(name: str, start: datetime, *, door: str = "fhir") -> Case:
-    return _plain(name, WITHOUT_REFERRAL, start, door=door, expect="dropped", company="nobody")
+def _without_a_referral(name: str, start: datetime, *, channel: str = "fhir") -> Case:
+    return _plain(
+        name, WITHOUT_REFERRAL, start, channel=channel, expect="dropped", company="nobody"
+    )
 
 
 CASES = (
     _plain("company", "0201609995", at(2, 9)),
     _plain("company again", "0201609996", at(2, 10)),
-    _plain("company over Kafka", "0504909995", at(2, 10.25), door="kafka"),
-    _plain("Kafka again", "0504909989", at(2, 11), door="kafka"),
+    _plain("company over Kafka", "0504909995", at(2, 10.25), channel="kafka"),
+    _plain("Kafka again", "0504909989", at(2, 11), channel="kafka"),
     _plain("no-show", "0201919990", at(2, 11.25), end="noshow"),
     _plain("another", "0108589995", at(2, 12), reachable=False),
     Case(
@@ -90,7 +92,7 @@ CASES = (
             (at(1, 1), "booked", at(2, 14.75)),
             (at(2, 15.75), "fulfilled", at(2, 14.75)),
         ),
-        door="kafka",
+        channel="kafka",
     ),
     _plain("nobody can", SOMALI_AND_A_WOMAN, at(2, 12.5), company="escalated"),
     Case(
@@ -107,7 +109,7 @@ CASES = (
         company="escalated",
     ),
     _without_a_referral("without a referral", at(2, 14)),
-    _without_a_referral("without a referral over Kafka", at(2, 15), door="kafka"),
+    _without_a_referral("without a referral over Kafka", at(2, 15), channel="kafka"),
 )
 
 
@@ -148,11 +150,11 @@ def _message(
 ) -> Message:
     search = f"/fhir/Appointment?identifier=https://hospital.example/appointments|{number}"
     path, method = ("/fhir/Appointment", "POST") if first else (search, "PUT")
-    over_kafka = case.door == "kafka"
+    over_kafka = case.channel == "kafka"
     organisation = "hospital-grenaa" if case.location.startswith("grenaa") else "hospital-randers"
     return Message(
         at=moment,
-        door="kafka" if over_kafka else "fhir",
+        channel="kafka" if over_kafka else "fhir",
         organisation=None if over_kafka else organisation,
         keys=(number,),
         method=None if over_kafka else method,

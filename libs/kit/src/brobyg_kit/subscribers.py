@@ -147,6 +147,7 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
             return  # the batch beats for itself
         out = time.monotonic() - self._out_since
         if self.assigned is not None:
+            # aiokafka has no public name for the time since records were last asked for.
             if self.client._subscription.fetcher_idle_time < _SILENCE:
                 self.heartbeat.beat()
         elif out > _REBALANCE_TOLD or self.heartbeat.trouble:
@@ -201,7 +202,7 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """In the group; perhaps without a partition, when there are more lanes than partitions."""
         log.info("consumer.assigned", partitions=len(assigned))
-        self._member = self.client._coordinator.member_id
+        self._member = self.client._coordinator.member_id  # nor one for this
         self._revoked.clear()
         self.committed = await self._positions(assigned)
         self.assigned = frozenset(assigned)

@@ -51,7 +51,7 @@ class Hospital:
         await asyncio.gather(*before)
         async with self._workers:
             try:
-                if message.door == "kafka":
+                if message.channel == "kafka":
                     outcome = await _publish(producer, message)
                 else:
                     outcome = await self._request(http, message)

@@ -13,7 +13,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     """One delivery by the hospital; the fields are explained in the example's README."""
 
     at: datetime
-    door: Literal["fhir", "kafka"]
+    channel: Literal["fhir", "kafka"]
     organisation: str | None
     keys: tuple[str, ...]
     method: str | None
