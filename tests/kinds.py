@@ -33,7 +33,7 @@ KINDS = (
         "system",
         "a broker, a database or a whole system of the test's own, started and killed by it",
         1000,
-        frozenset({"system", "cluster", "played", "in_use"}),
+        frozenset({"system", "cluster", "new_cluster", "supervisor", "played", "in_use"}),
     ),
     Kind(
         "parts",

@@ -29,7 +29,10 @@ SETTINGS: dict[str, dict[str, str]] = {
         "referral_encryption_key": base64.b64encode(b"e" * 32).decode(),
         "referral_cpr_key": base64.b64encode(b"c" * 32).decode(),
     },
-    "matching": {"matching_link_key": "a key that is for these tests only, and long"},
+    "matching": {
+        "matching_link_keys": "a key for the links of these tests only",
+        "matching_registration_keys": "a key for the registrations of these tests only",
+    },
     "notification": {
         "notification_coordinators": ",".join(
             f"{department}=coordinator@example.org" for department in DEPARTMENTS

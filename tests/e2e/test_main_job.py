@@ -204,7 +204,7 @@ def test_every_appointment_ends_as_the_small_week_says(played: Played) -> None:
 
 def test_each_cause_is_told_to_each_reader_once(played: Played) -> None:
     identities = [str(mail["Message-ID"]) for mail in mails(played)]
-    assert len(identities) == len(set(identities)) == played.summary.notifications_sent
+    assert len(identities) == len(set(identities)) == played.summary.counts["notifications_sent"]
 
 
 def test_events_of_one_thing_are_numbered_without_gaps(played: Played) -> None:

@@ -117,11 +117,7 @@ def run_fault(system: System, fault: Fault, say: Callable[[str], None]) -> Fault
     found = outcomes(played.events)
     mails = message_ids(played.access.mail)
     counts = {
-        "offers": summary.offers,
-        "matched": summary.matched,
-        "released": summary.released,
-        "escalated": summary.escalated,
-        "notifications_sent": summary.notifications_sent,
+        **summary.counts,
         "mails": mails.total(),
         "events_published": summary.events_published,
         "records_in_topics": asyncio.run(total_records(played.access.kafka)),

@@ -76,7 +76,7 @@ def test_a_service_starts_only_after_its_migration_and_the_topics(name: str) -> 
     if f"{name}-migrate" in PARTS:
         assert {"topics", f"{name}-migrate"} <= set(PARTS[name]["depends_on"])
     else:
-        assert not load_service(name).database
+        assert load_service(name).metadata is None
 
 
 @pytest.mark.parametrize("name", list(PARTS))
@@ -170,7 +170,7 @@ def test_the_images_lock_holds_the_versions_that_are_tested() -> None:
 def test_the_broker_in_a_container_has_the_settings_of_the_one_without(tmp_path: Path) -> None:
     from brobyg_local.kafka import broker_settings
 
-    local = broker_settings(1, [(1, 2)], tmp_path)
+    local = broker_settings(1, 2, tmp_path)
     given = {
         name.removeprefix("KAFKA_").lower().replace("_", "."): value
         for name, value in PARTS["kafka"]["environment"].items()

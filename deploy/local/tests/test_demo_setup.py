@@ -10,8 +10,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 from brobyg_kit.clock import AcceleratedClock, parse_clock
-from brobyg_kit.database import create_database
 from brobyg_kit.kafka import batch_producer
+from brobyg_kit.migrate import create_database
 from brobyg_kit.testing import eventually
 from brobyg_kit.topics import apply_topics, load_topics
 from brobyg_local.clock import at_real_speed

@@ -80,13 +80,13 @@ def test_a_service_is_given_its_own_keys_and_token_and_nobody_elses(folder: Stat
         name: {
             key.removeprefix("BROBYG_")
             for key, value in settings.items()
-            if key.endswith(("KEY", "TOKEN")) and value
+            if key.endswith(("KEY", "_KEYS", "TOKEN")) and key != "BROBYG_TOKEN_KEYS" and value
         }
         for name, settings in told.items()
     }
     assert secret == {
         "referral": {"REFERRAL_ENCRYPTION_KEY", "REFERRAL_CPR_KEY"},
-        "matching": {"MATCHING_LINK_KEY"},
+        "matching": {"MATCHING_LINK_KEYS", "MATCHING_REGISTRATION_KEYS"},
         "notification": {"SERVICE_TOKEN"},
         "reporting": set(),
         "portal": {"SERVICE_TOKEN"},

@@ -10,9 +10,9 @@ import httpx2
 import pytest
 from brobyg_local.demo.access import SystemAccess, send_until_answered
 from brobyg_local.demo.idle import IdleState
-from brobyg_local.demo.results import Rebuild, collect_results
+from brobyg_local.demo.results import fetch_intake
 from brobyg_local.demo.run import EXAMPLE
-from brobyg_local.demo.summary import Results, summarise
+from brobyg_local.demo.summary import Intake, Rebuild, summarise
 from brobyg_local.demo.tally import Tally
 from brobyg_local.demo.week import load
 from brobyg_local.errors import ServiceUnreachable
@@ -56,7 +56,7 @@ async def test_counts_are_taken_as_they_are_told(tmp_path: Path) -> None:
     with answering(
         tmp_path, (200, b'{"rejected": 15, "dropped_without_consent": 201, "kept": 1}')
     ) as access:
-        found = await collect_results(access, IDLE, Rebuild(equal=True))
+        found = await fetch_intake(access)
     assert (found.rejected, found.dropped_without_consent) == (15, 201)
 
 
@@ -68,7 +68,7 @@ async def test_an_answer_without_counts_is_no_zero(
         answering(tmp_path, answer) as access,
         pytest.raises(ServiceUnreachable, match="does not tell its counts"),
     ):
-        await collect_results(access, IDLE, Rebuild(equal=True))
+        await fetch_intake(access)
 
 
 async def test_each_further_try_is_told(tmp_path: Path) -> None:
@@ -83,17 +83,16 @@ async def test_each_further_try_is_told(tmp_path: Path) -> None:
 
 def broken(*, rejected: int = 15, dropped: int = 201, sent_again: int = 0) -> list[str]:
     """What the example's week breaks, with these counts."""
-    results = Results(
-        dropped_without_consent=dropped,
-        rejected=rejected,
-        unpublished=0,
-        dead_letters=0,
-        rebuild_seconds=1.0,
-        rebuild_equals_live=True,
-        quiet=True,
-    )
-    tally = Tally(again=sent_again)
-    return summarise([], load(EXAMPLE), tally, results, started_at="", wall_seconds=0.0).broken()
+    return summarise(
+        [],
+        load(EXAMPLE),
+        Tally(again=sent_again),
+        Intake(rejected, dropped),
+        IDLE,
+        Rebuild(seconds=1.0, equal=True),
+        started_at="",
+        wall_seconds=0.0,
+    ).broken()
 
 
 def test_as_many_refused_and_dropped_as_the_week_holds_is_well() -> None:

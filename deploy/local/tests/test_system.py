@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 from brobyg_kit.clock import parse_clock
+from brobyg_local.cli import app
 from brobyg_local.errors import ComponentFailed, LocalError
 from brobyg_local.health import read_status
 from brobyg_local.logs import tail
@@ -19,6 +20,7 @@ from brobyg_local.services import SERVICES, readiness
 from brobyg_local.state import StateFolder
 from brobyg_local.supervisor import wait_until
 from brobyg_local.system import COMPONENTS, System
+from typer.testing import CliRunner
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -235,3 +237,16 @@ def test_down_ends_every_process_and_keeps_the_data(system: System) -> None:
     assert not any(state.up for state in read_status(system).components)
     assert not readiness(environment["BROBYG_PORTAL_URL"]).report
     assert os.path.isdir(system.cluster.postgres.data)  # noqa: PTH112 - the path is another user's
+
+
+def test_down_ends_the_systems_of_tests_and_fault_injections_too(
+    system: System, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    system.up()
+    monkeypatch.setattr("brobyg_local.state.default_folder", lambda: StateFolder(tmp_path))
+    # The run's own broker and database are a system of this checkout, too: not that one here.
+    monkeypatch.setattr("brobyg_local.supervisor.running_folders", lambda: [system.folder])
+    done = CliRunner().invoke(app, ["down"])
+    assert done.exit_code == 0
+    assert f"Also ended: the system of {system.folder.path}." in done.output
+    assert system.supervisor.states() == {}

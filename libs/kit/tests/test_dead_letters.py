@@ -1,4 +1,7 @@
-"""What can't be handled: tried with growing pauses, then dead and told of, then replayed or discarded, with those behind it in order."""
+"""What can't be handled: tried with growing pauses, then dead, then replayed or discarded.
+
+Those behind it follow in order.
+"""
 
 import asyncio
 import json
@@ -87,7 +90,7 @@ def insist_on_schema(letter: dict[str, Any]) -> None:
     assert set(letter) == set(schema["properties"])
 
 
-async def test_an_event_that_fails_for_good_is_tried_after_growing_pauses_and_then_told_of_on_the_dead_letter_topic(
+async def test_an_event_that_fails_for_good_is_tried_after_growing_pauses_and_then_a_dead_letter(
     parts: Parts, soon_dead: None
 ) -> None:
     await parts.emit([0, 2, 4], subjects=2)
@@ -187,8 +190,8 @@ async def park(parts: Parts, origin: Origin, number: int = 1) -> list[Parked]:
     async with parts.database.transaction() as tx:
         for _ in range(number):
             event = Event(
-                id=new_id(parts.database.clock), source="test", type="t", subject="a", time=tx.now, dataschema="",
-                correlationid="c", sequence=1, data=msgspec.Raw(b"null"),
+                id=new_id(parts.database.clock), source="test", type="t", subject="a", time=tx.now,
+                dataschema="", correlationid="c", sequence=1, data=msgspec.Raw(b"null"),
             )  # fmt: skip
             await Parking("test").park(
                 tx, Received(event, origin), ValueError("a bug"), permanent=True
@@ -285,8 +288,10 @@ async def test_show_finds_an_event_behind_any_number_of_others_and_does_not_read
 ) -> None:
     *_, last = await park(parts, Origin("hospital.topic", 0, 1))
     await parts.database.pool.execute(
-        "insert into parked_event (event_id, subject, type, topic, partition, record_offset, state, reason, attempts)"
-        " select gen_random_uuid(), 'a', 't', 'hospital.topic', 0, 1, 'dead', 'r', 1 from generate_series(1, 1000)"
+        "insert into parked_event"
+        " (event_id, subject, type, topic, partition, record_offset, state, reason, attempts)"
+        " select gen_random_uuid(), 'a', 't', 'hospital.topic', 0, 1, 'dead', 'r', 1"
+        " from generate_series(1, 1000)"
     )
     newest = await parts.database.pool.fetchval("select max(id) from parked_event")
     shown = await command("show", str(newest))

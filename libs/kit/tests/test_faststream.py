@@ -1,4 +1,4 @@
-"""FastStream's and aiokafka's traps, each shown to be avoided; on the real broker but for wiring."""
+"""FastStream's and aiokafka's traps, each avoided: on the real broker but for the wiring."""
 
 import asyncio
 from collections.abc import Sequence

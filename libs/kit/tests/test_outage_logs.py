@@ -1,4 +1,4 @@
-"""An outage of the broker: a line of ours with growing pauses, the libraries' own limited, all JSON."""
+"""In an outage of the broker: ours after growing pauses, few of the libraries', all JSON."""
 
 import io
 import json

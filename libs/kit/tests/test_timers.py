@@ -137,7 +137,7 @@ async def test_a_timer_that_fails_is_put_off_and_the_others_fire(
     assert await state(parts) == [("b", 1, 2, 3601)]
 
 
-async def test_a_failing_timer_is_tried_alone_after_growing_pauses_of_the_clocks_time_and_keeps_its_due_time(
+async def test_a_failing_timer_is_tried_alone_after_growing_pauses_and_keeps_its_due_time(
     parts: Parts,
 ) -> None:
     clock = ManualClock(NOW)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from brobyg_contracts.places import DEPARTMENTS, POSTCODES
+from brobyg_kit.problems import NOT_FOUND
 from brobyg_kit.testing import bearer
 from brobyg_referral.domain.referral import CENTRE_POSTCODE
 from brobyg_referral.entrypoints.models import ReferralIn
@@ -242,7 +243,8 @@ async def test_what_messages_need_is_told_to_a_service_and_the_asking_is_recorde
         await service.running.client.get(path, params={"purpose": "x"}, headers=REFERRER)
     ).status_code == 403
     unknown = "/citizens/019ac012-5c00-7a10-8b6e-2f6d0c9a1e01/contact?purpose=x"
-    assert (await service.running.client.get(unknown, headers=SERVICE_TOKEN)).status_code == 404
+    gone = await service.running.client.get(unknown, headers=SERVICE_TOKEN)
+    assert (gone.status_code, gone.json()["type"]) == (404, NOT_FOUND)
 
 
 async def test_who_lives_outside_the_area_is_reached_all_the_same(service: Served) -> None:
@@ -268,7 +270,8 @@ async def test_a_protected_address_is_told_to_nobody_and_an_erased_citizen_is_go
     await service.rows(
         "update citizen set cpr_hash = null, key_id = null, sealed = null, erased_at = now()"
     )
-    assert (await service.running.client.get(path, headers=SERVICE_TOKEN)).status_code == 410
+    gone = await service.running.client.get(path, headers=SERVICE_TOKEN)
+    assert (gone.status_code, gone.json()["type"]) == (410, NOT_FOUND)
 
 
 @pytest.mark.parametrize(

@@ -95,8 +95,8 @@ class Batches:
         """Handle the batch in one transaction; halve it when that fails, down to one to park.
 
         Raises what `is_transient` or `is_environment` when the database is in the way; what was
-        committed by then stays and is not done twice. With `blaming`, such an error too is attributed to an event
-        as long as the database answers.
+        committed by then stays and is not done twice. With `blaming`, a transient error too is
+        attributed to an event as long as the database answers.
         """
         if not batch:
             return

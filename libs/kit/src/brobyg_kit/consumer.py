@@ -14,7 +14,7 @@ from brobyg_kit import kafka
 from brobyg_kit.backoff import Backoff
 from brobyg_kit.batches import Batches
 from brobyg_kit.database import Database
-from brobyg_kit.errors import InstanceReplaced
+from brobyg_kit.errors import InstanceReplaced, LaneFailed
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.lag import Lag
 from brobyg_kit.logs import get_logger
@@ -108,6 +108,8 @@ class Consumer:
         helpers = [asyncio.create_task(retries.run()), asyncio.create_task(lag.run())]
         try:
             await self._watch(end, starting, helpers, members, lag, retries)
+            if isinstance(end.error, KafkaError | LaneFailed) and await _replaced(members):
+                raise InstanceReplaced("another process has joined under its name")
         finally:
             for task in (starting, *helpers):
                 task.cancel()
@@ -142,6 +144,10 @@ class Consumer:
                 [lag.heartbeat, *(lane.heartbeat for lane in members), retries.heartbeat]
             )
             await end.wait(_LOOK_EVERY)
+
+
+async def _replaced(members: list[Lane]) -> bool:
+    return any([await lane.replaced() for lane in members])
 
 
 def _failure(task: "asyncio.Task[None]") -> Exception | None:

@@ -138,7 +138,7 @@ def replay(
     ids: Ids = None,
     all_dead: Annotated[bool, typer.Option("--all", help="All that are dead.")] = False,
 ) -> None:
-    """Have dead events tried again at once, by the running service; what waits behind them follows."""
+    """Have the running service try dead events again at once; what waits behind them follows."""
     if not ids and not all_dead:
         raise typer.BadParameter("name ids, or --all")
 

@@ -37,6 +37,7 @@ class Lag:
         self._topics, self._lanes, self._reader = topics, lanes, reader
         self._gauge = metrics.consumer_lag
         self._records = 0
+        self._answered = False
         self.heartbeat = Heartbeat("lag", trouble="")
         #: Whether a broker answered when it was last asked.
         self.reachable = True
@@ -50,7 +51,8 @@ class Lag:
                 await asyncio.sleep(EVERY)
                 continue
             pause = backoff.next()
-            log.warning("consumer.no_broker", retry_seconds=pause)
+            if self._answered:  # else it is told by whoever connects the lanes
+                log.warning("consumer.no_broker", retry_seconds=pause)
             await asyncio.sleep(pause)
 
     async def measure(self) -> None:
@@ -65,7 +67,7 @@ class Lag:
             self.reachable = False
             self.heartbeat.struggle("no broker answers")
             return
-        self.reachable = True
+        self.reachable = self._answered = True
         self._set(marks)
         stalled = self._stalled()
         self.heartbeat.struggle(stalled) if stalled else self.heartbeat.beat()

@@ -80,6 +80,8 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
     def __init__(self, batches: Batches, membership: "Membership | None", end: End) -> None:
         """`membership` is for a member with a name of its own."""
         self._batches, self._membership, self._end = batches, membership, end
+        #: The id that the broker gave it when it last joined.
+        self._member = ""
         self._in_hand, self._revoked = asyncio.Lock(), asyncio.Event()
         self._out_since = time.monotonic()
         self.subscriber: BatchSubscriber | None = None
@@ -125,10 +127,11 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
 
         A refusal is no loss: the records come again and the inbox drops them.
         """
-        positions: dict[TopicPartition, int] = {}
+        last: dict[tuple[str, int], int] = {}
         for one in batch:
             origin = one.origin
-            positions[TopicPartition(origin.topic, origin.partition)] = origin.offset + 1
+            last[origin.topic, origin.partition] = origin.offset
+        positions = {TopicPartition(*place): offset + 1 for place, offset in last.items()}
         try:
             await self.client.commit(positions)
         except (KafkaError, IllegalStateError) as error:
@@ -162,6 +165,19 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
             return LaneFailed(f"not in its group for {_OUT_LIMIT:.0f} s")
         return None
 
+    async def replaced(self) -> bool:
+        """Whether another process has joined under the lane's name while it is out of the group.
+
+        For a lane that asked to join with the member's id it had: the broker refuses that with an
+        error that aiokafka does not know.
+        """
+        if self._membership is None or self.assigned is not None or not self.subscriber:
+            return False
+        client = self.subscriber.consumer
+        if client is None or client._coordinator is None:
+            return False
+        return await self._membership.replaced(client._coordinator.member_id)
+
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         """Give the partitions up when the batch in hand is done: the first part of a rebalance.
 
@@ -175,7 +191,7 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
             pass
         if revoked:
             log.info("consumer.revoked", partitions=len(revoked))
-        if self._membership and await self._membership.replaced():
+        if self._membership and await self._membership.replaced(self._member):
             self._end.come(InstanceReplaced("another process has joined under its name"))
             # Ends aiokafka's coordination, which would now join again and replace the other.
             raise asyncio.CancelledError
@@ -183,8 +199,7 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """In the group; perhaps without a partition, when there are more lanes than partitions."""
         log.info("consumer.assigned", partitions=len(assigned))
-        if self._membership:
-            self._membership.member = self.client._coordinator.member_id
+        self._member = self.client._coordinator.member_id
         self._revoked.clear()
         self.committed = await self._positions(assigned)
         self.assigned = frozenset(assigned)
@@ -208,18 +223,17 @@ class Membership:
 
     def __init__(self, address: str, group: str, instance: str) -> None:
         """Nothing is asked yet."""
-        self._address, self._group, self.instance = address, group, instance
-        #: The id the broker gave this member under the name when it last joined.
-        self.member = ""
+        self._address, self._group = address, group
+        self._id = re.compile(f"{re.escape(instance)}-[0-9a-f-]{{36}}")
 
-    async def replaced(self) -> bool:
-        """Whether another member has joined under the name since.
+    async def replaced(self, member: str) -> bool:
+        """Whether the group has a member of this name with another id than `member`.
 
-        The broker only says that it does not know the old member's id, as it also does of a
-        member that was away for too long. A member's id begins with its name, so the group's
-        list of members tells the two apart. False when the broker does not answer.
+        A replaced member is only told that its id is not known, as is one that was away for too
+        long. Ids begin with the name, so the group's list of members tells the two apart. False
+        without an id, and when the broker does not answer.
         """
-        if not self.member:
+        if not member:
             return False
         try:
             async with kafka.admin(self._address) as admin:
@@ -227,9 +241,8 @@ class Membership:
         except KafkaError as error:
             log.warning("consumer.members_unknown", error=error)
             return False
-        ids = {member[0] for group in response.groups for member in group[5]}
-        own = re.compile(f"{re.escape(self.instance)}-[0-9a-f-]{{36}}")
-        return any(own.fullmatch(one) and one != self.member for one in ids)
+        ids = {one[0] for group in response.groups for one in group[5]}
+        return any(self._id.fullmatch(one) and one != member for one in ids)
 
 
 def lanes(

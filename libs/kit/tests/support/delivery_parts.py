@@ -1,4 +1,7 @@
-"""What the delivery tests share: an event, a topic and a database of each test's own, and loops that run while a block does."""
+"""What the delivery tests share: an event, a topic and a database of each test's own, and loops.
+
+The loops run while a block does.
+"""
 
 import asyncio
 import uuid
@@ -144,7 +147,7 @@ async def record(tx: Transaction, events: Sequence[Event]) -> None:
 
 
 class Way:
-    """The way to a real database, which can be closed and opened again: an outage, as whoever goes this way sees it."""
+    """The way to a real database, which can be closed and opened again, as in an outage."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import combinations
 
@@ -61,16 +60,6 @@ async def read_events(bootstrap: str, topics: Sequence[str] = EVENT_TOPICS) -> l
     return sorted(found.values(), key=lambda event: (event.time, event.id))
 
 
-@dataclass(frozen=True)
-class _Span:
-    """A stretch of a volunteer's time, and when it was promised and given back."""
-
-    leaves_at: datetime
-    home_at: datetime
-    promised_at: datetime
-    released_at: datetime | None
-
-
 def double_booked(events: Sequence[Event]) -> int:
     """How many pairs of promises of one volunteer overlapped while both were valid: never any."""
     released = {
@@ -78,17 +67,19 @@ def double_booked(events: Sequence[Event]) -> int:
         for event in events
         if event.type == MatchReleased.EVENT_TYPE
     }
-    spans: dict[str, list[_Span]] = defaultdict(list)
+    matches: dict[str, list[tuple[datetime, VolunteerMatched]]] = defaultdict(list)
     for event in events:
         if event.type == VolunteerMatched.EVENT_TYPE:
             match = event.decode(VolunteerMatched)
-            leaves_at = match.home_at - timedelta(minutes=match.minutes)
-            span = _Span(leaves_at, match.home_at, event.time, released.get(match.match_id))
-            spans[match.volunteer_id].append(span)
-    return sum(_clash(*pair) for mine in spans.values() for pair in combinations(mine, 2))
+            matches[match.volunteer_id].append((event.time, match))
+    pairs = (pair for mine in matches.values() for pair in combinations(mine, 2))
+    return sum(
+        (earlier.match_id not in released or released[earlier.match_id] > promised_at)
+        and _leaves_at(earlier) < later.home_at
+        and _leaves_at(later) < earlier.home_at
+        for (_, earlier), (promised_at, later) in pairs
+    )
 
 
-def _clash(earlier: _Span, later: _Span) -> bool:
-    """Whether the later promise was made while the earlier one, which it overlaps, was valid."""
-    valid = earlier.released_at is None or earlier.released_at > later.promised_at
-    return valid and earlier.leaves_at < later.home_at and later.leaves_at < earlier.home_at
+def _leaves_at(match: VolunteerMatched) -> datetime:
+    return match.home_at - timedelta(minutes=match.minutes)

@@ -13,11 +13,12 @@ from brobyg_local.system import System
 
 from . import results
 from .history import read_events
+from .idle import IdleState
 from .play import play
 from .progress import show_progress
 from .setup import WEEK_ENDS, DemoSetup
 from .story import interesting, of_appointment
-from .summary import summarise, write
+from .summary import summarise
 from .tally import Tally
 from .week import load
 
@@ -65,8 +66,14 @@ def run_demo(
         return []
     say("the week begins when everybody is ready")
     tally = Tally()
-    progress = show_progress(access, tally, len(week.messages), say)
-    idle = asyncio.run(play(access, week, tally, WEEK_ENDS, progress))
+
+    async def play_and_tell() -> IdleState:
+        telling = asyncio.create_task(show_progress(access, tally, len(week.messages), say))
+        idle = await play(access, week, tally, WEEK_ENDS)
+        telling.cancel()
+        return idle
+
+    idle = asyncio.run(play_and_tell())
     for sentence in idle.busy:
         say(f"not idle: {sentence}")
     say("the week is over; rebuilding all projections from the stream")
@@ -86,7 +93,9 @@ def run_demo(
         started_at=started_at.isoformat(),
         wall_seconds=time.monotonic() - began,
     )
-    write(summary, path)
+    document = msgspec.json.format(msgspec.json.encode(summary.figures()), indent=2)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(document + b"\n")
     results.show_summary(console, summary)
     referral_id, appointment_id = interesting(events) or ("<referral id>", "")
     if appointment_id:
@@ -94,5 +103,5 @@ def run_demo(
         results.show_story(console, timeline, of_appointment(events, appointment_id))
     results.show_next(console, access, referral_id, str(path))
     if as_json:
-        print(msgspec.json.format(msgspec.json.encode(summary), indent=2).decode())
+        print(document.decode())
     return summary.broken()

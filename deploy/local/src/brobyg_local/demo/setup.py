@@ -3,8 +3,8 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -37,8 +37,6 @@ class DemoSetup:
     say: Callable[[str], None]
     #: Where it is remembered how long a start takes on this machine.
     notes: Path
-    #: What the services are started with beside the clock.
-    settings: Mapping[str, str] = field(default_factory=dict)
 
     def empty(self, *, reset: bool) -> None:
         """Empty what an earlier demo left. Blocks.
@@ -123,7 +121,7 @@ class DemoSetup:
         return self._with_clock(f"{WEEK_BEGINS.isoformat()};{factor:g};{anchor.isoformat()}")
 
     def _with_clock(self, clock: str) -> SystemAccess:
-        environment = self.system.up({**self.settings, "BROBYG_CLOCK": clock})
+        environment = self.system.up({"BROBYG_CLOCK": clock})
         return SystemAccess(environment, self.system.folder.mail)
 
 

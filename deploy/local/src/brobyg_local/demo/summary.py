@@ -2,11 +2,10 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 import msgspec
 from brobyg_contracts import events as contracts
-from brobyg_kit.event import Event
+from brobyg_kit.event import Event, EventData
 
 from .history import double_booked
 from .idle import IdleState
@@ -30,9 +29,33 @@ class Rebuild(msgspec.Struct, frozen=True):
     note: str = ""
 
 
-class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """`var/demo/summary.json`. Counts are of the whole week; seconds are wall seconds."""
+#: Figures that are counts of an event, by its key in the summary.
+COUNTED: dict[str, type[EventData]] = {
+    "referrals": contracts.ReferralCreated,
+    "volunteers": contracts.VolunteerActivated,
+    "booked": contracts.AppointmentBooked,
+    "rescheduled": contracts.AppointmentRescheduled,
+    "offers": contracts.OfferMade,
+    "offers_accepted": contracts.OfferAccepted,
+    "offers_declined": contracts.OfferDeclined,
+    "offers_expired": contracts.OfferExpired,
+    "offers_withdrawn": contracts.OfferWithdrawn,
+    "matched": contracts.VolunteerMatched,
+    "released": contracts.MatchReleased,
+    "escalated": contracts.MatchEscalated,
+    "completed": contracts.AppointmentCompleted,
+    "missed": contracts.AppointmentMissed,
+    "cancelled": contracts.AppointmentCancelled,
+    "notifications_sent": contracts.NotificationSent,
+    "notifications_failed": contracts.NotificationFailed,
+}
 
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """What happened in the whole week; seconds are wall seconds."""
+
+    #: Events of the kinds in `COUNTED`, by its keys.
+    counts: dict[str, int]
     appointments_received: int
     messages_received: int
     rejected: int
@@ -41,23 +64,6 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     dropped_expected: int
     #: Requests that were sent more often than once: each may have been counted again.
     sent_again: int
-    referrals: int
-    volunteers: int
-    booked: int
-    rescheduled: int
-    offers: int
-    offers_accepted: int
-    offers_declined: int
-    offers_expired: int
-    offers_withdrawn: int
-    matched: int
-    released: int
-    escalated: int
-    completed: int
-    missed: int
-    cancelled: int
-    notifications_sent: int
-    notifications_failed: int
     events_published: int
     rebuild_seconds: float
     rebuild_equals_live: bool
@@ -70,6 +76,11 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     started_at: str
     wall_seconds: float
+
+    def figures(self) -> dict[str, object]:
+        """All of it, flat: the content of `var/demo/summary.json`."""
+        figures = msgspec.structs.asdict(self)
+        return {**figures.pop("counts"), **figures}
 
     def broken(self) -> list[str]:
         """The promises that were not kept, each in a sentence; empty when all is well."""
@@ -121,23 +132,7 @@ def summarise(
         dropped_without_consent=intake.dropped_without_consent,
         dropped_expected=week.expecting("dropped"),
         sent_again=tally.again,
-        referrals=count[contracts.ReferralCreated.EVENT_TYPE],
-        volunteers=count[contracts.VolunteerActivated.EVENT_TYPE],
-        booked=count[contracts.AppointmentBooked.EVENT_TYPE],
-        rescheduled=count[contracts.AppointmentRescheduled.EVENT_TYPE],
-        offers=count[contracts.OfferMade.EVENT_TYPE],
-        offers_accepted=count[contracts.OfferAccepted.EVENT_TYPE],
-        offers_declined=count[contracts.OfferDeclined.EVENT_TYPE],
-        offers_expired=count[contracts.OfferExpired.EVENT_TYPE],
-        offers_withdrawn=count[contracts.OfferWithdrawn.EVENT_TYPE],
-        matched=count[contracts.VolunteerMatched.EVENT_TYPE],
-        released=count[contracts.MatchReleased.EVENT_TYPE],
-        escalated=count[contracts.MatchEscalated.EVENT_TYPE],
-        completed=count[contracts.AppointmentCompleted.EVENT_TYPE],
-        missed=count[contracts.AppointmentMissed.EVENT_TYPE],
-        cancelled=count[contracts.AppointmentCancelled.EVENT_TYPE],
-        notifications_sent=count[contracts.NotificationSent.EVENT_TYPE],
-        notifications_failed=count[contracts.NotificationFailed.EVENT_TYPE],
+        counts={name: count[kind.EVENT_TYPE] for name, kind in COUNTED.items()},
         events_published=len(events),
         rebuild_seconds=rebuild.seconds,
         rebuild_equals_live=rebuild.equal,
@@ -151,9 +146,3 @@ def summarise(
         started_at=started_at,
         wall_seconds=round(wall_seconds, 1),
     )
-
-
-def write(summary: Summary, path: Path) -> None:
-    """Put the summary into `path`, its folder made if need be."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n")
