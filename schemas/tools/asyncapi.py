@@ -1,21 +1,29 @@
-"""Writes `asyncapi.yaml`: the same facts as AsyncAPI 3.0, for people and tools outside.
+"""The same facts as AsyncAPI 3.0, for people and tools outside.
 
-The document stands alone. Its schemas keep to what JSON Schema draft-07 and 2020-12 share, AsyncAPI's own default format.
+The document stands alone. Its schemas keep to what JSON Schema draft-07 and 2020-12 share, as
+AsyncAPI's default format is draft-07.
 """
 
 from collections.abc import Mapping
 
 import msgspec
-import yaml
 from brobyg_kit.topics import retention_days
 
-from schemas.tools.sources import Json, Schema, Sources, TopicFile, type_name
-from schemas.tools.structs import class_name, event_type, title
+from schemas.tools.sources import (
+    Json,
+    Schema,
+    Sources,
+    TopicFile,
+    class_name,
+    event_type,
+    title,
+    type_name,
+)
 
 VERSION = "1.0.0"
 KAFKA_BINDING = "0.5.0"
-HEADER = "# Generated from schemas/ by `python -m schemas.tools.generate`; don't edit.\n"
 
+#: The topics that carry the hospital's own format, and what is in them.
 FOREIGN: Mapping[str, Mapping[str, Json]] = {
     "hospital.appointment.v1": {
         "name": "hospital.appointment",
@@ -26,15 +34,15 @@ FOREIGN: Mapping[str, Mapping[str, Json]] = {
     "hospital.appointment.rejected.v1": {
         "name": "hospital.appointment.rejected",
         "title": "Why a message was refused",
-        "summary": "A FHIR R4 (4.0.1) OperationOutcome, with the origin and without any value from the message.",
+        "summary": "A FHIR R4 (4.0.1) OperationOutcome, with the origin and without any value of "
+        "the message.",
         "resources": ["OperationOutcome"],
     },
 }
-"""The topics that carry the hospital's own format, and what is in them."""
 
 
-def asyncapi_document(sources: Sources) -> str:
-    """The text of `asyncapi.yaml`."""
+def asyncapi_document(sources: Sources) -> Mapping[str, Json]:
+    """The document of the whole system."""
     services = sorted(
         {
             service
@@ -42,13 +50,14 @@ def asyncapi_document(sources: Sources) -> str:
             for service in (*topic.producers, *topic.consumers)
         }
     )
-    document: Json = {
+    return {
         "asyncapi": "3.0.0",
         "info": {
             "title": "Brobyg",
             "version": VERSION,
-            "description": "What the services tell each other through Kafka: CloudEvents 1.0.2 in structured mode, one JSON document a record. "
-            "Events are facts about ids; nothing in them names a person.",
+            "description": "What the services tell each other through Kafka: CloudEvents 1.0.2 in "
+            "structured mode, one JSON document a record. Events are facts about ids; nothing in "
+            "them names a person.",
             "license": {"name": "MPL-2.0", "url": "https://mozilla.org/MPL/2.0/"},
             "tags": [{"name": service} for service in services],
         },
@@ -61,12 +70,12 @@ def asyncapi_document(sources: Sources) -> str:
         },
         "components": {"messages": _messages(sources), "schemas": _schemas(sources)},
     }
-    return HEADER + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=130)
 
 
-def _message_names(name: str, topic: TopicFile) -> list[str]:
+def _message_names(name: str, topic: TopicFile, reader: str | None = None) -> list[str]:
+    """The messages of a topic, or those of them that `reader` handles."""
     if topic.events:
-        return [class_name(event) for event in topic.events]
+        return [class_name(event) for event in topic.reads.get(reader or "", topic.events)]
     return [class_name(str(FOREIGN[name]["name"])) if name in FOREIGN else "DeadLetter"]
 
 
@@ -112,7 +121,9 @@ def _operations(name: str, topic: TopicFile) -> list[tuple[str, Json]]:
                 "tags": [{"name": service}],
                 "messages": [
                     {"$ref": f"#/channels/{name}/messages/{message}"}
-                    for message in _message_names(name, topic)
+                    for message in _message_names(
+                        name, topic, service if action == "receive" else None
+                    )
                 ],
             },
         )
@@ -187,11 +198,11 @@ def _schemas(sources: Sources) -> Mapping[str, Json]:
     named = {title(schema): schema for schema in sources.types.values()}
     named |= {"CloudEvent": sources.envelope, "DeadLetter": sources.dead_letter}
     named |= {class_name(event): schema for event, schema in sources.events.items()}
-    return {name: _embedded(sources, schema) for name, schema in named.items()}
+    return {name: embedded(sources, schema) for name, schema in named.items()}
 
 
-def _embedded(sources: Sources, schema: Schema) -> Json:
-    """The schema as it stands inside the document: no identity of its own, references within the document."""
+def embedded(sources: Sources, schema: Schema) -> Json:
+    """The schema as part of a document: without `$id`, its references to `components`."""
     plain: Json = msgspec.to_builtins(
         msgspec.structs.replace(schema, dialect=None, id=None, defs={})
     )

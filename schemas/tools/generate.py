@@ -1,34 +1,67 @@
-"""Writes everything that is generated from `schemas/`: `python -m schemas.tools.generate` (`--check`: only says what is out of date)."""
+"""Writes everything that is generated from `schemas/`.
+
+`python -m schemas.tools.generate` writes it; `--check` only prints what is out of date.
+"""
 
 import argparse
 import difflib
-import subprocess
+import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import yaml
+from brobyg_kit.topics import retention_days
+
 from schemas.tools.asyncapi import asyncapi_document
-from schemas.tools.sources import SCHEMAS, Sources
-from schemas.tools.structs import events_module, package_module
-from schemas.tools.topics import topics_module
+from schemas.tools.sources import SCHEMAS, Json, Sources, event_type
+from schemas.tools.structs import events_module
 
 ROOT = SCHEMAS.parent
 PACKAGE = ROOT / "libs/contracts/src/brobyg_contracts"
+HEADER = "# Generated from schemas/ by `python -m schemas.tools.generate`; do not edit.\n"
 
 
 def generated(sources: Sources) -> Mapping[Path, str]:
     """Each generated file and the text it should have."""
-    data = {
-        PACKAGE / "data" / path.name: path.read_text()
-        for path in [SCHEMAS / "places.json", *SCHEMAS.glob("pathways/*.toml")]
+    document = asyncapi_document(sources)
+    data = {path.name: path.read_text() for path in SCHEMAS.glob("pathways/*.toml")} | {
+        "places.json": (SCHEMAS / "places.json").read_text(),
+        "topics.json": _json(_topics(sources)),
+        "asyncapi.json": _json(document),
     }
     return {
-        PACKAGE / "__init__.py": _formatted(package_module(sources)),
-        PACKAGE / "events.py": _formatted(events_module(sources)),
-        PACKAGE / "topics.py": _formatted(topics_module(sources)),
-        **data,
-        SCHEMAS / "asyncapi.yaml": asyncapi_document(sources),
+        PACKAGE / "events.py": events_module(sources),
+        **{PACKAGE / "data" / name: text for name, text in data.items()},
+        SCHEMAS / "asyncapi.yaml": HEADER
+        + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100),
     }
+
+
+def _topics(sources: Sources) -> list[Json]:
+    """The topics as `brobyg_contracts.topics.Topic` reads them."""
+    return [
+        {
+            "name": name,
+            "description": topic.description,
+            "owner": topic.owner,
+            "producers": topic.producers,
+            "consumers": topic.consumers,
+            "key": topic.key,
+            "partitions": topic.partitions,
+            "retention": None if (days := retention_days(topic.retention)) is None else f"P{days}D",
+            "cleanup_policy": topic.cleanup_policy,
+            "compression": topic.compression,
+            "compatibility": topic.compatibility,
+            "content_type": topic.content,
+            "event_types": [event_type(event) for event in topic.events],
+        }
+        for name, topic in sources.topics.items()
+    ]
+
+
+def _json(value: Json) -> str:
+    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -55,24 +88,6 @@ def main(arguments: list[str] | None = None) -> int:
     if check and stale:
         print(f"{len(stale)} generated file(s) out of date: run `python -m schemas.tools.generate`")
     return 1 if check and stale else 0
-
-
-def _formatted(module: str) -> str:
-    """The module in the house's format, so that the formatter leaves it alone."""
-    command = [
-        sys.executable,
-        "-m",
-        "ruff",
-        "format",
-        "--config",
-        str(ROOT / "pyproject.toml"),
-        "--stdin-filename",
-        "m.py",
-        "-",
-    ]
-    return subprocess.run(
-        command, input=module, capture_output=True, text=True, check=True, timeout=60
-    ).stdout
 
 
 def _current(path: Path) -> str | None:

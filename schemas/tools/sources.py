@@ -73,8 +73,10 @@ class TopicFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     compression: str
     compatibility: str
     content: str
+    #: Event name (`appointment.booked`) to the property that is its subject and the record's key.
     events: dict[str, str]
-    """Event name (`appointment.booked`) to the property that is its subject and the record's key."""
+    #: Consumer to the events it handles, for those that do not handle them all.
+    reads: dict[str, tuple[str, ...]] = {}
 
 
 class LocationId(msgspec.Struct, frozen=True):
@@ -149,8 +151,17 @@ class Sources(msgspec.Struct, frozen=True, dict=True):
         return topics[0]
 
     def resolved(self, schema: Schema) -> Schema:
-        """`schema`, or the shared type it refers to. Raises LookupError for an unknown one."""
-        return schema if schema.ref is None else self.types[type_name(schema.ref)]
+        """`schema`, or the shared type it refers to.
+
+        Raises LookupError for an unknown one, and ValueError for a constraint beside the `$ref`,
+        which the generated Structs would not have.
+        """
+        if schema.ref is None:
+            return schema
+        words = {"ref": None, "title": None, "description": None, "examples": ()}
+        if msgspec.structs.replace(schema, **words) != Schema():
+            raise ValueError(f"{schema.ref}: put the constraint into a shared type of its own")
+        return self.types[type_name(schema.ref)]
 
     def example(self, event: str) -> Json:
         """The typical example of an event's data."""
@@ -163,6 +174,23 @@ class Sources(msgspec.Struct, frozen=True, dict=True):
 def type_name(ref: str) -> str:
     """The name in `$defs` that a `$ref` points at."""
     return ref.rpartition("#/$defs/")[2]
+
+
+def class_name(event: str) -> str:
+    """The name of an event's Struct and message: `appointment.booked` -> `AppointmentBooked`."""
+    return "".join(word.capitalize() for word in event.split("."))
+
+
+def event_type(event: str) -> str:
+    """`appointment.booked` -> `dk.brobyg.appointment.booked`."""
+    return f"dk.brobyg.{event}"
+
+
+def title(schema: Schema) -> str:
+    """The name of a shared type. Raises ValueError when the schema has none."""
+    if schema.title is None:
+        raise ValueError("a shared type needs a title")
+    return schema.title
 
 
 def _schema(path: Path) -> Schema:

@@ -15,10 +15,10 @@ from brobyg_kit.testing import Running, bearer
 from brobyg_local.tools import find_chromium
 from brobyg_matching.bootstrap import SERVICE as MATCHING
 from brobyg_portal.bootstrap import SERVICE as PORTAL
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, async_playwright
 
 #: A common phone, CSS pixels.
-PHONE = {"width": 390, "height": 844}
+PHONE = ViewportSize(width=390, height=844)
 REFERRAL, CITIZEN, APPOINTMENT = (
     derived_id("referral"),
     derived_id("citizen"),

@@ -49,7 +49,8 @@ def values(sources: Sources, schema: Schema) -> st.SearchStrategy[Json]:
                 max_size=schema.max_items or 8,
             )
         case "object" if schema.additional_properties is not None:
-            keys = _texts(schema.property_names) if schema.property_names else TEXT
+            names = schema.property_names
+            keys = _texts(sources.resolved(names)) if names else TEXT
             return st.dictionaries(keys, values(sources, schema.additional_properties), max_size=5)
         case "object":
             return objects(sources, schema)

@@ -1,15 +1,18 @@
 """`asyncapi.yaml` is AsyncAPI 3.0 by that standard's own schema, and says what the topic files and event schemas say."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import jsonschema_rs
 import pytest
 import yaml
+from brobyg_contracts.asyncapi import part_of
+from brobyg_kit.cli import load_service, service_entry_points
+from brobyg_kit.event import EventData
 
-from schemas.tools.sources import SCHEMAS, Json, Sources
-from schemas.tools.structs import class_name
+from schemas.tools.sources import SCHEMAS, Json, Sources, class_name
 
 Document = dict[str, dict[str, dict[str, dict[str, Json]]]]
 STANDARD = Path(__file__).parent / "asyncapi" / "schema-3.0.0.json"
@@ -81,6 +84,79 @@ def test_every_event_is_a_message_of_its_channel_with_an_example_that_its_schema
 
     assert message in document["channels"][sources.topic_of(event)]["messages"]
     schema.validate(document["components"]["messages"][message]["x-data-example"])
+
+
+SERVICES = sorted(service_entry_points())
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_s_part_is_a_valid_document_by_itself(name: str) -> None:
+    part = part_of(name)
+
+    jsonschema_rs.validator_for(json.loads(STANDARD.read_bytes())).validate(part)
+    for reference in references(part):
+        place: Json = part
+        for step in reference.removeprefix("#/").split("/"):
+            assert isinstance(place, Mapping)
+            assert step in place, reference
+            place = place[step]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_s_part_says_what_the_service_s_own_tables_say(name: str) -> None:
+    service = load_service(name)
+    part = part_of(name)
+
+    assert service.asyncapi is part_of
+    assert said(part, "receive") == crossing(service.consumes, part)
+    # The mechanism writes a service's dead letters, so they are in no table of its own.
+    sent = {message for message in said(part, "send") if message != "dead-letter"}
+    assert sent == crossing(service.emits, part)
+
+
+def test_the_parts_together_are_the_document(document: Document) -> None:
+    parts = [part_of(name) for name in [*SERVICES, "hospital"]]
+
+    for kind in ("channels", "operations"):
+        assert {one for part in parts for one in part[kind]} == set(document[kind])
+
+
+def test_a_service_s_part_holds_nothing_that_it_does_not_refer_to() -> None:
+    part = part_of("notification")
+
+    assert "AppointmentCompleted" not in json.dumps(part)
+    assert set(part["channels"]) == {
+        "brobyg.matching.v1",
+        "brobyg.notification.dead-letter.v1",
+        "brobyg.notification.v1",
+        "brobyg.referral.v1",
+    }
+
+
+def test_a_service_without_events_has_a_document_without_channels() -> None:
+    assert (part_of("portal")["channels"], part_of("portal")["operations"]) == ({}, {})
+
+
+def said(part: Mapping[str, Any], action: str) -> set[str]:
+    """The messages that a part says are sent or received, by their names."""
+    found = set()
+    for operation in part["operations"].values():
+        if operation["action"] == action:
+            names = [one["$ref"].rpartition("/")[2] for one in operation["messages"]]
+            found |= {part["components"]["messages"][name]["name"] for name in names}
+    return found
+
+
+def crossing(table: Sequence[type[EventData] | str], part: Mapping[str, Any]) -> set[str]:
+    """The messages that a service's table names: event types, or all that a topic carries."""
+    found = set()
+    for one in table:
+        if isinstance(one, str):
+            names = part["channels"][one]["messages"]
+            found |= {part["components"]["messages"][name]["name"] for name in names}
+        else:
+            found.add(one.EVENT_TYPE)
+    return found
 
 
 def references(value: Json) -> Iterator[str]:

@@ -5,7 +5,8 @@ from typing import get_args
 
 import pytest
 from brobyg_contracts import Mobility, Pathway
-from brobyg_contracts.pathways import Means, UnknownPathway, load_pathway
+from brobyg_contracts.errors import UnknownPathway
+from brobyg_contracts.pathways import Means, load_pathway
 
 from schemas.tools.sources import SCHEMAS
 

@@ -1,7 +1,8 @@
 """Postcodes, places of care and the distances that matching reckons with."""
 
 import pytest
-from brobyg_contracts.places import DEPARTMENTS, LOCATIONS, POSTCODES, UnknownPlace, distance_metres
+from brobyg_contracts.errors import UnknownPlace
+from brobyg_contracts.places import DEPARTMENTS, LOCATIONS, POSTCODES, distance_metres
 from hypothesis import given
 from hypothesis import strategies as st
 

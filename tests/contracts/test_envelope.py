@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from schemas.tools.sources import SCHEMAS, Json, Sources
 
-from .conftest import ValidatorOf
 from .generation import near_misses
+from .validators import ValidatorOf
 
 ENVELOPES = sorted(SCHEMAS.glob("examples/cloudevent/valid-*.json"))
 CLOUDEVENTS_REQUIRED = {"specversion", "id", "source", "type"}

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from brobyg_contracts import EVENTS
 
-from .conftest import ValidatorOf
+from .validators import ValidatorOf
 
 
 def test_every_event_has_examples_that_are_valid_and_examples_that_must_fail(event: str) -> None:

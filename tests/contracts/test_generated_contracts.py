@@ -9,8 +9,8 @@ import brobyg_contracts
 import pytest
 
 from schemas.tools import generate
+from schemas.tools.asyncapi import embedded
 from schemas.tools.sources import SCHEMAS, Schema, Sources
-from schemas.tools.structs import type_expression
 
 
 def test_everything_generated_is_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:
@@ -92,6 +92,15 @@ def test_a_keyword_the_tools_do_not_know_is_refused(tmp_path: Path) -> None:
         _ = Sources(tmp_path).types
 
 
-def test_a_shape_without_a_python_type_is_refused(sources: Sources) -> None:
-    with pytest.raises(ValueError, match="no Python type"):
-        type_expression(sources, Schema(type="number"))
+def test_a_property_of_an_unknown_type_is_refused(sources: Sources) -> None:
+    unknown = Schema(type="object", properties={"x": Schema(ref="types.schema.json#/$defs/x")})
+
+    with pytest.raises(KeyError):
+        embedded(sources, unknown)
+
+
+def test_a_constraint_on_the_keys_of_a_map_reaches_the_struct(sources: Sources) -> None:
+    """The generator keeps it only where the keys are a shared type, so they have to be one."""
+    for schema in (*sources.events.values(), *sources.types.values()):
+        for value in (schema, *schema.properties.values()):
+            assert value.property_names is None or value.property_names.ref

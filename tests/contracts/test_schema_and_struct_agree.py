@@ -6,11 +6,10 @@ from brobyg_contracts import EVENTS
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from schemas.tools.sources import BASE, Json, Sources
-from schemas.tools.structs import class_name
+from schemas.tools.sources import BASE, Json, Sources, class_name
 
-from .conftest import ValidatorOf
 from .generation import near_misses, objects, whole_number_as_fraction
+from .validators import ValidatorOf
 
 QUICK = settings(
     max_examples=15,

@@ -23,9 +23,7 @@ from .mutations import (
 )
 
 TYPES, ENVELOPE, PLACES = "types.schema.json", "cloudevent.schema.json", "places.json"
-OFFER, BOOKED, ESCALATED = (
-    f"events/{name}.schema.json" for name in ("offer.made", "appointment.booked", "match.escalated")
-)
+OFFER, BOOKED = (f"events/{name}.schema.json" for name in ("offer.made", "appointment.booked"))
 MATCHING, NOTIFICATION, HOSPITAL = (
     f"topics/{name}.yaml"
     for name in ("brobyg.matching.v1", "brobyg.notification.v1", "hospital.appointment.v1")
@@ -66,10 +64,10 @@ BREAKING: dict[str, tuple[Mutation, str, str]] = {
         put(TYPES, "$defs/needs/properties/gender_wish", GENDER), "referral.created", "needs.gender_wish",
     ),
     "keys of a map limited further": (
-        put(ESCALATED, "properties/excluded/propertyNames/maxLength", 4), "match.escalated", "excluded (keys): max length",
+        put(TYPES, "$defs/rule_name/maxLength", 4), "match.escalated", "excluded (keys): max length",
     ),
     "values of a map limited further": (
-        put(ESCALATED, "properties/excluded/additionalProperties/minimum", 1), "match.escalated", "excluded.*: minimum 0 became 1",
+        put(TYPES, "$defs/count/minimum", 1), "match.escalated", "excluded.*: minimum 0 became 1",
     ),
     "a format added": (put(TYPES, "$defs/template/format", "uri"), "notification.sent", "format (none) became uri"),
     "the schema's address changed": (

@@ -1,6 +1,7 @@
 """Every service's doors: closed without a token, bounded, and clear about what was wrong without repeating it."""
 
 import errno
+import re
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,11 +12,13 @@ from uuid import UUID
 import asyncpg
 import httpx2
 import pytest
-from brobyg_kit.api import BODY_LIMIT, create_app
+import yaml
+from brobyg_kit.api import create_app
 from brobyg_kit.auth import Caller, Verifier, requires
 from brobyg_kit.clock import ManualClock, WallClock
 from brobyg_kit.health import OUTBOX_LIMIT, Health
 from brobyg_kit.metrics import Metrics
+from brobyg_kit.middleware import BODY_LIMIT
 from brobyg_kit.service import Parts, Service
 from brobyg_kit.settings import KitSettings
 from brobyg_kit.testing import bearer, token_keys
@@ -86,7 +89,7 @@ def app(parts: Parts, verifier: Verifier | None = None, **waiting: object) -> Fa
     async def numbers() -> dict[str, object]:
         return waiting
 
-    service = Service("thing", "thing", KitSettings, lambda _: parts)
+    service = Service("thing", "thing", KitSettings, lambda _: parts, asyncapi=messages_of)
     verifier = verifier or Verifier(PUBLIC_KEYS, WallClock())
     return create_app(
         service,
@@ -97,6 +100,10 @@ def app(parts: Parts, verifier: Verifier | None = None, **waiting: object) -> Fa
         Health(),
         numbers,
     )
+
+
+def messages_of(service: str) -> dict[str, object]:
+    return {"asyncapi": "3.0.0", "info": {"title": service, "version": "1"}}
 
 
 @asynccontextmanager
@@ -154,11 +161,29 @@ async def test_a_query_parameter_that_nobody_looks_at_is_refused_with_those_that
 async def test_the_description_of_the_api_says_that_a_token_is_needed_and_what_for() -> None:
     async with client(app(Parts(routers=[router()]))) as http:
         described = (await http.get("/openapi.json")).json()
-        assert (await http.get("/docs")).status_code == 200
     [scheme] = described["components"]["securitySchemes"].values()
     assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
     assert described["paths"]["/things"]["post"]["security"]
     assert "security" not in described["paths"]["/livez"]["get"]
+
+
+async def test_the_page_that_shows_it_brings_its_own_scripts_and_allows_no_others() -> None:
+    async with client(app(Parts(routers=[router()]))) as http:
+        page = await http.get("/docs")
+        sources = re.findall(r'(?:src|href)="(docs/[^"]+)"', page.text)
+        loaded = [await http.get(f"/{source}") for source in sources]
+        nothing = await http.get("/docs/redoc.standalone.js")
+    assert "http" not in page.text.replace("http-equiv", "")
+    assert "unsafe" not in page.headers["content-security-policy"]
+    assert [one.status_code for one in (page, *loaded)] == [200] * 4
+    assert nothing.status_code == 404
+
+
+async def test_what_the_service_sends_and_receives_is_served_as_asyncapi() -> None:
+    async with client(app(Parts())) as http:
+        answer = await http.get("/asyncapi.yaml")
+    assert answer.headers["content-type"] == "application/yaml"
+    assert yaml.safe_load(answer.text) == messages_of("thing")
 
 
 async def test_the_description_of_the_api_says_of_errors_what_they_are() -> None:

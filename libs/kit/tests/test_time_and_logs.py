@@ -196,6 +196,8 @@ def test_what_breaks_a_schema_is_named_by_its_place_and_not_by_its_value() -> No
 
     raw = msgspec.Raw(b'{"reason":"Ane Hansen"}')
     event = msgspec.structs.replace(decode(encode(EVENT)), data=raw)
-    with pytest.raises(UndecodableEvent, match=r"at `\$\.reason`$") as caught:
+    with pytest.raises(
+        UndecodableEvent, match=r"data\.reason is not as its schema says$"
+    ) as caught:
         event.decode(Thing)
     assert "Ane" not in str(caught.value)

@@ -12,15 +12,17 @@ from babel.messages.pofile import read_po
 from brobyg_kit.wording import LANGUAGES
 from brobyg_portal.adapters import pages
 from brobyg_portal.adapters.pages import TEXTS
-from brobyg_portal.domain.page import ON_ANSWERING, ON_LOOKING, PageName
+from brobyg_portal.domain.page import PageName
 from brobyg_portal.domain.wording import choose
-from brobyg_portal.entrypoints.web import STYLE
+from brobyg_portal.entrypoints.web import ON_ANSWERING, ON_LOOKING, STYLE
 from brobyg_portal.ports import Offer, OfferState, Reply
 
 NOON = datetime(2026, 12, 1, 11, 0, tzinfo=UTC)
 FACTS: dict[str, object] = {
     "token": "a.b", "asked_language": False,
-    "offer": Offer("open", NOON, NOON, "Regionshospitalet Randers", "home", NOON, NOON, "da", 4210, NOON),
+    "offer": Offer(
+        "open", NOON, NOON, "Regionshospitalet Randers", "home", NOON, NOON, "da", 4210, NOON
+    ),
 }  # fmt: skip
 VOID = {"meta", "link", "br", "input", "img"}
 

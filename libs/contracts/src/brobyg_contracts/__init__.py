@@ -1,106 +1,23 @@
-"""Facts on the wire. Generated from schemas/ by `python -m schemas.tools.generate`; don't edit.
+"""Facts on the wire: the files under schemas/, as Python.
 
-- `events`: a Struct an event type; `EVENTS`, from type to Struct
+- `events`: one Struct for each event type, generated; `EVENTS` maps event type to Struct
 - `topics`: `TOPICS`, who writes and reads them and how they are kept
+- `asyncapi`: what each service sends and receives
 - `places`: postcodes, places of care, departments, and distances
 - `pathways`: the declared policy of each kind of help
 """
 
-from brobyg_contracts.events import (
-    EVENTS,
-    AppointmentBooked,
-    AppointmentCancelled,
-    AppointmentCompleted,
-    AppointmentMissed,
-    AppointmentRescheduled,
-    Channel,
-    ConsentGiven,
-    ConsentWithdrawn,
-    Department,
-    EscalationReason,
-    EventData,
-    FailureReason,
-    Gender,
-    Id,
-    Instant,
-    LocationId,
-    MatchEscalated,
-    MatchReleased,
-    Meeting,
-    MessageLanguage,
-    Mobility,
-    MunicipalityCode,
-    Needs,
-    NotificationFailed,
-    NotificationSent,
-    OfferAccepted,
-    OfferDeclined,
-    OfferExpired,
-    OfferMade,
-    OfferWithdrawn,
-    Pathway,
-    Pool,
-    PostcodeNumber,
-    RecipientRole,
-    ReferralCreated,
-    ReferrerKind,
-    ReleaseReason,
-    SpokenLanguage,
-    Template,
-    VolunteerActivated,
-    VolunteerMatched,
-    VolunteerPaused,
-    VolunteerRegistered,
-    WithdrawalReason,
-)
+from brobyg_contracts import events
+from brobyg_contracts.event import EventData
+from brobyg_contracts.events import *  # noqa: F403 - generated; its __all__ lists its names
 from brobyg_contracts.topics import TOPICS, Topic
 
-__all__ = [
-    "EVENTS",
-    "TOPICS",
-    "AppointmentBooked",
-    "AppointmentCancelled",
-    "AppointmentCompleted",
-    "AppointmentMissed",
-    "AppointmentRescheduled",
-    "Channel",
-    "ConsentGiven",
-    "ConsentWithdrawn",
-    "Department",
-    "EscalationReason",
-    "EventData",
-    "FailureReason",
-    "Gender",
-    "Id",
-    "Instant",
-    "LocationId",
-    "MatchEscalated",
-    "MatchReleased",
-    "Meeting",
-    "MessageLanguage",
-    "Mobility",
-    "MunicipalityCode",
-    "Needs",
-    "NotificationFailed",
-    "NotificationSent",
-    "OfferAccepted",
-    "OfferDeclined",
-    "OfferExpired",
-    "OfferMade",
-    "OfferWithdrawn",
-    "Pathway",
-    "Pool",
-    "PostcodeNumber",
-    "RecipientRole",
-    "ReferralCreated",
-    "ReferrerKind",
-    "ReleaseReason",
-    "SpokenLanguage",
-    "Template",
-    "Topic",
-    "VolunteerActivated",
-    "VolunteerMatched",
-    "VolunteerPaused",
-    "VolunteerRegistered",
-    "WithdrawalReason",
-]
+#: Event type (`dk.brobyg.appointment.booked`) to its Struct, topic by topic.
+EVENTS: dict[str, type[EventData]] = {
+    kind.EVENT_TYPE: kind
+    for name in events.__all__
+    if isinstance(kind := getattr(events, name), type) and issubclass(kind, EventData)
+}
+
+__all__ = ["EVENTS", "TOPICS", "EventData", "Topic"]
+__all__ += events.__all__

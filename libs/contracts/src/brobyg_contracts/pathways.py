@@ -1,4 +1,7 @@
-"""The declared policy of each kind of help. The facts, each with its meaning and unit, are schemas/pathways/<name>.toml."""
+"""The declared policy of each kind of help.
+
+The facts, each with its meaning and unit, are schemas/pathways/<name>.toml.
+"""
 
 import tomllib
 from functools import lru_cache
@@ -7,16 +10,13 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, ValidationError, convert
 
+from brobyg_contracts.errors import InvalidPathway, UnknownPathway
 from brobyg_contracts.events import Mobility, Pathway, Pool
 
 Minutes = Annotated[int, Meta(ge=0)]
 Points = Annotated[int, Meta(ge=0)]
+#: How a volunteer travels.
 Means = Literal["walk", "bicycle", "car", "public_transport"]
-"""How a volunteer travels."""
-
-
-class UnknownPathway(LookupError):
-    """There is no such file in schemas/pathways."""
 
 
 class Weights(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,14 +45,14 @@ class MatchingPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Pace(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How fast a way goes, and the minutes that it takes whatever its length."""
+    """How fast a way goes, and the minutes it takes whatever its length."""
 
     metres_per_minute: Annotated[float, Meta(gt=0)]
     margin_minutes: Minutes
 
 
 class WayPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How long ways are reckoned to take, from the straight line between two places."""
+    """How long ways are assumed to take, from the straight line between two places."""
 
     detour_factor: Annotated[float, Meta(ge=1)]
     shortest_metres: Annotated[int, Meta(ge=0)]
@@ -70,11 +70,11 @@ class PathwayPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 @lru_cache
 def load_pathway(name: str) -> PathwayPolicy:
-    """The policy of the pathway `name`. Raises UnknownPathway, or ValueError that says which entry of the file is wrong."""
+    """The policy of the pathway `name`. Raises UnknownPathway, or InvalidPathway for its file."""
     file = files(__package__).joinpath("data", f"{name}.toml")
     if not name.isidentifier() or not file.is_file():
         raise UnknownPathway(f"schemas/pathways has no {name!r}")
     try:
         return convert(tomllib.loads(file.read_text("utf-8")), PathwayPolicy)
     except (tomllib.TOMLDecodeError, ValidationError) as error:
-        raise ValueError(f"schemas/pathways/{name}.toml: {error}") from error
+        raise InvalidPathway(f"schemas/pathways/{name}.toml: {error}") from error

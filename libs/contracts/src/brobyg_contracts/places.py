@@ -1,4 +1,7 @@
-"""Where things are: postcodes, places of care, departments, and the distance between them. The facts are schemas/places.json."""
+"""Where things are: postcodes, places of care, departments, and the distance between them.
+
+The facts are schemas/places.json.
+"""
 
 from functools import lru_cache
 from importlib.resources import files
@@ -7,16 +10,14 @@ from typing import TypeAlias
 
 import msgspec
 
+from brobyg_contracts.errors import UnknownPlace
+
+#: Mean radius of the Earth (IUGG).
 EARTH_RADIUS_METRES = 6_371_008.8
-"""Mean radius of the Earth (IUGG)."""
-
-
-class UnknownPlace(LookupError):
-    """A postcode or location id that schemas/places.json does not know."""
 
 
 class Postcode(msgspec.Struct, frozen=True, kw_only=True):
-    """A Danish postcode: its centre (WGS 84, degrees), the municipality most of it is in, and its town."""
+    """A Danish postcode: centre (WGS 84, degrees), the municipality most of it is in, and town."""
 
     latitude: float
     longitude: float
@@ -42,26 +43,24 @@ class _Places(msgspec.Struct, forbid_unknown_fields=True):
     departments: dict[str, str]
 
 
+#: A place, or the postcode or location id of one.
 Place: TypeAlias = Postcode | Location | str
-"""A place, or the postcode or location id of one."""
 
 _places = msgspec.json.decode(
     files(__package__).joinpath("data/places.json").read_bytes(), type=_Places
 )
 
+#: Postcode to where it is.
 POSTCODES: dict[str, Postcode] = _places.postcodes
-"""Postcode to where it is."""
-
+#: Location id to where it is.
 LOCATIONS: dict[str, Location] = {location.location_id: location for location in _places.locations}
-"""Location id to where it is."""
-
+#: Department to the code of the municipality it covers.
 DEPARTMENTS: dict[str, str] = _places.departments
-"""Department to the code of the municipality it covers."""
 
 
 @lru_cache(maxsize=65_536)
 def distance_metres(a: Place, b: Place) -> int:
-    """Straight line (great circle) between two places, in whole metres. Raises UnknownPlace for one that isn't known."""
+    """Straight line (great circle) between two places, in whole metres. Raises UnknownPlace."""
     one, other = _found(a), _found(b)
     latitude, other_latitude = radians(one.latitude), radians(other.latitude)
     half_north = sin((other_latitude - latitude) / 2)

@@ -1,39 +1,31 @@
 """The HTTP side of every service: one way to refuse, to bound, to measure and to be asked how one is."""
 
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import structlog
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
-from opentelemetry import trace
-from opentelemetry.trace import SpanKind
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException as StarletteHTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from brobyg_kit import problems, tracing
+from brobyg_kit import problems
 from brobyg_kit.auth import Requirement, Verifier
 from brobyg_kit.clock import Clock
 from brobyg_kit.database_errors import is_transient
+from brobyg_kit.documents import documents_router
 from brobyg_kit.health import Health
-from brobyg_kit.ids import new_id
 from brobyg_kit.logs import get_logger
 from brobyg_kit.metrics import Metrics
+from brobyg_kit.middleware import Failed, RequestMiddleware
 from brobyg_kit.problems import FieldError, Problem, shown_name
 from brobyg_kit.service import Parts, Service
 
 log = get_logger(__name__)
 
-#: The largest body that is read, bytes.
-BODY_LIMIT = 1024 * 1024
-#: So much of a larger one is listened to before the answer, bytes.
-_HEARD_OUT = 16 * BODY_LIMIT
 #: Has /docs ask for a token, to try things with; it checks nothing, `auth.requires` does.
 _SHOWN_SCHEME = HTTPBearer(auto_error=False, description="A token of `brobyg token`.")
 _TEXT = {"type": "string"}
@@ -69,7 +61,6 @@ _REFUSED: dict[int | str, dict[str, Any]] = {
 }
 #: FastAPI's words for a body that fails otherwise than as JSON.
 _UNREADABLE_BODY = "There was an error parsing the body"
-_ID_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:")
 
 
 def create_app(
@@ -82,9 +73,8 @@ def create_app(
     numbers: Callable[[], Awaitable[dict[str, object]]],
 ) -> FastAPI:
     """The service's ASGI application. Raises RuntimeError when a route asks nobody for a token. `numbers` go into /readyz."""
-    app = FastAPI(
-        title=f"Brobyg {service.name}", redoc_url=None, swagger_ui_oauth2_redirect_url=None
-    )
+    title = f"Brobyg {service.name}"
+    app = FastAPI(title=title, docs_url=None, redoc_url=None)
     app.state.verifier = verifier
     for router in parts.routers:
         _insist_on_token(router)
@@ -96,7 +86,9 @@ def create_app(
     for router in parts.public_routers:
         app.include_router(router)
     app.include_router(_health_router(metrics, health, numbers))
-    app.add_middleware(Gate, clock=clock, metrics=metrics, failed=_install_errors(app, parts))
+    app.include_router(documents_router(title, service.name, service.asyncapi))
+    failed = _install_errors(app, parts)
+    app.add_middleware(RequestMiddleware, clock=clock, metrics=metrics, failed=failed)
     return app
 
 
@@ -166,10 +158,6 @@ def _health_router(
     return router
 
 
-#: Answers a request that failed for a reason nobody foresaw.
-Failed = Callable[[Request, Exception], Awaitable[Response]]
-
-
 def _install_errors(app: FastAPI, parts: Parts) -> Failed:
     def answer(problem: Problem, request: Request) -> Response:
         for prefix, renderer in parts.renderers.items():
@@ -220,98 +208,3 @@ def _says_json(request: Request) -> bool:
     return kind == "application/json" or (
         kind.startswith("application/") and kind.endswith("+json")
     )
-
-
-class Gate:
-    """What every request passes: a bound on its body, an id, a trace, a count. Logs the route's template, never the path."""
-
-    def __init__(self, app: ASGIApp, clock: Clock, metrics: Metrics, failed: Failed) -> None:
-        """Stands in front of `app`; `failed` answers what `app` does not."""
-        self._app, self._clock, self._metrics, self._failed = app, clock, metrics, failed
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        headers = {name: value for name, value in scope["headers"] if name in _READ_HEADERS}
-        request_id = _identifier(headers.get(b"x-request-id")) or new_id(self._clock)
-        correlation_id = tracing.correlation_of(
-            headers.get(b"x-correlation-id", b"").decode("latin-1")
-        ) or new_id(self._clock)
-        scope.setdefault("state", {}).update(request_id=request_id)
-        tracing.correlation.set(correlation_id)
-        parent = tracing.parse(headers.get(b"traceparent", b"").decode("latin-1"))
-        context = trace.set_span_in_context(trace.NonRecordingSpan(parent)) if parent else None
-        began, status = time.perf_counter(), 500
-
-        async def answer(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = [
-                    *message.get("headers", []),
-                    (b"x-request-id", request_id.encode()),
-                    (b"x-correlation-id", correlation_id.encode()),
-                ]
-            await send(message)
-
-        with (
-            structlog.contextvars.bound_contextvars(request_id=request_id),
-            tracing.span(f"{scope['method']}", SpanKind.SERVER, context=context) as span,
-        ):
-            try:
-                await self._app(scope, _bounded(headers, receive), answer)
-            except Exception as error:  # noqa: BLE001 - answered here, so that the answer has its ids and nothing above prints the error
-                response = await self._failed(Request(scope, receive), error)
-                await response(scope, receive, answer)
-            finally:
-                route = getattr(scope.get("route"), "path", "unknown")
-                seconds = time.perf_counter() - began
-                span.update_name(f"{scope['method']} {route}")
-                self._metrics.http_requests.labels(scope["method"], route, str(status)).inc()
-                self._metrics.http_seconds.labels(route).observe(seconds)
-                if route not in _QUIET_ROUTES:
-                    log.info(
-                        "request.answered",
-                        method=scope["method"],
-                        route=route,
-                        status=status,
-                        milliseconds=round(seconds * 1000, 1),
-                    )
-
-
-_READ_HEADERS = frozenset({b"x-request-id", b"x-correlation-id", b"traceparent", b"content-length"})
-_QUIET_ROUTES = frozenset({"/livez", "/readyz", "/metrics"})
-
-
-def _identifier(value: bytes | None) -> str | None:
-    """A caller's own id, if it is short and plain: it goes into logs."""
-    text = (value or b"").decode("latin-1")
-    return text if 0 < len(text) <= 64 and set(text) <= _ID_CHARACTERS else None
-
-
-def _bounded(headers: dict[bytes, bytes], receive: Receive) -> Receive:
-    declared = headers.get(b"content-length", b"0")
-    read = 0
-
-    async def bounded() -> Message:
-        nonlocal read
-        announced = int(declared) if declared.isdigit() else 0
-        if announced > _HEARD_OUT:
-            raise _too_large()
-        message = await receive()
-        read += len(message.get("body", b""))
-        if max(read, announced) > BODY_LIMIT:
-            # Who is still sending hears the answer only when somebody goes on listening; what comes is thrown away.
-            while message.get("more_body") and read <= _HEARD_OUT:
-                message = await receive()
-                read += len(message.get("body", b""))
-            raise _too_large()
-        return message
-
-    return bounded
-
-
-def _too_large() -> HTTPException:
-    return HTTPException(413, f"The body is larger than {BODY_LIMIT // 1024} KiB")

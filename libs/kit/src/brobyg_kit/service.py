@@ -12,6 +12,7 @@ from sqlalchemy import MetaData
 
 from brobyg_kit.clock import Clock
 from brobyg_kit.database import Database
+from brobyg_kit.documents import AsyncApi
 from brobyg_kit.event import EventData
 from brobyg_kit.handling import Handler, consumed
 from brobyg_kit.health import Health
@@ -83,6 +84,8 @@ class Service:
     #: Event types and topics it reads. Given only by a service without `handlers`.
     consumes: Sequence[type[EventData] | str] = ()
     emits: Sequence[type[EventData] | str] = ()
+    #: Makes its AsyncAPI 3.0 document, served as /asyncapi.yaml.
+    asyncapi: AsyncApi | None = None
     #: The service's own tables; None for a service that keeps nothing.
     metadata: MetaData | None = None
     #: False where the handler itself keeps what it has seen (an event log with the event's id as its key).

@@ -1,5 +1,6 @@
 """Puts matching together."""
 
+from brobyg_contracts.asyncapi import part_of
 from brobyg_kit.service import Parts, Resources, Service
 
 from brobyg_matching.adapters.database import PostgresStore
@@ -47,6 +48,7 @@ def build(resources: Resources) -> Parts:
 SERVICE = Service(
     name="matching",
     package="brobyg_matching",
+    asyncapi=part_of,
     settings=MatchingSettings,
     build=build,
     metadata=metadata,

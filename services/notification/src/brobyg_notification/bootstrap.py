@@ -2,6 +2,7 @@
 
 from typing import cast
 
+from brobyg_contracts.asyncapi import part_of
 from brobyg_kit.service import Parts, Resources, Service
 
 from brobyg_notification import readiness
@@ -61,6 +62,7 @@ def build(resources: Resources) -> Parts:
 SERVICE = Service(
     name="notification",
     package="brobyg_notification",
+    asyncapi=part_of,
     settings=NotificationSettings,
     build=build,
     metadata=metadata,

@@ -1,5 +1,6 @@
 """Puts the portal together: one page, no database, no events."""
 
+from brobyg_contracts.asyncapi import part_of
 from brobyg_kit.service import Parts, Resources, Service
 
 from brobyg_portal.adapters.http import HttpAnswers
@@ -13,4 +14,10 @@ def build(resources: Resources) -> Parts:
     return Parts(public_routers=[web.router(HttpAnswers(matching))], closers=[matching.aclose])
 
 
-SERVICE = Service(name="portal", package="brobyg_portal", settings=PortalSettings, build=build)
+SERVICE = Service(
+    name="portal",
+    package="brobyg_portal",
+    asyncapi=part_of,
+    settings=PortalSettings,
+    build=build,
+)

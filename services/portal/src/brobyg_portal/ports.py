@@ -6,8 +6,9 @@ from typing import Literal, Protocol
 
 OfferState = Literal["open", "accepted", "declined", "expired", "withdrawn"]
 Answer = Literal["accept", "decline"]
+#: What became of an answer. `answered`: the other answer was given before; `prevented`: something
+#: else is in the way, such as the week's limit.
 Reply = Literal["accepted", "declined", "expired", "taken", "withdrawn", "answered", "prevented"]
-"""What became of an answer. `answered`: the other answer was given before; `prevented`: something else is in the way, such as the week's limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,21 +27,16 @@ class Offer:
     expires_at: datetime
 
 
-class UnknownLink(Exception):
-    """No such link was ever signed."""
-
-
-class MatchingUnavailable(Exception):
-    """Matching can't be asked now; nothing was answered, and the same may be tried again."""
-
-
 class Answers(Protocol):
-    """Offers by their signed link. May take seconds; raises UnknownLink and MatchingUnavailable."""
+    """Offers by their signed link. May take seconds; raises UnknownLink, MatchingUnavailable."""
 
     async def look(self, token: str) -> Offer:
         """The offer. Has no effect, however often."""
         ...
 
     async def give(self, token: str, answer: Answer) -> Reply:
-        """Answer the offer; the same answer again has no further effect. Returns what became of it."""
+        """Answer the offer and return what became of it.
+
+        The same answer again has no further effect.
+        """
         ...

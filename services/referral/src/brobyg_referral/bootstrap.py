@@ -2,6 +2,7 @@
 
 from typing import cast
 
+from brobyg_contracts.asyncapi import part_of
 from brobyg_kit.service import Parts, Resources, Service
 
 from brobyg_referral.adapters.appointments import PostgresAppointments
@@ -41,6 +42,7 @@ def build(resources: Resources) -> Parts:
 SERVICE = Service(
     name="referral",
     package="brobyg_referral",
+    asyncapi=part_of,
     settings=ReferralSettings,
     consumes=CONSUMES,
     emits=EMITS,

@@ -1,5 +1,6 @@
 """Puts reporting together."""
 
+from brobyg_contracts.asyncapi import part_of
 from brobyg_kit.service import Parts, Resources, Service
 
 from brobyg_reporting.adapters.tables import metadata
@@ -22,6 +23,7 @@ def build(resources: Resources) -> Parts:
 SERVICE = Service(
     name="reporting",
     package="brobyg_reporting",
+    asyncapi=part_of,
     settings=ReportingSettings,
     build=build,
     metadata=metadata,

@@ -5,8 +5,9 @@ from math import ceil
 
 import msgspec
 from brobyg_contracts import Meeting, Mobility
+from brobyg_contracts.errors import UnknownPlace
 from brobyg_contracts.pathways import Means, Pace, PathwayPolicy, WayPolicy, load_pathway
-from brobyg_contracts.places import UnknownPlace, distance_metres
+from brobyg_contracts.places import distance_metres
 
 #: A place nobody knows is out of everybody's range, so that its appointment reaches the coordinator.
 UNKNOWN_METRES = 1_000_000

@@ -6,7 +6,8 @@ from urllib.parse import quote
 import httpx2
 import msgspec
 
-from brobyg_portal.ports import Answer, MatchingUnavailable, Offer, Reply, UnknownLink
+from brobyg_portal.errors import MatchingUnavailable, UnknownLink
+from brobyg_portal.ports import Answer, Offer, Reply
 
 
 class _State(msgspec.Struct):
@@ -17,7 +18,8 @@ class _Problem(msgspec.Struct):
     type: str = ""
 
 
-#: The last word of the problem's type, as matching publishes it; every other word means that something else is in the way.
+#: From the last word of the problem's type, as matching publishes it; for every other word
+#: something else is in the way.
 _REFUSALS: dict[str, Reply] = {
     "taken": "taken",
     "withdrawn": "withdrawn",
@@ -29,7 +31,7 @@ ReadT = TypeVar("ReadT", Offer, _State, _Problem)
 
 
 class HttpAnswers:
-    """Matching over HTTP. The client brings base address, token and timeouts."""
+    """Matching over HTTP. The client has the base address, the token and the timeouts."""
 
     def __init__(self, matching: httpx2.AsyncClient) -> None:
         """The client is the caller's to close."""
@@ -62,10 +64,7 @@ class HttpAnswers:
             )
         except httpx2.HTTPError as error:
             raise MatchingUnavailable(type(error).__name__) from error
-        if answer.status_code in (
-            404,
-            422,
-        ):  # 422: what can't be a token at all, by matching's own limits
+        if answer.status_code in (404, 422):  # 422: too long or otherwise no token for matching
             raise UnknownLink
         return answer
 
@@ -74,4 +73,4 @@ def _read(answer: httpx2.Response, kind: type[ReadT]) -> ReadT:
     try:
         return msgspec.json.decode(answer.content, type=kind)
     except msgspec.MsgspecError as error:
-        raise MatchingUnavailable("an answer that is not as agreed") from error
+        raise MatchingUnavailable("the answer has an unexpected form") from error

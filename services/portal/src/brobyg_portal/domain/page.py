@@ -1,9 +1,8 @@
-"""Which page a volunteer sees, and with which status. Pure."""
+"""The pages there are. Pure."""
 
 from typing import Literal
 
-from brobyg_portal.ports import OfferState, Reply
-
+#: The name of a page, and of its template.
 PageName = Literal[
     "offer",
     "choose",
@@ -18,23 +17,3 @@ PageName = Literal[
     "unavailable",
     "unsure",
 ]
-
-#: What one sees on opening the link. An offer that is over is gone (410); one's own answer stays to be read.
-ON_LOOKING: dict[OfferState, tuple[PageName, int]] = {
-    "open": ("offer", 200),
-    "accepted": ("accepted", 200),
-    "declined": ("declined", 200),
-    "expired": ("expired", 410),
-    "withdrawn": ("withdrawn", 410),
-}
-
-#: What one sees after pressing a button. What can't be had is a conflict (409); an offer whose time is over is gone (410).
-ON_ANSWERING: dict[Reply, tuple[PageName, int]] = {
-    "accepted": ("accepted", 200),
-    "declined": ("declined", 200),
-    "expired": ("expired", 410),
-    "taken": ("taken", 409),
-    "withdrawn": ("withdrawn", 409),
-    "answered": ("answered", 409),
-    "prevented": ("prevented", 409),
-}

@@ -7,7 +7,11 @@ from brobyg_kit.wording import Language
 
 
 def choose(asked: str | None, own: str | None, accepted: str) -> Language:
-    """The page's language: what the switch asks for, else the volunteer's own, else the first the browser accepts, else Danish."""
+    """The page's language.
+
+    `asked` is what the switch asks for, else `own` is the volunteer's, else the first of `accepted`
+    (the browser's Accept-Language) that there is, else Danish.
+    """
     browser = [part.split(";")[0].strip()[:2].lower() for part in accepted.split(",")]
     for wish in (asked, own, *browser):
         if wish == "da":
@@ -18,5 +22,5 @@ def choose(asked: str | None, own: str | None, accepted: str) -> Language:
 
 
 def machine_time(moment: datetime) -> str:
-    """For the `datetime` attribute of HTML's `time`: local, with its offset."""
+    """For the `datetime` attribute of HTML's `time`: local time with its offset."""
     return moment.astimezone(COPENHAGEN).isoformat(timespec="minutes")

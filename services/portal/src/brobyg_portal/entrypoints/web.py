@@ -1,7 +1,8 @@
 """The page on which a volunteer answers an offer.
 
-These routes ask nobody for a token on purpose: the signed link is the credential. It was sent to the volunteer alone, names one offer, ends with it, and
-matching checks its signature on every request. GET and HEAD never answer: mail scanners and previews follow links.
+These routes need no token: the signed link is the credential. It was sent to the volunteer alone,
+names one offer, ends with it, and matching checks its signature on every request. GET and HEAD
+never answer: mail scanners and previews follow links.
 """
 
 from collections.abc import Mapping
@@ -14,21 +15,44 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response
 
 from brobyg_portal.adapters import pages
-from brobyg_portal.domain.page import ON_ANSWERING, ON_LOOKING, PageName
+from brobyg_portal.domain.page import PageName
 from brobyg_portal.domain.wording import choose
-from brobyg_portal.ports import Answers, MatchingUnavailable, Offer, UnknownLink
+from brobyg_portal.errors import MatchingUnavailable, UnknownLink
+from brobyg_portal.ports import Answers, Offer, OfferState, Reply
 
 log = get_logger(__name__)
 
 STYLE = Path(__file__).parent.parent / "static" / "portal.css"
 _HEADERS = {
-    # Everything comes from here, nothing runs, nobody frames it; the link stays out of caches, other sites' logs and search engines.
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    # Only styles of our own, no scripts, no frames; the link stays out of caches, other sites' logs
+    # and search engines.
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self';"
+    " base-uri 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
     "X-Robots-Tag": "noindex, nofollow",
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Opener-Policy": "same-origin",
+}
+#: What is shown when the link is opened. An offer that is over is gone (410); the volunteer's own
+#: answer stays readable.
+ON_LOOKING: dict[OfferState, tuple[PageName, int]] = {
+    "open": ("offer", 200),
+    "accepted": ("accepted", 200),
+    "declined": ("declined", 200),
+    "expired": ("expired", 410),
+    "withdrawn": ("withdrawn", 410),
+}
+#: What is shown after an answer. One that cannot be taken is a conflict (409); an offer whose time
+#: is over is gone (410).
+ON_ANSWERING: dict[Reply, tuple[PageName, int]] = {
+    "accepted": ("accepted", 200),
+    "declined": ("declined", 200),
+    "expired": ("expired", 410),
+    "taken": ("taken", 409),
+    "withdrawn": ("withdrawn", 409),
+    "answered": ("answered", 409),
+    "prevented": ("prevented", 409),
 }
 Language = Annotated[str | None, Query()]
 
@@ -58,7 +82,7 @@ class View:
         return HTMLResponse(html, status, {**_HEADERS, "Content-Language": language, **headers})
 
     def unavailable(self, name: PageName, error: MatchingUnavailable) -> HTMLResponse:
-        """Try again; the page says whether an answer may have been given."""
+        """The page to try again, which says whether an answer may have been given."""
         log.warning("matching.unavailable", error=error)
         return self.page(name, 503, headers={"Retry-After": "10"})
 
@@ -94,7 +118,7 @@ def router(answers: Answers) -> APIRouter:
         except UnknownLink:
             return view.page("unknown", 404)
         except MatchingUnavailable as error:
-            # Once the answer was on its way nobody can say that it didn't arrive; to give it again does no harm.
+            # Once the answer was sent it may have arrived; to send it again does no harm.
             return view.unavailable("unsure" if offer else "unavailable", error)
         return view.page(*ON_ANSWERING[state], offer)
 

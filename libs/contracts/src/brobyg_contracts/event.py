@@ -1,0 +1,18 @@
+"""What every event type of the contracts has."""
+
+from typing import ClassVar
+
+from msgspec import Struct
+
+
+class EventData(Struct, frozen=True, kw_only=True):
+    """What an event says. Each event type is a subclass, in `brobyg_contracts.events`."""
+
+    #: `dk.brobyg.<noun>.<past participle>`, the CloudEvents `type`.
+    EVENT_TYPE: ClassVar[str]
+    #: The topic that carries it.
+    TOPIC: ClassVar[str]
+    #: The `$id` of its JSON Schema.
+    DATASCHEMA: ClassVar[str]
+    #: The property that is the event's `subject` and the record's key.
+    SUBJECT: ClassVar[str]
