@@ -1,1 +1,1 @@
-"""Tools that read `schemas/`: the generator of `brobyg_contracts` and `asyncapi.yaml`, and the compatibility check."""
+"""Tools that read `schemas/`: the generator and the compatibility check."""

@@ -1,4 +1,7 @@
-"""`python -m schemas.tools`: all that `make check` asks of the contracts. Ends with 1 when something is out of date or breaks."""
+"""`python -m schemas.tools`: all checks of the contracts that `make check` runs.
+
+Ends with 1 when something is out of date or breaks.
+"""
 
 import sys
 

@@ -1,7 +1,8 @@
-"""Compares today's schemas with the released ones: `python -m schemas.tools.compat` ends with 1 when something breaks.
+"""Compares today's schemas with the released ones.
 
-`python -m schemas.tools.compat release <version>` makes today's the released ones, and refuses while something breaks. A change that
-has to break is a new event type or topic version beside the old.
+`python -m schemas.tools.compat` ends with 1 when something breaks. With `release <version>` it
+makes today's schemas the released ones, and refuses while something breaks. A change that has to
+break is a new event type or topic version beside the old.
 """
 
 import argparse
@@ -32,7 +33,7 @@ FOLDERS = ("events", "topics")
 
 @dataclass(frozen=True)
 class Finding:
-    """A change, the thing it is about, and the services that read that thing."""
+    """A change, what it is about, and the services that read it."""
 
     subject: str
     change: Change
@@ -40,18 +41,19 @@ class Finding:
     topic: str
 
     def __str__(self) -> str:
-        """Three facts in two lines: what, where, and whom it meets."""
+        """What and where, and on a second line who reads it."""
         word = "BREAKS " if self.change.breaking else "widens "
         where = (
             f"{self.subject}: {self.change.place}: " if self.change.place else f"{self.subject}: "
         )
-        return f"{word} {where}{self.change.what}\n         read by {', '.join(self.readers) or 'nobody'} ({self.topic})"
+        readers = ", ".join(self.readers) or "nobody"
+        return f"{word} {where}{self.change.what}\n         read by {readers} ({self.topic})"
 
 
 def findings(released: Sources, today: Sources) -> Iterator[Finding]:
     """Every change that a reader could notice, in the order of the released topics."""
     versions = Versions(released, today)
-    # Who reads today and who read at the time of the release: both meet the change.
+    # Those who read today and those who read at the time of the release.
     readers = {
         name: tuple(
             sorted(
@@ -76,7 +78,10 @@ def findings(released: Sources, today: Sources) -> Iterator[Finding]:
 
 
 def release(released: Path, today: Path, version: str) -> None:
-    """Copies today's contracts to `released`. Raises ValueError while something in them breaks what is released."""
+    """Copies today's contracts to `released`.
+
+    Raises ValueError while something in them breaks what is released.
+    """
     if released.exists() and any(
         finding.change.breaking for finding in findings(Sources(released), Sources(today))
     ):
@@ -96,7 +101,7 @@ def release(released: Path, today: Path, version: str) -> None:
 
 
 def _digest(folder: Path) -> str:
-    """One number for all contracts in `folder`, by which a released one that was edited is known."""
+    """A hash of all contracts in `folder`, to detect that released ones were edited."""
     found = hashlib.sha256()
     for file in sorted(
         path for path in folder.rglob("*") if path.is_file() and path.name != "VERSION"
@@ -119,7 +124,8 @@ def main(arguments: list[str] | None = None) -> int:
     version, _, digest = (RELEASED / "VERSION").read_text().strip().partition(" ")
     if digest != _digest(RELEASED):
         print(
-            f"{RELEASED.name}/ is not what was released as {version}: others rely on that; restore it, or release what is to be released"
+            f"{RELEASED.name}/ is not what was released as {version}:"
+            " restore it, or release a new version"
         )
         return 1
     found = list(findings(Sources(RELEASED), Sources(SCHEMAS)))
@@ -127,7 +133,8 @@ def main(arguments: list[str] | None = None) -> int:
     print("\n".join(str(finding) for finding in found) or f"nothing changed since {version}")
     if breaking:
         print(
-            f"\n{breaking} breaking change(s): make it a new event type or topic version beside the old, with an upcaster"
+            f"\n{breaking} breaking change(s): add a new event type or topic version"
+            " beside the old, with an upcaster"
         )
     elif found:
         print("\nnothing breaks; upgrade the readers before the writers")

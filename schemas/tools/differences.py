@@ -1,7 +1,8 @@
-"""What changed between two schemas, and whether what was written under the old one can still be read under the new.
+"""What changed between two schemas, and whether old records can be read under the new one.
 
-History is kept for ever, so a new schema has to accept everything that the old one accepted (BACKWARD). What widens is harmless
-to history; readers have to be upgraded before writers use it. A change that can't be judged counts as breaking.
+History is kept for ever, so a new schema has to accept everything that the old one accepted
+(BACKWARD). What widens is harmless to history; readers have to be upgraded before writers use it. A
+change that cannot be judged counts as breaking.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,10 +14,12 @@ from schemas.tools.sources import Schema, Sources
 
 @dataclass(frozen=True)
 class Change:
-    """One difference. `place` is the path of the property; `breaking` when old records or present readers would fail."""
+    """One difference."""
 
+    #: The path of the property.
     place: str
     what: str
+    #: Whether old records or present readers would fail.
     breaking: bool
 
 
@@ -118,7 +121,7 @@ def _properties(versions: Versions, old: Schema, new: Schema, place: str) -> Ite
 
 
 def _renamed_to(versions: Versions, old: Schema, new: Schema, gone: Schema) -> str:
-    """A guess that helps the reader: new properties that look just like the one that went."""
+    """A hint: new properties of the same form as the removed one."""
     shape = versions.old.resolved(gone)
     added = [name for name in new.properties if name not in old.properties]
     alike = [
@@ -148,7 +151,7 @@ def _inner(
 
 
 def _alternatives(versions: Versions, old: Schema, new: Schema, place: str) -> Iterator[Change]:
-    """Each old alternative needs a new one that accepts all it did; a new one beyond those widens."""
+    """Each old alternative needs a new one that accepts all it did; a further one widens."""
     before, after = old.any_of or (old,), new.any_of or (new,)
     for option, counterpart in zip_longest(before, after):
         if option is None:
@@ -170,5 +173,5 @@ def _shown(value: object) -> str:
 
 
 def under(prefix: str, changes: Iterator[Change]) -> Iterator[Change]:
-    """The changes with their place told from further up."""
+    """The changes with `prefix` before their place."""
     return (replace(change, place=f"{prefix} {change.place}".strip()) for change in changes)

@@ -1,6 +1,7 @@
 """What is written under `schemas/`, read into typed values.
 
-A keyword that the tools don't know is refused (`forbid_unknown_fields`), so nothing that a schema says can be dropped in silence.
+A keyword that the tools do not know is refused (`forbid_unknown_fields`), so nothing that a schema
+says is silently dropped.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,8 +19,8 @@ DEAD_LETTER_FILE = "dead-letter.schema.json"
 PLACES_FILE = "places.json"
 
 Scalar: TypeAlias = str | int | float | bool | None
+#: A JSON value.
 Json: TypeAlias = "Mapping[str, Json] | Sequence[Json] | Scalar"
-"""A JSON value."""
 
 
 class Schema(
@@ -69,18 +70,19 @@ class TopicFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     partitions: int
     retention: str
     cleanup_policy: str
-    timestamp_type: Literal["append"]
     compression: str
     compatibility: str
     content: str
     #: Event name (`appointment.booked`) to the property that is its subject and the record's key.
     events: dict[str, str]
+    #: Who stamps a record: the broker (`append`). Not in the files released before it was said.
+    timestamp_type: Literal["append"] = "append"
     #: Consumer to the events it handles, for those that do not handle them all.
     reads: dict[str, tuple[str, ...]] = {}
 
 
 class LocationId(msgspec.Struct, frozen=True):
-    """The id of a place of care; what else is known of it is not needed here."""
+    """The id of a place of care."""
 
     location_id: str
 
@@ -142,7 +144,7 @@ class Sources(msgspec.Struct, frozen=True, dict=True):
         }
 
     def topic_of(self, event: str) -> str:
-        """The one topic that carries `event`. Raises LookupError when it is in none or in several."""
+        """The topic that carries `event`. Raises LookupError when it is in none or several."""
         topics = [name for name, topic in self.topics.items() if event in topic.events]
         if len(topics) != 1:
             raise LookupError(

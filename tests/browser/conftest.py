@@ -29,10 +29,19 @@ READY = dict.fromkeys(
     ("confidentiality_signed_on", "record_checked_on", "introduced_on"), "2026-09-01"
 )
 VOLUNTEER = {
-    "name": "Ellen Louise Test Lauridsen", "email": "ellen@example.org", "language": "da", "pool": "student", "department": "randers",
-    "languages": ["da"], "gender": "female", "home_postcode": "8900", "range_metres": 30000, "travel": "car", "weekly_limit": 5,
+    "name": "Ellen Louise Test Lauridsen",
+    "email": "ellen@example.org",
+    "language": "da",
+    "pool": "student",
+    "department": "randers",
+    "languages": ["da"],
+    "gender": "female",
+    "home_postcode": "8900",
+    "range_metres": 30000,
+    "travel": "car",
+    "weekly_limit": 5,
     "availability": [{"weekday": day, "from": "00:00", "to": "24:00"} for day in range(1, 8)],
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="session")
@@ -108,7 +117,7 @@ async def _on(context: BrowserContext) -> Visit:
 
 @dataclass
 class Asked:
-    """Volunteers who have been asked, and where each can answer. The offers are matching's own, on its own database."""
+    """Volunteers who have been asked, and where each can answer."""
 
     matching: Running
     portal: Running
@@ -159,12 +168,22 @@ async def _tell(matching: Running, clock: ManualClock) -> None:
         languages=("da",), gender_wish=None, mobility="independent", meeting="home", postcode="8920"
     )
     referral = ReferralCreated(
-        referral_id=REFERRAL, citizen_id=CITIZEN, pathway="escort", department="randers", municipality_code="0730", referrer_kind="gp", needs=needs
-    )  # fmt: skip
+        referral_id=REFERRAL,
+        citizen_id=CITIZEN,
+        pathway="escort",
+        department="randers",
+        municipality_code="0730",
+        referrer_kind="gp",
+        needs=needs,
+    )
     booked = AppointmentBooked(
-        referral_id=REFERRAL, citizen_id=CITIZEN, appointment_id=APPOINTMENT, starts_at=starts_at, ends_at=starts_at + timedelta(minutes=30),
+        referral_id=REFERRAL,
+        citizen_id=CITIZEN,
+        appointment_id=APPOINTMENT,
+        starts_at=starts_at,
+        ends_at=starts_at + timedelta(minutes=30),
         location_id="randers-hospital",
-    )  # fmt: skip
+    )
     handle, database = matching.runtime.parts.handle, matching.runtime.database
     assert handle is not None
     assert database is not None
@@ -175,6 +194,13 @@ async def _tell(matching: Running, clock: ManualClock) -> None:
 def _event(clock: ManualClock, data: EventData, sequence: int) -> Event:
     event_id = new_id(clock)
     return Event(
-        id=event_id, source="referral", type=data.EVENT_TYPE, subject=REFERRAL, time=clock.now(), dataschema=data.DATASCHEMA,
-        correlationid=event_id, sequence=sequence, data=encode_data(data),
-    )  # fmt: skip
+        id=event_id,
+        source="referral",
+        type=data.EVENT_TYPE,
+        subject=REFERRAL,
+        time=clock.now(),
+        dataschema=data.DATASCHEMA,
+        correlationid=event_id,
+        sequence=sequence,
+        data=encode_data(data),
+    )

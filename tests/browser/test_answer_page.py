@@ -1,4 +1,4 @@
-"""The answer page as a volunteer meets it: on a phone, in a real browser, by hand, by keyboard, and as axe reads it."""
+"""The answer page in a real browser: on a phone, by keyboard, and checked by axe."""
 
 from datetime import timedelta
 
@@ -11,7 +11,8 @@ from .conftest import PHONE, Asked, Visit
 #: The narrowest screen of WCAG 1.4.10.
 NARROW = ViewportSize(width=320, height=640)
 
-#: WCAG 2.1 A and AA, which the law asks for (Lov om tilgængelighed af offentlige organers websteder, 2018).
+#: WCAG 2.1 A and AA, which the law requires (Lov om tilgængelighed af offentlige organers
+#: websteder, 2018).
 WCAG = {
     "runOnly": {
         "type": "tag",

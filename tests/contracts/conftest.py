@@ -1,4 +1,4 @@
-"""What the contract tests share: the sources under `schemas/`, and validators of their schemas by the standard's own rules."""
+"""What the contract tests share: the sources under `schemas/`, and validators."""
 
 import sys
 from pathlib import Path
@@ -17,7 +17,10 @@ from .validators import ValidatorOf, validators  # noqa: E402  # after the path 
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test that takes `event` runs for each event type; one that takes an example for each golden one, the envelope's or only the events'."""
+    """Run a test that takes `event` for each event type, one that takes an example for each.
+
+    `valid_example` is any example, `valid_event_example` one of an event's data.
+    """
     sources = Sources(SCHEMAS)
     if "event" in metafunc.fixturenames:
         metafunc.parametrize("event", list(sources.events))
@@ -39,5 +42,5 @@ def sources() -> Sources:
 
 @pytest.fixture(scope="session")
 def validator_of() -> ValidatorOf:
-    """`validator_of("appointment.booked")` or `validator_of("cloudevent")`: its JSON Schema's validator, formats checked."""
+    """Validators of JSON Schemas: `validator_of("appointment.booked")`, or of "cloudevent"."""
     return validators()

@@ -29,7 +29,8 @@ def values(sources: Sources, schema: Schema) -> st.SearchStrategy[Json]:
     if schema.enum:
         return st.sampled_from(schema.enum)
     if schema.format == "date-time":
-        first, last = datetime(1900, 1, 1), datetime(2200, 1, 1)  # noqa: DTZ001 - hypothesis adds the zone
+        # Hypothesis adds the zone.
+        first, last = datetime(1900, 1, 1), datetime(2200, 1, 1)  # noqa: DTZ001 - see above
         return st.datetimes(first, last, timezones=st.just(UTC)).map(instant)
     if schema.format == "uuid":
         return st.uuids().map(str)
@@ -83,7 +84,7 @@ def near_misses(draw: st.DrawFn, sources: Sources, schema: Schema) -> Json:
 
 
 def whole_number_as_fraction(data: Json) -> bool:
-    """Whether `1.0` stands somewhere: an integer to JSON Schema, not to a Struct, and never written by one."""
+    """Whether a number such as `1.0` is in it: an integer to JSON Schema, but not to a Struct."""
     if isinstance(data, dict):
         return any(map(whole_number_as_fraction, data.values()))
     if isinstance(data, list):

@@ -1,4 +1,4 @@
-"""`asyncapi.yaml` is AsyncAPI 3.0 by that standard's own schema, and says what the topic files and event schemas say."""
+"""`asyncapi.yaml` is valid AsyncAPI 3.0 and says what topic files and event schemas say."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence

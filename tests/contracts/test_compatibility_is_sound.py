@@ -1,4 +1,4 @@
-"""The compatibility check is sound: where it finds nothing that breaks, every old record is valid under the new schema."""
+"""Where the compatibility check finds no break, old records are valid under the new schema."""
 
 import jsonschema_rs
 import msgspec

@@ -1,4 +1,4 @@
-"""Events are facts about ids. A property that could carry who somebody is, or words somebody wrote, does not get in."""
+"""Events are facts about ids: no property can say who somebody is, or hold free text."""
 
 from collections.abc import Iterator
 
@@ -6,17 +6,17 @@ import pytest
 
 from schemas.tools.sources import Schema, Sources
 
+#: A property whose name has one of these among its words is refused.
 PERSONAL_WORDS = frozenset(
     [
-        "name", "names", "surname", "firstname", "lastname", "given", "family", "cpr", "ssn", "phone",
-        "telephone", "mobile", "email", "mail", "address", "addresses", "street", "line", "door", "floor",
-        "house", "birthdate", "birthday", "birth", "born", "age", "note", "notes", "text", "comment",
-        "comments", "remark", "message", "subject", "body", "title", "diagnosis", "description", "free",
-        "freetext", "content", "contact", "ip", "url", "link", "token", "photo", "picture", "latitude",
-        "longitude",
+        "name", "names", "surname", "firstname", "lastname", "given", "family", "cpr", "ssn",
+        "phone", "telephone", "mobile", "email", "mail", "address", "addresses", "street", "line",
+        "door", "floor", "house", "birthdate", "birthday", "birth", "born", "age", "note", "notes",
+        "text", "comment", "comments", "remark", "message", "subject", "body", "title", "diagnosis",
+        "description", "free", "freetext", "content", "contact", "ip", "url", "link", "token",
+        "photo", "picture", "latitude", "longitude",
     ]
 )  # fmt: skip
-"""A property whose name has one of these among its words is refused."""
 
 BOUNDED_KEYWORDS = ("enum", "pattern", "format", "const")
 
@@ -73,7 +73,7 @@ def test_no_example_holds_ten_digits_that_could_be_a_cpr_number(
 
 
 def properties(sources: Sources, schema: Schema) -> Iterator[tuple[str, Schema]]:
-    """Every property under the schema with the schema of its values, however deep; lists and maps by their items."""
+    """Every property at any depth, with the schema of its values; lists and maps by their items."""
     for name, value in schema.properties.items():
         yield from _below(sources, name, value)
 

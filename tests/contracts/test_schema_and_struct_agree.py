@@ -1,4 +1,4 @@
-"""The JSON Schema is the contract, the Struct is how Python reads it: the two say yes and no to the same data."""
+"""A JSON Schema and its Struct accept and refuse the same data."""
 
 import msgspec
 import pytest
@@ -21,9 +21,9 @@ QUICK = settings(
     ],
 )
 
+#: What only the schema refuses. Readers check an id by its length (five patterns make reading an
+#: offer 5.6 times slower), and take an instant with any offset, or with a space for the T.
 LENIENT = {("id", "pattern"), ("instant", "pattern"), ("instant", "format"), ("id", "format")}
-"""What only the schema refuses. Readers check an id by its length (five patterns make reading an offer 5.6 times slower),
-and take an instant with any offset, or a space for the T, for the instant that it is."""
 
 
 @QUICK

@@ -32,85 +32,171 @@ COUNT: Json = {"type": "integer", "minimum": 0}
 GENDER: Json = {"$ref": "#/$defs/gender"}
 POOL_OR_NULL: Json = {"anyOf": [{"$ref": "../types.schema.json#/$defs/pool"}, {"type": "null"}]}
 
+#: The change, what is found to break, and words that say how.
 BREAKING: dict[str, tuple[Mutation, str, str]] = {
     "a new required property": (
         together(put(OFFER, "properties/urgency", COUNT), require(OFFER, "urgency")),
-        "offer.made", "urgency: new required property",
+        "offer.made",
+        "urgency: new required property",
     ),
-    "an optional property that becomes required": (require(ENVELOPE, "traceparent"), "envelope", "traceparent: became required"),
+    "an optional property that becomes required": (
+        require(ENVELOPE, "traceparent"),
+        "envelope",
+        "traceparent: became required",
+    ),
     "a property removed": (
         together(drop(OFFER, "properties/rank"), release_from_duty(OFFER, "rank")),
-        "offer.made", "rank: property removed",
+        "offer.made",
+        "rank: property removed",
     ),
-    "a property renamed": (rename(OFFER, "meet_at", "meeting_at"), "offer.made", "(renamed to meeting_at?)"),
-    "a property no longer always there": (release_from_duty(OFFER, "rank"), "offer.made", "rank: no longer required"),
-    "a type changed": (put(OFFER, "properties/wave", {"type": "string"}), "offer.made", "wave: type integer became string"),
-    "a minimum raised": (put(OFFER, "properties/wave/minimum", 2), "offer.made", "wave: minimum 1 became 2"),
-    "a maximum added": (put(OFFER, "properties/wave/maximum", 9), "offer.made", "wave: maximum (none) became 9"),
+    "a property renamed": (
+        rename(OFFER, "meet_at", "meeting_at"),
+        "offer.made",
+        "(renamed to meeting_at?)",
+    ),
+    "a property no longer always there": (
+        release_from_duty(OFFER, "rank"),
+        "offer.made",
+        "rank: no longer required",
+    ),
+    "a type changed": (
+        put(OFFER, "properties/wave", {"type": "string"}),
+        "offer.made",
+        "wave: type integer became string",
+    ),
+    "a minimum raised": (
+        put(OFFER, "properties/wave/minimum", 2),
+        "offer.made",
+        "wave: minimum 1 became 2",
+    ),
+    "a maximum added": (
+        put(OFFER, "properties/wave/maximum", 9),
+        "offer.made",
+        "wave: maximum (none) became 9",
+    ),
     "a value of an enumeration removed": (
-        put(TYPES, "$defs/withdrawal_reason/enum", ["taken"]), "offer.withdrawn", "reason: value 'escalated' removed",
+        put(TYPES, "$defs/withdrawal_reason/enum", ["taken"]),
+        "offer.withdrawn",
+        "reason: value 'escalated' removed",
     ),
     "a value of an enumeration renamed": (
-        put(TYPES, "$defs/pathway/enum", ["accompany"]), "referral.created", "pathway: value 'escort' removed",
+        put(TYPES, "$defs/pathway/enum", ["accompany"]),
+        "referral.created",
+        "pathway: value 'escort' removed",
     ),
     "a pattern changed": (
-        put(TYPES, "$defs/municipality_code/pattern", "^0[0-9]{3}$"), "referral.created", "pattern ^[0-9]{4}$ became",
+        put(TYPES, "$defs/municipality_code/pattern", "^0[0-9]{3}$"),
+        "referral.created",
+        "pattern ^[0-9]{4}$ became",
     ),
-    "a length shortened": (put(TYPES, "$defs/location_id/maxLength", 8), "appointment.booked", "max length 64 became 8"),
+    "a length shortened": (
+        put(TYPES, "$defs/location_id/maxLength", 8),
+        "appointment.booked",
+        "max length 64 became 8",
+    ),
     "a limit deep inside": (
-        put(TYPES, "$defs/needs/properties/languages/maxItems", 1), "referral.created", "needs.languages: max items 16 became 1",
+        put(TYPES, "$defs/needs/properties/languages/maxItems", 1),
+        "referral.created",
+        "needs.languages: max items 16 became 1",
     ),
     "a null no longer allowed": (
-        put(TYPES, "$defs/needs/properties/gender_wish", GENDER), "referral.created", "needs.gender_wish",
+        put(TYPES, "$defs/needs/properties/gender_wish", GENDER),
+        "referral.created",
+        "needs.gender_wish",
     ),
     "keys of a map limited further": (
-        put(TYPES, "$defs/rule_name/maxLength", 4), "match.escalated", "excluded (keys): max length",
+        put(TYPES, "$defs/rule_name/maxLength", 4),
+        "match.escalated",
+        "excluded (keys): max length",
     ),
     "values of a map limited further": (
-        put(TYPES, "$defs/count/minimum", 1), "match.escalated", "excluded.*: minimum 0 became 1",
+        put(TYPES, "$defs/count/minimum", 1),
+        "match.escalated",
+        "excluded.*: minimum 0 became 1",
     ),
-    "a format added": (put(TYPES, "$defs/template/format", "uri"), "notification.sent", "format (none) became uri"),
+    "a format added": (
+        put(TYPES, "$defs/template/format", "uri"),
+        "notification.sent",
+        "format (none) became uri",
+    ),
     "the schema's address changed": (
-        put(OFFER, "$id", "https://brobyg.dk/schemas/events/offer.sent.schema.json"), "offer.made", "$id",
+        put(OFFER, "$id", "https://brobyg.dk/schemas/events/offer.sent.schema.json"),
+        "offer.made",
+        "$id",
     ),
-    "an event removed": (remove_file("events/offer.expired.schema.json"), "offer.expired", "event type removed"),
+    "an event removed": (
+        remove_file("events/offer.expired.schema.json"),
+        "offer.expired",
+        "event type removed",
+    ),
     "an event moved to another topic": (
-        together(drop(MATCHING, "events/offer.expired"), put(NOTIFICATION, "events/offer.expired", "referral_id")),
-        "offer.expired", "moved from topic brobyg.matching.v1 to brobyg.notification.v1",
+        together(
+            drop(MATCHING, "events/offer.expired"),
+            put(NOTIFICATION, "events/offer.expired", "referral_id"),
+        ),
+        "offer.expired",
+        "moved from topic brobyg.matching.v1 to brobyg.notification.v1",
     ),
     "an event keyed by something else": (
-        put(MATCHING, "events/offer.made", "volunteer_id"), "offer.made", "subject: referral_id became volunteer_id",
+        put(MATCHING, "events/offer.made", "volunteer_id"),
+        "offer.made",
+        "subject: referral_id became volunteer_id",
     ),
     "a topic removed": (remove_file(HOSPITAL), "hospital.appointment.v1", "topic removed"),
-    "a topic with other partitions": (put(MATCHING, "partitions", 24), "brobyg.matching.v1", "12 became 24"),
-    "a retention shortened": (put(MATCHING, "retention", "30 days"), "brobyg.matching.v1", "forever became 30 days"),
-    "a topic compacted": (put(MATCHING, "cleanup_policy", "compact"), "brobyg.matching.v1", "delete became compact"),
-    "a topic with another owner": (put(MATCHING, "owner", "reporting"), "brobyg.matching.v1", "owner: matching became"),
-    "a promise taken back": (put(MATCHING, "compatibility", "NONE"), "brobyg.matching.v1", "BACKWARD became NONE"),
+    "a topic with other partitions": (
+        put(MATCHING, "partitions", 24),
+        "brobyg.matching.v1",
+        "12 became 24",
+    ),
+    "a retention shortened": (
+        put(MATCHING, "retention", "30 days"),
+        "brobyg.matching.v1",
+        "forever became 30 days",
+    ),
+    "a topic compacted": (
+        put(MATCHING, "cleanup_policy", "compact"),
+        "brobyg.matching.v1",
+        "delete became compact",
+    ),
+    "a topic with another owner": (
+        put(MATCHING, "owner", "reporting"),
+        "brobyg.matching.v1",
+        "owner: matching became",
+    ),
+    "a promise taken back": (
+        put(MATCHING, "compatibility", "NONE"),
+        "brobyg.matching.v1",
+        "BACKWARD became NONE",
+    ),
     "a place removed": (drop(PLACES, "postcodes/8900"), "places.json", "postcodes 8900: removed"),
-}  # fmt: skip
-"""The change, what is found to break, and words that say how."""
+}
 
 HARMLESS: dict[str, Mutation] = {
     "nothing": together(),
     "an optional property": put(OFFER, "properties/urgency", COUNT),
-    "another value of an enumeration": put(TYPES, "$defs/pathway/enum", ["escort", "virtual_escort"]),
+    "another value of an enumeration": put(
+        TYPES, "$defs/pathway/enum", ["escort", "virtual_escort"]
+    ),
     "a minimum lowered": put(OFFER, "properties/wave/minimum", 0),
     "a minimum dropped": drop(OFFER, "properties/wave/minimum"),
     "an integer that may be any number": put(OFFER, "properties/wave/type", "number"),
     "a length extended": put(TYPES, "$defs/location_id/maxLength", 100),
     "a pattern dropped": drop(TYPES, "$defs/location_id/pattern"),
-    "a null allowed": put("events/volunteer.registered.schema.json", "properties/pool", POOL_OR_NULL),
+    "a null allowed": put(
+        "events/volunteer.registered.schema.json", "properties/pool", POOL_OR_NULL
+    ),
     "other words about it": together(
-        put(TYPES, "$defs/location_id/description", "Where it is."), put(TYPES, "$defs/location_id/title", "Where")
+        put(TYPES, "$defs/location_id/description", "Where it is."),
+        put(TYPES, "$defs/location_id/title", "Where"),
     ),
     "another reader": put(NOTIFICATION, "consumers", ["reporting", "matching"]),
     "a longer retention": put(HOSPITAL, "retention", "14 days"),
     "another place": put(PLACES, "departments/viborg", "0791"),
     "another event": together(
-        copy_file(OFFER, "events/offer.seen.schema.json"), put(MATCHING, "events/offer.seen", "referral_id")
+        copy_file(OFFER, "events/offer.seen.schema.json"),
+        put(MATCHING, "events/offer.seen", "referral_id"),
     ),
-}  # fmt: skip
+}
 
 
 @pytest.fixture
@@ -198,8 +284,12 @@ def test_a_shared_type_breaks_every_event_that_uses_it(
     found = changed(put(TYPES, "$defs/location_id/maxLength", 8))
 
     assert {finding.subject for finding in found} == {
-        "appointment.booked", "appointment.rescheduled", "offer.made", "volunteer.matched", "match.escalated",
-    }  # fmt: skip
+        "appointment.booked",
+        "appointment.rescheduled",
+        "offer.made",
+        "volunteer.matched",
+        "match.escalated",
+    }
 
 
 def test_today_breaks_nothing_that_is_released(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""Every service's doors: closed without a token, bounded, and clear about what was wrong without repeating it."""
+"""Every service's HTTP side: no access without a token, bounds, and errors without values."""
 
 import errno
 import re

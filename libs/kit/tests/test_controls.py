@@ -1,7 +1,6 @@
 """Each mechanism of delivery switched off once, to show that it is what keeps the promise: beside each control stands the promise itself."""
 
 import asyncio
-import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -46,13 +45,14 @@ async def test_two_relays_send_each_record_once_because_of_the_lock_alone(
         async def always(*_: object) -> bool:
             return True
 
-        both_have_fetched, send = threading.Barrier(2), relaying.Relay._send
+        both_have_fetched, send = asyncio.Barrier(2), relaying.Relay._send
 
-        def together(*arguments: Any) -> None:
-            with suppress(threading.BrokenBarrierError):
-                both_have_fetched.wait(40)
-                both_have_fetched.abort()  # the first batch alone: whether a second comes depends on who deletes first
-            send(*arguments)
+        async def together(*arguments: Any) -> tuple[list[int], str]:
+            with suppress(asyncio.BrokenBarrierError):
+                await asyncio.wait_for(both_have_fetched.wait(), 40)
+                # The first batch alone: whether a second comes depends on who deletes first.
+                await both_have_fetched.abort()
+            return await send(*arguments)
 
         monkeypatch.setattr(relaying.Relay, "_leads", always)
         monkeypatch.setattr(relaying.Relay, "_send", together)

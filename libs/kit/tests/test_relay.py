@@ -1,12 +1,15 @@
 """The relay from batch to batch: order, what is refused, and signs of life, on the real broker and database."""
 
 import asyncio
+import secrets
 import threading
 from collections.abc import Callable
 from functools import partial
 
 import asyncpg
 import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from brobyg_kit import faultpoints, kafka
 from brobyg_kit import relay as relaying
 from brobyg_kit.health import Heartbeat
@@ -96,11 +99,7 @@ async def test_a_refused_record_waits_and_what_the_broker_took_is_not_sent_again
         rows = await parts.database.pool.fetch("select topic from outbox")
         return [row["topic"] for row in rows] == ["no.such.topic"]
 
-    # So long a topic may be on its way before it is held to be none.
-    quick = partial(kafka.producer, **{"topic.metadata.propagation.max.ms": 1_000})
-    async with going(
-        Relay(parts.database.url, parts.kafka, "test", metrics, heartbeat, make_producer=quick)
-    ):
+    async with going(Relay(parts.database.url, parts.kafka, "test", metrics, heartbeat)):
         assert await sent(parts, 20) == list(range(1, 21))
         await eventually(told, "the relay says that something is refused")
         await parts.emit([20])
@@ -108,6 +107,58 @@ async def test_a_refused_record_waits_and_what_the_broker_took_is_not_sent_again
         await eventually(
             only_the_refused, "what the broker took is gone from the outbox", timeout=40
         )
+
+
+async def limit_records(parts: Parts, size: int) -> None:
+    """Have the broker refuse record batches of the topic that are larger than `size` bytes."""
+    limit = ConfigResource(ConfigResourceType.TOPIC, parts.topic, {"max.message.bytes": str(size)})
+    async with kafka.admin(parts.kafka) as admin:
+        await admin.alter_configs([limit])
+
+
+async def _refused_for_a_while(parts: Parts) -> list[int]:
+    """Three records of a subject, each in a batch of its own; the second is refused for a while."""
+    await limit_records(parts, 1_000)
+    async with parts.database.transaction() as tx:
+        for number, size in enumerate((10, 3_000, 10)):
+            tx.send(parts.topic, "a", b"%d%s" % (number, secrets.token_hex(size).encode()))
+    heartbeat = Heartbeat("relay")
+    # Idempotent, the broker itself would refuse what follows a refused batch, within one session.
+    settings = {"max_batch_size": 1, "enable_idempotence": False}
+    alone = partial(kafka.batch_producer, **settings)
+
+    async def refused() -> bool:
+        return heartbeat.trouble == "SendFailed"
+
+    async with going(Relay(parts.database.url, parts.kafka, "test", Metrics(), heartbeat, alone)):
+        await eventually(refused, "the relay says that a record is refused")
+        await limit_records(parts, 1_000_000)
+        return [int((one.value or b"")[:1]) for one in await parts.read(3)]
+
+
+async def test_a_record_that_is_refused_for_a_while_is_not_overtaken_by_its_subjects_next(
+    parts: Parts,
+) -> None:
+    assert await _refused_for_a_while(parts) == [0, 1, 2]
+
+
+async def test_control_sent_without_regard_to_what_was_refused_the_next_overtakes(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one_by_one = Relay._send_part
+
+    async def regardless(
+        relay: Relay, producer: AIOKafkaProducer, part: relaying._Part
+    ) -> tuple[list[int], str]:
+        sent, failure = [], ""
+        for batch in part.batches:
+            alone = relaying._Part(part.topic, part.partition, [batch])
+            ids, refused = await one_by_one(relay, producer, alone)
+            sent, failure = sent + ids, failure or refused
+        return sent, failure
+
+    monkeypatch.setattr(Relay, "_send_part", regardless)
+    assert await _refused_for_a_while(parts) == [0, 2, 1]
 
 
 async def test_a_relay_that_is_never_idle_shows_that_it_lives(

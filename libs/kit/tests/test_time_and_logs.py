@@ -184,7 +184,8 @@ def test_a_librarys_traceback_keeps_its_place_and_loses_its_message() -> None:
 
 def test_a_wrong_topic_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "x.v1.yaml").write_text(
-        "partitions: 3\nretention: a while\ncleanup_policy: delete\ncompression: zstd\n"
+        "partitions: 3\nretention: a while\ncleanup_policy: delete\ntimestamp_type: append\n"
+        "compression: zstd\n"
     )
     with pytest.raises(ValueError, match=r"x\.v1\.yaml.*a while"):
         load_topics(tmp_path)

@@ -18,8 +18,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 Id: TypeAlias = Annotated[str, Meta(max_length=36, min_length=36)]
 
 
-#: A point in time: RFC 3339, in UTC, written with 'Z'. Local time (Europe/Copenhagen) is for the
-#: edges.
+#: A point in time: RFC 3339, in UTC, written with 'Z'. Local time (Europe/Copenhagen) is only for
+#: what people read and write.
 Instant: TypeAlias = Annotated[datetime, Meta(tz=True)]
 
 
@@ -38,7 +38,7 @@ MunicipalityCode: TypeAlias = Annotated[
 ]
 
 
-#: Danish postcode: four digits (PostNord). The most exact place of a home that an event may carry.
+#: Danish postcode: four digits (PostNord). No event says more exactly where somebody lives.
 PostcodeNumber: TypeAlias = Annotated[str, Meta(max_length=4, min_length=4, pattern="^[0-9]{4}\\Z")]
 
 
@@ -62,7 +62,7 @@ ReferrerKind: TypeAlias = Literal["gp", "hospital", "municipality", "citizen"]
 Gender: TypeAlias = Literal["female", "male"]
 
 
-#: How the citizen gets about; decides the pace of the way.
+#: How the citizen gets about, on which the time to travel depends.
 Mobility: TypeAlias = Literal["independent", "walking_aid", "wheelchair"]
 
 
@@ -75,7 +75,7 @@ Meeting: TypeAlias = Literal["home", "at_location"]
 Pool: TypeAlias = Literal["student", "retired_professional"]
 
 
-#: Why an open offer no longer stands.
+#: Why an open offer was withdrawn.
 WithdrawalReason: TypeAlias = Literal[
     "taken",
     "appointment_cancelled",
@@ -100,21 +100,21 @@ ReleaseReason: TypeAlias = Literal[
 
 
 #: Why the coordinator has to act: no volunteer met the hard rules; those asked did not accept in
-#: time; the appointment was known too late to ask.
+#: time; the appointment became known too late to ask.
 EscalationReason: TypeAlias = Literal["nobody_available", "nobody_answered", "too_late"]
 
 
-#: What the recipient of a message is to the appointment.
+#: The recipient's role in the appointment.
 RecipientRole: TypeAlias = Literal["volunteer", "citizen", "coordinator"]
 
 
-#: How a message travels.
+#: How a message is sent.
 Channel: TypeAlias = Literal["email"]
 
 
-#: Why a message was given up for good: the recipient has no address for the channel; the recipient
-#: was erased; the receiving server refused it permanently (SMTP 5yz, RFC 5321 §4.2.1); the
-#: appointment ended before it could be sent.
+#: Why a message will not be sent: the recipient has no address for the channel; the recipient was
+#: erased; the receiving server refused it permanently (SMTP 5yz, RFC 5321 §4.2.1); the appointment
+#: ended before it could be sent.
 FailureReason: TypeAlias = Literal["no_address", "recipient_erased", "refused", "appointment_over"]
 
 
@@ -131,7 +131,7 @@ Count: TypeAlias = Annotated[int, Meta(ge=0)]
 
 
 class Needs(Struct, frozen=True, kw_only=True):
-    """What the citizen needs of a volunteer and of the way; nothing about why."""
+    """What the citizen needs of a volunteer and for the journey; nothing about why."""
 
     #: Languages the citizen speaks; one in common is enough. In order of preference.
     languages: Annotated[tuple[SpokenLanguage, ...], Meta(max_length=16, min_length=1)]
@@ -144,8 +144,8 @@ class Needs(Struct, frozen=True, kw_only=True):
 
 
 class OfferMade(EventData, frozen=True, kw_only=True):
-    """A volunteer was asked. One question to one volunteer about one appointment. Waves,
-    lifetime and ranking follow schemas/pathways.
+    """A volunteer was asked. One volunteer was asked about one appointment. Waves, lifetime and
+    ranking follow schemas/pathways.
     """
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.offer.made"
@@ -172,7 +172,7 @@ class OfferMade(EventData, frozen=True, kw_only=True):
     distance_metres: Annotated[int, Meta(ge=0)]
     #: True when this volunteer has escorted this citizen before.
     known_to_citizen: bool
-    #: When silence becomes a no.
+    #: When the offer ends unless it was answered.
     expires_at: Instant
     #: When the appointment starts.
     starts_at: Instant
@@ -181,13 +181,15 @@ class OfferMade(EventData, frozen=True, kw_only=True):
     #: Where the appointment is.
     location_id: LocationId
     meeting: Meeting
-    #: When volunteer and citizen meet: the appointment's start less the way and the margin in
-    #: schemas/pathways.
+    #: When volunteer and citizen meet: the appointment's start less the travel time and the margin
+    #: in schemas/pathways.
     meet_at: Instant
 
 
 class OfferAccepted(EventData, frozen=True, kw_only=True):
-    """A volunteer said yes. The first yes has the appointment; volunteer.matched follows."""
+    """A volunteer accepted an offer. The first to accept has the appointment; volunteer.matched
+    follows.
+    """
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.offer.accepted"
     TOPIC: ClassVar[str] = "brobyg.matching.v1"
@@ -205,7 +207,9 @@ class OfferAccepted(EventData, frozen=True, kw_only=True):
 
 
 class OfferDeclined(EventData, frozen=True, kw_only=True):
-    """A volunteer said no. The volunteer is not asked again about this time of this appointment."""
+    """A volunteer declined an offer. The volunteer is not asked again about this time of this
+    appointment.
+    """
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.offer.declined"
     TOPIC: ClassVar[str] = "brobyg.matching.v1"
@@ -223,7 +227,7 @@ class OfferDeclined(EventData, frozen=True, kw_only=True):
 
 
 class OfferExpired(EventData, frozen=True, kw_only=True):
-    """A volunteer did not answer. Silence until expires_at."""
+    """A volunteer did not answer. There was no answer until expires_at."""
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.offer.expired"
     TOPIC: ClassVar[str] = "brobyg.matching.v1"
@@ -241,7 +245,7 @@ class OfferExpired(EventData, frozen=True, kw_only=True):
 
 
 class OfferWithdrawn(EventData, frozen=True, kw_only=True):
-    """An open offer no longer stands. It can't be answered any more, for the given reason."""
+    """An open offer was withdrawn. It can no longer be answered, for the given reason."""
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.offer.withdrawn"
     TOPIC: ClassVar[str] = "brobyg.matching.v1"
@@ -260,7 +264,7 @@ class OfferWithdrawn(EventData, frozen=True, kw_only=True):
 
 
 class VolunteerMatched(EventData, frozen=True, kw_only=True):
-    """A volunteer was found. Volunteer and citizen are agreed on for this appointment."""
+    """A volunteer was found. The volunteer has accepted this appointment."""
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.volunteer.matched"
     TOPIC: ClassVar[str] = "brobyg.matching.v1"
@@ -286,21 +290,22 @@ class VolunteerMatched(EventData, frozen=True, kw_only=True):
     #: Where the appointment is.
     location_id: LocationId
     meeting: Meeting
-    #: When volunteer and citizen meet: the appointment's start less the way and the margin in
-    #: schemas/pathways.
+    #: When volunteer and citizen meet: the appointment's start less the travel time and the margin
+    #: in schemas/pathways.
     meet_at: Instant
     #: When the volunteer is back home.
     home_at: Instant
     #: The volunteer's whole time in minutes: travel to the meeting point, escort, waiting, the
     #: appointment, and the way back.
     minutes: Annotated[int, Meta(ge=1)]
-    #: The department that runs this; absent in events of before it was told.
+    #: The department that runs this; absent in events of earlier versions.
     department: Department | UnsetType = UNSET
 
 
 class MatchReleased(EventData, frozen=True, kw_only=True):
-    """A matched volunteer is free again. The agreement ended before the appointment took place;
-    said even after the end agreed, when the hospital moves to a later day what had not been.
+    """A matched volunteer is free again. The agreement ended before the appointment took place.
+    Also sent after the agreed end, when the hospital moves to a later day an appointment that
+    did not take place.
     """
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.match.released"
@@ -352,14 +357,14 @@ class MatchEscalated(EventData, frozen=True, kw_only=True):
     reason: EscalationReason
     #: How many volunteers were asked about this time of the appointment.
     asked: Annotated[int, Meta(ge=0)]
-    #: How many volunteers each hard rule left out, by the rule's name; the first rule that fails
-    #: counts.
+    #: How many volunteers each hard rule excluded, by the rule's name. A volunteer counts under
+    #: the first rule that fails.
     excluded: dict[RuleName, Count]
 
 
 class VolunteerRegistered(EventData, frozen=True, kw_only=True):
-    """Somebody applied as a volunteer. Known from here on; asked only when active. Identity
-    stays with the matching service.
+    """Somebody applied as a volunteer. Registered; asked only when active. Identity stays with
+    the matching service.
     """
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.volunteer.registered"
@@ -391,7 +396,7 @@ class VolunteerActivated(EventData, frozen=True, kw_only=True):
 
 
 class VolunteerPaused(EventData, frozen=True, kw_only=True):
-    """A volunteer takes a break. Not asked until activated again; what is agreed stands."""
+    """A volunteer takes a break. Not asked until activated again; what is agreed still holds."""
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.volunteer.paused"
     TOPIC: ClassVar[str] = "brobyg.matching.v1"
@@ -425,13 +430,13 @@ class NotificationSent(EventData, frozen=True, kw_only=True):
     channel: Channel
     #: Language the message is written in.
     language: MessageLanguage
-    #: Id of the event that this message tells of; one message per cause and recipient.
+    #: Id of the event that this message is about; one message per cause and recipient.
     cause: Id
 
 
 class NotificationFailed(EventData, frozen=True, kw_only=True):
-    """A message was given up. It will not reach its recipient, for the given reason. A dead
-    server only delays, though until the appointment is over at the longest.
+    """A message was given up. It will not reach its recipient, for the given reason. An
+    unreachable server only delays it, until the appointment is over at the latest.
     """
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.notification.failed"
@@ -452,7 +457,7 @@ class NotificationFailed(EventData, frozen=True, kw_only=True):
     channel: Channel
     #: Language the message is written in.
     language: MessageLanguage
-    #: Id of the event that this message tells of; one message per cause and recipient.
+    #: Id of the event that this message is about; one message per cause and recipient.
     cause: Id
     reason: FailureReason
 
@@ -481,8 +486,8 @@ class ReferralCreated(EventData, frozen=True, kw_only=True):
 
 
 class ConsentGiven(EventData, frozen=True, kw_only=True):
-    """The citizen said yes. The citizen's recorded yes to this referral. Nothing moves without
-    it (GDPR art. 9(2)(a)).
+    """The citizen gave consent. The citizen's recorded consent to this referral. Nothing is done
+    without it (GDPR art. 9(2)(a)).
     """
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.consent.given"
@@ -497,8 +502,8 @@ class ConsentGiven(EventData, frozen=True, kw_only=True):
 
 
 class ConsentWithdrawn(EventData, frozen=True, kw_only=True):
-    """The citizen took the yes back. From here on nothing more is done for this referral: offers
-    are withdrawn, matches released, the hospital's messages dropped (GDPR art. 7(3)).
+    """The citizen withdrew consent. Nothing more is done for this referral: offers are
+    withdrawn, matches released, the hospital's messages dropped (GDPR art. 7(3)).
     """
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.consent.withdrawn"
@@ -537,8 +542,8 @@ class AppointmentBooked(EventData, frozen=True, kw_only=True):
 
 
 class AppointmentRescheduled(EventData, frozen=True, kw_only=True):
-    """The hospital moved an appointment. Time or place is another; the values are the new ones.
-    Who was found or asked for the old time is asked again.
+    """The hospital moved an appointment. Time or place has changed; these are the new values.
+    Volunteers who were found or asked for the old time are asked again.
     """
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.appointment.rescheduled"

@@ -1,4 +1,4 @@
-"""The HTTP side of every service: one way to refuse, to bound, to measure and to be asked how one is."""
+"""The HTTP side of every service: routes that need a token, errors, health, and documents."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -26,10 +26,11 @@ from brobyg_kit.service import Parts, Service
 
 log = get_logger(__name__)
 
-#: Has /docs ask for a token, to try things with; it checks nothing, `auth.requires` does.
+#: Lets /docs ask for a token to try things with; `auth.requires` is what checks it.
 _SHOWN_SCHEME = HTTPBearer(auto_error=False, description="A token of `brobyg token`.")
 _TEXT = {"type": "string"}
-#: How /openapi.json describes what `problems.render` answers; a router whose errors have another form says so itself.
+#: How /openapi.json describes what `problems.render` answers; a router whose errors have another
+#: form says so itself.
 _REFUSED: dict[int | str, dict[str, Any]] = {
     "default": {
         "description": "What was wrong (RFC 9457)",
@@ -59,7 +60,7 @@ _REFUSED: dict[int | str, dict[str, Any]] = {
         },
     }
 }
-#: FastAPI's words for a body that fails otherwise than as JSON.
+#: FastAPI's words for a body that it cannot read for another reason than its JSON.
 _UNREADABLE_BODY = "There was an error parsing the body"
 
 
@@ -72,7 +73,10 @@ def create_app(
     health: Health,
     numbers: Callable[[], Awaitable[dict[str, object]]],
 ) -> FastAPI:
-    """The service's ASGI application. Raises RuntimeError when a route asks nobody for a token. `numbers` go into /readyz."""
+    """The service's ASGI application. What `numbers` returns is part of /readyz.
+
+    Raises RuntimeError when a route that is not public needs no token.
+    """
     title = f"Brobyg {service.name}"
     app = FastAPI(title=title, docs_url=None, redoc_url=None)
     app.state.verifier = verifier
@@ -94,11 +98,11 @@ def create_app(
 
 def _insist_on_token(router: APIRouter) -> None:
     for route in router.routes:
-        if not (
-            isinstance(route, APIRoute) and _asks(route.dependant)
-        ):  # of a mount or a websocket nothing shows whom it asks
+        # A mount or a websocket does not show what it needs.
+        if not (isinstance(route, APIRoute) and _asks(route.dependant)):
             raise RuntimeError(
-                f"{getattr(route, 'path', route)} is open: give it Depends(requires(...)) or make it a public route and say why"
+                f"{getattr(route, 'path', route)} is open: give it Depends(requires(...))"
+                " or make it a public route and say why"
             )
 
 
@@ -109,20 +113,22 @@ def _asks(dependant: Dependant) -> bool:
 
 
 async def _insist_on_known_query(request: Request) -> None:
-    """A parameter that nobody looks at is a slip: `?departement=randers` would be answered with everybody's. Who takes the whole request (FHIR)
-    looks for itself. Comes before the token is looked at: what it tells stands in /openapi.json.
+    """Refuse a query parameter that the route does not read: it is most likely misspelt.
+
+    A route that takes the whole request (FHIR) checks for itself. This comes before the token is
+    checked, as it tells only what stands in /openapi.json.
     """
     route = request.scope.get("route")
     if not isinstance(route, APIRoute) or route.dependant.request_param_name:
         return
     known = sorted(_query_of(route.dependant))
     if unknown := sorted(set(request.query_params) - set(known)):
-        right = f"this parameter is not known here; {'known are ' + ', '.join(known) if known else 'none is'}"
-        title = "Some of what was sent is not as it should be"
+        others = f"known are {', '.join(known)}" if known else "none is"
+        detail = f"this parameter is not known here; {others}"
         raise Problem(
             422,
-            title,
-            errors=[FieldError(f"query/{shown_name(name)}", right) for name in unknown[:50]],
+            "Some of what was sent is not as it should be",
+            errors=[FieldError(f"query/{shown_name(name)}", detail) for name in unknown[:50]],
         )
 
 
@@ -137,12 +143,12 @@ def _health_router(
 ) -> APIRouter:
     router = APIRouter(tags=["health"])
 
-    @router.get("/livez", summary="Alive: every loop of this process goes round")
+    @router.get("/livez", summary="Alive: every loop of this process is running")
     async def livez() -> Response:
         hung = health.hung()
         return JSONResponse({"alive": not hung, "hung": hung}, status_code=503 if hung else 200)
 
-    @router.get("/readyz", summary="Ready: what it depends on is there, and what waits is told")
+    @router.get("/readyz", summary="Ready: what it depends on is there; and what waits")
     async def readyz() -> Response:
         waiting = await numbers()
         ready, checks = await health.report(waiting)
@@ -187,7 +193,7 @@ def _install_errors(app: FastAPI, parts: Parts) -> Failed:
     async def on_unexpected(request: Request, error: Exception) -> Response:
         if is_transient(error):
             log.warning("request.postponed", error=error)
-            # Not "nothing was kept": a connection may die between the commit and its answer.
+            # It may have been stored: a connection can die between the commit and its answer.
             title, advice = (
                 "The database can't be reached right now",
                 "Send it again: with the same Idempotency-Key or identifier it is kept once",
@@ -203,7 +209,7 @@ def _install_errors(app: FastAPI, parts: Parts) -> Failed:
 
 
 def _says_json(request: Request) -> bool:
-    """FastAPI reads a body as JSON only when it is said to be; else the whole of it is one wrong value."""
+    """FastAPI reads a body as JSON only by this header; else the whole body is one wrong value."""
     kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     return kind == "application/json" or (
         kind.startswith("application/") and kind.endswith("+json")

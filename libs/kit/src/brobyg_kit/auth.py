@@ -12,22 +12,21 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet
 
 from brobyg_kit.clock import Clock
+from brobyg_kit.domain import domain
 from brobyg_kit.problems import Problem
 
 ISSUER = AUDIENCE = "brobyg"
-#: `service` may read people's contacts, `portal` only carry answers: it is the one that the whole world talks to.
-ROLES = frozenset(
-    {"hospital", "referrer", "coordinator", "volunteer", "analyst", "service", "portal"}
-)
 _ALGORITHMS = ["ES256"]
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: an opaque subject, what they may do, and for whom (organisation and department, None for any)."""
+    """Who asks."""
 
+    #: An opaque id.
     subject: str
     roles: frozenset[str]
+    #: For which organisation and department they act; None for any.
     organisation: str | None = None
     department: str | None = None
 
@@ -36,12 +35,15 @@ class Verifier:
     """Checks tokens against the public keys of the issuer."""
 
     def __init__(self, keys: Path | None, clock: Clock) -> None:
-        """`keys` is a JWKS file; None refuses every token. Raises OSError or ValueError when it can't be read. `clock` tells the time tokens expire by."""
+        """`keys` is a JWKS file; None refuses every token. Tokens expire by `clock`.
+
+        Raises OSError or ValueError when the file cannot be read.
+        """
         self._keys = KeySet.import_key_set(json.loads(keys.read_text())) if keys else None
         self._clock = clock
 
     def caller(self, token: str) -> Caller:
-        """Whose token it is. Raises Problem 401 when it is not ours, altered or expired."""
+        """Whose token it is. Raises Problem 401 when it is not ours, altered, or expired."""
         if self._keys is None:
             raise _unauthorized("this service has no keys to check tokens against")
         try:
@@ -67,7 +69,7 @@ def _caller(claims: dict[str, object]) -> Caller:
     )
     return Caller(
         subject=str(claims["sub"]),
-        roles=frozenset(str(role) for role in roles) & ROLES
+        roles=frozenset(str(role) for role in roles) & domain().ROLES
         if isinstance(roles, list)
         else frozenset(),
         organisation=str(organisation) if organisation else None,
@@ -85,9 +87,10 @@ class Requirement:
     """A FastAPI dependency: the caller must hold one of these roles."""
 
     def __init__(self, roles: frozenset[str]) -> None:
-        """`roles` must be of ROLES; raises ValueError otherwise."""
-        if unknown := roles - ROLES:
-            raise ValueError(f"unknown roles {sorted(unknown)}; there are {sorted(ROLES)}")
+        """Raises ValueError for a role that the domain does not have."""
+        known = domain().ROLES
+        if unknown := roles - known:
+            raise ValueError(f"unknown roles {sorted(unknown)}; there are {sorted(known)}")
         self.roles = roles
 
     async def __call__(self, request: Request) -> Caller:
@@ -105,7 +108,7 @@ class Requirement:
 
 
 def requires(*roles: str) -> Callable[[Request], object]:
-    """`Annotated[Caller, Depends(requires("coordinator"))]`: only for callers with one of the roles."""
+    """For `Annotated[Caller, Depends(requires("coordinator"))]`: a caller with one of the roles."""
     return Requirement(frozenset(roles))
 
 
@@ -119,7 +122,10 @@ def issue_token(
     department: str | None = None,
     lifetime: timedelta = timedelta(hours=8),
 ) -> str:
-    """A development token. Raises ValueError on an unknown role, OSError when the key can't be read."""
+    """A development token.
+
+    Raises ValueError for an unknown role, and OSError when the key cannot be read.
+    """
     Requirement(frozenset(roles))
     key = ECKey.import_key(json.loads(signing_key.read_text()))
     now = int(clock.now().timestamp())
@@ -139,7 +145,7 @@ def issue_token(
 
 
 def generate_keys(private: Path, public: Path) -> None:
-    """Write a new ES256 key pair: the private JWK (readable by its owner only) and the public JWKS."""
+    """Write a new ES256 key pair: a private JWK, readable by its owner only, and a public JWKS."""
     key = ECKey.generate_key("P-256", auto_kid=True)
     private.touch(mode=0o600)
     private.write_text(json.dumps(key.as_dict(private=True)))

@@ -16,10 +16,11 @@ from rich.console import Console
 from rich.table import Table
 
 from brobyg_kit import database, flow, logs, migrate, process
-from brobyg_kit.auth import ROLES, issue_token
+from brobyg_kit.auth import issue_token
 from brobyg_kit.clock import WallClock
 from brobyg_kit.database_errors import DATABASE_ERRORS
 from brobyg_kit.dlq import app as dlq_app
+from brobyg_kit.domain import domain
 from brobyg_kit.errors import KitError
 from brobyg_kit.runtime import Role, Runtime
 from brobyg_kit.service import Service
@@ -73,7 +74,7 @@ def load_service(name: str) -> Service:
 def token(
     role: Annotated[
         list[str],
-        typer.Option(help=f"One of: {', '.join(sorted(ROLES))}. May be given several times."),
+        typer.Option(help=f"One of: {', '.join(sorted(domain().ROLES))}; may be repeated."),
     ],
     subject: Annotated[
         str, typer.Option(help="Whose token; for a volunteer the volunteer_id.")

@@ -63,9 +63,10 @@ class ManualClock:
 
 
 class AcceleratedClock:
-    """Runs `factor` times faster than the wall, from `start` at the wall time `anchor`; before the anchor it stands at `start`.
+    """Runs `factor` times faster than the wall, from `start` at the wall time `anchor`.
 
-    Processes given the same three values agree on the time, which is how a demo week passes in two minutes.
+    Before the anchor it stands at `start`. Processes given the same three values agree on the time;
+    so a demo week passes in two minutes.
     """
 
     def __init__(
@@ -95,9 +96,10 @@ class AcceleratedClock:
 
 
 def parse_clock(text: str) -> Clock:
-    """The clock that `BROBYG_CLOCK` describes: empty for the wall, else `<ISO start>;<factor>;<ISO anchor on the wall>`.
+    """The clock that `BROBYG_CLOCK` describes.
 
-    Raises ValueError that says what was wrong and what would be right.
+    Empty for the wall clock, else `<ISO start>;<factor>;<ISO anchor on the wall>`. Raises
+    ValueError that says what was expected.
     """
     if not text:
         return WallClock()
@@ -108,6 +110,6 @@ def parse_clock(text: str) -> Clock:
         )
     except ValueError as error:
         raise ValueError(
-            f"BROBYG_CLOCK is {text!r}; expected nothing, or '<ISO start>;<factor>;<ISO anchor>' such as"
-            f" '2026-11-30T00:00:00+01:00;5040;2026-11-23T20:00:00+00:00' ({error})"
+            f"BROBYG_CLOCK is {text!r}; expected nothing, or '<ISO start>;<factor>;<ISO anchor>'"
+            f" such as '2026-11-30T00:00:00+01:00;5040;2026-11-23T20:00:00+00:00' ({error})"
         ) from error

@@ -1,10 +1,14 @@
 """What the kit raises.
 
 KitError
-├── InstanceReplaced     another process has taken this one's place in its consumer group
-├── RecordGone           a record is no longer in its topic, or never was
-├── SendFailed           the broker refused a record or did not acknowledge it
-└── event.UndecodableEvent   the bytes are not an event, or its data breaks its schema
+├── InstanceReplaced   another process has taken this one's place in its consumer group
+├── LaneFailed         a part of a consumer has ended or lost its group
+├── PartitionsDiffer   a topic has another number of partitions than its file declares
+├── RecordGone         a record is no longer in its topic, or never was
+├── SendFailed         the broker refused a record or did not acknowledge it
+├── event.UndecodableEvent   the bytes are not an event, or its data breaks its schema
+│   └── event.UnknownWord    the data holds a word that only a later schema can list
+└── problems.Problem   a request is answered with this status and explanation
 """
 
 

@@ -14,6 +14,8 @@ from typing import Annotated, Any, ClassVar, Protocol, TypeVar, runtime_checkabl
 import msgspec
 from msgspec import Meta
 
+from brobyg_kit.errors import KitError
+
 EVENT_CONTENT_TYPE = "application/cloudevents+json"
 
 
@@ -29,7 +31,7 @@ class EventData(Protocol):
 DataT = TypeVar("DataT")
 
 
-class UndecodableEvent(ValueError):
+class UndecodableEvent(KitError):
     """The bytes are not an event, or its data breaks its schema.
 
     The message names the field (`data.starts_at`) and holds no value of the event.

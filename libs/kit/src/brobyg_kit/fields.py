@@ -1,4 +1,7 @@
-"""Fields of JSON bodies that more than one service takes. Nothing is converted silently: a number is no date, and 1 is not true."""
+"""Fields of JSON bodies that more than one service takes.
+
+Nothing is converted silently: a number is not a date.
+"""
 
 import re
 from datetime import date, datetime
@@ -8,7 +11,8 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-#: The dot-atom form of RFC 5321 §4.1.2, which no mail program reads as anything else. Without "?", so that it is no encoded word (RFC 2047) either.
+#: The dot-atom form of RFC 5321 §4.1.2, which no mail program reads as anything else. Without "?",
+#: so that it is not an encoded word (RFC 2047) either.
 _MAIL_ADDRESS = re.compile(
     rf"(?=.{{1,64}}@)(?=.{{3,254}}$){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})+"
 )
@@ -17,14 +21,15 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 def is_mail_address(text: str) -> bool:
-    """Whether `text` is one e-mail address and nothing a mail header could be broken or turned with. Whether anybody reads there only a mail can tell."""
+    """Whether `text` is one e-mail address, with nothing that could change a mail's headers."""
     return _MAIL_ADDRESS.fullmatch(text) is not None
 
 
 def _mail_address(text: str) -> str:
     if not is_mail_address(text):
         raise ValueError(
-            "expected an e-mail address such as name@example.org (a domain with æ, ø or å in its xn-- form)"
+            "expected an e-mail address such as name@example.org"
+            " (a domain with æ, ø or å in its xn-- form)"
         )
     return text
 
@@ -45,7 +50,7 @@ def _day(value: object) -> object:
 
 #: One e-mail address, ASCII, at most 254 characters.
 MailAddress = Annotated[str, AfterValidator(_mail_address)]
-#: A time with a zone, as ISO 8601 text. (By itself pydantic takes 20261130 for seconds since 1970.)
+#: A time with a zone, as ISO 8601 text. (pydantic alone reads 20261130 as seconds since 1970.)
 Instant = Annotated[AwareDatetime, BeforeValidator(_instant)]
 #: A calendar date, as ISO 8601 text.
 Day = Annotated[date, BeforeValidator(_day)]

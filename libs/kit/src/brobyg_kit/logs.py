@@ -1,4 +1,4 @@
-"""Structured logs on standard output, with a redaction that can't be forgotten: it is part of the only pipeline there is."""
+"""Structured logs on standard output, all through one pipeline that redacts them."""
 
 import logging
 import re
@@ -9,11 +9,14 @@ from typing import Any, TextIO
 
 import structlog
 
+from brobyg_kit.domain import domain
+
 #: Loggers of the Kafka libraries, see `LimitedLogs`.
 _LIMITED = ("aiokafka", "brobyg_kit.faststream")
 _HIDDEN = "[redacted]"
-#: The facts a line may tell, by name; what is under any other name, however deep, is hidden. A new fact is added here by somebody who has thought of
-#: what can stand in it: never who somebody is, and no words somebody wrote.
+#: The facts of the kit that a line may hold, by name; the domain's are `Domain.LOGGED_FACTS`. What
+#: has any other name, however deep, is hidden. Add a fact only if it can never say who somebody is,
+#: nor hold words that somebody wrote.
 FACTS = frozenset(
     {
         "at",
@@ -32,8 +35,6 @@ FACTS = frozenset(
         "loops",
         "method",
         "milliseconds",
-        "notification_id",
-        "notifications",
         "origin",
         "partitions",
         "request_id",
@@ -50,27 +51,22 @@ FACTS = frozenset(
         "type",
     }
 )
-_PERSONAL_VALUES = (
-    re.compile(
-        r"(?<![0-9a-fA-F])[0-3]\d[01]\d{3}[- ]?[0-9A-Za-z]{4}(?![0-9a-fA-F])"
-    ),  # CPR and replacement numbers; no part of an id
-    re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+"),  # e-mail
-    re.compile(r"\+45\s?(\d\s?){8}|\b\d\d \d\d \d\d \d\d\b"),  # phone
+_SECRETS = (
+    re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+"),  # e-mail addresses
     re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"),  # bearer tokens
-    re.compile(r"(?<=/answer/)[\w.-]+|(?<=/answers/)[\w.-]+"),  # signed links
     re.compile(r"(?<=://)[^/@\s:]+:[^/@\s]+(?=@)"),  # credentials in an address
 )
 
 
 def redact_text(text: str) -> str:
-    """`text` without what looks like a CPR number, an address of mail or phone, a token or a signed link."""
-    for pattern in _PERSONAL_VALUES:
+    """`text` without e-mail addresses, secrets, and what matches a pattern of the domain."""
+    for pattern in (*domain().PERSONAL_PATTERNS, *_SECRETS):
         text = pattern.sub(_HIDDEN, text)
     return text
 
 
 def redact(value: object) -> object:
-    """`value` with everything personal replaced, however deep it lies."""
+    """`value` with everything personal replaced, at any depth."""
     if isinstance(value, str):
         return redact_text(value)
     if isinstance(value, bytes):
@@ -85,7 +81,7 @@ def redact(value: object) -> object:
 
 
 def _redact_item(key: str, value: object) -> object:
-    return redact(value) if key in FACTS else _HIDDEN
+    return redact(value) if key in FACTS or key in domain().LOGGED_FACTS else _HIDDEN
 
 
 def _redaction(_: object, __: str, entry: MutableMapping[str, Any]) -> Mapping[str, Any]:
@@ -111,16 +107,16 @@ def _without_values(
         if trace is not None:
             entry["at"] = f"{trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno}"
     elif error is not None:
-        entry["error_type"] = "text"  # whatever it says
+        entry["error_type"] = "text"  # what it says may be personal
     return entry
 
 
 def configure(
     service: str, log_format: str = "json", level: str = "info", *, stream: TextIO | None = None
 ) -> None:
-    """Send all logs of this process, our own and the libraries', through one redacting pipeline, to `stream` (standard output when not given).
+    """Send all logs of this process, the libraries' too, through the pipeline to `stream`.
 
-    `log_format`: json or console.
+    Standard output when no stream is given. `log_format` is json or console.
     """
     stream = stream or sys.stdout
     shared: list[structlog.typing.Processor] = [
@@ -159,7 +155,7 @@ def configure(
 
 
 class _RedactingFormatter(structlog.stdlib.ProcessorFormatter):
-    """The last gate: whatever a library puts in a traceback passes it too."""
+    """Redacts the whole line, with whatever a library put in a traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
         return redact_text(super().format(record))
@@ -202,6 +198,9 @@ def framework_logger() -> logging.Logger:
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
-    """A logger. Events are named `noun.participle`, facts go in keywords; pass an exception as `error=`: its message is left out."""
+    """A logger. Events are named `noun.participle`, and facts go in keywords.
+
+    Pass an exception as `error=`: its message is left out.
+    """
     logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
     return logger

@@ -1,4 +1,7 @@
-"""Every metric of the mechanism, in one list. Services keep theirs in a list of their own (`metrics.py`). Labels never hold an id."""
+"""Every metric of the kit, in one list. Services have a `metrics.py` of their own.
+
+Labels never hold an id.
+"""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -6,7 +9,7 @@ _LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 
 
 class Metrics:
-    """The mechanism's metrics on a registry of their own, so that two services can live in one process."""
+    """The kit's metrics, on a registry of their own: two services can run in one process."""
 
     def __init__(self) -> None:
         """All at zero."""

@@ -81,7 +81,8 @@ class RequestMiddleware:
         ):
             try:
                 await self._app(scope, body.receive, answer)
-            except Exception as error:  # noqa: BLE001 - answered here: with its ids, and printed by nobody above
+            # Answered here, so that the answer has its ids and no server prints the error.
+            except Exception as error:  # noqa: BLE001 - see above
                 response = await self._failed(Request(scope, receive), error)
                 await response(scope, receive, answer)
             finally:

@@ -8,21 +8,26 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 
+from brobyg_kit.errors import KitError
+
 JSON_TYPE = "application/problem+json"
-#: As all names here and in FHIR are, with no number in them that could be somebody's; nothing in it has to be escaped in a JSON pointer.
+#: The form of all names here and in FHIR. It has no digits that could be a person's number, and
+#: nothing to escape in a JSON pointer.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z_.-]{0,39}[0-9]{0,3}")
 
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """What is wrong with one field: a JSON pointer (RFC 6901) into the body, or `query/…`, `path/…`, `header/…`, and what would be right."""
+    """What is wrong with one field."""
 
+    #: A JSON pointer (RFC 6901) into the body, or `query/…`, `path/…`, `header/…`.
     pointer: str
+    #: What was expected.
     detail: str
 
 
-class Problem(Exception):
-    """Answer the request with this status and explanation. `title` and `detail` must name no person."""
+class Problem(KitError):
+    """Answer the request with this status and explanation, which must name no person."""
 
     def __init__(
         self,
@@ -40,7 +45,7 @@ class Problem(Exception):
         self.errors, self.headers = list(errors), headers or {}
 
 
-#: Turns a problem into an answer; a part of the API with a standard of its own (FHIR) brings another one.
+#: Turns a problem into an answer; a part of the API with a standard of its own (FHIR) has another.
 Renderer = Callable[[Problem, Request], Response]
 
 
@@ -65,7 +70,10 @@ def render(problem: Problem, request: Request) -> Response:
 
 
 def of_validation(error: RequestValidationError) -> Problem:
-    """What is wrong and where, without the input: pydantic's own text may quote it, so only messages free of values are used."""
+    """What is wrong and where, without the input.
+
+    pydantic's own text may quote it, so only messages free of values are used.
+    """
     fields = [_field(dict(one)) for one in error.errors()[:50]]
     if any(one.get("type") == "json_invalid" for one in error.errors()):
         return Problem(400, "The body is not valid JSON", errors=fields)
@@ -73,7 +81,10 @@ def of_validation(error: RequestValidationError) -> Problem:
 
 
 def shown_name(name: str) -> str:
-    """A field's name as it may be told: what looks like none is left out, for a body put together wrongly has values where names belong."""
+    """A field's name as it may be shown.
+
+    What does not look like a name is left out: a malformed body may have values where names belong.
+    """
     return name if _NAME.fullmatch(name) else "(not a name)"
 
 
@@ -90,9 +101,7 @@ def _field(error: dict[str, object]) -> FieldError:
     detail = _UNQUOTED.get(
         str(error.get("type")), str(error.get("msg")).removeprefix("Value error, ")
     )
-    if (
-        error.get("type") == "json_invalid"
-    ):  # there is no field yet, but a place: the number of characters before it
+    if error.get("type") == "json_invalid":  # no field yet; the last part counts characters
         return FieldError("", f"{detail} at character {parts[-1]}")
     return FieldError(pointer, detail)
 

@@ -1,21 +1,29 @@
-"""The relay: sends what is committed in the outbox to Kafka, in order, one relay a service at a time.
+"""The relay: sends what is committed in the outbox to Kafka, in order; one relay a service.
 
-Rows are taken because they are there, never because their id is above the last one: a transaction that commits late is not skipped. Within a
-subject, commit order is id order (see `Transaction.emit`). A row is deleted after the broker has acknowledged it, so a crash in between
+Rows are taken because they are there, never because their id is above the last one: a transaction
+that commits late is not skipped. Within a subject, commit order is id order (see
+`Transaction.emit`). A row is deleted after the broker has acknowledged it, so a crash in between
 sends it again and the consumers' inbox drops the repeat.
 """
 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
 
 import asyncpg
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from aiokafka.partitioner import murmur2
 
 from brobyg_kit import faultpoints, kafka
+from brobyg_kit.backoff import Backoff
 from brobyg_kit.database import OUTBOX_CHANNEL
 from brobyg_kit.database_errors import DATABASE_ERRORS
+from brobyg_kit.errors import SendFailed
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.logs import get_logger
 from brobyg_kit.metrics import Metrics
@@ -26,37 +34,65 @@ _LOCK = 0x72656C61
 _BATCH = 5_000
 _POLL_SECONDS = 5.0
 _MEASURE_SECONDS = 2.0
-#: A session that lasted so long was no failure to begin with: the pauses after the next start small again.
-_WENT_WELL_SECONDS = 10.0
+#: How long a topic may be unknown before its records count as refused, seconds of wall time. Those
+#: of other topics wait as long.
+_UNKNOWN_TOPIC = 1.0
+#: How often the relay shows that it lives while the broker does not acknowledge.
+_UNACKNOWLEDGED = 5.0
 _FETCH = "select id, topic, key, value, content_type from outbox order by id limit $1"
-#: All but the batch in flight, which fills the ids from $2 to $3. When a late commit has put a row between them there is nothing to fetch
-#: before they are gone: a later one of its subject must not overtake it. (`id <> all(...)` says the same and takes seconds.)
+#: All but the batch in flight, which fills the ids from $2 to $3. When a late commit has put a row
+#: between them, nothing is fetched before they are deleted: a later one of its subject must not
+#: overtake it. (`id <> all(...)` says the same and takes seconds.)
 _FETCH_NEXT = (
     "select id, topic, key, value, content_type from outbox where (id < $2 or id > $3)"
     " and (select count(*) from outbox where id between $2 and $3) = $4 order by id limit $1"
 )
+_DELETE = "delete from outbox where id = any($1::bigint[])"
 _SESSION = {
-    # An outbox is empty whenever statistics are taken, so the planner would sort what may be a day's backlog: by the index, always.
+    # An outbox is empty whenever statistics are taken, so the planner would sort what may be a
+    # day's backlog: by the index, always.
     "enable_seqscan": "off",
     "enable_bitmapscan": "off",
     "enable_sort": "off",
-    # All that is ever lost by this is the deletion of what was sent: it is sent again, as after any crash at this point.
+    # All that this can lose is the deletion of what was sent: it is sent again, as after a crash.
     "synchronous_commit": "off",
 }
-_AGE = "select count(*) as rows, coalesce(extract(epoch from clock_timestamp() - min(created_at)), 0)::float8 as age from outbox"
+_AGE = (
+    "select count(*) as rows, coalesce("
+    "extract(epoch from clock_timestamp() - min(created_at)), 0)::float8 as age from outbox"
+)
+#: What is waited out: the session is begun again after a pause.
+_WAITED_OUT: tuple[type[Exception], ...] = (*DATABASE_ERRORS, SendFailed, KafkaError)
 
 
-class SendFailed(RuntimeError):
-    """The broker refused a record, or did not answer before the relay was stopped; the relay starts again with a new producer."""
+@dataclass(slots=True)
+class _Part:
+    """The rows of one partition in a batch of rows, as record batches in the order of their ids."""
+
+    topic: str
+    partition: int
+    #: Each with the ids of its rows.
+    batches: list[tuple[Any, list[int]]] = field(default_factory=list)
 
 
-#: Topic, key and value of a record, as its delivery report gives them.
-_Sent = tuple[str, bytes | str | None, bytes | str | None]
-_WAITED_OUT: tuple[type[Exception], ...] = (*DATABASE_ERRORS, SendFailed, KafkaException)
+@lru_cache(maxsize=65_536)
+def _hash(key: str) -> int:
+    """As Kafka's own clients, so that a key has one partition whoever sends it."""
+    hashed: int = murmur2(key.encode()) & 0x7FFFFFFF
+    return hashed
+
+
+async def _partitions(producer: AIOKafkaProducer, topic: str) -> int:
+    """How many partitions the topic has; 0 when nobody knows it."""
+    try:
+        async with asyncio.timeout(_UNKNOWN_TOPIC):
+            return len(await producer.partitions_for(topic))
+    except (TimeoutError, KafkaError):
+        return 0
 
 
 class Relay:
-    """One service's relay. `run` until cancelled or stopped; safe to run in several processes, of which one works."""
+    """One service's relay. Safe to run in several processes, of which one works."""
 
     def __init__(
         self,
@@ -65,9 +101,9 @@ class Relay:
         service: str,
         metrics: Metrics,
         heartbeat: Heartbeat,
-        make_producer: Callable[[str, str], Producer] = kafka.producer,
+        make_producer: Callable[[str, str], AIOKafkaProducer] = kafka.batch_producer,
     ) -> None:
-        """`url` is the service's own database, `address` Kafka's bootstrap servers. Nothing is connected yet."""
+        """`url` is the service's database, `address` the bootstrap servers; connects nothing."""
         self._url, self._address, self._service = url, address, service
         self._make_producer = make_producer
         self._metrics, self._heartbeat = metrics, heartbeat
@@ -82,26 +118,26 @@ class Relay:
 
     async def run(self) -> None:
         """Relay until stopped; trouble with the broker or the database is waited out."""
-        pause = 0.1
+        backoff = Backoff(longest=2.0)
         while not self._stopping:
-            began = time.monotonic()
             try:
                 await self._session()
             except _WAITED_OUT as error:
-                self._heartbeat.struggle(f"{type(error).__name__}")
+                pause = backoff.next()
+                self._heartbeat.struggle(type(error).__name__)
                 log.warning("relay.interrupted", error=error, retry_seconds=pause)
                 await asyncio.sleep(pause)
-                pause = (
-                    min(pause * 2, 2.0) if time.monotonic() - began < _WENT_WELL_SECONDS else 0.1
-                )
 
     async def _session(self) -> None:
+        """Lead and send, with a producer and a connection of its own, until something fails."""
         connection = await asyncpg.connect(
             self._url, timeout=10, command_timeout=30, server_settings=_SESSION
         )
         producer = self._make_producer(self._address, f"brobyg-{self._service}-relay")
         try:
             await connection.add_listener(OUTBOX_CHANNEL, lambda *_: self._wake.set())
+            async with asyncio.timeout(3 * kafka.REQUEST_TIMEOUT):
+                await producer.start()
             if not await self._leads(connection):
                 return
             self._metrics.relay_leader.set(1)
@@ -114,12 +150,11 @@ class Relay:
                 await self._wait()
         finally:
             self._metrics.relay_leader.set(0)
-            producer.purge(in_queue=True, in_flight=False)
-            await asyncio.to_thread(producer.flush, 1.0)
+            await kafka.abandon(producer)
             await connection.close(timeout=2)
 
     async def _leads(self, connection: "asyncpg.Connection[asyncpg.Record]") -> bool:
-        """Wait until this process is the one that relays; False when it is to stop before that."""
+        """Wait until this process is the one that relays; False when it is stopped before."""
         while not await connection.fetchval("select pg_try_advisory_lock($1)", _LOCK):
             self._heartbeat.beat()
             if self._stopping:
@@ -134,68 +169,103 @@ class Relay:
             return  # the slow poll behind the notification
 
     async def _drain(
-        self, connection: "asyncpg.Connection[asyncpg.Record]", producer: Producer
+        self, connection: "asyncpg.Connection[asyncpg.Record]", producer: AIOKafkaProducer
     ) -> None:
-        """Send until nothing is left; the next batch is fetched while the last one is in flight."""
-        batch = await connection.fetch(_FETCH, _BATCH)
-        while batch:
-            ids = [row["id"] for row in batch]
+        """Send until nothing is left; the next rows are fetched while the last ones fly."""
+        rows = await connection.fetch(_FETCH, _BATCH)
+        parts, unknown = await self._parts(producer, rows)
+        while rows:
             faultpoints.reach(faultpoints.AFTER_COMMIT_BEFORE_SEND)
-            sending = asyncio.create_task(asyncio.to_thread(self._send, producer, batch))
+            sending = asyncio.create_task(self._send(producer, parts))
+            following: list[Any] = []
             try:
-                following = await connection.fetch(_FETCH_NEXT, _BATCH, ids[0], ids[-1], len(ids))
+                first, last = rows[0]["id"], rows[-1]["id"]
+                following = await connection.fetch(_FETCH_NEXT, _BATCH, first, last, len(rows))
+                next_parts, next_unknown = await self._parts(producer, following)
             finally:
-                refused = await sending  # also when the fetch failed: what is in flight must not be overtaken by a new session
+                # Also when that failed: a new session must not overtake what is in flight.
+                sent, failure = await sending
             faultpoints.reach(faultpoints.AFTER_SEND_BEFORE_MARK)
-            if refused:
-                # What the others acknowledged is not sent again with each new try.
-                batch = [
-                    row
-                    for row in batch
-                    if (row["topic"], row["key"].encode(), row["value"]) not in refused
-                ]
-                ids = [row["id"] for row in batch]
-            await connection.execute("delete from outbox where id = any($1::bigint[])", ids)
-            self._count(batch)
-            if refused:
-                raise SendFailed(next(iter(refused.values())).name())
+            await connection.execute(_DELETE, sent)
+            self._count(rows, sent)
+            if failure or unknown:
+                raise SendFailed(failure or f"unknown topics: {', '.join(sorted(unknown))}")
             self._heartbeat.beat()
             await self._measure(connection)
-            batch = following or await connection.fetch(_FETCH, _BATCH)
+            if following:
+                rows, parts, unknown = following, next_parts, next_unknown
+            else:
+                rows = await connection.fetch(_FETCH, _BATCH)
+                parts, unknown = await self._parts(producer, rows)
         await self._measure(connection)
 
-    def _send(self, producer: Producer, batch: "list[asyncpg.Record]") -> "dict[_Sent, KafkaError]":
-        """Send the batch and wait until the broker has answered about every record; gives those it refused. Blocks, in a thread; raises SendFailed."""
-        refused: dict[_Sent, KafkaError] = {}
+    async def _parts(
+        self, producer: AIOKafkaProducer, rows: Sequence[Any]
+    ) -> tuple[list[_Part], set[str]]:
+        """The rows by partition, as record batches; and the topics among them that nobody knows."""
+        topics = list({row[1] for row in rows})
+        counts = await asyncio.gather(*(_partitions(producer, topic) for topic in topics))
+        partitions = dict(zip(topics, counts, strict=True))
+        made: dict[tuple[str, int], _Part] = {}
+        headers: dict[str, list[tuple[str, bytes]]] = {}
+        for row_id, topic, key, value, content_type in rows:
+            if not (number := partitions[topic]):
+                continue
+            place = topic, _hash(key) % number
+            part = made.get(place)
+            if part is None:
+                part = made[place] = _Part(*place, [(producer.create_batch(), [])])
+            header = headers.get(content_type)
+            if header is None:
+                header = headers[content_type] = [("content-type", content_type.encode())]
+            batch, ids = part.batches[-1]
+            encoded = key.encode()
+            if batch.append(timestamp=None, key=encoded, value=value, headers=header) is None:
+                batch, ids = producer.create_batch(), []
+                part.batches.append((batch, ids))
+                batch.append(timestamp=None, key=encoded, value=value, headers=header)
+            ids.append(row_id)
+        return list(made.values()), {topic for topic in topics if not partitions[topic]}
 
-        def delivered(error: KafkaError | None, message: Message) -> None:
-            if error is not None:
-                refused[message.topic() or "", message.key(), message.value()] = error
+    async def _send(
+        self, producer: AIOKafkaProducer, parts: Iterable[_Part]
+    ) -> tuple[list[int], str]:
+        """Send all parts side by side: the ids that were acknowledged, and why some were not.
 
-        headers: dict[str, list[tuple[str, str | bytes | None]]] = {}
-        for row in batch:
-            content_type = row["content_type"]
-            header = headers.setdefault(content_type, [("content-type", content_type.encode())])
-            while True:
-                try:
-                    producer.produce(
-                        row["topic"],
-                        row["value"],
-                        row["key"],
-                        headers=header,
-                        on_delivery=delivered,
-                    )
-                    break
-                except BufferError:
-                    producer.poll(0.1)
-        while producer.flush(5.0):
-            self._heartbeat.struggle("the broker does not acknowledge")
-            if self._stopping:
-                raise SendFailed("stopped before the broker acknowledged")
-        return refused
+        Returns when the broker has answered about all of them, or after a stop. Raises nothing.
+        """
+        tasks = [asyncio.create_task(self._send_part(producer, part)) for part in parts]
+        pending = set(tasks)
+        while pending:
+            _, pending = await asyncio.wait(pending, timeout=_UNACKNOWLEDGED)
+            if pending:
+                self._heartbeat.struggle("the broker does not acknowledge")
+            if pending and self._stopping:
+                await kafka.abandon(producer)
+        answers = [task.result() for task in tasks]
+        sent = [one for ids, _ in answers for one in ids]
+        return sent, next((failure for _, failure in answers if failure), "")
 
-    def _count(self, batch: "list[asyncpg.Record]") -> None:
-        for topic, number in Counter(row["topic"] for row in batch).items():
+    async def _send_part(self, producer: AIOKafkaProducer, part: _Part) -> tuple[list[int], str]:
+        """Send a partition's record batches one after the other, up to the first that is refused.
+
+        What comes after a refused one waits: a later record of a subject must not overtake.
+        """
+        sent: list[int] = []
+        for batch, ids in part.batches:
+            batch.close()  # an open one would linger for more
+            try:
+                future = await producer.send_batch(batch, part.topic, partition=part.partition)
+                await future
+            except KafkaError as error:
+                return sent, f"{type(error).__name__} on {part.topic}"
+            sent += ids
+        return sent, ""
+
+    def _count(self, rows: Sequence[Any], sent: Sequence[int]) -> None:
+        known = set(sent)
+        topics = Counter(row["topic"] for row in rows if row["id"] in known)
+        for topic, number in topics.items():
             self._metrics.relay_sent.labels(topic).inc(number)
 
     async def _measure(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:

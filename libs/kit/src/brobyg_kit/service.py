@@ -91,8 +91,6 @@ class Service:
     #: False where the handler itself keeps what it has seen (an event log with the event's id as its key).
     inbox: bool = True
     max_batch: int = 2_000
-    #: The AsyncAPI 3 document of the whole system, for its part that the service serves.
-    asyncapi: Mapping[str, object] | None = None
 
     def __post_init__(self) -> None:
         """Derive `consumes` from `handlers`."""

@@ -1,6 +1,7 @@
-"""What people read, set from templates in their language: Jinja templates and gettext catalogues of one folder."""
+"""Texts for people, in their language: Jinja templates and gettext catalogues of one folder."""
 
 import gettext
+from collections.abc import Callable
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -15,7 +16,7 @@ from brobyg_kit.wording import Language
 
 @cache
 def catalogue(folder: Path, language: Language) -> gettext.NullTranslations:
-    """`folder/locale/<language>.po`, compiled in memory: nobody has a compile step to forget. English is the source and has no file.
+    """`folder/locale/<language>.po`, compiled in memory. English is the source and has no file.
 
     Blocks while it is read the first time.
     """
@@ -29,9 +30,10 @@ def catalogue(folder: Path, language: Language) -> gettext.NullTranslations:
 
 
 def environment(folder: Path, language: Language, *, html: bool) -> jinja2.Environment:
-    """The templates of `folder` in `language`: `_()` translates, times and distances have filters, a fact that is missing is an error.
+    """The templates of `folder` in `language`. With `html` every value is escaped.
 
-    With `html` every value is escaped.
+    `_()` translates, times and distances have filters, and a missing value raises
+    jinja2.UndefinedError.
     """
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder),
@@ -40,9 +42,10 @@ def environment(folder: Path, language: Language, *, html: bool) -> jinja2.Envir
         extensions=["jinja2.ext.i18n"],
         keep_trailing_newline=True,
     )
-    tongue = catalogue(folder, language)
-    # The i18n extension adds this method to the environment; through getattr because its types don't know it.
-    getattr(made, "install_gettext_callables")(tongue.gettext, tongue.ngettext, newstyle=True)  # noqa: B009
+    translations = catalogue(folder, language)
+    # The i18n extension adds this method to the environment, which its types do not say.
+    install: Callable[..., None] = vars(made)["install_gettext_callables"]
+    install(translations.gettext, translations.ngettext, newstyle=True)
     made.filters |= {
         "day_and_time": lambda moment: wording.day_and_time(moment, language),
         "time_of_day": lambda moment: wording.time_of_day(moment, language),

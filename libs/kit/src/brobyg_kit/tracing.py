@@ -1,4 +1,4 @@
-"""Traces: W3C Trace Context carried inside the event, so that one trace follows an appointment through every service."""
+"""Traces: W3C Trace Context inside the event, so that one trace leads through every service."""
 
 import random
 import secrets
@@ -23,19 +23,20 @@ from opentelemetry.trace import (
     format_trace_id,
 )
 
-#: The id under which everything that one request set off can be found; set by the HTTP gate, inherited by the events.
+#: The id of everything that one request set off; set by the request middleware, inherited by the
+#: events.
 correlation: ContextVar[str | None] = ContextVar("correlation", default=None)
 
 
 def correlation_of(header: str | None) -> str | None:
-    """A caller's `X-Correlation-Id` if it is a UUID: it ends up in events, where free text must not."""
+    """A caller's `X-Correlation-Id` if it is a UUID; it goes into events, without free text."""
     try:
         return str(uuid.UUID(header)) if header else None
     except ValueError:
         return None
 
 
-#: Span ids tell spans apart and guard nothing: they need to be different, not secret, and one is made for every event.
+#: Span ids need to be different, not secret, and one is made for every event.
 _spans = random.Random(secrets.randbits(128))  # noqa: S311 - see above
 
 
@@ -44,7 +45,10 @@ _exported = False
 
 
 def install(service: str, endpoint: str) -> None:
-    """Send this process's spans to the OTLP/HTTP `endpoint`; with none, spans are made (their ids travel on) and go nowhere."""
+    """Send this process's spans to the OTLP/HTTP `endpoint`.
+
+    With none, spans are made, as their ids travel on, and go nowhere.
+    """
     global _exported  # noqa: PLW0603 - OpenTelemetry's provider is the process's too
     _exported = bool(endpoint)
     provider = TracerProvider(resource=Resource.create({"service.name": f"brobyg-{service}"}))
@@ -64,7 +68,7 @@ def tracer() -> trace.Tracer:
 def span(
     name: str, kind: SpanKind, *, context: Context | None = None, links: Sequence[Link] = ()
 ) -> Iterator[trace.Span]:
-    """A span around the block. Of an exception it keeps the type alone: its message may quote a person's data."""
+    """A span around the block. It records an exception's type only: a message may be personal."""
     with tracer().start_as_current_span(
         name, context, kind, links=links, record_exception=False, set_status_on_exception=False
     ) as current:
@@ -76,7 +80,10 @@ def span(
 
 
 def parse(traceparent: str | None) -> SpanContext | None:
-    """The span context a `traceparent` (W3C Trace Context, version 00) names; None when it is absent or malformed."""
+    """The span context in a `traceparent` (W3C Trace Context, version 00).
+
+    None when it is absent or malformed.
+    """
     parts = (traceparent or "").split("-")
     if len(parts) != 4 or len(parts[1]) != 32 or len(parts[2]) != 16:
         return None
@@ -99,10 +106,11 @@ def links(traceparents: list[str | None], limit: int = 32) -> list[Link]:
 
 
 def child_of(traceparent: str | None, event_type: str) -> str:
-    """The `traceparent` of an event caused by the given one; else by the current span; else the first of a new trace.
+    """The `traceparent` of an event caused by the given one, or by the current span.
 
-    Where spans are sent somewhere the event is a span there, child of what caused it: so one trace leads through every service, though each
-    handles events of many traces at once. Elsewhere only the ids are made, which costs less.
+    With neither, the first of a new trace. Where spans are exported the event is a span, child of
+    its cause: so one trace leads through every service, though each handles events of many traces
+    at once. Elsewhere only the ids are made, which costs less.
     """
     if _exported:
         return _traceparent(_event_span(traceparent, event_type))
@@ -123,4 +131,5 @@ def _event_span(traceparent: str | None, event_type: str) -> SpanContext:
 
 
 def _traceparent(context: SpanContext) -> str:
-    return f"00-{format_trace_id(context.trace_id)}-{format_span_id(context.span_id)}-{context.trace_flags:02x}"
+    trace_id, span_id = format_trace_id(context.trace_id), format_span_id(context.span_id)
+    return f"00-{trace_id}-{span_id}-{context.trace_flags:02x}"

@@ -1,4 +1,4 @@
-"""Times, distances and durations as a reader in Denmark writes them, in the languages there are catalogues for. Pure."""
+"""Times, distances and durations as a local reader writes them, in each language there is."""
 
 from datetime import datetime, timedelta
 from typing import Literal, get_args
@@ -7,7 +7,7 @@ from babel.dates import format_datetime
 from babel.numbers import format_decimal
 from babel.units import format_unit
 
-from brobyg_kit.clock import COPENHAGEN
+from brobyg_kit.domain import domain
 
 Language = Literal["da", "en"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
@@ -21,24 +21,28 @@ _TIME: dict[Language, str] = {"da": "'kl.' H.mm", "en": "HH:mm"}
 
 
 def day_and_time(moment: datetime, language: Language) -> str:
-    """`tirsdag den 1. december kl. 10.15` / `Tuesday 1 December, 10:15`, local time: for what is near."""
-    return format_datetime(moment.astimezone(COPENHAGEN), _DAY_AND_TIME[language], locale=language)
+    """For what is near: `tirsdag den 1. december kl. 10.15` / `Tuesday 1 December, 10:15`."""
+    return format_datetime(_local(moment), _DAY_AND_TIME[language], locale=language)
 
 
 def date_and_time(moment: datetime, language: Language) -> str:
-    """`1. december 2026 kl. 10.15` / `1 December 2026 at 10:15`, local time: for what is kept."""
-    return format_datetime(moment.astimezone(COPENHAGEN), _DATE_AND_TIME[language], locale=language)
+    """For what is kept: `1. december 2026 kl. 10.15` / `1 December 2026 at 10:15`."""
+    return format_datetime(_local(moment), _DATE_AND_TIME[language], locale=language)
 
 
 def time_of_day(moment: datetime, language: Language) -> str:
-    """`kl. 10.15` / `10:15`, local time."""
-    return format_datetime(moment.astimezone(COPENHAGEN), _TIME[language], locale=language)
+    """`kl. 10.15` / `10:15`."""
+    return format_datetime(_local(moment), _TIME[language], locale=language)
 
 
 def until(moment: datetime, since: datetime, language: Language) -> str:
-    """When what began at `since` ends: the time of day, with its day where that is another."""
-    same_day = moment.astimezone(COPENHAGEN).date() == since.astimezone(COPENHAGEN).date()
+    """When what began at `since` ends: the time of day, with the day if it is another."""
+    same_day = _local(moment).date() == _local(since).date()
     return time_of_day(moment, language) if same_day else day_and_time(moment, language)
+
+
+def _local(moment: datetime) -> datetime:
+    return moment.astimezone(domain().LOCAL_ZONE)
 
 
 def distance(metres: int, language: Language) -> str:

@@ -1,4 +1,4 @@
-"""Whatever is sent to a service's doors, by the schema or against it: an answer that says what was wrong, and never a 5xx."""
+"""Any request, valid by the schema or not, is answered with what is wrong and never with a 5xx."""
 
 import asyncio
 import base64
@@ -9,8 +9,9 @@ from datetime import timedelta
 
 import pytest
 import schemathesis
+from brobyg_contracts.domain import ROLES
 from brobyg_contracts.places import DEPARTMENTS
-from brobyg_kit.auth import ROLES, issue_token
+from brobyg_kit.auth import issue_token
 from brobyg_kit.cli import load_service
 from brobyg_kit.clock import WallClock
 from brobyg_kit.testing import Running, token_keys
@@ -21,7 +22,7 @@ from schemathesis.schemas import APIOperation
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.slow]
 
-#: By the schema, and with one thing in it wrong.
+#: Valid by the schema, and with one thing wrong.
 MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 SETTINGS: dict[str, dict[str, str]] = {
     "referral": {
@@ -38,10 +39,17 @@ SETTINGS: dict[str, dict[str, str]] = {
 }
 
 
-def everybodys() -> dict[str, str]:
-    """A token that opens every door: what is behind them is what is tried."""
+def all_roles() -> dict[str, str]:
+    """A token with every role, so that what is tested is what comes after the authorisation."""
     roles = sorted(ROLES)
-    token = issue_token(token_keys()[0], "tester", roles, WallClock(), organisation="gp-4411", department=None, lifetime=timedelta(hours=1))  # fmt: skip
+    token = issue_token(
+        token_keys()[0],
+        "tester",
+        roles,
+        WallClock(),
+        organisation="gp-4411",
+        lifetime=timedelta(hours=1),
+    )
     return {"Authorization": f"Bearer {token}"}
 
 
@@ -67,13 +75,13 @@ def tried(operation: APIOperation, mode: GenerationMode, headers: dict[str, str]
                 f"{operation.label}: {answer.status_code} {answer.headers.get('content-type')}"
             )
 
-    with suppress(Unsatisfiable):  # a door that takes nothing can be sent nothing wrong
+    with suppress(Unsatisfiable):  # a route without input cannot be sent anything wrong
         send()
     return seen
 
 
 def _says_what(answer: schemathesis.Response) -> bool:
-    """Whether it is one of the forms in which this system says what was wrong: a problem, an OperationOutcome, or a page for people."""
+    """Whether the answer says what is wrong: as a problem, an OperationOutcome, or a page."""
     kind = (answer.headers.get("content-type") or [""])[0]
     if kind.startswith("text/html"):
         return "<h1>" in answer.text
@@ -101,7 +109,7 @@ async def test_nor_by_the_portal_in_front_of_matching(
 
 def _all_operations(url: str) -> None:
     schema = schemathesis.openapi.from_url(f"{url}/openapi.json")
-    headers, seen = everybodys(), Counter[int]()
+    headers, seen = all_roles(), Counter[int]()
     for found in schema.get_all_operations():
         for mode in MODES:
             seen += tried(found.ok(), mode, headers)

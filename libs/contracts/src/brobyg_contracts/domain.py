@@ -1,0 +1,26 @@
+"""The words of the domain that the kit is given: roles, local time, what a log may hold.
+
+The kit loads this module by the entry point group `brobyg.domain`, see `brobyg_kit.domain`.
+"""
+
+import re
+from zoneinfo import ZoneInfo
+
+#: What a token's bearer may be. `service` may read people's contacts; `portal`, which the whole
+#: world can reach, may only pass answers on.
+ROLES = frozenset(
+    {"hospital", "referrer", "coordinator", "volunteer", "analyst", "service", "portal"}
+)
+#: Local time, for what people read and write, and for what a day or a week is.
+LOCAL_ZONE = ZoneInfo("Europe/Copenhagen")
+#: Facts that log lines may hold beside the kit's own: ids and numbers, never who somebody is.
+LOGGED_FACTS = frozenset({"notification_id", "notifications"})
+#: What is hidden wherever it stands in a log line.
+PERSONAL_PATTERNS = (
+    # CPR numbers and replacement numbers; not parts of an id.
+    re.compile(r"(?<![0-9a-fA-F])[0-3]\d[01]\d{3}[- ]?[0-9A-Za-z]{4}(?![0-9a-fA-F])"),
+    # Danish phone numbers.
+    re.compile(r"\+45\s?(\d\s?){8}|\b\d\d \d\d \d\d \d\d\b"),
+    # The signed part of an answer link.
+    re.compile(r"(?<=/answer/)[\w.-]+|(?<=/answers/)[\w.-]+"),
+)

@@ -1,0 +1,34 @@
+"""The words of the domain, which the kit does not know and is given.
+
+One installed package names a module with them by an entry point of the group `brobyg.domain`. So
+no process can forget to hand them over, and its log lines are redacted from the first on.
+"""
+
+import re
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+
+class Domain(Protocol):
+    """What the module behind the entry point holds."""
+
+    #: What a token's bearer may be.
+    ROLES: frozenset[str]
+    #: Local time: what people read and write, and what a day is.
+    LOCAL_ZONE: ZoneInfo
+    #: Facts that log lines may hold beside the kit's own (`logs.FACTS`).
+    LOGGED_FACTS: frozenset[str]
+    #: What is hidden wherever it stands in a log line.
+    PERSONAL_PATTERNS: tuple[re.Pattern[str], ...]
+
+
+@cache
+def domain() -> Domain:
+    """The domain's words. Raises RuntimeError unless exactly one package declares them."""
+    found = list(entry_points(group="brobyg.domain"))
+    if len(found) != 1:
+        raise RuntimeError(f"expected one entry point of the group brobyg.domain, not {len(found)}")
+    words: Domain = found[0].load()
+    return words
