@@ -79,9 +79,7 @@ async def measure(on: Ground, say: Say) -> Result:
         ground.topics(on.kafka, [topic]),
         ground.database(on.database, "consumer") as database,
     ):
-        await asyncio.to_thread(
-            load, on.kafka, topic, booked(number, max(1, number // 10), on.seed)
-        )
+        await load(on.kafka, topic, booked(number, max(1, number // 10), on.seed))
         await database.pool.execute(_TABLE)
 
         async def ours() -> float:

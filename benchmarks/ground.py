@@ -16,7 +16,7 @@ from brobyg_kit.topics import Topic, apply_topics
 from sqlalchemy import MetaData
 
 #: A folder without revisions.
-_NO_VERSIONS = Path(__file__).parent / "tests"
+_NO_VERSIONS = Path(kafka.__file__).parents[2] / "tests" / "support" / "no_versions"
 
 
 @dataclass(frozen=True, slots=True)

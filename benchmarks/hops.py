@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import asyncpg
 import httpx2
 import uvicorn
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiosmtplib import SMTP
 from brobyg_kit import kafka
 from brobyg_kit.testing import eventually, free_port
-from confluent_kafka import Consumer, Producer, TopicPartition
 
 from benchmarks import ground
 
@@ -54,8 +54,8 @@ class Hops:
 
     http: httpx2.AsyncClient
     database: "asyncpg.Connection[asyncpg.Record]"
-    producer: Producer
-    consumer: Consumer
+    producer: AIOKafkaProducer
+    consumer: AIOKafkaConsumer
     topic: str
     smtp: SMTP
 
@@ -81,15 +81,10 @@ class Hops:
     async def record(self) -> float:
         """A record from producer (idempotent, acks=all, no linger) to consumer."""
         began = time.perf_counter()
-        await asyncio.to_thread(self._record)
-        return _since(began)
-
-    def _record(self) -> None:
-        self.producer.produce(self.topic, _BODY, b"key", partition=0)
-        self.producer.poll(0)
-        message = self.consumer.poll(10.0)
-        if message is None or message.error():
+        await self.producer.send(self.topic, _BODY, b"key", partition=0)
+        if not await self.consumer.getmany(timeout_ms=10_000, max_records=1):
             raise TimeoutError("a bare record did not come through within 10 s")
+        return _since(began)
 
     async def mail(self) -> float:
         """A mail over a connection that is open."""
@@ -118,13 +113,16 @@ async def hops(address: str, server: str, smtp_port: int) -> AsyncIterator[Hops]
         smtp = SMTP(hostname="127.0.0.1", port=smtp_port, start_tls=False, timeout=10)
         await smtp.connect()
         stack.push_async_callback(smtp.quit)
-        consumer = kafka.consumer(address, ground.unique("hop"))
-        stack.push_async_callback(asyncio.to_thread, consumer.close)
-        consumer.assign([TopicPartition(topic, 0, 0)])
+        consumer = await stack.enter_async_context(kafka.reader(address))
+        consumer.assign([TopicPartition(topic, 0)])
+        consumer.seek(TopicPartition(topic, 0), 0)
+        producer = kafka.batch_producer(address, "bench-hop", linger_ms=0)
+        await producer.start()
+        stack.push_async_callback(producer.stop)
         made = Hops(
             http,
             connection,
-            kafka.producer(address, "bench-hop", **{"linger.ms": 0}),
+            producer,
             consumer,
             topic,
             smtp,

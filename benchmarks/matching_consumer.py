@@ -5,7 +5,6 @@ other ids to some 10,000s of events; 40 active volunteers. The clock stands at t
 candidates are sought, ranked and offered, and the offers go to the outbox. Bare: aiokafka's `getmany` and `commit`.
 """
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -42,9 +41,7 @@ async def measure(on: Ground, say: Say) -> Result:
     """The figure, after `on.rounds` rounds."""
     topic = ground.unique("matching")
     async with ground.topics(on.kafka, [topic]), matching(on) as (database, handle):
-        number = await asyncio.to_thread(
-            load, on.kafka, topic, week.events(on.sized(_NUMBER), on.seed)
-        )
+        number = await load(on.kafka, topic, week.events(on.sized(_NUMBER), on.seed))
 
         async def ours() -> float:
             await database.pool.execute(f"truncate {_TABLES}")

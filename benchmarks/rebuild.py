@@ -33,7 +33,7 @@ async def measure(on: Ground, say: Say) -> Result:
         ground.database(on.database, SERVICE.name, SERVICE) as database,
     ):
         say("rebuild: writing the history", 0, 1)
-        number = await asyncio.to_thread(_write, on, names)
+        number = await _write(on, names)
         request = Request(on.kafka, database.url, fresh=True, topics=tuple(names.values()))
 
         async def ours() -> float:
@@ -62,8 +62,8 @@ async def measure(on: Ground, say: Say) -> Result:
     return GOAL.result(value, base, how)
 
 
-def _write(on: Ground, names: dict[str, str]) -> int:
-    """Put a made-up history on the topics, in an order that keeps each key's; how many events. Blocks."""
+async def _write(on: Ground, names: dict[str, str]) -> int:
+    """Put a made-up history on the topics, in an order that keeps each key's; how many events."""
     began, written = time.monotonic(), 0
     chance = random.Random(on.seed)
     number = on.sized(_NUMBER)
@@ -72,7 +72,8 @@ def _write(on: Ground, names: dict[str, str]) -> int:
         by_topic: dict[str, list[tuple[str, bytes]]] = {}
         for topic, event in interleave(chance, history):
             by_topic.setdefault(names[topic], []).append((event.subject, encode(event)))
-        written += sum(load(on.kafka, topic, records) for topic, records in by_topic.items())
+        for topic, records in by_topic.items():
+            written += await load(on.kafka, topic, records)
         if time.monotonic() - began > 300:
             raise TimeoutError(f"only {written} of {number} events were written in five minutes")
     return written

@@ -1,5 +1,6 @@
 """The records that are sent and read: events such as the system's own, 600 bytes each."""
 
+import asyncio
 import random
 import uuid
 from collections.abc import Iterable, Iterator
@@ -75,20 +76,27 @@ def _id(rng: random.Random) -> str:
     return str(uuid.UUID(int=rng.getrandbits(128), version=4))
 
 
-def load(
-    address: str, topic: str, records: Iterable[tuple[str, bytes]], partitions: int = 12
-) -> int:
-    """Put records on `topic`, uncompressed (the bare aiokafka reader has no zstd), by key; how many. Blocks."""
-    producer = kafka.producer(address, "bench-load", **{"compression.type": "none"})
+async def load(address: str, topic: str, records: Iterable[tuple[str, bytes]]) -> int:
+    """Put records on `topic` by key, uncompressed as both sides of a benchmark; how many."""
+    producer = kafka.batch_producer(address, "bench-load", compression_type=None)
+    await producer.start()
     number = 0
-    for key, value in records:
-        while True:
-            try:
-                producer.produce(topic, value, key)
-                break
-            except BufferError:
-                producer.poll(0.1)
-        number += 1
-    if producer.flush(120):
-        raise TimeoutError(f"the broker did not take all of {number} records within 120 s")
+    try:
+        partitions = len(await producer.partitions_for(topic))
+        batches = [producer.create_batch() for _ in range(partitions)]
+        for key, value in records:
+            place = kafka.partition_of(key.encode(), partitions)
+            record = {"timestamp": None, "key": key.encode(), "value": value}
+            if batches[place].append(**record) is None:
+                await producer.send_batch(batches[place], topic, partition=place)
+                batches[place] = producer.create_batch()
+                batches[place].append(**record)
+            number += 1
+        for place, batch in enumerate(batches):
+            if batch.record_count():
+                await producer.send_batch(batch, topic, partition=place)
+        async with asyncio.timeout(120):
+            await producer.flush()
+    finally:
+        await kafka.abandon(producer)
     return number

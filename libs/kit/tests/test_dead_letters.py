@@ -11,7 +11,6 @@ import jsonschema_rs
 import msgspec
 import pytest
 from brobyg_kit import dlq, parking
-from brobyg_kit import kafka as clients
 from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event
 from brobyg_kit.ids import new_id
@@ -19,6 +18,7 @@ from brobyg_kit.parking import Origin, Parked, Parking, Received, dead_letter_to
 from brobyg_kit.testing import eventually, free_port
 from click.testing import Result
 from delivery_parts import Counted, Parts, going, has_effects, record
+from rich.console import Console
 from typer.testing import CliRunner
 
 SCHEMAS = Path(__file__).parents[3] / "schemas"
@@ -205,6 +205,37 @@ async def test_list_says_how_many_there_are_when_it_shows_fewer(parts: Parts, co
     assert (len(json.loads(all_.stdout)), all_.stderr) == (3, "")
 
 
+async def test_a_list_of_eighty_columns_names_the_field_that_can_not_be_read(
+    parts: Parts, command: Dlq, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dlq, "console", Console(width=80))
+    await parts.emit([1])
+    good = await parts.database.pool.fetchval("select value from outbox")
+    await parts.database.pool.execute("delete from outbox")
+    await parts.publish(good.replace(b'"number":1', b'"number":"MARKER"'), key="subject-0")
+    async with going(parts.consumer(record)):
+        await states(parts, "dead")
+    (dead,) = await parked(parts)
+    assert "number" in dead.reason
+    shown = (await command("list")).stdout
+    for told in ("dead", "number", Counted.EVENT_TYPE, dead.subject, str(dead.origin)):
+        assert told in shown
+    assert "MARKER" not in dead.reason + shown
+    assert max(len(line) for line in shown.splitlines()) <= 80
+
+
+async def test_an_envelope_that_can_not_be_read_names_its_field(parts: Parts) -> None:
+    await parts.emit([1])
+    good = await parts.database.pool.fetchval("select value from outbox")
+    await parts.database.pool.execute("delete from outbox")
+    await parts.publish(good.replace(b'"sequence":1', b'"sequence":"MARKER"'), key="subject-0")
+    async with going(parts.consumer(record)):
+        await states(parts, "dead")
+    (dead,) = await parked(parts)
+    assert "sequence" in dead.reason
+    assert "MARKER" not in dead.reason
+
+
 async def test_show_finds_an_event_behind_any_number_of_others_and_does_not_read_a_hospitals_record(
     parts: Parts, command: Dlq
 ) -> None:
@@ -232,6 +263,5 @@ async def test_show_prints_the_record_and_says_so_when_it_is_gone_or_no_broker_a
     lost = await command("show", str(gone.id))
     assert (lost.exit_code, "no longer in the topic" in lost.stderr) == (1, True)
     monkeypatch.setenv("BROBYG_KAFKA", f"127.0.0.1:{free_port()}")
-    monkeypatch.setattr(clients, "REQUEST_TIMEOUT", 0.5)
     away = await command("show", str(there.id))
     assert (away.exit_code, "can't be read from Kafka" in away.stderr) == (1, True)

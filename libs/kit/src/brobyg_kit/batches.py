@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 
 from brobyg_kit.backoff import Backoff
 from brobyg_kit.database import Database, Transaction, array_literal, text_array
-from brobyg_kit.database_errors import cause_of, is_environment, is_transient
+from brobyg_kit.database_errors import is_environment, is_transient, trouble_of
 from brobyg_kit.event import Event, UndecodableEvent
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.logs import get_logger
@@ -71,7 +71,7 @@ class Batches:
                     raise
                 self._metrics.consumer_retries.inc()
                 pause = backoff.next()
-                heartbeat.struggle(self._told(error))
+                heartbeat.struggle(trouble_of(error))
                 log.warning("consumer.retrying", error=error, retry_seconds=pause)
             if self._stopping:
                 raise Interrupted
@@ -104,16 +104,6 @@ class Batches:
         if is_environment(error):
             return False
         return not is_transient(error) or (blaming and await self._database.answers())
-
-    def _told(self, error: Exception) -> str:
-        """What is in the way, for readiness."""
-        kind = type(cause_of(error)).__name__
-        if is_environment(error):
-            return (
-                f"the database lacks a table, a column or a right ({kind}):"
-                f" run 'brobyg {self._subscription.service} migrate'"
-            )
-        return f"the database does not do its work ({kind})"
 
     async def handle_alone(self, tx: Transaction, one: Received) -> None:
         """Handle one event that was parked, unless it was handled after all."""

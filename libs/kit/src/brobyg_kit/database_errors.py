@@ -88,3 +88,11 @@ def is_environment(error: BaseException) -> bool:
     and told by readiness.
     """
     return isinstance(cause_of(error), _ENVIRONMENT)
+
+
+def trouble_of(error: BaseException) -> str:
+    """What is wrong with the database, in words for readiness; no value of a row is in it."""
+    kind = type(cause_of(error)).__name__
+    if is_environment(error):
+        return f"the database lacks a table, a column or a right ({kind}): was it migrated?"
+    return f"the database can't be used ({kind})"

@@ -9,21 +9,26 @@ from typing import Annotated, NoReturn, TypeVar
 
 import msgspec
 import typer
-from confluent_kafka import KafkaException
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
+from rich.table import Column, Table
 
 from brobyg_kit.clock import WallClock
 from brobyg_kit.database import Database, database_url
 from brobyg_kit.database_errors import DATABASE_ERRORS
 from brobyg_kit.errors import RecordGone
-from brobyg_kit.kafka import fetch_record
-from brobyg_kit.parking import Parked, Parking
+from brobyg_kit.kafka import read_record, reader
+from brobyg_kit.parking import Origin, Parked, Parking
 from brobyg_kit.settings import KitSettings
 
 console = Console()
 app = typer.Typer(
-    help="Events that could not be handled. 'retrying' is tried again by itself, 'dead' waits for you, 'waiting' stands behind one of the two.",
+    help=(
+        "Events that could not be handled. 'retrying' is tried again by itself, 'dead' waits for"
+        " you, 'waiting' stands behind one of the two."
+    ),
     no_args_is_help=True,
 )
 T = TypeVar("T")
@@ -71,7 +76,10 @@ def list_parked(
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
 ) -> None:
-    """List what is parked, oldest first; says so on standard error when there is more than is shown."""
+    """List what is parked, oldest first, and why.
+
+    Says so on standard error when there is more than is shown.
+    """
 
     async def work(database: Database, parking: Parking) -> tuple[list[Parked], int]:
         return await parking.listed(database, limit), await parking.counted(database)
@@ -86,26 +94,27 @@ def list_parked(
     if as_json:
         typer.echo(json.dumps([_as_dict(one) for one in parked], indent=2))
         return
-    table = Table("id", "state", "type", "subject", "origin", "reason", "attempts", "last failed")
+    if not parked:
+        typer.echo(f"nothing is parked in {service}")
+        return
+    table = Table("id", "state", Column("why, what and where", overflow="fold"), show_lines=True)
     for one in parked:
-        table.add_row(
-            str(one.id),
-            one.state,
-            one.type,
-            one.subject,
-            str(one.origin),
-            one.reason,
-            str(one.attempts),
-            f"{one.last_failed_at:%F %T}Z",
-        )
-    console.print(table if parked else f"nothing is parked in {service}")
+        tried = f"tried {one.attempts} times, last {one.last_failed_at:%F %T}Z"
+        if one.state == "waiting":
+            tried = f"since {one.first_failed_at:%F %T}Z"
+        told = (f"[bold]{escape(one.reason)}[/]", one.type, one.subject, str(one.origin), tried)
+        table.add_row(str(one.id), one.state, "\n".join([told[0], *map(escape, told[1:])]))
+    console.print(table)
 
 
 @app.command()
 def show(
     service: ServiceName, id: Annotated[int, typer.Argument(help="Id as `list` shows it.")]
 ) -> None:
-    """Show one parked event; its record is read from Kafka where the topic holds no personal data. Exit code 1 when it can't be."""
+    """Show one parked event, and its record where the topic holds no personal data.
+
+    Exit code 1 when the record can't be read.
+    """
     found = _with_database(service, lambda database, parking: parking.found(database, id))
     if found is None:
         _fail(f"nothing parked in {service} has id {id}; see 'brobyg dlq list {service}'")
@@ -114,12 +123,19 @@ def show(
         return
     address, origin = KitSettings().kafka, found.origin
     try:
-        _, value = fetch_record(address, origin.topic, origin.partition, origin.offset)
+        value = asyncio.run(_record(address, origin))
     except RecordGone:
         _fail(f"its record {origin} is no longer in the topic, so it can only be discarded")
-    except (TimeoutError, KafkaException) as error:
+    except (TimeoutError, KafkaError) as error:
         _fail(f"its record {origin} can't be read from Kafka at {address}: {error}")
     typer.echo(value.decode(errors="replace"))
+
+
+async def _record(address: str, origin: Origin) -> bytes:
+    place = TopicPartition(origin.topic, origin.partition)
+    async with reader(address) as client:
+        _, value = await read_record(client, place, origin.offset)
+    return value
 
 
 @app.command()
@@ -144,7 +160,10 @@ def discard(
     service: ServiceName,
     ids: Annotated[list[int], typer.Argument(help="Ids as `list` shows them.")],
 ) -> None:
-    """Give up on dead events for good; what waits behind them goes on. The record stays in its topic."""
+    """Give up on dead events for good; what waits behind them goes on.
+
+    The records stay in their topics.
+    """
 
     async def work(database: Database, parking: Parking) -> int:
         async with database.transaction() as tx:

@@ -7,11 +7,13 @@ A `broker` carries consumers and direct publishes, a `batch_producer` the relay'
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+from aiokafka.partitioner import murmur2
 
 # librdkafka's clients go when their last user has left them.
 from confluent_kafka import Consumer, Producer
@@ -67,6 +69,17 @@ def batch_producer(address: str, client: str, **overrides: Any) -> AIOKafkaProdu
     return AIOKafkaProducer(
         **{**_SENDING, "bootstrap_servers": address, "client_id": client, **overrides}
     )
+
+
+@lru_cache(maxsize=65_536)
+def _hashed(key: bytes) -> int:
+    hashed: int = murmur2(key) & 0x7FFFFFFF
+    return hashed
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """The partition of a key, as Kafka's own clients choose it: the same whoever sends."""
+    return _hashed(key) % partitions
 
 
 async def abandon(client: AIOKafkaProducer) -> None:

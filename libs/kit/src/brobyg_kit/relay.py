@@ -11,18 +11,16 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import asyncpg
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from aiokafka.partitioner import murmur2
 
 from brobyg_kit import faultpoints, kafka
 from brobyg_kit.backoff import Backoff
 from brobyg_kit.database import OUTBOX_CHANNEL
-from brobyg_kit.database_errors import DATABASE_ERRORS
+from brobyg_kit.database_errors import DATABASE_ERRORS, trouble_of
 from brobyg_kit.errors import SendFailed
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.logs import get_logger
@@ -75,11 +73,13 @@ class _Part:
     batches: list[tuple[Any, list[int]]] = field(default_factory=list)
 
 
-@lru_cache(maxsize=65_536)
-def _hash(key: str) -> int:
-    """As Kafka's own clients, so that a key has one partition whoever sends it."""
-    hashed: int = murmur2(key.encode()) & 0x7FFFFFFF
-    return hashed
+def _trouble(error: Exception) -> str:
+    """What is in the way, for readiness."""
+    if isinstance(error, SendFailed):
+        return f"a record was not sent: {error}"
+    if isinstance(error, KafkaError):
+        return f"no broker answers ({type(error).__name__})"
+    return trouble_of(error)
 
 
 async def _partitions(producer: AIOKafkaProducer, topic: str) -> int:
@@ -124,7 +124,7 @@ class Relay:
                 await self._session()
             except _WAITED_OUT as error:
                 pause = backoff.next()
-                self._heartbeat.struggle(type(error).__name__)
+                self._heartbeat.struggle(_trouble(error))
                 log.warning("relay.interrupted", error=error, retry_seconds=pause)
                 await asyncio.sleep(pause)
 
@@ -211,7 +211,8 @@ class Relay:
         for row_id, topic, key, value, content_type in rows:
             if not (number := partitions[topic]):
                 continue
-            place = topic, _hash(key) % number
+            encoded = key.encode()
+            place = topic, kafka.partition_of(encoded, number)
             part = made.get(place)
             if part is None:
                 part = made[place] = _Part(*place, [(producer.create_batch(), [])])
@@ -219,7 +220,6 @@ class Relay:
             if header is None:
                 header = headers[content_type] = [("content-type", content_type.encode())]
             batch, ids = part.batches[-1]
-            encoded = key.encode()
             if batch.append(timestamp=None, key=encoded, value=value, headers=header) is None:
                 batch, ids = producer.create_batch(), []
                 part.batches.append((batch, ids))

@@ -1,44 +1,46 @@
-"""Runs a service: its doors, loops and watchdog in one process, or apart, until it is told to stop."""
+"""Runs a service until it is told to stop: its HTTP API, loops and watchdog, together or apart."""
 
 import asyncio
 import signal
-import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from typing import Literal
 
-import asyncpg
 import uvicorn
 from fastapi import FastAPI
+from sqlalchemy import Double, cast, func, not_, select, text
 
 from brobyg_kit import logs, tracing
 from brobyg_kit.api import create_app
 from brobyg_kit.auth import Verifier
+from brobyg_kit.backoff import Backoff
 from brobyg_kit.clock import Clock, WallClock
 from brobyg_kit.consumer import Consumer, Subscription
 from brobyg_kit.database import Database, database_url
-from brobyg_kit.database_errors import DATABASE_ERRORS
+from brobyg_kit.database_errors import DATABASE_ERRORS, cause_of, is_environment, trouble_of
 from brobyg_kit.health import Check, Health
 from brobyg_kit.logs import get_logger
 from brobyg_kit.metrics import Metrics
 from brobyg_kit.relay import Relay
 from brobyg_kit.service import Parts, Resources, Service
 from brobyg_kit.settings import KitSettings
+from brobyg_kit.tables import outbox, parked_event
 from brobyg_kit.timers import Timers
 
 log = get_logger(__name__)
 
 #: An endless piece of work.
 Loop = Callable[[], Coroutine[None, None, None]]
-#: A loop that ran so long had not failed from the beginning: its pauses start small again.
-_WENT_WELL_SECONDS = 60.0
 #: `run` is everything in one process; in production the three may run apart.
 Role = Literal["run", "api", "consumer", "relay"]
-_WAITING = (
-    "select (select count(*) from outbox) as rows,"
-    " (select coalesce(extract(epoch from clock_timestamp() - min(created_at)), 0)::float8 from outbox) as oldest,"
-    " (select count(*) from parked_event where state <> 'dead') as parked,"
-    " (select count(*) from parked_event where state = 'dead') as dead"
+_MIGRATED = text("select 1 from alembic_version limit 1")
+_DEAD = parked_event.c.state == "dead"
+_AGE = func.extract("epoch", func.clock_timestamp() - func.min(outbox.c.created_at))
+_WAITING = select(
+    select(func.count(outbox.c.id)).scalar_subquery().label("rows"),
+    select(cast(func.coalesce(_AGE, 0), Double)).scalar_subquery().label("oldest"),
+    select(func.count(parked_event.c.id).filter(not_(_DEAD))).scalar_subquery().label("parked"),
+    select(func.count(parked_event.c.id).filter(_DEAD)).scalar_subquery().label("dead"),
 )
 
 
@@ -54,7 +56,10 @@ class Runtime:
         clock: Clock | None = None,
         database_suffix: str = "",
     ) -> None:
-        """Builds everything and connects nothing. `clock` replaces the settings' clock, `database_suffix` gives tests a database of their own."""
+        """Builds everything and connects nothing.
+
+        `clock` replaces the settings' clock, `database_suffix` gives tests a database of their own.
+        """
         self.service, self.settings, self.role = service, settings, role
         self.clock = clock or settings.make_clock()
         self.metrics, self.health = Metrics(), Health()
@@ -80,9 +85,9 @@ class Runtime:
             self.health.checks["database"] = self._check_database
 
     def app(self) -> FastAPI:
-        """The ASGI application: all doors for `run` and `api`, health alone for the others."""
+        """The ASGI application: the whole API for `run` and `api`, health alone for the others."""
         parts = self.parts if self.role in ("run", "api") else Parts()
-        # Tokens are checked by the wall clock whatever clock the service lives by: they are issued in the real world.
+        # Tokens are issued in the real world, whatever clock the service lives by.
         verifier = Verifier(self.settings.token_keys, WallClock())
         return create_app(
             self.service, parts, self.clock, verifier, self.metrics, self.health, self._numbers
@@ -145,7 +150,7 @@ class Runtime:
     async def _finish(
         self, tasks: "list[asyncio.Task[None]]", workers: "list[asyncio.Task[None]]"
     ) -> None:
-        """Let each loop end after what it has in hand, the relay last: it sends what the others have just committed."""
+        """Let each loop finish what it has in hand, the relay last: it sends what they committed."""
         if not self._opened.is_set():
             return  # they all wait for a database that never came
         for worker in workers:
@@ -218,26 +223,24 @@ class Runtime:
     async def _open_database(self) -> None:
         heartbeat = self.health.heartbeat("database")
         assert self.database is not None  # `loops` has seen to it
-        pause = 0.1
+        backoff = Backoff()
         while True:
             try:
                 await self.database.open()
                 break
             except DATABASE_ERRORS as error:
-                heartbeat.struggle(f"the database can't be reached: {type(error).__name__}")
+                pause = backoff.next()
+                heartbeat.struggle(trouble_of(error))
                 log.warning("database.unreachable", error=error, retry_seconds=pause)
                 await asyncio.sleep(pause)
-                pause = min(pause * 2, 5.0)
         del self.health.heartbeats["database"]  # from here on the check asks the database itself
         self._opened.set()
 
     def _after_open(self, name: str, work: Loop) -> Loop:
         async def wait_and_work() -> None:
             while self.database is not None and not self._opened.is_set():
-                if name in self.health.heartbeats:
-                    self.health.heartbeat(name).struggle(
-                        "waits for the database"
-                    )  # which is no hang, however long it takes
+                if name in self.health.heartbeats:  # no hang, however long it takes
+                    self.health.heartbeat(name).struggle("waits for the database")
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._opened.wait(), timeout=1.0)
             await work()
@@ -245,59 +248,58 @@ class Runtime:
         return wait_and_work
 
     async def _keep(self, name: str, work: Loop) -> None:
-        """Run a loop until it ends: one that fails for a reason it does not know is told of and started again after a growing pause."""
-        pause = 0.1
+        """Run a loop until it ends; one that fails is logged and started again after a pause."""
+        backoff = Backoff(longest=10.0, well_after=60.0)
         while True:
-            began = time.monotonic()
             try:
                 await work()
                 return
-            except Exception as error:  # noqa: BLE001 - one loop must not take the service down with it; each is safe to start anew
-                pause = 0.1 if time.monotonic() - began > _WENT_WELL_SECONDS else pause
+            except Exception as error:  # noqa: BLE001 - one loop must not end the whole service
+                pause = backoff.next()
                 log.error("loop.failed", loop=name, error=error, retry_seconds=pause)
                 self.health.heartbeat(name).struggle(f"{name} failed: {type(error).__name__}")
             if self._stopping:
                 return
             await asyncio.sleep(pause)
-            pause = min(pause * 2, 10.0)
 
     async def _check_database(self) -> Check:
         if not self._opened.is_set() or self.database is None:
             return Check(False, "not connected yet")
         try:
-            async with asyncio.timeout(2):
-                await self.database.pool.fetchval("select 1 from alembic_version limit 1")
-        except asyncpg.UndefinedTableError:
-            return Check(False, f"has no tables: run 'brobyg {self.service.name} migrate'")
+            async with asyncio.timeout(2), self.database.connect() as connection:
+                await connection.execute(_MIGRATED)
         except DATABASE_ERRORS as error:
-            return Check(False, f"the database does not answer: {type(error).__name__}")
+            if is_environment(error):
+                return Check(False, f"has no tables: run 'brobyg {self.service.name} migrate'")
+            return Check(False, f"does not answer: {type(cause_of(error)).__name__}")
         return Check(True)
 
     async def _numbers(self) -> dict[str, object]:
-        """What waits to be sent and to be handled, for /readyz and the metrics; empty when the database can't be asked."""
+        """What waits to be sent and to be handled, for /readyz and the metrics.
+
+        Empty when the database can't be asked.
+        """
         if self.database is None or not self._opened.is_set():
             return {}
         try:
-            async with asyncio.timeout(2):
-                row = await self.database.pool.fetchrow(_WAITING)
+            async with asyncio.timeout(2), self.database.connect() as connection:
+                row = (await connection.execute(_WAITING)).one()
         except DATABASE_ERRORS:
             return {}
-        if row is None:
-            return {}
-        self.metrics.outbox_rows.set(row["rows"])
-        self.metrics.outbox_age.set(row["oldest"])
-        self.metrics.parked.labels("waiting").set(row["parked"])
-        self.metrics.parked.labels("dead").set(row["dead"])
+        self.metrics.outbox_rows.set(row.rows)
+        self.metrics.outbox_age.set(row.oldest)
+        self.metrics.parked.labels("waiting").set(row.parked)
+        self.metrics.parked.labels("dead").set(row.dead)
         lag = sum(
             sample.value
             for metric in self.metrics.consumer_lag.collect()
             for sample in metric.samples
         )
-        outbox = {"rows": row["rows"], "oldest_seconds": round(row["oldest"], 3)}
+        outbox = {"rows": row.rows, "oldest_seconds": round(row.oldest, 3)}
         return {
             "outbox": outbox,
-            "parked": row["parked"],
-            "dead_letters": row["dead"],
+            "parked": row.parked,
+            "dead_letters": row.dead,
             "lag": int(lag),
         }
 

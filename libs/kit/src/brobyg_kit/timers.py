@@ -11,9 +11,10 @@ import asyncpg
 from sqlalchemy import delete, func, or_, select, tuple_, update
 from sqlalchemy.sql.dml import ReturningDelete
 
+from brobyg_kit.backoff import Backoff
 from brobyg_kit.clock import Clock
 from brobyg_kit.database import TIMER_CHANNEL, Database, Transaction
-from brobyg_kit.database_errors import DATABASE_ERRORS, is_transient
+from brobyg_kit.database_errors import DATABASE_ERRORS, is_environment, is_transient, trouble_of
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.logs import get_logger
 from brobyg_kit.metrics import Metrics
@@ -23,7 +24,10 @@ log = get_logger(__name__)
 
 _BATCH = 200
 _POLL_SECONDS = 5.0
-#: Pause after a timer's first failure, in the clock's time; each following one is four times as long, up to the longest.
+#: Waking a moment late, so that the timer is due by then.
+_TICK = timedelta(milliseconds=1)
+#: Pause after a timer's first failure, in the clock's time; each following one is four times as
+#: long, up to the longest.
 _FIRST_PAUSE = timedelta(seconds=1)
 _LONGEST_PAUSE = timedelta(hours=1)
 
@@ -59,6 +63,7 @@ class Timers:
         self._metrics, self._heartbeat = metrics, heartbeat
         self._ours = timer.c.kind.in_(list(handlers))
         self._wake = asyncio.Event()
+        self._held = Backoff(first=0.01, longest=1.0)
         self._stopping = False
         self._measured_at = 0.0
 
@@ -69,15 +74,15 @@ class Timers:
 
     async def run(self) -> None:
         """Fire what is due until stopped; trouble is waited out."""
-        pause = 0.1
+        backoff = Backoff(longest=2.0)
         while not self._stopping:
             try:
                 await self._session()
             except DATABASE_ERRORS as error:
-                self._heartbeat.struggle(f"{type(error).__name__}")
+                pause = backoff.next()
+                self._heartbeat.struggle(trouble_of(error))
                 log.warning("timers.interrupted", error=error, retry_seconds=pause)
                 await asyncio.sleep(pause)
-                pause = min(pause * 2, 2.0)
 
     async def _session(self) -> None:
         async with self._database.listen(TIMER_CHANNEL, self._wake.set) as listener:
@@ -86,7 +91,9 @@ class Timers:
                 fired = await self.fire()
                 self._heartbeat.beat()
                 await self._measure()
-                if not fired:
+                if fired:
+                    self._held.reset()
+                else:
                     await self._wait(await self._next_due())
                 if listener.is_closed():
                     raise asyncpg.ConnectionDoesNotExistError("the listening connection was closed")
@@ -98,24 +105,30 @@ class Timers:
         return due
 
     async def _wait(self, due: datetime | None) -> None:
-        """Until the next one is due, a new one was set, or the slow poll: time may have been changed by hand."""
+        """Until the next one is due, or a new one was set.
+
+        At most `_POLL_SECONDS`, as somebody may have changed a row by hand. One that is due but
+        was not fired is held by another process, which may take long: that is a growing pause.
+        """
         waits = [
             asyncio.create_task(self._wake.wait()),
             asyncio.create_task(asyncio.sleep(_POLL_SECONDS)),
         ]
         if due is not None:
-            waits.append(
-                asyncio.create_task(
-                    self._clock.sleep(due - self._clock.now() + timedelta(milliseconds=1))
-                )
-            )
+            left = due - self._clock.now()
+            held = left <= timedelta(0)
+            pause = asyncio.sleep(self._held.next()) if held else self._clock.sleep(left + _TICK)
+            waits.append(asyncio.create_task(pause))
         _, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for task in pending:
             task.cancel()
 
     async def fire(self) -> int:
-        """Try what is due now; how many. A batch in one transaction, one by one where that fails; then one of those that have failed before,
-        by itself, so that it takes nothing down with it. Raises one of DATABASE_ERRORS when the database is in the way.
+        """Try what is due now; how many.
+
+        A batch in one transaction, one by one where that fails; then one of those that have failed
+        before, by itself, so that it takes no other down. Raises one of DATABASE_ERRORS when the
+        database is in the way.
         """
         return await self._fire_new() + await self._fire_one(failing=True)
 
@@ -146,7 +159,9 @@ class Timers:
         return 1
 
     async def _is_a_timers(self, error: Exception) -> bool:
-        """Whether `error` is a timer's doing and not trouble with the database."""
+        """Whether a timer is at fault, and not the database."""
+        if is_environment(error):
+            return False
         return not is_transient(error) or await self._database.answers()
 
     async def _fire(self, claimed: list[DueTimer], limit: int, *, failing: bool) -> int:
