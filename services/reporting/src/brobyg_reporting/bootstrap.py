@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
+from brobyg_contracts.asyncapi import part_of
 from brobyg_kit.database import Database
 from brobyg_kit.health import Check
 from brobyg_kit.service import Parts, Resources, Service
@@ -58,6 +59,7 @@ SERVICE = Service(
     metadata=metadata,
     handlers=HANDLERS,
     emits=EMITS,
+    asyncapi=part_of,
     inbox=False,  # the event log has the event's id as its key
     max_batch=5_000,
 )

@@ -2,17 +2,16 @@
 
 from typing import Any
 
-from brobyg_reporting.adapters.tables import tables_of
-from brobyg_reporting.ports import TableComparison
 from sqlalchemy import BigInteger, Table, Text, cast, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from brobyg_reporting.adapters.tables import tables_of
+from brobyg_reporting.ports import TableComparison
 
 _MOST_KEYS = 5
 
 
-async def compare(
-    connection: AsyncConnection, live: int, rebuilt: int
-) -> list[TableComparison]:
+async def compare(connection: AsyncConnection, live: int, rebuilt: int) -> list[TableComparison]:
     """Every table of the two versions by number of rows and order-independent hash.
 
     The same rows give the same numbers, in whatever order they were written. Tables that differ
@@ -53,7 +52,5 @@ async def _differing(connection: AsyncConnection, table: Table, other: Table) ->
 def _hashed(table: Table) -> Any:  # a subquery of key and hash
     row = table.alias("t")
     [key] = table.primary_key.columns
-    hashed = func.hash_record_extended(
-        row.table_valued(), literal(0, BigInteger), type_=BigInteger
-    )
+    hashed = func.hash_record_extended(row.table_valued(), literal(0, BigInteger), type_=BigInteger)
     return select(cast(row.c[key.name], Text).label("key"), hashed.label("hash")).subquery()

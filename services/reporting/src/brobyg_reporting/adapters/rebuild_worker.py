@@ -39,7 +39,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def main() -> int:
-    """A worker process: work on stdin; on stdout a number for every part read, or why it stopped."""
+    """A worker process: work on stdin; on stdout the size of each part read, or why it stopped."""
     work = msgspec.json.decode(sys.stdin.buffer.read(), type=Work)
     gc.freeze()
     gc.disable()  # nothing here is cyclic; a collection would only walk over the rows held

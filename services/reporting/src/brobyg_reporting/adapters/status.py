@@ -15,6 +15,8 @@ from brobyg_reporting.errors import NoVersion
 
 _SHOWN_REBUILDS = 5
 _MOST_TYPES = 10
+#: RuntimeError: the database is not open yet.
+_UNASKED: tuple[type[Exception], ...] = (RuntimeError, *DATABASE_ERRORS)
 
 
 async def projection_status(
@@ -83,7 +85,7 @@ async def not_folded(connection: AsyncConnection, number: int) -> dict[str, int]
         .group_by(log.c.type)
         .order_by(log.c.type)
     )
-    return {kind: number for kind, number in rows}
+    return {row[0]: row[1] for row in rows}
 
 
 async def readiness(database: Database) -> tuple[bool, str]:
@@ -94,7 +96,7 @@ async def readiness(database: Database) -> tuple[bool, str]:
             if live is None:
                 return False, "no version of the projections has been built yet"
             unknown = await not_folded(connection, live.number)
-    except (RuntimeError, *DATABASE_ERRORS) as error:
+    except _UNASKED as error:
         return False, f"the database can't be asked: {type(error).__name__}"
     notes = [] if live.own else [f"version {live.number}, written by other code, is shown"]
     if unknown:

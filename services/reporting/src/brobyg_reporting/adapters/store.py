@@ -54,17 +54,13 @@ class VersionStore:
     async def load(self, projection: AnyProjection, keys: set[str]) -> dict[str, Row]:
         """The rows that are there, by key."""
         table = tables_of(self.number)[projection.table]
-        found = await self.connection.execute(
-            _by_key(table), {"keys": array_literal(sorted(keys))}
-        )
+        found = await self.connection.execute(_by_key(table), {"keys": array_literal(sorted(keys))})
         return {row[0]: projection.row(*row) for row in found}
 
     async def save(self, projection: AnyProjection, rows: Sequence[Row]) -> None:
         """Write the rows, new or not."""
         table = tables_of(self.number)[projection.table]
-        await self.connection.execute(
-            _upsert(table), {"rows": msgspec.json.encode(rows).decode()}
-        )
+        await self.connection.execute(_upsert(table), {"rows": msgspec.json.encode(rows).decode()})
 
 
 def _logged(event: LoggedEvent) -> dict[str, object]:

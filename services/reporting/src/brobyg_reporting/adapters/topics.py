@@ -4,7 +4,7 @@ Nothing is committed and nothing is sent.
 """
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -59,7 +59,7 @@ class TopicReader:
         marks = await kafka.watermarks(self.client, partitions)
         return {(one.topic, one.partition): end for one, (_, end) in marks.items()}
 
-    async def records(self, start: Offsets, end: Offsets) -> AsyncIterator[list[Record]]:
+    def records(self, start: Offsets, end: Offsets) -> AsyncIterator[list[Record]]:
         """The records from `start` (0 where not given) up to `end`, each partition's in order.
 
         Raises TimeoutError when nothing comes for a minute, KafkaError when the broker refuses.
@@ -67,10 +67,7 @@ class TopicReader:
         ranges = {
             TopicPartition(*place): (start.get(place, 0), offset) for place, offset in end.items()
         }
-        parts = kafka.read_range(self.client, ranges, timeout=_STALLED_AFTER)
-        async with aclosing(parts):
-            async for part in parts:
-                yield part
+        return kafka.read_range(self.client, ranges, timeout=_STALLED_AFTER)
 
     async def read(self, start: Offsets, end: Offsets) -> AsyncIterator[list[LoggedEvent]]:
         """As `records`, without those that are no events."""

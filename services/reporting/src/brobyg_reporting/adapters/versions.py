@@ -14,7 +14,7 @@ from brobyg_kit import event
 from brobyg_kit.database import unnest
 from brobyg_kit.database_errors import cause_of
 from brobyg_kit.tables import parked_event
-from sqlalchemy import BigInteger, Integer, Text, column, func, select, table, text, update
+from sqlalchemy import column, func, select, table, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -25,7 +25,6 @@ from brobyg_reporting.adapters import comparison, tables, views
 from brobyg_reporting.adapters.connections import connect, transaction
 from brobyg_reporting.adapters.store import VersionStore
 from brobyg_reporting.adapters.tables import (
-    SCHEMA,
     schema_of,
     tables_of,
     topic_offset,
@@ -117,9 +116,7 @@ class VersionTables:
         """Keep how far the live version has come; never goes back."""
         rows = [(*place, offset) for place, offset in sorted(offsets.items())]
         kinds = {one.name: one.type for one in topic_offset.c}
-        statement = insert(topic_offset).from_select(
-            list(kinds), select(*unnest(kinds, rows).c)
-        )
+        statement = insert(topic_offset).from_select(list(kinds), select(*unnest(kinds, rows).c))
         further = func.greatest(topic_offset.c.next_offset, statement.excluded.next_offset)
         await self.connection.execute(
             statement.on_conflict_do_update(
@@ -130,9 +127,7 @@ class VersionTables:
 
     async def claim_rebuild(self) -> bool:
         """Be the only one that builds versions, until the connection closes; False if one does."""
-        return bool(
-            await self.connection.scalar(select(func.pg_try_advisory_lock(_REBUILD_LOCK)))
-        )
+        return bool(await self.connection.scalar(select(func.pg_try_advisory_lock(_REBUILD_LOCK))))
 
     async def was_replaced(self) -> bool:
         """Whether a version of this code was live and gave way to another."""
@@ -163,9 +158,7 @@ class VersionTables:
                 select(version).where(version.c.state == "building").order_by(version.c.number)
             )
             for row in begun.all():
-                watermarks = {
-                    (topic, partition): end for topic, partition, end in row.watermarks
-                }
+                watermarks = {(topic, partition): end for topic, partition, end in row.watermarks}
                 reached = all(watermarks.get(at, 0) <= end for at, end in ends.items())
                 if not fresh and row.fingerprint == fingerprint() and reached:
                     return Build(row.number, watermarks, resumed=True)
@@ -206,9 +199,7 @@ class VersionTables:
     async def share_done(self, number: int, share: int, events: int, skipped: int) -> None:
         """Note that the share's rows are written in the transaction at hand."""
         await self.connection.execute(
-            insert(version_share).values(
-                number=number, share=share, events=events, skipped=skipped
-            )
+            insert(version_share).values(number=number, share=share, events=events, skipped=skipped)
         )
 
     async def shares(self, number: int) -> BuiltShares:
@@ -284,9 +275,7 @@ class VersionTables:
             milliseconds = min(20 * 2**attempt, 500)
             try:
                 async with transaction(self.connection):
-                    await self.connection.execute(
-                        text(f"set local lock_timeout = {milliseconds}")
-                    )
+                    await self.connection.execute(text(f"set local lock_timeout = {milliseconds}"))
                     await views.show(self.connection, number)
                     break
             except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):

@@ -1,7 +1,7 @@
 """The views that analysts read, and their data dictionary.
 
 A column's comment is that of the table's column of the same name; computed ones have theirs here.
-`{v}` in the SQL stands for the schema of the live version.
+`{v}` in the SQL stands for the schema of the version that is shown.
 """
 
 from collections.abc import Mapping
@@ -25,8 +25,11 @@ class View:
 
 
 _DEPARTMENT = {"department": "The referral's department."}
-_MONTH = "date_trunc('month', a.starts_at at time zone 'Europe/Copenhagen')::date"
-_TIME_TO_MATCH = "extract(epoch from a.first_matched_at - a.booked_at)"
+#: What the SQL mentions by name.
+_EXPRESSIONS = {
+    "month": "date_trunc('month', a.starts_at at time zone 'Europe/Copenhagen')::date",
+    "time_to_match": "extract(epoch from a.first_matched_at - a.booked_at)",
+}
 
 VIEWS: Mapping[str, View] = {
     "event_log": View("select * from {v}.event_log", str(tables_of(0)["event_log"].comment)),
@@ -71,11 +74,11 @@ VIEWS: Mapping[str, View] = {
         },
     ),
     "appointment": View(
-        f"""
+        """
         select a.*, r.department, r.municipality_code, r.pathway,
-            {_MONTH} as month,
-            {_TIME_TO_MATCH}::double precision as seconds_to_match
-        from {{v}}.appointment a left join {{v}}.referral r on r.referral_id = a.referral_id
+            {month} as month,
+            {time_to_match}::double precision as seconds_to_match
+        from {v}.appointment a left join {v}.referral r on r.referral_id = a.referral_id
         """,
         "One row an appointment: what the hospital says of it, and how the search for a volunteer"
         " went.",
@@ -95,9 +98,7 @@ VIEWS: Mapping[str, View] = {
         "One row an offer to a volunteer.",
         _DEPARTMENT,
     ),
-    "volunteer": View(
-        "select * from {v}.volunteer", "One row a volunteer, without identity."
-    ),
+    "volunteer": View("select * from {v}.volunteer", "One row a volunteer, without identity."),
     "notification": View(
         """
         select n.*, r.department
@@ -107,16 +108,16 @@ VIEWS: Mapping[str, View] = {
         _DEPARTMENT,
     ),
     "appointment_summary": View(
-        f"""
+        """
         select r.department, r.municipality_code,
-            {_MONTH} as month,
+            {month} as month,
             case
                 when a.state = 'booked' and a.booked_at <= r.consent_withdrawn_at then 'forgotten'
                 else a.state
             end as state,
             a.match_state, count(*) as appointments,
             coalesce(sum(a.minutes), 0)::bigint as volunteer_minutes
-        from {{v}}.appointment a left join {{v}}.referral r on r.referral_id = a.referral_id
+        from {v}.appointment a left join {v}.referral r on r.referral_id = a.referral_id
         where a.state is not null
         group by 1, 2, 3, 4, 5
         """,
@@ -182,13 +183,13 @@ VIEWS: Mapping[str, View] = {
         },
     ),
     "time_to_match": View(
-        f"""
-        select r.department, {_MONTH} as month, count(*) as matched,
-            percentile_cont(0.5) within group (order by {_TIME_TO_MATCH}) as p50_seconds,
-            percentile_cont(0.9) within group (order by {_TIME_TO_MATCH}) as p90_seconds,
-            percentile_cont(0.99) within group (order by {_TIME_TO_MATCH}) as p99_seconds,
-            max({_TIME_TO_MATCH})::double precision as max_seconds
-        from {{v}}.appointment a left join {{v}}.referral r on r.referral_id = a.referral_id
+        """
+        select r.department, {month} as month, count(*) as matched,
+            percentile_cont(0.5) within group (order by {time_to_match}) as p50_seconds,
+            percentile_cont(0.9) within group (order by {time_to_match}) as p90_seconds,
+            percentile_cont(0.99) within group (order by {time_to_match}) as p99_seconds,
+            max({time_to_match})::double precision as max_seconds
+        from {v}.appointment a left join {v}.referral r on r.referral_id = a.referral_id
         where a.first_matched_at is not null and a.booked_at is not null
         group by 1, 2
         """,
@@ -221,7 +222,7 @@ async def show(connection: AsyncConnection, number: int) -> None:
     """
     driver = await driver_of(connection)
     for name, view in VIEWS.items():
-        sql = view.sql.format(v=schema_of(number))
+        sql = view.sql.format(v=schema_of(number), **_EXPRESSIONS)
         columns = await _columns(driver, name, sql)
         create = f"view {SCHEMA}.{name} as select {', '.join(columns)} from ({sql}) as shown"  # noqa: S608  # our own names
         try:

@@ -105,10 +105,14 @@ def _offered(event: events.OfferMade) -> Sentence:
         else ("", "")
     )
     return (
-        f"A volunteer {far} away{known} was asked"
-        f" (wave {event.wave}, number {event.rank} in order).",
-        f"En frivillig {langt} væk{kendt} blev spurgt"
-        f" (runde {event.wave}, nummer {event.rank} i rækken).",
+        (
+            f"A volunteer {far} away{known} was asked"
+            f" (wave {event.wave}, number {event.rank} in order)."
+        ),
+        (
+            f"En frivillig {langt} væk{kendt} blev spurgt"
+            f" (runde {event.wave}, nummer {event.rank} i rækken)."
+        ),
     )
 
 
@@ -120,10 +124,14 @@ def _withdrawn(event: events.OfferWithdrawn) -> Sentence:
 def _matched(event: events.VolunteerMatched) -> Sentence:
     en, da = _when(event.meet_at)
     return (
-        f"A volunteer was found. They meet {en};"
-        f" it takes {event.minutes} minutes of the volunteer's time.",
-        f"En frivillig blev fundet. De mødes {da};"
-        f" det tager {event.minutes} minutter af den frivilliges tid.",
+        (
+            f"A volunteer was found. They meet {en};"
+            f" it takes {event.minutes} minutes of the volunteer's time."
+        ),
+        (
+            f"En frivillig blev fundet. De mødes {da};"
+            f" det tager {event.minutes} minutter af den frivilliges tid."
+        ),
     )
 
 
