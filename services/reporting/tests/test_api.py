@@ -345,6 +345,7 @@ async def test_what_can_t_be_answered_is_a_clear_4xx(
     serve: Serve, path: str, headers: dict[str, str], status: int
 ) -> None:
     async with serve(API) as running:
+        await fill(running)
         answer = await running.client.get(path, headers=headers)
         assert (answer.status_code, answer.headers["content-type"]) == (
             status,

@@ -123,7 +123,7 @@ def tables_of(number: int) -> Mapping[str, Table]:
     _event_log(own)
     for projection in PROJECTIONS:
         _projected(projection, own)
-    return MappingProxyType({table.name: table for table in own.tables.values()})
+    return MappingProxyType({str(table.name): table for table in own.tables.values()})
 
 
 def _event_log(own: MetaData) -> None:

@@ -216,44 +216,46 @@ async def show(connection: AsyncConnection, number: int) -> None:
     """Point every view at the version, in the transaction at hand.
 
     New columns come after those a view has, so that views built on it survive. A view of which a
-    column went or changed its type is made anew; raises RebuildRefused when somebody has built on
+    column goes or changes its type is made anew; raises RebuildRefused when others are built on
     it. Raises the driver's LockNotAvailableError when readers hold one for longer than the
     transaction's lock_timeout.
     """
     driver = await driver_of(connection)
+    # First this, which does nothing, has all views locked at once: to lock one after the other
+    # while they are defined would often meet a reader who has a later one and waits for an earlier
+    # one. LOCK would lock the tables behind them too, and wait for a vacuum of those.
+    statements = [
+        f"alter view if exists {SCHEMA}.{name} reset (security_barrier)" for name in VIEWS
+    ]
     for name, view in VIEWS.items():
-        sql = view.sql.format(v=schema_of(number), **_EXPRESSIONS)
-        columns = await _columns(driver, name, sql)
-        create = f"view {SCHEMA}.{name} as select {', '.join(columns)} from ({sql}) as shown"  # noqa: S608  # our own names
-        try:
-            async with driver.transaction():
-                await driver.execute(f"create or replace {create}")
-        except asyncpg.InvalidTableDefinitionError:
-            await _make_anew(driver, name, create)
-    await driver.execute(";".join(_comments()))
-
-
-async def _columns(driver: Driver, name: str, sql: str) -> list[str]:
-    """The columns of the SQL: those that the view has first, in its order."""
-    has = await driver.fetch(
-        "select attname from pg_attribute where attrelid = to_regclass($1) and attnum > 0"
-        " order by attnum",
-        f"{SCHEMA}.{name}",
-    )
-    gives = [one.name for one in (await driver.prepare(sql)).get_attributes()]
-    kept = [row[0] for row in has if row[0] in gives]
-    return kept + [one for one in gives if one not in kept]
-
-
-async def _make_anew(driver: Driver, name: str, create: str) -> None:
+        statements += await _definition(driver, name, view, schema_of(number))
     try:
-        await driver.execute(f"drop view {SCHEMA}.{name}")
+        await driver.execute(";".join([*statements, *_comments()]))
     except asyncpg.DependentObjectsStillExistError as error:
         raise RebuildRefused(
-            f"{SCHEMA}.{name} loses a column or a column's type changes, and views are built on it"
-            f" ({error.detail}); drop those, run this again and build them anew"
+            f"a view loses a column, or a column's type changes, and others are built on it:"
+            f" {error}, {error.detail}; drop those, run this again and build them anew"
         ) from error
-    await driver.execute(f"create {create}")
+
+
+async def _definition(driver: Driver, name: str, view: View, schema: str) -> list[str]:
+    """The statements that give the view its new definition, the columns it has first."""
+    sql = view.sql.format(v=schema, **_EXPRESSIONS)
+    gives = {one.name: one.type.oid for one in (await driver.prepare(sql)).get_attributes()}
+    has = {
+        row["attname"]: row["atttypid"]
+        for row in await driver.fetch(
+            "select attname, atttypid from pg_attribute where attrelid = to_regclass($1)"
+            " and attnum > 0 order by attnum",
+            f"{SCHEMA}.{name}",
+        )
+    }
+    survives = has.items() <= gives.items()
+    columns = ", ".join([*has, *(one for one in gives if one not in has)] if survives else gives)
+    return [
+        *([] if survives else [f"drop view {SCHEMA}.{name}"]),
+        f"create or replace view {SCHEMA}.{name} as select {columns} from ({sql}) as shown",  # noqa: S608  # our own names
+    ]
 
 
 def _comments() -> list[str]:
