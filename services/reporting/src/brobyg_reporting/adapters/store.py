@@ -1,4 +1,8 @@
-"""A version's event log and rows: written by the live consumer, and by a rebuild's catch-up."""
+"""A version's event log and rows: written by the live consumer, and by a rebuild's catch-up.
+
+Its statements are the hottest ones: they are made by SQLAlchemy from the tables, once, and run on
+the driver's connection.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,13 +10,29 @@ from functools import cache
 from typing import Any
 
 import msgspec
-from brobyg_kit.database import array_literal, text_array, unnest
-from sqlalchemy import JSON, Integer, String, Table, Text, bindparam, cast, column, func, select
-from sqlalchemy.dialects.postgresql import Insert, insert
+from brobyg_kit.database import driver_of
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    BigInteger,
+    ColumnElement,
+    Executable,
+    Integer,
+    String,
+    Table,
+    Text,
+    bindparam,
+    cast,
+    column,
+    func,
+    literal_column,
+    select,
+)
+from sqlalchemy.dialects.postgresql import Insert, asyncpg, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from brobyg_reporting.adapters.tables import tables_of
-from brobyg_reporting.domain.log import LoggedEvent
+from brobyg_reporting.adapters.tables import tables_of, topic_offset
+from brobyg_reporting.domain.log import LoggedEvent, Offsets
 from brobyg_reporting.domain.projection import AnyProjection, Row
 
 #: One lock a partition number: all events of a key are in one partition number, so two consumers
@@ -29,21 +49,18 @@ class VersionStore:
 
     async def lock(self, partitions: Sequence[int]) -> None:
         """Have these partition numbers' keys alone until the transaction ends. May wait."""
-        numbers = unnest({"number": Integer()}, [(one,) for one in sorted(partitions)])
-        await self.connection.execute(
-            select(func.pg_advisory_xact_lock(_PARTITION_LOCK, numbers.c.number))
-        )
+        driver = await driver_of(self.connection)
+        await driver.execute(_lock(), sorted(partitions))
 
     async def log(self, events: Sequence[LoggedEvent]) -> list[LoggedEvent]:
         """Put the events in the log; those that were not there yet, in order.
 
         An event that comes twice counts once, at its first place.
         """
-        log = tables_of(self.number)["event_log"]
-        found = await self.connection.execute(
-            _append(log), {"rows": msgspec.json.encode([_logged(one) for one in events]).decode()}
-        )
-        new = set(found.scalars())
+        driver = await driver_of(self.connection)
+        rows = msgspec.json.encode([_logged(one) for one in events]).decode()
+        found = await driver.fetch(_append(tables_of(self.number)["event_log"]), rows)
+        new = {row[0] for row in found}
         fresh = []
         for event in events:
             if event.id in new:
@@ -53,14 +70,24 @@ class VersionStore:
 
     async def load(self, projection: AnyProjection, keys: set[str]) -> dict[str, Row]:
         """The rows that are there, by key."""
+        driver = await driver_of(self.connection)
         table = tables_of(self.number)[projection.table]
-        found = await self.connection.execute(_by_key(table), {"keys": array_literal(sorted(keys))})
+        found = await driver.fetch(_by_key(table), sorted(keys))
         return {row[0]: projection.row(*row) for row in found}
 
     async def save(self, projection: AnyProjection, rows: Sequence[Row]) -> None:
         """Write the rows, new or not."""
+        driver = await driver_of(self.connection)
         table = tables_of(self.number)[projection.table]
-        await self.connection.execute(_upsert(table), {"rows": msgspec.json.encode(rows).decode()})
+        await driver.execute(_upsert(table), msgspec.json.encode(rows).decode())
+
+
+async def advance(connection: AsyncConnection, offsets: Offsets) -> None:
+    """Keep how far the live version has come; never goes back."""
+    driver = await driver_of(connection)
+    places = sorted(offsets)
+    topics, partitions = [topic for topic, _ in places], [number for _, number in places]
+    await driver.execute(_advance(), topics, partitions, [offsets[at] for at in places])
 
 
 def _logged(event: LoggedEvent) -> dict[str, object]:
@@ -80,6 +107,22 @@ def _logged(event: LoggedEvent) -> dict[str, object]:
     }
 
 
+def _sql(statement: Executable) -> str:
+    """The statement as the driver takes it, its parameters in the order they stand in it."""
+    return str(statement.compile(dialect=asyncpg.dialect()))  # type: ignore[attr-defined, no-untyped-call]  # not typed there
+
+
+def _array(name: str, kind: Any) -> ColumnElement[Any]:  # types of types are not expressible
+    return func.unnest(bindparam(name, type_=ARRAY(kind)))
+
+
+@cache
+def _lock() -> str:
+    taken = func.pg_advisory_xact_lock(literal_column(str(_PARTITION_LOCK)), column("number"))
+    numbers = _array("numbers", Integer()).table_valued("number").render_derived(name="given")
+    return _sql(select(taken).select_from(numbers))
+
+
 def _insert(table: Table) -> Insert:
     """Rows given as a JSON array of objects, whose names are the columns'."""
     rows = cast(bindparam("rows", type_=String()), JSON)
@@ -90,18 +133,34 @@ def _insert(table: Table) -> Insert:
 
 
 @cache
-def _append(table: Table) -> Any:  # SQLAlchemy has no public type for an insert with RETURNING
-    return _insert(table).on_conflict_do_nothing().returning(table.c.id)
+def _append(table: Table) -> str:
+    return _sql(_insert(table).on_conflict_do_nothing().returning(cast(table.c.id, Text)))
 
 
 @cache
-def _upsert(table: Table) -> Insert:
+def _upsert(table: Table) -> str:
     statement, keys = _insert(table), list(table.primary_key.columns)
     changed = {one.name: statement.excluded[one.name] for one in table.c if one not in keys}
-    return statement.on_conflict_do_update(index_elements=keys, set_=changed)
+    return _sql(statement.on_conflict_do_update(index_elements=keys, set_=changed))
 
 
 @cache
-def _by_key(table: Table) -> Any:  # a select of as many columns as the table has
+def _by_key(table: Table) -> str:
+    """A join, as the planner takes a table for small that was empty when it was last analysed."""
     [key] = table.primary_key.columns
-    return select(table).where(key == func.any(text_array("keys", Text())))
+    keys = _array("keys", Text()).table_valued("key").render_derived(name="given")
+    return _sql(select(table).join_from(keys, table, keys.c.key == key))
+
+
+@cache
+def _advance() -> str:
+    kinds = {"topic": Text(), "partition": Integer(), "next_offset": BigInteger()}
+    given = select(*(_array(name, kind) for name, kind in kinds.items()))
+    statement = insert(topic_offset).from_select(list(kinds), given)
+    further = func.greatest(topic_offset.c.next_offset, statement.excluded.next_offset)
+    return _sql(
+        statement.on_conflict_do_update(
+            index_elements=list(topic_offset.primary_key.columns),
+            set_={"next_offset": further},
+        )
+    )

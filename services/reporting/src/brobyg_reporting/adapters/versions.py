@@ -11,7 +11,6 @@ from typing import Any
 import asyncpg
 import brobyg_contracts
 from brobyg_kit import event
-from brobyg_kit.database import unnest
 from brobyg_kit.database_errors import cause_of
 from brobyg_kit.tables import parked_event
 from sqlalchemy import column, func, select, table, text, update
@@ -21,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.schema import AddConstraint, CreateIndex, CreateSchema, CreateTable, DropSchema
 
 from brobyg_reporting import domain
-from brobyg_reporting.adapters import comparison, tables, views
+from brobyg_reporting.adapters import comparison, store, tables, views
 from brobyg_reporting.adapters.connections import connect, transaction
 from brobyg_reporting.adapters.store import VersionStore
 from brobyg_reporting.adapters.tables import (
@@ -114,16 +113,7 @@ class VersionTables:
 
     async def advance(self, offsets: Offsets) -> None:
         """Keep how far the live version has come; never goes back."""
-        rows = [(*place, offset) for place, offset in sorted(offsets.items())]
-        kinds = {one.name: one.type for one in topic_offset.c}
-        statement = insert(topic_offset).from_select(list(kinds), select(*unnest(kinds, rows).c))
-        further = func.greatest(topic_offset.c.next_offset, statement.excluded.next_offset)
-        await self.connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=[topic_offset.c.topic, topic_offset.c.partition],
-                set_={"next_offset": further},
-            )
-        )
+        await store.advance(self.connection, offsets)
 
     async def claim_rebuild(self) -> bool:
         """Be the only one that builds versions, until the connection closes; False if one does."""
