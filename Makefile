@@ -24,8 +24,8 @@ demo: setup ## set everything up, start it, play a hospital's week through it, p
 	@$(BIN)/brobyg local demo
 
 test: setup ## all tests, against a real broker and database (TESTS=path for some)
-	@echo "==> all tests, on a real Kafka and a real PostgreSQL of their own"
-	@mkdir -p var; set +e; $(BIN)/python -m pytest $(TESTS) | tee var/test.log; code=$${PIPESTATUS[0]}; \
+	@echo "==> $(if $(TESTS),$(TESTS),all tests), on a real Kafka and a real PostgreSQL of their own"
+	@mkdir -p var; set +e; $(BIN)/python -m pytest $(if $(TESTS),$(TESTS),-n auto) | tee var/test.log; code=$${PIPESTATUS[0]}; \
 	  echo "==> $$(tail -n 1 var/test.log | tr -d '=' | xargs)"; exit $$code
 
 check: setup ## format, lint, types, imports, schemas, compose file, dead code
@@ -34,7 +34,7 @@ check: setup ## format, lint, types, imports, schemas, compose file, dead code
 up: setup ## the whole system in the background, data kept
 	@$(BIN)/brobyg local up
 
-down: ## end it, data kept
+down: ## end every system of this checkout, data kept
 	@if [ -x $(BIN)/brobyg ]; then $(BIN)/brobyg local down; else echo "nothing is set up here, so nothing runs"; fi
 
 reset: ## end it and remove its data
@@ -43,7 +43,7 @@ reset: ## end it and remove its data
 bench: setup ## benchmarks into benchmarks/results.json (ONLY=name for one)
 	@$(BIN)/python -m benchmarks $(ONLY)
 
-faults: setup ## fault injection into var/faults/report.json
+faults: setup ## fault injection into var/faults/report.json (ONLY=name for one, ONLY=--help)
 	@$(BIN)/python -m tests.faults $(ONLY)
 
 lock: setup ## write the two locks anew from the parts' pyproject.toml

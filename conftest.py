@@ -1,18 +1,24 @@
-"""The one fixture every test gets its broker and its database from: a real one of each.
+"""The broker and the database of all tests: one real Kafka and one real PostgreSQL a run.
 
-Addresses in the environment are used as they are; else testcontainers where a Docker engine answers; else `deploy/local`.
+Addresses in the environment are used as they are; else testcontainers where a Docker engine
+answers; else `deploy/local`. The process that reports the results starts them once and ends them;
+it tells its workers the addresses.
 """
 
 import os
+import random
 import shutil
+import signal
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any, Protocol
 
+import asyncpg
 import pytest
 from brobyg_kit import kafka as clients
 from brobyg_kit.clock import ManualClock
@@ -21,7 +27,11 @@ from brobyg_kit.service import Service
 from brobyg_kit.testing import Running, eventually, free_port, fresh_database, served
 from brobyg_kit.topics import apply_topics, load_topics
 
+pytest_plugins = ["tests.kinds"]
+
 ROOT = Path(__file__).parent
+#: No test kills the run's own database, so nothing of it has to survive a crash.
+NOT_DURABLE = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +42,61 @@ class Addresses:
     database: str
 
 
-@pytest.fixture(scope="session")
-def addresses() -> Iterator[Addresses]:
-    """A real broker and a real database, for the whole run."""
+_ADDRESSES = pytest.StashKey[Addresses]()
+
+
+class Worker(Protocol):
+    """A worker of pytest-xdist, seen from the process that starts it."""
+
+    config: pytest.Config
+    #: What the worker finds in its own `config.workerinput`.
+    workerinput: dict[str, Any]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Give every worker the same seed, and let SIGTERM end a run as Ctrl-C does."""
+    given: dict[str, str] | None = getattr(config, "workerinput", None)
+    if given is not None:
+        config.option.hypothesis_seed = given["hypothesis_seed"]
+        config.stash[_ADDRESSES] = Addresses(given["kafka"], given["database"])
+        return
+    if config.option.hypothesis_seed is None:
+        config.option.hypothesis_seed = str(random.SystemRandom().getrandbits(32))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """The option that repeats this run's random examples."""
+    return f"hypothesis: --hypothesis-seed={config.option.hypothesis_seed}"
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Two for each core: most tests wait for a broker, a database or another process."""
+    return 2 * (os.cpu_count() or 1)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Worker) -> None:
+    """Start the real parts before the first worker, and tell each worker where they are."""
+    node.workerinput |= asdict(real_parts(node.config))
+    node.workerinput["hypothesis_seed"] = node.config.option.hypothesis_seed
+
+
+def real_parts(config: pytest.Config) -> Addresses:
+    """The run's broker and database, started at the first call and ended with the run.
+
+    Blocks for seconds.
+    """
+    if _ADDRESSES not in config.stash:
+        started = ExitStack()
+        config.add_cleanup(started.close)
+        config.stash[_ADDRESSES] = started.enter_context(_start())
+    return config.stash[_ADDRESSES]
+
+
+@contextmanager
+def _start() -> Iterator[Addresses]:
     kafka, database = os.environ.get("BROBYG_KAFKA"), os.environ.get("BROBYG_DATABASE")
     if kafka and database:
         yield Addresses(kafka, database)
@@ -44,9 +106,17 @@ def addresses() -> Iterator[Addresses]:
         from brobyg_local import cluster
 
         folder = ROOT / "var" / "test"
-        started = cluster.ensure(folder)
-        yield Addresses(started.kafka, started.database)
-        cluster.stop(folder)
+        try:
+            started = cluster.ensure(folder, owner=os.getpid(), durable=False)
+            yield Addresses(started.kafka, started.database)
+        finally:
+            cluster.stop(folder)
+
+
+@pytest.fixture(scope="session")
+def addresses(request: pytest.FixtureRequest) -> Addresses:
+    """A real broker and a real database, for the whole run."""
+    return real_parts(request.config)
 
 
 def _docker_answers() -> bool:
@@ -59,7 +129,10 @@ def _docker_answers() -> bool:
 
 
 def _containers() -> Iterator[Addresses]:
-    """The same images as docker-compose.yml, by testcontainers. The broker must know its address beforehand, so its port is chosen here."""
+    """The same images as docker-compose.yml, by testcontainers.
+
+    The broker must know its own address beforehand, so its port is chosen here.
+    """
     from testcontainers.core.container import DockerContainer
     from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
@@ -73,7 +146,8 @@ def _containers() -> Iterator[Addresses]:
     postgres = (
         DockerContainer("postgres:17.6-bookworm")
         .with_exposed_ports(5432)
-        .with_envs(POSTGRES_PASSWORD="brobyg")  # noqa: S106 - a database that lives as long as the tests
+        .with_envs(POSTGRES_PASSWORD="brobyg")  # noqa: S106 - it lives as long as the run
+        .with_command(f"postgres {' '.join(f'-c {setting}' for setting in NOT_DURABLE)}")
         .waiting_for(LogMessageWaitStrategy("PostgreSQL init process complete"))
     )
     with broker, postgres:
@@ -111,9 +185,26 @@ def postgres(addresses: Addresses) -> str:
     return addresses.database
 
 
+#: Held by the test that uses the system's own topics.
+_TOPICS_LOCK = 0x746F7069
+
+
 @pytest.fixture
-async def topics(kafka: str) -> str:
-    """The system's topics, empty: those of an earlier test are deleted first. Gives the bootstrap servers."""
+async def topics(kafka: str, postgres: str) -> AsyncIterator[str]:
+    """The bootstrap servers, with the system's topics empty: those of an earlier test are deleted.
+
+    One test at a time has them, whichever worker it runs on; the others wait.
+    """
+    connection = await asyncpg.connect(f"{postgres}/postgres")
+    try:
+        await connection.execute(f"select pg_advisory_lock({_TOPICS_LOCK})")
+        await _empty_topics(kafka)
+        yield kafka
+    finally:
+        await connection.close()
+
+
+async def _empty_topics(kafka: str) -> None:
     declared = load_topics(ROOT / "schemas" / "topics")
     names = {topic.name for topic in declared}
     async with clients.admin(kafka) as admin:
@@ -133,7 +224,6 @@ async def topics(kafka: str) -> str:
             )
 
         await eventually(led, "every partition has a leader")
-    return kafka
 
 
 @pytest.fixture
@@ -146,17 +236,26 @@ def clock() -> ManualClock:
 def database_for(
     postgres: str, clock: ManualClock
 ) -> Callable[[Service], AbstractAsyncContextManager[Database]]:
-    """`async with database_for(SERVICE) as database`: the service's own database, new and migrated."""
+    """`async with database_for(SERVICE) as database`: the service's own database, new."""
     return lambda service: fresh_database(postgres, service, clock)
 
 
 @pytest.fixture
-def serve(postgres: str, kafka: str) -> Callable[..., AbstractAsyncContextManager[Running]]:
-    """`async with serve(SERVICE, clock=…, role="run", setting=value) as running`: the service on real parts in this process."""
-    return partial(_served, postgres, kafka)
+def serve(
+    request: pytest.FixtureRequest, postgres: str, kafka: str
+) -> Callable[..., AbstractAsyncContextManager[Running]]:
+    """`async with serve(SERVICE, clock=…, role="run", setting=value) as running`: the service runs.
+
+    It runs in this process, on the real parts. A test in which the service consumes or relays
+    must take `topics` as well: only one test at a time may use the system's topics.
+    """
+    owns_topics = "topics" in request.fixturenames
+    return partial(_served, postgres, kafka, owns_topics=owns_topics)
 
 
 def _served(
-    postgres: str, kafka: str, service: Service, **options: object
+    postgres: str, kafka: str, service: Service, *, owns_topics: bool, **options: object
 ) -> AbstractAsyncContextManager[Running]:
-    return served(service, postgres, kafka, **options)  # type: ignore[arg-type]  # options are checked by `served` itself
+    if options.get("role", "api") != "api" and not owns_topics:
+        raise pytest.UsageError("a service that consumes or relays needs the fixture `topics`")
+    return served(service, postgres, kafka, **options)  # type: ignore[arg-type]  # it checks them

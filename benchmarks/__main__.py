@@ -1,6 +1,7 @@
 """`python -m benchmarks [name ...]`: measure, show, keep in benchmarks/results.json."""
 
 import logging
+import os
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
@@ -90,7 +91,7 @@ def main(
         console.print("not the full size: results are shown and not kept")
     console.print(f"seed {seed}, {rounds} rounds, scale {scale:g}")
     try:
-        addresses = ensure(FOLDER)
+        addresses = ensure(FOLDER, owner=os.getpid())
     except LocalError as error:
         console.print(error.explain(), markup=False)
         raise typer.Exit(2) from error

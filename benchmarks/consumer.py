@@ -1,9 +1,10 @@
-"""consumer: one state upsert and one emitted event an event, against a bare read-and-commit loop over the same topic.
+"""consumer: a state upsert and an emitted event an event, against a bare read-and-commit loop.
 
-Ours: `brobyg_kit.consumer.Consumer` with the handler below: touched rows loaded once, events applied in memory in order, rows written once, an
-event emitted for each; inbox, sequences, outbox and offsets as always. Timed from the moment the first records are in hand, which don't
-count, as on the other side, to the commit of the last. Nothing of durability is switched off. Bare: aiokafka's `getmany` and `commit`, as much
-at a time as it gives.
+Ours: `brobyg_kit.consumer.Consumer` with the handler below: touched rows loaded once, events
+applied in memory in order, rows written once, an event emitted for each; inbox, sequences, outbox
+and offsets as always. Timed from the moment the first records are in hand, which don't count, as on
+the other side, to the commit of the last. Nothing of durability is switched off. Bare: aiokafka's
+`getmany` and `commit` over the same topic, as much at a time as it gives.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from typing import ClassVar
 
 import msgspec
 from brobyg_kit.consumer import BatchHandler, Consumer, Subscription
-from brobyg_kit.database import Database, Transaction
+from brobyg_kit.database import Database, Transaction, array_literal
 from brobyg_kit.event import Event
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.metrics import Metrics
@@ -29,11 +30,19 @@ GOAL = Goal("consumer", 0.15, "a bare aiokafka getmany-and-commit loop over the 
 _NUMBER = 200_000
 #: As reporting sets it; the others have 2,000.
 _MAX_BATCH = 5_000
-_TABLE = "create table standing (referral_id uuid primary key, appointments int not null, next_at timestamptz not null)"
-_LOAD = "select referral_id::text, appointments, next_at from standing where referral_id = any($1::uuid[]) for update"
+_TABLE = (
+    "create table standing"
+    " (referral_id uuid primary key, appointments int not null, next_at timestamptz not null)"
+)
+_LOAD = (
+    "select referral_id::text, appointments, next_at from standing"
+    " where referral_id = any($1::text::uuid[]) for update"
+)
 _SAVE = (
-    "insert into standing select * from unnest($1::uuid[], $2::int[], $3::timestamptz[])"
-    " on conflict (referral_id) do update set appointments = excluded.appointments, next_at = excluded.next_at"
+    "insert into standing"
+    " select * from unnest($1::text::uuid[], $2::text::int[], $3::timestamptz[])"
+    " on conflict (referral_id) do update"
+    " set appointments = excluded.appointments, next_at = excluded.next_at"
 )
 _TABLES = "standing, inbox, outbox, stream"
 
@@ -54,7 +63,8 @@ async def handle(tx: Transaction, events: Sequence[Event]) -> None:
     """Apply the batch in memory, write each row once, emit one event an event."""
     read = [(event, event.decode(Booked)) for event in events]
     ids = sorted({data.referral_id for _, data in read})
-    rows = await tx.driver.fetch(_LOAD, ids)
+    keys = array_literal(ids)
+    rows = await tx.driver.fetch(_LOAD, keys)
     standing: dict[str, tuple[int, datetime]] = {row[0]: (row[1], row[2]) for row in rows}
     for event, data in read:
         appointments, next_at = standing.get(data.referral_id, (0, data.starts_at))
@@ -66,9 +76,8 @@ async def handle(tx: Transaction, events: Sequence[Event]) -> None:
             next_at=now[1],
         )
         tx.emit(changed, subject=data.referral_id, cause=event)
-    await tx.driver.execute(
-        _SAVE, ids, [standing[one][0] for one in ids], [standing[one][1] for one in ids]
-    )
+    counts = array_literal([str(standing[one][0]) for one in ids])
+    await tx.driver.execute(_SAVE, keys, counts, [standing[one][1] for one in ids])
 
 
 async def measure(on: Ground, say: Say) -> Result:
@@ -91,16 +100,19 @@ async def measure(on: Ground, say: Say) -> Result:
         await _check(database, number)
     how = (
         f"{number} events of {SIZE} bytes about {max(1, number // 10)} referrals, 12 partitions,"
-        f" at most {_MAX_BATCH} a transaction, synchronous_commit on, one process, the bare side with Python's own collector,"
+        f" at most {_MAX_BATCH} a transaction, synchronous_commit on, one process,"
+        " the bare side with Python's own collector,"
         f" medians of {on.rounds} rounds in turns, seed {on.seed}"
     )
     return GOAL.result(value, base, how)
 
 
 async def _check(database: Database, number: int) -> None:
-    """A figure only counts when the work was done: each event once in the inbox, in the state and in the outbox."""
+    """A figure counts only when each event is once in the inbox, the state and the outbox."""
     row = await database.pool.fetchrow(
-        "select (select count(*) from inbox) as inbox, (select sum(appointments) from standing) as state, (select count(*) from outbox) as outbox"
+        "select (select count(*) from inbox) as inbox,"
+        " (select sum(appointments) from standing) as state,"
+        " (select count(*) from outbox) as outbox"
     )
     if row is None or set(row.values()) != {number}:
         raise AssertionError(f"expected {number} of each, found {row}")
@@ -114,7 +126,10 @@ async def consumed(
     work: BatchHandler,
     max_batch: int,
 ) -> float:
-    """Events per second of a consumer in a new group, from the moment the first are in hand (they don't count) to the commit of the last."""
+    """Events per second of a consumer in a new group.
+
+    From the moment the first are in hand (they don't count) to the commit of the last.
+    """
     began, first = 0.0, 0
     metrics = Metrics()
 

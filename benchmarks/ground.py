@@ -1,4 +1,7 @@
-"""The ground the benchmarks stand on: a real broker and database, with topics and databases of their own that are gone afterwards."""
+"""The ground the benchmarks stand on: topics and databases of their own, on real servers.
+
+They are gone afterwards.
+"""
 
 import uuid
 from collections.abc import AsyncIterator, Sequence
@@ -21,7 +24,7 @@ _NO_VERSIONS = Path(kafka.__file__).parents[2] / "tests" / "support" / "no_versi
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """Where broker and database answer, how much work a run is (1 is the full size), and the seed of what is random."""
+    """Where broker and database answer, and how much work a run is: `scale` 1 is the full size."""
 
     kafka: str
     database: str
@@ -41,7 +44,7 @@ def unique(what: str) -> str:
 
 @asynccontextmanager
 async def topics(address: str, names: Sequence[str], partitions: int = 12) -> AsyncIterator[None]:
-    """These topics, empty, while the block runs. Records keep the compression they were sent with."""
+    """These topics, empty, while the block runs. Records keep the compression they came with."""
     declared = [Topic(name, partitions, -1, "delete", "producer") for name in names]
     await apply_topics(address, declared)
     try:
@@ -58,7 +61,7 @@ async def database(
     service: Service | None = None,
     clock: Clock | None = None,
 ) -> AsyncIterator[Database]:
-    """A new, migrated, open database while the block runs: with the tables of `service`, if one is given."""
+    """A new, migrated, open database while the block runs, with `service`'s tables, if any."""
     name = unique(source)
     admin = await asyncpg.connect(f"{server.rstrip('/')}/postgres", timeout=10)
     await admin.execute(f'create database "{name}"')

@@ -1,6 +1,7 @@
-"""The bare hops: each step that a request takes on its way to a mail, with nothing of ours around it.
+"""The bare hops: each step of a request on its way to a mail, with nothing of ours around it.
 
-`python -m benchmarks.hops` serves the bare HTTP application on the port given, in a process of its own as the services are.
+`python -m benchmarks.hops` serves the bare HTTP application on the port given, in a process of its
+own as the services are.
 """
 
 import asyncio
@@ -107,7 +108,8 @@ async def hops(address: str, server: str, smtp_port: int) -> AsyncIterator[Hops]
         connection = await asyncpg.connect(database.url, timeout=10)
         stack.push_async_callback(connection.close)
         await connection.execute(
-            "create table bare (id bigint generated always as identity primary key, value bytea not null)"
+            "create table bare"
+            " (id bigint generated always as identity primary key, value bytea not null)"
         )
         http = await stack.enter_async_context(_served())
         smtp = SMTP(hostname="127.0.0.1", port=smtp_port, start_tls=False, timeout=10)

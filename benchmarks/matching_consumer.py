@@ -1,8 +1,11 @@
-"""matching_consumer: matching's own handlers on the demo's mix, against a bare read-and-commit loop over the same topic.
+"""matching_consumer: matching's handlers on the demo's mix of events.
 
-The mix is what referral publishes of the hospital's week under `examples/` (referrals, consents, appointments booked, moved, cancelled, over), copied with
-other ids to some 10,000s of events; 40 active volunteers. The clock stands at the beginning of the week, so that every booking is searched for:
-candidates are sought, ranked and offered, and the offers go to the outbox. Bare: aiokafka's `getmany` and `commit`.
+Bare: aiokafka's `getmany` and `commit` in a loop over the same topic.
+
+The mix is what referral publishes of the hospital's week under `examples/` (referrals, consents,
+appointments booked, moved, cancelled, over), copied with other ids to some 10,000s of events; 40
+active volunteers. The clock stands at the beginning of the week, so that every booking is searched
+for: candidates are found, ranked and asked, and the offers go to the outbox.
 """
 
 from collections.abc import AsyncIterator
@@ -11,18 +14,21 @@ from functools import partial
 from pathlib import Path
 
 import msgspec
+from brobyg_kit import tables as delivery
 from brobyg_kit.clock import ManualClock
 from brobyg_kit.consumer import BatchHandler
 from brobyg_kit.database import Database
 from brobyg_kit.health import Health
 from brobyg_kit.ids import new_id
 from brobyg_kit.service import Resources
+from brobyg_matching.adapters import tables
 from brobyg_matching.adapters.volunteers import PostgresVolunteers
 from brobyg_matching.bootstrap import SERVICE
 from brobyg_matching.entrypoints.bodies import NewVolunteer, Readiness
 from brobyg_matching.settings import MatchingSettings
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
+from sqlalchemy import func, select
 
 from benchmarks import bare, ground, week
 from benchmarks.consumer import consumed
@@ -34,7 +40,11 @@ GOAL = Goal(
     "matching_consumer", 0.02, "a bare aiokafka getmany-and-commit loop over the same topic"
 )
 _NUMBER = 40_000
-_TABLES = "referral, match, offer, decision, inbox, outbox, stream, timer, parked_event"
+#: What is emptied between two rounds.
+_TABLES = (
+    *(tables.referral, tables.match, tables.offer, tables.decision),
+    *(delivery.inbox, delivery.outbox, delivery.stream, delivery.timer, delivery.parked_event),
+)
 
 
 async def measure(on: Ground, say: Say) -> Result:
@@ -44,14 +54,17 @@ async def measure(on: Ground, say: Say) -> Result:
         number = await load(on.kafka, topic, week.events(on.sized(_NUMBER), on.seed))
 
         async def ours() -> float:
-            await database.pool.execute(f"truncate {_TABLES}")
+            names = ", ".join(table.name for table in _TABLES)
+            async with database.connect() as connection:
+                await connection.exec_driver_sql(f"truncate {names}")
             return await consumed(database, on.kafka, [topic], number, handle, SERVICE.max_batch)
 
         theirs = partial(bare.read_and_commit, on.kafka, [topic], number)
         value, base = await in_turns(GOAL.name, on.rounds, on.seed, ours, theirs, say)
         offers = await _check(database)
     how = (
-        f"{number} events of the demo's mix, 40 volunteers, {offers} offers made, synchronous_commit on, one process,"
+        f"{number} events of the demo's mix, 40 volunteers, {offers} offers made,"
+        " synchronous_commit on, one process,"
         f" medians of {on.rounds} rounds in turns, seed {on.seed}"
     )
     return GOAL.result(value, base, how)
@@ -63,7 +76,10 @@ async def matching(on: Ground) -> AsyncIterator[tuple[Database, BatchHandler]]:
     clock = ManualClock(week.BEGINS)
     async with ground.database(on.database, SERVICE.name, SERVICE, clock) as database:
         settings = MatchingSettings(
-            kafka=on.kafka, token_keys=Path("unused"), matching_link_key=SecretStr("k" * 32)
+            kafka=on.kafka,
+            token_keys=Path("unused"),
+            matching_link_keys=(SecretStr("k" * 32),),
+            matching_registration_keys=(SecretStr("r" * 32),),
         )
         registry = CollectorRegistry()
         parts = SERVICE.build(Resources(settings, clock, database, registry, Health(), on.kafka))
@@ -85,10 +101,11 @@ async def _register(database: Database) -> None:
 
 async def _check(database: Database) -> int:
     """How many offers there are; nothing may be parked, or the figure is of other work."""
-    row = await database.pool.fetchrow(
-        "select (select count(*) from offer) as offers, (select count(*) from parked_event) as parked"
-    )
-    if row is None or row["parked"] or not row["offers"]:
-        raise AssertionError(f"expected offers and nothing parked, found {row}")
-    offers: int = row["offers"]
+    async with database.connect() as connection:
+        offers, parked = [
+            await connection.scalar(select(func.count()).select_from(table)) or 0
+            for table in (tables.offer, delivery.parked_event)
+        ]
+    if parked or not offers:
+        raise AssertionError(f"expected offers and nothing parked, found {offers} and {parked}")
     return offers

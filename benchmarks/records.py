@@ -28,7 +28,7 @@ class Booked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def booked(number: int, subjects: int, seed: int) -> Iterator[tuple[str, bytes]]:
-    """Key and value of `number` events about `subjects` referrals in random order, the same for the same seed."""
+    """Key and value of `number` events about `subjects` referrals, the same for the same seed."""
     rng = random.Random(seed)
     ids = [_id(rng) for _ in range(subjects)]
     for sequence in range(number):

@@ -1,7 +1,8 @@
 """relay: events that stand in the outbox, against a bare producer of the same records.
 
-Ours: `brobyg_kit.relay.Relay` from its start to the last row deleted (connecting and taking the lead included), by its own count of what
-is acknowledged and deleted. The outbox is filled before and not timed. Bare: aiokafka's `send` of the same records to the same topic.
+Ours: `brobyg_kit.relay.Relay` from its start to the last row deleted (connecting and taking
+the lead included), by its own count of what is acknowledged and deleted. The outbox is filled
+before and not timed. Bare: aiokafka's `send` of the same records to the same topic.
 Both idempotent, acks=all, uncompressed; the relay in production compresses.
 """
 
@@ -40,7 +41,10 @@ async def measure(on: Ground, say: Say) -> Result:
         value, base = await in_turns(
             GOAL.name, on.rounds, on.seed, ours, partial(bare.send, on.kafka, topic, encoded), say
         )
-    how = f"{number} events of {SIZE} bytes, 12 partitions, idempotent, acks=all, uncompressed, medians of {on.rounds} rounds in turns, seed {on.seed}"
+    how = (
+        f"{number} events of {SIZE} bytes, 12 partitions, idempotent, acks=all, uncompressed,"
+        f" medians of {on.rounds} rounds in turns, seed {on.seed}"
+    )
     return GOAL.result(value, base, how)
 
 

@@ -7,6 +7,7 @@ machine. The baseline is the sum of the hops' p99, each times how often the path
 """
 
 import asyncio
+import os
 import re
 import statistics
 from collections.abc import AsyncIterator, Sequence
@@ -18,12 +19,12 @@ from typing import Protocol
 
 import httpx2
 from aiosmtpd.smtp import SMTP
-from brobyg_kit.clock import COPENHAGEN
+from brobyg_contracts.domain import LOCAL_ZONE
 from brobyg_kit.testing import free_port
-from brobyg_local.demo.outside import Outside
+from brobyg_local.demo.access import SystemAccess
 from brobyg_local.demo.registration import register
 from brobyg_local.demo.week import load
-from brobyg_local.places import Places
+from brobyg_local.state import StateFolder
 from brobyg_local.system import System
 
 from benchmarks import hops, week
@@ -90,20 +91,20 @@ class Hospital:
     """Books and cancels over FHIR."""
 
     def __init__(
-        self, http: httpx2.AsyncClient, outside: Outside, citizen: str, place: str, hour: int
+        self, http: httpx2.AsyncClient, access: SystemAccess, citizen: str, place: str, hour: int
     ) -> None:
         """For one citizen at one place; `hour` is where the day's appointments begin."""
-        self._http, self._url = http, f"{outside.url('referral')}/fhir/Appointment"
-        self._headers = outside.tokens.header("hospital", organisation="hospital-randers") | {
+        self._http, self._url = http, f"{access.url('referral')}/fhir/Appointment"
+        self._headers = access.sign_in("hospital", organisation="hospital-randers") | {
             "Content-Type": "application/fhir+json"
         }
         self._citizen, self._place, self._hour = citizen, place, hour
 
     def time_of(self, number: int) -> datetime:
         """A start of its own time of day for each of 240 in a row, on weekdays from next week on."""
-        day = (datetime.now(COPENHAGEN) + timedelta(days=7 + number % 5)).date()
+        day = (datetime.now(LOCAL_ZONE) + timedelta(days=7 + number % 5)).date()
         day += timedelta(days=max(0, 8 - day.isoweekday()) if day.isoweekday() > 5 else 0)
-        start = datetime(day.year, day.month, day.day, self._hour, tzinfo=COPENHAGEN)
+        start = datetime(day.year, day.month, day.day, self._hour, tzinfo=LOCAL_ZONE)
         return start + timedelta(minutes=1 + number % 240)
 
     async def book(self, number: int) -> None:
@@ -151,20 +152,20 @@ class Hospital:
 async def measure(on: Ground, say: Say) -> Result:
     """The figure, of `_PROBES` bookings. Starts and ends a whole system; nothing of an earlier one is kept."""
     postbox = Postbox()
-    system = System(Places(_FOLDER), lambda _: None, given={}, ports={})
+    system = System(StateFolder(_FOLDER), lambda _: None, given={}, ports={}, owner=os.getpid())
     async with _mail_server(postbox) as port:
         say("request_to_mail: starting the services", 0, 1)
         await asyncio.to_thread(system.reset)
         try:
             environment = await asyncio.to_thread(
-                lambda: system.up(smtp=f"smtp://127.0.0.1:{port}")
+                system.up, {"BROBYG_NOTIFICATION_SMTP": f"smtp://127.0.0.1:{port}"}
             )
-            outside = Outside(environment, system.places.mail)
-            await register(outside, load(week.EXAMPLE))
+            access = SystemAccess(environment, system.folder.mail)
+            await register(access, load(week.EXAMPLE))
             async with hops.hops(
                 environment["BROBYG_KAFKA"], environment["BROBYG_DATABASE"], port
             ) as bare:
-                measured, found = await _play(outside, postbox, bare, on.sized(_PROBES), say)
+                measured, found = await _play(access, postbox, bare, on.sized(_PROBES), say)
         finally:
             await asyncio.to_thread(system.down)
     base = sum(times * p99(found[hop]) for hop, times in PATH.items())
@@ -177,14 +178,14 @@ async def measure(on: Ground, say: Say) -> Result:
 
 
 async def _play(
-    outside: Outside, postbox: Postbox, bare: Hops, probes: int, say: Say
+    access: SystemAccess, postbox: Postbox, bare: Hops, probes: int, say: Say
 ) -> tuple[list[float], dict[str, list[float]]]:
     measured: list[float] = []
     found: dict[str, list[float]] = {hop: [] for hop in PATH}
     async with httpx2.AsyncClient(timeout=_PATIENCE, trust_env=False) as http:
-        hospital = Hospital(http, outside, _CITIZEN, _PLACE, 9)
+        hospital = Hospital(http, access, _CITIZEN, _PLACE, 9)
         background = asyncio.create_task(
-            _background(Hospital(http, outside, _OTHER_CITIZEN, _OTHER_PLACE, 13))
+            _background(Hospital(http, access, _OTHER_CITIZEN, _OTHER_PLACE, 13))
         )
         try:
             for number in range(probes + _WARM_UP):

@@ -1,4 +1,4 @@
-"""What truly happens to each appointment of the week, before anything goes wrong on the way to Brobyg.
+"""What happens to each appointment of the week, before anything goes wrong on the way to Brobyg.
 
 Pure, from a seeded generator of random numbers: the same seed gives the same week.
 """
@@ -12,19 +12,21 @@ from zoneinfo import ZoneInfo
 
 TIME_ZONE = ZoneInfo("Europe/Copenhagen")
 MONDAY = datetime(2026, 11, 30, tzinfo=TIME_ZONE)
+#: Starts of one citizen's appointments are this far apart, so that nobody has to be in two places
+#: at once.
 APART = timedelta(hours=4)
-"""Starts of one citizen's appointments are this far apart, so that nobody is to be in two places at once."""
+#: From booking to start, at least, for an ordinary appointment: time for several waves of offers.
 NOTICE = timedelta(hours=42)
-"""From booking to start, at least, for an ordinary appointment: time for more than one round of offers."""
+#: How appointments are spread over Monday to Sunday: late for those with a referral, so that there
+#: is time to find a volunteer.
 LATE_IN_THE_WEEK, ANY_DAY = (0, 1, 5, 22, 30, 22, 16), (0, 20, 20, 20, 20, 10, 10)
-"""How appointments fall on Monday to Sunday: for those with a referral late, so that there is time to find company."""
 SHORT_NOTICE = 8
 MOVED, CANCELLED, MISSED = 30, 22, 14
+#: Appointments of the twelve citizens who have no referral.
 OTHERS_APPOINTMENTS = 96
-"""Appointments of the twelve citizens who have no referral."""
 
 Status = Literal["booked", "cancelled", "noshow", "fulfilled"]
-Door = Literal["fhir", "kafka"]
+Channel = Literal["fhir", "kafka"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Appointment:
     number: str
     cpr: str
     consented: bool
-    door: Door
+    channel: Channel
     location_id: str
     steps: list[Step] = field(default_factory=list)
 
@@ -56,14 +58,17 @@ class Appointment:
 
 
 class Diary:
-    """The times at which each citizen is already taken, old times of moved appointments included."""
+    """The times at which each citizen is taken, including the old times of moved appointments."""
 
     def __init__(self, random: Random) -> None:
         self._random = random
         self._taken: dict[str, list[datetime]] = {}
 
     def find(self, cpr: str, *, earliest: datetime, shares: tuple[int, ...]) -> datetime:
-        """A free start at or after `earliest`, kept for this citizen. Raises LookupError when the week is full."""
+        """A free start at or after `earliest`, now taken.
+
+        Raises LookupError when the week is full.
+        """
         days = [day for day in range(1, 7) if MONDAY + timedelta(days=day, hours=15) >= earliest]
         weights = [shares[day] for day in days]
         for _ in range(2000):
@@ -81,7 +86,10 @@ class Diary:
 def week(
     random: Random, consented: list[tuple[str, str, int]], others: list[str]
 ) -> list[Appointment]:
-    """All appointments of the week; `consented` is (CPR, department, how many), `others` have no referral."""
+    """All appointments of the week.
+
+    `consented` is (CPR, department, how many); `others` have no referral.
+    """
     wanted = [(cpr, department, True) for cpr, department, count in consented for _ in range(count)]
     wanted += [
         (others[index % len(others)], random.choice(["randers", "norddjurs"]), False)
@@ -123,8 +131,8 @@ def _booked(
         at, note = start - timedelta(minutes=random.randrange(200, 1100)), "booked at short notice"
     else:
         at, note = _booking_time(random, start), "booked"
-    door: Door = "kafka" if random.random() < 0.25 else "fhir"
-    appointment = Appointment(number, cpr, consented, door, _location(random, department))
+    channel: Channel = "kafka" if random.random() < 0.25 else "fhir"
+    appointment = Appointment(number, cpr, consented, channel, _location(random, department))
     appointment.steps.append(Step(at, "booked", start, end, note))
     return appointment
 
@@ -140,8 +148,9 @@ def _location(random: Random, department: str) -> str:
 
 
 def _booking_time(random: Random, start: datetime) -> datetime:
-    """When the booking is made: in the hours somebody is at work, with notice; else in the night to Monday or on it, when the
-    engine sends what was booked before.
+    """When the booking is made: in working hours, with notice.
+
+    Else in the night to Monday or on it, when the engine sends what was booked before.
     """
     latest = start - NOTICE
     hours = [
@@ -181,7 +190,7 @@ def _notice(appointment: Appointment) -> timedelta:
 
 
 def _move(random: Random, diary: Diary, order: list[Appointment]) -> Iterator[Appointment]:
-    """Move the first MOVED that can be: told at least 30 hours before both the old and the new time."""
+    """Move the first MOVED that can be, at least 30 hours before the old and the new time."""
     count = 0
     for appointment in order[: -CANCELLED // 2]:
         first = appointment.steps[-1]

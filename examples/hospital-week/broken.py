@@ -10,8 +10,8 @@ from appointments import MONDAY, Appointment
 from fhir import Json, appointment, patient, place, search_path
 from messages import TOPIC, Message
 
+#: Characters of comment: over the 1 MiB a request may have.
 TOO_LARGE = 1_300_000
-"""Characters of comment: over the 1 MiB a request may have."""
 UNKNOWN_PLACE = "no-such-place"
 
 
@@ -73,11 +73,11 @@ KINDS: tuple[tuple[str, str, Callable[[Json], None]], ...] = (
 
 
 def messages(random: Random, week: list[Appointment]) -> list[Message]:
-    """One message of each kind, spread over the working days, about citizens who do have a referral."""
+    """One message of each kind, spread over the working days, about citizens with a referral."""
     cprs = sorted({entry.cpr for entry in week if entry.consented})
     made = [
-        _message(random, f"B-{number:04d}", random.choice(cprs), kind, door, damage)
-        for number, (kind, door, damage) in enumerate(KINDS, start=1)
+        _message(random, f"B-{number:04d}", random.choice(cprs), kind, channel, damage)
+        for number, (kind, channel, damage) in enumerate(KINDS, start=1)
     ]
     first, second = random.sample(cprs, 2)
     two = _message(
@@ -110,7 +110,7 @@ def _inflated(message: Message) -> Message:
 
 
 def _message(
-    random: Random, number: str, cpr: str, kind: str, door: str, damage: Callable[[Json], None]
+    random: Random, number: str, cpr: str, kind: str, channel: str, damage: Callable[[Json], None]
 ) -> Message:
     at = MONDAY + timedelta(days=random.randrange(5), hours=7, seconds=random.randrange(9 * 3600))
     start: datetime = MONDAY + timedelta(days=6, hours=10)
@@ -124,7 +124,7 @@ def _message(
         updated_at=at,
     )
     damage(body)
-    if door == "kafka":
+    if channel == "kafka":
         return Message(at, "kafka", None, (number,), None, TOPIC, body, "rejected", kind)
     return Message(
         at,

@@ -1,4 +1,4 @@
-"""FHIR R4 as the hospital's integration engine writes it. Pure: arguments in, JSON-shaped values out."""
+"""FHIR R4 as the hospital's integration engine writes it. Pure."""
 
 from datetime import datetime
 
@@ -39,7 +39,7 @@ def appointment(
     ends_at: datetime,
     updated_at: datetime,
 ) -> Json:
-    """One Appointment as it stood at `updated_at`; `number` is the hospital's own identifier of it."""
+    """One Appointment as it was at `updated_at`; `number` is the hospital's own identifier."""
     body: Json = {
         "resourceType": "Appointment",
         "meta": {"lastUpdated": updated_at.isoformat(timespec="milliseconds")},

@@ -17,8 +17,8 @@ import broken
 import messages
 import people
 
+#: The Monday the week begins on; any number would do.
 SEED = 20261130
-"""The Monday the week begins on; any number would do."""
 
 
 def contents(seed: int) -> dict[str, str]:

@@ -15,28 +15,26 @@ Expect = Literal["kept", "repeat", "stale", "dropped", "rejected"]
 
 @dataclass(frozen=True)
 class Message:
-    """One delivery: when and through which door, what is in it, and what Brobyg should make of it.
-
-    `keys` are the hospital's numbers of the appointments in it: deliveries that share one keep their order.
-    `inflate` is how many characters of comment the sender adds (a body too large to be kept in a file).
-    """
+    """One delivery: when and over which channel, what is in it, and what should become of it."""
 
     at: datetime
-    door: str
+    channel: str
     organisation: str | None
+    #: The hospital's numbers of the appointments in it: deliveries that share one keep their order.
     keys: tuple[str, ...]
     method: str | None
     path: str
     body: Json | str
     expect: Expect
     note: str
+    #: How many characters of comment the sender adds, for a body too large to be kept in a file.
     inflate: int = 0
 
     def line(self) -> Json:
         """The message as it stands in messages.jsonl."""
         line: Json = {
             "at": self.at.isoformat(),
-            "door": self.door,
+            "channel": self.channel,
             "organisation": self.organisation,
             "keys": list(self.keys),
             "method": self.method,
@@ -52,7 +50,7 @@ TOPIC = "hospital.appointment.v1"
 
 
 def deliver(entry: Appointment, step: Step, *, first: bool) -> Message:
-    """The message by which the hospital tells of one step, on the appointment's own door."""
+    """The message by which the hospital tells of one step, over the appointment's channel."""
     body = appointment(
         entry.number,
         status=step.status,
@@ -64,7 +62,7 @@ def deliver(entry: Appointment, step: Step, *, first: bool) -> Message:
     )
     expect: Expect = "kept" if entry.consented else "dropped"
     note = step.note if entry.consented else f"{step.note}, no referral"
-    if entry.door == "kafka":
+    if entry.channel == "kafka":
         return Message(step.at, "kafka", None, (entry.number,), None, TOPIC, body, expect, note)
     method, path = ("POST", "/fhir/Appointment") if first else ("PUT", search_path(entry.number))
     return Message(
@@ -73,7 +71,7 @@ def deliver(entry: Appointment, step: Step, *, first: bool) -> Message:
 
 
 def arrivals(random: Random, week: list[Appointment]) -> list[Message]:
-    """All well-formed messages in the order they arrive, with repeats, late ones and bundles worked in."""
+    """All well-formed messages in the order they arrive, with repeats, late ones and bundles."""
     deliveries = {
         entry.number: [
             deliver(entry, step, first=index == 0) for index, step in enumerate(entry.steps)
@@ -90,10 +88,11 @@ def arrivals(random: Random, week: list[Appointment]) -> list[Message]:
 def _make_late(
     random: Random, week: list[Appointment], deliveries: dict[str, list[Message]]
 ) -> set[str]:
-    """Let LATE older versions arrive after newer ones; gives the numbers of the appointments touched.
+    """Let LATE older versions arrive after newer ones; return the numbers of their appointments.
 
-    For moved appointments the booking itself comes after the move (both are on their way at once); for the
-    others a version nobody had seen, older than the last one, turns up hours after it.
+    For moved appointments the booking itself comes after the move (both are on their way at once).
+    For the others a version that was never sent before, older than the last one, arrives hours
+    after it.
     """
     consented = [entry for entry in week if entry.consented]
     moved = [entry for entry in consented if entry.steps[1].note == "moved"]
@@ -118,7 +117,7 @@ def _make_late(
 
 
 def _overtake(entry: Appointment, chain: list[Message]) -> list[Message]:
-    """Put a never-seen version between the first and the second step in time, after the second in arrival."""
+    """Put a version between the first and the second step that arrives after the second."""
     first, second = entry.steps[0], entry.steps[1]
     tentative = replace(
         first,
@@ -140,7 +139,7 @@ def _bundle(week: list[Appointment], deliveries: dict[str, list[Message]], late:
         if entry.consented
         and entry.number not in late
         and entry.organisation == "hospital-randers"
-        and entry.door == "fhir"
+        and entry.channel == "fhir"
         and entry.steps[0].at.weekday() == 0
         and entry.steps[0].at.hour < 16
     ]
@@ -165,7 +164,7 @@ def _resource(message: Message) -> Json:
 
 
 def _repeats(random: Random, messages: list[Message]) -> list[Message]:
-    """Deliver REPEATS messages once more, word for word, before anything newer about the same appointment."""
+    """Deliver REPEATS messages again unchanged, before newer ones about the same appointment."""
     nothing_after: dict[str, datetime] = {}
     candidates: list[Message] = []
     for message in sorted(messages, key=lambda message: message.at, reverse=True):

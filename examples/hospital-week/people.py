@@ -6,17 +6,17 @@ from pathlib import Path
 from fhir import Json
 
 HERE = Path(__file__).parent
+#: The week before the example week: all consent is given before the first message.
 CONSENT_GIVEN_AT = "2026-11-23T10:00:00+01:00"
-"""The week before the example week: every consent of the example was there before the first message."""
+#: `meta.security` code of name and address protection in Denmark.
 PROTECTED = "R"
-"""`meta.security` code of name and address protection in Denmark."""
+#: How a volunteer answers offers: shares (the rest is silence) and how long it takes, in minutes.
 HABITS: dict[str, Json] = {
     "eager": {"accept": 0.85, "decline": 0.10, "delay_minutes": [5, 40]},
     "usual": {"accept": 0.65, "decline": 0.20, "delay_minutes": [10, 90]},
     "busy": {"accept": 0.35, "decline": 0.45, "delay_minutes": [30, 180]},
     "silent": {"accept": 0.0, "decline": 0.0, "delay_minutes": [60, 120]},
 }
-"""How a volunteer answers offers: shares (the rest is silence) and how long it takes, in minutes."""
 
 
 def table(name: str) -> list[dict[str, str]]:
@@ -32,7 +32,7 @@ def mailbox(name: str, domain: str) -> str:
 
 
 def referrals() -> list[Json]:
-    """One entry a consented citizen: who refers, the idempotency key, and the body of POST /referrals."""
+    """One entry a consented citizen: who refers, the key, and the body of POST /referrals."""
     persons = {row["cpr"]: row for row in table("persons.csv")}
     return [
         _referral(number, row, persons[row["cpr"]])
@@ -72,7 +72,7 @@ def _referral(number: int, row: dict[str, str], person: dict[str, str]) -> Json:
 
 
 def volunteers() -> list[Json]:
-    """One entry a volunteer: body of POST /volunteers, body of its activation, and the habit of answering."""
+    """One entry a volunteer: the bodies of registration and activation, and how they answer."""
     return [_volunteer(row) for row in table("helpers.csv")]
 
 

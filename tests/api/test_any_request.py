@@ -11,16 +11,16 @@ import pytest
 import schemathesis
 from brobyg_contracts.domain import ROLES
 from brobyg_contracts.places import DEPARTMENTS
-from brobyg_kit.auth import issue_token
 from brobyg_kit.cli import load_service
 from brobyg_kit.clock import WallClock
 from brobyg_kit.testing import Running, token_keys
+from brobyg_kit.tokens import issue_token
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.schemas import APIOperation
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.slow]
+pytestmark = pytest.mark.timeout(300)
 
 #: Valid by the schema, and with one thing wrong.
 MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
@@ -29,7 +29,10 @@ SETTINGS: dict[str, dict[str, str]] = {
         "referral_encryption_key": base64.b64encode(b"e" * 32).decode(),
         "referral_cpr_key": base64.b64encode(b"c" * 32).decode(),
     },
-    "matching": {"matching_link_key": "a key that is for these tests only, and long"},
+    "matching": {
+        "matching_link_keys": "a key for the links of these tests only",
+        "matching_registration_keys": "a key for the registrations of these tests only",
+    },
     "notification": {
         "notification_coordinators": ",".join(
             f"{department}=coordinator@example.org" for department in DEPARTMENTS

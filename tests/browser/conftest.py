@@ -136,9 +136,12 @@ async def asked(
     serve: Callable[..., AbstractAsyncContextManager[Running]], clock: ManualClock
 ) -> AsyncIterator[Asked]:
     """Two volunteers are asked whether they come along in two days' time."""
-    key = "a key that is for these tests only, and long"
+    keys = {
+        "matching_link_keys": "a key for the links of these tests only",
+        "matching_registration_keys": "a key for the registrations of these tests only",
+    }
     async with (
-        serve(MATCHING, clock=clock, matching_link_key=key) as matching,
+        serve(MATCHING, clock=clock, **keys) as matching,
         serve(PORTAL, clock=clock, matching_url=matching.url) as portal,
     ):
         for address in ("ellen@example.org", "ida@example.org"):

@@ -1,30 +1,28 @@
-"""Plays a week on a system of its own folder, with the same modules the demo uses, and gathers what it left."""
+"""Plays a week on a system of its own, as the demo does, and collects what it left."""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from brobyg_kit.event import Event
-from brobyg_local.cluster import Cluster
-from brobyg_local.demo.afterwards import Rebuild, look_back, verify
+from brobyg_local.demo.access import SystemAccess
 from brobyg_local.demo.history import read_events
-from brobyg_local.demo.outside import Outside
+from brobyg_local.demo.idle import IdleState
 from brobyg_local.demo.play import play
-from brobyg_local.demo.quiet import Rest
-from brobyg_local.demo.stage import Stage
-from brobyg_local.demo.summary import Summary, summarise
+from brobyg_local.demo.results import fetch_intake, verify_rebuild
+from brobyg_local.demo.setup import DemoSetup
+from brobyg_local.demo.summary import Rebuild, Summary, summarise
 from brobyg_local.demo.tally import Tally
 from brobyg_local.demo.week import Week
-from brobyg_local.places import Places
-from brobyg_local.ports import free_port
-from brobyg_local.services import SERVICES
+from brobyg_local.state import StateFolder
 from brobyg_local.system import System
 
+#: Slower than the demo, so that the week is the same on a machine that is busy with other tests.
 FACTOR = 3000.0
-"""Slower than the demo, so that the story is the same on a machine that is busy with other tests."""
-Trouble = Callable[[System, Outside], Awaitable[None]]
+Trouble = Callable[[System, SystemAccess], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -32,30 +30,19 @@ class Played:
     """A week that is over: the system, still up, and what happened in it."""
 
     system: System
-    outside: Outside
+    access: SystemAccess
     week: Week
     tally: Tally
-    rest: Rest
+    idle: IdleState
     rebuild: Rebuild
     events: list[Event] = field(repr=False)
     summary: Summary
 
 
-def own_system(folder: Path, say: Callable[[str], None]) -> System:
-    """A system whose parts stay off the default ports."""
-    system = System(Places(folder.resolve()), say, given={})
-    system.cluster = Cluster(folder.resolve(), say=say)
-    return system
-
-
-def own_ports() -> dict[str, str]:
-    """Ports for the services that nobody uses just now, as settings."""
-    settings = {}
-    for service in SERVICES:
-        port = free_port()
-        settings[f"BROBYG_{service.upper()}_PORT"] = str(port)
-        settings[f"BROBYG_{service.upper()}_URL"] = f"http://127.0.0.1:{port}"
-    return settings
+def own_system(folder: Path, say: Callable[[str], None], *, durable: bool = False) -> System:
+    """A system on ports that nobody uses, which ends with this process, however that ends."""
+    state = StateFolder(folder.resolve())
+    return System(state, say, given={}, ports={}, owner=os.getpid(), durable=durable)
 
 
 def play_week(
@@ -66,28 +53,31 @@ def play_week(
     trouble: Trouble | None = None,
     factor: float = FACTOR,
 ) -> Played:
-    """Start empty, play to `ends`, come to rest, verify. `trouble` runs beside the play. Blocks for a minute or two."""
-    stage = Stage(system, say, system.places.folder / "demo" / "start.json", settings=own_ports())
-    stage.clear(reset=True)
-    outside = stage.set(week, factor)
+    """Start empty, play to `ends`, wait until idle, verify. Blocks for a minute or two.
+
+    `trouble` runs beside the play.
+    """
+    setup = DemoSetup(system, say, system.folder.path / "demo" / "start.json")
+    setup.empty(reset=True)
+    access = setup.start(week, factor)
     tally = Tally()
-    rest = asyncio.run(_beside(system, outside, week, tally, ends, trouble))
-    rebuild = verify(outside)
-    aftermath = asyncio.run(look_back(outside, rest, rebuild))
-    events = read_events(outside.kafka)
-    summary = summarise(events, week, tally, aftermath, started_at="", wall_seconds=0)
-    return Played(system, outside, week, tally, rest, rebuild, events, summary)
+    idle = asyncio.run(_beside(system, access, week, tally, ends, trouble))
+    rebuild = verify_rebuild(access)
+    intake = asyncio.run(fetch_intake(access))
+    events = asyncio.run(read_events(access.kafka))
+    summary = summarise(events, week, tally, intake, idle, rebuild, started_at="", wall_seconds=0)
+    return Played(system, access, week, tally, idle, rebuild, events, summary)
 
 
 async def _beside(
     system: System,
-    outside: Outside,
+    access: SystemAccess,
     week: Week,
     tally: Tally,
     ends: datetime,
     trouble: Trouble | None,
-) -> Rest:
+) -> IdleState:
     if trouble is None:
-        return await play(outside, week, tally, ends)
-    rest, _ = await asyncio.gather(play(outside, week, tally, ends), trouble(system, outside))
-    return rest
+        return await play(access, week, tally, ends)
+    idle, _ = await asyncio.gather(play(access, week, tally, ends), trouble(system, access))
+    return idle

@@ -1,6 +1,7 @@
-"""A small week for tests: a dozen appointments over three days, one for each thing that can happen, on the example's people.
+"""A small week for tests: an appointment for each thing that can happen, with the example's people.
 
-Each appointment has a start of its own, so that it is recognised in the event history, which knows no hospital's numbers.
+Each appointment has a start of its own, by which it is recognised in the event history: that knows
+no hospital's numbers.
 """
 
 from dataclasses import dataclass
@@ -17,25 +18,26 @@ MONDAY = datetime.fromisoformat("2026-11-30T00:00:00+01:00")
 ENDS = MONDAY + timedelta(days=2, hours=16, minutes=30)
 WITHOUT_REFERRAL = "0505109990"
 SOMALI_AND_A_WOMAN = "2103009996"
+#: Lives in Grenaa, where all volunteers of the small week say no.
 GRENAA = "0107729995"
-"""Lives in Grenaa, where all volunteers of the small week say no."""
 YES, NO = Habit(1.0, 0.0, (10, 60)), Habit(0.0, 1.0, (10, 60))
 
 
 @dataclass(frozen=True)
 class Case:
-    """One appointment of the small week: who, through which door, and (when, status, start) of each message about it."""
+    """One appointment: who, by HTTP or Kafka, and (when, status, start) of each message."""
 
     name: str
     cpr: str
     steps: tuple[tuple[datetime, str, datetime], ...]
-    door: str = "fhir"
+    channel: str = "fhir"
     location: str = "randers-hospital"
     expect: str = "kept"
+    #: What the search for a volunteer ends with: matched, released, escalated, or nobody where none
+    #: is made.
     company: str = "matched"
-    """What comes of the search for a volunteer in the end: matched, released, escalated, or nobody where none is made."""
+    #: Whether the citizen has an e-mail address; else the coordinator is asked to phone.
     reachable: bool = True
-    """Whether the citizen has an e-mail address; else the coordinator is asked to phone."""
 
     @property
     def start(self) -> datetime:
@@ -54,15 +56,17 @@ def _plain(name: str, cpr: str, start: datetime, *, end: str = "fulfilled", **mo
     return Case(name, cpr, ((booked, "booked", start), (ended, end, start)), **more)
 
 
-def _without_a_referral(name: str, start: datetime, *, door: str = "fhir") -> Case:
-    return _plain(name, WITHOUT_REFERRAL, start, door=door, expect="dropped", company="nobody")
+def _without_a_referral(name: str, start: datetime, *, channel: str = "fhir") -> Case:
+    return _plain(
+        name, WITHOUT_REFERRAL, start, channel=channel, expect="dropped", company="nobody"
+    )
 
 
 CASES = (
     _plain("company", "0201609995", at(2, 9)),
     _plain("company again", "0201609996", at(2, 10)),
-    _plain("company over Kafka", "0504909995", at(2, 10.25), door="kafka"),
-    _plain("Kafka again", "0504909989", at(2, 11), door="kafka"),
+    _plain("company over Kafka", "0504909995", at(2, 10.25), channel="kafka"),
+    _plain("Kafka again", "0504909989", at(2, 11), channel="kafka"),
     _plain("no-show", "0201919990", at(2, 11.25), end="noshow"),
     _plain("another", "0108589995", at(2, 12), reachable=False),
     Case(
@@ -88,7 +92,7 @@ CASES = (
             (at(1, 1), "booked", at(2, 14.75)),
             (at(2, 15.75), "fulfilled", at(2, 14.75)),
         ),
-        door="kafka",
+        channel="kafka",
     ),
     _plain("nobody can", SOMALI_AND_A_WOMAN, at(2, 12.5), company="escalated"),
     Case(
@@ -105,7 +109,7 @@ CASES = (
         company="escalated",
     ),
     _without_a_referral("without a referral", at(2, 14)),
-    _without_a_referral("without a referral over Kafka", at(2, 15), door="kafka"),
+    _without_a_referral("without a referral over Kafka", at(2, 15), channel="kafka"),
 )
 
 
@@ -146,11 +150,11 @@ def _message(
 ) -> Message:
     search = f"/fhir/Appointment?identifier=https://hospital.example/appointments|{number}"
     path, method = ("/fhir/Appointment", "POST") if first else (search, "PUT")
-    over_kafka = case.door == "kafka"
+    over_kafka = case.channel == "kafka"
     organisation = "hospital-grenaa" if case.location.startswith("grenaa") else "hospital-randers"
     return Message(
         at=moment,
-        door="kafka" if over_kafka else "fhir",
+        channel="kafka" if over_kafka else "fhir",
         organisation=None if over_kafka else organisation,
         keys=(number,),
         method=None if over_kafka else method,
@@ -221,7 +225,7 @@ def _odd_ones() -> list[Message]:
 
 
 def small_week() -> Week:
-    """The small week: the example's people whom it needs, the volunteers of Randers who say yes and those of Norddjurs who say no."""
+    """The small week: volunteers of Randers say yes, those of Norddjurs say no."""
     example = load(EXAMPLE)
     wanted = {case.cpr for case in CASES}
     referrals = tuple(referral for referral in example.referrals if _cpr(referral) in wanted)
@@ -243,3 +247,16 @@ def _with_habit(helper: Helper) -> Helper:
 def _cpr(referral: Referral) -> str:
     body = msgspec.json.decode(referral.body, type=dict[str, Any])
     return str(body["citizen"]["cpr"])
+
+
+def personal(week: Week) -> set[str]:
+    """What must be found nowhere outside its owner: CPR numbers, names and addresses."""
+    found: set[str] = set()
+    for referral in week.referrals:
+        citizen = msgspec.json.decode(referral.body, type=dict[str, Any])["citizen"]
+        full_name = f"{citizen['given_name']} {citizen['family_name']}"
+        found |= {citizen["cpr"], full_name, citizen["given_name"], citizen.get("email", "")}
+    for helper in week.helpers:
+        volunteer = msgspec.json.decode(helper.registration, type=dict[str, Any])
+        found |= {volunteer["name"], volunteer["email"]}
+    return found - {""}

@@ -1,4 +1,4 @@
-"""The example week is what its generator makes, tells of nobody real, and is broken only where it means to be."""
+"""The example week is what its generator makes, about nobody real, and broken only on purpose."""
 
 import json
 import re
@@ -64,9 +64,9 @@ def test_the_week_has_as_much_of_everything_as_it_says(messages: list[dict[str, 
     assert expected == {"kept": 311, "dropped": 201, "rejected": 15, "repeat": 20, "stale": 15}
     appointments = {key for message in messages for key in message["keys"] if key.startswith("A-")}
     assert len(appointments) == 250
-    doors = Counter(message["door"] for message in messages)
-    assert doors["kafka"] > 100
-    assert doors["fhir"] > 300
+    channels = Counter(message["channel"] for message in messages)
+    assert channels["kafka"] > 100
+    assert channels["fhir"] > 300
 
 
 def resources(message: dict[str, Any]) -> list[dict[str, Any]]:
@@ -201,6 +201,6 @@ def test_the_one_more_booking_to_try_is_of_somebody_with_a_referral_and_reads_as
         one["body"]["citizen"]["cpr"] for one in json.loads((WEEK / "referrals.json").read_bytes())
     }
     assert read.cpr in referred
-    assert read.plan.is_complete
-    assert read.plan.starts_at is not None
-    assert read.plan.starts_at > datetime(2026, 12, 7, tzinfo=UTC)
+    assert read.content.plan.is_complete
+    assert read.content.plan.starts_at is not None
+    assert read.content.plan.starts_at > datetime(2026, 12, 7, tzinfo=UTC)

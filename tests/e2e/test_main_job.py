@@ -1,5 +1,6 @@
-"""The main job on real parts: from the hospital's message to the volunteer at the door and the figures afterwards."""
+"""The main job on real parts: from the hospital's message to the volunteer and the figures after."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from datetime import datetime
@@ -19,21 +20,11 @@ from brobyg_notification.domain.notice import Role, calendar_uid
 from icalendar import Calendar
 
 from tests.contracts.validators import validators
-from tests.e2e.run import Played, own_system, play_week
-from tests.e2e.small_week import ENDS, ROOT, Case, by_name, small_week
-from tests.faults.endings import differences, endings
+from tests.e2e.run import Played
+from tests.e2e.small_week import Case, by_name, personal
+from tests.faults.expected_outcomes import differences, outcomes
 
-pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
-
-
-@pytest.fixture(scope="module")
-def played() -> Iterator[Played]:
-    said: list[str] = []
-    system = own_system(ROOT / "var" / "test-e2e", said.append)
-    try:
-        yield play_week(system, small_week(), ENDS, said.append)
-    finally:
-        system.down()
+pytestmark = pytest.mark.timeout(400)
 
 
 def history(played: Played, case: Case) -> list[tuple[str, Facts, Event]]:
@@ -58,14 +49,14 @@ def kinds(played: Played, name: str) -> list[str]:
 def mails(played: Played) -> list[EmailMessage]:
     return [
         message_from_bytes(path.read_bytes(), policy=policy.default)
-        for path in played.outside.mail.glob("*.eml")
+        for path in played.access.mail.glob("*.eml")
     ]
 
 
 def entries(
     played: Played, appointment_id: str, role: Role, recipient_id: str
 ) -> list[tuple[str, datetime, int]]:
-    """(method, start, sequence) of each calendar file mailed to the recipient about the appointment, by its UID; in order of sequence."""
+    """(method, start, sequence) of each calendar file for the recipient, in order of sequence."""
     files = [
         Calendar.from_ical(str(part.get_content()))
         for mail in mails(played)
@@ -208,12 +199,12 @@ def test_every_promise_about_the_whole_is_kept(played: Played) -> None:
 
 
 def test_every_appointment_ends_as_the_small_week_says(played: Played) -> None:
-    assert differences(endings(played.events)) == []
+    assert differences(outcomes(played.events)) == []
 
 
 def test_each_cause_is_told_to_each_reader_once(played: Played) -> None:
     identities = [str(mail["Message-ID"]) for mail in mails(played)]
-    assert len(identities) == len(set(identities)) == played.summary.notifications_sent
+    assert len(identities) == len(set(identities)) == played.summary.counts["notifications_sent"]
 
 
 def test_events_of_one_thing_are_numbered_without_gaps(played: Played) -> None:
@@ -225,8 +216,8 @@ def test_events_of_one_thing_are_numbered_without_gaps(played: Played) -> None:
 
 
 def test_nothing_personal_is_in_a_topic_a_log_or_a_metric(played: Played) -> None:
-    """The hospital's own topic is the only one that names a citizen; mails and answers to their owners are no logs."""
-    secrets = [forms for word in sorted(played.week.personal) for forms in written(word)]
+    """Only the hospital's own topic names a citizen; mails to their recipients are no logs."""
+    secrets = [forms for word in sorted(personal(played.week)) for forms in written(word)]
     assert len(secrets) > 60
     for where, content in traces(played):
         found = [secret for secret in secrets if secret in content]
@@ -235,8 +226,8 @@ def test_nothing_personal_is_in_a_topic_a_log_or_a_metric(played: Played) -> Non
 
 def test_the_search_for_personal_data_would_find_some(played: Played) -> None:
     """Control: the same search over the one topic that does hold CPR numbers."""
-    secrets = [forms for word in sorted(played.week.personal) for forms in written(word)]
-    hospital = b"\n".join(records_in(played.outside.kafka, "hospital.appointment.v1"))
+    secrets = [forms for word in sorted(personal(played.week)) for forms in written(word)]
+    hospital = b"\n".join(asyncio.run(records_in(played.access.kafka, "hospital.appointment.v1")))
     assert any(secret in hospital for secret in secrets)
 
 
@@ -248,19 +239,21 @@ def written(word: str) -> set[bytes]:
 def traces(played: Played) -> Iterator[tuple[str, bytes]]:
     for topic in TOPICS:
         if topic != "hospital.appointment.v1":
-            yield topic, b"\n".join(records_in(played.outside.kafka, topic))
-    for path in sorted(Path(played.system.places.logs).rglob("*")):
+            yield topic, b"\n".join(asyncio.run(records_in(played.access.kafka, topic)))
+    for path in sorted(Path(played.system.folder.logs).rglob("*")):
         if path.is_file():
             yield path.name, path.read_bytes()
     for service in SERVICES:
-        answer = httpx2.get(f"{played.outside.url(service)}/metrics", timeout=10.0)
+        answer = httpx2.get(f"{played.access.url(service)}/metrics", timeout=10.0)
         yield f"{service}'s metrics", answer.content
 
 
 def test_every_record_that_was_published_keeps_the_schema_of_its_topic(played: Played) -> None:
     validator_of, kinds_seen = validators(), set[str]()
     for name, topic in TOPICS.items():
-        for record in records_in(played.outside.kafka, name) if topic.event_types else ():
+        for record in (
+            asyncio.run(records_in(played.access.kafka, name)) if topic.event_types else ()
+        ):
             document = json.loads(record)
             kind = document["type"].removeprefix("dk.brobyg.")
             assert document["type"] in topic.event_types
@@ -279,8 +272,8 @@ def test_every_record_that_was_published_keeps_the_schema_of_its_topic(played: P
 def test_reporting_tells_the_same_story_as_the_stream(played: Played) -> None:
     subject = history(played, by_name("company"))[0][2].subject
     answer = httpx2.get(
-        f"{played.outside.url('reporting')}/referrals/{subject}/timeline",
-        headers=played.outside.tokens.header("analyst"),
+        f"{played.access.url('reporting')}/referrals/{subject}/timeline",
+        headers=played.access.sign_in("analyst"),
         timeout=10.0,
     )
     told = [

@@ -1,4 +1,4 @@
-"""What the players of the demo do by themselves: the browser's part, the mail reader's, and the arithmetic afterwards."""
+"""What the demo's players do by themselves: read a page, read mail, and count afterwards."""
 
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
@@ -7,16 +7,17 @@ from pathlib import Path
 import httpx2
 import msgspec
 import pytest
+from brobyg_contracts.domain import LOCAL_ZONE
 from brobyg_contracts.events import MatchReleased, VolunteerMatched
-from brobyg_kit.clock import COPENHAGEN
 from brobyg_kit.event import Event
 from brobyg_kit.ids import derived_id
+from brobyg_local.demo.access import send_until_answered
 from brobyg_local.demo.history import double_booked
-from brobyg_local.demo.outside import Unreachable, persist
 from brobyg_local.demo.page import answer_form
 from brobyg_local.demo.story import Line, Sentence, tell
 from brobyg_local.demo.volunteers import answer_link, awake
 from brobyg_local.demo.week import load
+from brobyg_local.errors import ServiceUnreachable
 
 from tests.e2e.small_week import EXAMPLE
 
@@ -49,10 +50,10 @@ def test_the_link_is_found_in_the_plain_text_of_the_mail() -> None:
 
 
 def test_nobody_answers_at_night() -> None:
-    night = datetime(2026, 12, 1, 2, 30, tzinfo=COPENHAGEN)
+    night = datetime(2026, 12, 1, 2, 30, tzinfo=LOCAL_ZONE)
     answered = awake(night, timedelta(minutes=40))
     assert (answered.day, answered.hour) == (1, 6)
-    late = datetime(2026, 12, 1, 23, 30, tzinfo=COPENHAGEN)
+    late = datetime(2026, 12, 1, 23, 30, tzinfo=LOCAL_ZONE)
     assert awake(late, timedelta(minutes=40)).day == 2
     assert awake(NOON, timedelta(minutes=40)) == NOON
 
@@ -145,7 +146,9 @@ async def test_a_sender_tries_again_until_the_service_is_back() -> None:
     answers = iter([503, 502, 201])
     transport = httpx2.MockTransport(lambda request: httpx2.Response(next(answers)))
     async with httpx2.AsyncClient(transport=transport) as http:
-        assert (await persist(http, "POST", "http://referral.example/fhir")).status_code == 201
+        assert (
+            await send_until_answered(http, "POST", "http://referral.example/fhir")
+        ).status_code == 201
 
 
 async def test_a_sender_that_never_gets_through_says_so_without_the_query() -> None:
@@ -153,8 +156,10 @@ async def test_a_sender_that_never_gets_through_says_so_without_the_query() -> N
         raise httpx2.ConnectError("refused", request=request)
 
     async with httpx2.AsyncClient(transport=httpx2.MockTransport(refuse)) as http:
-        with pytest.raises(Unreachable, match="ConnectError") as found:
-            await persist(http, "PUT", "http://referral.example/fhir?identifier=A-1", patience=0.2)
+        with pytest.raises(ServiceUnreachable, match="ConnectError") as found:
+            await send_until_answered(
+                http, "PUT", "http://referral.example/fhir?identifier=A-1", patience=0.2
+            )
     assert "A-1" not in str(found.value)
 
 

@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from brobyg_kit.cli import load_service, service_entry_points
-from brobyg_local.places import ROOT, Places
+from brobyg_kit.cli import load_service, load_settings
 from brobyg_local.postgres import SETTINGS
 from brobyg_local.services import DEFAULT_PORTS, SERVICES
-from brobyg_local.system import STOP_PATIENCE
-from pydantic_settings import BaseSettings
+from brobyg_local.state import ROOT, StateFolder
+from brobyg_local.supervisor import STOP_PATIENCE
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 PARTS = COMPOSE["services"]
@@ -41,11 +40,11 @@ def is_job(name: str) -> bool:
 
 
 def known_settings() -> set[str]:
-    found: set[str] = set()
-    for name in service_entry_points():
-        settings: type[BaseSettings] = load_service(name).settings
-        found |= {f"BROBYG_{field.upper()}" for field in settings.model_fields}
-    return found
+    return {
+        f"BROBYG_{field.upper()}"
+        for settings in load_settings().values()
+        for field in settings.model_fields
+    }
 
 
 def test_all_five_services_a_broker_a_database_and_a_mail_server_are_described() -> None:
@@ -77,7 +76,7 @@ def test_a_service_starts_only_after_its_migration_and_the_topics(name: str) -> 
     if f"{name}-migrate" in PARTS:
         assert {"topics", f"{name}-migrate"} <= set(PARTS[name]["depends_on"])
     else:
-        assert not load_service(name).database
+        assert load_service(name).metadata is None
 
 
 @pytest.mark.parametrize("name", list(PARTS))
@@ -108,6 +107,31 @@ def test_every_variable_taken_from_outside_is_known_and_no_secret_has_a_default(
     secrets = {name for name in used if re.search(r"KEY$|TOKEN$|PASSWORD$", name)}
     assert secrets
     assert {used[name] for name in secrets} == {":?"}
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "BROBYG_PORTAL_URL",
+        "BROBYG_NOTIFICATION_SMTP",
+        "BROBYG_NOTIFICATION_SENDER",
+        "BROBYG_NOTIFICATION_COORDINATORS",
+    ],
+)
+def test_what_decides_whether_mail_arrives_must_be_said(variable: str) -> None:
+    """With a default all would look ready, and mails and links would lead nowhere."""
+    text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    uses = re.findall(rf"\$\{{{variable}(:[?-])([^}}]*)\}}", text)
+    assert uses
+    assert {how for how, _ in uses} == {":?"}
+    assert all("such as" in explanation for _, explanation in uses)
+
+
+def test_no_default_is_an_address_that_only_an_example_has() -> None:
+    text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    defaults = re.findall(r"\$\{BROBYG_\w+:-([^}]*)\}", text)
+    assert defaults
+    assert [one for one in defaults if re.search(r"example|127\.0\.0\.1|smtp", one)] == []
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -170,15 +194,7 @@ def test_the_database_in_a_container_has_the_settings_of_the_one_without() -> No
     } == given
 
 
-def test_a_state_folders_places_are_all_within_it(tmp_path: Path) -> None:
-    places = Places(tmp_path)
-    for path in (
-        places.local,
-        places.logs,
-        places.kafka,
-        places.postgres,
-        places.mail,
-        places.environment,
-        places.lock,
-    ):
-        assert path.is_relative_to(tmp_path)
+def test_everything_of_a_state_folder_is_within_it(tmp_path: Path) -> None:
+    state = StateFolder(tmp_path)
+    paths = (state.local, state.logs, state.kafka, state.postgres, state.mail, state.environment)
+    assert all(path.is_relative_to(tmp_path) for path in paths)

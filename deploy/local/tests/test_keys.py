@@ -6,23 +6,24 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from brobyg_kit.auth import Verifier, issue_token
+from brobyg_kit.auth import Verifier
 from brobyg_kit.clock import WallClock
+from brobyg_kit.tokens import issue_token
 from brobyg_local.keys import make_keys
-from brobyg_local.places import Places
 from brobyg_local.services import SERVICES, own_settings
+from brobyg_local.state import StateFolder
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> Places:
-    made = Places(tmp_path)
-    made.make()
+def folder(tmp_path: Path) -> StateFolder:
+    made = StateFolder(tmp_path)
+    made.local.mkdir()
     return made
 
 
-def age_to(places: Places, left: timedelta) -> dict[str, str]:
+def age_to(folder: StateFolder, left: timedelta) -> dict[str, str]:
     """Let the token have only so much time left; returns the keys as they are then."""
-    keys = make_keys(places)
+    keys = make_keys(folder)
     token = issue_token(
         Path(keys["BROBYG_TOKEN_SIGNING_KEY"]),
         "service:notification",
@@ -30,7 +31,7 @@ def age_to(places: Places, left: timedelta) -> dict[str, str]:
         WallClock(),
         lifetime=left,
     )
-    path = places.local / "keys" / "keys.json"
+    path = folder.local / "keys" / "keys.json"
     path.write_text(
         json.dumps({**json.loads(path.read_text()), "BROBYG_NOTIFICATION_TOKEN": token})
     )
@@ -44,30 +45,32 @@ def lifetime(token: str) -> timedelta:
 
 
 def test_a_token_with_less_than_thirty_days_left_is_renewed_and_nothing_else(
-    places: Places,
+    folder: StateFolder,
 ) -> None:
-    before = age_to(places, timedelta(days=29))
-    after = make_keys(places)
+    before = age_to(folder, timedelta(days=29))
+    after = make_keys(folder)
     assert {name for name in after if after[name] != before[name]} == {"BROBYG_NOTIFICATION_TOKEN"}
     assert lifetime(after["BROBYG_NOTIFICATION_TOKEN"]) == timedelta(days=365)
 
 
-def test_a_token_with_more_time_left_stays_so_that_no_service_is_restarted(places: Places) -> None:
-    before = age_to(places, timedelta(days=31))
-    assert make_keys(places) == before
+def test_a_token_with_more_time_left_stays_so_that_no_service_is_restarted(
+    folder: StateFolder,
+) -> None:
+    before = age_to(folder, timedelta(days=31))
+    assert make_keys(folder) == before
 
 
-def test_a_token_that_is_none_is_replaced(places: Places) -> None:
-    make_keys(places)
-    path = places.local / "keys" / "keys.json"
+def test_a_token_that_is_none_is_replaced(folder: StateFolder) -> None:
+    make_keys(folder)
+    path = folder.local / "keys" / "keys.json"
     path.write_text(
         json.dumps({**json.loads(path.read_text()), "BROBYG_NOTIFICATION_TOKEN": "nonsense"})
     )
-    assert lifetime(make_keys(places)["BROBYG_NOTIFICATION_TOKEN"]) == timedelta(days=365)
+    assert lifetime(make_keys(folder)["BROBYG_NOTIFICATION_TOKEN"]) == timedelta(days=365)
 
 
-def test_a_service_is_given_its_own_keys_and_token_and_nobody_elses(places: Places) -> None:
-    given = {**make_keys(places), "BROBYG_KAFKA": "k", "BROBYG_MATCHING_URL": "http://m"}
+def test_a_service_is_given_its_own_keys_and_token_and_nobody_elses(folder: StateFolder) -> None:
+    given = {**make_keys(folder), "BROBYG_KAFKA": "k", "BROBYG_MATCHING_URL": "http://m"}
     told = {name: own_settings(name, given) for name in SERVICES}
     assert all(
         settings["BROBYG_KAFKA"] == "k" and settings["BROBYG_MATCHING_URL"]
@@ -77,13 +80,13 @@ def test_a_service_is_given_its_own_keys_and_token_and_nobody_elses(places: Plac
         name: {
             key.removeprefix("BROBYG_")
             for key, value in settings.items()
-            if key.endswith(("KEY", "TOKEN")) and value
+            if key.endswith(("KEY", "_KEYS", "TOKEN")) and key != "BROBYG_TOKEN_KEYS" and value
         }
         for name, settings in told.items()
     }
     assert secret == {
         "referral": {"REFERRAL_ENCRYPTION_KEY", "REFERRAL_CPR_KEY"},
-        "matching": {"MATCHING_LINK_KEY"},
+        "matching": {"MATCHING_LINK_KEYS", "MATCHING_REGISTRATION_KEYS"},
         "notification": {"SERVICE_TOKEN"},
         "reporting": set(),
         "portal": {"SERVICE_TOKEN"},
@@ -92,9 +95,9 @@ def test_a_service_is_given_its_own_keys_and_token_and_nobody_elses(places: Plac
 
 @pytest.mark.parametrize(("name", "role"), [("notification", "service"), ("portal", "portal")])
 def test_each_token_says_whose_it_is_and_the_portals_reads_no_contact(
-    places: Places, name: str, role: str
+    folder: StateFolder, name: str, role: str
 ) -> None:
-    keys = make_keys(places)
+    keys = make_keys(folder)
     caller = Verifier(Path(keys["BROBYG_TOKEN_KEYS"]), WallClock()).caller(
         keys[f"BROBYG_{name.upper()}_TOKEN"]
     )

@@ -9,25 +9,20 @@ from pathlib import Path
 
 import pytest
 from brobyg_local.mail import SIZE_LIMIT, MailFolder, recipient_hash
-from brobyg_local.places import Places
 from brobyg_local.ports import free_port, is_answering
-from brobyg_local.processes import Component, wait_until
+from brobyg_local.supervisor import wait_until
 
 
 @pytest.fixture
 def port(tmp_path: Path) -> Iterator[int]:
     """A server of its own, keeping mails in `tmp_path/mail`."""
-    number = free_port()
-    component = Component(Places(tmp_path), "mail")
-    folder = tmp_path / "mail"
-    component.spawn(
-        [sys.executable, "-m", "brobyg_local.mail", "--port", str(number), "--folder", str(folder)]
-    )
-    try:
+    number, folder = free_port(), tmp_path / "mail"
+    with subprocess.Popen(
+        [sys.executable, "-m", "brobyg_local.mail", str(number), folder]
+    ) as server:
         assert wait_until(lambda: is_answering(number), 20)
         yield number
-    finally:
-        assert component.stop()
+        server.terminate()
 
 
 def mail(*recipients: str, text: str = "Der er kommet en ny aftale. Æ, ø og å.") -> EmailMessage:
@@ -75,15 +70,7 @@ def test_numbers_go_on_after_a_restart(tmp_path: Path) -> None:
 
 
 def test_a_taken_port_ends_the_server_with_an_error_that_says_so(port: int, tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "brobyg_local.mail",
-        "--port",
-        str(port),
-        "--folder",
-        str(tmp_path / "other"),
-    ]
+    command = [sys.executable, "-m", "brobyg_local.mail", str(port), tmp_path / "other"]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode != 0
     assert "address already in use" in ended.stderr.lower()

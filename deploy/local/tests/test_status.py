@@ -2,26 +2,27 @@
 
 import json
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from brobyg_kit.kafka import consumer, producer
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import RecordsToDelete
+from brobyg_kit.kafka import admin, batch_producer
 from brobyg_kit.testing import eventually
-from brobyg_local.places import Places
+from brobyg_local import topics as topics_module
+from brobyg_local.health import ComponentState, Status, read_status
 from brobyg_local.ports import endpoint, free_port
-from brobyg_local.status import ComponentState, Status, read_status
+from brobyg_local.state import StateFolder
 from brobyg_local.system import System
 from brobyg_local.topics import TopicState, read_topics
-from confluent_kafka import TopicPartition
 
 
 def status_with(folder: Path, environment: dict[str, str]) -> Status:
-    places = Places(folder)
-    places.make()
-    places.environment.write_text(json.dumps(environment))
-    return read_status(System(places, lambda _text: None, given={}, ports={}))
+    state = StateFolder(folder)
+    with state.locked():
+        state.environment.write_text(json.dumps(environment))
+    return read_status(System(state, lambda _text: None, given={}, ports={}))
 
 
 def part(status: Status, name: str) -> ComponentState:
@@ -138,30 +139,60 @@ def test_what_waits_too_long_is_not_well_and_is_named(late: ComponentState, says
 
 def test_a_backlog_that_is_old_is_not_well() -> None:
     status = Status([READY], [TopicState("one", 12, 100, {"matching": 7}, {"matching": 5})])
-    assert status.troubles == ["matching: 5 records of one have lain unread for more than 60 s"]
+    assert status.troubles == ["matching: 5 records of one have been unread for more than 60 s"]
 
 
-async def test_only_records_that_have_lain_unread_for_long_are_overdue(topics: str) -> None:
-    topic, group = "brobyg.referral.v1", "brobyg-matching"
-    writer, old = producer(topics, "test"), int((time.time() - 3600) * 1000)
-    for partition, when in ((0, old), (0, old), (0, 0), (1, old)):
-        writer.produce(topic, b"{}", partition=partition, timestamp=when or int(time.time() * 1000))
-    assert writer.flush(20) == 0
-    reader = consumer(topics, group)
+async def commit(kafka: str, offsets: dict[int, int]) -> None:
+    """Let matching have read each partition of the topic up to the offset."""
+    reader = AIOKafkaConsumer(
+        bootstrap_servers=kafka, group_id="brobyg-matching", enable_auto_commit=False
+    )
+    await reader.start()
     try:
-        reader.commit(
-            offsets=[TopicPartition(topic, 0, 1), TopicPartition(topic, 1, 0)], asynchronous=False
-        )
+        places = {TopicPartition(TOPIC, number): offset for number, offset in offsets.items()}
+        reader.assign(list(places))
+        await reader.commit(places)
     finally:
-        reader.close()
+        await reader.stop()
 
-    async def told() -> (
-        bool
-    ):  # a broker that has only just made the topics may need a moment to tell of all
-        states, why = read_topics(topics, ["matching"])
-        found = [state for state in states if state.name == topic]
-        return [(why, one.lag, one.overdue) for one in found] == [
-            ("", {"matching": 3}, {"matching": 2})
-        ]
 
-    await eventually(told, "two of three unread records are overdue")
+async def lag(kafka: str, lag: int, overdue: int) -> None:
+    """Wait until status tells of so many unread and so many overdue records."""
+
+    async def told() -> bool:  # a broker with new topics may need a moment to tell of all
+        states, why = await read_topics(kafka, ["matching"])
+        found = [(state.lag, state.overdue) for state in states if state.name == TOPIC]
+        return (why, found) == ("", [({"matching": lag}, {"matching": overdue})])
+
+    await eventually(told, f"{lag} unread records, {overdue} of them overdue")
+
+
+TOPIC = "brobyg.referral.v1"
+
+
+async def test_only_records_that_have_been_unread_for_long_are_overdue(
+    topics: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with batch_producer(topics, "test") as writer:
+        for partition in (0, 0, 1):
+            await writer.send_and_wait(TOPIC, b"{}", partition=partition)
+        await commit(topics, {0: 1, 1: 0})
+        await lag(topics, 2, 0)
+        monkeypatch.setattr(topics_module, "LAG_BOUND", 1.0)
+        await lag(topics, 2, 2)
+        monkeypatch.setattr(topics_module, "LAG_BOUND", 60.0)
+        await writer.send_and_wait(TOPIC, b"{}", partition=0)
+        await lag(topics, 3, 0)
+
+
+async def test_records_that_are_gone_are_not_unread(topics: str) -> None:
+    async with batch_producer(topics, "test") as writer:
+        for partition in (0, 0, 0, 1, 1):
+            await writer.send_and_wait(TOPIC, b"{}", partition=partition)
+    await commit(topics, {0: 1})
+    async with admin(topics) as client:
+        places = {0: 2, 1: 2}
+        await client.delete_records(
+            {TopicPartition(TOPIC, number): RecordsToDelete(end) for number, end in places.items()}
+        )
+    await lag(topics, 1, 0)

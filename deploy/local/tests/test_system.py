@@ -12,19 +12,21 @@ from pathlib import Path
 import psutil
 import pytest
 from brobyg_kit.clock import parse_clock
+from brobyg_local.cli import app
 from brobyg_local.errors import ComponentFailed, LocalError
-from brobyg_local.places import Places
-from brobyg_local.processes import wait_until
+from brobyg_local.health import read_status
+from brobyg_local.logs import tail
 from brobyg_local.services import SERVICES, readiness
-from brobyg_local.status import read_status
+from brobyg_local.state import StateFolder
+from brobyg_local.supervisor import wait_until
 from brobyg_local.system import COMPONENTS, System
-from confluent_kafka.admin import AdminClient
+from typer.testing import CliRunner
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 
 def make(folder: Path) -> System:
-    return System(Places(folder), given={}, ports={})
+    return System(StateFolder(folder), given={}, ports={}, owner=os.getpid(), durable=False)
 
 
 @pytest.fixture(scope="module")
@@ -46,28 +48,14 @@ def pids(system: System) -> dict[str, int]:
     }
 
 
-def names_in_groups(system: System) -> dict[str, list[str]]:
-    admin = AdminClient({"bootstrap.servers": system.environment()["BROBYG_KAFKA"]})
-    groups = [f"brobyg-{name}" for name in ("referral", "matching", "notification", "reporting")]
-    described = admin.describe_consumer_groups(groups, request_timeout=10)
-    return {
-        group: [str(one.group_instance_id) for one in found.result(20).members]
-        for group, found in described.items()
-    }
-
-
 def test_up_makes_everything_ready_and_again_changes_nothing(system: System) -> None:
     environment = system.up()
-    names = names_in_groups(system)
-    assert [len(members) for members in names.values()] == [1] * 4
-    assert all(members[0].startswith("local-") for members in names.values())
+    assert environment["BROBYG_INSTANCE"] == "local"
     before = pids(system)
     assert set(before) == set(COMPONENTS)
-    again = make(system.places.folder)
-    ready: list[str] = []
-    assert again.up(on_ready=ready.append) == environment
+    again = make(system.folder.path)
+    assert again.up() == environment
     assert pids(again) == before
-    assert sorted(ready) == sorted([*SERVICES, "mail"])
 
 
 def test_status_is_well_and_shows_every_topic(system: System) -> None:
@@ -81,9 +69,9 @@ def test_status_is_well_and_shows_every_topic(system: System) -> None:
 
 def test_keys_are_kept_and_are_their_owners_only(system: System) -> None:
     environment = system.up()
-    assert system.places.environment.stat().st_mode & 0o077 == 0
+    assert system.folder.environment.stat().st_mode & 0o077 == 0
     for name in ("signing.jwk.json", "keys.json"):
-        assert (system.places.local / "keys" / name).stat().st_mode & 0o077 == 0
+        assert (system.folder.local / "keys" / name).stat().st_mode & 0o077 == 0
     assert (
         json.loads(Path(environment["BROBYG_TOKEN_KEYS"]).read_text())["keys"][0]
         .keys()
@@ -131,10 +119,11 @@ def test_a_service_with_other_settings_than_it_runs_with_is_restarted(system: Sy
 
 def test_an_up_that_is_killed_half_way_heals_on_the_next(system: System) -> None:
     system.down()
-    folder = system.places.folder
+    folder = system.folder.path
     program = (
-        "from brobyg_local.places import Places; from brobyg_local.system import System; from pathlib import Path;"
-        f"System(Places(Path({str(folder)!r})), given={{}}, ports={{}}).up()"
+        "from brobyg_local.state import StateFolder; from brobyg_local.system import System;"
+        "from pathlib import Path;"
+        f"System(StateFolder(Path({str(folder)!r})), given={{}}, ports={{}}).up()"
     )
     with subprocess.Popen(
         [sys.executable, "-c", program], stderr=subprocess.PIPE, text=True
@@ -161,17 +150,18 @@ def test_a_service_that_cannot_start_is_named_with_its_last_lines_and_what_to_do
     assert read_status(system).well
 
 
-def test_a_service_that_is_killed_comes_back_by_itself(system: System) -> None:
+@pytest.mark.parametrize("component", ["kafka", "postgres", "mail", "matching"])
+def test_a_component_that_is_killed_comes_back_by_itself(system: System, component: str) -> None:
     system.up()
     before = pids(system)
-    psutil.Process(before["matching"]).kill()
-    assert wait_until(lambda: pids(system).get("matching") not in {None, before["matching"]}, 30)
+    psutil.Process(before[component]).kill()
+    assert wait_until(lambda: pids(system).get(component) not in {None, before[component]}, 30)
     assert wait_until(lambda: read_status(system).well, 60, every=0.5)
     after = pids(system)
-    assert {name for name in after if after[name] != before[name]} == {"matching"}
+    assert {name for name in after if after[name] != before[name]} == {component}
 
 
-def test_a_clock_is_kept_until_another_is_told_and_runs_on_at_the_walls_pace(
+def test_a_clock_is_kept_until_another_is_told_and_runs_on_at_real_speed(
     system: System,
 ) -> None:
     start = datetime.fromisoformat("2026-12-07T05:00:00+01:00")
@@ -191,7 +181,7 @@ def test_a_fast_clock_does_not_run_on_while_nothing_runs(system: System) -> None
         **environment,
         "BROBYG_CLOCK": f"2026-12-01T00:00:00+01:00;5040;{datetime.now(UTC).isoformat()}",
     }
-    system.places.environment.write_text(json.dumps(fast))
+    system.folder.environment.write_text(json.dumps(fast))
     system.down()
     assert system.environment()["BROBYG_CLOCK"].split(";")[1] == "1"
     system.up({"BROBYG_CLOCK": ""})
@@ -223,6 +213,17 @@ def test_a_port_that_was_named_and_is_taken_is_refused_with_who_holds_it(system:
     assert pids(system) == before
 
 
+def test_status_tells_the_last_words_of_a_service_that_ended_by_itself(system: System) -> None:
+    system.up()
+    with pytest.raises(ComponentFailed):
+        system.up({"BROBYG_LOG_LEVEL": "loud"})
+    matching = next(one for one in read_status(system).components if one.name == "matching")
+    assert matching.why.startswith("it ended")
+    assert f"\n| {tail(system.folder.log('matching'), 1)[0][:20]}" in matching.why
+    assert not read_status(system).well
+    system.up({"BROBYG_LOG_LEVEL": "info"})
+
+
 def test_an_unknown_part_is_refused_with_those_that_exist(system: System) -> None:
     with pytest.raises(LocalError, match="no component 'broker'") as refused:
         system.stop("broker")
@@ -234,6 +235,18 @@ def test_down_ends_every_process_and_keeps_the_data(system: System) -> None:
     killed = system.down()
     assert killed == []
     assert not any(state.up for state in read_status(system).components)
-    assert not readiness(environment["BROBYG_PORTAL_URL"]).answered
-    assert system.cluster.postgres.data is not None
+    assert not readiness(environment["BROBYG_PORTAL_URL"]).report
     assert os.path.isdir(system.cluster.postgres.data)  # noqa: PTH112 - the path is another user's
+
+
+def test_down_ends_the_systems_of_tests_and_fault_injections_too(
+    system: System, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    system.up()
+    monkeypatch.setattr("brobyg_local.state.default_folder", lambda: StateFolder(tmp_path))
+    # The run's own broker and database are a system of this checkout, too: not that one here.
+    monkeypatch.setattr("brobyg_local.supervisor.running_folders", lambda: [system.folder])
+    done = CliRunner().invoke(app, ["down"])
+    assert done.exit_code == 0
+    assert f"Also ended: the system of {system.folder.path}." in done.output
+    assert system.supervisor.states() == {}

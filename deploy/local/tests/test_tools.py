@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from brobyg_local import tools
-from brobyg_local.errors import ToolMissing
+from brobyg_local.errors import ProgramMissing
 
 
 def programs(folder: Path, version: str) -> Path:
@@ -33,7 +33,7 @@ def test_where_every_postgresql_is_too_old_each_is_named(
 ) -> None:
     old = programs(tmp_path / "old", "14.11")
     monkeypatch.setattr(tools, "_postgres_folders", lambda: [old])
-    monkeypatch.setattr(tools, "install", lambda *_arguments: None)
-    with pytest.raises(ToolMissing, match="no PostgreSQL 15 or newer") as missing:
+    monkeypatch.setattr(tools.os, "geteuid", lambda: 1000)
+    with pytest.raises(ProgramMissing, match="no PostgreSQL 15 or newer") as missing:
         tools.find_postgres(lambda _text: None)
-    assert f"'{old}': 14" in str(missing.value)
+    assert f"too old: {old}" in str(missing.value)

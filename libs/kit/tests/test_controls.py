@@ -1,4 +1,7 @@
-"""Each mechanism of delivery switched off once, to show that it is what keeps the promise: beside each control stands the promise itself."""
+"""Each mechanism of delivery switched off once, to show that it is what keeps the promise.
+
+Beside each control stands the promise itself.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -57,7 +60,7 @@ async def test_two_relays_send_each_record_once_because_of_the_lock_alone(
         monkeypatch.setattr(relaying.Relay, "_leads", always)
         monkeypatch.setattr(relaying.Relay, "_send", together)
     async with going(parts.relay(), parts.relay()):
-        # Without the lock both have all of them in hand, and the second's may come long after the first's.
+        # Without the lock both have all of them, and the second's may come long after.
         found = await sent(parts, 3_000 if locked else 3_001)
     if locked:
         assert sorted(found) == list(range(1, 3_001))
@@ -131,7 +134,7 @@ async def test_without_parking_a_later_event_of_the_subject_overtakes(
 
 
 async def test_offsets_committed_before_the_effects_lose_a_batch_in_a_crash(parts: Parts) -> None:
-    """The control to `a_consumer_that_is_killed_before_its_offsets_does_nothing_twice`: the other way round, it is lost."""
+    """The control to `a_consumer_that_is_killed_before_its_offsets_does_nothing_twice`."""
     await parts.emit(range(10))
     async with going(parts.relay()):
         await sent(parts, 10)
@@ -149,7 +152,7 @@ async def test_a_record_over_the_brokers_limit_is_refused_where_it_is_made(parts
     assert await parts.database.pool.fetchval("select count(*) from outbox") == 0
 
 
-async def test_an_error_that_looks_like_the_databases_but_never_ends_is_blamed_on_its_event_until_it_is_dead(
+async def test_an_ambiguous_error_that_never_ends_is_attributed_to_its_event_until_it_is_dead(
     parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batches, "PATIENCE", 0.2)
@@ -176,7 +179,7 @@ async def test_an_error_that_looks_like_the_databases_but_never_ends_is_blamed_o
 
 
 class Returning(Database):
-    """A database that comes back at one given attempt to reach it, of those made since it was away."""
+    """A database that comes back at one given attempt of those made since it was away."""
 
     way: Way
     returns_at = 0
@@ -192,7 +195,7 @@ class Returning(Database):
 
 
 @pytest.mark.parametrize("asks", [True, False])
-async def test_an_outage_that_outlasts_the_patience_parks_nothing_because_the_database_is_asked_first(
+async def test_an_outage_beyond_the_patience_parks_nothing_because_the_database_is_asked_first(
     parts: Parts, asks: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batches, "PATIENCE", 0.05)

@@ -1,4 +1,7 @@
-"""What can't be handled: tried with growing pauses, then dead and told of, then replayed or discarded, with those behind it in order."""
+"""What can't be handled: tried with growing pauses, then dead, then replayed or discarded.
+
+Those behind it follow in order.
+"""
 
 import asyncio
 import json
@@ -11,6 +14,7 @@ import jsonschema_rs
 import msgspec
 import pytest
 from brobyg_kit import dlq, parking
+from brobyg_kit import kafka as clients
 from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event
 from brobyg_kit.ids import new_id
@@ -86,7 +90,7 @@ def insist_on_schema(letter: dict[str, Any]) -> None:
     assert set(letter) == set(schema["properties"])
 
 
-async def test_an_event_that_fails_for_good_is_tried_after_growing_pauses_and_then_told_of_on_the_dead_letter_topic(
+async def test_an_event_that_fails_for_good_is_tried_after_growing_pauses_and_then_a_dead_letter(
     parts: Parts, soon_dead: None
 ) -> None:
     await parts.emit([0, 2, 4], subjects=2)
@@ -186,8 +190,8 @@ async def park(parts: Parts, origin: Origin, number: int = 1) -> list[Parked]:
     async with parts.database.transaction() as tx:
         for _ in range(number):
             event = Event(
-                id=new_id(parts.database.clock), source="test", type="t", subject="a", time=tx.now, dataschema="",
-                correlationid="c", sequence=1, data=msgspec.Raw(b"null"),
+                id=new_id(parts.database.clock), source="test", type="t", subject="a", time=tx.now,
+                dataschema="", correlationid="c", sequence=1, data=msgspec.Raw(b"null"),
             )  # fmt: skip
             await Parking("test").park(
                 tx, Received(event, origin), ValueError("a bug"), permanent=True
@@ -203,6 +207,49 @@ async def test_list_says_how_many_there_are_when_it_shows_fewer(parts: Parts, co
         "brobyg: the oldest 2 of 3; --limit shows more\n",
     )
     assert (len(json.loads(all_.stdout)), all_.stderr) == (3, "")
+
+
+async def test_a_handled_event_that_comes_again_does_not_wait_behind_a_dead_one(
+    parts: Parts, soon_dead: None
+) -> None:
+    await parts.emit([0, 2, 4], subjects=1)
+    async with going(parts.relay(), parts.consumer(Mendable().handle)):
+        await states(parts, "dead", "waiting")
+    await parts.rewind()
+    await parts.emit([1], subjects=1)
+    again = parts.consumer(Mendable().handle)
+
+    async def repeated() -> bool:
+        return again._metrics.registry.get_sample_value("brobyg_batch_events_sum") == 4
+
+    async with going(parts.relay(), again):
+        await states(parts, "dead", "waiting", "waiting")
+        await eventually(repeated, "all have come again")
+    dead, *waiting = await parked(parts)
+    assert [one.origin.offset for one in (dead, *waiting)] == [1, 2, 3]
+
+
+async def test_no_row_is_locked_while_kafka_is_asked_for_a_parked_events_record(
+    parts: Parts, soon_dead: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, answer = asyncio.Event(), asyncio.Event()
+    fetch = clients.Reader.record
+
+    async def slowly(*arguments: Any) -> tuple[bytes | None, bytes]:
+        asked.set()
+        await answer.wait()
+        return await fetch(*arguments)
+
+    monkeypatch.setattr(clients.Reader, "record", slowly)
+    mendable = Mendable()
+    await parts.emit([2])
+    async with going(parts.relay(), parts.consumer(mendable.handle)):
+        await asyncio.wait_for(asked.wait(), 20)
+        async with parts.database.transaction() as other:
+            await other.driver.execute("select 1 from parked_event for update nowait")
+        mendable.mended = True
+        answer.set()
+        await has_effects(parts, 1)
 
 
 async def test_a_list_of_eighty_columns_names_the_field_that_can_not_be_read(
@@ -241,8 +288,10 @@ async def test_show_finds_an_event_behind_any_number_of_others_and_does_not_read
 ) -> None:
     *_, last = await park(parts, Origin("hospital.topic", 0, 1))
     await parts.database.pool.execute(
-        "insert into parked_event (event_id, subject, type, topic, partition, record_offset, state, reason, attempts)"
-        " select gen_random_uuid(), 'a', 't', 'hospital.topic', 0, 1, 'dead', 'r', 1 from generate_series(1, 1000)"
+        "insert into parked_event"
+        " (event_id, subject, type, topic, partition, record_offset, state, reason, attempts)"
+        " select gen_random_uuid(), 'a', 't', 'hospital.topic', 0, 1, 'dead', 'r', 1"
+        " from generate_series(1, 1000)"
     )
     newest = await parts.database.pool.fetchval("select max(id) from parked_event")
     shown = await command("show", str(newest))

@@ -208,7 +208,8 @@ def test_data_that_is_nested_too_deeply_is_undecodable() -> None:
         inside: "list[Any]"
 
     event = Event(
-        id="", source="", type="t", subject="", time=datetime.now(UTC), dataschema="", correlationid="", sequence=1,
+        id="", source="", type="t", subject="", time=datetime.now(UTC), dataschema="",
+        correlationid="", sequence=1,
         data=msgspec.Raw(b'{"inside":' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
     )  # fmt: skip
     with pytest.raises(UndecodableEvent):

@@ -1,4 +1,4 @@
-"""FastStream's and aiokafka's traps, each shown to be avoided; on the real broker but for wiring."""
+"""FastStream's and aiokafka's traps, each avoided: on the real broker but for the wiring."""
 
 import asyncio
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from brobyg_kit.metrics import Metrics
 from brobyg_kit.parking import Parking, Received
 from brobyg_kit.subscribers import BatchMiddleware, End, Lane
 from brobyg_kit.testing import eventually
-from delivery_parts import Parts, going, has_effects, record
+from delivery_parts import Parts, by_way, going, has_effects, record
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, TestKafkaBroker
 
@@ -213,6 +213,33 @@ async def test_partitions_are_given_up_when_the_batch_in_hand_is_done_because_th
     assert len(await parts.recorded()) == 60
     if waits:
         assert second.begun == 0, "what was in hand came to nobody else"
+
+
+async def test_a_batch_that_waits_for_the_database_does_not_hold_up_a_rebalance(
+    parts: Parts,
+) -> None:
+    """Whoever gets its partition may reach the database."""
+    await parts.emit(range(30), subjects=30)
+    async with going(parts.relay()):
+        await parts.sent_all()
+    async with by_way(parts) as (away, way):
+        earlier = away.consumer(record, lanes=1)
+
+        async def waits() -> bool:
+            return "the database can't be used" in earlier._heartbeat.trouble
+
+        way.close()
+        async with going(earlier):
+            await eventually(waits, "the earlier one has a batch that waits")
+            async with going(parts.consumer(record, lanes=1)):
+                await eventually(lambda: some(parts), "the later one handles", timeout=10)
+            await way.open()
+            await has_effects(parts, 30)
+    assert sorted(number for _, number in await parts.recorded()) == list(range(30))
+
+
+async def some(parts: Parts) -> bool:
+    return bool(await parts.recorded())
 
 
 async def test_a_commit_that_comes_after_the_group_went_on_without_it_is_no_failure(

@@ -1,4 +1,4 @@
-"""kill -9 at the worst moments: nothing is lost, nothing is done twice, each subject stays in order."""
+"""kill -9 at the worst moments: nothing lost, nothing done twice, each subject in order."""
 
 import asyncio
 import signal
@@ -23,7 +23,8 @@ async def worker(
     """A relay or consumer in a process of its own, armed with a fault point."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, str(WORKER), what, parts.kafka, parts.database.url, parts.topic,
-        env={"BROBYG_FAULT_POINT": fault, "PATH": "/usr/bin:/bin"}, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+        env={"BROBYG_FAULT_POINT": fault, "PATH": "/usr/bin:/bin"},
+        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     try:
         yield process

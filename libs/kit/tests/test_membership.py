@@ -1,4 +1,7 @@
-"""A process with a name in its group: who comes back under it has its partitions at once; two under one name don't both go on."""
+"""A process with a name in its group has its partitions at once when it comes back under it.
+
+Of two under one name only the later goes on.
+"""
 
 import asyncio
 import sys
@@ -6,7 +9,7 @@ import sys
 from brobyg_kit.consumer import Subscription
 from delivery_parts import Parts, going, has_effects, record
 
-# A member whose session outlasts every test: the broker takes it for alive long after it was killed.
+# Its session outlasts every test: to the broker it is alive long after it was killed.
 MEMBER = """
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""The relay from batch to batch: order, what is refused, and signs of life, on the real broker and database."""
+"""The relay from batch to batch: order, what is refused, and signs of life."""
 
 import asyncio
 import secrets
@@ -20,8 +20,14 @@ from delivery_parts import Parts, going
 
 from .test_controls import sent
 
-_TAKE = "with taken as (delete from outbox where id = any($1::bigint[]) returning *) select * from taken order by id"
-_PUT = "insert into outbox (id, topic, key, value, content_type) overriding system value values ($1, $2, $3, $4, $5)"
+_TAKE = (
+    "with taken as (delete from outbox where id = any($1::bigint[]) returning *)"
+    " select * from taken order by id"
+)
+_PUT = (
+    "insert into outbox (id, topic, key, value, content_type)"
+    " overriding system value values ($1, $2, $3, $4, $5)"
+)
 
 
 async def empty(parts: Parts) -> bool:
@@ -38,7 +44,7 @@ async def test_what_fills_many_batches_is_sent_once_and_in_order(
 
 
 async def _late_commit(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Rows 1 to 10 are in flight, but for 5, whose transaction commits only now; and behind it one of the same subject, 11."""
+    """Rows 1 to 10 are in flight, but for 5, which commits only now; 11 is of the same subject."""
     monkeypatch.setattr(relaying, "_BATCH", 10)
     await parts.emit(range(11))
     ids = [
@@ -79,7 +85,10 @@ async def test_a_late_commit_is_neither_skipped_nor_overtaken_by_its_subjects_ne
 async def test_control_without_the_count_the_next_overtakes_a_late_commit(
     parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unguarded = "select id, topic, key, value, content_type from outbox where (id < $2 or id > $3) and $4::int > 0 order by id limit $1"
+    unguarded = (
+        "select id, topic, key, value, content_type from outbox"
+        " where (id < $2 or id > $3) and $4::int > 0 order by id limit $1"
+    )
     monkeypatch.setattr(relaying, "_FETCH_NEXT", unguarded)
     assert await _late_commit(parts, monkeypatch) == [1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 5]
 

@@ -137,7 +137,7 @@ async def test_a_timer_that_fails_is_put_off_and_the_others_fire(
     assert await state(parts) == [("b", 1, 2, 3601)]
 
 
-async def test_a_failing_timer_is_tried_alone_after_growing_pauses_of_the_clocks_time_and_keeps_its_due_time(
+async def test_a_failing_timer_is_tried_alone_after_growing_pauses_and_keeps_its_due_time(
     parts: Parts,
 ) -> None:
     clock = ManualClock(NOW)
@@ -179,6 +179,33 @@ async def test_of_two_processes_the_one_whose_timer_fails_puts_off_its_own(parts
         ("a", 0),
         ("b", 1),
     ]
+
+
+async def test_a_due_timer_that_another_process_holds_is_not_asked_for_without_a_pause(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = ManualClock(NOW + timedelta(hours=1))
+    await schedule(parts, a=1)
+    asked, fire = [], Timers.fire
+
+    async def counted(loop: Timers) -> int:
+        asked.append(loop)
+        return await fire(loop)
+
+    monkeypatch.setattr(Timers, "fire", counted)
+    loop = timers(parts.database, clock)
+    async with parts.database.transaction() as other:
+        await other.driver.execute("select 1 from timer for update")
+        running = asyncio.create_task(loop.run())
+        await asyncio.sleep(1.0)
+        assert 2 <= len(asked) < 12
+
+    async def fired() -> bool:
+        return bool(await parts.recorded())
+
+    await eventually(fired, "it is fired once it is free", timeout=4)
+    loop.stop()
+    await running
 
 
 async def test_setting_a_failing_timer_again_begins_afresh(parts: Parts) -> None:

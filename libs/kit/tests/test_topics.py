@@ -14,9 +14,10 @@ from brobyg_kit.topics import Topic, apply_topics, load_topics
 
 def a_topic(**changes: object) -> Topic:
     fields: dict[str, object] = {
-        "name": f"declared.{uuid.uuid4().hex[:8]}", "partitions": 2, "retention_milliseconds": -1, "cleanup_policy": "delete", "compression": "zstd",
+        "name": f"declared.{uuid.uuid4().hex[:8]}", "partitions": 2, "retention_milliseconds": -1,
+        "cleanup_policy": "delete", "compression": "zstd",
     }  # fmt: skip
-    return Topic(**{**fields, **changes})  # type: ignore[arg-type]  # each test gives what the field takes
+    return Topic(**{**fields, **changes})  # type: ignore[arg-type]  # as each test gives
 
 
 async def configuration(kafka: str, name: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Makes `matching_samples` importable by the tests beside it, and gives the service on real parts."""
+"""Makes `matching_samples` importable by the tests beside it."""
 
 import sys
 from pathlib import Path

@@ -1,7 +1,12 @@
-"""Volunteers, referrals and appointments for the tests. Ids are derived from words, so that a failure reads well."""
+"""Volunteers, referrals and appointments for the tests.
+
+Ids are derived from words, so that a failure reads well.
+"""
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
+from functools import reduce
+from typing import Any
 
 import msgspec
 from brobyg_contracts import (
@@ -14,13 +19,17 @@ from brobyg_contracts import (
     ReferralCreated,
 )
 from brobyg_contracts import Needs as NeedsOnTheWire
+from brobyg_kit.database import Database
 from brobyg_kit.event import Event, EventData, encode_data
 from brobyg_kit.ids import derived_id
 from brobyg_matching.domain.local_time import Window
 from brobyg_matching.domain.match import Context
+from brobyg_matching.domain.referral import Needs, Referral
+from brobyg_matching.domain.roster import Roster
+from brobyg_matching.domain.snapshot import Commitment, Snapshot
 from brobyg_matching.domain.travel import policy_of
 from brobyg_matching.domain.volunteer import Volunteer
-from brobyg_matching.domain.world import Commitment, Needs, Referral, Roster, World
+from sqlalchemy import text
 
 NOW = datetime(2026, 11, 30, 8, 0, tzinfo=UTC)  # a Monday, 09:00 in Denmark
 POLICY = policy_of("escort")
@@ -160,7 +169,8 @@ def referral_created(word: str = "referral", **needs: object) -> ReferralCreated
 
 def event(data: EventData, number: int = 0) -> Event:
     """The event as it comes out of Kafka."""
-    subject: str = getattr(data, "referral_id")  # noqa: B009  # every event of referral's topic has one; its protocol does not say so
+    # Every event of referral's topic has one; their protocol does not say so.
+    subject: str = getattr(data, "referral_id")  # noqa: B009
     return Event(
         id=derived_id(
             "event", subject, data.EVENT_TYPE, str(number), bytes(encode_data(data)).hex()
@@ -176,11 +186,28 @@ def event(data: EventData, number: int = 0) -> Event:
     )
 
 
-def a_world(*volunteers: Volunteer, commitments: Iterable[Commitment] = ()) -> World:
-    """These volunteers and what they have promised."""
-    return World(Roster(volunteers), commitments)
+def a_snapshot(
+    *volunteers: Volunteer, commitments: Iterable[Commitment] = (), **known: object
+) -> Snapshot:
+    """These volunteers and what they have promised; `known` are further fields."""
+    empty = Snapshot(roster=Roster(volunteers))
+    snapshot = reduce(Snapshot.committed, commitments, empty)
+    return msgspec.structs.replace(snapshot, **known)
 
 
-def a_context(world: World, referral: Referral | None = None, now: datetime = NOW) -> Context:
+def a_context(snapshot: Snapshot, referral: Referral | None = None, now: datetime = NOW) -> Context:
     """What a transition may look at."""
-    return Context(now, POLICY, referral or a_referral(), world)
+    return Context(now, POLICY, referral or a_referral(), snapshot)
+
+
+async def query(database: Database, statement: str, **parameters: object) -> list[tuple[Any, ...]]:
+    """The rows of a statement, in a transaction of its own."""
+    async with database.connect() as connection:
+        result = await connection.execute(text(statement), parameters)
+        return [tuple(row) for row in result] if result.returns_rows else []
+
+
+async def single(database: Database, statement: str, **parameters: object) -> Any:
+    """The first value of the only row."""
+    [row] = await query(database, statement, **parameters)
+    return row[0]

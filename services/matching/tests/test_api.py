@@ -1,4 +1,4 @@
-"""The doors, over real HTTP on the real database."""
+"""The API over real HTTP, on the real database."""
 
 import asyncio
 import base64
@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 import pytest_asyncio
@@ -14,13 +14,16 @@ from brobyg_kit.clock import ManualClock
 from brobyg_kit.event import Event, decode
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.ids import derived_id
+from brobyg_kit.problems import NOT_FOUND
+from brobyg_kit.tables import outbox, stream, timer
 from brobyg_kit.testing import Running, bearer, served
 from brobyg_kit.timers import Timers
+from brobyg_matching.adapters.links import Links
+from brobyg_matching.adapters.tables import metadata
 from brobyg_matching.adapters.volunteers import PostgresVolunteers
-from brobyg_matching.answering import Links
 from brobyg_matching.bootstrap import SERVICE
 from brobyg_matching.domain import rules, transitions
-from brobyg_matching.running import COME_BACK
+from brobyg_matching.use_cases.timers import RETRY_AFTER
 from matching_samples import (
     NOW,
     a_booking,
@@ -28,12 +31,17 @@ from matching_samples import (
     cancelled,
     consent_withdrawn,
     event,
+    query,
     referral_created,
     rescheduled,
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-KEY = "a key that is for these tests only, and long"
+LINK_KEY = "a-link-key-of-these-tests-only"
+KEYS: dict[str, Any] = {
+    "matching_link_keys": LINK_KEY,
+    "matching_registration_keys": "a-registration-key-of-these-tests",
+}
 COORDINATOR, NOTIFICATION, PORTAL = bearer("coordinator"), bearer("service"), bearer("portal")
 
 
@@ -55,7 +63,7 @@ READY = {
 @pytest_asyncio.fixture(loop_scope="module")
 async def own(serve: Serve, clock: ManualClock) -> AsyncIterator[Running]:
     """A service and a database for one test that changes its time or its tables."""
-    async with serve(SERVICE, clock=clock, matching_link_key=KEY) as running:
+    async with serve(SERVICE, clock=clock, **KEYS) as running:
         yield running
 
 
@@ -63,9 +71,7 @@ async def own(serve: Serve, clock: ManualClock) -> AsyncIterator[Running]:
 async def shared(addresses: Addresses) -> AsyncIterator[Running]:
     """One service for all tests that leave time and tables as they are."""
     clock = ManualClock(NOW)
-    async with served(
-        SERVICE, addresses.database, addresses.kafka, clock=clock, matching_link_key=KEY
-    ) as running:
+    async with served(SERVICE, addresses.database, addresses.kafka, clock=clock, **KEYS) as running:
         yield running
 
 
@@ -73,9 +79,8 @@ async def shared(addresses: Addresses) -> AsyncIterator[Running]:
 async def matching(shared: Running) -> Running:
     """The shared service, emptied."""
     assert shared.runtime.database is not None
-    await shared.runtime.database.pool.execute(
-        "truncate timer, stream, outbox, decision, offer, match, referral, block, access_log, registration, volunteer_contact, volunteer"
-    )
+    tables = ", ".join(one.name for one in (timer, stream, outbox, *metadata.sorted_tables))
+    await query(shared.runtime.database, f"truncate {tables}")
     return shared
 
 
@@ -118,15 +123,14 @@ async def tell(matching: Running, *events: Event) -> None:
         await handle(tx, events)
 
 
-async def rows(matching: Running, query: str) -> list[tuple[object, ...]]:
+async def rows(matching: Running, statement: str) -> list[tuple[Any, ...]]:
     assert matching.runtime.database is not None
-    return [tuple(row) for row in await matching.runtime.database.pool.fetch(query)]
+    return await query(matching.runtime.database, statement)
 
 
 async def said(matching: Running) -> list[str]:
-    assert matching.runtime.database is not None
-    found = await matching.runtime.database.pool.fetch("select value from outbox order by id")
-    return [decode(row["value"]).type.removeprefix("dk.brobyg.") for row in found]
+    found = await rows(matching, "select value from outbox order by id")
+    return [decode(value).type.removeprefix("dk.brobyg.") for (value,) in found]
 
 
 async def open_offers(matching: Running) -> list[tuple[str, str]]:
@@ -155,7 +159,7 @@ async def test_a_double_click_registers_one_volunteer(matching: Running) -> None
     async def register(key: str, subject: str = "tester", **changes: object) -> tuple[int, str]:
         headers = bearer("coordinator", subject=subject) | {"Idempotency-Key": key}
         answer = await matching.client.post(
-            "/volunteers", json=somebody(**changes), headers=headers
+            "/volunteers", json=somebody(0, **changes), headers=headers
         )
         return answer.status_code, answer.json().get("volunteer_id", "")
 
@@ -178,7 +182,7 @@ async def test_who_sends_the_same_again_without_a_key_after_a_lost_answer_regist
     async def register(subject: str = "tester", **changes: object) -> str:
         headers = bearer("coordinator", subject=subject)
         answer = await matching.client.post(
-            "/volunteers", json=somebody(**changes), headers=headers
+            "/volunteers", json=somebody(0, **changes), headers=headers
         )
         assert answer.status_code == 201
         volunteer_id: str = answer.json()["volunteer_id"]
@@ -221,7 +225,7 @@ async def test_reading_a_contact_is_recorded_with_its_purpose(matching: Running)
     ).status_code == 403
 
 
-async def test_a_coordinator_reads_the_contact_of_their_own_departments_volunteers_and_that_is_recorded_too(
+async def test_a_coordinator_reads_contacts_of_their_own_department_and_that_is_recorded_too(
     matching: Running,
 ) -> None:
     url = f"/volunteers/{await active(matching)}/contact"
@@ -241,6 +245,10 @@ async def test_a_coordinator_reads_the_contact_of_their_own_departments_voluntee
     ]
     nobody = f"/volunteers/{an_id('nobody')}/contact?purpose=escalation"
     assert (await matching.client.get(nobody, headers=COORDINATOR)).status_code == 404
+    no_offer = f"/offers/{an_id('no offer')}/answer-link"
+    for path in (nobody, no_offer):  # what lets notification give a message up for good
+        gone = await matching.client.get(path, headers=NOTIFICATION)
+        assert (gone.status_code, gone.json()["type"]) == (404, NOT_FOUND)
 
 
 @pytest.mark.parametrize(
@@ -322,8 +330,8 @@ async def test_the_link_shows_without_spending_and_is_answered_once(matching: Ru
 
 
 async def test_a_forged_or_foreign_token_is_unknown(matching: Running) -> None:
-    forged = Links("another key than this service has").token(an_id("offer"))
-    for token in (forged, "nonsense", "x" * 250, Links(KEY).token(an_id("no such offer"))):
+    forged = Links(["another-key-than-this-service-has"]).token(an_id("offer"))
+    for token in (forged, "nonsense", "x" * 250, Links([LINK_KEY]).token(an_id("no such offer"))):
         assert (await matching.client.get(f"/answers/{token}", headers=PORTAL)).status_code == 404
     assert (await matching.client.get(f"/answers/{'x' * 400}", headers=PORTAL)).status_code == 422
     assert (await matching.client.get(f"/answers/{forged}", headers=COORDINATOR)).status_code == 403
@@ -332,7 +340,7 @@ async def test_a_forged_or_foreign_token_is_unknown(matching: Running) -> None:
 
 async def test_a_token_that_signs_something_else_is_unknown(matching: Running) -> None:
     assert (
-        await matching.client.get(f"/answers/{Links(KEY).token('x')}", headers=PORTAL)
+        await matching.client.get(f"/answers/{Links([LINK_KEY]).token('x')}", headers=PORTAL)
     ).status_code == 404
 
 
@@ -441,18 +449,15 @@ async def test_one_volunteer_saying_yes_to_two_overlapping_offers_at_once_gets_o
 async def test_the_constraint_alone_keeps_a_volunteer_from_two_places(
     matching: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transitions, "promise_broken", lambda *_: None)
+    monkeypatch.setattr(transitions, "commitment_rule_broken", lambda *_: None)
     assert await _both_at_once(matching, 8) == {(200, 409): 8}
 
 
 async def test_control_without_both_guards_a_volunteer_is_in_two_places(
     own: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transitions, "promise_broken", lambda *_: None)
-    assert own.runtime.database is not None
-    await own.runtime.database.pool.execute(
-        "alter table match drop constraint never_two_places_at_once"
-    )
+    monkeypatch.setattr(transitions, "commitment_rule_broken", lambda *_: None)
+    await rows(own, "alter table match drop constraint never_two_places_at_once")
     assert await _both_at_once(own, 3) == {(200, 200): 3}
 
 
@@ -490,7 +495,7 @@ async def test_a_yes_withdraws_what_the_volunteer_can_not_do_beside_it_and_asks_
     await fire(matching)
     gone = "select appointment_id::text, reason from offer where state = 'withdrawn'"
     assert await rows(matching, gone) == [(an_id("against"), "volunteer_promised")]
-    still = "select appointment_id::text, volunteer_id::text from offer where state = 'open' order by made_at, rank"
+    still = "select appointment_id::text, volunteer_id::text from offer where state = 'open'"
     assert sorted(await rows(matching, still)) == sorted(
         [(an_id("free"), mine), (an_id("against"), other)]
     )
@@ -507,9 +512,9 @@ async def test_of_yeses_and_the_timers_at_the_same_instant_nobody_is_waited_for_
         start = NOW + timedelta(days=2 + attempt)
         bookings = [a_booking(f"{name} {attempt}", name, start) for name in ("one", "two")]
         await tell(matching, *(event(booking) for booking in bookings))
-        query = "select offer_id::text from offer where state = 'open' order by volunteer_id, appointment_id"
-        first, second, *_ = [str(row[0]) for row in await rows(matching, query)]
-        third = str((await rows(matching, query))[-1][0])
+        still = "select offer_id::text from offer where state = 'open'"
+        found = await rows(matching, f"{still} order by volunteer_id, appointment_id")
+        first, second, third = found[0][0], found[1][0], found[-1][0]
         answers = await asyncio.gather(
             *(
                 matching.client.post(f"/offers/{o}/accept", headers=COORDINATOR)
@@ -518,12 +523,13 @@ async def test_of_yeses_and_the_timers_at_the_same_instant_nobody_is_waited_for_
             fire(matching),
         )
         assert {answer.status_code for answer in answers[:3] if answer is not None} <= {200, 409}
-        clock.advance(COME_BACK)  # a search that somebody held was put off
+        clock.advance(RETRY_AFTER)  # a search that somebody held was put off
         await fire(matching)
         in_vain = await rows(
             matching,
             "select o.volunteer_id from offer o join match m on m.volunteer_id = o.volunteer_id"
-            " and tstzrange(m.leave_at, m.home_at) && tstzrange(o.leave_at, o.home_at) where o.state = 'open'",
+            " and tstzrange(m.leave_at, m.home_at) && tstzrange(o.leave_at, o.home_at)"
+            " where o.state = 'open'",
         )
         assert in_vain == []
         await tell(matching, *(event(cancelled(booking), 1) for booking in bookings))
@@ -787,8 +793,7 @@ async def test_of_a_block_and_a_yes_at_the_same_instant_the_two_are_parted(
         )
         assert blocked == 204
         assert await rows(matching, "select 1 from match where volunteer_id is not null") == []
-        assert matching.runtime.database is not None
-        await matching.runtime.database.pool.execute("delete from block")
+        await rows(matching, "delete from block")
 
 
 @pytest.mark.parametrize("off", ["cancelled", "consent withdrawn"])

@@ -1,10 +1,9 @@
-"""Batches on the real database: what a batch leaves behind is what its events leave behind one by one."""
+"""Batches on the real database: a batch leaves behind what its events do one by one."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 
-import asyncpg
 import pytest
 from brobyg_contracts import AppointmentBooked, ConsentGiven
 from brobyg_kit.clock import ManualClock
@@ -12,15 +11,17 @@ from brobyg_kit.database import Database
 from brobyg_kit.event import Event, EventData, decode
 from brobyg_kit.service import Service
 from brobyg_kit.timers import DueTimer
-from brobyg_matching.adapters.database import PostgresStore
+from brobyg_matching.adapters.matches import PostgresMatches
 from brobyg_matching.adapters.volunteers import PostgresVolunteers
-from brobyg_matching.answering import Answering
-from brobyg_matching.batch import UnknownReferral
 from brobyg_matching.bootstrap import SERVICE
 from brobyg_matching.domain.match import WAVE
+from brobyg_matching.errors import UnknownReferral
+from brobyg_matching.handlers import HANDLERS
 from brobyg_matching.metrics import MatchingMetrics
 from brobyg_matching.ports import Contact
-from brobyg_matching.running import Running
+from brobyg_matching.use_cases.event_processing import EventProcessing
+from brobyg_matching.use_cases.offer_responses import OfferResponses
+from brobyg_matching.use_cases.timers import RETRY_AFTER, MatchingTimers
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from matching_samples import (
@@ -33,17 +34,30 @@ from matching_samples import (
     consent_withdrawn,
     event,
     missed,
+    query,
     referral_created,
     rescheduled,
+    single,
 )
 from prometheus_client import CollectorRegistry
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 DatabaseFor = Callable[[Service], AbstractAsyncContextManager[Database]]
 TABLES = "timer", "stream", "outbox", "decision", "offer", "match", "referral"
 
 
-def running() -> Running:
-    return Running(PostgresStore(), MatchingMetrics(CollectorRegistry()))
+def metrics() -> MatchingMetrics:
+    return MatchingMetrics(CollectorRegistry())
+
+
+def timers() -> MatchingTimers:
+    """As after a start: nothing is remembered but the rows."""
+    return MatchingTimers(PostgresMatches(), metrics())
+
+
+def responses(database: Database) -> OfferResponses:
+    return OfferResponses(database, PostgresMatches(), PostgresVolunteers(database), metrics())
 
 
 async def with_volunteers(database: Database, number: int = 6) -> None:
@@ -59,26 +73,21 @@ async def with_volunteers(database: Database, number: int = 6) -> None:
 
 async def handle(database: Database, events: list[Event]) -> None:
     async with database.transaction() as tx:
-        await running().handle(tx, events)
+        await EventProcessing(HANDLERS, PostgresMatches(), metrics()).handle(tx, events)
 
 
 async def left_behind(database: Database) -> dict[str, list[tuple[object, ...]]]:
     """All state and all that was said, without what differs by nature (event ids, row numbers)."""
-    queries = {
+    statements = {
         "match": "select * from match order by appointment_id",
         "offer": "select * from offer order by offer_id",
         "referral": "select * from referral order by referral_id",
-        "decision": "select appointment_id, round, wave, outcome, could, asked, counts, excluded from decision order by appointment_id, id",
+        "decision": "select appointment_id, round, wave, outcome, could, asked, counts, excluded"
+        " from decision order by appointment_id, id",
         "timer": "select kind, subject, due_at from timer order by subject",
     }
-    found = {
-        name: [tuple(row) for row in await database.pool.fetch(query)]
-        for name, query in queries.items()
-    }
-    said = [
-        decode(row["value"])
-        for row in await database.pool.fetch("select value from outbox order by id")
-    ]
+    found = {name: await query(database, statement) for name, statement in statements.items()}
+    said = [decode(value) for (value,) in await query(database, "select value from outbox")]
     found["said"] = sorted((e.subject, e.sequence, e.type, bytes(e.data)) for e in said)
     return found
 
@@ -95,13 +104,16 @@ steps = st.lists(
 )
 Script = list[tuple[str, int, int, int]]
 
-#: What becomes of somebody who has accepted, each in a batch with what depends on it: moved, cancelled, no consent any more, and put
-#: right afterwards. Half of a script comes before the acceptance, half after it.
+#: What becomes of somebody who has accepted, each in a batch with what depends on it: moved,
+#: cancelled, consent withdrawn, and corrected afterwards. Half of a script comes before the
+#: acceptance, half after it.
 ABOUT_A_MATCH: list[tuple[Script, int]] = [
     ([("book", 0, 0, 52), ("book", 1, 0, 53), ("move", 0, 0, 60), ("move", 1, 0, 53)], 0),
     ([("book", 0, 0, 52), ("book", 1, 0, 90), ("cancel", 0, 0, 52), ("book", 1, 1, 52)], 0),
-    ([("book", 0, 0, 52), ("book", 0, 1, 30), ("complete", 1, 1, 3), ("withdraw", 0, 0, 0), ("consent", 0, 0, 0), ("book", 0, 0, 52)], 0),
-    ([("book", 0, 0, 52), ("complete", 1, 1, 3), ("book", 1, 1, 70), ("move", 0, 0, 53), ("book", 0, 1, 90), ("book", 1, 0, 90)], 54),
+    ([("book", 0, 0, 52), ("book", 0, 1, 30), ("complete", 1, 1, 3),
+      ("withdraw", 0, 0, 0), ("consent", 0, 0, 0), ("book", 0, 0, 52)], 0),
+    ([("book", 0, 0, 52), ("complete", 1, 1, 3), ("book", 1, 1, 70),
+      ("move", 0, 0, 53), ("book", 0, 1, 90), ("book", 1, 0, 90)], 54),
     ([("book", 0, 0, 52), ("complete", 1, 1, 3), ("move", 0, 0, 80), ("book", 1, 0, 80)], 54),
     *(
         ([("book", 0, 0, 52), ("complete", 1, 1, 3), (what, 0, 0, 52), ("book", 0, 1, 90)], hours)
@@ -115,7 +127,7 @@ def events_of(script: Script) -> list[Event]:
     for number, (what, referral, appointment, hours) in enumerate(script):
         name = f"r{referral}"
         booking = a_booking(f"{name} a{appointment}", name, NOW + timedelta(hours=hours))
-        data = {
+        data: dict[str, EventData] = {
             "book": booking,
             "move": rescheduled(booking, booking.starts_at + timedelta(hours=1)),
             "cancel": cancelled(booking),
@@ -125,8 +137,8 @@ def events_of(script: Script) -> list[Event]:
             "consent": ConsentGiven(
                 referral_id=an_id(name), citizen_id=an_id(f"citizen of {name}")
             ),
-        }[what]
-        said.append(event(data, number))
+        }
+        said.append(event(data[what], number))
     return said
 
 
@@ -137,7 +149,7 @@ async def test_a_batch_leaves_behind_what_its_events_leave_one_by_one(
         await with_volunteers(database)
 
         async def empty() -> None:
-            await database.pool.execute(f"truncate {', '.join(TABLES)}")
+            await query(database, f"truncate {', '.join(TABLES)}")
 
         async def carry_out(
             before: list[list[Event]], after: list[list[Event]], hours: int
@@ -147,12 +159,9 @@ async def test_a_batch_leaves_behind_what_its_events_leave_one_by_one(
             clock.advance(NOW - clock.now())
             for batch in before:
                 await handle(database, batch)
-            asked = "select offer_id::text from offer where state = 'open' order by meet_at, offer_id limit 1"
-            if offer := await database.pool.fetchval(asked):
-                answering = Answering(
-                    database, PostgresStore(), MatchingMetrics(CollectorRegistry())
-                )
-                assert await answering.answer(offer, "accept") == "accepted"
+            asked = "select offer_id::text from offer where state = 'open'"
+            if offers := await query(database, f"{asked} order by meet_at, offer_id limit 1"):
+                assert await responses(database).answer(offers[0][0], "accept") == "accepted"
             clock.advance(timedelta(hours=hours))
             for batch in after:
                 await handle(database, batch)
@@ -209,16 +218,14 @@ async def test_who_has_met_the_citizen_is_known_to_them_and_who_waited_in_vain_i
     async with database_for(SERVICE) as database:
         await with_volunteers(database, 1)
         await handle(database, [event(referral_created()), event(first)])
-        offer = await database.pool.fetchval("select offer_id::text from offer")
-        await Answering(database, PostgresStore(), MatchingMetrics(CollectorRegistry())).answer(
-            offer, "accept"
-        )
+        offer = await single(database, "select offer_id::text from offer")
+        await responses(database).answer(offer, "accept")
         clock.advance(timedelta(hours=hours))
         if word is not None:
             await handle(database, [event(word(first))])
         await handle(database, [event(second)])
-        query = "select known_to_citizen from offer where appointment_id = $1"
-        assert await database.pool.fetchval(query, second.appointment_id) is known
+        asked = "select known_to_citizen from offer where appointment_id = :id"
+        assert await single(database, asked, id=second.appointment_id) is known
 
 
 async def test_an_appointment_of_an_unknown_referral_is_refused_whole(
@@ -229,7 +236,7 @@ async def test_an_appointment_of_an_unknown_referral_is_refused_whole(
             await handle(
                 database, [event(referral_created("known")), event(a_booking("a", "unknown"))]
             )
-        assert await database.pool.fetchval("select count(*) from referral") == 0
+        assert await query(database, "select 1 from referral") == []
 
 
 async def test_a_search_and_its_timer_survive_a_restart(
@@ -238,19 +245,14 @@ async def test_a_search_and_its_timer_survive_a_restart(
     async with database_for(SERVICE) as database:
         await with_volunteers(database, 5)
         await handle(database, [event(referral_created()), event(a_booking())])
-        due = await database.pool.fetchrow("select kind, subject, due_at from timer")
-        assert due is not None
-        assert due["kind"] == WAVE
+        [(kind, subject, due)] = await query(database, "select kind, subject, due_at from timer")
+        assert kind == WAVE
         clock.advance(timedelta(hours=8))
-        async with (
-            database.transaction() as tx
-        ):  # a new process: nothing is remembered but the rows
-            await running().waves_over(tx, [DueTimer(due["kind"], due["subject"], due["due_at"])])
-        states = await database.pool.fetch(
-            "select state, count(*)::int as n from offer group by state order by state"
-        )
-        assert [tuple(row) for row in states] == [("expired", 3), ("open", 2)]
-        assert await database.pool.fetchval("select due_at from timer") == NOW + timedelta(hours=16)
+        async with database.transaction() as tx:
+            await timers().waves_over(tx, [DueTimer(kind, subject, due)])
+        states = "select state, count(*) from offer group by state order by state"
+        assert await query(database, states) == [("expired", 3), ("open", 2)]
+        assert await single(database, "select due_at from timer") == NOW + timedelta(hours=16)
 
 
 async def test_a_timer_does_not_wait_for_a_match_that_somebody_holds(
@@ -261,28 +263,28 @@ async def test_a_timer_does_not_wait_for_a_match_that_somebody_holds(
         await handle(database, [event(referral_created()), event(a_booking())])
         subject = an_id("appointment")
         async with database.transaction() as holder:
-            await holder.driver.execute("select 1 from match for update")
+            await holder.connection.execute(text("select 1 from match for update"))
             async with database.transaction() as tx:
-                await tx.driver.execute("delete from timer")
-                await running().waves_over(tx, [DueTimer(WAVE, subject, NOW)])
-        assert await database.pool.fetchval("select due_at from timer") == NOW + timedelta(
-            seconds=10
-        )
+                await tx.connection.execute(text("delete from timer"))
+                await timers().waves_over(tx, [DueTimer(WAVE, subject, NOW)])
+        assert await single(database, "select due_at from timer") == NOW + RETRY_AFTER
 
 
 async def test_nothing_personal_is_in_what_is_said(database_for: DatabaseFor) -> None:
     async with database_for(SERVICE) as database:
         await with_volunteers(database, 3)
         await handle(database, [event(referral_created()), event(a_booking())])
-        for row in await database.pool.fetch("select value, key, topic from outbox"):
-            text = row["value"].decode()
-            assert "Ida" not in text
-            assert "example.org" not in text
+        values = await query(database, "select value from outbox")
+        assert values
+        said = b"".join(value for (value,) in values)
+        assert b"Ida" not in said
+        assert b"example.org" not in said
 
 
 PROMISE = (
-    "insert into match select gen_random_uuid(), referral_id, citizen_id, department, location_id, starts_at, ends_at, meeting,"
-    " meet_at, 'matched', null, 1, 1, opened_at, decide_by, gen_random_uuid(), gen_random_uuid(), $1, meet_at, ends_at, '{}', '{}'"
+    "insert into match select gen_random_uuid(), referral_id, citizen_id, department, location_id,"
+    " starts_at, ends_at, meeting, meet_at, 'matched', null, 1, 1, opened_at, decide_by,"
+    " gen_random_uuid(), gen_random_uuid(), cast(:who as uuid), meet_at, ends_at, '{}', '{}'"
     " from match limit 1"
 )
 
@@ -291,9 +293,9 @@ async def test_the_database_itself_refuses_two_places_at_once(database_for: Data
     async with database_for(SERVICE) as database:
         await with_volunteers(database, 3)
         await handle(database, [event(referral_created()), event(a_booking())])
-        await database.pool.execute(PROMISE, an_id("v0"))
-        with pytest.raises(asyncpg.ExclusionViolationError):
-            await database.pool.execute(PROMISE, an_id("v0"))
+        await query(database, PROMISE, who=an_id("v0"))
+        with pytest.raises(IntegrityError, match="never_two_places_at_once"):
+            await query(database, PROMISE, who=an_id("v0"))
 
 
 async def test_control_without_the_constraint_two_places_at_once_go_through(
@@ -302,12 +304,8 @@ async def test_control_without_the_constraint_two_places_at_once_go_through(
     async with database_for(SERVICE) as database:
         await with_volunteers(database, 3)
         await handle(database, [event(referral_created()), event(a_booking())])
-        await database.pool.execute("alter table match drop constraint never_two_places_at_once")
+        await query(database, "alter table match drop constraint never_two_places_at_once")
         for _ in range(2):
-            await database.pool.execute(PROMISE, an_id("v0"))
-        assert (
-            await database.pool.fetchval(
-                "select count(*) from match where volunteer_id = $1", an_id("v0")
-            )
-            == 2
-        )
+            await query(database, PROMISE, who=an_id("v0"))
+        taken = "select count(*) from match where volunteer_id = :who"
+        assert await single(database, taken, who=an_id("v0")) == 2

@@ -2,8 +2,8 @@
 
 from datetime import UTC, date, datetime
 
+from brobyg_contracts.domain import LOCAL_ZONE
 from brobyg_matching.domain.local_time import (
-    COPENHAGEN,
     Window,
     clock_minute,
     covers,
@@ -73,14 +73,14 @@ def test_a_week_begins_on_monday_in_denmark_not_in_utc() -> None:
 def test_an_instant_is_free_exactly_when_the_local_clock_says_so(
     day: date, since: int, until: int
 ) -> None:
-    """Checked against the plain reading of the clock, at every quarter of an hour that the clock shows once."""
+    """Checked against the plain reading of the clock, at every quarter of an hour shown once."""
     if until <= since:
         return
     free = free_intervals((Window(day.isoweekday(), since, until),), frozenset(), day)
     midnight = clock_minute(day, 0)
     for quarter in range(25 * 4):
         at = midnight + quarter * 900
-        local = datetime.fromtimestamp(at, UTC).astimezone(COPENHAGEN)
+        local = datetime.fromtimestamp(at, UTC).astimezone(LOCAL_ZONE)
         if (
             local.date() == day
             and not (local.hour == 2 and day in (SPRING, AUTUMN))

@@ -3,7 +3,8 @@
 from datetime import UTC, date, datetime
 
 import pytest
-from brobyg_matching.domain.volunteer import NotReady, activated
+from brobyg_matching.domain.volunteer import activated
+from brobyg_matching.errors import NotReady
 from matching_samples import a_volunteer
 
 #: Half past midnight on 1 December in Denmark; still 30 November by UTC.

@@ -1,4 +1,4 @@
-"""What the tests of this service share: events, a real SMTP server, and owners that answer over real HTTP."""
+"""What this service's tests share: events, a real SMTP server, and owners over real HTTP."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import default
+from typing import Any
 
 import httpx2
 import msgspec
@@ -28,18 +29,25 @@ from brobyg_kit.database import Database
 from brobyg_kit.event import Event, EventData, encode_data
 from brobyg_kit.health import Health
 from brobyg_kit.ids import derived_id
+from brobyg_kit.problems import NOT_FOUND
+from brobyg_kit.tables import outbox
 from brobyg_kit.testing import eventually, free_port
-from brobyg_notification.adapters.database import NoticeStore
-from brobyg_notification.adapters.http import HttpPeople
-from brobyg_notification.adapters.smtp import SmtpPostbox
+from brobyg_kit.wording import Language
+from brobyg_notification.adapters.delivery_queue import PostgresDeliveryQueue
+from brobyg_notification.adapters.mail import MailComposer
+from brobyg_notification.adapters.notices import PostgresNotices
+from brobyg_notification.adapters.people import HttpPeople
+from brobyg_notification.adapters.smtp import SmtpTransport
+from brobyg_notification.adapters.tables import notification
 from brobyg_notification.bootstrap import SERVICE
-from brobyg_notification.handlers import handle_with
 from brobyg_notification.metrics import NotificationMetrics
-from brobyg_notification.sending import Sending
-from brobyg_notification.worker import Sender
+from brobyg_notification.use_cases.delivery import Delivery
+from brobyg_notification.use_cases.delivery_worker import DeliveryWorker
+from brobyg_notification.use_cases.planning import handle_with
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CollectorRegistry
+from sqlalchemy import Executable, Row, select
 
 STARTS = datetime(2026, 12, 1, 9, 15, tzinfo=UTC)
 REFERRAL, CITIZEN, VOLUNTEER = (
@@ -50,40 +58,85 @@ REFERRAL, CITIZEN, VOLUNTEER = (
 APPOINTMENT, OFFER = derived_id("appointment"), derived_id("offer")
 _DATA: dict[type, dict[str, object]] = {
     OfferMade: {
-        "offer_id": OFFER, "referral_id": REFERRAL, "citizen_id": CITIZEN, "appointment_id": APPOINTMENT, "volunteer_id": VOLUNTEER,
-        "wave": 1, "rank": 1, "distance_metres": 4210, "known_to_citizen": False, "expires_at": STARTS - timedelta(hours=20),
-        "starts_at": STARTS, "ends_at": STARTS + timedelta(minutes=45), "location_id": "randers-hospital", "meeting": "home",
+        "offer_id": OFFER,
+        "referral_id": REFERRAL,
+        "citizen_id": CITIZEN,
+        "appointment_id": APPOINTMENT,
+        "volunteer_id": VOLUNTEER,
+        "wave": 1,
+        "rank": 1,
+        "distance_metres": 4210,
+        "known_to_citizen": False,
+        "expires_at": STARTS - timedelta(hours=20),
+        "starts_at": STARTS,
+        "ends_at": STARTS + timedelta(minutes=45),
+        "location_id": "randers-hospital",
+        "meeting": "home",
         "meet_at": STARTS - timedelta(minutes=40),
     },
     VolunteerMatched: {
-        "match_id": derived_id("match"), "referral_id": REFERRAL, "citizen_id": CITIZEN, "appointment_id": APPOINTMENT, "department": "randers",
-        "volunteer_id": VOLUNTEER, "offer_id": OFFER, "starts_at": STARTS, "ends_at": STARTS + timedelta(minutes=45),
-        "location_id": "randers-hospital", "meeting": "home", "meet_at": STARTS - timedelta(minutes=40),
-        "home_at": STARTS + timedelta(minutes=95), "minutes": 150,
+        "match_id": derived_id("match"),
+        "referral_id": REFERRAL,
+        "citizen_id": CITIZEN,
+        "appointment_id": APPOINTMENT,
+        "department": "randers",
+        "volunteer_id": VOLUNTEER,
+        "offer_id": OFFER,
+        "starts_at": STARTS,
+        "ends_at": STARTS + timedelta(minutes=45),
+        "location_id": "randers-hospital",
+        "meeting": "home",
+        "meet_at": STARTS - timedelta(minutes=40),
+        "home_at": STARTS + timedelta(minutes=95),
+        "minutes": 150,
     },
     MatchReleased: {
-        "match_id": derived_id("match"), "referral_id": REFERRAL, "citizen_id": CITIZEN, "appointment_id": APPOINTMENT,
-        "volunteer_id": VOLUNTEER, "reason": "appointment_cancelled", "starts_at": STARTS, "ends_at": STARTS + timedelta(minutes=45),
+        "match_id": derived_id("match"),
+        "referral_id": REFERRAL,
+        "citizen_id": CITIZEN,
+        "appointment_id": APPOINTMENT,
+        "volunteer_id": VOLUNTEER,
+        "reason": "appointment_cancelled",
+        "starts_at": STARTS,
+        "ends_at": STARTS + timedelta(minutes=45),
     },
     MatchEscalated: {
-        "referral_id": REFERRAL, "citizen_id": CITIZEN, "appointment_id": APPOINTMENT, "department": "randers", "starts_at": STARTS,
-        "ends_at": STARTS + timedelta(minutes=45), "location_id": "randers-hospital", "reason": "nobody_answered", "asked": 3,
+        "referral_id": REFERRAL,
+        "citizen_id": CITIZEN,
+        "appointment_id": APPOINTMENT,
+        "department": "randers",
+        "starts_at": STARTS,
+        "ends_at": STARTS + timedelta(minutes=45),
+        "location_id": "randers-hospital",
+        "reason": "nobody_answered",
+        "asked": 3,
         "excluded": {"gender": 4, "weekly_limit": 2},
     },
-    AppointmentCancelled: {"referral_id": REFERRAL, "citizen_id": CITIZEN, "appointment_id": APPOINTMENT},
+    AppointmentCancelled: {
+        "referral_id": REFERRAL,
+        "citizen_id": CITIZEN,
+        "appointment_id": APPOINTMENT,
+    },
     AppointmentRescheduled: {
-        "referral_id": REFERRAL, "citizen_id": CITIZEN, "appointment_id": APPOINTMENT, "starts_at": STARTS + timedelta(days=1),
-        "ends_at": STARTS + timedelta(days=1, minutes=45), "location_id": "randers-hospital",
+        "referral_id": REFERRAL,
+        "citizen_id": CITIZEN,
+        "appointment_id": APPOINTMENT,
+        "starts_at": STARTS + timedelta(days=1),
+        "ends_at": STARTS + timedelta(days=1, minutes=45),
+        "location_id": "randers-hospital",
     },
     ConsentWithdrawn: {"referral_id": REFERRAL, "citizen_id": CITIZEN},
-}  # fmt: skip
+}
 
 Cause = Callable[..., Event]
 
 
 @pytest.fixture
 def cause() -> Cause:
-    """`cause(VolunteerMatched, meeting="home")`: an event as matching publishes it; each call is another event."""
+    """`cause(VolunteerMatched, meeting="home")`: an event as its owner publishes it.
+
+    Each call makes another event.
+    """
     made = 0
 
     def make(kind: type[EventData], *, number: int | None = None, **changes: object) -> Event:
@@ -92,22 +145,35 @@ def cause() -> Cause:
         data = kind(**{**_DATA[kind], **changes})
         event_id = derived_id("event", str(made if number is None else number))
         return Event(
-            id=event_id, source="matching", type=kind.EVENT_TYPE, subject=REFERRAL, time=STARTS - timedelta(days=1),
-            dataschema=kind.DATASCHEMA, correlationid=event_id, sequence=made, data=encode_data(data),
-        )  # fmt: skip
+            id=event_id,
+            source="matching",
+            type=kind.EVENT_TYPE,
+            subject=REFERRAL,
+            time=STARTS - timedelta(days=1),
+            dataschema=kind.DATASCHEMA,
+            correlationid=event_id,
+            sequence=made,
+            data=encode_data(data),
+        )
 
     return make
 
 
 @pytest.fixture
 def running_clock() -> Clock:
-    """A clock that goes as the wall's does, from Monday 30 November 2026, 08:00 UTC: a day before what the events tell of."""
+    """Goes as the wall clock does, from Monday 30 November 2026, 08:00 UTC.
+
+    That is a day before what the events tell of.
+    """
     return AcceleratedClock(datetime(2026, 11, 30, 8, tzinfo=UTC), 1, datetime.now(UTC))
 
 
 @dataclass
 class PostOffice:
-    """A real SMTP server that keeps what it takes, and can be told to refuse, to take its time, to be away and to come back on the same port."""
+    """A real SMTP server that keeps what it takes.
+
+    It can be told to refuse, to take its time, to be away and to come back on the same port.
+    """
 
     port: int = field(default_factory=free_port)
     inbox: list[EmailMessage] = field(default_factory=list)
@@ -144,14 +210,17 @@ class PostOffice:
     async def handle_RCPT(
         self, _: object, __: object, envelope: Envelope, address: str, ___: object
     ) -> str:
-        """The next answer laid out for the address, else yes."""
+        """The next of the address's `answers`, else yes."""
         if waiting := self.answers.get(address):
             return waiting.pop(0)
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
     async def handle_DATA(self, _: object, __: object, envelope: Envelope) -> str:
-        """Keep the message, and say so after as many seconds as the recipient's messages are thought about; or the next answer laid out for all."""
+        """Keep the message, and say so after the seconds that `thinks` has for its recipient.
+
+        Or give the next answer of `after_data`.
+        """
         if self.after_data:
             return self.after_data.pop(0)
         content = envelope.content
@@ -182,6 +251,10 @@ class Owners:
     answers: dict[str, tuple[int, object]]
     asked: list[tuple[str, str]] = field(default_factory=list)
 
+    def gone(self, path: str, status: int = 404) -> None:
+        """Let the owner say that what stands at `path` is not there, or no longer."""
+        self.answers[path] = (status, {"type": NOT_FOUND})
+
     def offer(self, state: str, expires_at: datetime = STARTS) -> None:
         """Let the offer be in `state`."""
         link = {"token": "signed.token", "expires_at": expires_at.isoformat(), "state": state}
@@ -200,14 +273,34 @@ class Owners:
         )
 
 
+@pytest.fixture
+def required() -> dict[str, str]:
+    """The settings that have no default. Nobody is at the mail server's address."""
+    return {
+        "notification_smtp": "smtp://127.0.0.1:1",
+        "notification_sender": "Brobyg <brobyg@example.org>",
+        "notification_coordinators": "randers=coordinator@example.org,norddjurs=b@example.org",
+        "portal_url": "http://portal.example.org",
+    }
+
+
 # Official test persons.
 CITIZEN_CONTACT = {
-    "citizen_id": CITIZEN, "name": "Einer Test Lauridsen", "given_name": "Einer", "email": "einer@example.org", "phone": None,
-    "language": "da", "meeting_point": "Testgrusgraven 3, 3.th",
-}  # fmt: skip
+    "citizen_id": CITIZEN,
+    "name": "Einer Test Lauridsen",
+    "given_name": "Einer",
+    "email": "einer@example.org",
+    "phone": None,
+    "language": "da",
+    "meeting_point": "Testgrusgraven 3, 3.th",
+}
 VOLUNTEER_CONTACT = {
-    "volunteer_id": VOLUNTEER, "name": "Ellen Louise Test Lauridsen", "email": "ellen@example.org", "phone": None, "language": "en",
-}  # fmt: skip
+    "volunteer_id": VOLUNTEER,
+    "name": "Ellen Louise Test Lauridsen",
+    "email": "ellen@example.org",
+    "phone": None,
+    "language": "en",
+}
 
 
 @pytest.fixture
@@ -244,40 +337,67 @@ async def owners() -> AsyncIterator[Owners]:
 
 @dataclass
 class Office:
-    """The service's parts without Kafka: what is planned, and a sender to send it."""
+    """The service's parts without Kafka: what is planned, and a worker to deliver it."""
 
     database: Database
-    store: NoticeStore
+    queue: PostgresDeliveryQueue
+    registry: CollectorRegistry
     metrics: NotificationMetrics
-    sending: Sending
-    sender: Sender
+    delivery: Delivery
+    worker: DeliveryWorker
 
     async def receive(self, *events: Event) -> None:
         """Handle the events as one batch, without the inbox: as if each were new."""
         async with self.database.transaction() as transaction:
-            await handle_with(self.metrics)(transaction, events)
+            await handle_with(PostgresNotices(), self.metrics)(transaction, events)
 
     async def states(self) -> list[str]:
         """State of each notice, oldest first."""
-        rows = await self.database.pool.fetch("select state from notification order by position")
-        return [row["state"] for row in rows]
+        n = notification.c
+        return [row.state for row in await self.rows(select(n.state).order_by(n.position))]
+
+    async def rows(self, statement: Executable) -> list[Row[Any]]:
+        """What the statement returns; none for one that returns nothing."""
+        async with self.database.connect() as connection:
+            result = await connection.execute(statement)
+            return list(result.all()) if result.returns_rows else []
+
+    async def waits(self, obstacle: str | None = None, *, attempts: int = 1) -> int:
+        """How many notices nobody has in hand after so many attempts, for this reason."""
+        n = notification.c
+        idle = select(n.position).where(
+            n.state == "waiting", n.claimed_by.is_(None), n.attempts >= attempts
+        )
+        return len(await self.rows(idle.where(n.reason == obstacle) if obstacle else idle))
+
+    async def ended(self, *states: str) -> None:
+        """Return when the notices are in these states, oldest first."""
+
+        async def so() -> bool:
+            return await self.states() == list(states)
+
+        await eventually(so, f"the notices are {states}")
 
     async def emitted(self) -> list[tuple[str, dict[str, object]]]:
         """Type and data of each event in the outbox, in order."""
-        rows = await self.database.pool.fetch("select value from outbox order by id")
-        events = [msgspec.json.decode(row["value"]) for row in rows]
+        rows = await self.rows(select(outbox.c.value).order_by(outbox.c.id))
+        events = [msgspec.json.decode(row.value) for row in rows]
         return [(event["type"], event["data"]) for event in events]
 
     def restart(self) -> None:
-        """What sends from here on is as a new process has it."""
-        self.sender = Sender(
-            self.store, self.sending, self.sending.clock, self.metrics, Health(), concurrency=4
+        """What delivers from here on is as a new process has it."""
+        self.worker = self.another_worker()
+
+    def another_worker(self) -> DeliveryWorker:
+        """A worker on the same notices."""
+        return DeliveryWorker(
+            self.queue, self.delivery, self.delivery.clock, self.metrics, Health(), concurrency=4
         )
 
     @asynccontextmanager
-    async def sending_going_on(self) -> AsyncIterator[None]:
-        """The sender runs."""
-        task = asyncio.create_task(self.sender.run())
+    async def delivering(self, worker: DeliveryWorker | None = None) -> AsyncIterator[None]:
+        """A worker runs."""
+        task = asyncio.create_task((worker or self.worker).run())
         try:
             yield
         finally:
@@ -290,30 +410,43 @@ OfficeFor = Callable[..., AbstractAsyncContextManager[Office]]
 
 @pytest.fixture
 def office_for(postgres: str, owners: Owners, post_office: PostOffice) -> OfficeFor:
-    """`async with office_for(clock) as office`: on a fresh database, the real SMTP server and the owners over HTTP."""
+    """`async with office_for(clock) as office`: real database, SMTP server and owners."""
     from brobyg_kit.testing import fresh_database
 
     @asynccontextmanager
     async def opened(
-        clock: Clock, concurrency: int = 4, command_seconds: float = 10
+        clock: Clock,
+        concurrency: int = 4,
+        command_seconds: float = 10,
+        default_language: Language = "en",
     ) -> AsyncIterator[Office]:
         async with (
             fresh_database(postgres, SERVICE, clock) as database,
             httpx2.AsyncClient(base_url=owners.url) as http,
         ):
-            postbox = SmtpPostbox(
+            transport = SmtpTransport(
                 f"smtp://127.0.0.1:{post_office.port}",
                 connections=concurrency,
                 command_seconds=command_seconds,
             )
-            metrics, store = NotificationMetrics(CollectorRegistry()), NoticeStore(database)
-            sending = Sending(
-                people=HttpPeople(http, http), postbox=postbox, clock=clock, sender="Brobyg <brobyg@example.org>",
-                portal_url="http://portal.example.org", coordinators={"randers": "coordinator@example.org"}, coordinator_language="da",
-            )  # fmt: skip
-            sender = Sender(store, sending, clock, metrics, Health(), concurrency=concurrency)
-            yield Office(database, store, metrics, sending, sender)
-            await postbox.close()
+            registry, queue = CollectorRegistry(), PostgresDeliveryQueue(database)
+            metrics = NotificationMetrics(registry)
+            delivery = Delivery(
+                people=HttpPeople(http, http),
+                composer=MailComposer("Brobyg <brobyg@example.org>"),
+                transport=transport,
+                clock=clock,
+                metrics=metrics,
+                portal_url="http://portal.example.org",
+                coordinators={"randers": "coordinator@example.org"},
+                coordinator_language="da",
+                default_language=default_language,
+            )
+            worker = DeliveryWorker(
+                queue, delivery, clock, metrics, Health(), concurrency=concurrency
+            )
+            yield Office(database, queue, registry, metrics, delivery, worker)
+            await transport.close()
 
     return opened
 

@@ -15,12 +15,25 @@ AUTUMN = datetime(2026, 10, 25, 1, 30, tzinfo=UTC)  # the second 02:30 of that n
 
 def entry(starts_at: datetime, **changes: object) -> Entry:
     facts: dict[str, object] = {
-        "uid": calendar_uid("a", "citizen", "c"), "sequence": 0, "method": "REQUEST", "made_at": datetime(2026, 11, 30, 8, tzinfo=UTC),
-        "starts_at": starts_at, "ends_at": starts_at + timedelta(minutes=45), "summary": "Aftale på Regionshospitalet Randers; følgeskab",
-        "description": "Linje et\nlinje to, med komma", "location": "Regionshospitalet Randers", "organizer": "Brobyg <brobyg@example.org>",
-        "attendee": "einer@example.org",
-    }  # fmt: skip
+        "uid": calendar_uid("a", "citizen", "c"),
+        "sequence": 0,
+        "method": "REQUEST",
+        "made_at": datetime(2026, 11, 30, 8, tzinfo=UTC),
+        "starts_at": starts_at,
+        "ends_at": starts_at + timedelta(minutes=45),
+        "location": "Regionshospitalet Randers",
+    }
     return Entry(**{**facts, **changes})  # type: ignore[arg-type]  # a test's shorthand
+
+
+def file_of(entry: Entry) -> bytes:
+    return calendar_file(
+        entry,
+        summary="Aftale på Regionshospitalet Randers; følgeskab",
+        description="Linje et\nlinje to, med komma",
+        organizer="Brobyg <brobyg@example.org>",
+        attendee="einer@example.org",
+    )
 
 
 def read_back(file: bytes) -> tuple[Calendar, Event]:
@@ -34,7 +47,7 @@ def read_back(file: bytes) -> tuple[Calendar, Event]:
 def test_whatever_the_time_of_year_the_instants_come_back(naive: datetime, minutes: int) -> None:
     starts_at = naive.replace(second=0, microsecond=0, tzinfo=UTC)
     ends_at = starts_at + timedelta(minutes=minutes)
-    _, event = read_back(calendar_file(entry(starts_at, ends_at=ends_at)))
+    _, event = read_back(file_of(entry(starts_at, ends_at=ends_at)))
     assert event.decoded("dtstart").astimezone(UTC) == starts_at
     assert event.decoded("dtend").astimezone(UTC) == ends_at
 
@@ -42,34 +55,34 @@ def test_whatever_the_time_of_year_the_instants_come_back(naive: datetime, minut
 @given(st.datetimes(datetime(2026, 1, 1), datetime(2036, 1, 1)))  # noqa: DTZ001 - made UTC below
 @settings(max_examples=100, deadline=None)
 def test_the_files_own_time_zone_agrees_with_the_tables(naive: datetime) -> None:
-    calendar, _ = read_back(calendar_file(entry(AUTUMN)))
+    calendar, _ = read_back(file_of(entry(AUTUMN)))
     (zone,) = calendar.walk("VTIMEZONE")
     moment = naive.replace(tzinfo=UTC)
     assert moment.astimezone(zone.to_tz()).utcoffset() == moment.astimezone(COPENHAGEN).utcoffset()
 
 
 def test_times_are_local_with_a_named_zone() -> None:
-    text = calendar_file(entry(datetime(2026, 12, 1, 9, 15, tzinfo=UTC))).decode()
+    text = file_of(entry(datetime(2026, 12, 1, 9, 15, tzinfo=UTC))).decode()
     assert "DTSTART;TZID=Europe/Copenhagen:20261201T101500" in text
     assert "TZID:Europe/Copenhagen" in text
 
 
 def test_the_hour_that_comes_twice_is_written_in_utc() -> None:
-    text = calendar_file(entry(AUTUMN)).decode()
+    text = file_of(entry(AUTUMN)).decode()
     assert "DTSTART:20261025T013000Z" in text
 
 
 def test_a_request_confirms_and_a_cancel_cancels_the_same_entry() -> None:
     starts_at = datetime(2026, 12, 1, 9, 15, tzinfo=UTC)
-    asked, first = read_back(calendar_file(entry(starts_at)))
-    ended, second = read_back(calendar_file(entry(starts_at, method="CANCEL", sequence=1)))
+    asked, first = read_back(file_of(entry(starts_at)))
+    ended, second = read_back(file_of(entry(starts_at, method="CANCEL", sequence=1)))
     assert (asked["METHOD"], first["STATUS"], first["SEQUENCE"]) == ("REQUEST", "CONFIRMED", 0)
     assert (ended["METHOD"], second["STATUS"], second["SEQUENCE"]) == ("CANCEL", "CANCELLED", 1)
     assert first["UID"] == second["UID"]
 
 
 def test_it_says_who_sends_it_who_it_is_for_and_when_it_was_made() -> None:
-    _, event = read_back(calendar_file(entry(datetime(2026, 12, 1, 9, 15, tzinfo=UTC))))
+    _, event = read_back(file_of(entry(datetime(2026, 12, 1, 9, 15, tzinfo=UTC))))
     assert event["ORGANIZER"] == "mailto:brobyg@example.org"
     assert event["ATTENDEE"] == "mailto:einer@example.org"
     assert event.decoded("dtstamp") == datetime(2026, 11, 30, 8, tzinfo=UTC)
@@ -78,7 +91,7 @@ def test_it_says_who_sends_it_who_it_is_for_and_when_it_was_made() -> None:
 
 
 def test_lines_are_folded_and_end_as_the_standard_wants() -> None:
-    lines = calendar_file(entry(AUTUMN)).split(b"\r\n")
+    lines = file_of(entry(AUTUMN)).split(b"\r\n")
     assert all(len(line) <= 75 for line in lines)
     assert lines[-1] == b""
 

@@ -1,4 +1,7 @@
-"""The citizen's calendar when the hospital, or the citizen, calls off what has no match any more: told once, whichever topic is heard first."""
+"""What is called off without a match left to release is told the citizen once.
+
+Whichever topic is heard first.
+"""
 
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
@@ -12,15 +15,18 @@ from brobyg_contracts import (
     VolunteerMatched,
 )
 from brobyg_kit.ids import derived_id
+from brobyg_notification.adapters.tables import notification
 from icalendar import Calendar
 from msgspec import structs
+from sqlalchemy import select
 
 STARTS = datetime(2026, 12, 1, 9, 15, tzinfo=UTC)
 CALLED_OFF = [AppointmentCancelled, AppointmentRescheduled, ConsentWithdrawn]
-CITIZENS = (
-    "select calendar_method from notification where recipient_role = 'citizen' order by position"
+n = notification.c
+CITIZENS = select(n.calendar_method).where(n.recipient_role == "citizen").order_by(n.position)
+CANCELLED = select(n.appointment_id).where(
+    n.recipient_role == "citizen", n.calendar_method == "CANCEL"
 )
-CANCELLED = "select appointment_id::text from notification where recipient_role = 'citizen' and calendar_method = 'CANCEL'"
 REASONS = ["appointment_cancelled", "appointment_rescheduled", "consent_withdrawn"]
 
 
@@ -29,7 +35,7 @@ def later(event, minutes: int):
 
 
 async def told(office) -> list[str]:
-    return [row["calendar_method"] for row in await office.database.pool.fetch(CITIZENS)]
+    return [row.calendar_method for row in await office.rows(CITIZENS)]
 
 
 @pytest.mark.parametrize("kind", CALLED_OFF)
@@ -89,9 +95,7 @@ async def test_a_withdrawn_consent_cancels_every_entry_of_the_citizen(
             )
             for event in [*story, consent]:
                 await office.receive(event)
-            cancelled = [
-                row["appointment_id"] for row in await office.database.pool.fetch(CANCELLED)
-            ]
+            cancelled = [row.appointment_id for row in await office.rows(CANCELLED)]
         assert sorted(cancelled) == sorted(appointments)
 
 
@@ -124,7 +128,7 @@ async def test_the_cancellation_takes_back_the_time_that_was_told(
     office_for, post_office, cause, clock, arrived
 ) -> None:
     withdrew = later(cause(MatchReleased, reason="volunteer_withdrew"), 1)
-    async with office_for(clock) as office, office.sending_going_on():
+    async with office_for(clock) as office, office.delivering():
         told = [
             (cause(VolunteerMatched), 2),
             (withdrew, 4),

@@ -1,124 +1,95 @@
-"""A notice is one sender's, also when senders die, lose their database session and come back."""
-
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+"""A notice is one worker's, also when workers die, lose their session and come back."""
 
 import pytest
 from brobyg_contracts import MatchEscalated, MatchReleased, VolunteerMatched
 from brobyg_kit.ids import derived_id
 from brobyg_kit.testing import eventually
-from brobyg_notification import worker
-from brobyg_notification.adapters import database
-from brobyg_notification.worker import Sender
+from brobyg_notification.adapters import delivery_queue
+from brobyg_notification.adapters.tables import notification
+from brobyg_notification.use_cases import delivery_worker
+from sqlalchemy import func, select, text
 
-SESSIONS = "select objid::int as sender, pid from pg_locks where locktype = 'advisory' and objsubid = 2 and classid = $1 and granted"
+SESSIONS = text(
+    "select objid::int as worker, pid from pg_locks"
+    " where locktype = 'advisory' and objsubid = 2 and classid = :lock and granted"
+    " and database = (select oid from pg_database where datname = current_database())"
+)
 
 
 @pytest.fixture
 def quick(monkeypatch) -> None:
-    """Looks round and waits for gone senders in fractions of a second."""
-    monkeypatch.setattr(worker, "_POLL_SECONDS", 0.1)
-    monkeypatch.setattr(worker, "_LOOK_AGAIN_SECONDS", 0.1)
-    monkeypatch.setattr(database, "_GONE_AFTER_TROUBLE_SECONDS", 1.0)
-
-
-async def ended(office, *states: str) -> None:
-    async def so() -> bool:
-        return await office.states() == list(states)
-
-    await eventually(so, f"the notices are {states}")
+    """Looks round and waits for gone workers in fractions of a second."""
+    monkeypatch.setattr(delivery_worker, "_POLL_SECONDS", 0.1)
+    monkeypatch.setattr(delivery_worker, "_LOOK_AGAIN_SECONDS", 0.1)
+    monkeypatch.setattr(delivery_queue, "_GONE_AFTER_TROUBLE_SECONDS", 1.0)
 
 
 async def sessions(office) -> dict[int, int]:
-    """The senders that live by the database's word, each with its session."""
-    found = await office.database.pool.fetch(SESSIONS, database._SENDER_LOCK)
-    return {row["sender"]: row["pid"] for row in found}
+    """The workers that live by the database's word, each with its session."""
+    found = await office.rows(SESSIONS.bindparams(lock=delivery_queue._WORKER_LOCK))
+    return {row.worker: row.pid for row in found}
 
 
-@asynccontextmanager
-async def second_sender(office) -> AsyncIterator[Sender]:
-    """Another sender on the same notices, going on."""
-    second = Sender(
-        office.store,
-        office.sending,
-        office.sending.clock,
-        office.metrics,
-        office.sender._health,
-        concurrency=4,
-    )
-    going = asyncio.create_task(second.run())
-    try:
-        yield second
-    finally:
-        going.cancel()
-        await asyncio.gather(going, return_exceptions=True)
-
-
-async def test_what_a_gone_sender_had_in_hand_is_sent_once_by_the_next(
+async def test_what_a_gone_worker_had_in_hand_is_sent_once_by_the_next(
     office_for, post_office, cause, clock, quick
 ) -> None:
     async with office_for(clock) as office:
         await office.receive(cause(VolunteerMatched))
-        async with office.store.session(1, lambda: None, again=False) as claims:
+        async with office.queue.session(1, lambda: None, again=False) as claims:
             assert len(await claims.claim(10)) == 2
-            async with office.store.session(2, lambda: None, again=False) as others:
+            async with office.queue.session(2, lambda: None, again=False) as others:
                 assert await others.claim(10) == []
                 assert await others.free_abandoned([]) == 0
-        async with office.sending_going_on():
-            await ended(office, "sent", "sent")
+        async with office.delivering():
+            await office.ended("sent", "sent")
     assert len(post_office.inbox) == 2
 
 
-async def test_a_sender_that_loses_its_session_keeps_what_it_has_in_hand(
+async def test_a_worker_that_loses_its_session_keeps_what_it_has_in_hand(
     office_for, post_office, cause, clock, quick
 ) -> None:
-    """Both sessions end, as when the database restarts; what is with the mail server meanwhile is sent by nobody else."""
+    """As when the database restarts: what the mail server has meanwhile is sent by nobody else."""
     post_office.thinks["coordinator@example.org"] = 4.0
-    async with office_for(clock) as office, office.sending_going_on():
+    async with office_for(clock) as office, office.delivering():
         await office.receive(cause(MatchEscalated))
 
         async def handed_over() -> bool:
             return len(post_office.inbox) == 1
 
         await eventually(handed_over, "the mail server has the message")
-        async with second_sender(office):
+        async with office.delivering(office.another_worker()):
 
             async def both() -> bool:
                 return len(await sessions(office)) == 2
 
-            await eventually(both, "two senders live")
+            await eventually(both, "two workers live")
             before = await sessions(office)
-            await office.database.pool.execute(
-                "select pg_terminate_backend(pid) from unnest($1::int[]) pid", list(before.values())
-            )
+            for pid in before.values():
+                await office.rows(select(func.pg_terminate_backend(pid)))
 
             async def back() -> bool:
                 now = await sessions(office)
                 return now.keys() == before.keys() and not set(now.values()) & set(before.values())
 
             await eventually(back, "both live again, each by its own number")
-            await ended(office, "sent")
+            await office.ended("sent")
         assert len(await office.emitted()) == 1
     assert len(post_office.inbox) == 1
 
 
-async def test_a_sender_is_gone_only_after_some_seconds(office_for, cause, clock, quick) -> None:
+async def test_a_worker_is_gone_only_after_some_seconds(office_for, cause, clock, quick) -> None:
     async with (
         office_for(clock) as office,
-        office.store.session(2, lambda: None, again=False) as others,
+        office.queue.session(2, lambda: None, again=False) as others,
     ):
         await office.receive(cause(VolunteerMatched))
-        async with office.store.session(1, lambda: None, again=False) as claims:
+        async with office.queue.session(1, lambda: None, again=False) as claims:
             assert len(await claims.claim(10)) == 2
         assert await others.free_abandoned([]) == 0, "it may be back"
-        async with office.store.session(1, lambda: None, again=False) as claims:
+        async with office.queue.session(1, lambda: None, again=False) as claims:
             assert await others.free_abandoned([]) == 0
-            in_hand = (
-                await office.database.pool.fetchval(
-                    "select array_agg(notification_id::text) from notification"
-                )
-            )[:1]
+            known = await office.rows(select(notification.c.notification_id))
+            in_hand = [row.notification_id for row in known][:1]
             assert await claims.free_abandoned(in_hand) == 1, (
                 "what it does not remember claiming is free at once"
             )
@@ -130,15 +101,15 @@ async def test_a_sender_is_gone_only_after_some_seconds(office_for, cause, clock
         await eventually(freed, "it did not come back")
 
 
-async def test_two_senders_never_send_the_same(office_for, post_office, cause, clock) -> None:
+async def test_two_workers_never_send_the_same(office_for, post_office, cause, clock) -> None:
     causes = [
         cause(MatchReleased, appointment_id=derived_id("appointment", str(number)))
         for number in range(40)
     ]
     async with office_for(clock) as office:
-        async with second_sender(office), office.sending_going_on():
+        async with office.delivering(office.another_worker()), office.delivering():
             await office.receive(*causes)
-            await ended(office, *["sent"] * 80)
+            await office.ended(*["sent"] * 80)
         assert len(await office.emitted()) == 80
     assert (
         len({message["Message-ID"] for message in post_office.inbox})

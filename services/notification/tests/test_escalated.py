@@ -1,4 +1,4 @@
-"""Whom an escalation is told: the coordinator always, the citizen only when company had been found before."""
+"""An escalation is told the coordinator always, the citizen only after an earlier match."""
 
 from datetime import timedelta
 
@@ -11,9 +11,16 @@ from brobyg_contracts import (
     MatchReleased,
     VolunteerMatched,
 )
+from brobyg_notification.adapters.tables import notification
 from msgspec import structs
+from sqlalchemy import select
 
-TOLD = "select template from notification where cause_event->>'type' = $1 order by position"
+n = notification.c
+TOLD = (
+    select(n.template)
+    .where(n.cause_event["type"].astext == MatchEscalated.EVENT_TYPE)
+    .order_by(n.position)
+)
 
 
 def later(event, minutes: int):
@@ -21,9 +28,7 @@ def later(event, minutes: int):
 
 
 async def told(office) -> list[str]:
-    return [
-        row["template"] for row in await office.database.pool.fetch(TOLD, MatchEscalated.EVENT_TYPE)
-    ]
+    return [row.template for row in await office.rows(TOLD)]
 
 
 async def test_a_citizen_who_was_never_told_of_a_volunteer_is_left_to_the_coordinator(
@@ -64,7 +69,7 @@ async def test_what_has_been_called_off_since_is_not_told_to_the_citizen(
 async def test_the_citizen_reads_what_happens_now_in_plain_words(
     office_for, post_office, cause, clock, arrived
 ) -> None:
-    async with office_for(clock) as office, office.sending_going_on():
+    async with office_for(clock) as office, office.delivering():
         await office.receive(
             cause(VolunteerMatched), later(cause(MatchReleased, reason="volunteer_withdrew"), 1)
         )

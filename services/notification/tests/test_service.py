@@ -1,9 +1,11 @@
-"""The whole service: from the real broker to the real mail server and back to the broker, and through kill -9."""
+"""The whole service: from the real broker to the real mail server and back, through kill -9."""
 
 import asyncio
 import os
 import signal
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import msgspec
@@ -17,56 +19,51 @@ from brobyg_contracts import (
 from brobyg_kit.clock import ManualClock
 from brobyg_kit.event import encode
 from brobyg_kit.ids import derived_id
-from brobyg_kit.kafka import consumer, producer
+from brobyg_kit.kafka import batch_producer, reader
 from brobyg_kit.testing import bearer, eventually
 from brobyg_notification.bootstrap import SERVICE
 
-COORDINATORS = "randers=coordinator@example.org,norddjurs=another@example.org"
 
-
-def say(kafka: str, *events) -> None:
+async def say(kafka: str, *events) -> None:
     """Put the events on matching's topic."""
-    sender = producer(kafka, "test")
-    for event in events:
-        sender.produce(VolunteerMatched.TOPIC, encode(event), event.subject)
-    assert sender.flush(10) == 0
+    async with batch_producer(kafka, "test") as sender:
+        for event in events:
+            await sender.send_and_wait(
+                VolunteerMatched.TOPIC, encode(event), event.subject.encode()
+            )
 
 
 async def heard(kafka: str, count: int) -> list[dict[str, object]]:
     """The first `count` events this service published, from the beginning."""
-    reader = consumer(kafka, f"test-{os.getpid()}-{datetime.now(UTC).timestamp()}")
-    reader.subscribe([NotificationSent.TOPIC])
     found: list[dict[str, object]] = []
+    async with reader(kafka, auto_offset_reset="earliest") as consumer:
+        consumer.subscribe([NotificationSent.TOPIC])
 
-    async def enough() -> bool:
-        records = await asyncio.to_thread(reader.consume, 100, 0.2)
-        found.extend(
-            msgspec.json.decode(record.value()) for record in records if record.error() is None
-        )
-        return len(found) >= count
+        async def enough() -> bool:
+            for records in (await consumer.getmany(timeout_ms=200)).values():
+                found.extend(msgspec.json.decode(record.value) for record in records)
+            return len(found) >= count
 
-    await eventually(enough, f"{count} events from notification")
-    reader.close()
+        await eventually(enough, f"{count} events from notification")
     return found
 
 
 async def test_a_match_on_the_topic_becomes_two_mails_and_two_events(
-    topics, serve, post_office, owners, cause, arrived, running_clock
+    topics, serve, post_office, owners, cause, arrived, running_clock, required
 ) -> None:
     match = cause(VolunteerMatched)
-    settings = {
+    settings = required | {
         "notification_smtp": f"smtp://127.0.0.1:{post_office.port}",
         "referral_url": owners.url,
         "matching_url": owners.url,
-        "notification_coordinators": COORDINATORS,
     }
     async with serve(SERVICE, role="run", clock=running_clock, **settings) as running:
-        say(topics, match, match)
+        await say(topics, match, match)
         await arrived(2)
         sent = await heard(topics, 2)
-        say(topics, match)  # a repeat long after
+        await say(topics, match)  # a repeat long after
         owners.volunteer(email=None)
-        say(
+        await say(
             topics, cause(MatchReleased, appointment_id=derived_id("another"))
         )  # and something new behind it
         events = await heard(topics, 4)
@@ -80,7 +77,7 @@ async def test_a_match_on_the_topic_becomes_two_mails_and_two_events(
     assert sorted(event["sequence"] for event in sent) == [1, 2]
 
 
-_SENDER = """
+_WORKER = """
 import asyncio, sys
 from brobyg_kit.database import Database
 from brobyg_kit.health import Health
@@ -93,38 +90,60 @@ async def main():
     clock = settings.make_clock()
     database = Database(sys.argv[1], clock, "notification")
     await database.open()
-    parts = SERVICE.build(Resources(settings, clock, database, CollectorRegistry(), Health(), settings.kafka))
-    await parts.workers["sender"]()
+    resources = Resources(
+        settings, clock, database, CollectorRegistry(), Health(), settings.kafka
+    )
+    parts = SERVICE.build(resources)
+    await parts.workers["delivery"]()
 
 asyncio.run(main())
 """
 
 
-async def sender_process(url: str, fault: str, post_office, owners) -> asyncio.subprocess.Process:
-    """A sender in a process of its own, on the database at `url`; killed at the point `fault`."""
+@asynccontextmanager
+async def worker_process(
+    url: str, fault: str, post_office, owners
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A worker in a process of its own, on the database at `url`; killed at the point `fault`.
+
+    It is killed at the end of the block, if it lives.
+    """
     environment = {
-        **os.environ, "BROBYG_FAULT_POINT": fault, "BROBYG_NOTIFICATION_SMTP": f"smtp://127.0.0.1:{post_office.port}",
-        "BROBYG_REFERRAL_URL": owners.url, "BROBYG_MATCHING_URL": owners.url,
+        **os.environ,
+        "BROBYG_FAULT_POINT": fault,
+        "BROBYG_NOTIFICATION_SMTP": f"smtp://127.0.0.1:{post_office.port}",
+        "BROBYG_NOTIFICATION_SENDER": "Brobyg <brobyg@example.org>",
+        "BROBYG_NOTIFICATION_COORDINATORS": "norddjurs=another@example.org",
+        "BROBYG_PORTAL_URL": "http://portal.example.org",
+        "BROBYG_REFERRAL_URL": owners.url,
+        "BROBYG_MATCHING_URL": owners.url,
         "BROBYG_CLOCK": f"2026-11-30T08:00:00Z;1;{datetime.now(UTC).isoformat()}",
-    }  # fmt: skip
-    return await asyncio.create_subprocess_exec(sys.executable, "-c", _SENDER, url, env=environment)
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _WORKER, url, env=environment
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
 
 
 async def test_killed_between_the_servers_yes_and_the_commit_the_copy_is_recognisable(
     office_for, post_office, owners, cause, arrived, running_clock
 ) -> None:
     async with office_for(running_clock) as office:
-        process = await sender_process(
+        async with worker_process(
             office.database.url, "after-smtp-before-mark", post_office, owners
-        )
-        await office.receive(
-            cause(MatchEscalated)
-        )  # asks no owner; the process has no coordinator's address, so it waits
-        await office.receive(cause(VolunteerMatched))
-        assert await asyncio.wait_for(process.wait(), 30) == -signal.SIGKILL
+        ) as process:
+            # The process has no address for this department's coordinator, so it waits.
+            await office.receive(cause(MatchEscalated))
+            await office.receive(cause(VolunteerMatched))
+            assert await asyncio.wait_for(process.wait(), 60) == -signal.SIGKILL
         taken = len(post_office.inbox)
         assert taken >= 1
-        async with office.sending_going_on():
+        async with office.delivering():
 
             async def over() -> bool:
                 return "waiting" not in await office.states()
@@ -144,27 +163,27 @@ async def test_killed_between_the_servers_yes_and_the_commit_the_copy_is_recogni
 async def test_killed_while_it_sends_nothing_is_lost_or_doubled(
     office_for, post_office, owners, cause, running_clock
 ) -> None:
-    """Control for the test above: without the fault point the same process sends each message once."""
-    async with office_for(running_clock) as office:
-        process = await sender_process(office.database.url, "", post_office, owners)
+    """Control for the test above: without the fault point each message is sent once."""
+    async with (
+        office_for(running_clock) as office,
+        worker_process(office.database.url, "", post_office, owners),
+    ):
         await office.receive(cause(VolunteerMatched))
 
         async def over() -> bool:
             return await office.states() == ["sent", "sent"]
 
-        await eventually(over, "both are sent")
-        process.kill()
-        await process.wait()
+        await eventually(over, "both are sent", timeout=60)
     assert len(post_office.inbox) == 2
 
 
 async def test_coordinators_see_what_was_told_without_anything_personal(
-    serve, post_office, owners, cause
+    serve, cause, required
 ) -> None:
     async with serve(
         SERVICE,
         clock=ManualClock(datetime(2026, 11, 30, 8, tzinfo=UTC)),
-        notification_coordinators=COORDINATORS,
+        **required,
     ) as running:
         async with running.runtime.database.transaction() as transaction:
             assert running.runtime.parts.handle is not None
@@ -189,8 +208,10 @@ async def test_coordinators_see_what_was_told_without_anything_personal(
             )
         ).json()
         assert [one["template"] for one in page["notifications"] + rest["notifications"]] == [
-            "escalated", "matched_citizen", "matched_volunteer",
-        ]  # fmt: skip
+            "escalated",
+            "matched_citizen",
+            "matched_volunteer",
+        ]
         assert rest["next"] is None
         assert (await running.client.get("/notifications?state=sent", headers=coordinator)).json()[
             "notifications"

@@ -3,9 +3,14 @@
 from email.message import EmailMessage
 
 import pytest
-from brobyg_notification.adapters.smtp import SmtpPostbox, parse_address
-from brobyg_notification.ports import MailDeferred, MailRefused, MailServerDown, RecipientDeferred
-from brobyg_notification.settings import parse_coordinators
+from brobyg_notification.adapters.smtp import SmtpTransport
+from brobyg_notification.adapters.smtp_address import parse_address
+from brobyg_notification.errors import (
+    MailDeferred,
+    MailRefused,
+    MailServerDown,
+    RecipientDeferred,
+)
 
 TO = "einer@example.org"
 
@@ -19,7 +24,7 @@ def message() -> EmailMessage:
 
 @pytest.fixture
 async def postbox(post_office):
-    box = SmtpPostbox(f"smtp://127.0.0.1:{post_office.port}", connections=2)
+    box = SmtpTransport(f"smtp://127.0.0.1:{post_office.port}", connections=2)
     yield box
     await box.close()
 
@@ -86,41 +91,12 @@ def test_the_address_says_how_to_speak_to_the_server(
     url: str, port: int, tls: bool, starttls: bool
 ) -> None:
     address = parse_address(url)
-    assert (address.host, address.port, address.tls, address.require_starttls) == (
-        "mail.example.org",
-        port,
-        tls,
-        starttls,
-    )
-    assert address.password in (None, "p@ss")
+    assert (address["hostname"], address["port"]) == ("mail.example.org", port)
+    assert (address["use_tls"], bool(address["start_tls"])) == (tls, starttls)
+    assert address["password"] in (None, "p@ss")
 
 
 @pytest.mark.parametrize("url", ["mail.example.org:25", "http://mail.example.org", "smtp://", ""])
 def test_an_address_that_is_none_is_refused_with_an_example(url: str) -> None:
     with pytest.raises(ValueError, match="smtp://host:25"):
         parse_address(url)
-
-
-def test_coordinators_are_one_address_a_department() -> None:
-    assert parse_coordinators("randers=a@x.dk, norddjurs=b@x.dk") == {
-        "randers": "a@x.dk",
-        "norddjurs": "b@x.dk",
-    }
-    assert parse_coordinators("") == {}
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "randers",
-        "randers=k@postkontor",
-        "randers=søren@x.dk",
-        "randers=Koordinator <k@x.dk>",
-        "=k@x.dk",
-    ],
-)
-def test_a_coordinators_address_that_no_mail_could_be_sent_to_is_refused_at_the_start(
-    text: str,
-) -> None:
-    with pytest.raises(ValueError, match="randers="):
-        parse_coordinators(text)

@@ -1,4 +1,4 @@
-"""What is no longer true when it would be sent is not sent: newer messages, answered offers, and what is past."""
+"""What is no longer true is not sent: replaced messages, answered offers, and what is past."""
 
 from datetime import timedelta
 
@@ -31,21 +31,14 @@ def event_of(message):
     return event
 
 
-async def ended(office, *states: str) -> None:
-    async def so() -> bool:
-        return await office.states() == list(states)
-
-    await eventually(so, f"the notices are {states}")
-
-
 @pytest.mark.parametrize("state", ["accepted", "declined", "expired", "withdrawn"])
 async def test_an_offer_that_is_no_longer_open_is_not_sent(
     office_for, post_office, owners, cause, clock, state: str
 ) -> None:
     owners.offer(state)
-    async with office_for(clock) as office, office.sending_going_on():
+    async with office_for(clock) as office, office.delivering():
         await office.receive(cause(OfferMade))
-        await ended(office, "superseded")
+        await office.ended("superseded")
         assert await office.emitted() == []
     assert post_office.inbox == []
     assert not [path for path, _ in owners.asked if path.startswith("/volunteers")]
@@ -66,11 +59,7 @@ async def _known_to_be_away(office, post_office, cause) -> None:
     await office.receive(cause(MatchEscalated, appointment_id=derived_id("another")))
 
     async def tried() -> bool:
-        return bool(
-            await office.database.pool.fetchval(
-                "select attempts > 0 and claimed_by is null from notification"
-            )
-        )
+        return await office.waits() == 1
 
     await eventually(tried, "the server was tried")
 
@@ -78,7 +67,7 @@ async def _known_to_be_away(office, post_office, cause) -> None:
 async def test_what_ended_while_the_mail_server_was_away_is_dropped_before_anybody_is_asked_for(
     office_for, post_office, owners, cause, clock
 ) -> None:
-    async with office_for(clock) as office, office.sending_going_on():
+    async with office_for(clock) as office, office.delivering():
         await _known_to_be_away(office, post_office, cause)
         await office.receive(cause(VolunteerMatched))
         await office.receive(cause(MatchReleased))
@@ -94,7 +83,7 @@ async def test_what_ended_while_the_mail_server_was_away_is_dropped_before_anybo
 async def test_of_two_matches_while_the_mail_server_was_away_the_newer_is_told_as_the_first(
     office_for, post_office, cause, clock
 ) -> None:
-    async with office_for(clock) as office, office.sending_going_on():
+    async with office_for(clock) as office, office.delivering():
         await _known_to_be_away(office, post_office, cause)
         await office.receive(
             cause(VolunteerMatched),
@@ -110,7 +99,7 @@ async def test_of_two_matches_while_the_mail_server_was_away_the_newer_is_told_a
 async def test_nothing_is_told_of_the_past_and_the_history_says_that_it_was_not(
     office_for, post_office, owners, cause, clock
 ) -> None:
-    async with office_for(clock) as office, office.sending_going_on():
+    async with office_for(clock) as office, office.delivering():
         await _known_to_be_away(office, post_office, cause)
         released, of_another = (
             cause(MatchReleased, appointment_id=derived_id("a third")),
@@ -133,12 +122,12 @@ async def test_nothing_is_told_of_the_past_and_the_history_says_that_it_was_not(
     assert owners.asked == []
 
 
-async def test_a_citizen_who_was_told_of_company_hears_that_it_is_cancelled_whatever_was_dropped_in_between(
+async def test_who_was_told_of_company_hears_that_it_is_cancelled_whatever_was_dropped_meanwhile(
     office_for, post_office, cause, clock
 ) -> None:
-    async with office_for(clock) as office, office.sending_going_on():
+    async with office_for(clock) as office, office.delivering():
         await office.receive(cause(VolunteerMatched))
-        await ended(office, "sent", "sent")
+        await office.ended("sent", "sent")
         await _known_to_be_away(office, post_office, cause)
         await office.receive(
             cause(MatchReleased, reason="volunteer_withdrew"), cause(AppointmentCancelled)
@@ -153,10 +142,10 @@ async def test_a_release_after_the_end_is_told_to_nobody_and_what_comes_later_is
     office_for, post_office, cause, clock
 ) -> None:
     """Moved to another day after it had ended: matched anew, and then cancelled."""
-    async with office_for(clock) as office, office.sending_going_on():
+    async with office_for(clock) as office, office.delivering():
         met = cause(VolunteerMatched)
         await office.receive(met)
-        await ended(office, "sent", "sent")
+        await office.ended("sent", "sent")
         ends_at = met.decode(VolunteerMatched).ends_at
         late = cause(MatchReleased, reason="appointment_rescheduled", ends_at=ends_at)
         late = msgspec.structs.replace(late, time=ends_at + timedelta(hours=2))
@@ -167,9 +156,9 @@ async def test_a_release_after_the_end_is_told_to_nobody_and_what_comes_later_is
             "ends_at": ends_at + timedelta(days=3, hours=1),
         }
         await office.receive(cause(VolunteerMatched, **again))
-        await ended(office, "sent", "sent", "sent", "sent")
+        await office.ended("sent", "sent", "sent", "sent")
         await office.receive(cause(MatchReleased, reason="appointment_cancelled", **again))
-        await ended(office, *["sent"] * 6)
+        await office.ended(*["sent"] * 6)
         assert NotificationFailed.EVENT_TYPE not in {kind for kind, _ in await office.emitted()}
     assert [calendar(message)["METHOD"] for message in post_office.to("einer@example.org")] == [
         "REQUEST",

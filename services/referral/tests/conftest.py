@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest_asyncio
+from brobyg_kit import tables
 from brobyg_kit.clock import ManualClock
 from brobyg_kit.testing import Running, served
+from brobyg_referral.adapters.tables import metadata
 from brobyg_referral.bootstrap import SERVICE
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -25,9 +27,7 @@ async def one_service(postgres: str, kafka: str) -> AsyncIterator[Running]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def service(one_service: Running) -> Served:
-    """The service's API with an empty database; nothing relays, so the outbox shows what would be sent."""
+    """The service's API with an empty database; the outbox is not relayed."""
     served_api = Served(one_service)
-    await served_api.rows(
-        "truncate citizen, referral, idempotency_key, appointment, appointment_identifier, access_log, intake_count, outbox, stream, inbox, timer, parked_event"
-    )
+    await served_api.rows(f"truncate {', '.join({**tables.metadata.tables, **metadata.tables})}")
     return served_api

@@ -1,17 +1,24 @@
 """The service as its callers see it, for the tests beside this."""
 
 import base64
+import json
 from dataclasses import dataclass
 from typing import Any
 
 import httpx2
 import msgspec
+from brobyg_kit.database import Database
+from brobyg_kit.event import Event
+from brobyg_kit.parking import Origin
 from brobyg_kit.testing import Running, bearer
+from brobyg_referral.use_cases.hospital_records import HOSPITAL_TOPIC, REJECTED_TOPIC
 from referral_samples import SYSTEM, referral
+from sqlalchemy import text
 
 KEYS = {
     "referral_encryption_key": base64.b64encode(b"e" * 32).decode(),
     "referral_cpr_key": base64.b64encode(b"c" * 32).decode(),
+    "referral_rising_versions": "hospital-randers",
 }
 HOSPITAL = bearer("hospital", organisation="hospital-randers")
 OTHER_HOSPITAL = bearer("hospital", organisation="hospital-horsens")
@@ -53,9 +60,16 @@ class Served:
         number = body["identifier"][0]["value"]
         return await self.fhir("PUT", f"/Appointment?identifier={SYSTEM}|{number}", body, headers)
 
-    async def rows(self, query: str) -> list[dict[str, Any]]:
+    @property
+    def database(self) -> Database:
+        """The service's own database."""
         assert self.running.runtime.database is not None
-        return [dict(row) for row in await self.running.runtime.database.pool.fetch(query)]
+        return self.running.runtime.database
+
+    async def rows(self, query: str) -> list[dict[str, Any]]:
+        async with self.database.connect() as connection:
+            result = await connection.execute(text(query))
+            return [dict(row) for row in result.mappings()] if result.returns_rows else []
 
     async def events(self) -> list[tuple[str, dict[str, Any]]]:
         """Type (without the prefix) and data of what waits in the outbox."""
@@ -79,10 +93,40 @@ class Served:
         return dict(answer.json())
 
 
+def events_of(service: Served, *bodies: object) -> list[Event]:
+    """These records as the consumer hands them on, each without a key."""
+    decode = service.running.runtime.parts.decoders[HOSPITAL_TOPIC]
+    return [
+        decode(
+            Origin(HOSPITAL_TOPIC, 0, offset),
+            None,
+            body if isinstance(body, bytes) else msgspec.json.encode(body),
+        )
+        for offset, body in enumerate(bodies)
+    ]
+
+
+async def handled(service: Served, *bodies: object) -> list[dict[str, Any]]:
+    """Handle these records in one transaction; return what the rejected topic is sent."""
+    handle = service.running.runtime.parts.handle
+    assert handle is not None
+    async with service.database.transaction() as tx:
+        await handle(tx, events_of(service, *bodies))
+    rows = await service.rows(
+        f"select value from outbox where topic = '{REJECTED_TOPIC}' order by id"
+    )
+    return [json.loads(row["value"]) for row in rows]
+
+
+def bundle(kind: str, *entries: dict[str, Any]) -> dict[str, Any]:
+    return {"resourceType": "Bundle", "type": kind, "entry": list(entries)}
+
+
 async def every_row(service: Served) -> dict[str, int]:
     """How many rows each table has, the counts left out."""
     tables = await service.rows(
-        "select table_name from information_schema.tables where table_schema = 'public' and table_name <> 'intake_count'"
+        "select table_name from information_schema.tables"
+        " where table_schema = 'public' and table_name <> 'intake_count'"
     )
     return {
         row["table_name"]: (await service.rows(f"select count(*) from {row['table_name']}"))[0][

@@ -1,4 +1,7 @@
-"""Samples written from the standard; the people are official Danish test persons (HL7 Denmark dk-core)."""
+"""Samples written from the standard.
+
+The people are official Danish test persons (HL7 Denmark dk-core).
+"""
 
 from typing import Any
 

@@ -5,11 +5,13 @@ import pytest
 from brobyg_referral.domain.appointment import (
     Announced,
     Appointment,
-    Change,
-    Message,
+    AppointmentChange,
+    AppointmentMessage,
+    Content,
+    Participation,
     Plan,
     Status,
-    Step,
+    Transition,
     is_ahead,
     receive,
 )
@@ -23,14 +25,14 @@ ELSEWHERE = Plan(PLAN.starts_at, PLAN.ends_at, None)
 LATER = Plan(MONDAY + timedelta(days=3), MONDAY + timedelta(days=3, hours=1), "randers-hospital")
 
 
-def message(status: Status, minute: int, plan: Plan = PLAN) -> Message:
-    return Message(status, plan, MONDAY + timedelta(minutes=minute))
+def message(status: Status, minute: int, plan: Plan = PLAN) -> AppointmentMessage:
+    return AppointmentMessage(Content(status, plan), MONDAY + timedelta(minutes=minute))
 
 
-def told(*messages: Message) -> tuple[list[Change], Appointment]:
+def told(*messages: AppointmentMessage) -> tuple[list[AppointmentChange], Appointment]:
     """What is published of these messages, and where the appointment ends up."""
     known: Appointment | None = None
-    changes: list[Change] = []
+    changes: list[AppointmentChange] = []
     for one in messages:
         step = receive(known, one)
         known = step.appointment
@@ -39,7 +41,37 @@ def told(*messages: Message) -> tuple[list[Change], Appointment]:
     return changes, known
 
 
-def last(known: Appointment | None, one: Message) -> Step:
+def test_nobody_goes_along_with_a_patient_who_has_declined() -> None:
+    declined = AppointmentMessage(
+        Content(Status.BOOKED, PLAN, Participation.DECLINED), MONDAY + timedelta(minutes=1)
+    )
+    assert told(declined)[0] == []
+    changes, known = told(message(Status.BOOKED, 0), declined, message(Status.BOOKED, 2))
+    assert changes == ["booked", "cancelled", "booked"]
+    assert known.content.patient is Participation.ACCEPTED
+
+
+@given(st.permutations(range(5)), st.sampled_from([0, -1, 1]))
+def test_the_highest_version_counts_in_whatever_order_and_whatever_the_times_are(
+    order: list[int], drift: int
+) -> None:
+    statuses = [Status.BOOKED, Status.CANCELLED, Status.BOOKED, Status.PENDING, Status.CANCELLED]
+    history = [
+        AppointmentMessage(Content(status, PLAN), MONDAY + timedelta(minutes=drift * at), True, at)
+        for at, status in enumerate(statuses)
+    ]
+    _, known = told(*(history[at] for at in order))
+    assert (known.content.status, known.own_version) == (Status.CANCELLED, 4)
+
+
+def test_a_message_without_a_version_does_not_lower_the_version_that_counts() -> None:
+    second = AppointmentMessage(Content(Status.CANCELLED, PLAN), MONDAY, True, 2)
+    unnumbered = message(Status.CANCELLED, 1)
+    first = AppointmentMessage(Content(Status.BOOKED, PLAN), MONDAY + timedelta(hours=1), True, 1)
+    assert told(second, unnumbered, first)[1].content.status is Status.CANCELLED
+
+
+def last(known: Appointment | None, one: AppointmentMessage) -> Transition:
     return receive(known, one)
 
 
@@ -88,7 +120,7 @@ def test_the_end_of_a_booked_appointment_is_announced(status: Status, change: st
 def test_the_end_of_what_nobody_was_told_of_is_kept_and_not_announced(status: Status) -> None:
     changes, known = told(message(status, 5), message(Status.BOOKED, 1))
     assert changes == []
-    assert known.status is status
+    assert known.content.status is status
 
 
 def test_an_older_message_has_no_effect() -> None:
@@ -101,33 +133,34 @@ def test_an_older_message_has_no_effect() -> None:
 
 @pytest.mark.parametrize("seconds", [-3, 3])
 def test_a_message_with_a_time_of_its_own_wins_over_one_that_only_arrived(seconds: int) -> None:
-    booked = Message(Status.BOOKED, PLAN, MONDAY, has_own_time=False)
-    assert told(booked, Message(Status.CANCELLED, PLAN, MONDAY + timedelta(seconds=seconds)))[
-        0
-    ] == [
+    booked = AppointmentMessage(Content(Status.BOOKED, PLAN), MONDAY, has_own_time=False)
+    assert told(
+        booked,
+        AppointmentMessage(Content(Status.CANCELLED, PLAN), MONDAY + timedelta(seconds=seconds)),
+    )[0] == [
         "booked",
         "cancelled",
     ]
 
 
 @pytest.mark.parametrize("seconds", [-3, 0, 3])
-def test_a_message_without_a_time_of_its_own_counts_when_it_arrives_however_wrong_the_hospitals_clock_is(
+def test_a_message_without_a_time_counts_when_it_arrives_however_wrong_the_hospitals_clock_is(
     seconds: int,
 ) -> None:
-    cancelled = Message(
-        Status.CANCELLED, PLAN, MONDAY + timedelta(seconds=seconds), has_own_time=False
+    cancelled = AppointmentMessage(
+        Content(Status.CANCELLED, PLAN), MONDAY + timedelta(seconds=seconds), has_own_time=False
     )
     assert told(message(Status.BOOKED, 0), cancelled)[0] == ["booked", "cancelled"]
 
 
-def test_what_the_hospital_said_before_a_message_without_a_time_of_its_own_does_not_come_back_by_a_repeat() -> (
-    None
-):
-    cancelled = Message(Status.CANCELLED, PLAN, MONDAY + timedelta(minutes=60), has_own_time=False)
+def test_what_was_said_before_a_message_without_a_time_does_not_come_back_by_a_repeat() -> None:
+    cancelled = AppointmentMessage(
+        Content(Status.CANCELLED, PLAN), MONDAY + timedelta(minutes=60), has_own_time=False
+    )
     changes, known = told(
         message(Status.BOOKED, 1), cancelled, message(Status.BOOKED, 1), message(Status.BOOKED, 0)
     )
-    assert (changes, known.status) == (["booked", "cancelled"], Status.CANCELLED)
+    assert (changes, known.content.status) == (["booked", "cancelled"], Status.CANCELLED)
     assert last(known, message(Status.BOOKED, 2)).change == "booked"
 
 
@@ -146,9 +179,7 @@ def test_what_is_not_firm_is_kept_without_a_word_until_it_is_booked() -> None:
     ]
 
 
-def test_a_booking_that_is_no_longer_firm_is_cancelled_for_those_who_would_come_along_and_booked_anew() -> (
-    None
-):
+def test_a_booking_that_is_no_longer_firm_is_cancelled_and_later_booked_anew() -> None:
     changes, _ = told(
         message(Status.BOOKED, 0),
         message(Status.WAITLIST, 1),
@@ -158,12 +189,10 @@ def test_a_booking_that_is_no_longer_firm_is_cancelled_for_those_who_would_come_
     assert changes == ["booked", "cancelled", "booked"]
 
 
-def test_a_booking_that_moves_to_a_place_that_is_none_of_ours_is_cancelled_for_those_who_would_come_along() -> (
-    None
-):
+def test_a_booking_that_moves_to_a_place_that_is_none_of_ours_is_cancelled_for_others() -> None:
     changes, known = told(message(Status.BOOKED, 0), message(Status.BOOKED, 1, ELSEWHERE))
     assert changes == ["booked", "cancelled"]
-    assert (known.status, known.plan) == (Status.BOOKED, ELSEWHERE)
+    assert (known.content.status, known.content.plan) == (Status.BOOKED, ELSEWHERE)
     back = last(known, message(Status.BOOKED, 2))
     assert back.change == "booked"
 
@@ -207,7 +236,7 @@ plans = st.sampled_from(
 )
 histories = st.lists(st.tuples(statuses, plans), min_size=1, max_size=8).map(
     lambda pairs: [
-        Message(status, plan, MONDAY + timedelta(minutes=minute))
+        AppointmentMessage(Content(status, plan), MONDAY + timedelta(minutes=minute))
         for minute, (status, plan) in enumerate(pairs)
     ]
 )
@@ -215,33 +244,35 @@ histories = st.lists(st.tuples(statuses, plans), min_size=1, max_size=8).map(
 
 @given(histories, st.data())
 def test_the_hospitals_last_word_counts_in_whatever_order_and_however_often_messages_come(
-    history: list[Message], data: st.DataObject
+    history: list[AppointmentMessage], data: st.DataObject
 ) -> None:
     repeated = history + data.draw(st.lists(st.sampled_from(history), max_size=5))
     arrival = data.draw(st.permutations(repeated))
     _, known = told(*arrival)
     newest = history[-1]
-    assert (known.status, known.plan, known.last_updated) == (
-        newest.status,
-        newest.plan,
+    assert (known.content.status, known.content.plan, known.last_updated) == (
+        newest.content.status,
+        newest.content.plan,
         newest.last_updated,
     )
 
 
 @given(histories, st.data())
 def test_nobody_is_left_believing_in_an_appointment_that_is_not_booked(
-    history: list[Message], data: st.DataObject
+    history: list[AppointmentMessage], data: st.DataObject
 ) -> None:
     _, known = told(*data.draw(st.permutations(history)))
-    if known.status is Status.BOOKED and known.plan.is_complete:
+    if known.content.status is Status.BOOKED and known.content.plan.is_complete:
         assert known.announced is Announced.BOOKED
-        assert known.announced_plan == known.plan
-    elif known.status not in (Status.ARRIVED, Status.CHECKED_IN):
+        assert known.announced_plan == known.content.plan
+    elif known.content.status not in (Status.ARRIVED, Status.CHECKED_IN):
         assert known.announced is not Announced.BOOKED
 
 
 @given(histories)
-def test_receiving_the_same_message_twice_is_receiving_it_once(history: list[Message]) -> None:
+def test_receiving_the_same_message_twice_is_receiving_it_once(
+    history: list[AppointmentMessage],
+) -> None:
     known = told(*history)[1]
     step = receive(known, history[-1])
     assert step.appointment == known
@@ -250,7 +281,7 @@ def test_receiving_the_same_message_twice_is_receiving_it_once(history: list[Mes
 
 @given(histories)
 def test_what_is_announced_follows_one_after_the_other_as_it_can_happen(
-    history: list[Message],
+    history: list[AppointmentMessage],
 ) -> None:
     changes = told(*history)[0]
     assert changes[:1] in ([], ["booked"])
@@ -278,5 +309,5 @@ def test_one_version_never_shows_two_contents_or_times(
     known: Appointment | None = None
     for status, minute, plan in life:
         known = receive(known, message(status, minute, plan)).appointment
-        content = (known.status, known.plan, known.last_updated)
+        content = (known.content.status, known.content.plan, known.last_updated)
         assert shown.setdefault(known.version, content) == content

@@ -5,7 +5,8 @@ from brobyg_referral.domain.cpr import is_cpr
 from hypothesis import given
 from hypothesis import strategies as st
 
-# Official test persons (HL7 Denmark dk-core); they fail the old modulus-11 check, as numbers since 2007 may.
+# Official test persons (HL7 Denmark dk-core). They fail the old modulus-11 check, as numbers since
+# 2007 may.
 TEST_PERSONS = [
     "0201609995",
     "0201609996",

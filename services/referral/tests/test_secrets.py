@@ -1,7 +1,9 @@
 import base64
 
 import pytest
-from brobyg_referral.adapters.secrets import CannotOpen, Hasher, Vault
+from brobyg_referral.adapters.secrets import Vault
+from brobyg_referral.domain.hashing import Hasher
+from brobyg_referral.errors import CannotDecrypt
 from brobyg_referral.settings import decode_key
 from referral_samples import CPR
 
@@ -16,7 +18,7 @@ def test_sealed_data_opens_only_with_its_key_and_for_its_citizen() -> None:
         (old, sealed, "citizen-2"),
         (old, sealed[:-1] + b"x", "citizen-1"),
     ):
-        with pytest.raises(CannotOpen):
+        with pytest.raises(CannotDecrypt):
             vault.open(data, old.key_id, citizen)
 
 

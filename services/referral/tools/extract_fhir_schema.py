@@ -3,13 +3,18 @@
 
     python services/referral/tools/extract_fhir_schema.py <path of fhir.schema.json>
 
-Writes `src/brobyg_referral/fhir/r4.schema.json`: Appointment, the Bundle envelope, and every data type they use, as published, without the prose.
-Four things differ, all on the strict side or because of size:
+Writes `src/brobyg_referral/fhir/r4.schema.json`: Appointment, the Bundle envelope, and every data
+type they use, as published, without the prose. Four things differ, all on the strict side or
+because of size:
 
-- a resource inside another (`contained`, `Bundle.entry.resource`) is any object with a `resourceType`; Bundle entries are checked one by one;
-- numbers: the published schema gives them a text pattern, which JSON Schema ignores on a number; here they are integers with bounds;
-- what has properties is an object: the published schema does not say so, and lets null or a number stand for any complex element;
-- `Appointment.status` and `Appointment.participant.status` are required, as the standard's cardinality 1..1 says and the published schema does not.
+- a resource inside another (`contained`, `Bundle.entry.resource`) is any object with a
+  `resourceType`; Bundle entries are checked one by one;
+- numbers: the published schema gives them a text pattern, which JSON Schema ignores on a number;
+  here they are integers with bounds;
+- what has properties is an object: the published schema does not say so, and lets null or a number
+  stand for any complex element;
+- `Appointment.status` and `Appointment.participant.status` are required, as the standard's
+  cardinality 1..1 says and the published schema does not.
 """
 
 import json
@@ -47,7 +52,10 @@ def main(source: Path) -> None:
         taken[name]["required"] = sorted({*taken[name].get("required", ()), *properties})
     schema = {
         "$schema": "http://json-schema.org/draft-06/schema#",
-        "$comment": "HL7 FHIR R4 (4.0.1) JSON schema, CC0, extracted by tools/extract_fhir_schema.py; see ORIGIN.md",
+        "$comment": (
+            "HL7 FHIR R4 (4.0.1) JSON schema, CC0, extracted by tools/extract_fhir_schema.py; see"
+            " ORIGIN.md"
+        ),
         "definitions": dict(sorted(taken.items())),
     }
     TARGET.write_text(

@@ -1,71 +1,63 @@
 """`brobyg local ...`: the whole system on this machine.
 
-Exit codes: 0 done, 1 something did not come up (named, with its log and what to do), 2 the command was used wrongly.
+Exit codes: 0 done, 1 something did not start (named, with its log and what to do), 2 the command
+was used wrongly. Each command imports what it needs, so that the help is quick.
 """
 
-from __future__ import annotations
-
-import importlib
-import json
-import secrets
-import shlex
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from .cluster import ensure
-from .errors import LocalError
-from .keys import make_keys
-from .places import Places, default_places, given_settings, say_to_stderr
-from .system import COMPONENTS, System
-
-__all__ = ["app"]
+if TYPE_CHECKING:
+    from .system import System
 
 app = typer.Typer(
     no_args_is_help=True,
     help="The whole system on this machine: broker, database, mail server and services.",
 )
-console = Console()
-errors = Console(stderr=True)
 
+INTERRUPTED = (
+    "Stopped waiting. What has started runs on: make up goes on with it, make down ends it."
+)
 Folder = Annotated[
     Path | None,
-    typer.Option("--folder", help="Where its state is kept; the clone's var/ by default."),
+    typer.Option("--folder", help="The system's state folder; the checkout's var/ by default."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
-Name = Annotated[str, typer.Argument(help=f"One of {', '.join(COMPONENTS)}.")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        help="One of kafka, postgres, mail, referral, matching, notification, reporting, portal."
+    ),
+]
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
-    """Turn what can be acted upon into a message and exit code 1."""
+def _explained(interrupted: str = INTERRUPTED) -> Iterator[None]:
+    """Turn what can be acted upon into a message and exit code 1; on Ctrl-C say `interrupted`."""
+    import logging
+
+    from .errors import LocalError
+
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it complains of is told by us
     try:
         yield
     except LocalError as error:
-        errors.print(
-            f"[bold red]Failed.[/] {_plain(error.explain())}", highlight=False, soft_wrap=True
-        )
+        typer.echo(f"{typer.style('Failed.', fg='red', bold=True)} {error.explain()}", err=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
-        errors.print(
-            "Stopped waiting. What has started runs on: make up goes on with it, make down ends it.",
-            highlight=False,
-        )
+        typer.echo(interrupted, err=True)
         raise typer.Exit(130) from None
 
 
-def _plain(text: str) -> str:
-    return text.replace("[", r"\[")
+def _system(folder: Path | None) -> "System":
+    from .state import StateFolder, default_folder
+    from .system import System
 
-
-def _system(folder: Path | None, say: Callable[[str], None] = say_to_stderr) -> System:
-    return System(Places(folder.resolve()) if folder else default_places(), say)
+    return System(StateFolder(folder.resolve()) if folder else default_folder())
 
 
 @app.command()
@@ -76,83 +68,56 @@ def up(
     clock: Annotated[
         str | None,
         typer.Option(
-            help="BROBYG_CLOCK for all services: '<ISO start>;<factor>;<ISO anchor>', '' for the wall's. Else it stays what it was."
+            help="BROBYG_CLOCK for all services: '<ISO start>;<factor>;<ISO anchor>', '' for the"
+            " wall clock. Otherwise it stays what it was."
         ),
     ] = None,
     folder: Folder = None,
     as_json: AsJson = False,
 ) -> None:
     """Start everything that does not run yet, with its data kept, and wait until it is ready."""
-    with errors.status("starting", spinner="dots") as progress, _explained():
-        ready: list[str] = []
-
-        def on_ready(name: str) -> None:
-            ready.append(name)
-            progress.update(f"ready: {', '.join(ready)}")
-
-        def say(text: str) -> None:
-            errors.print(_plain(text), highlight=False, soft_wrap=True)
-
-        system = _system(folder, say)
-        environment = system.up(
-            {"BROBYG_CLOCK": clock} if clock is not None else {}, smtp=smtp, on_ready=on_ready
-        )
-    addresses = _addresses(environment, system.places)
-    if as_json:
-        taken = [
-            {
-                "wanted": one.wanted,
-                "used": one.used,
-                "holder": str(one.holder) if one.holder else None,
-            }
-            for one in system.taken
-        ]
-        console.print_json(
-            json.dumps(
-                {
-                    "addresses": addresses,
-                    "taken_ports": taken,
-                    "environment_file": str(system.places.environment),
-                }
-            )
-        )
-        return
-    table = Table(title="Brobyg is up", show_header=False, box=None)
-    for name, address in addresses.items():
-        table.add_row(name, address)
-    console.print(table)
-    console.print("Next: .venv/bin/brobyg status, make demo, make down", highlight=False)
-
-
-def _addresses(environment: dict[str, str], places: Places) -> dict[str, str]:
-    """What a person may open or connect to; no password among them."""
-    services = {
-        name: environment[f"BROBYG_{name.upper()}_URL"]
-        for name in ("portal", "referral", "matching", "notification", "reporting")
-    }
-    database = environment["BROBYG_DATABASE"]
-    return {
-        **services,
+    with _explained():
+        system = _system(folder)
+        settings = {"BROBYG_CLOCK": clock, "BROBYG_NOTIFICATION_SMTP": smtp}
+        told = {name: value for name, value in settings.items() if value is not None}
+        environment = system.up(told)
+    where = system.folder
+    names = ("portal", "referral", "matching", "notification", "reporting")
+    database = environment["BROBYG_DATABASE"].rpartition("@")[2]
+    addresses = {
+        **{name: environment[f"BROBYG_{name.upper()}_URL"] for name in names},
         "kafka": environment["BROBYG_KAFKA"],
-        "postgres": "postgresql://"
-        + database.rpartition("@")[2]
-        + f"  (password in {places.environment})",
-        "mail": f"{environment['BROBYG_NOTIFICATION_SMTP']}  (read in {places.mail})",
+        "postgres": f"postgresql://{database}  (password in {where.environment})",
+        "mail": f"{environment['BROBYG_NOTIFICATION_SMTP']}  (read in {where.mail})",
     }
+    if as_json:
+        file, taken = str(where.environment), system.cluster.ports.taken
+        _print_json(addresses=addresses, taken_ports=taken, environment_file=file)
+        return
+    typer.echo("Brobyg is up")
+    for name, address in addresses.items():
+        typer.echo(f"  {name:<13} {address}")
+    typer.echo("Next: .venv/bin/brobyg status, make demo, make down")
 
 
 @app.command()
 def down(folder: Folder = None, as_json: AsJson = False) -> None:
-    """End everything cleanly; what was there is kept."""
+    """End every system of this checkout, tests' too, or the one of --folder; data are kept."""
+    from .supervisor import running_folders
+    from .system import System
+
     with _explained():
-        killed = _system(folder).down()
+        systems = [_system(folder)]
+        if folder is None:
+            systems += [System(one) for one in running_folders() if one != systems[0].folder]
+        killed = [name for system in systems for name in system.down()]
     if as_json:
-        console.print_json(json.dumps({"down": True, "killed": killed}))
+        _print_json(down=True, killed=killed, folders=[str(one.folder.path) for one in systems])
         return
-    console.print(
-        "Everything is down; its data is kept."
-        + (f" Had to be killed: {', '.join(killed)}." if killed else "")
-    )
+    for system in systems[1:]:
+        typer.echo(f"Also ended: the system of {system.folder.path}.")
+    had = f" Had to be killed: {', '.join(killed)}." if killed else ""
+    typer.echo(f"Everything is down; its data is kept.{had}")
 
 
 @app.command()
@@ -160,7 +125,7 @@ def reset(folder: Folder = None) -> None:
     """End everything and remove its data, keys and logs."""
     with _explained():
         _system(folder).reset()
-    console.print("Everything is down and empty.")
+    typer.echo("Everything is down and empty.")
 
 
 @app.command()
@@ -168,7 +133,7 @@ def start(component: Name, folder: Folder = None) -> None:
     """Start one component and wait until it is ready."""
     with _explained():
         _system(folder).start(component)
-    console.print(f"{component} is up.")
+    typer.echo(f"{component} is up.")
 
 
 @app.command()
@@ -176,58 +141,88 @@ def stop(component: Name, folder: Folder = None) -> None:
     """Stop one component cleanly."""
     with _explained():
         _system(folder).stop(component)
-    console.print(f"{component} is down.")
+    typer.echo(f"{component} is down.")
 
 
 @app.command()
 def restart(component: Name, folder: Folder = None) -> None:
     """Stop one component, start it again, and wait until it is ready."""
     with _explained():
-        _system(folder).restart(component)
-    console.print(f"{component} is up again.")
+        system = _system(folder)
+        system.stop(component)
+        system.start(component)
+    typer.echo(f"{component} is up again.")
 
 
 @app.command()
 def keys(folder: Folder = None) -> None:
-    """Print a set of keys as lines for .env, for docker-compose.yml; made once and kept in the state folder."""
-    places = Places(folder.resolve()) if folder else default_places()
-    places.make()
-    made = make_keys(places)
-    lines = {
-        name: value
-        for name, value in made.items()
-        if name not in {"BROBYG_TOKEN_KEYS", "BROBYG_TOKEN_SIGNING_KEY"}
-    }
-    lines |= {
-        "BROBYG_PUBLIC_KEYS": made["BROBYG_TOKEN_KEYS"],
-        "BROBYG_DATABASE_PASSWORD": secrets.token_urlsafe(18),
-    }
-    sys.stdout.write("".join(f"{name}={value}\n" for name, value in lines.items()))
+    """Print keys as lines for .env, for docker-compose.yml; made once and kept in the folder."""
+    import secrets
+
+    from .keys import make_keys
+
+    where = _system(folder).folder
+    with where.locked():
+        made = make_keys(where)
+    del made["BROBYG_TOKEN_SIGNING_KEY"]
+    made["BROBYG_PUBLIC_KEYS"] = made.pop("BROBYG_TOKEN_KEYS")
+    made["BROBYG_DATABASE_PASSWORD"] = secrets.token_urlsafe(18)
+    for name, value in made.items():
+        typer.echo(f"{name}={value}")
 
 
 @app.command()
 def cluster(folder: Folder = None, as_json: AsJson = False) -> None:
-    """Start only the broker and the database, and print their addresses for a shell: eval "$(brobyg local cluster)"."""
+    """Start only broker and database; prints their addresses: eval "$(brobyg local cluster)"."""
+    import shlex
+
+    from .cluster import ensure
+    from .state import given_settings
+
     with _explained():
-        addresses = ensure(folder or default_places().folder, environment=given_settings())
+        addresses = ensure(_system(folder).folder.path, environment=given_settings())
     if as_json:
-        console.print_json(json.dumps({"kafka": addresses.kafka, "database": addresses.database}))
+        _print_json(kafka=addresses.kafka, database=addresses.database)
         return
-    sys.stdout.write(
-        f"export BROBYG_KAFKA={shlex.quote(addresses.kafka)}\nexport BROBYG_DATABASE={shlex.quote(addresses.database)}\n"
-    )
+    typer.echo(f"export BROBYG_KAFKA={shlex.quote(addresses.kafka)}")
+    typer.echo(f"export BROBYG_DATABASE={shlex.quote(addresses.database)}")
 
 
-DEMO_HELP = "Play a hospital's week through the whole system and tell what happened."
+@app.command()
+def demo(
+    factor: Annotated[
+        float,
+        typer.Option(min=60.0, max=20_000.0, help="How many times faster than life the week goes."),
+    ] = 5040.0,
+    folder: Folder = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the summary as JSON, the rest to standard error.")
+    ] = False,
+    no_play: Annotated[
+        bool, typer.Option("--no-play", help="Start and register, but let the hospital be silent.")
+    ] = False,
+    reset: Annotated[
+        bool, typer.Option("--reset", help="Empty the folder first, whatever is in it.")
+    ] = False,
+) -> None:
+    """Play a hospital's week through the whole system and tell what happened.
+
+    Exit code 1: the system did not start, or a promise was broken (it says which).
+    """
+    from .demo.run import run_demo
+
+    with _explained(
+        "Stopped. What has started runs on, as fast: make up slows it to real speed, make demo"
+        " begins anew, make down ends it."
+    ):
+        folder_of = _system(folder).folder
+        broken = run_demo(folder_of, factor, as_json=as_json, silent=no_play, reset=reset)
+    for sentence in broken:
+        typer.echo(f"{typer.style('Broken:', fg='red', bold=True)} {sentence}", err=as_json)
+    raise typer.Exit(1 if broken else 0)
 
 
-def _register_demo() -> None:
-    """Only the demo itself pays for importing it; every other command just lists it."""
-    if "demo" in sys.argv:
-        module = importlib.import_module("brobyg_local.demo.cli")
-        app.command("demo", help=DEMO_HELP)(module.demo)
-        return
-    app.command("demo", help=DEMO_HELP)(lambda: None)
+def _print_json(**answer: object) -> None:
+    import json
 
-
-_register_demo()
+    typer.echo(json.dumps(answer, indent=2))

@@ -1,63 +1,31 @@
 """A broker and a database together: for the running system, for tests, for fault injection.
 
-    with Cluster(tmp_path) as cluster:
-        cluster.kafka_address, cluster.database_url
+    addresses = Cluster(tmp_path, owner=os.getpid()).start()
 
 `ensure` is for callers that only want the addresses and do not care who started it.
 """
 
-from __future__ import annotations
-
-import contextlib
-import fcntl
 import os
-import time
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from .errors import Busy
 from .kafka import Kafka
-from .places import Places, say_to_stderr
+from .ports import Ports
 from .postgres import Postgres
+from .state import StateFolder, say_to_stderr
+from .supervisor import Supervisor, wait_until
 from .tools import Say
-
-__all__ = ["Addresses", "Cluster", "ensure", "locked", "reset", "stop"]
-
-LOCK_PATIENCE = 300.0  # seconds: another may be downloading for the first time
 
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where the broker (bootstrap servers) and the database (URL without a database's name) answer."""
+    """Where the broker (bootstrap servers) and the database (URL without its name) answer."""
 
     kafka: str
     database: str
-
-
-@contextlib.contextmanager
-def locked(places: Places, patience: float = LOCK_PATIENCE) -> Iterator[None]:
-    """Be the only one who starts or stops things in this folder. Blocks up to `patience` seconds, then raises `Busy`.
-
-    The lock is the kernel's and dies with its holder, so an interrupted command leaves none behind.
-    """
-    places.make()
-    with places.lock.open("w") as file:
-        deadline = time.monotonic() + patience
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise Busy(
-                        f"another command has been working in {places.folder} for {patience:.0f} s",
-                        advice="wait for it, or end it, then run this again",
-                    ) from None
-                time.sleep(0.1)
-        yield
 
 
 class Cluster:
@@ -66,85 +34,104 @@ class Cluster:
     def __init__(
         self,
         folder: Path,
-        brokers: int = 1,
         *,
-        kafka_port: int | None = None,
-        database_port: int | None = None,
+        brokers: int = 1,
+        owner: int | None = None,
+        durable: bool = True,
+        wanted: Mapping[str, int] | None = None,
         say: Say = say_to_stderr,
     ) -> None:
-        """`folder` keeps all of it; ports are wishes for the first start, any free one by default."""
-        self.places = Places(folder.resolve())
-        self.kafka = Kafka(self.places, brokers, port=kafka_port, say=say)
-        self.postgres = Postgres(self.places, port=database_port, say=say)
+        """`folder` keeps all of it. Everything ends when the process `owner` has ended.
+
+        Without `durable` the database does not sync to disk: faster, for tests. `wanted` are ports
+        for the first start, by component; any free one by default.
+        """
+        self.folder = StateFolder(folder.resolve())
+        self.ports = Ports(self.folder, say, wanted or {})
+        self.supervisor = Supervisor(self.folder, self.ports, owner)
+        self.kafka = Kafka(self.folder, self.ports, brokers, say)
+        self.postgres = Postgres(self.folder, self.ports, say, durable=durable)
 
     @property
-    def kafka_address(self) -> str:
-        """Bootstrap servers; empty before the first start."""
-        return self.kafka.address
+    def addresses(self) -> Addresses:
+        """Both addresses; empty before the first start."""
+        return Addresses(self.kafka.address, self.postgres.url)
 
-    @property
-    def database_url(self) -> str:
-        """The server's URL with user and password, without a database's name; empty before the first start."""
-        return self.postgres.url
+    def start(self, *, kafka: bool = True, postgres: bool = True) -> Addresses:
+        """Start what does not run, data kept, and wait for it. Blocks for seconds.
 
-    def start(self) -> Addresses:
-        """Start what does not run, data kept, and wait for both. Raises `LocalError`. Blocks for seconds."""
-        with locked(self.places):
-            self.kafka.start()
-            self.postgres.start()
-        return Addresses(self.kafka_address, self.database_url)
+        Raises `LocalError`.
+        """
+        with self.folder.locked():
+            self.start_unlocked(kafka=kafka, postgres=postgres)
+        return self.addresses
+
+    def start_unlocked(self, *, kafka: bool = True, postgres: bool = True) -> None:
+        """As `start`, for a caller that holds the folder's lock."""
+        states = self.supervisor.states()
+        stores: list[Kafka | Postgres] = [
+            *([self.kafka] if kafka else []),
+            *([self.postgres] if postgres else []),
+        ]
+        down = {
+            store: [name for name in store.names if name not in states or not states[name].running]
+            for store in stores
+        }
+        with ThreadPoolExecutor(2) as pool:
+            prepared = [pool.submit(store.prepare, names) for store, names in down.items() if names]
+        programs = [program for one in prepared for program in one.result()]
+        if programs:
+            self.supervisor.start(self.supervisor.load(programs))
+        for store in stores:
+            self._await(store)
+
+    def _await(self, store: Kafka | Postgres) -> None:
+        def failed() -> str:
+            states = self.supervisor.states()
+            return next((name for name in store.names if states[name].failed), "")
+
+        if not wait_until(
+            lambda: store.is_ready() or bool(failed()), store.start_timeout, every=0.1
+        ):
+            raise self.supervisor.failure(store.names[0], store.start_timeout)
+        if name := failed():
+            raise self.supervisor.failure(name, store.start_timeout)
 
     def stop(self) -> None:
-        """Stop both cleanly, data kept. Blocks."""
-        with locked(self.places):
-            self.kafka.stop()
-            self.postgres.stop()
+        """End everything cleanly, data kept. Blocks."""
+        with self.folder.locked():
+            self.supervisor.shut_down()
 
     def reset(self) -> None:
-        """Stop both and remove their data. Blocks."""
-        with locked(self.places):
-            self.kafka.reset()
-            self.postgres.reset()
-
-    def __enter__(self) -> Self:
-        """Start."""
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop, data kept."""
+        """End everything and remove the data. Blocks."""
         self.stop()
+        with self.folder.locked():
+            shutil.rmtree(self.folder.kafka, ignore_errors=True)
+            self.postgres.remove()
 
 
 def ensure(
-    folder: Path, *, say: Say = say_to_stderr, environment: Mapping[str, str] = os.environ
+    folder: Path,
+    *,
+    owner: int | None = None,
+    durable: bool = True,
+    say: Say = say_to_stderr,
+    environment: Mapping[str, str] = os.environ,
 ) -> Addresses:
-    """The addresses of `folder`'s broker and database, starting what is not alive. Raises `LocalError`. May block for minutes the first time.
+    """The addresses of `folder`'s broker and database, starting what does not run.
 
-    Where `BROBYG_KAFKA` or `BROBYG_DATABASE` is set, that one is used and none of its kind is started. Safe to call from many processes at once.
+    Where `BROBYG_KAFKA` or `BROBYG_DATABASE` is set, that one is used and none of its kind is
+    started. Many processes may call it at once. `owner` and `durable` are as in `Cluster`. Raises
+    `LocalError`. May block for minutes the first time.
     """
     kafka, database = environment.get("BROBYG_KAFKA"), environment.get("BROBYG_DATABASE")
     if kafka and database:
         return Addresses(kafka, database)
-    cluster = Cluster(folder, say=say)
-    with locked(cluster.places):
-        if not kafka:
-            cluster.kafka.start()
-        if not database:
-            cluster.postgres.start()
-    return Addresses(kafka or cluster.kafka_address, database or cluster.database_url)
+    cluster = Cluster(folder, owner=owner, durable=durable, say=say)
+    found = cluster.start(kafka=not kafka, postgres=not database)
+    return Addresses(kafka or found.kafka, database or found.database)
 
 
 def stop(folder: Path) -> None:
     """Stop what `ensure` started in `folder`, data kept. Blocks."""
     Cluster(folder).stop()
-
-
-def reset(folder: Path) -> None:
-    """Stop it and remove its data. Blocks."""
-    Cluster(folder).reset()

@@ -1,16 +1,15 @@
 """What can go wrong on the local machine, each with what to do about it.
 
 - `LocalError`: the root; its text is meant for the person at the keyboard.
-  - `ToolMissing`: a program is not on this machine and could not be installed.
-  - `ComponentFailed`: a broker, database, mail server or service did not come up or did not end.
-  - `Busy`: somebody else is working in the same folder.
+  - `ProgramMissing`: a program is not on this machine and could not be installed.
+  - `ComponentFailed`: a broker, database, mail server or service did not start.
+  - `FolderBusy`: another command is working in the same state folder.
+  - `TopicUnreadable`: a topic could not be read to its end.
+  - `ServiceUnreachable`: a service did not answer for as long as a sender keeps trying.
+  - `RegistrationFailed`: a service refused a volunteer or a referral of the example week.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-
-__all__ = ["Busy", "ComponentFailed", "LocalError", "ToolMissing"]
 
 
 class LocalError(Exception):
@@ -26,39 +25,42 @@ class LocalError(Exception):
         return f"{self}\nWhat to do: {self.advice}" if self.advice else str(self)
 
 
-class ToolMissing(LocalError):
+class ProgramMissing(LocalError):
     """A program that is needed is not here."""
 
 
-class Busy(LocalError):
-    """Another command holds the folder's lock and did not let go in time."""
+class FolderBusy(LocalError):
+    """Another command holds the folder's lock and did not release it in time."""
+
+
+class TopicUnreadable(LocalError):
+    """A topic could not be read to its end in time."""
+
+
+class ServiceUnreachable(LocalError):
+    """A service did not answer, or answered only with 5xx, for as long as a sender keeps trying."""
+
+
+class RegistrationFailed(LocalError):
+    """A service refused a volunteer or a referral: the example and the services disagree."""
 
 
 class ComponentFailed(LocalError):
-    """A component did not start or stop; carries its last log lines and the likely cause."""
+    """A component did not start; carries the cause, what to do, and its last log lines."""
 
     def __init__(
-        self,
-        component: str,
-        cause: str,
-        *,
-        advice: str = "",
-        log: Sequence[str] = (),
-        log_path: str = "",
+        self, component: str, cause: str, *, advice: str, log: Sequence[str] = (), source: str = ""
     ) -> None:
-        """`component` by its name, `cause` in a sentence, `log` its last lines (as the component wrote them)."""
+        """`component` by its name, `cause` in a sentence, `log` the last lines of `source`."""
         super().__init__(f"{component}: {cause}", advice=advice)
         self.component = component
         self.cause = cause
         self.log = tuple(log)
-        self.log_path = log_path
+        self.source = source
 
     def explain(self) -> str:
         """Name, cause, last log lines, where the log is, and what to do."""
-        lines = [f"{self.component} did not come up: {self.cause}"]
+        lines = [f"{self.component} did not start: {self.cause}"]
         if self.log:
-            lines.append(f"Last lines of {self.log_path}:")
-            lines.extend(f"  | {line}" for line in self.log)
-        if self.advice:
-            lines.append(f"What to do: {self.advice}")
-        return "\n".join(lines)
+            lines += [f"Last lines of {self.source}:", *(f"  | {line}" for line in self.log)]
+        return "\n".join([*lines, f"What to do: {self.advice}"])

@@ -1,62 +1,67 @@
-"""Ports of this machine: which are free, and who holds one that is not."""
+"""Ports of this machine: which are free, who holds one that is not, and what each component has."""
 
-from __future__ import annotations
-
+import json
 import random
 import socket
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
 
-__all__ = [
-    "Holder",
-    "Taken",
-    "choose_port",
-    "endpoint",
-    "free_port",
-    "holder_of",
-    "is_answering",
-    "is_free",
-]
+from .state import StateFolder, read_json, write_atomically
 
-# Below Linux's range for outgoing connections (32768 and up): such a port could be taken by any client
-# between a broker's stop and its start on the same address.
+#: Below Linux's range for outgoing connections (32768 and up): a client could take such a port
+#: between a broker's stop and its start on the same address.
 LOWEST, HIGHEST = 20_000, 32_000
+#: The port of a mail server's address that names none, by the schemes that notification takes.
 SMTP_PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
-"""What notification takes as a mail server's address, and the port where none is named."""
 
 
-@dataclass(frozen=True)
-class Holder:
-    """The process that listens on a port, as far as the machine tells."""
-
-    pid: int
-    command: str
-
-    def __str__(self) -> str:
-        """For a sentence: `pid 42 (nginx: master process)`."""
-        return f"pid {self.pid} ({self.command})"
+#: Broker and database are prepared at the same time.
+_LOCK = threading.Lock()
 
 
-@dataclass(frozen=True)
-class Taken:
-    """A wish for a port that was not granted."""
+@dataclass
+class Ports:
+    """The port of each component of a folder, kept so that an address handed out stays valid."""
 
-    wanted: int
-    used: int
-    holder: Holder | None
+    folder: StateFolder
+    say: Callable[[str], None]
+    #: Ports wanted at the first start, by component; any free one for what is not in it.
+    wanted: Mapping[str, int] = field(default_factory=dict)
+    #: What could not be had, since this object was made.
+    taken: list[dict[str, object]] = field(default_factory=list)
 
-    def __str__(self) -> str:
-        """Who holds the port, and which is used instead."""
-        who = str(self.holder) if self.holder else "another user's process"
-        return f"port {self.wanted} is held by {who}; using {self.used} instead"
+    @property
+    def _file(self) -> Path:
+        return self.folder.local / "ports.json"
+
+    def of(self, name: str) -> int | None:
+        """The component's port; None before its first start."""
+        port = read_json(self._file).get(name)
+        return port if isinstance(port, int) else None
+
+    def choose(self, name: str) -> int:
+        """The port that a component which does not run is started on: its own, if it is free."""
+        with _LOCK:
+            wanted = self.of(name) or self.wanted.get(name)
+            port = wanted if wanted and is_free(wanted) else free_port()
+            if wanted and port != wanted:
+                holder = holder_of(wanted) or "another user's process"
+                self.taken.append({"wanted": wanted, "used": port, "holder": holder})
+                self.say(f"{name}: port {wanted} is held by {holder}; using {port} instead")
+            write_atomically(self._file, json.dumps({**read_json(self._file), name: port}))
+            return port
 
 
 def endpoint(address: str, default_port: int | None = None) -> tuple[str, int]:
-    """Host and port of `host`, `host:port` or a URL, whoever signs in. Without a port: that of a mail server's scheme, else `default_port`.
+    """Host and port of `host`, `host:port` or a URL.
 
-    Raises ValueError where there is no host or no port to be read.
+    Without a port: that of a mail server's scheme, else `default_port`. Raises ValueError where
+    there is no host or no port.
     """
     parts = urlsplit(address if "://" in address else f"//{address}")
     port = parts.port or SMTP_PORTS.get(parts.scheme, default_port)
@@ -94,37 +99,18 @@ def free_port() -> int:
     raise OSError(f"no free port between {LOWEST} and {HIGHEST}")
 
 
-def holder_of(port: int) -> Holder | None:
-    """Who listens on `port`; None where nobody does or the system does not tell us."""
+def holder_of(port: int) -> str:
+    """Who listens on `port`, as `pid 42 (nginx: master)`; '' where the machine does not say."""
     try:
-        connections = psutil.net_connections(kind="tcp")
-    except psutil.AccessDenied:
-        return None
-    for connection in connections:
-        if (
-            connection.status == psutil.CONN_LISTEN
-            and connection.laddr
-            and connection.laddr.port == port
-            and connection.pid
-        ):
-            return _describe(connection.pid)
-    return None
-
-
-def _describe(pid: int) -> Holder | None:
-    try:
-        process = psutil.Process(pid)
-        command = " ".join(process.cmdline()) or process.name()
+        for connection in psutil.net_connections(kind="tcp"):
+            if (
+                connection.status == psutil.CONN_LISTEN
+                and connection.laddr[1:] == (port,)
+                and connection.pid
+            ):
+                process = psutil.Process(connection.pid)
+                command = " ".join(process.cmdline()) or process.name()
+                return f"pid {process.pid} ({command[:120]})"
     except psutil.Error:
-        return None
-    return Holder(pid, command if len(command) <= 120 else command[:117] + "...")
-
-
-def choose_port(wanted: int | None) -> tuple[int, Taken | None]:
-    """`wanted` where it is free, else a free one and who holds the wanted; any free one where nothing is wanted."""
-    if wanted is None:
-        return free_port(), None
-    if is_free(wanted):
-        return wanted, None
-    used = free_port()
-    return used, Taken(wanted, used, holder_of(wanted))
+        pass
+    return ""

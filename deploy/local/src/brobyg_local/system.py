@@ -1,10 +1,8 @@
-"""The whole system on this machine: broker, database, mail server and the five services, brought up, ended, or one at a time.
+"""The whole system on this machine: broker, database, mail server and the five services.
 
-Everything here is idempotent: `up` starts what is missing and leaves what runs well alone, so that whatever was killed, interrupted
-or half-started heals by running it again.
+Everything here is idempotent: `up` starts what is missing and leaves alone what runs well, so that
+whatever was killed, interrupted or half started is put right by running it again.
 """
-
-from __future__ import annotations
 
 import hashlib
 import json
@@ -12,436 +10,341 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-import psutil
-from brobyg_kit.clock import COPENHAGEN, parse_clock
+from brobyg_contracts.domain import LOCAL_ZONE
+from brobyg_kit.clock import parse_clock
 
-from .cluster import Cluster, locked
+from .clock import at_real_speed
+from .cluster import Cluster
 from .errors import ComponentFailed, LocalError
 from .keys import make_keys
-from .pace import at_natural_pace
-from .places import (
-    NOT_SETTINGS,
+from .ports import holder_of, is_answering, is_free
+from .services import DEFAULT_PORTS, SERVICES, brobyg_command, program, readiness
+from .state import (
     ROOT,
-    Places,
-    default_places,
+    StateFolder,
+    default_folder,
     given_settings,
     read_json,
     say_to_stderr,
     write_atomically,
 )
-from .ports import Taken, choose_port, is_answering
-from .processes import Component, tail, wait_until
-from .services import (
-    DEFAULT_PORTS,
-    SERVICES,
-    ServiceProcess,
-    brobyg_command,
-    clean_environment,
-    own_settings,
-    readiness,
-    refuse_taken_ports,
-)
+from .supervisor import Program, wait_until
 from .tools import Say
 
-__all__ = ["COMPONENTS", "System"]
-
 COMPONENTS = ("kafka", "postgres", "mail", *SERVICES)
-WISHES: Mapping[str, int] = {"kafka": 9092, "postgres": 5432, "mail": 2525, **DEFAULT_PORTS}
-READY_TIMEOUT = 90.0  # seconds for all services together
-STOP_PATIENCE = 45.0  # seconds for one process, more than a service takes to let what is in hand come to its end; then it is killed
-COMMAND_TIMEOUT = 120.0  # seconds for a migration or the topics
+#: Default ports, by component.
+PORTS: Mapping[str, int] = {"kafka": 9092, "postgres": 5432, "mail": 2525, **DEFAULT_PORTS}
+#: Seconds for all services together, and for one migration or the topics.
+READY_TIMEOUT, COMMAND_TIMEOUT = 90.0, 120.0
 COORDINATORS = "randers=koordinator.randers@example.org,norddjurs=koordinator.norddjurs@example.org"
+#: What the databases and topics are made from, besides the code that does it.
+MADE_FROM = (
+    "services/*/migrations/**/*",
+    "libs/kit/src/*/migrations/**/*",
+    "schemas/topics/*.yaml",
+)
 
 
 @dataclass
 class System:
     """One state folder's system. The methods that change anything hold the folder's lock."""
 
-    places: Places = field(default_factory=default_places)
+    folder: StateFolder = field(default_factory=default_folder)
     say: Say = say_to_stderr
+    #: Settings from outside; where they name a broker, database or mail server, that one is used.
     given: Mapping[str, str] = field(default_factory=given_settings)
-    ports: Mapping[str, int] = field(default_factory=lambda: WISHES)
-    """Ports wished for at the first start, by component; any free one for what is not in it."""
+    #: Ports wanted at the first start, by component; any free one for what is not in it.
+    ports: Mapping[str, int] = field(default_factory=lambda: PORTS)
+    #: The process (pid) with which everything ends; None to run until it is told to end.
+    owner: int | None = None
+    #: Whether the database syncs to disk.
+    durable: bool = True
 
     def __post_init__(self) -> None:
         """Know the cluster; nothing is started."""
         self.cluster = Cluster(
-            self.places.folder,
-            kafka_port=self.ports.get("kafka"),
-            database_port=self.ports.get("postgres"),
+            self.folder.path,
+            owner=self.owner,
+            durable=self.durable,
+            wanted=self.ports,
             say=self.say,
         )
-        self.taken: list[Taken] = []
+        self.supervisor = self.cluster.supervisor
 
     def environment(self) -> dict[str, str]:
         """All `BROBYG_*` of the system as it was last started; empty before that."""
-        return {name: str(value) for name, value in read_json(self.places.environment).items()}
+        return {name: str(value) for name, value in read_json(self.folder.environment).items()}
 
-    def up(
-        self,
-        settings: Mapping[str, str] | None = None,
-        *,
-        smtp: str | None = None,
-        on_ready: Callable[[str], None] | None = None,
-    ) -> dict[str, str]:
-        """Bring everything up and wait until all is ready; returns the environment. Raises `LocalError`. Blocks for up to minutes.
+    def up(self, settings: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Start everything and wait until all is ready; returns the environment.
 
-        `settings` override; a service whose settings have changed since it started is restarted. `smtp` is a mail server to use
-        instead of our own. `on_ready` hears each component's name once it answers. The clock stays the one the data were made
-        with, at the wall's pace, unless `settings` or the caller's environment name another.
+        `settings` override; a service whose settings have changed since it started is restarted.
+        The clock stays the one the data were made with, at real speed, unless `settings` or the
+        caller's environment name another.
+        Raises `LocalError`. Blocks for up to minutes.
         """
-        with locked(self.places):
-            told = {**self.given, **(settings or {})}
-            clock = self._clock(told)
-            refuse_taken_ports(self.places, told, self.environment())
+        told = {**self.given, **(settings or {})}
+        with self.folder.locked():
+            told["BROBYG_CLOCK"] = self._clock(told)
+            self._refuse_taken_ports(told)
             self._start_stores()
-            environment = self._settle_environment(
-                {**(settings or {}), "BROBYG_CLOCK": clock}, smtp
-            )
-            self._start_mail(environment)
-            tell = on_ready or (lambda _name: None)
-            tell("mail")
-            waiting = [name for name in SERVICES if not self._runs_with(name, environment)]
-            self._stop_services(waiting)
-            if waiting:
+            environment = self._write_environment(told)
+            waiting = self.supervisor.load(self._programs(environment))
+            if set(waiting) & set(SERVICES):
                 self._prepare(environment)
-            self._start_services(waiting, environment, tell)
+            self._start(waiting, environment, COMPONENTS[2:])
         return environment
 
     def down(self) -> list[str]:
-        """End everything cleanly, services first, data kept; returns what had to be killed. Blocks."""
-        with locked(self.places):
-            killed = self._stop_services(SERVICES)
-            killed += (
-                [] if Component(self.places, "mail").stop(patience=STOP_PATIENCE) else ["mail"]
-            )
-            self.cluster.kafka.stop()
-            self.cluster.postgres.stop()
+        """End everything cleanly, data kept; returns what had to be killed. Blocks."""
+        with self.folder.locked():
+            killed = self.supervisor.stop([*SERVICES, "mail"])
+            killed += self.supervisor.stop([*self.cluster.kafka.names, "postgres"])
+            self.supervisor.shut_down()
             self._slow_the_clock()
         return killed
 
     def reset(self) -> None:
-        """End everything and remove its data, keys and logs; the downloaded jars stay. Blocks."""
+        """End everything and remove its data, keys and logs; the jars stay. Blocks."""
         self.down()
-        with locked(self.places):
-            self.cluster.kafka.reset()
-            self.cluster.postgres.reset()
-            for folder in (self.places.mail, self.places.logs):
-                shutil.rmtree(folder, ignore_errors=True)
-            for path in self.places.local.iterdir():
-                if path != self.places.lock:
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+        self.cluster.reset()
+        with self.folder.locked():
+            for path in (self.folder.mail, self.folder.logs, *self.folder.local.iterdir()):
+                if path.is_dir():
+                    shutil.rmtree(path)
+                elif path.name != "lock":
+                    path.unlink(missing_ok=True)
 
     def start(self, component: str) -> None:
-        """Start one component with the settings of the last `up`, and wait for it. Raises `LocalError`. Blocks."""
-        with locked(self.places):
-            self._start_one(component)
+        """Start one component with the settings of the last `up`, and wait for it. Blocks.
+
+        Raises `LocalError`.
+        """
+        _check(component)
+        if not (environment := self.environment()):
+            raise LocalError("the system has not been started yet", advice="brobyg local up")
+        with self.folder.locked():
+            if component in {"kafka", "postgres"}:
+                self.cluster.start_unlocked(
+                    kafka=component == "kafka", postgres=component == "postgres"
+                )
+            else:
+                wanted = [one for one in self._programs(environment) if one.name == component]
+                self._start(self.supervisor.load(wanted), environment, [component])
 
     def stop(self, component: str) -> None:
-        """Stop one component cleanly, data kept. Blocks."""
-        with locked(self.places):
-            self._stop_one(component)
-
-    def restart(self, component: str) -> None:
-        """Stop and start one component. Raises `LocalError`. Blocks."""
-        with locked(self.places):
-            self._stop_one(component)
-            self._start_one(component)
+        """Stop one component cleanly, data kept. Raises `LocalError`. Blocks."""
+        _check(component)
+        with self.folder.locked():
+            self.supervisor.stop([component])
 
     def kill(self, component: str) -> None:
-        """End with kill -9 one component, for fault injection. Blocks until it is gone."""
-        if component == "kafka":
-            self.cluster.kafka.kill()
-        elif component == "postgres":
-            self.cluster.postgres.kill()
-        else:
-            Component(self.places, _known(component)).kill()
-
-    def _start_one(self, component: str) -> None:
-        environment = self.environment()
-        if not environment:
-            raise LocalError("the system has not been started yet", advice="brobyg local up")
-        if component == "kafka":
-            self.cluster.kafka.start()
-        elif component == "postgres":
-            self.cluster.postgres.start()
-        elif component == "mail":
-            self._start_mail(environment)
-        else:
-            self._start_services([_known(component)], environment, lambda _name: None)
-
-    def _stop_one(self, component: str) -> None:
-        if component == "kafka":
-            self.cluster.kafka.stop()
-        elif component == "postgres":
-            self.cluster.postgres.stop()
-        else:
-            Component(self.places, _known(component)).stop(patience=STOP_PATIENCE)
+        """End one component with kill -9 and keep it down. Raises `LocalError`. Blocks."""
+        _check(component)
+        self.supervisor.kill(component)
 
     def start_stores(self) -> None:
-        """Start only broker and database, unless the environment names others. Raises `LocalError`. Blocks for seconds."""
-        with locked(self.places):
+        """Start only broker and database, unless others were named. Raises `LocalError`. Blocks."""
+        with self.folder.locked():
             self._start_stores()
 
+    def own_mail_port(self, environment: Mapping[str, str]) -> int | None:
+        """The port of our own mail server; None where the settings name another one."""
+        port = self.cluster.ports.of("mail")
+        own = environment.get("BROBYG_NOTIFICATION_SMTP") == f"smtp://127.0.0.1:{port}"
+        return port if own else None
+
     def _start_stores(self) -> None:
-        wanted: list[Callable[[], None]] = []
-        if not self.given.get("BROBYG_KAFKA"):
-            wanted.append(self.cluster.kafka.start)
-        if not self.given.get("BROBYG_DATABASE"):
-            wanted.append(self.cluster.postgres.start)
-        with ThreadPoolExecutor(2) as pool:
-            for started in [pool.submit(start) for start in wanted]:
-                started.result()
-        self.taken = [*self.cluster.kafka.taken, *self.cluster.postgres.taken]
+        self.cluster.start_unlocked(
+            kafka=not self.given.get("BROBYG_KAFKA"), postgres=not self.given.get("BROBYG_DATABASE")
+        )
+
+    def _programs(self, environment: Mapping[str, str]) -> list[Program]:
+        """The mail server, unless another is used, and the services."""
+        programs = [program(name, environment) for name in SERVICES]
+        if (port := self.own_mail_port(environment)) is not None:
+            command = [sys.executable, "-m", "brobyg_local.mail", str(port), str(self.folder.mail)]
+            programs.insert(0, Program("mail", command))
+        return programs
 
     def _clock(self, told: Mapping[str, str]) -> str:
-        """`BROBYG_CLOCK` as told, else the one the data were made with. Raises `LocalError` for one that is none."""
+        """`BROBYG_CLOCK` as told, else the one the data were made with. Raises `LocalError`."""
         kept = "BROBYG_CLOCK" not in told
+        advice = "brobyg local up --clock '' takes the wall clock"
         try:
-            clock = (
-                at_natural_pace(self.environment().get("BROBYG_CLOCK", ""))
-                if kept
-                else told["BROBYG_CLOCK"]
-            )
-            now = parse_clock(clock).now().astimezone(COPENHAGEN)
+            clock = told.get("BROBYG_CLOCK") or ""
+            if kept:
+                clock = at_real_speed(self.environment().get("BROBYG_CLOCK", ""))
+            now = parse_clock(clock).now().astimezone(LOCAL_ZONE)
         except ValueError as error:
-            raise LocalError(
-                str(error), advice="brobyg local up --clock '' takes the wall's"
-            ) from error
+            raise LocalError(str(error), advice=advice) from error
         if clock and kept:
-            self.say(
-                f"the data's clock goes on: {now:%A %-d %B %Y, %H:%M}; brobyg local up --clock '' takes the wall's"
-            )
+            self.say(f"the data's clock goes on: {now:%A %-d %B %Y, %H:%M}; {advice}")
         return clock
 
     def _slow_the_clock(self) -> None:
-        """A demo that was interrupted leaves a fast clock: it must not run on for years while nothing runs."""
+        """A demo that was interrupted leaves a fast clock, which must not run on for years."""
         environment = self.environment()
-        clock = environment.get("BROBYG_CLOCK", "")
-        if environment and (slow := at_natural_pace(clock)) != clock:
-            self._write({**environment, "BROBYG_CLOCK": slow})
+        if clock := environment.get("BROBYG_CLOCK"):
+            self._write({**environment, "BROBYG_CLOCK": at_real_speed(clock)})
 
-    def _settle_environment(self, settings: dict[str, str], smtp: str | None) -> dict[str, str]:
-        """Write `environment.json`: what was, keys, addresses, then what the caller's environment and `settings` say."""
-        before = self.environment()
+    def _write_environment(self, told: Mapping[str, str]) -> dict[str, str]:
+        """Write `environment.json`: keys and addresses, then what was told."""
+        addresses = self.cluster.addresses
         environment = {
             "BROBYG_HOST": "127.0.0.1",
             "BROBYG_LOG_FORMAT": "json",
             "BROBYG_NOTIFICATION_COORDINATORS": COORDINATORS,
-            **make_keys(self.places),
-            "BROBYG_KAFKA": self.cluster.kafka_address,
-            "BROBYG_DATABASE": self.cluster.database_url,
+            "BROBYG_NOTIFICATION_SENDER": "Brobyg <brobyg@example.org>",
+            # The sample hospital's FHIR server counts each appointment's versions up.
+            "BROBYG_REFERRAL_RISING_VERSIONS": "hospital-randers",
+            **make_keys(self.folder),
+            "BROBYG_KAFKA": addresses.kafka,
+            "BROBYG_DATABASE": addresses.database,
+            "BROBYG_NOTIFICATION_SMTP": f"smtp://127.0.0.1:{self._port('mail')}",
         }
-        if not self.given.get("BROBYG_KAFKA"):  # on a broker of its own nobody else has this name
+        if not self.given.get("BROBYG_KAFKA"):  # on our own broker nobody else has this name
             environment["BROBYG_INSTANCE"] = "local"
         for name in SERVICES:
-            port = self.given.get(f"BROBYG_{name.upper()}_PORT") or str(
-                self._port_for(name, before)
-            )
-            environment[f"BROBYG_{name.upper()}_PORT"] = port
+            port = told.get(_port_variable(name)) or str(self._port(name))
+            environment[_port_variable(name)] = port
             environment[f"BROBYG_{name.upper()}_URL"] = f"http://127.0.0.1:{port}"
-        environment["BROBYG_NOTIFICATION_SMTP"] = (
-            smtp or f"smtp://127.0.0.1:{self._mail_port(before)}"
-        )
-        environment.update(self.given)
-        environment.update(settings)
+        environment.update(told)
         self._write(environment)
         return environment
 
     def _write(self, environment: Mapping[str, str]) -> None:
-        write_atomically(
-            self.places.environment, json.dumps(environment, indent=2, sort_keys=True), mode=0o600
-        )
+        text = json.dumps(environment, indent=2, sort_keys=True)
+        write_atomically(self.folder.environment, text, mode=0o600)
 
-    def _port_for(self, name: str, before: Mapping[str, str]) -> int:
-        """The port it had, else its default; another where somebody else holds that. A running service keeps its own."""
-        kept = before.get(f"BROBYG_{name.upper()}_PORT")
-        return self._keep_or_choose(name, int(kept) if kept else None)
+    def _port(self, name: str) -> int:
+        """The port it has while it runs, else a free one, its last if possible."""
+        port = self.cluster.ports.of(name)
+        return port if port and self._runs(name) else self.cluster.ports.choose(name)
 
-    def _mail_port(self, before: Mapping[str, str]) -> int:
-        kept = read_json(self.places.local / "mail.json").get("port")
-        port = self._keep_or_choose("mail", kept if isinstance(kept, int) else None)
-        write_atomically(self.places.local / "mail.json", json.dumps({"port": port}))
-        return port
+    def _runs(self, name: str) -> bool:
+        return self.supervisor.state(name).running
 
-    def _keep_or_choose(self, name: str, kept: int | None) -> int:
-        if kept is not None and Component(self.places, name).find() is not None:
-            return kept
-        port, taken = choose_port(kept or self.ports.get(name))
-        if taken is not None:
-            self.taken.append(taken)
-            self.say(f"{name}: {taken}")
-        return port
-
-    def own_mail_port(self, environment: Mapping[str, str]) -> int | None:
-        """The port of our own mail server; None where the settings name another one."""
-        port = read_json(self.places.local / "mail.json").get("port")
-        own = environment.get("BROBYG_NOTIFICATION_SMTP") == f"smtp://127.0.0.1:{port}"
-        return port if own and isinstance(port, int) else None
-
-    def _start_mail(self, environment: Mapping[str, str]) -> None:
-        """Our own mail server, unless another is used."""
-        port = self.own_mail_port(environment)
-        if port is None:
-            return
-        component = Component(self.places, "mail")
-        if component.find() is None:
-            self.say(f"mail: starting on 127.0.0.1:{port}")
-            command = [sys.executable, "-m", "brobyg_local.mail", "--port", str(port)]
-            component.spawn(
-                [*command, "--folder", str(self.places.mail), "--logs", str(self.places.logs)]
-            )
-        if (
-            not wait_until(lambda: is_answering(port) or component.find() is None, 20)
-            or component.find() is None
-        ):
-            log = component.log
-            raise ComponentFailed(
-                "mail",
-                "the mail server did not answer",
-                log=tail(log),
-                log_path=str(log),
-                advice="run the same command again",
-            )
-
-    def _runs_with(self, name: str, environment: Mapping[str, str]) -> bool:
-        """Whether the service runs, with these very settings."""
-        process = Component(self.places, name).find()
-        if process is None:
-            return False
-        try:
-            variables = process.environ()
-        except psutil.Error:  # it has ended since
-            return False
-        running = {
-            key: value
-            for key, value in variables.items()
-            if key.startswith("BROBYG_") and key not in NOT_SETTINGS
-        }
-        if running == own_settings(name, environment):
-            return True
-        self.say(f"{name}: its settings have changed, restarting it")
-        return False
+    def _refuse_taken_ports(self, told: Mapping[str, str]) -> None:
+        """Raise `LocalError` for a port that was named for a service and that another holds."""
+        before = self.environment()
+        for name in SERVICES:
+            variable = _port_variable(name)
+            port = told.get(variable)
+            if port is None or (port == before.get(variable) and self._runs(name)):
+                continue
+            if not port.isdecimal() or not 0 < int(port) < 65536:
+                advice = "name one from 1024 to 65535"
+                raise LocalError(f"{variable} is {port!r}, which is no port", advice=advice)
+            if not is_free(int(port)):
+                holder = holder_of(int(port))
+                raise LocalError(
+                    f"port {port}, which {variable} names for {name}, is held by"
+                    f" {holder or 'another process'}",
+                    advice=f"end that process, name another port in {variable}, or unset it: then"
+                    " a free one is chosen",
+                )
 
     def _prepare(self, environment: Mapping[str, str]) -> None:
-        """Databases, topics and migrations; in stores of our own only where they are not as they should be already."""
-        stamp = self.places.local / "prepared.json"
+        """Make databases, topics and migrations; in our own stores only where they have changed."""
+        stamp = self.folder.local / "prepared.json"
         wanted = {"of": self._fingerprint(environment)}
-        # Somebody else's broker or database may have been emptied since, at the same address: the stamp can't know.
-        if self._has_own_stores(environment) and read_json(stamp) == wanted:
+        # Another's broker or database may have been emptied since: the stamp can't know.
+        own = not (self.given.get("BROBYG_KAFKA") or self.given.get("BROBYG_DATABASE"))
+        if own and read_json(stamp) == wanted:
             return
         self.say("databases, topics and migrations")
         commands = [["topics", "apply"], *([name, "migrate"] for name in SERVICES)]
-        with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-            for finished in [
-                pool.submit(_run_brobyg, command, environment) for command in commands
-            ]:
-                finished.result()
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(lambda command: _run_brobyg(command, environment), commands))
         write_atomically(stamp, json.dumps(wanted))
 
-    def _has_own_stores(self, environment: Mapping[str, str]) -> bool:
-        own = {
-            "BROBYG_KAFKA": self.cluster.kafka_address,
-            "BROBYG_DATABASE": self.cluster.database_url,
-        }
-        return all(
-            name not in self.given and environment[name] == address for name, address in own.items()
-        )
-
     def _fingerprint(self, environment: Mapping[str, str]) -> str:
-        """Changes when a migration or topic file does, and when the broker or the database is another (each reset makes a new one)."""
-        digest = hashlib.sha256()
-        for text in (
-            environment["BROBYG_KAFKA"],
-            environment["BROBYG_DATABASE"],
-            self.cluster.kafka.identity,
-        ):
-            digest.update(text.encode())
-        for pattern in (
-            "services/*/migrations/*.sql",
-            "libs/kit/src/*/migrations/*.sql",
-            "schemas/topics/*.yaml",
-        ):
-            for path in sorted(ROOT.glob(pattern)):
+        """Changes when a migration or topic file does, and when broker or database is another."""
+        digest = hashlib.sha256(self.cluster.kafka.identity.encode())
+        for name in ("BROBYG_KAFKA", "BROBYG_DATABASE"):
+            digest.update(environment[name].encode())
+        for path in sorted(path for pattern in MADE_FROM for path in ROOT.glob(pattern)):
+            if path.suffix in {".py", ".sql", ".yaml"}:
                 digest.update(path.name.encode() + path.read_bytes())
         return digest.hexdigest()
 
-    def _start_services(
-        self, names: Sequence[str], environment: Mapping[str, str], tell: Callable[[str], None]
+    def _start(
+        self, down: Sequence[str], environment: Mapping[str, str], wanted: Sequence[str]
     ) -> None:
-        """Start `names` and wait until all five are ready; the first that fails is raised."""
-        for name in names:
-            process = ServiceProcess(self.places, name)
-            if process.component.find() is None:
-                self.say(f"{name}: starting on {environment[f'BROBYG_{name.upper()}_URL']}")
-                process.spawn(environment)
-        pending = set(names) if len(names) == 1 else set(SERVICES)
+        """Start what is `down`, then wait for all that is `wanted`; raises the first failure."""
+        urls = {name: environment[f"BROBYG_{name.upper()}_URL"] for name in SERVICES}
+        for name in down:
+            self.say(f"{name}: starting{f' on {urls[name]}' if name in urls else ''}")
+        self.supervisor.start(down)
+        mail = self.own_mail_port(environment)
+        pending = [name for name in wanted if name != "mail" or mail is not None]
 
-        def settle() -> bool:
-            for name in sorted(pending):
-                if readiness(environment[f"BROBYG_{name.upper()}_URL"]).ready:
-                    pending.discard(name)
-                    tell(name)
-            return not pending or any(
-                ServiceProcess(self.places, name).component.find() is None for name in pending
-            )
+        def ready(name: str) -> bool:
+            return is_answering(mail or 0) if name == "mail" else readiness(urls[name]).ready
 
-        wait_until(settle, READY_TIMEOUT, every=0.2)
-        left = [ServiceProcess(self.places, name) for name in SERVICES if name in pending]
-        # One that has ended is to blame: the others may only need a moment more.
-        left.sort(key=lambda service: service.component.find() is not None)
-        for service in left[:1]:
-            raise service.failure(environment[f"BROBYG_{service.name.upper()}_URL"], READY_TIMEOUT)
+        def settled() -> bool:
+            for name in [one for one in pending if ready(one)]:
+                pending.remove(name)
+                self.say(f"{name}: ready")
+            states = self.supervisor.states()
+            # One that has ended is to blame: the others may only need a moment more.
+            pending.sort(key=lambda name: not states[name].failed)
+            return not pending or states[pending[0]].failed
 
-    def _stop_services(self, names: Sequence[str]) -> list[str]:
-        """Ask all to end at once, then wait for each; returns those that had to be killed."""
-        for name in names:
-            if (process := Component(self.places, name).find()) is not None:
-                process.terminate()
-        return [
-            name for name in names if not Component(self.places, name).stop(patience=STOP_PATIENCE)
-        ]
+        wait_until(settled, READY_TIMEOUT, every=0.2)
+        if pending:
+            name = pending[0]
+            why = readiness(urls[name]).why if name in urls and self._runs(name) else ""
+            raise self.supervisor.failure(name, READY_TIMEOUT, why)
 
 
-def _known(component: str) -> str:
+def _check(component: str) -> None:
     if component not in COMPONENTS:
         raise LocalError(
             f"there is no component {component!r}", advice=f"one of {', '.join(COMPONENTS)}"
         )
-    return component
+
+
+def _port_variable(service: str) -> str:
+    return f"BROBYG_{service.upper()}_PORT"
 
 
 def _run_brobyg(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
     """One `brobyg` command to its end; raises `ComponentFailed` with what it printed."""
-    command = [brobyg_command(), *arguments]
+    name = f"brobyg {' '.join(arguments)}"
+    advice = f"once the cause is gone: {name}, or brobyg local up again"
     try:
-        done = subprocess.run(
-            command,
-            env=clean_environment(environment),
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_TIMEOUT,
-            check=False,
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-        )
+        done = run_brobyg(arguments, environment, COMMAND_TIMEOUT)
     except subprocess.TimeoutExpired as error:
-        raise ComponentFailed(
-            f"brobyg {' '.join(arguments)}",
-            f"not done after {COMMAND_TIMEOUT:.0f} s",
-            advice="brobyg status",
-        ) from error
+        said = f"not done after {COMMAND_TIMEOUT:.0f} s"
+        raise ComponentFailed(name, said, advice="brobyg status") from error
     if done.returncode != 0:
-        lines = (done.stdout + done.stderr).splitlines()[-20:]
-        advice = f"once the cause is gone: brobyg {' '.join(arguments)}, or brobyg local up again"
         raise ComponentFailed(
-            f"brobyg {' '.join(arguments)}",
+            name,
             f"it ended with exit code {done.returncode}",
-            log=lines,
-            log_path="its output",
+            log=(done.stdout + done.stderr).splitlines()[-20:],
+            source="its output",
             advice=advice,
         )
+
+
+def run_brobyg(
+    arguments: Sequence[str], environment: Mapping[str, str], timeout: float
+) -> subprocess.CompletedProcess[str]:
+    """Run `brobyg` with exactly the settings `environment`. Blocks; raises TimeoutExpired."""
+    inherited = {name: value for name, value in os.environ.items() if name[:7] != "BROBYG_"}
+    return subprocess.run(
+        [brobyg_command(), *arguments],
+        env={**inherited, **environment},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+    )

@@ -1,102 +1,90 @@
-"""What lies in each topic, and how far each service has read it."""
-
-from __future__ import annotations
+"""What is in each topic, and how far each service has read it."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient
-from confluent_kafka.admin._listoffsets import OffsetSpec  # admin has it without exporting it
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 
-__all__ = ["LAG_BOUND", "TopicState", "read_topics"]
-
-TIMEOUT = 5.0  # seconds for each question to the broker
-LAG_BOUND = 60.0  # seconds a record may lie unread
+#: Milliseconds for each question to the broker.
+TIMEOUT = 5_000
+#: Seconds a record may wait unread.
+LAG_BOUND = 60.0
 
 
 @dataclass(frozen=True)
 class TopicState:
-    """One topic: its partitions, the sum of their end offsets, and each reading service's distance from it."""
+    """One topic: its partitions, its records so far, and how many each reading service has left."""
 
     name: str
     partitions: int
     events: int
     lag: dict[str, int] = field(default_factory=dict)
+    #: How much of the lag has been there for longer than `LAG_BOUND`.
     overdue: dict[str, int] = field(default_factory=dict)
-    """How much of the lag has lain there for longer than `LAG_BOUND`."""
 
 
-def read_topics(address: str, services: Sequence[str]) -> tuple[list[TopicState], str]:
-    """All topics but the broker's own, and '' or why they can't be read. Never raises for a broker that is down."""
+async def read_topics(address: str, services: Sequence[str]) -> tuple[list[TopicState], str]:
+    """All topics but the broker's own, and '' or why they can't be read.
+
+    Never raises for a broker that is down.
+    """
     if not address:
         return [], "no broker is known: brobyg local up"
-    admin = AdminClient(
-        {"bootstrap.servers": address, "log_level": 0, "socket.timeout.ms": int(TIMEOUT * 1000)}
-    )
     try:
-        metadata = admin.list_topics(timeout=TIMEOUT)
-        names = sorted(name for name in metadata.topics if not name.startswith("__"))
-        partitions = [
-            TopicPartition(name, number)
-            for name in names
-            for number in metadata.topics[name].partitions
-        ]
-        latest: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # the library types the rest, not this
-        ends = _offsets(admin, partitions, latest)
-        bound: OffsetSpec = OffsetSpec.for_timestamp(int((time.time() - LAG_BOUND) * 1000))
-        young = _offsets(admin, partitions, bound)
-        positions = {name: _positions(admin, f"brobyg-{name}") for name in services}
-    except KafkaException as error:
-        return [], f"the broker at {address} does not answer ({error.args[0].str()})"
+        return await _read(address, services), ""
+    except (KafkaError, OSError, ValueError) as error:
+        return [], f"the broker at {address} does not answer ({type(error).__name__})"
+
+
+async def _read(address: str, services: Sequence[str]) -> list[TopicState]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=address, request_timeout_ms=TIMEOUT)
+    reader = AIOKafkaConsumer(bootstrap_servers=address, request_timeout_ms=TIMEOUT)
+    try:
+        await admin.start()
+        await reader.start()
+        topics = {
+            one["topic"]: [
+                TopicPartition(one["topic"], part["partition"]) for part in one["partitions"]
+            ]
+            for one in await admin.describe_topics()
+            if not one["is_internal"]
+        }
+        every = [partition for partitions in topics.values() for partition in partitions]
+        begins = await reader.beginning_offsets(every)
+        ends = await reader.end_offsets(every)
+        bound = int((time.time() - LAG_BOUND) * 1000)
+        young = await reader.offsets_for_times(dict.fromkeys(every, bound))
+        # Where no record is younger than the bound, all that is unread is overdue.
+        old = {one: found.offset if (found := young[one]) else ends[one] for one in every}
+        read = {
+            name: await admin.list_consumer_group_offsets(f"brobyg-{name}") for name in services
+        }
+    finally:
+        await reader.stop()
+        await admin.close()
+
+    def unread(
+        service: str, partitions: list[TopicPartition], until: dict[TopicPartition, int]
+    ) -> int:
+        committed = read[service]
+        return sum(
+            max(0, until[one] - max(begins[one], committed[one].offset if one in committed else 0))
+            for one in partitions
+        )
+
     states = []
-    for name in names:
-        mine = {place: end for place, end in ends.items() if place[0] == name}
-        # Where nothing is younger than the bound there is no first young record, and all that is unread is overdue.
-        old = {
-            place: end if young.get(place, -1) < 0 else young[place] for place, end in mine.items()
-        }
-        readers = {
-            service: read
-            for service, read in positions.items()
-            if any(topic == name for topic, _ in read)
-        }
-        lag = {service: _unread(mine, read) for service, read in readers.items()}
-        overdue = {service: _unread(old, read) for service, read in readers.items()}
+    for name, partitions in sorted(topics.items()):
+        readers = [one for one in services if any(part.topic == name for part in read[one])]
         states.append(
             TopicState(
-                name, len(metadata.topics[name].partitions), sum(mine.values()), lag, overdue
+                name,
+                len(partitions),
+                sum(ends[one] for one in partitions),
+                {one: unread(one, partitions, ends) for one in readers},
+                {one: unread(one, partitions, old) for one in readers},
             )
         )
-    return states, ""
-
-
-def _unread(ends: Mapping[tuple[str, int], int], read: Mapping[tuple[str, int], int]) -> int:
-    return sum(max(0, end - read.get(place, 0)) for place, end in ends.items())
-
-
-def _offsets(
-    admin: AdminClient, partitions: Sequence[TopicPartition], which: OffsetSpec
-) -> dict[tuple[str, int], int]:
-    """The offset of each partition that `which` asks for."""
-    if not partitions:
-        return {}
-    asked = admin.list_offsets(dict.fromkeys(partitions, which), request_timeout=TIMEOUT)
-    return {
-        (partition.topic, partition.partition): answer.result(TIMEOUT).offset
-        for partition, answer in asked.items()
-    }
-
-
-def _positions(admin: AdminClient, group: str) -> dict[tuple[str, int], int]:
-    """What the group has committed; empty for a group that has never read."""
-    asked = admin.list_consumer_group_offsets(
-        [ConsumerGroupTopicPartitions(group)], request_timeout=TIMEOUT
-    )
-    answer = asked[group].result(TIMEOUT)
-    return {
-        (partition.topic, partition.partition): partition.offset
-        for partition in answer.topic_partitions
-        if partition.offset >= 0
-    }
+    return states

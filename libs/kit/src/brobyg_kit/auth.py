@@ -3,19 +3,18 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 from fastapi import Request
 from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, KeySet
+from joserfc.jwk import KeySet
 
 from brobyg_kit.clock import Clock
 from brobyg_kit.domain import domain
 from brobyg_kit.problems import Problem
+from brobyg_kit.tokens import AUDIENCE, ISSUER, check_roles
 
-ISSUER = AUDIENCE = "brobyg"
 _ALGORITHMS = ["ES256"]
 
 
@@ -88,9 +87,7 @@ class Requirement:
 
     def __init__(self, roles: frozenset[str]) -> None:
         """Raises ValueError for a role that the domain does not have."""
-        known = domain().ROLES
-        if unknown := roles - known:
-            raise ValueError(f"unknown roles {sorted(unknown)}; there are {sorted(known)}")
+        check_roles(roles)
         self.roles = roles
 
     async def __call__(self, request: Request) -> Caller:
@@ -110,43 +107,3 @@ class Requirement:
 def requires(*roles: str) -> Callable[[Request], object]:
     """For `Annotated[Caller, Depends(requires("coordinator"))]`: a caller with one of the roles."""
     return Requirement(frozenset(roles))
-
-
-def issue_token(
-    signing_key: Path,
-    subject: str,
-    roles: list[str],
-    clock: Clock,
-    *,
-    organisation: str | None = None,
-    department: str | None = None,
-    lifetime: timedelta = timedelta(hours=8),
-) -> str:
-    """A development token.
-
-    Raises ValueError for an unknown role, and OSError when the key cannot be read.
-    """
-    Requirement(frozenset(roles))
-    key = ECKey.import_key(json.loads(signing_key.read_text()))
-    now = int(clock.now().timestamp())
-    claims: dict[str, object] = {
-        "iss": ISSUER,
-        "aud": AUDIENCE,
-        "sub": subject,
-        "roles": roles,
-        "iat": now,
-        "exp": now + int(lifetime.total_seconds()),
-    }
-    if organisation:
-        claims["organisation"] = organisation
-    if department:
-        claims["department"] = department
-    return jwt.encode({"alg": "ES256", "kid": key.kid or ""}, claims, key)
-
-
-def generate_keys(private: Path, public: Path) -> None:
-    """Write a new ES256 key pair: a private JWK, readable by its owner only, and a public JWKS."""
-    key = ECKey.generate_key("P-256", auto_kid=True)
-    private.touch(mode=0o600)
-    private.write_text(json.dumps(key.as_dict(private=True)))
-    public.write_text(json.dumps({"keys": [key.as_dict(private=False)]}))

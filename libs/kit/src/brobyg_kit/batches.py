@@ -35,7 +35,7 @@ _KNOWN = select(inbox.c.event_id).where(inbox.c.event_id == func.any(text_array(
 
 
 class Interrupted(Exception):
-    """The consumer was stopped while it waited for the database; nothing was committed since."""
+    """What waited for the database was told to give up; no offset was committed for it."""
 
 
 class Batches:
@@ -45,21 +45,24 @@ class Batches:
         """`database` is open before the first batch."""
         self._database, self._subscription, self._metrics = database, subscription, metrics
         self.parking = Parking(subscription.service)
-        self._stopping = False
+        self._stopped = asyncio.Event()
 
     def stop(self) -> None:
         """Wait for the database no longer: what waits raises Interrupted."""
-        self._stopping = True
+        self._stopped.set()
 
     async def until_done(
-        self, heartbeat: Heartbeat, work: Callable[[bool], Awaitable[None]]
+        self,
+        heartbeat: Heartbeat,
+        work: Callable[[bool], Awaitable[None]],
+        given_up: asyncio.Event | None = None,
     ) -> None:
         """Do `work`; when the database is in the way, again after a growing pause.
 
         `work` is told whether an ambiguous error is to be attributed to an event: when it has
-        gone on for longer than `PATIENCE` and the database answers. Raises Interrupted after
-        `stop`, and whatever `work` raises that is no trouble with the
-        database.
+        gone on for longer than `PATIENCE` and the database answers. Raises Interrupted instead of
+        trying again after `stop` or once `given_up` is set, and whatever `work` raises that is no
+        trouble with the database.
         """
         began, backoff, blaming = time.monotonic(), Backoff(), False
         while True:
@@ -73,17 +76,27 @@ class Batches:
                 pause = backoff.next()
                 heartbeat.struggle(trouble_of(error))
                 log.warning("consumer.retrying", error=error, retry_seconds=pause)
-            if self._stopping:
-                raise Interrupted
-            await asyncio.sleep(pause)
+            await self._pause(pause, given_up)
             blaming = time.monotonic() - began >= PATIENCE and await self._database.answers()
+
+    async def _pause(self, seconds: float, given_up: asyncio.Event | None) -> None:
+        """Return after so many seconds; raise Interrupted as soon as it is not to be waited."""
+        events = [self._stopped] if given_up is None else [self._stopped, given_up]
+        waits = [asyncio.create_task(event.wait()) for event in events]
+        done, pending = await asyncio.wait(
+            waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+        )
+        for task in pending:
+            task.cancel()
+        if done:
+            raise Interrupted
 
     async def process(self, batch: Sequence[Received], *, blaming: bool = False) -> None:
         """Handle the batch in one transaction; halve it when that fails, down to one to park.
 
         Raises what `is_transient` or `is_environment` when the database is in the way; what was
-        committed by then stays and is not done twice. With `blaming`, such an error too is attributed to an event
-        as long as the database answers.
+        committed by then stays and is not done twice. With `blaming`, a transient error too is
+        attributed to an event as long as the database answers.
         """
         if not batch:
             return

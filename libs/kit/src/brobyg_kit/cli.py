@@ -1,35 +1,31 @@
-"""`brobyg`: one tool, one help. It finds each service's commands by entry point, so it imports none."""
+"""`brobyg`: one tool, one help.
 
-import asyncio
+Services and commands are found by entry point, and only what is asked for is imported: groups
+`brobyg.services` (a `Service`), `brobyg.settings` (its settings class), `brobyg.cli` (a service's
+own commands) and `brobyg.commands` (commands of other parts, which import little by themselves).
+Here too each command imports what it needs.
+"""
+
 import json
 import os
 import sys
-from datetime import timedelta
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
-from aiokafka.errors import KafkaError
-from alembic.util import CommandError
-from rich.console import Console
-from rich.table import Table
 
-from brobyg_kit import database, flow, logs, migrate, process
-from brobyg_kit.auth import issue_token
-from brobyg_kit.clock import WallClock
-from brobyg_kit.database_errors import DATABASE_ERRORS
-from brobyg_kit.dlq import app as dlq_app
 from brobyg_kit.domain import domain
-from brobyg_kit.errors import KitError
-from brobyg_kit.runtime import Role, Runtime
-from brobyg_kit.service import Service
-from brobyg_kit.settings import KitSettings
-from brobyg_kit.topics import apply_topics, load_topics
 
-console = Console()
+if TYPE_CHECKING:
+    from pydantic_settings import BaseSettings
+
+    from brobyg_kit.runtime import Role
+    from brobyg_kit.service import Service
+
 app = typer.Typer(
-    help="Brobyg: from a hospital's appointment to somebody who comes along. Settings come from the environment; 'brobyg config' lists them.",
+    help="Brobyg: from a hospital's appointment to somebody who comes along. Settings come from the"
+    " environment; 'brobyg config' lists them.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
@@ -37,9 +33,12 @@ topics_app = typer.Typer(
     help="Kafka topics, as schemas/topics declares them.", no_args_is_help=True
 )
 app.add_typer(topics_app, name="topics")
-app.add_typer(dlq_app, name="dlq")
 
 ENVIRONMENT_FILE = Path("var/local/environment.json")
+_DLQ_HELP = (
+    "Events that could not be handled. 'retrying' is tried again by itself, 'dead' waits for you,"
+    " 'waiting' stands behind one of the two."
+)
 
 
 def load_environment(file: Path = ENVIRONMENT_FILE) -> None:
@@ -51,30 +50,39 @@ def load_environment(file: Path = ENVIRONMENT_FILE) -> None:
 
 def service_entry_points() -> dict[str, EntryPoint]:
     """Every installed service by name, not yet imported."""
-    return {
-        entry.name: entry
-        for entry in sorted(entry_points(group="brobyg.services"), key=lambda e: e.name)
-    }
+    return _entry_points("brobyg.services")
 
 
-def load_service(name: str) -> Service:
+def load_service(name: str) -> "Service":
     """The service of this name. Raises typer.BadParameter when there is none."""
+    from brobyg_kit.service import Service
+
     found = service_entry_points().get(name)
     if found is None:
-        raise typer.BadParameter(
-            f"no service {name!r}; there are {', '.join(service_entry_points())}"
-        )
+        known = ", ".join(service_entry_points())
+        raise typer.BadParameter(f"no service {name!r}; there are {known}")
     service = found.load()
     if not isinstance(service, Service):
         raise TypeError(f"{found.value} is no Service")
     return service
 
 
+def load_settings() -> "dict[str, type[BaseSettings]]":
+    """The settings class of every installed service, by the service's name; no service is loaded."""
+    return {name: entry.load() for name, entry in _entry_points("brobyg.settings").items()}
+
+
+def _entry_points(group: str) -> dict[str, EntryPoint]:
+    return {one.name: one for one in sorted(entry_points(group=group), key=lambda one: one.name)}
+
+
 @app.command()
 def token(
     role: Annotated[
         list[str],
-        typer.Option(help=f"One of: {', '.join(sorted(domain().ROLES))}; may be repeated."),
+        typer.Option(
+            help=f"One of: {', '.join(sorted(domain().ROLES))}. May be given several times."
+        ),
     ],
     subject: Annotated[
         str, typer.Option(help="Whose token; for a volunteer the volunteer_id.")
@@ -86,10 +94,17 @@ def token(
     hours: Annotated[float, typer.Option(help="How long it is valid.", min=0.01, max=24 * 366)] = 8,
 ) -> None:
     """Print a development token, for `Authorization: Bearer ...`."""
-    key = KitSettings().token_signing_key
-    if key is None or not key.is_file():
+    from datetime import timedelta
+
+    from brobyg_kit.clock import WallClock
+    from brobyg_kit.tokens import issue_token
+
+    # This one setting is read as it is: the settings class takes longer to load than the rest.
+    key = Path(os.environ.get("BROBYG_TOKEN_SIGNING_KEY") or "/nonexistent")
+    if not key.is_file():
         _fail(
-            "there is no signing key here; set BROBYG_TOKEN_SIGNING_KEY, or start the system with 'make up'"
+            "there is no signing key here; set BROBYG_TOKEN_SIGNING_KEY, or start the system with"
+            " 'make up'"
         )
     try:
         text = issue_token(
@@ -109,27 +124,43 @@ def token(
 @app.command()
 def config(as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False) -> None:
     """List every setting: its variable, its value here and what it is for. Secrets are not shown."""
+    import textwrap
+
     rows: dict[str, tuple[str, str]] = {}
-    for name in service_entry_points():
-        service = load_service(name)
-        values = service.settings()
-        for field, info in service.settings.model_fields.items():
-            rows[f"BROBYG_{field.upper()}"] = (str(getattr(values, field)), info.description or "")
+    for settings in load_settings().values():
+        rows.update(_rows(settings))
     if as_json:
-        typer.echo(
-            json.dumps(
-                {
-                    name: {"value": value, "description": text}
-                    for name, (value, text) in rows.items()
-                },
-                indent=2,
-            )
-        )
+        document = {
+            name: {"value": value, "description": text} for name, (value, text) in rows.items()
+        }
+        typer.echo(json.dumps(document, indent=2))
         return
-    table = Table("variable", "value", "what it is for")
     for name, (value, text) in sorted(rows.items()):
-        table.add_row(name, value, text)
-    console.print(table)
+        typer.echo(f"{typer.style(name, bold=True)}={value}")
+        typer.echo(textwrap.indent(textwrap.fill(text, 76), "    "))
+
+
+def _rows(settings: "type[BaseSettings]") -> dict[str, tuple[str, str]]:
+    """Each variable with its value here and its description; a wrong value says what is wrong."""
+    from pydantic import SecretStr, ValidationError
+
+    wrong: dict[str, str] = {}
+    values: BaseSettings | None = None
+    try:
+        values = settings()
+    except ValidationError as error:
+        wrong = {str(one["loc"][0]): f"({one['msg']})" for one in error.errors(include_input=False)}
+    rows = {}
+    for field, info in settings.model_fields.items():
+        variable = f"BROBYG_{field.upper()}"
+        if values is not None:
+            value = str(getattr(values, field))
+        elif info.annotation is SecretStr and variable in os.environ:
+            value = "**********"
+        else:
+            value = os.environ.get(variable, str(info.get_default(call_default_factory=False)))
+        rows[variable] = (wrong.get(field, value), info.description or "")
+    return rows
 
 
 @app.command("flow")
@@ -140,18 +171,30 @@ def flow_command(
     as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
 ) -> None:
     """Show which event is emitted where and consumed by whom, for the whole system."""
+    from rich.console import Console
+
+    from brobyg_kit import flow
+
     rows = flow.rows([load_service(name) for name in service_entry_points()])
     if mermaid:
         typer.echo(flow.mermaid(rows))
     elif as_json:
         typer.echo(json.dumps([row.as_dict() for row in rows], indent=2))
     else:
-        console.print(flow.table(rows))
+        Console().print(flow.table(rows))
 
 
 @topics_app.command("apply")
 def topics_apply() -> None:
     """Create the topics that are missing. Safe to run again."""
+    import asyncio
+
+    from aiokafka.errors import KafkaError
+
+    from brobyg_kit.errors import KitError
+    from brobyg_kit.settings import KitSettings
+    from brobyg_kit.topics import apply_topics, load_topics
+
     settings = KitSettings()
     try:
         topics = load_topics(settings.topics)
@@ -164,9 +207,11 @@ def topics_apply() -> None:
 def _service_app(name: str) -> typer.Typer:
     group = typer.Typer(help=f"The {name} service.", no_args_is_help=True)
 
-    def add(role: Role, text: str) -> None:
+    def add(role: "Role", text: str) -> None:
         @group.command(role, help=text)
         def _run() -> None:
+            from brobyg_kit import process
+
             process.run(_run_service(name, role))
 
     add("run", "Everything in one process: doors, consumer, timers and relay.")
@@ -174,13 +219,19 @@ def _service_app(name: str) -> typer.Typer:
     add("consumer", "The consumer, timers and workers alone.")
     add("relay", "The relay alone.")
 
-    @group.command("migrate")
-    def migrate_command(
+    @group.command()
+    def migrate(
         create: Annotated[
             bool, typer.Option(help="Create the database first if it isn't there.")
         ] = True,
     ) -> None:
         """Bring the service's database up to date. Safe to run again, and to interrupt."""
+        import asyncio
+
+        from alembic.util import CommandError
+
+        from brobyg_kit.database_errors import DATABASE_ERRORS
+
         service = load_service(name)
         if service.metadata is None:
             typer.echo(f"{name} keeps nothing in a database")
@@ -192,20 +243,25 @@ def _service_app(name: str) -> typer.Typer:
             _fail(str(error))
         except DATABASE_ERRORS as error:
             _fail(
-                f"the database of {name} could not be brought up to date: {type(error).__name__}: {error}"
+                f"the database of {name} could not be brought up to date:"
+                f" {type(error).__name__}: {error}"
             )
         typer.echo(f"{name}: {', '.join(applied) if applied else 'up to date'}")
 
     return group
 
 
-async def _run_service(name: str, role: Role) -> None:
+async def _run_service(name: str, role: "Role") -> None:
+    from brobyg_kit.runtime import Runtime
+
     service = load_service(name)
     await Runtime(service, service.settings(), role).run()
 
 
-async def _migrate(server: str, service: Service, *, create: bool) -> list[str]:
-    assert service.metadata is not None  # `migrate` has seen to it
+async def _migrate(server: str, service: "Service", *, create: bool) -> list[str]:
+    from brobyg_kit import database, migrate
+
+    assert service.metadata is not None  # the caller has seen to it
     if create:
         await migrate.create_database(server, service.name)
     url = database.database_url(server, service.name)
@@ -217,23 +273,35 @@ def _fail(message: str) -> NoReturn:
     raise typer.Exit(1)
 
 
+def _add_commands(asked: str) -> None:
+    """Add what is installed; of that only the command `asked` for is imported.
+
+    Where `asked` is no command, the help is shown: then the commands of other parts are imported.
+    """
+    services, commands = service_entry_points(), _entry_points("brobyg.commands")
+    own = {"token", "config", "flow", "topics", "dlq", *services}
+    if asked in own:  # other parts know the running system by themselves
+        load_environment()
+    if asked in own - {"token", "config"}:
+        from brobyg_kit import logs
+
+        # A service that is run configures its own.
+        logs.configure("brobyg", "console", "warning", stream=sys.stderr)
+    for name in services:
+        group = _service_app(name)
+        if name == asked and (extra := _entry_points("brobyg.cli").get(name)):
+            group.registered_commands += extra.load().registered_commands
+        app.add_typer(group, name=name)
+    dead_letters = typer.Typer()
+    if asked == "dlq":
+        from brobyg_kit.dlq import app as dead_letters
+    app.add_typer(dead_letters, name="dlq", help=_DLQ_HELP)
+    for name, entry in commands.items():
+        if name == asked or asked not in {*own, *commands}:
+            app.add_typer(entry.load(), name=name)
+
+
 def main() -> None:
     """The entry point: builds the commands that are installed and runs one."""
-    load_environment()
-    logs.configure(
-        "brobyg", "console", "warning", stream=sys.stderr
-    )  # a service that is run sets its own
-    asked = sys.argv[1] if len(sys.argv) > 1 else ""
-    extras = {entry.name: entry for entry in entry_points(group="brobyg.cli")}
-    for name in service_entry_points():
-        group = _service_app(name)
-        if name == asked and name in extras:
-            group.registered_commands += extras[name].load().registered_commands
-        app.add_typer(group, name=name)
-    for entry in entry_points(group="brobyg.commands"):
-        loaded = entry.load()
-        if isinstance(loaded, typer.Typer):
-            app.add_typer(loaded, name=entry.name)
-        else:
-            app.command(entry.name)(loaded)
+    _add_commands(sys.argv[1] if len(sys.argv) > 1 else "")
     app()

@@ -5,10 +5,6 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
-from zoneinfo import ZoneInfo
-
-#: Local time, which is for the edges: what people read and write, and what a day or a week is.
-COPENHAGEN = ZoneInfo("Europe/Copenhagen")
 
 
 class Clock(Protocol):

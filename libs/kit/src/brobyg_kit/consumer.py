@@ -14,7 +14,7 @@ from brobyg_kit import kafka
 from brobyg_kit.backoff import Backoff
 from brobyg_kit.batches import Batches
 from brobyg_kit.database import Database
-from brobyg_kit.errors import InstanceReplaced
+from brobyg_kit.errors import InstanceReplaced, LaneFailed
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.lag import Lag
 from brobyg_kit.logs import get_logger
@@ -29,6 +29,8 @@ log = get_logger(__name__)
 
 #: Members of the group in one process. It has one processor, but each often waits for the database.
 _LANES = 2
+#: How long a request of the consumer's may take, milliseconds: more than a rebalance.
+_JOINING = 40_000
 #: How often the parts are looked at, seconds of wall time.
 _LOOK_EVERY = 0.25
 #: How long a stop waits for the broker to be told, seconds of wall time.
@@ -92,7 +94,11 @@ class Consumer:
             BatchMiddleware, service=self._subscription.service, metrics=self._metrics, end=end
         )
         broker = kafka.broker(
-            self._address, self._subscription.group, consumer_only=True, middlewares=[around]
+            self._address,
+            self._subscription.group,
+            consumer_only=True,
+            middlewares=[around],
+            request_timeout_ms=_JOINING,
         )
         reader = kafka.Reader(self._address)
         members = lanes(broker, self._address, self._subscription, self._batches, self._number, end)
@@ -102,6 +108,8 @@ class Consumer:
         helpers = [asyncio.create_task(retries.run()), asyncio.create_task(lag.run())]
         try:
             await self._watch(end, starting, helpers, members, lag, retries)
+            if isinstance(end.error, KafkaError | LaneFailed) and await _replaced(members):
+                raise InstanceReplaced("another process has joined under its name")
         finally:
             for task in (starting, *helpers):
                 task.cancel()
@@ -136,6 +144,10 @@ class Consumer:
                 [lag.heartbeat, *(lane.heartbeat for lane in members), retries.heartbeat]
             )
             await end.wait(_LOOK_EVERY)
+
+
+async def _replaced(members: list[Lane]) -> bool:
+    return any([await lane.replaced() for lane in members])
 
 
 def _failure(task: "asyncio.Task[None]") -> Exception | None:

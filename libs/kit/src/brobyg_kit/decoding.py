@@ -37,17 +37,20 @@ def batch_decoder(
     subscription: Subscription,
 ) -> Callable[[StreamMessage[Any]], Awaitable[list[Received]]]:
     """FastStream's decoder for batches of `subscription`: each record as an event, in order."""
+    decoders = subscription.decoders
 
     async def decode_batch(message: StreamMessage[Any]) -> list[Received]:
-        return [received(subscription, record) for record in message.raw_message]
+        return [
+            read(
+                decoders.get(record.topic),
+                Origin(record.topic, record.partition, record.offset),
+                record.key,
+                record.value or b"",
+            )
+            for record in message.raw_message
+        ]
 
     return decode_batch
-
-
-def received(subscription: Subscription, record: Record) -> Received:
-    """The record as an event, or as a placeholder with the error."""
-    origin = Origin(record.topic, record.partition, record.offset)
-    return read(subscription.decoders.get(record.topic), origin, record.key, record.value or b"")
 
 
 def read(decoder: Decoder | None, origin: Origin, key: bytes | None, value: bytes) -> Received:

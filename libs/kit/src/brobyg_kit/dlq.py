@@ -24,13 +24,7 @@ from brobyg_kit.parking import Origin, Parked, Parking
 from brobyg_kit.settings import KitSettings
 
 console = Console()
-app = typer.Typer(
-    help=(
-        "Events that could not be handled. 'retrying' is tried again by itself, 'dead' waits for"
-        " you, 'waiting' stands behind one of the two."
-    ),
-    no_args_is_help=True,
-)
+app = typer.Typer(no_args_is_help=True)
 T = TypeVar("T")
 ServiceName = Annotated[str, typer.Argument(help="The service that could not handle it.")]
 Ids = Annotated[list[int] | None, typer.Argument(help="Ids as `list` shows them.")]
@@ -144,7 +138,7 @@ def replay(
     ids: Ids = None,
     all_dead: Annotated[bool, typer.Option("--all", help="All that are dead.")] = False,
 ) -> None:
-    """Have dead events tried again at once, by the running service; what waits behind them follows."""
+    """Have the running service try dead events again at once; what waits behind them follows."""
     if not ids and not all_dead:
         raise typer.BadParameter("name ids, or --all")
 

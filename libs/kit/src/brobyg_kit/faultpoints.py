@@ -1,4 +1,7 @@
-"""Named places at which a test can kill the process, to prove what survives. Off unless `BROBYG_FAULT_POINT` names one."""
+"""Named places at which a test can kill the process, to prove what survives.
+
+Off unless `BROBYG_FAULT_POINT` names one.
+"""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Who emits what, and who consumes it: read from the services' own tables, shown as a table or a picture."""
+"""Who emits what, and who consumes it: from the services' own tables, as a table or a picture."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -28,7 +28,10 @@ class Row:
 
 
 def rows(services: Sequence[Service]) -> list[Row]:
-    """The flow of the whole system, by topic and event. Who reads a topic as a whole reads each of its events."""
+    """The flow of the whole system, by topic and event.
+
+    A service that reads a topic as a whole reads each of its events.
+    """
     emitted = {(_key(one), service.name) for service in services for one in service.emits}
     consumed = {(_key(one), service.name) for service in services for one in service.consumes}
     keys = {key for key, _ in emitted | consumed}
@@ -54,7 +57,7 @@ def _key(one: type[EventData] | str) -> tuple[str, str]:
 
 
 def table(flow: Sequence[Row]) -> Table:
-    """The flow for a terminal, each event under its topic: 80 columns hold it without cutting a name."""
+    """The flow for a terminal of 80 columns, each event under its topic; no name is cut."""
     shown = Table(Column("topic, event", no_wrap=True), "emitted by", "consumed by")
     topic = ""
     for row in flow:
@@ -71,7 +74,7 @@ def table(flow: Sequence[Row]) -> Table:
 
 
 def mermaid(flow: Sequence[Row]) -> str:
-    """The flow as a Mermaid flowchart: services as boxes, topics as queues, events named on the arrows that emit them."""
+    """The flow as a Mermaid flowchart: services as boxes, topics as queues, events on arrows."""
     lines = ["flowchart LR"]
     topics = sorted({row.topic for row in flow})
     names = {topic: f"t{number}" for number, topic in enumerate(topics)}

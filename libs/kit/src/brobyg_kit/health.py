@@ -1,4 +1,4 @@
-"""Whether a process lives and is ready, told by its loops' heartbeats and not by whether a port answers."""
+"""Whether a process is alive and ready: by its loops' heartbeats, not by an open port."""
 
 import os
 import threading
@@ -12,13 +12,14 @@ log = get_logger(__name__)
 
 #: A loop that has not beaten for this long is hung: seconds of wall time.
 HANG_LIMIT = 120.0
-#: The oldest record in the outbox may be this old, seconds of wall time, before no process of the service is ready: nobody relays.
+#: When the oldest record in the outbox is older, seconds of wall time, nobody relays, and no
+#: process of the service is ready.
 OUTBOX_LIMIT = 120.0
 
 
 @dataclass(slots=True)
 class Heartbeat:
-    """A loop's sign of life: when it last went round, and what is in its way if something is."""
+    """A loop's sign of life: when it last went round, and what is in its way, if anything."""
 
     name: str
     beaten_at: float = field(default_factory=time.monotonic)
@@ -33,10 +34,10 @@ class Heartbeat:
         self.beaten_at, self.trouble = time.monotonic(), trouble
 
     def follow(self, parts: Iterable["Heartbeat"]) -> None:
-        """Be as lively as the least lively of the loop's parts, and tell the first's trouble."""
+        """Be as lively as the least lively of the loop's parts, and tell the trouble of each."""
         seen = list(parts)
         self.beaten_at = min(part.beaten_at for part in seen)
-        self.trouble = next((part.trouble for part in seen if part.trouble), "")
+        self.trouble = "; ".join(dict.fromkeys(part.trouble for part in seen if part.trouble))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +68,10 @@ class Health:
     async def report(
         self, waiting: Mapping[str, object] | None = None
     ) -> tuple[bool, dict[str, dict[str, object]]]:
-        """Ready or not, and each check's answer; `waiting` is what /readyz tells of the outbox. Bounded by the checks' own timeouts.
+        """Ready or not, and each check's answer; takes as long as the checks.
 
-        A consumer that does not get on tells so by its heartbeat (`lag.STALL_LIMIT`).
+        `waiting` is what /readyz tells of the outbox. A consumer that does not get on tells so by
+        its heartbeat (`lag.STALL_LIMIT`).
         """
         answers = {
             beat.name: Check(not beat.trouble, beat.trouble) for beat in self.heartbeats.values()
@@ -84,7 +86,10 @@ class Health:
         }
 
     def watch(self, every: float = 5.0) -> None:
-        """Start a thread that looks `every` so many seconds and ends the process when a loop hangs: a restart heals what waiting does not."""
+        """Start a thread that ends the process when a loop hangs, so that it is restarted.
+
+        It looks every so many seconds of wall time.
+        """
         threading.Thread(target=self._watch, args=(every,), name="watchdog", daemon=True).start()
 
     def _watch(self, every: float) -> None:

@@ -1,13 +1,12 @@
 """Identifiers: time-ordered for what is new, derived for what must be the same each time."""
 
-import uuid
 from datetime import datetime
 
 import uuid_utils
 
 from brobyg_kit.clock import Clock
 
-_NAMESPACE = uuid.UUID("6f0d3c1e-0b0b-5b67-9a3e-b20b79b20b79")
+_NAMESPACE = uuid_utils.UUID("6f0d3c1e-0b0b-5b67-9a3e-b20b79b20b79")
 
 
 def new_id(clock: Clock) -> str:
@@ -27,4 +26,4 @@ def nanoseconds(moment: datetime) -> int:
 
 def derived_id(*parts: str) -> str:
     """A UUIDv5 of the parts: the same parts give the same id, in every process and for ever."""
-    return str(uuid.uuid5(_NAMESPACE, "\x1f".join(parts)))
+    return str(uuid_utils.uuid5(_NAMESPACE, "\x1f".join(parts)))

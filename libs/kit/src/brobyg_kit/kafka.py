@@ -14,11 +14,6 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from aiokafka.partitioner import murmur2
-
-# librdkafka's clients go when their last user has left them.
-from confluent_kafka import Consumer, Producer
-from confluent_kafka import KafkaError as RdkafkaError
-from confluent_kafka import TopicPartition as RdkafkaPartition
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 
@@ -260,78 +255,3 @@ class Reader:
                     raise
                 self._client = client
             return self._client
-
-
-def consumer(
-    address: str, group: str, **overrides: Any
-) -> Consumer:  # librdkafka's configuration is untyped
-    """A consumer that commits only what it is told to, and starts at the beginning of a topic it has not read."""
-    return Consumer(
-        {
-            "bootstrap.servers": address,
-            "group.id": group,
-            "client.id": group,
-            "enable.auto.commit": False,
-            "enable.auto.offset.store": False,
-            "auto.offset.reset": "earliest",
-            "allow.auto.create.topics": False,
-            "partition.assignment.strategy": "cooperative-sticky",
-            "session.timeout.ms": 10_000,
-            "max.poll.interval.ms": 300_000,
-            # New records end the wait, but not those of a partition that is given while it lasts: so long is nothing read after each assignment.
-            "fetch.wait.max.ms": 1_000,
-            "queued.max.messages.kbytes": 65_536,
-            "reconnect.backoff.max.ms": 1_000,
-            "topic.metadata.refresh.interval.ms": 60_000,
-            **overrides,
-        }
-    )
-
-
-def producer(
-    address: str, client: str, **overrides: Any
-) -> Producer:  # librdkafka's configuration is untyped
-    """An idempotent producer (acks=all) that keeps trying for as long as it lives, so that order survives an outage."""
-    return Producer(
-        {
-            "bootstrap.servers": address,
-            "client.id": client,
-            "enable.idempotence": True,
-            "acks": "all",
-            "compression.type": "zstd",
-            "linger.ms": 2,
-            "batch.num.messages": 10_000,
-            "partitioner": "murmur2_random",  # as Kafka's own clients, so that one key has one partition whoever sends
-            "message.timeout.ms": 0,
-            "topic.metadata.propagation.max.ms": 10_000,  # topics are there beforehand; one that is not must not hold up the others for long
-            "allow.auto.create.topics": False,
-            "reconnect.backoff.max.ms": 1_000,
-            "queue.buffering.max.kbytes": 131_072,
-            **overrides,
-        }
-    )
-
-
-_GONE = frozenset({RdkafkaError._AUTO_OFFSET_RESET, RdkafkaError.OFFSET_OUT_OF_RANGE})
-
-
-def fetch_record(
-    address: str, topic: str, partition: int, offset: int
-) -> tuple[bytes | None, bytes]:
-    """Key and value of one record. Blocks up to 10 seconds; raises RecordGone, or TimeoutError."""
-    client = consumer(address, "brobyg-reader", **{"auto.offset.reset": "error"})
-    try:
-        client.assign([RdkafkaPartition(topic, partition, offset)])
-        message = client.poll(REQUEST_TIMEOUT)
-        if message is None:
-            raise TimeoutError(
-                f"{topic}[{partition}]@{offset} was not answered within {REQUEST_TIMEOUT:.0f} s"
-            )
-        error = message.error()
-        if error is not None and error.code() not in _GONE:
-            raise TimeoutError(f"{topic}[{partition}]@{offset} could not be read: {error.name()}")
-        if error is not None or message.offset() != offset:
-            raise RecordGone(f"{topic}[{partition}]@{offset} is no longer in the topic")
-        return message.key(), message.value() or b""
-    finally:
-        client.close()

@@ -8,10 +8,14 @@ from collections.abc import Sequence
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
+from brobyg_kit.backoff import Backoff
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.kafka import Reader
+from brobyg_kit.logs import get_logger
 from brobyg_kit.metrics import Metrics
 from brobyg_kit.subscribers import Lane
+
+log = get_logger(__name__)
 
 #: Records may wait this long without one being handled, seconds of wall time, before the process
 #: is not ready.
@@ -33,15 +37,23 @@ class Lag:
         self._topics, self._lanes, self._reader = topics, lanes, reader
         self._gauge = metrics.consumer_lag
         self._records = 0
+        self._answered = False
         self.heartbeat = Heartbeat("lag", trouble="")
         #: Whether a broker answered when it was last asked.
         self.reachable = True
 
     async def run(self) -> None:
-        """Measure until cancelled."""
+        """Measure until cancelled; while no broker answers, after growing pauses."""
+        backoff = Backoff(first=1.0)
         while True:
             await self.measure()
-            await asyncio.sleep(EVERY)
+            if self.reachable:
+                await asyncio.sleep(EVERY)
+                continue
+            pause = backoff.next()
+            if self._answered:  # else it is told by whoever connects the lanes
+                log.warning("consumer.no_broker", retry_seconds=pause)
+            await asyncio.sleep(pause)
 
     async def measure(self) -> None:
         """Set the gauge. Out of its group a consumer knows of no lag, and the gauge says nothing.
@@ -55,7 +67,7 @@ class Lag:
             self.reachable = False
             self.heartbeat.struggle("no broker answers")
             return
-        self.reachable = True
+        self.reachable = self._answered = True
         self._set(marks)
         stalled = self._stalled()
         self.heartbeat.struggle(stalled) if stalled else self.heartbeat.beat()

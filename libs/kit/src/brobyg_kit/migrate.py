@@ -18,7 +18,8 @@ from brobyg_kit import tables
 from brobyg_kit.database import create_engine
 
 _LOCK = 0x62726F62
-_HERE = Path(__file__).parent / "migrations"
+#: The script environment and, in `versions`, the revisions of the delivery tables.
+MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 async def migrate(url: str, metadata: MetaData, versions: Path) -> list[str]:
@@ -62,10 +63,10 @@ def _config(
     connection: Connection, metadata: MetaData, versions: Path, applied: list[str]
 ) -> Config:
     config = Config()
-    config.set_main_option("script_location", _escaped(_HERE))
+    config.set_main_option("script_location", _escaped(MIGRATIONS))
     config.set_main_option("path_separator", "newline")
     config.set_main_option(
-        "version_locations", "\n".join(map(_escaped, (_HERE / "versions", versions)))
+        "version_locations", "\n".join(map(_escaped, (MIGRATIONS / "versions", versions)))
     )
 
     def note(*, step: Any, **_: object) -> None:

@@ -150,7 +150,7 @@ class Runtime:
     async def _finish(
         self, tasks: "list[asyncio.Task[None]]", workers: "list[asyncio.Task[None]]"
     ) -> None:
-        """Let each loop finish what it has in hand, the relay last: it sends what they committed."""
+        """Let each loop finish what it has in hand; the relay last, as it sends what they wrote."""
         if not self._opened.is_set():
             return  # they all wait for a database that never came
         for worker in workers:

@@ -1,4 +1,4 @@
-"""What a service is, as data: `bootstrap.py` of each describes itself with these, and the rest of the kit runs it."""
+"""What a service is, as data: its `bootstrap.py` describes it with these, and the kit runs it."""
 
 import importlib
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -24,7 +24,7 @@ from brobyg_kit.timers import TimerHandler
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What a service is given to build itself from. `database` is not open yet, and absent for a service that keeps nothing."""
+    """What a service is given to build itself from. `database` is not open yet."""
 
     settings: KitSettings
     clock: Clock
@@ -41,11 +41,14 @@ class Resources:
         return self._database
 
     def internal(self, base_url: str, *, timeout: float = 5.0) -> httpx2.AsyncClient:
-        """A client for another service, showing this one's token; `timeout` in seconds for each step. The caller closes it."""
+        """A client for another service, with this one's token; the caller closes it.
+
+        `timeout` is in seconds, for each step of a request.
+        """
         token = self.settings.service_token.get_secret_value()
         return httpx2.AsyncClient(
             base_url=base_url,
-            trust_env=False,  # a proxy of the machine's must not see people's contacts or this service's token
+            trust_env=False,  # the machine's proxy must see neither contacts nor the token
             timeout=httpx2.Timeout(timeout),
             headers={"Authorization": f"Bearer {token}"} if token else {},
             limits=httpx2.Limits(max_connections=32, max_keepalive_connections=16),
@@ -54,7 +57,7 @@ class Resources:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a service has built: its doors, its handler, its timers and its endless loops."""
+    """What a service has built: its routes, its handler, its timers and its endless loops."""
 
     #: Every route must depend on `requires(...)`; the service does not start otherwise.
     routers: Sequence[APIRouter] = ()
@@ -88,7 +91,7 @@ class Service:
     asyncapi: AsyncApi | None = None
     #: The service's own tables; None for a service that keeps nothing.
     metadata: MetaData | None = None
-    #: False where the handler itself keeps what it has seen (an event log with the event's id as its key).
+    #: False where the handler itself drops events it has handled before.
     inbox: bool = True
     max_batch: int = 2_000
 

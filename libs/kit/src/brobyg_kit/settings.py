@@ -9,7 +9,10 @@ from brobyg_kit.clock import Clock, parse_clock
 
 
 class KitSettings(BaseSettings):
-    """What every service needs to know. Each service adds its own fields, named `<service>_...`."""
+    """What every service needs to know.
+
+    Each service adds its own fields, named `<service>_...`, among them `<service>_port`.
+    """
 
     model_config = SettingsConfigDict(env_prefix="BROBYG_", extra="ignore", frozen=True)
 
@@ -30,25 +33,6 @@ class KitSettings(BaseSettings):
         "", description="Empty for the wall clock, or '<ISO start>;<factor>;<ISO wall anchor>'."
     )
     host: str = Field("127.0.0.1", description="The address HTTP is served on.")
-    portal_port: int = Field(8000, ge=1, le=65535, description="Port of the portal.")
-    referral_port: int = Field(
-        8001, ge=1, le=65535, description="Port of referral (FHIR under /fhir)."
-    )
-    matching_port: int = Field(8002, ge=1, le=65535, description="Port of matching.")
-    notification_port: int = Field(8003, ge=1, le=65535, description="Port of notification.")
-    reporting_port: int = Field(8004, ge=1, le=65535, description="Port of reporting.")
-    portal_url: str = Field(
-        "http://127.0.0.1:8000", description="The portal's address as volunteers see it, for links."
-    )
-    referral_url: str = Field(
-        "http://127.0.0.1:8001", description="Where the other services reach referral."
-    )
-    matching_url: str = Field(
-        "http://127.0.0.1:8002", description="Where the other services reach matching."
-    )
-    reporting_url: str = Field(
-        "http://127.0.0.1:8004", description="Where the other services reach reporting."
-    )
     token_keys: Path | None = Field(
         None, description="File with the public keys (JWKS) that tokens are checked against."
     )

@@ -41,8 +41,9 @@ _SILENCE = 15.0
 #: How often a member tells its group that it lives, milliseconds, and so how soon it learns of a
 #: rebalance.
 _HEARTBEAT = 1_000
-#: How long a rebalance waits for a member that has a batch in hand, milliseconds.
-_REBALANCE = 60_000
+#: How long a rebalance waits for a member that has a batch in hand, milliseconds. It is less than
+#: the time a request may take, as joining the group is a request that waits for all members.
+_REBALANCE = 30_000
 #: A rebalance that takes longer, seconds of wall time, makes the process unready.
 _REBALANCE_TOLD = 5.0
 #: A lane that was out of its group for so long although a broker answers is started anew.
@@ -79,7 +80,9 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
     def __init__(self, batches: Batches, membership: "Membership | None", end: End) -> None:
         """`membership` is for a member with a name of its own."""
         self._batches, self._membership, self._end = batches, membership, end
-        self._in_hand = asyncio.Lock()
+        #: The id that the broker gave it when it last joined.
+        self._member = ""
+        self._in_hand, self._revoked = asyncio.Lock(), asyncio.Event()
         self._out_since = time.monotonic()
         self.subscriber: BatchSubscriber | None = None
         self.heartbeat = Heartbeat("lane", trouble="not in its group yet, so nothing is handled")
@@ -104,12 +107,14 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
                 return
             try:
                 await self._batches.until_done(
-                    self.heartbeat, lambda blaming: self._process(batch, blaming)
+                    self.heartbeat, lambda blaming: self._process(batch, blaming), self._revoked
                 )
                 faultpoints.reach(faultpoints.AFTER_COMMIT_BEFORE_OFFSET)
                 await self._commit(batch)
             except Interrupted:
-                self._end.come()
+                # In a rebalance the batch comes again, here or elsewhere: its offsets are not set.
+                if not self._revoked.is_set():
+                    self._end.come()
             except Exception as error:  # noqa: BLE001 - FastStream would log it and go on
                 self._end.come(error)
 
@@ -122,10 +127,11 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
 
         A refusal is no loss: the records come again and the inbox drops them.
         """
-        positions: dict[TopicPartition, int] = {}
+        last: dict[tuple[str, int], int] = {}
         for one in batch:
             origin = one.origin
-            positions[TopicPartition(origin.topic, origin.partition)] = origin.offset + 1
+            last[origin.topic, origin.partition] = origin.offset
+        positions = {TopicPartition(*place): offset + 1 for place, offset in last.items()}
         try:
             await self.client.commit(positions)
         except (KafkaError, IllegalStateError) as error:
@@ -159,16 +165,33 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
             return LaneFailed(f"not in its group for {_OUT_LIMIT:.0f} s")
         return None
 
+    async def replaced(self) -> bool:
+        """Whether another process has joined under the lane's name while it is out of the group.
+
+        For a lane that asked to join with the member's id it had: the broker refuses that with an
+        error that aiokafka does not know.
+        """
+        if self._membership is None or self.assigned is not None or not self.subscriber:
+            return False
+        client = self.subscriber.consumer
+        if client is None or client._coordinator is None:
+            return False
+        return await self._membership.replaced(client._coordinator.member_id)
+
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        """Give the partitions up when the batch in hand is done: the first part of a rebalance."""
+        """Give the partitions up when the batch in hand is done: the first part of a rebalance.
+
+        A batch that waits for the database is left to whoever gets its partition.
+        """
         if revoked:
             faultpoints.reach(faultpoints.IN_REBALANCE)
         self.assigned, self._out_since = None, time.monotonic()
+        self._revoked.set()
         async with self._in_hand:
             pass
         if revoked:
             log.info("consumer.revoked", partitions=len(revoked))
-        if self._membership and await self._membership.replaced():
+        if self._membership and await self._membership.replaced(self._member):
             self._end.come(InstanceReplaced("another process has joined under its name"))
             # Ends aiokafka's coordination, which would now join again and replace the other.
             raise asyncio.CancelledError
@@ -176,8 +199,8 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """In the group; perhaps without a partition, when there are more lanes than partitions."""
         log.info("consumer.assigned", partitions=len(assigned))
-        if self._membership:
-            self._membership.member = self.client._coordinator.member_id
+        self._member = self.client._coordinator.member_id
+        self._revoked.clear()
         self.committed = await self._positions(assigned)
         self.assigned = frozenset(assigned)
         self.moved_at = time.monotonic()
@@ -200,18 +223,17 @@ class Membership:
 
     def __init__(self, address: str, group: str, instance: str) -> None:
         """Nothing is asked yet."""
-        self._address, self._group, self.instance = address, group, instance
-        #: The id the broker gave this member under the name when it last joined.
-        self.member = ""
+        self._address, self._group = address, group
+        self._id = re.compile(f"{re.escape(instance)}-[0-9a-f-]{{36}}")
 
-    async def replaced(self) -> bool:
-        """Whether another member has joined under the name since.
+    async def replaced(self, member: str) -> bool:
+        """Whether the group has a member of this name with another id than `member`.
 
-        The broker only says that it does not know the old member's id, as it also does of a
-        member that was away for too long. A member's id begins with its name, so the group's
-        list of members tells the two apart. False when the broker does not answer.
+        A replaced member is only told that its id is not known, as is one that was away for too
+        long. Ids begin with the name, so the group's list of members tells the two apart. False
+        without an id, and when the broker does not answer.
         """
-        if not self.member:
+        if not member:
             return False
         try:
             async with kafka.admin(self._address) as admin:
@@ -219,9 +241,8 @@ class Membership:
         except KafkaError as error:
             log.warning("consumer.members_unknown", error=error)
             return False
-        ids = {member[0] for group in response.groups for member in group[5]}
-        own = re.compile(f"{re.escape(self.instance)}-[0-9a-f-]{{36}}")
-        return any(own.fullmatch(one) and one != self.member for one in ids)
+        ids = {one[0] for group in response.groups for one in group[5]}
+        return any(self._id.fullmatch(one) and one != member for one in ids)
 
 
 def lanes(

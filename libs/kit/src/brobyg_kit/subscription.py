@@ -1,4 +1,4 @@
-"""What a service consumes and what it does with it: the terms between a service and its consumer."""
+"""What a service consumes and what it does with it: the terms between it and its consumer."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,11 +1,16 @@
-"""For tests: services run in the test's own process on real parts, tokens, and waiting for a thing instead of for a time."""
+"""For tests: services in the test's own process on real parts, new databases, tokens, waiting.
+
+A new database is a copy of a template that has the migrations already. The template's name holds
+a hash of the migrations' content, so it is made once a server and made anew when they change.
+"""
 
 import asyncio
+import hashlib
 import socket
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -14,13 +19,16 @@ from pathlib import Path
 import asyncpg
 import httpx2
 import uvicorn
+from sqlalchemy import MetaData
 
-from brobyg_kit.auth import generate_keys, issue_token
+from brobyg_kit import kafka
 from brobyg_kit.clock import Clock, WallClock
 from brobyg_kit.database import Database
-from brobyg_kit.migrate import migrate
+from brobyg_kit.decoding import Record
+from brobyg_kit.migrate import MIGRATIONS, migrate
 from brobyg_kit.runtime import Role, Runtime, Server
 from brobyg_kit.service import Service
+from brobyg_kit.tokens import generate_keys, issue_token
 
 
 def free_port() -> int:
@@ -34,7 +42,10 @@ def free_port() -> int:
 async def eventually(
     condition: Callable[[], Awaitable[object]], what: str, timeout: float = 20.0
 ) -> None:
-    """Return when `condition` is true; AssertionError naming `what` when it isn't within `timeout` seconds."""
+    """Return when `condition` is true.
+
+    AssertionError naming `what` when it isn't within `timeout` seconds.
+    """
     deadline = asyncio.get_running_loop().time() + timeout
     while not await condition():
         if asyncio.get_running_loop().time() > deadline:
@@ -72,18 +83,96 @@ def bearer(
 
 
 @asynccontextmanager
+async def new_database(
+    server: str, name: str, metadata: MetaData, versions: Path
+) -> AsyncIterator[str]:
+    """The URL of a new database `name` with all migrations; it is dropped at the end.
+
+    `versions` is the folder of a service's own migrations; the delivery tables are always there.
+    """
+    connection = await asyncpg.connect(f"{server}/postgres")
+    try:
+        await _create(connection, server, name, metadata, versions)
+        yield f"{server}/{name}"
+    finally:
+        await connection.execute(f'drop database if exists "{name}" with (force)')
+        await connection.close()
+
+
+#: Held while templates are made, shared while they are copied: others may run tests on the server.
+_TEMPLATE_LOCK = 0x62726F74
+
+
+async def _create(
+    connection: asyncpg.Connection, server: str, name: str, metadata: MetaData, versions: Path
+) -> None:
+    family = template_family(versions)
+    template = f"{family}_{_content_hash(versions)}"
+    while True:
+        async with _locked(connection, "_shared"):
+            if await _exists(connection, template):
+                await connection.execute(f'create database "{name}" template "{template}"')
+                return
+        async with _locked(connection, ""):
+            if not await _exists(connection, template):
+                await _make_template(connection, server, family, template, metadata, versions)
+
+
+def template_family(versions: Path) -> str:
+    """What the names of all templates for these migrations, whatever their content, begin with."""
+    return f"brobyg_template_{hashlib.sha256(str(versions).encode()).hexdigest()[:8]}"
+
+
+async def _make_template(
+    connection: asyncpg.Connection,
+    server: str,
+    family: str,
+    template: str,
+    metadata: MetaData,
+    versions: Path,
+) -> None:
+    """Migrate a database and give it its name when it is whole; drop those of other migrations."""
+    older = await connection.fetch(
+        "select datname from pg_database where starts_with(datname, $1)", family
+    )
+    for row in older:
+        await connection.execute(f'drop database "{row["datname"]}" with (force)')
+    await connection.execute(f'create database "{family}_unfinished"')
+    await migrate(f"{server}/{family}_unfinished", metadata, versions)
+    await connection.execute(f'alter database "{family}_unfinished" rename to "{template}"')
+
+
+@asynccontextmanager
+async def _locked(connection: asyncpg.Connection, mode: str) -> AsyncIterator[None]:
+    await connection.execute(f"select pg_advisory_lock{mode}({_TEMPLATE_LOCK})")
+    try:
+        yield
+    finally:
+        await connection.execute(f"select pg_advisory_unlock{mode}({_TEMPLATE_LOCK})")
+
+
+async def _exists(connection: asyncpg.Connection, name: str) -> bool:
+    query = "select exists (select from pg_database where datname = $1)"
+    return bool(await connection.fetchval(query, name))
+
+
+def _content_hash(versions: Path) -> str:
+    files = [file for folder in (MIGRATIONS, versions) for file in sorted(folder.rglob("*.py"))]
+    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:12]
+
+
+@asynccontextmanager
 async def fresh_database(server: str, service: Service, clock: Clock) -> AsyncIterator[Database]:
     """The service's own database, new and migrated, open; dropped at the end."""
+    assert service.metadata is not None  # only a service with tables has a database
     name = f"brobyg_{service.name}_t{uuid.uuid4().hex[:10]}"
-    await _create(server, name)
-    database = Database(f"{server}/{name}", clock, service.name)
-    try:
-        await _migrate(database.url, service)
-        await database.open()
-        yield database
-    finally:
-        await database.close()
-        await _drop(server, name)
+    async with new_database(server, name, service.metadata, service.versions) as url:
+        database = Database(url, clock, service.name)
+        try:
+            await database.open()
+            yield database
+        finally:
+            await database.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +194,10 @@ async def served(
     role: Role = "api",
     **settings: object,
 ) -> AsyncIterator[Running]:
-    """The service on a free port with a fresh database, in this process. `role="run"` also relays and consumes. `clock` replaces its clock."""
+    """The service on a free port with a fresh database, in this process.
+
+    `role="run"` also relays and consumes. `clock` replaces its clock.
+    """
     port = free_port()
     values = {
         "kafka": kafka,
@@ -124,9 +216,18 @@ async def served(
         clock=clock,
         database_suffix=f"_t{uuid.uuid4().hex[:10]}",
     )
-    if runtime.database is not None:
-        await _create(server, runtime.database.url.rsplit("/", 1)[1])
-        await _migrate(runtime.database.url, service)
+    async with AsyncExitStack() as stack:
+        if runtime.database is not None:
+            assert service.metadata is not None  # a service with a database has tables
+            name = runtime.database.url.rsplit("/", 1)[1]
+            await stack.enter_async_context(
+                new_database(server, name, service.metadata, service.versions)
+            )
+        yield await stack.enter_async_context(_answering(runtime, port))
+
+
+@asynccontextmanager
+async def _answering(runtime: Runtime, port: int) -> AsyncIterator[Running]:
     web = Server(
         uvicorn.Config(
             runtime.app(), host="127.0.0.1", port=port, log_config=None, access_log=False
@@ -144,27 +245,33 @@ async def served(
                 return False
 
         try:
-            await eventually(ready, f"{service.name} is ready", timeout=30)
+            await eventually(ready, f"{runtime.service.name} is ready", timeout=30)
             yield Running(f"http://127.0.0.1:{port}", runtime, client)
         finally:
             runtime.stop()
             await asyncio.wait([serving], timeout=30)
-            if runtime.database is not None:
-                await _drop(server, runtime.database.url.rsplit("/", 1)[1])
 
 
-async def _create(server: str, name: str) -> None:
-    connection = await asyncpg.connect(f"{server}/postgres")
-    await connection.execute(f'create database "{name}"')
-    await connection.close()
+async def publish(address: str, topic: str, *values: bytes, key: str) -> None:
+    """Put these on the topic past any outbox, as somebody outside may."""
+    async with kafka.broker(address, "somebody-else") as broker:
+        for value in values:
+            await broker.publish(value, topic, key=key.encode())
 
 
-async def _drop(server: str, name: str) -> None:
-    connection = await asyncpg.connect(f"{server}/postgres")
-    await connection.execute(f'drop database if exists "{name}" with (force)')
-    await connection.close()
+async def records(address: str, topic: str, at_least: int, timeout: float = 60.0) -> list[Record]:
+    """All records of the topic, by partition and offset, once there are `at_least` so many."""
+    found: dict[tuple[int, int], Record] = {}
+    async with kafka.admin(address) as admin, kafka.reader(address) as reader:
+        partitions = (await kafka.partitions(admin, [topic]))[topic]
 
+        async def there() -> bool:
+            marks = await kafka.watermarks(reader, partitions)
+            found.clear()
+            async for batch in kafka.read_range(reader, marks):
+                found.update({(one.partition, one.offset): one for one in batch})
+            return len(found) >= at_least
 
-async def _migrate(url: str, service: Service) -> None:
-    assert service.metadata is not None  # only a service with tables has a database
-    await migrate(url, service.metadata, service.versions)
+        await eventually(there, f"{at_least} records on {topic}", timeout)
+        await there()  # and what may have come twice
+    return [found[place] for place in sorted(found)]

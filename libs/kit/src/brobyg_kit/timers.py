@@ -165,7 +165,7 @@ class Timers:
         return not is_transient(error) or await self._database.answers()
 
     async def _fire(self, claimed: list[DueTimer], limit: int, *, failing: bool) -> int:
-        """Carry out up to `limit` in one transaction; they are in `claimed` also when that fails."""
+        """Carry out up to `limit` in one transaction; `claimed` holds them also when it fails."""
         now = self._clock.now()
         async with self._database.transaction() as tx:
             rows = await tx.connection.execute(self._claim(now, limit, failing=failing))

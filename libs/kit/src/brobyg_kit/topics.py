@@ -75,7 +75,10 @@ def _topic(file: Path) -> Topic:
 
 
 def retention_days(text: str) -> int | None:
-    """Days that records are kept; None is for ever. Raises ValueError for anything but `forever` or `<n> days`."""
+    """Days that records are kept; None is for ever.
+
+    Raises ValueError for anything but `forever` or `<n> days`.
+    """
     if text == "forever":
         return None
     number, _, unit = text.partition(" ")

@@ -1,4 +1,7 @@
-"""A relay or a consumer as a process of its own, for tests that kill it: `crash_worker.py <relay|consumer> <kafka> <database url> <topic>`."""
+"""A relay or a consumer as a process of its own, for tests that kill it.
+
+`crash_worker.py <relay|consumer> <kafka> <database url> <topic>`
+"""
 
 import asyncio
 import signal

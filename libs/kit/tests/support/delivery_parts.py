@@ -1,4 +1,7 @@
-"""What the delivery tests share: an event, a topic and a database of each test's own, and loops that run while a block does."""
+"""What the delivery tests share: an event, a topic and a database of each test's own, and loops.
+
+The loops run while a block does.
+"""
 
 import asyncio
 import uuid
@@ -9,7 +12,6 @@ from pathlib import Path
 from typing import ClassVar
 from urllib.parse import urlsplit
 
-import asyncpg
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from brobyg_kit import kafka as clients
@@ -20,9 +22,8 @@ from brobyg_kit.decoding import Record
 from brobyg_kit.event import Event
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.metrics import Metrics
-from brobyg_kit.migrate import migrate
 from brobyg_kit.relay import Relay
-from brobyg_kit.testing import eventually, free_port
+from brobyg_kit.testing import eventually, free_port, new_database, publish, records
 from brobyg_kit.topics import Topic, apply_topics
 from sqlalchemy import MetaData
 
@@ -98,27 +99,11 @@ class Parts:
 
     async def publish(self, *values: bytes, key: str, topic: str = "") -> None:
         """Put these on the topic past the outbox, as somebody else may."""
-        async with clients.broker(self.kafka, "somebody-else") as broker:
-            for value in values:
-                await broker.publish(value, topic or self.topic, key=key.encode())
+        await publish(self.kafka, topic or self.topic, *values, key=key)
 
     async def read(self, at_least: int, topic: str = "") -> list[Record]:
         """All records of the topic, by partition and offset, once there are so many."""
-        topic = topic or self.topic
-        found: dict[tuple[int, int], Record] = {}
-        async with clients.admin(self.kafka) as admin, clients.reader(self.kafka) as reader:
-            partitions = (await clients.partitions(admin, [topic]))[topic]
-
-            async def there() -> bool:
-                marks = await clients.watermarks(reader, partitions)
-                found.clear()
-                async for records in clients.read_range(reader, marks):
-                    found.update({(one.partition, one.offset): one for one in records})
-                return len(found) >= at_least
-
-            await eventually(there, f"{at_least} records", timeout=60)
-            await there()  # and what may have come twice
-        return [found[place] for place in sorted(found)]
+        return await records(self.kafka, topic or self.topic, at_least)
 
     async def recorded(self) -> list[tuple[str, int]]:
         rows = await self.database.pool.fetch("select subject, number from effect order by id")
@@ -143,19 +128,16 @@ async def fresh_parts(kafka: str, postgres: str) -> AsyncIterator[Parts]:
             return any(known) and all(one["leader"] >= 0 for one in known[0]["partitions"])
 
         await eventually(led, "every partition has a leader")
-    admin = await asyncpg.connect(f"{postgres}/postgres")
-    await admin.execute(f"create database {name}")
-    database = Database(f"{postgres}/{name}", WallClock(), "test")
-    await migrate(database.url, MetaData(), NO_VERSIONS)
-    await database.open()
-    await database.pool.execute(
-        "create table effect (id bigserial primary key, subject text not null, number int not null)"
-    )
-    kind = type("Counted", (Counted,), {"TOPIC": name}, frozen=True)
-    yield Parts(kafka, name, database, kind)
-    await database.close()
-    await admin.execute(f"drop database {name} with (force)")
-    await admin.close()
+    async with new_database(postgres, name, MetaData(), NO_VERSIONS) as url:
+        database = Database(url, WallClock(), "test")
+        await database.open()
+        await database.pool.execute(
+            "create table effect"
+            " (id bigserial primary key, subject text not null, number int not null)"
+        )
+        kind = type("Counted", (Counted,), {"TOPIC": name}, frozen=True)
+        yield Parts(kafka, name, database, kind)
+        await database.close()
 
 
 async def record(tx: Transaction, events: Sequence[Event]) -> None:
@@ -165,7 +147,7 @@ async def record(tx: Transaction, events: Sequence[Event]) -> None:
 
 
 class Way:
-    """The way to a real database, which can be closed and opened again: an outage, as whoever goes this way sees it."""
+    """The way to a real database, which can be closed and opened again, as in an outage."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)

@@ -1,20 +1,24 @@
-"""Every metric of matching, in one list. Labels never hold an id."""
+"""All metrics of matching. Labels never hold an id."""
 
 from collections import Counter as PlainCounter
 from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from brobyg_matching.domain.match import Change
+from brobyg_matching.domain.change import Change
 
 _HOURS = (0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 24, 48, 96, 168)
 
 
 class MatchingMetrics:
-    """Counts what was decided. Observed before the commit: a batch that is tried again may count twice; the events never do."""
+    """Counts what was decided.
+
+    A batch is observed before its commit, so one that is tried again may count twice; its events
+    never do.
+    """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        """All at zero on `registry`."""
+        """Register all at zero on `registry`."""
         self.offers = Counter(
             "brobyg_offers", "Offers by what became of them", ["outcome"], registry=registry
         )
@@ -23,7 +27,7 @@ class MatchingMetrics:
         )
         self.hours_to_match = Histogram(
             "brobyg_hours_to_match",
-            "Clock time from an appointment's opening to its match",
+            "Hours by the clock from a search's opening to its match",
             buckets=_HOURS,
             registry=registry,
         )

@@ -1,20 +1,21 @@
-"""What matching needs from outside its domain."""
+"""What the use cases need of the database.
+
+Every method may raise one of the kit's DATABASE_ERRORS.
+"""
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import date
+from datetime import datetime
 from typing import Protocol
 
-import asyncpg
 import msgspec
 from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event
 
-from brobyg_matching.domain.match import Change, Match, Offer
+from brobyg_matching.domain.change import Change
+from brobyg_matching.domain.match import Match, Offer
+from brobyg_matching.domain.referral import Referral
+from brobyg_matching.domain.snapshot import Snapshot
 from brobyg_matching.domain.volunteer import Volunteer
-from brobyg_matching.domain.world import Referral, World
-
-#: What the database says when the last guard against double booking holds.
-TwoPlacesAtOnce = asyncpg.ExclusionViolationError
 
 
 class Contact(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,39 +27,60 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     language: str
 
 
-class Touched(msgspec.Struct, frozen=True):
-    """What a batch is about, as it stands. Matches are locked until the transaction ends."""
+class RegisteredRequest(msgspec.Struct, frozen=True):
+    """A request by which a volunteer was registered, as far as it is kept."""
+
+    key_hash: bytes
+    request_hash: bytes
+    volunteer_id: str
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """Matches, locked until the transaction ends, and their referrals, by their ids."""
 
     referrals: dict[str, Referral]
     matches: dict[str, Match]
 
 
-class Store(Protocol):
-    """Keeps referrals, matches, offers and decisions. Every method may raise an asyncpg error or OSError."""
+class Matches(Protocol):
+    """Referrals, matches, offers and decisions."""
 
     async def load(
         self,
         tx: Transaction,
-        referral_ids: Collection[str],
-        appointment_ids: Collection[str],
-        all_of: Collection[str],
         *,
+        referrals: Collection[str] = (),
+        appointments: Collection[str] = (),
+        all_of: Collection[str] = (),
         wait: bool = True,
-    ) -> Touched:
-        """The matches of these appointments and all of the referrals `all_of`, locked in the order of their ids, and the referrals.
+    ) -> Loaded:
+        """The matches of these appointments and all of the referrals `all_of`, and `referrals`.
 
-        Without `wait`, matches that somebody else has locked are left out.
+        Matches are locked in the order of their ids; blocks while somebody else holds one.
+        Without `wait`, matches that somebody else holds are left out.
         """
         ...
 
-    async def world(
-        self, tx: Transaction, citizens: Collection[str], days: Sequence[date]
-    ) -> World:
-        """Volunteers and what they have promised around `days`, whom these citizens know, and blocks."""
+    async def snapshot(
+        self, tx: Transaction, appointments: Collection[tuple[str, datetime]]
+    ) -> Snapshot:
+        """What the rules look at for these appointments, given as citizen and start.
+
+        Empty when there are none.
+        """
         ...
 
-    async def between(self, tx: Transaction, volunteer_id: str, citizen_id: str | None) -> set[str]:
-        """The appointments with an open question to the volunteer or, with `citizen_id`, that citizen's where they ask or have the volunteer."""
+    async def appointments_of(
+        self, tx: Transaction, volunteer_id: str, citizen_id: str | None
+    ) -> set[str]:
+        """The appointments with an open offer to the volunteer.
+
+        With `citizen_id`, only that citizen's, and also those where the two are matched.
+        """
+        ...
+
+    async def offer(self, tx: Transaction, offer_id: str) -> tuple[Offer, Loaded] | None:
+        """The offer, and its match as `load` gives it; None if there is no such offer."""
         ...
 
     async def save(
@@ -67,39 +89,52 @@ class Store(Protocol):
         referrals: Iterable[Referral],
         changes: Sequence[tuple[Change, Event | None]],
     ) -> None:
-        """Write what became of them, each row once, and hand events and timers to the transaction in the order of `changes`."""
+        """Write what became of them, each row once; emit the events and set the timers.
+
+        `changes` are in order, each with the event that caused it. Raises DoubleBooking.
+        """
+        ...
+
+    async def knows_citizen(self, tx: Transaction, citizen_id: str) -> bool:
+        """Whether an event has named a referral of the citizen."""
         ...
 
 
-class Answers(Store, Protocol):
-    """What answering a single offer needs of the store beside it."""
+class Volunteers(Protocol):
+    """Volunteers, how they are reached, and whom they are not brought together with."""
 
-    async def offer(self, tx: Transaction, offer_id: str) -> tuple[Match, Offer, Referral] | None:
-        """The offer with its match locked, or None when there is no such offer."""
+    async def registered(
+        self, tx: Transaction, key_hashes: Collection[bytes]
+    ) -> RegisteredRequest | None:
+        """The request that is known by one of these hashes, or None.
+
+        Until the transaction ends, others that ask for one of these hashes wait.
+        """
         ...
 
-    async def volunteer(self, tx: Transaction, volunteer_id: str) -> Volunteer | None:
-        """The volunteer, locked: their answers are taken one at a time."""
+    async def add(
+        self,
+        tx: Transaction,
+        added: Volunteer,
+        contact: Contact,
+        request: RegisteredRequest | None = None,
+    ) -> None:
+        """Keep a new volunteer, and the request that registered them."""
         ...
 
+    async def lock(self, tx: Transaction, volunteer_id: str) -> Volunteer | None:
+        """The volunteer, locked until the transaction ends, or None.
 
-class Partings(Store, Protocol):
-    """What blocking and pausing need of the store beside it."""
-
-    async def volunteer(self, tx: Transaction, volunteer_id: str) -> Volunteer | None:
-        """The volunteer, locked: no answer of theirs is taken meanwhile."""
+        Blocks while somebody else holds the lock: no answer of theirs is taken meanwhile.
+        """
         ...
 
-    async def knows(self, tx: Transaction, citizen_id: str) -> bool:
-        """Whether a referral of the citizen has been heard of."""
+    async def update(self, tx: Transaction, changed: Volunteer) -> None:
+        """Write the volunteer as they are now."""
         ...
 
     async def block(
         self, tx: Transaction, volunteer_id: str, citizen_id: str, asked_by: str
     ) -> None:
         """Keep that the two are not to be brought together. Again has no effect."""
-        ...
-
-    async def pause(self, tx: Transaction, volunteer: Volunteer) -> None:
-        """Keep the volunteer's new standing, and say so."""
         ...

@@ -1,13 +1,51 @@
 """Settings of matching, beside those every service has."""
 
+from collections.abc import Sequence
+from typing import Annotated
+
 from brobyg_kit.settings import KitSettings
-from pydantic import Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic_settings import NoDecode
+
+from brobyg_matching.errors import WeakKey
+
+#: A key is of at least so many characters; 32 are better.
+SHORTEST_KEY = 16
+
+
+def _split(text: object) -> object:
+    return list(filter(None, map(str.strip, text.split(",")))) if isinstance(text, str) else text
+
+
+#: Keys, separated by commas. The first is used for what is new, all are accepted.
+Keys = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
 
 
 class MatchingSettings(KitSettings):
-    """Adds the service's one secret."""
+    """Adds the service's port and keys."""
 
-    matching_link_key: SecretStr = Field(
-        SecretStr(""),
-        description="Signs the links that volunteers answer by, and hashes what repeats are known by; at least 32 characters of chance.",
+    matching_port: int = Field(8002, ge=1, le=65535, description="Port of matching.")
+    matching_link_keys: Keys = Field(
+        (),
+        description="Keys, separated by commas: the first signs the links that volunteers answer"
+        " by, links of all are accepted. Random, at least 32 characters each. To rotate: append the"
+        " new key on all processes, then put it first, then drop the old one when the offers made"
+        " until then have ended.",
     )
+    matching_registration_keys: Keys = Field(
+        (),
+        description="Keys, separated by commas: the first hashes what a repeated registration is"
+        " recognised by, it is recognised by all. Random, at least 32 characters each. Rotated in"
+        " the same steps; after the last, repeats from before it are not recognised.",
+    )
+
+
+def strong(name: str, keys: Sequence[SecretStr]) -> list[str]:
+    """The keys of the setting `name`. Raises WeakKey when there is none, or one is too short."""
+    values = [key.get_secret_value() for key in keys]
+    if not values or min(map(len, values)) < SHORTEST_KEY:
+        raise WeakKey(
+            f"BROBYG_{name.upper()} needs keys of at least {SHORTEST_KEY} random characters each,"
+            " better 32"
+        )
+    return values

@@ -6,56 +6,55 @@ from brobyg_contracts.asyncapi import part_of
 from brobyg_kit.service import Parts, Resources, Service
 
 from brobyg_notification import readiness
-from brobyg_notification.adapters.database import NoticeStore
-from brobyg_notification.adapters.http import HttpPeople
-from brobyg_notification.adapters.smtp import SmtpPostbox
+from brobyg_notification.adapters.delivery_queue import PostgresDeliveryQueue
+from brobyg_notification.adapters.mail import MailComposer
+from brobyg_notification.adapters.notices import PostgresNotices
+from brobyg_notification.adapters.people import HttpPeople
+from brobyg_notification.adapters.smtp import SmtpTransport
 from brobyg_notification.adapters.tables import metadata
 from brobyg_notification.entrypoints import api
-from brobyg_notification.handlers import CONSUMES, EMITS, handle_with
+from brobyg_notification.handlers import EMITS, HANDLERS
 from brobyg_notification.metrics import NotificationMetrics
-from brobyg_notification.sending import Sending
 from brobyg_notification.settings import NotificationSettings
-from brobyg_notification.worker import Sender
+from brobyg_notification.use_cases.delivery import Delivery
+from brobyg_notification.use_cases.delivery_worker import DeliveryWorker
+from brobyg_notification.use_cases.planning import handle_with
 
 
 def build(resources: Resources) -> Parts:
     """The parts of one process of this service. Connects nothing."""
     settings = cast("NotificationSettings", resources.settings)
+    clock, health = resources.clock, resources.health
     metrics = NotificationMetrics(resources.metrics)
-    referral, matching = (
-        resources.internal(settings.referral_url),
-        resources.internal(settings.matching_url),
-    )
-    postbox = SmtpPostbox(
+    referral = resources.internal(settings.referral_url)
+    matching = resources.internal(settings.matching_url)
+    transport = SmtpTransport(
         settings.notification_smtp.get_secret_value(), connections=settings.notification_concurrency
     )
-    sending = Sending(
+    delivery = Delivery(
         people=HttpPeople(referral, matching),
-        postbox=postbox,
-        clock=resources.clock,
-        sender=settings.notification_sender,
+        composer=MailComposer(settings.notification_sender),
+        transport=transport,
+        clock=clock,
+        metrics=metrics,
         portal_url=settings.portal_url.rstrip("/"),
-        coordinators=settings.coordinators,
+        coordinators=settings.notification_coordinators,
         coordinator_language=settings.notification_coordinator_language,
+        default_language=settings.notification_default_language,
     )
-    store = NoticeStore(resources.database)
-    resources.health.checks["mail"] = readiness.mail_goes_out(store)
-    resources.health.checks["coordinators"] = readiness.departments_have_addresses(
-        settings.coordinators
+    queue = PostgresDeliveryQueue(resources.database)
+    health.checks["mail"] = readiness.mail_goes_out(queue)
+    health.checks["coordinators"] = readiness.departments_have_addresses(
+        settings.notification_coordinators
     )
-    sender = Sender(
-        store,
-        sending,
-        resources.clock,
-        metrics,
-        resources.health,
-        concurrency=settings.notification_concurrency,
+    worker = DeliveryWorker(
+        queue, delivery, clock, metrics, health, concurrency=settings.notification_concurrency
     )
     return Parts(
         routers=[api.router(resources.database)],
-        handle=handle_with(metrics),
-        workers={"sender": sender.run},
-        closers=[postbox.close, referral.aclose, matching.aclose],
+        handle=handle_with(PostgresNotices(), metrics),
+        workers={"delivery": worker.run},
+        closers=[transport.close, referral.aclose, matching.aclose],
     )
 
 
@@ -66,6 +65,6 @@ SERVICE = Service(
     settings=NotificationSettings,
     build=build,
     metadata=metadata,
-    consumes=CONSUMES,
+    handlers=HANDLERS,
     emits=EMITS,
 )

@@ -6,7 +6,7 @@ _BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 1800, 7200)
 
 
 class NotificationMetrics:
-    """The metrics of the sender."""
+    """The metrics of planning and delivering."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         """All at zero, on the service's registry."""
@@ -27,6 +27,11 @@ class NotificationMetrics:
             "brobyg_notification_postponed",
             "Attempts to be made again, by what was in the way",
             ["cause"],
+            registry=r,
+        )
+        self.unknown_language = Counter(
+            "brobyg_notification_unknown_language",
+            "Messages in the default language, for want of a catalogue in the reader's",
             registry=r,
         )
         self.seconds = Histogram(

@@ -1,4 +1,7 @@
-"""What /readyz asks of this service beside its loops: whether mail goes out, and whether every department can be told. Names no person."""
+"""What /readyz asks of this service beside its loops. Names no person.
+
+Whether mail goes out, and whether every department's coordinator can be told.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -7,26 +10,27 @@ from brobyg_contracts.places import DEPARTMENTS
 from brobyg_kit.database_errors import DATABASE_ERRORS
 from brobyg_kit.health import Check
 
-from brobyg_notification.ports import Backlog, Store
+from brobyg_notification.ports import Backlog, DeliveryQueue
 
-#: How long a message may wait, seconds of wall time whatever clock the service lives by: as long as the longest pause between two attempts.
+#: How long a message may wait, seconds of wall time whatever clock the service lives by: as long as
+#: the longest pause between two attempts.
 _PATIENCE = 900.0
 
-_UNASKABLE: tuple[type[Exception], ...] = (
-    *DATABASE_ERRORS,
-    RuntimeError,
-)  # the last: not connected yet
+#: RuntimeError: not connected yet.
+_UNASKABLE: tuple[type[Exception], ...] = (*DATABASE_ERRORS, RuntimeError)
 
 
-def mail_goes_out(store: Store) -> Callable[[], Awaitable[Check]]:
-    """The check that no message has waited for more than a quarter of an hour, those aside that one recipient's server does not take; it tells
-    how many wait, how long, and what is in the way.
+def mail_goes_out(queue: DeliveryQueue) -> Callable[[], Awaitable[Check]]:
+    """The check that no message has waited for more than a quarter of an hour.
+
+    Those that one recipient's server does not take don't count. It tells how many wait, how long,
+    and what is in the way.
     """
 
     async def check() -> Check:
         try:
             async with asyncio.timeout(2):
-                backlog = await store.backlog()
+                backlog = await queue.backlog()
         except _UNASKABLE as error:
             return Check(False, f"the database can't be asked: {type(error).__name__}")
         return Check(backlog.held_seconds <= _PATIENCE, _in_words(backlog))
@@ -35,7 +39,7 @@ def mail_goes_out(store: Store) -> Callable[[], Awaitable[Check]]:
 
 
 def departments_have_addresses(coordinators: Collection[str]) -> Callable[[], Awaitable[Check]]:
-    """The check that each department's coordinator has an address; without one its messages wait."""
+    """The check that each department's coordinator has an address; else its messages wait."""
     missing = sorted(set(DEPARTMENTS) - set(coordinators))
 
     async def check() -> Check:

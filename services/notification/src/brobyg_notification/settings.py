@@ -1,60 +1,74 @@
-"""This service's settings, beside the mechanism's."""
+"""This service's settings, beside the mechanism's.
+
+What mail needs has no default: with a wrong one the service would look ready and tell nobody.
+"""
+
+from email.utils import parseaddr
+from typing import Annotated
 
 from brobyg_kit.fields import is_mail_address
 from brobyg_kit.settings import KitSettings
 from brobyg_kit.wording import Language
-from pydantic import Field, SecretStr, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic_settings import NoDecode
 
-from brobyg_notification.adapters.smtp import parse_address
+from brobyg_notification.adapters.smtp_address import parse_address
+
+
+def _smtp_url(url: SecretStr) -> SecretStr:
+    parse_address(url.get_secret_value())
+    return url
+
+
+def _sender(text: str) -> str:
+    if not is_mail_address(parseaddr(text)[1]):
+        raise ValueError("the sender must look like 'Brobyg <brobyg@example.org>'")
+    return text
+
+
+def _coordinators(text: object) -> dict[str, str]:
+    pairs = [part.partition("=") for part in str(text).split(",") if part.strip()]
+    found = {department.strip(): address.strip() for department, _, address in pairs}
+    if not found or not all(found) or not all(map(is_mail_address, found.values())):
+        raise ValueError(
+            "coordinators must look like 'randers=a@example.org,norddjurs=b@example.org'"
+        )
+    return found
+
+
+SmtpUrl = Annotated[SecretStr, AfterValidator(_smtp_url)]
+Sender = Annotated[str, AfterValidator(_sender)]
+#: Department to its coordinator's mail address.
+Coordinators = Annotated[dict[str, str], NoDecode, BeforeValidator(_coordinators)]
 
 
 class NotificationSettings(KitSettings):
-    """`BROBYG_NOTIFICATION_...`."""
+    """`BROBYG_NOTIFICATION_...`, and where the others are reached."""
 
-    notification_smtp: SecretStr = Field(
-        SecretStr("smtp://127.0.0.1:1025"),
-        description="The mail server: smtp://host:25, smtp+starttls://user:password@host:587 or smtps://host:465.",
+    notification_port: int = Field(8003, ge=1, le=65535, description="Port of notification.")
+    referral_url: str = Field("http://127.0.0.1:8001", description="Where referral is reached.")
+    matching_url: str = Field("http://127.0.0.1:8002", description="Where matching is reached.")
+    portal_url: str = Field(
+        pattern=r"^https?://[^/\s]+[^\s]*$",
+        description="The portal's address as volunteers see it, for links in messages.",
     )
-    notification_sender: str = Field(
-        "Brobyg <brobyg@example.org>", description="From whom messages come."
+    notification_smtp: SmtpUrl = Field(
+        description="The mail server: smtp://host:25, smtp+starttls://user:password@host:587 or"
+        " smtps://host:465."
     )
-    notification_coordinators: str = Field(
-        "",
-        description="Where each department's coordinator is told: 'randers=a@example.org,norddjurs=b@example.org'. Messages to one left out wait.",
+    notification_sender: Sender = Field(
+        description="From whom messages come, such as 'Brobyg <brobyg@example.org>'."
+    )
+    notification_coordinators: Coordinators = Field(
+        description="Where each department's coordinator is told:"
+        " 'randers=a@example.org,norddjurs=b@example.org'. Messages to one left out wait."
     )
     notification_coordinator_language: Language = Field(
         "da", description="The language coordinators are written to in: da or en."
     )
+    notification_default_language: Language = Field(
+        "en", description="The language for readers whose own has no catalogue: da or en."
+    )
     notification_concurrency: int = Field(
         8, ge=1, le=64, description="Messages in hand at once, and connections to the mail server."
     )
-
-    @field_validator("notification_smtp")
-    @classmethod
-    def _smtp_is_readable(cls, address: SecretStr) -> SecretStr:
-        parse_address(address.get_secret_value())
-        return address
-
-    @field_validator("notification_coordinators")
-    @classmethod
-    def _coordinators_are_readable(cls, text: str) -> str:
-        parse_coordinators(text)
-        return text
-
-    @property
-    def coordinators(self) -> dict[str, str]:
-        """Department to address."""
-        return parse_coordinators(self.notification_coordinators)
-
-
-def parse_coordinators(text: str) -> dict[str, str]:
-    """`randers=a@x,norddjurs=b@x` as a mapping. Raises ValueError that says what would be right."""
-    pairs = [part.partition("=") for part in text.split(",") if part.strip()]
-    if any(
-        not department.strip() or not is_mail_address(address.strip())
-        for department, _, address in pairs
-    ):
-        raise ValueError(
-            "coordinators must look like 'randers=a@example.org,norddjurs=b@example.org'"
-        )
-    return {department.strip(): address.strip() for department, _, address in pairs}

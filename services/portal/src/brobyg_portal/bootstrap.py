@@ -9,8 +9,11 @@ from brobyg_portal.settings import PortalSettings
 
 
 def build(resources: Resources) -> Parts:
-    """The portal's parts. Connects nothing."""
-    matching = resources.internal(resources.settings.matching_url)
+    """The portal's parts. Connects nothing. Raises TypeError for another service's settings."""
+    settings = resources.settings
+    if not isinstance(settings, PortalSettings):
+        raise TypeError("the portal needs PortalSettings")
+    matching = resources.internal(settings.matching_url)
     return Parts(public_routers=[web.router(HttpAnswers(matching))], closers=[matching.aclose])
 
 

@@ -1,7 +1,11 @@
-"""The portal has the mechanism's settings and none of its own."""
+"""Settings of the portal, beside those every service has."""
 
 from brobyg_kit.settings import KitSettings
+from pydantic import Field
 
 
 class PortalSettings(KitSettings):
-    """`BROBYG_...`."""
+    """`BROBYG_PORTAL_...`."""
+
+    portal_port: int = Field(8000, ge=1, le=65535, description="Port of the portal.")
+    matching_url: str = Field("http://127.0.0.1:8002", description="Where matching is reached.")

@@ -1,6 +1,8 @@
-"""What comes in and what goes out, and the way between: both doors for hospital messages lead to `Intake.take`.
+"""What is consumed and what is done on it, and what is emitted.
 
-The table is small because most of what this service does is asked for over HTTP (entrypoints/); what each request emits is in `EMITS` too.
+The table is small because most of what this service does is asked for over HTTP (`entrypoints/`);
+what each request emits is in `EMITS` too. Both ways in for the hospital's messages, HTTP and Kafka,
+lead to `use_cases.intake.Intake.take`.
 """
 
 from brobyg_contracts import (
@@ -13,15 +15,22 @@ from brobyg_contracts import (
     ConsentWithdrawn,
     ReferralCreated,
 )
+from brobyg_kit.handling import Handler
 
-from brobyg_referral.domain.appointment import Change
-from brobyg_referral.ports import Kept
+from brobyg_referral.use_cases.hospital_records import (
+    HOSPITAL_TOPIC,
+    REJECTED_TOPIC,
+    HospitalRecords,
+)
 
-HOSPITAL_TOPIC = "hospital.appointment.v1"
-REJECTED_TOPIC = "hospital.appointment.rejected.v1"
-
-#: Topic -> what handles it (`kafka_door.KafkaDoor.handle`, wired in bootstrap.py).
-CONSUMES = (HOSPITAL_TOPIC,)
+#: What is done on each record, called with all of a batch. `loads`: what is read for it before.
+HANDLERS = (
+    Handler(
+        HOSPITAL_TOPIC,
+        HospitalRecords.take,
+        loads=("active referrals, locked", "appointments named"),
+    ),
+)
 EMITS = (
     ReferralCreated,
     ConsentGiven,
@@ -33,33 +42,3 @@ EMITS = (
     AppointmentMissed,
     REJECTED_TOPIC,
 )
-
-AppointmentEvent = (
-    AppointmentBooked
-    | AppointmentRescheduled
-    | AppointmentCancelled
-    | AppointmentCompleted
-    | AppointmentMissed
-)
-
-
-def event_of(change: Change, kept: Kept) -> AppointmentEvent:
-    """The event that tells of `change`; the times and the place are those after it."""
-    referral, appointment_id, plan = kept.referral, kept.appointment_id, kept.state.plan
-    ids = {
-        "referral_id": referral.referral_id,
-        "citizen_id": referral.citizen_id,
-        "appointment_id": appointment_id,
-    }
-    if change == "cancelled":
-        return AppointmentCancelled(**ids)
-    if change == "missed":
-        return AppointmentMissed(**ids)
-    # The domain announces these only with times (app-3 for completed, a complete plan for the others).
-    assert plan.starts_at is not None
-    assert plan.ends_at is not None
-    if change == "completed":
-        return AppointmentCompleted(**ids, starts_at=plan.starts_at, ends_at=plan.ends_at)
-    assert plan.location_id is not None
-    kind = AppointmentBooked if change == "booked" else AppointmentRescheduled
-    return kind(**ids, starts_at=plan.starts_at, ends_at=plan.ends_at, location_id=plan.location_id)

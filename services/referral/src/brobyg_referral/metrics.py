@@ -10,8 +10,16 @@ class ReferralMetrics:
         """All at zero."""
         self.appointments = Counter(
             "brobyg_referral_appointments",
-            "Appointment messages by door (http, kafka) and outcome (rejected, dropped_without_consent, kept, unchanged)",
-            ["door", "outcome"],
+            "Appointment messages by channel (http, kafka) and outcome (rejected,"
+            " dropped_without_consent, kept, unchanged)",
+            ["channel", "outcome"],
+            registry=registry,
+        )
+        self.attention = Counter(
+            "brobyg_referral_attention",
+            "Appointments that a coordinator must look at, by reason (patient_declined,"
+            " cancelled_for_another, refused_for_another)",
+            ["reason"],
             registry=registry,
         )
         self.referrals = Counter(

@@ -10,16 +10,28 @@ from pydantic import Field, SecretStr, field_validator
 class ReferralSettings(KitSettings):
     """`BROBYG_REFERRAL_...`."""
 
+    referral_port: int = Field(
+        8001, ge=1, le=65535, description="Port of referral (FHIR under /fhir)."
+    )
     referral_encryption_key: SecretStr = Field(
-        description="Keys for citizens' data (AES-256-GCM): base64 of 32 bytes; several separated by commas, the first encrypts, all decrypt."
+        description="Keys for citizens' data (AES-256-GCM): base64 of 32 bytes; several separated"
+        " by commas, the first encrypts, all decrypt."
     )
     referral_cpr_key: SecretStr = Field(
-        description="Key of the CPR hash (HMAC-SHA256): base64 of 32 bytes. It can't be changed once citizens are kept."
+        description="Key of the CPR hash (HMAC-SHA256): base64 of 32 bytes. It can't be changed"
+        " once citizens are kept."
     )
     referral_kafka_organisation: str = Field(
         "hospital-randers",
         pattern=r"^[a-z0-9-]{1,64}$",
         description="The organisation whose appointments come on hospital.appointment.v1.",
+    )
+    referral_rising_versions: str = Field(
+        "",
+        pattern=r"^([a-z0-9-]{1,64}(,[a-z0-9-]{1,64})*)?$",
+        description="Organisations, separated by commas, whose meta.versionId is a number that"
+        " rises with each version of an appointment: a lower one is out of date, whatever its"
+        " meta.lastUpdated. Of others it is passed over, as FHIR calls versions opaque.",
     )
 
     @field_validator("referral_encryption_key", "referral_cpr_key")
@@ -28,6 +40,10 @@ class ReferralSettings(KitSettings):
         for text in secret.get_secret_value().split(","):
             decode_key(text)
         return secret
+
+    def rising_versions(self) -> frozenset[str]:
+        """The organisations whose own versions rise."""
+        return frozenset(self.referral_rising_versions.split(",")) - {""}
 
     def encryption_keys(self) -> list[bytes]:
         """The keys for citizens' data; the first encrypts."""

@@ -1,1 +1,1 @@
-"""A hospital's week, played through the public doors of a running system and looked at afterwards."""
+"""A hospital's week, played through the public interfaces of a running system, then summed up."""

@@ -1,88 +1,86 @@
-"""The hospital's integration engine: sends the week's messages when their time has come, through the public doors."""
-
-from __future__ import annotations
+"""The hospital's integration engine: sends the week's messages at their times, by HTTP or Kafka."""
 
 import asyncio
-import threading
-from types import TracebackType
-from typing import Self
+import contextlib
+from collections.abc import AsyncIterator
 
 import httpx2
-import msgspec
-from brobyg_kit.kafka import producer
-from confluent_kafka import KafkaError
-from confluent_kafka import Message as Record
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from brobyg_kit import kafka
 
-from .outside import PATIENCE, Outside, Unreachable, client, persist
+from brobyg_local.errors import ServiceUnreachable
+
+from .access import PATIENCE, SystemAccess, http_client, send_until_answered
 from .tally import Tally
 from .week import Message
 
-__all__ = ["Hospital"]
-
+#: Requests in flight; an engine has a few workers, not hundreds.
 AT_ONCE = 8
-"""Requests in flight; an engine has a few workers, not hundreds."""
-FHIR_JSON = "application/fhir+json"
 
 
 class Hospital:
-    """Delivers each message once it is due, never skipping one, and those about one appointment in their order."""
+    """Delivers each message once it is due, skips none, and keeps the order of an appointment's."""
 
-    def __init__(self, outside: Outside, tally: Tally) -> None:
+    def __init__(self, access: SystemAccess, tally: Tally) -> None:
         """Nothing is connected yet."""
-        self._outside = outside
+        self._access = access
         self._tally = tally
         self._workers = asyncio.Semaphore(AT_ONCE)
 
     async def play(self, messages: tuple[Message, ...]) -> None:
-        """Return when every message is delivered or was given up (which the tally says). Blocks for the whole week."""
+        """Return when every message is delivered or was given up (the tally says so)."""
         latest: dict[str, asyncio.Task[None]] = {}
         tasks: list[asyncio.Task[None]] = []
-        async with client() as http:
-            with _Topic(self._outside.kafka) as topic:
-                for message in messages:
-                    before = [latest[key] for key in message.keys if key in latest]
-                    task = asyncio.create_task(self._deliver(http, topic, message, before))
-                    latest.update(dict.fromkeys(message.keys, task))
-                    tasks.append(task)
-                await asyncio.gather(*tasks)
+        async with http_client() as http, _producer(self._access.kafka) as producer:
+            for message in messages:
+                before = [latest[key] for key in message.keys if key in latest]
+                task = asyncio.create_task(self._deliver(http, producer, message, before))
+                latest.update(dict.fromkeys(message.keys, task))
+                tasks.append(task)
+            await asyncio.gather(*tasks)
 
     async def _deliver(
         self,
         http: httpx2.AsyncClient,
-        topic: _Topic,
+        producer: AIOKafkaProducer,
         message: Message,
         before: list[asyncio.Task[None]],
     ) -> None:
-        await self._outside.until(message.at)
+        await self._access.until(message.at)
         await asyncio.gather(*before)
         async with self._workers:
             try:
-                outcome = await self._send(http, topic, message)
-            except Unreachable as error:
+                if message.channel == "kafka":
+                    outcome = await _publish(producer, message)
+                else:
+                    outcome = await self._request(http, message)
+            except ServiceUnreachable as error:
                 self._tally.surprises.append(f"{message.keys[0]} was not delivered: {error}")
                 return
         self._tally.delivered[outcome] += 1
         if message.expect != "rejected":
             self._tally.keys.update(message.keys)
 
-    async def _send(self, http: httpx2.AsyncClient, topic: _Topic, message: Message) -> str:
-        if message.door == "kafka":
-            await topic.send(message.path, message.keys[0], message.content())
-            return "kafka"
-        response = await persist(
+    async def _request(self, http: httpx2.AsyncClient, message: Message) -> str:
+        """Send over FHIR; returns what the hospital was told: kept, dropped, rejected."""
+        sign_in = self._access.sign_in("hospital", organisation=message.organisation)
+        response = await send_until_answered(
             http,
             str(message.method),
-            self._outside.url("referral") + message.path,
-            headers=self._outside.tokens.header("hospital", organisation=message.organisation)
-            | {"Content-Type": FHIR_JSON},
+            self._access.url("referral") + message.path,
+            headers={**sign_in, "Content-Type": "application/fhir+json"},
             content=message.content(),
             on_again=self._count_again,
         )
         outcomes = {_outcome(status) for status in _statuses(response)}
         outcome = outcomes.pop() if len(outcomes) == 1 else "mixed"
-        if outcome != _told(message):
+        # A repeat or an old version is accepted, it only has no effect.
+        expected = "kept" if message.expect in {"repeat", "stale"} else message.expect
+        if outcome != expected:
             self._tally.surprises.append(
-                f"{message.keys[0]} ({message.note}): {response.status_code}, expected {message.expect}"
+                f"{message.keys[0]} ({message.note}): {response.status_code}, expected"
+                f" {message.expect}"
             )
         return outcome
 
@@ -90,93 +88,42 @@ class Hospital:
         self._tally.again += 1
 
 
-def _told(message: Message) -> str:
-    """What the hospital hears: a repeat or an old version is accepted, it only has no effect."""
-    return "kept" if message.expect in {"repeat", "stale"} else message.expect
+@contextlib.asynccontextmanager
+async def _producer(bootstrap: str) -> AsyncIterator[AIOKafkaProducer]:
+    producer = kafka.batch_producer(bootstrap, "hospital-engine")
+    await producer.start()
+    try:
+        yield producer
+    finally:
+        await kafka.abandon(producer)
 
 
-class _EntryResponse(msgspec.Struct):
-    status: str
-
-
-class _Entry(msgspec.Struct):
-    response: _EntryResponse
-
-
-class _BundleAnswer(msgspec.Struct):
-    resourceType: str
-    entry: list[_Entry] = []
+async def _publish(producer: AIOKafkaProducer, message: Message) -> str:
+    """Return when the record is acknowledged, through outages. Raises `ServiceUnreachable`."""
+    key, value = message.keys[0].encode(), message.content()
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                try:
+                    await producer.send_and_wait(message.path, value, key)
+                    return "kafka"
+                except KafkaError:
+                    await asyncio.sleep(1.0)
+    except TimeoutError:
+        said = f"the broker did not take a record of {message.path} for {PATIENCE:.0f} s"
+        raise ServiceUnreachable(said) from None
 
 
 def _statuses(response: httpx2.Response) -> list[int]:
     """The answer's status, or those of its entries where it is a Bundle."""
     if response.status_code == 200 and b"Bundle" in response.content[:400]:
-        answer = msgspec.json.decode(response.content, type=_BundleAnswer)
-        return [int(entry.response.status.split()[0]) for entry in answer.entry]
+        return [int(one["response"]["status"].split()[0]) for one in response.json()["entry"]]
     return [response.status_code]
 
 
 def _outcome(status: int) -> str:
     if status == 202:
         return "dropped"
-    return (
-        "kept"
-        if status < 300
-        else "rejected"
-        if status in {400, 404, 413, 415, 422}
-        else str(status)
-    )
-
-
-class _Topic:
-    """The hospital's own producer. A thread serves its callbacks; a send ends when the broker has the record."""
-
-    def __init__(self, bootstrap: str) -> None:
-        self._producer = producer(
-            bootstrap, "hospital-engine", log_level=0
-        )  # its complaints about an outage are no news here
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._serve, name="hospital-engine", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._ended.set()
-        self._thread.join(timeout=5)
-
-    async def send(self, topic: str, key: str, value: bytes) -> None:
-        """Return when the record is acknowledged; the client itself keeps trying through an outage. Blocks; raises `Unreachable` in the end."""
-        loop = asyncio.get_running_loop()
-        while True:
-            done: asyncio.Future[bool] = loop.create_future()
-
-            def report(
-                error: KafkaError | None, _: Record, done: asyncio.Future[bool] = done
-            ) -> None:
-                loop.call_soon_threadsafe(_resolve, done, error is None)
-
-            self._producer.produce(topic, value, key, on_delivery=report)
-            try:
-                if await asyncio.wait_for(done, PATIENCE):
-                    return
-            except TimeoutError:
-                raise Unreachable(
-                    f"the broker did not take a record of {topic} for {PATIENCE:.0f} s"
-                ) from None
-            await asyncio.sleep(1.0)
-
-    def _serve(self) -> None:
-        while not self._ended.is_set():
-            self._producer.poll(0.05)
-
-
-def _resolve(done: asyncio.Future[bool], delivered: bool) -> None:
-    if not done.done():
-        done.set_result(delivered)
+    if status < 300:
+        return "kept"
+    return "rejected" if status in {400, 404, 413, 415, 422} else str(status)

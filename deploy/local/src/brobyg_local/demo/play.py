@@ -1,40 +1,38 @@
-"""The play itself: the hospital and the volunteers at the same time, until the week is over and everything has come to rest."""
-
-from __future__ import annotations
+"""The play: the hospital and the volunteers at the same time, until the system is idle."""
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from datetime import datetime
 
+from .access import SystemAccess
 from .hospital import Hospital
-from .outside import Outside
-from .quiet import Rest, come_to_rest
+from .idle import IdleState, wait_until_idle
 from .tally import Tally
 from .volunteers import Volunteers
 from .week import Week
 
-__all__ = ["play"]
-
-Watch = Callable[[], Coroutine[None, None, None]]
-
 
 async def play(
-    outside: Outside, week: Week, tally: Tally, ends: datetime, watch: Watch | None = None
-) -> Rest:
-    """Play the week to `ends` on the shared clock and wait for rest. Blocks for as long. `watch` runs beside it until the end."""
+    access: SystemAccess,
+    week: Week,
+    tally: Tally,
+    ends: datetime,
+    beside: Coroutine[None, None, None] | None = None,
+) -> IdleState:
+    """Play the week to `ends` on the shared clock and wait until the system is idle.
+
+    What is `beside` it runs until the end.
+    """
     over = asyncio.Event()
-    volunteers = asyncio.create_task(Volunteers(outside, week.helpers, week.seed, tally).play(over))
-    watching = asyncio.create_task(watch()) if watch else None
+    volunteers = asyncio.create_task(Volunteers(access, week.helpers, week.seed, tally).play(over))
+    others = [asyncio.create_task(beside)] if beside else []
     try:
-        await Hospital(outside, tally).play(week.messages)
-        await outside.until(ends)
-        rest = await come_to_rest(outside)
+        await Hospital(access, tally).play(week.messages)
+        await access.until(ends)
+        return await wait_until_idle(access)
     finally:
         over.set()
         await volunteers
-        if watching is not None:
-            watching.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await watching
-    return rest
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)

@@ -1,78 +1,65 @@
-"""What stands before the week begins: volunteers registered and activated, referrals made, all through the public API."""
-
-from __future__ import annotations
+"""What is there before the week: volunteers registered and activated, referrals made, by HTTP."""
 
 import asyncio
+from collections.abc import Mapping
 
 import httpx2
 import msgspec
 
-from .outside import Outside, client, persist
+from brobyg_local.errors import RegistrationFailed
+
+from .access import SystemAccess, http_client, send_until_answered
 from .week import Helper, Referral, Week
 
-__all__ = ["Refused", "register"]
-
+#: Requests in flight.
 AT_ONCE = 6
-JSON = {"Content-Type": "application/json"}
 
 
-class Refused(Exception):
-    """A volunteer or a referral of the example was not accepted: the example and the services disagree."""
+async def register(access: SystemAccess, week: Week) -> None:
+    """Return when all volunteers are active and all referrals made.
 
+    Raises `RegistrationFailed` or `ServiceUnreachable`.
+    """
+    workers = asyncio.Semaphore(AT_ONCE)
+    async with http_client() as http:
 
-class _Created(msgspec.Struct):
-    volunteer_id: str
-
-
-async def register(outside: Outside, week: Week) -> None:
-    """Return when all volunteers are active and all referrals made. Blocks for seconds; raises `Refused` or `Unreachable`."""
-    hands = asyncio.Semaphore(AT_ONCE)
-    async with client() as http:
-
-        async def one(work: object) -> None:
-            async with hands:
+        async def one(work: Helper | Referral) -> None:
+            async with workers:
                 if isinstance(work, Helper):
-                    await _volunteer(http, outside, work)
-                elif isinstance(work, Referral):
-                    await _referral(http, outside, work)
+                    await _volunteer(http, access, work)
+                else:
+                    await _referral(http, access, work)
 
-        await asyncio.gather(*(one(work) for work in (*week.helpers, *week.referrals)))
+        everybody: list[Helper | Referral] = [*week.helpers, *week.referrals]
+        await asyncio.gather(*map(one, everybody))
 
 
-async def _volunteer(http: httpx2.AsyncClient, outside: Outside, helper: Helper) -> None:
+async def _volunteer(http: httpx2.AsyncClient, access: SystemAccess, helper: Helper) -> None:
     department = helper.known.department
-    headers = (
-        outside.tokens.header("coordinator", organisation=department, department=department) | JSON
-    )
-    url = f"{outside.url('matching')}/volunteers"
-    created = _accepted(
-        await persist(http, "POST", url, headers=headers, content=bytes(helper.registration)),
-        helper.key,
-    )
-    volunteer = msgspec.json.decode(created.content, type=_Created).volunteer_id
-    _accepted(
-        await persist(
-            http,
-            "POST",
-            f"{url}/{volunteer}/activate",
-            headers=headers,
-            content=bytes(helper.activation),
-        ),
-        helper.key,
+    headers = access.sign_in("coordinator", organisation=department, department=department)
+    url = f"{access.url('matching')}/volunteers"
+    created = await _post(http, url, headers, helper.registration, helper.key)
+    await _post(
+        http, f"{url}/{created['volunteer_id']}/activate", headers, helper.activation, helper.key
     )
 
 
-async def _referral(http: httpx2.AsyncClient, outside: Outside, referral: Referral) -> None:
-    headers = outside.tokens.header("referrer", organisation=referral.organisation) | JSON
-    headers |= {"Idempotency-Key": referral.idempotency_key}
-    url = f"{outside.url('referral')}/referrals"
-    _accepted(
-        await persist(http, "POST", url, headers=headers, content=bytes(referral.body)),
-        referral.idempotency_key,
-    )
+async def _referral(http: httpx2.AsyncClient, access: SystemAccess, referral: Referral) -> None:
+    headers = access.sign_in("referrer", organisation=referral.organisation)
+    headers["Idempotency-Key"] = referral.idempotency_key
+    url = f"{access.url('referral')}/referrals"
+    await _post(http, url, headers, referral.body, referral.idempotency_key)
 
 
-def _accepted(response: httpx2.Response, what: str) -> httpx2.Response:
+async def _post(
+    http: httpx2.AsyncClient, url: str, headers: Mapping[str, str], body: msgspec.Raw, what: str
+) -> dict[str, str]:
+    headers = {**headers, "Content-Type": "application/json"}
+    response = await send_until_answered(http, "POST", url, headers=headers, content=bytes(body))
     if response.status_code >= 300:
-        raise Refused(f"{what}: {response.status_code} {response.text[:400]}")
-    return response
+        raise RegistrationFailed(
+            f"{what}: {response.status_code} {response.text[:400]}",
+            advice="the example week and the services disagree: make test tells where",
+        )
+    answer: dict[str, str] = response.json() if response.content else {}
+    return answer

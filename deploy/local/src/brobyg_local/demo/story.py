@@ -1,17 +1,14 @@
-"""One citizen's story from reporting's timeline, line by line: which appointment is worth telling, and its lines."""
-
-from __future__ import annotations
+"""One citizen's story from reporting's timeline: which appointment to tell of, and its lines."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
-from brobyg_kit.clock import COPENHAGEN
+from brobyg_contracts.domain import LOCAL_ZONE
 from brobyg_kit.event import Event
 
-__all__ = ["Facts", "Line", "interesting", "of_appointment", "tell"]
-
+#: What makes an appointment worth telling, in points an event; each kind counts at most twice.
 WORTH = {
     "appointment.rescheduled": 40,
     "match.released": 30,
@@ -20,7 +17,6 @@ WORTH = {
     "volunteer.matched": 12,
     "appointment.completed": 25,
 }
-"""What makes an appointment worth telling, in points an event; each kind counts at most twice."""
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -48,7 +44,7 @@ class Line(msgspec.Struct, frozen=True):
 
 
 def interesting(events: Sequence[Event]) -> tuple[str, str] | None:
-    """Referral and appointment of the story most worth telling; None when nothing happened at all."""
+    """Referral and appointment of the story most worth telling; None when nothing happened."""
     points: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for event in events:
         kind = event.type.removeprefix("dk.brobyg.")
@@ -72,7 +68,7 @@ def of_appointment(events: Sequence[Event], appointment_id: str) -> frozenset[st
 def tell(timeline: Sequence[Line], wanted: frozenset[str]) -> list[tuple[str, str]]:
     """Those lines of a timeline whose events are `wanted`, as (local time, sentence)."""
     return [
-        (f"{line.time.astimezone(COPENHAGEN):%a %H:%M}", line.sentence.en)
+        (f"{line.time.astimezone(LOCAL_ZONE):%a %H:%M}", line.sentence.en)
         for line in timeline
         if line.id in wanted
     ]

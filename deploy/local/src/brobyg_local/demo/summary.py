@@ -1,62 +1,69 @@
-"""What happened, as figures: for the table, for summary.json, and to say whether everything that must hold does."""
-
-from __future__ import annotations
+"""What happened, as figures: for the table, for summary.json, and for what must always hold."""
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 import msgspec
 from brobyg_contracts import events as contracts
-from brobyg_kit.event import Event
+from brobyg_kit.event import Event, EventData
 
 from .history import double_booked
+from .idle import IdleState
 from .tally import Tally
 from .week import Week
 
-__all__ = ["Aftermath", "Summary", "summarise", "write"]
 
+class Intake(msgspec.Struct, frozen=True):
+    """GET /counts of referral: what was made of what came in, in messages."""
 
-class Aftermath(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found when the week was over and everything had come to rest."""
-
-    dropped_without_consent: int
     rejected: int
-    unpublished: int
-    dead_letters: int
-    rebuild_seconds: float
-    rebuild_equals_live: bool
-    quiet: bool
+    dropped_without_consent: int
+
+
+class Rebuild(msgspec.Struct, frozen=True):
+    """What `brobyg reporting verify --json` tells."""
+
+    seconds: float = 0.0
+    equal: bool = False
+    events: int = 0
+    note: str = ""
+
+
+#: Figures that are counts of an event, by its key in the summary.
+COUNTED: dict[str, type[EventData]] = {
+    "referrals": contracts.ReferralCreated,
+    "volunteers": contracts.VolunteerActivated,
+    "booked": contracts.AppointmentBooked,
+    "rescheduled": contracts.AppointmentRescheduled,
+    "offers": contracts.OfferMade,
+    "offers_accepted": contracts.OfferAccepted,
+    "offers_declined": contracts.OfferDeclined,
+    "offers_expired": contracts.OfferExpired,
+    "offers_withdrawn": contracts.OfferWithdrawn,
+    "matched": contracts.VolunteerMatched,
+    "released": contracts.MatchReleased,
+    "escalated": contracts.MatchEscalated,
+    "completed": contracts.AppointmentCompleted,
+    "missed": contracts.AppointmentMissed,
+    "cancelled": contracts.AppointmentCancelled,
+    "notifications_sent": contracts.NotificationSent,
+    "notifications_failed": contracts.NotificationFailed,
+}
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """var/demo/summary.json. Counts are of the whole week; seconds are wall seconds."""
+    """What happened in the whole week; seconds are wall seconds."""
 
+    #: Events of the kinds in `COUNTED`, by its keys.
+    counts: dict[str, int]
     appointments_received: int
     messages_received: int
     rejected: int
     rejected_expected: int
     dropped_without_consent: int
     dropped_expected: int
+    #: Requests that were sent more often than once: each may have been counted again.
     sent_again: int
-    """Requests that were sent more often than once: each may have been counted again."""
-    referrals: int
-    volunteers: int
-    booked: int
-    rescheduled: int
-    offers: int
-    offers_accepted: int
-    offers_declined: int
-    offers_expired: int
-    offers_withdrawn: int
-    matched: int
-    released: int
-    escalated: int
-    completed: int
-    missed: int
-    cancelled: int
-    notifications_sent: int
-    notifications_failed: int
     events_published: int
     rebuild_seconds: float
     rebuild_equals_live: bool
@@ -70,91 +77,72 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     started_at: str
     wall_seconds: float
 
+    def figures(self) -> dict[str, object]:
+        """All of it, flat: the content of `var/demo/summary.json`."""
+        figures = msgspec.structs.asdict(self)
+        return {**figures.pop("counts"), **figures}
+
     def broken(self) -> list[str]:
         """The promises that were not kept, each in a sentence; empty when all is well."""
-        promises = [
-            (
-                self.double_booked == 0,
-                f"{self.double_booked} times a volunteer was promised to two at once",
+        rejected = self.rejected - self.rejected_expected
+        dropped = self.dropped_without_consent - self.dropped_expected
+        first = next(iter(self.surprises), "")
+        broken = {
+            f"{self.double_booked} times a volunteer was promised to two at once": (
+                self.double_booked
             ),
-            (
-                self.rebuild_equals_live,
-                "a rebuild from the stream gives another state than the live one",
+            "a rebuild from the stream gives another state than the live one": (
+                not self.rebuild_equals_live
             ),
-            (self.unpublished == 0, f"{self.unpublished} events were committed and not published"),
-            (
-                self.dead_letters == 0,
-                f"{self.dead_letters} messages could not be handled and lie in dead-letter queues",
+            f"{self.unpublished} events were committed and not published": self.unpublished,
+            f"{self.dead_letters} messages could not be handled and are in dead-letter queues": (
+                self.dead_letters
             ),
-            (self.quiet, "the system did not come to rest"),
-            (
-                0 <= self.rejected - self.rejected_expected <= self.sent_again,
-                f"{self.rejected} messages were refused as broken, and {self.rejected_expected} are",
+            "the system did not become idle": not self.quiet,
+            f"{self.rejected} messages were refused as broken, and {self.rejected_expected} are": (
+                not 0 <= rejected <= self.sent_again
             ),
-            (
-                0 <= self.dropped_without_consent - self.dropped_expected <= self.sent_again,
-                f"{self.dropped_without_consent} messages were dropped, and {self.dropped_expected} are of somebody without a referral",
+            f"{self.dropped_without_consent} messages were dropped, and {self.dropped_expected} are"
+            " of somebody without a referral": not 0 <= dropped <= self.sent_again,
+            f"{len(self.surprises)} answers were not as expected, the first: {first}": (
+                self.surprises
             ),
-            (
-                not self.surprises,
-                f"{len(self.surprises)} answers were not as expected, the first: {next(iter(self.surprises), '')}",
-            ),
-        ]
-        return [sentence for kept, sentence in promises if not kept]
+        }
+        return [sentence for sentence, is_broken in broken.items() if is_broken]
 
 
 def summarise(
     events: Sequence[Event],
     week: Week,
     tally: Tally,
-    aftermath: Aftermath,
+    intake: Intake,
+    idle: IdleState,
+    rebuild: Rebuild,
     *,
     started_at: str,
     wall_seconds: float,
 ) -> Summary:
-    """The figures from the event history, from what the players were told, and from what was found afterwards."""
+    """The figures, from the event history, what the players were told, and what was found after."""
     count = Counter(event.type for event in events)
     return Summary(
         appointments_received=len(tally.keys),
         messages_received=tally.delivered.total(),
-        rejected=aftermath.rejected,
+        rejected=intake.rejected,
         rejected_expected=week.expecting("rejected"),
-        dropped_without_consent=aftermath.dropped_without_consent,
+        dropped_without_consent=intake.dropped_without_consent,
         dropped_expected=week.expecting("dropped"),
         sent_again=tally.again,
-        referrals=count[contracts.ReferralCreated.EVENT_TYPE],
-        volunteers=count[contracts.VolunteerActivated.EVENT_TYPE],
-        booked=count[contracts.AppointmentBooked.EVENT_TYPE],
-        rescheduled=count[contracts.AppointmentRescheduled.EVENT_TYPE],
-        offers=count[contracts.OfferMade.EVENT_TYPE],
-        offers_accepted=count[contracts.OfferAccepted.EVENT_TYPE],
-        offers_declined=count[contracts.OfferDeclined.EVENT_TYPE],
-        offers_expired=count[contracts.OfferExpired.EVENT_TYPE],
-        offers_withdrawn=count[contracts.OfferWithdrawn.EVENT_TYPE],
-        matched=count[contracts.VolunteerMatched.EVENT_TYPE],
-        released=count[contracts.MatchReleased.EVENT_TYPE],
-        escalated=count[contracts.MatchEscalated.EVENT_TYPE],
-        completed=count[contracts.AppointmentCompleted.EVENT_TYPE],
-        missed=count[contracts.AppointmentMissed.EVENT_TYPE],
-        cancelled=count[contracts.AppointmentCancelled.EVENT_TYPE],
-        notifications_sent=count[contracts.NotificationSent.EVENT_TYPE],
-        notifications_failed=count[contracts.NotificationFailed.EVENT_TYPE],
+        counts={name: count[kind.EVENT_TYPE] for name, kind in COUNTED.items()},
         events_published=len(events),
-        rebuild_seconds=aftermath.rebuild_seconds,
-        rebuild_equals_live=aftermath.rebuild_equals_live,
-        unpublished=aftermath.unpublished,
-        dead_letters=aftermath.dead_letters,
+        rebuild_seconds=rebuild.seconds,
+        rebuild_equals_live=rebuild.equal,
+        unpublished=idle.unpublished,
+        dead_letters=idle.dead_letters,
         double_booked=double_booked(events),
-        quiet=aftermath.quiet,
+        quiet=idle.quiet,
         surprises=list(tally.surprises),
         answers=dict(tally.answers),
         seed=week.seed,
         started_at=started_at,
         wall_seconds=round(wall_seconds, 1),
     )
-
-
-def write(summary: Summary, path: Path) -> None:
-    """Put the summary into `path`, its folder made if need be."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n")

@@ -1,14 +1,10 @@
-"""The example week as the players need it: read from examples/hospital-week, checked for shape, nothing changed."""
-
-from __future__ import annotations
+"""The example week as the players need it: read from examples/hospital-week, checked for shape."""
 
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
 import msgspec
-
-__all__ = ["Habit", "Helper", "Message", "Referral", "Week", "load"]
 
 Expectation = Literal["kept", "repeat", "stale", "dropped", "rejected"]
 
@@ -17,7 +13,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     """One delivery by the hospital; the fields are explained in the example's README."""
 
     at: datetime
-    door: Literal["fhir", "kafka"]
+    channel: Literal["fhir", "kafka"]
     organisation: str | None
     keys: tuple[str, ...]
     method: str | None
@@ -28,7 +24,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     inflate: int = 0
 
     def content(self) -> bytes:
-        """The bytes that go through the door: the JSON, or the text that is none, enlarged where it is to be too large."""
+        """The bytes to send: the JSON, or the text that is none, made too large where it is to be."""
         raw = bytes(self.body)
         if raw.startswith(b'"'):
             return msgspec.json.decode(raw, type=str).encode()
@@ -48,7 +44,7 @@ class Referral(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Habit(msgspec.Struct, frozen=True):
-    """How a volunteer answers offers: shares of yes and no (the rest is silence), and after how many minutes."""
+    """How a volunteer answers: shares of yes and no (the rest is silence), after how many minutes."""
 
     accept: float
     decline: float
@@ -63,7 +59,7 @@ class Registration(msgspec.Struct, frozen=True):
 
 
 class Helper(msgspec.Struct, frozen=True, kw_only=True):
-    """A volunteer: the bodies of POST /volunteers and its activation, and the habit of answering."""
+    """A volunteer: the bodies of POST /volunteers and its activation, and how they answer."""
 
     key: str
     registration: msgspec.Raw
@@ -88,53 +84,13 @@ class Week(msgspec.Struct, frozen=True):
         """How many of its messages are to be answered so."""
         return sum(message.expect == expectation for message in self.messages)
 
-    @property
-    def personal(self) -> frozenset[str]:
-        """CPR numbers, names and addresses of the week's citizens and volunteers: what must be found nowhere outside its owner."""
-        return frozenset(_personal(self))
-
-
-class _Named(msgspec.Struct):
-    cpr: str
-    given_name: str
-    family_name: str
-    email: str = ""
-
-
-class _Citizen(msgspec.Struct):
-    citizen: _Named
-
-
-class _Volunteer(msgspec.Struct):
-    name: str
-    email: str
-
-
-def _personal(week: Week) -> set[str]:
-    found: set[str] = set()
-    for referral in week.referrals:
-        citizen = msgspec.json.decode(referral.body, type=_Citizen).citizen
-        found |= {
-            citizen.cpr,
-            f"{citizen.given_name} {citizen.family_name}",
-            citizen.given_name,
-            citizen.email,
-        }
-    for helper in week.helpers:
-        volunteer = msgspec.json.decode(helper.registration, type=_Volunteer)
-        found |= {volunteer.name, volunteer.email}
-    return found - {""}
-
 
 def load(folder: Path) -> Week:
-    """The week in `folder`. Raises OSError or msgspec.ValidationError when a file is missing or is not what it should be."""
+    """The week in `folder`. Raises OSError, or msgspec.ValidationError where a file is wrong."""
     lines = (folder / "messages.jsonl").read_bytes().splitlines()
+    referrals, helpers = (folder / "referrals.json", folder / "volunteers.json")
     return Week(
         messages=tuple(msgspec.json.decode(line, type=Message) for line in lines),
-        referrals=tuple(
-            msgspec.json.decode((folder / "referrals.json").read_bytes(), type=list[Referral])
-        ),
-        helpers=tuple(
-            msgspec.json.decode((folder / "volunteers.json").read_bytes(), type=list[Helper])
-        ),
+        referrals=msgspec.json.decode(referrals.read_bytes(), type=tuple[Referral, ...]),
+        helpers=msgspec.json.decode(helpers.read_bytes(), type=tuple[Helper, ...]),
     )

@@ -1,102 +1,132 @@
 """Volunteers in PostgreSQL: their profile, their contact kept apart, and who read it."""
 
-from datetime import datetime
+from collections.abc import Collection
 
 import msgspec
 from brobyg_kit.database import Database, Transaction
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
 
 from brobyg_matching.adapters import rows
+from brobyg_matching.adapters.tables import (
+    access_log,
+    block,
+    registration,
+    volunteer,
+    volunteer_contact,
+)
 from brobyg_matching.domain.volunteer import Volunteer
-from brobyg_matching.ports import Contact
+from brobyg_matching.ports import Contact, RegisteredRequest
 
 
 class PostgresVolunteers:
-    """The service's volunteers. Every method may raise an asyncpg error or OSError."""
+    """`ports.Volunteers` on the service's own database, and what the API reads of volunteers."""
 
     def __init__(self, database: Database) -> None:
-        """Keeps nothing of its own."""
+        """Keep nothing of its own."""
         self._database = database
 
     async def registered(
-        self, tx: Transaction, key_hash: bytes, request_hash: bytes, volunteer_id: str
-    ) -> tuple[str, bytes]:
-        """The volunteer that belongs to this key, and the hash of the request that made them: these ones, unless there are earlier ones.
-
-        Blocks while another transaction registers by the same key.
-        """
-        await tx.driver.execute(
-            "insert into registration (key_hash, request_hash, volunteer_id, registered_at) values ($1, $2, $3, $4)"
-            " on conflict (key_hash) do nothing",
-            key_hash, request_hash, volunteer_id, tx.now,
-        )  # fmt: skip
-        [row] = await tx.driver.fetch(
-            "select volunteer_id::text, request_hash from registration where key_hash = $1",
-            key_hash,
+        self, tx: Transaction, key_hashes: Collection[bytes]
+    ) -> RegisteredRequest | None:
+        """See `ports.Volunteers.registered`."""
+        # In one order, so that two transactions never wait for each other.
+        for one in sorted(key_hashes):
+            lock = int.from_bytes(one[:8], "big", signed=True)
+            await tx.connection.execute(select(func.pg_advisory_xact_lock(lock)))
+        columns = (registration.c[name] for name in RegisteredRequest.__struct_fields__)
+        found = await tx.connection.execute(
+            select(*columns).where(registration.c.key_hash.in_(key_hashes))
         )
-        return row["volunteer_id"], row["request_hash"]
+        row = found.first()
+        return RegisteredRequest(*row) if row else None
 
-    async def add(self, tx: Transaction, volunteer: Volunteer, contact: Contact) -> None:
-        """Keep a new volunteer."""
-        v = volunteer
-        await tx.driver.execute(
-            "insert into volunteer (volunteer_id, status, pool, department, languages, gender, competences, home_postcode,"
-            " range_metres, travel, availability, away, weekly_limit, version, registered_at,"
-            " confidentiality_signed_on, record_checked_on, introduced_on)"
-            " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
-            v.volunteer_id, v.status, v.pool, v.department, sorted(v.languages), v.gender, sorted(v.competences),
-            v.home_postcode, v.range_metres, v.travel, msgspec.to_builtins(v.availability), sorted(v.away), v.weekly_limit,
-            v.version, tx.clock.now(), v.confidentiality_signed_on, v.record_checked_on, v.introduced_on,
-        )  # fmt: skip
-        await tx.driver.execute(
-            "insert into volunteer_contact (volunteer_id, name, email, phone, language) values ($1, $2, $3, $4, $5)",
-            v.volunteer_id, contact.name, contact.email, contact.phone, contact.language,
-        )  # fmt: skip
-
-    @staticmethod
-    async def locked(tx: Transaction, volunteer_id: str) -> Volunteer | None:
-        """The volunteer, locked until the transaction ends, or None. Blocks while somebody else holds the lock."""
-        row = await tx.driver.fetchrow(
-            rows.SELECT_VOLUNTEER + " where volunteer_id = $1 for no key update", volunteer_id
+    async def add(
+        self,
+        tx: Transaction,
+        added: Volunteer,
+        contact: Contact,
+        request: RegisteredRequest | None = None,
+    ) -> None:
+        """See `ports.Volunteers.add`."""
+        await tx.connection.execute(
+            insert(volunteer).values(rows.volunteer_values(added) | {"registered_at": tx.now})
         )
+        await tx.connection.execute(
+            insert(volunteer_contact).values(
+                {"volunteer_id": added.volunteer_id} | msgspec.structs.asdict(contact)
+            )
+        )
+        if request is not None:
+            await tx.connection.execute(
+                insert(registration).values(
+                    msgspec.structs.asdict(request) | {"registered_at": tx.now}
+                )
+            )
+
+    async def lock(self, tx: Transaction, volunteer_id: str) -> Volunteer | None:
+        """See `ports.Volunteers.lock`."""
+        found = await tx.connection.execute(
+            select(volunteer)
+            .where(volunteer.c.volunteer_id == volunteer_id)
+            .with_for_update(key_share=True)
+        )
+        row = found.mappings().first()
         return rows.volunteer_of(row) if row else None
 
-    @staticmethod
-    async def update(tx: Transaction, volunteer: Volunteer) -> None:
-        """Write status, dates and version."""
-        await tx.driver.execute(
-            "update volunteer set status = $2, version = $3, confidentiality_signed_on = $4, record_checked_on = $5,"
-            " introduced_on = $6 where volunteer_id = $1",
-            volunteer.volunteer_id, volunteer.status, volunteer.version, volunteer.confidentiality_signed_on,
-            volunteer.record_checked_on, volunteer.introduced_on,
-        )  # fmt: skip
+    async def update(self, tx: Transaction, changed: Volunteer) -> None:
+        """See `ports.Volunteers.update`."""
+        await tx.connection.execute(
+            update(volunteer)
+            .where(volunteer.c.volunteer_id == changed.volunteer_id)
+            .values(rows.volunteer_values(changed))
+        )
+
+    async def block(
+        self, tx: Transaction, volunteer_id: str, citizen_id: str, asked_by: str
+    ) -> None:
+        """See `ports.Volunteers.block`."""
+        values = {
+            "volunteer_id": volunteer_id, "citizen_id": citizen_id, "asked_by": asked_by,
+            "blocked_at": tx.now,
+        }  # fmt: skip
+        await tx.connection.execute(upsert(block).values(values).on_conflict_do_nothing())
 
     async def get(self, volunteer_id: str) -> Volunteer | None:
         """The volunteer without contact, or None."""
-        row = await self._database.pool.fetchrow(
-            rows.SELECT_VOLUNTEER + " where volunteer_id = $1", volunteer_id
-        )
+        async with self._database.connect() as connection:
+            found = await connection.execute(
+                select(volunteer).where(volunteer.c.volunteer_id == volunteer_id)
+            )
+            row = found.mappings().first()
         return rows.volunteer_of(row) if row else None
 
     async def language(self, volunteer_id: str) -> str:
-        """The language a volunteer reads. Names nobody, so it is no reading of the contact."""
-        language: str | None = await self._database.pool.fetchval(
-            "select language from volunteer_contact where volunteer_id = $1", volunteer_id
-        )
+        """The language a volunteer reads. Names nobody, so it is not recorded as a reading."""
+        async with self._database.connect() as connection:
+            language: str | None = await connection.scalar(
+                select(volunteer_contact.c.language).where(
+                    volunteer_contact.c.volunteer_id == volunteer_id
+                )
+            )
         return language or "da"
 
-    async def contact(
-        self, volunteer_id: str, reader: str, purpose: str, now: datetime
-    ) -> Contact | None:
-        """How the volunteer is reached, or None. Who reads and what for is recorded in the same transaction."""
-        async with self._database.pool.acquire(timeout=10) as connection, connection.transaction():
-            row = await connection.fetchrow(
-                "select name, email, phone, language from volunteer_contact where volunteer_id = $1",
-                volunteer_id,
+    async def contact(self, volunteer_id: str, reader: str, purpose: str) -> Contact | None:
+        """How the volunteer is reached, or None.
+
+        Who reads it and what for is recorded in the same transaction.
+        """
+        columns = (volunteer_contact.c[name] for name in Contact.__struct_fields__)
+        async with self._database.transaction() as tx:
+            found = await tx.connection.execute(
+                select(*columns).where(volunteer_contact.c.volunteer_id == volunteer_id)
             )
+            row = found.mappings().first()
             if row is None:
                 return None
-            await connection.execute(
-                "insert into access_log (read_at, reader, volunteer_id, purpose) values ($1, $2, $3, $4)",
-                now, reader, volunteer_id, purpose,
-            )  # fmt: skip
-            return Contact(**dict(row))
+            values = {
+                "read_at": tx.now, "reader": reader, "volunteer_id": volunteer_id,
+                "purpose": purpose,
+            }  # fmt: skip
+            await tx.connection.execute(insert(access_log).values(values))
+        return Contact(**row)

@@ -1,13 +1,15 @@
-"""Danish clock time against instants. Inside, an instant is whole seconds since 1970 UTC; local time is Europe/Copenhagen.
+"""Danish clock time against instants.
 
-Both daylight-saving changes are ordinary days: a window from 08:00 to 16:00 is one from 08:00 to 16:00, however long the night was.
+An instant is whole seconds since 1970 UTC; local time is Europe/Copenhagen. Both daylight-saving
+changes are ordinary days: a window from 08:00 to 16:00 is one from 08:00 to 16:00, however long
+the night was.
 """
 
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
 import msgspec
-from brobyg_kit.clock import COPENHAGEN
+from brobyg_contracts.domain import LOCAL_ZONE
 
 MINUTES_A_DAY = 24 * 60
 
@@ -15,10 +17,12 @@ Interval = tuple[int, int]
 
 
 class Window(msgspec.Struct, frozen=True, order=True):
-    """A weekly stretch of local clock time: ISO weekday (1 is Monday) and minutes after midnight; `until` may be 1440."""
+    """A weekly stretch of local clock time, in minutes after midnight."""
 
+    #: ISO weekday: 1 is Monday.
     weekday: int
     since: int
+    #: 1440 is the end of the day.
     until: int
 
 
@@ -29,8 +33,11 @@ def instant(seconds: int) -> datetime:
 
 @lru_cache(maxsize=4096)
 def local_date(seconds_by_hour: int) -> date:
-    """The local date of an hour counted since 1970; Copenhagen's offsets are whole hours, so the hour decides the date."""
-    return datetime.fromtimestamp(seconds_by_hour * 3600, COPENHAGEN).date()
+    """The local date of an hour counted since 1970 UTC.
+
+    Copenhagen's offsets are whole hours, so the hour decides the date.
+    """
+    return datetime.fromtimestamp(seconds_by_hour * 3600, LOCAL_ZONE).date()
 
 
 def date_of(seconds: int) -> date:
@@ -47,28 +54,31 @@ def week_of(seconds: int) -> int:
 def clock_minute(day: date, minute: int) -> int:
     """The instant at which the local clock shows `minute` minutes after midnight on `day`.
 
-    A time that the autumn repeats means its first showing; one that the spring skips means the moment of the change.
+    A time that the autumn repeats means its first occurrence; one that the spring skips means the
+    moment of the change.
     """
     if minute == MINUTES_A_DAY:
         day, minute = day + timedelta(days=1), 0
     there = datetime(
-        day.year, day.month, day.day, minute // 60, minute % 60, tzinfo=COPENHAGEN
+        day.year, day.month, day.day, minute // 60, minute % 60, tzinfo=LOCAL_ZONE
     ).timestamp()
-    shown = datetime.fromtimestamp(there, COPENHAGEN)
+    shown = datetime.fromtimestamp(there, LOCAL_ZONE)
     if (shown.hour, shown.minute) != (minute // 60, minute % 60):
-        return (
-            int(there) // 3600 * 3600
-        )  # the clock jumps on a whole hour, and `there` lies within the hour after it
+        # The clock jumps on a whole hour, and `there` lies within the hour after it.
+        return int(there) // 3600 * 3600
     return int(there)
 
 
 def last_clock_minute(day: date, minute: int) -> int:
-    """Like `clock_minute`, but a time that the autumn repeats means its last showing: for the end of a window."""
+    """Like `clock_minute`, but of a time that the autumn repeats the last occurrence.
+
+    For the end of a window.
+    """
     first = clock_minute(day, minute)
     if minute == MINUTES_A_DAY:
         return first
     again = datetime(
-        day.year, day.month, day.day, minute // 60, minute % 60, tzinfo=COPENHAGEN, fold=1
+        day.year, day.month, day.day, minute // 60, minute % 60, tzinfo=LOCAL_ZONE, fold=1
     )
     last = int(again.timestamp())
     return max(first, last)
@@ -77,9 +87,9 @@ def last_clock_minute(day: date, minute: int) -> int:
 def free_intervals(
     windows: tuple[Window, ...], away: frozenset[date], day: date
 ) -> tuple[Interval, ...]:
-    """When somebody with these weekly windows is free around `day`: yesterday, today and tomorrow, neighbours joined.
+    """When somebody with these weekly windows is free on the day before `day`, on it and after it.
 
-    Dates in `away` have no free time. Sorted; half open.
+    Dates in `away` have no free time. Sorted, half open, adjoining ones joined.
     """
     found: list[Interval] = []
     for offset in (-1, 0, 1):
@@ -103,7 +113,8 @@ def free_intervals(
 
 def covers(intervals: tuple[Interval, ...], since: int, until: int) -> bool:
     """True when one of the intervals holds all of [since, until)."""
-    for start, end in intervals:  # noqa: SIM110  # half the time of any(), and asked for every candidate of every appointment
+    # any() takes twice as long, and this is called for every candidate of every appointment.
+    for start, end in intervals:  # noqa: SIM110
         if start <= since and until <= end:
             return True
     return False

@@ -1,34 +1,46 @@
-"""Who can, and who is asked first. Hard rules leave out; soft rules only order."""
+"""Who can come along, and who is asked first. Hard rules exclude; soft rules only order."""
+
+from collections.abc import Mapping
 
 import msgspec
 
 from brobyg_matching.domain.local_time import covers, date_of, week_of
+from brobyg_matching.domain.referral import Referral
+from brobyg_matching.domain.roster import Excluded, Reachable
+from brobyg_matching.domain.snapshot import Commitment, Snapshot
 from brobyg_matching.domain.travel import Itinerary, Policy
-from brobyg_matching.domain.world import Commitment, Excluded, Reachable, Referral, World
 
-#: All hard rules in the order they are tried; a volunteer is counted under the first that fails.
+#: All hard rules in the order they are tried; a volunteer counts under the first that fails.
 HARD_RULES: tuple[str, ...] = (
-    "active", "pool", "language", "gender", "competence", "range", "blocked", "elsewhere", "weekly_limit", "availability", "notice",
+    "active", "pool", "language", "gender", "competence", "range", "blocked", "elsewhere",
+    "weekly_limit", "availability", "notice",
 )  # fmt: skip
+#: Puts whoever had accepted before a move at the head of the order.
+_FORMER = 10_000
 _DAY = 86_400
 _MASK = 0xFFFFFFFF
 
+#: The points of `Points`, in its order.
+_Score = tuple[int, int, int, int]
+
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked of the rules: an appointment with its itinerary. Instants in seconds."""
+    """What is asked of the rules: an appointment with its itinerary. Seconds since 1970 UTC."""
 
     appointment_id: str
     starts_at: int
     itinerary: Itinerary
     now: int
-    #: How many candidates are wanted at the most.
+    #: How many candidates are wanted at most.
     wanted: int
+    #: Volunteers who are not considered.
     skip: frozenset[str] = frozenset()
+    #: Who comes first if the rules still allow it.
     first: str | None = None
 
 
 class Points(msgspec.Struct, frozen=True):
-    """Why somebody stands where they stand."""
+    """Why somebody has their place in the order."""
 
     former: int
     known: int
@@ -42,7 +54,7 @@ class Points(msgspec.Struct, frozen=True):
 
 
 class Candidate(msgspec.Struct, frozen=True):
-    """Somebody who can, with the span it takes of them. Instants in seconds."""
+    """Somebody who can, with the time it takes of them in seconds since 1970 UTC."""
 
     volunteer_id: str
     distance_metres: int
@@ -53,42 +65,44 @@ class Candidate(msgspec.Struct, frozen=True):
 
 
 class Selection(msgspec.Struct, frozen=True):
-    """The best of those who can, in order; how many can; and everybody who can't by the first rule that fails."""
+    """The best of those who can, in order, and everybody who can't by the first failed rule."""
 
     candidates: list[Candidate]
+    #: How many can.
     could: int
     excluded: Excluded
 
     def counts(self) -> dict[str, int]:
-        """How many each rule left out; rules that left out nobody are absent."""
+        """How many each rule excluded; rules that excluded nobody are absent."""
         return {rule: len(self.excluded[rule]) for rule in HARD_RULES if rule in self.excluded}
 
 
-def select(world: World, referral: Referral, policy: Policy, question: Question) -> Selection:
-    """Apply hard rules, then soft ones. The same input gives the same answer in the same order."""
+def select(snapshot: Snapshot, referral: Referral, policy: Policy, question: Question) -> Selection:
+    """Apply the hard rules, then the soft ones. Equal input gives equal answers in equal order."""
     way = question.itinerary
-    shortlist = world.roster.shortlist(
+    shortlist = snapshot.roster.shortlist(
         referral.department, policy, referral.needs, way.meeting_place, way.parting_place
     )
     excluded = {rule: list(ids) for rule, ids in shortlist.excluded.items()}
     earliest = question.now + policy.matching.latest_offer_minutes * 60
     day, week = date_of(question.starts_at), week_of(question.starts_at)
     scored: list[tuple[int, int, str, Reachable]] = []
-    seed, acquainted = int(question.appointment_id[-12:], 16), world.acquainted(referral.citizen_id)
-    commitments = world.commitments
+    seed = int(question.appointment_id[-12:], 16)
+    acquainted = snapshot.acquainted(referral.citizen_id)
+    commitments, blocks, skip = snapshot.commitments, snapshot.blocks, question.skip
+    citizen_id = referral.citizen_id
+    soft = _Soft(snapshot, policy, question)
     for reachable in shortlist.reachable:
         who, profile = reachable.volunteer_id, reachable.profile
-        if who in question.skip:
+        if who in skip:
             continue
-        leave_at, home_at = (
-            way.meet_at - reachable.out_seconds,
-            way.part_at + reachable.back_seconds,
-        )
-        if world.blocks and (who, referral.citizen_id) in world.blocks:
+        leave_at = way.meet_at - reachable.out_seconds
+        home_at = way.part_at + reachable.back_seconds
+        if blocks and (who, citizen_id) in blocks:
             rule: str | None = "blocked"
         elif who in commitments or reachable.weekly_limit < 1:
             mine = commitments.get(who)
-            rule = promise_broken(
+            rule = commitment_rule_broken(
                 mine, question.appointment_id, leave_at, home_at, week, reachable.weekly_limit
             )
         else:
@@ -98,15 +112,15 @@ def select(world: World, referral: Referral, policy: Policy, question: Question)
         ):
             rule = "availability"
         if rule is None and leave_at < earliest:
-            rule = "notice"  # the last: whom it names could come, if only there were time to ask
+            rule = "notice"  # the last: it names who could come if there were time to ask
         if rule is not None:
             excluded.setdefault(rule, []).append(who)
         else:
-            points = _points(world, policy, question, reachable, who in acquainted).total
+            points = sum(soft.score(reachable, who in acquainted))
             scored.append((-points, ((profile.tie ^ seed) * 2_654_435_761) & _MASK, who, reachable))
     scored.sort(key=_order)
     best = [
-        _candidate(world, policy, question, entry[3], entry[2] in acquainted)
+        _candidate(question, soft, entry[3], entry[2] in acquainted)
         for entry in scored[: question.wanted]
     ]
     return Selection(best, len(scored), excluded)
@@ -116,28 +130,30 @@ def _order(entry: tuple[int, int, str, Reachable]) -> tuple[int, int, str]:
     return entry[:3]
 
 
-def _candidate(
-    world: World, policy: Policy, question: Question, reachable: Reachable, known: bool
-) -> Candidate:
+def _candidate(question: Question, soft: "_Soft", reachable: Reachable, known: bool) -> Candidate:
     return Candidate(
         reachable.volunteer_id,
         reachable.distance_metres,
         question.itinerary.meet_at - reachable.out_seconds,
         question.itinerary.part_at + reachable.back_seconds,
         known,
-        _points(world, policy, question, reachable, known),
+        Points(*soft.score(reachable, known)),
     )
 
 
-def promise_broken(
-    mine: dict[str, Commitment] | None,
+def commitment_rule_broken(
+    mine: Mapping[str, Commitment] | None,
     appointment_id: str,
     leave_at: int,
     home_at: int,
     week: int,
     weekly_limit: int,
 ) -> str | None:
-    """The rule about a volunteer's other promises that this span would break: `elsewhere`, `weekly_limit`, or None."""
+    """The rule about other commitments that this span would break.
+
+    `elsewhere`, `weekly_limit` or None. `mine` are the volunteer's commitments; one to the same
+    appointment does not count.
+    """
     if not mine:
         return "weekly_limit" if weekly_limit < 1 else None
     this_week = 0
@@ -150,29 +166,36 @@ def promise_broken(
     return "weekly_limit" if this_week >= weekly_limit else None
 
 
-def _points(
-    world: World, policy: Policy, question: Question, reachable: Reachable, known: bool
-) -> Points:
-    """Known counts whole; near by the share of the range left over; fair by how little is promised and asked already.
+class _Soft:
+    """The soft rules for one question.
 
-    The shorter the notice, the more near counts: somebody close can still make it.
+    Known counts whole; near by the share of the range left over; fair by how little is promised
+    and asked already. At short notice near counts more: somebody close can still make it.
     """
-    weights, who = policy.matching.weights, reachable.volunteer_id
-    short = question.starts_at - question.now < policy.matching.short_notice_minutes * 60
-    near = weights.near_at_short_notice if short else weights.near
-    former = 10_000 if who == question.first else 0
-    fair = int(weights.fair * _leisure(world, policy, question, reachable))
-    return Points(former, weights.known if known else 0, int(near * reachable.nearness), fair)
 
+    __slots__ = ("days", "fair", "first", "known", "near", "snapshot", "starts_at")
 
-def _leisure(world: World, policy: Policy, question: Question, reachable: Reachable) -> float:
-    """From 1 for somebody with nothing promised or asked around the appointment to 0 for the weekly limit kept up all the time."""
-    days = policy.matching.fair_share_days
-    mine = world.commitments.get(reachable.volunteer_id)
-    load = (
-        sum(abs(c.starts_at - question.starts_at) <= days * _DAY for c in mine.values())
-        if mine
-        else 0
-    )
-    load += world.open_offers.get(reachable.volunteer_id, 0)
-    return max(0.0, 1 - load * 7 / (days * max(1, reachable.weekly_limit)))
+    def __init__(self, snapshot: Snapshot, policy: Policy, question: Question) -> None:
+        matching = policy.matching
+        weights = matching.weights
+        short = question.starts_at - question.now < matching.short_notice_minutes * 60
+        self.near = weights.near_at_short_notice if short else weights.near
+        self.known, self.fair, self.days = weights.known, weights.fair, matching.fair_share_days
+        self.snapshot, self.starts_at = snapshot, question.starts_at
+        self.first = question.first
+
+    def score(self, reachable: Reachable, known: bool) -> _Score:
+        """The points of a candidate."""
+        who, load = reachable.volunteer_id, 0
+        if mine := self.snapshot.commitments.get(who):
+            window = self.days * _DAY
+            load = sum(abs(c.starts_at - self.starts_at) <= window for c in mine.values())
+        load += self.snapshot.open_offers.get(who, 0)
+        # 1 with nothing promised or asked, 0 with the weekly limit kept up all the time.
+        leisure = 1 - load * 7 / (self.days * (reachable.weekly_limit or 1))
+        return (
+            _FORMER if who == self.first else 0,
+            self.known if known else 0,
+            int(self.near * reachable.nearness),
+            int(self.fair * leisure) if leisure > 0 else 0,
+        )

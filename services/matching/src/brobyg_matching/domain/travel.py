@@ -1,4 +1,4 @@
-"""How long the ways take. Straight lines between centres of postcodes, made longer by a detour and slower by the means."""
+"""Travel times: straight lines between centres of postcodes, times a detour factor, by means."""
 
 from functools import lru_cache
 from math import ceil
@@ -9,26 +9,26 @@ from brobyg_contracts.errors import UnknownPlace
 from brobyg_contracts.pathways import Means, Pace, PathwayPolicy, WayPolicy, load_pathway
 from brobyg_contracts.places import distance_metres
 
-#: A place nobody knows is out of everybody's range, so that its appointment reaches the coordinator.
+#: The distance of an unknown place: out of everybody's range, so that the coordinator is told.
 UNKNOWN_METRES = 1_000_000
-#: The longest straight line that ways are reckoned for; beyond it the range rule has long said no.
+#: The longest straight line that travel times are computed for; the range rule excludes it anyway.
 LONGEST_METRES = 100_000
 
 
 @lru_cache(maxsize=65_536)
 def metres(a: str, b: str) -> int:
-    """Straight-line metres between two postcodes or locations; UNKNOWN_METRES when one of them isn't known."""
+    """Straight-line metres between two postcodes or locations; UNKNOWN_METRES if one is unknown."""
     try:
         return distance_metres(a, b)
     except UnknownPlace:
         return UNKNOWN_METRES
 
 
-class Ways:
-    """The ways of one pathway's policy, each worked out once."""
+class TravelTimes:
+    """The travel times under one pathway's policy, each computed once."""
 
     def __init__(self, policy: WayPolicy) -> None:
-        """Nothing is worked out yet."""
+        """Nothing is computed yet."""
         self._policy = policy
         self.alone = lru_cache(maxsize=65_536)(self._alone)
         self.together = lru_cache(maxsize=65_536)(self._together)
@@ -42,15 +42,18 @@ class Ways:
         return self._minutes(a, b, self._policy.together[mobility])
 
     def _minutes(self, a: str, b: str, pace: Pace) -> int:
-        way = max(
+        distance = max(
             min(metres(a, b), LONGEST_METRES) * self._policy.detour_factor,
             self._policy.shortest_metres,
         )
-        return ceil(way / pace.metres_per_minute) + pace.margin_minutes
+        return ceil(distance / pace.metres_per_minute) + pace.margin_minutes
 
 
 class Itinerary(msgspec.Struct, frozen=True):
-    """What an escort takes, apart from the volunteer's own ways from and to home. Instants in seconds."""
+    """Where and when an escort begins and ends, without the volunteer's own travel.
+
+    Times in seconds since 1970 UTC.
+    """
 
     meeting_place: str
     parting_place: str
@@ -59,12 +62,12 @@ class Itinerary(msgspec.Struct, frozen=True):
 
 
 class Policy:
-    """One pathway's declared policy (schemas/pathways), with its ways ready to use."""
+    """One pathway's declared policy (schemas/pathways), with its travel times ready to use."""
 
     def __init__(self, declared: PathwayPolicy) -> None:
-        """Takes the policy as it stands."""
+        """Take the policy as it stands."""
         self.matching = declared.matching
-        self.ways = Ways(declared.way)
+        self.travel = TravelTimes(declared.way)
         self.pools = frozenset(declared.matching.pools)
 
 
@@ -77,13 +80,13 @@ def itinerary(
     starts_at: int,
     ends_at: int,
 ) -> Itinerary:
-    """Where and when an escort begins and ends: at the citizen's home and back there, or at the place of the appointment."""
+    """The itinerary from the citizen's home and back there, or at the appointment's own place."""
     arrive = starts_at - policy.matching.arrive_before_minutes * 60
     done = ends_at + policy.matching.wait_after_minutes * 60
     if meeting == "at_location":
         return Itinerary(location_id, location_id, arrive, done)
-    way = policy.ways.together(postcode, location_id, mobility) * 60
-    return Itinerary(postcode, postcode, arrive - way, done + way)
+    seconds = policy.travel.together(postcode, location_id, mobility) * 60
+    return Itinerary(postcode, postcode, arrive - seconds, done + seconds)
 
 
 @lru_cache

@@ -1,20 +1,24 @@
-"""A volunteer as the rules see one. Name and contact are kept elsewhere and are never needed here."""
+"""A volunteer as the rules see one. Name and contact are kept elsewhere and never needed here."""
 
 from datetime import date, datetime
 from typing import Literal
 
 import msgspec
 from brobyg_contracts import Gender, Pool
+from brobyg_contracts.domain import LOCAL_ZONE
 from brobyg_contracts.pathways import Means
-from brobyg_kit.clock import COPENHAGEN
 
 from brobyg_matching.domain.local_time import Interval, Window, free_intervals
+from brobyg_matching.errors import NotReady
 
 Status = Literal["applied", "active", "paused"]
 
+#: No volunteer was checked before this day: an older date is a typing error.
+EARLIEST_CHECK = date(1950, 1, 1)
+
 
 class Volunteer(msgspec.Struct, frozen=True, kw_only=True):
-    """Who can be asked for what. `range_metres` is the longest straight line from home to the meeting point."""
+    """Who can be asked for what."""
 
     volunteer_id: str
     status: Status
@@ -24,42 +28,39 @@ class Volunteer(msgspec.Struct, frozen=True, kw_only=True):
     gender: Gender
     competences: frozenset[str]
     home_postcode: str
+    #: The longest straight line from home to the meeting point.
     range_metres: int
     travel: Means
+    #: Weekly free time.
     availability: tuple[Window, ...]
+    #: Dates without free time, whatever the week says.
     away: frozenset[date]
+    #: Escorts in one ISO week at most.
     weekly_limit: int
+    #: Rises with each change.
     version: int = 1
     confidentiality_signed_on: date | None = None
     record_checked_on: date | None = None
     introduced_on: date | None = None
 
 
-class NotReady(ValueError):
-    """The volunteer lacks what is needed to be active. The message says what, and nothing about the person."""
-
-
-#: Nobody who volunteers was checked before: an older date is a slip of the keyboard.
-_LONG_AGO = date(1950, 1, 1)
-
-
 def activated(
     volunteer: Volunteer, signed: date, checked: date, introduced: date, now: datetime
 ) -> Volunteer:
-    """The volunteer as active: confidentiality signed, criminal record checked and introduction course held, none in the future or before 1950.
+    """The volunteer as active: confidentiality signed, record checked, introduction course held.
 
-    The dates are days of the Danish calendar, and so is the future. Activating an active volunteer renews the three dates;
-    a paused one comes back. Raises NotReady.
+    The dates are days of the Danish calendar. Activating an active volunteer renews them; a paused
+    one comes back. Raises NotReady for a date in the future or before 1950.
     """
     for name, day in (
         ("confidentiality_signed_on", signed),
         ("record_checked_on", checked),
         ("introduced_on", introduced),
     ):
-        if day > now.astimezone(COPENHAGEN).date():
+        if day > now.astimezone(LOCAL_ZONE).date():
             raise NotReady(f"{name} lies in the future")
-        if day < _LONG_AGO:
-            raise NotReady(f"{name} lies before {_LONG_AGO.year}")
+        if day < EARLIEST_CHECK:
+            raise NotReady(f"{name} lies before {EARLIEST_CHECK.year}")
     return msgspec.structs.replace(
         volunteer,
         status="active",
@@ -71,14 +72,17 @@ def activated(
 
 
 def paused(volunteer: Volunteer) -> Volunteer:
-    """The volunteer as paused: asked for nothing new, keeps what was accepted. Raises NotReady for one who was never active."""
+    """The volunteer as paused: asked for nothing new, keeps what was accepted.
+
+    Raises NotReady for one who was never active.
+    """
     if volunteer.status == "applied":
         raise NotReady("only an active volunteer can be paused")
     return msgspec.structs.replace(volunteer, status="paused", version=volunteer.version + 1)
 
 
 class Profile:
-    """A volunteer with the free time of each day worked out once and remembered."""
+    """A volunteer with the free time of each day, worked out once and remembered."""
 
     __slots__ = ("days", "tie", "volunteer")
 
@@ -87,12 +91,13 @@ class Profile:
     def __init__(self, volunteer: Volunteer) -> None:
         """Nothing is worked out yet."""
         self.volunteer = volunteer
+        #: Orders volunteers of equal points, together with the appointment's id.
         self.tie = int(volunteer.volunteer_id.replace("-", "")[-12:], 16)
-        #: Free stretches by local date, as far as they are worked out.
+        #: Free intervals by local date, as far as they are worked out.
         self.days: dict[date, tuple[Interval, ...]] = {}
 
     def free(self, day: date) -> tuple[Interval, ...]:
-        """Free stretches around the local date `day`, in instants."""
+        """Free intervals around the local date `day`."""
         known = self.days.get(day)
         if known is None:
             if len(self.days) >= self.MAX_DAYS:

@@ -1,4 +1,4 @@
-"""What crosses the HTTP border: bodies in (strict, bounded) and out."""
+"""The bodies of requests (strict, bounded) and answers."""
 
 from datetime import date, datetime
 from typing import Annotated, Literal
@@ -22,12 +22,12 @@ Purpose = Annotated[
         pattern="^[a-z][a-z0-9_.-]{0,63}$", description="What the contact is read for, in a word."
     ),
 ]
-#: Its text becomes a date, which a strict body would not do by itself.
+#: A date in text, which a strict body would not take by itself.
 Day = Annotated[fields.Day, Field(strict=False)]
 
 
 class Body(BaseModel):
-    """Unknown fields are refused, nothing is taken for something else (true is no 1, "5" no 5), surrounding space is dropped."""
+    """Unknown fields are refused, values are not converted, surrounding space is dropped."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, str_strip_whitespace=True, populate_by_name=True
@@ -35,7 +35,7 @@ class Body(BaseModel):
 
 
 def _false(value: object) -> object:
-    # For Python 0 is False, and so it is for Literal[False].
+    # To Python 0 equals False, and so it does to Literal[False].
     if value is not False:
         raise ValueError("expected false")
     return value
@@ -83,7 +83,7 @@ class WeeklyWindow(Body):
     def _ends_after_it_starts(self) -> "WeeklyWindow":
         if minute_of(self.until) <= minute_of(self.since):
             raise ValueError(
-                "'to' must be after 'from'; a window over midnight is two windows, the first to 24:00"
+                "'to' must be after 'from'; a window over midnight is two, the first to 24:00"
             )
         return self
 

@@ -1,4 +1,4 @@
-"""Searches over HTTP: what a coordinator sees, why it came so, and a volunteer who can't after all; a search to begin anew."""
+"""Searches over HTTP: shown, explained, released and reopened."""
 
 import base64
 import binascii
@@ -12,18 +12,18 @@ from brobyg_kit.problems import Problem
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
 
-from brobyg_matching.adapters.reads import Reads
-from brobyg_matching.answering import Answering, UnknownMatch
+from brobyg_matching.adapters.queries import Queries
 from brobyg_matching.domain.match import Match, Offer
-from brobyg_matching.domain.transitions import Refused
 from brobyg_matching.entrypoints.bodies import Department
-from brobyg_matching.entrypoints.offers import refuse
+from brobyg_matching.entrypoints.offers import not_allowed
 from brobyg_matching.entrypoints.volunteers import in_scope
+from brobyg_matching.errors import NotAllowed, UnknownMatch
+from brobyg_matching.use_cases.offer_responses import OfferResponses
 
 Coordinator = Annotated[Caller, Depends(requires("coordinator"))]
 VolunteerOrCoordinator = Annotated[Caller, Depends(requires("volunteer", "coordinator"))]
 
-#: The longest explanation shown: rows of offers and of decisions.
+#: The longest explanation shown: as many offers and as many decisions.
 MAX_EXPLAINED = 200
 
 
@@ -53,8 +53,8 @@ class MatchOut(BaseModel):
     home_at: datetime | None
 
 
-class AskedOut(BaseModel):
-    """Somebody who was asked, and what they said."""
+class AskedOfferOut(BaseModel):
+    """Somebody who was asked, and the answer."""
 
     offer_id: str
     volunteer_id: str
@@ -71,29 +71,34 @@ class AskedOut(BaseModel):
 
 
 class DecisionOut(BaseModel):
-    """Why something was decided. `asked` in order, each with points; `counts` of the left out by rule; `excluded` lists them, bounded."""
+    """Why something was decided."""
 
     round: int
     wave: int
     decided_at: datetime
     outcome: str
+    #: How many volunteers passed all rules.
     could: int
+    #: In order, each with points.
     asked: list[dict[str, object]]
+    #: How many volunteers each rule excluded.
     counts: dict[str, int]
+    #: Whom each rule excluded; bounded.
     excluded: dict[str, list[str]]
 
 
 class ExplainedOut(MatchOut):
     """A search with its explanation."""
 
-    offers: list[AskedOut]
+    offers: list[AskedOfferOut]
     decisions: list[DecisionOut]
 
 
 class PageOut(BaseModel):
-    """A page of searches; `next` asks for the page after it, absent on the last."""
+    """A page of searches."""
 
     items: list[MatchOut]
+    #: The cursor of the next page; None on the last.
     next: str | None
 
 
@@ -108,8 +113,8 @@ def _out(match: Match) -> dict[str, object]:
     return {**fields, "asked": len(match.asked)}
 
 
-def _asked(offer: Offer) -> AskedOut:
-    return AskedOut(**{name: getattr(offer, name) for name in AskedOut.model_fields})
+def _asked(offer: Offer) -> AskedOfferOut:
+    return AskedOfferOut(**{name: getattr(offer, name) for name in AskedOfferOut.model_fields})
 
 
 def _cursor(match: Match) -> str:
@@ -138,22 +143,22 @@ def unknown() -> Problem:
     return Problem(404, "There is no such appointment here")
 
 
-def matches_router(reads: Reads, answering: Answering) -> APIRouter:
+def matches_router(queries: Queries, responses: OfferResponses) -> APIRouter:
     """The routes of searches."""
     router = APIRouter(prefix="/matches", tags=["matches"])
-    _reading(router, reads)
-    _moving(router, reads, answering)
+    _reads(router, queries)
+    _commands(router, queries, responses)
     return router
 
 
-async def _own(reads: Reads, appointment_id: UUID, caller: Caller) -> Match:
-    match = await reads.match(str(appointment_id))
+async def _own(queries: Queries, appointment_id: UUID, caller: Caller) -> Match:
+    match = await queries.match(str(appointment_id))
     if match is None or ("coordinator" in caller.roles and not in_scope(caller, match.department)):
         raise unknown()
     return match
 
 
-def _reading(router: APIRouter, reads: Reads) -> None:
+def _reads(router: APIRouter, queries: Queries) -> None:
     """What a coordinator sees."""
 
     @router.get("", summary="Searches by the start of their appointment, a page at a time")
@@ -168,7 +173,7 @@ def _reading(router: APIRouter, reads: Reads) -> None:
     ) -> PageOut:
         if department is not None and not in_scope(caller, department):
             raise Problem(403, "This is another department's")
-        found = await reads.matches(
+        found = await queries.matches(
             state, department or caller.department, _position(after), limit + 1
         )
         shown = found[:limit]
@@ -177,42 +182,43 @@ def _reading(router: APIRouter, reads: Reads) -> None:
 
     @router.get(
         "/{appointment_id}",
-        summary="One search: who was asked, in which order, why, and who was left out by which rule",
+        summary="One search: who was asked in which order and why, and whom each rule excluded",
     )
     async def explain(appointment_id: UUID, caller: Coordinator) -> ExplainedOut:
-        match = await _own(reads, appointment_id, caller)
-        offers = await reads.offers_of(match.appointment_id, MAX_EXPLAINED)
-        decisions = await reads.decisions_of(match.appointment_id, MAX_EXPLAINED)
+        match = await _own(queries, appointment_id, caller)
+        offers = await queries.offers_of(match.appointment_id, MAX_EXPLAINED)
+        decisions = await queries.decisions_of(match.appointment_id, MAX_EXPLAINED)
         return ExplainedOut.model_validate(
             {**_out(match), "offers": [_asked(offer) for offer in offers], "decisions": decisions}
         )
 
 
-def _moving(router: APIRouter, reads: Reads, answering: Answering) -> None:
+def _commands(router: APIRouter, queries: Queries, responses: OfferResponses) -> None:
     """What opens a search again."""
 
-    async def moved(match: Match, move: Awaitable[None]) -> SearchOut:
+    async def carried_out(match: Match, command: Awaitable[None]) -> SearchOut:
         try:
-            await move
+            await command
         except UnknownMatch as error:
             raise unknown() from error
-        except Refused as refused:
-            refuse(refused.why)
-        after = await reads.match(match.appointment_id)
+        except NotAllowed as error:
+            raise not_allowed(error) from error
+        after = await queries.match(match.appointment_id)
         return SearchOut(state=after.state if after else "closed")
 
     @router.post(
-        "/{appointment_id}/release", summary="Who accepted can't after all; the search opens again"
+        "/{appointment_id}/release",
+        summary="Whoever accepted can't after all; the search opens again",
     )
     async def release(appointment_id: UUID, caller: VolunteerOrCoordinator) -> SearchOut:
-        match = await _own(reads, appointment_id, caller)
+        match = await _own(queries, appointment_id, caller)
         whose = None if "coordinator" in caller.roles else caller.subject
-        return await moved(match, answering.release(match.appointment_id, whose))
+        return await carried_out(match, responses.release(match.appointment_id, whose))
 
     @router.post(
         "/{appointment_id}/reopen",
-        summary="Search company once more for what is with the coordinator",
+        summary="Search once more for what is with the coordinator",
     )
     async def reopen(appointment_id: UUID, caller: Coordinator) -> SearchOut:
-        match = await _own(reads, appointment_id, caller)
-        return await moved(match, answering.reopen(match.appointment_id))
+        match = await _own(queries, appointment_id, caller)
+        return await carried_out(match, responses.reopen(match.appointment_id))

@@ -1,30 +1,31 @@
-"""Offers over HTTP: shown and answered, by who is signed in or by the link in the message."""
+"""Offers over HTTP: shown and answered, by a signed-in caller or by the link in the message."""
 
 from datetime import datetime
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, Literal
 from uuid import UUID
 
 from brobyg_contracts.places import LOCATIONS
 from brobyg_kit.auth import Caller, requires
 from brobyg_kit.clock import Clock
-from brobyg_kit.problems import Problem
+from brobyg_kit.problems import NOT_FOUND, Problem
 from fastapi import APIRouter, Depends, Path
 
-from brobyg_matching.adapters.reads import Reads
+from brobyg_matching.adapters.links import Links
+from brobyg_matching.adapters.queries import Queries
 from brobyg_matching.adapters.volunteers import PostgresVolunteers
-from brobyg_matching.answering import Answer, Answering, Links, UnknownOffer
 from brobyg_matching.domain.match import Match, Offer, OfferState
-from brobyg_matching.domain.transitions import Refusal, Refused
 from brobyg_matching.entrypoints.bodies import AnswerBody, AnswerOut, LinkOut, OfferOut, StateOut
 from brobyg_matching.entrypoints.volunteers import in_scope
+from brobyg_matching.errors import NotAllowed, Objection, UnknownOffer
+from brobyg_matching.use_cases.offer_responses import Answer, OfferResponses
 
 VolunteerOrCoordinator = Annotated[Caller, Depends(requires("volunteer", "coordinator"))]
 ServiceCaller = Annotated[Caller, Depends(requires("service"))]
 Portal = Annotated[Caller, Depends(requires("portal"))]
 Token = Annotated[str, Path(max_length=300)]
 
-#: Status and words for each reason an answer can't be taken.
-REFUSALS: dict[Refusal, tuple[int, str]] = {
+#: HTTP status and title of the problem for each objection.
+PROBLEMS: dict[Objection, tuple[int, str]] = {
     "taken": (409, "Somebody else has it already"),
     "withdrawn": (409, "The question was withdrawn"),
     "declined": (409, "It was declined before"),
@@ -40,14 +41,15 @@ REFUSALS: dict[Refusal, tuple[int, str]] = {
 }
 
 
-def refuse(why: Refusal) -> NoReturn:
-    """Raises the problem that explains this refusal; its type ends in the reason, for machines."""
-    status, title = REFUSALS[why]
-    raise Problem(status, title, type=f"https://brobyg.dk/problems/{why.replace('_', '-')}")
+def not_allowed(error: NotAllowed) -> Problem:
+    """The problem that explains the error; its type ends in the objection, for machines."""
+    status, title = PROBLEMS[error.objection]
+    name = error.objection.replace("_", "-")
+    return Problem(status, title, type=f"https://brobyg.dk/problems/{name}")
 
 
 def shown_state(offer: Offer, now: datetime) -> OfferState:
-    """An open offer whose time is over reads as expired, though its timer may not have fired yet."""
+    """An open offer whose time is over is shown as expired, also before its timer has fired."""
     return "expired" if offer.state == "open" and offer.expires_at <= now else offer.state
 
 
@@ -59,15 +61,15 @@ def location_name(location_id: str) -> str:
 
 def unknown() -> Problem:
     """There is no such offer, or none that this caller may know of."""
-    return Problem(404, "There is no such offer")
+    return Problem(404, "There is no such offer", type=NOT_FOUND)
 
 
-def offers_router(reads: Reads, answering: Answering, clock: Clock) -> APIRouter:
-    """Offers by their id, for who is signed in."""
+def offers_router(queries: Queries, responses: OfferResponses, clock: Clock) -> APIRouter:
+    """Offers by their id, for signed-in callers."""
     router = APIRouter(prefix="/offers", tags=["offers"])
 
     async def found(offer_id: UUID, caller: Caller) -> tuple[Offer, Match]:
-        both = await reads.offer(str(offer_id))
+        both = await queries.offer(str(offer_id))
         if both is None:
             raise unknown()
         own = caller.subject == both[0].volunteer_id and "volunteer" in caller.roles
@@ -101,32 +103,39 @@ def offers_router(reads: Reads, answering: Answering, clock: Clock) -> APIRouter
         offer_id: UUID, answer: Literal["accept", "decline"], caller: VolunteerOrCoordinator
     ) -> StateOut:
         await found(offer_id, caller)
-        return await take(answering, str(offer_id), answer)
+        return await take(responses, str(offer_id), answer)
 
     return router
 
 
-async def take(answering: Answering, offer_id: str, answer: Answer) -> StateOut:
+async def take(responses: OfferResponses, offer_id: str, answer: Answer) -> StateOut:
     """Take an answer, or raise the Problem that says why not."""
     try:
-        return StateOut(state=await answering.answer(offer_id, answer))
+        return StateOut(state=await responses.answer(offer_id, answer))
     except UnknownOffer as error:
         raise unknown() from error
-    except Refused as refused:
-        refuse(refused.why)
+    except NotAllowed as error:
+        raise not_allowed(error) from error
 
 
 def answers_router(
-    reads: Reads, answering: Answering, links: Links, volunteers: PostgresVolunteers, clock: Clock
+    queries: Queries,
+    responses: OfferResponses,
+    links: Links,
+    volunteers: PostgresVolunteers,
+    clock: Clock,
 ) -> APIRouter:
-    """Offers by the link in the message, for the services that carry it. Reading never spends a link."""
+    """Offers by the link in the message, for the services that carry it.
+
+    Reading never spends a link.
+    """
     router = APIRouter(tags=["answer links"])
 
     @router.get(
         "/offers/{offer_id}/answer-link", summary="The token of the link that answers this offer"
     )
     async def link(offer_id: UUID, caller: ServiceCaller) -> LinkOut:
-        both = await reads.offer(str(offer_id))
+        both = await queries.offer(str(offer_id))
         if both is None:
             raise unknown()
         offer = both[0]
@@ -144,7 +153,7 @@ def answers_router(
 
     @router.get("/answers/{token}", summary="What the link is about; changes nothing")
     async def show(token: Token, caller: Portal) -> AnswerOut:
-        both = await reads.offer(offer_of(token))
+        both = await queries.offer(offer_of(token))
         if both is None:
             raise unknown()
         offer, match = both
@@ -165,6 +174,6 @@ def answers_router(
         "/answers/{token}", summary="Answer by the link; the same answer again has no effect"
     )
     async def answer(token: Token, body: AnswerBody, caller: Portal) -> StateOut:
-        return await take(answering, offer_of(token), body.answer)
+        return await take(responses, offer_of(token), body.answer)
 
     return router

@@ -1,20 +1,18 @@
-"""Volunteers over HTTP: registered, activated, paused, read; the contact apart and on record."""
+"""Volunteers over HTTP: registered, activated, paused, read; the contact apart and recorded."""
 
 from functools import partial
 from typing import Annotated
 from uuid import UUID
 
-from brobyg_contracts import VolunteerActivated
 from brobyg_kit.auth import Caller, requires
-from brobyg_kit.database import Database
+from brobyg_kit.clock import Clock
 from brobyg_kit.ids import new_id
-from brobyg_kit.problems import Problem
+from brobyg_kit.problems import NOT_FOUND, Problem
 from fastapi import APIRouter, Depends, Header, Query
 from pydantic import BaseModel
 
 from brobyg_matching.adapters.volunteers import PostgresVolunteers
-from brobyg_matching.domain import volunteer as domain
-from brobyg_matching.domain.volunteer import NotReady, Volunteer
+from brobyg_matching.domain.volunteer import Volunteer
 from brobyg_matching.entrypoints.bodies import (
     Block,
     NewVolunteer,
@@ -23,8 +21,15 @@ from brobyg_matching.entrypoints.bodies import (
     VolunteerOut,
     volunteer_out,
 )
-from brobyg_matching.parting import Busy, Parting, UnknownCitizen, UnknownVolunteer
-from brobyg_matching.registering import KeyUsed, Registering, Request
+from brobyg_matching.errors import (
+    ConcurrentChanges,
+    IdempotencyKeyReused,
+    NotReady,
+    UnknownCitizen,
+    UnknownVolunteer,
+)
+from brobyg_matching.use_cases.registration import Registration, Request
+from brobyg_matching.use_cases.restrictions import Restrictions
 
 Coordinator = Annotated[Caller, Depends(requires("coordinator"))]
 CoordinatorOrSelf = Annotated[Caller, Depends(requires("coordinator", "volunteer"))]
@@ -33,13 +38,14 @@ IdempotencyKey = Annotated[
     str | None,
     Header(
         pattern=r"^[\x21-\x7e]{1,128}$",
-        description="Repeats with the same key have no second effect; without a key, repeats with the same body.",
+        description="Repeats with the same key have no second effect; without a key, repeats with"
+        " the same body.",
     ),
 ]
 
 
 class Registered(BaseModel):
-    """A volunteer's new standing."""
+    """A volunteer's new status."""
 
     volunteer_id: str
     status: str
@@ -57,7 +63,7 @@ class ContactOut(BaseModel):
 
 def unknown() -> Problem:
     """There is no such volunteer, or none that this caller may know of."""
-    return Problem(404, "There is no such volunteer")
+    return Problem(404, "There is no such volunteer", type=NOT_FOUND)
 
 
 def in_scope(caller: Caller, department: str) -> bool:
@@ -66,38 +72,38 @@ def in_scope(caller: Caller, department: str) -> bool:
 
 
 def busy() -> Problem:
-    """Others change the same all the time; nothing was changed."""
+    """Others kept changing the same thing; nothing was changed."""
     return Problem(
         503,
-        "The volunteer is being asked and answers this very moment",
+        "The volunteer is being asked or is answering right now",
         "nothing was changed; try again",
     )
 
 
 def volunteers_router(
-    database: Database, volunteers: PostgresVolunteers, registering: Registering, parting: Parting
+    clock: Clock,
+    volunteers: PostgresVolunteers,
+    registration: Registration,
+    restrictions: Restrictions,
 ) -> APIRouter:
     """The routes of volunteers."""
     router = APIRouter(prefix="/volunteers", tags=["volunteers"])
-    _standing(router, database, volunteers, registering)
-    _parting(router, parting)
-    _reading(router, database, volunteers)
+    _registration(router, clock, registration)
+    _restrictions(router, restrictions)
+    _reads(router, volunteers)
     return router
 
 
-def _own(caller: Caller, found: Volunteer | None) -> Volunteer:
+def _own(caller: Caller, found: Volunteer | None) -> None:
     if found is None or not in_scope(caller, found.department):
         raise unknown()
-    return found
 
 
 def _scoped(caller: Caller, volunteer: Volunteer) -> bool:
     return in_scope(caller, volunteer.department)
 
 
-def _standing(
-    router: APIRouter, database: Database, volunteers: PostgresVolunteers, registering: Registering
-) -> None:
+def _registration(router: APIRouter, clock: Clock, registration: Registration) -> None:
     """How a volunteer becomes one that can be asked; for coordinators."""
 
     @router.post("", status_code=201, summary="Register somebody who wants to help")
@@ -108,52 +114,45 @@ def _standing(
             raise Problem(
                 403, "This is another department's", "register volunteers of your own department"
             )
-        new, request = (
-            body.volunteer(new_id(database.clock)),
-            Request(caller.subject, idempotency_key, body.model_dump_json()),
-        )
+        request = Request(caller.subject, idempotency_key, body.model_dump_json())
         try:
-            volunteer = await registering.register(new, body.contact(), request)
-        except KeyUsed as error:
-            title, advice = (
+            volunteer = await registration.register(
+                body.volunteer(new_id(clock)), body.contact(), request
+            )
+        except IdempotencyKeyReused as error:
+            raise Problem(
+                422,
                 "This Idempotency-Key was used for another request",
                 "use a new key for a new volunteer",
-            )
-            raise Problem(422, title, advice) from error
+            ) from error
         return Registered(volunteer_id=volunteer.volunteer_id, status=volunteer.status)
 
     @router.post("/{volunteer_id}/activate", summary="From now on the volunteer can be asked")
     async def activate(volunteer_id: UUID, body: Readiness, caller: Coordinator) -> Registered:
-        async with database.transaction() as tx:
-            volunteer = _own(caller, await volunteers.locked(tx, str(volunteer_id)))
-            days = body.confidentiality_signed_on, body.record_checked_on, body.introduced_on
-            try:
-                active = domain.activated(volunteer, *days, tx.clock.now())
-            except NotReady as error:
-                raise Problem(422, "The volunteer is not ready", str(error)) from error
-            await volunteers.update(tx, active)
-            if volunteer.status != "active":
-                tx.emit(
-                    VolunteerActivated(volunteer_id=active.volunteer_id),
-                    subject=active.volunteer_id,
-                )
+        days = body.confidentiality_signed_on, body.record_checked_on, body.introduced_on
+        try:
+            active = await registration.activate(str(volunteer_id), *days, partial(_scoped, caller))
+        except UnknownVolunteer as error:
+            raise unknown() from error
+        except NotReady as error:
+            raise Problem(422, "The volunteer is not ready", str(error)) from error
         return Registered(volunteer_id=active.volunteer_id, status=active.status)
 
 
-def _parting(router: APIRouter, parting: Parting) -> None:
-    """What ends the asking; for coordinators."""
+def _restrictions(router: APIRouter, restrictions: Restrictions) -> None:
+    """What stops the asking; for coordinators."""
 
     @router.post(
         "/{volunteer_id}/pause", summary="Ask the volunteer for nothing new until activated again"
     )
     async def pause(volunteer_id: UUID, caller: Coordinator) -> Registered:
         try:
-            paused = await parting.pause(str(volunteer_id), partial(_scoped, caller))
+            paused = await restrictions.pause(str(volunteer_id), partial(_scoped, caller))
         except UnknownVolunteer as error:
             raise unknown() from error
         except NotReady as error:
             raise Problem(409, "The volunteer can't be paused", str(error)) from error
-        except Busy as error:
+        except ConcurrentChanges as error:
             raise busy() from error
         return Registered(volunteer_id=paused.volunteer_id, status=paused.status)
 
@@ -164,21 +163,21 @@ def _parting(router: APIRouter, parting: Parting) -> None:
     )
     async def block(volunteer_id: UUID, body: Block, caller: Coordinator) -> None:
         try:
-            await parting.block(
+            await restrictions.block(
                 str(volunteer_id), body.citizen_id, body.asked_by, partial(_scoped, caller)
             )
         except UnknownVolunteer as error:
             raise unknown() from error
         except UnknownCitizen as error:
             raise Problem(
-                404, "No referral of such a citizen is known", "one made just now takes a moment"
+                404, "No referral of such a citizen is known", "a new one takes a moment"
             ) from error
-        except Busy as error:
+        except ConcurrentChanges as error:
             raise busy() from error
 
 
-def _reading(router: APIRouter, database: Database, volunteers: PostgresVolunteers) -> None:
-    """Who a volunteer is, and apart from it how one is reached."""
+def _reads(router: APIRouter, volunteers: PostgresVolunteers) -> None:
+    """Who a volunteer is, and apart from that how they are reached."""
 
     @router.get("/{volunteer_id}", summary="A volunteer without contact")
     async def read(volunteer_id: UUID, caller: CoordinatorOrSelf) -> VolunteerOut:
@@ -199,16 +198,13 @@ def _reading(router: APIRouter, database: Database, volunteers: PostgresVoluntee
         to_service = "service" in caller.roles
         if not to_service:
             _own(caller, await volunteers.get(str(volunteer_id)))
-        found = await volunteers.contact(
-            str(volunteer_id), caller.subject, purpose, database.clock.now()
-        )
+        found = await volunteers.contact(str(volunteer_id), caller.subject, purpose)
         if found is None:
             raise unknown()
         return ContactOut(
             volunteer_id=str(volunteer_id),
-            name=found.name.split()[0]
-            if to_service
-            else found.name,  # a message greets by the given name
+            # A message greets by the given name.
+            name=found.name.split()[0] if to_service else found.name,
             email=found.email,
             phone=None if to_service else found.phone,
             language=found.language,

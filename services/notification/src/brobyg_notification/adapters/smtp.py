@@ -1,89 +1,63 @@
-"""Handing messages to an SMTP server (RFC 5321) over a few connections that are kept open and used again."""
+"""Handing messages to an SMTP server (RFC 5321) over a few connections that are kept open."""
 
 import asyncio
 import ssl
 import time
 from collections import deque
-from dataclasses import dataclass
 from email.message import EmailMessage
 from functools import cache
-from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 from aiosmtplib import SMTP, SMTPResponse
 from brobyg_kit.logs import get_logger
 
-from brobyg_notification.ports import MailDeferred, MailRefused, MailServerDown, RecipientDeferred
+from brobyg_notification.adapters.smtp_address import parse_address
+from brobyg_notification.errors import (
+    MailDeferred,
+    MailRefused,
+    MailServerDown,
+    RecipientDeferred,
+)
 
 log = get_logger(__name__)
 
+#: Wall time for connecting and for each command but DATA. To give up on one of these costs nothing:
+#: no message has been handed over.
 _COMMAND_SECONDS = 10.0
-"""Wall time for connecting and for each command but DATA: to give up on one of these costs nothing, as no message has been handed over."""
+#: Wall time for the answer to a message. To give up on it is to send the message twice if the
+#: server only took its time (RFC 1047), so a client should wait ten minutes (RFC 5321, 4.5.3.2.6).
 _DATA_SECONDS = 600.0
-"""Wall time for the answer to a message. To give up on it is to send the message twice where the server only took its time (RFC 1047), so
-a client should wait for ten minutes (RFC 5321, 4.5.3.2.6)."""
+#: Seconds for which a used connection is taken to be alive.
 _FRESH = 0.5
-"""Seconds for which a used connection is taken to be alive."""
-_IDLE_LIMIT = 20.0
-"""Seconds after which an unused connection is not trusted any more; servers close theirs after minutes (RFC 5321, 4.5.3.2.7)."""
-#: 4yz answers that speak of the whole server, not of this message: not available, and too many connections (RFC 5321, 4.2.2).
+#: 4yz answers about the whole server, not about this message: not available, and too many
+#: connections (RFC 5321, 4.2.2).
 _SERVER_CODES = frozenset({421})
 
 
-@dataclass(frozen=True, slots=True)
-class SmtpAddress:
-    """Where the mail server is and how to speak to it."""
-
-    host: str
-    port: int
-    username: str | None
-    password: str | None
-    tls: bool
-    require_starttls: bool
-
-
-def parse_address(url: str) -> SmtpAddress:
-    """`smtp://` (STARTTLS where the server offers it), `smtp+starttls://` (required) or `smtps://`, `[user:password@]host[:port]`.
-
-    Raises ValueError that says what would be right.
-    """
-    parts = urlsplit(url)
-    ports = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
-    if parts.scheme not in ports or not parts.hostname:
-        raise ValueError(
-            "the mail server's address must look like smtp://host:25, smtp+starttls://user:password@host:587 or smtps://host:465"
-        )
-    return SmtpAddress(
-        host=parts.hostname,
-        port=parts.port or ports[parts.scheme],
-        username=unquote(parts.username) if parts.username else None,
-        password=unquote(parts.password) if parts.password else None,
-        tls=parts.scheme == "smtps",
-        require_starttls=parts.scheme == "smtp+starttls",
-    )
-
-
 class _Patient(SMTP):
-    """Waits for the answer to a message for minutes; every other command has the connection's own timeout."""
+    """Waits minutes for the answer to a message; other commands have the connection's timeout."""
 
     async def data(self, message: str | bytes, /, *, timeout: object = None) -> SMTPResponse:
         return await super().data(message, timeout=_DATA_SECONDS)
 
 
-class SmtpPostbox:
+class SmtpTransport:
     """Sends over at most `connections` connections. Safe for concurrent use in one event loop."""
 
     def __init__(
         self, url: str, *, connections: int, command_seconds: float = _COMMAND_SECONDS
     ) -> None:
-        """Nothing is connected yet. `command_seconds` bounds connecting and each command but DATA. Raises ValueError for an address that is none."""
+        """Nothing is connected yet. Raises ValueError for an address that is none.
+
+        `command_seconds` bounds connecting and each command but DATA.
+        """
         self._address = parse_address(url)
         self._command_seconds = command_seconds
         self._room = asyncio.Semaphore(connections)
         self._idle: deque[tuple[SMTP, float]] = deque()
 
     async def send(self, message: EmailMessage) -> None:
-        """See `ports.Postbox`."""
+        """See `ports.MailTransport`."""
         async with self._room:
             connection = await self._take()
             try:
@@ -97,7 +71,7 @@ class SmtpPostbox:
             self._idle.append((connection, time.monotonic()))
 
     async def probe(self) -> bool:
-        """See `ports.Postbox`. A connection that works is kept for the first message."""
+        """See `ports.MailTransport`. A connection that works is kept for the first message."""
         try:
             self._idle.append((await self._connect(), time.monotonic()))
         except MailServerDown:
@@ -105,21 +79,23 @@ class SmtpPostbox:
         return True
 
     async def close(self) -> None:
-        """See `ports.Postbox`."""
+        """See `ports.MailTransport`."""
         while self._idle:
             await self._quit(self._idle.pop()[0])
 
     async def _take(self) -> SMTP:
         while self._idle:
             connection, used_at = self._idle.pop()
-            age = time.monotonic() - used_at
-            if age < _FRESH or (age < _IDLE_LIMIT and await self._still_there(connection)):
+            if time.monotonic() - used_at < _FRESH or await self._still_there(connection):
                 return connection
             await self._quit(connection)
         return await self._connect()
 
     async def _still_there(self, connection: SMTP) -> bool:
-        """Ask before trusting a connection that rested: a server that hung up must not cost a message an attempt."""
+        """Ask before trusting a connection that rested.
+
+        A server that hung up must not cost a message an attempt.
+        """
         try:
             await connection.noop(timeout=2.0)
         except (aiosmtplib.SMTPException, OSError) as error:
@@ -128,17 +104,7 @@ class SmtpPostbox:
         return True
 
     async def _connect(self) -> SMTP:
-        address = self._address
-        connection = _Patient(
-            hostname=address.host,
-            port=address.port,
-            username=address.username,
-            password=address.password,
-            use_tls=address.tls,
-            start_tls=True if address.require_starttls else None,
-            tls_context=_tls(),
-            timeout=self._command_seconds,
-        )
+        connection = _Patient(**self._address, tls_context=_tls(), timeout=self._command_seconds)
         try:
             await connection.connect()
         except (aiosmtplib.SMTPException, OSError) as error:
@@ -160,20 +126,22 @@ class SmtpPostbox:
         try:
             await asyncio.wait_for(connection.quit(), timeout=1.0)
         except (aiosmtplib.SMTPException, OSError) as error:
-            # Saying goodbye is a courtesy; the server may have hung up first. Nothing was in flight.
+            # A courtesy: the server may have hung up first, and nothing was in flight.
             log.debug("smtp.goodbye_unheard", error=error)
             connection.close()
 
 
 @cache
 def _tls() -> ssl.SSLContext:
-    """Certificates are checked against the machine's list; reading it takes tens of milliseconds, so it is read once."""
+    """Checks certificates against the machine's list, which takes tens of milliseconds to read."""
     return ssl.create_default_context()
 
 
 def _meaning(error: Exception) -> MailServerDown | MailDeferred | MailRefused:
-    """What an error says about the message. Only the answers to RCPT and DATA judge the message: a refused sender or sign-in is our own
-    settings, and everything waits until they are right.
+    """What an error says about the message.
+
+    Only the answers to RCPT and DATA judge the message. A refused sender or sign-in is our own
+    settings', and everything waits until they are right.
     """
     if isinstance(error, aiosmtplib.SMTPRecipientsRefused) and error.recipients:
         meant = _of_code(error.recipients[0].code)
@@ -189,9 +157,8 @@ def _meaning(error: Exception) -> MailServerDown | MailDeferred | MailRefused:
         )
     if isinstance(error, aiosmtplib.SMTPResponseException):
         return _of_code(error.code)
-    if isinstance(
-        error, aiosmtplib.SMTPNotSupported | ValueError
-    ):  # an address or header that can't be sent: no better tomorrow
+    if isinstance(error, aiosmtplib.SMTPNotSupported | ValueError):
+        # An address or header that can't be sent: no better tomorrow.
         return MailRefused(type(error).__name__)
     return MailServerDown(type(error).__name__)
 

@@ -1,29 +1,42 @@
-"""The calendar file of a message: iCalendar (RFC 5545), scheduled by mail (RFC 5546, 6047). Pure."""
+"""The calendar file of a message: iCalendar (RFC 5545) by mail (RFC 5546, 6047). Pure."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from email.utils import parseaddr
 
-from brobyg_kit.clock import COPENHAGEN
-from icalendar import (
-    Calendar,
-    Event,
-    Timezone,
-    TimezoneDaylight,
-    TimezoneStandard,
-    vCalAddress,
-    vText,
-)
+from brobyg_contracts.domain import LOCAL_ZONE
+from icalendar import Calendar, Event, Timezone, vCalAddress, vText
 
 from brobyg_notification.domain.notice import CalendarMethod
 
-_PRODUCT = "-//Brobyg//Notification//DA"
+#: Central European time as a rule, so that programs without a time zone table read it alike.
+_VTIMEZONE = f"""\
+BEGIN:VTIMEZONE
+TZID:{LOCAL_ZONE}
+BEGIN:DAYLIGHT
+DTSTART:19960331T020000
+RRULE:FREQ=YEARLY;BYDAY=-1SU;BYMONTH=3
+TZNAME:CEST
+TZOFFSETFROM:+0100
+TZOFFSETTO:+0200
+END:DAYLIGHT
+BEGIN:STANDARD
+DTSTART:19961027T030000
+RRULE:FREQ=YEARLY;BYDAY=-1SU;BYMONTH=10
+TZNAME:CET
+TZOFFSETFROM:+0200
+TZOFFSETTO:+0100
+END:STANDARD
+END:VTIMEZONE
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What stands in the reader's calendar. Times are zone-aware. `location` is a public place, never somebody's home:
-    calendars are shared, and synchronised to places we don't know.
+    """When and where something stands in the reader's calendar. Times are zone-aware.
+
+    `location` is a public place, never somebody's home: calendars are shared, and synchronised to
+    places we don't know.
     """
 
     uid: str
@@ -32,85 +45,60 @@ class Entry:
     made_at: datetime
     starts_at: datetime
     ends_at: datetime
-    summary: str
-    description: str
     location: str
-    organizer: str
-    attendee: str
 
 
-def calendar_file(entry: Entry) -> bytes:
-    """The entry as a calendar file: one event, its time zone, and the method that says what to do with it."""
+def calendar_file(
+    entry: Entry, *, summary: str, description: str, organizer: str, attendee: str
+) -> bytes:
+    """The entry as a calendar file: one event, its time zone, and the method that says what to do.
+
+    `organizer` and `attendee` are mail addresses, the organizer's with a name if it has one.
+    """
+    cancels = entry.method == "CANCEL"
+    name, address = parseaddr(organizer)
+    # Nobody is asked to answer: the match is made, and a mail program's answer would reach nobody.
+    accepted = {"ROLE": "REQ-PARTICIPANT", "PARTSTAT": "ACCEPTED", "RSVP": "FALSE"}
+    event = Event()
+    for field, value in {
+        "uid": entry.uid,
+        "sequence": entry.sequence,
+        "dtstamp": entry.made_at,
+        "dtstart": _local(entry.starts_at),
+        "dtend": _local(entry.ends_at),
+        "summary": summary,
+        "description": description,
+        "location": entry.location,
+        "status": "CANCELLED" if cancels else "CONFIRMED",
+        "transp": "TRANSPARENT" if cancels else "OPAQUE",
+        "class": "PRIVATE",
+        "organizer": _person(address, {"CN": name or "Brobyg"}),
+        "attendee": _person(attendee, accepted),
+    }.items():
+        event.add(field, value)
     calendar = Calendar()
-    calendar.add("prodid", _PRODUCT)
-    calendar.add("version", "2.0")
-    calendar.add("calscale", "GREGORIAN")
-    calendar.add("method", entry.method)
-    calendar.add_component(_copenhagen())
-    calendar.add_component(_event(entry))
+    for field, value in {
+        "prodid": "-//Brobyg//Notification//DA",
+        "version": "2.0",
+        "calscale": "GREGORIAN",
+        "method": entry.method,
+    }.items():
+        calendar.add(field, value)
+    calendar.add_component(Timezone.from_ical(_VTIMEZONE))
+    calendar.add_component(event)
     return bytes(calendar.to_ical())
 
 
-def _event(entry: Entry) -> Event:
-    event = Event()
-    event.add("uid", entry.uid)
-    event.add("sequence", entry.sequence)
-    event.add("dtstamp", entry.made_at)
-    event.add("dtstart", _local(entry.starts_at))
-    event.add("dtend", _local(entry.ends_at))
-    event.add("summary", entry.summary)
-    event.add("description", entry.description)
-    event.add("location", entry.location)
-    event.add("status", "CANCELLED" if entry.method == "CANCEL" else "CONFIRMED")
-    event.add("transp", "TRANSPARENT" if entry.method == "CANCEL" else "OPAQUE")
-    event.add("class", "PRIVATE")
-    name, address = parseaddr(entry.organizer)
-    organizer = _person(address)
-    organizer.params["CN"] = vText(name or "Brobyg")
-    event.add("organizer", organizer)
-    attendee = _person(entry.attendee)
-    attendee.params["ROLE"] = vText("REQ-PARTICIPANT")
-    # Nobody is asked to answer: the match is made, and a mail client's answer would reach nobody.
-    attendee.params["PARTSTAT"] = vText("ACCEPTED")
-    attendee.params["RSVP"] = vText("FALSE")
-    event.add("attendee", attendee)
-    return event
-
-
-def _person(address: str) -> vCalAddress:
-    return vCalAddress(f"mailto:{address}")
+def _person(address: str, parameters: dict[str, str]) -> vCalAddress:
+    person = vCalAddress(f"mailto:{address}")
+    person.params.update({name: vText(value) for name, value in parameters.items()})
+    return person
 
 
 def _local(moment: datetime) -> datetime:
-    """Local time, but UTC in the hour that comes twice in October: a TZID can name only its first occurrence (RFC 5545, 3.3.5)."""
-    local = moment.astimezone(COPENHAGEN)
+    """Local time, but UTC in the hour that comes twice in October.
+
+    A TZID can name only its first occurrence (RFC 5545, 3.3.5).
+    """
+    local = moment.astimezone(LOCAL_ZONE)
     return local if local.fold == 0 else moment
-
-
-def _copenhagen() -> Timezone:
-    """Central European time as a rule, so that the file means the same in programs without a time zone table."""
-    zone = Timezone()
-    zone.add("tzid", str(COPENHAGEN))
-    winter, summer = timedelta(hours=1), timedelta(hours=2)
-    # Without a zone, as RFC 5545 (3.6.5) wants the onsets: in the local time that ends there.
-    summer_onset = datetime(1996, 3, 31, 2)  # noqa: DTZ001
-    winter_onset = datetime(1996, 10, 27, 3)  # noqa: DTZ001
-    zone.add_component(_half(TimezoneDaylight(), "CEST", summer_onset, winter, summer, 3))
-    zone.add_component(_half(TimezoneStandard(), "CET", winter_onset, summer, winter, 10))
-    return zone
-
-
-def _half(
-    half: TimezoneDaylight | TimezoneStandard,
-    name: str,
-    since: datetime,
-    before: timedelta,
-    after: timedelta,
-    month: int,
-) -> TimezoneDaylight | TimezoneStandard:
-    half.add("tzname", name)
-    half.add("dtstart", since)
-    half.add("tzoffsetfrom", before)
-    half.add("tzoffsetto", after)
-    half.add("rrule", {"freq": "yearly", "bymonth": month, "byday": "-1su"})
-    return half

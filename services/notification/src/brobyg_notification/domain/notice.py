@@ -1,20 +1,12 @@
-"""Who is told what, and because of which event: the rules, pure."""
+"""A notice: one message to one recipient because of one event. Pure."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
-from brobyg_contracts import (
-    AppointmentCancelled,
-    AppointmentRescheduled,
-    MatchEscalated,
-    MatchReleased,
-    OfferMade,
-    VolunteerMatched,
-)
+from brobyg_contracts import ReleaseReason, VolunteerMatched
 from brobyg_kit.event import Event
 from brobyg_kit.ids import derived_id
-from msgspec import UNSET
 
 Role = Literal["volunteer", "citizen", "coordinator"]
 CalendarMethod = Literal["REQUEST", "CANCEL"]
@@ -29,21 +21,30 @@ Template = Literal[
     "escalated_citizen",
     "unreachable_citizen",
 ]
-#: What a citizen is told of a match; when it can't arrive, the coordinator is told to phone.
-_OF_A_MATCH = frozenset({"matched_citizen", "released_citizen", "released_citizen_searching"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """One message to one recipient because of one event. Names nobody: what is personal is fetched when it is sent."""
+    """Who is told what, and why. Names nobody: what is personal is asked for when it is sent."""
 
     template: Template
     role: Role
+    #: The volunteer_id, the citizen_id, or for a coordinator the department.
     recipient_id: str
     referral_id: str
     appointment_id: str
     cause: Event
+    #: When the appointment that it tells of starts and ends.
+    starts_at: datetime
+    ends_at: datetime
+    #: The match that it tells of: its cause, or what the recipient was last to be told of.
+    match: Event | None = None
+    #: Why what it tells of has ended.
+    release_reason: ReleaseReason | None = None
+    #: What its calendar file does; None for a message without one.
     calendar: CalendarMethod | None = None
+    #: The SEQUENCE of its calendar file.
+    sequence: int | None = None
 
     @property
     def notification_id(self) -> str:
@@ -53,96 +54,24 @@ class Notice:
         )
 
     @property
-    def lane(self) -> str:
-        """What keeps its order: all that one recipient is told about one appointment."""
-        return lane(self.appointment_id, self.role, self.recipient_id)
+    def thread(self) -> str:
+        """See `thread_of`."""
+        return thread_of(self.appointment_id, self.role, self.recipient_id)
+
+    @property
+    def matched(self) -> VolunteerMatched | None:
+        """What `match` says. Raises brobyg_kit.event.UndecodableEvent when it breaks its schema."""
+        return self.match.decode(VolunteerMatched) if self.match else None
 
 
-Plan = Callable[[Event], list[Notice]]
-"""The notices an event leads to. Raises brobyg_kit.event.UndecodableEvent when its data breaks the schema."""
-
-
-def lane(appointment_id: str, role: Role, recipient_id: str) -> str:
-    """The lane of a recipient's messages about an appointment."""
+def thread_of(appointment_id: str, role: Role, recipient_id: str) -> str:
+    """All that one recipient is told about one appointment; it is told in the order of causes."""
     return f"{appointment_id}/{role}/{recipient_id}"
 
 
 def calendar_uid(appointment_id: str, role: Role, recipient_id: str) -> str:
-    """The UID (RFC 5545, RFC 7986) of the recipient's calendar entry for the appointment; the same from first invitation to cancellation."""
+    """The UID (RFC 5545, RFC 7986) of the recipient's calendar entry for the appointment.
+
+    The same from the first invitation to the cancellation.
+    """
     return f"{derived_id('calendar', appointment_id, role, recipient_id)}@brobyg.dk"
-
-
-def of_offer_made(cause: Event) -> list[Notice]:
-    """The volunteer is asked."""
-    made = cause.decode(OfferMade)
-    return [
-        Notice(
-            "offer", "volunteer", made.volunteer_id, made.referral_id, made.appointment_id, cause
-        )
-    ]
-
-
-def of_volunteer_matched(cause: Event) -> list[Notice]:
-    """Both get the appointment in their calendar."""
-    match = cause.decode(VolunteerMatched)
-    about = (match.referral_id, match.appointment_id, cause)
-    return [
-        Notice("matched_volunteer", "volunteer", match.volunteer_id, *about, "REQUEST"),
-        Notice("matched_citizen", "citizen", match.citizen_id, *about, "REQUEST"),
-    ]
-
-
-def of_match_released(cause: Event) -> list[Notice]:
-    """The volunteer's entry is cancelled. The citizen's stays only when the appointment stands as it was.
-
-    A moved appointment cancels the citizen's entry too: the event knows only the old time, and an entry at the old time sends
-    somebody to the hospital on the wrong day. The next match invites again under the same UID with a higher SEQUENCE. One that is said only after
-    the end agreed is for those who count: nobody is written to about the past.
-    """
-    released = cause.decode(MatchReleased)
-    if released.ends_at <= cause.time:
-        return []
-    about = (released.referral_id, released.appointment_id, cause)
-    volunteer = Notice("released_volunteer", "volunteer", released.volunteer_id, *about, "CANCEL")
-    if released.reason in ("volunteer_withdrew", "blocked"):  # the appointment stands
-        return [
-            volunteer,
-            Notice("released_citizen_searching", "citizen", released.citizen_id, *about, "REQUEST"),
-        ]
-    return [volunteer, Notice("released_citizen", "citizen", released.citizen_id, *about, "CANCEL")]
-
-
-def of_match_escalated(cause: Event) -> list[Notice]:
-    """The department's coordinator is told while there is still time to act, and the citizen, who may have been promised company before."""
-    escalated = cause.decode(MatchEscalated)
-    about = (escalated.referral_id, escalated.appointment_id, cause)
-    return [
-        Notice("escalated", "coordinator", escalated.department, *about),
-        Notice("escalated_citizen", "citizen", escalated.citizen_id, *about),
-    ]
-
-
-def of_unreachable_citizen(failed: Notice, match: VolunteerMatched | None) -> list[Notice]:
-    """The coordinator of the match's department phones a citizen whom no e-mail reaches. `match` is the one that `failed` tells of.
-
-    Only for what a citizen is told of a match: a coordinator's message that fails leads to no other. Nobody is told when the match does not say
-    its department (an event of an earlier version), for to write to one would be a guess; `notification.failed` still says it.
-    """
-    if (
-        failed.role != "citizen"
-        or failed.template not in _OF_A_MATCH
-        or match is None
-        or match.department is UNSET
-    ):
-        return []
-    about = (failed.referral_id, failed.appointment_id, failed.cause)
-    return [Notice("unreachable_citizen", "coordinator", match.department, *about)]
-
-
-def appointment_called_off(cause: Event) -> str | None:
-    """The appointment that a cancellation or a move is about; None for a withdrawn consent, which is about all of the referral's."""
-    if cause.type == AppointmentCancelled.EVENT_TYPE:
-        return cause.decode(AppointmentCancelled).appointment_id
-    if cause.type == AppointmentRescheduled.EVENT_TYPE:
-        return cause.decode(AppointmentRescheduled).appointment_id
-    return None

@@ -9,7 +9,7 @@ from brobyg_kit.database import Database
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
-from brobyg_notification.adapters import queries
+from brobyg_notification.adapters import notices
 from brobyg_notification.ports import State
 
 
@@ -25,7 +25,8 @@ class NotificationView(BaseModel):
     cause: UUID = Field(description="The event that led to it.")
     state: State
     reason: str | None = Field(
-        description="Why it was given up, when it failed; what was in the way of the last attempt, while it waits."
+        description="Why it was given up, if it failed; what was in the way of the last attempt,"
+        " while it waits."
     )
     attempts: int
     due_at: datetime = Field(description="When it is tried next, while it waits.")
@@ -56,11 +57,13 @@ def router(database: Database) -> APIRouter:
         ] = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> NotificationPage:
-        """A coordinator bound to a department sees what was sent to that department: other notices don't say whose they are, so they are for
-        coordinators without one (the head office).
+        """A coordinator bound to a department sees what was sent to that department.
+
+        Other notices don't say whose they are, so they are for coordinators without one (the head
+        office).
         """
-        rows = await queries.page(
-            database.pool, state, appointment_id, before, limit + 1, caller.department
+        rows = await notices.page(
+            database, state, appointment_id, before, limit + 1, caller.department
         )
         shown = rows[:limit]
         return NotificationPage(

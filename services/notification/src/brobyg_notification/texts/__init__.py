@@ -1,1 +1,1 @@
-"""The words people read: templates with English as the source, and a catalogue for each other language."""
+"""The words people read: templates in English, and a catalogue for each other language."""

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from brobyg_kit.clock import COPENHAGEN
+from brobyg_contracts.domain import LOCAL_ZONE
 from brobyg_kit.wording import Language
 
 
@@ -23,4 +23,4 @@ def choose(asked: str | None, own: str | None, accepted: str) -> Language:
 
 def machine_time(moment: datetime) -> str:
     """For the `datetime` attribute of HTML's `time`: local time with its offset."""
-    return moment.astimezone(COPENHAGEN).isoformat(timespec="minutes")
+    return moment.astimezone(LOCAL_ZONE).isoformat(timespec="minutes")

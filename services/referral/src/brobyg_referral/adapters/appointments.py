@@ -1,139 +1,254 @@
-"""Appointments in PostgreSQL. Every statement takes arrays: one message or two thousand cost the same number of round trips."""
+"""Appointments in PostgreSQL.
+
+Every statement takes arrays: one message or two thousand cost the same number of round trips.
+"""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from typing import Any
 
-import asyncpg
-from brobyg_kit.database import Transaction
-
-from brobyg_referral.domain.appointment import Announced, Appointment, Plan, Status
-from brobyg_referral.fhir.reading import BusinessIdentifier
-from brobyg_referral.ports import ActiveReferral, Door, IntakeOutcome, Kept
-
-# Of the pathways only escort goes along to the hospital's appointments; the others have no use for them, and what is of no use is not kept.
-# "for no key update" does not block the foreign keys of others, and always in one order: no two transactions wait for each other.
-_LOCK_REFERRALS = """
-select c.cpr_hash, c.citizen_id, r.referral_id
-from referral r join citizen c using (citizen_id)
-where c.cpr_hash = any($1::bytea[]) and r.status = 'active' and r.pathway = 'escort'
-order by r.referral_id
-for no key update of r
-"""
-_BY_IDENTIFIER = """
-select * from named_appointment where appointment_id in (
-  select i.appointment_id from appointment_identifier i join unnest($2::text[], $3::text[]) as wanted(system, value) using (system, value)
-  where i.organisation = $1)
-"""
-_BY_ID = (
-    "select * from named_appointment where organisation = $1 and appointment_id = any($2::uuid[])"
+from brobyg_kit.database import Transaction, unnest
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Column,
+    Row,
+    Text,
+    bindparam,
+    delete,
+    func,
+    literal,
+    select,
+    true,
 )
-_SAVE = """
-insert into appointment (appointment_id, organisation, referral_id, citizen_id, status, starts_at, ends_at, location_id,
-  last_updated, own_time, announced, announced_starts_at, announced_ends_at, announced_location_id, version)
-select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::text[],
-  $9::timestamptz[], $10::timestamptz[], $11::text[], $12::timestamptz[], $13::timestamptz[], $14::text[], $15::int[])
-on conflict (appointment_id) do update set status = excluded.status, starts_at = excluded.starts_at, ends_at = excluded.ends_at,
-  location_id = excluded.location_id, last_updated = excluded.last_updated, own_time = excluded.own_time, announced = excluded.announced,
-  announced_starts_at = excluded.announced_starts_at, announced_ends_at = excluded.announced_ends_at,
-  announced_location_id = excluded.announced_location_id, version = excluded.version
-"""
-_NAME = """
-insert into appointment_identifier (organisation, system, value, appointment_id) select * from unnest($1::text[], $2::text[], $3::text[], $4::uuid[])
-"""
-# A total is the sum of its shards. Each transaction adds to the first shard that no other is adding to, so that none waits for another's commit; only
-# when all 64 are taken may it have to.
-_COUNT = """
-insert into intake_count as c (door, outcome, shard, total)
-select $1, o, coalesce(
-  (select s from generate_series(0, 63) as s where pg_try_advisory_xact_lock(hashtext('intake_count'), s) limit 1), pg_backend_pid() % 64), n
-from unnest($2::text[], $3::bigint[]) as u(o, n) order by o
-on conflict (door, outcome, shard) do update set total = c.total + excluded.total
-"""
+from sqlalchemy.dialects.postgresql import aggregate_order_by, insert
+
+from brobyg_referral.adapters.tables import (
+    appointment,
+    appointment_identifier,
+    citizen,
+    intake_count,
+    referral,
+)
+from brobyg_referral.domain.appointment import (
+    Announced,
+    Appointment,
+    BusinessIdentifier,
+    Content,
+    Participation,
+    Plan,
+    Status,
+)
+from brobyg_referral.ports import ActiveReferral, Channel, IntakeOutcome, Names, StoredAppointment
+
+_SHARDS = 64
+#: Columns that say whose an appointment is, and never change.
+_FIXED = ("appointment_id", "organisation", "referral_id", "citizen_id")
+_identifier = appointment_identifier.c
 
 
 class PostgresAppointments:
     """Implements `ports.AppointmentStore`."""
 
     async def lock_active_referrals(
-        self, tx: Transaction, cpr_hashes: Collection[bytes]
-    ) -> dict[bytes, ActiveReferral]:
-        """As the port says."""
-        rows = await tx.driver.fetch(_LOCK_REFERRALS, list(cpr_hashes))
-        return {
-            row["cpr_hash"]: ActiveReferral(str(row["referral_id"]), str(row["citizen_id"]))
-            for row in rows
-        }
+        self, tx: Transaction, cpr_hashes: Collection[bytes], names: Names
+    ) -> tuple[dict[bytes, ActiveReferral], frozenset[str]]:
+        """As the port says.
 
-    async def by_identifier(
-        self, tx: Transaction, organisation: str, identifiers: Collection[BusinessIdentifier]
-    ) -> list[Kept]:
-        """As the port says."""
-        systems, values = [one.system for one in identifiers], [one.value for one in identifiers]
-        return [
-            kept(row)
-            for row in await tx.driver.fetch(_BY_IDENTIFIER, organisation, systems, values)
-        ]
+        Of the pathways only escort goes along to the hospital's appointments: for the others
+        nothing is kept.
+        """
+        by_number = (
+            select(referral.c.referral_id)
+            .join(citizen)
+            .where(citizen.c.cpr_hash == _any_of(citizen.c.cpr_hash, cpr_hashes))
+        )
+        by_name = select(appointment.c.referral_id).where(
+            appointment.c.appointment_id.in_(_named(names))
+        )
+        # FOR NO KEY UPDATE does not block the foreign keys of others.
+        found = await tx.connection.execute(
+            select(citizen.c.cpr_hash, referral.c.referral_id, referral.c.citizen_id)
+            .join_from(referral, citizen)
+            .where(
+                referral.c.status == "active",
+                referral.c.pathway == "escort",
+                referral.c.referral_id.in_(by_number.union(by_name)),
+            )
+            .order_by(referral.c.referral_id)
+            .with_for_update(key_share=True, of=referral)
+        )
+        by_hash = {row.cpr_hash: ActiveReferral(row.referral_id, row.citizen_id) for row in found}
+        return by_hash, frozenset(one.referral_id for one in by_hash.values())
 
-    async def by_id(
-        self, tx: Transaction, organisation: str, appointment_ids: Collection[str]
-    ) -> list[Kept]:
+    async def find(self, tx: Transaction, names: Names) -> list[StoredAppointment]:
         """As the port says."""
-        return [
-            kept(row) for row in await tx.driver.fetch(_BY_ID, organisation, list(appointment_ids))
-        ]
+        order = (_identifier.system, _identifier.value)
+        identifiers = (
+            select(
+                func.array_agg(aggregate_order_by(_identifier.system, *order)).label("systems"),
+                func.array_agg(aggregate_order_by(_identifier.value, *order)).label("numbers"),
+            )
+            .where(_identifier.appointment_id == appointment.c.appointment_id)
+            .lateral()
+        )
+        found = await tx.connection.execute(
+            select(appointment, identifiers)
+            .join(identifiers, true())
+            .where(appointment.c.appointment_id.in_(_named(names)))
+        )
+        return [_stored(row) for row in found]
 
     async def save(
         self,
         tx: Transaction,
-        touched: Sequence[Kept],
-        names: Sequence[tuple[BusinessIdentifier, Kept]],
+        changed: Sequence[StoredAppointment],
+        identifiers: Sequence[tuple[BusinessIdentifier, StoredAppointment]],
     ) -> None:
-        """As the port says. Raises asyncpg.UniqueViolationError when another transaction gave one of the identifiers to another appointment meanwhile."""
-        if touched:
-            await tx.driver.execute(_SAVE, *zip(*(_row(one) for one in touched), strict=True))
-        if names:
-            rows = [
-                (kept.organisation, name.system, name.value, kept.appointment_id)
-                for name, kept in names
-            ]
-            await tx.driver.execute(_NAME, *zip(*rows, strict=True))
+        """As the port says.
 
-    async def count(self, tx: Transaction, door: Door, counts: dict[IntakeOutcome, int]) -> None:
+        Raises a unique violation when another transaction gave one of the identifiers to another
+        appointment meanwhile.
+        """
+        if changed:
+            kinds = {column.name: column.type for column in appointment.c}
+            values = [_values(one) for one in changed]
+            rows = unnest(kinds, [[one[name] for name in kinds] for one in values])
+            statement = insert(appointment).from_select(list(kinds), select(rows))
+            new = {name: statement.excluded[name] for name in kinds if name not in _FIXED}
+            await tx.connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=[appointment.c.appointment_id], set_=new
+                )
+            )
+        if identifiers:
+            kinds = {column.name: column.type for column in _identifier}
+            rows = unnest(
+                kinds,
+                [
+                    (stored.organisation, name.system, name.value, stored.appointment_id)
+                    for name, stored in identifiers
+                ],
+            )
+            await tx.connection.execute(
+                insert(appointment_identifier).from_select(list(kinds), select(rows))
+            )
+
+    async def forget(self, tx: Transaction, referral_id: str) -> None:
         """As the port says."""
-        if counts:
-            await tx.driver.execute(_COUNT, door, list(counts), list(counts.values()))
+        await tx.connection.execute(
+            delete(appointment).where(appointment.c.referral_id == referral_id)
+        )
+
+    async def count(
+        self, tx: Transaction, channel: Channel, counts: dict[IntakeOutcome, int]
+    ) -> None:
+        """As the port says.
+
+        A total is the sum of its shards. Each transaction adds to the first shard that no other is
+        adding to, so that none waits for another's commit, unless all are taken.
+        """
+        if not counts:
+            return
+        shard = func.generate_series(0, _SHARDS - 1).column_valued("shard")
+        lock = func.pg_try_advisory_xact_lock(func.hashtext(intake_count.name), shard)
+        free = select(shard).where(lock).limit(1).scalar_subquery()
+        given = unnest({"outcome": Text(), "total": BigInteger()}, sorted(counts.items()))
+        statement = insert(intake_count).from_select(
+            ["channel", "outcome", "shard", "total"],
+            select(
+                literal(channel),
+                given.c.outcome,
+                func.coalesce(free, func.pg_backend_pid() % _SHARDS),
+                given.c.total,
+            ),
+        )
+        total = intake_count.c.total + statement.excluded.total
+        await tx.connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=intake_count.primary_key.columns, set_={"total": total}
+            )
+        )
+
+    async def totals(self, tx: Transaction) -> dict[IntakeOutcome, int]:
+        """As the port says."""
+        total = func.sum(intake_count.c.total, type_=BigInteger())
+        found = await tx.connection.execute(
+            select(intake_count.c.outcome, total).group_by(intake_count.c.outcome)
+        )
+        return {outcome: int(number) for outcome, number in found}
 
 
-def kept(row: asyncpg.Record) -> Kept:
-    """A row as the use cases know it."""
-    announced = Announced(row["announced"])
-    announced_plan = Plan(
-        row["announced_starts_at"], row["announced_ends_at"], row["announced_location_id"]
+def _any_of(column: Column[Any], values: Collection[object]) -> Any:  # arrays have no type
+    return func.any(bindparam(None, list(values), type_=ARRAY(column.type), unique=True))
+
+
+def _named(names: Names) -> Any:  # nor has a union
+    """The ids of the appointments that are named."""
+    wanted = unnest(
+        {"system": Text(), "value": Text()}, [(one.system, one.value) for one in names.identifiers]
     )
-    return Kept(
-        appointment_id=str(row["appointment_id"]),
-        organisation=row["organisation"],
-        identifiers=tuple(
-            map(BusinessIdentifier, row["identifier_systems"], row["identifier_values"])
-        ),
-        referral=ActiveReferral(str(row["referral_id"]), str(row["citizen_id"])),
-        state=Appointment(
-            status=Status(row["status"]),
-            plan=Plan(row["starts_at"], row["ends_at"], row["location_id"]),
-            last_updated=row["last_updated"],
-            own_time=row["own_time"],
-            announced=announced,
-            announced_plan=None if announced is Announced.NOTHING else announced_plan,
-            version=row["version"],
-        ),
-    )
-
-
-def _row(one: Kept) -> tuple[str | int | datetime | None, ...]:
-    state, told = one.state, one.state.announced_plan or Plan(None, None, None)
+    ids = appointment.c.appointment_id
     return (
-        one.appointment_id, one.organisation, one.referral.referral_id, one.referral.citizen_id,
-        state.status.value, state.plan.starts_at, state.plan.ends_at, state.plan.location_id, state.last_updated, state.own_time,
-        state.announced.value,
-        told.starts_at, told.ends_at, told.location_id, state.version,
-    )  # fmt: skip
+        select(_identifier.appointment_id)
+        .join(
+            wanted, (_identifier.system == wanted.c.system) & (_identifier.value == wanted.c.value)
+        )
+        .where(_identifier.organisation == names.organisation)
+        .union(
+            select(ids).where(
+                appointment.c.organisation == names.organisation,
+                ids == _any_of(ids, names.appointment_ids),
+            )
+        )
+    )
+
+
+def _stored(row: Row[Any]) -> StoredAppointment:
+    announced = Announced(row.announced)
+    told = Plan(row.announced_starts_at, row.announced_ends_at, row.announced_location_id)
+    return StoredAppointment(
+        appointment_id=row.appointment_id,
+        organisation=row.organisation,
+        identifiers=tuple(map(BusinessIdentifier, row.systems, row.numbers)),
+        referral=ActiveReferral(row.referral_id, row.citizen_id),
+        state=Appointment(
+            content=Content(
+                Status(row.status),
+                Plan(row.starts_at, row.ends_at, row.location_id),
+                Participation(row.patient_status),
+                Participation(row.location_status),
+            ),
+            last_updated=row.last_updated,
+            own_time=row.own_time,
+            own_version=row.own_version,
+            announced=announced,
+            announced_plan=None if announced is Announced.NOTHING else told,
+            version=row.version,
+        ),
+    )
+
+
+def _values(stored: StoredAppointment) -> dict[str, object]:
+    """The row, by the names of the columns."""
+    state, content = stored.state, stored.state.content
+    told = state.announced_plan or Plan(None, None, None)
+    return {
+        "appointment_id": stored.appointment_id,
+        "organisation": stored.organisation,
+        "referral_id": stored.referral.referral_id,
+        "citizen_id": stored.referral.citizen_id,
+        "status": content.status,
+        "starts_at": content.plan.starts_at,
+        "ends_at": content.plan.ends_at,
+        "location_id": content.plan.location_id,
+        "patient_status": content.patient,
+        "location_status": content.location,
+        "last_updated": state.last_updated,
+        "own_time": state.own_time,
+        "own_version": state.own_version,
+        "announced": state.announced,
+        "announced_starts_at": told.starts_at,
+        "announced_ends_at": told.ends_at,
+        "announced_location_id": told.location_id,
+        "version": state.version,
+    }

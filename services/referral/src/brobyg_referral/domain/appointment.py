@@ -1,7 +1,8 @@
 """An appointment as the hospital tells of it, and what each message means for those who go along.
 
-Two things are kept apart: what the hospital says (`status`, times, place, ordered by the hospital's own `last_updated`), and what has been told onwards
-(`Announced`). A message changes the first; the difference between the two decides whether anything is published, and what.
+Two things are kept apart: what the hospital says (`Content`, ordered by the hospital's own times
+and versions), and what was last published (`Announced`). A message changes the first; the
+difference between the two decides whether anything is published, and what.
 """
 
 from dataclasses import dataclass, replace
@@ -25,6 +26,15 @@ class Status(StrEnum):
     WAITLIST = "waitlist"
 
 
+class Participation(StrEnum):
+    """FHIR R4 ParticipationStatus (required binding)."""
+
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+    TENTATIVE = "tentative"
+    NEEDS_ACTION = "needs-action"
+
+
 class Announced(StrEnum):
     """What was last published about an appointment."""
 
@@ -41,7 +51,7 @@ _ASKS_FOR: dict[Status, Announced | None] = {
     Status.PENDING: Announced.NOTHING,
     Status.WAITLIST: Announced.NOTHING,
     Status.BOOKED: Announced.BOOKED,
-    Status.ARRIVED: None,  # it goes on as we speak: too late to move anybody
+    Status.ARRIVED: None,  # it has begun: too late to send or stop anybody
     Status.CHECKED_IN: None,
     Status.CANCELLED: Announced.CANCELLED,
     Status.ENTERED_IN_ERROR: Announced.CANCELLED,
@@ -51,11 +61,34 @@ _ASKS_FOR: dict[Status, Announced | None] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """When and where. Times are zone-aware UTC, both or neither; `location_id` None: no place, or none of those this system knows."""
+class BusinessIdentifier:
+    """The sender's own name for an appointment: unique within the sending organisation.
 
+    Made by `identifier_of`, so that one name has one form.
+    """
+
+    system: str
+    value: str
+
+    @property
+    def token(self) -> str:
+        """`system|value`, as in a FHIR search."""
+        return f"{self.system}|{self.value}"
+
+
+def identifier_of(system: str, value: str) -> BusinessIdentifier:
+    """The identifier without blanks around it: some senders pad a number to a fixed length."""
+    return BusinessIdentifier(system.strip(), value.strip())
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """When and where."""
+
+    #: Zone-aware UTC; both times or neither.
     starts_at: datetime | None
     ends_at: datetime | None
+    #: None: no place, or none of those this system knows.
     location_id: str | None
 
     @property
@@ -65,44 +98,69 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """What one message of the hospital says of one appointment. `has_own_time` False: it gave none, and `last_updated` is when it arrived."""
+class Content:
+    """What the hospital says of an appointment, apart from when it says so."""
 
     status: Status
     plan: Plan
+    #: Whether the patient takes part.
+    patient: Participation = Participation.ACCEPTED
+    #: Whether the place takes part; without meaning where the plan has none.
+    location: Participation = Participation.ACCEPTED
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether it says that the appointment does not take place."""
+        return _ASKS_FOR[self.status] is Announced.CANCELLED
+
+    @property
+    def is_declined(self) -> bool:
+        """Whether it is booked for a patient who has declined: nobody needs to come along."""
+        return self.status is Status.BOOKED and self.patient is Participation.DECLINED
+
+
+@dataclass(frozen=True, slots=True)
+class AppointmentMessage:
+    """What one message of the hospital says of one appointment."""
+
+    content: Content
     last_updated: datetime
+    #: False: the message gave no time, and `last_updated` is when it arrived.
     has_own_time: bool = True
+    #: The hospital's own version, of a sender whose versions rise.
+    own_version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Appointment:
-    """What is known of an appointment, and what was told onwards.
+    """What is known of an appointment, and what was announced of it."""
 
-    `last_updated` is the time of the message that counts, `own_time` the newest that the hospital itself gave: they differ where a message without a time
-    of its own came last, which is ordered by its arrival.
-    """
-
-    status: Status
-    plan: Plan
+    content: Content
+    #: The time of the message that counts.
     last_updated: datetime
+    #: The newest time that the hospital itself gave. It differs from `last_updated` where a message
+    #: without a time of its own came last, which is ordered by its arrival.
     own_time: datetime | None
+    #: The highest version that the hospital gave, of a sender whose versions rise.
+    own_version: int | None = None
     announced: Announced = Announced.NOTHING
     announced_plan: Plan | None = None
     version: int = 1
 
 
-#: How far the hospital's clock may be ahead of ours: beyond any clock that is merely wrong by some hours or by its zone.
+#: How far the hospital's clock may be ahead of ours: further than a clock is wrong by some hours
+#: or by its zone.
 MAX_AHEAD = timedelta(days=1)
-
-
-#: How far from now an appointment can be booked, beyond any that a hospital plans or tells late: what lies further is a slip of the keyboard.
+#: How far from now an appointment can be booked, further than any hospital plans or tells late:
+#: beyond it the date is a typing error.
 HORIZON = timedelta(days=2 * 366)
-#: Longer than any appointment: one that seems to last longer ends in another month or year by a slip of the keyboard.
+#: Longer than any appointment: one that lasts longer ends in another month or year by a typing
+#: error.
 MAX_LENGTH = timedelta(days=31)
 
 
 def is_beyond(starts_at: datetime, now: datetime) -> bool:
-    """Whether nobody can mean to be accompanied then."""
+    """Whether the start is further from now than any appointment is planned."""
     return abs(starts_at - now) > HORIZON
 
 
@@ -116,12 +174,12 @@ def is_too_long(plan: Plan) -> bool:
 
 
 def is_ahead(last_updated: datetime, now: datetime) -> bool:
-    """Whether a message's own time is so far ahead that it would shut out the true messages that follow it."""
+    """Whether a message's own time is so far ahead that later true messages would be refused."""
     return last_updated - now > MAX_AHEAD
 
 
-Change = Literal["booked", "rescheduled", "cancelled", "completed", "missed"]
-_CHANGE: dict[Announced, Change] = {
+AppointmentChange = Literal["booked", "rescheduled", "cancelled", "completed", "missed"]
+_CHANGE: dict[Announced, AppointmentChange] = {
     Announced.BOOKED: "booked",
     Announced.CANCELLED: "cancelled",
     Announced.COMPLETED: "completed",
@@ -130,50 +188,59 @@ _CHANGE: dict[Announced, Change] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """What a message led to: the appointment after it, whether that differs, and what is to be published."""
+class Transition:
+    """What a message led to."""
 
+    #: The appointment after it.
     appointment: Appointment
+    #: Whether its content differs.
     changed: bool
-    change: Change | None = None
+    #: What is to be published.
+    change: AppointmentChange | None = None
+    #: Whether the hospital has said something newer, so that the message has no effect.
     out_of_date: bool = False
 
 
-def receive(known: Appointment | None, message: Message) -> Step:
+def receive(known: Appointment | None, message: AppointmentMessage) -> Transition:
     """What `message` does to the appointment. Pure.
 
-    A message is the whole of what the hospital says (it replaces, as a FHIR update does), so the newest decides, in whatever order they come. One older
-    than what is known, and one that says nothing new, has no effect. Of two with the same time the later arrival counts. What the hospital corrects, it
-    may: a newer message leads out of every state. A message without a time of its own counts when it arrives, and stands back for any that has a newer
-    time than the hospital gave before: our clock and theirs are not compared.
+    A message is the whole of what the hospital says (it replaces, as a FHIR update does), so the
+    newest decides, in whatever order they come. One older than what is known, and one that says
+    nothing new, has no effect. Of two with the same time and version the later arrival counts. What
+    the hospital corrects, it may: a newer message leads out of every state. A message without a
+    time of its own counts when it arrives, and gives way to any that has a newer time than the
+    hospital gave before: our clock and theirs are not compared.
     """
-    own_time = message.last_updated if message.has_own_time else known.own_time if known else None
     if known is None:
-        fresh = Appointment(message.status, message.plan, message.last_updated, own_time)
-        return _announce(fresh, previous=Announced.NOTHING, previous_plan=None)
+        own_time = message.last_updated if message.has_own_time else None
+        fresh = Appointment(message.content, message.last_updated, own_time, message.own_version)
+        return _announce(fresh)
     if is_out_of_date(known, message):
-        return Step(known, changed=False, out_of_date=True)
-    if message.status is known.status and message.plan == known.plan:
-        if (message.last_updated, own_time) == (known.last_updated, known.own_time):
-            return Step(known, changed=False)
-        # Nothing new but the time: it is remembered, so that what lies between cannot come in later. It is shown, so it is a version of its own.
-        repeated = replace(
-            known, last_updated=message.last_updated, own_time=own_time, version=known.version + 1
-        )
-        return Step(repeated, changed=False)
+        return Transition(known, changed=False, out_of_date=True)
     updated = replace(
         known,
-        status=message.status,
-        plan=message.plan,
+        content=message.content,
         last_updated=message.last_updated,
-        own_time=own_time,
-        version=known.version + 1,
+        own_time=message.last_updated if message.has_own_time else known.own_time,
+        own_version=known.own_version if message.own_version is None else message.own_version,
     )
-    return _announce(updated, previous=known.announced, previous_plan=known.announced_plan)
+    if updated == known:
+        return Transition(known, changed=False)
+    # Every difference is shown or decides the order, so it makes a version of its own.
+    updated = replace(updated, version=known.version + 1)
+    if message.content == known.content:
+        return Transition(updated, changed=False)
+    return _announce(updated)
 
 
-def is_out_of_date(known: Appointment, message: Message) -> bool:
-    """Whether the hospital has said something newer than `message`. Only times that the hospital gave are compared."""
+def is_out_of_date(known: Appointment, message: AppointmentMessage) -> bool:
+    """Whether the hospital has said something newer than `message`.
+
+    Where both have the hospital's own version, that decides; else times that the hospital gave.
+    """
+    newest, given = known.own_version, message.own_version
+    if newest is not None and given is not None and given != newest:
+        return given < newest
     if not message.has_own_time or known.own_time is None:
         return False
     if message.last_updated == known.own_time:
@@ -182,28 +249,26 @@ def is_out_of_date(known: Appointment, message: Message) -> bool:
     return message.last_updated < known.own_time
 
 
-def _announce(now: Appointment, previous: Announced, previous_plan: Plan | None) -> Step:
-    asked = _ASKS_FOR[now.status]
-    if asked is Announced.BOOKED and now.plan.is_complete:
-        return _book(now, previous, previous_plan)
+def _announce(now: Appointment) -> Transition:
+    """What is to be published, compared with what was announced before."""
+    content, previous = now.content, now.announced
+    asked = _ASKS_FOR[content.status]
+    if asked is Announced.BOOKED and content.plan.is_complete and not content.is_declined:
+        if previous is Announced.BOOKED and content.plan == now.announced_plan:
+            return Transition(now, changed=True)
+        moved = previous is Announced.BOOKED
+        return _announced(now, Announced.BOOKED, "rescheduled" if moved else "booked")
     if asked in (Announced.BOOKED, Announced.NOTHING):
-        # No longer firm, or moved to a place that is none of ours: nobody should set out to where it was; a new booking is announced anew.
+        # No longer firm, declined by the patient, or at a place that is none of ours: nobody should
+        # set out to where it was. A new booking is announced anew.
         asked = Announced.CANCELLED if previous is Announced.BOOKED else Announced.NOTHING
     if asked in (None, Announced.NOTHING, previous) or previous is Announced.NOTHING:
-        # Nobody was ever told of it, so nobody needs to hear that it is over.
-        return Step(now, changed=True)
+        # Nobody was ever told of it, so nobody needs to be told that it is over.
+        return Transition(now, changed=True)
     assert asked is not None
-    return Step(
-        replace(now, announced=asked, announced_plan=now.plan), changed=True, change=_CHANGE[asked]
-    )
+    return _announced(now, asked, _CHANGE[asked])
 
 
-def _book(now: Appointment, previous: Announced, previous_plan: Plan | None) -> Step:
-    if previous is Announced.BOOKED and now.plan == previous_plan:
-        return Step(now, changed=True)
-    change: Change = "rescheduled" if previous is Announced.BOOKED else "booked"
-    return Step(
-        replace(now, announced=Announced.BOOKED, announced_plan=now.plan),
-        changed=True,
-        change=change,
-    )
+def _announced(now: Appointment, announced: Announced, change: AppointmentChange) -> Transition:
+    told = replace(now, announced=announced, announced_plan=now.content.plan)
+    return Transition(told, changed=True, change=change)

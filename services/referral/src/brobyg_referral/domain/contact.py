@@ -1,4 +1,7 @@
-"""What names a citizen and how to reach them. Lives sealed in the database and in the answer to the one who may ask."""
+"""What names a citizen and how to reach them.
+
+It is kept encrypted, and told only to who may ask.
+"""
 
 import msgspec
 from brobyg_contracts.places import POSTCODES
@@ -12,7 +15,7 @@ class Address(msgspec.Struct, frozen=True):
 
 
 class Contact(msgspec.Struct, frozen=True, kw_only=True):
-    """The citizen by name. `is_protected`: name and address protection, the address is told to nobody."""
+    """The citizen by name."""
 
     given_name: str
     family_name: str
@@ -20,11 +23,14 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     email: str | None = None
     phone: str | None = None
     address: Address | None = None
+    #: Name and address protection: the address is told to nobody.
     is_protected: bool = False
 
     def renewed(self, newer: "Contact") -> "Contact":
-        """What is known once somebody else has told `newer`: a way to reach the citizen that they did not give stays, and so does protection, which
-        another referrer may know nothing of.
+        """What is known after another referrer has told `newer`.
+
+        An e-mail address or a phone number that `newer` does not give stays. So does protection,
+        which another referrer may know nothing of.
         """
         return msgspec.structs.replace(
             newer,
@@ -35,7 +41,10 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def meeting_point(self) -> str | None:
-        """The address where a volunteer may come to the door, with its town where that is known; None where it is protected or unknown."""
+        """The address where a volunteer may come to the door, with its town where that is known.
+
+        None where it is protected or unknown.
+        """
         if self.is_protected or self.address is None:
             return None
         place = POSTCODES.get(self.address.postcode)  # the citizen may live outside the area

@@ -10,7 +10,8 @@ from brobyg_contracts import Needs
 #: Only `escort` so far; the pathway's policy is in schemas/pathways.
 Pathway = Literal["escort"]
 ReferrerKind = Literal["gp", "hospital", "municipality", "citizen"]
-#: The postcode of each department's main town: what is published for a citizen whose address is protected.
+#: The postcode of each department's main town, which is published for a citizen whose address is
+#: protected.
 CENTRE_POSTCODE = {"randers": "8900", "norddjurs": "8500"}
 ReferralStatus = Literal["active", "consent_withdrawn"]
 
@@ -18,8 +19,8 @@ ReferralStatus = Literal["active", "consent_withdrawn"]
 def shielded(needs: Needs, department: str) -> Needs:
     """What may be told of the needs of a citizen whose address is protected.
 
-    They meet at the location, and the postcode told is that of the department's main town: nobody needs the way from the home, and in a small postcode it
-    says much of where somebody lives.
+    They meet at the location, and the postcode told is that of the department's main town: nobody
+    needs the way from the home, and a small postcode says much of where somebody lives.
     """
     return msgspec.structs.replace(
         needs, meeting="at_location", postcode=CENTRE_POSTCODE[department]
@@ -28,7 +29,10 @@ def shielded(needs: Needs, department: str) -> Needs:
 
 @dataclass(frozen=True, slots=True)
 class Referral:
-    """A request for help for one citizen under one pathway. Active exactly while there is consent. Holds nothing that names a person."""
+    """A request for help for one citizen under one pathway, active exactly while there is consent.
+
+    Holds nothing that names a person.
+    """
 
     referral_id: str
     citizen_id: str

@@ -1,15 +1,14 @@
-"""The JSON door: referrals, consent, contact, counts."""
+"""The JSON API: referrals, consent, contact, counts."""
 
-from collections.abc import Awaitable, Callable
-from typing import Annotated, TypeVar
+from typing import Annotated
 from uuid import UUID
 
-import asyncpg
 from brobyg_kit.auth import Caller, requires
-from brobyg_kit.database import Database, Transaction
+from brobyg_kit.database import Database
 from brobyg_kit.problems import Problem
 from fastapi import APIRouter, Depends, Header, Query
 
+from brobyg_referral.adapters.transactions import in_transaction
 from brobyg_referral.entrypoints.models import (
     ConsentAgainIn,
     ContactOut,
@@ -17,44 +16,32 @@ from brobyg_referral.entrypoints.models import (
     ReferralIn,
     ReferralOut,
 )
-from brobyg_referral.referrals import ReferralDesk
+from brobyg_referral.entrypoints.problems import FIELDS_WRONG, ReferralRoute
+from brobyg_referral.ports import AppointmentStore
+from brobyg_referral.use_cases.referrals import Referrals
 
 Referrer = Annotated[Caller, Depends(requires("referrer", "coordinator"))]
-T = TypeVar("T")
 
 
-def create_router(database: Database, desk: ReferralDesk) -> APIRouter:
+def create_router(
+    database: Database, referrals: Referrals, appointments: AppointmentStore
+) -> APIRouter:
     """All of the JSON API."""
-    router = APIRouter()
-    _add_referrals(router, database, desk)
-    _add_citizens(router, database, desk)
+    router = APIRouter(route_class=ReferralRoute)
+    _add_referrals(router, database, referrals)
+    _add_citizens(router, database, referrals)
 
     @router.get("/counts", tags=["counts"], summary="What became of the hospital's messages")
     async def counts(
         _: Annotated[Caller, Depends(requires("coordinator", "analyst", "service"))],
     ) -> CountsOut:
-        rows = await database.pool.fetch(
-            "select outcome, sum(total)::bigint as total from intake_count group by outcome"
-        )
-        totals = {"rejected": 0, "dropped_without_consent": 0, "kept": 0, "unchanged": 0} | {
-            row["outcome"]: row["total"] for row in rows
-        }
+        totals = await in_transaction(database, appointments.totals)
         return CountsOut(received=sum(totals.values()), **totals)
 
     return router
 
 
-async def _in_transaction(database: Database, work: Callable[[Transaction], Awaitable[T]]) -> T:
-    """Once more when somebody else did the same at the same moment: the second time sees it."""
-    try:
-        async with database.transaction() as tx:
-            return await work(tx)
-    except asyncpg.UniqueViolationError:
-        async with database.transaction() as tx:
-            return await work(tx)
-
-
-def _add_referrals(router: APIRouter, database: Database, desk: ReferralDesk) -> None:
+def _add_referrals(router: APIRouter, database: Database, referrals: Referrals) -> None:
     @router.post(
         "/referrals",
         status_code=201,
@@ -73,10 +60,10 @@ def _add_referrals(router: APIRouter, database: Database, desk: ReferralDesk) ->
         ] = None,
     ) -> ReferralOut:
         if error := body.meeting_problem():
-            raise Problem(422, "Some of what was sent is not as it should be", errors=[error])
+            raise Problem(422, FIELDS_WRONG, errors=[error])
         asked = body.asked(idempotency_key)
         return ReferralOut.of(
-            await _in_transaction(database, lambda tx: desk.create(tx, caller, asked))
+            await in_transaction(database, lambda tx: referrals.create(tx, caller, asked))
         )
 
     @router.get(
@@ -86,7 +73,7 @@ def _add_referrals(router: APIRouter, database: Database, desk: ReferralDesk) ->
     )
     async def get_referral(referral_id: UUID, caller: Referrer) -> ReferralOut:
         return ReferralOut.of(
-            await _in_transaction(database, lambda tx: desk.get(tx, caller, str(referral_id)))
+            await in_transaction(database, lambda tx: referrals.get(tx, caller, str(referral_id)))
         )
 
     @router.put(
@@ -96,8 +83,9 @@ def _add_referrals(router: APIRouter, database: Database, desk: ReferralDesk) ->
         referral_id: UUID, body: ConsentAgainIn, caller: Referrer
     ) -> ReferralOut:
         return ReferralOut.of(
-            await _in_transaction(
-                database, lambda tx: desk.give_consent(tx, caller, str(referral_id), body.given_at)
+            await in_transaction(
+                database,
+                lambda tx: referrals.give_consent(tx, caller, str(referral_id), body.given_at),
             )
         )
 
@@ -108,13 +96,13 @@ def _add_referrals(router: APIRouter, database: Database, desk: ReferralDesk) ->
     )
     async def withdraw_consent(referral_id: UUID, caller: Referrer) -> ReferralOut:
         return ReferralOut.of(
-            await _in_transaction(
-                database, lambda tx: desk.withdraw_consent(tx, caller, str(referral_id))
+            await in_transaction(
+                database, lambda tx: referrals.withdraw_consent(tx, caller, str(referral_id))
             )
         )
 
 
-def _add_citizens(router: APIRouter, database: Database, desk: ReferralDesk) -> None:
+def _add_citizens(router: APIRouter, database: Database, referrals: Referrals) -> None:
     @router.get(
         "/citizens/{citizen_id}/contact",
         tags=["citizens"],
@@ -130,8 +118,8 @@ def _add_citizens(router: APIRouter, database: Database, desk: ReferralDesk) -> 
         ],
         caller: Annotated[Caller, Depends(requires("service", "coordinator"))],
     ) -> ContactOut:
-        found = await _in_transaction(
-            database, lambda tx: desk.contact(tx, caller, str(citizen_id), purpose)
+        found = await in_transaction(
+            database, lambda tx: referrals.contact(tx, caller, str(citizen_id), purpose)
         )
         return ContactOut.of(str(citizen_id), found, to_service="service" in caller.roles)
 
@@ -144,4 +132,4 @@ def _add_citizens(router: APIRouter, database: Database, desk: ReferralDesk) -> 
     async def erase(
         citizen_id: UUID, caller: Annotated[Caller, Depends(requires("coordinator"))]
     ) -> None:
-        await _in_transaction(database, lambda tx: desk.erase(tx, caller, str(citizen_id)))
+        await in_transaction(database, lambda tx: referrals.erase(tx, caller, str(citizen_id)))

@@ -1,4 +1,4 @@
-"""The hospital's HTTP door: FHIR R4 under /fhir. Every error is an OperationOutcome (fhir/rendering.py)."""
+"""FHIR R4 under /fhir, for the hospitals. Every error is an OperationOutcome."""
 
 from typing import Annotated
 
@@ -10,13 +10,15 @@ from fastapi.responses import JSONResponse, Response
 
 from brobyg_referral.entrypoints import fhir_description as described
 from brobyg_referral.entrypoints.bundles import answer_bundle
-from brobyg_referral.entrypoints.door import Door
+from brobyg_referral.entrypoints.fhir_rendering import FHIR_JSON
+from brobyg_referral.entrypoints.hospital_requests import HospitalRequests
+from brobyg_referral.entrypoints.problems import ReferralRoute
+from brobyg_referral.errors import NoSuchAppointment
 from brobyg_referral.fhir import bundle, writing
-from brobyg_referral.fhir.outcome import NOT_APPLICABLE, Issue, outcome, refused
+from brobyg_referral.fhir.outcome import NOT_APPLICABLE, Issue, outcome
 from brobyg_referral.fhir.reading import parse_json
-from brobyg_referral.fhir.rendering import FHIR_JSON
-from brobyg_referral.intake import Result
-from brobyg_referral.ports import Kept
+from brobyg_referral.ports import Names, StoredAppointment
+from brobyg_referral.use_cases.decisions import Result
 
 _READABLE = ("application/fhir+json", "application/json")
 _ACCEPTED = frozenset({*_READABLE, "application/*", "*/*", "text/json"})
@@ -24,12 +26,11 @@ _FORMATS = frozenset({"json", *_READABLE, "text/json"})
 
 
 def negotiated(request: Request) -> None:
-    """Raises Problem 406 when the caller reads no FHIR JSON, 415 when the body is said to be something else."""
+    """Raise Problem 406 when the caller reads no FHIR JSON, 415 for a body of another type."""
     wanted = request.query_params.get("_format")
     if wanted is not None:
-        wanted = wanted.replace(
-            " ", "+"
-        )  # "application/fhir+json" as people write it: in a query the + stands for a space
+        # In a query "+" stands for a space, and people write "application/fhir+json".
+        wanted = wanted.replace(" ", "+")
     accept = [
         part.partition(";")[0].strip().lower()
         for part in request.headers.get("accept", "*/*").split(",")
@@ -44,7 +45,10 @@ def negotiated(request: Request) -> None:
 async def organisation_of(
     request: Request, caller: Annotated[Caller, Depends(requires("hospital"))]
 ) -> str:
-    """Whose appointments these are. Raises Problem 401, 403 (no hospital, or a token that names no organisation), 406, 415."""
+    """Whose appointments these are.
+
+    Raises Problem 401, 403 (no hospital, or a token that names no organisation), 406, 415.
+    """
     if not caller.organisation:
         raise Problem(
             403,
@@ -74,29 +78,29 @@ def base_of(request: Request) -> str:
 
 
 def _shown(
-    kept: Kept, request: Request, *, created: bool, warning: Issue | None = None
+    stored: StoredAppointment, request: Request, *, created: bool, warning: Issue | None = None
 ) -> Response:
-    headers = {"ETag": writing.etag(kept)}
+    headers = {"ETag": writing.etag(stored)}
     if created:
-        headers["Location"] = (
-            f"{base_of(request)}/Appointment/{kept.appointment_id}/_history/{kept.state.version}"
-        )
-    body = outcome([warning]) if warning else writing.appointment(kept)
+        path = f"Appointment/{stored.appointment_id}/_history/{stored.state.version}"
+        headers["Location"] = f"{base_of(request)}/{path}"
+    body = outcome([warning]) if warning else writing.appointment(stored)
     return FhirJson(body, 201 if created else 200, headers)
 
 
 def _answered(result: Result, request: Request) -> Response:
-    if result.kept is None:
+    if result.stored is None:
         return FhirJson(outcome([NOT_APPLICABLE]), 202)
-    return _shown(result.kept, request, created=result.created, warning=result.warning)
+    return _shown(result.stored, request, created=result.created, warning=result.warning)
 
 
-def create_router(door: Door) -> APIRouter:
+def create_router(requests: HospitalRequests) -> APIRouter:
     """All of /fhir."""
     router = APIRouter(
         prefix="/fhir",
         tags=["FHIR R4"],
         default_response_class=FhirJson,
+        route_class=ReferralRoute,
         responses=described.REFUSED,
     )
 
@@ -105,7 +109,7 @@ def create_router(door: Door) -> APIRouter:
         try:
             return await request.body()
         except HTTPException:
-            await door.take_refused(organisation)
+            await requests.take(organisation, [], rejected=1)
             raise
 
     @router.get(
@@ -126,7 +130,9 @@ def create_router(door: Door) -> APIRouter:
     async def create(request: Request, organisation: Organisation) -> Response:
         body = await body_of(request, organisation)
         condition = request.headers.get("if-none-exist")
-        result = await door.take(organisation, lambda: bundle.create(parse_json(body), condition))
+        result = await requests.take_one(
+            organisation, lambda: bundle.create(parse_json(body), condition)
+        )
         return _answered(result, request)
 
     @router.put(
@@ -135,7 +141,7 @@ def create_router(door: Door) -> APIRouter:
     async def update(request: Request, organisation: Organisation, appointment_id: str) -> Response:
         body = await body_of(request, organisation)
         etag = request.headers.get("if-match")
-        result = await door.take(
+        result = await requests.take_one(
             organisation, lambda: bundle.update(parse_json(body), appointment_id, etag)
         )
         return _answered(result, request)
@@ -148,7 +154,9 @@ def create_router(door: Door) -> APIRouter:
     async def put(request: Request, organisation: Organisation) -> Response:
         body = await body_of(request, organisation)
         etag, query = request.headers.get("if-match"), request.query_params.multi_items()
-        result = await door.take(organisation, lambda: bundle.put(parse_json(body), query, etag))
+        result = await requests.take_one(
+            organisation, lambda: bundle.put(parse_json(body), query, etag)
+        )
         return _answered(result, request)
 
     @router.get(
@@ -157,23 +165,21 @@ def create_router(door: Door) -> APIRouter:
         **described.READ,
     )
     async def read(request: Request, organisation: Organisation, appointment_id: str) -> Response:
-        known = bundle.own_id(appointment_id)
-        found = await door.in_transaction(lambda tx: door.store.by_id(tx, organisation, [known]))
+        wanted = Names(organisation, appointment_ids=[bundle.own_id(appointment_id)])
+        found = await requests.find(wanted)
         if not found:
-            raise refused(404, "not-found", "There is no such appointment.")
+            raise NoSuchAppointment.of("not-found", "There is no such appointment.")
         return _shown(found[0], request, created=False)
 
     @router.get("/Appointment", summary="Search: ?identifier=system|value", **described.SEARCH)
     async def search(request: Request, organisation: Organisation) -> Response:
         identifier = bundle.searched_identifier(request.query_params.multi_items(), "the URL")
-        found = await door.in_transaction(
-            lambda tx: door.store.by_identifier(tx, organisation, [identifier])
-        )
+        found = await requests.find(Names(organisation, [identifier]))
         return FhirJson(writing.searchset(found, base_of(request)))
 
     @router.post("", summary="Bundle of type batch or transaction", **described.BUNDLE)
     async def post_bundle(request: Request, organisation: Organisation) -> Response:
         body = await body_of(request, organisation)
-        return FhirJson(await answer_bundle(door, organisation, body, base_of(request)))
+        return FhirJson(await answer_bundle(requests, organisation, body, base_of(request)))
 
     return router

@@ -1,11 +1,14 @@
-"""What /openapi.json says of /fhir, whose routes take the whole request: the bodies, parameters and answers that FastAPI can't see."""
+"""What /openapi.json says of /fhir.
+
+Its routes take the whole request, so FastAPI can't see their bodies, parameters and answers.
+"""
 
 from typing import Any, TypeAlias
 
 from brobyg_referral.domain.appointment import Status
 from brobyg_referral.domain.cpr import CPR_SYSTEM
-from brobyg_referral.fhir.reading import LOCATION_SYSTEM
-from brobyg_referral.fhir.rendering import FHIR_JSON
+from brobyg_referral.entrypoints.fhir_rendering import FHIR_JSON
+from brobyg_referral.fhir.participants import LOCATION_SYSTEM
 
 Described: TypeAlias = dict[str, Any]
 Answers: TypeAlias = dict[int | str, Described]
@@ -124,11 +127,13 @@ _IF_MATCH = _parameter(
 _IF_NONE_EXIST = _parameter(
     "If-None-Exist",
     "header",
-    "identifier=system|value: when there is such an appointment nothing is created, and it is the answer.",
+    "identifier=system|value: when there is such an appointment nothing is created, and it is the"
+    " answer.",
     {"type": "string", "pattern": r"^\??identifier=.+\|[^|]+$"},
 )
 
-#: An appointment whose new place is not known here is kept, and answered with a warning instead of itself.
+#: An appointment whose new place is not known here is kept, and answered with a warning instead of
+#: itself.
 _APPOINTMENT_OR_WARNING = _resource("Appointment", "OperationOutcome")
 
 #: Any other answer of any route.

@@ -1,4 +1,7 @@
-"""What the JSON API reads and writes. Unknown fields are refused; messages say what is expected and never repeat what was sent."""
+"""What the JSON API reads and writes.
+
+Unknown fields are refused; messages say what is expected and never repeat what was sent.
+"""
 
 import re
 from datetime import UTC, datetime
@@ -20,7 +23,7 @@ from pydantic import (
 from brobyg_referral.domain.contact import Address, Contact
 from brobyg_referral.domain.cpr import EXPECTED_FORM, is_cpr
 from brobyg_referral.domain.referral import Pathway, Referral, ReferralStatus, ReferrerKind
-from brobyg_referral.referrals import NewReferral
+from brobyg_referral.use_cases.referrals import NewReferral
 
 _NOT_PLAIN = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -106,9 +109,14 @@ class CitizenIn(Strict):
         """As it is sealed."""
         address = Address(self.address.line, self.address.postcode) if self.address else None
         return Contact(
-            given_name=self.given_name, family_name=self.family_name, language=self.language, email=self.email, phone=self.phone,
-            address=address, is_protected=self.protected,
-        )  # fmt: skip
+            given_name=self.given_name,
+            family_name=self.family_name,
+            language=self.language,
+            email=self.email,
+            phone=self.phone,
+            address=address,
+            is_protected=self.protected,
+        )
 
 
 class NeedsIn(Strict):
@@ -152,7 +160,10 @@ class ReferralIn(Strict):
     needs: NeedsIn
 
     def meeting_problem(self) -> FieldError | None:
-        """Why a volunteer could not come to the door: who is met at home has an address, and the way is reckoned from that address's postcode."""
+        """Why a volunteer could not come to the citizen's home.
+
+        Who is met at home has an address, and travel is computed from its postcode.
+        """
         if self.needs.meeting != "home" or self.citizen.protected:
             return None
         if self.citizen.address is None:
@@ -167,7 +178,7 @@ class ReferralIn(Strict):
         return None
 
     def asked(self, idempotency_key: str | None) -> NewReferral:
-        """What is asked for, as the desk takes it."""
+        """What is asked for, as the use case takes it."""
         return NewReferral(
             cpr=self.citizen.cpr,
             contact=self.citizen.contact(),
@@ -225,7 +236,10 @@ class ReferralOut(BaseModel):
 
 
 class ContactOut(BaseModel):
-    """How to reach a citizen. A service is told what messages need; a coordinator, who calls, the full name and the phone as well."""
+    """How to reach a citizen.
+
+    A service is told what messages need; a coordinator, who calls, the full name and the phone too.
+    """
 
     citizen_id: str
     name: str | None
@@ -250,10 +264,13 @@ class ContactOut(BaseModel):
 
 
 class CountsOut(BaseModel):
-    """What became of the hospital's messages since the beginning, by either door. received = rejected + dropped_without_consent + kept + unchanged."""
+    """What became of the hospital's messages since the beginning, over HTTP and Kafka.
+
+    received = rejected + dropped_without_consent + kept + unchanged.
+    """
 
     received: int
-    rejected: int
-    dropped_without_consent: int
-    kept: int
-    unchanged: int
+    rejected: int = 0
+    dropped_without_consent: int = 0
+    kept: int = 0
+    unchanged: int = 0

@@ -6,13 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, cast
 from urllib.parse import parse_qsl, urlsplit
 
-from brobyg_referral.fhir.outcome import Issue, Refused, refused
-from brobyg_referral.fhir.reading import (
-    BusinessIdentifier,
-    HospitalAppointment,
-    identifier_problem,
-    read_appointment,
-)
+from brobyg_referral.domain.appointment import BusinessIdentifier, identifier_of
+from brobyg_referral.errors import Malformed, MessageRefused, RuleBroken, TooLarge
+from brobyg_referral.fhir.outcome import Issue
+from brobyg_referral.fhir.reading import HospitalAppointment, identifier_problem, read_appointment
 from brobyg_referral.fhir.structure import JsonObject, structural_issues
 
 MAX_ENTRIES = 1_000
@@ -20,106 +17,106 @@ _ETAG = re.compile(r'(?:W/)?"([1-9][0-9]{0,8})"')
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
-
 Version: TypeAlias = int | Literal["*"]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What one request asks.
+class AppointmentRequest:
+    """What one request asks of one appointment."""
 
-    `create` (POST Appointment): keep it if its identifiers are new; `update` (PUT Appointment/id): change that one; `put` (PUT Appointment?identifier=...):
-    either, by its identifiers. `if_none_exist` (create) names the appointment whose existence makes it a repeat; `if_match` is the version the sender has
-    seen, or "*" for any, so long as there is one.
-    """
-
+    #: `create` (POST Appointment): keep it if its identifiers are new; `update` (PUT
+    #: Appointment/id): change that one; `put` (PUT Appointment?identifier=...): either, by its
+    #: identifiers.
     mode: Literal["create", "update", "put"]
     appointment: HospitalAppointment
     appointment_id: str | None = None
+    #: Names the appointment whose existence makes a create a repeat.
     if_none_exist: BusinessIdentifier | None = None
+    #: The version the sender has seen, or "*" for any, so long as there is one.
     if_match: Version | None = None
 
 
 def read_bundle(resource: JsonObject, kinds: Sequence[str]) -> tuple[str, list[JsonObject]]:
-    """The type and the entries of a Bundle of one of these `kinds`. Raises Refused (413 too many, 422 anything else wrong with the envelope)."""
+    """The type and the entries of a Bundle of one of these `kinds`.
+
+    Raises TooLarge for too many entries, RuleBroken for anything else wrong with the envelope.
+    """
     if issues := structural_issues(resource, "Bundle"):
-        raise Refused(422, issues)
+        raise RuleBroken(*issues)
     kind = resource.get("type")
     if kind not in kinds:
-        raise refused(
-            422,
+        raise RuleBroken.of(
             "not-supported",
             f"Bundle.type is expected to be one of {', '.join(kinds)}.",
             "Bundle.type",
         )
     entries = cast("list[JsonObject]", resource.get("entry", []))
     if len(entries) > MAX_ENTRIES:
-        raise refused(413, "too-long", f"A Bundle may have {MAX_ENTRIES} entries.", "Bundle.entry")
+        raise TooLarge.of("too-long", f"A Bundle may have {MAX_ENTRIES} entries.", "Bundle.entry")
     return cast("str", kind), entries
 
 
 def read_entries(
-    entries: Sequence[JsonObject], read: Callable[[JsonObject], Asked]
-) -> list[Asked | Refused]:
+    entries: Sequence[JsonObject], read: Callable[[JsonObject], AppointmentRequest]
+) -> list[AppointmentRequest | MessageRefused]:
     """Each entry by itself: what it asks, or why and in which entry it is refused."""
-    return [_asked_or_refused(entry, index, read) for index, entry in enumerate(entries)]
+    return [_request_or_refusal(entry, index, read) for index, entry in enumerate(entries)]
 
 
-def _asked_or_refused(
-    entry: JsonObject, index: int, read: Callable[[JsonObject], Asked]
-) -> Asked | Refused:
+def _request_or_refusal(
+    entry: JsonObject, index: int, read: Callable[[JsonObject], AppointmentRequest]
+) -> AppointmentRequest | MessageRefused:
     try:
         return read(entry)
-    except Refused as refusal:
+    except MessageRefused as refusal:
         return in_entry(refusal, index)
 
 
-def read_resource(entry: JsonObject) -> Asked:
-    """An entry of a collection: the appointment as it is, and no request. Raises Refused."""
-    return Asked("put", read_appointment(_resource_of(entry)))
+def read_resource(entry: JsonObject) -> AppointmentRequest:
+    """An entry of a collection: the appointment as it is, and no request. Raises MessageRefused."""
+    return AppointmentRequest("put", read_appointment(_resource_of(entry)))
 
 
 def _resource_of(entry: JsonObject) -> JsonObject:
     resource = entry.get("resource")
     if not isinstance(resource, dict):
-        raise refused(422, "required", "The resource is missing.", "resource")
+        raise RuleBroken.of("required", "The resource is missing.", "resource")
     return resource
 
 
-def read_entry(entry: JsonObject) -> Asked:
-    """What an entry of a batch or transaction asks. Raises Refused."""
+def read_entry(entry: JsonObject) -> AppointmentRequest:
+    """What an entry of a batch or transaction asks. Raises MessageRefused."""
     request = entry.get("request")
     if not isinstance(request, dict):
-        raise refused(
-            422, "invariant", "bdl-3: an entry of a batch or transaction has a request.", "request"
+        raise RuleBroken.of(
+            "invariant", "bdl-3: an entry of a batch or transaction has a request.", "request"
         )
     method, url = str(request.get("method", "")), str(request.get("url", ""))
     if method not in ("POST", "PUT"):
-        raise refused(
-            422,
+        raise RuleBroken.of(
             "not-supported",
-            "POST Appointment, PUT Appointment/[id] and PUT Appointment?identifier=system|value are expected.",
+            "POST Appointment, PUT Appointment/[id] and PUT Appointment?identifier=system|value are"
+            " expected.",
             "request.method",
         )
     resource = _resource_of(entry)
     if_match, if_none_exist = request.get("ifMatch"), request.get("ifNoneExist")
     if method == "POST":
         if url.strip("/") != "Appointment":
-            raise refused(422, "not-supported", "POST Appointment is expected.", "request.url")
+            raise RuleBroken.of("not-supported", "POST Appointment is expected.", "request.url")
         return create(resource, if_none_exist if isinstance(if_none_exist, str) else None)
     try:
         parts = urlsplit(url)
     except ValueError:  # such as an IPv6 host that never ends; its message may quote the URL
-        raise refused(
-            422, "invalid", "A URL is expected, such as Appointment/[id].", "request.url"
+        raise RuleBroken.of(
+            "invalid", "A URL is expected, such as Appointment/[id].", "request.url"
         ) from None
     etag = if_match if isinstance(if_match, str) else None
     if parts.path.strip("/") == "Appointment":
         return put(resource, parse_qsl(parts.query, keep_blank_values=True), etag)
     kind, _, appointment_id = parts.path.strip("/").rpartition("/")
     if kind != "Appointment" or not _ID.fullmatch(appointment_id):
-        raise refused(
-            422,
+        raise RuleBroken.of(
             "not-supported",
             "PUT Appointment/[id] or PUT Appointment?identifier=system|value is expected.",
             "request.url",
@@ -127,23 +124,26 @@ def read_entry(entry: JsonObject) -> Asked:
     return update(resource, appointment_id, etag)
 
 
-def create(resource: JsonObject, if_none_exist: str | None) -> Asked:
-    """POST Appointment. Raises Refused."""
+def create(resource: JsonObject, if_none_exist: str | None) -> AppointmentRequest:
+    """POST Appointment. Raises MessageRefused."""
     condition = None
     if if_none_exist is not None:
         condition = searched_identifier(
             parse_qsl(if_none_exist.lstrip("?"), keep_blank_values=True), "If-None-Exist"
         )
-    return Asked("create", read_appointment(resource), if_none_exist=condition)
+    return AppointmentRequest("create", read_appointment(resource), if_none_exist=condition)
 
 
-def update(resource: JsonObject, appointment_id: str, etag: str | None) -> Asked:
-    """PUT Appointment/[id]. Raises Refused: the body names the same id (as the standard asks)."""
+def update(resource: JsonObject, appointment_id: str, etag: str | None) -> AppointmentRequest:
+    """PUT Appointment/[id].
+
+    Raises MessageRefused, also where the body does not name the same id (as the standard asks).
+    """
     if resource.get("id") != appointment_id:
-        raise refused(
-            400, "invalid", "Appointment.id is expected to be the id in the URL.", "Appointment.id"
+        raise Malformed.of(
+            "invalid", "Appointment.id is expected to be the id in the URL.", "Appointment.id"
         )
-    return Asked(
+    return AppointmentRequest(
         "update",
         read_appointment(resource),
         appointment_id=own_id(appointment_id),
@@ -152,70 +152,75 @@ def update(resource: JsonObject, appointment_id: str, etag: str | None) -> Asked
 
 
 def own_id(text: str) -> str:
-    """`text` as an id of ours; one that can't be becomes an id nothing has, so that the answer is "not found" like for any other."""
+    """`text` as an id of ours; an id that nothing has where it can be none.
+
+    So the answer is "not found" as for any other.
+    """
     return text.lower() if _UUID.fullmatch(text) else "00000000-0000-0000-0000-000000000000"
 
 
-def put(resource: JsonObject, query: Sequence[tuple[str, str]], etag: str | None) -> Asked:
-    """PUT Appointment?identifier=system|value. Raises Refused: the body carries that identifier."""
+def put(
+    resource: JsonObject, query: Sequence[tuple[str, str]], etag: str | None
+) -> AppointmentRequest:
+    """PUT Appointment?identifier=system|value.
+
+    Raises MessageRefused, also where the body does not carry that identifier.
+    """
     wanted = searched_identifier(query, "the URL")
     appointment = read_appointment(resource)
     if wanted not in appointment.identifiers:
-        raise refused(
-            400,
+        raise Malformed.of(
             "invalid",
             "The appointment is expected to carry the identifier the URL names.",
             "Appointment.identifier",
         )
-    return Asked("put", appointment, if_match=version_of(etag))
+    return AppointmentRequest("put", appointment, if_match=version_of(etag))
 
 
 def searched_identifier(query: Sequence[tuple[str, str]], where: str) -> BusinessIdentifier:
-    """The one search this service knows: `identifier=system|value`. Raises Refused (400) for any other."""
+    """The one search this service knows: `identifier=system|value`.
+
+    Raises Malformed for any other.
+    """
     values = [value for name, value in query if name == "identifier"]
     if len(values) != 1 or any(name not in ("identifier", "_format") for name, _ in query):
-        raise refused(
-            400,
-            "not-supported",
-            f"identifier=system|value, and nothing else, is expected in {where}.",
+        raise Malformed.of(
+            "not-supported", f"identifier=system|value, and nothing else, is expected in {where}."
         )
     system, bar, value = values[0].rpartition("|")
-    identifier = BusinessIdentifier(system, value)
-    if not bar or not system or not value or identifier_problem(identifier):
-        raise refused(
-            400, "invalid", f"identifier=system|value is expected in {where}, with both parts."
+    identifier = identifier_of(system, value)
+    if not bar or not identifier.system or identifier_problem(identifier):
+        raise Malformed.of(
+            "invalid", f"identifier=system|value is expected in {where}, with both parts."
         )
     return identifier
 
 
 def version_of(etag: str | None) -> Version | None:
-    """The version in `W/"3"`, or "*"; None for none. Raises Refused (400) when it is no version of ours."""
+    """The version in `W/"3"`, or "*"; None for none. Raises Malformed for any other text."""
     if etag is None:
         return None
     if etag.strip() == "*":
         return "*"
     found = _ETAG.fullmatch(etag.strip())
     if not found:
-        raise refused(
-            400,
+        raise Malformed.of(
             "invalid",
             'If-Match is expected to be an ETag as this server gives them, such as W/"3".',
         )
     return int(found[1])
 
 
-def in_entry(refusal: Refused, index: int) -> Refused:
+def in_entry(refusal: MessageRefused, index: int) -> MessageRefused:
     """The same refusal, saying in which entry."""
-    return Refused(refusal.status, [issue_in_entry(issue, index) for issue in refusal.issues])
+    return refusal.with_issues(issue_in_entry(issue, index) for issue in refusal.issues)
 
 
 def issue_in_entry(issue: Issue, index: int) -> Issue:
     """The same issue, saying in which entry."""
     where = issue.expression or ""
-    if where.startswith(("Appointment", "resourceType")):
-        where = (
-            where.replace("Appointment", "resource", 1)
-            if where.startswith("Appointment")
-            else f"resource.{where}"
-        )
+    if where.startswith("Appointment"):
+        where = where.replace("Appointment", "resource", 1)
+    elif where.startswith("resourceType"):
+        where = f"resource.{where}"
     return replace(issue, expression=f"Bundle.entry[{index}]" + (f".{where}" if where else ""))

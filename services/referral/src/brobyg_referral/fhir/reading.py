@@ -1,85 +1,96 @@
-"""From the bytes of a FHIR resource to what this service needs of it, or to the issues that say why not."""
+"""From the bytes of a FHIR resource to what is needed of it, or to the issues that say why not."""
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import datetime
 from typing import cast
 
 import msgspec
-from brobyg_contracts.places import LOCATIONS
 
-from brobyg_referral.domain.appointment import Message, Plan, Status
-from brobyg_referral.domain.cpr import CITIZEN_SYSTEMS, CPR_SYSTEM, EXPECTED_FORM, is_cpr
-from brobyg_referral.fhir.outcome import Code, Issue, Refused, refused
+from brobyg_referral.domain.appointment import (
+    AppointmentMessage,
+    BusinessIdentifier,
+    Content,
+    Participation,
+    Plan,
+    Status,
+    identifier_of,
+)
+from brobyg_referral.domain.cpr import CITIZEN_SYSTEMS
+from brobyg_referral.errors import Malformed, RuleBroken, TooLarge
+from brobyg_referral.fhir.outcome import Code, Issue
+from brobyg_referral.fhir.participants import (
+    LOCATION_SYSTEM,
+    Participant,
+    participants_of,
+    patient_of,
+    place_of,
+)
 from brobyg_referral.fhir.structure import JsonObject, JsonValue, structural_issues
+from brobyg_referral.fhir.times import instant, span
 
-LOCATION_SYSTEM = "https://brobyg.dk/locations"
 #: Bounds that keep a body, and what is done with it, small.
 MAX_BODY_BYTES = 1_048_576
 MAX_DEPTH = 48
 MAX_IDENTIFIER = 255
 MAX_IDENTIFIERS = 10
-_YEARS = range(1900, 2200)
 _TIMELESS = frozenset({Status.PROPOSED, Status.CANCELLED, Status.WAITLIST})
 _REASONED = frozenset({Status.CANCELLED, Status.NOSHOW})
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-
-
-@dataclass(frozen=True, slots=True)
-class BusinessIdentifier:
-    """The sender's own name for an appointment: unique within the sending organisation."""
-
-    system: str
-    value: str
-
-    @property
-    def token(self) -> str:
-        """`system|value`, as in a FHIR search."""
-        return f"{self.system}|{self.value}"
+#: A version that can rise, as `meta.versionId` of a sender whose versions do.
+_VERSION = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class HospitalAppointment:
-    """What is taken of a FHIR Appointment; `cpr` lives no longer than the request. `last_updated` None: the arrival counts.
-    `identifiers` are all that may name it, at least one: engines add to them and send them in any order.
+    """What is taken of a FHIR Appointment."""
 
-    `unknown_place` says where it names a place that is none of ours; `plan` has no place then. Whether that matters depends on what is known.
-    """
-
+    #: All that may name it, at least one: engines add to them and send them in any order.
     identifiers: tuple[BusinessIdentifier, ...]
+    #: The patient's number, which lives no longer than the request.
     cpr: str
-    status: Status
-    plan: Plan
+    content: Content
+    #: The hospital's own time; None where it gave none.
     last_updated: datetime | None
-    unknown_place: Issue | None = None
+    #: `meta.versionId`, where it is a number.
+    version: int | None = None
+    #: Why nobody can go to the place it names; `content` has no place then. Whether that matters
+    #: depends on what is known of the appointment.
+    place_issue: Issue | None = None
 
-    def message(self, arrived_at: datetime) -> Message:
-        """What it says of the appointment, ordered by the hospital's own time where it gives one."""
-        return Message(
-            self.status, self.plan, self.last_updated or arrived_at, self.last_updated is not None
+    def message(self, arrived_at: datetime, *, versions_rise: bool = False) -> AppointmentMessage:
+        """What it says, with the hospital's own time where it gives one, else its arrival."""
+        return AppointmentMessage(
+            self.content,
+            self.last_updated or arrived_at,
+            self.last_updated is not None,
+            self.version if versions_rise else None,
         )
 
 
 def parse_json(body: bytes) -> JsonObject:
-    """The JSON object in `body`. Raises Refused (413 too long, 400 no JSON, no object, or nested too deeply)."""
+    """The JSON object in `body`.
+
+    Raises TooLarge, or Malformed where it is no JSON, no object, or nested too deeply.
+    """
     if len(body) > MAX_BODY_BYTES:
-        raise refused(413, "too-long", f"A body may have {MAX_BODY_BYTES} bytes.")
+        raise TooLarge.of("too-long", f"A body may have {MAX_BODY_BYTES} bytes.")
     if not body.strip():
-        raise refused(400, "structure", "A FHIR resource as JSON is expected; the body is empty.")
+        raise Malformed.of("structure", "A FHIR resource as JSON is expected; the body is empty.")
     if _too_deep(body):
-        raise refused(400, "structure", f"JSON nested more than {MAX_DEPTH} deep is not read.")
+        raise Malformed.of("structure", f"JSON nested more than {MAX_DEPTH} deep is not read.")
     try:
         parsed: JsonValue = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         # msgspec names the place in bytes and never the content.
-        raise refused(400, "structure", f"The body is not JSON: {error}.") from None
+        raise Malformed.of("structure", f"The body is not JSON: {error}.") from None
     if not isinstance(parsed, dict):
-        raise refused(400, "structure", "A FHIR resource as a JSON object is expected.")
+        raise Malformed.of("structure", "A FHIR resource as a JSON object is expected.")
     return parsed
 
 
 def _too_deep(body: bytes) -> bool:
-    """Whether brackets nest too deeply. Brackets inside strings count too: only bodies with very many are looked at, and real ones pass."""
+    """Whether brackets nest too deeply; those inside strings are not counted."""
     if body.count(b"{") + body.count(b"[") <= MAX_DEPTH:
         return False
     depth, in_string, escaped = 0, False, False
@@ -98,49 +109,66 @@ def _too_deep(body: bytes) -> bool:
 
 
 def read_appointment(resource: JsonObject) -> HospitalAppointment:
-    """What `resource` says. Raises Refused with every issue found: 400 when it is no Appointment, 422 when it breaks the standard or our profile of it."""
+    """What `resource` says.
+
+    Raises Malformed when it is no Appointment, and RuleBroken with every issue found when it breaks
+    the standard or our profile of it.
+    """
     if resource.get("resourceType") != "Appointment":
-        raise refused(400, "invalid", "resourceType Appointment is expected.", "resourceType")
+        raise Malformed.of("invalid", "resourceType Appointment is expected.", "resourceType")
     if issues := structural_issues(resource, "Appointment"):
-        raise Refused(422, issues)
+        raise RuleBroken(*issues)
     reader = _Reader(resource)
     appointment = reader.read()
     if appointment is None:
-        raise Refused(422, reader.issues)
+        raise RuleBroken(*reader.issues)
     return appointment
 
 
 class _Reader:
-    """Reads one structurally valid Appointment, collecting issues instead of stopping at the first."""
+    """Reads one structurally valid Appointment; collects issues and does not stop at the first."""
 
     def __init__(self, resource: JsonObject) -> None:
         self.resource = resource
         self.issues: list[Issue] = []
-        self.unknown_place: Issue | None = None
         self.status = Status(cast("str", resource["status"]))
-        self.participants = cast("list[JsonObject]", resource["participant"])
+        self.entries = cast("list[JsonObject]", resource["participant"])
 
     def read(self) -> HospitalAppointment | None:
+        """What it says; None where there are issues."""
+        meta = cast("JsonObject", self.resource.get("meta", {}))
         starts_at, ends_at = self._instant("start"), self._instant("end")
-        meta = self.resource.get("meta")
-        last_updated = (
-            self._instant("lastUpdated", meta, "meta.") if isinstance(meta, dict) else None
-        )
+        last_updated = self._instant("lastUpdated", meta, "meta.")
         self._check_modifiers()
         self._check_dates()
         self._check_invariants(starts_at, ends_at)
-        identifiers, cpr, location = self._identifiers(), self._patient(), self._location()
-        if self.issues or cpr is None:
+        identifiers = self._identifiers()
+        participants = participants_of(self.resource)
+        patient = patient_of(participants)
+        place = self._place(participants, starts_at, ends_at)
+        if isinstance(patient, Issue):
+            self.issues.append(patient)
+        if self.issues or isinstance(patient, Issue):
             return None
-        plan = Plan(starts_at, ends_at, location)
+        known = place if isinstance(place, Participant) else None
+        version = _VERSION.fullmatch(str(meta.get("versionId", "")))
         return HospitalAppointment(
-            identifiers, cpr, self.status, plan, last_updated, self.unknown_place
+            identifiers=identifiers,
+            cpr=patient.value,
+            content=Content(
+                self.status,
+                Plan(starts_at, ends_at, known.value if known else None),
+                patient.status,
+                known.status if known else Participation.ACCEPTED,
+            ),
+            last_updated=last_updated,
+            version=int(version[0]) if version else None,
+            place_issue=place if isinstance(place, Issue) else None,
         )
 
     def _issue(self, code: Code, diagnostics: str, where: str) -> None:
-        self.issues.append(
-            Issue(code, diagnostics, f"Appointment.{where}" if where else "Appointment")
-        )
+        path = f"Appointment.{where}" if where else "Appointment"
+        self.issues.append(Issue(code, diagnostics, path))
 
     def _instant(
         self, name: str, inside: JsonObject | None = None, path: str = ""
@@ -148,169 +176,109 @@ class _Reader:
         text = (self.resource if inside is None else inside).get(name)
         if not isinstance(text, str):
             return None
-        moment = _moment(text)
+        moment = instant(text)
         if moment is None:
-            self._issue(
-                "value",
-                "An instant with a zone that exists in the calendar is expected, such as 2026-12-01T09:15:00+01:00.",
-                f"{path}{name}",
+            expected = (
+                "An instant with a zone that exists in the calendar is expected, such as"
+                " 2026-12-01T09:15:00+01:00."
             )
+            self._issue("value", expected, f"{path}{name}")
         return moment
 
     def _check_modifiers(self) -> None:
-        """FHIR R4, extensibility.html#modifierExtension: who does not know a modifier must not act on what it may turn into its opposite."""
-        parts = [
-            ("", self.resource),
-            *((f"participant[{at}].", one) for at, one in enumerate(self.participants)),
-        ]
-        for path, part in parts:
+        """FHIR R4, extensibility.html#modifierExtension.
+
+        Who does not know a modifier must not act on what it may turn into its opposite.
+        """
+        parts = {"": self.resource}
+        parts |= {f"participant[{at}].": one for at, one in enumerate(self.entries)}
+        expected = "Nothing that changes the meaning of the rest is known here: leave it out."
+        for path, part in parts.items():
             for name in ("implicitRules", "modifierExtension"):
                 if name in part:
-                    self._issue(
-                        "not-supported",
-                        "Nothing that changes the meaning of the rest is known here: leave it out.",
-                        path + name,
-                    )
+                    self._issue("not-supported", expected, path + name)
 
     def _check_dates(self) -> None:
-        created = self.resource.get("created")
-        if isinstance(created, str) and not _is_calendar_date(created):
-            self._issue("value", "A date that exists in the calendar is expected.", "created")
-        periods = self.resource.get("requestedPeriod")
-        for index, period in enumerate(periods if isinstance(periods, list) else ()):
-            for name in ("start", "end"):
-                text = period.get(name) if isinstance(period, dict) else None
-                if isinstance(text, str) and not _is_calendar_date(text):
-                    self._issue(
-                        "value",
-                        "A date that exists in the calendar is expected.",
-                        f"requestedPeriod[{index}].{name}",
-                    )
+        dates = {"created": self.resource.get("created")}
+        requested = self.resource.get("requestedPeriod")
+        periods = {
+            f"requestedPeriod[{at}]": one
+            for at, one in enumerate(requested if isinstance(requested, list) else ())
+        }
+        periods |= {
+            f"participant[{at}].period": one.get("period") for at, one in enumerate(self.entries)
+        }
+        for path, period in periods.items():
+            if isinstance(period, dict):
+                dates |= {f"{path}.{name}": period.get(name) for name in ("start", "end")}
+        for where, text in dates.items():
+            if isinstance(text, str) and span(text) is None:
+                self._issue("value", "A date that exists in the calendar is expected.", where)
 
     def _check_invariants(self, starts_at: datetime | None, ends_at: datetime | None) -> None:
         given = ("start" in self.resource, "end" in self.resource)
         if given[0] != given[1]:
             self._issue("invariant", "app-2: start and end are given both or neither.", "")
         elif not given[0] and self.status not in _TIMELESS:
-            self._issue(
-                "invariant",
-                "app-3: start and end may be left out only when the status is proposed, cancelled or waitlist.",
-                "",
+            rule = (
+                "app-3: start and end may be left out only when the status is proposed, cancelled"
+                " or waitlist."
             )
+            self._issue("invariant", rule, "")
         if starts_at and ends_at and ends_at <= starts_at:
             self._issue("value", "end must be after start.", "end")
         if "cancelationReason" in self.resource and self.status not in _REASONED:
-            self._issue(
-                "invariant",
-                "app-4: cancelationReason is given only when the status is cancelled or noshow.",
-                "cancelationReason",
-            )
-        for index, participant in enumerate(self.participants):
-            if not participant.get("type") and not participant.get("actor"):
-                self._issue(
-                    "invariant",
-                    "app-1: a participant has a type or an actor.",
-                    f"participant[{index}]",
-                )
+            rule = "app-4: cancelationReason is given only when the status is cancelled or noshow."
+            self._issue("invariant", rule, "cancelationReason")
+        for index, entry in enumerate(self.entries):
+            if not entry.get("type") and not entry.get("actor"):
+                rule = "app-1: a participant has a type or an actor."
+                self._issue("invariant", rule, f"participant[{index}]")
 
     def _identifiers(self) -> tuple[BusinessIdentifier, ...]:
         """All that can name the appointment; what can't is passed over where something else can."""
-        candidates = self.resource.get("identifier")
         usable: dict[BusinessIdentifier, None] = {}
-        problems: list[tuple[str, str]] = []
-        for index, candidate in enumerate(candidates if isinstance(candidates, list) else ()):
-            if not isinstance(candidate, dict):
-                continue
+        problems: list[tuple[Code, str, str]] = []
+        candidates = cast("list[JsonObject]", self.resource.get("identifier", []))
+        for index, candidate in enumerate(candidates):
             system, value = candidate.get("system"), candidate.get("value")
             if not isinstance(system, str) or not isinstance(value, str) or not system:
                 continue
-            identifier = BusinessIdentifier(system, value)
-            if problem := identifier_problem(identifier):
-                problems.append((problem, f"identifier[{index}]"))
+            one = identifier_of(system, value)
+            if problem := identifier_problem(one):
+                problems.append(("value", problem, f"identifier[{index}]"))
             else:
-                usable[identifier] = None
+                usable[one] = None
         if not usable:
             needed = (
                 "The appointment's business identifier is needed: identifier with system and value."
             )
-            for problem, where in problems or [(needed, "identifier")]:
-                self._issue("value" if problems else "required", problem, where)
+            for problem_found in problems or [("required", needed, "identifier")]:
+                self._issue(*problem_found)
         elif len(usable) > MAX_IDENTIFIERS:
-            self._issue(
-                "too-long", f"An appointment may have {MAX_IDENTIFIERS} identifiers.", "identifier"
-            )
+            text = f"An appointment may have {MAX_IDENTIFIERS} identifiers."
+            self._issue("too-long", text, "identifier")
         return tuple(usable)
 
-    def _patient(self) -> str | None:
-        patients = [(index, actor) for index, actor in self._actors() if _is_patient(actor)]
-        if len(patients) > 1:
-            self._issue(
-                "business-rule",
-                "An appointment has at most one patient.",
-                f"participant[{patients[1][0]}].actor",
+    def _place(
+        self,
+        participants: list[Participant],
+        starts_at: datetime | None,
+        ends_at: datetime | None,
+    ) -> Participant | Issue | None:
+        """The place; only a booked appointment must have one, and no more than one."""
+        place = place_of(participants, starts_at, ends_at)
+        if self.status is not Status.BOOKED:
+            return place
+        if place is None:
+            text = (
+                "A booked appointment needs its place: a participant whose actor.identifier has the"
+                f" system {LOCATION_SYSTEM}."
             )
-            return None
-        if patients:
-            index, actor = patients[0]
-            identifier = actor.get("identifier")
-            if isinstance(identifier, dict) and identifier.get("system") in CITIZEN_SYSTEMS:
-                cpr = identifier.get("value")
-                if isinstance(cpr, str) and is_cpr(cpr):
-                    return cpr
-                self._issue(
-                    "value",
-                    f"A CPR number is expected: {EXPECTED_FORM}.",
-                    f"participant[{index}].actor.identifier.value",
-                )
-                return None
-        where = f"participant[{patients[0][0]}].actor.identifier" if patients else "participant"
-        self._issue(
-            "required",
-            f"The patient is needed: a participant whose actor.identifier has the system {CPR_SYSTEM}.",
-            where,
-        )
-        return None
-
-    def _location(self) -> str | None:
-        for index, actor in self._actors():
-            identifier = actor.get("identifier")
-            if isinstance(identifier, dict) and identifier.get("system") == LOCATION_SYSTEM:
-                location = identifier.get("value")
-                if isinstance(location, str) and location in LOCATIONS:
-                    return location
-                known = ", ".join(sorted(LOCATIONS))
-                self.unknown_place = Issue(
-                    "code-invalid",
-                    f"A known place is expected: one of {known}.",
-                    f"Appointment.participant[{index}].actor.identifier.value",
-                )
-                return None
-        if self.status is Status.BOOKED:
-            self._issue(
-                "required",
-                f"A booked appointment needs its place: a participant whose actor.identifier has the system {LOCATION_SYSTEM}.",
-                "participant",
-            )
-        return None
-
-    def _actors(self) -> list[tuple[int, JsonObject]]:
-        actors = [
-            (index, participant.get("actor")) for index, participant in enumerate(self.participants)
-        ]
-        return [(index, actor) for index, actor in actors if isinstance(actor, dict)]
-
-
-def _is_patient(actor: JsonObject) -> bool:
-    identifier, reference = actor.get("identifier"), actor.get("reference")
-    named = isinstance(identifier, dict) and identifier.get("system") in CITIZEN_SYSTEMS
-    referred = (
-        isinstance(reference, str) and re.search(r"(^|/)Patient/[^/]+", reference) is not None
-    )
-    return (
-        named
-        or referred
-        or actor.get("type") in ("Patient", "http://hl7.org/fhir/StructureDefinition/Patient")
-    )
+            self._issue("required", text, "participant")
+        elif isinstance(place, Issue) and place.code == "business-rule":
+            self.issues.append(place)
+        return place
 
 
 def identifier_problem(identifier: BusinessIdentifier) -> str | None:
@@ -322,31 +290,10 @@ def identifier_problem(identifier: BusinessIdentifier) -> str | None:
     if (
         _CONTROL.search(identifier.system + identifier.value)
         or "|" in identifier.system
-        or not identifier.value.strip()
+        or not identifier.value
     ):
-        return "system and value are plain text without control characters, and there is no '|' in system."
-    return None
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    if moment.tzinfo is None or moment.year not in _YEARS:
-        return None
-    return moment.astimezone(UTC)
-
-
-def _is_calendar_date(text: str) -> bool:
-    """Whether a FHIR dateTime (year, month, day, or with a time) exists. Its form was checked before."""
-    parts = text.split("T", maxsplit=1)[0].split("-")
-    try:
-        date(
-            int(parts[0]),
-            int(parts[1]) if len(parts) > 1 else 1,
-            int(parts[2]) if len(parts) > 2 else 1,
+        return (
+            "system and value are plain text without control characters, and there is no '|' in"
+            " system."
         )
-    except ValueError:
-        return False
-    return "T" not in text or _moment(text) is not None
+    return None

@@ -1,4 +1,4 @@
-"""Structure and required bindings, checked against the FHIR R4 JSON schema that HL7 publishes (see ORIGIN.md)."""
+"""Structure and required bindings, checked against HL7's JSON schema of FHIR R4 (ORIGIN.md)."""
 
 import re
 from functools import cache
@@ -31,7 +31,10 @@ def _validator(definition: Literal["Appointment", "Bundle"]) -> jsonschema_rs.Dr
 def structural_issues(
     resource: JsonObject, definition: Literal["Appointment", "Bundle"]
 ) -> list[Issue]:
-    """What in `resource` breaks the published schema: unknown properties, wrong types, malformed instants, codes outside a required binding."""
+    """What in `resource` breaks the published schema.
+
+    Such as unknown properties, wrong types, malformed instants, codes outside a required binding.
+    """
     validator = _validator(definition)
     if validator.is_valid(resource):
         return []
@@ -52,13 +55,14 @@ def _issue(error: jsonschema_rs.ValidationError, definition: str) -> Issue:
 
 
 def _explained(rule: str, facts: dict[str, object]) -> tuple[Code, str]:
-    """The issue's code and what would have been accepted; of what was sent only property names that look like one are repeated."""
+    """The issue's code and what would have been accepted.
+
+    Of what was sent only property names that look like one are repeated.
+    """
     if rule == "enum":
         options = facts.get("options")
-        return (
-            "code-invalid",
-            f"One of {', '.join(map(str, options)) if isinstance(options, list) else 'the codes of the binding'} is expected.",
-        )
+        codes = ", ".join(map(str, options)) if isinstance(options, list) else "the binding's codes"
+        return "code-invalid", f"One of {codes} is expected."
     if rule == "required":
         return "required", f"{str(facts.get('property', '')).strip(chr(34))} is required."
     if rule == "additionalProperties":
@@ -72,10 +76,11 @@ def _explained(rule: str, facts: dict[str, object]) -> tuple[Code, str]:
     if rule == "type":
         return "structure", f"Another type of value is expected: {_expected_types(facts)}."
     if rule == "pattern":
-        return (
-            "value",
-            "The form of the value is not that of its FHIR type (an instant has date, time and zone: 2026-12-01T09:15:00+01:00).",
+        text = (
+            "The form of the value is not that of its FHIR type (an instant has date, time and"
+            " zone: 2026-12-01T09:15:00+01:00)."
         )
+        return "value", text
     if rule in ("minItems", "minProperties"):
         return "required", "More is expected here."
     return "value", f"The value breaks the rule {rule} of the FHIR R4 schema."

@@ -1,51 +1,65 @@
-"""What this service shows in FHIR: an appointment as it is kept, search results, and what the server can do."""
+"""What this service shows in FHIR: a stored appointment, search results, what the server can do."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from brobyg_referral.domain.appointment import Participation
 from brobyg_referral.domain.cpr import CPR_SYSTEM
-from brobyg_referral.fhir.reading import LOCATION_SYSTEM
+from brobyg_referral.fhir.participants import LOCATION_SYSTEM
 from brobyg_referral.fhir.structure import JsonObject, JsonValue
-from brobyg_referral.ports import Kept
+from brobyg_referral.ports import StoredAppointment
 
 FHIR_VERSION = "4.0.1"
 CITIZEN_ID_SYSTEM = "https://brobyg.dk/citizens"
+_DOCUMENTATION = (
+    "Keeps only what is needed of appointments of citizens with an active, consented referral; any"
+    " other is answered with 202 and not kept. The patient is the participant whose actor.type is"
+    f" Patient and whose actor.identifier has the system {CPR_SYSTEM}; a relative or an escort is"
+    f" not. The place is the participant with the system {LOCATION_SYSTEM} that has not declined"
+    " and whose period has not ended. Both are shown with the status that was sent. When the"
+    " patient has declined, nobody is asked to come along. Order is by meta.lastUpdated; by"
+    " meta.versionId of a sender whose versions are known to rise. An appointment is known by any"
+    " of its identifiers that have system and value, blanks around them ignored. It is cancelled by"
+    " its identifier alone, whoever is named as its patient. A first booking at a place that is not"
+    " known here is refused; one that moves there is taken in and answered by an OperationOutcome"
+    " of severity warning: nobody comes along to it."
+)
 
 
-def etag(kept: Kept) -> str:
+def etag(stored: StoredAppointment) -> str:
     """The weak ETag of an appointment's current version."""
-    return f'W/"{kept.state.version}"'
+    return f'W/"{stored.state.version}"'
 
 
-def appointment(kept: Kept) -> JsonObject:
-    """The appointment: only what is kept of it, and the citizen by opaque id, never by CPR number."""
-    state = kept.state
-    participants: list[JsonValue] = [
-        {
-            "actor": {
-                "type": "Patient",
-                "identifier": {"system": CITIZEN_ID_SYSTEM, "value": kept.referral.citizen_id},
-            },
-            "status": "accepted",
-        }
+def appointment(stored: StoredAppointment) -> JsonObject:
+    """Only what is kept of it, and the citizen by opaque id, never by CPR number."""
+    state, content = stored.state, stored.state.content
+    participants = [
+        _participant("Patient", CITIZEN_ID_SYSTEM, stored.referral.citizen_id, content.patient)
     ]
-    if state.plan.location_id:
-        actor: JsonObject = {
-            "type": "Location",
-            "identifier": {"system": LOCATION_SYSTEM, "value": state.plan.location_id},
-        }
-        participants.append({"actor": actor, "status": "accepted"})
+    if content.plan.location_id:
+        participants.append(
+            _participant("Location", LOCATION_SYSTEM, content.plan.location_id, content.location)
+        )
     shown: JsonObject = {
         "resourceType": "Appointment",
-        "id": kept.appointment_id,
+        "id": stored.appointment_id,
         "meta": {"versionId": str(state.version), "lastUpdated": instant(state.last_updated)},
-        "identifier": [{"system": one.system, "value": one.value} for one in kept.identifiers],
-        "status": state.status.value,
+        "identifier": [{"system": one.system, "value": one.value} for one in stored.identifiers],
+        "status": content.status.value,
         "participant": participants,
     }
-    if state.plan.starts_at and state.plan.ends_at:
-        shown |= {"start": instant(state.plan.starts_at), "end": instant(state.plan.ends_at)}
+    if content.plan.starts_at and content.plan.ends_at:
+        shown["start"] = instant(content.plan.starts_at)
+        shown["end"] = instant(content.plan.ends_at)
     return shown
+
+
+def _participant(kind: str, system: str, value: str, status: Participation) -> JsonValue:
+    return {
+        "actor": {"type": kind, "identifier": {"system": system, "value": value}},
+        "status": status.value,
+    }
 
 
 def instant(moment: datetime) -> str:
@@ -53,7 +67,7 @@ def instant(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def searchset(found: Sequence[Kept], base: str) -> JsonObject:
+def searchset(found: Sequence[StoredAppointment], base: str) -> JsonObject:
     """What a search found."""
     entries: list[JsonValue] = [
         {
@@ -72,16 +86,9 @@ def capability_statement(base: str, date: str) -> JsonObject:
     interactions: list[JsonValue] = [
         {"code": code} for code in ("read", "create", "update", "search-type")
     ]
-    documentation = (
-        "Keeps only what is needed of appointments of citizens with an active, consented referral; any other is answered with 202 and not kept. The patient"
-        f" is a participant whose actor.identifier has the system {CPR_SYSTEM}, the place one with the system {LOCATION_SYSTEM}. Order is by meta.lastUpdated."
-        " An appointment is known by any of its identifiers that have system and value."
-        " A first booking at a place that is not known here is refused; one that moves there is taken in and answered by an OperationOutcome of severity"
-        " warning: nobody comes along to it."
-    )
     resource: JsonObject = {
         "type": "Appointment",
-        "documentation": documentation,
+        "documentation": _DOCUMENTATION,
         "interaction": interactions,
         "versioning": "versioned-update",
         "readHistory": False,
@@ -96,7 +103,10 @@ def capability_statement(base: str, date: str) -> JsonObject:
     }
     security: JsonObject = {
         "cors": False,
-        "description": "A bearer token (JWT) with the role hospital; an organisation sees its own appointments only.",
+        "description": (
+            "A bearer token (JWT) with the role hospital; an organisation sees its own appointments"
+            " only."
+        ),
     }
     interaction: list[JsonValue] = [{"code": "transaction"}, {"code": "batch"}]
     rest: JsonObject = {

@@ -1,0 +1,112 @@
+"""What somebody outside knows of a running system: addresses, sign-ins, the clock, the mails."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache, cached_property
+from pathlib import Path
+
+import httpx2
+from brobyg_kit.clock import Clock, WallClock, parse_clock
+from brobyg_kit.tokens import issue_token
+
+from brobyg_local.errors import ServiceUnreachable
+
+#: Wall seconds a sender keeps trying one request: longer than any restart takes.
+PATIENCE = 180.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
+TIMEOUT = httpx2.Timeout(15.0, connect=3.0)
+
+
+@dataclass(frozen=True)
+class SystemAccess:
+    """One running system. `environment` is what its services were started with."""
+
+    environment: Mapping[str, str]
+    mail: Path
+
+    @cached_property
+    def clock(self) -> Clock:
+        """The clock that all services share."""
+        return parse_clock(self.environment.get("BROBYG_CLOCK", ""))
+
+    @property
+    def kafka(self) -> str:
+        """Bootstrap servers."""
+        return self.environment["BROBYG_KAFKA"]
+
+    def sign_in(
+        self, role: str, *, organisation: str | None = None, department: str | None = None
+    ) -> dict[str, str]:
+        """The HTTP header of a development token for `role`.
+
+        Raises OSError when the system's key can't be read, ValueError on an unknown role.
+        """
+        key = Path(self.environment["BROBYG_TOKEN_SIGNING_KEY"])
+        return {"Authorization": f"Bearer {_token(key, role, organisation, department)}"}
+
+    def url(self, service: str) -> str:
+        """The base address of a service, without a slash at its end."""
+        return self.environment[f"BROBYG_{service.upper()}_URL"].rstrip("/")
+
+    async def until(self, moment: datetime) -> None:
+        """Return when the shared clock has reached `moment`."""
+        clock = self.clock
+        while (left := moment - clock.now()) > timedelta(0):
+            await clock.sleep(left)
+
+
+@cache
+def _token(key: Path, role: str, organisation: str | None, department: str | None) -> str:
+    """A token is valid by the wall clock, whatever clock the services have."""
+    return issue_token(
+        key,
+        f"demo-{role}",
+        [role],
+        WallClock(),
+        organisation=organisation,
+        department=department,
+        lifetime=timedelta(hours=8),
+    )
+
+
+def http_client() -> httpx2.AsyncClient:
+    """An HTTP client with timeouts, as many connections as the players use, and no proxy."""
+    limits = httpx2.Limits(max_connections=16)
+    return httpx2.AsyncClient(timeout=TIMEOUT, limits=limits, trust_env=False)
+
+
+async def send_until_answered(
+    http: httpx2.AsyncClient,
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    content: bytes | None = None,
+    patience: float = PATIENCE,
+    on_again: Callable[[], object] = lambda: None,
+) -> httpx2.Response:
+    """Send until the answer is below 500 and not 429, with growing pauses between tries.
+
+    So does an integration engine: it never skips a message because of an outage. `on_again` is
+    called before each further try. Raises `ServiceUnreachable` after `patience` wall seconds.
+    """
+    deadline, pause = time.monotonic() + patience, FIRST_PAUSE
+    while True:
+        try:
+            response = await http.request(method, url, headers=dict(headers or {}), content=content)
+            if response.status_code < 500 and response.status_code != 429:
+                return response
+            reason = f"answered {response.status_code}"
+        except httpx2.TransportError as error:
+            reason = type(error).__name__
+        if time.monotonic() > deadline:
+            raise ServiceUnreachable(
+                f"{method} {url.partition('?')[0]}: {reason} for {patience:.0f} s",
+                advice="brobyg status tells which part does not answer; then run this again",
+            )
+        await asyncio.sleep(pause)
+        on_again()
+        pause = min(pause * 1.7, LONGEST_PAUSE)

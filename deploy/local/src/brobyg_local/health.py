@@ -1,0 +1,206 @@
+"""How every part of a running system is."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import psutil
+
+from .logs import tail
+from .ports import endpoint, is_answering
+from .services import SERVICES, gauges, readiness
+from .supervisor import ProgramState
+from .system import System
+from .topics import LAG_BOUND, TopicState, read_topics
+
+#: Seconds an event may wait to be published: the relay needs milliseconds, and is back from an
+#: outage within this.
+OUTBOX_BOUND = 60.0
+#: Seconds a message may wait to be sent: a mail server that asks for patience gets some.
+MESSAGES_BOUND = 900.0
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What the machine tells of a process and its children."""
+
+    pid: int
+    uptime_seconds: float
+    memory_bytes: int
+
+
+@dataclass(frozen=True)
+class ComponentState:
+    """One process: whether it is there, ready, and if not why; what it holds back."""
+
+    name: str
+    up: bool
+    ready: bool
+    why: str = ""
+    process: Figures | None = None
+    outbox_rows: int | None = None
+    outbox_oldest_seconds: float | None = None
+    parked: int | None = None
+    dead_letters: int | None = None
+    #: Messages that wait to be sent; only notification has some.
+    messages: int | None = None
+    #: How long the oldest of them has waited, in wall seconds whatever the clock's speed.
+    messages_oldest_seconds: float | None = None
+
+    def troubles(self) -> list[str]:
+        """What is not well with it, each in a few words."""
+        outbox, oldest = self.outbox_oldest_seconds or 0.0, self.messages_oldest_seconds or 0.0
+        list_them = f"brobyg dlq list {self.name}"
+        checks = [
+            (not self.ready, self.why or "is not ready"),
+            (self.parked, f"{self.parked} events wait aside: {list_them}"),
+            (self.dead_letters, f"{self.dead_letters} dead letters: {list_them}"),
+            (outbox > OUTBOX_BOUND, f"an event has waited {duration(outbox)} to be published"),
+            (oldest > MESSAGES_BOUND, f"a message has waited {duration(oldest)} to be sent"),
+        ]
+        return [f"{self.name}: {words}" for wrong, words in checks if wrong]
+
+
+@dataclass(frozen=True)
+class Status:
+    """The whole system at one moment."""
+
+    components: list[ComponentState] = field(default_factory=list)
+    topics: list[TopicState] = field(default_factory=list)
+    topics_why: str = ""
+
+    @property
+    def troubles(self) -> list[str]:
+        """All that is not well, a sentence each: not ready, parked, dead, or waiting too long."""
+        late = [
+            f"{service}: {count} records of {topic.name} have been unread for more than"
+            f" {LAG_BOUND:.0f} s"
+            for topic in self.topics
+            for service, count in topic.overdue.items()
+            if count
+        ]
+        unknown = [f"topics: {self.topics_why}"] if self.topics_why else []
+        return [*(one for state in self.components for one in state.troubles()), *unknown, *late]
+
+    @property
+    def well(self) -> bool:
+        """Nothing is wrong anywhere."""
+        return not self.troubles
+
+
+def read_status(system: System) -> Status:
+    """Ask every part, at once. Never raises for a part that is down. Blocks for some seconds."""
+    environment = {**system.environment(), **system.given}
+    states = system.supervisor.states()
+
+    def state_of(name: str) -> ComponentState:
+        state = states.get(name, ProgramState())
+        if name in SERVICES:
+            return _service(system, name, state, environment)
+        return _store(system, name, state, environment)
+
+    with ThreadPoolExecutor(len(SERVICES) + 4) as pool:
+        topics = pool.submit(
+            lambda: asyncio.run(read_topics(environment.get("BROBYG_KAFKA", ""), SERVICES))
+        )
+        components = list(pool.map(state_of, ("kafka", "postgres", "mail", *SERVICES)))
+        return Status(components, *topics.result())
+
+
+def _service(
+    system: System, name: str, state: ProgramState, environment: Mapping[str, str]
+) -> ComponentState:
+    url = environment.get(f"BROBYG_{name.upper()}_URL", "")
+    if not url:
+        return ComponentState(name, False, False, "never started: brobyg local up")
+    answer = readiness(url)
+    metrics = gauges(url) if name == "notification" and answer.report else {}
+    waiting = metrics.get("brobyg_notification_waiting")
+    return ComponentState(
+        name,
+        up=state.running or bool(answer.report),
+        ready=answer.ready,
+        why=answer.why if answer.report else _why_silent(system, name, state, answer.why),
+        process=_figures(state.pid) if state.pid else None,
+        outbox_rows=answer.outbox[0],
+        outbox_oldest_seconds=answer.outbox[1],
+        parked=answer.number("parked"),
+        dead_letters=answer.number("dead_letters"),
+        messages=None if waiting is None else int(waiting),
+        messages_oldest_seconds=metrics.get("brobyg_notification_oldest_seconds"),
+    )
+
+
+def _why_silent(system: System, name: str, state: ProgramState, why: str) -> str:
+    """Why a service does not answer, with its last log lines unless somebody has stopped it."""
+    log = system.folder.log(name)
+    if state.state == "STOPPED":
+        return f"not running: brobyg local start {name}; its log: {log}"
+    if state.state == "BACKOFF":
+        why = "it ended and is about to be started again"
+    elif state.failed:
+        why = f"it ended by itself: brobyg local start {name}"
+    return f"{why}; the last lines of {log}:" + "".join(f"\n| {line}" for line in tail(log, 3))
+
+
+def _store(
+    system: System, name: str, state: ProgramState, environment: Mapping[str, str]
+) -> ComponentState:
+    """The broker, the database or the mail server: our own, or the one that was named."""
+    variable, default_port = {
+        "kafka": ("BROBYG_KAFKA", 9092),
+        "postgres": ("BROBYG_DATABASE", 5432),
+        "mail": ("BROBYG_NOTIFICATION_SMTP", None),
+    }[name]
+    cluster, mail = system.cluster, system.own_mail_port(environment)
+    own = {
+        "kafka": cluster.kafka.address,
+        "postgres": cluster.postgres.url,
+        "mail": f"smtp://127.0.0.1:{mail}",
+    }
+    address = environment.get(variable, "")
+    if address and address != own[name]:
+        return _others(name, address.split(",") if name == "kafka" else [address], default_port)
+    if not state.running:
+        return ComponentState(name, False, False, f"not running: brobyg local start {name}")
+    if name == "mail":
+        ready = is_answering(mail or 0)
+    else:
+        ready = (cluster.kafka if name == "kafka" else cluster.postgres).is_ready()
+    why = "" if ready else "it runs, but does not answer yet"
+    return ComponentState(name, True, ready, why, _figures(state.pid))
+
+
+def _others(name: str, addresses: Sequence[str], default_port: int | None) -> ComponentState:
+    """One that is not ours: whether it answers. Names no user and no password."""
+    try:
+        places = [endpoint(address.strip(), default_port) for address in addresses]
+    except ValueError:  # by a socket, or in a form that only its client reads
+        why = "not ours; whether it answers is told by the services"
+        return ComponentState(name, True, True, why)
+    shown = ", ".join(f"{host}:{port}" for host, port in places)
+    ready = any(is_answering(port, host) for host, port in places)
+    why = f"not ours: {shown}" if ready else f"{shown} does not answer"
+    return ComponentState(name, ready, ready, why)
+
+
+def _figures(pid: int) -> Figures | None:
+    """Pid, uptime and memory of a process with its children; None where we may not ask."""
+    try:
+        process = psutil.Process(pid)
+        family = [process, *process.children(recursive=True)]
+        memory = sum(one.memory_full_info().uss for one in family)
+        return Figures(pid, round(time.time() - process.create_time(), 1), memory)
+    except (psutil.Error, ValueError):
+        return None
+
+
+def duration(seconds: float) -> str:
+    """`seconds` for a person: `3 h 5 min`, `4 min 10 s`, `9 s`."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

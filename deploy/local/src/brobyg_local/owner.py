@@ -1,0 +1,16 @@
+"""`python -m brobyg_local.owner <pid>`: ends its own parent, supervisord, once process <pid> ends.
+
+So a system that a test or a fault injection has started ends with it, however that ends.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+
+import psutil
+
+if __name__ == "__main__":
+    with contextlib.suppress(psutil.NoSuchProcess):
+        psutil.Process(int(sys.argv[1])).wait()
+    os.kill(os.getppid(), signal.SIGTERM)

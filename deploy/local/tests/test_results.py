@@ -1,0 +1,117 @@
+"""The demo's figures: what could not be asked is no zero, and what was refused or dropped is what the week says."""
+
+import http.server
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+from brobyg_local.demo.access import SystemAccess, send_until_answered
+from brobyg_local.demo.idle import IdleState
+from brobyg_local.demo.results import fetch_intake
+from brobyg_local.demo.run import EXAMPLE
+from brobyg_local.demo.summary import Intake, Rebuild, summarise
+from brobyg_local.demo.tally import Tally
+from brobyg_local.demo.week import load
+from brobyg_local.errors import ServiceUnreachable
+from brobyg_local.keys import make_keys
+from brobyg_local.state import StateFolder
+
+
+@contextmanager
+def answering(folder: Path, *answers: tuple[int, bytes]) -> Iterator[SystemAccess]:
+    """A referral service that gives these answers, one after the other, the last one ever after."""
+    left = list(answers)
+
+    class Answers(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, body = left.pop(0) if len(left) > 1 else left[0]
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    state = StateFolder(folder)
+    state.local.mkdir(exist_ok=True)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            url = f"http://127.0.0.1:{server.server_port}"
+            yield SystemAccess({**make_keys(state), "BROBYG_REFERRAL_URL": url}, state.mail)
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+IDLE = IdleState(quiet=True, unpublished=0, dead_letters=0)
+
+
+async def test_counts_are_taken_as_they_are_told(tmp_path: Path) -> None:
+    with answering(
+        tmp_path, (200, b'{"rejected": 15, "dropped_without_consent": 201, "kept": 1}')
+    ) as access:
+        found = await fetch_intake(access)
+    assert (found.rejected, found.dropped_without_consent) == (15, 201)
+
+
+@pytest.mark.parametrize("answer", [(403, b"{}"), (404, b""), (200, b"{}"), (200, b"<html>")])
+async def test_an_answer_without_counts_is_no_zero(
+    answer: tuple[int, bytes], tmp_path: Path
+) -> None:
+    with (
+        answering(tmp_path, answer) as access,
+        pytest.raises(ServiceUnreachable, match="does not tell its counts"),
+    ):
+        await fetch_intake(access)
+
+
+async def test_each_further_try_is_told(tmp_path: Path) -> None:
+    tries: list[None] = []
+    with answering(tmp_path, (503, b""), (503, b""), (200, b"{}")) as access:
+        async with httpx2.AsyncClient(trust_env=False) as http_client:
+            await send_until_answered(
+                http_client, "GET", access.url("referral"), on_again=lambda: tries.append(None)
+            )
+    assert len(tries) == 2
+
+
+def broken(*, rejected: int = 15, dropped: int = 201, sent_again: int = 0) -> list[str]:
+    """What the example's week breaks, with these counts."""
+    return summarise(
+        [],
+        load(EXAMPLE),
+        Tally(again=sent_again),
+        Intake(rejected, dropped),
+        IDLE,
+        Rebuild(seconds=1.0, equal=True),
+        started_at="",
+        wall_seconds=0.0,
+    ).broken()
+
+
+def test_as_many_refused_and_dropped_as_the_week_holds_is_well() -> None:
+    assert broken() == []
+
+
+@pytest.mark.parametrize(
+    ("counts", "says"),
+    [
+        ({"rejected": 0}, "0 messages were refused as broken, and 15 are"),
+        ({"rejected": 16}, "16 messages were refused as broken, and 15 are"),
+        ({"dropped": 0}, "0 messages were dropped, and 201 are of somebody without a referral"),
+        ({"dropped": 202}, "202 messages were dropped, and 201 are of somebody without a referral"),
+        ({"dropped": 203, "sent_again": 1}, "203 messages were dropped"),
+    ],
+)
+def test_other_counts_are_a_broken_promise(counts: dict[str, int], says: str) -> None:
+    assert [sentence for sentence in broken(**counts) if says in sentence]
+
+
+def test_a_message_that_was_sent_again_may_have_been_counted_twice() -> None:
+    assert broken(rejected=16, dropped=201, sent_again=1) == []

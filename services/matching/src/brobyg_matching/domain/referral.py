@@ -1,0 +1,25 @@
+"""A referral as its events have told it, as far as matching needs it."""
+
+import msgspec
+from brobyg_contracts import Gender, Meeting, Mobility
+
+
+class Needs(msgspec.Struct, frozen=True, kw_only=True):
+    """What the citizen needs of the volunteer."""
+
+    languages: frozenset[str]
+    gender_wish: Gender | None
+    mobility: Mobility
+    meeting: Meeting
+    postcode: str
+
+
+class Referral(msgspec.Struct, frozen=True, kw_only=True):
+    """A request for an escort for one citizen. Without consent nothing is searched."""
+
+    referral_id: str
+    citizen_id: str
+    pathway: str
+    department: str
+    consented: bool
+    needs: Needs

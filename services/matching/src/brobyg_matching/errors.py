@@ -1,0 +1,80 @@
+"""The errors of matching. Their messages hold no value about a person.
+
+MatchingError
+├── NotFound: nothing has this id, or nothing that the caller may know of
+│   ├── UnknownVolunteer
+│   ├── UnknownCitizen
+│   ├── UnknownOffer
+│   ├── UnknownMatch
+│   └── UnknownReferral
+├── NotReady: a volunteer lacks what the new status needs
+├── NotAllowed: a rule stands against an answer or a coordinator's wish
+├── DoubleBooking: a volunteer would be in two places at once
+├── IdempotencyKeyReused: the sender used this key for another request
+├── ConcurrentChanges: others kept changing the same thing; nothing was changed here
+└── WeakKey: a key in the settings is missing or too short
+"""
+
+from typing import Literal
+
+Objection = Literal[
+    "taken", "withdrawn", "declined", "accepted", "expired", "elsewhere", "weekly_limit",
+    "not_active", "begun", "not_matched", "not_escalated", "too_late",
+]  # fmt: skip
+
+
+class MatchingError(Exception):
+    """The root of all errors of matching."""
+
+
+class NotFound(MatchingError):
+    """Nothing has this id, or nothing that the caller may know of."""
+
+
+class UnknownVolunteer(NotFound):
+    """There is no such volunteer, or none that the caller may change."""
+
+
+class UnknownCitizen(NotFound):
+    """No event has named a referral of such a citizen."""
+
+
+class UnknownOffer(NotFound):
+    """There is no such offer."""
+
+
+class UnknownMatch(NotFound):
+    """There is no such appointment here."""
+
+
+class UnknownReferral(NotFound):
+    """No event has created this referral yet. The event that needs it is parked until one has."""
+
+
+class NotReady(MatchingError):
+    """The volunteer lacks what the new status needs. The message says what."""
+
+
+class NotAllowed(MatchingError):
+    """An answer or a coordinator's wish is refused; `objection` says which rule forbids it."""
+
+    def __init__(self, objection: Objection) -> None:
+        """Carry the objection."""
+        super().__init__(objection)
+        self.objection: Objection = objection
+
+
+class DoubleBooking(MatchingError):
+    """The database refused to have a volunteer in two places at once."""
+
+
+class IdempotencyKeyReused(MatchingError):
+    """The sender has used this Idempotency-Key for another request."""
+
+
+class ConcurrentChanges(MatchingError):
+    """Others changed the same thing during every attempt. Nothing was changed here."""
+
+
+class WeakKey(MatchingError, ValueError):
+    """A list of keys in the settings is empty, or one of its keys is too short."""

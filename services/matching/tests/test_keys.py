@@ -1,0 +1,127 @@
+"""Keys are rotated without a stop: links stay open, and nobody is registered twice."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from itertools import pairwise
+
+import pytest
+import pytest_asyncio
+from brobyg_kit.clock import ManualClock
+from brobyg_kit.database import Database
+from brobyg_kit.service import Service
+from brobyg_kit.testing import Running, bearer
+from brobyg_matching.adapters.links import Links
+from brobyg_matching.adapters.volunteers import PostgresVolunteers
+from brobyg_matching.bootstrap import SERVICE
+from brobyg_matching.domain.volunteer import Volunteer
+from brobyg_matching.errors import UnknownOffer, WeakKey
+from brobyg_matching.ports import Contact
+from brobyg_matching.settings import MatchingSettings, strong
+from brobyg_matching.use_cases.registration import Registration, Request
+from matching_samples import a_booking, a_volunteer, an_id, event, query, referral_created
+
+Serve = Callable[..., AbstractAsyncContextManager[Running]]
+DatabaseFor = Callable[[Service], AbstractAsyncContextManager[Database]]
+OLD, NEW, OTHER = "an-old-key-that-leaked-out", "a-new-key-that-did-not", "a-key-for-other-things"
+#: A rotation, a step at a time. While one is rolled out, processes of the step before still run.
+STEPS = [[OLD], [OLD, NEW], [NEW, OLD], [NEW]]
+SIDE_BY_SIDE = [*pairwise(STEPS), *pairwise(reversed(STEPS))]
+REQUEST = Request("a coordinator", None, '{"name": "Ida Test"}')
+CONTACT = Contact(name="Ida Test", email="ida@example.org", phone=None, language="da")
+
+
+@pytest_asyncio.fixture
+async def database(database_for: DatabaseFor) -> AsyncIterator[Database]:
+    async with database_for(SERVICE) as database:
+        yield database
+
+
+async def register(database: Database, keys: list[str], word: str) -> Volunteer:
+    process = Registration(database, PostgresVolunteers(database), keys)
+    volunteer = a_volunteer(word, status="applied")
+    return await process.register(volunteer, CONTACT, REQUEST)
+
+
+async def registered(database: Database) -> int:
+    return len(await query(database, "select 1 from volunteer"))
+
+
+@pytest.mark.parametrize(("one", "other"), SIDE_BY_SIDE)
+def test_a_link_of_one_process_is_taken_by_the_other(one: list[str], other: list[str]) -> None:
+    assert Links(other).offer_id(Links(one).token(an_id("offer"))) == an_id("offer")
+
+
+def test_a_link_of_a_key_that_was_dropped_is_unknown() -> None:
+    with pytest.raises(UnknownOffer):
+        Links([NEW]).offer_id(Links([OLD]).token(an_id("offer")))
+
+
+async def test_a_link_sent_before_the_rotation_is_answered_after_it(
+    serve: Serve, clock: ManualClock
+) -> None:
+    keys = {"matching_link_keys": f"{NEW},{OLD}", "matching_registration_keys": OTHER}
+    async with serve(SERVICE, clock=clock, **keys) as matching:
+        database = matching.runtime.database
+        handle = matching.runtime.parts.handle
+        assert database is not None
+        assert handle is not None
+        async with database.transaction() as tx:
+            await PostgresVolunteers(database).add(tx, a_volunteer("v"), CONTACT)
+        async with database.transaction() as tx:
+            await handle(tx, [event(referral_created()), event(a_booking())])
+        [(offer_id,)] = await query(database, "select offer_id::text from offer")
+        new = await matching.client.get(
+            f"/offers/{offer_id}/answer-link", headers=bearer("service")
+        )
+        assert Links([NEW]).offer_id(new.json()["token"]) == offer_id
+        url = f"/answers/{Links([OLD]).token(offer_id)}"
+        assert (await matching.client.get(url, headers=bearer("portal"))).status_code == 200
+        answer = {"answer": "accept"}
+        taken = await matching.client.post(url, json=answer, headers=bearer("portal"))
+        assert taken.json() == {"state": "accepted"}
+
+
+async def test_a_request_to_one_process_is_recognised_by_the_other(database: Database) -> None:
+    for one, other in SIDE_BY_SIDE:
+        await query(database, "truncate volunteer cascade")
+        first = await register(database, one, "first")
+        assert await register(database, other, "again") == first, (one, other)
+        assert await registered(database) == 1
+
+
+async def test_of_requests_to_both_processes_at_the_same_instant_one_volunteer_is_made(
+    database: Database,
+) -> None:
+    for one, other in pairwise(STEPS):
+        await query(database, "truncate volunteer cascade")
+        made = await asyncio.gather(
+            *(register(database, keys, str(n)) for n, keys in enumerate([one, other] * 4))
+        )
+        assert len({volunteer.volunteer_id for volunteer in made}) == 1, (one, other)
+        assert await registered(database) == 1
+
+
+async def test_control_without_the_steps_between_a_volunteer_is_doubled(
+    database: Database,
+) -> None:
+    await register(database, [OLD], "first")
+    await register(database, [NEW], "again")
+    assert await registered(database) == 2
+
+
+def test_each_setting_lists_its_keys_and_shows_none() -> None:
+    settings = MatchingSettings.model_validate(
+        {"matching_link_keys": f"{NEW}, {OLD}", "matching_registration_keys": OTHER}
+    )
+    assert strong("matching_link_keys", settings.matching_link_keys) == [NEW, OLD]
+    assert strong("matching_registration_keys", settings.matching_registration_keys) == [OTHER]
+    assert not any(key in repr(settings) for key in (NEW, OLD, OTHER))
+
+
+@pytest.mark.parametrize("keys", ["", "short", f"{NEW},short"])
+def test_a_missing_or_short_key_is_told_by_its_setting_and_not_shown(keys: str) -> None:
+    settings = MatchingSettings.model_validate({"matching_link_keys": keys})
+    with pytest.raises(WeakKey, match="BROBYG_MATCHING_LINK_KEYS") as told:
+        strong("matching_link_keys", settings.matching_link_keys)
+    assert NEW not in str(told.value)

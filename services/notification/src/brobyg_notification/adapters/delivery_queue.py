@@ -1,0 +1,377 @@
+"""Notices on their way out, and which worker has which in hand, in PostgreSQL."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from brobyg_contracts import NotificationFailed, NotificationSent
+from brobyg_kit import event as events
+from brobyg_kit.clock import Clock
+from brobyg_kit.database import Database, Driver, driver_of
+from brobyg_kit.database_errors import DATABASE_ERRORS
+from brobyg_kit.tables import Instant
+from sqlalchemy import (
+    ColumnElement,
+    Float,
+    FromClause,
+    Integer,
+    Interval,
+    Row,
+    Text,
+    Update,
+    and_,
+    bindparam,
+    cast,
+    column,
+    exists,
+    extract,
+    false,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    table,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from brobyg_notification.adapters.notices import CHANNEL, add, read_event
+from brobyg_notification.adapters.tables import notification
+from brobyg_notification.domain.notice import Notice
+from brobyg_notification.errors import RecipientDeferred
+from brobyg_notification.ports import Backlog, Claim, Outcome
+
+#: First half of the advisory lock that says a worker lives; the second is the worker's number.
+_WORKER_LOCK = 0x6D61696C
+
+_n = notification.c
+#: As text, not as a parameter, so that the indexes for what waits serve every plan.
+_WAITING: ColumnElement[str] = literal_column("'waiting'")
+_IS_WAITING = _n.state == _WAITING
+
+
+def _is_oldest(of: FromClause) -> ColumnElement[bool]:
+    """Whether a row of `of` is the oldest of its thread that waits."""
+    older = notification.alias()
+    return ~exists().where(
+        older.c.thread == of.c.thread,
+        older.c.state == _WAITING,
+        older.c.position < of.c.position,
+    )
+
+
+_now = bindparam("now", type_=Instant)
+_other = notification.alias("other")
+_of_thread = and_(_other.c.appointment_id == _n.appointment_id, _other.c.thread == _n.thread)
+_overtaken = exists().where(
+    _of_thread,
+    _other.c.position > _n.position,
+    or_(_other.c.calendar_method.is_not(None), _other.c.template == _n.template),
+)
+_never_told = or_(
+    _other.c.state == literal_column("'superseded'"),
+    _other.c.reason.is_not_distinct_from(literal_column("'appointment_over'")),
+)
+_unheard = func.coalesce(
+    select(func.bool_and(and_(_never_told, _other.c.attempts == 1)))
+    .where(_of_thread, _other.c.position < _n.position, _other.c.calendar_method.is_not(None))
+    .scalar_subquery(),
+    false(),
+)
+
+_candidate = notification.alias("candidate")
+_due = (
+    select(_candidate.c.position)
+    .where(
+        _candidate.c.state == _WAITING,
+        _candidate.c.claimed_by.is_(None),
+        _candidate.c.due_at <= _now,
+        _is_oldest(_candidate),
+    )
+    .order_by(_candidate.c.due_at, _candidate.c.position)
+    .limit(bindparam("limit", type_=Integer))
+    .with_for_update(of=_candidate, skip_locked=True)
+    .cte("due")
+)
+_CLAIM = (
+    update(notification)
+    .where(_n.position == _due.c.position)
+    .values(claimed_by=bindparam("worker", type_=Integer), attempts=_n.attempts + 1)
+    .returning(
+        _n.position,
+        _n.template,
+        _n.recipient_role,
+        _n.recipient_id,
+        _n.referral_id,
+        _n.appointment_id,
+        _n.starts_at,
+        _n.ends_at,
+        _n.release_reason,
+        _n.calendar_method,
+        _n.calendar_sequence,
+        _n.attempts,
+        _n.created_at,
+        cast(_n.cause_event, Text).label("cause_event"),
+        cast(_n.match_event, Text).label("match_event"),
+        _overtaken.label("overtaken"),
+        _unheard.label("unheard"),
+    )
+)
+_NEXT_DUE = (
+    select(_n.due_at)
+    .where(_IS_WAITING, _n.claimed_by.is_(None), _is_oldest(notification))
+    .order_by(_n.due_at)
+    .limit(1)
+)
+
+_lock: Any = table(
+    "pg_locks",
+    *map(column, ("locktype", "database", "classid", "objid", "objsubid")),
+).alias("lock")
+_database = table("pg_database", column("oid"), column("datname"))
+_lives = exists().where(
+    _lock.c.locktype == "advisory",
+    _lock.c.objsubid == 2,
+    _lock.c.classid == _WORKER_LOCK,
+    _lock.c.objid == _n.claimed_by,
+    _lock.c.database
+    == select(_database.c.oid)
+    .where(_database.c.datname == func.current_database())
+    .scalar_subquery(),
+)
+_GONE = select(_n.claimed_by).distinct().where(_IS_WAITING, _n.claimed_by.is_not(None), ~_lives)
+
+_CONNECT_SECONDS = 5.0
+#: Wall time for which a worker must be seen gone before its claims are anybody's. One that lives
+#: and only lost its session has it again at once, or, where the whole database was away, after a
+#: pause of at most 2 s and `_CONNECT_SECONDS`. What it handed over meanwhile is its own to record.
+_GONE_SECONDS = 1.0
+_GONE_AFTER_TROUBLE_SECONDS = 10.0
+
+_ENDED = {"sent": NotificationSent, "failed": NotificationFailed}
+
+
+def _age(since: ColumnElement[datetime]) -> ColumnElement[float]:
+    return cast(extract("epoch", func.clock_timestamp() - since), Float)
+
+
+_BACKLOG = (
+    select(
+        func.coalesce(_n.reason, "untried").label("obstacle"),
+        func.count().label("waiting"),
+        _age(func.min(_n.kept_at)).label("oldest"),
+        _age(
+            func.min(_n.kept_at).filter(
+                _n.reason.is_distinct_from(RecipientDeferred.obstacle), _is_oldest(notification)
+            )
+        ).label("held"),
+    )
+    .where(_IS_WAITING)
+    .group_by("obstacle")
+)
+
+
+class PostgresDeliveryQueue:
+    """See `ports.DeliveryQueue`."""
+
+    def __init__(self, database: Database) -> None:
+        """`database` must be open before anything is asked."""
+        self._database = database
+
+    async def end(self, claim: Claim, outcome: Outcome, follow_up: Sequence[Notice]) -> None:
+        """See `ports.DeliveryQueue`."""
+        notice = claim.notice
+        async with self._database.transaction() as transaction:
+            ended = await transaction.connection.execute(
+                update(notification)
+                .where(_n.notification_id == notice.notification_id, _IS_WAITING)
+                .values(
+                    state=outcome.state,
+                    reason=outcome.reason,
+                    ended_at=transaction.now,
+                    claimed_by=None,
+                )
+                .returning(_n.position)
+            )
+            if ended.first() is None or outcome.state == "superseded":
+                return
+            told = {
+                "notification_id": notice.notification_id,
+                "referral_id": notice.referral_id,
+                "appointment_id": notice.appointment_id,
+                "recipient_role": notice.role,
+                "recipient_id": notice.recipient_id,
+                "template": notice.template,
+                "channel": "email",
+                "language": outcome.language,
+                "cause": notice.cause.id,
+                "reason": outcome.reason,
+            }
+            transaction.emit(
+                msgspec.convert(told, _ENDED[outcome.state]),
+                subject=notice.referral_id,
+                cause=notice.cause,
+            )
+            await add(transaction, follow_up)
+
+    async def postpone(self, claim: Claim, until: datetime, obstacle: str) -> None:
+        """See `ports.DeliveryQueue`."""
+        async with self._database.connect() as connection:
+            await connection.execute(
+                update(notification)
+                .where(_n.notification_id == claim.notice.notification_id, _IS_WAITING)
+                .values(claimed_by=None, due_at=until, reason=obstacle)
+            )
+
+    async def backlog(self) -> Backlog:
+        """See `ports.DeliveryQueue`."""
+        async with self._database.connect() as connection:
+            rows = (await connection.execute(_BACKLOG)).all()
+        return Backlog(
+            {row.obstacle: row.waiting for row in rows},
+            oldest_seconds=max((row.oldest for row in rows), default=0.0),
+            held_seconds=max((row.held or 0.0 for row in rows), default=0.0),
+        )
+
+    @asynccontextmanager
+    async def session(
+        self, worker: int, wake: Callable[[], None], *, again: bool
+    ) -> AsyncIterator["PostgresClaims"]:
+        """See `ports.DeliveryQueue`.
+
+        Claims are made on the connection that holds the lock which says that this worker lives, so
+        that none is made when others believe it gone.
+        """
+        async with AsyncExitStack() as stack:
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                listening = await stack.enter_async_context(self._database.listen(CHANNEL, wake))
+                connection = await stack.enter_async_context(self._database.connect())
+            for driver in (listening, await driver_of(connection)):
+                driver.add_termination_listener(lambda *_: wake())
+            try:
+                # The server may not have noticed yet that the session before is dead: it still
+                # holds the old number, and what was claimed by it.
+                while not await connection.scalar(
+                    select(func.pg_try_advisory_lock(_WORKER_LOCK, worker))
+                ):
+                    worker = 1 + secrets.randbelow(2**31 - 1)
+                # A database that has just come up threw everybody out: others may be on their way.
+                patience = _GONE_AFTER_TROUBLE_SECONDS
+                up = func.clock_timestamp() - func.pg_postmaster_start_time()
+                if not again:
+                    await connection.execute(self._try_now())
+                    trouble = literal(timedelta(seconds=patience), Interval())
+                    if not await connection.scalar(select(up < trouble)):
+                        patience = _GONE_SECONDS
+                yield PostgresClaims(connection, listening, worker, self._database.clock, patience)
+            finally:
+                if not connection.invalidated:  # else the lock has gone with the connection
+                    with suppress(*DATABASE_ERRORS):
+                        await connection.execute(select(func.pg_advisory_unlock_all()))
+                    await connection.invalidate()
+
+    def _try_now(self) -> Update:
+        """What was in the way may be gone; what one recipient's server asked for is heeded."""
+        now = self._database.clock.now()
+        return (
+            update(notification)
+            .where(
+                _IS_WAITING,
+                _n.claimed_by.is_(None),
+                _n.due_at > now,
+                _n.reason.is_distinct_from(RecipientDeferred.obstacle),
+            )
+            .values(due_at=now)
+        )
+
+
+class PostgresClaims:
+    """See `ports.Claims`. Of one worker, through one of its database sessions.
+
+    All on that one connection: a claim whose answer was lost is no work in hand, and is free again
+    in the next.
+    """
+
+    def __init__(
+        self,
+        connection: AsyncConnection,
+        listening: Driver,
+        worker: int,
+        clock: Clock,
+        patience: float,
+    ) -> None:
+        """`connection` holds the worker's lock. Others are gone after `patience` s of wall time."""
+        self._connection, self._listening = connection, listening
+        self._worker, self._clock, self._patience = worker, clock, patience
+        self._gone_since: dict[int, float] = {}
+
+    async def claim(self, limit: int) -> list[Claim]:
+        """See `ports.Claims`. Raises ConnectionError when new notices are not heard of any more."""
+        if self._listening.is_closed():
+            raise ConnectionError("the connection that listens was lost")
+        given = {"now": self._clock.now(), "limit": limit, "worker": self._worker}
+        rows = (await self._connection.execute(_CLAIM, given)).all()
+        return [_claim(row) for row in sorted(rows, key=lambda row: int(row.position))]
+
+    async def free_abandoned(self, in_hand: Collection[str]) -> int:
+        """See `ports.Claims`.
+
+        In two steps: the workers that are gone are found before any claim is touched, so that one
+        that starts meanwhile is safe.
+        """
+        seen = (await self._connection.scalars(_GONE)).all()
+        now = time.monotonic()
+        self._gone_since = {number: self._gone_since.get(number, now) for number in seen}
+        gone = [
+            number for number, since in self._gone_since.items() if now - since >= self._patience
+        ]
+        freed = await self._connection.execute(
+            update(notification)
+            .where(
+                _IS_WAITING,
+                _n.claimed_by.in_([*gone, self._worker]),
+                _n.notification_id.not_in(list(in_hand)),
+            )
+            .values(claimed_by=None)
+        )
+        for number in gone:
+            del self._gone_since[number]
+        return freed.rowcount
+
+    @property
+    def somebody_is_missing(self) -> bool:
+        """See `ports.Claims`."""
+        return bool(self._gone_since)
+
+    async def next_due(self) -> datetime | None:
+        """See `ports.Claims`."""
+        return await self._connection.scalar(_NEXT_DUE)
+
+
+def _claim(row: Row[Any]) -> Claim:
+    return Claim(
+        notice=Notice(
+            template=row.template,
+            role=row.recipient_role,
+            recipient_id=row.recipient_id,
+            referral_id=row.referral_id,
+            appointment_id=row.appointment_id,
+            cause=events.decode(row.cause_event.encode()),
+            starts_at=row.starts_at,
+            ends_at=row.ends_at,
+            match=read_event(row.match_event),
+            release_reason=row.release_reason,
+            calendar=row.calendar_method,
+            sequence=row.calendar_sequence,
+        ),
+        attempts=row.attempts,
+        created_at=row.created_at,
+        overtaken=row.overtaken,
+        unheard=row.unheard,
+    )

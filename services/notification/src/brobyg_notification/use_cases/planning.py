@@ -1,0 +1,42 @@
+"""Events become notices, kept with the transaction that handles the events."""
+
+from collections.abc import Sequence
+
+from brobyg_kit.consumer import BatchHandler
+from brobyg_kit.database import Transaction
+from brobyg_kit.event import Event
+
+from brobyg_notification.domain.calendar_status import Calendars, CalledOff
+from brobyg_notification.domain.notice import Notice
+from brobyg_notification.handlers import HANDLERS, Loads
+from brobyg_notification.metrics import NotificationMetrics
+from brobyg_notification.ports import Notices
+
+_ROWS = {row.event if isinstance(row.event, str) else row.event.EVENT_TYPE: row for row in HANDLERS}
+
+
+def handle_with(notices: Notices, metrics: NotificationMetrics) -> BatchHandler:
+    """The batch handler: one notice per cause, appointment and recipient.
+
+    Events that concern nobody are passed over. What an event leads to depends on what was planned
+    before it, also earlier in its batch.
+    """
+
+    async def handle(transaction: Transaction, events: Sequence[Event]) -> None:
+        known = [(_ROWS[event.type], event) for event in events if event.type in _ROWS]
+        calendars = await notices.calendars(
+            transaction, {event.subject for row, event in known if row.loads is Loads.CALENDARS}
+        )
+        planned: list[Notice] = []
+        called_off: list[CalledOff] = []
+        for row, event in known:
+            before = calendars.get(event.subject, Calendars())
+            plan = before.numbered(row.function(event, before))
+            calendars[event.subject] = before.after(plan)
+            planned += plan.notices
+            called_off += [plan.called_off] if plan.called_off else []
+        await notices.keep(transaction, planned, called_off)
+        for notice in planned:
+            metrics.planned.labels(notice.template).inc()
+
+    return handle

@@ -1,0 +1,77 @@
+"""Who is told, because of which event."""
+
+import pytest
+from brobyg_contracts import MatchEscalated, MatchReleased, OfferMade, VolunteerMatched
+from brobyg_kit.event import Event, UndecodableEvent
+from brobyg_kit.handling import consumed
+from brobyg_notification.domain.calendar_status import Calendars
+from brobyg_notification.domain.notice import Notice
+from brobyg_notification.handlers import EMITS, HANDLERS
+from msgspec import Raw, structs
+
+FUNCTIONS = {row.event.EVENT_TYPE: row.function for row in HANDLERS}
+
+
+def planned(event: Event) -> list[Notice]:
+    """What the event leads to when nothing was planned before."""
+    return list(FUNCTIONS[event.type](event, Calendars()).notices)
+
+
+def test_an_offer_reaches_the_volunteer_alone(cause) -> None:
+    (one,) = planned(cause(OfferMade))
+    assert (one.template, one.role, one.calendar) == ("offer", "volunteer", None)
+
+
+def test_a_match_invites_both(cause) -> None:
+    told = planned(cause(VolunteerMatched))
+    assert [(one.template, one.role, one.calendar) for one in told] == [
+        ("matched_volunteer", "volunteer", "REQUEST"), ("matched_citizen", "citizen", "REQUEST"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "reason", ["appointment_cancelled", "consent_withdrawn", "appointment_rescheduled"]
+)
+def test_a_release_takes_it_out_of_both_calendars(cause, reason: str) -> None:
+    told = planned(cause(MatchReleased, reason=reason))
+    assert [(one.role, one.calendar) for one in told] == [
+        ("volunteer", "CANCEL"),
+        ("citizen", "CANCEL"),
+    ]
+
+
+@pytest.mark.parametrize("reason", ["volunteer_withdrew", "blocked"])
+def test_when_only_the_volunteer_goes_the_citizens_entry_stays(cause, reason: str) -> None:
+    told = planned(cause(MatchReleased, reason=reason))
+    assert [(one.template, one.calendar) for one in told] == [
+        ("released_volunteer", "CANCEL"), ("released_citizen_searching", "REQUEST"),
+    ]  # fmt: skip
+
+
+def test_an_escalation_reaches_the_department(cause) -> None:
+    (department,) = planned(cause(MatchEscalated))
+    assert (department.role, department.recipient_id, department.calendar) == (
+        "coordinator",
+        "randers",
+        None,
+    )
+
+
+def test_the_same_cause_and_recipient_give_the_same_notification(cause) -> None:
+    again = [planned(cause(OfferMade, number=7))[0].notification_id for _ in range(2)]
+    other = planned(cause(OfferMade, number=8))[0].notification_id
+    assert again[0] == again[1] != other
+
+
+def test_data_that_breaks_the_schema_is_not_guessed_at(cause) -> None:
+    broken = structs.replace(cause(OfferMade), data=Raw(b'{"offer_id": 7}'))
+    with pytest.raises(UndecodableEvent):
+        planned(broken)
+
+
+def test_the_table_says_what_goes_in_and_out() -> None:
+    assert {kind.TOPIC for kind in consumed(HANDLERS)} == {
+        "brobyg.matching.v1",
+        "brobyg.referral.v1",
+    }
+    assert {kind.TOPIC for kind in EMITS} == {"brobyg.notification.v1"}

@@ -1,0 +1,158 @@
+"""Whom and what an Appointment's participants name: the one patient, and the place."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+
+from brobyg_contracts.places import LOCATIONS
+
+from brobyg_referral.domain.appointment import Participation
+from brobyg_referral.domain.cpr import CITIZEN_SYSTEMS, CPR_SYSTEM, EXPECTED_FORM, is_cpr
+from brobyg_referral.fhir.outcome import Issue
+from brobyg_referral.fhir.structure import JsonObject
+from brobyg_referral.fhir.times import span
+
+LOCATION_SYSTEM = "https://brobyg.dk/locations"
+_REFERENCE = re.compile(r"(?:^|/)([A-Z][A-Za-z]*)/[^/]+(?:/_history/[^/]+)?$")
+#: Roles that are never the patient's (FHIR R4, valueset-encounter-participant-type).
+_ROLES_OF_OTHERS = frozenset(
+    {"ADM", "ATND", "CALLBCK", "CON", "DIS", "ESC", "REF", "SPRF", "PPRF"}
+    | {"translator", "emergency"}
+)
+#: Roles that may be the patient's, where only a number tells who it is: subject, participation.
+_ROLES_OF_PATIENT = frozenset({"SBJ", "PART"})
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """A participant that has an actor."""
+
+    #: Where it stands, as FHIRPath.
+    path: str
+    status: Participation
+    actor: JsonObject
+    #: System and value of the actor's identifier; "" for what is not given.
+    system: str
+    value: str
+    #: The codes of its `type`.
+    roles: frozenset[str]
+    period: JsonObject
+
+    @property
+    def kind(self) -> str:
+        """The actor's resource type, by its `type` or else its `reference`; "" if neither says."""
+        kind, reference = self.actor.get("type"), self.actor.get("reference")
+        if isinstance(kind, str):
+            return kind.rpartition("/")[2]  # it may be the canonical URL of the type
+        found = _REFERENCE.search(reference) if isinstance(reference, str) else None
+        return found[1] if found else ""
+
+    @property
+    def may_be_patient(self) -> bool:
+        """Whether nothing says that it is somebody else."""
+        if self.kind:
+            return self.kind == "Patient" and not self.roles & _ROLES_OF_OTHERS
+        return self.system in CITIZEN_SYSTEMS and self.roles <= _ROLES_OF_PATIENT
+
+    def takes_part(self, starts_at: datetime | None, ends_at: datetime | None) -> bool:
+        """Whether it has not declined, and its period has not ended before the appointment.
+
+        Nor begins after it. Without times only the status counts.
+        """
+        if self.status is Participation.DECLINED:
+            return False
+        first, last = (_text(self.period, name) for name in ("start", "end"))
+        begins, ends = span(first) if first else None, span(last) if last else None
+        return not (starts_at and ends and ends[1] < starts_at) and not (
+            ends_at and begins and begins[0] > ends_at
+        )
+
+
+def participants_of(resource: JsonObject) -> list[Participant]:
+    """Those of a structurally valid Appointment that have an actor, in order."""
+    entries = enumerate(cast("list[JsonObject]", resource["participant"]))
+    return [
+        _participant(f"Appointment.participant[{index}]", entry, actor)
+        for index, entry in entries
+        if isinstance(actor := entry.get("actor"), dict)
+    ]
+
+
+def _participant(path: str, entry: JsonObject, actor: JsonObject) -> Participant:
+    identifier, period = actor.get("identifier"), entry.get("period")
+    name = identifier if isinstance(identifier, dict) else {}
+    return Participant(
+        path=path,
+        status=Participation(cast("str", entry["status"])),
+        actor=actor,
+        system=_text(name, "system"),
+        value=_text(name, "value"),
+        roles=frozenset(
+            _text(coding, "code")
+            for concept in cast("list[JsonObject]", entry.get("type", []))
+            for coding in cast("list[JsonObject]", concept.get("coding", []))
+        ),
+        period=period if isinstance(period, dict) else {},
+    )
+
+
+def _text(inside: JsonObject, name: str) -> str:
+    value = inside.get(name)
+    return value.strip() if isinstance(value, str) else ""
+
+
+def patient_of(participants: list[Participant]) -> Participant | Issue:
+    """The patient, by type and role, with a CPR number as `value`; or why there is none.
+
+    A relative or an escort is never taken for the patient, whatever number they are named by.
+    """
+    candidates = [one for one in participants if one.may_be_patient]
+    said = [one for one in candidates if one.kind]
+    patients = said or candidates
+    if len(patients) > 1:
+        path = f"{patients[1].path}.actor"
+        return Issue("business-rule", "An appointment has at most one patient.", path)
+    if not patients or patients[0].system not in CITIZEN_SYSTEMS:
+        return Issue(
+            "required",
+            "The patient is needed: a participant whose actor.type is Patient and whose"
+            f" actor.identifier has the system {CPR_SYSTEM}. Who only comes along is no patient.",
+            f"{patients[0].path}.actor.identifier" if patients else "Appointment.participant",
+        )
+    if not is_cpr(patients[0].value):
+        path = f"{patients[0].path}.actor.identifier.value"
+        return Issue("value", f"A CPR number is expected: {EXPECTED_FORM}.", path)
+    return patients[0]
+
+
+def place_of(
+    participants: list[Participant], starts_at: datetime | None, ends_at: datetime | None
+) -> Participant | Issue | None:
+    """The known place that takes part, one for which there is none, or why it can't be told.
+
+    An issue with the code `business-rule` says that several known places take part, any other that
+    none is known here. None: no place is named.
+    """
+    named = [one for one in participants if one.system == LOCATION_SYSTEM]
+    taking = [one for one in named if one.takes_part(starts_at, ends_at)]
+    known = [one for one in taking if one.value in LOCATIONS]
+    if len({one.value for one in known}) > 1:
+        return Issue(
+            "business-rule",
+            "One place is expected: more than one that is known here takes part. Of the others the"
+            " status is declined, or the period ends before the appointment.",
+            f"{known[1].path}.actor.identifier.value",
+        )
+    if known:
+        return known[0]
+    if taking:
+        return Issue(
+            "code-invalid",
+            f"A known place is expected: one of {', '.join(sorted(LOCATIONS))}.",
+            f"{taking[0].path}.actor.identifier.value",
+        )
+    if named:
+        text = "A place that takes part is expected: this one declined, or its period is over."
+        return Issue("required", text, named[0].path)
+    return None

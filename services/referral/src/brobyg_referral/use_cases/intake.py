@@ -1,0 +1,98 @@
+"""The one way in for the hospital's appointments, over HTTP and over Kafka.
+
+Any number of messages is one transaction and a handful of statements: which of these citizens have
+an active referral (locked), what is known of these appointments, then decisions in memory in the
+order received, then one write, one count and the events. A message about a citizen without an
+active, consented referral ends here: it is counted and nothing else.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+
+from brobyg_kit.database import Transaction
+from brobyg_kit.logs import get_logger
+
+from brobyg_referral.domain.hashing import Hasher
+from brobyg_referral.metrics import ReferralMetrics
+from brobyg_referral.ports import AppointmentStore, Channel, IntakeOutcome, Names
+from brobyg_referral.use_cases.decisions import Decisions, Group, Result
+from brobyg_referral.use_cases.events import appointment_event
+
+log = get_logger(__name__)
+
+
+class Intake:
+    """Takes hospital messages in."""
+
+    def __init__(
+        self,
+        store: AppointmentStore,
+        hasher: Hasher,
+        metrics: ReferralMetrics,
+        rising_versions: Collection[str] = (),
+    ) -> None:
+        """`rising_versions`: the organisations whose own versions of an appointment rise."""
+        self._store, self._hasher, self._metrics = store, hasher, metrics
+        self._rising_versions = rising_versions
+
+    async def take(
+        self,
+        tx: Transaction,
+        channel: Channel,
+        organisation: str,
+        groups: Sequence[Group],
+        rejected: int = 0,
+    ) -> list[list[Result]]:
+        """Do what the groups ask, in order, and return a result for each of their requests.
+
+        `rejected` more were refused before they got here, and are counted. Nothing is raised for a
+        refused request: it is in its result. Raises database errors.
+        """
+        decisions = await self._prepare(tx, channel, organisation, groups)
+        results: list[list[Result]] = [[] for _ in groups]
+        if decisions:
+            results = [decisions.attempt(group) for group in groups]
+            await self._store.save(tx, decisions.changed(), decisions.new_identifiers())
+            for change, stored, cause in decisions.changes:
+                event = appointment_event(change, stored)
+                tx.emit(event, subject=stored.referral.referral_id, cause=cause)
+        counts: Counter[IntakeOutcome] = Counter(
+            result.outcome for group in results for result in group
+        )
+        counts["rejected"] += rejected
+        present = {outcome: number for outcome, number in counts.items() if number}
+        await self._store.count(tx, channel, present)
+        for outcome, number in present.items():
+            self._metrics.appointments.labels(channel, outcome).inc(number)
+        for reason, appointment_id in decisions.attention if decisions else ():
+            self._metrics.attention.labels(reason).inc()
+            log.warning("appointment.needs_attention", kind=reason, appointment_id=appointment_id)
+        return results
+
+    async def _prepare(
+        self, tx: Transaction, channel: Channel, organisation: str, groups: Sequence[Group]
+    ) -> Decisions | None:
+        """Lock and load what the requests are about; None when there are none."""
+        requests = [request for group in groups for request in group.requests]
+        if not requests:
+            return None
+        names = Names(
+            organisation,
+            {one for request in requests for one in request.appointment.identifiers}
+            | {request.if_none_exist for request in requests if request.if_none_exist},
+            {request.appointment_id for request in requests if request.appointment_id},
+        )
+        cprs = {request.appointment.cpr for request in requests}
+        hashes = {cpr: self._hasher.cpr(cpr) for cpr in cprs}
+        referrals, locked = await self._store.lock_active_referrals(tx, hashes.values(), names)
+        # Read after the locks were got: what others have committed meanwhile is seen.
+        known = await self._store.find(tx, names)
+        return Decisions(
+            tx,
+            channel,
+            organisation,
+            versions_rise=organisation in self._rising_versions,
+            referrals={cpr: referrals[key] for cpr, key in hashes.items() if key in referrals},
+            locked=locked,
+            known=known,
+        )

@@ -1,0 +1,180 @@
+"""How each case of the small week ended, and how it must end: what the hospital said last, who
+comes along, who was told. Pure.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
+
+import msgspec
+from brobyg_kit.event import Event
+
+from tests.e2e.small_week import CASES, Case
+
+STATES = {
+    "appointment.booked": "booked",
+    "appointment.rescheduled": "booked",
+    "appointment.completed": "completed",
+    "appointment.missed": "missed",
+    "appointment.cancelled": "cancelled",
+}
+#: What the hospital's last status comes to.
+ENDS = {"fulfilled": "completed", "noshow": "missed", "cancelled": "cancelled"}
+
+
+class Said(msgspec.Struct, frozen=True):
+    """What of an event's data is looked at here."""
+
+    appointment_id: str = ""
+    starts_at: datetime | None = None
+    match_id: str = ""
+    volunteer_id: str = ""
+    notification_id: str = ""
+    recipient_role: str = ""
+    recipient_id: str = ""
+    template: str = ""
+    cause: str = ""
+
+
+@dataclass(frozen=True)
+class CaseOutcome:
+    """How one appointment ended, but for which volunteer comes: another may be first to say yes."""
+
+    state: str = "unknown"
+    start: str = ""
+    #: `matched` while one match is valid, for the last start; `released`; `escalated`; `nobody`
+    #: where there was no search.
+    company: str = "nobody"
+    #: What the citizen, the coordinator and the volunteer who comes were told last.
+    citizen: str = "nothing"
+    coordinator: str = "nothing"
+    volunteer: str = "nothing"
+    #: Whether everybody who was matched once and does not come was told so, last of all.
+    let_go: str = "told"
+
+
+@dataclass(frozen=True)
+class Happened:
+    """One event of an appointment's history."""
+
+    kind: str
+    said: Said
+    event: Event
+
+
+def expected(case: Case) -> CaseOutcome:
+    """How the case ends in every week, whatever is struck."""
+    if case.company == "nobody":
+        return CaseOutcome()
+    outcome = CaseOutcome(ENDS[case.steps[-1][1]], case.start.isoformat(), case.company)
+    if case.company == "escalated":
+        return replace(outcome, coordinator="escalated")
+    if case.company == "released":
+        return replace(outcome, citizen="released_citizen")
+    if case.reachable:
+        return replace(outcome, citizen="matched_citizen", volunteer="matched_volunteer")
+    return replace(outcome, coordinator="unreachable_citizen", volunteer="matched_volunteer")
+
+
+def outcomes(events: Sequence[Event]) -> dict[str, CaseOutcome]:
+    """How each case ended, by its name; an appointment that is no case's is there by its id."""
+    histories: dict[str, list[Happened]] = {}
+    # Events of one source are in order by `sequence`; nothing below depends on other orders.
+    for event in sorted(events, key=lambda event: (event.source, event.subject, event.sequence)):
+        said = event.decode(Said)
+        if said.appointment_id:
+            happened = Happened(event.type.removeprefix("dk.brobyg."), said, event)
+            histories.setdefault(said.appointment_id, []).append(happened)
+    found = {
+        _name(appointment_id, history): _outcome(history)
+        for appointment_id, history in histories.items()
+    }
+    return {case.name: CaseOutcome() for case in CASES} | found
+
+
+def differences(found: Mapping[str, CaseOutcome]) -> list[str]:
+    """A sentence for each case that did not end as it must: what differs."""
+    wanted = {case.name: expected(case) for case in CASES}
+    others = {
+        name: _other(outcome, wanted.get(name, CaseOutcome())) for name, outcome in found.items()
+    }
+    return [f"{name}: {', '.join(words)}" for name, words in others.items() if words]
+
+
+def _other(found: CaseOutcome, wanted: CaseOutcome) -> list[str]:
+    pairs = [
+        (one.name, getattr(found, one.name), getattr(wanted, one.name))
+        for one in fields(CaseOutcome)
+    ]
+    return [
+        f"{name} is {is_!r} instead of {should!r}" for name, is_, should in pairs if is_ != should
+    ]
+
+
+def _name(appointment_id: str, history: Sequence[Happened]) -> str:
+    starts = {one.said.starts_at for one in history if one.kind == "appointment.booked"}
+    names = [case.name for case in CASES if starts & {start for _, _, start in case.steps}]
+    return names[0] if len(names) == 1 else f"appointment {appointment_id}"
+
+
+def _outcome(history: Sequence[Happened]) -> CaseOutcome:
+    state, start = _by_the_hospital(history)
+    company, match = _company(history, start)
+    # A volunteer who was let go may be asked again: that says nothing of the match.
+    told = [
+        one.said
+        for one in history
+        if one.kind == "notification.sent" and one.said.template != "offer"
+    ]
+    last = {(said.recipient_role, said.recipient_id): said for said in told}
+    of_role = {role: said for (role, _), said in last.items()}
+    comes = match.said.volunteer_id if match else ""
+    gone = {one.said.volunteer_id for one in history if one.kind == "volunteer.matched"} - {comes}
+    let_go = {_template(last.get(("volunteer", volunteer_id)), None) for volunteer_id in gone}
+    return CaseOutcome(
+        state,
+        start.isoformat() if start else "",
+        company,
+        citizen=_template(of_role.get("citizen"), match),
+        coordinator=_template(of_role.get("coordinator"), None),
+        volunteer=_template(last.get(("volunteer", comes)), match),
+        let_go="told" if let_go <= {"released_volunteer"} else "not told",
+    )
+
+
+def _by_the_hospital(history: Sequence[Happened]) -> tuple[str, datetime | None]:
+    told = [one for one in history if one.kind in STATES]
+    starts = [
+        one.said.starts_at
+        for one in told
+        if one.kind in {"appointment.booked", "appointment.rescheduled"}
+    ]
+    zone = CASES[0].start.tzinfo
+    start = starts[-1].astimezone(zone) if starts and starts[-1] else None
+    return (STATES[told[-1].kind] if told else "unknown"), start
+
+
+def _company(history: Sequence[Happened], start: datetime | None) -> tuple[str, Happened | None]:
+    """What came of the search, and the match that is valid."""
+    valid: dict[str, Happened] = {}
+    came = "nobody"
+    for one in history:
+        if one.kind == "volunteer.matched":
+            valid[one.said.match_id] = one
+        elif one.kind in {"match.released", "match.escalated"}:
+            valid.pop(one.said.match_id, None)
+            came = one.kind.removeprefix("match.")
+    if len(valid) > 1:
+        return f"{len(valid)} matches at once", None
+    match = next(iter(valid.values()), None)
+    if match is None:
+        return came, None
+    return ("matched" if match.said.starts_at == start else "matched for another time"), match
+
+
+def _template(told: Said | None, match: Happened | None) -> str:
+    """What was told; of an invitation also whether it was for the match that is valid."""
+    if told is None:
+        return "nothing"
+    stale = told.template.startswith("matched_") and (match is None or told.cause != match.event.id)
+    return f"{told.template} of a match that is not valid" if stale else told.template
