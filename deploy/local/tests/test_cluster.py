@@ -52,12 +52,12 @@ def pids(cluster: Cluster) -> dict[str, int]:
     return {name: state.pid for name, state in states.items() if name != "owner" and state.pid}
 
 
-def new_topic(address: str, replicas: int = 1) -> str:
+def new_topic(address: str) -> str:
     name = f"test.{uuid.uuid4().hex}"
 
     async def create() -> None:
         async with kafka.admin(address) as admin:
-            answer = await admin.create_topics([NewTopic(name, 3, replicas)])
+            answer = await admin.create_topics([NewTopic(name, 3, 1)])
         assert [one[1] for one in answer.topic_errors] == [0]
 
     asyncio.run(create())
@@ -276,17 +276,3 @@ def test_a_folder_that_only_root_enters_is_no_obstacle(
     assert closed.postgres.data.is_relative_to("/var/tmp")
     closed.reset()
     assert not closed.postgres.data.parent.exists()
-
-
-def test_three_brokers_go_on_without_one_and_take_it_back(
-    new_cluster: Callable[..., Cluster],
-) -> None:
-    three = new_cluster(brokers=3)
-    address = three.start(postgres=False).kafka
-    topic = new_topic(address, replicas=3)
-    assert send(address, topic, VALUES[:1000]) == set(VALUES[:1000])
-    three.supervisor.kill("kafka-1")
-    assert send(address, topic, VALUES[1000:]) == set(VALUES[1000:])
-    three.start(postgres=False)
-    assert read(address, topic, len(VALUES)) == set(VALUES)
-    assert set(pids(three)) == {"kafka-1", "kafka-2", "kafka-3"}

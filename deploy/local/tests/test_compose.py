@@ -170,7 +170,7 @@ def test_the_images_lock_holds_the_versions_that_are_tested() -> None:
 def test_the_broker_in_a_container_has_the_settings_of_the_one_without(tmp_path: Path) -> None:
     from brobyg_local.kafka import broker_settings
 
-    local = broker_settings(1, [(1, 2)], tmp_path)
+    local = broker_settings(1, 2, tmp_path)
     given = {
         name.removeprefix("KAFKA_").lower().replace("_", "."): value
         for name, value in PARTS["kafka"]["environment"].items()

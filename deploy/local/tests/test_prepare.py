@@ -19,9 +19,7 @@ def prepared_twice(
 ) -> tuple[int, int]:
     """How many commands preparing takes the first time, and again with only another setting changed."""
     commands: list[object] = []
-    monkeypatch.setattr(
-        system, "_run_brobyg", lambda command, _environment: commands.append(command)
-    )
+    monkeypatch.setattr(system, "run", lambda what, *_arguments, **_options: commands.append(what))
     made = system_in(folder, given)
     stores = {
         "BROBYG_KAFKA": made.cluster.kafka.address,
@@ -45,7 +43,7 @@ def test_services_have_a_name_in_their_group_on_a_broker_of_their_own_or_when_to
     given: dict[str, str], name: str | None, tmp_path: Path
 ) -> None:
     made = system_in(tmp_path, given)
-    assert made._write_environment(given, None).get("BROBYG_INSTANCE") == name
+    assert made._write_environment(given).get("BROBYG_INSTANCE") == name
 
 
 def test_topics_and_migrations_are_skipped_when_only_a_setting_changed(

@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 something did not start (named, with its log and what to d
 was used wrongly. Each command imports what it needs, so that the help is quick.
 """
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -91,8 +92,12 @@ def up(
         "mail": f"{environment['BROBYG_NOTIFICATION_SMTP']}  (read in {where.mail})",
     }
     if as_json:
-        file, taken = str(where.environment), system.cluster.ports.taken
-        _print_json(addresses=addresses, taken_ports=taken, environment_file=file)
+        answer = {
+            "addresses": addresses,
+            "taken_ports": system.cluster.ports.taken,
+            "environment_file": str(where.environment),
+        }
+        typer.echo(json.dumps(answer, indent=2))
         return
     typer.echo("Brobyg is up")
     for name, address in addresses.items():
@@ -112,7 +117,16 @@ def down(folder: Folder = None, as_json: AsJson = False) -> None:
             systems += [System(one) for one in running_folders() if one != systems[0].folder]
         killed = [name for system in systems for name in system.down()]
     if as_json:
-        _print_json(down=True, killed=killed, folders=[str(one.folder.path) for one in systems])
+        typer.echo(
+            json.dumps(
+                {
+                    "down": True,
+                    "killed": killed,
+                    "folders": [str(one.folder.path) for one in systems],
+                },
+                indent=2,
+            )
+        )
         return
     for system in systems[1:]:
         typer.echo(f"Also ended: the system of {system.folder.path}.")
@@ -182,7 +196,7 @@ def cluster(folder: Folder = None, as_json: AsJson = False) -> None:
     with _explained():
         addresses = ensure(_system(folder).folder.path, environment=given_settings())
     if as_json:
-        _print_json(kafka=addresses.kafka, database=addresses.database)
+        typer.echo(json.dumps({"kafka": addresses.kafka, "database": addresses.database}, indent=2))
         return
     typer.echo(f"export BROBYG_KAFKA={shlex.quote(addresses.kafka)}")
     typer.echo(f"export BROBYG_DATABASE={shlex.quote(addresses.database)}")
@@ -220,9 +234,3 @@ def demo(
     for sentence in broken:
         typer.echo(f"{typer.style('Broken:', fg='red', bold=True)} {sentence}", err=as_json)
     raise typer.Exit(1 if broken else 0)
-
-
-def _print_json(**answer: object) -> None:
-    import json
-
-    typer.echo(json.dumps(answer, indent=2))

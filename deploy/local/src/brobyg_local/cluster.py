@@ -35,7 +35,6 @@ class Cluster:
         self,
         folder: Path,
         *,
-        brokers: int = 1,
         owner: int | None = None,
         durable: bool = True,
         wanted: Mapping[str, int] | None = None,
@@ -49,7 +48,7 @@ class Cluster:
         self.folder = StateFolder(folder.resolve())
         self.ports = Ports(self.folder, say, wanted or {})
         self.supervisor = Supervisor(self.folder, self.ports, owner)
-        self.kafka = Kafka(self.folder, self.ports, brokers, say)
+        self.kafka = Kafka(self.folder, self.ports, say)
         self.postgres = Postgres(self.folder, self.ports, say, durable=durable)
 
     @property
@@ -73,29 +72,21 @@ class Cluster:
             *([self.kafka] if kafka else []),
             *([self.postgres] if postgres else []),
         ]
-        down = {
-            store: [name for name in store.names if name not in states or not states[name].running]
-            for store in stores
-        }
+        down = [one for one in stores if one.name not in states or not states[one.name].running]
         with ThreadPoolExecutor(2) as pool:
-            prepared = [pool.submit(store.prepare, names) for store, names in down.items() if names]
-        programs = [program for one in prepared for program in one.result()]
+            programs = list(pool.map(lambda store: store.prepare(), down))
         if programs:
             self.supervisor.start(self.supervisor.load(programs))
         for store in stores:
             self._await(store)
 
     def _await(self, store: Kafka | Postgres) -> None:
-        def failed() -> str:
-            states = self.supervisor.states()
-            return next((name for name in store.names if states[name].failed), "")
+        def failed() -> bool:
+            return self.supervisor.state(store.name).failed
 
-        if not wait_until(
-            lambda: store.is_ready() or bool(failed()), store.start_timeout, every=0.1
-        ):
-            raise self.supervisor.failure(store.names[0], store.start_timeout)
-        if name := failed():
-            raise self.supervisor.failure(name, store.start_timeout)
+        ready = wait_until(lambda: failed() or store.is_ready(), store.start_timeout, every=0.1)
+        if not ready or failed():
+            raise self.supervisor.failure(store.name, store.start_timeout)
 
     def stop(self) -> None:
         """End everything cleanly, data kept. Blocks."""

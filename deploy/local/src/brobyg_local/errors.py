@@ -2,6 +2,7 @@
 
 - `LocalError`: the root; its text is meant for the person at the keyboard.
   - `ProgramMissing`: a program is not on this machine and could not be installed.
+  - `CommandFailed`: a command that prepares something failed or did not end in time.
   - `ComponentFailed`: a broker, database, mail server or service did not start.
   - `FolderBusy`: another command is working in the same state folder.
   - `TopicUnreadable`: a topic could not be read to its end.
@@ -27,6 +28,10 @@ class LocalError(Exception):
 
 class ProgramMissing(LocalError):
     """A program that is needed is not here."""
+
+
+class CommandFailed(LocalError):
+    """A command that prepares something failed, or did not end in time."""
 
 
 class FolderBusy(LocalError):
@@ -60,7 +65,6 @@ class ComponentFailed(LocalError):
 
     def explain(self) -> str:
         """Name, cause, last log lines, where the log is, and what to do."""
-        lines = [f"{self.component} did not start: {self.cause}"]
-        if self.log:
-            lines += [f"Last lines of {self.source}:", *(f"  | {line}" for line in self.log)]
-        return "\n".join([*lines, f"What to do: {self.advice}"])
+        log = [f"Last lines of {self.source}:", *(f"  | {line}" for line in self.log)]
+        said = f"{self.component} did not start: {self.cause}"
+        return "\n".join([said, *(log if self.log else []), f"What to do: {self.advice}"])

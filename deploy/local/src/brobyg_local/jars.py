@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from .state import ROOT
-from .tools import Say, find_maven, run
+from .tools import DOWNLOAD_TIMEOUT, Say, find_maven, run
 
 POM = ROOT / "deploy" / "local" / "pom.xml"
 ADVICE = (
@@ -43,7 +43,8 @@ def _download(folder: Path, say: Say) -> None:
     # A server that accepts and says nothing is given up, which takes Maven half an hour by default.
     waits = ("-Daether.connector.connectTimeout=20000", "-Daether.connector.requestTimeout=60000")
     try:
-        run([str(maven), "-B", "-q", "-f", str(POM), *waits, *goal], advice=ADVICE)
+        command = [str(maven), "-B", "-q", "-f", str(POM), *waits, *goal]
+        run("mvn", command, advice=ADVICE, timeout=DOWNLOAD_TIMEOUT)
         scratch.rename(folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

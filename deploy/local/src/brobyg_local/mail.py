@@ -10,19 +10,11 @@ import os
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
-from aiosmtpd.smtp import SMTP
+from aiosmtpd.smtp import SMTP, Envelope
 
 #: Bytes a mail.
 SIZE_LIMIT = 5 * 1024 * 1024
-
-
-class Envelope(Protocol):
-    """What the SMTP server tells of a mail: its recipients and its bytes."""
-
-    rcpt_tos: list[str]
-    content: bytes
 
 
 def recipient_hash(address: str) -> str:
@@ -57,7 +49,7 @@ class MailFolder:
         """Keep the mail once for each recipient; 451 asks the sender to try again later."""
         try:
             for recipient in envelope.rcpt_tos:
-                self.keep(recipient, envelope.content)
+                self.keep(recipient, envelope.original_content or b"")
         except OSError as error:
             return f"451 Could not be kept now: {error.strerror}"
         return "250 Kept"

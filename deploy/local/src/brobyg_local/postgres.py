@@ -14,15 +14,12 @@ import os
 import pwd
 import secrets
 import shutil
-import subprocess
-from collections.abc import Sequence
 from pathlib import Path
 
-from .errors import ComponentFailed
 from .ports import Ports, is_answering
 from .state import StateFolder, read_json, write_atomically
 from .supervisor import Program
-from .tools import Say, find_postgres
+from .tools import Say, find_postgres, run
 
 #: The database's superuser.
 OWNER = "brobyg"
@@ -55,7 +52,7 @@ NOT_DURABLE = ("-c", "fsync=off", "-c", "full_page_writes=off")
 class Postgres:
     """The database server of one state folder: what to run, and whether it is ready."""
 
-    names = ("postgres",)
+    name = "postgres"
     #: Seconds to wait for it; recovery after a kill is most of it.
     start_timeout = 60.0
 
@@ -87,7 +84,7 @@ class Postgres:
         port = self._ports.of("postgres")
         return bool(port and is_answering(port) and asyncio.run(_answers(self.url)))
 
-    def prepare(self, _down: Sequence[str]) -> list[Program]:
+    def prepare(self) -> Program:
         """Its program, with a port and a data folder. Blocks for seconds the first time."""
         programs = find_postgres(self._say)
         if not read_json(self._password_file):
@@ -95,16 +92,14 @@ class Postgres:
         port = self._ports.choose("postgres")
         self._say(f"postgres: starting on 127.0.0.1:{port}")
         command = [programs / "postgres", "-D", self.data, "-p", port, *self._options]
-        return [
-            Program(
-                "postgres",
-                [str(one) for one in command],
-                directory=self.data,
-                user=self._user,
-                stop_signal="INT",  # ends sessions; without it a stop waits for all clients
-                priority=100,
-            )
-        ]
+        return Program(
+            "postgres",
+            [str(one) for one in command],
+            directory=self.data,
+            user=self._user,
+            stop_signal="INT",  # ends sessions; without it a stop waits for all clients
+            priority=100,
+        )
 
     def remove(self) -> None:
         """Remove all data; it must not run."""
@@ -122,28 +117,20 @@ class Postgres:
         if self._user:
             shutil.chown(home, self._user)
             shutil.chown(secret, self._user)
-        options = f"--encoding=UTF8 --locale=C.UTF-8 --data-checksums --username={OWNER}"
-        done = subprocess.run(
-            [
-                *(programs / "initdb", "-D", self.data, f"--pwfile={secret}"),
-                *("--auth=scram-sha-256", *options.split()),
-            ],
-            capture_output=True,
-            text=True,
+        options = (
+            f"--username={OWNER} --auth=scram-sha-256"
+            " --encoding=UTF8 --locale=C.UTF-8 --data-checksums"
+        )
+        command = [programs / "initdb", "-D", self.data, f"--pwfile={secret}", *options.split()]
+        run(
+            "initdb",
+            [str(one) for one in command],
+            advice=f"is there room and leave to write in {home}?",
             timeout=120,
-            check=False,
             cwd=home,
             user=self._user or None,
             extra_groups=[] if self._user else None,
         )
-        if done.returncode != 0:
-            raise ComponentFailed(
-                "postgres",
-                "initdb failed",
-                log=(done.stdout + done.stderr).splitlines()[-12:],
-                source="initdb",
-                advice=f"is there room and leave to write in {home}?",
-            )
         secret.unlink()
         with (self.data / "postgresql.conf").open("a", encoding="utf-8") as file:
             file.write(SETTINGS)

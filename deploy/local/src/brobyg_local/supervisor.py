@@ -14,7 +14,6 @@ import json
 import os
 import secrets
 import shlex
-import subprocess
 import sys
 import time
 import xmlrpc.client
@@ -28,6 +27,7 @@ import psutil
 from .errors import ComponentFailed
 from .ports import Ports
 from .state import ROOT, StateFolder, read_json, write_atomically
+from .tools import run
 
 MARK = "BROBYG_LOCAL_SYSTEM"
 #: Seconds one program may take to end, more than a service needs to finish what is in hand.
@@ -277,23 +277,14 @@ class Supervisor:
         )
         write_atomically(configuration, text, mode=0o600)
         write_atomically(self._file, json.dumps({"port": port, "password": password}), mode=0o600)
-        done = subprocess.run(
+        run(
+            "supervisord",
             [sys.executable, "-m", "supervisor.supervisord", "-c", str(configuration)],
-            env={**_without_settings(), MARK: _mark(self.folder)},
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
+            advice="run the same command again",
             timeout=60,
-            check=False,
+            env={**without_settings(), MARK: _mark(self.folder)},
+            cwd=ROOT,
         )
-        if done.returncode != 0:
-            raise ComponentFailed(
-                "supervisor",
-                "supervisord did not start",
-                advice="run the same command again",
-                log=(done.stdout + done.stderr).splitlines()[-12:],
-                source="its output",
-            )
 
     def _processes(self) -> list[psutil.Process]:
         return [process for process, mark in _marked() if mark == _mark(self.folder)]
@@ -306,7 +297,7 @@ class Supervisor:
             psutil.wait_procs(left, timeout=10.0)
 
 
-def _without_settings() -> dict[str, str]:
+def without_settings() -> dict[str, str]:
     """This process's environment without settings: a stray variable must not reach a service."""
     inherited = {name: value for name, value in os.environ.items() if name[:7] != "BROBYG_"}
     return {**inherited, "PYTHONUNBUFFERED": "1"}

@@ -8,7 +8,6 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +18,7 @@ from brobyg_kit.clock import parse_clock
 
 from .clock import at_real_speed
 from .cluster import Cluster
-from .errors import ComponentFailed, LocalError
+from .errors import LocalError
 from .keys import make_keys
 from .ports import holder_of, is_answering, is_free
 from .services import DEFAULT_PORTS, SERVICES, brobyg_command, program, readiness
@@ -32,8 +31,8 @@ from .state import (
     say_to_stderr,
     write_atomically,
 )
-from .supervisor import Program, wait_until
-from .tools import Say
+from .supervisor import Program, wait_until, without_settings
+from .tools import Say, run
 
 COMPONENTS = ("kafka", "postgres", "mail", *SERVICES)
 #: Default ports, by component.
@@ -103,7 +102,7 @@ class System:
         """End everything cleanly, data kept; returns what had to be killed. Blocks."""
         with self.folder.locked():
             killed = self.supervisor.stop([*SERVICES, "mail"])
-            killed += self.supervisor.stop([*self.cluster.kafka.names, "postgres"])
+            killed += self.supervisor.stop(["kafka", "postgres"])
             self.supervisor.shut_down()
             self._slow_the_clock()
         return killed
@@ -258,9 +257,20 @@ class System:
         if own and read_json(stamp) == wanted:
             return
         self.say("databases, topics and migrations")
-        commands = [["topics", "apply"], *([name, "migrate"] for name in SERVICES)]
+
+        def brobyg(arguments: list[str]) -> None:
+            run(
+                what := f"brobyg {' '.join(arguments)}",
+                [brobyg_command(), *arguments],
+                advice=f"once the cause is gone: {what}, or brobyg local up again",
+                timeout=COMMAND_TIMEOUT,
+                env={**without_settings(), **environment},
+                cwd=ROOT,
+            )
+
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(lambda command: _run_brobyg(command, environment), commands))
+            commands = [["topics", "apply"], *([name, "migrate"] for name in SERVICES)]
+            list(pool.map(brobyg, commands))
         write_atomically(stamp, json.dumps(wanted))
 
     def _fingerprint(self, environment: Mapping[str, str]) -> str:
@@ -312,39 +322,3 @@ def _check(component: str) -> None:
 
 def _port_variable(service: str) -> str:
     return f"BROBYG_{service.upper()}_PORT"
-
-
-def _run_brobyg(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
-    """One `brobyg` command to its end; raises `ComponentFailed` with what it printed."""
-    name = f"brobyg {' '.join(arguments)}"
-    advice = f"once the cause is gone: {name}, or brobyg local up again"
-    try:
-        done = run_brobyg(arguments, environment, COMMAND_TIMEOUT)
-    except subprocess.TimeoutExpired as error:
-        said = f"not done after {COMMAND_TIMEOUT:.0f} s"
-        raise ComponentFailed(name, said, advice="brobyg status") from error
-    if done.returncode != 0:
-        raise ComponentFailed(
-            name,
-            f"it ended with exit code {done.returncode}",
-            log=(done.stdout + done.stderr).splitlines()[-20:],
-            source="its output",
-            advice=advice,
-        )
-
-
-def run_brobyg(
-    arguments: Sequence[str], environment: Mapping[str, str], timeout: float
-) -> subprocess.CompletedProcess[str]:
-    """Run `brobyg` with exactly the settings `environment`. Blocks; raises TimeoutExpired."""
-    inherited = {name: value for name, value in os.environ.items() if name[:7] != "BROBYG_"}
-    return subprocess.run(
-        [brobyg_command(), *arguments],
-        env={**inherited, **environment},
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-    )

@@ -6,22 +6,27 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-from .errors import ProgramMissing
+from .errors import CommandFailed, ProgramMissing
 
 #: Tells the user what is being done.
 Say = Callable[[str], None]
 
+#: Seconds for a download.
+DOWNLOAD_TIMEOUT = 900.0
 JAVA_AT_LEAST = 17
 POSTGRES_AT_LEAST = 15
 
 
-def run(command: Sequence[str], *, advice: str, timeout: float = 900.0) -> None:
-    """Run `command` to its end; `ProgramMissing` with its last lines where it fails. Blocks."""
-    name = Path(command[0]).name
+def run(what: str, command: Sequence[str], *, advice: str, timeout: float, **options: Any) -> None:
+    """Run `command`, called `what`, to its end, with `options` of subprocess. Blocks.
+
+    Raises `CommandFailed` with its last lines where it fails, or is not done after `timeout` s.
+    """
     try:
         done = subprocess.run(
-            list(command),
+            command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -29,14 +34,14 @@ def run(command: Sequence[str], *, advice: str, timeout: float = 900.0) -> None:
             errors="replace",
             timeout=timeout,
             check=False,
+            **options,
         )
     except subprocess.TimeoutExpired as error:
-        raise ProgramMissing(f"{name} was not done after {timeout:.0f} s", advice=advice) from error
+        raise CommandFailed(f"{what} was not done after {timeout:.0f} s", advice=advice) from error
     if done.returncode != 0:
-        last = "\n  ".join(done.stdout.splitlines()[-8:])
-        raise ProgramMissing(
-            f"{name} failed with exit code {done.returncode}:\n  {last}", advice=advice
-        )
+        last = "\n  ".join(done.stdout.splitlines()[-12:])
+        said = f"{what} failed with exit code {done.returncode}:\n  {last}"
+        raise CommandFailed(said, advice=advice)
 
 
 def find_java(say: Say) -> Path:
@@ -47,15 +52,11 @@ def find_java(say: Say) -> Path:
             yield Path(home, "bin", "java")
         yield from _on_path("java")
 
-    def version(java: Path) -> int:
-        major, minor = _version([java, "-version"], r'version "(\d+)(?:\.(\d+))?')
-        return minor if major == 1 else major  # "1.8" is Java 8
-
     advice = "set JAVA_HOME to one"
     return _find(
         f"Java {JAVA_AT_LEAST} or newer",
         candidates,
-        lambda java: version(java) >= JAVA_AT_LEAST,
+        lambda java: _version([java, "-version"]) >= JAVA_AT_LEAST,  # "1.8" is too old, too
         "default-jre-headless",
         advice,
         say,
@@ -84,10 +85,7 @@ def find_postgres(say: Say) -> Path:
 
     def good(folder: Path) -> bool:
         there = (folder / "initdb").exists() and (folder / "postgres").exists()
-        version, _ = (
-            _version([folder / "postgres", "--version"], r"\) (\d+)()") if there else (0, 0)
-        )
-        return version >= POSTGRES_AT_LEAST
+        return there and _version([folder / "postgres", "--version"]) >= POSTGRES_AT_LEAST
 
     return _find(
         f"PostgreSQL {POSTGRES_AT_LEAST} or newer",
@@ -135,19 +133,19 @@ def _install(what: str, package: str, found: Sequence[str], advice: str, say: Sa
     say(f"no {what} on this machine: installing {package} with apt-get")
     options = ("-o", "Acquire::http::Timeout=30", "-o", "DPkg::Lock::Timeout=120")
     environment = ("env", "DEBIAN_FRONTEND=noninteractive", apt, *options)
-    run([*environment, "update"], advice=advice)
-    run([*environment, "install", "-y", "--no-install-recommends", package], advice=advice)
+    for arguments in (["update"], ["install", "-y", "--no-install-recommends", package]):
+        run("apt-get", [*environment, *arguments], advice=advice, timeout=DOWNLOAD_TIMEOUT)
 
 
 def _on_path(*names: str) -> Iterable[Path]:
     return (Path(found) for name in names if (found := shutil.which(name)))
 
 
-def _version(command: Sequence[str | Path], pattern: str) -> tuple[int, int]:
-    """Major and minor version by the `pattern`'s two groups; 0 where they are not told."""
+def _version(command: Sequence[str | Path]) -> int:
+    """The major version that a program tells, as `version "17.0.2"` or `(PostgreSQL) 15.4`."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):
-        return 0, 0
-    match = re.search(pattern, done.stderr + done.stdout)
-    return (int(match[1]), int(match[2] or 0)) if match else (0, 0)
+        return 0
+    match = re.search(r'(?:version "|\) )(\d+)', done.stderr + done.stdout)
+    return int(match[1]) if match else 0

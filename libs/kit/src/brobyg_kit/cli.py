@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from brobyg_kit.runtime import Role
     from brobyg_kit.service import Service
+    from brobyg_kit.settings import KitSettings
 
 app = typer.Typer(
     help="Brobyg: from a hospital's appointment to somebody who comes along. Settings come from the"
@@ -210,9 +211,21 @@ def _service_app(name: str) -> typer.Typer:
     def add(role: "Role", text: str) -> None:
         @group.command(role, help=text)
         def _run() -> None:
+            from pydantic import ValidationError
+
             from brobyg_kit import process
 
-            process.run(_run_service(name, role))
+            service = load_service(name)
+            try:
+                settings = service.settings()
+            except ValidationError as error:  # its own text would show the values
+                wrong = error.errors(include_input=False)
+                _fail(
+                    "".join(
+                        f"\n  BROBYG_{str(one['loc'][0]).upper()}: {one['msg']}" for one in wrong
+                    )
+                )
+            process.run(_run_service(service, settings, role))
 
     add("run", "Everything in one process: doors, consumer, timers and relay.")
     add("api", "The HTTP doors alone.")
@@ -231,12 +244,13 @@ def _service_app(name: str) -> typer.Typer:
         from alembic.util import CommandError
 
         from brobyg_kit.database_errors import DATABASE_ERRORS
+        from brobyg_kit.settings import KitSettings
 
         service = load_service(name)
         if service.metadata is None:
             typer.echo(f"{name} keeps nothing in a database")
             return
-        server = service.settings().database.get_secret_value()
+        server = KitSettings().database.get_secret_value()
         try:
             applied = asyncio.run(_migrate(server, service, create=create))
         except CommandError as error:
@@ -251,11 +265,10 @@ def _service_app(name: str) -> typer.Typer:
     return group
 
 
-async def _run_service(name: str, role: "Role") -> None:
+async def _run_service(service: "Service", settings: "KitSettings", role: "Role") -> None:
     from brobyg_kit.runtime import Runtime
 
-    service = load_service(name)
-    await Runtime(service, service.settings(), role).run()
+    await Runtime(service, settings, role).run()
 
 
 async def _migrate(server: str, service: "Service", *, create: bool) -> list[str]:

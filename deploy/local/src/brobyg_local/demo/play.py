@@ -1,7 +1,6 @@
 """The play: the hospital and the volunteers at the same time, until the system is idle."""
 
 import asyncio
-from collections.abc import Coroutine
 from datetime import datetime
 
 from .access import SystemAccess
@@ -12,20 +11,10 @@ from .volunteers import Volunteers
 from .week import Week
 
 
-async def play(
-    access: SystemAccess,
-    week: Week,
-    tally: Tally,
-    ends: datetime,
-    beside: Coroutine[None, None, None] | None = None,
-) -> IdleState:
-    """Play the week to `ends` on the shared clock and wait until the system is idle.
-
-    What is `beside` it runs until the end.
-    """
+async def play(access: SystemAccess, week: Week, tally: Tally, ends: datetime) -> IdleState:
+    """Play the week to `ends` on the shared clock and wait until the system is idle."""
     over = asyncio.Event()
     volunteers = asyncio.create_task(Volunteers(access, week.helpers, week.seed, tally).play(over))
-    others = [asyncio.create_task(beside)] if beside else []
     try:
         await Hospital(access, tally).play(week.messages)
         await access.until(ends)
@@ -33,6 +22,3 @@ async def play(
     finally:
         over.set()
         await volunteers
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)

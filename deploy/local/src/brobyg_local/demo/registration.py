@@ -1,7 +1,7 @@
 """What is there before the week: volunteers registered and activated, referrals made, by HTTP."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 
 import httpx2
 import msgspec
@@ -23,15 +23,14 @@ async def register(access: SystemAccess, week: Week) -> None:
     workers = asyncio.Semaphore(AT_ONCE)
     async with http_client() as http:
 
-        async def one(work: Helper | Referral) -> None:
+        async def limited(work: Awaitable[None]) -> None:
             async with workers:
-                if isinstance(work, Helper):
-                    await _volunteer(http, access, work)
-                else:
-                    await _referral(http, access, work)
+                await work
 
-        everybody: list[Helper | Referral] = [*week.helpers, *week.referrals]
-        await asyncio.gather(*map(one, everybody))
+        await asyncio.gather(
+            *(limited(_volunteer(http, access, helper)) for helper in week.helpers),
+            *(limited(_referral(http, access, referral)) for referral in week.referrals),
+        )
 
 
 async def _volunteer(http: httpx2.AsyncClient, access: SystemAccess, helper: Helper) -> None:

@@ -1,18 +1,21 @@
 """When the week is over: the rebuild is compared, counts are collected, and everything is shown."""
 
+import subprocess
+
 import msgspec
 from brobyg_contracts.domain import LOCAL_ZONE
 from rich.console import Console
 from rich.table import Table
 
 from brobyg_local.errors import ServiceUnreachable
-from brobyg_local.system import run_brobyg
+from brobyg_local.services import brobyg_command
+from brobyg_local.state import ROOT
+from brobyg_local.supervisor import without_settings
 
 from .access import SystemAccess, http_client, send_until_answered
 from .story import Line, tell
 from .summary import Intake, Rebuild, Summary
 
-VERIFY_TIMEOUT = 180.0
 TITLES = {
     "appointments_received": "appointments the hospital told of",
     "messages_received": "messages it took",
@@ -47,7 +50,15 @@ def verify_rebuild(access: SystemAccess) -> Rebuild:
 
     A command that fails counts as not equal.
     """
-    done = run_brobyg(["reporting", "verify", "--json"], access.environment, VERIFY_TIMEOUT)
+    done = subprocess.run(
+        [brobyg_command(), "reporting", "verify", "--json"],
+        env={**without_settings(), **access.environment},
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+        cwd=ROOT,
+    )
     try:
         return msgspec.json.decode(done.stdout, type=Rebuild)
     except msgspec.DecodeError:
@@ -63,14 +74,10 @@ async def fetch_intake(access: SystemAccess) -> Intake:
         raise ServiceUnreachable("referral's answer does not tell its counts") from error
 
 
-class _Timeline(msgspec.Struct):
-    events: list[Line]
-
-
 async def fetch_timeline(access: SystemAccess, referral_id: str) -> list[Line]:
     """All events of one referral, as reporting tells them. Raises `ServiceUnreachable`."""
     answer = await _ask(access, "reporting", f"/referrals/{referral_id}/timeline")
-    return msgspec.json.decode(answer, type=_Timeline).events
+    return msgspec.convert(msgspec.json.decode(answer)["events"], list[Line])
 
 
 async def _ask(access: SystemAccess, service: str, path: str) -> bytes:

@@ -13,6 +13,7 @@ from brobyg_local.system import System
 
 from . import results
 from .history import read_events
+from .idle import IdleState
 from .play import play
 from .progress import show_progress
 from .setup import WEEK_ENDS, DemoSetup
@@ -65,8 +66,14 @@ def run_demo(
         return []
     say("the week begins when everybody is ready")
     tally = Tally()
-    progress = show_progress(access, tally, len(week.messages), say)
-    idle = asyncio.run(play(access, week, tally, WEEK_ENDS, progress))
+
+    async def play_and_tell() -> IdleState:
+        telling = asyncio.create_task(show_progress(access, tally, len(week.messages), say))
+        idle = await play(access, week, tally, WEEK_ENDS)
+        telling.cancel()
+        return idle
+
+    idle = asyncio.run(play_and_tell())
     for sentence in idle.busy:
         say(f"not idle: {sentence}")
     say("the week is over; rebuilding all projections from the stream")

@@ -18,8 +18,6 @@ class Tally:
     keys: set[str] = field(default_factory=set)
     #: Answers other than expected, and what was never delivered; without anything personal.
     surprises: list[str] = field(default_factory=list)
-    #: Mails read, by the kind of reader: volunteer or other.
-    mails: Counter[str] = field(default_factory=Counter)
     #: What came of each offer mail: accepted, declined, silent, late (another has it, or it was
     #: withdrawn or expired).
     answers: Counter[str] = field(default_factory=Counter)

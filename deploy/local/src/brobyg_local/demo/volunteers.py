@@ -83,7 +83,6 @@ class Volunteers:
         self._messages.add(identity)
         address = parseaddr(str(mail["To"]))[1]
         habit, link = self._habits.get(address), answer_link(mail)
-        self._tally.mails["volunteer" if habit else "other"] += 1
         if habit is None or link is None:
             return
         self._offers[address] += 1
