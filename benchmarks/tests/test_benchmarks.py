@@ -1,4 +1,6 @@
-"""Results have their shape, ratios their direction, and each benchmark of the kit runs, at a size that measures nothing."""
+"""Results have their shape, ratios their direction, and each benchmark of the kit runs, at a size
+that measures nothing.
+"""
 
 import math
 from collections.abc import Iterator

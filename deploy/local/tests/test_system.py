@@ -1,4 +1,6 @@
-"""The whole system of one folder: up, healed after kill -9, one part at a time, down. Real services, on free ports."""
+"""The whole system of one folder: up, healed after kill -9, one part at a time, down. Real
+services, on free ports.
+"""
 
 import json
 import os

@@ -1,8 +1,8 @@
 """PostgreSQL from the machine's binaries, with a data folder, port, user and password of its own.
 
-It refuses to run as root. Where we are root it runs as `postgres` (or `nobody`). Where that user may
-not enter the state folder (a checkout under /root), its data are in `/var/tmp/brobyg-<hash of the
-folder>`.
+It refuses to run as root. Where we are root it runs as `postgres` (or `nobody`). Where that user
+may not enter the state folder (a checkout under /root), its data are in
+`/var/tmp/brobyg-<hash of the folder>`.
 It listens on 127.0.0.1 only, has no Unix socket (whose path has a length limit that a deep checkout
 would break), and asks for a password.
 """

@@ -106,7 +106,9 @@ class Transaction:
         self._records.append((topic, key, value, content_type))
 
     def schedule(self, kind: str, subject: str, due_at: datetime) -> None:
-        """Fire the timer (`kind`, `subject`) once at `due_at` or soon after; moves an earlier one."""
+        """Fire the timer (`kind`, `subject`) once at `due_at` or soon after; moves an
+        earlier one.
+        """
         self._timers[kind, subject] = due_at
 
     def unschedule(self, kind: str, subject: str) -> None:
