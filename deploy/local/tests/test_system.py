@@ -219,9 +219,13 @@ def test_status_tells_the_last_words_of_a_service_that_ended_by_itself(system: S
     system.up()
     with pytest.raises(ComponentFailed):
         system.up({"BROBYG_LOG_LEVEL": "loud"})
-    matching = next(one for one in read_status(system).components if one.name == "matching")
-    assert matching.why.startswith("it ended")
-    assert "BROBYG_LOG_LEVEL" in matching.why
+
+    def told() -> bool:
+        states = read_status(system).components
+        why = next(one.why for one in states if one.name == "matching")
+        return why.startswith("it ended") and "BROBYG_LOG_LEVEL" in why
+
+    assert wait_until(told, 60)
     assert not read_status(system).well
     system.up({"BROBYG_LOG_LEVEL": "info"})
 
