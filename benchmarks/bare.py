@@ -11,6 +11,7 @@ from benchmarks.ground import unique
 
 #: Records one `getmany` may give: twice the consumer's batch, so that a commit costs it little.
 _AT_A_TIME = 10_000
+_FETCH = {"fetch_max_bytes": 52_428_800, "max_partition_fetch_bytes": 1_048_576}
 
 
 async def send(address: str, topic: str, records: Sequence[tuple[bytes, bytes]]) -> float:
@@ -51,8 +52,7 @@ async def read_and_commit(address: str, names: Sequence[str], number: int) -> fl
         group_id=unique("group"),
         enable_auto_commit=False,
         auto_offset_reset="earliest",
-        fetch_max_bytes=52_428_800,
-        max_partition_fetch_bytes=1_048_576,
+        **_FETCH,
     )
     await consumer.start()
     try:
@@ -78,9 +78,7 @@ async def read_whole(address: str, names: Sequence[str], number: int) -> float:
 
     `number` is how many there are.
     """
-    async with kafka.reader(
-        address, fetch_max_bytes=64 << 20, max_partition_fetch_bytes=4 << 20, check_crcs=False
-    ) as consumer:
+    async with kafka.reader(address, **_FETCH) as consumer:
         async with kafka.admin(address) as admin:
             known = await kafka.partitions(admin, names)
         partitions = [one for name in names for one in known[name]]

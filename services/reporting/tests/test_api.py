@@ -21,7 +21,7 @@ from brobyg_kit.service import Parts, Resources
 from brobyg_kit.testing import Running, bearer
 from brobyg_reporting.adapters.versions import VersionTables
 from brobyg_reporting.bootstrap import SERVICE
-from brobyg_reporting.domain.log import read_record
+from brobyg_reporting.domain.log import read_logged
 from brobyg_reporting.domain.projections import PROJECTIONS
 from brobyg_reporting.domain.sentences import sentence
 from brobyg_reporting.testing import START, event_of, make_history, new_uuid
@@ -114,7 +114,7 @@ async def keep(running: Running, events: list[Event]) -> None:
     database = running.runtime.database
     assert database is not None
     placed = [
-        read_record(EVENTS[event.type].TOPIC, 0, number, encode(event))
+        read_logged(EVENTS[event.type].TOPIC, 0, number, encode(event))
         for number, event in enumerate(events)
     ]
     async with database.connect() as connection:

@@ -18,7 +18,7 @@ from brobyg_kit.testing import Running, eventually
 from brobyg_reporting.adapters.topics import reading
 from brobyg_reporting.adapters.versions import VersionTables
 from brobyg_reporting.bootstrap import SERVICE
-from brobyg_reporting.domain.log import LoggedEvent, Offsets, read_record
+from brobyg_reporting.domain.log import LoggedEvent, Offsets, read_logged
 from brobyg_reporting.domain.projections import PROJECTIONS
 from brobyg_reporting.entrypoints import cli
 from brobyg_reporting.errors import RebuildRefused
@@ -91,7 +91,7 @@ async def equal(database: Database, one: int, other: int) -> bool:
 def placed(events: list[tuple[str, Event]]) -> list[LoggedEvent]:
     """Events as the consumer reads them, at made-up places."""
     return [
-        read_record(topic, sum(event.subject.encode()) % 12, number, encode(event))
+        read_logged(topic, sum(event.subject.encode()) % 12, number, encode(event))
         for number, (topic, event) in enumerate(events)
     ]
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from brobyg_contracts import AppointmentBooked
 from brobyg_kit.event import Event, UndecodableEvent, encode
-from brobyg_reporting.domain.log import read_record
+from brobyg_reporting.domain.log import read_logged
 from brobyg_reporting.testing import make_history, new_uuid, unknown_event
 
 EVENT = next(
@@ -23,7 +23,7 @@ def changed(**fields: object) -> bytes:
 
 
 def test_an_event_is_read_with_its_place_and_what_it_says() -> None:
-    event = read_record("brobyg.referral.v1", 3, 17, encode(EVENT))
+    event = read_logged("brobyg.referral.v1", 3, 17, encode(EVENT))
     assert (event.topic, event.partition, event.offset) == ("brobyg.referral.v1", 3, 17)
     assert event.said == EVENT.decode(AppointmentBooked)
     assert encode(event) != encode(EVENT)
@@ -41,10 +41,10 @@ def test_an_event_is_read_with_its_place_and_what_it_says() -> None:
 )
 def test_a_record_that_is_no_event_or_breaks_its_schema_is_refused(value: bytes) -> None:
     with pytest.raises(UndecodableEvent) as refused:
-        read_record("brobyg.referral.v1", 0, 0, value)
+        read_logged("brobyg.referral.v1", 0, 0, value)
     assert "MARKER" not in str(refused.value)
 
 
 def test_an_unknown_type_or_word_is_an_event_that_says_nothing_yet() -> None:
     unknown: Event = unknown_event(Random(1), new_uuid(Random(2)), 1)
-    assert read_record("brobyg.referral.v1", 0, 0, encode(unknown)).said is None
+    assert read_logged("brobyg.referral.v1", 0, 0, encode(unknown)).said is None

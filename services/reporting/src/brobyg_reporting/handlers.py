@@ -8,7 +8,7 @@ from brobyg_kit.event import Event, EventData
 from brobyg_kit.handling import Handler
 from brobyg_kit.parking import Origin
 
-from brobyg_reporting.domain.log import read_record
+from brobyg_reporting.domain.log import read_logged
 from brobyg_reporting.domain.projection import AnyProjection
 from brobyg_reporting.domain.projections import (
     APPOINTMENT,
@@ -32,4 +32,4 @@ TOPICS = tuple(str(handler.event) for handler in HANDLERS)
 
 def read(origin: Origin, key: bytes | None, value: bytes) -> Event:
     """A record of these topics as an event that knows its place. Raises UndecodableEvent."""
-    return read_record(origin.topic, origin.partition, origin.offset, value)
+    return read_logged(origin.topic, origin.partition, origin.offset, value)

@@ -7,29 +7,20 @@ from brobyg_kit.database import create_engine, driver_of
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.pool import NullPool
 
-#: The longest one statement of a rebuild may take, seconds: a COPY of a whole partition is one.
-_STATEMENT_TIMEOUT = 6 * 3600.0
+from brobyg_reporting.adapters.rebuild_worker import SESSION, STATEMENT_TIMEOUT
 
 
 @asynccontextmanager
 async def connect(url: str) -> AsyncIterator[AsyncConnection]:
-    """A connection of its own, in autocommit mode. Raises one of kit's DATABASE_ERRORS.
-
-    Its commits need not be on the disk: what a crash of the server takes is built again. The
-    switch alone waits for the disk (`Versions.switching`).
-    """
+    """A connection of its own, in autocommit mode. Raises one of kit's DATABASE_ERRORS."""
     engine = create_engine(
         url,
         isolation_level="AUTOCOMMIT",
         poolclass=NullPool,
         connect_args={
             "timeout": 10,
-            "command_timeout": _STATEMENT_TIMEOUT,
-            "server_settings": {
-                "application_name": "brobyg-reporting-rebuild",
-                "synchronous_commit": "off",
-                "maintenance_work_mem": "128MB",
-            },
+            "command_timeout": STATEMENT_TIMEOUT,
+            "server_settings": SESSION,
         },
     )
     try:

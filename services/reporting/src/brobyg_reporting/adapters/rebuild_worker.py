@@ -1,6 +1,7 @@
 """One worker of a rebuild: takes share after share until none is left.
 
-It reads a share from Kafka, folds it in memory and copies it into the new version's tables.
+It reads a share from Kafka, folds it in memory and copies it into the new version's tables. Its
+statements are plain SQL on the driver: to import SQLAlchemy takes as long as to read 50,000 events.
 """
 
 import asyncio
@@ -10,19 +11,31 @@ import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
+import asyncpg
 import msgspec
-from brobyg_kit.database import driver_of
+from brobyg_kit.event import UndecodableEvent
 
-from brobyg_reporting.adapters.connections import connect, transaction
-from brobyg_reporting.adapters.tables import tables_of
-from brobyg_reporting.adapters.topics import Record, TopicReader, read, reading
-from brobyg_reporting.adapters.versions import VersionTables
+from brobyg_reporting.adapters.topics import Record, TopicReader, reading
 from brobyg_reporting.domain.folding import Folder
-from brobyg_reporting.domain.log import Offsets
+from brobyg_reporting.domain.log import Offsets, read_record
 from brobyg_reporting.domain.projections import PROJECTIONS
 from brobyg_reporting.ports import Heard
 
+#: Settings of a rebuild's connections. Its commits need not be on the disk: what a crash of the
+#: server takes is built again. The switch alone waits for the disk (`VersionTables.switching`).
+#: Statistics are coarse: of a sample as large as usual they would take as long as the indexes.
+SESSION = {
+    "application_name": "brobyg-reporting-rebuild",
+    "synchronous_commit": "off",
+    "maintenance_work_mem": "128MB",
+    "default_statistics_target": "20",
+}
+#: The longest one statement of a rebuild may take, seconds: a COPY of a whole partition is one.
+STATEMENT_TIMEOUT = 6 * 3600.0
+
+_SHARE_LOCK = 0x62730000
 _NULL = "\\N"  # as COPY writes it
+_encode = msgspec.json.Encoder().encode
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +44,10 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     kafka: str
     database: str
     version: int
+    #: The version's schema.
+    schema: str
+    #: The columns of its event log.
+    log: list[str]
     #: Share number -> where each of its partitions ends, as (topic, partition, offset). A share
     #: holds whole keys: partition p of all topics.
     shares: dict[int, list[tuple[str, int, int]]]
@@ -56,48 +73,75 @@ def main() -> int:
 async def run(work: Work, heard: Heard) -> None:
     """Do shares until none is left. `heard` is told how many records were read, part by part."""
     names = sorted({topic for ends in work.shares.values() for topic, _, _ in ends})
-    async with connect(work.database) as connection, reading(work.kafka, names) as reader:
-        versions = VersionTables(connection)
-        # Once over what nobody is at; then again, waiting: a worker of a rebuild that was killed
-        # may still end, well or not.
-        for wait in (False, True):
-            for share, ends in work.shares.items():
-                async with transaction(connection):
-                    if await versions.claim_share(work.version, share, wait=wait):
-                        offsets = {(topic, partition): end for topic, partition, end in ends}
-                        copy = _ShareCopy(work, reader, offsets, heard)
-                        await copy.into(versions)
-                        await versions.share_done(work.version, share, copy.events, copy.skipped)
+    connection = await asyncpg.connect(
+        work.database, timeout=10, command_timeout=STATEMENT_TIMEOUT, server_settings=SESSION
+    )
+    try:
+        async with reading(work.kafka, names) as reader:
+            # Once over what nobody is at; then again, waiting: a worker of a rebuild that was
+            # killed may still end, well or not.
+            for wait in (False, True):
+                for share, ends in work.shares.items():
+                    offsets = {(topic, partition): end for topic, partition, end in ends}
+                    copy = _ShareCopy(work, share, offsets, connection, reader, heard)
+                    async with connection.transaction():
+                        if await copy.claim(wait=wait):
+                            await copy.fill()
+    finally:
+        await connection.close(timeout=5)
 
 
 @dataclass(slots=True)
 class _ShareCopy:
+    """One share, in one transaction."""
+
     work: Work
-    reader: TopicReader
+    number: int
     ends: Offsets
+    connection: "asyncpg.Connection[asyncpg.Record]"
+    reader: TopicReader
     heard: Heard
     events: int = 0
     skipped: int = 0
     seen: set[str] = field(default_factory=set)
     folder: Folder = field(default_factory=Folder)
 
-    async def into(self, versions: VersionTables) -> None:
-        """Fill the version's tables."""
-        driver = await driver_of(versions.connection)
-        tables = tables_of(self.work.version)
-        log = tables["event_log"]
-        await driver.copy_to_table(
-            log.name, schema_name=log.schema, columns=log.c.keys(), source=self._lines()
+    async def claim(self, *, wait: bool) -> bool:
+        """Take the share; False when it is done or, unless `wait`, when another is at it."""
+        place = (_SHARE_LOCK + self.work.version % 0x10000, self.number)
+        if wait:
+            await self.connection.execute("select pg_advisory_xact_lock($1, $2)", *place)
+        elif not await self.connection.fetchval("select pg_try_advisory_xact_lock($1, $2)", *place):
+            return False
+        return not await self.connection.fetchval(
+            "select 1 from reporting.version_share where number = $1 and share = $2",
+            self.work.version,
+            self.number,
+        )
+
+    async def fill(self) -> None:
+        """Fill the version's tables, and note it."""
+        schema = self.work.schema
+        await self.connection.copy_to_table(
+            "event_log", schema_name=schema, columns=self.work.log, source=self._lines()
         )
         for projection in PROJECTIONS:
             rows = self.folder.rows[projection.table].values()
             if rows:
-                await driver.copy_records_to_table(
+                await self.connection.copy_records_to_table(
                     projection.table,
-                    schema_name=log.schema,
-                    columns=tables[projection.table].c.keys(),
+                    schema_name=schema,
+                    columns=projection.columns,
                     records=map(msgspec.structs.astuple, rows),
                 )
+        await self.connection.execute(
+            "insert into reporting.version_share (number, share, events, skipped)"
+            " values ($1, $2, $3, $4)",
+            self.work.version,
+            self.number,
+            self.events,
+            self.skipped,
+        )
 
     async def _lines(self) -> AsyncIterator[bytes]:
         """The event log as COPY text, a part at a time; folds on the way."""
@@ -112,23 +156,24 @@ class _ShareCopy:
         seen, fold = self.seen, self.folder.fold
         lines = []
         for record in part:
-            event = read(record)
-            if event is None:
+            try:
+                event, said = read_record(record.value or b"")
+            except UndecodableEvent:  # which live parks as a dead letter
                 self.skipped += 1
                 continue
             if event.id in seen:
                 continue
             seen.add(event.id)
-            if event.said is not None:
-                fold(event.said, event.time)
+            if said is not None:
+                fold(said, event.time)
             data = str(event.data, "utf-8")
             if "\\" in data:  # the one thing in JSON that COPY's text format takes for its own
                 data = data.replace("\\", "\\\\")
             lines.append(
-                f"{event.id}\t{event.topic}\t{event.partition}\t{event.offset}\t{event.type}"
-                f"\t{event.subject}\t{event.sequence}\t{event.time.isoformat()}"
+                f"{event.id}\t{record.topic}\t{record.partition}\t{record.offset}\t{event.type}"
+                f"\t{event.subject}\t{event.sequence}\t{str(_encode(event.time)[1:-1], 'ascii')}"
                 f"\t{event.correlationid}\t{event.causationid or _NULL}\t{data}"
-                f"\t{'f' if event.said is None else 't'}\n"
+                f"\t{'f' if said is None else 't'}\n"
             )
         self.events += len(lines)
         return "".join(lines).encode()

@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from brobyg_kit import kafka
 from brobyg_kit.event import UndecodableEvent
 
-from brobyg_reporting.domain.log import LoggedEvent, Offsets, read_record
+from brobyg_reporting.domain.log import LoggedEvent, Offsets, read_logged
 from brobyg_reporting.errors import UnknownTopic
 
 Record: TypeAlias = "ConsumerRecord[bytes | None, bytes | None]"
@@ -78,6 +78,6 @@ class TopicReader:
 def read(record: Record) -> LoggedEvent | None:
     """The event in the record; None when it is none, which live parks as a dead letter."""
     try:
-        return read_record(record.topic, record.partition, record.offset, record.value or b"")
+        return read_logged(record.topic, record.partition, record.offset, record.value or b"")
     except UndecodableEvent:
         return None

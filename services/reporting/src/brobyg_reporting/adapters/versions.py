@@ -38,7 +38,6 @@ from brobyg_reporting.ports import Build, BuiltShares, LiveVersion, TableCompari
 #: is being compared or left.
 _VERSION_LOCK = 0x62720001
 _REBUILD_LOCK = 0x62720003
-_SHARE_LOCK = 0x62730000
 _MOST_ATTEMPTS = 60
 
 
@@ -173,24 +172,6 @@ class VersionTables:
             )
         )
         return number
-
-    async def claim_share(self, number: int, share: int, *, wait: bool) -> bool:
-        """Take a share for the transaction at hand.
-
-        False when it is done or, unless `wait`, when somebody else is at it.
-        """
-        place = (_SHARE_LOCK + number % 0x10000, share)
-        if wait:
-            await self.connection.execute(select(func.pg_advisory_xact_lock(*place)))
-        elif not await self.connection.scalar(select(func.pg_try_advisory_xact_lock(*place))):
-            return False
-        return share not in (await self.shares(number)).numbers
-
-    async def share_done(self, number: int, share: int, events: int, skipped: int) -> None:
-        """Note that the share's rows are written in the transaction at hand."""
-        await self.connection.execute(
-            insert(version_share).values(number=number, share=share, events=events, skipped=skipped)
-        )
 
     async def shares(self, number: int) -> BuiltShares:
         """The shares that the version holds."""

@@ -1,7 +1,13 @@
 """What the event log keeps of a record, and how every part of reporting reads one."""
 
+from collections.abc import Sequence
+from typing import TypeAlias
+
 from brobyg_contracts import EVENTS, EventData
 from brobyg_kit.event import Event, UnknownWord, decode
+
+#: Where a partition is read from, or up to (exclusive): (topic, partition) -> offset.
+Offsets: TypeAlias = dict[tuple[str, int], int]
 
 
 class LoggedEvent(Event, frozen=True, kw_only=True, gc=False):
@@ -15,17 +21,22 @@ class LoggedEvent(Event, frozen=True, kw_only=True, gc=False):
     said: EventData | None
 
 
-def read_record(topic: str, partition: int, offset: int, value: bytes) -> LoggedEvent:
-    """The event in a record's value.
+def read_record(value: bytes) -> tuple[Event, EventData | None]:
+    """The event in a record's value, and what it says as in `LoggedEvent.said`.
 
     Live, catch-up and rebuild read records by this function alone, so they agree on what is an
     event. Raises UndecodableEvent when it is none or its data breaks the schema of its type.
     """
     event = decode(value)
     try:
-        said = event.read(EVENTS)
+        return event, event.read(EVENTS)
     except UnknownWord:
-        said = None
+        return event, None
+
+
+def read_logged(topic: str, partition: int, offset: int, value: bytes) -> LoggedEvent:
+    """The record at this place. Raises UndecodableEvent as `read_record`."""
+    event, said = read_record(value)
     return LoggedEvent(
         id=event.id,
         source=event.source,
@@ -45,11 +56,7 @@ def read_record(topic: str, partition: int, offset: int, value: bytes) -> Logged
     )
 
 
-#: Where a partition is read from, or up to (exclusive): (topic, partition) -> offset.
-Offsets = dict[tuple[str, int], int]
-
-
-def offsets_after(events: list[LoggedEvent]) -> Offsets:
+def offsets_after(events: Sequence[LoggedEvent]) -> Offsets:
     """For each partition the offset behind the last of these events."""
     offsets: Offsets = {}
     for event in events:

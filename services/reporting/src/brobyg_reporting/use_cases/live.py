@@ -80,6 +80,6 @@ class Live:
 def _placed(event: Event) -> LoggedEvent:
     if not isinstance(event, LoggedEvent):
         raise TypeError(
-            "an event came without its place; every topic must be read by `domain.log.read_record`"
+            "an event came without its place; every topic must be read by `domain.log.read_logged`"
         )
     return event
