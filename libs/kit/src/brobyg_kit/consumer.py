@@ -119,9 +119,10 @@ class Consumer:
             try:
                 async with asyncio.timeout(_STOPPING):
                     await broker.stop()
-            except (TimeoutError, ExceptionGroup) as error:
+            except Exception as error:  # noqa: BLE001 - it must not hide why the session ended
                 log.warning("consumer.unstopped", error=error)
-            await reader.close()
+            finally:
+                await reader.close()
         if end.error is not None:
             raise end.error
 

@@ -306,10 +306,13 @@ class Database:
                 "server_settings": {
                     "application_name": f"brobyg-{self.source}",
                     "idle_in_transaction_session_timeout": "60000",
+                    # Below the statements' own limit, so that a lock held for long (a migration,
+                    # a switch of tables) is told from a statement that never ends.
+                    "lock_timeout": "20000",
                 },
             },
         )
-        event.listen(engine.sync_engine, "checkout", _refuse_closed)
+        event.listen(engine.sync_engine, "checkout", _refuse_unusable)
         try:
             async with engine.connect():
                 self._engine = engine
@@ -384,9 +387,10 @@ async def driver_of(connection: AsyncConnection) -> Driver:
     return driver
 
 
-def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
-    """Have the pool replace a connection that was lost while the driver alone used it."""
-    if connection.driver_connection.is_closed():
+def _refuse_unusable(connection: Any, _record: object, _proxy: object) -> None:
+    """Have the pool replace a connection that the driver has lost or left in a transaction."""
+    driver = connection.driver_connection
+    if driver.is_closed() or driver.is_in_transaction():
         raise DisconnectionError
 
 

@@ -42,6 +42,8 @@ _TRANSIENT: tuple[type[Exception], ...] = (
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
     asyncpg.LockNotAvailableError,
+    asyncpg.ReadOnlySQLTransactionError,  # a standby, before it is promoted
+    asyncpg.InvalidCachedStatementError,  # the tables were changed under a connection
     asyncpg.QueryCanceledError,
     asyncpg.DiskFullError,
     asyncpg.OutOfMemoryError,

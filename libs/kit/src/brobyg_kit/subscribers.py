@@ -120,7 +120,7 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
                 self._end.come(error)
 
     async def _process(self, batch: Sequence[Received], blaming: bool) -> None:
-        await self._batches.process(batch, blaming=blaming)
+        await self._batches.process(batch, blaming=blaming, heartbeat=self.heartbeat)
         self.heartbeat.beat()
 
     async def _commit(self, batch: Sequence[Received]) -> None:
