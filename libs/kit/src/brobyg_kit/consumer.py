@@ -116,8 +116,11 @@ class Consumer:
             for task in (starting, *helpers):
                 task.cancel()
             await asyncio.gather(starting, *helpers, return_exceptions=True)
-            async with asyncio.timeout(_STOPPING):
-                await broker.stop()
+            try:
+                async with asyncio.timeout(_STOPPING):
+                    await broker.stop()
+            except (TimeoutError, ExceptionGroup) as error:
+                log.warning("consumer.unstopped", error=error)
             await reader.close()
         if end.error is not None:
             raise end.error

@@ -307,9 +307,9 @@ class BatchMiddleware(BaseMiddleware[Any, Any]):
 
     async def after_processed(
         self,
-        exc_type: type[BaseException] | None = None,
+        _kind: type[BaseException] | None = None,
         exc_val: BaseException | None = None,
-        exc_tb: TracebackType | None = None,
+        _trace: TracebackType | None = None,
     ) -> bool | None:
         """End the consumer when something was raised."""
         if isinstance(exc_val, Exception):
