@@ -16,7 +16,8 @@ PARTS = COMPOSE["services"]
 DOCKERFILES = {
     name: (ROOT / "services" / name / "Dockerfile").read_text(encoding="utf-8") for name in SERVICES
 }
-# Given to the services by their containers, but no setting of theirs: what Docker Compose itself reads.
+# Given to the services by their containers, but no setting of theirs: what Docker Compose itself
+# reads.
 FOR_COMPOSE = {
     "BROBYG_DATABASE_PASSWORD",
     "BROBYG_PUBLIC_KEYS",

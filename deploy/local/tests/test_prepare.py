@@ -17,7 +17,9 @@ def system_in(folder: Path, given: dict[str, str]) -> System:
 def prepared_twice(
     folder: Path, given: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> tuple[int, int]:
-    """How many commands preparing takes the first time, and again with only another setting changed."""
+    """How many commands preparing takes the first time, and again with only another setting
+    changed.
+    """
     commands: list[object] = []
     monkeypatch.setattr(system, "run", lambda what, *_arguments, **_options: commands.append(what))
     made = system_in(folder, given)

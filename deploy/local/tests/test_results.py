@@ -1,4 +1,6 @@
-"""The demo's figures: what could not be asked is no zero, and what was refused or dropped is what the week says."""
+"""The demo's figures: what could not be asked is no zero, and what was refused or dropped is what
+the week says.
+"""
 
 import http.server
 import threading

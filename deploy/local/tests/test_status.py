@@ -1,4 +1,6 @@
-"""What status says of a part that is down, of one that is somebody else's, and of what waits too long."""
+"""What status says of a part that is down, of one that is somebody else's, and of what waits too
+long.
+"""
 
 import json
 import socket

@@ -193,7 +193,7 @@ def test_one_that_does_not_start_is_named_with_its_last_lines_the_cause_and_what
 ) -> None:
     start(supervisor, "print('error: relation \"offer\" does not exist'); sys.exit(1)")
     assert wait_until(lambda: supervisor.state("one").failed, 20)
-    told = supervisor.failure("one", 5).explain()
+    told = supervisor.failure("one").explain()
     assert "one did not start: its process ended: its database is not migrated" in told
     assert '  | error: relation "offer" does not exist' in told
     assert "What to do: brobyg local up migrates every database" in told

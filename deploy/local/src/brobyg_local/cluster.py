@@ -81,11 +81,12 @@ class Cluster:
             self._await(store)
 
     def _await(self, store: Kafka | Postgres) -> None:
-        def failed() -> bool:
-            return self.supervisor.state(store.name).failed
+        def is_ready() -> bool:
+            if self.supervisor.state(store.name).failed:
+                raise self.supervisor.failure(store.name)
+            return store.is_ready()
 
-        ready = wait_until(lambda: failed() or store.is_ready(), store.start_timeout, every=0.1)
-        if not ready or failed():
+        if not wait_until(is_ready, store.start_timeout, every=0.1):
             raise self.supervisor.failure(store.name, store.start_timeout)
 
     def stop(self) -> None:

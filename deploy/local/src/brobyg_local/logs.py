@@ -12,7 +12,7 @@ CAUSES = (
         "run the same command again: it chooses another port, or names who holds the one you chose",
     ),
     (
-        ("validation error for", "missing setting"),
+        ("validation error for", "field required", "should match", "input should be"),
         "a setting is missing or wrong",
         "brobyg config lists every setting and what it may be",
     ),

@@ -25,6 +25,7 @@ from typing import Any
 import psutil
 
 from .errors import ComponentFailed
+from .logs import likely_cause, tail
 from .ports import Ports
 from .state import ROOT, StateFolder, read_json, write_atomically
 from .tools import run
@@ -58,7 +59,9 @@ files={programs}/*.conf
 
 
 def wait_until(condition: Callable[[], bool], timeout: float, *, every: float = 0.05) -> bool:
-    """Whether `condition` came true within `timeout` seconds. Blocks, asking again after `every`."""
+    """Whether `condition` came true within `timeout` seconds. Blocks, asking again after
+    `every`.
+    """
     deadline = time.monotonic() + timeout
     while not condition():
         if time.monotonic() >= deadline:
@@ -151,7 +154,9 @@ class Supervisor:
                 self._ask("startProcess", name, False)
 
     def stop(self, names: Sequence[str]) -> list[str]:
-        """End programs, all at once; returns those that had to be killed. Blocks until they ended."""
+        """End programs, all at once; returns those that had to be killed. Blocks until
+        they ended.
+        """
         asked = self._of(names)
         for name in asked:
             with contextlib.suppress(xmlrpc.client.Fault):  # it has just ended by itself
@@ -187,21 +192,19 @@ class Supervisor:
             wait_until(lambda: not self._processes(), STOP_PATIENCE, every=0.2)
         self._kill_leftovers()
 
-    def failure(self, name: str, waited: float, why: str = "") -> ComponentFailed:
-        """Why `name` did not start, by its state, its log and `why` (its own answer)."""
-        from .logs import likely_cause, tail
+    def failure(self, name: str, waited: float = 0.0, why: str = "") -> ComponentFailed:
+        """Why `name` did not start, by its log.
 
-        log, state = self.folder.log(name), self.state(name)
+        It has ended, unless it was `waited` for so many seconds, in which `why` was its own answer.
+        """
+        log = self.folder.log(name)
         cause, advice = likely_cause("\n".join(tail(log, 60))) or (
             "",
             f"read {log}, then run the same command again",
         )
-        if not state.running:
-            said = "its process ended"
-        elif why:
+        said = f"it did not answer within {waited:.0f} s" if waited else "its process ended"
+        if why:
             said, cause = f"it runs, but is not ready after {waited:.0f} s: {why}", ""
-        else:
-            said = f"it did not answer within {waited:.0f} s"
         return ComponentFailed(
             name,
             f"{said}: {cause}" if cause else said,

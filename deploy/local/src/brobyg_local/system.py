@@ -302,14 +302,14 @@ class System:
                 pending.remove(name)
                 self.say(f"{name}: ready")
             states = self.supervisor.states()
-            # One that has ended is to blame: the others may only need a moment more.
-            pending.sort(key=lambda name: not states[name].failed)
-            return not pending or states[pending[0]].failed
+            for name in pending:
+                if states[name].failed:
+                    raise self.supervisor.failure(name)
+            return not pending
 
-        wait_until(settled, READY_TIMEOUT, every=0.2)
-        if pending:
+        if not wait_until(settled, READY_TIMEOUT, every=0.2):
             name = pending[0]
-            why = readiness(urls[name]).why if name in urls and self._runs(name) else ""
+            why = readiness(urls[name]).why if name in urls else ""
             raise self.supervisor.failure(name, READY_TIMEOUT, why)
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 
 from brobyg_kit.backoff import Backoff
 from brobyg_kit.database import Database, Transaction, array_literal, text_array
-from brobyg_kit.database_errors import is_environment, is_transient, trouble_of
+from brobyg_kit.database_errors import is_environment, is_transient, is_waited_out, trouble_of
 from brobyg_kit.event import Event, UndecodableEvent
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.logs import get_logger
@@ -70,7 +70,7 @@ class Batches:
                 await work(blaming)
                 return
             except Exception as error:
-                if not (is_transient(error) or is_environment(error)):
+                if not is_waited_out(error):
                     raise
                 self._metrics.consumer_retries.inc()
                 pause = backoff.next()
@@ -94,8 +94,8 @@ class Batches:
     async def process(self, batch: Sequence[Received], *, blaming: bool = False) -> None:
         """Handle the batch in one transaction; halve it when that fails, down to one to park.
 
-        Raises what `is_transient` or `is_environment` when the database is in the way; what was
-        committed by then stays and is not done twice. With `blaming`, a transient error too is
+        Raises what `is_waited_out` when the database is in the way; what was committed by then
+        stays and is not done twice. With `blaming`, a transient error too is
         attributed to an event as long as the database answers.
         """
         if not batch:

@@ -69,7 +69,9 @@ def load_service(name: str) -> "Service":
 
 
 def load_settings() -> "dict[str, type[BaseSettings]]":
-    """The settings class of every installed service, by the service's name; no service is loaded."""
+    """The settings class of every installed service, by the service's name; no service is
+    loaded.
+    """
     return {name: entry.load() for name, entry in _entry_points("brobyg.settings").items()}
 
 
@@ -124,7 +126,9 @@ def token(
 
 @app.command()
 def config(as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False) -> None:
-    """List every setting: its variable, its value here and what it is for. Secrets are not shown."""
+    """List every setting: its variable, its value here and what it is for. Secrets are not
+    shown.
+    """
     import textwrap
 
     rows: dict[str, tuple[str, str]] = {}

@@ -94,6 +94,11 @@ def is_environment(error: BaseException) -> bool:
     return isinstance(cause_of(error), _ENVIRONMENT)
 
 
+def is_waited_out(error: BaseException) -> bool:
+    """Whether the database is in the way of everybody: the same is tried again after a pause."""
+    return is_transient(error) or is_environment(error)
+
+
 def trouble_of(error: BaseException) -> str:
     """What is wrong with the database, in words for readiness; no value of a row is in it."""
     if isinstance(error, HandlerBlocked):

@@ -242,7 +242,7 @@ class Reader:
         client = await self._connected()
         asked = list(wanted)
         if not asked:
-            await client._client.fetch_all_metadata()
+            await client.topics()
         return await watermarks(client, asked)
 
     async def close(self) -> None:

@@ -24,7 +24,9 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     inflate: int = 0
 
     def content(self) -> bytes:
-        """The bytes to send: the JSON, or the text that is none, made too large where it is to be."""
+        """The bytes to send: the JSON, or the text that is none, made too large where it
+        is to be.
+        """
         raw = bytes(self.body)
         if raw.startswith(b'"'):
             return msgspec.json.decode(raw, type=str).encode()
@@ -44,7 +46,9 @@ class Referral(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Habit(msgspec.Struct, frozen=True):
-    """How a volunteer answers: shares of yes and no (the rest is silence), after how many minutes."""
+    """How a volunteer answers: shares of yes and no (the rest is silence), after how many
+    minutes.
+    """
 
     accept: float
     decline: float

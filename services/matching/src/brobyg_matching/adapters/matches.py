@@ -15,6 +15,7 @@ from brobyg_kit.database import Transaction
 from brobyg_kit.database_errors import cause_of
 from brobyg_kit.event import Event
 from brobyg_kit.tables import Id
+from msgspec.structs import replace
 from sqlalchemy import (
     ARRAY,
     BindParameter,
@@ -29,6 +30,7 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    text,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
@@ -36,7 +38,6 @@ from sqlalchemy.exc import IntegrityError
 
 from brobyg_matching.adapters import rows
 from brobyg_matching.adapters.tables import (
-    LIVE,
     OPEN,
     block,
     decision,
@@ -84,10 +85,12 @@ _LOAD_MATCHES = (
 )
 _LOAD_AND_LOCK = rows.driver_text(_LOAD_MATCHES.with_for_update(key_share=True))
 _LOAD_UNLOCKED = rows.driver_text(_LOAD_MATCHES.with_for_update(key_share=True, skip_locked=True))
+#: The offers that are loaded with their match.
+_LIVE = text("state in ('open', 'accepted')")
 #: Parameter: appointments.
 _LOAD_OFFERS = rows.driver_text(
     select(*rows.driver_columns(offer))
-    .where(offer.c.appointment_id == func.any(_ids("appointments")), LIVE)
+    .where(offer.c.appointment_id == func.any(_ids("appointments")), _LIVE)
     .order_by(offer.c.appointment_id, offer.c.rank)
 )
 #: Parameter: referrals.
@@ -120,7 +123,7 @@ _ROSTER = select(volunteer).where(volunteer.c.status != "applied")
 
 
 def _save_referrals() -> Any:  # an upsert has no public type of its own
-    given = rows.json_rows(referral)
+    given = rows.json_rows(referral.c)
     statement = insert(referral).from_select(referral.c.keys(), select(given))
     return statement.on_conflict_do_update(
         index_elements=[referral.c.referral_id],
@@ -129,7 +132,7 @@ def _save_referrals() -> Any:  # an upsert has no public type of its own
 
 
 def _update_matches() -> Update:
-    given = rows.json_rows(match)
+    given = rows.json_rows(match.c)
     return (
         update(match)
         .values({c.name: given.c[c.name] for c in match.c if not c.primary_key})
@@ -142,7 +145,7 @@ _ANSWER = ("state", "reason", "answered_at")
 
 
 def _update_offers() -> Update:
-    given = rows.json_rows(offer)
+    given = rows.json_rows([offer.c.offer_id, *(offer.c[one] for one in _ANSWER)])
     return (
         update(offer)
         .values({one: given.c[one] for one in _ANSWER})
@@ -313,7 +316,8 @@ class _Written:
             await rows.copy(tx, match, map(_match_record, new))
         if known:
             try:
-                await tx.connection.execute(_UPDATE_MATCHES, {"rows": rows.as_json(known)})
+                given = rows.as_json([replace(one, offers=()) for one in known])
+                await tx.connection.execute(_UPDATE_MATCHES, {"rows": given})
             except IntegrityError as error:
                 if isinstance(cause_of(error), asyncpg.ExclusionViolationError):
                     raise DoubleBooking from error
