@@ -174,7 +174,8 @@ async def test_two_releases_side_by_side_do_not_take_turns(
     database_for: DatabaseFor, topics: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with database_for(SERVICE) as database:
-        own = Upgrade(rebuild_means(topics, database.url), Heartbeat("version"))
+        means = rebuild_means(topics, database.url)
+        own = Upgrade(means.versions, means, Heartbeat("version"))
         assert await own.once() == ""
         monkeypatch.setattr(versions, "fingerprint", lambda: "newer")
         assert await own.once() == ""

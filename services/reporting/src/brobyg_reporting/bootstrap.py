@@ -12,7 +12,7 @@ from brobyg_reporting.adapters.processes import WorkerProcesses
 from brobyg_reporting.adapters.status import readiness
 from brobyg_reporting.adapters.tables import metadata
 from brobyg_reporting.adapters.topics import reading
-from brobyg_reporting.adapters.versions import VersionTables, opened
+from brobyg_reporting.adapters.versions import VersionTables, opened, pooled
 from brobyg_reporting.entrypoints.api import router
 from brobyg_reporting.handlers import EMITS, HANDLERS, TOPICS, read
 from brobyg_reporting.metrics import ReportingMetrics
@@ -37,7 +37,7 @@ def build(resources: Resources) -> Parts:
     resources.health.checks["projections"] = partial(_ready, database)
 
     async def upgrade() -> None:
-        await Upgrade(means, resources.health.heartbeat("version")).run()
+        await Upgrade(partial(pooled, database), means, resources.health.heartbeat("version")).run()
 
     return Parts(
         routers=[router(database)],

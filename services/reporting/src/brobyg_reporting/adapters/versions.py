@@ -11,6 +11,7 @@ from typing import Any
 import asyncpg
 import brobyg_contracts
 from brobyg_kit import event
+from brobyg_kit.database import Database
 from brobyg_kit.database_errors import cause_of
 from brobyg_kit.tables import parked_event
 from sqlalchemy import column, func, select, table, text, update
@@ -296,4 +297,11 @@ class VersionTables:
 async def opened(url: str) -> AsyncIterator[VersionTables]:
     """The versions in the database, over a connection of its own."""
     async with connect(url) as connection:
+        yield VersionTables(connection)
+
+
+@asynccontextmanager
+async def pooled(database: Database) -> AsyncIterator[VersionTables]:
+    """The versions in the service's own database, over a connection of its pool."""
+    async with database.connect() as connection:
         yield VersionTables(connection)

@@ -5,13 +5,15 @@ while this builds a version of its own beside it and switches.
 """
 
 import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.logs import get_logger
 
 from brobyg_reporting.errors import ReportingError
-from brobyg_reporting.ports import LiveVersion, Means
+from brobyg_reporting.ports import LiveVersion, Means, Versions
 from brobyg_reporting.use_cases.rebuild import Request, rebuild
 
 log = get_logger(__name__)
@@ -26,6 +28,8 @@ _REQUEST = Request(few=0)
 class Upgrade:
     """Sees to it that the live version is one of this code."""
 
+    #: A connection of the service's own, to look which version is live.
+    versions: Callable[[], AbstractAsyncContextManager[Versions]]
     means: Means
     heartbeat: Heartbeat
     _phase: str = "begun"
@@ -48,7 +52,7 @@ class Upgrade:
         run side by side would take turns for ever. Raises RebuildRefused when another process
         builds one.
         """
-        async with self.means.versions() as versions:
+        async with self.versions() as versions:
             live = await versions.live()
             if live is None:
                 if await versions.create_first():
