@@ -11,10 +11,10 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 
 import asyncpg
-from sqlalchemy import func, select
+from sqlalchemy import ARRAY, bindparam, func, select
 
 from brobyg_kit.backoff import Backoff
-from brobyg_kit.database import Database, Transaction, array_literal, text_array
+from brobyg_kit.database import Database, Transaction, array_literal
 from brobyg_kit.database_errors import (
     cause_of,
     is_environment,
@@ -37,7 +37,9 @@ log = get_logger(__name__)
 PATIENCE = 30.0
 #: On the driver: it is one of the two hottest statements, and goes without a result as a rule.
 _INBOX = "insert into inbox (event_id) select unnest($1::text::uuid[])"
-_KNOWN = select(inbox.c.event_id).where(inbox.c.event_id == func.any(text_array("ids", Id)))
+_KNOWN = select(inbox.c.event_id).where(
+    inbox.c.event_id == func.any(bindparam("ids", type_=ARRAY(Id)))
+)
 
 
 class Interrupted(Exception):
@@ -191,7 +193,7 @@ class Batches:
         """Those that the inbox does not hold: an event handled before need not wait."""
         if not self._subscription.inbox:
             return batch
-        ids = array_literal([one.event.id for one in batch])
+        ids = [one.event.id for one in batch]
         known = set((await tx.connection.execute(_KNOWN, {"ids": ids})).scalars())
         return [one for one in batch if str(uuid.UUID(one.event.id)) not in known]
 
