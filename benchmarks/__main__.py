@@ -35,11 +35,12 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptio
 
 _HELP = f"""Measure how fast Brobyg is beside the bare clients.
 
-Every figure is a ratio: ours and a bare baseline are measured in turns in the same run, and the medians are divided. A busy machine slows
-both, so quote the ratio and not the rate. Results are kept in benchmarks/results.json; a benchmark that is not run keeps its last figure there.
+Every figure is a ratio: ours and a bare baseline are measured in turns in the same run, and the
+medians are divided. A busy machine slows both, so quote the ratio and not the rate. Results are
+kept in benchmarks/results.json; a benchmark that is not run keeps its last figure there.
 
-A broker and a database are started under var/bench unless BROBYG_KAFKA and BROBYG_DATABASE name some. Topics and databases of its own
-are used and removed.
+A broker and a database are started under var/bench unless BROBYG_KAFKA and BROBYG_DATABASE name
+some. Topics and databases of its own are used and removed.
 
 [bold]Names[/bold]: {", ".join(BENCHMARKS)}
 
@@ -49,7 +50,7 @@ are used and removed.
 
   python -m benchmarks consumer           one
 
-  python -m benchmarks --scale 0.1        a tenth of the work, to see that it runs (results are not kept)
+  python -m benchmarks --scale 0.1        a tenth of the work, to see that it runs (nothing is kept)
 """
 
 

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.structs import TopicPartition
-from confluent_kafka import Consumer as RdkafkaConsumer
-from confluent_kafka import TopicPartition as RdkafkaPartition
+from brobyg_kit import kafka
 
 from benchmarks.ground import unique
 
 #: Records one `getmany` may give: twice the consumer's batch, so that a commit costs it little.
 _AT_A_TIME = 10_000
+_FETCH = {"fetch_max_bytes": 52_428_800, "max_partition_fetch_bytes": 1_048_576}
 
 
 async def send(address: str, topic: str, records: Sequence[tuple[bytes, bytes]]) -> float:
@@ -52,8 +52,7 @@ async def read_and_commit(address: str, names: Sequence[str], number: int) -> fl
         group_id=unique("group"),
         enable_auto_commit=False,
         auto_offset_reset="earliest",
-        fetch_max_bytes=52_428_800,
-        max_partition_fetch_bytes=1_048_576,
+        **_FETCH,
     )
     await consumer.start()
     try:
@@ -74,42 +73,20 @@ async def read_and_commit(address: str, names: Sequence[str], number: int) -> fl
         await consumer.stop()
 
 
-def read_whole(address: str, names: Sequence[str]) -> tuple[int, float]:
-    """All records of the topics through librdkafka, nothing decoded. Blocks.
+async def read_whole(address: str, names: Sequence[str], number: int) -> float:
+    """Records per second of an aiokafka getmany loop without a group, from assignment to the last.
 
-    How many, and the seconds from assignment to the last.
+    `number` is how many there are.
     """
-    consumer = RdkafkaConsumer(
-        {
-            "bootstrap.servers": address,
-            "group.id": unique("group"),
-            "enable.auto.commit": False,
-            "auto.offset.reset": "earliest",
-            "queued.min.messages": 1_000_000,
-            "fetch.wait.max.ms": 10,
-        }
-    )
-    try:
-        ends = {}
-        listed = consumer.list_topics(timeout=10).topics
-        for name in names:
-            for partition in listed[name].partitions:
-                low, high = consumer.get_watermark_offsets(
-                    RdkafkaPartition(name, partition), timeout=10
-                )
-                ends[name, partition] = high - low
-        expected = sum(ends.values())
-        began = time.perf_counter()
-        consumer.assign(
-            [
-                RdkafkaPartition(name, partition, 0)
-                for (name, partition), size in ends.items()
-                if size
-            ]
-        )
-        taken = 0
-        while taken < expected:
-            taken += sum(1 for message in consumer.consume(10_000, 1.0) if not message.error())
-        return taken, time.perf_counter() - began
-    finally:
-        consumer.close()
+    async with kafka.reader(address, **_FETCH) as consumer:
+        async with kafka.admin(address) as admin:
+            known = await kafka.partitions(admin, names)
+        partitions = [one for name in names for one in known[name]]
+        began, taken = time.perf_counter(), 0
+        consumer.assign(partitions)
+        for one in partitions:
+            consumer.seek(one, 0)
+        while taken < number:
+            found = await consumer.getmany(timeout_ms=1_000, max_records=_AT_A_TIME)
+            taken += sum(len(records) for records in found.values())
+        return number / (time.perf_counter() - began)

@@ -89,10 +89,12 @@ async def measure(on: Ground, say: Say) -> Result:
         ground.database(on.database, "consumer") as database,
     ):
         await load(on.kafka, topic, booked(number, max(1, number // 10), on.seed))
-        await database.pool.execute(_TABLE)
+        async with ground.driver(database) as driver:
+            await driver.execute(_TABLE)
 
         async def ours() -> float:
-            await database.pool.execute(f"truncate {_TABLES}")
+            async with ground.driver(database) as driver:
+                await driver.execute(f"truncate {_TABLES}")
             return await consumed(database, on.kafka, [topic], number, handle, _MAX_BATCH)
 
         theirs = partial(bare.read_and_commit, on.kafka, [topic], number)
@@ -109,11 +111,12 @@ async def measure(on: Ground, say: Say) -> Result:
 
 async def _check(database: Database, number: int) -> None:
     """A figure counts only when each event is once in the inbox, the state and the outbox."""
-    row = await database.pool.fetchrow(
-        "select (select count(*) from inbox) as inbox,"
-        " (select sum(appointments) from standing) as state,"
-        " (select count(*) from outbox) as outbox"
-    )
+    async with ground.driver(database) as driver:
+        row = await driver.fetchrow(
+            "select (select count(*) from inbox) as inbox,"
+            " (select sum(appointments) from standing) as state,"
+            " (select count(*) from outbox) as outbox"
+        )
     if row is None or set(row.values()) != {number}:
         raise AssertionError(f"expected {number} of each, found {row}")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import asyncpg
 from brobyg_kit import kafka
 from brobyg_kit.clock import Clock, WallClock
-from brobyg_kit.database import Database
+from brobyg_kit.database import Database, Driver, driver_of
 from brobyg_kit.migrate import migrate
 from brobyg_kit.service import Service
 from brobyg_kit.topics import Topic, apply_topics
@@ -77,3 +77,10 @@ async def database(
         await made.close()
         await admin.execute(f'drop database if exists "{name}" with (force)')
         await admin.close()
+
+
+@asynccontextmanager
+async def driver(database: Database) -> AsyncIterator[Driver]:
+    """A connection of `database`, past SQLAlchemy, for what prepares and checks a run."""
+    async with database.connect() as connection:
+        yield await driver_of(connection)

@@ -1,63 +1,53 @@
 """rebuild: all of reporting made anew from the topics, against a bare read of the same topics.
 
-Ours: `brobyg_reporting.rebuild.rebuild` from its start to the switched views: workers' start, reading, folding, event log, indexes and switch, in as
-many processes as it takes by itself. The live version is empty, so there is nothing to compare with (`brobyg reporting verify` does that).
-Bare: librdkafka's `consume` of everything, in batches, nothing decoded and nothing kept.
+Ours: `use_cases.rebuild` from its start to the switched views: starting the workers, reading,
+folding, event log, indexes and switch, in as many processes as it takes by itself. There is no
+version before it, so there is nothing to compare with (`brobyg reporting verify` does that).
+Bare: aiokafka's `getmany` of everything, nothing decoded and nothing kept.
 """
 
-import asyncio
 import random
 import time
 
 from brobyg_kit.event import encode
-from brobyg_reporting.bootstrap import SERVICE
-from brobyg_reporting.handlers import CONSUMES
-from brobyg_reporting.rebuild import Request, rebuild
+from brobyg_reporting.bootstrap import SERVICE, rebuild_means
+from brobyg_reporting.handlers import TOPICS
 from brobyg_reporting.testing import interleave, make_history
+from brobyg_reporting.use_cases.rebuild import Request, rebuild
 
 from benchmarks import bare, ground
 from benchmarks.ground import Ground
 from benchmarks.records import load
 from benchmarks.results import Goal, Result, Say, in_turns
 
-GOAL = Goal("rebuild", 0.1, "a bare librdkafka read of the same topics")
+GOAL = Goal("rebuild", 0.25, "a bare aiokafka read of the same topics")
 _NUMBER = 300_000
 _EVENTS_A_REFERRAL = 15
 
 
 async def measure(on: Ground, say: Say) -> Result:
     """The figure, after `on.rounds` rounds."""
-    names = {topic: ground.unique(topic.split(".")[1]) for topic in CONSUMES}
-    async with (
-        ground.topics(on.kafka, list(names.values())),
-        ground.database(on.database, SERVICE.name, SERVICE) as database,
-    ):
+    topics = [ground.unique(topic.split(".")[1]) for topic in TOPICS]
+    request = Request()
+    async with ground.topics(on.kafka, topics):
         say("rebuild: writing the history", 0, 1)
-        number = await _write(on, names)
-        request = Request(on.kafka, database.url, fresh=True, topics=tuple(names.values()))
+        number = await _write(on, dict(zip(TOPICS, topics, strict=True)))
 
         async def ours() -> float:
-            outcome = await rebuild(request, lambda *_: None)
-            if (
-                outcome.events + outcome.caught_up != number
-                or outcome.skipped
-                or not outcome.switched
-            ):
+            async with ground.database(on.database, SERVICE.name, SERVICE) as database:
+                means = rebuild_means(on.kafka, database.url, topics)
+                outcome = await rebuild(means, request, lambda *_: None)
+            if outcome.events != number or outcome.skipped or not outcome.switched:
                 raise AssertionError(f"expected {number} events, switched: {outcome}")
             return number / outcome.seconds
 
         async def theirs() -> float:
-            taken, seconds = await asyncio.to_thread(
-                bare.read_whole, on.kafka, list(names.values())
-            )
-            if taken != number:
-                raise AssertionError(f"expected {number} records, read {taken}")
-            return number / seconds
+            return await bare.read_whole(on.kafka, topics, number)
 
         value, base = await in_turns(GOAL.name, on.rounds, on.seed, ours, theirs, say)
     how = (
-        f"{number} events in three topics of 12 partitions, uncompressed, {request.processes} processes,"
-        f" medians of {on.rounds} rounds in turns, seed {on.seed}"
+        f"{number} events in three topics of 12 partitions, uncompressed,"
+        f" {request.processes} processes, medians of {on.rounds} rounds in turns, seed {on.seed}"
     )
     return GOAL.result(value, base, how)
 

@@ -49,7 +49,7 @@ async def measure(on: Ground, say: Say) -> Result:
 
 
 async def _fill(database: Database, topic: str, records: list[tuple[str, bytes]]) -> None:
-    async with database.pool.acquire() as connection:
+    async with ground.driver(database) as connection:
         await connection.execute("truncate outbox")
         rows = [(topic, key, value, EVENT_CONTENT_TYPE) for key, value in records]
         await connection.copy_records_to_table(

@@ -1,4 +1,6 @@
-"""What a benchmark gives, and how two things are measured in turns so that a busy machine slows both alike."""
+"""What a benchmark gives, and how two things are measured in turns so that a busy machine slows
+both alike.
+"""
 
 import gc
 import random
@@ -20,7 +22,9 @@ Say = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One figure. `met` is whether `ratio` (value / baseline_value) reaches `goal`; for times, whether it stays within it."""
+    """One figure. `met` is whether `ratio` (value / baseline_value) reaches `goal`; for times,
+    whether it stays within it.
+    """
 
     name: str
     value: float
@@ -69,8 +73,9 @@ async def in_turns(
 ) -> tuple[float, float]:
     """Medians of both over `rounds` rounds, after one of each that does not count.
 
-    They alternate; `seed` decides which of the two begins a round, so that neither always profits from what the other left in the caches. Ours has
-    the garbage collector as our processes set it, the bare side as Python does.
+    They alternate; `seed` decides which of the two begins a round, so that neither always profits
+    from what the other left in the caches. Ours has the garbage collector as our processes set it,
+    the bare side as Python does.
     """
     order = random.Random(seed)
     steps = 2 * (rounds + 1)

@@ -1,4 +1,6 @@
-"""The demo's mix as matching hears it: what referral makes of the hospital's week under `examples/`, many times over with other ids."""
+"""The demo's mix as matching hears it: what referral makes of the hospital's week under
+`examples/`, many times over with other ids.
+"""
 
 import json
 from collections.abc import Iterator
@@ -139,7 +141,9 @@ def _of(appointment: _Appointment, at: datetime, known: set[str]) -> _Happening 
 
 
 def events(number: int, seed: int) -> Iterator[tuple[str, bytes]]:
-    """Key and value of at least `number` events: the whole week so often, copy beside copy, in the order of the week."""
+    """Key and value of at least `number` events: the whole week so often, copy beside copy, in the
+    order of the week.
+    """
     week = _happenings()
     copies = -(-number // len(week))
     random = Random(seed)

@@ -26,7 +26,8 @@ class Kind:
 
 
 #: A test is of the first kind that has one of its fixtures, else of the last. The budgets together
-#: are a little less than four workers have in ten minutes, the time of the whole suite on two cores.
+#: are a little less than four workers have in ten minutes, the time of the whole suite on two
+#: cores.
 KINDS = (
     Kind("browser", "a real browser before real services", 150, frozenset({"browser"})),
     Kind(

@@ -192,9 +192,7 @@ def test_forty_volunteers_come_from_both_pools_and_both_departments() -> None:
     }
 
 
-def test_the_one_more_booking_to_try_is_of_somebody_with_a_referral_and_reads_as_the_standard_asks() -> (
-    None
-):
+def test_the_one_more_booking_to_try_has_a_referral_and_reads_as_the_standard_asks() -> None:
     body = json.loads((WEEK / "one-more-booking.json").read_bytes())
     read = read_appointment(body)
     referred = {

@@ -1,4 +1,6 @@
-"""The main job on real parts: from the hospital's message to the volunteer and the figures after."""
+"""The main job on real parts: from the hospital's message to the volunteer and the figures
+after.
+"""
 
 import asyncio
 import json

@@ -58,7 +58,9 @@ def main(arguments: Sequence[str]) -> int:
 def run_all(
     faults: Sequence[Fault], report: Path, run: Callable[[Fault], FaultResult], *, anew: bool
 ) -> int:
-    """Run `faults`, without those that `report` has from a run of this code that was ended early."""
+    """Run `faults`, without those that `report` has from a run of this code that was ended
+    early.
+    """
     version = version_of_code()
     wanted = [fault.name for fault in faults]
     kept = read_json(report)

@@ -22,8 +22,13 @@ def test_the_last_lines_of_a_services_log_are_told_as_one_reads_them(tmp_path: P
     lines = ["Traceback", json.dumps(said), '{"cut": "in mid', "[1]", "7", "{}"]
     (tmp_path / "log").write_text("\n".join(lines))
     assert tail(tmp_path / "log") == [
-        "Traceback", "2026-11-30T07:00:00Z error relay.failed attempt=3", '{"cut": "in mid', "[1]", "7", "{}"
-    ]  # fmt: skip
+        "Traceback",
+        "2026-11-30T07:00:00Z error relay.failed attempt=3",
+        '{"cut": "in mid',
+        "[1]",
+        "7",
+        "{}",
+    ]
     assert tail(tmp_path / "log", 2) == ["7", "{}"]
     assert tail(tmp_path / "none") == []
 

@@ -35,7 +35,7 @@ async def test_a_record_sent_past_the_outbox_stays_though_its_transaction_is_rol
             await parts.publish(value, key="a")
             raise ZeroDivisionError
     assert await sent(parts, 1) == [1]
-    assert await parts.database.pool.fetchval("select count(*) from outbox") == 0
+    assert await parts.pool.fetchval("select count(*) from outbox") == 0
 
 
 @pytest.mark.parametrize("locked", [True, False])
@@ -88,7 +88,7 @@ async def test_commit_order_is_outbox_order_because_of_the_subjects_row_lock(par
         second_done.set()
 
     await asyncio.gather(first(), second())
-    rows = await parts.database.pool.fetch("select value from outbox order by id")
+    rows = await parts.pool.fetch("select value from outbox order by id")
     assert [decode(row["value"]).sequence for row in rows] == [1, 2]
 
 
@@ -97,10 +97,10 @@ async def test_without_the_row_lock_a_later_transaction_of_the_same_subject_comm
 ) -> None:
     """The control: rows written past `stream` are there in the order of commits, not of ids."""
     insert = "insert into outbox (topic, key, value) values ('t', 'a', $1) returning id"
-    async with parts.database.pool.acquire() as early, early.transaction():
+    async with parts.pool.acquire() as early, early.transaction():
         early_id = await early.fetchval(insert, b"1")
-        late_id = await parts.database.pool.fetchval(insert, b"2")
-        seen = await parts.database.pool.fetch("select id from outbox order by id")
+        late_id = await parts.pool.fetchval(insert, b"2")
+        seen = await parts.pool.fetch("select id from outbox order by id")
     assert early_id < late_id
     assert [row["id"] for row in seen] == [late_id]
 
@@ -149,7 +149,7 @@ async def test_a_record_over_the_brokers_limit_is_refused_where_it_is_made(parts
     with pytest.raises(ValueError, match="over the limit"):
         async with parts.database.transaction() as tx:
             tx.send(parts.topic, "a", b" " * 1_000_000)
-    assert await parts.database.pool.fetchval("select count(*) from outbox") == 0
+    assert await parts.pool.fetchval("select count(*) from outbox") == 0
 
 
 async def test_an_ambiguous_error_that_never_ends_is_attributed_to_its_event_until_it_is_dead(
@@ -221,7 +221,7 @@ async def test_an_outage_beyond_the_patience_parks_nothing_because_the_database_
             await record(tx, events)
 
         async def parked() -> int:
-            return int(await parts.database.pool.fetchval("select count(*) from parked_event"))
+            return int(await parts.pool.fetchval("select count(*) from parked_event"))
 
         async def ended() -> bool:
             return bool(await parts.recorded() or await parked())

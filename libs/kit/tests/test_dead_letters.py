@@ -257,8 +257,8 @@ async def test_a_list_of_eighty_columns_names_the_field_that_can_not_be_read(
 ) -> None:
     monkeypatch.setattr(dlq, "console", Console(width=80))
     await parts.emit([1])
-    good = await parts.database.pool.fetchval("select value from outbox")
-    await parts.database.pool.execute("delete from outbox")
+    good = await parts.pool.fetchval("select value from outbox")
+    await parts.pool.execute("delete from outbox")
     await parts.publish(good.replace(b'"number":1', b'"number":"MARKER"'), key="subject-0")
     async with going(parts.consumer(record)):
         await states(parts, "dead")
@@ -273,8 +273,8 @@ async def test_a_list_of_eighty_columns_names_the_field_that_can_not_be_read(
 
 async def test_an_envelope_that_can_not_be_read_names_its_field(parts: Parts) -> None:
     await parts.emit([1])
-    good = await parts.database.pool.fetchval("select value from outbox")
-    await parts.database.pool.execute("delete from outbox")
+    good = await parts.pool.fetchval("select value from outbox")
+    await parts.pool.execute("delete from outbox")
     await parts.publish(good.replace(b'"sequence":1', b'"sequence":"MARKER"'), key="subject-0")
     async with going(parts.consumer(record)):
         await states(parts, "dead")
@@ -287,13 +287,13 @@ async def test_show_finds_an_event_behind_any_number_of_others_and_does_not_read
     parts: Parts, command: Dlq
 ) -> None:
     *_, last = await park(parts, Origin("hospital.topic", 0, 1))
-    await parts.database.pool.execute(
+    await parts.pool.execute(
         "insert into parked_event"
         " (event_id, subject, type, topic, partition, record_offset, state, reason, attempts)"
         " select gen_random_uuid(), 'a', 't', 'hospital.topic', 0, 1, 'dead', 'r', 1"
         " from generate_series(1, 1000)"
     )
-    newest = await parts.database.pool.fetchval("select max(id) from parked_event")
+    newest = await parts.pool.fetchval("select max(id) from parked_event")
     shown = await command("show", str(newest))
     assert (shown.exit_code, json.loads(shown.stdout)["id"]) == (0, newest)
     unknown = await command("show", str(newest + 1))

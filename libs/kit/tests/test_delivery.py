@@ -30,7 +30,7 @@ async def test_what_is_committed_arrives_once_and_in_order_per_subject(parts: Pa
     for subject in {subject for subject, _ in recorded}:
         numbers = [number for name, number in recorded if name == subject]
         assert numbers == sorted(numbers)
-    assert await parts.database.pool.fetchval("select count(*) from outbox") == 0
+    assert await parts.pool.fetchval("select count(*) from outbox") == 0
 
 
 async def test_what_is_rolled_back_is_never_sent(parts: Parts) -> None:
@@ -46,7 +46,7 @@ async def test_what_is_rolled_back_is_never_sent(parts: Parts) -> None:
 
 async def test_sequence_numbers_have_no_gap_under_concurrent_transactions(parts: Parts) -> None:
     await asyncio.gather(*(parts.emit([number]) for number in range(40)))
-    rows = await parts.database.pool.fetch("select value from outbox order by id")
+    rows = await parts.pool.fetch("select value from outbox order by id")
     assert [decode(row["value"]).sequence for row in rows] == list(range(1, 41))
 
 
@@ -79,7 +79,7 @@ async def test_without_the_inbox_a_repeated_event_has_two_effects(parts: Parts) 
     async with going(parts.relay(), parts.consumer(record)):
         await has_effects(parts, 10)
     await parts.rewind()
-    await parts.database.pool.execute("truncate inbox")
+    await parts.pool.execute("truncate inbox")
     async with going(parts.consumer(record)):
         await has_effects(parts, 20)
 
@@ -142,12 +142,10 @@ async def test_one_correlation_follows_a_chain_of_causes_and_a_callers_id_is_tak
     token = tracing.correlation.set(tracing.correlation_of(given))
     await parts.emit([1])
     tracing.correlation.reset(token)
-    first = decode(await parts.database.pool.fetchval("select value from outbox"))
+    first = decode(await parts.pool.fetchval("select value from outbox"))
     async with parts.database.transaction() as tx:
         tx.emit(parts.kind(number=2), subject="b", cause=first)
-    second = decode(
-        await parts.database.pool.fetchval("select value from outbox order by id desc limit 1")
-    )
+    second = decode(await parts.pool.fetchval("select value from outbox order by id desc limit 1"))
     assert (first.correlationid, second.correlationid, second.causationid) == (
         given,
         given,
@@ -186,7 +184,7 @@ async def test_a_subject_that_can_not_be_kept_is_dead_and_the_consumer_goes_on(
     parts: Parts,
 ) -> None:
     await parts.emit([1])
-    good = await parts.database.pool.fetchval("select value from outbox")
+    good = await parts.pool.fetchval("select value from outbox")
     deep = good.replace(b'"data":{"number":1}', b'"data":' + b"[" * 100_000 + b"]" * 100_000)
     nul, long = (good.replace(b"subject-0", subject) for subject in (b"a\\u0000b", b"a" * 5_000))
     for value in (deep, nul, long):

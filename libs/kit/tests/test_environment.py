@@ -44,7 +44,7 @@ async def test_a_consumer_waits_for_what_is_missing_and_parks_nothing(
 ) -> None:
     monkeypatch.setattr(batches, "PATIENCE", 0.0)
     take, give_back = TAKEN[what]
-    await parts.database.pool.execute(take)
+    await parts.pool.execute(take)
     await parts.emit(range(5), subjects=5)
     consumer = parts.consumer(handle)
 
@@ -54,7 +54,7 @@ async def test_a_consumer_waits_for_what_is_missing_and_parks_nothing(
     async with going(parts.relay(), consumer):
         await eventually(told, "the consumer says what is missing")
         assert await Parking("test").listed(parts.database) == []
-        await parts.database.pool.execute(give_back)
+        await parts.pool.execute(give_back)
         await has_effects(parts, 5)
     assert await Parking("test").listed(parts.database) == []
 
@@ -64,7 +64,7 @@ async def test_a_consumer_waits_for_a_right_that_was_taken_away_and_parks_nothin
 ) -> None:
     monkeypatch.setattr(batches, "PATIENCE", 0.0)
     role = f"weak_{parts.topic}"
-    await parts.database.pool.execute(f"create role {role}")
+    await parts.pool.execute(f"create role {role}")
 
     async def handle(tx: Transaction, events: Sequence[Event]) -> None:
         await tx.connection.execute(text(f"set local role {role}"))
@@ -81,10 +81,10 @@ async def test_a_consumer_waits_for_a_right_that_was_taken_away_and_parks_nothin
         await eventually(told, "the consumer says what is missing")
         assert await Parking("test").listed(parts.database) == []
         for what in ("table effect", "sequence effect_id_seq"):
-            await parts.database.pool.execute(f"grant all on {what} to {role}")
+            await parts.pool.execute(f"grant all on {what} to {role}")
         await has_effects(parts, 5)
     assert await Parking("test").listed(parts.database) == []
-    await parts.database.pool.execute(f"drop owned by {role}; drop role {role}")
+    await parts.pool.execute(f"drop owned by {role}; drop role {role}")
 
 
 async def test_a_retry_of_a_parked_event_waits_for_what_is_missing(
@@ -97,7 +97,7 @@ async def test_a_retry_of_a_parked_event_waits_for_what_is_missing(
         nonlocal failed
         if not failed:
             failed = True
-            await parts.database.pool.execute(TAKEN["a table"][0])
+            await parts.pool.execute(TAKEN["a table"][0])
             raise ValueError("a bug, once")
         await record(tx, events)
 
@@ -111,7 +111,7 @@ async def test_a_retry_of_a_parked_event_waits_for_what_is_missing(
         await eventually(told, "the consumer says what is missing")
         (parked,) = await Parking("test").listed(parts.database)
         assert (parked.state, parked.attempts) == ("retrying", 1)
-        await parts.database.pool.execute(TAKEN["a table"][1])
+        await parts.pool.execute(TAKEN["a table"][1])
         await has_effects(parts, 1)
     assert await Parking("test").listed(parts.database) == []
 
@@ -120,7 +120,7 @@ async def test_timers_wait_for_what_is_missing_and_none_is_put_off(parts: Parts)
     clock = ManualClock(NOW + timedelta(hours=1))
     await schedule(parts, a=1, b=2)
     take, give_back = TAKEN["a table"]
-    await parts.database.pool.execute(take)
+    await parts.pool.execute(take)
 
     async def remember(tx: Transaction, due: Sequence[DueTimer]) -> None:
         rows = [{"subject": one.subject, "number": 1} for one in due]
@@ -135,7 +135,7 @@ async def test_timers_wait_for_what_is_missing_and_none_is_put_off(parts: Parts)
     running = asyncio.create_task(loop.run())
     await eventually(told, "the timers say what is missing")
     assert await state(parts) == [("a", 0, 1, 1), ("b", 0, 2, 2)]
-    await parts.database.pool.execute(give_back)
+    await parts.pool.execute(give_back)
     await has_effects(parts, 2)
     loop.stop()
     await running

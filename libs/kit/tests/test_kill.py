@@ -90,10 +90,10 @@ async def test_the_outbox_is_empty_again_after_a_crash_between_send_and_mark(par
     await parts.emit(range(EVENTS))
     async with worker(parts, "relay", faultpoints.AFTER_SEND_BEFORE_MARK) as process:
         await dies(process)
-    assert await parts.database.pool.fetchval("select count(*) from outbox") > 0
+    assert await parts.pool.fetchval("select count(*) from outbox") > 0
 
     async def empty() -> bool:
-        return bool(await parts.database.pool.fetchval("select count(*) = 0 from outbox"))
+        return bool(await parts.pool.fetchval("select count(*) = 0 from outbox"))
 
     async with worker(parts, "relay"):
         await eventually(empty, "the outbox is empty")

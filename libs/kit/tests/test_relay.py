@@ -31,7 +31,7 @@ _PUT = (
 
 
 async def empty(parts: Parts) -> bool:
-    return await parts.database.pool.fetchval("select count(*) from outbox") == 0
+    return await parts.pool.fetchval("select count(*) from outbox") == 0
 
 
 async def test_what_fills_many_batches_is_sent_once_and_in_order(
@@ -47,10 +47,8 @@ async def _late_commit(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> list[in
     """Rows 1 to 10 are in flight, but for 5, which commits only now; 11 is of the same subject."""
     monkeypatch.setattr(relaying, "_BATCH", 10)
     await parts.emit(range(11))
-    ids = [
-        row["id"] for row in await parts.database.pool.fetch("select id from outbox order by id")
-    ]
-    late = await parts.database.pool.fetch(_TAKE, [ids[4], ids[10]])
+    ids = [row["id"] for row in await parts.pool.fetch("select id from outbox order by id")]
+    late = await parts.pool.fetch(_TAKE, [ids[4], ids[10]])
 
     async def commit() -> None:
         connection = await asyncpg.connect(parts.database.url)
@@ -105,7 +103,7 @@ async def test_a_refused_record_waits_and_what_the_broker_took_is_not_sent_again
         return "a record was not sent" in heartbeat.trouble
 
     async def only_the_refused() -> bool:
-        rows = await parts.database.pool.fetch("select topic from outbox")
+        rows = await parts.pool.fetch("select topic from outbox")
         return [row["topic"] for row in rows] == ["no.such.topic"]
 
     async with going(Relay(parts.database.url, parts.kafka, "test", metrics, heartbeat)):

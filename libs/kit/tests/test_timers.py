@@ -110,7 +110,7 @@ def failing(kind: type[Exception], *subjects: str) -> TimerHandler:
 
 async def state(parts: Parts) -> list[tuple[str, int, float, float]]:
     """What is left: subject, failures, seconds from NOW until due and until tried again."""
-    rows = await parts.database.pool.fetch("select * from timer order by subject")
+    rows = await parts.pool.fetch("select * from timer order by subject")
     return [
         (
             row["subject"],

@@ -38,7 +38,7 @@ async def test_one_trace_leads_from_a_request_through_an_event_to_what_that_caus
 ) -> None:
     with tracing.span("POST /things", SpanKind.SERVER):
         await parts.emit([1])
-    first = decode(await parts.database.pool.fetchval("select value from outbox"))
+    first = decode(await parts.pool.fetchval("select value from outbox"))
     async with parts.database.transaction() as tx:  # another service, in a batch of many traces
         tx.emit(parts.kind(number=2), subject="subject-1", cause=first)
     by_id = {span.context.span_id: span for span in exporter.get_finished_spans()}

@@ -14,14 +14,11 @@ from brobyg_kit.testing import Running, eventually
 from brobyg_matching.adapters.volunteers import PostgresVolunteers
 from brobyg_matching.bootstrap import SERVICE
 from brobyg_matching.ports import Contact
+from matching_api import KEYS
 from matching_samples import a_booking, a_volunteer, event, referral_created
 
 OFFER_MADE = OfferMade.EVENT_TYPE
 Serve = Callable[..., AbstractAsyncContextManager[Running]]
-KEYS = {
-    "matching_link_keys": "a-link-key-of-these-tests-only",
-    "matching_registration_keys": "a-registration-key-of-these-tests",
-}
 
 
 async def publish(address: str, events: list[Event]) -> None:

@@ -3,9 +3,13 @@
 from collections.abc import Iterable
 
 import pytest
-from brobyg_kit import kafka as clients
+from brobyg_kit import kafka
+from brobyg_kit.database import Database
 from brobyg_kit.event import Event, encode
-from brobyg_reporting.rebuild import Outcome, Request, rebuild
+from brobyg_reporting.adapters.versions import VersionTables
+from brobyg_reporting.bootstrap import rebuild_means
+from brobyg_reporting.use_cases.rebuild import Outcome, Request, rebuild
+from sqlalchemy import text
 
 
 class Publisher:
@@ -14,37 +18,57 @@ class Publisher:
     def __init__(self, address: str) -> None:
         self.address = address
 
-    def send(self, events: Iterable[tuple[str, Event]]) -> int:
-        return self.send_raw((topic, event.subject, encode(event)) for topic, event in events)
+    async def send(self, events: Iterable[tuple[str, Event]]) -> int:
+        return await self.send_raw((topic, event.subject, encode(event)) for topic, event in events)
 
-    def send_raw(self, records: Iterable[tuple[str, str, bytes]]) -> int:
-        producer, number = clients.producer(self.address, "reporting-tests"), 0
-        for topic, key, value in records:
-            producer.produce(topic, key=key, value=value)
-            producer.poll(0)
-            number += 1
-        assert producer.flush(30) == 0
-        return number
+    async def send_raw(self, records: Iterable[tuple[str, str, bytes]]) -> int:
+        producer = kafka.batch_producer(self.address, "reporting-tests")
+        await producer.start()
+        try:
+            sent = [
+                await producer.send(topic, value, key.encode()) for topic, key, value in records
+            ]
+            await producer.flush()
+            for acknowledged in sent:
+                await acknowledged
+        finally:
+            await producer.stop()
+        return len(sent)
 
 
 class Rebuilder:
     """Runs rebuilds of one database."""
 
-    def __init__(self, kafka: str, database: str) -> None:
-        self.kafka, self.database = kafka, database
+    def __init__(self, kafka: str, database: str, few: int = 20_000) -> None:
+        self.means, self.few = rebuild_means(kafka, database), few
         self.phases: list[str] = []
 
     async def run(
         self, *, verify: bool = False, fresh: bool = False, processes: int = 2
     ) -> Outcome:
-        return await rebuild(
-            Request(self.kafka, self.database, processes, fresh, verify), self._progress
-        )
+        request = Request(processes, fresh, verify, self.few)
+        return await rebuild(self.means, request, self._progress)
 
     def _progress(self, phase: str, done: int, total: int) -> None:
         assert 0 <= done <= total
         if phase not in self.phases:
             self.phases.append(phase)
+
+
+async def scalar(database: Database, sql: str, **values: object) -> object:
+    """The one value that the SQL gives."""
+    async with database.connect() as connection:
+        return await connection.scalar(text(sql), values)
+
+
+async def first_version(database: Database) -> int:
+    """The live version, an empty one, as a service makes it that starts for the first time."""
+    async with database.connect() as connection:
+        versions = VersionTables(connection)
+        assert await versions.create_first()
+        live = await versions.live()
+    assert live is not None
+    return live.number
 
 
 @pytest.fixture

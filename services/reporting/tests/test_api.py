@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from datetime import timedelta
 from random import Random
 
@@ -15,13 +16,16 @@ from brobyg_contracts import (
     VolunteerMatched,
     VolunteerRegistered,
 )
-from brobyg_kit.event import Event, EventData
+from brobyg_kit.event import Event, EventData, encode
+from brobyg_kit.service import Parts, Resources
 from brobyg_kit.testing import Running, bearer
-from brobyg_reporting.adapters import store
+from brobyg_reporting.adapters.versions import VersionTables
 from brobyg_reporting.bootstrap import SERVICE
-from brobyg_reporting.domain.log import place
+from brobyg_reporting.domain.log import read_logged
+from brobyg_reporting.domain.projections import PROJECTIONS
 from brobyg_reporting.domain.sentences import sentence
 from brobyg_reporting.testing import START, event_of, make_history, new_uuid
+from brobyg_reporting.use_cases.live import log_and_fold
 
 Serve = Callable[..., AbstractAsyncContextManager[Running]]
 
@@ -34,18 +38,47 @@ def story(referral_id: str, department: str, municipality: str) -> list[Event]:
     random, starts_at = Random(referral_id), START + timedelta(days=2, hours=9)
     appointment = APPOINTMENT if referral_id == REFERRAL else new_uuid(random)
     fields = {
-        "referral_id": referral_id, "citizen_id": new_uuid(random), "appointment_id": appointment, "volunteer_id": VOLUNTEER, "offer_id": OFFER,
-        "match_id": OFFER, "pathway": "escort", "department": department, "municipality_code": municipality, "referrer_kind": "gp",
-        "needs": {"languages": ["da"], "gender_wish": None, "mobility": "independent", "meeting": "home", "postcode": "8900"},
-        "starts_at": starts_at, "ends_at": starts_at + timedelta(hours=1), "location_id": "randers-hospital", "wave": 1, "rank": 1, "distance_metres": 2300,
-        "known_to_citizen": False, "expires_at": starts_at, "meeting": "home", "meet_at": starts_at - timedelta(hours=1),
+        "referral_id": referral_id,
+        "citizen_id": new_uuid(random),
+        "appointment_id": appointment,
+        "volunteer_id": VOLUNTEER,
+        "offer_id": OFFER,
+        "match_id": OFFER,
+        "pathway": "escort",
+        "department": department,
+        "municipality_code": municipality,
+        "referrer_kind": "gp",
+        "needs": {
+            "languages": ["da"],
+            "gender_wish": None,
+            "mobility": "independent",
+            "meeting": "home",
+            "postcode": "8900",
+        },
+        "starts_at": starts_at,
+        "ends_at": starts_at + timedelta(hours=1),
+        "location_id": "randers-hospital",
+        "wave": 1,
+        "rank": 1,
+        "distance_metres": 2300,
+        "known_to_citizen": False,
+        "expires_at": starts_at,
+        "meeting": "home",
+        "meet_at": starts_at - timedelta(hours=1),
         "home_at": starts_at + timedelta(hours=2),
-        "minutes": 195, "pool": "student",
-    }  # fmt: skip
+        "minutes": 195,
+        "pool": "student",
+    }
     names = [
-        "volunteer.registered", "referral.created", "consent.given", "appointment.booked", "offer.made", "offer.accepted", "volunteer.matched",
+        "volunteer.registered",
+        "referral.created",
+        "consent.given",
+        "appointment.booked",
+        "offer.made",
+        "offer.accepted",
+        "volunteer.matched",
         "appointment.completed",
-    ]  # fmt: skip
+    ]
     times = [0, 0, 0, 60, 61, 180, 180, 4000]
     events = []
     for number, (name, minutes) in enumerate(zip(names, times, strict=True), 1):
@@ -63,6 +96,16 @@ def story(referral_id: str, department: str, municipality: str) -> list[Event]:
     return events
 
 
+def built(resources: Resources) -> Parts:
+    """Its API alone is ready before there is a version, which these tests make themselves."""
+    parts = SERVICE.build(resources)
+    del resources.health.checks["projections"]
+    return parts
+
+
+API = replace(SERVICE, build=built)
+
+
 async def fill(running: Running) -> None:
     await keep(running, story(REFERRAL, "randers", "0730") + story(OTHER, "norddjurs", "0707")[1:4])
 
@@ -70,15 +113,15 @@ async def fill(running: Running) -> None:
 async def keep(running: Running, events: list[Event]) -> None:
     database = running.runtime.database
     assert database is not None
+    placed = [
+        read_logged(EVENTS[event.type].TOPIC, 0, number, encode(event))
+        for number, event in enumerate(events)
+    ]
+    async with database.connect() as connection:
+        await VersionTables(connection).create_first()
     async with database.transaction() as tx:
-        await store.apply(
-            tx.driver,
-            1,
-            [
-                place(event, EVENTS[event.type].TOPIC, 0, number)
-                for number, event in enumerate(events)
-            ],
-        )
+        version = VersionTables(tx.connection).version(1)
+        await log_and_fold(version, placed, PROJECTIONS)
 
 
 ANALYST = bearer("analyst")
@@ -89,14 +132,20 @@ RANDERS, NORDDJURS = (
 
 
 async def test_the_timeline_tells_a_referral_s_story_in_english_and_danish(serve: Serve) -> None:
-    async with serve(SERVICE) as running:
+    async with serve(API) as running:
         await fill(running)
         answer = await running.client.get(f"/referrals/{REFERRAL}/timeline", headers=RANDERS)
         assert answer.status_code == 200
         events = answer.json()["events"]
         assert [event["type"].removeprefix("dk.brobyg.") for event in events] == [
-            "referral.created", "consent.given", "appointment.booked", "offer.made", "offer.accepted", "volunteer.matched", "appointment.completed",
-        ]  # fmt: skip
+            "referral.created",
+            "consent.given",
+            "appointment.booked",
+            "offer.made",
+            "offer.accepted",
+            "volunteer.matched",
+            "appointment.completed",
+        ]
         assert events[2]["sentence"] == {
             "en": "An appointment was booked: 2 December 2026 at 10:00, Regionshospitalet Randers.",
             "da": "En aftale blev booket: 2. december 2026 kl. 10.00, Regionshospitalet Randers.",
@@ -104,7 +153,7 @@ async def test_the_timeline_tells_a_referral_s_story_in_english_and_danish(serve
 
 
 async def test_a_coordinator_sees_their_own_department_and_an_analyst_all(serve: Serve) -> None:
-    async with serve(SERVICE) as running:
+    async with serve(API) as running:
         await fill(running)
 
         async def seen(headers: dict[str, str]) -> set[str]:
@@ -136,7 +185,7 @@ async def test_a_coordinator_sees_their_own_department_and_an_analyst_all(serve:
 
 
 async def test_the_sums_are_those_of_the_story(serve: Serve) -> None:
-    async with serve(SERVICE) as running:
+    async with serve(API) as running:
         await fill(running)
 
         async def get(path: str) -> dict[str, list[dict[str, object]]]:
@@ -171,7 +220,7 @@ async def test_the_sums_are_those_of_the_story(serve: Serve) -> None:
 async def test_consent_given_anew_does_not_bring_back_what_was_booked_before_it_was_withdrawn(
     serve: Serve,
 ) -> None:
-    async with serve(SERVICE) as running:
+    async with serve(API) as running:
         before = story(REFERRAL, "randers", "0730")[1:4]
 
         async def tell(name: str, hours: int) -> dict[str, object]:
@@ -202,13 +251,16 @@ async def test_consent_given_anew_does_not_bring_back_what_was_booked_before_it_
 async def test_an_appointment_that_the_hospital_never_closed_does_not_hide_the_next(
     serve: Serve,
 ) -> None:
-    async with serve(SERVICE) as running:
+    async with serve(API) as running:
         before = story(REFERRAL, "randers", "0730")[1:4]
         [passed] = [event for event in before if event.type.endswith("booked")]
         starts_at = START + timedelta(days=9)
         later = msgspec.structs.replace(
-            passed.decode(EVENTS[passed.type]), appointment_id=OFFER, starts_at=starts_at, ends_at=starts_at + timedelta(hours=1)
-        )  # fmt: skip
+            passed.decode(EVENTS[passed.type]),
+            appointment_id=OFFER,
+            starts_at=starts_at,
+            ends_at=starts_at + timedelta(hours=1),
+        )
         await keep(running, before)
         await keep(running, [event_of(Random(1), later, REFERRAL, 4, START + timedelta(days=4))])
         [row] = (await running.client.get("/referrals", headers=RANDERS)).json()["referrals"]
@@ -243,7 +295,7 @@ async def test_an_appointment_moved_after_its_end_is_no_longer_counted_for_who_h
             Random(f"{kind} {hours}"), msgspec.convert(data, kind), subject, hours, time
         )
 
-    async with serve(SERVICE) as running:
+    async with serve(API) as running:
 
         async def activity() -> dict[str, tuple[object, ...]]:
             found = (await running.client.get("/volunteers/activity", headers=RANDERS)).json()[
@@ -292,7 +344,8 @@ async def test_an_appointment_moved_after_its_end_is_no_longer_counted_for_who_h
 async def test_what_can_t_be_answered_is_a_clear_4xx(
     serve: Serve, path: str, headers: dict[str, str], status: int
 ) -> None:
-    async with serve(SERVICE) as running:
+    async with serve(API) as running:
+        await fill(running)
         answer = await running.client.get(path, headers=headers)
         assert (answer.status_code, answer.headers["content-type"]) == (
             status,

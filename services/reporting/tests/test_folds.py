@@ -5,18 +5,11 @@ from random import Random
 
 import msgspec
 from brobyg_contracts import EVENTS
-from brobyg_kit.event import Event, encode
-from brobyg_reporting.domain.folding import Folder, event_kinds
-from brobyg_reporting.domain.log import read_event
+from brobyg_kit.event import Event
+from brobyg_reporting.domain.folding import Folder
 from brobyg_reporting.domain.projections import PROJECTIONS
-from brobyg_reporting.testing import (
-    START,
-    History,
-    interleave,
-    make_history,
-    new_uuid,
-    unknown_event,
-)
+from brobyg_reporting.handlers import HANDLERS, TOPICS
+from brobyg_reporting.testing import History, interleave, make_history
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -35,7 +28,7 @@ def folded(events: list[tuple[str, Event]]) -> Folder:
     for _, event in events:
         if event.id not in seen:
             seen.add(event.id)
-            folder.fold(event.type, event.data, event.time)
+            folder.fold(event.decode(EVENTS[event.type]), event.time)
     return folder
 
 
@@ -103,11 +96,23 @@ def test_the_order_of_one_key_s_events_does_matter_so_the_property_can_fail() ->
 
 
 def test_every_event_type_in_the_catalogue_is_folded_by_a_projection() -> None:
-    assert {kind.EVENT_TYPE for kind in event_kinds()} == set(EVENTS)
+    assert {kind for projection in PROJECTIONS for kind in projection.folds} == set(EVENTS.values())
+
+
+def test_each_topic_s_handler_loads_the_projections_that_fold_its_events() -> None:
+    assert {handler.event: set(handler.loads) for handler in HANDLERS} == {
+        topic: {
+            projection
+            for projection in PROJECTIONS
+            for kind in projection.folds
+            if topic == kind.TOPIC
+        }
+        for topic in TOPICS
+    }
 
 
 def test_no_field_of_a_row_is_written_by_two_topics() -> None:
-    """Each field by the topics whose events change it, found by folding one topic's events at a time."""
+    """Found by folding one topic's events at a time."""
     history = make_history(Random(3), 60)
     for projection in PROJECTIONS:
         written: dict[str, set[str]] = {}
@@ -115,18 +120,10 @@ def test_no_field_of_a_row_is_written_by_two_topics() -> None:
             folder = Folder()
             for (of, _), stream in history.streams.items():
                 for event in stream if of == topic else ():
-                    folder.fold(event.type, event.data, event.time)
+                    folder.fold(event.decode(EVENTS[event.type]), event.time)
             for key, row in folder.rows[projection.table].items():
                 blank = projection.row(key)
                 for column in projection.columns[1:]:
                     if getattr(row, column) != getattr(blank, column):
                         written.setdefault(column, set()).add(topic)
         assert {column: topics for column, topics in written.items() if len(topics) > 1} == {}
-
-
-def test_an_unknown_type_and_data_that_break_their_schema_change_nothing() -> None:
-    folder = Folder()
-    event = read_event(encode(unknown_event(Random(1), new_uuid(Random(2)), 1)))
-    assert not folder.fold(event.type, event.data, event.time)
-    assert not folder.fold("dk.brobyg.consent.given", msgspec.Raw(b'{"referral_id": 3}'), START)
-    assert all(not rows for rows in folder.rows.values())

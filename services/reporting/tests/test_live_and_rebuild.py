@@ -13,30 +13,31 @@ import asyncpg
 import pytest
 from brobyg_contracts import TOPICS
 from brobyg_kit.database import Database
-from brobyg_kit.event import Event
+from brobyg_kit.event import Event, encode
 from brobyg_kit.testing import Running, eventually
-from brobyg_reporting import rebuild as rebuilding
-from brobyg_reporting.adapters import store, versions
-from brobyg_reporting.adapters.topics import watermarks
+from brobyg_reporting.adapters.topics import reading
+from brobyg_reporting.adapters.versions import VersionTables
 from brobyg_reporting.bootstrap import SERVICE
-from brobyg_reporting.domain.log import LoggedEvent, place
+from brobyg_reporting.domain.log import LoggedEvent, Offsets, read_logged
 from brobyg_reporting.domain.projections import PROJECTIONS
 from brobyg_reporting.entrypoints import cli
-from brobyg_reporting.handlers import Live
+from brobyg_reporting.errors import RebuildRefused
+from brobyg_reporting.handlers import HANDLERS
 from brobyg_reporting.metrics import ReportingMetrics
-from brobyg_reporting.rebuild import RebuildRefused, shares_of
 from brobyg_reporting.testing import interleave, make_history, unknown_event
+from brobyg_reporting.use_cases.live import Live, log_and_fold
+from brobyg_reporting.use_cases.rebuild import shares_of
 from prometheus_client import CollectorRegistry
 from typer.testing import CliRunner
 
-from .conftest import Publisher, Rebuilder
+from .conftest import Publisher, Rebuilder, first_version, scalar
 
 DatabaseFor = Callable[..., AbstractAsyncContextManager[Database]]
 Serve = Callable[..., AbstractAsyncContextManager[Running]]
 
 
 def with_repeats(random: Random, events: list[tuple[str, Event]]) -> list[tuple[str, Event]]:
-    """The events with every fifth sent again at once and every tenth again later, as a relay that is killed does."""
+    """Every fifth event again at once and every tenth again later, as by a relay that is killed."""
     repeated: list[tuple[str, Event]] = []
     for number, one in enumerate(events):
         repeated += [one, one] if number % 5 == 0 else [one]
@@ -46,32 +47,64 @@ def with_repeats(random: Random, events: list[tuple[str, Event]]) -> list[tuple[
 
 
 async def logged(database: Database) -> int:
-    return int(await database.pool.fetchval("select count(*) from reporting.event_log"))
+    return int(str(await scalar(database, "select count(*) from reporting.event_log")))
 
 
-async def filled(database: Database, events: list[tuple[str, Event]], version: int = 1) -> None:
-    """Events as if the consumer had read them, at made-up places."""
+async def write(database: Database, number: int, events: list[LoggedEvent]) -> None:
+    """Log and fold the events as the consumer and a rebuild's catch-up do."""
     async with database.transaction() as tx:
-        await store.apply(tx.driver, version, placed(events))
+        version = VersionTables(tx.connection).version(number)
+        await version.lock(sorted({event.partition for event in events}))
+        await log_and_fold(version, events, PROJECTIONS)
+
+
+async def another_version(database: Database) -> int:
+    """A version beside the live one, empty, with its keys."""
+    async with database.connect() as connection:
+        versions = VersionTables(connection)
+        number = (await versions.begin({}, fresh=True)).number
+        for name in await versions.tables():
+            await versions.index(number, name)
+    return number
+
+
+async def live(database: Database) -> int | None:
+    async with database.connect() as connection:
+        version = await VersionTables(connection).live()
+    return version.number if version else None
+
+
+async def ends_of(address: str) -> Offsets:
+    async with reading(address, tuple(TOPICS)) as topics:
+        return await topics.ends()
+
+
+def new_live() -> Live:
+    return Live(VersionTables, HANDLERS, ReportingMetrics(CollectorRegistry()))
+
+
+async def equal(database: Database, one: int, other: int) -> bool:
+    async with database.connect() as connection:
+        return all(table.equal for table in await VersionTables(connection).compare(one, other))
 
 
 def placed(events: list[tuple[str, Event]]) -> list[LoggedEvent]:
+    """Events as the consumer reads them, at made-up places."""
     return [
-        place(event, topic, sum(event.subject.encode()) % 12, number)
+        read_logged(topic, sum(event.subject.encode()) % 12, number, encode(event))
         for number, (topic, event) in enumerate(events)
     ]
 
 
 async def test_live_equals_a_rebuild_with_repeats_unknown_types_and_records_that_are_no_events(
-    serve: Serve, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, publisher: Publisher
 ) -> None:
-    monkeypatch.setattr(rebuilding, "_FEW", -1)  # in worker processes, as for a long history
     random = Random(11)
     events = interleave(random, make_history(random, 60))
     events.append(("brobyg.referral.v1", unknown_event(random, events[0][1].subject, 999)))
     first, second = events[: len(events) // 2], events[len(events) // 2 :]
-    publisher.send(with_repeats(random, first))
-    publisher.send_raw(
+    await publisher.send(with_repeats(random, first))
+    await publisher.send_raw(
         [("brobyg.referral.v1", "nobody", b"no event"), ("brobyg.matching.v1", "nobody", b"{}")]
     )
     async with serve(SERVICE, role="run") as running:
@@ -85,16 +118,16 @@ async def test_live_equals_a_rebuild_with_repeats_unknown_types_and_records_that
             await eventually(arrived, f"{number} events are logged", timeout=40)
 
         await live_has(len(first))
-        rebuilder = Rebuilder(publisher.address, database.url)
-        sending = asyncio.to_thread(publisher.send, with_repeats(random, second))
+        rebuilder = Rebuilder(publisher.address, database.url, few=-1)  # in worker processes
+        sending = publisher.send(with_repeats(random, second))
         outcome, _ = await asyncio.gather(rebuilder.run(verify=True), sending)
         assert outcome.equal
         assert outcome.switched
         await live_has(len(events))
-        ends = watermarks(publisher.address, tuple(TOPICS))
+        ends = await ends_of(publisher.address)
         again = await rebuilder.run(verify=True)
         assert (
-            watermarks(publisher.address, tuple(TOPICS)) == ends
+            await ends_of(publisher.address) == ends
         )  # nothing is sent anywhere because of a rebuild
         assert (again.equal, again.events + again.caught_up, again.skipped) == (
             True,
@@ -102,10 +135,8 @@ async def test_live_equals_a_rebuild_with_repeats_unknown_types_and_records_that
             2,
         )
         assert again.previous == outcome.version
-        unknown = await database.pool.fetchval(
-            "select events from reporting.event_count where type = 'dk.brobyg.outcome.measured'"
-        )
-        assert unknown == 1
+        unknown = "select count(*) from reporting.event_log where not folded"
+        assert await scalar(database, unknown) == 1
 
 
 async def test_a_batch_has_the_same_effect_as_its_events_one_by_one(
@@ -114,15 +145,11 @@ async def test_a_batch_has_the_same_effect_as_its_events_one_by_one(
     random = Random(5)
     events = with_repeats(random, interleave(random, make_history(random, 12)))
     async with database_for(SERVICE) as database:
-        await database.pool.execute("select reporting.create_version(2)")
-        for table, _ in versions.TABLES:
-            await database.pool.execute("select reporting.index_table(2, $1)", table)
-        await filled(database, events, version=1)
-        for one in placed(events):
-            async with database.transaction() as tx:
-                await store.apply(tx.driver, 2, [one])
-        async with database.transaction() as tx:
-            assert all(table.equal for table in await versions.compare(tx.driver, 1, 2))
+        one, other = await first_version(database), await another_version(database)
+        await write(database, one, placed(events))
+        for event in placed(events):
+            await write(database, other, [event])
+        assert await equal(database, one, other)
 
 
 async def test_concurrent_consumers_of_different_topics_lose_no_change_to_a_row(
@@ -134,33 +161,32 @@ async def test_concurrent_consumers_of_different_topics_lose_no_change_to_a_row(
     for event in events:
         by_topic.setdefault(event.topic, []).append(event)
     async with database_for(SERVICE) as database:
-        await database.pool.execute("select reporting.create_version(2)")
-        for table, _ in versions.TABLES:
-            await database.pool.execute("select reporting.index_table(2, $1)", table)
+        one, other = await first_version(database), await another_version(database)
 
         async def consume(mine: list[LoggedEvent]) -> None:
             for first in range(0, len(mine), 3):
-                async with database.transaction() as tx:
-                    await store.apply(tx.driver, 2, mine[first : first + 3])
+                await write(database, other, mine[first : first + 3])
 
         await asyncio.gather(*(consume(mine) for mine in by_topic.values()))
-        async with database.transaction() as tx:
-            await store.apply(tx.driver, 1, events)
-            assert all(table.equal for table in await versions.compare(tx.driver, 1, 2))
+        await write(database, one, events)
+        assert await equal(database, one, other)
 
 
 async def test_verify_names_a_corrupted_row_keeps_the_live_version_and_exits_1(
     database_for: DatabaseFor, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     random = Random(3)
-    publisher.send(interleave(random, make_history(random, 20)))
+    await publisher.send(interleave(random, make_history(random, 20)))
     async with database_for(SERVICE) as database:
         rebuilder = Rebuilder(publisher.address, database.url)
         assert (await rebuilder.run()).switched
-        active = await database.pool.fetchval("select version from reporting.active_version")
-        key = await database.pool.fetchval(
-            f"update projection_v{active}.appointment set minutes = coalesce(minutes, 0) + 1"
-            f" where appointment_id = (select min(appointment_id) from projection_v{active}.appointment) returning appointment_id"
+        active = await live(database)
+        table = f"projection_v{active}.appointment"
+        key = await scalar(
+            database,
+            f"update {table} set minutes = coalesce(minutes, 0) + 1"
+            f" where appointment_id = (select min(appointment_id) from {table})"
+            " returning appointment_id",
         )
         monkeypatch.setattr(cli, "_database", lambda _: database.url)
         monkeypatch.setenv("BROBYG_KAFKA", publisher.address)
@@ -172,9 +198,7 @@ async def test_verify_names_a_corrupted_row_keeps_the_live_version_and_exits_1(
             for table in told["tables"]
             if not table["equal"]
         ] == [("appointment", [key])]
-        assert (
-            await database.pool.fetchval("select version from reporting.active_version") == active
-        )
+        assert await live(database) == active
         status = await asyncio.to_thread(CliRunner().invoke, cli.app, ["status", "--json"])
         assert json.loads(status.stdout)["active_version"] == active
         healed = await rebuilder.run()  # `rebuild` says what differed and switches all the same
@@ -184,17 +208,18 @@ async def test_verify_names_a_corrupted_row_keeps_the_live_version_and_exits_1(
 
 _KILLED_HALFWAY = """
 import asyncio, os, signal, sys
-from brobyg_reporting import rebuild as module
-from brobyg_reporting.rebuild import Request, rebuild
+from brobyg_reporting.bootstrap import rebuild_means
+from brobyg_reporting.use_cases.rebuild import Request, rebuild
 
-module._FEW = -1  # worker processes, which outlive their parent for a moment
+# In worker processes, which outlive their parent for a moment.
+REQUEST = Request(processes=1, few=-1)
 
 def progress(phase, done, total):
     if phase == "reading" and done > total * 0.4:
         os.kill(os.getpid(), signal.SIGKILL)
 
 if __name__ == "__main__":
-    asyncio.run(rebuild(Request(sys.argv[1], sys.argv[2], processes=1), progress))
+    asyncio.run(rebuild(rebuild_means(sys.argv[1], sys.argv[2]), REQUEST, progress))
 """
 
 
@@ -202,7 +227,7 @@ async def test_a_rebuild_killed_half_way_goes_on_where_it_was(
     database_for: DatabaseFor, publisher: Publisher, tmp_path: Path
 ) -> None:
     random = Random(21)
-    number = publisher.send(interleave(random, make_history(random, 200)))
+    number = await publisher.send(interleave(random, make_history(random, 200)))
     async with database_for(SERVICE) as database:
         script = tmp_path / "killed.py"
         script.write_text(_KILLED_HALFWAY)
@@ -210,36 +235,34 @@ async def test_a_rebuild_killed_half_way_goes_on_where_it_was(
             sys.executable, str(script), publisher.address, database.url
         )
         assert await asyncio.wait_for(process.wait(), 90) == -signal.SIGKILL
-        finished = await database.pool.fetchval("select count(*) from reporting.rebuild_share")
-        assert 0 < finished < 12
-        assert await database.pool.fetchval("select version from reporting.active_version") == 1
+        finished = await scalar(database, "select count(*) from reporting.version_share")
+        assert 0 < int(str(finished)) < 12
+        assert await live(database) is None
         outcome = await Rebuilder(publisher.address, database.url).run()
-        assert (outcome.resumed, outcome.version, outcome.events) == (True, 2, number)
+        assert (outcome.resumed, outcome.version, outcome.events) == (True, 1, number)
         assert (await Rebuilder(publisher.address, database.url).run(verify=True, fresh=True)).equal
 
 
 async def test_a_build_that_other_code_began_is_not_resumed(
-    database_for: DatabaseFor, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+    database_for: DatabaseFor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with database_for(SERVICE) as database, database.pool.acquire() as connection:
-        ends = {("brobyg.referral.v1", 0): 0}
-        first = await versions.begin(connection, ends, fresh=False)
-        assert (await versions.begin(connection, ends, fresh=False)).resumed
-        monkeypatch.setattr(versions, "fingerprint", lambda: "other folds")
-        second = await versions.begin(connection, ends, fresh=False)
-        assert (second.resumed, second.version) == (False, first.version + 1)
-        assert not await connection.fetchval(
-            "select 1 from pg_namespace where nspname = $1", store.schema(first.version)
-        )
+    async with database_for(SERVICE) as database, database.connect() as connection:
+        versions, ends = VersionTables(connection), {("brobyg.referral.v1", 0): 0}
+        first = await versions.begin(ends, fresh=False)
+        assert (await versions.begin(ends, fresh=False)).resumed
+        monkeypatch.setattr("brobyg_reporting.adapters.versions.fingerprint", lambda: "other")
+        second = await versions.begin(ends, fresh=False)
+        assert (second.resumed, second.number) == (False, first.number + 1)
+        schemas = "select count(*) from pg_namespace where nspname like 'projection_v%'"
+        assert await scalar(database, schemas) == 1
 
 
 async def test_topics_that_are_shorter_than_what_live_has_read_are_refused_at_once(
     database_for: DatabaseFor, publisher: Publisher
 ) -> None:
     async with database_for(SERVICE) as database:
-        await database.pool.execute(
-            "insert into reporting.topic_offset values ('brobyg.referral.v1', 0, 5)"
-        )
+        async with database.connect() as connection:
+            await VersionTables(connection).advance({("brobyg.referral.v1", 0): 5})
         with pytest.raises(RebuildRefused, match="beyond the end of"):
             await Rebuilder(publisher.address, database.url).run()
 
@@ -263,11 +286,11 @@ async def test_readers_see_no_gap_while_versions_are_switched(
     database_for: DatabaseFor, publisher: Publisher
 ) -> None:
     random = Random(4)
-    number = publisher.send(interleave(random, make_history(random, 30)))
+    number = await publisher.send(interleave(random, make_history(random, 30)))
     async with database_for(SERVICE) as database:
         rebuilder = Rebuilder(publisher.address, database.url)
         await rebuilder.run()
-        rows = await database.pool.fetchval("select count(*) from reporting.appointment")
+        rows = await scalar(database, "select count(*) from reporting.appointment")
         done, reads = asyncio.Event(), 0
 
         async def read(*, together: bool) -> None:
@@ -307,11 +330,10 @@ async def test_readers_see_no_gap_while_versions_are_switched(
             done.set()
             await asyncio.gather(*readers)
         assert reads > 20
-        left = await database.pool.fetch(
-            "select nspname from pg_namespace where nspname like 'projection_v%'"
+        left = (
+            "select string_agg(nspname, ' ') from pg_namespace where nspname like 'projection_v%'"
         )
-        active = await database.pool.fetchval("select version from reporting.active_version")
-        assert {row[0] for row in left} == {store.schema(active)}
+        assert await scalar(database, left) == f"projection_v{await live(database)}"
 
 
 def test_shares_hold_whole_keys_and_fall_back_to_one_when_topics_are_partitioned_differently() -> (
@@ -326,37 +348,9 @@ def test_shares_hold_whole_keys_and_fall_back_to_one_when_topics_are_partitioned
 async def test_an_event_without_its_place_is_refused_rather_than_dropped(
     database_for: DatabaseFor,
 ) -> None:
-    live, event = (
-        Live(ReportingMetrics(CollectorRegistry())),
-        make_history(Random(1), 1).events()[0],
-    )
+    event = make_history(Random(1), 1).events()[0]
     async with database_for(SERVICE) as database:
+        await first_version(database)
         with pytest.raises(TypeError):
             async with database.transaction() as tx:
-                await live.handle(tx, [event])
-
-
-async def test_every_view_and_column_is_in_the_data_dictionary(database_for: DatabaseFor) -> None:
-    async with database_for(SERVICE) as database:
-        rows = await database.pool.fetch(
-            "select c.relname, a.attname, col_description(c.oid, a.attnum) as text, obj_description(c.oid) as view_text from pg_class c"
-            " join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 where c.relnamespace = 'reporting'::regnamespace and c.relkind = 'v'"
-        )
-        assert len(rows) > 80
-        assert [
-            (row["relname"], row["attname"])
-            for row in rows
-            if not row["text"] or not row["view_text"]
-        ] == []
-
-
-async def test_the_tables_columns_are_the_row_structs_fields_in_their_order(
-    database_for: DatabaseFor,
-) -> None:
-    async with database_for(SERVICE) as database:
-        for projection in PROJECTIONS:
-            rows = await database.pool.fetch(
-                "select attname from pg_attribute where attrelid = $1::text::regclass and attnum > 0 order by attnum",
-                f"projection_v1.{projection.table}",
-            )
-            assert tuple(row[0] for row in rows) == projection.columns
+                await new_live().handle(tx, [event])

@@ -1,106 +1,50 @@
-"""What is taken for an event, and that the rebuild's quick way and the consumer's way agree on it."""
+"""What is taken for an event, and what of it is folded."""
 
 from random import Random
 
 import msgspec
 import pytest
-from brobyg_kit.event import UndecodableEvent, encode
-from brobyg_reporting.domain.log import read_event, read_line
-from brobyg_reporting.testing import make_history
-from hypothesis import given
-from hypothesis import strategies as st
+from brobyg_contracts import AppointmentBooked
+from brobyg_kit.event import Event, UndecodableEvent, encode
+from brobyg_reporting.domain.log import read_logged
+from brobyg_reporting.testing import make_history, new_uuid, unknown_event
 
-EVENT = encode(make_history(Random(5), 1).events()[0])
-FIELDS: dict[str, object] = msgspec.json.decode(EVENT)
-
-texts = st.text(max_size=12) | st.sampled_from(
-    ["\x00", "\ud800", "æ", "a\tb", "a\\b", "2026-11-30T00:00:00Z", ""]
-)
-odd_values = (
-    texts
-    | st.none()
-    | st.integers()
-    | st.lists(st.integers(), max_size=2)
-    | st.dictionaries(texts, texts, max_size=2)
+EVENT = next(
+    event
+    for event in make_history(Random(5), 30).events()
+    if event.type == AppointmentBooked.EVENT_TYPE
 )
 
 
-def outcome(value: bytes) -> tuple[object, ...]:
-    try:
-        event = read_event(value)
-    except UndecodableEvent:
-        return ("refused",)
-    return (
-        event.id,
-        event.type,
-        event.subject,
-        event.sequence,
-        event.time,
-        event.correlationid,
-        event.causationid,
-        bytes(event.data),
-    )
+def changed(**fields: object) -> bytes:
+    """The event with other data."""
+    data = msgspec.json.decode(EVENT.data) | fields
+    return encode(msgspec.structs.replace(EVENT, data=msgspec.Raw(msgspec.json.encode(data))))
 
 
-def quick_outcome(value: bytes) -> tuple[object, ...]:
-    try:
-        line, time = read_line(value)
-    except UndecodableEvent:
-        return ("refused",)
-    return (
-        line.id,
-        line.type,
-        line.subject,
-        line.sequence,
-        time,
-        line.correlationid,
-        line.causationid,
-        bytes(line.data),
-    )
-
-
-@given(
-    st.dictionaries(st.sampled_from(sorted(FIELDS)), odd_values, max_size=3),
-    st.sets(st.sampled_from(sorted(FIELDS)), max_size=1),
-)
-def test_the_quick_way_takes_and_refuses_the_same_records_as_the_consumer_s(
-    changed: dict[str, object], missing: set[str]
-) -> None:
-    fields = {name: value for name, value in {**FIELDS, **changed}.items() if name not in missing}
-    try:
-        value = msgspec.json.encode(fields)
-    except UnicodeEncodeError:
-        value = str(fields).encode(errors="replace")
-    assert quick_outcome(value) == outcome(value)
-
-
-@given(st.binary(max_size=60))
-def test_bytes_that_are_no_event_are_refused_by_both_and_raise_nothing_else(value: bytes) -> None:
-    assert quick_outcome(value) == outcome(value) == ("refused",)
+def test_an_event_is_read_with_its_place_and_what_it_says() -> None:
+    event = read_logged("brobyg.referral.v1", 3, 17, encode(EVENT))
+    assert (event.topic, event.partition, event.offset) == ("brobyg.referral.v1", 3, 17)
+    assert event.said == EVENT.decode(AppointmentBooked)
+    assert encode(event) != encode(EVENT)
 
 
 @pytest.mark.parametrize(
-    "time",
+    "value",
     [
-        "2026-11-30T00:00:00Z",
-        "2026-11-30T00:00:00.5Z",
-        "2026-11-30T00:00:00.123456Z",
-        "2026-11-30T00:00:00.123456789Z",
-        "2026-11-30T01:00:00+01:00",
-        "2026-13-30T00:00:00Z",
+        b"no event",
+        b"{}",
+        changed(starts_at="MARKER"),
+        changed(starts_at=None),
+        changed(note="\x00"),
     ],
 )
-def test_a_time_is_read_alike_however_it_is_written(time: str) -> None:
-    value = msgspec.json.encode({**FIELDS, "time": time})
-    assert quick_outcome(value) == outcome(value)
+def test_a_record_that_is_no_event_or_breaks_its_schema_is_refused(value: bytes) -> None:
+    with pytest.raises(UndecodableEvent) as refused:
+        read_logged("brobyg.referral.v1", 0, 0, value)
+    assert "MARKER" not in str(refused.value)
 
 
-@pytest.mark.parametrize("data", [{"a": "\x00"}, {"a\x00": 1}])
-def test_text_that_postgresql_can_t_keep_is_refused(data: dict[str, object]) -> None:
-    with pytest.raises(UndecodableEvent):
-        read_event(msgspec.json.encode({**FIELDS, "data": data}))
-
-
-def test_escapes_and_spaces_in_the_data_are_normalised_and_mean_the_same() -> None:
-    value = EVENT.replace(b'"data":{', b'"data":{\n\t"note": "\\u00e6 \\"quoted\\" \\\\ back",')
-    assert msgspec.json.decode(read_event(value).data)["note"] == 'æ "quoted" \\ back'
+def test_an_unknown_type_or_word_is_an_event_that_says_nothing_yet() -> None:
+    unknown: Event = unknown_event(Random(1), new_uuid(Random(2)), 1)
+    assert read_logged("brobyg.referral.v1", 0, 0, encode(unknown)).said is None

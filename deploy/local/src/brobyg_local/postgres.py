@@ -1,7 +1,8 @@
 """PostgreSQL from the machine's binaries, with a data folder, port, user and password of its own.
 
-It refuses to run as root. Where we are root it runs as `postgres` (or `nobody`), and its data are
-in `/var/tmp/brobyg-<hash of the state folder>`: that user may not enter a checkout under /root.
+It refuses to run as root. Where we are root it runs as `postgres` (or `nobody`). Where that user
+may not enter the state folder (a checkout under /root), its data are in
+`/var/tmp/brobyg-<hash of the folder>`.
 It listens on 127.0.0.1 only, has no Unix socket (whose path has a length limit that a deep checkout
 would break), and asks for a password.
 """
@@ -14,6 +15,7 @@ import os
 import pwd
 import secrets
 import shutil
+import subprocess
 from pathlib import Path
 
 from .ports import Ports, is_answering
@@ -64,11 +66,6 @@ class Postgres:
         self._options = () if durable else NOT_DURABLE
         self._user = _user()
         self._password_file = folder.local / "postgres.json"
-        home = folder.postgres
-        if self._user:
-            digest = hashlib.sha256(str(folder.path.resolve()).encode()).hexdigest()[:12]
-            home = Path(f"/var/tmp/brobyg-{digest}")  # noqa: S108 - ours and 0700, see _initialise
-        self.data = home / "data"
 
     @property
     def url(self) -> str:
@@ -79,6 +76,23 @@ class Postgres:
         port, password = self._ports.of("postgres"), read_json(self._password_file).get("password")
         return f"postgresql://{OWNER}:{password}@127.0.0.1:{port}" if port and password else ""
 
+    @property
+    def data(self) -> Path:
+        """Its data folder; chosen when it is made."""
+        kept = read_json(self._password_file).get("data")
+        return Path(str(kept)) if kept else self._home() / "data"
+
+    def _home(self) -> Path:
+        home = self._folder.postgres
+        if not self._user:
+            return home
+        home.mkdir(parents=True, exist_ok=True)
+        enters = ["test", "-x", str(home)]
+        if subprocess.run(enters, user=self._user, extra_groups=[], check=False).returncode == 0:
+            return home
+        digest = hashlib.sha256(str(self._folder.path.resolve()).encode()).hexdigest()[:12]
+        return Path(f"/var/tmp/brobyg-{digest}")  # noqa: S108 - ours and 0700, see _initialise
+
     def is_ready(self) -> bool:
         """Whether it takes a connection and answers. Blocks for at most 3 s."""
         port = self._ports.of("postgres")
@@ -87,7 +101,7 @@ class Postgres:
     def prepare(self) -> Program:
         """Its program, with a port and a data folder. Blocks for seconds the first time."""
         programs = find_postgres(self._say)
-        if not read_json(self._password_file):
+        if not (self.data / "PG_VERSION").is_file() or not read_json(self._password_file):
             self._initialise(programs)
         port = self._ports.choose("postgres")
         self._say(f"postgres: starting on 127.0.0.1:{port}")
@@ -109,7 +123,8 @@ class Postgres:
     def _initialise(self, programs: Path) -> None:
         """Make the data folder. The password file is written last: it says that all is there."""
         self._say("postgres: making its data folder")
-        home, password = self.data.parent, secrets.token_urlsafe(18)
+        data, password = self._home() / "data", secrets.token_urlsafe(18)
+        home = data.parent
         shutil.rmtree(home, ignore_errors=True)
         home.mkdir(mode=0o700, parents=True)
         secret = home / "password"
@@ -121,7 +136,7 @@ class Postgres:
             f"--username={OWNER} --auth=scram-sha-256"
             " --encoding=UTF8 --locale=C.UTF-8 --data-checksums"
         )
-        command = [programs / "initdb", "-D", self.data, f"--pwfile={secret}", *options.split()]
+        command = [programs / "initdb", "-D", data, f"--pwfile={secret}", *options.split()]
         run(
             "initdb",
             [str(one) for one in command],
@@ -132,9 +147,11 @@ class Postgres:
             extra_groups=[] if self._user else None,
         )
         secret.unlink()
-        with (self.data / "postgresql.conf").open("a", encoding="utf-8") as file:
+        with (data / "postgresql.conf").open("a", encoding="utf-8") as file:
             file.write(SETTINGS)
-        write_atomically(self._password_file, json.dumps({"password": password}), mode=0o600)
+        write_atomically(
+            self._password_file, json.dumps({"password": password, "data": str(data)}), mode=0o600
+        )
 
 
 def _user() -> str:

@@ -11,12 +11,18 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 
 import asyncpg
-from sqlalchemy import func, select
+from sqlalchemy import ARRAY, bindparam, func, select
 
 from brobyg_kit.backoff import Backoff
-from brobyg_kit.database import Database, Transaction, array_literal, text_array
-from brobyg_kit.database_errors import is_environment, is_transient, trouble_of
-from brobyg_kit.event import Event, UndecodableEvent
+from brobyg_kit.database import Database, Transaction, array_literal
+from brobyg_kit.database_errors import (
+    cause_of,
+    is_environment,
+    is_transient,
+    is_waited_out,
+    trouble_of,
+)
+from brobyg_kit.event import Event, UndecodableEvent, UnknownWord
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.logs import get_logger
 from brobyg_kit.metrics import Metrics
@@ -31,7 +37,9 @@ log = get_logger(__name__)
 PATIENCE = 30.0
 #: On the driver: it is one of the two hottest statements, and goes without a result as a rule.
 _INBOX = "insert into inbox (event_id) select unnest($1::text::uuid[])"
-_KNOWN = select(inbox.c.event_id).where(inbox.c.event_id == func.any(text_array("ids", Id)))
+_KNOWN = select(inbox.c.event_id).where(
+    inbox.c.event_id == func.any(bindparam("ids", type_=ARRAY(Id)))
+)
 
 
 class Interrupted(Exception):
@@ -70,7 +78,7 @@ class Batches:
                 await work(blaming)
                 return
             except Exception as error:
-                if not (is_transient(error) or is_environment(error)):
+                if not is_waited_out(error):
                     raise
                 self._metrics.consumer_retries.inc()
                 pause = backoff.next()
@@ -91,11 +99,20 @@ class Batches:
         if done:
             raise Interrupted
 
-    async def process(self, batch: Sequence[Received], *, blaming: bool = False) -> None:
+    async def process(
+        self,
+        batch: Sequence[Received],
+        *,
+        blaming: bool = False,
+        heartbeat: Heartbeat | None = None,
+    ) -> None:
         """Handle the batch in one transaction; halve it when that fails, down to one to park.
 
-        Raises what `is_transient` or `is_environment` when the database is in the way; what was
-        committed by then stays and is not done twice. With `blaming`, a transient error too is
+        `heartbeat` is told before each half: a statement that ends by its timeout only may come
+        again in each of them, and the loop is alive all the while.
+
+        Raises what `is_waited_out` when the database is in the way; what was committed by then
+        stays and is not done twice. With `blaming`, a transient error too is
         attributed to an event as long as the database answers.
         """
         if not batch:
@@ -105,17 +122,19 @@ class Batches:
         except Exception as error:
             if not await self.is_the_events(error, blaming=blaming):
                 raise
-            if len(batch) > 1:
-                middle = len(batch) // 2
-                await self.process(batch[:middle], blaming=blaming)
-                await self.process(batch[middle:], blaming=blaming)
+            if len(batch) == 1:
+                await self._give_up(batch[0], error)
                 return
-            await self._park(batch[0], error)
+            middle = len(batch) // 2
+            for half in (batch[:middle], batch[middle:]):
+                if heartbeat is not None:
+                    heartbeat.struggle(f"looks for the event at fault ({type(error).__name__})")
+                await self.process(half, blaming=blaming, heartbeat=heartbeat)
 
     async def is_the_events(self, error: Exception, *, blaming: bool) -> bool:
         """Whether an event is at fault, and not the database, which would park the innocent."""
-        if is_environment(error):
-            return False
+        if is_environment(error) or isinstance(cause_of(error), asyncpg.LockNotAvailableError):
+            return False  # somebody else holds a lock, such as a migration or a switch of tables
         return not is_transient(error) or (blaming and await self._database.answers())
 
     async def handle_alone(self, tx: Transaction, one: Received) -> None:
@@ -124,6 +143,21 @@ class Batches:
             raise one.error
         if not self._subscription.inbox or await self._new(tx, [one]):
             await self._subscription.handle(tx, [one.event])
+
+    async def _give_up(self, one: Received, error: Exception) -> None:
+        """Pass over an event with a word of a later version; park any other."""
+        if isinstance(error, UnknownWord):
+            await self._pass_over(one, error)
+        else:
+            await self._park(one, error)
+
+    async def _pass_over(self, one: Received, error: UnknownWord) -> None:
+        """Count the event as handled, without effect: to wait would hold up its subject."""
+        log.warning("event.passed_over", error=error, origin=str(one.origin), type=one.event.type)
+        async with self._database.transaction() as tx:
+            if self._subscription.inbox:
+                await self._new(tx, [one])
+        self._metrics.events_passed_over.labels(one.event.type).inc()
 
     async def _park(self, one: Received, error: Exception) -> None:
         log.error("event.parked", error=error, origin=str(one.origin), type=one.event.type)
@@ -136,7 +170,6 @@ class Batches:
             events = await self._to_handle(tx, batch)
             if events:
                 await self._subscription.handle(tx, events)
-        self._metrics.events_repeated.inc(len(batch) - len(events))
         for kind, number in Counter([event.type for event in events]).items():
             self._metrics.events_handled.labels(kind).inc(number)
 
@@ -148,7 +181,9 @@ class Batches:
             await self.parking.wait_behind(tx, await self._unknown(tx, behind))
             batch = [one for one in batch if one.event.subject not in held]
         if self._subscription.inbox:
-            batch = await self._new(tx, batch)
+            new = await self._new(tx, batch)
+            self._metrics.events_repeated.inc(len(batch) - len(new))
+            batch = new
         for one in batch:
             if one.error is not None:
                 raise one.error
@@ -158,7 +193,7 @@ class Batches:
         """Those that the inbox does not hold: an event handled before need not wait."""
         if not self._subscription.inbox:
             return batch
-        ids = array_literal([one.event.id for one in batch])
+        ids = [one.event.id for one in batch]
         known = set((await tx.connection.execute(_KNOWN, {"ids": ids})).scalars())
         return [one for one in batch if str(uuid.UUID(one.event.id)) not in known]
 

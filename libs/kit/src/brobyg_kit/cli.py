@@ -69,7 +69,9 @@ def load_service(name: str) -> "Service":
 
 
 def load_settings() -> "dict[str, type[BaseSettings]]":
-    """The settings class of every installed service, by the service's name; no service is loaded."""
+    """The settings class of every installed service, by the service's name; no service is
+    loaded.
+    """
     return {name: entry.load() for name, entry in _entry_points("brobyg.settings").items()}
 
 

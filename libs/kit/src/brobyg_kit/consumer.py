@@ -6,6 +6,7 @@ and stopped.
 """
 
 import asyncio
+from contextlib import suppress
 from functools import partial
 
 from aiokafka.errors import KafkaError
@@ -52,13 +53,13 @@ class Consumer:
         """Nothing is connected before `run`."""
         self._address, self._database, self._subscription = address, database, subscription
         self._metrics, self._heartbeat, self._number = metrics, heartbeat, lanes
-        self._stopping = False
+        self._stopped = asyncio.Event()
         self._end = End()
         self._batches = Batches(database, subscription, metrics)
 
     def stop(self) -> None:
         """End `run` after the batches in hand."""
-        self._stopping = True
+        self._stopped.set()
         self._batches.stop()
         self._end.come()
 
@@ -70,7 +71,7 @@ class Consumer:
         was not handled comes again in the next run.
         """
         backoff = Backoff()
-        while not self._stopping:
+        while not self._stopped.is_set():
             try:
                 await self._session()
             except InstanceReplaced as error:
@@ -83,12 +84,13 @@ class Consumer:
                 pause = backoff.next()
                 self._heartbeat.struggle("no broker answers")
                 log.warning("consumer.unconnected", error=error, retry_seconds=pause)
-                await self._end.wait(pause)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopped.wait(), pause)
 
     async def _session(self) -> None:
         """From joining the group to leaving it."""
         end = self._end = End()
-        if self._stopping:
+        if self._stopped.is_set():
             return
         around = partial(
             BatchMiddleware, service=self._subscription.service, metrics=self._metrics, end=end
@@ -108,15 +110,19 @@ class Consumer:
         helpers = [asyncio.create_task(retries.run()), asyncio.create_task(lag.run())]
         try:
             await self._watch(end, starting, helpers, members, lag, retries)
-            if isinstance(end.error, KafkaError | LaneFailed) and await _replaced(members):
+            if await _replaced(members, end.error):
                 raise InstanceReplaced("another process has joined under its name")
         finally:
             for task in (starting, *helpers):
                 task.cancel()
             await asyncio.gather(starting, *helpers, return_exceptions=True)
-            async with asyncio.timeout(_STOPPING):
-                await broker.stop()
-            await reader.close()
+            try:
+                async with asyncio.timeout(_STOPPING):
+                    await broker.stop()
+            except Exception as error:  # noqa: BLE001 - it must not hide why the session ended
+                log.warning("consumer.unstopped", error=error)
+            finally:
+                await reader.close()
         if end.error is not None:
             raise end.error
 
@@ -146,8 +152,12 @@ class Consumer:
             await end.wait(_LOOK_EVERY)
 
 
-async def _replaced(members: list[Lane]) -> bool:
-    return any([await lane.replaced() for lane in members])
+async def _replaced(members: list[Lane], error: Exception | None) -> bool:
+    """Whether what ended the consumer came of another process that has joined under its name."""
+    if not isinstance(error, KafkaError | LaneFailed):
+        return False
+    refused = type(error) is KafkaError  # its subclasses are errors that aiokafka knows
+    return any([await lane.replaced(refused=refused) for lane in members])
 
 
 def _failure(task: "asyncio.Task[None]") -> Exception | None:

@@ -106,7 +106,9 @@ class Transaction:
         self._records.append((topic, key, value, content_type))
 
     def schedule(self, kind: str, subject: str, due_at: datetime) -> None:
-        """Fire the timer (`kind`, `subject`) once at `due_at` or soon after; moves an earlier one."""
+        """Fire the timer (`kind`, `subject`) once at `due_at` or soon after; moves an
+        earlier one.
+        """
         self._timers[kind, subject] = due_at
 
     def unschedule(self, kind: str, subject: str) -> None:
@@ -289,7 +291,6 @@ class Database:
         self.source = source
         self._size = size
         self._engine: AsyncEngine | None = None
-        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
 
     async def open(self) -> None:
         """Connect. Raises one of DATABASE_ERRORS when it can't be reached within 10 seconds."""
@@ -305,30 +306,22 @@ class Database:
                 "server_settings": {
                     "application_name": f"brobyg-{self.source}",
                     "idle_in_transaction_session_timeout": "60000",
+                    # Below the statements' own limit, so that a lock held for long (a migration,
+                    # a switch of tables) is told from a statement that never ends.
+                    "lock_timeout": "20000",
                 },
             },
         )
-        event.listen(engine.sync_engine, "checkout", _refuse_closed)
+        event.listen(engine.sync_engine, "checkout", _refuse_unusable)
         try:
             async with engine.connect():
                 self._engine = engine
-            self._pool = await asyncpg.create_pool(
-                self.url,
-                min_size=0,
-                max_size=self._size,
-                timeout=10,
-                command_timeout=60,
-                init=_codecs,
-            )
         except DATABASE_ERRORS:
             await engine.dispose()
             raise
 
     async def close(self) -> None:
         """Close the connections. What still runs is cut off after 5 seconds."""
-        if self._pool is not None:
-            self._pool.terminate()
-            self._pool = None
         if self._engine is None:
             return
         engine, self._engine = self._engine, None
@@ -343,13 +336,6 @@ class Database:
         if self._engine is None:
             raise RuntimeError("the database is not open")
         return self._engine
-
-    @property
-    def pool(self) -> "asyncpg.Pool[asyncpg.Record]":
-        """The driver's pool, for what is not on Core yet. Raises RuntimeError before `open`."""
-        if self._pool is None:
-            raise RuntimeError("the database is not open")
-        return self._pool
 
     async def answers(self) -> bool:
         """Whether the server answers a trivial query on a new connection, within 10 seconds."""
@@ -401,17 +387,12 @@ async def driver_of(connection: AsyncConnection) -> Driver:
     return driver
 
 
-def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
-    """Have the pool replace a connection that was lost while the driver alone used it."""
-    if connection.driver_connection.is_closed():
+def _refuse_unusable(connection: Any, _record: object, _proxy: object) -> None:
+    """Have the pool replace a connection that the driver has lost or left in a transaction."""
+    driver = connection.driver_connection
+    if driver.is_closed() or driver.is_in_transaction():
         raise DisconnectionError
 
 
 def _to_json(value: object) -> str:
     return msgspec.json.encode(value).decode()
-
-
-async def _codecs(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-    await connection.set_type_codec(
-        "jsonb", encoder=_to_json, decoder=msgspec.json.decode, schema="pg_catalog"
-    )

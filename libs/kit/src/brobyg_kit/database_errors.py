@@ -3,7 +3,8 @@
 Three kinds:
 
 - transient: the server is away or busy, and the same statement may succeed later;
-- environment: a table, column or right is missing: only an operator can mend that;
+- environment: a table, column or right is missing, or the service says that its tables are not
+  ready for it (`HandlerBlocked`): nothing an event could be blamed for;
 - all others: the fault of whoever asked.
 
 SQLAlchemy wraps the driver's errors, COPY and the hottest statements raise them as they are; both
@@ -15,6 +16,8 @@ import socket
 
 import asyncpg
 import sqlalchemy.exc
+
+from brobyg_kit.errors import HandlerBlocked
 
 #: Whatever a statement can raise: for loops with fixed statements, which can only wait.
 DATABASE_ERRORS: tuple[type[Exception], ...] = (
@@ -39,6 +42,8 @@ _TRANSIENT: tuple[type[Exception], ...] = (
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
     asyncpg.LockNotAvailableError,
+    asyncpg.ReadOnlySQLTransactionError,  # a standby, before it is promoted
+    asyncpg.InvalidCachedStatementError,  # the tables were changed under a connection
     asyncpg.QueryCanceledError,
     asyncpg.DiskFullError,
     asyncpg.OutOfMemoryError,
@@ -51,6 +56,7 @@ _ENVIRONMENT: tuple[type[Exception], ...] = (
     asyncpg.InsufficientPrivilegeError,
     asyncpg.InvalidCatalogNameError,
     asyncpg.InvalidAuthorizationSpecificationError,
+    HandlerBlocked,
 )
 _UNREACHABLE = frozenset({errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH})
 #: How the driver says that the connection or the pool was closed.
@@ -82,16 +88,23 @@ def is_transient(error: BaseException) -> bool:
 
 
 def is_environment(error: BaseException) -> bool:
-    """Whether a table, column, schema, database or right is missing.
+    """Whether a table, column, schema, database or right is missing, or a handler is blocked.
 
-    Never an event's fault: migrations have not run, or a grant was taken away. It is waited out
-    and told by readiness.
+    Never an event's fault: migrations have not run, a grant was taken away, or the service has
+    other tables to make first. It is waited out and told by readiness.
     """
     return isinstance(cause_of(error), _ENVIRONMENT)
 
 
+def is_waited_out(error: BaseException) -> bool:
+    """Whether the database is in the way of everybody: the same is tried again after a pause."""
+    return is_transient(error) or is_environment(error)
+
+
 def trouble_of(error: BaseException) -> str:
     """What is wrong with the database, in words for readiness; no value of a row is in it."""
+    if isinstance(error, HandlerBlocked):
+        return str(error)
     kind = type(cause_of(error)).__name__
     if is_environment(error):
         return f"the database lacks a table, a column or a right ({kind}): was it migrated?"

@@ -1,6 +1,7 @@
 """What the kit raises.
 
 KitError
+├── HandlerBlocked     a service can't handle events now, whichever they are
 ├── InstanceReplaced   another process has taken this one's place in its consumer group
 ├── LaneFailed         a part of a consumer has ended or lost its group
 ├── PartitionsDiffer   a topic has another number of partitions than its file declares
@@ -14,6 +15,13 @@ KitError
 
 class KitError(Exception):
     """What the kit raises, other than for a wrong argument."""
+
+
+class HandlerBlocked(KitError):
+    """A handler can't work now, for a reason that is not its events'.
+
+    The consumer waits, parks nothing, and tells the message by readiness.
+    """
 
 
 class InstanceReplaced(KitError):

@@ -8,17 +8,17 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from aiokafka.partitioner import murmur2
-from faststream import AckPolicy
-from faststream.kafka import KafkaBroker
 
 from brobyg_kit.errors import RecordGone
-from brobyg_kit.logs import framework_logger
+
+if TYPE_CHECKING:
+    from faststream.kafka import KafkaBroker
 
 #: How long one broker request may take before it counts as failed, seconds.
 REQUEST_TIMEOUT = 10.0
@@ -34,13 +34,19 @@ _SENDING: Mapping[str, Any] = {
 }
 
 
-def broker(address: str, client: str, **overrides: Any) -> KafkaBroker:
+def broker(address: str, client: str, **overrides: Any) -> "KafkaBroker":
     """A FastStream broker, not connected yet.
 
     It acknowledges nothing by itself, creates no topics, and publishes idempotently (acks=all,
     zstd). `address` is `host:port[,host:port]`; `overrides` replace `KafkaBroker`'s arguments.
     A broker that only consumes is given `consumer_only=True`.
     """
+    # Imported here: it takes a second, which rebuild workers and commands would wait for in vain.
+    from faststream import AckPolicy
+    from faststream.kafka import KafkaBroker
+
+    from brobyg_kit.logs import framework_logger
+
     settings: dict[str, Any] = {
         **_SENDING,
         "client_id": client,
@@ -236,7 +242,7 @@ class Reader:
         client = await self._connected()
         asked = list(wanted)
         if not asked:
-            await client._client.fetch_all_metadata()
+            await client.topics()
         return await watermarks(client, asked)
 
     async def close(self) -> None:

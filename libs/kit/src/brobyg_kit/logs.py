@@ -161,6 +161,10 @@ class _RedactingFormatter(structlog.stdlib.ProcessorFormatter):
         return redact_text(super().format(record))
 
 
+#: Kinds of lines remembered; some libraries format values into the text, each a kind of its own.
+_MOST_KINDS = 1_000
+
+
 class LimitedLogs(logging.Filter):
     """Lets each kind of line of the Kafka libraries through once a minute, from warnings on.
 
@@ -183,6 +187,8 @@ class LimitedLogs(logging.Filter):
         kind, now = (record.name, record.msg), time.monotonic()
         if now - self._told.get(kind, -self._every) < self._every:
             return False
+        if len(self._told) >= _MOST_KINDS:
+            self._told.clear()
         self._told[kind] = now
         return True
 

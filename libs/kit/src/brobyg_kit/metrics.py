@@ -50,6 +50,12 @@ class Metrics:
             ["topic"],
             registry=r,
         )
+        self.events_passed_over = Counter(
+            "brobyg_events_passed_over",
+            "Events without effect here: they hold a word of a later version",
+            ["type"],
+            registry=r,
+        )
         self.consumer_retries = Counter(
             "brobyg_consumer_retries",
             "Batches tried again because of the database or the broker",

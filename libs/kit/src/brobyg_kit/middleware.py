@@ -31,6 +31,8 @@ BODY_SECONDS = 30.0
 _READ_HEADERS = frozenset(
     {b"x-request-id", b"x-correlation-id", b"traceparent", b"content-length", b"transfer-encoding"}
 )
+#: What may stand in a metric's label: a client may send any word as its method.
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _QUIET_ROUTES = frozenset({"/livez", "/readyz", "/metrics"})
 _ID_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:")
 
@@ -75,9 +77,10 @@ class RequestMiddleware:
                 ]
             await send(message)
 
+        method = scope["method"] if scope["method"] in _METHODS else "other"
         with (
             structlog.contextvars.bound_contextvars(request_id=request_id),
-            tracing.span(f"{scope['method']}", SpanKind.SERVER, context=context) as span,
+            tracing.span(method, SpanKind.SERVER, context=context) as span,
         ):
             try:
                 await self._app(scope, body.receive, answer)
@@ -88,13 +91,13 @@ class RequestMiddleware:
             finally:
                 route = getattr(scope.get("route"), "path", "unknown")
                 seconds = time.perf_counter() - began
-                span.update_name(f"{scope['method']} {route}")
-                self._metrics.http_requests.labels(scope["method"], route, str(status)).inc()
+                span.update_name(f"{method} {route}")
+                self._metrics.http_requests.labels(method, route, str(status)).inc()
                 self._metrics.http_seconds.labels(route).observe(seconds)
                 if route not in _QUIET_ROUTES:
                     log.info(
                         "request.answered",
-                        method=scope["method"],
+                        method=method,
                         route=route,
                         status=status,
                         milliseconds=round(seconds * 1000, 1),

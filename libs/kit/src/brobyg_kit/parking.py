@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Row, delete, func, select, update
+from sqlalchemy import ARRAY, ColumnElement, Row, Text, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from brobyg_kit.database import Database, Transaction, array_literal, text_array
+from brobyg_kit.database import Database, Transaction
 from brobyg_kit.database_errors import cause_of
 from brobyg_kit.event import Event, UndecodableEvent
 from brobyg_kit.tables import Instant, inbox, parked_event
@@ -27,7 +27,7 @@ FIRST_PAUSE = 0.5
 
 _HELD = (
     select(parked_event.c.subject)
-    .where(parked_event.c.subject == func.any(text_array("subjects", parked_event.c.subject.type)))
+    .where(parked_event.c.subject == func.any(bindparam("subjects", type_=ARRAY(Text))))
     .order_by(parked_event.c.id)
     .with_for_update()
 )
@@ -108,7 +108,7 @@ class Parking:
 
         Blocks while one of theirs is being retried, so that no later event slips in between.
         """
-        rows = await tx.connection.execute(_HELD, {"subjects": array_literal(subjects)})
+        rows = await tx.connection.execute(_HELD, {"subjects": list(subjects)})
         return set(rows.scalars())
 
     async def wait_behind(self, tx: Transaction, received: Sequence[Received]) -> None:

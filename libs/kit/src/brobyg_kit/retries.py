@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError
 
 from brobyg_kit.batches import Batches, Interrupted
 from brobyg_kit.database import Database, Transaction
-from brobyg_kit.database_errors import is_environment, is_transient
+from brobyg_kit.database_errors import is_waited_out
 from brobyg_kit.decoding import read
 from brobyg_kit.errors import RecordGone
 from brobyg_kit.event import UndecodableEvent
@@ -110,7 +110,7 @@ class Retries:
             async with tx.savepoint() as attempt:
                 await self._batches.handle_alone(attempt, received)
         except Exception as error:
-            if is_transient(error) or is_environment(error):
+            if is_waited_out(error):
                 raise
             return error
         return None

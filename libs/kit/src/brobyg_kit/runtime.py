@@ -295,12 +295,19 @@ class Runtime:
             for metric in self.metrics.consumer_lag.collect()
             for sample in metric.samples
         )
+        passed_over = sum(
+            sample.value
+            for metric in self.metrics.events_passed_over.collect()
+            for sample in metric.samples
+            if sample.name.endswith("_total")
+        )
         outbox = {"rows": row.rows, "oldest_seconds": round(row.oldest, 3)}
         return {
             "outbox": outbox,
             "parked": row.parked,
             "dead_letters": row.dead,
             "lag": int(lag),
+            "passed_over": int(passed_over),
         }
 
 

@@ -21,13 +21,15 @@ class KitSettings(BaseSettings):
     )
     database: SecretStr = Field(
         SecretStr("postgresql://postgres@127.0.0.1:5432"),
-        description="The PostgreSQL server, without a database name: each service uses its own, brobyg_<service>.",
+        description="The PostgreSQL server, without a database name: each service uses its own,"
+        " brobyg_<service>.",
     )
     instance: str = Field(
         "",
         pattern=r"^[A-Za-z0-9._-]{0,100}$",
-        description="This process's name among those of its service, the same after a restart: then one that was killed goes on at once"
-        " instead of after 10 s. No two that run may have the same, also in a rolling update. Empty for none.",
+        description="This process's name among those of its service, the same after a restart: then"
+        " one that was killed goes on at once instead of after 10 s. No two that run may have the"
+        " same, also in a rolling update. Empty for none.",
     )
     clock: str = Field(
         "", description="Empty for the wall clock, or '<ISO start>;<factor>;<ISO wall anchor>'."

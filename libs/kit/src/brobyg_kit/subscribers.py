@@ -33,8 +33,9 @@ from brobyg_kit.subscription import Subscription
 log = get_logger(__name__)
 
 #: How long a subscriber waits for records, milliseconds. One that got none sleeps as long again
-#: without listening, so this is what an idle system adds to an event's way; less costs idle CPU.
-_LISTEN = 15
+#: without listening, which an idle system adds to an event's way. Two lanes idle take 2.2 % of a
+#: processor at 10 ms, 1.7 % at 20.
+_LISTEN = 10
 #: A lane that has not asked for records for so long, seconds of wall time, shows no sign of life.
 #: It is more than FastStream's pause of five seconds after an error of the broker's.
 _SILENCE = 15.0
@@ -119,7 +120,7 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
                 self._end.come(error)
 
     async def _process(self, batch: Sequence[Received], blaming: bool) -> None:
-        await self._batches.process(batch, blaming=blaming)
+        await self._batches.process(batch, blaming=blaming, heartbeat=self.heartbeat)
         self.heartbeat.beat()
 
     async def _commit(self, batch: Sequence[Received]) -> None:
@@ -146,6 +147,7 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
             return  # the batch beats for itself
         out = time.monotonic() - self._out_since
         if self.assigned is not None:
+            # aiokafka has no public name for the time since records were last asked for.
             if self.client._subscription.fetcher_idle_time < _SILENCE:
                 self.heartbeat.beat()
         elif out > _REBALANCE_TOLD or self.heartbeat.trouble:
@@ -165,18 +167,19 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
             return LaneFailed(f"not in its group for {_OUT_LIMIT:.0f} s")
         return None
 
-    async def replaced(self) -> bool:
+    async def replaced(self, *, refused: bool) -> bool:
         """Whether another process has joined under the lane's name while it is out of the group.
 
-        For a lane that asked to join with the member's id it had: the broker refuses that with an
-        error that aiokafka does not know.
+        For a lane that asked to join with the id it had, and also for one that had none yet where
+        the group has `refused` it: the broker does so with an error that aiokafka does not know.
         """
-        if self._membership is None or self.assigned is not None or not self.subscriber:
+        if self._membership is None or self.assigned is not None or self.subscriber is None:
             return False
         client = self.subscriber.consumer
         if client is None or client._coordinator is None:
             return False
-        return await self._membership.replaced(client._coordinator.member_id)
+        member: str = client._coordinator.member_id
+        return bool(member or refused) and await self._membership.replaced(member)
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         """Give the partitions up when the batch in hand is done: the first part of a rebalance.
@@ -191,7 +194,7 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
             pass
         if revoked:
             log.info("consumer.revoked", partitions=len(revoked))
-        if self._membership and await self._membership.replaced(self._member):
+        if self._membership and self._member and await self._membership.replaced(self._member):
             self._end.come(InstanceReplaced("another process has joined under its name"))
             # Ends aiokafka's coordination, which would now join again and replace the other.
             raise asyncio.CancelledError
@@ -199,7 +202,7 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """In the group; perhaps without a partition, when there are more lanes than partitions."""
         log.info("consumer.assigned", partitions=len(assigned))
-        self._member = self.client._coordinator.member_id
+        self._member = self.client._coordinator.member_id  # nor one for this
         self._revoked.clear()
         self.committed = await self._positions(assigned)
         self.assigned = frozenset(assigned)
@@ -231,10 +234,8 @@ class Membership:
 
         A replaced member is only told that its id is not known, as is one that was away for too
         long. Ids begin with the name, so the group's list of members tells the two apart. False
-        without an id, and when the broker does not answer.
+        when the broker does not answer.
         """
-        if not member:
-            return False
         try:
             async with kafka.admin(self._address) as admin:
                 [response] = await admin.describe_consumer_groups([self._group])
@@ -306,9 +307,9 @@ class BatchMiddleware(BaseMiddleware[Any, Any]):
 
     async def after_processed(
         self,
-        exc_type: type[BaseException] | None = None,
+        _kind: type[BaseException] | None = None,
         exc_val: BaseException | None = None,
-        exc_tb: TracebackType | None = None,
+        _trace: TracebackType | None = None,
     ) -> bool | None:
         """End the consumer when something was raised."""
         if isinstance(exc_val, Exception):

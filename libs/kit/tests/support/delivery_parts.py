@@ -7,11 +7,12 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import urlsplit
 
+import asyncpg
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from brobyg_kit import kafka as clients
@@ -48,6 +49,8 @@ class Parts:
     topic: str
     database: Database
     kind: type[Counted]
+    #: The test's own connections to the database.
+    pool: "asyncpg.Pool[asyncpg.Record]"
 
     def consumer(
         self,
@@ -75,7 +78,7 @@ class Parts:
         """Return when the outbox is empty."""
 
         async def empty() -> bool:
-            return await self.database.pool.fetchval("select count(*) from outbox") == 0
+            return await self.pool.fetchval("select count(*) from outbox") == 0
 
         await eventually(empty, "all is sent")
 
@@ -106,7 +109,7 @@ class Parts:
         return await records(self.kafka, topic or self.topic, at_least)
 
     async def recorded(self) -> list[tuple[str, int]]:
-        rows = await self.database.pool.fetch("select subject, number from effect order by id")
+        rows = await self.pool.fetch("select subject, number from effect order by id")
         return [(row["subject"], row["number"]) for row in rows]
 
 
@@ -131,12 +134,13 @@ async def fresh_parts(kafka: str, postgres: str) -> AsyncIterator[Parts]:
     async with new_database(postgres, name, MetaData(), NO_VERSIONS) as url:
         database = Database(url, WallClock(), "test")
         await database.open()
-        await database.pool.execute(
-            "create table effect"
-            " (id bigserial primary key, subject text not null, number int not null)"
-        )
-        kind = type("Counted", (Counted,), {"TOPIC": name}, frozen=True)
-        yield Parts(kafka, name, database, kind)
+        async with asyncpg.create_pool(url, min_size=0) as pool:
+            await pool.execute(
+                "create table effect"
+                " (id bigserial primary key, subject text not null, number int not null)"
+            )
+            kind = type("Counted", (Counted,), {"TOPIC": name}, frozen=True)
+            yield Parts(kafka, name, database, kind, pool)
         await database.close()
 
 
@@ -196,7 +200,7 @@ async def by_way(
     database = make(way.url, WallClock(), "test")
     await database.open()
     try:
-        yield Parts(parts.kafka, parts.topic, database, parts.kind), way
+        yield replace(parts, database=database), way
     finally:
         await database.close()
         way.close()
@@ -214,8 +218,8 @@ async def going(*loops: Relay | Consumer) -> AsyncIterator[None]:
         await asyncio.gather(*tasks)
 
 
-async def has_effects(parts: Parts, number: int) -> None:
+async def has_effects(parts: Parts, number: int, timeout: float = 20.0) -> None:
     async def there() -> bool:
         return len(await parts.recorded()) >= number
 
-    await eventually(there, f"{number} effects")
+    await eventually(there, f"{number} effects", timeout)

@@ -246,13 +246,6 @@ def upgrade() -> None:
     )
     op.create_index("offer_appointment", "offer", ["appointment_id"], unique=False)
     op.create_index(
-        "offer_live",
-        "offer",
-        ["appointment_id"],
-        unique=False,
-        postgresql_where=sa.text("state in ('open', 'accepted')"),
-    )
-    op.create_index(
         "offer_open",
         "offer",
         ["volunteer_id"],

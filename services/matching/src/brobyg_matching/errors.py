@@ -19,7 +19,7 @@ from typing import Literal
 
 Objection = Literal[
     "taken", "withdrawn", "declined", "accepted", "expired", "elsewhere", "weekly_limit",
-    "not_active", "begun", "not_matched", "not_escalated", "too_late",
+    "not_active", "never_active", "begun", "not_matched", "not_escalated", "too_late",
 ]  # fmt: skip
 
 

@@ -5,8 +5,7 @@ leads to (`domain/planning.py`). Delivering them is `use_cases/delivery.py`.
 """
 
 from collections.abc import Callable
-from enum import Enum
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from brobyg_contracts import (
     AppointmentCancelled,
@@ -25,31 +24,24 @@ from brobyg_kit.handling import Handler
 from brobyg_notification.domain import planning
 from brobyg_notification.domain.calendar_status import Calendars, Plan
 
-
-class Loads(Enum):
-    """What is loaded before an event is handled."""
-
-    #: Nothing; the function is given empty calendars.
-    NOTHING = "nothing"
-    #: The calendars of the referral's people, which nobody else changes until the commit.
-    CALENDARS = "calendars"
-
-
+#: What is loaded before an event is handled: nothing, or the calendars of the referral's people,
+#: which nobody else changes until the commit. With nothing, the function is given empty calendars.
+Loads: TypeAlias = Literal["nothing", "calendars"]
 Row: TypeAlias = Handler[Callable[[Event, Calendars], Plan], Loads]
 
 HANDLERS: tuple[Row, ...] = (
     # The volunteer is asked.
-    Handler(OfferMade, planning.offer_made, Loads.NOTHING),
+    Handler(OfferMade, planning.offer_made, "nothing"),
     # Volunteer and citizen are invited.
-    Handler(VolunteerMatched, planning.volunteer_matched, Loads.CALENDARS),
+    Handler(VolunteerMatched, planning.volunteer_matched, "calendars"),
     # The volunteer is cancelled; the citizen too, or hears that we look for somebody new.
-    Handler(MatchReleased, planning.match_released, Loads.CALENDARS),
+    Handler(MatchReleased, planning.match_released, "calendars"),
     # The department's coordinator is told; the citizen too, after an earlier match.
-    Handler(MatchEscalated, planning.match_escalated, Loads.CALENDARS),
+    Handler(MatchEscalated, planning.match_escalated, "calendars"),
     # A citizen who is still invited, though no match is left to release, is cancelled.
-    Handler(AppointmentCancelled, planning.appointment_cancelled, Loads.CALENDARS),
-    Handler(AppointmentRescheduled, planning.appointment_rescheduled, Loads.CALENDARS),
-    Handler(ConsentWithdrawn, planning.consent_withdrawn, Loads.CALENDARS),
+    Handler(AppointmentCancelled, planning.appointment_cancelled, "calendars"),
+    Handler(AppointmentRescheduled, planning.appointment_rescheduled, "calendars"),
+    Handler(ConsentWithdrawn, planning.consent_withdrawn, "calendars"),
 )
 #: Emitted when a message has come to its end.
 EMITS = (NotificationSent, NotificationFailed)

@@ -1,34 +1,65 @@
 """Puts reporting together."""
 
+from collections.abc import Sequence
+from functools import partial
+
 from brobyg_contracts.asyncapi import part_of
+from brobyg_kit.database import Database
+from brobyg_kit.health import Check
 from brobyg_kit.service import Parts, Resources, Service
 
+from brobyg_reporting.adapters.processes import WorkerProcesses
+from brobyg_reporting.adapters.status import readiness
 from brobyg_reporting.adapters.tables import metadata
+from brobyg_reporting.adapters.topics import reading
+from brobyg_reporting.adapters.versions import VersionTables, opened, pooled
 from brobyg_reporting.entrypoints.api import router
-from brobyg_reporting.handlers import CONSUMES, EMITS, Live, read_logged
+from brobyg_reporting.handlers import EMITS, HANDLERS, TOPICS, read
 from brobyg_reporting.metrics import ReportingMetrics
+from brobyg_reporting.ports import Means
 from brobyg_reporting.settings import ReportingSettings
+from brobyg_reporting.use_cases.live import Live
+from brobyg_reporting.use_cases.upgrade import Upgrade
+
+
+def rebuild_means(kafka: str, database: str, topics: Sequence[str] = TOPICS) -> Means:
+    """What a rebuild works with: broker address, database address, topics that are read whole."""
+    return Means(
+        partial(opened, database), partial(reading, kafka, topics), WorkerProcesses(kafka, database)
+    )
 
 
 def build(resources: Resources) -> Parts:
     """The parts of the running service."""
-    live = Live(ReportingMetrics(resources.metrics))
+    database = resources.database
+    live = Live(VersionTables, HANDLERS, ReportingMetrics(resources.metrics))
+    means = rebuild_means(resources.settings.kafka, database.url)
+    resources.health.checks["projections"] = partial(_ready, database)
+
+    async def upgrade() -> None:
+        await Upgrade(partial(pooled, database), means, resources.health.heartbeat("version")).run()
+
     return Parts(
-        routers=[router(resources.database)],
+        routers=[router(database)],
         handle=live.handle,
-        decoders=dict.fromkeys(CONSUMES, read_logged),
+        decoders=dict.fromkeys(TOPICS, read),
+        workers={"version": upgrade},
     )
+
+
+async def _ready(database: Database) -> Check:
+    return Check(*await readiness(database))
 
 
 SERVICE = Service(
     name="reporting",
     package="brobyg_reporting",
-    asyncapi=part_of,
     settings=ReportingSettings,
     build=build,
     metadata=metadata,
-    consumes=CONSUMES,
+    handlers=HANDLERS,
     emits=EMITS,
+    asyncapi=part_of,
     inbox=False,  # the event log has the event's id as its key
     max_batch=5_000,
 )

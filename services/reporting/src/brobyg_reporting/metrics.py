@@ -16,3 +16,9 @@ class ReportingMetrics:
             "Events that were in the event log already",
             registry=registry,
         )
+        self.not_folded = Counter(
+            "brobyg_reporting_events_not_folded",
+            "Events logged but not folded: their type, or a word in them, is unknown to this code",
+            ["type"],
+            registry=registry,
+        )

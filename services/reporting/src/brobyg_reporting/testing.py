@@ -1,4 +1,7 @@
-"""For tests and benchmarks: made-up histories of everything that can be published, in every order one key's events may have and in some they may not."""
+"""Made-up histories for tests and benchmarks: every event type, in any order that Kafka may give.
+
+Some of those orders the services never produce.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -73,7 +76,8 @@ class _Story:
     notifications: Sequence[str]
 
     def tell(self, kind: type[EventData], volunteer_id: str | None = None) -> EventData:
-        """An event of this kind, of a given volunteer or of any; msgspec takes from the values what the kind has."""
+        """An event of this kind, of a given volunteer or of any."""
+        # msgspec takes from the values what the kind has.
         r = self.random
         starts_at = START + timedelta(minutes=15 * r.randint(0, 3000))
         fields: dict[str, object] = {
@@ -135,7 +139,10 @@ _REASONS = {
 
 
 def make_history(random: Random, referrals: int, events_each: int = 12) -> History:
-    """Histories of `referrals` referrals, some `events_each` events each, and of a third as many volunteers. The same `random` gives the same."""
+    """Histories of `referrals` referrals and of a third as many volunteers.
+
+    Some `events_each` events a referral. The same `random` gives the same.
+    """
     volunteers = [new_uuid(random) for _ in range(max(1, referrals // 3))]
     streams: dict[tuple[str, str], list[Event]] = {}
     time = START

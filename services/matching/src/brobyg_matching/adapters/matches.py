@@ -15,11 +15,13 @@ from brobyg_kit.database import Transaction
 from brobyg_kit.database_errors import cause_of
 from brobyg_kit.event import Event
 from brobyg_kit.tables import Id
+from msgspec.structs import replace
 from sqlalchemy import (
     ARRAY,
     BindParameter,
     ColumnElement,
     Select,
+    Table,
     Text,
     Update,
     bindparam,
@@ -29,6 +31,7 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    text,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
@@ -36,7 +39,6 @@ from sqlalchemy.exc import IntegrityError
 
 from brobyg_matching.adapters import rows
 from brobyg_matching.adapters.tables import (
-    LIVE,
     OPEN,
     block,
     decision,
@@ -46,7 +48,7 @@ from brobyg_matching.adapters.tables import (
     volunteer,
 )
 from brobyg_matching.domain.change import Change
-from brobyg_matching.domain.match import WAVE, Decision, Match, Offer, have_met
+from brobyg_matching.domain.match import WAVE, Decision, Offer, have_met
 from brobyg_matching.domain.referral import Referral
 from brobyg_matching.domain.roster import Roster
 from brobyg_matching.domain.snapshot import Commitment, Snapshot
@@ -84,10 +86,12 @@ _LOAD_MATCHES = (
 )
 _LOAD_AND_LOCK = rows.driver_text(_LOAD_MATCHES.with_for_update(key_share=True))
 _LOAD_UNLOCKED = rows.driver_text(_LOAD_MATCHES.with_for_update(key_share=True, skip_locked=True))
+#: The offers that are loaded with their match.
+_LIVE = text("state in ('open', 'accepted')")
 #: Parameter: appointments.
 _LOAD_OFFERS = rows.driver_text(
     select(*rows.driver_columns(offer))
-    .where(offer.c.appointment_id == func.any(_ids("appointments")), LIVE)
+    .where(offer.c.appointment_id == func.any(_ids("appointments")), _LIVE)
     .order_by(offer.c.appointment_id, offer.c.rank)
 )
 #: Parameter: referrals.
@@ -120,7 +124,7 @@ _ROSTER = select(volunteer).where(volunteer.c.status != "applied")
 
 
 def _save_referrals() -> Any:  # an upsert has no public type of its own
-    given = rows.json_rows(referral)
+    given = rows.json_rows(referral.c)
     statement = insert(referral).from_select(referral.c.keys(), select(given))
     return statement.on_conflict_do_update(
         index_elements=[referral.c.referral_id],
@@ -128,30 +132,19 @@ def _save_referrals() -> Any:  # an upsert has no public type of its own
     )
 
 
-def _update_matches() -> Update:
-    given = rows.json_rows(match)
-    return (
-        update(match)
-        .values({c.name: given.c[c.name] for c in match.c if not c.primary_key})
-        .where(match.c.appointment_id == given.c.appointment_id)
-    )
+def _update(table: Table, changing: Sequence[str]) -> Update:
+    """Writes these columns of rows that are there."""
+    [key] = table.primary_key
+    given = rows.json_rows([key, *(table.c[one] for one in changing)])
+    values = {one: given.c[one] for one in changing}
+    return update(table).values(values).where(key == given.c[key.name])
 
 
 #: What changes of an offer that has been made.
 _ANSWER = ("state", "reason", "answered_at")
-
-
-def _update_offers() -> Update:
-    given = rows.json_rows(offer)
-    return (
-        update(offer)
-        .values({one: given.c[one] for one in _ANSWER})
-        .where(offer.c.offer_id == given.c.offer_id)
-    )
-
-
 _SAVE_REFERRALS = _save_referrals()
-_UPDATE_MATCHES, _UPDATE_OFFERS = _update_matches(), _update_offers()
+_UPDATE_MATCHES = _update(match, [one.name for one in match.c if not one.primary_key])
+_UPDATE_OFFERS = _update(offer, _ANSWER)
 _match_record = attrgetter(*rows.copied_columns(match))
 _offer_record = attrgetter(*rows.copied_columns(offer))
 
@@ -237,9 +230,7 @@ class PostgresMatches:
         changes: Sequence[tuple[Change, Event | None]],
     ) -> None:
         """See `ports.Matches.save`."""
-        written = _Written()
         for change, cause in changes:
-            written.add(change)
             for data in change.events:
                 tx.emit(data, subject=change.match.referral_id, cause=cause)
             if change.timer is None:
@@ -248,7 +239,10 @@ class PostgresMatches:
                 tx.schedule(WAVE, change.match.appointment_id, change.timer)
         if given := [rows.referral_values(one) for one in referrals]:
             await tx.connection.execute(_SAVE_REFERRALS, {"rows": rows.as_json(given)})
-        await written.save(tx)
+        await _save_matches(tx, [change for change, _ in changes])
+        await _save_offers(tx, [change for change, _ in changes])
+        if made := [one for change, _ in changes for one in change.decisions]:
+            await rows.copy(tx, decision, map(_decision_record, made))
 
     async def offer(self, tx: Transaction, offer_id: str) -> tuple[Offer, Loaded] | None:
         """See `ports.Matches.offer`."""
@@ -285,60 +279,37 @@ class PostgresMatches:
         return bool(await tx.connection.scalar(found))
 
 
-class _Written:
-    """What a batch leaves behind, each row once: new rows by COPY, known ones by one update."""
+async def _save_matches(tx: Transaction, changes: Sequence[Change]) -> None:
+    """Write each match once, as the last change leaves it: new ones by COPY, others by one update.
 
-    def __init__(self) -> None:
-        self.matches: dict[str, Match] = {}
-        self.new_matches: set[str] = set()
-        self.offers: dict[str, Offer] = {}
-        self.new_offers: set[str] = set()
-        self.decisions: list[Decision] = []
-
-    def add(self, change: Change) -> None:
-        """Take the change as the latest state of its match and its offers."""
-        appointment_id = change.match.appointment_id
-        if change.before is None:
-            self.new_matches.add(appointment_id)
-        self.matches[appointment_id] = change.match
-        # A change holds an open offer only when it makes it: all else that happens closes one.
-        self.new_offers.update(one for one, made in change.offers.items() if made.state == "open")
-        self.offers.update(change.offers)
-        self.decisions += change.decisions
-
-    async def save(self, tx: Transaction) -> None:
-        """Write it all. Matches first: the offers refer to them."""
-        new, known = _parted(self.matches, self.new_matches)
-        if new:
-            await rows.copy(tx, match, map(_match_record, new))
-        if known:
-            try:
-                await tx.connection.execute(_UPDATE_MATCHES, {"rows": rows.as_json(known)})
-            except IntegrityError as error:
-                if isinstance(cause_of(error), asyncpg.ExclusionViolationError):
-                    raise DoubleBooking from error
-                raise
-        made, answered = _parted(self.offers, self.new_offers)
-        if made:
-            await rows.copy(tx, offer, map(_offer_record, made))
-        if answered:
-            given = rows.as_json(
-                [
-                    {"offer_id": one.offer_id} | {name: getattr(one, name) for name in _ANSWER}
-                    for one in answered
-                ]
-            )
-            await tx.connection.execute(_UPDATE_OFFERS, {"rows": given})
-        if self.decisions:
-            await rows.copy(tx, decision, map(_decision_record, self.decisions))
+    Before the offers, which refer to them.
+    """
+    new = {one.match.appointment_id for one in changes if one.before is None}
+    last = {one.match.appointment_id: one.match for one in changes}
+    if new:
+        await rows.copy(tx, match, (_match_record(last[one]) for one in last if one in new))
+    if given := [replace(last[one], offers=()) for one in last if one not in new]:
+        try:
+            await tx.connection.execute(_UPDATE_MATCHES, {"rows": rows.as_json(given)})
+        except IntegrityError as error:
+            if isinstance(cause_of(error), asyncpg.ExclusionViolationError):
+                raise DoubleBooking from error
+            raise
 
 
-def _parted(all_by_id: dict[str, Any], new: set[str]) -> tuple[list[Any], list[Any]]:
-    """The new ones and the others."""
-    return (
-        [one for key, one in all_by_id.items() if key in new],
-        [one for key, one in all_by_id.items() if key not in new],
-    )
+async def _save_offers(tx: Transaction, changes: Sequence[Change]) -> None:
+    """Write each offer once, in the same way."""
+    all_offers = [one for change in changes for one in change.offers.values()]
+    # A change holds an open offer only when it makes it: all else that happens closes one.
+    new = {one.offer_id for one in all_offers if one.state == "open"}
+    last = {one.offer_id: one for one in all_offers}
+    if new:
+        await rows.copy(tx, offer, (_offer_record(last[one]) for one in last if one in new))
+    columns = ("offer_id", *_ANSWER)
+    if given := [
+        {name: getattr(last[one], name) for name in columns} for one in last if one not in new
+    ]:
+        await tx.connection.execute(_UPDATE_OFFERS, {"rows": rows.as_json(given)})
 
 
 def _decision_record(made: Decision) -> tuple[object, ...]:

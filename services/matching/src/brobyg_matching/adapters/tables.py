@@ -24,8 +24,6 @@ metadata = MetaData()
 
 #: The open offers.
 OPEN = text("state = 'open'")
-#: The offers that are loaded with their match.
-LIVE = text("state in ('open', 'accepted')")
 
 volunteer = Table(
     "volunteer",
@@ -213,7 +211,6 @@ offer = Table(
     CheckConstraint(
         "state in ('open', 'accepted', 'declined', 'expired', 'withdrawn')", name="offer_state"
     ),
-    Index("offer_live", "appointment_id", postgresql_where=LIVE),
     Index("offer_appointment", "appointment_id"),
     Index("offer_open", "volunteer_id", postgresql_where=OPEN),
     comment="One question to one volunteer. Changed only under the lock on its match.",

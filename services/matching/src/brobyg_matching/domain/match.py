@@ -23,7 +23,7 @@ Escalation = Literal["nobody_available", "nobody_answered", "too_late"]
 Outcome = Literal["asked", "nobody_available", "nobody_answered", "too_late"]
 
 
-class Offer(msgspec.Struct, frozen=True, kw_only=True):
+class Offer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One question to one volunteer about one appointment."""
 
     offer_id: str
@@ -47,7 +47,7 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     answered_at: datetime | None = None
 
 
-class Match(msgspec.Struct, frozen=True, kw_only=True):
+class Match(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Where one appointment's search stands."""
 
     appointment_id: str
@@ -88,7 +88,7 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
         ]
 
 
-class AskedVolunteer(msgspec.Struct, frozen=True):
+class AskedVolunteer(msgspec.Struct, frozen=True, gc=False):
     """A line of the explanation: who was asked, at which place in the order, and why there."""
 
     volunteer_id: str

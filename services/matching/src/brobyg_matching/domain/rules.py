@@ -39,7 +39,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     first: str | None = None
 
 
-class Points(msgspec.Struct, frozen=True):
+class Points(msgspec.Struct, frozen=True, gc=False):
     """Why somebody has their place in the order."""
 
     former: int
@@ -53,7 +53,7 @@ class Points(msgspec.Struct, frozen=True):
         return self.former + self.known + self.near + self.fair
 
 
-class Candidate(msgspec.Struct, frozen=True):
+class Candidate(msgspec.Struct, frozen=True, gc=False):
     """Somebody who can, with the time it takes of them in seconds since 1970 UTC."""
 
     volunteer_id: str

@@ -12,7 +12,7 @@ from brobyg_matching.domain.local_time import week_of
 from brobyg_matching.domain.roster import Roster
 
 
-class Commitment(msgspec.Struct, frozen=True):
+class Commitment(msgspec.Struct, frozen=True, gc=False):
     """Time a volunteer has promised, from leaving home to being back. Seconds since 1970 UTC."""
 
     appointment_id: str

@@ -9,7 +9,7 @@ from brobyg_contracts.domain import LOCAL_ZONE
 from brobyg_contracts.pathways import Means
 
 from brobyg_matching.domain.local_time import Interval, Window, free_intervals
-from brobyg_matching.errors import NotReady
+from brobyg_matching.errors import NotAllowed, NotReady
 
 Status = Literal["applied", "active", "paused"]
 
@@ -74,10 +74,10 @@ def activated(
 def paused(volunteer: Volunteer) -> Volunteer:
     """The volunteer as paused: asked for nothing new, keeps what was accepted.
 
-    Raises NotReady for one who was never active.
+    Raises NotAllowed for one who was never active.
     """
     if volunteer.status == "applied":
-        raise NotReady("only an active volunteer can be paused")
+        raise NotAllowed("never_active")
     return msgspec.structs.replace(volunteer, status="paused", version=volunteer.version + 1)
 
 

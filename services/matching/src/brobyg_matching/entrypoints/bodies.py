@@ -212,37 +212,33 @@ def volunteer_out(v: Volunteer) -> VolunteerOut:
     )
 
 
-class OfferOut(BaseModel):
-    """An offer as its volunteer sees it. No citizen in it."""
+class OfferFacts(BaseModel):
+    """What everybody sees of an offer who may see it. No citizen in it."""
+
+    state: Literal["open", "accepted", "declined", "expired", "withdrawn"]
+    starts_at: datetime
+    ends_at: datetime
+    location_name: str
+    meeting: Meeting
+    meet_at: datetime
+    home_at: datetime
+    distance_metres: int
+    expires_at: datetime
+
+
+class OfferOut(OfferFacts):
+    """An offer as its volunteer sees it."""
 
     offer_id: str
     appointment_id: str
     volunteer_id: str
-    state: Literal["open", "accepted", "declined", "expired", "withdrawn"]
     reason: str | None
-    starts_at: datetime
-    ends_at: datetime
-    location_name: str
-    meeting: Meeting
-    meet_at: datetime
-    home_at: datetime
-    distance_metres: int
-    expires_at: datetime
 
 
-class AnswerOut(BaseModel):
+class AnswerOut(OfferFacts):
     """An offer as its link shows it."""
 
-    state: Literal["open", "accepted", "declined", "expired", "withdrawn"]
-    starts_at: datetime
-    ends_at: datetime
-    location_name: str
-    meeting: Meeting
-    meet_at: datetime
-    home_at: datetime
     language: str
-    distance_metres: int
-    expires_at: datetime
 
 
 class StateOut(BaseModel):

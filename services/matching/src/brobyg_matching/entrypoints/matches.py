@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-from collections.abc import Awaitable
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 from uuid import UUID
@@ -15,9 +14,9 @@ from pydantic import BaseModel
 from brobyg_matching.adapters.queries import Queries
 from brobyg_matching.domain.match import Match, Offer
 from brobyg_matching.entrypoints.bodies import Department
-from brobyg_matching.entrypoints.offers import not_allowed
+from brobyg_matching.entrypoints.problems import ProblemRoute
 from brobyg_matching.entrypoints.volunteers import in_scope
-from brobyg_matching.errors import NotAllowed, UnknownMatch
+from brobyg_matching.errors import UnknownMatch
 from brobyg_matching.use_cases.offer_responses import OfferResponses
 
 Coordinator = Annotated[Caller, Depends(requires("coordinator"))]
@@ -138,14 +137,9 @@ def _position(cursor: str | None) -> tuple[datetime, str] | None:
         ) from error
 
 
-def unknown() -> Problem:
-    """There is no such appointment, or none that this caller may know of."""
-    return Problem(404, "There is no such appointment here")
-
-
 def matches_router(queries: Queries, responses: OfferResponses) -> APIRouter:
     """The routes of searches."""
-    router = APIRouter(prefix="/matches", tags=["matches"])
+    router = APIRouter(prefix="/matches", tags=["matches"], route_class=ProblemRoute)
     _reads(router, queries)
     _commands(router, queries, responses)
     return router
@@ -154,7 +148,7 @@ def matches_router(queries: Queries, responses: OfferResponses) -> APIRouter:
 async def _own(queries: Queries, appointment_id: UUID, caller: Caller) -> Match:
     match = await queries.match(str(appointment_id))
     if match is None or ("coordinator" in caller.roles and not in_scope(caller, match.department)):
-        raise unknown()
+        raise UnknownMatch
     return match
 
 
@@ -196,13 +190,7 @@ def _reads(router: APIRouter, queries: Queries) -> None:
 def _commands(router: APIRouter, queries: Queries, responses: OfferResponses) -> None:
     """What opens a search again."""
 
-    async def carried_out(match: Match, command: Awaitable[None]) -> SearchOut:
-        try:
-            await command
-        except UnknownMatch as error:
-            raise unknown() from error
-        except NotAllowed as error:
-            raise not_allowed(error) from error
+    async def state_of(match: Match) -> SearchOut:
         after = await queries.match(match.appointment_id)
         return SearchOut(state=after.state if after else "closed")
 
@@ -213,7 +201,8 @@ def _commands(router: APIRouter, queries: Queries, responses: OfferResponses) ->
     async def release(appointment_id: UUID, caller: VolunteerOrCoordinator) -> SearchOut:
         match = await _own(queries, appointment_id, caller)
         whose = None if "coordinator" in caller.roles else caller.subject
-        return await carried_out(match, responses.release(match.appointment_id, whose))
+        await responses.release(match.appointment_id, whose)
+        return await state_of(match)
 
     @router.post(
         "/{appointment_id}/reopen",
@@ -221,4 +210,5 @@ def _commands(router: APIRouter, queries: Queries, responses: OfferResponses) ->
     )
     async def reopen(appointment_id: UUID, caller: Coordinator) -> SearchOut:
         match = await _own(queries, appointment_id, caller)
-        return await carried_out(match, responses.reopen(match.appointment_id))
+        await responses.reopen(match.appointment_id)
+        return await state_of(match)

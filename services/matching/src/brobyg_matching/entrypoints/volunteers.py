@@ -7,7 +7,7 @@ from uuid import UUID
 from brobyg_kit.auth import Caller, requires
 from brobyg_kit.clock import Clock
 from brobyg_kit.ids import new_id
-from brobyg_kit.problems import NOT_FOUND, Problem
+from brobyg_kit.problems import Problem
 from fastapi import APIRouter, Depends, Header, Query
 from pydantic import BaseModel
 
@@ -21,13 +21,8 @@ from brobyg_matching.entrypoints.bodies import (
     VolunteerOut,
     volunteer_out,
 )
-from brobyg_matching.errors import (
-    ConcurrentChanges,
-    IdempotencyKeyReused,
-    NotReady,
-    UnknownCitizen,
-    UnknownVolunteer,
-)
+from brobyg_matching.entrypoints.problems import ProblemRoute
+from brobyg_matching.errors import UnknownVolunteer
 from brobyg_matching.use_cases.registration import Registration, Request
 from brobyg_matching.use_cases.restrictions import Restrictions
 
@@ -61,23 +56,9 @@ class ContactOut(BaseModel):
     language: str
 
 
-def unknown() -> Problem:
-    """There is no such volunteer, or none that this caller may know of."""
-    return Problem(404, "There is no such volunteer", type=NOT_FOUND)
-
-
 def in_scope(caller: Caller, department: str) -> bool:
     """True when a coordinator bound to a department asks about their own."""
     return caller.department is None or caller.department == department
-
-
-def busy() -> Problem:
-    """Others kept changing the same thing; nothing was changed."""
-    return Problem(
-        503,
-        "The volunteer is being asked or is answering right now",
-        "nothing was changed; try again",
-    )
 
 
 def volunteers_router(
@@ -87,7 +68,7 @@ def volunteers_router(
     restrictions: Restrictions,
 ) -> APIRouter:
     """The routes of volunteers."""
-    router = APIRouter(prefix="/volunteers", tags=["volunteers"])
+    router = APIRouter(prefix="/volunteers", tags=["volunteers"], route_class=ProblemRoute)
     _registration(router, clock, registration)
     _restrictions(router, restrictions)
     _reads(router, volunteers)
@@ -96,7 +77,7 @@ def volunteers_router(
 
 def _own(caller: Caller, found: Volunteer | None) -> None:
     if found is None or not in_scope(caller, found.department):
-        raise unknown()
+        raise UnknownVolunteer
 
 
 def _scoped(caller: Caller, volunteer: Volunteer) -> bool:
@@ -115,27 +96,14 @@ def _registration(router: APIRouter, clock: Clock, registration: Registration) -
                 403, "This is another department's", "register volunteers of your own department"
             )
         request = Request(caller.subject, idempotency_key, body.model_dump_json())
-        try:
-            volunteer = await registration.register(
-                body.volunteer(new_id(clock)), body.contact(), request
-            )
-        except IdempotencyKeyReused as error:
-            raise Problem(
-                422,
-                "This Idempotency-Key was used for another request",
-                "use a new key for a new volunteer",
-            ) from error
+        new = body.volunteer(new_id(clock))
+        volunteer = await registration.register(new, body.contact(), request)
         return Registered(volunteer_id=volunteer.volunteer_id, status=volunteer.status)
 
     @router.post("/{volunteer_id}/activate", summary="From now on the volunteer can be asked")
     async def activate(volunteer_id: UUID, body: Readiness, caller: Coordinator) -> Registered:
         days = body.confidentiality_signed_on, body.record_checked_on, body.introduced_on
-        try:
-            active = await registration.activate(str(volunteer_id), *days, partial(_scoped, caller))
-        except UnknownVolunteer as error:
-            raise unknown() from error
-        except NotReady as error:
-            raise Problem(422, "The volunteer is not ready", str(error)) from error
+        active = await registration.activate(str(volunteer_id), *days, partial(_scoped, caller))
         return Registered(volunteer_id=active.volunteer_id, status=active.status)
 
 
@@ -146,14 +114,7 @@ def _restrictions(router: APIRouter, restrictions: Restrictions) -> None:
         "/{volunteer_id}/pause", summary="Ask the volunteer for nothing new until activated again"
     )
     async def pause(volunteer_id: UUID, caller: Coordinator) -> Registered:
-        try:
-            paused = await restrictions.pause(str(volunteer_id), partial(_scoped, caller))
-        except UnknownVolunteer as error:
-            raise unknown() from error
-        except NotReady as error:
-            raise Problem(409, "The volunteer can't be paused", str(error)) from error
-        except ConcurrentChanges as error:
-            raise busy() from error
+        paused = await restrictions.pause(str(volunteer_id), partial(_scoped, caller))
         return Registered(volunteer_id=paused.volunteer_id, status=paused.status)
 
     @router.post(
@@ -162,18 +123,8 @@ def _restrictions(router: APIRouter, restrictions: Restrictions) -> None:
         summary="Never bring this volunteer and this citizen together",
     )
     async def block(volunteer_id: UUID, body: Block, caller: Coordinator) -> None:
-        try:
-            await restrictions.block(
-                str(volunteer_id), body.citizen_id, body.asked_by, partial(_scoped, caller)
-            )
-        except UnknownVolunteer as error:
-            raise unknown() from error
-        except UnknownCitizen as error:
-            raise Problem(
-                404, "No referral of such a citizen is known", "a new one takes a moment"
-            ) from error
-        except ConcurrentChanges as error:
-            raise busy() from error
+        allowed = partial(_scoped, caller)
+        await restrictions.block(str(volunteer_id), body.citizen_id, body.asked_by, allowed)
 
 
 def _reads(router: APIRouter, volunteers: PostgresVolunteers) -> None:
@@ -186,7 +137,7 @@ def _reads(router: APIRouter, volunteers: PostgresVolunteers) -> None:
         if volunteer is None or not (
             own or ("coordinator" in caller.roles and in_scope(caller, volunteer.department))
         ):
-            raise unknown()
+            raise UnknownVolunteer
         return volunteer_out(volunteer)
 
     @router.get(
@@ -200,7 +151,7 @@ def _reads(router: APIRouter, volunteers: PostgresVolunteers) -> None:
             _own(caller, await volunteers.get(str(volunteer_id)))
         found = await volunteers.contact(str(volunteer_id), caller.subject, purpose)
         if found is None:
-            raise unknown()
+            raise UnknownVolunteer
         return ContactOut(
             volunteer_id=str(volunteer_id),
             # A message greets by the given name.

@@ -65,7 +65,7 @@ class Restrictions:
     async def pause(self, volunteer_id: str, allowed: Allowed) -> Volunteer:
         """Ask the volunteer for nothing new; what was accepted stands. Return them as paused.
 
-        Open offers are withdrawn. Again has no further effect. Raises UnknownVolunteer, NotReady,
+        Open offers are withdrawn. Again has no further effect. Raises UnknownVolunteer, NotAllowed,
         ConcurrentChanges.
         """
         paused: list[Volunteer] = []

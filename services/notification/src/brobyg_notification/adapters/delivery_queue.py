@@ -23,7 +23,6 @@ from sqlalchemy import (
     Interval,
     Row,
     Text,
-    Update,
     and_,
     bindparam,
     cast,
@@ -122,6 +121,17 @@ _CLAIM = (
         _overtaken.label("overtaken"),
         _unheard.label("unheard"),
     )
+)
+#: What was in the way may be gone; what one recipient's server asked for is heeded.
+_TRY_NOW = (
+    update(notification)
+    .where(
+        _IS_WAITING,
+        _n.claimed_by.is_(None),
+        _n.due_at > _now,
+        _n.reason.is_distinct_from(RecipientDeferred.obstacle),
+    )
+    .values(due_at=_now)
 )
 _NEXT_DUE = (
     select(_n.due_at)
@@ -265,7 +275,8 @@ class PostgresDeliveryQueue:
                 patience = _GONE_AFTER_TROUBLE_SECONDS
                 up = func.clock_timestamp() - func.pg_postmaster_start_time()
                 if not again:
-                    await connection.execute(self._try_now())
+                    now = self._database.clock.now()
+                    await connection.execute(_TRY_NOW, {"now": now})
                     trouble = literal(timedelta(seconds=patience), Interval())
                     if not await connection.scalar(select(up < trouble)):
                         patience = _GONE_SECONDS
@@ -275,20 +286,6 @@ class PostgresDeliveryQueue:
                     with suppress(*DATABASE_ERRORS):
                         await connection.execute(select(func.pg_advisory_unlock_all()))
                     await connection.invalidate()
-
-    def _try_now(self) -> Update:
-        """What was in the way may be gone; what one recipient's server asked for is heeded."""
-        now = self._database.clock.now()
-        return (
-            update(notification)
-            .where(
-                _IS_WAITING,
-                _n.claimed_by.is_(None),
-                _n.due_at > now,
-                _n.reason.is_distinct_from(RecipientDeferred.obstacle),
-            )
-            .values(due_at=now)
-        )
 
 
 class PostgresClaims:

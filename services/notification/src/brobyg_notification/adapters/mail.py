@@ -13,12 +13,8 @@ class MailComposer:
     """See `ports.Composer`."""
 
     def __init__(self, sender: str) -> None:
-        """`sender` is the address messages come from, with a name if it has one.
-
-        Reads templates and catalogues: blocks for some 100 ms.
-        """
+        """`sender` is the address messages come from, with a name if it has one."""
         self._sender, self._domain = sender, parseaddr(sender)[1].rpartition("@")[2]
-        templates.prepare()
 
     def compose(self, message: Message) -> EmailMessage:
         """See `ports.Composer`."""

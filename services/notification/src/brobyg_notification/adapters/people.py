@@ -72,7 +72,8 @@ class HttpPeople:
         if answer.status_code != 200:
             if _says_it_is_gone(answer):
                 return None
-            # Also a 401 or 403: our token or role is wrong. Messages wait until it is right.
+            # A 401 or 403 says that our token or role is wrong, a 404 or 410 that the address is.
+            # Messages wait until it is right.
             raise OwnerUnavailable(f"{owner}: {answer.status_code}")
         try:
             return msgspec.json.decode(answer.content, type=kind)

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 import jinja2
 from brobyg_kit import texts, wording
@@ -68,15 +68,6 @@ def render(template: Template, language: Language, facts: Mapping[str, object]) 
         calendar_summary=_block(plain, "summary", facts),
         calendar_note=_block(plain, "note", facts),
     )
-
-
-def prepare() -> None:
-    """Read templates, catalogues and the languages' calendars. Blocks for some 100 ms."""
-    for language in wording.LANGUAGES:
-        wording.day_and_time(datetime(2026, 1, 1, tzinfo=UTC), language)
-        for template in get_args(Template):
-            for look in get_args(Look):
-                _environment(language, look).get_template(f"{template}.j2")
 
 
 def in_words(name: str, language: Language) -> str:

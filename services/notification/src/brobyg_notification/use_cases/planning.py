@@ -8,7 +8,7 @@ from brobyg_kit.event import Event
 
 from brobyg_notification.domain.calendar_status import Calendars, CalledOff
 from brobyg_notification.domain.notice import Notice
-from brobyg_notification.handlers import HANDLERS, Loads
+from brobyg_notification.handlers import HANDLERS
 from brobyg_notification.metrics import NotificationMetrics
 from brobyg_notification.ports import Notices
 
@@ -25,7 +25,7 @@ def handle_with(notices: Notices, metrics: NotificationMetrics) -> BatchHandler:
     async def handle(transaction: Transaction, events: Sequence[Event]) -> None:
         known = [(_ROWS[event.type], event) for event in events if event.type in _ROWS]
         calendars = await notices.calendars(
-            transaction, {event.subject for row, event in known if row.loads is Loads.CALENDARS}
+            transaction, {event.subject for row, event in known if row.loads == "calendars"}
         )
         planned: list[Notice] = []
         called_off: list[CalledOff] = []

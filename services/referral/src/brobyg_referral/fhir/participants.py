@@ -56,9 +56,9 @@ class Participant:
         return self.system in CITIZEN_SYSTEMS and self.roles <= _ROLES_OF_PATIENT
 
     def takes_part(self, starts_at: datetime | None, ends_at: datetime | None) -> bool:
-        """Whether it has not declined, and its period has not ended before the appointment.
+        """Whether it has not declined, and its period neither ends before nor begins after.
 
-        Nor begins after it. Without times only the status counts.
+        Before or after the appointment, that is; without its times only the status counts.
         """
         if self.status is Participation.DECLINED:
             return False
@@ -129,10 +129,10 @@ def patient_of(participants: list[Participant]) -> Participant | Issue:
 def place_of(
     participants: list[Participant], starts_at: datetime | None, ends_at: datetime | None
 ) -> Participant | Issue | None:
-    """The known place that takes part, one for which there is none, or why it can't be told.
+    """The known place that takes part; else the issue that says why there is none, or no one place.
 
     An issue with the code `business-rule` says that several known places take part, any other that
-    none is known here. None: no place is named.
+    no known one does. None: no place is named.
     """
     named = [one for one in participants if one.system == LOCATION_SYSTEM]
     taking = [one for one in named if one.takes_part(starts_at, ends_at)]

@@ -129,9 +129,9 @@ class Decisions:
     def _decide(self, request: AppointmentRequest, cause: Event | None) -> Result:
         message = request.appointment.message(self._now, versions_rise=self._versions_rise)
         referral = self._referrals.get(request.appointment.cpr)
-        # A refusal by Kafka is kept on a topic, so there is none of these for a patient without
-        # consent. One over HTTP is kept nowhere, and is the same for everybody: were it not, a
-        # booking that can't be kept would tell who has a referral and leave no trace of the asking.
+        # A refusal over Kafka stays on a topic, so there is none of these for a patient without
+        # consent. One over HTTP is stored nowhere and must be the same for everybody: otherwise a
+        # booking with a wrong time would reveal who has a referral, and leave no trace.
         if referral is not None or self._channel == "http":
             _check_times(message, self._now)
         known = self._find(request)

@@ -52,7 +52,7 @@ class HospitalRecord:
     entries: Sequence[int] | None = None
 
     def refused(self, results: Sequence[Result]) -> list[MessageRefused]:
-        """Each refusal that is to be told of.
+        """Each refusal that is to be answered.
 
         One for a transaction, which is refused whole, and one for each message otherwise.
         """

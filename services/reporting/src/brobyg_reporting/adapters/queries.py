@@ -1,10 +1,32 @@
-"""What the API asks the views. `department` limits every answer to one department; None is all of them."""
+"""What the API asks the views, for all departments or one.
+
+`department` limits every answer to one department; None is all of them.
+"""
 
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from brobyg_kit.database import Database
+from brobyg_kit.tables import Id
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    TableClause,
+    Text,
+    cast,
+    column,
+    false,
+    func,
+    literal_column,
+    select,
+    table,
+    true,
+    union_all,
+)
+from sqlalchemy.exc import NotSupportedError
 
+from brobyg_reporting.adapters.tables import SCHEMA
 from brobyg_reporting.domain.sentences import sentence
 
 #: A row as JSON can hold it; its keys are the view's columns, described in the data dictionary.
@@ -13,99 +35,137 @@ Row = dict[str, Any]
 _MOST_EVENTS = 5_000
 
 
+def _view(name: str, *columns: str) -> TableClause:
+    """A view and those of its columns that are named here; a row has all."""
+    return table(name, *(column(one) for one in columns), schema=SCHEMA)
+
+
+_LOG = _view(
+    "event_log", "topic", "record_offset", "time", "type", "subject", "sequence", "correlationid",
+    "causationid", "folded",
+)  # fmt: skip
+_REFERRAL = _view("referral", "referral_id", "department", "standing", "created_at")
+_VOLUNTEER = _view("volunteer", "volunteer_id", "department")
+_ACTIVITY = _view("volunteer_activity", "volunteer_id", "department", "minutes_done")
+_SUMMARY = _view(
+    "appointment_summary", "department", "municipality_code", "month", "state", "match_state"
+)
+_TIME_TO_MATCH = _view("time_to_match", "department", "month")
+_COUNT = _view("event_count", "type", "events")
+
+
 @dataclass(frozen=True, slots=True)
 class Queries:
-    """Reads only, each within the pool's own time limit."""
+    """Reads only, each within the database's own time limit."""
 
     database: Database
 
     async def department_of(self, referral_id: str) -> tuple[bool, str | None]:
         """Whether anything is known of the referral, and its department."""
-        row = await self.database.pool.fetchrow(
-            "select department from reporting.referral where referral_id = $1", referral_id
+        rows = await self._rows(
+            select(_REFERRAL.c.department).where(_REFERRAL.c.referral_id == referral_id)
         )
-        return (row is not None, row["department"] if row else None)
+        return (bool(rows), rows[0]["department"] if rows else None)
 
     async def timeline(self, referral_id: str) -> list[Row]:
         """Everything that happened to the referral in order of time, the first 5,000 events."""
-        rows = await self.database.pool.fetch(
-            "select id::text, time, type, subject, sequence, correlationid, causationid, data::text from reporting.event_log"
-            " where subject = $1 order by time, topic, record_offset limit $2",
-            referral_id,
-            _MOST_EVENTS,
-        )
-        return [_told(dict(row)) for row in rows]
+        log = _LOG.c
+        rows = await self._rows(
+            select(
+                column("id", Id), log.time, log.type, log.subject, log.sequence,
+                log.correlationid, log.causationid, cast(column("data"), Text).label("data"),
+            )
+            .select_from(_LOG)
+            .where(log.subject == referral_id)
+            .order_by(log.time, log.topic, log.record_offset)
+            .limit(_MOST_EVENTS)
+        )  # fmt: skip
+        return [_told(row) for row in rows]
 
     async def referrals(
         self, department: str | None, standing: str | None, limit: int, offset: int
     ) -> tuple[int, list[Row]]:
         """Number of referrals and one page of them, the newest first."""
-        total = await self.database.pool.fetchval(
-            "select count(*) from reporting.referral where ($1::text is null or department = $1) and ($2::text is null or standing = $2)",
-            department,
-            standing,
-        )
-        rows = await self.database.pool.fetch(
-            "select * from reporting.referral where ($1::text is null or department = $1) and ($2::text is null or standing = $2)"
-            " order by created_at desc nulls last, referral_id limit $3 offset $4",
-            department,
-            standing,
-            limit,
-            offset,
-        )
-        return int(total), [dict(row) for row in rows]
+        wanted = _in(_REFERRAL, department)
+        if standing is not None:
+            wanted &= _REFERRAL.c.standing == standing
+        latest = (_REFERRAL.c.created_at.desc().nulls_last(), _REFERRAL.c.referral_id)
+        page = _all(_REFERRAL).where(wanted).order_by(*latest).limit(limit).offset(offset)
+        return await self._number(_REFERRAL, wanted), await self._rows(page)
 
     async def appointments(self, department: str | None) -> list[Row]:
         """Appointments counted by municipality, month and state."""
-        return await self._of_department(
-            "select * from reporting.appointment_summary {where}"
-            " order by department, municipality_code, month, state, match_state",
-            department,
+        return await self._rows(
+            _all(_SUMMARY).where(_in(_SUMMARY, department)).order_by(*_SUMMARY.c)
         )
 
     async def volunteers(
         self, department: str | None, limit: int, offset: int
     ) -> tuple[int, list[Row]]:
         """Number of volunteers and one page of their activity, those with most hours first."""
-        total = await self.database.pool.fetchval(
-            "select count(*) from reporting.volunteer where $1::text is null or department = $1",
-            department,
-        )
-        rows = await self.database.pool.fetch(
-            "select * from reporting.volunteer_activity where $1::text is null or department = $1"
-            " order by minutes_done desc, volunteer_id limit $2 offset $3",
-            department,
-            limit,
-            offset,
-        )
-        return int(total), [dict(row) for row in rows]
+        most = (_ACTIVITY.c.minutes_done.desc(), _ACTIVITY.c.volunteer_id)
+        page = _all(_ACTIVITY).where(_in(_ACTIVITY, department)).order_by(*most)
+        number = await self._number(_VOLUNTEER, _in(_VOLUNTEER, department))
+        return number, await self._rows(page.limit(limit).offset(offset))
 
     async def time_to_match(self, department: str | None) -> list[Row]:
         """Percentiles of the time from booking to the first match, by department and month."""
-        return await self._of_department(
-            "select * from reporting.time_to_match {where} order by department, month", department
+        return await self._rows(
+            _all(_TIME_TO_MATCH).where(_in(_TIME_TO_MATCH, department)).order_by(*_TIME_TO_MATCH.c)
         )
 
     async def counts(self, department: str | None) -> dict[str, int]:
         """Number of events of each type."""
         if department is None:
-            rows = await self.database.pool.fetch(
-                "select type, events from reporting.event_count order by type"
-            )
-        else:
-            rows = await self.database.pool.fetch(
-                "select e.type, count(*) as events from reporting.event_log e where e.subject in"
-                " (select referral_id from reporting.referral where department = $1"
-                " union all select volunteer_id from reporting.volunteer where department = $1) group by e.type order by e.type",
-                department,
-            )
-        return {row["type"]: row["events"] for row in rows}
+            return _by_type(await self._rows(select(_COUNT.c.type, _COUNT.c.events)))
+        return await self._counted(_about(department))
 
-    async def _of_department(self, sql: str, department: str | None) -> list[Row]:
-        rows = await self.database.pool.fetch(
-            sql.format(where="where $1::text is null or department = $1"), department
-        )
-        return [dict(row) for row in rows]
+    async def not_folded(self, department: str | None) -> dict[str, int]:
+        """Number of events of each type that no other view counts: see `event_log.folded`."""
+        return await self._counted(_about(department) & (_LOG.c.folded == false()))
+
+    async def _counted(self, wanted: ColumnElement[bool]) -> dict[str, int]:
+        counted = select(_LOG.c.type, func.count().label("events")).where(wanted)
+        return _by_type(await self._rows(counted.group_by(_LOG.c.type)))
+
+    async def _number(self, view: TableClause, wanted: ColumnElement[bool]) -> int:
+        [row] = await self._rows(select(func.count().label("n")).select_from(view).where(wanted))
+        return int(row["n"])
+
+    async def _rows(self, statement: Select[Any]) -> list[Row]:
+        try:
+            return await self._fetch(statement)
+        except NotSupportedError:  # the view has got a column since the statement was prepared
+            return await self._fetch(statement)
+
+    async def _fetch(self, statement: Select[Any]) -> list[Row]:
+        async with self.database.connect() as connection:
+            found = await connection.execute(statement)
+            return [dict(row) for row in found.mappings()]
+
+
+def _all(view: TableClause) -> Select[Any]:
+    """All columns that the view has, which depend on the version that it shows."""
+    return select(literal_column("*")).select_from(view)
+
+
+def _in(view: TableClause, department: str | None) -> ColumnElement[bool]:
+    return true() if department is None else view.c.department == department
+
+
+def _about(department: str | None) -> ColumnElement[bool]:
+    """Events about the department's referrals and volunteers."""
+    if department is None:
+        return true()
+    subjects = union_all(
+        select(_REFERRAL.c.referral_id).where(_in(_REFERRAL, department)),
+        select(_VOLUNTEER.c.volunteer_id).where(_in(_VOLUNTEER, department)),
+    )
+    return _LOG.c.subject.in_(subjects)
+
+
+def _by_type(rows: list[Row]) -> dict[str, int]:
+    return {row["type"]: row["events"] for row in sorted(rows, key=itemgetter("type"))}
 
 
 def _told(row: Row) -> Row:

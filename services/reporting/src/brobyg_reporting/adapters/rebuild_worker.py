@@ -1,26 +1,41 @@
-"""One process of a rebuild: takes share after share, reads it from Kafka, folds it in memory and copies it into the new version's tables."""
+"""One worker of a rebuild: takes share after share until none is left.
+
+It reads a share from Kafka, folds it in memory and copies it into the new version's tables. Its
+statements are plain SQL on the driver: to import SQLAlchemy takes as long as to read 50,000 events.
+"""
 
 import asyncio
 import gc
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import asyncpg
 import msgspec
 from brobyg_kit.event import UndecodableEvent
 
-from brobyg_reporting.adapters import versions
-from brobyg_reporting.adapters.store import LOG_COLUMNS, schema
-from brobyg_reporting.adapters.topics import Offsets, RangeReader, Record
+from brobyg_reporting.adapters.topics import Record, TopicReader, reading
 from brobyg_reporting.domain.folding import Folder
-from brobyg_reporting.domain.log import read_line
+from brobyg_reporting.domain.log import Offsets, read_record
 from brobyg_reporting.domain.projections import PROJECTIONS
+from brobyg_reporting.ports import Heard
 
-#: The longest one statement of a rebuild may take, seconds: a COPY of a whole partition is one statement.
+#: Settings of a rebuild's connections. Its commits need not be on the disk: what a crash of the
+#: server takes is built again. The switch alone waits for the disk (`VersionTables.switching`).
+#: Statistics are coarse: of a sample as large as usual they would take as long as the indexes.
+SESSION = {
+    "application_name": "brobyg-reporting-rebuild",
+    "synchronous_commit": "off",
+    "maintenance_work_mem": "128MB",
+    "default_statistics_target": "20",
+}
+#: The longest one statement of a rebuild may take, seconds: a COPY of a whole partition is one.
 STATEMENT_TIMEOUT = 6 * 3600.0
+
+_SHARE_LOCK = 0x62730000
 _NULL = "\\N"  # as COPY writes it
+_encode = msgspec.json.Encoder().encode
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,19 +44,19 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     kafka: str
     database: str
     version: int
-    #: Share number -> where each of its partitions ends, as (topic, partition, offset). A share holds whole keys: partition p of all topics.
+    #: The version's schema.
+    schema: str
+    #: The columns of its event log.
+    log: list[str]
+    #: Share number -> where each of its partitions ends, as (topic, partition, offset). A share
+    #: holds whole keys: partition p of all topics.
     shares: dict[int, list[tuple[str, int, int]]]
     #: The process that must live for the work to have a point; 0 for none.
     parent: int = 0
 
 
-def encode_work(work: Work) -> bytes:
-    """For stdin of a worker process."""
-    return msgspec.json.encode(work)
-
-
 def main() -> int:
-    """A worker process: work on stdin; on stdout a number for every part read, or why it stopped."""
+    """A worker process: work on stdin; on stdout the size of each part read, or why it stopped."""
     work = msgspec.json.decode(sys.stdin.buffer.read(), type=Work)
     gc.freeze()
     gc.disable()  # nothing here is cyclic; a collection would only walk over the rows held
@@ -49,103 +64,116 @@ def main() -> int:
         asyncio.run(run(work, lambda records: print(records, flush=True)))
     except KeyboardInterrupt:
         return 1
-    except Exception as error:  # noqa: BLE001  # the parent says what it was; a traceback would tear its progress bar
+    except Exception as error:  # noqa: BLE001 - the parent says what it was, without a traceback
         print(f"{type(error).__name__}: {error}".replace("\n", " "), flush=True)
         return 1
     return 0
 
 
-async def run(work: Work, report: Callable[[int], None]) -> None:
-    """Do shares until none is left. `report` is told how many records were read, again and again. Blocks the loop; raises what stopped it."""
-    connection = await connect(work.database)
-    reader = RangeReader(work.kafka)
-    try:
-        # Once over what nobody is at; then again, waiting: a worker of a rebuild that was killed may still end, well or not.
-        for wait in (False, True):
-            for share, ends in work.shares.items():
-                async with connection.transaction():
-                    if await versions.claim(connection, work.version, share, wait=wait):
-                        offsets = {(topic, partition): end for topic, partition, end in ends}
-                        done = await _ShareCopy(work, offsets, reader, report).copy(connection)
-                        await versions.mark_done(
-                            connection, work.version, share, done.events, done.skipped
-                        )
-    finally:
-        reader.close()
-        await connection.close(timeout=5)
-
-
-async def connect(database: str) -> "asyncpg.Connection[asyncpg.Record]":
-    """A connection for a rebuild. Its commits need not be on the disk: what a crash of the server takes is built again, except the switch."""
-    return await asyncpg.connect(
-        database,
-        timeout=10,
-        command_timeout=STATEMENT_TIMEOUT,
-        server_settings={
-            "application_name": "brobyg-reporting-rebuild",
-            "synchronous_commit": "off",
-            "maintenance_work_mem": "128MB",
-        },
+async def run(work: Work, heard: Heard) -> None:
+    """Do shares until none is left. `heard` is told how many records were read, part by part."""
+    names = sorted({topic for ends in work.shares.values() for topic, _, _ in ends})
+    connection = await asyncpg.connect(
+        work.database, timeout=10, command_timeout=STATEMENT_TIMEOUT, server_settings=SESSION
     )
+    try:
+        async with reading(work.kafka, names) as reader:
+            # Once over what nobody is at; then again, waiting: a worker of a rebuild that was
+            # killed may still end, well or not.
+            for wait in (False, True):
+                for share, ends in work.shares.items():
+                    offsets = {(topic, partition): end for topic, partition, end in ends}
+                    copy = _ShareCopy(work, share, offsets, connection, reader, heard)
+                    async with connection.transaction():
+                        if await copy.claim(wait=wait):
+                            await copy.fill()
+    finally:
+        await connection.close(timeout=5)
 
 
 @dataclass(slots=True)
 class _ShareCopy:
+    """One share, in one transaction."""
+
     work: Work
+    number: int
     ends: Offsets
-    reader: RangeReader
-    report: Callable[[int], None]
+    connection: "asyncpg.Connection[asyncpg.Record]"
+    reader: TopicReader
+    heard: Heard
     events: int = 0
     skipped: int = 0
     seen: set[str] = field(default_factory=set)
     folder: Folder = field(default_factory=Folder)
 
-    async def copy(self, connection: "asyncpg.Connection[asyncpg.Record]") -> "_ShareCopy":
-        target = schema(self.work.version)
-        await connection.copy_to_table(
-            "event_log", schema_name=target, columns=LOG_COLUMNS, source=self._lines()
+    async def claim(self, *, wait: bool) -> bool:
+        """Take the share; False when it is done or, unless `wait`, when another is at it."""
+        place = (_SHARE_LOCK + self.work.version % 0x10000, self.number)
+        if wait:
+            await self.connection.execute("select pg_advisory_xact_lock($1, $2)", *place)
+        elif not await self.connection.fetchval("select pg_try_advisory_xact_lock($1, $2)", *place):
+            return False
+        return not await self.connection.fetchval(
+            "select 1 from reporting.version_share where number = $1 and share = $2",
+            self.work.version,
+            self.number,
+        )
+
+    async def fill(self) -> None:
+        """Fill the version's tables, and note it."""
+        schema = self.work.schema
+        await self.connection.copy_to_table(
+            "event_log", schema_name=schema, columns=self.work.log, source=self._lines()
         )
         for projection in PROJECTIONS:
             rows = self.folder.rows[projection.table].values()
             if rows:
-                await connection.copy_records_to_table(
+                await self.connection.copy_records_to_table(
                     projection.table,
-                    schema_name=target,
+                    schema_name=schema,
                     columns=projection.columns,
                     records=map(msgspec.structs.astuple, rows),
                 )
-        return self
+        await self.connection.execute(
+            "insert into reporting.version_share (number, share, events, skipped)"
+            " values ($1, $2, $3, $4)",
+            self.work.version,
+            self.number,
+            self.events,
+            self.skipped,
+        )
 
     async def _lines(self) -> AsyncIterator[bytes]:
         """The event log as COPY text, a part at a time; folds on the way."""
-        for part in self.reader.read({}, self.ends):
+        async for part in self.reader.records({}, self.ends):
             if self.work.parent and os.getppid() != self.work.parent:
                 raise RuntimeError("the rebuild that started this worker is gone")
             yield self._lines_of(part)
-            self.report(len(part))
+            self.heard(len(part))
 
     def _lines_of(self, part: list[Record]) -> bytes:
+        """In the order of the table's columns."""
         seen, fold = self.seen, self.folder.fold
         lines = []
-        for topic, partition, offset, value in part:
+        for record in part:
             try:
-                event, time = read_line(value)
-            except UndecodableEvent:
-                self.skipped += 1  # live parks it as a dead letter; it is no event in either
+                event, said = read_record(record.value or b"")
+            except UndecodableEvent:  # which live parks as a dead letter
+                self.skipped += 1
                 continue
             if event.id in seen:
                 continue
             seen.add(event.id)
-            fold(event.type, event.data, time)
+            if said is not None:
+                fold(said, event.time)
             data = str(event.data, "utf-8")
-            if "\\" in data:
-                data = data.replace(
-                    "\\", "\\\\"
-                )  # the one thing in JSON that COPY's text format would take for its own
-            cause = _NULL if event.causationid is None else event.causationid
+            if "\\" in data:  # the one thing in JSON that COPY's text format takes for its own
+                data = data.replace("\\", "\\\\")
             lines.append(
-                f"{event.id}\t{topic}\t{partition}\t{offset}\t{event.type}\t{event.subject}\t{event.sequence}\t{event.time}"
-                f"\t{event.correlationid}\t{cause}\t{data}\n"
+                f"{event.id}\t{record.topic}\t{record.partition}\t{record.offset}\t{event.type}"
+                f"\t{event.subject}\t{event.sequence}\t{str(_encode(event.time)[1:-1], 'ascii')}"
+                f"\t{event.correlationid}\t{event.causationid or _NULL}\t{data}"
+                f"\t{'f' if said is None else 't'}\n"
             )
         self.events += len(lines)
         return "".join(lines).encode()

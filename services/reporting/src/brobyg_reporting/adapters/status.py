@@ -1,38 +1,52 @@
-"""How the projections are: which version is shown, how far it has come, how many rows it has, how the last rebuild went."""
+"""How the projections are: which version is shown, how far it has come, what it could not fold."""
 
+import asyncio
 from typing import Any
 
-import msgspec
+from brobyg_kit.database import Database
+from brobyg_kit.database_errors import DATABASE_ERRORS
+from sqlalchemy import column, false, func, select, table
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from brobyg_reporting.adapters.store import Connection, schema
-from brobyg_reporting.adapters.topics import Offsets
-from brobyg_reporting.adapters.versions import TABLES, fingerprint, live_offsets
+from brobyg_reporting.adapters.tables import schema_of, tables_of, version
+from brobyg_reporting.adapters.versions import VersionTables
+from brobyg_reporting.domain.log import Offsets
+from brobyg_reporting.errors import NoVersion
+
+_SHOWN_REBUILDS = 5
+_MOST_TYPES = 10
+#: RuntimeError: the database is not open yet.
+_UNASKED: tuple[type[Exception], ...] = (RuntimeError, *DATABASE_ERRORS)
 
 
-async def projection_status(connection: Connection, ends: Offsets | None = None) -> dict[str, Any]:
-    """The state of the versions as JSON; with `ends`, the topics' ends, also the lag in records."""
-    active = await connection.fetchrow("select version, switched_at from reporting.active_version")
-    assert active  # the migration puts it there
-    rows: dict[str, int] = {}
-    for table, _ in TABLES:
-        # The names are from our own code.
-        count = f"select count(*) from {schema(active['version'])}.{table}"  # noqa: S608
-        rows[table] = await connection.fetchval(count)
-    offsets = await live_offsets(connection)
-    rebuilds = await connection.fetch(
-        "select version, state, fingerprint, started_at, finished_at, events, seconds, result::text from reporting.rebuild order by version desc limit 5"
+async def projection_status(
+    connection: AsyncConnection, ends: Offsets | None = None
+) -> dict[str, Any]:
+    """The state of the versions as JSON; with `ends`, the topics' ends, also the lag in records.
+
+    Raises NoVersion before the first.
+    """
+    versions = VersionTables(connection)
+    live = await versions.live()
+    if live is None:
+        raise NoVersion("no version of the projections has been built yet; start the service")
+    offsets = await versions.offsets()
+    found = await connection.execute(
+        select(version).order_by(version.c.number.desc()).limit(_SHOWN_REBUILDS)
     )
-    built = next((row for row in rebuilds if row["version"] == active["version"]), None)
+    rebuilds = [_rebuild(dict(row)) for row in found.mappings()]
+    switched = select(version.c.finished_at).where(version.c.number == live.number)
     status: dict[str, Any] = {
-        "active_version": active["version"],
-        "switched_at": active["switched_at"],
-        "same_code": built is None or built["fingerprint"] in {"", fingerprint()},
-        "rows": rows,
+        "active_version": live.number,
+        "switched_at": await connection.scalar(switched),
+        "same_code": live.own,
+        "rows": await _rows(connection, live.number),
+        "not_folded": await not_folded(connection, live.number),
         "offsets": [
             {"topic": topic, "partition": partition, "next_offset": offset}
             for (topic, partition), offset in sorted(offsets.items())
         ],
-        "rebuilds": [_rebuild(dict(row)) for row in rebuilds],
+        "rebuilds": rebuilds,
     }
     if ends is not None:
         status["lag"] = sum(max(0, end - offsets.get(at, 0)) for at, end in ends.items())
@@ -40,6 +54,55 @@ async def projection_status(connection: Connection, ends: Offsets | None = None)
 
 
 def _rebuild(row: dict[str, Any]) -> dict[str, Any]:
-    del row["fingerprint"]
-    text = row.pop("result")
-    return {**row, "tables": msgspec.json.decode(text) if text else []}
+    shown = ("state", "started_at", "finished_at", "events", "seconds")
+    kept = {name: row[name] for name in shown}
+    return {"version": row["number"], **kept, "tables": row["result"] or []}
+
+
+async def _rows(connection: AsyncConnection, number: int) -> dict[str, int]:
+    """The rows of each of the version's tables, which other code may have made."""
+    listed = table("pg_tables", column("tablename"), column("schemaname"))
+    names = await connection.scalars(
+        select(listed.c.tablename).where(listed.c.schemaname == schema_of(number))
+    )
+    known = list(tables_of(number))
+    rows = {}
+    for name in sorted(names, key=lambda one: (one not in known, known.index(one))):
+        counted = select(func.count()).select_from(table(name, schema=schema_of(number)))
+        rows[name] = int(await connection.scalar(counted) or 0)
+    return rows
+
+
+async def not_folded(connection: AsyncConnection, number: int) -> dict[str, int]:
+    """Events of each type that the version has logged and not folded.
+
+    Their type, or a word in them, was unknown to the code that wrote the version.
+    """
+    log = tables_of(number)["event_log"]
+    rows = await connection.execute(
+        select(log.c.type, func.count())
+        .where(log.c.folded == false())
+        .group_by(log.c.type)
+        .order_by(log.c.type)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+async def readiness(database: Database) -> tuple[bool, str]:
+    """Whether there is something to read, and what is to be known of it. Takes up to 2 seconds."""
+    try:
+        async with asyncio.timeout(2), database.connect() as connection:
+            live = await VersionTables(connection).live()
+            if live is None:
+                return False, "no version of the projections has been built yet"
+            unknown = await not_folded(connection, live.number)
+    except _UNASKED as error:
+        return False, f"the database can't be asked: {type(error).__name__}"
+    notes = [] if live.own else [f"version {live.number}, written by other code, is shown"]
+    if unknown:
+        types = ", ".join(list(unknown)[:_MOST_TYPES])
+        notes.append(
+            f"{sum(unknown.values())} events are logged but not folded, as their type or a word in"
+            f" them is unknown to this code: {types}"
+        )
+    return True, "; ".join(notes)

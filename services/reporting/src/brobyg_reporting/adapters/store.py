@@ -1,175 +1,166 @@
-"""Writing events and rows to a version's tables: what the live consumer does with a batch, and catch-up with the records in between."""
+"""A version's event log and rows: written by the live consumer, and by a rebuild's catch-up.
+
+Its statements are the hottest ones: they are made by SQLAlchemy from the tables, once, and run on
+the driver's connection.
+"""
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
-import asyncpg
 import msgspec
-
-from brobyg_reporting.domain.folding import Folder
-from brobyg_reporting.domain.log import LoggedEvent
-from brobyg_reporting.domain.projection import Projection, Row
-from brobyg_reporting.domain.projections import PROJECTIONS
-
-Connection: TypeAlias = (
-    "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+from brobyg_kit.database import driver_of
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    BigInteger,
+    ColumnElement,
+    Executable,
+    Integer,
+    String,
+    Table,
+    Text,
+    bindparam,
+    cast,
+    column,
+    func,
+    literal_column,
+    select,
 )
+from sqlalchemy.dialects.postgresql import Insert, asyncpg, insert
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-#: Shared by whoever writes to the active version, exclusive for the switch: nobody writes to a version that is being compared or left.
-VERSION_LOCK = 0x62720001
-#: One lock a partition number: all events of a key are in one, so two consumers never fold into the same row at once.
+from brobyg_reporting.adapters.tables import tables_of, topic_offset
+from brobyg_reporting.domain.log import LoggedEvent, Offsets
+from brobyg_reporting.domain.projection import AnyProjection, Row
+
+#: One lock a partition number: all events of a key are in one partition number, so two consumers
+#: never fold into the same row at once.
 _PARTITION_LOCK = 0x62720002
 
-LOG_COLUMNS = (
-    "id",
-    "topic",
-    "partition",
-    "record_offset",
-    "type",
-    "subject",
-    "sequence",
-    "time",
-    "correlationid",
-    "causationid",
-    "data",
-)
 
-_INSERT_LOG = (
-    "insert into projection_v{version}.event_log ({columns})"
-    " select id, topic, partition, record_offset, type, subject, sequence, time, correlationid, causationid, data::jsonb"
-    " from unnest($1::uuid[], $2::text[], $3::int[], $4::bigint[], $5::text[], $6::text[], $7::bigint[], $8::timestamptz[], $9::text[],"
-    " $10::text[], $11::text[]) as e({columns}) on conflict (id) do nothing returning id::text"
-)
-_STORE_OFFSETS = (
-    "insert into reporting.topic_offset as o (topic, partition, next_offset) select * from unnest($1::text[], $2::int[], $3::bigint[])"
-    " on conflict (topic, partition) do update set next_offset = greatest(o.next_offset, excluded.next_offset)"
-)
+@dataclass(frozen=True, slots=True)
+class VersionStore:
+    """One version within the transaction at hand on `connection`."""
 
+    connection: AsyncConnection
+    number: int
 
-def schema(version: int) -> str:
-    """The database schema of a version."""
-    return f"projection_v{version:d}"
+    async def lock(self, partitions: Sequence[int]) -> None:
+        """Have these partition numbers' keys alone until the transaction ends. May wait."""
+        driver = await driver_of(self.connection)
+        await driver.execute(_lock(), sorted(partitions))
 
+    async def log(self, events: Sequence[LoggedEvent]) -> list[LoggedEvent]:
+        """Put the events in the log; those that were not there yet, in order.
 
-async def active_version(connection: Connection) -> int:
-    """The version to write to, which stays the active one until this transaction ends. May wait for a switch in progress."""
-    await connection.execute("select pg_advisory_xact_lock_shared($1)", VERSION_LOCK)
-    return int(await connection.fetchval("select version from reporting.active_version"))
+        An event that comes twice counts once, at its first place.
+        """
+        driver = await driver_of(self.connection)
+        rows = msgspec.json.encode([_logged(one) for one in events]).decode()
+        found = await driver.fetch(_append(tables_of(self.number)["event_log"]), rows)
+        new = {row[0] for row in found}
+        fresh = []
+        for event in events:
+            if event.id in new:
+                new.discard(event.id)
+                fresh.append(event)
+        return fresh
 
+    async def load(self, projection: AnyProjection, keys: set[str]) -> dict[str, Row]:
+        """The rows that are there, by key."""
+        driver = await driver_of(self.connection)
+        table = tables_of(self.number)[projection.table]
+        found = await driver.fetch(_by_key(table), sorted(keys))
+        return {row[0]: projection.row(*row) for row in found}
 
-async def apply(connection: Connection, version: int, events: Sequence[LoggedEvent]) -> int:
-    """Log the events and fold those that were not in the log yet; returns their number. Call it inside a transaction.
-
-    An event that is in the log already has no effect, so the same records may come any number of times.
-    """
-    partitions = sorted({event.partition for event in events})
-    await connection.execute(
-        "select pg_advisory_xact_lock($1, p) from unnest($2::int[]) as p",
-        _PARTITION_LOCK,
-        partitions,
-    )
-    fresh = await _log(connection, version, events)
-    if fresh:
-        await _fold(connection, version, fresh)
-    return len(fresh)
+    async def save(self, projection: AnyProjection, rows: Sequence[Row]) -> None:
+        """Write the rows, new or not."""
+        driver = await driver_of(self.connection)
+        table = tables_of(self.number)[projection.table]
+        await driver.execute(_upsert(table), msgspec.json.encode(rows).decode())
 
 
-async def store_offsets(connection: Connection, next_offsets: dict[tuple[str, int], int]) -> None:
-    """Keep how far the active version has come; never goes back."""
-    places = sorted(next_offsets)
-    await connection.execute(
-        _STORE_OFFSETS,
-        [topic for topic, _ in places],
-        [partition for _, partition in places],
-        [next_offsets[at] for at in places],
-    )
+async def advance(connection: AsyncConnection, offsets: Offsets) -> None:
+    """Keep how far the live version has come; never goes back."""
+    driver = await driver_of(connection)
+    places = sorted(offsets)
+    topics, partitions = [topic for topic, _ in places], [number for _, number in places]
+    await driver.execute(_advance(), topics, partitions, [offsets[at] for at in places])
 
 
-def after(events: Sequence[LoggedEvent]) -> dict[tuple[str, int], int]:
-    """For each partition the offset behind the last of these events."""
-    offsets: dict[tuple[str, int], int] = {}
-    for event in events:
-        at = (event.topic, event.partition)
-        offsets[at] = max(offsets.get(at, 0), event.offset + 1)
-    return offsets
+def _logged(event: LoggedEvent) -> dict[str, object]:
+    return {
+        "id": event.id,
+        "topic": event.topic,
+        "partition": event.partition,
+        "record_offset": event.offset,
+        "type": event.type,
+        "subject": event.subject,
+        "sequence": event.sequence,
+        "time": event.time,
+        "correlationid": event.correlationid,
+        "causationid": event.causationid,
+        "data": event.data,
+        "folded": event.said is not None,
+    }
 
 
-async def _log(
-    connection: Connection, version: int, events: Sequence[LoggedEvent]
-) -> list[LoggedEvent]:
-    rows = [
-        (
-            e.id,
-            e.topic,
-            e.partition,
-            e.offset,
-            e.type,
-            e.subject,
-            e.sequence,
-            e.time,
-            e.correlationid,
-            e.causationid,
-            str(e.data, "utf-8"),
+def _sql(statement: Executable) -> str:
+    """The statement as the driver takes it, its parameters in the order they stand in it."""
+    return str(statement.compile(dialect=asyncpg.dialect()))  # type: ignore[attr-defined, no-untyped-call]  # not typed there
+
+
+def _array(name: str, kind: Any) -> ColumnElement[Any]:  # types of types are not expressible
+    return func.unnest(bindparam(name, type_=ARRAY(kind)))
+
+
+@cache
+def _lock() -> str:
+    taken = func.pg_advisory_xact_lock(literal_column(str(_PARTITION_LOCK)), column("number"))
+    numbers = _array("numbers", Integer()).table_valued("number").render_derived(name="given")
+    return _sql(select(taken).select_from(numbers))
+
+
+def _insert(table: Table) -> Insert:
+    """Rows given as a JSON array of objects, whose names are the columns'."""
+    rows = cast(bindparam("rows", type_=String()), JSON)
+    columns = [column(one.name, one.type) for one in table.c]
+    given = func.json_to_recordset(rows).table_valued(*columns)
+    named = given.render_derived(name="given", with_types=True)
+    return insert(table).from_select(table.c.keys(), select(*named.c))
+
+
+@cache
+def _append(table: Table) -> str:
+    return _sql(_insert(table).on_conflict_do_nothing().returning(cast(table.c.id, Text)))
+
+
+@cache
+def _upsert(table: Table) -> str:
+    statement, keys = _insert(table), list(table.primary_key.columns)
+    changed = {one.name: statement.excluded[one.name] for one in table.c if one not in keys}
+    return _sql(statement.on_conflict_do_update(index_elements=keys, set_=changed))
+
+
+@cache
+def _by_key(table: Table) -> str:
+    """A join, as the planner takes a table for small that was empty when it was last analysed."""
+    [key] = table.primary_key.columns
+    keys = _array("keys", Text()).table_valued("key").render_derived(name="given")
+    return _sql(select(table).join_from(keys, table, keys.c.key == key))
+
+
+@cache
+def _advance() -> str:
+    kinds = {"topic": Text(), "partition": Integer(), "next_offset": BigInteger()}
+    given = select(*(_array(name, kind) for name, kind in kinds.items()))
+    statement = insert(topic_offset).from_select(list(kinds), given)
+    further = func.greatest(topic_offset.c.next_offset, statement.excluded.next_offset)
+    return _sql(
+        statement.on_conflict_do_update(
+            index_elements=list(topic_offset.primary_key.columns),
+            set_={"next_offset": further},
         )
-        for e in events
-    ]
-    sql = _INSERT_LOG.format(version=version, columns=", ".join(LOG_COLUMNS))
-    inserted = {row[0] for row in await connection.fetch(sql, *zip(*rows, strict=True))}
-    fresh = []
-    for event in events:
-        if event.id in inserted:
-            inserted.discard(
-                event.id
-            )  # the same event twice in one batch counts once, at its first place
-            fresh.append(event)
-    return fresh
-
-
-async def _fold(connection: Connection, version: int, events: Sequence[LoggedEvent]) -> None:
-    folder = Folder()
-    touched = folder.keys((event.type, event.data) for event in events)
-    for projection in PROJECTIONS:
-        if touched[projection.table]:
-            await _load(
-                connection,
-                version,
-                projection,
-                folder.rows[projection.table],
-                sorted(touched[projection.table]),
-            )
-    for event in events:
-        folder.fold(event.type, event.data, event.time)
-    for projection in PROJECTIONS:
-        if folder.rows[projection.table]:
-            await _save(
-                connection, version, projection, list(folder.rows[projection.table].values())
-            )
-
-
-async def _load(
-    connection: Connection,
-    version: int,
-    projection: Projection[Row],
-    rows: dict[str, Row],
-    keys: list[str],
-) -> None:
-    columns = ", ".join(projection.columns)
-    sql = f"select {columns} from {schema(version)}.{projection.table} where {projection.key} = any($1)"  # noqa: S608  # names from our own code
-    for record in await connection.fetch(sql, keys):
-        rows[record[0]] = projection.row(*record.values())
-
-
-async def _save(
-    connection: Connection,
-    version: int,
-    projection: Projection[Row],
-    rows: list[Row],
-) -> None:
-    table = f"{schema(version)}.{projection.table}"
-    columns = ", ".join(projection.columns)
-    changes = ", ".join(f"{column} = excluded.{column}" for column in projection.columns[1:])
-    sql = (
-        f"insert into {table} ({columns}) select {columns} from json_populate_recordset(null::{table}, $1::text::json)"  # noqa: S608  # as above
-        f" on conflict ({projection.key}) do update set {changes}"
     )
-    await connection.execute(sql, msgspec.json.encode(rows).decode())

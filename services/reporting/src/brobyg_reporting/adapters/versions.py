@@ -1,252 +1,307 @@
-"""Versions of the projections: made, resumed, indexed, compared, switched to and dropped."""
+"""The versions of the projections: made, filled, indexed, switched to and dropped."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import brobyg_contracts
-import msgspec
 from brobyg_kit import event
+from brobyg_kit.database import Database
+from brobyg_kit.database_errors import cause_of
+from brobyg_kit.tables import parked_event
+from sqlalchemy import column, func, select, table, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.schema import AddConstraint, CreateIndex, CreateSchema, CreateTable, DropSchema
 
 from brobyg_reporting import domain
-from brobyg_reporting.adapters.store import Connection, schema
-from brobyg_reporting.adapters.topics import Offsets
-from brobyg_reporting.domain.projections import PROJECTIONS
-
-#: Every table of a version with its key, in the order they are compared.
-TABLES: tuple[tuple[str, str], ...] = (
-    ("event_log", "id"),
-    *((projection.table, projection.key) for projection in PROJECTIONS),
+from brobyg_reporting.adapters import comparison, store, tables, views
+from brobyg_reporting.adapters.connections import connect, transaction
+from brobyg_reporting.adapters.store import VersionStore
+from brobyg_reporting.adapters.tables import (
+    schema_of,
+    tables_of,
+    topic_offset,
+    version,
+    version_share,
 )
+from brobyg_reporting.domain.log import Offsets
+from brobyg_reporting.errors import NoVersion, OtherCode, RebuildRefused
+from brobyg_reporting.ports import Build, BuiltShares, LiveVersion, TableComparison
 
-_MOST_KEYS = 5
+#: Shared by whoever writes the live version, exclusive for the switch: nobody writes a version that
+#: is being compared or left.
+_VERSION_LOCK = 0x62720001
+_REBUILD_LOCK = 0x62720003
 _MOST_ATTEMPTS = 60
-_SHARE_LOCK = 0x62730000
 
 
-@dataclass(frozen=True, slots=True)
-class Build:
-    """A version being built, and up to which offsets."""
-
-    version: int
-    watermarks: Offsets
-    resumed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class TableComparison:
-    """One table in the live and in the rebuilt version. `differing_keys` names the first few rows that are not alike."""
-
-    table: str
-    live_rows: int
-    rebuilt_rows: int
-    live_hash: str
-    rebuilt_hash: str
-    differing_keys: list[str] = field(default_factory=list)
-
-    @property
-    def equal(self) -> bool:
-        """Whether both hold the same rows."""
-        return (self.live_rows, self.live_hash) == (self.rebuilt_rows, self.rebuilt_hash)
-
-
+@cache
 def fingerprint() -> str:
-    """What decides a row in this installation: the hash of the folds, of the contracts they read by and of the envelope. A build is only resumed
-    by the code that began it.
-    """
+    """What decides a row: the hash of the folds, the tables, the contracts and the envelope."""
     digest = hashlib.sha256()
     for package in (domain, brobyg_contracts):
         folder = Path(str(package.__file__)).parent
         for file in sorted(folder.rglob("*.py")):
-            digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes())
-    digest.update(Path(str(event.__file__)).read_bytes())
+            if file.name != "sentences.py":  # which decides how a row is told
+                name = file.relative_to(folder).as_posix()
+                digest.update(name.encode() + b"\0" + file.read_bytes())
+    for module in (tables, event):
+        digest.update(Path(str(module.__file__)).read_bytes())
     return digest.hexdigest()
 
 
-async def begin(connection: Connection, ends: Offsets, *, fresh: bool) -> Build:
-    """The unfinished build of this same code with the watermarks it began with, or a new one up to `ends`. Drops builds nobody can resume."""
-    code = fingerprint()
-    async with connection.transaction():
-        rows = await connection.fetch(
-            "select version, fingerprint, watermarks::text from reporting.rebuild where state = 'building' order by version"
+@dataclass(frozen=True, slots=True)
+class VersionTables:
+    """`ports.Versions` over one connection in autocommit mode, or within a transaction on it."""
+
+    connection: AsyncConnection
+
+    def transaction(self) -> AbstractAsyncContextManager[None]:
+        """A transaction on the connection."""
+        return transaction(self.connection)
+
+    @asynccontextmanager
+    async def switching(self) -> AsyncIterator[None]:
+        """A transaction in which nobody else writes the live version.
+
+        It waits for the disk, and so for all that was built before.
+        """
+        async with transaction(self.connection):
+            await self.connection.execute(text("set local synchronous_commit = on"))
+            await self.connection.execute(select(func.pg_advisory_xact_lock(_VERSION_LOCK)))
+            yield
+
+    def version(self, number: int) -> VersionStore:
+        """The version, to be written within the transaction at hand."""
+        return VersionStore(self.connection, number)
+
+    async def live(self) -> LiveVersion | None:
+        """The live version; None before the first."""
+        found = await self.connection.execute(
+            select(version.c.number, version.c.fingerprint).where(version.c.state == "live")
         )
-        for row in rows:
-            watermarks = _parse(row["watermarks"])
-            if (
-                not fresh
-                and row["fingerprint"] == code
-                and all(watermarks.get(at, 0) <= end for at, end in ends.items())
-            ):
-                return Build(row["version"], watermarks, resumed=True)
-            await _drop(connection, row["version"])
-        version = 1 + int(
-            await connection.fetchval("select coalesce(max(version), 0) from reporting.rebuild")
+        row = found.one_or_none()
+        return LiveVersion(row.number, row.fingerprint == fingerprint()) if row else None
+
+    async def live_to_write(self) -> VersionStore:
+        """The live version, which stays live until the transaction at hand ends.
+
+        May wait for a switch. Raises NoVersion or OtherCode when this code must not write it.
+        """
+        await self.connection.execute(select(func.pg_advisory_xact_lock_shared(_VERSION_LOCK)))
+        live = await self.live()
+        if live is None:
+            raise NoVersion("no version of the projections has been built yet")
+        if not live.own:
+            raise OtherCode(
+                f"version {live.number} of the projections was written by other code, so nothing is"
+                " added to it; see 'brobyg reporting status'"
+            )
+        return self.version(live.number)
+
+    async def offsets(self) -> Offsets:
+        """How far the live version has come."""
+        rows = await self.connection.execute(select(topic_offset))
+        return {(row.topic, row.partition): row.next_offset for row in rows}
+
+    async def advance(self, offsets: Offsets) -> None:
+        """Keep how far the live version has come; never goes back."""
+        await store.advance(self.connection, offsets)
+
+    async def claim_rebuild(self) -> bool:
+        """Be the only one that builds versions, until the connection closes; False if one does."""
+        return bool(await self.connection.scalar(select(func.pg_try_advisory_lock(_REBUILD_LOCK))))
+
+    async def was_replaced(self) -> bool:
+        """Whether a version of this code was live and gave way to another."""
+        replaced = select(version.c.number).where(
+            version.c.state == "replaced", version.c.fingerprint == fingerprint()
         )
-        await connection.execute("select reporting.create_version($1)", version)
-        await connection.execute(
-            "insert into reporting.rebuild (version, state, fingerprint, watermarks) values ($1, 'building', $2, $3::text::jsonb)",
-            version,
-            code,
-            _format(ends),
+        return bool(await self.connection.scalar(select(replaced.exists())))
+
+    async def create_first(self) -> bool:
+        """Make an empty version and show it, unless there is a live one; True when it was made."""
+        async with self.switching():
+            if await self.live() is not None:
+                return False
+            number = await self._create({})
+            for name in await self.tables():
+                await self.index(number, name)
+            await self.finish(number, 0, 0.0, [])
+            await self.switch(number, {})
+        return True
+
+    async def begin(self, ends: Offsets, *, fresh: bool) -> Build:
+        """The unfinished build of this code, unless `fresh`, or a new one up to `ends`.
+
+        Drops builds that nobody can go on with.
+        """
+        async with transaction(self.connection):
+            begun = await self.connection.execute(
+                select(version).where(version.c.state == "building").order_by(version.c.number)
+            )
+            for row in begun.all():
+                watermarks = {(topic, partition): end for topic, partition, end in row.watermarks}
+                reached = all(watermarks.get(at, 0) <= end for at, end in ends.items())
+                if not fresh and row.fingerprint == fingerprint() and reached:
+                    return Build(row.number, watermarks, resumed=True)
+                await self._drop(row.number)
+                await self._set(row.number, state="dropped")
+            return Build(await self._create(ends), ends, resumed=False)
+
+    async def _create(self, ends: Offsets) -> int:
+        """A new version's tables, without keys and indexes: they are filled by COPY first."""
+        last = await self.connection.scalar(select(func.coalesce(func.max(version.c.number), 0)))
+        number = 1 + int(last or 0)
+        await self.connection.execute(CreateSchema(schema_of(number)))
+        for one in tables_of(number).values():
+            AddConstraint(one.primary_key)  # has CREATE TABLE leave it out
+            await self.connection.execute(CreateTable(one))
+        await self.connection.execute(
+            insert(version).values(
+                number=number,
+                state="building",
+                fingerprint=fingerprint(),
+                watermarks=[(*at, offset) for at, offset in sorted(ends.items())],
+            )
         )
-    return Build(version, ends, resumed=False)
+        return number
 
-
-async def sign(connection: Connection, version: int) -> None:
-    """Note which code folds a version that was begun empty by the migration; one that was rebuilt is signed already."""
-    await connection.execute(
-        "update reporting.rebuild set fingerprint = $2 where version = $1 and fingerprint = ''",
-        version,
-        fingerprint(),
-    )
-
-
-async def claim(connection: Connection, version: int, share: int, *, wait: bool) -> bool:
-    """Take a share for this transaction; False when it is done or, unless `wait`, somebody else is at it."""
-    place = (_SHARE_LOCK + version % 0x10000, share)
-    if wait:
-        await connection.execute("select pg_advisory_xact_lock($1, $2)", *place)
-    elif not await connection.fetchval("select pg_try_advisory_xact_lock($1, $2)", *place):
-        return False
-    return not await connection.fetchval(
-        "select 1 from reporting.rebuild_share where version = $1 and share = $2", version, share
-    )
-
-
-async def mark_done(
-    connection: Connection, version: int, share: int, events: int, skipped: int
-) -> None:
-    """The share's rows are in this transaction."""
-    await connection.execute(
-        "insert into reporting.rebuild_share values ($1, $2, $3, $4)",
-        version,
-        share,
-        events,
-        skipped,
-    )
-
-
-async def done(connection: Connection, version: int) -> dict[int, int]:
-    """The shares that are in the version's tables, with their numbers of events."""
-    rows = await connection.fetch(
-        "select share, events from reporting.rebuild_share where version = $1", version
-    )
-    return {row["share"]: row["events"] for row in rows}
-
-
-async def is_indexed(connection: Connection, version: int, table: str) -> bool:
-    """Whether the table's keys are built."""
-    return bool(
-        await connection.fetchval(
-            "select relhasindex from pg_class where oid = $1::text::regclass",
-            f"{schema(version)}.{table}",
+    async def shares(self, number: int) -> BuiltShares:
+        """The shares that the version holds."""
+        found = await self.connection.execute(
+            select(version_share).where(version_share.c.number == number)
         )
-    )
-
-
-async def compare(connection: Connection, live: int, rebuilt: int) -> list[TableComparison]:
-    """Every table of the two versions by number of rows and order-independent hash, and the first keys that differ."""
-    return [await _compare_table(connection, live, rebuilt, table, key) for table, key in TABLES]
-
-
-async def _compare_table(
-    connection: Connection, live: int, rebuilt: int, table: str, key: str
-) -> TableComparison:
-    sql = "select row_count, hash::text from reporting.table_hash($1, $2)"
-    ours, theirs = (
-        await connection.fetchrow(sql, live, table),
-        await connection.fetchrow(sql, rebuilt, table),
-    )
-    assert ours is not None  # a function always gives its one row
-    assert theirs is not None
-    keys: list[str] = []
-    if tuple(ours) != tuple(theirs):
-        rows = await connection.fetch(
-            "select * from reporting.first_differences($1, $2, $3, $4, $5)",
-            live,
-            rebuilt,
-            table,
-            key,
-            _MOST_KEYS,
+        rows = found.all()
+        return BuiltShares(
+            frozenset(row.share for row in rows),
+            sum(row.events for row in rows),
+            sum(row.skipped for row in rows),
         )
-        keys = [row[0] for row in rows]
-    return TableComparison(table, ours[0], theirs[0], ours[1], theirs[1], keys)
 
+    async def tables(self) -> list[str]:
+        """The tables of a version, by name."""
+        return list(tables_of(0))
 
-async def show(connection: Connection, version: int) -> None:
-    """Point the views at `version`. Readers wait or see the old one whole; if they hold it for long this tries again rather than deadlock with them."""
-    for attempt in range(_MOST_ATTEMPTS):
-        # Below the server's deadlock timeout (1 s), so it is never a reader that is ended; short at first, so that readers hardly wait.
-        milliseconds = min(20 * 2**attempt, 500)
-        try:
-            async with (
-                connection.transaction()
-            ):  # a savepoint: giving up lets go of the views that were already taken
-                await connection.execute(f"set local lock_timeout = {milliseconds}")
-                await connection.execute("select reporting.show_version($1)", version)
+    async def index(self, number: int, name: str) -> None:
+        """Build the table's key and indexes, unless they are there, and take its statistics.
+
+        Raises RebuildRefused when a key stands twice.
+        """
+        one = tables_of(number)[name]
+        async with transaction(self.connection):
+            keyed = text("select relhasindex from pg_class where oid = to_regclass(:name)")
+            if await self.connection.scalar(keyed, {"name": one.fullname}):
                 return
-        except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
-            if attempt == _MOST_ATTEMPTS - 1:
-                raise
+            try:
+                await self.connection.execute(AddConstraint(one.primary_key))
+            except DBAPIError as error:
+                if not isinstance(cause_of(error), asyncpg.UniqueViolationError):
+                    raise
+                raise RebuildRefused(
+                    f"{name}: one key stands in two partitions, so partitions can't be folded"
+                    " apart; were partitions added to a topic?"
+                ) from error
+            for index in one.indexes:
+                await self.connection.execute(CreateIndex(index))
+            await self.connection.execute(text(f"analyze {one.fullname}"))
+
+    async def compare(self, live: int, rebuilt: int) -> list[TableComparison]:
+        """Every table of the two versions by number of rows and order-independent hash."""
+        return await comparison.compare(self.connection, live, rebuilt)
+
+    async def waiting(self) -> int:
+        """Events that the live consumer has parked and not given up."""
+        waiting = select(func.count(parked_event.c.id)).where(parked_event.c.state != "dead")
+        return int(await self.connection.scalar(waiting) or 0)
+
+    async def finish(
+        self, number: int, events: int, seconds: float, result: Sequence[TableComparison]
+    ) -> None:
+        """Note how the build ended: unlike the live one, unless `switch` follows."""
+        await self._set(
+            number,
+            state="differs",
+            finished_at=func.clock_timestamp(),
+            events=events,
+            seconds=seconds,
+            result=list(result),
+        )
+
+    async def switch(self, number: int, position: Offsets) -> None:
+        """Show the version and make it the live one, which has come to `position`.
+
+        Readers wait or see the old one whole; when they hold it for long this tries again rather
+        than deadlock with them. Raises RebuildRefused when a view can't follow.
+        """
+        for attempt in range(_MOST_ATTEMPTS):
+            # Below the server's deadlock timeout (1 s), so it is never a reader that is ended;
+            # short at first, so that readers hardly wait.
+            milliseconds = min(20 * 2**attempt, 500)
+            try:
+                async with transaction(self.connection):
+                    await self.connection.execute(text(f"set local lock_timeout = {milliseconds}"))
+                    await views.show(self.connection, number)
+                    break
+            except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
+                if attempt == _MOST_ATTEMPTS - 1:
+                    raise
+        await self.connection.execute(
+            update(version).where(version.c.state == "live").values(state="replaced")
+        )
+        await self._set(number, state="live")
+        if position:
+            await self.advance(position)
+
+    async def drop_unused(self) -> None:
+        """Remove the tables of versions that are neither live nor being built.
+
+        Waits up to 10 seconds for readers; what remains goes the next time.
+        """
+        namespace = table("pg_namespace", column("nspname"))
+        found = await self.connection.execute(
+            select(version.c.number)
+            .where(version.c.state.in_(("replaced", "differs")))
+            .where(namespace.c.nspname == func.concat(schema_of(0)[:-1], version.c.number))
+        )
+        for number in found.scalars().all():
+            try:
+                async with transaction(self.connection):
+                    await self.connection.execute(text("set local lock_timeout = '10s'"))
+                    await self._drop(number)
+            except DBAPIError as error:
+                # Somebody still reads it; harmless, and tried again by the next rebuild.
+                if not isinstance(cause_of(error), asyncpg.LockNotAvailableError):
+                    raise
+
+    async def _drop(self, number: int) -> None:
+        await self.connection.execute(DropSchema(schema_of(number), cascade=True, if_exists=True))
+        await self.connection.execute(
+            version_share.delete().where(version_share.c.number == number)
+        )
+
+    async def _set(self, number: int, **values: Any) -> None:
+        await self.connection.execute(
+            update(version).where(version.c.number == number).values(**values)
+        )
 
 
-async def finish(
-    connection: Connection,
-    version: int,
-    state: str,
-    events: int,
-    seconds: float,
-    result: Sequence[TableComparison],
-) -> None:
-    """Write down how the build ended."""
-    await connection.execute(
-        "update reporting.rebuild set state = $2, finished_at = clock_timestamp(), events = $3, seconds = $4, result = $5::text::jsonb where version = $1",
-        version,
-        state,
-        events,
-        seconds,
-        msgspec.json.encode(result).decode(),
-    )
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[VersionTables]:
+    """The versions in the database, over a connection of its own."""
+    async with connect(url) as connection:
+        yield VersionTables(connection)
 
 
-async def drop_unused(connection: Connection) -> None:
-    """Remove the tables of every version that is neither shown nor being built. Waits up to 10 seconds for readers; what remains goes next time."""
-    rows = await connection.fetch(
-        "select version from reporting.rebuild where state in ('active', 'differs') and version <> (select version from reporting.active_version)"
-    )
-    for row in rows:
-        try:
-            async with connection.transaction():
-                await connection.execute("set local lock_timeout = '10s'")
-                await _drop(connection, row["version"])
-        except asyncpg.LockNotAvailableError:
-            continue  # somebody still reads it; harmless, and tried again by the next rebuild
-
-
-async def _drop(connection: Connection, version: int) -> None:
-    await connection.execute(f"drop schema if exists {schema(version)} cascade")
-    await connection.execute("delete from reporting.rebuild_share where version = $1", version)
-    await connection.execute(
-        "update reporting.rebuild set state = 'dropped' where version = $1", version
-    )
-
-
-async def live_offsets(connection: Connection) -> Offsets:
-    """How far the active version has come."""
-    rows = await connection.fetch(
-        "select topic, partition, next_offset from reporting.topic_offset"
-    )
-    return {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
-
-
-def _format(offsets: Offsets) -> str:
-    return msgspec.json.encode(
-        [[topic, partition, offset] for (topic, partition), offset in sorted(offsets.items())]
-    ).decode()
-
-
-def _parse(text: str) -> Offsets:
-    rows = msgspec.json.decode(text, type=list[tuple[str, int, int]])
-    return {(topic, partition): offset for topic, partition, offset in rows}
+@asynccontextmanager
+async def pooled(database: Database) -> AsyncIterator[VersionTables]:
+    """The versions in the service's own database, over a connection of its pool."""
+    async with database.connect() as connection:
+        yield VersionTables(connection)

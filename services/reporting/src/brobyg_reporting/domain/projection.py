@@ -1,16 +1,18 @@
 """What a projection is: one table, one row a thing, folded from that thing's events in order.
 
-The rules every projection keeps, because live, catch-up and rebuild read topics and partitions in different orders:
+The rules every projection keeps, because live, catch-up and rebuild read topics and partitions in
+different orders:
 
-- a row depends on events of one key only, so the order between keys is of no matter;
-- each field is written by the events of one topic only, so the order between topics is of no matter either;
-- a fold looks at nothing but the row, the event's data and the event's time: no clock, no I/O, and it accepts every valid event in every state.
+- a row depends on events of one key only, so the order between keys does not matter;
+- each field is written by the events of one topic only, so neither does the order between topics;
+- a fold looks at nothing but the row, the event's data and the event's time: no clock, no I/O, and
+  it accepts every valid event in every state.
 """
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from operator import attrgetter
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import msgspec
 from brobyg_kit.event import EventData
@@ -18,22 +20,27 @@ from brobyg_kit.event import EventData
 RowT = TypeVar("RowT", bound=msgspec.Struct)
 DataT = TypeVar("DataT", bound=EventData)
 Row = msgspec.Struct
+#: One of several, whatever its rows.
+AnyProjection: TypeAlias = "Projection[Any]"
 
-#: Changes the row in place; the row belongs to the fold alone until it is written. Typed exactly where it is registered (`Projection.on`).
+#: Changes the row in place; the row belongs to the fold alone until it is written. Typed exactly
+#: where it is registered (`Projection.on`).
 Fold = Callable[[Any, Any, datetime], None]
 
 
 class Projection(Generic[RowT]):
-    """A table `table` whose rows are `row` structs, the key being the row's first field.
+    """A table whose rows are structs, folded from events.
 
-    The struct's fields are the table's columns, in the same order; every field but the key has a default, which is the row before its first event.
+    The table is made from the struct: its fields are the columns, in the same order, their `Doc`
+    the columns' comments. The first field is the key. Every other field has a default, which is
+    its value before the row's first event.
     """
 
     def __init__(self, table: str, row: type[RowT]) -> None:
-        """`row` is a mutable `msgspec.Struct`; its first field names the key, which every event folded here carries under the same name."""
+        """`row` is mutable; every event folded here carries its key under the same name."""
         self.table = table
         self.row = row
-        self.columns: tuple[str, ...] = tuple(field.name for field in msgspec.structs.fields(row))
+        self.columns: tuple[str, ...] = row.__struct_fields__
         self.key = self.columns[0]
         self.key_of: Callable[[EventData], str] = attrgetter(self.key)
         self._folds: dict[type[EventData], Fold] = {}
@@ -43,7 +50,10 @@ class Projection(Generic[RowT]):
     ) -> Callable[
         [Callable[[RowT, DataT, datetime], None]], Callable[[RowT, DataT, datetime], None]
     ]:
-        """Register the decorated function as the fold of `kind`. Raises ValueError when there is one already."""
+        """Register the decorated function as the fold of `kind`.
+
+        Raises ValueError when there is one already.
+        """
 
         def register(
             fold: Callable[[RowT, DataT, datetime], None],

@@ -1,4 +1,4 @@
-"""Each event as a plain sentence, in Danish and English: what a coordinator reads in a referral's timeline. Names nobody."""
+"""Each event as a plain sentence in Danish and English, for a referral's timeline. Names nobody."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -51,7 +51,10 @@ _REFERRERS: dict[str, Sentence] = {
 
 
 def sentence(kind: str, data: bytes) -> Sentence:
-    """The event as (English, Danish). An unknown type, or data that break their schema, are told by the type alone."""
+    """The event as (English, Danish).
+
+    An unknown type, or data with an unknown word, are told by the type alone.
+    """
     known, tell = EVENTS.get(kind), _SENTENCES.get(kind)
     if known is None or tell is None:
         return (f"Event of type {kind}.", f"Hændelse af typen {kind}.")
@@ -102,8 +105,14 @@ def _offered(event: events.OfferMade) -> Sentence:
         else ("", "")
     )
     return (
-        f"A volunteer {far} away{known} was asked (wave {event.wave}, number {event.rank} in order).",
-        f"En frivillig {langt} væk{kendt} blev spurgt (runde {event.wave}, nummer {event.rank} i rækken).",
+        (
+            f"A volunteer {far} away{known} was asked"
+            f" (wave {event.wave}, number {event.rank} in order)."
+        ),
+        (
+            f"En frivillig {langt} væk{kendt} blev spurgt"
+            f" (runde {event.wave}, nummer {event.rank} i rækken)."
+        ),
     )
 
 
@@ -115,8 +124,14 @@ def _withdrawn(event: events.OfferWithdrawn) -> Sentence:
 def _matched(event: events.VolunteerMatched) -> Sentence:
     en, da = _when(event.meet_at)
     return (
-        f"A volunteer was found. They meet {en}; it takes {event.minutes} minutes of the volunteer's time.",
-        f"En frivillig blev fundet. De mødes {da}; det tager {event.minutes} minutter af den frivilliges tid.",
+        (
+            f"A volunteer was found. They meet {en};"
+            f" it takes {event.minutes} minutes of the volunteer's time."
+        ),
+        (
+            f"En frivillig blev fundet. De mødes {da};"
+            f" det tager {event.minutes} minutter af den frivilliges tid."
+        ),
     )
 
 
@@ -149,7 +164,8 @@ def _failed(event: events.NotificationFailed) -> Sentence:
     )
 
 
-_SENTENCES: dict[str, Callable[[Any], Sentence]] = {}  # each takes the type it stands beside
+#: Each takes the type it is registered for.
+_SENTENCES: dict[str, Callable[[Any], Sentence]] = {}
 
 
 def _tell(kind: type[EventData], told: Callable[[Any], Sentence] | Sentence) -> None:

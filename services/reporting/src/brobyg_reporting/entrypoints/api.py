@@ -1,6 +1,7 @@
 """Questions about what happened, for coordinators (of their department) and analysts (of all).
 
-A coordinator whose token names a department sees that department; one whose token names none belongs to the head office and sees all.
+A coordinator whose token names a department sees that department; one whose token names none
+belongs to the head office and sees all.
 """
 
 from typing import Annotated, Any
@@ -13,6 +14,7 @@ from fastapi import APIRouter, Depends, Query
 
 from brobyg_reporting.adapters.queries import Queries
 from brobyg_reporting.adapters.status import projection_status
+from brobyg_reporting.errors import NoVersion
 
 Reader = Annotated[Caller, Depends(requires("analyst", "coordinator"))]
 Limit = Annotated[int, Query(ge=1, le=500, description="Rows on a page.")]
@@ -75,17 +77,22 @@ def router(database: Database) -> APIRouter:
     async def time_to_match(caller: Reader) -> dict[str, Any]:
         return {"time_to_match": await queries.time_to_match(_department(caller))}
 
-    @routes.get("/counts", summary="Number of events of each type")
+    @routes.get("/counts", summary="Number of events of each type, and of those not folded")
     async def counts(caller: Reader) -> dict[str, Any]:
-        events = await queries.counts(_department(caller))
-        return {"total": sum(events.values()), "events": events}
+        department = _department(caller)
+        events = await queries.counts(department)
+        not_folded = await queries.not_folded(department)
+        return {"total": sum(events.values()), "events": events, "not_folded": not_folded}
 
     @routes.get(
         "/projections",
         summary="Which version is shown, how far it has come, how the last rebuilds went",
     )
     async def projections(_: Reader) -> dict[str, Any]:
-        async with database.pool.acquire(timeout=10) as connection:
-            return await projection_status(connection)
+        async with database.connect() as connection:
+            try:
+                return await projection_status(connection)
+            except NoVersion as error:
+                raise Problem(503, "There is nothing to read yet", str(error)) from error
 
     return routes

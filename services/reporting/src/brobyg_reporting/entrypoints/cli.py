@@ -7,11 +7,10 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Annotated, Any, NoReturn
 
-import asyncpg
 import typer
+from aiokafka.errors import KafkaError
 from brobyg_kit.database import database_url
 from brobyg_kit.database_errors import DATABASE_ERRORS
-from confluent_kafka import KafkaException
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -23,20 +22,18 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from brobyg_reporting import rebuild as rebuilding
-from brobyg_reporting.adapters.processes import WorkerFailed
-from brobyg_reporting.adapters.rebuild_worker import connect
+from brobyg_reporting.adapters.connections import connect
 from brobyg_reporting.adapters.status import projection_status
-from brobyg_reporting.adapters.topics import watermarks
-from brobyg_reporting.handlers import CONSUMES
-from brobyg_reporting.rebuild import Outcome, RebuildRefused, Request
+from brobyg_reporting.bootstrap import rebuild_means
+from brobyg_reporting.errors import ReportingError
 from brobyg_reporting.settings import ReportingSettings
+from brobyg_reporting.use_cases import rebuild as rebuilding
+from brobyg_reporting.use_cases.rebuild import Outcome, Request
 
 app = typer.Typer(help="The read side's projections.", no_args_is_help=True)
 console = Console()
 
-_DATABASE_TROUBLE: tuple[type[BaseException], ...] = (asyncpg.PostgresError, *DATABASE_ERRORS)
-_UNREACHABLE: tuple[type[BaseException], ...] = (*_DATABASE_TROUBLE, KafkaException, LookupError)
+_UNREACHABLE: tuple[type[BaseException], ...] = (*DATABASE_ERRORS, KafkaError, ReportingError)
 
 Processes = Annotated[
     int,
@@ -53,9 +50,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="For scripts.")]
 
 @app.command()
 def rebuild(processes: Processes = 2, fresh: Fresh = False, as_json: AsJson = False) -> None:
-    """Build all projections anew from the topics, beside the live ones, and switch to them. Nothing is sent; readers see no gap.
+    """Build all projections anew from the topics, beside the live ones, and switch to them.
 
-    Stopped at any point, the same command goes on where it was.
+    Nothing is sent; readers see no gap. Stopped at any point, the same command goes on where it
+    was.
     """
     outcome = _run(processes, fresh=fresh, verify=False, quiet=as_json)
     _report(outcome, as_json=as_json)
@@ -63,7 +61,10 @@ def rebuild(processes: Processes = 2, fresh: Fresh = False, as_json: AsJson = Fa
 
 @app.command()
 def verify(processes: Processes = 2, fresh: Fresh = False, as_json: AsJson = False) -> None:
-    """Rebuild and compare with the live projections by hash: equal switches, different keeps the live ones, names the rows and exits 1."""
+    """Rebuild and compare with the live projections by hash.
+
+    When they are equal it switches; when not it keeps the live ones, names the rows and exits 1.
+    """
     outcome = _run(processes, fresh=fresh, verify=True, quiet=as_json)
     _report(outcome, as_json=as_json)
     if not outcome.equal:
@@ -72,7 +73,7 @@ def verify(processes: Processes = 2, fresh: Fresh = False, as_json: AsJson = Fal
 
 @app.command()
 def status(as_json: AsJson = False) -> None:
-    """Show which version is live, how far it is behind the topics, its rows and the last rebuilds."""
+    """Show which version is live, how far behind the topics it is, its rows, the last rebuilds."""
     settings = ReportingSettings()
     try:
         found = asyncio.run(_status(settings))
@@ -82,11 +83,19 @@ def status(as_json: AsJson = False) -> None:
         typer.echo(json.dumps(found, default=str, indent=2))
         return
     console.print(
-        f"version [bold]{found['active_version']}[/] since {found['switched_at']:%Y-%m-%d %H:%M:%S}, [bold]{found['lag']:,}[/] records behind"
+        f"version [bold]{found['active_version']}[/]"
+        f" since {found['switched_at']:%Y-%m-%d %H:%M:%S},"
+        f" [bold]{found['lag']:,}[/] records behind"
     )
     if not found["same_code"]:
         console.print(
-            "[yellow]it was folded by other code than is installed here; 'brobyg reporting rebuild' builds it anew[/]"
+            "[yellow]it was written by other code than is installed here; the service builds its"
+            " own when it runs, or 'brobyg reporting rebuild' does[/]"
+        )
+    for kind, number in found["not_folded"].items():
+        console.print(
+            f"[yellow]{number:,} events of the type {kind} are logged but not folded: the type, or"
+            " a word in them, is unknown to the code that wrote this version[/]"
         )
     table = Table("table", "rows")
     for name, rows in found["rows"].items():
@@ -106,12 +115,11 @@ def status(as_json: AsJson = False) -> None:
 
 
 async def _status(settings: ReportingSettings) -> dict[str, Any]:
-    ends = await asyncio.to_thread(watermarks, settings.kafka, CONSUMES)
-    connection = await connect(_database(settings))
-    try:
+    database = _database(settings)
+    async with rebuild_means(settings.kafka, database).topics() as topics:
+        ends = await topics.ends()
+    async with connect(database) as connection:
         return await projection_status(connection, ends)
-    finally:
-        await connection.close(timeout=5)
 
 
 def _database(settings: ReportingSettings) -> str:
@@ -120,17 +128,19 @@ def _database(settings: ReportingSettings) -> str:
 
 def _run(processes: int, *, fresh: bool, verify: bool, quiet: bool) -> Outcome:
     settings = ReportingSettings()
-    request = Request(settings.kafka, _database(settings), processes, fresh, verify)
+    means = rebuild_means(settings.kafka, _database(settings))
+    request = Request(processes, fresh, verify)
     try:
         with _bar(quiet=quiet) as progress:
-            return asyncio.run(rebuilding.rebuild(request, progress))
+            return asyncio.run(rebuilding.rebuild(means, request, progress))
     except KeyboardInterrupt:
         _fail("stopped; the same command goes on where it was")
-    except (RebuildRefused, WorkerFailed, LookupError, TimeoutError, KafkaException) as error:
+    except ReportingError as error:
         _fail(f"{error}")
-    except _DATABASE_TROUBLE as error:
+    except _UNREACHABLE as error:
         _fail(
-            f"the database stopped the rebuild, live is unharmed: {type(error).__name__}: {error}"
+            "Kafka or the database stopped the rebuild, the live version is unharmed:"
+            f" {type(error).__name__}: {error}"
         )
 
 
@@ -177,15 +187,19 @@ def _report(outcome: Outcome, *, as_json: bool) -> None:
         console.print(table)
     rate = outcome.events / outcome.seconds if outcome.seconds else 0.0
     console.print(
-        f"{outcome.events:,} events in {outcome.seconds:.1f} s ({rate:,.0f}/s); {outcome.skipped} records were no events"
+        f"{outcome.events:,} events in {outcome.seconds:.1f} s ({rate:,.0f}/s);"
+        f" {outcome.skipped} records were no events"
     )
     if outcome.note:
         console.print(f"[yellow]{outcome.note}[/]")
     if outcome.switched:
-        console.print(f"version {outcome.version} is live, in place of {outcome.previous}")
+        console.print(
+            f"version {outcome.version} is live, in place of {outcome.previous or 'none'}"
+        )
     else:
         console.print(
-            f"[red]version {outcome.previous} stays live; {outcome.version} is kept for a look until the next rebuild[/]"
+            f"[red]version {outcome.previous} stays live; {outcome.version} is kept for a look"
+            " until the next rebuild[/]"
         )
 
 

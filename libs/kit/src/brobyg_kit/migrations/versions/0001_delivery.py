@@ -42,7 +42,9 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.PrimaryKeyConstraint("id"),
-        comment="Records that are committed and not yet acknowledged by the broker, in sending order.",
+        comment=(
+            "Records that are committed and not yet acknowledged by the broker, in sending order."
+        ),
     )
     op.create_table(
         "parked_event",
@@ -74,7 +76,10 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("event_id"),
-        comment="Events that could not be handled, and those of the same subject that wait behind them. Holds where the record is, never its content.",
+        comment=(
+            "Events that could not be handled, and those of the same subject that wait behind"
+            " them. Holds where the record is, never its content."
+        ),
     )
     op.create_index(
         "parked_event_due",
@@ -89,7 +94,10 @@ def upgrade() -> None:
         sa.Column("subject", sa.Text(), nullable=False),
         sa.Column("sequence", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("subject"),
-        comment="The last sequence number given to each subject. Its row lock makes outbox order commit order within a subject.",
+        comment=(
+            "The last sequence number given to each subject. Its row lock makes outbox order "
+            "commit order within a subject."
+        ),
         postgresql_with={"fillfactor": 50},
     )
     op.create_table(
@@ -111,7 +119,10 @@ def upgrade() -> None:
             comment="How often it has failed.",
         ),
         sa.PrimaryKeyConstraint("kind", "subject"),
-        comment="What is to happen later. A row is claimed with SKIP LOCKED and deleted in the transaction that carries out its effects.",
+        comment=(
+            "What is to happen later. A row is claimed with SKIP LOCKED and deleted in the "
+            "transaction that carries out its effects."
+        ),
     )
     op.create_index("timer_due", "timer", ["next_attempt_at"], unique=False)
     op.create_index(

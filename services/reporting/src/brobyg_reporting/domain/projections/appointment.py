@@ -1,10 +1,11 @@
-"""Each appointment: what the hospital says of it, and how the search for company went.
+"""Each appointment: what the hospital says of it, and how the search for a volunteer went.
 
-Its municipality and department are the referral's and are joined in the views, because a fold sees its own thing only.
+Its municipality and department are the referral's and are joined in the views, because a fold sees
+its own thing only.
 """
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 from brobyg_contracts import (
@@ -22,47 +23,74 @@ from brobyg_contracts import (
     OfferWithdrawn,
     VolunteerMatched,
 )
+from typing_extensions import Doc
 
 from brobyg_reporting.domain.projection import Projection
 
 
 class AppointmentRow(msgspec.Struct, gc=False):
-    """One appointment. `state` is the hospital's (referral topic); `match_state` is the search's (matching topic).
+    """One appointment. `state` is what the hospital says, `match_state` how the search stands.
 
-    `volunteer_id` and `minutes` are those of who comes along now. When the hospital moves what has ended to a later day, it did not take place
-    before by the hospital's word: nobody is counted for that day, and whoever is matched to the later one is counted once it has been. Who
-    walked along in vain is left in the event log: a release that is later than the end it tells of.
+    `volunteer_id` and `minutes` are those of the present volunteer. When the hospital moves an
+    appointment that has ended to a later day, it says that it did not take place: no volunteer is
+    counted for the first day, and whoever is matched to the later one is counted once it has
+    ended. A volunteer who came in vain is seen in the event log alone: the match was released
+    after the appointment's end.
     """
 
-    appointment_id: str
+    appointment_id: Annotated[str, Doc("The appointment.")]
     # brobyg.referral.v1
-    referral_id: str | None = None
-    citizen_id: str | None = None
-    state: Literal["booked", "cancelled", "completed", "missed"] | None = None
-    starts_at: datetime | None = None
-    ends_at: datetime | None = None
-    location_id: str | None = None
-    booked_at: datetime | None = None
-    times_rescheduled: int = 0
-    closed_at: datetime | None = None
+    referral_id: Annotated[str | None, Doc("The referral it belongs to.")] = None
+    citizen_id: Annotated[str | None, Doc("Opaque id of the citizen.")] = None
+    state: Annotated[
+        Literal["booked", "cancelled", "completed", "missed"] | None,
+        Doc("booked, cancelled, completed or missed, as the hospital says."),
+    ] = None
+    starts_at: Annotated[datetime | None, Doc("Start, UTC.")] = None
+    ends_at: Annotated[datetime | None, Doc("End, UTC.")] = None
+    location_id: Annotated[str | None, Doc("Where it takes place.")] = None
+    booked_at: Annotated[datetime | None, Doc("When its booking was first heard of, UTC.")] = None
+    times_rescheduled: Annotated[int, Doc("Times it was moved.")] = 0
+    closed_at: Annotated[
+        datetime | None, Doc("When it was cancelled, completed or missed, UTC; null while booked.")
+    ] = None
     # brobyg.matching.v1
-    match_state: Literal["offered", "matched", "released", "escalated"] | None = None
-    offers_made: int = 0
-    offers_accepted: int = 0
-    offers_declined: int = 0
-    offers_expired: int = 0
-    offers_withdrawn: int = 0
-    waves: int = 0
-    first_offered_at: datetime | None = None
-    first_matched_at: datetime | None = None
-    matched_at: datetime | None = None
-    volunteer_id: str | None = None
-    minutes: int | None = None
-    times_released: int = 0
-    release_reason: str | None = None
-    escalated_at: datetime | None = None
-    escalated_reason: str | None = None
-    escalated_asked: int | None = None
+    match_state: Annotated[
+        Literal["offered", "matched", "released", "escalated"] | None,
+        Doc("offered, matched, released or escalated; null before the first offer."),
+    ] = None
+    offers_made: Annotated[int, Doc("Offers made.")] = 0
+    offers_accepted: Annotated[int, Doc("Offers accepted.")] = 0
+    offers_declined: Annotated[int, Doc("Offers declined.")] = 0
+    offers_expired: Annotated[int, Doc("Offers that ran out in silence.")] = 0
+    offers_withdrawn: Annotated[int, Doc("Offers taken back.")] = 0
+    waves: Annotated[int, Doc("Highest wave of offers.")] = 0
+    first_offered_at: Annotated[datetime | None, Doc("First offer, UTC.")] = None
+    first_matched_at: Annotated[
+        datetime | None, Doc("First time a volunteer was found, UTC; kept when released.")
+    ] = None
+    matched_at: Annotated[
+        datetime | None, Doc("When the present volunteer was found, UTC; null when there is none.")
+    ] = None
+    volunteer_id: Annotated[str | None, Doc("The present volunteer; null when there is none.")] = (
+        None
+    )
+    minutes: Annotated[
+        int | None,
+        Doc(
+            "The volunteer's whole time in minutes: travel, escort, waiting, the appointment and"
+            " the way back."
+        ),
+    ] = None
+    times_released: Annotated[int, Doc("Times a match was undone.")] = 0
+    release_reason: Annotated[str | None, Doc("Why the latest match was undone.")] = None
+    escalated_at: Annotated[datetime | None, Doc("Latest escalation, UTC.")] = None
+    escalated_reason: Annotated[
+        str | None, Doc("nobody_available, nobody_answered or too_late.")
+    ] = None
+    escalated_asked: Annotated[
+        int | None, Doc("Volunteers asked before the latest escalation.")
+    ] = None
 
 
 APPOINTMENT = Projection("appointment", AppointmentRow)

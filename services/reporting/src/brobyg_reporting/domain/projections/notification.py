@@ -1,27 +1,33 @@
-"""Each notification: to which kind of reader, with which template, and whether it was sent."""
+"""Each notification: to which kind of recipient, by which template, and whether it was sent."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 from brobyg_contracts import NotificationFailed, NotificationSent
+from typing_extensions import Doc
 
 from brobyg_reporting.domain.projection import Projection
 
 
 class NotificationRow(msgspec.Struct, gc=False):
-    """One notification, all of it from brobyg.notification.v1. Who the recipient is stays in the event log."""
+    """One notification, all of it from brobyg.notification.v1.
 
-    notification_id: str
-    referral_id: str | None = None
-    appointment_id: str | None = None
-    recipient_role: str | None = None
-    template: str | None = None
-    channel: str | None = None
-    language: str | None = None
-    state: Literal["sent", "failed"] | None = None
-    finished_at: datetime | None = None
-    failure_reason: str | None = None
+    The event log alone says who the recipient is.
+    """
+
+    notification_id: Annotated[str, Doc("The message.")]
+    referral_id: Annotated[str | None, Doc("The referral.")] = None
+    appointment_id: Annotated[str | None, Doc("The appointment.")] = None
+    recipient_role: Annotated[str | None, Doc("volunteer, citizen or coordinator.")] = None
+    template: Annotated[str | None, Doc("Which text.")] = None
+    channel: Annotated[str | None, Doc("email.")] = None
+    language: Annotated[str | None, Doc("da or en.")] = None
+    state: Annotated[Literal["sent", "failed"] | None, Doc("sent or failed.")] = None
+    finished_at: Annotated[datetime | None, Doc("When it was sent or given up, UTC.")] = None
+    failure_reason: Annotated[
+        str | None, Doc("no_address, recipient_erased, refused or appointment_over.")
+    ] = None
 
 
 NOTIFICATION = Projection("notification", NotificationRow)

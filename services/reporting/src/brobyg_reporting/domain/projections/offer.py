@@ -1,10 +1,11 @@
-"""Each offer: who was asked for which appointment, in what order, and what came of it."""
+"""Each offer: who was asked for which appointment, in what order, and the outcome."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 from brobyg_contracts import OfferAccepted, OfferDeclined, OfferExpired, OfferMade, OfferWithdrawn
+from typing_extensions import Doc
 
 from brobyg_reporting.domain.projection import Projection
 
@@ -12,19 +13,31 @@ from brobyg_reporting.domain.projection import Projection
 class OfferRow(msgspec.Struct, gc=False):
     """One offer, all of it from brobyg.matching.v1."""
 
-    offer_id: str
-    referral_id: str | None = None
-    appointment_id: str | None = None
-    volunteer_id: str | None = None
-    wave: int | None = None
-    rank: int | None = None
-    distance_metres: int | None = None
-    known_to_citizen: bool | None = None
-    made_at: datetime | None = None
-    expires_at: datetime | None = None
-    state: Literal["open", "accepted", "declined", "expired", "withdrawn"] | None = None
-    closed_at: datetime | None = None
-    withdrawal_reason: str | None = None
+    offer_id: Annotated[str, Doc("The offer.")]
+    referral_id: Annotated[str | None, Doc("The referral.")] = None
+    appointment_id: Annotated[str | None, Doc("The appointment.")] = None
+    volunteer_id: Annotated[str | None, Doc("Who was asked.")] = None
+    wave: Annotated[int | None, Doc("Wave it went out in, from 1.")] = None
+    rank: Annotated[int | None, Doc("Place in the ranking at that time, from 1.")] = None
+    distance_metres: Annotated[
+        int | None,
+        Doc("Straight line from the volunteer's home area to the meeting point, metres."),
+    ] = None
+    known_to_citizen: Annotated[
+        bool | None,
+        Doc(
+            "Whether the two had met before: at an appointment that had ended and that the hospital"
+            " called neither missed nor cancelled."
+        ),
+    ] = None
+    made_at: Annotated[datetime | None, Doc("When it was made, UTC.")] = None
+    expires_at: Annotated[datetime | None, Doc("When silence ends it, UTC.")] = None
+    state: Annotated[
+        Literal["open", "accepted", "declined", "expired", "withdrawn"] | None,
+        Doc("open, accepted, declined, expired or withdrawn."),
+    ] = None
+    closed_at: Annotated[datetime | None, Doc("When it stopped being open, UTC.")] = None
+    withdrawal_reason: Annotated[str | None, Doc("Why it was taken back.")] = None
 
 
 OFFER = Projection("offer", OfferRow)

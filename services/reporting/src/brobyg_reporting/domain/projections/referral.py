@@ -1,7 +1,7 @@
-"""Where each referral stands: who sent it where, whether the citizen says yes, and how much has happened since."""
+"""Where each referral stands: who referred, the citizen's consent, how much has happened since."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 from brobyg_contracts import (
@@ -20,40 +20,56 @@ from brobyg_contracts import (
     ReferralCreated,
     VolunteerMatched,
 )
+from typing_extensions import Doc
 
 from brobyg_reporting.domain.projection import Projection
 
 
-class ReferralRow(msgspec.Struct, kw_only=False, gc=False):
+class ReferralRow(msgspec.Struct, gc=False):
     """One referral. The three groups are written by the three topics, and no field by two."""
 
-    referral_id: str
+    referral_id: Annotated[str, Doc("The referral.")]
     # brobyg.referral.v1
-    citizen_id: str | None = None
-    pathway: str | None = None
-    department: str | None = None
-    municipality_code: str | None = None
-    referrer_kind: str | None = None
-    created_at: datetime | None = None
-    consent: Literal["none", "given", "withdrawn"] = "none"
-    consent_given_at: datetime | None = None
-    consent_withdrawn_at: datetime | None = None
-    appointments_booked: int = 0
-    appointments_rescheduled: int = 0
-    appointments_cancelled: int = 0
-    appointments_completed: int = 0
-    appointments_missed: int = 0
-    referral_changed_at: datetime | None = None
+    citizen_id: Annotated[
+        str | None,
+        Doc("Opaque id of the citizen; the identity is kept by the referral service only."),
+    ] = None
+    pathway: Annotated[str | None, Doc("Kind of help, e.g. escort.")] = None
+    department: Annotated[str | None, Doc("Department that runs the referral.")] = None
+    municipality_code: Annotated[
+        str | None, Doc("The citizen's municipality (official four-digit code).")
+    ] = None
+    referrer_kind: Annotated[
+        str | None, Doc("Who referred: gp, hospital, municipality or citizen.")
+    ] = None
+    created_at: Annotated[datetime | None, Doc("When it was created, UTC.")] = None
+    consent: Annotated[Literal["none", "given", "withdrawn"], Doc("none, given or withdrawn.")] = (
+        "none"
+    )
+    consent_given_at: Annotated[datetime | None, Doc("Latest time consent was given, UTC.")] = None
+    consent_withdrawn_at: Annotated[
+        datetime | None, Doc("Latest time consent was withdrawn, UTC.")
+    ] = None
+    appointments_booked: Annotated[int, Doc("Appointments ever booked.")] = 0
+    appointments_rescheduled: Annotated[int, Doc("Times an appointment was moved.")] = 0
+    appointments_cancelled: Annotated[int, Doc("Cancellations.")] = 0
+    appointments_completed: Annotated[int, Doc("Appointments that took place.")] = 0
+    appointments_missed: Annotated[int, Doc("Appointments the citizen did not come to.")] = 0
+    referral_changed_at: Annotated[
+        datetime | None, Doc("Time of the latest event from the referral service, UTC.")
+    ] = None
     # brobyg.matching.v1
-    offers_made: int = 0
-    matches_made: int = 0
-    matches_released: int = 0
-    escalations: int = 0
-    matching_changed_at: datetime | None = None
+    offers_made: Annotated[int, Doc("Offers made to volunteers.")] = 0
+    matches_made: Annotated[int, Doc("Times a volunteer was found.")] = 0
+    matches_released: Annotated[int, Doc("Times a match was undone.")] = 0
+    escalations: Annotated[int, Doc("Times the coordinator was asked to step in.")] = 0
+    matching_changed_at: Annotated[
+        datetime | None, Doc("Time of the latest offer, match, release or escalation, UTC.")
+    ] = None
     # brobyg.notification.v1
-    notifications_sent: int = 0
-    notifications_failed: int = 0
-    notified_at: datetime | None = None
+    notifications_sent: Annotated[int, Doc("Messages sent about it.")] = 0
+    notifications_failed: Annotated[int, Doc("Messages given up for a permanent reason.")] = 0
+    notified_at: Annotated[datetime | None, Doc("Time of the latest message sent, UTC.")] = None
 
 
 REFERRAL = Projection("referral", ReferralRow)

@@ -1,10 +1,14 @@
-"""Each volunteer: pool, department and whether they can be asked. Their hours are summed over appointments in a view."""
+"""Each volunteer: pool, department and whether they can be asked.
+
+Their hours are summed over appointments in a view.
+"""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 from brobyg_contracts import VolunteerActivated, VolunteerPaused, VolunteerRegistered
+from typing_extensions import Doc
 
 from brobyg_reporting.domain.projection import Projection
 
@@ -12,14 +16,16 @@ from brobyg_reporting.domain.projection import Projection
 class VolunteerRow(msgspec.Struct, gc=False):
     """One volunteer, all of it from brobyg.matching.v1 (key volunteer_id)."""
 
-    volunteer_id: str
-    pool: str | None = None
-    department: str | None = None
-    municipality_code: str | None = None
-    status: Literal["applied", "active", "paused"] | None = None
-    registered_at: datetime | None = None
-    activated_at: datetime | None = None
-    paused_at: datetime | None = None
+    volunteer_id: Annotated[str, Doc("Opaque id.")]
+    pool: Annotated[str | None, Doc("student or retired_professional.")] = None
+    department: Annotated[str | None, Doc("Department they belong to.")] = None
+    municipality_code: Annotated[str | None, Doc("Municipality they live in.")] = None
+    status: Annotated[
+        Literal["applied", "active", "paused"] | None, Doc("applied, active or paused.")
+    ] = None
+    registered_at: Annotated[datetime | None, Doc("Latest registration, UTC.")] = None
+    activated_at: Annotated[datetime | None, Doc("Latest activation, UTC.")] = None
+    paused_at: Annotated[datetime | None, Doc("Latest pause, UTC.")] = None
 
 
 VOLUNTEER = Projection("volunteer", VolunteerRow)

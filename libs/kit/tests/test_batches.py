@@ -1,0 +1,87 @@
+"""A batch of which a part fails: what is passed over, whose fault it is, and who is told meanwhile.
+
+Without a broker: the batch is handed to what FastStream's handler calls.
+"""
+
+from collections.abc import Sequence
+
+import asyncpg
+import pytest
+from brobyg_kit.batches import Batches
+from brobyg_kit.database import Transaction
+from brobyg_kit.event import Event, UnknownWord, decode
+from brobyg_kit.health import Heartbeat
+from brobyg_kit.metrics import Metrics
+from brobyg_kit.parking import Origin, Parking, Received
+from brobyg_kit.subscription import BatchHandler, Subscription
+from delivery_parts import Parts, record
+
+
+async def received(parts: Parts, numbers: Sequence[int]) -> list[Received]:
+    """Events with these numbers, of one subject each, as a lane is given them."""
+    await parts.emit(numbers, subjects=100)
+    rows = await parts.pool.fetch("delete from outbox returning id, value")
+    values = [row["value"] for row in sorted(rows, key=lambda row: row["id"])]
+    return [
+        Received(decode(value), Origin(parts.topic, 0, offset))
+        for offset, value in enumerate(values)
+    ]
+
+
+def batches_of(parts: Parts, handle: BatchHandler, metrics: Metrics) -> Batches:
+    return Batches(parts.database, Subscription("test", [parts.topic], handle), metrics)
+
+
+def failing_on(parts: Parts, number: int, error: Exception) -> BatchHandler:
+    async def handle(tx: Transaction, events: Sequence[Event]) -> None:
+        if any(event.decode(parts.kind).number == number for event in events):
+            raise error
+        await record(tx, events)
+
+    return handle
+
+
+async def test_an_event_with_a_word_of_a_later_version_is_counted_and_holds_up_nobody(
+    parts: Parts,
+) -> None:
+    metrics = Metrics()
+    batches = batches_of(parts, failing_on(parts, 3, UnknownWord("data.reason")), metrics)
+    batch = await received(parts, [1, 3, 4, 103, 5])  # 103 is of the same subject as 3
+    await batches.process(batch)
+    assert {number for _, number in await parts.recorded()} == {1, 4, 103, 5}
+    assert await Parking("test").listed(parts.database) == []
+    counted = metrics.events_passed_over.labels(batch[1].event.type)
+    assert counted._value.get() == 1  # the library has no public way to read one
+    await batches.process(batch)  # read again, it is known
+    assert counted._value.get() == 1
+
+
+async def test_the_loop_shows_that_it_lives_before_each_half_that_is_tried(parts: Parts) -> None:
+    beats: list[str] = []
+
+    class Recorded(Heartbeat):
+        def struggle(self, trouble: str) -> None:
+            beats.append(trouble)
+
+    batches = batches_of(parts, failing_on(parts, 3, ValueError("a bug")), Metrics())
+    await batches.process(await received(parts, [1, 2, 3, 4]), heartbeat=Recorded("lane"))
+    assert beats == ["looks for the event at fault (ValueError)"] * 4
+    (parked,) = await Parking("test").listed(parts.database)
+    assert parked.subject == "subject-3"
+
+
+@pytest.mark.parametrize(
+    ("error", "parks"),
+    [(asyncpg.LockNotAvailableError("held"), False), (TimeoutError(), True)],
+)
+async def test_a_lock_that_somebody_holds_for_long_is_never_an_events_fault(
+    parts: Parts, error: Exception, parks: bool
+) -> None:
+    batches = batches_of(parts, failing_on(parts, 1, error), Metrics())
+    batch = await received(parts, [1])
+    if parks:  # the control: an ambiguous error of another kind is attributed to its event
+        await batches.process(batch, blaming=True)
+    else:
+        with pytest.raises(asyncpg.LockNotAvailableError):
+            await batches.process(batch, blaming=True)
+    assert bool(await Parking("test").listed(parts.database)) is parks

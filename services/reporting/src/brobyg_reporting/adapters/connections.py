@@ -1,0 +1,38 @@
+"""Connections for a rebuild, whose statements may take hours, and transactions on them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from brobyg_kit.database import create_engine, driver_of
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.pool import NullPool
+
+from brobyg_reporting.adapters.rebuild_worker import SESSION, STATEMENT_TIMEOUT
+
+
+@asynccontextmanager
+async def connect(url: str) -> AsyncIterator[AsyncConnection]:
+    """A connection of its own, in autocommit mode. Raises one of kit's DATABASE_ERRORS."""
+    engine = create_engine(
+        url,
+        isolation_level="AUTOCOMMIT",
+        poolclass=NullPool,
+        connect_args={
+            "timeout": 10,
+            "command_timeout": STATEMENT_TIMEOUT,
+            "server_settings": SESSION,
+        },
+    )
+    try:
+        async with engine.connect() as connection:
+            yield connection
+    finally:
+        await engine.dispose()
+
+
+@asynccontextmanager
+async def transaction(connection: AsyncConnection) -> AsyncIterator[None]:
+    """A transaction on a connection in autocommit mode; a savepoint within another."""
+    driver = await driver_of(connection)
+    async with driver.transaction():
+        yield

@@ -1,0 +1,311 @@
+"""The rebuild: a new version of all projections, made from the topics beside the live one.
+
+1. the ends of the partitions are taken, and workers read everything below them, share by share,
+   into tables without keys;
+2. keys and indexes are built;
+3. the new version catches up, the last of it while the live consumer is held by a lock, so that
+   both versions stand at the same offsets;
+4. every table is compared by hash, and the views are switched in that same transaction.
+
+Nothing is published, no timer is set and no offset of the consumer group is touched. Killed at any
+point, the same command goes on.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+from brobyg_reporting.domain.log import LoggedEvent, Offsets, offsets_after
+from brobyg_reporting.domain.projections import PROJECTIONS
+from brobyg_reporting.errors import RebuildRefused
+from brobyg_reporting.ports import (
+    Build,
+    LiveVersion,
+    Means,
+    TableComparison,
+    Topics,
+    Version,
+    Versions,
+)
+from brobyg_reporting.use_cases.live import log_and_fold
+
+#: `rebuild` does not bring a live version that is further behind up to date just to compare with
+#: it; `verify` always does. In records.
+_WORTH_COMPARING = 20_000
+#: Events of one transaction while catching up.
+_BATCH = 2_000
+
+#: Told the phase, and how many of how many are done.
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """How to rebuild."""
+
+    processes: int = 2
+    #: Begin anew rather than go on with a build that was stopped.
+    fresh: bool = False
+    #: Switch only when every table is equal.
+    verify: bool = False
+    #: Up to this many records are read in this process: starting others takes as long as reading
+    #: some 20,000.
+    few: int = 20_000
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a rebuild did; times in seconds."""
+
+    version: int = 0
+    previous: int = 0
+    resumed: bool = False
+    events: int = 0
+    skipped: int = 0
+    read_seconds: float = 0.0
+    index_seconds: float = 0.0
+    switch_seconds: float = 0.0
+    seconds: float = 0.0
+    caught_up: int = 0
+    compared: bool = False
+    equal: bool = False
+    switched: bool = False
+    #: Why it was not compared, or what else is to be known.
+    note: str = ""
+    #: Empty when there was nothing to compare with.
+    tables: list[TableComparison] = field(default_factory=list)
+
+
+async def rebuild(means: Means, request: Request, progress: Progress) -> Outcome:
+    """Rebuild and, as asked, switch; the live version is unharmed whatever is raised.
+
+    Raises RebuildRefused, WorkerFailed, UnknownTopic, or what Kafka and the database raise.
+    """
+    async with means.versions() as versions, means.topics() as topics:
+        return await _Rebuild(means, request, progress, versions, topics).run()
+
+
+def shares_of(ends: Offsets) -> dict[int, Offsets]:
+    """Shares that hold whole keys: partition p of all topics, the largest share first.
+
+    Everything is in one when the topics are not partitioned alike.
+    """
+    numbers: dict[str, set[int]] = {}
+    for topic, partition in ends:
+        numbers.setdefault(topic, set()).add(partition)
+    alike = len({frozenset(partitions) for partitions in numbers.values()}) <= 1
+    shares: dict[int, Offsets] = {}
+    for (topic, partition), end in ends.items():
+        shares.setdefault(partition if alike else 0, {})[topic, partition] = end
+    return dict(sorted(shares.items(), key=lambda one: -sum(one[1].values())))
+
+
+@dataclass(slots=True)
+class _Rebuild:
+    means: Means
+    request: Request
+    progress: Progress
+    versions: Versions
+    topics: Topics
+    outcome: Outcome = field(default_factory=Outcome)
+    began: float = field(default_factory=time.perf_counter)
+
+    async def run(self) -> Outcome:
+        if not await self.versions.claim_rebuild():
+            raise RebuildRefused(
+                "another rebuild is running on this database; wait for it, or end it and run this"
+                " again to go on with its work"
+            )
+        await self.versions.drop_unused()
+        # Before the ends are asked for, so that it can't honestly be beyond them.
+        reached, live = await self.versions.offsets(), await self.versions.live()
+        if self.request.verify and live is not None and not live.own:
+            raise RebuildRefused(
+                f"version {live.number} was written by other code, so there is nothing to compare"
+                " with; 'brobyg reporting rebuild' builds this code's and switches to it"
+            )
+        ends = await self.topics.ends()
+        _refuse_other_topics(reached, ends)
+        build = await self.versions.begin(ends, fresh=self.request.fresh)
+        self.outcome.version, self.outcome.resumed = build.number, build.resumed
+        await self._read(build)
+        await self._index(build)
+        await self._switch(build)
+        if self.outcome.switched:
+            await self.versions.drop_unused()
+        self.outcome.seconds = time.perf_counter() - self.began
+        return self.outcome
+
+    async def _read(self, build: Build) -> None:
+        began = time.perf_counter()
+        shares = shares_of(build.watermarks)
+        finished = (await self.versions.shares(build.number)).numbers
+        total = sum(build.watermarks.values())
+        read = sum(sum(shares[share].values()) for share in finished)
+        left = {share: ends for share, ends in shares.items() if share not in finished}
+        self.progress("reading", read, total)
+
+        def heard(records: int) -> None:
+            nonlocal read
+            read += records
+            self.progress("reading", min(read, total), total)
+
+        if left:
+            few = total - read <= self.request.few
+            processes = 0 if few else min(self.request.processes, len(left))
+            await self.means.workers.fill(build.number, left, processes, heard)
+        built = await self.versions.shares(build.number)
+        if len(built.numbers) != len(shares):
+            raise RebuildRefused(
+                "a worker of an earlier rebuild still holds part of the work; run this again in a"
+                " minute"
+            )
+        self.outcome.events, self.outcome.skipped = built.events, built.skipped
+        self.progress("reading", total, total)
+        self.outcome.read_seconds = time.perf_counter() - began
+
+    async def _index(self, build: Build) -> None:
+        began = time.perf_counter()
+        tables = await self.versions.tables()
+        waiting = tables[::-1]
+        self.progress("indexing", 0, len(tables))
+
+        async def some() -> None:
+            async with self.means.versions() as versions:
+                while waiting:
+                    await versions.index(build.number, waiting.pop())
+                    self.progress("indexing", len(tables) - len(waiting), len(tables))
+
+        await asyncio.gather(*(some() for _ in range(min(2, self.request.processes))))
+        self.outcome.index_seconds = time.perf_counter() - began
+
+    async def _switch(self, build: Build) -> None:
+        started, outcome, versions = time.perf_counter(), self.outcome, self.versions
+        self.progress("comparing", 0, 1)
+        catch_up = _CatchUp(versions, self.topics, build.number, dict(build.watermarks))
+        near = await catch_up.approach(whatever_it_takes=self.request.verify)
+        async with versions.switching():
+            live = await versions.live()
+            outcome.previous = live.number if live else 0
+            behind = await catch_up.meet(live, live_too=near)
+            outcome.caught_up = catch_up.applied
+            await self._compare(live, behind)
+            if parked := await versions.waiting():
+                outcome.note = (
+                    f"{parked} events wait in the live consumer behind one that could not be"
+                    " handled; see `brobyg dlq list`"
+                )
+            outcome.switched = outcome.equal or not self.request.verify
+            seconds = time.perf_counter() - self.began
+            events = outcome.events + outcome.caught_up
+            await versions.finish(build.number, events, seconds, outcome.tables)
+            if outcome.switched:
+                await versions.switch(build.number, catch_up.position)
+        self.progress("comparing", 1, 1)
+        outcome.switch_seconds = time.perf_counter() - started
+
+    async def _compare(self, live: LiveVersion | None, behind: int) -> None:
+        """Compare with the live version where both stand at the same offsets."""
+        outcome = self.outcome
+        if live is None:
+            outcome.note = "not compared: there was no version before this one"
+        elif not live.own:
+            outcome.note = "not compared: the live version was written by other code"
+        elif behind:
+            outcome.note = f"not compared: the live version is {behind} records behind the topics"
+        else:
+            outcome.tables = await self.versions.compare(live.number, outcome.version)
+            outcome.compared, outcome.equal = True, all(one.equal for one in outcome.tables)
+
+
+def _refuse_other_topics(reached: Offsets, ends: Offsets) -> None:
+    beyond = sorted(
+        f"{topic}[{partition}]"
+        for (topic, partition), end in ends.items()
+        if reached.get((topic, partition), 0) > end
+    )
+    if beyond:
+        raise RebuildRefused(
+            f"the live version holds events beyond the end of {', '.join(beyond[:3])}: these are"
+            " not the topics it was read from, or they lost records; the live version may be the"
+            " only copy. Point BROBYG_KAFKA at the right broker, or start with an empty reporting"
+            " database"
+        )
+
+
+@dataclass(slots=True)
+class _CatchUp:
+    """Brings the new version, and the live one where it lags, to the same offsets.
+
+    By the live consumer's own means. A live version of other code is never written.
+    """
+
+    versions: Versions
+    topics: Topics
+    number: int
+    position: Offsets
+    applied: int = 0
+
+    async def approach(self, *, whatever_it_takes: bool) -> bool:
+        """Take most of the way without holding anybody up.
+
+        True when the live version is near enough to be brought to the same offsets.
+        """
+        reached, live = await self._reached(), await self.versions.live()
+        await self._apply(self._target(reached))
+        behind = _distance(reached, self.position)
+        if live is None or not live.own:
+            return False
+        if behind and (whatever_it_takes or behind <= _WORTH_COMPARING):
+            await self._bring_live(reached)
+            behind = 0
+        return behind == 0
+
+    async def meet(self, live: LiveVersion | None, *, live_too: bool) -> int:
+        """The last step of both, while nobody else writes the live version.
+
+        Returns how many records the live version is still behind.
+        """
+        reached = await self._reached()
+        await self._apply(self._target(reached))
+        if live_too and live is not None and live.own:
+            async for events in self._batches(reached, self.position):
+                await _write(self.versions.version(live.number), events)
+            await self.versions.advance(self.position)
+            return 0
+        return _distance(reached, self.position)
+
+    async def _reached(self) -> Offsets:
+        known = await self.versions.offsets()
+        return {at: known.get(at, 0) for at in self.position}
+
+    def _target(self, reached: Offsets) -> Offsets:
+        return {at: max(offset, reached[at]) for at, offset in self.position.items()}
+
+    async def _bring_live(self, reached: Offsets) -> None:
+        async for events in self._batches(reached, self.position):
+            async with self.versions.transaction():
+                await _write(await self.versions.live_to_write(), events)
+                await self.versions.advance(offsets_after(events))
+
+    async def _apply(self, target: Offsets) -> None:
+        async for events in self._batches(self.position, target):
+            async with self.versions.transaction():
+                self.applied += await _write(self.versions.version(self.number), events)
+        self.position = target
+
+    async def _batches(self, start: Offsets, end: Offsets) -> AsyncIterator[list[LoggedEvent]]:
+        async for part in self.topics.read(start, end):
+            for first in range(0, len(part), _BATCH):
+                yield part[first : first + _BATCH]
+
+
+async def _write(version: Version, events: list[LoggedEvent]) -> int:
+    """Log and fold the events; the number that were new."""
+    await version.lock(sorted({event.partition for event in events}))
+    return len(await log_and_fold(version, events, PROJECTIONS))
+
+
+def _distance(start: Offsets, end: Offsets) -> int:
+    return sum(max(0, offset - start.get(at, 0)) for at, offset in end.items())

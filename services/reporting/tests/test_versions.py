@@ -1,0 +1,265 @@
+"""Code that is new, beside a version of the projections that older code wrote.
+
+The older code is this code with another fingerprint, without a column, and with another fold.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, suppress
+from datetime import datetime
+from random import Random
+from typing import Any
+
+import asyncpg
+import msgspec
+import pytest
+from brobyg_contracts import AppointmentBooked, VolunteerPaused
+from brobyg_kit.database import Database
+from brobyg_kit.event import encode
+from brobyg_kit.health import Heartbeat
+from brobyg_kit.testing import Running, eventually
+from brobyg_reporting.adapters import tables, versions
+from brobyg_reporting.adapters.versions import VersionTables
+from brobyg_reporting.bootstrap import SERVICE, rebuild_means
+from brobyg_reporting.domain.projections import VOLUNTEER
+from brobyg_reporting.domain.projections.volunteer import VolunteerRow
+from brobyg_reporting.entrypoints import cli
+from brobyg_reporting.errors import NoVersion, OtherCode, RebuildRefused
+from brobyg_reporting.testing import interleave, make_history, new_uuid, unknown_event
+from brobyg_reporting.use_cases import upgrade
+from brobyg_reporting.use_cases.upgrade import Upgrade
+from typer.testing import CliRunner
+
+from .conftest import Publisher, Rebuilder, first_version, scalar
+from .test_live_and_rebuild import live, new_live, placed
+
+DatabaseFor = Callable[..., AbstractAsyncContextManager[Database]]
+Serve = Callable[..., AbstractAsyncContextManager[Running]]
+
+LOGGED = "select count(*) from reporting.event_log"
+PARKED = "select count(*) from parked_event"
+
+
+def paused_without_time(row: VolunteerRow, event: VolunteerPaused, time: datetime) -> None:
+    """As the older code folded it, before it had the column `paused_at`."""
+    row.status = "active"
+
+
+@pytest.fixture
+def older(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """From the beginning of the test, and until `undo`, this is the older code."""
+    row = msgspec.defstruct(
+        "OlderRow",
+        [
+            (field.name, field.type, *([] if field.required else [field.default]))
+            for field in msgspec.structs.fields(VolunteerRow)[:-1]
+        ],
+    )
+    monkeypatch.setattr(VOLUNTEER, "row", row)
+    monkeypatch.setattr(VOLUNTEER, "columns", row.__struct_fields__)
+    folds: dict[Any, Any] = {**VOLUNTEER.folds, VolunteerPaused: paused_without_time}
+    monkeypatch.setattr(VOLUNTEER, "_folds", folds)
+    monkeypatch.setattr(versions, "fingerprint", lambda: "older")
+    monkeypatch.setattr(upgrade, "_EVERY", 0.2)
+    tables.tables_of.cache_clear()
+    undo = monkeypatch.undo
+
+    def as_now() -> None:
+        undo()
+        tables.tables_of.cache_clear()
+
+    monkeypatch.setattr(monkeypatch, "undo", as_now)
+    yield monkeypatch
+    as_now()
+
+
+async def test_new_code_builds_its_own_version_while_readers_read_the_old_one_and_parks_nothing(
+    serve: Serve, publisher: Publisher, older: pytest.MonkeyPatch
+) -> None:
+    random = Random(12)
+    events = interleave(random, make_history(random, 40))
+    middle = len(events) // 2
+    async with serve(SERVICE, role="run") as running:
+        database = running.runtime.database
+        assert database is not None
+        await publisher.send(events[:middle])
+
+        async def has(number: int) -> None:
+            async def arrived() -> bool:
+                return await scalar(database, LOGGED) == number
+
+            await eventually(arrived, f"{number} events are logged", timeout=60)
+
+        await has(middle)
+        old = await live(database)
+        reading = asyncio.create_task(read_on(database))
+        older.undo()
+        await publisher.send(events[middle:])
+        await has(len(events))
+
+        async def ready() -> bool:
+            return (await running.client.get("/readyz")).status_code == 200
+
+        await eventually(ready, "the service is ready again", timeout=30)
+        reading.cancel()
+        assert await live(database) != old
+        assert await scalar(database, PARKED) == 0
+        paused = "select count(*) from reporting.volunteer where status = 'paused'"
+        assert await scalar(database, paused + " and paused_at is null") == 0
+        assert await scalar(database, paused) != 0
+        again = await Rebuilder(publisher.address, database.url).run(verify=True)
+        assert (again.equal, again.skipped) == (True, 0)
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+
+
+async def read_on(database: Database) -> None:
+    """Read as analysts do, until cancelled; raises when a read fails or events are missing."""
+    connection, seen = await asyncpg.connect(database.url), 0
+    try:
+        while True:
+            number = await connection.fetchval(LOGGED)
+            assert number >= seen
+            seen = number
+            await connection.fetch("select * from reporting.volunteer")
+    finally:
+        await connection.close()
+
+
+async def test_a_version_that_other_code_wrote_is_not_written_and_the_consumer_is_told_to_wait(
+    database_for: DatabaseFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = placed(interleave(Random(1), make_history(Random(1), 1)))[0]
+    async with database_for(SERVICE) as database:
+        with pytest.raises(NoVersion):
+            async with database.transaction() as tx:
+                await new_live().handle(tx, [event])
+        await first_version(database)
+        monkeypatch.setattr(versions, "fingerprint", lambda: "newer")
+        with pytest.raises(OtherCode, match="version 1 of the projections"):
+            async with database.transaction() as tx:
+                await new_live().handle(tx, [event])
+        assert await scalar(database, LOGGED) == 0
+
+
+async def test_a_rebuild_by_other_code_never_writes_the_live_version_and_verify_is_refused(
+    database_for: DatabaseFor, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = Random(6)
+    async with database_for(SERVICE) as database:
+        number = await publisher.send(interleave(random, make_history(random, 10)))
+        old = await first_version(database)  # behind all of the topics
+        monkeypatch.setattr(versions, "fingerprint", lambda: "newer")
+        rebuilder = Rebuilder(publisher.address, database.url)
+        with pytest.raises(RebuildRefused, match="other code"):
+            await rebuilder.run(verify=True)
+        async with database.transaction():  # keeps the old tables from being dropped
+            kept = await asyncpg.connect(database.url)
+            async with kept.transaction():
+                await kept.execute(f"lock table projection_v{old}.event_log in access share mode")
+                monkeypatch.setattr(VersionTables, "drop_unused", nothing)
+                outcome = await rebuilder.run()
+                assert await kept.fetchval(f"select count(*) from projection_v{old}.event_log") == 0
+            await kept.close()
+        assert (outcome.switched, outcome.compared) == (True, False)
+        assert "other code" in outcome.note
+        assert await scalar(database, LOGGED) == number
+
+
+async def nothing(_: VersionTables) -> None:
+    """In place of dropping what is not used."""
+
+
+async def test_two_releases_side_by_side_do_not_take_turns(
+    database_for: DatabaseFor, topics: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with database_for(SERVICE) as database:
+        means = rebuild_means(topics, database.url)
+        own = Upgrade(means.versions, means, Heartbeat("version"))
+        assert await own.once() == ""
+        monkeypatch.setattr(versions, "fingerprint", lambda: "newer")
+        assert await own.once() == ""
+        assert await live(database) == 2
+        monkeypatch.undo()
+        assert "replaced this code's" in await own.once()
+        assert await live(database) == 2
+        assert (await Rebuilder(topics, database.url).run()).switched  # whoever asks may go back
+        assert await own.once() == ""
+        assert await live(database) == 3
+
+
+async def test_a_version_is_signed_when_it_is_made_whatever_becomes_of_its_first_batch(
+    database_for: DatabaseFor,
+) -> None:
+    event = placed(interleave(Random(1), make_history(Random(1), 1)))[0]
+    async with database_for(SERVICE) as database:
+        await first_version(database)
+        consumer = new_live()
+        with suppress(ZeroDivisionError):
+            async with database.transaction() as tx:
+                await consumer.handle(tx, [event])
+                raise ZeroDivisionError
+        assert await scalar(database, LOGGED) == 0
+        async with database.transaction() as tx:
+            await consumer.handle(tx, [event])
+        signed = "select fingerprint from reporting.version"
+        assert await scalar(database, signed) == versions.fingerprint()
+        assert await scalar(database, LOGGED) == 1
+
+
+async def test_unknown_types_and_words_are_counted_and_what_breaks_its_schema_is_dead_lettered(
+    serve: Serve, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = Random(2)
+    known = next(
+        event
+        for topic, event in interleave(random, make_history(random, 30))
+        if event.type == AppointmentBooked.EVENT_TYPE
+    )
+    withdrawn = next(
+        event
+        for topic, event in interleave(random, make_history(random, 30))
+        if event.type == "dk.brobyg.offer.withdrawn"
+    )
+    word = msgspec.json.decode(withdrawn.data) | {"reason": "volunteer_moved_away"}
+    broken = msgspec.json.decode(known.data) | {"starts_at": "MARKER"}
+    records = [
+        ("brobyg.referral.v1", unknown_event(random, new_uuid(random), 1)),
+        (
+            "brobyg.matching.v1",
+            msgspec.structs.replace(withdrawn, data=msgspec.Raw(msgspec.json.encode(word))),
+        ),
+        (
+            "brobyg.referral.v1",
+            msgspec.structs.replace(known, data=msgspec.Raw(msgspec.json.encode(broken))),
+        ),
+    ]
+    async with serve(SERVICE, role="run") as running:
+        database = running.runtime.database
+        assert database is not None
+        await publisher.send_raw((topic, one.subject, encode(one)) for topic, one in records)
+
+        async def dead() -> bool:
+            return await scalar(database, PARKED + " where state = 'dead'") == 1
+
+        async def counted() -> bool:
+            return await scalar(database, LOGGED + " where not folded") == 2
+
+        await eventually(dead, "the event that breaks its schema is a dead letter", timeout=60)
+        await eventually(counted, "the other two are logged and not folded", timeout=60)
+        reason = str(await scalar(database, "select reason from parked_event"))
+        assert "data.starts_at" in reason
+        assert "MARKER" not in reason
+        unknown = {"dk.brobyg.offer.withdrawn": 1, "dk.brobyg.outcome.measured": 1}
+        metrics = (await running.client.get("/metrics")).text
+        for kind in unknown:
+            assert f'brobyg_reporting_events_not_folded_total{{type="{kind}"}} 1.0' in metrics
+        checks = (await running.client.get("/readyz")).json()["checks"]
+        assert checks["projections"]["ok"]
+        assert "2 events are logged but not folded" in checks["projections"]["detail"]
+        monkeypatch.setattr(cli, "_database", lambda _: database.url)
+        monkeypatch.setenv("BROBYG_KAFKA", publisher.address)
+        status = await asyncio.to_thread(CliRunner().invoke, cli.app, ["status"])
+        assert "outcome.measured" in status.stdout
+        outcome = await Rebuilder(publisher.address, database.url).run(verify=True)
+        assert (outcome.equal, outcome.events, outcome.skipped) == (True, 2, 1)
