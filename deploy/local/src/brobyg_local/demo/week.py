@@ -80,10 +80,6 @@ class Week(msgspec.Struct, frozen=True):
     helpers: tuple[Helper, ...]
     seed: int = 20261130
 
-    def expecting(self, expectation: Expectation) -> int:
-        """How many of its messages are to be answered so."""
-        return sum(message.expect == expectation for message in self.messages)
-
 
 def load(folder: Path) -> Week:
     """The week in `folder`. Raises OSError, or msgspec.ValidationError where a file is wrong."""
