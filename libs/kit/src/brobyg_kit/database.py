@@ -224,7 +224,10 @@ def array_literal(values: Sequence[str]) -> str:
 
 
 def text_array(name: str, kind: Any) -> Any:  # SQLAlchemy's types of types are not expressible
-    """The parameter `name`, given as `array_literal`, as an array of `kind`."""
+    """The parameter `name`, given as `array_literal`, as an array of `kind`.
+
+    For `unnest` only: in a comparison it would be cast again for each row that is looked at.
+    """
     return cast(bindparam(name, type_=String()), ARRAY(kind))
 
 
