@@ -16,8 +16,7 @@ PARTS = COMPOSE["services"]
 DOCKERFILES = {
     name: (ROOT / "services" / name / "Dockerfile").read_text(encoding="utf-8") for name in SERVICES
 }
-# Given to the services by their containers, but no setting of theirs: what Docker Compose itself
-# reads.
+# What Docker Compose itself reads: no setting of a service.
 FOR_COMPOSE = {
     "BROBYG_DATABASE_PASSWORD",
     "BROBYG_PUBLIC_KEYS",

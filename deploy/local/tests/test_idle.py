@@ -16,9 +16,7 @@ from brobyg_local.state import StateFolder
 
 @contextmanager
 def services(kafka: str, folder: Path, notices: tuple[int, bytes]) -> Iterator[SystemAccess]:
-    """Services that are ready and idle; notification answers `notices` when it is asked what
-    waits.
-    """
+    """Services that are ready and idle; notification answers `notices` when asked."""
 
     class Answers(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:

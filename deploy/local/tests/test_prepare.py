@@ -17,9 +17,7 @@ def system_in(folder: Path, given: dict[str, str]) -> System:
 def prepared_twice(
     folder: Path, given: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> tuple[int, int]:
-    """How many commands preparing takes the first time, and again with only another setting
-    changed.
-    """
+    """How many commands preparing takes at first, and again with another setting changed."""
     commands: list[object] = []
     monkeypatch.setattr(system, "run", lambda what, *_arguments, **_options: commands.append(what))
     made = system_in(folder, given)

@@ -1,6 +1,4 @@
-"""The demo's figures: what could not be asked is no zero, and what was refused or dropped is what
-the week says.
-"""
+"""The demo's figures: what could not be asked is not zero, and counts are what the week says."""
 
 import http.server
 import threading

@@ -1,6 +1,4 @@
-"""What status says of a part that is down, of one that is somebody else's, and of what waits too
-long.
-"""
+"""What status says of a part that is down, of one that is not ours, and of what waits long."""
 
 import json
 import socket

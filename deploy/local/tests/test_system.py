@@ -1,6 +1,4 @@
-"""The whole system of one folder: up, healed after kill -9, one part at a time, down. Real
-services, on free ports.
-"""
+"""The whole system of one folder: up, healed after kill -9, one part at a time, down."""
 
 import json
 import os

@@ -35,15 +35,13 @@ def _download(folder: Path, say: Say) -> None:
     maven = find_maven(say)
     say("kafka: Maven resolves its jars (about 45 jars, 45 MB, the first time only)")
     scratch = Path(tempfile.mkdtemp(prefix="incoming-", dir=folder.parent))
-    goal = (
-        "dependency:copy-dependencies",
-        "-DincludeScope=runtime",
-        f"-DoutputDirectory={scratch}",
-    )
-    # A server that accepts and says nothing is given up, which takes Maven half an hour by default.
-    waits = ("-Daether.connector.connectTimeout=20000", "-Daether.connector.requestTimeout=60000")
+    command = [
+        *(str(maven), "-B", "-q", "-f", str(POM)),
+        # A server that accepts and says nothing is given up; by default Maven waits half an hour.
+        *("-Daether.connector.connectTimeout=20000", "-Daether.connector.requestTimeout=60000"),
+        *("dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={scratch}"),
+    ]
     try:
-        command = [str(maven), "-B", "-q", "-f", str(POM), *waits, *goal]
         run("mvn", command, advice=ADVICE, timeout=DOWNLOAD_TIMEOUT)
         scratch.rename(folder)
     finally:

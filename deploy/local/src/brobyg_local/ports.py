@@ -6,7 +6,6 @@ import socket
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
@@ -35,13 +34,9 @@ class Ports:
     #: What could not be had, since this object was made.
     taken: list[dict[str, object]] = field(default_factory=list)
 
-    @property
-    def _file(self) -> Path:
-        return self.folder.local / "ports.json"
-
     def of(self, name: str) -> int | None:
         """The component's port; None before its first start."""
-        port = read_json(self._file).get(name)
+        port = read_json(self.folder.local / "ports.json").get(name)
         return port if isinstance(port, int) else None
 
     def choose(self, name: str) -> int:
@@ -53,7 +48,8 @@ class Ports:
                 holder = holder_of(wanted) or "another user's process"
                 self.taken.append({"wanted": wanted, "used": port, "holder": holder})
                 self.say(f"{name}: port {wanted} is held by {holder}; using {port} instead")
-            write_atomically(self._file, json.dumps({**read_json(self._file), name: port}))
+            file = self.folder.local / "ports.json"
+            write_atomically(file, json.dumps({**read_json(file), name: port}))
             return port
 
 

@@ -63,9 +63,7 @@ class Readiness:
 
     @property
     def outbox(self) -> tuple[int | None, float | None]:
-        """Events not published yet, and seconds the oldest has waited; None where none
-        publishes.
-        """
+        """Events not published yet, and seconds the oldest has waited; None for no outbox."""
         outbox = self.report.get("outbox")
         found = outbox if isinstance(outbox, dict) else {}
         return found.get("rows"), found.get("oldest_seconds")

@@ -59,9 +59,7 @@ files={programs}/*.conf
 
 
 def wait_until(condition: Callable[[], bool], timeout: float, *, every: float = 0.05) -> bool:
-    """Whether `condition` came true within `timeout` seconds. Blocks, asking again after
-    `every`.
-    """
+    """Whether `condition` came true within `timeout` seconds. Blocks, asks every `every` s."""
     deadline = time.monotonic() + timeout
     while not condition():
         if time.monotonic() >= deadline:
@@ -154,9 +152,7 @@ class Supervisor:
                 self._ask("startProcess", name, False)
 
     def stop(self, names: Sequence[str]) -> list[str]:
-        """End programs, all at once; returns those that had to be killed. Blocks until
-        they ended.
-        """
+        """End programs, all at once; returns those that had to be killed. Blocks."""
         asked = self._of(names)
         for name in asked:
             with contextlib.suppress(xmlrpc.client.Fault):  # it has just ended by itself

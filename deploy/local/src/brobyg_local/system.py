@@ -209,8 +209,8 @@ class System:
         if not self.given.get("BROBYG_KAFKA"):  # on our own broker nobody else has this name
             environment["BROBYG_INSTANCE"] = "local"
         for name in SERVICES:
-            port = told.get(_port_variable(name)) or str(self._port(name))
-            environment[_port_variable(name)] = port
+            variable = f"BROBYG_{name.upper()}_PORT"
+            port = environment[variable] = told.get(variable) or str(self._port(name))
             environment[f"BROBYG_{name.upper()}_URL"] = f"http://127.0.0.1:{port}"
         environment.update(told)
         self._write(environment)
@@ -232,7 +232,7 @@ class System:
         """Raise `LocalError` for a port that was named for a service and that another holds."""
         before = self.environment()
         for name in SERVICES:
-            variable = _port_variable(name)
+            variable = f"BROBYG_{name.upper()}_PORT"
             port = told.get(variable)
             if port is None or (port == before.get(variable) and self._runs(name)):
                 continue
@@ -244,8 +244,8 @@ class System:
                 raise LocalError(
                     f"port {port}, which {variable} names for {name}, is held by"
                     f" {holder or 'another process'}",
-                    advice=f"end that process, name another port in {variable}, or unset it: then"
-                    " a free one is chosen",
+                    advice=(f"end it (kill {holder.split()[1]}), " if holder else "")
+                    + f"name another port in {variable}, or unset it: then a free one is chosen",
                 )
 
     def _prepare(self, environment: Mapping[str, str]) -> None:
@@ -318,7 +318,3 @@ def _check(component: str) -> None:
         raise LocalError(
             f"there is no component {component!r}", advice=f"one of {', '.join(COMPONENTS)}"
         )
-
-
-def _port_variable(service: str) -> str:
-    return f"BROBYG_{service.upper()}_PORT"

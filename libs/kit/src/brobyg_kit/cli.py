@@ -126,9 +126,7 @@ def token(
 
 @app.command()
 def config(as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False) -> None:
-    """List every setting: its variable, its value here and what it is for. Secrets are not
-    shown.
-    """
+    """List every setting: its variable, its value here and its use. Secrets are not shown."""
     import textwrap
 
     rows: dict[str, tuple[str, str]] = {}

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import httpx2
-from brobyg_contracts.domain import LOCAL_ZONE
 
 from .access import SystemAccess, http_client
 from .tally import Tally
@@ -47,7 +46,6 @@ async def show_progress(
                 events = (await http.get(url, headers=headers, timeout=2.0)).json()["events"]
             counts = {label: events.get(f"dk.brobyg.{kind}", 0) for kind, label in SHOWN.items()}
             told = [f"{count} {label}" for label, count in counts.items() if count]
-            now = access.clock.now().astimezone(LOCAL_ZONE)
             sent = f"{tally.delivered.total()} of {messages} messages"
-            say(f"{now:%A %H:%M}  {', '.join([sent, *told])}")
+            say(f"{access.clock.now().astimezone(COPENHAGEN):%A %H:%M}  {', '.join([sent, *told])}")
             await asyncio.sleep(PAUSE)

@@ -47,7 +47,9 @@ class DemoSetup:
         self._refuse_named_that_are_in_use()
         if not self.system.environment():
             return
-        folder, began = self.system.folder.path, read_json(self._mark).get("began")
+        folder = self.system.folder.path
+        # It says that the data are a demo's; `System.reset` removes it with them.
+        began = read_json(self.system.folder.local / "demo.json").get("began")
         if not (reset or began or self._holds_no_event()):
             raise LocalError(
                 f"{folder} holds data that no demo made",
@@ -57,11 +59,6 @@ class DemoSetup:
         demo = f"what the demo of {began} left, and whatever was entered since"
         self.say(f"emptying {demo if began else 'what was there'}: {folder}")
         self.system.reset()
-
-    @property
-    def _mark(self) -> Path:
-        """Says that the folder's data are a demo's. `System.reset` removes it with them."""
-        return self.system.folder.local / "demo.json"
 
     def _holds_no_event(self) -> bool:
         """Whether our own broker is empty. One that was named was found empty before."""
@@ -97,7 +94,7 @@ class DemoSetup:
         """
         self.system.start_stores()
         began_at = f"{datetime.now().astimezone():%Y-%m-%d %H:%M}"
-        write_atomically(self._mark, json.dumps({"began": began_at}))
+        write_atomically(self.system.folder.local / "demo.json", json.dumps({"began": began_at}))
         last = read_json(self.notes).get("start_seconds")
         margin = min(LONGEST_MARGIN, last + SPARE) if isinstance(last, int | float) else MARGIN
         began = time.monotonic()

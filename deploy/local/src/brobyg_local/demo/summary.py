@@ -124,13 +124,14 @@ def summarise(
 ) -> Summary:
     """The figures, from the event history, what the players were told, and what was found after."""
     count = Counter(event.type for event in events)
+    expected = Counter(message.expect for message in week.messages)
     return Summary(
         appointments_received=len(tally.keys),
         messages_received=tally.delivered.total(),
         rejected=intake.rejected,
-        rejected_expected=week.expecting("rejected"),
+        rejected_expected=expected["rejected"],
         dropped_without_consent=intake.dropped_without_consent,
-        dropped_expected=week.expecting("dropped"),
+        dropped_expected=expected["dropped"],
         sent_again=tally.again,
         counts={name: count[kind.EVENT_TYPE] for name, kind in COUNTED.items()},
         events_published=len(events),

@@ -24,9 +24,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     inflate: int = 0
 
     def content(self) -> bytes:
-        """The bytes to send: the JSON, or the text that is none, made too large where it
-        is to be.
-        """
+        """The bytes to send: JSON, or the text that is none, too large where it is to be."""
         raw = bytes(self.body)
         if raw.startswith(b'"'):
             return msgspec.json.decode(raw, type=str).encode()
@@ -46,9 +44,7 @@ class Referral(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Habit(msgspec.Struct, frozen=True):
-    """How a volunteer answers: shares of yes and no (the rest is silence), after how many
-    minutes.
-    """
+    """How a volunteer answers: shares of yes and no (else silence), after how many minutes."""
 
     accept: float
     decline: float
@@ -83,10 +79,6 @@ class Week(msgspec.Struct, frozen=True):
     referrals: tuple[Referral, ...]
     helpers: tuple[Helper, ...]
     seed: int = 20261130
-
-    def expecting(self, expectation: Expectation) -> int:
-        """How many of its messages are to be answered so."""
-        return sum(message.expect == expectation for message in self.messages)
 
 
 def load(folder: Path) -> Week:
