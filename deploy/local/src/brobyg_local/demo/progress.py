@@ -1,4 +1,4 @@
-"""What is seen while the week goes by: a table that moves on a terminal, else a line now and then."""
+"""What is seen while the week goes by: a moving table on a terminal, else a line now and then."""
 
 import asyncio
 from collections.abc import Callable
@@ -49,7 +49,7 @@ async def show_progress(
     """
     url, headers = f"{access.url('reporting')}/counts", access.sign_in("analyst")
     events: dict[str, int] = {}
-    console = Console()
+    console = Console(stderr=True)
     live = Live(console=console, refresh_per_second=4) if console.is_terminal else None
     with live or nullcontext():
         async with http_client() as http:
