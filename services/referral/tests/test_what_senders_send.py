@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from referral_bench import HOSPITAL, OTHER_HOSPITAL, Served, bundle, handled
+from referral_bench import HOSPITAL, OTHER_HOSPITAL, Served, bundle, events_of, handled
 from referral_samples import (
     OTHER_CPR,
     SYSTEM,
@@ -21,6 +21,7 @@ X_ECPR = "urn:oid:1.2.208.176.1.6.1.1"
 REPLACEMENT = "0201601XX1"
 RANDERS, GRENAA = "randers-hospital", "grenaa-health-house"
 NEWER = "2026-11-30T08:30:00.000+01:00"
+PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
 
 
 def at(*participants: dict[str, Any], **changes: Any) -> dict[str, Any]:
@@ -43,13 +44,22 @@ def named(participant: dict[str, Any], *, system: str, value: str) -> dict[str, 
 
 
 def role(code: str) -> list[dict[str, Any]]:
-    system = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
-    return [{"coding": [{"system": system, "code": code}]}]
+    return [{"coding": [{"system": PARTICIPATION, "code": code}]}]
+
+
+def put_entry(body: dict[str, Any]) -> dict[str, Any]:
+    """An entry of a Bundle that keeps or changes the appointment by its identifier."""
+    url = f"Appointment?identifier={SYSTEM}|{body['identifier'][0]['value']}"
+    return {"resource": body, "request": {"method": "PUT", "url": url}}
 
 
 async def attention(service: Served, reason: str) -> float:
     """How often a coordinator was to be told for this reason."""
-    sample = f'brobyg_referral_attention_total{{reason="{reason}"}} '
+    return await metric(service, f'brobyg_referral_attention_total{{reason="{reason}"}} ')
+
+
+async def metric(service: Served, sample: str) -> float:
+    """The value of this sample, which ends with a blank; 0 when there is none."""
     lines = (await service.running.client.get("/metrics")).text.splitlines()
     return sum(float(line.removeprefix(sample)) for line in lines if line.startswith(sample))
 
@@ -171,6 +181,62 @@ async def test_a_relative_alone_is_never_read_as_the_patient(
     assert "actor.type is Patient" in answer.json()["issue"][0]["diagnostics"]
     assert await service.rows("select 1 from appointment") == []
     assert await service.told() == []
+
+
+ROLE_CODE = "http://terminology.hl7.org/CodeSystem/v3-RoleCode"
+#: What a relative or an escort may state, though named by a CPR number or typed as a Patient.
+OTHER_ROLES = [
+    [{"text": "Ledsager (datter)"}],
+    [{"text": "Pårørende"}],
+    [{"coding": [{"system": ROLE_CODE, "code": "FTH"}]}],
+    [{"coding": [{"system": "https://hospital.example/roles", "code": "PART"}]}],
+    [{"coding": [{"system": PARTICIPATION, "display": "Datter"}]}],
+    [{"coding": [{"code": "ESC"}, {"system": PARTICIPATION, "code": "PART"}]}],
+    [*role("PART"), {"text": "Datter"}],
+    [{"id": "a"}],
+]
+UNTYPED = {"actor": {"identifier": patient(OTHER_CPR)["actor"]["identifier"]}, "status": "accepted"}
+
+
+@pytest.mark.parametrize("stated", OTHER_ROLES)
+@pytest.mark.parametrize("relative", [patient(OTHER_CPR), UNTYPED])
+@pytest.mark.parametrize("other", [[], [{"actor": {"display": "x"}, "status": "accepted"}]])
+async def test_who_states_any_role_but_the_patients_is_not_read_as_the_patient(
+    service: Served,
+    stated: list[dict[str, Any]],
+    relative: dict[str, Any],
+    other: list[dict[str, Any]],
+) -> None:
+    assert (await service.refer(referral(OTHER_CPR))).status_code == 201
+    answer = await service.put(at(*other, relative | {"type": stated}, place()))
+    (issue,) = answer.json()["issue"]
+    assert (answer.status_code, issue["code"]) == (422, "required")
+    assert issue["expression"] == [f"Appointment.participant[{len(other)}].type"]
+    assert "another role than the patient's" in issue["diagnostics"]
+    assert f"SBJ or PART of {PARTICIPATION}" in issue["diagnostics"]
+    assert not [word for word in (OTHER_CPR, "FTH", "Datter", "datter") if word in answer.text]
+    assert await service.rows("select 1 from appointment") == []
+
+
+async def test_nobody_is_read_as_the_patient_beside_one_who_states_the_patients_role(
+    service: Served,
+) -> None:
+    assert (await service.refer(referral(OTHER_CPR))).status_code == 201
+    subject = {"actor": {"display": "x"}, "status": "accepted", "type": role("SBJ")}
+    answer = await service.put(at(subject, UNTYPED, place()))
+    assert answer.status_code == 422
+    assert await service.rows("select 1 from appointment") == []
+
+
+@pytest.mark.parametrize("stated", [role("SBJ"), role("PART"), [*role("SBJ"), *role("PART")]])
+@pytest.mark.parametrize("typed", [True, False])
+async def test_the_patient_may_state_the_patients_own_roles(
+    service: Served, stated: list[dict[str, Any]], typed: bool
+) -> None:
+    assert (await service.refer(referral(OTHER_CPR))).status_code == 201
+    one = (patient(OTHER_CPR) if typed else UNTYPED) | {"type": stated}
+    relative = patient() | {"type": OTHER_ROLES[0]}
+    assert (await service.put(at(relative, one, place()))).status_code == 201
 
 
 async def test_participants_are_shown_with_the_status_that_was_sent(service: Served) -> None:
@@ -308,6 +374,54 @@ async def test_what_else_names_another_patient_is_refused_and_the_advice_in_the_
     anew = moved | {"identifier": [{"system": SYSTEM, "value": "A-2"}]}
     assert (await service.put(anew)).status_code == 201
     assert await service.told() == ["booked", "cancelled", "booked"]
+
+
+@pytest.mark.parametrize("channel", ["http", "kafka"])
+async def test_a_coordinator_is_told_of_what_a_transaction_is_refused_for_another_patient(
+    service: Served, capfd: pytest.CaptureFixture[str], channel: str
+) -> None:
+    await service.referred()
+    assert (await service.refer(referral(OTHER_CPR))).status_code == 201
+    booked = (await service.put(fhir_appointment("A-1"))).json()["id"]
+    told_before = [
+        await attention(service, reason) for reason in ("refused_for_another", "patient_declined")
+    ]
+    declined = at(patient() | {"status": "declined"}, place(), number="A-2")
+    moved = at(patient(OTHER_CPR), place(GRENAA), updated=NEWER)
+    # A-2 is kept nowhere, so neither is who its patient is.
+    other = at(patient(OTHER_CPR), place(), number="A-2", updated=NEWER)
+    body = bundle("transaction", *(put_entry(one) for one in (declined, moved, other)))
+    if channel == "http":
+        assert (await service.fhir("POST", "", body)).status_code == 422
+    else:
+        await handled(service, body)
+    assert await service.told() == ["booked"]
+    told_after = [
+        await attention(service, reason) for reason in ("refused_for_another", "patient_declined")
+    ]
+    assert told_after == [told_before[0] + 1, told_before[1]]
+    lines = [line for line in "".join(capfd.readouterr()).splitlines() if "needs_attention" in line]
+    assert (len(lines), booked in lines[0]) == (1, True)
+
+
+async def test_what_is_rolled_back_and_done_again_is_counted_and_logged_once(
+    service: Served, capfd: pytest.CaptureFixture[str]
+) -> None:
+    await service.referred()
+    handle = service.running.runtime.parts.handle
+    assert handle is not None
+    declined = events_of(service, at(patient() | {"status": "declined"}, place()))
+    kept = 'brobyg_referral_appointments_total{channel="kafka",outcome="kept"} '
+    before = [await metric(service, kept), await attention(service, "patient_declined")]
+    with pytest.raises(ZeroDivisionError):  # noqa: PT012 - the block that fails is what is tested
+        async with service.database.transaction() as tx:
+            await handle(tx, declined)
+            raise ZeroDivisionError
+    async with service.database.transaction() as tx:
+        await handle(tx, declined)
+    after = [await metric(service, kept), await attention(service, "patient_declined")]
+    assert after == [number + 1 for number in before]
+    assert "".join(capfd.readouterr()).count("appointment.needs_attention") == 1
 
 
 async def test_a_record_cancels_by_the_hospitals_own_number_and_a_slip_in_it_is_refused(

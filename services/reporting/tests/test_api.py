@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
 from datetime import timedelta
 from random import Random
 
@@ -17,7 +16,6 @@ from brobyg_contracts import (
     VolunteerRegistered,
 )
 from brobyg_kit.event import Event, EventData, encode
-from brobyg_kit.service import Parts, Resources
 from brobyg_kit.testing import Running, bearer
 from brobyg_reporting.adapters.versions import VersionTables
 from brobyg_reporting.bootstrap import SERVICE
@@ -96,16 +94,6 @@ def story(referral_id: str, department: str, municipality: str) -> list[Event]:
     return events
 
 
-def built(resources: Resources) -> Parts:
-    """Its API alone is ready before there is a version, which these tests make themselves."""
-    parts = SERVICE.build(resources)
-    del resources.health.checks["projections"]
-    return parts
-
-
-API = replace(SERVICE, build=built)
-
-
 async def fill(running: Running) -> None:
     await keep(running, story(REFERRAL, "randers", "0730") + story(OTHER, "norddjurs", "0707")[1:4])
 
@@ -117,8 +105,6 @@ async def keep(running: Running, events: list[Event]) -> None:
         read_logged(EVENTS[event.type].TOPIC, 0, number, encode(event))
         for number, event in enumerate(events)
     ]
-    async with database.connect() as connection:
-        await VersionTables(connection).create_first()
     async with database.transaction() as tx:
         version = VersionTables(tx.connection).version(1)
         await log_and_fold(version, placed, PROJECTIONS)
@@ -132,7 +118,7 @@ RANDERS, NORDDJURS = (
 
 
 async def test_the_timeline_tells_a_referral_s_story_in_english_and_danish(serve: Serve) -> None:
-    async with serve(API) as running:
+    async with serve(SERVICE) as running:
         await fill(running)
         answer = await running.client.get(f"/referrals/{REFERRAL}/timeline", headers=RANDERS)
         assert answer.status_code == 200
@@ -153,7 +139,7 @@ async def test_the_timeline_tells_a_referral_s_story_in_english_and_danish(serve
 
 
 async def test_a_coordinator_sees_their_own_department_and_an_analyst_all(serve: Serve) -> None:
-    async with serve(API) as running:
+    async with serve(SERVICE) as running:
         await fill(running)
 
         async def seen(headers: dict[str, str]) -> set[str]:
@@ -185,7 +171,7 @@ async def test_a_coordinator_sees_their_own_department_and_an_analyst_all(serve:
 
 
 async def test_the_sums_are_those_of_the_story(serve: Serve) -> None:
-    async with serve(API) as running:
+    async with serve(SERVICE) as running:
         await fill(running)
 
         async def get(path: str) -> dict[str, list[dict[str, object]]]:
@@ -220,7 +206,7 @@ async def test_the_sums_are_those_of_the_story(serve: Serve) -> None:
 async def test_consent_given_anew_does_not_bring_back_what_was_booked_before_it_was_withdrawn(
     serve: Serve,
 ) -> None:
-    async with serve(API) as running:
+    async with serve(SERVICE) as running:
         before = story(REFERRAL, "randers", "0730")[1:4]
 
         async def tell(name: str, hours: int) -> dict[str, object]:
@@ -251,7 +237,7 @@ async def test_consent_given_anew_does_not_bring_back_what_was_booked_before_it_
 async def test_an_appointment_that_the_hospital_never_closed_does_not_hide_the_next(
     serve: Serve,
 ) -> None:
-    async with serve(API) as running:
+    async with serve(SERVICE) as running:
         before = story(REFERRAL, "randers", "0730")[1:4]
         [passed] = [event for event in before if event.type.endswith("booked")]
         starts_at = START + timedelta(days=9)
@@ -295,7 +281,7 @@ async def test_an_appointment_moved_after_its_end_is_no_longer_counted_for_who_h
             Random(f"{kind} {hours}"), msgspec.convert(data, kind), subject, hours, time
         )
 
-    async with serve(API) as running:
+    async with serve(SERVICE) as running:
 
         async def activity() -> dict[str, tuple[object, ...]]:
             found = (await running.client.get("/volunteers/activity", headers=RANDERS)).json()[
@@ -344,7 +330,7 @@ async def test_an_appointment_moved_after_its_end_is_no_longer_counted_for_who_h
 async def test_what_can_t_be_answered_is_a_clear_4xx(
     serve: Serve, path: str, headers: dict[str, str], status: int
 ) -> None:
-    async with serve(API) as running:
+    async with serve(SERVICE) as running:
         await fill(running)
         answer = await running.client.get(path, headers=headers)
         assert (answer.status_code, answer.headers["content-type"]) == (

@@ -75,6 +75,7 @@ class Transaction:
     _emissions: list[_Emission] = field(default_factory=list)
     _records: list[tuple[str, str, bytes, str]] = field(default_factory=list)
     _timers: dict[tuple[str, str], datetime | None] = field(default_factory=dict)
+    _after_commit: list[Callable[[], None]] = field(default_factory=list)
 
     @cached_property
     def now(self) -> datetime:
@@ -106,22 +107,25 @@ class Transaction:
         self._records.append((topic, key, value, content_type))
 
     def schedule(self, kind: str, subject: str, due_at: datetime) -> None:
-        """Fire the timer (`kind`, `subject`) once at `due_at` or soon after; moves an
-        earlier one.
-        """
+        """Fire the timer (`kind`, `subject`) once, at `due_at` or soon after; moves an earlier."""
         self._timers[kind, subject] = due_at
 
     def unschedule(self, kind: str, subject: str) -> None:
         """Delete the timer; no error if there is none."""
         self._timers[kind, subject] = None
 
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once after the commit, in order; it must neither block nor raise."""
+        self._after_commit.append(callback)
+
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator["Transaction"]:
-        """A part that can fail alone, with its own events and timers; those of a failed one go."""
+        """A part that can fail alone: its events, timers and callbacks go with it when it does."""
         async with self.driver.transaction():
             part = Transaction(self.connection, self.driver, self.clock, self.source)
             yield part
             await part.flush()
+        self._after_commit += part._after_commit
 
     async def flush(self) -> None:
         """Write timers and outbox rows. Called once, before the commit."""
@@ -224,7 +228,10 @@ def array_literal(values: Sequence[str]) -> str:
 
 
 def text_array(name: str, kind: Any) -> Any:  # SQLAlchemy's types of types are not expressible
-    """The parameter `name`, given as `array_literal`, as an array of `kind`."""
+    """The parameter `name`, given as `array_literal`, as an array of `kind`.
+
+    For `unnest` only: in a comparison it would be cast again for each row that is looked at.
+    """
     return cast(bindparam(name, type_=String()), ARRAY(kind))
 
 
@@ -364,6 +371,8 @@ class Database:
                 transaction = Transaction(connection, driver, self.clock, self.source)
                 yield transaction
                 await transaction.flush()
+            for callback in transaction._after_commit:
+                callback()
 
     @asynccontextmanager
     async def listen(self, channel: str, notify: Callable[[], None]) -> AsyncIterator[Driver]:

@@ -1,34 +1,42 @@
-"""What is seen while the week goes by: a line with the simulated time and the counts."""
+"""What is seen while the week goes by: a moving table on a terminal, else a line now and then."""
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
 import httpx2
 from brobyg_contracts.domain import LOCAL_ZONE
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
 
 from .access import SystemAccess, http_client
 from .tally import Tally
 
-#: Wall seconds between lines.
-PAUSE = 8.0
-#: Figures of a line, each an event type with its label.
+#: Wall seconds between two looks: on a terminal, and where lines are written.
+LOOK, PAUSE = 0.5, 8.0
+#: Rows of the table: each an event type with its label.
 SHOWN = {
-    "appointment.booked": "booked",
-    "appointment.rescheduled": "moved",
-    "appointment.cancelled": "cancelled",
-    "appointment.completed": "took place",
-    "appointment.missed": "no-show",
-    "offer.made": "offers",
-    "offer.accepted": "accepted",
-    "offer.declined": "declined",
-    "offer.expired": "expired",
-    "offer.withdrawn": "withdrawn",
-    "volunteer.matched": "matched",
-    "match.released": "released",
-    "match.escalated": "to the coordinator",
-    "notification.sent": "mails sent",
-    "notification.failed": "given up",
+    "appointments": {
+        "appointment.booked": "booked",
+        "appointment.rescheduled": "moved",
+        "appointment.cancelled": "cancelled",
+        "appointment.completed": "took place",
+        "appointment.missed": "no-show",
+    },
+    "offers": {
+        "offer.made": "offers",
+        "offer.accepted": "accepted",
+        "offer.declined": "declined",
+        "offer.expired": "expired",
+        "offer.withdrawn": "withdrawn",
+    },
+    "escorts": {
+        "volunteer.matched": "matched",
+        "match.released": "released",
+        "match.escalated": "to the coordinator",
+    },
+    "mails": {"notification.sent": "mails sent", "notification.failed": "given up"},
 }
 
 
@@ -41,13 +49,30 @@ async def show_progress(
     """
     url, headers = f"{access.url('reporting')}/counts", access.sign_in("analyst")
     events: dict[str, int] = {}
-    async with http_client() as http:
-        while True:
-            with suppress(httpx2.TransportError, ValueError, KeyError):
-                events = (await http.get(url, headers=headers, timeout=2.0)).json()["events"]
-            counts = {label: events.get(f"dk.brobyg.{kind}", 0) for kind, label in SHOWN.items()}
-            told = [f"{count} {label}" for label, count in counts.items() if count]
-            now = access.clock.now().astimezone(LOCAL_ZONE)
-            sent = f"{tally.delivered.total()} of {messages} messages"
-            say(f"{now:%A %H:%M}  {', '.join([sent, *told])}")
-            await asyncio.sleep(PAUSE)
+    console = Console(stderr=True)
+    live = Live(console=console, refresh_per_second=4) if console.is_terminal else None
+    with live or nullcontext():
+        async with http_client() as http:
+            while True:
+                with suppress(httpx2.TransportError, ValueError, KeyError):
+                    events = (await http.get(url, headers=headers, timeout=2.0)).json()["events"]
+                rows = {"hospital": f"{tally.delivered.total()} of {messages} messages"}
+                rows |= {name: _counts(events, kinds) for name, kinds in SHOWN.items()}
+                now = f"{access.clock.now().astimezone(LOCAL_ZONE):%A %H:%M}"
+                if live:
+                    live.update(_table(now, rows))
+                else:
+                    say(f"{now}  {', '.join(filter(None, rows.values()))}")
+                await asyncio.sleep(LOOK if live else PAUSE)
+
+
+def _counts(events: dict[str, int], kinds: dict[str, str]) -> str:
+    counts = {label: events.get(f"dk.brobyg.{kind}", 0) for kind, label in kinds.items()}
+    return ", ".join(f"{count} {label}" for label, count in counts.items() if count)
+
+
+def _table(title: str, rows: dict[str, str]) -> Table:
+    table = Table(title=title, title_justify="left", show_header=False, box=None, padding=(0, 2))
+    for name, counts in rows.items():
+        table.add_row(name, counts)
+    return table

@@ -15,13 +15,10 @@ from brobyg_referral.fhir.times import span
 
 LOCATION_SYSTEM = "https://brobyg.dk/locations"
 _REFERENCE = re.compile(r"(?:^|/)([A-Z][A-Za-z]*)/[^/]+(?:/_history/[^/]+)?$")
-#: Roles that are never the patient's (FHIR R4, valueset-encounter-participant-type).
-_ROLES_OF_OTHERS = frozenset(
-    {"ADM", "ATND", "CALLBCK", "CON", "DIS", "ESC", "REF", "SPRF", "PPRF"}
-    | {"translator", "emergency"}
-)
-#: Roles that may be the patient's, where only a number tells who it is: subject, participation.
-_ROLES_OF_PATIENT = frozenset({"SBJ", "PART"})
+_PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
+_SUBJECT = (_PARTICIPATION, "SBJ")
+#: The patient's own roles, as system and code: subject, participation. Any other is another's.
+_ROLES_OF_PATIENT = frozenset({_SUBJECT, (_PARTICIPATION, "PART")})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +32,8 @@ class Participant:
     #: System and value of the actor's identifier; "" for what is not given.
     system: str
     value: str
-    #: The codes of its `type`.
-    roles: frozenset[str]
+    #: System and code of each coding of its `type`; ("", "") for a concept without a coding.
+    roles: frozenset[tuple[str, str]]
     period: JsonObject
 
     @property
@@ -49,11 +46,16 @@ class Participant:
         return found[1] if found else ""
 
     @property
-    def may_be_patient(self) -> bool:
-        """Whether nothing says that it is somebody else."""
+    def is_named_as_patient(self) -> bool:
+        """Whether its type, number or role is a patient's, whatever else it states."""
         if self.kind:
-            return self.kind == "Patient" and not self.roles & _ROLES_OF_OTHERS
-        return self.system in CITIZEN_SYSTEMS and self.roles <= _ROLES_OF_PATIENT
+            return self.kind == "Patient"
+        return self.system in CITIZEN_SYSTEMS or _SUBJECT in self.roles
+
+    @property
+    def may_be_patient(self) -> bool:
+        """Whether it is named as the patient and states no role but the patient's own."""
+        return self.is_named_as_patient and self.roles <= _ROLES_OF_PATIENT
 
     def takes_part(self, starts_at: datetime | None, ends_at: datetime | None) -> bool:
         """Whether it has not declined, and its period neither ends before nor begins after.
@@ -89,9 +91,9 @@ def _participant(path: str, entry: JsonObject, actor: JsonObject) -> Participant
         system=_text(name, "system"),
         value=_text(name, "value"),
         roles=frozenset(
-            _text(coding, "code")
+            (_text(coding, "system"), _text(coding, "code"))
             for concept in cast("list[JsonObject]", entry.get("type", []))
-            for coding in cast("list[JsonObject]", concept.get("coding", []))
+            for coding in cast("list[JsonObject]", concept.get("coding") or [{}])
         ),
         period=period if isinstance(period, dict) else {},
     )
@@ -105,7 +107,8 @@ def _text(inside: JsonObject, name: str) -> str:
 def patient_of(participants: list[Participant]) -> Participant | Issue:
     """The patient, by type and role, with a CPR number as `value`; or why there is none.
 
-    A relative or an escort is never taken for the patient, whatever number they are named by.
+    A relative or an escort is never taken for the patient, whatever number they are named by: who
+    states any role but the patient's own is somebody else.
     """
     candidates = [one for one in participants if one.may_be_patient]
     said = [one for one in candidates if one.kind]
@@ -114,16 +117,30 @@ def patient_of(participants: list[Participant]) -> Participant | Issue:
         path = f"{patients[1].path}.actor"
         return Issue("business-rule", "An appointment has at most one patient.", path)
     if not patients or patients[0].system not in CITIZEN_SYSTEMS:
-        return Issue(
-            "required",
-            "The patient is needed: a participant whose actor.type is Patient and whose"
-            f" actor.identifier has the system {CPR_SYSTEM}. Who only comes along is no patient.",
-            f"{patients[0].path}.actor.identifier" if patients else "Appointment.participant",
-        )
+        return _no_patient(participants, patients)
     if not is_cpr(patients[0].value):
         path = f"{patients[0].path}.actor.identifier.value"
         return Issue("value", f"A CPR number is expected: {EXPECTED_FORM}.", path)
     return patients[0]
+
+
+def _no_patient(participants: list[Participant], patients: list[Participant]) -> Issue:
+    needed = (
+        "The patient is needed: a participant whose actor.type is Patient and whose"
+        f" actor.identifier has the system {CPR_SYSTEM}."
+    )
+    if patients:
+        return Issue("required", needed, f"{patients[0].path}.actor.identifier")
+    others = [one for one in participants if one.is_named_as_patient]
+    if not others:
+        text = f"{needed} Who only comes along is no patient."
+        return Issue("required", text, "Appointment.participant")
+    text = (
+        "This participant states another role than the patient's, so it is not read as the patient."
+        f" {needed} Its type is left out, or has only codings that are SBJ or PART of"
+        f" {_PARTICIPATION}: a text alone, or any other code, is somebody else's role."
+    )
+    return Issue("required", text, f"{others[0].path}.type")
 
 
 def place_of(

@@ -104,7 +104,8 @@ class Decisions:
     def attempt(self, group: Group) -> list[Result]:
         """Carry out a group.
 
-        Of an atomic one with a refusal nothing remains, and all its results are rejections.
+        Of an atomic one with a refusal nothing remains, and all its results are rejections. That a
+        change was refused for another patient stands: a coordinator is still told.
         """
         before = dict(self._known), dict(self._ids), set(self._changed)
         lengths = len(self.changes), len(self.attention)
@@ -115,7 +116,12 @@ class Decisions:
         if not any(result.refusal for result in results):
             return results
         self._known, self._ids, self._changed = before
-        del self.changes[lengths[0] :], self.attention[lengths[1] :]
+        del self.changes[lengths[0] :]
+        self.attention[lengths[1] :] = [
+            (reason, appointment_id)
+            for reason, appointment_id in self.attention[lengths[1] :]
+            if reason == "refused_for_another" and appointment_id in self._known
+        ]
         return [
             replace(result, outcome="rejected", stored=None, created=False) for result in results
         ]

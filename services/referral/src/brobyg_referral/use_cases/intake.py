@@ -2,12 +2,13 @@
 
 Any number of messages is one transaction and a handful of statements: which of these citizens have
 an active referral (locked), what is known of these appointments, then decisions in memory in the
-order received, then one write, one count and the events. A message about a citizen without an
-active, consented referral ends here: it is counted and nothing else.
+order received, then one write, one count and the events; metrics and logs follow the commit. A
+message about a citizen without an active, consented referral ends here: it is counted and nothing
+else.
 """
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from brobyg_kit.database import Transaction
 from brobyg_kit.logs import get_logger
@@ -15,7 +16,7 @@ from brobyg_kit.logs import get_logger
 from brobyg_referral.domain.hashing import Hasher
 from brobyg_referral.metrics import ReferralMetrics
 from brobyg_referral.ports import AppointmentStore, Channel, IntakeOutcome, Names
-from brobyg_referral.use_cases.decisions import Decisions, Group, Result
+from brobyg_referral.use_cases.decisions import AttentionReason, Decisions, Group, Result
 from brobyg_referral.use_cases.events import appointment_event
 
 log = get_logger(__name__)
@@ -62,12 +63,22 @@ class Intake:
         counts["rejected"] += rejected
         present = {outcome: number for outcome, number in counts.items() if number}
         await self._store.count(tx, channel, present)
-        for outcome, number in present.items():
+        attention = decisions.attention if decisions else []
+        tx.after_commit(lambda: self._record(channel, present, attention))
+        return results
+
+    def _record(
+        self,
+        channel: Channel,
+        counts: Mapping[IntakeOutcome, int],
+        attention: Sequence[tuple[AttentionReason, str]],
+    ) -> None:
+        """Count and log, after the commit: a transaction may be tried several times."""
+        for outcome, number in counts.items():
             self._metrics.appointments.labels(channel, outcome).inc(number)
-        for reason, appointment_id in decisions.attention if decisions else ():
+        for reason, appointment_id in attention:
             self._metrics.attention.labels(reason).inc()
             log.warning("appointment.needs_attention", kind=reason, appointment_id=appointment_id)
-        return results
 
     async def _prepare(
         self, tx: Transaction, channel: Channel, organisation: str, groups: Sequence[Group]

@@ -120,7 +120,7 @@ class Referrals:
             await self._referrals.remember(tx, organisation, key_hash, request_hash, referral)
         tx.emit(referral_created(referral), subject=referral.referral_id)
         _emit_consent_given(tx, referral)
-        self._metrics.referrals.inc()
+        tx.after_commit(self._metrics.referrals.inc)
         return referral
 
     async def _repeated(
@@ -187,7 +187,7 @@ class Referrals:
         await self._appointments.forget(tx, referral_id)
         event = ConsentWithdrawn(referral_id=referral_id, citizen_id=referral.citizen_id)
         tx.emit(event, subject=referral_id)
-        self._metrics.consents_withdrawn.inc()
+        tx.after_commit(self._metrics.consents_withdrawn.inc)
         return withdrawn
 
     async def erase(self, tx: Transaction, caller: Caller, citizen_id: str) -> None:
@@ -224,7 +224,7 @@ class Referrals:
         await self._citizens.record_access(
             tx, citizen_id, purpose, caller.subject, caller.organisation
         )
-        self._metrics.contact_reads.inc()
+        tx.after_commit(self._metrics.contact_reads.inc)
         return contact
 
 

@@ -120,10 +120,10 @@ class _Rebuild:
         await self.versions.drop_unused()
         # Before the ends are asked for, so that it can't honestly be beyond them.
         reached, live = await self.versions.offsets(), await self.versions.live()
-        if self.request.verify and live is not None and not live.own:
+        if self.request.verify and (live is None or not live.own):
             raise RebuildRefused(
-                f"version {live.number} was written by other code, so there is nothing to compare"
-                " with; 'brobyg reporting rebuild' builds this code's and switches to it"
+                "there is nothing to compare with, as this code has not written the live version;"
+                " 'brobyg reporting rebuild' builds one of its own and switches to it"
             )
         ends = await self.topics.ends()
         _refuse_other_topics(reached, ends)
