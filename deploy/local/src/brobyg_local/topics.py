@@ -41,7 +41,10 @@ async def read_topics(address: str, services: Sequence[str]) -> tuple[list[Topic
 
 async def _read(address: str, services: Sequence[str]) -> list[TopicState]:
     admin = AIOKafkaAdminClient(bootstrap_servers=address, request_timeout_ms=TIMEOUT)
-    reader = AIOKafkaConsumer(bootstrap_servers=address, request_timeout_ms=TIMEOUT)
+    # It learns of one topic at a time, with this pause after each: by default, a tenth of a second.
+    reader = AIOKafkaConsumer(
+        bootstrap_servers=address, request_timeout_ms=TIMEOUT, retry_backoff_ms=5
+    )
     try:
         await admin.start()
         await reader.start()
