@@ -34,9 +34,12 @@ SETTINGS: dict[str, dict[str, str]] = {
         "matching_registration_keys": "a key for the registrations of these tests only",
     },
     "notification": {
+        "notification_smtp": "smtp://127.0.0.1:1",
+        "notification_sender": "Brobyg <brobyg@example.org>",
+        "portal_url": "http://portal.example.org",
         "notification_coordinators": ",".join(
             f"{department}=coordinator@example.org" for department in DEPARTMENTS
-        )
+        ),
     },
     "reporting": {},
 }

@@ -7,6 +7,7 @@ import asyncio
 import signal
 import sys
 
+import asyncpg
 from brobyg_kit.clock import WallClock
 from brobyg_kit.database import Database
 from delivery_parts import Counted, Parts, record
@@ -17,7 +18,7 @@ async def main() -> None:
     what, kafka, url, topic = sys.argv[1:]
     database = Database(url, WallClock(), "test")
     await database.open()
-    parts = Parts(kafka, topic, database, Counted)
+    parts = Parts(kafka, topic, database, Counted, asyncpg.create_pool(url, min_size=0))
     loop = parts.relay() if what == "relay" else parts.consumer(record, lanes=1)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, loop.stop)
     print("started", flush=True)
