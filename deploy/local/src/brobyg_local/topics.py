@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
+from brobyg_contracts.topics import TOPICS
 
 #: Milliseconds for each question to the broker.
 TIMEOUT = 5_000
@@ -27,7 +28,7 @@ class TopicState:
 
 
 async def read_topics(address: str, services: Sequence[str]) -> tuple[list[TopicState], str]:
-    """All topics but the broker's own, and '' or why they can't be read.
+    """The system's topics that exist, and '' or why they can't be read.
 
     Never raises for a broker that is down.
     """
@@ -53,7 +54,7 @@ async def _read(address: str, services: Sequence[str]) -> list[TopicState]:
                 TopicPartition(one["topic"], part["partition"]) for part in one["partitions"]
             ]
             for one in await admin.describe_topics()
-            if not one["is_internal"]
+            if one["topic"] in TOPICS
         }
         every = [partition for partitions in topics.values() for partition in partitions]
         begins = await reader.beginning_offsets(every)

@@ -1,14 +1,17 @@
 """Topics as files: `schemas/topics/*.yaml` say what there is, `brobyg topics apply` makes it so."""
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from brobyg_kit import kafka
+from brobyg_kit.backoff import Backoff
 from brobyg_kit.errors import PartitionsDiffer
 
 _DAY_MILLISECONDS = 24 * 60 * 60 * 1000
@@ -95,19 +98,38 @@ async def apply_topics(address: str, topics: list[Topic]) -> dict[str, str]:
     Replication is three, or the number of brokers when there are fewer; a record is acknowledged
     when all but one of the copies have it. What else was set on a topic stays as it is. Raises
     KafkaError when the broker refuses or can't be reached, PartitionsDiffer when a topic has
-    another number of partitions than its file declares; nothing was done then.
+    another number of partitions than its file declares; nothing was done then. Raises TimeoutError
+    when a topic is not known everywhere within ten seconds.
     """
     async with kafka.admin(address) as client:
         found = await kafka.partitions(client, [topic.name for topic in topics])
-        existing = [topic for topic in topics if topic.name in found]
-        for topic in existing:
-            _insist_on_partitions(topic, len(found[topic.name]))
+        for topic in topics:
+            if topic.name in found:
+                _insist_on_partitions(topic, len(found[topic.name]))
         replicas = min(3, len((await client.describe_cluster())["brokers"]))
         missing = [topic for topic in topics if topic.name not in found]
-        return {
-            **await _create(client, missing, replicas),
-            **await _correct(client, existing),
-        }
+        made = await _create(client, missing, replicas)
+        found = await _visible(client, topics)
+        existing = [topic for topic in topics if made.get(topic.name) != "created"]
+        for topic in existing:
+            _insist_on_partitions(topic, len(found[topic.name]))
+        return {**made, **await _correct(client, existing)}
+
+
+async def _visible(
+    client: AIOKafkaAdminClient, topics: list[Topic]
+) -> dict[str, list[TopicPartition]]:
+    """The partitions of all `topics`, once the broker that is asked knows of them.
+
+    It may learn of a topic some moments after the controller has made it. Raises TimeoutError when
+    it has not within `kafka.REQUEST_TIMEOUT`.
+    """
+    names = {topic.name for topic in topics}
+    backoff = Backoff(first=0.02, longest=0.5)
+    async with asyncio.timeout(kafka.REQUEST_TIMEOUT):
+        while not names <= (found := await kafka.partitions(client, names)).keys():
+            await asyncio.sleep(backoff.next())
+    return found
 
 
 async def _create(
