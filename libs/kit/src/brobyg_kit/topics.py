@@ -127,9 +127,11 @@ async def _visible(
     names = {topic.name for topic in topics}
     backoff = Backoff(first=0.02, longest=0.5)
     async with asyncio.timeout(kafka.REQUEST_TIMEOUT):
-        while not names <= (found := await kafka.partitions(client, names)).keys():
+        while True:
+            found = await kafka.partitions(client, names)
+            if names <= found.keys():
+                return found
             await asyncio.sleep(backoff.next())
-    return found
 
 
 async def _create(
