@@ -28,7 +28,7 @@ test: setup ## all tests, against a real broker and database (TESTS=path for som
 	@mkdir -p var; set +e; $(BIN)/python -m pytest $(if $(TESTS),$(TESTS),-n auto) | tee var/test.log; code=$${PIPESTATUS[0]}; \
 	  echo "==> $$(tail -n 1 var/test.log | tr -d '=' | xargs)"; exit $$code
 
-check: setup ## format, lint, types, imports, schemas, compose file, dead code
+check: setup ## format, lint, types, imports, schemas, migrations, compose file, dead code
 	@deploy/local/check
 
 up: setup ## the whole system in the background, data kept
