@@ -1,6 +1,7 @@
 """How every part of a running system is."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -188,10 +189,12 @@ def _others(name: str, addresses: Sequence[str], default_port: int | None) -> Co
 
 def _figures(pid: int) -> Figures | None:
     """Pid, uptime and memory of a process with its children; None where we may not ask."""
+    memory = 0
     try:
         process = psutil.Process(pid)
-        family = [process, *process.children(recursive=True)]
-        memory = sum(one.memory_full_info().uss for one in family)
+        for one in (process, *process.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess):  # a child has just ended
+                memory += one.memory_full_info().uss
         return Figures(pid, round(time.time() - process.create_time(), 1), memory)
     except (psutil.Error, ValueError):
         return None
