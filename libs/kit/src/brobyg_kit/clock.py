@@ -53,6 +53,7 @@ class ManualClock:
 
     async def sleep(self, duration: timedelta) -> None:
         """Return when the clock has been moved past the end of `duration`."""
+        await asyncio.sleep(0)  # as any sleep, it lets others run, however short it is
         end = self._now + duration
         while self._now < end:
             await self._moved.wait()
