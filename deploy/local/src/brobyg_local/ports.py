@@ -106,5 +106,5 @@ def holder_of(port: int) -> str:
                 command = " ".join(process.cmdline()) or process.name()
                 return f"pid {process.pid} ({command[:120]})"
     except psutil.Error:
-        pass
+        pass  # another user's process, or one that has just ended: who holds the port stays unsaid
     return ""

@@ -260,7 +260,7 @@ class Supervisor:
         except xmlrpc.client.Fault:  # it is ending everything
             wait_until(lambda: not self._processes(), STOP_PATIENCE, every=0.2)
         except _UNREACHABLE:
-            pass
+            pass  # none runs, so one is started below
         self._kill_leftovers()
         if not self._owner:
             (self._programs / "owner.conf").unlink(missing_ok=True)
