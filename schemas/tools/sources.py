@@ -17,6 +17,8 @@ TYPES_FILE = "types.schema.json"
 ENVELOPE_FILE = "cloudevent.schema.json"
 DEAD_LETTER_FILE = "dead-letter.schema.json"
 PLACES_FILE = "places.json"
+#: The topic of an event that several services emit, each on its own.
+OWN_TOPIC = "brobyg.{source}.v1"
 
 Scalar: TypeAlias = str | int | float | bool | None
 #: A JSON value.
@@ -143,14 +145,31 @@ class Sources(msgspec.Struct, frozen=True, dict=True):
             for path in files
         }
 
-    def topic_of(self, event: str) -> str:
-        """The topic that carries `event`. Raises LookupError when it is in none or several."""
+    def topics_of(self, event: str) -> Sequence[str]:
+        """The topics that carry `event`, all with the same subject.
+
+        Raises LookupError when it is in none.
+        """
         topics = [name for name, topic in self.topics.items() if event in topic.events]
-        if len(topics) != 1:
-            raise LookupError(
-                f"{event} has to be in exactly one topic file, and is in {topics or 'none'}"
-            )
-        return topics[0]
+        if not topics:
+            raise LookupError(f"{event} has to be in a topic file, and is in none")
+        return topics
+
+    def topic_of(self, event: str) -> str:
+        """The topic that carries `event`; where each owner has one, with `{source}` for its name.
+
+        Raises LookupError when it is in none, or in several that are named otherwise.
+        """
+        topics = self.topics_of(event)
+        if len(topics) == 1:
+            return topics[0]
+        if topics != [OWN_TOPIC.format(source=self.topics[name].owner) for name in topics]:
+            raise LookupError(f"{event}: each of {topics} has to be {OWN_TOPIC}")
+        return OWN_TOPIC
+
+    def subject_of(self, event: str) -> str:
+        """The property that is the event's subject and the record's key."""
+        return self.topics[self.topics_of(event)[0]].events[event]
 
     def resolved(self, schema: Schema) -> Schema:
         """`schema`, or the shared type it refers to.

@@ -10,7 +10,7 @@ class EventData(Struct, frozen=True, kw_only=True):
 
     #: `dk.brobyg.<noun>.<past participle>`, the CloudEvents `type`.
     EVENT_TYPE: ClassVar[str]
-    #: The topic that carries it.
+    #: The topic that carries it; `{source}` in it stands for the service that emits the event.
     TOPIC: ClassVar[str]
     #: The `$id` of its JSON Schema.
     DATASCHEMA: ClassVar[str]

@@ -38,7 +38,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from brobyg_kit import tracing
 from brobyg_kit.clock import Clock
 from brobyg_kit.database_errors import DATABASE_ERRORS
-from brobyg_kit.event import EVENT_CONTENT_TYPE, Event, EventData, encode, encode_data
+from brobyg_kit.event import EVENT_CONTENT_TYPE, Event, EventData, encode, encode_data, topic_of
 from brobyg_kit.ids import id_at, nanoseconds
 from brobyg_kit.tables import Instant, outbox, stream, timer
 
@@ -186,8 +186,9 @@ class Transaction:
         for emission in self._emissions:
             given[emission.subject] += 1
             value = self._encoded(emission, given[emission.subject])
-            _check_size(emission.data.TOPIC, value)
-            rows.append((emission.data.TOPIC, emission.subject, value, EVENT_CONTENT_TYPE))
+            topic = topic_of(emission.data, self.source)
+            _check_size(topic, value)
+            rows.append((topic, emission.subject, value, EVENT_CONTENT_TYPE))
         return rows
 
     def _encoded(self, emission: _Emission, sequence: int) -> bytes:
