@@ -149,7 +149,7 @@ def _event(versions: Versions, topic: str, event: str) -> Iterator[Change]:
     if old.id != new.id:
         yield Change("$id", f"{old.id} became {new.id}", breaking=True)
     now_in = [name for name, file in versions.new.topics.items() if event in file.events]
-    if now_in != [topic]:
+    if topic not in now_in:
         yield Change(
             "", f"moved from topic {topic} to {', '.join(now_in) or 'none'}", breaking=True
         )
