@@ -23,8 +23,9 @@ import pytest
 from brobyg_kit import kafka as clients
 from brobyg_kit.clock import ManualClock
 from brobyg_kit.database import Database
+from brobyg_kit.free_ports import free_port
 from brobyg_kit.service import Service
-from brobyg_kit.testing import Running, eventually, free_port, fresh_database, served
+from brobyg_kit.testing import Running, eventually, fresh_database, served
 from brobyg_kit.topics import apply_topics, load_topics
 
 pytest_plugins = ["tests.kinds"]

@@ -11,10 +11,11 @@ import pytest
 import structlog
 from brobyg_kit import logs
 from brobyg_kit.consumer import Consumer, Subscription
+from brobyg_kit.free_ports import free_port
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.metrics import Metrics
 from brobyg_kit.relay import Relay
-from brobyg_kit.testing import eventually, free_port
+from brobyg_kit.testing import eventually
 from delivery_parts import Parts, going, record
 
 
