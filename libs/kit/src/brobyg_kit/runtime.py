@@ -311,6 +311,11 @@ class Runtime:
         }
 
 
+async def run(service: Service, settings: KitSettings, role: Role) -> None:
+    """Run the service in this process until SIGTERM or SIGINT."""
+    await Runtime(service, settings, role).run()
+
+
 class Server(uvicorn.Server):
     """Uvicorn without its own signal handlers: the runtime stops everything in order."""
 
