@@ -15,7 +15,7 @@ from brobyg_kit.event import Event, UndecodableEvent, decode
 from brobyg_kit.kafka import Reader
 from brobyg_kit.lag import Lag
 from brobyg_kit.parking import Parking
-from brobyg_kit.subscribers import End, Lane
+from brobyg_kit.subscribers import Lane, Shutdown
 from brobyg_kit.testing import eventually
 from delivery_parts import Counted, Parts, by_way, going, has_effects, record
 
@@ -269,7 +269,7 @@ async def test_the_lag_is_what_is_not_committed_also_while_the_database_is_away(
 async def test_out_of_its_group_a_consumer_knows_of_no_lag(parts: Parts) -> None:
     consumer = parts.consumer(record)
     consumer._metrics.consumer_lag.labels(parts.topic).set(7)
-    lane = Lane(consumer._batches, None, End())
+    lane = Lane(consumer._batches, None, Shutdown())
     reader = Reader(parts.kafka)
     await Lag([parts.topic], [lane], reader, consumer._metrics).measure()
     await reader.close()

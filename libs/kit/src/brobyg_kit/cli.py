@@ -178,6 +178,8 @@ def flow_command(
     as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
 ) -> None:
     """Show which event is emitted where and consumed by whom, for the whole system."""
+    from dataclasses import asdict
+
     from rich.console import Console
 
     from brobyg_kit import flow
@@ -186,7 +188,7 @@ def flow_command(
     if mermaid:
         typer.echo(flow.mermaid(rows))
     elif as_json:
-        typer.echo(json.dumps([row.as_dict() for row in rows], indent=2))
+        typer.echo(json.dumps([asdict(row) for row in rows], indent=2))
     else:
         Console().print(flow.table(rows))
 

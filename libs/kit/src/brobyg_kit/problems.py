@@ -14,8 +14,8 @@ JSON_TYPE = "application/problem+json"
 #: The problem type by which the owner of something says that it is not there, or no longer. A 404
 #: without it may be a wrong address or a gateway, and says nothing about what was asked for.
 NOT_FOUND = "https://brobyg.dk/problems/not-found"
-#: The form of all names here and in FHIR. It has no digits that could be a person's number, and
-#: nothing to escape in a JSON pointer.
+#: The form of all names of fields. It has too few digits for a person's number, and nothing to
+#: escape in a JSON pointer.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z_.-]{0,39}[0-9]{0,3}")
 
 
@@ -48,7 +48,7 @@ class Problem(KitError):
         self.errors, self.headers = list(errors), headers or {}
 
 
-#: Turns a problem into an answer; a part of the API with a standard of its own (FHIR) has another.
+#: Turns a problem into an answer; a part of the API that follows another standard has its own.
 Renderer = Callable[[Problem, Request], Response]
 
 

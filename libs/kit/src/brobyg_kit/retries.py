@@ -38,7 +38,7 @@ class Retries:
         self.heartbeat = Heartbeat("retries", trouble="")
 
     async def run(self) -> None:
-        """Try again until cancelled, or stopped while the database is in the way."""
+        """Try again until cancelled, or stopped while waiting for the database."""
         while True:
             try:
                 await self._batches.until_done(self.heartbeat, self._all_due)
@@ -83,7 +83,7 @@ class Retries:
     async def _try(self, parked: Parked, received: Received, blaming: bool) -> Exception | None:
         """Handle it and forget it, or note why not, which is returned.
 
-        Raises what is the database's fault.
+        Raises an error that is the database's.
         """
         parking = self._batches.parking
         try:

@@ -125,7 +125,7 @@ class Runtime:
         log.info("service.started", role=self.role, loops=[*loops])
         try:
             await serving
-            if self._opened.is_set():  # else all wait for a database that never came
+            if self._opened.is_set():  # else all still wait for the database
                 await self._finish(tasks)
         finally:
             for task in tasks.values():
@@ -205,7 +205,7 @@ class Runtime:
 
     async def _after_open(self, name: str, work: Loop) -> None:
         while self.database is not None and not self._opened.is_set():
-            if name in self.health.heartbeats:  # no hang, however long it takes
+            if name in self.health.heartbeats:  # waiting is no hang, however long it takes
                 self.health.heartbeat(name).struggle("waits for the database")
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._opened.wait(), timeout=1.0)

@@ -32,7 +32,7 @@ from brobyg_kit.tokens import generate_keys, issue_token
 
 
 def free_port() -> int:
-    """A TCP port of the loopback address that nobody uses just now."""
+    """A TCP port of the loopback address that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -69,7 +69,7 @@ def bearer(
     department: str | None = None,
     lifetime: timedelta = timedelta(hours=1),
 ) -> dict[str, str]:
-    """Headers that show a token of this role."""
+    """Headers with a token of this role."""
     text = issue_token(
         token_keys()[0],
         subject,
@@ -177,7 +177,7 @@ async def fresh_database(server: str, service: Service, clock: Clock) -> AsyncIt
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A service that answers."""
+    """A service that runs in the test's process."""
 
     url: str
     runtime: Runtime
@@ -253,8 +253,8 @@ async def _answering(runtime: Runtime, port: int) -> AsyncIterator[Running]:
 
 
 async def publish(address: str, topic: str, *values: bytes, key: str) -> None:
-    """Put these on the topic past any outbox, as somebody outside may."""
-    async with kafka.broker(address, "somebody-else") as broker:
+    """Put these on the topic without an outbox, as a producer outside the system does."""
+    async with kafka.broker(address, "outside") as broker:
         for value in values:
             await broker.publish(value, topic, key=key.encode())
 

@@ -1,4 +1,4 @@
-"""Topics as files: `schemas/topics/*.yaml` say what there is, `brobyg topics apply` makes it so."""
+"""Topics as files: `schemas/topics/*.yaml` declare them, `brobyg topics apply` creates them."""
 
 import asyncio
 from dataclasses import dataclass
@@ -105,14 +105,14 @@ async def apply_topics(address: str, topics: list[Topic]) -> dict[str, str]:
         found = await kafka.partitions(client, [topic.name for topic in topics])
         for topic in topics:
             if topic.name in found:
-                _insist_on_partitions(topic, len(found[topic.name]))
+                _check_partitions(topic, len(found[topic.name]))
         replicas = min(3, len((await client.describe_cluster())["brokers"]))
         missing = [topic for topic in topics if topic.name not in found]
         made = await _create(client, missing, replicas)
         found = await _visible(client, topics)
         existing = [topic for topic in topics if made.get(topic.name) != "created"]
         for topic in existing:
-            _insist_on_partitions(topic, len(found[topic.name]))
+            _check_partitions(topic, len(found[topic.name]))
         return {**made, **await _correct(client, existing)}
 
 
@@ -202,7 +202,7 @@ async def _configurations(
     return [found[topic.name] for topic in topics]
 
 
-def _insist_on_partitions(topic: Topic, there: int) -> None:
+def _check_partitions(topic: Topic, there: int) -> None:
     if there != topic.partitions:
         raise PartitionsDiffer(
             f"{topic.name} has {there} partitions and its file declares {topic.partitions}: correct"
