@@ -13,6 +13,7 @@ from brobyg_kit.consumer import Consumer, Subscription
 from brobyg_kit.database import Database, Transaction
 from brobyg_kit.errors import LaneFailed
 from brobyg_kit.event import Event
+from brobyg_kit.health import Heartbeat
 from brobyg_kit.metrics import Metrics
 from brobyg_kit.parking import Parking, Received
 from brobyg_kit.subscribers import BatchMiddleware, Lane, Shutdown
@@ -343,12 +344,13 @@ async def test_a_handler_that_hangs_gives_no_sign_of_life(parts: Parts) -> None:
 
 async def test_a_topic_that_does_not_exist_is_not_made(kafka: str, parts: Parts) -> None:
     subscription = Subscription("test", ["no.such.topic"], record)
-    consumer = Consumer(
-        kafka, parts.database, subscription, Metrics(), parts.consumer(record)._heartbeat
-    )
-    running = asyncio.create_task(consumer.run())
-    await asyncio.sleep(1.0)
-    consumer.stop()
-    await running
+    heartbeat = Heartbeat("consumer")
+    consumer = Consumer(kafka, parts.database, subscription, Metrics(), heartbeat)
+
+    async def joined() -> bool:
+        return not heartbeat.trouble
+
+    async with going(consumer):
+        await eventually(joined, "every lane is in its group, without a partition")
     async with clients.admin(kafka) as admin:
         assert "no.such.topic" not in await admin.list_topics()

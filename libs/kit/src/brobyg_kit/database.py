@@ -107,7 +107,7 @@ class Transaction:
         self._records.append((topic, key, value, content_type))
 
     def schedule(self, kind: str, subject: str, due_at: datetime) -> None:
-        """Fire the timer (`kind`, `subject`) once, at `due_at` or soon after; replaces an earlier."""
+        """Fire the timer (`kind`, `subject`) once, at `due_at` or soon after; moves it if set."""
         self._timers[kind, subject] = due_at
 
     def unschedule(self, kind: str, subject: str) -> None:

@@ -101,7 +101,7 @@ def show(
         return
     address, origin = KitSettings().kafka, found.origin
     try:
-        value = asyncio.run(_record(address, origin))
+        value = asyncio.run(_value(address, origin))
     except RecordGone:
         fail(f"its record {origin} is no longer in the topic, so it can only be discarded")
     except (TimeoutError, KafkaError) as error:
@@ -109,11 +109,10 @@ def show(
     typer.echo(value.decode(errors="replace"))
 
 
-async def _record(address: str, origin: Origin) -> bytes:
+async def _value(address: str, origin: Origin) -> bytes:
     place = TopicPartition(origin.topic, origin.partition)
     async with reader(address) as client:
-        _, value = await read_record(client, place, origin.offset)
-    return value
+        return (await read_record(client, place, origin.offset))[1]
 
 
 @app.command()

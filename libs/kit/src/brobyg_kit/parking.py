@@ -117,11 +117,10 @@ class Parking:
         self, tx: Transaction, received: Received, error: BaseException, *, permanent: bool = False
     ) -> None:
         """Park an event that failed for the first time; `permanent` when a retry can't help."""
+        state, pause = ("dead", None) if permanent else ("retrying", PAUSES.after(1))
+        row = await self._insert(tx, received, state, reason_of(error), 1, pause)
         if permanent:
-            row = await self._insert(tx, received, "dead", reason_of(error), 1, None)
             self._publish(tx, row)
-        else:
-            await self._insert(tx, received, "retrying", reason_of(error), 1, PAUSES.after(1))
 
     async def due(self, tx: Transaction) -> Parked | None:
         """One event whose pause is over, which no other process has locked; None without one."""
