@@ -152,20 +152,16 @@ def _rows(settings: "type[BaseSettings]") -> dict[str, tuple[str, str]]:
     from pydantic import SecretStr, ValidationError
 
     wrong: dict[str, str] = {}
-    values: BaseSettings | None = None
     try:
-        values = settings()
+        settings()
     except ValidationError as error:
         wrong = {str(one["loc"][0]): f"({one['msg']})" for one in error.errors(include_input=False)}
     rows = {}
     for field, info in settings.model_fields.items():
         variable = f"BROBYG_{field.upper()}"
-        if values is not None:
-            value = str(getattr(values, field))
-        elif info.annotation is SecretStr and variable in os.environ:
+        value = os.environ.get(variable, str(info.get_default(call_default_factory=False)))
+        if variable in os.environ and SecretStr.__name__ in repr(info.annotation):
             value = "**********"
-        else:
-            value = os.environ.get(variable, str(info.get_default(call_default_factory=False)))
         rows[variable] = (wrong.get(field, value), info.description or "")
     return rows
 
