@@ -90,8 +90,6 @@ class Consumer:
     async def _session(self) -> None:
         """From joining the group to leaving it."""
         shutdown = self._shutdown = Shutdown()
-        if self._stopped.is_set():
-            return
         around = partial(
             BatchMiddleware,
             service=self._subscription.service,
@@ -112,15 +110,15 @@ class Consumer:
         lag = Lag(self._subscription.topics, members, reader, self._metrics)
         retries = Retries(self._database, self._subscription, self._batches, reader)
         starting = asyncio.create_task(broker.start())
-        helpers = [asyncio.create_task(retries.run()), asyncio.create_task(lag.run())]
+        loops = [asyncio.create_task(retries.run()), asyncio.create_task(lag.run())]
         try:
-            await self._watch(shutdown, starting, helpers, members, lag, retries)
+            await self._watch(shutdown, starting, loops, members, lag, retries)
             if await _replaced(members, shutdown.error):
                 raise InstanceReplaced("another process has joined under its name")
         finally:
-            for task in (starting, *helpers):
+            for task in (starting, *loops):
                 task.cancel()
-            await asyncio.gather(starting, *helpers, return_exceptions=True)
+            await asyncio.gather(starting, *loops, return_exceptions=True)
             try:
                 async with asyncio.timeout(_STOPPING):
                     await broker.stop()
@@ -135,22 +133,20 @@ class Consumer:
         self,
         shutdown: Shutdown,
         starting: "asyncio.Task[None]",
-        helpers: "list[asyncio.Task[None]]",
+        loops: "list[asyncio.Task[None]]",
         members: list[Lane],
         lag: Lag,
         retries: Retries,
     ) -> None:
         """Update the heartbeat from all parts until the shutdown, which begins when one fails."""
         while not shutdown:
-            if starting.done() and starting.exception() is not None:
-                shutdown.begin(_failure(starting))
+            for task in (starting, *loops):
+                if task.done() and (task is not starting or task.exception() is not None):
+                    shutdown.begin(_failure(task))
             for lane in members if starting.done() else ():
-                lane.look()
+                lane.update_heartbeat()
                 if failure := lane.failed(reachable=lag.reachable):
                     shutdown.begin(failure)
-            for task in helpers:
-                if task.done():
-                    shutdown.begin(_failure(task))
             self._heartbeat.follow(
                 [lag.heartbeat, *(lane.heartbeat for lane in members), retries.heartbeat]
             )

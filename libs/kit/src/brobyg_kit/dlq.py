@@ -80,8 +80,8 @@ def list_parked(
         tried = f"tried {one.attempts} times, last {one.last_failed_at:%F %T}Z"
         if one.state == "waiting":
             tried = f"since {one.first_failed_at:%F %T}Z"
-        told = (f"[bold]{escape(one.reason)}[/]", one.type, one.subject, str(one.origin), tried)
-        table.add_row(str(one.id), one.state, "\n".join([told[0], *map(escape, told[1:])]))
+        lines = (f"[bold]{escape(one.reason)}[/]", one.type, one.subject, str(one.origin), tried)
+        table.add_row(str(one.id), one.state, "\n".join([lines[0], *map(escape, lines[1:])]))
     console.print(table)
 
 

@@ -143,10 +143,10 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
             self.committed.update(positions)
             self.moved_at = self._out_since = time.monotonic()
 
-    def look(self) -> None:
-        """Update the heartbeat while the lane has no batch in hand."""
+    def update_heartbeat(self) -> None:
+        """Update the heartbeat, unless the batch in hand does."""
         if self._in_hand.locked():
-            return  # handling the batch updates it
+            return
         out = time.monotonic() - self._out_since
         if self.assigned is not None:
             # aiokafka has no public name for the time since records were last asked for.
