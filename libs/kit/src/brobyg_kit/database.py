@@ -118,15 +118,6 @@ class Transaction:
         """Call `callback` once after the commit, in order; it must neither block nor raise."""
         self._after_commit.append(callback)
 
-    @asynccontextmanager
-    async def savepoint(self) -> AsyncIterator["Transaction"]:
-        """A part that can fail alone: its events, timers and callbacks are rolled back with it."""
-        async with self.driver.transaction():
-            part = Transaction(self.connection, self.driver, self.clock, self.source)
-            yield part
-            await part.flush()
-        self._after_commit += part._after_commit
-
     async def flush(self) -> None:
         """Write timers and outbox rows. Called once, before the commit."""
         await self._write_timers()
