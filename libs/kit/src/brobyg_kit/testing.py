@@ -165,17 +165,13 @@ def _content_hash(versions: Path) -> str:
 @asynccontextmanager
 async def fresh_database(server: str, service: Service, clock: Clock) -> AsyncIterator[Database]:
     """The service's own database, new and migrated, open; dropped at the end."""
-    async with _own_database(server, service, _new_suffix()) as url:
+    async with _own_database(server, service, f"_t{uuid.uuid4().hex[:10]}") as url:
         database = Database(url, clock, service.name)
         try:
             await database.open()
             yield database
         finally:
             await database.close()
-
-
-def _new_suffix() -> str:
-    return f"_t{uuid.uuid4().hex[:10]}"
 
 
 def _own_database(server: str, service: Service, suffix: str) -> AbstractAsyncContextManager[str]:
@@ -208,7 +204,7 @@ async def served(
     `role="run"` also relays and consumes. `clock` replaces its clock. Its token for the others has
     the role of its name where the domain has one, else `service`.
     """
-    port, suffix = free_port(), _new_suffix()
+    port, suffix = free_port(), f"_t{uuid.uuid4().hex[:10]}"
     own_role = service.name if service.name in domain().ROLES else "service"
     values = {
         "kafka": kafka,
