@@ -9,11 +9,11 @@ import msgspec
 
 from brobyg_referral.domain.appointment import (
     AppointmentMessage,
+    AppointmentStatus,
     BusinessIdentifier,
     Content,
     Participation,
-    Plan,
-    Status,
+    PlannedVisit,
     identifier_of,
 )
 from brobyg_referral.domain.cpr import CITIZEN_SYSTEMS
@@ -34,8 +34,10 @@ MAX_BODY_BYTES = 1_048_576
 MAX_DEPTH = 48
 MAX_IDENTIFIER = 255
 MAX_IDENTIFIERS = 10
-_TIMELESS = frozenset({Status.PROPOSED, Status.CANCELLED, Status.WAITLIST})
-_REASONED = frozenset({Status.CANCELLED, Status.NOSHOW})
+_TIMELESS = frozenset(
+    {AppointmentStatus.PROPOSED, AppointmentStatus.CANCELLED, AppointmentStatus.WAITLIST}
+)
+_REASONED = frozenset({AppointmentStatus.CANCELLED, AppointmentStatus.NOSHOW})
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 #: A version that can rise, as `meta.versionId` of a sender whose versions do.
 _VERSION = re.compile(r"[0-9]{1,18}", re.ASCII)
@@ -131,7 +133,7 @@ class _Reader:
     def __init__(self, resource: JsonObject) -> None:
         self.resource = resource
         self.issues: list[Issue] = []
-        self.status = Status(cast("str", resource["status"]))
+        self.status = AppointmentStatus(cast("str", resource["status"]))
         self.entries = cast("list[JsonObject]", resource["participant"])
 
     def read(self) -> HospitalAppointment | None:
@@ -157,7 +159,7 @@ class _Reader:
             cpr=patient.value,
             content=Content(
                 self.status,
-                Plan(starts_at, ends_at, known.value if known else None),
+                PlannedVisit(starts_at, ends_at, known.value if known else None),
                 patient.status,
                 known.status if known else Participation.ACCEPTED,
             ),
@@ -268,7 +270,7 @@ class _Reader:
     ) -> Participant | Issue | None:
         """The place; only a booked appointment must have one, and no more than one."""
         place = place_of(participants, starts_at, ends_at)
-        if self.status is not Status.BOOKED:
+        if self.status is not AppointmentStatus.BOOKED:
             return place
         if place is None:
             text = (
