@@ -79,35 +79,26 @@ def parse_json(body: bytes) -> JsonObject:
         raise TooLarge.of("too-long", f"A body may have {MAX_BODY_BYTES} bytes.")
     if not body.strip():
         raise Malformed.of("structure", "A FHIR resource as JSON is expected; the body is empty.")
-    if _too_deep(body):
-        raise Malformed.of("structure", f"JSON nested more than {MAX_DEPTH} deep is not read.")
+    too_deep = Malformed.of("structure", f"JSON nested more than {MAX_DEPTH} deep is not read.")
     try:
         parsed: JsonValue = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except RecursionError:
+        raise too_deep from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         # msgspec names the place in bytes and never the content.
         raise Malformed.of("structure", f"The body is not JSON: {error}.") from None
+    # Few brackets can't nest deeply, so that most bodies are not walked through.
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and not _is_within(parsed, MAX_DEPTH):
+        raise too_deep
     if not isinstance(parsed, dict):
         raise Malformed.of("structure", "A FHIR resource as a JSON object is expected.")
     return parsed
 
 
-def _too_deep(body: bytes) -> bool:
-    """Whether brackets nest too deeply; those inside strings are not counted."""
-    if body.count(b"{") + body.count(b"[") <= MAX_DEPTH:
-        return False
-    depth, in_string, escaped = 0, False, False
-    for byte in body:
-        if in_string:
-            escaped, in_string = (byte == 0x5C and not escaped), not (byte == 0x22 and not escaped)
-        elif byte == 0x22:
-            in_string = True
-        elif byte in b"{[":
-            depth += 1
-            if depth > MAX_DEPTH:
-                return True
-        elif byte in b"}]":
-            depth -= 1
-    return False
+def _is_within(value: JsonValue, depth: int) -> bool:
+    """Whether nothing in `value` nests more than `depth` deep."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return not inner or (depth > 0 and all(_is_within(one, depth - 1) for one in inner))
 
 
 def read_appointment(resource: JsonObject) -> HospitalAppointment:
