@@ -328,9 +328,9 @@ async def test_an_entry_of_a_batch_asks_what_it_would_ask_over_http(service: Ser
     )
     assert [(one["issue"][0]["code"], one["issue"][0].get("expression")) for one in rejected] == [
         ("not-supported", ["Bundle.entry[0].request.method"]),
-        ("invariant", ["Bundle.entry[3].request"]),
         ("conflict", ["Bundle.entry[1]"]),
         ("duplicate", ["Bundle.entry[2].resource.identifier"]),
+        ("invariant", ["Bundle.entry[3].request"]),
     ]
     assert await service.told() == ["booked", "booked"]
 

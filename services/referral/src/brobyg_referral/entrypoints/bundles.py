@@ -2,20 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from http import HTTPStatus
 
 from brobyg_referral.entrypoints.hospital_requests import HospitalRequests
 from brobyg_referral.entrypoints.problems import status_of
 from brobyg_referral.errors import Malformed, MessageRefused
 from brobyg_referral.fhir import writing
-from brobyg_referral.fhir.bundle import (
-    AppointmentRequest,
-    in_entry,
-    issue_in_entry,
-    read_bundle,
-    read_entries,
-    read_entry,
-)
+from brobyg_referral.fhir.bundle import read_bundle, read_entry, refused_or
 from brobyg_referral.fhir.outcome import NOT_APPLICABLE, Issue, bounded, outcome
 from brobyg_referral.fhir.reading import parse_json
 from brobyg_referral.use_cases.decisions import Group, Result
@@ -28,70 +22,58 @@ async def answer_bundle(
 
     Raises MessageRefused when the envelope is wrong, or anything in a transaction is.
     """
-    async with requests.counting_a_refusal(organisation):
-        # In a thread: a thousand entries take a while.
-        kind, read = await asyncio.to_thread(_read, body)
-    atomic = kind == "transaction"
-    asked = [one for one in read if isinstance(one, AppointmentRequest)]
-    if atomic and len(asked) < len(read):  # all or nothing: each entry counts as refused
-        await requests.take(organisation, [], rejected=len(read))
-        raise _together(read)
-    (results,) = await requests.take(
-        organisation, [Group(asked, atomic)], rejected=len(read) - len(asked)
-    )
-    following = iter(results)
-    answers = [
-        one if isinstance(one, MessageRefused) else _result_of(next(following), index)
-        for index, one in enumerate(read)
-    ]
-    if atomic and any(isinstance(one, MessageRefused) for one in answers):
-        raise _together(answers)
+    # In a thread: a thousand entries take a while.
+    kind, group = await asyncio.to_thread(_read, body)
+    results = await requests.take(organisation, group)
+    refusals = [result.refusal for result in results if result.refusal]
+    if refusals and not group.is_bundle:
+        raise refusals[0]
+    if refusals and group.atomic:
+        raise _together(refusals)
     return {
         "resourceType": "Bundle",
         "type": f"{kind}-response",
-        "entry": [_answered(one, index, base) for index, one in enumerate(answers)],
+        "entry": [_answered(result, base) for result in results],
     }
 
 
-def _read(body: bytes) -> tuple[str, list[AppointmentRequest | MessageRefused]]:
-    resource = parse_json(body)
-    if resource.get("resourceType") != "Bundle":
-        raise Malformed.of(
-            "invalid",
-            "resourceType Bundle is expected here; send an Appointment to /fhir/Appointment.",
-            "resourceType",
-        )
-    kind, entries = read_bundle(resource, ("batch", "transaction"))
-    return kind, read_entries(entries, read_entry)
+def _read(body: bytes) -> tuple[str, Group]:
+    try:
+        resource = parse_json(body)
+        if resource.get("resourceType") != "Bundle":
+            raise Malformed.of(
+                "invalid",
+                "resourceType Bundle is expected here; send an Appointment to /fhir/Appointment.",
+                "resourceType",
+            )
+        kind, entries = read_bundle(resource, ("batch", "transaction"))
+    except MessageRefused as refusal:
+        return "", Group([refusal])
+    found = [refused_or(partial(read_entry, entry)) for entry in entries]
+    return kind, Group(found, kind == "transaction", is_bundle=True)
 
 
-def _result_of(result: Result, index: int) -> Result | MessageRefused:
-    return in_entry(result.refusal, index) if result.refusal else result
-
-
-def _together(found: Sequence[object]) -> MessageRefused:
-    """The refusals among what was found as one."""
-    refusals = [one for one in found if isinstance(one, MessageRefused)]
+def _together(refusals: Sequence[MessageRefused]) -> MessageRefused:
     issues = [issue for refusal in refusals for issue in refusal.issues]
     note = Issue("processing", "Nothing of the transaction was kept.", severity="information")
     return refusals[0].with_issues([*bounded(issues), note])
 
 
-def _answered(answer: Result | MessageRefused, index: int, base: str) -> dict[str, object]:
-    if isinstance(answer, MessageRefused):
-        refused = {"status": _status(status_of(answer)), "outcome": outcome(answer.issues)}
+def _answered(result: Result, base: str) -> dict[str, object]:
+    if refusal := result.refusal:
+        refused = {"status": _status(status_of(refusal)), "outcome": outcome(refusal.issues)}
         return {"response": refused}
-    stored = answer.stored
+    stored = result.stored
     if stored is None:
         return {"response": {"status": _status(202), "outcome": outcome([NOT_APPLICABLE])}}
     response: dict[str, object] = {
-        "status": _status(201 if answer.created else 200),
+        "status": _status(201 if result.created else 200),
         "location": f"Appointment/{stored.appointment_id}/_history/{stored.state.version}",
         "etag": writing.etag(stored),
         "lastModified": writing.instant(stored.state.last_updated),
     }
-    if answer.warning:
-        response["outcome"] = outcome([issue_in_entry(answer.warning, index)])
+    if result.warning:
+        response["outcome"] = outcome([result.warning])
     return {
         "fullUrl": f"{base}/Appointment/{stored.appointment_id}",
         "resource": writing.appointment(stored),

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from brobyg_kit.auth import Caller, requires
 from brobyg_kit.problems import Problem
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
 
 from brobyg_referral.entrypoints import fhir_description as described
@@ -13,12 +13,12 @@ from brobyg_referral.entrypoints.bundles import answer_bundle
 from brobyg_referral.entrypoints.fhir_rendering import FHIR_JSON
 from brobyg_referral.entrypoints.hospital_requests import HospitalRequests
 from brobyg_referral.entrypoints.problems import ReferralRoute
-from brobyg_referral.errors import NoSuchAppointment
+from brobyg_referral.errors import NoSuchAppointment, TooLarge
 from brobyg_referral.fhir import bundle, writing
 from brobyg_referral.fhir.outcome import NOT_APPLICABLE, Issue, outcome
-from brobyg_referral.fhir.reading import parse_json
+from brobyg_referral.fhir.reading import MAX_BODY_BYTES, parse_json
 from brobyg_referral.ports import Names, StoredAppointment
-from brobyg_referral.use_cases.decisions import Result
+from brobyg_referral.use_cases.decisions import Group, Result
 
 _READABLE = ("application/fhir+json", "application/json")
 _ACCEPTED = frozenset({*_READABLE, "application/*", "*/*", "text/json"})
@@ -106,8 +106,12 @@ def create_router(requests: HospitalRequests) -> APIRouter:
 
     async def body_of(request: Request, organisation: Organisation) -> bytes:
         """The body; one that is too large is counted before it is refused."""
-        async with requests.counting_a_refusal(organisation):
+        try:
             return await request.body()
+        except HTTPException:
+            too_large = TooLarge.of("too-long", f"A body may have {MAX_BODY_BYTES} bytes.")
+            await requests.take(organisation, Group([too_large]))
+            raise
 
     @router.get(
         "/metadata", summary="CapabilityStatement: what this server does", **described.METADATA

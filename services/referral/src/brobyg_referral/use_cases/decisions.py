@@ -29,7 +29,7 @@ from brobyg_referral.errors import (
     RuleBroken,
     VersionConflict,
 )
-from brobyg_referral.fhir.bundle import AppointmentRequest
+from brobyg_referral.fhir.bundle import AppointmentRequest, in_entry, issue_in_entry
 from brobyg_referral.fhir.outcome import Issue
 from brobyg_referral.fhir.reading import MAX_IDENTIFIERS, HospitalAppointment
 from brobyg_referral.ports import ActiveReferral, Channel, IntakeOutcome, StoredAppointment
@@ -41,13 +41,20 @@ AttentionReason = Literal["patient_declined", "cancelled_for_another", "refused_
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Requests that belong together."""
+    """Requests that belong together, and refusals of what could not be read as one."""
 
-    requests: Sequence[AppointmentRequest]
+    entries: Sequence[AppointmentRequest | MessageRefused]
     #: All or none of them.
     atomic: bool = False
+    #: Whether they are a Bundle's entries, so that results say which entry they are about.
+    is_bundle: bool = False
     #: The event they came by, where they came by one.
     cause: Event | None = None
+
+    @property
+    def requests(self) -> list[AppointmentRequest]:
+        """What is to be decided on."""
+        return [one for one in self.entries if isinstance(one, AppointmentRequest)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +69,14 @@ class Result:
     refusal: MessageRefused | None = None
     #: What of it can't be acted on, though it was taken in.
     warning: Issue | None = None
+
+    def in_entry(self, index: int) -> "Result":
+        """The same, with what is wrong placed in this entry of a Bundle."""
+        return replace(
+            self,
+            refusal=self.refusal and in_entry(self.refusal, index),
+            warning=self.warning and issue_in_entry(self.warning, index),
+        )
 
 
 class Decisions:
@@ -102,33 +117,36 @@ class Decisions:
         return [(name, self._known[self._ids[name]]) for name in new]
 
     def attempt(self, group: Group) -> list[Result]:
-        """Carry out a group.
+        """Carry out a group; a result for each of its entries.
 
         Of an atomic one with a refusal nothing remains, and all its results are rejections. That a
         change was refused for another patient stands: a coordinator is still told.
         """
         before = dict(self._known), dict(self._ids), set(self._changed)
         lengths = len(self.changes), len(self.attention)
-        results = [self._attempt(request, group.cause) for request in group.requests]
-        if not group.atomic:
-            return results
-        results = _without_overlap(results)
-        if not any(result.refusal for result in results):
-            return results
-        self._known, self._ids, self._changed = before
-        del self.changes[lengths[0] :]
-        self.attention[lengths[1] :] = [
-            (reason, appointment_id)
-            for reason, appointment_id in self.attention[lengths[1] :]
-            if reason == "refused_for_another" and appointment_id in self._known
-        ]
-        return [
-            replace(result, outcome="rejected", stored=None, created=False) for result in results
-        ]
+        results = [self._attempt(entry, group.cause) for entry in group.entries]
+        if group.atomic:
+            results = _without_overlap(results)
+        if group.atomic and any(result.refusal for result in results):
+            self._known, self._ids, self._changed = before
+            del self.changes[lengths[0] :]
+            self.attention[lengths[1] :] = [
+                (reason, appointment_id)
+                for reason, appointment_id in self.attention[lengths[1] :]
+                if reason == "refused_for_another" and appointment_id in self._known
+            ]
+            results = [
+                replace(one, outcome="rejected", stored=None, created=False) for one in results
+            ]
+        if group.is_bundle:
+            return [result.in_entry(index) for index, result in enumerate(results)]
+        return results
 
-    def _attempt(self, request: AppointmentRequest, cause: Event | None) -> Result:
+    def _attempt(self, entry: AppointmentRequest | MessageRefused, cause: Event | None) -> Result:
+        if isinstance(entry, MessageRefused):
+            return Result("rejected", refusal=entry)
         try:
-            return self._decide(request, cause)
+            return self._decide(entry, cause)
         except MessageRefused as refusal:
             return Result("rejected", refusal=refusal)
 
