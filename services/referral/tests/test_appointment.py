@@ -206,7 +206,7 @@ def test_what_was_said_before_a_message_without_a_time_does_not_come_back_by_a_r
     assert last(known, message(AppointmentStatus.BOOKED, 2)).change == "booked"
 
 
-def test_what_is_not_firm_is_kept_without_a_word_until_it_is_booked() -> None:
+def test_what_is_not_firm_is_kept_and_not_announced_until_it_is_booked() -> None:
     without_time = PlannedVisit(None, None, None)
     assert (
         told(
@@ -242,13 +242,13 @@ def test_a_booking_that_moves_to_a_place_that_is_none_of_ours_is_cancelled_for_o
 
 
 @pytest.mark.parametrize("before", [AppointmentStatus.PROPOSED, AppointmentStatus.CANCELLED])
-def test_a_booking_at_a_place_that_is_none_of_ours_is_no_news_to_anybody_who_was_not_told_of_it(
+def test_a_booking_at_a_place_that_is_none_of_ours_is_not_announced_to_who_was_not_told_of_it(
     before: AppointmentStatus,
 ) -> None:
     assert told(message(before, 0), message(AppointmentStatus.BOOKED, 1, ELSEWHERE))[0] == []
 
 
-def test_arriving_is_no_news() -> None:
+def test_arriving_is_not_announced() -> None:
     changes, _ = told(
         message(AppointmentStatus.BOOKED, 0),
         message(AppointmentStatus.ARRIVED, 1),
@@ -294,7 +294,7 @@ histories = st.lists(st.tuples(statuses, plans), min_size=1, max_size=8).map(
 
 
 @given(histories, st.data())
-def test_the_hospitals_last_word_counts_in_whatever_order_and_however_often_messages_come(
+def test_the_hospitals_newest_message_counts_in_whatever_order_and_however_often_messages_come(
     history: list[AppointmentMessage], data: st.DataObject
 ) -> None:
     repeated = history + data.draw(st.lists(st.sampled_from(history), max_size=5))
@@ -309,7 +309,7 @@ def test_the_hospitals_last_word_counts_in_whatever_order_and_however_often_mess
 
 
 @given(histories, st.data())
-def test_nobody_is_left_believing_in_an_appointment_that_is_not_booked(
+def test_an_appointment_that_is_not_booked_does_not_stay_announced(
     history: list[AppointmentMessage], data: st.DataObject
 ) -> None:
     _, known = told(*data.draw(st.permutations(history)))

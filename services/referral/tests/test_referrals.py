@@ -178,7 +178,9 @@ async def test_consent_given_again_opens_the_referral_once(service: Served) -> N
     assert (await service.put(fhir_appointment())).status_code == 201
 
 
-async def test_a_yes_from_before_the_no_brings_nothing_back_by_either_door(service: Served) -> None:
+async def test_consent_from_before_its_withdrawal_restores_nothing_by_put_or_by_post(
+    service: Served,
+) -> None:
     made = await service.referred()
     path = f"/referrals/{made['referral_id']}/consent"
     await service.running.client.delete(path, headers=REFERRER)

@@ -120,7 +120,7 @@ async def test_two_known_places_that_take_part_are_refused_with_what_would_tell_
     assert (await service.put(cancelled)).json()["status"] == "cancelled"
 
 
-async def test_nobody_is_left_on_the_way_to_a_place_that_no_longer_takes_part(
+async def test_nobody_is_sent_to_a_place_that_no_longer_takes_part(
     service: Served,
 ) -> None:
     await service.referred()
@@ -449,7 +449,7 @@ async def test_what_is_rolled_back_and_done_again_is_counted_and_logged_once(
     assert "".join(capfd.readouterr()).count("appointment.needs_attention") == 1
 
 
-async def test_a_record_cancels_by_the_hospitals_own_number_and_a_slip_in_it_is_refused(
+async def test_a_record_cancels_by_the_hospitals_own_number_and_a_wrong_time_in_it_is_refused(
     service: Served,
 ) -> None:
     await service.referred()

@@ -1,4 +1,4 @@
-"""Facts on the wire: the files under schemas/, as Python.
+"""The contracts between the services: the files under schemas/, as Python.
 
 - `events`: one Struct for each event type, generated; `EVENTS` maps event type to Struct
 - `topics`: `TOPICS` maps topic to the event types it carries

@@ -1,8 +1,8 @@
 """What is consumed and what is done on it, and what is emitted.
 
 The table is small because most of what this service does is asked for over HTTP (`entrypoints/`);
-what each request emits is in `EMITS` too. Both ways in for the hospital's messages, HTTP and Kafka,
-lead to `use_cases.intake.Intake.take`.
+what each request emits is in `EMITS` too. The hospital's messages by HTTP and by Kafka are both
+taken in by `use_cases.intake.Intake.take`.
 """
 
 from collections.abc import Awaitable, Callable, Sequence

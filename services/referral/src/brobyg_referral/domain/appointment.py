@@ -204,12 +204,12 @@ class Transition:
 def receive(known: Appointment | None, message: AppointmentMessage) -> Transition:
     """What `message` does to the appointment. Pure.
 
-    A message is the whole of what the hospital says (it replaces, as a FHIR update does), so the
-    newest decides, in whatever order they come. One older than what is known, and one that says
-    nothing new, has no effect. Of two with the same time and version the later arrival counts. What
-    the hospital corrects, it may: a newer message leads out of every state. A message without a
-    time of its own counts when it arrives, and gives way to any that has a newer time than the
-    hospital gave before: our clock and theirs are not compared.
+    A message replaces all that the hospital said before, as a FHIR update does, so the newest
+    decides, in whatever order they come. One older than what is known, and one that says nothing
+    new, has no effect. Of two with the same time and version the later arrival counts. The hospital
+    may correct itself: a newer message can follow any state. A message without a time of its own
+    counts when it arrives, and is replaced by any that has a newer time than the hospital gave
+    before: our clock and theirs are not compared.
     """
     if known is None:
         own_time = message.last_updated if message.has_own_time else None

@@ -36,7 +36,7 @@ def negotiated(request: Request) -> None:
         for part in request.headers.get("accept", "*/*").split(",")
     ]
     if wanted not in _FORMATS if wanted is not None else not _ACCEPTED.intersection(accept):
-        raise Problem(406, "Only application/fhir+json is spoken here")
+        raise Problem(406, "Only application/fhir+json is answered here")
     sent = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if request.method in ("POST", "PUT") and sent not in _READABLE:
         raise Problem(415, "The body is expected as application/fhir+json (or application/json)")

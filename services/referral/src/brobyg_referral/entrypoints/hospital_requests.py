@@ -1,4 +1,4 @@
-"""The hospital's requests over HTTP, without the HTTP: read, taken in, counted when refused."""
+"""The hospital's requests over HTTP: read, taken in, and counted when refused."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -43,9 +43,9 @@ def _sane_time(moment: datetime) -> datetime:
     return moment.astimezone(UTC)
 
 
-def _yes(value: object) -> object:
+def _consented(value: object) -> object:
     if value is not True:  # by itself pydantic takes 1 for it
-        raise ValueError("expected true: nothing moves without the citizen's consent")
+        raise ValueError("expected true: nothing is done without the citizen's consent")
     return value
 
 
@@ -136,9 +136,9 @@ class NeedsIn(Strict):
 
 
 class ConsentIn(Strict):
-    """The citizen's recorded yes: nothing moves without it."""
+    """The citizen's recorded consent: nothing is done without it."""
 
-    given: Annotated[Literal[True], BeforeValidator(_yes)]
+    given: Annotated[Literal[True], BeforeValidator(_consented)]
     given_at: Time
 
 

@@ -100,7 +100,7 @@ def read_entry(entry: JsonObject) -> AppointmentRequest:
         return create(resource, if_none_exist if isinstance(if_none_exist, str) else None)
     try:
         parts = urlsplit(url)
-    except ValueError:  # such as an IPv6 host that never ends; its message may quote the URL
+    except ValueError:  # such as an IPv6 host without its ']'; the error may quote the URL
         raise RuleBroken.of(
             "invalid", "A URL is expected, such as Appointment/[id].", "request.url"
         ) from None

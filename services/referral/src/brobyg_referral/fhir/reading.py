@@ -49,7 +49,7 @@ class HospitalAppointment:
 
     #: All that may name it, at least one: engines add to them and send them in any order.
     identifiers: tuple[BusinessIdentifier, ...]
-    #: The patient's number, which lives no longer than the request.
+    #: The patient's number. It is not kept after the request.
     cpr: str
     content: Content
     #: The hospital's own time; None where it gave none.

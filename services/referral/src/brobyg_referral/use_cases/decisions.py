@@ -80,7 +80,7 @@ class Result:
 
 
 class Decisions:
-    """Decides on groups of requests, in order, each on what those before it have left."""
+    """Decides on groups of requests in order, each on the state after those before it."""
 
     def __init__(
         self,

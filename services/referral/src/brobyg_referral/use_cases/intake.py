@@ -1,10 +1,9 @@
-"""The one way in for the hospital's appointments, over HTTP and over Kafka.
+"""The intake of the hospital's appointments, whether by HTTP or by Kafka.
 
 Any number of messages is one transaction and a handful of statements: which of these citizens have
 an active referral (locked), what is known of these appointments, then decisions in memory in the
 order received, then one write, one count and the events; metrics and logs follow the commit. A
-message about a citizen without an active, consented referral ends here: it is counted and nothing
-else.
+message about a citizen without an active, consented referral is counted and not kept.
 """
 
 from collections import Counter
