@@ -38,7 +38,13 @@ from brobyg_referral.domain.appointment import (
     Participation,
     PlannedVisit,
 )
-from brobyg_referral.ports import ActiveReferral, Channel, IntakeOutcome, Names, StoredAppointment
+from brobyg_referral.ports import (
+    ActiveReferral,
+    IntakeChannel,
+    IntakeOutcome,
+    Names,
+    StoredAppointment,
+)
 
 _SHARDS = 64
 #: Columns that say whose an appointment is, and never change.
@@ -140,7 +146,7 @@ class PostgresAppointments:
         )
 
     async def count(
-        self, tx: Transaction, channel: Channel, counts: dict[IntakeOutcome, int]
+        self, tx: Transaction, channel: IntakeChannel, counts: dict[IntakeOutcome, int]
     ) -> None:
         """As the port says.
 

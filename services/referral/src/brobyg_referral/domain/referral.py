@@ -5,11 +5,8 @@ from datetime import datetime
 from typing import Literal
 
 import msgspec
-from brobyg_contracts import Needs
+from brobyg_contracts import Needs, Pathway, ReferrerKind
 
-#: Only `escort` so far; the pathway's policy is in schemas/pathways.
-Pathway = Literal["escort"]
-ReferrerKind = Literal["gp", "hospital", "municipality", "citizen"]
 #: The postcode of each department's main town, which is published for a citizen whose address is
 #: protected.
 CENTRE_POSTCODE = {"randers": "8900", "norddjurs": "8500"}

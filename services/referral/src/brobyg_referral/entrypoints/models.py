@@ -7,7 +7,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from brobyg_contracts import Needs
+from brobyg_contracts import (
+    Gender,
+    Meeting,
+    MessageLanguage,
+    Mobility,
+    Needs,
+    Pathway,
+    ReferrerKind,
+)
 from brobyg_contracts.places import DEPARTMENTS, POSTCODES
 from brobyg_kit.fields import Instant, MailAddress
 from brobyg_kit.problems import FieldError
@@ -22,7 +30,7 @@ from pydantic import (
 
 from brobyg_referral.domain.contact import Address, Contact
 from brobyg_referral.domain.cpr import EXPECTED_FORM, is_cpr
-from brobyg_referral.domain.referral import Pathway, Referral, ReferralStatus, ReferrerKind
+from brobyg_referral.domain.referral import Referral, ReferralStatus
 from brobyg_referral.use_cases.referrals import NewReferral
 
 
@@ -84,7 +92,7 @@ class CitizenIn(Strict):
     cpr: Cpr
     given_name: Plain
     family_name: Plain
-    language: Literal["da", "en"] = Field(
+    language: MessageLanguage = Field(
         description="The language messages to the citizen are written in."
     )
     email: MailAddress | None = None
@@ -119,9 +127,9 @@ class NeedsIn(Strict):
         list[Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]],
         Field(min_length=1, max_length=16),
     ]
-    gender_wish: Literal["female", "male"] | None = None
-    mobility: Literal["independent", "walking_aid", "wheelchair"]
-    meeting: Literal["home", "at_location"]
+    gender_wish: Gender | None = None
+    mobility: Mobility
+    meeting: Meeting
     postcode: Postcode
 
     def needs(self) -> Needs:

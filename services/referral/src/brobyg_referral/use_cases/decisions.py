@@ -32,7 +32,7 @@ from brobyg_referral.errors import (
 from brobyg_referral.fhir.bundle import AppointmentRequest, in_entry, issue_in_entry
 from brobyg_referral.fhir.outcome import Issue
 from brobyg_referral.fhir.reading import MAX_IDENTIFIERS, HospitalAppointment
-from brobyg_referral.ports import ActiveReferral, Channel, IntakeOutcome, StoredAppointment
+from brobyg_referral.ports import ActiveReferral, IntakeChannel, IntakeOutcome, StoredAppointment
 
 #: Why a coordinator must look at an appointment: its patient has declined; it was cancelled, or a
 #: change of it was refused, because it named another patient than it was booked for.
@@ -85,7 +85,7 @@ class Decisions:
     def __init__(
         self,
         tx: Transaction,
-        channel: Channel,
+        channel: IntakeChannel,
         organisation: str,
         *,
         versions_rise: bool,

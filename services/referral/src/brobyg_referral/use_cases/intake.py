@@ -17,7 +17,7 @@ from brobyg_referral.metrics import ReferralMetrics
 from brobyg_referral.ports import (
     ActiveReferral,
     AppointmentStore,
-    Channel,
+    IntakeChannel,
     IntakeOutcome,
     Names,
     StoredAppointment,
@@ -45,7 +45,7 @@ class Intake:
     async def take(
         self,
         tx: Transaction,
-        channel: Channel,
+        channel: IntakeChannel,
         organisation: str,
         groups: Sequence[Group],
     ) -> list[list[Result]]:
@@ -69,7 +69,7 @@ class Intake:
 
     def _record(
         self,
-        channel: Channel,
+        channel: IntakeChannel,
         counts: Mapping[IntakeOutcome, int],
         attention: Sequence[tuple[AttentionReason, str]],
     ) -> None:
@@ -81,7 +81,7 @@ class Intake:
             log.warning("appointment.needs_attention", kind=reason, appointment_id=appointment_id)
 
     async def _prepare(
-        self, tx: Transaction, channel: Channel, organisation: str, groups: Sequence[Group]
+        self, tx: Transaction, channel: IntakeChannel, organisation: str, groups: Sequence[Group]
     ) -> Decisions:
         """Lock and load what the requests are about; without any, nothing."""
         requests = [request for group in groups for request in group.requests]

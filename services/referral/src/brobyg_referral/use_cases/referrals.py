@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from brobyg_contracts import ConsentGiven, ConsentWithdrawn, Needs
+from brobyg_contracts import ConsentGiven, ConsentWithdrawn, Needs, Pathway, ReferrerKind
 from brobyg_contracts.places import POSTCODES
 from brobyg_kit.auth import Caller
 from brobyg_kit.database import Transaction
@@ -12,7 +12,7 @@ from brobyg_kit.ids import new_id
 
 from brobyg_referral.domain.contact import Contact
 from brobyg_referral.domain.hashing import Hasher
-from brobyg_referral.domain.referral import Pathway, Referral, ReferrerKind, shielded
+from brobyg_referral.domain.referral import Referral, shielded
 from brobyg_referral.errors import (
     CitizenActive,
     CitizenErased,
