@@ -6,7 +6,6 @@ a hash of the migrations' content, so it is made once a server and made anew whe
 
 import asyncio
 import hashlib
-import socket
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -25,18 +24,11 @@ from brobyg_kit import kafka
 from brobyg_kit.clock import Clock, WallClock
 from brobyg_kit.database import Database
 from brobyg_kit.decoding import Record
+from brobyg_kit.free_ports import free_port
 from brobyg_kit.migrate import MIGRATIONS, migrate
 from brobyg_kit.runtime import Role, Runtime, Server
 from brobyg_kit.service import Service
 from brobyg_kit.tokens import generate_keys, issue_token
-
-
-def free_port() -> int:
-    """A TCP port of the loopback address that nobody uses just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def eventually(
