@@ -292,7 +292,7 @@ async def test_nobody_is_asked_to_go_along_with_a_patient_who_has_declined(
     assert await service.told() == []
     assert await attention(service, "patient_declined") == before + 1
     lines = written.getvalue()
-    assert "appointment.needs_attention" in written
+    assert "appointment.needs_attention" in lines
     assert answer.json()["id"] in lines
     await service.put(at(declined, place(), updated=NEWER))  # says it again
     assert await attention(service, "patient_declined") == before + 1
