@@ -124,7 +124,7 @@ class SmtpTransport:
 
     async def _quit(self, connection: SMTP) -> None:
         try:
-            await asyncio.wait_for(connection.quit(), timeout=1.0)
+            await connection.quit(timeout=1.0)
         except (aiosmtplib.SMTPException, OSError) as error:
             # A courtesy: the server may have hung up first, and nothing was in flight.
             log.debug("smtp.goodbye_unheard", error=error)

@@ -120,18 +120,17 @@ class DeliveryWorker:
     async def _rest(self, claims: Claims, room: int) -> None:
         """Return when there may be something to do: woken, something due, or the poll's time."""
         due = await claims.next_due() if room else None
-        alarm = asyncio.create_task(self._wake_at(due)) if due else None
+        waits: list[asyncio.Task[object]] = [asyncio.create_task(self._wake.wait())]
+        if due:
+            waits.append(asyncio.create_task(self._pause(due - self._clock.now())))
         try:
-            await asyncio.wait_for(self._wake.wait(), _pause_of(claims))
-        except TimeoutError:
-            return  # the slow poll behind the notification
+            # Not `wait_for`: before Python 3.12 it loses a cancellation that comes with the wake-up.
+            await asyncio.wait(
+                waits, timeout=_pause_of(claims), return_when=asyncio.FIRST_COMPLETED
+            )
         finally:
-            if alarm:
-                alarm.cancel()
-
-    async def _wake_at(self, due: datetime) -> None:
-        await self._pause(due - self._clock.now())
-        self._wake.set()
+            for task in waits:
+                task.cancel()
 
     async def _pause(self, length: timedelta) -> None:
         """By the service's clock, however fast it runs."""
