@@ -23,7 +23,7 @@ SESSIONS = text(
 def quick(monkeypatch) -> None:
     """Looks round and waits for gone workers in fractions of a second."""
     monkeypatch.setattr(delivery_worker, "_POLL_SECONDS", 0.1)
-    monkeypatch.setattr(delivery_worker, "_LOOK_AGAIN_SECONDS", 0.1)
+    monkeypatch.setattr(delivery_worker, "_POLL_SECONDS_WHILE_MISSING", 0.1)
     monkeypatch.setattr(delivery_queue, "_GONE_AFTER_TROUBLE_SECONDS", 1.0)
 
 
@@ -52,7 +52,7 @@ async def test_a_worker_that_loses_its_session_keeps_what_it_has_in_hand(
     office_for, post_office, cause, clock, quick
 ) -> None:
     """As when the database restarts: what the mail server has meanwhile is sent by nobody else."""
-    post_office.thinks["coordinator@example.org"] = 4.0
+    confirmed = post_office.answers_when["coordinator@example.org"] = asyncio.Event()
     async with office_for(clock) as office, office.delivering():
         await office.receive(cause(MatchEscalated))
 
@@ -75,6 +75,7 @@ async def test_a_worker_that_loses_its_session_keeps_what_it_has_in_hand(
                 return now.keys() == before.keys() and not set(now.values()) & set(before.values())
 
             await eventually(back, "both live again, each by its own number")
+            confirmed.set()
             await office.ended("sent")
         assert len(await office.emitted()) == 1
     assert len(post_office.inbox) == 1
