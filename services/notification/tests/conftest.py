@@ -169,7 +169,7 @@ def running_clock() -> Clock:
 
 
 @dataclass
-class PostOffice:
+class MailServer:
     """A real SMTP server that keeps what it takes.
 
     It can be told to refuse, to take its time, to be away and to come back on the same port.
@@ -241,12 +241,12 @@ class PostOffice:
 
 
 @pytest.fixture
-async def post_office() -> AsyncIterator[PostOffice]:
+async def mail_server() -> AsyncIterator[MailServer]:
     """Open, on a port of its own."""
-    office = PostOffice()
-    await office.start()
-    yield office
-    await office.stop()
+    server = MailServer()
+    await server.start()
+    yield server
+    await server.stop()
 
 
 @dataclass
@@ -342,7 +342,7 @@ async def owners() -> AsyncIterator[Owners]:
 
 
 @dataclass
-class Office:
+class ServiceParts:
     """The service's parts without Kafka: what is planned, and a worker to deliver it."""
 
     database: Database
@@ -411,12 +411,12 @@ class Office:
             await asyncio.gather(task, return_exceptions=True)
 
 
-OfficeFor = Callable[..., AbstractAsyncContextManager[Office]]
+ServicePartsFor = Callable[..., AbstractAsyncContextManager[ServiceParts]]
 
 
 @pytest.fixture
-def office_for(postgres: str, owners: Owners, post_office: PostOffice) -> OfficeFor:
-    """`async with office_for(clock) as office`: real database, SMTP server and owners."""
+def parts_for(postgres: str, owners: Owners, mail_server: MailServer) -> ServicePartsFor:
+    """`async with parts_for(clock) as parts`: real database, SMTP server and owners."""
     from brobyg_kit.testing import fresh_database
 
     @asynccontextmanager
@@ -425,13 +425,13 @@ def office_for(postgres: str, owners: Owners, post_office: PostOffice) -> Office
         concurrency: int = 4,
         command_seconds: float = 10,
         default_language: Language = "en",
-    ) -> AsyncIterator[Office]:
+    ) -> AsyncIterator[ServiceParts]:
         async with (
             fresh_database(postgres, SERVICE, clock) as database,
             httpx2.AsyncClient(base_url=owners.url) as http,
         ):
             transport = SmtpTransport(
-                f"smtp://127.0.0.1:{post_office.port}",
+                f"smtp://127.0.0.1:{mail_server.port}",
                 connections=concurrency,
                 command_seconds=command_seconds,
             )
@@ -451,19 +451,19 @@ def office_for(postgres: str, owners: Owners, post_office: PostOffice) -> Office
             worker = DeliveryWorker(
                 queue, delivery, clock, metrics, Health(), concurrency=concurrency
             )
-            yield Office(database, queue, registry, metrics, delivery, worker)
+            yield ServiceParts(database, queue, registry, metrics, delivery, worker)
             await transport.close()
 
     return opened
 
 
 @pytest.fixture
-def arrived(post_office: PostOffice) -> Callable[[int], Awaitable[None]]:
+def arrived(mail_server: MailServer) -> Callable[[int], Awaitable[None]]:
     """`await arrived(3)`: the SMTP server has taken three messages."""
 
     async def wait(count: int) -> None:
         async def there() -> bool:
-            return len(post_office.inbox) >= count
+            return len(mail_server.inbox) >= count
 
         await eventually(there, f"{count} messages at the mail server")
 

@@ -36,7 +36,7 @@ async def test_a_link_says_whether_the_offer_is_open(people, owners) -> None:
     assert (await people.answer_link(OFFER)).state == "withdrawn"
 
 
-async def test_only_the_owners_own_word_says_that_somebody_is_gone(people, owners) -> None:
+async def test_only_the_owner_itself_can_say_that_somebody_is_gone(people, owners) -> None:
     owners.gone(f"/citizens/{CITIZEN}/contact")
     assert await people.contact("citizen", CITIZEN, "notify_offer") is None
 
@@ -85,7 +85,7 @@ async def test_an_answer_that_is_not_as_agreed_is_asked_again_later(people, owne
         await people.contact("citizen", CITIZEN, "notify_offer")
 
 
-async def test_nobody_at_home_is_asked_again_later() -> None:
+async def test_an_unreachable_owner_is_asked_again_later() -> None:
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{free_port()}") as client:
         with pytest.raises(OwnerUnavailable):
             await HttpPeople(client, client).contact("volunteer", VOLUNTEER, "notify_offer")

@@ -21,13 +21,13 @@ from msgspec import UNSET
 from brobyg_notification.domain.calendar_status import Calendars, CalendarUpdate, CalledOff
 from brobyg_notification.domain.notice import CalendarMethod, Notice, Role, Template
 
-#: Releases after which the appointment stands, and the citizen is looked somebody new for.
-_SEARCHES_ON: frozenset[ReleaseReason] = frozenset({"volunteer_withdrew", "blocked"})
+#: After these releases the appointment stands, and a new volunteer is searched for the citizen.
+_SEARCH_CONTINUES: frozenset[ReleaseReason] = frozenset({"volunteer_withdrew", "blocked"})
 #: What a citizen is told of a match; when it can't arrive, the coordinator is asked to phone.
 _OF_A_MATCH = frozenset({"matched_citizen", "released_citizen", "released_citizen_searching"})
 
 
-_Told: TypeAlias = OfferMade | VolunteerMatched | MatchReleased | MatchEscalated | Notice
+_About: TypeAlias = OfferMade | VolunteerMatched | MatchReleased | MatchEscalated | Notice
 
 
 def offer_made(cause: Event, _: Calendars) -> CalendarUpdate:
@@ -53,7 +53,7 @@ def match_released(cause: Event, calendars: Calendars) -> CalendarUpdate:
     """The volunteer's entry is cancelled. The citizen's stays only if the appointment does.
 
     A moved appointment cancels the citizen's entry too: the event knows only the old time, and an
-    entry at the old time sends somebody to the hospital on the wrong day. The next match invites
+    entry at the old time sends people to the hospital on the wrong day. The next match invites
     again under the same UID with a higher SEQUENCE. Nobody is told of a release after the end.
     """
     released = cause.decode(MatchReleased)
@@ -68,7 +68,7 @@ def match_released(cause: Event, calendars: Calendars) -> CalendarUpdate:
 
 
 def _released_citizen(cause: Event, released: MatchReleased, calendars: Calendars) -> Notice | None:
-    """The citizen is cancelled once, by whichever topic tells first.
+    """The citizen's entry is cancelled once, by the topic whose event arrives first.
 
     Nobody is told of a search that has been called off.
     """
@@ -76,7 +76,7 @@ def _released_citizen(cause: Event, released: MatchReleased, calendars: Calendar
     if entry is not None and entry.method == "CANCEL":
         return None
     reason = released.reason
-    if reason in _SEARCHES_ON:
+    if reason in _SEARCH_CONTINUES:
         off = entry and entry.match and calendars.called_off_since(
             entry.match.time, released.referral_id, released.appointment_id
         )  # fmt: skip
@@ -95,9 +95,9 @@ def _released_citizen(cause: Event, released: MatchReleased, calendars: Calendar
 def match_escalated(cause: Event, calendars: Calendars) -> CalendarUpdate:
     """The department's coordinator is told while there is still time to act.
 
-    The citizen is told only after an earlier match, having been promised company or a search for
-    it, and not when the appointment has been called off or moved since. What the escalation itself
-    was caused by does not silence it, whatever two services' clocks say of which came first.
+    The citizen is told only after an earlier match, of which they were told, and not when the
+    appointment has been called off or moved since. The event that caused the escalation does not
+    count as later, whatever the two services' clocks say.
     """
     escalated = cause.decode(MatchEscalated)
     notices = [_notice("escalated", "coordinator", escalated.department, cause, escalated)]
@@ -133,8 +133,8 @@ def _called_off(
 ) -> CalendarUpdate:
     """A cancellation for each entry that the citizen still has from before the event.
 
-    Where no volunteer is matched any more, no release will tell of it. It is remembered for what
-    the matching service's topic tells later: the two topics have no order between them.
+    Where no volunteer is matched any more, no release follows. What was called off is stored for
+    later events of the matching service's topic: the two topics have no order between them.
     """
     return CalendarUpdate(
         [
@@ -172,7 +172,7 @@ def _notice(
     role: Role,
     recipient_id: str,
     cause: Event,
-    about: _Told,
+    about: _About,
     calendar: CalendarMethod | None = None,
     match: Event | None = None,
     reason: ReleaseReason | None = None,

@@ -55,7 +55,7 @@ class Delivery:
             return _SUPERSEDED
         if notice.ends_at <= self.clock.now():
             # An offer ends before its appointment; the history has its end already.
-            return _SUPERSEDED if is_offer else self._unread("appointment_over")
+            return _SUPERSEDED if is_offer else self._failed("appointment_over")
         facts = contents.facts(notice)
         if is_offer:
             # The offer first: if it is no longer open, no personal data is asked for.
@@ -65,7 +65,7 @@ class Delivery:
             facts["link"] = link
         reader, other = await self._people(notice)
         if reader is None:
-            return self._unread("recipient_erased")
+            return self._failed("recipient_erased")
         language = self._language(reader.language)
         if not reader.email or not is_mail_address(reader.email):
             return DeliveryOutcome("failed", language, "no_address")
@@ -86,7 +86,7 @@ class Delivery:
             return DeliveryOutcome("failed", language, "refused")
         return DeliveryOutcome("sent", language)
 
-    def _unread(self, reason: FailureReason) -> DeliveryOutcome:
+    def _failed(self, reason: FailureReason) -> DeliveryOutcome:
         """Given up before the reader's language was known."""
         return DeliveryOutcome("failed", self.default_language, reason)
 
@@ -105,7 +105,7 @@ class Delivery:
         return f"{self.portal_url}/answer/{quote(link.token, safe='')}"
 
     async def _people(self, notice: Notice) -> tuple[Contact | None, Contact | None]:
-        """The reader and whom the message names beside. Nobody else is asked for."""
+        """The reader, and the person the message names beside. Nobody else is asked for."""
         other = contents.other_party(notice)
         if other is None:
             return await self._person(notice, notice.role, notice.recipient_id), None
