@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import default
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -34,7 +35,7 @@ from brobyg_kit.tables import outbox
 from brobyg_kit.testing import eventually, free_port
 from brobyg_kit.wording import Language
 from brobyg_notification.adapters.delivery_queue import PostgresDeliveryQueue
-from brobyg_notification.adapters.mail import MailComposer
+from brobyg_notification.adapters.mail import compose
 from brobyg_notification.adapters.notices import PostgresNotices
 from brobyg_notification.adapters.people import HttpPeople
 from brobyg_notification.adapters.smtp import SmtpTransport
@@ -439,7 +440,7 @@ def parts_for(postgres: str, owners: Owners, mail_server: MailServer) -> Service
             metrics = NotificationMetrics(registry)
             delivery = Delivery(
                 people=HttpPeople(http, http),
-                composer=MailComposer("Brobyg <brobyg@example.org>"),
+                compose=partial(compose, "Brobyg <brobyg@example.org>"),
                 transport=transport,
                 clock=clock,
                 metrics=metrics,

@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeAlias
 
 from brobyg_kit.database import Transaction
 from brobyg_kit.wording import Language
@@ -61,16 +61,10 @@ class Message:
     entry: Entry | None
 
 
-class Composer(Protocol):
-    """Puts messages into words."""
-
-    def compose(self, message: Message) -> EmailMessage:
-        """The message in its language, as text, HTML and calendar file.
-
-        Its Message-ID is the notification's, so that a second copy after a crash is recognised as
-        the same message. Raises jinja2.UndefinedError when a fact the template needs is missing.
-        """
-        ...
+#: Writes the message in its language, as text, HTML and calendar file. Its Message-ID is the
+#: notification's, so that a second copy after a crash is recognised as the same message. Raises
+#: jinja2.UndefinedError when a fact the template needs is missing.
+Compose: TypeAlias = Callable[[Message], EmailMessage]
 
 
 class MailTransport(Protocol):

@@ -4,7 +4,7 @@ Whether mail goes out, and whether every department's coordinator can be told.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection
 
 from brobyg_contracts.places import DEPARTMENTS
 from brobyg_kit.database_errors import DATABASE_ERRORS
@@ -56,6 +56,6 @@ def departments_have_addresses(coordinators: Collection[str]) -> Callable[[], Aw
 def _in_words(backlog: Backlog) -> str:
     if not backlog.waiting:
         return "nothing waits"
-    kinds: Mapping[str, int] = dict(sorted(backlog.waiting.items()))
-    causes = ", ".join(f"{kind} {count}" for kind, count in kinds.items())
-    return f"{sum(kinds.values())} waiting, the oldest for {backlog.oldest_seconds:.0f} s: {causes}"
+    causes = ", ".join(f"{cause} {number}" for cause, number in sorted(backlog.waiting.items()))
+    count, oldest = sum(backlog.waiting.values()), backlog.oldest_seconds
+    return f"{count} waiting, the oldest for {oldest:.0f} s: {causes}"

@@ -346,8 +346,6 @@ class PostgresClaims:
             )
             .values(claimed_by=None)
         )
-        for number in gone:
-            del self._gone_since[number]
         return freed.rowcount
 
     @property

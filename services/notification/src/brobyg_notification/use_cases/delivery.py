@@ -17,7 +17,7 @@ from brobyg_notification.errors import MailRefused, NoCoordinator
 from brobyg_notification.metrics import NotificationMetrics
 from brobyg_notification.ports import (
     Claim,
-    Composer,
+    Compose,
     DeliveryOutcome,
     FailureReason,
     MailTransport,
@@ -33,7 +33,7 @@ class Delivery:
     """Delivers notices, one at a time, with what that needs."""
 
     people: People
-    composer: Composer
+    compose: Compose
     transport: MailTransport
     clock: Clock
     metrics: NotificationMetrics
@@ -81,7 +81,7 @@ class Delivery:
             entry=contents.calendar_entry(notice, claim.created_at),
         )
         try:
-            await self.transport.send(self.composer.compose(message))
+            await self.transport.send(self.compose(message))
         except MailRefused:
             return DeliveryOutcome("failed", language, "refused")
         return DeliveryOutcome("sent", language)
