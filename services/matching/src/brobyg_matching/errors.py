@@ -5,6 +5,7 @@ MatchingError
 │   ├── UnknownVolunteer
 │   ├── UnknownCitizen
 │   ├── UnknownOffer
+│   │   └── UnknownLink
 │   ├── UnknownMatch
 │   └── UnknownReferral
 ├── NotReady: a volunteer lacks what the new status needs
@@ -41,6 +42,10 @@ class UnknownCitizen(NotFound):
 
 class UnknownOffer(NotFound):
     """There is no such offer."""
+
+
+class UnknownLink(UnknownOffer):
+    """The token was not signed by our keys."""
 
 
 class UnknownMatch(NotFound):

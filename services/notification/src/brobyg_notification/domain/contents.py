@@ -10,7 +10,7 @@ from brobyg_notification.domain.calendar import Entry
 from brobyg_notification.domain.contact import Contact
 from brobyg_notification.domain.notice import Notice, Role, Template, calendar_uid
 
-#: What a template is filled in with.
+#: The variables of a template.
 Facts = dict[str, object]
 
 
@@ -45,9 +45,9 @@ def party_facts(notice: Notice, reader: Contact, other: Contact | None) -> Facts
 
 
 def other_party(notice: Notice) -> tuple[Role, str] | None:
-    """Role and id of whom the message names beside its reader; None when it names nobody.
+    """Role and id of the person the message names beside its reader; None when it names nobody.
 
-    Who need not meet needs no name.
+    Names are given only to people who will meet.
     """
     match = notice.matched
     if match is None or notice.template not in ("matched_volunteer", "matched_citizen"):
@@ -58,7 +58,7 @@ def other_party(notice: Notice) -> tuple[Role, str] | None:
 
 
 def calendar_entry(notice: Notice, made_at: datetime) -> Entry | None:
-    """The volunteer's entry covers meeting to being home again, the citizen's the appointment.
+    """The volunteer's entry lasts from meeting to being home, the citizen's as the appointment.
 
     A release takes its span from the match it ends. None for a message without a calendar file.
     """
