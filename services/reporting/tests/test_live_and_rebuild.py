@@ -16,7 +16,7 @@ from brobyg_kit.database import Database
 from brobyg_kit.event import Event, encode
 from brobyg_kit.testing import Running, eventually
 from brobyg_reporting.adapters.topics import reading
-from brobyg_reporting.adapters.versions import VersionTables
+from brobyg_reporting.adapters.versions import VersionTables, within
 from brobyg_reporting.bootstrap import SERVICE
 from brobyg_reporting.domain.log import LoggedEvent, Offsets, read_logged
 from brobyg_reporting.domain.projections import PROJECTIONS
@@ -53,7 +53,7 @@ async def logged(database: Database) -> int:
 async def write(database: Database, number: int, events: list[LoggedEvent]) -> None:
     """Log and fold the events as the consumer and a rebuild's catch-up do."""
     async with database.transaction() as tx:
-        version = VersionTables(tx.connection).version(number)
+        version = within(tx).version(number)
         await version.lock(sorted({event.partition for event in events}))
         await log_and_fold(version, events, PROJECTIONS)
 
@@ -80,7 +80,7 @@ async def ends_of(address: str) -> Offsets:
 
 
 def new_live() -> Live:
-    return Live(VersionTables, HANDLERS, ReportingMetrics(CollectorRegistry()))
+    return Live(within, HANDLERS, ReportingMetrics(CollectorRegistry()))
 
 
 async def equal(database: Database, one: int, other: int) -> bool:

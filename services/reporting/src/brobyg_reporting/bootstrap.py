@@ -12,7 +12,7 @@ from brobyg_reporting.adapters.processes import WorkerProcesses
 from brobyg_reporting.adapters.status import readiness
 from brobyg_reporting.adapters.tables import metadata
 from brobyg_reporting.adapters.topics import reading
-from brobyg_reporting.adapters.versions import VersionTables, opened, pooled
+from brobyg_reporting.adapters.versions import opened, pooled, within
 from brobyg_reporting.entrypoints.api import router
 from brobyg_reporting.handlers import EMITS, HANDLERS, TOPICS, read
 from brobyg_reporting.metrics import ReportingMetrics
@@ -32,7 +32,7 @@ def rebuild_means(kafka: str, database: str, topics: Sequence[str] = TOPICS) -> 
 def build(resources: Resources) -> Parts:
     """The parts of the running service."""
     database = resources.database
-    live = Live(VersionTables, HANDLERS, ReportingMetrics(resources.metrics))
+    live = Live(within, HANDLERS, ReportingMetrics(resources.metrics))
     means = rebuild_means(resources.settings.kafka, database.url)
     resources.health.checks["projections"] = partial(_ready, database)
 

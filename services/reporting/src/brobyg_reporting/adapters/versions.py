@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 import brobyg_contracts
 from brobyg_kit import event
-from brobyg_kit.database import Database
+from brobyg_kit.database import Database, Transaction
 from brobyg_kit.database_errors import cause_of
 from brobyg_kit.tables import parked_event
 from sqlalchemy import column, func, select, table, text, update
@@ -291,6 +291,11 @@ class VersionTables:
         await self.connection.execute(
             update(version).where(version.c.number == number).values(**values)
         )
+
+
+def within(tx: Transaction) -> VersionTables:
+    """The versions in the service's own database, within a transaction."""
+    return VersionTables(tx.connection)
 
 
 @asynccontextmanager

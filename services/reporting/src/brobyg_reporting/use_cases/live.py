@@ -6,7 +6,6 @@ from typing import TypeAlias
 from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event
 from brobyg_kit.handling import Handler
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from brobyg_reporting.domain.folding import Folder
 from brobyg_reporting.domain.log import LoggedEvent, offsets_after
@@ -48,11 +47,11 @@ class Live:
 
     def __init__(
         self,
-        versions: Callable[[AsyncConnection], Versions],
+        versions: Callable[[Transaction], Versions],
         handlers: Sequence[Handler[Write, Sequence[AnyProjection]]],
         metrics: ReportingMetrics,
     ) -> None:
-        """`versions` gives the versions over a connection."""
+        """`versions` gives the versions within a transaction."""
         self._versions, self._handlers, self._metrics = versions, handlers, metrics
 
     async def handle(self, tx: Transaction, events: Sequence[Event]) -> None:
@@ -62,7 +61,7 @@ class Live:
         consumer then waits.
         """
         placed = [_placed(event) for event in events]
-        versions = self._versions(tx.connection)
+        versions = self._versions(tx)
         version = await versions.live_to_write()
         await version.lock(sorted({event.partition for event in placed}))
         new: list[LoggedEvent] = []
