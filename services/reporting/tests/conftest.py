@@ -8,7 +8,7 @@ from brobyg_kit.database import Database
 from brobyg_kit.event import Event, encode
 from brobyg_reporting.adapters.versions import VersionTables
 from brobyg_reporting.bootstrap import rebuild_means
-from brobyg_reporting.use_cases.rebuild import Outcome, Request, rebuild
+from brobyg_reporting.use_cases.rebuild import RebuildRequest, RebuildResult, rebuild
 from sqlalchemy import text
 
 
@@ -45,8 +45,8 @@ class Rebuilder:
 
     async def run(
         self, *, verify: bool = False, fresh: bool = False, processes: int = 2
-    ) -> Outcome:
-        request = Request(processes, fresh, verify, self.few)
+    ) -> RebuildResult:
+        request = RebuildRequest(processes, fresh, verify, self.few)
         return await rebuild(self.means, request, self._progress)
 
     def _progress(self, phase: str, done: int, total: int) -> None:

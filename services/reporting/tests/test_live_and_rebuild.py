@@ -209,10 +209,10 @@ async def test_verify_names_a_corrupted_row_keeps_the_live_version_and_exits_1(
 _KILLED_HALFWAY = """
 import asyncio, os, signal, sys
 from brobyg_reporting.bootstrap import rebuild_means
-from brobyg_reporting.use_cases.rebuild import Request, rebuild
+from brobyg_reporting.use_cases.rebuild import RebuildRequest, rebuild
 
 # In worker processes, which outlive their parent for a moment.
-REQUEST = Request(processes=1, few=-1)
+REQUEST = RebuildRequest(processes=1, few=-1)
 
 def progress(phase, done, total):
     if phase == "reading" and done > total * 0.4:
@@ -276,8 +276,8 @@ async def test_two_rebuilds_at_once_are_refused(
             return_exceptions=True,
         )
         assert sorted(type(result).__name__ for result in results) == [
-            "Outcome",
             "RebuildRefused",
+            "RebuildResult",
         ], results
         assert any(isinstance(result, RebuildRefused) for result in results)
 

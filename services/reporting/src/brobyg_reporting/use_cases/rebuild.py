@@ -41,7 +41,7 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class RebuildRequest:
     """How to rebuild."""
 
     processes: int = 2
@@ -55,7 +55,7 @@ class Request:
 
 
 @dataclass(slots=True)
-class Outcome:
+class RebuildResult:
     """What a rebuild did; times in seconds."""
 
     version: int = 0
@@ -77,7 +77,7 @@ class Outcome:
     tables: list[TableComparison] = field(default_factory=list)
 
 
-async def rebuild(means: Means, request: Request, progress: Progress) -> Outcome:
+async def rebuild(means: Means, request: RebuildRequest, progress: Progress) -> RebuildResult:
     """Rebuild and, as asked, switch; the live version is unharmed whatever is raised.
 
     Raises RebuildRefused, WorkerFailed, UnknownTopic, or what Kafka and the database raise.
@@ -104,14 +104,14 @@ def shares_of(ends: Offsets) -> dict[int, Offsets]:
 @dataclass(slots=True)
 class _Rebuild:
     means: Means
-    request: Request
+    request: RebuildRequest
     progress: Progress
     versions: Versions
     topics: Topics
-    outcome: Outcome = field(default_factory=Outcome)
+    result: RebuildResult = field(default_factory=RebuildResult)
     began: float = field(default_factory=time.perf_counter)
 
-    async def run(self) -> Outcome:
+    async def run(self) -> RebuildResult:
         if not await self.versions.claim_rebuild():
             raise RebuildRefused(
                 "another rebuild is running on this database; wait for it, or end it and run this"
@@ -128,14 +128,14 @@ class _Rebuild:
         ends = await self.topics.ends()
         _refuse_other_topics(reached, ends)
         build = await self.versions.begin(ends, fresh=self.request.fresh)
-        self.outcome.version, self.outcome.resumed = build.number, build.resumed
+        self.result.version, self.result.resumed = build.number, build.resumed
         await self._read(build)
         await self._index(build)
         await self._switch(build)
-        if self.outcome.switched:
+        if self.result.switched:
             await self.versions.drop_unused()
-        self.outcome.seconds = time.perf_counter() - self.began
-        return self.outcome
+        self.result.seconds = time.perf_counter() - self.began
+        return self.result
 
     async def _read(self, build: Build) -> None:
         began = time.perf_counter()
@@ -161,9 +161,9 @@ class _Rebuild:
                 "a worker of an earlier rebuild still holds part of the work; run this again in a"
                 " minute"
             )
-        self.outcome.events, self.outcome.skipped = built.events, built.skipped
+        self.result.events, self.result.skipped = built.events, built.skipped
         self.progress("reading", total, total)
-        self.outcome.read_seconds = time.perf_counter() - began
+        self.result.read_seconds = time.perf_counter() - began
 
     async def _index(self, build: Build) -> None:
         began = time.perf_counter()
@@ -178,45 +178,45 @@ class _Rebuild:
                     self.progress("indexing", len(tables) - len(waiting), len(tables))
 
         await asyncio.gather(*(some() for _ in range(min(2, self.request.processes))))
-        self.outcome.index_seconds = time.perf_counter() - began
+        self.result.index_seconds = time.perf_counter() - began
 
     async def _switch(self, build: Build) -> None:
-        started, outcome, versions = time.perf_counter(), self.outcome, self.versions
+        started, result, versions = time.perf_counter(), self.result, self.versions
         self.progress("comparing", 0, 1)
         catch_up = _CatchUp(versions, self.topics, build.number, dict(build.watermarks))
         near = await catch_up.approach(whatever_it_takes=self.request.verify)
         async with versions.switching():
             live = await versions.live()
-            outcome.previous = live.number if live else 0
+            result.previous = live.number if live else 0
             behind = await catch_up.meet(live, live_too=near)
-            outcome.caught_up = catch_up.applied
+            result.caught_up = catch_up.applied
             await self._compare(live, behind)
             if parked := await versions.waiting():
-                outcome.note = (
+                result.note = (
                     f"{parked} events wait in the live consumer behind one that could not be"
                     " handled; see `brobyg dlq list`"
                 )
-            outcome.switched = outcome.equal or not self.request.verify
+            result.switched = result.equal or not self.request.verify
             seconds = time.perf_counter() - self.began
-            events = outcome.events + outcome.caught_up
-            await versions.finish(build.number, events, seconds, outcome.tables)
-            if outcome.switched:
+            events = result.events + result.caught_up
+            await versions.finish(build.number, events, seconds, result.tables)
+            if result.switched:
                 await versions.switch(build.number, catch_up.position)
         self.progress("comparing", 1, 1)
-        outcome.switch_seconds = time.perf_counter() - started
+        result.switch_seconds = time.perf_counter() - started
 
     async def _compare(self, live: LiveVersion | None, behind: int) -> None:
         """Compare with the live version where both stand at the same offsets."""
-        outcome = self.outcome
+        result = self.result
         if live is None:
-            outcome.note = "not compared: there was no version before this one"
+            result.note = "not compared: there was no version before this one"
         elif not live.own:
-            outcome.note = "not compared: the live version was written by other code"
+            result.note = "not compared: the live version was written by other code"
         elif behind:
-            outcome.note = f"not compared: the live version is {behind} records behind the topics"
+            result.note = f"not compared: the live version is {behind} records behind the topics"
         else:
-            outcome.tables = await self.versions.compare(live.number, outcome.version)
-            outcome.compared, outcome.equal = True, all(one.equal for one in outcome.tables)
+            result.tables = await self.versions.compare(live.number, result.version)
+            result.compared, result.equal = True, all(one.equal for one in result.tables)
 
 
 def _refuse_other_topics(reached: Offsets, ends: Offsets) -> None:

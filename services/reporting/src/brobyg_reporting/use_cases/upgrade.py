@@ -14,14 +14,14 @@ from brobyg_kit.logs import get_logger
 
 from brobyg_reporting.errors import ReportingError
 from brobyg_reporting.ports import LiveVersion, Means, Versions
-from brobyg_reporting.use_cases.rebuild import Request, rebuild
+from brobyg_reporting.use_cases.rebuild import RebuildRequest, rebuild
 
 log = get_logger(__name__)
 
 #: How often it is looked which version is live, seconds of wall time.
 _EVERY = 2.0
 #: No records are read in the service's own process, which answers requests meanwhile.
-_REQUEST = Request(few=0)
+_REQUEST = RebuildRequest(few=0)
 
 
 @dataclass(slots=True)
@@ -81,8 +81,8 @@ class Upgrade:
         finally:
             building.cancel()
             await asyncio.gather(building, return_exceptions=True)
-        outcome = building.result()
-        log.info("version.switched", version=outcome.version, events=outcome.events)
+        result = building.result()
+        log.info("version.switched", version=result.version, events=result.events)
 
     def _note(self, phase: str, done: int, total: int) -> None:
         self._phase = f"{phase} {done} of {total}"
