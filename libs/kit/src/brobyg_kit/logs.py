@@ -26,6 +26,7 @@ FACTS = frozenset(
         "correlation_id",
         "error_type",
         "event",
+        "events",
         "exception",
         "kind",
         "level",
@@ -49,6 +50,7 @@ FACTS = frozenset(
         "timestamp",
         "trace_id",
         "type",
+        "version",
     }
 )
 _SECRETS = (
