@@ -216,9 +216,10 @@ class Runtime:
         return consumer.run
 
     def _workers(self) -> dict[str, Loop]:
-        if self.role not in ("run", "consumer"):
-            return {}
-        return {name: self._after_open(name, work) for name, work in self.parts.workers.items()}
+        works = dict(self.parts.starts)
+        if self.role in ("run", "consumer"):
+            works |= self.parts.workers
+        return {name: self._after_open(name, work) for name, work in works.items()}
 
     async def _open_database(self) -> None:
         heartbeat = self.health.heartbeat("database")
@@ -253,6 +254,7 @@ class Runtime:
         while True:
             try:
                 await work()
+                self.health.heartbeats.pop(name, None)  # where an earlier try has failed
                 return
             except Exception as error:  # noqa: BLE001 - one loop must not end the whole service
                 pause = backoff.next()
