@@ -19,7 +19,7 @@ from brobyg_reporting.metrics import ReportingMetrics
 from brobyg_reporting.ports import Means
 from brobyg_reporting.settings import ReportingSettings
 from brobyg_reporting.use_cases.live import Live
-from brobyg_reporting.use_cases.upgrade import Upgrade
+from brobyg_reporting.use_cases.upgrade import Upgrade, create_first
 
 
 def rebuild_means(kafka: str, database: str, topics: Sequence[str] = TOPICS) -> Means:
@@ -36,13 +36,16 @@ def build(resources: Resources) -> Parts:
     means = rebuild_means(resources.settings.kafka, database.url)
     resources.health.checks["projections"] = partial(_ready, database)
 
+    connect = partial(pooled, database)
+
     async def upgrade() -> None:
-        await Upgrade(partial(pooled, database), means, resources.health.heartbeat("version")).run()
+        await Upgrade(connect, means, resources.health.heartbeat("version")).run()
 
     return Parts(
         routers=[router(database)],
         handle=live.handle,
         decoders=dict.fromkeys(TOPICS, read),
+        starts={"first version": partial(create_first, connect)},
         workers={"version": upgrade},
     )
 

@@ -89,18 +89,12 @@ async def not_folded(connection: AsyncConnection, number: int) -> dict[str, int]
 
 
 async def readiness(database: Database) -> tuple[bool, str]:
-    """Whether there is something to read, and what is to be known of it. Takes up to 2 seconds.
-
-    Where there is no version yet, as after the first migration, this makes an empty one: a process
-    that only answers requests must not wait for one that consumes.
-    """
+    """Whether there is something to read, and what is to be known of it. Takes up to 2 seconds."""
     try:
         async with asyncio.timeout(2), database.connect() as connection:
-            versions = VersionTables(connection)
-            live = await versions.live()
+            live = await VersionTables(connection).live()
             if live is None:
-                made = await versions.create_first()
-                return made, "" if made else "another process is making the first version"
+                return False, "no version of the projections has been built yet"
             unknown = await not_folded(connection, live.number)
     except _UNASKED as error:
         return False, f"the database can't be asked: {type(error).__name__}"

@@ -11,6 +11,7 @@ from typing import Any
 import asyncpg
 import brobyg_contracts
 from brobyg_kit import event
+from brobyg_kit.backoff import Backoff
 from brobyg_kit.database import Database, Transaction
 from brobyg_kit.database_errors import cause_of
 from brobyg_kit.tables import parked_event
@@ -241,10 +242,11 @@ class VersionTables:
         Readers wait or see the old one whole; when they hold it for long this tries again rather
         than deadlock with them. Raises RebuildRefused when a view can't follow.
         """
+        # Below the server's deadlock timeout (1 s), so it is never a reader that is ended; short at
+        # first, so that readers hardly wait.
+        patience = Backoff(first=0.02, longest=0.5)
         for attempt in range(_MOST_ATTEMPTS):
-            # Below the server's deadlock timeout (1 s), so it is never a reader that is ended;
-            # short at first, so that readers hardly wait.
-            milliseconds = min(20 * 2**attempt, 500)
+            milliseconds = round(patience.next() * 1000)
             try:
                 async with transaction(self.connection):
                     await self.connection.execute(text(f"set local lock_timeout = {milliseconds}"))
