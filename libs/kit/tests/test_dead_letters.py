@@ -15,6 +15,7 @@ import msgspec
 import pytest
 from brobyg_kit import dlq, parking
 from brobyg_kit import kafka as clients
+from brobyg_kit.backoff import Backoff
 from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event
 from brobyg_kit.ids import new_id
@@ -45,7 +46,7 @@ def command(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> Dlq:
 
 @pytest.fixture
 def soon_dead(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parking, "FIRST_PAUSE", 0.05)
+    monkeypatch.setattr(parking, "PAUSES", Backoff(0.05, factor=4))
     monkeypatch.setattr(parking, "MAX_ATTEMPTS", 3)
 
 

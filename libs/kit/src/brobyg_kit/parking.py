@@ -15,6 +15,7 @@ import msgspec
 from sqlalchemy import ARRAY, ColumnElement, Row, Text, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from brobyg_kit.backoff import Backoff
 from brobyg_kit.database import Database, Transaction
 from brobyg_kit.database_errors import cause_of
 from brobyg_kit.event import Event, UndecodableEvent
@@ -22,8 +23,8 @@ from brobyg_kit.tables import Instant, inbox, parked_event
 
 #: Tries of one event before it is dead, the first included: about eleven minutes with the pauses.
 MAX_ATTEMPTS = 7
-#: Pause after the first failure, seconds of wall time; each following one is four times as long.
-FIRST_PAUSE = 0.5
+#: Pauses between the tries of one event, seconds of wall time.
+PAUSES = Backoff(first=0.5, longest=600.0, factor=4.0)
 
 _HELD = (
     select(parked_event.c.subject)
@@ -33,8 +34,8 @@ _HELD = (
 )
 
 
-def _from_now(pause: timedelta) -> ColumnElement[datetime]:
-    return func.clock_timestamp(type_=Instant) + pause
+def _from_now(seconds: float) -> ColumnElement[datetime]:
+    return func.clock_timestamp(type_=Instant) + timedelta(seconds=seconds)
 
 
 class Origin(msgspec.Struct, frozen=True, gc=False):
@@ -125,9 +126,7 @@ class Parking:
             row = await self._insert(tx, received, "dead", reason_of(error), 1, None)
             self._publish(tx, row)
         else:
-            await self._insert(
-                tx, received, "retrying", reason_of(error), 1, timedelta(seconds=FIRST_PAUSE)
-            )
+            await self._insert(tx, received, "retrying", reason_of(error), 1, PAUSES.after(1))
 
     async def due(self, tx: Transaction) -> Parked | None:
         """One event whose pause is over, which no other process has locked; None without one."""
@@ -170,7 +169,7 @@ class Parking:
         await tx.connection.execute(
             update(parked_event)
             .where(parked_event.c.id == parked.id)
-            .values(next_attempt_at=_from_now(timedelta(seconds=30)))
+            .values(next_attempt_at=_from_now(30))
         )
 
     async def failed(
@@ -182,7 +181,6 @@ class Parking:
         """
         attempts = parked.attempts + 1
         dead = permanent or attempts >= MAX_ATTEMPTS
-        pause = timedelta(seconds=FIRST_PAUSE * 4 ** (attempts - 1))
         changed = await tx.connection.execute(
             update(parked_event)
             .where(
@@ -195,7 +193,7 @@ class Parking:
                 reason=reason_of(error),
                 attempts=attempts,
                 last_failed_at=func.clock_timestamp(),
-                next_attempt_at=None if dead else _from_now(pause),
+                next_attempt_at=None if dead else _from_now(PAUSES.after(attempts)),
             )
             .returning(parked_event)
         )
@@ -258,7 +256,7 @@ class Parking:
         state: str,
         reason: str,
         attempts: int,
-        pause: timedelta | None,
+        pause: float | None,
     ) -> "Row[Any] | None":
         """The new row; None when the event is parked already."""
         event, origin = received.event, received.origin

@@ -26,10 +26,8 @@ _BATCH = 200
 _POLL_SECONDS = 5.0
 #: Waking a moment late, so that the timer is due by then.
 _TICK = timedelta(milliseconds=1)
-#: Pause after a timer's first failure, in the clock's time; each following one is four times as
-#: long, up to the longest.
-_FIRST_PAUSE = timedelta(seconds=1)
-_LONGEST_PAUSE = timedelta(hours=1)
+#: Pauses between the tries of a timer that fails, seconds of the clock's time.
+_PAUSES = Backoff(first=1.0, longest=3_600.0, factor=4.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +197,7 @@ class Timers:
 
     async def _put_off(self, failed: DueTimer) -> None:
         """Try it later; only as it was claimed: another process may have handled or moved it."""
-        pause = min(_FIRST_PAUSE * 4 ** min(failed.attempts, 10), _LONGEST_PAUSE)
+        pause = timedelta(seconds=_PAUSES.after(failed.attempts + 1))
         statement = (
             update(timer)
             .where(
