@@ -29,7 +29,7 @@ from brobyg_kit.database import Database
 from brobyg_kit.event import Event, EventData, encode_data
 from brobyg_kit.health import Health
 from brobyg_kit.ids import derived_id
-from brobyg_kit.problems import NOT_FOUND
+from brobyg_kit.problems import GONE
 from brobyg_kit.tables import outbox
 from brobyg_kit.testing import eventually, free_port
 from brobyg_kit.wording import Language
@@ -251,9 +251,9 @@ class Owners:
     answers: dict[str, tuple[int, object]]
     asked: list[tuple[str, str]] = field(default_factory=list)
 
-    def gone(self, path: str, status: int = 404) -> None:
-        """Let the owner say that what stands at `path` is not there, or no longer."""
-        self.answers[path] = (status, {"type": NOT_FOUND})
+    def gone(self, path: str) -> None:
+        """Let the owner say that who stood at `path` is erased."""
+        self.answers[path] = (410, {"type": GONE})
 
     def offer(self, state: str, expires_at: datetime = STARTS) -> None:
         """Let the offer be in `state`."""

@@ -16,6 +16,7 @@ from brobyg_contracts import (
 from brobyg_kit.clock import AcceleratedClock, ManualClock
 from brobyg_kit.ids import derived_id
 from brobyg_kit.testing import eventually
+from brobyg_notification.readiness import mail_goes_out
 from icalendar import Calendar
 
 APPOINTMENT, CITIZEN = derived_id("appointment"), derived_id("citizen")
@@ -221,18 +222,17 @@ async def test_a_coordinator_reads_reasons_and_no_person(
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (404, "recipient_erased"),
-        (410, "recipient_erased"),
+        ("gone", "recipient_erased"),
         ({"email": None}, "no_address"),
         ({"email": "no at"}, "no_address"),
         ({"email": "x[y@z.dk"}, "no_address"),
     ],
 )
 async def test_what_can_never_arrive_fails_with_its_reason(
-    office_for, post_office, owners, cause, clock, answer: int | dict[str, object], reason: str
+    office_for, post_office, owners, cause, clock, answer: str | dict[str, object], reason: str
 ) -> None:
-    if isinstance(answer, int):
-        owners.gone(f"/citizens/{CITIZEN}/contact", answer)
+    if isinstance(answer, str):
+        owners.gone(f"/citizens/{CITIZEN}/contact")
     else:
         owners.citizen(**answer)
     async with office_for(clock) as office, office.delivering():
@@ -260,6 +260,26 @@ async def test_a_404_that_is_not_the_owners_word_ends_no_message(
         owners.answers.update(answers)
         clock.advance(timedelta(minutes=1))
         await office.ended("sent", "sent", "sent")
+
+
+async def test_a_message_for_an_id_that_its_owner_does_not_know_ends_with_the_appointment(
+    office_for, post_office, owners, cause, clock: ManualClock
+) -> None:
+    owners.citizen(404, type="https://brobyg.dk/problems/not-found")
+    match = cause(VolunteerMatched)
+    async with office_for(clock) as office, office.delivering():
+        await office.receive(match)
+
+        async def tried_again() -> bool:
+            clock.advance(timedelta(minutes=15))
+            return await office.waits("owner_unavailable", attempts=3) == 2
+
+        await eventually(tried_again, "the owner is asked again and again")
+        assert (await mail_goes_out(office.queue)()).detail.endswith(": owner_unavailable 2")
+        clock.advance(match.decode(VolunteerMatched).ends_at - clock.now())
+        await office.ended("failed", "failed")
+        assert {data["reason"] for _, data in await office.emitted()} == {"appointment_over"}
+    assert post_office.inbox == []
 
 
 async def test_who_wishes_a_language_without_a_catalogue_is_written_to_in_the_default_and_counted(

@@ -11,9 +11,9 @@ from fastapi.responses import JSONResponse, Response
 from brobyg_kit.errors import KitError
 
 JSON_TYPE = "application/problem+json"
-#: The problem type by which the owner of something says that it is not there, or no longer. A 404
-#: without it may be a wrong address or a gateway, and says nothing about what was asked for.
-NOT_FOUND = "https://brobyg.dk/problems/not-found"
+#: The problem type of a 410 by which the owner says that an erasure is on record. Nothing else says
+#: so: an unknown id is a plain 404, which may as well come from a gateway or a wrong address.
+GONE = "https://brobyg.dk/problems/gone"
 #: The form of all names here and in FHIR. It has no digits that could be a person's number, and
 #: nothing to escape in a JSON pointer.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z_.-]{0,39}[0-9]{0,3}")

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from brobyg_kit.problems import NOT_FOUND, Problem
+from brobyg_kit.problems import Problem
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
@@ -12,7 +12,6 @@ from brobyg_matching.errors import (
     IdempotencyKeyReused,
     MatchingError,
     NotAllowed,
-    NotFound,
     NotReady,
     Objection,
     UnknownCitizen,
@@ -60,16 +59,14 @@ OBJECTIONS: dict[Objection, tuple[int, str]] = {
 def problem_of(error: MatchingError) -> Problem:
     """The problem that explains the error.
 
-    Its type says for machines what is not allowed, or that our own records lack what was asked
-    for: by it others tell our 404 from a gateway's.
+    Its type says for machines what is not allowed.
     """
     if isinstance(error, NotAllowed):
         status, title = OBJECTIONS[error.objection]
         name = error.objection.replace("_", "-")
         return Problem(status, title, type=f"https://brobyg.dk/problems/{name}")
     status, title, advice = PROBLEMS[type(error)]
-    kind = NOT_FOUND if isinstance(error, NotFound) else "about:blank"
-    return Problem(status, title, str(error) or advice, type=kind)
+    return Problem(status, title, str(error) or advice)
 
 
 class ProblemRoute(APIRoute):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from brobyg_kit.problems import NOT_FOUND, FieldError, Problem
+from brobyg_kit.problems import GONE, FieldError, Problem
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
@@ -29,8 +29,6 @@ _PROBLEMS: dict[type[errors.ReferralError], tuple[int, str]] = {
     errors.OrganisationMissing: (403, "The token names no organisation"),
     errors.IdempotencyKeyReused: (422, "This Idempotency-Key was used for another request"),
 }
-#: The statuses by which the owner says that a thing is not there, or no longer.
-_GONE = frozenset({404, 410})
 FIELDS_WRONG = "Some of what was sent is not as it should be"
 
 
@@ -59,9 +57,8 @@ def problem_of(error: errors.ReferralError, request: Request) -> Problem:
     if type(error) not in _PROBLEMS:
         raise error
     status, title = _PROBLEMS[type(error)]
-    if status in _GONE:
-        return Problem(status, title, str(error), type=NOT_FOUND)
-    return Problem(status, title, str(error))
+    kind = GONE if isinstance(error, errors.CitizenErased) else "about:blank"
+    return Problem(status, title, str(error), type=kind)
 
 
 class ReferralRoute(APIRoute):
