@@ -11,11 +11,7 @@ _HOURS = (0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 24, 48, 96, 168)
 
 
 class MatchingMetrics:
-    """Counts what was decided.
-
-    A batch is observed before its commit, so one that is tried again may count twice; its events
-    never do.
-    """
+    """Counts what was decided, once it is committed."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         """Register all at zero on `registry`."""

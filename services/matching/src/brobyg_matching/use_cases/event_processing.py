@@ -95,8 +95,7 @@ class EventProcessing:
             if number % EVENTS_A_TURN == 0:
                 await asyncio.sleep(0)  # a long batch must not keep HTTP requests waiting
             handler.function(working, event, data)
-        await working.save(tx, self._store)
-        working.observe(self._metrics)
+        await working.save(tx, self._store, self._metrics)
 
 
 def _ids(received: Sequence[_Received], loads: Loads) -> set[str]:

@@ -30,7 +30,7 @@ def referral_created(working: WorkingSet, event: Event, data: ReferralCreated) -
         meeting=data.needs.meeting,
         postcode=data.needs.postcode,
     )
-    working.know(
+    working.set_referral(
         Referral(
             referral_id=data.referral_id,
             citizen_id=data.citizen_id,
@@ -79,7 +79,7 @@ def appointment_missed(working: WorkingSet, event: Event, data: AppointmentMisse
 
 def _set_consent(working: WorkingSet, referral_id: str, *, consented: bool) -> None:
     referral = working.context(referral_id).referral
-    working.know(msgspec.structs.replace(referral, consented=consented))
+    working.set_referral(msgspec.structs.replace(referral, consented=consented))
 
 
 def _known(
