@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from brobyg_contracts.places import LOCATIONS
+from brobyg_contracts.places import location_name
 from brobyg_kit.auth import Caller, requires
 from brobyg_kit.clock import Clock
 from fastapi import APIRouter, Depends, Path
@@ -32,12 +32,6 @@ _OWN = ("offer_id", "appointment_id", "volunteer_id", "reason")
 def shown_state(offer: Offer, now: datetime) -> OfferState:
     """An open offer whose time is over is shown as expired, also before its timer has fired."""
     return "expired" if offer.state == "open" and offer.expires_at <= now else offer.state
-
-
-def location_name(location_id: str) -> str:
-    """The name of the place as people know it."""
-    place = LOCATIONS.get(location_id)
-    return place.name if place else location_id
 
 
 def _facts(offer: Offer, match: Match, now: datetime) -> dict[str, object]:
