@@ -1,21 +1,18 @@
 """A version's event log and rows: written by the live consumer, and by a rebuild's catch-up.
 
-Its statements are the hottest ones: they are made by SQLAlchemy from the tables, once, and run on
-the driver's connection.
+The statements on events and rows are the hottest ones: they are made by SQLAlchemy from the tables,
+once, and run on the driver's connection.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import msgspec
-from brobyg_kit.database import driver_of
+from brobyg_kit.database import driver_of, unnest
 from sqlalchemy import (
     ARRAY,
     JSON,
-    BigInteger,
-    ColumnElement,
     Executable,
     Integer,
     String,
@@ -25,14 +22,13 @@ from sqlalchemy import (
     cast,
     column,
     func,
-    literal_column,
     select,
 )
 from sqlalchemy.dialects.postgresql import Insert, asyncpg, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from brobyg_reporting.adapters.tables import tables_of, topic_offset
-from brobyg_reporting.domain.log import LoggedEvent, Offsets
+from brobyg_reporting.adapters.tables import tables_of
+from brobyg_reporting.domain.log import LoggedEvent
 from brobyg_reporting.domain.projection import AnyProjection, Row
 
 #: One lock a partition number: all events of a key are in one partition number, so two consumers
@@ -49,8 +45,9 @@ class VersionStore:
 
     async def lock(self, partitions: Sequence[int]) -> None:
         """Have these partition numbers' keys alone until the transaction ends. May wait."""
-        driver = await driver_of(self.connection)
-        await driver.execute(_lock(), sorted(partitions))
+        given = unnest({"number": Integer()}, [(number,) for number in sorted(partitions)])
+        lock = func.pg_advisory_xact_lock(_PARTITION_LOCK, given.c.number)
+        await self.connection.execute(select(lock))
 
     async def log(self, events: Sequence[LoggedEvent]) -> list[LoggedEvent]:
         """Put the events in the log; those that were not there yet, in order.
@@ -82,14 +79,6 @@ class VersionStore:
         await driver.execute(_upsert(table), msgspec.json.encode(rows).decode())
 
 
-async def advance(connection: AsyncConnection, offsets: Offsets) -> None:
-    """Keep how far the live version has come; never goes back."""
-    driver = await driver_of(connection)
-    places = sorted(offsets)
-    topics, partitions = [topic for topic, _ in places], [number for _, number in places]
-    await driver.execute(_advance(), topics, partitions, [offsets[at] for at in places])
-
-
 def _logged(event: LoggedEvent) -> dict[str, object]:
     return {
         "id": event.id,
@@ -110,17 +99,6 @@ def _logged(event: LoggedEvent) -> dict[str, object]:
 def _sql(statement: Executable) -> str:
     """The statement as the driver takes it, its parameters in the order they stand in it."""
     return str(statement.compile(dialect=asyncpg.dialect()))  # type: ignore[attr-defined, no-untyped-call]  # not typed there
-
-
-def _array(name: str, kind: Any) -> ColumnElement[Any]:  # types of types are not expressible
-    return func.unnest(bindparam(name, type_=ARRAY(kind)))
-
-
-@cache
-def _lock() -> str:
-    taken = func.pg_advisory_xact_lock(literal_column(str(_PARTITION_LOCK)), column("number"))
-    numbers = _array("numbers", Integer()).table_valued("number").render_derived(name="given")
-    return _sql(select(taken).select_from(numbers))
 
 
 def _insert(table: Table) -> Insert:
@@ -148,19 +126,6 @@ def _upsert(table: Table) -> str:
 def _by_key(table: Table) -> str:
     """A join, as the planner takes a table for small that was empty when it was last analysed."""
     [key] = table.primary_key.columns
-    keys = _array("keys", Text()).table_valued("key").render_derived(name="given")
+    array = bindparam("keys", type_=ARRAY(Text))
+    keys = func.unnest(array).table_valued("key").render_derived(name="given")
     return _sql(select(table).join_from(keys, table, keys.c.key == key))
-
-
-@cache
-def _advance() -> str:
-    kinds = {"topic": Text(), "partition": Integer(), "next_offset": BigInteger()}
-    given = select(*(_array(name, kind) for name, kind in kinds.items()))
-    statement = insert(topic_offset).from_select(list(kinds), given)
-    further = func.greatest(topic_offset.c.next_offset, statement.excluded.next_offset)
-    return _sql(
-        statement.on_conflict_do_update(
-            index_elements=list(topic_offset.primary_key.columns),
-            set_={"next_offset": further},
-        )
-    )

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,18 +12,28 @@ import asyncpg
 import brobyg_contracts
 from brobyg_kit import event
 from brobyg_kit.backoff import Backoff
-from brobyg_kit.database import Database, Transaction
+from brobyg_kit.database import Database, Transaction, driver_of, unnest
 from brobyg_kit.database_errors import cause_of
 from brobyg_kit.tables import parked_event
-from sqlalchemy import column, func, select, table, text, update
+from sqlalchemy import (
+    BigInteger,
+    Integer,
+    Text,
+    column,
+    func,
+    select,
+    table,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.schema import AddConstraint, CreateIndex, CreateSchema, CreateTable, DropSchema
 
 from brobyg_reporting import domain
-from brobyg_reporting.adapters import comparison, store, tables, views
-from brobyg_reporting.adapters.connections import connect, transaction
+from brobyg_reporting.adapters import comparison, tables, views
+from brobyg_reporting.adapters.connections import connect
 from brobyg_reporting.adapters.store import VersionStore
 from brobyg_reporting.adapters.tables import (
     schema_of,
@@ -41,6 +51,10 @@ from brobyg_reporting.ports import Build, BuiltShares, LiveVersion, TableCompari
 _VERSION_LOCK = 0x62720001
 _REBUILD_LOCK = 0x62720003
 _MOST_ATTEMPTS = 60
+#: How long a switch waits for readers before it tries again, seconds by the attempt. Below the
+#: server's deadlock timeout (1 s), so it is never a reader that is ended; short at first, so that
+#: readers hardly wait.
+_LOCK_TIMEOUT = Backoff(first=0.02, longest=0.5)
 
 
 @cache
@@ -64,9 +78,12 @@ class VersionTables:
 
     connection: AsyncConnection
 
-    def transaction(self) -> AbstractAsyncContextManager[None]:
-        """A transaction on the connection."""
-        return transaction(self.connection)
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        """A transaction on the connection; a savepoint within another."""
+        driver = await driver_of(self.connection)
+        async with driver.transaction():
+            yield
 
     @asynccontextmanager
     async def switching(self) -> AsyncIterator[None]:
@@ -74,7 +91,7 @@ class VersionTables:
 
         It waits for the disk, and so for all that was built before.
         """
-        async with transaction(self.connection):
+        async with self.transaction():
             await self.connection.execute(text("set local synchronous_commit = on"))
             await self.connection.execute(select(func.pg_advisory_xact_lock(_VERSION_LOCK)))
             yield
@@ -114,7 +131,15 @@ class VersionTables:
 
     async def advance(self, offsets: Offsets) -> None:
         """Keep how far the live version has come; never goes back."""
-        await store.advance(self.connection, offsets)
+        kinds = {"topic": Text(), "partition": Integer(), "next_offset": BigInteger()}
+        places = [(*place, offset) for place, offset in sorted(offsets.items())]
+        statement = insert(topic_offset).from_select(list(kinds), select(unnest(kinds, places)))
+        further = func.greatest(topic_offset.c.next_offset, statement.excluded.next_offset)
+        await self.connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=list(topic_offset.primary_key), set_={"next_offset": further}
+            )
+        )
 
     async def claim_rebuild(self) -> bool:
         """Be the only one that builds versions, until the connection closes; False if one does."""
@@ -144,7 +169,7 @@ class VersionTables:
 
         Drops builds that nobody can go on with.
         """
-        async with transaction(self.connection):
+        async with self.transaction():
             begun = await self.connection.execute(
                 select(version).where(version.c.state == "building").order_by(version.c.number)
             )
@@ -197,7 +222,7 @@ class VersionTables:
         Raises RebuildRefused when a key stands twice.
         """
         one = tables_of(number)[name]
-        async with transaction(self.connection):
+        async with self.transaction():
             keyed = text("select relhasindex from pg_class where oid = to_regclass(:name)")
             if await self.connection.scalar(keyed, {"name": one.fullname}):
                 return
@@ -242,18 +267,15 @@ class VersionTables:
         Readers wait or see the old one whole; when they hold it for long this tries again rather
         than deadlock with them. Raises RebuildRefused when a view can't follow.
         """
-        # Below the server's deadlock timeout (1 s), so it is never a reader that is ended; short at
-        # first, so that readers hardly wait.
-        patience = Backoff(first=0.02, longest=0.5)
-        for attempt in range(_MOST_ATTEMPTS):
-            milliseconds = round(patience.next() * 1000)
+        for attempt in range(1, _MOST_ATTEMPTS + 1):
+            milliseconds = round(_LOCK_TIMEOUT.after(attempt) * 1000)
             try:
-                async with transaction(self.connection):
+                async with self.transaction():
                     await self.connection.execute(text(f"set local lock_timeout = {milliseconds}"))
                     await views.show(self.connection, number)
                     break
             except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
-                if attempt == _MOST_ATTEMPTS - 1:
+                if attempt == _MOST_ATTEMPTS:
                     raise
         await self.connection.execute(
             update(version).where(version.c.state == "live").values(state="replaced")
@@ -275,7 +297,7 @@ class VersionTables:
         )
         for number in found.scalars().all():
             try:
-                async with transaction(self.connection):
+                async with self.transaction():
                     await self.connection.execute(text("set local lock_timeout = '10s'"))
                     await self._drop(number)
             except DBAPIError as error:
