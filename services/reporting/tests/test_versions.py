@@ -17,7 +17,7 @@ import pytest
 from brobyg_contracts import AppointmentBooked, VolunteerPaused
 from brobyg_kit.database import Database
 from brobyg_kit.event import encode
-from brobyg_kit.health import Heartbeat
+from brobyg_kit.health import Check, Heartbeat
 from brobyg_kit.testing import Running, eventually
 from brobyg_reporting.adapters import tables, versions
 from brobyg_reporting.adapters.status import readiness
@@ -62,7 +62,7 @@ def older(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     monkeypatch.setattr(VOLUNTEER, "row", row)
     monkeypatch.setattr(VOLUNTEER, "columns", row.__struct_fields__)
     folds: dict[Any, Any] = {**VOLUNTEER.folds, VolunteerPaused: paused_without_time}
-    monkeypatch.setattr(VOLUNTEER, "_folds", folds)
+    monkeypatch.setattr(VOLUNTEER, "folds", folds)
     monkeypatch.setattr(versions, "fingerprint", lambda: "older")
     monkeypatch.setattr(upgrade, "_LONGEST_PAUSE", 0.2)
     tables.tables_of.cache_clear()
@@ -248,13 +248,11 @@ class Said:
 
 async def test_readiness_makes_no_version(database_for: DatabaseFor) -> None:
     async with database_for(SERVICE) as database:
-        assert await readiness(database) == (
-            False,
-            "no version of the projections has been built yet",
-        )
+        none_yet = Check(False, "no version of the projections has been built yet")
+        assert await readiness(database) == none_yet
         assert await live(database) is None
         await create_first(partial(pooled, database))
-        assert await readiness(database) == (True, "")
+        assert await readiness(database) == Check(True)
         await create_first(partial(pooled, database))
         assert await live(database) == 1
 

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from functools import partial
 
 from brobyg_contracts.asyncapi import part_of
-from brobyg_kit.database import Database
-from brobyg_kit.health import Check
 from brobyg_kit.service import Parts, Resources, Service
 
 from brobyg_reporting.adapters.processes import WorkerProcesses
@@ -34,7 +32,7 @@ def build(resources: Resources) -> Parts:
     database = resources.database
     live = Live(within, HANDLERS, ReportingMetrics(resources.metrics))
     means = rebuild_means(resources.settings.kafka, database.url)
-    resources.health.checks["projections"] = partial(_ready, database)
+    resources.health.checks["projections"] = partial(readiness, database)
 
     connect = partial(pooled, database)
 
@@ -48,10 +46,6 @@ def build(resources: Resources) -> Parts:
         starts={"first version": partial(create_first, connect)},
         workers={"version": upgrade},
     )
-
-
-async def _ready(database: Database) -> Check:
-    return Check(*await readiness(database))
 
 
 SERVICE = Service(

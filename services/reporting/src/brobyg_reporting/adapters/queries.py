@@ -51,7 +51,6 @@ _SUMMARY = _view(
     "appointment_summary", "department", "municipality_code", "month", "state", "match_state"
 )
 _TIME_TO_MATCH = _view("time_to_match", "department", "month")
-_COUNT = _view("event_count", "type", "events")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,7 @@ class Queries:
             .order_by(log.time, log.topic, log.record_offset)
             .limit(_MOST_EVENTS)
         )  # fmt: skip
-        return [_told(row) for row in rows]
+        return [_with_sentence(row) for row in rows]
 
     async def referrals(
         self, department: str | None, standing: str | None, limit: int, offset: int
@@ -114,19 +113,17 @@ class Queries:
             _all(_TIME_TO_MATCH).where(_in(_TIME_TO_MATCH, department)).order_by(*_TIME_TO_MATCH.c)
         )
 
-    async def counts(self, department: str | None) -> dict[str, int]:
-        """Number of events of each type."""
-        if department is None:
-            return _by_type(await self._rows(select(_COUNT.c.type, _COUNT.c.events)))
-        return await self._counted(_about(department))
+    async def counts(self, department: str | None) -> list[Row]:
+        """Of each type the number of events, and of those that no other view counts.
 
-    async def not_folded(self, department: str | None) -> dict[str, int]:
-        """Number of events of each type that no other view counts: see `event_log.folded`."""
-        return await self._counted(_about(department) & (_LOG.c.folded == false()))
-
-    async def _counted(self, wanted: ColumnElement[bool]) -> dict[str, int]:
-        counted = select(_LOG.c.type, func.count().label("events")).where(wanted)
-        return _by_type(await self._rows(counted.group_by(_LOG.c.type)))
+        See `event_log.folded`.
+        """
+        not_folded = func.count().filter(_LOG.c.folded == false())
+        counted = select(
+            _LOG.c.type, func.count().label("events"), not_folded.label("not_folded")
+        ).where(_about(department))
+        rows = await self._rows(counted.group_by(_LOG.c.type))
+        return sorted(rows, key=itemgetter("type"))
 
     async def _number(self, view: TableClause, wanted: ColumnElement[bool]) -> int:
         [row] = await self._rows(select(func.count().label("n")).select_from(view).where(wanted))
@@ -164,10 +161,6 @@ def _about(department: str | None) -> ColumnElement[bool]:
     return _LOG.c.subject.in_(subjects)
 
 
-def _by_type(rows: list[Row]) -> dict[str, int]:
-    return {row["type"]: row["events"] for row in sorted(rows, key=itemgetter("type"))}
-
-
-def _told(row: Row) -> Row:
+def _with_sentence(row: Row) -> Row:
     english, danish = sentence(row["type"], row.pop("data").encode())
     return {**row, "sentence": {"en": english, "da": danish}}

@@ -5,6 +5,7 @@ from typing import Any
 
 from brobyg_kit.database import Database
 from brobyg_kit.database_errors import DATABASE_ERRORS
+from brobyg_kit.health import Check
 from sqlalchemy import column, false, func, select, table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -88,16 +89,16 @@ async def not_folded(connection: AsyncConnection, number: int) -> dict[str, int]
     return {row[0]: row[1] for row in rows}
 
 
-async def readiness(database: Database) -> tuple[bool, str]:
+async def readiness(database: Database) -> Check:
     """Whether there is something to read, and what is to be known of it. Takes up to 2 seconds."""
     try:
         async with asyncio.timeout(2), database.connect() as connection:
             live = await VersionTables(connection).live()
             if live is None:
-                return False, "no version of the projections has been built yet"
+                return Check(False, "no version of the projections has been built yet")
             unknown = await not_folded(connection, live.number)
     except _UNASKED as error:
-        return False, f"the database can't be asked: {type(error).__name__}"
+        return Check(False, f"the database can't be asked: {type(error).__name__}")
     notes = [] if live.own else [f"version {live.number}, written by other code, is shown"]
     if unknown:
         types = ", ".join(list(unknown)[:_MOST_TYPES])
@@ -105,4 +106,4 @@ async def readiness(database: Database) -> tuple[bool, str]:
             f"{sum(unknown.values())} events are logged but not folded, as their type or a word in"
             f" them is unknown to this code: {types}"
         )
-    return True, "; ".join(notes)
+    return Check(True, "; ".join(notes))

@@ -161,9 +161,7 @@ def _bar(*, quiet: bool) -> Iterator[rebuilding.Progress]:
 
         def progress(phase: str, done: int, total: int) -> None:
             bar.start_task(tasks[phase])
-            bar.update(tasks[phase], completed=done, total=max(total, 1) if total else 1)
-            if total == 0:
-                bar.update(tasks[phase], completed=1)
+            bar.update(tasks[phase], completed=done if total else 1, total=total or 1)
 
         yield progress
 
