@@ -15,11 +15,9 @@ class MatchingMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         """Register all at zero on `registry`."""
-        self.offers = Counter(
-            "brobyg_offers", "Offers by what became of them", ["outcome"], registry=registry
-        )
+        self.offers = Counter("brobyg_offers", "Offers by outcome", ["outcome"], registry=registry)
         self.matches = Counter(
-            "brobyg_matches", "Searches by what became of them", ["outcome"], registry=registry
+            "brobyg_matches", "Searches by outcome", ["outcome"], registry=registry
         )
         self.hours_to_match = Histogram(
             "brobyg_hours_to_match",

@@ -1,4 +1,4 @@
-"""Searches, offers and decisions in PostgreSQL: loaded by array, locked in one order, written once.
+"""Searches, offers and decisions in PostgreSQL: many at once, locked in one order, written once.
 
 The three reads of a batch that return the most rows run on the driver, new rows are written by
 COPY; their text is made from the tables.

@@ -1,4 +1,4 @@
-"""How the errors of matching are told over HTTP."""
+"""The errors of matching as HTTP problems."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any

@@ -24,7 +24,7 @@ class OfferResponses:
     def __init__(
         self, database: Database, store: Matches, volunteers: Volunteers, metrics: MatchingMetrics
     ) -> None:
-        """Keep nothing but what is given."""
+        """Store the arguments."""
         self._database, self._store, self._volunteers = database, store, volunteers
         self._metrics = metrics
 

@@ -18,7 +18,7 @@ from brobyg_matching.ports import Contact, RegisteredRequest, Volunteers
 class RegistrationRequest(Struct, frozen=True):
     """What a repeated request is recognised by.
 
-    Without a key the body stands for it: nobody becomes two people because an answer was lost.
+    Without a key it is the body: nobody is registered twice because an answer was lost.
     """
 
     #: Who sends it.

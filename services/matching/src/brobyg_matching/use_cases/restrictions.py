@@ -40,7 +40,7 @@ class Restrictions:
     def __init__(
         self, database: Database, store: Matches, volunteers: Volunteers, metrics: MatchingMetrics
     ) -> None:
-        """Keep nothing but what is given."""
+        """Store the arguments."""
         self._database, self._store, self._volunteers = database, store, volunteers
         self._metrics = metrics
 

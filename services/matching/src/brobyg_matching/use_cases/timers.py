@@ -20,7 +20,7 @@ class MatchingTimers:
     """The service's reactions to time."""
 
     def __init__(self, store: Matches, metrics: MatchingMetrics) -> None:
-        """Keep nothing but what is given."""
+        """Store the arguments."""
         self._store, self._metrics = store, metrics
 
     async def waves_over(self, tx: Transaction, timers: Sequence[DueTimer]) -> None:

@@ -27,7 +27,7 @@ def about(volunteer_id: str, step: VolunteerStep) -> Step:
 
 
 class WorkingSet:
-    """Referrals, matches and the snapshot as they become.
+    """Referrals, matches and the snapshot as changed so far.
 
     Only `apply` and `set_referral` change it.
     """
@@ -61,12 +61,12 @@ class WorkingSet:
         return Context(self._now, policy_of(referral.pathway), referral, self._snapshot)
 
     def set_referral(self, referral: Referral) -> None:
-        """The referral is like this now."""
+        """Replace the referral."""
         self._referrals[referral.referral_id] = referral
         self._changed_referrals[referral.referral_id] = referral
 
     def apply(self, change: Change, cause: Event | None = None) -> None:
-        """The match, and what is known of volunteers, are as the change left them."""
+        """Replace the match and the snapshot by those of the change."""
         match = change.match
         self._matches[match.appointment_id] = match
         self._of_referral.setdefault(match.referral_id, set()).add(match.appointment_id)
@@ -74,7 +74,7 @@ class WorkingSet:
         self._changes.append((change, cause))
 
     def step(self, step: Step, matches: Iterable[Match], cause: Event | None = None) -> None:
-        """Apply `step` to these matches, each as the ones before have left things."""
+        """Apply `step` to these matches, each as changed by the ones before."""
         for match in matches:
             change = step(match, self.context(match.referral_id))
             if change is not None:
