@@ -118,7 +118,8 @@ async def test_live_equals_a_rebuild_with_repeats_unknown_types_and_records_that
             await eventually(arrived, f"{number} events are logged", timeout=40)
 
         await live_has(len(first))
-        rebuilder = Rebuilder(publisher.address, database.url, few=-1)  # in worker processes
+        # In worker processes.
+        rebuilder = Rebuilder(publisher.address, database.url, in_process_limit=-1)
         sending = publisher.send(with_repeats(random, second))
         outcome, _ = await asyncio.gather(rebuilder.run(verify=True), sending)
         assert outcome.equal
@@ -208,18 +209,18 @@ async def test_verify_names_a_corrupted_row_keeps_the_live_version_and_exits_1(
 
 _KILLED_HALFWAY = """
 import asyncio, os, signal, sys
-from brobyg_reporting.bootstrap import rebuild_means
+from brobyg_reporting.bootstrap import rebuild_ports
 from brobyg_reporting.use_cases.rebuild import RebuildRequest, rebuild
 
 # In worker processes, which outlive their parent for a moment.
-REQUEST = RebuildRequest(processes=1, few=-1)
+REQUEST = RebuildRequest(processes=1, in_process_limit=-1)
 
 def progress(phase, done, total):
     if phase == "reading" and done > total * 0.4:
         os.kill(os.getpid(), signal.SIGKILL)
 
 if __name__ == "__main__":
-    asyncio.run(rebuild(rebuild_means(sys.argv[1], sys.argv[2]), REQUEST, progress))
+    asyncio.run(rebuild(rebuild_ports(sys.argv[1], sys.argv[2]), REQUEST, progress))
 """
 
 

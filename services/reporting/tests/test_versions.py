@@ -22,7 +22,7 @@ from brobyg_kit.testing import Running, eventually
 from brobyg_reporting.adapters import tables, versions
 from brobyg_reporting.adapters.status import readiness
 from brobyg_reporting.adapters.versions import VersionTables, pooled
-from brobyg_reporting.bootstrap import SERVICE, rebuild_means
+from brobyg_reporting.bootstrap import SERVICE, rebuild_ports
 from brobyg_reporting.domain.projections import VOLUNTEER
 from brobyg_reporting.domain.projections.volunteer import VolunteerRow
 from brobyg_reporting.entrypoints import cli
@@ -180,8 +180,8 @@ async def test_two_releases_side_by_side_do_not_take_turns(
     database_for: DatabaseFor, topics: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with database_for(SERVICE) as database:
-        means = rebuild_means(topics, database.url)
-        own = Upgrade(means.versions, means, Heartbeat("version"))
+        ports = rebuild_ports(topics, database.url)
+        own = Upgrade(ports.versions, ports, Heartbeat("version"))
         assert await own.once() == ""
         await first_version(database)
         assert await own.once() == ""
@@ -206,17 +206,17 @@ async def test_a_wait_for_another_process_is_logged_when_it_begins_and_when_it_i
         await first_version(database)
         monkeypatch.setattr(versions, "fingerprint", lambda: "newer")
         assert await VersionTables(other).claim_rebuild()
-        means, looks = rebuild_means(topics, database.url), 0
+        ports, looks = rebuild_ports(topics, database.url), 0
 
         @asynccontextmanager
         async def connect() -> AsyncIterator[Versions]:
             nonlocal looks
             looks += 1
-            async with means.versions() as connected:
+            async with ports.versions() as connected:
                 yield connected
 
         heartbeat = Heartbeat("version")
-        looking = asyncio.create_task(Upgrade(connect, means, heartbeat).run())
+        looking = asyncio.create_task(Upgrade(connect, ports, heartbeat).run())
 
         async def looked() -> bool:
             return looks >= 4

@@ -14,15 +14,15 @@ from brobyg_reporting.adapters.versions import opened, pooled, within
 from brobyg_reporting.entrypoints.api import router
 from brobyg_reporting.handlers import EMITS, HANDLERS, TOPICS, read
 from brobyg_reporting.metrics import ReportingMetrics
-from brobyg_reporting.ports import Means
+from brobyg_reporting.ports import RebuildPorts
 from brobyg_reporting.settings import ReportingSettings
 from brobyg_reporting.use_cases.live import Live
 from brobyg_reporting.use_cases.upgrade import Upgrade, create_first
 
 
-def rebuild_means(kafka: str, database: str, topics: Sequence[str] = TOPICS) -> Means:
+def rebuild_ports(kafka: str, database: str, topics: Sequence[str] = TOPICS) -> RebuildPorts:
     """What a rebuild works with: broker address, database address, topics that are read whole."""
-    return Means(
+    return RebuildPorts(
         partial(opened, database), partial(reading, kafka, topics), WorkerProcesses(kafka, database)
     )
 
@@ -31,13 +31,13 @@ def build(resources: Resources) -> Parts:
     """The parts of the running service."""
     database = resources.database
     live = Live(within, HANDLERS, ReportingMetrics(resources.metrics))
-    means = rebuild_means(resources.settings.kafka, database.url)
+    ports = rebuild_ports(resources.settings.kafka, database.url)
     resources.health.checks["projections"] = partial(readiness, database)
 
     connect = partial(pooled, database)
 
     async def upgrade() -> None:
-        await Upgrade(connect, means, resources.health.heartbeat("version")).run()
+        await Upgrade(connect, ports, resources.health.heartbeat("version")).run()
 
     return Parts(
         routers=[router(database)],

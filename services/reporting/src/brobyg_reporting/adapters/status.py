@@ -1,4 +1,4 @@
-"""How the projections are: which version is shown, how far it has come, what it could not fold."""
+"""The state of the projections: the live version, its offsets, what it could not fold."""
 
 import asyncio
 from typing import Any
@@ -17,7 +17,7 @@ from brobyg_reporting.errors import NoVersion
 _SHOWN_REBUILDS = 5
 _MOST_TYPES = 10
 #: RuntimeError: the database is not open yet.
-_UNASKED: tuple[type[Exception], ...] = (RuntimeError, *DATABASE_ERRORS)
+_UNREADABLE: tuple[type[Exception], ...] = (RuntimeError, *DATABASE_ERRORS)
 
 
 async def projection_status(
@@ -90,15 +90,15 @@ async def not_folded(connection: AsyncConnection, number: int) -> dict[str, int]
 
 
 async def readiness(database: Database) -> Check:
-    """Whether there is something to read, and what is to be known of it. Takes up to 2 seconds."""
+    """Whether there is a version to read, and what a reader must know of it. Up to 2 seconds."""
     try:
         async with asyncio.timeout(2), database.connect() as connection:
             live = await VersionTables(connection).live()
             if live is None:
                 return Check(False, "no version of the projections has been built yet")
             unknown = await not_folded(connection, live.number)
-    except _UNASKED as error:
-        return Check(False, f"the database can't be asked: {type(error).__name__}")
+    except _UNREADABLE as error:
+        return Check(False, f"the database can't be read: {type(error).__name__}")
     notes = [] if live.own else [f"version {live.number}, written by other code, is shown"]
     if unknown:
         types = ", ".join(list(unknown)[:_MOST_TYPES])

@@ -38,13 +38,13 @@ _PARTITION_LOCK = 0x62720002
 
 @dataclass(frozen=True, slots=True)
 class VersionStore:
-    """One version within the transaction at hand on `connection`."""
+    """One version within the current transaction on `connection`."""
 
     connection: AsyncConnection
     number: int
 
     async def lock(self, partitions: Sequence[int]) -> None:
-        """Have these partition numbers' keys alone until the transaction ends. May wait."""
+        """Lock these partition numbers' keys until the transaction ends. May wait."""
         given = unnest({"number": Integer()}, [(number,) for number in sorted(partitions)])
         lock = func.pg_advisory_xact_lock(_PARTITION_LOCK, given.c.number)
         await self.connection.execute(select(lock))
@@ -92,7 +92,7 @@ def _logged(event: LoggedEvent) -> dict[str, object]:
         "correlationid": event.correlationid,
         "causationid": event.causationid,
         "data": event.data,
-        "folded": event.said is not None,
+        "folded": event.decoded is not None,
     }
 
 

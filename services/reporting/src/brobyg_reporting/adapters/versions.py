@@ -46,8 +46,8 @@ from brobyg_reporting.domain.log import Offsets
 from brobyg_reporting.errors import NoVersion, OtherCode, RebuildRefused
 from brobyg_reporting.ports import Build, BuiltShares, LiveVersion, TableComparison
 
-#: Shared by whoever writes the live version, exclusive for the switch: nobody writes a version that
-#: is being compared or left.
+#: Held shared by whoever writes the live version and exclusively by the switch: nobody writes a
+#: version while it is compared or replaced.
 _VERSION_LOCK = 0x62720001
 _REBUILD_LOCK = 0x62720003
 _MOST_ATTEMPTS = 60
@@ -64,7 +64,7 @@ def fingerprint() -> str:
     for package in (domain, brobyg_contracts):
         folder = Path(str(package.__file__)).parent
         for file in sorted(folder.rglob("*.py")):
-            if file.name != "sentences.py":  # which decides how a row is told
+            if file.name != "sentences.py":  # which decides no row
                 name = file.relative_to(folder).as_posix()
                 digest.update(name.encode() + b"\0" + file.read_bytes())
     for module in (tables, event):
@@ -97,7 +97,7 @@ class VersionTables:
             yield
 
     def version(self, number: int) -> VersionStore:
-        """The version, to be written within the transaction at hand."""
+        """The version, to be written within the current transaction."""
         return VersionStore(self.connection, number)
 
     async def live(self) -> LiveVersion | None:
@@ -109,7 +109,7 @@ class VersionTables:
         return LiveVersion(row.number, row.fingerprint == fingerprint()) if row else None
 
     async def live_to_write(self) -> VersionStore:
-        """The live version, which stays live until the transaction at hand ends.
+        """The live version, which stays live until the current transaction ends.
 
         May wait for a switch. Raises NoVersion or OtherCode when this code must not write it.
         """
@@ -125,12 +125,12 @@ class VersionTables:
         return self.version(live.number)
 
     async def offsets(self) -> Offsets:
-        """How far the live version has come."""
+        """The first offset of each partition that the live version does not hold."""
         rows = await self.connection.execute(select(topic_offset))
         return {(row.topic, row.partition): row.next_offset for row in rows}
 
     async def advance(self, offsets: Offsets) -> None:
-        """Keep how far the live version has come; never goes back."""
+        """Store the live version's offsets; one never goes back."""
         kinds = {"topic": Text(), "partition": Integer(), "next_offset": BigInteger()}
         places = [(*place, offset) for place, offset in sorted(offsets.items())]
         statement = insert(topic_offset).from_select(list(kinds), select(unnest(kinds, places)))
@@ -219,7 +219,7 @@ class VersionTables:
     async def index(self, number: int, name: str) -> None:
         """Build the table's key and indexes, unless they are there, and take its statistics.
 
-        Raises RebuildRefused when a key stands twice.
+        Raises RebuildRefused when a key occurs twice.
         """
         one = tables_of(number)[name]
         async with self.transaction():
@@ -232,8 +232,8 @@ class VersionTables:
                 if not isinstance(cause_of(error), asyncpg.UniqueViolationError):
                     raise
                 raise RebuildRefused(
-                    f"{name}: one key stands in two partitions, so partitions can't be folded"
-                    " apart; were partitions added to a topic?"
+                    f"{name}: one key is in two partitions, so partitions can't be folded"
+                    " separately; were partitions added to a topic?"
                 ) from error
             for index in one.indexes:
                 await self.connection.execute(CreateIndex(index))
@@ -262,10 +262,10 @@ class VersionTables:
         )
 
     async def switch(self, number: int, position: Offsets) -> None:
-        """Show the version and make it the live one, which has come to `position`.
+        """Show the version and make it the live one, which holds everything up to `position`.
 
-        Readers wait or see the old one whole; when they hold it for long this tries again rather
-        than deadlock with them. Raises RebuildRefused when a view can't follow.
+        Readers wait, or see the whole old one; while they hold it this tries again rather than
+        deadlock with them. Raises RebuildRefused when a view can't follow.
         """
         for attempt in range(1, _MOST_ATTEMPTS + 1):
             milliseconds = round(_LOCK_TIMEOUT.after(attempt) * 1000)

@@ -53,7 +53,7 @@ _REFERRERS: dict[str, Sentence] = {
 def sentence(kind: str, data: bytes) -> Sentence:
     """The event as (English, Danish).
 
-    An unknown type, or data with an unknown word, are told by the type alone.
+    An unknown type, or data with an unknown word, are named by the type alone.
     """
     if kind not in _BY_TYPE:
         return (f"Event of type {kind}.", f"Hændelse af typen {kind}.")

@@ -24,7 +24,7 @@ from rich.table import Table
 
 from brobyg_reporting.adapters.connections import connect
 from brobyg_reporting.adapters.status import projection_status
-from brobyg_reporting.bootstrap import rebuild_means
+from brobyg_reporting.bootstrap import rebuild_ports
 from brobyg_reporting.errors import ReportingError
 from brobyg_reporting.settings import ReportingSettings
 from brobyg_reporting.use_cases import rebuild as rebuilding
@@ -78,7 +78,7 @@ def status(as_json: AsJson = False) -> None:
     try:
         found = asyncio.run(_status(settings))
     except _UNREACHABLE as error:
-        _fail(f"the projections can't be asked: {type(error).__name__}: {error}")
+        _fail(f"the projections can't be read: {type(error).__name__}: {error}")
     if as_json:
         typer.echo(json.dumps(found, default=str, indent=2))
         return
@@ -116,7 +116,7 @@ def status(as_json: AsJson = False) -> None:
 
 async def _status(settings: ReportingSettings) -> dict[str, Any]:
     database = _database(settings)
-    async with rebuild_means(settings.kafka, database).topics() as topics:
+    async with rebuild_ports(settings.kafka, database).topics() as topics:
         ends = await topics.ends()
     async with connect(database) as connection:
         return await projection_status(connection, ends)
@@ -128,11 +128,11 @@ def _database(settings: ReportingSettings) -> str:
 
 def _run(processes: int, *, fresh: bool, verify: bool, quiet: bool) -> RebuildResult:
     settings = ReportingSettings()
-    means = rebuild_means(settings.kafka, _database(settings))
+    ports = rebuild_ports(settings.kafka, _database(settings))
     request = RebuildRequest(processes, fresh, verify)
     try:
         with _bar(quiet=quiet) as progress:
-            return asyncio.run(rebuilding.rebuild(means, request, progress))
+            return asyncio.run(rebuilding.rebuild(ports, request, progress))
     except KeyboardInterrupt:
         _fail("stopped; the same command goes on where it was")
     except ReportingError as error:
@@ -194,8 +194,8 @@ def _report(result: RebuildResult, *, as_json: bool) -> None:
         console.print(f"version {result.version} is live, in place of {result.previous or 'none'}")
     else:
         console.print(
-            f"[red]version {result.previous} stays live; {result.version} is kept for a look"
-            " until the next rebuild[/]"
+            f"[red]version {result.previous} stays live; {result.version} is kept for"
+            " inspection until the next rebuild[/]"
         )
 
 

@@ -29,12 +29,12 @@ async def log_and_fold(
     """
     fresh = await version.log(events)
     folder = Folder(projections)
-    said = [(one.said, one.time) for one in fresh if one.said is not None]
-    touched = folder.keys(data for data, _ in said)
+    decoded = [(one.decoded, one.time) for one in fresh if one.decoded is not None]
+    touched = folder.keys(data for data, _ in decoded)
     for projection in projections:
         if keys := touched[projection.table]:
             folder.rows[projection.table].update(await version.load(projection, keys))
-    for data, time in said:
+    for data, time in decoded:
         folder.fold(data, time)
     for projection in projections:
         if rows := folder.rows[projection.table]:
@@ -72,7 +72,7 @@ class Live:
         self._metrics.logged.inc(len(new))
         self._metrics.known.inc(len(placed) - len(new))
         for event in new:
-            if event.said is None:
+            if event.decoded is None:
                 self._metrics.not_folded.labels(event.type).inc()
 
 

@@ -22,7 +22,7 @@ from brobyg_reporting.errors import RebuildRefused
 from brobyg_reporting.ports import (
     Build,
     LiveVersion,
-    Means,
+    RebuildPorts,
     TableComparison,
     Topics,
     Version,
@@ -32,7 +32,7 @@ from brobyg_reporting.use_cases.live import log_and_fold
 
 #: `rebuild` does not bring a live version that is further behind up to date just to compare with
 #: it; `verify` always does. In records.
-_WORTH_COMPARING = 20_000
+_LARGEST_LAG_TO_COMPARE = 20_000
 #: Events of one transaction while catching up.
 _BATCH = 2_000
 
@@ -51,7 +51,7 @@ class RebuildRequest:
     verify: bool = False
     #: Up to this many records are read in this process: starting others takes as long as reading
     #: some 20,000.
-    few: int = 20_000
+    in_process_limit: int = 20_000
 
 
 @dataclass(slots=True)
@@ -77,13 +77,15 @@ class RebuildResult:
     tables: list[TableComparison] = field(default_factory=list)
 
 
-async def rebuild(means: Means, request: RebuildRequest, progress: Progress) -> RebuildResult:
+async def rebuild(
+    ports: RebuildPorts, request: RebuildRequest, progress: Progress
+) -> RebuildResult:
     """Rebuild and, as asked, switch; the live version is unharmed whatever is raised.
 
     Raises RebuildRefused, WorkerFailed, UnknownTopic, or what Kafka and the database raise.
     """
-    async with means.versions() as versions, means.topics() as topics:
-        return await _Rebuild(means, request, progress, versions, topics).run()
+    async with ports.versions() as versions, ports.topics() as topics:
+        return await _Rebuild(ports, request, progress, versions, topics).run()
 
 
 def shares_of(ends: Offsets) -> dict[int, Offsets]:
@@ -103,7 +105,7 @@ def shares_of(ends: Offsets) -> dict[int, Offsets]:
 
 @dataclass(slots=True)
 class _Rebuild:
-    means: Means
+    ports: RebuildPorts
     request: RebuildRequest
     progress: Progress
     versions: Versions
@@ -146,15 +148,15 @@ class _Rebuild:
         left = {share: ends for share, ends in shares.items() if share not in finished}
         self.progress("reading", read, total)
 
-        def heard(records: int) -> None:
+        def on_records(records: int) -> None:
             nonlocal read
             read += records
             self.progress("reading", min(read, total), total)
 
         if left:
-            few = total - read <= self.request.few
-            processes = 0 if few else min(self.request.processes, len(left))
-            await self.means.workers.fill(build.number, left, processes, heard)
+            in_process = total - read <= self.request.in_process_limit
+            processes = 0 if in_process else min(self.request.processes, len(left))
+            await self.ports.workers.fill(build.number, left, processes, on_records)
         built = await self.versions.shares(build.number)
         if len(built.numbers) != len(shares):
             raise RebuildRefused(
@@ -171,24 +173,24 @@ class _Rebuild:
         waiting = tables[::-1]
         self.progress("indexing", 0, len(tables))
 
-        async def some() -> None:
-            async with self.means.versions() as versions:
+        async def index_some() -> None:
+            async with self.ports.versions() as versions:
                 while waiting:
                     await versions.index(build.number, waiting.pop())
                     self.progress("indexing", len(tables) - len(waiting), len(tables))
 
-        await asyncio.gather(*(some() for _ in range(min(2, self.request.processes))))
+        await asyncio.gather(*(index_some() for _ in range(min(2, self.request.processes))))
         self.result.index_seconds = time.perf_counter() - began
 
     async def _switch(self, build: Build) -> None:
         started, result, versions = time.perf_counter(), self.result, self.versions
         self.progress("comparing", 0, 1)
         catch_up = _CatchUp(versions, self.topics, build.number, dict(build.watermarks))
-        near = await catch_up.approach(whatever_it_takes=self.request.verify)
+        near = await catch_up.read_ahead(always_compare=self.request.verify)
         async with versions.switching():
             live = await versions.live()
             result.previous = live.number if live else 0
-            behind = await catch_up.meet(live, live_too=near)
+            behind = await catch_up.finish(live, live_too=near)
             result.caught_up = catch_up.applied
             await self._compare(live, behind)
             if parked := await versions.waiting():
@@ -238,7 +240,7 @@ def _refuse_other_topics(reached: Offsets, ends: Offsets) -> None:
 class _CatchUp:
     """Brings the new version, and the live one where it lags, to the same offsets.
 
-    By the live consumer's own means. A live version of other code is never written.
+    By the same functions as the live consumer. A live version of other code is never written.
     """
 
     versions: Versions
@@ -247,22 +249,22 @@ class _CatchUp:
     position: Offsets
     applied: int = 0
 
-    async def approach(self, *, whatever_it_takes: bool) -> bool:
-        """Take most of the way without holding anybody up.
+    async def read_ahead(self, *, always_compare: bool) -> bool:
+        """Read most of what is missing without holding up the live consumer.
 
-        True when the live version is near enough to be brought to the same offsets.
+        True when the live version is there too, or was near enough to be brought there.
         """
         reached, live = await self._reached(), await self.versions.live()
         await self._apply(self._target(reached))
         behind = _distance(reached, self.position)
         if live is None or not live.own:
             return False
-        if behind and (whatever_it_takes or behind <= _WORTH_COMPARING):
+        if behind and (always_compare or behind <= _LARGEST_LAG_TO_COMPARE):
             await self._bring_live(reached)
             behind = 0
         return behind == 0
 
-    async def meet(self, live: LiveVersion | None, *, live_too: bool) -> int:
+    async def finish(self, live: LiveVersion | None, *, live_too: bool) -> int:
         """The last step of both, while nobody else writes the live version.
 
         Returns how many records the live version is still behind.
@@ -270,9 +272,7 @@ class _CatchUp:
         reached = await self._reached()
         await self._apply(self._target(reached))
         if live_too and live is not None and live.own:
-            async for events in self._batches(reached, self.position):
-                await _write(self.versions.version(live.number), events)
-            await self.versions.advance(self.position)
+            await self._bring_live(reached)
             return 0
         return _distance(reached, self.position)
 
@@ -288,6 +288,7 @@ class _CatchUp:
             async with self.versions.transaction():
                 await _write(await self.versions.live_to_write(), events)
                 await self.versions.advance(offsets_after(events))
+        await self.versions.advance(self.position)  # also past records that are no events
 
     async def _apply(self, target: Offsets) -> None:
         async for events in self._batches(self.position, target):

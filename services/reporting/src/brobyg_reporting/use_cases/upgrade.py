@@ -14,7 +14,7 @@ from brobyg_kit.health import Heartbeat
 from brobyg_kit.logs import get_logger
 
 from brobyg_reporting.errors import ReportingError
-from brobyg_reporting.ports import LiveVersion, Means, Versions
+from brobyg_reporting.ports import LiveVersion, RebuildPorts, Versions
 from brobyg_reporting.use_cases.rebuild import RebuildRequest, rebuild
 
 log = get_logger(__name__)
@@ -24,7 +24,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
 #: How often readiness is told how far a build has come, seconds of wall time.
 _PROGRESS_EVERY = 2.0
 #: No records are read in the service's own process, which answers requests meanwhile.
-_REQUEST = RebuildRequest(few=0)
+_REQUEST = RebuildRequest(in_process_limit=0)
 
 #: A connection of the service's own, to look which version is live.
 Connect = Callable[[], AbstractAsyncContextManager[Versions]]
@@ -42,9 +42,9 @@ class Upgrade:
     """Sees to it that the live version is one of this code."""
 
     connect: Connect
-    means: Means
+    ports: RebuildPorts
     heartbeat: Heartbeat
-    #: How far the build at hand has come; empty before it has begun.
+    #: How far the current build has come; empty before it has begun.
     _progress: str = ""
     _waiting: bool = False
 
@@ -82,7 +82,7 @@ class Upgrade:
 
     async def _build(self, live: LiveVersion) -> None:
         self._progress = ""
-        building = asyncio.create_task(rebuild(self.means, _REQUEST, self._note))
+        building = asyncio.create_task(rebuild(self.ports, _REQUEST, self._note))
         try:
             while not building.done():
                 self._tell(

@@ -34,7 +34,7 @@ class AppointmentRow(msgspec.Struct, gc=False):
     `volunteer_id` and `minutes` are those of the present volunteer. When the hospital moves an
     appointment that has ended to a later day, it says that it did not take place: no volunteer is
     counted for the first day, and whoever is matched to the later one is counted once it has
-    ended. A volunteer who came in vain is seen in the event log alone: the match was released
+    ended. A volunteer who came for nothing is seen in the event log alone: the match was released
     after the appointment's end.
     """
 
