@@ -10,7 +10,7 @@ import random
 import time
 
 from brobyg_kit.event import encode
-from brobyg_reporting.bootstrap import SERVICE, rebuild_means
+from brobyg_reporting.bootstrap import SERVICE, rebuild_ports
 from brobyg_reporting.handlers import TOPICS
 from brobyg_reporting.testing import interleave, make_history
 from brobyg_reporting.use_cases.rebuild import RebuildRequest, rebuild
@@ -35,8 +35,8 @@ async def measure(on: Ground, say: Say) -> Result:
 
         async def ours() -> float:
             async with ground.database(on.database, SERVICE.name, SERVICE) as database:
-                means = rebuild_means(on.kafka, database.url, topics)
-                outcome = await rebuild(means, request, lambda *_: None)
+                ports = rebuild_ports(on.kafka, database.url, topics)
+                outcome = await rebuild(ports, request, lambda *_: None)
             if outcome.events != number or outcome.skipped or not outcome.switched:
                 raise AssertionError(f"expected {number} events, switched: {outcome}")
             return number / outcome.seconds
