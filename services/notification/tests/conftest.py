@@ -179,7 +179,10 @@ class PostOffice:
     inbox: list[EmailMessage] = field(default_factory=list)
     answers: dict[str, list[str]] = field(default_factory=dict)
     after_data: list[str] = field(default_factory=list)
-    thinks: dict[str, float] = field(default_factory=dict)
+    #: Seconds, by recipient, from a message to the answer.
+    answers_after: dict[str, float] = field(default_factory=dict)
+    #: By recipient: what the answer to a message waits for.
+    answers_when: dict[str, asyncio.Event] = field(default_factory=dict)
     connections: int = 0
     _server: asyncio.Server | None = None
     _open: list[SMTP] = field(default_factory=list)
@@ -217,7 +220,7 @@ class PostOffice:
         return "250 OK"
 
     async def handle_DATA(self, _: object, __: object, envelope: Envelope) -> str:
-        """Keep the message, and say so after the seconds that `thinks` has for its recipient.
+        """Keep the message and confirm it as `answers_after` and `answers_when` say.
 
         Or give the next answer of `after_data`.
         """
@@ -226,7 +229,10 @@ class PostOffice:
         content = envelope.content
         assert isinstance(content, bytes)
         self.inbox.append(BytesParser(_class=EmailMessage, policy=default).parsebytes(content))
-        await asyncio.sleep(self.thinks.get(envelope.rcpt_tos[0], 0))
+        (recipient,) = envelope.rcpt_tos
+        await asyncio.sleep(self.answers_after.get(recipient, 0))
+        if recipient in self.answers_when:
+            await self.answers_when[recipient].wait()
         return "250 OK"
 
     def to(self, address: str) -> list[EmailMessage]:

@@ -1,5 +1,8 @@
 """A notice is one worker's, also when workers die, lose their session and come back."""
 
+import asyncio
+from datetime import datetime
+
 import pytest
 from brobyg_contracts import MatchEscalated, MatchReleased, VolunteerMatched
 from brobyg_kit.ids import derived_id
@@ -20,7 +23,7 @@ SESSIONS = text(
 def quick(monkeypatch) -> None:
     """Looks round and waits for gone workers in fractions of a second."""
     monkeypatch.setattr(delivery_worker, "_POLL_SECONDS", 0.1)
-    monkeypatch.setattr(delivery_worker, "_LOOK_AGAIN_SECONDS", 0.1)
+    monkeypatch.setattr(delivery_worker, "_POLL_SECONDS_WHILE_MISSING", 0.1)
     monkeypatch.setattr(delivery_queue, "_GONE_AFTER_TROUBLE_SECONDS", 1.0)
 
 
@@ -49,7 +52,7 @@ async def test_a_worker_that_loses_its_session_keeps_what_it_has_in_hand(
     office_for, post_office, cause, clock, quick
 ) -> None:
     """As when the database restarts: what the mail server has meanwhile is sent by nobody else."""
-    post_office.thinks["coordinator@example.org"] = 4.0
+    confirmed = post_office.answers_when["coordinator@example.org"] = asyncio.Event()
     async with office_for(clock) as office, office.delivering():
         await office.receive(cause(MatchEscalated))
 
@@ -72,6 +75,7 @@ async def test_a_worker_that_loses_its_session_keeps_what_it_has_in_hand(
                 return now.keys() == before.keys() and not set(now.values()) & set(before.values())
 
             await eventually(back, "both live again, each by its own number")
+            confirmed.set()
             await office.ended("sent")
         assert len(await office.emitted()) == 1
     assert len(post_office.inbox) == 1
@@ -116,3 +120,35 @@ async def test_two_workers_never_send_the_same(office_for, post_office, cause, c
         == len(post_office.inbox)
         == 80
     )
+
+
+@pytest.mark.parametrize("steps", range(6))
+async def test_a_worker_that_is_woken_while_it_is_stopped_stops(
+    office_for, clock, monkeypatch, steps: int
+) -> None:
+    """The stop comes so many steps of the event loop after the wake-up.
+
+    Else whoever stops the worker waits for ever: a service until it is killed, a test until the
+    time limit ends its whole process.
+    """
+    looked, next_due = asyncio.Event(), delivery_queue.PostgresClaims.next_due
+
+    async def observed(claims) -> datetime | None:
+        due = await next_due(claims)
+        looked.set()
+        return due
+
+    monkeypatch.setattr(delivery_queue.PostgresClaims, "next_due", observed)
+    async with office_for(clock) as office:
+        running = asyncio.create_task(office.worker.run())
+        await looked.wait()
+        for _ in range(3):
+            await asyncio.sleep(0)
+        office.worker._wake.set()
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        running.cancel()
+        done, _ = await asyncio.wait([running], timeout=5)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert done, "the stop was lost"

@@ -17,6 +17,7 @@ from brobyg_kit.clock import AcceleratedClock, ManualClock
 from brobyg_kit.ids import derived_id
 from brobyg_kit.testing import eventually
 from brobyg_notification.readiness import mail_goes_out
+from brobyg_notification.use_cases.delivery_worker import ATTEMPTS
 from icalendar import Calendar
 
 APPOINTMENT, CITIZEN = derived_id("appointment"), derived_id("citizen")
@@ -400,7 +401,7 @@ async def test_a_dead_mail_server_delays_and_loses_nothing(
 async def test_a_server_that_thinks_about_a_message_gets_it_once_and_holds_up_no_other(
     office_for, post_office, cause, clock
 ) -> None:
-    post_office.thinks["einer@example.org"] = 2.0
+    post_office.answers_after["einer@example.org"] = 2.0
     async with office_for(clock, command_seconds=0.4) as office, office.delivering():
         another = cause(MatchEscalated, appointment_id=derived_id("another"))
         await office.receive(cause(VolunteerMatched), another)
@@ -412,11 +413,16 @@ async def test_a_server_that_thinks_about_a_message_gets_it_once_and_holds_up_no
 async def test_a_stop_waits_for_the_answer_to_a_message_that_the_server_has(
     office_for, post_office, cause, clock, arrived
 ) -> None:
-    post_office.thinks["coordinator@example.org"] = 6.0
+    confirmed = post_office.answers_when["coordinator@example.org"] = asyncio.Event()
     async with office_for(clock) as office:
-        async with office.delivering():
-            await office.receive(cause(MatchEscalated))
-            await arrived(1)
+        running = asyncio.create_task(office.worker.run())
+        await office.receive(cause(MatchEscalated))
+        await arrived(1)
+        running.cancel()
+        stopped, _ = await asyncio.wait([running], timeout=0.5)
+        assert not stopped, "it waits for the answer"
+        confirmed.set()
+        await asyncio.wait([running])
         assert await office.states() == ["sent"]
 
 
@@ -490,6 +496,13 @@ async def test_an_end_that_could_not_be_written_is_written_later_and_sends_no_co
             monkeypatch.setattr(office.queue, "end", written)
             await office.ended("sent")
     assert len(post_office.inbox) == 1
+
+
+def test_pauses_between_attempts_grow_to_a_quarter_of_an_hour() -> None:
+    pauses = [ATTEMPTS.after(attempt) for attempt in range(1, 40)]
+    assert pauses[0] == 1
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == 900
 
 
 async def test_under_a_clock_that_runs_fast_pauses_run_fast_too(

@@ -4,6 +4,7 @@ MatchingError
 ├── UnknownVolunteer: there is none with this id, or none that the caller may change
 ├── UnknownCitizen: no event has named a referral of such a citizen
 ├── UnknownOffer: there is no such offer
+│   └── UnknownLink: the token was not signed by our keys
 ├── UnknownMatch: there is no such appointment here
 ├── UnknownReferral: no event has created this referral yet
 ├── NotReady: a volunteer lacks what the new status needs
@@ -36,6 +37,10 @@ class UnknownCitizen(MatchingError):
 
 class UnknownOffer(MatchingError):
     """There is no such offer."""
+
+
+class UnknownLink(UnknownOffer):
+    """The token was not signed by our keys."""
 
 
 class UnknownMatch(MatchingError):

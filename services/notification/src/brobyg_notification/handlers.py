@@ -22,12 +22,12 @@ from brobyg_kit.event import Event
 from brobyg_kit.handling import Handler
 
 from brobyg_notification.domain import planning
-from brobyg_notification.domain.calendar_status import Calendars, Plan
+from brobyg_notification.domain.calendar_status import Calendars, CalendarUpdate
 
 #: What is loaded before an event is handled: nothing, or the calendars of the referral's people,
 #: which nobody else changes until the commit. With nothing, the function is given empty calendars.
 Loads: TypeAlias = Literal["nothing", "calendars"]
-Row: TypeAlias = Handler[Callable[[Event, Calendars], Plan], Loads]
+Row: TypeAlias = Handler[Callable[[Event, Calendars], CalendarUpdate], Loads]
 
 HANDLERS: tuple[Row, ...] = (
     # The volunteer is asked.

@@ -14,10 +14,10 @@ from brobyg_notification.ports import Backlog, DeliveryQueue
 
 #: How long a message may wait, seconds of wall time whatever clock the service lives by: as long as
 #: the longest pause between two attempts.
-_PATIENCE = 900.0
+_LONGEST_WAIT = 900.0
 
 #: RuntimeError: not connected yet.
-_UNASKABLE: tuple[type[Exception], ...] = (*DATABASE_ERRORS, RuntimeError)
+_QUERY_ERRORS: tuple[type[Exception], ...] = (*DATABASE_ERRORS, RuntimeError)
 
 
 def mail_goes_out(queue: DeliveryQueue) -> Callable[[], Awaitable[Check]]:
@@ -31,9 +31,9 @@ def mail_goes_out(queue: DeliveryQueue) -> Callable[[], Awaitable[Check]]:
         try:
             async with asyncio.timeout(2):
                 backlog = await queue.backlog()
-        except _UNASKABLE as error:
+        except _QUERY_ERRORS as error:
             return Check(False, f"the database can't be asked: {type(error).__name__}")
-        return Check(backlog.held_seconds <= _PATIENCE, _in_words(backlog))
+        return Check(backlog.held_seconds <= _LONGEST_WAIT, _in_words(backlog))
 
     return check
 

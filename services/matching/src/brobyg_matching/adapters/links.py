@@ -5,7 +5,7 @@ from uuid import UUID
 
 from itsdangerous import BadSignature, URLSafeSerializer
 
-from brobyg_matching.errors import UnknownOffer
+from brobyg_matching.errors import UnknownLink
 
 _SALT = "offer-answer"
 
@@ -25,8 +25,8 @@ class Links:
         return str(self._serializer.dumps(offer_id))
 
     def offer_id(self, token: str) -> str:
-        """The offer of a token. Raises UnknownOffer for one that was not signed by our keys."""
+        """The offer of a token. Raises UnknownLink for one that was not signed by our keys."""
         try:
             return str(UUID(str(self._serializer.loads(token))))
         except (BadSignature, ValueError) as error:
-            raise UnknownOffer from error
+            raise UnknownLink from error

@@ -69,15 +69,14 @@ class HttpPeople:
     ) -> AnswerT | None:
         try:
             answer = await self._clients[owner].get(path, params=query)
-            if answer.status_code == 200:
-                return msgspec.json.decode(answer.content, type=kind)
-            if (
-                answer.status_code == 410
-                and msgspec.json.decode(answer.content, type=_Problem).type == GONE
-            ):
-                return None
         except httpx2.HTTPError as error:
             raise OwnerUnavailable(f"{owner}: {type(error).__name__}") from error
+        status = answer.status_code
+        try:
+            if status == 200:
+                return msgspec.json.decode(answer.content, type=kind)
+            if status == 410 and msgspec.json.decode(answer.content, type=_Problem).type == GONE:
+                return None
         except msgspec.MsgspecError as error:
-            raise OwnerUnavailable(f"{owner}: {answer.status_code}, body not as agreed") from error
-        raise OwnerUnavailable(f"{owner}: {answer.status_code}")
+            raise OwnerUnavailable(f"{owner}: {status}, with a body not as agreed") from error
+        raise OwnerUnavailable(f"{owner}: {status}")

@@ -51,7 +51,7 @@ class CalledOff:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class CalendarUpdate:
     """What an event leads to."""
 
     notices: Sequence[Notice] = ()
@@ -87,7 +87,7 @@ class Calendars:
         since = [one for one in found if one is not None and one.cause.time >= moment]
         return max(since, key=lambda one: one.cause.time, default=None)
 
-    def numbered(self, plan: Plan) -> Plan:
+    def numbered(self, plan: CalendarUpdate) -> CalendarUpdate:
         """`plan` with the SEQUENCE of each calendar file, and the match it changes."""
         return replace(plan, notices=tuple(map(self._numbered, plan.notices)))
 
@@ -99,7 +99,7 @@ class Calendars:
             return replace(notice, sequence=0)
         return replace(notice, sequence=entry.sequence + 1, match=notice.match or entry.match)
 
-    def after(self, plan: Plan) -> "Calendars":
+    def after(self, plan: CalendarUpdate) -> "Calendars":
         """As they are once the numbered `plan` is carried out."""
         changed = {
             one.thread: CalendarStatus(

@@ -18,7 +18,7 @@ from brobyg_contracts import (
 from brobyg_kit.event import Event
 from msgspec import UNSET
 
-from brobyg_notification.domain.calendar_status import Calendars, CalledOff, Plan
+from brobyg_notification.domain.calendar_status import Calendars, CalendarUpdate, CalledOff
 from brobyg_notification.domain.notice import CalendarMethod, Notice, Role, Template
 
 #: Releases after which the appointment stands, and the citizen is looked somebody new for.
@@ -30,16 +30,16 @@ _OF_A_MATCH = frozenset({"matched_citizen", "released_citizen", "released_citize
 _Told: TypeAlias = OfferMade | VolunteerMatched | MatchReleased | MatchEscalated | Notice
 
 
-def offer_made(cause: Event, _: Calendars) -> Plan:
+def offer_made(cause: Event, _: Calendars) -> CalendarUpdate:
     """The volunteer is asked."""
     made = cause.decode(OfferMade)
-    return Plan([_notice("offer", "volunteer", made.volunteer_id, cause, made)])
+    return CalendarUpdate([_notice("offer", "volunteer", made.volunteer_id, cause, made)])
 
 
-def volunteer_matched(cause: Event, _: Calendars) -> Plan:
+def volunteer_matched(cause: Event, _: Calendars) -> CalendarUpdate:
     """Both get the appointment in their calendar."""
     match = cause.decode(VolunteerMatched)
-    return Plan(
+    return CalendarUpdate(
         [
             _notice(
                 "matched_volunteer", "volunteer", match.volunteer_id, cause, match, "REQUEST", cause
@@ -49,7 +49,7 @@ def volunteer_matched(cause: Event, _: Calendars) -> Plan:
     )
 
 
-def match_released(cause: Event, calendars: Calendars) -> Plan:
+def match_released(cause: Event, calendars: Calendars) -> CalendarUpdate:
     """The volunteer's entry is cancelled. The citizen's stays only if the appointment does.
 
     A moved appointment cancels the citizen's entry too: the event knows only the old time, and an
@@ -58,13 +58,13 @@ def match_released(cause: Event, calendars: Calendars) -> Plan:
     """
     released = cause.decode(MatchReleased)
     if released.ends_at <= cause.time:
-        return Plan()
+        return CalendarUpdate()
     volunteer = _notice(
         "released_volunteer", "volunteer", released.volunteer_id, cause, released, "CANCEL",
         reason=released.reason,
     )  # fmt: skip
     citizen = _released_citizen(cause, released, calendars)
-    return Plan([volunteer] if citizen is None else [volunteer, citizen])
+    return CalendarUpdate([volunteer] if citizen is None else [volunteer, citizen])
 
 
 def _released_citizen(cause: Event, released: MatchReleased, calendars: Calendars) -> Notice | None:
@@ -92,7 +92,7 @@ def _released_citizen(cause: Event, released: MatchReleased, calendars: Calendar
     )  # fmt: skip
 
 
-def match_escalated(cause: Event, calendars: Calendars) -> Plan:
+def match_escalated(cause: Event, calendars: Calendars) -> CalendarUpdate:
     """The department's coordinator is told while there is still time to act.
 
     The citizen is told only after an earlier match, having been promised company or a search for
@@ -108,35 +108,35 @@ def match_escalated(cause: Event, calendars: Calendars) -> Plan:
         notices.append(
             _notice("escalated_citizen", "citizen", escalated.citizen_id, cause, escalated)
         )
-    return Plan(notices)
+    return CalendarUpdate(notices)
 
 
-def appointment_cancelled(cause: Event, calendars: Calendars) -> Plan:
+def appointment_cancelled(cause: Event, calendars: Calendars) -> CalendarUpdate:
     """See `_called_off`."""
     told = cause.decode(AppointmentCancelled)
     return _called_off(cause, calendars, told.appointment_id, "appointment_cancelled")
 
 
-def appointment_rescheduled(cause: Event, calendars: Calendars) -> Plan:
+def appointment_rescheduled(cause: Event, calendars: Calendars) -> CalendarUpdate:
     """See `_called_off`."""
     told = cause.decode(AppointmentRescheduled)
     return _called_off(cause, calendars, told.appointment_id, "appointment_rescheduled")
 
 
-def consent_withdrawn(cause: Event, calendars: Calendars) -> Plan:
+def consent_withdrawn(cause: Event, calendars: Calendars) -> CalendarUpdate:
     """See `_called_off`. All of the referral's appointments."""
     return _called_off(cause, calendars, None, "consent_withdrawn")
 
 
 def _called_off(
     cause: Event, calendars: Calendars, appointment_id: str | None, reason: ReleaseReason
-) -> Plan:
+) -> CalendarUpdate:
     """A cancellation for each entry that the citizen still has from before the event.
 
     Where no volunteer is matched any more, no release will tell of it. It is remembered for what
     the matching service's topic tells later: the two topics have no order between them.
     """
-    return Plan(
+    return CalendarUpdate(
         [
             _notice(
                 "released_citizen", "citizen", entry.recipient_id, cause, match, "CANCEL",

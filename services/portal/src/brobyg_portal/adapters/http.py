@@ -18,8 +18,7 @@ class _Problem(msgspec.Struct):
     type: str = ""
 
 
-#: From the last word of the problem's type, as matching publishes it; for every other word
-#: something else is in the way.
+#: By the last word of the problem's type; for every other word something else is in the way.
 _REFUSALS: dict[str, Reply] = {
     "taken": "taken",
     "withdrawn": "withdrawn",
@@ -31,7 +30,11 @@ ReadT = TypeVar("ReadT", Offer, _State, _Problem)
 
 
 class HttpAnswers:
-    """Matching over HTTP. The client has the base address, the token and the timeouts."""
+    """Matching over HTTP. The client has the base address, the token and the timeouts.
+
+    An offer is over and a link unknown only by matching's own problem types: any other 404 or 410
+    may come from a gateway or a wrong address, and is MatchingUnavailable.
+    """
 
     def __init__(self, matching: httpx2.AsyncClient) -> None:
         """The client is the caller's to close."""
@@ -48,8 +51,8 @@ class HttpAnswers:
         """See `ports.Answers`."""
         given = await self._ask("POST", token, {"answer": answer})
         if given.status_code == 409:
-            return _REFUSALS.get(_read(given, _Problem).type.rpartition("/")[2], "prevented")
-        if given.status_code == 410:
+            return _REFUSALS.get(_problem(given), "prevented")
+        if given.status_code == 410 and _problem(given) == "expired":
             return "expired"
         if given.status_code != 200:
             raise MatchingUnavailable(str(given.status_code))
@@ -64,9 +67,16 @@ class HttpAnswers:
             )
         except httpx2.HTTPError as error:
             raise MatchingUnavailable(type(error).__name__) from error
-        if answer.status_code in (404, 422):  # 422: too long or otherwise no token for matching
+        if answer.status_code == 404 and _problem(answer) == "unknown-link":
+            raise UnknownLink
+        if answer.status_code == 422:  # too long or otherwise no token for matching
             raise UnknownLink
         return answer
+
+
+def _problem(answer: httpx2.Response) -> str:
+    """The last word of the problem's type: by it matching says what the matter is."""
+    return _read(answer, _Problem).type.rpartition("/")[2]
 
 
 def _read(answer: httpx2.Response, kind: type[ReadT]) -> ReadT:
