@@ -1,11 +1,7 @@
 """The errors of matching as HTTP problems."""
 
-from collections.abc import Callable, Coroutine
-from typing import Any
-
-from brobyg_kit.problems import Problem
-from fastapi import Request, Response
-from fastapi.routing import APIRoute
+from brobyg_kit.problems import Problem, route_answering
+from fastapi import Request
 
 from brobyg_matching.errors import (
     ConcurrentChanges,
@@ -60,7 +56,7 @@ OBJECTIONS: dict[Objection, tuple[int, str]] = {
 }
 
 
-def problem_of(error: MatchingError) -> Problem:
+def problem_of(error: MatchingError, _: Request) -> Problem:
     """The problem that explains the error.
 
     Its type says for machines what is not allowed, or that a link is not ours.
@@ -74,17 +70,5 @@ def problem_of(error: MatchingError) -> Problem:
     return Problem(status, title, str(error) or advice, type=kind)
 
 
-class ProblemRoute(APIRoute):
-    """A route on which the errors of matching become problems."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """See APIRoute."""
-        handler = super().get_route_handler()
-
-        async def handle(request: Request) -> Response:
-            try:
-                return await handler(request)
-            except MatchingError as error:
-                raise problem_of(error) from error
-
-        return handle
+#: A route on which the errors of matching become problems.
+ProblemRoute = route_answering(MatchingError, problem_of)

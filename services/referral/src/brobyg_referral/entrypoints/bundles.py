@@ -1,6 +1,7 @@
 """POST /fhir: a Bundle of requests, each on its own (batch) or all together (transaction)."""
 
 import asyncio
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from brobyg_referral.entrypoints.hospital_requests import HospitalRequests
@@ -27,14 +28,29 @@ async def answer_bundle(
 
     Raises MessageRefused when the envelope is wrong, or anything in a transaction is.
     """
-    try:
-        kind, read = await asyncio.to_thread(_read, body)  # a thousand entries take a while
-    except MessageRefused:
-        await requests.take(organisation, [], rejected=1)
-        raise
-    if kind == "transaction":
-        return await _transaction(requests, organisation, read, base)
-    return await _batch(requests, organisation, read, base)
+    async with requests.counting_a_refusal(organisation):
+        # In a thread: a thousand entries take a while.
+        kind, read = await asyncio.to_thread(_read, body)
+    atomic = kind == "transaction"
+    asked = [one for one in read if isinstance(one, AppointmentRequest)]
+    if atomic and len(asked) < len(read):  # all or nothing: each entry counts as refused
+        await requests.take(organisation, [], rejected=len(read))
+        raise _together(read)
+    (results,) = await requests.take(
+        organisation, [Group(asked, atomic)], rejected=len(read) - len(asked)
+    )
+    following = iter(results)
+    answers = [
+        one if isinstance(one, MessageRefused) else _result_of(next(following), index)
+        for index, one in enumerate(read)
+    ]
+    if atomic and any(isinstance(one, MessageRefused) for one in answers):
+        raise _together(answers)
+    return {
+        "resourceType": "Bundle",
+        "type": f"{kind}-response",
+        "entry": [_answered(one, index, base) for index, one in enumerate(answers)],
+    }
 
 
 def _read(body: bytes) -> tuple[str, list[AppointmentRequest | MessageRefused]]:
@@ -49,74 +65,33 @@ def _read(body: bytes) -> tuple[str, list[AppointmentRequest | MessageRefused]]:
     return kind, read_entries(entries, read_entry)
 
 
-async def _batch(
-    requests: HospitalRequests,
-    organisation: str,
-    read: list[AppointmentRequest | MessageRefused],
-    base: str,
-) -> dict[str, object]:
-    groups = [Group([one]) for one in read if isinstance(one, AppointmentRequest)]
-    results = iter(await requests.take(organisation, groups, rejected=len(read) - len(groups)))
-    answers = []
-    for index, one in enumerate(read):
-        if isinstance(one, MessageRefused):
-            answers.append(_refused(one))
-            continue
-        (result,) = next(results)
-        if result.refusal:
-            answers.append(_refused(in_entry(result.refusal, index)))
-        else:
-            answers.append(_answered(result, index, base))
-    return {"resourceType": "Bundle", "type": "batch-response", "entry": answers}
+def _result_of(result: Result, index: int) -> Result | MessageRefused:
+    return in_entry(result.refusal, index) if result.refusal else result
 
 
-async def _transaction(
-    requests: HospitalRequests,
-    organisation: str,
-    read: list[AppointmentRequest | MessageRefused],
-    base: str,
-) -> dict[str, object]:
-    asked = [one for one in read if isinstance(one, AppointmentRequest)]
-    refusals = [one for one in read if isinstance(one, MessageRefused)]
-    if refusals:
-        await requests.take(organisation, [], rejected=len(read))
-        raise _together(refusals)
-    (results,) = await requests.take(organisation, [Group(asked, atomic=True)])
-    refusals = [
-        in_entry(result.refusal, index) for index, result in enumerate(results) if result.refusal
-    ]
-    if refusals:
-        raise _together(refusals)
-    return {
-        "resourceType": "Bundle",
-        "type": "transaction-response",
-        "entry": [_answered(result, index, base) for index, result in enumerate(results)],
-    }
-
-
-def _together(refusals: list[MessageRefused]) -> MessageRefused:
+def _together(found: Sequence[object]) -> MessageRefused:
+    """The refusals among what was found as one."""
+    refusals = [one for one in found if isinstance(one, MessageRefused)]
     issues = [issue for refusal in refusals for issue in refusal.issues]
     note = Issue("processing", "Nothing of the transaction was kept.", severity="information")
     return refusals[0].with_issues([*bounded(issues), note])
 
 
-def _refused(refusal: MessageRefused) -> dict[str, object]:
-    response = {"status": _status(status_of(refusal)), "outcome": outcome(refusal.issues)}
-    return {"response": response}
-
-
-def _answered(result: Result, index: int, base: str) -> dict[str, object]:
-    stored = result.stored
+def _answered(answer: Result | MessageRefused, index: int, base: str) -> dict[str, object]:
+    if isinstance(answer, MessageRefused):
+        refused = {"status": _status(status_of(answer)), "outcome": outcome(answer.issues)}
+        return {"response": refused}
+    stored = answer.stored
     if stored is None:
         return {"response": {"status": _status(202), "outcome": outcome([NOT_APPLICABLE])}}
     response: dict[str, object] = {
-        "status": _status(201 if result.created else 200),
+        "status": _status(201 if answer.created else 200),
         "location": f"Appointment/{stored.appointment_id}/_history/{stored.state.version}",
         "etag": writing.etag(stored),
         "lastModified": writing.instant(stored.state.last_updated),
     }
-    if result.warning:
-        response["outcome"] = outcome([issue_in_entry(result.warning, index)])
+    if answer.warning:
+        response["outcome"] = outcome([issue_in_entry(answer.warning, index)])
     return {
         "fullUrl": f"{base}/Appointment/{stored.appointment_id}",
         "resource": writing.appointment(stored),

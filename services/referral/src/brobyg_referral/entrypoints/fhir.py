@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from brobyg_kit.auth import Caller, requires
 from brobyg_kit.problems import Problem
-from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 
 from brobyg_referral.entrypoints import fhir_description as described
@@ -104,13 +104,10 @@ def create_router(requests: HospitalRequests) -> APIRouter:
         responses=described.REFUSED,
     )
 
-    async def body_of(request: Request, organisation: str) -> bytes:
+    async def body_of(request: Request, organisation: Organisation) -> bytes:
         """The body; one that is too large is counted before it is refused."""
-        try:
+        async with requests.counting_a_refusal(organisation):
             return await request.body()
-        except HTTPException:
-            await requests.take(organisation, [], rejected=1)
-            raise
 
     @router.get(
         "/metadata", summary="CapabilityStatement: what this server does", **described.METADATA
@@ -127,8 +124,9 @@ def create_router(requests: HospitalRequests) -> APIRouter:
         summary="Create; a repeat of the same business identifier has no second effect",
         **described.CREATE,
     )
-    async def create(request: Request, organisation: Organisation) -> Response:
-        body = await body_of(request, organisation)
+    async def create(
+        request: Request, organisation: Organisation, body: Annotated[bytes, Depends(body_of)]
+    ) -> Response:
         condition = request.headers.get("if-none-exist")
         result = await requests.take_one(
             organisation, lambda: bundle.create(parse_json(body), condition)
@@ -138,8 +136,12 @@ def create_router(requests: HospitalRequests) -> APIRouter:
     @router.put(
         "/Appointment/{appointment_id}", summary="Update; If-Match is honoured", **described.UPDATE
     )
-    async def update(request: Request, organisation: Organisation, appointment_id: str) -> Response:
-        body = await body_of(request, organisation)
+    async def update(
+        request: Request,
+        organisation: Organisation,
+        body: Annotated[bytes, Depends(body_of)],
+        appointment_id: str,
+    ) -> Response:
         etag = request.headers.get("if-match")
         result = await requests.take_one(
             organisation, lambda: bundle.update(parse_json(body), appointment_id, etag)
@@ -151,8 +153,9 @@ def create_router(requests: HospitalRequests) -> APIRouter:
         summary="Conditional update: ?identifier=system|value; creates when there is none",
         **described.PUT,
     )
-    async def put(request: Request, organisation: Organisation) -> Response:
-        body = await body_of(request, organisation)
+    async def put(
+        request: Request, organisation: Organisation, body: Annotated[bytes, Depends(body_of)]
+    ) -> Response:
         etag, query = request.headers.get("if-match"), request.query_params.multi_items()
         result = await requests.take_one(
             organisation, lambda: bundle.put(parse_json(body), query, etag)
@@ -178,8 +181,9 @@ def create_router(requests: HospitalRequests) -> APIRouter:
         return FhirJson(writing.searchset(found, base_of(request)))
 
     @router.post("", summary="Bundle of type batch or transaction", **described.BUNDLE)
-    async def post_bundle(request: Request, organisation: Organisation) -> Response:
-        body = await body_of(request, organisation)
+    async def post_bundle(
+        request: Request, organisation: Organisation, body: Annotated[bytes, Depends(body_of)]
+    ) -> Response:
         return FhirJson(await answer_bundle(requests, organisation, body, base_of(request)))
 
     return router

@@ -5,7 +5,7 @@ Its routes take the whole request, so FastAPI can't see their bodies, parameters
 
 from typing import Any, TypeAlias
 
-from brobyg_referral.domain.appointment import Status
+from brobyg_referral.domain.appointment import AppointmentStatus
 from brobyg_referral.domain.cpr import CPR_SYSTEM
 from brobyg_referral.entrypoints.fhir_rendering import FHIR_JSON
 from brobyg_referral.fhir.participants import LOCATION_SYSTEM
@@ -77,7 +77,7 @@ _APPOINTMENT: Described = {
         "id": {"type": "string", "description": "The id in the URL, where that has one."},
         "meta": {"type": "object", "properties": {"lastUpdated": _TIME}},
         "identifier": {"type": "array", "minItems": 1, "items": {"type": "object"}},
-        "status": {"type": "string", "enum": [status.value for status in Status]},
+        "status": {"type": "string", "enum": [status.value for status in AppointmentStatus]},
         "start": _TIME,
         "end": _TIME,
         "participant": {"type": "array", "minItems": 1, "items": {"type": "object"}},

@@ -1,9 +1,11 @@
 """The hospital's requests over HTTP, without the HTTP: read, taken in, counted when refused."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from brobyg_kit.database import Database
+from fastapi import HTTPException
 
 from brobyg_referral.adapters.transactions import in_transaction
 from brobyg_referral.errors import MessageRefused
@@ -30,13 +32,19 @@ class HospitalRequests:
             lambda tx: self.intake.take(tx, "http", organisation, groups, rejected),
         )
 
-    async def take_one(self, organisation: str, read: Callable[[], AppointmentRequest]) -> Result:
-        """Read one message and take it in. Raises MessageRefused, after it was counted."""
+    @asynccontextmanager
+    async def counting_a_refusal(self, organisation: str) -> AsyncIterator[None]:
+        """Count a message that is refused in this block, before it could be taken in."""
         try:
-            group = Group([read()])
-        except MessageRefused:
+            yield
+        except (MessageRefused, HTTPException):  # the latter for a body that is too large
             await self.take(organisation, [], rejected=1)
             raise
+
+    async def take_one(self, organisation: str, read: Callable[[], AppointmentRequest]) -> Result:
+        """Read one message and take it in. Raises MessageRefused, after it was counted."""
+        async with self.counting_a_refusal(organisation):
+            group = Group([read()])
         ((result,),) = await self.take(organisation, [group])
         if result.refusal:
             raise result.refusal

@@ -1,11 +1,7 @@
 """The HTTP status and the words of each of the service's errors."""
 
-from collections.abc import Callable, Coroutine
-from typing import Any
-
-from brobyg_kit.problems import GONE, FieldError, Problem
-from fastapi import Request, Response
-from fastapi.routing import APIRoute
+from brobyg_kit.problems import GONE, FieldError, Problem, route_answering
+from fastapi import Request
 
 from brobyg_referral import errors
 from brobyg_referral.fhir.outcome import Issue
@@ -61,17 +57,5 @@ def problem_of(error: errors.ReferralError, request: Request) -> Problem:
     return Problem(status, title, str(error), type=kind)
 
 
-class ReferralRoute(APIRoute):
-    """A route that answers the service's errors as problems."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """FastAPI's own handler, with the errors turned."""
-        handle = super().get_route_handler()
-
-        async def handle_errors(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except errors.ReferralError as error:
-                raise problem_of(error, request) from None
-
-        return handle_errors
+#: A route that answers the service's errors as problems.
+ReferralRoute = route_answering(errors.ReferralError, problem_of)

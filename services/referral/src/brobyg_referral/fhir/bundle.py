@@ -60,16 +60,13 @@ def read_entries(
     entries: Sequence[JsonObject], read: Callable[[JsonObject], AppointmentRequest]
 ) -> list[AppointmentRequest | MessageRefused]:
     """Each entry by itself: what it asks, or why and in which entry it is refused."""
-    return [_request_or_refusal(entry, index, read) for index, entry in enumerate(entries)]
-
-
-def _request_or_refusal(
-    entry: JsonObject, index: int, read: Callable[[JsonObject], AppointmentRequest]
-) -> AppointmentRequest | MessageRefused:
-    try:
-        return read(entry)
-    except MessageRefused as refusal:
-        return in_entry(refusal, index)
+    found: list[AppointmentRequest | MessageRefused] = []
+    for index, entry in enumerate(entries):
+        try:
+            found.append(read(entry))
+        except MessageRefused as refusal:
+            found.append(in_entry(refusal, index))
+    return found
 
 
 def read_resource(entry: JsonObject) -> AppointmentRequest:

@@ -12,8 +12,8 @@ from brobyg_kit.ids import new_id
 from brobyg_referral.domain.appointment import (
     AppointmentChange,
     AppointmentMessage,
+    AppointmentStatus,
     BusinessIdentifier,
-    Status,
     is_ahead,
     is_beyond,
     is_out_of_date,
@@ -153,7 +153,7 @@ class Decisions:
         if request.mode == "create" and known is not None:
             return self._repeated(request, message, known, cause)
         place_issue = request.appointment.place_issue
-        if known is None and place_issue and message.content.status is Status.BOOKED:
+        if known is None and place_issue and message.content.status is AppointmentStatus.BOOKED:
             raise RuleBroken(place_issue)
         return self._receive(request, message, referral, known, cause)
 
@@ -337,7 +337,7 @@ def _nobody_comes_along(appointment: HospitalAppointment, now: datetime) -> Issu
 
     None where that matters to nobody.
     """
-    if appointment.content.status is not Status.BOOKED:
+    if appointment.content.status is not AppointmentStatus.BOOKED:
         return None
     if issue := appointment.place_issue:
         text = (
@@ -362,7 +362,7 @@ def _check_times(message: AppointmentMessage, now: datetime) -> None:
             "Appointment.meta.lastUpdated",
         )
     plan = message.content.plan
-    if message.content.status is not Status.BOOKED or plan.starts_at is None:
+    if message.content.status is not AppointmentStatus.BOOKED or plan.starts_at is None:
         return
     if is_beyond(plan.starts_at, now):
         raise RuleBroken.of(
