@@ -5,7 +5,7 @@ Those behind it follow in order.
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from brobyg_kit.testing import eventually, free_port
 from click.testing import Result
 from delivery_parts import Counted, Parts, going, has_effects, record
 from rich.console import Console
+from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
 SCHEMAS = Path(__file__).parents[3] / "schemas"
@@ -33,15 +34,19 @@ Dlq = Callable[..., Any]
 
 
 @pytest.fixture
-def command(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> Dlq:
-    """`await command("list", ...)`: `brobyg dlq list referral ...` on the test's own database."""
+def command(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dlq]:
+    """`await command("list", ...)`: `brobyg dlq list referral ...` on the test's own database.
+
+    What else this process logs meanwhile stays out of the command's output.
+    """
     monkeypatch.setattr(dlq, "database_url", lambda *_: parts.database.url)
     monkeypatch.setenv("BROBYG_KAFKA", parts.kafka)
 
     async def run(name: str, *arguments: str) -> Result:
         return await asyncio.to_thread(CliRunner().invoke, dlq.app, [name, SERVICE, *arguments])
 
-    return run
+    with capture_logs():
+        yield run
 
 
 @pytest.fixture

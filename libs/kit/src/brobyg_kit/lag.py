@@ -1,4 +1,4 @@
-"""What a consumer has yet to handle: in its partitions, from the committed offset to the end."""
+"""What a consumer has yet to handle in its partitions: from the committed offset to the end."""
 
 import asyncio
 import time
@@ -33,7 +33,7 @@ class Lag:
     def __init__(
         self, topics: Sequence[str], lanes: Sequence[Lane], reader: Reader, metrics: Metrics
     ) -> None:
-        """Nothing is known, so the gauge says nothing."""
+        """Nothing is measured yet, and the gauge has no value."""
         self._topics, self._lanes, self._reader = topics, lanes, reader
         self._gauge = metrics.consumer_lag
         self._records = 0
@@ -51,12 +51,12 @@ class Lag:
                 await asyncio.sleep(EVERY)
                 continue
             pause = backoff.next()
-            if self._answered:  # else it is told by whoever connects the lanes
+            if self._answered:  # else the consumer logs it when it connects
                 log.warning("consumer.no_broker", retry_seconds=pause)
             await asyncio.sleep(pause)
 
     async def measure(self) -> None:
-        """Set the gauge. Out of its group a consumer knows of no lag, and the gauge says nothing.
+        """Set the gauge. Out of its group a consumer has no lag, and the gauge no value.
 
         Takes up to `kafka.REQUEST_TIMEOUT`.
         """
@@ -88,7 +88,7 @@ class Lag:
         self._records = lag.total()
 
     def _stalled(self) -> str:
-        """Why this consumer does not get on though records wait; empty when it does."""
+        """Why this consumer makes no progress though records wait; empty when it does."""
         waited = time.monotonic() - max(lane.moved_at for lane in self._lanes)
         if not self._records:
             for lane in self._lanes:

@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 from brobyg_kit.backoff import Backoff
 from brobyg_kit.database import Database, Transaction
 from brobyg_kit.database_errors import cause_of
+from brobyg_kit.errors import raised_at
 from brobyg_kit.event import Event, UndecodableEvent
 from brobyg_kit.tables import Instant, inbox, parked_event
 
@@ -39,7 +40,7 @@ def _from_now(seconds: float) -> ColumnElement[datetime]:
 
 
 class Origin(msgspec.Struct, frozen=True, gc=False):
-    """Where a record stands in Kafka."""
+    """Where a record is in Kafka."""
 
     topic: str
     partition: int
@@ -55,7 +56,7 @@ class Received(msgspec.Struct, frozen=True, gc=False):
 
     event: Event
     origin: Origin
-    #: Why the record can't be read, when `event` only stands for it.
+    #: Why the record can't be read; `event` is then a placeholder.
     error: Exception | None = None
 
 
@@ -82,14 +83,8 @@ def reason_of(error: BaseException) -> str:
     """
     if isinstance(error, UndecodableEvent):
         return str(error)
-    cause = cause_of(error)
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = ""
-    if trace:
-        place = f" at {trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno}"
-    return f"{type(cause).__name__}{place}"
+    kind, place = type(cause_of(error)).__name__, raised_at(error)
+    return f"{kind} at {place}" if place else kind
 
 
 def dead_letter_topic(service: str) -> str:
@@ -113,7 +108,7 @@ class Parking:
         return set(rows.scalars())
 
     async def wait_behind(self, tx: Transaction, received: Sequence[Received]) -> None:
-        """Let these wait behind what is parked of their subject."""
+        """Park these behind what is already parked of their subject."""
         reason = "waits behind an earlier event of the same subject"
         for one in received:
             await self._insert(tx, one, "waiting", reason, 0, None)
@@ -122,11 +117,10 @@ class Parking:
         self, tx: Transaction, received: Received, error: BaseException, *, permanent: bool = False
     ) -> None:
         """Park an event that failed for the first time; `permanent` when a retry can't help."""
+        state, pause = ("dead", None) if permanent else ("retrying", PAUSES.after(1))
+        row = await self._insert(tx, received, state, reason_of(error), 1, pause)
         if permanent:
-            row = await self._insert(tx, received, "dead", reason_of(error), 1, None)
             self._publish(tx, row)
-        else:
-            await self._insert(tx, received, "retrying", reason_of(error), 1, PAUSES.after(1))
 
     async def due(self, tx: Transaction) -> Parked | None:
         """One event whose pause is over, which no other process has locked; None without one."""
@@ -155,7 +149,7 @@ class Parking:
         return as_it_was in {tuple(row) for row in found}
 
     async def handled(self, tx: Transaction, parked: Parked) -> None:
-        """Forget an event that went through, and let the next of its subject try at once."""
+        """Remove an event that was handled, and have the next of its subject tried at once."""
         await tx.connection.execute(delete(parked_event).where(parked_event.c.id == parked.id))
         first = select(func.min(parked_event.c.id)).where(parked_event.c.subject == parked.subject)
         await tx.connection.execute(
@@ -175,7 +169,7 @@ class Parking:
     async def failed(
         self, tx: Transaction, parked: Parked, error: BaseException, *, permanent: bool = False
     ) -> None:
-        """Note another failure: a longer pause, or dead after the last try.
+        """Record another failure: a longer pause, or dead after the last attempt.
 
         No effect when another process has tried it meanwhile.
         """
@@ -201,7 +195,7 @@ class Parking:
             self._publish(tx, changed.one_or_none())
 
     async def replay(self, tx: Transaction, ids: Sequence[int] | None) -> int:
-        """Have dead events (all, or these) tried again at once, counted anew; how many."""
+        """Have dead events (all, or these) tried again at once, from attempt 1; how many."""
         statement = (
             update(parked_event)
             .where(parked_event.c.state == "dead")
@@ -212,7 +206,7 @@ class Parking:
         return (await tx.connection.execute(statement)).rowcount
 
     async def discard(self, tx: Transaction, ids: Sequence[int]) -> int:
-        """Give up on these dead events and let what waits behind them through; how many.
+        """Drop these dead events and have what waits behind them tried; how many.
 
         Their ids go into the inbox: were their records read again, they would be handled after
         the events that have followed them.

@@ -105,8 +105,8 @@ class Timers:
     async def _wait(self, due: datetime | None) -> None:
         """Until the next one is due, or a new one was set.
 
-        At most `_POLL_SECONDS`, as somebody may have changed a row by hand. One that is due but
-        was not fired is held by another process, which may take long: that is a growing pause.
+        At most `_POLL_SECONDS`, as a row may have been changed by hand. One that is due but was not
+        fired is locked by another process, perhaps for long: then the pause grows.
         """
         waits = [
             asyncio.create_task(self._wake.wait()),
@@ -125,8 +125,8 @@ class Timers:
         """Try what is due now; how many.
 
         A batch in one transaction, one by one where that fails; then one of those that have failed
-        before, by itself, so that it takes no other down. Raises one of DATABASE_ERRORS when the
-        database is in the way.
+        before, by itself, so that no other fails with it. Raises one of DATABASE_ERRORS when the
+        database is at fault.
         """
         return await self._fire_new() + await self._fire_one(failing=True)
 
@@ -177,7 +177,7 @@ class Timers:
         return len(claimed)
 
     def _claim(self, now: datetime, limit: int, *, failing: bool) -> ReturningDelete[Any]:
-        """Delete up to `limit` due rows that nobody else holds, and return them."""
+        """Delete up to `limit` due rows that no other process has locked, and return them."""
         due = (
             select(timer.c.kind, timer.c.subject)
             .where(
