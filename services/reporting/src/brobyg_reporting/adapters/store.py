@@ -9,22 +9,18 @@ from dataclasses import dataclass
 from functools import cache
 
 import msgspec
-from brobyg_kit.database import driver_of, unnest
+from brobyg_kit.database import driver_of, driver_text, json_rows, unnest
 from sqlalchemy import (
     ARRAY,
-    JSON,
-    Executable,
     Integer,
-    String,
     Table,
     Text,
     bindparam,
     cast,
-    column,
     func,
     select,
 )
-from sqlalchemy.dialects.postgresql import Insert, asyncpg, insert
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from brobyg_reporting.adapters.tables import tables_of
@@ -96,30 +92,21 @@ def _logged(event: LoggedEvent) -> dict[str, object]:
     }
 
 
-def _sql(statement: Executable) -> str:
-    """The statement as the driver takes it, its parameters in the order they stand in it."""
-    return str(statement.compile(dialect=asyncpg.dialect()))  # type: ignore[attr-defined, no-untyped-call]  # not typed there
-
-
 def _insert(table: Table) -> Insert:
     """Rows given as a JSON array of objects, whose names are the columns'."""
-    rows = cast(bindparam("rows", type_=String()), JSON)
-    columns = [column(one.name, one.type) for one in table.c]
-    given = func.json_to_recordset(rows).table_valued(*columns)
-    named = given.render_derived(name="given", with_types=True)
-    return insert(table).from_select(table.c.keys(), select(*named.c))
+    return insert(table).from_select(table.c.keys(), select(json_rows(table.c)))
 
 
 @cache
 def _append(table: Table) -> str:
-    return _sql(_insert(table).on_conflict_do_nothing().returning(cast(table.c.id, Text)))
+    return driver_text(_insert(table).on_conflict_do_nothing().returning(cast(table.c.id, Text)))
 
 
 @cache
 def _upsert(table: Table) -> str:
     statement, keys = _insert(table), list(table.primary_key.columns)
     changed = {one.name: statement.excluded[one.name] for one in table.c if one not in keys}
-    return _sql(statement.on_conflict_do_update(index_elements=keys, set_=changed))
+    return driver_text(statement.on_conflict_do_update(index_elements=keys, set_=changed))
 
 
 @cache
@@ -128,4 +115,4 @@ def _by_key(table: Table) -> str:
     [key] = table.primary_key.columns
     array = bindparam("keys", type_=ARRAY(Text))
     keys = func.unnest(array).table_valued("key").render_derived(name="given")
-    return _sql(select(table).join_from(keys, table, keys.c.key == key))
+    return driver_text(select(table).join_from(keys, table, keys.c.key == key))
