@@ -18,9 +18,10 @@ from brobyg_kit import kafka as clients
 from brobyg_kit.backoff import Backoff
 from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event
+from brobyg_kit.free_ports import free_port
 from brobyg_kit.ids import new_id
 from brobyg_kit.parking import Origin, Parked, Parking, Received, dead_letter_topic
-from brobyg_kit.testing import eventually, free_port
+from brobyg_kit.testing import eventually
 from click.testing import Result
 from delivery_parts import Counted, Parts, going, has_effects, record
 from rich.console import Console

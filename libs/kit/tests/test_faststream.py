@@ -13,7 +13,6 @@ from brobyg_kit.consumer import Consumer, Subscription
 from brobyg_kit.database import Database, Transaction
 from brobyg_kit.errors import LaneFailed
 from brobyg_kit.event import Event
-from brobyg_kit.health import Heartbeat
 from brobyg_kit.metrics import Metrics
 from brobyg_kit.parking import Parking, Received
 from brobyg_kit.subscribers import BatchMiddleware, Lane, Shutdown
@@ -342,15 +341,18 @@ async def test_a_handler_that_hangs_gives_no_sign_of_life(parts: Parts) -> None:
         held.release.set()
 
 
-async def test_a_topic_that_does_not_exist_is_not_made(kafka: str, parts: Parts) -> None:
+async def test_a_topic_that_does_not_exist_is_not_made(
+    kafka: str, parts: Parts, caplog: pytest.LogCaptureFixture
+) -> None:
     subscription = Subscription("test", ["no.such.topic"], record)
-    heartbeat = Heartbeat("consumer")
-    consumer = Consumer(kafka, parts.database, subscription, Metrics(), heartbeat)
+    consumer = Consumer(
+        kafka, parts.database, subscription, Metrics(), parts.consumer(record)._heartbeat
+    )
 
-    async def joined() -> bool:
-        return not heartbeat.trouble
+    async def refused() -> bool:
+        return "Topic no.such.topic not found" in caplog.text
 
     async with going(consumer):
-        await eventually(joined, "every lane is in its group, without a partition")
+        await eventually(refused, "the broker has answered that there is no such topic")
     async with clients.admin(kafka) as admin:
         assert "no.such.topic" not in await admin.list_topics()

@@ -89,7 +89,7 @@ def create_app(
         )
     for router in parts.public_routers:
         app.include_router(router)
-    app.include_router(_health_router(metrics, health, numbers))
+    app.include_router(_health_router(service.name, metrics, health, numbers))
     app.include_router(documents_router(title, service.name, service.asyncapi))
     failed = _install_errors(app, parts)
     app.add_middleware(RequestMiddleware, clock=clock, metrics=metrics, failed=failed)
@@ -137,7 +137,10 @@ def _query_of(dependant: Dependant) -> set[str]:
 
 
 def _health_router(
-    metrics: Metrics, health: Health, numbers: Callable[[], Awaitable[dict[str, object]]]
+    service: str,
+    metrics: Metrics,
+    health: Health,
+    numbers: Callable[[], Awaitable[dict[str, object]]],
 ) -> APIRouter:
     router = APIRouter(tags=["health"])
 
@@ -151,7 +154,8 @@ def _health_router(
         waiting = await numbers()
         ready, checks = await health.report(waiting)
         return JSONResponse(
-            {"ready": ready, "checks": checks, **waiting}, status_code=200 if ready else 503
+            {"service": service, "ready": ready, "checks": checks, **waiting},
+            status_code=200 if ready else 503,
         )
 
     @router.get("/metrics", summary="Prometheus metrics")

@@ -36,8 +36,9 @@ class Lag:
         """Nothing is measured yet, and the gauge has no value."""
         self._topics, self._lanes, self._reader = topics, lanes, reader
         self._gauge = metrics.consumer_lag
-        self._records = 0
         self._answered = False
+        #: When nothing was left to handle, by the monotonic clock.
+        self._idle_at = 0.0
         self.heartbeat = Heartbeat("lag", trouble="")
         #: Whether a broker answered when it was last asked.
         self.reachable = True
@@ -68,15 +69,20 @@ class Lag:
             self.heartbeat.struggle("no broker answers")
             return
         self.reachable = self._answered = True
-        self._set(marks)
-        stalled = self._stalled()
-        self.heartbeat.struggle(stalled) if stalled else self.heartbeat.beat()
+        records, now = self._set(marks), time.monotonic()
+        if not records:
+            self._idle_at = now
+        waited = now - max(self._idle_at, *(lane.moved_at for lane in self._lanes))
+        if waited > STALL_LIMIT:
+            self.heartbeat.struggle(f"{records} records wait, none handled for {waited:.0f} s")
+        else:
+            self.heartbeat.beat()
 
-    def _set(self, marks: dict[TopicPartition, tuple[int, int]]) -> None:
+    def _set(self, marks: dict[TopicPartition, tuple[int, int]]) -> int:
+        """Set the gauge by topic; how many records wait in all."""
         if all(lane.assigned is None for lane in self._lanes):
-            self._records = 0
             self._gauge.clear()
-            return
+            return 0
         lag: Counter[str] = Counter(dict.fromkeys(self._topics, 0))
         for lane in self._lanes:
             for one in lane.assigned or ():
@@ -85,15 +91,4 @@ class Lag:
                     lag[one.topic] += max(0, end - max(first, lane.committed[one]))
         for topic, records in lag.items():
             self._gauge.labels(topic).set(records)
-        self._records = lag.total()
-
-    def _stalled(self) -> str:
-        """Why this consumer makes no progress though records wait; empty when it does."""
-        waited = time.monotonic() - max(lane.moved_at for lane in self._lanes)
-        if not self._records:
-            for lane in self._lanes:
-                lane.moved_at = time.monotonic()
-            return ""
-        if waited <= STALL_LIMIT:
-            return ""
-        return f"{self._records} records wait, none handled for {waited:.0f} s"
+        return lag.total()

@@ -6,7 +6,6 @@ a hash of the migrations' content, so it is made once a server and made anew whe
 
 import asyncio
 import hashlib
-import socket
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -26,18 +25,11 @@ from brobyg_kit.clock import Clock, WallClock
 from brobyg_kit.database import Database
 from brobyg_kit.decoding import Record
 from brobyg_kit.domain import domain
+from brobyg_kit.free_ports import free_port
 from brobyg_kit.migrate import MIGRATIONS, migrate
 from brobyg_kit.runtime import Role, Runtime, Server
 from brobyg_kit.service import Service
 from brobyg_kit.tokens import generate_keys, issue_token
-
-
-def free_port() -> int:
-    """A TCP port of the loopback address that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def eventually(
@@ -165,17 +157,13 @@ def _content_hash(versions: Path) -> str:
 @asynccontextmanager
 async def fresh_database(server: str, service: Service, clock: Clock) -> AsyncIterator[Database]:
     """The service's own database, new and migrated, open; dropped at the end."""
-    async with _own_database(server, service, _new_suffix()) as url:
+    async with _own_database(server, service, f"_t{uuid.uuid4().hex[:10]}") as url:
         database = Database(url, clock, service.name)
         try:
             await database.open()
             yield database
         finally:
             await database.close()
-
-
-def _new_suffix() -> str:
-    return f"_t{uuid.uuid4().hex[:10]}"
 
 
 def _own_database(server: str, service: Service, suffix: str) -> AbstractAsyncContextManager[str]:
@@ -208,7 +196,7 @@ async def served(
     `role="run"` also relays and consumes. `clock` replaces its clock. Its token for the others has
     the role of its name where the domain has one, else `service`.
     """
-    port, suffix = free_port(), _new_suffix()
+    port, suffix = free_port(), f"_t{uuid.uuid4().hex[:10]}"
     own_role = service.name if service.name in domain().ROLES else "service"
     values = {
         "kafka": kafka,
