@@ -24,7 +24,7 @@ from brobyg_kit.service import Resources
 from brobyg_matching.adapters import tables
 from brobyg_matching.adapters.volunteers import PostgresVolunteers
 from brobyg_matching.bootstrap import SERVICE
-from brobyg_matching.entrypoints.bodies import NewVolunteer, Readiness
+from brobyg_matching.entrypoints.bodies import Activation, NewVolunteer
 from brobyg_matching.settings import MatchingSettings
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
@@ -93,7 +93,7 @@ async def _register(database: Database) -> None:
     async with database.transaction() as tx:
         for one in week.volunteers():
             body = NewVolunteer.model_validate(one["registration"])
-            ready = Readiness.model_validate(one["activation"])
+            ready = Activation.model_validate(one["activation"])
             applied = body.volunteer(new_id(database.clock))
             active = msgspec.structs.replace(applied, status="active", **ready.model_dump())
             await volunteers.add(tx, active, body.contact())

@@ -129,6 +129,8 @@ async def test_a_cancelled_appointment_withdraws_the_question(matching: Running)
     await tell(matching, event(cancelled(a_booking())))
     answer = await matching.client.post(f"/offers/{offer_id}/accept", headers=COORDINATOR)
     assert (answer.status_code, answer.json()["title"]) == (409, "The question was withdrawn")
+    link = await matching.client.get(f"/offers/{offer_id}/answer-link", headers=NOTIFICATION)
+    assert (link.status_code, link.json()["state"]) == (200, "withdrawn")
 
 
 async def test_of_two_yeses_at_the_same_instant_exactly_one_has_it(matching: Running) -> None:

@@ -13,7 +13,7 @@ _SALT = "offer-answer"
 class Links:
     """A link's token says which offer it is about and nothing else.
 
-    What has become of the offer is in the database.
+    The offer's state is in the database.
     """
 
     def __init__(self, keys: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""How the errors of matching are told over HTTP."""
+"""The errors of matching as HTTP problems."""
 
 from brobyg_kit.problems import Problem, route_answering
 from fastapi import Request
