@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from brobyg_contracts import MatchEscalated, OfferMade
-from brobyg_contracts.places import LOCATIONS
+from brobyg_contracts.places import location_name
 
 from brobyg_notification.domain.calendar import Entry
 from brobyg_notification.domain.contact import Contact
@@ -81,19 +81,13 @@ def calendar_entry(notice: Notice, made_at: datetime) -> Entry | None:
 
 def _place_of_match(notice: Notice) -> str:
     match = notice.matched
-    return place_name(match.location_id) if match else ""
-
-
-def place_name(location_id: str) -> str:
-    """The public name of a place of care; its id when the list of places has no such place."""
-    location = LOCATIONS.get(location_id)
-    return location.name if location else location_id
+    return location_name(match.location_id) if match else ""
 
 
 def _offer(notice: Notice) -> Facts:
     made = notice.cause.decode(OfferMade)
     return {
-        "place": place_name(made.location_id),
+        "place": location_name(made.location_id),
         "meet_at": made.meet_at,
         "meeting": made.meeting,
         "distance_metres": made.distance_metres,
@@ -110,7 +104,7 @@ def _match(notice: Notice) -> Facts:
 def _escalation(notice: Notice) -> Facts:
     escalated = notice.cause.decode(MatchEscalated)
     return {
-        "place": place_name(escalated.location_id),
+        "place": location_name(escalated.location_id),
         "department": escalated.department.capitalize(),
         "reason": escalated.reason,
         "asked": escalated.asked,
