@@ -13,7 +13,7 @@ import msgspec
 import structlog
 import typer
 from brobyg_kit import process
-from brobyg_local.cluster import ensure, stop
+from brobyg_local.cluster import Cluster, ensure
 from brobyg_local.errors import LocalError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -100,7 +100,7 @@ def main(
     try:
         results = process.run(_measure_all(chosen, ground, console))
     finally:
-        stop(FOLDER)
+        Cluster(FOLDER).stop()
     if as_json:
         typer.echo(
             msgspec.json.format(

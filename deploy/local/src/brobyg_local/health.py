@@ -97,7 +97,7 @@ def read_status(system: System) -> Status:
     states = system.supervisor.states()
 
     def state_of(name: str) -> ComponentState:
-        state = states.get(name, ProgramState())
+        state = states[name]
         if name in SERVICES:
             return _service(system, name, state, environment)
         return _store(system, name, state, environment)
