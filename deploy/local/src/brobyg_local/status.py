@@ -12,7 +12,7 @@ from .cli import AsJson, Folder, system_of
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from .health import ComponentState, Status
+    from .health import ComponentState, SystemStatus
 
 app = typer.Typer(help="How each service, topic, outbox and dead-letter queue is.")
 
@@ -41,7 +41,7 @@ def status(folder: Folder = None, as_json: AsJson = False) -> None:
     raise typer.Exit(0 if found.well else 1)
 
 
-def _table(status: "Status") -> "Table":
+def _table(status: "SystemStatus") -> "Table":
     """All of it in one table that fits 80 columns: processes first, then topics."""
     from rich.markup import escape
     from rich.table import Table

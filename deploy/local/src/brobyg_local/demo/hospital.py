@@ -13,7 +13,7 @@ from brobyg_local.errors import ServiceUnreachable
 
 from .access import PATIENCE, SystemAccess, http_client, send_until_answered
 from .tally import Tally
-from .week import Message
+from .week import HospitalMessage
 
 #: Requests in flight; an engine has a few workers, not hundreds.
 AT_ONCE = 8
@@ -28,7 +28,7 @@ class Hospital:
         self._tally = tally
         self._workers = asyncio.Semaphore(AT_ONCE)
 
-    async def play(self, messages: tuple[Message, ...]) -> None:
+    async def play(self, messages: tuple[HospitalMessage, ...]) -> None:
         """Return when every message is delivered or was given up (the tally says so)."""
         latest: dict[str, asyncio.Task[None]] = {}
         tasks: list[asyncio.Task[None]] = []
@@ -44,7 +44,7 @@ class Hospital:
         self,
         http: httpx2.AsyncClient,
         producer: AIOKafkaProducer,
-        message: Message,
+        message: HospitalMessage,
         before: list[asyncio.Task[None]],
     ) -> None:
         await self._access.until(message.at)
@@ -62,7 +62,7 @@ class Hospital:
         if message.expect != "rejected":
             self._tally.keys.update(message.keys)
 
-    async def _request(self, http: httpx2.AsyncClient, message: Message) -> str:
+    async def _request(self, http: httpx2.AsyncClient, message: HospitalMessage) -> str:
         """Send over FHIR; returns what the hospital was told: kept, dropped, rejected."""
         sign_in = self._access.sign_in("hospital", organisation=message.organisation)
         response = await send_until_answered(
@@ -98,7 +98,7 @@ async def _producer(bootstrap: str) -> AsyncIterator[AIOKafkaProducer]:
         await kafka.abandon(producer)
 
 
-async def _publish(producer: AIOKafkaProducer, message: Message) -> str:
+async def _publish(producer: AIOKafkaProducer, message: HospitalMessage) -> str:
     """Return when the record is acknowledged, through outages. Raises `ServiceUnreachable`."""
     key, value = message.keys[0].encode(), message.content()
     try:

@@ -7,18 +7,19 @@ from .access import SystemAccess
 from .hospital import Hospital
 from .idle import IdleState, wait_until_idle
 from .tally import Tally
-from .volunteers import Volunteers
+from .volunteers import AnsweringVolunteers
 from .week import Week
 
 
 async def play(access: SystemAccess, week: Week, tally: Tally, ends: datetime) -> IdleState:
     """Play the week to `ends` on the shared clock and wait until the system is idle."""
     over = asyncio.Event()
-    volunteers = asyncio.create_task(Volunteers(access, week.helpers, week.seed, tally).play(over))
+    volunteers = AnsweringVolunteers(access, week.volunteers, week.seed, tally)
+    answering = asyncio.create_task(volunteers.play(over))
     try:
         await Hospital(access, tally).play(week.messages)
         await access.until(ends)
         return await wait_until_idle(access)
     finally:
         over.set()
-        await volunteers
+        await answering

@@ -9,7 +9,7 @@ import msgspec
 from brobyg_local.errors import RegistrationFailed
 
 from .access import SystemAccess, http_client, send_until_answered
-from .week import Helper, Referral, Week
+from .week import PlayedVolunteer, Referral, Week
 
 #: Requests in flight.
 AT_ONCE = 6
@@ -28,18 +28,24 @@ async def register(access: SystemAccess, week: Week) -> None:
                 await work
 
         await asyncio.gather(
-            *(limited(_volunteer(http, access, helper)) for helper in week.helpers),
+            *(limited(_volunteer(http, access, one)) for one in week.volunteers),
             *(limited(_referral(http, access, referral)) for referral in week.referrals),
         )
 
 
-async def _volunteer(http: httpx2.AsyncClient, access: SystemAccess, helper: Helper) -> None:
-    department = helper.known.department
+async def _volunteer(
+    http: httpx2.AsyncClient, access: SystemAccess, volunteer: PlayedVolunteer
+) -> None:
+    department = volunteer.known.department
     headers = access.sign_in("coordinator", organisation=department, department=department)
     url = f"{access.url('matching')}/volunteers"
-    created = await _post(http, url, headers, helper.registration, helper.key)
+    created = await _post(http, url, headers, volunteer.registration, volunteer.key)
     await _post(
-        http, f"{url}/{created['volunteer_id']}/activate", headers, helper.activation, helper.key
+        http,
+        f"{url}/{created['volunteer_id']}/activate",
+        headers,
+        volunteer.activation,
+        volunteer.key,
     )
 
 

@@ -9,16 +9,17 @@ from email.message import Message
 from email.utils import parseaddr, parsedate_to_datetime
 from pathlib import Path
 from random import Random
+from urllib.parse import urlencode
 
 import httpx2
+import lxml.html
 from brobyg_contracts.domain import LOCAL_ZONE
 
 from brobyg_local.errors import ServiceUnreachable
 
 from .access import SystemAccess, http_client, send_until_answered
-from .page import answer_form
 from .tally import Tally
-from .week import Habit, Helper
+from .week import Habit, PlayedVolunteer
 
 #: Wall seconds between looks into the mail folder.
 LOOK = 0.1
@@ -41,15 +42,28 @@ def answer_link(mail: Message) -> str | None:
     return None
 
 
-class Volunteers:
+def answer_form(html: str, address: str, answer: str) -> tuple[str, bytes] | None:
+    """Where the form with the button for `answer` is sent to, and its urlencoded fields.
+
+    None where the page at `address` has no such form.
+    """
+    page = lxml.html.fromstring(html, base_url=address)
+    page.make_links_absolute()
+    for form in page.forms:
+        if form.method == "POST" and form.xpath(".//button[@name='answer'][@value=$v]", v=answer):
+            return form.action, urlencode([*form.form_values(), ("answer", answer)]).encode()
+    return None
+
+
+class AnsweringVolunteers:
     """Answers offers by each volunteer's habit, which the seed makes the same every time."""
 
     def __init__(
-        self, access: SystemAccess, helpers: tuple[Helper, ...], seed: int, tally: Tally
+        self, access: SystemAccess, volunteers: tuple[PlayedVolunteer, ...], seed: int, tally: Tally
     ) -> None:
         """Reads nothing yet."""
         self._access = access
-        self._habits = {helper.known.email: helper.habit for helper in helpers}
+        self._habits = {one.known.email: one.habit for one in volunteers}
         self._seed = seed
         self._tally = tally
         self._offers: Counter[str] = Counter()
@@ -118,17 +132,9 @@ class Volunteers:
         form = answer_form(page.text, str(page.url), answer)
         if form is None:
             return "late"
-        pressed = await send_until_answered(
-            http,
-            "POST",
-            form.action,
-            headers={
-                "Content-Type": "application/x-www-form-urlencoded",
-                "Referer": link,
-                "Origin": form.origin,
-            },
-            content=form.body,
-        )
+        action, body = form
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        pressed = await send_until_answered(http, "POST", action, headers=headers, content=body)
         if pressed.status_code < 400:
             return {"accept": "accepted", "decline": "declined"}[answer]
         if pressed.status_code not in {404, 409, 410}:
