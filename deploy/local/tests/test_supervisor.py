@@ -16,7 +16,7 @@ from brobyg_local.state import StateFolder
 from brobyg_local.supervisor import Program, Supervisor, running_folders, wait_until
 
 # Notes each of its runs in a file; what it then does is given.
-RUN = "import os, signal, sys, time; open(sys.argv[1], 'a').write(f'{os.getpid()}\\n'); "
+RUN = "import os, signal, sys; open(sys.argv[1], 'a').write(f'{os.getpid()}\\n'); "
 FOR_EVER = "signal.pause()"
 
 
@@ -87,14 +87,14 @@ def test_one_that_is_stopped_stays_ended(supervisor: Supervisor) -> None:
 def test_one_that_will_not_end_is_killed_and_that_is_told(
     supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    start(supervisor, "signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up'); time.sleep(600)")
+    start(supervisor, f"signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up'); {FOR_EVER}")
     assert wait_until(lambda: "up" in tail(supervisor.folder.log("one")), 20)
     monkeypatch.setattr(module, "STOP_PATIENCE", 0.3)
     assert supervisor.stop(["one"]) == ["one"]
     assert not psutil.pid_exists(runs(supervisor)[0])
 
 
-def test_one_that_is_killed_by_us_stays_down_and_has_no_time_for_a_last_word(
+def test_one_that_is_killed_by_us_stays_down_and_is_sent_no_other_signal(
     supervisor: Supervisor,
 ) -> None:
     start(supervisor, "signal.signal(signal.SIGTERM, lambda *_: print('bye')); print('up'); "
@@ -170,10 +170,10 @@ def test_each_running_system_of_this_checkout_is_found(supervisor: Supervisor) -
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_everything_ends_with_its_owner_however_that_ends(tmp_path: Path, number: int) -> None:
     program = (
-        "import os, sys, time; sys.path.insert(0, sys.argv[1]); from pathlib import Path;"
+        "import os, sys, signal; sys.path.insert(0, sys.argv[1]); from pathlib import Path;"
         "from test_supervisor import *;"
         "start(make(Path(sys.argv[2]), os.getpid()), FOR_EVER); print('up', flush=True);"
-        "time.sleep(600)"
+        "signal.pause()"
     )
     folder = str(Path(__file__).parent)
     supervisor = make(tmp_path)

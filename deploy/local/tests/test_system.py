@@ -82,7 +82,7 @@ def test_after_kill_9_of_everything_up_heals_with_the_same_addresses(system: Sys
     environment = system.up()
     before = pids(system)
     for component in COMPONENTS:
-        system.kill(component)
+        system.supervisor.kill(component)
     status = read_status(system)
     assert not status.well
     assert not any(state.up for state in status.components)
@@ -213,7 +213,7 @@ def test_a_port_that_was_named_and_is_taken_is_refused_with_who_holds_it(system:
     assert pids(system) == before
 
 
-def test_status_tells_the_last_words_of_a_service_that_ended_by_itself(system: System) -> None:
+def test_status_shows_the_last_log_lines_of_a_service_that_ended_by_itself(system: System) -> None:
     system.up()
     with pytest.raises(ComponentFailed):
         system.up({"BROBYG_LOG_LEVEL": "loud"})

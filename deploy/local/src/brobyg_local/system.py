@@ -21,7 +21,7 @@ from .cluster import Cluster
 from .errors import LocalError
 from .keys import make_keys
 from .ports import holder_of, is_answering, is_free
-from .services import DEFAULT_PORTS, SERVICES, brobyg_command, program, readiness
+from .services import BROBYG, DEFAULT_PORTS, SERVICES, own_settings, readiness
 from .state import (
     COMPONENTS,
     ROOT,
@@ -138,10 +138,6 @@ class System:
         with self.folder.locked():
             self.supervisor.stop([component])
 
-    def kill(self, component: Component) -> None:
-        """End one component with kill -9 and keep it down. Blocks."""
-        self.supervisor.kill(component)
-
     def start_stores(self) -> None:
         """Start only broker and database, unless others were named. Raises `LocalError`. Blocks."""
         self.cluster.start(
@@ -156,7 +152,10 @@ class System:
 
     def _programs(self, environment: Mapping[str, str]) -> list[Program]:
         """The mail server, unless another is used, and the services."""
-        programs = [program(name, environment) for name in SERVICES]
+        programs = [
+            Program(name, [BROBYG, name, "run"], own_settings(name, environment))
+            for name in SERVICES
+        ]
         if (port := self.own_mail_port(environment)) is not None:
             command = [sys.executable, "-m", "brobyg_local.mail", str(port), str(self.folder.mail)]
             programs.insert(0, Program("mail", command))
@@ -253,7 +252,7 @@ class System:
         def brobyg(arguments: list[str]) -> None:
             run(
                 what := f"brobyg {' '.join(arguments)}",
-                [brobyg_command(), *arguments],
+                [BROBYG, *arguments],
                 advice=f"once the cause is gone: {what}, or brobyg local up again",
                 timeout=COMMAND_TIMEOUT,
                 env={**without_settings(), **environment},

@@ -17,7 +17,9 @@ from brobyg_local.errors import ServiceUnreachable
 
 #: Wall seconds a sender keeps trying one request: longer than any restart takes.
 PATIENCE = 180.0
-TIMEOUT = httpx2.Timeout(15.0, connect=3.0)
+#: A request waits as long as it must until fewer than `AT_ONCE` are in flight.
+TIMEOUT = httpx2.Timeout(15.0, connect=3.0, pool=None)
+AT_ONCE = 12
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,8 @@ def _token(key: Path, role: str, organisation: str | None, department: str | Non
 
 
 def http_client() -> httpx2.AsyncClient:
-    """An HTTP client with timeouts, as many connections as the players use, and no proxy."""
-    limits = httpx2.Limits(max_connections=16)
+    """An HTTP client with timeouts and no proxy, for `AT_ONCE` requests in flight."""
+    limits = httpx2.Limits(max_connections=AT_ONCE)
     return httpx2.AsyncClient(timeout=TIMEOUT, limits=limits, trust_env=False)
 
 

@@ -1,8 +1,6 @@
 """The hospital's integration engine: sends the week's messages at their times, by HTTP or Kafka."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 
 import httpx2
 from aiokafka import AIOKafkaProducer
@@ -15,9 +13,6 @@ from .access import PATIENCE, SystemAccess, http_client, send_until_answered
 from .tally import Tally
 from .week import HospitalMessage
 
-#: Requests in flight; an engine has a few workers, not hundreds.
-AT_ONCE = 8
-
 
 class Hospital:
     """Delivers each message once it is due, skips none, and keeps the order of an appointment's."""
@@ -26,19 +21,23 @@ class Hospital:
         """Nothing is connected yet."""
         self._access = access
         self._tally = tally
-        self._workers = asyncio.Semaphore(AT_ONCE)
 
     async def play(self, messages: tuple[HospitalMessage, ...]) -> None:
         """Return when every message is delivered or was given up (the tally says so)."""
         latest: dict[str, asyncio.Task[None]] = {}
         tasks: list[asyncio.Task[None]] = []
-        async with http_client() as http, _producer(self._access.kafka) as producer:
-            for message in messages:
-                before = [latest[key] for key in message.keys if key in latest]
-                task = asyncio.create_task(self._deliver(http, producer, message, before))
-                latest.update(dict.fromkeys(message.keys, task))
-                tasks.append(task)
-            await asyncio.gather(*tasks)
+        producer = kafka.batch_producer(self._access.kafka, "hospital-engine")
+        await producer.start()
+        try:
+            async with http_client() as http:
+                for message in messages:
+                    before = [latest[key] for key in message.keys if key in latest]
+                    task = asyncio.create_task(self._deliver(http, producer, message, before))
+                    latest.update(dict.fromkeys(message.keys, task))
+                    tasks.append(task)
+                await asyncio.gather(*tasks)
+        finally:
+            await kafka.abandon(producer)
 
     async def _deliver(
         self,
@@ -49,15 +48,14 @@ class Hospital:
     ) -> None:
         await self._access.until(message.at)
         await asyncio.gather(*before)
-        async with self._workers:
-            try:
-                if message.channel == "kafka":
-                    outcome = await _publish(producer, message)
-                else:
-                    outcome = await self._request(http, message)
-            except ServiceUnreachable as error:
-                self._tally.surprises.append(f"{message.keys[0]} was not delivered: {error}")
-                return
+        try:
+            if message.channel == "kafka":
+                outcome = await _publish(producer, message)
+            else:
+                outcome = await self._request(http, message)
+        except ServiceUnreachable as error:
+            self._tally.surprises.append(f"{message.keys[0]} was not delivered: {error}")
+            return
         self._tally.delivered[outcome] += 1
         if message.expect != "rejected":
             self._tally.keys.update(message.keys)
@@ -86,16 +84,6 @@ class Hospital:
 
     def _count_again(self) -> None:
         self._tally.again += 1
-
-
-@contextlib.asynccontextmanager
-async def _producer(bootstrap: str) -> AsyncIterator[AIOKafkaProducer]:
-    producer = kafka.batch_producer(bootstrap, "hospital-engine")
-    await producer.start()
-    try:
-        yield producer
-    finally:
-        await kafka.abandon(producer)
 
 
 async def _publish(producer: AIOKafkaProducer, message: HospitalMessage) -> str:

@@ -1,7 +1,7 @@
 """What is there before the week: volunteers registered and activated, referrals made, by HTTP."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 
 import httpx2
 import msgspec
@@ -11,25 +11,16 @@ from brobyg_local.errors import RegistrationFailed
 from .access import SystemAccess, http_client, send_until_answered
 from .week import PlayedVolunteer, Referral, Week
 
-#: Requests in flight.
-AT_ONCE = 6
-
 
 async def register(access: SystemAccess, week: Week) -> None:
     """Return when all volunteers are active and all referrals made.
 
     Raises `RegistrationFailed` or `ServiceUnreachable`.
     """
-    workers = asyncio.Semaphore(AT_ONCE)
     async with http_client() as http:
-
-        async def limited(work: Awaitable[None]) -> None:
-            async with workers:
-                await work
-
         await asyncio.gather(
-            *(limited(_volunteer(http, access, one)) for one in week.volunteers),
-            *(limited(_referral(http, access, referral)) for referral in week.referrals),
+            *(_volunteer(http, access, volunteer) for volunteer in week.volunteers),
+            *(_referral(http, access, referral) for referral in week.referrals),
         )
 
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from brobyg_local.errors import ServiceUnreachable
-from brobyg_local.services import brobyg_command
+from brobyg_local.services import BROBYG
 from brobyg_local.state import ROOT
 from brobyg_local.supervisor import without_settings
 
@@ -51,7 +51,7 @@ def verify_rebuild(access: SystemAccess) -> Rebuild:
     A command that fails counts as not equal.
     """
     done = subprocess.run(
-        [brobyg_command(), "reporting", "verify", "--json"],
+        [BROBYG, "reporting", "verify", "--json"],
         env={**without_settings(), **access.environment},
         capture_output=True,
         text=True,

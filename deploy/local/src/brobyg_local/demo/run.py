@@ -19,13 +19,14 @@ from brobyg_local.tools import Say
 from . import results
 from .access import SystemAccess
 from .history import read_events
-from .idle import IdleState
-from .play import play
+from .hospital import Hospital
+from .idle import IdleState, wait_until_idle
 from .progress import show_progress
 from .setup import WEEK_ENDS, DemoSetup
 from .story import interesting, of_appointment
 from .summary import Summary, summarise
 from .tally import Tally
+from .volunteers import AnsweringVolunteers
 from .week import Week, load
 
 EXAMPLE = ROOT / "examples" / "hospital-week"
@@ -58,7 +59,7 @@ def run_demo(
         return []
     say("the week begins when everybody is ready")
     tally = Tally()
-    idle = asyncio.run(_play(access, week, tally, say))
+    idle = asyncio.run(_play_and_show(access, week, tally, say))
     for sentence in idle.busy:
         say(f"not idle: {sentence}")
     say("the week is over; rebuilding all projections from the stream")
@@ -103,8 +104,21 @@ def _introduce(week: Week, factor: float, say: Say) -> None:
         )
 
 
-async def _play(access: SystemAccess, week: Week, tally: Tally, say: Say) -> IdleState:
-    """Play the week, and show how far it is meanwhile."""
+async def play(access: SystemAccess, week: Week, tally: Tally, ends: datetime) -> IdleState:
+    """Let hospital and volunteers act until `ends` on the shared clock; wait until all is idle."""
+    over = asyncio.Event()
+    volunteers = AnsweringVolunteers(access, week.volunteers, week.seed, tally)
+    answering = asyncio.create_task(volunteers.play(over))
+    try:
+        await Hospital(access, tally).play(week.messages)
+        await access.until(ends)
+        return await wait_until_idle(access)
+    finally:
+        over.set()
+        await answering
+
+
+async def _play_and_show(access: SystemAccess, week: Week, tally: Tally, say: Say) -> IdleState:
     progress = asyncio.create_task(show_progress(access, tally, len(week.messages), say))
     idle = await play(access, week, tally, WEEK_ENDS)
     progress.cancel()

@@ -26,8 +26,6 @@ LOOK = 0.1
 #: Nobody answers at night: hours of local time.
 WAKES, SLEEPS = 6, 23
 LINK = re.compile(r"https?://[^\s\"'<>]+/answer/[^\s\"'<>]+")
-#: Answers in flight.
-AT_ONCE = 12
 
 
 def answer_link(mail: Message) -> str | None:
@@ -70,7 +68,6 @@ class AnsweringVolunteers:
         self._read: set[str] = set()
         self._messages: set[str] = set()
         self._answers: set[asyncio.Task[None]] = set()
-        self._workers = asyncio.Semaphore(AT_ONCE)
 
     async def play(self, stop: asyncio.Event) -> None:
         """Read mail and answer until `stop`, then give up the answers that are under way."""
@@ -116,10 +113,8 @@ class AnsweringVolunteers:
         delay = timedelta(minutes=random.uniform(*habit.delay_minutes))
         await self._access.until(awake(sent_at + delay, delay))
         try:
-            async with self._workers:
-                outcome = await self._press(
-                    http, link, "accept" if choice < habit.accept else "decline"
-                )
+            answer = "accept" if choice < habit.accept else "decline"
+            outcome = await self._press(http, link, answer)
         except Exception as error:  # noqa: BLE001 - whatever it is, the summary must tell of it
             said = str(error) if isinstance(error, ServiceUnreachable) else type(error).__name__
             self._tally.surprises.append(f"an answer could not be given: {said}")
