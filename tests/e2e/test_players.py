@@ -14,7 +14,7 @@ from brobyg_kit.ids import derived_id
 from brobyg_local.demo.access import send_until_answered
 from brobyg_local.demo.history import double_booked
 from brobyg_local.demo.story import Line, Sentence, tell
-from brobyg_local.demo.volunteers import answer_form, answer_link, awake
+from brobyg_local.demo.volunteers import answer_form, answer_link, in_daytime
 from brobyg_local.demo.week import load
 from brobyg_local.errors import ServiceUnreachable
 
@@ -47,11 +47,11 @@ def test_the_link_is_found_in_the_plain_text_of_the_mail() -> None:
 
 def test_nobody_answers_at_night() -> None:
     night = datetime(2026, 12, 1, 2, 30, tzinfo=LOCAL_ZONE)
-    answered = awake(night, timedelta(minutes=40))
+    answered = in_daytime(night, timedelta(minutes=40))
     assert (answered.day, answered.hour) == (1, 6)
     late = datetime(2026, 12, 1, 23, 30, tzinfo=LOCAL_ZONE)
-    assert awake(late, timedelta(minutes=40)).day == 2
-    assert awake(NOON, timedelta(minutes=40)) == NOON
+    assert in_daytime(late, timedelta(minutes=40)).day == 2
+    assert in_daytime(NOON, timedelta(minutes=40)) == NOON
 
 
 def an_id(letter: str) -> str:

@@ -49,7 +49,7 @@ def answering(folder: Path, *answers: tuple[int, bytes]) -> Iterator[SystemAcces
             thread.join()
 
 
-IDLE = IdleState(quiet=True, unpublished=0, dead_letters=0)
+IDLE = IdleState(idle=True, unpublished=0, dead_letters=0)
 
 
 async def test_counts_are_taken_as_they_are_told(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The whole system of one folder: up, healed after kill -9, one part at a time, down."""
+"""The whole system of one folder: up, restored after kill -9, one component at a time, down."""
 
 import json
 import os

@@ -207,7 +207,7 @@ def demo(
         bool, typer.Option("--json", help="Print the summary as JSON, the rest to standard error.")
     ] = False,
     no_play: Annotated[
-        bool, typer.Option("--no-play", help="Start and register, but let the hospital be silent.")
+        bool, typer.Option("--no-play", help="Start and register, but send no message.")
     ] = False,
     reset: Annotated[
         bool, typer.Option("--reset", help="Empty the folder first, whatever is in it.")
@@ -224,7 +224,7 @@ def demo(
         " begins anew, make down ends it."
     ):
         folder_of = system_of(folder).folder
-        broken = run_demo(folder_of, factor, as_json=as_json, silent=no_play, reset=reset)
+        broken = run_demo(folder_of, factor, as_json=as_json, no_play=no_play, reset=reset)
     for sentence in broken:
         typer.echo(f"{typer.style('Broken:', fg='red', bold=True)} {sentence}", err=as_json)
     raise typer.Exit(1 if broken else 0)

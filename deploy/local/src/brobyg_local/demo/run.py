@@ -37,11 +37,11 @@ OFFER_HOURS = 8
 
 
 def run_demo(
-    folder: StateFolder, factor: float, *, as_json: bool, silent: bool, reset: bool
+    folder: StateFolder, factor: float, *, as_json: bool, no_play: bool, reset: bool
 ) -> list[str]:
     """Play the week and show it; returns the promises that were broken. Blocks for minutes.
 
-    `silent` starts and registers only. `reset` empties the folder first, whatever is in it.
+    `no_play` starts and registers only. `reset` empties the folder first, whatever is in it.
     Raises `LocalError`.
     """
     console = Console(stderr=as_json)
@@ -54,7 +54,7 @@ def run_demo(
     setup = DemoSetup(System(folder, say), say, path.parent / "start.json")
     setup.empty(reset=reset)
     access = setup.start(week, factor)
-    if silent:
+    if no_play:
         results.show_next(console, access, "<referral id>", str(path))
         return []
     say("the week begins when everybody is ready")

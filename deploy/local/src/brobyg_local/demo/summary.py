@@ -140,7 +140,7 @@ def summarise(
         unpublished=idle.unpublished,
         dead_letters=idle.dead_letters,
         double_booked=double_booked(events),
-        quiet=idle.quiet,
+        quiet=idle.idle,
         surprises=list(tally.surprises),
         answers=dict(tally.answers),
         seed=week.seed,

@@ -23,8 +23,8 @@ from .week import Habit, PlayedVolunteer
 
 #: Wall seconds between looks into the mail folder.
 LOOK = 0.1
-#: Nobody answers at night: hours of local time.
-WAKES, SLEEPS = 6, 23
+#: Hours of local time between which answers are given.
+FIRST_HOUR, LAST_HOUR = 6, 23
 LINK = re.compile(r"https?://[^\s\"'<>]+/answer/[^\s\"'<>]+")
 
 
@@ -111,7 +111,7 @@ class AnsweringVolunteers:
             self._tally.answers["silent"] += 1
             return
         delay = timedelta(minutes=random.uniform(*habit.delay_minutes))
-        await self._access.until(awake(sent_at + delay, delay))
+        await self._access.until(in_daytime(sent_at + delay, delay))
         try:
             answer = "accept" if choice < habit.accept else "decline"
             outcome = await self._press(http, link, answer)
@@ -137,10 +137,10 @@ class AnsweringVolunteers:
         return "late"
 
 
-def awake(moment: datetime, delay: timedelta) -> datetime:
-    """`moment`, or when it is night, as long after getting up."""
+def in_daytime(moment: datetime, delay: timedelta) -> datetime:
+    """`moment`; at night a quarter of `delay` after the next `FIRST_HOUR`."""
     local = moment.astimezone(LOCAL_ZONE)
-    if WAKES <= local.hour < SLEEPS:
+    if FIRST_HOUR <= local.hour < LAST_HOUR:
         return moment
-    morning = local.replace(hour=WAKES, minute=0, second=0, microsecond=0)
-    return (morning + timedelta(days=1) if local.hour >= SLEEPS else morning) + delay / 4
+    morning = local.replace(hour=FIRST_HOUR, minute=0, second=0, microsecond=0)
+    return (morning + timedelta(days=1) if local.hour >= LAST_HOUR else morning) + delay / 4
