@@ -34,7 +34,7 @@ from benchmarks import bare, ground, week
 from benchmarks.consumer import consumed
 from benchmarks.ground import Ground
 from benchmarks.records import load
-from benchmarks.results import Goal, Result, Say, in_turns
+from benchmarks.results import BenchmarkResult, Goal, Say, in_turns
 
 GOAL = Goal(
     "matching_consumer", 0.02, "a bare aiokafka getmany-and-commit loop over the same topic"
@@ -47,7 +47,7 @@ _TABLES = (
 )
 
 
-async def measure(on: Ground, say: Say) -> Result:
+async def measure(on: Ground, say: Say) -> BenchmarkResult:
     """The figure, after `on.rounds` rounds."""
     topic = ground.unique("matching")
     async with ground.topics(on.kafka, [topic]), matching(on) as (database, handle):

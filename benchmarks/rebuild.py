@@ -18,14 +18,14 @@ from brobyg_reporting.use_cases.rebuild import RebuildRequest, rebuild
 from benchmarks import bare, ground
 from benchmarks.ground import Ground
 from benchmarks.records import load
-from benchmarks.results import Goal, Result, Say, in_turns
+from benchmarks.results import BenchmarkResult, Goal, Say, in_turns
 
 GOAL = Goal("rebuild", 0.25, "a bare aiokafka read of the same topics")
 _NUMBER = 300_000
 _EVENTS_A_REFERRAL = 15
 
 
-async def measure(on: Ground, say: Say) -> Result:
+async def measure(on: Ground, say: Say) -> BenchmarkResult:
     """The figure, after `on.rounds` rounds."""
     topics = [ground.unique(topic.split(".")[1]) for topic in TOPICS]
     request = RebuildRequest()
