@@ -58,6 +58,12 @@ LOCATIONS: dict[str, Location] = {location.location_id: location for location in
 DEPARTMENTS: dict[str, str] = _places.departments
 
 
+def location_name(location_id: str) -> str:
+    """The name of a place of care as people know it; its id where no such place is listed."""
+    location = LOCATIONS.get(location_id)
+    return location.name if location else location_id
+
+
 @lru_cache(maxsize=65_536)
 def distance_metres(a: Place, b: Place) -> int:
     """Straight line (great circle) between two places, in whole metres. Raises UnknownPlace."""
