@@ -82,7 +82,7 @@ async def matching(on: Ground) -> AsyncIterator[tuple[Database, BatchHandler]]:
             matching_registration_keys=(SecretStr("r" * 32),),
         )
         registry = CollectorRegistry()
-        parts = SERVICE.build(Resources(settings, clock, database, registry, Health(), on.kafka))
+        parts = SERVICE.build(Resources(settings, clock, database, registry, Health()))
         assert parts.handle is not None  # matching consumes
         await _register(database)
         yield database, parts.handle

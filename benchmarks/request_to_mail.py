@@ -23,7 +23,7 @@ from typing import Protocol
 import httpx2
 from aiosmtpd.smtp import SMTP
 from brobyg_contracts.domain import LOCAL_ZONE
-from brobyg_kit.testing import free_port
+from brobyg_kit.free_ports import free_port
 from brobyg_local.demo.access import SystemAccess
 from brobyg_local.demo.registration import register
 from brobyg_local.demo.week import load

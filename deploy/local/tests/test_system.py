@@ -239,7 +239,7 @@ def test_down_ends_every_process_and_keeps_the_data(system: System) -> None:
     killed = system.down()
     assert killed == []
     assert not any(state.up for state in read_status(system).components)
-    assert not readiness(environment["BROBYG_PORTAL_URL"]).report
+    assert not readiness("portal", environment["BROBYG_PORTAL_URL"]).report
     assert os.path.isdir(system.cluster.postgres.data)  # noqa: PTH112 - the path is another user's
 
 

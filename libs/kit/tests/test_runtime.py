@@ -3,11 +3,12 @@
 import asyncio
 
 import uvicorn
+from brobyg_kit.free_ports import free_port
 from brobyg_kit.health import HANG_LIMIT
 from brobyg_kit.runtime import Runtime, Server
 from brobyg_kit.service import Parts, Service
 from brobyg_kit.settings import KitSettings
-from brobyg_kit.testing import eventually, free_port, token_keys
+from brobyg_kit.testing import eventually, token_keys
 from delivery_parts import record
 from sqlalchemy import MetaData
 

@@ -27,11 +27,12 @@ from brobyg_contracts import (
 from brobyg_kit.clock import AcceleratedClock, Clock
 from brobyg_kit.database import Database
 from brobyg_kit.event import Event, EventData, encode_data
+from brobyg_kit.free_ports import free_port
 from brobyg_kit.health import Health
 from brobyg_kit.ids import derived_id
 from brobyg_kit.problems import NOT_FOUND
 from brobyg_kit.tables import outbox
-from brobyg_kit.testing import eventually, free_port
+from brobyg_kit.testing import eventually
 from brobyg_kit.wording import Language
 from brobyg_notification.adapters.delivery_queue import PostgresDeliveryQueue
 from brobyg_notification.adapters.mail import MailComposer

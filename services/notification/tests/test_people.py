@@ -2,8 +2,8 @@
 
 import httpx2
 import pytest
+from brobyg_kit.free_ports import free_port
 from brobyg_kit.ids import derived_id
-from brobyg_kit.testing import free_port
 from brobyg_notification.adapters.people import HttpPeople
 from brobyg_notification.domain.contact import Contact
 from brobyg_notification.errors import OwnerUnavailable

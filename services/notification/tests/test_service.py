@@ -90,10 +90,7 @@ async def main():
     clock = settings.make_clock()
     database = Database(sys.argv[1], clock, "notification")
     await database.open()
-    resources = Resources(
-        settings, clock, database, CollectorRegistry(), Health(), settings.kafka
-    )
-    parts = SERVICE.build(resources)
+    parts = SERVICE.build(Resources(settings, clock, database, CollectorRegistry(), Health()))
     await parts.workers["delivery"]()
 
 asyncio.run(main())

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import pytest
 import uvicorn
-from brobyg_kit.testing import Running, eventually, free_port
+from brobyg_kit.free_ports import free_port
+from brobyg_kit.testing import Running, eventually
 from brobyg_portal.bootstrap import SERVICE
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response

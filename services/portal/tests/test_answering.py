@@ -1,7 +1,7 @@
 """The page on which a volunteer answers: looking never answers, only a button does."""
 
 import pytest
-from brobyg_kit.testing import free_port
+from brobyg_kit.free_ports import free_port
 from brobyg_portal.bootstrap import SERVICE
 
 PAGE = "/answer/signed.token-of_an.offer"

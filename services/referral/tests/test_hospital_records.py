@@ -1,3 +1,4 @@
+import io
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -177,7 +178,7 @@ async def test_a_record_that_its_sender_calls_old_is_read_like_any_other(
 
 
 async def test_nothing_that_names_a_person_is_found_after_a_run_outside_the_sealed_table(
-    whole: Served, topics: str, capfd: pytest.CaptureFixture[str]
+    whole: Served, topics: str, written: io.StringIO
 ) -> None:
     await whole.referred()
     await whole.fhir("POST", "/Appointment", fhir_appointment("A-1"))
@@ -203,7 +204,7 @@ async def test_nothing_that_names_a_person_is_found_after_a_run_outside_the_seal
         for topic in ("brobyg.referral.v1", REJECTED_TOPIC)
     }
     kept["metrics"] = (await whole.running.client.get("/metrics")).text
-    kept["logs"] = "".join(capfd.readouterr())
+    kept["logs"] = written.getvalue()
     for place, text in kept.items():
         for personal in (CPR, OTHER_CPR, GIVEN, FAMILY, ADDRESS, MAIL, PHONE):
             assert personal not in text, f"{place} tells {personal}"

@@ -1,5 +1,6 @@
 """What hospitals' systems send beyond the plain booking. People are official test persons."""
 
+import io
 from typing import Any
 
 import pytest
@@ -256,7 +257,7 @@ async def test_participants_are_shown_with_the_status_that_was_sent(service: Ser
 
 
 async def test_nobody_is_asked_to_go_along_with_a_patient_who_has_declined(
-    service: Served, capfd: pytest.CaptureFixture[str]
+    service: Served, written: io.StringIO
 ) -> None:
     made, before = await service.referred(), await attention(service, "patient_declined")
     declined = patient() | {"status": "declined"}
@@ -265,9 +266,9 @@ async def test_nobody_is_asked_to_go_along_with_a_patient_who_has_declined(
     assert shown(answer.json())["Patient"] == (made["citizen_id"], "declined")
     assert await service.told() == []
     assert await attention(service, "patient_declined") == before + 1
-    written = "".join(capfd.readouterr())
+    lines = written.getvalue()
     assert "appointment.needs_attention" in written
-    assert answer.json()["id"] in written
+    assert answer.json()["id"] in lines
     await service.put(at(declined, place(), updated=NEWER))  # says it again
     assert await attention(service, "patient_declined") == before + 1
 
@@ -320,7 +321,7 @@ async def test_a_padded_condition_finds_what_is_there(service: Served) -> None:
     ],
 )
 async def test_the_hospitals_own_number_is_enough_to_cancel_whoever_the_patient_is_said_to_be(
-    service: Served, capfd: pytest.CaptureFixture[str], status: str, system: str, number: str
+    service: Served, written: io.StringIO, status: str, system: str, number: str
 ) -> None:
     mine = await service.referred()
     assert (await service.refer(referral(OTHER_CPR))).status_code == 201
@@ -333,9 +334,9 @@ async def test_the_hospitals_own_number_is_enough_to_cancel_whoever_the_patient_
     assert await service.told() == ["booked", "cancelled"]
     assert (await service.events())[-1][1]["citizen_id"] == mine["citizen_id"]
     assert await attention(service, "cancelled_for_another") == before + 1
-    written = "".join(capfd.readouterr())
-    assert booked.json()["id"] in written
-    assert number not in written
+    lines = written.getvalue()
+    assert booked.json()["id"] in lines
+    assert number not in lines
     for table in ("appointment", "outbox", "citizen"):
         assert number not in str(await service.rows(f"select * from {table}")), table
 
@@ -378,7 +379,7 @@ async def test_what_else_names_another_patient_is_refused_and_the_advice_in_the_
 
 @pytest.mark.parametrize("channel", ["http", "kafka"])
 async def test_a_coordinator_is_told_of_what_a_transaction_is_refused_for_another_patient(
-    service: Served, capfd: pytest.CaptureFixture[str], channel: str
+    service: Served, written: io.StringIO, channel: str
 ) -> None:
     await service.referred()
     assert (await service.refer(referral(OTHER_CPR))).status_code == 201
@@ -400,12 +401,12 @@ async def test_a_coordinator_is_told_of_what_a_transaction_is_refused_for_anothe
         await attention(service, reason) for reason in ("refused_for_another", "patient_declined")
     ]
     assert told_after == [told_before[0] + 1, told_before[1]]
-    lines = [line for line in "".join(capfd.readouterr()).splitlines() if "needs_attention" in line]
+    lines = [line for line in written.getvalue().splitlines() if "needs_attention" in line]
     assert (len(lines), booked in lines[0]) == (1, True)
 
 
 async def test_what_is_rolled_back_and_done_again_is_counted_and_logged_once(
-    service: Served, capfd: pytest.CaptureFixture[str]
+    service: Served, written: io.StringIO
 ) -> None:
     await service.referred()
     handle = service.running.runtime.parts.handle
@@ -421,7 +422,7 @@ async def test_what_is_rolled_back_and_done_again_is_counted_and_logged_once(
         await handle(tx, declined)
     after = [await metric(service, kept), await attention(service, "patient_declined")]
     assert after == [number + 1 for number in before]
-    assert "".join(capfd.readouterr()).count("appointment.needs_attention") == 1
+    assert written.getvalue().count("appointment.needs_attention") == 1
 
 
 async def test_a_record_cancels_by_the_hospitals_own_number_and_a_slip_in_it_is_refused(

@@ -116,7 +116,7 @@ def _service(
     url = environment.get(f"BROBYG_{name.upper()}_URL", "")
     if not url:
         return ComponentState(name, False, False, "never started: brobyg local up")
-    answer = readiness(url)
+    answer = readiness(name, url)
     metrics = gauges(url) if name == "notification" and answer.report else {}
     waiting = metrics.get("brobyg_notification_waiting")
     return ComponentState(

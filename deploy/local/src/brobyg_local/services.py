@@ -69,10 +69,15 @@ class Readiness:
         return found.get("rows"), found.get("oldest_seconds")
 
 
-def readiness(url: str, timeout: float = ANSWER_TIMEOUT) -> Readiness:
-    """Ask `url`/readyz. Never raises for a service that is down. Blocks up to `timeout` seconds."""
+def readiness(service: str, url: str, timeout: float = ANSWER_TIMEOUT) -> Readiness:
+    """Ask `url`/readyz whether `service` is ready.
+
+    Never raises for a service that is down. Blocks up to `timeout` seconds.
+    """
     try:
         report = json.loads(_get(f"{url}/readyz", timeout))
+        if report["service"] != service:
+            return Readiness(False, f"{report['service']} answers at {url}", {})
         checks = dict(report.get("checks", {}))
         failing = [
             f"{name}: {check.get('detail') or 'not ok'}"

@@ -295,21 +295,21 @@ class System:
         pending = [name for name in wanted if name != "mail" or mail is not None]
 
         def ready(name: str) -> bool:
-            return is_answering(mail or 0) if name == "mail" else readiness(urls[name]).ready
+            return is_answering(mail or 0) if name == "mail" else readiness(name, urls[name]).ready
 
         def settled() -> bool:
-            for name in [one for one in pending if ready(one)]:
-                pending.remove(name)
-                self.say(f"{name}: ready")
             states = self.supervisor.states()
-            for name in pending:
+            for name in list(pending):
                 if states[name].failed:
                     raise self.supervisor.failure(name)
+                if states[name].running and ready(name):
+                    pending.remove(name)
+                    self.say(f"{name}: ready")
             return not pending
 
         if not wait_until(settled, READY_TIMEOUT, every=0.2):
             name = pending[0]
-            why = readiness(urls[name]).why if name in urls else ""
+            why = readiness(name, urls[name]).why if name in urls else ""
             raise self.supervisor.failure(name, READY_TIMEOUT, why)
 
 

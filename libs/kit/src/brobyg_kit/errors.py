@@ -1,8 +1,8 @@
 """What the kit raises.
 
 KitError
-├── HandlerBlocked     a service can't handle events now, whichever they are
-├── InstanceReplaced   another process has taken this one's place in its consumer group
+├── HandlerBlocked     a service can't handle any event now
+├── InstanceReplaced   another process has joined the consumer group under this one's name
 ├── LaneFailed         a part of a consumer has ended or lost its group
 ├── PartitionsDiffer   a topic has another number of partitions than its file declares
 ├── RecordGone         a record is no longer in its topic, or never was
@@ -13,14 +13,22 @@ KitError
 """
 
 
+def raised_at(error: BaseException) -> str:
+    """Where in the code `error` was raised, as `module:line`; empty when it was not raised."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno}" if trace else ""
+
+
 class KitError(Exception):
     """What the kit raises, other than for a wrong argument."""
 
 
 class HandlerBlocked(KitError):
-    """A handler can't work now, for a reason that is not its events'.
+    """A handler can't work now, for a reason that no event is the cause of.
 
-    The consumer waits, parks nothing, and tells the message by readiness.
+    The consumer waits, parks nothing, and readiness shows the message.
     """
 
 

@@ -1,6 +1,6 @@
 """The table of what a service does on which event."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic
 
@@ -24,8 +24,3 @@ class Handler(Generic[FunctionT_co, LoadsT_co]):
     loads: LoadsT_co
     #: Whether it may start a search.
     searches: bool = False
-
-
-def consumed(handlers: Sequence[Handler]) -> tuple[type[EventData] | str, ...]:
-    """The event types and topics that `handlers` name, in their order."""
-    return tuple(handler.event for handler in handlers)

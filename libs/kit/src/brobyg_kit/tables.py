@@ -1,4 +1,4 @@
-"""What the mechanism keeps in each service's own database, beside the service's own tables."""
+"""The delivery tables, in each service's own database beside its own tables."""
 
 from sqlalchemy import (
     BigInteger,
@@ -50,7 +50,7 @@ stream = Table(
         "The last sequence number given to each subject."
         " Its row lock makes outbox order commit order within a subject."
     ),
-    # Each row is updated for ever: free space keeps the new version on the same page.
+    # Each row is updated again and again: free space keeps the new version on the same page.
     postgresql_with={"fillfactor": 50},
 )
 

@@ -34,7 +34,7 @@ async def wait_until_idle(access: SystemAccess, patience: float = PATIENCE) -> I
     deadline, calm, before = time.monotonic() + patience, 0, -1
     async with http_client() as http:
         while True:
-            asked = (asyncio.to_thread(readiness, access.url(service)) for service in SERVICES)
+            asked = (asyncio.to_thread(readiness, one, access.url(one)) for one in SERVICES)
             states = dict(zip(SERVICES, await asyncio.gather(*asked), strict=True))
             published, unread = await _topics(access)
             busy = tuple(_busy(states, unread, await _unsent(http, access)))
