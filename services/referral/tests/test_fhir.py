@@ -188,7 +188,7 @@ async def test_a_cancellation_with_its_own_time_counts_after_a_booking_without_o
     assert await service.told() == ["booked", "cancelled"]
 
 
-async def test_an_appointment_lives_its_whole_life(service: Served) -> None:
+async def test_an_appointment_goes_through_its_statuses(service: Served) -> None:
     await service.referred()
     created = (await service.fhir("POST", "/Appointment", fhir_appointment())).json()
     for minute, change in enumerate(
@@ -266,7 +266,7 @@ async def test_a_booking_that_is_over_already_is_kept_and_answered_with_a_warnin
     assert await service.told() == ["booked"]
 
 
-async def test_who_sends_too_much_hears_that_it_is_too_much(service: Served) -> None:
+async def test_a_body_that_is_too_large_is_answered_and_not_cut_off(service: Served) -> None:
     """Not a broken connection, which would be tried again for ever."""
     for _ in range(10):
         answer = await service.running.client.post(
@@ -338,30 +338,30 @@ async def test_an_identifier_that_a_repeated_create_adds_is_kept(service: Served
 
 
 @pytest.mark.parametrize(
-    ("start", "end", "slip"),
+    ("start", "end", "wrong"),
     [
         ("2126-12-02T09:00:00+01:00", "2126-12-02T09:30:00+01:00", "start"),
         ("2020-12-02T09:00:00+01:00", "2020-12-02T09:30:00+01:00", "start"),
         ("2026-12-02T09:00:00+01:00", "2199-12-02T09:30:00+01:00", "end"),
     ],
 )
-async def test_a_booking_of_another_age_is_told_as_a_slip_and_asks_nobody(
-    service: Served, start: str, end: str, slip: str
+async def test_a_booking_far_from_now_is_refused_as_a_typing_error(
+    service: Served, start: str, end: str, wrong: str
 ) -> None:
     await service.referred()
     answer = await service.fhir("POST", "/Appointment", fhir_appointment(start=start, end=end))
-    assert (answer.status_code, issue(answer)["expression"]) == (422, [f"Appointment.{slip}"])
+    assert (answer.status_code, issue(answer)["expression"]) == (422, [f"Appointment.{wrong}"])
     assert await service.told() == []
 
 
-async def test_a_slip_is_told_alike_whether_or_not_the_citizen_has_a_referral(
+async def test_a_wrong_time_is_refused_alike_whether_or_not_the_citizen_has_a_referral(
     service: Served,
 ) -> None:
     await service.referred()
     before = await every_row(service)
-    for slip in ({"updated": "2199-12-31T23:59:59Z"}, {"end": "2199-12-02T09:30:00+01:00"}):
+    for wrong in ({"updated": "2199-12-31T23:59:59Z"}, {"end": "2199-12-02T09:30:00+01:00"}):
         answers = [
-            await service.fhir("POST", "/Appointment", fhir_appointment(cpr=cpr, **slip))
+            await service.fhir("POST", "/Appointment", fhir_appointment(cpr=cpr, **wrong))
             for cpr in (CPR, UNKNOWN_CPR)
         ]
         assert [answer.status_code for answer in answers] == [422, 422]

@@ -329,9 +329,9 @@ async def test_an_entry_of_a_batch_asks_what_it_would_ask_over_http(service: Ser
     )
     assert [(one["issue"][0]["code"], one["issue"][0].get("expression")) for one in rejected] == [
         ("not-supported", ["Bundle.entry[0].request.method"]),
-        ("invariant", ["Bundle.entry[3].request"]),
         ("conflict", ["Bundle.entry[1]"]),
         ("duplicate", ["Bundle.entry[2].resource.identifier"]),
+        ("invariant", ["Bundle.entry[3].request"]),
     ]
     assert await service.told() == ["booked", "booked"]
 
@@ -348,18 +348,18 @@ async def test_each_appointment_of_a_collection_is_put_by_its_identifier(service
 
 
 @pytest.mark.parametrize(
-    "slip",
+    "wrong",
     [
         {"updated": "2199-12-31T23:59:59Z"},
         {"start": "2126-12-02T09:00:00+01:00", "end": "2126-12-02T09:30:00+01:00"},
         {"end": "2199-12-02T09:30:00+01:00"},
     ],
 )
-async def test_a_slip_in_a_booking_of_somebody_without_a_referral_leaves_no_trace_but_a_count(
-    service: Served, slip: dict[str, str]
+async def test_a_wrong_time_in_a_booking_of_somebody_without_a_referral_leaves_no_trace_but_a_count(
+    service: Served, wrong: dict[str, str]
 ) -> None:
     await service.referred()
-    unknown = fhir_appointment("B-1", cpr=UNKNOWN_CPR, **slip)
+    unknown = fhir_appointment("B-1", cpr=UNKNOWN_CPR, **wrong)
     before = await every_row(service)
     assert await handled(service, unknown) == []
     assert await every_row(service) == before
@@ -368,7 +368,7 @@ async def test_a_slip_in_a_booking_of_somebody_without_a_referral_leaves_no_trac
     assert await service.told() == ["booked"]
     counts = await service.counts()
     assert (counts["rejected"], counts["dropped_without_consent"]) == (0, 2)
-    (rejected,) = await handled(service, fhir_appointment("A-2", **slip))
+    (rejected,) = await handled(service, fhir_appointment("A-2", **wrong))
     assert rejected["issue"][0]["code"] == "value"
 
 

@@ -23,6 +23,7 @@ REPLACEMENT = "0201601XX1"
 RANDERS, GRENAA = "randers-hospital", "grenaa-health-house"
 NEWER = "2026-11-30T08:30:00.000+01:00"
 PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
+OID = "urn:oid:2.16.840.1.113883.5.90"
 
 
 def at(*participants: dict[str, Any], **changes: Any) -> dict[str, Any]:
@@ -44,8 +45,8 @@ def named(participant: dict[str, Any], *, system: str, value: str) -> dict[str, 
     return participant | {"actor": participant["actor"] | {"identifier": identifier}}
 
 
-def role(code: str) -> list[dict[str, Any]]:
-    return [{"coding": [{"system": PARTICIPATION, "code": code}]}]
+def role(code: str, system: str | None = PARTICIPATION) -> list[dict[str, Any]]:
+    return [{"coding": [{"code": code} | ({"system": system} if system else {})]}]
 
 
 def put_entry(body: dict[str, Any]) -> dict[str, Any]:
@@ -120,7 +121,7 @@ async def test_two_known_places_that_take_part_are_refused_with_what_would_tell_
     assert (await service.put(cancelled)).json()["status"] == "cancelled"
 
 
-async def test_nobody_is_left_on_the_way_to_a_place_that_no_longer_takes_part(
+async def test_nobody_is_sent_to_a_place_that_no_longer_takes_part(
     service: Served,
 ) -> None:
     await service.referred()
@@ -193,6 +194,8 @@ OTHER_ROLES = [
     [{"coding": [{"system": "https://hospital.example/roles", "code": "PART"}]}],
     [{"coding": [{"system": PARTICIPATION, "display": "Datter"}]}],
     [{"coding": [{"code": "ESC"}, {"system": PARTICIPATION, "code": "PART"}]}],
+    [{"coding": [{"code": "SBJ"}, {"system": OID, "code": "ESC"}]}],
+    [{"coding": [{"code": "ESC"}]}],
     [*role("PART"), {"text": "Datter"}],
     [{"id": "a"}],
 ]
@@ -229,7 +232,20 @@ async def test_nobody_is_read_as_the_patient_beside_one_who_states_the_patients_
     assert await service.rows("select 1 from appointment") == []
 
 
-@pytest.mark.parametrize("stated", [role("SBJ"), role("PART"), [*role("SBJ"), *role("PART")]])
+#: The patient's own roles, as senders code them: with the code system's URL, its OID, its URL
+#: before R4, no system, and beside a code of the hospital's own.
+OWN_ROLES = [
+    role("SBJ"),
+    role("PART"),
+    [*role("SBJ"), *role("PART")],
+    role("PART", OID),
+    role("SBJ", "http://hl7.org/fhir/v3/ParticipationType"),
+    role("SBJ", None),
+    [{"coding": [*role("SBJ")[0]["coding"], {"system": ROLE_CODE, "code": "PAT"}], "text": "x"}],
+]
+
+
+@pytest.mark.parametrize("stated", OWN_ROLES)
 @pytest.mark.parametrize("typed", [True, False])
 async def test_the_patient_may_state_the_patients_own_roles(
     service: Served, stated: list[dict[str, Any]], typed: bool
@@ -238,6 +254,15 @@ async def test_the_patient_may_state_the_patients_own_roles(
     one = (patient(OTHER_CPR) if typed else UNTYPED) | {"type": stated}
     relative = patient() | {"type": OTHER_ROLES[0]}
     assert (await service.put(at(relative, one, place()))).status_code == 201
+
+
+async def test_a_role_of_participation_without_a_system_is_a_patients_where_the_type_says_so(
+    service: Served,
+) -> None:
+    assert (await service.refer(referral(OTHER_CPR))).status_code == 201
+    bare = {"type": role("PART", None)}
+    assert (await service.put(at(UNTYPED | bare, place()))).status_code == 422
+    assert (await service.put(at(patient(OTHER_CPR) | bare, place()))).status_code == 201
 
 
 async def test_participants_are_shown_with_the_status_that_was_sent(service: Served) -> None:
@@ -267,7 +292,7 @@ async def test_nobody_is_asked_to_go_along_with_a_patient_who_has_declined(
     assert await service.told() == []
     assert await attention(service, "patient_declined") == before + 1
     lines = written.getvalue()
-    assert "appointment.needs_attention" in written
+    assert "appointment.needs_attention" in lines
     assert answer.json()["id"] in lines
     await service.put(at(declined, place(), updated=NEWER))  # says it again
     assert await attention(service, "patient_declined") == before + 1
@@ -425,7 +450,7 @@ async def test_what_is_rolled_back_and_done_again_is_counted_and_logged_once(
     assert written.getvalue().count("appointment.needs_attention") == 1
 
 
-async def test_a_record_cancels_by_the_hospitals_own_number_and_a_slip_in_it_is_refused(
+async def test_a_record_cancels_by_the_hospitals_own_number_and_a_wrong_time_in_it_is_refused(
     service: Served,
 ) -> None:
     await service.referred()

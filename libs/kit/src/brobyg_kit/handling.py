@@ -20,7 +20,8 @@ class Handler(Generic[FunctionT_co, LoadsT_co]):
     event: type[EventData] | str
     #: What is done on it. Its signature is the service's own, the same in all rows.
     function: FunctionT_co
-    #: What is loaded before `function` is called: a small value of the service's own.
+    #: What is loaded before `function` is called: a small value of the service's own; None where
+    #: nothing is, and `function` loads what it needs.
     loads: LoadsT_co
     #: Whether it may start a search.
     searches: bool = False

@@ -1,19 +1,21 @@
 """Errors on HTTP: RFC 9457 `application/problem+json`, without a value that somebody sent."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from fastapi.routing import APIRoute
 
 from brobyg_kit.errors import KitError
 
 JSON_TYPE = "application/problem+json"
-#: The problem type by which the owner of something says that it is not there, or no longer. A 404
-#: without it may be a wrong address or a gateway, and says nothing about what was asked for.
+#: The problem type of a 410 by which the owner says that an erasure is on record. Nothing else says
+#: so: an unknown id is a plain 404, which may as well come from a gateway or a wrong address.
+GONE = "https://brobyg.dk/problems/gone"
 NOT_FOUND = "https://brobyg.dk/problems/not-found"
 #: The form of all names of fields. It has too few digits for a person's number, and nothing to
 #: escape in a JSON pointer.
@@ -71,6 +73,26 @@ def render(problem: Problem, request: Request) -> Response:
     return JSONResponse(
         body, status_code=problem.status, media_type=JSON_TYPE, headers=problem.headers
     )
+
+
+def route_answering(
+    kind: type[Exception], problem_of: Callable[[Any, Request], Problem]
+) -> type[APIRoute]:
+    """The class of routes on which a service's own errors, of this `kind`, become problems."""
+
+    class Route(APIRoute):
+        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+            handler = super().get_route_handler()
+
+            async def handle(request: Request) -> Response:
+                try:
+                    return await handler(request)
+                except kind as error:
+                    raise problem_of(error, request) from error
+
+            return handle
+
+    return Route
 
 
 def of_validation(error: RequestValidationError) -> Problem:

@@ -16,7 +16,7 @@ from brobyg_referral.domain.contact import Contact
 from brobyg_referral.domain.referral import Referral
 
 #: The way a message of the hospital came in.
-Channel = Literal["http", "kafka"]
+IntakeChannel = Literal["http", "kafka"]
 IntakeOutcome = Literal["rejected", "dropped_without_consent", "kept", "unchanged"]
 
 
@@ -76,7 +76,7 @@ class AppointmentStore(Protocol):
         """Delete the appointments of a referral."""
 
     async def count(
-        self, tx: Transaction, channel: Channel, counts: dict[IntakeOutcome, int]
+        self, tx: Transaction, channel: IntakeChannel, counts: dict[IntakeOutcome, int]
     ) -> None:
         """Add to the durable totals."""
 

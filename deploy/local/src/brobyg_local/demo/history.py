@@ -13,7 +13,7 @@ from brobyg_kit.event import Event, decode
 
 from brobyg_local.errors import TopicUnreadable
 
-EVENT_TOPICS = tuple(sorted(name for name, topic in TOPICS.items() if topic.event_types))
+EVENT_TOPICS = tuple(sorted(name for name, event_types in TOPICS.items() if event_types))
 
 
 async def total_records(bootstrap: str, topics: Sequence[str] = EVENT_TOPICS) -> int:

@@ -5,6 +5,7 @@ from typing import Any, TypeAlias
 
 import asyncpg
 import msgspec
+from brobyg_contracts import Needs
 from brobyg_kit.database import Transaction
 from sqlalchemy import (
     ARRAY,
@@ -25,7 +26,7 @@ from sqlalchemy.sql import ClauseElement
 
 from brobyg_matching.domain.local_time import Window
 from brobyg_matching.domain.match import Match, Offer
-from brobyg_matching.domain.referral import Needs, Referral
+from brobyg_matching.domain.referral import Referral
 from brobyg_matching.domain.snapshot import Commitment
 from brobyg_matching.domain.volunteer import Volunteer
 
@@ -50,16 +51,14 @@ def referral_of(row: Row) -> Referral:
     """A referral."""
     fields: dict[str, Any] = dict(row)
     needs = {name: fields.pop(name) for name in Needs.__struct_fields__}
-    needs["languages"] = frozenset(needs["languages"])
+    needs["languages"] = tuple(needs["languages"])
     return Referral(**fields, needs=Needs(**needs))
 
 
 def referral_values(referral: Referral) -> dict[str, object]:
     """The columns of a referral."""
     fields = msgspec.structs.asdict(referral)
-    fields |= msgspec.structs.asdict(fields.pop("needs"))
-    fields["languages"] = sorted(fields["languages"])
-    return fields
+    return fields | msgspec.structs.asdict(fields.pop("needs"))
 
 
 def volunteer_of(row: Row) -> Volunteer:

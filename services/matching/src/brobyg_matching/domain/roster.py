@@ -3,10 +3,9 @@
 from collections.abc import Iterable
 
 import msgspec
-from brobyg_contracts import Pool
+from brobyg_contracts import Needs, Pool
 
 from brobyg_matching.domain import travel
-from brobyg_matching.domain.referral import Needs
 from brobyg_matching.domain.volunteer import Profile, Volunteer
 
 #: Ids of volunteers by the first hard rule that excludes them.

@@ -1,18 +1,13 @@
 """How the errors of matching are told over HTTP."""
 
-from collections.abc import Callable, Coroutine
-from typing import Any
-
-from brobyg_kit.problems import NOT_FOUND, Problem
-from fastapi import Request, Response
-from fastapi.routing import APIRoute
+from brobyg_kit.problems import Problem, route_answering
+from fastapi import Request
 
 from brobyg_matching.errors import (
     ConcurrentChanges,
     IdempotencyKeyReused,
     MatchingError,
     NotAllowed,
-    NotFound,
     NotReady,
     Objection,
     UnknownCitizen,
@@ -57,32 +52,18 @@ OBJECTIONS: dict[Objection, tuple[int, str]] = {
 }
 
 
-def problem_of(error: MatchingError) -> Problem:
+def problem_of(error: MatchingError, _: Request) -> Problem:
     """The problem that explains the error.
 
-    Its type says for machines what is not allowed, or that our own records lack what was asked
-    for: by it others tell our 404 from a gateway's.
+    Its type says for machines what is not allowed.
     """
     if isinstance(error, NotAllowed):
         status, title = OBJECTIONS[error.objection]
         name = error.objection.replace("_", "-")
         return Problem(status, title, type=f"https://brobyg.dk/problems/{name}")
     status, title, advice = PROBLEMS[type(error)]
-    kind = NOT_FOUND if isinstance(error, NotFound) else "about:blank"
-    return Problem(status, title, str(error) or advice, type=kind)
+    return Problem(status, title, str(error) or advice)
 
 
-class ProblemRoute(APIRoute):
-    """A route on which the errors of matching become problems."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """See APIRoute."""
-        handler = super().get_route_handler()
-
-        async def handle(request: Request) -> Response:
-            try:
-                return await handler(request)
-            except MatchingError as error:
-                raise problem_of(error) from error
-
-        return handle
+#: A route on which the errors of matching become problems.
+ProblemRoute = route_answering(MatchingError, problem_of)

@@ -17,19 +17,12 @@ from brobyg_kit.event import Event
 
 from brobyg_matching.domain import transitions
 from brobyg_matching.domain.match import Match
-from brobyg_matching.domain.referral import Needs, Referral
+from brobyg_matching.domain.referral import Referral
 from brobyg_matching.use_cases.working_set import Step, WorkingSet
 
 
 def referral_created(working: WorkingSet, event: Event, data: ReferralCreated) -> None:
     """A referral exists only with consent: from now on its appointments are searched for."""
-    needs = Needs(
-        languages=frozenset(data.needs.languages),
-        gender_wish=data.needs.gender_wish,
-        mobility=data.needs.mobility,
-        meeting=data.needs.meeting,
-        postcode=data.needs.postcode,
-    )
     working.know(
         Referral(
             referral_id=data.referral_id,
@@ -37,7 +30,7 @@ def referral_created(working: WorkingSet, event: Event, data: ReferralCreated) -
             pathway=data.pathway,
             department=data.department,
             consented=True,
-            needs=needs,
+            needs=data.needs,
         )
     )
 

@@ -32,13 +32,19 @@ from brobyg_referral.adapters.tables import (
 from brobyg_referral.domain.appointment import (
     Announced,
     Appointment,
+    AppointmentStatus,
     BusinessIdentifier,
     Content,
     Participation,
-    Plan,
-    Status,
+    PlannedVisit,
 )
-from brobyg_referral.ports import ActiveReferral, Channel, IntakeOutcome, Names, StoredAppointment
+from brobyg_referral.ports import (
+    ActiveReferral,
+    IntakeChannel,
+    IntakeOutcome,
+    Names,
+    StoredAppointment,
+)
 
 _SHARDS = 64
 #: Columns that say whose an appointment is, and never change.
@@ -140,7 +146,7 @@ class PostgresAppointments:
         )
 
     async def count(
-        self, tx: Transaction, channel: Channel, counts: dict[IntakeOutcome, int]
+        self, tx: Transaction, channel: IntakeChannel, counts: dict[IntakeOutcome, int]
     ) -> None:
         """As the port says.
 
@@ -205,7 +211,7 @@ def _named(names: Names) -> Any:  # nor has a union
 
 def _stored(row: Row[Any]) -> StoredAppointment:
     announced = Announced(row.announced)
-    told = Plan(row.announced_starts_at, row.announced_ends_at, row.announced_location_id)
+    told = PlannedVisit(row.announced_starts_at, row.announced_ends_at, row.announced_location_id)
     return StoredAppointment(
         appointment_id=row.appointment_id,
         organisation=row.organisation,
@@ -213,8 +219,8 @@ def _stored(row: Row[Any]) -> StoredAppointment:
         referral=ActiveReferral(row.referral_id, row.citizen_id),
         state=Appointment(
             content=Content(
-                Status(row.status),
-                Plan(row.starts_at, row.ends_at, row.location_id),
+                AppointmentStatus(row.status),
+                PlannedVisit(row.starts_at, row.ends_at, row.location_id),
                 Participation(row.patient_status),
                 Participation(row.location_status),
             ),
@@ -231,7 +237,7 @@ def _stored(row: Row[Any]) -> StoredAppointment:
 def _values(stored: StoredAppointment) -> dict[str, object]:
     """The row, by the names of the columns."""
     state, content = stored.state, stored.state.content
-    told = state.announced_plan or Plan(None, None, None)
+    told = state.announced_plan or PlannedVisit(None, None, None)
     return {
         "appointment_id": stored.appointment_id,
         "organisation": stored.organisation,

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Literal
 
 
-class Status(StrEnum):
+class AppointmentStatus(StrEnum):
     """FHIR R4 AppointmentStatus (required binding)."""
 
     PROPOSED = "proposed"
@@ -46,17 +46,17 @@ class Announced(StrEnum):
 
 
 #: What a status asks to have announced; None where it asks for nothing.
-_ASKS_FOR: dict[Status, Announced | None] = {
-    Status.PROPOSED: Announced.NOTHING,
-    Status.PENDING: Announced.NOTHING,
-    Status.WAITLIST: Announced.NOTHING,
-    Status.BOOKED: Announced.BOOKED,
-    Status.ARRIVED: None,  # it has begun: too late to send or stop anybody
-    Status.CHECKED_IN: None,
-    Status.CANCELLED: Announced.CANCELLED,
-    Status.ENTERED_IN_ERROR: Announced.CANCELLED,
-    Status.FULFILLED: Announced.COMPLETED,
-    Status.NOSHOW: Announced.MISSED,
+_ASKS_FOR: dict[AppointmentStatus, Announced | None] = {
+    AppointmentStatus.PROPOSED: Announced.NOTHING,
+    AppointmentStatus.PENDING: Announced.NOTHING,
+    AppointmentStatus.WAITLIST: Announced.NOTHING,
+    AppointmentStatus.BOOKED: Announced.BOOKED,
+    AppointmentStatus.ARRIVED: None,  # it has begun: too late to send or stop anybody
+    AppointmentStatus.CHECKED_IN: None,
+    AppointmentStatus.CANCELLED: Announced.CANCELLED,
+    AppointmentStatus.ENTERED_IN_ERROR: Announced.CANCELLED,
+    AppointmentStatus.FULFILLED: Announced.COMPLETED,
+    AppointmentStatus.NOSHOW: Announced.MISSED,
 }
 
 
@@ -82,8 +82,8 @@ def identifier_of(system: str, value: str) -> BusinessIdentifier:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """When and where."""
+class PlannedVisit:
+    """When and where somebody is to be there."""
 
     #: Zone-aware UTC; both times or neither.
     starts_at: datetime | None
@@ -101,8 +101,8 @@ class Plan:
 class Content:
     """What the hospital says of an appointment, apart from when it says so."""
 
-    status: Status
-    plan: Plan
+    status: AppointmentStatus
+    plan: PlannedVisit
     #: Whether the patient takes part.
     patient: Participation = Participation.ACCEPTED
     #: Whether the place takes part; without meaning where the plan has none.
@@ -116,7 +116,7 @@ class Content:
     @property
     def is_declined(self) -> bool:
         """Whether it is booked for a patient who has declined: nobody needs to come along."""
-        return self.status is Status.BOOKED and self.patient is Participation.DECLINED
+        return self.status is AppointmentStatus.BOOKED and self.patient is Participation.DECLINED
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ class Appointment:
     #: The highest version that the hospital gave, of a sender whose versions rise.
     own_version: int | None = None
     announced: Announced = Announced.NOTHING
-    announced_plan: Plan | None = None
+    announced_plan: PlannedVisit | None = None
     version: int = 1
 
 
@@ -164,7 +164,7 @@ def is_beyond(starts_at: datetime, now: datetime) -> bool:
     return abs(starts_at - now) > HORIZON
 
 
-def is_too_long(plan: Plan) -> bool:
+def is_too_long(plan: PlannedVisit) -> bool:
     """Whether it would last longer than any appointment does."""
     return (
         plan.starts_at is not None
@@ -204,12 +204,12 @@ class Transition:
 def receive(known: Appointment | None, message: AppointmentMessage) -> Transition:
     """What `message` does to the appointment. Pure.
 
-    A message is the whole of what the hospital says (it replaces, as a FHIR update does), so the
-    newest decides, in whatever order they come. One older than what is known, and one that says
-    nothing new, has no effect. Of two with the same time and version the later arrival counts. What
-    the hospital corrects, it may: a newer message leads out of every state. A message without a
-    time of its own counts when it arrives, and gives way to any that has a newer time than the
-    hospital gave before: our clock and theirs are not compared.
+    A message replaces all that the hospital said before, as a FHIR update does, so the newest
+    decides, in whatever order they come. One older than what is known, and one that says nothing
+    new, has no effect. Of two with the same time and version the later arrival counts. The hospital
+    may correct itself: a newer message can follow any state. A message without a time of its own
+    counts when it arrives, and is replaced by any that has a newer time than the hospital gave
+    before: our clock and theirs are not compared.
     """
     if known is None:
         own_time = message.last_updated if message.has_own_time else None

@@ -1,6 +1,6 @@
 """What names a citizen and how to reach them.
 
-It is kept encrypted, and told only to who may ask.
+It is stored encrypted, and shown only to those who may see it.
 """
 
 import msgspec
@@ -15,7 +15,7 @@ class Address(msgspec.Struct, frozen=True):
 
 
 class Contact(msgspec.Struct, frozen=True, kw_only=True):
-    """The citizen by name."""
+    """A citizen's name and how to reach them."""
 
     given_name: str
     family_name: str
@@ -41,7 +41,7 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def meeting_point(self) -> str | None:
-        """The address where a volunteer may come to the door, with its town where that is known.
+        """The address at which a volunteer may meet the citizen, with its town where that is known.
 
         None where it is protected or unknown.
         """

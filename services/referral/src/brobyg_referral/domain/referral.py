@@ -1,15 +1,12 @@
-"""A referral and the consent it lives by."""
+"""A referral and its consent."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
 import msgspec
-from brobyg_contracts import Needs
+from brobyg_contracts import Needs, Pathway, ReferrerKind
 
-#: Only `escort` so far; the pathway's policy is in schemas/pathways.
-Pathway = Literal["escort"]
-ReferrerKind = Literal["gp", "hospital", "municipality", "citizen"]
 #: The postcode of each department's main town, which is published for a citizen whose address is
 #: protected.
 CENTRE_POSTCODE = {"randers": "8900", "norddjurs": "8500"}
@@ -19,8 +16,8 @@ ReferralStatus = Literal["active", "consent_withdrawn"]
 def shielded(needs: Needs, department: str) -> Needs:
     """What may be told of the needs of a citizen whose address is protected.
 
-    They meet at the location, and the postcode told is that of the department's main town: nobody
-    needs the way from the home, and a small postcode says much of where somebody lives.
+    They meet at the location, and the postcode is that of the department's main town: no way from
+    the home is planned, and the postcode of few homes says much of where somebody lives.
     """
     return msgspec.structs.replace(
         needs, meeting="at_location", postcode=CENTRE_POSTCODE[department]
@@ -52,11 +49,11 @@ class Referral:
         return "active" if self.consent_withdrawn_at is None else "consent_withdrawn"
 
     def withdraw_consent(self, at: datetime) -> "Referral":
-        """The citizen's no. Withdrawing again changes nothing."""
+        """The referral without consent since `at`; unchanged where it had none."""
         return self if self.consent_withdrawn_at else replace(self, consent_withdrawn_at=at)
 
     def give_consent(self, at: datetime) -> "Referral":
-        """The citizen's yes, again. Giving what is given changes nothing."""
+        """The referral with consent given at `at`; unchanged where it had consent."""
         return (
             self
             if self.consent_withdrawn_at is None

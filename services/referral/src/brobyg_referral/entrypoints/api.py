@@ -77,7 +77,7 @@ def _add_referrals(router: APIRouter, database: Database, referrals: Referrals) 
         )
 
     @router.put(
-        "/referrals/{referral_id}/consent", tags=["referrals"], summary="The citizen says yes again"
+        "/referrals/{referral_id}/consent", tags=["referrals"], summary="Record consent given again"
     )
     async def give_consent(
         referral_id: UUID, body: ConsentAgainIn, caller: Referrer
@@ -92,7 +92,7 @@ def _add_referrals(router: APIRouter, database: Database, referrals: Referrals) 
     @router.delete(
         "/referrals/{referral_id}/consent",
         tags=["referrals"],
-        summary="The citizen says no; appointments are forgotten",
+        summary="Withdraw consent; the appointments are deleted",
     )
     async def withdraw_consent(referral_id: UUID, caller: Referrer) -> ReferralOut:
         return ReferralOut.of(

@@ -13,12 +13,12 @@ from brobyg_referral.entrypoints.bundles import answer_bundle
 from brobyg_referral.entrypoints.fhir_rendering import FHIR_JSON
 from brobyg_referral.entrypoints.hospital_requests import HospitalRequests
 from brobyg_referral.entrypoints.problems import ReferralRoute
-from brobyg_referral.errors import NoSuchAppointment
+from brobyg_referral.errors import NoSuchAppointment, TooLarge
 from brobyg_referral.fhir import bundle, writing
 from brobyg_referral.fhir.outcome import NOT_APPLICABLE, Issue, outcome
-from brobyg_referral.fhir.reading import parse_json
+from brobyg_referral.fhir.reading import MAX_BODY_BYTES, parse_json
 from brobyg_referral.ports import Names, StoredAppointment
-from brobyg_referral.use_cases.decisions import Result
+from brobyg_referral.use_cases.decisions import Group, Result
 
 _READABLE = ("application/fhir+json", "application/json")
 _ACCEPTED = frozenset({*_READABLE, "application/*", "*/*", "text/json"})
@@ -36,7 +36,7 @@ def negotiated(request: Request) -> None:
         for part in request.headers.get("accept", "*/*").split(",")
     ]
     if wanted not in _FORMATS if wanted is not None else not _ACCEPTED.intersection(accept):
-        raise Problem(406, "Only application/fhir+json is spoken here")
+        raise Problem(406, "Only application/fhir+json is answered here")
     sent = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if request.method in ("POST", "PUT") and sent not in _READABLE:
         raise Problem(415, "The body is expected as application/fhir+json (or application/json)")
@@ -104,12 +104,13 @@ def create_router(requests: HospitalRequests) -> APIRouter:
         responses=described.REFUSED,
     )
 
-    async def body_of(request: Request, organisation: str) -> bytes:
+    async def body_of(request: Request, organisation: Organisation) -> bytes:
         """The body; one that is too large is counted before it is refused."""
         try:
             return await request.body()
         except HTTPException:
-            await requests.take(organisation, [], rejected=1)
+            too_large = TooLarge.of("too-long", f"A body may have {MAX_BODY_BYTES} bytes.")
+            await requests.take(organisation, Group([too_large]))
             raise
 
     @router.get(
@@ -127,8 +128,9 @@ def create_router(requests: HospitalRequests) -> APIRouter:
         summary="Create; a repeat of the same business identifier has no second effect",
         **described.CREATE,
     )
-    async def create(request: Request, organisation: Organisation) -> Response:
-        body = await body_of(request, organisation)
+    async def create(
+        request: Request, organisation: Organisation, body: Annotated[bytes, Depends(body_of)]
+    ) -> Response:
         condition = request.headers.get("if-none-exist")
         result = await requests.take_one(
             organisation, lambda: bundle.create(parse_json(body), condition)
@@ -138,8 +140,12 @@ def create_router(requests: HospitalRequests) -> APIRouter:
     @router.put(
         "/Appointment/{appointment_id}", summary="Update; If-Match is honoured", **described.UPDATE
     )
-    async def update(request: Request, organisation: Organisation, appointment_id: str) -> Response:
-        body = await body_of(request, organisation)
+    async def update(
+        request: Request,
+        organisation: Organisation,
+        body: Annotated[bytes, Depends(body_of)],
+        appointment_id: str,
+    ) -> Response:
         etag = request.headers.get("if-match")
         result = await requests.take_one(
             organisation, lambda: bundle.update(parse_json(body), appointment_id, etag)
@@ -151,8 +157,9 @@ def create_router(requests: HospitalRequests) -> APIRouter:
         summary="Conditional update: ?identifier=system|value; creates when there is none",
         **described.PUT,
     )
-    async def put(request: Request, organisation: Organisation) -> Response:
-        body = await body_of(request, organisation)
+    async def put(
+        request: Request, organisation: Organisation, body: Annotated[bytes, Depends(body_of)]
+    ) -> Response:
         etag, query = request.headers.get("if-match"), request.query_params.multi_items()
         result = await requests.take_one(
             organisation, lambda: bundle.put(parse_json(body), query, etag)
@@ -178,8 +185,9 @@ def create_router(requests: HospitalRequests) -> APIRouter:
         return FhirJson(writing.searchset(found, base_of(request)))
 
     @router.post("", summary="Bundle of type batch or transaction", **described.BUNDLE)
-    async def post_bundle(request: Request, organisation: Organisation) -> Response:
-        body = await body_of(request, organisation)
+    async def post_bundle(
+        request: Request, organisation: Organisation, body: Annotated[bytes, Depends(body_of)]
+    ) -> Response:
         return FhirJson(await answer_bundle(requests, organisation, body, base_of(request)))
 
     return router

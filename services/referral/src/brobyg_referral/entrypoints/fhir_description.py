@@ -5,7 +5,7 @@ Its routes take the whole request, so FastAPI can't see their bodies, parameters
 
 from typing import Any, TypeAlias
 
-from brobyg_referral.domain.appointment import Status
+from brobyg_referral.domain.appointment import AppointmentStatus
 from brobyg_referral.domain.cpr import CPR_SYSTEM
 from brobyg_referral.entrypoints.fhir_rendering import FHIR_JSON
 from brobyg_referral.fhir.participants import LOCATION_SYSTEM
@@ -77,7 +77,7 @@ _APPOINTMENT: Described = {
         "id": {"type": "string", "description": "The id in the URL, where that has one."},
         "meta": {"type": "object", "properties": {"lastUpdated": _TIME}},
         "identifier": {"type": "array", "minItems": 1, "items": {"type": "object"}},
-        "status": {"type": "string", "enum": [status.value for status in Status]},
+        "status": {"type": "string", "enum": [status.value for status in AppointmentStatus]},
         "start": _TIME,
         "end": _TIME,
         "participant": {"type": "array", "minItems": 1, "items": {"type": "object"}},
@@ -138,12 +138,6 @@ _APPOINTMENT_OR_WARNING = _resource("Appointment", "OperationOutcome")
 
 #: Any other answer of any route.
 REFUSED: Answers = {"default": _answer("What was wrong, and where", _resource("OperationOutcome"))}
-_SHOWN: Answers = {200: _answer("The appointment as it is kept", _resource("Appointment"), "ETag")}
-_FOUND: Answers = {200: _answer("What was found: none or one", _resource("Bundle"))}
-_STATEMENT: Answers = {200: _answer("What this server does", _resource("CapabilityStatement"))}
-_CARRIED_OUT: Answers = {
-    200: _answer("The answer to each entry, in their order", _resource("Bundle"))
-}
 _UPDATED: Answers = {
     200: _answer("The appointment as it is kept, or a warning", _APPOINTMENT_OR_WARNING, "ETag"),
     202: _answer(
@@ -161,10 +155,13 @@ def _route(answers: Answers, *parameters: Described, body: Described | None = No
     return {"responses": answers, "openapi_extra": extra | ({"requestBody": body} if body else {})}
 
 
-METADATA = _route(_STATEMENT)
-READ = _route(_SHOWN)
-SEARCH = _route(_FOUND, _IDENTIFIER)
+METADATA = _route({200: _answer("What this server does", _resource("CapabilityStatement"))})
+READ = _route({200: _answer("The appointment as it is kept", _resource("Appointment"), "ETag")})
+SEARCH = _route({200: _answer("What was found: none or one", _resource("Bundle"))}, _IDENTIFIER)
 CREATE = _route(_KEPT, _IF_NONE_EXIST, body=_body(_APPOINTMENT, _EXAMPLE))
 UPDATE = _route(_UPDATED, _IF_MATCH, body=_body(_APPOINTMENT_WITH_ID, _EXAMPLE_WITH_ID))
 PUT = _route(_KEPT, _IDENTIFIER, _IF_MATCH, body=_body(_APPOINTMENT, _EXAMPLE))
-BUNDLE = _route(_CARRIED_OUT, body=_body(_BUNDLE, _BUNDLE_EXAMPLE))
+BUNDLE = _route(
+    {200: _answer("The answer to each entry, in their order", _resource("Bundle"))},
+    body=_body(_BUNDLE, _BUNDLE_EXAMPLE),
+)

@@ -1,13 +1,12 @@
-"""The hospital's requests over HTTP, without the HTTP: read, taken in, counted when refused."""
+"""The hospital's requests over HTTP: read, taken in, and counted when refused."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from brobyg_kit.database import Database
 
 from brobyg_referral.adapters.transactions import in_transaction
-from brobyg_referral.errors import MessageRefused
-from brobyg_referral.fhir.bundle import AppointmentRequest
+from brobyg_referral.fhir.bundle import AppointmentRequest, refused_or
 from brobyg_referral.ports import AppointmentStore, Names, StoredAppointment
 from brobyg_referral.use_cases.decisions import Group, Result
 from brobyg_referral.use_cases.intake import Intake
@@ -21,23 +20,16 @@ class HospitalRequests:
     intake: Intake
     store: AppointmentStore
 
-    async def take(
-        self, organisation: str, groups: Sequence[Group], rejected: int = 0
-    ) -> list[list[Result]]:
-        """Take the groups in; `rejected` messages more were refused before they could be read."""
-        return await in_transaction(
-            self.database,
-            lambda tx: self.intake.take(tx, "http", organisation, groups, rejected),
+    async def take(self, organisation: str, group: Group) -> list[Result]:
+        """Take the group in; a result for each of its entries."""
+        (results,) = await in_transaction(
+            self.database, lambda tx: self.intake.take(tx, "http", organisation, [group])
         )
+        return results
 
     async def take_one(self, organisation: str, read: Callable[[], AppointmentRequest]) -> Result:
         """Read one message and take it in. Raises MessageRefused, after it was counted."""
-        try:
-            group = Group([read()])
-        except MessageRefused:
-            await self.take(organisation, [], rejected=1)
-            raise
-        ((result,),) = await self.take(organisation, [group])
+        (result,) = await self.take(organisation, Group([refused_or(read)]))
         if result.refusal:
             raise result.refusal
         return result

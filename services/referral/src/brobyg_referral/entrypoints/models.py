@@ -3,11 +3,19 @@
 Unknown fields are refused; messages say what is expected and never repeat what was sent.
 """
 
-import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from brobyg_contracts import Needs
+from brobyg_contracts import (
+    Gender,
+    Meeting,
+    MessageLanguage,
+    Mobility,
+    Needs,
+    Pathway,
+    ReferrerKind,
+)
 from brobyg_contracts.places import DEPARTMENTS, POSTCODES
 from brobyg_kit.fields import Instant, MailAddress
 from brobyg_kit.problems import FieldError
@@ -22,34 +30,19 @@ from pydantic import (
 
 from brobyg_referral.domain.contact import Address, Contact
 from brobyg_referral.domain.cpr import EXPECTED_FORM, is_cpr
-from brobyg_referral.domain.referral import Pathway, Referral, ReferralStatus, ReferrerKind
+from brobyg_referral.domain.referral import Referral, ReferralStatus
 from brobyg_referral.use_cases.referrals import NewReferral
 
-_NOT_PLAIN = re.compile(r"[\x00-\x1f\x7f]")
 
+def _must(be: Callable[[str], bool], expected: str) -> AfterValidator:
+    """Refuse a text that is not what `be` asks, saying what was expected."""
 
-def _cpr(text: str) -> str:
-    if not is_cpr(text):
-        raise ValueError(f"expected {EXPECTED_FORM}")
-    return text
+    def check(text: str) -> str:
+        if not be(text):
+            raise ValueError(f"expected {expected}")
+        return text
 
-
-def _plain(text: str) -> str:
-    if _NOT_PLAIN.search(text) or not text.isprintable():
-        raise ValueError("expected plain text on one line")
-    return text
-
-
-def _postcode(text: str) -> str:
-    if text not in POSTCODES:
-        raise ValueError("expected a postcode of the area this system covers (schemas/places.json)")
-    return text
-
-
-def _department(text: str) -> str:
-    if text not in DEPARTMENTS:
-        raise ValueError(f"expected one of {', '.join(sorted(DEPARTMENTS))}")
-    return text
+    return AfterValidator(check)
 
 
 def _sane_time(moment: datetime) -> datetime:
@@ -58,16 +51,24 @@ def _sane_time(moment: datetime) -> datetime:
     return moment.astimezone(UTC)
 
 
-def _yes(value: object) -> object:
+def _consented(value: object) -> object:
     if value is not True:  # by itself pydantic takes 1 for it
-        raise ValueError("expected true: nothing moves without the citizen's consent")
+        raise ValueError("expected true: nothing is done without the citizen's consent")
     return value
 
 
 Plain = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=100),
-    AfterValidator(_plain),
+    _must(str.isprintable, "plain text on one line"),
+]
+Cpr = Annotated[str, _must(is_cpr, EXPECTED_FORM)]
+Postcode = Annotated[
+    str,
+    _must(POSTCODES.__contains__, "a postcode of the area that is covered (schemas/places.json)"),
+]
+Department = Annotated[
+    str, _must(DEPARTMENTS.__contains__, f"one of {', '.join(sorted(DEPARTMENTS))}")
 ]
 Time = Annotated[Instant, AfterValidator(_sane_time)]
 
@@ -88,10 +89,10 @@ class AddressIn(Strict):
 class CitizenIn(Strict):
     """Who is referred."""
 
-    cpr: Annotated[str, AfterValidator(_cpr)]
+    cpr: Cpr
     given_name: Plain
     family_name: Plain
-    language: Literal["da", "en"] = Field(
+    language: MessageLanguage = Field(
         description="The language messages to the citizen are written in."
     )
     email: MailAddress | None = None
@@ -126,10 +127,10 @@ class NeedsIn(Strict):
         list[Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]],
         Field(min_length=1, max_length=16),
     ]
-    gender_wish: Literal["female", "male"] | None = None
-    mobility: Literal["independent", "walking_aid", "wheelchair"]
-    meeting: Literal["home", "at_location"]
-    postcode: Annotated[str, AfterValidator(_postcode)]
+    gender_wish: Gender | None = None
+    mobility: Mobility
+    meeting: Meeting
+    postcode: Postcode
 
     def needs(self) -> Needs:
         """As the events say it. A language named twice counts once."""
@@ -143,9 +144,9 @@ class NeedsIn(Strict):
 
 
 class ConsentIn(Strict):
-    """The citizen's recorded yes: nothing moves without it."""
+    """The citizen's recorded consent: nothing is done without it."""
 
-    given: Annotated[Literal[True], BeforeValidator(_yes)]
+    given: Annotated[Literal[True], BeforeValidator(_consented)]
     given_at: Time
 
 
@@ -155,7 +156,7 @@ class ReferralIn(Strict):
     citizen: CitizenIn
     pathway: Pathway
     referrer_kind: ReferrerKind
-    department: Annotated[str, AfterValidator(_department)]
+    department: Department
     consent: ConsentIn
     needs: NeedsIn
 

@@ -1,11 +1,7 @@
 """The HTTP status and the words of each of the service's errors."""
 
-from collections.abc import Callable, Coroutine
-from typing import Any
-
-from brobyg_kit.problems import NOT_FOUND, FieldError, Problem
-from fastapi import Request, Response
-from fastapi.routing import APIRoute
+from brobyg_kit.problems import GONE, FieldError, Problem, route_answering
+from fastapi import Request
 
 from brobyg_referral import errors
 from brobyg_referral.fhir.outcome import Issue
@@ -29,8 +25,6 @@ _PROBLEMS: dict[type[errors.ReferralError], tuple[int, str]] = {
     errors.OrganisationMissing: (403, "The token names no organisation"),
     errors.IdempotencyKeyReused: (422, "This Idempotency-Key was used for another request"),
 }
-#: The statuses by which the owner says that a thing is not there, or no longer.
-_GONE = frozenset({404, 410})
 FIELDS_WRONG = "Some of what was sent is not as it should be"
 
 
@@ -59,22 +53,9 @@ def problem_of(error: errors.ReferralError, request: Request) -> Problem:
     if type(error) not in _PROBLEMS:
         raise error
     status, title = _PROBLEMS[type(error)]
-    if status in _GONE:
-        return Problem(status, title, str(error), type=NOT_FOUND)
-    return Problem(status, title, str(error))
+    kind = GONE if isinstance(error, errors.CitizenErased) else "about:blank"
+    return Problem(status, title, str(error), type=kind)
 
 
-class ReferralRoute(APIRoute):
-    """A route that answers the service's errors as problems."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """FastAPI's own handler, with the errors turned."""
-        handle = super().get_route_handler()
-
-        async def handle_errors(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except errors.ReferralError as error:
-                raise problem_of(error, request) from None
-
-        return handle_errors
+#: A route that answers the service's errors as problems.
+ReferralRoute = route_answering(errors.ReferralError, problem_of)

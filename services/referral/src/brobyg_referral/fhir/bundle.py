@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias, cast
+from typing import Literal, TypeAlias, TypeVar, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from brobyg_referral.domain.appointment import BusinessIdentifier, identifier_of
@@ -17,6 +17,7 @@ _ETAG = re.compile(r'(?:W/)?"([1-9][0-9]{0,8})"')
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
+T = TypeVar("T")
 Version: TypeAlias = int | Literal["*"]
 
 
@@ -56,20 +57,12 @@ def read_bundle(resource: JsonObject, kinds: Sequence[str]) -> tuple[str, list[J
     return cast("str", kind), entries
 
 
-def read_entries(
-    entries: Sequence[JsonObject], read: Callable[[JsonObject], AppointmentRequest]
-) -> list[AppointmentRequest | MessageRefused]:
-    """Each entry by itself: what it asks, or why and in which entry it is refused."""
-    return [_request_or_refusal(entry, index, read) for index, entry in enumerate(entries)]
-
-
-def _request_or_refusal(
-    entry: JsonObject, index: int, read: Callable[[JsonObject], AppointmentRequest]
-) -> AppointmentRequest | MessageRefused:
+def refused_or(read: Callable[[], T]) -> T | MessageRefused:
+    """What `read` returns, or the refusal that it raises."""
     try:
-        return read(entry)
+        return read()
     except MessageRefused as refusal:
-        return in_entry(refusal, index)
+        return refusal
 
 
 def read_resource(entry: JsonObject) -> AppointmentRequest:
@@ -107,7 +100,7 @@ def read_entry(entry: JsonObject) -> AppointmentRequest:
         return create(resource, if_none_exist if isinstance(if_none_exist, str) else None)
     try:
         parts = urlsplit(url)
-    except ValueError:  # such as an IPv6 host that never ends; its message may quote the URL
+    except ValueError:  # such as an IPv6 host without its ']'; the error may quote the URL
         raise RuleBroken.of(
             "invalid", "A URL is expected, such as Appointment/[id].", "request.url"
         ) from None

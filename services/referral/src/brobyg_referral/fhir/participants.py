@@ -16,9 +16,17 @@ from brobyg_referral.fhir.times import span
 LOCATION_SYSTEM = "https://brobyg.dk/locations"
 _REFERENCE = re.compile(r"(?:^|/)([A-Z][A-Za-z]*)/[^/]+(?:/_history/[^/]+)?$")
 _PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
-_SUBJECT = (_PARTICIPATION, "SBJ")
-#: The patient's own roles, as system and code: subject, participation. Any other is another's.
-_ROLES_OF_PATIENT = frozenset({_SUBJECT, (_PARTICIPATION, "PART")})
+#: Other names of that code system: its OID, and its URL before R4.
+_ALSO_PARTICIPATION = frozenset(
+    {"urn:oid:2.16.840.1.113883.5.90", "http://hl7.org/fhir/v3/ParticipationType"}
+)
+#: The role of the subject, as system and code. No other system has this code for a participant, so
+#: it may come without one.
+_SUBJECT = frozenset({(_PARTICIPATION, "SBJ"), ("", "SBJ")})
+#: The patient's own roles: subject, participation. Any other is another's.
+_ROLES_OF_PATIENT = _SUBJECT | {(_PARTICIPATION, "PART")}
+#: Without a system PART may be a local code, such as for a partner, unless the actor is a Patient.
+_ROLES_OF_TYPED_PATIENT = _ROLES_OF_PATIENT | {("", "PART")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +40,7 @@ class Participant:
     #: System and value of the actor's identifier; "" for what is not given.
     system: str
     value: str
-    #: System and code of each coding of its `type`; ("", "") for a concept without a coding.
+    #: System and code of each coding of its `type`, see `_roles`.
     roles: frozenset[tuple[str, str]]
     period: JsonObject
 
@@ -50,12 +58,13 @@ class Participant:
         """Whether its type, number or role is a patient's, whatever else it states."""
         if self.kind:
             return self.kind == "Patient"
-        return self.system in CITIZEN_SYSTEMS or _SUBJECT in self.roles
+        return self.system in CITIZEN_SYSTEMS or not _SUBJECT.isdisjoint(self.roles)
 
     @property
     def may_be_patient(self) -> bool:
         """Whether it is named as the patient and states no role but the patient's own."""
-        return self.is_named_as_patient and self.roles <= _ROLES_OF_PATIENT
+        own = _ROLES_OF_TYPED_PATIENT if self.kind else _ROLES_OF_PATIENT
+        return self.is_named_as_patient and self.roles <= own
 
     def takes_part(self, starts_at: datetime | None, ends_at: datetime | None) -> bool:
         """Whether it has not declined, and its period neither ends before nor begins after.
@@ -91,12 +100,29 @@ def _participant(path: str, entry: JsonObject, actor: JsonObject) -> Participant
         system=_text(name, "system"),
         value=_text(name, "value"),
         roles=frozenset(
-            (_text(coding, "system"), _text(coding, "code"))
+            role
             for concept in cast("list[JsonObject]", entry.get("type", []))
-            for coding in cast("list[JsonObject]", concept.get("coding") or [{}])
+            for role in _roles(concept)
         ),
         period=period if isinstance(period, dict) else {},
     )
+
+
+def _roles(concept: JsonObject) -> set[tuple[str, str]]:
+    """System and code of each coding; ("", "") for none, such as a text alone.
+
+    The codings of a concept say the same in several systems (FHIR R4, CodeableConcept). So beside
+    the subject's no other system's is needed, which we would not know.
+    """
+    roles = {_role(coding) for coding in cast("list[JsonObject]", concept.get("coding") or [{}])}
+    if roles.isdisjoint(_SUBJECT):
+        return roles
+    return {(system, code) for system, code in roles if system in ("", _PARTICIPATION)}
+
+
+def _role(coding: JsonObject) -> tuple[str, str]:
+    system = _text(coding, "system")
+    return _PARTICIPATION if system in _ALSO_PARTICIPATION else system, _text(coding, "code")
 
 
 def _text(inside: JsonObject, name: str) -> str:

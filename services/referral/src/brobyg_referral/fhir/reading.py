@@ -9,11 +9,11 @@ import msgspec
 
 from brobyg_referral.domain.appointment import (
     AppointmentMessage,
+    AppointmentStatus,
     BusinessIdentifier,
     Content,
     Participation,
-    Plan,
-    Status,
+    PlannedVisit,
     identifier_of,
 )
 from brobyg_referral.domain.cpr import CITIZEN_SYSTEMS
@@ -34,8 +34,10 @@ MAX_BODY_BYTES = 1_048_576
 MAX_DEPTH = 48
 MAX_IDENTIFIER = 255
 MAX_IDENTIFIERS = 10
-_TIMELESS = frozenset({Status.PROPOSED, Status.CANCELLED, Status.WAITLIST})
-_REASONED = frozenset({Status.CANCELLED, Status.NOSHOW})
+_TIMELESS = frozenset(
+    {AppointmentStatus.PROPOSED, AppointmentStatus.CANCELLED, AppointmentStatus.WAITLIST}
+)
+_REASONED = frozenset({AppointmentStatus.CANCELLED, AppointmentStatus.NOSHOW})
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 #: A version that can rise, as `meta.versionId` of a sender whose versions do.
 _VERSION = re.compile(r"[0-9]{1,18}", re.ASCII)
@@ -47,7 +49,7 @@ class HospitalAppointment:
 
     #: All that may name it, at least one: engines add to them and send them in any order.
     identifiers: tuple[BusinessIdentifier, ...]
-    #: The patient's number, which lives no longer than the request.
+    #: The patient's number. It is not kept after the request.
     cpr: str
     content: Content
     #: The hospital's own time; None where it gave none.
@@ -77,35 +79,26 @@ def parse_json(body: bytes) -> JsonObject:
         raise TooLarge.of("too-long", f"A body may have {MAX_BODY_BYTES} bytes.")
     if not body.strip():
         raise Malformed.of("structure", "A FHIR resource as JSON is expected; the body is empty.")
-    if _too_deep(body):
-        raise Malformed.of("structure", f"JSON nested more than {MAX_DEPTH} deep is not read.")
+    too_deep = Malformed.of("structure", f"JSON nested more than {MAX_DEPTH} deep is not read.")
     try:
         parsed: JsonValue = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except RecursionError:
+        raise too_deep from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         # msgspec names the place in bytes and never the content.
         raise Malformed.of("structure", f"The body is not JSON: {error}.") from None
+    # Few brackets can't nest deeply, so that most bodies are not walked through.
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and not _is_within(parsed, MAX_DEPTH):
+        raise too_deep
     if not isinstance(parsed, dict):
         raise Malformed.of("structure", "A FHIR resource as a JSON object is expected.")
     return parsed
 
 
-def _too_deep(body: bytes) -> bool:
-    """Whether brackets nest too deeply; those inside strings are not counted."""
-    if body.count(b"{") + body.count(b"[") <= MAX_DEPTH:
-        return False
-    depth, in_string, escaped = 0, False, False
-    for byte in body:
-        if in_string:
-            escaped, in_string = (byte == 0x5C and not escaped), not (byte == 0x22 and not escaped)
-        elif byte == 0x22:
-            in_string = True
-        elif byte in b"{[":
-            depth += 1
-            if depth > MAX_DEPTH:
-                return True
-        elif byte in b"}]":
-            depth -= 1
-    return False
+def _is_within(value: JsonValue, depth: int) -> bool:
+    """Whether nothing in `value` nests more than `depth` deep."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return not inner or (depth > 0 and all(_is_within(one, depth - 1) for one in inner))
 
 
 def read_appointment(resource: JsonObject) -> HospitalAppointment:
@@ -131,7 +124,7 @@ class _Reader:
     def __init__(self, resource: JsonObject) -> None:
         self.resource = resource
         self.issues: list[Issue] = []
-        self.status = Status(cast("str", resource["status"]))
+        self.status = AppointmentStatus(cast("str", resource["status"]))
         self.entries = cast("list[JsonObject]", resource["participant"])
 
     def read(self) -> HospitalAppointment | None:
@@ -157,7 +150,7 @@ class _Reader:
             cpr=patient.value,
             content=Content(
                 self.status,
-                Plan(starts_at, ends_at, known.value if known else None),
+                PlannedVisit(starts_at, ends_at, known.value if known else None),
                 patient.status,
                 known.status if known else Participation.ACCEPTED,
             ),
@@ -268,7 +261,7 @@ class _Reader:
     ) -> Participant | Issue | None:
         """The place; only a booked appointment must have one, and no more than one."""
         place = place_of(participants, starts_at, ends_at)
-        if self.status is not Status.BOOKED:
+        if self.status is not AppointmentStatus.BOOKED:
             return place
         if place is None:
             text = (

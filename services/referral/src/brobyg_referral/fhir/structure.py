@@ -3,7 +3,7 @@
 import re
 from functools import cache
 from importlib.resources import files
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, cast
 
 import jsonschema_rs
 import msgspec
@@ -60,21 +60,15 @@ def _explained(rule: str, facts: dict[str, object]) -> tuple[Code, str]:
     Of what was sent only property names that look like one are repeated.
     """
     if rule == "enum":
-        options = facts.get("options")
-        codes = ", ".join(map(str, options)) if isinstance(options, list) else "the binding's codes"
-        return "code-invalid", f"One of {codes} is expected."
+        return "code-invalid", f"One of {', '.join(_texts(facts['options']))} is expected."
     if rule == "required":
-        return "required", f"{str(facts.get('property', '')).strip(chr(34))} is required."
+        return "required", f"{facts['property']} is required."
     if rule == "additionalProperties":
-        names = facts.get("unexpected")
-        shown = (
-            [str(name) for name in names if _PROPERTY.fullmatch(str(name))]
-            if isinstance(names, list)
-            else []
-        )
+        shown = [name for name in _texts(facts["unexpected"]) if _PROPERTY.fullmatch(name)]
         return "structure", f"Unknown property{': ' + ', '.join(shown[:5]) if shown else ''}."
     if rule == "type":
-        return "structure", f"Another type of value is expected: {_expected_types(facts)}."
+        expected = ", ".join(_texts(facts["types"]))
+        return "structure", f"Another type of value is expected: {expected}."
     if rule == "pattern":
         text = (
             "The form of the value is not that of its FHIR type (an instant has date, time and"
@@ -86,6 +80,6 @@ def _explained(rule: str, facts: dict[str, object]) -> tuple[Code, str]:
     return "value", f"The value breaks the rule {rule} of the FHIR R4 schema."
 
 
-def _expected_types(facts: dict[str, object]) -> str:
-    types = facts.get("types")
-    return ", ".join(map(str, types)) if isinstance(types, list) else "see the FHIR R4 definition"
+def _texts(values: object) -> list[str]:
+    """A list of the validator's, whose facts have no narrower type."""
+    return list(map(str, cast("list[object]", values)))

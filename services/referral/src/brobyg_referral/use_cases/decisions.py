@@ -12,8 +12,8 @@ from brobyg_kit.ids import new_id
 from brobyg_referral.domain.appointment import (
     AppointmentChange,
     AppointmentMessage,
+    AppointmentStatus,
     BusinessIdentifier,
-    Status,
     is_ahead,
     is_beyond,
     is_out_of_date,
@@ -29,10 +29,10 @@ from brobyg_referral.errors import (
     RuleBroken,
     VersionConflict,
 )
-from brobyg_referral.fhir.bundle import AppointmentRequest
+from brobyg_referral.fhir.bundle import AppointmentRequest, in_entry, issue_in_entry
 from brobyg_referral.fhir.outcome import Issue
 from brobyg_referral.fhir.reading import MAX_IDENTIFIERS, HospitalAppointment
-from brobyg_referral.ports import ActiveReferral, Channel, IntakeOutcome, StoredAppointment
+from brobyg_referral.ports import ActiveReferral, IntakeChannel, IntakeOutcome, StoredAppointment
 
 #: Why a coordinator must look at an appointment: its patient has declined; it was cancelled, or a
 #: change of it was refused, because it named another patient than it was booked for.
@@ -41,13 +41,20 @@ AttentionReason = Literal["patient_declined", "cancelled_for_another", "refused_
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Requests that belong together."""
+    """Requests that belong together, and refusals of what could not be read as one."""
 
-    requests: Sequence[AppointmentRequest]
+    entries: Sequence[AppointmentRequest | MessageRefused]
     #: All or none of them.
     atomic: bool = False
+    #: Whether they are a Bundle's entries, so that results say which entry they are about.
+    is_bundle: bool = False
     #: The event they came by, where they came by one.
     cause: Event | None = None
+
+    @property
+    def requests(self) -> list[AppointmentRequest]:
+        """What is to be decided on."""
+        return [one for one in self.entries if isinstance(one, AppointmentRequest)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +70,22 @@ class Result:
     #: What of it can't be acted on, though it was taken in.
     warning: Issue | None = None
 
+    def in_entry(self, index: int) -> "Result":
+        """The same, with what is wrong placed in this entry of a Bundle."""
+        return replace(
+            self,
+            refusal=self.refusal and in_entry(self.refusal, index),
+            warning=self.warning and issue_in_entry(self.warning, index),
+        )
+
 
 class Decisions:
-    """Decides on groups of requests, in order, each on what those before it have left."""
+    """Decides on groups of requests in order, each on the state after those before it."""
 
     def __init__(
         self,
         tx: Transaction,
-        channel: Channel,
+        channel: IntakeChannel,
         organisation: str,
         *,
         versions_rise: bool,
@@ -102,33 +117,36 @@ class Decisions:
         return [(name, self._known[self._ids[name]]) for name in new]
 
     def attempt(self, group: Group) -> list[Result]:
-        """Carry out a group.
+        """Carry out a group; a result for each of its entries.
 
         Of an atomic one with a refusal nothing remains, and all its results are rejections. That a
         change was refused for another patient stands: a coordinator is still told.
         """
         before = dict(self._known), dict(self._ids), set(self._changed)
         lengths = len(self.changes), len(self.attention)
-        results = [self._attempt(request, group.cause) for request in group.requests]
-        if not group.atomic:
-            return results
-        results = _without_overlap(results)
-        if not any(result.refusal for result in results):
-            return results
-        self._known, self._ids, self._changed = before
-        del self.changes[lengths[0] :]
-        self.attention[lengths[1] :] = [
-            (reason, appointment_id)
-            for reason, appointment_id in self.attention[lengths[1] :]
-            if reason == "refused_for_another" and appointment_id in self._known
-        ]
-        return [
-            replace(result, outcome="rejected", stored=None, created=False) for result in results
-        ]
+        results = [self._attempt(entry, group.cause) for entry in group.entries]
+        if group.atomic:
+            results = _without_overlap(results)
+        if group.atomic and any(result.refusal for result in results):
+            self._known, self._ids, self._changed = before
+            del self.changes[lengths[0] :]
+            self.attention[lengths[1] :] = [
+                (reason, appointment_id)
+                for reason, appointment_id in self.attention[lengths[1] :]
+                if reason == "refused_for_another" and appointment_id in self._known
+            ]
+            results = [
+                replace(one, outcome="rejected", stored=None, created=False) for one in results
+            ]
+        if group.is_bundle:
+            return [result.in_entry(index) for index, result in enumerate(results)]
+        return results
 
-    def _attempt(self, request: AppointmentRequest, cause: Event | None) -> Result:
+    def _attempt(self, entry: AppointmentRequest | MessageRefused, cause: Event | None) -> Result:
+        if isinstance(entry, MessageRefused):
+            return Result("rejected", refusal=entry)
         try:
-            return self._decide(request, cause)
+            return self._decide(entry, cause)
         except MessageRefused as refusal:
             return Result("rejected", refusal=refusal)
 
@@ -153,7 +171,7 @@ class Decisions:
         if request.mode == "create" and known is not None:
             return self._repeated(request, message, known, cause)
         place_issue = request.appointment.place_issue
-        if known is None and place_issue and message.content.status is Status.BOOKED:
+        if known is None and place_issue and message.content.status is AppointmentStatus.BOOKED:
             raise RuleBroken(place_issue)
         return self._receive(request, message, referral, known, cause)
 
@@ -337,7 +355,7 @@ def _nobody_comes_along(appointment: HospitalAppointment, now: datetime) -> Issu
 
     None where that matters to nobody.
     """
-    if appointment.content.status is not Status.BOOKED:
+    if appointment.content.status is not AppointmentStatus.BOOKED:
         return None
     if issue := appointment.place_issue:
         text = (
@@ -362,7 +380,7 @@ def _check_times(message: AppointmentMessage, now: datetime) -> None:
             "Appointment.meta.lastUpdated",
         )
     plan = message.content.plan
-    if message.content.status is not Status.BOOKED or plan.starts_at is None:
+    if message.content.status is not AppointmentStatus.BOOKED or plan.starts_at is None:
         return
     if is_beyond(plan.starts_at, now):
         raise RuleBroken.of(

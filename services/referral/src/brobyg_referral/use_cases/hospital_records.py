@@ -8,8 +8,8 @@ requests, is kept or changed by its identifiers, as by PUT Appointment?identifie
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 import msgspec
 from brobyg_kit.database import Transaction
@@ -21,51 +21,20 @@ from brobyg_referral.domain.hashing import Hasher
 from brobyg_referral.errors import MessageRefused
 from brobyg_referral.fhir.bundle import (
     AppointmentRequest,
-    in_entry,
     read_bundle,
-    read_entries,
     read_entry,
     read_resource,
+    refused_or,
 )
 from brobyg_referral.fhir.outcome import bounded, outcome
 from brobyg_referral.fhir.reading import parse_json, read_appointment
-from brobyg_referral.fhir.structure import JsonObject
-from brobyg_referral.use_cases.decisions import Group, Result
+from brobyg_referral.use_cases.decisions import Group
 from brobyg_referral.use_cases.intake import Intake
 
 HOSPITAL_TOPIC = "hospital.appointment.v1"
 REJECTED_TOPIC = "hospital.appointment.rejected.v1"
 ORIGIN_EXTENSION = "https://brobyg.dk/fhir/origin"
 _KINDS = ("batch", "transaction", "collection")
-
-
-@dataclass(frozen=True, slots=True)
-class HospitalRecord:
-    """A record as requests, and the refusals of what was no request."""
-
-    event: Event
-    group: Group
-    refusals: Sequence[MessageRefused] = ()
-    #: Messages that the refusals stand for.
-    rejected: int = 0
-    #: For a Bundle: which entry each request was.
-    entries: Sequence[int] | None = None
-
-    def refused(self, results: Sequence[Result]) -> list[MessageRefused]:
-        """Each refusal that is to be answered.
-
-        One for a transaction, which is refused whole, and one for each message otherwise.
-        """
-        refusals = list(self.refusals)
-        for index, result in enumerate(results):
-            if result.refusal and self.entries is not None:
-                refusals.append(in_entry(result.refusal, self.entries[index]))
-            elif result.refusal:
-                refusals.append(result.refusal)
-        if not self.group.atomic or not refusals:
-            return refusals
-        issues = [issue for refusal in refusals for issue in refusal.issues]
-        return [refusals[0].with_issues(issues)]
 
 
 class HospitalRecords:
@@ -102,42 +71,28 @@ class HospitalRecords:
         Those that break the standard are answered on the rejected topic and have no other effect.
         Raises database errors.
         """
-        records = await asyncio.to_thread(lambda: [_read(event) for event in events])
-        rejected = sum(record.rejected for record in records)
-        results = await self._intake.take(
-            tx, "kafka", self._organisation, [record.group for record in records], rejected
-        )
-        for record, group in zip(records, results, strict=True):
-            for refusal in record.refused(group):
-                tx.send(
-                    REJECTED_TOPIC,
-                    record.event.subject,
-                    rejection(refusal, record.event),
-                    "application/fhir+json",
-                )
+        groups = await asyncio.to_thread(lambda: [_read(event) for event in events])
+        results = await self._intake.take(tx, "kafka", self._organisation, groups)
+        for event, group, found in zip(events, groups, results, strict=True):
+            refusals = [result.refusal for result in found if result.refusal]
+            if group.atomic and refusals:  # refused whole, and answered once
+                refusals = [refusals[0].with_issues(i for one in refusals for i in one.issues)]
+            for refusal in refusals:
+                answer = rejection(refusal, event)
+                tx.send(REJECTED_TOPIC, event.subject, answer, "application/fhir+json")
 
 
-def _read(event: Event) -> HospitalRecord:
+def _read(event: Event) -> Group:
     try:
         resource = parse_json(bytes(event.data))
-        if resource.get("resourceType") == "Bundle":
-            return _read_bundle(event, resource)
-        request = AppointmentRequest("put", read_appointment(resource))
-        return HospitalRecord(event, Group([request], cause=event))
+        if resource.get("resourceType") != "Bundle":
+            return Group([AppointmentRequest("put", read_appointment(resource))], cause=event)
+        kind, entries = read_bundle(resource, _KINDS)
     except MessageRefused as refusal:
-        return HospitalRecord(event, Group(()), [refusal], rejected=1)
-
-
-def _read_bundle(event: Event, resource: JsonObject) -> HospitalRecord:
-    kind, entries = read_bundle(resource, _KINDS)
-    read = read_entries(entries, read_resource if kind == "collection" else read_entry)
-    asked = {index: one for index, one in enumerate(read) if isinstance(one, AppointmentRequest)}
-    refusals = [one for one in read if isinstance(one, MessageRefused)]
-    atomic = kind == "transaction"
-    if atomic and refusals:  # all or nothing: each entry counts as refused
-        return HospitalRecord(event, Group((), atomic=True), refusals, rejected=len(entries))
-    group = Group(list(asked.values()), atomic, event)
-    return HospitalRecord(event, group, refusals, rejected=len(refusals), entries=list(asked))
+        return Group([refusal], cause=event)
+    read = read_resource if kind == "collection" else read_entry
+    found = [refused_or(partial(read, entry)) for entry in entries]
+    return Group(found, kind == "transaction", is_bundle=True, cause=event)
 
 
 def rejection(refusal: MessageRefused, event: Event) -> bytes:

@@ -1,10 +1,9 @@
-"""The one way in for the hospital's appointments, over HTTP and over Kafka.
+"""The intake of the hospital's appointments, whether by HTTP or by Kafka.
 
 Any number of messages is one transaction and a handful of statements: which of these citizens have
 an active referral (locked), what is known of these appointments, then decisions in memory in the
 order received, then one write, one count and the events; metrics and logs follow the commit. A
-message about a citizen without an active, consented referral ends here: it is counted and nothing
-else.
+message about a citizen without an active, consented referral is counted and not kept.
 """
 
 from collections import Counter
@@ -15,7 +14,14 @@ from brobyg_kit.logs import get_logger
 
 from brobyg_referral.domain.hashing import Hasher
 from brobyg_referral.metrics import ReferralMetrics
-from brobyg_referral.ports import AppointmentStore, Channel, IntakeOutcome, Names
+from brobyg_referral.ports import (
+    ActiveReferral,
+    AppointmentStore,
+    IntakeChannel,
+    IntakeOutcome,
+    Names,
+    StoredAppointment,
+)
 from brobyg_referral.use_cases.decisions import AttentionReason, Decisions, Group, Result
 from brobyg_referral.use_cases.events import appointment_event
 
@@ -39,37 +45,31 @@ class Intake:
     async def take(
         self,
         tx: Transaction,
-        channel: Channel,
+        channel: IntakeChannel,
         organisation: str,
         groups: Sequence[Group],
-        rejected: int = 0,
     ) -> list[list[Result]]:
-        """Do what the groups ask, in order, and return a result for each of their requests.
+        """Do what the groups ask, in order, and return a result for each of their entries.
 
-        `rejected` more were refused before they got here, and are counted. Nothing is raised for a
-        refused request: it is in its result. Raises database errors.
+        Nothing is raised for a refused one: it is in its result. Raises database errors.
         """
         decisions = await self._prepare(tx, channel, organisation, groups)
-        results: list[list[Result]] = [[] for _ in groups]
-        if decisions:
-            results = [decisions.attempt(group) for group in groups]
-            await self._store.save(tx, decisions.changed(), decisions.new_identifiers())
-            for change, stored, cause in decisions.changes:
-                event = appointment_event(change, stored)
-                tx.emit(event, subject=stored.referral.referral_id, cause=cause)
+        results = [decisions.attempt(group) for group in groups]
+        await self._store.save(tx, decisions.changed(), decisions.new_identifiers())
+        for change, stored, cause in decisions.changes:
+            event = appointment_event(change, stored)
+            tx.emit(event, subject=stored.referral.referral_id, cause=cause)
         counts: Counter[IntakeOutcome] = Counter(
             result.outcome for group in results for result in group
         )
-        counts["rejected"] += rejected
-        present = {outcome: number for outcome, number in counts.items() if number}
-        await self._store.count(tx, channel, present)
-        attention = decisions.attention if decisions else []
-        tx.after_commit(lambda: self._record(channel, present, attention))
+        await self._store.count(tx, channel, counts)
+        attention = decisions.attention
+        tx.after_commit(lambda: self._record(channel, counts, attention))
         return results
 
     def _record(
         self,
-        channel: Channel,
+        channel: IntakeChannel,
         counts: Mapping[IntakeOutcome, int],
         attention: Sequence[tuple[AttentionReason, str]],
     ) -> None:
@@ -81,23 +81,24 @@ class Intake:
             log.warning("appointment.needs_attention", kind=reason, appointment_id=appointment_id)
 
     async def _prepare(
-        self, tx: Transaction, channel: Channel, organisation: str, groups: Sequence[Group]
-    ) -> Decisions | None:
-        """Lock and load what the requests are about; None when there are none."""
+        self, tx: Transaction, channel: IntakeChannel, organisation: str, groups: Sequence[Group]
+    ) -> Decisions:
+        """Lock and load what the requests are about; without any, nothing."""
         requests = [request for group in groups for request in group.requests]
-        if not requests:
-            return None
-        names = Names(
-            organisation,
-            {one for request in requests for one in request.appointment.identifiers}
-            | {request.if_none_exist for request in requests if request.if_none_exist},
-            {request.appointment_id for request in requests if request.appointment_id},
-        )
-        cprs = {request.appointment.cpr for request in requests}
-        hashes = {cpr: self._hasher.cpr(cpr) for cpr in cprs}
-        referrals, locked = await self._store.lock_active_referrals(tx, hashes.values(), names)
-        # Read after the locks were got: what others have committed meanwhile is seen.
-        known = await self._store.find(tx, names)
+        hashes = {cpr: self._hasher.cpr(cpr) for cpr in {one.appointment.cpr for one in requests}}
+        referrals: dict[bytes, ActiveReferral] = {}
+        locked: frozenset[str] = frozenset()
+        known: list[StoredAppointment] = []
+        if requests:
+            names = Names(
+                organisation,
+                {one for request in requests for one in request.appointment.identifiers}
+                | {request.if_none_exist for request in requests if request.if_none_exist},
+                {request.appointment_id for request in requests if request.appointment_id},
+            )
+            referrals, locked = await self._store.lock_active_referrals(tx, hashes.values(), names)
+            # Read after the locks were got: what others have committed meanwhile is seen.
+            known = await self._store.find(tx, names)
         return Decisions(
             tx,
             channel,

@@ -1,10 +1,10 @@
-"""Referring a citizen, consent given and withdrawn, and who may know how to reach a citizen."""
+"""Referring a citizen, giving and withdrawing consent, erasure, and access to contact data."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from brobyg_contracts import ConsentGiven, ConsentWithdrawn, Needs
+from brobyg_contracts import ConsentGiven, ConsentWithdrawn, Needs, Pathway, ReferrerKind
 from brobyg_contracts.places import POSTCODES
 from brobyg_kit.auth import Caller
 from brobyg_kit.database import Transaction
@@ -12,7 +12,7 @@ from brobyg_kit.ids import new_id
 
 from brobyg_referral.domain.contact import Contact
 from brobyg_referral.domain.hashing import Hasher
-from brobyg_referral.domain.referral import Pathway, Referral, ReferrerKind, shielded
+from brobyg_referral.domain.referral import Referral, shielded
 from brobyg_referral.errors import (
     CitizenActive,
     CitizenErased,
@@ -29,7 +29,7 @@ from brobyg_referral.ports import AppointmentStore, CitizenStore, ReferralStore
 from brobyg_referral.use_cases.events import referral_created
 
 #: How far a referrer's clock may be ahead of ours.
-CLOCKS_DIFFER = timedelta(minutes=5)
+CLOCK_TOLERANCE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +41,11 @@ class NewReferral:
     pathway: Pathway
     department: str
     referrer_kind: ReferrerKind
-    #: As told, before protection is heeded.
+    #: As sent, before what a protected address hides is left out.
     needs: Needs
     consent_given_at: datetime
     idempotency_key: str | None
-    #: The request's bytes in one agreed form, to know a repeat by.
+    #: The request in canonical form, by which a repeat is recognised.
     fingerprint: bytes
 
 
@@ -96,7 +96,7 @@ class Referrals:
             )
         for one in earlier:
             if one.pathway == asked.pathway:
-                _check_still_said(asked.consent_given_at, one)
+                _check_not_withdrawn_since(asked.consent_given_at, one)
         known = await self._citizens.contact(tx, citizen_id)
         contact = known.renewed(asked.contact) if known else asked.contact
         await self._citizens.renew(tx, citizen_id, contact)
@@ -139,7 +139,7 @@ class Referrals:
 
     async def get(self, tx: Transaction, caller: Caller, referral_id: str) -> Referral:
         """One that the caller may see. Else raises NoSuchReferral, whether or not it exists."""
-        return _seen(caller, await self._referrals.get(tx, referral_id))
+        return _visible(caller, await self._referrals.get(tx, referral_id))
 
     async def _lock(
         self, tx: Transaction, caller: Caller, referral_id: str
@@ -147,16 +147,16 @@ class Referrals:
         """The referral, locked after its citizen; whether the citizen was erased."""
         seen = await self.get(tx, caller, referral_id)
         erased = await self._citizens.lock(tx, seen.citizen_id)
-        return _seen(caller, await self._referrals.lock(tx, referral_id)), bool(erased)
+        return _visible(caller, await self._referrals.lock(tx, referral_id)), bool(erased)
 
     async def give_consent(
         self, tx: Transaction, caller: Caller, referral_id: str, at: datetime
     ) -> Referral:
-        """The citizen says yes again. No effect while consent is there.
+        """Record consent given again. No effect while there is consent.
 
         Raises NoSuchReferral, ReferralActive when the citizen has another active referral
         meanwhile, CitizenErased, and ConsentTimeRefused where it lies in the future or before the
-        no.
+        withdrawal.
         """
         _check_not_ahead(at, tx.now)
         referral, erased = await self._lock(tx, caller, referral_id)
@@ -165,7 +165,7 @@ class Referrals:
             return referral
         if erased:
             raise CitizenErased
-        _check_still_said(at, referral)
+        _check_not_withdrawn_since(at, referral)
         if _active(await self._referrals.of_citizen(tx, referral.citizen_id), referral.pathway):
             raise ReferralActive("made after this one")
         await self._referrals.save_consent(tx, given)
@@ -173,11 +173,11 @@ class Referrals:
         return given
 
     async def withdraw_consent(self, tx: Transaction, caller: Caller, referral_id: str) -> Referral:
-        """The citizen says no. Withdrawing again has no effect. Raises NoSuchReferral.
+        """Withdraw consent. Again has no further effect. Raises NoSuchReferral.
 
         What was kept of the hospital's appointments is deleted, and what the hospital sends from
-        now on is dropped. No appointment.cancelled follows: the hospital's appointment stands, and
-        consent.withdrawn itself releases whoever would have come along.
+        now on is dropped. No appointment.cancelled follows: the hospital's appointment is not
+        cancelled, and consent.withdrawn itself releases the volunteers.
         """
         referral, _ = await self._lock(tx, caller, referral_id)
         withdrawn = referral.withdraw_consent(tx.now)
@@ -194,8 +194,8 @@ class Referrals:
         """Delete what names the citizen. No effect when it was done before.
 
         Raises NoSuchCitizen unless a department of the caller's has referred the citizen, and
-        CitizenActive while a referral is active: withdrawing consent is what releases whoever would
-        have come along, and what forgets the appointments.
+        CitizenActive while a referral is active: withdrawing consent is what releases the
+        volunteers and deletes the appointments.
         """
         erased = await self._citizens.lock(tx, citizen_id)
         referrals = await self._referrals.of_citizen(tx, citizen_id)
@@ -258,24 +258,24 @@ def _active(referrals: Sequence[Referral], pathway: Pathway) -> Referral | None:
     )
 
 
-def _seen(caller: Caller, referral: Referral | None) -> Referral:
+def _visible(caller: Caller, referral: Referral | None) -> Referral:
     if referral is None or not may_see(caller, referral):
         raise NoSuchReferral
     return referral
 
 
 def _check_not_ahead(given_at: datetime, now: datetime) -> None:
-    if given_at > now + CLOCKS_DIFFER:
+    if given_at > now + CLOCK_TOLERANCE:
         raise ConsentTimeRefused(
-            "expected a time that has been: consent is recorded when it was given"
+            "expected a time that is not in the future: when consent was given"
         )
 
 
-def _check_still_said(given_at: datetime, earlier: Referral) -> None:
-    """A yes that is older than the no was taken back by it: a late repeat must not revive it."""
+def _check_not_withdrawn_since(given_at: datetime, earlier: Referral) -> None:
+    """Consent older than its withdrawal is no longer given: a late repeat must not restore it."""
     if earlier.consent_withdrawn_at is not None and given_at < earlier.consent_withdrawn_at:
         raise ConsentTimeRefused(
-            "expected a time after consent was withdrawn: the citizen must have said yes since"
+            "expected a time after consent was withdrawn: the citizen must have consented since"
         )
 
 
