@@ -26,7 +26,6 @@ def generated(sources: Sources) -> Mapping[Path, str]:
     """Each generated file and the text it should have."""
     document = asyncapi_document(sources)
     data = {path.name: path.read_text() for path in SCHEMAS.glob("pathways/*.toml")} | {
-        "places.json": (SCHEMAS / "places.json").read_text(),
         "topics.json": _json(_topics(sources)),
         "asyncapi.json": _json(document),
     }
