@@ -108,14 +108,14 @@ def _start() -> Iterator[Addresses]:
     elif _docker_answers():
         yield from _containers()
     else:
-        from brobyg_local import cluster
+        from brobyg_local.cluster import Cluster, ensure
 
         folder = ROOT / "var" / "test"
         try:
-            started = cluster.ensure(folder, owner=os.getpid(), durable=False)
+            started = ensure(folder, owner=os.getpid(), durable=False)
             yield Addresses(started.kafka, started.database)
         finally:
-            cluster.stop(folder)
+            Cluster(folder).stop()
 
 
 @pytest.fixture(scope="session")

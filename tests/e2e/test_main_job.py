@@ -1,6 +1,4 @@
-"""The main job on real parts: from the hospital's message to the volunteer and the figures
-after.
-"""
+"""The main job on real parts: from the hospital's message to the volunteer and the figures."""
 
 import asyncio
 import json
@@ -11,12 +9,12 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import httpx2
+import msgspec
 import pytest
 from brobyg_contracts import VolunteerMatched
 from brobyg_contracts.topics import TOPICS
 from brobyg_kit.event import Event
 from brobyg_local.demo.history import records_in
-from brobyg_local.demo.story import Facts
 from brobyg_local.services import SERVICES
 from brobyg_notification.domain.notice import Role, calendar_uid
 from icalendar import Calendar
@@ -27,6 +25,15 @@ from tests.e2e.small_week import Case, by_name, personal
 from tests.faults.expected_outcomes import differences, outcomes
 
 pytestmark = pytest.mark.timeout(400)
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What of an event's data is looked at here."""
+
+    appointment_id: str = ""
+    starts_at: datetime | None = None
+    reason: str = ""
+    recipient_role: str = ""
 
 
 def history(played: Played, case: Case) -> list[tuple[str, Facts, Event]]:

@@ -51,7 +51,7 @@ async def test_a_system_in_which_nothing_waits_and_nothing_moves_is_idle(
 ) -> None:
     with services(topics, tmp_path, (200, b'{"notifications": [], "next": null}')) as access:
         idle = await wait_until_idle(access, patience=20.0)
-    assert idle.quiet
+    assert idle.idle
     assert idle.busy == ()
 
 
@@ -70,5 +70,5 @@ async def test_a_system_with_a_message_that_waits_to_be_sent_is_not_idle(
 ) -> None:
     with services(topics, tmp_path, notices) as access:
         idle = await wait_until_idle(access, patience=2.5)
-    assert not idle.quiet
+    assert not idle.idle
     assert idle.busy == (says,)

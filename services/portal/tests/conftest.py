@@ -48,7 +48,7 @@ async def matching() -> AsyncIterator[Matching]:
         if len(token) > 300:  # as matching
             return JSONResponse({}, 422)
         if token != TOKEN:
-            return JSONResponse({}, 404)
+            return JSONResponse({"type": "https://brobyg.dk/problems/unknown-link"}, 404)
         return JSONResponse(known.offer, known.status)
 
     @app.post("/answers/{token}")

@@ -7,7 +7,7 @@ the transaction.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,7 +18,9 @@ import asyncpg
 import msgspec
 from sqlalchemy import (
     ARRAY,
+    JSON,
     BigInteger,
+    Column,
     Select,
     String,
     Text,
@@ -34,6 +36,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.sql import ClauseElement
 
 from brobyg_kit import tracing
 from brobyg_kit.clock import Clock
@@ -246,6 +249,24 @@ def unnest(kinds: "dict[str, Any]", rows: Sequence[Sequence[object]]) -> Any:
     )
 
 
+def json_rows(columns: Iterable[Column[Any]]) -> Any:  # a function's columns have no type
+    """Rows with these columns, from one parameter `rows`: a JSON array of objects, as text.
+
+    One text for all rows costs this process a seventh of what an array for each column does, and
+    the server the same.
+    """
+    given = func.json_to_recordset(cast(bindparam("rows", type_=String()), JSON))
+    return given.table_valued(*(column(one.name, one.type) for one in columns)).render_derived(
+        name="given", with_types=True
+    )
+
+
+def driver_text(statement: ClauseElement) -> str:
+    """The statement for the driver. Its parameters are numbered in the order they occur."""
+    return str(statement.compile(dialect=_DIALECT))
+
+
+_DIALECT = make_url("postgresql+asyncpg://").get_dialect()()
 _OUTBOX = (outbox.c.topic, outbox.c.key, outbox.c.value, outbox.c.content_type)
 
 

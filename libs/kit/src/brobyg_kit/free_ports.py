@@ -1,5 +1,6 @@
 """Ports of this machine for what tests and the local system start."""
 
+import atexit
 import random
 import socket
 from collections import deque
@@ -11,7 +12,8 @@ LOWEST, HIGHEST = 20_000, 32_000
 
 #: The last ports given out stay bound here, so that nobody else is given one of them before its
 #: server listens. Each is a file descriptor, hence the bound.
-_RESERVED: deque[socket.socket] = deque(maxlen=64)
+_RESERVED: deque[socket.socket] = deque()
+_MOST = 64
 
 
 def free_port(besides: Collection[int] = ()) -> int:
@@ -37,4 +39,12 @@ def _reserve(port: int) -> bool:
     # Set only now: set before, it would let two callers reserve the same port.
     reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     _RESERVED.append(reserved)
+    if len(_RESERVED) > _MOST:
+        _RESERVED.popleft().close()
     return True
+
+
+@atexit.register
+def _release() -> None:
+    while _RESERVED:
+        _RESERVED.pop().close()

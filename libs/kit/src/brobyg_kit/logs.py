@@ -27,6 +27,7 @@ FACTS = frozenset(
         "correlation_id",
         "error_type",
         "event",
+        "events",
         "exception",
         "kind",
         "level",
@@ -50,6 +51,7 @@ FACTS = frozenset(
         "timestamp",
         "trace_id",
         "type",
+        "version",
     }
 )
 _SECRETS = (

@@ -16,7 +16,6 @@ JSON_TYPE = "application/problem+json"
 #: The problem type of a 410 by which the owner says that an erasure is on record. Nothing else says
 #: so: an unknown id is a plain 404, which may as well come from a gateway or a wrong address.
 GONE = "https://brobyg.dk/problems/gone"
-NOT_FOUND = "https://brobyg.dk/problems/not-found"
 #: The form of all names of fields. It has too few digits for a person's number, and nothing to
 #: escape in a JSON pointer.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z_.-]{0,39}[0-9]{0,3}")

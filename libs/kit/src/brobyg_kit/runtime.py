@@ -144,7 +144,7 @@ class Runtime:
 
     async def _finish(self, tasks: "dict[str, asyncio.Task[None]]") -> None:
         """Let each loop finish what it has in hand; the relay last, as it sends what they wrote."""
-        for name in self.parts.workers.keys() & tasks.keys():
+        for name in {*self.parts.starts, *self.parts.workers} & tasks.keys():
             tasks[name].cancel()
         if others := [task for name, task in tasks.items() if name != "relay"]:
             await asyncio.wait(others, timeout=20)
@@ -157,6 +157,7 @@ class Runtime:
         loops: dict[str, Loop] = {}
         if self.database is not None:
             loops |= self._mechanism(self.database)
+        loops |= self.parts.starts
         if self.role in ("run", "consumer"):
             loops |= self.parts.workers
         waiting: dict[str, Loop] = {
@@ -222,6 +223,7 @@ class Runtime:
         while True:
             try:
                 await work()
+                self.health.heartbeats.pop(name, None)  # where an earlier try has failed
                 return
             except Exception as error:  # noqa: BLE001 - one loop must not end the whole service
                 pause = backoff.next()

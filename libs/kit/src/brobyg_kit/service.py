@@ -65,6 +65,9 @@ class Parts:
     handle: BatchHandler | None = None
     decoders: Mapping[str, Decoder] = field(default_factory=dict)
     timers: Mapping[str, TimerHandler] = field(default_factory=dict)
+    #: Carried out once when the database is open, in every role. One that raises is logged and
+    #: tried again.
+    starts: Mapping[str, Callable[[], Coroutine[None, None, None]]] = field(default_factory=dict)
     #: Loops that run until cancelled; one that raises is logged and started again.
     workers: Mapping[str, Callable[[], Coroutine[None, None, None]]] = field(default_factory=dict)
     #: How errors under a path prefix are rendered, where a standard has its own form for them.

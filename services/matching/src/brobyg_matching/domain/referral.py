@@ -1,4 +1,4 @@
-"""A referral as its events have told it, as far as matching needs it."""
+"""A referral as far as matching needs it, from its events."""
 
 import msgspec
 from brobyg_contracts import Needs

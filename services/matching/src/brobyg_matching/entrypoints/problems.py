@@ -1,4 +1,4 @@
-"""How the errors of matching are told over HTTP."""
+"""The errors of matching as HTTP problems."""
 
 from brobyg_kit.problems import Problem, route_answering
 from fastapi import Request
@@ -11,6 +11,7 @@ from brobyg_matching.errors import (
     NotReady,
     Objection,
     UnknownCitizen,
+    UnknownLink,
     UnknownMatch,
     UnknownOffer,
     UnknownVolunteer,
@@ -21,6 +22,7 @@ PROBLEMS: dict[type[MatchingError], tuple[int, str, str]] = {
     UnknownVolunteer: (404, "There is no such volunteer", ""),
     UnknownCitizen: (404, "No referral of such a citizen is known", "a new one takes a moment"),
     UnknownOffer: (404, "There is no such offer", ""),
+    UnknownLink: (404, "There is no such link", ""),
     UnknownMatch: (404, "There is no such appointment here", ""),
     NotReady: (422, "The volunteer is not ready", ""),
     IdempotencyKeyReused: (
@@ -34,6 +36,8 @@ PROBLEMS: dict[type[MatchingError], tuple[int, str, str]] = {
         "nothing was changed; try again",
     ),
 }
+#: The errors that others tell apart from the same status of a gateway or a wrong address.
+_TYPES: dict[type[MatchingError], str] = {UnknownLink: "https://brobyg.dk/problems/unknown-link"}
 #: HTTP status and title for each objection.
 OBJECTIONS: dict[Objection, tuple[int, str]] = {
     "taken": (409, "Somebody else has it already"),
@@ -55,14 +59,15 @@ OBJECTIONS: dict[Objection, tuple[int, str]] = {
 def problem_of(error: MatchingError, _: Request) -> Problem:
     """The problem that explains the error.
 
-    Its type says for machines what is not allowed.
+    Its type says for machines what is not allowed, or that a link is not ours.
     """
     if isinstance(error, NotAllowed):
         status, title = OBJECTIONS[error.objection]
         name = error.objection.replace("_", "-")
         return Problem(status, title, type=f"https://brobyg.dk/problems/{name}")
     status, title, advice = PROBLEMS[type(error)]
-    return Problem(status, title, str(error) or advice)
+    kind = _TYPES.get(type(error), "about:blank")
+    return Problem(status, title, str(error) or advice, type=kind)
 
 
 #: A route on which the errors of matching become problems.
