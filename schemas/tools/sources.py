@@ -16,7 +16,6 @@ BASE = "https://brobyg.dk/schemas/"
 TYPES_FILE = "types.schema.json"
 ENVELOPE_FILE = "cloudevent.schema.json"
 DEAD_LETTER_FILE = "dead-letter.schema.json"
-PLACES_FILE = "places.json"
 #: The topic of an event that several services emit, each on its own.
 OWN_TOPIC = "brobyg.{source}.v1"
 
@@ -83,20 +82,6 @@ class TopicFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     reads: dict[str, tuple[str, ...]] = {}
 
 
-class LocationId(msgspec.Struct, frozen=True):
-    """The id of a place of care."""
-
-    location_id: str
-
-
-class PlaceIds(msgspec.Struct, frozen=True):
-    """The part of `places.json` that events refer to."""
-
-    postcodes: dict[str, msgspec.Raw]
-    locations: tuple[LocationId, ...]
-    departments: dict[str, str]
-
-
 class Sources(msgspec.Struct, frozen=True, dict=True):
     """Everything under one schemas folder: today's, or a released one."""
 
@@ -116,11 +101,6 @@ class Sources(msgspec.Struct, frozen=True, dict=True):
     def dead_letter(self) -> Schema:
         """The schema of a record in a dead-letter topic."""
         return _schema(self.folder / DEAD_LETTER_FILE)
-
-    @cached_property
-    def places(self) -> "PlaceIds":
-        """The ids of the places that events refer to."""
-        return msgspec.json.decode((self.folder / PLACES_FILE).read_bytes(), type=PlaceIds)
 
     @cached_property
     def events(self) -> Mapping[str, Schema]:

@@ -24,7 +24,7 @@ Instant: TypeAlias = Annotated[datetime, Meta(tz=True)]
 
 
 #: Local branch that runs the help (Danish: afdeling); a department of the reference data.
-Department: TypeAlias = Annotated[str, Meta(max_length=40, pattern="^[a-z][a-z0-9-]*\\Z")]
+DepartmentId: TypeAlias = Annotated[str, Meta(max_length=40, pattern="^[a-z][a-z0-9-]*\\Z")]
 
 
 #: A place: hospital, clinic, drop-in centre; a place of the reference data.
@@ -32,7 +32,7 @@ LocationId: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-
 
 
 #: An organisation of the reference data.
-Organisation: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9-]*\\Z")]
+OrganisationId: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9-]*\\Z")]
 
 
 #: Danish municipality code: four digits with the leading zero (the authority code of the Danish
@@ -47,7 +47,7 @@ PostcodeNumber: TypeAlias = Annotated[str, Meta(max_length=4, min_length=4, patt
 
 
 #: One entry of the reference data: its kind and its id.
-ReferenceKey: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z]+/[a-z0-9-]+\\Z")]
+ReferenceKey: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z]+/[a-z0-9_-]+\\Z")]
 
 
 #: The reference data's version: counted up by each change that was applied.
@@ -128,7 +128,7 @@ Mode: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9_]*\\
 
 #: Where a helper comes from; a pool of the reference data. Known: `student`,
 #: `retired_professional`. Others may come.
-Pool: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9_]*\\Z")]
+PoolId: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9_]*\\Z")]
 
 
 #: What a helper does for a need; a role of the pathway's policy. Known: `companion`. Others may
@@ -325,7 +325,7 @@ class OfferMade(EventData, frozen=True, kw_only=True):
     role: Role
     pathway: Pathway
     #: The department that runs this.
-    department: Department
+    department: DepartmentId
     #: The helper, known by name to the matching service only.
     helper_id: Id
     #: How often the seat's search had been opened; the first is 1.
@@ -452,11 +452,11 @@ class VolunteerMatched(EventData, frozen=True, kw_only=True):
     seat: SeatNumber
     role: Role
     #: The helper's pool.
-    pool: Pool
+    pool: PoolId
     pathway: Pathway
     policy_version: PolicyVersion
     #: The department that runs this.
-    department: Department
+    department: DepartmentId
     #: The helper, known by name to the matching service only.
     helper_id: Id
     way: MatchingWay
@@ -505,11 +505,11 @@ class StaffMatched(EventData, frozen=True, kw_only=True):
     seat: SeatNumber
     role: Role
     #: The helper's pool.
-    pool: Pool
+    pool: PoolId
     pathway: Pathway
     policy_version: PolicyVersion
     #: The department that runs this.
-    department: Department
+    department: DepartmentId
     #: The helper, known by name to the matching service only.
     helper_id: Id
     way: MatchingWay
@@ -560,7 +560,7 @@ class MatchReleased(EventData, frozen=True, kw_only=True):
     role: Role
     pathway: Pathway
     #: The department that runs this.
-    department: Department
+    department: DepartmentId
     #: The helper, known by name to the matching service only.
     helper_id: Id
     reason: ReleaseReason
@@ -588,7 +588,7 @@ class MatchEscalated(EventData, frozen=True, kw_only=True):
     need_id: Id
     pathway: Pathway
     #: The department that runs this.
-    department: Department
+    department: DepartmentId
     reason: EscalationReason
     #: How many helpers were asked.
     asked: Annotated[int, Meta(ge=0)]
@@ -627,7 +627,7 @@ class NeedDecided(EventData, frozen=True, kw_only=True):
     pathway: Pathway
     policy_version: PolicyVersion
     #: The department that runs this.
-    department: Department
+    department: DepartmentId
     #: How often the seat's search had been opened; the first is 1.
     round: Annotated[int, Meta(ge=1)]
     #: Which group of this round was asked; the first is 1.
@@ -660,9 +660,9 @@ class HelperRegistered(EventData, frozen=True, kw_only=True):
     #: The helper, known by name to the matching service only.
     helper_id: Id
     #: The pools the helper belongs to.
-    pools: Annotated[tuple[Pool, ...], Meta(max_length=8, min_length=1)]
+    pools: Annotated[tuple[PoolId, ...], Meta(max_length=8, min_length=1)]
     #: The departments the helper serves.
-    departments: Annotated[tuple[Department, ...], Meta(max_length=16, min_length=1)]
+    departments: Annotated[tuple[DepartmentId, ...], Meta(max_length=16, min_length=1)]
     #: Municipality of the home.
     municipality_code: MunicipalityCode
 
@@ -762,11 +762,11 @@ class DepartmentRecorded(EventData, frozen=True, kw_only=True):
     #: Municipalities it covers.
     municipalities: Annotated[tuple[MunicipalityCode, ...], Meta(max_length=98, min_length=1)]
     #: Pools whose helpers it may ask.
-    pools: Annotated[tuple[Pool, ...], Meta(max_length=16, min_length=1)]
+    pools: Annotated[tuple[PoolId, ...], Meta(max_length=16, min_length=1)]
     #: Pathways it runs.
     pathways: Annotated[tuple[Pathway, ...], Meta(max_length=16, min_length=1)]
     #: Organisations whose appointments it takes.
-    senders: Annotated[tuple[Organisation, ...], Meta(max_length=32)]
+    senders: Annotated[tuple[OrganisationId, ...], Meta(max_length=32)]
     #: Languages it writes in, the first by default.
     languages: Annotated[tuple[MessageLanguage, ...], Meta(max_length=8, min_length=1)]
     #: No message is sent from this time ...
@@ -774,7 +774,7 @@ class DepartmentRecorded(EventData, frozen=True, kw_only=True):
     #: ... until this one.
     quiet_to: LocalTime
     #: Departments that it has taken over.
-    former: Annotated[tuple[Department, ...], Meta(max_length=16)]
+    former: Annotated[tuple[DepartmentId, ...], Meta(max_length=16)]
     #: IANA name of its time zone.
     zone: Annotated[str, Meta(max_length=40, pattern="^[A-Za-z]+(/[A-Za-z_]+)+\\Z")]
 
@@ -812,7 +812,7 @@ class PoolRecorded(EventData, frozen=True, kw_only=True):
     withdrawn: bool
     label: Label
     #: The organisation its helpers belong to.
-    organisation: Organisation
+    organisation: OrganisationId
     #: True for helpers who are employed: a match of theirs is staff.matched.
     employed: bool
     capacity: Capacity
@@ -857,7 +857,7 @@ class ReferralCreated(EventData, frozen=True, kw_only=True):
     citizen_id: Id
     pathway: Pathway
     #: The department that runs this.
-    department: Department
+    department: DepartmentId
     #: Municipality of the home.
     municipality_code: MunicipalityCode
     referrer_kind: ReferrerKind
@@ -1018,7 +1018,7 @@ class NeedOpened(EventData, frozen=True, kw_only=True):
     pathway: Pathway
     policy_version: PolicyVersion
     #: The department that runs this.
-    department: Department
+    department: DepartmentId
     mode: Mode
     priority: Priority
     #: Competences that each helper must have beside what the policy and the citizen ask for.
@@ -1059,7 +1059,7 @@ class NeedChanged(EventData, frozen=True, kw_only=True):
     pathway: Pathway
     policy_version: PolicyVersion
     #: The department that runs this.
-    department: Department
+    department: DepartmentId
     mode: Mode
     priority: Priority
     #: Competences that each helper must have beside what the policy and the citizen ask for.
@@ -1119,7 +1119,7 @@ class AttentionRaised(EventData, frozen=True, kw_only=True):
     kind: AttentionKind
     urgency: Urgency
     #: The department that runs this.
-    department: Department
+    department: DepartmentId
     #: Coded reasons, the weightiest first.
     reasons: Annotated[tuple[RuleName, ...], Meta(max_length=16)]
     #: The referral this belongs to.
@@ -1146,7 +1146,7 @@ class AttentionClaimed(EventData, frozen=True, kw_only=True):
     attention_id: Id
     actor: Actor
     #: The department that runs this.
-    department: Department
+    department: DepartmentId
 
 
 class AttentionSettled(EventData, frozen=True, kw_only=True):
@@ -1161,7 +1161,7 @@ class AttentionSettled(EventData, frozen=True, kw_only=True):
     attention_id: Id
     actor: Actor
     #: The department that runs this.
-    department: Department
+    department: DepartmentId
     outcome: AttentionOutcome
     #: What wants helpers. Today the id of what it is about.
     need_id: Id | UnsetType = UNSET
@@ -1257,7 +1257,7 @@ __all__ = [
     "ConsideredHelper",
     "Count",
     "DecisionOutcome",
-    "Department",
+    "DepartmentId",
     "DepartmentRecorded",
     "EscalationReason",
     "ExcludedHelpers",
@@ -1294,14 +1294,14 @@ __all__ = [
     "OfferMade",
     "OfferWithdrawn",
     "OpeningSpan",
-    "Organisation",
+    "OrganisationId",
     "OrganisationRecorded",
     "PaperKind",
     "Pathway",
     "PlaceRecorded",
     "PointsByRule",
     "PolicyVersion",
-    "Pool",
+    "PoolId",
     "PoolRecorded",
     "PostcodeNumber",
     "PostcodeRecorded",

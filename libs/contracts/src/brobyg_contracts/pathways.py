@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, ValidationError, convert
 
 from brobyg_contracts.errors import InvalidPathway, UnknownPathway
-from brobyg_contracts.events import Competence, Mobility, Pathway, Pool, ResourceKind, Role
+from brobyg_contracts.events import Competence, Mobility, Pathway, PoolId, ResourceKind, Role
 
 Minutes = Annotated[int, Meta(ge=0)]
 Metres = Annotated[int, Meta(ge=0)]
@@ -48,7 +48,7 @@ class SeatPolicy(_Policy, frozen=True, kw_only=True):
     """The seats of one role."""
 
     role: Role
-    pools: Annotated[tuple[Pool, ...], Meta(min_length=1)]
+    pools: Annotated[tuple[PoolId, ...], Meta(min_length=1)]
     least: Annotated[int, Meta(ge=0)]
     wanted: Annotated[int, Meta(ge=1, le=16)]
     competences: tuple[Competence, ...] = ()

@@ -26,7 +26,7 @@ from brobyg_kit.metrics import Metrics
 from brobyg_kit.relay import Relay
 from brobyg_kit.service import Parts, Resources, Service
 from brobyg_kit.settings import KitSettings
-from brobyg_kit.tables import outbox, parked_event
+from brobyg_kit.tables import attention, outbox, parked_event
 from brobyg_kit.timers import Timers
 
 log = get_logger(__name__)
@@ -43,6 +43,11 @@ _WAITING = select(
     select(cast(func.coalesce(_AGE, 0), Double)).scalar_subquery().label("oldest"),
     select(func.count(parked_event.c.id).filter(not_(_DEAD))).scalar_subquery().label("parked"),
     select(func.count(parked_event.c.id).filter(_DEAD)).scalar_subquery().label("dead"),
+)
+_NEEDS_A_HUMAN = (
+    select(attention.c.kind, func.count())
+    .where(attention.c.settled_at.is_(None))
+    .group_by(attention.c.kind)
 )
 
 
@@ -250,12 +255,16 @@ class Runtime:
         try:
             async with asyncio.timeout(2), self.database.connect() as connection:
                 row = (await connection.execute(_WAITING)).one()
+                items = (await connection.execute(_NEEDS_A_HUMAN)).all()
         except DATABASE_ERRORS:
             return {}
         self.metrics.outbox_rows.set(row.rows)
         self.metrics.outbox_age.set(row.oldest)
         self.metrics.parked.labels("waiting").set(row.parked)
         self.metrics.parked.labels("dead").set(row.dead)
+        self.metrics.attention_open.clear()
+        for kind, count in items:
+            self.metrics.attention_open.labels(kind).set(count)
         return {
             "outbox": {"rows": row.rows, "oldest_seconds": round(row.oldest, 3)},
             "parked": row.parked,

@@ -1,0 +1,409 @@
+"""Reference data as of a moment: places, departments, organisations, pools, postcodes, calendars.
+
+The records are the events of the compacted topic `brobyg.reference.v1`; each service keeps a copy
+of them and makes a `Reference` of it. A `Reference` never changes. Look-ups are by dictionary.
+
+An entry that is `withdrawn` is not to be used for anything new. It is still found, as the history
+names it; `departments_of`, `departments_near` and `place_by_alias` leave it out or prefer others.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, time, timedelta
+from math import asin, cos, radians, sin, sqrt
+from typing import Protocol, TypeAlias, TypeVar
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from brobyg_contracts.errors import UnknownReference
+from brobyg_contracts.event import EventData
+from brobyg_contracts.events import (
+    CalendarRecorded,
+    DepartmentRecorded,
+    OrganisationRecorded,
+    PlaceRecorded,
+    PoolRecorded,
+    PostcodeRecorded,
+    ReferenceResource,
+)
+
+#: The topic that carries the records.
+TOPIC = PlaceRecorded.TOPIC
+#: Event type to Struct, for reading the topic.
+KINDS: dict[str, type[EventData]] = {
+    kind.EVENT_TYPE: kind
+    for kind in (
+        PlaceRecorded,
+        DepartmentRecorded,
+        OrganisationRecorded,
+        PoolRecorded,
+        PostcodeRecorded,
+        CalendarRecorded,
+    )
+}
+#: Mean radius of the Earth (IUGG).
+EARTH_RADIUS_METRES = 6_371_008.8
+#: How far ahead a calendar is searched for its next opening.
+_SEARCHED_DAYS = 400
+
+
+class Located(Protocol):
+    """Something with coordinates (WGS 84, degrees)."""
+
+    @property
+    def latitude(self) -> float:
+        """Degrees north."""
+
+    @property
+    def longitude(self) -> float:
+        """Degrees east."""
+
+
+class _Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What all kinds have."""
+
+    id: str
+    #: What people call it.
+    label: str
+    withdrawn: bool
+
+
+class Place(_Entry, frozen=True, kw_only=True, gc=False):
+    """Where appointments, consultations and sessions are (WGS 84, degrees)."""
+
+    postcode: str
+    latitude: float
+    longitude: float
+    municipality_code: str
+    #: `system|value`.
+    aliases: tuple[str, ...]
+    resources: tuple[ReferenceResource, ...]
+    #: The calendar of its opening hours; None when none is known.
+    calendar_id: str | None
+
+
+class Postcode(_Entry, frozen=True, kw_only=True, gc=False):
+    """A Danish postcode: its centre (WGS 84, degrees) and the municipality most of it is in."""
+
+    latitude: float
+    longitude: float
+    municipality_code: str
+
+
+class Department(_Entry, frozen=True, kw_only=True, gc=False):
+    """A local branch: what it covers, whom it asks, and how it writes."""
+
+    #: Codes of the municipalities it covers.
+    municipalities: frozenset[str]
+    #: Ids of the pools whose helpers it may ask.
+    pools: frozenset[str]
+    pathways: frozenset[str]
+    #: Ids of the organisations whose appointments it takes.
+    senders: frozenset[str]
+    #: Languages it writes in (ISO 639-1), the first by default.
+    languages: tuple[str, ...]
+    #: No message is sent from `quiet_from` until `quiet_to`, local time of `zone`.
+    quiet_from: time
+    quiet_to: time
+    zone: ZoneInfo
+    #: Ids of the departments that it has taken over.
+    former: tuple[str, ...]
+
+
+class Organisation(_Entry, frozen=True, kw_only=True, gc=False):
+    """Who refers, sends appointments, or lends helpers."""
+
+    #: `system|value`.
+    aliases: tuple[str, ...]
+
+
+class Pool(_Entry, frozen=True, kw_only=True, gc=False):
+    """Where helpers come from, what they need, and how their capacity counts."""
+
+    #: Id of the organisation its helpers belong to.
+    organisation: str
+    #: Whether a match of theirs is `staff.matched`.
+    employed: bool
+    #: `span`, `caseload` or `call`.
+    capacity: str
+    #: The most cases at a time, unless a helper has a limit of their own; None without one.
+    limit: int | None
+    #: Papers a helper must have before being asked.
+    requires: tuple[str, ...]
+
+
+class Opening(msgspec.Struct, frozen=True, gc=False):
+    """Open on this day of the week (Monday is 1), local time."""
+
+    weekday: int
+    opens: time
+    closes: time
+
+
+class Calendar(_Entry, frozen=True, kw_only=True, gc=False):
+    """When something is open."""
+
+    zone: ZoneInfo
+    #: By weekday and time.
+    openings: tuple[Opening, ...]
+    #: Days on which it is closed, such as public holidays.
+    closed_on: frozenset[date]
+
+    def is_open(self, at: datetime) -> bool:
+        """Whether it is open at this instant; at the moment it closes it is not."""
+        local = at.astimezone(self.zone)
+        return any(
+            opening.opens <= local.time() < opening.closes
+            for opening in self._openings_on(local.date())
+        )
+
+    def next_open(self, at: datetime) -> datetime | None:
+        """`at` when it is open then, else when it opens next, in the calendar's zone.
+
+        None when it does not open within 400 days.
+        """
+        if self.is_open(at):
+            return at
+        local = at.astimezone(self.zone)
+        for days in range(_SEARCHED_DAYS):
+            day = local.date() + timedelta(days=days)
+            for opening in self._openings_on(day):
+                opens = datetime.combine(day, opening.opens, self.zone)
+                if opens > at:
+                    return opens
+        return None
+
+    def _openings_on(self, day: date) -> list[Opening]:
+        if day in self.closed_on:
+            return []
+        return [one for one in self.openings if one.weekday == day.isoweekday()]
+
+
+_Kind: TypeAlias = Place | Postcode | Department | Organisation | Pool | Calendar
+_EntryT = TypeVar("_EntryT", bound=_Kind)
+
+
+class Reference:
+    """All reference data as of a moment.
+
+    The dictionaries hold every entry by its id, the withdrawn ones too. The methods that take an
+    id raise UnknownReference for one that is not there.
+    """
+
+    def __init__(self, records: Iterable[EventData] = ()) -> None:
+        """Of each key the last record, in any order. Other events are passed over."""
+        self.places: Mapping[str, Place]
+        self.postcodes: Mapping[str, Postcode]
+        self.departments: Mapping[str, Department]
+        self.organisations: Mapping[str, Organisation]
+        self.pools: Mapping[str, Pool]
+        self.calendars: Mapping[str, Calendar]
+        #: The highest version that any of the records has; 0 without one.
+        self.version = 0
+        entries: dict[type, dict[str, _Kind]] = {
+            kind: {} for kind in (Place, Postcode, Department, Organisation, Pool, Calendar)
+        }
+        for record in records:
+            entry = _entry(record)
+            if entry is not None:
+                entries[type(entry)][entry.id] = entry
+                self.version = max(self.version, getattr(record, "version", 0))
+        self.places = _of(Place, entries)
+        self.postcodes = _of(Postcode, entries)
+        self.departments = _of(Department, entries)
+        self.organisations = _of(Organisation, entries)
+        self.pools = _of(Pool, entries)
+        self.calendars = _of(Calendar, entries)
+        self._by_alias = {
+            alias: place
+            # Those in use last, so that they win over withdrawn ones.
+            for place in sorted(self.places.values(), key=lambda one: not one.withdrawn)
+            for alias in place.aliases
+        }
+        self._by_former = {
+            former: department
+            for department in self.departments.values()
+            if not department.withdrawn
+            for former in department.former
+        }
+        self._by_municipality: dict[str, list[Department]] = {}
+        for _, department in sorted(self.departments.items()):
+            for code in () if department.withdrawn else department.municipalities:
+                self._by_municipality.setdefault(code, []).append(department)
+        self._near: dict[str, tuple[tuple[Department, int], ...]] = {}
+
+    def place(self, id: str) -> Place:
+        """The place of this id."""
+        return _found("place", id, self.places)
+
+    def postcode(self, code: str) -> Postcode:
+        """The postcode of these four digits."""
+        return _found("postcode", code, self.postcodes)
+
+    def department(self, id: str) -> Department:
+        """The department of this id, or the one that has taken over a former one of this id."""
+        return self._by_former.get(id) or _found("department", id, self.departments)
+
+    def organisation(self, id: str) -> Organisation:
+        """The organisation of this id."""
+        return _found("organisation", id, self.organisations)
+
+    def pool(self, id: str) -> Pool:
+        """The pool of this id."""
+        return _found("pool", id, self.pools)
+
+    def calendar(self, id: str) -> Calendar:
+        """The calendar of this id, or of this key (`calendar/<id>`), as policies name it."""
+        return _found("calendar", id.removeprefix("calendar/"), self.calendars)
+
+    def located(self, id: str) -> Place | Postcode:
+        """The place of this id or the postcode of these four digits."""
+        found = self.postcodes.get(id) or self.places.get(id)
+        if found is None:
+            raise UnknownReference("neither a postcode nor a place of the reference data")
+        return found
+
+    def place_by_alias(self, system: str, value: str) -> Place | None:
+        """The place that `system` names `value`; None when there is none.
+
+        A place in use comes before a withdrawn one.
+        """
+        return self._by_alias.get(f"{system}|{value}")
+
+    def departments_of(self, municipality_code: str) -> tuple[Department, ...]:
+        """The departments in use that cover this municipality, by id."""
+        return tuple(self._by_municipality.get(municipality_code, ()))
+
+    def departments_near(self, code: str) -> tuple[tuple[Department, int], ...]:
+        """All departments in use with their distance from this postcode, the nearest first.
+
+        Whole metres: 0 for one that covers the postcode's municipality, else to the nearest
+        centre of a postcode that it covers. One that covers no known postcode is left out.
+        Computed once for each postcode.
+        """
+        near = self._near.get(code)
+        if near is None:
+            near = self._near[code] = self._departments_near(self.postcode(code))
+        return near
+
+    def _departments_near(self, origin: Postcode) -> tuple[tuple[Department, int], ...]:
+        nearest: dict[str, int] = {}
+        for postcode in self.postcodes.values():
+            for department in self._by_municipality.get(postcode.municipality_code, ()):
+                metres = (
+                    0
+                    if origin.municipality_code in department.municipalities
+                    else distance_metres(origin, postcode)
+                )
+                nearest[department.id] = min(metres, nearest.get(department.id, metres))
+        ordered = sorted(nearest.items(), key=lambda one: (one[1], one[0]))
+        return tuple((self.departments[name], metres) for name, metres in ordered)
+
+
+def distance_metres(a: Located, b: Located) -> int:
+    """Straight line (great circle) between two places or postcodes, in whole metres."""
+    latitude, other_latitude = radians(a.latitude), radians(b.latitude)
+    half_north = sin((other_latitude - latitude) / 2)
+    half_east = sin(radians(b.longitude - a.longitude) / 2)
+    haversine = half_north**2 + cos(latitude) * cos(other_latitude) * half_east**2
+    return round(2 * EARTH_RADIUS_METRES * asin(sqrt(haversine)))
+
+
+def key_of(kind: str, id: str) -> str:
+    """The record's key and subject, such as `place/randers-hospital`."""
+    return f"{kind}/{id}"
+
+
+def id_of(key: str) -> str:
+    """The entry's own id in a record's key."""
+    return key.partition("/")[2]
+
+
+def _of(kind: type[_EntryT], entries: dict[type, dict[str, _Kind]]) -> dict[str, _EntryT]:
+    return {entry.id: entry for entry in entries[kind].values() if isinstance(entry, kind)}
+
+
+def _found(kind: str, id: str, entries: Mapping[str, _EntryT]) -> _EntryT:
+    entry = entries.get(id)
+    if entry is None:
+        raise UnknownReference(f"no {kind} of the reference data has this id")
+    return entry
+
+
+def _entry(record: EventData) -> _Kind | None:
+    match record:
+        case PlaceRecorded():
+            calendar = record.calendar_record
+            return Place(
+                id=id_of(record.record),
+                label=record.label,
+                withdrawn=record.withdrawn,
+                postcode=record.postcode,
+                latitude=record.latitude,
+                longitude=record.longitude,
+                municipality_code=record.municipality_code,
+                aliases=record.aliases,
+                resources=record.resources,
+                calendar_id=id_of(calendar) if isinstance(calendar, str) else None,
+            )
+        case PostcodeRecorded():
+            return Postcode(
+                id=id_of(record.record),
+                label=record.label,
+                withdrawn=record.withdrawn,
+                latitude=record.latitude,
+                longitude=record.longitude,
+                municipality_code=record.municipality_code,
+            )
+        case DepartmentRecorded():
+            return Department(
+                id=id_of(record.record),
+                label=record.label,
+                withdrawn=record.withdrawn,
+                municipalities=frozenset(record.municipalities),
+                pools=frozenset(record.pools),
+                pathways=frozenset(record.pathways),
+                senders=frozenset(record.senders),
+                languages=record.languages,
+                quiet_from=time.fromisoformat(record.quiet_from),
+                quiet_to=time.fromisoformat(record.quiet_to),
+                zone=ZoneInfo(record.zone),
+                former=record.former,
+            )
+        case OrganisationRecorded():
+            return Organisation(
+                id=id_of(record.record),
+                label=record.label,
+                withdrawn=record.withdrawn,
+                aliases=record.aliases,
+            )
+        case PoolRecorded():
+            return Pool(
+                id=id_of(record.record),
+                label=record.label,
+                withdrawn=record.withdrawn,
+                organisation=record.organisation,
+                employed=record.employed,
+                capacity=record.capacity,
+                limit=record.limit if isinstance(record.limit, int) else None,
+                requires=record.requires,
+            )
+        case CalendarRecorded():
+            return _calendar(record)
+    return None
+
+
+def _calendar(record: CalendarRecorded) -> Calendar:
+    openings = [
+        Opening(weekday, time.fromisoformat(span.opens), time.fromisoformat(span.closes))
+        for span in record.openings
+        for weekday in span.weekdays
+    ]
+    return Calendar(
+        id=id_of(record.record),
+        label=record.label,
+        withdrawn=record.withdrawn,
+        zone=ZoneInfo(record.zone),
+        openings=tuple(sorted(openings, key=lambda one: (one.weekday, one.opens))),
+        closed_on=frozenset(map(date.fromisoformat, record.closed_on)),
+    )
