@@ -61,10 +61,12 @@ _SUMMARY = _view(
 )
 _TIME_TO_MATCH = _view("time_to_match", "department", "pathway", "month")
 _ATTENTION = table(
-    "attention", column("attention_id"), column("department"), column("kind"),
-    column("state"), column("urgency_rank"), column("due_at", Instant), column("need_id"), column("other_need_id"),
+    "attention",
+    *(column(one) for one in ("attention_id", "department", "kind", "state", "urgency_rank")),
+    column("due_at", Instant),
+    *(column(one) for one in ("need_id", "other_need_id")),
     schema=SCHEMA,
-)  # fmt: skip
+)
 _HELPER = table("helper", column("helper_id"), column("departments", ARRAY(Text())), schema=SCHEMA)
 
 
@@ -91,16 +93,15 @@ class Queries:
             row["sentence"] = said._asdict()
         return rows
 
-    async def explanation(self, need_id: str, reference: Reference) -> Explanation | None:
-        """The need explained by the first 5,000 events about it and about what it needed a human
-        for; None when there are none.
+    async def explanation(self, need_id: str, reference: Reference) -> Explanation:
+        """The need explained by its first 5,000 events, with those of what it needed a human for.
+
+        Of a need that nothing is known of it tells nothing.
         """
         items = select(_ATTENTION.c.attention_id).where(
             or_(_ATTENTION.c.need_id == need_id, _ATTENTION.c.other_need_id == need_id)
         )
         rows = await self._history(need_id, items)
-        if not any(row["subject"] == need_id for row in rows):
-            return None
         past = [PastEvent(row["time"], row["type"], row["data"].encode()) for row in rows]
         return explain(need_id, past, reference)
 
