@@ -6,6 +6,7 @@ Some of those orders the services never produce.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from random import Random
 from uuid import UUID
 
@@ -31,6 +32,7 @@ START = datetime(2026, 11, 30, tzinfo=UTC)
 _TOPICS = ("brobyg.referral.v1", "brobyg.matching.v1", "brobyg.notification.v1")
 
 
+@cache
 def kinds_of(topic: str, subject: str) -> list[type[EventData]]:
     """The event types of a topic whose key is this property."""
     kinds = (EVENTS[name] for name in TOPICS[topic])
