@@ -6,21 +6,21 @@ from typing import cast
 from brobyg_contracts.asyncapi import part_of
 from brobyg_kit.service import Parts, Resources, Service
 
-from brobyg_referral.adapters.appointments import PostgresAppointments
-from brobyg_referral.adapters.citizens import PostgresCitizens
-from brobyg_referral.adapters.referrals import PostgresReferrals
-from brobyg_referral.adapters.secrets import Vault
-from brobyg_referral.adapters.tables import metadata
-from brobyg_referral.domain.hashing import Hasher
+from brobyg_referral.cases.adapters.appointments import PostgresAppointments
+from brobyg_referral.cases.adapters.referrals import PostgresReferrals
+from brobyg_referral.cases.adapters.tables import metadata
+from brobyg_referral.cases.use_cases.referrals import Referrals
 from brobyg_referral.entrypoints import api, fhir
-from brobyg_referral.entrypoints.fhir_rendering import render
-from brobyg_referral.entrypoints.hospital_requests import HospitalRequests
 from brobyg_referral.handlers import EMITS, HANDLERS
+from brobyg_referral.hospital.entrypoints.fhir_rendering import render
+from brobyg_referral.hospital.entrypoints.hospital_requests import HospitalRequests
+from brobyg_referral.hospital.use_cases.hospital_records import HOSPITAL_TOPIC, HospitalRecords
+from brobyg_referral.hospital.use_cases.intake import Intake
 from brobyg_referral.metrics import ReferralMetrics
+from brobyg_referral.people.adapters.citizens import PostgresCitizens
+from brobyg_referral.people.adapters.secrets import Vault
+from brobyg_referral.people.domain.hashing import Hasher
 from brobyg_referral.settings import ReferralSettings
-from brobyg_referral.use_cases.hospital_records import HOSPITAL_TOPIC, HospitalRecords
-from brobyg_referral.use_cases.intake import Intake
-from brobyg_referral.use_cases.referrals import Referrals
 
 
 def build(resources: Resources) -> Parts:

@@ -22,7 +22,7 @@ from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event, EventData
 from brobyg_kit.handling import Handler
 
-from brobyg_referral.use_cases.hospital_records import (
+from brobyg_referral.hospital.use_cases.hospital_records import (
     HOSPITAL_TOPIC,
     REJECTED_TOPIC,
     HospitalRecords,
