@@ -22,7 +22,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-TARGET = (
+_SOURCES = Path(__file__).parents[1] / "src" / "brobyg_referral"
+TARGET = _SOURCES / "hospital" / "fhir" / "r4.schema.json"
     Path(__file__).parents[1] / "src" / "brobyg_referral" / "hospital" / "fhir" / "r4.schema.json"
 )
 ROOTS = ("Appointment", "Bundle")

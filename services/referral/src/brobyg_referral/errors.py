@@ -3,6 +3,7 @@
 ReferralError
 ├── hospital.errors.MessageRefused   a message of the hospital is refused; see there
 ├── RequestRefused         one field of a request is not as it should be
+├── ReferenceMissing       the reference data is not here yet
 ├── NoSuchReferral         there is none, or the caller may not see it
 ├── NoSuchCitizen          there is none, or the caller may not see it
 ├── CitizenErased          the citizen's data was erased
@@ -31,6 +32,10 @@ class RequestRefused(ReferralError):
         """`pointer` is a JSON pointer (RFC 6901) into the body."""
         super().__init__(expected)
         self.pointer = pointer
+
+
+class ReferenceMissing(ReferralError):
+    """The reference data is not here yet, so that no place and no department is known."""
 
 
 class NoSuchReferral(ReferralError):

@@ -7,17 +7,15 @@ locks nothing. All methods raise database errors.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from datetime import datetime
+from typing import Protocol
 
+from brobyg_contracts.reference import Reference
 from brobyg_kit.database import Transaction
 
 from brobyg_referral.cases.domain.appointment import Appointment, BusinessIdentifier
 from brobyg_referral.cases.domain.referral import Referral
-from brobyg_referral.people.domain.contact import Contact
-
-#: The way a message of the hospital came in.
-IntakeChannel = Literal["http", "kafka"]
-IntakeOutcome = Literal["rejected", "dropped_without_consent", "kept", "unchanged"]
+from brobyg_referral.cases.domain.session import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +24,8 @@ class ActiveReferral:
 
     referral_id: str
     citizen_id: str
+    pathway: str
+    department: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,8 @@ class StoredAppointment:
     """An appointment as it is stored, with whose it is."""
 
     appointment_id: str
-    organisation: str
+    #: The one that sends it; None while it is only entered here.
+    organisation: str | None
     identifiers: tuple[BusinessIdentifier, ...]
     referral: ActiveReferral
     state: Appointment
@@ -41,24 +42,25 @@ class StoredAppointment:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Appointments of one organisation, by identifiers and by ids."""
+    """Appointments of one organisation, by identifiers and by ids; and those entered here."""
 
     organisation: str
     identifiers: Collection[BusinessIdentifier] = ()
     appointment_ids: Collection[str] = ()
+    #: Referrals whose appointments are wanted that are only entered here.
+    entered_for: Collection[str] = ()
 
 
 class AppointmentStore(Protocol):
     """Appointments. A few statements for any number of messages."""
 
     async def lock_active_referrals(
-        self, tx: Transaction, cpr_hashes: Collection[bytes], names: Names
-    ) -> tuple[dict[bytes, ActiveReferral], frozenset[str]]:
+        self, tx: Transaction, citizen_ids: Collection[str], names: Names
+    ) -> dict[str, ActiveReferral]:
         """Lock the active referrals of these citizens and of these appointments.
 
-        They stay locked until the transaction ends: whoever changes one of their appointments, or a
-        consent, waits. Returns the referral by the hash of its citizen's number, and the ids of all
-        that are locked.
+        Only those under which appointments open needs. They stay locked until the transaction ends:
+        whoever changes one of their appointments, or a consent, waits. Returns them by id.
         """
 
     async def find(self, tx: Transaction, names: Names) -> list[StoredAppointment]:
@@ -72,55 +74,52 @@ class AppointmentStore(Protocol):
     ) -> None:
         """Write new and changed ones, and the identifiers that are new with whose they are."""
 
+    async def of_referral(self, tx: Transaction, referral_id: str) -> list[StoredAppointment]:
+        """All appointments of the referral, by id."""
+
+    async def ends_of(
+        self, tx: Transaction, appointment_ids: Collection[str]
+    ) -> dict[str, datetime | None]:
+        """When these end, as far as they are stored."""
+
     async def forget(self, tx: Transaction, referral_id: str) -> None:
         """Delete the appointments of a referral."""
 
-    async def count(
-        self, tx: Transaction, channel: IntakeChannel, counts: dict[IntakeOutcome, int]
+
+class SessionStore(Protocol):
+    """Planned sessions."""
+
+    async def insert(self, tx: Transaction, session: Session) -> None:
+        """Store a new one."""
+
+    async def get(self, tx: Transaction, session_id: str, *, lock: bool = False) -> Session | None:
+        """The session, locked until the transaction ends if wanted; None when there is none."""
+
+    async def save(self, tx: Transaction, session: Session) -> None:
+        """Store it as it is now."""
+
+
+class RequestStore(Protocol):
+    """What requests with an Idempotency-Key have made."""
+
+    async def made(self, tx: Transaction, sender: str, key_hash: bytes) -> tuple[str, bytes] | None:
+        """The id of what a request with this key made, and that request's hash."""
+
+    async def remember(
+        self, tx: Transaction, sender: str, key_hash: bytes, request_hash: bytes, made_id: str
     ) -> None:
-        """Add to the durable totals."""
-
-    async def totals(self, tx: Transaction) -> dict[IntakeOutcome, int]:
-        """The durable totals; what is zero may be missing."""
+        """Store it for repeats of the request."""
 
 
-class CitizenStore(Protocol):
-    """Citizens: who they are and how they are reached."""
+class ReferenceSource(Protocol):
+    """The reference data."""
 
-    async def find_or_add(
-        self, tx: Transaction, cpr_hash: bytes, new_id: str, contact: Contact
-    ) -> str:
-        """The id of the citizen with this hash, locked until the transaction ends.
-
-        An unknown one is stored now, as `new_id`.
-        """
-
-    async def lock(self, tx: Transaction, citizen_id: str) -> bool | None:
-        """Lock the citizen until the transaction ends.
-
-        Returns whether they were erased; None when there is no such citizen.
-        """
-
-    async def renew(self, tx: Transaction, citizen_id: str, contact: Contact) -> None:
-        """Store `contact` in place of what was known."""
-
-    async def contact(self, tx: Transaction, citizen_id: str) -> Contact | None:
-        """How to reach the citizen; None when erased.
-
-        Raises NoSuchCitizen, and CannotDecrypt when the key is missing.
-        """
-
-    async def erase(self, tx: Transaction, citizen_id: str) -> None:
-        """Delete all that names the citizen or finds them; the opaque id stays."""
-
-    async def record_access(
-        self, tx: Transaction, citizen_id: str, purpose: str, subject: str, organisation: str | None
-    ) -> None:
-        """Record who was told how to reach the citizen."""
+    async def get(self, tx: Transaction) -> Reference:
+        """As of now. Makes no query while nothing has changed."""
 
 
 class ReferralStore(Protocol):
-    """Referrals, and the answers to requests with an Idempotency-Key."""
+    """Referrals."""
 
     async def insert(self, tx: Transaction, referral: Referral) -> None:
         """Store a new one.
@@ -142,18 +141,3 @@ class ReferralStore(Protocol):
 
         Raises a unique violation when the citizen has another active one meanwhile.
         """
-
-    async def answered(
-        self, tx: Transaction, organisation: str, key_hash: bytes
-    ) -> tuple[str, bytes] | None:
-        """The id of the referral that a request with this key made, and that request's hash."""
-
-    async def remember(
-        self,
-        tx: Transaction,
-        organisation: str,
-        key_hash: bytes,
-        request_hash: bytes,
-        referral: Referral,
-    ) -> None:
-        """Store the answer for repeats of the request."""

@@ -4,19 +4,19 @@ Every statement takes arrays: one message or two thousand cost the same number o
 """
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Any
 
 from brobyg_kit.database import Transaction, unnest
 from sqlalchemy import (
     ARRAY,
-    BigInteger,
     Column,
+    ColumnElement,
     Row,
     Text,
     bindparam,
     delete,
     func,
-    literal,
     select,
     true,
 )
@@ -25,8 +25,6 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by, insert
 from brobyg_referral.cases.adapters.tables import (
     appointment,
     appointment_identifier,
-    citizen,
-    intake_count,
     referral,
 )
 from brobyg_referral.cases.domain.appointment import (
@@ -38,17 +36,21 @@ from brobyg_referral.cases.domain.appointment import (
     Participation,
     PlannedVisit,
 )
+from brobyg_referral.cases.domain.need import pathways_about
 from brobyg_referral.cases.ports import (
     ActiveReferral,
-    IntakeChannel,
-    IntakeOutcome,
     Names,
     StoredAppointment,
 )
 
-_SHARDS = 64
 #: Columns that say whose an appointment is, and never change.
-_FIXED = ("appointment_id", "organisation", "referral_id", "citizen_id")
+_FIXED = ("appointment_id", "referral_id", "citizen_id")
+_ACTIVE = (
+    referral.c.referral_id,
+    referral.c.citizen_id,
+    referral.c.pathway,
+    referral.c.department,
+)
 _identifier = appointment_identifier.c
 
 
@@ -56,38 +58,37 @@ class PostgresAppointments:
     """Implements `ports.AppointmentStore`."""
 
     async def lock_active_referrals(
-        self, tx: Transaction, cpr_hashes: Collection[bytes], names: Names
-    ) -> tuple[dict[bytes, ActiveReferral], frozenset[str]]:
-        """As the port says.
-
-        Of the pathways only escort goes along to the hospital's appointments: for the others
-        nothing is kept.
-        """
-        by_number = (
-            select(referral.c.referral_id)
-            .join(citizen)
-            .where(citizen.c.cpr_hash == _any_of(citizen.c.cpr_hash, cpr_hashes))
+        self, tx: Transaction, citizen_ids: Collection[str], names: Names
+    ) -> dict[str, ActiveReferral]:
+        """As the port says."""
+        by_citizen = select(referral.c.referral_id).where(
+            referral.c.citizen_id == _any_of(referral.c.citizen_id, citizen_ids)
         )
         by_name = select(appointment.c.referral_id).where(
             appointment.c.appointment_id.in_(_named(names))
         )
         # FOR NO KEY UPDATE does not block the foreign keys of others.
         found = await tx.connection.execute(
-            select(citizen.c.cpr_hash, referral.c.referral_id, referral.c.citizen_id)
-            .join_from(referral, citizen)
+            select(*_ACTIVE)
             .where(
                 referral.c.status == "active",
-                referral.c.pathway == "escort",
-                referral.c.referral_id.in_(by_number.union(by_name)),
+                referral.c.pathway == _any_of(referral.c.pathway, pathways_about("appointment")),
+                referral.c.referral_id.in_(by_citizen.union(by_name)),
             )
             .order_by(referral.c.referral_id)
             .with_for_update(key_share=True, of=referral)
         )
-        by_hash = {row.cpr_hash: ActiveReferral(row.referral_id, row.citizen_id) for row in found}
-        return by_hash, frozenset(one.referral_id for one in by_hash.values())
+        return {row.referral_id: ActiveReferral(*row) for row in found}
 
     async def find(self, tx: Transaction, names: Names) -> list[StoredAppointment]:
         """As the port says."""
+        return await self._all(tx, appointment.c.appointment_id.in_(_named(names)))
+
+    async def of_referral(self, tx: Transaction, referral_id: str) -> list[StoredAppointment]:
+        """As the port says."""
+        return await self._all(tx, appointment.c.referral_id == referral_id)
+
+    async def _all(self, tx: Transaction, wanted: ColumnElement[bool]) -> list[StoredAppointment]:
         order = (_identifier.system, _identifier.value)
         identifiers = (
             select(
@@ -98,11 +99,25 @@ class PostgresAppointments:
             .lateral()
         )
         found = await tx.connection.execute(
-            select(appointment, identifiers)
+            select(appointment, referral.c.pathway, referral.c.department, identifiers)
+            .join_from(appointment, referral)
             .join(identifiers, true())
-            .where(appointment.c.appointment_id.in_(_named(names)))
+            .where(wanted)
+            .order_by(appointment.c.appointment_id)
         )
         return [_stored(row) for row in found]
+
+    async def ends_of(
+        self, tx: Transaction, appointment_ids: Collection[str]
+    ) -> dict[str, datetime | None]:
+        """As the port says."""
+        found = await tx.connection.execute(
+            select(appointment.c.appointment_id, appointment.c.ends_at).where(
+                appointment.c.appointment_id
+                == _any_of(appointment.c.appointment_id, appointment_ids)
+            )
+        )
+        return {row.appointment_id: row.ends_at for row in found}
 
     async def save(
         self,
@@ -145,44 +160,6 @@ class PostgresAppointments:
             delete(appointment).where(appointment.c.referral_id == referral_id)
         )
 
-    async def count(
-        self, tx: Transaction, channel: IntakeChannel, counts: dict[IntakeOutcome, int]
-    ) -> None:
-        """As the port says.
-
-        A total is the sum of its shards. Each transaction adds to the first shard that no other is
-        adding to, so that none waits for another's commit, unless all are taken.
-        """
-        if not counts:
-            return
-        shard = func.generate_series(0, _SHARDS - 1).column_valued("shard")
-        lock = func.pg_try_advisory_xact_lock(func.hashtext(intake_count.name), shard)
-        free = select(shard).where(lock).limit(1).scalar_subquery()
-        given = unnest({"outcome": Text(), "total": BigInteger()}, sorted(counts.items()))
-        statement = insert(intake_count).from_select(
-            ["channel", "outcome", "shard", "total"],
-            select(
-                literal(channel),
-                given.c.outcome,
-                func.coalesce(free, func.pg_backend_pid() % _SHARDS),
-                given.c.total,
-            ),
-        )
-        total = intake_count.c.total + statement.excluded.total
-        await tx.connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=intake_count.primary_key.columns, set_={"total": total}
-            )
-        )
-
-    async def totals(self, tx: Transaction) -> dict[IntakeOutcome, int]:
-        """As the port says."""
-        total = func.sum(intake_count.c.total, type_=BigInteger())
-        found = await tx.connection.execute(
-            select(intake_count.c.outcome, total).group_by(intake_count.c.outcome)
-        )
-        return {outcome: int(number) for outcome, number in found}
-
 
 def _any_of(column: Column[Any], values: Collection[object]) -> Any:  # arrays have no type
     return func.any(bindparam(None, list(values), type_=ARRAY(column.type), unique=True))
@@ -204,7 +181,11 @@ def _named(names: Names) -> Any:  # nor has a union
             select(ids).where(
                 appointment.c.organisation == names.organisation,
                 ids == _any_of(ids, names.appointment_ids),
-            )
+            ),
+            select(ids).where(
+                appointment.c.organisation.is_(None),
+                appointment.c.referral_id == _any_of(appointment.c.referral_id, names.entered_for),
+            ),
         )
     )
 
@@ -215,8 +196,8 @@ def _stored(row: Row[Any]) -> StoredAppointment:
     return StoredAppointment(
         appointment_id=row.appointment_id,
         organisation=row.organisation,
-        identifiers=tuple(map(BusinessIdentifier, row.systems, row.numbers)),
-        referral=ActiveReferral(row.referral_id, row.citizen_id),
+        identifiers=tuple(map(BusinessIdentifier, row.systems or (), row.numbers or ())),
+        referral=ActiveReferral(row.referral_id, row.citizen_id, row.pathway, row.department),
         state=Appointment(
             content=Content(
                 AppointmentStatus(row.status),

@@ -1,7 +1,4 @@
-"""The service's tables, each declared once.
-
-Whatever names a person is in `citizen.sealed` and nowhere else.
-"""
+"""The tables of referrals, appointments and sessions. Nothing in them names a person."""
 
 from brobyg_kit.tables import Id, Instant
 from sqlalchemy import (
@@ -9,59 +6,27 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     ForeignKey,
-    Identity,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
-    SmallInteger,
     Table,
     Text,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-metadata = MetaData()
-
-citizen = Table(
-    "citizen",
-    metadata,
-    Column("citizen_id", Id, primary_key=True),
-    Column("cpr_hash", LargeBinary, unique=True, comment="HMAC-SHA256 of the CPR number."),
-    Column("key_id", Text),
-    Column(
-        "sealed",
-        LargeBinary,
-        comment=(
-            "Nonce and ciphertext of name, contact and address as JSON; the citizen_id and key_id"
-            " are authenticated with it."
-        ),
-    ),
-    Column("created_at", Instant, nullable=False),
-    Column("erased_at", Instant),
-    CheckConstraint("length(cpr_hash) = 32", name="citizen_cpr_hash_check"),
-    CheckConstraint(
-        "(erased_at is null)"
-        " = (cpr_hash is not null and key_id is not null and sealed is not null)",
-        name="citizen_erased_check",
-    ),
-    comment=(
-        "Who the citizens are: encrypted (AES-256-GCM), found by a keyed hash of the CPR number."
-        " An erased citizen keeps the id alone."
-    ),
-)
+from brobyg_referral.metadata import metadata
 
 referral = Table(
     "referral",
     metadata,
     Column("referral_id", Id, primary_key=True),
-    Column("citizen_id", Id, ForeignKey(citizen.c.citizen_id), nullable=False),
+    Column("citizen_id", Id, ForeignKey("citizen.citizen_id"), nullable=False),
     Column("pathway", Text, nullable=False),
     Column("department", Text, nullable=False),
     Column("municipality_code", Text, nullable=False),
     Column("referrer_kind", Text, nullable=False),
     Column("organisation", Text, nullable=False),
-    Column("needs", JSONB, nullable=False),
     Column("status", Text, nullable=False),
     Column("consent_given_at", Instant, nullable=False),
     Column("consent_withdrawn_at", Instant),
@@ -71,6 +36,7 @@ referral = Table(
         "(status = 'consent_withdrawn') = (consent_withdrawn_at is not null)",
         name="referral_consent_check",
     ),
+    Index("referral_citizen", "citizen_id"),
     Index(
         "referral_active",
         "citizen_id",
@@ -87,14 +53,19 @@ referral = Table(
 idempotency_key = Table(
     "idempotency_key",
     metadata,
-    Column("organisation", Text, primary_key=True),
+    Column(
+        "sender",
+        Text,
+        primary_key=True,
+        comment="The organisation that asked; of a coordinator without one, the token's subject.",
+    ),
     Column("key_hash", LargeBinary, primary_key=True),
     Column("request_hash", LargeBinary, nullable=False),
-    Column("referral_id", Id, ForeignKey(referral.c.referral_id), nullable=False),
+    Column("made_id", Id, nullable=False, comment="The referral, appointment or session made."),
     Column("created_at", Instant, nullable=False),
     comment=(
-        "Answers to POST /referrals by the sender's Idempotency-Key. Only an HMAC of the key and"
-        " of the body is stored: neither can be read."
+        "What requests that make something made, by the sender's Idempotency-Key. Only an HMAC of"
+        " the key and of the body is stored: neither can be read."
     ),
 )
 
@@ -102,9 +73,13 @@ appointment = Table(
     "appointment",
     metadata,
     Column("appointment_id", Id, primary_key=True),
-    Column("organisation", Text, nullable=False),
+    Column(
+        "organisation",
+        Text,
+        comment="Whose it is. Null while it is only entered here and no hospital has sent it.",
+    ),
     Column("referral_id", Id, ForeignKey(referral.c.referral_id), nullable=False),
-    Column("citizen_id", Id, ForeignKey(citizen.c.citizen_id), nullable=False),
+    Column("citizen_id", Id, ForeignKey("citizen.citizen_id"), nullable=False),
     Column("status", Text, nullable=False),
     Column("starts_at", Instant),
     Column("ends_at", Instant),
@@ -155,9 +130,10 @@ appointment = Table(
     ),
     CheckConstraint("version > 0", name="appointment_version_check"),
     Index("appointment_referral", "referral_id"),
+    Index("appointment_entered", "referral_id", postgresql_where=text("organisation is null")),
     comment=(
-        "What is needed of the hospital's appointments of citizens with an active referral. Rows"
-        " are deleted when consent is withdrawn."
+        "What is needed of the appointments of citizens with an active referral. Rows are deleted"
+        " when consent is withdrawn."
     ),
 )
 
@@ -177,33 +153,18 @@ appointment_identifier = Table(
     comment="The organisation's own names for an appointment: any one of them finds it.",
 )
 
-access_log = Table(
-    "access_log",
+session = Table(
+    "session",
     metadata,
-    Column("access_id", BigInteger, Identity(always=True), primary_key=True),
-    Column("citizen_id", Id, ForeignKey(citizen.c.citizen_id), nullable=False),
-    Column("purpose", Text, nullable=False),
-    Column("subject", Text, nullable=False),
-    Column("organisation", Text),
-    Column("accessed_at", Instant, nullable=False),
-    Index("access_log_citizen", "citizen_id", "accessed_at"),
-    comment="Who was told how to reach whom, when and what for.",
-)
-
-intake_count = Table(
-    "intake_count",
-    metadata,
-    Column("channel", Text, primary_key=True),
-    Column("outcome", Text, primary_key=True),
-    Column("shard", SmallInteger, primary_key=True, autoincrement=False),
-    Column("total", BigInteger, nullable=False),
-    CheckConstraint("channel in ('http', 'kafka')", name="intake_count_channel_check"),
-    CheckConstraint(
-        "outcome in ('rejected', 'dropped_without_consent', 'kept', 'unchanged')",
-        name="intake_count_outcome_check",
-    ),
-    comment=(
-        "What became of the hospital's messages; the one trace of those dropped. Sharded so that"
-        " requests do not wait for each other; the total is the sum over shard."
-    ),
+    Column("session_id", Id, primary_key=True),
+    Column("pathway", Text, nullable=False),
+    Column("department", Text, nullable=False),
+    Column("location_id", Text, nullable=False),
+    Column("starts_at", Instant, nullable=False),
+    Column("ends_at", Instant, nullable=False),
+    Column("seats", JSONB, nullable=False, comment="Where they differ from the policy's; else []."),
+    Column("created_at", Instant, nullable=False),
+    Column("withdrawn_at", Instant),
+    CheckConstraint("starts_at < ends_at", name="session_span_check"),
+    comment="A planned session, at which several helpers are wanted.",
 )

@@ -114,6 +114,15 @@ class Content:
         return _ASKS_FOR[self.status] is Announced.CANCELLED
 
     @property
+    def is_over(self) -> bool:
+        """Whether it says that the appointment was, or will never be."""
+        return _ASKS_FOR[self.status] in (
+            Announced.CANCELLED,
+            Announced.COMPLETED,
+            Announced.MISSED,
+        )
+
+    @property
     def is_declined(self) -> bool:
         """Whether it is booked for a patient who has declined: nobody needs to come along."""
         return self.status is AppointmentStatus.BOOKED and self.patient is Participation.DECLINED
@@ -146,6 +155,21 @@ class Appointment:
     announced: Announced = Announced.NOTHING
     announced_plan: PlannedVisit | None = None
     version: int = 1
+
+
+#: Two visits at one place whose starts are no further apart are one: somebody who enters what the
+#: hospital will send may know the hour only roughly.
+SAME_VISIT = timedelta(minutes=30)
+
+
+def apart(one: PlannedVisit, other: PlannedVisit) -> timedelta | None:
+    """How far apart the starts of two visits are that may be one; None when they are two."""
+    if one.location_id is None or one.location_id != other.location_id:
+        return None
+    if one.starts_at is None or other.starts_at is None:
+        return None
+    between = abs(one.starts_at - other.starts_at)
+    return between if between <= SAME_VISIT else None
 
 
 #: How far the hospital's clock may be ahead of ours: further than a clock is wrong by some hours

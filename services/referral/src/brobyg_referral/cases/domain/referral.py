@@ -4,24 +4,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-import msgspec
-from brobyg_contracts import Needs, Pathway, ReferrerKind
+from brobyg_contracts.events import Pathway, ReferrerKind
 
-#: The postcode of each department's main town, which is published for a citizen whose address is
-#: protected.
-CENTRE_POSTCODE = {"randers": "8900", "norddjurs": "8500"}
+from brobyg_referral.cases.domain.need import Need, pathways_about
+
 ReferralStatus = Literal["active", "consent_withdrawn"]
-
-
-def shielded(needs: Needs, department: str) -> Needs:
-    """What may be told of the needs of a citizen whose address is protected.
-
-    They meet at the location, and the postcode is that of the department's main town: no way from
-    the home is planned, and the postcode of few homes says much of where somebody lives.
-    """
-    return msgspec.structs.replace(
-        needs, meeting="at_location", postcode=CENTRE_POSTCODE[department]
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +25,6 @@ class Referral:
     municipality_code: str
     referrer_kind: ReferrerKind
     organisation: str
-    needs: Needs
     consent_given_at: datetime
     created_at: datetime
     consent_withdrawn_at: datetime | None = None
@@ -47,6 +33,22 @@ class Referral:
     def status(self) -> ReferralStatus:
         """Whether anything may be done for it."""
         return "active" if self.consent_withdrawn_at is None else "consent_withdrawn"
+
+    def need(self, department: str) -> Need | None:
+        """What it wants itself, of this department.
+
+        None where appointments under it are what wants helpers, or its pathway is not known here.
+        """
+        if self.pathway not in pathways_about("referral"):
+            return None
+        return Need(
+            about="referral",
+            about_id=self.referral_id,
+            pathway=self.pathway,
+            department=department,
+            referral_id=self.referral_id,
+            citizen_id=self.citizen_id,
+        )
 
     def withdraw_consent(self, at: datetime) -> "Referral":
         """The referral without consent since `at`; unchanged where it had none."""

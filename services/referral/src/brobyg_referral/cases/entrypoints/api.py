@@ -1,4 +1,4 @@
-"""The JSON API: referrals, consent, contact, counts."""
+"""The JSON API: referrals, consent, contact, appointments that are entered, sessions."""
 
 from typing import Annotated
 from uuid import UUID
@@ -6,38 +6,45 @@ from uuid import UUID
 from brobyg_kit.auth import Caller, requires
 from brobyg_kit.database import Database
 from brobyg_kit.problems import Problem
-from fastapi import APIRouter, Depends, Header, Query
+from fastapi import APIRouter, Depends, Header, Query, Response
 
 from brobyg_referral.cases.entrypoints.models import (
+    AppointmentIn,
+    AppointmentOut,
     ConsentAgainIn,
     ContactOut,
-    CountsOut,
     ReferralIn,
     ReferralOut,
+    SessionIn,
+    SessionOut,
+    SessionPlanIn,
 )
 from brobyg_referral.cases.entrypoints.problems import FIELDS_WRONG, ReferralRoute
-from brobyg_referral.cases.ports import AppointmentStore
+from brobyg_referral.cases.use_cases.appointments import Appointments
 from brobyg_referral.cases.use_cases.referrals import Referrals
+from brobyg_referral.cases.use_cases.sessions import Sessions
 from brobyg_referral.transactions import in_transaction
 
 Referrer = Annotated[Caller, Depends(requires("referrer", "coordinator"))]
+Coordinator = Annotated[Caller, Depends(requires("coordinator"))]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        pattern=r"^[\x21-\x7e]{1,128}$",
+        description="Repeats with the same key have no second effect.",
+    ),
+]
 
 
 def create_router(
-    database: Database, referrals: Referrals, appointments: AppointmentStore
+    database: Database, referrals: Referrals, appointments: Appointments, sessions: Sessions
 ) -> APIRouter:
     """All of the JSON API."""
     router = APIRouter(route_class=ReferralRoute)
     _add_referrals(router, database, referrals)
     _add_citizens(router, database, referrals)
-
-    @router.get("/counts", tags=["counts"], summary="What became of the hospital's messages")
-    async def counts(
-        _: Annotated[Caller, Depends(requires("coordinator", "analyst", "service"))],
-    ) -> CountsOut:
-        totals = await in_transaction(database, appointments.totals)
-        return CountsOut(received=sum(totals.values()), **totals)
-
+    _add_appointments(router, database, appointments)
+    _add_sessions(router, database, sessions)
     return router
 
 
@@ -51,13 +58,7 @@ def _add_referrals(router: APIRouter, database: Database, referrals: Referrals) 
     async def create_referral(
         body: ReferralIn,
         caller: Referrer,
-        idempotency_key: Annotated[
-            str | None,
-            Header(
-                pattern=r"^[\x21-\x7e]{1,128}$",
-                description="Repeats with the same key have no second effect.",
-            ),
-        ] = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> ReferralOut:
         if error := body.meeting_problem():
             raise Problem(422, FIELDS_WRONG, errors=[error])
@@ -129,7 +130,61 @@ def _add_citizens(router: APIRouter, database: Database, referrals: Referrals) -
         tags=["citizens"],
         summary="Erase what names a citizen; consent is withdrawn first",
     )
-    async def erase(
-        citizen_id: UUID, caller: Annotated[Caller, Depends(requires("coordinator"))]
-    ) -> None:
+    async def erase(citizen_id: UUID, caller: Coordinator) -> None:
         await in_transaction(database, lambda tx: referrals.erase(tx, caller, str(citizen_id)))
+
+
+def _add_appointments(router: APIRouter, database: Database, appointments: Appointments) -> None:
+    @router.post(
+        "/appointments",
+        status_code=201,
+        tags=["appointments"],
+        summary="Enter an appointment of a referral; the hospital's later word on it counts",
+        responses={200: {"description": "It was there already", "model": AppointmentOut}},
+    )
+    async def enter_appointment(
+        body: AppointmentIn,
+        caller: Referrer,
+        response: Response,
+        idempotency_key: IdempotencyKey = None,
+    ) -> AppointmentOut:
+        asked = body.asked(idempotency_key)
+        entered = await in_transaction(database, lambda tx: appointments.enter(tx, caller, asked))
+        response.status_code = 201 if entered.is_new else 200
+        return AppointmentOut.of(entered.stored)
+
+
+def _add_sessions(router: APIRouter, database: Database, sessions: Sessions) -> None:
+    @router.post(
+        "/sessions", status_code=201, tags=["sessions"], summary="Plan a session of your department"
+    )
+    async def plan_session(
+        body: SessionIn, caller: Coordinator, idempotency_key: IdempotencyKey = None
+    ) -> SessionOut:
+        asked = body.asked(idempotency_key)
+        return SessionOut.of(
+            await in_transaction(database, lambda tx: sessions.plan(tx, caller, asked))
+        )
+
+    @router.get("/sessions/{session_id}", tags=["sessions"], summary="A session as it is now")
+    async def get_session(session_id: UUID, caller: Coordinator) -> SessionOut:
+        return SessionOut.of(
+            await in_transaction(database, lambda tx: sessions.get(tx, caller, str(session_id)))
+        )
+
+    @router.put("/sessions/{session_id}", tags=["sessions"], summary="Move it or change its seats")
+    async def change_session(
+        session_id: UUID, body: SessionPlanIn, caller: Coordinator
+    ) -> SessionOut:
+        plan = body.plan()
+        return SessionOut.of(
+            await in_transaction(
+                database, lambda tx: sessions.change(tx, caller, str(session_id), plan)
+            )
+        )
+
+    @router.delete(
+        "/sessions/{session_id}", status_code=204, tags=["sessions"], summary="Call it off"
+    )
+    async def withdraw_session(session_id: UUID, caller: Coordinator) -> None:
+        await in_transaction(database, lambda tx: sessions.withdraw(tx, caller, str(session_id)))

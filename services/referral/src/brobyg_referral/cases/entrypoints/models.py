@@ -6,17 +6,17 @@ Unknown fields are refused; messages say what is expected and never repeat what 
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Literal
+from uuid import UUID
 
-from brobyg_contracts import (
+from brobyg_contracts.events import (
     Gender,
     Meeting,
     MessageLanguage,
     Mobility,
-    Needs,
     Pathway,
     ReferrerKind,
+    SeatWanted,
 )
-from brobyg_contracts.places import DEPARTMENTS, POSTCODES
 from brobyg_kit.fields import Instant, MailAddress
 from brobyg_kit.problems import FieldError
 from pydantic import (
@@ -28,10 +28,17 @@ from pydantic import (
     StringConstraints,
 )
 
+from brobyg_referral.cases.domain.appointment import AppointmentStatus, PlannedVisit
 from brobyg_referral.cases.domain.referral import Referral, ReferralStatus
-from brobyg_referral.cases.use_cases.referrals import NewReferral
+from brobyg_referral.cases.domain.session import Session
+from brobyg_referral.cases.ports import StoredAppointment
+from brobyg_referral.cases.use_cases.appointments import NewAppointment
+from brobyg_referral.cases.use_cases.referrals import NewReferral, ToldContact
+from brobyg_referral.cases.use_cases.repeats import Keyed
+from brobyg_referral.cases.use_cases.sessions import NewSession, SessionPlan
 from brobyg_referral.people.domain.contact import Address, Contact
 from brobyg_referral.people.domain.cpr import EXPECTED_FORM, is_cpr
+from brobyg_referral.people.domain.record import CitizenRecord
 
 
 def _must(be: Callable[[str], bool], expected: str) -> AfterValidator:
@@ -63,13 +70,10 @@ Plain = Annotated[
     _must(str.isprintable, "plain text on one line"),
 ]
 Cpr = Annotated[str, _must(is_cpr, EXPECTED_FORM)]
-Postcode = Annotated[
-    str,
-    _must(POSTCODES.__contains__, "a postcode of the area that is covered (schemas/places.json)"),
-]
-Department = Annotated[
-    str, _must(DEPARTMENTS.__contains__, f"one of {', '.join(sorted(DEPARTMENTS))}")
-]
+Postcode = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
+PlaceId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$", max_length=64)]
+DepartmentId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$", max_length=40)]
 Time = Annotated[Instant, AfterValidator(_sane_time)]
 
 
@@ -83,7 +87,7 @@ class AddressIn(Strict):
     """Where the citizen lives."""
 
     line: Plain
-    postcode: Annotated[str, StringConstraints(pattern=r"^[0-9]{4}$")]
+    postcode: Postcode
 
 
 class CitizenIn(Strict):
@@ -121,7 +125,7 @@ class CitizenIn(Strict):
 
 
 class NeedsIn(Strict):
-    """What the citizen needs of a volunteer and of the way."""
+    """What the citizen needs of a helper and of the way."""
 
     languages: Annotated[
         list[Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]],
@@ -132,9 +136,9 @@ class NeedsIn(Strict):
     meeting: Meeting
     postcode: Postcode
 
-    def needs(self) -> Needs:
-        """As the events say it. A language named twice counts once."""
-        return Needs(
+    def record(self) -> CitizenRecord:
+        """As it is kept. A language named twice counts once."""
+        return CitizenRecord(
             languages=tuple(dict.fromkeys(self.languages)),
             gender_wish=self.gender_wish,
             mobility=self.mobility,
@@ -156,7 +160,11 @@ class ReferralIn(Strict):
     citizen: CitizenIn
     pathway: Pathway
     referrer_kind: ReferrerKind
-    department: Department
+    department: DepartmentId | None = Field(
+        None,
+        description="Left out: the department that covers the municipality of needs.postcode and"
+        " runs the pathway, else the nearest that runs it.",
+    )
     consent: ConsentIn
     needs: NeedsIn
 
@@ -186,11 +194,62 @@ class ReferralIn(Strict):
             pathway=self.pathway,
             department=self.department,
             referrer_kind=self.referrer_kind,
-            needs=self.needs.needs(),
+            record=self.needs.record(),
             consent_given_at=self.consent.given_at,
-            idempotency_key=idempotency_key,
-            fingerprint=self.model_dump_json().encode(),
+            keyed=_keyed(self, idempotency_key),
         )
+
+
+class AppointmentIn(Strict):
+    """An appointment that somebody enters."""
+
+    referral_id: UUID
+    location_id: PlaceId = Field(description="A place of the reference data.")
+    starts_at: Time
+    ends_at: Time
+
+    def asked(self, idempotency_key: str | None) -> NewAppointment:
+        """What is asked for, as the use case takes it."""
+        visit = PlannedVisit(self.starts_at, self.ends_at, self.location_id)
+        return NewAppointment(str(self.referral_id), visit, _keyed(self, idempotency_key))
+
+
+class SeatIn(Strict):
+    """How many helpers of one role are wanted."""
+
+    role: Name
+    least: Annotated[int, Field(ge=0, le=16, strict=True)]
+    wanted: Annotated[int, Field(ge=1, le=16, strict=True)]
+
+
+class SessionPlanIn(Strict):
+    """When and where a session is, and who is wanted for it."""
+
+    location_id: PlaceId = Field(description="A place of the reference data.")
+    starts_at: Time
+    ends_at: Time
+    seats: list[SeatIn] = Field(
+        [], max_length=8, description="By role, where they differ from the pathway's policy."
+    )
+
+    def plan(self) -> SessionPlan:
+        """As the use case takes it."""
+        seats = tuple(
+            SeatWanted(role=one.role, least=one.least, wanted=one.wanted) for one in self.seats
+        )
+        return SessionPlan(self.location_id, self.starts_at, self.ends_at, seats)
+
+
+class SessionIn(SessionPlanIn):
+    """A session."""
+
+    pathway: Name
+    department: DepartmentId
+
+    def asked(self, idempotency_key: str | None) -> NewSession:
+        """What is asked for, as the use case takes it."""
+        keyed = _keyed(self, idempotency_key)
+        return NewSession(self.pathway, self.department, self.plan(), keyed)
 
 
 class ConsentAgainIn(Strict):
@@ -236,6 +295,59 @@ class ReferralOut(BaseModel):
         )
 
 
+class AppointmentOut(BaseModel):
+    """An appointment that somebody has entered, as it is now."""
+
+    appointment_id: str
+    referral_id: str
+    status: AppointmentStatus
+    location_id: str | None
+    starts_at: datetime | None
+    ends_at: datetime | None
+
+    @classmethod
+    def of(cls, stored: StoredAppointment) -> "AppointmentOut":
+        """As shown."""
+        content = stored.state.content
+        return cls(
+            appointment_id=stored.appointment_id,
+            referral_id=stored.referral.referral_id,
+            status=content.status,
+            location_id=content.plan.location_id,
+            starts_at=content.plan.starts_at,
+            ends_at=content.plan.ends_at,
+        )
+
+
+class SessionOut(BaseModel):
+    """A session as it is now."""
+
+    session_id: str
+    pathway: str
+    department: str
+    location_id: str
+    starts_at: datetime
+    ends_at: datetime
+    seats: list[SeatIn]
+    withdrawn_at: datetime | None
+
+    @classmethod
+    def of(cls, session: Session) -> "SessionOut":
+        """As shown."""
+        return cls(
+            session_id=session.session_id,
+            pathway=session.pathway,
+            department=session.department,
+            location_id=session.location_id,
+            starts_at=session.starts_at,
+            ends_at=session.ends_at,
+            seats=[
+                SeatIn(role=one.role, least=one.least, wanted=one.wanted) for one in session.seats
+            ],
+            withdrawn_at=session.withdrawn_at,
+        )
+
+
 class ContactOut(BaseModel):
     """How to reach a citizen.
 
@@ -251,8 +363,9 @@ class ContactOut(BaseModel):
     meeting_point: str | None
 
     @classmethod
-    def of(cls, citizen_id: str, contact: Contact, *, to_service: bool) -> "ContactOut":
+    def of(cls, citizen_id: str, told: ToldContact, *, to_service: bool) -> "ContactOut":
         """As told to the one who may ask."""
+        contact = told.contact
         return cls(
             citizen_id=citizen_id,
             name=None if to_service else f"{contact.given_name} {contact.family_name}",
@@ -260,18 +373,10 @@ class ContactOut(BaseModel):
             email=contact.email,
             phone=None if to_service else contact.phone,
             language=contact.language,
-            meeting_point=contact.meeting_point,
+            meeting_point=told.meeting_point,
         )
 
 
-class CountsOut(BaseModel):
-    """What became of the hospital's messages since the beginning, over HTTP and Kafka.
-
-    received = rejected + dropped_without_consent + kept + unchanged.
-    """
-
-    received: int
-    rejected: int = 0
-    dropped_without_consent: int = 0
-    kept: int = 0
-    unchanged: int = 0
+def _keyed(body: Strict, idempotency_key: str | None) -> Keyed:
+    asked = f"{type(body).__name__} {body.model_dump_json()}"
+    return Keyed(idempotency_key, asked.encode())

@@ -1,4 +1,4 @@
-"""The events that tell of appointments and referrals."""
+"""The events that tell of appointments and referrals, and of the needs that they lead to."""
 
 from brobyg_contracts import (
     AppointmentBooked,
@@ -8,8 +8,13 @@ from brobyg_contracts import (
     AppointmentRescheduled,
     ReferralCreated,
 )
+from brobyg_contracts.reference import Reference
+from brobyg_kit.database import Transaction
+from brobyg_kit.event import Event
 
 from brobyg_referral.cases.domain.appointment import AppointmentChange
+from brobyg_referral.cases.domain.departments import current
+from brobyg_referral.cases.domain.need import Need, NeedEvent
 from brobyg_referral.cases.domain.referral import Referral
 from brobyg_referral.cases.ports import StoredAppointment
 
@@ -45,6 +50,44 @@ def appointment_event(change: AppointmentChange, stored: StoredAppointment) -> A
     return kind(**ids, starts_at=plan.starts_at, ends_at=plan.ends_at, location_id=plan.location_id)
 
 
+def tell_of_appointment(
+    tx: Transaction,
+    change: AppointmentChange,
+    stored: StoredAppointment,
+    reference: Reference,
+    cause: Event | None = None,
+) -> None:
+    """Publish what has become of an appointment, and of the need for company that it is."""
+    referral_id = stored.referral.referral_id
+    tx.emit(appointment_event(change, stored), subject=referral_id, cause=cause)
+    need = need_of(stored, reference)
+    tx.emit(_need_event(change, need), subject=need.about_id, cause=cause)
+
+
+def need_of(stored: StoredAppointment, reference: Reference) -> Need:
+    """What an appointment wants, at the time and place that were last published."""
+    referral, plan = stored.referral, stored.state.announced_plan
+    return Need(
+        about="appointment",
+        about_id=stored.appointment_id,
+        pathway=referral.pathway,
+        department=current(reference, referral.department),
+        referral_id=referral.referral_id,
+        citizen_id=referral.citizen_id,
+        location_id=plan.location_id if plan else None,
+        starts_at=plan.starts_at if plan else None,
+        ends_at=plan.ends_at if plan else None,
+    )
+
+
+def _need_event(change: AppointmentChange, need: Need) -> NeedEvent:
+    if change == "booked":
+        return need.opened()
+    if change == "rescheduled":
+        return need.changed()
+    return need.closed("appointment_cancelled" if change == "cancelled" else change)
+
+
 def referral_created(referral: Referral) -> ReferralCreated:
     """The event that tells of a new referral."""
     return ReferralCreated(
@@ -54,5 +97,4 @@ def referral_created(referral: Referral) -> ReferralCreated:
         department=referral.department,
         municipality_code=referral.municipality_code,
         referrer_kind=referral.referrer_kind,
-        needs=referral.needs,
     )

@@ -1,12 +1,13 @@
 """POST /fhir: a Bundle of requests, each on its own (batch) or all together (transaction)."""
 
-import asyncio
 from collections.abc import Sequence
 from functools import partial
 from http import HTTPStatus
 
-from brobyg_referral.cases.entrypoints.problems import status_of
+from brobyg_contracts.reference import Reference
+
 from brobyg_referral.hospital.entrypoints.hospital_requests import HospitalRequests
+from brobyg_referral.hospital.entrypoints.problems import status_of
 from brobyg_referral.hospital.errors import Malformed, MessageRefused
 from brobyg_referral.hospital.fhir import writing
 from brobyg_referral.hospital.fhir.bundle import read_bundle, read_entry, refused_or
@@ -22,9 +23,7 @@ async def answer_bundle(
 
     Raises MessageRefused when the envelope is wrong, or anything in a transaction is.
     """
-    # In a thread: a thousand entries take a while.
-    kind, group = await asyncio.to_thread(_read, body)
-    results = await requests.take(organisation, group)
+    group, results = await requests.take(organisation, partial(_read, body))
     refusals = [result.refusal for result in results if result.refusal]
     if refusals and not group.is_bundle:
         raise refusals[0]
@@ -32,12 +31,12 @@ async def answer_bundle(
         raise _together(refusals)
     return {
         "resourceType": "Bundle",
-        "type": f"{kind}-response",
+        "type": "transaction-response" if group.atomic else "batch-response",
         "entry": [_answered(result, base) for result in results],
     }
 
 
-def _read(body: bytes) -> tuple[str, Group]:
+def _read(body: bytes, reference: Reference) -> Group:
     try:
         resource = parse_json(body)
         if resource.get("resourceType") != "Bundle":
@@ -48,9 +47,9 @@ def _read(body: bytes) -> tuple[str, Group]:
             )
         kind, entries = read_bundle(resource, ("batch", "transaction"))
     except MessageRefused as refusal:
-        return "", Group([refusal])
-    found = [refused_or(partial(read_entry, entry)) for entry in entries]
-    return kind, Group(found, kind == "transaction", is_bundle=True)
+        return Group([refusal])
+    found = [refused_or(partial(read_entry, entry, reference)) for entry in entries]
+    return Group(found, kind == "transaction", is_bundle=True)
 
 
 def _together(refusals: Sequence[MessageRefused]) -> MessageRefused:

@@ -8,12 +8,12 @@ from brobyg_kit.problems import Problem
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
 
-from brobyg_referral.cases.entrypoints.problems import ReferralRoute
 from brobyg_referral.cases.ports import Names, StoredAppointment
 from brobyg_referral.entrypoints import fhir_description as described
 from brobyg_referral.hospital.entrypoints.bundles import answer_bundle
 from brobyg_referral.hospital.entrypoints.fhir_rendering import FHIR_JSON
 from brobyg_referral.hospital.entrypoints.hospital_requests import HospitalRequests
+from brobyg_referral.hospital.entrypoints.problems import HospitalRoute
 from brobyg_referral.hospital.errors import NoSuchAppointment, TooLarge
 from brobyg_referral.hospital.fhir import bundle, writing
 from brobyg_referral.hospital.fhir.outcome import NOT_APPLICABLE, Issue, outcome
@@ -100,7 +100,7 @@ def create_router(requests: HospitalRequests) -> APIRouter:
         prefix="/fhir",
         tags=["FHIR R4"],
         default_response_class=FhirJson,
-        route_class=ReferralRoute,
+        route_class=HospitalRoute,
         responses=described.REFUSED,
     )
 
@@ -110,7 +110,7 @@ def create_router(requests: HospitalRequests) -> APIRouter:
             return await request.body()
         except HTTPException:
             too_large = TooLarge.of("too-long", f"A body may have {MAX_BODY_BYTES} bytes.")
-            await requests.take(organisation, Group([too_large]))
+            await requests.take(organisation, lambda _: Group([too_large]))
             raise
 
     @router.get(
@@ -133,7 +133,7 @@ def create_router(requests: HospitalRequests) -> APIRouter:
     ) -> Response:
         condition = request.headers.get("if-none-exist")
         result = await requests.take_one(
-            organisation, lambda: bundle.create(parse_json(body), condition)
+            organisation, lambda reference: bundle.create(parse_json(body), condition, reference)
         )
         return _answered(result, request)
 
@@ -148,7 +148,8 @@ def create_router(requests: HospitalRequests) -> APIRouter:
     ) -> Response:
         etag = request.headers.get("if-match")
         result = await requests.take_one(
-            organisation, lambda: bundle.update(parse_json(body), appointment_id, etag)
+            organisation,
+            lambda reference: bundle.update(parse_json(body), appointment_id, etag, reference),
         )
         return _answered(result, request)
 
@@ -162,7 +163,8 @@ def create_router(requests: HospitalRequests) -> APIRouter:
     ) -> Response:
         etag, query = request.headers.get("if-match"), request.query_params.multi_items()
         result = await requests.take_one(
-            organisation, lambda: bundle.put(parse_json(body), query, etag)
+            organisation,
+            lambda reference: bundle.put(parse_json(body), query, etag, reference),
         )
         return _answered(result, request)
 

@@ -64,7 +64,7 @@ _EXAMPLE: Described = {
         }
         for kind, system, value in (
             ("Patient", CPR_SYSTEM, "0201609995"),
-            ("Location", LOCATION_SYSTEM, "randers-hospital"),
+            ("Location", LOCATION_SYSTEM, "example-hospital"),
         )
     ],
 }

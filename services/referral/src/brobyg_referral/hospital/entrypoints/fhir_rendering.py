@@ -4,7 +4,7 @@ from brobyg_kit.problems import Problem
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
-from brobyg_referral.cases.entrypoints.problems import FhirProblem
+from brobyg_referral.hospital.entrypoints.problems import FhirProblem
 from brobyg_referral.hospital.fhir.outcome import Code, Issue, outcome
 
 FHIR_JSON = "application/fhir+json"

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, TypeVar, cast
 from urllib.parse import parse_qsl, urlsplit
 
+from brobyg_contracts.reference import Reference
+
 from brobyg_referral.cases.domain.appointment import BusinessIdentifier, identifier_of
 from brobyg_referral.hospital.errors import Malformed, MessageRefused, RuleBroken, TooLarge
 from brobyg_referral.hospital.fhir.outcome import Issue
@@ -69,9 +71,9 @@ def refused_or(read: Callable[[], T]) -> T | MessageRefused:
         return refusal
 
 
-def read_resource(entry: JsonObject) -> AppointmentRequest:
+def read_resource(entry: JsonObject, reference: Reference) -> AppointmentRequest:
     """An entry of a collection: the appointment as it is, and no request. Raises MessageRefused."""
-    return AppointmentRequest("put", read_appointment(_resource_of(entry)))
+    return AppointmentRequest("put", read_appointment(_resource_of(entry), reference))
 
 
 def _resource_of(entry: JsonObject) -> JsonObject:
@@ -81,7 +83,7 @@ def _resource_of(entry: JsonObject) -> JsonObject:
     return resource
 
 
-def read_entry(entry: JsonObject) -> AppointmentRequest:
+def read_entry(entry: JsonObject, reference: Reference) -> AppointmentRequest:
     """What an entry of a batch or transaction asks. Raises MessageRefused."""
     request = entry.get("request")
     if not isinstance(request, dict):
@@ -101,7 +103,8 @@ def read_entry(entry: JsonObject) -> AppointmentRequest:
     if method == "POST":
         if url.strip("/") != "Appointment":
             raise RuleBroken.of("not-supported", "POST Appointment is expected.", "request.url")
-        return create(resource, if_none_exist if isinstance(if_none_exist, str) else None)
+        condition = if_none_exist if isinstance(if_none_exist, str) else None
+        return create(resource, condition, reference)
     try:
         parts = urlsplit(url)
     except ValueError:  # such as an IPv6 host without its ']'; the error may quote the URL
@@ -110,7 +113,8 @@ def read_entry(entry: JsonObject) -> AppointmentRequest:
         ) from None
     etag = if_match if isinstance(if_match, str) else None
     if parts.path.strip("/") == "Appointment":
-        return put(resource, parse_qsl(parts.query, keep_blank_values=True), etag)
+        query = parse_qsl(parts.query, keep_blank_values=True)
+        return put(resource, query, etag, reference)
     kind, _, appointment_id = parts.path.strip("/").rpartition("/")
     if kind != "Appointment" or not _ID.fullmatch(appointment_id):
         raise RuleBroken.of(
@@ -118,20 +122,26 @@ def read_entry(entry: JsonObject) -> AppointmentRequest:
             "PUT Appointment/[id] or PUT Appointment?identifier=system|value is expected.",
             "request.url",
         )
-    return update(resource, appointment_id, etag)
+    return update(resource, appointment_id, etag, reference)
 
 
-def create(resource: JsonObject, if_none_exist: str | None) -> AppointmentRequest:
+def create(
+    resource: JsonObject, if_none_exist: str | None, reference: Reference
+) -> AppointmentRequest:
     """POST Appointment. Raises MessageRefused."""
     condition = None
     if if_none_exist is not None:
         condition = searched_identifier(
             parse_qsl(if_none_exist.lstrip("?"), keep_blank_values=True), "If-None-Exist"
         )
-    return AppointmentRequest("create", read_appointment(resource), if_none_exist=condition)
+    return AppointmentRequest(
+        "create", read_appointment(resource, reference), if_none_exist=condition
+    )
 
 
-def update(resource: JsonObject, appointment_id: str, etag: str | None) -> AppointmentRequest:
+def update(
+    resource: JsonObject, appointment_id: str, etag: str | None, reference: Reference
+) -> AppointmentRequest:
     """PUT Appointment/[id].
 
     Raises MessageRefused, also where the body does not name the same id (as the standard asks).
@@ -142,7 +152,7 @@ def update(resource: JsonObject, appointment_id: str, etag: str | None) -> Appoi
         )
     return AppointmentRequest(
         "update",
-        read_appointment(resource),
+        read_appointment(resource, reference),
         appointment_id=own_id(appointment_id),
         if_match=version_of(etag),
     )
@@ -157,14 +167,17 @@ def own_id(text: str) -> str:
 
 
 def put(
-    resource: JsonObject, query: Sequence[tuple[str, str]], etag: str | None
+    resource: JsonObject,
+    query: Sequence[tuple[str, str]],
+    etag: str | None,
+    reference: Reference,
 ) -> AppointmentRequest:
     """PUT Appointment?identifier=system|value.
 
     Raises MessageRefused, also where the body does not carry that identifier.
     """
     wanted = searched_identifier(query, "the URL")
-    appointment = read_appointment(resource)
+    appointment = read_appointment(resource, reference)
     if wanted not in appointment.identifiers:
         raise Malformed.of(
             "invalid",

@@ -1,11 +1,11 @@
 """Whom and what an Appointment's participants name: the one patient, and the place."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import cast
 
-from brobyg_contracts.places import LOCATIONS
+from brobyg_contracts.reference import Place, Reference
 
 from brobyg_referral.cases.domain.appointment import Participation
 from brobyg_referral.hospital.fhir.outcome import Issue
@@ -14,6 +14,8 @@ from brobyg_referral.hospital.fhir.times import span
 from brobyg_referral.people.domain.cpr import CITIZEN_SYSTEMS, CPR_SYSTEM, EXPECTED_FORM, is_cpr
 
 LOCATION_SYSTEM = "https://brobyg.dk/locations"
+#: How many places an issue lists.
+_LISTED = 20
 _REFERENCE = re.compile(r"(?:^|/)([A-Z][A-Za-z]*)/[^/]+(?:/_history/[^/]+)?$")
 _PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
 #: Other names of that code system: its OID, and its URL before R4.
@@ -170,16 +172,20 @@ def _no_patient(participants: list[Participant], patients: list[Participant]) ->
 
 
 def place_of(
-    participants: list[Participant], starts_at: datetime | None, ends_at: datetime | None
+    participants: list[Participant],
+    starts_at: datetime | None,
+    ends_at: datetime | None,
+    reference: Reference,
 ) -> Participant | Issue | None:
     """The known place that takes part; else the issue that says why there is none, or no one place.
 
-    An issue with the code `business-rule` says that several known places take part, any other that
-    no known one does. None: no place is named.
+    Its `value` is the place's id in the reference data, by whatever alias it was named. An issue
+    with the code `business-rule` says that several known places take part, any other that no known
+    one does. None: no place is named.
     """
-    named = [one for one in participants if one.system == LOCATION_SYSTEM]
+    named = [one for one in participants if one.system and _is_place(one, reference)]
     taking = [one for one in named if one.takes_part(starts_at, ends_at)]
-    known = [one for one in taking if one.value in LOCATIONS]
+    known = [replace(one, value=place.id) for one in taking if (place := _known(one, reference))]
     if len({one.value for one in known}) > 1:
         return Issue(
             "business-rule",
@@ -192,10 +198,33 @@ def place_of(
     if taking:
         return Issue(
             "code-invalid",
-            f"A known place is expected: one of {', '.join(sorted(LOCATIONS))}.",
+            f"A known place is expected. With the system {LOCATION_SYSTEM} that is one of"
+            f" {_listed(reference)}. An identifier of another system, such as a SOR id, is known"
+            " when the reference data maps it to a place; this one is not mapped.",
             f"{taking[0].path}.actor.identifier.value",
         )
     if named:
         text = "A place that takes part is expected: this one declined, or its period is over."
         return Issue("required", text, named[0].path)
     return None
+
+
+def _is_place(participant: Participant, reference: Reference) -> bool:
+    return (
+        participant.system == LOCATION_SYSTEM
+        or participant.kind == "Location"
+        or _known(participant, reference) is not None
+    )
+
+
+def _known(participant: Participant, reference: Reference) -> Place | None:
+    if participant.system == LOCATION_SYSTEM:
+        return reference.places.get(participant.value)
+    return reference.place_by_alias(participant.system, participant.value)
+
+
+def _listed(reference: Reference) -> str:
+    """The ids of the places in use, as many as can be read."""
+    ids = sorted(one.id for one in reference.places.values() if not one.withdrawn)
+    more = len(ids) - _LISTED
+    return ", ".join(ids[:_LISTED]) + (f" and {more} more" if more > 0 else "")

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import cast
 
 import msgspec
+from brobyg_contracts.reference import Reference
 
 from brobyg_referral.cases.domain.appointment import (
     AppointmentMessage,
@@ -101,8 +102,8 @@ def _is_within(value: JsonValue, depth: int) -> bool:
     return not inner or (depth > 0 and all(_is_within(one, depth - 1) for one in inner))
 
 
-def read_appointment(resource: JsonObject) -> HospitalAppointment:
-    """What `resource` says.
+def read_appointment(resource: JsonObject, reference: Reference) -> HospitalAppointment:
+    """What `resource` says, at the place that `reference` knows.
 
     Raises Malformed when it is no Appointment, and RuleBroken with every issue found when it breaks
     the standard or our profile of it.
@@ -111,7 +112,7 @@ def read_appointment(resource: JsonObject) -> HospitalAppointment:
         raise Malformed.of("invalid", "resourceType Appointment is expected.", "resourceType")
     if issues := structural_issues(resource, "Appointment"):
         raise RuleBroken(*issues)
-    reader = _Reader(resource)
+    reader = _Reader(resource, reference)
     appointment = reader.read()
     if appointment is None:
         raise RuleBroken(*reader.issues)
@@ -121,8 +122,8 @@ def read_appointment(resource: JsonObject) -> HospitalAppointment:
 class _Reader:
     """Reads one structurally valid Appointment; collects issues and does not stop at the first."""
 
-    def __init__(self, resource: JsonObject) -> None:
-        self.resource = resource
+    def __init__(self, resource: JsonObject, reference: Reference) -> None:
+        self.resource, self.reference = resource, reference
         self.issues: list[Issue] = []
         self.status = AppointmentStatus(cast("str", resource["status"]))
         self.entries = cast("list[JsonObject]", resource["participant"])
@@ -260,13 +261,13 @@ class _Reader:
         ends_at: datetime | None,
     ) -> Participant | Issue | None:
         """The place; only a booked appointment must have one, and no more than one."""
-        place = place_of(participants, starts_at, ends_at)
+        place = place_of(participants, starts_at, ends_at, self.reference)
         if self.status is not AppointmentStatus.BOOKED:
             return place
         if place is None:
             text = (
                 "A booked appointment needs its place: a participant whose actor.identifier has the"
-                f" system {LOCATION_SYSTEM}."
+                f" system {LOCATION_SYSTEM}, or another by which the reference data names places."
             )
             self._issue("required", text, "participant")
         elif isinstance(place, Issue) and place.code == "business-rule":

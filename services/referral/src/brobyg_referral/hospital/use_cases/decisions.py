@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
 
 from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event
@@ -14,6 +13,7 @@ from brobyg_referral.cases.domain.appointment import (
     AppointmentMessage,
     AppointmentStatus,
     BusinessIdentifier,
+    apart,
     is_ahead,
     is_beyond,
     is_out_of_date,
@@ -26,6 +26,7 @@ from brobyg_referral.cases.ports import (
     IntakeOutcome,
     StoredAppointment,
 )
+from brobyg_referral.cases.use_cases.attention import AttentionChange, AttentionReason
 from brobyg_referral.hospital.errors import (
     AppointmentExists,
     IdentifierConflict,
@@ -38,10 +39,6 @@ from brobyg_referral.hospital.errors import (
 from brobyg_referral.hospital.fhir.bundle import AppointmentRequest, in_entry, issue_in_entry
 from brobyg_referral.hospital.fhir.outcome import Issue
 from brobyg_referral.hospital.fhir.reading import MAX_IDENTIFIERS, HospitalAppointment
-
-#: Why a coordinator must look at an appointment: its patient has declined; it was cancelled, or a
-#: change of it was refused, because it named another patient than it was booked for.
-AttentionReason = Literal["patient_declined", "cancelled_for_another", "refused_for_another"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +104,11 @@ class Decisions:
         self._ids = {name: one.appointment_id for one in known for name in one.identifiers}
         self._stored_identifiers = frozenset(self._ids)
         self._changed: set[str] = set()
+        self._entered = [one.appointment_id for one in known if one.organisation is None]
         #: What is to be published, of which appointment, and the event that caused it.
         self.changes: list[tuple[AppointmentChange, StoredAppointment, Event | None]] = []
-        #: What a coordinator must look at: why, and the id of which appointment.
-        self.attention: list[tuple[AttentionReason, str]] = []
+        #: What a coordinator must look at, and what no longer.
+        self.attention: list[AttentionChange] = []
 
     def changed(self) -> list[StoredAppointment]:
         """What is new or changed, by id: the order in which all transactions lock."""
@@ -136,9 +134,11 @@ class Decisions:
             self._known, self._ids, self._changed = before
             del self.changes[lengths[0] :]
             self.attention[lengths[1] :] = [
-                (reason, appointment_id)
-                for reason, appointment_id in self.attention[lengths[1] :]
-                if reason == "refused_for_another" and appointment_id in self._known
+                replace(one, stored=self._known[one.stored.appointment_id])
+                for one in self.attention[lengths[1] :]
+                if one.kind == "refused_for_another"
+                and one.needed
+                and one.stored.appointment_id in self._known
             ]
             results = [
                 replace(one, outcome="rejected", stored=None, created=False) for one in results
@@ -166,7 +166,7 @@ class Decisions:
         known = self._find(request)
         if known is not None and not _is_for(referral, known):
             _check_times(message, self._now)
-            self._check_patient(message, known)
+            self._check_patient(message, known, cause)
             referral = known.referral
         if referral is None:
             return Result("dropped_without_consent")
@@ -175,12 +175,30 @@ class Decisions:
             raise NoSuchAppointment.of("not-found", "There is no such appointment.")
         if request.mode == "create" and known is not None:
             return self._repeated(request, message, known, cause)
+        known = known or self._entered_alike(message, referral)
         place_issue = request.appointment.place_issue
         if known is None and place_issue and message.content.status is AppointmentStatus.BOOKED:
             raise RuleBroken(place_issue)
         return self._receive(request, message, referral, known, cause)
 
-    def _check_patient(self, message: AppointmentMessage, known: StoredAppointment) -> None:
+    def _entered_alike(
+        self, message: AppointmentMessage, referral: ActiveReferral
+    ) -> StoredAppointment | None:
+        """What somebody entered here of the appointment that the hospital sends now.
+
+        That of the same referral, at the same place and about the same time, the nearest.
+        """
+        near = []
+        for one in (self._known[about] for about in self._entered):
+            if one.organisation is None and one.referral == referral:
+                between = apart(one.state.content.plan, message.content.plan)
+                if between is not None:
+                    near.append((between, one.appointment_id))
+        return self._known[min(near)[1]] if near else None
+
+    def _check_patient(
+        self, message: AppointmentMessage, known: StoredAppointment, cause: Event | None
+    ) -> None:
         """Raise RuleBroken unless the message cancels an appointment of another patient's.
 
         For that the hospital's own number of the appointment is enough: a patient may be named by
@@ -188,7 +206,7 @@ class Decisions:
         """
         if message.content.is_cancelled and known.referral.referral_id in self._locked:
             return
-        self.attention.append(("refused_for_another", known.appointment_id))
+        self._note("refused_for_another", known, cause)
         raise RuleBroken.of(
             "business-rule",
             "The patient of an appointment can't be changed: cancel it by its identifier (status"
@@ -286,17 +304,20 @@ class Decisions:
                 new, self._organisation, identifiers, referral, transition.appointment
             )
         else:
-            stored = _also_named(replace(known, state=transition.appointment), identifiers)
+            stored = replace(known, organisation=self._organisation, state=transition.appointment)
+            stored = _also_named(stored, identifiers)
         self._remember(stored, known)
         if transition.change:
             self.changes.append((transition.change, stored, cause))
         if transition.changed:
-            self._note_attention(request, stored, known)
+            self._note_attention(request, stored, known, cause)
+        # What was only entered here is new to the hospital.
+        created = known is None or known.organisation is None
         out_of_date = transition.out_of_date
         return Result(
-            "kept" if transition.changed else "unchanged",
+            "kept" if transition.changed or created else "unchanged",
             stored,
-            created=known is None,
+            created=created,
             warning=None if out_of_date else _nobody_comes_along(request.appointment, self._now),
         )
 
@@ -305,12 +326,28 @@ class Decisions:
         request: AppointmentRequest,
         stored: StoredAppointment,
         known: StoredAppointment | None,
+        cause: Event | None,
     ) -> None:
-        content = stored.state.content
-        if content.is_declined and not (known and known.state.content.is_declined):
-            self.attention.append(("patient_declined", stored.appointment_id))
+        """Note what a coordinator must look at by what has changed, and what no longer."""
+        content, before = stored.state.content, known.state.content if known else None
+        if content.is_declined != (before is not None and before.is_declined):
+            self._note("patient_declined", stored, cause, needed=content.is_declined)
         if not _is_for(self._referrals.get(request.appointment.cpr), stored):
-            self.attention.append(("cancelled_for_another", stored.appointment_id))
+            self._note("cancelled_for_another", stored, cause)
+        elif before is not None and before.is_cancelled:
+            self._note("cancelled_for_another", stored, cause, needed=False)
+        if content.is_over and before is not None:
+            self._note("refused_for_another", stored, cause, needed=False)
+
+    def _note(
+        self,
+        kind: AttentionReason,
+        stored: StoredAppointment,
+        cause: Event | None,
+        *,
+        needed: bool = True,
+    ) -> None:
+        self.attention.append(AttentionChange(kind, stored, needed, cause))
 
 
 def _is_for(referral: ActiveReferral | None, stored: StoredAppointment) -> bool:

@@ -12,11 +12,14 @@ from datetime import UTC, datetime
 from functools import partial
 
 import msgspec
+from brobyg_contracts.reference import Reference
 from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event
 from brobyg_kit.ids import derived_id
 from brobyg_kit.parking import Origin
 
+from brobyg_referral.cases.ports import ReferenceSource
+from brobyg_referral.cases.use_cases.visits import known_reference
 from brobyg_referral.hospital.errors import MessageRefused
 from brobyg_referral.hospital.fhir.bundle import (
     AppointmentRequest,
@@ -40,9 +43,12 @@ _KINDS = ("batch", "transaction", "collection")
 class HospitalRecords:
     """Takes the records of one organisation in."""
 
-    def __init__(self, intake: Intake, hasher: Hasher, organisation: str) -> None:
+    def __init__(
+        self, intake: Intake, reference: ReferenceSource, hasher: Hasher, organisation: str
+    ) -> None:
         """`organisation` is whose topic it is: a record can't say so itself."""
-        self._intake, self._hasher, self._organisation = intake, hasher, organisation
+        self._intake, self._reference = intake, reference
+        self._hasher, self._organisation = hasher, organisation
 
     def decode(self, origin: Origin, key: bytes | None, value: bytes) -> Event:
         """An event made of a record. Never raises: what can't be read is refused in `take`.
@@ -69,9 +75,10 @@ class HospitalRecords:
         """Take the records in, all in this transaction.
 
         Those that break the standard are answered on the rejected topic and have no other effect.
-        Raises database errors.
+        Raises ReferenceMissing and database errors.
         """
-        groups = await asyncio.to_thread(lambda: [_read(event) for event in events])
+        reference = await known_reference(self._reference, tx)
+        groups = await asyncio.to_thread(lambda: [_read(event, reference) for event in events])
         results = await self._intake.take(tx, "kafka", self._organisation, groups)
         for event, group, found in zip(events, groups, results, strict=True):
             refusals = [result.refusal for result in found if result.refusal]
@@ -82,16 +89,17 @@ class HospitalRecords:
                 tx.send(REJECTED_TOPIC, event.subject, answer, "application/fhir+json")
 
 
-def _read(event: Event) -> Group:
+def _read(event: Event, reference: Reference) -> Group:
     try:
         resource = parse_json(bytes(event.data))
         if resource.get("resourceType") != "Bundle":
-            return Group([AppointmentRequest("put", read_appointment(resource))], cause=event)
+            appointment = read_appointment(resource, reference)
+            return Group([AppointmentRequest("put", appointment)], cause=event)
         kind, entries = read_bundle(resource, _KINDS)
     except MessageRefused as refusal:
         return Group([refusal], cause=event)
     read = read_resource if kind == "collection" else read_entry
-    found = [refused_or(partial(read, entry)) for entry in entries]
+    found = [refused_or(partial(read, entry, reference)) for entry in entries]
     return Group(found, kind == "transaction", is_bundle=True, cause=event)
 
 

@@ -1,18 +1,21 @@
 """Citizens in PostgreSQL. What names a citizen is encrypted before it gets here."""
 
+from collections.abc import Collection
+
 import msgspec
 from brobyg_kit.database import Transaction
-from sqlalchemy import insert, select, update
+from sqlalchemy import ARRAY, LargeBinary, bindparam, func, insert, null, select, update
 from sqlalchemy.dialects import postgresql
 
-from brobyg_referral.cases.adapters.tables import access_log, citizen
 from brobyg_referral.errors import NoSuchCitizen
 from brobyg_referral.people.adapters.secrets import Vault
+from brobyg_referral.people.adapters.tables import access_log, citizen
 from brobyg_referral.people.domain.contact import Contact
+from brobyg_referral.people.domain.record import CitizenRecord
 
 
 class PostgresCitizens:
-    """Implements `ports.CitizenStore`.
+    """Implements `people.ports.CitizenStore`.
 
     Citizens are locked FOR NO KEY UPDATE, which does not block the foreign keys of appointments:
     the intake locks referrals and then checks those keys.
@@ -21,6 +24,18 @@ class PostgresCitizens:
     def __init__(self, vault: Vault) -> None:
         """`vault` encrypts and decrypts."""
         self._vault = vault
+
+    async def ids_of(self, tx: Transaction, cpr_hashes: Collection[bytes]) -> dict[bytes, str]:
+        """As the port says."""
+        if not cpr_hashes:
+            return {}
+        wanted = bindparam("hashes", list(cpr_hashes), type_=ARRAY(LargeBinary))
+        found = await tx.connection.execute(
+            select(citizen.c.cpr_hash, citizen.c.citizen_id).where(
+                citizen.c.cpr_hash == func.any(wanted)
+            )
+        )
+        return {row.cpr_hash: row.citizen_id for row in found}
 
     async def find_or_add(
         self, tx: Transaction, cpr_hash: bytes, new_id: str, contact: Contact
@@ -43,9 +58,11 @@ class PostgresCitizens:
         found = await tx.connection.execute(statement.where(citizen.c.citizen_id == citizen_id))
         return found.scalar_one_or_none()
 
-    async def renew(self, tx: Transaction, citizen_id: str, contact: Contact) -> None:
+    async def renew(
+        self, tx: Transaction, citizen_id: str, contact: Contact, record: CitizenRecord
+    ) -> None:
         """As the port says."""
-        values = self._sealed(contact, citizen_id)
+        values = self._sealed(contact, citizen_id) | {"record": msgspec.to_builtins(record)}
         await tx.connection.execute(
             update(citizen).where(citizen.c.citizen_id == citizen_id).values(values)
         )
@@ -64,9 +81,18 @@ class PostgresCitizens:
             self._vault.open(row.sealed, row.key_id, citizen_id), type=Contact
         )
 
+    async def record(self, tx: Transaction, citizen_id: str) -> CitizenRecord | None:
+        """As the port says."""
+        found = await tx.connection.execute(
+            select(citizen.c.record).where(citizen.c.citizen_id == citizen_id)
+        )
+        stored = found.scalar_one_or_none()
+        return None if stored is None else msgspec.convert(stored, CitizenRecord)
+
     async def erase(self, tx: Transaction, citizen_id: str) -> None:
         """As the port says."""
-        values = {"cpr_hash": None, "key_id": None, "sealed": None, "erased_at": tx.now}
+        nothing = {"cpr_hash": None, "key_id": None, "sealed": None, "record": null()}
+        values = nothing | {"erased_at": tx.now}
         await tx.connection.execute(
             update(citizen).where(citizen.c.citizen_id == citizen_id).values(values)
         )

@@ -4,7 +4,7 @@ It is stored encrypted, and shown only to those who may see it.
 """
 
 import msgspec
-from brobyg_contracts.places import POSTCODES
+from brobyg_contracts.reference import Reference
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -39,14 +39,13 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
             is_protected=newer.is_protected or self.is_protected,
         )
 
-    @property
-    def meeting_point(self) -> str | None:
-        """The address at which a volunteer may meet the citizen, with its town where that is known.
+    def meeting_point(self, reference: Reference) -> str | None:
+        """The address at which a helper may meet the citizen, with its town where that is known.
 
         None where it is protected or unknown.
         """
         if self.is_protected or self.address is None:
             return None
-        place = POSTCODES.get(self.address.postcode)  # the citizen may live outside the area
-        town = f"{self.address.postcode} {place.name}" if place else self.address.postcode
+        known = reference.postcodes.get(self.address.postcode)  # it may be newer than the data
+        town = f"{self.address.postcode} {known.label}" if known else self.address.postcode
         return f"{self.address.line}, {town}"
