@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
 
 from brobyg_referral.cases.ports import Names, StoredAppointment
-from brobyg_referral.entrypoints import fhir_description as described
+from brobyg_referral.hospital.entrypoints import fhir_description as described
 from brobyg_referral.hospital.entrypoints.bundles import answer_bundle
 from brobyg_referral.hospital.entrypoints.fhir_rendering import FHIR_JSON
 from brobyg_referral.hospital.entrypoints.hospital_requests import HospitalRequests

@@ -20,12 +20,7 @@ from brobyg_referral.cases.domain.appointment import (
     is_too_long,
     receive,
 )
-from brobyg_referral.cases.ports import (
-    ActiveReferral,
-    IntakeChannel,
-    IntakeOutcome,
-    StoredAppointment,
-)
+from brobyg_referral.cases.ports import ActiveReferral, StoredAppointment
 from brobyg_referral.cases.use_cases.attention import AttentionChange, AttentionReason
 from brobyg_referral.hospital.errors import (
     AppointmentExists,
@@ -39,6 +34,7 @@ from brobyg_referral.hospital.errors import (
 from brobyg_referral.hospital.fhir.bundle import AppointmentRequest, in_entry, issue_in_entry
 from brobyg_referral.hospital.fhir.outcome import Issue
 from brobyg_referral.hospital.fhir.reading import MAX_IDENTIFIERS, HospitalAppointment
+from brobyg_referral.hospital.ports import IntakeChannel, IntakeOutcome
 
 
 @dataclass(frozen=True, slots=True)
