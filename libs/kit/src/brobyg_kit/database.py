@@ -361,7 +361,8 @@ class Database:
             return
         engine, self._engine = self._engine, None
         try:
-            await asyncio.wait_for(engine.dispose(), timeout=5)
+            async with asyncio.timeout(5):
+                await engine.dispose()
         except TimeoutError:
             await engine.dispose(close=False)
 

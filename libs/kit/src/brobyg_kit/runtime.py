@@ -231,7 +231,8 @@ class Runtime:
             if name in self.health.heartbeats:  # waiting is no hang, however long it takes
                 self.health.heartbeat(name).struggle("waits for the database")
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._opened.wait(), timeout=1.0)
+                async with asyncio.timeout(1.0):
+                    await self._opened.wait()
         await work()
 
     async def _keep(self, name: str, work: Loop) -> None:
