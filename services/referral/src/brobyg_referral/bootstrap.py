@@ -17,6 +17,9 @@ from brobyg_referral.entrypoints.fhir_rendering import render
 from brobyg_referral.entrypoints.hospital_requests import HospitalRequests
 from brobyg_referral.handlers import EMITS, HANDLERS
 from brobyg_referral.metrics import ReferralMetrics
+from brobyg_referral.reference.adapters.entries import PostgresEntries
+from brobyg_referral.reference.entrypoints import api as reference_api
+from brobyg_referral.reference.use_cases.records import ReferenceRecords
 from brobyg_referral.settings import ReferralSettings
 from brobyg_referral.use_cases.hospital_records import HOSPITAL_TOPIC, HospitalRecords
 from brobyg_referral.use_cases.intake import Intake
@@ -37,6 +40,7 @@ def build(resources: Resources) -> Parts:
         routers=[
             api.create_router(database, referrals, appointments),
             fhir.create_router(HospitalRequests(database, intake, appointments)),
+            reference_api.create_router(database, ReferenceRecords(PostgresEntries())),
         ],
         renderers={"/fhir": render},
         handle=partial(on_record.function, records),

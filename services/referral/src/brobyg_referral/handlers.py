@@ -17,6 +17,7 @@ from brobyg_contracts import (
 )
 from brobyg_kit.handling import Handler
 
+from brobyg_referral.reference.domain.entries import KINDS as REFERENCE_KINDS
 from brobyg_referral.use_cases.hospital_records import (
     HOSPITAL_TOPIC,
     REJECTED_TOPIC,
@@ -40,5 +41,6 @@ EMITS = (
     AppointmentCancelled,
     AppointmentCompleted,
     AppointmentMissed,
+    *REFERENCE_KINDS.values(),
     REJECTED_TOPIC,
 )
