@@ -35,6 +35,9 @@ from brobyg_referral.metrics import ReferralMetrics
 from brobyg_referral.people.adapters.citizens import PostgresCitizens
 from brobyg_referral.people.adapters.secrets import Vault
 from brobyg_referral.people.domain.hashing import Hasher
+from brobyg_referral.reference.adapters.entries import PostgresEntries
+from brobyg_referral.reference.entrypoints import api as reference_api
+from brobyg_referral.reference.use_cases.records import ReferenceRecords
 from brobyg_referral.settings import ReferralSettings
 
 REFERENCE = Copy(reference_data.TOPIC, reference_data.KINDS, Reference)
@@ -72,6 +75,7 @@ def build(resources: Resources) -> Parts:
                     caller.department and current(reference.latest, caller.department)
                 ),
             ),
+            reference_api.create_router(database, ReferenceRecords(PostgresEntries())),
         ],
         renderers={"/fhir": render},
         handle=partial(on_record.function, records),
