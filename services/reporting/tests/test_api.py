@@ -246,7 +246,7 @@ async def test_a_need_moved_after_its_end_is_no_longer_counted_for_who_had_it(
     ("path", "headers", "status"),
     [
         ("/counts", {}, 401),
-        ("/counts", bearer("helper"), 403),
+        ("/counts", bearer("referrer"), 403),
         ("/referrals/not-a-uuid/timeline", ANALYST, 422),
         (f"/referrals/{APPOINTMENT}/timeline", ANALYST, 404),
         (f"/needs/{OFFER}/explanation", ANALYST, 404),

@@ -13,7 +13,7 @@ from brobyg_contracts.reference import Reference
 from brobyg_kit.event import EventData
 
 from brobyg_reporting.domain.projection import given
-from brobyg_reporting.domain.sentences import department_name, sentence, sentence_of
+from brobyg_reporting.domain.sentences import department_name, sentence
 from brobyg_reporting.domain.words import POINTS, RULES, Wording, told
 
 _ANSWERS: dict[type[EventData], str] = {
@@ -231,10 +231,7 @@ def _agree(matches: list[Agreement], read: Sequence[tuple[PastEvent, EventData |
 
 
 def _lines(one: PastEvent, event: EventData | None, reference: Reference) -> Iterator[Line]:
-    if event is None:
-        yield _line(one, sentence(one.type, one.data, reference))
-        return
-    en, da = sentence_of(event, reference)
+    en, da = sentence(one.type, one.data, reference)
     helper_id, actor = getattr(event, "helper_id", None), getattr(event, "actor", None)
     if helper_id is not None:
         en, da = f"{en} Helper: {helper_id}.", f"{da} Hjælper: {helper_id}."

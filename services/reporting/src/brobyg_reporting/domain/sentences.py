@@ -41,12 +41,7 @@ def sentence(kind: str, data: bytes, reference: Reference) -> Wording:
         return Wording(
             f"Event of type {kind}, not readable.", f"Hændelse af typen {kind}, kan ikke læses."
         )
-    return sentence_of(event, reference)
-
-
-def sentence_of(event: EventData, reference: Reference) -> Wording:
-    """The event as a sentence. Raises KeyError for a type that no history holds."""
-    said = _SENTENCES[type(event)]
+    said = _SENTENCES[known]
     return said if isinstance(said, Wording) else said(event, reference)
 
 

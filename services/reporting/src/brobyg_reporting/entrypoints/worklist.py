@@ -11,7 +11,12 @@ from brobyg_reporting.entrypoints.visibility import Reader, Visibility
 
 Asked = Annotated[
     str | None,
-    Query(alias="department", max_length=40, description="Only this department, by its id."),
+    Query(
+        alias="department",
+        max_length=40,
+        pattern="^[a-z][a-z0-9-]*$",
+        description="Only this department, by its id.",
+    ),
 ]
 State = Annotated[
     Literal["open", "raised", "claimed", "settled"], Query(description="open: raised or claimed.")
