@@ -4,8 +4,8 @@ from datetime import timedelta
 from random import Random
 
 import msgspec
-from brobyg_contracts import EVENTS
-from brobyg_kit.event import Event, EventData, encode
+from brobyg_contracts import EVENTS, EventData
+from brobyg_kit.event import Event, encode
 from brobyg_kit.testing import Running
 from brobyg_reporting.adapters.versions import within
 from brobyg_reporting.domain.log import read_logged

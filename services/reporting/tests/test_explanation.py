@@ -87,7 +87,7 @@ def test_the_story_is_told_in_sentences_of_both_languages() -> None:
             " 4 could not, 1 were asked, by version 1 of the policy escort."
         ),
         f"Ruled out: not available then: 4 ({THIRD} and 3 more).",
-        f"Number 1: {HELPER}, 510 points (near 210, little to do lately 300).",
+        f"Number 1: {HELPER}, 510 points (little to do lately 300, near 210).",
         f"Could, and was not asked: {SECOND}, 0 points.",
         "And 1 more who could.",
         f"A helper was asked (wave 1, number 1 in order). Helper: {HELPER}.",
@@ -99,7 +99,7 @@ def test_the_story_is_told_in_sentences_of_both_languages() -> None:
         "Helpers are no longer needed: it took place.",
     ]
     danish = texts(found, "da")
-    assert danish[3] == f"Nummer 1: {HELPER}, 510 point (nær 210, lidt at lave for tiden 300)."
+    assert danish[3] == f"Nummer 1: {HELPER}, 510 point (lidt at lave for tiden 300, nær 210)."
     assert all(one != other for one, other in zip(texts(found), danish, strict=True))
 
 

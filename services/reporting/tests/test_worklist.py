@@ -147,7 +147,7 @@ def test_what_is_due_is_read_with_its_zone() -> None:
 
 
 async def test_open_items_are_counted_as_metrics(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, topics: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worklist, "_EVERY", 0.1)
     async with serve(SERVICE, role="run") as running:

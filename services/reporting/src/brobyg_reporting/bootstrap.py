@@ -15,7 +15,7 @@ from brobyg_reporting.adapters.status import readiness
 from brobyg_reporting.adapters.tables import metadata
 from brobyg_reporting.adapters.topics import reading
 from brobyg_reporting.adapters.versions import opened, pooled, within
-from brobyg_reporting.entrypoints.api import router
+from brobyg_reporting.entrypoints.api import routers
 from brobyg_reporting.handlers import EMITS, HANDLERS, TOPICS, read
 from brobyg_reporting.metrics import ReportingMetrics
 from brobyg_reporting.ports import RebuildPorts
@@ -54,7 +54,7 @@ def build(resources: Resources) -> Parts:
         return await Queries(database).open_items() if shown else ()
 
     return Parts(
-        routers=[router(database, resources.replica(REFERENCE))],
+        routers=routers(database, resources.replica(REFERENCE)),
         handle=live.handle,
         decoders=dict.fromkeys(TOPICS, read),
         starts={"first version": partial(create_first, connect)},

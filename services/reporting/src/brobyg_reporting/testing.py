@@ -16,6 +16,7 @@ from brobyg_contracts import (
     TOPICS,
     AttentionSettled,
     ConsentGiven,
+    EventData,
     MatchEscalated,
     MatchReleased,
     NeedClosed,
@@ -23,7 +24,7 @@ from brobyg_contracts import (
     NotificationFailed,
     OfferWithdrawn,
 )
-from brobyg_kit.event import Event, EventData, encode_data
+from brobyg_kit.event import Event, encode_data
 
 #: Monday of the week the histories begin in.
 START = datetime(2026, 11, 30, tzinfo=UTC)

@@ -16,7 +16,10 @@ from brobyg_reporting.domain.projection import given
 from brobyg_reporting.domain.sentences import department_name, sentence
 from brobyg_reporting.domain.words import POINTS, RULES, Wording, told
 
-_ANSWERS: dict[type[EventData], str] = {
+_Answer: TypeAlias = (
+    events.OfferAccepted | events.OfferDeclined | events.OfferExpired | events.OfferWithdrawn
+)
+_ANSWERS: dict[type[_Answer], str] = {
     events.OfferAccepted: "accepted",
     events.OfferDeclined: "declined",
     events.OfferExpired: "expired",
@@ -39,7 +42,7 @@ class Candidate(msgspec.Struct, kw_only=True):
     helper_id: str
     #: Place in the order of asking; None for who was not asked.
     rank: int | None
-    #: Points by soft rule, and their sum.
+    #: Points by soft rule, the most first, and their sum.
     points: dict[str, int]
     total: int
     offer_id: str | None = None
@@ -175,7 +178,7 @@ def _decision(time: datetime, event: events.NeedDecided) -> Decision:
             Candidate(
                 helper_id=one.helper_id,
                 rank=given(one.rank),
-                points=one.points,
+                points=dict(sorted(one.points.items(), key=_most_first)),
                 total=sum(one.points.values()),
             )
             for one in event.considered
@@ -184,6 +187,11 @@ def _decision(time: datetime, event: events.NeedDecided) -> Decision:
             RuledOut(rule=one.rule, count=one.count, helpers=one.helpers) for one in event.excluded
         ],
     )
+
+
+def _most_first(points: tuple[str, int]) -> tuple[int, str]:
+    rule, number = points
+    return -number, rule
 
 
 def _answer(
@@ -203,7 +211,7 @@ def _answer(
             if candidate is not None:
                 candidate.offer_id, candidate.answer = event.offer_id, "open"
                 offered[event.offer_id] = candidate
-        elif isinstance(event, tuple(_ANSWERS)) and event.offer_id in offered:
+        elif isinstance(event, _Answer) and event.offer_id in offered:
             candidate = offered[event.offer_id]
             candidate.answer, candidate.answered_at = _ANSWERS[type(event)], one.time
             if isinstance(event, events.OfferWithdrawn):

@@ -28,27 +28,15 @@ Standing = Annotated[
 _NOT_YET = "reporting learns of it from the event stream; a new one takes a moment"
 
 
-def router(database: Database, reference: Replica[Reference]) -> APIRouter:
+def routers(database: Database, reference: Replica[Reference]) -> list[APIRouter]:
     """Every route of reporting."""
     queries, visibility = Queries(database), Visibility(reference)
-    routes = APIRouter()
-    routes.include_router(_stories(queries, visibility))
-    routes.include_router(_sums(queries, visibility))
-    routes.include_router(worklist_router(queries, visibility))
-
-    @routes.get(
-        "/projections",
-        summary="Which version is shown, how far it has come, how the last rebuilds went",
-        tags=["reporting"],
-    )
-    async def projections(_: Reader) -> dict[str, Any]:
-        async with database.connect() as connection:
-            try:
-                return await projection_status(connection)
-            except NoVersion as error:
-                raise Problem(503, "There is nothing to read yet", str(error)) from error
-
-    return routes
+    return [
+        _stories(queries, visibility),
+        _sums(queries, visibility),
+        worklist_router(queries, visibility),
+        _projections(database),
+    ]
 
 
 def _stories(queries: Queries, visibility: Visibility) -> APIRouter:
@@ -118,5 +106,23 @@ def _sums(queries: Queries, visibility: Visibility) -> APIRouter:
             "events": {row["type"]: row["events"] for row in rows},
             "not_folded": {row["type"]: row["not_folded"] for row in rows if row["not_folded"]},
         }
+
+    return routes
+
+
+def _projections(database: Database) -> APIRouter:
+    """The state of the projections."""
+    routes = APIRouter(tags=["reporting"])
+
+    @routes.get(
+        "/projections",
+        summary="Which version is shown, how far it has come, how the last rebuilds went",
+    )
+    async def projections(_: Reader) -> dict[str, Any]:
+        async with database.connect() as connection:
+            try:
+                return await projection_status(connection)
+            except NoVersion as error:
+                raise Problem(503, "There is nothing to read yet", str(error)) from error
 
     return routes

@@ -58,8 +58,6 @@ class MatchRow(msgspec.Struct, gc=False):
 MATCH = Projection("match", MatchRow)
 
 
-@MATCH.on(StaffMatched)
-@MATCH.on(VolunteerMatched)
 def _matched(row: MatchRow, event: VolunteerMatched | StaffMatched, time: datetime) -> None:
     row.need_id, row.referral_id = event.need_id, given(event.referral_id)
     row.citizen_id, row.department = given(event.citizen_id), event.department
@@ -72,6 +70,10 @@ def _matched(row: MatchRow, event: VolunteerMatched | StaffMatched, time: dateti
     row.resource_id, row.shares_with = given(event.resource_id), given(event.shares_with)
     row.state, row.matched_at = "agreed", time
     row.released_at = row.release_reason = None
+
+
+MATCH.on(VolunteerMatched)(_matched)
+MATCH.on(StaffMatched)(_matched)
 
 
 @MATCH.on(MatchReleased)

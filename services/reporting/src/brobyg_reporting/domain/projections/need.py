@@ -213,8 +213,6 @@ def _offer_withdrawn(row: NeedRow, event: OfferWithdrawn, time: datetime) -> Non
     row.matching_changed_at = time
 
 
-@NEED.on(StaffMatched)
-@NEED.on(VolunteerMatched)
 def _matched(row: NeedRow, event: VolunteerMatched | StaffMatched, time: datetime) -> None:
     row.matches_made += 1
     row.crew += 1
@@ -227,6 +225,10 @@ def _matched(row: NeedRow, event: VolunteerMatched | StaffMatched, time: datetim
     row.crew_complete = event.crew_complete
     if event.crew_complete:
         row.match_state = "matched"
+
+
+NEED.on(VolunteerMatched)(_matched)
+NEED.on(StaffMatched)(_matched)
 
 
 @NEED.on(MatchReleased)
