@@ -18,6 +18,7 @@ from sqlalchemy import text
 KEYS = {
     "referral_encryption_key": base64.b64encode(b"e" * 32).decode(),
     "referral_cpr_key": base64.b64encode(b"c" * 32).decode(),
+    "referral_kafka_organisation": "hospital-randers",
     "referral_rising_versions": "hospital-randers",
 }
 HOSPITAL = bearer("hospital", organisation="hospital-randers")

@@ -191,6 +191,7 @@ class System:
             "BROBYG_NOTIFICATION_COORDINATORS": COORDINATORS,
             "BROBYG_NOTIFICATION_SENDER": "Brobyg <brobyg@example.org>",
             # The sample hospital's FHIR server counts each appointment's versions up.
+            "BROBYG_REFERRAL_KAFKA_ORGANISATION": "hospital-randers",
             "BROBYG_REFERRAL_RISING_VERSIONS": "hospital-randers",
             **make_keys(self.folder),
             "BROBYG_KAFKA": addresses.kafka,
