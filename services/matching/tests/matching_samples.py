@@ -16,15 +16,15 @@ from brobyg_contracts import (
     AppointmentMissed,
     AppointmentRescheduled,
     ConsentWithdrawn,
+    Needs,
     ReferralCreated,
 )
-from brobyg_contracts import Needs as NeedsOnTheWire
 from brobyg_kit.database import Database
 from brobyg_kit.event import Event, EventData, encode_data
 from brobyg_kit.ids import derived_id
 from brobyg_matching.domain.local_time import Window
 from brobyg_matching.domain.match import Context
-from brobyg_matching.domain.referral import Needs, Referral
+from brobyg_matching.domain.referral import Referral
 from brobyg_matching.domain.roster import Roster
 from brobyg_matching.domain.snapshot import Commitment, Snapshot
 from brobyg_matching.domain.travel import policy_of
@@ -67,7 +67,7 @@ def a_volunteer(word: str, **changes: object) -> Volunteer:
 def a_referral(word: str = "referral", **needs: object) -> Referral:
     """A consented referral of somebody in Randers who speaks Danish and is met at home."""
     wanted = Needs(
-        languages=frozenset({"da"}),
+        languages=("da",),
         gender_wish=None,
         mobility="independent",
         meeting="home",
@@ -149,7 +149,6 @@ def consent_withdrawn(referral: str = "referral") -> ConsentWithdrawn:
 def referral_created(word: str = "referral", **needs: object) -> ReferralCreated:
     """The event that makes `a_referral(word)` known."""
     referral = a_referral(word, **needs)
-    wanted = referral.needs
     return ReferralCreated(
         referral_id=referral.referral_id,
         citizen_id=referral.citizen_id,
@@ -157,13 +156,7 @@ def referral_created(word: str = "referral", **needs: object) -> ReferralCreated
         department=referral.department,
         municipality_code="0730",
         referrer_kind="gp",
-        needs=NeedsOnTheWire(
-            languages=tuple(sorted(wanted.languages)),
-            gender_wish=wanted.gender_wish,
-            mobility=wanted.mobility,
-            meeting=wanted.meeting,
-            postcode=wanted.postcode,
-        ),
+        needs=referral.needs,
     )
 
 

@@ -56,8 +56,15 @@ async def test_the_link_shows_without_spending_and_is_answered_once(matching: Ru
 
 async def test_a_forged_or_foreign_token_is_unknown(matching: Running) -> None:
     forged = Links(["another-key-than-this-service-has"]).token(an_id("offer"))
-    for token in (forged, "nonsense", "x" * 250, Links([LINK_KEY]).token(an_id("no such offer"))):
-        assert (await matching.client.get(f"/answers/{token}", headers=PORTAL)).status_code == 404
+    unknown = "https://brobyg.dk/problems/unknown-link"  # the portal tells the volunteer by it
+    for token, kind in (
+        (forged, unknown),
+        ("nonsense", unknown),
+        ("x" * 250, unknown),
+        (Links([LINK_KEY]).token(an_id("no such offer")), "about:blank"),
+    ):
+        answer = await matching.client.get(f"/answers/{token}", headers=PORTAL)
+        assert (answer.status_code, answer.json()["type"]) == (404, kind)
     assert (await matching.client.get(f"/answers/{'x' * 400}", headers=PORTAL)).status_code == 422
     assert (await matching.client.get(f"/answers/{forged}", headers=COORDINATOR)).status_code == 403
     assert (await matching.client.get(f"/answers/{forged}")).status_code == 401
@@ -122,6 +129,8 @@ async def test_a_cancelled_appointment_withdraws_the_question(matching: Running)
     await tell(matching, event(cancelled(a_booking())))
     answer = await matching.client.post(f"/offers/{offer_id}/accept", headers=COORDINATOR)
     assert (answer.status_code, answer.json()["title"]) == (409, "The question was withdrawn")
+    link = await matching.client.get(f"/offers/{offer_id}/answer-link", headers=NOTIFICATION)
+    assert (link.status_code, link.json()["state"]) == (200, "withdrawn")
 
 
 async def test_of_two_yeses_at_the_same_instant_exactly_one_has_it(matching: Running) -> None:

@@ -139,7 +139,7 @@ class Searches(RuleBasedStateMachine):
     def end(self, number: int, outcome: str) -> None:
         if match := self.matches.get(an_id(f"appointment {number}")):
             self.take(
-                transitions.over(
+                transitions.ended(
                     match, "completed" if outcome == "completed" else "missed", self.context()
                 )
             )

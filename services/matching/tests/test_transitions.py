@@ -191,14 +191,14 @@ def test_a_no_show_that_was_a_mistake_leaves_the_time_to_who_gave_it() -> None:
     had = a_match(snapshot)
     match = had.match
     context = a_context(had.snapshot, now=match.ends_at)
-    missed = transitions.over(match, "missed", context)
+    missed = transitions.ended(match, "missed", context)
     assert missed is not None
     context = a_context(missed.snapshot, now=match.ends_at)
     again = transitions.booked(missed.match, rescheduled(a_booking(), LATE), context)
     assert again is not None
     assert (again.events, again.match) == ([], match)
     context = a_context(again.snapshot, now=match.ends_at)
-    done = transitions.over(again.match, "completed", context)
+    done = transitions.ended(again.match, "completed", context)
     assert done is not None
     assert (done.match.state, done.match.reason, done.match.volunteer_id) == (
         "closed",
@@ -216,7 +216,7 @@ def test_a_meeting_that_is_over_and_then_moved_releases_who_had_it_and_is_search
     match = had.match
     later = match.ends_at + timedelta(hours=1)
     if outcome:
-        closed = transitions.over(match, outcome, a_context(had.snapshot, now=later))
+        closed = transitions.ended(match, outcome, a_context(had.snapshot, now=later))
         assert closed is not None
         had = closed
     moved = rescheduled(a_booking(), LATE + timedelta(days=3))

@@ -3,7 +3,6 @@
 import asyncio
 
 import pytest
-from brobyg_kit.problems import NOT_FOUND
 from brobyg_kit.testing import Running, bearer
 from brobyg_matching.adapters.volunteers import PostgresVolunteers
 from matching_api import (
@@ -128,9 +127,9 @@ async def test_a_coordinator_reads_contacts_of_their_own_department_and_that_is_
     nobody = f"/volunteers/{an_id('nobody')}/contact?purpose=escalation"
     assert (await matching.client.get(nobody, headers=COORDINATOR)).status_code == 404
     no_offer = f"/offers/{an_id('no offer')}/answer-link"
-    for path in (nobody, no_offer):  # what lets notification give a message up for good
-        gone = await matching.client.get(path, headers=NOTIFICATION)
-        assert (gone.status_code, gone.json()["type"]) == (404, NOT_FOUND)
+    for path in (nobody, no_offer):  # no erasure is on record: notification goes on asking
+        unknown = await matching.client.get(path, headers=NOTIFICATION)
+        assert (unknown.status_code, unknown.json()["type"]) == (404, "about:blank")
 
 
 @pytest.mark.parametrize(

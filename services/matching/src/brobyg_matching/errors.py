@@ -1,12 +1,12 @@
 """The errors of matching. Their messages hold no value about a person.
 
 MatchingError
-├── NotFound: nothing has this id, or nothing that the caller may know of
-│   ├── UnknownVolunteer
-│   ├── UnknownCitizen
-│   ├── UnknownOffer
-│   ├── UnknownMatch
-│   └── UnknownReferral
+├── UnknownVolunteer: there is none with this id, or none that the caller may change
+├── UnknownCitizen: no event has named a referral of such a citizen
+├── UnknownOffer: there is no such offer
+│   └── UnknownLink: the token was not signed by our keys
+├── UnknownMatch: there is no such appointment here
+├── UnknownReferral: no event has created this referral yet
 ├── NotReady: a volunteer lacks what the new status needs
 ├── NotAllowed: a rule stands against an answer or a coordinator's wish
 ├── DoubleBooking: a volunteer would be in two places at once
@@ -27,27 +27,27 @@ class MatchingError(Exception):
     """The root of all errors of matching."""
 
 
-class NotFound(MatchingError):
-    """Nothing has this id, or nothing that the caller may know of."""
-
-
-class UnknownVolunteer(NotFound):
+class UnknownVolunteer(MatchingError):
     """There is no such volunteer, or none that the caller may change."""
 
 
-class UnknownCitizen(NotFound):
+class UnknownCitizen(MatchingError):
     """No event has named a referral of such a citizen."""
 
 
-class UnknownOffer(NotFound):
+class UnknownOffer(MatchingError):
     """There is no such offer."""
 
 
-class UnknownMatch(NotFound):
+class UnknownLink(UnknownOffer):
+    """The token was not signed by our keys."""
+
+
+class UnknownMatch(MatchingError):
     """There is no such appointment here."""
 
 
-class UnknownReferral(NotFound):
+class UnknownReferral(MatchingError):
     """No event has created this referral yet. The event that needs it is parked until one has."""
 
 

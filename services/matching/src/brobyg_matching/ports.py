@@ -89,7 +89,7 @@ class Matches(Protocol):
         referrals: Iterable[Referral],
         changes: Sequence[tuple[Change, Event | None]],
     ) -> None:
-        """Write what became of them, each row once; emit the events and set the timers.
+        """Write the changes, each row once; emit the events and set the timers.
 
         `changes` are in order, each with the event that caused it. Raises DoubleBooking.
         """

@@ -1,4 +1,4 @@
-"""Searches, offers and decisions in PostgreSQL: loaded by array, locked in one order, written once.
+"""Searches, offers and decisions in PostgreSQL: many at once, locked in one order, written once.
 
 The three reads of a batch that return the most rows run on the driver, new rows are written by
 COPY; their text is made from the tables.
@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 import asyncpg
 from brobyg_contracts import Pathway
-from brobyg_kit.database import Transaction
+from brobyg_kit.database import Transaction, driver_text, json_rows
 from brobyg_kit.database_errors import cause_of
 from brobyg_kit.event import Event
 from brobyg_kit.tables import Id
@@ -84,18 +84,18 @@ _LOAD_MATCHES = (
     )
     .order_by(match.c.appointment_id)
 )
-_LOAD_AND_LOCK = rows.driver_text(_LOAD_MATCHES.with_for_update(key_share=True))
-_LOAD_UNLOCKED = rows.driver_text(_LOAD_MATCHES.with_for_update(key_share=True, skip_locked=True))
+_LOAD_AND_LOCK = driver_text(_LOAD_MATCHES.with_for_update(key_share=True))
+_LOAD_UNLOCKED = driver_text(_LOAD_MATCHES.with_for_update(key_share=True, skip_locked=True))
 #: The offers that are loaded with their match.
 _LIVE = text("state in ('open', 'accepted')")
 #: Parameter: appointments.
-_LOAD_OFFERS = rows.driver_text(
+_LOAD_OFFERS = driver_text(
     select(*rows.driver_columns(offer))
     .where(offer.c.appointment_id == func.any(_ids("appointments")), _LIVE)
     .order_by(offer.c.appointment_id, offer.c.rank)
 )
 #: Parameter: referrals.
-_LOAD_REFERRALS = rows.driver_text(
+_LOAD_REFERRALS = driver_text(
     select(*rows.driver_columns(referral)).where(
         referral.c.referral_id == func.any(_ids("referrals"))
     )
@@ -124,7 +124,7 @@ _ROSTER = select(volunteer).where(volunteer.c.status != "applied")
 
 
 def _save_referrals() -> Any:  # an upsert has no public type of its own
-    given = rows.json_rows(referral.c)
+    given = json_rows(referral.c)
     statement = insert(referral).from_select(referral.c.keys(), select(given))
     return statement.on_conflict_do_update(
         index_elements=[referral.c.referral_id],
@@ -135,7 +135,7 @@ def _save_referrals() -> Any:  # an upsert has no public type of its own
 def _update(table: Table, changing: Sequence[str]) -> Update:
     """Writes these columns of rows that are there."""
     [key] = table.primary_key
-    given = rows.json_rows([key, *(table.c[one] for one in changing)])
+    given = json_rows([key, *(table.c[one] for one in changing)])
     values = {one: given.c[one] for one in changing}
     return update(table).values(values).where(key == given.c[key.name])
 

@@ -11,25 +11,26 @@ from sqlalchemy import RowMapping, Select, literal, select, tuple_
 from brobyg_matching.adapters import rows
 from brobyg_matching.adapters.tables import decision, match, offer
 from brobyg_matching.domain.match import Match, Offer
+from brobyg_matching.errors import UnknownOffer
 
 
 class Queries:
     """Every method may raise one of the kit's DATABASE_ERRORS."""
 
     def __init__(self, database: Database) -> None:
-        """Keep nothing of its own."""
+        """Store the argument."""
         self._database = database
 
     async def _read(self, statement: "Select[Any]") -> list[RowMapping]:
         async with self._database.connect() as connection:
             return list((await connection.execute(statement)).mappings())
 
-    async def offer(self, offer_id: str) -> tuple[Offer, Match] | None:
-        """An offer with its appointment's search, or None."""
+    async def offer(self, offer_id: str) -> tuple[Offer, Match]:
+        """An offer with its appointment's search. Raises UnknownOffer."""
         for row in await self._read(select(offer).where(offer.c.offer_id == offer_id)):
             if (found := await self.match(row["appointment_id"])) is not None:
                 return rows.offer_of(row), found
-        return None
+        raise UnknownOffer
 
     async def match(self, appointment_id: str) -> Match | None:
         """An appointment's search without its offers, or None."""

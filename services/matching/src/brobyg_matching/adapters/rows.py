@@ -5,33 +5,25 @@ from typing import Any, TypeAlias
 
 import asyncpg
 import msgspec
+from brobyg_contracts import Needs
 from brobyg_kit.database import Transaction
 from sqlalchemy import (
     ARRAY,
-    JSON,
-    Column,
     RowMapping,
-    String,
     Table,
     Text,
     Uuid,
-    bindparam,
     cast,
-    column,
-    func,
 )
-from sqlalchemy.engine import make_url
-from sqlalchemy.sql import ClauseElement
 
 from brobyg_matching.domain.local_time import Window
 from brobyg_matching.domain.match import Match, Offer
-from brobyg_matching.domain.referral import Needs, Referral
+from brobyg_matching.domain.referral import Referral
 from brobyg_matching.domain.snapshot import Commitment
 from brobyg_matching.domain.volunteer import Volunteer
 
 #: A row by its columns' names, from the driver or from SQLAlchemy.
 Row: TypeAlias = "asyncpg.Record | RowMapping"
-_DIALECT = make_url("postgresql+asyncpg://").get_dialect()()
 
 
 def match_of(row: Row, offers: tuple[Offer, ...] = ()) -> Match:
@@ -50,16 +42,14 @@ def referral_of(row: Row) -> Referral:
     """A referral."""
     fields: dict[str, Any] = dict(row)
     needs = {name: fields.pop(name) for name in Needs.__struct_fields__}
-    needs["languages"] = frozenset(needs["languages"])
+    needs["languages"] = tuple(needs["languages"])
     return Referral(**fields, needs=Needs(**needs))
 
 
 def referral_values(referral: Referral) -> dict[str, object]:
     """The columns of a referral."""
     fields = msgspec.structs.asdict(referral)
-    fields |= msgspec.structs.asdict(fields.pop("needs"))
-    fields["languages"] = sorted(fields["languages"])
-    return fields
+    return fields | msgspec.structs.asdict(fields.pop("needs"))
 
 
 def volunteer_of(row: Row) -> Volunteer:
@@ -101,23 +91,6 @@ def driver_columns(table: Table) -> list[Any]:  # typed as SQLAlchemy's select()
         else one
         for one in table.c
     ]
-
-
-def driver_text(statement: ClauseElement) -> str:
-    """The statement for the driver. Its parameters are numbered in the order they occur."""
-    return str(statement.compile(dialect=_DIALECT))
-
-
-def json_rows(columns: Iterable[Column[Any]]) -> Any:  # a function's columns have no type
-    """Rows with these columns, from one parameter `rows` that is given as `as_json`.
-
-    One text for all rows costs this process a seventh of what an array for each column does, and
-    the server the same.
-    """
-    given = func.json_to_recordset(cast(bindparam("rows", type_=String()), JSON))
-    return given.table_valued(*(column(one.name, one.type) for one in columns)).render_derived(
-        name="given", with_types=True
-    )
 
 
 def as_json(value: object) -> str:

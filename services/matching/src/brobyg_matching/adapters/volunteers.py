@@ -23,7 +23,7 @@ class PostgresVolunteers:
     """`ports.Volunteers` on the service's own database, and what the API reads of volunteers."""
 
     def __init__(self, database: Database) -> None:
-        """Keep nothing of its own."""
+        """Store the argument."""
         self._database = database
 
     async def registered(

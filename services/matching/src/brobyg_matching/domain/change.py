@@ -1,4 +1,4 @@
-"""What a transition works out and returns."""
+"""What a transition returns: the match as changed, and what belongs to the change."""
 
 from datetime import datetime, timedelta
 from typing import Literal
@@ -33,7 +33,7 @@ from brobyg_matching.domain.rules import Candidate, Question, Selection
 
 
 class Change:
-    """A match as it becomes, with the events, offers, decisions and timer that belong to it.
+    """A match as changed, with the events, offers, decisions and timer that belong to the change.
 
     A transition makes one, adds to it by the methods below and returns it; it is not altered
     afterwards. Match and context that it is made from stay as they are.
@@ -48,7 +48,7 @@ class Change:
         self.before = before
         self.match = match
         self.context = context
-        #: The snapshot with what this change makes of it.
+        #: The snapshot as changed.
         self.snapshot = context.snapshot
         self.events: list[EventData] = []
         #: Offers that are new or changed, by id.
@@ -108,10 +108,10 @@ class Change:
         ]
 
     def release_volunteer(self, reason: ReleaseReason) -> None:
-        """Give the volunteer's time back, if anybody's is taken.
+        """Release the volunteer, if there is one.
 
-        The event is emitted even when the time agreed has passed: whoever counts must know that
-        the appointment has no volunteer any more. Who writes to people leaves out the past.
+        The event is emitted even when the time agreed has passed: consumers that count need to know
+        that the appointment has no volunteer any more. Those that write to people ignore it then.
         """
         match = self.match
         if match.volunteer_id is None or match.match_id is None:
@@ -145,8 +145,8 @@ class Change:
             offers=tuple(match.open_offers()),
         )
 
-    def note_acquaintance(self) -> None:
-        """Bring the snapshot's acquaintances up to date with the match."""
+    def update_acquaintance(self) -> None:
+        """Have the snapshot's acquaintances agree with the match."""
         match = self.match
         if match.volunteer_id is not None:
             met = have_met(match.reason, match.ends_at, self.context.now)
@@ -164,7 +164,7 @@ class Change:
         deadline = match.starts_at - timedelta(minutes=policy.escalate_before_minutes)
         last_moment = context.latest_offer(match)
         if now + timedelta(minutes=policy.shortest_wave_minutes) > deadline:
-            # Too near for waves: one question, and half of the time left is the coordinator's.
+            # Too late for waves: one question, and half of the time left is for the coordinator.
             deadline = min(
                 now + timedelta(minutes=policy.offer_lifetime_minutes),
                 now + (last_moment - now) / 2,
@@ -179,11 +179,11 @@ class Change:
             decide_by=deadline,
         )
         if last_moment <= now:
-            self._escalate("too_late", self._survey())
+            self._escalate("too_late", self._select())
         else:
             self._ask_next_wave(first)
 
-    def go_on(self) -> None:
+    def continue_search(self) -> None:
         """No open offer is left: ask the next wave, or escalate when there is no time for one."""
         match, policy = self.match, self.context.policy.matching
         one_wave_only = match.decide_by > match.starts_at - timedelta(
@@ -191,11 +191,11 @@ class Change:
         )
         shortest = timedelta(minutes=policy.shortest_wave_minutes)
         if one_wave_only or self.context.now + shortest > match.decide_by:
-            self._escalate(self._why_nobody(), self._survey())
+            self._escalate(self._escalation_reason(), self._select())
         else:
             self._ask_next_wave()
 
-    def _survey(self, first: str | None = None) -> Selection:
+    def _select(self, first: str | None = None) -> Selection:
         """Who could be asked now and has not been."""
         match, context = self.match, self.context
         question = Question(
@@ -211,10 +211,10 @@ class Change:
 
     def _ask_next_wave(self, first: str | None = None) -> None:
         """Ask the best few of those not asked yet; escalate when there is nobody."""
-        selection = self._survey(first)
+        selection = self._select(first)
         chosen = selection.candidates
         if not chosen:
-            self._escalate(self._why_nobody(), selection)
+            self._escalate(self._escalation_reason(), selection)
             return
         match, already = self.match, len(self.match.asked)
         lifetime = timedelta(minutes=self.context.policy.matching.offer_lifetime_minutes)
@@ -276,7 +276,7 @@ class Change:
         )
         return offer
 
-    def _why_nobody(self) -> Escalation:
+    def _escalation_reason(self) -> Escalation:
         return "nobody_answered" if self.match.asked else "nobody_available"
 
     def _escalate(self, reason: Escalation, selection: Selection) -> None:

@@ -1,17 +1,7 @@
-"""A referral as its events have told it, as far as matching needs it."""
+"""A referral as far as matching needs it, from its events."""
 
 import msgspec
-from brobyg_contracts import Gender, Meeting, Mobility
-
-
-class Needs(msgspec.Struct, frozen=True, kw_only=True):
-    """What the citizen needs of the volunteer."""
-
-    languages: frozenset[str]
-    gender_wish: Gender | None
-    mobility: Mobility
-    meeting: Meeting
-    postcode: str
+from brobyg_contracts import Needs
 
 
 class Referral(msgspec.Struct, frozen=True, kw_only=True):

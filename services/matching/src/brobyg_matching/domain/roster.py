@@ -1,12 +1,11 @@
-"""The volunteers that can be asked, and who of them passes the rules that no time changes."""
+"""The volunteers that can be asked, and who of them passes the rules that depend on no time."""
 
 from collections.abc import Iterable
 
 import msgspec
-from brobyg_contracts import Pool
+from brobyg_contracts import Needs, Pool
 
 from brobyg_matching.domain import travel
-from brobyg_matching.domain.referral import Needs
 from brobyg_matching.domain.volunteer import Profile, Volunteer
 
 #: Ids of volunteers by the first hard rule that excludes them.
@@ -17,7 +16,7 @@ COMPETENCES: dict[str, str] = {"wheelchair": "wheelchair"}
 
 
 class Reachable(msgspec.Struct, frozen=True):
-    """A volunteer who passes the timeless rules, with the travel times in seconds.
+    """A volunteer who passes the rules that depend on no time, with the travel times in seconds.
 
     Flat, because the rules read it for every appointment.
     """
@@ -33,7 +32,7 @@ class Reachable(msgspec.Struct, frozen=True):
 
 
 class Shortlist(msgspec.Struct, frozen=True):
-    """Who passes the timeless rules for certain needs and places, and who does not."""
+    """Who passes the rules that depend on no time for certain needs and places, and who not."""
 
     reachable: list[Reachable]
     excluded: Excluded
@@ -42,13 +41,13 @@ class Shortlist(msgspec.Struct, frozen=True):
 class Roster:
     """All volunteers that can be asked, by department.
 
-    Never altered, but it remembers the shortlists it has worked out, MAX_SHORTLISTS at most.
+    Never altered, but it caches the shortlists it has computed, MAX_SHORTLISTS at most.
     """
 
     MAX_SHORTLISTS = 8192
 
     def __init__(self, volunteers: Iterable[Volunteer] = ()) -> None:
-        """Volunteers who have only applied are left out: they are nobody's candidates yet."""
+        """Volunteers who have only applied are left out: they can't be asked yet."""
         self.volunteers: dict[str, Volunteer] = {}
         self.profiles: dict[str, list[Profile]] = {}
         for volunteer in sorted(volunteers, key=lambda v: v.volunteer_id):
@@ -65,7 +64,7 @@ class Roster:
         meeting_place: str,
         parting_place: str,
     ) -> Shortlist:
-        """The result of the timeless hard rules for these needs and places."""
+        """Who passes the hard rules that depend on no time, for these needs and places."""
         key = (
             department, policy, needs.languages, needs.gender_wish, needs.mobility, meeting_place,
             parting_place,
@@ -74,17 +73,17 @@ class Roster:
         if known is None:
             if len(self._shortlists) >= self.MAX_SHORTLISTS:
                 self._shortlists.clear()
-            known = self._work_out(department, policy, needs, meeting_place, parting_place)
+            known = self._compute(department, policy, needs, meeting_place, parting_place)
             self._shortlists[key] = known
         return known
 
-    def _work_out(
+    def _compute(
         self, department: str, policy: travel.Policy, needs: Needs, meeting: str, parting: str
     ) -> Shortlist:
         result = Shortlist([], {})
         for profile in self.profiles.get(department, ()):
             volunteer = profile.volunteer
-            rule = timeless_rule_broken(volunteer, policy.pools, needs, meeting)
+            rule = fixed_rule_broken(volunteer, policy.pools, needs, meeting)
             if rule is not None:
                 result.excluded.setdefault(rule, []).append(volunteer.volunteer_id)
                 continue
@@ -107,10 +106,10 @@ def _reachable(profile: Profile, policy: travel.Policy, meeting: str, parting: s
     )
 
 
-def timeless_rule_broken(
+def fixed_rule_broken(
     volunteer: Volunteer, pools: frozenset[Pool], needs: Needs, meeting_place: str
 ) -> str | None:
-    """The first hard rule that fails at any time, or None. HARD_RULES gives the order."""
+    """The first hard rule that fails whatever the time, or None. HARD_RULES gives the order."""
     if volunteer.status != "active":
         return "active"
     if volunteer.pool not in pools:

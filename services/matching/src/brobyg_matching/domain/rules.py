@@ -1,6 +1,7 @@
 """Who can come along, and who is asked first. Hard rules exclude; soft rules only order."""
 
 from collections.abc import Mapping
+from operator import itemgetter
 
 import msgspec
 
@@ -79,25 +80,29 @@ class Selection(msgspec.Struct, frozen=True):
 
 def select(snapshot: Snapshot, referral: Referral, policy: Policy, question: Question) -> Selection:
     """Apply the hard rules, then the soft ones. Equal input gives equal answers in equal order."""
-    way = question.itinerary
+    itinerary = question.itinerary
     shortlist = snapshot.roster.shortlist(
-        referral.department, policy, referral.needs, way.meeting_place, way.parting_place
+        referral.department,
+        policy,
+        referral.needs,
+        itinerary.meeting_place,
+        itinerary.parting_place,
     )
     excluded = {rule: list(ids) for rule, ids in shortlist.excluded.items()}
     earliest = question.now + policy.matching.latest_offer_minutes * 60
     day, week = date_of(question.starts_at), week_of(question.starts_at)
     scored: list[tuple[int, int, str, Reachable]] = []
     seed = int(question.appointment_id[-12:], 16)
-    acquainted = snapshot.acquainted(referral.citizen_id)
+    acquainted = snapshot.known_to(referral.citizen_id)
     commitments, blocks, skip = snapshot.commitments, snapshot.blocks, question.skip
     citizen_id = referral.citizen_id
-    soft = _Soft(snapshot, policy, question)
+    soft = _SoftRules(snapshot, policy, question)
     for reachable in shortlist.reachable:
         who, profile = reachable.volunteer_id, reachable.profile
         if who in skip:
             continue
-        leave_at = way.meet_at - reachable.out_seconds
-        home_at = way.part_at + reachable.back_seconds
+        leave_at = itinerary.meet_at - reachable.out_seconds
+        home_at = itinerary.part_at + reachable.back_seconds
         if blocks and (who, citizen_id) in blocks:
             rule: str | None = "blocked"
         elif who in commitments or reachable.weekly_limit < 1:
@@ -118,7 +123,7 @@ def select(snapshot: Snapshot, referral: Referral, policy: Policy, question: Que
         else:
             points = sum(soft.score(reachable, who in acquainted))
             scored.append((-points, ((profile.tie ^ seed) * 2_654_435_761) & _MASK, who, reachable))
-    scored.sort(key=_order)
+    scored.sort(key=itemgetter(0, 1, 2))
     best = [
         _candidate(question, soft, entry[3], entry[2] in acquainted)
         for entry in scored[: question.wanted]
@@ -126,11 +131,9 @@ def select(snapshot: Snapshot, referral: Referral, policy: Policy, question: Que
     return Selection(best, len(scored), excluded)
 
 
-def _order(entry: tuple[int, int, str, Reachable]) -> tuple[int, int, str]:
-    return entry[:3]
-
-
-def _candidate(question: Question, soft: "_Soft", reachable: Reachable, known: bool) -> Candidate:
+def _candidate(
+    question: Question, soft: "_SoftRules", reachable: Reachable, known: bool
+) -> Candidate:
     return Candidate(
         reachable.volunteer_id,
         reachable.distance_metres,
@@ -166,11 +169,11 @@ def commitment_rule_broken(
     return "weekly_limit" if this_week >= weekly_limit else None
 
 
-class _Soft:
+class _SoftRules:
     """The soft rules for one question.
 
     Known counts whole; near by the share of the range left over; fair by how little is promised
-    and asked already. At short notice near counts more: somebody close can still make it.
+    and asked already. At short notice near counts more: somebody close can still come.
     """
 
     __slots__ = ("days", "fair", "first", "known", "near", "snapshot", "starts_at")
@@ -192,10 +195,10 @@ class _Soft:
             load = sum(abs(c.starts_at - self.starts_at) <= window for c in mine.values())
         load += self.snapshot.open_offers.get(who, 0)
         # 1 with nothing promised or asked, 0 with the weekly limit kept up all the time.
-        leisure = 1 - load * 7 / (self.days * (reachable.weekly_limit or 1))
+        unused_share = 1 - load * 7 / (self.days * (reachable.weekly_limit or 1))
         return (
             _FORMER if who == self.first else 0,
             self.known if known else 0,
             int(self.near * reachable.nearness),
-            int(self.fair * leisure) if leisure > 0 else 0,
+            int(self.fair * unused_share) if unused_share > 0 else 0,
         )

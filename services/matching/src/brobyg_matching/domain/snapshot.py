@@ -28,7 +28,7 @@ class Commitment(msgspec.Struct, frozen=True, gc=False):
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """The roster, and what moves: commitments, open offers, acquaintances and blocks."""
+    """The roster, and what changes: commitments, open offers, acquaintances and blocks."""
 
     roster: Roster
     #: By volunteer, then by appointment.
@@ -40,7 +40,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     #: Pairs of volunteer and citizen.
     blocks: frozenset[tuple[str, str]] = frozenset()
 
-    def acquainted(self, citizen_id: str) -> frozenset[str]:
+    def known_to(self, citizen_id: str) -> frozenset[str]:
         """The volunteers who have escorted the citizen before."""
         known = self.known.get(citizen_id)
         return frozenset(known.values()) if known else frozenset()

@@ -35,8 +35,8 @@ def booked(match: Match | None, event: Appointment, context: Context) -> Change 
 
     Once the two have met, and the new times mean no later meeting, the volunteer stays and only
     the times are corrected: the time has been given. If a later meeting follows, the volunteer is
-    released even after the end: the hospital says that the first one did not take place. Who
-    walked along all the same is in the history, as a release later than the end it names.
+    released even after the end: the hospital says that the first one did not take place. A
+    volunteer who came all the same is in the history, as a release later than the end it names.
     """
     if not context.referral.consented:
         return None
@@ -78,7 +78,7 @@ def _correct_times(change: Change) -> None:
     if known is not None:
         starts_at = int(match.starts_at.timestamp())
         change.snapshot = snapshot.committed(msgspec.structs.replace(known, starts_at=starts_at))
-    change.note_acquaintance()
+    change.update_acquaintance()
 
 
 def _meet_at(event: Appointment, context: Context) -> datetime:
@@ -120,11 +120,11 @@ def called_off(
     if match.ends_at > context.now:
         change.release_volunteer(reason)
     change.set(state="closed", reason=reason)
-    change.note_acquaintance()
+    change.update_acquaintance()
     return change
 
 
-def over(match: Match, outcome: Literal["completed", "missed"], context: Context) -> Change | None:
+def ended(match: Match, outcome: Literal["completed", "missed"], context: Context) -> Change | None:
     """The appointment took place, or the citizen did not come; the volunteer stays on record.
 
     None when closed already.
@@ -134,7 +134,7 @@ def over(match: Match, outcome: Literal["completed", "missed"], context: Context
     change = Change(match, context, match)
     change.withdraw_offers("appointment_over")
     change.set(state="closed", reason=outcome)
-    change.note_acquaintance()
+    change.update_acquaintance()
     return change
 
 
@@ -151,7 +151,7 @@ def wave_over(match: Match, context: Context) -> Change | None:
     if still_open:
         change.timer = min(offer.expires_at for offer in still_open)
     else:
-        change.go_on()
+        change.continue_search()
     return change
 
 
@@ -196,7 +196,7 @@ def accepted(match: Match, offer: Offer, volunteer: Volunteer, context: Context)
         )
     )
     change.withdraw_offers("taken")
-    _take(change, offer)
+    _match_volunteer(change, offer)
     change.snapshot = change.snapshot.committed(commitment)
     return change
 
@@ -224,7 +224,7 @@ def _rule_broken(commitment: Commitment, volunteer: Volunteer, context: Context)
     )
 
 
-def _take(change: Change, offer: Offer) -> None:
+def _match_volunteer(change: Change, offer: Offer) -> None:
     match, match_id = change.match, derived_id("match", offer.offer_id)
     change.set(
         state="matched",
@@ -273,7 +273,7 @@ def declined(match: Match, offer: Offer, context: Context) -> Change:
         )
     )
     if match.state == "searching" and not change.match.open_offers():
-        change.go_on()
+        change.continue_search()
     return change
 
 
@@ -366,5 +366,5 @@ def _withdraw_offer(
     change = Change(match, context, match)
     change.withdraw_offers(reason, volunteer_id)
     if not change.match.open_offers():
-        change.go_on()
+        change.continue_search()
     return change

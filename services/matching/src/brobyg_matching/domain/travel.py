@@ -65,7 +65,7 @@ class Policy:
     """One pathway's declared policy (schemas/pathways), with its travel times ready to use."""
 
     def __init__(self, declared: PathwayPolicy) -> None:
-        """Take the policy as it stands."""
+        """The policy as declared."""
         self.matching = declared.matching
         self.travel = TravelTimes(declared.way)
         self.pools = frozenset(declared.matching.pools)

@@ -82,18 +82,18 @@ def paused(volunteer: Volunteer) -> Volunteer:
 
 
 class Profile:
-    """A volunteer with the free time of each day, worked out once and remembered."""
+    """A volunteer with the free time of each day, computed once and remembered."""
 
     __slots__ = ("days", "tie", "volunteer")
 
     MAX_DAYS = 400
 
     def __init__(self, volunteer: Volunteer) -> None:
-        """Nothing is worked out yet."""
+        """Nothing is computed yet."""
         self.volunteer = volunteer
         #: Orders volunteers of equal points, together with the appointment's id.
         self.tie = int(volunteer.volunteer_id.replace("-", "")[-12:], 16)
-        #: Free intervals by local date, as far as they are worked out.
+        #: Free intervals by local date, as far as they are computed.
         self.days: dict[date, tuple[Interval, ...]] = {}
 
     def free(self, day: date) -> tuple[Interval, ...]:

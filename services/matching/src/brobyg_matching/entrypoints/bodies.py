@@ -145,7 +145,7 @@ class NewVolunteer(Body):
         return Contact(name=self.name, email=self.email, phone=self.phone, language=self.language)
 
 
-class Readiness(Body):
+class Activation(Body):
     """What is needed before somebody is asked for the first time."""
 
     confidentiality_signed_on: Day

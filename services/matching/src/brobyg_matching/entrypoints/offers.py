@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from brobyg_contracts.places import LOCATIONS
+from brobyg_contracts.places import location_name
 from brobyg_kit.auth import Caller, requires
 from brobyg_kit.clock import Clock
 from fastapi import APIRouter, Depends, Path
@@ -34,12 +34,6 @@ def shown_state(offer: Offer, now: datetime) -> OfferState:
     return "expired" if offer.state == "open" and offer.expires_at <= now else offer.state
 
 
-def location_name(location_id: str) -> str:
-    """The name of the place as people know it."""
-    place = LOCATIONS.get(location_id)
-    return place.name if place else location_id
-
-
 def _facts(offer: Offer, match: Match, now: datetime) -> dict[str, object]:
     """What everybody sees who may see the offer."""
     from_offer = {name: getattr(offer, name) for name in _FROM_OFFER}
@@ -57,13 +51,11 @@ def offers_router(queries: Queries, responses: OfferResponses, clock: Clock) -> 
     router = APIRouter(prefix="/offers", tags=["offers"], route_class=ProblemRoute)
 
     async def found(offer_id: UUID, caller: Caller) -> tuple[Offer, Match]:
-        both = await queries.offer(str(offer_id))
-        if both is None:
+        offer, match = await queries.offer(str(offer_id))
+        own = caller.subject == offer.volunteer_id and "volunteer" in caller.roles
+        if not own and not ("coordinator" in caller.roles and in_scope(caller, match.department)):
             raise UnknownOffer
-        own = caller.subject == both[0].volunteer_id and "volunteer" in caller.roles
-        if not own and not ("coordinator" in caller.roles and in_scope(caller, both[1].department)):
-            raise UnknownOffer
-        return both
+        return offer, match
 
     @router.get("/{offer_id}", summary="An offer, for its volunteer or a coordinator")
     async def read(offer_id: UUID, caller: VolunteerOrCoordinator) -> OfferOut:
@@ -100,10 +92,7 @@ def answers_router(
         "/offers/{offer_id}/answer-link", summary="The token of the link that answers this offer"
     )
     async def link(offer_id: UUID, caller: ServiceCaller) -> LinkOut:
-        both = await queries.offer(str(offer_id))
-        if both is None:
-            raise UnknownOffer
-        offer = both[0]
+        offer, _ = await queries.offer(str(offer_id))
         return LinkOut(
             token=links.token(offer.offer_id),
             expires_at=offer.expires_at,
@@ -112,10 +101,7 @@ def answers_router(
 
     @router.get("/answers/{token}", summary="What the link is about; changes nothing")
     async def show(token: Token, caller: Portal) -> AnswerOut:
-        both = await queries.offer(links.offer_id(token))
-        if both is None:
-            raise UnknownOffer
-        offer, match = both
+        offer, match = await queries.offer(links.offer_id(token))
         language = await volunteers.language(offer.volunteer_id)
         return AnswerOut.model_validate(_facts(offer, match, clock.now()) | {"language": language})
 

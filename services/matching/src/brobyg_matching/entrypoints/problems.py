@@ -1,21 +1,17 @@
-"""How the errors of matching are told over HTTP."""
+"""The errors of matching as HTTP problems."""
 
-from collections.abc import Callable, Coroutine
-from typing import Any
-
-from brobyg_kit.problems import NOT_FOUND, Problem
-from fastapi import Request, Response
-from fastapi.routing import APIRoute
+from brobyg_kit.problems import Problem, route_answering
+from fastapi import Request
 
 from brobyg_matching.errors import (
     ConcurrentChanges,
     IdempotencyKeyReused,
     MatchingError,
     NotAllowed,
-    NotFound,
     NotReady,
     Objection,
     UnknownCitizen,
+    UnknownLink,
     UnknownMatch,
     UnknownOffer,
     UnknownVolunteer,
@@ -26,6 +22,7 @@ PROBLEMS: dict[type[MatchingError], tuple[int, str, str]] = {
     UnknownVolunteer: (404, "There is no such volunteer", ""),
     UnknownCitizen: (404, "No referral of such a citizen is known", "a new one takes a moment"),
     UnknownOffer: (404, "There is no such offer", ""),
+    UnknownLink: (404, "There is no such link", ""),
     UnknownMatch: (404, "There is no such appointment here", ""),
     NotReady: (422, "The volunteer is not ready", ""),
     IdempotencyKeyReused: (
@@ -39,6 +36,8 @@ PROBLEMS: dict[type[MatchingError], tuple[int, str, str]] = {
         "nothing was changed; try again",
     ),
 }
+#: The errors that others tell apart from the same status of a gateway or a wrong address.
+_TYPES: dict[type[MatchingError], str] = {UnknownLink: "https://brobyg.dk/problems/unknown-link"}
 #: HTTP status and title for each objection.
 OBJECTIONS: dict[Objection, tuple[int, str]] = {
     "taken": (409, "Somebody else has it already"),
@@ -57,32 +56,19 @@ OBJECTIONS: dict[Objection, tuple[int, str]] = {
 }
 
 
-def problem_of(error: MatchingError) -> Problem:
+def problem_of(error: MatchingError, _: Request) -> Problem:
     """The problem that explains the error.
 
-    Its type says for machines what is not allowed, or that our own records lack what was asked
-    for: by it others tell our 404 from a gateway's.
+    Its type says for machines what is not allowed, or that a link is not ours.
     """
     if isinstance(error, NotAllowed):
         status, title = OBJECTIONS[error.objection]
         name = error.objection.replace("_", "-")
         return Problem(status, title, type=f"https://brobyg.dk/problems/{name}")
     status, title, advice = PROBLEMS[type(error)]
-    kind = NOT_FOUND if isinstance(error, NotFound) else "about:blank"
+    kind = _TYPES.get(type(error), "about:blank")
     return Problem(status, title, str(error) or advice, type=kind)
 
 
-class ProblemRoute(APIRoute):
-    """A route on which the errors of matching become problems."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """See APIRoute."""
-        handler = super().get_route_handler()
-
-        async def handle(request: Request) -> Response:
-            try:
-                return await handler(request)
-            except MatchingError as error:
-                raise problem_of(error) from error
-
-        return handle
+#: A route on which the errors of matching become problems.
+ProblemRoute = route_answering(MatchingError, problem_of)

@@ -14,16 +14,16 @@ from pydantic import BaseModel
 from brobyg_matching.adapters.volunteers import PostgresVolunteers
 from brobyg_matching.domain.volunteer import Volunteer
 from brobyg_matching.entrypoints.bodies import (
+    Activation,
     Block,
     NewVolunteer,
     Purpose,
-    Readiness,
     VolunteerOut,
     volunteer_out,
 )
 from brobyg_matching.entrypoints.problems import ProblemRoute
 from brobyg_matching.errors import UnknownVolunteer
-from brobyg_matching.use_cases.registration import Registration, Request
+from brobyg_matching.use_cases.registration import Registration, RegistrationRequest
 from brobyg_matching.use_cases.restrictions import Restrictions
 
 Coordinator = Annotated[Caller, Depends(requires("coordinator"))]
@@ -75,11 +75,6 @@ def volunteers_router(
     return router
 
 
-def _own(caller: Caller, found: Volunteer | None) -> None:
-    if found is None or not in_scope(caller, found.department):
-        raise UnknownVolunteer
-
-
 def _scoped(caller: Caller, volunteer: Volunteer) -> bool:
     return in_scope(caller, volunteer.department)
 
@@ -95,13 +90,13 @@ def _registration(router: APIRouter, clock: Clock, registration: Registration) -
             raise Problem(
                 403, "This is another department's", "register volunteers of your own department"
             )
-        request = Request(caller.subject, idempotency_key, body.model_dump_json())
+        request = RegistrationRequest(caller.subject, idempotency_key, body.model_dump_json())
         new = body.volunteer(new_id(clock))
         volunteer = await registration.register(new, body.contact(), request)
         return Registered(volunteer_id=volunteer.volunteer_id, status=volunteer.status)
 
     @router.post("/{volunteer_id}/activate", summary="From now on the volunteer can be asked")
-    async def activate(volunteer_id: UUID, body: Readiness, caller: Coordinator) -> Registered:
+    async def activate(volunteer_id: UUID, body: Activation, caller: Coordinator) -> Registered:
         days = body.confidentiality_signed_on, body.record_checked_on, body.introduced_on
         active = await registration.activate(str(volunteer_id), *days, partial(_scoped, caller))
         return Registered(volunteer_id=active.volunteer_id, status=active.status)
@@ -148,7 +143,9 @@ def _reads(router: APIRouter, volunteers: PostgresVolunteers) -> None:
     ) -> ContactOut:
         to_service = "service" in caller.roles
         if not to_service:
-            _own(caller, await volunteers.get(str(volunteer_id)))
+            volunteer = await volunteers.get(str(volunteer_id))
+            if volunteer is None or not in_scope(caller, volunteer.department):
+                raise UnknownVolunteer
         found = await volunteers.contact(str(volunteer_id), caller.subject, purpose)
         if found is None:
             raise UnknownVolunteer

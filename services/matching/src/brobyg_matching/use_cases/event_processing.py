@@ -14,7 +14,7 @@ from brobyg_matching.metrics import MatchingMetrics
 from brobyg_matching.ports import Matches
 from brobyg_matching.use_cases.working_set import WorkingSet
 
-#: How many events are applied before other tasks of this process get a turn.
+#: How many events are applied before other tasks of this process run.
 EVENTS_A_TURN = 100
 
 
@@ -61,7 +61,7 @@ class EventProcessing:
         store: Matches,
         metrics: MatchingMetrics,
     ) -> None:
-        """Keep nothing but what is given."""
+        """Store the arguments."""
         self._store, self._metrics = store, metrics
         self._by_type = {
             kind.EVENT_TYPE: (cast("type[_Data]", kind), handler)
@@ -95,8 +95,7 @@ class EventProcessing:
             if number % EVENTS_A_TURN == 0:
                 await asyncio.sleep(0)  # a long batch must not keep HTTP requests waiting
             handler.function(working, event, data)
-        await working.save(tx, self._store)
-        working.observe(self._metrics)
+        await working.save(tx, self._store, self._metrics)
 
 
 def _ids(received: Sequence[_Received], loads: Loads) -> set[str]:

@@ -13,7 +13,7 @@ from brobyg_matching.domain.match import PROMISED, Context, Match
 from brobyg_matching.errors import DoubleBooking, NotAllowed, UnknownMatch, UnknownOffer
 from brobyg_matching.metrics import MatchingMetrics
 from brobyg_matching.ports import Matches, Volunteers
-from brobyg_matching.use_cases.working_set import Step, WorkingSet, working_set
+from brobyg_matching.use_cases.working_set import Step, working_set
 
 Answer = Literal["accept", "decline"]
 
@@ -24,7 +24,7 @@ class OfferResponses:
     def __init__(
         self, database: Database, store: Matches, volunteers: Volunteers, metrics: MatchingMetrics
     ) -> None:
-        """Keep nothing but what is given."""
+        """Store the arguments."""
         self._database, self._store, self._volunteers = database, store, volunteers
         self._metrics = metrics
 
@@ -37,27 +37,25 @@ class OfferResponses:
         state: Literal["accepted", "declined"] = "accepted" if answer == "accept" else "declined"
         try:
             async with self._database.transaction() as tx:
-                working = await self._answer(tx, offer_id, state)
+                await self._answer(tx, offer_id, state)
         except DoubleBooking as error:
             self._metrics.refusals.labels("elsewhere").inc()
             raise NotAllowed("elsewhere") from error
         except NotAllowed as error:
             self._metrics.refusals.labels(error.objection).inc()
             raise
-        if working is not None:
-            working.observe(self._metrics)
         return state
 
     async def _answer(
         self, tx: Transaction, offer_id: str, state: Literal["accepted", "declined"]
-    ) -> WorkingSet | None:
+    ) -> None:
         found = await self._store.offer(tx, offer_id)
         if found is None:
             raise UnknownOffer
         offer, loaded = found
         match = loaded.matches[offer.appointment_id]
         if not transitions.check_open(offer, state, tx.now):
-            return None
+            return
         # Locked before the snapshot is read: another answer of theirs may just have been taken.
         volunteer = await self._volunteers.lock(tx, offer.volunteer_id)
         if volunteer is None:
@@ -71,8 +69,7 @@ class OfferResponses:
             tx.schedule(PROMISED, offer.volunteer_id, tx.now)
         else:
             working.apply(transitions.declined(match, offer, context))
-        await working.save(tx, self._store)
-        return working
+        await working.save(tx, self._store, self._metrics)
 
     async def release(self, appointment_id: str, volunteer_id: str | None) -> None:
         """Whoever accepted can't after all; with `volunteer_id`, only that volunteer's match.
@@ -101,5 +98,4 @@ class OfferResponses:
                 raise UnknownMatch
             working = await working_set(tx, self._store, loaded)
             working.step(step, loaded.matches.values())
-            await working.save(tx, self._store)
-        working.observe(self._metrics)
+            await working.save(tx, self._store, self._metrics)

@@ -17,27 +17,20 @@ from brobyg_kit.event import Event
 
 from brobyg_matching.domain import transitions
 from brobyg_matching.domain.match import Match
-from brobyg_matching.domain.referral import Needs, Referral
+from brobyg_matching.domain.referral import Referral
 from brobyg_matching.use_cases.working_set import Step, WorkingSet
 
 
 def referral_created(working: WorkingSet, event: Event, data: ReferralCreated) -> None:
     """A referral exists only with consent: from now on its appointments are searched for."""
-    needs = Needs(
-        languages=frozenset(data.needs.languages),
-        gender_wish=data.needs.gender_wish,
-        mobility=data.needs.mobility,
-        meeting=data.needs.meeting,
-        postcode=data.needs.postcode,
-    )
-    working.know(
+    working.set_referral(
         Referral(
             referral_id=data.referral_id,
             citizen_id=data.citizen_id,
             pathway=data.pathway,
             department=data.department,
             consented=True,
-            needs=needs,
+            needs=data.needs,
         )
     )
 
@@ -69,17 +62,17 @@ def appointment_cancelled(working: WorkingSet, event: Event, data: AppointmentCa
 
 def appointment_completed(working: WorkingSet, event: Event, data: AppointmentCompleted) -> None:
     """It took place; whoever came along stays on record."""
-    working.step(_over("completed"), _known(working, data), event)
+    working.step(_ended("completed"), _known(working, data), event)
 
 
 def appointment_missed(working: WorkingSet, event: Event, data: AppointmentMissed) -> None:
     """The citizen did not come; the volunteer's time was given all the same."""
-    working.step(_over("missed"), _known(working, data), event)
+    working.step(_ended("missed"), _known(working, data), event)
 
 
 def _set_consent(working: WorkingSet, referral_id: str, *, consented: bool) -> None:
     referral = working.context(referral_id).referral
-    working.know(msgspec.structs.replace(referral, consented=consented))
+    working.set_referral(msgspec.structs.replace(referral, consented=consented))
 
 
 def _known(
@@ -94,5 +87,5 @@ def _called_off(reason: Literal["appointment_cancelled", "consent_withdrawn"]) -
     return lambda match, context: transitions.called_off(match, reason, context)
 
 
-def _over(outcome: Literal["completed", "missed"]) -> Step:
-    return lambda match, context: transitions.over(match, outcome, context)
+def _ended(outcome: Literal["completed", "missed"]) -> Step:
+    return lambda match, context: transitions.ended(match, outcome, context)

@@ -15,10 +15,10 @@ from brobyg_matching.errors import IdempotencyKeyReused, UnknownVolunteer
 from brobyg_matching.ports import Contact, RegisteredRequest, Volunteers
 
 
-class Request(Struct, frozen=True):
+class RegistrationRequest(Struct, frozen=True):
     """What a repeated request is recognised by.
 
-    Without a key the body stands for it: nobody becomes two people because an answer was lost.
+    Without a key it is the body: nobody is registered twice because an answer was lost.
     """
 
     #: Who sends it.
@@ -37,7 +37,9 @@ class Registration:
         self._database, self._volunteers = database, volunteers
         self._keys = [key.encode() for key in keys]
 
-    async def register(self, volunteer: Volunteer, contact: Contact, request: Request) -> Volunteer:
+    async def register(
+        self, volunteer: Volunteer, contact: Contact, request: RegistrationRequest
+    ) -> Volunteer:
         """Keep the volunteer and return them; for a repeat, whom the first made, as they are now.
 
         Raises IdempotencyKeyReused.
@@ -86,7 +88,7 @@ class Registration:
         return active
 
 
-def _hashes(key: bytes, request: Request) -> tuple[bytes, bytes]:
+def _hashes(key: bytes, request: RegistrationRequest) -> tuple[bytes, bytes]:
     """What the request is recognised by, and what its body is compared by."""
     known_by = ("body as key", request.body) if request.key is None else ("key", request.key)
     return _hash(key, known_by[0], request.sender, known_by[1]), _hash(key, "body", request.body)

@@ -7,6 +7,8 @@ waits for the lock finds the block.
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import TypeVar
 
 from brobyg_contracts import VolunteerPaused
 from brobyg_kit.database import Database, Transaction
@@ -17,12 +19,13 @@ from brobyg_matching.domain.volunteer import Volunteer
 from brobyg_matching.errors import ConcurrentChanges, UnknownCitizen, UnknownVolunteer
 from brobyg_matching.metrics import MatchingMetrics
 from brobyg_matching.ports import Loaded, Matches, Volunteers
-from brobyg_matching.use_cases.working_set import WorkingSet, of, working_set
+from brobyg_matching.use_cases.working_set import about, working_set
 
 #: Each further attempt means that the volunteer was asked, or answered, within the few
 #: milliseconds of the one before.
 ATTEMPTS = 8
 
+ResultT = TypeVar("ResultT")
 #: Whether the caller may change this volunteer.
 Allowed = Callable[[Volunteer], bool]
 
@@ -37,7 +40,7 @@ class Restrictions:
     def __init__(
         self, database: Database, store: Matches, volunteers: Volunteers, metrics: MatchingMetrics
     ) -> None:
-        """Keep nothing but what is given."""
+        """Store the arguments."""
         self._database, self._store, self._volunteers = database, store, volunteers
         self._metrics = metrics
 
@@ -51,14 +54,14 @@ class Restrictions:
         not look like a block), ConcurrentChanges.
         """
 
-        async def attempt(tx: Transaction) -> WorkingSet:
+        async def attempt(tx: Transaction) -> None:
             loaded, _ = await self._lock(tx, volunteer_id, citizen_id, allowed)
             if not await self._store.knows_citizen(tx, citizen_id):
                 raise UnknownCitizen
             await self._volunteers.block(tx, volunteer_id, citizen_id, asked_by)
             working = await working_set(tx, self._store, loaded)
-            working.step(of(volunteer_id, transitions.blocked), loaded.matches.values())
-            return working
+            working.step(about(volunteer_id, transitions.blocked), loaded.matches.values())
+            await working.save(tx, self._store, self._metrics)
 
         await self._carry_out(attempt)
 
@@ -68,34 +71,29 @@ class Restrictions:
         Open offers are withdrawn. Again has no further effect. Raises UnknownVolunteer, NotAllowed,
         ConcurrentChanges.
         """
-        paused: list[Volunteer] = []
 
-        async def attempt(tx: Transaction) -> WorkingSet:
+        async def attempt(tx: Transaction) -> Volunteer:
             loaded, volunteer = await self._lock(tx, volunteer_id, None, allowed)
             # Read before the volunteer changes: the store remembers the roster it reads, and this
             # transaction may still be rolled back. Having been asked, the volunteer is passed over
             # by the search all the same.
             working = await working_set(tx, self._store, loaded)
-            paused[:] = [domain.paused(volunteer)]
+            paused = domain.paused(volunteer)
             if volunteer.status != "paused":
-                await self._volunteers.update(tx, paused[0])
+                await self._volunteers.update(tx, paused)
                 tx.emit(VolunteerPaused(volunteer_id=volunteer_id), subject=volunteer_id)
-            working.step(of(volunteer_id, transitions.volunteer_paused), loaded.matches.values())
-            return working
+            working.step(about(volunteer_id, transitions.volunteer_paused), loaded.matches.values())
+            await working.save(tx, self._store, self._metrics)
+            return paused
 
-        await self._carry_out(attempt)
-        return paused[0]
+        return await self._carry_out(attempt)
 
-    async def _carry_out(self, attempt: Callable[[Transaction], Awaitable[WorkingSet]]) -> None:
+    async def _carry_out(self, attempt: Callable[[Transaction], Awaitable[ResultT]]) -> ResultT:
         for _ in range(ATTEMPTS):
-            try:
+            with suppress(_Outdated):
                 async with self._database.transaction() as tx:
-                    working = await attempt(tx)
-                    await working.save(tx, self._store)
-            except _Outdated:
-                continue
-            working.observe(self._metrics)
-            return
+                    result = await attempt(tx)
+                return result
         raise ConcurrentChanges
 
     async def _lock(

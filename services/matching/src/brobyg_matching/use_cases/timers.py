@@ -10,7 +10,7 @@ from brobyg_matching.domain import transitions
 from brobyg_matching.domain.match import PROMISED, WAVE
 from brobyg_matching.metrics import MatchingMetrics
 from brobyg_matching.ports import Matches
-from brobyg_matching.use_cases.working_set import Step, of, working_set
+from brobyg_matching.use_cases.working_set import Step, about, working_set
 
 #: How much later a timer fires again that found its match locked by somebody else.
 RETRY_AFTER = timedelta(seconds=10)
@@ -20,7 +20,7 @@ class MatchingTimers:
     """The service's reactions to time."""
 
     def __init__(self, store: Matches, metrics: MatchingMetrics) -> None:
-        """Keep nothing but what is given."""
+        """Store the arguments."""
         self._store, self._metrics = store, metrics
 
     async def waves_over(self, tx: Transaction, timers: Sequence[DueTimer]) -> None:
@@ -38,7 +38,7 @@ class MatchingTimers:
         for timer in timers:
             volunteer_id = timer.subject
             asked = sorted(await self._store.appointments_of(tx, volunteer_id, None))
-            if await self._step(tx, asked, of(volunteer_id, transitions.volunteer_promised)):
+            if await self._step(tx, asked, about(volunteer_id, transitions.volunteer_promised)):
                 tx.schedule(PROMISED, volunteer_id, tx.now + RETRY_AFTER)
 
     async def _step(self, tx: Transaction, appointment_ids: Sequence[str], step: Step) -> list[str]:
@@ -50,6 +50,5 @@ class MatchingTimers:
         loaded = await self._store.load(tx, appointments=appointment_ids, wait=False)
         working = await working_set(tx, self._store, loaded)
         working.step(step, [loaded.matches[o] for o in appointment_ids if o in loaded.matches])
-        await working.save(tx, self._store)
-        working.observe(self._metrics)
+        await working.save(tx, self._store, self._metrics)
         return [one for one in appointment_ids if one not in loaded.matches]

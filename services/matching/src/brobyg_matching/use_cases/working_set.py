@@ -21,13 +21,16 @@ Step = Callable[[Match, Context], Change | None]
 VolunteerStep = Callable[[Match, str, Context], Change | None]
 
 
-def of(volunteer_id: str, step: VolunteerStep) -> Step:
+def about(volunteer_id: str, step: VolunteerStep) -> Step:
     """The step about this volunteer."""
     return lambda match, context: step(match, volunteer_id, context)
 
 
 class WorkingSet:
-    """Referrals, matches and the snapshot as they become. Only `apply` and `know` change it."""
+    """Referrals, matches and the snapshot as changed so far.
+
+    Only `apply` and `set_referral` change it.
+    """
 
     def __init__(self, now: datetime, loaded: Loaded, snapshot: Snapshot) -> None:
         """Take what was loaded; `loaded` itself is not altered."""
@@ -38,13 +41,9 @@ class WorkingSet:
         for match in loaded.matches.values():
             self._of_referral.setdefault(match.referral_id, set()).add(match.appointment_id)
         #: In their order, each with the event that caused it.
-        self.changes: list[tuple[Change, Event | None]] = []
+        self._changes: list[tuple[Change, Event | None]] = []
         #: The referrals that have changed.
-        self.changed_referrals: dict[str, Referral] = {}
-
-    def referral(self, referral_id: str) -> Referral | None:
-        """The referral, if it is known."""
-        return self._referrals.get(referral_id)
+        self._changed_referrals: dict[str, Referral] = {}
 
     def match(self, appointment_id: str) -> Match | None:
         """The appointment's match, if there is one."""
@@ -61,33 +60,30 @@ class WorkingSet:
             raise UnknownReferral("the referral is not known here (yet)")
         return Context(self._now, policy_of(referral.pathway), referral, self._snapshot)
 
-    def know(self, referral: Referral) -> None:
-        """The referral is like this now."""
+    def set_referral(self, referral: Referral) -> None:
+        """Replace the referral."""
         self._referrals[referral.referral_id] = referral
-        self.changed_referrals[referral.referral_id] = referral
+        self._changed_referrals[referral.referral_id] = referral
 
     def apply(self, change: Change, cause: Event | None = None) -> None:
-        """The match, and what is known of volunteers, are as the change left them."""
+        """Replace the match and the snapshot by those of the change."""
         match = change.match
         self._matches[match.appointment_id] = match
         self._of_referral.setdefault(match.referral_id, set()).add(match.appointment_id)
         self._snapshot = change.snapshot
-        self.changes.append((change, cause))
+        self._changes.append((change, cause))
 
     def step(self, step: Step, matches: Iterable[Match], cause: Event | None = None) -> None:
-        """Apply `step` to these matches, each as the ones before have left things."""
+        """Apply `step` to these matches, each as changed by the ones before."""
         for match in matches:
             change = step(match, self.context(match.referral_id))
             if change is not None:
                 self.apply(change, cause)
 
-    async def save(self, tx: Transaction, store: Matches) -> None:
-        """Write what has changed. Raises DoubleBooking."""
-        await store.save(tx, self.changed_referrals.values(), self.changes)
-
-    def observe(self, metrics: MatchingMetrics) -> None:
-        """Count what has changed."""
-        metrics.observe(change for change, _ in self.changes)
+    async def save(self, tx: Transaction, store: Matches, metrics: MatchingMetrics) -> None:
+        """Write what has changed; it is counted when it is committed. Raises DoubleBooking."""
+        await store.save(tx, self._changed_referrals.values(), self._changes)
+        tx.after_commit(lambda: metrics.observe(change for change, _ in self._changes))
 
 
 async def working_set(tx: Transaction, store: Matches, loaded: Loaded) -> WorkingSet:
