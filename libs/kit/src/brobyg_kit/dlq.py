@@ -129,7 +129,7 @@ async def _record(address: str, origin: Origin) -> bytes:
     place = TopicPartition(origin.topic, origin.partition)
     async with reader(address) as client:
         _, value = await read_record(client, place, origin.offset)
-    return value
+    return value or b""
 
 
 @app.command()

@@ -22,6 +22,7 @@ from brobyg_kit.health import Check, Health
 from brobyg_kit.logs import get_logger
 from brobyg_kit.metrics import Metrics
 from brobyg_kit.relay import Relay
+from brobyg_kit.replica import Copies, Watch
 from brobyg_kit.service import Parts, Resources, Service
 from brobyg_kit.settings import KitSettings
 from brobyg_kit.tables import outbox, parked_event
@@ -67,16 +68,11 @@ class Runtime:
         self.database = (
             Database(url, self.clock, service.name) if service.metadata is not None else None
         )
-        self.parts: Parts = service.build(
-            Resources(
-                settings,
-                self.clock,
-                self.database,
-                self.metrics.registry,
-                self.health,
-                settings.kafka,
-            )
+        resources = Resources(
+            settings, self.clock, self.database, self.metrics.registry, self.health, settings.kafka
         )
+        self.parts: Parts = service.build(resources)
+        self.replicas = resources.replicas
         self._stops: list[Callable[[], None]] = []
         self._relays: list[Relay] = []
         self._opened = asyncio.Event()
@@ -170,6 +166,8 @@ class Runtime:
         loops: dict[str, Loop] = {"database": self._open_database}
         if self.role in ("run", "relay"):
             loops["relay"] = self._after_open("relay", self._relay())
+        if self.replicas and self.role != "relay":
+            loops["replicas"] = self._after_open("replicas", self._watch(self.database))
         if self.role in ("run", "consumer"):
             if self.parts.handle is not None:
                 loops["consumer"] = self._after_open("consumer", self._consumer(self.database))
@@ -194,13 +192,25 @@ class Runtime:
         self._relays.append(relay)
         return relay.run
 
+    def _watch(self, database: Database) -> Loop:
+        replicas = list(self.replicas.values())
+        for one in replicas:
+            self.health.checks[one.topic] = one.check
+        watch = Watch(database, replicas, self.health.heartbeat("replicas"))
+        self._stops.append(watch.stop)
+        return watch.run
+
     def _consumer(self, database: Database) -> Loop:
         assert self.parts.handle is not None  # `loops` has seen to it
+        handled = self.service.handled_topics
+        copied = [copy.topic for copy in self.service.copies]
         subscription = Subscription(
             self.service.name,
             self.service.topics,
             self.parts.handle,
             self.parts.decoders,
+            Copies(self.service.copies, self.replicas, handled) if copied else None,
+            {*copied, *self.service.compacted},
             self.service.max_batch,
             self.service.inbox,
             instance=self.settings.instance,
@@ -308,6 +318,7 @@ class Runtime:
             "dead_letters": row.dead,
             "lag": int(lag),
             "passed_over": int(passed_over),
+            "copies": {one.topic: one.report() for one in self.replicas.values()},
         }
 
 
