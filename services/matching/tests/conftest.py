@@ -6,12 +6,11 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol
 
+import pytest
 import pytest_asyncio
 from brobyg_kit.clock import ManualClock
 from brobyg_kit.tables import outbox, stream, timer
 from brobyg_kit.testing import Running, served
-from brobyg_matching.adapters.tables import metadata
-from brobyg_matching.bootstrap import SERVICE
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -23,6 +22,16 @@ class Addresses(Protocol):
 
     kafka: str
     database: str
+
+
+#: Pathways that only tests have.
+PATHWAYS = Path(__file__).parents[3] / "tests" / "pathways"
+
+
+@pytest.fixture(autouse=True)
+def toy_pathways(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The toy pathways are there beside the system's own."""
+    monkeypatch.setenv("BROBYG_PATHWAYS", str(PATHWAYS))
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -3,7 +3,7 @@
 Pure: no I/O, no clock. What has changed is left on the board; `finishing.finish` follows each.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 from brobyg_contracts import OfferAccepted, OfferDeclined
@@ -34,14 +34,23 @@ _OBJECTIONS: dict[str, Objection] = {
 }  # fmt: skip
 
 
-def check_open(offer: Offer, wanted: Literal["accepted", "declined"], draft: Draft) -> bool:
-    """True when the offer can be answered, False when this very answer was given already.
+def is_open(
+    offer: Offer, answer: Literal["accept", "decline", "withdraw"], now: datetime
+) -> bool:
+    """True when this answer can be taken, False when it was given already.
 
-    Raises NotAllowed otherwise.
+    An acceptance can be withdrawn, all else be answered while the offer is open. Raises NotAllowed
+    otherwise.
     """
-    if offer.state == wanted:
+    if answer == "withdraw":
+        if offer.state == "withdrawn" and offer.reason == "helper_withdrew":
+            return False
+        if offer.state != "accepted":
+            raise NotAllowed("not_matched")
+        return True
+    if offer.state == ("accepted" if answer == "accept" else "declined"):
         return False
-    if offer.state == "expired" or (offer.state == "open" and offer.expires_at <= draft.board.now):
+    if offer.state == "expired" or (offer.state == "open" and offer.expires_at <= now):
         raise NotAllowed("expired")
     if offer.state == "withdrawn":
         raise NotAllowed("taken" if offer.reason == "taken" else "withdrawn")
@@ -189,13 +198,15 @@ def withdraw_from(board: Board, need: Need, helper_id: str, reason: str) -> None
         _go_on_without(draft, offer.seat_no)
 
 
-def promised(board: Board, need: Need, helper_id: str) -> None:
-    """The helper was matched elsewhere: an open offer that clashes with that is withdrawn."""
+def recheck(board: Board, need: Need, helper_id: str) -> None:
+    """The helper was matched elsewhere or is paused: open offers that can't be accepted go."""
     draft = Draft(board, need)
     for offer in need.open_offers(helper_id=helper_id):
         helper = named_helper(draft, offer.seat_no, helper_id)
-        if helper is not None and _broken(draft, helper) is not None:
-            withdraw_from(board, draft.need, helper_id, "helper_promised")
+        rule = _broken(draft, helper) if helper is not None else None
+        if rule is not None:
+            reason = "helper_paused" if rule == "active" else "helper_promised"
+            withdraw_from(board, draft.need, helper_id, reason)
 
 
 def hold(draft: Draft) -> None:

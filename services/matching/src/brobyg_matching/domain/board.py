@@ -39,6 +39,7 @@ class Raised(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     citizen_id: str | None
     other_need_id: str | None
     due_at: datetime | None
+    cause: Event | None = None
 
 
 class Settled(msgspec.Struct, frozen=True, gc=False):
@@ -46,7 +47,7 @@ class Settled(msgspec.Struct, frozen=True, gc=False):
 
     kind: str
     need_id: str
-    department: str
+    cause: Event | None = None
 
 
 class GivenUp(msgspec.Struct, frozen=True, gc=False):

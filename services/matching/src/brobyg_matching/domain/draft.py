@@ -131,15 +131,16 @@ class Draft:
                 self.board.freed.update((self.need.department, *departments))
 
     def release(self, no: int, reason: str) -> None:
-        """Give back the time of the seat's helper, if somebody fills it.
+        """Give back the time of the seat's helper, if it has one: also of a need that had ended.
 
         The event is emitted even when the time agreed has passed: whoever counts must know that
         nobody fills the seat any more. Who writes to people leaves out the past.
         """
         seat, need = self.seat(no), self.need
-        if seat.state != "filled" or seat.helper_id is None or seat.match_id is None:
+        if seat.helper_id is None or seat.match_id is None:
             return
-        self.free_helper(seat)
+        if seat.state == "filled" or seat.leave_at is not None:  # an ended case is given back
+            self.free_helper(seat)
         self.emit(
             MatchReleased(
                 match_id=seat.match_id,

@@ -13,7 +13,7 @@ def finish(board: Board) -> None:
         need_id = next(iter(board.again))
         del board.again[need_id]
         need = board.needs[need_id]
-        if need.state in ("open", "filled"):
+        if need.state in ("open", "filled") and not (need.follows or need.clashes_with):
             begin(Draft(board, need))
     for need_id in list(board.touched):
         _finish(Draft(board, board.needs[need_id]))
@@ -63,7 +63,7 @@ def _raise_or_settle(draft: Draft, *, fresh: bool) -> None:
             wanted.add("late_cancellation")
     raised = {*need.attention}
     for kind in sorted(raised - wanted):
-        board.attention.append(Settled(kind, need.need_id, need.department))
+        board.attention.append(Settled(kind, need.need_id, board.cause))
     for kind in sorted(wanted):
         if kind not in raised or (late if kind == "late_cancellation" else fresh):
             _raise(draft, kind, tuple(sorted(reasons)))
@@ -86,5 +86,6 @@ def _raise(draft: Draft, kind: str, reasons: tuple[str, ...]) -> None:
             citizen_id=need.citizen_id,
             other_need_id=need.clashes_with if kind == "clash" else None,
             due_at=due_at,
+            cause=draft.board.cause,
         )
     )

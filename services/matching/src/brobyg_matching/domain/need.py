@@ -8,9 +8,9 @@ from brobyg_contracts import Gender, Meeting, Mobility, SeatWanted
 
 #: The timer of a need: one of its seats is to be looked at. Subject: need_id.
 SEARCH = "need-search"
-#: The timer of a helper who has just been matched: other open offers may clash with it.
+#: The timer of a helper who has just been matched or paused: open offers may no longer hold.
 #: Subject: helper_id.
-PROMISED = "helper-promised"
+RECHECK = "helper-recheck"
 #: The timer of a department in which capacity has become free. Subject: the department.
 CAPACITY = "capacity-free"
 

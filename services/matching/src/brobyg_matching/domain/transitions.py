@@ -48,12 +48,12 @@ def opened(board: Board, facts: Facts) -> None:
         return
     draft = Draft(board, before)
     if before.state == "closed":
-        seats = tuple(replace(one, state="waiting", unwilling=(), helper_id=None, match_id=None,
-                              offer_id=None, way=None, pool=None, matched_at=None, leave_at=None,
-                              meet_at=None, home_at=None)
-                      for one in before.seats)  # fmt: skip
+        for seat in before.seats:
+            draft.release(seat.no, _MOVED)
+        draft.free_resource()
+        seats = tuple(replace(one, state="waiting", unwilling=()) for one in draft.need.seats)
         draft.set(**values, state="waiting", reason=None, opened_at=board.now, seats=seats,
-                  offers=(), follows=None, clashes_with=None)  # fmt: skip
+                  follows=None)  # fmt: skip
         _set_crew(draft, facts)
         begin(draft)
     elif any(getattr(before, name) != values[name] for name in DECISIVE):
@@ -100,20 +100,29 @@ def _move(draft: Draft, facts: Facts) -> None:
     """The need is elsewhere, at another time, or asks for something else."""
     before, board = draft.need, draft.board
     values = {name: getattr(facts, name) for name in FACTS}
-    filled = [one for one in before.seats if one.state == "filled"]
     moved = replace(before, **values)
-    meet_at = _meet_at(board, moved)
-    times = [one for one in (before.meet_at, meet_at) if one is not None]
-    if filled and len(times) == 2 and max(times) <= board.now:
-        draft.set(**values, meet_at=meet_at)
+    if _have_met(board, before, moved):
+        draft.set(**values, meet_at=_meet_at(board, moved))
         return
-    former = {one.no: one.helper_id for one in filled}
+    former = _former(before)
     _let_go(draft, _MOVED)
     draft = Draft(board, moved)
     draft.set(**values)
     _set_crew(draft, facts)
     draft.set(seats=tuple(replace(one, unwilling=()) for one in draft.need.seats))
     begin(draft, former)
+
+
+def _former(need: Need) -> dict[int, str | None]:
+    return {one.no: one.helper_id for one in need.seats if one.state == "filled"}
+
+
+def _have_met(board: Board, before: Need, now: Need) -> bool:
+    """Whether helper and citizen have met, and the new times mean no later meeting."""
+    if before.meet_at is None or not before.helpers():
+        return False
+    meet_at = _meet_at(board, now)
+    return meet_at is not None and max(before.meet_at, meet_at) <= board.now
 
 
 def _meet_at(board: Board, need: Need) -> datetime | None:
@@ -213,14 +222,20 @@ def recorded(board: Board, citizen: Citizen) -> None:
     if before == citizen:
         return
     board.know(citizen)
+    anew: list[tuple[Draft, dict[int, str | None]]] = []
     for need in board.of_citizen(citizen.citizen_id):
-        if not board.policy(need).need.of_citizen:
-            continue
-        draft = Draft(board, need)
-        if need.state == "waiting":
-            begin(draft)
-        elif before is None or not _still_suits(draft, before):
-            _move(draft, need)
+        if board.policy(need).need.of_citizen:
+            draft = Draft(board, need)
+            if need.state == "waiting":
+                anew.append((draft, {}))
+            elif before is None or not _still_suits(draft, before):
+                if not _have_met(board, need, need):
+                    anew.append((draft, _former(need)))
+    for draft, _ in anew:
+        if draft.need.state != "waiting":
+            _let_go(draft, _MOVED)
+    for draft, former in anew:
+        begin(draft, former)
 
 
 def _still_suits(draft: Draft, before: Citizen) -> bool:

@@ -81,6 +81,8 @@ def standing(board: Board, need: Need) -> tuple[Relation, Need] | None:
     for other in board.of_citizen(need.citizen_id):
         if other.need_id == need.need_id or other.clashes_with or other.state == "waiting":
             continue
+        if other.follows == need.need_id:
+            continue
         match relation(board, need, other):
             case "clash":
                 if other.ends_at is None or other.ends_at > board.now:
