@@ -116,7 +116,7 @@ async def _on(context: BrowserContext) -> Visit:
 
 
 @dataclass
-class Asked:
+class OpenOffers:
     """Volunteers who have been asked, and where each can answer."""
 
     matching: Running
@@ -134,7 +134,7 @@ class Asked:
 @pytest.fixture
 async def asked(
     serve: Callable[..., AbstractAsyncContextManager[Running]], clock: ManualClock
-) -> AsyncIterator[Asked]:
+) -> AsyncIterator[OpenOffers]:
     """Two volunteers are asked whether they come along in two days' time."""
     keys = {
         "matching_link_keys": "a key for the links of these tests only",
@@ -162,7 +162,7 @@ async def asked(
                 f"/offers/{offer['offer_id']}/answer-link", headers=bearer("service")
             )
             links.append(f"{portal.url}/answer/{link.json()['token']}")
-        yield Asked(matching, portal, clock, links)
+        yield OpenOffers(matching, portal, clock, links)
 
 
 async def _tell(matching: Running, clock: ManualClock) -> None:

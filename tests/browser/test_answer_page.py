@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import ViewportSize
 
-from .conftest import PHONE, Asked, Visit
+from .conftest import PHONE, OpenOffers, Visit
 
 #: The narrowest screen of WCAG 1.4.10.
 NARROW = ViewportSize(width=320, height=640)
@@ -21,7 +21,7 @@ WCAG = {
 }
 
 
-async def test_one_tap_says_yes_also_without_javascript(asked: Asked, visit: Visit) -> None:
+async def test_one_tap_says_yes_also_without_javascript(asked: OpenOffers, visit: Visit) -> None:
     await visit.page.goto(asked.links[0])
     assert await asked.state() == "searching"
     await visit.page.get_by_role("button", name="Ja, jeg følger med").click()
@@ -30,7 +30,7 @@ async def test_one_tap_says_yes_also_without_javascript(asked: Asked, visit: Vis
 
 
 async def test_the_keyboard_alone_says_yes_and_shows_where_it_is(
-    asked: Asked, scripted: Visit
+    asked: OpenOffers, scripted: Visit
 ) -> None:
     page = scripted.page
     await page.goto(asked.links[0])
@@ -47,7 +47,7 @@ async def test_the_keyboard_alone_says_yes_and_shows_where_it_is(
 
 
 async def test_who_comes_second_reads_that_somebody_else_was_first(
-    asked: Asked, visit: Visit
+    asked: OpenOffers, visit: Visit
 ) -> None:
     other = await visit.context.new_page()
     await other.goto(asked.links[1])
@@ -58,7 +58,7 @@ async def test_who_comes_second_reads_that_somebody_else_was_first(
 
 
 async def test_a_no_is_one_tap_too_and_the_language_switch_keeps_the_offer(
-    asked: Asked, visit: Visit
+    asked: OpenOffers, visit: Visit
 ) -> None:
     await visit.page.goto(asked.links[0])
     await visit.page.get_by_role("link", name="In English").click()
@@ -69,7 +69,7 @@ async def test_a_no_is_one_tap_too_and_the_language_switch_keeps_the_offer(
     assert await asked.state() == "searching"
 
 
-async def _open(asked: Asked, visit: Visit, name: str, language: str) -> None:
+async def _open(asked: OpenOffers, visit: Visit, name: str, language: str) -> None:
     """Bring the browser to a page by the way a volunteer comes to it."""
     page, link = visit.page, f"{asked.links[0]}?language={language}"
     if name == "unknown":
@@ -85,7 +85,7 @@ async def _open(asked: Asked, visit: Visit, name: str, language: str) -> None:
 @pytest.mark.parametrize("language", ["da", "en"])
 @pytest.mark.parametrize("name", ["offer", "accepted", "declined", "expired", "unknown"])
 async def test_every_page_passes_axe_fits_a_narrow_screen_and_asks_nobody_else(
-    asked: Asked, scripted: Visit, name: str, language: str
+    asked: OpenOffers, scripted: Visit, name: str, language: str
 ) -> None:
     await _open(asked, scripted, name, language)
     results = await Axe().run(scripted.page, options=WCAG)
@@ -102,7 +102,7 @@ async def test_every_page_passes_axe_fits_a_narrow_screen_and_asks_nobody_else(
     ] == []
 
 
-async def test_control_axe_finds_what_is_wrong(asked: Asked, scripted: Visit) -> None:
+async def test_control_axe_finds_what_is_wrong(asked: OpenOffers, scripted: Visit) -> None:
     await scripted.page.goto(asked.links[0])
     await scripted.page.evaluate("document.documentElement.removeAttribute('lang')")
     results = await Axe().run(scripted.page, options=WCAG)

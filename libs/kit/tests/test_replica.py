@@ -209,9 +209,9 @@ async def test_from_the_broker_into_the_copy_and_deleted_again(parts: Parts) -> 
     topic = f"brobyg.things.{parts.topic}"
     await apply_topics(parts.kafka, [Topic(topic, 3, -1, "compact", "zstd")])
     kind = type("ThingRecorded", (ThingRecorded,), {"TOPIC": topic}, frozen=True)
-    things = Replica(
-        replace(THINGS, topic=topic, kinds={ThingRecorded.EVENT_TYPE: kind}, view=len_of)
-    )
+    kinds = {ThingRecorded.EVENT_TYPE: kind}
+    copy = Copy(topic, kinds, lambda records: len(list(records)))
+    things = Replica(copy)
     handled: list[str] = []
 
     async def handle(tx: Transaction, events: Sequence[Event]) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import default
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -27,14 +28,15 @@ from brobyg_contracts import (
 from brobyg_kit.clock import AcceleratedClock, Clock
 from brobyg_kit.database import Database
 from brobyg_kit.event import Event, EventData, encode_data
+from brobyg_kit.free_ports import free_port
 from brobyg_kit.health import Health
 from brobyg_kit.ids import derived_id
-from brobyg_kit.problems import NOT_FOUND
+from brobyg_kit.problems import GONE
 from brobyg_kit.tables import outbox
-from brobyg_kit.testing import eventually, free_port
+from brobyg_kit.testing import eventually
 from brobyg_kit.wording import Language
 from brobyg_notification.adapters.delivery_queue import PostgresDeliveryQueue
-from brobyg_notification.adapters.mail import MailComposer
+from brobyg_notification.adapters.mail import compose
 from brobyg_notification.adapters.notices import PostgresNotices
 from brobyg_notification.adapters.people import HttpPeople
 from brobyg_notification.adapters.smtp import SmtpTransport
@@ -169,7 +171,7 @@ def running_clock() -> Clock:
 
 
 @dataclass
-class PostOffice:
+class MailServer:
     """A real SMTP server that keeps what it takes.
 
     It can be told to refuse, to take its time, to be away and to come back on the same port.
@@ -179,7 +181,10 @@ class PostOffice:
     inbox: list[EmailMessage] = field(default_factory=list)
     answers: dict[str, list[str]] = field(default_factory=dict)
     after_data: list[str] = field(default_factory=list)
-    thinks: dict[str, float] = field(default_factory=dict)
+    #: Seconds, by recipient, from a message to the answer.
+    answers_after: dict[str, float] = field(default_factory=dict)
+    #: By recipient: what the answer to a message waits for.
+    answers_when: dict[str, asyncio.Event] = field(default_factory=dict)
     connections: int = 0
     _server: asyncio.Server | None = None
     _open: list[SMTP] = field(default_factory=list)
@@ -217,7 +222,7 @@ class PostOffice:
         return "250 OK"
 
     async def handle_DATA(self, _: object, __: object, envelope: Envelope) -> str:
-        """Keep the message, and say so after the seconds that `thinks` has for its recipient.
+        """Keep the message and confirm it as `answers_after` and `answers_when` say.
 
         Or give the next answer of `after_data`.
         """
@@ -226,7 +231,10 @@ class PostOffice:
         content = envelope.content
         assert isinstance(content, bytes)
         self.inbox.append(BytesParser(_class=EmailMessage, policy=default).parsebytes(content))
-        await asyncio.sleep(self.thinks.get(envelope.rcpt_tos[0], 0))
+        (recipient,) = envelope.rcpt_tos
+        await asyncio.sleep(self.answers_after.get(recipient, 0))
+        if recipient in self.answers_when:
+            await self.answers_when[recipient].wait()
         return "250 OK"
 
     def to(self, address: str) -> list[EmailMessage]:
@@ -235,12 +243,12 @@ class PostOffice:
 
 
 @pytest.fixture
-async def post_office() -> AsyncIterator[PostOffice]:
+async def mail_server() -> AsyncIterator[MailServer]:
     """Open, on a port of its own."""
-    office = PostOffice()
-    await office.start()
-    yield office
-    await office.stop()
+    server = MailServer()
+    await server.start()
+    yield server
+    await server.stop()
 
 
 @dataclass
@@ -251,9 +259,9 @@ class Owners:
     answers: dict[str, tuple[int, object]]
     asked: list[tuple[str, str]] = field(default_factory=list)
 
-    def gone(self, path: str, status: int = 404) -> None:
-        """Let the owner say that what stands at `path` is not there, or no longer."""
-        self.answers[path] = (status, {"type": NOT_FOUND})
+    def gone(self, path: str) -> None:
+        """Let the owner say that who stood at `path` is erased."""
+        self.answers[path] = (410, {"type": GONE})
 
     def offer(self, state: str, expires_at: datetime = STARTS) -> None:
         """Let the offer be in `state`."""
@@ -336,7 +344,7 @@ async def owners() -> AsyncIterator[Owners]:
 
 
 @dataclass
-class Office:
+class ServiceParts:
     """The service's parts without Kafka: what is planned, and a worker to deliver it."""
 
     database: Database
@@ -405,12 +413,12 @@ class Office:
             await asyncio.gather(task, return_exceptions=True)
 
 
-OfficeFor = Callable[..., AbstractAsyncContextManager[Office]]
+ServicePartsFor = Callable[..., AbstractAsyncContextManager[ServiceParts]]
 
 
 @pytest.fixture
-def office_for(postgres: str, owners: Owners, post_office: PostOffice) -> OfficeFor:
-    """`async with office_for(clock) as office`: real database, SMTP server and owners."""
+def parts_for(postgres: str, owners: Owners, mail_server: MailServer) -> ServicePartsFor:
+    """`async with parts_for(clock) as parts`: real database, SMTP server and owners."""
     from brobyg_kit.testing import fresh_database
 
     @asynccontextmanager
@@ -419,13 +427,13 @@ def office_for(postgres: str, owners: Owners, post_office: PostOffice) -> Office
         concurrency: int = 4,
         command_seconds: float = 10,
         default_language: Language = "en",
-    ) -> AsyncIterator[Office]:
+    ) -> AsyncIterator[ServiceParts]:
         async with (
             fresh_database(postgres, SERVICE, clock) as database,
             httpx2.AsyncClient(base_url=owners.url) as http,
         ):
             transport = SmtpTransport(
-                f"smtp://127.0.0.1:{post_office.port}",
+                f"smtp://127.0.0.1:{mail_server.port}",
                 connections=concurrency,
                 command_seconds=command_seconds,
             )
@@ -433,7 +441,7 @@ def office_for(postgres: str, owners: Owners, post_office: PostOffice) -> Office
             metrics = NotificationMetrics(registry)
             delivery = Delivery(
                 people=HttpPeople(http, http),
-                composer=MailComposer("Brobyg <brobyg@example.org>"),
+                compose=partial(compose, "Brobyg <brobyg@example.org>"),
                 transport=transport,
                 clock=clock,
                 metrics=metrics,
@@ -445,19 +453,19 @@ def office_for(postgres: str, owners: Owners, post_office: PostOffice) -> Office
             worker = DeliveryWorker(
                 queue, delivery, clock, metrics, Health(), concurrency=concurrency
             )
-            yield Office(database, queue, registry, metrics, delivery, worker)
+            yield ServiceParts(database, queue, registry, metrics, delivery, worker)
             await transport.close()
 
     return opened
 
 
 @pytest.fixture
-def arrived(post_office: PostOffice) -> Callable[[int], Awaitable[None]]:
+def arrived(mail_server: MailServer) -> Callable[[int], Awaitable[None]]:
     """`await arrived(3)`: the SMTP server has taken three messages."""
 
     async def wait(count: int) -> None:
         async def there() -> bool:
-            return len(post_office.inbox) >= count
+            return len(mail_server.inbox) >= count
 
         await eventually(there, f"{count} messages at the mail server")
 

@@ -2,8 +2,9 @@
 
 import httpx2
 import pytest
+from brobyg_kit.free_ports import free_port
 from brobyg_kit.ids import derived_id
-from brobyg_kit.testing import free_port
+from brobyg_kit.problems import GONE
 from brobyg_notification.adapters.people import HttpPeople
 from brobyg_notification.domain.contact import Contact
 from brobyg_notification.errors import OwnerUnavailable
@@ -35,19 +36,29 @@ async def test_a_link_says_whether_the_offer_is_open(people, owners) -> None:
     assert (await people.answer_link(OFFER)).state == "withdrawn"
 
 
-@pytest.mark.parametrize("status", [404, 410])
-async def test_only_the_owners_own_word_says_that_somebody_is_gone(
-    people, owners, status: int
-) -> None:
-    owners.gone(f"/citizens/{CITIZEN}/contact", status)
+async def test_only_the_owner_itself_can_say_that_somebody_is_gone(people, owners) -> None:
+    owners.gone(f"/citizens/{CITIZEN}/contact")
     assert await people.contact("citizen", CITIZEN, "notify_offer") is None
 
 
-@pytest.mark.parametrize("status", [404, 410])
 @pytest.mark.parametrize(
-    "body", [{"type": "about:blank", "title": "Not Found"}, {"detail": "Not Found"}, [], "no route"]
+    ("status", "body"),
+    [
+        (404, {"type": "https://brobyg.dk/problems/not-found", "title": "No such citizen"}),
+        (404, {"type": GONE}),
+        *(
+            (status, body)
+            for status in (404, 410)
+            for body in (
+                {"type": "about:blank", "title": "Not Found"},
+                {"detail": "Not Found"},
+                [],
+                "no route",
+            )
+        ),
+    ],
 )
-async def test_a_404_of_a_wrong_address_or_a_gateway_is_asked_again_later(
+async def test_an_unknown_id_a_wrong_address_or_a_gateway_is_asked_again_later(
     people, owners, status: int, body: object
 ) -> None:
     for path in (f"/citizens/{CITIZEN}/contact", f"/volunteers/{VOLUNTEER}/contact"):
@@ -74,7 +85,7 @@ async def test_an_answer_that_is_not_as_agreed_is_asked_again_later(people, owne
         await people.contact("citizen", CITIZEN, "notify_offer")
 
 
-async def test_nobody_at_home_is_asked_again_later() -> None:
+async def test_an_unreachable_owner_is_asked_again_later() -> None:
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{free_port()}") as client:
         with pytest.raises(OwnerUnavailable):
             await HttpPeople(client, client).contact("volunteer", VOLUNTEER, "notify_offer")

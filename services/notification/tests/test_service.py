@@ -49,11 +49,11 @@ async def heard(kafka: str, count: int) -> list[dict[str, object]]:
 
 
 async def test_a_match_on_the_topic_becomes_two_mails_and_two_events(
-    topics, serve, post_office, owners, cause, arrived, running_clock, required
+    topics, serve, mail_server, owners, cause, arrived, running_clock, required
 ) -> None:
     match = cause(VolunteerMatched)
     settings = required | {
-        "notification_smtp": f"smtp://127.0.0.1:{post_office.port}",
+        "notification_smtp": f"smtp://127.0.0.1:{mail_server.port}",
         "referral_url": owners.url,
         "matching_url": owners.url,
     }
@@ -70,7 +70,7 @@ async def test_a_match_on_the_topic_becomes_two_mails_and_two_events(
         (third,) = [event for event in events if event["type"] == NotificationFailed.EVENT_TYPE]
         assert (await running.client.get("/livez")).status_code == 200
     assert third["data"]["reason"] == "no_address"
-    assert len(post_office.inbox) == 3
+    assert len(mail_server.inbox) == 3
     assert {event["data"]["recipient_role"] for event in sent} == {"volunteer", "citizen"}
     assert {event["causationid"] for event in sent} == {match.id}
     assert {event["subject"] for event in sent} == {match.subject}
@@ -90,10 +90,7 @@ async def main():
     clock = settings.make_clock()
     database = Database(sys.argv[1], clock, "notification")
     await database.open()
-    resources = Resources(
-        settings, clock, database, CollectorRegistry(), Health(), settings.kafka
-    )
-    parts = SERVICE.build(resources)
+    parts = SERVICE.build(Resources(settings, clock, database, CollectorRegistry(), Health()))
     await parts.workers["delivery"]()
 
 asyncio.run(main())
@@ -102,7 +99,7 @@ asyncio.run(main())
 
 @asynccontextmanager
 async def worker_process(
-    url: str, fault: str, post_office, owners
+    url: str, fault: str, mail_server, owners
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """A worker in a process of its own, on the database at `url`; killed at the point `fault`.
 
@@ -111,7 +108,7 @@ async def worker_process(
     environment = {
         **os.environ,
         "BROBYG_FAULT_POINT": fault,
-        "BROBYG_NOTIFICATION_SMTP": f"smtp://127.0.0.1:{post_office.port}",
+        "BROBYG_NOTIFICATION_SMTP": f"smtp://127.0.0.1:{mail_server.port}",
         "BROBYG_NOTIFICATION_SENDER": "Brobyg <brobyg@example.org>",
         "BROBYG_NOTIFICATION_COORDINATORS": "norddjurs=another@example.org",
         "BROBYG_PORTAL_URL": "http://portal.example.org",
@@ -131,28 +128,28 @@ async def worker_process(
 
 
 async def test_killed_between_the_servers_yes_and_the_commit_the_copy_is_recognisable(
-    office_for, post_office, owners, cause, arrived, running_clock
+    parts_for, mail_server, owners, cause, arrived, running_clock
 ) -> None:
-    async with office_for(running_clock) as office:
+    async with parts_for(running_clock) as parts:
         async with worker_process(
-            office.database.url, "after-smtp-before-mark", post_office, owners
+            parts.database.url, "after-smtp-before-mark", mail_server, owners
         ) as process:
             # The process has no address for this department's coordinator, so it waits.
-            await office.receive(cause(MatchEscalated))
-            await office.receive(cause(VolunteerMatched))
+            await parts.receive(cause(MatchEscalated))
+            await parts.receive(cause(VolunteerMatched))
             assert await asyncio.wait_for(process.wait(), 60) == -signal.SIGKILL
-        taken = len(post_office.inbox)
+        taken = len(mail_server.inbox)
         assert taken >= 1
-        async with office.delivering():
+        async with parts.delivering():
 
             async def over() -> bool:
-                return "waiting" not in await office.states()
+                return "waiting" not in await parts.states()
 
             await eventually(over, "everything came to its end")
-        kinds = [(kind, data["notification_id"]) for kind, data in await office.emitted()]
+        kinds = [(kind, data["notification_id"]) for kind, data in await parts.emitted()]
     copies = [
         message["Message-ID"]
-        for message in post_office.inbox
+        for message in mail_server.inbox
         if message["To"] != "coordinator@example.org"
     ]
     assert len(set(copies)) == 2, "two messages, however many copies"
@@ -161,20 +158,20 @@ async def test_killed_between_the_servers_yes_and_the_commit_the_copy_is_recogni
 
 
 async def test_killed_while_it_sends_nothing_is_lost_or_doubled(
-    office_for, post_office, owners, cause, running_clock
+    parts_for, mail_server, owners, cause, running_clock
 ) -> None:
     """Control for the test above: without the fault point each message is sent once."""
     async with (
-        office_for(running_clock) as office,
-        worker_process(office.database.url, "", post_office, owners),
+        parts_for(running_clock) as parts,
+        worker_process(parts.database.url, "", mail_server, owners),
     ):
-        await office.receive(cause(VolunteerMatched))
+        await parts.receive(cause(VolunteerMatched))
 
         async def over() -> bool:
-            return await office.states() == ["sent", "sent"]
+            return await parts.states() == ["sent", "sent"]
 
         await eventually(over, "both are sent", timeout=60)
-    assert len(post_office.inbox) == 2
+    assert len(mail_server.inbox) == 2
 
 
 async def test_coordinators_see_what_was_told_without_anything_personal(

@@ -129,7 +129,7 @@ def test_danish_letters_stay_whole_in_text_and_html() -> None:
     assert "http://portal.example.org/answer/a.b" in letter.text.splitlines()
 
 
-def test_a_missing_fact_is_an_error_and_not_a_hole() -> None:
+def test_a_missing_fact_is_an_error() -> None:
     with pytest.raises(UndefinedError):
         templates.render("offer", "da", {"reader": "Ellen"})
 

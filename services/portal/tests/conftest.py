@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import pytest
 import uvicorn
-from brobyg_kit.testing import Running, eventually, free_port
+from brobyg_kit.free_ports import free_port
+from brobyg_kit.testing import Running, eventually
 from brobyg_portal.bootstrap import SERVICE
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
@@ -47,7 +48,7 @@ async def matching() -> AsyncIterator[Matching]:
         if len(token) > 300:  # as matching
             return JSONResponse({}, 422)
         if token != TOKEN:
-            return JSONResponse({}, 404)
+            return JSONResponse({"type": "https://brobyg.dk/problems/unknown-link"}, 404)
         return JSONResponse(known.offer, known.status)
 
     @app.post("/answers/{token}")

@@ -1,7 +1,7 @@
 """The page on which a volunteer answers: looking never answers, only a button does."""
 
 import pytest
-from brobyg_kit.testing import free_port
+from brobyg_kit.free_ports import free_port
 from brobyg_portal.bootstrap import SERVICE
 
 PAGE = "/answer/signed.token-of_an.offer"
@@ -107,6 +107,26 @@ async def test_an_unknown_link_has_a_page_of_its_own(portal, path: str) -> None:
         assert answer.status_code == 404
         assert "Vi kender ikke det link" in answer.text
         assert "<script>" not in answer.text
+
+
+@pytest.mark.parametrize("status", [404, 410])
+async def test_an_answer_that_is_not_matchings_own_word_turns_no_link_down(
+    portal, matching, status: int
+) -> None:
+    """As a gateway or a service at a wrong address answers."""
+    offer = matching.offer
+    for body in ({"type": "about:blank", "title": "Not Found"}, {"detail": "Not Found"}):
+        matching.status, matching.offer = status, body
+        for answer in (
+            await portal.client.get(PAGE),
+            await portal.client.post(PAGE, data={"answer": "accept"}),
+        ):
+            assert answer.status_code == 503
+            assert "Dit link er ikke brugt" in answer.text
+    matching.status, matching.offer, matching.reply = 200, offer, (status, body)
+    answer = await portal.client.post(PAGE, data={"answer": "accept"})
+    assert answer.status_code == 503
+    assert "Vi kan ikke se, om dit svar nåede frem" in answer.text
 
 
 async def test_when_matching_is_away_nothing_is_spent_and_the_page_says_so(serve) -> None:

@@ -13,8 +13,8 @@ from brobyg_kit.wording import LANGUAGES
 from brobyg_portal.adapters import pages
 from brobyg_portal.adapters.pages import TEXTS
 from brobyg_portal.domain.page import PageName
-from brobyg_portal.domain.wording import choose
-from brobyg_portal.entrypoints.web import ON_ANSWERING, ON_LOOKING, STYLE
+from brobyg_portal.domain.wording import choose_language
+from brobyg_portal.entrypoints.web import PAGE_OF_REPLY, PAGE_OF_STATE, STYLE
 from brobyg_portal.ports import Offer, OfferState, Reply
 
 NOON = datetime(2026, 12, 1, 11, 0, tzinfo=UTC)
@@ -150,12 +150,12 @@ def test_what_comes_from_outside_can_not_bring_markup() -> None:
 
 
 def test_every_state_and_every_reply_has_a_page() -> None:
-    assert set(ON_LOOKING) == set(get_args(OfferState))
-    assert set(ON_ANSWERING) == set(get_args(Reply))
+    assert set(PAGE_OF_STATE) == set(get_args(OfferState))
+    assert set(PAGE_OF_REPLY) == set(get_args(Reply))
 
 
 def test_the_switch_wins_then_the_volunteer_then_the_browser_then_danish() -> None:
-    assert choose("en", "da", "da") == "en"
-    assert choose("xx", "en", "da") == "en"
-    assert choose(None, None, "de, en;q=0.5") == "en"
-    assert choose(None, None, "") == "da"
+    assert choose_language("en", "da", "da") == "en"
+    assert choose_language("xx", "en", "da") == "en"
+    assert choose_language(None, None, "de, en;q=0.5") == "en"
+    assert choose_language(None, None, "") == "da"

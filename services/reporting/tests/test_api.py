@@ -17,7 +17,7 @@ from brobyg_contracts import (
 )
 from brobyg_kit.event import Event, EventData, encode
 from brobyg_kit.testing import Running, bearer
-from brobyg_reporting.adapters.versions import VersionTables
+from brobyg_reporting.adapters.versions import within
 from brobyg_reporting.bootstrap import SERVICE
 from brobyg_reporting.domain.log import read_logged
 from brobyg_reporting.domain.projections import PROJECTIONS
@@ -106,7 +106,7 @@ async def keep(running: Running, events: list[Event]) -> None:
         for number, event in enumerate(events)
     ]
     async with database.transaction() as tx:
-        version = VersionTables(tx.connection).version(1)
+        version = within(tx).version(1)
         await log_and_fold(version, placed, PROJECTIONS)
 
 

@@ -16,7 +16,7 @@ from brobyg_kit.database import Database
 from brobyg_kit.event import Event, encode
 from brobyg_kit.testing import Running, eventually
 from brobyg_reporting.adapters.topics import reading
-from brobyg_reporting.adapters.versions import VersionTables
+from brobyg_reporting.adapters.versions import VersionTables, within
 from brobyg_reporting.bootstrap import SERVICE
 from brobyg_reporting.domain.log import LoggedEvent, Offsets, read_logged
 from brobyg_reporting.domain.projections import PROJECTIONS
@@ -53,7 +53,7 @@ async def logged(database: Database) -> int:
 async def write(database: Database, number: int, events: list[LoggedEvent]) -> None:
     """Log and fold the events as the consumer and a rebuild's catch-up do."""
     async with database.transaction() as tx:
-        version = VersionTables(tx.connection).version(number)
+        version = within(tx).version(number)
         await version.lock(sorted({event.partition for event in events}))
         await log_and_fold(version, events, PROJECTIONS)
 
@@ -80,7 +80,7 @@ async def ends_of(address: str) -> Offsets:
 
 
 def new_live() -> Live:
-    return Live(VersionTables, HANDLERS, ReportingMetrics(CollectorRegistry()))
+    return Live(within, HANDLERS, ReportingMetrics(CollectorRegistry()))
 
 
 async def equal(database: Database, one: int, other: int) -> bool:
@@ -118,7 +118,8 @@ async def test_live_equals_a_rebuild_with_repeats_unknown_types_and_records_that
             await eventually(arrived, f"{number} events are logged", timeout=40)
 
         await live_has(len(first))
-        rebuilder = Rebuilder(publisher.address, database.url, few=-1)  # in worker processes
+        # In worker processes.
+        rebuilder = Rebuilder(publisher.address, database.url, in_process_limit=-1)
         sending = publisher.send(with_repeats(random, second))
         outcome, _ = await asyncio.gather(rebuilder.run(verify=True), sending)
         assert outcome.equal
@@ -208,18 +209,18 @@ async def test_verify_names_a_corrupted_row_keeps_the_live_version_and_exits_1(
 
 _KILLED_HALFWAY = """
 import asyncio, os, signal, sys
-from brobyg_reporting.bootstrap import rebuild_means
-from brobyg_reporting.use_cases.rebuild import Request, rebuild
+from brobyg_reporting.bootstrap import rebuild_ports
+from brobyg_reporting.use_cases.rebuild import RebuildRequest, rebuild
 
 # In worker processes, which outlive their parent for a moment.
-REQUEST = Request(processes=1, few=-1)
+REQUEST = RebuildRequest(processes=1, in_process_limit=-1)
 
 def progress(phase, done, total):
     if phase == "reading" and done > total * 0.4:
         os.kill(os.getpid(), signal.SIGKILL)
 
 if __name__ == "__main__":
-    asyncio.run(rebuild(rebuild_means(sys.argv[1], sys.argv[2]), REQUEST, progress))
+    asyncio.run(rebuild(rebuild_ports(sys.argv[1], sys.argv[2]), REQUEST, progress))
 """
 
 
@@ -276,8 +277,8 @@ async def test_two_rebuilds_at_once_are_refused(
             return_exceptions=True,
         )
         assert sorted(type(result).__name__ for result in results) == [
-            "Outcome",
             "RebuildRefused",
+            "RebuildResult",
         ], results
         assert any(isinstance(result, RebuildRefused) for result in results)
 

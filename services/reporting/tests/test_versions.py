@@ -4,9 +4,10 @@ The older code is this code with another fingerprint, without a column, and with
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import datetime
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -16,18 +17,21 @@ import pytest
 from brobyg_contracts import AppointmentBooked, VolunteerPaused
 from brobyg_kit.database import Database
 from brobyg_kit.event import encode
-from brobyg_kit.health import Heartbeat
+from brobyg_kit.health import Check, Heartbeat
 from brobyg_kit.testing import Running, eventually
 from brobyg_reporting.adapters import tables, versions
-from brobyg_reporting.adapters.versions import VersionTables
-from brobyg_reporting.bootstrap import SERVICE, rebuild_means
+from brobyg_reporting.adapters.status import readiness
+from brobyg_reporting.adapters.versions import VersionTables, pooled
+from brobyg_reporting.bootstrap import SERVICE, rebuild_ports
 from brobyg_reporting.domain.projections import VOLUNTEER
 from brobyg_reporting.domain.projections.volunteer import VolunteerRow
 from brobyg_reporting.entrypoints import cli
 from brobyg_reporting.errors import NoVersion, OtherCode, RebuildRefused
+from brobyg_reporting.ports import Versions
 from brobyg_reporting.testing import interleave, make_history, new_uuid, unknown_event
 from brobyg_reporting.use_cases import upgrade
-from brobyg_reporting.use_cases.upgrade import Upgrade
+from brobyg_reporting.use_cases.upgrade import Upgrade, create_first
+from sqlalchemy import text
 from typer.testing import CliRunner
 
 from .conftest import Publisher, Rebuilder, first_version, scalar
@@ -58,9 +62,9 @@ def older(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     monkeypatch.setattr(VOLUNTEER, "row", row)
     monkeypatch.setattr(VOLUNTEER, "columns", row.__struct_fields__)
     folds: dict[Any, Any] = {**VOLUNTEER.folds, VolunteerPaused: paused_without_time}
-    monkeypatch.setattr(VOLUNTEER, "_folds", folds)
+    monkeypatch.setattr(VOLUNTEER, "folds", folds)
     monkeypatch.setattr(versions, "fingerprint", lambda: "older")
-    monkeypatch.setattr(upgrade, "_EVERY", 0.2)
+    monkeypatch.setattr(upgrade, "_LONGEST_PAUSE", 0.2)
     tables.tables_of.cache_clear()
     undo = monkeypatch.undo
 
@@ -176,8 +180,10 @@ async def test_two_releases_side_by_side_do_not_take_turns(
     database_for: DatabaseFor, topics: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with database_for(SERVICE) as database:
-        means = rebuild_means(topics, database.url)
-        own = Upgrade(means.versions, means, Heartbeat("version"))
+        ports = rebuild_ports(topics, database.url)
+        own = Upgrade(ports.versions, ports, Heartbeat("version"))
+        assert await own.once() == ""
+        await first_version(database)
         assert await own.once() == ""
         monkeypatch.setattr(versions, "fingerprint", lambda: "newer")
         assert await own.once() == ""
@@ -188,6 +194,67 @@ async def test_two_releases_side_by_side_do_not_take_turns(
         assert (await Rebuilder(topics, database.url).run()).switched  # whoever asks may go back
         assert await own.once() == ""
         assert await live(database) == 3
+
+
+async def test_a_wait_for_another_process_is_logged_when_it_begins_and_when_it_is_over(
+    database_for: DatabaseFor, topics: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(upgrade, "_LONGEST_PAUSE", 0.05)
+    monkeypatch.setattr(upgrade, "log", Said(said))
+    async with database_for(SERVICE) as database, database.connect() as other:
+        await first_version(database)
+        monkeypatch.setattr(versions, "fingerprint", lambda: "newer")
+        assert await VersionTables(other).claim_rebuild()
+        ports, looks = rebuild_ports(topics, database.url), 0
+
+        @asynccontextmanager
+        async def connect() -> AsyncIterator[Versions]:
+            nonlocal looks
+            looks += 1
+            async with ports.versions() as connected:
+                yield connected
+
+        heartbeat = Heartbeat("version")
+        looking = asyncio.create_task(Upgrade(connect, ports, heartbeat).run())
+
+        async def looked() -> bool:
+            return looks >= 4
+
+        await eventually(looked, "it is looked again and again")
+        assert "another rebuild is running" in heartbeat.trouble
+        assert said == ["version.waiting"]
+        await other.execute(text("select pg_advisory_unlock_all()"))
+
+        async def over() -> bool:
+            return not heartbeat.trouble
+
+        await eventually(over, "the version is built")
+        looking.cancel()
+        assert said == ["version.waiting", "version.switched", "version.wait_over"]
+
+
+class Said:
+    """A logger that keeps the lines' names."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self.lines = lines
+
+    def info(self, line: str, **_: object) -> None:
+        self.lines.append(line)
+
+    warning = info
+
+
+async def test_readiness_makes_no_version(database_for: DatabaseFor) -> None:
+    async with database_for(SERVICE) as database:
+        none_yet = Check(False, "no version of the projections has been built yet")
+        assert await readiness(database) == none_yet
+        assert await live(database) is None
+        await create_first(partial(pooled, database))
+        assert await readiness(database) == Check(True)
+        await create_first(partial(pooled, database))
+        assert await live(database) == 1
 
 
 async def test_a_version_is_signed_when_it_is_made_whatever_becomes_of_its_first_batch(

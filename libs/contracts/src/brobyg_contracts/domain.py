@@ -1,4 +1,4 @@
-"""The words of the domain that the kit is given: roles, local time, what a log may hold.
+"""What the kit is told of the domain: roles, local time, what a log may hold.
 
 The kit loads this module by the entry point group `brobyg.domain`, see `brobyg_kit.domain`.
 """
@@ -6,8 +6,8 @@ The kit loads this module by the entry point group `brobyg.domain`, see `brobyg_
 import re
 from zoneinfo import ZoneInfo
 
-#: What a token's bearer may be. `service` may read people's contacts; `portal`, which the whole
-#: world can reach, may only pass answers on.
+#: What a token's bearer may be. `service` may read people's contacts; `portal`, which is open
+#: to the internet, may only pass answers on.
 ROLES = frozenset(
     {"hospital", "referrer", "coordinator", "volunteer", "analyst", "service", "portal"}
 )

@@ -1,7 +1,7 @@
 """The words of the domain, which the kit does not know and is given.
 
-One installed package names a module with them by an entry point of the group `brobyg.domain`. So
-no process can forget to hand them over, and its log lines are redacted from the first on.
+One installed package names a module with them by an entry point of the group `brobyg.domain`, so
+that every process has them and its log lines are redacted from the first on.
 """
 
 import re

@@ -28,7 +28,7 @@ class KitSettings(BaseSettings):
         "",
         pattern=r"^[A-Za-z0-9._-]{0,100}$",
         description="This process's name among those of its service, the same after a restart: then"
-        " one that was killed goes on at once instead of after 10 s. No two that run may have the"
+        " one that was killed continues at once instead of after 10 s. No two that run may have the"
         " same, also in a rolling update. Empty for none.",
     )
     clock: str = Field(
@@ -42,7 +42,7 @@ class KitSettings(BaseSettings):
         None, description="File with the private key (JWK) `brobyg token` signs with."
     )
     service_token: SecretStr = Field(
-        SecretStr(""), description="The token this service shows to the others."
+        SecretStr(""), description="The token this service sends to the others."
     )
     otlp_endpoint: str = Field(
         "", description="Where traces are sent (OTLP over HTTP); empty for nowhere."

@@ -38,7 +38,7 @@ def upgrade() -> None:
             sa.BigInteger(),
             sa.Identity(always=True),
             nullable=False,
-            comment="The order of causes. The messages of a thread leave in this order.",
+            comment="The order of causes. A thread's messages are sent in this order.",
         ),
         sa.Column("notification_id", sa.Uuid(as_uuid=False), nullable=False),
         sa.Column("template", sa.Text(), nullable=False),

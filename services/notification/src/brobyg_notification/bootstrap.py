@@ -1,5 +1,6 @@
 """Puts the service together."""
 
+from functools import partial
 from typing import cast
 
 from brobyg_contracts.asyncapi import part_of
@@ -7,7 +8,7 @@ from brobyg_kit.service import Parts, Resources, Service
 
 from brobyg_notification import readiness
 from brobyg_notification.adapters.delivery_queue import PostgresDeliveryQueue
-from brobyg_notification.adapters.mail import MailComposer
+from brobyg_notification.adapters.mail import compose
 from brobyg_notification.adapters.notices import PostgresNotices
 from brobyg_notification.adapters.people import HttpPeople
 from brobyg_notification.adapters.smtp import SmtpTransport
@@ -33,7 +34,7 @@ def build(resources: Resources) -> Parts:
     )
     delivery = Delivery(
         people=HttpPeople(referral, matching),
-        composer=MailComposer(settings.notification_sender),
+        compose=partial(compose, settings.notification_sender),
         transport=transport,
         clock=clock,
         metrics=metrics,

@@ -22,19 +22,19 @@ from brobyg_kit.event import Event
 from brobyg_kit.handling import Handler
 
 from brobyg_notification.domain import planning
-from brobyg_notification.domain.calendar_status import Calendars, Plan
+from brobyg_notification.domain.calendar_status import Calendars, CalendarUpdate
 
 #: What is loaded before an event is handled: nothing, or the calendars of the referral's people,
 #: which nobody else changes until the commit. With nothing, the function is given empty calendars.
 Loads: TypeAlias = Literal["nothing", "calendars"]
-Row: TypeAlias = Handler[Callable[[Event, Calendars], Plan], Loads]
+Row: TypeAlias = Handler[Callable[[Event, Calendars], CalendarUpdate], Loads]
 
 HANDLERS: tuple[Row, ...] = (
     # The volunteer is asked.
     Handler(OfferMade, planning.offer_made, "nothing"),
     # Volunteer and citizen are invited.
     Handler(VolunteerMatched, planning.volunteer_matched, "calendars"),
-    # The volunteer is cancelled; the citizen too, or hears that we look for somebody new.
+    # The volunteer is cancelled; the citizen too, or is told that a new volunteer is searched for.
     Handler(MatchReleased, planning.match_released, "calendars"),
     # The department's coordinator is told; the citizen too, after an earlier match.
     Handler(MatchEscalated, planning.match_escalated, "calendars"),
@@ -43,5 +43,5 @@ HANDLERS: tuple[Row, ...] = (
     Handler(AppointmentRescheduled, planning.appointment_rescheduled, "calendars"),
     Handler(ConsentWithdrawn, planning.consent_withdrawn, "calendars"),
 )
-#: Emitted when a message has come to its end.
+#: Emitted when a message was sent, or can never arrive.
 EMITS = (NotificationSent, NotificationFailed)

@@ -27,14 +27,14 @@ class Offer:
     expires_at: datetime
 
 
-class Answers(Protocol):
+class Offers(Protocol):
     """Offers by their signed link. May take seconds; raises UnknownLink, MatchingUnavailable."""
 
-    async def look(self, token: str) -> Offer:
+    async def offer(self, token: str) -> Offer:
         """The offer. Has no effect, however often."""
         ...
 
-    async def give(self, token: str, answer: Answer) -> Reply:
+    async def answer(self, token: str, answer: Answer) -> Reply:
         """Answer the offer and return what became of it.
 
         The same answer again has no further effect.

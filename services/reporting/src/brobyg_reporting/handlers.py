@@ -31,5 +31,5 @@ TOPICS = tuple(str(handler.event) for handler in HANDLERS)
 
 
 def read(origin: Origin, key: bytes | None, value: bytes) -> Event:
-    """A record of these topics as an event that knows its place. Raises UndecodableEvent."""
+    """A record of these topics as an event with its place. Raises UndecodableEvent."""
     return read_logged(origin.topic, origin.partition, origin.offset, value)

@@ -21,7 +21,7 @@ from brobyg_notification.ports import State
 CHANNEL = "notification"
 
 _n, _off = notification.c, called_off.c
-#: What a notice is kept as. Read back by `delivery_queue`.
+#: A notice's columns and their values. Read back by `delivery_queue`.
 _VALUES: Mapping[Any, Callable[[Notice], object]] = {
     _n.notification_id: attrgetter("notification_id"),
     _n.template: attrgetter("template"),
@@ -118,9 +118,9 @@ class PostgresNotices:
 
 
 async def add(transaction: Transaction, notices: Sequence[Notice]) -> None:
-    """Keep the notices with the transaction, in their order; its commit wakes the delivery.
+    """Store the notices with the transaction, in their order; its commit wakes the delivery.
 
-    Those that are there already (same cause, appointment and recipient) stay as they are.
+    Those that are stored already (same cause, appointment and recipient) stay as they are.
     """
     if not notices:
         return
@@ -159,7 +159,7 @@ async def _call_off(transaction: Transaction, newest: Sequence[CalledOff]) -> No
 
 
 def read_event(text: str | None) -> Event | None:
-    """An event that was kept, from its column as text; None for none."""
+    """A stored event, from its column as text; None for none."""
     return events.decode(text.encode()) if text else None
 
 

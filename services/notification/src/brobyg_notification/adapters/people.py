@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import httpx2
 import msgspec
-from brobyg_kit.problems import NOT_FOUND
+from brobyg_kit.problems import GONE
 
 from brobyg_notification.domain.contact import Contact, given_name
 from brobyg_notification.errors import OwnerUnavailable
@@ -39,8 +39,10 @@ AnswerT = TypeVar("AnswerT")
 class HttpPeople:
     """Asks referral about citizens and matching about volunteers and offers.
 
-    Only an answer of the problem type NOT_FOUND says that somebody or something is gone. A 404 or
-    410 without it comes from a wrong address or a gateway.
+    Only a 410 of the problem type GONE says that somebody is gone. Every other refusal may come
+    from a wrong address, a gateway or a wrong token, a 404 too: the message waits, and /readyz
+    tells how many wait for an owner. A message for an id that the owner never had waits until the
+    appointment is over and then fails for that reason.
     """
 
     def __init__(self, referral: httpx2.AsyncClient, matching: httpx2.AsyncClient) -> None:
@@ -69,20 +71,12 @@ class HttpPeople:
             answer = await self._clients[owner].get(path, params=query)
         except httpx2.HTTPError as error:
             raise OwnerUnavailable(f"{owner}: {type(error).__name__}") from error
-        if answer.status_code != 200:
-            if _says_it_is_gone(answer):
-                return None
-            # A 401 or 403 says that our token or role is wrong, a 404 or 410 that the address is.
-            # Messages wait until it is right.
-            raise OwnerUnavailable(f"{owner}: {answer.status_code}")
+        status = answer.status_code
         try:
-            return msgspec.json.decode(answer.content, type=kind)
+            if status == 200:
+                return msgspec.json.decode(answer.content, type=kind)
+            if status == 410 and msgspec.json.decode(answer.content, type=_Problem).type == GONE:
+                return None
         except msgspec.MsgspecError as error:
-            raise OwnerUnavailable(f"{owner}: an answer that is not as agreed") from error
-
-
-def _says_it_is_gone(answer: httpx2.Response) -> bool:
-    try:
-        return msgspec.json.decode(answer.content, type=_Problem).type == NOT_FOUND
-    except msgspec.MsgspecError:
-        return False
+            raise OwnerUnavailable(f"{owner}: {status}, with a body not as agreed") from error
+        raise OwnerUnavailable(f"{owner}: {status}")

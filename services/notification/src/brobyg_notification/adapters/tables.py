@@ -33,7 +33,7 @@ notification = Table(
         BigInteger,
         Identity(always=True),
         primary_key=True,
-        comment="The order of causes. The messages of a thread leave in this order.",
+        comment="The order of causes. A thread's messages are sent in this order.",
     ),
     Column("notification_id", Id, nullable=False, unique=True),
     Column("template", Text, nullable=False),

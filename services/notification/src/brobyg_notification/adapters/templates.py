@@ -1,4 +1,4 @@
-"""Messages as people read them: text, HTML and a calendar entry's words in their language."""
+"""Renders messages as text, HTML and a calendar entry's texts, in the reader's language."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from brobyg_kit.wording import Language
 from brobyg_notification.domain.notice import Template
 
 TEXTS = Path(__file__).parent.parent / "texts"
-Look = Literal["text", "html"]
+Format = Literal["text", "html"]
 
 
 def N_(message: str) -> str:  # noqa: N802 - gettext's own name for it
@@ -22,8 +22,7 @@ def N_(message: str) -> str:  # noqa: N802 - gettext's own name for it
     return message
 
 
-#: Why nobody was found, and matching's hard rules. A word added there and not here is shown as it
-#: is called.
+#: Why nobody was found, and matching's hard rules. A word that is missing here is shown as it is.
 WORDS = {
     "nobody_available": N_("No volunteer met every requirement"),
     "nobody_answered": N_("None of those asked said yes in time"),
@@ -44,7 +43,7 @@ WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """One message in words."""
+    """One message's texts."""
 
     subject: str
     text: str
@@ -63,8 +62,8 @@ def render(template: Template, language: Language, facts: Mapping[str, object]) 
     rich = _environment(language, "html").get_template(f"{template}.j2")
     return Rendered(
         subject=_block(plain, "subject", facts),
-        text=plain.render(facts, look="text.j2").strip() + "\n",
-        html=rich.render(facts, look="html.j2"),
+        text=plain.render(facts, macros="text.j2").strip() + "\n",
+        html=rich.render(facts, macros="html.j2"),
         calendar_summary=_block(plain, "summary", facts),
         calendar_note=_block(plain, "note", facts),
     )
@@ -82,8 +81,8 @@ def _block(template: jinja2.Template, name: str, facts: Mapping[str, object]) ->
 
 
 @cache
-def _environment(language: Language, look: Look) -> jinja2.Environment:
-    environment = texts.environment(TEXTS, language, html=look == "html")
+def _environment(language: Language, format_: Format) -> jinja2.Environment:
+    environment = texts.environment(TEXTS, language, html=format_ == "html")
     environment.filters |= {
         "minutes": lambda count: wording.duration(timedelta(minutes=count), language),
         "in_words": lambda name: in_words(name, language),

@@ -33,7 +33,7 @@ END:VTIMEZONE
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """When and where something stands in the reader's calendar. Times are zone-aware.
+    """One entry of the reader's calendar. Times are zone-aware.
 
     `location` is a public place, never somebody's home: calendars are shared, and synchronised to
     places we don't know.
@@ -57,7 +57,7 @@ def calendar_file(
     """
     cancels = entry.method == "CANCEL"
     name, address = parseaddr(organizer)
-    # Nobody is asked to answer: the match is made, and a mail program's answer would reach nobody.
+    # No answer is requested: the match is made, and nobody reads a mail program's answer.
     accepted = {"ROLE": "REQ-PARTICIPANT", "PARTSTAT": "ACCEPTED", "RSVP": "FALSE"}
     event = Event()
     for field, value in {

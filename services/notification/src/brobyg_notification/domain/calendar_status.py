@@ -1,4 +1,4 @@
-"""What stands in people's calendars, by the notices planned so far. Pure."""
+"""What people's calendars show after the notices planned so far. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,8 +31,8 @@ class CalendarStatus:
     def invitation_at(self, moment: datetime) -> VolunteerMatched | None:
         """The match it invites to, agreed by `moment` and not begun by then; None if there is none.
 
-        Once the two have met, a correction is about what is under way or past, and only a release
-        can end that.
+        Once the two have met, a correction is about something under way or past, and only a
+        release cancels that.
         """
         if self.method == "CANCEL" or self.match is None or self.match.time > moment:
             return None
@@ -51,8 +51,8 @@ class CalledOff:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What an event leads to."""
+class CalendarUpdate:
+    """What an event leads to: notices with their calendar files, and what it calls off."""
 
     notices: Sequence[Notice] = ()
     called_off: CalledOff | None = None
@@ -87,9 +87,9 @@ class Calendars:
         since = [one for one in found if one is not None and one.cause.time >= moment]
         return max(since, key=lambda one: one.cause.time, default=None)
 
-    def numbered(self, plan: Plan) -> Plan:
-        """`plan` with the SEQUENCE of each calendar file, and the match it changes."""
-        return replace(plan, notices=tuple(map(self._numbered, plan.notices)))
+    def numbered(self, update: CalendarUpdate) -> CalendarUpdate:
+        """`update` with the SEQUENCE of each calendar file, and the match it changes."""
+        return replace(update, notices=tuple(map(self._numbered, update.notices)))
 
     def _numbered(self, notice: Notice) -> Notice:
         if notice.calendar is None:
@@ -99,8 +99,8 @@ class Calendars:
             return replace(notice, sequence=0)
         return replace(notice, sequence=entry.sequence + 1, match=notice.match or entry.match)
 
-    def after(self, plan: Plan) -> "Calendars":
-        """As they are once the numbered `plan` is carried out."""
+    def after(self, update: CalendarUpdate) -> "Calendars":
+        """As they are once the numbered `update` is stored."""
         changed = {
             one.thread: CalendarStatus(
                 one.appointment_id,
@@ -110,10 +110,10 @@ class Calendars:
                 one.sequence,
                 one.match,
             )
-            for one in plan.notices
+            for one in update.notices
             if one.calendar is not None and one.sequence is not None
         }
-        off = plan.called_off
+        off = update.called_off
         known = self.called_off.get(off.about) if off else None
         if off is None or (known is not None and known.cause.time >= off.cause.time):
             return Calendars({**self.entries, **changed}, self.called_off)

@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from brobyg_contracts import MatchEscalated, OfferMade
-from brobyg_contracts.places import LOCATIONS
+from brobyg_contracts.places import location_name
 
 from brobyg_notification.domain.calendar import Entry
 from brobyg_notification.domain.contact import Contact
 from brobyg_notification.domain.notice import Notice, Role, Template, calendar_uid
 
-#: What a template is filled in with.
+#: The variables of a template.
 Facts = dict[str, object]
 
 
@@ -45,9 +45,9 @@ def party_facts(notice: Notice, reader: Contact, other: Contact | None) -> Facts
 
 
 def other_party(notice: Notice) -> tuple[Role, str] | None:
-    """Role and id of whom the message names beside its reader; None when it names nobody.
+    """Role and id of the person the message names beside its reader; None when it names nobody.
 
-    Who need not meet needs no name.
+    Names are given only to people who will meet.
     """
     match = notice.matched
     if match is None or notice.template not in ("matched_volunteer", "matched_citizen"):
@@ -58,7 +58,7 @@ def other_party(notice: Notice) -> tuple[Role, str] | None:
 
 
 def calendar_entry(notice: Notice, made_at: datetime) -> Entry | None:
-    """The volunteer's entry covers meeting to being home again, the citizen's the appointment.
+    """The volunteer's entry lasts from meeting to being home, the citizen's as the appointment.
 
     A release takes its span from the match it ends. None for a message without a calendar file.
     """
@@ -81,19 +81,13 @@ def calendar_entry(notice: Notice, made_at: datetime) -> Entry | None:
 
 def _place_of_match(notice: Notice) -> str:
     match = notice.matched
-    return place_name(match.location_id) if match else ""
-
-
-def place_name(location_id: str) -> str:
-    """The public name of a place of care; its id when the list of places has no such place."""
-    location = LOCATIONS.get(location_id)
-    return location.name if location else location_id
+    return location_name(match.location_id) if match else ""
 
 
 def _offer(notice: Notice) -> Facts:
     made = notice.cause.decode(OfferMade)
     return {
-        "place": place_name(made.location_id),
+        "place": location_name(made.location_id),
         "meet_at": made.meet_at,
         "meeting": made.meeting,
         "distance_metres": made.distance_metres,
@@ -110,7 +104,7 @@ def _match(notice: Notice) -> Facts:
 def _escalation(notice: Notice) -> Facts:
     escalated = notice.cause.decode(MatchEscalated)
     return {
-        "place": place_name(escalated.location_id),
+        "place": location_name(escalated.location_id),
         "department": escalated.department.capitalize(),
         "reason": escalated.reason,
         "asked": escalated.asked,

@@ -65,7 +65,7 @@ class Notice:
 
 
 def thread_of(appointment_id: str, role: Role, recipient_id: str) -> str:
-    """All that one recipient is told about one appointment; it is told in the order of causes."""
+    """Names the messages to one recipient about one appointment, sent in the order of causes."""
     return f"{appointment_id}/{role}/{recipient_id}"
 
 

@@ -18,28 +18,28 @@ from brobyg_contracts import (
 from brobyg_kit.event import Event
 from msgspec import UNSET
 
-from brobyg_notification.domain.calendar_status import Calendars, CalledOff, Plan
+from brobyg_notification.domain.calendar_status import Calendars, CalendarUpdate, CalledOff
 from brobyg_notification.domain.notice import CalendarMethod, Notice, Role, Template
 
-#: Releases after which the appointment stands, and the citizen is looked somebody new for.
-_SEARCHES_ON: frozenset[ReleaseReason] = frozenset({"volunteer_withdrew", "blocked"})
+#: After these releases the appointment stands, and a new volunteer is searched for the citizen.
+_SEARCH_CONTINUES: frozenset[ReleaseReason] = frozenset({"volunteer_withdrew", "blocked"})
 #: What a citizen is told of a match; when it can't arrive, the coordinator is asked to phone.
 _OF_A_MATCH = frozenset({"matched_citizen", "released_citizen", "released_citizen_searching"})
 
 
-_Told: TypeAlias = OfferMade | VolunteerMatched | MatchReleased | MatchEscalated | Notice
+_About: TypeAlias = OfferMade | VolunteerMatched | MatchReleased | MatchEscalated | Notice
 
 
-def offer_made(cause: Event, _: Calendars) -> Plan:
+def offer_made(cause: Event, _: Calendars) -> CalendarUpdate:
     """The volunteer is asked."""
     made = cause.decode(OfferMade)
-    return Plan([_notice("offer", "volunteer", made.volunteer_id, cause, made)])
+    return CalendarUpdate([_notice("offer", "volunteer", made.volunteer_id, cause, made)])
 
 
-def volunteer_matched(cause: Event, _: Calendars) -> Plan:
+def volunteer_matched(cause: Event, _: Calendars) -> CalendarUpdate:
     """Both get the appointment in their calendar."""
     match = cause.decode(VolunteerMatched)
-    return Plan(
+    return CalendarUpdate(
         [
             _notice(
                 "matched_volunteer", "volunteer", match.volunteer_id, cause, match, "REQUEST", cause
@@ -49,26 +49,26 @@ def volunteer_matched(cause: Event, _: Calendars) -> Plan:
     )
 
 
-def match_released(cause: Event, calendars: Calendars) -> Plan:
+def match_released(cause: Event, calendars: Calendars) -> CalendarUpdate:
     """The volunteer's entry is cancelled. The citizen's stays only if the appointment does.
 
     A moved appointment cancels the citizen's entry too: the event knows only the old time, and an
-    entry at the old time sends somebody to the hospital on the wrong day. The next match invites
+    entry at the old time sends people to the hospital on the wrong day. The next match invites
     again under the same UID with a higher SEQUENCE. Nobody is told of a release after the end.
     """
     released = cause.decode(MatchReleased)
     if released.ends_at <= cause.time:
-        return Plan()
+        return CalendarUpdate()
     volunteer = _notice(
         "released_volunteer", "volunteer", released.volunteer_id, cause, released, "CANCEL",
         reason=released.reason,
     )  # fmt: skip
     citizen = _released_citizen(cause, released, calendars)
-    return Plan([volunteer] if citizen is None else [volunteer, citizen])
+    return CalendarUpdate([volunteer] if citizen is None else [volunteer, citizen])
 
 
 def _released_citizen(cause: Event, released: MatchReleased, calendars: Calendars) -> Notice | None:
-    """The citizen is cancelled once, by whichever topic tells first.
+    """The citizen's entry is cancelled once, by the topic whose event arrives first.
 
     Nobody is told of a search that has been called off.
     """
@@ -76,7 +76,7 @@ def _released_citizen(cause: Event, released: MatchReleased, calendars: Calendar
     if entry is not None and entry.method == "CANCEL":
         return None
     reason = released.reason
-    if reason in _SEARCHES_ON:
+    if reason in _SEARCH_CONTINUES:
         off = entry and entry.match and calendars.called_off_since(
             entry.match.time, released.referral_id, released.appointment_id
         )  # fmt: skip
@@ -92,12 +92,12 @@ def _released_citizen(cause: Event, released: MatchReleased, calendars: Calendar
     )  # fmt: skip
 
 
-def match_escalated(cause: Event, calendars: Calendars) -> Plan:
+def match_escalated(cause: Event, calendars: Calendars) -> CalendarUpdate:
     """The department's coordinator is told while there is still time to act.
 
-    The citizen is told only after an earlier match, having been promised company or a search for
-    it, and not when the appointment has been called off or moved since. What the escalation itself
-    was caused by does not silence it, whatever two services' clocks say of which came first.
+    The citizen is told only after an earlier match, of which they were told, and not when the
+    appointment has been called off or moved since. The event that caused the escalation does not
+    count as later, whatever the two services' clocks say.
     """
     escalated = cause.decode(MatchEscalated)
     notices = [_notice("escalated", "coordinator", escalated.department, cause, escalated)]
@@ -108,35 +108,35 @@ def match_escalated(cause: Event, calendars: Calendars) -> Plan:
         notices.append(
             _notice("escalated_citizen", "citizen", escalated.citizen_id, cause, escalated)
         )
-    return Plan(notices)
+    return CalendarUpdate(notices)
 
 
-def appointment_cancelled(cause: Event, calendars: Calendars) -> Plan:
+def appointment_cancelled(cause: Event, calendars: Calendars) -> CalendarUpdate:
     """See `_called_off`."""
     told = cause.decode(AppointmentCancelled)
     return _called_off(cause, calendars, told.appointment_id, "appointment_cancelled")
 
 
-def appointment_rescheduled(cause: Event, calendars: Calendars) -> Plan:
+def appointment_rescheduled(cause: Event, calendars: Calendars) -> CalendarUpdate:
     """See `_called_off`."""
     told = cause.decode(AppointmentRescheduled)
     return _called_off(cause, calendars, told.appointment_id, "appointment_rescheduled")
 
 
-def consent_withdrawn(cause: Event, calendars: Calendars) -> Plan:
+def consent_withdrawn(cause: Event, calendars: Calendars) -> CalendarUpdate:
     """See `_called_off`. All of the referral's appointments."""
     return _called_off(cause, calendars, None, "consent_withdrawn")
 
 
 def _called_off(
     cause: Event, calendars: Calendars, appointment_id: str | None, reason: ReleaseReason
-) -> Plan:
+) -> CalendarUpdate:
     """A cancellation for each entry that the citizen still has from before the event.
 
-    Where no volunteer is matched any more, no release will tell of it. It is remembered for what
-    the matching service's topic tells later: the two topics have no order between them.
+    Where no volunteer is matched any more, no release follows. What was called off is stored for
+    later events of the matching service's topic: the two topics have no order between them.
     """
-    return Plan(
+    return CalendarUpdate(
         [
             _notice(
                 "released_citizen", "citizen", entry.recipient_id, cause, match, "CANCEL",
@@ -172,7 +172,7 @@ def _notice(
     role: Role,
     recipient_id: str,
     cause: Event,
-    about: _Told,
+    about: _About,
     calendar: CalendarMethod | None = None,
     match: Event | None = None,
     reason: ReleaseReason | None = None,

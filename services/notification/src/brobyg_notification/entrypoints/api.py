@@ -1,4 +1,4 @@
-"""What was told to whom, for coordinators: ids and states, nothing personal."""
+"""The messages and their state, for coordinators: ids and states, nothing personal."""
 
 from datetime import datetime
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""One notice is delivered: ask the owners, write, hand over."""
+"""Delivers one notice: asks the owners, writes the message, hands it to the mail server."""
 
 import asyncio
 from collections.abc import Mapping
@@ -17,23 +17,23 @@ from brobyg_notification.errors import MailRefused, NoCoordinator
 from brobyg_notification.metrics import NotificationMetrics
 from brobyg_notification.ports import (
     Claim,
-    Composer,
+    Compose,
+    DeliveryOutcome,
     FailureReason,
     MailTransport,
     Message,
-    Outcome,
     People,
 )
 
-_SUPERSEDED = Outcome("superseded")
+_SUPERSEDED = DeliveryOutcome("superseded")
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What delivering needs to know."""
+    """Delivers notices, one at a time, with what that needs."""
 
     people: People
-    composer: Composer
+    compose: Compose
     transport: MailTransport
     clock: Clock
     metrics: NotificationMetrics
@@ -45,7 +45,7 @@ class Delivery:
     #: For readers whose language has no catalogue, or is not known.
     default_language: Language
 
-    async def deliver(self, claim: Claim) -> Outcome:
+    async def deliver(self, claim: Claim) -> DeliveryOutcome:
         """Send the notice, or find that it can't arrive or is no longer true.
 
         Raises Postponed when it is to be tried again.
@@ -54,23 +54,23 @@ class Delivery:
         if _is_no_longer_true(claim):
             return _SUPERSEDED
         if notice.ends_at <= self.clock.now():
-            # An offer ends before its appointment, which the history knows already.
-            return _SUPERSEDED if is_offer else self._unread("appointment_over")
+            # An offer ends before its appointment; the history has its end already.
+            return _SUPERSEDED if is_offer else self._failed("appointment_over")
         facts = contents.facts(notice)
         if is_offer:
-            # The offer first: if it is no longer open, nobody's personal data is asked for.
+            # The offer first: if it is no longer open, no personal data is asked for.
             link = await self._answer_link(notice)
             if link is None:
                 return _SUPERSEDED
             facts["link"] = link
         reader, other = await self._people(notice)
         if reader is None:
-            return self._unread("recipient_erased")
+            return self._failed("recipient_erased")
         language = self._language(reader.language)
         if not reader.email or not is_mail_address(reader.email):
-            return Outcome("failed", language, "no_address")
+            return DeliveryOutcome("failed", language, "no_address")
         facts |= contents.party_facts(notice, reader, other)
-        facts["changed"] = bool(notice.sequence) and not claim.unheard
+        facts["changed"] = bool(notice.sequence) and not claim.earlier_unsent
         message = Message(
             notification_id=notice.notification_id,
             template=notice.template,
@@ -81,14 +81,14 @@ class Delivery:
             entry=contents.calendar_entry(notice, claim.created_at),
         )
         try:
-            await self.transport.send(self.composer.compose(message))
+            await self.transport.send(self.compose(message))
         except MailRefused:
-            return Outcome("failed", language, "refused")
-        return Outcome("sent", language)
+            return DeliveryOutcome("failed", language, "refused")
+        return DeliveryOutcome("sent", language)
 
-    def _unread(self, reason: FailureReason) -> Outcome:
+    def _failed(self, reason: FailureReason) -> DeliveryOutcome:
         """Given up before the reader's language was known."""
-        return Outcome("failed", self.default_language, reason)
+        return DeliveryOutcome("failed", self.default_language, reason)
 
     def _language(self, wish: str) -> Language:
         """The reader's language, or the default where there is no catalogue for it."""
@@ -105,7 +105,7 @@ class Delivery:
         return f"{self.portal_url}/answer/{quote(link.token, safe='')}"
 
     async def _people(self, notice: Notice) -> tuple[Contact | None, Contact | None]:
-        """The reader and whom the message names beside. Nobody else is asked for."""
+        """The reader, and the person the message names beside. Nobody else is asked for."""
         other = contents.other_party(notice)
         if other is None:
             return await self._person(notice, notice.role, notice.recipient_id), None
@@ -125,10 +125,10 @@ class Delivery:
 def _is_no_longer_true(claim: Claim) -> bool:
     """Known without asking anybody.
 
-    Something newer replaces it, or it takes back from a citizen what they never heard of. A
-    volunteer has said yes, and is told that nobody needs them whatever they heard.
+    A newer notice replaces it, or it cancels for a citizen what they were never told. A volunteer
+    has said yes, and is told of the release whatever they were told before.
     """
     notice = claim.notice
-    return claim.overtaken or (
-        claim.unheard and notice.role == "citizen" and notice.calendar == "CANCEL"
+    return claim.replaced or (
+        claim.earlier_unsent and notice.role == "citizen" and notice.calendar == "CANCEL"
     )

@@ -1,4 +1,4 @@
-"""Events become notices, kept with the transaction that handles the events."""
+"""Events become notices, stored with the transaction that handles the events."""
 
 from collections.abc import Sequence
 
@@ -31,10 +31,10 @@ def handle_with(notices: Notices, metrics: NotificationMetrics) -> BatchHandler:
         called_off: list[CalledOff] = []
         for row, event in known:
             before = calendars.get(event.subject, Calendars())
-            plan = before.numbered(row.function(event, before))
-            calendars[event.subject] = before.after(plan)
-            planned += plan.notices
-            called_off += [plan.called_off] if plan.called_off else []
+            update = before.numbered(row.function(event, before))
+            calendars[event.subject] = before.after(update)
+            planned += update.notices
+            called_off += [update.called_off] if update.called_off else []
         await notices.keep(transaction, planned, called_off)
         for notice in planned:
             metrics.planned.labels(notice.template).inc()

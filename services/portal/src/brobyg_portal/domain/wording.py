@@ -3,22 +3,18 @@
 from datetime import datetime
 
 from brobyg_contracts.domain import LOCAL_ZONE
-from brobyg_kit.wording import Language
+from brobyg_kit.wording import LANGUAGES, Language
 
 
-def choose(asked: str | None, own: str | None, accepted: str) -> Language:
+def choose_language(asked: str | None, own: str | None, accepted: str) -> Language:
     """The page's language.
 
     `asked` is what the switch asks for, else `own` is the volunteer's, else the first of `accepted`
     (the browser's Accept-Language) that there is, else Danish.
     """
     browser = [part.split(";")[0].strip()[:2].lower() for part in accepted.split(",")]
-    for wish in (asked, own, *browser):
-        if wish == "da":
-            return "da"
-        if wish == "en":
-            return "en"
-    return "da"
+    wishes = (asked, own, *browser)
+    return next((known for wish in wishes for known in LANGUAGES if known == wish), "da")
 
 
 def machine_time(moment: datetime) -> str:

@@ -5,7 +5,8 @@ names one offer, ends with it, and matching checks its signature on every reques
 never answer: mail scanners and previews follow links.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated
@@ -16,9 +17,9 @@ from fastapi.responses import FileResponse, HTMLResponse, Response
 
 from brobyg_portal.adapters import pages
 from brobyg_portal.domain.page import PageName
-from brobyg_portal.domain.wording import choose
+from brobyg_portal.domain.wording import choose_language
 from brobyg_portal.errors import MatchingUnavailable, UnknownLink
-from brobyg_portal.ports import Answers, Offer, OfferState, Reply
+from brobyg_portal.ports import Offer, Offers, OfferState, Reply
 
 log = get_logger(__name__)
 
@@ -36,7 +37,7 @@ _HEADERS = {
 }
 #: What is shown when the link is opened. An offer that is over is gone (410); the volunteer's own
 #: answer stays readable.
-ON_LOOKING: dict[OfferState, tuple[PageName, int]] = {
+PAGE_OF_STATE: dict[OfferState, tuple[PageName, int]] = {
     "open": ("offer", 200),
     "accepted": ("accepted", 200),
     "declined": ("declined", 200),
@@ -45,7 +46,7 @@ ON_LOOKING: dict[OfferState, tuple[PageName, int]] = {
 }
 #: What is shown after an answer. One that cannot be taken is a conflict (409); an offer whose time
 #: is over is gone (410).
-ON_ANSWERING: dict[Reply, tuple[PageName, int]] = {
+PAGE_OF_REPLY: dict[Reply, tuple[PageName, int]] = {
     "accepted": ("accepted", 200),
     "declined": ("declined", 200),
     "expired": ("expired", 410),
@@ -57,51 +58,14 @@ ON_ANSWERING: dict[Reply, tuple[PageName, int]] = {
 Language = Annotated[str | None, Query()]
 
 
-class View:
-    """One request's page, in one language."""
-
-    def __init__(self, request: Request, token: str, language: str | None) -> None:
-        """`language` is what the switch asks for."""
-        self._asked, self._accepted = language, request.headers.get("accept-language", "")
-        self._token = token
-
-    def page(
-        self,
-        name: PageName,
-        status: int,
-        offer: Offer | None = None,
-        headers: Mapping[str, str] = MappingProxyType({}),
-    ) -> HTMLResponse:
-        """The page with its headers."""
-        language = choose(self._asked, offer.language if offer else None, self._accepted)
-        html = pages.render(
-            name,
-            language,
-            {"offer": offer, "token": self._token, "asked_language": self._asked == language},
-        )
-        return HTMLResponse(html, status, {**_HEADERS, "Content-Language": language, **headers})
-
-    def unavailable(self, name: PageName, error: MatchingUnavailable) -> HTMLResponse:
-        """The page to try again, which says whether an answer may have been given."""
-        log.warning("matching.unavailable", error=error)
-        return self.page(name, 503, headers={"Retry-After": "10"})
-
-
-def router(answers: Answers) -> APIRouter:
+def router(offers: Offers) -> APIRouter:
     """The public routes."""
     routes = APIRouter(tags=["answer"], default_response_class=HTMLResponse)
 
     @routes.head("/answer/{token}", include_in_schema=False)
     @routes.get("/answer/{token}", summary="The offer; looking never answers")
     async def look(request: Request, token: str, language: Language = None) -> Response:
-        view = View(request, token, language)
-        try:
-            offer = await answers.look(token)
-        except UnknownLink:
-            return view.page("unknown", 404)
-        except MatchingUnavailable as error:
-            return view.unavailable("unavailable", error)
-        return view.page(*ON_LOOKING[offer.state], offer)
+        return await respond(partial(_page, request, token, language), token, None)
 
     @routes.post(
         "/answer/{token}", summary="The volunteer's answer: form field `answer`, accept or decline"
@@ -109,18 +73,28 @@ def router(answers: Answers) -> APIRouter:
     async def give(
         request: Request, token: str, answer: Annotated[str, Form()] = "", language: Language = None
     ) -> Response:
-        view, offer = View(request, token, language), None
+        return await respond(partial(_page, request, token, language), token, answer)
+
+    async def respond(
+        page: Callable[..., HTMLResponse], token: str, answer: str | None
+    ) -> HTMLResponse:
+        """Answer the offer, or with None only look at it, and return the page that says so."""
+        offer = None
         try:
-            offer = await answers.look(token)
+            offer = await offers.offer(token)
+            if answer is None:
+                return page(*PAGE_OF_STATE[offer.state], offer)
             if answer not in ("accept", "decline"):
-                return view.page("choose", 422, offer)
-            state = await answers.give(token, "accept" if answer == "accept" else "decline")
+                return page("choose", 422, offer)
+            reply = await offers.answer(token, "accept" if answer == "accept" else "decline")
+            return page(*PAGE_OF_REPLY[reply], offer)
         except UnknownLink:
-            return view.page("unknown", 404)
+            return page("unknown", 404)
         except MatchingUnavailable as error:
+            log.warning("matching.unavailable", error=error)
             # Once the answer was sent it may have arrived; to send it again does no harm.
-            return view.unavailable("unsure" if offer else "unavailable", error)
-        return view.page(*ON_ANSWERING[state], offer)
+            name = "unsure" if offer else "unavailable"
+            return page(name, 503, headers={"Retry-After": "10"})
 
     @routes.get("/static/portal.css", include_in_schema=False)
     async def style() -> Response:
@@ -129,3 +103,24 @@ def router(answers: Answers) -> APIRouter:
         )
 
     return routes
+
+
+def _page(
+    request: Request,
+    token: str,
+    asked: str | None,
+    name: PageName,
+    status: int,
+    offer: Offer | None = None,
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> HTMLResponse:
+    """The page in one language; `asked` is what the language switch asks for."""
+    language = choose_language(
+        asked, offer.language if offer else None, request.headers.get("accept-language", "")
+    )
+    facts = {"offer": offer, "token": token, "asked_language": asked == language}
+    return HTMLResponse(
+        pages.render(name, language, facts),
+        status,
+        {**_HEADERS, "Content-Language": language, **headers},
+    )

@@ -29,8 +29,8 @@ from sqlalchemy.exc import NotSupportedError
 from brobyg_reporting.adapters.tables import SCHEMA
 from brobyg_reporting.domain.sentences import sentence
 
-#: A row as JSON can hold it; its keys are the view's columns, described in the data dictionary.
-Row = dict[str, Any]
+#: A row as JSON; its keys are the view's columns, described in the data dictionary.
+JsonRow = dict[str, Any]
 
 _MOST_EVENTS = 5_000
 
@@ -51,7 +51,6 @@ _SUMMARY = _view(
     "appointment_summary", "department", "municipality_code", "month", "state", "match_state"
 )
 _TIME_TO_MATCH = _view("time_to_match", "department", "month")
-_COUNT = _view("event_count", "type", "events")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ class Queries:
         )
         return (bool(rows), rows[0]["department"] if rows else None)
 
-    async def timeline(self, referral_id: str) -> list[Row]:
+    async def timeline(self, referral_id: str) -> list[JsonRow]:
         """Everything that happened to the referral in order of time, the first 5,000 events."""
         log = _LOG.c
         rows = await self._rows(
@@ -80,11 +79,11 @@ class Queries:
             .order_by(log.time, log.topic, log.record_offset)
             .limit(_MOST_EVENTS)
         )  # fmt: skip
-        return [_told(row) for row in rows]
+        return [_with_sentence(row) for row in rows]
 
     async def referrals(
         self, department: str | None, standing: str | None, limit: int, offset: int
-    ) -> tuple[int, list[Row]]:
+    ) -> tuple[int, list[JsonRow]]:
         """Number of referrals and one page of them, the newest first."""
         wanted = _in(_REFERRAL, department)
         if standing is not None:
@@ -93,7 +92,7 @@ class Queries:
         page = _all(_REFERRAL).where(wanted).order_by(*latest).limit(limit).offset(offset)
         return await self._number(_REFERRAL, wanted), await self._rows(page)
 
-    async def appointments(self, department: str | None) -> list[Row]:
+    async def appointments(self, department: str | None) -> list[JsonRow]:
         """Appointments counted by municipality, month and state."""
         return await self._rows(
             _all(_SUMMARY).where(_in(_SUMMARY, department)).order_by(*_SUMMARY.c)
@@ -101,44 +100,42 @@ class Queries:
 
     async def volunteers(
         self, department: str | None, limit: int, offset: int
-    ) -> tuple[int, list[Row]]:
+    ) -> tuple[int, list[JsonRow]]:
         """Number of volunteers and one page of their activity, those with most hours first."""
         most = (_ACTIVITY.c.minutes_done.desc(), _ACTIVITY.c.volunteer_id)
         page = _all(_ACTIVITY).where(_in(_ACTIVITY, department)).order_by(*most)
         number = await self._number(_VOLUNTEER, _in(_VOLUNTEER, department))
         return number, await self._rows(page.limit(limit).offset(offset))
 
-    async def time_to_match(self, department: str | None) -> list[Row]:
+    async def time_to_match(self, department: str | None) -> list[JsonRow]:
         """Percentiles of the time from booking to the first match, by department and month."""
         return await self._rows(
             _all(_TIME_TO_MATCH).where(_in(_TIME_TO_MATCH, department)).order_by(*_TIME_TO_MATCH.c)
         )
 
-    async def counts(self, department: str | None) -> dict[str, int]:
-        """Number of events of each type."""
-        if department is None:
-            return _by_type(await self._rows(select(_COUNT.c.type, _COUNT.c.events)))
-        return await self._counted(_about(department))
+    async def counts(self, department: str | None) -> list[JsonRow]:
+        """Of each type the number of events, and of those that no other view counts.
 
-    async def not_folded(self, department: str | None) -> dict[str, int]:
-        """Number of events of each type that no other view counts: see `event_log.folded`."""
-        return await self._counted(_about(department) & (_LOG.c.folded == false()))
-
-    async def _counted(self, wanted: ColumnElement[bool]) -> dict[str, int]:
-        counted = select(_LOG.c.type, func.count().label("events")).where(wanted)
-        return _by_type(await self._rows(counted.group_by(_LOG.c.type)))
+        See `event_log.folded`.
+        """
+        not_folded = func.count().filter(_LOG.c.folded == false())
+        counted = select(
+            _LOG.c.type, func.count().label("events"), not_folded.label("not_folded")
+        ).where(_about(department))
+        rows = await self._rows(counted.group_by(_LOG.c.type))
+        return sorted(rows, key=itemgetter("type"))
 
     async def _number(self, view: TableClause, wanted: ColumnElement[bool]) -> int:
         [row] = await self._rows(select(func.count().label("n")).select_from(view).where(wanted))
         return int(row["n"])
 
-    async def _rows(self, statement: Select[Any]) -> list[Row]:
+    async def _rows(self, statement: Select[Any]) -> list[JsonRow]:
         try:
             return await self._fetch(statement)
         except NotSupportedError:  # the view has got a column since the statement was prepared
             return await self._fetch(statement)
 
-    async def _fetch(self, statement: Select[Any]) -> list[Row]:
+    async def _fetch(self, statement: Select[Any]) -> list[JsonRow]:
         async with self.database.connect() as connection:
             found = await connection.execute(statement)
             return [dict(row) for row in found.mappings()]
@@ -164,10 +161,6 @@ def _about(department: str | None) -> ColumnElement[bool]:
     return _LOG.c.subject.in_(subjects)
 
 
-def _by_type(rows: list[Row]) -> dict[str, int]:
-    return {row["type"]: row["events"] for row in sorted(rows, key=itemgetter("type"))}
-
-
-def _told(row: Row) -> Row:
+def _with_sentence(row: JsonRow) -> JsonRow:
     english, danish = sentence(row["type"], row.pop("data").encode())
     return {**row, "sentence": {"en": english, "da": danish}}

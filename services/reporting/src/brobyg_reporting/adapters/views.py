@@ -213,7 +213,7 @@ VIEWS: Mapping[str, View] = {
 
 
 async def show(connection: AsyncConnection, number: int) -> None:
-    """Point every view at the version, in the transaction at hand.
+    """Point every view at the version, in the current transaction.
 
     New columns come after those a view has, so that views built on it survive. A view of which a
     column goes or changes its type is made anew; raises RebuildRefused when others are built on
@@ -259,14 +259,14 @@ async def _definition(driver: Driver, name: str, view: View, schema: str) -> lis
 
 
 def _comments() -> list[str]:
-    said = []
+    statements = []
     tables = tables_of(0)
     for name, view in VIEWS.items():
-        said.append(f"comment on view {SCHEMA}.{name} is {_quoted(view.comment)}")
+        statements.append(f"comment on view {SCHEMA}.{name} is {_quoted(view.comment)}")
         table = {c.name: str(c.comment) for c in tables[name].c} if name in tables else {}
         for column, comment in {**table, **view.columns}.items():
-            said.append(f"comment on column {SCHEMA}.{name}.{column} is {_quoted(comment)}")
-    return said
+            statements.append(f"comment on column {SCHEMA}.{name}.{column} is {_quoted(comment)}")
+    return statements
 
 
 def _quoted(text: str) -> str:

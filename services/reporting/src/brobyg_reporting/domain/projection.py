@@ -9,7 +9,7 @@ different orders:
   it accepts every valid event in every state.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from operator import attrgetter
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -43,7 +43,8 @@ class Projection(Generic[RowT]):
         self.columns: tuple[str, ...] = row.__struct_fields__
         self.key = self.columns[0]
         self.key_of: Callable[[EventData], str] = attrgetter(self.key)
-        self._folds: dict[type[EventData], Fold] = {}
+        #: What is done with which event.
+        self.folds: dict[type[EventData], Fold] = {}
 
     def on(
         self, kind: type[DataT]
@@ -58,14 +59,9 @@ class Projection(Generic[RowT]):
         def register(
             fold: Callable[[RowT, DataT, datetime], None],
         ) -> Callable[[RowT, DataT, datetime], None]:
-            if kind in self._folds:
+            if kind in self.folds:
                 raise ValueError(f"{self.table} already folds {kind.EVENT_TYPE}")
-            self._folds[kind] = fold
+            self.folds[kind] = fold
             return fold
 
         return register
-
-    @property
-    def folds(self) -> Mapping[type[EventData], Fold]:
-        """What is done with which event."""
-        return self._folds

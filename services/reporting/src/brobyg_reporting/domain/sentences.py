@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from brobyg_contracts import EVENTS, events
-from brobyg_contracts.places import LOCATIONS
+from brobyg_contracts import events
+from brobyg_contracts.places import location_name
 from brobyg_kit.event import EventData
 from brobyg_kit.wording import date_and_time, distance
 
@@ -53,36 +53,32 @@ _REFERRERS: dict[str, Sentence] = {
 def sentence(kind: str, data: bytes) -> Sentence:
     """The event as (English, Danish).
 
-    An unknown type, or data with an unknown word, are told by the type alone.
+    An unknown type, or data with an unknown word, are named by the type alone.
     """
-    known, tell = EVENTS.get(kind), _SENTENCES.get(kind)
-    if known is None or tell is None:
+    if kind not in _BY_TYPE:
         return (f"Event of type {kind}.", f"Hændelse af typen {kind}.")
+    known, told = _BY_TYPE[kind]
     try:
-        return tell(msgspec.json.decode(data, type=known))
+        event = msgspec.json.decode(data, type=known)
     except (msgspec.ValidationError, msgspec.DecodeError):
         return (
             f"Event of type {kind}, not readable.",
             f"Hændelse af typen {kind}, kan ikke læses.",
         )
+    return told(event) if callable(told) else told
 
 
 def _when(time: datetime) -> Sentence:
     return (date_and_time(time, "en"), date_and_time(time, "da"))
 
 
-def _where(location_id: str) -> str:
-    location = LOCATIONS.get(location_id)
-    return location.name if location else location_id
-
-
 def _booked(event: events.AppointmentBooked) -> Sentence:
-    (en, da), where = _when(event.starts_at), _where(event.location_id)
+    (en, da), where = _when(event.starts_at), location_name(event.location_id)
     return (f"An appointment was booked: {en}, {where}.", f"En aftale blev booket: {da}, {where}.")
 
 
 def _rescheduled(event: events.AppointmentRescheduled) -> Sentence:
-    (en, da), where = _when(event.starts_at), _where(event.location_id)
+    (en, da), where = _when(event.starts_at), location_name(event.location_id)
     return (
         f"The appointment was moved to {en}, {where}.",
         f"Aftalen blev flyttet til {da}, {where}.",
@@ -164,41 +160,37 @@ def _failed(event: events.NotificationFailed) -> Sentence:
     )
 
 
-#: Each takes the type it is registered for.
-_SENTENCES: dict[str, Callable[[Any], Sentence]] = {}
-
-
-def _tell(kind: type[EventData], told: Callable[[Any], Sentence] | Sentence) -> None:
-    _SENTENCES[kind.EVENT_TYPE] = told if callable(told) else lambda _: told
-
-
-_tell(events.ReferralCreated, _created)
-_tell(events.ConsentGiven, ("The citizen gave consent.", "Borgeren gav samtykke."))
-_tell(
-    events.ConsentWithdrawn,
-    ("The citizen withdrew consent.", "Borgeren trak sit samtykke tilbage."),
-)
-_tell(events.AppointmentBooked, _booked)
-_tell(events.AppointmentRescheduled, _rescheduled)
-_tell(events.AppointmentCancelled, ("The appointment was cancelled.", "Aftalen blev aflyst."))
-_tell(events.AppointmentCompleted, ("The appointment took place.", "Aftalen blev gennemført."))
-_tell(
-    events.AppointmentMissed,
-    ("The citizen did not come to the appointment.", "Borgeren udeblev fra aftalen."),
-)
-_tell(events.OfferMade, _offered)
-_tell(events.OfferAccepted, ("A volunteer said yes.", "En frivillig sagde ja."))
-_tell(events.OfferDeclined, ("A volunteer said no.", "En frivillig sagde nej."))
-_tell(
-    events.OfferExpired,
-    ("A volunteer did not answer in time.", "En frivillig svarede ikke i tide."),
-)
-_tell(events.OfferWithdrawn, _withdrawn)
-_tell(events.VolunteerMatched, _matched)
-_tell(events.MatchReleased, _released)
-_tell(events.MatchEscalated, _escalated)
-_tell(events.VolunteerRegistered, ("A volunteer was registered.", "En frivillig blev registreret."))
-_tell(events.VolunteerActivated, ("The volunteer can be asked.", "Den frivillige kan spørges."))
-_tell(events.VolunteerPaused, ("The volunteer takes a pause.", "Den frivillige holder pause."))
-_tell(events.NotificationSent, _sent)
-_tell(events.NotificationFailed, _failed)
+#: What each type says: always the same, or made from the event of that type.
+_SENTENCES: dict[type[EventData], Sentence | Callable[[Any], Sentence]] = {
+    events.ReferralCreated: _created,
+    events.ConsentGiven: ("The citizen gave consent.", "Borgeren gav samtykke."),
+    events.ConsentWithdrawn: (
+        "The citizen withdrew consent.",
+        "Borgeren trak sit samtykke tilbage.",
+    ),
+    events.AppointmentBooked: _booked,
+    events.AppointmentRescheduled: _rescheduled,
+    events.AppointmentCancelled: ("The appointment was cancelled.", "Aftalen blev aflyst."),
+    events.AppointmentCompleted: ("The appointment took place.", "Aftalen blev gennemført."),
+    events.AppointmentMissed: (
+        "The citizen did not come to the appointment.",
+        "Borgeren udeblev fra aftalen.",
+    ),
+    events.OfferMade: _offered,
+    events.OfferAccepted: ("A volunteer said yes.", "En frivillig sagde ja."),
+    events.OfferDeclined: ("A volunteer said no.", "En frivillig sagde nej."),
+    events.OfferExpired: (
+        "A volunteer did not answer in time.",
+        "En frivillig svarede ikke i tide.",
+    ),
+    events.OfferWithdrawn: _withdrawn,
+    events.VolunteerMatched: _matched,
+    events.MatchReleased: _released,
+    events.MatchEscalated: _escalated,
+    events.VolunteerRegistered: ("A volunteer was registered.", "En frivillig blev registreret."),
+    events.VolunteerActivated: ("The volunteer can be asked.", "Den frivillige kan spørges."),
+    events.VolunteerPaused: ("The volunteer takes a pause.", "Den frivillige holder pause."),
+    events.NotificationSent: _sent,
+    events.NotificationFailed: _failed,
+}
+_BY_TYPE = {kind.EVENT_TYPE: (kind, told) for kind, told in _SENTENCES.items()}

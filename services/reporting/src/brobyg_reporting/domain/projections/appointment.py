@@ -34,7 +34,7 @@ class AppointmentRow(msgspec.Struct, gc=False):
     `volunteer_id` and `minutes` are those of the present volunteer. When the hospital moves an
     appointment that has ended to a later day, it says that it did not take place: no volunteer is
     counted for the first day, and whoever is matched to the later one is counted once it has
-    ended. A volunteer who came in vain is seen in the event log alone: the match was released
+    ended. A volunteer who came for nothing is seen in the event log alone: the match was released
     after the appointment's end.
     """
 
@@ -96,25 +96,26 @@ class AppointmentRow(msgspec.Struct, gc=False):
 APPOINTMENT = Projection("appointment", AppointmentRow)
 
 
-@APPOINTMENT.on(AppointmentBooked)
-def _booked(row: AppointmentRow, event: AppointmentBooked, time: datetime) -> None:
+def _planned(
+    row: AppointmentRow, event: AppointmentBooked | AppointmentRescheduled, time: datetime
+) -> None:
     row.referral_id = event.referral_id
     row.citizen_id = event.citizen_id
     row.state = "booked"
     row.starts_at, row.ends_at, row.location_id = event.starts_at, event.ends_at, event.location_id
     row.booked_at = row.booked_at or time
     row.closed_at = None
+
+
+@APPOINTMENT.on(AppointmentBooked)
+def _booked(row: AppointmentRow, event: AppointmentBooked, time: datetime) -> None:
+    _planned(row, event, time)
 
 
 @APPOINTMENT.on(AppointmentRescheduled)
 def _rescheduled(row: AppointmentRow, event: AppointmentRescheduled, time: datetime) -> None:
-    row.referral_id = event.referral_id
-    row.citizen_id = event.citizen_id
-    row.state = "booked"
-    row.starts_at, row.ends_at, row.location_id = event.starts_at, event.ends_at, event.location_id
-    row.booked_at = row.booked_at or time
+    _planned(row, event, time)
     row.times_rescheduled += 1
-    row.closed_at = None
 
 
 @APPOINTMENT.on(AppointmentCancelled)
