@@ -1,12 +1,12 @@
 """The errors of matching. Their messages hold no value about a person.
 
 MatchingError
-├── NotFound: nothing has this id, or nothing that the caller may know of
-│   ├── UnknownHelper
-│   ├── UnknownCitizen
-│   ├── UnknownOffer
-│   ├── UnknownMatch
-│   └── UnknownNeed
+├── UnknownHelper: there is none with this id, or none that the caller may change
+├── UnknownCitizen: no event has named such a citizen
+├── UnknownOffer: there is no such offer
+│   └── UnknownLink: the token was not signed by our keys
+├── UnknownNeed: there is no such need here
+├── UnknownMatch: there is no such seat, or another helper has it
 ├── NotReady: a helper lacks what the new status needs
 ├── NotAllowed: a rule stands against an answer or a coordinator's wish
 ├── RegisteredBefore: the person is a helper already, as far as one can tell
@@ -30,27 +30,27 @@ class MatchingError(Exception):
     """The root of all errors of matching."""
 
 
-class NotFound(MatchingError):
-    """Nothing has this id, or nothing that the caller may know of."""
-
-
-class UnknownHelper(NotFound):
+class UnknownHelper(MatchingError):
     """There is no such helper, or none that the caller may change."""
 
 
-class UnknownCitizen(NotFound):
+class UnknownCitizen(MatchingError):
     """No event has named such a citizen."""
 
 
-class UnknownOffer(NotFound):
+class UnknownOffer(MatchingError):
     """There is no such offer."""
 
 
-class UnknownMatch(NotFound):
-    """There is no such seat, or nobody of this name in it."""
+class UnknownLink(UnknownOffer):
+    """The token was not signed by our keys."""
 
 
-class UnknownNeed(NotFound):
+class UnknownMatch(MatchingError):
+    """There is no such seat, or another helper has it."""
+
+
+class UnknownNeed(MatchingError):
     """There is no such need here."""
 
 

@@ -12,19 +12,13 @@ _HOURS = (0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 24, 48, 96, 168)
 
 
 class MatchingMetrics:
-    """Counts what was decided.
-
-    A batch is observed before its commit, so one that is tried again may count twice; its events
-    never do.
-    """
+    """Counts what was decided, once it is committed."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         """Register all at zero on `registry`."""
-        self.offers = Counter(
-            "brobyg_offers", "Offers by what became of them", ["outcome"], registry=registry
-        )
+        self.offers = Counter("brobyg_offers", "Offers by outcome", ["outcome"], registry=registry)
         self.matches = Counter(
-            "brobyg_matches", "Searches by what became of them", ["outcome"], registry=registry
+            "brobyg_matches", "Searches by outcome", ["outcome"], registry=registry
         )
         self.hours_to_match = Histogram(
             "brobyg_hours_to_match",

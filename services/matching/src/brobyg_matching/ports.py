@@ -168,8 +168,6 @@ class Helpers(Protocol):
         """Write the helper as they are now."""
         ...
 
-    async def block(
-        self, tx: Transaction, helper_id: str, citizen_id: str, asked_by: str
-    ) -> None:
+    async def block(self, tx: Transaction, helper_id: str, citizen_id: str, asked_by: str) -> None:
         """Keep that the two are not to be brought together. Again has no effect."""
         ...

@@ -34,7 +34,7 @@ class PostgresHelpers:
     """`ports.Helpers` on the service's own database, and what the API reads of helpers."""
 
     def __init__(self, database: Database) -> None:
-        """Keep nothing of its own."""
+        """Store the argument."""
         self._database = database
 
     async def registered(
@@ -111,9 +111,7 @@ class PostgresHelpers:
         await _save_papers(tx, changed)
         await _count_up(tx, {*before.departments, *changed.departments})
 
-    async def block(
-        self, tx: Transaction, helper_id: str, citizen_id: str, asked_by: str
-    ) -> None:
+    async def block(self, tx: Transaction, helper_id: str, citizen_id: str, asked_by: str) -> None:
         """See `ports.Helpers.block`."""
         values = {
             "helper_id": helper_id, "citizen_id": citizen_id, "asked_by": asked_by,

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from zlib import crc32
 
-from brobyg_kit.database import Transaction
+from brobyg_kit.database import Transaction, driver_text
 from brobyg_kit.tables import Id
 from sqlalchemy import (
     ARRAY,
@@ -50,7 +50,7 @@ def _ids(name: str) -> BindParameter[Sequence[str]]:
 _IS_LIVE: ColumnElement[bool] = need.c.state != literal_column("'closed'")
 _IS_OPEN: ColumnElement[bool] = offer.c.state == literal_column("'open'")
 
-_ADD_CITIZENS = rows.driver_text(
+_ADD_CITIZENS = driver_text(
     insert(citizen)
     .from_select([citizen.c.citizen_id], select(func.unnest(_ids("citizens"))))
     .on_conflict_do_nothing()
@@ -60,9 +60,9 @@ _CITIZENS = (
     .where(citizen.c.citizen_id == func.any(_ids("citizens")))
     .order_by(citizen.c.citizen_id)
 )
-_LOCK_CITIZENS = rows.driver_text(_CITIZENS.with_for_update(key_share=True))
-_LOCK_FREE_CITIZENS = rows.driver_text(_CITIZENS.with_for_update(key_share=True, skip_locked=True))
-_CITIZENS_OF = rows.driver_text(
+_LOCK_CITIZENS = driver_text(_CITIZENS.with_for_update(key_share=True))
+_LOCK_FREE_CITIZENS = driver_text(_CITIZENS.with_for_update(key_share=True, skip_locked=True))
+_CITIZENS_OF = driver_text(
     select(need.c.need_id.cast(Text), need.c.citizen_id.cast(Text)).where(
         need.c.need_id == func.any(_ids("needs"))
     )
@@ -78,14 +78,14 @@ _NEEDS = (
     )
     .order_by(need.c.need_id)
 )
-_LOCK_NEEDS = rows.driver_text(_NEEDS.with_for_update(key_share=True))
-_LOCK_FREE_NEEDS = rows.driver_text(_NEEDS.with_for_update(key_share=True, skip_locked=True))
-_SEATS = rows.driver_text(
+_LOCK_NEEDS = driver_text(_NEEDS.with_for_update(key_share=True))
+_LOCK_FREE_NEEDS = driver_text(_NEEDS.with_for_update(key_share=True, skip_locked=True))
+_SEATS = driver_text(
     select(*rows.driver_columns(seat))
     .where(seat.c.need_id == func.any(_ids("needs")))
     .order_by(seat.c.need_id, seat.c.no)
 )
-_OFFERS = rows.driver_text(
+_OFFERS = driver_text(
     select(*rows.driver_columns(offer))
     .where(
         offer.c.need_id == func.any(_ids("needs")),
@@ -93,12 +93,12 @@ _OFFERS = rows.driver_text(
     )
     .order_by(offer.c.need_id, offer.c.seat_no, offer.c.rank)
 )
-_CONSENTS = rows.driver_text(
+_CONSENTS = driver_text(
     select(consent.c.referral_id.cast(Text), consent.c.given).where(
         consent.c.referral_id == func.any(_ids("referrals"))
     )
 )
-_LOCK_PLACES = rows.driver_text(
+_LOCK_PLACES = driver_text(
     select(
         func.pg_advisory_xact_lock(
             _PLACE_LOCK, func.unnest(bindparam("keys", type_=ARRAY(Integer)))
@@ -133,18 +133,14 @@ class PostgresNeeds:
         )
         records = {row["citizen_id"]: rows.citizen_of(row) for row in locked}
         free = [one for one in needs if of_need.get(one) is None or of_need[one] in records]
-        found = await tx.driver.fetch(
-            _LOCK_NEEDS if wait else _LOCK_FREE_NEEDS, free, [*records]
-        )
+        found = await tx.driver.fetch(_LOCK_NEEDS if wait else _LOCK_FREE_NEEDS, free, [*records])
         all_needs = await self._with_seats(tx, found)
         known = {*referrals, *(o.referral_id for o in all_needs.values() if o.referral_id)}
         consents = dict(await tx.driver.fetch(_CONSENTS, [*known])) if known else {}
         there = {name: one for name, one in records.items() if one is not None}
         return Loaded(all_needs, there, consents)
 
-    async def _with_seats(
-        self, tx: Transaction, found: Sequence[rows.Row]
-    ) -> dict[str, Need]:
+    async def _with_seats(self, tx: Transaction, found: Sequence[rows.Row]) -> dict[str, Need]:
         if not found:
             return {}
         ids = [row["need_id"] for row in found]
@@ -198,4 +194,3 @@ class PostgresNeeds:
         """See `ports.Needs.knows_citizen`."""
         found = select(exists().where(citizen.c.citizen_id == citizen_id))
         return bool(await tx.connection.scalar(found))
-

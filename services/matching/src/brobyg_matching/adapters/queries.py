@@ -17,7 +17,7 @@ class Queries:
     """Every method may raise one of the kit's DATABASE_ERRORS."""
 
     def __init__(self, database: Database) -> None:
-        """Keep nothing of its own."""
+        """Store the argument."""
         self._database = database
 
     async def _read(self, statement: "Select[Any]") -> list[RowMapping]:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from brobyg_contracts.reference import Reference
-from brobyg_kit.database import Transaction
+from brobyg_kit.database import Transaction, driver_text
 from brobyg_kit.tables import Id
 from sqlalchemy import ARRAY, Text, bindparam, func, select
 
@@ -15,18 +15,16 @@ from brobyg_matching.domain.travel import Distances
 #: How much of all departments together is held in memory, in bytes; the least used go first.
 MAX_BYTES = 96_000_000
 
-_VERSIONS = rows.driver_text(
+_VERSIONS = driver_text(
     select(roster.c.department, roster.c.version).where(
         roster.c.department == func.any(bindparam("departments", type_=ARRAY(Text)))
     )
 )
 _HELPERS = select(helper).where(
-    helper.c.departments.overlap(bindparam("departments", type_=ARRAY(Text))),
+    helper.c.departments.op("&&", is_comparison=True)(bindparam("departments", type_=ARRAY(Text))),
     helper.c.status != "applied",
 )
-_PAPERS = select(paper).where(
-    paper.c.helper_id == func.any(bindparam("helpers", type_=ARRAY(Id)))
-)
+_PAPERS = select(paper).where(paper.c.helper_id == func.any(bindparam("helpers", type_=ARRAY(Id))))
 
 
 class ResidentRosters:

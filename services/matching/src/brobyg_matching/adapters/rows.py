@@ -8,22 +8,7 @@ import asyncpg
 import msgspec
 from brobyg_contracts import SeatWanted
 from brobyg_kit.database import Transaction
-from sqlalchemy import (
-    ARRAY,
-    JSON,
-    Column,
-    RowMapping,
-    String,
-    Table,
-    Text,
-    Uuid,
-    bindparam,
-    cast,
-    column,
-    func,
-)
-from sqlalchemy.engine import make_url
-from sqlalchemy.sql import ClauseElement
+from sqlalchemy import ARRAY, RowMapping, Table, Text, Uuid, cast
 
 from brobyg_matching.adapters.tables import booking, helper, need, offer, seat
 from brobyg_matching.domain.diary import Booking
@@ -33,7 +18,6 @@ from brobyg_matching.domain.need import Citizen, Need, Offer, Seat
 
 #: A row by its columns' names, from the driver or from SQLAlchemy.
 Row: TypeAlias = "asyncpg.Record | RowMapping"
-_DIALECT = make_url("postgresql+asyncpg://").get_dialect()()
 _CREW = msgspec.json.Decoder(tuple[SeatWanted, ...])
 
 
@@ -130,23 +114,6 @@ def driver_columns(table: Table) -> list[Any]:  # typed as SQLAlchemy's select()
         else one
         for one in table.c
     ]
-
-
-def driver_text(statement: ClauseElement) -> str:
-    """The statement for the driver. Its parameters are numbered in the order they occur."""
-    return str(statement.compile(dialect=_DIALECT))
-
-
-def json_rows(columns: Iterable[Column[Any]]) -> Any:  # a function's columns have no type
-    """Rows with these columns, from one parameter `rows` that is given as `as_json`.
-
-    One text for all rows costs this process a seventh of what an array for each column does, and
-    the server the same.
-    """
-    given = func.json_to_recordset(cast(bindparam("rows", type_=String()), JSON))
-    return given.table_valued(*(column(one.name, one.type) for one in columns)).render_derived(
-        name="given", with_types=True
-    )
 
 
 def as_json(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Writes what a board has changed: each row once, new rows by COPY, others by one statement each."""
+"""Writes what a board has changed: each row once, new rows by COPY, others by one statement."""
 
 from collections.abc import Collection, Sequence
 from operator import attrgetter
@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 from brobyg_contracts import AttentionClaimed, AttentionRaised, AttentionSettled
 from brobyg_kit.attention import Attention, attention_id
-from brobyg_kit.database import Transaction, unnest
+from brobyg_kit.database import Transaction, json_rows, unnest
 from brobyg_kit.database_errors import cause_of
 from brobyg_kit.tables import Id, Instant
 from msgspec import UNSET
@@ -53,14 +53,14 @@ _ANSWER = ("state", "reason", "answered_at")
 def _update(table: Table, changing: Sequence[str]) -> Update:
     """Writes these columns of rows that are there."""
     [key] = table.primary_key
-    given = rows.json_rows([key, *(table.c[one] for one in changing)])
+    given = json_rows([key, *(table.c[one] for one in changing)])
     values = {one: given.c[one] for one in changing}
     return update(table).values(values).where(key == given.c[key.name])
 
 
 def _upsert(table: Table) -> Any:  # an upsert has no public type of its own
     """Writes whole rows, whether they are there or not."""
-    given = rows.json_rows(table.c)
+    given = json_rows(table.c)
     statement = insert(table).from_select(table.c.keys(), select(given))
     return statement.on_conflict_do_update(
         index_elements=[*table.primary_key],

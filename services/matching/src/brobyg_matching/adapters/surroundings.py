@@ -7,7 +7,7 @@ are those of the department's helpers, bookings around the span only.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from brobyg_kit.database import Transaction
+from brobyg_kit.database import Transaction, driver_text
 from brobyg_kit.tables import Id, Instant
 from sqlalchemy import (
     ARRAY,
@@ -23,7 +23,6 @@ from sqlalchemy import (
     union_all,
 )
 
-from brobyg_matching.adapters import rows
 from brobyg_matching.adapters.tables import block, booking, caseload, need, offer, seat, turn
 from brobyg_matching.domain.board import Known
 from brobyg_matching.domain.diary import Booking
@@ -37,7 +36,7 @@ def _epoch(column: Any) -> Any:  # SQLAlchemy's columns of computed values
 
 _HELPERS = bindparam("helpers", type_=ARRAY(Id))
 #: Parameters: holders, since, until.
-_BOOKINGS = rows.driver_text(
+_BOOKINGS = driver_text(
     select(
         booking.c.holder,
         booking.c.need_id.cast(Text),
@@ -53,16 +52,14 @@ _BOOKINGS = rows.driver_text(
         ),
     )
 )
-_OPEN_OFFERS = rows.driver_text(
+_OPEN_OFFERS = driver_text(
     select(offer.c.helper_id.cast(Text), func.count())
-    .where(
-        offer.c.helper_id == func.any(_HELPERS), offer.c.state == literal_column("'open'")
-    )
+    .where(offer.c.helper_id == func.any(_HELPERS), offer.c.state == literal_column("'open'"))
     .group_by(offer.c.helper_id)
 )
 _CITIZENS = bindparam("citizens", type_=ARRAY(Id))
 #: Whom each citizen has had a helper in, and whom they are not brought together with.
-_ACQUAINTANCES = rows.driver_text(
+_ACQUAINTANCES = driver_text(
     union_all(
         select(
             need.c.citizen_id.cast(Text),
@@ -82,12 +79,12 @@ _ACQUAINTANCES = rows.driver_text(
         ).where(block.c.citizen_id == func.any(_CITIZENS)),
     )
 )
-_CASES = rows.driver_text(
+_CASES = driver_text(
     select(caseload.c.helper_id.cast(Text), caseload.c.taken).where(
         caseload.c.helper_id == func.any(_HELPERS)
     )
 )
-_TURNS = rows.driver_text(
+_TURNS = driver_text(
     select(turn.c.helper_id.cast(Text), _epoch(turn.c.asked_at)).where(
         turn.c.helper_id == func.any(_HELPERS)
     )

@@ -25,8 +25,6 @@ metadata = MetaData()
 
 #: The open offers.
 OPEN = text("state = 'open'")
-#: The needs that have not ended.
-LIVE = text("state <> 'closed'")
 #: The seats that wait for capacity.
 WAITS = text("state = 'waiting' and reason = 'capacity'")
 
@@ -189,7 +187,6 @@ need = Table(
     Column("attention", ARRAY(Text), nullable=False),
     CheckConstraint("state in ('waiting', 'open', 'filled', 'closed')", name="need_state"),
     Index("need_citizen", "citizen_id", postgresql_where=text("citizen_id is not null")),
-    Index("need_referral", "referral_id", postgresql_where=LIVE),
     Index(
         "need_open", "department", "priority", "opened_at", postgresql_where=text("state = 'open'")
     ),
@@ -230,7 +227,6 @@ seat = Table(
     CheckConstraint(
         "helper_id is null or state in ('filled', 'closed')", name="helper_has_filled_seat"
     ),
-    Index("seat_helper", "helper_id", postgresql_where=text("helper_id is not null")),
     Index("seat_waits", "need_id", postgresql_where=WAITS),
     comment="One helper wanted by a need.",
 )

@@ -34,9 +34,7 @@ _OBJECTIONS: dict[str, Objection] = {
 }  # fmt: skip
 
 
-def is_open(
-    offer: Offer, answer: Literal["accept", "decline", "withdraw"], now: datetime
-) -> bool:
+def is_open(offer: Offer, answer: Literal["accept", "decline", "withdraw"], now: datetime) -> bool:
     """True when this answer can be taken, False when it was given already.
 
     An acceptance can be withdrawn, all else be answered while the offer is open. Raises NotAllowed

@@ -116,7 +116,9 @@ def join_way(draft: Draft, lead: Need) -> None:
     for seat in draft.need.seats:
         draft.set_seat(seat.no, state="waiting", reason="same_way", due_at=None)
     first = Draft(board, lead)
-    no = lead.seats[0].no
+    no, reason = lead.seats[0].no, lead.seats[0].reason
+    if lead.seats[0].state == "escalated" and reason is not None:
+        nobody_for_follower(draft, reason)
     if lead.seats[0].state != "filled":
         return
     helper = named_helper(first, no, lead.seats[0].helper_id or "")
@@ -177,6 +179,15 @@ def clash(draft: Draft, other: Need) -> None:
             draft.set_seat(seat.no, state="escalated", reason="clash", due_at=None)
             decisions.decide(draft, seat.no, "clash")
     draft.board.given_up.setdefault(draft.need_id, []).append(GivenUp("clash", 0, {}))
+
+
+def nobody_for_follower(draft: Draft, reason: str) -> None:
+    """Nobody was found for the first of the way, so nobody has this one, which follows."""
+    for seat in draft.need.seats:
+        if seat.state == "waiting":
+            draft.set_seat(seat.no, state="escalated", reason=reason)
+            decisions.decide(draft, seat.no, reason)
+    draft.board.given_up.setdefault(draft.need_id, []).append(GivenUp(reason, 0, {}))
 
 
 def leave_way(draft: Draft, *, helper_stays: bool = True) -> None:

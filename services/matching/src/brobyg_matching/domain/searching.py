@@ -10,7 +10,7 @@ from msgspec import UNSET
 from brobyg_matching.domain.board import GivenUp
 from brobyg_matching.domain.decisions import NOBODY, counts, decide
 from brobyg_matching.domain.draft import Draft, seconds
-from brobyg_matching.domain.filling import fill
+from brobyg_matching.domain.filling import fill, nobody_for_follower
 from brobyg_matching.domain.local_time import instant
 from brobyg_matching.domain.need import Need, Offer, Seat
 from brobyg_matching.domain.policy import Policy
@@ -265,15 +265,5 @@ def give_up(draft: Draft, no: int, reason: str, selection: Selection = NOBODY) -
     draft.board.given_up.setdefault(draft.need_id, []).append(
         GivenUp(reason, asked, counts(selection.excluded))
     )
-    _give_up_followers(draft, reason)
-
-
-def _give_up_followers(draft: Draft, reason: str) -> None:
-    """Nobody was found for the first of the way, so nobody has those that follow."""
-    for need in followers(draft.board, draft.need):
-        other = Draft(draft.board, need)
-        for seat in need.seats:
-            if seat.state == "waiting":
-                other.set_seat(seat.no, state="escalated", reason=reason)
-                decide(other, seat.no, reason)
-        draft.board.given_up.setdefault(need.need_id, []).append(GivenUp(reason, 0, {}))
+    for follower in followers(draft.board, draft.need):
+        nobody_for_follower(Draft(draft.board, follower), reason)

@@ -228,9 +228,8 @@ def recorded(board: Board, citizen: Citizen) -> None:
             draft = Draft(board, need)
             if need.state == "waiting":
                 anew.append((draft, {}))
-            elif before is None or not _still_suits(draft, before):
-                if not _have_met(board, need, need):
-                    anew.append((draft, _former(need)))
+            elif not (_still_suits(draft, before) or _have_met(board, need, need)):
+                anew.append((draft, _former(need)))
     for draft, _ in anew:
         if draft.need.state != "waiting":
             _let_go(draft, _MOVED)
@@ -238,9 +237,11 @@ def recorded(board: Board, citizen: Citizen) -> None:
         begin(draft, former)
 
 
-def _still_suits(draft: Draft, before: Citizen) -> bool:
+def _still_suits(draft: Draft, before: Citizen | None) -> bool:
     """Whether times and places are as by the record before, and all who fill or are asked can."""
     board, need = draft.board, draft.need
+    if before is None:
+        return False
     now = whole_way(board, need)
     if itinerary(draft.policy, need, before, board.distances) != board.itinerary(need):
         return False

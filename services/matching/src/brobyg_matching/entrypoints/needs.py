@@ -238,9 +238,7 @@ def _seats(router: APIRouter, queries: Queries, answers: Answers, scope: Scope) 
     """Who gets or leaves a seat by hand. A helper sees nothing of the need but the outcome."""
 
     @router.post("/{need_id}/seats/{no}/assign", summary="Give the seat to a helper")
-    async def assign(
-        need_id: UUID, no: SeatNo, body: AssignBody, caller: Coordinator
-    ) -> NeedOut:
+    async def assign(need_id: UUID, no: SeatNo, body: AssignBody, caller: Coordinator) -> NeedOut:
         need = await _own(queries, scope, need_id, caller)
         await answers.assign(need.need_id, no, body.helper_id)
         return await _after(queries, need)

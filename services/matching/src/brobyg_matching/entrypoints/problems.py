@@ -1,22 +1,18 @@
-"""How the errors of matching are told over HTTP."""
+"""The errors of matching as HTTP problems."""
 
-from collections.abc import Callable, Coroutine
-from typing import Any
-
-from brobyg_kit.problems import NOT_FOUND, Problem
-from fastapi import Request, Response
-from fastapi.routing import APIRoute
+from brobyg_kit.problems import Problem, route_answering
+from fastapi import Request
 
 from brobyg_matching.errors import (
     IdempotencyKeyReused,
     MatchingError,
     NotAllowed,
-    NotFound,
     NotReady,
     Objection,
     RegisteredBefore,
     UnknownCitizen,
     UnknownHelper,
+    UnknownLink,
     UnknownMatch,
     UnknownNeed,
     UnknownOffer,
@@ -27,6 +23,7 @@ PROBLEMS: dict[type[MatchingError], tuple[int, str, str]] = {
     UnknownHelper: (404, "There is no such helper", ""),
     UnknownCitizen: (404, "No such citizen is known", "a new one takes a moment"),
     UnknownOffer: (404, "There is no such offer", ""),
+    UnknownLink: (404, "There is no such link", ""),
     UnknownMatch: (404, "There is no such seat, or nobody of this name has it", ""),
     UnknownNeed: (404, "There is no such need here", "a new one takes a moment"),
     NotReady: (422, "The helper is not ready", ""),
@@ -62,11 +59,14 @@ OBJECTIONS: dict[Objection, tuple[int, str]] = {
 }
 
 
-def problem_of(error: MatchingError) -> Problem:
+#: The errors that others tell apart from the same status of a gateway or a wrong address.
+_TYPES: dict[type[MatchingError], str] = {UnknownLink: "https://brobyg.dk/problems/unknown-link"}
+
+
+def problem_of(error: MatchingError, _: Request) -> Problem:
     """The problem that explains the error.
 
-    Its type says for machines what is not allowed, or that our own records lack what was asked
-    for: by it others tell our 404 from a gateway's.
+    Its type says for machines what is not allowed, or that a link is not ours.
     """
     if isinstance(error, NotAllowed):
         status, title = OBJECTIONS[error.objection]
@@ -81,21 +81,9 @@ def problem_of(error: MatchingError) -> Problem:
             type="https://brobyg.dk/problems/registered-before",
         )
     status, title, advice = PROBLEMS[type(error)]
-    kind = NOT_FOUND if isinstance(error, NotFound) else "about:blank"
+    kind = _TYPES.get(type(error), "about:blank")
     return Problem(status, title, str(error) or advice, type=kind)
 
 
-class ProblemRoute(APIRoute):
-    """A route on which the errors of matching become problems."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """See APIRoute."""
-        handler = super().get_route_handler()
-
-        async def handle(request: Request) -> Response:
-            try:
-                return await handler(request)
-            except MatchingError as error:
-                raise problem_of(error) from error
-
-        return handle
+#: A route on which the errors of matching become problems.
+ProblemRoute = route_answering(MatchingError, problem_of)

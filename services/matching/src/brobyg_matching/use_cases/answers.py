@@ -41,7 +41,7 @@ class Answers:
     """
 
     def __init__(self, database: Database, boards: Boards, metrics: MatchingMetrics) -> None:
-        """Keep nothing but what is given."""
+        """Store the arguments."""
         self._database, self._boards, self._metrics = database, boards, metrics
 
     async def answer(self, offer_id: str, answer: Answer) -> AnswerState:

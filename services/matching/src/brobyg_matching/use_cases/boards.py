@@ -12,7 +12,7 @@ from brobyg_matching.domain.board import Board
 from brobyg_matching.domain.finishing import finish
 from brobyg_matching.domain.helper import Profile
 from brobyg_matching.domain.need import Facts, Need
-from brobyg_matching.domain.policy import Policy, policy_of
+from brobyg_matching.domain.policy import policy_of
 from brobyg_matching.domain.roster import Roster
 from brobyg_matching.metrics import MatchingMetrics
 from brobyg_matching.ports import Around, Helpers, Loaded, Needs, Rosters
@@ -29,7 +29,7 @@ class Boards:
         reference: Replica[Reference],
         metrics: MatchingMetrics,
     ) -> None:
-        """Keep nothing but what is given."""
+        """Store the arguments."""
         self.needs, self.helpers, self._rosters = needs, helpers, rosters
         self._reference, self._metrics = reference, metrics
 
@@ -82,11 +82,10 @@ class Boards:
         return Board(tx.now, distances, loaded.needs, known)
 
     async def save(self, tx: Transaction, board: Board) -> None:
-        """Write what has changed, and count it. Raises DoubleBooking."""
+        """Write what has changed; it is counted when it is committed. Raises DoubleBooking."""
         finish(board)
         await self.needs.save(tx, board)
-        self._metrics.observe(board)
-
+        tx.after_commit(lambda: self._metrics.observe(board))
 
 
 def _window(needs: Iterable[Facts]) -> tuple[datetime | None, datetime | None]:

@@ -49,7 +49,7 @@ class EventProcessing:
     """The service's reactions to events."""
 
     def __init__(self, handlers: Sequence[Handler[Function, Loads]], boards: Boards) -> None:
-        """Keep nothing but what is given."""
+        """Store the arguments."""
         self._boards = boards
         self._by_type: dict[str, tuple[type[EventData], Handler[Function, Loads]]] = {
             kind.EVENT_TYPE: (kind, handler)

@@ -26,7 +26,7 @@ class MatchingTimers:
     """The service's reactions to time."""
 
     def __init__(self, boards: Boards) -> None:
-        """Keep nothing but what is given."""
+        """Store the arguments."""
         self._boards = boards
 
     async def searches_due(self, tx: Transaction, timers: Sequence[DueTimer]) -> None:
