@@ -259,6 +259,17 @@ def consent_withdrawn(referral: str = "referral", citizen: str = "citizen") -> C
     return ConsentWithdrawn(referral_id=an_id(referral), citizen_id=an_id(citizen))
 
 
+def of_another_citizen(number: int, **changes: Any) -> list[Event]:
+    """A need at one time, `need <number>`, of a citizen of its own, with record and consent."""
+    citizen, referral = f"citizen {number}", f"referral {number}"
+    ids = {"citizen_id": an_id(citizen), "referral_id": an_id(referral)}
+    return [
+        event(citizen_recorded(citizen)),
+        event(consent_given(referral, citizen)),
+        event(need_opened(facts(f"need {number}", **ids, **changes))),
+    ]
+
+
 def event(data: Any, number: int = 0) -> Event:
     """The event as it comes out of Kafka."""
     subject: str = getattr(data, data.SUBJECT)

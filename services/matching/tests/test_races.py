@@ -29,6 +29,7 @@ from matching_samples import (
     facts,
     need_closed,
     need_opened,
+    of_another_citizen,
     query,
 )
 
@@ -135,7 +136,7 @@ async def test_a_helper_who_accepts_two_at_one_time_at_the_same_instant_has_one(
 ) -> None:
     await give(matching, a_helper("v"))
     for number in range(4):
-        await tell(matching, *_other_citizen(number))
+        await tell(matching, *of_another_citizen(number))
     offers = await open_offers(matching)
     assert len(offers) == 4
     answers = await asyncio.gather(
@@ -145,16 +146,6 @@ async def test_a_helper_who_accepts_two_at_one_time_at_the_same_instant_has_one(
     await fire(matching)
     assert await open_offers(matching) == []
     await never_twice(matching)
-
-
-def _other_citizen(number: int) -> list[Any]:
-    citizen, referral = f"c{number}", f"r{number}"
-    ids = {"citizen_id": an_id(citizen), "referral_id": an_id(referral)}
-    return [
-        event(citizen_recorded(citizen)),
-        event(consent_given(referral, citizen)),
-        event(need_opened(facts(f"need {number}", **ids))),
-    ]
 
 
 async def test_two_needs_of_one_citizen_that_come_at_the_same_instant_get_one_helper(

@@ -103,6 +103,10 @@ def _ask(draft: Draft, no: int, first: str | None = None) -> None:
     if waits is not None:
         draft.set_seat(no, due_at=waits)
         return
+    if not _is_place_known(draft):
+        # Nobody can say who reaches it.
+        give_up(draft, no, "nobody_available")
+        return
     way = draft.policy.asking.way
     if way == "claim":
         draft.set_seat(no, due_at=draft.seat(no).decide_by)
@@ -119,13 +123,17 @@ def _ask(draft: Draft, no: int, first: str | None = None) -> None:
         _make_offers(draft, no, selection)
 
 
+def _is_place_known(draft: Draft) -> bool:
+    place = draft.need.location_id
+    return place is None or place in draft.board.reference.places
+
+
 def _not_yet(draft: Draft, no: int) -> datetime | None:
     """When somebody may be asked; None for now."""
     need, board, asking = draft.need, draft.board, draft.policy.asking
     now, decide_by = board.now, draft.seat(no).decide_by
     opens = max(now, need.not_before or now)
-    known = need.location_id is None or need.location_id in board.reference.places
-    if not known and now < need.opened_at + PLACE_AWAITED:
+    if not _is_place_known(draft) and now < need.opened_at + PLACE_AWAITED:
         opens = max(opens, now + PLACE_AGAIN)
     if asking.calendar is not None:
         calendar = board.reference.calendars.get(asking.calendar.removeprefix("calendar/"))
