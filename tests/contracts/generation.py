@@ -39,6 +39,8 @@ def values(sources: Sources, schema: Schema) -> st.SearchStrategy[Json]:
             return _texts(schema)
         case "integer":
             return st.integers(schema.minimum, 10_000 if schema.maximum is None else schema.maximum)
+        case "number":
+            return st.floats(schema.minimum, schema.maximum, allow_nan=False, allow_infinity=False)
         case "boolean":
             return st.booleans()
         case "null":

@@ -31,7 +31,7 @@ def test_where_helpers_travel_every_means_and_every_mobility_has_a_pace(name: st
         assert set(travel.together) == set(get_args(Mobility))
 
 
-@pytest.mark.parametrize("name", ["gardening", "../places", ""])
+@pytest.mark.parametrize("name", ["gardening", "../topics", ""])
 def test_an_unknown_pathway_is_refused(name: str) -> None:
     with pytest.raises(UnknownPathway):
         load_pathway(name)

@@ -49,10 +49,9 @@ def test_generating_twice_gives_the_same() -> None:
     assert generate.generated(Sources(SCHEMAS)) == generate.generated(Sources(SCHEMAS))
 
 
-def test_the_package_ships_its_places_and_pathways() -> None:
+def test_the_package_ships_its_pathways() -> None:
     package = Path(brobyg_contracts.__file__).parent
 
-    assert (package / "data" / "places.json").is_file()
     assert (package / "data" / "escort.toml").is_file()
     assert (package / "py.typed").is_file()
     assert importlib.metadata.version("brobyg-contracts")

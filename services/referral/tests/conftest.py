@@ -9,8 +9,8 @@ import pytest_asyncio
 from brobyg_kit import tables
 from brobyg_kit.clock import ManualClock
 from brobyg_kit.testing import Running, served
-from brobyg_referral.adapters.tables import metadata
 from brobyg_referral.bootstrap import SERVICE
+from brobyg_referral.cases.adapters.tables import metadata
 
 sys.path.insert(0, str(Path(__file__).parent))
 

@@ -11,7 +11,7 @@ from brobyg_kit.database import Database
 from brobyg_kit.event import Event
 from brobyg_kit.parking import Origin
 from brobyg_kit.testing import Running, bearer
-from brobyg_referral.use_cases.hospital_records import HOSPITAL_TOPIC, REJECTED_TOPIC
+from brobyg_referral.hospital.use_cases.hospital_records import HOSPITAL_TOPIC, REJECTED_TOPIC
 from referral_samples import SYSTEM, referral
 from sqlalchemy import text
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 from brobyg_kit.testing import bearer
-from brobyg_referral.fhir import bundle
-from brobyg_referral.fhir.reading import read_appointment
+from brobyg_referral.hospital.fhir import bundle
+from brobyg_referral.hospital.fhir.reading import read_appointment
 from referral_bench import FHIR_JSON, HOSPITAL, OTHER_HOSPITAL, REFERRER, Served, every_row
 from referral_samples import CPR, OTHER_CPR, SYSTEM, UNKNOWN_CPR, fhir_appointment, referral
 

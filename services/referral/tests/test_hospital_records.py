@@ -13,9 +13,9 @@ from brobyg_kit.clock import ManualClock
 from brobyg_kit.event import decode
 from brobyg_kit.parking import Origin, Parking, Received
 from brobyg_kit.testing import Running, eventually
-from brobyg_referral.adapters.appointments import PostgresAppointments
 from brobyg_referral.bootstrap import SERVICE
-from brobyg_referral.use_cases.hospital_records import HOSPITAL_TOPIC, REJECTED_TOPIC
+from brobyg_referral.cases.adapters.appointments import PostgresAppointments
+from brobyg_referral.hospital.use_cases.hospital_records import HOSPITAL_TOPIC, REJECTED_TOPIC
 from referral_bench import KEYS, Served, bundle, events_of, every_row, handled
 from referral_samples import (
     ADDRESS,

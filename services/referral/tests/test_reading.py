@@ -3,10 +3,10 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
-from brobyg_referral.errors import Malformed, MessageRefused, RuleBroken, TooLarge
-from brobyg_referral.fhir.bundle import searched_identifier, version_of
-from brobyg_referral.fhir.reading import MAX_BODY_BYTES, parse_json, read_appointment
-from brobyg_referral.fhir.structure import JsonObject
+from brobyg_referral.hospital.errors import Malformed, MessageRefused, RuleBroken, TooLarge
+from brobyg_referral.hospital.fhir.bundle import searched_identifier, version_of
+from brobyg_referral.hospital.fhir.reading import MAX_BODY_BYTES, parse_json, read_appointment
+from brobyg_referral.hospital.fhir.structure import JsonObject
 from hypothesis import given
 from hypothesis import strategies as st
 from referral_samples import CPR, fhir_appointment, patient

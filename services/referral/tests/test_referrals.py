@@ -6,8 +6,8 @@ import pytest
 from brobyg_contracts.places import DEPARTMENTS, POSTCODES
 from brobyg_kit.problems import GONE
 from brobyg_kit.testing import bearer
-from brobyg_referral.domain.referral import CENTRE_POSTCODE
-from brobyg_referral.entrypoints.models import ReferralIn
+from brobyg_referral.cases.domain.referral import CENTRE_POSTCODE
+from brobyg_referral.cases.entrypoints.models import ReferralIn
 from pydantic import ValidationError
 from referral_bench import REFERRER, Served
 from referral_samples import ADDRESS, CPR, FAMILY, GIVEN, MAIL, PHONE, fhir_appointment, referral

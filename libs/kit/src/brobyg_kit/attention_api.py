@@ -18,7 +18,7 @@ from brobyg_kit.attention import (
 )
 from brobyg_kit.auth import Caller, requires
 from brobyg_kit.database import Database, Transaction
-from brobyg_kit.problems import NOT_FOUND, Problem
+from brobyg_kit.problems import Problem
 
 
 class ClaimIn(BaseModel):
@@ -113,7 +113,7 @@ async def _answer(
         async with database.transaction() as tx:
             item = await work(tx)
     except NoSuchItem as error:
-        raise Problem(404, "There is no such item here", type=NOT_FOUND) from error
+        raise Problem(404, "There is no such item here") from error
     except ItemClaimed as error:
         advice = 'send {"take_over": true} to take it over'
         raise Problem(409, "Somebody else has claimed this item", advice) from error

@@ -22,7 +22,7 @@ from brobyg_kit.database_errors import (
     is_waited_out,
     trouble_of,
 )
-from brobyg_kit.event import Event, UndecodableEvent, UnknownWord
+from brobyg_kit.event import UndecodableEvent, UnknownWord
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.logs import get_logger
 from brobyg_kit.metrics import Metrics
@@ -141,7 +141,7 @@ class Batches:
         if one.error is not None:
             raise one.error
         if not self._subscription.inbox or await self._new(tx, [one]):
-            await self._subscription.handle(tx, [one.event])
+            await self._handle(tx, [one])
 
     async def _give_up(self, one: Received, error: Exception) -> None:
         """Pass over an event with a word of a later version; park any other."""
@@ -163,13 +163,22 @@ class Batches:
 
     async def _in_one_transaction(self, batch: Sequence[Received]) -> None:
         async with self._database.transaction() as tx:
-            events = await self._to_handle(tx, batch)
-            if events:
-                await self._subscription.handle(tx, events)
-        for kind, number in Counter([event.type for event in events]).items():
+            received = await self._to_handle(tx, batch)
+            await self._handle(tx, received)
+        for kind, number in Counter([one.event.type for one in received]).items():
             self._metrics.events_handled.labels(kind).inc(number)
 
-    async def _to_handle(self, tx: Transaction, batch: Sequence[Received]) -> list[Event]:
+    async def _handle(self, tx: Transaction, batch: Sequence[Received]) -> None:
+        """Store what is copied, and give the service what it handles."""
+        copies = self._subscription.copies
+        if copies is not None:
+            await copies.keep(tx, batch)
+            batch = [one for one in batch if one.origin.topic not in copies.only_copied]
+        events = [one.event for one in batch]
+        if events:
+            await self._subscription.handle(tx, events)
+
+    async def _to_handle(self, tx: Transaction, batch: Sequence[Received]) -> Sequence[Received]:
         """Those that were not handled before and need not wait behind a parked one, in order."""
         held = await self.parking.held(tx, list({one.event.subject for one in batch}))
         if held:
@@ -183,7 +192,7 @@ class Batches:
         for one in batch:
             if one.error is not None:
                 raise one.error
-        return [one.event for one in batch]
+        return batch
 
     async def _unknown(self, tx: Transaction, batch: Sequence[Received]) -> Sequence[Received]:
         """Those that the inbox does not hold: an event handled before need not wait."""

@@ -85,7 +85,8 @@ class Consumer:
                 self._heartbeat.struggle("no broker answers")
                 log.warning("consumer.unconnected", error=error, retry_seconds=pause)
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._stopped.wait(), pause)
+                    async with asyncio.timeout(pause):
+                        await self._stopped.wait()
 
     async def _session(self) -> None:
         """From joining the group to leaving it."""

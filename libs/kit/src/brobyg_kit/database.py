@@ -76,7 +76,10 @@ class Transaction:
     clock: Clock
     source: str
     _emissions: list[_Emission] = field(default_factory=list)
-    _records: list[tuple[str, str, bytes, str]] = field(default_factory=list)
+    #: The copied topics whose copy this transaction has changed, each with its own view of it in a
+    #: tuple once that was read; see `brobyg_kit.replica`.
+    replicated: dict[str, tuple[Any] | None] = field(default_factory=dict)
+    _records: list[tuple[str, str, bytes | None, str]] = field(default_factory=list)
     _timers: dict[tuple[str, str], datetime | None] = field(default_factory=dict)
     _after_commit: list[Callable[[], None]] = field(default_factory=list)
 
@@ -108,6 +111,13 @@ class Transaction:
         """
         _check_size(topic, value)
         self._records.append((topic, key, value, content_type))
+
+    def send_tombstone(self, topic: str, key: str) -> None:
+        """Delete what `key` has on the compacted `topic`, at the commit, after what is emitted.
+
+        The caller locks what the key stands for, so that no other transaction writes it meanwhile.
+        """
+        self._records.append((topic, key, None, EVENT_CONTENT_TYPE))
 
     def schedule(self, kind: str, subject: str, due_at: datetime) -> None:
         """Fire the timer (`kind`, `subject`) once, at `due_at` or soon after; moves it if set."""
@@ -155,7 +165,10 @@ class Transaction:
             await self.connection.execute(select(func.pg_notify(TIMER_CHANNEL, "")))
 
     async def _write_outbox(self) -> None:
-        rows = [*(await self._sequenced() if self._emissions else ()), *self._records]
+        rows: list[tuple[str, str, bytes | None, str]] = [
+            *(await self._sequenced() if self._emissions else ()),
+            *self._records,
+        ]
         if not rows:
             return
         columns = [c.name for c in _OUTBOX]
@@ -348,7 +361,8 @@ class Database:
             return
         engine, self._engine = self._engine, None
         try:
-            await asyncio.wait_for(engine.dispose(), timeout=5)
+            async with asyncio.timeout(5):
+                await engine.dispose()
         except TimeoutError:
             await engine.dispose(close=False)
 

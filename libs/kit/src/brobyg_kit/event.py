@@ -17,6 +17,9 @@ from msgspec import Meta
 from brobyg_kit.errors import KitError
 
 EVENT_CONTENT_TYPE = "application/cloudevents+json"
+#: The type of an event that stands for a record without a value on a compacted topic: what its
+#: subject had is deleted. It has no data.
+TOMBSTONE = "tombstone"
 
 
 @runtime_checkable

@@ -141,7 +141,8 @@ class Relay:
                 if self._stopping:
                     return
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), timeout=_POLL_SECONDS)
+                    async with asyncio.timeout(_POLL_SECONDS):
+                        await self._wake.wait()
         finally:
             self._metrics.relay_leader.set(0)
             await kafka.abandon(producer)

@@ -77,7 +77,7 @@ class Retries:
     async def _read(self, parked: Parked) -> Received:
         origin = parked.origin
         key, value = await self._reader.record(origin.topic, origin.partition, origin.offset)
-        return read(self._subscription.decoders.get(origin.topic), origin, key, value)
+        return read(self._subscription, origin, key, value)
 
     async def _try(self, parked: Parked, received: Received, blaming: bool) -> Exception | None:
         """Handle it and remove it, or record why not, which is returned.

@@ -24,6 +24,7 @@ from brobyg_kit.health import Check, Health
 from brobyg_kit.logs import get_logger
 from brobyg_kit.metrics import Metrics
 from brobyg_kit.relay import Relay
+from brobyg_kit.replica import Copies, Watch
 from brobyg_kit.service import Parts, Resources, Service
 from brobyg_kit.settings import KitSettings
 from brobyg_kit.tables import attention, outbox, parked_event
@@ -74,9 +75,11 @@ class Runtime:
         self.database = (
             Database(url, self.clock, service.name) if service.metadata is not None else None
         )
-        self.parts: Parts = service.build(
-            Resources(settings, self.clock, self.database, self.metrics.registry, self.health)
+        resources = Resources(
+            settings, self.clock, self.database, self.metrics.registry, self.health, settings.kafka
         )
+        self.parts: Parts = service.build(resources)
+        self.replicas = resources.replicas
         self._stops: list[Callable[[], None]] = []
         self._relay: Relay | None = None
         self._opened = asyncio.Event()
@@ -175,12 +178,18 @@ class Runtime:
         if self.role in ("run", "relay"):
             self._relay = Relay(database.url, address, service.name, self.metrics, beat("relay"))
             loops["relay"] = self._relay.run
+        if self.replicas and self.role != "relay":
+            loops["replicas"] = self._watch(database)
         if self.role in ("run", "consumer") and parts.handle is not None:
+            copied = {copy.topic for copy in service.copies}
+            copies = Copies(service.copies, self.replicas, service.handled_topics)
             subscription = Subscription(
                 service.name,
                 service.topics,
                 parts.handle,
                 parts.decoders,
+                copies if copied else None,
+                {*copied, *service.compacted},
                 service.max_batch,
                 service.inbox,
                 instance=self.settings.instance,
@@ -193,6 +202,14 @@ class Runtime:
             self._stops.append(timers.stop)
             loops["timers"] = timers.run
         return loops
+
+    def _watch(self, database: Database) -> Loop:
+        replicas = list(self.replicas.values())
+        for one in replicas:
+            self.health.checks[one.topic] = one.check
+        watch = Watch(database, replicas, self.health.heartbeat("replicas"))
+        self._stops.append(watch.stop)
+        return watch.run
 
     async def _open(self, database: Database) -> None:
         heartbeat = self.health.heartbeat("database")
@@ -214,7 +231,8 @@ class Runtime:
             if name in self.health.heartbeats:  # waiting is no hang, however long it takes
                 self.health.heartbeat(name).struggle("waits for the database")
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._opened.wait(), timeout=1.0)
+                async with asyncio.timeout(1.0):
+                    await self._opened.wait()
         await work()
 
     async def _keep(self, name: str, work: Loop) -> None:
@@ -271,6 +289,7 @@ class Runtime:
             "dead_letters": row.dead,
             "lag": _total(self.metrics.consumer_lag),
             "passed_over": _total(self.metrics.events_passed_over),
+            "copies": {one.topic: one.report() for one in self.replicas.values()},
         }
 
 

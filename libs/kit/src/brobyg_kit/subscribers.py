@@ -72,7 +72,8 @@ class Shutdown:
     async def wait(self, timeout: float) -> None:
         """Return when it has begun, at the latest after `timeout` seconds."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._begun.wait(), timeout)
+            async with asyncio.timeout(timeout):
+                await self._begun.wait()
 
 
 class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types

@@ -31,7 +31,7 @@ outbox = Table(
     Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("topic", Text, nullable=False),
     Column("key", Text, nullable=False),
-    Column("value", LargeBinary, nullable=False),
+    Column("value", LargeBinary, comment="Null deletes the key's record of a compacted topic."),
     Column(
         "content_type",
         Text,
@@ -40,6 +40,17 @@ outbox = Table(
     ),
     Column("created_at", Instant, nullable=False, server_default=func.clock_timestamp()),
     comment="Records that are committed and not yet acknowledged by the broker, in sending order.",
+)
+
+replica = Table(
+    "replica",
+    metadata,
+    Column("topic", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("record_offset", BigInteger, nullable=False),
+    Column("event_id", Id, nullable=False),
+    Column("body", LargeBinary, comment="The event; null when the key's record was deleted."),
+    comment="Copies of compacted topics: of each key the last record.",
 )
 
 stream = Table(

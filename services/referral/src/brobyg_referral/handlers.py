@@ -1,8 +1,8 @@
 """What is consumed and what is done on it, and what is emitted.
 
-The table is small because most of what this service does is asked for over HTTP (`entrypoints/`);
-what each request emits is in `EMITS` too. The hospital's messages by HTTP and by Kafka are both
-taken in by `use_cases.intake.Intake.take`.
+The table is small because most of what this service does is asked for over HTTP (`entrypoints/` of
+each package); what each request emits is in `EMITS` too. The hospital's messages by HTTP and by
+Kafka are both taken in by `hospital.use_cases.intake.Intake.take`.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,15 +14,22 @@ from brobyg_contracts import (
     AppointmentCompleted,
     AppointmentMissed,
     AppointmentRescheduled,
+    AttentionClaimed,
+    AttentionRaised,
+    AttentionSettled,
+    CitizenRecorded,
     ConsentGiven,
     ConsentWithdrawn,
+    NeedChanged,
+    NeedClosed,
+    NeedOpened,
     ReferralCreated,
 )
 from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event, EventData
 from brobyg_kit.handling import Handler
 
-from brobyg_referral.use_cases.hospital_records import (
+from brobyg_referral.hospital.use_cases.hospital_records import (
     HOSPITAL_TOPIC,
     REJECTED_TOPIC,
     HospitalRecords,
@@ -44,5 +51,12 @@ EMITS: tuple[type[EventData] | str, ...] = (
     AppointmentCancelled,
     AppointmentCompleted,
     AppointmentMissed,
+    NeedOpened,
+    NeedChanged,
+    NeedClosed,
+    AttentionRaised,
+    AttentionClaimed,
+    AttentionSettled,
+    CitizenRecorded,
     REJECTED_TOPIC,
 )

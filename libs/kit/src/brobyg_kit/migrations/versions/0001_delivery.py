@@ -1,4 +1,4 @@
-"""Outbox, sequence numbers, inbox, timers, parked events, and what needs a human."""
+"""Outbox, sequence numbers, inbox, timers, parked events, copies of topics, attention."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -29,7 +29,12 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("topic", sa.Text(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("value", sa.LargeBinary(), nullable=False),
+        sa.Column(
+            "value",
+            sa.LargeBinary(),
+            nullable=True,
+            comment="Null deletes the key's record of a compacted topic.",
+        ),
         sa.Column(
             "content_type",
             sa.Text(),
@@ -90,6 +95,21 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'retrying'"),
     )
     op.create_index("parked_event_subject", "parked_event", ["subject", "id"], unique=False)
+    op.create_table(
+        "replica",
+        sa.Column("topic", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("record_offset", sa.BigInteger(), nullable=False),
+        sa.Column("event_id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column(
+            "body",
+            sa.LargeBinary(),
+            nullable=True,
+            comment="The event; null when the key's record was deleted.",
+        ),
+        sa.PrimaryKeyConstraint("topic", "key"),
+        comment="Copies of compacted topics: of each key the last record.",
+    )
     op.create_table(
         "stream",
         sa.Column("subject", sa.Text(), nullable=False),

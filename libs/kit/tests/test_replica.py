@@ -1,0 +1,256 @@
+"""Copies of compacted topics: the table, the view in memory, and the way from the broker."""
+
+import asyncio
+import random
+import uuid
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from typing import ClassVar
+
+import msgspec
+import pytest
+from brobyg_kit.batches import Batches
+from brobyg_kit.consumer import Consumer, Subscription
+from brobyg_kit.database import Transaction
+from brobyg_kit.decoding import read
+from brobyg_kit.event import TOMBSTONE, Event, EventData, UndecodableEvent, encode
+from brobyg_kit.health import Heartbeat
+from brobyg_kit.metrics import Metrics
+from brobyg_kit.parking import Origin, Received
+from brobyg_kit.replica import Copies, Copy, Replica, Watch
+from brobyg_kit.testing import eventually
+from brobyg_kit.topics import Topic, apply_topics
+from delivery_parts import Parts, going
+
+
+class ThingRecorded(msgspec.Struct, frozen=True):
+    """A thing as it is now."""
+
+    EVENT_TYPE: ClassVar[str] = "dk.brobyg.thing.recorded"
+    TOPIC: ClassVar[str] = "brobyg.things.v1"
+    DATASCHEMA: ClassVar[str] = "about:blank"
+    name: str
+    number: int
+
+
+TOPIC = ThingRecorded.TOPIC
+
+
+def by_name(records: Iterable[EventData]) -> dict[str, int]:
+    return {one.name: one.number for one in records if isinstance(one, ThingRecorded)}
+
+
+THINGS = Copy(TOPIC, {ThingRecorded.EVENT_TYPE: ThingRecorded}, by_name)
+SUBSCRIPTION = Subscription("test", [TOPIC], None, compacted={TOPIC})  # type: ignore[arg-type]  # nothing is handled
+
+
+def record_of(offset: int, name: str, number: int | None) -> Received:
+    """What comes of a record at this offset; without a number, of one that deletes."""
+    origin = Origin(TOPIC, 0, offset)
+    value = None
+    if number is not None:
+        event = event_of(ThingRecorded(name=name, number=number))
+        value = encode(event)
+    return read(SUBSCRIPTION, origin, name.encode(), value)
+
+
+def event_of(data: ThingRecorded, type: str = ThingRecorded.EVENT_TYPE) -> Event:
+    event_id = str(uuid.uuid4())
+    return msgspec.convert(
+        {
+            "id": event_id, "source": "owner", "type": type, "subject": data.name,
+            "time": "2026-11-30T08:00:00Z", "dataschema": "", "correlationid": event_id,
+            "sequence": 1, "data": msgspec.Raw(msgspec.json.encode(data)),
+        },
+        Event,
+        strict=False,
+    )  # fmt: skip
+
+
+async def kept(parts: Parts, copies: Copies, *received: Received) -> None:
+    async with parts.database.transaction() as tx:
+        await copies.keep(tx, received)
+
+
+async def viewed(parts: Parts, things: Replica[dict[str, int]]) -> dict[str, int]:
+    async with parts.database.transaction() as tx:
+        return await things.get(tx)
+
+
+@asynccontextmanager
+async def watched(parts: Parts, *replicas: Replica[dict[str, int]]) -> AsyncIterator[Heartbeat]:
+    beat = Heartbeat("replicas")
+    watch = Watch(parts.database, replicas, beat)
+    task = asyncio.create_task(watch.run())
+    try:
+
+        async def fresh() -> bool:
+            return not any(one.is_stale for one in replicas)
+
+        await eventually(fresh, "the replicas are read")
+        yield beat
+    finally:
+        watch.stop()
+        await task
+
+
+async def test_the_copy_is_the_last_record_of_each_key_in_whatever_order_and_batches(
+    parts: Parts,
+) -> None:
+    copies = Copies([THINGS], {})
+    for seed in range(40):
+        chance = random.Random(seed)
+        history = [
+            record_of(offset, chance.choice("abcde"), chance.choice([None, offset]))
+            for offset in range(chance.randint(1, 30))
+        ]
+        expected: dict[str, int] = {}
+        for offset, one in enumerate(history):
+            if one.event.type == TOMBSTONE:
+                expected.pop(one.event.subject, None)
+            else:
+                expected[one.event.subject] = offset
+        arrivals = [*history, *chance.choices(history, k=10)]
+        chance.shuffle(arrivals)
+        while arrivals:
+            size = chance.randint(1, 7)
+            await kept(parts, copies, *arrivals[:size])
+            arrivals = arrivals[size:]
+        assert await viewed(parts, Replica(THINGS)) == expected, f"seed {seed}"
+        await parts.pool.execute("truncate replica")
+
+
+async def test_two_processes_that_write_at_once_leave_the_last_record(parts: Parts) -> None:
+    copies = Copies([THINGS], {})
+    history = [record_of(offset, f"thing-{offset % 5}", offset) for offset in range(100)]
+    await asyncio.gather(
+        *(kept(parts, copies, *history[start : start + 20]) for start in (80, 0, 60, 20, 40))
+    )
+    assert await viewed(parts, Replica(THINGS)) == {f"thing-{n}": 95 + n for n in range(5)}
+
+
+async def test_a_deleted_record_is_gone_from_the_table(parts: Parts) -> None:
+    copies = Copies([THINGS], {})
+    await kept(parts, copies, record_of(1, "a", 1), record_of(2, "b", 2))
+    await kept(parts, copies, record_of(3, "a", None))
+    rows = await parts.pool.fetch("select key, body is null as gone from replica order by key")
+    assert [tuple(row) for row in rows] == [("a", True), ("b", False)]
+
+
+async def test_a_record_of_a_later_type_is_passed_over_and_a_broken_one_refused(
+    parts: Parts,
+) -> None:
+    copies = Copies([THINGS], {})
+    later = event_of(ThingRecorded(name="a", number=1), "dk.brobyg.thing.invented")
+    await kept(parts, copies, Received(later, Origin(TOPIC, 0, 1)))
+    assert await viewed(parts, Replica(THINGS)) == {}
+    broken = msgspec.structs.replace(record_of(2, "a", 1).event, data=msgspec.Raw(b'{"name":"a"}'))
+    with pytest.raises(UndecodableEvent, match=r"data\.number is missing"):
+        await kept(parts, copies, Received(broken, Origin(TOPIC, 0, 2)))
+
+
+async def test_nothing_is_asked_while_nothing_has_changed(parts: Parts) -> None:
+    things = Replica(THINGS)
+    await kept(parts, Copies([THINGS], {}), record_of(1, "a", 1))
+    async with watched(parts, things), parts.database.transaction() as tx:
+        before = things.latest
+        # A query would fail in a transaction that has.
+        await tx.driver.execute("savepoint here")
+        with pytest.raises(Exception, match="no_such_table"):
+            await tx.driver.execute("select 1 from no_such_table")
+        assert await things.get(tx) is before == {"a": 1}
+        await tx.driver.execute("rollback to here")
+
+
+async def test_each_process_learns_of_a_change_that_another_makes(parts: Parts) -> None:
+    here, there = Replica(THINGS), Replica(THINGS)
+    async with watched(parts, there):
+        await kept(parts, Copies([THINGS], {TOPIC: here}), record_of(1, "a", 1))
+
+        async def learnt() -> bool:
+            return there.latest == {"a": 1}
+
+        await eventually(learnt, "the other process knows it")
+        assert await viewed(parts, there) == {"a": 1}
+
+
+async def test_a_transaction_sees_its_own_change_and_nobody_sees_one_that_is_rolled_back(
+    parts: Parts,
+) -> None:
+    things = Replica(THINGS)
+    copies = Copies([THINGS], {TOPIC: things})
+    async with watched(parts, things):
+        with suppress(ZeroDivisionError):
+            async with parts.database.transaction() as tx:
+                await copies.keep(tx, [record_of(1, "a", 1)])
+                assert await things.get(tx) == {"a": 1}
+                assert await things.get(tx) == {"a": 1}
+                assert things.latest == {}
+                raise ZeroDivisionError
+        assert await viewed(parts, things) == {}
+        await kept(parts, copies, record_of(1, "a", 1))
+        assert await viewed(parts, things) == {"a": 1}, "the next transaction sees it at once"
+
+
+async def test_a_copy_over_its_limit_keeps_the_last_view_and_says_so(parts: Parts) -> None:
+    small = replace(THINGS, limit=1_000)
+    things = Replica(small)
+    await kept(parts, Copies([small], {}), record_of(1, "a", 1))
+    assert await viewed(parts, things) == {"a": 1}
+    await kept(parts, Copies([small], {}), *(record_of(n, f"thing-{n}", n) for n in range(2, 30)))
+    assert await viewed(parts, things) == {"a": 1}
+    check = await things.check()
+    assert not check.ok
+    assert "bytes are over 1000" in check.detail
+
+
+async def test_from_the_broker_into_the_copy_and_deleted_again(parts: Parts) -> None:
+    topic = f"brobyg.things.{parts.topic}"
+    await apply_topics(parts.kafka, [Topic(topic, 3, -1, "compact", "zstd")])
+    kind = type("ThingRecorded", (ThingRecorded,), {"TOPIC": topic}, frozen=True)
+    kinds = {ThingRecorded.EVENT_TYPE: kind}
+    copy = Copy(topic, kinds, lambda records: len(list(records)))
+    things = Replica(copy)
+    handled: list[str] = []
+
+    async def handle(tx: Transaction, events: Sequence[Event]) -> None:
+        handled.extend(event.type for event in events)
+
+    copies = Copies([copy], {topic: things})
+    subscription = Subscription(
+        f"test{parts.topic}", [topic, parts.topic], handle, copies=copies, compacted={topic}
+    )
+    consumer = Consumer(parts.kafka, parts.database, subscription, Metrics(), Heartbeat("consumer"))
+    async with parts.database.transaction() as tx:
+        for name in "abc":
+            tx.emit(kind(name=name, number=1), subject=name)
+
+    async def holds(number: int) -> None:
+        async def so_many() -> bool:
+            return await viewed(parts, things) == number
+
+        await eventually(so_many, f"{number} things are copied")
+
+    async with going(parts.relay(), consumer):
+        await holds(3)
+        async with parts.database.transaction() as tx:
+            tx.send_tombstone(topic, "b")
+        await holds(2)
+        await parts.emit([1])
+
+        async def passed_on() -> bool:
+            return handled == ["dk.brobyg.thing.counted"]
+
+        await eventually(passed_on, "the handler is given what is not copied, and that alone")
+
+
+async def test_a_record_without_a_value_on_a_topic_of_history_is_dead(parts: Parts) -> None:
+    received = read(
+        Subscription("test", ["history"], SUBSCRIPTION.handle), Origin("history", 0, 1), b"k", None
+    )
+    batches = Batches(
+        parts.database, Subscription("test", ["history"], SUBSCRIPTION.handle), Metrics()
+    )
+    await batches.process([received])
+    assert await parts.pool.fetchval("select state from parked_event") == "dead"
