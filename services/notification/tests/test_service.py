@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 import msgspec
 from brobyg_contracts import (
     MatchEscalated,
-    MatchReleased,
     NotificationFailed,
     NotificationSent,
     VolunteerMatched,
@@ -62,16 +61,16 @@ async def test_a_match_on_the_topic_becomes_two_mails_and_two_events(
         await arrived(2)
         sent = await heard(topics, 2)
         await say(topics, match)  # a repeat long after
-        owners.volunteer(email=None)
+        owners.helper(email=None)
         await say(
-            topics, cause(MatchReleased, appointment_id=derived_id("another"))
+            topics, cause(VolunteerMatched, need_id=derived_id("another"))
         )  # and something new behind it
-        events = await heard(topics, 4)
+        events = await heard(topics, 5)
         (third,) = [event for event in events if event["type"] == NotificationFailed.EVENT_TYPE]
         assert (await running.client.get("/livez")).status_code == 200
     assert third["data"]["reason"] == "no_address"
     assert len(mail_server.inbox) == 3
-    assert {event["data"]["recipient_role"] for event in sent} == {"volunteer", "citizen"}
+    assert {event["data"]["recipient_role"] for event in sent} == {"helper", "citizen"}
     assert {event["causationid"] for event in sent} == {match.id}
     assert {event["subject"] for event in sent} == {match.subject}
     assert sorted(event["sequence"] for event in sent) == [1, 2]
@@ -110,7 +109,7 @@ async def worker_process(
         "BROBYG_FAULT_POINT": fault,
         "BROBYG_NOTIFICATION_SMTP": f"smtp://127.0.0.1:{mail_server.port}",
         "BROBYG_NOTIFICATION_SENDER": "Brobyg <brobyg@example.org>",
-        "BROBYG_NOTIFICATION_COORDINATORS": "norddjurs=another@example.org",
+        "BROBYG_NOTIFICATION_COORDINATORS": "aarhus=another@example.org",
         "BROBYG_PORTAL_URL": "http://portal.example.org",
         "BROBYG_REFERRAL_URL": owners.url,
         "BROBYG_MATCHING_URL": owners.url,
@@ -188,11 +187,11 @@ async def test_coordinators_see_what_was_told_without_anything_personal(
                 transaction,
                 [
                     cause(VolunteerMatched),
-                    cause(MatchEscalated, appointment_id=derived_id("another")),
+                    cause(MatchEscalated, need_id=derived_id("another")),
                 ],
             )
         coordinator = bearer("coordinator")
-        for department, own in (("randers", ["escalated"]), ("norddjurs", [])):
+        for department, own in (("randers", ["escalated"]), ("aarhus", [])):
             bound = bearer("coordinator", department=department)
             seen = (await running.client.get("/notifications", headers=bound)).json()[
                 "notifications"
@@ -207,7 +206,7 @@ async def test_coordinators_see_what_was_told_without_anything_personal(
         assert [one["template"] for one in page["notifications"] + rest["notifications"]] == [
             "escalated",
             "matched_citizen",
-            "matched_volunteer",
+            "matched_helper",
         ]
         assert rest["next"] is None
         assert (await running.client.get("/notifications?state=sent", headers=coordinator)).json()[
@@ -218,7 +217,7 @@ async def test_coordinators_see_what_was_told_without_anything_personal(
         assert "@" not in text
         assert (await running.client.get("/notifications")).status_code == 401
         assert (
-            await running.client.get("/notifications", headers=bearer("volunteer"))
+            await running.client.get("/notifications", headers=bearer("helper"))
         ).status_code == 403
         for wrong in (
             "limit=0",
@@ -227,7 +226,7 @@ async def test_coordinators_see_what_was_told_without_anything_personal(
             "before=x",
             "before=9223372036854775808",
             "before=99999999999999999999",
-            "appointment_id=7",
+            "need_id=7",
         ):
             assert (
                 await running.client.get(f"/notifications?{wrong}", headers=coordinator)
