@@ -27,7 +27,7 @@ from brobyg_contracts import (
     StaffMatched,
     VolunteerMatched,
 )
-from brobyg_contracts.reference import Reference
+from brobyg_contracts.reference import TOPIC, Reference
 from brobyg_kit.catalogues import languages
 from brobyg_kit.clock import AcceleratedClock, Clock
 from brobyg_kit.database import Database
@@ -35,7 +35,9 @@ from brobyg_kit.event import Event, EventData, encode_data
 from brobyg_kit.free_ports import free_port
 from brobyg_kit.health import Health
 from brobyg_kit.ids import derived_id
+from brobyg_kit.parking import Origin, Received
 from brobyg_kit.problems import GONE
+from brobyg_kit.replica import Copies
 from brobyg_kit.tables import outbox
 from brobyg_kit.testing import eventually
 from brobyg_notification.adapters.delivery_queue import PostgresDeliveryQueue
@@ -186,6 +188,43 @@ RECORDS: list[EventData] = [
     _department(OTHER_DEPARTMENT, "Aarhus", languages=("so", "en")),
 ]
 REFERENCE = Reference(RECORDS)
+
+
+def _event_of(record: Any) -> Event:
+    event_id = derived_id("event", record.record)
+    return Event(
+        id=event_id,
+        source="referral",
+        type=record.EVENT_TYPE,
+        subject=record.record,
+        time=STARTS - timedelta(days=9),
+        dataschema=record.DATASCHEMA,
+        correlationid=event_id,
+        sequence=1,
+        data=encode_data(record),
+    )
+
+
+@pytest.fixture
+def reference_events() -> list[Event]:
+    """The reference data, as its owner publishes it."""
+    return [_event_of(record) for record in RECORDS]
+
+
+@pytest.fixture
+def give_reference(reference_events: list[Event]) -> Callable[[Database], Awaitable[None]]:
+    """`await give_reference(database)`: the service has copied the reference data."""
+
+    async def give(database: Database) -> None:
+        received = [
+            Received(event, Origin(TOPIC, 0, offset))
+            for offset, event in enumerate(reference_events)
+        ]
+        async with database.transaction() as transaction:
+            await Copies(SERVICE.copies, {}).keep(transaction, received)
+
+    return give
+
 
 Cause = Callable[..., Event]
 
