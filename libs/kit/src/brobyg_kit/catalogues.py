@@ -25,6 +25,14 @@ def languages(folder: Path) -> tuple[Language, ...]:
     return tuple(sorted(translated | {SOURCE_LANGUAGE}))
 
 
+def written_in(folder: Path, language: Language) -> Language:
+    """`language`. Raises ValueError that says what would be right if `folder` does not have it."""
+    if language not in languages(folder):
+        known = ", ".join(languages(folder))
+        raise ValueError(f"there is no catalogue for {language!r}; known are {known}")
+    return language
+
+
 @cache
 def catalogue(folder: Path, language: Language) -> gettext.NullTranslations:
     """The catalogue, compiled in memory; the sources' own texts where there is none.

@@ -6,7 +6,7 @@ What mail needs has no default: with a wrong one the service would look ready an
 from email.utils import parseaddr
 from typing import Annotated
 
-from brobyg_kit.catalogues import languages
+from brobyg_kit.catalogues import written_in
 from brobyg_kit.fields import is_mail_address
 from brobyg_kit.settings import KitSettings
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator
@@ -72,7 +72,4 @@ class NotificationSettings(KitSettings):
     @field_validator("default_language")
     @classmethod
     def _has_a_catalogue(cls, language: str) -> str:
-        known = languages(FOLDER)
-        if language not in known:
-            raise ValueError(f"there is no catalogue for it; known are {', '.join(known)}")
-        return language
+        return written_in(FOLDER, language)
