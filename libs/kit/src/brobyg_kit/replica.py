@@ -45,8 +45,8 @@ class Copy(Generic[ViewT]):
     topic: str
     #: Event type to Struct. Records of other types are passed over.
     kinds: Mapping[str, type[EventData]]
-    #: Makes the view of the last record of each key, in any order.
-    view: Callable[[Iterable[EventData]], ViewT]
+    #: Makes the view of the last record of each key, in any order; each is one of `kinds`.
+    view: Callable[[Iterable[Any]], ViewT]
     #: The most bytes of records that are held in memory. Above it the last view stays in use, and
     #: the process is not ready.
     limit: int = 32 * 1024 * 1024

@@ -34,6 +34,7 @@ from brobyg_referral.hospital.use_cases.hospital_records import (
     REJECTED_TOPIC,
     HospitalRecords,
 )
+from brobyg_referral.reference.domain.entries import KINDS as REFERENCE_KINDS
 
 #: Takes all the records of a batch.
 Function: TypeAlias = Callable[[HospitalRecords, Transaction, Sequence[Event]], Awaitable[None]]
@@ -58,5 +59,6 @@ EMITS: tuple[type[EventData] | str, ...] = (
     AttentionClaimed,
     AttentionSettled,
     CitizenRecorded,
+    *REFERENCE_KINDS.values(),
     REJECTED_TOPIC,
 )

@@ -14,6 +14,9 @@ class EntryStore(Protocol):
     async def lock(self, tx: Transaction) -> None:
         """Let no other transaction change anything until this one ends."""
 
+    async def version(self, tx: Transaction) -> int:
+        """The highest version of all; 0 without a record."""
+
     async def all(self, tx: Transaction) -> Mapping[str, ReferenceRecord]:
         """Every record by its key, in the keys' order."""
 

@@ -13,6 +13,7 @@ from brobyg_referral.reference.adapters.tables import reference_entry
 from brobyg_referral.reference.domain.entries import KINDS, ReferenceRecord
 
 _LOCK = 0x72656672
+_LAST = select(func.coalesce(func.max(reference_entry.c.version), 0))
 
 
 class PostgresEntries:
@@ -21,6 +22,11 @@ class PostgresEntries:
     async def lock(self, tx: Transaction) -> None:
         """As the port says, by an advisory lock: readers do not wait."""
         await tx.connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+
+    async def version(self, tx: Transaction) -> int:
+        """As the port says."""
+        last: int = (await tx.connection.execute(_LAST)).scalar_one()
+        return last
 
     async def all(self, tx: Transaction) -> Mapping[str, ReferenceRecord]:
         """As the port says."""
@@ -75,8 +81,7 @@ class CurrentReference:
 
         Asks for the version each time, which is one row of an index.
         """
-        last = (await tx.connection.execute(_LAST)).scalar_one()
-        if last == self._reference.version:
+        if await self._entries.version(tx) == self._reference.version:
             return self._reference
         reference = Reference((await self._entries.all(tx)).values())
         # What a transaction sees that may yet be rolled back is not for others.
@@ -86,9 +91,6 @@ class CurrentReference:
     def _keep(self, reference: Reference) -> None:
         if reference.version > self._reference.version:
             self._reference = reference
-
-
-_LAST = select(func.coalesce(func.max(reference_entry.c.version), 0))
 
 
 def _record(row: Row[Any]) -> ReferenceRecord:

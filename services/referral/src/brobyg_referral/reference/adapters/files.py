@@ -144,12 +144,13 @@ def _tree(file: _File, text: str) -> "Tree | None":
     try:
         for event in yaml.parse(text, yaml.SafeLoader):
             if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                file.fault(event.start_mark.line + 1, "anchors and aliases (& and *) are not read")
+                line = getattr(event.start_mark, "line", 0) + 1
+                file.fault(line, "anchors and aliases (& and *) are not read")
                 return None
         node = yaml.compose(text, yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        file.fault(mark.line + 1 if mark else 1, f"it is no YAML: {error.problem}")
+        file.fault(getattr(mark, "line", 0) + 1, f"it is no YAML: {error.problem}")
         return None
     except yaml.YAMLError as error:
         file.fault(1, f"it is no YAML: {error}")

@@ -74,6 +74,10 @@ class ReferenceRecords:
             unchanged=len(entries) - len(differing),
         )
 
+    async def version(self, tx: Transaction) -> int:
+        """The version of the reference data; 0 when there is none."""
+        return await self._entries.version(tx)
+
     async def listed(self, tx: Transaction, kind: str) -> Sequence[ReferenceRecord]:
         """The records of a kind, by id."""
         return await self._entries.of_kind(tx, kind)
@@ -88,14 +92,14 @@ class ReferenceRecords:
     async def put(self, tx: Transaction, entry: Entry, seen: int | None) -> ReferenceRecord:
         """Store a new entry (`seen` is None) or one that the caller has seen at this version.
 
-        No effect when nothing differs. Raises NoSuchEntry, EntryExists, EntryChanged, and
-        FaultyReference with what would be wrong with the whole.
+        No effect when nothing differs. Raises EntryExists, EntryChanged, and FaultyReference with
+        what would be wrong with the whole.
         """
         await self._entries.lock(tx)
         known = await self._entries.all(tx)
         before = known.get(entry.key)
         if before is None and seen is not None:
-            raise NoSuchEntry(f"there is no {entry.key}")
+            raise EntryChanged(f"there is no {entry.key}: leave If-Match out for a new one")
         if before is not None and seen is None:
             raise EntryExists(f"{entry.key} has version {before.version}: name it in If-Match")
         if before is not None and before.version != seen:
