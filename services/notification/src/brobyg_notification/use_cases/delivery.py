@@ -63,17 +63,18 @@ class Delivery:
         if notice.ends_at is not None and notice.ends_at <= self.clock.now():
             # An offer ends before its appointment; the history has its end already.
             return _SUPERSEDED if is_offer else self._failed(notice, "appointment_over")
-        reference = self.reference()
-        try:
-            facts = contents.facts(notice, reference)
-        except UnknownReference as error:
-            raise NotYetKnown(str(error)) from error
+        facts: contents.Facts = {}
         if is_offer:
             # The offer first: if it is no longer open, no personal data is asked for.
             link = await self._open_offer(notice)
             if link is None:
                 return _SUPERSEDED
-            facts |= self._offer_facts(link)
+            facts = self._offer_facts(link)
+        reference = self.reference()
+        try:
+            facts |= contents.facts(notice, reference)
+        except UnknownReference as error:
+            raise NotYetKnown(str(error)) from error
         reader, other = await self._people(notice)
         if reader is None:
             return self._failed(notice, "recipient_erased")
@@ -175,8 +176,11 @@ def coordinators_address(
     reference: Reference, coordinators: Mapping[str, str], department: str
 ) -> str | None:
     """The department's address, or that of one that it has taken over; None where there is none."""
-    known = reference.departments.get(department)
-    ids = (department, *(known.former if known else ()))
+    try:
+        known = reference.department(department)
+    except UnknownReference:
+        return coordinators.get(department)
+    ids = (known.id, *known.former)
     return next((coordinators[one] for one in ids if one in coordinators), None)
 
 
