@@ -55,7 +55,9 @@ async def test_who_said_yes_and_hears_nothing_is_on_the_worklist_too(
 ) -> None:
     owners.helper(email=None)
     async with parts_for(clock) as parts, parts.delivering():
-        await parts.receive(cause(OfferMade), cause(StaffMatched))
+        await parts.receive(cause(OfferMade))
+        await parts.ended("failed")
+        await parts.receive(cause(StaffMatched))
         await parts.ended("failed", "failed", "sent")
         items = [item["reasons"] for _, item in await parts.attention()]
     assert items == [["no_address", "helper"]], "an offer that is not answered is asked of others"

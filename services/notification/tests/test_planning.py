@@ -8,7 +8,7 @@ from brobyg_contracts import (
     StaffMatched,
     VolunteerMatched,
 )
-from brobyg_kit.event import Event, UndecodableEvent
+from brobyg_kit.event import Event, UndecodableEvent, topic_of
 from brobyg_kit.ids import derived_id
 from brobyg_notification.domain.calendar_status import Calendars
 from brobyg_notification.domain.notice import Notice
@@ -105,4 +105,4 @@ def test_the_table_says_what_goes_in_and_out() -> None:
         "brobyg.matching.v1",
         "brobyg.referral.v1",
     }
-    assert {kind.TOPIC for kind in EMITS} == {"brobyg.notification.v1"}
+    assert {topic_of(kind, "notification") for kind in EMITS} == {"brobyg.notification.v1"}

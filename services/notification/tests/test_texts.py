@@ -113,7 +113,8 @@ def test_a_pathway_or_one_of_its_roles_may_have_words_of_its_own(tmp_path, monke
 
 def test_only_a_pathways_own_texts_speak_of_its_kind_of_help() -> None:
     for template in get_args(Template):
-        letter = written(template, "en", FACTS | {"reason": "too_late"}, "toy")
+        facts = FACTS | {"reason": "too_late", "place": "Toytown"}
+        letter = written(template, "en", facts, "toy")
         told = letter.text.partition("\n-- \n")[0]
         assert not re.search("volunteer|accompan|appointment|hospital", told), template
 

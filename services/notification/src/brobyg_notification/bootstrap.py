@@ -10,6 +10,7 @@ from brobyg_contracts.reference import Reference
 from brobyg_kit.attention_api import attention_router
 from brobyg_kit.auth import Caller
 from brobyg_kit.catalogues import languages
+from brobyg_kit.database import Transaction
 from brobyg_kit.replica import Copy
 from brobyg_kit.service import Parts, Resources, Service
 
@@ -66,10 +67,11 @@ def build(resources: Resources) -> Parts:
         queue, delivery, clock, metrics, health, concurrency=settings.notification_concurrency
     )
 
-    def department_of(caller: Caller) -> str | None:
+    async def department_of(transaction: Transaction, caller: Caller) -> str | None:
         """The caller's department, also where their token names a former one."""
+        known = await replica.get(transaction)
         try:
-            return caller.department and replica.latest.department(caller.department).id
+            return caller.department and known.department(caller.department).id
         except UnknownReference:
             return caller.department
 

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from brobyg_kit import event as events
-from brobyg_kit.database import Database, Transaction, array_literal, text_array, unnest
+from brobyg_kit.database import Transaction, array_literal, text_array, unnest
 from brobyg_kit.event import Event
 from brobyg_kit.tables import Id
 from sqlalchemy import RowMapping, Text, any_, cast, exists, func, literal, select
@@ -185,7 +185,7 @@ def read_event(text: str | None) -> Event | None:
 
 
 async def page(
-    database: Database,
+    transaction: Transaction,
     state: State | None,
     need_id: UUID | None,
     before: int | None,
@@ -224,5 +224,4 @@ async def page(
         .order_by(_n.position.desc())
         .limit(limit)
     )
-    async with database.connect() as connection:
-        return (await connection.execute(statement)).mappings().all()
+    return (await transaction.connection.execute(statement)).mappings().all()

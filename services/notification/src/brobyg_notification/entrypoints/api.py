@@ -1,12 +1,12 @@
 """The messages and their state, for coordinators: ids and states, nothing personal."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 from brobyg_kit.auth import Caller, requires
-from brobyg_kit.database import Database
+from brobyg_kit.database import Database, Transaction
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
@@ -45,7 +45,9 @@ class NotificationPage(BaseModel):
     )
 
 
-def router(database: Database, department_of: Callable[[Caller], str | None]) -> APIRouter:
+def router(
+    database: Database, department_of: Callable[[Transaction, Caller], Awaitable[str | None]]
+) -> APIRouter:
     """The routes of this service. `department_of` gives the department a caller is bound to."""
     routes = APIRouter(tags=["notifications"])
 
@@ -60,9 +62,9 @@ def router(database: Database, department_of: Callable[[Caller], str | None]) ->
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> NotificationPage:
         """A coordinator bound to a department sees that department's."""
-        rows = await notices.page(
-            database, state, need_id, before, limit + 1, department_of(caller)
-        )
+        async with database.transaction() as transaction:
+            department = await department_of(transaction, caller)
+            rows = await notices.page(transaction, state, need_id, before, limit + 1, department)
         shown = rows[:limit]
         return NotificationPage(
             notifications=[NotificationView.model_validate(dict(row)) for row in shown],
