@@ -135,7 +135,7 @@ def _text(inside: JsonObject, name: str) -> str:
 def patient_of(participants: list[Participant]) -> Participant | Issue:
     """The patient, by type and role, with a CPR number as `value`; or why there is none.
 
-    A relative or an escort is never taken for the patient, whatever number they are named by: who
+    A relative or a companion is never taken for the patient, whatever number they are named by: who
     states any role but the patient's own is somebody else.
     """
     candidates = [one for one in participants if one.may_be_patient]
