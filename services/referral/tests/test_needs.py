@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from brobyg_contracts.pathways import load_pathway
 from brobyg_kit.testing import bearer
+from reference_data import store_reference
 from referral_bench import REFERRER, Served
-from referral_reference import DEPARTMENT, ELSEWHERE, SOR, SOR_ID
+from referral_reference import DEPARTMENT, ELSEWHERE, MORE, SOR, SOR_ID
 from referral_samples import ADDRESS, OTHER_CPR, fhir_appointment, patient, place, referral
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -136,7 +137,7 @@ async def test_a_referral_that_wants_a_helper_itself_opens_its_need_at_once(
         await withdraw(service, made)
         await give_again(service, made)
     told = await service.needs()
-    assert [kind for kind, _ in told] == ["opened", "closed", "opened"]
+    assert [kind for kind, _ in told] == ["opened", "closed", "opened", "closed", "opened"]
     assert told[1][1]["reason"] == "consent_withdrawn"
 
 
@@ -154,6 +155,35 @@ async def test_nobody_is_referred_to_what_is_no_citizens(service: Served, pathwa
     (error,) = answer.json()["errors"]
     assert (answer.status_code, error["pointer"]) == (422, "/pathway")
     assert "escort, toy_caseload" in error["detail"]
+
+
+@pytest.mark.parametrize(
+    ("pointer", "changes"),
+    [
+        ("/needs/postcode", {"needs": {"postcode": "0000", "meeting": "at_location"}}),
+        ("/citizen/language", {"citizen": {"language": "de"}}),
+    ],
+)
+async def test_what_the_reference_data_does_not_have_is_refused(
+    service: Served, pointer: str, changes: dict[str, dict[str, str]]
+) -> None:
+    asked = {name: referral()[name] | values for name, values in changes.items()}
+    answer = await service.refer(referral(**asked))
+    (error,) = answer.json()["errors"]
+    assert (answer.status_code, error["pointer"]) == (422, pointer)
+    assert await service.rows("select 1 from citizen") == []
+
+
+async def test_without_reference_data_a_sender_is_told_to_try_again(service: Served) -> None:
+    await service.referred()
+    await service.rows("truncate reference_entry")
+    try:
+        answers = [await service.put(fhir_appointment()), await service.refer()]
+    finally:
+        await store_reference(service.database, *MORE)
+    assert [(one.status_code, one.headers["retry-after"]) for one in answers] == [(503, "2")] * 2
+    assert answers[0].json()["issue"][0]["code"] == "transient"
+    assert await service.told() == []
 
 
 async def test_what_is_said_of_a_citizen_is_told_anew_only_when_it_has_changed(
