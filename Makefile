@@ -8,7 +8,12 @@ SHELL := bash
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.brobyg-setup
-PARTS := libs/contracts libs/kit deploy/local services/referral services/matching services/notification services/reporting services/portal
+SERVICES := $(addprefix services/,referral matching notification reporting portal)
+PARTS := libs/contracts libs/kit deploy/local $(SERVICES)
+# Writes a lock for every platform, with hashes.
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-annotate --no-header \
+  --no-emit-package brobyg-kit --no-emit-package brobyg-contracts
 ONLY ?=
 TESTS ?=
 
@@ -25,7 +30,8 @@ demo: setup ## set everything up, start it, play a hospital's week through it, p
 
 test: setup ## all tests, against a real broker and database (TESTS=path for some)
 	@echo "==> $(if $(TESTS),$(TESTS),all tests), on a real Kafka and a real PostgreSQL of their own"
-	@mkdir -p var; set +e; $(BIN)/python -m pytest $(if $(TESTS),$(TESTS),-n auto) | tee var/test.log; code=$${PIPESTATUS[0]}; \
+	@mkdir -p var; set +e; $(BIN)/python -m pytest $(if $(TESTS),$(TESTS),-n auto) \
+	  | tee var/test.log; code=$${PIPESTATUS[0]}; \
 	  echo "==> $$(tail -n 1 var/test.log | tr -d '=' | xargs)"; exit $$code
 
 check: setup ## format, lint, types, imports, schemas, migrations, compose file, dead code
@@ -35,10 +41,12 @@ up: setup ## the whole system in the background, data kept
 	@$(BIN)/brobyg local up
 
 down: ## end every system of this checkout, data kept
-	@if [ -x $(BIN)/brobyg ]; then $(BIN)/brobyg local down; else echo "nothing is set up here, so nothing runs"; fi
+	@if [ -x $(BIN)/brobyg ]; then $(BIN)/brobyg local down; \
+	  else echo "nothing is set up here, so nothing runs"; fi
 
 reset: ## end it and remove its data
-	@if [ -x $(BIN)/brobyg ]; then $(BIN)/brobyg local reset; else echo "nothing is set up here, so there is nothing to remove"; fi
+	@if [ -x $(BIN)/brobyg ]; then $(BIN)/brobyg local reset; \
+	  else echo "nothing is set up here, so there is nothing to remove"; fi
 
 bench: setup ## benchmarks into benchmarks/results.json (ONLY=name for one)
 	@$(BIN)/python -m benchmarks $(ONLY)
@@ -48,10 +56,8 @@ faults: setup ## fault injection into var/faults/report.json (ONLY=name for one,
 
 lock: setup ## write the two locks anew from the parts' pyproject.toml
 	@echo "==> resolving the newest versions that the parts allow"
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --upgrade \
-	  --group pyproject.toml:dev $(PARTS:%=%/pyproject.toml) \
-	  --no-emit-package brobyg-kit --no-emit-package brobyg-contracts -o requirements.lock
-	@printf 'hatchling\neditables\n' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
-	  --no-header -c requirements.lock $(filter libs/% services/%,$(PARTS:%=%/pyproject.toml)) - \
-	  --no-emit-package brobyg-kit --no-emit-package brobyg-contracts -o deploy/production.lock
+	@$(COMPILE) --upgrade --group pyproject.toml:dev $(PARTS:%=%/pyproject.toml) \
+	  -o requirements.lock
+	@printf 'hatchling\neditables\n' | $(COMPILE) -c requirements.lock \
+	  $(filter libs/% services/%,$(PARTS:%=%/pyproject.toml)) - -o deploy/production.lock
 	@git --no-pager diff --stat -- requirements.lock deploy/production.lock

@@ -5,6 +5,8 @@ answers; else `deploy/local`. The process that reports the results starts them o
 it tells its workers the addresses.
 """
 
+import io
+import logging
 import os
 import random
 import shutil
@@ -20,11 +22,14 @@ from typing import Any, Protocol
 
 import asyncpg
 import pytest
+import structlog
 from brobyg_kit import kafka as clients
+from brobyg_kit import logs
 from brobyg_kit.clock import ManualClock
 from brobyg_kit.database import Database
+from brobyg_kit.free_ports import free_port
 from brobyg_kit.service import Service
-from brobyg_kit.testing import Running, eventually, free_port, fresh_database, served
+from brobyg_kit.testing import Running, eventually, fresh_database, served
 from brobyg_kit.topics import apply_topics, load_topics
 
 pytest_plugins = ["tests.kinds"]
@@ -103,20 +108,37 @@ def _start() -> Iterator[Addresses]:
     elif _docker_answers():
         yield from _containers()
     else:
-        from brobyg_local import cluster
+        from brobyg_local.cluster import Cluster, ensure
 
         folder = ROOT / "var" / "test"
         try:
-            started = cluster.ensure(folder, owner=os.getpid(), durable=False)
+            started = ensure(folder, owner=os.getpid(), durable=False)
             yield Addresses(started.kafka, started.database)
         finally:
-            cluster.stop(folder)
+            Cluster(folder).stop()
 
 
 @pytest.fixture(scope="session")
 def addresses(request: pytest.FixtureRequest) -> Addresses:
     """A real broker and a real database, for the whole run."""
     return real_parts(request.config)
+
+
+@pytest.fixture
+def written() -> Iterator[io.StringIO]:
+    """This process's logs during the test, as a service writes them.
+
+    Another test of the same process may have sent them elsewhere before.
+    """
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    stream = io.StringIO()
+    logs.configure("test", stream=stream)
+    yield stream
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
 
 
 def _docker_answers() -> bool:

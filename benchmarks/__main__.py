@@ -13,7 +13,7 @@ import msgspec
 import structlog
 import typer
 from brobyg_kit import process
-from brobyg_local.cluster import ensure, stop
+from brobyg_local.cluster import Cluster, ensure
 from brobyg_local.errors import LocalError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -21,13 +21,13 @@ from rich.table import Table
 
 from benchmarks import consumer, matching_consumer, rebuild, relay, request_to_mail
 from benchmarks.ground import Ground
-from benchmarks.results import Result, Say, keep
+from benchmarks.results import BenchmarkResult, Say, keep
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "var" / "bench"
 RESULTS = ROOT / "benchmarks" / "results.json"
 
-Measure = Callable[[Ground, Say], Awaitable[Result]]
+Measure = Callable[[Ground, Say], Awaitable[BenchmarkResult]]
 MODULES: tuple[ModuleType, ...] = (relay, consumer, matching_consumer, rebuild, request_to_mail)
 BENCHMARKS: dict[str, Measure] = {module.GOAL.name: module.measure for module in MODULES}
 
@@ -100,7 +100,7 @@ def main(
     try:
         results = process.run(_measure_all(chosen, ground, console))
     finally:
-        stop(FOLDER)
+        Cluster(FOLDER).stop()
     if as_json:
         typer.echo(
             msgspec.json.format(
@@ -112,7 +112,9 @@ def main(
     raise typer.Exit(0 if all(result.met for result in results) else 1)
 
 
-async def _measure_all(names: Sequence[str], ground: Ground, console: Console) -> list[Result]:
+async def _measure_all(
+    names: Sequence[str], ground: Ground, console: Console
+) -> list[BenchmarkResult]:
     results = []
     columns = (TextColumn("{task.description:42}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
@@ -129,7 +131,7 @@ async def _measure_all(names: Sequence[str], ground: Ground, console: Console) -
     return results
 
 
-def _table(results: Sequence[Result]) -> Table:
+def _table(results: Sequence[BenchmarkResult]) -> Table:
     table = Table("name", "measured", "bare", "ratio", "goal", "met", title="benchmarks")
     for one in results:
         table.add_row(

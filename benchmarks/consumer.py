@@ -24,7 +24,7 @@ from brobyg_kit.metrics import Metrics
 from benchmarks import bare, ground
 from benchmarks.ground import Ground
 from benchmarks.records import SIZE, Booked, booked, load
-from benchmarks.results import Goal, Result, Say, in_turns
+from benchmarks.results import BenchmarkResult, Goal, Say, in_turns
 
 GOAL = Goal("consumer", 0.15, "a bare aiokafka getmany-and-commit loop over the same topic")
 _NUMBER = 200_000
@@ -80,7 +80,7 @@ async def handle(tx: Transaction, events: Sequence[Event]) -> None:
     await tx.driver.execute(_SAVE, keys, counts, [standing[one][1] for one in ids])
 
 
-async def measure(on: Ground, say: Say) -> Result:
+async def measure(on: Ground, say: Say) -> BenchmarkResult:
     """The figure, after `on.rounds` rounds."""
     number = on.sized(_NUMBER)
     topic = ground.unique("consumer")

@@ -18,7 +18,8 @@ import uvicorn
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiosmtplib import SMTP
 from brobyg_kit import kafka
-from brobyg_kit.testing import eventually, free_port
+from brobyg_kit.free_ports import free_port
+from brobyg_kit.testing import eventually
 
 from benchmarks import ground
 

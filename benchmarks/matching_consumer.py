@@ -24,7 +24,7 @@ from brobyg_kit.service import Resources
 from brobyg_matching.adapters import tables
 from brobyg_matching.adapters.volunteers import PostgresVolunteers
 from brobyg_matching.bootstrap import SERVICE
-from brobyg_matching.entrypoints.bodies import NewVolunteer, Readiness
+from brobyg_matching.entrypoints.bodies import Activation, NewVolunteer
 from brobyg_matching.settings import MatchingSettings
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
@@ -34,7 +34,7 @@ from benchmarks import bare, ground, week
 from benchmarks.consumer import consumed
 from benchmarks.ground import Ground
 from benchmarks.records import load
-from benchmarks.results import Goal, Result, Say, in_turns
+from benchmarks.results import BenchmarkResult, Goal, Say, in_turns
 
 GOAL = Goal(
     "matching_consumer", 0.02, "a bare aiokafka getmany-and-commit loop over the same topic"
@@ -47,7 +47,7 @@ _TABLES = (
 )
 
 
-async def measure(on: Ground, say: Say) -> Result:
+async def measure(on: Ground, say: Say) -> BenchmarkResult:
     """The figure, after `on.rounds` rounds."""
     topic = ground.unique("matching")
     async with ground.topics(on.kafka, [topic]), matching(on) as (database, handle):
@@ -82,7 +82,7 @@ async def matching(on: Ground) -> AsyncIterator[tuple[Database, BatchHandler]]:
             matching_registration_keys=(SecretStr("r" * 32),),
         )
         registry = CollectorRegistry()
-        parts = SERVICE.build(Resources(settings, clock, database, registry, Health(), on.kafka))
+        parts = SERVICE.build(Resources(settings, clock, database, registry, Health()))
         assert parts.handle is not None  # matching consumes
         await _register(database)
         yield database, parts.handle
@@ -93,7 +93,7 @@ async def _register(database: Database) -> None:
     async with database.transaction() as tx:
         for one in week.volunteers():
             body = NewVolunteer.model_validate(one["registration"])
-            ready = Readiness.model_validate(one["activation"])
+            ready = Activation.model_validate(one["activation"])
             applied = body.volunteer(new_id(database.clock))
             active = msgspec.structs.replace(applied, status="active", **ready.model_dump())
             await volunteers.add(tx, active, body.contact())

@@ -10,33 +10,33 @@ import random
 import time
 
 from brobyg_kit.event import encode
-from brobyg_reporting.bootstrap import SERVICE, rebuild_means
+from brobyg_reporting.bootstrap import SERVICE, rebuild_ports
 from brobyg_reporting.handlers import TOPICS
 from brobyg_reporting.testing import interleave, make_history
-from brobyg_reporting.use_cases.rebuild import Request, rebuild
+from brobyg_reporting.use_cases.rebuild import RebuildRequest, rebuild
 
 from benchmarks import bare, ground
 from benchmarks.ground import Ground
 from benchmarks.records import load
-from benchmarks.results import Goal, Result, Say, in_turns
+from benchmarks.results import BenchmarkResult, Goal, Say, in_turns
 
 GOAL = Goal("rebuild", 0.25, "a bare aiokafka read of the same topics")
 _NUMBER = 300_000
 _EVENTS_A_REFERRAL = 15
 
 
-async def measure(on: Ground, say: Say) -> Result:
+async def measure(on: Ground, say: Say) -> BenchmarkResult:
     """The figure, after `on.rounds` rounds."""
     topics = [ground.unique(topic.split(".")[1]) for topic in TOPICS]
-    request = Request()
+    request = RebuildRequest()
     async with ground.topics(on.kafka, topics):
         say("rebuild: writing the history", 0, 1)
         number = await _write(on, dict(zip(TOPICS, topics, strict=True)))
 
         async def ours() -> float:
             async with ground.database(on.database, SERVICE.name, SERVICE) as database:
-                means = rebuild_means(on.kafka, database.url, topics)
-                outcome = await rebuild(means, request, lambda *_: None)
+                ports = rebuild_ports(on.kafka, database.url, topics)
+                outcome = await rebuild(ports, request, lambda *_: None)
             if outcome.events != number or outcome.skipped or not outcome.switched:
                 raise AssertionError(f"expected {number} events, switched: {outcome}")
             return number / outcome.seconds

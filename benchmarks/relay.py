@@ -20,13 +20,13 @@ from brobyg_kit.relay import Relay
 from benchmarks import bare, ground
 from benchmarks.ground import Ground
 from benchmarks.records import SIZE, booked
-from benchmarks.results import Goal, Result, Say, in_turns
+from benchmarks.results import BenchmarkResult, Goal, Say, in_turns
 
 GOAL = Goal("relay", 1.5, "a bare aiokafka producer of the same records")
 _NUMBER = 100_000
 
 
-async def measure(on: Ground, say: Say) -> Result:
+async def measure(on: Ground, say: Say) -> BenchmarkResult:
     """The figure, after `on.rounds` rounds."""
     number = on.sized(_NUMBER)
     records = list(booked(number, max(1, number // 10), on.seed))

@@ -23,7 +23,7 @@ from typing import Protocol
 import httpx2
 from aiosmtpd.smtp import SMTP
 from brobyg_contracts.domain import LOCAL_ZONE
-from brobyg_kit.testing import free_port
+from brobyg_kit.free_ports import free_port
 from brobyg_local.demo.access import SystemAccess
 from brobyg_local.demo.registration import register
 from brobyg_local.demo.week import load
@@ -33,7 +33,7 @@ from brobyg_local.system import System
 from benchmarks import hops, week
 from benchmarks.ground import Ground
 from benchmarks.hops import Hops
-from benchmarks.results import Goal, Result, Say
+from benchmarks.results import BenchmarkResult, Goal, Say
 
 GOAL = Goal("request_to_mail_p99", 2.0, "the sum of the bare hops' p99", "ms", at_most=True)
 #: How often the path takes each hop. Commits: referral, matching, notification, the claim to
@@ -91,7 +91,7 @@ async def _mail_server(inbox: Inbox) -> AsyncIterator[int]:
         yield port
 
 
-class Hospital:
+class BenchmarkHospital:
     """Books and cancels over FHIR."""
 
     def __init__(
@@ -156,7 +156,7 @@ class Hospital:
         }
 
 
-async def measure(on: Ground, say: Say) -> Result:
+async def measure(on: Ground, say: Say) -> BenchmarkResult:
     """The figure, of `_PROBES` bookings. Starts and ends a whole system, with nothing kept."""
     inbox = Inbox()
     system = System(StateFolder(_FOLDER), lambda _: None, given={}, ports={}, owner=os.getpid())
@@ -191,9 +191,9 @@ async def _play(
     measured: list[float] = []
     found: dict[str, list[float]] = {hop: [] for hop in PATH}
     async with httpx2.AsyncClient(timeout=_PATIENCE, trust_env=False) as http:
-        hospital = Hospital(http, access, _CITIZEN, _PLACE, 9)
+        hospital = BenchmarkHospital(http, access, _CITIZEN, _PLACE, 9)
         background = asyncio.create_task(
-            _background(Hospital(http, access, _OTHER_CITIZEN, _OTHER_PLACE, 13))
+            _background(BenchmarkHospital(http, access, _OTHER_CITIZEN, _OTHER_PLACE, 13))
         )
         try:
             for number in range(probes + _WARM_UP):
@@ -213,7 +213,7 @@ async def _play(
     return measured, found
 
 
-async def _probe(hospital: Hospital, inbox: Inbox, number: int) -> float:
+async def _probe(hospital: BenchmarkHospital, inbox: Inbox, number: int) -> float:
     arrival = inbox.expect(hospital.time_of(number))
     began = asyncio.get_running_loop().time()
     await hospital.book(number)
@@ -222,7 +222,7 @@ async def _probe(hospital: Hospital, inbox: Inbox, number: int) -> float:
     return (arrived - began) * 1_000
 
 
-async def _background(hospital: Hospital) -> None:
+async def _background(hospital: BenchmarkHospital) -> None:
     """Book and cancel in turn, five requests a second, until cancelled."""
     number = 0
     while True:

@@ -21,7 +21,7 @@ Say = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class BenchmarkResult:
     """One figure. `met` is whether `ratio` (value / baseline_value) reaches `goal`; for times,
     whether it stays within it.
     """
@@ -47,11 +47,11 @@ class Goal:
     unit: str = "events/s"
     at_most: bool = False
 
-    def result(self, value: float, baseline_value: float, how: str) -> Result:
+    def result(self, value: float, baseline_value: float, how: str) -> BenchmarkResult:
         """The figure as it stands in results.json."""
         ratio = value / baseline_value
         met = ratio <= self.ratio if self.at_most else ratio >= self.ratio
-        return Result(
+        return BenchmarkResult(
             self.name,
             _rounded(value),
             self.unit,
@@ -93,9 +93,11 @@ async def in_turns(
     return statistics.median(found["ours"][1:]), statistics.median(found["bare"][1:])
 
 
-def keep(results: list[Result], file: Path) -> None:
+def keep(results: list[BenchmarkResult], file: Path) -> None:
     """Write `results` to `file`; figures of other benchmarks that are there already stay."""
-    earlier = msgspec.json.decode(file.read_bytes(), type=list[Result]) if file.exists() else []
+    earlier = (
+        msgspec.json.decode(file.read_bytes(), type=list[BenchmarkResult]) if file.exists() else []
+    )
     merged = {result.name: result for result in [*earlier, *results]}
     text = msgspec.json.format(
         msgspec.json.encode([asdict(result) for result in merged.values()]), indent=2

@@ -13,7 +13,7 @@ from benchmarks import consumer, matching_consumer, rebuild, relay, request_to_m
 from benchmarks.__main__ import BENCHMARKS
 from benchmarks.ground import Ground
 from benchmarks.records import SIZE, booked
-from benchmarks.results import Goal, Result, in_turns, keep
+from benchmarks.results import BenchmarkResult, Goal, in_turns, keep
 
 NAMES = ["relay", "consumer", "matching_consumer", "rebuild", "request_to_mail_p99"]
 
@@ -58,7 +58,7 @@ def test_results_of_benchmarks_that_were_not_run_stay(tmp_path: Path) -> None:
     first, second = (Goal(name, 1, "bare").result(1, 1, "") for name in ("a", "b"))
     keep([first, second], file)
     keep([Goal("a", 1, "bare").result(2, 1, "")], file)
-    kept = msgspec.json.decode(file.read_bytes(), type=list[Result])
+    kept = msgspec.json.decode(file.read_bytes(), type=list[BenchmarkResult])
     assert [(one.name, one.ratio) for one in kept] == [("a", 2.0), ("b", 1.0)]
 
 

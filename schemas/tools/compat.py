@@ -15,7 +15,7 @@ from pathlib import Path
 
 from brobyg_kit.topics import retention_days
 
-from schemas.tools.differences import Change, Versions, differences
+from schemas.tools.differences import SchemaChange, SchemaVersions, differences
 from schemas.tools.sources import (
     DEAD_LETTER_FILE,
     ENVELOPE_FILE,
@@ -35,7 +35,7 @@ class Finding:
     """A change, what it is about, and the services that read it."""
 
     subject: str
-    change: Change
+    change: SchemaChange
     readers: tuple[str, ...]
     topic: str
 
@@ -51,7 +51,7 @@ class Finding:
 
 def findings(released: Sources, today: Sources) -> Iterator[Finding]:
     """Every change that a reader could notice, in the order of the released topics."""
-    versions = Versions(released, today)
+    versions = SchemaVersions(released, today)
     # Those who read today and those who read at the time of the release.
     readers = {
         name: tuple(
@@ -138,16 +138,16 @@ def main(arguments: list[str] | None = None) -> int:
     return 1 if breaking else 0
 
 
-def _event(versions: Versions, topic: str, event: str) -> Iterator[Change]:
+def _event(versions: SchemaVersions, topic: str, event: str) -> Iterator[SchemaChange]:
     old, new = versions.old.events[event], versions.new.events.get(event)
     if new is None:
-        yield Change("", "event type removed: its history can't be read", breaking=True)
+        yield SchemaChange("", "event type removed: its history can't be read", breaking=True)
         return
     if old.id != new.id:
-        yield Change("$id", f"{old.id} became {new.id}", breaking=True)
+        yield SchemaChange("$id", f"{old.id} became {new.id}", breaking=True)
     now_in = [name for name, file in versions.new.topics.items() if event in file.events]
     if topic not in now_in:
-        yield Change(
+        yield SchemaChange(
             "", f"moved from topic {topic} to {', '.join(now_in) or 'none'}", breaking=True
         )
     else:
@@ -159,22 +159,22 @@ def _event(versions: Versions, topic: str, event: str) -> Iterator[Change]:
     yield from differences(versions, old, new)
 
 
-def _topic(old: TopicFile, new: TopicFile | None) -> Iterator[Change]:
+def _topic(old: TopicFile, new: TopicFile | None) -> Iterator[SchemaChange]:
     if new is None:
-        yield Change("", "topic removed", breaking=True)
+        yield SchemaChange("", "topic removed", breaking=True)
         return
     yield from _text("owner", old.owner, new.owner)
     yield from _text("key", old.key, new.key)
     yield from _text("cleanup_policy", old.cleanup_policy, new.cleanup_policy)
     yield from _text("content", old.content, new.content)
     if old.compatibility != new.compatibility:
-        yield Change(
+        yield SchemaChange(
             "compatibility",
             f"{old.compatibility} became {new.compatibility}",
             breaking=new.compatibility != "BACKWARD",
         )
     if old.partitions != new.partitions:
-        yield Change(
+        yield SchemaChange(
             "partitions",
             f"{old.partitions} became {new.partitions}: keys move, their order is lost",
             breaking=True,
@@ -182,12 +182,12 @@ def _topic(old: TopicFile, new: TopicFile | None) -> Iterator[Change]:
     if old.retention != new.retention:
         before, after = retention_days(old.retention), retention_days(new.retention)
         shorter = after is not None and (before is None or after < before)
-        yield Change("retention", f"{old.retention} became {new.retention}", breaking=shorter)
+        yield SchemaChange("retention", f"{old.retention} became {new.retention}", breaking=shorter)
 
 
-def _text(place: str, old: str, new: str) -> Iterator[Change]:
+def _text(place: str, old: str, new: str) -> Iterator[SchemaChange]:
     if old != new:
-        yield Change(place, f"{old} became {new}", breaking=True)
+        yield SchemaChange(place, f"{old} became {new}", breaking=True)
 
 
 if __name__ == "__main__":

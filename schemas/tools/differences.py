@@ -13,7 +13,7 @@ from schemas.tools.sources import Schema, Sources
 
 
 @dataclass(frozen=True)
-class Change:
+class SchemaChange:
     """One difference."""
 
     #: The path of the property.
@@ -24,21 +24,25 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Versions:
+class SchemaVersions:
     """The released sources and today's; each resolves its own references."""
 
     old: Sources
     new: Sources
 
 
-def differences(versions: Versions, old: Schema, new: Schema, place: str = "") -> Iterator[Change]:
+def differences(
+    versions: SchemaVersions, old: Schema, new: Schema, place: str = ""
+) -> Iterator[SchemaChange]:
     """Every difference that matters to a reader. Titles, descriptions and examples don't."""
     old, new = versions.old.resolved(old), versions.new.resolved(new)
     if old.any_of or new.any_of:
         yield from _alternatives(versions, old, new, place)
         return
     if old.type != new.type and (old.type, new.type) != ("integer", "number"):
-        yield Change(place, f"type {old.type or 'any'} became {new.type or 'any'}", breaking=True)
+        yield SchemaChange(
+            place, f"type {old.type or 'any'} became {new.type or 'any'}", breaking=True
+        )
         return
     yield from _values(old, new, place)
     yield from _limits(old, new, place)
@@ -48,15 +52,15 @@ def differences(versions: Versions, old: Schema, new: Schema, place: str = "") -
     yield from _inner(versions, old.additional_properties, new.additional_properties, f"{place}.*")
 
 
-def _values(old: Schema, new: Schema, place: str) -> Iterator[Change]:
+def _values(old: Schema, new: Schema, place: str) -> Iterator[SchemaChange]:
     for value in old.enum:
         if new.enum and value not in new.enum:
-            yield Change(place, f"value {value!r} removed", breaking=True)
+            yield SchemaChange(place, f"value {value!r} removed", breaking=True)
     for value in new.enum:
         if old.enum and value not in old.enum:
-            yield Change(place, f"value {value!r} added", breaking=False)
+            yield SchemaChange(place, f"value {value!r} added", breaking=False)
     if bool(old.enum) != bool(new.enum):
-        yield Change(
+        yield SchemaChange(
             place,
             "limited to a list of values" if new.enum else "no longer limited to a list of values",
             breaking=bool(new.enum),
@@ -64,7 +68,7 @@ def _values(old: Schema, new: Schema, place: str) -> Iterator[Change]:
     for keyword in ("const", "pattern", "format"):
         before, after = getattr(old, keyword), getattr(new, keyword)
         if before != after:
-            yield Change(
+            yield SchemaChange(
                 place,
                 f"{keyword} {_shown(before)} became {_shown(after)}",
                 breaking=after is not None,
@@ -75,7 +79,7 @@ UPPER_LIMITS = ("maximum", "max_length", "max_items")
 LOWER_LIMITS = ("minimum", "min_length", "min_items")
 
 
-def _limits(old: Schema, new: Schema, place: str) -> Iterator[Change]:
+def _limits(old: Schema, new: Schema, place: str) -> Iterator[SchemaChange]:
     for keyword in (*LOWER_LIMITS, *UPPER_LIMITS):
         before, after = getattr(old, keyword), getattr(new, keyword)
         if before == after:
@@ -83,19 +87,21 @@ def _limits(old: Schema, new: Schema, place: str) -> Iterator[Change]:
         narrower = after is not None and (
             before is None or (after > before if keyword in LOWER_LIMITS else after < before)
         )
-        yield Change(
+        yield SchemaChange(
             place,
             f"{keyword.replace('_', ' ')} {_shown(before)} became {_shown(after)}",
             breaking=narrower,
         )
 
 
-def _properties(versions: Versions, old: Schema, new: Schema, place: str) -> Iterator[Change]:
+def _properties(
+    versions: SchemaVersions, old: Schema, new: Schema, place: str
+) -> Iterator[SchemaChange]:
     for name, before in old.properties.items():
         here = f"{place}.{name}" if place else name
         after = new.properties.get(name)
         if after is None:
-            yield Change(
+            yield SchemaChange(
                 here, "property removed" + _renamed_to(versions, old, new, before), breaking=True
             )
         else:
@@ -103,7 +109,7 @@ def _properties(versions: Versions, old: Schema, new: Schema, place: str) -> Ite
     for name in new.properties.keys() - old.properties.keys():
         here = f"{place}.{name}" if place else name
         required = name in new.required
-        yield Change(
+        yield SchemaChange(
             here,
             "new required property: old records lack it" if required else "optional property added",
             breaking=required,
@@ -111,16 +117,16 @@ def _properties(versions: Versions, old: Schema, new: Schema, place: str) -> Ite
     for name in sorted(old.properties.keys() & new.properties.keys()):
         here = f"{place}.{name}" if place else name
         if name in new.required and name not in old.required:
-            yield Change(here, "became required: old records may lack it", breaking=True)
+            yield SchemaChange(here, "became required: old records may lack it", breaking=True)
         if name in old.required and name not in new.required:
-            yield Change(here, "no longer required", breaking=True)
+            yield SchemaChange(here, "no longer required", breaking=True)
     for name in sorted(set(new.required) - set(new.properties) - set(old.required)):
-        yield Change(
+        yield SchemaChange(
             f"{place}.{name}" if place else name, "required without being described", breaking=True
         )
 
 
-def _renamed_to(versions: Versions, old: Schema, new: Schema, gone: Schema) -> str:
+def _renamed_to(versions: SchemaVersions, old: Schema, new: Schema, gone: Schema) -> str:
     """A hint: new properties of the same form as the removed one."""
     shape = versions.old.resolved(gone)
     added = [name for name in new.properties if name not in old.properties]
@@ -140,22 +146,24 @@ def _without(schema: Schema, bare: Mapping[str, object]) -> dict[str, object]:
 
 
 def _inner(
-    versions: Versions, old: Schema | None, new: Schema | None, place: str
-) -> Iterator[Change]:
+    versions: SchemaVersions, old: Schema | None, new: Schema | None, place: str
+) -> Iterator[SchemaChange]:
     if old is not None and new is not None:
         yield from differences(versions, old, new, place)
     elif old is not None or new is not None:
-        yield Change(
+        yield SchemaChange(
             place, "no longer limited" if new is None else "limited", breaking=new is not None
         )
 
 
-def _alternatives(versions: Versions, old: Schema, new: Schema, place: str) -> Iterator[Change]:
+def _alternatives(
+    versions: SchemaVersions, old: Schema, new: Schema, place: str
+) -> Iterator[SchemaChange]:
     """Each old alternative needs a new one that accepts all it did; a further one widens."""
     before, after = old.any_of or (old,), new.any_of or (new,)
     for option, counterpart in zip_longest(before, after):
         if option is None:
-            yield Change(place, "alternative added", breaking=False)
+            yield SchemaChange(place, "alternative added", breaking=False)
             continue
         tries = [list(differences(versions, option, candidate, place)) for candidate in after]
         if any(not any(change.breaking for change in changes) for changes in tries):
@@ -165,13 +173,13 @@ def _alternatives(versions: Versions, old: Schema, new: Schema, place: str) -> I
             if counterpart is not None
             else []
         )
-        yield from own or [Change(place, "alternative removed", breaking=True)]
+        yield from own or [SchemaChange(place, "alternative removed", breaking=True)]
 
 
 def _shown(value: object) -> str:
     return "(none)" if value is None else f"{value}"
 
 
-def under(prefix: str, changes: Iterator[Change]) -> Iterator[Change]:
+def under(prefix: str, changes: Iterator[SchemaChange]) -> Iterator[SchemaChange]:
     """The changes with `prefix` before their place."""
     return (replace(change, place=f"{prefix} {change.place}".strip()) for change in changes)

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
-from brobyg_kit.topics import retention_days
 
 from schemas.tools.asyncapi import asyncapi_document
 from schemas.tools.sources import SCHEMAS, Json, Sources, event_type
@@ -26,7 +25,9 @@ def generated(sources: Sources) -> Mapping[Path, str]:
     """Each generated file and the text it should have."""
     document = asyncapi_document(sources)
     data = {path.name: path.read_text() for path in SCHEMAS.glob("pathways/*.toml")} | {
-        "topics.json": _json(_topics(sources)),
+        "topics.json": _json(
+            {name: list(map(event_type, topic.events)) for name, topic in sources.topics.items()}
+        ),
         "asyncapi.json": _json(document),
     }
     return {
@@ -35,28 +36,6 @@ def generated(sources: Sources) -> Mapping[Path, str]:
         SCHEMAS / "asyncapi.yaml": HEADER
         + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100),
     }
-
-
-def _topics(sources: Sources) -> list[Json]:
-    """The topics as `brobyg_contracts.topics.Topic` reads them."""
-    return [
-        {
-            "name": name,
-            "description": topic.description,
-            "owner": topic.owner,
-            "producers": topic.producers,
-            "consumers": topic.consumers,
-            "key": topic.key,
-            "partitions": topic.partitions,
-            "retention": None if (days := retention_days(topic.retention)) is None else f"P{days}D",
-            "cleanup_policy": topic.cleanup_policy,
-            "compression": topic.compression,
-            "compatibility": topic.compatibility,
-            "content_type": topic.content,
-            "event_types": [event_type(event) for event in topic.events],
-        }
-        for name, topic in sources.topics.items()
-    ]
 
 
 def _json(value: Json) -> str:

@@ -5,7 +5,7 @@ import msgspec
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from schemas.tools.differences import Versions, differences
+from schemas.tools.differences import SchemaVersions, differences
 from schemas.tools.sources import SCHEMAS, Json, Schema, Sources
 
 from .generation import values
@@ -52,7 +52,9 @@ def test_when_nothing_breaks_everything_that_was_valid_stays_valid(
     drawn = msgspec.convert(new, Schema)
     after = msgspec.structs.replace(drawn, properties={**drawn.properties, **kept})
     assume(
-        not any(change.breaking for change in differences(Versions(TODAY, TODAY), before, after))
+        not any(
+            change.breaking for change in differences(SchemaVersions(TODAY, TODAY), before, after)
+        )
     )
 
     record = data.draw(values(TODAY, before) if before.properties else st.just({}))

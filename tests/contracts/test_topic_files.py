@@ -1,7 +1,5 @@
 """Who owns, writes and reads each topic, and how the broker keeps it."""
 
-from datetime import timedelta
-
 import pytest
 from brobyg_contracts import EVENTS, TOPICS
 from brobyg_kit.cli import load_service, service_entry_points
@@ -29,6 +27,9 @@ def test_every_event_that_a_topic_names_has_a_schema(sources: Sources) -> None:
 
     assert named == set(sources.events)
     assert {f"dk.brobyg.{event}" for event in named} == set(EVENTS)
+    assert {event: name for name, carried in TOPICS.items() for event in carried} == {
+        event: kind.TOPIC for event, kind in EVENTS.items()
+    }
 
 
 def test_the_key_of_an_event_is_a_required_id_of_its_own(event: str, sources: Sources) -> None:
@@ -56,23 +57,23 @@ def test_a_topic_s_owner_is_a_service_or_the_hospital_and_nobody_reads_his_own(
 
 
 @pytest.mark.parametrize("name", HISTORY)
-def test_history_is_kept_for_ever_and_only_grows(name: str) -> None:
-    topic = TOPICS[name]
+def test_history_is_kept_for_ever_and_only_grows(sources: Sources, name: str) -> None:
+    topic = sources.topics[name]
 
-    assert topic.retention is None
+    assert topic.retention == "forever"
     assert (topic.cleanup_policy, topic.compression) == ("delete", "zstd")
     assert (topic.partitions, topic.compatibility) == (12, "BACKWARD")
 
 
-def test_what_comes_from_the_hospital_is_not_kept() -> None:
-    assert TOPICS["hospital.appointment.v1"].retention == timedelta(days=7)
+def test_what_comes_from_the_hospital_is_not_kept(sources: Sources) -> None:
+    assert sources.topics["hospital.appointment.v1"].retention == "7 days"
 
 
 def test_every_service_that_reads_has_a_dead_letter_topic_of_its_own(sources: Sources) -> None:
     readers = {reader for topic in sources.topics.values() for reader in topic.consumers} & SERVICES
 
     for service in readers:
-        assert TOPICS[f"brobyg.{service}.dead-letter.v1"].owner == service
+        assert sources.topics[f"brobyg.{service}.dead-letter.v1"].owner == service
 
 
 @pytest.mark.parametrize("wrong", ["a while", "7", "7 weeks", "-1 days", ""])

@@ -11,8 +11,8 @@ from brobyg_kit.event import Event
 from brobyg_local.demo.access import SystemAccess
 from brobyg_local.demo.history import read_events
 from brobyg_local.demo.idle import IdleState
-from brobyg_local.demo.play import play
 from brobyg_local.demo.results import fetch_intake, verify_rebuild
+from brobyg_local.demo.run import play
 from brobyg_local.demo.setup import DemoSetup
 from brobyg_local.demo.summary import Rebuild, Summary, summarise
 from brobyg_local.demo.tally import Tally

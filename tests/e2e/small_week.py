@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from brobyg_local.demo.week import Habit, Helper, Message, Referral, Week, load
+from brobyg_local.demo.week import (
+    Habit,
+    HospitalMessage,
+    PlayedVolunteer,
+    Referral,
+    Week,
+    load,
+)
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "hospital-week"
@@ -147,12 +154,12 @@ def _participant(kind: str, system: str, value: str) -> dict[str, Any]:
 
 def _message(
     number: str, case: Case, moment: datetime, body: object, *, first: bool, expect: str, note: str
-) -> Message:
+) -> HospitalMessage:
     search = f"/fhir/Appointment?identifier=https://hospital.example/appointments|{number}"
     path, method = ("/fhir/Appointment", "POST") if first else (search, "PUT")
     over_kafka = case.channel == "kafka"
     organisation = "hospital-grenaa" if case.location.startswith("grenaa") else "hospital-randers"
-    return Message(
+    return HospitalMessage(
         at=moment,
         channel="kafka" if over_kafka else "fhir",
         organisation=None if over_kafka else organisation,
@@ -165,7 +172,7 @@ def _message(
     )
 
 
-def _messages() -> list[Message]:
+def _messages() -> list[HospitalMessage]:
     made = []
     for index, case in enumerate(CASES, start=1):
         number = f"S-{index:02d}"
@@ -179,7 +186,7 @@ def _messages() -> list[Message]:
     return made + _odd_ones()
 
 
-def _odd_ones() -> list[Message]:
+def _odd_ones() -> list[HospitalMessage]:
     """A repeat, a late one and two broken ones."""
     moved, company = by_name("moved"), by_name("company")
     moved_number, company_number = (
@@ -229,19 +236,19 @@ def small_week() -> Week:
     example = load(EXAMPLE)
     wanted = {case.cpr for case in CASES}
     referrals = tuple(referral for referral in example.referrals if _cpr(referral) in wanted)
-    helpers = [_with_habit(helper) for helper in example.helpers if helper.key in HELPERS]
+    volunteers = [_with_habit(one) for one in example.volunteers if one.key in VOLUNTEERS]
     messages = sorted(_messages(), key=lambda message: message.at)
-    return Week(tuple(messages), referrals, tuple(helpers))
+    return Week(tuple(messages), referrals, tuple(volunteers))
 
 
-HELPERS = {
+VOLUNTEERS = {
     f"v{number:02d}" for number in (1, 2, 3, 5, 6, 7, 9, 10, 12, 16, 17, 19, 22, 23, 25, 26, 32, 39)
 }
 
 
-def _with_habit(helper: Helper) -> Helper:
-    habit = YES if helper.known.department == "randers" else NO
-    return msgspec.structs.replace(helper, habit=habit)
+def _with_habit(volunteer: PlayedVolunteer) -> PlayedVolunteer:
+    habit = YES if volunteer.known.department == "randers" else NO
+    return msgspec.structs.replace(volunteer, habit=habit)
 
 
 def _cpr(referral: Referral) -> str:
@@ -256,7 +263,7 @@ def personal(week: Week) -> set[str]:
         citizen = msgspec.json.decode(referral.body, type=dict[str, Any])["citizen"]
         full_name = f"{citizen['given_name']} {citizen['family_name']}"
         found |= {citizen["cpr"], full_name, citizen["given_name"], citizen.get("email", "")}
-    for helper in week.helpers:
-        volunteer = msgspec.json.decode(helper.registration, type=dict[str, Any])
-        found |= {volunteer["name"], volunteer["email"]}
+    for volunteer in week.volunteers:
+        body = msgspec.json.decode(volunteer.registration, type=dict[str, Any])
+        found |= {body["name"], body["email"]}
     return found - {""}

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from brobyg_contracts.places import LOCATIONS, POSTCODES
-from brobyg_referral.fhir.reading import read_appointment
+from brobyg_referral.hospital.fhir.reading import read_appointment
 
 WEEK = Path(__file__).parents[2] / "examples" / "hospital-week"
 GENERATED = ("messages.jsonl", "referrals.json", "volunteers.json")

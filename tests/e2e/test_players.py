@@ -13,9 +13,8 @@ from brobyg_kit.event import Event
 from brobyg_kit.ids import derived_id
 from brobyg_local.demo.access import send_until_answered
 from brobyg_local.demo.history import double_booked
-from brobyg_local.demo.page import answer_form
 from brobyg_local.demo.story import Line, Sentence, tell
-from brobyg_local.demo.volunteers import answer_link, awake
+from brobyg_local.demo.volunteers import answer_form, answer_link, in_daytime
 from brobyg_local.demo.week import load
 from brobyg_local.errors import ServiceUnreachable
 
@@ -29,10 +28,7 @@ NOON = datetime(2026, 12, 1, 12, 0, tzinfo=UTC)
 
 def test_the_form_is_filled_in_with_its_hidden_fields_and_the_pressed_button() -> None:
     form = answer_form(PAGE, "http://portal.example:8000/answer/abc.def", "decline")
-    assert form is not None
-    assert form.action == "http://portal.example:8000/answer/abc.def"
-    assert form.body == b"csrf=x1&answer=decline"
-    assert form.origin == "http://portal.example:8000"
+    assert form == ("http://portal.example:8000/answer/abc.def", b"csrf=x1&answer=decline")
 
 
 def test_a_page_without_the_button_is_too_late() -> None:
@@ -51,11 +47,11 @@ def test_the_link_is_found_in_the_plain_text_of_the_mail() -> None:
 
 def test_nobody_answers_at_night() -> None:
     night = datetime(2026, 12, 1, 2, 30, tzinfo=LOCAL_ZONE)
-    answered = awake(night, timedelta(minutes=40))
+    answered = in_daytime(night, timedelta(minutes=40))
     assert (answered.day, answered.hour) == (1, 6)
     late = datetime(2026, 12, 1, 23, 30, tzinfo=LOCAL_ZONE)
-    assert awake(late, timedelta(minutes=40)).day == 2
-    assert awake(NOON, timedelta(minutes=40)) == NOON
+    assert in_daytime(late, timedelta(minutes=40)).day == 2
+    assert in_daytime(NOON, timedelta(minutes=40)) == NOON
 
 
 def an_id(letter: str) -> str:
@@ -165,7 +161,7 @@ async def test_a_sender_that_never_gets_through_says_so_without_the_query() -> N
 
 def test_the_committed_week_can_be_played(tmp_path: Path) -> None:
     week = load(EXAMPLE)
-    assert (len(week.messages), len(week.referrals), len(week.helpers)) == (562, 26, 40)
+    assert (len(week.messages), len(week.referrals), len(week.volunteers)) == (562, 26, 40)
     large = next(message for message in week.messages if message.inflate)
     assert len(large.content()) > 1024 * 1024
     cut = [message for message in week.messages if message.note == "not JSON"]

@@ -1,5 +1,6 @@
-"""How each case of the small week ended, and how it must end: what the hospital said last, who
-comes along, who was told. Pure.
+"""How each case of the small week ended, and how it must end.
+
+That is: the hospital's last status, who comes along, who was notified of what. Pure.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,8 +23,8 @@ STATES = {
 ENDS = {"fulfilled": "completed", "noshow": "missed", "cancelled": "cancelled"}
 
 
-class Said(msgspec.Struct, frozen=True):
-    """What of an event's data is looked at here."""
+class EventFacts(msgspec.Struct, frozen=True):
+    """The fields of an event's data that are compared here."""
 
     appointment_id: str = ""
     starts_at: datetime | None = None
@@ -49,21 +50,21 @@ class CaseOutcome:
     citizen: str = "nothing"
     coordinator: str = "nothing"
     volunteer: str = "nothing"
-    #: Whether everybody who was matched once and does not come was told so, last of all.
-    let_go: str = "told"
+    #: Whether the last notification to each volunteer who was matched and does not come says so.
+    released: str = "told"
 
 
 @dataclass(frozen=True)
-class Happened:
+class HistoryEntry:
     """One event of an appointment's history."""
 
     kind: str
-    said: Said
+    facts: EventFacts
     event: Event
 
 
 def expected(case: Case) -> CaseOutcome:
-    """How the case ends in every week, whatever is struck."""
+    """How the case ends in every week, whatever the fault."""
     if case.company == "nobody":
         return CaseOutcome()
     outcome = CaseOutcome(ENDS[case.steps[-1][1]], case.start.isoformat(), case.company)
@@ -78,13 +79,13 @@ def expected(case: Case) -> CaseOutcome:
 
 def outcomes(events: Sequence[Event]) -> dict[str, CaseOutcome]:
     """How each case ended, by its name; an appointment that is no case's is there by its id."""
-    histories: dict[str, list[Happened]] = {}
+    histories: dict[str, list[HistoryEntry]] = {}
     # Events of one source are in order by `sequence`; nothing below depends on other orders.
     for event in sorted(events, key=lambda event: (event.source, event.subject, event.sequence)):
-        said = event.decode(Said)
-        if said.appointment_id:
-            happened = Happened(event.type.removeprefix("dk.brobyg."), said, event)
-            histories.setdefault(said.appointment_id, []).append(happened)
+        facts = event.decode(EventFacts)
+        if facts.appointment_id:
+            entry = HistoryEntry(event.type.removeprefix("dk.brobyg."), facts, event)
+            histories.setdefault(facts.appointment_id, []).append(entry)
     found = {
         _name(appointment_id, history): _outcome(history)
         for appointment_id, history in histories.items()
@@ -111,26 +112,26 @@ def _other(found: CaseOutcome, wanted: CaseOutcome) -> list[str]:
     ]
 
 
-def _name(appointment_id: str, history: Sequence[Happened]) -> str:
-    starts = {one.said.starts_at for one in history if one.kind == "appointment.booked"}
+def _name(appointment_id: str, history: Sequence[HistoryEntry]) -> str:
+    starts = {one.facts.starts_at for one in history if one.kind == "appointment.booked"}
     names = [case.name for case in CASES if starts & {start for _, _, start in case.steps}]
     return names[0] if len(names) == 1 else f"appointment {appointment_id}"
 
 
-def _outcome(history: Sequence[Happened]) -> CaseOutcome:
+def _outcome(history: Sequence[HistoryEntry]) -> CaseOutcome:
     state, start = _by_the_hospital(history)
     company, match = _company(history, start)
-    # A volunteer who was let go may be asked again: that says nothing of the match.
+    # A released volunteer may be offered it again: an offer says nothing of the match.
     told = [
-        one.said
+        one.facts
         for one in history
-        if one.kind == "notification.sent" and one.said.template != "offer"
+        if one.kind == "notification.sent" and one.facts.template != "offer"
     ]
-    last = {(said.recipient_role, said.recipient_id): said for said in told}
-    of_role = {role: said for (role, _), said in last.items()}
-    comes = match.said.volunteer_id if match else ""
-    gone = {one.said.volunteer_id for one in history if one.kind == "volunteer.matched"} - {comes}
-    let_go = {_template(last.get(("volunteer", volunteer_id)), None) for volunteer_id in gone}
+    last = {(facts.recipient_role, facts.recipient_id): facts for facts in told}
+    of_role = {role: facts for (role, _), facts in last.items()}
+    comes = match.facts.volunteer_id if match else ""
+    gone = {one.facts.volunteer_id for one in history if one.kind == "volunteer.matched"} - {comes}
+    released = {_template(last.get(("volunteer", volunteer_id)), None) for volunteer_id in gone}
     return CaseOutcome(
         state,
         start.isoformat() if start else "",
@@ -138,14 +139,14 @@ def _outcome(history: Sequence[Happened]) -> CaseOutcome:
         citizen=_template(of_role.get("citizen"), match),
         coordinator=_template(of_role.get("coordinator"), None),
         volunteer=_template(last.get(("volunteer", comes)), match),
-        let_go="told" if let_go <= {"released_volunteer"} else "not told",
+        released="told" if released <= {"released_volunteer"} else "not told",
     )
 
 
-def _by_the_hospital(history: Sequence[Happened]) -> tuple[str, datetime | None]:
+def _by_the_hospital(history: Sequence[HistoryEntry]) -> tuple[str, datetime | None]:
     told = [one for one in history if one.kind in STATES]
     starts = [
-        one.said.starts_at
+        one.facts.starts_at
         for one in told
         if one.kind in {"appointment.booked", "appointment.rescheduled"}
     ]
@@ -154,26 +155,28 @@ def _by_the_hospital(history: Sequence[Happened]) -> tuple[str, datetime | None]
     return (STATES[told[-1].kind] if told else "unknown"), start
 
 
-def _company(history: Sequence[Happened], start: datetime | None) -> tuple[str, Happened | None]:
+def _company(
+    history: Sequence[HistoryEntry], start: datetime | None
+) -> tuple[str, HistoryEntry | None]:
     """What came of the search, and the match that is valid."""
-    valid: dict[str, Happened] = {}
+    valid: dict[str, HistoryEntry] = {}
     came = "nobody"
     for one in history:
         if one.kind == "volunteer.matched":
-            valid[one.said.match_id] = one
+            valid[one.facts.match_id] = one
         elif one.kind in {"match.released", "match.escalated"}:
-            valid.pop(one.said.match_id, None)
+            valid.pop(one.facts.match_id, None)
             came = one.kind.removeprefix("match.")
     if len(valid) > 1:
         return f"{len(valid)} matches at once", None
     match = next(iter(valid.values()), None)
     if match is None:
         return came, None
-    return ("matched" if match.said.starts_at == start else "matched for another time"), match
+    return ("matched" if match.facts.starts_at == start else "matched for another time"), match
 
 
-def _template(told: Said | None, match: Happened | None) -> str:
-    """What was told; of an invitation also whether it was for the match that is valid."""
+def _template(told: EventFacts | None, match: HistoryEntry | None) -> str:
+    """The template; for an invitation also whether it was for the match that is valid."""
     if told is None:
         return "nothing"
     stale = told.template.startswith("matched_") and (match is None or told.cause != match.event.id)

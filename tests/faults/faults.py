@@ -19,7 +19,7 @@ from brobyg_notification.settings import NotificationSettings
 
 from tests.e2e.run import play_week
 from tests.e2e.small_week import ENDS, at, small_week
-from tests.faults.expected_outcomes import CaseOutcome, Said, differences, outcomes
+from tests.faults.expected_outcomes import CaseOutcome, EventFacts, differences, outcomes
 
 #: An outage is about seven wall seconds, the start included: some five hours of the week. In twelve
 #: hours the offers of two waves can expire unread, and an appointment ends with the coordinator
@@ -51,13 +51,13 @@ class Fault:
         for outage in self.outages:
             await access.until(outage.moment)
             await asyncio.to_thread(
-                system.kill if outage.how == "kill" else system.stop, outage.component
+                system.supervisor.kill if outage.how == "kill" else system.stop, outage.component
             )
             await asyncio.sleep(outage.down)
             await asyncio.to_thread(system.start, outage.component)
 
 
-#: When most bookings have just come in and offers are going out.
+#: When most bookings have just been received and offers are being sent.
 BUSY = at(0, 5.2)
 ANSWERS = at(0, 10)
 MOVES = at(1, 0.5)
@@ -124,9 +124,12 @@ def run_fault(system: System, fault: Fault, say: Callable[[str], None]) -> Fault
     }
     sentences = [*summary.broken(), *played.idle.busy, *differences(found)]
     if gaps := _gaps(played.events):
-        sentences.append(f"the events of {gaps} things are not numbered 1, 2, 3 ...")
+        sentences.append(f"the events of {gaps} subjects are not numbered 1, 2, 3 ...")
     return FaultResult(
-        fault.name, found, sentences + untold(played.events, mails, copies_allowed(fault)), counts
+        fault.name,
+        found,
+        sentences + mail_differences(played.events, mails, copies_allowed(fault)),
+        counts,
     )
 
 
@@ -144,14 +147,14 @@ def message_ids(folder: Path) -> Counter[str]:
     return Counter(str(mail["Message-ID"]).strip("<>").partition("@")[0] for mail in mails)
 
 
-def untold(events: Sequence[Event], mails: Counter[str], copies: int) -> list[str]:
-    """Where the history and the mail folder disagree about who was told, in sentences.
+def mail_differences(events: Sequence[Event], mails: Counter[str], copies: int) -> list[str]:
+    """Where the history and the mail folder disagree about what was sent, in sentences.
 
     Up to `copies` mails may have been sent and not recorded: a second copy follows, or none where
     what it says is no longer true.
     """
     sent = Counter(
-        event.decode(Said).notification_id
+        event.decode(EventFacts).notification_id
         for event in events
         if event.type == NotificationSent.EVENT_TYPE
     )
@@ -159,12 +162,12 @@ def untold(events: Sequence[Event], mails: Counter[str], copies: int) -> list[st
     checks = [
         (
             len(set(sent) - set(mails)),
-            "notices were sent by the history's word and no mail is there",
+            "notifications are in the history as sent, and no mail is there",
         ),
-        (sent.total() - len(sent), "notices were sent twice by the history's word"),
+        (sent.total() - len(sent), "notifications are in the history as sent twice"),
         (
             max(0, unrecorded - copies),
-            f"mails more than the history knows of, beside the {copies} that the fault explains",
+            f"mails are there that the history does not have, beyond the {copies} the fault allows",
         ),
     ]
     return [f"{number} {what}" for number, what in checks if number]

@@ -11,7 +11,7 @@ from brobyg_kit.event import Event
 
 from tests.e2e.small_week import CASES, MONDAY, Case, by_name
 from tests.faults.expected_outcomes import differences, outcomes
-from tests.faults.faults import BUSY, IN_HAND, Fault, Outage, copies_allowed, untold
+from tests.faults.faults import BUSY, IN_HAND, Fault, Outage, copies_allowed, mail_differences
 
 
 class Teller:
@@ -201,15 +201,15 @@ def test_an_appointment_of_somebody_without_a_referral_is_noticed() -> None:
     assert "without a referral" in named(differences(outcomes(teller.events)))
 
 
-def test_a_mail_that_lies_there_twice_is_noticed_unless_the_fault_explains_it() -> None:
+def test_a_second_copy_of_a_mail_is_reported_unless_the_fault_allows_it() -> None:
     week = good_week()
     mails = mails_of(week)
-    assert untold(week, mails, 0) == []
+    assert mail_differences(week, mails, 0) == []
     twice = mails + Counter(list(mails)[:1])
-    assert untold(week, twice, 0) == [
-        "1 mails more than the history knows of, beside the 0 that the fault explains"
+    assert mail_differences(week, twice, 0) == [
+        "1 mails are there that the history does not have, beyond the 0 the fault allows"
     ]
-    assert untold(week, twice, 1) == []
+    assert mail_differences(week, twice, 1) == []
 
 
 def test_a_mail_without_an_event_does_not_make_up_for_an_event_without_a_mail() -> None:
@@ -217,15 +217,15 @@ def test_a_mail_without_an_event_does_not_make_up_for_an_event_without_a_mail() 
     mails = mails_of(week)
     missing = next(iter(mails))
     other = mails - Counter([missing]) + Counter(["another"])
-    assert len(untold(week, other, 0)) == 2
-    assert len(untold(week, other, IN_HAND)) == 1
+    assert len(mail_differences(week, other, 0)) == 2
+    assert len(mail_differences(week, other, IN_HAND)) == 1
 
 
-def test_only_what_parts_a_mail_from_the_note_of_it_explains_a_second_copy() -> None:
-    def struck(component: str) -> int:
+def test_only_faults_between_a_mail_and_the_record_of_it_allow_a_second_copy() -> None:
+    def copies(component: str) -> int:
         return copies_allowed(Fault("one", (Outage(component, "kill", BUSY),)))
 
-    assert {struck(name) for name in ("referral", "matching", "kafka", "portal", "reporting")} == {
+    assert {copies(name) for name in ("referral", "matching", "kafka", "portal", "reporting")} == {
         0
     }
-    assert {struck(name) for name in ("notification", "mail", "postgres")} == {IN_HAND}
+    assert {copies(name) for name in ("notification", "mail", "postgres")} == {IN_HAND}

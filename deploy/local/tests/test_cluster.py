@@ -1,4 +1,4 @@
-"""The broker and the database of one folder: what is kept, what heals, what is said."""
+"""The broker and the database of one folder: what is kept, repaired and reported."""
 
 import asyncio
 import json

@@ -10,7 +10,6 @@ from brobyg_kit.tokens import generate_keys
 
 HEAVY = {
     "alembic",
-    "confluent_kafka",
     "fastapi",
     "faststream",
     "opentelemetry",

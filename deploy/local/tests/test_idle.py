@@ -1,6 +1,7 @@
 """A system is idle when nothing waits and nothing moves."""
 
 import http.server
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,8 +21,10 @@ def services(kafka: str, folder: Path, notices: tuple[int, bytes]) -> Iterator[S
 
     class Answers(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked = self.path.startswith("/notifications?state=waiting")
-            status, body = notices if asked else (200, b'{"ready": true}')
+            _, service, path = self.path.split("/", 2)
+            ready = json.dumps({"service": service, "ready": True}).encode()
+            asked = path.startswith("notifications?state=waiting")
+            status, body = notices if asked else (200, ready)
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -37,7 +40,7 @@ def services(kafka: str, folder: Path, notices: tuple[int, bytes]) -> Iterator[S
         thread.start()
         try:
             urls = {
-                f"BROBYG_{name.upper()}_URL": f"http://127.0.0.1:{server.server_port}"
+                f"BROBYG_{name.upper()}_URL": f"http://127.0.0.1:{server.server_port}/{name}"
                 for name in SERVICES
             }
             yield SystemAccess({**make_keys(state), **urls, "BROBYG_KAFKA": kafka}, state.mail)
@@ -51,7 +54,7 @@ async def test_a_system_in_which_nothing_waits_and_nothing_moves_is_idle(
 ) -> None:
     with services(topics, tmp_path, (200, b'{"notifications": [], "next": null}')) as access:
         idle = await wait_until_idle(access, patience=20.0)
-    assert idle.quiet
+    assert idle.idle
     assert idle.busy == ()
 
 
@@ -70,5 +73,5 @@ async def test_a_system_with_a_message_that_waits_to_be_sent_is_not_idle(
 ) -> None:
     with services(topics, tmp_path, notices) as access:
         idle = await wait_until_idle(access, patience=2.5)
-    assert not idle.quiet
+    assert not idle.idle
     assert idle.busy == (says,)

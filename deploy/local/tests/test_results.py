@@ -12,7 +12,7 @@ from brobyg_local.demo.access import SystemAccess, send_until_answered
 from brobyg_local.demo.idle import IdleState
 from brobyg_local.demo.results import fetch_intake
 from brobyg_local.demo.run import EXAMPLE
-from brobyg_local.demo.summary import Intake, Rebuild, summarise
+from brobyg_local.demo.summary import IntakeCounts, Rebuild, summarise
 from brobyg_local.demo.tally import Tally
 from brobyg_local.demo.week import load
 from brobyg_local.errors import ServiceUnreachable
@@ -49,7 +49,7 @@ def answering(folder: Path, *answers: tuple[int, bytes]) -> Iterator[SystemAcces
             thread.join()
 
 
-IDLE = IdleState(quiet=True, unpublished=0, dead_letters=0)
+IDLE = IdleState(idle=True, unpublished=0, dead_letters=0)
 
 
 async def test_counts_are_taken_as_they_are_told(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def broken(*, rejected: int = 15, dropped: int = 201, sent_again: int = 0) -> li
         [],
         load(EXAMPLE),
         Tally(again=sent_again),
-        Intake(rejected, dropped),
+        IntakeCounts(rejected, dropped),
         IDLE,
         Rebuild(seconds=1.0, equal=True),
         started_at="",

@@ -35,27 +35,44 @@ def test_a_service_on_this_machine_is_asked_past_the_proxy(monkeypatch: pytest.M
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
-    with answering(200, {"ready": True}) as url:
-        assert readiness(url).ready
+    with answering(200, {"service": "referral", "ready": True}) as url:
+        assert readiness("referral", url).ready
 
 
 def test_a_service_that_is_not_ready_says_why() -> None:
     checks = {"consumer": {"ok": False, "detail": "no partitions yet"}, "database": {"ok": True}}
-    with answering(503, {"ready": False, "checks": checks, "parked": 2}) as url:
-        answer = readiness(url)
+    report = {"service": "referral", "ready": False, "checks": checks, "parked": 2}
+    with answering(503, report) as url:
+        answer = readiness("referral", url)
     assert (answer.ready, answer.why) == (False, "consumer: no partitions yet")
     assert answer.number("parked") == 2
 
 
-@pytest.mark.parametrize("report", [[], {}, {"checks": []}, {"ready": True, "checks": {"a": 1}}, 7])
+@pytest.mark.parametrize(
+    "report",
+    [
+        [],
+        {},
+        7,
+        {"ready": True},
+        {"service": "referral", "checks": []},
+        {"service": "referral", "ready": True, "checks": {"a": 1}},
+    ],
+)
 def test_something_else_at_the_services_address_is_not_taken_for_it(report: object) -> None:
     with answering(200, report) as url:
-        answer = readiness(url)
+        answer = readiness("referral", url)
     assert (answer.ready, answer.report) == (False, {})
     assert answer.why == f"something else answers at {url}"
 
 
+def test_another_service_at_its_address_is_not_taken_for_it() -> None:
+    with answering(200, {"service": "matching", "ready": True, "checks": {}}) as url:
+        answer = readiness("referral", url)
+    assert (answer.ready, answer.why) == (False, f"matching answers at {url}")
+
+
 def test_a_service_that_is_down_is_unreachable() -> None:
-    answer = readiness("http://127.0.0.1:9")
+    answer = readiness("referral", "http://127.0.0.1:9")
     assert (answer.ready, answer.report) == (False, {})
     assert answer.why.startswith("unreachable at http://127.0.0.1:9")

@@ -11,21 +11,21 @@ from aiokafka.admin import RecordsToDelete
 from brobyg_kit.kafka import admin, batch_producer
 from brobyg_kit.testing import eventually
 from brobyg_local import topics as topics_module
-from brobyg_local.health import ComponentState, Status, read_status
+from brobyg_local.health import ComponentState, SystemStatus, read_status
 from brobyg_local.ports import endpoint, free_port
 from brobyg_local.state import StateFolder
 from brobyg_local.system import System
 from brobyg_local.topics import TopicState, read_topics
 
 
-def status_with(folder: Path, environment: dict[str, str]) -> Status:
+def status_with(folder: Path, environment: dict[str, str]) -> SystemStatus:
     state = StateFolder(folder)
     with state.locked():
         state.environment.write_text(json.dumps(environment))
     return read_status(System(state, lambda _text: None, given={}, ports={}))
 
 
-def part(status: Status, name: str) -> ComponentState:
+def part(status: SystemStatus, name: str) -> ComponentState:
     return next(state for state in status.components if state.name == name)
 
 
@@ -109,7 +109,7 @@ def test_what_waits_for_a_moment_is_well() -> None:
         messages=4,
         messages_oldest_seconds=120.0,
     )
-    assert Status(
+    assert SystemStatus(
         [READY, waiting], [TopicState("one", 12, 100, {"matching": 7}, {"matching": 0})]
     ).well
 
@@ -132,13 +132,13 @@ def test_what_waits_for_a_moment_is_well() -> None:
     ],
 )
 def test_what_waits_too_long_is_not_well_and_is_named(late: ComponentState, says: str) -> None:
-    status = Status([READY, late])
+    status = SystemStatus([READY, late])
     assert not status.well
     assert says in status.troubles[0]
 
 
 def test_a_backlog_that_is_old_is_not_well() -> None:
-    status = Status([READY], [TopicState("one", 12, 100, {"matching": 7}, {"matching": 5})])
+    status = SystemStatus([READY], [TopicState("one", 12, 100, {"matching": 7}, {"matching": 5})])
     assert status.troubles == ["matching: 5 records of one have been unread for more than 60 s"]
 
 

@@ -16,7 +16,7 @@ from brobyg_local.state import StateFolder
 from brobyg_local.supervisor import Program, Supervisor, running_folders, wait_until
 
 # Notes each of its runs in a file; what it then does is given.
-RUN = "import os, signal, sys, time; open(sys.argv[1], 'a').write(f'{os.getpid()}\\n'); "
+RUN = "import os, signal, sys; open(sys.argv[1], 'a').write(f'{os.getpid()}\\n'); "
 FOR_EVER = "signal.pause()"
 
 
@@ -60,7 +60,7 @@ def test_one_that_ends_well_after_a_while_stays_ended(
 ) -> None:
     monkeypatch.setattr(module, "START_SECONDS", 0)
     start(supervisor, "sys.exit(0)")
-    assert wait_until(lambda: supervisor.state("one").state == "EXITED", 20)
+    assert wait_until(lambda: supervisor.states()["one"].state == "EXITED", 20)
     assert len(runs(supervisor)) == 1
 
 
@@ -69,7 +69,7 @@ def test_one_that_keeps_ending_is_given_up_after_the_last_try(
 ) -> None:
     monkeypatch.setattr(module, "START_RETRIES", 1)
     start(supervisor, "sys.exit(3)")
-    assert wait_until(lambda: supervisor.state("one").state == "FATAL", 20)
+    assert wait_until(lambda: supervisor.states()["one"].state == "FATAL", 20)
     assert len(runs(supervisor)) == 2
     start(supervisor, "sys.exit(3)")
     assert has_run(supervisor, 3)
@@ -80,21 +80,21 @@ def test_one_that_is_stopped_stays_ended(supervisor: Supervisor) -> None:
     assert has_run(supervisor, 1)
     assert supervisor.stop(["one", "another"]) == []
     assert not psutil.pid_exists(runs(supervisor)[0])
-    assert supervisor.state("one").state == "STOPPED"
+    assert supervisor.states()["one"].state == "STOPPED"
     assert supervisor.stop(["one"]) == []
 
 
 def test_one_that_will_not_end_is_killed_and_that_is_told(
     supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    start(supervisor, "signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up'); time.sleep(600)")
+    start(supervisor, f"signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up'); {FOR_EVER}")
     assert wait_until(lambda: "up" in tail(supervisor.folder.log("one")), 20)
     monkeypatch.setattr(module, "STOP_PATIENCE", 0.3)
     assert supervisor.stop(["one"]) == ["one"]
     assert not psutil.pid_exists(runs(supervisor)[0])
 
 
-def test_one_that_is_killed_by_us_stays_down_and_has_no_time_for_a_last_word(
+def test_one_that_is_killed_by_us_stays_down_and_is_sent_no_other_signal(
     supervisor: Supervisor,
 ) -> None:
     start(supervisor, "signal.signal(signal.SIGTERM, lambda *_: print('bye')); print('up'); "
@@ -102,7 +102,7 @@ def test_one_that_is_killed_by_us_stays_down_and_has_no_time_for_a_last_word(
     assert wait_until(lambda: "up" in tail(supervisor.folder.log("one")), 20)
     supervisor.kill("one")
     assert not psutil.pid_exists(runs(supervisor)[0])
-    assert supervisor.state("one").state == "STOPPED"
+    assert supervisor.states()["one"].state == "STOPPED"
     assert tail(supervisor.folder.log("one")) == ["up"]
     supervisor.kill("one")
     start(supervisor, FOR_EVER)
@@ -113,7 +113,7 @@ def test_only_other_settings_restart_what_runs(supervisor: Supervisor) -> None:
     start(supervisor, FOR_EVER, BROBYG_CLOCK="")
     assert has_run(supervisor, 1)
     start(supervisor, FOR_EVER, BROBYG_CLOCK="")
-    assert supervisor.state("one").pid == runs(supervisor)[0]
+    assert supervisor.states()["one"].pid == runs(supervisor)[0]
     start(supervisor, FOR_EVER, BROBYG_CLOCK="2026-11-30T00:00:00+01:00;5040;x")
     assert has_run(supervisor, 2)
 
@@ -170,10 +170,10 @@ def test_each_running_system_of_this_checkout_is_found(supervisor: Supervisor) -
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_everything_ends_with_its_owner_however_that_ends(tmp_path: Path, number: int) -> None:
     program = (
-        "import os, sys, time; sys.path.insert(0, sys.argv[1]); from pathlib import Path;"
+        "import os, sys, signal; sys.path.insert(0, sys.argv[1]); from pathlib import Path;"
         "from test_supervisor import *;"
         "start(make(Path(sys.argv[2]), os.getpid()), FOR_EVER); print('up', flush=True);"
-        "time.sleep(600)"
+        "signal.pause()"
     )
     folder = str(Path(__file__).parent)
     supervisor = make(tmp_path)
@@ -192,7 +192,7 @@ def test_one_that_does_not_start_is_named_with_its_last_lines_the_cause_and_what
     supervisor: Supervisor,
 ) -> None:
     start(supervisor, "print('error: relation \"offer\" does not exist'); sys.exit(1)")
-    assert wait_until(lambda: supervisor.state("one").failed, 20)
+    assert wait_until(lambda: supervisor.states()["one"].failed, 20)
     told = supervisor.failure("one").explain()
     assert "one did not start: its process ended: its database is not migrated" in told
     assert '  | error: relation "offer" does not exist' in told

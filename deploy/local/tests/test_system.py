@@ -1,4 +1,4 @@
-"""The whole system of one folder: up, healed after kill -9, one part at a time, down."""
+"""The whole system of one folder: up, restored after kill -9, one component at a time, down."""
 
 import json
 import os
@@ -16,9 +16,9 @@ from brobyg_local.cli import app
 from brobyg_local.errors import ComponentFailed, LocalError
 from brobyg_local.health import read_status
 from brobyg_local.services import SERVICES, readiness
-from brobyg_local.state import StateFolder
+from brobyg_local.state import COMPONENTS, StateFolder
 from brobyg_local.supervisor import wait_until
-from brobyg_local.system import COMPONENTS, System
+from brobyg_local.system import System
 from typer.testing import CliRunner
 
 pytestmark = pytest.mark.timeout(600)
@@ -82,7 +82,7 @@ def test_after_kill_9_of_everything_up_heals_with_the_same_addresses(system: Sys
     environment = system.up()
     before = pids(system)
     for component in COMPONENTS:
-        system.kill(component)
+        system.supervisor.kill(component)
     status = read_status(system)
     assert not status.well
     assert not any(state.up for state in status.components)
@@ -213,7 +213,7 @@ def test_a_port_that_was_named_and_is_taken_is_refused_with_who_holds_it(system:
     assert pids(system) == before
 
 
-def test_status_tells_the_last_words_of_a_service_that_ended_by_itself(system: System) -> None:
+def test_status_shows_the_last_log_lines_of_a_service_that_ended_by_itself(system: System) -> None:
     system.up()
     with pytest.raises(ComponentFailed):
         system.up({"BROBYG_LOG_LEVEL": "loud"})
@@ -228,10 +228,12 @@ def test_status_tells_the_last_words_of_a_service_that_ended_by_itself(system: S
     system.up({"BROBYG_LOG_LEVEL": "info"})
 
 
-def test_an_unknown_part_is_refused_with_those_that_exist(system: System) -> None:
-    with pytest.raises(LocalError, match="no component 'broker'") as refused:
-        system.stop("broker")
-    assert "kafka, postgres, mail" in refused.value.explain()
+def test_an_unknown_component_is_refused_with_those_that_exist() -> None:
+    for command in ("start", "stop", "restart"):
+        refused = CliRunner().invoke(app, [command, "broker"])
+        assert refused.exit_code == 2
+        assert "'broker' is not one of" in refused.output
+        assert all(f"'{component}'" in refused.output for component in COMPONENTS)
 
 
 def test_down_ends_every_process_and_keeps_the_data(system: System) -> None:
@@ -239,7 +241,7 @@ def test_down_ends_every_process_and_keeps_the_data(system: System) -> None:
     killed = system.down()
     assert killed == []
     assert not any(state.up for state in read_status(system).components)
-    assert not readiness(environment["BROBYG_PORTAL_URL"]).report
+    assert not readiness("portal", environment["BROBYG_PORTAL_URL"]).report
     assert os.path.isdir(system.cluster.postgres.data)  # noqa: PTH112 - the path is another user's
 
 
@@ -247,7 +249,7 @@ def test_down_ends_the_systems_of_tests_and_fault_injections_too(
     system: System, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     system.up()
-    monkeypatch.setattr("brobyg_local.state.default_folder", lambda: StateFolder(tmp_path))
+    monkeypatch.setattr("brobyg_local.cli.default_folder", lambda: StateFolder(tmp_path))
     # The run's own broker and database are a system of this checkout, too: not that one here.
     monkeypatch.setattr("brobyg_local.supervisor.running_folders", lambda: [system.folder])
     done = CliRunner().invoke(app, ["down"])

@@ -1,5 +1,6 @@
 """Every service's HTTP side: no access without a token, bounds, and errors without values."""
 
+import asyncio
 import errno
 import re
 import socket
@@ -23,7 +24,9 @@ from brobyg_kit.service import Parts, Service
 from brobyg_kit.settings import KitSettings
 from brobyg_kit.testing import bearer, token_keys
 from fastapi import APIRouter, Depends, FastAPI, WebSocket
+from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime, BaseModel, ConfigDict
+from starlette.types import Message
 
 PUBLIC_KEYS = token_keys()[1]
 
@@ -367,6 +370,41 @@ async def test_a_bug_is_a_500_that_tells_nothing_and_does_not_ask_to_be_sent_aga
     assert broken.json()["request_id"] == broken.headers["x-request-id"]
     assert "0201609995" not in broken.text
     assert "retry-after" not in broken.headers
+
+
+async def test_an_answer_that_breaks_off_is_not_begun_a_second_time() -> None:
+    broken = APIRouter()
+
+    @broken.get("/broken")
+    async def half(_: Annotated[Caller, Depends(requires("coordinator"))]) -> StreamingResponse:
+        async def parts() -> AsyncIterator[bytes]:
+            yield b"half of it"
+            raise RuntimeError("0201609995")
+
+        return StreamingResponse(parts())
+
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    headers = [(b"authorization", bearer("coordinator")["Authorization"].encode())]
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/broken",
+        "query_string": b"",
+        "headers": headers,
+    }
+    await app(Parts(routers=[broken]))(scope, forever, send)
+    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
+    assert sent[1] == {"type": "http.response.body", "body": b"half of it", "more_body": True}
+
+
+async def forever() -> Message:
+    """A client that sends nothing and stays."""
+    await asyncio.Event().wait()
+    raise AssertionError("the event is never set")
 
 
 async def test_a_callers_request_id_comes_back_and_a_dangerous_one_does_not() -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 from brobyg_kit import backoff as module
+from brobyg_kit import parking, timers
 from brobyg_kit.backoff import Backoff
 
 
@@ -28,3 +29,18 @@ def test_they_are_short_again_when_told_so_or_when_it_ran_for_long(clock: list[f
     backoff.next()
     backoff.reset()
     assert backoff.next() == 1.0
+
+
+@pytest.mark.parametrize(
+    ("pauses", "expected"),
+    [
+        (parking.PAUSES, [0.5, 2, 8, 32, 128, 512]),
+        (timers._PAUSES, [1, 4, 16, 64, 256, 1024, 3600, 3600]),
+    ],
+    ids=["parked events", "timers"],
+)
+def test_pauses_after_counted_failures_grow_fourfold(
+    pauses: Backoff, expected: list[float]
+) -> None:
+    assert [pauses.after(failures) for failures in range(1, len(expected) + 1)] == expected
+    assert pauses.after(10_000) == pauses.after(1_000)

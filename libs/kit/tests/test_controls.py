@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from brobyg_kit import batches, parking
 from brobyg_kit import relay as relaying
+from brobyg_kit.backoff import Backoff
 from brobyg_kit.database import Database, Transaction
 from brobyg_kit.event import Event, decode
 from brobyg_kit.parking import Parking
@@ -156,7 +157,7 @@ async def test_an_ambiguous_error_that_never_ends_is_attributed_to_its_event_unt
     parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batches, "PATIENCE", 0.2)
-    monkeypatch.setattr(parking, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(parking, "PAUSES", Backoff(0.01, factor=4))
     monkeypatch.setattr(parking, "MAX_ATTEMPTS", 3)
 
     async def handle(tx: Transaction, events: object) -> None:
@@ -199,7 +200,7 @@ async def test_an_outage_beyond_the_patience_parks_nothing_because_the_database_
     parts: Parts, asks: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batches, "PATIENCE", 0.05)
-    monkeypatch.setattr(parking, "FIRST_PAUSE", 3600)
+    monkeypatch.setattr(parking, "PAUSES", Backoff(3600, 3600))
     if not asks:
 
         async def always(_: Database) -> bool:

@@ -5,7 +5,7 @@ Those behind it follow in order.
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,17 @@ import msgspec
 import pytest
 from brobyg_kit import dlq, parking
 from brobyg_kit import kafka as clients
+from brobyg_kit.backoff import Backoff
 from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event
+from brobyg_kit.free_ports import free_port
 from brobyg_kit.ids import new_id
 from brobyg_kit.parking import Origin, Parked, Parking, Received, dead_letter_topic
-from brobyg_kit.testing import eventually, free_port
+from brobyg_kit.testing import eventually
 from click.testing import Result
 from delivery_parts import Counted, Parts, going, has_effects, record
 from rich.console import Console
+from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
 SCHEMAS = Path(__file__).parents[3] / "schemas"
@@ -32,20 +35,24 @@ Dlq = Callable[..., Any]
 
 
 @pytest.fixture
-def command(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> Dlq:
-    """`await command("list", ...)`: `brobyg dlq list referral ...` on the test's own database."""
+def command(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dlq]:
+    """`await command("list", ...)`: `brobyg dlq list referral ...` on the test's own database.
+
+    What else this process logs meanwhile stays out of the command's output.
+    """
     monkeypatch.setattr(dlq, "database_url", lambda *_: parts.database.url)
     monkeypatch.setenv("BROBYG_KAFKA", parts.kafka)
 
     async def run(name: str, *arguments: str) -> Result:
         return await asyncio.to_thread(CliRunner().invoke, dlq.app, [name, SERVICE, *arguments])
 
-    return run
+    with capture_logs():
+        yield run
 
 
 @pytest.fixture
 def soon_dead(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parking, "FIRST_PAUSE", 0.05)
+    monkeypatch.setattr(parking, "PAUSES", Backoff(0.05, factor=4))
     monkeypatch.setattr(parking, "MAX_ATTEMPTS", 3)
 
 

@@ -15,7 +15,7 @@ from brobyg_kit.errors import LaneFailed
 from brobyg_kit.event import Event
 from brobyg_kit.metrics import Metrics
 from brobyg_kit.parking import Parking, Received
-from brobyg_kit.subscribers import BatchMiddleware, End, Lane
+from brobyg_kit.subscribers import BatchMiddleware, Lane, Shutdown
 from brobyg_kit.testing import eventually
 from delivery_parts import Parts, by_way, going, has_effects, record
 from faststream import AckPolicy
@@ -50,13 +50,13 @@ async def committed(parts: Parts) -> int:
     return sum(offset or 0 for offset in offsets)
 
 
-def wired() -> tuple[KafkaBroker, Lane, End, Metrics]:
+def wired() -> tuple[KafkaBroker, Lane, Shutdown, Metrics]:
     """A broker with one lane that nothing is connected to."""
 
     async def nothing(*_: object) -> None:
         """No effect."""
 
-    end, metrics = End(), Metrics()
+    shutdown, metrics = Shutdown(), Metrics()
     subscription = Subscription("test", ["a.topic", "another.topic"], nothing)
     database = Database("postgresql://nobody@127.0.0.1:1/none", WallClock(), "test")
     broker = clients.broker(
@@ -65,13 +65,13 @@ def wired() -> tuple[KafkaBroker, Lane, End, Metrics]:
         consumer_only=True,
         middlewares=[
             lambda msg, context: BatchMiddleware(
-                msg, context=context, service="test", metrics=metrics, end=end
+                msg, context=context, service="test", metrics=metrics, shutdown=shutdown
             )
         ],
     )
     batches = Batches(database, subscription, metrics)
-    [lane] = subscribers.lanes(broker, "127.0.0.1:1", subscription, batches, 1, end)
-    return broker, lane, end, metrics
+    [lane] = subscribers.lanes(broker, "127.0.0.1:1", subscription, batches, 1, shutdown)
+    return broker, lane, shutdown, metrics
 
 
 async def test_what_is_published_comes_to_the_lane_as_events_with_their_places(
@@ -83,14 +83,14 @@ async def test_what_is_published_comes_to_the_lane_as_events_with_their_places(
         taken.extend(batch)
 
     monkeypatch.setattr(Lane, "handle", take)
-    broker, _, end, metrics = wired()
+    broker, _, shutdown, metrics = wired()
     async with TestKafkaBroker(broker) as wire:
         await wire.publish(b'{"id": 1}', "a.topic", key=b"k")
         await wire.publish(b"17", "another.topic", key=b"k")
     assert [one.origin.topic for one in taken] == ["a.topic", "another.topic"]
     assert all(one.error is not None for one in taken), "neither is an event, nor a number"
     assert metrics.registry.get_sample_value("brobyg_batch_events_sum") == 2
-    assert not end
+    assert not shutdown
 
 
 async def test_what_gets_past_the_handler_ends_the_consumer_before_the_next_batch(
@@ -102,11 +102,11 @@ async def test_what_gets_past_the_handler_ends_the_consumer_before_the_next_batc
         raise ZeroDivisionError
 
     monkeypatch.setattr(Lane, "handle", break_down)
-    broker, _, end, _ = wired()
+    broker, _, shutdown, _ = wired()
     async with TestKafkaBroker(broker) as wire:
         with pytest.raises(ZeroDivisionError):  # the test broker raises it, the real one does not
             await wire.publish(b"{}", "a.topic", key=b"k")
-    assert isinstance(end.error, ZeroDivisionError)
+    assert isinstance(shutdown.error, ZeroDivisionError)
 
 
 def test_acknowledgement_is_by_hand_and_offsets_are_committed_by_nobody_else() -> None:
@@ -341,14 +341,18 @@ async def test_a_handler_that_hangs_gives_no_sign_of_life(parts: Parts) -> None:
         held.release.set()
 
 
-async def test_a_topic_that_does_not_exist_is_not_made(kafka: str, parts: Parts) -> None:
+async def test_a_topic_that_does_not_exist_is_not_made(
+    kafka: str, parts: Parts, caplog: pytest.LogCaptureFixture
+) -> None:
     subscription = Subscription("test", ["no.such.topic"], record)
     consumer = Consumer(
         kafka, parts.database, subscription, Metrics(), parts.consumer(record)._heartbeat
     )
-    running = asyncio.create_task(consumer.run())
-    await asyncio.sleep(1.0)
-    consumer.stop()
-    await running
+
+    async def refused() -> bool:
+        return "Topic no.such.topic not found" in caplog.text
+
+    async with going(consumer):
+        await eventually(refused, "the broker has answered that there is no such topic")
     async with clients.admin(kafka) as admin:
         assert "no.such.topic" not in await admin.list_topics()

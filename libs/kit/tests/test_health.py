@@ -7,9 +7,10 @@ import sys
 from brobyg_kit.clock import WallClock
 from brobyg_kit.consumer import Consumer, Subscription
 from brobyg_kit.database import Database
+from brobyg_kit.free_ports import free_port
 from brobyg_kit.health import HANG_LIMIT, Check, Health, Heartbeat
 from brobyg_kit.metrics import Metrics
-from brobyg_kit.testing import eventually, free_port
+from brobyg_kit.testing import eventually
 from delivery_parts import record
 
 _HANGS = """

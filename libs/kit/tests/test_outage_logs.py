@@ -4,32 +4,16 @@ import io
 import json
 import logging
 from collections import Counter
-from collections.abc import Iterator
 from datetime import datetime
 
-import pytest
-import structlog
 from brobyg_kit import logs
 from brobyg_kit.consumer import Consumer, Subscription
+from brobyg_kit.free_ports import free_port
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.metrics import Metrics
 from brobyg_kit.relay import Relay
-from brobyg_kit.testing import eventually, free_port
+from brobyg_kit.testing import eventually
 from delivery_parts import Parts, going, record
-
-
-@pytest.fixture
-def written() -> Iterator[io.StringIO]:
-    """Where this process's logs go, as a service configures them."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    stream = io.StringIO()
-    logs.configure("test", stream=stream)
-    yield stream
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
 
 
 async def test_without_a_broker_a_process_tells_so_with_growing_pauses_and_little_else(

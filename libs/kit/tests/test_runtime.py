@@ -3,11 +3,12 @@
 import asyncio
 
 import uvicorn
+from brobyg_kit.free_ports import free_port
 from brobyg_kit.health import HANG_LIMIT
 from brobyg_kit.runtime import Runtime, Server
 from brobyg_kit.service import Parts, Service
 from brobyg_kit.settings import KitSettings
-from brobyg_kit.testing import eventually, free_port, token_keys
+from brobyg_kit.testing import eventually, token_keys
 from delivery_parts import record
 from sqlalchemy import MetaData
 
@@ -47,3 +48,30 @@ async def test_a_process_that_waits_for_its_database_is_no_hung_one_however_long
     runtime.stop()
     await asyncio.wait([serving], timeout=20)
     assert serving.done()
+
+
+async def test_what_is_done_at_the_start_is_tried_again_until_it_goes_well_in_every_role() -> None:
+    tries = 0
+
+    async def start() -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise ZeroDivisionError
+
+    service = Service("thing", "thing", KitSettings, lambda _: Parts(starts={"start": start}))
+    settings = KitSettings.model_validate({"token_keys": token_keys()[1]})
+    runtime = Runtime(service, settings, "api")
+    web = Server(uvicorn.Config(runtime.app(), port=free_port(), log_config=None, access_log=False))
+    serving = asyncio.create_task(runtime.serve(web))
+
+    async def failed() -> bool:
+        return "start" in runtime.health.heartbeats
+
+    async def went_well() -> bool:
+        return tries == 2 and not runtime.health.heartbeats
+
+    await eventually(failed, "readiness is told that it failed")
+    await eventually(went_well, "it went well, and readiness is told of no trouble")
+    runtime.stop()
+    await asyncio.wait([serving], timeout=20)

@@ -15,10 +15,10 @@ from brobyg_matching.adapters.links import Links
 from brobyg_matching.adapters.volunteers import PostgresVolunteers
 from brobyg_matching.bootstrap import SERVICE
 from brobyg_matching.domain.volunteer import Volunteer
-from brobyg_matching.errors import UnknownOffer, WeakKey
+from brobyg_matching.errors import IdempotencyKeyReused, UnknownOffer, WeakKey
 from brobyg_matching.ports import Contact
 from brobyg_matching.settings import MatchingSettings, strong
-from brobyg_matching.use_cases.registration import Registration, Request
+from brobyg_matching.use_cases.registration import Registration, RegistrationRequest
 from matching_samples import a_booking, a_volunteer, an_id, event, query, referral_created
 
 Serve = Callable[..., AbstractAsyncContextManager[Running]]
@@ -27,7 +27,9 @@ OLD, NEW, OTHER = "an-old-key-that-leaked-out", "a-new-key-that-did-not", "a-key
 #: A rotation, a step at a time. While one is rolled out, processes of the step before still run.
 STEPS = [[OLD], [OLD, NEW], [NEW, OLD], [NEW]]
 SIDE_BY_SIDE = [*pairwise(STEPS), *pairwise(reversed(STEPS))]
-REQUEST = Request("a coordinator", None, '{"name": "Ida Test"}')
+BODY = '{"name": "Ida Test"}'
+#: By its body, and by its Idempotency-Key.
+REQUESTS = [RegistrationRequest("a coordinator", key, BODY) for key in (None, "key-1")]
 CONTACT = Contact(name="Ida Test", email="ida@example.org", phone=None, language="da")
 
 
@@ -37,10 +39,12 @@ async def database(database_for: DatabaseFor) -> AsyncIterator[Database]:
         yield database
 
 
-async def register(database: Database, keys: list[str], word: str) -> Volunteer:
+async def register(
+    database: Database, keys: list[str], word: str, request: RegistrationRequest = REQUESTS[0]
+) -> Volunteer:
     process = Registration(database, PostgresVolunteers(database), keys)
     volunteer = a_volunteer(word, status="applied")
-    return await process.register(volunteer, CONTACT, REQUEST)
+    return await process.register(volunteer, CONTACT, request)
 
 
 async def registered(database: Database) -> int:
@@ -82,21 +86,35 @@ async def test_a_link_sent_before_the_rotation_is_answered_after_it(
         assert taken.json() == {"state": "accepted"}
 
 
-async def test_a_request_to_one_process_is_recognised_by_the_other(database: Database) -> None:
+@pytest.mark.parametrize("request_", REQUESTS, ids=["by its body", "by its key"])
+async def test_a_request_to_one_process_is_recognised_by_the_other(
+    database: Database, request_: RegistrationRequest
+) -> None:
     for one, other in SIDE_BY_SIDE:
         await query(database, "truncate volunteer cascade")
-        first = await register(database, one, "first")
-        assert await register(database, other, "again") == first, (one, other)
+        first = await register(database, one, "first", request_)
+        assert await register(database, other, "again", request_) == first, (one, other)
         assert await registered(database) == 1
 
 
-async def test_of_requests_to_both_processes_at_the_same_instant_one_volunteer_is_made(
+async def test_a_key_used_for_another_request_is_found_out_by_the_other_process(
     database: Database,
+) -> None:
+    other_body = RegistrationRequest("a coordinator", "key-1", '{"name": "Bo Test"}')
+    await register(database, [OLD, NEW], "first", REQUESTS[1])
+    with pytest.raises(IdempotencyKeyReused):
+        await register(database, [NEW, OLD], "another", other_body)
+    assert await registered(database) == 1
+
+
+@pytest.mark.parametrize("request_", REQUESTS, ids=["by its body", "by its key"])
+async def test_of_requests_to_both_processes_at_the_same_instant_one_volunteer_is_made(
+    database: Database, request_: RegistrationRequest
 ) -> None:
     for one, other in pairwise(STEPS):
         await query(database, "truncate volunteer cascade")
         made = await asyncio.gather(
-            *(register(database, keys, str(n)) for n, keys in enumerate([one, other] * 4))
+            *(register(database, keys, str(n), request_) for n, keys in enumerate([one, other] * 4))
         )
         assert len({volunteer.volunteer_id for volunteer in made}) == 1, (one, other)
         assert await registered(database) == 1

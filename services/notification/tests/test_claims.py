@@ -1,7 +1,10 @@
 """A notice is one worker's, also when workers die, lose their session and come back."""
 
+import asyncio
+from datetime import datetime
+
 import pytest
-from brobyg_contracts import MatchEscalated, MatchReleased, VolunteerMatched
+from brobyg_contracts import MatchEscalated, VolunteerMatched
 from brobyg_kit.ids import derived_id
 from brobyg_kit.testing import eventually
 from brobyg_notification.adapters import delivery_queue
@@ -20,75 +23,76 @@ SESSIONS = text(
 def quick(monkeypatch) -> None:
     """Looks round and waits for gone workers in fractions of a second."""
     monkeypatch.setattr(delivery_worker, "_POLL_SECONDS", 0.1)
-    monkeypatch.setattr(delivery_worker, "_LOOK_AGAIN_SECONDS", 0.1)
+    monkeypatch.setattr(delivery_worker, "_POLL_SECONDS_WHILE_MISSING", 0.1)
     monkeypatch.setattr(delivery_queue, "_GONE_AFTER_TROUBLE_SECONDS", 1.0)
 
 
-async def sessions(office) -> dict[int, int]:
+async def sessions(parts) -> dict[int, int]:
     """The workers that live by the database's word, each with its session."""
-    found = await office.rows(SESSIONS.bindparams(lock=delivery_queue._WORKER_LOCK))
+    found = await parts.rows(SESSIONS.bindparams(lock=delivery_queue._WORKER_LOCK))
     return {row.worker: row.pid for row in found}
 
 
 async def test_what_a_gone_worker_had_in_hand_is_sent_once_by_the_next(
-    office_for, post_office, cause, clock, quick
+    parts_for, mail_server, cause, clock, quick
 ) -> None:
-    async with office_for(clock) as office:
-        await office.receive(cause(VolunteerMatched))
-        async with office.queue.session(1, lambda: None, again=False) as claims:
+    async with parts_for(clock) as parts:
+        await parts.receive(cause(VolunteerMatched))
+        async with parts.queue.session(1, lambda: None, again=False) as claims:
             assert len(await claims.claim(10)) == 2
-            async with office.queue.session(2, lambda: None, again=False) as others:
+            async with parts.queue.session(2, lambda: None, again=False) as others:
                 assert await others.claim(10) == []
                 assert await others.free_abandoned([]) == 0
-        async with office.delivering():
-            await office.ended("sent", "sent")
-    assert len(post_office.inbox) == 2
+        async with parts.delivering():
+            await parts.ended("sent", "sent")
+    assert len(mail_server.inbox) == 2
 
 
 async def test_a_worker_that_loses_its_session_keeps_what_it_has_in_hand(
-    office_for, post_office, cause, clock, quick
+    parts_for, mail_server, cause, clock, quick
 ) -> None:
     """As when the database restarts: what the mail server has meanwhile is sent by nobody else."""
-    post_office.thinks["coordinator@example.org"] = 4.0
-    async with office_for(clock) as office, office.delivering():
-        await office.receive(cause(MatchEscalated))
+    confirmed = mail_server.answers_when["coordinator@example.org"] = asyncio.Event()
+    async with parts_for(clock) as parts, parts.delivering():
+        await parts.receive(cause(MatchEscalated))
 
         async def handed_over() -> bool:
-            return len(post_office.inbox) == 1
+            return len(mail_server.inbox) == 1
 
         await eventually(handed_over, "the mail server has the message")
-        async with office.delivering(office.another_worker()):
+        async with parts.delivering(parts.another_worker()):
 
             async def both() -> bool:
-                return len(await sessions(office)) == 2
+                return len(await sessions(parts)) == 2
 
             await eventually(both, "two workers live")
-            before = await sessions(office)
+            before = await sessions(parts)
             for pid in before.values():
-                await office.rows(select(func.pg_terminate_backend(pid)))
+                await parts.rows(select(func.pg_terminate_backend(pid)))
 
             async def back() -> bool:
-                now = await sessions(office)
+                now = await sessions(parts)
                 return now.keys() == before.keys() and not set(now.values()) & set(before.values())
 
             await eventually(back, "both live again, each by its own number")
-            await office.ended("sent")
-        assert len(await office.emitted()) == 1
-    assert len(post_office.inbox) == 1
+            confirmed.set()
+            await parts.ended("sent")
+        assert len(await parts.emitted()) == 1
+    assert len(mail_server.inbox) == 1
 
 
-async def test_a_worker_is_gone_only_after_some_seconds(office_for, cause, clock, quick) -> None:
+async def test_a_worker_is_gone_only_after_some_seconds(parts_for, cause, clock, quick) -> None:
     async with (
-        office_for(clock) as office,
-        office.queue.session(2, lambda: None, again=False) as others,
+        parts_for(clock) as parts,
+        parts.queue.session(2, lambda: None, again=False) as others,
     ):
-        await office.receive(cause(VolunteerMatched))
-        async with office.queue.session(1, lambda: None, again=False) as claims:
+        await parts.receive(cause(VolunteerMatched))
+        async with parts.queue.session(1, lambda: None, again=False) as claims:
             assert len(await claims.claim(10)) == 2
         assert await others.free_abandoned([]) == 0, "it may be back"
-        async with office.queue.session(1, lambda: None, again=False) as claims:
+        async with parts.queue.session(1, lambda: None, again=False) as claims:
             assert await others.free_abandoned([]) == 0
-            known = await office.rows(select(notification.c.notification_id))
+            known = await parts.rows(select(notification.c.notification_id))
             in_hand = [row.notification_id for row in known][:1]
             assert await claims.free_abandoned(in_hand) == 1, (
                 "what it does not remember claiming is free at once"
@@ -101,18 +105,49 @@ async def test_a_worker_is_gone_only_after_some_seconds(office_for, cause, clock
         await eventually(freed, "it did not come back")
 
 
-async def test_two_workers_never_send_the_same(office_for, post_office, cause, clock) -> None:
+async def test_two_workers_never_send_the_same(parts_for, mail_server, cause, clock) -> None:
     causes = [
-        cause(MatchReleased, appointment_id=derived_id("appointment", str(number)))
-        for number in range(40)
+        cause(VolunteerMatched, need_id=derived_id("need", str(number))) for number in range(40)
     ]
-    async with office_for(clock) as office:
-        async with office.delivering(office.another_worker()), office.delivering():
-            await office.receive(*causes)
-            await office.ended(*["sent"] * 80)
-        assert len(await office.emitted()) == 80
+    async with parts_for(clock) as parts:
+        async with parts.delivering(parts.another_worker()), parts.delivering():
+            await parts.receive(*causes)
+            await parts.ended(*["sent"] * 80)
+        assert len(await parts.emitted()) == 80
     assert (
-        len({message["Message-ID"] for message in post_office.inbox})
-        == len(post_office.inbox)
+        len({message["Message-ID"] for message in mail_server.inbox})
+        == len(mail_server.inbox)
         == 80
     )
+
+
+@pytest.mark.parametrize("steps", range(6))
+async def test_a_worker_that_is_woken_while_it_is_stopped_stops(
+    parts_for, clock, monkeypatch, steps: int
+) -> None:
+    """The stop comes so many steps of the event loop after the wake-up.
+
+    Else whoever stops the worker waits for ever: a service until it is killed, a test until the
+    time limit ends its whole process.
+    """
+    looked, next_due = asyncio.Event(), delivery_queue.PostgresClaims.next_due
+
+    async def observed(claims) -> datetime | None:
+        due = await next_due(claims)
+        looked.set()
+        return due
+
+    monkeypatch.setattr(delivery_queue.PostgresClaims, "next_due", observed)
+    async with parts_for(clock) as parts:
+        running = asyncio.create_task(parts.worker.run())
+        await looked.wait()
+        for _ in range(3):
+            await asyncio.sleep(0)
+        parts.worker._wake.set()
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        running.cancel()
+        done, _ = await asyncio.wait([running], timeout=5)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert done, "the stop was lost"

@@ -23,8 +23,8 @@ def message() -> EmailMessage:
 
 
 @pytest.fixture
-async def postbox(post_office):
-    box = SmtpTransport(f"smtp://127.0.0.1:{post_office.port}", connections=2)
+async def transport(mail_server):
+    box = SmtpTransport(f"smtp://127.0.0.1:{mail_server.port}", connections=2)
     yield box
     await box.close()
 
@@ -41,41 +41,39 @@ async def postbox(post_office):
     ],
 )
 async def test_an_answer_about_the_recipient_is_told_apart(
-    postbox, post_office, answer: str, meaning: type[Exception]
+    transport, mail_server, answer: str, meaning: type[Exception]
 ) -> None:
-    post_office.answers[TO] = [answer]
+    mail_server.answers[TO] = [answer]
     with pytest.raises(meaning):
-        await postbox.send(message())
-    await postbox.send(message())
-    assert len(post_office.inbox) == 1, "and the next message goes through"
+        await transport.send(message())
+    await transport.send(message())
+    assert len(mail_server.inbox) == 1, "and the next message goes through"
 
 
 async def test_an_answer_to_the_message_itself_says_nothing_of_one_recipient(
-    postbox, post_office
+    transport, mail_server
 ) -> None:
-    post_office.after_data = ["452 no space left"]
+    mail_server.after_data = ["452 no space left"]
     with pytest.raises(MailDeferred) as caught:
-        await postbox.send(message())
+        await transport.send(message())
     assert type(caught.value) is MailDeferred
 
 
-async def test_nobody_at_home_is_the_servers_trouble_and_not_the_messages(
-    postbox, post_office
-) -> None:
-    await post_office.stop()
+async def test_an_unreachable_server_says_nothing_about_the_message(transport, mail_server) -> None:
+    await mail_server.stop()
     with pytest.raises(MailServerDown):
-        await postbox.send(message())
-    assert not await postbox.probe()
-    await post_office.start()
-    assert await postbox.probe()
-    await postbox.send(message())
-    assert len(post_office.inbox) == 1
+        await transport.send(message())
+    assert not await transport.probe()
+    await mail_server.start()
+    assert await transport.probe()
+    await transport.send(message())
+    assert len(mail_server.inbox) == 1
 
 
-async def test_an_error_names_no_recipient(postbox, post_office) -> None:
-    post_office.answers[TO] = [f"550 <{TO}> unknown"]
+async def test_an_error_names_no_recipient(transport, mail_server) -> None:
+    mail_server.answers[TO] = [f"550 <{TO}> unknown"]
     with pytest.raises(MailRefused) as caught:
-        await postbox.send(message())
+        await transport.send(message())
     assert TO not in str(caught.value)
 
 

@@ -5,9 +5,9 @@ from datetime import timedelta
 import msgspec
 import pytest
 from brobyg_contracts import (
-    AppointmentCancelled,
     MatchEscalated,
     MatchReleased,
+    NeedClosed,
     NotificationFailed,
     OfferMade,
     VolunteerMatched,
@@ -33,134 +33,132 @@ def event_of(message):
 
 @pytest.mark.parametrize("state", ["accepted", "declined", "expired", "withdrawn"])
 async def test_an_offer_that_is_no_longer_open_is_not_sent(
-    office_for, post_office, owners, cause, clock, state: str
+    parts_for, mail_server, owners, cause, clock, state: str
 ) -> None:
     owners.offer(state)
-    async with office_for(clock) as office, office.delivering():
-        await office.receive(cause(OfferMade))
-        await office.ended("superseded")
-        assert await office.emitted() == []
-    assert post_office.inbox == []
+    async with parts_for(clock) as parts, parts.delivering():
+        await parts.receive(cause(OfferMade))
+        await parts.ended("superseded")
+        assert await parts.emitted() == []
+    assert mail_server.inbox == []
     assert not [path for path, _ in owners.asked if path.startswith("/volunteers")]
 
 
-async def _until_it_is_back(office, post_office, clock: ManualClock) -> None:
-    await post_office.start()
+async def _until_it_is_back(parts, mail_server, clock: ManualClock) -> None:
+    await mail_server.start()
 
     async def over() -> bool:
         clock.advance(timedelta(seconds=5))
-        return "waiting" not in await office.states()
+        return "waiting" not in await parts.states()
 
     await eventually(over, "everything came to its end")
 
 
-async def _known_to_be_away(office, post_office, cause) -> None:
-    await post_office.stop()
-    await office.receive(cause(MatchEscalated, appointment_id=derived_id("another")))
+async def _known_to_be_away(parts, mail_server, cause) -> None:
+    await mail_server.stop()
+    await parts.receive(cause(MatchEscalated, need_id=derived_id("another")))
 
     async def tried() -> bool:
-        return await office.waits() == 1
+        return await parts.waits() == 1
 
     await eventually(tried, "the server was tried")
 
 
 async def test_what_ended_while_the_mail_server_was_away_is_dropped_before_anybody_is_asked_for(
-    office_for, post_office, owners, cause, clock
+    parts_for, mail_server, owners, cause, clock
 ) -> None:
-    async with office_for(clock) as office, office.delivering():
-        await _known_to_be_away(office, post_office, cause)
-        await office.receive(cause(VolunteerMatched))
-        await office.receive(cause(MatchReleased))
-        await _until_it_is_back(office, post_office, clock)
-        assert await office.states() == ["sent", "superseded", "superseded", "sent", "superseded"]
-    (volunteers,) = post_office.to("ellen@example.org")
+    async with parts_for(clock) as parts, parts.delivering():
+        await _known_to_be_away(parts, mail_server, cause)
+        await parts.receive(cause(VolunteerMatched))
+        await parts.receive(cause(MatchReleased))
+        await _until_it_is_back(parts, mail_server, clock)
+        assert await parts.states() == ["sent", "superseded", "superseded", "sent", "superseded"]
+    (volunteers,) = mail_server.to("ellen@example.org")
     assert calendar(volunteers)["METHOD"] == "CANCEL", "who said yes hears that nobody is waiting"
     assert event_of(volunteers)["SEQUENCE"] == 1
-    assert post_office.to("einer@example.org") == [], "there is nothing to take back"
-    assert [purpose for _, purpose in owners.asked] == ["notify_released_volunteer"]
+    assert mail_server.to("einer@example.org") == [], "there is nothing to take back"
+    assert [purpose for _, purpose in owners.asked] == ["notify_released_helper"]
 
 
 async def test_of_two_matches_while_the_mail_server_was_away_the_newer_is_told_as_the_first(
-    office_for, post_office, cause, clock
+    parts_for, mail_server, cause, clock
 ) -> None:
-    async with office_for(clock) as office, office.delivering():
-        await _known_to_be_away(office, post_office, cause)
-        await office.receive(
+    async with parts_for(clock) as parts, parts.delivering():
+        await _known_to_be_away(parts, mail_server, cause)
+        await parts.receive(
             cause(VolunteerMatched),
-            cause(MatchReleased, reason="volunteer_withdrew"),
+            cause(MatchReleased, reason="helper_withdrew"),
             cause(VolunteerMatched),
         )
-        await _until_it_is_back(office, post_office, clock)
-    (message,) = post_office.to("einer@example.org")
+        await _until_it_is_back(parts, mail_server, clock)
+    (message,) = mail_server.to("einer@example.org")
     assert str(message["Subject"]).startswith("Du har følgeskab")
     assert event_of(message)["SEQUENCE"] == 2
 
 
 async def test_nothing_is_told_of_the_past_and_the_history_says_that_it_was_not(
-    office_for, post_office, owners, cause, clock
+    parts_for, mail_server, owners, cause, clock
 ) -> None:
-    async with office_for(clock) as office, office.delivering():
-        await _known_to_be_away(office, post_office, cause)
+    async with parts_for(clock) as parts, parts.delivering():
+        await _known_to_be_away(parts, mail_server, cause)
         released, of_another = (
-            cause(MatchReleased, appointment_id=derived_id("a third")),
+            cause(MatchReleased, need_id=derived_id("a third")),
             derived_id("a fourth"),
         )
-        await office.receive(
-            cause(VolunteerMatched), released, cause(VolunteerMatched, appointment_id=of_another)
+        await parts.receive(
+            cause(VolunteerMatched), released, cause(VolunteerMatched, need_id=of_another)
         )
-        await office.receive(cause(AppointmentCancelled, appointment_id=of_another))
+        await parts.receive(cause(NeedClosed, need_id=of_another))
         clock.advance(timedelta(days=2))
-        await _until_it_is_back(office, post_office, clock)
-        assert set(await office.states()) == {"superseded", "failed"}
-        told = await office.emitted()
+        await _until_it_is_back(parts, mail_server, clock)
+        assert set(await parts.states()) == {"superseded", "failed"}
+        told = await parts.emitted()
     assert {kind for kind, _ in told} == {NotificationFailed.EVENT_TYPE}
     assert {data["reason"] for _, data in told} == {"appointment_over"}
     assert "coordinator" in {data["recipient_role"] for _, data in told}, (
         "who was to look for somebody never heard of it"
     )
-    assert post_office.inbox == []
+    assert mail_server.inbox == []
     assert owners.asked == []
 
 
 async def test_who_was_told_of_company_hears_that_it_is_cancelled_whatever_was_dropped_meanwhile(
-    office_for, post_office, cause, clock
+    parts_for, mail_server, cause, clock
 ) -> None:
-    async with office_for(clock) as office, office.delivering():
-        await office.receive(cause(VolunteerMatched))
-        await office.ended("sent", "sent")
-        await _known_to_be_away(office, post_office, cause)
-        await office.receive(
-            cause(MatchReleased, reason="volunteer_withdrew"), cause(AppointmentCancelled)
-        )
-        await _until_it_is_back(office, post_office, clock)
-        assert "superseded" in await office.states(), "what was overtaken by the cancellation"
-    first, last = (calendar(message) for message in post_office.to("einer@example.org"))
+    async with parts_for(clock) as parts, parts.delivering():
+        await parts.receive(cause(VolunteerMatched))
+        await parts.ended("sent", "sent")
+        await _known_to_be_away(parts, mail_server, cause)
+        await parts.receive(cause(MatchReleased, reason="helper_withdrew"), cause(NeedClosed))
+        await _until_it_is_back(parts, mail_server, clock)
+        assert "superseded" in await parts.states(), "what was replaced by the cancellation"
+    first, last = (calendar(message) for message in mail_server.to("einer@example.org"))
     assert (first["METHOD"], last["METHOD"]) == ("REQUEST", "CANCEL")
 
 
 async def test_a_release_after_the_end_is_told_to_nobody_and_what_comes_later_is(
-    office_for, post_office, cause, clock
+    parts_for, mail_server, cause, clock
 ) -> None:
     """Moved to another day after it had ended: matched anew, and then cancelled."""
-    async with office_for(clock) as office, office.delivering():
+    async with parts_for(clock) as parts, parts.delivering():
         met = cause(VolunteerMatched)
-        await office.receive(met)
-        await office.ended("sent", "sent")
+        await parts.receive(met)
+        await parts.ended("sent", "sent")
         ends_at = met.decode(VolunteerMatched).ends_at
         late = cause(MatchReleased, reason="appointment_rescheduled", ends_at=ends_at)
         late = msgspec.structs.replace(late, time=ends_at + timedelta(hours=2))
-        await office.receive(late)
-        assert await office.states() == ["sent", "sent"]
+        await parts.receive(late)
+        assert await parts.states() == ["sent", "sent"]
         again = {
             "starts_at": ends_at + timedelta(days=3),
             "ends_at": ends_at + timedelta(days=3, hours=1),
         }
-        await office.receive(cause(VolunteerMatched, **again))
-        await office.ended("sent", "sent", "sent", "sent")
-        await office.receive(cause(MatchReleased, reason="appointment_cancelled", **again))
-        await office.ended(*["sent"] * 6)
-        assert NotificationFailed.EVENT_TYPE not in {kind for kind, _ in await office.emitted()}
-    assert [calendar(message)["METHOD"] for message in post_office.to("einer@example.org")] == [
+        await parts.receive(cause(VolunteerMatched, **again))
+        await parts.ended("sent", "sent", "sent", "sent")
+        await parts.receive(cause(MatchReleased, reason="appointment_cancelled", **again))
+        await parts.ended(*["sent"] * 6)
+        assert NotificationFailed.EVENT_TYPE not in {kind for kind, _ in await parts.emitted()}
+    assert [calendar(message)["METHOD"] for message in mail_server.to("einer@example.org")] == [
         "REQUEST",
         "REQUEST",
         "CANCEL",

@@ -7,14 +7,17 @@ from dataclasses import dataclass, field
 
 import pytest
 import uvicorn
-from brobyg_kit.testing import Running, eventually, free_port
+from brobyg_kit.free_ports import free_port
+from brobyg_kit.testing import Running, eventually
 from brobyg_portal.bootstrap import SERVICE
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
 TOKEN = "signed.token-of_an.offer"
 OFFER = {
-    "state": "open", "starts_at": "2026-12-01T09:15:00Z", "ends_at": "2026-12-01T10:00:00Z",
+    "state": "open", "reason": None, "pathway": "escort", "role": "companion",
+    "withdrawable": False, "leave_at": "2026-12-01T08:15:00Z",
+    "starts_at": "2026-12-01T09:15:00Z", "ends_at": "2026-12-01T10:00:00Z",
     "location_name": "Regionshospitalet Randers", "meeting": "home", "language": "da",
     "meet_at": "2026-12-01T08:35:00Z", "home_at": "2026-12-01T10:50:00Z",
     "distance_metres": 4210, "expires_at": "2026-11-30T16:00:00Z",
@@ -47,7 +50,7 @@ async def matching() -> AsyncIterator[Matching]:
         if len(token) > 300:  # as matching
             return JSONResponse({}, 422)
         if token != TOKEN:
-            return JSONResponse({}, 404)
+            return JSONResponse({"type": "https://brobyg.dk/problems/unknown-link"}, 404)
         return JSONResponse(known.offer, known.status)
 
     @app.post("/answers/{token}")

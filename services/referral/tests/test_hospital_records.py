@@ -1,3 +1,4 @@
+import io
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -12,9 +13,9 @@ from brobyg_kit.clock import ManualClock
 from brobyg_kit.event import decode
 from brobyg_kit.parking import Origin, Parking, Received
 from brobyg_kit.testing import Running, eventually
-from brobyg_referral.adapters.appointments import PostgresAppointments
 from brobyg_referral.bootstrap import SERVICE
-from brobyg_referral.use_cases.hospital_records import HOSPITAL_TOPIC, REJECTED_TOPIC
+from brobyg_referral.cases.adapters.appointments import PostgresAppointments
+from brobyg_referral.hospital.use_cases.hospital_records import HOSPITAL_TOPIC, REJECTED_TOPIC
 from referral_bench import KEYS, Served, bundle, events_of, every_row, handled
 from referral_samples import (
     ADDRESS,
@@ -177,7 +178,7 @@ async def test_a_record_that_its_sender_calls_old_is_read_like_any_other(
 
 
 async def test_nothing_that_names_a_person_is_found_after_a_run_outside_the_sealed_table(
-    whole: Served, topics: str, capfd: pytest.CaptureFixture[str]
+    whole: Served, topics: str, written: io.StringIO
 ) -> None:
     await whole.referred()
     await whole.fhir("POST", "/Appointment", fhir_appointment("A-1"))
@@ -203,7 +204,7 @@ async def test_nothing_that_names_a_person_is_found_after_a_run_outside_the_seal
         for topic in ("brobyg.referral.v1", REJECTED_TOPIC)
     }
     kept["metrics"] = (await whole.running.client.get("/metrics")).text
-    kept["logs"] = "".join(capfd.readouterr())
+    kept["logs"] = written.getvalue()
     for place, text in kept.items():
         for personal in (CPR, OTHER_CPR, GIVEN, FAMILY, ADDRESS, MAIL, PHONE):
             assert personal not in text, f"{place} tells {personal}"
@@ -328,9 +329,9 @@ async def test_an_entry_of_a_batch_asks_what_it_would_ask_over_http(service: Ser
     )
     assert [(one["issue"][0]["code"], one["issue"][0].get("expression")) for one in rejected] == [
         ("not-supported", ["Bundle.entry[0].request.method"]),
-        ("invariant", ["Bundle.entry[3].request"]),
         ("conflict", ["Bundle.entry[1]"]),
         ("duplicate", ["Bundle.entry[2].resource.identifier"]),
+        ("invariant", ["Bundle.entry[3].request"]),
     ]
     assert await service.told() == ["booked", "booked"]
 
@@ -347,18 +348,18 @@ async def test_each_appointment_of_a_collection_is_put_by_its_identifier(service
 
 
 @pytest.mark.parametrize(
-    "slip",
+    "wrong",
     [
         {"updated": "2199-12-31T23:59:59Z"},
         {"start": "2126-12-02T09:00:00+01:00", "end": "2126-12-02T09:30:00+01:00"},
         {"end": "2199-12-02T09:30:00+01:00"},
     ],
 )
-async def test_a_slip_in_a_booking_of_somebody_without_a_referral_leaves_no_trace_but_a_count(
-    service: Served, slip: dict[str, str]
+async def test_a_wrong_time_in_a_booking_of_somebody_without_a_referral_leaves_no_trace_but_a_count(
+    service: Served, wrong: dict[str, str]
 ) -> None:
     await service.referred()
-    unknown = fhir_appointment("B-1", cpr=UNKNOWN_CPR, **slip)
+    unknown = fhir_appointment("B-1", cpr=UNKNOWN_CPR, **wrong)
     before = await every_row(service)
     assert await handled(service, unknown) == []
     assert await every_row(service) == before
@@ -367,7 +368,7 @@ async def test_a_slip_in_a_booking_of_somebody_without_a_referral_leaves_no_trac
     assert await service.told() == ["booked"]
     counts = await service.counts()
     assert (counts["rejected"], counts["dropped_without_consent"]) == (0, 2)
-    (rejected,) = await handled(service, fhir_appointment("A-2", **slip))
+    (rejected,) = await handled(service, fhir_appointment("A-2", **wrong))
     assert rejected["issue"][0]["code"] == "value"
 
 

@@ -1,5 +1,6 @@
 """What hospitals' systems send beyond the plain booking. People are official test persons."""
 
+import io
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ REPLACEMENT = "0201601XX1"
 RANDERS, GRENAA = "randers-hospital", "grenaa-health-house"
 NEWER = "2026-11-30T08:30:00.000+01:00"
 PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
+OID = "urn:oid:2.16.840.1.113883.5.90"
 
 
 def at(*participants: dict[str, Any], **changes: Any) -> dict[str, Any]:
@@ -43,8 +45,8 @@ def named(participant: dict[str, Any], *, system: str, value: str) -> dict[str, 
     return participant | {"actor": participant["actor"] | {"identifier": identifier}}
 
 
-def role(code: str) -> list[dict[str, Any]]:
-    return [{"coding": [{"system": PARTICIPATION, "code": code}]}]
+def role(code: str, system: str | None = PARTICIPATION) -> list[dict[str, Any]]:
+    return [{"coding": [{"code": code} | ({"system": system} if system else {})]}]
 
 
 def put_entry(body: dict[str, Any]) -> dict[str, Any]:
@@ -119,7 +121,7 @@ async def test_two_known_places_that_take_part_are_refused_with_what_would_tell_
     assert (await service.put(cancelled)).json()["status"] == "cancelled"
 
 
-async def test_nobody_is_left_on_the_way_to_a_place_that_no_longer_takes_part(
+async def test_nobody_is_sent_to_a_place_that_no_longer_takes_part(
     service: Served,
 ) -> None:
     await service.referred()
@@ -192,6 +194,8 @@ OTHER_ROLES = [
     [{"coding": [{"system": "https://hospital.example/roles", "code": "PART"}]}],
     [{"coding": [{"system": PARTICIPATION, "display": "Datter"}]}],
     [{"coding": [{"code": "ESC"}, {"system": PARTICIPATION, "code": "PART"}]}],
+    [{"coding": [{"code": "SBJ"}, {"system": OID, "code": "ESC"}]}],
+    [{"coding": [{"code": "ESC"}]}],
     [*role("PART"), {"text": "Datter"}],
     [{"id": "a"}],
 ]
@@ -228,7 +232,20 @@ async def test_nobody_is_read_as_the_patient_beside_one_who_states_the_patients_
     assert await service.rows("select 1 from appointment") == []
 
 
-@pytest.mark.parametrize("stated", [role("SBJ"), role("PART"), [*role("SBJ"), *role("PART")]])
+#: The patient's own roles, as senders code them: with the code system's URL, its OID, its URL
+#: before R4, no system, and beside a code of the hospital's own.
+OWN_ROLES = [
+    role("SBJ"),
+    role("PART"),
+    [*role("SBJ"), *role("PART")],
+    role("PART", OID),
+    role("SBJ", "http://hl7.org/fhir/v3/ParticipationType"),
+    role("SBJ", None),
+    [{"coding": [*role("SBJ")[0]["coding"], {"system": ROLE_CODE, "code": "PAT"}], "text": "x"}],
+]
+
+
+@pytest.mark.parametrize("stated", OWN_ROLES)
 @pytest.mark.parametrize("typed", [True, False])
 async def test_the_patient_may_state_the_patients_own_roles(
     service: Served, stated: list[dict[str, Any]], typed: bool
@@ -237,6 +254,15 @@ async def test_the_patient_may_state_the_patients_own_roles(
     one = (patient(OTHER_CPR) if typed else UNTYPED) | {"type": stated}
     relative = patient() | {"type": OTHER_ROLES[0]}
     assert (await service.put(at(relative, one, place()))).status_code == 201
+
+
+async def test_a_role_of_participation_without_a_system_is_a_patients_where_the_type_says_so(
+    service: Served,
+) -> None:
+    assert (await service.refer(referral(OTHER_CPR))).status_code == 201
+    bare = {"type": role("PART", None)}
+    assert (await service.put(at(UNTYPED | bare, place()))).status_code == 422
+    assert (await service.put(at(patient(OTHER_CPR) | bare, place()))).status_code == 201
 
 
 async def test_participants_are_shown_with_the_status_that_was_sent(service: Served) -> None:
@@ -256,7 +282,7 @@ async def test_participants_are_shown_with_the_status_that_was_sent(service: Ser
 
 
 async def test_nobody_is_asked_to_go_along_with_a_patient_who_has_declined(
-    service: Served, capfd: pytest.CaptureFixture[str]
+    service: Served, written: io.StringIO
 ) -> None:
     made, before = await service.referred(), await attention(service, "patient_declined")
     declined = patient() | {"status": "declined"}
@@ -265,9 +291,9 @@ async def test_nobody_is_asked_to_go_along_with_a_patient_who_has_declined(
     assert shown(answer.json())["Patient"] == (made["citizen_id"], "declined")
     assert await service.told() == []
     assert await attention(service, "patient_declined") == before + 1
-    written = "".join(capfd.readouterr())
-    assert "appointment.needs_attention" in written
-    assert answer.json()["id"] in written
+    lines = written.getvalue()
+    assert "appointment.needs_attention" in lines
+    assert answer.json()["id"] in lines
     await service.put(at(declined, place(), updated=NEWER))  # says it again
     assert await attention(service, "patient_declined") == before + 1
 
@@ -320,7 +346,7 @@ async def test_a_padded_condition_finds_what_is_there(service: Served) -> None:
     ],
 )
 async def test_the_hospitals_own_number_is_enough_to_cancel_whoever_the_patient_is_said_to_be(
-    service: Served, capfd: pytest.CaptureFixture[str], status: str, system: str, number: str
+    service: Served, written: io.StringIO, status: str, system: str, number: str
 ) -> None:
     mine = await service.referred()
     assert (await service.refer(referral(OTHER_CPR))).status_code == 201
@@ -333,9 +359,9 @@ async def test_the_hospitals_own_number_is_enough_to_cancel_whoever_the_patient_
     assert await service.told() == ["booked", "cancelled"]
     assert (await service.events())[-1][1]["citizen_id"] == mine["citizen_id"]
     assert await attention(service, "cancelled_for_another") == before + 1
-    written = "".join(capfd.readouterr())
-    assert booked.json()["id"] in written
-    assert number not in written
+    lines = written.getvalue()
+    assert booked.json()["id"] in lines
+    assert number not in lines
     for table in ("appointment", "outbox", "citizen"):
         assert number not in str(await service.rows(f"select * from {table}")), table
 
@@ -378,7 +404,7 @@ async def test_what_else_names_another_patient_is_refused_and_the_advice_in_the_
 
 @pytest.mark.parametrize("channel", ["http", "kafka"])
 async def test_a_coordinator_is_told_of_what_a_transaction_is_refused_for_another_patient(
-    service: Served, capfd: pytest.CaptureFixture[str], channel: str
+    service: Served, written: io.StringIO, channel: str
 ) -> None:
     await service.referred()
     assert (await service.refer(referral(OTHER_CPR))).status_code == 201
@@ -400,12 +426,12 @@ async def test_a_coordinator_is_told_of_what_a_transaction_is_refused_for_anothe
         await attention(service, reason) for reason in ("refused_for_another", "patient_declined")
     ]
     assert told_after == [told_before[0] + 1, told_before[1]]
-    lines = [line for line in "".join(capfd.readouterr()).splitlines() if "needs_attention" in line]
+    lines = [line for line in written.getvalue().splitlines() if "needs_attention" in line]
     assert (len(lines), booked in lines[0]) == (1, True)
 
 
 async def test_what_is_rolled_back_and_done_again_is_counted_and_logged_once(
-    service: Served, capfd: pytest.CaptureFixture[str]
+    service: Served, written: io.StringIO
 ) -> None:
     await service.referred()
     handle = service.running.runtime.parts.handle
@@ -421,10 +447,10 @@ async def test_what_is_rolled_back_and_done_again_is_counted_and_logged_once(
         await handle(tx, declined)
     after = [await metric(service, kept), await attention(service, "patient_declined")]
     assert after == [number + 1 for number in before]
-    assert "".join(capfd.readouterr()).count("appointment.needs_attention") == 1
+    assert written.getvalue().count("appointment.needs_attention") == 1
 
 
-async def test_a_record_cancels_by_the_hospitals_own_number_and_a_slip_in_it_is_refused(
+async def test_a_record_cancels_by_the_hospitals_own_number_and_a_wrong_time_in_it_is_refused(
     service: Served,
 ) -> None:
     await service.referred()

@@ -7,8 +7,8 @@ from brobyg_kit import kafka
 from brobyg_kit.database import Database
 from brobyg_kit.event import Event, encode
 from brobyg_reporting.adapters.versions import VersionTables
-from brobyg_reporting.bootstrap import rebuild_means
-from brobyg_reporting.use_cases.rebuild import Outcome, Request, rebuild
+from brobyg_reporting.bootstrap import rebuild_ports
+from brobyg_reporting.use_cases.rebuild import RebuildRequest, RebuildResult, rebuild
 from sqlalchemy import text
 
 
@@ -39,15 +39,15 @@ class Publisher:
 class Rebuilder:
     """Runs rebuilds of one database."""
 
-    def __init__(self, kafka: str, database: str, few: int = 20_000) -> None:
-        self.means, self.few = rebuild_means(kafka, database), few
+    def __init__(self, kafka: str, database: str, in_process_limit: int = 20_000) -> None:
+        self.ports, self.in_process_limit = rebuild_ports(kafka, database), in_process_limit
         self.phases: list[str] = []
 
     async def run(
         self, *, verify: bool = False, fresh: bool = False, processes: int = 2
-    ) -> Outcome:
-        request = Request(processes, fresh, verify, self.few)
-        return await rebuild(self.means, request, self._progress)
+    ) -> RebuildResult:
+        request = RebuildRequest(processes, fresh, verify, self.in_process_limit)
+        return await rebuild(self.ports, request, self._progress)
 
     def _progress(self, phase: str, done: int, total: int) -> None:
         assert 0 <= done <= total

@@ -16,7 +16,7 @@ from brobyg_kit.database import Database
 from brobyg_kit.event import Event, encode
 from brobyg_kit.testing import Running, eventually
 from brobyg_reporting.adapters.topics import reading
-from brobyg_reporting.adapters.versions import VersionTables
+from brobyg_reporting.adapters.versions import VersionTables, within
 from brobyg_reporting.bootstrap import SERVICE
 from brobyg_reporting.domain.log import LoggedEvent, Offsets, read_logged
 from brobyg_reporting.domain.projections import PROJECTIONS
@@ -53,7 +53,7 @@ async def logged(database: Database) -> int:
 async def write(database: Database, number: int, events: list[LoggedEvent]) -> None:
     """Log and fold the events as the consumer and a rebuild's catch-up do."""
     async with database.transaction() as tx:
-        version = VersionTables(tx.connection).version(number)
+        version = within(tx).version(number)
         await version.lock(sorted({event.partition for event in events}))
         await log_and_fold(version, events, PROJECTIONS)
 
@@ -80,7 +80,7 @@ async def ends_of(address: str) -> Offsets:
 
 
 def new_live() -> Live:
-    return Live(VersionTables, HANDLERS, ReportingMetrics(CollectorRegistry()))
+    return Live(within, HANDLERS, ReportingMetrics(CollectorRegistry()))
 
 
 async def equal(database: Database, one: int, other: int) -> bool:
@@ -118,7 +118,8 @@ async def test_live_equals_a_rebuild_with_repeats_unknown_types_and_records_that
             await eventually(arrived, f"{number} events are logged", timeout=40)
 
         await live_has(len(first))
-        rebuilder = Rebuilder(publisher.address, database.url, few=-1)  # in worker processes
+        # In worker processes.
+        rebuilder = Rebuilder(publisher.address, database.url, in_process_limit=-1)
         sending = publisher.send(with_repeats(random, second))
         outcome, _ = await asyncio.gather(rebuilder.run(verify=True), sending)
         assert outcome.equal
@@ -181,12 +182,11 @@ async def test_verify_names_a_corrupted_row_keeps_the_live_version_and_exits_1(
         rebuilder = Rebuilder(publisher.address, database.url)
         assert (await rebuilder.run()).switched
         active = await live(database)
-        table = f"projection_v{active}.appointment"
+        table = f"projection_v{active}.match"
         key = await scalar(
             database,
             f"update {table} set minutes = coalesce(minutes, 0) + 1"
-            f" where appointment_id = (select min(appointment_id) from {table})"
-            " returning appointment_id",
+            f" where match_id = (select min(match_id) from {table}) returning match_id",
         )
         monkeypatch.setattr(cli, "_database", lambda _: database.url)
         monkeypatch.setenv("BROBYG_KAFKA", publisher.address)
@@ -197,7 +197,7 @@ async def test_verify_names_a_corrupted_row_keeps_the_live_version_and_exits_1(
             (table["table"], table["differing_keys"])
             for table in told["tables"]
             if not table["equal"]
-        ] == [("appointment", [key])]
+        ] == [("match", [key])]
         assert await live(database) == active
         status = await asyncio.to_thread(CliRunner().invoke, cli.app, ["status", "--json"])
         assert json.loads(status.stdout)["active_version"] == active
@@ -208,18 +208,18 @@ async def test_verify_names_a_corrupted_row_keeps_the_live_version_and_exits_1(
 
 _KILLED_HALFWAY = """
 import asyncio, os, signal, sys
-from brobyg_reporting.bootstrap import rebuild_means
-from brobyg_reporting.use_cases.rebuild import Request, rebuild
+from brobyg_reporting.bootstrap import rebuild_ports
+from brobyg_reporting.use_cases.rebuild import RebuildRequest, rebuild
 
 # In worker processes, which outlive their parent for a moment.
-REQUEST = Request(processes=1, few=-1)
+REQUEST = RebuildRequest(processes=1, in_process_limit=-1)
 
 def progress(phase, done, total):
     if phase == "reading" and done > total * 0.4:
         os.kill(os.getpid(), signal.SIGKILL)
 
 if __name__ == "__main__":
-    asyncio.run(rebuild(rebuild_means(sys.argv[1], sys.argv[2]), REQUEST, progress))
+    asyncio.run(rebuild(rebuild_ports(sys.argv[1], sys.argv[2]), REQUEST, progress))
 """
 
 
@@ -276,8 +276,8 @@ async def test_two_rebuilds_at_once_are_refused(
             return_exceptions=True,
         )
         assert sorted(type(result).__name__ for result in results) == [
-            "Outcome",
             "RebuildRefused",
+            "RebuildResult",
         ], results
         assert any(isinstance(result, RebuildRefused) for result in results)
 
@@ -290,7 +290,7 @@ async def test_readers_see_no_gap_while_versions_are_switched(
     async with database_for(SERVICE) as database:
         rebuilder = Rebuilder(publisher.address, database.url)
         await rebuilder.run()
-        rows = await scalar(database, "select count(*) from reporting.appointment")
+        rows = await scalar(database, "select count(*) from reporting.need")
         done, reads = asyncio.Event(), 0
 
         async def read(*, together: bool) -> None:
@@ -303,9 +303,7 @@ async def test_readers_see_no_gap_while_versions_are_switched(
                             together
                         ):  # holds one view while it asks for another, the way deadlocks are made
                             assert (
-                                await connection.fetchval(
-                                    "select count(*) from reporting.appointment"
-                                )
+                                await connection.fetchval("select count(*) from reporting.need")
                                 == rows
                             )
                         assert (

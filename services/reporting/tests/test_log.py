@@ -25,7 +25,7 @@ def changed(**fields: object) -> bytes:
 def test_an_event_is_read_with_its_place_and_what_it_says() -> None:
     event = read_logged("brobyg.referral.v1", 3, 17, encode(EVENT))
     assert (event.topic, event.partition, event.offset) == ("brobyg.referral.v1", 3, 17)
-    assert event.said == EVENT.decode(AppointmentBooked)
+    assert event.decoded == EVENT.decode(AppointmentBooked)
     assert encode(event) != encode(EVENT)
 
 
@@ -47,4 +47,4 @@ def test_a_record_that_is_no_event_or_breaks_its_schema_is_refused(value: bytes)
 
 def test_an_unknown_type_or_word_is_an_event_that_says_nothing_yet() -> None:
     unknown: Event = unknown_event(Random(1), new_uuid(Random(2)), 1)
-    assert read_logged("brobyg.referral.v1", 0, 0, encode(unknown)).said is None
+    assert read_logged("brobyg.referral.v1", 0, 0, encode(unknown)).decoded is None

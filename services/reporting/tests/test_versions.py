@@ -4,30 +4,34 @@ The older code is this code with another fingerprint, without a column, and with
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import datetime
+from functools import partial
 from random import Random
 from typing import Any
 
 import asyncpg
 import msgspec
 import pytest
-from brobyg_contracts import AppointmentBooked, VolunteerPaused
+from brobyg_contracts import AppointmentBooked, HelperPaused
 from brobyg_kit.database import Database
 from brobyg_kit.event import encode
-from brobyg_kit.health import Heartbeat
+from brobyg_kit.health import Check, Heartbeat
 from brobyg_kit.testing import Running, eventually
 from brobyg_reporting.adapters import tables, versions
-from brobyg_reporting.adapters.versions import VersionTables
-from brobyg_reporting.bootstrap import SERVICE, rebuild_means
-from brobyg_reporting.domain.projections import VOLUNTEER
-from brobyg_reporting.domain.projections.volunteer import VolunteerRow
+from brobyg_reporting.adapters.status import readiness
+from brobyg_reporting.adapters.versions import VersionTables, pooled
+from brobyg_reporting.bootstrap import SERVICE, rebuild_ports
+from brobyg_reporting.domain.projections import HELPER
+from brobyg_reporting.domain.projections.helper import HelperRow
 from brobyg_reporting.entrypoints import cli
 from brobyg_reporting.errors import NoVersion, OtherCode, RebuildRefused
+from brobyg_reporting.ports import Versions
 from brobyg_reporting.testing import interleave, make_history, new_uuid, unknown_event
 from brobyg_reporting.use_cases import upgrade
-from brobyg_reporting.use_cases.upgrade import Upgrade
+from brobyg_reporting.use_cases.upgrade import Upgrade, create_first
+from sqlalchemy import text
 from typer.testing import CliRunner
 
 from .conftest import Publisher, Rebuilder, first_version, scalar
@@ -40,7 +44,7 @@ LOGGED = "select count(*) from reporting.event_log"
 PARKED = "select count(*) from parked_event"
 
 
-def paused_without_time(row: VolunteerRow, event: VolunteerPaused, time: datetime) -> None:
+def paused_without_time(row: HelperRow, event: HelperPaused, time: datetime) -> None:
     """As the older code folded it, before it had the column `paused_at`."""
     row.status = "active"
 
@@ -52,15 +56,15 @@ def older(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
         "OlderRow",
         [
             (field.name, field.type, *([] if field.required else [field.default]))
-            for field in msgspec.structs.fields(VolunteerRow)[:-1]
+            for field in msgspec.structs.fields(HelperRow)[:-1]
         ],
     )
-    monkeypatch.setattr(VOLUNTEER, "row", row)
-    monkeypatch.setattr(VOLUNTEER, "columns", row.__struct_fields__)
-    folds: dict[Any, Any] = {**VOLUNTEER.folds, VolunteerPaused: paused_without_time}
-    monkeypatch.setattr(VOLUNTEER, "_folds", folds)
+    monkeypatch.setattr(HELPER, "row", row)
+    monkeypatch.setattr(HELPER, "columns", row.__struct_fields__)
+    folds: dict[Any, Any] = {**HELPER.folds, HelperPaused: paused_without_time}
+    monkeypatch.setattr(HELPER, "folds", folds)
     monkeypatch.setattr(versions, "fingerprint", lambda: "older")
-    monkeypatch.setattr(upgrade, "_EVERY", 0.2)
+    monkeypatch.setattr(upgrade, "_LONGEST_PAUSE", 0.2)
     tables.tables_of.cache_clear()
     undo = monkeypatch.undo
 
@@ -104,7 +108,7 @@ async def test_new_code_builds_its_own_version_while_readers_read_the_old_one_an
         reading.cancel()
         assert await live(database) != old
         assert await scalar(database, PARKED) == 0
-        paused = "select count(*) from reporting.volunteer where status = 'paused'"
+        paused = "select count(*) from reporting.helper where status = 'paused'"
         assert await scalar(database, paused + " and paused_at is null") == 0
         assert await scalar(database, paused) != 0
         again = await Rebuilder(publisher.address, database.url).run(verify=True)
@@ -121,7 +125,7 @@ async def read_on(database: Database) -> None:
             number = await connection.fetchval(LOGGED)
             assert number >= seen
             seen = number
-            await connection.fetch("select * from reporting.volunteer")
+            await connection.fetch("select * from reporting.helper")
     finally:
         await connection.close()
 
@@ -176,8 +180,10 @@ async def test_two_releases_side_by_side_do_not_take_turns(
     database_for: DatabaseFor, topics: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with database_for(SERVICE) as database:
-        means = rebuild_means(topics, database.url)
-        own = Upgrade(means.versions, means, Heartbeat("version"))
+        ports = rebuild_ports(topics, database.url)
+        own = Upgrade(ports.versions, ports, Heartbeat("version"))
+        assert await own.once() == ""
+        await first_version(database)
         assert await own.once() == ""
         monkeypatch.setattr(versions, "fingerprint", lambda: "newer")
         assert await own.once() == ""
@@ -188,6 +194,67 @@ async def test_two_releases_side_by_side_do_not_take_turns(
         assert (await Rebuilder(topics, database.url).run()).switched  # whoever asks may go back
         assert await own.once() == ""
         assert await live(database) == 3
+
+
+async def test_a_wait_for_another_process_is_logged_when_it_begins_and_when_it_is_over(
+    database_for: DatabaseFor, topics: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(upgrade, "_LONGEST_PAUSE", 0.05)
+    monkeypatch.setattr(upgrade, "log", Said(said))
+    async with database_for(SERVICE) as database, database.connect() as other:
+        await first_version(database)
+        monkeypatch.setattr(versions, "fingerprint", lambda: "newer")
+        assert await VersionTables(other).claim_rebuild()
+        ports, looks = rebuild_ports(topics, database.url), 0
+
+        @asynccontextmanager
+        async def connect() -> AsyncIterator[Versions]:
+            nonlocal looks
+            looks += 1
+            async with ports.versions() as connected:
+                yield connected
+
+        heartbeat = Heartbeat("version")
+        looking = asyncio.create_task(Upgrade(connect, ports, heartbeat).run())
+
+        async def looked() -> bool:
+            return looks >= 4
+
+        await eventually(looked, "it is looked again and again")
+        assert "another rebuild is running" in heartbeat.trouble
+        assert said == ["version.waiting"]
+        await other.execute(text("select pg_advisory_unlock_all()"))
+
+        async def over() -> bool:
+            return not heartbeat.trouble
+
+        await eventually(over, "the version is built")
+        looking.cancel()
+        assert said == ["version.waiting", "version.switched", "version.wait_over"]
+
+
+class Said:
+    """A logger that keeps the lines' names."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self.lines = lines
+
+    def info(self, line: str, **_: object) -> None:
+        self.lines.append(line)
+
+    warning = info
+
+
+async def test_readiness_makes_no_version(database_for: DatabaseFor) -> None:
+    async with database_for(SERVICE) as database:
+        none_yet = Check(False, "no version of the projections has been built yet")
+        assert await readiness(database, {}) == none_yet
+        assert await live(database) is None
+        await create_first(partial(pooled, database))
+        assert await readiness(database, {}) == Check(True)
+        await create_first(partial(pooled, database))
+        assert await live(database) == 1
 
 
 async def test_a_version_is_signed_when_it_is_made_whatever_becomes_of_its_first_batch(
@@ -223,7 +290,7 @@ async def test_unknown_types_and_words_are_counted_and_what_breaks_its_schema_is
         for topic, event in interleave(random, make_history(random, 30))
         if event.type == "dk.brobyg.offer.withdrawn"
     )
-    word = msgspec.json.decode(withdrawn.data) | {"reason": "volunteer_moved_away"}
+    word = msgspec.json.decode(withdrawn.data) | {"reason": "helper_moved_away"}
     broken = msgspec.json.decode(known.data) | {"starts_at": "MARKER"}
     records = [
         ("brobyg.referral.v1", unknown_event(random, new_uuid(random), 1)),
@@ -245,20 +312,24 @@ async def test_unknown_types_and_words_are_counted_and_what_breaks_its_schema_is
             return await scalar(database, PARKED + " where state = 'dead'") == 1
 
         async def counted() -> bool:
-            return await scalar(database, LOGGED + " where not folded") == 2
+            return await scalar(database, LOGGED) == 2
 
         await eventually(dead, "the event that breaks its schema is a dead letter", timeout=60)
-        await eventually(counted, "the other two are logged and not folded", timeout=60)
+        await eventually(counted, "the other two are logged", timeout=60)
         reason = str(await scalar(database, "select reason from parked_event"))
         assert "data.starts_at" in reason
         assert "MARKER" not in reason
-        unknown = {"dk.brobyg.offer.withdrawn": 1, "dk.brobyg.outcome.measured": 1}
         metrics = (await running.client.get("/metrics")).text
-        for kind in unknown:
-            assert f'brobyg_reporting_events_not_folded_total{{type="{kind}"}} 1.0' in metrics
+        measured, withdrawal = "dk.brobyg.outcome.measured", withdrawn.type
+        assert f'brobyg_reporting_events_not_folded_total{{type="{measured}"}} 1.0' in metrics
+        place = f'property="reason",type="{withdrawal}"'
+        assert f"brobyg_reporting_unknown_words_total{{{place}}} 1.0" in metrics
         checks = (await running.client.get("/readyz")).json()["checks"]
         assert checks["projections"]["ok"]
-        assert "2 events are logged but not folded" in checks["projections"]["detail"]
+        assert "1 events are logged but not folded" in checks["projections"]["detail"]
+        assert f"no text for: {withdrawal} reason" in checks["projections"]["detail"]
+        offer = "select withdrawal_reason from reporting.offer"
+        assert await scalar(database, offer) == "helper_moved_away"
         monkeypatch.setattr(cli, "_database", lambda _: database.url)
         monkeypatch.setenv("BROBYG_KAFKA", publisher.address)
         status = await asyncio.to_thread(CliRunner().invoke, cli.app, ["status"])

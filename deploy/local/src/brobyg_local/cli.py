@@ -5,12 +5,14 @@ was used wrongly. Each command imports what it needs, so that the help is quick.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from .state import COMPONENTS, Component, StateFolder, default_folder
 
 if TYPE_CHECKING:
     from .system import System
@@ -29,10 +31,7 @@ Folder = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 Name = Annotated[
-    str,
-    typer.Argument(
-        help="One of kafka, postgres, mail, referral, matching, notification, reporting, portal."
-    ),
+    Component, typer.Argument(metavar="<component>", help=f"One of {', '.join(COMPONENTS)}.")
 ]
 
 
@@ -54,8 +53,13 @@ def _explained(interrupted: str = INTERRUPTED) -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-def _system(folder: Path | None) -> "System":
-    from .state import StateFolder, default_folder
+def _print(answer: Mapping[str, object], lines: Iterable[str], *, as_json: bool) -> None:
+    """Print the `answer` as JSON, or as `lines` for a person."""
+    typer.echo(json.dumps(answer, indent=2) if as_json else "\n".join(lines))
+
+
+def system_of(folder: Path | None) -> "System":
+    """The system of the state folder; of the checkout's own where none is named."""
     from .system import System
 
     return System(StateFolder(folder.resolve()) if folder else default_folder())
@@ -78,7 +82,7 @@ def up(
 ) -> None:
     """Start everything that does not run yet, with its data kept, and wait until it is ready."""
     with _explained():
-        system = _system(folder)
+        system = system_of(folder)
         settings = {"BROBYG_CLOCK": clock, "BROBYG_NOTIFICATION_SMTP": smtp}
         told = {name: value for name, value in settings.items() if value is not None}
         environment = system.up(told)
@@ -91,18 +95,14 @@ def up(
         "postgres": f"postgresql://{database}  (password in {where.environment})",
         "mail": f"{environment['BROBYG_NOTIFICATION_SMTP']}  (read in {where.mail})",
     }
-    if as_json:
-        answer = {
-            "addresses": addresses,
-            "taken_ports": system.cluster.ports.taken,
-            "environment_file": str(where.environment),
-        }
-        typer.echo(json.dumps(answer, indent=2))
-        return
-    typer.echo("Brobyg is up")
-    for name, address in addresses.items():
-        typer.echo(f"  {name:<13} {address}")
-    typer.echo("Next: .venv/bin/brobyg status, make demo, make down")
+    answer = {
+        "addresses": addresses,
+        "taken_ports": system.cluster.ports.taken,
+        "environment_file": str(where.environment),
+    }
+    lines = (f"  {name:<13} {address}" for name, address in addresses.items())
+    last = "Next: .venv/bin/brobyg status, make demo, make down"
+    _print(answer, ["Brobyg is up", *lines, last], as_json=as_json)
 
 
 @app.command()
@@ -112,33 +112,27 @@ def down(folder: Folder = None, as_json: AsJson = False) -> None:
     from .system import System
 
     with _explained():
-        systems = [_system(folder)]
+        systems = [system_of(folder)]
         if folder is None:
             systems += [System(one) for one in running_folders() if one != systems[0].folder]
         killed = [name for system in systems for name in system.down()]
-    if as_json:
-        typer.echo(
-            json.dumps(
-                {
-                    "down": True,
-                    "killed": killed,
-                    "folders": [str(one.folder.path) for one in systems],
-                },
-                indent=2,
-            )
-        )
-        return
-    for system in systems[1:]:
-        typer.echo(f"Also ended: the system of {system.folder.path}.")
+    folders = [str(one.folder.path) for one in systems]
     had = f" Had to be killed: {', '.join(killed)}." if killed else ""
-    typer.echo(f"Everything is down; its data is kept.{had}")
+    _print(
+        {"down": True, "killed": killed, "folders": folders},
+        [
+            *(f"Also ended: the system of {path}." for path in folders[1:]),
+            f"Everything is down; its data is kept.{had}",
+        ],
+        as_json=as_json,
+    )
 
 
 @app.command()
 def reset(folder: Folder = None) -> None:
     """End everything and remove its data, keys and logs."""
     with _explained():
-        _system(folder).reset()
+        system_of(folder).reset()
     typer.echo("Everything is down and empty.")
 
 
@@ -146,7 +140,7 @@ def reset(folder: Folder = None) -> None:
 def start(component: Name, folder: Folder = None) -> None:
     """Start one component and wait until it is ready."""
     with _explained():
-        _system(folder).start(component)
+        system_of(folder).start(component)
     typer.echo(f"{component} is up.")
 
 
@@ -154,7 +148,7 @@ def start(component: Name, folder: Folder = None) -> None:
 def stop(component: Name, folder: Folder = None) -> None:
     """Stop one component cleanly."""
     with _explained():
-        _system(folder).stop(component)
+        system_of(folder).stop(component)
     typer.echo(f"{component} is down.")
 
 
@@ -162,7 +156,7 @@ def stop(component: Name, folder: Folder = None) -> None:
 def restart(component: Name, folder: Folder = None) -> None:
     """Stop one component, start it again, and wait until it is ready."""
     with _explained():
-        system = _system(folder)
+        system = system_of(folder)
         system.stop(component)
         system.start(component)
     typer.echo(f"{component} is up again.")
@@ -175,31 +169,31 @@ def keys(folder: Folder = None) -> None:
 
     from .keys import make_keys
 
-    where = _system(folder).folder
+    where = system_of(folder).folder
     with where.locked():
         made = make_keys(where)
     del made["BROBYG_TOKEN_SIGNING_KEY"]
     made["BROBYG_PUBLIC_KEYS"] = made.pop("BROBYG_TOKEN_KEYS")
     made["BROBYG_DATABASE_PASSWORD"] = secrets.token_urlsafe(18)
-    for name, value in made.items():
-        typer.echo(f"{name}={value}")
+    typer.echo("\n".join(f"{name}={value}" for name, value in made.items()))
 
 
 @app.command()
 def cluster(folder: Folder = None, as_json: AsJson = False) -> None:
     """Start only broker and database; prints their addresses: eval "$(brobyg local cluster)"."""
     import shlex
+    from dataclasses import asdict
 
     from .cluster import ensure
     from .state import given_settings
 
     with _explained():
-        addresses = ensure(_system(folder).folder.path, environment=given_settings())
-    if as_json:
-        typer.echo(json.dumps({"kafka": addresses.kafka, "database": addresses.database}, indent=2))
-        return
-    typer.echo(f"export BROBYG_KAFKA={shlex.quote(addresses.kafka)}")
-    typer.echo(f"export BROBYG_DATABASE={shlex.quote(addresses.database)}")
+        addresses = ensure(system_of(folder).folder.path, environment=given_settings())
+    lines = (
+        f"export BROBYG_KAFKA={shlex.quote(addresses.kafka)}",
+        f"export BROBYG_DATABASE={shlex.quote(addresses.database)}",
+    )
+    _print(asdict(addresses), lines, as_json=as_json)
 
 
 @app.command()
@@ -213,7 +207,7 @@ def demo(
         bool, typer.Option("--json", help="Print the summary as JSON, the rest to standard error.")
     ] = False,
     no_play: Annotated[
-        bool, typer.Option("--no-play", help="Start and register, but let the hospital be silent.")
+        bool, typer.Option("--no-play", help="Start and register, but send no message.")
     ] = False,
     reset: Annotated[
         bool, typer.Option("--reset", help="Empty the folder first, whatever is in it.")
@@ -229,8 +223,8 @@ def demo(
         "Stopped. What has started runs on, as fast: make up slows it to real speed, make demo"
         " begins anew, make down ends it."
     ):
-        folder_of = _system(folder).folder
-        broken = run_demo(folder_of, factor, as_json=as_json, silent=no_play, reset=reset)
+        folder_of = system_of(folder).folder
+        broken = run_demo(folder_of, factor, as_json=as_json, no_play=no_play, reset=reset)
     for sentence in broken:
         typer.echo(f"{typer.style('Broken:', fg='red', bold=True)} {sentence}", err=as_json)
     raise typer.Exit(1 if broken else 0)

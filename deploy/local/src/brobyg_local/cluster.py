@@ -61,28 +61,24 @@ class Cluster:
 
         Raises `LocalError`.
         """
-        with self.folder.locked():
-            self.start_unlocked(kafka=kafka, postgres=postgres)
-        return self.addresses
-
-    def start_unlocked(self, *, kafka: bool = True, postgres: bool = True) -> None:
-        """As `start`, for a caller that holds the folder's lock."""
-        states = self.supervisor.states()
         stores: list[Kafka | Postgres] = [
             *([self.kafka] if kafka else []),
             *([self.postgres] if postgres else []),
         ]
-        down = [one for one in stores if one.name not in states or not states[one.name].running]
-        with ThreadPoolExecutor(2) as pool:
-            programs = list(pool.map(lambda store: store.prepare(), down))
-        if programs:
-            self.supervisor.start(self.supervisor.load(programs))
-        for store in stores:
-            self._await(store)
+        with self.folder.locked():
+            states = self.supervisor.states()
+            down = [one for one in stores if not states[one.name].running]
+            with ThreadPoolExecutor(2) as pool:
+                programs = list(pool.map(lambda store: store.prepare(), down))
+            if programs:
+                self.supervisor.start(self.supervisor.load(programs))
+            for store in stores:
+                self._await(store)
+        return self.addresses
 
     def _await(self, store: Kafka | Postgres) -> None:
         def is_ready() -> bool:
-            if self.supervisor.state(store.name).failed:
+            if self.supervisor.states()[store.name].failed:
                 raise self.supervisor.failure(store.name)
             return store.is_ready()
 
@@ -96,8 +92,8 @@ class Cluster:
 
     def reset(self) -> None:
         """End everything and remove the data. Blocks."""
-        self.stop()
         with self.folder.locked():
+            self.supervisor.shut_down()
             shutil.rmtree(self.folder.kafka, ignore_errors=True)
             self.postgres.remove()
 
@@ -122,8 +118,3 @@ def ensure(
     cluster = Cluster(folder, owner=owner, durable=durable, say=say)
     found = cluster.start(kafka=not kafka, postgres=not database)
     return Addresses(kafka or found.kafka, database or found.database)
-
-
-def stop(folder: Path) -> None:
-    """Stop what `ensure` started in `folder`, data kept. Blocks."""
-    Cluster(folder).stop()

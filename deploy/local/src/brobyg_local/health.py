@@ -65,7 +65,7 @@ class ComponentState:
 
 
 @dataclass(frozen=True)
-class Status:
+class SystemStatus:
     """The whole system at one moment."""
 
     components: list[ComponentState] = field(default_factory=list)
@@ -91,13 +91,13 @@ class Status:
         return not self.troubles
 
 
-def read_status(system: System) -> Status:
+def read_status(system: System) -> SystemStatus:
     """Ask every part, at once. Never raises for a part that is down. Blocks for some seconds."""
     environment = {**system.environment(), **system.given}
     states = system.supervisor.states()
 
     def state_of(name: str) -> ComponentState:
-        state = states.get(name, ProgramState())
+        state = states[name]
         if name in SERVICES:
             return _service(system, name, state, environment)
         return _store(system, name, state, environment)
@@ -107,7 +107,7 @@ def read_status(system: System) -> Status:
             lambda: asyncio.run(read_topics(environment.get("BROBYG_KAFKA", ""), SERVICES))
         )
         components = list(pool.map(state_of, ("kafka", "postgres", "mail", *SERVICES)))
-        return Status(components, *topics.result())
+        return SystemStatus(components, *topics.result())
 
 
 def _service(
@@ -116,7 +116,7 @@ def _service(
     url = environment.get(f"BROBYG_{name.upper()}_URL", "")
     if not url:
         return ComponentState(name, False, False, "never started: brobyg local up")
-    answer = readiness(url)
+    answer = readiness(name, url)
     metrics = gauges(url) if name == "notification" and answer.report else {}
     waiting = metrics.get("brobyg_notification_waiting")
     return ComponentState(

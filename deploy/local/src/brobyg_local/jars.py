@@ -1,10 +1,11 @@
 """Kafka's published jars, resolved once by Maven from `deploy/local/pom.xml` for the checkout."""
 
-import fcntl
 import hashlib
 import shutil
 import tempfile
 from pathlib import Path
+
+from filelock import FileLock
 
 from .state import ROOT
 from .tools import DOWNLOAD_TIMEOUT, Say, find_maven, run
@@ -24,8 +25,7 @@ def class_path(say: Say) -> str:
     """
     folder = ROOT / "var" / "jars" / hashlib.sha256(POM.read_bytes()).hexdigest()[:12]
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with (folder.parent / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with FileLock(folder.parent / "lock"):
         if not folder.exists():
             _download(folder, say)
     return str(folder / "*")

@@ -5,9 +5,8 @@ answers again as soon as the broker's old session has timed out (3 s).
 """
 
 import asyncio
-import base64
+import secrets
 import shutil
-import uuid
 from pathlib import Path
 
 from .jars import class_path
@@ -49,7 +48,7 @@ class Kafka:
         return path.read_text() if path.exists() else ""
 
     def is_ready(self) -> bool:
-        """Whether the broker answers and knows its controller. Blocks for at most 2 s."""
+        """Whether the broker answers and knows its controller. Blocks for at most 10 s."""
         port = self._ports.of("kafka")
         return bool(port and is_answering(port) and asyncio.run(_has_controller(self.address)))
 
@@ -71,23 +70,22 @@ class Kafka:
     def _format(self, java: list[str], configuration: Path) -> None:
         """Give the data folder its identity, once; again where that was interrupted."""
         shutil.rmtree(self._data, ignore_errors=True)
-        tool = [*java, "kafka.tools.StorageTool", "format", "--cluster-id", _new_cluster_id()]
-        command = [*tool, "--config", str(configuration)]
+        # A UUID as Kafka writes one: 16 bytes in base64 for URLs.
+        identity = f"--cluster-id={secrets.token_urlsafe(16)}"
+        tool = [*java, "kafka.tools.StorageTool", "format"]
+        command = [*tool, identity, "--config", str(configuration)]
         run("formatting Kafka's data folder", command, advice="brobyg local reset", timeout=60)
 
 
 async def _has_controller(address: str) -> bool:
-    from aiokafka.admin import AIOKafkaAdminClient
     from aiokafka.errors import KafkaError
+    from brobyg_kit import kafka
 
-    admin = AIOKafkaAdminClient(bootstrap_servers=address, request_timeout_ms=2000)
     try:
-        await admin.start()
-        return bool((await admin.describe_cluster())["controller_id"] >= 0)
+        async with kafka.admin(address) as admin:
+            return bool((await admin.describe_cluster())["controller_id"] >= 0)
     except (KafkaError, OSError):
         return False
-    finally:
-        await admin.close()
 
 
 def broker_settings(client: int, controller: int, data: Path) -> dict[str, object]:
@@ -128,9 +126,3 @@ def broker_settings(client: int, controller: int, data: Path) -> dict[str, objec
         "num.recovery.threads.per.data.dir": 2,
         "log.index.size.max.bytes": 1024 * 1024,
     }
-
-
-def _new_cluster_id() -> str:
-    """A UUID as Kafka writes one. The first bit is 0: '-' at its start would begin an option."""
-    first, *rest = uuid.uuid4().bytes
-    return base64.urlsafe_b64encode(bytes([first & 0x7F, *rest])).decode().rstrip("=")

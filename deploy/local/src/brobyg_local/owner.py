@@ -4,13 +4,14 @@ So a system that a test or a fault injection has started ends with it, however t
 """
 
 import contextlib
-import os
-import signal
 import sys
 
 import psutil
 
 if __name__ == "__main__":
+    parent = psutil.Process().parent()
     with contextlib.suppress(psutil.NoSuchProcess):
         psutil.Process(int(sys.argv[1])).wait()
-    os.kill(os.getppid(), signal.SIGTERM)
+    with contextlib.suppress(psutil.NoSuchProcess):
+        if parent is not None:
+            parent.terminate()  # raises NoSuchProcess once its id is another's

@@ -1,7 +1,6 @@
 """Ports of this machine: which are free, who holds one that is not, and what each component has."""
 
 import json
-import random
 import socket
 import threading
 from collections.abc import Callable, Mapping
@@ -9,12 +8,10 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import psutil
+from brobyg_kit.free_ports import free_port
 
 from .state import StateFolder, read_json, write_atomically
 
-#: Below Linux's range for outgoing connections (32768 and up): a client could take such a port
-#: between a broker's stop and its start on the same address.
-LOWEST, HIGHEST = 20_000, 32_000
 #: The port of a mail server's address that names none, by the schemes that notification takes.
 SMTP_PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 
@@ -42,14 +39,17 @@ class Ports:
     def choose(self, name: str) -> int:
         """The port that a component which does not run is started on: its own, if it is free."""
         with _LOCK:
+            file = self.folder.local / "ports.json"
+            kept = read_json(file)
+            others = [one for other in kept if other != name and (one := self.of(other))]
             wanted = self.of(name) or self.wanted.get(name)
-            port = wanted if wanted and is_free(wanted) else free_port()
+            is_ours = wanted and wanted not in others and is_free(wanted)
+            port = wanted if wanted and is_ours else free_port(besides=others)
             if wanted and port != wanted:
                 holder = holder_of(wanted) or "another user's process"
                 self.taken.append({"wanted": wanted, "used": port, "holder": holder})
                 self.say(f"{name}: port {wanted} is held by {holder}; using {port} instead")
-            file = self.folder.local / "ports.json"
-            write_atomically(file, json.dumps({**read_json(file), name: port}))
+            write_atomically(file, json.dumps({**kept, name: port}))
             return port
 
 
@@ -82,15 +82,6 @@ def is_answering(port: int, host: str = "127.0.0.1", timeout: float = 1.0) -> bo
             return True
     except OSError:
         return False
-
-
-def free_port() -> int:
-    """A port nobody listens on now, that no outgoing connection will be given later."""
-    for _ in range(500):
-        port = random.randrange(LOWEST, HIGHEST)  # noqa: S311 - not a secret
-        if is_free(port):
-            return port
-    raise OSError(f"no free port between {LOWEST} and {HIGHEST}")
 
 
 def holder_of(port: int) -> str:

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from .supervisor import Program
-
+#: The `brobyg` program beside the Python we run on.
+BROBYG = str(Path(sys.executable).parent / "brobyg")
 DEFAULT_PORTS: Mapping[str, int] = {
     "portal": 8000,
     "referral": 8001,
@@ -25,11 +25,6 @@ ANSWER_TIMEOUT = 3.0
 _DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-def brobyg_command() -> str:
-    """The `brobyg` program beside the Python we run on."""
-    return str(Path(sys.executable).parent / "brobyg")
-
-
 def own_settings(name: str, settings: Mapping[str, str]) -> dict[str, str]:
     """The part of `settings` for the service `name`: what all share and its own keys and token."""
     others = tuple(f"BROBYG_{other.upper()}_" for other in SERVICES if other != name)
@@ -41,11 +36,6 @@ def own_settings(name: str, settings: Mapping[str, str]) -> dict[str, str]:
     own.pop("BROBYG_TOKEN_SIGNING_KEY", None)
     own["BROBYG_SERVICE_TOKEN"] = own.pop(f"BROBYG_{name.upper()}_TOKEN", "")
     return own
-
-
-def program(name: str, settings: Mapping[str, str]) -> Program:
-    """`brobyg <name> run` with its part of `settings`."""
-    return Program(name, [brobyg_command(), name, "run"], own_settings(name, settings))
 
 
 @dataclass(frozen=True)
@@ -76,10 +66,15 @@ class Readiness:
         return all(one.get("records") for one in found)
 
 
-def readiness(url: str, timeout: float = ANSWER_TIMEOUT) -> Readiness:
-    """Ask `url`/readyz. Never raises for a service that is down. Blocks up to `timeout` seconds."""
+def readiness(service: str, url: str, timeout: float = ANSWER_TIMEOUT) -> Readiness:
+    """Ask `url`/readyz whether `service` is ready.
+
+    Never raises for a service that is down. Blocks up to `timeout` seconds.
+    """
     try:
         report = json.loads(_get(f"{url}/readyz", timeout))
+        if report["service"] != service:
+            return Readiness(False, f"{report['service']} answers at {url}", {})
         checks = dict(report.get("checks", {}))
         failing = [
             f"{name}: {check.get('detail') or 'not ok'}"

@@ -1,16 +1,20 @@
 """Where things are: the checkout, and in a state folder (default `var/`) data, logs, settings."""
 
 import contextlib
-import fcntl
 import json
 import os
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 from .errors import FolderBusy
 
+Component = Literal[
+    "kafka", "postgres", "mail", "referral", "matching", "notification", "reporting", "portal"
+]
+#: In the order in which they are started.
+COMPONENTS: tuple[Component, ...] = get_args(Component)
 #: Variables for `brobyg_local` itself, not for the services.
 NOT_SETTINGS = frozenset({"BROBYG_HOME", "BROBYG_LOCAL_SYSTEM", "BROBYG_POSTGRES_BIN"})
 #: The checkout. `BROBYG_HOME` names it where the package is installed elsewhere.
@@ -63,24 +67,22 @@ class StateFolder:
     def locked(self, patience: float = LOCK_PATIENCE) -> Iterator[None]:
         """Exclude other commands from starting or stopping things here; makes the folder.
 
-        Blocks up to `patience` seconds, then raises `FolderBusy`. The lock is the kernel's and ends
-        with its holder, so an interrupted command leaves none behind.
+        Blocks up to `patience` seconds, then raises `FolderBusy`; not in a thread that holds the
+        lock already. The lock is the kernel's and ends with its holder, so an interrupted command
+        leaves none behind.
         """
+        from filelock import FileLock, Timeout  # a quarter of a second, which few commands need
+
         for path in (self.local, self.logs):
             path.mkdir(parents=True, exist_ok=True)
-        deadline = time.monotonic() + patience
-        with (self.local / "lock").open("w") as file:
-            while True:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > deadline:
-                        raise FolderBusy(
-                            f"another command has been working in {self.path} for {patience:.0f} s",
-                            advice="wait for it, or end it, then run this again",
-                        ) from None
-                    time.sleep(0.1)
+        try:
+            lock = FileLock(self.local / "lock", is_singleton=True).acquire(patience)
+        except Timeout:
+            raise FolderBusy(
+                f"another command has been working in {self.path} for {patience:.0f} s",
+                advice="wait for it, or end it, then run this again",
+            ) from None
+        with lock:
             yield
 
 

@@ -3,27 +3,22 @@
 Exit code 0: all well; 1: something is not.
 """
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
+
+from .cli import AsJson, Folder, system_of
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from .health import ComponentState, Status
+    from .health import ComponentState, SystemStatus
 
 app = typer.Typer(help="How each service, topic, outbox and dead-letter queue is.")
 
 
 @app.callback(invoke_without_command=True)
-def status(
-    folder: Annotated[
-        Path | None,
-        typer.Option("--folder", help="The system's state folder; the checkout's var/ by default."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
-) -> None:
+def status(folder: Folder = None, as_json: AsJson = False) -> None:
     """How each service, topic, outbox and dead-letter queue is. Exit code 0: all well; 1: not."""
     import json
     from dataclasses import asdict
@@ -32,10 +27,8 @@ def status(
     from rich.markup import escape
 
     from .health import read_status
-    from .state import StateFolder, default_folder
-    from .system import System
 
-    found = read_status(System(StateFolder(folder.resolve()) if folder else default_folder()))
+    found = read_status(system_of(folder))
     console = Console()
     if as_json:
         answer = {"well": found.well, "troubles": found.troubles, **asdict(found)}
@@ -48,7 +41,7 @@ def status(
     raise typer.Exit(0 if found.well else 1)
 
 
-def _table(status: "Status") -> "Table":
+def _table(status: "SystemStatus") -> "Table":
     """All of it in one table that fits 80 columns: processes first, then topics."""
     from rich.markup import escape
     from rich.table import Table

@@ -17,6 +17,7 @@ import shlex
 import sys
 import time
 import xmlrpc.client
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -113,16 +114,12 @@ class Supervisor:
         self._file = folder.local / "supervisor.json"
 
     def states(self) -> dict[str, ProgramState]:
-        """Every program that has been started since supervisord was; empty where it is not up."""
-        try:
-            found = self._ask("getAllProcessInfo")
-        except _UNREACHABLE:
-            return {}
-        return {one["name"]: ProgramState(one["statename"], one["pid"]) for one in found}
-
-    def state(self, name: str) -> ProgramState:
-        """The state of one program; STOPPED for one that is not known."""
-        return self.states().get(name, ProgramState())
+        """Every program that has been started since supervisord was; STOPPED for any other."""
+        states: dict[str, ProgramState] = defaultdict(ProgramState)
+        with contextlib.suppress(*_UNREACHABLE):
+            for one in self._ask("getAllProcessInfo"):
+                states[one["name"]] = ProgramState(one["statename"], one["pid"])
+        return states
 
     def load(self, programs: Sequence[Program]) -> list[str]:
         """Describe `programs` to supervisord, starting it if need be; returns those not running.
@@ -170,7 +167,7 @@ class Supervisor:
 
         It is suspended first, so that it never sees the signal by which supervisord stops it.
         """
-        state = self.state(name)
+        state = self.states()[name]
         if not state.pid:
             return
         process = psutil.Process(state.pid)
@@ -179,7 +176,7 @@ class Supervisor:
         self._ask("stopProcess", name, False)
         process.kill()
         psutil.wait_procs(family, timeout=10.0)
-        wait_until(lambda: self.state(name).state in _DOWN, 10.0)
+        wait_until(lambda: not self._of([name]), 10.0)
 
     def shut_down(self) -> None:
         """End supervisord and whatever is left of this folder's processes. Blocks."""
@@ -218,7 +215,7 @@ class Supervisor:
 
     def _of(self, names: Sequence[str]) -> list[str]:
         states = self.states()
-        return [name for name in names if states.get(name, ProgramState()).state not in _DOWN]
+        return [name for name in names if states[name].state not in _DOWN]
 
     def _describe(self, program: Program) -> None:
         """Write the program's part of supervisord's configuration."""

@@ -21,9 +21,11 @@ from .cluster import Cluster
 from .errors import LocalError
 from .keys import make_keys
 from .ports import holder_of, is_answering, is_free
-from .services import DEFAULT_PORTS, SERVICES, brobyg_command, program, readiness
+from .services import BROBYG, DEFAULT_PORTS, SERVICES, own_settings, readiness
 from .state import (
+    COMPONENTS,
     ROOT,
+    Component,
     StateFolder,
     default_folder,
     given_settings,
@@ -34,7 +36,6 @@ from .state import (
 from .supervisor import Program, wait_until, without_settings
 from .tools import Say, run
 
-COMPONENTS = ("kafka", "postgres", "mail", *SERVICES)
 #: Default ports, by component.
 PORTS: Mapping[str, int] = {"kafka": 9092, "postgres": 5432, "mail": 2525, **DEFAULT_PORTS}
 #: Seconds for all services together, and for one migration or the topics.
@@ -90,7 +91,7 @@ class System:
         with self.folder.locked():
             told["BROBYG_CLOCK"] = self._clock(told)
             self._refuse_taken_ports(told)
-            self._start_stores()
+            self.start_stores()
             environment = self._write_environment(told)
             waiting = self.supervisor.load(self._programs(environment))
             if set(waiting) & set(SERVICES):
@@ -118,38 +119,30 @@ class System:
                 elif path.name != "lock":
                     path.unlink(missing_ok=True)
 
-    def start(self, component: str) -> None:
+    def start(self, component: Component) -> None:
         """Start one component with the settings of the last `up`, and wait for it. Blocks.
 
         Raises `LocalError`.
         """
-        _check(component)
         if not (environment := self.environment()):
             raise LocalError("the system has not been started yet", advice="brobyg local up")
         with self.folder.locked():
             if component in {"kafka", "postgres"}:
-                self.cluster.start_unlocked(
-                    kafka=component == "kafka", postgres=component == "postgres"
-                )
+                self.cluster.start(kafka=component == "kafka", postgres=component == "postgres")
             else:
                 wanted = [one for one in self._programs(environment) if one.name == component]
                 self._start(self.supervisor.load(wanted), environment, [component])
 
-    def stop(self, component: str) -> None:
+    def stop(self, component: Component) -> None:
         """Stop one component cleanly, data kept. Raises `LocalError`. Blocks."""
-        _check(component)
         with self.folder.locked():
             self.supervisor.stop([component])
 
-    def kill(self, component: str) -> None:
-        """End one component with kill -9 and keep it down. Raises `LocalError`. Blocks."""
-        _check(component)
-        self.supervisor.kill(component)
-
     def start_stores(self) -> None:
         """Start only broker and database, unless others were named. Raises `LocalError`. Blocks."""
-        with self.folder.locked():
-            self._start_stores()
+        self.cluster.start(
+            kafka=not self.given.get("BROBYG_KAFKA"), postgres=not self.given.get("BROBYG_DATABASE")
+        )
 
     def own_mail_port(self, environment: Mapping[str, str]) -> int | None:
         """The port of our own mail server; None where the settings name another one."""
@@ -157,14 +150,12 @@ class System:
         own = environment.get("BROBYG_NOTIFICATION_SMTP") == f"smtp://127.0.0.1:{port}"
         return port if own else None
 
-    def _start_stores(self) -> None:
-        self.cluster.start_unlocked(
-            kafka=not self.given.get("BROBYG_KAFKA"), postgres=not self.given.get("BROBYG_DATABASE")
-        )
-
     def _programs(self, environment: Mapping[str, str]) -> list[Program]:
         """The mail server, unless another is used, and the services."""
-        programs = [program(name, environment) for name in SERVICES]
+        programs = [
+            Program(name, [BROBYG, name, "run"], own_settings(name, environment))
+            for name in SERVICES
+        ]
         if (port := self.own_mail_port(environment)) is not None:
             command = [sys.executable, "-m", "brobyg_local.mail", str(port), str(self.folder.mail)]
             programs.insert(0, Program("mail", command))
@@ -200,6 +191,7 @@ class System:
             "BROBYG_NOTIFICATION_COORDINATORS": COORDINATORS,
             "BROBYG_NOTIFICATION_SENDER": "Brobyg <brobyg@example.org>",
             # The sample hospital's FHIR server counts each appointment's versions up.
+            "BROBYG_REFERRAL_KAFKA_ORGANISATION": "hospital-randers",
             "BROBYG_REFERRAL_RISING_VERSIONS": "hospital-randers",
             **make_keys(self.folder),
             "BROBYG_KAFKA": addresses.kafka,
@@ -226,7 +218,7 @@ class System:
         return port if port and self._runs(name) else self.cluster.ports.choose(name)
 
     def _runs(self, name: str) -> bool:
-        return self.supervisor.state(name).running
+        return self.supervisor.states()[name].running
 
     def _refuse_taken_ports(self, told: Mapping[str, str]) -> None:
         """Raise `LocalError` for a port that was named for a service and that another holds."""
@@ -264,7 +256,7 @@ class System:
         def brobyg(arguments: list[str]) -> None:
             run(
                 what := f"brobyg {' '.join(arguments)}",
-                [brobyg_command(), *arguments],
+                [BROBYG, *arguments],
                 advice=f"once the cause is gone: {what}, or brobyg local up again",
                 timeout=COMMAND_TIMEOUT,
                 env={**without_settings(), **environment},
@@ -301,27 +293,20 @@ class System:
         def ready(name: str) -> bool:
             if name == "mail":
                 return is_answering(mail or 0)
-            answer = readiness(urls[name])
+            answer = readiness(name, urls[name])
             return answer.ready and answer.has_copies
 
         def settled() -> bool:
-            for name in [one for one in pending if ready(one)]:
-                pending.remove(name)
-                self.say(f"{name}: ready")
             states = self.supervisor.states()
-            for name in pending:
+            for name in list(pending):
                 if states[name].failed:
                     raise self.supervisor.failure(name)
+                if states[name].running and ready(name):
+                    pending.remove(name)
+                    self.say(f"{name}: ready")
             return not pending
 
         if not wait_until(settled, READY_TIMEOUT, every=0.2):
             name = pending[0]
-            why = readiness(urls[name]).why if name in urls else ""
+            why = readiness(name, urls[name]).why if name in urls else ""
             raise self.supervisor.failure(name, READY_TIMEOUT, why)
-
-
-def _check(component: str) -> None:
-    if component not in COMPONENTS:
-        raise LocalError(
-            f"there is no component {component!r}", advice=f"one of {', '.join(COMPONENTS)}"
-        )

@@ -4,13 +4,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from brobyg_contracts.topics import TOPICS
+from brobyg_kit import kafka
 
-#: Milliseconds for each question to the broker.
-TIMEOUT = 5_000
 #: Seconds a record may wait unread.
 LAG_BOUND = 60.0
 
@@ -41,24 +39,13 @@ async def read_topics(address: str, services: Sequence[str]) -> tuple[list[Topic
 
 
 async def _read(address: str, services: Sequence[str]) -> list[TopicState]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=address, request_timeout_ms=TIMEOUT)
     # It learns of one topic at a time, with this pause after each: by default, a tenth of a second.
-    reader = AIOKafkaConsumer(
-        bootstrap_servers=address, request_timeout_ms=TIMEOUT, retry_backoff_ms=5
-    )
-    try:
-        await admin.start()
-        await reader.start()
-        topics = {
-            one["topic"]: [
-                TopicPartition(one["topic"], part["partition"]) for part in one["partitions"]
-            ]
-            for one in await admin.describe_topics()
-            if one["topic"] in TOPICS
-        }
+    pause = {"retry_backoff_ms": 5}
+    async with kafka.admin(address) as admin, kafka.reader(address, **pause) as reader:
+        topics = await kafka.partitions(admin, TOPICS)
         every = [partition for partitions in topics.values() for partition in partitions]
-        begins = await reader.beginning_offsets(every)
-        ends = await reader.end_offsets(every)
+        ranges = await kafka.watermarks(reader, every)
+        ends = {one: end for one, (_, end) in ranges.items()}
         bound = int((time.time() - LAG_BOUND) * 1000)
         young = await reader.offsets_for_times(dict.fromkeys(every, bound))
         # Where no record is younger than the bound, all that is unread is overdue.
@@ -66,16 +53,16 @@ async def _read(address: str, services: Sequence[str]) -> list[TopicState]:
         read = {
             name: await admin.list_consumer_group_offsets(f"brobyg-{name}") for name in services
         }
-    finally:
-        await reader.stop()
-        await admin.close()
 
     def unread(
         service: str, partitions: list[TopicPartition], until: dict[TopicPartition, int]
     ) -> int:
         committed = read[service]
         return sum(
-            max(0, until[one] - max(begins[one], committed[one].offset if one in committed else 0))
+            max(
+                0,
+                until[one] - max(ranges[one][0], committed[one].offset if one in committed else 0),
+            )
             for one in partitions
         )
 

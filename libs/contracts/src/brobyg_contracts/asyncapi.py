@@ -57,12 +57,12 @@ def _document() -> dict[str, Any]:
 def _needed(components: dict[str, Any], by: object) -> dict[str, Any]:
     """The messages and schemas that `by` refers to, and what those refer to."""
     found: set[str] = set()
-    open_ends = set(_references(by))
-    while open_ends:
-        found |= open_ends
-        places = (place.split("/")[2:] for place in open_ends)
+    pending = set(_references(by))
+    while pending:
+        found |= pending
+        places = (place.split("/")[2:] for place in pending)
         met = {one for kind, name in places for one in _references(components[kind][name])}
-        open_ends = met - found
+        pending = met - found
     return {
         kind: kept
         for kind, named in components.items()

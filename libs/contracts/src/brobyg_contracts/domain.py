@@ -1,4 +1,4 @@
-"""The words of the domain that the kit is given: roles, local time, what a log may hold.
+"""What the kit is told of the domain: roles, local time, what a log may hold.
 
 The kit loads this module by the entry point group `brobyg.domain`, see `brobyg_kit.domain`.
 """
@@ -6,15 +6,18 @@ The kit loads this module by the entry point group `brobyg.domain`, see `brobyg_
 import re
 from zoneinfo import ZoneInfo
 
-#: What a token's bearer may be. `service` may read people's contacts; `portal`, which the whole
-#: world can reach, may only pass answers on.
+#: What a token's bearer may be. `service` may read people's contacts; `portal`, which is open
+#: to the internet, may only pass answers on.
 ROLES = frozenset(
     {"hospital", "referrer", "coordinator", "volunteer", "analyst", "service", "portal"}
 )
 #: Local time, for what people read and write, and for what a day or a week is.
 LOCAL_ZONE = ZoneInfo("Europe/Copenhagen")
+#: The language of people of whom none is known (ISO 639-1), unless BROBYG_DEFAULT_LANGUAGE says
+#: another.
+DEFAULT_LANGUAGE = "da"
 #: Facts that log lines may hold beside the kit's own: ids and numbers, never who somebody is.
-LOGGED_FACTS = frozenset({"appointment_id", "notification_id", "notifications"})
+LOGGED_FACTS = frozenset({"appointment_id", "need_id", "notification_id", "notifications"})
 #: What is hidden wherever it stands in a log line.
 PERSONAL_PATTERNS = (
     # CPR numbers and replacement numbers; not parts of an id.

@@ -190,7 +190,7 @@ class Reference:
     id raise UnknownReference for one that is not there.
     """
 
-    def __init__(self, records: Iterable[EventData] = ()) -> None:
+    def __init__(self, records: Iterable[object] = ()) -> None:
         """Of each key the last record, in any order. Other events are passed over."""
         self.places: Mapping[str, Place]
         self.postcodes: Mapping[str, Postcode]
@@ -330,7 +330,7 @@ def _found(kind: str, id: str, entries: Mapping[str, _EntryT]) -> _EntryT:
     return entry
 
 
-def _entry(record: EventData) -> _Kind | None:
+def _entry(record: object) -> _Kind | None:
     match record:
         case PlaceRecorded():
             calendar = record.calendar_record

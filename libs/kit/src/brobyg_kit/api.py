@@ -81,42 +81,40 @@ def create_app(
     app = FastAPI(title=title, docs_url=None, redoc_url=None)
     app.state.verifier = verifier
     for router in parts.routers:
-        _insist_on_token(router)
+        _check_needs_token(router)
         app.include_router(
             router,
-            dependencies=[Depends(_SHOWN_SCHEME), Depends(_insist_on_known_query)],
+            dependencies=[Depends(_SHOWN_SCHEME), Depends(_check_query)],
             responses=_REFUSED,
         )
     for router in parts.public_routers:
         app.include_router(router)
-    app.include_router(_health_router(metrics, health, numbers))
+    app.include_router(_health_router(service.name, metrics, health, numbers))
     app.include_router(documents_router(title, service.name, service.asyncapi))
     failed = _install_errors(app, parts)
     app.add_middleware(RequestMiddleware, clock=clock, metrics=metrics, failed=failed)
     return app
 
 
-def _insist_on_token(router: APIRouter) -> None:
+def _check_needs_token(router: APIRouter) -> None:
     for route in router.routes:
-        # A mount or a websocket does not show what it needs.
-        if not (isinstance(route, APIRoute) and _asks(route.dependant)):
+        # Of a mount or a websocket it is not known what it needs.
+        if not (isinstance(route, APIRoute) and _needs_token(route.dependant)):
             raise RuntimeError(
                 f"{getattr(route, 'path', route)} is open: give it Depends(requires(...))"
                 " or make it a public route and say why"
             )
 
 
-def _asks(dependant: Dependant) -> bool:
-    return isinstance(dependant.call, Requirement) or any(
-        _asks(one) for one in dependant.dependencies
-    )
+def _needs_token(dependant: Dependant) -> bool:
+    return isinstance(dependant.call, Requirement) or any(map(_needs_token, dependant.dependencies))
 
 
-async def _insist_on_known_query(request: Request) -> None:
+async def _check_query(request: Request) -> None:
     """Refuse a query parameter that the route does not read: it is most likely misspelt.
 
-    A route that takes the whole request (FHIR) checks for itself. This comes before the token is
-    checked, as it tells only what stands in /openapi.json.
+    A route that takes the whole request checks for itself. This runs before the token is checked,
+    as it tells only what /openapi.json does.
     """
     route = request.scope.get("route")
     if not isinstance(route, APIRoute) or route.dependant.request_param_name:
@@ -139,7 +137,10 @@ def _query_of(dependant: Dependant) -> set[str]:
 
 
 def _health_router(
-    metrics: Metrics, health: Health, numbers: Callable[[], Awaitable[dict[str, object]]]
+    service: str,
+    metrics: Metrics,
+    health: Health,
+    numbers: Callable[[], Awaitable[dict[str, object]]],
 ) -> APIRouter:
     router = APIRouter(tags=["health"])
 
@@ -153,7 +154,8 @@ def _health_router(
         waiting = await numbers()
         ready, checks = await health.report(waiting)
         return JSONResponse(
-            {"ready": ready, "checks": checks, **waiting}, status_code=200 if ready else 503
+            {"service": service, "ready": ready, "checks": checks, **waiting},
+            status_code=200 if ready else 503,
         )
 
     @router.get("/metrics", summary="Prometheus metrics")
@@ -172,13 +174,11 @@ def _install_errors(app: FastAPI, parts: Parts) -> Failed:
         return problems.render(problem, request)
 
     async def on_problem(request: Request, error: Exception) -> Response:
-        return answer(
-            error if isinstance(error, Problem) else Problem(500, "Something went wrong here"),
-            request,
-        )
+        assert isinstance(error, Problem)  # FastAPI calls this for no other
+        return answer(error, request)
 
     async def on_validation(request: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)  # FastAPI calls this for no other
+        assert isinstance(error, RequestValidationError)  # as above
         if any(one["loc"] == ("body",) for one in error.errors()) and not _says_json(request):
             return answer(Problem(415, "The body is expected as application/json"), request)
         return answer(problems.of_validation(error), request)
@@ -193,11 +193,9 @@ def _install_errors(app: FastAPI, parts: Parts) -> Failed:
     async def on_unexpected(request: Request, error: Exception) -> Response:
         if is_transient(error):
             log.warning("request.postponed", error=error)
-            # It may have been stored: a connection can die between the commit and its answer.
-            title, advice = (
-                "The database can't be reached right now",
-                "Send it again: with the same Idempotency-Key or identifier it is kept once",
-            )
+            # It may have been stored: a connection can be lost between the commit and its answer.
+            advice = "Send it again: with the same Idempotency-Key or identifier it is kept once"
+            title = "The database can't be reached right now"
             return answer(Problem(503, title, advice, headers={"Retry-After": "2"}), request)
         log.error("request.failed", error=error)
         return answer(Problem(500, "Something went wrong here"), request)

@@ -1,4 +1,4 @@
-"""Who is asking: bearer tokens (JWT, ES256), roles and the organisation a caller belongs to."""
+"""Authentication: bearer tokens (JWT, ES256), roles and the organisation of a caller."""
 
 import json
 from collections.abc import Callable
@@ -105,5 +105,5 @@ class Requirement:
 
 
 def requires(*roles: str) -> Callable[[Request], object]:
-    """For `Annotated[Caller, Depends(requires("coordinator"))]`: a caller with one of the roles."""
+    """For `Annotated[Caller, Depends(requires(role))]`: a caller with one of the roles."""
     return Requirement(frozenset(roles))

@@ -43,7 +43,7 @@ _KNOWN = select(inbox.c.event_id).where(
 
 
 class Interrupted(Exception):
-    """What waited for the database was told to give up; no offset was committed for it."""
+    """Waiting for the database was ended by a stop or a rebalance; no offset was committed."""
 
 
 class Batches:
@@ -56,7 +56,7 @@ class Batches:
         self._stopped = asyncio.Event()
 
     def stop(self) -> None:
-        """Wait for the database no longer: what waits raises Interrupted."""
+        """Stop waiting for the database: what waits raises Interrupted."""
         self._stopped.set()
 
     async def until_done(
@@ -65,7 +65,7 @@ class Batches:
         work: Callable[[bool], Awaitable[None]],
         given_up: asyncio.Event | None = None,
     ) -> None:
-        """Do `work`; when the database is in the way, again after a growing pause.
+        """Do `work`, again after a growing pause while the database prevents it.
 
         `work` is told whether an ambiguous error is to be attributed to an event: when it has
         gone on for longer than `PATIENCE` and the database answers. Raises Interrupted instead of
@@ -88,7 +88,7 @@ class Batches:
             blaming = time.monotonic() - began >= PATIENCE and await self._database.answers()
 
     async def _pause(self, seconds: float, given_up: asyncio.Event | None) -> None:
-        """Return after so many seconds; raise Interrupted as soon as it is not to be waited."""
+        """Sleep for so many seconds; raise Interrupted once stopped or `given_up`."""
         events = [self._stopped] if given_up is None else [self._stopped, given_up]
         waits = [asyncio.create_task(event.wait()) for event in events]
         done, pending = await asyncio.wait(
@@ -108,12 +108,11 @@ class Batches:
     ) -> None:
         """Handle the batch in one transaction; halve it when that fails, down to one to park.
 
-        `heartbeat` is told before each half: a statement that ends by its timeout only may come
-        again in each of them, and the loop is alive all the while.
+        `heartbeat` is updated before each half, as each may take as long as a statement's timeout.
 
-        Raises what `is_waited_out` when the database is in the way; what was committed by then
-        stays and is not done twice. With `blaming`, a transient error too is
-        attributed to an event as long as the database answers.
+        Raises what `is_waited_out` when the database is at fault; what was committed by then
+        stays and is not done twice. With `blaming`, a transient error too is attributed to an
+        event as long as the database answers.
         """
         if not batch:
             return
@@ -132,9 +131,9 @@ class Batches:
                 await self.process(half, blaming=blaming, heartbeat=heartbeat)
 
     async def is_the_events(self, error: Exception, *, blaming: bool) -> bool:
-        """Whether an event is at fault, and not the database, which would park the innocent."""
+        """Whether an event is at fault, and not the database: then none must be parked."""
         if is_environment(error) or isinstance(cause_of(error), asyncpg.LockNotAvailableError):
-            return False  # somebody else holds a lock, such as a migration or a switch of tables
+            return False  # another session holds a lock: a migration or a switch of tables
         return not is_transient(error) or (blaming and await self._database.answers())
 
     async def handle_alone(self, tx: Transaction, one: Received) -> None:
@@ -148,22 +147,19 @@ class Batches:
         """Pass over an event with a word of a later version; park any other."""
         if isinstance(error, UnknownWord):
             await self._pass_over(one, error)
-        else:
-            await self._park(one, error)
+            return
+        log.error("event.parked", error=error, origin=str(one.origin), type=one.event.type)
+        async with self._database.transaction() as tx:
+            permanent = isinstance(error, UndecodableEvent)
+            await self.parking.park(tx, one, error, permanent=permanent)
 
     async def _pass_over(self, one: Received, error: UnknownWord) -> None:
-        """Count the event as handled, without effect: to wait would hold up its subject."""
+        """Mark the event as handled, without effect: parked, it would hold up its subject."""
         log.warning("event.passed_over", error=error, origin=str(one.origin), type=one.event.type)
         async with self._database.transaction() as tx:
             if self._subscription.inbox:
                 await self._new(tx, [one])
         self._metrics.events_passed_over.labels(one.event.type).inc()
-
-    async def _park(self, one: Received, error: Exception) -> None:
-        log.error("event.parked", error=error, origin=str(one.origin), type=one.event.type)
-        async with self._database.transaction() as tx:
-            permanent = isinstance(error, UndecodableEvent)
-            await self.parking.park(tx, one, error, permanent=permanent)
 
     async def _in_one_transaction(self, batch: Sequence[Received]) -> None:
         async with self._database.transaction() as tx:
@@ -209,7 +205,7 @@ class Batches:
     async def _new(self, tx: Transaction, batch: Sequence[Received]) -> Sequence[Received]:
         """Those whose id is not in the inbox yet; now it is.
 
-        As a rule all are new: to expect a repeat in each row costs PostgreSQL twice the work.
+        Usually all are new, and `on conflict` costs PostgreSQL twice the work.
         """
         ids = array_literal([one.event.id for one in batch])
         try:

@@ -9,6 +9,7 @@ Here too each command imports what it needs.
 import json
 import os
 import sys
+from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -22,10 +23,9 @@ if TYPE_CHECKING:
 
     from brobyg_kit.runtime import Role
     from brobyg_kit.service import Service
-    from brobyg_kit.settings import KitSettings
 
 app = typer.Typer(
-    help="Brobyg: from a hospital's appointment to somebody who comes along. Settings come from the"
+    help="Runs the services of this system and shows what they do. Settings come from the"
     " environment; 'brobyg config' lists them.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
@@ -35,15 +35,21 @@ topics_app = typer.Typer(
 )
 app.add_typer(topics_app, name="topics")
 
+_ROLES: "dict[Role, str]" = {
+    "run": "Everything in one process: HTTP, consumer, timers and relay.",
+    "api": "HTTP alone.",
+    "consumer": "The consumer, timers and workers alone.",
+    "relay": "The relay alone.",
+}
 ENVIRONMENT_FILE = Path("var/local/environment.json")
 _DLQ_HELP = (
     "Events that could not be handled. 'retrying' is tried again by itself, 'dead' waits for you,"
-    " 'waiting' stands behind one of the two."
+    " 'waiting' waits for an earlier event of its subject."
 )
 
 
 def load_environment(file: Path = ENVIRONMENT_FILE) -> None:
-    """Take the settings of the locally running system for those the environment does not set."""
+    """Set what the environment does not, as the system that runs on this machine has it."""
     if file.is_file():
         for name, value in json.loads(file.read_text()).items():
             os.environ.setdefault(name, value)
@@ -69,9 +75,7 @@ def load_service(name: str) -> "Service":
 
 
 def load_settings() -> "dict[str, type[BaseSettings]]":
-    """The settings class of every installed service, by the service's name; no service is
-    loaded.
-    """
+    """The settings class of every installed service by name; no service is imported."""
     return {name: entry.load() for name, entry in _entry_points("brobyg.settings").items()}
 
 
@@ -87,13 +91,13 @@ def token(
             help=f"One of: {', '.join(sorted(domain().ROLES))}. May be given several times."
         ),
     ],
-    subject: Annotated[
-        str, typer.Option(help="Whose token; for a volunteer the volunteer_id.")
-    ] = "developer",
+    subject: Annotated[str, typer.Option(help="The id of its bearer.")] = "developer",
     organisation: Annotated[
-        str | None, typer.Option(help="Such as hospital-randers or municipality-0730.")
+        str | None, typer.Option(help="The organisation they act for; any without it.")
     ] = None,
-    department: Annotated[str | None, typer.Option(help="Such as randers or norddjurs.")] = None,
+    department: Annotated[
+        str | None, typer.Option(help="The department they act for; any without it.")
+    ] = None,
     hours: Annotated[float, typer.Option(help="How long it is valid.", min=0.01, max=24 * 366)] = 8,
 ) -> None:
     """Print a development token, for `Authorization: Bearer ...`."""
@@ -105,7 +109,7 @@ def token(
     # This one setting is read as it is: the settings class takes longer to load than the rest.
     key = Path(os.environ.get("BROBYG_TOKEN_SIGNING_KEY") or "/nonexistent")
     if not key.is_file():
-        _fail(
+        fail(
             "there is no signing key here; set BROBYG_TOKEN_SIGNING_KEY, or start the system with"
             " 'make up'"
         )
@@ -120,7 +124,7 @@ def token(
             lifetime=timedelta(hours=hours),
         )
     except ValueError as error:
-        _fail(str(error))
+        fail(str(error))
     typer.echo(text)
 
 
@@ -148,20 +152,18 @@ def _rows(settings: "type[BaseSettings]") -> dict[str, tuple[str, str]]:
     from pydantic import SecretStr, ValidationError
 
     wrong: dict[str, str] = {}
-    values: BaseSettings | None = None
     try:
-        values = settings()
+        settings()
     except ValidationError as error:
         wrong = {str(one["loc"][0]): f"({one['msg']})" for one in error.errors(include_input=False)}
     rows = {}
     for field, info in settings.model_fields.items():
         variable = f"BROBYG_{field.upper()}"
-        if values is not None:
-            value = str(getattr(values, field))
-        elif info.annotation is SecretStr and variable in os.environ:
+        value = os.environ.get(
+            variable, str(info.get_default(call_default_factory=True, validated_data={}))
+        )
+        if variable in os.environ and SecretStr.__name__ in repr(info.annotation):
             value = "**********"
-        else:
-            value = os.environ.get(variable, str(info.get_default(call_default_factory=False)))
         rows[variable] = (wrong.get(field, value), info.description or "")
     return rows
 
@@ -174,6 +176,8 @@ def flow_command(
     as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
 ) -> None:
     """Show which event is emitted where and consumed by whom, for the whole system."""
+    from dataclasses import asdict
+
     from rich.console import Console
 
     from brobyg_kit import flow
@@ -182,7 +186,7 @@ def flow_command(
     if mermaid:
         typer.echo(flow.mermaid(rows))
     elif as_json:
-        typer.echo(json.dumps([row.as_dict() for row in rows], indent=2))
+        typer.echo(json.dumps([asdict(row) for row in rows], indent=2))
     else:
         Console().print(flow.table(rows))
 
@@ -204,35 +208,13 @@ def topics_apply() -> None:
         for name, what in asyncio.run(apply_topics(settings.kafka, topics)).items():
             typer.echo(f"{name}: {what}")
     except (KafkaError, KitError, ValueError, OSError) as error:
-        _fail(f"the topics could not be applied on {settings.kafka}: {error}")
+        fail(f"the topics could not be applied on {settings.kafka}: {error}")
 
 
 def _service_app(name: str) -> typer.Typer:
     group = typer.Typer(help=f"The {name} service.", no_args_is_help=True)
-
-    def add(role: "Role", text: str) -> None:
-        @group.command(role, help=text)
-        def _run() -> None:
-            from pydantic import ValidationError
-
-            from brobyg_kit import process
-
-            service = load_service(name)
-            try:
-                settings = service.settings()
-            except ValidationError as error:  # its own text would show the values
-                wrong = error.errors(include_input=False)
-                _fail(
-                    "".join(
-                        f"\n  BROBYG_{str(one['loc'][0]).upper()}: {one['msg']}" for one in wrong
-                    )
-                )
-            process.run(_run_service(service, settings, role))
-
-    add("run", "Everything in one process: doors, consumer, timers and relay.")
-    add("api", "The HTTP doors alone.")
-    add("consumer", "The consumer, timers and workers alone.")
-    add("relay", "The relay alone.")
+    for role, text in _ROLES.items():
+        group.command(role, help=text)(_runner(name, role))
 
     @group.command()
     def migrate(
@@ -256,9 +238,9 @@ def _service_app(name: str) -> typer.Typer:
         try:
             applied = asyncio.run(_migrate(server, service, create=create))
         except CommandError as error:
-            _fail(str(error))
+            fail(str(error))
         except DATABASE_ERRORS as error:
-            _fail(
+            fail(
                 f"the database of {name} could not be brought up to date:"
                 f" {type(error).__name__}: {error}"
             )
@@ -267,23 +249,35 @@ def _service_app(name: str) -> typer.Typer:
     return group
 
 
-async def _run_service(service: "Service", settings: "KitSettings", role: "Role") -> None:
-    from brobyg_kit.runtime import Runtime
+def _runner(name: str, role: "Role") -> Callable[[], None]:
+    def run() -> None:
+        from pydantic import ValidationError
 
-    await Runtime(service, settings, role).run()
+        from brobyg_kit import process, runtime
+
+        service = load_service(name)
+        try:
+            settings = service.settings()
+        except ValidationError as error:  # its own text would show the values
+            wrong = error.errors(include_input=False)
+            fail("".join(f"\n  BROBYG_{str(one['loc'][0]).upper()}: {one['msg']}" for one in wrong))
+        process.run(runtime.run(service, settings, role))
+
+    return run
 
 
 async def _migrate(server: str, service: "Service", *, create: bool) -> list[str]:
     from brobyg_kit import database, migrate
 
-    assert service.metadata is not None  # the caller has seen to it
+    assert service.metadata is not None  # the caller has checked it
     if create:
         await migrate.create_database(server, service.name)
     url = database.database_url(server, service.name)
     return await migrate.migrate(url, service.metadata, service.versions)
 
 
-def _fail(message: str) -> NoReturn:
+def fail(message: str) -> NoReturn:
+    """Print `message` on standard error and end with exit code 1."""
     typer.secho(f"brobyg: {message}", err=True, fg="red")
     raise typer.Exit(1)
 
@@ -295,7 +289,7 @@ def _add_commands(asked: str) -> None:
     """
     services, commands = service_entry_points(), _entry_points("brobyg.commands")
     own = {"token", "config", "flow", "topics", "dlq", *services}
-    if asked in own:  # other parts know the running system by themselves
+    if asked in own:  # commands of other parts find the running system themselves
         load_environment()
     if asked in own - {"token", "config"}:
         from brobyg_kit import logs

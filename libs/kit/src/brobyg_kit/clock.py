@@ -1,4 +1,4 @@
-"""Time, injected: nothing else in the project asks the machine what time it is."""
+"""Time, injected: nothing else in the project reads the machine's clock."""
 
 import asyncio
 import time
@@ -32,10 +32,10 @@ class WallClock:
 
 
 class ManualClock:
-    """Time that stands still until a test moves it."""
+    """Time that changes only when a test moves it."""
 
     def __init__(self, start: datetime) -> None:
-        """Stand at `start`, which must be zone-aware."""
+        """Begin at `start`, which must be zone-aware."""
         if start.tzinfo is None:
             raise ValueError("a clock needs a zone-aware start")
         self._now = start.astimezone(UTC)
@@ -62,8 +62,7 @@ class ManualClock:
 class AcceleratedClock:
     """Runs `factor` times faster than the wall, from `start` at the wall time `anchor`.
 
-    Before the anchor it stands at `start`. Processes given the same three values agree on the time;
-    so a demo week passes in two minutes.
+    Before the anchor it is `start`. Processes given the same three values agree on the time.
     """
 
     def __init__(

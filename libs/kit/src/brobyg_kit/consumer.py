@@ -1,8 +1,8 @@
-"""Consuming: FastStream brings batches, each is handled in a transaction, then its offsets follow.
+"""Consuming: FastStream brings batches; each is handled in a transaction, then acknowledged.
 
 `subscribers` is FastStream's side of it, `decoding` makes events of records, `batches` handles
-them, `retries` tries again what was parked, `lag` tells what waits. Here they are started, watched
-and stopped.
+them, `retries` tries again what was parked, `lag` measures what waits. Here they are started,
+watched and stopped.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from brobyg_kit.lag import Lag
 from brobyg_kit.logs import get_logger
 from brobyg_kit.metrics import Metrics
 from brobyg_kit.retries import Retries
-from brobyg_kit.subscribers import BatchMiddleware, End, Lane, lanes
+from brobyg_kit.subscribers import BatchMiddleware, Lane, Shutdown, lanes
 from brobyg_kit.subscription import BatchHandler, Decoder, Subscription
 
 __all__ = ["BatchHandler", "Consumer", "Decoder", "Subscription"]
@@ -54,21 +54,21 @@ class Consumer:
         self._address, self._database, self._subscription = address, database, subscription
         self._metrics, self._heartbeat, self._number = metrics, heartbeat, lanes
         self._stopped = asyncio.Event()
-        self._end = End()
+        self._shutdown = Shutdown()
         self._batches = Batches(database, subscription, metrics)
 
     def stop(self) -> None:
         """End `run` after the batches in hand."""
         self._stopped.set()
         self._batches.stop()
-        self._end.come()
+        self._shutdown.begin()
 
     async def run(self) -> None:
         """Consume until stopped. Trouble with broker or database is waited out, nothing skipped.
 
-        Ends too when another process has come under the same name (`Subscription.instance`): of
-        the two the later goes on. Raises what is neither of those, after all was stopped; what
-        was not handled comes again in the next run.
+        Ends too when another process has joined under the same name (`Subscription.instance`): the
+        later of the two continues. Raises any other error, after all was stopped; what was not
+        handled comes again in the next run.
         """
         backoff = Backoff()
         while not self._stopped.is_set():
@@ -77,7 +77,7 @@ class Consumer:
             except InstanceReplaced as error:
                 log.error("consumer.replaced", error=error)
                 self._heartbeat.struggle(
-                    "another process has come under its name (BROBYG_INSTANCE): end one of the two"
+                    "another process has joined under its name (BROBYG_INSTANCE); end one of them"
                 )
                 return
             except KafkaError as error:
@@ -85,15 +85,17 @@ class Consumer:
                 self._heartbeat.struggle("no broker answers")
                 log.warning("consumer.unconnected", error=error, retry_seconds=pause)
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._stopped.wait(), pause)
+                    async with asyncio.timeout(pause):
+                        await self._stopped.wait()
 
     async def _session(self) -> None:
         """From joining the group to leaving it."""
-        end = self._end = End()
-        if self._stopped.is_set():
-            return
+        shutdown = self._shutdown = Shutdown()
         around = partial(
-            BatchMiddleware, service=self._subscription.service, metrics=self._metrics, end=end
+            BatchMiddleware,
+            service=self._subscription.service,
+            metrics=self._metrics,
+            shutdown=shutdown,
         )
         broker = kafka.broker(
             self._address,
@@ -103,19 +105,21 @@ class Consumer:
             request_timeout_ms=_JOINING,
         )
         reader = kafka.Reader(self._address)
-        members = lanes(broker, self._address, self._subscription, self._batches, self._number, end)
+        members = lanes(
+            broker, self._address, self._subscription, self._batches, self._number, shutdown
+        )
         lag = Lag(self._subscription.topics, members, reader, self._metrics)
         retries = Retries(self._database, self._subscription, self._batches, reader)
         starting = asyncio.create_task(broker.start())
-        helpers = [asyncio.create_task(retries.run()), asyncio.create_task(lag.run())]
+        loops = [asyncio.create_task(retries.run()), asyncio.create_task(lag.run())]
         try:
-            await self._watch(end, starting, helpers, members, lag, retries)
-            if await _replaced(members, end.error):
+            await self._watch(shutdown, starting, loops, members, lag, retries)
+            if await _replaced(members, shutdown.error):
                 raise InstanceReplaced("another process has joined under its name")
         finally:
-            for task in (starting, *helpers):
+            for task in (starting, *loops):
                 task.cancel()
-            await asyncio.gather(starting, *helpers, return_exceptions=True)
+            await asyncio.gather(starting, *loops, return_exceptions=True)
             try:
                 async with asyncio.timeout(_STOPPING):
                     await broker.stop()
@@ -123,37 +127,35 @@ class Consumer:
                 log.warning("consumer.unstopped", error=error)
             finally:
                 await reader.close()
-        if end.error is not None:
-            raise end.error
+        if shutdown.error is not None:
+            raise shutdown.error
 
     async def _watch(
         self,
-        end: End,
+        shutdown: Shutdown,
         starting: "asyncio.Task[None]",
-        helpers: "list[asyncio.Task[None]]",
+        loops: "list[asyncio.Task[None]]",
         members: list[Lane],
         lag: Lag,
         retries: Retries,
     ) -> None:
-        """Note the signs of life of all parts until the end comes; it comes when a part fails."""
-        while not end:
-            if starting.done() and starting.exception() is not None:
-                end.come(_failure(starting))
+        """Update the heartbeat from all parts until the shutdown, which begins when one fails."""
+        while not shutdown:
+            for task in (starting, *loops):
+                if task.done() and (task is not starting or task.exception() is not None):
+                    shutdown.begin(_failure(task))
             for lane in members if starting.done() else ():
-                lane.look()
+                lane.update_heartbeat()
                 if failure := lane.failed(reachable=lag.reachable):
-                    end.come(failure)
-            for task in helpers:
-                if task.done():
-                    end.come(_failure(task))
+                    shutdown.begin(failure)
             self._heartbeat.follow(
                 [lag.heartbeat, *(lane.heartbeat for lane in members), retries.heartbeat]
             )
-            await end.wait(_LOOK_EVERY)
+            await shutdown.wait(_LOOK_EVERY)
 
 
 async def _replaced(members: list[Lane], error: Exception | None) -> bool:
-    """Whether what ended the consumer came of another process that has joined under its name."""
+    """Whether the consumer ended because another process has joined under its name."""
     if not isinstance(error, KafkaError | LaneFailed):
         return False
     refused = type(error) is KafkaError  # its subclasses are errors that aiokafka knows

@@ -4,8 +4,8 @@ Three kinds:
 
 - transient: the server is away or busy, and the same statement may succeed later;
 - environment: a table, column or right is missing, or the service says that its tables are not
-  ready for it (`HandlerBlocked`): nothing an event could be blamed for;
-- all others: the fault of whoever asked.
+  ready for it (`HandlerBlocked`): never the fault of an event;
+- all others: the caller's fault.
 
 SQLAlchemy wraps the driver's errors, COPY and the hottest statements raise them as they are; both
 are judged by the driver's own error.
@@ -91,18 +91,18 @@ def is_environment(error: BaseException) -> bool:
     """Whether a table, column, schema, database or right is missing, or a handler is blocked.
 
     Never an event's fault: migrations have not run, a grant was taken away, or the service has
-    other tables to make first. It is waited out and told by readiness.
+    other tables to make first. It is waited out and shown by readiness.
     """
     return isinstance(cause_of(error), _ENVIRONMENT)
 
 
 def is_waited_out(error: BaseException) -> bool:
-    """Whether the database is in the way of everybody: the same is tried again after a pause."""
+    """Whether any event would fail now: the same is tried again after a pause."""
     return is_transient(error) or is_environment(error)
 
 
 def trouble_of(error: BaseException) -> str:
-    """What is wrong with the database, in words for readiness; no value of a row is in it."""
+    """What is wrong with the database, for readiness, without a value of a row."""
     if isinstance(error, HandlerBlocked):
         return str(error)
     kind = type(cause_of(error)).__name__

@@ -1,7 +1,7 @@
-"""From records to events, in the places FastStream has for it. Nothing here raises.
+"""From records to events, as FastStream's parser and decoder. Nothing here raises.
 
 FastStream drops a batch whose parser or decoder raises, and goes on with the next. So a record
-that can't be read becomes a placeholder with the error, which is parked when its turn comes.
+that can't be read becomes a placeholder with the error, which is parked in its order.
 """
 
 from collections.abc import Awaitable, Callable
@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import msgspec
 from aiokafka import ConsumerRecord
 from faststream.kafka import KafkaMessage
+from faststream.kafka.message import FAKE_CONSUMER
 from faststream.message import StreamMessage
 
 from brobyg_kit.event import TOMBSTONE, Event, decode, storable
@@ -21,16 +22,17 @@ from brobyg_kit.subscription import Subscription
 UNDECODABLE = "undecodable"
 #: A record as aiokafka gives it.
 Record: TypeAlias = "ConsumerRecord[bytes | None, bytes | None]"
-Parser = Callable[[tuple[Record, ...]], Awaitable[StreamMessage[Any]]]
 
 
 async def parse_batch(records: tuple[Record, ...]) -> KafkaMessage:
     """FastStream's message of a batch, without headers.
 
-    FastStream's own parser decodes every header of every record and raises for one that is null
-    or not UTF-8.
+    It acknowledges nothing: the lane commits the offsets. FastStream's own parser decodes every
+    header of every record and raises for one that is null or not UTF-8.
     """
-    return KafkaMessage(records, records, message_id="", correlation_id="batch", consumer=_NOBODY)
+    return KafkaMessage(
+        records, records, message_id="", correlation_id="batch", consumer=FAKE_CONSUMER
+    )
 
 
 def batch_decoder(
@@ -62,12 +64,12 @@ def read(
     value = value or b""
     try:
         return Received(decoder(origin, key, value) if decoder else decode(value), origin)
-    except Exception as error:  # noqa: BLE001 - a decoder's bug is that record's fault, see above
+    except Exception as error:  # noqa: BLE001 - nor may a bug in a decoder, see above
         return Received(_placeholder(origin, key), origin, error)
 
 
 def _placeholder(origin: Origin, key: bytes | None, type: str = UNDECODABLE) -> Event:
-    """What stands for a record that is no event: its subject is the record's key, as events'."""
+    """What stands for a record that is no event; its subject is the record's key."""
     text = key.decode(errors="replace") if key and origin.topic.startswith("brobyg.") else ""
     event_id = derived_id(origin.topic, str(origin.partition), str(origin.offset))
     return Event(
@@ -81,16 +83,3 @@ def _placeholder(origin: Origin, key: bytes | None, type: str = UNDECODABLE) -> 
         sequence=0,
         data=msgspec.Raw(b"null"),
     )
-
-
-class _Nobody:
-    """Stands where FastStream would call the consumer to acknowledge: that is not done here."""
-
-    async def commit(self) -> None:
-        raise NotImplementedError("offsets are committed by the lane")
-
-    def seek(self, partition: object, offset: int) -> None:
-        raise NotImplementedError("nothing is read again by seeking")
-
-
-_NOBODY = _Nobody()

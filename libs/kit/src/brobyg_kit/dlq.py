@@ -3,9 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
-from importlib.metadata import entry_points
-from typing import Annotated, NoReturn, TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 import typer
@@ -15,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
+from brobyg_kit.cli import fail, service_entry_points
 from brobyg_kit.clock import WallClock
 from brobyg_kit.database import Database, database_url
 from brobyg_kit.database_errors import DATABASE_ERRORS
@@ -31,8 +30,7 @@ Ids = Annotated[list[int] | None, typer.Argument(help="Ids as `list` shows them.
 
 
 def _with_database(service: str, work: Callable[[Database, Parking], Awaitable[T]]) -> T:
-    known = sorted(entry.name for entry in entry_points(group="brobyg.services"))
-    if service not in known:
+    if service not in (known := service_entry_points()):
         raise typer.BadParameter(f"no service {service!r}; there are {', '.join(known)}")
 
     async def run() -> T:
@@ -47,21 +45,7 @@ def _with_database(service: str, work: Callable[[Database, Parking], Awaitable[T
     try:
         return asyncio.run(run())
     except DATABASE_ERRORS as error:
-        _fail(f"the database of {service} can't be used: {type(error).__name__}")
-
-
-def _fail(message: str) -> NoReturn:
-    typer.secho(f"brobyg: {message}", err=True, fg="red")
-    raise typer.Exit(1)
-
-
-def _as_dict(parked: Parked) -> dict[str, object]:
-    return {
-        **asdict(parked),
-        "origin": msgspec.structs.asdict(parked.origin),
-        "first_failed_at": parked.first_failed_at.isoformat(),
-        "last_failed_at": parked.last_failed_at.isoformat(),
-    }
+        fail(f"the database of {service} can't be used: {type(error).__name__}")
 
 
 @app.command("list")
@@ -86,7 +70,7 @@ def list_parked(
             fg="yellow",
         )
     if as_json:
-        typer.echo(json.dumps([_as_dict(one) for one in parked], indent=2))
+        typer.echo(json.dumps(msgspec.to_builtins(parked), indent=2))
         return
     if not parked:
         typer.echo(f"nothing is parked in {service}")
@@ -96,8 +80,8 @@ def list_parked(
         tried = f"tried {one.attempts} times, last {one.last_failed_at:%F %T}Z"
         if one.state == "waiting":
             tried = f"since {one.first_failed_at:%F %T}Z"
-        told = (f"[bold]{escape(one.reason)}[/]", one.type, one.subject, str(one.origin), tried)
-        table.add_row(str(one.id), one.state, "\n".join([told[0], *map(escape, told[1:])]))
+        lines = (f"[bold]{escape(one.reason)}[/]", one.type, one.subject, str(one.origin), tried)
+        table.add_row(str(one.id), one.state, "\n".join([lines[0], *map(escape, lines[1:])]))
     console.print(table)
 
 
@@ -111,25 +95,24 @@ def show(
     """
     found = _with_database(service, lambda database, parking: parking.found(database, id))
     if found is None:
-        _fail(f"nothing parked in {service} has id {id}; see 'brobyg dlq list {service}'")
-    typer.echo(json.dumps(_as_dict(found), indent=2))
+        fail(f"nothing parked in {service} has id {id}; see 'brobyg dlq list {service}'")
+    typer.echo(json.dumps(msgspec.to_builtins(found), indent=2))
     if not found.origin.topic.startswith("brobyg."):
         return
     address, origin = KitSettings().kafka, found.origin
     try:
-        value = asyncio.run(_record(address, origin))
+        value = asyncio.run(_value(address, origin))
     except RecordGone:
-        _fail(f"its record {origin} is no longer in the topic, so it can only be discarded")
+        fail(f"its record {origin} is no longer in the topic, so it can only be discarded")
     except (TimeoutError, KafkaError) as error:
-        _fail(f"its record {origin} can't be read from Kafka at {address}: {error}")
+        fail(f"its record {origin} can't be read from Kafka at {address}: {error}")
     typer.echo(value.decode(errors="replace"))
 
 
-async def _record(address: str, origin: Origin) -> bytes:
+async def _value(address: str, origin: Origin) -> bytes:
     place = TopicPartition(origin.topic, origin.partition)
     async with reader(address) as client:
-        _, value = await read_record(client, place, origin.offset)
-    return value or b""
+        return (await read_record(client, place, origin.offset))[1] or b""
 
 
 @app.command()

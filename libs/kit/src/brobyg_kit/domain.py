@@ -1,7 +1,7 @@
 """The words of the domain, which the kit does not know and is given.
 
-One installed package names a module with them by an entry point of the group `brobyg.domain`. So
-no process can forget to hand them over, and its log lines are redacted from the first on.
+One installed package names a module with them by an entry point of the group `brobyg.domain`, so
+that every process has them and its log lines are redacted from the first on.
 """
 
 import re
@@ -18,6 +18,8 @@ class Domain(Protocol):
     ROLES: frozenset[str]
     #: Local time: what people read and write, and what a day is.
     LOCAL_ZONE: ZoneInfo
+    #: The language of people of whom none is known (ISO 639-1), unless a setting says another.
+    DEFAULT_LANGUAGE: str
     #: Facts that log lines may hold beside the kit's own (`logs.FACTS`).
     LOGGED_FACTS: frozenset[str]
     #: What is hidden wherever it stands in a log line.

@@ -1,16 +1,27 @@
 """What the kit raises.
 
 KitError
-├── HandlerBlocked     a service can't handle events now, whichever they are
-├── InstanceReplaced   another process has taken this one's place in its consumer group
+├── HandlerBlocked     a service can't handle any event now
+├── InstanceReplaced   another process has joined the consumer group under this one's name
 ├── LaneFailed         a part of a consumer has ended or lost its group
 ├── PartitionsDiffer   a topic has another number of partitions than its file declares
 ├── RecordGone         a record is no longer in its topic, or never was
 ├── SendFailed         the broker refused a record or did not acknowledge it
+├── attention.ItemClaimed    somebody else has claimed what needs a human
+├── attention.ItemSettled    what needs a human is settled already
+├── attention.NoSuchItem     nothing of this id needs a human here
 ├── event.UndecodableEvent   the bytes are not an event, or its data breaks its schema
 │   └── event.UnknownWord    the data holds a word that only a later schema can list
 └── problems.Problem   a request is answered with this status and explanation
 """
+
+
+def raised_at(error: BaseException) -> str:
+    """Where in the code `error` was raised, as `module:line`; empty when it was not raised."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno}" if trace else ""
 
 
 class KitError(Exception):
@@ -18,9 +29,9 @@ class KitError(Exception):
 
 
 class HandlerBlocked(KitError):
-    """A handler can't work now, for a reason that is not its events'.
+    """A handler can't work now, for a reason that no event is the cause of.
 
-    The consumer waits, parks nothing, and tells the message by readiness.
+    The consumer waits, parks nothing, and readiness shows the message.
     """
 
 

@@ -1,7 +1,7 @@
 """Who emits what, and who consumes it: from the services' own tables, as a table or a picture."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from rich.table import Column, Table
 
@@ -9,7 +9,7 @@ from brobyg_kit.event import EventData, topic_of
 from brobyg_kit.service import Service
 
 _PREFIX = "dk.brobyg."
-#: Stands for what is on a topic that carries no events of ours, or for all that is on it.
+#: In place of an event type: for a topic without our events, or for all events of a topic.
 RECORD = "(record)"
 
 
@@ -21,10 +21,6 @@ class Row:
     topic: str
     emitted_by: tuple[str, ...]
     consumed_by: tuple[str, ...]
-
-    def as_dict(self) -> dict[str, object]:
-        """For JSON."""
-        return asdict(self)
 
 
 def rows(services: Sequence[Service]) -> list[Row]:

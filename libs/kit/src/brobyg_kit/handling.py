@@ -1,6 +1,6 @@
 """The table of what a service does on which event."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic
 
@@ -20,12 +20,8 @@ class Handler(Generic[FunctionT_co, LoadsT_co]):
     event: type[EventData] | str
     #: What is done on it. Its signature is the service's own, the same in all rows.
     function: FunctionT_co
-    #: What is loaded before `function` is called: a small value of the service's own.
+    #: What is loaded before `function` is called: a small value of the service's own; None where
+    #: nothing is, and `function` loads what it needs.
     loads: LoadsT_co
     #: Whether it may start a search.
     searches: bool = False
-
-
-def consumed(handlers: Sequence[Handler]) -> tuple[type[EventData] | str, ...]:
-    """The event types and topics that `handlers` name, in their order."""
-    return tuple(handler.event for handler in handlers)

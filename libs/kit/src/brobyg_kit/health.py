@@ -12,29 +12,29 @@ log = get_logger(__name__)
 
 #: A loop that has not beaten for this long is hung: seconds of wall time.
 HANG_LIMIT = 120.0
-#: When the oldest record in the outbox is older, seconds of wall time, nobody relays, and no
+#: When the oldest record in the outbox is older, seconds of wall time, no relay is working, and no
 #: process of the service is ready.
 OUTBOX_LIMIT = 120.0
 
 
 @dataclass(slots=True)
 class Heartbeat:
-    """A loop's sign of life: when it last went round, and what is in its way, if anything."""
+    """When a loop last completed a round, and what prevents its work, if anything."""
 
     name: str
     beaten_at: float = field(default_factory=time.monotonic)
     trouble: str = "starting"
 
     def beat(self) -> None:
-        """The loop went round and all is well."""
+        """The loop has completed a round of its work."""
         self.beaten_at, self.trouble = time.monotonic(), ""
 
     def struggle(self, trouble: str) -> None:
-        """The loop goes round, but cannot do its work. `trouble` must name no person."""
+        """The loop runs, but cannot do its work. `trouble` must name no person."""
         self.beaten_at, self.trouble = time.monotonic(), trouble
 
     def follow(self, parts: Iterable["Heartbeat"]) -> None:
-        """Be as lively as the least lively of the loop's parts, and tell the trouble of each."""
+        """Take the oldest beat of the loop's parts, and the trouble of each."""
         seen = list(parts)
         self.beaten_at = min(part.beaten_at for part in seen)
         self.trouble = "; ".join(dict.fromkeys(part.trouble for part in seen if part.trouble))
@@ -49,7 +49,7 @@ class Check:
 
 
 class Health:
-    """All signs of life of one process."""
+    """The heartbeats and checks of one process."""
 
     def __init__(self) -> None:
         """No loops and no checks yet."""
@@ -61,7 +61,7 @@ class Health:
         return self.heartbeats.setdefault(name, Heartbeat(name))
 
     def hung(self) -> list[str]:
-        """Loops that have not gone round within the limit."""
+        """Loops that have not completed a round within the limit."""
         now = time.monotonic()
         return [beat.name for beat in self.heartbeats.values() if now - beat.beaten_at > HANG_LIMIT]
 
@@ -70,7 +70,7 @@ class Health:
     ) -> tuple[bool, dict[str, dict[str, object]]]:
         """Ready or not, and each check's answer; takes as long as the checks.
 
-        `waiting` is what /readyz tells of the outbox. A consumer that does not get on tells so by
+        `waiting` is what /readyz says of the outbox. A consumer that makes no progress says so in
         its heartbeat (`lag.STALL_LIMIT`).
         """
         answers = {

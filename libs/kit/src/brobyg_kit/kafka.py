@@ -41,7 +41,7 @@ def broker(address: str, client: str, **overrides: Any) -> "KafkaBroker":
     zstd). `address` is `host:port[,host:port]`; `overrides` replace `KafkaBroker`'s arguments.
     A broker that only consumes is given `consumer_only=True`.
     """
-    # Imported here: it takes a second, which rebuild workers and commands would wait for in vain.
+    # Imported here: it takes a second, and rebuild workers and commands do not need it.
     from faststream import AckPolicy
     from faststream.kafka import KafkaBroker
 
@@ -64,8 +64,8 @@ def broker(address: str, client: str, **overrides: Any) -> "KafkaBroker":
 def batch_producer(address: str, client: str, **overrides: Any) -> AIOKafkaProducer:
     """An idempotent producer (acks=all, zstd), not started yet.
 
-    It retries for as long as it lives, so the order of a partition survives an outage; `abandon`
-    ends one whose broker does not answer.
+    It retries until it is stopped, so the order of a partition survives an outage; `abandon` ends
+    one whose broker does not answer.
     """
     return AIOKafkaProducer(
         **{**_SENDING, "bootstrap_servers": address, "client_id": client, **overrides}
@@ -240,7 +240,7 @@ class Reader:
     async def watermarks(
         self, wanted: Iterable[TopicPartition]
     ) -> dict[TopicPartition, tuple[int, int]]:
-        """As `watermarks`; of no partitions, after it was seen that a broker answers."""
+        """As `watermarks`; for no partitions, it only checks that a broker answers."""
         client = await self._connected()
         asked = list(wanted)
         if not asked:

@@ -1,4 +1,4 @@
-"""What a consumer has yet to handle: in its partitions, from the committed offset to the end."""
+"""What a consumer has yet to handle in its partitions: from the committed offset to the end."""
 
 import asyncio
 import time
@@ -33,11 +33,12 @@ class Lag:
     def __init__(
         self, topics: Sequence[str], lanes: Sequence[Lane], reader: Reader, metrics: Metrics
     ) -> None:
-        """Nothing is known, so the gauge says nothing."""
+        """Nothing is measured yet, and the gauge has no value."""
         self._topics, self._lanes, self._reader = topics, lanes, reader
         self._gauge = metrics.consumer_lag
-        self._records = 0
         self._answered = False
+        #: When nothing was left to handle, by the monotonic clock.
+        self._idle_at = 0.0
         self.heartbeat = Heartbeat("lag", trouble="")
         #: Whether a broker answered when it was last asked.
         self.reachable = True
@@ -51,12 +52,12 @@ class Lag:
                 await asyncio.sleep(EVERY)
                 continue
             pause = backoff.next()
-            if self._answered:  # else it is told by whoever connects the lanes
+            if self._answered:  # else the consumer logs it when it connects
                 log.warning("consumer.no_broker", retry_seconds=pause)
             await asyncio.sleep(pause)
 
     async def measure(self) -> None:
-        """Set the gauge. Out of its group a consumer knows of no lag, and the gauge says nothing.
+        """Set the gauge. Out of its group a consumer has no lag, and the gauge no value.
 
         Takes up to `kafka.REQUEST_TIMEOUT`.
         """
@@ -68,15 +69,20 @@ class Lag:
             self.heartbeat.struggle("no broker answers")
             return
         self.reachable = self._answered = True
-        self._set(marks)
-        stalled = self._stalled()
-        self.heartbeat.struggle(stalled) if stalled else self.heartbeat.beat()
+        records, now = self._set(marks), time.monotonic()
+        if not records:
+            self._idle_at = now
+        waited = now - max(self._idle_at, *(lane.moved_at for lane in self._lanes))
+        if waited > STALL_LIMIT:
+            self.heartbeat.struggle(f"{records} records wait, none handled for {waited:.0f} s")
+        else:
+            self.heartbeat.beat()
 
-    def _set(self, marks: dict[TopicPartition, tuple[int, int]]) -> None:
+    def _set(self, marks: dict[TopicPartition, tuple[int, int]]) -> int:
+        """Set the gauge by topic; how many records wait in all."""
         if all(lane.assigned is None for lane in self._lanes):
-            self._records = 0
             self._gauge.clear()
-            return
+            return 0
         lag: Counter[str] = Counter(dict.fromkeys(self._topics, 0))
         for lane in self._lanes:
             for one in lane.assigned or ():
@@ -85,15 +91,4 @@ class Lag:
                     lag[one.topic] += max(0, end - max(first, lane.committed[one]))
         for topic, records in lag.items():
             self._gauge.labels(topic).set(records)
-        self._records = lag.total()
-
-    def _stalled(self) -> str:
-        """Why this consumer does not get on though records wait; empty when it does."""
-        waited = time.monotonic() - max(lane.moved_at for lane in self._lanes)
-        if not self._records:
-            for lane in self._lanes:
-                lane.moved_at = time.monotonic()
-            return ""
-        if waited <= STALL_LIMIT:
-            return ""
-        return f"{self._records} records wait, none handled for {waited:.0f} s"
+        return lag.total()

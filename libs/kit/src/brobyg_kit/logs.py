@@ -10,6 +10,7 @@ from typing import Any, TextIO
 import structlog
 
 from brobyg_kit.domain import domain
+from brobyg_kit.errors import raised_at
 
 #: Loggers of the Kafka libraries, see `LimitedLogs`.
 _LIMITED = ("aiokafka", "brobyg_kit.faststream")
@@ -26,6 +27,7 @@ FACTS = frozenset(
         "correlation_id",
         "error_type",
         "event",
+        "events",
         "exception",
         "kind",
         "level",
@@ -49,6 +51,7 @@ FACTS = frozenset(
         "timestamp",
         "trace_id",
         "type",
+        "version",
     }
 )
 _SECRETS = (
@@ -101,11 +104,8 @@ def _without_values(
     error = entry.pop("error", None) or (raised[1] if isinstance(raised, tuple) else raised)
     if isinstance(error, BaseException):
         entry["error_type"] = type(error).__qualname__
-        trace = error.__traceback__
-        while trace is not None and trace.tb_next is not None:
-            trace = trace.tb_next
-        if trace is not None:
-            entry["at"] = f"{trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno}"
+        if place := raised_at(error):
+            entry["at"] = place
     elif error is not None:
         entry["error_type"] = "text"  # what it says may be personal
     return entry
@@ -168,8 +168,8 @@ _MOST_KINDS = 1_000
 class LimitedLogs(logging.Filter):
     """Lets each kind of line of the Kafka libraries through once a minute, from warnings on.
 
-    In an outage they write the same few lines several times a second; what the process makes of
-    the outage stands in its own lines.
+    In an outage they write the same few lines several times a second; the process tells of it in
+    lines of its own.
     """
 
     def __init__(self, every: float = 60.0) -> None:
@@ -194,9 +194,9 @@ class LimitedLogs(logging.Filter):
 
 
 def framework_logger() -> logging.Logger:
-    """The logger FastStream is given: its lines go the way of all others, from errors on.
+    """The logger that FastStream is given: errors only, through the same pipeline as all lines.
 
-    Its own logger has a handler and a format of its own, and tells of each batch.
+    FastStream's own has its own handler and format, and writes a line for each batch.
     """
     logger = logging.getLogger("brobyg_kit.faststream")
     logger.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""What every request passes: bounds on its body, an id, a trace, a count and a log line."""
+"""Around every request: bounds on its body, an id, a trace, metrics and a log line."""
 
 import asyncio
 import time
@@ -21,8 +21,8 @@ log = get_logger(__name__)
 
 #: The largest body that is read, bytes.
 BODY_LIMIT = 1024 * 1024
-#: So much of a larger one is read before the answer, bytes: a client that is still sending hears
-#: the answer only while somebody reads.
+#: So much of a larger one is read before it is answered, bytes: a client that is still sending
+#: receives the answer only if its body is read.
 _DISCARDED = 16 * BODY_LIMIT
 #: A body may pause for so long, seconds.
 BODY_PAUSE_SECONDS = 15.0
@@ -36,15 +36,15 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 _QUIET_ROUTES = frozenset({"/livez", "/readyz", "/metrics"})
 _ID_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:")
 
-#: Answers a request that failed for a reason nobody foresaw.
+#: Answers a request that failed with an unexpected exception.
 Failed = Callable[[Request, Exception], Awaitable[Response]]
 
 
 class RequestMiddleware:
-    """Bounds, names, traces, counts and logs every request, by its route's template only."""
+    """Bounds, identifies, traces, counts and logs every request, by its route's template only."""
 
     def __init__(self, app: ASGIApp, clock: Clock, metrics: Metrics, failed: Failed) -> None:
-        """Stands in front of `app`; `failed` answers what `app` does not."""
+        """Wraps `app`; `failed` answers a request for which `app` raises."""
         self._app, self._clock, self._metrics, self._failed = app, clock, metrics, failed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,17 +62,17 @@ class RequestMiddleware:
         parent = tracing.parse(headers.get(b"traceparent", b"").decode("latin-1"))
         context = trace.set_span_in_context(trace.NonRecordingSpan(parent)) if parent else None
         body = _Body(headers, receive)
-        began, status = time.perf_counter(), 500
+        began, status, started = time.perf_counter(), 500, False
 
         async def answer(message: Message) -> None:
-            nonlocal status
+            nonlocal status, started
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, started = message["status"], True
                 message["headers"] = [
                     *message.get("headers", []),
                     (b"x-request-id", request_id.encode()),
                     (b"x-correlation-id", correlation_id.encode()),
-                    # The rest of a body that nobody waits for would hold the connection open.
+                    # Else the unread rest of the body would hold the connection open.
                     *([] if body.complete else [(b"connection", b"close")]),
                 ]
             await send(message)
@@ -87,7 +87,8 @@ class RequestMiddleware:
             # Answered here, so that the answer has its ids and no server prints the error.
             except Exception as error:  # noqa: BLE001 - see above
                 response = await self._failed(Request(scope, receive), error)
-                await response(scope, receive, answer)
+                if not started:  # else the server closes the connection on the unfinished answer
+                    await response(scope, receive, answer)
             finally:
                 route = getattr(scope.get("route"), "path", "unknown")
                 seconds = time.perf_counter() - began
@@ -136,7 +137,7 @@ class _Body:
         return message
 
     async def _next(self) -> Message:
-        if self.complete:  # what follows is the end of the connection, which takes its time
+        if self.complete:  # what follows is the end of the connection, which has no time limit
             return await self._receive()
         now = asyncio.get_running_loop().time()
         self._ends = self._ends or now + BODY_SECONDS

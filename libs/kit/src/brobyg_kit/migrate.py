@@ -1,7 +1,6 @@
 """Migrations: Alembic on a service's own database, one at a time, all or nothing.
 
-The mechanism's tables and the service's own are two branches of one history, so that each stands
-in its own package.
+The delivery tables and the service's own are two branches of one history, each in its own package.
 """
 
 from collections.abc import Sequence
@@ -99,7 +98,7 @@ async def create_database(server: str, service: str) -> bool:
         try:
             await connection.execute(f'create database "{name}"')
         except asyncpg.DuplicateDatabaseError:
-            return False  # somebody else was first, which is as good
+            return False  # another process has created it meanwhile
         return True
     finally:
         await connection.close()

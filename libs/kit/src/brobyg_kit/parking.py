@@ -15,15 +15,17 @@ import msgspec
 from sqlalchemy import ARRAY, ColumnElement, Row, Text, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from brobyg_kit.backoff import Backoff
 from brobyg_kit.database import Database, Transaction
 from brobyg_kit.database_errors import cause_of
+from brobyg_kit.errors import raised_at
 from brobyg_kit.event import Event, UndecodableEvent
 from brobyg_kit.tables import Instant, inbox, parked_event
 
 #: Tries of one event before it is dead, the first included: about eleven minutes with the pauses.
 MAX_ATTEMPTS = 7
-#: Pause after the first failure, seconds of wall time; each following one is four times as long.
-FIRST_PAUSE = 0.5
+#: Pauses between the tries of one event, seconds of wall time.
+PAUSES = Backoff(first=0.5, longest=600.0, factor=4.0)
 
 _HELD = (
     select(parked_event.c.subject)
@@ -33,12 +35,12 @@ _HELD = (
 )
 
 
-def _from_now(pause: timedelta) -> ColumnElement[datetime]:
-    return func.clock_timestamp(type_=Instant) + pause
+def _from_now(seconds: float) -> ColumnElement[datetime]:
+    return func.clock_timestamp(type_=Instant) + timedelta(seconds=seconds)
 
 
 class Origin(msgspec.Struct, frozen=True, gc=False):
-    """Where a record stands in Kafka."""
+    """Where a record is in Kafka."""
 
     topic: str
     partition: int
@@ -54,7 +56,7 @@ class Received(msgspec.Struct, frozen=True, gc=False):
 
     event: Event
     origin: Origin
-    #: Why the record can't be read, when `event` only stands for it.
+    #: Why the record can't be read; `event` is then a placeholder.
     error: Exception | None = None
 
 
@@ -81,14 +83,8 @@ def reason_of(error: BaseException) -> str:
     """
     if isinstance(error, UndecodableEvent):
         return str(error)
-    cause = cause_of(error)
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = ""
-    if trace:
-        place = f" at {trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno}"
-    return f"{type(cause).__name__}{place}"
+    kind, place = type(cause_of(error)).__name__, raised_at(error)
+    return f"{kind} at {place}" if place else kind
 
 
 def dead_letter_topic(service: str) -> str:
@@ -112,7 +108,7 @@ class Parking:
         return set(rows.scalars())
 
     async def wait_behind(self, tx: Transaction, received: Sequence[Received]) -> None:
-        """Let these wait behind what is parked of their subject."""
+        """Park these behind what is already parked of their subject."""
         reason = "waits behind an earlier event of the same subject"
         for one in received:
             await self._insert(tx, one, "waiting", reason, 0, None)
@@ -121,13 +117,10 @@ class Parking:
         self, tx: Transaction, received: Received, error: BaseException, *, permanent: bool = False
     ) -> None:
         """Park an event that failed for the first time; `permanent` when a retry can't help."""
+        state, pause = ("dead", None) if permanent else ("retrying", PAUSES.after(1))
+        row = await self._insert(tx, received, state, reason_of(error), 1, pause)
         if permanent:
-            row = await self._insert(tx, received, "dead", reason_of(error), 1, None)
             self._publish(tx, row)
-        else:
-            await self._insert(
-                tx, received, "retrying", reason_of(error), 1, timedelta(seconds=FIRST_PAUSE)
-            )
 
     async def due(self, tx: Transaction) -> Parked | None:
         """One event whose pause is over, which no other process has locked; None without one."""
@@ -156,7 +149,7 @@ class Parking:
         return as_it_was in {tuple(row) for row in found}
 
     async def handled(self, tx: Transaction, parked: Parked) -> None:
-        """Forget an event that went through, and let the next of its subject try at once."""
+        """Remove an event that was handled, and have the next of its subject tried at once."""
         await tx.connection.execute(delete(parked_event).where(parked_event.c.id == parked.id))
         first = select(func.min(parked_event.c.id)).where(parked_event.c.subject == parked.subject)
         await tx.connection.execute(
@@ -170,19 +163,18 @@ class Parking:
         await tx.connection.execute(
             update(parked_event)
             .where(parked_event.c.id == parked.id)
-            .values(next_attempt_at=_from_now(timedelta(seconds=30)))
+            .values(next_attempt_at=_from_now(30))
         )
 
     async def failed(
         self, tx: Transaction, parked: Parked, error: BaseException, *, permanent: bool = False
     ) -> None:
-        """Note another failure: a longer pause, or dead after the last try.
+        """Record another failure: a longer pause, or dead after the last attempt.
 
         No effect when another process has tried it meanwhile.
         """
         attempts = parked.attempts + 1
         dead = permanent or attempts >= MAX_ATTEMPTS
-        pause = timedelta(seconds=FIRST_PAUSE * 4 ** (attempts - 1))
         changed = await tx.connection.execute(
             update(parked_event)
             .where(
@@ -195,7 +187,7 @@ class Parking:
                 reason=reason_of(error),
                 attempts=attempts,
                 last_failed_at=func.clock_timestamp(),
-                next_attempt_at=None if dead else _from_now(pause),
+                next_attempt_at=None if dead else _from_now(PAUSES.after(attempts)),
             )
             .returning(parked_event)
         )
@@ -203,7 +195,7 @@ class Parking:
             self._publish(tx, changed.one_or_none())
 
     async def replay(self, tx: Transaction, ids: Sequence[int] | None) -> int:
-        """Have dead events (all, or these) tried again at once, counted anew; how many."""
+        """Have dead events (all, or these) tried again at once, from attempt 1; how many."""
         statement = (
             update(parked_event)
             .where(parked_event.c.state == "dead")
@@ -214,7 +206,7 @@ class Parking:
         return (await tx.connection.execute(statement)).rowcount
 
     async def discard(self, tx: Transaction, ids: Sequence[int]) -> int:
-        """Give up on these dead events and let what waits behind them through; how many.
+        """Drop these dead events and have what waits behind them tried; how many.
 
         Their ids go into the inbox: were their records read again, they would be handled after
         the events that have followed them.
@@ -258,7 +250,7 @@ class Parking:
         state: str,
         reason: str,
         attempts: int,
-        pause: timedelta | None,
+        pause: float | None,
     ) -> "Row[Any] | None":
         """The new row; None when the event is parked already."""
         event, origin = received.event, received.origin

@@ -1,21 +1,23 @@
 """Errors on HTTP: RFC 9457 `application/problem+json`, without a value that somebody sent."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from fastapi.routing import APIRoute
 
 from brobyg_kit.errors import KitError
 
 JSON_TYPE = "application/problem+json"
-#: The problem type by which the owner of something says that it is not there, or no longer. A 404
-#: without it may be a wrong address or a gateway, and says nothing about what was asked for.
-NOT_FOUND = "https://brobyg.dk/problems/not-found"
-#: The form of all names here and in FHIR. It has no digits that could be a person's number, and
-#: nothing to escape in a JSON pointer.
+#: The problem type of a 410 by which the owner says that an erasure is on record. Nothing else says
+#: so: an unknown id is a plain 404, which may as well come from a gateway or a wrong address.
+GONE = "https://brobyg.dk/problems/gone"
+#: The form of all names of fields. It has too few digits for a person's number, and nothing to
+#: escape in a JSON pointer.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z_.-]{0,39}[0-9]{0,3}")
 
 
@@ -48,7 +50,7 @@ class Problem(KitError):
         self.errors, self.headers = list(errors), headers or {}
 
 
-#: Turns a problem into an answer; a part of the API with a standard of its own (FHIR) has another.
+#: Turns a problem into an answer; a part of the API that follows another standard has its own.
 Renderer = Callable[[Problem, Request], Response]
 
 
@@ -72,13 +74,33 @@ def render(problem: Problem, request: Request) -> Response:
     )
 
 
+def route_answering(
+    kind: type[Exception], problem_of: Callable[[Any, Request], Problem]
+) -> type[APIRoute]:
+    """The class of routes on which a service's own errors, of this `kind`, become problems."""
+
+    class Route(APIRoute):
+        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+            handler = super().get_route_handler()
+
+            async def handle(request: Request) -> Response:
+                try:
+                    return await handler(request)
+                except kind as error:
+                    raise problem_of(error, request) from error
+
+            return handle
+
+    return Route
+
+
 def of_validation(error: RequestValidationError) -> Problem:
     """What is wrong and where, without the input.
 
     pydantic's own text may quote it, so only messages free of values are used.
     """
-    fields = [_field(dict(one)) for one in error.errors()[:50]]
-    if any(one.get("type") == "json_invalid" for one in error.errors()):
+    fields = [_field(one) for one in error.errors()[:50]]
+    if any(one["type"] == "json_invalid" for one in error.errors()):
         return Problem(400, "The body is not valid JSON", errors=fields)
     return Problem(422, "Some of what was sent is not as it should be", errors=fields)
 
@@ -91,22 +113,13 @@ def shown_name(name: str) -> str:
     return name if _NAME.fullmatch(name) else "(not a name)"
 
 
-def _field(error: dict[str, object]) -> FieldError:
-    where = error.get("loc")
-    parts = (
-        [str(part) if isinstance(part, int) else shown_name(str(part)) for part in where]
-        if isinstance(where, tuple | list)
-        else []
-    )
-    pointer = (
-        "".join(f"/{part}" for part in parts[1:]) if parts[:1] == ["body"] else "/".join(parts)
-    )
-    detail = _UNQUOTED.get(
-        str(error.get("type")), str(error.get("msg")).removeprefix("Value error, ")
-    )
-    if error.get("type") == "json_invalid":  # no field yet; the last part counts characters
-        return FieldError("", f"{detail} at character {parts[-1]}")
-    return FieldError(pointer, detail)
+def _field(error: dict[str, Any]) -> FieldError:
+    """One of pydantic's errors, whose `loc` begins with the part of the request it is in."""
+    where, *path = [str(p) if isinstance(p, int) else shown_name(str(p)) for p in error["loc"]]
+    detail = _UNQUOTED.get(error["type"], error["msg"].removeprefix("Value error, "))
+    if error["type"] == "json_invalid":  # no field yet; the last part counts characters
+        return FieldError("", f"{detail} at character {path[-1]}")
+    return FieldError("/".join(["" if where == "body" else where, *path]), detail)
 
 
 _UNQUOTED = {

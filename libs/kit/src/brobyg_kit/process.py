@@ -1,10 +1,10 @@
 """How a process of this system runs its event loop."""
 
-import asyncio
 import gc
-import sys
 from collections.abc import Coroutine
 from typing import Any, TypeVar
+
+import uvloop
 
 ResultT = TypeVar("ResultT")
 
@@ -14,15 +14,11 @@ COLLECT_AFTER = (50_000, 20, 20)
 
 
 def run(work: Coroutine[Any, Any, ResultT]) -> ResultT:
-    """`asyncio.run`, on uvloop where there is one, with the collector set for batches.
+    """As `asyncio.run`, on uvloop and with the garbage collector set for batches.
 
     Blocks until `work` is done.
     """
     gc.collect()
     gc.freeze()  # what is imported by now stays, so the collector need not look at it
     gc.set_threshold(*COLLECT_AFTER)
-    if sys.platform == "win32":
-        return asyncio.run(work)
-    import uvloop
-
     return uvloop.run(work)

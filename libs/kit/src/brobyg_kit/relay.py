@@ -1,15 +1,14 @@
 """The relay: sends what is committed in the outbox to Kafka, in order; one relay a service.
 
-Rows are taken because they are there, never because their id is above the last one: a transaction
-that commits late is not skipped. Within a subject, commit order is id order (see
+Every row that is there is taken, not only those with an id above the last one: a transaction that
+commits late is not skipped. Within a subject, commit order is id order (see
 `Transaction.emit`). A row is deleted after the broker has acknowledged it, so a crash in between
 sends it again and the consumers' inbox drops the repeat.
 """
 
 import asyncio
-import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,11 +30,10 @@ log = get_logger(__name__)
 _LOCK = 0x72656C61
 _BATCH = 5_000
 _POLL_SECONDS = 5.0
-_MEASURE_SECONDS = 2.0
 #: How long a topic may be unknown before its records count as refused, seconds of wall time. Those
 #: of other topics wait as long.
 _UNKNOWN_TOPIC = 1.0
-#: How often the relay shows that it lives while the broker does not acknowledge.
+#: How often the heartbeat is noted while the broker does not acknowledge, seconds.
 _UNACKNOWLEDGED = 5.0
 _FETCH = "select id, topic, key, value, content_type from outbox order by id limit $1"
 #: All but the batch in flight, which fills the ids from $2 to $3. When a late commit has put a row
@@ -55,10 +53,6 @@ _SESSION = {
     # All that this can lose is the deletion of what was sent: it is sent again, as after a crash.
     "synchronous_commit": "off",
 }
-_AGE = (
-    "select count(*) as rows, coalesce("
-    "extract(epoch from clock_timestamp() - min(created_at)), 0)::float8 as age from outbox"
-)
 #: What is waited out: the session is begun again after a pause.
 _WAITED_OUT: tuple[type[Exception], ...] = (*DATABASE_ERRORS, SendFailed, KafkaError)
 
@@ -74,7 +68,7 @@ class _Part:
 
 
 def _trouble(error: Exception) -> str:
-    """What is in the way, for readiness."""
+    """What is wrong, for readiness."""
     if isinstance(error, SendFailed):
         return f"a record was not sent: {error}"
     if isinstance(error, KafkaError):
@@ -83,7 +77,7 @@ def _trouble(error: Exception) -> str:
 
 
 async def _partitions(producer: AIOKafkaProducer, topic: str) -> int:
-    """How many partitions the topic has; 0 when nobody knows it."""
+    """How many partitions the topic has; 0 when the broker does not know it."""
     try:
         async with asyncio.timeout(_UNKNOWN_TOPIC):
             return len(await producer.partitions_for(topic))
@@ -109,7 +103,6 @@ class Relay:
         self._metrics, self._heartbeat = metrics, heartbeat
         self._wake = asyncio.Event()
         self._stopping = False
-        self._measured_at = 0.0
 
     def stop(self) -> None:
         """End `run` when what is in the outbox now is sent, or the broker does not answer."""
@@ -129,7 +122,7 @@ class Relay:
                 await asyncio.sleep(pause)
 
     async def _session(self) -> None:
-        """Lead and send, with a producer and a connection of its own, until something fails."""
+        """Take the lock and send, with its own producer and connection, until something fails."""
         connection = await asyncpg.connect(
             self._url, timeout=10, command_timeout=30, server_settings=_SESSION
         )
@@ -147,7 +140,9 @@ class Relay:
                 self._heartbeat.beat()
                 if self._stopping:
                     return
-                await self._wait()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_POLL_SECONDS):
+                        await self._wake.wait()
         finally:
             self._metrics.relay_leader.set(0)
             await kafka.abandon(producer)
@@ -162,47 +157,44 @@ class Relay:
             await asyncio.sleep(1.0)
         return True
 
-    async def _wait(self) -> None:
-        try:
-            await asyncio.wait_for(self._wake.wait(), timeout=_POLL_SECONDS)
-        except TimeoutError:
-            return  # the slow poll behind the notification
-
     async def _drain(
         self, connection: "asyncpg.Connection[asyncpg.Record]", producer: AIOKafkaProducer
     ) -> None:
-        """Send until nothing is left; the next rows are fetched while the last ones fly."""
-        rows = await connection.fetch(_FETCH, _BATCH)
-        parts, unknown = await self._parts(producer, rows)
+        """Send until nothing is left; the next rows are fetched while the last are in flight."""
+        rows, parts, unknown = await self._fetch(connection, producer, _FETCH)
         while rows:
             faultpoints.reach(faultpoints.AFTER_COMMIT_BEFORE_SEND)
             sending = asyncio.create_task(self._send(producer, parts))
-            following: list[Any] = []
             try:
-                first, last = rows[0]["id"], rows[-1]["id"]
-                following = await connection.fetch(_FETCH_NEXT, _BATCH, first, last, len(rows))
-                next_parts, next_unknown = await self._parts(producer, following)
+                span = rows[0]["id"], rows[-1]["id"], len(rows)
+                following = await self._fetch(connection, producer, _FETCH_NEXT, *span)
             finally:
                 # Also when that failed: a new session must not overtake what is in flight.
                 sent, failure = await sending
             faultpoints.reach(faultpoints.AFTER_SEND_BEFORE_MARK)
             await connection.execute(_DELETE, sent)
-            self._count(rows, sent)
             if failure or unknown:
                 raise SendFailed(failure or f"unknown topics: {', '.join(sorted(unknown))}")
             self._heartbeat.beat()
-            await self._measure(connection)
-            if following:
-                rows, parts, unknown = following, next_parts, next_unknown
-            else:
-                rows = await connection.fetch(_FETCH, _BATCH)
-                parts, unknown = await self._parts(producer, rows)
-        await self._measure(connection)
+            if not following[0]:
+                following = await self._fetch(connection, producer, _FETCH)
+            rows, parts, unknown = following
+
+    async def _fetch(
+        self,
+        connection: "asyncpg.Connection[asyncpg.Record]",
+        producer: AIOKafkaProducer,
+        query: str,
+        *arguments: int,
+    ) -> tuple[list[Any], list[_Part], set[str]]:
+        """The next rows and what `_parts` makes of them."""
+        rows = await connection.fetch(query, _BATCH, *arguments)
+        return rows, *await self._parts(producer, rows)
 
     async def _parts(
         self, producer: AIOKafkaProducer, rows: Sequence[Any]
     ) -> tuple[list[_Part], set[str]]:
-        """The rows by partition, as record batches; and the topics among them that nobody knows."""
+        """The rows by partition, as record batches; and the topics unknown to the broker."""
         topics = list({row[1] for row in rows})
         counts = await asyncio.gather(*(_partitions(producer, topic) for topic in topics))
         partitions = dict(zip(topics, counts, strict=True))
@@ -260,20 +252,5 @@ class Relay:
             except KafkaError as error:
                 return sent, f"{type(error).__name__} on {part.topic}"
             sent += ids
+            self._metrics.relay_sent.labels(part.topic).inc(len(ids))
         return sent, ""
-
-    def _count(self, rows: Sequence[Any], sent: Sequence[int]) -> None:
-        known = set(sent)
-        topics = Counter(row["topic"] for row in rows if row["id"] in known)
-        for topic, number in topics.items():
-            self._metrics.relay_sent.labels(topic).inc(number)
-
-    async def _measure(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-        """How much waits and since when, for the metrics; at most every two seconds."""
-        if time.monotonic() - self._measured_at < _MEASURE_SECONDS:
-            return
-        self._measured_at = time.monotonic()
-        row = await connection.fetchrow(_AGE)
-        if row is not None:
-            self._metrics.outbox_rows.set(row["rows"])
-            self._metrics.outbox_age.set(row["age"])

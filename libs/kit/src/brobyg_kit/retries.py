@@ -9,8 +9,7 @@ import asyncio
 from aiokafka.errors import KafkaError
 
 from brobyg_kit.batches import Batches, Interrupted
-from brobyg_kit.database import Database, Transaction
-from brobyg_kit.database_errors import is_waited_out
+from brobyg_kit.database import Database
 from brobyg_kit.decoding import read
 from brobyg_kit.errors import RecordGone
 from brobyg_kit.event import UndecodableEvent
@@ -38,7 +37,7 @@ class Retries:
         self.heartbeat = Heartbeat("retries", trouble="")
 
     async def run(self) -> None:
-        """Try again until cancelled, or stopped while the database is in the way."""
+        """Try again until cancelled, or stopped while waiting for the database."""
         while True:
             try:
                 await self._batches.until_done(self.heartbeat, self._all_due)
@@ -81,36 +80,21 @@ class Retries:
         return read(self._subscription, origin, key, value)
 
     async def _try(self, parked: Parked, received: Received, blaming: bool) -> Exception | None:
-        """Handle it and forget it, or note why not, which is returned.
+        """Handle it and remove it, or record why not, which is returned.
 
-        Raises what is the database's fault.
+        Raises an error that is the database's.
         """
         parking = self._batches.parking
         try:
             async with self._database.transaction() as tx:
-                if not await parking.claim(tx, parked):
-                    return None  # another process was faster
-                failure = await self._handle(tx, received)
-                if failure is None:
+                if await parking.claim(tx, parked):  # else another process was faster
+                    await self._batches.handle_alone(tx, received)
                     await parking.handled(tx, parked)
-                else:
-                    permanent = isinstance(failure, UndecodableEvent)
-                    await parking.failed(tx, parked, failure, permanent=permanent)
-                return failure
         except Exception as error:
             if not await self._batches.is_the_events(error, blaming=blaming):
                 raise
+            permanent = isinstance(error, UndecodableEvent)
             async with self._database.transaction() as tx:
-                await parking.failed(tx, parked, error)
-            return error
-
-    async def _handle(self, tx: Transaction, received: Received) -> Exception | None:
-        """Handle it in a savepoint; what was raised, unless the database is at fault."""
-        try:
-            async with tx.savepoint() as attempt:
-                await self._batches.handle_alone(attempt, received)
-        except Exception as error:
-            if is_waited_out(error):
-                raise
+                await parking.failed(tx, parked, error, permanent=permanent)
             return error
         return None

@@ -4,10 +4,12 @@ import asyncio
 import signal
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Literal
 
 import uvicorn
 from fastapi import FastAPI
+from prometheus_client import Counter, Gauge
 from sqlalchemy import Double, cast, func, not_, select, text
 
 from brobyg_kit import logs, tracing
@@ -25,7 +27,7 @@ from brobyg_kit.relay import Relay
 from brobyg_kit.replica import Copies, Watch
 from brobyg_kit.service import Parts, Resources, Service
 from brobyg_kit.settings import KitSettings
-from brobyg_kit.tables import outbox, parked_event
+from brobyg_kit.tables import attention, outbox, parked_event
 from brobyg_kit.timers import Timers
 
 log = get_logger(__name__)
@@ -42,6 +44,11 @@ _WAITING = select(
     select(cast(func.coalesce(_AGE, 0), Double)).scalar_subquery().label("oldest"),
     select(func.count(parked_event.c.id).filter(not_(_DEAD))).scalar_subquery().label("parked"),
     select(func.count(parked_event.c.id).filter(_DEAD)).scalar_subquery().label("dead"),
+)
+_NEEDS_A_HUMAN = (
+    select(attention.c.kind, func.count())
+    .where(attention.c.settled_at.is_(None))
+    .group_by(attention.c.kind)
 )
 
 
@@ -74,7 +81,7 @@ class Runtime:
         self.parts: Parts = service.build(resources)
         self.replicas = resources.replicas
         self._stops: list[Callable[[], None]] = []
-        self._relays: list[Relay] = []
+        self._relay: Relay | None = None
         self._opened = asyncio.Event()
         self._stopping = False
         if self.database is not None:
@@ -83,7 +90,7 @@ class Runtime:
     def app(self) -> FastAPI:
         """The ASGI application: the whole API for `run` and `api`, health alone for the others."""
         parts = self.parts if self.role in ("run", "api") else Parts()
-        # Tokens are issued in the real world, whatever clock the service lives by.
+        # Tokens expire by real time, whatever clock the service has.
         verifier = Verifier(self.settings.token_keys, WallClock())
         return create_app(
             self.service, parts, self.clock, verifier, self.metrics, self.health, self._numbers
@@ -120,77 +127,81 @@ class Runtime:
     async def serve(self, server: "Server") -> None:
         """Serve and run the loops until `stop`; what is in hand is finished first."""
         self._stops.append(server.stop)
-        loops = self.loops()
+        loops = self._loops()
         serving = asyncio.create_task(server.serve())
-        tasks = [
-            asyncio.create_task(self._keep(name, work), name=name) for name, work in loops.items()
-        ]
-        workers = [
-            asyncio.create_task(self._keep(name, work), name=name)
-            for name, work in self._workers().items()
-        ]
-        log.info("service.started", role=self.role, loops=[*loops, *self._workers()])
+        tasks = {name: asyncio.create_task(self._keep(name, work)) for name, work in loops.items()}
+        log.info("service.started", role=self.role, loops=[*loops])
         try:
             await serving
-            await self._finish(tasks, workers)
+            if self._opened.is_set():  # else all still wait for the database
+                await self._finish(tasks)
         finally:
-            for task in [*tasks, *workers]:
+            for task in tasks.values():
                 task.cancel()
-            await asyncio.gather(*tasks, *workers, return_exceptions=True)
+            await asyncio.gather(*tasks.values(), return_exceptions=True)
             for close in self.parts.closers:
                 await close()
             if self.database is not None:
                 await self.database.close()
         log.info("service.stopped")
 
-    async def _finish(
-        self, tasks: "list[asyncio.Task[None]]", workers: "list[asyncio.Task[None]]"
-    ) -> None:
+    async def _finish(self, tasks: "dict[str, asyncio.Task[None]]") -> None:
         """Let each loop finish what it has in hand; the relay last, as it sends what they wrote."""
-        if not self._opened.is_set():
-            return  # they all wait for a database that never came
-        for worker in workers:
-            worker.cancel()
-        others = [*workers, *(task for task in tasks if task.get_name() != "relay")]
-        if others:
+        for name in {*self.parts.starts, *self.parts.workers} & tasks.keys():
+            tasks[name].cancel()
+        if others := [task for name, task in tasks.items() if name != "relay"]:
             await asyncio.wait(others, timeout=20)
-        for relay in self._relays:
-            relay.stop()
-        if tasks:
-            await asyncio.wait(tasks, timeout=10)
+        if self._relay is not None:
+            self._relay.stop()
+            await asyncio.wait(tasks.values(), timeout=10)
 
-    def loops(self) -> dict[str, Loop]:
-        """The loops of the mechanism that this role runs; each waits for the database first."""
-        if self.database is None:
-            return {}
-        loops: dict[str, Loop] = {"database": self._open_database}
-        if self.role in ("run", "relay"):
-            loops["relay"] = self._after_open("relay", self._relay())
-        if self.replicas and self.role != "relay":
-            loops["replicas"] = self._after_open("replicas", self._watch(self.database))
+    def _loops(self) -> dict[str, Loop]:
+        """All that this role runs beside HTTP; each loop waits for the database first."""
+        loops: dict[str, Loop] = {}
+        if self.database is not None:
+            loops |= self._mechanism(self.database)
+        loops |= self.parts.starts
         if self.role in ("run", "consumer"):
-            if self.parts.handle is not None:
-                loops["consumer"] = self._after_open("consumer", self._consumer(self.database))
-            if self.parts.timers:
-                heartbeat = self.health.heartbeat("timers")
-                timers = Timers(
-                    self.database, self.clock, self.parts.timers, self.metrics, heartbeat
-                )
-                self._stops.append(timers.stop)
-                loops["timers"] = self._after_open("timers", timers.run)
-        return loops
+            loops |= self.parts.workers
+        waiting: dict[str, Loop] = {
+            name: partial(self._after_open, name, work) for name, work in loops.items()
+        }
+        if self.database is not None:
+            waiting["database"] = partial(self._open, self.database)
+        return waiting
 
-    def _relay(self) -> Loop:
-        assert self.database is not None  # `loops` has seen to it
-        relay = Relay(
-            self.database.url,
-            self.settings.kafka,
-            self.service.name,
-            self.metrics,
-            self.health.heartbeat("relay"),
-        )
-        self._relays.append(relay)
-        return relay.run
+    def _mechanism(self, database: Database) -> dict[str, Loop]:
+        """The relay, consumer and timers that this role runs."""
+        loops: dict[str, Loop] = {}
+        service, parts, address = self.service, self.parts, self.settings.kafka
+        beat = self.health.heartbeat
+        if self.role in ("run", "relay"):
+            self._relay = Relay(database.url, address, service.name, self.metrics, beat("relay"))
+            loops["relay"] = self._relay.run
+        if self.replicas and self.role != "relay":
+            loops["replicas"] = self._watch(database)
+        if self.role in ("run", "consumer") and parts.handle is not None:
+            copied = {copy.topic for copy in service.copies}
+            copies = Copies(service.copies, self.replicas, service.handled_topics)
+            subscription = Subscription(
+                service.name,
+                service.topics,
+                parts.handle,
+                parts.decoders,
+                copies if copied else None,
+                {*copied, *service.compacted},
+                service.max_batch,
+                service.inbox,
+                instance=self.settings.instance,
+            )
+            consumer = Consumer(address, database, subscription, self.metrics, beat("consumer"))
+            self._stops.append(consumer.stop)
+            loops["consumer"] = consumer.run
+        if self.role in ("run", "consumer") and parts.timers:
+            timers = Timers(database, self.clock, parts.timers, self.metrics, beat("timers"))
+            self._stops.append(timers.stop)
+            loops["timers"] = timers.run
+        return loops
 
     def _watch(self, database: Database) -> Loop:
         replicas = list(self.replicas.values())
@@ -200,43 +211,12 @@ class Runtime:
         self._stops.append(watch.stop)
         return watch.run
 
-    def _consumer(self, database: Database) -> Loop:
-        assert self.parts.handle is not None  # `loops` has seen to it
-        handled = self.service.handled_topics
-        copied = [copy.topic for copy in self.service.copies]
-        subscription = Subscription(
-            self.service.name,
-            self.service.topics,
-            self.parts.handle,
-            self.parts.decoders,
-            Copies(self.service.copies, self.replicas, handled) if copied else None,
-            {*copied, *self.service.compacted},
-            self.service.max_batch,
-            self.service.inbox,
-            instance=self.settings.instance,
-        )
-        consumer = Consumer(
-            self.settings.kafka,
-            database,
-            subscription,
-            self.metrics,
-            self.health.heartbeat("consumer"),
-        )
-        self._stops.append(consumer.stop)
-        return consumer.run
-
-    def _workers(self) -> dict[str, Loop]:
-        if self.role not in ("run", "consumer"):
-            return {}
-        return {name: self._after_open(name, work) for name, work in self.parts.workers.items()}
-
-    async def _open_database(self) -> None:
+    async def _open(self, database: Database) -> None:
         heartbeat = self.health.heartbeat("database")
-        assert self.database is not None  # `loops` has seen to it
         backoff = Backoff()
         while True:
             try:
-                await self.database.open()
+                await database.open()
                 break
             except DATABASE_ERRORS as error:
                 pause = backoff.next()
@@ -246,16 +226,14 @@ class Runtime:
         del self.health.heartbeats["database"]  # from here on the check asks the database itself
         self._opened.set()
 
-    def _after_open(self, name: str, work: Loop) -> Loop:
-        async def wait_and_work() -> None:
-            while self.database is not None and not self._opened.is_set():
-                if name in self.health.heartbeats:  # no hang, however long it takes
-                    self.health.heartbeat(name).struggle("waits for the database")
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._opened.wait(), timeout=1.0)
-            await work()
-
-        return wait_and_work
+    async def _after_open(self, name: str, work: Loop) -> None:
+        while self.database is not None and not self._opened.is_set():
+            if name in self.health.heartbeats:  # waiting is no hang, however long it takes
+                self.health.heartbeat(name).struggle("waits for the database")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await self._opened.wait()
+        await work()
 
     async def _keep(self, name: str, work: Loop) -> None:
         """Run a loop until it ends; one that fails is logged and started again after a pause."""
@@ -263,6 +241,7 @@ class Runtime:
         while True:
             try:
                 await work()
+                self.health.heartbeats.pop(name, None)  # where an earlier try has failed
                 return
             except Exception as error:  # noqa: BLE001 - one loop must not end the whole service
                 pause = backoff.next()
@@ -294,32 +273,35 @@ class Runtime:
         try:
             async with asyncio.timeout(2), self.database.connect() as connection:
                 row = (await connection.execute(_WAITING)).one()
+                items = (await connection.execute(_NEEDS_A_HUMAN)).all()
         except DATABASE_ERRORS:
             return {}
         self.metrics.outbox_rows.set(row.rows)
         self.metrics.outbox_age.set(row.oldest)
         self.metrics.parked.labels("waiting").set(row.parked)
         self.metrics.parked.labels("dead").set(row.dead)
-        lag = sum(
-            sample.value
-            for metric in self.metrics.consumer_lag.collect()
-            for sample in metric.samples
-        )
-        passed_over = sum(
-            sample.value
-            for metric in self.metrics.events_passed_over.collect()
-            for sample in metric.samples
-            if sample.name.endswith("_total")
-        )
-        outbox = {"rows": row.rows, "oldest_seconds": round(row.oldest, 3)}
+        self.metrics.attention_open.clear()
+        for kind, count in items:
+            self.metrics.attention_open.labels(kind).set(count)
         return {
-            "outbox": outbox,
+            "outbox": {"rows": row.rows, "oldest_seconds": round(row.oldest, 3)},
             "parked": row.parked,
             "dead_letters": row.dead,
-            "lag": int(lag),
-            "passed_over": int(passed_over),
+            "lag": _total(self.metrics.consumer_lag),
+            "passed_over": _total(self.metrics.events_passed_over),
             "copies": {one.topic: one.report() for one in self.replicas.values()},
         }
+
+
+def _total(metric: Gauge | Counter) -> int:
+    """The sum over all labels."""
+    samples = (sample for family in metric.collect() for sample in family.samples)
+    return int(sum(sample.value for sample in samples if not sample.name.endswith("_created")))
+
+
+async def run(service: Service, settings: KitSettings, role: Role) -> None:
+    """Run the service in this process until SIGTERM or SIGINT."""
+    await Runtime(service, settings, role).run()
 
 
 class Server(uvicorn.Server):

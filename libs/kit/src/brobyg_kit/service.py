@@ -15,7 +15,7 @@ from brobyg_kit.clock import Clock
 from brobyg_kit.database import Database
 from brobyg_kit.documents import AsyncApi
 from brobyg_kit.event import EventData
-from brobyg_kit.handling import Handler, consumed
+from brobyg_kit.handling import Handler
 from brobyg_kit.health import Health
 from brobyg_kit.problems import Renderer
 from brobyg_kit.replica import Copy, Replica, ViewT
@@ -57,7 +57,7 @@ class Resources:
         token = self.settings.service_token.get_secret_value()
         return httpx2.AsyncClient(
             base_url=base_url,
-            trust_env=False,  # the machine's proxy must see neither contacts nor the token
+            trust_env=False,  # the machine's proxy must see neither the answers nor the token
             timeout=httpx2.Timeout(timeout),
             headers={"Authorization": f"Bearer {token}"} if token else {},
             limits=httpx2.Limits(max_connections=32, max_keepalive_connections=16),
@@ -75,9 +75,12 @@ class Parts:
     handle: BatchHandler | None = None
     decoders: Mapping[str, Decoder] = field(default_factory=dict)
     timers: Mapping[str, TimerHandler] = field(default_factory=dict)
-    #: Loops that run until cancelled; an exception is logged and the loop is started again.
+    #: Carried out once when the database is open, in every role. One that raises is logged and
+    #: tried again.
+    starts: Mapping[str, Callable[[], Coroutine[None, None, None]]] = field(default_factory=dict)
+    #: Loops that run until cancelled; one that raises is logged and started again.
     workers: Mapping[str, Callable[[], Coroutine[None, None, None]]] = field(default_factory=dict)
-    #: How errors under a path prefix are told, where a standard asks for its own form.
+    #: How errors under a path prefix are rendered, where a standard has its own form for them.
     renderers: Mapping[str, Renderer] = field(default_factory=dict)
     #: Carried out in this order when the service stops.
     closers: Sequence[Callable[[], Coroutine[None, None, None]]] = ()
@@ -85,16 +88,14 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One service: its name, what crosses its border, and how to build it."""
+    """One service: its name, what it consumes and emits, and how to build it."""
 
     name: str
     package: str
     settings: type[KitSettings]
     build: Callable[[Resources], Parts]
-    #: What is done on which event; `consumes` follows from it.
+    #: What is done on which event.
     handlers: Sequence[Handler] = ()
-    #: Event types and topics it reads. Given only by a service without `handlers`.
-    consumes: Sequence[type[EventData] | str] = ()
     emits: Sequence[type[EventData] | str] = ()
     #: The compacted topics of which it keeps a copy.
     copies: Sequence[Copy[Any]] = ()
@@ -108,10 +109,10 @@ class Service:
     inbox: bool = True
     max_batch: int = 2_000
 
-    def __post_init__(self) -> None:
-        """Derive `consumes` from `handlers`."""
-        if self.handlers:
-            object.__setattr__(self, "consumes", consumed(self.handlers))
+    @property
+    def consumes(self) -> tuple[type[EventData] | str, ...]:
+        """The event types and whole topics that its handlers name, in their order."""
+        return tuple(handler.event for handler in self.handlers)
 
     @property
     def handled_topics(self) -> set[str]:

@@ -6,6 +6,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from brobyg_kit.clock import Clock, parse_clock
+from brobyg_kit.domain import domain
 
 
 class KitSettings(BaseSettings):
@@ -28,7 +29,7 @@ class KitSettings(BaseSettings):
         "",
         pattern=r"^[A-Za-z0-9._-]{0,100}$",
         description="This process's name among those of its service, the same after a restart: then"
-        " one that was killed goes on at once instead of after 10 s. No two that run may have the"
+        " one that was killed continues at once instead of after 10 s. No two that run may have the"
         " same, also in a rolling update. Empty for none.",
     )
     clock: str = Field(
@@ -42,10 +43,16 @@ class KitSettings(BaseSettings):
         None, description="File with the private key (JWK) `brobyg token` signs with."
     )
     service_token: SecretStr = Field(
-        SecretStr(""), description="The token this service shows to the others."
+        SecretStr(""), description="The token this service sends to the others."
     )
     otlp_endpoint: str = Field(
         "", description="Where traces are sent (OTLP over HTTP); empty for nowhere."
+    )
+    default_language: str = Field(
+        default_factory=lambda: domain().DEFAULT_LANGUAGE,
+        pattern="^[a-z]{2}$",
+        description="The language for readers whose own is not known or has no catalogue"
+        " (ISO 639-1).",
     )
     log_format: str = Field("json", pattern="^(json|console)$", description="json or console.")
     log_level: str = Field(

@@ -33,14 +33,18 @@ from brobyg_kit.subscription import Subscription
 log = get_logger(__name__)
 
 #: How long a subscriber waits for records, milliseconds. One that got none sleeps as long again
-#: without listening, which an idle system adds to an event's way. Two lanes idle take 2.2 % of a
+#: without listening, which adds to the latency of an idle system. Two lanes idle take 2.2 % of a
 #: processor at 10 ms, 1.7 % at 20.
 _LISTEN = 10
-#: A lane that has not asked for records for so long, seconds of wall time, shows no sign of life.
+#: How long the broker holds back a fetch that finds no records, milliseconds. aiokafka has one
+#: fetch in flight, and a partition whose records were in hand when it was sent is not in it: a
+#: record that comes there meanwhile waits for so long.
+_FETCH_WAIT = 50
+#: The heartbeat of a lane that has not asked for records for so long, seconds of wall time, stops.
 #: It is more than FastStream's pause of five seconds after an error of the broker's.
 _SILENCE = 15.0
-#: How often a member tells its group that it lives, milliseconds, and so how soon it learns of a
-#: rebalance.
+#: How often a member sends its heartbeat to the group, milliseconds, and so how soon it learns of
+#: a rebalance.
 _HEARTBEAT = 1_000
 #: How long a rebalance waits for a member that has a batch in hand, milliseconds. It is less than
 #: the time a request may take, as joining the group is a request that waits for all members.
@@ -51,45 +55,48 @@ _REBALANCE_TOLD = 5.0
 _OUT_LIMIT = 90.0
 
 
-class End:
-    """That a consumer has ended, and why. From then on nothing is handled or committed."""
+class Shutdown:
+    """Whether a consumer has ended, and why. From then on nothing is handled or committed."""
 
     def __init__(self) -> None:
-        """Not yet."""
-        self._come = asyncio.Event()
+        """Not begun."""
+        self._begun = asyncio.Event()
         self.error: Exception | None = None
 
-    def come(self, error: Exception | None = None) -> None:
+    def begin(self, error: Exception | None = None) -> None:
         """End now, for the first reason given; without an error because it was stopped."""
-        if not self._come.is_set():
+        if not self._begun.is_set():
             self.error = error
-            self._come.set()
+            self._begun.set()
 
     def __bool__(self) -> bool:
-        """Whether it has come."""
-        return self._come.is_set()
+        """Whether it has begun."""
+        return self._begun.is_set()
 
     async def wait(self, timeout: float) -> None:
-        """Return when it has come, at the latest after `timeout` seconds."""
+        """Return when it has begun, at the latest after `timeout` seconds."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._come.wait(), timeout)
+            async with asyncio.timeout(timeout):
+                await self._begun.wait()
 
 
 class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
     """One member of the group: it handles the batches FastStream brings and commits offsets."""
 
-    def __init__(self, batches: Batches, membership: "Membership | None", end: End) -> None:
+    def __init__(
+        self, batches: Batches, membership: "Membership | None", shutdown: Shutdown
+    ) -> None:
         """`membership` is for a member with a name of its own."""
-        self._batches, self._membership, self._end = batches, membership, end
+        self._batches, self._membership, self._shutdown = batches, membership, shutdown
         #: The id that the broker gave it when it last joined.
         self._member = ""
         self._in_hand, self._revoked = asyncio.Lock(), asyncio.Event()
         self._out_since = time.monotonic()
         self.subscriber: BatchSubscriber | None = None
         self.heartbeat = Heartbeat("lane", trouble="not in its group yet, so nothing is handled")
-        #: What the lane has of the topics; None while it is out of the group.
+        #: The partitions assigned to it; None while it is out of the group.
         self.assigned: frozenset[TopicPartition] | None = None
-        #: Where the group stopped in them, or has come to by this lane's commits.
+        #: The group's committed offset in each of them.
         self.committed: dict[TopicPartition, int] = {}
         #: When records were last committed, by the monotonic clock.
         self.moved_at = time.monotonic()
@@ -102,9 +109,9 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
         return self.subscriber.consumer
 
     async def handle(self, batch: list[Received]) -> None:
-        """FastStream's handler: until all is handled or parked, then the offsets. Never raises."""
+        """FastStream's handler: handle or park all, then commit the offsets. Never raises."""
         async with self._in_hand:
-            if self._end:
+            if self._shutdown:
                 return
             try:
                 await self._batches.until_done(
@@ -113,11 +120,11 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
                 faultpoints.reach(faultpoints.AFTER_COMMIT_BEFORE_OFFSET)
                 await self._commit(batch)
             except Interrupted:
-                # In a rebalance the batch comes again, here or elsewhere: its offsets are not set.
+                # After a rebalance the batch comes again, as its offsets are not committed.
                 if not self._revoked.is_set():
-                    self._end.come()
+                    self._shutdown.begin()
             except Exception as error:  # noqa: BLE001 - FastStream would log it and go on
-                self._end.come(error)
+                self._shutdown.begin(error)
 
     async def _process(self, batch: Sequence[Received], blaming: bool) -> None:
         await self._batches.process(batch, blaming=blaming, heartbeat=self.heartbeat)
@@ -141,10 +148,10 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
             self.committed.update(positions)
             self.moved_at = self._out_since = time.monotonic()
 
-    def look(self) -> None:
-        """Note the signs of life that the lane gives while it has no batch in hand."""
+    def update_heartbeat(self) -> None:
+        """Update the heartbeat, unless the batch in hand does."""
         if self._in_hand.locked():
-            return  # the batch beats for itself
+            return
         out = time.monotonic() - self._out_since
         if self.assigned is not None:
             # aiokafka has no public name for the time since records were last asked for.
@@ -182,9 +189,9 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
         return bool(member or refused) and await self._membership.replaced(member)
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        """Give the partitions up when the batch in hand is done: the first part of a rebalance.
+        """Release the partitions when the batch in hand is done: the first part of a rebalance.
 
-        A batch that waits for the database is left to whoever gets its partition.
+        A batch that waits for the database is left to the next owner of its partition.
         """
         if revoked:
             faultpoints.reach(faultpoints.IN_REBALANCE)
@@ -195,14 +202,14 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
         if revoked:
             log.info("consumer.revoked", partitions=len(revoked))
         if self._membership and self._member and await self._membership.replaced(self._member):
-            self._end.come(InstanceReplaced("another process has joined under its name"))
+            self._shutdown.begin(InstanceReplaced("another process has joined under its name"))
             # Ends aiokafka's coordination, which would now join again and replace the other.
             raise asyncio.CancelledError
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """In the group; perhaps without a partition, when there are more lanes than partitions."""
         log.info("consumer.assigned", partitions=len(assigned))
-        self._member = self.client._coordinator.member_id  # nor one for this
+        self._member = self.client._coordinator.member_id  # no public name either
         self._revoked.clear()
         self.committed = await self._positions(assigned)
         self.assigned = frozenset(assigned)
@@ -252,14 +259,14 @@ def lanes(
     subscription: Subscription,
     batches: Batches,
     number: int,
-    end: End,
+    shutdown: Shutdown,
 ) -> list[Lane]:
     """Register `number` lanes with the broker, which starts and stops them."""
     made = []
     for position in range(number):
         instance = subscription.member(position)
         membership = Membership(address, subscription.group, instance) if instance else None
-        lane = Lane(batches, membership, end)
+        lane = Lane(batches, membership, shutdown)
         lane.subscriber = broker.subscriber(
             *subscription.topics,
             group_id=subscription.group,
@@ -267,6 +274,7 @@ def lanes(
             batch=True,
             max_records=subscription.max_batch,
             batch_timeout_ms=_LISTEN,
+            fetch_max_wait_ms=_FETCH_WAIT,
             auto_offset_reset="earliest",
             listener=lane,
             parser=parse_batch,
@@ -282,14 +290,16 @@ def lanes(
 class BatchMiddleware(BaseMiddleware[Any, Any]):
     """Around each batch: a span linked to its events' traces, its metrics, and a guard.
 
-    What is raised past the handler (there should be nothing) would be dropped by FastStream with
-    its batch, and the next batch's offsets would pass it. So it ends the consumer.
+    If the handler raised, which it must not, FastStream would drop the batch and the next batch's
+    commit would skip it. So that ends the consumer.
     """
 
-    def __init__(self, msg: Any, *, context: Any, service: str, metrics: Metrics, end: End) -> None:
+    def __init__(
+        self, msg: Any, *, context: Any, service: str, metrics: Metrics, shutdown: Shutdown
+    ) -> None:
         """One for each batch, made by FastStream."""
         super().__init__(msg, context=context)
-        self._service, self._metrics, self._end = service, metrics, end
+        self._service, self._metrics, self._shutdown = service, metrics, shutdown
 
     async def consume_scope(
         self, call_next: Callable[[Any], Any], msg: StreamMessage[Any]
@@ -313,5 +323,5 @@ class BatchMiddleware(BaseMiddleware[Any, Any]):
     ) -> bool | None:
         """End the consumer when something was raised."""
         if isinstance(exc_val, Exception):
-            self._end.come(exc_val)
+            self._shutdown.begin(exc_val)
         return False

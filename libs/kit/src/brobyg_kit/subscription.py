@@ -1,4 +1,4 @@
-"""What a service consumes and what it does with it: the terms between it and its consumer."""
+"""What a service consumes and what handles it."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ Decoder = Callable[[Origin, bytes | None, bytes], Event]
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """What a service consumes and what it does with it."""
+    """What a service consumes and what handles it."""
 
     service: str
     topics: Sequence[str]

@@ -1,4 +1,4 @@
-"""What the mechanism keeps in each service's own database, beside the service's own tables."""
+"""The mechanism's tables, in each service's own database beside its own tables."""
 
 from sqlalchemy import (
     BigInteger,
@@ -16,6 +16,7 @@ from sqlalchemy import (
     func,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData()
 
@@ -61,7 +62,7 @@ stream = Table(
         "The last sequence number given to each subject."
         " Its row lock makes outbox order commit order within a subject."
     ),
-    # Each row is updated for ever: free space keeps the new version on the same page.
+    # Each row is updated again and again: free space keeps the new version on the same page.
     postgresql_with={"fillfactor": 50},
 )
 
@@ -123,4 +124,25 @@ parked_event = Table(
         "Events that could not be handled, and those of the same subject that wait behind them."
         " Holds where the record is, never its content."
     ),
+)
+
+attention = Table(
+    "attention",
+    metadata,
+    Column("attention_id", Id, primary_key=True, comment="Derived from its kind and its subject."),
+    Column("kind", Text, nullable=False),
+    Column("department", Text, nullable=False),
+    Column("raised_at", Instant, nullable=False, comment="When it was opened last."),
+    Column("claimed_by", Text, comment="Who looks at it."),
+    Column("settled_by", Text),
+    Column("settled_at", Instant),
+    Column("outcome", Text),
+    Column("body", JSONB, nullable=False, comment="What the event says that raised it last."),
+    CheckConstraint(
+        "(settled_at is null) = (outcome is null) and (settled_at is null) = (settled_by is null)",
+        name="attention_settled_check",
+    ),
+    Index("attention_open", "kind", postgresql_where=text("settled_at is null")),
+    Index("attention_settled", "settled_at", postgresql_where=text("settled_at is not null")),
+    comment="What needs a human, and for a while what did. Notes and names stand nowhere in it.",
 )

@@ -6,11 +6,10 @@ a hash of the migrations' content, so it is made once a server and made anew whe
 
 import asyncio
 import hashlib
-import socket
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -25,18 +24,12 @@ from brobyg_kit import kafka
 from brobyg_kit.clock import Clock, WallClock
 from brobyg_kit.database import Database
 from brobyg_kit.decoding import Record
+from brobyg_kit.domain import domain
+from brobyg_kit.free_ports import free_port
 from brobyg_kit.migrate import MIGRATIONS, migrate
 from brobyg_kit.runtime import Role, Runtime, Server
 from brobyg_kit.service import Service
 from brobyg_kit.tokens import generate_keys, issue_token
-
-
-def free_port() -> int:
-    """A TCP port of the loopback address that nobody uses just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def eventually(
@@ -69,7 +62,7 @@ def bearer(
     department: str | None = None,
     lifetime: timedelta = timedelta(hours=1),
 ) -> dict[str, str]:
-    """Headers that show a token of this role."""
+    """Headers with a token of this role."""
     text = issue_token(
         token_keys()[0],
         subject,
@@ -164,9 +157,7 @@ def _content_hash(versions: Path) -> str:
 @asynccontextmanager
 async def fresh_database(server: str, service: Service, clock: Clock) -> AsyncIterator[Database]:
     """The service's own database, new and migrated, open; dropped at the end."""
-    assert service.metadata is not None  # only a service with tables has a database
-    name = f"brobyg_{service.name}_t{uuid.uuid4().hex[:10]}"
-    async with new_database(server, name, service.metadata, service.versions) as url:
+    async with _own_database(server, service, f"_t{uuid.uuid4().hex[:10]}") as url:
         database = Database(url, clock, service.name)
         try:
             await database.open()
@@ -175,9 +166,15 @@ async def fresh_database(server: str, service: Service, clock: Clock) -> AsyncIt
             await database.close()
 
 
+def _own_database(server: str, service: Service, suffix: str) -> AbstractAsyncContextManager[str]:
+    assert service.metadata is not None  # only a service with tables has a database
+    name = f"brobyg_{service.name}{suffix}"
+    return new_database(server, name, service.metadata, service.versions)
+
+
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A service that answers."""
+    """A service that runs in the test's process."""
 
     url: str
     runtime: Runtime
@@ -196,33 +193,24 @@ async def served(
 ) -> AsyncIterator[Running]:
     """The service on a free port with a fresh database, in this process.
 
-    `role="run"` also relays and consumes. `clock` replaces its clock.
+    `role="run"` also relays and consumes. `clock` replaces its clock. Its token for the others has
+    the role of its name where the domain has one, else `service`.
     """
-    port = free_port()
+    port, suffix = free_port(), f"_t{uuid.uuid4().hex[:10]}"
+    own_role = service.name if service.name in domain().ROLES else "service"
     values = {
         "kafka": kafka,
         "database": server,
         "token_keys": token_keys()[1],
         f"{service.name}_port": port,
-        "service_token": bearer("portal" if service.name == "portal" else "service")[
-            "Authorization"
-        ].split()[1],
+        "service_token": bearer(own_role)["Authorization"].split()[1],
         **settings,
     }
-    runtime = Runtime(
-        service,
-        service.settings.model_validate(values),
-        role,
-        clock=clock,
-        database_suffix=f"_t{uuid.uuid4().hex[:10]}",
-    )
+    chosen = service.settings.model_validate(values)
+    runtime = Runtime(service, chosen, role, clock=clock, database_suffix=suffix)
     async with AsyncExitStack() as stack:
-        if runtime.database is not None:
-            assert service.metadata is not None  # a service with a database has tables
-            name = runtime.database.url.rsplit("/", 1)[1]
-            await stack.enter_async_context(
-                new_database(server, name, service.metadata, service.versions)
-            )
+        if service.metadata is not None:
+            await stack.enter_async_context(_own_database(server, service, suffix))
         yield await stack.enter_async_context(_answering(runtime, port))
 
 
@@ -253,8 +241,8 @@ async def _answering(runtime: Runtime, port: int) -> AsyncIterator[Running]:
 
 
 async def publish(address: str, topic: str, *values: bytes, key: str) -> None:
-    """Put these on the topic past any outbox, as somebody outside may."""
-    async with kafka.broker(address, "somebody-else") as broker:
+    """Put these on the topic without an outbox, as a producer outside the system does."""
+    async with kafka.broker(address, "outside") as broker:
         for value in values:
             await broker.publish(value, topic, key=key.encode())
 

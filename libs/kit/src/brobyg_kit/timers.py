@@ -26,10 +26,8 @@ _BATCH = 200
 _POLL_SECONDS = 5.0
 #: Waking a moment late, so that the timer is due by then.
 _TICK = timedelta(milliseconds=1)
-#: Pause after a timer's first failure, in the clock's time; each following one is four times as
-#: long, up to the longest.
-_FIRST_PAUSE = timedelta(seconds=1)
-_LONGEST_PAUSE = timedelta(hours=1)
+#: Pauses between the tries of a timer that fails, seconds of the clock's time.
+_PAUSES = Backoff(first=1.0, longest=3_600.0, factor=4.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +105,8 @@ class Timers:
     async def _wait(self, due: datetime | None) -> None:
         """Until the next one is due, or a new one was set.
 
-        At most `_POLL_SECONDS`, as somebody may have changed a row by hand. One that is due but
-        was not fired is held by another process, which may take long: that is a growing pause.
+        At most `_POLL_SECONDS`, as a row may have been changed by hand. One that is due but was not
+        fired is locked by another process, perhaps for long: then the pause grows.
         """
         waits = [
             asyncio.create_task(self._wake.wait()),
@@ -127,8 +125,8 @@ class Timers:
         """Try what is due now; how many.
 
         A batch in one transaction, one by one where that fails; then one of those that have failed
-        before, by itself, so that it takes no other down. Raises one of DATABASE_ERRORS when the
-        database is in the way.
+        before, by itself, so that no other fails with it. Raises one of DATABASE_ERRORS when the
+        database is at fault.
         """
         return await self._fire_new() + await self._fire_one(failing=True)
 
@@ -179,7 +177,7 @@ class Timers:
         return len(claimed)
 
     def _claim(self, now: datetime, limit: int, *, failing: bool) -> ReturningDelete[Any]:
-        """Delete up to `limit` due rows that nobody else holds, and return them."""
+        """Delete up to `limit` due rows that no other process has locked, and return them."""
         due = (
             select(timer.c.kind, timer.c.subject)
             .where(
@@ -199,7 +197,7 @@ class Timers:
 
     async def _put_off(self, failed: DueTimer) -> None:
         """Try it later; only as it was claimed: another process may have handled or moved it."""
-        pause = min(_FIRST_PAUSE * 4 ** min(failed.attempts, 10), _LONGEST_PAUSE)
+        pause = timedelta(seconds=_PAUSES.after(failed.attempts + 1))
         statement = (
             update(timer)
             .where(

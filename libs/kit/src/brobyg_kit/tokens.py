@@ -1,6 +1,6 @@
 """Development tokens (JWT, ES256) and their keys. Checking a token is `brobyg_kit.auth`.
 
-It stands apart so that the command line can issue a token without loading a web framework.
+A module of its own, so that the command line can issue a token without a web framework.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Topics as files: `schemas/topics/*.yaml` say what there is, `brobyg topics apply` makes it so."""
+"""Topics as files: `schemas/topics/*.yaml` declare them, `brobyg topics apply` creates them."""
 
 import asyncio
 from dataclasses import dataclass
@@ -114,16 +114,12 @@ async def apply_topics(address: str, topics: list[Topic]) -> dict[str, str]:
     """
     async with kafka.admin(address) as client:
         found = await kafka.partitions(client, [topic.name for topic in topics])
-        for topic in topics:
-            if topic.name in found:
-                _insist_on_partitions(topic, len(found[topic.name]))
+        _check_partitions(topics, found)
         replicas = min(3, len((await client.describe_cluster())["brokers"]))
         missing = [topic for topic in topics if topic.name not in found]
         made = await _create(client, missing, replicas)
-        found = await _visible(client, topics)
+        _check_partitions(topics, await _visible(client, topics))
         existing = [topic for topic in topics if made.get(topic.name) != "created"]
-        for topic in existing:
-            _insist_on_partitions(topic, len(found[topic.name]))
         return {**made, **await _correct(client, existing)}
 
 
@@ -184,8 +180,8 @@ async def _correct(client: AIOKafkaAdminClient, topics: list[Topic]) -> dict[str
             # AlterConfigs replaces all that is set on a topic, so the rest is sent along.
             configs = {**on_topic, **declared}
             changes.append(ConfigResource(ConfigResourceType.TOPIC, topic.name, configs))
-            told = (f"{name} from {values.get(name)} to {declared[name]}" for name in differing)
-            done[topic.name] = f"was there, set {', '.join(told)}"
+            changed = (f"{name} from {values.get(name)} to {declared[name]}" for name in differing)
+            done[topic.name] = f"was there, set {', '.join(changed)}"
     if changes:
         for response in await client.alter_configs(changes):
             for code, message, *_ in response.resources:
@@ -213,10 +209,13 @@ async def _configurations(
     return [found[topic.name] for topic in topics]
 
 
-def _insist_on_partitions(topic: Topic, there: int) -> None:
-    if there != topic.partitions:
-        raise PartitionsDiffer(
-            f"{topic.name} has {there} partitions and its file declares {topic.partitions}: correct"
-            " the file. With another number a key would go to another partition, and the events of"
-            " one subject would no longer be in order; that takes a new version of the topic."
-        )
+def _check_partitions(topics: list[Topic], found: dict[str, list[TopicPartition]]) -> None:
+    for topic in topics:
+        there = len(found.get(topic.name, ()))
+        if there not in (0, topic.partitions):
+            raise PartitionsDiffer(
+                f"{topic.name} has {there} partitions and its file declares {topic.partitions}:"
+                " correct the file. With another number a key would go to another partition, and"
+                " the events of one subject would no longer be in order; that takes a new version"
+                " of the topic."
+            )

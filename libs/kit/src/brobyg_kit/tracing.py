@@ -1,4 +1,4 @@
-"""Traces: W3C Trace Context inside the event, so that one trace leads through every service."""
+"""Traces: W3C Trace Context inside the event, so that one trace covers every service."""
 
 import random
 import secrets
@@ -23,7 +23,7 @@ from opentelemetry.trace import (
     format_trace_id,
 )
 
-#: The id of everything that one request set off; set by the request middleware, inherited by the
+#: The id of everything that one request caused; set by the request middleware, inherited by the
 #: events.
 correlation: ContextVar[str | None] = ContextVar("correlation", default=None)
 
@@ -109,8 +109,8 @@ def child_of(traceparent: str | None, event_type: str) -> str:
     """The `traceparent` of an event caused by the given one, or by the current span.
 
     With neither, the first of a new trace. Where spans are exported the event is a span, child of
-    its cause: so one trace leads through every service, though each handles events of many traces
-    at once. Elsewhere only the ids are made, which costs less.
+    its cause: so one trace covers every service, though each handles events of many traces at
+    once. Elsewhere only the ids are made, which costs less.
     """
     if _exported:
         return _traceparent(_event_span(traceparent, event_type))

@@ -21,10 +21,11 @@ from brobyg_kit.consumer import BatchHandler, Consumer, Subscription
 from brobyg_kit.database import Database, Transaction
 from brobyg_kit.decoding import Record
 from brobyg_kit.event import Event
+from brobyg_kit.free_ports import free_port
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.metrics import Metrics
 from brobyg_kit.relay import Relay
-from brobyg_kit.testing import eventually, free_port, new_database, publish, records
+from brobyg_kit.testing import eventually, new_database, publish, records
 from brobyg_kit.topics import Topic, apply_topics
 from sqlalchemy import MetaData
 

@@ -5,10 +5,13 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeAlias
+from zoneinfo import ZoneInfo
 
+from brobyg_contracts import AttentionRaised, Meeting
+from brobyg_kit.catalogues import Language
 from brobyg_kit.database import Transaction
-from brobyg_kit.wording import Language
+from brobyg_kit.event import Event
 
 from brobyg_notification.domain.calendar import Entry
 from brobyg_notification.domain.calendar_status import Calendars, CalledOff
@@ -16,32 +19,37 @@ from brobyg_notification.domain.contact import Contact
 from brobyg_notification.domain.notice import Notice, Template
 
 FailureReason = Literal["no_address", "recipient_erased", "refused", "appointment_over"]
-PersonRole = Literal["citizen", "volunteer"]
+PersonRole = Literal["citizen", "helper"]
 State = Literal["waiting", "sent", "failed", "superseded"]
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerLink:
-    """The signed link by which a volunteer answers an offer."""
+    """The signed link by which a helper answers an offer, and what is not in the offer's event."""
 
     token: str
     expires_at: datetime
     #: The offer's: `open`, or how it was answered or ended.
     state: str
+    #: The citizen's wish; None for a need of no citizen.
+    meeting: Meeting | None
+    #: From the helper's home to where the two meet; None for a need without a place.
+    distance_metres: int | None
 
 
 class People(Protocol):
     """The owners of people's data, who record each question with its purpose.
 
-    A question may take seconds. Raises OwnerUnavailable.
+    A question may take seconds. Raises OwnerUnavailable, also for an id that the owner does not
+    know: its 404 may as well come from a gateway or a wrong address.
     """
 
     async def contact(self, role: PersonRole, person_id: str, purpose: str) -> Contact | None:
-        """The person; None only by the owner's own word that there is none, or none any more."""
+        """The person; None only if the owner says that they were erased."""
         ...
 
     async def answer_link(self, offer_id: str) -> AnswerLink | None:
-        """The offer's answer link; None only by the owner's own word that there is no offer."""
+        """The offer's answer link; None only if the owner says that the offer was erased."""
         ...
 
 
@@ -51,7 +59,12 @@ class Message:
 
     notification_id: str
     template: Template
+    #: Whose text of the template is used, where they have one of their own.
+    pathway: str
+    seat_role: str | None
     language: Language
+    #: In which times are written.
+    zone: ZoneInfo
     facts: Mapping[str, object]
     #: The recipient's mail address.
     recipient: str
@@ -60,16 +73,10 @@ class Message:
     entry: Entry | None
 
 
-class Composer(Protocol):
-    """Puts messages into words."""
-
-    def compose(self, message: Message) -> EmailMessage:
-        """The message in its language, as text, HTML and calendar file.
-
-        Its Message-ID is the notification's, so that a second copy after a crash is recognised as
-        the same message. Raises jinja2.UndefinedError when a fact the template needs is missing.
-        """
-        ...
+#: Writes the message in its language, as text, HTML and calendar file. Its Message-ID is the
+#: notification's, so that a second copy after a crash is recognised as the same message. Raises
+#: jinja2.UndefinedError when a fact the template needs is missing.
+Compose: TypeAlias = Callable[[Message], EmailMessage]
 
 
 class MailTransport(Protocol):
@@ -78,9 +85,9 @@ class MailTransport(Protocol):
     async def send(self, message: EmailMessage) -> None:
         """Return when the server has taken responsibility for the message (250 after DATA).
 
-        May take minutes: to hang up on a server that has the message and takes its time would lead
-        to a second copy. Raises MailServerDown, MailDeferred (RecipientDeferred where it is about
-        this recipient) or MailRefused; after the first the server may still have the message.
+        May take minutes: closing the connection before a slow server's answer would lead to a
+        second copy. Raises MailServerDown, MailDeferred (RecipientDeferred where it is about this
+        recipient) or MailRefused; after the first the server may still have the message.
         """
         ...
 
@@ -88,20 +95,16 @@ class MailTransport(Protocol):
         """Whether the server answers. Bounded by the connect timeout; never raises."""
         ...
 
-    async def close(self) -> None:
-        """Say goodbye on open connections."""
-        ...
-
 
 class Notices(Protocol):
     """The notices that events lead to. Raises one of DATABASE_ERRORS when the database is away."""
 
     async def calendars(
-        self, transaction: Transaction, referral_ids: Collection[str]
+        self, transaction: Transaction, need_ids: Collection[str]
     ) -> dict[str, Calendars]:
-        """The calendars of the referrals' people, by referral_id.
+        """The calendars of the needs' people, by need_id.
 
-        Nobody else changes them until the transaction ends: waits for those who are at it.
+        Nobody else changes them until the transaction ends: waits for transactions that do.
         """
         ...
 
@@ -111,11 +114,15 @@ class Notices(Protocol):
         notices: Sequence[Notice],
         called_off: Sequence[CalledOff],
     ) -> None:
-        """Keep both with the transaction; its commit wakes the delivery.
+        """Store both with the transaction; its commit wakes the delivery.
 
-        A notice that is there already (same cause, appointment and recipient) stays as it is, and
-        so does what is known to be called off by a newer event.
+        A notice that is stored already (same cause and recipient) stays as it is, and so does what
+        a newer event has called off.
         """
+        ...
+
+    async def close(self, transaction: Transaction, closed: Mapping[str, Event]) -> None:
+        """Settle what was to be told by phone about these needs, each closed by its event."""
         ...
 
 
@@ -124,18 +131,18 @@ class Claim:
     """A notice that this process has claimed."""
 
     notice: Notice
-    #: The attempt about to be made counts.
+    #: With the attempt about to be made.
     attempts: int
     created_at: datetime
     #: A newer notice of the thread replaces this one.
-    overtaken: bool
-    #: There were calendar files before this one, and the first attempt at each already found it no
-    #: longer true or over: the recipient knows of none.
-    unheard: bool
+    replaced: bool
+    #: There were calendar files before this one, and none was sent: already the first attempt at
+    #: each found it no longer true or over.
+    earlier_unsent: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class DeliveryOutcome:
     """What became of a notice."""
 
     state: Literal["sent", "failed", "superseded"]
@@ -146,6 +153,16 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class FollowUp:
+    """What the end of a notice leads to."""
+
+    notices: Sequence[Notice] = ()
+    raised: Sequence[AttentionRaised] = ()
+    #: The attention_ids of what is no longer so.
+    settled: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Backlog:
     """What waits to be sent. Seconds are of wall time, whatever clock the service lives by."""
 
@@ -153,23 +170,31 @@ class Backlog:
     waiting: Mapping[str, int]
     #: How long the oldest has waited.
     oldest_seconds: float
-    #: The same of those alone that something holds up which may concern others too: not one
-    #: recipient's server.
+    #: The same without those that wait only because of their recipient's server.
     held_seconds: float
 
 
 class DeliveryQueue(Protocol):
     """Notices on their way out. Raises one of DATABASE_ERRORS when the database is away."""
 
-    async def end(self, claim: Claim, outcome: Outcome, follow_up: Sequence[Notice]) -> None:
-        """Mark as sent, failed or superseded; publish the first two; keep `follow_up`.
+    async def end(self, claim: Claim, outcome: DeliveryOutcome, follow_up: FollowUp) -> None:
+        """Mark as sent, failed or superseded; publish the first two; store `follow_up`.
 
         One transaction; no effect on a notice that has ended already.
         """
         ...
 
-    async def postpone(self, claim: Claim, until: datetime, obstacle: str) -> None:
-        """Give the claim back, to be tried again at `until`; `obstacle` was in the way."""
+    async def postpone(
+        self, claim: Claim, until: datetime, obstacle: str, raised: Sequence[AttentionRaised]
+    ) -> None:
+        """End the claim; the notice is tried again at `until`. `obstacle` was in the way.
+
+        Raise `raised` with it.
+        """
+        ...
+
+    async def settle(self, attention_ids: Collection[str]) -> None:
+        """Settle those of these that are open, as they are no longer so."""
         ...
 
     async def backlog(self) -> Backlog:
@@ -179,15 +204,15 @@ class DeliveryQueue(Protocol):
     def session(
         self, worker: int, wake: Callable[[], None], *, again: bool
     ) -> AbstractAsyncContextManager["Claims"]:
-        """A hold on the queue for the worker with the number `worker`.
+        """The session in which the worker with the number `worker` claims notices.
 
-        `wake` is called when a new notice has been committed and when the session is lost. What the
-        worker has claimed stays its own when it comes back at once with the same number; else, also
-        when the process was killed, it is free for others some seconds later.
+        `wake` is called when a new notice has been committed and when the session is lost. A worker
+        that opens a new session at once with the same number keeps its claims; else, also when the
+        process was killed, they are free for others some seconds later.
 
         `again` says that this worker has had a session before and lost it, as others may have.
-        Without it, what was postponed is due at once, save what a recipient's server asked to wait
-        for.
+        Without it, postponed notices are due at once, except those that a recipient's server
+        deferred.
         """
         ...
 
@@ -204,18 +229,18 @@ class Claims(Protocol):
         ...
 
     async def free_abandoned(self, in_hand: Collection[str]) -> int:
-        """Free what nobody works on; return how many.
+        """Free the claims that nobody works on; return how many.
 
-        That is what workers had claimed that have been gone for some seconds of wall time, and what
-        this worker had claimed in an earlier session: all but the notifications `in_hand`.
+        Those are the claims of workers that have been gone for some seconds of wall time, and this
+        worker's own from an earlier session: all but the notifications `in_hand`.
         """
         ...
 
     @property
-    def somebody_is_missing(self) -> bool:
-        """Whether a worker with claims was gone at the last `free_abandoned`: look again soon."""
+    def worker_missing(self) -> bool:
+        """Whether the last `free_abandoned` saw a worker gone: call it again soon."""
         ...
 
     async def next_due(self) -> datetime | None:
-        """When the next notice that nobody has in hand is due; None when there is none."""
+        """When the next unclaimed notice is due; None when there is none."""
         ...

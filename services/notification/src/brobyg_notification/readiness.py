@@ -4,20 +4,21 @@ Whether mail goes out, and whether every department's coordinator can be told.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
-from brobyg_contracts.places import DEPARTMENTS
+from brobyg_contracts.reference import Reference
 from brobyg_kit.database_errors import DATABASE_ERRORS
 from brobyg_kit.health import Check
 
 from brobyg_notification.ports import Backlog, DeliveryQueue
+from brobyg_notification.use_cases.delivery import coordinators_address
 
 #: How long a message may wait, seconds of wall time whatever clock the service lives by: as long as
 #: the longest pause between two attempts.
-_PATIENCE = 900.0
+_LONGEST_WAIT = 900.0
 
 #: RuntimeError: not connected yet.
-_UNASKABLE: tuple[type[Exception], ...] = (*DATABASE_ERRORS, RuntimeError)
+_QUERY_ERRORS: tuple[type[Exception], ...] = (*DATABASE_ERRORS, RuntimeError)
 
 
 def mail_goes_out(queue: DeliveryQueue) -> Callable[[], Awaitable[Check]]:
@@ -31,18 +32,26 @@ def mail_goes_out(queue: DeliveryQueue) -> Callable[[], Awaitable[Check]]:
         try:
             async with asyncio.timeout(2):
                 backlog = await queue.backlog()
-        except _UNASKABLE as error:
+        except _QUERY_ERRORS as error:
             return Check(False, f"the database can't be asked: {type(error).__name__}")
-        return Check(backlog.held_seconds <= _PATIENCE, _in_words(backlog))
+        return Check(backlog.held_seconds <= _LONGEST_WAIT, _in_words(backlog))
 
     return check
 
 
-def departments_have_addresses(coordinators: Collection[str]) -> Callable[[], Awaitable[Check]]:
+def departments_have_addresses(
+    reference: Callable[[], Reference], coordinators: Mapping[str, str]
+) -> Callable[[], Awaitable[Check]]:
     """The check that each department's coordinator has an address; else its messages wait."""
-    missing = sorted(set(DEPARTMENTS) - set(coordinators))
 
     async def check() -> Check:
+        known = reference()
+        missing = sorted(
+            department.id
+            for department in known.departments.values()
+            if not department.withdrawn
+            and coordinators_address(known, coordinators, department.id) is None
+        )
         return Check(
             not missing,
             f"BROBYG_NOTIFICATION_COORDINATORS has no address for {', '.join(missing)}"
@@ -56,6 +65,6 @@ def departments_have_addresses(coordinators: Collection[str]) -> Callable[[], Aw
 def _in_words(backlog: Backlog) -> str:
     if not backlog.waiting:
         return "nothing waits"
-    kinds: Mapping[str, int] = dict(sorted(backlog.waiting.items()))
-    causes = ", ".join(f"{kind} {count}" for kind, count in kinds.items())
-    return f"{sum(kinds.values())} waiting, the oldest for {backlog.oldest_seconds:.0f} s: {causes}"
+    causes = ", ".join(f"{cause} {number}" for cause, number in sorted(backlog.waiting.items()))
+    count, oldest = sum(backlog.waiting.values()), backlog.oldest_seconds
+    return f"{count} waiting, the oldest for {oldest:.0f} s: {causes}"

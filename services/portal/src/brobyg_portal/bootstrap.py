@@ -3,7 +3,7 @@
 from brobyg_contracts.asyncapi import part_of
 from brobyg_kit.service import Parts, Resources, Service
 
-from brobyg_portal.adapters.http import HttpAnswers
+from brobyg_portal.adapters.http import HttpOffers
 from brobyg_portal.entrypoints import web
 from brobyg_portal.settings import PortalSettings
 
@@ -14,7 +14,8 @@ def build(resources: Resources) -> Parts:
     if not isinstance(settings, PortalSettings):
         raise TypeError("the portal needs PortalSettings")
     matching = resources.internal(settings.matching_url)
-    return Parts(public_routers=[web.router(HttpAnswers(matching))], closers=[matching.aclose])
+    routes = web.router(HttpOffers(matching), settings.default_language)
+    return Parts(public_routers=[routes], closers=[matching.aclose])
 
 
 SERVICE = Service(

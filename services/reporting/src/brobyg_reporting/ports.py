@@ -8,8 +8,8 @@ from typing import Protocol
 from brobyg_reporting.domain.log import LoggedEvent, Offsets
 from brobyg_reporting.domain.projection import AnyProjection, Row
 
-#: Told the number of records read since it was last told.
-Heard = Callable[[int], None]
+#: Called with the number of records read since the last call.
+OnRecords = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class TableComparison:
     rebuilt_rows: int
     live_hash: str
     rebuilt_hash: str
-    #: The first few rows that are not alike.
+    #: The keys of the first few rows that differ.
     differing_keys: list[str] = field(default_factory=list)
 
     @property
@@ -61,7 +61,7 @@ class Version(Protocol):
     """One version's event log and rows, within a transaction."""
 
     async def lock(self, partitions: Sequence[int]) -> None:
-        """Have these partition numbers' keys alone until the transaction ends. May wait."""
+        """Lock these partition numbers' keys until the transaction ends. May wait."""
 
     async def log(self, events: Sequence[LoggedEvent]) -> list[LoggedEvent]:
         """Put the events in the log; those that were not there yet, in order."""
@@ -83,22 +83,22 @@ class Versions(Protocol):
         """A transaction in which nobody else writes the live version, and which is durable."""
 
     def version(self, number: int) -> Version:
-        """The version, to be written within the transaction at hand."""
+        """The version, to be written within the current transaction."""
 
     async def live(self) -> LiveVersion | None:
         """The live version; None before the first."""
 
     async def live_to_write(self) -> Version:
-        """The live version, which stays live until the transaction at hand ends.
+        """The live version, which stays live until the current transaction ends.
 
         May wait for a switch. Raises NoVersion or OtherCode when this code must not write it.
         """
 
     async def offsets(self) -> Offsets:
-        """How far the live version has come."""
+        """The first offset of each partition that the live version does not hold."""
 
     async def advance(self, offsets: Offsets) -> None:
-        """Keep how far the live version has come; never goes back."""
+        """Store the live version's offsets; one never goes back."""
 
     async def claim_rebuild(self) -> bool:
         """Be the only one that builds versions, until the connection closes; False if one does."""
@@ -136,7 +136,7 @@ class Versions(Protocol):
         """Note how the build ended."""
 
     async def switch(self, number: int, position: Offsets) -> None:
-        """Show the version and make it the live one, which has come to `position`."""
+        """Show the version and make it the live one, which holds everything up to `position`."""
 
     async def drop_unused(self) -> None:
         """Remove the tables of versions that are neither live nor being built.
@@ -163,7 +163,7 @@ class Workers(Protocol):
     """Fill a version being built from the topics."""
 
     async def fill(
-        self, number: int, shares: Mapping[int, Offsets], processes: int, heard: Heard
+        self, number: int, shares: Mapping[int, Offsets], processes: int, on_records: OnRecords
     ) -> None:
         """Fill in the shares, in so many processes of their own, or in this one for 0.
 
@@ -172,8 +172,8 @@ class Workers(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
-    """What a rebuild works with."""
+class RebuildPorts:
+    """The ports that a rebuild works with."""
 
     #: A connection to the versions.
     versions: Callable[[], AbstractAsyncContextManager[Versions]]

@@ -9,6 +9,7 @@ from functools import cache, cached_property
 from pathlib import Path
 
 import httpx2
+from brobyg_kit.backoff import Backoff
 from brobyg_kit.clock import Clock, WallClock, parse_clock
 from brobyg_kit.tokens import issue_token
 
@@ -16,8 +17,9 @@ from brobyg_local.errors import ServiceUnreachable
 
 #: Wall seconds a sender keeps trying one request: longer than any restart takes.
 PATIENCE = 180.0
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
-TIMEOUT = httpx2.Timeout(15.0, connect=3.0)
+#: A request waits as long as it must until fewer than `AT_ONCE` are in flight.
+TIMEOUT = httpx2.Timeout(15.0, connect=3.0, pool=None)
+AT_ONCE = 12
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,8 @@ def _token(key: Path, role: str, organisation: str | None, department: str | Non
 
 
 def http_client() -> httpx2.AsyncClient:
-    """An HTTP client with timeouts, as many connections as the players use, and no proxy."""
-    limits = httpx2.Limits(max_connections=16)
+    """An HTTP client with timeouts and no proxy, for `AT_ONCE` requests in flight."""
+    limits = httpx2.Limits(max_connections=AT_ONCE)
     return httpx2.AsyncClient(timeout=TIMEOUT, limits=limits, trust_env=False)
 
 
@@ -93,7 +95,7 @@ async def send_until_answered(
     So does an integration engine: it never skips a message because of an outage. `on_again` is
     called before each further try. Raises `ServiceUnreachable` after `patience` wall seconds.
     """
-    deadline, pause = time.monotonic() + patience, FIRST_PAUSE
+    deadline, backoff = time.monotonic() + patience, Backoff(longest=2.0)
     while True:
         try:
             response = await http.request(method, url, headers=dict(headers or {}), content=content)
@@ -107,6 +109,5 @@ async def send_until_answered(
                 f"{method} {url.partition('?')[0]}: {reason} for {patience:.0f} s",
                 advice="brobyg status tells which part does not answer; then run this again",
             )
-        await asyncio.sleep(pause)
+        await asyncio.sleep(backoff.next())
         on_again()
-        pause = min(pause * 1.7, LONGEST_PAUSE)

@@ -12,19 +12,18 @@ from brobyg_kit import kafka
 from brobyg_kit.event import Event, decode
 
 from brobyg_local.errors import TopicUnreadable
+from brobyg_local.topics import read_topics
 
-EVENT_TOPICS = tuple(sorted(name for name, topic in TOPICS.items() if topic.event_types))
+ADVICE = "brobyg status tells whether the broker answers; then run this again"
+EVENT_TOPICS = tuple(sorted(name for name, event_types in TOPICS.items() if event_types))
 
 
 async def total_records(bootstrap: str, topics: Sequence[str] = EVENT_TOPICS) -> int:
     """How many records have been written to the topics. Raises `TopicUnreadable`."""
-    try:
-        async with kafka.admin(bootstrap) as admin, kafka.reader(bootstrap) as reader:
-            found = await kafka.partitions(admin, topics)
-            every = [one for partitions in found.values() for one in partitions]
-            return sum(end for _, end in (await kafka.watermarks(reader, every)).values())
-    except (KafkaError, TimeoutError) as error:
-        raise _unreadable("the topics", error) from error
+    states, why = await read_topics(bootstrap, ())
+    if why:
+        raise TopicUnreadable(why, advice=ADVICE)
+    return sum(state.events for state in states if state.name in topics)
 
 
 async def records_in(bootstrap: str, topic: str) -> list[bytes]:
@@ -39,14 +38,8 @@ async def records_in(bootstrap: str, topic: str) -> list[bytes]:
                 for record in records
             ]
     except (KafkaError, TimeoutError) as error:
-        raise _unreadable(topic, error) from error
-
-
-def _unreadable(what: str, error: Exception) -> TopicUnreadable:
-    return TopicUnreadable(
-        f"{what} could not be read: {type(error).__name__}",
-        advice="brobyg status tells whether the broker answers; then run this again",
-    )
+        said = f"{topic} could not be read: {type(error).__name__}"
+        raise TopicUnreadable(said, advice=ADVICE) from error
 
 
 async def read_events(bootstrap: str, topics: Sequence[str] = EVENT_TOPICS) -> list[Event]:

@@ -1,8 +1,6 @@
 """The hospital's integration engine: sends the week's messages at their times, by HTTP or Kafka."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 
 import httpx2
 from aiokafka import AIOKafkaProducer
@@ -13,10 +11,7 @@ from brobyg_local.errors import ServiceUnreachable
 
 from .access import PATIENCE, SystemAccess, http_client, send_until_answered
 from .tally import Tally
-from .week import Message
-
-#: Requests in flight; an engine has a few workers, not hundreds.
-AT_ONCE = 8
+from .week import HospitalMessage
 
 
 class Hospital:
@@ -26,43 +21,46 @@ class Hospital:
         """Nothing is connected yet."""
         self._access = access
         self._tally = tally
-        self._workers = asyncio.Semaphore(AT_ONCE)
 
-    async def play(self, messages: tuple[Message, ...]) -> None:
+    async def play(self, messages: tuple[HospitalMessage, ...]) -> None:
         """Return when every message is delivered or was given up (the tally says so)."""
         latest: dict[str, asyncio.Task[None]] = {}
         tasks: list[asyncio.Task[None]] = []
-        async with http_client() as http, _producer(self._access.kafka) as producer:
-            for message in messages:
-                before = [latest[key] for key in message.keys if key in latest]
-                task = asyncio.create_task(self._deliver(http, producer, message, before))
-                latest.update(dict.fromkeys(message.keys, task))
-                tasks.append(task)
-            await asyncio.gather(*tasks)
+        producer = kafka.batch_producer(self._access.kafka, "hospital-engine")
+        await producer.start()
+        try:
+            async with http_client() as http:
+                for message in messages:
+                    before = [latest[key] for key in message.keys if key in latest]
+                    task = asyncio.create_task(self._deliver(http, producer, message, before))
+                    latest.update(dict.fromkeys(message.keys, task))
+                    tasks.append(task)
+                await asyncio.gather(*tasks)
+        finally:
+            await kafka.abandon(producer)
 
     async def _deliver(
         self,
         http: httpx2.AsyncClient,
         producer: AIOKafkaProducer,
-        message: Message,
+        message: HospitalMessage,
         before: list[asyncio.Task[None]],
     ) -> None:
         await self._access.until(message.at)
         await asyncio.gather(*before)
-        async with self._workers:
-            try:
-                if message.channel == "kafka":
-                    outcome = await _publish(producer, message)
-                else:
-                    outcome = await self._request(http, message)
-            except ServiceUnreachable as error:
-                self._tally.surprises.append(f"{message.keys[0]} was not delivered: {error}")
-                return
+        try:
+            if message.channel == "kafka":
+                outcome = await _publish(producer, message)
+            else:
+                outcome = await self._request(http, message)
+        except ServiceUnreachable as error:
+            self._tally.surprises.append(f"{message.keys[0]} was not delivered: {error}")
+            return
         self._tally.delivered[outcome] += 1
         if message.expect != "rejected":
             self._tally.keys.update(message.keys)
 
-    async def _request(self, http: httpx2.AsyncClient, message: Message) -> str:
+    async def _request(self, http: httpx2.AsyncClient, message: HospitalMessage) -> str:
         """Send over FHIR; returns what the hospital was told: kept, dropped, rejected."""
         sign_in = self._access.sign_in("hospital", organisation=message.organisation)
         response = await send_until_answered(
@@ -88,17 +86,7 @@ class Hospital:
         self._tally.again += 1
 
 
-@contextlib.asynccontextmanager
-async def _producer(bootstrap: str) -> AsyncIterator[AIOKafkaProducer]:
-    producer = kafka.batch_producer(bootstrap, "hospital-engine")
-    await producer.start()
-    try:
-        yield producer
-    finally:
-        await kafka.abandon(producer)
-
-
-async def _publish(producer: AIOKafkaProducer, message: Message) -> str:
+async def _publish(producer: AIOKafkaProducer, message: HospitalMessage) -> str:
     """Return when the record is acknowledged, through outages. Raises `ServiceUnreachable`."""
     key, value = message.keys[0].encode(), message.content()
     try:

@@ -22,7 +22,7 @@ PATIENCE = 90.0
 class IdleState:
     """Whether the system became idle, and what had not been published or handled."""
 
-    quiet: bool
+    idle: bool
     unpublished: int
     dead_letters: int
     #: What was still moving or not ready, in words.
@@ -31,18 +31,18 @@ class IdleState:
 
 async def wait_until_idle(access: SystemAccess, patience: float = PATIENCE) -> IdleState:
     """Return when nothing has moved for some looks in a row, or after `patience` wall seconds."""
-    deadline, calm, before = time.monotonic() + patience, 0, -1
+    deadline, idle_looks, before = time.monotonic() + patience, 0, -1
     async with http_client() as http:
         while True:
-            asked = (asyncio.to_thread(readiness, access.url(service)) for service in SERVICES)
+            asked = (asyncio.to_thread(readiness, one, access.url(one)) for one in SERVICES)
             states = dict(zip(SERVICES, await asyncio.gather(*asked), strict=True))
             published, unread = await _topics(access)
             busy = tuple(_busy(states, unread, await _unsent(http, access)))
-            calm = 0 if busy or published != before else calm + 1
-            if calm >= LOOKS or time.monotonic() > deadline:
+            idle_looks = 0 if busy or published != before else idle_looks + 1
+            if idle_looks >= LOOKS or time.monotonic() > deadline:
                 unpublished = sum(state.outbox[0] or 0 for state in states.values())
                 dead = sum(state.number("dead_letters") or 0 for state in states.values())
-                return IdleState(calm >= LOOKS, unpublished, dead, busy)
+                return IdleState(idle_looks >= LOOKS, unpublished, dead, busy)
             before = published
             await asyncio.sleep(LOOK)
 

@@ -1,4 +1,4 @@
-"""What is seen while the week goes by: a moving table on a terminal, else a line now and then."""
+"""What is shown while the week is played: a live table on a terminal, else a line every 8 s."""
 
 import asyncio
 from collections.abc import Callable

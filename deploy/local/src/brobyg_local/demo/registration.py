@@ -1,7 +1,7 @@
 """What is there before the week: volunteers registered and activated, referrals made, by HTTP."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 
 import httpx2
 import msgspec
@@ -9,10 +9,7 @@ import msgspec
 from brobyg_local.errors import RegistrationFailed
 
 from .access import SystemAccess, http_client, send_until_answered
-from .week import Helper, Referral, Week
-
-#: Requests in flight.
-AT_ONCE = 6
+from .week import PlayedVolunteer, Referral, Week
 
 
 async def register(access: SystemAccess, week: Week) -> None:
@@ -20,26 +17,26 @@ async def register(access: SystemAccess, week: Week) -> None:
 
     Raises `RegistrationFailed` or `ServiceUnreachable`.
     """
-    workers = asyncio.Semaphore(AT_ONCE)
     async with http_client() as http:
-
-        async def limited(work: Awaitable[None]) -> None:
-            async with workers:
-                await work
-
         await asyncio.gather(
-            *(limited(_volunteer(http, access, helper)) for helper in week.helpers),
-            *(limited(_referral(http, access, referral)) for referral in week.referrals),
+            *(_volunteer(http, access, volunteer) for volunteer in week.volunteers),
+            *(_referral(http, access, referral) for referral in week.referrals),
         )
 
 
-async def _volunteer(http: httpx2.AsyncClient, access: SystemAccess, helper: Helper) -> None:
-    department = helper.known.department
+async def _volunteer(
+    http: httpx2.AsyncClient, access: SystemAccess, volunteer: PlayedVolunteer
+) -> None:
+    department = volunteer.known.department
     headers = access.sign_in("coordinator", organisation=department, department=department)
     url = f"{access.url('matching')}/volunteers"
-    created = await _post(http, url, headers, helper.registration, helper.key)
+    created = await _post(http, url, headers, volunteer.registration, volunteer.key)
     await _post(
-        http, f"{url}/{created['volunteer_id']}/activate", headers, helper.activation, helper.key
+        http,
+        f"{url}/{created['volunteer_id']}/activate",
+        headers,
+        volunteer.activation,
+        volunteer.key,
     )
 
 

@@ -8,13 +8,13 @@ from rich.console import Console
 from rich.table import Table
 
 from brobyg_local.errors import ServiceUnreachable
-from brobyg_local.services import brobyg_command
+from brobyg_local.services import BROBYG
 from brobyg_local.state import ROOT
 from brobyg_local.supervisor import without_settings
 
 from .access import SystemAccess, http_client, send_until_answered
 from .story import Line, tell
-from .summary import Intake, Rebuild, Summary
+from .summary import IntakeCounts, Rebuild, Summary
 
 TITLES = {
     "appointments_received": "appointments the hospital told of",
@@ -51,7 +51,7 @@ def verify_rebuild(access: SystemAccess) -> Rebuild:
     A command that fails counts as not equal.
     """
     done = subprocess.run(
-        [brobyg_command(), "reporting", "verify", "--json"],
+        [BROBYG, "reporting", "verify", "--json"],
         env={**without_settings(), **access.environment},
         capture_output=True,
         text=True,
@@ -66,10 +66,10 @@ def verify_rebuild(access: SystemAccess) -> Rebuild:
         return Rebuild(note=f"exit code {done.returncode}: {said}")
 
 
-async def fetch_intake(access: SystemAccess) -> Intake:
+async def fetch_intake(access: SystemAccess) -> IntakeCounts:
     """What referral has counted. Raises `ServiceUnreachable`, also for an answer without counts."""
     try:
-        return msgspec.json.decode(await _ask(access, "referral", "/counts"), type=Intake)
+        return msgspec.json.decode(await _ask(access, "referral", "/counts"), type=IntakeCounts)
     except msgspec.DecodeError as error:
         raise ServiceUnreachable("referral's answer does not tell its counts") from error
 
@@ -104,14 +104,14 @@ def show_summary(console: Console, summary: Summary) -> None:
     if not summary.rebuild_equals_live:
         same = "does NOT give the live state"
     took = f"{summary.rebuild_seconds:.1f} s"
-    _print(console, f"A rebuild from the stream took {took} and {same}.")
+    print_line(console, f"A rebuild from the stream took {took} and {same}.")
 
 
 def show_story(console: Console, timeline: list[Line], wanted: frozenset[str]) -> None:
     """The story of the `wanted` events, a line each."""
-    _print(console, "\nOne citizen's story, from the event history", style="bold")
+    print_line(console, "\nOne citizen's story, from the event history", style="bold")
     for when, sentence in tell(timeline, wanted):
-        _print(console, f"  {when}  {sentence}")
+        print_line(console, f"  {when}  {sentence}")
 
 
 BOOK_ONE_MORE = (
@@ -147,18 +147,19 @@ def show_next(console: Console, access: SystemAccess, referral_id: str, figures:
         ".venv/bin/brobyg reporting verify",
         f"{BOOK_ONE_MORE} {access.url('referral')}/fhir/Appointment",
     )
-    _print(console, "\nThe system is up", style="bold")
+    print_line(console, "\nThe system is up", style="bold")
     for name, text in addresses.items():
-        _print(console, f"  {name:<13} {text}")
-    _print(console, "\nTry next", style="bold")
+        print_line(console, f"  {name:<13} {text}")
+    print_line(console, "\nTry next", style="bold")
     for command in commands:
-        _print(console, f"  {command}")
-    _print(
+        print_line(console, f"  {command}")
+    print_line(
         console,
         "The last books one more appointment: three volunteers get a mail, and their links are"
         " open.\nmake down ends it; what was there is kept until the next make demo.",
     )
 
 
-def _print(console: Console, text: str, style: str | None = None) -> None:
+def print_line(console: Console, text: str, style: str | None = None) -> None:
+    """Print `text` as it is, without breaking its lines."""
     console.print(text, style=style, highlight=False, soft_wrap=True, markup=False)

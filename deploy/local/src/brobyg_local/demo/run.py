@@ -3,24 +3,31 @@
 import asyncio
 import os
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 
 import msgspec
+from brobyg_kit.event import Event
 from rich.console import Console
 
 from brobyg_local.state import ROOT, StateFolder
 from brobyg_local.system import System
+from brobyg_local.tools import Say
 
 from . import results
+from .access import SystemAccess
 from .history import read_events
-from .idle import IdleState
-from .play import play
+from .hospital import Hospital
+from .idle import IdleState, wait_until_idle
 from .progress import show_progress
 from .setup import WEEK_ENDS, DemoSetup
 from .story import interesting, of_appointment
-from .summary import summarise
+from .summary import Summary, summarise
 from .tally import Tally
-from .week import load
+from .volunteers import AnsweringVolunteers
+from .week import Week, load
 
 EXAMPLE = ROOT / "examples" / "hospital-week"
 #: Processes that want to run, a core, from which on the figures suffer.
@@ -30,50 +37,29 @@ OFFER_HOURS = 8
 
 
 def run_demo(
-    folder: StateFolder, factor: float, *, as_json: bool, silent: bool, reset: bool
+    folder: StateFolder, factor: float, *, as_json: bool, no_play: bool, reset: bool
 ) -> list[str]:
     """Play the week and show it; returns the promises that were broken. Blocks for minutes.
 
-    `silent` starts and registers only. `reset` empties the folder first, whatever is in it.
+    `no_play` starts and registers only. `reset` empties the folder first, whatever is in it.
     Raises `LocalError`.
     """
     console = Console(stderr=as_json)
-
-    def say(text: str) -> None:
-        console.print(text, highlight=False, soft_wrap=True, markup=False)
-
+    say = partial(results.print_line, console)
     began, started_at = time.monotonic(), datetime.now(UTC)
     week = load(EXAMPLE)
     path = folder.path / "demo" / "summary.json"
     path.unlink(missing_ok=True)  # what an earlier week left says nothing of this one
-    say(
-        f"A hospital's week in Randers and Grenaa (seed {week.seed}), {factor:g} times faster than"
-        " life.\nThe seed gives the same messages and the same habits; who answers first may"
-        " differ, and a few figures with it."
-    )
-    load_now, cores = os.getloadavg()[0], os.cpu_count() or 1
-    if load_now > BUSY * cores:
-        say(
-            f"this machine is busy (load {load_now:.0f} on {cores} cores): an offer stands for"
-            f" {OFFER_HOURS * 3600 / factor:.0f} s of its time, and some answers will come too"
-            f" late; --factor {factor / 2:g} gives everybody twice the time"
-        )
+    _introduce(week, factor, say)
     setup = DemoSetup(System(folder, say), say, path.parent / "start.json")
     setup.empty(reset=reset)
     access = setup.start(week, factor)
-    if silent:
+    if no_play:
         results.show_next(console, access, "<referral id>", str(path))
         return []
     say("the week begins when everybody is ready")
     tally = Tally()
-
-    async def play_and_tell() -> IdleState:
-        telling = asyncio.create_task(show_progress(access, tally, len(week.messages), say))
-        idle = await play(access, week, tally, WEEK_ENDS)
-        telling.cancel()
-        return idle
-
-    idle = asyncio.run(play_and_tell())
+    idle = asyncio.run(_play_and_show(access, week, tally, say))
     for sentence in idle.busy:
         say(f"not idle: {sentence}")
     say("the week is over; rebuilding all projections from the stream")
@@ -93,15 +79,66 @@ def run_demo(
         started_at=started_at.isoformat(),
         wall_seconds=time.monotonic() - began,
     )
-    document = msgspec.json.format(msgspec.json.encode(summary.figures()), indent=2)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(document + b"\n")
+    document = _write(summary, path)
     results.show_summary(console, summary)
-    referral_id, appointment_id = interesting(events) or ("<referral id>", "")
-    if appointment_id:
-        timeline = asyncio.run(results.fetch_timeline(access, referral_id))
-        results.show_story(console, timeline, of_appointment(events, appointment_id))
+    referral_id = _show_story(console, access, events)
     results.show_next(console, access, referral_id, str(path))
     if as_json:
-        print(document.decode())
+        print(document)
     return summary.broken()
+
+
+def _introduce(week: Week, factor: float, say: Say) -> None:
+    """Say what is played, and whether this machine is too busy for it."""
+    say(
+        f"A hospital's week in Randers and Grenaa (seed {week.seed}), {factor:g} times faster than"
+        " life.\nThe seed gives the same messages and the same habits; who answers first may"
+        " differ, and a few figures with it."
+    )
+    load_now, cores = os.getloadavg()[0], os.cpu_count() or 1
+    if load_now > BUSY * cores:
+        say(
+            f"this machine is busy (load {load_now:.0f} on {cores} cores): an offer stands for"
+            f" {OFFER_HOURS * 3600 / factor:.0f} s of its time, and some answers will come too"
+            f" late; --factor {factor / 2:g} gives everybody twice the time"
+        )
+
+
+async def play(access: SystemAccess, week: Week, tally: Tally, ends: datetime) -> IdleState:
+    """Let hospital and volunteers act until `ends` on the shared clock; wait until all is idle."""
+    over = asyncio.Event()
+    volunteers = AnsweringVolunteers(access, week.volunteers, week.seed, tally)
+    answering = asyncio.create_task(volunteers.play(over))
+    try:
+        await Hospital(access, tally).play(week.messages)
+        await access.until(ends)
+        return await wait_until_idle(access)
+    finally:
+        over.set()
+        await answering
+
+
+async def _play_and_show(access: SystemAccess, week: Week, tally: Tally, say: Say) -> IdleState:
+    progress = asyncio.create_task(show_progress(access, tally, len(week.messages), say))
+    idle = await play(access, week, tally, WEEK_ENDS)
+    progress.cancel()
+    return idle
+
+
+def _write(summary: Summary, path: Path) -> str:
+    """Write the figures to `path` as JSON; returns the text."""
+    text = msgspec.json.format(msgspec.json.encode(summary.figures()), indent=2).decode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"{text}\n")
+    return text
+
+
+def _show_story(console: Console, access: SystemAccess, events: Sequence[Event]) -> str:
+    """Show the story most worth telling; returns whose it is, by referral."""
+    found = interesting(events)
+    if found is None:
+        return "<referral id>"
+    referral_id, appointment_id = found
+    timeline = asyncio.run(results.fetch_timeline(access, referral_id))
+    results.show_story(console, timeline, of_appointment(events, appointment_id))
+    return referral_id

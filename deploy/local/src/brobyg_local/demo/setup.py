@@ -99,7 +99,9 @@ class DemoSetup:
         margin = min(LONGEST_MARGIN, last + SPARE) if isinstance(last, int | float) else MARGIN
         began = time.monotonic()
         access = self._up(margin, factor)
-        self.say(f"registering {len(week.helpers)} volunteers and {len(week.referrals)} referrals")
+        self.say(
+            f"registering {len(week.volunteers)} volunteers and {len(week.referrals)} referrals"
+        )
         asyncio.run(register(access, week))
         took = time.monotonic() - began
         self.notes.parent.mkdir(parents=True, exist_ok=True)

@@ -23,9 +23,6 @@ class Facts(msgspec.Struct, frozen=True):
     """What of an event's data is looked at here."""
 
     appointment_id: str = ""
-    starts_at: datetime | None = None
-    reason: str = ""
-    recipient_role: str = ""
 
 
 class Sentence(msgspec.Struct, frozen=True):

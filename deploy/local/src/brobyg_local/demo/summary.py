@@ -13,7 +13,7 @@ from .tally import Tally
 from .week import Week
 
 
-class Intake(msgspec.Struct, frozen=True):
+class IntakeCounts(msgspec.Struct, frozen=True):
     """GET /counts of referral: what was made of what came in, in messages."""
 
     rejected: int
@@ -115,7 +115,7 @@ def summarise(
     events: Sequence[Event],
     week: Week,
     tally: Tally,
-    intake: Intake,
+    intake: IntakeCounts,
     idle: IdleState,
     rebuild: Rebuild,
     *,
@@ -140,7 +140,7 @@ def summarise(
         unpublished=idle.unpublished,
         dead_letters=idle.dead_letters,
         double_booked=double_booked(events),
-        quiet=idle.quiet,
+        quiet=idle.idle,
         surprises=list(tally.surprises),
         answers=dict(tally.answers),
         seed=week.seed,

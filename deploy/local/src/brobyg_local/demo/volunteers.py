@@ -9,24 +9,23 @@ from email.message import Message
 from email.utils import parseaddr, parsedate_to_datetime
 from pathlib import Path
 from random import Random
+from urllib.parse import urlencode
 
 import httpx2
+import lxml.html
 from brobyg_contracts.domain import LOCAL_ZONE
 
 from brobyg_local.errors import ServiceUnreachable
 
 from .access import SystemAccess, http_client, send_until_answered
-from .page import answer_form
 from .tally import Tally
-from .week import Habit, Helper
+from .week import Habit, PlayedVolunteer
 
 #: Wall seconds between looks into the mail folder.
 LOOK = 0.1
-#: Nobody answers at night: hours of local time.
-WAKES, SLEEPS = 6, 23
+#: Hours of local time between which answers are given.
+FIRST_HOUR, LAST_HOUR = 6, 23
 LINK = re.compile(r"https?://[^\s\"'<>]+/answer/[^\s\"'<>]+")
-#: Answers in flight.
-AT_ONCE = 12
 
 
 def answer_link(mail: Message) -> str | None:
@@ -41,22 +40,34 @@ def answer_link(mail: Message) -> str | None:
     return None
 
 
-class Volunteers:
+def answer_form(html: str, address: str, answer: str) -> tuple[str, bytes] | None:
+    """Where the form with the button for `answer` is sent to, and its urlencoded fields.
+
+    None where the page at `address` has no such form.
+    """
+    page = lxml.html.fromstring(html, base_url=address)
+    page.make_links_absolute()
+    for form in page.forms:
+        if form.method == "POST" and form.xpath(".//button[@name='answer'][@value=$v]", v=answer):
+            return form.action, urlencode([*form.form_values(), ("answer", answer)]).encode()
+    return None
+
+
+class AnsweringVolunteers:
     """Answers offers by each volunteer's habit, which the seed makes the same every time."""
 
     def __init__(
-        self, access: SystemAccess, helpers: tuple[Helper, ...], seed: int, tally: Tally
+        self, access: SystemAccess, volunteers: tuple[PlayedVolunteer, ...], seed: int, tally: Tally
     ) -> None:
         """Reads nothing yet."""
         self._access = access
-        self._habits = {helper.known.email: helper.habit for helper in helpers}
+        self._habits = {one.known.email: one.habit for one in volunteers}
         self._seed = seed
         self._tally = tally
         self._offers: Counter[str] = Counter()
         self._read: set[str] = set()
         self._messages: set[str] = set()
         self._answers: set[asyncio.Task[None]] = set()
-        self._workers = asyncio.Semaphore(AT_ONCE)
 
     async def play(self, stop: asyncio.Event) -> None:
         """Read mail and answer until `stop`, then give up the answers that are under way."""
@@ -100,12 +111,10 @@ class Volunteers:
             self._tally.answers["silent"] += 1
             return
         delay = timedelta(minutes=random.uniform(*habit.delay_minutes))
-        await self._access.until(awake(sent_at + delay, delay))
+        await self._access.until(in_daytime(sent_at + delay, delay))
         try:
-            async with self._workers:
-                outcome = await self._press(
-                    http, link, "accept" if choice < habit.accept else "decline"
-                )
+            answer = "accept" if choice < habit.accept else "decline"
+            outcome = await self._press(http, link, answer)
         except Exception as error:  # noqa: BLE001 - whatever it is, the summary must tell of it
             said = str(error) if isinstance(error, ServiceUnreachable) else type(error).__name__
             self._tally.surprises.append(f"an answer could not be given: {said}")
@@ -118,17 +127,9 @@ class Volunteers:
         form = answer_form(page.text, str(page.url), answer)
         if form is None:
             return "late"
-        pressed = await send_until_answered(
-            http,
-            "POST",
-            form.action,
-            headers={
-                "Content-Type": "application/x-www-form-urlencoded",
-                "Referer": link,
-                "Origin": form.origin,
-            },
-            content=form.body,
-        )
+        action, body = form
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        pressed = await send_until_answered(http, "POST", action, headers=headers, content=body)
         if pressed.status_code < 400:
             return {"accept": "accepted", "decline": "declined"}[answer]
         if pressed.status_code not in {404, 409, 410}:
@@ -136,10 +137,10 @@ class Volunteers:
         return "late"
 
 
-def awake(moment: datetime, delay: timedelta) -> datetime:
-    """`moment`, or when it is night, as long after getting up."""
+def in_daytime(moment: datetime, delay: timedelta) -> datetime:
+    """`moment`; at night a quarter of `delay` after the next `FIRST_HOUR`."""
     local = moment.astimezone(LOCAL_ZONE)
-    if WAKES <= local.hour < SLEEPS:
+    if FIRST_HOUR <= local.hour < LAST_HOUR:
         return moment
-    morning = local.replace(hour=WAKES, minute=0, second=0, microsecond=0)
-    return (morning + timedelta(days=1) if local.hour >= SLEEPS else morning) + delay / 4
+    morning = local.replace(hour=FIRST_HOUR, minute=0, second=0, microsecond=0)
+    return (morning + timedelta(days=1) if local.hour >= LAST_HOUR else morning) + delay / 4

@@ -9,7 +9,7 @@ import msgspec
 Expectation = Literal["kept", "repeat", "stale", "dropped", "rejected"]
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True):
+class HospitalMessage(msgspec.Struct, frozen=True, kw_only=True):
     """One delivery by the hospital; the fields are explained in the example's README."""
 
     at: datetime
@@ -51,14 +51,14 @@ class Habit(msgspec.Struct, frozen=True):
     delay_minutes: tuple[int, int]
 
 
-class Registration(msgspec.Struct, frozen=True):
+class VolunteerRegistration(msgspec.Struct, frozen=True):
     """What the players must know of a volunteer; the rest is for the register only."""
 
     email: str
     department: str
 
 
-class Helper(msgspec.Struct, frozen=True, kw_only=True):
+class PlayedVolunteer(msgspec.Struct, frozen=True, kw_only=True):
     """A volunteer: the bodies of POST /volunteers and its activation, and how they answer."""
 
     key: str
@@ -67,26 +67,26 @@ class Helper(msgspec.Struct, frozen=True, kw_only=True):
     habit: Habit
 
     @property
-    def known(self) -> Registration:
+    def known(self) -> VolunteerRegistration:
         """Address and department."""
-        return msgspec.json.decode(self.registration, type=Registration)
+        return msgspec.json.decode(self.registration, type=VolunteerRegistration)
 
 
 class Week(msgspec.Struct, frozen=True):
     """Everything there is to play."""
 
-    messages: tuple[Message, ...]
+    messages: tuple[HospitalMessage, ...]
     referrals: tuple[Referral, ...]
-    helpers: tuple[Helper, ...]
+    volunteers: tuple[PlayedVolunteer, ...]
     seed: int = 20261130
 
 
 def load(folder: Path) -> Week:
     """The week in `folder`. Raises OSError, or msgspec.ValidationError where a file is wrong."""
     lines = (folder / "messages.jsonl").read_bytes().splitlines()
-    referrals, helpers = (folder / "referrals.json", folder / "volunteers.json")
+    referrals, volunteers = (folder / "referrals.json", folder / "volunteers.json")
     return Week(
-        messages=tuple(msgspec.json.decode(line, type=Message) for line in lines),
+        messages=tuple(msgspec.json.decode(line, type=HospitalMessage) for line in lines),
         referrals=msgspec.json.decode(referrals.read_bytes(), type=tuple[Referral, ...]),
-        helpers=msgspec.json.decode(helpers.read_bytes(), type=tuple[Helper, ...]),
+        volunteers=msgspec.json.decode(volunteers.read_bytes(), type=tuple[PlayedVolunteer, ...]),
     )

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from itsdangerous import BadSignature, URLSafeSerializer
 
-from brobyg_matching.errors import UnknownOffer
+from brobyg_matching.errors import UnknownLink
 
 _SALT = "offer-answer"
 
@@ -13,7 +13,7 @@ _SALT = "offer-answer"
 class Links:
     """A link's token says which offer it is about and nothing else.
 
-    What has become of the offer is in the database.
+    The offer's state is in the database.
     """
 
     def __init__(self, keys: Sequence[str]) -> None:
@@ -25,8 +25,8 @@ class Links:
         return str(self._serializer.dumps(offer_id))
 
     def offer_id(self, token: str) -> str:
-        """The offer of a token. Raises UnknownOffer for one that was not signed by our keys."""
+        """The offer of a token. Raises UnknownLink for one that was not signed by our keys."""
         try:
             return str(UUID(str(self._serializer.loads(token))))
         except (BadSignature, ValueError) as error:
-            raise UnknownOffer from error
+            raise UnknownLink from error

@@ -1,8 +1,7 @@
 """Danish clock time against instants.
 
-An instant is whole seconds since 1970 UTC; local time is Europe/Copenhagen. Both daylight-saving
-changes are ordinary days: a window from 08:00 to 16:00 is one from 08:00 to 16:00, however long
-the night was.
+An instant is whole seconds since 1970 UTC; local time is Europe/Copenhagen. A window from 08:00 to
+16:00 is that by the local clock also on the two days when the clock changes.
 """
 
 from datetime import UTC, date, datetime, timedelta

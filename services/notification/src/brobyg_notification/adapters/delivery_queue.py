@@ -1,4 +1,4 @@
-"""Notices on their way out, and which worker has which in hand, in PostgreSQL."""
+"""Waiting notices and the workers' claims on them, in PostgreSQL."""
 
 import asyncio
 import secrets
@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from brobyg_contracts import NotificationFailed, NotificationSent
+from brobyg_contracts import AttentionRaised, NotificationFailed, NotificationSent
 from brobyg_kit import event as events
 from brobyg_kit.clock import Clock
 from brobyg_kit.database import Database, Driver, driver_of
 from brobyg_kit.database_errors import DATABASE_ERRORS
 from brobyg_kit.tables import Instant
+from msgspec import UNSET
 from sqlalchemy import (
     ColumnElement,
     Float,
@@ -42,15 +43,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from brobyg_notification.adapters.notices import CHANNEL, add, read_event
 from brobyg_notification.adapters.tables import notification
+from brobyg_notification.domain.attention import ATTENTION
 from brobyg_notification.domain.notice import Notice
 from brobyg_notification.errors import RecipientDeferred
-from brobyg_notification.ports import Backlog, Claim, Outcome
+from brobyg_notification.ports import Backlog, Claim, DeliveryOutcome, FollowUp
 
-#: First half of the advisory lock that says a worker lives; the second is the worker's number.
+#: First half of the advisory lock that a live worker holds; the second is the worker's number.
 _WORKER_LOCK = 0x6D61696C
 
 _n = notification.c
-#: As text, not as a parameter, so that the indexes for what waits serve every plan.
+#: As text, not as a parameter, so that every plan can use the partial indexes on waiting notices.
 _WAITING: ColumnElement[str] = literal_column("'waiting'")
 _IS_WAITING = _n.state == _WAITING
 
@@ -67,18 +69,18 @@ def _is_oldest(of: FromClause) -> ColumnElement[bool]:
 
 _now = bindparam("now", type_=Instant)
 _other = notification.alias("other")
-_of_thread = and_(_other.c.appointment_id == _n.appointment_id, _other.c.thread == _n.thread)
-_overtaken = exists().where(
+_of_thread = and_(_other.c.need_id == _n.need_id, _other.c.thread == _n.thread)
+_replaced = exists().where(
     _of_thread,
     _other.c.position > _n.position,
     or_(_other.c.calendar_method.is_not(None), _other.c.template == _n.template),
 )
-_never_told = or_(
+_not_sent = or_(
     _other.c.state == literal_column("'superseded'"),
     _other.c.reason.is_not_distinct_from(literal_column("'appointment_over'")),
 )
-_unheard = func.coalesce(
-    select(func.bool_and(and_(_never_told, _other.c.attempts == 1)))
+_earlier_unsent = func.coalesce(
+    select(func.bool_and(and_(_not_sent, _other.c.attempts == 1)))
     .where(_of_thread, _other.c.position < _n.position, _other.c.calendar_method.is_not(None))
     .scalar_subquery(),
     false(),
@@ -107,8 +109,11 @@ _CLAIM = (
         _n.template,
         _n.recipient_role,
         _n.recipient_id,
+        _n.need_id,
         _n.referral_id,
-        _n.appointment_id,
+        _n.pathway,
+        _n.department,
+        _n.seat_role,
         _n.starts_at,
         _n.ends_at,
         _n.release_reason,
@@ -118,11 +123,11 @@ _CLAIM = (
         _n.created_at,
         cast(_n.cause_event, Text).label("cause_event"),
         cast(_n.match_event, Text).label("match_event"),
-        _overtaken.label("overtaken"),
-        _unheard.label("unheard"),
+        _replaced.label("replaced"),
+        _earlier_unsent.label("earlier_unsent"),
     )
 )
-#: What was in the way may be gone; what one recipient's server asked for is heeded.
+#: A restart may have removed the obstacle. What a recipient's server deferred stays deferred.
 _TRY_NOW = (
     update(notification)
     .where(
@@ -145,7 +150,7 @@ _lock: Any = table(
     *map(column, ("locktype", "database", "classid", "objid", "objsubid")),
 ).alias("lock")
 _database = table("pg_database", column("oid"), column("datname"))
-_lives = exists().where(
+_is_alive = exists().where(
     _lock.c.locktype == "advisory",
     _lock.c.objsubid == 2,
     _lock.c.classid == _WORKER_LOCK,
@@ -155,12 +160,14 @@ _lives = exists().where(
     .where(_database.c.datname == func.current_database())
     .scalar_subquery(),
 )
-_GONE = select(_n.claimed_by).distinct().where(_IS_WAITING, _n.claimed_by.is_not(None), ~_lives)
+_GONE_WORKERS = (
+    select(_n.claimed_by).distinct().where(_IS_WAITING, _n.claimed_by.is_not(None), ~_is_alive)
+)
 
 _CONNECT_SECONDS = 5.0
-#: Wall time for which a worker must be seen gone before its claims are anybody's. One that lives
-#: and only lost its session has it again at once, or, where the whole database was away, after a
-#: pause of at most 2 s and `_CONNECT_SECONDS`. What it handed over meanwhile is its own to record.
+#: Wall time for which a worker must be gone before others may take its claims. A live one that only
+#: lost its session has a new one at once, or, where the whole database was away, after a pause of
+#: at most 2 s and `_CONNECT_SECONDS`. What it sent meanwhile it must record itself.
 _GONE_SECONDS = 1.0
 _GONE_AFTER_TROUBLE_SECONDS = 10.0
 
@@ -194,7 +201,7 @@ class PostgresDeliveryQueue:
         """`database` must be open before anything is asked."""
         self._database = database
 
-    async def end(self, claim: Claim, outcome: Outcome, follow_up: Sequence[Notice]) -> None:
+    async def end(self, claim: Claim, outcome: DeliveryOutcome, follow_up: FollowUp) -> None:
         """See `ports.DeliveryQueue`."""
         notice = claim.notice
         async with self._database.transaction() as transaction:
@@ -213,8 +220,8 @@ class PostgresDeliveryQueue:
                 return
             told = {
                 "notification_id": notice.notification_id,
-                "referral_id": notice.referral_id,
-                "appointment_id": notice.appointment_id,
+                "need_id": notice.need_id,
+                "referral_id": notice.referral_id or UNSET,
                 "recipient_role": notice.role,
                 "recipient_id": notice.recipient_id,
                 "template": notice.template,
@@ -225,19 +232,29 @@ class PostgresDeliveryQueue:
             }
             transaction.emit(
                 msgspec.convert(told, _ENDED[outcome.state]),
-                subject=notice.referral_id,
+                subject=notice.need_id,
                 cause=notice.cause,
             )
-            await add(transaction, follow_up)
+            await add(transaction, follow_up.notices)
+            await ATTENTION.raise_(transaction, [(one, notice.cause) for one in follow_up.raised])
+            await ATTENTION.settle_own(transaction, dict.fromkeys(follow_up.settled, notice.cause))
 
-    async def postpone(self, claim: Claim, until: datetime, obstacle: str) -> None:
+    async def postpone(
+        self, claim: Claim, until: datetime, obstacle: str, raised: Sequence[AttentionRaised]
+    ) -> None:
         """See `ports.DeliveryQueue`."""
-        async with self._database.connect() as connection:
-            await connection.execute(
+        async with self._database.transaction() as transaction:
+            await transaction.connection.execute(
                 update(notification)
                 .where(_n.notification_id == claim.notice.notification_id, _IS_WAITING)
                 .values(claimed_by=None, due_at=until, reason=obstacle)
             )
+            await ATTENTION.raise_(transaction, [(one, claim.notice.cause) for one in raised])
+
+    async def settle(self, attention_ids: Collection[str]) -> None:
+        """See `ports.DeliveryQueue`."""
+        async with self._database.transaction() as transaction:
+            await ATTENTION.settle_own(transaction, dict.fromkeys(attention_ids))
 
     async def backlog(self) -> Backlog:
         """See `ports.DeliveryQueue`."""
@@ -255,8 +272,8 @@ class PostgresDeliveryQueue:
     ) -> AsyncIterator["PostgresClaims"]:
         """See `ports.DeliveryQueue`.
 
-        Claims are made on the connection that holds the lock which says that this worker lives, so
-        that none is made when others believe it gone.
+        Claims are made on the connection that holds this worker's lock, so that it can claim
+        nothing while others see it as gone.
         """
         async with AsyncExitStack() as stack:
             async with asyncio.timeout(_CONNECT_SECONDS):
@@ -265,22 +282,25 @@ class PostgresDeliveryQueue:
             for driver in (listening, await driver_of(connection)):
                 driver.add_termination_listener(lambda *_: wake())
             try:
-                # The server may not have noticed yet that the session before is dead: it still
-                # holds the old number, and what was claimed by it.
+                # While the server has not noticed that the session before is dead, that one still
+                # holds the old number and its claims.
                 while not await connection.scalar(
                     select(func.pg_try_advisory_lock(_WORKER_LOCK, worker))
                 ):
                     worker = 1 + secrets.randbelow(2**31 - 1)
-                # A database that has just come up threw everybody out: others may be on their way.
-                patience = _GONE_AFTER_TROUBLE_SECONDS
+                # A database that has just started has ended every session: others may be
+                # connecting again.
+                gone_seconds = _GONE_AFTER_TROUBLE_SECONDS
                 up = func.clock_timestamp() - func.pg_postmaster_start_time()
                 if not again:
                     now = self._database.clock.now()
                     await connection.execute(_TRY_NOW, {"now": now})
-                    trouble = literal(timedelta(seconds=patience), Interval())
+                    trouble = literal(timedelta(seconds=gone_seconds), Interval())
                     if not await connection.scalar(select(up < trouble)):
-                        patience = _GONE_SECONDS
-                yield PostgresClaims(connection, listening, worker, self._database.clock, patience)
+                        gone_seconds = _GONE_SECONDS
+                yield PostgresClaims(
+                    connection, listening, worker, self._database.clock, gone_seconds
+                )
             finally:
                 if not connection.invalidated:  # else the lock has gone with the connection
                     with suppress(*DATABASE_ERRORS):
@@ -291,8 +311,8 @@ class PostgresDeliveryQueue:
 class PostgresClaims:
     """See `ports.Claims`. Of one worker, through one of its database sessions.
 
-    All on that one connection: a claim whose answer was lost is no work in hand, and is free again
-    in the next.
+    All on that one connection: a claim whose answer was lost is not in hand, and the next session
+    frees it.
     """
 
     def __init__(
@@ -301,15 +321,15 @@ class PostgresClaims:
         listening: Driver,
         worker: int,
         clock: Clock,
-        patience: float,
+        gone_seconds: float,
     ) -> None:
-        """`connection` holds the worker's lock. Others are gone after `patience` s of wall time."""
+        """`connection` holds the worker's lock. `gone_seconds` of wall time make others gone."""
         self._connection, self._listening = connection, listening
-        self._worker, self._clock, self._patience = worker, clock, patience
+        self._worker, self._clock, self._gone_seconds = worker, clock, gone_seconds
         self._gone_since: dict[int, float] = {}
 
     async def claim(self, limit: int) -> list[Claim]:
-        """See `ports.Claims`. Raises ConnectionError when new notices are not heard of any more."""
+        """See `ports.Claims`. Raises ConnectionError when the listening connection is lost."""
         if self._listening.is_closed():
             raise ConnectionError("the connection that listens was lost")
         given = {"now": self._clock.now(), "limit": limit, "worker": self._worker}
@@ -319,14 +339,16 @@ class PostgresClaims:
     async def free_abandoned(self, in_hand: Collection[str]) -> int:
         """See `ports.Claims`.
 
-        In two steps: the workers that are gone are found before any claim is touched, so that one
-        that starts meanwhile is safe.
+        In two steps: the workers that are gone are found before any claim is changed, so that a
+        worker that starts meanwhile keeps its claims.
         """
-        seen = (await self._connection.scalars(_GONE)).all()
+        seen = (await self._connection.scalars(_GONE_WORKERS)).all()
         now = time.monotonic()
         self._gone_since = {number: self._gone_since.get(number, now) for number in seen}
         gone = [
-            number for number, since in self._gone_since.items() if now - since >= self._patience
+            number
+            for number, since in self._gone_since.items()
+            if now - since >= self._gone_seconds
         ]
         freed = await self._connection.execute(
             update(notification)
@@ -337,12 +359,10 @@ class PostgresClaims:
             )
             .values(claimed_by=None)
         )
-        for number in gone:
-            del self._gone_since[number]
         return freed.rowcount
 
     @property
-    def somebody_is_missing(self) -> bool:
+    def worker_missing(self) -> bool:
         """See `ports.Claims`."""
         return bool(self._gone_since)
 
@@ -357,8 +377,11 @@ def _claim(row: Row[Any]) -> Claim:
             template=row.template,
             role=row.recipient_role,
             recipient_id=row.recipient_id,
+            need_id=row.need_id,
             referral_id=row.referral_id,
-            appointment_id=row.appointment_id,
+            pathway=row.pathway,
+            department=row.department,
+            seat_role=row.seat_role,
             cause=events.decode(row.cause_event.encode()),
             starts_at=row.starts_at,
             ends_at=row.ends_at,
@@ -369,6 +392,6 @@ def _claim(row: Row[Any]) -> Claim:
         ),
         attempts=row.attempts,
         created_at=row.created_at,
-        overtaken=row.overtaken,
-        unheard=row.unheard,
+        replaced=row.replaced,
+        earlier_unsent=row.earlier_unsent,
     )

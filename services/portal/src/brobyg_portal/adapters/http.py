@@ -11,49 +11,50 @@ from brobyg_portal.ports import Answer, Offer, Reply
 
 
 class _State(msgspec.Struct):
-    state: Literal["accepted", "declined"]
+    state: Literal["accepted", "declined", "withdrawn"]
 
 
 class _Problem(msgspec.Struct):
     type: str = ""
 
 
-#: From the last word of the problem's type, as matching publishes it; for every other word
-#: something else is in the way.
+#: By the last part of the problem's type; for every other one something else is in the way.
 _REFUSALS: dict[str, Reply] = {
     "taken": "taken",
     "withdrawn": "withdrawn",
     "accepted": "answered",
     "declined": "answered",
+    "begun": "begun",
+    "not-matched": "ended",
 }
 
 ReadT = TypeVar("ReadT", Offer, _State, _Problem)
 
 
-class HttpAnswers:
-    """Matching over HTTP. The client has the base address, the token and the timeouts."""
+class HttpOffers:
+    """Matching over HTTP. The client has the base address, the token and the timeouts.
+
+    An offer is over and a link unknown only by matching's own problem types: any other 404 or 410
+    may come from a gateway or a wrong address, and is MatchingUnavailable.
+    """
 
     def __init__(self, matching: httpx2.AsyncClient) -> None:
         """The client is the caller's to close."""
         self._matching = matching
 
-    async def look(self, token: str) -> Offer:
-        """See `ports.Answers`."""
-        answer = await self._ask("GET", token)
-        if answer.status_code != 200:
-            raise MatchingUnavailable(str(answer.status_code))
-        return _read(answer, Offer)
+    async def offer(self, token: str) -> Offer:
+        """See `ports.Offers`."""
+        return _read(await self._ask("GET", token), Offer)
 
-    async def give(self, token: str, answer: Answer) -> Reply:
-        """See `ports.Answers`."""
+    async def answer(self, token: str, answer: Answer) -> Reply:
+        """See `ports.Offers`."""
         given = await self._ask("POST", token, {"answer": answer})
         if given.status_code == 409:
-            return _REFUSALS.get(_read(given, _Problem).type.rpartition("/")[2], "prevented")
-        if given.status_code == 410:
+            return _REFUSALS.get(_problem(given), "prevented")
+        if given.status_code == 410 and _problem(given) == "expired":
             return "expired"
-        if given.status_code != 200:
-            raise MatchingUnavailable(str(given.status_code))
-        return _read(given, _State).state
+        state = _read(given, _State).state
+        return "released" if state == "withdrawn" else state
 
     async def _ask(
         self, method: str, token: str, body: dict[str, str] | None = None
@@ -64,12 +65,23 @@ class HttpAnswers:
             )
         except httpx2.HTTPError as error:
             raise MatchingUnavailable(type(error).__name__) from error
-        if answer.status_code in (404, 422):  # 422: too long or otherwise no token for matching
+        # 422: too long or otherwise no token for matching
+        if answer.status_code == 422 or (
+            answer.status_code == 404 and _problem(answer) == "unknown-link"
+        ):
             raise UnknownLink
         return answer
 
 
-def _read(answer: httpx2.Response, kind: type[ReadT]) -> ReadT:
+def _problem(answer: httpx2.Response) -> str:
+    """The last part of the problem's type, by which matching says what is wrong."""
+    return _read(answer, _Problem, answer.status_code).type.rpartition("/")[2]
+
+
+def _read(answer: httpx2.Response, kind: type[ReadT], status: int = 200) -> ReadT:
+    """The body of an answer with this status. Raises MatchingUnavailable for any other answer."""
+    if answer.status_code != status:
+        raise MatchingUnavailable(str(answer.status_code))
     try:
         return msgspec.json.decode(answer.content, type=kind)
     except msgspec.MsgspecError as error:

@@ -1,9 +1,9 @@
-"""Connections for a rebuild, whose statements may take hours, and transactions on them."""
+"""Connections for a rebuild, whose statements may take hours."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from brobyg_kit.database import create_engine, driver_of
+from brobyg_kit.database import create_engine
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.pool import NullPool
 
@@ -28,11 +28,3 @@ async def connect(url: str) -> AsyncIterator[AsyncConnection]:
             yield connection
     finally:
         await engine.dispose()
-
-
-@asynccontextmanager
-async def transaction(connection: AsyncConnection) -> AsyncIterator[None]:
-    """A transaction on a connection in autocommit mode; a savepoint within another."""
-    driver = await driver_of(connection)
-    async with driver.transaction():
-        yield

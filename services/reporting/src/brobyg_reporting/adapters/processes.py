@@ -19,7 +19,7 @@ from brobyg_reporting.adapters.rebuild_worker import Work
 from brobyg_reporting.adapters.tables import schema_of, tables_of
 from brobyg_reporting.domain.log import Offsets
 from brobyg_reporting.errors import WorkerFailed
-from brobyg_reporting.ports import Heard
+from brobyg_reporting.ports import OnRecords
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class WorkerProcesses:
     database: str
 
     async def fill(
-        self, number: int, shares: Mapping[int, Offsets], processes: int, heard: Heard
+        self, number: int, shares: Mapping[int, Offsets], processes: int, on_records: OnRecords
     ) -> None:
         """Fill in the shares, in so many processes of their own, or in this one for 0.
 
@@ -50,9 +50,9 @@ class WorkerProcesses:
             parent=os.getpid() if processes else 0,
         )
         if not processes:
-            await rebuild_worker.run(work, heard)
+            await rebuild_worker.run(work, on_records)
             return
-        tasks = [asyncio.create_task(_run(work, heard)) for _ in range(processes)]
+        tasks = [asyncio.create_task(_run(work, on_records)) for _ in range(processes)]
         try:
             await asyncio.gather(*tasks)
         finally:
@@ -61,7 +61,7 @@ class WorkerProcesses:
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _run(work: Work, heard: Heard) -> None:
+async def _run(work: Work, on_records: OnRecords) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -78,7 +78,7 @@ async def _run(work: Work, heard: Heard) -> None:
             text = line.decode().strip()
             if not text.isdigit():
                 raise WorkerFailed(text)
-            heard(int(text))
+            on_records(int(text))
         code = await process.wait()
         if code != 0:
             raise WorkerFailed(

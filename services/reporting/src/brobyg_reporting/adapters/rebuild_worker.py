@@ -19,7 +19,7 @@ from brobyg_reporting.adapters.topics import Record, TopicReader, reading
 from brobyg_reporting.domain.folding import Folder
 from brobyg_reporting.domain.log import Offsets, read_record
 from brobyg_reporting.domain.projections import PROJECTIONS
-from brobyg_reporting.ports import Heard
+from brobyg_reporting.ports import OnRecords
 
 #: Settings of a rebuild's connections. Its commits need not be on the disk: what a crash of the
 #: server takes is built again. The switch alone waits for the disk (`VersionTables.switching`).
@@ -51,7 +51,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     #: Share number -> where each of its partitions ends, as (topic, partition, offset). A share
     #: holds whole keys: partition p of all topics.
     shares: dict[int, list[tuple[str, int, int]]]
-    #: The process that must live for the work to have a point; 0 for none.
+    #: The process that must be alive for the work to go on; 0 for none.
     parent: int = 0
 
 
@@ -59,7 +59,7 @@ def main() -> int:
     """A worker process: work on stdin; on stdout the size of each part read, or why it stopped."""
     work = msgspec.json.decode(sys.stdin.buffer.read(), type=Work)
     gc.freeze()
-    gc.disable()  # nothing here is cyclic; a collection would only walk over the rows held
+    gc.disable()  # no cycles are made here; a collection would only visit all rows
     try:
         asyncio.run(run(work, lambda records: print(records, flush=True)))
     except KeyboardInterrupt:
@@ -70,20 +70,20 @@ def main() -> int:
     return 0
 
 
-async def run(work: Work, heard: Heard) -> None:
-    """Do shares until none is left. `heard` is told how many records were read, part by part."""
+async def run(work: Work, on_records: OnRecords) -> None:
+    """Do shares until none is left; `on_records` is called with the size of each part read."""
     names = sorted({topic for ends in work.shares.values() for topic, _, _ in ends})
     connection = await asyncpg.connect(
         work.database, timeout=10, command_timeout=STATEMENT_TIMEOUT, server_settings=SESSION
     )
     try:
         async with reading(work.kafka, names) as reader:
-            # Once over what nobody is at; then again, waiting: a worker of a rebuild that was
-            # killed may still end, well or not.
+            # First the shares that nobody holds; then the others, waiting: a worker of a rebuild
+            # that was killed may still commit or roll back.
             for wait in (False, True):
                 for share, ends in work.shares.items():
                     offsets = {(topic, partition): end for topic, partition, end in ends}
-                    copy = _ShareCopy(work, share, offsets, connection, reader, heard)
+                    copy = _ShareCopy(work, share, offsets, connection, reader, on_records)
                     async with connection.transaction():
                         if await copy.claim(wait=wait):
                             await copy.fill()
@@ -100,14 +100,14 @@ class _ShareCopy:
     ends: Offsets
     connection: "asyncpg.Connection[asyncpg.Record]"
     reader: TopicReader
-    heard: Heard
+    on_records: OnRecords
     events: int = 0
     skipped: int = 0
     seen: set[str] = field(default_factory=set)
     folder: Folder = field(default_factory=Folder)
 
     async def claim(self, *, wait: bool) -> bool:
-        """Take the share; False when it is done or, unless `wait`, when another is at it."""
+        """Take the share; False when it is done or, unless `wait`, when another holds it."""
         place = (_SHARE_LOCK + self.work.version % 0x10000, self.number)
         if wait:
             await self.connection.execute("select pg_advisory_xact_lock($1, $2)", *place)
@@ -147,9 +147,9 @@ class _ShareCopy:
         """The event log as COPY text, a part at a time; folds on the way."""
         async for part in self.reader.records({}, self.ends):
             if self.work.parent and os.getppid() != self.work.parent:
-                raise RuntimeError("the rebuild that started this worker is gone")
+                raise RuntimeError("the rebuild that started this worker has ended")
             yield self._lines_of(part)
-            self.heard(len(part))
+            self.on_records(len(part))
 
     def _lines_of(self, part: list[Record]) -> bytes:
         """In the order of the table's columns."""
@@ -157,23 +157,23 @@ class _ShareCopy:
         lines = []
         for record in part:
             try:
-                event, said = read_record(record.value or b"")
+                event, decoded = read_record(record.value or b"")
             except UndecodableEvent:  # which live parks as a dead letter
                 self.skipped += 1
                 continue
             if event.id in seen:
                 continue
             seen.add(event.id)
-            if said is not None:
-                fold(said, event.time)
+            if decoded is not None:
+                fold(decoded, event.time)
             data = str(event.data, "utf-8")
-            if "\\" in data:  # the one thing in JSON that COPY's text format takes for its own
+            if "\\" in data:  # the one character in JSON that COPY's text format interprets
                 data = data.replace("\\", "\\\\")
             lines.append(
                 f"{event.id}\t{record.topic}\t{record.partition}\t{record.offset}\t{event.type}"
                 f"\t{event.subject}\t{event.sequence}\t{str(_encode(event.time)[1:-1], 'ascii')}"
                 f"\t{event.correlationid}\t{event.causationid or _NULL}\t{data}"
-                f"\t{'f' if said is None else 't'}\n"
+                f"\t{'f' if decoded is None else 't'}\n"
             )
         self.events += len(lines)
         return "".join(lines).encode()

@@ -1,10 +1,12 @@
-"""How the projections are: which version is shown, how far it has come, what it could not fold."""
+"""The state of the projections: the live version, its offsets, what it could not fold."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 from brobyg_kit.database import Database
 from brobyg_kit.database_errors import DATABASE_ERRORS
+from brobyg_kit.health import Check
 from sqlalchemy import column, false, func, select, table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,7 +18,7 @@ from brobyg_reporting.errors import NoVersion
 _SHOWN_REBUILDS = 5
 _MOST_TYPES = 10
 #: RuntimeError: the database is not open yet.
-_UNASKED: tuple[type[Exception], ...] = (RuntimeError, *DATABASE_ERRORS)
+_UNREADABLE: tuple[type[Exception], ...] = (RuntimeError, *DATABASE_ERRORS)
 
 
 async def projection_status(
@@ -88,22 +90,19 @@ async def not_folded(connection: AsyncConnection, number: int) -> dict[str, int]
     return {row[0]: row[1] for row in rows}
 
 
-async def readiness(database: Database) -> tuple[bool, str]:
-    """Whether there is something to read, and what is to be known of it. Takes up to 2 seconds.
+async def readiness(database: Database, words: Mapping[tuple[str, str], int]) -> Check:
+    """Whether there is a version to read, and what a reader must know of it. Up to 2 seconds.
 
-    Where there is no version yet, as after the first migration, this makes an empty one: a process
-    that only answers requests must not wait for one that consumes.
+    `words` counts the events with an unknown word, by type and property.
     """
     try:
         async with asyncio.timeout(2), database.connect() as connection:
-            versions = VersionTables(connection)
-            live = await versions.live()
+            live = await VersionTables(connection).live()
             if live is None:
-                made = await versions.create_first()
-                return made, "" if made else "another process is making the first version"
+                return Check(False, "no version of the projections has been built yet")
             unknown = await not_folded(connection, live.number)
-    except _UNASKED as error:
-        return False, f"the database can't be asked: {type(error).__name__}"
+    except _UNREADABLE as error:
+        return Check(False, f"the database can't be read: {type(error).__name__}")
     notes = [] if live.own else [f"version {live.number}, written by other code, is shown"]
     if unknown:
         types = ", ".join(list(unknown)[:_MOST_TYPES])
@@ -111,4 +110,10 @@ async def readiness(database: Database) -> tuple[bool, str]:
             f"{sum(unknown.values())} events are logged but not folded, as their type or a word in"
             f" them is unknown to this code: {types}"
         )
-    return True, "; ".join(notes)
+    if words:
+        places = ", ".join(f"{kind} {name}" for kind, name in list(words)[:_MOST_TYPES])
+        notes.append(
+            f"{sum(words.values())} events since the start hold a word that this code has no text"
+            f" for: {places}"
+        )
+    return Check(True, "; ".join(notes))

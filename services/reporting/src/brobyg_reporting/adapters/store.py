@@ -1,38 +1,30 @@
 """A version's event log and rows: written by the live consumer, and by a rebuild's catch-up.
 
-Its statements are the hottest ones: they are made by SQLAlchemy from the tables, once, and run on
-the driver's connection.
+The statements on events and rows are the hottest ones: they are made by SQLAlchemy from the tables,
+once, and run on the driver's connection.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import msgspec
-from brobyg_kit.database import driver_of
+from brobyg_kit.database import driver_of, driver_text, json_rows, unnest
 from sqlalchemy import (
     ARRAY,
-    JSON,
-    BigInteger,
-    ColumnElement,
-    Executable,
     Integer,
-    String,
     Table,
     Text,
     bindparam,
     cast,
-    column,
     func,
-    literal_column,
     select,
 )
-from sqlalchemy.dialects.postgresql import Insert, asyncpg, insert
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from brobyg_reporting.adapters.tables import tables_of, topic_offset
-from brobyg_reporting.domain.log import LoggedEvent, Offsets
+from brobyg_reporting.adapters.tables import tables_of
+from brobyg_reporting.domain.log import LoggedEvent
 from brobyg_reporting.domain.projection import AnyProjection, Row
 
 #: One lock a partition number: all events of a key are in one partition number, so two consumers
@@ -42,15 +34,16 @@ _PARTITION_LOCK = 0x62720002
 
 @dataclass(frozen=True, slots=True)
 class VersionStore:
-    """One version within the transaction at hand on `connection`."""
+    """One version within the current transaction on `connection`."""
 
     connection: AsyncConnection
     number: int
 
     async def lock(self, partitions: Sequence[int]) -> None:
-        """Have these partition numbers' keys alone until the transaction ends. May wait."""
-        driver = await driver_of(self.connection)
-        await driver.execute(_lock(), sorted(partitions))
+        """Lock these partition numbers' keys until the transaction ends. May wait."""
+        given = unnest({"number": Integer()}, [(number,) for number in sorted(partitions)])
+        lock = func.pg_advisory_xact_lock(_PARTITION_LOCK, given.c.number)
+        await self.connection.execute(select(lock))
 
     async def log(self, events: Sequence[LoggedEvent]) -> list[LoggedEvent]:
         """Put the events in the log; those that were not there yet, in order.
@@ -82,14 +75,6 @@ class VersionStore:
         await driver.execute(_upsert(table), msgspec.json.encode(rows).decode())
 
 
-async def advance(connection: AsyncConnection, offsets: Offsets) -> None:
-    """Keep how far the live version has come; never goes back."""
-    driver = await driver_of(connection)
-    places = sorted(offsets)
-    topics, partitions = [topic for topic, _ in places], [number for _, number in places]
-    await driver.execute(_advance(), topics, partitions, [offsets[at] for at in places])
-
-
 def _logged(event: LoggedEvent) -> dict[str, object]:
     return {
         "id": event.id,
@@ -103,64 +88,31 @@ def _logged(event: LoggedEvent) -> dict[str, object]:
         "correlationid": event.correlationid,
         "causationid": event.causationid,
         "data": event.data,
-        "folded": event.said is not None,
+        "folded": event.decoded is not None,
     }
-
-
-def _sql(statement: Executable) -> str:
-    """The statement as the driver takes it, its parameters in the order they stand in it."""
-    return str(statement.compile(dialect=asyncpg.dialect()))  # type: ignore[attr-defined, no-untyped-call]  # not typed there
-
-
-def _array(name: str, kind: Any) -> ColumnElement[Any]:  # types of types are not expressible
-    return func.unnest(bindparam(name, type_=ARRAY(kind)))
-
-
-@cache
-def _lock() -> str:
-    taken = func.pg_advisory_xact_lock(literal_column(str(_PARTITION_LOCK)), column("number"))
-    numbers = _array("numbers", Integer()).table_valued("number").render_derived(name="given")
-    return _sql(select(taken).select_from(numbers))
 
 
 def _insert(table: Table) -> Insert:
     """Rows given as a JSON array of objects, whose names are the columns'."""
-    rows = cast(bindparam("rows", type_=String()), JSON)
-    columns = [column(one.name, one.type) for one in table.c]
-    given = func.json_to_recordset(rows).table_valued(*columns)
-    named = given.render_derived(name="given", with_types=True)
-    return insert(table).from_select(table.c.keys(), select(*named.c))
+    return insert(table).from_select(table.c.keys(), select(json_rows(table.c)))
 
 
 @cache
 def _append(table: Table) -> str:
-    return _sql(_insert(table).on_conflict_do_nothing().returning(cast(table.c.id, Text)))
+    return driver_text(_insert(table).on_conflict_do_nothing().returning(cast(table.c.id, Text)))
 
 
 @cache
 def _upsert(table: Table) -> str:
     statement, keys = _insert(table), list(table.primary_key.columns)
     changed = {one.name: statement.excluded[one.name] for one in table.c if one not in keys}
-    return _sql(statement.on_conflict_do_update(index_elements=keys, set_=changed))
+    return driver_text(statement.on_conflict_do_update(index_elements=keys, set_=changed))
 
 
 @cache
 def _by_key(table: Table) -> str:
     """A join, as the planner takes a table for small that was empty when it was last analysed."""
     [key] = table.primary_key.columns
-    keys = _array("keys", Text()).table_valued("key").render_derived(name="given")
-    return _sql(select(table).join_from(keys, table, keys.c.key == key))
-
-
-@cache
-def _advance() -> str:
-    kinds = {"topic": Text(), "partition": Integer(), "next_offset": BigInteger()}
-    given = select(*(_array(name, kind) for name, kind in kinds.items()))
-    statement = insert(topic_offset).from_select(list(kinds), given)
-    further = func.greatest(topic_offset.c.next_offset, statement.excluded.next_offset)
-    return _sql(
-        statement.on_conflict_do_update(
-            index_elements=list(topic_offset.primary_key.columns),
-            set_={"next_offset": further},
-        )
-    )
+    array = bindparam("keys", type_=ARRAY(Text))
+    keys = func.unnest(array).table_valued("key").render_derived(name="given")
+    return driver_text(select(table).join_from(keys, table, keys.c.key == key))

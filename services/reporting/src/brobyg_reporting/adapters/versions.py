@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -11,18 +11,29 @@ from typing import Any
 import asyncpg
 import brobyg_contracts
 from brobyg_kit import event
-from brobyg_kit.database import Database
+from brobyg_kit.backoff import Backoff
+from brobyg_kit.database import Database, Transaction, driver_of, unnest
 from brobyg_kit.database_errors import cause_of
 from brobyg_kit.tables import parked_event
-from sqlalchemy import column, func, select, table, text, update
+from sqlalchemy import (
+    BigInteger,
+    Integer,
+    Text,
+    column,
+    func,
+    select,
+    table,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.schema import AddConstraint, CreateIndex, CreateSchema, CreateTable, DropSchema
 
 from brobyg_reporting import domain
-from brobyg_reporting.adapters import comparison, store, tables, views
-from brobyg_reporting.adapters.connections import connect, transaction
+from brobyg_reporting.adapters import comparison, tables, views
+from brobyg_reporting.adapters.connections import connect
 from brobyg_reporting.adapters.store import VersionStore
 from brobyg_reporting.adapters.tables import (
     schema_of,
@@ -35,11 +46,17 @@ from brobyg_reporting.domain.log import Offsets
 from brobyg_reporting.errors import NoVersion, OtherCode, RebuildRefused
 from brobyg_reporting.ports import Build, BuiltShares, LiveVersion, TableComparison
 
-#: Shared by whoever writes the live version, exclusive for the switch: nobody writes a version that
-#: is being compared or left.
+#: Held shared by whoever writes the live version and exclusively by the switch: nobody writes a
+#: version while it is compared or replaced.
 _VERSION_LOCK = 0x62720001
 _REBUILD_LOCK = 0x62720003
 _MOST_ATTEMPTS = 60
+#: Files of the domain that decide no row.
+_WORDING = {"explanation.py", "sentences.py", "words.py"}
+#: How long a switch waits for readers before it tries again, seconds by the attempt. Below the
+#: server's deadlock timeout (1 s), so it is never a reader that is ended; short at first, so that
+#: readers hardly wait.
+_LOCK_TIMEOUT = Backoff(first=0.02, longest=0.5)
 
 
 @cache
@@ -49,7 +66,7 @@ def fingerprint() -> str:
     for package in (domain, brobyg_contracts):
         folder = Path(str(package.__file__)).parent
         for file in sorted(folder.rglob("*.py")):
-            if file.name != "sentences.py":  # which decides how a row is told
+            if file.name not in _WORDING:
                 name = file.relative_to(folder).as_posix()
                 digest.update(name.encode() + b"\0" + file.read_bytes())
     for module in (tables, event):
@@ -63,9 +80,12 @@ class VersionTables:
 
     connection: AsyncConnection
 
-    def transaction(self) -> AbstractAsyncContextManager[None]:
-        """A transaction on the connection."""
-        return transaction(self.connection)
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        """A transaction on the connection; a savepoint within another."""
+        driver = await driver_of(self.connection)
+        async with driver.transaction():
+            yield
 
     @asynccontextmanager
     async def switching(self) -> AsyncIterator[None]:
@@ -73,13 +93,13 @@ class VersionTables:
 
         It waits for the disk, and so for all that was built before.
         """
-        async with transaction(self.connection):
+        async with self.transaction():
             await self.connection.execute(text("set local synchronous_commit = on"))
             await self.connection.execute(select(func.pg_advisory_xact_lock(_VERSION_LOCK)))
             yield
 
     def version(self, number: int) -> VersionStore:
-        """The version, to be written within the transaction at hand."""
+        """The version, to be written within the current transaction."""
         return VersionStore(self.connection, number)
 
     async def live(self) -> LiveVersion | None:
@@ -91,7 +111,7 @@ class VersionTables:
         return LiveVersion(row.number, row.fingerprint == fingerprint()) if row else None
 
     async def live_to_write(self) -> VersionStore:
-        """The live version, which stays live until the transaction at hand ends.
+        """The live version, which stays live until the current transaction ends.
 
         May wait for a switch. Raises NoVersion or OtherCode when this code must not write it.
         """
@@ -107,13 +127,21 @@ class VersionTables:
         return self.version(live.number)
 
     async def offsets(self) -> Offsets:
-        """How far the live version has come."""
+        """The first offset of each partition that the live version does not hold."""
         rows = await self.connection.execute(select(topic_offset))
         return {(row.topic, row.partition): row.next_offset for row in rows}
 
     async def advance(self, offsets: Offsets) -> None:
-        """Keep how far the live version has come; never goes back."""
-        await store.advance(self.connection, offsets)
+        """Store the live version's offsets; one never goes back."""
+        kinds = {"topic": Text(), "partition": Integer(), "next_offset": BigInteger()}
+        places = [(*place, offset) for place, offset in sorted(offsets.items())]
+        statement = insert(topic_offset).from_select(list(kinds), select(unnest(kinds, places)))
+        further = func.greatest(topic_offset.c.next_offset, statement.excluded.next_offset)
+        await self.connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=list(topic_offset.primary_key), set_={"next_offset": further}
+            )
+        )
 
     async def claim_rebuild(self) -> bool:
         """Be the only one that builds versions, until the connection closes; False if one does."""
@@ -143,7 +171,7 @@ class VersionTables:
 
         Drops builds that nobody can go on with.
         """
-        async with transaction(self.connection):
+        async with self.transaction():
             begun = await self.connection.execute(
                 select(version).where(version.c.state == "building").order_by(version.c.number)
             )
@@ -193,10 +221,10 @@ class VersionTables:
     async def index(self, number: int, name: str) -> None:
         """Build the table's key and indexes, unless they are there, and take its statistics.
 
-        Raises RebuildRefused when a key stands twice.
+        Raises RebuildRefused when a key occurs twice.
         """
         one = tables_of(number)[name]
-        async with transaction(self.connection):
+        async with self.transaction():
             keyed = text("select relhasindex from pg_class where oid = to_regclass(:name)")
             if await self.connection.scalar(keyed, {"name": one.fullname}):
                 return
@@ -206,8 +234,8 @@ class VersionTables:
                 if not isinstance(cause_of(error), asyncpg.UniqueViolationError):
                     raise
                 raise RebuildRefused(
-                    f"{name}: one key stands in two partitions, so partitions can't be folded"
-                    " apart; were partitions added to a topic?"
+                    f"{name}: one key is in two partitions, so partitions can't be folded"
+                    " separately; were partitions added to a topic?"
                 ) from error
             for index in one.indexes:
                 await self.connection.execute(CreateIndex(index))
@@ -236,22 +264,20 @@ class VersionTables:
         )
 
     async def switch(self, number: int, position: Offsets) -> None:
-        """Show the version and make it the live one, which has come to `position`.
+        """Show the version and make it the live one, which holds everything up to `position`.
 
-        Readers wait or see the old one whole; when they hold it for long this tries again rather
-        than deadlock with them. Raises RebuildRefused when a view can't follow.
+        Readers wait, or see the whole old one; while they hold it this tries again rather than
+        deadlock with them. Raises RebuildRefused when a view can't follow.
         """
-        for attempt in range(_MOST_ATTEMPTS):
-            # Below the server's deadlock timeout (1 s), so it is never a reader that is ended;
-            # short at first, so that readers hardly wait.
-            milliseconds = min(20 * 2**attempt, 500)
+        for attempt in range(1, _MOST_ATTEMPTS + 1):
+            milliseconds = round(_LOCK_TIMEOUT.after(attempt) * 1000)
             try:
-                async with transaction(self.connection):
+                async with self.transaction():
                     await self.connection.execute(text(f"set local lock_timeout = {milliseconds}"))
                     await views.show(self.connection, number)
                     break
             except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
-                if attempt == _MOST_ATTEMPTS - 1:
+                if attempt == _MOST_ATTEMPTS:
                     raise
         await self.connection.execute(
             update(version).where(version.c.state == "live").values(state="replaced")
@@ -273,7 +299,7 @@ class VersionTables:
         )
         for number in found.scalars().all():
             try:
-                async with transaction(self.connection):
+                async with self.transaction():
                     await self.connection.execute(text("set local lock_timeout = '10s'"))
                     await self._drop(number)
             except DBAPIError as error:
@@ -291,6 +317,11 @@ class VersionTables:
         await self.connection.execute(
             update(version).where(version.c.number == number).values(**values)
         )
+
+
+def within(tx: Transaction) -> VersionTables:
+    """The versions in the service's own database, within a transaction."""
+    return VersionTables(tx.connection)
 
 
 @asynccontextmanager

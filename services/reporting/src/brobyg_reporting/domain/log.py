@@ -11,18 +11,18 @@ Offsets: TypeAlias = dict[tuple[str, int], int]
 
 
 class LoggedEvent(Event, frozen=True, kw_only=True, gc=False):
-    """An event, where it stands in Kafka, and what it says."""
+    """An event with its place in Kafka and its decoded data."""
 
     topic: str
     partition: int
     offset: int
     #: The data as the Struct of its type; None for a type or a word that this code does not know,
     #: which is logged, counted and not folded.
-    said: EventData | None
+    decoded: EventData | None
 
 
 def read_record(value: bytes) -> tuple[Event, EventData | None]:
-    """The event in a record's value, and what it says as in `LoggedEvent.said`.
+    """The event in a record's value, and its data as in `LoggedEvent.decoded`.
 
     Live, catch-up and rebuild read records by this function alone, so they agree on what is an
     event. Raises UndecodableEvent when it is none or its data breaks the schema of its type.
@@ -36,7 +36,7 @@ def read_record(value: bytes) -> tuple[Event, EventData | None]:
 
 def read_logged(topic: str, partition: int, offset: int, value: bytes) -> LoggedEvent:
     """The record at this place. Raises UndecodableEvent as `read_record`."""
-    event, said = read_record(value)
+    event, decoded = read_record(value)
     return LoggedEvent(
         id=event.id,
         source=event.source,
@@ -52,7 +52,7 @@ def read_logged(topic: str, partition: int, offset: int, value: bytes) -> Logged
         topic=topic,
         partition=partition,
         offset=offset,
-        said=said,
+        decoded=decoded,
     )
 
 

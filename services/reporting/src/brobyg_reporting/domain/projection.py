@@ -4,21 +4,24 @@ The rules every projection keeps, because live, catch-up and rebuild read topics
 different orders:
 
 - a row depends on events of one key only, so the order between keys does not matter;
-- each field is written by the events of one topic only, so neither does the order between topics;
+- each field of a row is written by the events of one topic only, so neither does the order between
+  topics (what needs a human comes from one topic too: that of the service that raised it);
 - a fold looks at nothing but the row, the event's data and the event's time: no clock, no I/O, and
   it accepts every valid event in every state.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from operator import attrgetter
 from typing import Any, Generic, TypeAlias, TypeVar
 
 import msgspec
 from brobyg_kit.event import EventData
+from msgspec import UNSET, UnsetType
 
 RowT = TypeVar("RowT", bound=msgspec.Struct)
 DataT = TypeVar("DataT", bound=EventData)
+ValueT = TypeVar("ValueT")
 Row = msgspec.Struct
 #: One of several, whatever its rows.
 AnyProjection: TypeAlias = "Projection[Any]"
@@ -43,7 +46,8 @@ class Projection(Generic[RowT]):
         self.columns: tuple[str, ...] = row.__struct_fields__
         self.key = self.columns[0]
         self.key_of: Callable[[EventData], str] = attrgetter(self.key)
-        self._folds: dict[type[EventData], Fold] = {}
+        #: What is done with which event.
+        self.folds: dict[type[EventData], Fold] = {}
 
     def on(
         self, kind: type[DataT]
@@ -58,14 +62,14 @@ class Projection(Generic[RowT]):
         def register(
             fold: Callable[[RowT, DataT, datetime], None],
         ) -> Callable[[RowT, DataT, datetime], None]:
-            if kind in self._folds:
+            if kind in self.folds:
                 raise ValueError(f"{self.table} already folds {kind.EVENT_TYPE}")
-            self._folds[kind] = fold
+            self.folds[kind] = fold
             return fold
 
         return register
 
-    @property
-    def folds(self) -> Mapping[type[EventData], Fold]:
-        """What is done with which event."""
-        return self._folds
+
+def given(value: ValueT | UnsetType) -> ValueT | None:
+    """The value of a property that may be absent; None when it is."""
+    return None if value is UNSET else value

@@ -24,11 +24,11 @@ from rich.table import Table
 
 from brobyg_reporting.adapters.connections import connect
 from brobyg_reporting.adapters.status import projection_status
-from brobyg_reporting.bootstrap import rebuild_means
+from brobyg_reporting.bootstrap import rebuild_ports
 from brobyg_reporting.errors import ReportingError
 from brobyg_reporting.settings import ReportingSettings
 from brobyg_reporting.use_cases import rebuild as rebuilding
-from brobyg_reporting.use_cases.rebuild import Outcome, Request
+from brobyg_reporting.use_cases.rebuild import RebuildRequest, RebuildResult
 
 app = typer.Typer(help="The read side's projections.", no_args_is_help=True)
 console = Console()
@@ -55,8 +55,8 @@ def rebuild(processes: Processes = 2, fresh: Fresh = False, as_json: AsJson = Fa
     Nothing is sent; readers see no gap. Stopped at any point, the same command goes on where it
     was.
     """
-    outcome = _run(processes, fresh=fresh, verify=False, quiet=as_json)
-    _report(outcome, as_json=as_json)
+    result = _run(processes, fresh=fresh, verify=False, quiet=as_json)
+    _report(result, as_json=as_json)
 
 
 @app.command()
@@ -65,9 +65,9 @@ def verify(processes: Processes = 2, fresh: Fresh = False, as_json: AsJson = Fal
 
     When they are equal it switches; when not it keeps the live ones, names the rows and exits 1.
     """
-    outcome = _run(processes, fresh=fresh, verify=True, quiet=as_json)
-    _report(outcome, as_json=as_json)
-    if not outcome.equal:
+    result = _run(processes, fresh=fresh, verify=True, quiet=as_json)
+    _report(result, as_json=as_json)
+    if not result.equal:
         raise typer.Exit(1)
 
 
@@ -78,7 +78,7 @@ def status(as_json: AsJson = False) -> None:
     try:
         found = asyncio.run(_status(settings))
     except _UNREACHABLE as error:
-        _fail(f"the projections can't be asked: {type(error).__name__}: {error}")
+        _fail(f"the projections can't be read: {type(error).__name__}: {error}")
     if as_json:
         typer.echo(json.dumps(found, default=str, indent=2))
         return
@@ -116,7 +116,7 @@ def status(as_json: AsJson = False) -> None:
 
 async def _status(settings: ReportingSettings) -> dict[str, Any]:
     database = _database(settings)
-    async with rebuild_means(settings.kafka, database).topics() as topics:
+    async with rebuild_ports(settings.kafka, database).topics() as topics:
         ends = await topics.ends()
     async with connect(database) as connection:
         return await projection_status(connection, ends)
@@ -126,13 +126,13 @@ def _database(settings: ReportingSettings) -> str:
     return database_url(settings.database.get_secret_value(), "reporting")
 
 
-def _run(processes: int, *, fresh: bool, verify: bool, quiet: bool) -> Outcome:
+def _run(processes: int, *, fresh: bool, verify: bool, quiet: bool) -> RebuildResult:
     settings = ReportingSettings()
-    means = rebuild_means(settings.kafka, _database(settings))
-    request = Request(processes, fresh, verify)
+    ports = rebuild_ports(settings.kafka, _database(settings))
+    request = RebuildRequest(processes, fresh, verify)
     try:
         with _bar(quiet=quiet) as progress:
-            return asyncio.run(rebuilding.rebuild(means, request, progress))
+            return asyncio.run(rebuilding.rebuild(ports, request, progress))
     except KeyboardInterrupt:
         _fail("stopped; the same command goes on where it was")
     except ReportingError as error:
@@ -161,21 +161,19 @@ def _bar(*, quiet: bool) -> Iterator[rebuilding.Progress]:
 
         def progress(phase: str, done: int, total: int) -> None:
             bar.start_task(tasks[phase])
-            bar.update(tasks[phase], completed=done, total=max(total, 1) if total else 1)
-            if total == 0:
-                bar.update(tasks[phase], completed=1)
+            bar.update(tasks[phase], completed=done if total else 1, total=total or 1)
 
         yield progress
 
 
-def _report(outcome: Outcome, *, as_json: bool) -> None:
+def _report(result: RebuildResult, *, as_json: bool) -> None:
     if as_json:
-        tables = [{**asdict(table), "equal": table.equal} for table in outcome.tables]
-        typer.echo(json.dumps({**asdict(outcome), "tables": tables}, indent=2))
+        tables = [{**asdict(table), "equal": table.equal} for table in result.tables]
+        typer.echo(json.dumps({**asdict(result), "tables": tables}, indent=2))
         return
-    if outcome.tables:
+    if result.tables:
         table = Table("table", "rows live", "rows rebuilt", "equal", "first keys that differ")
-        for one in outcome.tables:
+        for one in result.tables:
             mark = "[green]yes[/]" if one.equal else "[red]NO[/]"
             table.add_row(
                 one.table,
@@ -185,21 +183,19 @@ def _report(outcome: Outcome, *, as_json: bool) -> None:
                 "\n".join(one.differing_keys),
             )
         console.print(table)
-    rate = outcome.events / outcome.seconds if outcome.seconds else 0.0
+    rate = result.events / result.seconds if result.seconds else 0.0
     console.print(
-        f"{outcome.events:,} events in {outcome.seconds:.1f} s ({rate:,.0f}/s);"
-        f" {outcome.skipped} records were no events"
+        f"{result.events:,} events in {result.seconds:.1f} s ({rate:,.0f}/s);"
+        f" {result.skipped} records were no events"
     )
-    if outcome.note:
-        console.print(f"[yellow]{outcome.note}[/]")
-    if outcome.switched:
-        console.print(
-            f"version {outcome.version} is live, in place of {outcome.previous or 'none'}"
-        )
+    if result.note:
+        console.print(f"[yellow]{result.note}[/]")
+    if result.switched:
+        console.print(f"version {result.version} is live, in place of {result.previous or 'none'}")
     else:
         console.print(
-            f"[red]version {outcome.previous} stays live; {outcome.version} is kept for a look"
-            " until the next rebuild[/]"
+            f"[red]version {result.previous} stays live; {result.version} is kept for"
+            " inspection until the next rebuild[/]"
         )
 
 

@@ -1,16 +1,17 @@
 """Keeping the live version of the projections up to date: event log, rows and offsets together."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
 from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event
 from brobyg_kit.handling import Handler
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from brobyg_reporting.domain.folding import Folder
 from brobyg_reporting.domain.log import LoggedEvent, offsets_after
 from brobyg_reporting.domain.projection import AnyProjection
+from brobyg_reporting.domain.words import unknown_words
 from brobyg_reporting.metrics import ReportingMetrics
 from brobyg_reporting.ports import Version, Versions
 
@@ -30,12 +31,12 @@ async def log_and_fold(
     """
     fresh = await version.log(events)
     folder = Folder(projections)
-    said = [(one.said, one.time) for one in fresh if one.said is not None]
-    touched = folder.keys(data for data, _ in said)
+    decoded = [(one.decoded, one.time) for one in fresh if one.decoded is not None]
+    touched = folder.keys(data for data, _ in decoded)
     for projection in projections:
         if keys := touched[projection.table]:
             folder.rows[projection.table].update(await version.load(projection, keys))
-    for data, time in said:
+    for data, time in decoded:
         folder.fold(data, time)
     for projection in projections:
         if rows := folder.rows[projection.table]:
@@ -48,12 +49,14 @@ class Live:
 
     def __init__(
         self,
-        versions: Callable[[AsyncConnection], Versions],
+        versions: Callable[[Transaction], Versions],
         handlers: Sequence[Handler[Write, Sequence[AnyProjection]]],
         metrics: ReportingMetrics,
     ) -> None:
-        """`versions` gives the versions over a connection."""
+        """`versions` gives the versions within a transaction."""
         self._versions, self._handlers, self._metrics = versions, handlers, metrics
+        #: Events with a word that is unknown to this code, by type and property, since the start.
+        self.unknown_words: Counter[tuple[str, str]] = Counter()
 
     async def handle(self, tx: Transaction, events: Sequence[Event]) -> None:
         """Log and fold the events. Waits while a rebuild is switching.
@@ -62,7 +65,7 @@ class Live:
         consumer then waits.
         """
         placed = [_placed(event) for event in events]
-        versions = self._versions(tx.connection)
+        versions = self._versions(tx)
         version = await versions.live_to_write()
         await version.lock(sorted({event.partition for event in placed}))
         new: list[LoggedEvent] = []
@@ -73,8 +76,12 @@ class Live:
         self._metrics.logged.inc(len(new))
         self._metrics.known.inc(len(placed) - len(new))
         for event in new:
-            if event.said is None:
+            if event.decoded is None:
                 self._metrics.not_folded.labels(event.type).inc()
+                continue
+            for name in unknown_words(event.decoded):
+                self._metrics.unknown_words.labels(event.type, name).inc()
+                self.unknown_words[event.type, name] += 1
 
 
 def _placed(event: Event) -> LoggedEvent:

@@ -22,7 +22,7 @@ from brobyg_reporting.errors import RebuildRefused
 from brobyg_reporting.ports import (
     Build,
     LiveVersion,
-    Means,
+    RebuildPorts,
     TableComparison,
     Topics,
     Version,
@@ -32,7 +32,7 @@ from brobyg_reporting.use_cases.live import log_and_fold
 
 #: `rebuild` does not bring a live version that is further behind up to date just to compare with
 #: it; `verify` always does. In records.
-_WORTH_COMPARING = 20_000
+_LARGEST_LAG_TO_COMPARE = 20_000
 #: Events of one transaction while catching up.
 _BATCH = 2_000
 
@@ -41,7 +41,7 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class RebuildRequest:
     """How to rebuild."""
 
     processes: int = 2
@@ -51,11 +51,11 @@ class Request:
     verify: bool = False
     #: Up to this many records are read in this process: starting others takes as long as reading
     #: some 20,000.
-    few: int = 20_000
+    in_process_limit: int = 20_000
 
 
 @dataclass(slots=True)
-class Outcome:
+class RebuildResult:
     """What a rebuild did; times in seconds."""
 
     version: int = 0
@@ -77,13 +77,15 @@ class Outcome:
     tables: list[TableComparison] = field(default_factory=list)
 
 
-async def rebuild(means: Means, request: Request, progress: Progress) -> Outcome:
+async def rebuild(
+    ports: RebuildPorts, request: RebuildRequest, progress: Progress
+) -> RebuildResult:
     """Rebuild and, as asked, switch; the live version is unharmed whatever is raised.
 
     Raises RebuildRefused, WorkerFailed, UnknownTopic, or what Kafka and the database raise.
     """
-    async with means.versions() as versions, means.topics() as topics:
-        return await _Rebuild(means, request, progress, versions, topics).run()
+    async with ports.versions() as versions, ports.topics() as topics:
+        return await _Rebuild(ports, request, progress, versions, topics).run()
 
 
 def shares_of(ends: Offsets) -> dict[int, Offsets]:
@@ -103,15 +105,15 @@ def shares_of(ends: Offsets) -> dict[int, Offsets]:
 
 @dataclass(slots=True)
 class _Rebuild:
-    means: Means
-    request: Request
+    ports: RebuildPorts
+    request: RebuildRequest
     progress: Progress
     versions: Versions
     topics: Topics
-    outcome: Outcome = field(default_factory=Outcome)
+    result: RebuildResult = field(default_factory=RebuildResult)
     began: float = field(default_factory=time.perf_counter)
 
-    async def run(self) -> Outcome:
+    async def run(self) -> RebuildResult:
         if not await self.versions.claim_rebuild():
             raise RebuildRefused(
                 "another rebuild is running on this database; wait for it, or end it and run this"
@@ -128,14 +130,14 @@ class _Rebuild:
         ends = await self.topics.ends()
         _refuse_other_topics(reached, ends)
         build = await self.versions.begin(ends, fresh=self.request.fresh)
-        self.outcome.version, self.outcome.resumed = build.number, build.resumed
+        self.result.version, self.result.resumed = build.number, build.resumed
         await self._read(build)
         await self._index(build)
         await self._switch(build)
-        if self.outcome.switched:
+        if self.result.switched:
             await self.versions.drop_unused()
-        self.outcome.seconds = time.perf_counter() - self.began
-        return self.outcome
+        self.result.seconds = time.perf_counter() - self.began
+        return self.result
 
     async def _read(self, build: Build) -> None:
         began = time.perf_counter()
@@ -146,24 +148,24 @@ class _Rebuild:
         left = {share: ends for share, ends in shares.items() if share not in finished}
         self.progress("reading", read, total)
 
-        def heard(records: int) -> None:
+        def on_records(records: int) -> None:
             nonlocal read
             read += records
             self.progress("reading", min(read, total), total)
 
         if left:
-            few = total - read <= self.request.few
-            processes = 0 if few else min(self.request.processes, len(left))
-            await self.means.workers.fill(build.number, left, processes, heard)
+            in_process = total - read <= self.request.in_process_limit
+            processes = 0 if in_process else min(self.request.processes, len(left))
+            await self.ports.workers.fill(build.number, left, processes, on_records)
         built = await self.versions.shares(build.number)
         if len(built.numbers) != len(shares):
             raise RebuildRefused(
                 "a worker of an earlier rebuild still holds part of the work; run this again in a"
                 " minute"
             )
-        self.outcome.events, self.outcome.skipped = built.events, built.skipped
+        self.result.events, self.result.skipped = built.events, built.skipped
         self.progress("reading", total, total)
-        self.outcome.read_seconds = time.perf_counter() - began
+        self.result.read_seconds = time.perf_counter() - began
 
     async def _index(self, build: Build) -> None:
         began = time.perf_counter()
@@ -171,52 +173,52 @@ class _Rebuild:
         waiting = tables[::-1]
         self.progress("indexing", 0, len(tables))
 
-        async def some() -> None:
-            async with self.means.versions() as versions:
+        async def index_some() -> None:
+            async with self.ports.versions() as versions:
                 while waiting:
                     await versions.index(build.number, waiting.pop())
                     self.progress("indexing", len(tables) - len(waiting), len(tables))
 
-        await asyncio.gather(*(some() for _ in range(min(2, self.request.processes))))
-        self.outcome.index_seconds = time.perf_counter() - began
+        await asyncio.gather(*(index_some() for _ in range(min(2, self.request.processes))))
+        self.result.index_seconds = time.perf_counter() - began
 
     async def _switch(self, build: Build) -> None:
-        started, outcome, versions = time.perf_counter(), self.outcome, self.versions
+        started, result, versions = time.perf_counter(), self.result, self.versions
         self.progress("comparing", 0, 1)
         catch_up = _CatchUp(versions, self.topics, build.number, dict(build.watermarks))
-        near = await catch_up.approach(whatever_it_takes=self.request.verify)
+        near = await catch_up.read_ahead(always_compare=self.request.verify)
         async with versions.switching():
             live = await versions.live()
-            outcome.previous = live.number if live else 0
-            behind = await catch_up.meet(live, live_too=near)
-            outcome.caught_up = catch_up.applied
+            result.previous = live.number if live else 0
+            behind = await catch_up.finish(live, live_too=near)
+            result.caught_up = catch_up.applied
             await self._compare(live, behind)
             if parked := await versions.waiting():
-                outcome.note = (
+                result.note = (
                     f"{parked} events wait in the live consumer behind one that could not be"
                     " handled; see `brobyg dlq list`"
                 )
-            outcome.switched = outcome.equal or not self.request.verify
+            result.switched = result.equal or not self.request.verify
             seconds = time.perf_counter() - self.began
-            events = outcome.events + outcome.caught_up
-            await versions.finish(build.number, events, seconds, outcome.tables)
-            if outcome.switched:
+            events = result.events + result.caught_up
+            await versions.finish(build.number, events, seconds, result.tables)
+            if result.switched:
                 await versions.switch(build.number, catch_up.position)
         self.progress("comparing", 1, 1)
-        outcome.switch_seconds = time.perf_counter() - started
+        result.switch_seconds = time.perf_counter() - started
 
     async def _compare(self, live: LiveVersion | None, behind: int) -> None:
         """Compare with the live version where both stand at the same offsets."""
-        outcome = self.outcome
+        result = self.result
         if live is None:
-            outcome.note = "not compared: there was no version before this one"
+            result.note = "not compared: there was no version before this one"
         elif not live.own:
-            outcome.note = "not compared: the live version was written by other code"
+            result.note = "not compared: the live version was written by other code"
         elif behind:
-            outcome.note = f"not compared: the live version is {behind} records behind the topics"
+            result.note = f"not compared: the live version is {behind} records behind the topics"
         else:
-            outcome.tables = await self.versions.compare(live.number, outcome.version)
-            outcome.compared, outcome.equal = True, all(one.equal for one in outcome.tables)
+            result.tables = await self.versions.compare(live.number, result.version)
+            result.compared, result.equal = True, all(one.equal for one in result.tables)
 
 
 def _refuse_other_topics(reached: Offsets, ends: Offsets) -> None:
@@ -238,7 +240,7 @@ def _refuse_other_topics(reached: Offsets, ends: Offsets) -> None:
 class _CatchUp:
     """Brings the new version, and the live one where it lags, to the same offsets.
 
-    By the live consumer's own means. A live version of other code is never written.
+    By the same functions as the live consumer. A live version of other code is never written.
     """
 
     versions: Versions
@@ -247,22 +249,22 @@ class _CatchUp:
     position: Offsets
     applied: int = 0
 
-    async def approach(self, *, whatever_it_takes: bool) -> bool:
-        """Take most of the way without holding anybody up.
+    async def read_ahead(self, *, always_compare: bool) -> bool:
+        """Read most of what is missing without holding up the live consumer.
 
-        True when the live version is near enough to be brought to the same offsets.
+        True when the live version is there too, or was near enough to be brought there.
         """
         reached, live = await self._reached(), await self.versions.live()
         await self._apply(self._target(reached))
         behind = _distance(reached, self.position)
         if live is None or not live.own:
             return False
-        if behind and (whatever_it_takes or behind <= _WORTH_COMPARING):
+        if behind and (always_compare or behind <= _LARGEST_LAG_TO_COMPARE):
             await self._bring_live(reached)
             behind = 0
         return behind == 0
 
-    async def meet(self, live: LiveVersion | None, *, live_too: bool) -> int:
+    async def finish(self, live: LiveVersion | None, *, live_too: bool) -> int:
         """The last step of both, while nobody else writes the live version.
 
         Returns how many records the live version is still behind.
@@ -270,9 +272,7 @@ class _CatchUp:
         reached = await self._reached()
         await self._apply(self._target(reached))
         if live_too and live is not None and live.own:
-            async for events in self._batches(reached, self.position):
-                await _write(self.versions.version(live.number), events)
-            await self.versions.advance(self.position)
+            await self._bring_live(reached)
             return 0
         return _distance(reached, self.position)
 
@@ -288,6 +288,7 @@ class _CatchUp:
             async with self.versions.transaction():
                 await _write(await self.versions.live_to_write(), events)
                 await self.versions.advance(offsets_after(events))
+        await self.versions.advance(self.position)  # also past records that are no events
 
     async def _apply(self, target: Offsets) -> None:
         async for events in self._batches(self.position, target):

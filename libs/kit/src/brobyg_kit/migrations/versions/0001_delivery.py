@@ -1,7 +1,8 @@
-"""Outbox, sequence numbers, inbox, timers, parked events and copies of topics."""
+"""Outbox, sequence numbers, inbox, timers, parked events, copies of topics, attention."""
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "delivery_0001"
 down_revision = None
@@ -151,4 +152,51 @@ def upgrade() -> None:
         ["next_attempt_at"],
         unique=False,
         postgresql_where=sa.text("attempts > 0"),
+    )
+    op.create_table(
+        "attention",
+        sa.Column(
+            "attention_id",
+            sa.Uuid(as_uuid=False),
+            nullable=False,
+            comment="Derived from its kind and its subject.",
+        ),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("department", sa.Text(), nullable=False),
+        sa.Column(
+            "raised_at",
+            sa.DateTime(timezone=True),
+            nullable=False,
+            comment="When it was opened last.",
+        ),
+        sa.Column("claimed_by", sa.Text(), nullable=True, comment="Who looks at it."),
+        sa.Column("settled_by", sa.Text(), nullable=True),
+        sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("outcome", sa.Text(), nullable=True),
+        sa.Column(
+            "body", JSONB(), nullable=False, comment="What the event says that raised it last."
+        ),
+        sa.CheckConstraint(
+            "(settled_at is null) = (outcome is null)"
+            " and (settled_at is null) = (settled_by is null)",
+            name="attention_settled_check",
+        ),
+        sa.PrimaryKeyConstraint("attention_id"),
+        comment=(
+            "What needs a human, and for a while what did. Notes and names stand nowhere in it."
+        ),
+    )
+    op.create_index(
+        "attention_open",
+        "attention",
+        ["kind"],
+        unique=False,
+        postgresql_where=sa.text("settled_at is null"),
+    )
+    op.create_index(
+        "attention_settled",
+        "attention",
+        ["settled_at"],
+        unique=False,
+        postgresql_where=sa.text("settled_at is not null"),
     )

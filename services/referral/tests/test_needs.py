@@ -1,0 +1,272 @@
+"""Facts lead to needs, in the transaction that keeps them; the pathway's policy says which."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from brobyg_contracts.pathways import load_pathway
+from brobyg_kit.testing import bearer
+from referral_bench import REFERRER, Served
+from referral_reference import DEPARTMENT, ELSEWHERE, SOR, SOR_ID
+from referral_samples import ADDRESS, OTHER_CPR, fhir_appointment, patient, place, referral
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+GRENAA = "grenaa-health-house"
+AGAIN = "2026-11-30T09:00:00+01:00"
+CITIZEN = "/referrals/{referral_id}/consent"
+
+
+def at(minute: int) -> str:
+    """A time at which the hospital says something, later for a higher minute."""
+    return f"2026-11-30T08:{minute:02}:00.000+01:00"
+
+
+async def withdraw(service: Served, made: dict[str, Any]) -> None:
+    answer = await service.running.client.delete(CITIZEN.format(**made), headers=REFERRER)
+    assert answer.status_code == 200
+
+
+async def give_again(service: Served, made: dict[str, Any]) -> None:
+    path, body = CITIZEN.format(**made), {"given_at": AGAIN}
+    answer = await service.running.client.put(path, json=body, headers=REFERRER)
+    assert answer.status_code == 200, answer.text
+
+
+async def test_a_booking_opens_a_need_that_says_all_but_what_is_said_of_the_citizen(
+    service: Served,
+) -> None:
+    made = await service.referred()
+    booked = (await service.put(fhir_appointment())).json()["id"]
+    assert await service.needs() == [
+        (
+            "opened",
+            {
+                "need_id": booked,
+                "about_kind": "appointment",
+                "about_id": booked,
+                "pathway": "escort",
+                "policy_version": load_pathway("escort").version,
+                "department": DEPARTMENT,
+                "mode": "in_person",
+                "priority": 5,
+                "competences": [],
+                "referral_id": made["referral_id"],
+                "citizen_id": made["citizen_id"],
+                "location_id": "randers-hospital",
+                "starts_at": "2026-12-02T08:00:00Z",
+                "ends_at": "2026-12-02T08:30:00Z",
+            },
+        )
+    ]
+
+
+async def test_a_need_follows_its_appointment(service: Served) -> None:
+    await service.referred()
+    await service.put(fhir_appointment())
+    await service.put(fhir_appointment(location=GRENAA, updated=at(1)))
+    await service.put(fhir_appointment(location=GRENAA, status="cancelled", updated=at(2)))
+    await service.put(fhir_appointment(updated=at(3)))
+    await service.put(fhir_appointment(status="fulfilled", updated=at(4)))
+    told = await service.needs()
+    assert [(kind, need.get("location_id"), need.get("reason")) for kind, need in told] == [
+        ("opened", "randers-hospital", None),
+        ("changed", GRENAA, None),
+        ("closed", None, "appointment_cancelled"),
+        ("opened", "randers-hospital", None),
+        ("closed", None, "completed"),
+    ]
+    assert len({need["need_id"] for _, need in told}) == 1
+
+
+async def test_a_need_ends_as_missed_when_the_citizen_did_not_come(service: Served) -> None:
+    await service.referred()
+    await service.put(fhir_appointment())
+    await service.put(fhir_appointment(status="noshow", updated=at(1)))
+    assert (await service.needs())[-1][1]["reason"] == "missed"
+
+
+async def test_each_fact_of_an_appointment_stands_beside_its_need_in_one_transaction(
+    service: Served,
+) -> None:
+    await service.referred()
+    await service.put(fhir_appointment())
+    await service.put(fhir_appointment(status="cancelled", updated=at(1)))
+    assert [kind for kind, _ in await service.events()][2:] == [
+        "appointment.booked",
+        "need.opened",
+        "appointment.cancelled",
+        "need.closed",
+    ]
+    keys = await service.rows(
+        "select key, convert_from(value, 'utf8')::json -> 'data' ->> 'need_id' as need"
+        " from outbox where convert_from(value, 'utf8') like '%need_id%' order by id"
+    )
+    assert {row["key"] for row in keys} == {row["need"] for row in keys}
+
+
+async def test_withdrawn_consent_closes_each_open_need_and_no_other(service: Served) -> None:
+    made = await service.referred()
+    opened = [
+        (await service.put(fhir_appointment(f"A-{number}"))).json()["id"] for number in (1, 2)
+    ]
+    await service.put(fhir_appointment("A-3"))
+    await service.put(fhir_appointment("A-3", status="cancelled", updated=at(1)))
+    before = len(await service.needs())
+    await withdraw(service, made)
+    closed = (await service.needs())[before:]
+    assert sorted(need["need_id"] for _, need in closed) == sorted(opened)
+    assert {(kind, need["reason"]) for kind, need in closed} == {("closed", "consent_withdrawn")}
+
+
+async def test_a_referral_that_wants_a_helper_itself_opens_its_need_at_once(
+    service: Served,
+) -> None:
+    made = await service.referred(pathway="toy_caseload")
+    ((kind, need),) = await service.needs()
+    assert (kind, need["about_kind"], need["need_id"], need["about_id"]) == (
+        "opened",
+        "referral",
+        made["referral_id"],
+        made["referral_id"],
+    )
+    assert need["policy_version"] == load_pathway("toy_caseload").version
+    assert "starts_at" not in need
+    for _ in range(2):
+        await withdraw(service, made)
+        await give_again(service, made)
+    told = await service.needs()
+    assert [kind for kind, _ in told] == ["opened", "closed", "opened"]
+    assert told[1][1]["reason"] == "consent_withdrawn"
+
+
+async def test_the_hospitals_appointments_are_kept_only_where_the_policy_is_about_them(
+    service: Served,
+) -> None:
+    await service.referred(pathway="toy_caseload")
+    assert (await service.put(fhir_appointment())).status_code == 202
+    assert await service.rows("select 1 from appointment") == []
+
+
+@pytest.mark.parametrize("pathway", ["toy_session", "unheard_of"])
+async def test_nobody_is_referred_to_what_is_no_citizens(service: Served, pathway: str) -> None:
+    answer = await service.refer(referral(pathway=pathway))
+    (error,) = answer.json()["errors"]
+    assert (answer.status_code, error["pointer"]) == (422, "/pathway")
+    assert "escort, toy_caseload" in error["detail"]
+
+
+async def test_what_is_said_of_a_citizen_is_told_anew_only_when_it_has_changed(
+    service: Served,
+) -> None:
+    await service.referred()
+    await service.referred(pathway="toy_caseload")
+    assert len(await service.records()) == 1
+    made = await service.referred(cpr=OTHER_CPR)
+    await withdraw(service, made)
+    needs = referral()["needs"] | {"languages": ["ar"], "mobility": "wheelchair"}
+    consent = {"given": True, "given_at": AGAIN}
+    await service.referred(cpr=OTHER_CPR, needs=needs, consent=consent)
+    first, second, third = await service.records()
+    assert first["citizen_id"] != second["citizen_id"] == third["citizen_id"]
+    assert (third["languages"], third["mobility"]) == (["ar"], "wheelchair")
+
+
+async def test_nothing_said_of_a_citizen_stands_in_the_history(service: Served) -> None:
+    made = await service.referred(
+        needs=referral()["needs"] | {"languages": ["qx"], "gender_wish": "female"}
+    )
+    await service.put(fhir_appointment())
+    await withdraw(service, made)
+    history = str(await service.events())
+    for word in ("qx", "female", "walking_aid", "8900", "'home'"):
+        assert word not in history
+
+
+@pytest.mark.parametrize("asked", [None, "randers", "norddjurs", DEPARTMENT])
+async def test_a_referral_is_run_by_the_department_that_covers_the_home_or_that_is_named(
+    service: Served, asked: str | None
+) -> None:
+    made = await service.referred(department=asked)
+    assert made["department"] == DEPARTMENT
+    assert (await service.events())[0][1]["department"] == DEPARTMENT
+
+
+async def test_who_lives_elsewhere_gets_the_nearest_department_that_runs_the_pathway(
+    service: Served,
+) -> None:
+    citizen = referral()["citizen"] | {"address": {"line": ADDRESS, "postcode": "8000"}}
+    needs = referral()["needs"] | {"postcode": "8000"}
+    covered = await service.referred(citizen=citizen, needs=needs, department=None)
+    assert covered["department"] == ELSEWHERE
+    far = await service.referred(
+        citizen=citizen, needs=needs, department=None, pathway="toy_caseload"
+    )
+    assert far["department"] == DEPARTMENT
+
+
+async def test_a_department_that_does_not_run_the_pathway_is_refused_with_those_that_do(
+    service: Served,
+) -> None:
+    answer = await service.refer(referral(pathway="toy_caseload", department=ELSEWHERE))
+    (error,) = answer.json()["errors"]
+    assert (answer.status_code, error["pointer"]) == (422, "/department")
+    assert DEPARTMENT in error["detail"]
+
+
+async def test_a_coordinator_whose_token_names_a_former_department_is_the_present_ones(
+    service: Served,
+) -> None:
+    made = await service.referred()
+    former = bearer("coordinator", organisation="municipality-0707", department="norddjurs")
+    path = f"/referrals/{made['referral_id']}"
+    assert (await service.running.client.get(path, headers=former)).status_code == 200
+
+
+def by(system: str, value: str, kind: str = "Location") -> dict[str, Any]:
+    """A place that is named by an identifier of another system."""
+    identifier = {"system": system, "value": value}
+    return {"actor": {"type": kind, "identifier": identifier}, "status": "accepted"}
+
+
+async def test_a_place_is_found_by_its_sor_id_and_shown_by_ours(service: Served) -> None:
+    await service.referred()
+    body = fhir_appointment() | {"participant": [patient(), by(SOR, SOR_ID)]}
+    answer = await service.put(body)
+    assert answer.status_code == 201
+    assert place()["actor"]["identifier"] in [
+        one["actor"]["identifier"] for one in answer.json()["participant"]
+    ]
+    assert (await service.needs())[0][1]["location_id"] == "randers-hospital"
+
+
+async def test_a_place_that_is_not_mapped_is_refused_and_says_so(service: Served) -> None:
+    await service.referred()
+    body = fhir_appointment() | {"participant": [patient(), by(SOR, "999000016009")]}
+    answer = await service.put(body)
+    (told,) = answer.json()["issue"]
+    assert (answer.status_code, told["code"]) == (422, "code-invalid")
+    assert "not mapped" in told["diagnostics"]
+    assert "999000016009" not in answer.text
+
+
+async def test_a_room_that_is_not_mapped_beside_a_known_house_is_passed_over(
+    service: Served,
+) -> None:
+    await service.referred()
+    body = fhir_appointment() | {"participant": [patient(), by(SOR, "999000016009"), place()]}
+    assert (await service.put(body)).status_code == 201
+
+
+async def test_one_citizens_bookings_and_withdrawal_at_once_leave_no_need_open(
+    service: Served,
+) -> None:
+    made = await service.referred()
+    await asyncio.gather(
+        *(service.put(fhir_appointment(f"A-{number}")) for number in range(6)),
+        withdraw(service, made),
+    )
+    state: dict[str, str] = {}
+    for kind, need in await service.needs():
+        state[need["need_id"]] = kind
+    assert set(state.values()) <= {"closed"}
