@@ -26,6 +26,7 @@ from typer.testing import CliRunner
 
 from tests.reference.parts import OWNER
 
+
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Away from the checkout, whose running system the command would take for its own."""
