@@ -216,4 +216,4 @@ class Citizens(RuleBasedStateMachine):
 
 
 TestCitizens = Citizens.TestCase
-TestCitizens.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestCitizens.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)

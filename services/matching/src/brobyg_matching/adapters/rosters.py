@@ -85,6 +85,6 @@ async def _read(tx: Transaction, departments: Collection[str], distances: Distan
     given = {"departments": [*departments]}
     found = (await tx.connection.execute(_HELPERS, given)).mappings().all()
     ids = {"helpers": [row["helper_id"] for row in found]}
-    papers = rows.papers_of((await tx.connection.execute(_PAPERS, ids)).tuples())
+    papers = rows.papers_of(await tx.connection.execute(_PAPERS, ids))
     helpers = [rows.helper_of(row, papers.get(row["helper_id"], {})) for row in found]
     return Roster(helpers, distances)

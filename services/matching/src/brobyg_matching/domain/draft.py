@@ -47,6 +47,11 @@ class Draft:
         )
         self.set(seats=changed)
 
+    def decide_anew(self) -> None:
+        """What the need was bound to has gone: it is begun again when all else is done."""
+        self.set(state="waiting", follows=None, clashes_with=None)
+        self.board.again[self.need_id] = None
+
     def facts(self) -> dict[str, object]:
         """The facts that most events about the need carry; absent where it has none."""
         need = self.need
