@@ -53,7 +53,7 @@ class ResidentRosters:
         names = {one: _names(one, distances.reference) for one in departments}
         wanted = sorted({name for some in names.values() for name in some})
         # Before the helpers are read: what changes meanwhile is read again the next time.
-        versions = dict(await tx.driver.fetch(_VERSIONS, wanted))
+        versions = rows.pairs(await tx.driver.fetch(_VERSIONS, wanted))
         found = {}
         for department in departments:
             now = {name: versions.get(name, 0) for name in names[department]}

@@ -148,7 +148,12 @@ def _not_yet(draft: Draft, no: int) -> datetime | None:
 
 def _question(draft: Draft, no: int, first: str | None, *, again: bool) -> Question:
     need, board, seat = draft.need, draft.board, draft.seat(no)
-    busy = {offer.helper_id for offer in need.open_offers()} | {*need.helpers()}
+    skip = {offer.helper_id for offer in need.open_offers()} | {*need.helpers()}
+    for one in need.seats:
+        if one.role == seat.role:  # the same question
+            skip.update(one.unwilling)
+            if one.state == "searching" and not again:
+                skip.update(one.asked)
     in_turn = draft.policy.asking.way == "in_turn"
     return Question(
         need_id=need.need_id,
@@ -156,7 +161,7 @@ def _question(draft: Draft, no: int, first: str | None, *, again: bool) -> Quest
         starts_at=seconds(need.starts_at),
         itinerary=whole_way(board, need),
         now=int(board.now.timestamp()),
-        skip=frozenset((*busy, *(() if again else seat.asked), *seat.unwilling)),
+        skip=frozenset(skip),
         first=first,
         known=board.acquainted(need),
         blocked=board.blocks.get(need.citizen_id or "", frozenset()),
