@@ -23,6 +23,7 @@ from sqlalchemy import (
     union_all,
 )
 
+from brobyg_matching.adapters import rows
 from brobyg_matching.adapters.tables import block, booking, caseload, need, offer, seat, turn
 from brobyg_matching.domain.board import Known
 from brobyg_matching.domain.diary import Booking
