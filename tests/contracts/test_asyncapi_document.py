@@ -109,7 +109,7 @@ def test_a_service_s_part_says_what_the_service_s_own_tables_say(name: str) -> N
     part = part_of(name)
 
     assert service.asyncapi is part_of
-    assert said(part, "receive") == crossing(service.consumes, part)
+    assert said(part, "receive") == crossing(service.reads, part)
     # The mechanism writes a service's dead letters, so they are in no table of its own.
     sent = {message for message in said(part, "send") if message != "dead-letter"}
     assert sent == crossing(service.emits, part)

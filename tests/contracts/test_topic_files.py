@@ -90,8 +90,8 @@ def test_the_files_name_exactly_those_who_write_and_read_in_the_services_own_tab
     for service in services:
         for one in service.emits:
             written[_topic(one, service.name)].add(service.name)
-        for one in service.consumes:
-            read[_topic(one, service.name)].add(service.name)
+        for one in service.topics:
+            read[one].add(service.name)
     for name, topic in sources.topics.items():
         if not name.endswith(".dead-letter.v1"):  # written by the mechanism, read by people
             assert written[name] == set(topic.producers) & SERVICES, name

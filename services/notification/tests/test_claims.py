@@ -4,7 +4,7 @@ import asyncio
 from datetime import datetime
 
 import pytest
-from brobyg_contracts import MatchEscalated, MatchReleased, VolunteerMatched
+from brobyg_contracts import MatchEscalated, VolunteerMatched
 from brobyg_kit.ids import derived_id
 from brobyg_kit.testing import eventually
 from brobyg_notification.adapters import delivery_queue
@@ -107,8 +107,7 @@ async def test_a_worker_is_gone_only_after_some_seconds(parts_for, cause, clock,
 
 async def test_two_workers_never_send_the_same(parts_for, mail_server, cause, clock) -> None:
     causes = [
-        cause(MatchReleased, appointment_id=derived_id("appointment", str(number)))
-        for number in range(40)
+        cause(VolunteerMatched, need_id=derived_id("need", str(number))) for number in range(40)
     ]
     async with parts_for(clock) as parts:
         async with parts.delivering(parts.another_worker()), parts.delivering():

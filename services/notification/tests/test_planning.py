@@ -1,57 +1,89 @@
 """Who is told, because of which event."""
 
 import pytest
-from brobyg_contracts import MatchEscalated, MatchReleased, OfferMade, VolunteerMatched
-from brobyg_kit.event import Event, UndecodableEvent
+from brobyg_contracts import (
+    MatchEscalated,
+    MatchReleased,
+    OfferMade,
+    StaffMatched,
+    VolunteerMatched,
+)
+from brobyg_kit.event import Event, UndecodableEvent, topic_of
+from brobyg_kit.ids import derived_id
 from brobyg_notification.domain.calendar_status import Calendars
 from brobyg_notification.domain.notice import Notice
 from brobyg_notification.handlers import EMITS, HANDLERS
-from msgspec import Raw, structs
+from msgspec import UNSET, Raw, structs
 
 FUNCTIONS = {row.event.EVENT_TYPE: row.function for row in HANDLERS}
 
 
-def planned(event: Event) -> list[Notice]:
-    """What the event leads to when nothing was planned before."""
-    return list(FUNCTIONS[event.type](event, Calendars()).notices)
+def planned(event: Event, *earlier: Event) -> list[Notice]:
+    """What the event leads to after those before it."""
+    calendars = Calendars()
+    for one in earlier:
+        update = calendars.numbered(FUNCTIONS[one.type](one, calendars))
+        calendars = calendars.after(update)
+    return list(FUNCTIONS[event.type](event, calendars).notices)
 
 
-def test_an_offer_reaches_the_volunteer_alone(cause) -> None:
+def test_an_offer_reaches_the_helper_alone(cause) -> None:
     (one,) = planned(cause(OfferMade))
-    assert (one.template, one.role, one.calendar) == ("offer", "volunteer", None)
+    assert (one.template, one.role, one.calendar) == ("offer", "helper", None)
 
 
-def test_a_match_invites_both(cause) -> None:
-    told = planned(cause(VolunteerMatched))
+@pytest.mark.parametrize("kind", [VolunteerMatched, StaffMatched])
+def test_a_match_invites_both(cause, kind) -> None:
+    told = planned(cause(kind))
     assert [(one.template, one.role, one.calendar) for one in told] == [
-        ("matched_volunteer", "volunteer", "REQUEST"), ("matched_citizen", "citizen", "REQUEST"),
+        ("matched_helper", "helper", "REQUEST"), ("matched_citizen", "citizen", "REQUEST"),
     ]  # fmt: skip
+
+
+def test_a_match_for_nobodys_referral_invites_the_helper_alone(cause) -> None:
+    (one,) = planned(cause(VolunteerMatched, citizen_id=UNSET, referral_id=UNSET))
+    assert (one.role, one.referral_id) == ("helper", None)
+
+
+def test_a_citizen_is_invited_once_the_least_crew_is_there(cause) -> None:
+    first = cause(VolunteerMatched, crew_complete=False)
+    second = cause(VolunteerMatched, seat=2, helper_id=derived_id("another"))
+    assert [one.role for one in planned(first)] == ["helper"]
+    assert [one.role for one in planned(second, first)] == ["helper", "citizen"]
+    released = cause(MatchReleased, reason="helper_withdrew")
+    assert [one.role for one in planned(released, first)] == ["helper"]
 
 
 @pytest.mark.parametrize(
     "reason", ["appointment_cancelled", "consent_withdrawn", "appointment_rescheduled"]
 )
 def test_a_release_takes_it_out_of_both_calendars(cause, reason: str) -> None:
-    told = planned(cause(MatchReleased, reason=reason))
+    told = planned(cause(MatchReleased, reason=reason), cause(VolunteerMatched))
     assert [(one.role, one.calendar) for one in told] == [
-        ("volunteer", "CANCEL"),
+        ("helper", "CANCEL"),
         ("citizen", "CANCEL"),
     ]
 
 
-@pytest.mark.parametrize("reason", ["volunteer_withdrew", "blocked"])
-def test_when_only_the_volunteer_goes_the_citizens_entry_stays(cause, reason: str) -> None:
-    told = planned(cause(MatchReleased, reason=reason))
+@pytest.mark.parametrize(
+    "reason", ["helper_withdrew", "blocked", "room_lost", "reassigned", "of_a_later_version"]
+)
+def test_when_only_the_helper_goes_the_citizens_entry_stays(cause, reason: str) -> None:
+    told = planned(cause(MatchReleased, reason=reason), cause(VolunteerMatched))
     assert [(one.template, one.calendar) for one in told] == [
-        ("released_volunteer", "CANCEL"), ("released_citizen_searching", "REQUEST"),
+        ("released_helper", "CANCEL"), ("released_citizen_searching", "REQUEST"),
     ]  # fmt: skip
+
+
+def test_a_citizen_who_was_told_of_no_match_is_told_of_no_release(cause) -> None:
+    assert [one.role for one in planned(cause(MatchReleased))] == ["helper"]
 
 
 def test_an_escalation_reaches_the_department(cause) -> None:
     (department,) = planned(cause(MatchEscalated))
     assert (department.role, department.recipient_id, department.calendar) == (
         "coordinator",
-        "randers",
+        "randers-norddjurs",
         None,
     )
 
@@ -73,4 +105,4 @@ def test_the_table_says_what_goes_in_and_out() -> None:
         "brobyg.matching.v1",
         "brobyg.referral.v1",
     }
-    assert {kind.TOPIC for kind in EMITS} == {"brobyg.notification.v1"}
+    assert {topic_of(kind, "notification") for kind in EMITS} == {"brobyg.notification.v1"}

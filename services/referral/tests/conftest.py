@@ -12,10 +12,11 @@ from brobyg_kit.clock import ManualClock
 from brobyg_kit.testing import Running, served
 from brobyg_referral.bootstrap import SERVICE
 from brobyg_referral.metadata import metadata
+from brobyg_referral.reference.adapters.tables import reference_entry
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from reference_data import give_reference
+from reference_data import store_reference
 from referral_bench import KEYS, Served
 from referral_reference import MORE
 
@@ -28,7 +29,7 @@ async def one_service(postgres: str, kafka: str) -> AsyncIterator[Running]:
     clock = ManualClock(datetime(2026, 11, 30, 8, 0, tzinfo=UTC))
     async with served(SERVICE, postgres, kafka, clock=clock, role="api", **KEYS) as running:
         assert running.runtime.database is not None
-        await give_reference(running.runtime.database, *MORE)
+        await store_reference(running.runtime.database, *MORE)
         yield running
 
 
@@ -37,6 +38,6 @@ async def service(one_service: Running, monkeypatch: pytest.MonkeyPatch) -> Serv
     """The service's API with no more than reference data in it; the outbox is not relayed."""
     monkeypatch.setenv("BROBYG_PATHWAYS", str(PATHWAYS))
     served_api = Served(one_service)
-    emptied = {**tables.metadata.tables, **metadata.tables}.keys() - {tables.replica.name}
+    emptied = {**tables.metadata.tables, **metadata.tables}.keys() - {reference_entry.name}
     await served_api.rows(f"truncate {', '.join(sorted(emptied))}")
     return served_api

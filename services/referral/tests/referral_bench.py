@@ -99,7 +99,8 @@ class Served:
     async def records(self) -> list[dict[str, Any]]:
         """What was told of citizens for helpers to know."""
         rows = await self.rows(
-            "select value from outbox where topic = 'brobyg.citizen.v1' order by id"
+            "select value from outbox where topic = 'brobyg.citizen.v1' and value is not null"
+            " order by id"
         )
         return [msgspec.json.decode(row["value"])["data"] for row in rows]
 

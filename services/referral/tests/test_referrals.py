@@ -531,6 +531,13 @@ async def test_a_citizen_is_erased_once_consent_is_withdrawn_and_nothing_brings_
     (citizen,) = await service.rows("select * from citizen")
     assert [citizen[name] for name in ("cpr_hash", "key_id", "sealed", "record")] == [None] * 4
     assert citizen["erased_at"] is not None
+    told = await service.rows(
+        "select key, value from outbox where topic = 'brobyg.citizen.v1' order by id"
+    )
+    assert [(row["key"], row["value"] is None) for row in told] == [
+        (made["citizen_id"], False),
+        (made["citizen_id"], True),
+    ]
     answers = [
         await client.get(f"{path}/contact?purpose=mail", headers=SERVICE_TOKEN),
         await client.put(consent, json={"given_at": "2026-11-30T09:00:00+01:00"}, headers=REFERRER),

@@ -241,14 +241,17 @@ class System:
                 )
 
     def _prepare(self, environment: Mapping[str, str]) -> None:
-        """Make databases, topics and migrations; in our own stores only where they have changed."""
+        """Make databases, topics, migrations and the first reference data.
+
+        In our own stores only where what they are made from has changed.
+        """
         stamp = self.folder.local / "prepared.json"
         wanted = {"of": self._fingerprint(environment)}
         # Another's broker or database may have been emptied since: the stamp can't know.
         own = not (self.given.get("BROBYG_KAFKA") or self.given.get("BROBYG_DATABASE"))
         if own and read_json(stamp) == wanted:
             return
-        self.say("databases, topics and migrations")
+        self.say("databases, topics, migrations and reference data")
 
         def brobyg(arguments: list[str]) -> None:
             run(
@@ -263,6 +266,7 @@ class System:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             commands = [["topics", "apply"], *([name, "migrate"] for name in SERVICES)]
             list(pool.map(brobyg, commands))
+        brobyg(["reference", "apply", "--if-empty"])
         write_atomically(stamp, json.dumps(wanted))
 
     def _fingerprint(self, environment: Mapping[str, str]) -> str:
@@ -287,7 +291,10 @@ class System:
         pending = [name for name in wanted if name != "mail" or mail is not None]
 
         def ready(name: str) -> bool:
-            return is_answering(mail or 0) if name == "mail" else readiness(name, urls[name]).ready
+            if name == "mail":
+                return is_answering(mail or 0)
+            answer = readiness(name, urls[name])
+            return answer.ready and answer.has_copies
 
         def settled() -> bool:
             states = self.supervisor.states()

@@ -42,13 +42,17 @@ class ItemOut(BaseModel):
     outcome: str | None
 
 
+async def _own_department(_: Transaction, caller: Caller) -> str | None:
+    return caller.department
+
+
 def attention_router(
     database: Database,
     attention: Attention,
     *,
     roles: Collection[str],
     outcomes: Collection[str],
-    department_of: Callable[[Caller], str | None] = lambda caller: caller.department,
+    department_of: Callable[[Transaction, Caller], Awaitable[str | None]] = _own_department,
 ) -> APIRouter:
     """POST /attention/{id}/claim and /settle, for callers with one of `roles`.
 
@@ -82,7 +86,7 @@ def attention_router(
                 tx,
                 str(attention_id),
                 actor_of(caller.subject),
-                department_of(caller),
+                await department_of(tx, caller),
                 take_over=take_over,
             )
 
@@ -97,7 +101,7 @@ def attention_router(
                 tx,
                 str(attention_id),
                 actor_of(caller.subject),
-                department_of(caller),
+                await department_of(tx, caller),
                 body.outcome,
             )
 

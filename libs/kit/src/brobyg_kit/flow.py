@@ -32,7 +32,7 @@ def rows(services: Sequence[Service]) -> list[Row]:
         (_key(one, service.name), service.name) for service in services for one in service.emits
     }
     consumed = {
-        (_key(one, service.name), service.name) for service in services for one in service.consumes
+        (_key(one, service.name), service.name) for service in services for one in service.reads
     }
     keys = {key for key, _ in emitted | consumed}
     typed = {topic for topic, event in keys if event != RECORD}

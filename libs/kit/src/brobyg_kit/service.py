@@ -120,6 +120,12 @@ class Service:
         return {one if isinstance(one, str) else one.TOPIC for one in self.consumes}
 
     @property
+    def reads(self) -> list[type[EventData] | str]:
+        """The event types and topics that it handles or copies."""
+        copied = (kind for copy in self.copies for kind in copy.kinds.values())
+        return list(dict.fromkeys([*self.consumes, *copied]))
+
+    @property
     def topics(self) -> list[str]:
         """The topics it reads, sorted."""
         return sorted(self.handled_topics | {copy.topic for copy in self.copies})

@@ -5,26 +5,38 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 OfferState = Literal["open", "accepted", "declined", "expired", "withdrawn"]
-Answer = Literal["accept", "decline"]
-#: What became of an answer. `answered`: the other answer was given before; `prevented`: something
-#: else is in the way, such as the week's limit.
-Reply = Literal["accepted", "declined", "expired", "taken", "withdrawn", "answered", "prevented"]
+#: `withdraw` takes an acceptance back: the helper can't after all.
+Answer = Literal["accept", "decline", "withdraw"]
+#: What became of an answer. `released`: the acceptance was taken back; `answered`: the other answer
+#: was given before; `begun`: it is too late to take an acceptance back; `ended`: there is none any
+#: more; `prevented`: something else is in the way, such as the week's limit.
+Reply = Literal[
+    "accepted", "declined", "released", "expired", "taken", "withdrawn", "answered", "begun",
+    "ended", "prevented",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """An offer as the volunteer who was asked may see it. Names nobody."""
+    """An offer as the helper who was asked may see it. Names nobody."""
 
     state: OfferState
-    starts_at: datetime
-    ends_at: datetime
-    location_name: str
-    meeting: Literal["home", "at_location"]
-    meet_at: datetime
-    home_at: datetime
-    language: str
-    distance_metres: int
+    #: Why it was withdrawn.
+    reason: str | None
+    pathway: str
+    #: The next seven are None where the need has no span, no place or no citizen.
+    starts_at: datetime | None
+    ends_at: datetime | None
+    location_name: str | None
+    meeting: Literal["home", "at_location"] | None
+    meet_at: datetime | None
+    home_at: datetime | None
+    distance_metres: int | None
+    #: The helper's own; None where it is not known.
+    language: str | None
     expires_at: datetime
+    #: Whether an acceptance can be taken back here and now.
+    withdrawable: bool
 
 
 class Offers(Protocol):
@@ -35,7 +47,7 @@ class Offers(Protocol):
         ...
 
     async def answer(self, token: str, answer: Answer) -> Reply:
-        """Answer the offer and return what became of it.
+        """Answer the offer, or take an acceptance back, and return what became of it.
 
         The same answer again has no further effect.
         """

@@ -3,20 +3,17 @@
 from functools import partial
 from typing import cast
 
-from brobyg_contracts import reference as reference_data
 from brobyg_contracts.asyncapi import part_of
 from brobyg_contracts.attention import ATTENTION_OUTCOMES
-from brobyg_contracts.reference import Reference
 from brobyg_kit.attention_api import attention_router
-from brobyg_kit.replica import Copy
 from brobyg_kit.service import Parts, Resources, Service
 
 from brobyg_referral.cases.adapters.appointments import PostgresAppointments
 from brobyg_referral.cases.adapters.referrals import PostgresReferrals
 from brobyg_referral.cases.adapters.requests import PostgresRequests
 from brobyg_referral.cases.adapters.sessions import PostgresSessions
-from brobyg_referral.cases.domain.departments import current
 from brobyg_referral.cases.entrypoints import api
+from brobyg_referral.cases.use_cases.access import own_department
 from brobyg_referral.cases.use_cases.appointments import Appointments
 from brobyg_referral.cases.use_cases.attention import ATTENTION, OVER, AppointmentsOver
 from brobyg_referral.cases.use_cases.referrals import Referrals
@@ -35,19 +32,18 @@ from brobyg_referral.metrics import ReferralMetrics
 from brobyg_referral.people.adapters.citizens import PostgresCitizens
 from brobyg_referral.people.adapters.secrets import Vault
 from brobyg_referral.people.domain.hashing import Hasher
-from brobyg_referral.reference.adapters.entries import PostgresEntries
+from brobyg_referral.reference.adapters.entries import CurrentReference, PostgresEntries
 from brobyg_referral.reference.entrypoints import api as reference_api
 from brobyg_referral.reference.use_cases.records import ReferenceRecords
 from brobyg_referral.settings import ReferralSettings
-
-REFERENCE = Copy(reference_data.TOPIC, reference_data.KINDS, Reference)
 
 
 def build(resources: Resources) -> Parts:
     """The service's parts. Connects nothing."""
     settings = cast("ReferralSettings", resources.settings)
     database, metrics = resources.database, ReferralMetrics(resources.metrics)
-    reference = resources.replica(REFERENCE)
+    entries = PostgresEntries()
+    reference = CurrentReference(entries)
     hasher, appointments = Hasher(settings.cpr_key()), PostgresAppointments()
     citizens, counts = PostgresCitizens(Vault(settings.encryption_keys())), PostgresIntakeCounts()
     referral_store, repeats = PostgresReferrals(), Repeats(PostgresRequests(), hasher)
@@ -56,9 +52,7 @@ def build(resources: Resources) -> Parts:
     )
     entered = Appointments(referral_store, appointments, repeats, reference)
     sessions = Sessions(PostgresSessions(), repeats, reference)
-    intake = Intake(
-        citizens, appointments, counts, reference, hasher, metrics, settings.rising_versions()
-    )
+    intake = Intake(citizens, appointments, counts, hasher, metrics, settings.rising_versions())
     records = HospitalRecords(intake, reference, hasher, settings.referral_kafka_organisation)
     (on_record,) = HANDLERS
     return Parts(
@@ -71,11 +65,9 @@ def build(resources: Resources) -> Parts:
                 ATTENTION,
                 roles=["coordinator"],
                 outcomes=ATTENTION_OUTCOMES,
-                department_of=lambda caller: (
-                    caller.department and current(reference.latest, caller.department)
-                ),
+                department_of=partial(own_department, reference),
             ),
-            reference_api.create_router(database, ReferenceRecords(PostgresEntries())),
+            reference_api.create_router(database, ReferenceRecords(entries)),
         ],
         renderers={"/fhir": render},
         handle=partial(on_record.function, records),
@@ -92,6 +84,5 @@ SERVICE = Service(
     handlers=HANDLERS,
     emits=EMITS,
     build=build,
-    copies=(REFERENCE,),
     metadata=metadata,
 )

@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from brobyg_contracts import NotificationFailed, NotificationSent
+from brobyg_contracts import AttentionRaised, NotificationFailed, NotificationSent
 from brobyg_kit import event as events
 from brobyg_kit.clock import Clock
 from brobyg_kit.database import Database, Driver, driver_of
 from brobyg_kit.database_errors import DATABASE_ERRORS
 from brobyg_kit.tables import Instant
+from msgspec import UNSET
 from sqlalchemy import (
     ColumnElement,
     Float,
@@ -42,9 +43,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from brobyg_notification.adapters.notices import CHANNEL, add, read_event
 from brobyg_notification.adapters.tables import notification
+from brobyg_notification.domain.attention import ATTENTION
 from brobyg_notification.domain.notice import Notice
 from brobyg_notification.errors import RecipientDeferred
-from brobyg_notification.ports import Backlog, Claim, DeliveryOutcome
+from brobyg_notification.ports import Backlog, Claim, DeliveryOutcome, FollowUp
 
 #: First half of the advisory lock that a live worker holds; the second is the worker's number.
 _WORKER_LOCK = 0x6D61696C
@@ -67,7 +69,7 @@ def _is_oldest(of: FromClause) -> ColumnElement[bool]:
 
 _now = bindparam("now", type_=Instant)
 _other = notification.alias("other")
-_of_thread = and_(_other.c.appointment_id == _n.appointment_id, _other.c.thread == _n.thread)
+_of_thread = and_(_other.c.need_id == _n.need_id, _other.c.thread == _n.thread)
 _replaced = exists().where(
     _of_thread,
     _other.c.position > _n.position,
@@ -107,8 +109,11 @@ _CLAIM = (
         _n.template,
         _n.recipient_role,
         _n.recipient_id,
+        _n.need_id,
         _n.referral_id,
-        _n.appointment_id,
+        _n.pathway,
+        _n.department,
+        _n.seat_role,
         _n.starts_at,
         _n.ends_at,
         _n.release_reason,
@@ -196,9 +201,7 @@ class PostgresDeliveryQueue:
         """`database` must be open before anything is asked."""
         self._database = database
 
-    async def end(
-        self, claim: Claim, outcome: DeliveryOutcome, follow_up: Sequence[Notice]
-    ) -> None:
+    async def end(self, claim: Claim, outcome: DeliveryOutcome, follow_up: FollowUp) -> None:
         """See `ports.DeliveryQueue`."""
         notice = claim.notice
         async with self._database.transaction() as transaction:
@@ -217,8 +220,8 @@ class PostgresDeliveryQueue:
                 return
             told = {
                 "notification_id": notice.notification_id,
-                "referral_id": notice.referral_id,
-                "appointment_id": notice.appointment_id,
+                "need_id": notice.need_id,
+                "referral_id": notice.referral_id or UNSET,
                 "recipient_role": notice.role,
                 "recipient_id": notice.recipient_id,
                 "template": notice.template,
@@ -229,19 +232,29 @@ class PostgresDeliveryQueue:
             }
             transaction.emit(
                 msgspec.convert(told, _ENDED[outcome.state]),
-                subject=notice.referral_id,
+                subject=notice.need_id,
                 cause=notice.cause,
             )
-            await add(transaction, follow_up)
+            await add(transaction, follow_up.notices)
+            await ATTENTION.raise_(transaction, [(one, notice.cause) for one in follow_up.raised])
+            await ATTENTION.settle_own(transaction, dict.fromkeys(follow_up.settled, notice.cause))
 
-    async def postpone(self, claim: Claim, until: datetime, obstacle: str) -> None:
+    async def postpone(
+        self, claim: Claim, until: datetime, obstacle: str, raised: Sequence[AttentionRaised]
+    ) -> None:
         """See `ports.DeliveryQueue`."""
-        async with self._database.connect() as connection:
-            await connection.execute(
+        async with self._database.transaction() as transaction:
+            await transaction.connection.execute(
                 update(notification)
                 .where(_n.notification_id == claim.notice.notification_id, _IS_WAITING)
                 .values(claimed_by=None, due_at=until, reason=obstacle)
             )
+            await ATTENTION.raise_(transaction, [(one, claim.notice.cause) for one in raised])
+
+    async def settle(self, attention_ids: Collection[str]) -> None:
+        """See `ports.DeliveryQueue`."""
+        async with self._database.transaction() as transaction:
+            await ATTENTION.settle_own(transaction, dict.fromkeys(attention_ids))
 
     async def backlog(self) -> Backlog:
         """See `ports.DeliveryQueue`."""
@@ -364,8 +377,11 @@ def _claim(row: Row[Any]) -> Claim:
             template=row.template,
             role=row.recipient_role,
             recipient_id=row.recipient_id,
+            need_id=row.need_id,
             referral_id=row.referral_id,
-            appointment_id=row.appointment_id,
+            pathway=row.pathway,
+            department=row.department,
+            seat_role=row.seat_role,
             cause=events.decode(row.cause_event.encode()),
             starts_at=row.starts_at,
             ends_at=row.ends_at,

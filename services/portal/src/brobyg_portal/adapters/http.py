@@ -11,7 +11,7 @@ from brobyg_portal.ports import Answer, Offer, Reply
 
 
 class _State(msgspec.Struct):
-    state: Literal["accepted", "declined"]
+    state: Literal["accepted", "declined", "withdrawn"]
 
 
 class _Problem(msgspec.Struct):
@@ -24,6 +24,8 @@ _REFUSALS: dict[str, Reply] = {
     "withdrawn": "withdrawn",
     "accepted": "answered",
     "declined": "answered",
+    "begun": "begun",
+    "not-matched": "ended",
 }
 
 ReadT = TypeVar("ReadT", Offer, _State, _Problem)
@@ -51,7 +53,8 @@ class HttpOffers:
             return _REFUSALS.get(_problem(given), "prevented")
         if given.status_code == 410 and _problem(given) == "expired":
             return "expired"
-        return _read(given, _State).state
+        state = _read(given, _State).state
+        return "released" if state == "withdrawn" else state
 
     async def _ask(
         self, method: str, token: str, body: dict[str, str] | None = None

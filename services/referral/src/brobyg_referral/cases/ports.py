@@ -115,7 +115,7 @@ class ReferenceSource(Protocol):
     """The reference data."""
 
     async def get(self, tx: Transaction) -> Reference:
-        """As of now. Makes no query while nothing has changed."""
+        """As of now, by a small query."""
 
 
 class ReferralStore(Protocol):

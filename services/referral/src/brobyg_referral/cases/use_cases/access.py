@@ -4,9 +4,11 @@ from collections.abc import Collection
 
 from brobyg_contracts.reference import Reference
 from brobyg_kit.auth import Caller
+from brobyg_kit.database import Transaction
 
 from brobyg_referral.cases.domain.departments import current
 from brobyg_referral.cases.domain.referral import Referral
+from brobyg_referral.cases.ports import ReferenceSource
 from brobyg_referral.errors import NoSuchReferral, OrganisationMissing
 
 
@@ -37,6 +39,13 @@ def coordinates(caller: Caller, departments: Collection[str], reference: Referen
         return True
     own = current(reference, caller.department)
     return any(current(reference, one) == own for one in departments)
+
+
+async def own_department(source: ReferenceSource, tx: Transaction, caller: Caller) -> str | None:
+    """The id of the caller's department, by whatever former id the token names it; None for all."""
+    if caller.department is None:
+        return None
+    return current(await source.get(tx), caller.department)
 
 
 def visible(caller: Caller, referral: Referral | None, reference: Reference) -> Referral:

@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from brobyg_contracts import pathways
-from brobyg_contracts.events import ConsentGiven, ConsentWithdrawn, Pathway, ReferrerKind
+from brobyg_contracts.events import (
+    CitizenRecorded,
+    ConsentGiven,
+    ConsentWithdrawn,
+    Pathway,
+    ReferrerKind,
+)
 from brobyg_contracts.reference import Reference
 from brobyg_kit.auth import Caller
 from brobyg_kit.database import Transaction
@@ -174,13 +180,13 @@ class Referrals:
         return visible(caller, await self._referrals.get(tx, referral_id), reference)
 
     async def _lock(
-        self, tx: Transaction, caller: Caller, referral_id: str
+        self, tx: Transaction, caller: Caller, referral_id: str, reference: Reference
     ) -> tuple[Referral, bool]:
         """The referral, locked after its citizen; whether the citizen was erased."""
-        seen = await self.get(tx, caller, referral_id)
+        seen = visible(caller, await self._referrals.get(tx, referral_id), reference)
         erased = await self._citizens.lock(tx, seen.citizen_id)
         locked = await self._referrals.lock(tx, referral_id)
-        return visible(caller, locked, await self._reference.get(tx)), bool(erased)
+        return visible(caller, locked, reference), bool(erased)
 
     async def give_consent(
         self, tx: Transaction, caller: Caller, referral_id: str, at: datetime
@@ -192,7 +198,8 @@ class Referrals:
         withdrawal.
         """
         _check_not_ahead(at, tx.now, "/given_at")
-        referral, erased = await self._lock(tx, caller, referral_id)
+        reference = await self._reference.get(tx)
+        referral, erased = await self._lock(tx, caller, referral_id, reference)
         given = referral.give_consent(at)
         if given is referral:
             return referral
@@ -202,7 +209,7 @@ class Referrals:
         if _active(await self._referrals.of_citizen(tx, referral.citizen_id), referral.pathway):
             raise ReferralActive("made after this one")
         await self._referrals.save_consent(tx, given)
-        _tell_consent_given(tx, given, await self._reference.get(tx))
+        _tell_consent_given(tx, given, reference)
         return given
 
     async def withdraw_consent(self, tx: Transaction, caller: Caller, referral_id: str) -> Referral:
@@ -212,19 +219,19 @@ class Referrals:
         now on is dropped. Each open need is closed. No appointment.cancelled follows: the
         hospital's appointment is not cancelled.
         """
-        referral, _ = await self._lock(tx, caller, referral_id)
+        reference = await self._reference.get(tx)
+        referral, _ = await self._lock(tx, caller, referral_id, reference)
         withdrawn = referral.withdraw_consent(tx.now)
         if withdrawn is referral:
             return referral
         await self._referrals.save_consent(tx, withdrawn)
         event = ConsentWithdrawn(referral_id=referral_id, citizen_id=referral.citizen_id)
         tx.emit(event, subject=referral_id)
-        await self._close_needs(tx, withdrawn)
+        await self._close_needs(tx, withdrawn, reference)
         tx.after_commit(self._metrics.consents_withdrawn.inc)
         return withdrawn
 
-    async def _close_needs(self, tx: Transaction, referral: Referral) -> None:
-        reference = await self._reference.get(tx)
+    async def _close_needs(self, tx: Transaction, referral: Referral, reference: Reference) -> None:
         appointments = await self._appointments.of_referral(tx, referral.referral_id)
         needs = [
             need_of(one, reference)
@@ -239,7 +246,9 @@ class Referrals:
         await self._appointments.forget(tx, referral.referral_id)
 
     async def erase(self, tx: Transaction, caller: Caller, citizen_id: str) -> None:
-        """Delete what names the citizen. No effect when it was done before.
+        """Delete what names the citizen, and what was published of them for helpers to know.
+
+        No effect when it was done before.
 
         Raises NoSuchCitizen unless a department of the caller's has referred the citizen, and
         CitizenActive while a referral is active: withdrawing consent is what releases the
@@ -254,6 +263,7 @@ class Referrals:
             raise CitizenActive("withdraw the consent of each referral first")
         if not erased:
             await self._citizens.erase(tx, citizen_id)
+            tx.send_tombstone(CitizenRecorded.TOPIC, citizen_id)
 
     async def contact(
         self, tx: Transaction, caller: Caller, citizen_id: str, purpose: str

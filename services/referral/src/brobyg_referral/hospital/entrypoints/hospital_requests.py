@@ -40,7 +40,7 @@ class HospitalRequests:
         async def work(tx: Transaction) -> tuple[Group, list[Result]]:
             reference = await known_reference(self.reference, tx)
             group = await asyncio.to_thread(read, reference)  # a thousand entries take a while
-            return group, await self._take(tx, organisation, group)
+            return group, await self._take(tx, organisation, group, reference)
 
         return await in_transaction(self.database, work)
 
@@ -52,7 +52,7 @@ class HospitalRequests:
         async def work(tx: Transaction) -> Result:
             reference = await known_reference(self.reference, tx)
             group = Group([refused_or(lambda: read(reference))])
-            (result,) = await self._take(tx, organisation, group)
+            (result,) = await self._take(tx, organisation, group, reference)
             return result
 
         result = await in_transaction(self.database, work)
@@ -60,8 +60,10 @@ class HospitalRequests:
             raise result.refusal
         return result
 
-    async def _take(self, tx: Transaction, organisation: str, group: Group) -> list[Result]:
-        (results,) = await self.intake.take(tx, "http", organisation, [group])
+    async def _take(
+        self, tx: Transaction, organisation: str, group: Group, reference: Reference
+    ) -> list[Result]:
+        (results,) = await self.intake.take(tx, "http", organisation, [group], reference)
         return results
 
     async def find(self, names: Names) -> list[StoredAppointment]:

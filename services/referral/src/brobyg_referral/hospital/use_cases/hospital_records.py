@@ -79,7 +79,7 @@ class HospitalRecords:
         """
         reference = await known_reference(self._reference, tx)
         groups = await asyncio.to_thread(lambda: [_read(event, reference) for event in events])
-        results = await self._intake.take(tx, "kafka", self._organisation, groups)
+        results = await self._intake.take(tx, "kafka", self._organisation, groups, reference)
         for event, group, found in zip(events, groups, results, strict=True):
             refusals = [result.refusal for result in found if result.refusal]
             if group.atomic and refusals:  # refused whole, and answered once

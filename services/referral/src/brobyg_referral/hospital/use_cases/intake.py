@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
+from brobyg_contracts.reference import Reference
 from brobyg_kit.database import Transaction
 from brobyg_kit.logs import get_logger
 
@@ -17,7 +18,6 @@ from brobyg_referral.cases.ports import (
     ActiveReferral,
     AppointmentStore,
     Names,
-    ReferenceSource,
     StoredAppointment,
 )
 from brobyg_referral.cases.use_cases import attention
@@ -40,14 +40,13 @@ class Intake:
         citizens: CitizenStore,
         store: AppointmentStore,
         counts: IntakeCounts,
-        reference: ReferenceSource,
         hasher: Hasher,
         metrics: ReferralMetrics,
         rising_versions: Collection[str] = (),
     ) -> None:
         """`rising_versions`: the organisations whose own versions of an appointment rise."""
         self._citizens, self._store, self._counts = citizens, store, counts
-        self._reference, self._hasher, self._metrics = reference, hasher, metrics
+        self._hasher, self._metrics = hasher, metrics
         self._rising_versions = rising_versions
 
     async def take(
@@ -56,6 +55,7 @@ class Intake:
         channel: IntakeChannel,
         organisation: str,
         groups: Sequence[Group],
+        reference: Reference,
     ) -> list[list[Result]]:
         """Do what the groups ask, in order, and return a result for each of their entries.
 
@@ -64,7 +64,6 @@ class Intake:
         decisions = await self._prepare(tx, channel, organisation, groups)
         results = [decisions.attempt(group) for group in groups]
         await self._store.save(tx, decisions.changed(), decisions.new_identifiers())
-        reference = await self._reference.get(tx)
         for change, stored, cause in decisions.changes:
             tell_of_appointment(tx, change, stored, reference, cause)
         await attention.tell(tx, decisions.attention, reference)

@@ -9,7 +9,7 @@ import msgspec
 from brobyg_contracts.domain import ROLES
 from brobyg_kit.auth import Caller, requires
 from brobyg_kit.database import Database
-from brobyg_kit.problems import NOT_FOUND, FieldError, Problem
+from brobyg_kit.problems import FieldError, Problem
 from fastapi import APIRouter, Depends, Header, Path, Response
 
 from brobyg_referral.reference import errors
@@ -109,7 +109,7 @@ def _as_problems() -> Iterator[None]:
     try:
         yield
     except errors.NoSuchEntry as error:
-        raise Problem(404, "There is no such entry", str(error), type=NOT_FOUND) from None
+        raise Problem(404, "There is no such entry", str(error)) from None
     except errors.EntryExists as error:
         raise Problem(428, "The entry is there already", str(error)) from None
     except errors.EntryChanged as error:
