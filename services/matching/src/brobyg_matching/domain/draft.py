@@ -33,7 +33,9 @@ class Draft:
 
     def seat(self, no: int) -> Seat:
         """The seat of this number as it is now; it must exist."""
-        return next(one for one in self.need.seats if one.no == no)
+        found = self.need.seat(no)
+        assert found is not None
+        return found
 
     def set(self, **fields: object) -> None:
         """Change fields of the need."""
