@@ -66,7 +66,8 @@ class Replica(Generic[ViewT]):
         self.records = 0
         #: Whether `Watch` is told of changes.
         self.watched = False
-        self._changed = True
+        #: How often the table has changed, and how often it had when the view was read.
+        self._changes, self._seen = 1, 0
         self._reading = asyncio.Lock()
 
     @property
@@ -93,23 +94,20 @@ class Replica(Generic[ViewT]):
     @property
     def is_stale(self) -> bool:
         """Whether the table may have changed since it was last read."""
-        return self._changed or not self.watched
+        return self._seen != self._changes or not self.watched
 
     def changed(self) -> None:
         """The table has changed."""
-        self._changed = True
+        self._changes += 1
 
     async def refresh(self, connection: AsyncConnection) -> None:
         """Read the table again, unless another task has done so meanwhile."""
         async with self._reading:
             if not self.is_stale:
                 return
-            self._changed = False  # before the query: a change during it makes it stale again
-            try:
-                self.latest = await self._read(connection)
-            except BaseException:
-                self._changed = True
-                raise
+            changes = self._changes  # a change during the query makes it stale again
+            self.latest = await self._read(connection)
+            self._seen = changes
 
     async def _read(self, connection: AsyncConnection) -> ViewT:
         mine = (replica.c.topic == self.topic, replica.c.body.is_not(None))

@@ -51,6 +51,8 @@ from brobyg_reporting.ports import Build, BuiltShares, LiveVersion, TableCompari
 _VERSION_LOCK = 0x62720001
 _REBUILD_LOCK = 0x62720003
 _MOST_ATTEMPTS = 60
+#: Files of the domain that decide no row.
+_WORDING = {"explanation.py", "sentences.py", "words.py"}
 #: How long a switch waits for readers before it tries again, seconds by the attempt. Below the
 #: server's deadlock timeout (1 s), so it is never a reader that is ended; short at first, so that
 #: readers hardly wait.
@@ -64,7 +66,7 @@ def fingerprint() -> str:
     for package in (domain, brobyg_contracts):
         folder = Path(str(package.__file__)).parent
         for file in sorted(folder.rglob("*.py")):
-            if file.name != "sentences.py":  # which decides no row
+            if file.name not in _WORDING:
                 name = file.relative_to(folder).as_posix()
                 digest.update(name.encode() + b"\0" + file.read_bytes())
     for module in (tables, event):

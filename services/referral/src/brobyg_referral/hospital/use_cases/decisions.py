@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event
@@ -14,10 +13,7 @@ from brobyg_referral.cases.domain.appointment import (
     AppointmentStatus,
     BusinessIdentifier,
     apart,
-    is_ahead,
-    is_beyond,
     is_out_of_date,
-    is_too_long,
     receive,
 )
 from brobyg_referral.cases.ports import ActiveReferral, StoredAppointment
@@ -33,8 +29,9 @@ from brobyg_referral.hospital.errors import (
 )
 from brobyg_referral.hospital.fhir.bundle import AppointmentRequest, in_entry, issue_in_entry
 from brobyg_referral.hospital.fhir.outcome import Issue
-from brobyg_referral.hospital.fhir.reading import MAX_IDENTIFIERS, HospitalAppointment
+from brobyg_referral.hospital.fhir.reading import MAX_IDENTIFIERS
 from brobyg_referral.hospital.ports import IntakeChannel, IntakeOutcome
+from brobyg_referral.hospital.use_cases.plausibility import check_times, nobody_comes_along
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,10 +155,10 @@ class Decisions:
         # consent. One over HTTP is stored nowhere and must be the same for everybody: otherwise a
         # booking with a wrong time would reveal who has a referral, and leave no trace.
         if referral is not None or self._channel == "http":
-            _check_times(message, self._now)
+            check_times(message, self._now)
         known = self._find(request)
         if known is not None and not _is_for(referral, known):
-            _check_times(message, self._now)
+            check_times(message, self._now)
             self._check_patient(message, known, cause)
             referral = known.referral
         if referral is None:
@@ -314,7 +311,7 @@ class Decisions:
             "kept" if transition.changed or created else "unchanged",
             stored,
             created=created,
-            warning=None if out_of_date else _nobody_comes_along(request.appointment, self._now),
+            warning=None if out_of_date else nobody_comes_along(request.appointment, self._now),
         )
 
     def _note_attention(
@@ -386,54 +383,6 @@ def _without_overlap(results: Sequence[Result]) -> list[Result]:
             seen.add(result.stored.appointment_id)
         checked.append(result)
     return checked
-
-
-def _nobody_comes_along(appointment: HospitalAppointment, now: datetime) -> Issue | None:
-    """What the hospital is told when what is now booked is at no known place, or over.
-
-    None where that matters to nobody.
-    """
-    if appointment.content.status is not AppointmentStatus.BOOKED:
-        return None
-    if issue := appointment.place_issue:
-        text = (
-            "Taken in, but nobody comes along to this place, and who would have come along is told"
-            f" so. {issue.diagnostics}"
-        )
-        return replace(issue, severity="warning", diagnostics=text)
-    ends_at = appointment.content.plan.ends_at
-    if ends_at is None or ends_at > now:
-        return None
-    text = "Taken in, but its end has passed, so nobody is asked to come along: is the date right?"
-    return Issue("value", text, "Appointment.end", severity="warning")
-
-
-def _check_times(message: AppointmentMessage, now: datetime) -> None:
-    """Raise RuleBroken for a time that is a typing error."""
-    if message.has_own_time and is_ahead(message.last_updated, now):
-        raise RuleBroken.of(
-            "value",
-            "meta.lastUpdated is expected to be at most a day ahead of now: the true messages after"
-            " it would count as out of date.",
-            "Appointment.meta.lastUpdated",
-        )
-    plan = message.content.plan
-    if message.content.status is not AppointmentStatus.BOOKED or plan.starts_at is None:
-        return
-    if is_beyond(plan.starts_at, now):
-        raise RuleBroken.of(
-            "value",
-            "The start is expected within two years of now: is the year right? Volunteers would be"
-            " asked for it.",
-            "Appointment.start",
-        )
-    if is_too_long(plan):
-        raise RuleBroken.of(
-            "value",
-            "The end is expected within 31 days of the start: is the date right? Volunteers would"
-            " be asked for it.",
-            "Appointment.end",
-        )
 
 
 def _check_version(request: AppointmentRequest, known: StoredAppointment | None) -> None:

@@ -1,0 +1,196 @@
+"""Needs, seats and offers in PostgreSQL: loaded by array, locked in one order.
+
+Locks are taken in this order everywhere: citizens, needs, places of resources, helpers; each by id.
+The reads of a batch run on the driver; their text is made from the tables.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+from zlib import crc32
+
+from brobyg_kit.database import Transaction, driver_text
+from brobyg_kit.tables import Id
+from sqlalchemy import (
+    ARRAY,
+    BindParameter,
+    ColumnElement,
+    Integer,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+)
+from sqlalchemy.dialects.postgresql import insert
+
+from brobyg_matching.adapters import rows, saving, surroundings
+from brobyg_matching.adapters.tables import WAITS, citizen, consent, need, offer, seat
+from brobyg_matching.domain.board import Board, Known
+from brobyg_matching.domain.need import Need, Offer, Seat
+from brobyg_matching.ports import Around, Loaded
+
+#: Places are locked by so many keys: two places may share one, and then wait for each other.
+_PLACE_KEYS = 64
+_PLACE_LOCK = 0x706C6163
+
+
+def _ids(name: str) -> BindParameter[Sequence[str]]:
+    """The parameter `name`, a list of ids.
+
+    Not as a text that the server casts: a scan would cast it again for every row.
+    """
+    return bindparam(name, type_=ARRAY(Id))
+
+
+#: Written out, so that the partial indexes can serve.
+_IS_LIVE: ColumnElement[bool] = need.c.state != literal_column("'closed'")
+_IS_OPEN: ColumnElement[bool] = offer.c.state == literal_column("'open'")
+
+_ADD_CITIZENS = driver_text(
+    insert(citizen)
+    .from_select([citizen.c.citizen_id], select(func.unnest(_ids("citizens"))))
+    .on_conflict_do_nothing()
+)
+_CITIZENS = (
+    select(*rows.driver_columns(citizen))
+    .where(citizen.c.citizen_id == func.any(_ids("citizens")))
+    .order_by(citizen.c.citizen_id)
+)
+_LOCK_CITIZENS = driver_text(_CITIZENS.with_for_update(key_share=True))
+_LOCK_FREE_CITIZENS = driver_text(_CITIZENS.with_for_update(key_share=True, skip_locked=True))
+_CITIZENS_OF = driver_text(
+    select(need.c.need_id.cast(Text), need.c.citizen_id.cast(Text)).where(
+        need.c.need_id == func.any(_ids("needs"))
+    )
+)
+#: Parameters: needs, citizens.
+_NEEDS = (
+    select(*rows.driver_columns(need))
+    .where(
+        or_(
+            need.c.need_id == func.any(_ids("needs")),
+            and_(need.c.citizen_id == func.any(_ids("citizens")), _IS_LIVE),
+        )
+    )
+    .order_by(need.c.need_id)
+)
+_LOCK_NEEDS = driver_text(_NEEDS.with_for_update(key_share=True))
+_LOCK_FREE_NEEDS = driver_text(_NEEDS.with_for_update(key_share=True, skip_locked=True))
+_SEATS = driver_text(
+    select(*rows.driver_columns(seat))
+    .where(seat.c.need_id == func.any(_ids("needs")))
+    .order_by(seat.c.need_id, seat.c.no)
+)
+_OFFERS = driver_text(
+    select(*rows.driver_columns(offer))
+    .where(
+        offer.c.need_id == func.any(_ids("needs")),
+        offer.c.state.in_([literal_column("'open'"), literal_column("'accepted'")]),
+    )
+    .order_by(offer.c.need_id, offer.c.seat_no, offer.c.rank)
+)
+_CONSENTS = driver_text(
+    select(consent.c.referral_id.cast(Text), consent.c.given).where(
+        consent.c.referral_id == func.any(_ids("referrals"))
+    )
+)
+_LOCK_PLACES = driver_text(
+    select(
+        func.pg_advisory_xact_lock(
+            _PLACE_LOCK, func.unnest(bindparam("keys", type_=ARRAY(Integer)))
+        )
+    )
+)
+_OFFER: Select[Any] = select(offer).where(offer.c.offer_id == bindparam("offer", type_=Id))
+
+
+class PostgresNeeds:
+    """`ports.Needs` on the service's own database."""
+
+    async def load(
+        self,
+        tx: Transaction,
+        *,
+        needs: Collection[str] = (),
+        citizens: Collection[str] = (),
+        referrals: Collection[str] = (),
+        new: bool = False,
+        wait: bool = True,
+    ) -> Loaded:
+        """See `ports.Needs.load`."""
+        whose, of_need = {*citizens}, {}
+        if new:
+            await tx.driver.execute(_ADD_CITIZENS, sorted(whose))
+        else:
+            of_need = dict(await tx.driver.fetch(_CITIZENS_OF, [*needs]))
+            whose |= {one for one in of_need.values() if one is not None}
+        locked = await tx.driver.fetch(
+            _LOCK_CITIZENS if wait else _LOCK_FREE_CITIZENS, sorted(whose)
+        )
+        records = {row["citizen_id"]: rows.citizen_of(row) for row in locked}
+        free = [one for one in needs if of_need.get(one) is None or of_need[one] in records]
+        found = await tx.driver.fetch(_LOCK_NEEDS if wait else _LOCK_FREE_NEEDS, free, [*records])
+        all_needs = await self._with_seats(tx, found)
+        known = {*referrals, *(o.referral_id for o in all_needs.values() if o.referral_id)}
+        consents = dict(await tx.driver.fetch(_CONSENTS, [*known])) if known else {}
+        there = {name: one for name, one in records.items() if one is not None}
+        return Loaded(all_needs, there, consents)
+
+    async def _with_seats(self, tx: Transaction, found: Sequence[rows.Row]) -> dict[str, Need]:
+        if not found:
+            return {}
+        ids = [row["need_id"] for row in found]
+        seats: dict[str, list[Seat]] = {}
+        for row in await tx.driver.fetch(_SEATS, ids):
+            seats.setdefault(row["need_id"], []).append(rows.seat_of(row))
+        offers: dict[str, list[Offer]] = {}
+        for row in await tx.driver.fetch(_OFFERS, ids):
+            offers.setdefault(row["need_id"], []).append(rows.offer_of(row))
+        return {
+            one: rows.need_of(row, tuple(seats.get(one, ())), tuple(offers.get(one, ())))
+            for one, row in zip(ids, found, strict=True)
+        }
+
+    async def around(self, tx: Transaction, loaded: Loaded, wanted: Around) -> Known:
+        """See `ports.Needs.around`."""
+        return await surroundings.known(tx, loaded, wanted)
+
+    async def hold_places(self, tx: Transaction, places: Collection[str]) -> None:
+        """See `ports.Needs.hold_places`."""
+        keys = sorted({crc32(place.encode()) % _PLACE_KEYS for place in places})
+        if keys:
+            await tx.driver.execute(_LOCK_PLACES, keys)
+
+    async def save(self, tx: Transaction, board: Board) -> None:
+        """See `ports.Needs.save`."""
+        await saving.save(tx, board)
+
+    async def offer(self, tx: Transaction, offer_id: str) -> Offer | None:
+        """See `ports.Needs.offer`."""
+        found = (await tx.connection.execute(_OFFER, {"offer": offer_id})).mappings().first()
+        return rows.offer_of(found) if found is not None else None
+
+    async def asked(self, tx: Transaction, helper_id: str) -> set[str]:
+        """See `ports.Needs.asked`."""
+        asked = select(offer.c.need_id).where(offer.c.helper_id == helper_id, _IS_OPEN)
+        return set(await tx.connection.scalars(asked))
+
+    async def waiting(self, tx: Transaction, department: str, limit: int) -> list[str]:
+        """See `ports.Needs.waiting`."""
+        waits = exists().where(seat.c.need_id == need.c.need_id, WAITS)
+        statement = (
+            select(need.c.need_id)
+            .where(need.c.department == department, need.c.state == literal_column("'open'"), waits)
+            .order_by(need.c.priority, need.c.opened_at, need.c.need_id)
+            .limit(limit)
+        )
+        return list(await tx.connection.scalars(statement))
+
+    async def knows_citizen(self, tx: Transaction, citizen_id: str) -> bool:
+        """See `ports.Needs.knows_citizen`."""
+        found = select(exists().where(citizen.c.citizen_id == citizen_id))
+        return bool(await tx.connection.scalar(found))

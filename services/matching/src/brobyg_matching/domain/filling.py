@@ -1,0 +1,240 @@
+"""Who has a seat: the helper who was found, and the one of the same way."""
+
+from typing import Any
+
+from brobyg_contracts import StaffMatched, VolunteerMatched
+from brobyg_kit.ids import derived_id
+from msgspec import UNSET
+
+from brobyg_matching.domain import decisions, way
+from brobyg_matching.domain.board import GivenUp
+from brobyg_matching.domain.draft import Draft, seconds
+from brobyg_matching.domain.local_time import covers, date_of, instant
+from brobyg_matching.domain.need import Need, Offer
+from brobyg_matching.domain.roster import Reachable, reachable, wish_of
+from brobyg_matching.domain.rules import capacity_rule_broken, span_of
+
+
+def fill(draft: Draft, no: int, helper: Reachable, how: str, offer: Offer | None = None) -> None:
+    """The helper has the seat; all other offers of the seat are withdrawn.
+
+    Whether the helper can is the caller's to know; the database refuses a second span or a case
+    too many.
+    """
+    draft.withdraw_offers("taken", no)
+    seat, now = draft.seat(no), draft.board.now
+    key = offer.offer_id if offer else f"{draft.need_id}/{no}/{seat.round}/{seconds(now)}"
+    draft.set_seat(
+        no,
+        state="filled",
+        reason=None,
+        due_at=None,
+        helper_id=helper.helper_id,
+        pool=helper.pool,
+        match_id=derived_id("match", key, helper.helper_id),
+        way=how,
+        matched_at=now,
+        offer_id=offer.offer_id if offer else None,
+    )
+    _book(draft, no, helper)
+    tell_match(draft, no)
+    draft.board.promised.add(helper.helper_id)
+    _fill_followers(draft, no)
+
+
+def _book(draft: Draft, no: int, helper: Reachable) -> None:
+    """Book the helper for the whole way that begins with this need."""
+    whole = way.whole_way(draft.board, draft.need)
+    span = span_of(helper, whole)
+    draft.set_seat(
+        no,
+        leave_at=instant(span[0]) if span else None,
+        meet_at=instant(whole.meet_at) if whole.meet_at is not None else None,
+        home_at=instant(span[1]) if span else None,
+    )
+    booking = draft.booking(draft.seat(no))
+    if booking is not None:
+        draft.board.book(booking, helper.case_limit)
+
+
+def tell_match(draft: Draft, no: int) -> None:
+    """Emit what the seat's helper has agreed to; again when the times of it have changed."""
+    need, seat = draft.need, draft.seat(no)
+    assert seat.helper_id is not None  # it is filled
+    assert seat.match_id is not None
+    pool = draft.board.reference.pools.get(seat.pool or "")
+    kind = StaffMatched if pool is not None and pool.employed else VolunteerMatched
+    spent = None
+    if seat.leave_at is not None and seat.home_at is not None:
+        spent = max(1, int((seat.home_at - seat.leave_at).total_seconds()) // 60)
+    data: dict[str, Any] = {
+        **draft.facts(),
+        "offer_id": seat.offer_id or UNSET,
+        "leave_at": seat.leave_at or UNSET,
+        "meet_at": seat.meet_at or UNSET,
+        "home_at": seat.home_at or UNSET,
+        "minutes": spent or UNSET,
+        "resource_id": need.resource_id or UNSET,
+        "shares_with": need.follows or UNSET,
+    }
+    draft.emit(
+        kind(
+            match_id=seat.match_id,
+            need_id=need.need_id,
+            seat=no,
+            role=seat.role,
+            pool=seat.pool or "",
+            pathway=need.pathway,
+            policy_version=draft.policy.version,
+            department=need.department,
+            helper_id=seat.helper_id,
+            way=seat.way or "",
+            crew_complete=need.missing == 0,
+            **data,
+        )
+    )
+
+
+def named_helper(draft: Draft, no: int, helper_id: str) -> Reachable | None:
+    """The helper as the rules see them for this seat; None if they were not read."""
+    board, need = draft.board, draft.need
+    profile = board.profile(need, helper_id)
+    if profile is None:
+        return None
+    whole = way.whole_way(board, need)
+    wish = wish_of(need, draft.seat(no), draft.policy, board.citizen(need), whole, board.reference)
+    return reachable(profile, wish, draft.policy.travel, board.distances)
+
+
+def join_way(draft: Draft, lead: Need) -> None:
+    """The need is helped on the way of `lead`, by whoever has that or will have it.
+
+    Whoever has it and can't be there for both: the two clash, and the coordinator is told.
+    """
+    board = draft.board
+    draft.set(follows=lead.need_id)
+    for seat in draft.need.seats:
+        draft.set_seat(seat.no, state="waiting", reason="same_way", due_at=None)
+    first = Draft(board, lead)
+    no, reason = lead.seats[0].no, lead.seats[0].reason
+    if lead.seats[0].state == "escalated" and reason is not None:
+        nobody_for_follower(draft, reason)
+    if lead.seats[0].state != "filled":
+        return
+    helper = named_helper(first, no, lead.seats[0].helper_id or "")
+    if helper is None or not _can_do_both(first, helper):
+        draft.set(follows=None)
+        clash(draft, lead)
+        return
+    _book(first, no, helper)
+    _fill_followers(first, no)
+
+
+def _can_do_both(lead: Draft, helper: Reachable) -> bool:
+    board = lead.board
+    whole = way.whole_way(board, lead.need)
+    span = span_of(helper, whole)
+    own = frozenset(one.need_id for one in way.way_of(board, lead.need))
+    # A way counts once in the week, and it is counted already.
+    if span is None or capacity_rule_broken(board.diary, helper, span, own) == "elsewhere":
+        return False
+    return covers(helper.profile.free(date_of(whole.meet_at or 0)), *span)
+
+
+def _fill_followers(lead: Draft, no: int) -> None:
+    """Whoever has the first of the way has those that follow."""
+    has = lead.seat(no)
+    for need in way.followers(lead.board, lead.need):
+        draft = Draft(lead.board, need)
+        for seat in need.seats:
+            if seat.state in ("filled", "held"):
+                continue
+            draft.set_seat(
+                seat.no,
+                state="filled",
+                reason=None,
+                helper_id=has.helper_id,
+                pool=has.pool,
+                match_id=derived_id("match", has.match_id or "", need.need_id),
+                way="same_way",
+                matched_at=lead.board.now,
+                offer_id=None,
+                leave_at=has.leave_at,
+                meet_at=has.meet_at,
+                home_at=has.home_at,
+                due_at=None,
+            )
+            booking = draft.booking(draft.seat(seat.no))
+            if booking is not None:
+                lead.board.book(booking)
+            tell_match(draft, seat.no)
+
+
+def clash(draft: Draft, other: Need) -> None:
+    """The citizen is somewhere else at the time: nobody is asked, a human decides."""
+    draft.set(clashes_with=other.need_id)
+    for seat in draft.need.seats:
+        if seat.state not in ("filled", "closed"):
+            draft.withdraw_offers("clash", seat.no)
+            draft.set_seat(seat.no, state="escalated", reason="clash", due_at=None)
+            decisions.decide(draft, seat.no, "clash")
+    draft.board.given_up.setdefault(draft.need_id, []).append(GivenUp("clash", 0, {}))
+
+
+def nobody_for_follower(draft: Draft, reason: str) -> None:
+    """Nobody was found for the first of the way, so nobody has this one, which follows."""
+    for seat in draft.need.seats:
+        if seat.state == "waiting":
+            draft.set_seat(seat.no, state="escalated", reason=reason)
+            decisions.decide(draft, seat.no, reason)
+    draft.board.given_up.setdefault(draft.need_id, []).append(GivenUp(reason, 0, {}))
+
+
+def leave_way(draft: Draft, *, helper_stays: bool = True) -> None:
+    """The need, which nobody fills any more, is no longer part of a way.
+
+    Whoever has the rest of it keeps that, and is told the times that hold now. What nobody has yet
+    is decided anew.
+    """
+    board, need = draft.board, draft.need
+    if need.follows is not None:
+        lead = board.needs.get(need.follows)
+        draft.set(follows=None)
+        if lead is not None and lead.state != "closed":
+            _book_anew(Draft(board, lead))
+        return
+    left = way.followers(board, need)
+    for one in left:
+        Draft(board, one).set(follows=None if one is left[0] else left[0].need_id)
+    if left:
+        first = Draft(board, board.needs[left[0].need_id])
+        if not helper_stays or not _book_anew(first):
+            for one in left:
+                Draft(board, one).set(follows=None)
+                board.again[one.need_id] = None
+
+
+def _book_anew(lead: Draft) -> bool:
+    """Book what is left of a way for whoever has it, and tell them; False if nobody has it."""
+    seat = lead.need.seats[0]
+    if seat.state != "filled" or seat.helper_id is None:
+        return False
+    helper = named_helper(lead, seat.no, seat.helper_id)
+    if helper is None:
+        return False
+    before = seat.leave_at, seat.home_at
+    _book(lead, seat.no, helper)
+    now = lead.seat(seat.no)
+    if (now.leave_at, now.home_at) != before or seat.way == "same_way":
+        tell_match(lead, seat.no)
+    return True
+
+
+def release_followers(draft: Draft, reason: str) -> None:
+    """Whoever had the first of the way has gone: those that follow wait for the next."""
+    for need in way.followers(draft.board, draft.need):
+        other = Draft(draft.board, need)
+        for seat in need.seats:
+            other.release(seat.no, reason)
+            if other.seat(seat.no).state != "held":
+                other.set_seat(seat.no, state="waiting", reason="same_way")

@@ -1,0 +1,113 @@
+"""A helper as the rules see one. Name and contact are kept elsewhere and never needed here."""
+
+from collections.abc import Collection, Mapping
+from datetime import date, datetime
+from typing import Literal
+
+import msgspec
+from brobyg_contracts import Gender
+from brobyg_contracts.domain import LOCAL_ZONE
+from brobyg_contracts.pathways import Means
+
+from brobyg_matching.domain.local_time import Interval, Window, free_intervals
+from brobyg_matching.errors import NotAllowed, NotReady
+
+Status = Literal["applied", "active", "paused"]
+
+#: No paper is from before this day: an older date is a typing error.
+EARLIEST_PAPER = date(1950, 1, 1)
+
+
+class Paper(msgspec.Struct, frozen=True, gc=False):
+    """Something signed, checked or learned."""
+
+    #: The day it is from.
+    since: date
+    #: The last day it holds; None without an end.
+    valid_until: date | None = None
+
+
+class Helper(msgspec.Struct, frozen=True, kw_only=True):
+    """Who can be asked for what."""
+
+    helper_id: str
+    status: Status
+    pools: tuple[str, ...]
+    departments: tuple[str, ...]
+    languages: frozenset[str]
+    gender: Gender
+    competences: frozenset[str]
+    home_postcode: str
+    #: The longest straight line from home to the meeting point.
+    range_metres: int
+    travel: Means
+    #: Weekly free time.
+    availability: tuple[Window, ...]
+    #: Dates without free time, whatever the week says.
+    away: frozenset[date]
+    #: Needs with a span in one ISO week at most.
+    weekly_limit: int
+    #: Cases at a time at most; None for the pool's limit.
+    caseload_limit: int | None = None
+    #: By kind.
+    papers: Mapping[str, Paper] = {}
+
+
+def activated(
+    helper: Helper, papers: Mapping[str, Paper], required: Collection[str], now: datetime
+) -> Helper:
+    """The helper as active, with these papers beside those that are known.
+
+    Activating an active helper renews the papers; a paused one comes back. Days are of the Danish
+    calendar. Raises NotReady for a paper from the future or before 1950, and when one of the
+    required is missing or no longer holds.
+    """
+    today = now.astimezone(LOCAL_ZONE).date()
+    for kind, paper in papers.items():
+        if paper.since > today:
+            raise NotReady(f"the paper {kind} lies in the future")
+        if paper.since < EARLIEST_PAPER:
+            raise NotReady(f"the paper {kind} lies before {EARLIEST_PAPER.year}")
+    all_papers = {**helper.papers, **papers}
+    for kind in required:
+        if kind not in all_papers:
+            raise NotReady(f"the paper {kind} is missing")
+        until = all_papers[kind].valid_until
+        if until is not None and until < today:
+            raise NotReady(f"the paper {kind} no longer holds")
+    return msgspec.structs.replace(helper, status="active", papers=all_papers)
+
+
+def paused(helper: Helper) -> Helper:
+    """The helper as paused: asked for nothing new, keeps what was agreed.
+
+    Raises NotAllowed for one who was never active.
+    """
+    if helper.status == "applied":
+        raise NotAllowed("never_active")
+    return msgspec.structs.replace(helper, status="paused")
+
+
+class Profile:
+    """A helper with the free time of each day, worked out once and remembered."""
+
+    __slots__ = ("days", "helper", "tie")
+
+    MAX_DAYS = 120
+
+    def __init__(self, helper: Helper) -> None:
+        """Nothing is worked out yet."""
+        self.helper = helper
+        #: Orders helpers of equal points, together with the need's id.
+        self.tie = int(helper.helper_id[-12:], 16)
+        #: Free intervals by local date, as far as they are worked out.
+        self.days: dict[date, tuple[Interval, ...]] = {}
+
+    def free(self, day: date) -> tuple[Interval, ...]:
+        """Free intervals around the local date `day`."""
+        known = self.days.get(day)
+        if known is None:
+            if len(self.days) >= self.MAX_DAYS:
+                self.days.clear()
+            known = self.days[day] = free_intervals(self.helper.availability, self.helper.away, day)
+        return known

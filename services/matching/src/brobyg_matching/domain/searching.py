@@ -1,0 +1,277 @@
+"""How a seat is searched for: who is asked when, and what happens when nobody can."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from brobyg_contracts import OfferMade
+from brobyg_kit.ids import derived_id
+from msgspec import UNSET
+
+from brobyg_matching.domain.board import GivenUp
+from brobyg_matching.domain.decisions import NOBODY, counts, decide
+from brobyg_matching.domain.draft import Draft, seconds
+from brobyg_matching.domain.filling import fill, nobody_for_follower
+from brobyg_matching.domain.local_time import instant
+from brobyg_matching.domain.need import Need, Offer, Seat
+from brobyg_matching.domain.policy import Policy
+from brobyg_matching.domain.roster import wish_of
+from brobyg_matching.domain.rules import Candidate, Question, Selection, select, span_of
+from brobyg_matching.domain.way import followers, whole_way
+
+#: A need whose place is not in the reference data yet waits for it this long, looked at each time.
+PLACE_AWAITED = timedelta(minutes=10)
+PLACE_AGAIN = timedelta(minutes=1)
+
+
+def start_search(draft: Draft, no: int, first: str | None = None) -> None:
+    """Open the seat's search: ask, or give up when nobody can or it is too late.
+
+    `first` is asked before everybody else if the rules still allow it. A held seat stays held.
+    """
+    if draft.seat(no).state == "held":
+        return
+    now, need = draft.board.now, draft.need
+    last = last_offer(need, draft.policy)
+    draft.set_seat(
+        no,
+        state="searching",
+        reason=None,
+        round=draft.seat(no).round + 1,
+        wave=0,
+        asked=(),
+        searched_at=now,
+        decide_by=_deadline(need, draft.policy, now),
+        due_at=None,
+    )
+    if last is not None and last <= now:
+        give_up(draft, no, "too_late", survey(draft, no))
+    else:
+        _ask(draft, no, first)
+
+
+def last_offer(need: Need, policy: Policy) -> datetime | None:
+    """From this moment on nobody is asked any more, wherever they live; None for no such moment."""
+    if need.meet_at is not None:
+        return need.meet_at - timedelta(minutes=policy.asking.latest_offer_minutes)
+    return need.answer_by
+
+
+def _ordinary_deadline(need: Need, policy: Policy) -> datetime | None:
+    end = need.starts_at or need.answer_by
+    return None if end is None else end - timedelta(minutes=policy.giving_up.before_minutes)
+
+
+def _deadline(need: Need, policy: Policy, now: datetime) -> datetime | None:
+    """When a human is told unless somebody is found; None where nothing presses."""
+    deadline, last = _ordinary_deadline(need, policy), last_offer(need, policy)
+    if deadline is None or last is None:
+        return deadline
+    asking = policy.asking
+    if now + timedelta(minutes=asking.shortest_wave_minutes) > deadline:
+        # Too near for waves: one question, and half of the time left is the coordinator's.
+        lifetime = timedelta(minutes=asking.offer_lifetime_minutes)
+        return max(now, min(now + lifetime, now + (last - now) / 2))
+    return deadline
+
+
+def look_again(draft: Draft, no: int) -> None:
+    """The time of what was waited for is over: a wave's answers, an opening, a deadline."""
+    draft.expire_offers(no)
+    if not draft.need.open_offers(no):
+        go_on(draft, no)
+    else:
+        _wait_for_answers(draft, no)
+
+
+def go_on(draft: Draft, no: int) -> None:
+    """No open offer is left: ask the next, or give up when there is no time for that."""
+    seat, now, asking = draft.seat(no), draft.board.now, draft.policy.asking
+    shortest = timedelta(minutes=asking.shortest_wave_minutes)
+    if seat.decide_by is not None:
+        ordinary = _ordinary_deadline(draft.need, draft.policy)
+        one_wave_only = ordinary is None or seat.decide_by > ordinary
+        over = seat.decide_by <= now
+        if over or (seat.wave and (one_wave_only or now + shortest > seat.decide_by)):
+            give_up(draft, no, _why_nobody(seat, draft.policy), survey(draft, no))
+            return
+    _ask(draft, no)
+
+
+def _ask(draft: Draft, no: int, first: str | None = None) -> None:
+    """Do what the policy's way says, as soon as it may be done."""
+    waits = _not_yet(draft, no)
+    if waits is not None:
+        draft.set_seat(no, due_at=waits)
+        return
+    if not _is_place_known(draft):
+        # Nobody can say who reaches it.
+        give_up(draft, no, "nobody_available")
+        return
+    way = draft.policy.asking.way
+    if way == "claim":
+        draft.set_seat(no, due_at=draft.seat(no).decide_by)
+        return
+    selection = survey(draft, no, first)
+    if not selection.candidates:
+        give_up(draft, no, _why_nobody(draft.seat(no), draft.policy), selection)
+    elif way == "assign":
+        best = selection.candidates[0]
+        draft.set_seat(no, wave=draft.seat(no).wave + 1)
+        decide(draft, no, "assigned", selection, asked=1)
+        fill(draft, no, best.helper, "assigned")
+    else:
+        _make_offers(draft, no, selection)
+
+
+def _is_place_known(draft: Draft) -> bool:
+    place = draft.need.location_id
+    return place is None or place in draft.board.reference.places
+
+
+def _not_yet(draft: Draft, no: int) -> datetime | None:
+    """When somebody may be asked; None for now."""
+    need, board, asking = draft.need, draft.board, draft.policy.asking
+    now, decide_by = board.now, draft.seat(no).decide_by
+    opens = max(now, need.not_before or now)
+    if not _is_place_known(draft) and now < need.opened_at + PLACE_AWAITED:
+        opens = max(opens, now + PLACE_AGAIN)
+    if asking.calendar is not None:
+        calendar = board.reference.calendars.get(asking.calendar.removeprefix("calendar/"))
+        if calendar is None:
+            opens = max(opens, now + PLACE_AGAIN)
+        else:
+            opens = calendar.next_open(opens) or now + timedelta(days=1)
+    if opens <= now:
+        return None
+    return opens if decide_by is None else min(opens, decide_by)
+
+
+def _question(draft: Draft, no: int, first: str | None, *, again: bool) -> Question:
+    need, board, seat = draft.need, draft.board, draft.seat(no)
+    busy = {offer.helper_id for offer in need.open_offers()} | {*need.helpers()}
+    in_turn = draft.policy.asking.way == "in_turn"
+    return Question(
+        need_id=need.need_id,
+        own=frozenset((need.need_id,)),
+        starts_at=seconds(need.starts_at),
+        itinerary=whole_way(board, need),
+        now=int(board.now.timestamp()),
+        skip=frozenset((*busy, *(() if again else seat.asked), *seat.unwilling)),
+        first=first,
+        known=board.acquainted(need),
+        blocked=board.blocks.get(need.citizen_id or "", frozenset()),
+        open_offers=board.open_offers,
+        turns=board.turns if in_turn else None,
+        nearest=draft.policy.asking.way == "assign",
+    )
+
+
+def survey(draft: Draft, no: int, first: str | None = None, *, again: bool = False) -> Selection:
+    """Who could fill the seat now and has not been asked in this round, or (`again`) at all."""
+    need, board = draft.need, draft.board
+    roster = board.rosters.get(need.department)
+    if roster is None:
+        return NOBODY
+    question = _question(draft, no, first, again=again)
+    wish = wish_of(need, draft.seat(no), draft.policy, board.citizen(need), question.itinerary,
+                   board.reference)  # fmt: skip
+    shortlist = roster.shortlist(wish, draft.policy.travel)
+    return select(shortlist, board.diary, draft.policy, question)
+
+
+def _make_offers(draft: Draft, no: int, selection: Selection) -> None:
+    """Ask the best few: as many as the policy says, one in turn."""
+    board, asking, seat = draft.board, draft.policy.asking, draft.seat(no)
+    size = 1 if asking.way == "in_turn" else asking.wave_size
+    chosen, already = selection.candidates[:size], len(seat.asked)
+    expires_at = board.now + timedelta(minutes=asking.offer_lifetime_minutes)
+    if seat.decide_by is not None:
+        expires_at = min(expires_at, seat.decide_by)
+    who = tuple(one.helper_id for one in chosen)
+    draft.set_seat(no, wave=seat.wave + 1, asked=seat.asked + who)
+    decide(draft, no, "asked", selection, asked=len(chosen), already=already)
+    made = [
+        _offer(draft, no, candidate, rank, expires_at)
+        for rank, candidate in enumerate(chosen, already + 1)
+    ]
+    draft.set(offers=draft.need.offers + tuple(made))
+    for one in who:
+        board.open_offers[one] = board.open_offers.get(one, 0) + 1
+        if asking.way == "in_turn":
+            board.turns[one] = int(board.now.timestamp())
+            board.turned.add(one)
+    _wait_for_answers(draft, no)
+
+
+def _wait_for_answers(draft: Draft, no: int) -> None:
+    first = min((one.expires_at for one in draft.need.open_offers(no)), default=None)
+    draft.set_seat(no, due_at=first)
+
+
+def _offer(draft: Draft, no: int, candidate: Candidate, rank: int, expires_at: datetime) -> Offer:
+    need, seat, helper = draft.need, draft.seat(no), candidate.helper
+    way = whole_way(draft.board, need)
+    span = span_of(helper, way)
+    offer = Offer(
+        offer_id=derived_id("offer", need.need_id, str(no), str(seat.round), helper.helper_id),
+        need_id=need.need_id,
+        seat_no=no,
+        helper_id=helper.helper_id,
+        round=seat.round,
+        wave=seat.wave,
+        rank=rank,
+        state="open",
+        reason=None,
+        distance_metres=helper.distance_metres,
+        known_to_citizen=candidate.known,
+        made_at=draft.board.now,
+        expires_at=expires_at,
+        leave_at=instant(span[0]) if span else None,
+        meet_at=instant(way.meet_at) if way.meet_at is not None else None,
+        home_at=instant(span[1]) if span else None,
+    )
+    draft.board.offers[offer.offer_id] = offer
+    draft.board.made.add(offer.offer_id)
+    data: dict[str, Any] = {
+        **draft.facts(), "leave_at": offer.leave_at or UNSET, "meet_at": offer.meet_at or UNSET,
+        "home_at": offer.home_at or UNSET,
+    }  # fmt: skip
+    draft.emit(
+        OfferMade(
+            offer_id=offer.offer_id,
+            need_id=need.need_id,
+            seat=no,
+            role=seat.role,
+            pathway=need.pathway,
+            department=need.department,
+            helper_id=offer.helper_id,
+            round=offer.round,
+            wave=offer.wave,
+            rank=rank,
+            known_to_citizen=offer.known_to_citizen,
+            expires_at=expires_at,
+            **data,
+        )
+    )
+    return offer
+
+
+def _why_nobody(seat: Seat, policy: Policy) -> str:
+    return "nobody_answered" if seat.asked or policy.asking.way == "claim" else "nobody_available"
+
+
+def give_up(draft: Draft, no: int, reason: str, selection: Selection = NOBODY) -> None:
+    """Nobody is asked any more: the seat waits for capacity, or a human finds somebody."""
+    draft.withdraw_offers("escalated", no)
+    if draft.policy.giving_up.way == "wait" and reason.startswith("nobody"):
+        draft.set_seat(no, state="waiting", reason="capacity", due_at=None)
+        decide(draft, no, "waits", selection)
+        return
+    asked = len(draft.seat(no).asked)
+    draft.set_seat(no, state="escalated", reason=reason, due_at=None)
+    decide(draft, no, reason, selection)
+    draft.board.given_up.setdefault(draft.need_id, []).append(
+        GivenUp(reason, asked, counts(selection.excluded))
+    )
+    for follower in followers(draft.board, draft.need):
+        nobody_for_follower(Draft(draft.board, follower), reason)

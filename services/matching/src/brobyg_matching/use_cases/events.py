@@ -1,0 +1,80 @@
+"""What is done on each event. `handlers.py` is the table of them."""
+
+from brobyg_contracts import (
+    CitizenRecorded,
+    ConsentGiven,
+    ConsentWithdrawn,
+    NeedChanged,
+    NeedClosed,
+    NeedOpened,
+)
+from brobyg_contracts.reference import Reference
+from msgspec import UnsetType
+
+from brobyg_matching.domain import transitions
+from brobyg_matching.domain.board import Board
+from brobyg_matching.domain.need import Citizen, Facts
+from brobyg_matching.domain.policy import policy_of
+
+
+def facts_of(data: NeedOpened | NeedChanged, reference: Reference) -> Facts:
+    """The facts of the event; seats as the policy says unless it says otherwise.
+
+    Raises UnknownPathway.
+    """
+    values = {name: getattr(data, name) for name in _FROM_EVENT}
+    fields = {name: None if isinstance(one, UnsetType) else one for name, one in values.items()}
+    if isinstance(data.seats, UnsetType):
+        fields["crew"] = policy_of(data.pathway).crew()
+    else:
+        fields["crew"] = data.seats
+    fields["department"] = present(data.department, reference)
+    return Facts(**fields)
+
+
+def present(department: str, reference: Reference) -> str:
+    """The department of this id, or the one that has taken it over."""
+    record = reference.departments.get(department)
+    if record is None or record.withdrawn:
+        for one in reference.departments.values():
+            if department in one.former and not one.withdrawn:
+                return one.id
+    return department
+
+
+def need_opened(board: Board, facts: Facts) -> None:
+    """The need is like this now: it is searched, whatever was before."""
+    transitions.opened(board, facts)
+
+
+def need_closed(board: Board, data: NeedClosed) -> None:
+    """Nobody is needed any more."""
+    transitions.closed(board, data.need_id, data.reason)
+
+
+def citizen_recorded(board: Board, data: CitizenRecorded) -> None:
+    """What waits for the record is searched."""
+    transitions.recorded(
+        board,
+        Citizen(
+            citizen_id=data.citizen_id,
+            languages=data.languages,
+            gender_wish=data.gender_wish,
+            mobility=data.mobility,
+            meeting=data.meeting,
+            postcode=data.postcode,
+        ),
+    )
+
+
+def consent_given(board: Board, data: ConsentGiven) -> None:
+    """What waits for the consent is searched."""
+    transitions.consent_given(board, data.referral_id, data.citizen_id)
+
+
+def consent_withdrawn(board: Board, data: ConsentWithdrawn) -> None:
+    """Nothing moves without consent: every search ends and every helper is released."""
+    transitions.consent_withdrawn(board, data.referral_id, data.citizen_id)
+
+
+_FROM_EVENT = [name for name in Facts.__struct_fields__ if name != "crew"]

@@ -1,0 +1,201 @@
+"""A need is explained from the stream alone."""
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from random import Random
+
+import msgspec
+import pytest
+from brobyg_contracts.reference import Reference
+from brobyg_kit.event import Event
+from brobyg_kit.testing import Running, bearer
+from brobyg_reporting.bootstrap import SERVICE
+from brobyg_reporting.domain.explanation import Explanation, PastEvent, explain
+from brobyg_reporting.entrypoints import explain as command
+from brobyg_reporting.testing import make_history
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reference_data import reference
+from typer.testing import CliRunner
+
+from .stories import (
+    DEPARTMENT,
+    HELPER,
+    ITEM,
+    NEED,
+    OFFER,
+    OTHER,
+    SECOND,
+    THIRD,
+    facts,
+    keep,
+    story,
+    told,
+)
+
+Serve = Callable[..., AbstractAsyncContextManager[Running]]
+
+
+def explained(events: Sequence[Event], names: Reference | None = None) -> Explanation:
+    mine = [event for event in events if event.subject in {NEED, ITEM}]
+    past = [PastEvent(event.time, event.type, bytes(event.data)) for event in mine]
+    return explain(NEED, past, names or reference())
+
+
+def texts(found: Explanation, language: str = "en") -> list[str]:
+    return [line.sentence[language] for line in found.story]
+
+
+def test_an_explanation_tells_who_was_considered_ruled_out_asked_and_found_by_which_version() -> (
+    None
+):
+    found = explained(story())
+    assert (found.state, found.closed_reason, found.policy_versions) == ("closed", "completed", [1])
+    assert (found.department, found.department_name) == (
+        DEPARTMENT,
+        reference().department(DEPARTMENT).label,
+    )
+    [decision] = found.decisions
+    assert (decision.outcome, decision.could, decision.policy_version) == ("asked", 3, 1)
+    first, second = decision.considered
+    assert (first.helper_id, first.rank, first.points, first.total) == (
+        HELPER,
+        1,
+        {"near": 210, "fair": 300},
+        510,
+    )
+    assert (first.offer_id, first.answer) == (OFFER, "accepted")
+    assert first.answered_at == story()[7].time
+    assert (second.helper_id, second.rank, second.answer) == (SECOND, None, None)
+    [out] = decision.ruled_out
+    assert (out.rule, out.count, list(out.helpers)) == ("availability", 4, [THIRD])
+    [match] = found.matches
+    assert (match.helper_id, match.way, match.released_at) == (HELPER, "offer", None)
+
+
+def test_the_story_is_told_in_sentences_of_both_languages() -> None:
+    found = explained(story())
+    assert texts(found) == [
+        (
+            "Helpers are needed for an appointment, 2 December 2026 at 10:00,"
+            " Regionshospitalet Randers (escort, version 1)."
+        ),
+        (
+            "It was decided for seat 1 (round 1, wave 1): helpers were asked. 3 could,"
+            " 4 could not, 1 were asked, by version 1 of the policy escort."
+        ),
+        f"Ruled out: not available then: 4 ({THIRD} and 3 more).",
+        f"Number 1: {HELPER}, 510 points (little to do lately 300, near 210).",
+        f"Could, and was not asked: {SECOND}, 0 points.",
+        "And 1 more who could.",
+        f"A helper was asked (wave 1, number 1 in order). Helper: {HELPER}.",
+        f"A helper said yes. Helper: {HELPER}.",
+        (
+            "A helper was found, who said yes to an offer. They meet 2 December 2026 at 09:00."
+            f" It takes 195 minutes of the helper's time. Helper: {HELPER}."
+        ),
+        "Helpers are no longer needed: it took place.",
+    ]
+    danish = texts(found, "da")
+    assert danish[3] == f"Nummer 1: {HELPER}, 510 point (lidt at lave for tiden 300, nær 210)."
+    assert all(one != other for one, other in zip(texts(found), danish, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        ("offer.declined", "declined"),
+        ("offer.expired", "expired"),
+        ("offer.withdrawn", "withdrawn"),
+        (None, "open"),
+    ],
+)
+def test_each_answer_is_told_of_whom_it_is_from(name: str | None, answer: str) -> None:
+    given = facts() | {"reason": "taken"}
+    answers = [told(name, 170, given)] if name else []
+    [decision] = explained([*story()[:7], *answers]).decisions
+    assert decision.considered[0].answer == answer
+    assert decision.considered[0].reason == ("taken" if answer == "withdrawn" else None)
+
+
+def test_words_and_types_of_a_later_version_are_shown_as_they_are() -> None:
+    odd = facts() | {
+        "outcome": "postponed",
+        "excluded": [{"rule": "moon_phase", "count": 1, "helpers": [THIRD]}],
+        "considered": [{"helper_id": HELPER, "points": {"charm": 7}, "rank": 1}],
+    }
+    later = msgspec.structs.replace(
+        told("need.decided", 5, odd), type="dk.brobyg.need.reconsidered"
+    )
+    said = " ".join(texts(explained([told("need.decided", 4, odd), later])))
+    for word in ("postponed", "moon_phase", "charm 7", "dk.brobyg.need.reconsidered"):
+        assert word in said
+
+
+def test_places_and_departments_that_are_unknown_are_shown_by_their_ids() -> None:
+    found = explained(story(), Reference())
+    assert found.department_name == DEPARTMENT
+    assert "randers-hospital" in texts(found)[0]
+
+
+def test_a_need_opened_again_and_decided_by_another_version_tells_both() -> None:
+    again = facts() | {"policy_version": 2, "round": 2, "helper_id": SECOND, "offer_id": OTHER}
+    again |= {"considered": [{"helper_id": SECOND, "points": {}, "rank": 1}], "match_id": OTHER}
+    names = ("need.opened", "need.decided", "offer.made", "offer.accepted", "staff.matched")
+    released = told("match.released", 4100, facts() | {"reason": "helper_withdrew"})
+    found = explained(
+        [*story(), released, *(told(name, 5000 + at, again) for at, name in enumerate(names))]
+    )
+    assert (found.state, found.closed_reason, found.policy_versions) == ("open", None, [1, 2])
+    assert [one.considered[0].answer for one in found.decisions] == ["accepted", "accepted"]
+    assert [(one.helper_id, one.release_reason) for one in found.matches] == [
+        (HELPER, "helper_withdrew"),
+        (SECOND, None),
+    ]
+
+
+@given(st.integers(0, 2**32))
+@settings(deadline=None, max_examples=60)
+def test_any_history_can_be_explained(seed: int) -> None:
+    for (_, subject), stream in make_history(Random(seed), 3).streams.items():
+        past = [PastEvent(event.time, event.type, bytes(event.data)) for event in stream]
+        found = explain(subject, past, Reference())
+        assert len(found.story) >= len(stream)
+        msgspec.json.encode(found)
+
+
+async def test_the_api_and_the_command_tell_what_the_stream_says(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raised = told("attention.raised", 62, facts(), "matching")
+    settled = facts() | {"outcome": "helper_found"}
+    events = [*story(), raised, told("attention.settled", 190, settled, "matching")]
+    async with serve(SERVICE) as running:
+        database = running.runtime.database
+        assert database is not None
+        await keep(running, events)
+        answer = await running.client.get(
+            f"/needs/{NEED}/explanation", headers=bearer("coordinator", department=DEPARTMENT)
+        )
+        assert answer.status_code == 200, answer.text
+        in_order = sorted(events, key=lambda one: one.time)
+        expected = json.loads(msgspec.json.encode(explained(in_order, Reference())))
+        assert sorted(map(str, answer.json().pop("story"))) == sorted(map(str, expected["story"]))
+        assert answer.json() | {"story": []} == expected | {"story": []}
+        monkeypatch.setattr("brobyg_kit.database.database_url", lambda *_: database.url)
+        monkeypatch.setattr(command, "load_environment", lambda: None)
+
+        def run(*arguments: str) -> tuple[int, str]:
+            result = CliRunner().invoke(command.app, list(arguments))
+            return result.exit_code, result.output
+
+        code, output = await asyncio.to_thread(run, NEED)
+        assert (code, len(output.splitlines())) == (0, len(expected["story"]))
+        assert f"Number 1: {HELPER}, 510 points" in output
+        code, output = await asyncio.to_thread(run, NEED, "--json")
+        assert (code, json.loads(output)["policy_versions"]) == (0, [1])
+        code, output = await asyncio.to_thread(run, "--language", "da", NEED)
+        assert f"Nummer 1: {HELPER}, 510 point" in output
+        assert (await asyncio.to_thread(run, OTHER))[0] == 1
