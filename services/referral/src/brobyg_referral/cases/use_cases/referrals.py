@@ -317,6 +317,9 @@ def _department(reference: Reference, asked: NewReferral) -> str:
             "/department",
             f"expected a department that runs this pathway: {', '.join(running) or 'none does'}",
         )
+    if asked.contact.language not in found.languages:
+        written = ", ".join(found.languages)
+        raise RequestRefused("/citizen/language", f"expected one that is written there: {written}")
     return found.id
 
 
