@@ -37,13 +37,9 @@ SETTINGS: dict[str, dict[str, str]] = {
         "notification_smtp": "smtp://127.0.0.1:1",
         "notification_sender": "Brobyg <brobyg@example.org>",
         "portal_url": "http://portal.example.org",
-<<<<<<< HEAD
-        "notification_coordinators": "randers-norddjurs=coordinator@example.org",
-=======
         "notification_coordinators": ",".join(
             f"{department}=coordinator@example.org" for department in reference().departments
         ),
->>>>>>> model10
     },
     "reporting": {},
 }
