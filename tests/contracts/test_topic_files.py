@@ -6,7 +6,7 @@ from brobyg_kit.cli import load_service, service_entry_points
 from brobyg_kit.event import EventData, topic_of
 from brobyg_kit.topics import retention_days
 
-from schemas.tools.sources import Sources
+from schemas.tools.sources import OWN_TOPIC, Sources
 
 SERVICES = {"referral", "matching", "notification", "reporting"}
 HISTORY = ["brobyg.referral.v1", "brobyg.matching.v1", "brobyg.notification.v1"]
@@ -27,9 +27,9 @@ def test_every_event_that_a_topic_names_has_a_schema(sources: Sources) -> None:
 
     assert named == set(sources.events)
     assert {f"dk.brobyg.{event}" for event in named} == set(EVENTS)
-    assert {event: name for name, carried in TOPICS.items() for event in carried} == {
-        event: kind.TOPIC for event, kind in EVENTS.items()
-    }
+    for name, carried in TOPICS.items():
+        for event in carried:
+            assert EVENTS[event].TOPIC in (name, OWN_TOPIC), (event, name)
 
 
 def test_the_key_of_an_event_is_a_required_id_of_its_own(event: str, sources: Sources) -> None:
