@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from brobyg_contracts.places import LOCATIONS, POSTCODES
 from brobyg_referral.hospital.fhir.reading import read_appointment
+from reference_data import reference
 
 WEEK = Path(__file__).parents[2] / "examples" / "hospital-week"
 GENERATED = ("messages.jsonl", "referrals.json", "volunteers.json")
@@ -172,11 +172,11 @@ def test_every_appointment_ends_within_the_week(messages: list[dict[str, Any]]) 
 
 def test_places_and_postcodes_are_real(messages: list[dict[str, Any]]) -> None:
     for entry in document("referrals.json"):
-        assert entry["body"]["needs"]["postcode"] in POSTCODES
+        assert entry["body"]["needs"]["postcode"] in reference().postcodes
     for entry in document("volunteers.json"):
-        assert entry["registration"]["home_postcode"] in POSTCODES
+        assert entry["registration"]["home_postcode"] in reference().postcodes
     for resource in final_states(messages).values():
-        assert resource["participant"][1]["actor"]["identifier"]["value"] in LOCATIONS
+        assert resource["participant"][1]["actor"]["identifier"]["value"] in reference().places
 
 
 def test_forty_volunteers_come_from_both_pools_and_both_departments() -> None:
@@ -194,7 +194,7 @@ def test_forty_volunteers_come_from_both_pools_and_both_departments() -> None:
 
 def test_the_one_more_booking_to_try_has_a_referral_and_reads_as_the_standard_asks() -> None:
     body = json.loads((WEEK / "one-more-booking.json").read_bytes())
-    read = read_appointment(body)
+    read = read_appointment(body, reference())
     referred = {
         one["body"]["citizen"]["cpr"] for one in json.loads((WEEK / "referrals.json").read_bytes())
     }

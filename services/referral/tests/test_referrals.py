@@ -418,7 +418,7 @@ def _with(path: str, value: Any) -> dict[str, Any]:
         ("consent.given_at", "9999-12-31T23:59:59-12:00"),
         ("needs.languages", []),
         ("needs.languages", ["danish"]),
-        ("needs.postcode", "0000"),
+        ("needs.postcode", "00000"),
         ("needs.mobility", "car"),
         ("department", "nowhere"),
         ("pathway", "outreach"),

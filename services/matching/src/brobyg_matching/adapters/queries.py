@@ -9,7 +9,7 @@ from brobyg_kit.tables import Id, Instant
 from sqlalchemy import RowMapping, Select, exists, func, literal, select, tuple_
 
 from brobyg_matching.adapters import rows
-from brobyg_matching.adapters.tables import booking, need, offer, seat
+from brobyg_matching.adapters.tables import booking, citizen, need, offer, seat
 from brobyg_matching.domain.need import Need, Offer, Seat
 
 
@@ -30,6 +30,13 @@ class Queries:
             if (found := await self.need(row["need_id"])) is not None:
                 return rows.offer_of(row), found
         return None
+
+    async def meeting(self, citizen_id: str | None) -> str | None:
+        """Where the citizen wishes to meet a helper; None for nobody, or while it is not known."""
+        found = await self._read(
+            select(citizen.c.meeting).where(citizen.c.citizen_id == citizen_id)
+        )
+        return found[0]["meeting"] if found else None
 
     async def need(self, need_id: str) -> Need | None:
         """A need with its seats, without its offers, or None."""

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Annotated, Literal
 
-from brobyg_contracts import Gender
+from brobyg_contracts import Gender, Meeting
 from brobyg_contracts.pathways import Means
 from brobyg_kit import fields
 from brobyg_kit.fields import MailAddress
@@ -276,6 +276,8 @@ class AnswerOut(OfferFacts):
     """An offer as its link shows it; `language` is the one the helper reads."""
 
     language: str | None
+    #: Where the citizen wishes to meet; null for a need of no citizen.
+    meeting: Meeting | None
     #: Whether the acceptance can be taken back here and now.
     withdrawable: bool
 
@@ -292,3 +294,7 @@ class LinkOut(BaseModel):
     token: str
     expires_at: datetime
     state: Literal["open", "accepted", "declined", "expired", "withdrawn"]
+    #: Where the citizen wishes to meet; null for a need of no citizen.
+    meeting: Meeting | None
+    #: From the helper's home to where the two meet; null for a need without a place.
+    distance_metres: int | None

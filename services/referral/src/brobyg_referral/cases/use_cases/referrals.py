@@ -9,6 +9,7 @@ from brobyg_contracts.events import (
     CitizenRecorded,
     ConsentGiven,
     ConsentWithdrawn,
+    Meeting,
     Pathway,
     ReferrerKind,
 )
@@ -70,7 +71,9 @@ class ToldContact:
     """How to reach a citizen, as it may be told."""
 
     contact: Contact
-    #: Where a helper may meet the citizen; None where it is protected or unknown.
+    #: Where the citizen wishes to meet a helper; at the place of care where that is not known.
+    meeting: Meeting
+    #: The address; None where it is protected or unknown.
     meeting_point: str | None
 
 
@@ -285,7 +288,9 @@ class Referrals:
             tx, citizen_id, purpose, caller.subject, caller.organisation
         )
         tx.after_commit(self._metrics.contact_reads.inc)
-        return ToldContact(contact, contact.meeting_point(reference))
+        record = await self._citizens.record(tx, citizen_id)
+        wish = record.meeting if record and not contact.is_protected else "at_location"
+        return ToldContact(contact, wish, contact.meeting_point(reference))
 
 
 def _active(referrals: Sequence[Referral], pathway: Pathway) -> Referral | None:
@@ -317,6 +322,9 @@ def _department(reference: Reference, asked: NewReferral) -> str:
             "/department",
             f"expected a department that runs this pathway: {', '.join(running) or 'none does'}",
         )
+    if asked.contact.language not in found.languages:
+        written = ", ".join(found.languages)
+        raise RequestRefused("/citizen/language", f"expected one that is written there: {written}")
     return found.id
 
 
