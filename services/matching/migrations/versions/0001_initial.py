@@ -188,6 +188,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("need_id", "seat_no"),
         comment="Capacity taken: by a helper for a seat, or of a resource for a need.",
     )
+    op.create_index(
+        "booking_holder",
+        "booking",
+        ["holder", sa.literal_column("upper(span)")],
+        unique=False,
+        postgresql_where=sa.text("exclusive"),
+    )
     op.create_table(
         "caseload",
         sa.Column("helper_id", sa.Uuid(as_uuid=False), nullable=False),

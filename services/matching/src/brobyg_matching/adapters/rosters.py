@@ -13,7 +13,7 @@ from brobyg_matching.domain.roster import Roster
 from brobyg_matching.domain.travel import Distances
 
 #: How much of all departments together is held in memory, in bytes; the least used go first.
-MAX_BYTES = 96_000_000
+MAX_BYTES = 160_000_000
 
 _VERSIONS = driver_text(
     select(roster.c.department, roster.c.version).where(

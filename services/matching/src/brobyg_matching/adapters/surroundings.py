@@ -48,9 +48,8 @@ _BOOKINGS = driver_text(
     ).where(
         booking.c.holder == func.any(bindparam("holders", type_=ARRAY(Text))),
         booking.c.exclusive,
-        booking.c.span.op("&&", is_comparison=True)(
-            func.tstzrange(bindparam("since", type_=Instant), bindparam("until", type_=Instant))
-        ),
+        func.upper(booking.c.span) > bindparam("since", type_=Instant),
+        func.lower(booking.c.span) < bindparam("until", type_=Instant),
     )
 )
 _OPEN_OFFERS = driver_text(

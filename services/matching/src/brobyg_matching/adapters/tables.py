@@ -251,6 +251,10 @@ booking = Table(
         using="gist",
         name="never_two_places_at_once",
     ),
+    # For many holders at once, which the index of the constraint above can't serve.
+    Index(
+        "booking_holder", "holder", text("upper(span)"), postgresql_where=text("exclusive")
+    ),
     comment="Capacity taken: by a helper for a seat, or of a resource for a need.",
 )  # fmt: skip
 

@@ -93,7 +93,7 @@ class Profile:
 
     __slots__ = ("days", "helper", "tie")
 
-    MAX_DAYS = 120
+    MAX_DAYS = 40
 
     def __init__(self, helper: Helper) -> None:
         """Nothing is worked out yet."""

@@ -17,7 +17,7 @@ from brobyg_matching.domain.travel import UNKNOWN_METRES, Distances, Itinerary, 
 Excluded = dict[str, list[str]]
 
 #: What a helper in memory takes, with free time worked out for some weeks, in bytes.
-HELPER_BYTES = 12_000
+HELPER_BYTES = 6_000
 #: What a helper takes in a shortlist, in bytes.
 ENTRY_BYTES = 200
 
@@ -101,7 +101,7 @@ class Roster:
     Never altered, but it remembers the shortlists it has worked out, in MAX_BYTES at most.
     """
 
-    MAX_BYTES = 8_000_000
+    MAX_BYTES = 4_000_000
 
     def __init__(self, helpers: Iterable[Helper], distances: Distances) -> None:
         """Helpers who have only applied are left out: they are nobody's candidates yet."""
@@ -116,8 +116,9 @@ class Roster:
 
     @property
     def size(self) -> int:
-        """What it takes in memory at most, roughly, in bytes."""
-        return HELPER_BYTES * len(self.profiles) + self.MAX_BYTES // 4
+        """What it takes in memory, roughly, in bytes."""
+        entries = len(self._shortlists) * len(self.profiles)
+        return HELPER_BYTES * len(self.profiles) + ENTRY_BYTES * entries
 
     def shortlist(self, wish: Wish, travel: TravelPolicy | None) -> Shortlist:
         """The result of the timeless hard rules for this wish."""
