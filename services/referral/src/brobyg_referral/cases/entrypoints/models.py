@@ -360,6 +360,7 @@ class ContactOut(BaseModel):
     email: str | None
     phone: str | None
     language: str
+    meeting: Meeting
     meeting_point: str | None
 
     @classmethod
@@ -373,6 +374,7 @@ class ContactOut(BaseModel):
             email=contact.email,
             phone=None if to_service else contact.phone,
             language=contact.language,
+            meeting=told.meeting,
             meeting_point=told.meeting_point,
         )
 

@@ -9,6 +9,7 @@ from brobyg_contracts.events import (
     CitizenRecorded,
     ConsentGiven,
     ConsentWithdrawn,
+    Meeting,
     Pathway,
     ReferrerKind,
 )
@@ -70,6 +71,8 @@ class ToldContact:
     """How to reach a citizen, as it may be told."""
 
     contact: Contact
+    #: As it is published: at the place of care for a protected address.
+    meeting: Meeting
     #: Where a helper may meet the citizen; None where it is protected or unknown.
     meeting_point: str | None
 
@@ -285,7 +288,11 @@ class Referrals:
             tx, citizen_id, purpose, caller.subject, caller.organisation
         )
         tx.after_commit(self._metrics.contact_reads.inc)
-        return ToldContact(contact, contact.meeting_point(reference))
+        record = await self._citizens.record(tx, citizen_id)
+        meeting: Meeting = (
+            "at_location" if record is None or contact.is_protected else record.meeting
+        )
+        return ToldContact(contact, meeting, contact.meeting_point(reference))
 
 
 def _active(referrals: Sequence[Referral], pathway: Pathway) -> Referral | None:
