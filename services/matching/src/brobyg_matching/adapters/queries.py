@@ -9,7 +9,7 @@ from brobyg_kit.tables import Id, Instant
 from sqlalchemy import RowMapping, Select, exists, func, literal, select, tuple_
 
 from brobyg_matching.adapters import rows
-from brobyg_matching.adapters.tables import booking, need, offer, seat
+from brobyg_matching.adapters.tables import booking, citizen, need, offer, seat
 from brobyg_matching.domain.need import Need, Offer, Seat
 
 
@@ -29,6 +29,14 @@ class Queries:
         for row in await self._read(select(offer).where(offer.c.offer_id == offer_id)):
             if (found := await self.need(row["need_id"])) is not None:
                 return rows.offer_of(row), found
+        return None
+
+    async def meeting(self, need: Need) -> str | None:
+        """Where the citizen wishes to be met; None where that is not known, or there is nobody."""
+        wish = select(citizen.c.meeting).where(citizen.c.citizen_id == need.citizen_id)
+        for row in await self._read(wish):
+            found: str | None = row["meeting"]
+            return found
         return None
 
     async def need(self, need_id: str) -> Need | None:

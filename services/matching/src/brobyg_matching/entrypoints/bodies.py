@@ -276,6 +276,7 @@ class AnswerOut(OfferFacts):
     """An offer as its link shows it; `language` is the one the helper reads."""
 
     language: str | None
+    meeting: Literal["home", "at_location"] | None
     #: Whether the acceptance can be taken back here and now.
     withdrawable: bool
 
@@ -287,8 +288,10 @@ class StateOut(BaseModel):
 
 
 class LinkOut(BaseModel):
-    """The token of an offer's link."""
+    """The token of an offer's link, with what its message says beside the events."""
 
     token: str
     expires_at: datetime
     state: Literal["open", "accepted", "declined", "expired", "withdrawn"]
+    meeting: Literal["home", "at_location"] | None
+    distance_metres: int | None

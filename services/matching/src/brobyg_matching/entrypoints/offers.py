@@ -107,11 +107,15 @@ def answers_router(
         "/offers/{offer_id}/answer-link", summary="The token of the link that answers this offer"
     )
     async def link(offer_id: UUID, caller: ServiceCaller) -> LinkOut:
-        offer, _ = await found(str(offer_id))
-        return LinkOut(
-            token=links.token(offer.offer_id),
-            expires_at=offer.expires_at,
-            state=shown_state(offer, clock.now()),
+        offer, need = await found(str(offer_id))
+        return LinkOut.model_validate(
+            {
+                "token": links.token(offer.offer_id),
+                "expires_at": offer.expires_at,
+                "state": shown_state(offer, clock.now()),
+                "meeting": await queries.meeting(need),
+                "distance_metres": offer.distance_metres,
+            }
         )
 
     @router.get("/answers/{token}", summary="What the link is about; changes nothing")
@@ -121,6 +125,7 @@ def answers_router(
         begun = need.meet_at is not None and need.meet_at <= now
         more = {
             "language": language,
+            "meeting": await queries.meeting(need),
             "withdrawable": offer.state == "accepted" and need.state != "closed" and not begun,
         }
         return AnswerOut.model_validate(_facts(offer, need, scope, now) | more)
