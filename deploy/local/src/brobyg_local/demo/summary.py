@@ -33,7 +33,7 @@ class Rebuild(msgspec.Struct, frozen=True):
 #: Figures that are counts of an event, by its key in the summary.
 COUNTED: dict[str, type[EventData]] = {
     "referrals": contracts.ReferralCreated,
-    "volunteers": contracts.VolunteerActivated,
+    "volunteers": contracts.HelperActivated,
     "booked": contracts.AppointmentBooked,
     "rescheduled": contracts.AppointmentRescheduled,
     "offers": contracts.OfferMade,
