@@ -200,6 +200,6 @@ async def counted(matching: Running, *events: Event) -> int:
         with tx.driver.query_logger(count):
             await handle(tx, events)
             await tx.flush()
-            tx._emissions.clear()  # noqa: SLF001 - they are written, and would be again
-            tx._timers.clear()  # noqa: SLF001
+            tx._emissions.clear()
+            tx._timers.clear()
     return statements

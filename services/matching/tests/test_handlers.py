@@ -41,7 +41,7 @@ from matching_samples import (
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-def test_the_table_of_handlers_is_what_the_service_reads() -> None:
+async def test_the_table_of_handlers_is_what_the_service_reads() -> None:
     assert SERVICE.consumes == tuple(one.event for one in HANDLERS)
     assert len(set(EMITS)) == len(EMITS)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -162,7 +163,7 @@ class Citizens(RuleBasedStateMachine):
                 spans.setdefault(one.holder, []).append(one)
         for of in spans.values():
             ordered = sorted(of, key=lambda one: one.since or 0)
-            for before, after in zip(ordered, ordered[1:], strict=False):
+            for before, after in pairwise(ordered):
                 assert (before.until or 0) <= (after.since or 0)
 
     @invariant()
@@ -171,7 +172,8 @@ class Citizens(RuleBasedStateMachine):
             for seat in need.seats:
                 booked = self.booked.get((need.need_id, seat.no))
                 if seat.state == "filled":
-                    assert booked is not None and booked.holder == seat.helper_id
+                    assert booked is not None
+                    assert booked.holder == seat.helper_id
                     lead = self.needs.get(need.follows or "")
                     assert booked.exclusive == (lead is None)
                     assert (need.need_id, seat.no) in self.matched
@@ -187,19 +189,22 @@ class Citizens(RuleBasedStateMachine):
             assert (need.state == "filled") == (live and not need.missing)
             assert {k for n, k in self.attention if n == need.need_id} == {*need.attention}
             if not live:
-                assert not need.open_offers() and not need.attention
+                assert not need.open_offers()
+                assert not need.attention
                 assert self.timers.get(need.need_id) is None
                 continue
-            assert self.consented and an_id("citizen") in self.citizens
+            assert self.consented
+            assert an_id("citizen") in self.citizens
             for seat in need.seats:
                 assert bool(need.open_offers(seat.no)) <= (seat.state == "searching")
                 if seat.state == "searching":
-                    assert seat.due_at is not None and self.timers[need.need_id] is not None
+                    assert seat.due_at is not None
+                    assert self.timers[need.need_id] is not None
                 elif seat.state == "escalated":
                     assert need.attention
                 elif seat.state == "waiting":
                     lead = self.needs[need.follows or ""]
-                    assert lead.state == "open" and lead.follows is None
+                    assert (lead.state, lead.follows) == ("open", None)
 
     @invariant()
     def one_way_has_one_helper(self) -> None:
@@ -216,4 +221,4 @@ class Citizens(RuleBasedStateMachine):
 
 
 TestCitizens = Citizens.TestCase
-TestCitizens.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestCitizens.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)

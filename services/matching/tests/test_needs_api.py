@@ -40,7 +40,7 @@ async def test_needs_come_a_page_at_a_time_by_their_start(matching: Running) -> 
     for day in range(5):
         one = facts(f"need {day}", starts_at=LATE + timedelta(days=day))
         await tell(matching, event(need_opened(one)))
-    seen, after = [], ""
+    seen, after, page = [], "", {}
     for _ in range(3):
         page = (await matching.client.get(f"/needs?limit=2{after}", headers=COORDINATOR)).json()
         seen += [one["need_id"] for one in page["items"]]

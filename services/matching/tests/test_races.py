@@ -107,8 +107,11 @@ async def test_two_sessions_want_the_last_room_at_the_same_instant(matching: Run
     await asyncio.gather(*(tell(matching, one) for one in events))
     held = await rows(matching, "select need_id from booking where holder = 'toy-room'")
     assert len(held) == 1
-    reasons = await rows(matching, "select distinct s.reason from seat s join need n using (need_id)"
-                                   " where n.resource_id is null")  # fmt: skip
+    reasons = await rows(
+        matching,
+        "select distinct s.reason from seat s join need n using (need_id)"
+        " where n.resource_id is null",
+    )
     assert reasons == [("no_room",)]
     await never_twice(matching)
 
@@ -185,7 +188,10 @@ async def test_the_database_refuses_what_the_code_above_it_would_let_pass(
     await give(matching, a_helper("n", pools=("navigator",), papers={}))
     for word in ("a", "b"):
         await tell(matching, event(need_opened(facts(word))))
-    one = "insert into booking values (cast(:need as uuid), 1, 'holder', '[2026-12-01, 2026-12-02)', true)"
+    one = (
+        "insert into booking"
+        " values (cast(:need as uuid), 1, 'holder', '[2026-12-01, 2026-12-02)', true)"
+    )
     await rows(matching, one, need=an_id("a"))
     with pytest.raises(Exception, match="never_two_places_at_once") as refused:
         await rows(matching, one, need=an_id("b"))

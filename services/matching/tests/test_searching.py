@@ -54,8 +54,10 @@ def opened(board: Board, one: Facts | None = None) -> Need:
 
 def later(board: Board, moment: datetime, *helpers: Any, word: str = "need") -> Board:
     """Another transaction, in which the need's timer has fired."""
-    after = a_board(*helpers, now=moment, needs=board.needs.values(),
-                    bookings=[o for o in board.booked.values() if o], turns=board.turns)  # fmt: skip
+    booked = [one for one in board.booked.values() if one is not None]
+    after = a_board(
+        *helpers, now=moment, needs=board.needs.values(), bookings=booked, turns=board.turns
+    )
     transitions.due(after, an_id(word))
     finish(after)
     return after
@@ -111,9 +113,7 @@ def test_what_is_too_near_or_past_is_escalated_as_too_late(start: datetime) -> N
     assert [one.reason for one in said(board, MatchEscalated)] == ["too_late"]
 
 
-def test_a_need_waits_for_its_citizens_record_and_consent_and_is_searched_when_both_are_there() -> (
-    None
-):
+def test_a_need_waits_for_its_citizens_record_and_consent() -> None:
     board = a_board(a_helper("v"), citizens=(), consented=False)
     assert opened(board).state == "waiting"
     assert names(board) == []

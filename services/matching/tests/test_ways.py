@@ -58,9 +58,7 @@ def test_who_has_the_first_has_the_second_nearby(second: Any, place: str) -> Non
     assert sorted(one.exclusive for one in spans) == [False, True]
 
 
-def test_the_second_that_comes_while_the_first_is_searched_goes_along_and_nobody_else_is_asked() -> (
-    None
-):
+def test_the_second_that_comes_while_the_first_is_searched_goes_along() -> None:
     board = a_board(*three())
     tell(board, "first")
     tell(board, "second", starts_at=SOON)

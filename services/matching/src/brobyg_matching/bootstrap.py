@@ -58,7 +58,7 @@ def build(resources: Resources) -> Parts:
                 ATTENTION,
                 roles=["coordinator"],
                 outcomes=OUTCOMES,
-                department_of=scope.department_of,
+                department_of=scope.stored_department,
             ),
         ),
         handle=EventProcessing(HANDLERS, boards).handle,

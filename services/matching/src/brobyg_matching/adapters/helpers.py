@@ -95,7 +95,7 @@ class PostgresHelpers:
         """See `ports.Helpers.lock`."""
         given = {"helpers": sorted(helper_ids)}
         found = await tx.connection.execute(_LOCK if wait else _LOCK_FREE, given)
-        papers = rows.papers_of((await tx.connection.execute(_PAPERS, given)).tuples())
+        papers = rows.papers_of(await tx.connection.execute(_PAPERS, given))
         return {
             row["helper_id"]: rows.helper_of(row, papers.get(row["helper_id"], {}))
             for row in found.mappings()
@@ -124,7 +124,7 @@ class PostgresHelpers:
         given = {"helpers": [helper_id]}
         async with self._database.connect() as connection:
             row = (await connection.execute(_HELPERS, given)).mappings().first()
-            papers = rows.papers_of((await connection.execute(_PAPERS, given)).tuples())
+            papers = rows.papers_of(await connection.execute(_PAPERS, given))
         return rows.helper_of(row, papers.get(helper_id, {})) if row else None
 
     async def language(self, helper_id: str) -> str | None:

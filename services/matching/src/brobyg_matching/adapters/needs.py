@@ -101,7 +101,7 @@ _CONSENTS = driver_text(
 _LOCK_PLACES = driver_text(
     select(
         func.pg_advisory_xact_lock(
-            _PLACE_LOCK, func.unnest(bindparam("keys", type_=ARRAY(Integer)))
+            literal_column(str(_PLACE_LOCK)), func.unnest(bindparam("keys", type_=ARRAY(Integer)))
         )
     )
 )
@@ -122,11 +122,11 @@ class PostgresNeeds:
         wait: bool = True,
     ) -> Loaded:
         """See `ports.Needs.load`."""
-        whose, of_need = {*citizens}, {}
+        whose, of_need = {*citizens}, dict[str, str | None]()
         if new:
             await tx.driver.execute(_ADD_CITIZENS, sorted(whose))
         else:
-            of_need = dict(await tx.driver.fetch(_CITIZENS_OF, [*needs]))
+            of_need = rows.pairs(await tx.driver.fetch(_CITIZENS_OF, [*needs]))
             whose |= {one for one in of_need.values() if one is not None}
         locked = await tx.driver.fetch(
             _LOCK_CITIZENS if wait else _LOCK_FREE_CITIZENS, sorted(whose)
@@ -136,7 +136,7 @@ class PostgresNeeds:
         found = await tx.driver.fetch(_LOCK_NEEDS if wait else _LOCK_FREE_NEEDS, free, [*records])
         all_needs = await self._with_seats(tx, found)
         known = {*referrals, *(o.referral_id for o in all_needs.values() if o.referral_id)}
-        consents = dict(await tx.driver.fetch(_CONSENTS, [*known])) if known else {}
+        consents = rows.pairs(await tx.driver.fetch(_CONSENTS, [*known])) if known else {}
         there = {name: one for name, one in records.items() if one is not None}
         return Loaded(all_needs, there, consents)
 

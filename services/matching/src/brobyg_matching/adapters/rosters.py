@@ -53,7 +53,7 @@ class ResidentRosters:
         names = {one: _names(one, distances.reference) for one in departments}
         wanted = sorted({name for some in names.values() for name in some})
         # Before the helpers are read: what changes meanwhile is read again the next time.
-        versions = dict(await tx.driver.fetch(_VERSIONS, wanted))
+        versions = rows.pairs(await tx.driver.fetch(_VERSIONS, wanted))
         found = {}
         for department in departments:
             now = {name: versions.get(name, 0) for name in names[department]}
@@ -85,6 +85,6 @@ async def _read(tx: Transaction, departments: Collection[str], distances: Distan
     given = {"departments": [*departments]}
     found = (await tx.connection.execute(_HELPERS, given)).mappings().all()
     ids = {"helpers": [row["helper_id"] for row in found]}
-    papers = rows.papers_of((await tx.connection.execute(_PAPERS, ids)).tuples())
+    papers = rows.papers_of(await tx.connection.execute(_PAPERS, ids))
     helpers = [rows.helper_of(row, papers.get(row["helper_id"], {})) for row in found]
     return Roster(helpers, distances)

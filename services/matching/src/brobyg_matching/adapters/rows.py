@@ -104,6 +104,11 @@ def booking_record(one: Booking) -> tuple[object, ...]:
     return tuple(values[name] for name in copied_columns(booking))
 
 
+def pairs(records: Iterable[asyncpg.Record]) -> dict[str, Any]:
+    """Of records with two columns, the second by the first."""
+    return {record[0]: record[1] for record in records}
+
+
 def driver_columns(table: Table) -> list[Any]:  # typed as SQLAlchemy's select() takes them
     """The table's columns with ids as text, for statements that the driver runs by itself."""
     return [

@@ -23,6 +23,7 @@ from sqlalchemy import (
     union_all,
 )
 
+from brobyg_matching.adapters import rows
 from brobyg_matching.adapters.tables import block, booking, caseload, need, offer, seat, turn
 from brobyg_matching.domain.board import Known
 from brobyg_matching.domain.diary import Booking
@@ -103,7 +104,7 @@ async def known(tx: Transaction, loaded: Loaded, around: Around) -> Known:
             Booking(*row)
             for row in await tx.driver.fetch(_BOOKINGS, holders, around.since, around.until)
         ]
-    asked = await tx.driver.fetch(_OPEN_OFFERS, helpers) if around.rosters else ()
+    asked = await tx.driver.fetch(_OPEN_OFFERS, helpers) if around.rosters else []
     met, blocks = await _acquaintances(tx, around)
     return Known(
         citizens=loaded.citizens,
@@ -111,9 +112,9 @@ async def known(tx: Transaction, loaded: Loaded, around: Around) -> Known:
         rosters=around.rosters,
         profiles=around.profiles,
         bookings=tuple(bookings),
-        cases=dict(await tx.driver.fetch(_CASES, helpers)) if around.cases else {},
-        turns=dict(await tx.driver.fetch(_TURNS, helpers)) if around.turns else {},
-        open_offers=dict(asked),
+        cases=rows.pairs(await tx.driver.fetch(_CASES, helpers)) if around.cases else {},
+        turns=rows.pairs(await tx.driver.fetch(_TURNS, helpers)) if around.turns else {},
+        open_offers=rows.pairs(asked),
         met=met,
         blocks=blocks,
     )

@@ -227,8 +227,7 @@ def resume(draft: Draft) -> None:
         raise NotAllowed("not_held")
     for seat in held:
         draft.set_seat(seat.no, state="waiting")
-    if draft.need.state != "waiting":
-        draft.board.again[draft.need_id] = None
+    draft.decide_anew()
 
 
 def reopen(draft: Draft) -> None:

@@ -96,6 +96,9 @@ class Board:
         self.diary = Diary(known.bookings, known.cases)
         self.open_offers, self.turns = dict(known.open_offers), dict(known.turns)
         self._met = {citizen: dict(met) for citizen, met in known.met.items()}
+        self._policies: dict[str, Policy] = {}
+        #: What each was computed of, and the itinerary.
+        self._itineraries: dict[str, tuple[tuple[object, ...], Itinerary]] = {}
         self._of_citizen: dict[str, set[str]] = {}
         self._of_referral: dict[str, set[str]] = {}
         for need in needs.values():
@@ -157,6 +160,8 @@ class Board:
         """The citizen's needs that have not ended, in the order of their opening."""
         ids = self._of_citizen.get(citizen_id, ()) if citizen_id is not None else ()
         found = [one for need_id in ids if (one := self.needs[need_id]).state != "closed"]
+        if len(found) < 2:
+            return found
         return sorted(found, key=lambda one: (one.opened_at, one.need_id))
 
     def of_referral(self, referral_id: str) -> list[Need]:
@@ -165,7 +170,10 @@ class Board:
 
     def policy(self, need: Need) -> Policy:
         """The policy of the need's pathway. Raises UnknownPathway."""
-        return policy_of(need.pathway)
+        known = self._policies.get(need.pathway)
+        if known is None:
+            known = self._policies[need.pathway] = policy_of(need.pathway)
+        return known
 
     def citizen(self, need: Need) -> Citizen | None:
         """The record of the need's citizen, if there is one and the pathway is about citizens."""
@@ -175,7 +183,13 @@ class Board:
 
     def itinerary(self, need: Need) -> Itinerary:
         """Where and when the need's help begins and ends."""
-        return itinerary(self.policy(need), need, self.citizen(need), self.distances)
+        citizen = self.citizen(need)
+        of = (need.location_id, need.starts_at, need.ends_at, need.pathway, citizen)
+        known = self._itineraries.get(need.need_id)
+        if known is None or known[0] != of:
+            found = itinerary(self.policy(need), need, citizen, self.distances)
+            known = self._itineraries[need.need_id] = of, found
+        return known[1]
 
     def profile(self, need: Need, helper_id: str) -> Profile | None:
         """The helper, if they were read."""

@@ -5,7 +5,7 @@ from msgspec import UNSET
 
 from brobyg_matching.domain.draft import Draft
 from brobyg_matching.domain.roster import Excluded
-from brobyg_matching.domain.rules import HARD_RULES, SCORES, Selection
+from brobyg_matching.domain.rules import HARD_RULES, Selection
 
 #: Rules whose names would tell what is said of the citizen. They are told as NOT_SUITABLE.
 _TELLING = frozenset({"language", "gender", "mobility"})
@@ -77,12 +77,17 @@ def considered(selection: Selection, asked: int, already: int) -> tuple[Consider
     """Those who could, best first; the first `asked` of them have ranks from `already` + 1."""
     told = []
     for number, candidate in enumerate(selection.candidates, 1):
-        points = {name: score for name, score in zip(SCORES, candidate.score, strict=True) if score}
-        if number <= asked:
-            one = ConsideredHelper(
-                helper_id=candidate.helper_id, points=points, rank=already + number
+        former, known, near, fair = candidate.score
+        points = {"near": near, "fair": fair}
+        if known:
+            points["known"] = known
+        if former:
+            points["former"] = former
+        told.append(
+            ConsideredHelper(
+                helper_id=candidate.helper.helper_id,
+                points=points,
+                rank=already + number if number <= asked else UNSET,
             )
-        else:
-            one = ConsideredHelper(helper_id=candidate.helper_id, points=points)
-        told.append(one)
+        )
     return tuple(told)

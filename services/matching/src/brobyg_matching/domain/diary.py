@@ -43,29 +43,30 @@ class Diary:
         self, bookings: Iterable[Booking] = (), cases: Mapping[str, int] | None = None
     ) -> None:
         """`cases` says how many each helper has at the moment."""
-        self._of: dict[str, dict[Place, Booking]] = {}
+        #: The spans of each holder.
+        self.bookings: dict[str, dict[Place, Booking]] = {}
         #: How many cases each helper has; absent for none.
         self.cases: dict[str, int] = dict(cases or {})
         for one in bookings:
-            self._of.setdefault(one.holder, {})[one.place] = one
+            self.bookings.setdefault(one.holder, {})[one.place] = one
 
     def of(self, holder: str) -> Mapping[Place, Booking]:
         """The exclusive and shared spans of a helper or resource."""
-        return self._of.get(holder) or {}
+        return self.bookings.get(holder, {})
 
     def book(self, booking: Booking) -> None:
         """Take capacity; a booking of the same holder for the same place is replaced."""
         if booking.since is None:
             self.cases[booking.holder] = self.cases.get(booking.holder, 0) + 1
         else:
-            self._of.setdefault(booking.holder, {})[booking.place] = booking
+            self.bookings.setdefault(booking.holder, {})[booking.place] = booking
 
     def free(self, booking: Booking) -> None:
         """Give the capacity back."""
         if booking.since is None:
             self.cases[booking.holder] = max(0, self.cases.get(booking.holder, 0) - 1)
         else:
-            self._of.get(booking.holder, {}).pop(booking.place, None)
+            self.bookings.get(booking.holder, {}).pop(booking.place, None)
 
     def is_taken(self, holder: str, since: int, until: int, but: Iterable[str] = ()) -> bool:
         """Whether the span overlaps what the holder has, apart from these needs."""

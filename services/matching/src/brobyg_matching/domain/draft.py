@@ -33,7 +33,9 @@ class Draft:
 
     def seat(self, no: int) -> Seat:
         """The seat of this number as it is now; it must exist."""
-        return next(one for one in self.need.seats if one.no == no)
+        found = self.need.seat(no)
+        assert found is not None
+        return found
 
     def set(self, **fields: object) -> None:
         """Change fields of the need."""
@@ -46,6 +48,11 @@ class Draft:
             for one in self.need.seats
         )
         self.set(seats=changed)
+
+    def decide_anew(self) -> None:
+        """What the need was bound to has gone: it is begun again when all else is done."""
+        self.set(state="waiting", follows=None, clashes_with=None)
+        self.board.again[self.need_id] = None
 
     def facts(self) -> dict[str, object]:
         """The facts that most events about the need carry; absent where it has none."""

@@ -190,7 +190,7 @@ def nobody_for_follower(draft: Draft, reason: str) -> None:
     draft.board.given_up.setdefault(draft.need_id, []).append(GivenUp(reason, 0, {}))
 
 
-def leave_way(draft: Draft, *, helper_stays: bool = True) -> None:
+def leave_way(draft: Draft) -> None:
     """The need, which nobody fills any more, is no longer part of a way.
 
     Whoever has the rest of it keeps that, and is told the times that hold now. What nobody has yet
@@ -208,10 +208,9 @@ def leave_way(draft: Draft, *, helper_stays: bool = True) -> None:
         Draft(board, one).set(follows=None if one is left[0] else left[0].need_id)
     if left:
         first = Draft(board, board.needs[left[0].need_id])
-        if not helper_stays or not _book_anew(first):
+        if not _book_anew(first):
             for one in left:
-                Draft(board, one).set(follows=None)
-                board.again[one.need_id] = None
+                Draft(board, one).decide_anew()
 
 
 def _book_anew(lead: Draft) -> bool:

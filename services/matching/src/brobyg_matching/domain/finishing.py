@@ -13,7 +13,7 @@ def finish(board: Board) -> None:
         need_id = next(iter(board.again))
         del board.again[need_id]
         need = board.needs[need_id]
-        if need.state in ("open", "filled") and not (need.follows or need.clashes_with):
+        if need.state == "waiting":
             begin(Draft(board, need))
     for need_id in list(board.touched):
         _finish(Draft(board, board.needs[need_id]))

@@ -136,7 +136,10 @@ class Need(Facts, frozen=True, kw_only=True, gc=False):
 
     def seat(self, no: int) -> Seat | None:
         """The seat of this number, if there is one."""
-        return next((one for one in self.seats if one.no == no), None)
+        for one in self.seats:
+            if one.no == no:
+                return one
+        return None
 
     def open_offers(self, seat_no: int | None = None, helper_id: str | None = None) -> list[Offer]:
         """The offers that await an answer; only of this seat, only to this helper."""

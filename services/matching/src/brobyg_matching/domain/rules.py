@@ -1,8 +1,7 @@
 """Who can, and who is asked first. Hard rules exclude; soft rules only order."""
 
-from collections.abc import Mapping
-from datetime import date
-from heapq import nsmallest
+from collections.abc import Callable, Mapping
+from operator import itemgetter
 
 import msgspec
 
@@ -26,7 +25,6 @@ _MASK = 0xFFFFFFFF
 
 #: Points by former, known, near, fair.
 Score = tuple[int, int, int, int]
-SCORES = ("former", "known", "near", "fair")
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +53,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Candidate(msgspec.Struct, frozen=True, gc=False):
-    """Somebody who can, with why and when. Seconds since 1970 UTC."""
+    """Somebody who can, and why they have their place in the order."""
 
     helper: Reachable
     known: bool
@@ -80,32 +78,32 @@ class Selection(msgspec.Struct, frozen=True):
 def select(shortlist: Shortlist, diary: Diary, policy: Policy, question: Question) -> Selection:
     """Apply the hard rules, then the soft ones. Equal input gives equal answers in equal order."""
     excluded = {rule: list(ids) for rule, ids in shortlist.excluded.items()}
-    timely = _Timely(diary, policy, question)
-    soft = _Soft(diary, policy, question)
-    seed = int(question.need_id[-12:], 16)
-    scored: list[tuple[int, int, int, str, Candidate]] = []
+    broken, score = _hard(diary, policy, question), _soft(diary, policy, question)
+    seed, skip, known = int(question.need_id[-12:], 16), question.skip, question.known
+    turns, first = question.turns, question.first
+    scored: list[tuple[int, int, int, str, Reachable, Score]] = []
     for helper in shortlist.reachable:
         who = helper.helper_id
-        if who in question.skip:
+        if who in skip:
             continue
-        rule = timely.broken(helper)
+        rule = broken(helper)
         if rule is not None:
             excluded.setdefault(rule, []).append(who)
             continue
-        known = who in question.known
-        score = soft.score(helper, known=known)
-        order = ((helper.profile.tie ^ seed) * 2_654_435_761) & _MASK
-        first = -sum(score)
-        if question.turns is not None:
-            first = -1 if who == question.first else question.turns.get(who, 0)
+        points = score(helper, who in known)
+        if turns is None:
+            place = -sum(points)
+        else:
+            place = -1 if who == first else turns.get(who, 0)
         near = (helper.distance_metres or 0) if question.nearest else 0
-        scored.append((first, near, order, who, Candidate(helper, known, score)))
-    best = nsmallest(MAX_CONSIDERED, scored, key=_order)
-    return Selection([entry[4] for entry in best], len(scored), excluded)
-
-
-def _order(entry: tuple[int, int, int, str, Candidate]) -> tuple[int, int, int, str]:
-    return entry[:4]
+        mixed = ((helper.profile.tie ^ seed) * 2_654_435_761) & _MASK
+        scored.append((place, near, mixed, who, helper, points))
+    scored.sort(key=itemgetter(0, 1, 2, 3))
+    best = [
+        Candidate(helper, who in known, points)
+        for _, _, _, who, helper, points in scored[:MAX_CONSIDERED]
+    ]
+    return Selection(best, len(scored), excluded)
 
 
 def span_of(helper: Reachable, way: Itinerary) -> tuple[int, int] | None:
@@ -139,72 +137,67 @@ def capacity_rule_broken(
     return "weekly_limit" if this_week >= helper.weekly_limit else None
 
 
-def papers_hold(helper: Reachable, day: date) -> bool:
-    """Whether all papers of the helper still hold on this day."""
-    return helper.until is None or helper.until >= day
+def _hard(diary: Diary, policy: Policy, question: Question) -> Callable[[Reachable], str | None]:
+    """The hard rules that depend on the time, for one question: the first that fails, or None.
 
+    A function of local names, as it is called for every helper of every search.
+    """
+    itinerary, own, blocked = question.itinerary, question.own, question.blocked
+    meet_at, part_at = itinerary.meet_at, itinerary.part_at
+    earliest = question.now + policy.asking.latest_offer_minutes * 60
+    day, bookings = date_of(question.starts_at or question.now), diary.bookings
 
-class _Timely:
-    """The hard rules that depend on the time, for one question."""
-
-    __slots__ = ("day", "diary", "earliest", "question", "way")
-
-    def __init__(self, diary: Diary, policy: Policy, question: Question) -> None:
-        self.diary, self.question, self.way = diary, question, question.itinerary
-        self.earliest = question.now + policy.asking.latest_offer_minutes * 60
-        self.day = date_of(question.starts_at or question.now)
-
-    def broken(self, helper: Reachable) -> str | None:
-        """The first rule that fails, or None."""
-        question = self.question
-        if question.blocked and helper.helper_id in question.blocked:
+    def broken(helper: Reachable) -> str | None:
+        who = helper.helper_id
+        if blocked and who in blocked:
             return "blocked"
-        if helper.until is not None and not papers_hold(helper, self.day):
+        if helper.until is not None and helper.until < day:
             return "paper"
-        span = span_of(helper, self.way)
-        rule = capacity_rule_broken(self.diary, helper, span, question.own)
-        if rule is not None or span is None:
-            return rule
+        if meet_at is None or part_at is None:
+            return capacity_rule_broken(diary, helper, None, own)
+        leave_at, home_at = meet_at - helper.out_seconds, part_at + helper.back_seconds
+        if bookings.get(who) or helper.weekly_limit < 1:
+            rule = capacity_rule_broken(diary, helper, (leave_at, home_at), own)
+            if rule is not None:
+                return rule
         profile = helper.profile
-        if not covers(profile.days.get(self.day) or profile.free(self.day), *span):
+        if not covers(profile.days.get(day) or profile.free(day), leave_at, home_at):
             return "availability"
         # The last: it names who could come if there were time to ask.
-        return "notice" if span[0] < self.earliest else None
+        return "notice" if leave_at < earliest else None
+
+    return broken
 
 
-class _Soft:
-    """The soft rules for one question.
+def _soft(diary: Diary, policy: Policy, question: Question) -> Callable[[Reachable, bool], Score]:
+    """The soft rules for one question: the points of a helper, who has helped before or not.
 
     Known counts whole; near by the share of the range left over; fair by how little is promised
-    and asked already. At short notice near counts more: somebody close can still make it.
+    and asked already. At short notice near counts more: somebody close can still come.
     """
+    weights, start, first = policy.weights, question.starts_at, question.first
+    notice, days = policy.asking.short_notice_minutes * 60, weights.fair_share_days
+    short = start is not None and start - question.now < notice
+    for_near = weights.near_at_short_notice if short else weights.near
+    for_known, for_fair = weights.known, weights.fair
+    window, bookings, asked = days * _DAY, diary.bookings, question.open_offers
 
-    __slots__ = ("days", "diary", "fair", "first", "known", "near", "open", "starts_at")
-
-    def __init__(self, diary: Diary, policy: Policy, question: Question) -> None:
-        weights, start = policy.weights, question.starts_at
-        notice = policy.asking.short_notice_minutes * 60
-        short = start is not None and start - question.now < notice
-        self.near = weights.near_at_short_notice if short else weights.near
-        self.known, self.fair, self.days = weights.known, weights.fair, weights.fair_share_days
-        self.diary, self.starts_at, self.first = diary, start, question.first
-        self.open = question.open_offers
-
-    def score(self, helper: Reachable, *, known: bool) -> Score:
-        """The points of a candidate."""
+    def score(helper: Reachable, known: bool) -> Score:
         who = helper.helper_id
-        load = self.open.get(who, 0)
-        if self.starts_at is None:
-            leisure = 1 - (load + self.diary.cases.get(who, 0)) / (helper.case_limit or 1)
+        load = asked.get(who, 0)
+        if start is None:
+            unused = 1 - (load + diary.cases.get(who, 0)) / (helper.case_limit or 1)
         else:
-            window, start = self.days * _DAY, self.starts_at
-            for one in self.diary.of(who).values():
-                load += one.exclusive and -window <= (one.since or 0) - start <= window
+            if mine := bookings.get(who):
+                for one in mine.values():
+                    load += one.exclusive and -window <= (one.since or 0) - start <= window
             # 1 with nothing promised or asked, 0 with the weekly limit kept up all the time.
-            leisure = 1 - load * 7 / (self.days * (helper.weekly_limit or 1))
+            unused = 1 - load * 7 / (days * (helper.weekly_limit or 1))
         return (
-            _FORMER if who == self.first else 0,
-            self.known if known else 0,
-            int(self.near * helper.nearness),
-            int(self.fair * leisure) if leisure > 0 else 0,
+            _FORMER if who == first else 0,
+            for_known if known else 0,
+            int(for_near * helper.nearness),
+            int(for_fair * unused) if unused > 0 else 0,
         )
+
+    return score

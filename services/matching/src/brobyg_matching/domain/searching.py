@@ -1,5 +1,6 @@
 """How a seat is searched for: who is asked when, and what happens when nobody can."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from brobyg_matching.domain.need import Need, Offer, Seat
 from brobyg_matching.domain.policy import Policy
 from brobyg_matching.domain.roster import wish_of
 from brobyg_matching.domain.rules import Candidate, Question, Selection, select, span_of
+from brobyg_matching.domain.travel import Itinerary
 from brobyg_matching.domain.way import followers, whole_way
 
 #: A need whose place is not in the reference data yet waits for it this long, looked at each time.
@@ -148,7 +150,12 @@ def _not_yet(draft: Draft, no: int) -> datetime | None:
 
 def _question(draft: Draft, no: int, first: str | None, *, again: bool) -> Question:
     need, board, seat = draft.need, draft.board, draft.seat(no)
-    busy = {offer.helper_id for offer in need.open_offers()} | {*need.helpers()}
+    skip = {offer.helper_id for offer in need.open_offers()} | {*need.helpers()}
+    for one in need.seats:
+        if one.role == seat.role:  # the same question
+            skip.update(one.unwilling)
+            if one.state == "searching" and not again:
+                skip.update(one.asked)
     in_turn = draft.policy.asking.way == "in_turn"
     return Question(
         need_id=need.need_id,
@@ -156,7 +163,7 @@ def _question(draft: Draft, no: int, first: str | None, *, again: bool) -> Quest
         starts_at=seconds(need.starts_at),
         itinerary=whole_way(board, need),
         now=int(board.now.timestamp()),
-        skip=frozenset((*busy, *(() if again else seat.asked), *seat.unwilling)),
+        skip=frozenset(skip),
         first=first,
         known=board.acquainted(need),
         blocked=board.blocks.get(need.citizen_id or "", frozenset()),
@@ -190,8 +197,9 @@ def _make_offers(draft: Draft, no: int, selection: Selection) -> None:
     who = tuple(one.helper_id for one in chosen)
     draft.set_seat(no, wave=seat.wave + 1, asked=seat.asked + who)
     decide(draft, no, "asked", selection, asked=len(chosen), already=already)
+    way, facts = whole_way(board, draft.need), draft.facts()
     made = [
-        _offer(draft, no, candidate, rank, expires_at)
+        _offer(draft, draft.seat(no), candidate, rank, expires_at, way, facts)
         for rank, candidate in enumerate(chosen, already + 1)
     ]
     draft.set(offers=draft.need.offers + tuple(made))
@@ -208,9 +216,16 @@ def _wait_for_answers(draft: Draft, no: int) -> None:
     draft.set_seat(no, due_at=first)
 
 
-def _offer(draft: Draft, no: int, candidate: Candidate, rank: int, expires_at: datetime) -> Offer:
-    need, seat, helper = draft.need, draft.seat(no), candidate.helper
-    way = whole_way(draft.board, need)
+def _offer(
+    draft: Draft,
+    seat: Seat,
+    candidate: Candidate,
+    rank: int,
+    expires_at: datetime,
+    way: Itinerary,
+    facts: Mapping[str, Any],
+) -> Offer:
+    need, helper, no = draft.need, candidate.helper, seat.no
     span = span_of(helper, way)
     offer = Offer(
         offer_id=derived_id("offer", need.need_id, str(no), str(seat.round), helper.helper_id),
@@ -233,7 +248,7 @@ def _offer(draft: Draft, no: int, candidate: Candidate, rank: int, expires_at: d
     draft.board.offers[offer.offer_id] = offer
     draft.board.made.add(offer.offer_id)
     data: dict[str, Any] = {
-        **draft.facts(), "leave_at": offer.leave_at or UNSET, "meet_at": offer.meet_at or UNSET,
+        **facts, "leave_at": offer.leave_at or UNSET, "meet_at": offer.meet_at or UNSET,
         "home_at": offer.home_at or UNSET,
     }  # fmt: skip
     draft.emit(

@@ -145,8 +145,7 @@ def _let_go(draft: Draft, reason: str, *, release: bool = True) -> None:
     draft.set(clashes_with=None)
     for other in board.of_citizen(draft.need.citizen_id):
         if other.clashes_with == draft.need_id:
-            Draft(board, other).set(clashes_with=None)
-            board.again[other.need_id] = None
+            Draft(board, other).decide_anew()
 
 
 def is_ready(board: Board, need: Need) -> bool:
@@ -203,8 +202,7 @@ def closed(board: Board, need_id: str, reason: str) -> None:
     ]  # fmt: skip
     _let_go(draft, "appointment_over" if over else reason, release=not over)
     for other in unfilled:
-        Draft(board, other).set(follows=None)
-        board.again[other.need_id] = None
+        Draft(board, other).decide_anew()
     for seat in draft.need.seats:
         if seat.state == "filled":
             if seat.leave_at is None:
@@ -233,6 +231,7 @@ def recorded(board: Board, citizen: Citizen) -> None:
     for draft, _ in anew:
         if draft.need.state != "waiting":
             _let_go(draft, _MOVED)
+            draft.set(state="waiting")
     for draft, former in anew:
         begin(draft, former)
 

@@ -61,8 +61,7 @@ def way_of(board: Board, need: Need) -> list[Need]:
 
 def whole_way(board: Board, need: Need) -> Itinerary:
     """The need's itinerary, from the first meeting to the last parting where others follow it."""
-    own = board.itinerary(need)
-    others = followers(board, need)
+    own, others = board.itinerary(need), followers(board, need)
     if not others or own.meet_at is None or own.part_at is None:
         return own
     ways = [own, *map(board.itinerary, others)]

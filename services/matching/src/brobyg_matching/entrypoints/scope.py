@@ -2,6 +2,7 @@
 
 from brobyg_contracts.reference import Reference
 from brobyg_kit.auth import Caller
+from brobyg_kit.database import Transaction
 from brobyg_kit.replica import Replica
 
 from brobyg_matching.domain.need import Need
@@ -28,6 +29,11 @@ class Scope:
     def department_of(self, caller: Caller) -> str | None:
         """The caller's department as it is called now; None for all."""
         return None if caller.department is None else present(caller.department, self.reference)
+
+    async def stored_department(self, tx: Transaction, caller: Caller) -> str | None:
+        """`department_of` by the reference data as of now."""
+        reference = await self._replica.get(tx)
+        return None if caller.department is None else present(caller.department, reference)
 
     def present(self, department: str) -> str:
         """The department as it is called now."""

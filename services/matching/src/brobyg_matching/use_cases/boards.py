@@ -135,7 +135,7 @@ def _on_one_way(loaded: Loaded, searched: Collection[Facts]) -> set[str]:
     found: set[str] = set()
     for need in loaded.needs.values():
         policy = policy_of(need.pathway)
-        of_way = policy.sharing is not None and count[need.citizen_id] > 1
+        of_way = policy.sharing is not None and count[need.citizen_id or ""] > 1
         if of_way or not policy.need.has_span:
             found.update(need.helpers())
     return found

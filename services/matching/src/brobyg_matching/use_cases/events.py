@@ -1,5 +1,7 @@
 """What is done on each event. `handlers.py` is the table of them."""
 
+from typing import Any
+
 from brobyg_contracts import (
     CitizenRecorded,
     ConsentGiven,
@@ -23,7 +25,9 @@ def facts_of(data: NeedOpened | NeedChanged, reference: Reference) -> Facts:
     Raises UnknownPathway.
     """
     values = {name: getattr(data, name) for name in _FROM_EVENT}
-    fields = {name: None if isinstance(one, UnsetType) else one for name, one in values.items()}
+    fields: dict[str, Any] = {
+        name: None if isinstance(one, UnsetType) else one for name, one in values.items()
+    }
     if isinstance(data.seats, UnsetType):
         fields["crew"] = policy_of(data.pathway).crew()
     else:
