@@ -10,7 +10,6 @@ from datetime import timedelta
 import pytest
 import schemathesis
 from brobyg_contracts.domain import ROLES
-from brobyg_contracts.places import DEPARTMENTS
 from brobyg_kit.cli import load_service
 from brobyg_kit.clock import WallClock
 from brobyg_kit.testing import Running, token_keys
@@ -37,9 +36,7 @@ SETTINGS: dict[str, dict[str, str]] = {
         "notification_smtp": "smtp://127.0.0.1:1",
         "notification_sender": "Brobyg <brobyg@example.org>",
         "portal_url": "http://portal.example.org",
-        "notification_coordinators": ",".join(
-            f"{department}=coordinator@example.org" for department in DEPARTMENTS
-        ),
+        "notification_coordinators": "randers-norddjurs=coordinator@example.org",
     },
     "reporting": {},
 }

@@ -164,47 +164,49 @@ async def asked(
 
 async def _tell(matching: Running, clock: ManualClock) -> None:
     starts_at = clock.now() + timedelta(days=2, hours=2)
-    said: list[EventData] = [
-        CitizenRecorded(
-            citizen_id=CITIZEN,
-            languages=("da",),
-            gender_wish=None,
-            mobility="independent",
-            meeting="home",
-            postcode="8920",
-        ),
-        ConsentGiven(referral_id=REFERRAL, citizen_id=CITIZEN),
-        NeedOpened(
-            need_id=NEED,
-            about_kind="appointment",
-            about_id=NEED,
-            pathway="escort",
-            policy_version=1,
-            department="randers-norddjurs",
-            mode="in_person",
-            priority=5,
-            competences=(),
-            referral_id=REFERRAL,
-            citizen_id=CITIZEN,
-            location_id="randers-hospital",
-            starts_at=starts_at,
-            ends_at=starts_at + timedelta(minutes=30),
-        ),
+    record = CitizenRecorded(
+        citizen_id=CITIZEN,
+        languages=("da",),
+        gender_wish=None,
+        mobility="independent",
+        meeting="home",
+        postcode="8920",
+    )
+    need = NeedOpened(
+        need_id=NEED,
+        about_kind="appointment",
+        about_id=NEED,
+        pathway="escort",
+        policy_version=1,
+        department="randers-norddjurs",
+        mode="in_person",
+        priority=5,
+        competences=(),
+        referral_id=REFERRAL,
+        citizen_id=CITIZEN,
+        location_id="randers-hospital",
+        starts_at=starts_at,
+        ends_at=starts_at + timedelta(minutes=30),
+    )
+    said: list[tuple[EventData, str]] = [
+        (record, CITIZEN),
+        (ConsentGiven(referral_id=REFERRAL, citizen_id=CITIZEN), REFERRAL),
+        (need, NEED),
     ]
     handle, database = matching.runtime.parts.handle, matching.runtime.database
     assert handle is not None
     assert database is not None
     async with database.transaction() as tx:
-        await handle(tx, [_event(clock, data) for data in said])
+        await handle(tx, [_event(clock, data, subject) for data, subject in said])
 
 
-def _event(clock: ManualClock, data: EventData) -> Event:
+def _event(clock: ManualClock, data: EventData, subject: str) -> Event:
     event_id = new_id(clock)
     return Event(
         id=event_id,
         source="referral",
         type=data.EVENT_TYPE,
-        subject=str(getattr(data, data.SUBJECT)),
+        subject=subject,
         time=clock.now(),
         dataschema=data.DATASCHEMA,
         correlationid=event_id,

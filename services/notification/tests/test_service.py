@@ -91,7 +91,7 @@ async def main():
     clock = settings.make_clock()
     database = Database(sys.argv[1], clock, "notification")
     await database.open()
-    resources = Resources(settings, clock, database, CollectorRegistry(), Health())
+    resources = Resources(settings, clock, database, CollectorRegistry(), Health(), "")
     parts = SERVICE.build(resources)
     async with database.connect() as connection:
         await resources.replica(REFERENCE).refresh(connection)

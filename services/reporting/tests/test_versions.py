@@ -81,7 +81,7 @@ async def test_new_code_builds_its_own_version_while_readers_read_the_old_one_an
     serve: Serve, publisher: Publisher, older: pytest.MonkeyPatch
 ) -> None:
     random = Random(12)
-    events = interleave(random, make_history(random, 40))
+    events = interleave(random, make_history(random, 60))
     middle = len(events) // 2
     async with serve(SERVICE, role="run") as running:
         database = running.runtime.database

@@ -137,9 +137,8 @@ def explain(need_id: str, history: Sequence[PastEvent], reference: Reference) ->
         found.story += _lines(one, event, reference)
     _answer(found.decisions, read)
     _agree(found.matches, read)
-    found.policy_versions = sorted(
-        {one.policy_version for one in (*found.decisions, *found.matches)}
-    )
+    by_decision = {decision.policy_version for decision in found.decisions}
+    found.policy_versions = sorted(by_decision | {match.policy_version for match in found.matches})
     return found
 
 

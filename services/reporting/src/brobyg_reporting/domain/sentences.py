@@ -9,13 +9,14 @@ from brobyg_contracts import EVENTS, events
 from brobyg_contracts.errors import UnknownReference
 from brobyg_contracts.reference import Reference
 from brobyg_kit.event import EventData
-from brobyg_kit.wording import LANGUAGES, date_and_time
+from brobyg_kit.wording import date_and_time
 
 from brobyg_reporting.domain.projection import given
 from brobyg_reporting.domain.words import (
     ABOUT,
     ATTENTION,
     DECISIONS,
+    LANGUAGES,
     OUTCOMES,
     REASONS,
     REFERRERS,
@@ -61,7 +62,7 @@ def department_name(department: str, reference: Reference) -> str:
 
 def when(time: datetime) -> Wording:
     """Date and time, local."""
-    return Wording(**{language: date_and_time(time, language) for language in LANGUAGES})
+    return Wording(*(date_and_time(time, language) for language in LANGUAGES))
 
 
 def _planned(

@@ -14,6 +14,8 @@ class Wording(NamedTuple):
     da: str
 
 
+#: The languages, in the order of a `Wording`.
+LANGUAGES = Wording._fields
 Words: TypeAlias = Mapping[str, Wording]
 
 #: Why something ended, was given up, or needs a human.

@@ -26,7 +26,8 @@ def explain(
     import msgspec
     from brobyg_kit.database_errors import DATABASE_ERRORS
     from brobyg_kit.domain import domain
-    from brobyg_kit.wording import LANGUAGES
+
+    from brobyg_reporting.domain.words import LANGUAGES
 
     load_environment()
     if language not in LANGUAGES:
