@@ -218,7 +218,7 @@ def test_forty_volunteers_of_both_pools_and_all_referrals_belong_to_the_one_depa
 
 def test_the_one_more_booking_to_try_has_a_referral_and_reads_as_the_standard_asks() -> None:
     body = json.loads((WEEK / "one-more-booking.json").read_bytes())
-    read = read_appointment(body)
+    read = read_appointment(body, reference())
     referred = {
         one["body"]["citizen"]["cpr"] for one in json.loads((WEEK / "referrals.json").read_bytes())
     }

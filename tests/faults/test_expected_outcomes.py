@@ -20,16 +20,16 @@ class Teller:
     def __init__(self) -> None:
         self.events: list[Event] = []
 
-    def tell(self, source: str, kind: str, case: Case, **data: Any) -> str:
+    def tell(self, source: str, event_type: str, case: Case, **data: Any) -> str:
         subject = f"need of {case.name}"
-        about = "appointment_id" if kind.startswith("appointment.") else "need_id"
+        about = "appointment_id" if event_type.startswith("appointment.") else "need_id"
         number = (
             sum(event.source == source and event.subject == subject for event in self.events) + 1
         )
         event = Event(
             id=f"event {len(self.events)}",
             source=source,
-            type=f"dk.brobyg.{kind}",
+            type=f"dk.brobyg.{event_type}",
             subject=subject,
             time=MONDAY + timedelta(seconds=len(self.events)),
             dataschema="",
