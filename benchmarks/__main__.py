@@ -19,7 +19,15 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from benchmarks import consumer, matching_consumer, rebuild, relay, request_to_mail
+from benchmarks import (
+    answer,
+    consumer,
+    matching_consumer,
+    need_cost,
+    rebuild,
+    relay,
+    request_to_mail,
+)
 from benchmarks.ground import Ground
 from benchmarks.results import BenchmarkResult, Say, keep
 
@@ -28,8 +36,18 @@ FOLDER = ROOT / "var" / "bench"
 RESULTS = ROOT / "benchmarks" / "results.json"
 
 Measure = Callable[[Ground, Say], Awaitable[BenchmarkResult]]
-MODULES: tuple[ModuleType, ...] = (relay, consumer, matching_consumer, rebuild, request_to_mail)
-BENCHMARKS: dict[str, Measure] = {module.GOAL.name: module.measure for module in MODULES}
+MODULES: tuple[ModuleType, ...] = (
+    relay,
+    consumer,
+    matching_consumer,
+    need_cost,
+    answer,
+    rebuild,
+    request_to_mail,
+)
+BENCHMARKS: dict[str, Measure] = {module.GOAL.name: module.measure for module in MODULES} | {
+    matching_consumer.GOAL_LARGE.name: matching_consumer.measure_large
+}
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
@@ -46,7 +64,7 @@ some. Topics and databases of its own are used and removed.
 
 [bold]Examples[/bold]
 
-  python -m benchmarks                    all of them, some ten minutes
+  python -m benchmarks                    all of them, some twenty minutes
 
   python -m benchmarks consumer           one
 
