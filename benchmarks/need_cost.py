@@ -10,9 +10,11 @@ import statistics
 import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 
 import msgspec
 from brobyg_contracts import NeedChanged, NeedClosed, NeedOpened
+from brobyg_kit.event import EventData
 from brobyg_kit.replica import Replica
 from brobyg_kit.timers import DueTimer
 from brobyg_matching.adapters import tables
@@ -92,7 +94,7 @@ async def _round(made: Matching) -> Costs:
     for _ in range(_NEEDS):
         citizen, need = made.need()
         await made.handle(citizen)
-        await _timed(costs, "event", lambda need=need: made.handle([made.event(need)]))
+        await _timed(costs, "event", partial(_handle, made, need))
         needs.append(need)
     for need in needs:
         starts_at, ends_at = need.starts_at, need.ends_at
@@ -103,14 +105,14 @@ async def _round(made: Matching) -> Costs:
             "ends_at": ends_at + timedelta(minutes=15),
         }
         changed = NeedChanged(**moved)
-        await _timed(costs, "event", lambda changed=changed: made.handle([made.event(changed)]))
+        await _timed(costs, "event", partial(_handle, made, changed))
     for need in needs[: _NEEDS // 2]:
         offer_id = await _open_offer(made, need.need_id)
         if offer_id is not None:
-            await _timed(costs, "answer", lambda one=offer_id: answers.answer(one, "accept"))
+            await _timed(costs, "answer", partial(answers.answer, offer_id, "accept"))
     made.clock.advance(_UNANSWERED)
     for need in needs[_NEEDS // 2 :]:
-        await _timed(costs, "timer", lambda need=need: _fire(made, need.need_id))
+        await _timed(costs, "timer", partial(_fire, made, need.need_id))
     made.clock.advance(-_UNANSWERED)
     for need in needs:
         closed = NeedClosed(
@@ -119,9 +121,13 @@ async def _round(made: Matching) -> Costs:
             about_id=need.need_id,
             reason="appointment_cancelled",
         )
-        await _timed(costs, "event", lambda closed=closed: made.handle([made.event(closed)]))
+        await _timed(costs, "event", partial(_handle, made, closed))
     await settle(made.database)
     return costs
+
+
+async def _handle(made: Matching, data: EventData) -> None:
+    await made.handle([made.event(data)])
 
 
 async def _timed(costs: Costs, kind: str, work: Callable[[], Awaitable[object]]) -> None:

@@ -146,6 +146,7 @@ def test_a_cancelled_appointment_frees_the_volunteer_and_cancels_the_calendar_en
     start, about = by_name("cancelled").start, (played, match.need_id)
     told = [("REQUEST", start, 0), ("CANCEL", start, 1)]
     assert entries(*about, "citizen", str(match.citizen_id)) == told
+    assert isinstance(match.meet_at, datetime)
     told = [("REQUEST", match.meet_at, 0), ("CANCEL", match.meet_at, 1)]
     assert entries(*about, "helper", match.helper_id) == told
 
