@@ -130,6 +130,7 @@ def test_a_service_s_part_holds_nothing_that_it_does_not_refer_to() -> None:
         "brobyg.matching.v1",
         "brobyg.notification.dead-letter.v1",
         "brobyg.notification.v1",
+        "brobyg.reference.v1",
         "brobyg.referral.v1",
     }
 

@@ -26,6 +26,13 @@ from typer.testing import CliRunner
 
 from tests.reference.parts import OWNER
 
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Away from the checkout, whose running system the command would take for its own."""
+    monkeypatch.chdir(tmp_path)
+
+
 COPY = Copy(TOPIC, KINDS, Reference)
 
 
@@ -82,7 +89,8 @@ async def test_what_is_applied_or_put_reaches_a_running_service_and_one_that_com
         def brobyg(*arguments: str) -> dict[str, object]:
             done = CliRunner().invoke(app, [*arguments, str(folder), "--json"])
             assert done.exit_code == 0, done.output
-            answer: dict[str, object] = json.loads(done.stdout)
+            # The services of this process log to the same stream.
+            answer: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
             return answer
 
         applied = await asyncio.to_thread(brobyg, "apply")

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import msgspec
 import pytest
@@ -73,7 +73,10 @@ async def kept(parts: Parts, copies: Copies, *received: Received) -> None:
         await copies.keep(tx, received)
 
 
-async def viewed(parts: Parts, things: Replica[dict[str, int]]) -> dict[str, int]:
+ViewT = TypeVar("ViewT")
+
+
+async def viewed(parts: Parts, things: Replica[ViewT]) -> ViewT:
     async with parts.database.transaction() as tx:
         return await things.get(tx)
 

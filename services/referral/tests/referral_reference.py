@@ -27,6 +27,10 @@ HOSPITAL_PLACE: PlaceRecorded = changed(
 CLOSED_PLACE: PlaceRecorded = changed(
     "place/randers-hospital", record="place/closed-clinic", aliases=(), withdrawn=True
 )
+#: The place of the examples in the description.
+EXAMPLE_PLACE: PlaceRecorded = changed(
+    "place/randers-hospital", record="place/example-hospital", aliases=()
+)
 OWN: DepartmentRecorded = changed(
     "department/randers-norddjurs", pathways=("escort", "toy_session", "toy_caseload")
 )
@@ -37,7 +41,7 @@ OTHER: DepartmentRecorded = changed(
     pathways=("escort",),
     former=(),
 )
-MORE = (HOSPITAL_PLACE, CLOSED_PLACE, OWN, OTHER)
+MORE = (HOSPITAL_PLACE, CLOSED_PLACE, EXAMPLE_PLACE, OWN, OTHER)
 
 
 @cache

@@ -6,8 +6,11 @@ from typing import Any
 import pytest
 from brobyg_contracts.pathways import load_pathway
 from brobyg_kit.testing import bearer
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reference_data import store_reference
 from referral_bench import REFERRER, Served
-from referral_reference import DEPARTMENT, ELSEWHERE, SOR, SOR_ID
+from referral_reference import DEPARTMENT, ELSEWHERE, MORE, SOR, SOR_ID
 from referral_samples import ADDRESS, OTHER_CPR, fhir_appointment, patient, place, referral
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -136,7 +139,7 @@ async def test_a_referral_that_wants_a_helper_itself_opens_its_need_at_once(
         await withdraw(service, made)
         await give_again(service, made)
     told = await service.needs()
-    assert [kind for kind, _ in told] == ["opened", "closed", "opened"]
+    assert [kind for kind, _ in told] == ["opened", "closed", "opened", "closed", "opened"]
     assert told[1][1]["reason"] == "consent_withdrawn"
 
 
@@ -154,6 +157,35 @@ async def test_nobody_is_referred_to_what_is_no_citizens(service: Served, pathwa
     (error,) = answer.json()["errors"]
     assert (answer.status_code, error["pointer"]) == (422, "/pathway")
     assert "escort, toy_caseload" in error["detail"]
+
+
+@pytest.mark.parametrize(
+    ("pointer", "changes"),
+    [
+        ("/needs/postcode", {"needs": {"postcode": "0000", "meeting": "at_location"}}),
+        ("/citizen/language", {"citizen": {"language": "de"}}),
+    ],
+)
+async def test_what_the_reference_data_does_not_have_is_refused(
+    service: Served, pointer: str, changes: dict[str, dict[str, str]]
+) -> None:
+    asked = {name: referral()[name] | values for name, values in changes.items()}
+    answer = await service.refer(referral(**asked))
+    (error,) = answer.json()["errors"]
+    assert (answer.status_code, error["pointer"]) == (422, pointer)
+    assert await service.rows("select 1 from citizen") == []
+
+
+async def test_without_reference_data_a_sender_is_told_to_try_again(service: Served) -> None:
+    await service.referred()
+    await service.rows("truncate reference_entry")
+    try:
+        answers = [await service.put(fhir_appointment()), await service.refer()]
+    finally:
+        await store_reference(service.database, *MORE)
+    assert [(one.status_code, one.headers["retry-after"]) for one in answers] == [(503, "2")] * 2
+    assert answers[0].json()["issue"][0]["code"] == "transient"
+    assert await service.told() == []
 
 
 async def test_what_is_said_of_a_citizen_is_told_anew_only_when_it_has_changed(
@@ -270,3 +302,116 @@ async def test_one_citizens_bookings_and_withdrawal_at_once_leave_no_need_open(
     for kind, need in await service.needs():
         state[need["need_id"]] = kind
     assert set(state.values()) <= {"closed"}
+
+
+Fact = tuple[str, str, str]
+FACTS = st.lists(
+    st.one_of(
+        st.tuples(
+            st.sampled_from(["booked", "cancelled", "fulfilled", "noshow", "declined", "proposed"]),
+            st.sampled_from(["A-1", "A-2"]),
+            st.sampled_from(["randers-hospital", GRENAA, "nowhere"]),
+        ),
+        st.tuples(st.just("entered"), st.just(""), st.sampled_from(["randers-hospital", GRENAA])),
+        st.tuples(st.sampled_from(["withdrawn", "given again"]), st.just(""), st.just("")),
+    ),
+    min_size=1,
+    max_size=9,
+)
+
+
+def drawn_facts() -> list[list[Fact]]:
+    """Sequences of facts as hypothesis draws them, to be run in the test's own loop."""
+    drawn: list[list[Fact]] = []
+
+    @settings(max_examples=40, database=None, derandomize=True)
+    @given(FACTS)
+    def draw(facts: list[Fact]) -> None:
+        drawn.append(facts)
+
+    draw()
+    return drawn
+
+
+async def happens(service: Served, made: dict[str, Any], fact: Fact, minute: int) -> None:
+    """A fact, told by the hospital, a referrer or the citizen; some are refused."""
+    what, number, location = fact
+    if what == "withdrawn":
+        await withdraw(service, made)
+    elif what == "given again":
+        await give_again(service, made)
+    elif what == "entered":
+        body = {
+            "referral_id": made["referral_id"],
+            "location_id": location,
+            "starts_at": "2026-12-02T09:10:00+01:00",
+            "ends_at": "2026-12-02T09:40:00+01:00",
+        }
+        await service.running.client.post("/appointments", json=body, headers=REFERRER)
+    else:
+        body = fhir_appointment(
+            number,
+            status="booked" if what == "declined" else what,
+            location=location,
+            updated=at(minute),
+        )
+        if what == "declined":
+            body["participant"][0]["status"] = "declined"
+        await service.put(body)
+
+
+def check_needs(told: list[tuple[str, dict[str, Any]]]) -> set[str]:
+    """That each need is opened, changed and closed in an order that can be; those left open."""
+    reasons: dict[str, str] = {}
+    still_open: set[str] = set()
+    for kind, need in told:
+        about = need["need_id"]
+        if kind == "opened":
+            assert about not in still_open
+            still_open.add(about)
+        elif kind == "changed":
+            assert about in still_open
+        else:
+            # The hospital may correct why it has ended.
+            assert about in still_open or need["reason"] != reasons[about]
+            still_open.discard(about)
+            reasons[about] = need["reason"]
+    return still_open
+
+
+async def test_whatever_happens_in_whatever_order_a_need_is_open_while_company_is_wanted(
+    service: Served,
+) -> None:
+    for facts in drawn_facts():
+        await service.rows(
+            "truncate citizen, referral, appointment, outbox, stream, timer, attention cascade"
+        )
+        made = await service.referred()
+        for minute, fact in enumerate(facts):
+            await happens(service, made, fact, minute)
+        rows = await service.rows(
+            "select appointment_id::text as id, announced_starts_at, announced_location_id"
+            " from appointment where announced = 'booked'"
+        )
+        told = await service.needs()
+        assert check_needs(told) == {row["id"] for row in rows}, facts
+        last = {need["need_id"]: need for kind, need in told if kind != "closed"}
+        for row in rows:
+            assert last[row["id"]]["location_id"] == row["announced_location_id"], facts
+
+
+async def test_whatever_happens_at_once_a_need_is_open_while_company_is_wanted(
+    service: Served,
+) -> None:
+    for facts in drawn_facts()[:20]:
+        await service.rows(
+            "truncate citizen, referral, appointment, outbox, stream, timer, attention cascade"
+        )
+        made = await service.referred()
+        await asyncio.gather(
+            *(happens(service, made, fact, minute) for minute, fact in enumerate(facts))
+        )
+        rows = await service.rows(
+            "select appointment_id::text as id from appointment where announced = 'booked'"
+        )
+        assert check_needs(await service.needs()) == {row["id"] for row in rows}, facts

@@ -232,7 +232,6 @@ async def test_what_messages_need_is_told_to_a_service_and_the_asking_is_recorde
         "email": MAIL,
         "phone": None,
         "language": "da",
-        "meeting": "home",
         "meeting_point": f"{ADDRESS}, 8900 Randers C",
     }
     (row,) = await service.rows(
@@ -272,8 +271,9 @@ async def test_a_protected_address_is_told_to_nobody_and_an_erased_citizen_is_go
     (told,) = await service.records()
     assert (referral()["needs"]["meeting"], told["meeting"]) == ("home", "at_location")
     path = f"/citizens/{made['citizen_id']}/contact?purpose=mail"
-    contact = (await service.running.client.get(path, headers=SERVICE_TOKEN)).json()
-    assert (contact["meeting"], contact["meeting_point"]) == ("at_location", None)
+    assert (await service.running.client.get(path, headers=SERVICE_TOKEN)).json()[
+        "meeting_point"
+    ] is None
     await service.rows(
         "update citizen set cpr_hash = null, key_id = null, sealed = null, record = null,"
         " erased_at = now()"
@@ -418,7 +418,7 @@ def _with(path: str, value: Any) -> dict[str, Any]:
         ("consent.given_at", "9999-12-31T23:59:59-12:00"),
         ("needs.languages", []),
         ("needs.languages", ["danish"]),
-        ("needs.postcode", "0000"),
+        ("needs.postcode", "00000"),
         ("needs.mobility", "car"),
         ("department", "nowhere"),
         ("pathway", "outreach"),

@@ -5,7 +5,7 @@ from typing import ClassVar
 from msgspec import Struct
 
 
-class EventData(Struct, frozen=True, kw_only=True):
+class EventData(Struct, frozen=True, kw_only=True, gc=False):
     """What an event says. Each event type is a subclass, in `brobyg_contracts.events`."""
 
     #: `dk.brobyg.<noun>.<past participle>`, the CloudEvents `type`.

@@ -230,7 +230,7 @@ Count: TypeAlias = Annotated[int, Meta(ge=0)]
 DecisionOutcome: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9_]*\\Z")]
 
 
-class SeatWanted(Struct, frozen=True, kw_only=True):
+class SeatWanted(Struct, frozen=True, kw_only=True, gc=False):
     """Helpers of one role that a need wants."""
 
     role: Role
@@ -244,7 +244,7 @@ class SeatWanted(Struct, frozen=True, kw_only=True):
 PointsByRule: TypeAlias = dict[RuleName, Count]
 
 
-class ConsideredHelper(Struct, frozen=True, kw_only=True):
+class ConsideredHelper(Struct, frozen=True, kw_only=True, gc=False):
     """A helper who could, with what spoke for them; in the order in which they are asked."""
 
     #: The helper.
@@ -254,7 +254,7 @@ class ConsideredHelper(Struct, frozen=True, kw_only=True):
     rank: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
 
 
-class ExcludedHelpers(Struct, frozen=True, kw_only=True):
+class ExcludedHelpers(Struct, frozen=True, kw_only=True, gc=False):
     """Helpers whom one rule ruled out: how many, and which of them, bounded."""
 
     rule: RuleName
@@ -285,7 +285,7 @@ Capacity: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9_
 PaperKind: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9_]*\\Z")]
 
 
-class CitizenRecorded(EventData, frozen=True, kw_only=True):
+class CitizenRecorded(EventData, frozen=True, kw_only=True, gc=False):
     """What helpers must know of a citizen. The latest record replaces the earlier. Deleted by a
     tombstone when the citizen is erased; whoever copied it deletes it then.
     """
@@ -307,7 +307,7 @@ class CitizenRecorded(EventData, frozen=True, kw_only=True):
     postcode: PostcodeNumber
 
 
-class OfferMade(EventData, frozen=True, kw_only=True):
+class OfferMade(EventData, frozen=True, kw_only=True, gc=False):
     """A helper was asked. One helper was asked about one seat of one need. Ways of asking,
     lifetime and ranking follow the pathway's policy.
     """
@@ -356,7 +356,7 @@ class OfferMade(EventData, frozen=True, kw_only=True):
     home_at: Instant | UnsetType = UNSET
 
 
-class OfferAccepted(EventData, frozen=True, kw_only=True):
+class OfferAccepted(EventData, frozen=True, kw_only=True, gc=False):
     """A helper accepted an offer. The first to accept has the seat; volunteer.matched or
     staff.matched follows.
     """
@@ -377,7 +377,7 @@ class OfferAccepted(EventData, frozen=True, kw_only=True):
     referral_id: Id | UnsetType = UNSET
 
 
-class OfferDeclined(EventData, frozen=True, kw_only=True):
+class OfferDeclined(EventData, frozen=True, kw_only=True, gc=False):
     """A helper declined an offer. The helper is not asked again about this seat while the need
     stays as it is.
     """
@@ -398,7 +398,7 @@ class OfferDeclined(EventData, frozen=True, kw_only=True):
     referral_id: Id | UnsetType = UNSET
 
 
-class OfferExpired(EventData, frozen=True, kw_only=True):
+class OfferExpired(EventData, frozen=True, kw_only=True, gc=False):
     """A helper did not answer. There was no answer until expires_at."""
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.offer.expired"
@@ -417,7 +417,7 @@ class OfferExpired(EventData, frozen=True, kw_only=True):
     referral_id: Id | UnsetType = UNSET
 
 
-class OfferWithdrawn(EventData, frozen=True, kw_only=True):
+class OfferWithdrawn(EventData, frozen=True, kw_only=True, gc=False):
     """An open offer was withdrawn. It can no longer be answered, for the given reason."""
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.offer.withdrawn"
@@ -437,7 +437,7 @@ class OfferWithdrawn(EventData, frozen=True, kw_only=True):
     referral_id: Id | UnsetType = UNSET
 
 
-class VolunteerMatched(EventData, frozen=True, kw_only=True):
+class VolunteerMatched(EventData, frozen=True, kw_only=True, gc=False):
     """A volunteer was found. The volunteer has this seat."""
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.volunteer.matched"
@@ -488,7 +488,7 @@ class VolunteerMatched(EventData, frozen=True, kw_only=True):
     shares_with: Id | UnsetType = UNSET
 
 
-class StaffMatched(EventData, frozen=True, kw_only=True):
+class StaffMatched(EventData, frozen=True, kw_only=True, gc=False):
     """An employed helper was found. The employed helper has this seat. The same shape as
     volunteer.matched.
     """
@@ -541,7 +541,7 @@ class StaffMatched(EventData, frozen=True, kw_only=True):
     shares_with: Id | UnsetType = UNSET
 
 
-class MatchReleased(EventData, frozen=True, kw_only=True):
+class MatchReleased(EventData, frozen=True, kw_only=True, gc=False):
     """A matched helper is free again. The agreement ended before it took place. Also sent after
     the agreed end, when the hospital moves to a later day an appointment that did not take
     place.
@@ -576,7 +576,7 @@ class MatchReleased(EventData, frozen=True, kw_only=True):
     location_id: LocationId | UnsetType = UNSET
 
 
-class MatchEscalated(EventData, frozen=True, kw_only=True):
+class MatchEscalated(EventData, frozen=True, kw_only=True, gc=False):
     """A human has to find somebody. No crew was found while there is still time to act."""
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.match.escalated"
@@ -609,7 +609,7 @@ class MatchEscalated(EventData, frozen=True, kw_only=True):
     ends_at: Instant | UnsetType = UNSET
 
 
-class NeedDecided(EventData, frozen=True, kw_only=True):
+class NeedDecided(EventData, frozen=True, kw_only=True, gc=False):
     """Why helpers were asked, or nobody. Who was considered for a seat, ruled out by which rule,
     and asked in which order. What would tell the citizen's language or wish of gender is said
     as `not_suitable`. At most 16 KB: 50 candidates, the rest counted.
@@ -647,7 +647,7 @@ class NeedDecided(EventData, frozen=True, kw_only=True):
     citizen_id: Id | UnsetType = UNSET
 
 
-class HelperRegistered(EventData, frozen=True, kw_only=True):
+class HelperRegistered(EventData, frozen=True, kw_only=True, gc=False):
     """Somebody became a helper. Registered; asked only when active. Identity stays with the
     matching service.
     """
@@ -667,7 +667,7 @@ class HelperRegistered(EventData, frozen=True, kw_only=True):
     municipality_code: MunicipalityCode
 
 
-class HelperActivated(EventData, frozen=True, kw_only=True):
+class HelperActivated(EventData, frozen=True, kw_only=True, gc=False):
     """A helper is ready to be asked. The papers that the pool asks for are there."""
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.helper.activated"
@@ -679,7 +679,7 @@ class HelperActivated(EventData, frozen=True, kw_only=True):
     helper_id: Id
 
 
-class HelperPaused(EventData, frozen=True, kw_only=True):
+class HelperPaused(EventData, frozen=True, kw_only=True, gc=False):
     """A helper takes a break. Not asked until activated again; what is agreed still holds."""
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.helper.paused"
@@ -691,7 +691,7 @@ class HelperPaused(EventData, frozen=True, kw_only=True):
     helper_id: Id
 
 
-class NotificationSent(EventData, frozen=True, kw_only=True):
+class NotificationSent(EventData, frozen=True, kw_only=True, gc=False):
     """A message was handed over. The mail server took responsibility for it (SMTP 250, RFC 5321
     §4.2.5).
     """
@@ -718,7 +718,7 @@ class NotificationSent(EventData, frozen=True, kw_only=True):
     referral_id: Id | UnsetType = UNSET
 
 
-class NotificationFailed(EventData, frozen=True, kw_only=True):
+class NotificationFailed(EventData, frozen=True, kw_only=True, gc=False):
     """A message was given up. It will not reach its recipient, for the given reason. An
     unreachable server only delays it, until what it is about is over.
     """
@@ -746,7 +746,7 @@ class NotificationFailed(EventData, frozen=True, kw_only=True):
     referral_id: Id | UnsetType = UNSET
 
 
-class DepartmentRecorded(EventData, frozen=True, kw_only=True):
+class DepartmentRecorded(EventData, frozen=True, kw_only=True, gc=False):
     """A department of the reference data. What it covers, whom it asks, and how it writes."""
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.department.recorded"
@@ -779,7 +779,7 @@ class DepartmentRecorded(EventData, frozen=True, kw_only=True):
     zone: Annotated[str, Meta(max_length=40, pattern="^[A-Za-z]+(/[A-Za-z_]+)+\\Z")]
 
 
-class OrganisationRecorded(EventData, frozen=True, kw_only=True):
+class OrganisationRecorded(EventData, frozen=True, kw_only=True, gc=False):
     """An organisation of the reference data. Who refers, sends appointments, or lends helpers."""
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.organisation.recorded"
@@ -796,7 +796,7 @@ class OrganisationRecorded(EventData, frozen=True, kw_only=True):
     aliases: Annotated[tuple[Alias, ...], Meta(max_length=32)]
 
 
-class PoolRecorded(EventData, frozen=True, kw_only=True):
+class PoolRecorded(EventData, frozen=True, kw_only=True, gc=False):
     """A pool of the reference data. Where helpers come from, what they need, and how their
     capacity counts.
     """
@@ -822,7 +822,7 @@ class PoolRecorded(EventData, frozen=True, kw_only=True):
     limit: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
 
 
-class PostcodeRecorded(EventData, frozen=True, kw_only=True):
+class PostcodeRecorded(EventData, frozen=True, kw_only=True, gc=False):
     """A postcode of the reference data. Its centre, from which distances are taken."""
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.postcode.recorded"
@@ -841,7 +841,7 @@ class PostcodeRecorded(EventData, frozen=True, kw_only=True):
     municipality_code: MunicipalityCode
 
 
-class ReferralCreated(EventData, frozen=True, kw_only=True):
+class ReferralCreated(EventData, frozen=True, kw_only=True, gc=False):
     """A citizen was referred. A request for help for one citizen under one pathway was accepted
     from a referrer. Identity stays with the referral service.
     """
@@ -863,7 +863,7 @@ class ReferralCreated(EventData, frozen=True, kw_only=True):
     referrer_kind: ReferrerKind
 
 
-class ConsentGiven(EventData, frozen=True, kw_only=True):
+class ConsentGiven(EventData, frozen=True, kw_only=True, gc=False):
     """The citizen gave consent. The citizen's recorded consent to this referral. Nothing is done
     without it (GDPR art. 9(2)(a)).
     """
@@ -879,7 +879,7 @@ class ConsentGiven(EventData, frozen=True, kw_only=True):
     citizen_id: Id
 
 
-class ConsentWithdrawn(EventData, frozen=True, kw_only=True):
+class ConsentWithdrawn(EventData, frozen=True, kw_only=True, gc=False):
     """The citizen withdrew consent. Nothing more is done for this referral: offers are
     withdrawn, matches released, the hospital's messages dropped (GDPR art. 7(3)).
     """
@@ -895,7 +895,7 @@ class ConsentWithdrawn(EventData, frozen=True, kw_only=True):
     citizen_id: Id
 
 
-class AppointmentBooked(EventData, frozen=True, kw_only=True):
+class AppointmentBooked(EventData, frozen=True, kw_only=True, gc=False):
     """An appointment was booked. A planned contact in the health service of a citizen with an
     active, consented referral (FHIR R4 Appointment status booked).
     """
@@ -919,7 +919,7 @@ class AppointmentBooked(EventData, frozen=True, kw_only=True):
     ends_at: Instant
 
 
-class AppointmentRescheduled(EventData, frozen=True, kw_only=True):
+class AppointmentRescheduled(EventData, frozen=True, kw_only=True, gc=False):
     """An appointment was moved. Time or place has changed; these are the new values."""
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.appointment.rescheduled"
@@ -943,7 +943,7 @@ class AppointmentRescheduled(EventData, frozen=True, kw_only=True):
     ends_at: Instant
 
 
-class AppointmentCancelled(EventData, frozen=True, kw_only=True):
+class AppointmentCancelled(EventData, frozen=True, kw_only=True, gc=False):
     """An appointment was cancelled. It will not take place (FHIR R4 Appointment status cancelled
     or entered-in-error).
     """
@@ -961,7 +961,7 @@ class AppointmentCancelled(EventData, frozen=True, kw_only=True):
     appointment_id: Id
 
 
-class AppointmentCompleted(EventData, frozen=True, kw_only=True):
+class AppointmentCompleted(EventData, frozen=True, kw_only=True, gc=False):
     """The citizen came to the appointment. It took place (FHIR R4 Appointment status fulfilled)."""
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.appointment.completed"
@@ -981,7 +981,7 @@ class AppointmentCompleted(EventData, frozen=True, kw_only=True):
     ends_at: Instant
 
 
-class AppointmentMissed(EventData, frozen=True, kw_only=True):
+class AppointmentMissed(EventData, frozen=True, kw_only=True, gc=False):
     """The citizen did not come. It did not take place because the citizen did not show (FHIR R4
     Appointment status noshow).
     """
@@ -999,7 +999,7 @@ class AppointmentMissed(EventData, frozen=True, kw_only=True):
     appointment_id: Id
 
 
-class NeedOpened(EventData, frozen=True, kw_only=True):
+class NeedOpened(EventData, frozen=True, kw_only=True, gc=False):
     """Something wants helpers. A fact has led to a need: an appointment to go to, a helper for a
     citizen, a question, a session. Also sent when a closed need is open again. Nothing said
     of the citizen stands in it: that is in brobyg.citizen.v1.
@@ -1041,7 +1041,7 @@ class NeedOpened(EventData, frozen=True, kw_only=True):
     seats: Annotated[tuple[SeatWanted, ...], Meta(max_length=8, min_length=1)] | UnsetType = UNSET
 
 
-class NeedChanged(EventData, frozen=True, kw_only=True):
+class NeedChanged(EventData, frozen=True, kw_only=True, gc=False):
     """A need has changed. All of it as it is now. Helpers who can't by the new values are
     released, and asked anew.
     """
@@ -1082,7 +1082,7 @@ class NeedChanged(EventData, frozen=True, kw_only=True):
     seats: Annotated[tuple[SeatWanted, ...], Meta(max_length=8, min_length=1)] | UnsetType = UNSET
 
 
-class NeedClosed(EventData, frozen=True, kw_only=True):
+class NeedClosed(EventData, frozen=True, kw_only=True, gc=False):
     """A need has ended. Nobody is looked for any more, for the given reason. The reason tells
     whether it took place.
     """
@@ -1104,7 +1104,7 @@ class NeedClosed(EventData, frozen=True, kw_only=True):
     citizen_id: Id | UnsetType = UNSET
 
 
-class AttentionRaised(EventData, frozen=True, kw_only=True):
+class AttentionRaised(EventData, frozen=True, kw_only=True, gc=False):
     """Something needs a human. An item of the worklist, with coded reasons. Raised by the
     service that knows of it; raised again with what has changed.
     """
@@ -1134,7 +1134,7 @@ class AttentionRaised(EventData, frozen=True, kw_only=True):
     due_at: Instant | UnsetType = UNSET
 
 
-class AttentionClaimed(EventData, frozen=True, kw_only=True):
+class AttentionClaimed(EventData, frozen=True, kw_only=True, gc=False):
     """Somebody looks at an item. Who has it now. Claimed again by another when it is passed on."""
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.attention.claimed"
@@ -1149,7 +1149,7 @@ class AttentionClaimed(EventData, frozen=True, kw_only=True):
     department: DepartmentId
 
 
-class AttentionSettled(EventData, frozen=True, kw_only=True):
+class AttentionSettled(EventData, frozen=True, kw_only=True, gc=False):
     """An item is done. By whom, or by the service itself where the cause is gone, and how."""
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.attention.settled"
@@ -1167,7 +1167,7 @@ class AttentionSettled(EventData, frozen=True, kw_only=True):
     need_id: Id | UnsetType = UNSET
 
 
-class OpeningSpan(Struct, frozen=True, kw_only=True):
+class OpeningSpan(Struct, frozen=True, kw_only=True, gc=False):
     """Open from and to, on these days of the week (ISO 8601: Monday is 1)."""
 
     #: Days of the week.
@@ -1176,7 +1176,7 @@ class OpeningSpan(Struct, frozen=True, kw_only=True):
     closes: LocalTime
 
 
-class ReferenceResource(Struct, frozen=True, kw_only=True):
+class ReferenceResource(Struct, frozen=True, kw_only=True, gc=False):
     """Something at a place that one need at a time can have, such as a clinic's room."""
 
     resource_id: ResourceId
@@ -1184,7 +1184,7 @@ class ReferenceResource(Struct, frozen=True, kw_only=True):
     label: Label
 
 
-class PlaceRecorded(EventData, frozen=True, kw_only=True):
+class PlaceRecorded(EventData, frozen=True, kw_only=True, gc=False):
     """A place of the reference data. Where appointments, consultations and sessions are."""
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.place.recorded"
@@ -1211,7 +1211,7 @@ class PlaceRecorded(EventData, frozen=True, kw_only=True):
     calendar_record: ReferenceKey | UnsetType = UNSET
 
 
-class CalendarRecorded(EventData, frozen=True, kw_only=True):
+class CalendarRecorded(EventData, frozen=True, kw_only=True, gc=False):
     """An opening calendar of the reference data. When something is open, and on which days it is
     not.
     """

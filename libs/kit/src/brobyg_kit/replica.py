@@ -226,7 +226,8 @@ class Watch:
                 self._heartbeat.struggle(trouble_of(error))
                 log.warning("replica.unwatched", error=error, retry_seconds=pause)
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), pause)
+                    async with asyncio.timeout(pause):
+                        await self._wake.wait()
 
     async def _session(self) -> None:
         try:
@@ -239,7 +240,8 @@ class Watch:
                     await self._refresh()
                     self._heartbeat.beat()
                     try:
-                        await asyncio.wait_for(self._wake.wait(), _ASK_SECONDS)
+                        async with asyncio.timeout(_ASK_SECONDS):
+                            await self._wake.wait()
                     except TimeoutError:
                         await listening.fetchval("select 1")
         finally:

@@ -31,13 +31,12 @@ class Queries:
                 return rows.offer_of(row), found
         return None
 
-    async def meeting(self, need: Need) -> str | None:
-        """Where the citizen wishes to be met; None where that is not known, or there is nobody."""
-        wish = select(citizen.c.meeting).where(citizen.c.citizen_id == need.citizen_id)
-        for row in await self._read(wish):
-            found: str | None = row["meeting"]
-            return found
-        return None
+    async def meeting(self, citizen_id: str | None) -> str | None:
+        """Where the citizen wishes to meet a helper; None for nobody, or while it is not known."""
+        found = await self._read(
+            select(citizen.c.meeting).where(citizen.c.citizen_id == citizen_id)
+        )
+        return found[0]["meeting"] if found else None
 
     async def need(self, need_id: str) -> Need | None:
         """A need with its seats, without its offers, or None."""

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Annotated, Literal
 
-from brobyg_contracts import Gender
+from brobyg_contracts import Gender, Meeting
 from brobyg_contracts.pathways import Means
 from brobyg_kit import fields
 from brobyg_kit.fields import MailAddress
@@ -276,7 +276,8 @@ class AnswerOut(OfferFacts):
     """An offer as its link shows it; `language` is the one the helper reads."""
 
     language: str | None
-    meeting: Literal["home", "at_location"] | None
+    #: Where the citizen wishes to meet; null for a need of no citizen.
+    meeting: Meeting | None
     #: Whether the acceptance can be taken back here and now.
     withdrawable: bool
 
@@ -288,10 +289,12 @@ class StateOut(BaseModel):
 
 
 class LinkOut(BaseModel):
-    """The token of an offer's link, with what its message says beside the events."""
+    """The token of an offer's link."""
 
     token: str
     expires_at: datetime
     state: Literal["open", "accepted", "declined", "expired", "withdrawn"]
-    meeting: Literal["home", "at_location"] | None
+    #: Where the citizen wishes to meet; null for a need of no citizen.
+    meeting: Meeting | None
+    #: From the helper's home to where the two meet; null for a need without a place.
     distance_metres: int | None

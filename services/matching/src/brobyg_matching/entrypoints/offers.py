@@ -113,7 +113,7 @@ def answers_router(
                 "token": links.token(offer.offer_id),
                 "expires_at": offer.expires_at,
                 "state": shown_state(offer, clock.now()),
-                "meeting": await queries.meeting(need),
+                "meeting": await queries.meeting(need.citizen_id),
                 "distance_metres": offer.distance_metres,
             }
         )
@@ -125,7 +125,7 @@ def answers_router(
         begun = need.meet_at is not None and need.meet_at <= now
         more = {
             "language": language,
-            "meeting": await queries.meeting(need),
+            "meeting": await queries.meeting(need.citizen_id),
             "withdrawable": offer.state == "accepted" and need.state != "closed" and not begun,
         }
         return AnswerOut.model_validate(_facts(offer, need, scope, now) | more)

@@ -11,8 +11,7 @@ from brobyg_notification.domain.notice import Notice, Role
 ATTENTION = Attention("notification", AttentionClaimed, AttentionSettled, "no_longer_so")
 #: How a human may settle an item.
 OUTCOMES = (
-    "solved_by_phone", "helper_found", "called_off", "company_not_needed", "no_longer_so",
-    "duplicate", "other",
+    "solved_by_phone", "helper_found", "called_off", "company_not_needed", "duplicate", "other",
 )  # fmt: skip
 #: Why no other message would reach its recipient.
 UNREACHABLE = ("no_address", "refused")

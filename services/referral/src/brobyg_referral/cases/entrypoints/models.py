@@ -8,15 +8,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from brobyg_contracts.events import (
-    Gender,
-    Meeting,
-    MessageLanguage,
-    Mobility,
-    Pathway,
-    ReferrerKind,
-    SeatWanted,
-)
+from brobyg_contracts.events import Gender, Meeting, Mobility, SeatWanted
 from brobyg_kit.fields import Instant, MailAddress
 from brobyg_kit.problems import FieldError
 from pydantic import (
@@ -70,6 +62,8 @@ Plain = Annotated[
     _must(str.isprintable, "plain text on one line"),
 ]
 Cpr = Annotated[str, _must(is_cpr, EXPECTED_FORM)]
+#: ISO 639-1.
+Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
 Postcode = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
 PlaceId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$", max_length=64)]
@@ -96,8 +90,8 @@ class CitizenIn(Strict):
     cpr: Cpr
     given_name: Plain
     family_name: Plain
-    language: MessageLanguage = Field(
-        description="The language messages to the citizen are written in."
+    language: Language = Field(
+        description="The language messages to the citizen are written in: one of the department's."
     )
     email: MailAddress | None = None
     phone: Annotated[str, StringConstraints(pattern=r"^\+[1-9][0-9]{6,14}$")] | None = Field(
@@ -128,7 +122,7 @@ class NeedsIn(Strict):
     """What the citizen needs of a helper and of the way."""
 
     languages: Annotated[
-        list[Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]],
+        list[Language],
         Field(min_length=1, max_length=16),
     ]
     gender_wish: Gender | None = None
@@ -158,8 +152,8 @@ class ReferralIn(Strict):
     """A referral."""
 
     citizen: CitizenIn
-    pathway: Pathway
-    referrer_kind: ReferrerKind
+    pathway: Name
+    referrer_kind: Literal["gp", "hospital", "municipality", "citizen"]
     department: DepartmentId | None = Field(
         None,
         description="Left out: the department that covers the municipality of needs.postcode and"
@@ -271,7 +265,7 @@ class ReferralOut(BaseModel):
 
     referral_id: str
     citizen_id: str
-    pathway: Pathway
+    pathway: str
     department: str
     status: ReferralStatus
     consent: ConsentOut

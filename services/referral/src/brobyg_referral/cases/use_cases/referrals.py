@@ -71,9 +71,9 @@ class ToldContact:
     """How to reach a citizen, as it may be told."""
 
     contact: Contact
-    #: As it is published: at the place of care for a protected address.
+    #: Where the citizen wishes to meet a helper; at the place of care where that is not known.
     meeting: Meeting
-    #: Where a helper may meet the citizen; None where it is protected or unknown.
+    #: The address; None where it is protected or unknown.
     meeting_point: str | None
 
 
@@ -289,10 +289,8 @@ class Referrals:
         )
         tx.after_commit(self._metrics.contact_reads.inc)
         record = await self._citizens.record(tx, citizen_id)
-        meeting: Meeting = (
-            "at_location" if record is None or contact.is_protected else record.meeting
-        )
-        return ToldContact(contact, meeting, contact.meeting_point(reference))
+        wish = record.meeting if record and not contact.is_protected else "at_location"
+        return ToldContact(contact, wish, contact.meeting_point(reference))
 
 
 def _active(referrals: Sequence[Referral], pathway: Pathway) -> Referral | None:
@@ -324,6 +322,9 @@ def _department(reference: Reference, asked: NewReferral) -> str:
             "/department",
             f"expected a department that runs this pathway: {', '.join(running) or 'none does'}",
         )
+    if asked.contact.language not in found.languages:
+        written = ", ".join(found.languages)
+        raise RequestRefused("/citizen/language", f"expected one that is written there: {written}")
     return found.id
 
 
