@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import msgspec
 from aiokafka.errors import KafkaError
-from brobyg_contracts.events import MatchReleased, StaffMatched, VolunteerMatched
+from brobyg_contracts import reference
+from brobyg_contracts.events import CitizenRecorded, MatchReleased, StaffMatched, VolunteerMatched
 from brobyg_contracts.topics import TOPICS
 from brobyg_kit import kafka
 from brobyg_kit.event import Event, decode
@@ -21,6 +22,10 @@ ADVICE = "brobyg status tells whether the broker answers; then run this again"
 Match = VolunteerMatched | StaffMatched
 MATCHED: dict[str, type[Match]] = {one.EVENT_TYPE: one for one in (VolunteerMatched, StaffMatched)}
 EVENT_TOPICS = tuple(sorted(name for name, event_types in TOPICS.items() if event_types))
+#: Those that keep all events. The others keep the last of each key.
+HISTORY_TOPICS = tuple(
+    name for name in EVENT_TOPICS if name not in {CitizenRecorded.TOPIC, reference.TOPIC}
+)
 
 
 async def total_records(bootstrap: str, topics: Sequence[str] = EVENT_TOPICS) -> int:
@@ -47,7 +52,7 @@ async def records_in(bootstrap: str, topic: str) -> list[bytes]:
         raise TopicUnreadable(said, advice=ADVICE) from error
 
 
-async def read_events(bootstrap: str, topics: Sequence[str] = EVENT_TOPICS) -> list[Event]:
+async def read_events(bootstrap: str, topics: Sequence[str] = HISTORY_TOPICS) -> list[Event]:
     """Every event, once each, in order of time. Raises `TopicUnreadable`, or UndecodableEvent.
 
     A relay that was killed between sending and noting it sends again: then two records hold the
