@@ -27,6 +27,7 @@ WITHOUT_REFERRAL = "0505109990"
 SOMALI_AND_A_WOMAN = "2103009996"
 #: Lives in Grenaa, where all volunteers of the small week say no.
 GRENAA = "0107729995"
+VOLUNTEERS_OF_GRENAA = {"v25", "v26", "v32", "v39"}
 YES, NO = Habit(1.0, 0.0, (10, 60)), Habit(0.0, 1.0, (10, 60))
 
 
@@ -45,6 +46,8 @@ class Case:
     company: str = "matched"
     #: Whether the citizen has an e-mail address; else the coordinator is asked to phone.
     reachable: bool = True
+    #: The thing that needs a human, by its kind, or nothing.
+    attention: str = "nothing"
 
     @property
     def start(self) -> datetime:
@@ -63,6 +66,12 @@ def _plain(name: str, cpr: str, start: datetime, *, end: str = "fulfilled", **mo
     return Case(name, cpr, ((booked, "booked", start), (ended, end, start)), **more)
 
 
+def _later(name: str, cpr: str, start: datetime, **more: Any) -> Case:
+    """Booked when all of `_plain` are."""
+    ended = start + timedelta(hours=1)
+    return Case(name, cpr, ((at(0, 8), "booked", start), (ended, "fulfilled", start)), **more)
+
+
 def _without_a_referral(name: str, start: datetime, *, channel: str = "fhir") -> Case:
     return _plain(
         name, WITHOUT_REFERRAL, start, channel=channel, expect="dropped", company="nobody"
@@ -75,7 +84,7 @@ CASES = (
     _plain("company over Kafka", "0504909995", at(2, 10.25), channel="kafka"),
     _plain("Kafka again", "0504909989", at(2, 11), channel="kafka"),
     _plain("no-show", "0201919990", at(2, 11.25), end="noshow"),
-    _plain("another", "0108589995", at(2, 12), reachable=False),
+    _plain("another", "0108589995", at(2, 12), reachable=False, attention="mail_refused"),
     Case(
         "cancelled",
         "0201919995",
@@ -101,19 +110,37 @@ CASES = (
         ),
         channel="kafka",
     ),
-    _plain("nobody can", SOMALI_AND_A_WOMAN, at(2, 12.5), company="escalated"),
+    _plain("first of a way", "0104909995", at(2, 10.5)),
+    _later("second of the way", "0104909995", at(2, 11.5)),
+    _later(
+        "in two houses at once",
+        "0201609996",
+        at(2, 10.4),
+        location="randers-health-centre",
+        company="escalated",
+        attention="clash",
+    ),
+    _plain(
+        "nobody can",
+        SOMALI_AND_A_WOMAN,
+        at(2, 12.5),
+        company="escalated",
+        attention="nobody_found",
+    ),
     Case(
         "everybody says no",
         GRENAA,
         ((at(0, 6), "booked", at(2, 13.25)), (at(2, 14.25), "fulfilled", at(2, 13.25))),
         location="grenaa-health-house",
         company="escalated",
+        attention="nobody_found",
     ),
     Case(
         "too late",
         "1502799995",
         ((at(2, 8), "booked", at(2, 9.25)), (at(2, 10), "fulfilled", at(2, 9.25))),
         company="escalated",
+        attention="nobody_found",
     ),
     _without_a_referral("without a referral", at(2, 14)),
     _without_a_referral("without a referral over Kafka", at(2, 15), channel="kafka"),
@@ -232,7 +259,7 @@ def _odd_ones() -> list[HospitalMessage]:
 
 
 def small_week() -> Week:
-    """The small week: volunteers of Randers say yes, those of Norddjurs say no."""
+    """The small week: volunteers of Randers say yes, those of Grenaa say no."""
     example = load(EXAMPLE)
     wanted = {case.cpr for case in CASES}
     referrals = tuple(referral for referral in example.referrals if _cpr(referral) in wanted)
@@ -247,7 +274,7 @@ VOLUNTEERS = {
 
 
 def _with_habit(volunteer: PlayedVolunteer) -> PlayedVolunteer:
-    habit = YES if volunteer.known.department == "randers" else NO
+    habit = NO if volunteer.key in VOLUNTEERS_OF_GRENAA else YES
     return msgspec.structs.replace(volunteer, habit=habit)
 
 

@@ -40,7 +40,7 @@ from .tools import Say, run
 PORTS: Mapping[str, int] = {"kafka": 9092, "postgres": 5432, "mail": 2525, **DEFAULT_PORTS}
 #: Seconds for all services together, and for one migration or the topics.
 READY_TIMEOUT, COMMAND_TIMEOUT = 90.0, 120.0
-COORDINATORS = "randers=koordinator.randers@example.org,norddjurs=koordinator.norddjurs@example.org"
+COORDINATORS = "randers-norddjurs=koordinator.randers-norddjurs@example.org"
 #: What the databases and topics are made from, besides the code that does it.
 MADE_FROM = (
     "services/*/migrations/**/*",

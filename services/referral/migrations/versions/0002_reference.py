@@ -15,7 +15,7 @@ def upgrade() -> None:
     op.create_table(
         "reference_entry",
         sa.Column(
-            "key", sa.Text(), nullable=False, comment="Kind and id, such as place/randers-hospital."
+            "key", sa.Text(), nullable=False, comment="Kind and id, such as department/north."
         ),
         sa.Column(
             "version",

@@ -40,14 +40,19 @@ class SystemAccess:
         return self.environment["BROBYG_KAFKA"]
 
     def sign_in(
-        self, role: str, *, organisation: str | None = None, department: str | None = None
+        self,
+        role: str,
+        *,
+        organisation: str | None = None,
+        department: str | None = None,
+        subject: str | None = None,
     ) -> dict[str, str]:
-        """The HTTP header of a development token for `role`.
+        """The HTTP header of a development token for `role`; a helper's `subject` is their id.
 
         Raises OSError when the system's key can't be read, ValueError on an unknown role.
         """
         key = Path(self.environment["BROBYG_TOKEN_SIGNING_KEY"])
-        return {"Authorization": f"Bearer {_token(key, role, organisation, department)}"}
+        return {"Authorization": f"Bearer {_token(key, role, organisation, department, subject)}"}
 
     def url(self, service: str) -> str:
         """The base address of a service, without a slash at its end."""
@@ -61,11 +66,17 @@ class SystemAccess:
 
 
 @cache
-def _token(key: Path, role: str, organisation: str | None, department: str | None) -> str:
+def _token(
+    key: Path,
+    role: str,
+    organisation: str | None,
+    department: str | None,
+    subject: str | None,
+) -> str:
     """A token is valid by the wall clock, whatever clock the services have."""
     return issue_token(
         key,
-        f"demo-{role}",
+        subject or f"demo-{role}",
         [role],
         WallClock(),
         organisation=organisation,

@@ -18,12 +18,13 @@ from brobyg_local.tools import Say
 
 from . import results
 from .access import SystemAccess
+from .coordinator import AttentiveCoordinator
 from .history import read_events
 from .hospital import Hospital
 from .idle import IdleState, wait_until_idle
 from .progress import show_progress
 from .setup import WEEK_ENDS, DemoSetup
-from .story import interesting, of_appointment
+from .story import interesting, of_need
 from .summary import Summary, summarise
 from .tally import Tally
 from .volunteers import AnsweringVolunteers
@@ -105,17 +106,20 @@ def _introduce(week: Week, factor: float, say: Say) -> None:
 
 
 async def play(access: SystemAccess, week: Week, tally: Tally, ends: datetime) -> IdleState:
-    """Let hospital and volunteers act until `ends` on the shared clock; wait until all is idle."""
+    """Let everybody act until `ends` on the shared clock; wait until all is idle."""
     over = asyncio.Event()
     volunteers = AnsweringVolunteers(access, week.volunteers, week.seed, tally)
-    answering = asyncio.create_task(volunteers.play(over))
+    others = [
+        asyncio.create_task(player.play(over))
+        for player in (volunteers, AttentiveCoordinator(access, week))
+    ]
     try:
         await Hospital(access, tally).play(week.messages)
         await access.until(ends)
         return await wait_until_idle(access)
     finally:
         over.set()
-        await answering
+        await asyncio.gather(*others)
 
 
 async def _play_and_show(access: SystemAccess, week: Week, tally: Tally, say: Say) -> IdleState:
@@ -138,7 +142,7 @@ def _show_story(console: Console, access: SystemAccess, events: Sequence[Event])
     found = interesting(events)
     if found is None:
         return "<referral id>"
-    referral_id, appointment_id = found
+    referral_id, need_id = found
     timeline = asyncio.run(results.fetch_timeline(access, referral_id))
-    results.show_story(console, timeline, of_appointment(events, appointment_id))
+    results.show_story(console, timeline, of_need(events, need_id))
     return referral_id
