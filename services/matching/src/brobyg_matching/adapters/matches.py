@@ -11,9 +11,10 @@ from typing import Any, get_args
 
 import asyncpg
 from brobyg_contracts import Pathway
-from brobyg_kit.database import Transaction, driver_text, json_rows
+from brobyg_kit.database import Transaction
 from brobyg_kit.database_errors import cause_of
 from brobyg_kit.event import Event
+from brobyg_kit.statements import driver_text, json_rows
 from brobyg_kit.tables import Id
 from msgspec.structs import replace
 from sqlalchemy import (

@@ -6,7 +6,8 @@ Every statement takes arrays: one message or two thousand cost the same number o
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from brobyg_kit.database import Transaction, unnest
+from brobyg_kit.database import Transaction
+from brobyg_kit.statements import unnest
 from sqlalchemy import (
     ARRAY,
     BigInteger,
