@@ -36,7 +36,11 @@ def handle_with(notices: Notices, metrics: NotificationMetrics) -> BatchHandler:
             planned += update.notices
             called_off += [update.called_off] if update.called_off else []
         await notices.keep(transaction, planned, called_off)
-        for notice in planned:
-            metrics.planned.labels(notice.template).inc()
+
+        def count() -> None:
+            for notice in planned:
+                metrics.planned.labels(notice.template).inc()
+
+        transaction.after_commit(count)
 
     return handle
