@@ -114,6 +114,7 @@ _CLAIM = (
         _n.release_reason,
         _n.calendar_method,
         _n.calendar_sequence,
+        _n.claimed_by,
         _n.attempts,
         _n.created_at,
         cast(_n.cause_event, Text).label("cause_event"),
@@ -239,7 +240,11 @@ class PostgresDeliveryQueue:
         async with self._database.connect() as connection:
             await connection.execute(
                 update(notification)
-                .where(_n.notification_id == claim.notice.notification_id, _IS_WAITING)
+                .where(
+                    _n.notification_id == claim.notice.notification_id,
+                    _IS_WAITING,
+                    _n.claimed_by == claim.claimed_by,
+                )
                 .values(claimed_by=None, due_at=until, reason=obstacle)
             )
 
@@ -374,6 +379,7 @@ def _claim(row: Row[Any]) -> Claim:
             calendar=row.calendar_method,
             sequence=row.calendar_sequence,
         ),
+        claimed_by=row.claimed_by,
         attempts=row.attempts,
         created_at=row.created_at,
         replaced=row.replaced,
