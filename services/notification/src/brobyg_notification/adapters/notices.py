@@ -6,10 +6,11 @@ from typing import Any
 from uuid import UUID
 
 from brobyg_kit import event as events
-from brobyg_kit.database import Database, Transaction, array_literal, text_array, unnest
+from brobyg_kit.database import Database, Transaction
 from brobyg_kit.event import Event
+from brobyg_kit.statements import unnest
 from brobyg_kit.tables import Id
-from sqlalchemy import RowMapping, Text, and_, any_, cast, exists, func, literal, select
+from sqlalchemy import ARRAY, RowMapping, Text, and_, bindparam, cast, exists, func, literal, select
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from brobyg_notification.adapters.tables import called_off, notification
@@ -41,11 +42,12 @@ _VALUES: Mapping[Any, Callable[[Notice], object]] = {
 }
 _ONE_EACH = (_n.cause, _n.appointment_id, _n.recipient_role, _n.recipient_id)
 
+_referral_ids = bindparam("referral_ids", type_=ARRAY(Id))
 # In one order, so that no two transactions wait for each other.
 _keys = (
     select(
         func.hashtextextended(
-            func.unnest(text_array("referral_ids", Text())).column_valued("referral_id"), 0
+            cast(func.unnest(_referral_ids).column_valued("referral_id"), Text), 0
         ).label("key")
     )
     .distinct()
@@ -66,14 +68,12 @@ _ENTRIES = (
         cast(_n.match_event, Text).label("match_event"),
     )
     .ext(distinct_on(_n.thread))
-    .where(
-        _n.referral_id == any_(text_array("referral_ids", Id)), _n.calendar_sequence.is_not(None)
-    )
+    .where(_n.referral_id == func.any(_referral_ids), _n.calendar_sequence.is_not(None))
     .order_by(_n.thread, _n.calendar_sequence.desc())
 )
 _CALLED_OFF = select(
     _off.referral_id, _off.about, _off.reason, cast(_off.event, Text).label("event")
-).where(_off.referral_id == any_(text_array("referral_ids", Id)))
+).where(_off.referral_id == func.any(_referral_ids))
 
 
 class PostgresNotices:
@@ -85,7 +85,7 @@ class PostgresNotices:
         """See `ports.Notices`."""
         if not referral_ids:
             return {}
-        given = {"referral_ids": array_literal(list(referral_ids))}
+        given = {"referral_ids": list(referral_ids)}
         await transaction.connection.execute(_LOCK, given)
         entries: dict[str, dict[str, CalendarStatus]] = {one: {} for one in referral_ids}
         for row in await transaction.connection.execute(_ENTRIES, given):
