@@ -1,6 +1,6 @@
 """The errors of matching as HTTP problems."""
 
-from brobyg_kit.problems import Problem, route_answering
+from brobyg_kit.problems import PROBLEM_TYPES, Problem, route_answering
 from fastapi import Request
 
 from brobyg_matching.errors import (
@@ -37,7 +37,7 @@ PROBLEMS: dict[type[MatchingError], tuple[int, str, str]] = {
     ),
 }
 #: The errors that others tell apart from the same status of a gateway or a wrong address.
-_TYPES: dict[type[MatchingError], str] = {UnknownLink: "https://brobyg.dk/problems/unknown-link"}
+_TYPES: dict[type[MatchingError], str] = {UnknownLink: f"{PROBLEM_TYPES}unknown-link"}
 #: HTTP status and title for each objection.
 OBJECTIONS: dict[Objection, tuple[int, str]] = {
     "taken": (409, "Somebody else has it already"),
@@ -64,7 +64,7 @@ def problem_of(error: MatchingError, _: Request) -> Problem:
     if isinstance(error, NotAllowed):
         status, title = OBJECTIONS[error.objection]
         name = error.objection.replace("_", "-")
-        return Problem(status, title, type=f"https://brobyg.dk/problems/{name}")
+        return Problem(status, title, type=f"{PROBLEM_TYPES}{name}")
     status, title, advice = PROBLEMS[type(error)]
     kind = _TYPES.get(type(error), "about:blank")
     return Problem(status, title, str(error) or advice, type=kind)

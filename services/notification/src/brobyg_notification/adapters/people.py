@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import httpx2
 import msgspec
-from brobyg_kit.problems import GONE
+from brobyg_kit.problems import GONE, ReceivedProblem
 
 from brobyg_notification.domain.contact import Contact, given_name
 from brobyg_notification.errors import OwnerUnavailable
@@ -27,10 +27,6 @@ class _Person(msgspec.Struct):
     name: str | None = None
     email: str | None = None
     meeting_point: str | None = None
-
-
-class _Problem(msgspec.Struct):
-    type: str = ""
 
 
 AnswerT = TypeVar("AnswerT")
@@ -75,8 +71,10 @@ class HttpPeople:
         try:
             if status == 200:
                 return msgspec.json.decode(answer.content, type=kind)
-            if status == 410 and msgspec.json.decode(answer.content, type=_Problem).type == GONE:
-                return None
+            if status == 410:
+                problem = msgspec.json.decode(answer.content, type=ReceivedProblem)
+                if problem.type == GONE:
+                    return None
         except msgspec.MsgspecError as error:
             raise OwnerUnavailable(f"{owner}: {status}, with a body not as agreed") from error
         raise OwnerUnavailable(f"{owner}: {status}")
