@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Literal
 
 from brobyg_kit.database import Transaction
@@ -14,10 +13,7 @@ from brobyg_referral.domain.appointment import (
     AppointmentMessage,
     AppointmentStatus,
     BusinessIdentifier,
-    is_ahead,
-    is_beyond,
     is_out_of_date,
-    is_too_long,
     receive,
 )
 from brobyg_referral.errors import (
@@ -27,12 +23,16 @@ from brobyg_referral.errors import (
     MessageRefused,
     NoSuchAppointment,
     RuleBroken,
-    VersionConflict,
 )
 from brobyg_referral.fhir.bundle import AppointmentRequest, in_entry, issue_in_entry
 from brobyg_referral.fhir.outcome import Issue
-from brobyg_referral.fhir.reading import MAX_IDENTIFIERS, HospitalAppointment
+from brobyg_referral.fhir.reading import MAX_IDENTIFIERS
 from brobyg_referral.ports import ActiveReferral, IntakeChannel, IntakeOutcome, StoredAppointment
+from brobyg_referral.use_cases.checks import (
+    check_times,
+    check_version,
+    unaccompanied_warning,
+)
 
 #: Why a coordinator must look at an appointment: its patient has declined; it was cancelled, or a
 #: change of it was refused, because it named another patient than it was booked for.
@@ -157,15 +157,15 @@ class Decisions:
         # consent. One over HTTP is stored nowhere and must be the same for everybody: otherwise a
         # booking with a wrong time would reveal who has a referral, and leave no trace.
         if referral is not None or self._channel == "http":
-            _check_times(message, self._now)
+            check_times(message, self._now)
         known = self._find(request)
         if known is not None and not _is_for(referral, known):
-            _check_times(message, self._now)
+            check_times(message, self._now)
             self._check_patient(message, known)
             referral = known.referral
         if referral is None:
             return Result("dropped_without_consent")
-        _check_version(request, known)
+        check_version(request, known)
         if request.mode == "update" and known is None:
             raise NoSuchAppointment.of("not-found", "There is no such appointment.")
         if request.mode == "create" and known is not None:
@@ -187,7 +187,7 @@ class Decisions:
         raise RuleBroken.of(
             "business-rule",
             "The patient of an appointment can't be changed: cancel it by its identifier (status"
-            " cancelled or entered-in-error, whoever is the patient), then book another with an"
+            " cancelled or entered-in-error, with any patient), then book another with an"
             " identifier of its own.",
             "Appointment.participant",
         )
@@ -245,7 +245,7 @@ class Decisions:
             named = _also_named(known, request.appointment.identifiers)
             return Result("unchanged", self._remember(named, known))
         # Without a time, a late copy of what made the appointment can't be told from the same plan
-        # made anew: whoever sent it knows.
+        # made again: whoever sent it knows.
         raise AppointmentExists.of(
             "duplicate",
             "There is an appointment with this identifier already, and it says something else now:"
@@ -292,7 +292,7 @@ class Decisions:
             "kept" if transition.changed else "unchanged",
             stored,
             created=known is None,
-            warning=None if out_of_date else _nobody_comes_along(request.appointment, self._now),
+            warning=None if out_of_date else unaccompanied_warning(request.appointment, self._now),
         )
 
     def _note_attention(
@@ -348,60 +348,3 @@ def _without_overlap(results: Sequence[Result]) -> list[Result]:
             seen.add(result.stored.appointment_id)
         checked.append(result)
     return checked
-
-
-def _nobody_comes_along(appointment: HospitalAppointment, now: datetime) -> Issue | None:
-    """What the hospital is told when what is now booked is at no known place, or over.
-
-    None where that matters to nobody.
-    """
-    if appointment.content.status is not AppointmentStatus.BOOKED:
-        return None
-    if issue := appointment.place_issue:
-        text = (
-            "Taken in, but nobody comes along to this place, and who would have come along is told"
-            f" so. {issue.diagnostics}"
-        )
-        return replace(issue, severity="warning", diagnostics=text)
-    ends_at = appointment.content.plan.ends_at
-    if ends_at is None or ends_at > now:
-        return None
-    text = "Taken in, but its end has passed, so nobody is asked to come along: is the date right?"
-    return Issue("value", text, "Appointment.end", severity="warning")
-
-
-def _check_times(message: AppointmentMessage, now: datetime) -> None:
-    """Raise RuleBroken for a time that is a typing error."""
-    if message.has_own_time and is_ahead(message.last_updated, now):
-        raise RuleBroken.of(
-            "value",
-            "meta.lastUpdated is expected to be at most a day ahead of now: the true messages after"
-            " it would count as out of date.",
-            "Appointment.meta.lastUpdated",
-        )
-    plan = message.content.plan
-    if message.content.status is not AppointmentStatus.BOOKED or plan.starts_at is None:
-        return
-    if is_beyond(plan.starts_at, now):
-        raise RuleBroken.of(
-            "value",
-            "The start is expected within two years of now: is the year right? Volunteers would be"
-            " asked for it.",
-            "Appointment.start",
-        )
-    if is_too_long(plan):
-        raise RuleBroken.of(
-            "value",
-            "The end is expected within 31 days of the start: is the date right? Volunteers would"
-            " be asked for it.",
-            "Appointment.end",
-        )
-
-
-def _check_version(request: AppointmentRequest, known: StoredAppointment | None) -> None:
-    wanted = request.if_match
-    if wanted is not None and (known is None or wanted not in ("*", known.state.version)):
-        raise VersionConflict.of(
-            "conflict",
-            "If-Match names another version than the current: read the appointment again.",
-        )
