@@ -44,7 +44,7 @@ class _Data(EventData, Protocol):
     def starts_at(self) -> datetime: ...
 
 
-class _Received(NamedTuple):
+class _DecodedEvent(NamedTuple):
     """An event with its data and its row of the table."""
 
     event: Event
@@ -75,7 +75,7 @@ class EventProcessing:
         Raises UndecodableEvent, UnknownReferral, and whatever the database raises.
         """
         received = [
-            _Received(event, event.decode(found[0]), found[1])
+            _DecodedEvent(event, event.decode(found[0]), found[1])
             for event in events
             if (found := self._by_type.get(event.type)) is not None
         ]
@@ -98,7 +98,7 @@ class EventProcessing:
         await working.save(tx, self._store, self._metrics)
 
 
-def _ids(received: Sequence[_Received], loads: Loads) -> set[str]:
+def _ids(received: Sequence[_DecodedEvent], loads: Loads) -> set[str]:
     """What to load for the events whose row says `loads`."""
     if loads is Loads.APPOINTMENT:
         return {one.data.appointment_id for one in received if one.handler.loads is loads}
