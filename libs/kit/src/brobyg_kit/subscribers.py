@@ -141,8 +141,10 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
             last[origin.topic, origin.partition] = origin.offset
         positions = {TopicPartition(*place): offset + 1 for place, offset in last.items()}
         try:
-            await self.client.commit(positions)
-        except (KafkaError, IllegalStateError) as error:
+            # aiokafka's commit goes on for as long as no broker answers.
+            async with asyncio.timeout(kafka.REQUEST_TIMEOUT):
+                await self.client.commit(positions)
+        except (KafkaError, IllegalStateError, TimeoutError) as error:
             log.warning("consumer.commit_refused", error=error)
         else:
             self.committed.update(positions)
