@@ -45,7 +45,7 @@ _FETCH_WAIT = 50
 _SILENCE = 15.0
 #: How often a member sends its heartbeat to the group, milliseconds, and so how soon it learns of
 #: a rebalance.
-_HEARTBEAT = 1_000
+_HEARTBEAT = 300
 #: How long a rebalance waits for a member that has a batch in hand, milliseconds. It is less than
 #: the time a request may take, as joining the group is a request that waits for all members.
 _REBALANCE = 30_000
