@@ -45,7 +45,7 @@ _FETCH_WAIT = 50
 _SILENCE = 15.0
 #: How often a member sends its heartbeat to the group, milliseconds, and so how soon it learns of
 #: a rebalance.
-_HEARTBEAT = 1_000
+_HEARTBEAT = 300
 #: How long a rebalance waits for a member that has a batch in hand, milliseconds. It is less than
 #: the time a request may take, as joining the group is a request that waits for all members.
 _REBALANCE = 30_000
@@ -141,8 +141,10 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
             last[origin.topic, origin.partition] = origin.offset
         positions = {TopicPartition(*place): offset + 1 for place, offset in last.items()}
         try:
-            await self.client.commit(positions)
-        except (KafkaError, IllegalStateError) as error:
+            # aiokafka's commit goes on for as long as no broker answers.
+            async with asyncio.timeout(kafka.REQUEST_TIMEOUT):
+                await self.client.commit(positions)
+        except (KafkaError, IllegalStateError, TimeoutError) as error:
             log.warning("consumer.commit_refused", error=error)
         else:
             self.committed.update(positions)
