@@ -14,7 +14,7 @@ import asyncpg
 from sqlalchemy import ARRAY, bindparam, func, select
 
 from brobyg_kit.backoff import Backoff
-from brobyg_kit.database import Database, Transaction, array_literal
+from brobyg_kit.database import Database, Transaction
 from brobyg_kit.database_errors import (
     is_never_the_callers,
     is_transient,
@@ -26,6 +26,7 @@ from brobyg_kit.health import Heartbeat
 from brobyg_kit.logs import get_logger
 from brobyg_kit.metrics import Metrics
 from brobyg_kit.parking import Origin, Parking, Received
+from brobyg_kit.statements import array_literal
 from brobyg_kit.subscription import Subscription
 from brobyg_kit.tables import Id, inbox
 
