@@ -234,7 +234,7 @@ async def test_five_hundred_records_are_a_handful_of_statements(service: Served)
     finally:
         event.remove(engine, "before_cursor_execute", note)
     # Locks, what is known, appointments, identifiers, counts, sequences, and a notification.
-    assert len(statements) == 7, statements
+    assert len(statements) == 6, statements
     assert len(await service.told()) == 250
     assert (await service.counts())["dropped_without_consent"] == 250
 

@@ -141,14 +141,24 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
             last[origin.topic, origin.partition] = origin.offset
         positions = {TopicPartition(*place): offset + 1 for place, offset in last.items()}
         try:
-            # aiokafka's commit goes on for as long as no broker answers.
+            while not await self._committed(positions):
+                self.heartbeat.struggle("no broker answers, so no offsets are committed")
+                if self._shutdown or self._revoked.is_set():
+                    return
+        except (KafkaError, IllegalStateError) as error:
+            log.warning("consumer.commit_refused", error=error)
+            return
+        self.committed.update(positions)
+        self.moved_at = self._out_since = time.monotonic()
+
+    async def _committed(self, positions: dict[TopicPartition, int]) -> bool:
+        """Whether a broker has answered in time: aiokafka's commit goes on while none does."""
+        try:
             async with asyncio.timeout(kafka.REQUEST_TIMEOUT):
                 await self.client.commit(positions)
-        except (KafkaError, IllegalStateError, TimeoutError) as error:
-            log.warning("consumer.commit_refused", error=error)
-        else:
-            self.committed.update(positions)
-            self.moved_at = self._out_since = time.monotonic()
+        except TimeoutError:
+            return False
+        return True
 
     def update_heartbeat(self) -> None:
         """Update the heartbeat, unless the batch in hand does."""
