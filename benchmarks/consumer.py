@@ -16,10 +16,11 @@ from typing import ClassVar
 
 import msgspec
 from brobyg_kit.consumer import BatchHandler, Consumer, Subscription
-from brobyg_kit.database import Database, Transaction, array_literal
+from brobyg_kit.database import Database, Transaction
 from brobyg_kit.event import Event
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.metrics import Metrics
+from brobyg_kit.statements import array_literal
 
 from benchmarks import bare, ground
 from benchmarks.ground import Ground
@@ -31,28 +32,28 @@ _NUMBER = 200_000
 #: As reporting sets it; the others have 2,000.
 _MAX_BATCH = 5_000
 _TABLE = (
-    "create table standing"
+    "create table referral_state"
     " (referral_id uuid primary key, appointments int not null, next_at timestamptz not null)"
 )
 _LOAD = (
-    "select referral_id::text, appointments, next_at from standing"
+    "select referral_id::text, appointments, next_at from referral_state"
     " where referral_id = any($1::text::uuid[]) for update"
 )
 _SAVE = (
-    "insert into standing"
+    "insert into referral_state"
     " select * from unnest($1::text::uuid[], $2::text::int[], $3::timestamptz[])"
     " on conflict (referral_id) do update"
     " set appointments = excluded.appointments, next_at = excluded.next_at"
 )
-_TABLES = "standing, inbox, outbox, stream"
+_TABLES = "referral_state, inbox, outbox, stream"
 
 
-class StandingChanged(msgspec.Struct, frozen=True, kw_only=True):
+class ReferralCounted(msgspec.Struct, frozen=True, kw_only=True):
     """A referral has one appointment more."""
 
-    EVENT_TYPE: ClassVar[str] = "dk.brobyg.standing.changed"
+    EVENT_TYPE: ClassVar[str] = "dk.brobyg.referral.counted"
     TOPIC: ClassVar[str] = "bench.emitted"
-    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/standing.changed.schema.json"
+    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/referral.counted.schema.json"
     referral_id: str
     appointment_id: str
     appointments: int
@@ -65,19 +66,19 @@ async def handle(tx: Transaction, events: Sequence[Event]) -> None:
     ids = sorted({data.referral_id for _, data in read})
     keys = array_literal(ids)
     rows = await tx.driver.fetch(_LOAD, keys)
-    standing: dict[str, tuple[int, datetime]] = {row[0]: (row[1], row[2]) for row in rows}
+    states: dict[str, tuple[int, datetime]] = {row[0]: (row[1], row[2]) for row in rows}
     for event, data in read:
-        appointments, next_at = standing.get(data.referral_id, (0, data.starts_at))
-        now = standing[data.referral_id] = (appointments + 1, min(next_at, data.starts_at))
-        changed = StandingChanged(
+        appointments, next_at = states.get(data.referral_id, (0, data.starts_at))
+        now = states[data.referral_id] = (appointments + 1, min(next_at, data.starts_at))
+        changed = ReferralCounted(
             referral_id=data.referral_id,
             appointment_id=data.appointment_id,
             appointments=now[0],
             next_at=now[1],
         )
         tx.emit(changed, subject=data.referral_id, cause=event)
-    counts = array_literal([str(standing[one][0]) for one in ids])
-    await tx.driver.execute(_SAVE, keys, counts, [standing[one][1] for one in ids])
+    counts = array_literal([str(states[one][0]) for one in ids])
+    await tx.driver.execute(_SAVE, keys, counts, [states[one][1] for one in ids])
 
 
 async def measure(on: Ground, say: Say) -> BenchmarkResult:
@@ -114,7 +115,7 @@ async def _check(database: Database, number: int) -> None:
     async with ground.driver(database) as driver:
         row = await driver.fetchrow(
             "select (select count(*) from inbox) as inbox,"
-            " (select sum(appointments) from standing) as state,"
+            " (select sum(appointments) from referral_state) as state,"
             " (select count(*) from outbox) as outbox"
         )
     if row is None or set(row.values()) != {number}:

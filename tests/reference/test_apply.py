@@ -87,7 +87,7 @@ async def test_nothing_is_changed_when_anything_is_wrong(database: Database) -> 
     await applied(database)
     await told(database)
     wrong = changed("place/randers-hospital", postcode="0000")
-    with pytest.raises(FaultyReference, match="postcode '0000' is no known postcode"):
+    with pytest.raises(FaultyReference, match="postcode '0000' is not a known postcode"):
         await applied(database, [*wrong, Entry(msgspec.structs.replace(
             OURS[0].record, record="place/new-house", aliases=()))])  # fmt: skip
     assert await told(database) == []

@@ -113,19 +113,19 @@ WRONG: dict[str, tuple[str, Change, str, str]] = {
         "places.yaml",
         replaced('postcode: "8930"', 'postcode: "8931"'),
         "  - id: randers-hospital",
-        "postcode '8931' is no known postcode",
+        "postcode '8931' is not a known postcode",
     ),
     "an unknown calendar": (
         "places.yaml",
         replaced("calendar/weekdays", "calendar/sundays"),
         "  - id: randers-nursing-clinic",
-        "calendar 'sundays' is no known calendar",
+        "calendar 'sundays' is not a known calendar",
     ),
     "an unknown pool": (
         "departments.yaml",
         replaced("[student, retired_professional]", "[student, pensioners]"),
         "  - id: randers-norddjurs",
-        "pool 'pensioners' is no known pool",
+        "pool 'pensioners' is not a known pool",
     ),
     "an unknown pathway": (
         "departments.yaml",
@@ -137,7 +137,7 @@ WRONG: dict[str, tuple[str, Change, str, str]] = {
         "departments.yaml",
         replaced("hospital-grenaa]", "hospital-viborg]"),
         "  - id: randers-norddjurs",
-        "sender 'hospital-viborg' is no known organisation",
+        "sender 'hospital-viborg' is not a known organisation",
     ),
     "an unknown municipality": (
         "departments.yaml",
@@ -161,7 +161,7 @@ WRONG: dict[str, tuple[str, Change, str, str]] = {
         "pools.yaml",
         replaced("organisation: social-sundhed", "organisation: nobody"),
         "  - id: student",
-        "organisation 'nobody' is no known organisation",
+        "organisation 'nobody' is not a known organisation",
     ),
     "a caseload without a limit": (
         "pools.yaml",
@@ -197,7 +197,7 @@ WRONG: dict[str, tuple[str, Change, str, str]] = {
         "pools.yaml",
         replaced("  - id: student", "  - id: [student"),
         "    label: Studerende",
-        "it is no YAML",
+        "it is not YAML",
     ),
     "an anchor": (
         "pools.yaml",

@@ -100,7 +100,7 @@ async def test_what_does_not_fit_the_rest_is_refused_with_the_reason(
     body, etag = await hospital(client)
     refused = await put(client, {**body, "calendar_record": "calendar/none"}, etag)
     assert refused.status_code == 422
-    assert "calendar 'none' is no known calendar" in refused.json()["errors"][0]["detail"]
+    assert "calendar 'none' is not a known calendar" in refused.json()["errors"][0]["detail"]
     malformed = await put(client, {**body, "latitude": "far"}, etag)
     assert malformed.json()["errors"][0]["pointer"] == "/latitude"
     other = await client.put("/reference/place/another", json=body, headers=HEAD_OFFICE)

@@ -188,6 +188,21 @@ def test_everything_ends_with_its_owner_however_that_ends(tmp_path: Path, number
     assert wait_until(lambda: supervisor.folder not in running_folders(), 30)
 
 
+def test_what_its_owner_has_released_goes_on_after_the_owner_has_ended(tmp_path: Path) -> None:
+    program = (
+        "import os, sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path;"
+        "from test_supervisor import *; supervisor = make(Path(sys.argv[2]), os.getpid());"
+        "start(supervisor, FOR_EVER); supervisor.release()"
+    )
+    folder = str(Path(__file__).parent)
+    subprocess.run([sys.executable, "-c", program, folder, str(tmp_path)], check=True, timeout=60)
+    supervisor = make(tmp_path)
+    assert has_run(supervisor, 1)
+    states = supervisor.states()
+    assert (states["one"].running, states["owner"].running) == (True, False)
+    supervisor.shut_down()
+
+
 def test_one_that_does_not_start_is_named_with_its_last_lines_the_cause_and_what_to_do(
     supervisor: Supervisor,
 ) -> None:

@@ -49,6 +49,8 @@ AWAY = [
     asyncpg.InterfaceError("connection is closed"),
     asyncpg.InterfaceError("pool is closing"),
     asyncpg.CannotConnectNowError(),
+    asyncpg.UndefinedTableError("0201609995"),
+    asyncpg.InsufficientPrivilegeError("0201609995"),
 ]
 #: Looks like it, and is a mistake of ours that trying again does not mend.
 BUGS = [

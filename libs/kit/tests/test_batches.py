@@ -56,6 +56,20 @@ async def test_an_event_with_a_word_of_a_later_version_is_counted_and_holds_up_n
     assert counted._value.get() == 1
 
 
+async def test_without_an_inbox_a_handled_event_that_comes_again_does_not_wait_behind_a_dead_one(
+    parts: Parts,
+) -> None:
+    handle = failing_on(parts, 103, ValueError("a bug"))
+    subscription = Subscription("test", [parts.topic], handle, inbox=False)
+    batches = Batches(parts.database, subscription, Metrics())
+    batch = await received(parts, [3, 103, 203])  # all of one subject
+    await batches.process(batch)
+    await batches.process(batch)
+    parked = await Parking("test").listed(parts.database)
+    assert [(one.state, one.origin.offset) for one in parked] == [("retrying", 1), ("waiting", 2)]
+    assert [number for _, number in await parts.recorded()] == [3]
+
+
 async def test_the_loop_shows_that_it_lives_before_each_half_that_is_tried(parts: Parts) -> None:
     beats: list[str] = []
 

@@ -17,7 +17,7 @@ from brobyg_kit import dlq, parking
 from brobyg_kit import kafka as clients
 from brobyg_kit.backoff import Backoff
 from brobyg_kit.database import Transaction
-from brobyg_kit.event import Event
+from brobyg_kit.event import Event, UnknownWord
 from brobyg_kit.free_ports import free_port
 from brobyg_kit.ids import new_id
 from brobyg_kit.parking import Origin, Parked, Parking, Received, dead_letter_topic
@@ -234,6 +234,28 @@ async def test_a_handled_event_that_comes_again_does_not_wait_behind_a_dead_one(
         await eventually(repeated, "all have come again")
     dead, *waiting = await parked(parts)
     assert [one.origin.offset for one in (dead, *waiting)] == [1, 2, 3]
+
+
+async def test_an_event_behind_another_that_has_a_word_of_a_later_version_is_passed_over(
+    parts: Parts, soon_dead: None
+) -> None:
+    mended = False
+
+    async def handle(tx: Transaction, events: Sequence[Event]) -> None:
+        numbers = {event.decode(Counted).number for event in events}
+        if 2 in numbers and not mended:
+            raise ValueError("a bug")
+        if 4 in numbers:
+            raise UnknownWord("data.reason")
+        await record(tx, events)
+
+    await parts.emit([2, 4, 6], subjects=2)
+    async with going(parts.relay(), parts.consumer(handle)):
+        await states(parts, "retrying", "waiting", "waiting")
+        mended = True
+        await has_effects(parts, 2)
+        await states(parts)
+    assert [number for _, number in await parts.recorded()] == [2, 6]
 
 
 async def test_no_row_is_locked_while_kafka_is_asked_for_a_parked_events_record(

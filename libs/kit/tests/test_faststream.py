@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from brobyg_kit import kafka as clients
 from brobyg_kit import subscribers
 from brobyg_kit.batches import Batches
@@ -17,7 +17,7 @@ from brobyg_kit.metrics import Metrics
 from brobyg_kit.parking import Parking, Received
 from brobyg_kit.subscribers import BatchMiddleware, Lane, Shutdown
 from brobyg_kit.testing import eventually
-from delivery_parts import Parts, by_way, going, has_effects, record
+from delivery_parts import Parts, by_way, committed, going, has_effects, record
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, TestKafkaBroker
 
@@ -39,15 +39,6 @@ class Held:
             return self.begun >= batches
 
         await eventually(there, f"{batches} batches are in hand")
-
-
-async def committed(parts: Parts) -> int:
-    """How many records the group has committed, of all partitions."""
-    client = AIOKafkaConsumer(bootstrap_servers=parts.kafka, group_id=parts.group)
-    await client.start()
-    offsets = [await client.committed(TopicPartition(parts.topic, one)) for one in range(3)]
-    await client.stop()
-    return sum(offset or 0 for offset in offsets)
 
 
 def wired() -> tuple[KafkaBroker, Lane, Shutdown, Metrics]:

@@ -4,11 +4,15 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from brobyg_kit import kafka
 from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event
+from brobyg_kit.health import Heartbeat
 from brobyg_kit.parking import Parking, Received
 from brobyg_kit.subscribers import Lane
-from delivery_parts import Parts, going, has_effects, record
+from brobyg_kit.testing import eventually
+from delivery_parts import Parts, committed, going, has_effects, record
 
 EVENTS, SUBJECTS = 600, 30
 
@@ -47,6 +51,43 @@ async def test_control_dealt_out_without_regard_to_partitions_they_lose_it(
     monkeypatch.setattr(Lane, "_process", dealt_out)
     await consumed(parts, max_batch=100)
     assert not await in_order(parts)
+
+
+async def test_a_commit_that_no_broker_answers_is_tried_again_and_told(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kafka, "REQUEST_TIMEOUT", 0.2)
+    given_up = 0
+    commit = AIOKafkaConsumer.commit
+
+    async def unanswered(client: AIOKafkaConsumer, offsets: dict[TopicPartition, int]) -> None:
+        nonlocal given_up
+        if given_up < 3:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                given_up += 1
+        await commit(client, offsets)
+
+    monkeypatch.setattr(AIOKafkaConsumer, "commit", unanswered)
+    told: list[str] = []
+    struggle = Heartbeat.struggle
+
+    def recorded(heartbeat: Heartbeat, trouble: str) -> None:
+        told.append(trouble)
+        struggle(heartbeat, trouble)
+
+    monkeypatch.setattr(Heartbeat, "struggle", recorded)
+    await parts.emit(range(EVENTS), subjects=SUBJECTS)
+
+    async def all_committed() -> bool:
+        return await committed(parts) == EVENTS
+
+    async with going(parts.relay(), parts.consumer(record, max_batch=7)):
+        await eventually(all_committed, "every offset is committed")
+    assert given_up >= 3
+    assert told.count("no broker answers, so no offsets are committed") == given_up
+    assert len(await parts.recorded()) == EVENTS
 
 
 async def test_an_event_that_fails_holds_up_its_own_subject_and_no_other_lane(parts: Parts) -> None:

@@ -33,11 +33,11 @@ async def test_without_a_broker_a_process_tells_so_with_growing_pauses_and_littl
         return [line["retry_seconds"] for line in lines() if line["event"] == event]
 
     async def tried() -> bool:
-        return len(pauses("consumer.unconnected")) > 3 and len(pauses("relay.interrupted")) > 3
+        return len(pauses("consumer.connect_failed")) > 3 and len(pauses("relay.interrupted")) > 3
 
     async with going(relay, consumer):
         await eventually(tried, "both have tried for some times")
-    for event in ("consumer.unconnected", "relay.interrupted"):
+    for event in ("consumer.connect_failed", "relay.interrupted"):
         assert pauses(event)[:4] == [0.1, 0.2, 0.4, 0.8]
         told_at = [
             datetime.fromisoformat(str(line["timestamp"]))
@@ -49,7 +49,7 @@ async def test_without_a_broker_a_process_tells_so_with_growing_pauses_and_littl
     libraries = [line for line in lines() if not str(line["logger"]).startswith("brobyg_kit.")]
     assert len(libraries) < 5
     told = Counter(str(line["event"]) for line in lines() if line not in libraries)
-    assert set(told) <= {"consumer.unconnected", "relay.interrupted"}
+    assert set(told) <= {"consumer.connect_failed", "relay.interrupted"}
 
 
 def test_a_line_of_the_libraries_is_written_once_a_minute_and_ours_always() -> None:

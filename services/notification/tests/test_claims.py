@@ -105,6 +105,27 @@ async def test_a_worker_is_gone_only_after_some_seconds(parts_for, cause, clock,
         await eventually(freed, "it did not come back")
 
 
+async def test_only_the_worker_that_holds_a_claim_can_postpone_it(
+    parts_for, cause, clock, quick
+) -> None:
+    async with parts_for(clock) as parts:
+        await parts.receive(cause(MatchEscalated))
+        async with parts.queue.session(1, lambda: None, again=False) as claims:
+            (lost,) = await claims.claim(10)
+        async with parts.queue.session(2, lambda: None, again=False) as others:
+
+            async def freed() -> bool:
+                return await others.free_abandoned([]) == 1
+
+            await eventually(freed, "the first worker is gone")
+            (held,) = await others.claim(10)
+            assert (lost.claimed_by, held.claimed_by) == (1, 2)
+            await parts.queue.postpone(lost, clock.now(), "unsendable", [])
+            assert await parts.waits() == 0, "it is still in the other's hand"
+            await parts.queue.postpone(held, clock.now(), "unsendable", [])
+            assert await parts.waits("unsendable", attempts=2) == 1
+
+
 async def test_two_workers_never_send_the_same(parts_for, mail_server, cause, clock) -> None:
     causes = [
         cause(VolunteerMatched, need_id=derived_id("need", str(number))) for number in range(40)

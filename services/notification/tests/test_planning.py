@@ -1,5 +1,7 @@
 """Who is told, because of which event."""
 
+from contextlib import suppress
+
 import pytest
 from brobyg_contracts import (
     MatchEscalated,
@@ -10,9 +12,11 @@ from brobyg_contracts import (
 )
 from brobyg_kit.event import Event, UndecodableEvent, topic_of
 from brobyg_kit.ids import derived_id
+from brobyg_notification.adapters.notices import PostgresNotices
 from brobyg_notification.domain.calendar_status import Calendars
 from brobyg_notification.domain.notice import Notice
 from brobyg_notification.handlers import EMITS, HANDLERS
+from brobyg_notification.use_cases.planning import handle_with
 from msgspec import UNSET, Raw, structs
 
 FUNCTIONS = {row.event.EVENT_TYPE: row.function for row in HANDLERS}
@@ -106,3 +110,19 @@ def test_the_table_says_what_goes_in_and_out() -> None:
         "brobyg.referral.v1",
     }
     assert {topic_of(kind, "notification") for kind in EMITS} == {"brobyg.notification.v1"}
+
+
+async def test_a_batch_that_is_rolled_back_and_done_again_is_counted_once(
+    parts_for, cause, clock
+) -> None:
+    event = cause(VolunteerMatched)
+    async with parts_for(clock) as parts:
+        with suppress(ZeroDivisionError):
+            async with parts.database.transaction() as transaction:
+                await handle_with(PostgresNotices(), parts.metrics)(transaction, [event])
+                raise ZeroDivisionError
+        await parts.receive(event)
+        counted = parts.registry.get_sample_value(
+            "brobyg_notification_planned_total", {"template": "matched_helper"}
+        )
+        assert counted == 1

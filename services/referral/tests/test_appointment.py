@@ -22,7 +22,7 @@ MONDAY = datetime(2026, 11, 30, 8, 0, tzinfo=UTC)
 PLAN = PlannedVisit(
     MONDAY + timedelta(days=2), MONDAY + timedelta(days=2, hours=1), "randers-hospital"
 )
-#: Booked at a place that is none of ours.
+#: Booked at an unknown place.
 ELSEWHERE = PlannedVisit(PLAN.starts_at, PLAN.ends_at, None)
 LATER = PlannedVisit(
     MONDAY + timedelta(days=3), MONDAY + timedelta(days=3, hours=1), "randers-hospital"

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -21,16 +22,20 @@ from brobyg_kit.health import Check, Heartbeat
 from brobyg_kit.testing import Running, eventually
 from brobyg_reporting.adapters import tables, versions
 from brobyg_reporting.adapters.status import readiness
-from brobyg_reporting.adapters.versions import VersionTables, pooled
+from brobyg_reporting.adapters.versions import VersionTables, pooled, within
 from brobyg_reporting.bootstrap import SERVICE, rebuild_ports
 from brobyg_reporting.domain.projections import HELPER
 from brobyg_reporting.domain.projections.helper import HelperRow
 from brobyg_reporting.entrypoints import cli
 from brobyg_reporting.errors import NoVersion, OtherCode, RebuildRefused
+from brobyg_reporting.handlers import HANDLERS
+from brobyg_reporting.metrics import ReportingMetrics
 from brobyg_reporting.ports import Versions
 from brobyg_reporting.testing import interleave, make_history, new_uuid, unknown_event
 from brobyg_reporting.use_cases import upgrade
+from brobyg_reporting.use_cases.live import Live
 from brobyg_reporting.use_cases.upgrade import Upgrade, create_first
+from prometheus_client import CollectorRegistry
 from sqlalchemy import text
 from typer.testing import CliRunner
 
@@ -274,6 +279,54 @@ async def test_a_version_is_signed_when_it_is_made_whatever_becomes_of_its_first
         signed = "select fingerprint from reporting.version"
         assert await scalar(database, signed) == versions.fingerprint()
         assert await scalar(database, LOGGED) == 1
+
+
+async def test_a_batch_that_is_rolled_back_and_done_again_is_counted_once(
+    database_for: DatabaseFor,
+) -> None:
+    random, registry = Random(1), CollectorRegistry()
+    known = interleave(random, make_history(random, 1))[0]
+    strange = unknown_event(random, new_uuid(random), 1)
+    events = placed([known, ("brobyg.referral.v1", strange)])
+    consumer = Live(within, HANDLERS, ReportingMetrics(registry))
+    async with database_for(SERVICE) as database:
+        await first_version(database)
+        with suppress(ZeroDivisionError):
+            async with database.transaction() as tx:
+                await consumer.handle(tx, events)
+                raise ZeroDivisionError
+        async with database.transaction() as tx:
+            await consumer.handle(tx, events)
+        async with database.transaction() as tx:
+            await consumer.handle(tx, events[:1])
+    count = registry.get_sample_value
+    assert count("brobyg_reporting_events_logged_total") == 2
+    assert count("brobyg_reporting_events_known_total") == 1
+    assert count("brobyg_reporting_events_not_folded_total", {"type": strange.type}) == 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "adapters/rebuild_worker.py",
+        "adapters/store.py",
+        "adapters/tables.py",
+        "domain/folding.py",
+        "handlers.py",
+        "use_cases/live.py",
+    ],
+)
+def test_a_change_of_code_that_decides_rows_makes_another_fingerprint(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    before, read_bytes = versions.fingerprint.__wrapped__(), Path.read_bytes
+
+    def changed(file: Path) -> bytes:
+        edit = b"#" if file.as_posix().endswith(f"/brobyg_reporting/{name}") else b""
+        return read_bytes(file) + edit
+
+    monkeypatch.setattr(Path, "read_bytes", changed)
+    assert versions.fingerprint.__wrapped__() != before
 
 
 async def test_unknown_types_and_words_are_counted_and_what_breaks_its_schema_is_dead_lettered(

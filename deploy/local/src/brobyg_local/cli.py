@@ -5,6 +5,7 @@ was used wrongly. Each command imports what it needs, so that the help is quick.
 """
 
 import json
+import signal
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -130,9 +131,19 @@ def down(folder: Folder = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def reset(folder: Folder = None) -> None:
-    """End everything and remove its data, keys and logs."""
+    """End every system of this checkout, tests' too, or the one of --folder; remove its data."""
+    from .state import ROOT
+    from .system import System
+
     with _explained():
-        system_of(folder).reset()
+        systems = [system_of(folder)]
+        if folder is None:
+            kept = (
+                path.parent for depth in ("*", "*/*") for path in ROOT.glob(f"var/{depth}/local")
+            )
+            systems += [System(StateFolder(path)) for path in sorted(kept)]
+        for system in systems:
+            system.reset()
     typer.echo("Everything is down and empty.")
 
 
@@ -220,9 +231,10 @@ def demo(
     from .demo.run import run_demo
 
     with _explained(
-        "Stopped. What has started runs on, as fast: make up slows it to real speed, make demo"
-        " begins anew, make down ends it."
+        "Stopped, and what had started ends too. make demo begins again; make up goes on with the"
+        " data at real speed."
     ):
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         folder_of = system_of(folder).folder
         broken = run_demo(folder_of, factor, as_json=as_json, no_play=no_play, reset=reset)
     for sentence in broken:

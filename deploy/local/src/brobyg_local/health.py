@@ -143,7 +143,10 @@ def _why_silent(system: System, name: str, state: ProgramState, why: str) -> str
         why = "it ended and is about to be started again"
     elif state.failed:
         why = f"it ended by itself: brobyg local start {name}"
-    return f"{why}; the last lines of {log}:" + "".join(f"\n| {line}" for line in tail(log, 3))
+    lines = tail(log, 3)
+    if not lines:
+        return f"{why}; {log} is empty"
+    return f"{why}; the last lines of {log}:" + "".join(f"\n| {line}" for line in lines)
 
 
 def _store(

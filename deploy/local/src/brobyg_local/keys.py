@@ -40,7 +40,8 @@ def make_keys(folder: StateFolder) -> dict[str, str]:
     )
     kept = {name: str(value) for name, value in read_json(others).items()}
     if not (read_json(signing) and read_json(public)):
-        # Both anew, and no token that the old one has signed, wherever this is interrupted.
+        # Both are made again, and no token that the old key signed remains, wherever this is
+        # interrupted.
         kept = {name: value for name, value in kept.items() if name not in TOKENS}
         write_atomically(others, json.dumps(kept), mode=0o600)
         signing.unlink(missing_ok=True)
@@ -60,7 +61,7 @@ def make_keys(folder: StateFolder) -> dict[str, str]:
 
 
 def _expiry(token: str) -> datetime:
-    """When a token (RFC 7519) of ours ends; long ago for what is no token."""
+    """When a token (RFC 7519) of ours ends; long ago for what is not a token."""
     try:
         payload = token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))

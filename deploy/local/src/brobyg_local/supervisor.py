@@ -162,6 +162,12 @@ class Supervisor:
         wait_until(lambda: not self._of(killed), 10.0)
         return killed
 
+    def release(self) -> None:
+        """Let everything go on when the process that owns it ends. Blocks."""
+        self._owner = None
+        (self._programs / "owner.conf").unlink(missing_ok=True)
+        self.stop(["owner"])
+
     def kill(self, name: str) -> None:
         """End a program with kill -9, and keep it down, until it is started. Blocks until gone.
 

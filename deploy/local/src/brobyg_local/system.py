@@ -230,7 +230,7 @@ class System:
                 continue
             if not port.isdecimal() or not 0 < int(port) < 65536:
                 advice = "name one from 1024 to 65535"
-                raise LocalError(f"{variable} is {port!r}, which is no port", advice=advice)
+                raise LocalError(f"{variable} is {port!r}, which is not a port", advice=advice)
             if not is_free(int(port)):
                 holder = holder_of(int(port))
                 raise LocalError(

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from brobyg_kit import problems
 from brobyg_kit.auth import Requirement, Verifier
 from brobyg_kit.clock import Clock
-from brobyg_kit.database_errors import is_transient
+from brobyg_kit.database_errors import is_waited_out
 from brobyg_kit.documents import documents_router
 from brobyg_kit.health import Health
 from brobyg_kit.logs import get_logger
@@ -191,11 +191,11 @@ def _install_errors(app: FastAPI, parts: Parts) -> Failed:
         return answer(Problem(error.status_code, title, headers=dict(error.headers or {})), request)
 
     async def on_unexpected(request: Request, error: Exception) -> Response:
-        if is_transient(error):
+        if is_waited_out(error):
             log.warning("request.postponed", error=error)
             # It may have been stored: a connection can be lost between the commit and its answer.
             advice = "Send it again: with the same Idempotency-Key or identifier it is kept once"
-            title = "The database can't be reached right now"
+            title = "The database can't be used right now"
             return answer(Problem(503, title, advice, headers={"Retry-After": "2"}), request)
         log.error("request.failed", error=error)
         return answer(Problem(500, "Something went wrong here"), request)

@@ -15,10 +15,11 @@ import msgspec
 from sqlalchemy import Text, bindparam, case, delete, not_, null, or_, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
-from brobyg_kit.database import Transaction, unnest
+from brobyg_kit.database import Transaction
 from brobyg_kit.errors import KitError
 from brobyg_kit.event import Event, EventData, encode_data
 from brobyg_kit.ids import derived_id
+from brobyg_kit.statements import unnest
 from brobyg_kit.tables import Id, Instant, attention
 
 #: How long a settled item is kept, so that settling it twice can be told from settling nothing.

@@ -8,16 +8,15 @@ import asyncio
 import time
 import uuid
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import asyncpg
 from sqlalchemy import ARRAY, bindparam, func, select
 
 from brobyg_kit.backoff import Backoff
-from brobyg_kit.database import Database, Transaction, array_literal
+from brobyg_kit.database import Database, Transaction
 from brobyg_kit.database_errors import (
-    cause_of,
-    is_environment,
+    is_never_the_callers,
     is_transient,
     is_waited_out,
     trouble_of,
@@ -26,7 +25,8 @@ from brobyg_kit.event import UndecodableEvent, UnknownWord
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.logs import get_logger
 from brobyg_kit.metrics import Metrics
-from brobyg_kit.parking import Parking, Received
+from brobyg_kit.parking import Origin, Parking, Received
+from brobyg_kit.statements import array_literal
 from brobyg_kit.subscription import Subscription
 from brobyg_kit.tables import Id, inbox
 
@@ -91,11 +91,13 @@ class Batches:
         """Sleep for so many seconds; raise Interrupted once stopped or `given_up`."""
         events = [self._stopped] if given_up is None else [self._stopped, given_up]
         waits = [asyncio.create_task(event.wait()) for event in events]
-        done, pending = await asyncio.wait(
-            waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
-        )
-        for task in pending:
-            task.cancel()
+        try:
+            done, _ = await asyncio.wait(
+                waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            for task in waits:
+                task.cancel()
         if done:
             raise Interrupted
 
@@ -132,8 +134,8 @@ class Batches:
 
     async def is_the_events(self, error: Exception, *, blaming: bool) -> bool:
         """Whether an event is at fault, and not the database: then none must be parked."""
-        if is_environment(error) or isinstance(cause_of(error), asyncpg.LockNotAvailableError):
-            return False  # another session holds a lock: a migration or a switch of tables
+        if is_never_the_callers(error):
+            return False
         return not is_transient(error) or (blaming and await self._database.answers())
 
     async def handle_alone(self, tx: Transaction, one: Received) -> None:
@@ -146,20 +148,20 @@ class Batches:
     async def _give_up(self, one: Received, error: Exception) -> None:
         """Pass over an event with a word of a later version; park any other."""
         if isinstance(error, UnknownWord):
-            await self._pass_over(one, error)
+            async with self._database.transaction() as tx:
+                await self.pass_over(tx, one, error)
             return
         log.error("event.parked", error=error, origin=str(one.origin), type=one.event.type)
         async with self._database.transaction() as tx:
             permanent = isinstance(error, UndecodableEvent)
             await self.parking.park(tx, one, error, permanent=permanent)
 
-    async def _pass_over(self, one: Received, error: UnknownWord) -> None:
+    async def pass_over(self, tx: Transaction, one: Received, error: UnknownWord) -> None:
         """Mark the event as handled, without effect: parked, it would hold up its subject."""
         log.warning("event.passed_over", error=error, origin=str(one.origin), type=one.event.type)
-        async with self._database.transaction() as tx:
-            if self._subscription.inbox:
-                await self._new(tx, [one])
-        self._metrics.events_passed_over.labels(one.event.type).inc()
+        if self._subscription.inbox:
+            await self._new(tx, [one])
+        tx.after_commit(self._metrics.events_passed_over.labels(one.event.type).inc)
 
     async def _in_one_transaction(self, batch: Sequence[Received]) -> None:
         async with self._database.transaction() as tx:
@@ -183,7 +185,7 @@ class Batches:
         held = await self.parking.held(tx, list({one.event.subject for one in batch}))
         if held:
             behind = [one for one in batch if one.event.subject in held]
-            await self.parking.wait_behind(tx, await self._unknown(tx, behind))
+            await self.parking.wait_behind(tx, await self._not_handled(tx, behind, held))
             batch = [one for one in batch if one.event.subject not in held]
         if self._subscription.inbox:
             new = await self._new(tx, batch)
@@ -194,10 +196,15 @@ class Batches:
                 raise one.error
         return batch
 
-    async def _unknown(self, tx: Transaction, batch: Sequence[Received]) -> Sequence[Received]:
-        """Those that the inbox does not hold: an event handled before need not wait."""
+    async def _not_handled(
+        self, tx: Transaction, batch: Sequence[Received], held: Mapping[str, Origin]
+    ) -> Sequence[Received]:
+        """Those that were not handled before, which need not wait when they come again.
+
+        Without an inbox: those that come after what is parked of their subject.
+        """
         if not self._subscription.inbox:
-            return batch
+            return [one for one in batch if not one.origin.precedes(held[one.event.subject])]
         ids = [one.event.id for one in batch]
         known = set((await tx.connection.execute(_KNOWN, {"ids": ids})).scalars())
         return [one for one in batch if str(uuid.UUID(one.event.id)) not in known]

@@ -70,7 +70,7 @@ def load_service(name: str) -> "Service":
         raise typer.BadParameter(f"no service {name!r}; there are {known}")
     service = found.load()
     if not isinstance(service, Service):
-        raise TypeError(f"{found.value} is no Service")
+        raise TypeError(f"{found.value} is not a Service")
     return service
 
 
@@ -228,6 +228,7 @@ def _service_app(name: str) -> typer.Typer:
         from alembic.util import CommandError
 
         from brobyg_kit.database_errors import DATABASE_ERRORS
+        from brobyg_kit.errors import DatabaseTooOld
         from brobyg_kit.settings import KitSettings
 
         service = load_service(name)
@@ -239,6 +240,8 @@ def _service_app(name: str) -> typer.Typer:
             applied = asyncio.run(_migrate(server, service, create=create))
         except CommandError as error:
             fail(str(error))
+        except DatabaseTooOld as error:
+            fail(f"the database of {name} can't be migrated: {error}")
         except DATABASE_ERRORS as error:
             fail(
                 f"the database of {name} could not be brought up to date:"

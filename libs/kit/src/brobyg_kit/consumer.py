@@ -83,7 +83,7 @@ class Consumer:
             except KafkaError as error:
                 pause = backoff.next()
                 self._heartbeat.struggle("no broker answers")
-                log.warning("consumer.unconnected", error=error, retry_seconds=pause)
+                log.warning("consumer.connect_failed", error=error, retry_seconds=pause)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await self._stopped.wait()
@@ -124,7 +124,7 @@ class Consumer:
                 async with asyncio.timeout(_STOPPING):
                     await broker.stop()
             except Exception as error:  # noqa: BLE001 - it must not hide why the session ended
-                log.warning("consumer.unstopped", error=error)
+                log.warning("consumer.stop_failed", error=error)
             finally:
                 await reader.close()
         if shutdown.error is not None:

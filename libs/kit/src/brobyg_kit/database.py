@@ -7,7 +7,7 @@ the transaction.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,33 +16,18 @@ from typing import Any, TypeAlias
 
 import asyncpg
 import msgspec
-from sqlalchemy import (
-    ARRAY,
-    JSON,
-    BigInteger,
-    Column,
-    Select,
-    String,
-    Text,
-    bindparam,
-    cast,
-    column,
-    delete,
-    event,
-    func,
-    select,
-)
+from sqlalchemy import BigInteger, Select, Text, delete, event, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.sql import ClauseElement
 
 from brobyg_kit import tracing
 from brobyg_kit.clock import Clock
 from brobyg_kit.database_errors import DATABASE_ERRORS
 from brobyg_kit.event import EVENT_CONTENT_TYPE, Event, EventData, encode, topic_of, unencoded
 from brobyg_kit.ids import id_at, nanoseconds
+from brobyg_kit.statements import array_literal, driver_text, text_array, unnest
 from brobyg_kit.tables import Instant, outbox, stream, timer
 
 #: The driver's connection, as SQLAlchemy holds it.
@@ -105,7 +90,7 @@ class Transaction:
     def send(
         self, topic: str, key: str, value: bytes, content_type: str = "application/json"
     ) -> None:
-        """Put a record that is no event (a rejection, a dead letter) on `topic` at the commit.
+        """Put a record that is not an event (a rejection, a dead letter) on `topic` at the commit.
 
         Raises ValueError for one over RECORD_LIMIT.
         """
@@ -221,63 +206,6 @@ class Transaction:
         )
 
 
-def array_literal(values: Sequence[str]) -> str:
-    """`values` as the text of a PostgreSQL array, to be cast there to an array of any type.
-
-    One text costs the driver a fifth of what an array parameter does, which counts where thousands
-    of ids go into one statement. See `text_array`.
-    """
-    if not values:
-        return "{}"
-    text = '","'.join(values)
-    if "\\" in text or text.count('"') != 2 * len(values) - 2:
-        text = '","'.join(value.replace("\\", "\\\\").replace('"', '\\"') for value in values)
-    return f'{{"{text}"}}'
-
-
-def text_array(name: str, kind: Any) -> Any:  # SQLAlchemy's types of types are not expressible
-    """The parameter `name`, given as `array_literal`, as an array of `kind`.
-
-    For `unnest` only: in a comparison it would be cast again for each row that is looked at.
-    """
-    return cast(bindparam(name, type_=String()), ARRAY(kind))
-
-
-def unnest(kinds: "dict[str, Any]", rows: Sequence[Sequence[object]]) -> Any:
-    """`rows` as a table with these columns and types, each column sent as one array.
-
-    The same statement for any number of rows, so that it is compiled and planned once.
-    """
-    columns = list(zip(*rows, strict=True)) if rows else [() for _ in kinds]
-    arrays = [
-        bindparam(None, list(values), type_=ARRAY(kind), unique=True)
-        for values, kind in zip(columns, kinds.values(), strict=True)
-    ]
-    return (
-        func.unnest(*arrays)
-        .table_valued(*(column(name, kind) for name, kind in kinds.items()))
-        .render_derived(name="given")
-    )
-
-
-def json_rows(columns: Iterable[Column[Any]]) -> Any:  # a function's columns have no type
-    """Rows with these columns, from one parameter `rows`: a JSON array of objects, as text.
-
-    One text for all rows costs this process a seventh of what an array for each column does, and
-    the server the same.
-    """
-    given = func.json_to_recordset(cast(bindparam("rows", type_=String()), JSON))
-    return given.table_valued(*(column(one.name, one.type) for one in columns)).render_derived(
-        name="given", with_types=True
-    )
-
-
-def driver_text(statement: ClauseElement) -> str:
-    """The statement for the driver. Its parameters are numbered in the order they occur."""
-    return str(statement.compile(dialect=_DIALECT))
-
-
-_DIALECT = make_url("postgresql+asyncpg://").get_dialect()()
 _OUTBOX = (outbox.c.topic, outbox.c.key, outbox.c.value, outbox.c.content_type)
 
 

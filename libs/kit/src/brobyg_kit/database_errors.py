@@ -96,6 +96,15 @@ def is_environment(error: BaseException) -> bool:
     return isinstance(cause_of(error), _ENVIRONMENT)
 
 
+def is_never_the_callers(error: BaseException) -> bool:
+    """Whether it can't be the caller's fault, however long it goes on.
+
+    The environment's faults, and a lock that another session holds: a migration, or a switch of
+    tables.
+    """
+    return is_environment(error) or isinstance(cause_of(error), asyncpg.LockNotAvailableError)
+
+
 def is_waited_out(error: BaseException) -> bool:
     """Whether any event would fail now: the same is tried again after a pause."""
     return is_transient(error) or is_environment(error)

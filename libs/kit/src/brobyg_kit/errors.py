@@ -1,6 +1,7 @@
 """What the kit raises.
 
 KitError
+├── DatabaseTooOld     a database was made before the migrations that this code has
 ├── HandlerBlocked     a service can't handle any event now
 ├── InstanceReplaced   another process has joined the consumer group under this one's name
 ├── LaneFailed         a part of a consumer has ended or lost its group
@@ -28,6 +29,10 @@ class KitError(Exception):
     """What the kit raises, other than for a wrong argument."""
 
 
+class DatabaseTooOld(KitError):
+    """The database was made before the migrations that this code has, and can't be migrated."""
+
+
 class HandlerBlocked(KitError):
     """A handler can't work now, for a reason that no event is the cause of.
 
@@ -40,7 +45,7 @@ class InstanceReplaced(KitError):
 
 
 class LaneFailed(KitError):
-    """A part of a consumer has ended or lost its group; the consumer is started anew."""
+    """A part of a consumer has ended or lost its group; the consumer is restarted."""
 
 
 class PartitionsDiffer(KitError):

@@ -10,11 +10,12 @@ from typing import Any
 import asyncpg
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, MetaData, func, select
+from sqlalchemy import Connection, MetaData, func, inspect, select
 from sqlalchemy.pool import NullPool
 
 from brobyg_kit import tables
 from brobyg_kit.database import create_engine
+from brobyg_kit.errors import DatabaseTooOld
 
 _LOCK = 0x62726F62
 #: The script environment and, in `versions`, the revisions of the delivery tables.
@@ -25,8 +26,9 @@ async def migrate(url: str, metadata: MetaData, versions: Path) -> list[str]:
     """Bring the database at `url` up to date; return the revisions newly applied, in order.
 
     `versions` is the folder of the service's own revisions. An advisory lock lets one migration
-    run at a time; an interrupted one leaves nothing behind. Raises one of DATABASE_ERRORS, or
-    alembic's CommandError when the database is at a revision this code does not know.
+    run at a time; an interrupted one leaves nothing behind. Raises one of DATABASE_ERRORS,
+    DatabaseTooOld when there are tables that no revision has made, or alembic's CommandError when
+    the database is at a revision this code does not know.
     """
     return await _run(url, metadata, versions, command.upgrade, "heads")
 
@@ -47,6 +49,7 @@ async def _run(
 
     def run(connection: Connection) -> None:
         connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+        _refuse_older(connection)
         action(_config(connection, metadata, versions, applied), *arguments)
 
     engine = create_engine(
@@ -56,6 +59,16 @@ async def _run(
         await connection.run_sync(run)
     await engine.dispose()
     return applied
+
+
+def _refuse_older(connection: Connection) -> None:
+    """Raise DatabaseTooOld for tables from before Alembic (decision 0019)."""
+    present = inspect(connection)
+    if present.has_table(tables.outbox.name) and not present.has_table("alembic_version"):
+        raise DatabaseTooOld(
+            "its tables were made before migrations were Alembic's, and such data is not carried"
+            " over; remove it ('make reset' for the system of this checkout) and migrate again"
+        )
 
 
 def _config(

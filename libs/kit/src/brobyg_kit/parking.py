@@ -28,7 +28,12 @@ MAX_ATTEMPTS = 7
 PAUSES = Backoff(first=0.5, longest=600.0, factor=4.0)
 
 _HELD = (
-    select(parked_event.c.subject)
+    select(
+        parked_event.c.subject,
+        parked_event.c.topic,
+        parked_event.c.partition,
+        parked_event.c.record_offset,
+    )
     .where(parked_event.c.subject == func.any(bindparam("subjects", type_=ARRAY(Text))))
     .order_by(parked_event.c.id)
     .with_for_update()
@@ -45,6 +50,12 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
     topic: str
     partition: int
     offset: int
+
+    def precedes(self, other: "Origin") -> bool:
+        """Whether it comes before `other` in the same partition."""
+        return (self.topic, self.partition) == (other.topic, other.partition) and (
+            self.offset < other.offset
+        )
 
     def __str__(self) -> str:
         """As operators write it: `topic[partition]@offset`."""
@@ -99,13 +110,16 @@ class Parking:
         """For the service of this name."""
         self._service = service
 
-    async def held(self, tx: Transaction, subjects: Sequence[str]) -> set[str]:
-        """Those of `subjects` that have something parked.
+    async def held(self, tx: Transaction, subjects: Sequence[str]) -> dict[str, Origin]:
+        """Those of `subjects` that have something parked, with where the oldest of it is.
 
         Blocks while one of theirs is being retried, so that no later event slips in between.
         """
         rows = await tx.connection.execute(_HELD, {"subjects": list(subjects)})
-        return set(rows.scalars())
+        held: dict[str, Origin] = {}
+        for subject, *place in rows:
+            held.setdefault(subject, Origin(*place))
+        return held
 
     async def wait_behind(self, tx: Transaction, received: Sequence[Received]) -> None:
         """Park these behind what is already parked of their subject."""
@@ -209,7 +223,7 @@ class Parking:
         """Drop these dead events and have what waits behind them tried; how many.
 
         Their ids go into the inbox: were their records read again, they would be handled after
-        the events that have followed them.
+        the events that have followed them. A service without an inbox has to drop them itself.
         """
         found = await tx.connection.execute(
             select(parked_event)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
@@ -13,12 +14,21 @@ from fastapi.routing import APIRoute
 from brobyg_kit.errors import KitError
 
 JSON_TYPE = "application/problem+json"
+#: What the types of this system's problems begin with; a name follows.
+PROBLEM_TYPES = "https://brobyg.dk/problems/"
 #: The problem type of a 410 by which the owner says that an erasure is on record. Nothing else says
 #: so: an unknown id is a plain 404, which may as well come from a gateway or a wrong address.
-GONE = "https://brobyg.dk/problems/gone"
+GONE = f"{PROBLEM_TYPES}gone"
 #: The form of all names of fields. It has too few digits for a person's number, and nothing to
 #: escape in a JSON pointer.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z_.-]{0,39}[0-9]{0,3}")
+
+
+class ReceivedProblem(msgspec.Struct):
+    """What is read of another service's problem. A body without a type has the type ""."""
+
+    #: The whole URI.
+    type: str = ""
 
 
 @dataclass(frozen=True, slots=True)

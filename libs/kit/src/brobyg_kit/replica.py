@@ -20,12 +20,13 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from brobyg_kit.backoff import Backoff
-from brobyg_kit.database import Database, Transaction, unnest
+from brobyg_kit.database import Database, Transaction
 from brobyg_kit.database_errors import DATABASE_ERRORS, trouble_of
 from brobyg_kit.event import TOMBSTONE, EventData, decode, encode
 from brobyg_kit.health import Check, Heartbeat
 from brobyg_kit.logs import get_logger
 from brobyg_kit.parking import Received
+from brobyg_kit.statements import unnest
 from brobyg_kit.tables import Id, replica
 
 log = get_logger(__name__)

@@ -12,7 +12,7 @@ from brobyg_kit.batches import Batches, Interrupted
 from brobyg_kit.database import Database
 from brobyg_kit.decoding import read
 from brobyg_kit.errors import RecordGone
-from brobyg_kit.event import UndecodableEvent
+from brobyg_kit.event import UndecodableEvent, UnknownWord
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.kafka import Reader
 from brobyg_kit.logs import get_logger
@@ -93,8 +93,18 @@ class Retries:
         except Exception as error:
             if not await self._batches.is_the_events(error, blaming=blaming):
                 raise
+            if isinstance(error, UnknownWord):
+                await self._pass_over(parked, received, error)
+                return error
             permanent = isinstance(error, UndecodableEvent)
             async with self._database.transaction() as tx:
                 await parking.failed(tx, parked, error, permanent=permanent)
             return error
         return None
+
+    async def _pass_over(self, parked: Parked, received: Received, error: UnknownWord) -> None:
+        """Remove it without effect: dead, it would hold up its subject."""
+        async with self._database.transaction() as tx:
+            if await self._batches.parking.claim(tx, parked):
+                await self._batches.pass_over(tx, received, error)
+                await self._batches.parking.handled(tx, parked)

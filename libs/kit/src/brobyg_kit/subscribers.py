@@ -45,7 +45,7 @@ _FETCH_WAIT = 50
 _SILENCE = 15.0
 #: How often a member sends its heartbeat to the group, milliseconds, and so how soon it learns of
 #: a rebalance.
-_HEARTBEAT = 1_000
+_HEARTBEAT = 300
 #: How long a rebalance waits for a member that has a batch in hand, milliseconds. It is less than
 #: the time a request may take, as joining the group is a request that waits for all members.
 _REBALANCE = 30_000
@@ -141,12 +141,24 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
             last[origin.topic, origin.partition] = origin.offset
         positions = {TopicPartition(*place): offset + 1 for place, offset in last.items()}
         try:
-            await self.client.commit(positions)
+            while not await self._committed(positions):
+                self.heartbeat.struggle("no broker answers, so no offsets are committed")
+                if self._shutdown or self._revoked.is_set():
+                    return
         except (KafkaError, IllegalStateError) as error:
             log.warning("consumer.commit_refused", error=error)
-        else:
-            self.committed.update(positions)
-            self.moved_at = self._out_since = time.monotonic()
+            return
+        self.committed.update(positions)
+        self.moved_at = self._out_since = time.monotonic()
+
+    async def _committed(self, positions: dict[TopicPartition, int]) -> bool:
+        """Whether a broker has answered in time: aiokafka's commit goes on while none does."""
+        try:
+            async with asyncio.timeout(kafka.REQUEST_TIMEOUT):
+                await self.client.commit(positions)
+        except TimeoutError:
+            return False
+        return True
 
     def update_heartbeat(self) -> None:
         """Update the heartbeat, unless the batch in hand does."""

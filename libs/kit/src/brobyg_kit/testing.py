@@ -1,7 +1,7 @@
 """For tests: services in the test's own process on real parts, new databases, tokens, waiting.
 
 A new database is a copy of a template that has the migrations already. The template's name holds
-a hash of the migrations' content, so it is made once a server and made anew when they change.
+a hash of the migrations' content, so it is made once a server and again when they change.
 """
 
 import asyncio

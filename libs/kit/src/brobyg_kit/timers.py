@@ -14,7 +14,12 @@ from sqlalchemy.sql.dml import ReturningDelete
 from brobyg_kit.backoff import Backoff
 from brobyg_kit.clock import Clock
 from brobyg_kit.database import TIMER_CHANNEL, Database, Transaction
-from brobyg_kit.database_errors import DATABASE_ERRORS, is_environment, is_transient, trouble_of
+from brobyg_kit.database_errors import (
+    DATABASE_ERRORS,
+    is_never_the_callers,
+    is_transient,
+    trouble_of,
+)
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.logs import get_logger
 from brobyg_kit.metrics import Metrics
@@ -117,9 +122,11 @@ class Timers:
             held = left <= timedelta(0)
             pause = asyncio.sleep(self._held.next()) if held else self._clock.sleep(left + _TICK)
             waits.append(asyncio.create_task(pause))
-        _, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        for task in pending:
-            task.cancel()
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waits:
+                task.cancel()
 
     async def fire(self) -> int:
         """Try what is due now; how many.
@@ -158,7 +165,7 @@ class Timers:
 
     async def _is_a_timers(self, error: Exception) -> bool:
         """Whether a timer is at fault, and not the database."""
-        if is_environment(error):
+        if is_never_the_callers(error):
             return False
         return not is_transient(error) or await self._database.answers()
 

@@ -224,3 +224,12 @@ async def has_effects(parts: Parts, number: int, timeout: float = 20.0) -> None:
         return len(await parts.recorded()) >= number
 
     await eventually(there, f"{number} effects", timeout)
+
+
+async def committed(parts: Parts) -> int:
+    """How many records the group has committed, of all partitions."""
+    client = AIOKafkaConsumer(bootstrap_servers=parts.kafka, group_id=parts.group)
+    await client.start()
+    offsets = [await client.committed(TopicPartition(parts.topic, one)) for one in range(3)]
+    await client.stop()
+    return sum(offset or 0 for offset in offsets)

@@ -41,7 +41,7 @@ class People(Protocol):
     """The owners of people's data, who record each question with its purpose.
 
     A question may take seconds. Raises OwnerUnavailable, also for an id that the owner does not
-    know: its 404 may as well come from a gateway or a wrong address.
+    know: that answer may as well come from a gateway or a wrong address.
     """
 
     async def contact(self, role: PersonRole, person_id: str, purpose: str) -> Contact | None:
@@ -131,6 +131,8 @@ class Claim:
     """A notice that this process has claimed."""
 
     notice: Notice
+    #: The number of the worker that made the claim.
+    claimed_by: int
     #: With the attempt about to be made.
     attempts: int
     created_at: datetime
@@ -189,7 +191,8 @@ class DeliveryQueue(Protocol):
     ) -> None:
         """End the claim; the notice is tried again at `until`. `obstacle` was in the way.
 
-        Raise `raised` with it.
+        Raise `raised` with it. No effect on a notice that has ended, or that another worker has
+        claimed meanwhile.
         """
         ...
 

@@ -75,7 +75,7 @@ def upgrade() -> None:
         sa.Column("share", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("events", sa.BigInteger(), nullable=False),
         sa.Column(
-            "skipped", sa.BigInteger(), nullable=False, comment="Records that are no events."
+            "skipped", sa.BigInteger(), nullable=False, comment="Records that are not events."
         ),
         sa.ForeignKeyConstraint(["number"], [f"{_SCHEMA}.version.number"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("number", "share"),

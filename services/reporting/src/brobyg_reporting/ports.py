@@ -154,7 +154,7 @@ class Topics(Protocol):
     def read(self, start: Offsets, end: Offsets) -> AsyncIterator[list[LoggedEvent]]:
         """The events from `start` (0 where not given) up to `end`, each partition's in order.
 
-        Records that are no events are left out. Raises TimeoutError when nothing comes for a
+        Records that are not events are left out. Raises TimeoutError when nothing comes for a
         minute.
         """
 

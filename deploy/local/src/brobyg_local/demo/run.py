@@ -42,6 +42,7 @@ def run_demo(
 ) -> list[str]:
     """Play the week and show it; returns the promises that were broken. Blocks for minutes.
 
+    The system ends with this process when that ends early, however it does, and goes on afterwards.
     `no_play` starts and registers only. `reset` empties the folder first, whatever is in it.
     Raises `LocalError`.
     """
@@ -52,10 +53,12 @@ def run_demo(
     path = folder.path / "demo" / "summary.json"
     path.unlink(missing_ok=True)  # what an earlier week left says nothing of this one
     _introduce(week, factor, say)
-    setup = DemoSetup(System(folder, say), say, path.parent / "start.json")
+    system = System(folder, say, owner=os.getpid())
+    setup = DemoSetup(system, say, path.parent / "start.json")
     setup.empty(reset=reset)
     access = setup.start(week, factor)
     if no_play:
+        system.supervisor.release()
         results.show_next(console, access, "<referral id>", str(path))
         return []
     say("the week begins when everybody is ready")
@@ -81,6 +84,7 @@ def run_demo(
         wall_seconds=time.monotonic() - began,
     )
     document = _write(summary, path)
+    system.supervisor.release()
     results.show_summary(console, summary)
     referral_id = _show_story(console, access, events)
     results.show_next(console, access, referral_id, str(path))

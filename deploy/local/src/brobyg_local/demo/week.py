@@ -24,7 +24,7 @@ class HospitalMessage(msgspec.Struct, frozen=True, kw_only=True):
     inflate: int = 0
 
     def content(self) -> bytes:
-        """The bytes to send: JSON, or the text that is none, too large where it is to be."""
+        """The bytes to send: JSON, or text that is not JSON, too large where it is to be."""
         raw = bytes(self.body)
         if raw.startswith(b'"'):
             return msgspec.json.decode(raw, type=str).encode()

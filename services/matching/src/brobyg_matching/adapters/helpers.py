@@ -4,7 +4,8 @@ from collections.abc import Collection
 from zlib import crc32
 
 import msgspec
-from brobyg_kit.database import Database, Transaction, unnest
+from brobyg_kit.database import Database, Transaction
+from brobyg_kit.statements import unnest
 from brobyg_kit.tables import Id
 from sqlalchemy import ARRAY, Date, Text, bindparam, func, insert, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert

@@ -8,7 +8,8 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from zlib import crc32
 
-from brobyg_kit.database import Transaction, driver_text
+from brobyg_kit.database import Transaction
+from brobyg_kit.statements import driver_text
 from brobyg_kit.tables import Id
 from sqlalchemy import (
     ARRAY,

@@ -3,7 +3,8 @@
 from collections.abc import Collection
 
 from brobyg_contracts.reference import Reference
-from brobyg_kit.database import Transaction, driver_text
+from brobyg_kit.database import Transaction
+from brobyg_kit.statements import driver_text
 from brobyg_kit.tables import Id
 from sqlalchemy import ARRAY, Text, bindparam, func, select
 

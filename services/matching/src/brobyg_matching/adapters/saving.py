@@ -7,8 +7,9 @@ from typing import Any
 import asyncpg
 from brobyg_contracts import AttentionClaimed, AttentionRaised, AttentionSettled
 from brobyg_kit.attention import Attention, attention_id
-from brobyg_kit.database import Transaction, json_rows, unnest
+from brobyg_kit.database import Transaction
 from brobyg_kit.database_errors import cause_of
+from brobyg_kit.statements import json_rows, unnest
 from brobyg_kit.tables import Id, Instant
 from msgspec import UNSET
 from sqlalchemy import (

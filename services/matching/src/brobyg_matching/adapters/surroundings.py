@@ -7,7 +7,8 @@ are those of the department's helpers, bookings around the span only.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from brobyg_kit.database import Transaction, driver_text
+from brobyg_kit.database import Transaction
+from brobyg_kit.statements import driver_text
 from brobyg_kit.tables import Id, Instant
 from sqlalchemy import (
     ARRAY,

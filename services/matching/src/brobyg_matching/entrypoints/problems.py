@@ -1,6 +1,6 @@
 """The errors of matching as HTTP problems."""
 
-from brobyg_kit.problems import Problem, route_answering
+from brobyg_kit.problems import PROBLEM_TYPES, Problem, route_answering
 from fastapi import Request
 
 from brobyg_matching.errors import (
@@ -60,7 +60,7 @@ OBJECTIONS: dict[Objection, tuple[int, str]] = {
 
 
 #: The errors that others tell apart from the same status of a gateway or a wrong address.
-_TYPES: dict[type[MatchingError], str] = {UnknownLink: "https://brobyg.dk/problems/unknown-link"}
+_TYPES: dict[type[MatchingError], str] = {UnknownLink: f"{PROBLEM_TYPES}unknown-link"}
 
 
 def problem_of(error: MatchingError, _: Request) -> Problem:
@@ -71,14 +71,14 @@ def problem_of(error: MatchingError, _: Request) -> Problem:
     if isinstance(error, NotAllowed):
         status, title = OBJECTIONS[error.objection]
         name = error.objection.replace("_", "-")
-        return Problem(status, title, type=f"https://brobyg.dk/problems/{name}")
+        return Problem(status, title, type=f"{PROBLEM_TYPES}{name}")
     if isinstance(error, RegisteredBefore):
         return Problem(
             409,
             "Somebody with this mail address or phone number is registered",
             f"that is helper {error.helper_id}; if this is another person, send it again with"
             " ?confirm=another",
-            type="https://brobyg.dk/problems/registered-before",
+            type=f"{PROBLEM_TYPES}registered-before",
         )
     status, title, advice = PROBLEMS[type(error)]
     kind = _TYPES.get(type(error), "about:blank")

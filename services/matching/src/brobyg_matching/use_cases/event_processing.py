@@ -35,7 +35,7 @@ class Loads(Enum):
 Function = Callable[[Board, Any], None]
 
 
-class _Received(NamedTuple):
+class _DecodedEvent(NamedTuple):
     """An event, what it says, and what is done on it."""
 
     event: Event
@@ -77,9 +77,9 @@ class EventProcessing:
             finish(board)
         await self._boards.save(tx, board)
 
-    def _read(self, event: Event, reference: Reference) -> _Received | None:
+    def _read(self, event: Event, reference: Reference) -> _DecodedEvent | None:
         if event.type == TOMBSTONE and event.source == CitizenRecorded.TOPIC:
-            return _Received(event, event.subject, transitions.erased, Loads.CITIZEN, False)
+            return _DecodedEvent(event, event.subject, transitions.erased, Loads.CITIZEN, False)
         found = self._by_type.get(event.type)
         if found is None:
             return None
@@ -87,9 +87,9 @@ class EventProcessing:
         said: Any = event.decode(kind)
         if handler.searches and handler.loads is Loads.NEED:
             said = facts_of(said, reference)
-        return _Received(event, said, handler.function, handler.loads, handler.searches)
+        return _DecodedEvent(event, said, handler.function, handler.loads, handler.searches)
 
-    async def _load(self, tx: Transaction, received: Sequence[_Received]) -> Loaded:
+    async def _load(self, tx: Transaction, received: Sequence[_DecodedEvent]) -> Loaded:
         needs = {one.said.need_id for one in received if one.loads is Loads.NEED}
         citizens = {
             one.said if isinstance(one.said, str) else _given(one.said.citizen_id)
@@ -109,7 +109,7 @@ def _given(value: str | UnsetType | None) -> str | None:
     return None if isinstance(value, UnsetType) else value
 
 
-def _searched(received: Sequence[_Received], loaded: Loaded) -> list[Facts]:
+def _searched(received: Sequence[_DecodedEvent], loaded: Loaded) -> list[Facts]:
     """For which needs somebody may be asked: those that the events open, change or set free."""
     found: dict[str, Facts] = {}
     citizens = {

@@ -119,6 +119,7 @@ _CLAIM = (
         _n.release_reason,
         _n.calendar_method,
         _n.calendar_sequence,
+        _n.claimed_by,
         _n.attempts,
         _n.created_at,
         cast(_n.cause_event, Text).label("cause_event"),
@@ -244,11 +245,18 @@ class PostgresDeliveryQueue:
     ) -> None:
         """See `ports.DeliveryQueue`."""
         async with self._database.transaction() as transaction:
-            await transaction.connection.execute(
+            postponed = await transaction.connection.execute(
                 update(notification)
-                .where(_n.notification_id == claim.notice.notification_id, _IS_WAITING)
+                .where(
+                    _n.notification_id == claim.notice.notification_id,
+                    _IS_WAITING,
+                    _n.claimed_by == claim.claimed_by,
+                )
                 .values(claimed_by=None, due_at=until, reason=obstacle)
+                .returning(_n.position)
             )
+            if postponed.first() is None:
+                return
             await ATTENTION.raise_(transaction, [(one, claim.notice.cause) for one in raised])
 
     async def settle(self, attention_ids: Collection[str]) -> None:
@@ -390,6 +398,7 @@ def _claim(row: Row[Any]) -> Claim:
             calendar=row.calendar_method,
             sequence=row.calendar_sequence,
         ),
+        claimed_by=row.claimed_by,
         attempts=row.attempts,
         created_at=row.created_at,
         replaced=row.replaced,

@@ -6,10 +6,11 @@ from typing import Any
 from uuid import UUID
 
 from brobyg_kit import event as events
-from brobyg_kit.database import Transaction, array_literal, text_array, unnest
+from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event
+from brobyg_kit.statements import unnest
 from brobyg_kit.tables import Id
-from sqlalchemy import RowMapping, Text, any_, cast, exists, func, literal, select
+from sqlalchemy import ARRAY, RowMapping, Text, bindparam, cast, exists, func, literal, select
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from brobyg_notification.adapters.tables import called_off, notification
@@ -50,12 +51,13 @@ _VALUES: Mapping[Any, Callable[[Notice], object]] = {
 }
 _ONE_EACH = (_n.cause, _n.recipient_role, _n.recipient_id)
 
+_need_ids = bindparam("need_ids", type_=ARRAY(Id))
 # In one order, so that no two transactions wait for each other.
 _keys = (
     select(
-        func.hashtextextended(
-            func.unnest(text_array("need_ids", Text())).column_valued("need_id"), 0
-        ).label("key")
+        func.hashtextextended(cast(func.unnest(_need_ids).column_valued("need_id"), Text), 0).label(
+            "key"
+        )
     )
     .distinct()
     .order_by("key")
@@ -74,16 +76,16 @@ _ENTRIES = (
         cast(_n.match_event, Text).label("match_event"),
     )
     .ext(distinct_on(_n.thread))
-    .where(_n.need_id == any_(text_array("need_ids", Id)), _n.calendar_sequence.is_not(None))
+    .where(_n.need_id == func.any(_need_ids), _n.calendar_sequence.is_not(None))
     .order_by(_n.thread, _n.calendar_sequence.desc())
 )
 _CALLED_OFF = select(_off.need_id, _off.reason, cast(_off.event, Text).label("event")).where(
-    _off.need_id == any_(text_array("need_ids", Id))
+    _off.need_id == func.any(_need_ids)
 )
 _UNREACHED = (
     select(_n.need_id, _n.recipient_role, _n.recipient_id)
     .distinct()
-    .where(_n.need_id == any_(text_array("need_ids", Id)), _n.state == "failed")
+    .where(_n.need_id == func.any(_need_ids), _n.state == "failed")
 )
 
 
@@ -96,7 +98,7 @@ class PostgresNotices:
         """See `ports.Notices`."""
         if not need_ids:
             return {}
-        given = {"need_ids": array_literal(list(need_ids))}
+        given = {"need_ids": list(need_ids)}
         await transaction.connection.execute(_LOCK, given)
         entries: dict[str, dict[tuple[Role, str], CalendarStatus]] = {one: {} for one in need_ids}
         for row in await transaction.connection.execute(_ENTRIES, given):
@@ -129,7 +131,7 @@ class PostgresNotices:
         """See `ports.Notices`."""
         if not closed:
             return
-        given = {"need_ids": array_literal(list(closed))}
+        given = {"need_ids": list(closed)}
         unreached = await transaction.connection.execute(_UNREACHED, given)
         settled = {
             mail_refused_id(row.need_id, row.recipient_role, row.recipient_id): closed[row.need_id]

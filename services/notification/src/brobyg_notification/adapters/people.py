@@ -7,7 +7,7 @@ from urllib.parse import quote
 import httpx2
 import msgspec
 from brobyg_contracts import Meeting
-from brobyg_kit.problems import GONE
+from brobyg_kit.problems import GONE, ReceivedProblem
 
 from brobyg_notification.domain.contact import Contact, given_name
 from brobyg_notification.errors import OwnerUnavailable
@@ -45,10 +45,6 @@ _OWNERS: Mapping[PersonRole, tuple[str, str, type[_Citizen | _Helper]]] = {
     "citizen": ("referral", "citizens", _Citizen),
     "helper": ("matching", "volunteers", _Helper),
 }
-
-
-class _Problem(msgspec.Struct):
-    type: str = ""
 
 
 AnswerT = TypeVar("AnswerT")
@@ -90,8 +86,10 @@ class HttpPeople:
         try:
             if status == 200:
                 return msgspec.json.decode(answer.content, type=kind)
-            if status == 410 and msgspec.json.decode(answer.content, type=_Problem).type == GONE:
-                return None
+            if status == 410:
+                problem = msgspec.json.decode(answer.content, type=ReceivedProblem)
+                if problem.type == GONE:
+                    return None
         except msgspec.MsgspecError as error:
             raise OwnerUnavailable(f"{owner}: {status}, with a body not as agreed") from error
         raise OwnerUnavailable(f"{owner}: {status}")

@@ -47,7 +47,7 @@ class SmtpTransport:
     def __init__(
         self, url: str, *, connections: int, command_seconds: float = _COMMAND_SECONDS
     ) -> None:
-        """Nothing is connected yet. Raises ValueError for an address that is none.
+        """Nothing is connected yet. Raises ValueError for what is not an address.
 
         `command_seconds` bounds connecting and each command but DATA.
         """

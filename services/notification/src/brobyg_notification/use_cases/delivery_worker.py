@@ -212,7 +212,7 @@ class DeliveryWorker:
                 return await write()
             except Exception as error:  # noqa: BLE001 - see above
                 pause = backoff.next()
-                log.warning("notification.unrecorded", error=error, retry_seconds=pause)
+                log.warning("notification.record_failed", error=error, retry_seconds=pause)
                 await asyncio.sleep(pause)
 
     async def _finish_in_hand(self) -> None:

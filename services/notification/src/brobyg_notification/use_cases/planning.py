@@ -40,7 +40,11 @@ def handle_with(notices: Notices, metrics: NotificationMetrics) -> BatchHandler:
                 closed[event.subject] = event
         await notices.keep(transaction, planned, called_off)
         await notices.close(transaction, closed)
-        for notice in planned:
-            metrics.planned.labels(notice.template).inc()
+
+        def count() -> None:
+            for notice in planned:
+                metrics.planned.labels(notice.template).inc()
+
+        transaction.after_commit(count)
 
     return handle

@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 import httpx2
 import msgspec
+from brobyg_kit.problems import PROBLEM_TYPES, ReceivedProblem
 
 from brobyg_portal.errors import MatchingUnavailable, UnknownLink
 from brobyg_portal.ports import Answer, Offer, Reply
@@ -14,21 +15,19 @@ class _State(msgspec.Struct):
     state: Literal["accepted", "declined", "withdrawn"]
 
 
-class _Problem(msgspec.Struct):
-    type: str = ""
-
-
-#: By the last part of the problem's type; for every other one something else is in the way.
+#: By the problem's type; for every other one something else is in the way.
 _REFUSALS: dict[str, Reply] = {
-    "taken": "taken",
-    "withdrawn": "withdrawn",
-    "accepted": "answered",
-    "declined": "answered",
-    "begun": "begun",
-    "not-matched": "ended",
+    f"{PROBLEM_TYPES}taken": "taken",
+    f"{PROBLEM_TYPES}withdrawn": "withdrawn",
+    f"{PROBLEM_TYPES}accepted": "answered",
+    f"{PROBLEM_TYPES}declined": "answered",
+    f"{PROBLEM_TYPES}begun": "begun",
+    f"{PROBLEM_TYPES}not-matched": "ended",
 }
+_EXPIRED = f"{PROBLEM_TYPES}expired"
+_UNKNOWN_LINK = f"{PROBLEM_TYPES}unknown-link"
 
-ReadT = TypeVar("ReadT", Offer, _State, _Problem)
+ReadT = TypeVar("ReadT", Offer, _State, ReceivedProblem)
 
 
 class HttpOffers:
@@ -50,8 +49,8 @@ class HttpOffers:
         """See `ports.Offers`."""
         given = await self._ask("POST", token, {"answer": answer})
         if given.status_code == 409:
-            return _REFUSALS.get(_problem(given), "prevented")
-        if given.status_code == 410 and _problem(given) == "expired":
+            return _REFUSALS.get(_problem_type(given), "prevented")
+        if given.status_code == 410 and _problem_type(given) == _EXPIRED:
             return "expired"
         state = _read(given, _State).state
         return "released" if state == "withdrawn" else state
@@ -65,17 +64,17 @@ class HttpOffers:
             )
         except httpx2.HTTPError as error:
             raise MatchingUnavailable(type(error).__name__) from error
-        # 422: too long or otherwise no token for matching
+        # 422: too long or otherwise not a token for matching
         if answer.status_code == 422 or (
-            answer.status_code == 404 and _problem(answer) == "unknown-link"
+            answer.status_code == 404 and _problem_type(answer) == _UNKNOWN_LINK
         ):
             raise UnknownLink
         return answer
 
 
-def _problem(answer: httpx2.Response) -> str:
-    """The last part of the problem's type, by which matching says what is wrong."""
-    return _read(answer, _Problem, answer.status_code).type.rpartition("/")[2]
+def _problem_type(answer: httpx2.Response) -> str:
+    """The problem's type, by which matching says what is wrong."""
+    return _read(answer, ReceivedProblem, answer.status_code).type
 
 
 def _read(answer: httpx2.Response, kind: type[ReadT], status: int = 200) -> ReadT:

@@ -2,7 +2,7 @@
 
 ReferralError
 └── MessageRefused         a message of the hospital is refused; its issues say why
-    ├── Malformed          it is no request or resource that is read here
+    ├── Malformed          it is not a request or resource that is read here
     ├── TooLarge           its body or its number of entries is over a limit
     ├── RuleBroken         it breaks FHIR R4, or what this service asks beyond it
     ├── NoSuchAppointment  it changes an appointment that is not there
@@ -39,7 +39,7 @@ class MessageRefused(ReferralError):
 
 
 class Malformed(MessageRefused):
-    """It is no request or resource that is read here."""
+    """It is not a request or resource that is read here."""
 
 
 class TooLarge(MessageRefused):

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import cache
 
 import msgspec
-from brobyg_kit.database import driver_of, driver_text, json_rows, unnest
+from brobyg_kit.database import driver_of
+from brobyg_kit.statements import driver_text, json_rows, unnest
 from sqlalchemy import (
     ARRAY,
     Integer,

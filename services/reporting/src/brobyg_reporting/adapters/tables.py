@@ -80,7 +80,7 @@ version_share = Table(
     Column("number", Integer, ForeignKey(version.c.number, ondelete="CASCADE"), primary_key=True),
     Column("share", Integer, primary_key=True, autoincrement=False),
     Column("events", BigInteger, nullable=False),
-    Column("skipped", BigInteger, nullable=False, comment="Records that are no events."),
+    Column("skipped", BigInteger, nullable=False, comment="Records that are not events."),
     comment=(
         "Which shares (one partition number of all topics) a version being built holds. Written in"
         " the transaction that fills them, so that a stopped rebuild goes on where it was."

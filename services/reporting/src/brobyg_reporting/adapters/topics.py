@@ -70,13 +70,13 @@ class TopicReader:
         return kafka.read_range(self.client, ranges, timeout=_STALLED_AFTER)
 
     async def read(self, start: Offsets, end: Offsets) -> AsyncIterator[list[LoggedEvent]]:
-        """As `records`, without those that are no events."""
+        """As `records`, without those that are not events."""
         async for part in self.records(start, end):
             yield [event for record in part if (event := read(record)) is not None]
 
 
 def read(record: Record) -> LoggedEvent | None:
-    """The event in the record; None when it is none, which live parks as a dead letter."""
+    """The event in the record; None when it is not an event, which live parks as a dead letter."""
     try:
         return read_logged(record.topic, record.partition, record.offset, record.value or b"")
     except UndecodableEvent:

@@ -12,8 +12,9 @@ import asyncpg
 import brobyg_contracts
 from brobyg_kit import event
 from brobyg_kit.backoff import Backoff
-from brobyg_kit.database import Database, Transaction, driver_of, unnest
+from brobyg_kit.database import Database, Transaction, driver_of
 from brobyg_kit.database_errors import cause_of
+from brobyg_kit.statements import unnest
 from brobyg_kit.tables import parked_event
 from sqlalchemy import (
     BigInteger,
@@ -53,6 +54,9 @@ _REBUILD_LOCK = 0x62720003
 _MOST_ATTEMPTS = 60
 #: Files of the domain that decide no row.
 _WORDING = {"explanation.py", "sentences.py", "words.py"}
+_PACKAGE = Path(__file__).parent.parent
+#: What writes rows, from what is read: it decides them as the domain's folds do.
+_WRITERS = ("use_cases/live.py", "handlers.py", "adapters/store.py", "adapters/rebuild_worker.py")
 #: How long a switch waits for readers before it tries again, seconds by the attempt. Below the
 #: server's deadlock timeout (1 s), so it is never a reader that is ended; short at first, so that
 #: readers hardly wait.
@@ -61,7 +65,10 @@ _LOCK_TIMEOUT = Backoff(first=0.02, longest=0.5)
 
 @cache
 def fingerprint() -> str:
-    """What decides a row: the hash of the folds, the tables, the contracts and the envelope."""
+    """The hash of the code that decides rows.
+
+    That is the folds and what writes their rows, the tables, the contracts and the envelope.
+    """
     digest = hashlib.sha256()
     for package in (domain, brobyg_contracts):
         folder = Path(str(package.__file__)).parent
@@ -69,8 +76,9 @@ def fingerprint() -> str:
             if file.name not in _WORDING:
                 name = file.relative_to(folder).as_posix()
                 digest.update(name.encode() + b"\0" + file.read_bytes())
-    for module in (tables, event):
-        digest.update(Path(str(module.__file__)).read_bytes())
+    modules = [Path(str(module.__file__)) for module in (tables, event)]
+    for file in (*modules, *(_PACKAGE / name for name in _WRITERS)):
+        digest.update(file.read_bytes())
     return digest.hexdigest()
 
 

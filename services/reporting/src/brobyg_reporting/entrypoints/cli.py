@@ -186,7 +186,7 @@ def _report(result: RebuildResult, *, as_json: bool) -> None:
     rate = result.events / result.seconds if result.seconds else 0.0
     console.print(
         f"{result.events:,} events in {result.seconds:.1f} s ({rate:,.0f}/s);"
-        f" {result.skipped} records were no events"
+        f" {result.skipped} records were not events"
     )
     if result.note:
         console.print(f"[yellow]{result.note}[/]")

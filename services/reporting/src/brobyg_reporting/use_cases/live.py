@@ -73,8 +73,11 @@ class Live:
             if mine := [event for event in placed if event.topic == handler.event]:
                 new += await handler.function(version, mine, handler.loads)
         await versions.advance(offsets_after(placed))
+        tx.after_commit(lambda: self._count(new, known=len(placed) - len(new)))
+
+    def _count(self, new: Sequence[LoggedEvent], *, known: int) -> None:
         self._metrics.logged.inc(len(new))
-        self._metrics.known.inc(len(placed) - len(new))
+        self._metrics.known.inc(known)
         for event in new:
             if event.decoded is None:
                 self._metrics.not_folded.labels(event.type).inc()

@@ -288,7 +288,7 @@ class _CatchUp:
             async with self.versions.transaction():
                 await _write(await self.versions.live_to_write(), events)
                 await self.versions.advance(offsets_after(events))
-        await self.versions.advance(self.position)  # also past records that are no events
+        await self.versions.advance(self.position)  # also past records that are not events
 
     async def _apply(self, target: Offsets) -> None:
         async for events in self._batches(self.position, target):

@@ -7,7 +7,8 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from brobyg_kit.database import Transaction, unnest
+from brobyg_kit.database import Transaction
+from brobyg_kit.statements import unnest
 from sqlalchemy import (
     ARRAY,
     Column,

@@ -283,8 +283,8 @@ def _announce(now: Appointment) -> Transition:
         moved = previous is Announced.BOOKED
         return _announced(now, Announced.BOOKED, "rescheduled" if moved else "booked")
     if asked in (Announced.BOOKED, Announced.NOTHING):
-        # No longer firm, declined by the patient, or at a place that is none of ours: nobody should
-        # set out to where it was. A new booking is announced anew.
+        # No longer firm, declined by the patient, or at an unknown place: nobody should set out to
+        # where it was. A later booking is announced as a new one.
         asked = Announced.CANCELLED if previous is Announced.BOOKED else Announced.NOTHING
     if asked in (None, Announced.NOTHING, previous) or previous is Announced.NOTHING:
         # Nobody was ever told of it, so nobody needs to be told that it is over.

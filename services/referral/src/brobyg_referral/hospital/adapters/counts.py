@@ -1,6 +1,7 @@
 """The totals of the intake in PostgreSQL."""
 
-from brobyg_kit.database import Transaction, unnest
+from brobyg_kit.database import Transaction
+from brobyg_kit.statements import unnest
 from sqlalchemy import BigInteger, Text, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 

@@ -161,7 +161,7 @@ def _no_patient(participants: list[Participant], patients: list[Participant]) ->
         return Issue("required", needed, f"{patients[0].path}.actor.identifier")
     others = [one for one in participants if one.is_named_as_patient]
     if not others:
-        text = f"{needed} Who only comes along is no patient."
+        text = f"{needed} A participant who only accompanies the patient is not the patient."
         return Issue("required", text, "Appointment.participant")
     text = (
         "This participant states another role than the patient's, so it is not read as the patient."

@@ -74,7 +74,7 @@ class HospitalAppointment:
 def parse_json(body: bytes) -> JsonObject:
     """The JSON object in `body`.
 
-    Raises TooLarge, or Malformed where it is no JSON, no object, or nested too deeply.
+    Raises TooLarge, or Malformed where it is not JSON, not an object, or nested too deeply.
     """
     if len(body) > MAX_BODY_BYTES:
         raise TooLarge.of("too-long", f"A body may have {MAX_BODY_BYTES} bytes.")
@@ -105,8 +105,8 @@ def _is_within(value: JsonValue, depth: int) -> bool:
 def read_appointment(resource: JsonObject, reference: Reference) -> HospitalAppointment:
     """What `resource` says, at the place that `reference` knows.
 
-    Raises Malformed when it is no Appointment, and RuleBroken with every issue found when it breaks
-    the standard or our profile of it.
+    Raises Malformed when it is not an Appointment, and RuleBroken with every issue found when it
+    breaks the standard or our profile of it.
     """
     if resource.get("resourceType") != "Appointment":
         raise Malformed.of("invalid", "resourceType Appointment is expected.", "resourceType")

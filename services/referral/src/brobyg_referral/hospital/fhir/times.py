@@ -2,11 +2,10 @@
 
 from calendar import monthrange
 from datetime import UTC, date, datetime, time
-from zoneinfo import ZoneInfo
+
+from brobyg_contracts.domain import LOCAL_ZONE
 
 _YEARS = range(1900, 2200)
-#: Where a date without a time is meant.
-_ZONE = ZoneInfo("Europe/Copenhagen")
 
 
 def instant(text: str) -> datetime | None:
@@ -40,6 +39,6 @@ def span(text: str) -> tuple[datetime, datetime] | None:
     except ValueError:
         return None
     return (
-        datetime.combine(first, time.min, tzinfo=_ZONE),
-        datetime.combine(last, time.max, tzinfo=_ZONE),
+        datetime.combine(first, time.min, tzinfo=LOCAL_ZONE),
+        datetime.combine(last, time.max, tzinfo=LOCAL_ZONE),
     )

@@ -25,13 +25,16 @@ from brobyg_referral.hospital.errors import (
     MessageRefused,
     NoSuchAppointment,
     RuleBroken,
-    VersionConflict,
 )
 from brobyg_referral.hospital.fhir.bundle import AppointmentRequest, in_entry, issue_in_entry
 from brobyg_referral.hospital.fhir.outcome import Issue
 from brobyg_referral.hospital.fhir.reading import MAX_IDENTIFIERS
 from brobyg_referral.hospital.ports import IntakeChannel, IntakeOutcome
-from brobyg_referral.hospital.use_cases.plausibility import check_times, nobody_comes_along
+from brobyg_referral.hospital.use_cases.checks import (
+    check_times,
+    check_version,
+    unaccompanied_warning,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +166,7 @@ class Decisions:
             referral = known.referral
         if referral is None:
             return Result("dropped_without_consent")
-        _check_version(request, known)
+        check_version(request, known)
         if request.mode == "update" and known is None:
             raise NoSuchAppointment.of("not-found", "There is no such appointment.")
         if request.mode == "create" and known is not None:
@@ -203,7 +206,7 @@ class Decisions:
         raise RuleBroken.of(
             "business-rule",
             "The patient of an appointment can't be changed: cancel it by its identifier (status"
-            " cancelled or entered-in-error, whoever is the patient), then book another with an"
+            " cancelled or entered-in-error, with any patient), then book another with an"
             " identifier of its own.",
             "Appointment.participant",
         )
@@ -261,7 +264,7 @@ class Decisions:
             named = _also_named(known, request.appointment.identifiers)
             return Result("unchanged", self._remember(named, known))
         # Without a time, a late copy of what made the appointment can't be told from the same plan
-        # made anew: whoever sent it knows.
+        # made again: whoever sent it knows.
         raise AppointmentExists.of(
             "duplicate",
             "There is an appointment with this identifier already, and it says something else now:"
@@ -311,7 +314,7 @@ class Decisions:
             "kept" if transition.changed or created else "unchanged",
             stored,
             created=created,
-            warning=None if out_of_date else nobody_comes_along(request.appointment, self._now),
+            warning=None if out_of_date else unaccompanied_warning(request.appointment, self._now),
         )
 
     def _note_attention(
@@ -383,12 +386,3 @@ def _without_overlap(results: Sequence[Result]) -> list[Result]:
             seen.add(result.stored.appointment_id)
         checked.append(result)
     return checked
-
-
-def _check_version(request: AppointmentRequest, known: StoredAppointment | None) -> None:
-    wanted = request.if_match
-    if wanted is not None and (known is None or wanted not in ("*", known.state.version)):
-        raise VersionConflict.of(
-            "conflict",
-            "If-Match names another version than the current: read the appointment again.",
-        )

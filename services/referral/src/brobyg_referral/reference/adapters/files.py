@@ -130,7 +130,7 @@ def _closed_days(file: _File, bodies: Sequence[tuple[EntryBody, int]]) -> Mappin
                 file.fault(line, f"calendar/{name}: `closed_as` comes back to {other!r}: a loop")
                 break
             if other not in calendars:
-                file.fault(line, f"calendar/{name}: `closed_as` {other!r} is no calendar")
+                file.fault(line, f"calendar/{name}: `closed_as` {other!r} is not a calendar")
                 break
             seen.add(other)
             days |= set(calendars[other][0].closed_on)
@@ -140,7 +140,7 @@ def _closed_days(file: _File, bodies: Sequence[tuple[EntryBody, int]]) -> Mappin
 
 
 def _tree(file: _File, text: str) -> "Tree | None":
-    """The file's values, all scalars as text; the lines are noted. None when it is no YAML."""
+    """The file's values, all scalars as text; the lines are noted. None when it is not YAML."""
     try:
         for event in yaml.parse(text, yaml.SafeLoader):
             if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
@@ -150,10 +150,10 @@ def _tree(file: _File, text: str) -> "Tree | None":
         node = yaml.compose(text, yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        file.fault(getattr(mark, "line", 0) + 1, f"it is no YAML: {error.problem}")
+        file.fault(getattr(mark, "line", 0) + 1, f"it is not YAML: {error.problem}")
         return None
     except yaml.YAMLError as error:
-        file.fault(1, f"it is no YAML: {error}")
+        file.fault(1, f"it is not YAML: {error}")
         return None
     except RecursionError:
         file.fault(1, "it is nested too deeply")
@@ -193,7 +193,7 @@ def _postcodes(file: _File, text: str, _: str) -> list[Entry]:
         for row in filled:
             entries += _postcode(file, row, rows.line_num)
     except csv.Error as error:
-        file.fault(rows.line_num, f"it is no CSV: {error}")
+        file.fault(rows.line_num, f"it is not CSV: {error}")
     return entries
 
 

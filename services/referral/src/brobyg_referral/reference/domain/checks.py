@@ -43,7 +43,7 @@ class Entries:
         for name in ids:
             found = self.by_key.get(f"{kind}/{name}")
             if found is None:
-                yield Fault(f"{entry.key}: {what} {name!r} is no known {kind}", entry.source)
+                yield Fault(f"{entry.key}: {what} {name!r} is not a known {kind}", entry.source)
             elif found.record.withdrawn:
                 yield Fault(f"{entry.key}: {what} {name!r} is withdrawn", entry.source)
 

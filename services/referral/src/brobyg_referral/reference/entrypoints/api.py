@@ -92,7 +92,7 @@ def _etag(record: ReferenceRecord) -> str:
 
 
 def _version(if_match: str | None) -> int | None:
-    """Raises Problem 400 for what is no ETag of ours."""
+    """Raises Problem 400 for what is not an ETag of this service."""
     if if_match is None:
         return None
     found = _ETAG.fullmatch(if_match.strip())

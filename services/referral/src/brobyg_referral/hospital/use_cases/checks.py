@@ -1,4 +1,4 @@
-"""Times and places that a message of the hospital can't mean, or at which nobody comes along."""
+"""Checks of one request of the hospital's: its times, its version, and what to warn of."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -10,12 +10,14 @@ from brobyg_referral.cases.domain.appointment import (
     is_beyond,
     is_too_long,
 )
-from brobyg_referral.hospital.errors import RuleBroken
+from brobyg_referral.cases.ports import StoredAppointment
+from brobyg_referral.hospital.errors import RuleBroken, VersionConflict
+from brobyg_referral.hospital.fhir.bundle import AppointmentRequest
 from brobyg_referral.hospital.fhir.outcome import Issue
 from brobyg_referral.hospital.fhir.reading import HospitalAppointment
 
 
-def nobody_comes_along(appointment: HospitalAppointment, now: datetime) -> Issue | None:
+def unaccompanied_warning(appointment: HospitalAppointment, now: datetime) -> Issue | None:
     """What the hospital is told when what is now booked is at no known place, or over.
 
     None where that matters to nobody.
@@ -60,4 +62,14 @@ def check_times(message: AppointmentMessage, now: datetime) -> None:
             "The end is expected within 31 days of the start: is the date right? Volunteers would"
             " be asked for it.",
             "Appointment.end",
+        )
+
+
+def check_version(request: AppointmentRequest, known: StoredAppointment | None) -> None:
+    """Raise VersionConflict when the request is about another version than the current."""
+    wanted = request.if_match
+    if wanted is not None and (known is None or wanted not in ("*", known.state.version)):
+        raise VersionConflict.of(
+            "conflict",
+            "If-Match names another version than the current: read the appointment again.",
         )
