@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from brobyg_kit.auth import Verifier
 from brobyg_kit.clock import WallClock
 from brobyg_kit.tokens import issue_token
+from brobyg_local.demo.access import SystemAccess
 from brobyg_local.keys import make_keys
 from brobyg_local.services import SERVICES, own_settings
 from brobyg_local.state import StateFolder
@@ -19,6 +21,19 @@ def folder(tmp_path: Path) -> StateFolder:
     made = StateFolder(tmp_path)
     made.local.mkdir()
     return made
+
+
+def test_a_system_made_again_in_the_same_folder_takes_its_own_tokens(folder: StateFolder) -> None:
+    for _ in range(2):
+        keys = make_keys(folder)
+        access = SystemAccess(keys, folder.mail)
+        signed = access.sign_in("coordinator", department="randers")
+        assert signed == access.sign_in("coordinator", department="randers")
+        caller = Verifier(Path(keys["BROBYG_TOKEN_KEYS"]), WallClock()).caller(
+            signed["Authorization"].removeprefix("Bearer ")
+        )
+        assert caller.department == "randers"
+        shutil.rmtree(folder.local / "keys")
 
 
 def age_to(folder: StateFolder, left: timedelta) -> dict[str, str]:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 
 import httpx2
@@ -34,6 +34,11 @@ class SystemAccess:
         """The clock that all services share."""
         return parse_clock(self.environment.get("BROBYG_CLOCK", ""))
 
+    @cached_property
+    def _tokens(self) -> dict[tuple[str, str | None, str | None, str | None], str]:
+        """Those made so far: a week sends thousands of requests."""
+        return {}
+
     @property
     def kafka(self) -> str:
         """Bootstrap servers."""
@@ -51,8 +56,11 @@ class SystemAccess:
 
         Raises OSError when the system's key can't be read, ValueError on an unknown role.
         """
-        key = Path(self.environment["BROBYG_TOKEN_SIGNING_KEY"])
-        return {"Authorization": f"Bearer {_token(key, role, organisation, department, subject)}"}
+        asked = role, organisation, department, subject
+        if asked not in self._tokens:
+            key = Path(self.environment["BROBYG_TOKEN_SIGNING_KEY"])
+            self._tokens[asked] = _token(key, *asked)
+        return {"Authorization": f"Bearer {self._tokens[asked]}"}
 
     def url(self, service: str) -> str:
         """The base address of a service, without a slash at its end."""
@@ -65,7 +73,6 @@ class SystemAccess:
             await clock.sleep(left)
 
 
-@cache
 def _token(
     key: Path,
     role: str,
