@@ -177,6 +177,7 @@ class Runtime:
                 parts.handle,
                 parts.decoders,
                 service.max_batch,
+                service.linger,
                 service.inbox,
                 instance=self.settings.instance,
             )

@@ -5,6 +5,7 @@ decodes and applies. Each commits the offsets of what it has handled, and nobody
 """
 
 import asyncio
+import math
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -82,6 +83,11 @@ class Shutdown:
 class LaneClient(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
     """aiokafka's consumer as a lane needs it: it listens for long, and misses no partition."""
 
+    def __init__(self, *, linger: float = 0.0, **options: Any) -> None:
+        """`linger` as in `Subscription`; the rest is aiokafka's."""
+        super().__init__(**options)
+        self._linger, self._next_at = linger, 0.0
+
     async def start(self) -> None:
         """Join the group.
 
@@ -98,14 +104,18 @@ class LaneClient(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no typ
         FastStream sleeps for as long as it listened in vain, and hears nothing meanwhile; so it is
         told `_SLEEP`, and what it passes on as the time to listen is replaced.
         """
-        return await super().getmany(*partitions, **limits | {"timeout_ms": _LISTEN})
+        await asyncio.sleep(self._next_at - time.monotonic())
+        taken = await super().getmany(*partitions, **limits | {"timeout_ms": _LISTEN})
+        if sum(map(len, taken.values())) < (limits.get("max_records") or math.inf):
+            self._next_at = time.monotonic() + self._linger
+        return taken
 
 
-async def start(broker: KafkaBroker) -> None:
+async def start(broker: KafkaBroker, subscription: Subscription) -> None:
     """Start the broker and its subscribers, each on a `LaneClient`."""
     await broker.connect()
     config = broker.config.broker_config
-    config.builder = partial(LaneClient, **config.builder.keywords)
+    config.builder = partial(LaneClient, linger=subscription.linger, **config.builder.keywords)
     await broker.start()
 
 
