@@ -110,7 +110,7 @@ class Consumer:
         )
         lag = Lag(self._subscription.topics, members, reader, self._metrics)
         retries = Retries(self._database, self._subscription, self._batches, reader)
-        starting = asyncio.create_task(start(broker, self._subscription))
+        starting = asyncio.create_task(start(broker))
         loops = [asyncio.create_task(retries.run()), asyncio.create_task(lag.run())]
         try:
             await self._watch(shutdown, starting, loops, members, lag, retries)

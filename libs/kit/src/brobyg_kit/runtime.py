@@ -177,7 +177,7 @@ class Runtime:
                 parts.handle,
                 parts.decoders,
                 service.max_batch,
-                service.linger,
+                service.gather,
                 service.inbox,
                 instance=self.settings.instance,
             )

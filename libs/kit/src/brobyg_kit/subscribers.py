@@ -5,7 +5,6 @@ decodes and applies. Each commits the offsets of what it has handled, and nobody
 """
 
 import asyncio
-import math
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -38,6 +37,10 @@ log = get_logger(__name__)
 _LISTEN = 1_000
 #: How long a subscriber that got no records sleeps before it listens again, milliseconds.
 _SLEEP = 1
+#: How long the broker holds back a fetch that finds no records, seconds: aiokafka's default.
+_FETCH_WAIT = 0.5
+#: So many bytes end a fetch before `Subscription.gather` is over.
+_GATHERED = 65_536
 #: How long nothing more is fetched while records that were fetched wait for a lane, seconds.
 _KEEP_WAITING = 30.0
 #: The heartbeat of a lane that has not asked for records for so long, seconds of wall time, stops.
@@ -83,11 +86,6 @@ class Shutdown:
 class LaneClient(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
     """aiokafka's consumer as a lane needs it: it listens for long, and misses no partition."""
 
-    def __init__(self, *, linger: float = 0.0, **options: Any) -> None:
-        """`linger` as in `Subscription`; the rest is aiokafka's."""
-        super().__init__(**options)
-        self._linger, self._next_at = linger, 0.0
-
     async def start(self) -> None:
         """Join the group.
 
@@ -104,18 +102,14 @@ class LaneClient(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no typ
         FastStream sleeps for as long as it listened in vain, and hears nothing meanwhile; so it is
         told `_SLEEP`, and what it passes on as the time to listen is replaced.
         """
-        await asyncio.sleep(self._next_at - time.monotonic())
-        taken = await super().getmany(*partitions, **limits | {"timeout_ms": _LISTEN})
-        if sum(map(len, taken.values())) < (limits.get("max_records") or math.inf):
-            self._next_at = time.monotonic() + self._linger
-        return taken
+        return await super().getmany(*partitions, **limits | {"timeout_ms": _LISTEN})
 
 
-async def start(broker: KafkaBroker, subscription: Subscription) -> None:
+async def start(broker: KafkaBroker) -> None:
     """Start the broker and its subscribers, each on a `LaneClient`."""
     await broker.connect()
     config = broker.config.broker_config
-    config.builder = partial(LaneClient, linger=subscription.linger, **config.builder.keywords)
+    config.builder = partial(LaneClient, **config.builder.keywords)
     await broker.start()
 
 
@@ -325,6 +319,8 @@ def lanes(
             batch=True,
             max_records=subscription.max_batch,
             batch_timeout_ms=_SLEEP,
+            fetch_min_bytes=_GATHERED if subscription.gather else 1,
+            fetch_max_wait_ms=int(1_000 * (subscription.gather or _FETCH_WAIT)),
             auto_offset_reset="earliest",
             listener=lane,
             parser=parse_batch,

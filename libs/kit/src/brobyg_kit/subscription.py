@@ -26,9 +26,9 @@ class Subscription:
     decoders: Mapping[str, Decoder] = field(default_factory=dict)
     #: The most events of one transaction.
     max_batch: int = 2_000
-    #: How long after a batch a lane takes the next one at the earliest, seconds of wall time: fewer
-    #: transactions for what nobody waits for. A batch of `max_batch` is followed at once.
-    linger: float = 0.0
+    #: How long the broker may gather records before it sends them, seconds: fewer transactions for
+    #: what nobody waits for. 0 for at once.
+    gather: float = 0.0
     #: False where the handler itself drops events it has handled before.
     inbox: bool = True
     #: This process's name in the group (Kafka's static membership): a process that comes back

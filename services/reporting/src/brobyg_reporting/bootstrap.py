@@ -59,5 +59,5 @@ SERVICE = Service(
     asyncapi=part_of,
     inbox=False,  # the event log has the event's id as its key
     max_batch=5_000,
-    linger=0.2,
+    gather=0.2,
 )
