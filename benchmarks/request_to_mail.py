@@ -39,7 +39,8 @@ GOAL = Goal("request_to_mail_p99", 2.0, "the sum of the bare hops' p99", "ms", a
 #: How often the path takes each hop. Commits: referral, matching, notification, the claim to
 #: deliver, the access log of the contact.
 PATH = {"post": 1, "commit": 5, "record": 2, "get": 2, "mail": 1}
-_PROBES = 200
+_PROBES = 500
+_WEDNESDAY = 2
 _WARM_UP = 10
 _BACKGROUND_PAUSE = 0.2
 _PATIENCE = 30.0
@@ -105,12 +106,12 @@ class BenchmarkHospital:
         self._citizen, self._place, self._hour = citizen, place, hour
 
     def time_of(self, number: int) -> datetime:
-        """A start for each of 240 in a row, each at its own time of day, on weekdays.
+        """A start for each of 240 in a row, each at its own time of day.
 
-        From next week on.
+        From Wednesday to Friday of next week, when the example's volunteers can.
         """
-        day = (datetime.now(LOCAL_ZONE) + timedelta(days=7 + number % 5)).date()
-        day += timedelta(days=max(0, 8 - day.isoweekday()) if day.isoweekday() > 5 else 0)
+        today = datetime.now(LOCAL_ZONE).date()
+        day = today + timedelta(days=7 - today.weekday() + _WEDNESDAY + number % 3)
         start = datetime(day.year, day.month, day.day, self._hour, tzinfo=LOCAL_ZONE)
         return start + timedelta(minutes=1 + number % 240)
 

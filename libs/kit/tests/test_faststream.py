@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
@@ -15,7 +16,7 @@ from brobyg_kit.errors import LaneFailed
 from brobyg_kit.event import Event
 from brobyg_kit.metrics import Metrics
 from brobyg_kit.parking import Parking, Received
-from brobyg_kit.subscribers import BatchMiddleware, Lane, Shutdown
+from brobyg_kit.subscribers import BatchMiddleware, Lane, LaneClient, Shutdown
 from brobyg_kit.testing import eventually
 from delivery_parts import Parts, by_way, committed, going, has_effects, record
 from faststream import AckPolicy
@@ -145,6 +146,41 @@ async def test_offsets_are_those_of_what_was_handled_though_more_was_fetched(par
         await has_effects(parts, 30)
         assert await committed(parts) in range(25, 31)
     assert await committed(parts) == 30
+
+
+class LongFetches(LaneClient):
+    """A lane's client whose fetches the broker holds back for longer than any test waits."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options | {"fetch_max_wait_ms": 35_000})
+
+
+@pytest.mark.parametrize("kept", [True, False])
+async def test_no_fetch_leaves_out_a_partition_because_none_is_sent_while_its_records_wait(
+    parts: Parts, kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record that comes during such a fetch waits until the broker answers it."""
+    monkeypatch.setattr(subscribers, "LaneClient", LongFetches)
+    if not kept:
+        monkeypatch.setattr(subscribers, "_KEEP_WAITING", 0.1)  # as aiokafka has it
+    held = Held()
+    consumer = parts.consumer(held.handle, lanes=1)
+    made = await running_lane(consumer, monkeypatch)
+    await parts.emit([1])
+    async with going(parts.relay(), consumer):
+        await held.has_begun()
+        await parts.emit([2])
+        fetcher = made[0].client._fetcher
+
+        async def waits() -> bool:
+            return bool(fetcher._records) and (kept or bool(fetcher._in_flight))
+
+        await eventually(waits, "the second is fetched and waits; without the rule a fetch goes on")
+        held.release.set()
+        await has_effects(parts, 2)
+        if kept:
+            await parts.emit([3])
+            await has_effects(parts, 3)
 
 
 async def test_what_is_no_event_is_parked_with_its_place_and_takes_no_other_down(

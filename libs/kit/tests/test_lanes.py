@@ -103,3 +103,19 @@ async def test_an_event_that_fails_holds_up_its_own_subject_and_no_other_lane(pa
     parked = await Parking("test").listed(parts.database)
     assert {one.subject for one in parked} == {"subject-3"}
     assert len(parked) == EVENTS // SUBJECTS
+
+
+async def test_records_that_the_broker_gathers_come_together(parts: Parts) -> None:
+    """In one batch, or in two when the time to gather ended between them."""
+    sizes: list[int] = []
+
+    async def noted(tx: Transaction, events: Sequence[Event]) -> None:
+        sizes.append(len(events))
+        await record(tx, events)
+
+    async with going(parts.relay(), parts.consumer(noted, lanes=1, gather=3.0)):
+        for number in range(1, 6):
+            await parts.emit([number])
+            await parts.sent_all()
+        await has_effects(parts, 5)
+    assert len(sizes) <= 2

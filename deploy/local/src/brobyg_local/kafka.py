@@ -17,7 +17,7 @@ from .tools import Say, find_java, run
 
 LOG_CONFIGURATION = Path(__file__).parent / "files" / "log4j2.properties"
 JAVA_OPTIONS = (
-    "-Xmx512m -Xms128m -XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError -Djava.awt.headless=true"
+    "-Xmx512m -Xms128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:+ExitOnOutOfMemoryError -Djava.awt.headless=true"
 )
 
 

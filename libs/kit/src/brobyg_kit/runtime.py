@@ -191,6 +191,7 @@ class Runtime:
                 copies if copied else None,
                 {*copied, *service.compacted},
                 service.max_batch,
+                service.gather,
                 service.inbox,
                 instance=self.settings.instance,
             )

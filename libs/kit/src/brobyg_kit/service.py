@@ -108,6 +108,8 @@ class Service:
     #: False where the handler itself drops events it has handled before.
     inbox: bool = True
     max_batch: int = 2_000
+    #: See `Subscription.gather`.
+    gather: float = 0.0
 
     @property
     def consumes(self) -> tuple[type[EventData] | str, ...]:

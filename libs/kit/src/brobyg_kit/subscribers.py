@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -32,13 +33,16 @@ from brobyg_kit.subscription import Subscription
 
 log = get_logger(__name__)
 
-#: How long a subscriber waits for records, milliseconds. One that got none sleeps as long again
-#: without listening, which adds to the latency of an idle system.
-_LISTEN = 10
-#: How long the broker holds back a fetch that finds no records, milliseconds. aiokafka has one
-#: fetch in flight, and a partition whose records were in hand when it was sent is not in it: a
-#: record that comes there meanwhile waits for so long.
-_FETCH_WAIT = 50
+#: How long a lane listens for records before it asks anew, milliseconds.
+_LISTEN = 1_000
+#: How long a subscriber that got no records sleeps before it listens again, milliseconds.
+_SLEEP = 1
+#: How long the broker holds back a fetch that finds no records, seconds: aiokafka's default.
+_FETCH_WAIT = 0.5
+#: So many bytes end a fetch before `Subscription.gather` is over.
+_GATHERED = 65_536
+#: How long nothing more is fetched while records that were fetched wait for a lane, seconds.
+_KEEP_WAITING = 30.0
 #: The heartbeat of a lane that has not asked for records for so long, seconds of wall time, stops.
 #: It is more than FastStream's pause of five seconds after an error of the broker's.
 _SILENCE = 15.0
@@ -77,6 +81,36 @@ class Shutdown:
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 await self._begun.wait()
+
+
+class LaneClient(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
+    """aiokafka's consumer as a lane needs it: it listens for long, and misses no partition."""
+
+    async def start(self) -> None:
+        """Join the group.
+
+        aiokafka has one fetch in flight. After 0.1 s it would send one without the partitions
+        whose records are in hand: a record that comes there meanwhile then waits until the broker
+        answers that fetch, half a second if there is nothing in it.
+        """
+        await super().start()
+        self._fetcher._prefetch_backoff = _KEEP_WAITING  # aiokafka has no public name for it
+
+    async def getmany(self, *partitions: TopicPartition, **limits: Any) -> Any:
+        """Return the next records, or none after `_LISTEN`.
+
+        FastStream sleeps for as long as it listened in vain, and hears nothing meanwhile; so it is
+        told `_SLEEP`, and what it passes on as the time to listen is replaced.
+        """
+        return await super().getmany(*partitions, **limits | {"timeout_ms": _LISTEN})
+
+
+async def start(broker: KafkaBroker) -> None:
+    """Start the broker and its subscribers, each on a `LaneClient`."""
+    await broker.connect()
+    config = broker.config.broker_config
+    config.builder = partial(LaneClient, **config.builder.keywords)
+    await broker.start()
 
 
 class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
@@ -284,8 +318,9 @@ def lanes(
             group_instance_id=instance,
             batch=True,
             max_records=subscription.max_batch,
-            batch_timeout_ms=_LISTEN,
-            fetch_max_wait_ms=_FETCH_WAIT,
+            batch_timeout_ms=_SLEEP,
+            fetch_min_bytes=_GATHERED if subscription.gather else 1,
+            fetch_max_wait_ms=int(1_000 * (subscription.gather or _FETCH_WAIT)),
             auto_offset_reset="earliest",
             listener=lane,
             parser=parse_batch,

@@ -32,6 +32,9 @@ class Subscription:
     compacted: Collection[str] = ()
     #: The most events of one transaction.
     max_batch: int = 2_000
+    #: How long the broker may gather records before it sends them, seconds: fewer transactions for
+    #: what nobody waits for. 0 for at once.
+    gather: float = 0.0
     #: False where the handler itself drops events it has handled before.
     inbox: bool = True
     #: This process's name in the group (Kafka's static membership): a process that comes back

@@ -60,9 +60,15 @@ class Parts:
         max_batch: int = 2_000,
         instance: str = "",
         lanes: int = 2,
+        gather: float = 0.0,
     ) -> Consumer:
         subscription = Subscription(
-            service + self.topic, [self.topic], handle, max_batch=max_batch, instance=instance
+            service + self.topic,
+            [self.topic],
+            handle,
+            max_batch=max_batch,
+            gather=gather,
+            instance=instance,
         )
         beat = Heartbeat("consumer")
         return Consumer(self.kafka, self.database, subscription, Metrics(), beat, lanes)

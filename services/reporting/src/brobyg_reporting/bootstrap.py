@@ -74,4 +74,5 @@ SERVICE = Service(
     asyncapi=part_of,
     inbox=False,  # the event log has the event's id as its key
     max_batch=5_000,
+    gather=0.2,
 )
