@@ -117,10 +117,20 @@ async def test_a_refused_record_waits_and_what_the_broker_took_is_not_sent_again
 
 
 async def limit_records(parts: Parts, size: int) -> None:
-    """Have the broker refuse record batches of the topic that are larger than `size` bytes."""
-    limit = ConfigResource(ConfigResourceType.TOPIC, parts.topic, {"max.message.bytes": str(size)})
+    """Have the broker refuse record batches of the topic that are larger than `size` bytes.
+
+    It applies a limit after it has taken it.
+    """
+    limit = {"max.message.bytes": str(size)}
+
+    async def applied() -> bool:
+        asked = ConfigResource(ConfigResourceType.TOPIC, parts.topic, dict.fromkeys(limit))
+        [response] = await admin.describe_configs([asked])
+        return str(size) in [one[1] for one in response.resources[0][4]]
+
     async with kafka.admin(parts.kafka) as admin:
-        await admin.alter_configs([limit])
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, parts.topic, limit)])
+        await eventually(applied, "the broker applies the limit")
 
 
 async def _refused_for_a_while(parts: Parts) -> list[int]:
