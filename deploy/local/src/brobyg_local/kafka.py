@@ -18,7 +18,8 @@ from .tools import Say, find_java, run
 LOG_CONFIGURATION = Path(__file__).parent / "files" / "log4j2.properties"
 #: A local broker lives for minutes: to compile its code once and not twice halves what it takes.
 JAVA_OPTIONS = (
-    "-Xmx512m -Xms128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:+ExitOnOutOfMemoryError -Djava.awt.headless=true"
+    "-Xmx512m -Xms128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:+ExitOnOutOfMemoryError"
+    " -Djava.awt.headless=true"
 )
 
 
