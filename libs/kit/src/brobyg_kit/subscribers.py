@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
@@ -109,7 +109,8 @@ async def start(broker: KafkaBroker) -> None:
     """Start the broker and its subscribers, each on a `LaneClient`."""
     await broker.connect()
     config = broker.config.broker_config
-    config.builder = partial(LaneClient, **config.builder.keywords)
+    made_by = cast("partial[AIOKafkaConsumer]", config.builder)
+    config.builder = partial(LaneClient, **made_by.keywords)
     await broker.start()
 
 
