@@ -3,6 +3,7 @@
 import argparse
 import hashlib
 import json
+import logging
 import subprocess
 import sys
 import time
@@ -34,6 +35,7 @@ def main(arguments: Sequence[str]) -> int:
         epilog=f"faults: {', '.join(fault.name for fault in FAULTS)}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it complains of was done to it
     names = [fault.name for fault in FAULTS]
     parser.add_argument(
         "names", nargs="*", metavar="fault", help="only these, a minute or two each"
@@ -81,7 +83,8 @@ def run_all(
         report.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(report, json.dumps(document, indent=2) + "\n")
     failed = [entry["name"] for entry in entries if not entry["passed"]]
-    say(f"{len(entries) - len(failed)} passed, {len(failed)} failed {' '.join(failed)}; {report}")
+    say(f"{len(entries) - len(failed)} passed, {' '.join([str(len(failed)), 'failed', *failed])}")
+    say(f"report: {report}")
     return 1 if failed else 0
 
 
