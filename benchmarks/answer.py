@@ -29,6 +29,7 @@ from brobyg_matching.bootstrap import SERVICE
 from fastapi import FastAPI
 from pydantic import BaseModel
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from benchmarks import ground, week
 from benchmarks.ground import Ground
@@ -96,7 +97,7 @@ async def _offers(made: Matching) -> list[str]:
     offer = tables.offer.c
     first = (
         select(offer.offer_id)
-        .distinct(offer.need_id)
+        .ext(distinct_on(offer.need_id))
         .where(offer.state == "open")
         .order_by(offer.need_id, offer.rank)
     )

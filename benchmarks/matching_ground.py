@@ -65,7 +65,9 @@ class Size:
         if scale >= 1:
             return self
         return Size(
-            max(40, int(self.helpers * scale)), self.departments, int(self.open_needs * scale)
+            max(200, int(self.helpers * scale)),
+            self.departments,
+            max(1_000, int(self.open_needs * scale)),
         )
 
 

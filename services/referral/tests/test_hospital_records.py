@@ -139,12 +139,9 @@ async def test_records_become_events_and_broken_ones_are_answered_without_their_
         "unchanged": 2,
     }
     events = [decode(value) for _, value in await everything_on(topics, "brobyg.referral.v1")]
-    assert [event.type.removeprefix("dk.brobyg.") for event in events if "A-6" not in str(event)][
-        :2
-    ] == [
-        "referral.created",
-        "consent.given",
-    ]
+    types = [event.type.removeprefix("dk.brobyg.") for event in events]
+    of_the_referral = [one for one in types if one.startswith(("referral.", "consent."))]
+    assert of_the_referral == ["referral.created", "consent.given"]
     told = [
         event.type.removeprefix("dk.brobyg.appointment.")
         for event in events

@@ -233,6 +233,7 @@ async def test_what_messages_need_is_told_to_a_service_and_the_asking_is_recorde
         "phone": None,
         "language": "da",
         "meeting_point": f"{ADDRESS}, 8900 Randers C",
+        "meeting": "home",
     }
     (row,) = await service.rows(
         "select citizen_id::text, purpose, subject, organisation from access_log"
