@@ -1,6 +1,6 @@
 """Two needs of one citizen: one way with one helper, or the coordinator is told."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,12 +11,14 @@ from brobyg_contracts import (
     OfferWithdrawn,
     VolunteerMatched,
 )
+from brobyg_kit.event import Event
 from brobyg_matching.domain import answers, transitions
 from brobyg_matching.domain.board import Board, Raised, Settled
 from brobyg_matching.domain.draft import Draft
 from brobyg_matching.domain.finishing import finish
 from brobyg_matching.domain.local_time import Window
 from matching_samples import LATE, a_board, a_helper, an_id, facts, said
+from msgspec import Raw
 
 SOON = LATE + timedelta(minutes=45)
 
@@ -178,3 +180,42 @@ def test_the_coordinator_may_have_what_clashes_searched_all_the_same() -> None:
     answers.reopen(Draft(board, board.needs[an_id("second")]))
     finish(board)
     assert said(board, OfferMade)[-1].need_id == an_id("second")
+
+
+def recorded_at(time: datetime) -> Event:
+    """The cause of what is told next."""
+    return Event(
+        id=an_id("cause"), source="referral", type="dk.brobyg.need.opened", subject=an_id("first"),
+        time=time, dataschema="", correlationid=an_id("cause"), sequence=1, data=Raw(b"{}"),
+    )  # fmt: skip
+
+
+def test_of_two_that_clash_the_one_recorded_later_gives_way_though_it_came_sooner() -> None:
+    board = a_board(*three())
+    tell(board, "second", location_id="grenaa-clinic", starts_at=SOON)
+    board.cause = recorded_at(board.now - timedelta(seconds=1))
+    tell(board, "first")
+    assert [(one.need_id, one.reason) for one in said(board, MatchEscalated)] == [
+        (an_id("second"), "clash")
+    ]
+    assert {one.need_id for one in said(board, OfferMade)[-3:]} == {an_id("first")}
+
+
+def test_whoever_has_been_promised_keeps_it_though_what_came_later_was_recorded_sooner() -> None:
+    board = a_board(*three(range_metres=80_000))
+    tell(board, "second", location_id="grenaa-clinic", starts_at=SOON)
+    who = accept(board, "second")
+    board.cause = recorded_at(board.now - timedelta(seconds=1))
+    tell(board, "first")
+    assert helpers_of(board, "first", "second") == [[], [who]]
+    assert [one.need_id for one in said(board, MatchEscalated)] == [an_id("first")]
+
+
+def test_what_is_over_does_not_have_the_one_that_clashed_with_it_searched_too_late() -> None:
+    board = a_board(*three(range_metres=80_000))
+    tell(board, "first")
+    tell(board, "second", location_id="grenaa-clinic", starts_at=SOON)
+    board.now = LATE + timedelta(minutes=40)
+    transitions.closed(board, an_id("first"), "appointment_completed")
+    finish(board)
+    assert [one.reason for one in said(board, MatchEscalated)] == ["clash"]

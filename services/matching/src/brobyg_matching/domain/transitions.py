@@ -24,7 +24,7 @@ from brobyg_matching.domain.need import (
 from brobyg_matching.domain.roster import timeless_rule_broken, wish_of
 from brobyg_matching.domain.searching import give_up, look_again, start_search, survey
 from brobyg_matching.domain.travel import itinerary
-from brobyg_matching.domain.way import followers, standing, whole_way
+from brobyg_matching.domain.way import followers, relation, standing, whole_way
 
 #: Reasons with which a need ends because it has taken place, or the citizen did not come.
 _OVER = frozenset({"completed", "missed"})
@@ -42,8 +42,10 @@ def opened(board: Board, facts: Facts) -> None:
     before = board.needs.get(facts.need_id)
     values = {name: getattr(facts, name) for name in FACTS}
     if before is None:
-        need = Need(**values, state="waiting", opened_at=board.now, seats=_new_seats(facts))
+        opened_at = board.now if board.cause is None else board.cause.time
+        need = Need(**values, state="waiting", opened_at=opened_at, seats=_new_seats(facts))
         board.put(need)
+        _precede(board, need)
         begin(Draft(board, need))
         return
     draft = Draft(board, before)
@@ -139,13 +141,28 @@ def _let_go(draft: Draft, reason: str, *, release: bool = True) -> None:
             draft.release(seat.no, reason)
         draft.free_resource()
         leave_way(draft)
+        for other in board.of_citizen(draft.need.citizen_id):
+            if other.clashes_with == draft.need_id:
+                Draft(board, other).decide_anew()
     for seat in draft.need.seats:
         if seat.state not in ("filled", "held", "closed"):
             draft.set_seat(seat.no, state="waiting", reason=None, due_at=None)
     draft.set(clashes_with=None)
-    for other in board.of_citizen(draft.need.citizen_id):
-        if other.clashes_with == draft.need_id:
-            Draft(board, other).decide_anew()
+
+
+def _precede(board: Board, need: Need) -> None:
+    """What clashes with this need, was recorded after it and has no helper yet gives way to it.
+
+    Events of two needs may come in another order than they were recorded in.
+    """
+    if not is_ready(board, need):
+        return
+    for other in board.of_citizen(need.citizen_id):
+        alone = other.follows is None and other.clashes_with is None and not followers(board, other)
+        searched = other.state == "open" and not other.helpers()
+        later = other.opened_at > need.opened_at
+        if later and alone and searched and relation(board, need, other) == "clash":
+            clash(Draft(board, other), need)
 
 
 def is_ready(board: Board, need: Need) -> bool:
