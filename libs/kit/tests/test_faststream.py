@@ -176,6 +176,8 @@ async def test_no_fetch_leaves_out_a_partition_because_none_is_sent_while_its_re
             return bool(fetcher._records) and (kept or bool(fetcher._in_flight))
 
         await eventually(waits, "the second is fetched and waits; without the rule a fetch goes on")
+        [waiting] = fetcher._records.values()
+        assert waiting._backoff == subscribers._KEEP_WAITING, "aiokafka has taken the rule"
         held.release.set()
         await has_effects(parts, 2)
         if kept:

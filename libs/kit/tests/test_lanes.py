@@ -113,7 +113,7 @@ async def test_records_that_the_broker_gathers_come_together(parts: Parts) -> No
         sizes.append(len(events))
         await record(tx, events)
 
-    async with going(parts.relay(), parts.consumer(noted, lanes=1, gather=3.0)):
+    async with going(parts.relay(), parts.consumer(noted, lanes=1, gather=5.0)):
         for number in range(1, 6):
             await parts.emit([number])
             await parts.sent_all()

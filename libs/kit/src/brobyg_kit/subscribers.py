@@ -5,6 +5,7 @@ decodes and applies. Each commits the offsets of what it has handled, and nobody
 """
 
 import asyncio
+import math
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -86,6 +87,10 @@ class Shutdown:
 class LaneClient(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
     """aiokafka's consumer as a lane needs it: it listens for long, and misses no partition."""
 
+    #: When records were last asked for, by the monotonic clock. aiokafka's own idle time stands at
+    #: nought for ever once an error has ended a call.
+    asked_at = -math.inf
+
     async def start(self) -> None:
         """Join the group.
 
@@ -102,6 +107,7 @@ class LaneClient(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no typ
         FastStream sleeps for as long as it listened in vain, and hears nothing meanwhile; so it is
         told `_SLEEP`, and what it passes on as the time to listen is replaced.
         """
+        self.asked_at = time.monotonic()
         return await super().getmany(*partitions, **limits | {"timeout_ms": _LISTEN})
 
 
@@ -125,7 +131,7 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
         #: The id that the broker gave it when it last joined.
         self._member = ""
         self._in_hand, self._revoked = asyncio.Lock(), asyncio.Event()
-        self._out_since = time.monotonic()
+        self._out_since = self._assigned_at = time.monotonic()
         self.subscriber: BatchSubscriber | None = None
         self.heartbeat = Heartbeat("lane", trouble="not in its group yet, so nothing is handled")
         #: The partitions assigned to it; None while it is out of the group.
@@ -136,11 +142,11 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
         self.moved_at = time.monotonic()
 
     @property
-    def client(self) -> AIOKafkaConsumer:
+    def client(self) -> "LaneClient":
         """The lane's own consumer, once the broker has started."""
         if self.subscriber is None or self.subscriber.consumer is None:
             raise RuntimeError("the lane was not started")
-        return self.subscriber.consumer
+        return cast("LaneClient", self.subscriber.consumer)
 
     async def handle(self, batch: list[Received]) -> None:
         """FastStream's handler: handle or park all, then commit the offsets. Never raises."""
@@ -200,8 +206,7 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
             return
         out = time.monotonic() - self._out_since
         if self.assigned is not None:
-            # aiokafka has no public name for the time since records were last asked for.
-            if self.client._subscription.fetcher_idle_time < _SILENCE:
+            if time.monotonic() - max(self.client.asked_at, self._assigned_at) < _SILENCE:
                 self.heartbeat.beat()
         elif out > _REBALANCE_TOLD or self.heartbeat.trouble:
             self.heartbeat.struggle("not in its group yet, so nothing is handled")
@@ -259,7 +264,7 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
         self._revoked.clear()
         self.committed = await self._positions(assigned)
         self.assigned = frozenset(assigned)
-        self.moved_at = time.monotonic()
+        self.moved_at = self._assigned_at = time.monotonic()
         self.heartbeat.beat()
 
     async def _positions(self, assigned: set[TopicPartition]) -> dict[TopicPartition, int]:
