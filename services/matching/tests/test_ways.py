@@ -18,7 +18,7 @@ from brobyg_matching.domain.draft import Draft
 from brobyg_matching.domain.finishing import finish
 from brobyg_matching.domain.local_time import Window
 from matching_samples import LATE, a_board, a_helper, an_id, facts, said
-from msgspec import Raw
+from msgspec import UNSET, Raw
 
 SOON = LATE + timedelta(minutes=45)
 
@@ -56,6 +56,8 @@ def test_who_has_the_first_has_the_second_nearby(second: Any, place: str) -> Non
     assert (shared.way, shared.shares_with) == ("same_way", an_id("first"))
     assert shared.leave_at == first.leave_at
     assert shared.home_at >= first.home_at
+    longer = int((shared.home_at - first.home_at).total_seconds()) // 60
+    assert (shared.minutes or 0) == longer, "what it takes in all is counted once"
     spans = [one for one in board.booked.values() if one is not None]
     assert sorted(one.exclusive for one in spans) == [False, True]
 
@@ -219,3 +221,33 @@ def test_what_is_over_does_not_have_the_one_that_clashed_with_it_searched_too_la
     transitions.closed(board, an_id("first"), "appointment_completed")
     finish(board)
     assert [one.reason for one in said(board, MatchEscalated)] == ["clash"]
+
+
+def test_of_a_way_whose_first_is_called_off_who_has_a_part_keeps_it_though_another_is_held() -> (
+    None
+):
+    board = a_board(*three())
+    tell(board, "first")
+    tell(board, "second", starts_at=SOON)
+    tell(board, "third", starts_at=SOON + timedelta(minutes=45))
+    answers.hold(Draft(board, board.needs[an_id("second")]))
+    who = accept(board, "first")
+    transitions.closed(board, an_id("first"), "appointment_cancelled")
+    finish(board)
+    assert helpers_of(board, "second", "third") == [[], [who]]
+    assert [one.need_id for one in said(board, MatchReleased)] == [an_id("first")]
+    answers.resume(Draft(board, board.needs[an_id("second")]))
+    finish(board)
+    assert helpers_of(board, "second", "third") == [[who], [who]]
+
+
+def test_a_way_that_begins_sooner_since_another_joined_is_told_anew_and_counted_once() -> None:
+    board = a_board(*three())
+    tell(board, "later", starts_at=SOON)
+    accept(board, "later")
+    tell(board, "earlier")
+    first, again, second = said(board, VolunteerMatched)
+    assert (again.match_id, again.corrected) == (first.match_id, True)
+    assert again.leave_at < first.leave_at
+    assert second.leave_at == again.leave_at
+    assert [one.minutes is not UNSET for one in (first, again, second)] == [True, True, False]

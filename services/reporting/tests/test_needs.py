@@ -34,6 +34,11 @@ def matched(minutes: int, helper: str, *, complete: bool, kind: str = "volunteer
     return told(f"{kind}.matched", minutes, seat)
 
 
+def corrected(minutes: int, helper: str) -> Event:
+    seat = {"helper_id": helper, "match_id": helper, "crew_complete": True, "corrected": True}
+    return told("volunteer.matched", minutes, facts() | seat)
+
+
 def released(minutes: int, helper: str) -> Event:
     seat = facts() | {"helper_id": helper, "match_id": helper, "reason": "helper_withdrew"}
     return told("match.released", minutes, seat)
@@ -66,6 +71,14 @@ def test_a_need_is_matched_when_the_least_crew_is_there_and_while_it_is() -> Non
         ("offered", 1, False),
         ("matched", 2, True),
     ]
+
+
+def test_a_match_that_is_told_again_is_no_other_helper() -> None:
+    events = [told("need.opened", 1, facts()), matched(2, HELPER, complete=True)]
+    row = folded([*events, corrected(3, HELPER)])
+    assert (row.match_state, row.crew, row.matches_made) == ("matched", 1, 1)
+    row = folded([*events, corrected(3, HELPER), released(4, HELPER)])
+    assert (row.match_state, row.crew) == ("released", 0)
 
 
 def test_a_need_opened_again_is_open_and_counts_both_openings() -> None:

@@ -462,6 +462,8 @@ class VolunteerMatched(EventData, frozen=True, kw_only=True, gc=False):
     way: MatchingWay
     #: True when with this helper the need's least crew is there.
     crew_complete: bool
+    #: True when the same match is told again, at the times that hold now.
+    corrected: bool | UnsetType = UNSET
     #: The referral this belongs to.
     referral_id: Id | UnsetType = UNSET
     #: The citizen, known by name to the referral service only.
@@ -515,6 +517,8 @@ class StaffMatched(EventData, frozen=True, kw_only=True, gc=False):
     way: MatchingWay
     #: True when with this helper the need's least crew is there.
     crew_complete: bool
+    #: True when the same match is told again, at the times that hold now.
+    corrected: bool | UnsetType = UNSET
     #: The referral this belongs to.
     referral_id: Id | UnsetType = UNSET
     #: The citizen, known by name to the referral service only.

@@ -115,11 +115,11 @@ def upgrade() -> None:
         postgresql_where=sa.text("citizen_id is not null"),
     )
     op.create_index(
-        "need_open",
+        "need_sought",
         "need",
         ["department", "priority", "opened_at"],
         unique=False,
-        postgresql_where=sa.text("state = 'open'"),
+        postgresql_where=sa.text("state in ('open', 'filled')"),
     )
     op.create_index(
         "need_page",

@@ -49,6 +49,10 @@ def _ids(name: str) -> BindParameter[Sequence[str]]:
 
 #: Written out, so that the partial indexes can serve.
 _IS_LIVE: ColumnElement[bool] = need.c.state != literal_column("'closed'")
+#: As the index `need_sought` has it: of a need with its least crew a seat may still be free.
+_IS_SOUGHT: ColumnElement[bool] = need.c.state.in_(
+    [literal_column("'open'"), literal_column("'filled'")]
+)
 _IS_OPEN: ColumnElement[bool] = offer.c.state == literal_column("'open'")
 
 _ADD_CITIZENS = driver_text(
@@ -185,7 +189,7 @@ class PostgresNeeds:
         waits = exists().where(seat.c.need_id == need.c.need_id, WAITS)
         statement = (
             select(need.c.need_id)
-            .where(need.c.department == department, need.c.state == literal_column("'open'"), waits)
+            .where(need.c.department == department, _IS_SOUGHT, waits)
             .order_by(need.c.priority, need.c.opened_at, need.c.need_id)
             .limit(limit)
         )

@@ -188,7 +188,11 @@ need = Table(
     CheckConstraint("state in ('waiting', 'open', 'filled', 'closed')", name="need_state"),
     Index("need_citizen", "citizen_id", postgresql_where=text("citizen_id is not null")),
     Index(
-        "need_open", "department", "priority", "opened_at", postgresql_where=text("state = 'open'")
+        "need_sought",
+        "department",
+        "priority",
+        "opened_at",
+        postgresql_where=text("state in ('open', 'filled')"),
     ),
     Index("need_page", "department", text("coalesce(starts_at, opened_at)"), "need_id"),
     Index("need_page_all", text("coalesce(starts_at, opened_at)"), "need_id"),

@@ -10,7 +10,7 @@ from brobyg_matching.domain import decisions, way
 from brobyg_matching.domain.board import GivenUp
 from brobyg_matching.domain.draft import Draft, seconds
 from brobyg_matching.domain.local_time import covers, date_of, instant
-from brobyg_matching.domain.need import Need, Offer
+from brobyg_matching.domain.need import Need, Offer, Seat
 from brobyg_matching.domain.roster import Reachable, reachable, wish_of
 from brobyg_matching.domain.rules import capacity_rule_broken, span_of
 
@@ -57,16 +57,18 @@ def _book(draft: Draft, no: int, helper: Reachable) -> None:
         draft.board.book(booking, helper.case_limit)
 
 
-def tell_match(draft: Draft, no: int) -> None:
-    """Emit what the seat's helper has agreed to; again when the times of it have changed."""
+def tell_match(draft: Draft, no: int, *, corrected: bool = False, added: int = 0) -> None:
+    """Emit what the seat's helper has agreed to; `corrected` when it begins at another time now.
+
+    The minutes of a way are told with its first need, and with one that follows only those `added`
+    since: so they add up.
+    """
     need, seat = draft.need, draft.seat(no)
     assert seat.helper_id is not None  # it is filled
     assert seat.match_id is not None
     pool = draft.board.reference.pools.get(seat.pool or "")
     kind = StaffMatched if pool is not None and pool.employed else VolunteerMatched
-    spent = None
-    if seat.leave_at is not None and seat.home_at is not None:
-        spent = max(1, int((seat.home_at - seat.leave_at).total_seconds()) // 60)
+    spent = added if need.follows else _minutes(seat)
     data: dict[str, Any] = {
         **draft.facts(),
         "offer_id": seat.offer_id or UNSET,
@@ -76,6 +78,7 @@ def tell_match(draft: Draft, no: int) -> None:
         "minutes": spent or UNSET,
         "resource_id": need.resource_id or UNSET,
         "shares_with": need.follows or UNSET,
+        "corrected": corrected or UNSET,
     }
     draft.emit(
         kind(
@@ -126,8 +129,14 @@ def join_way(draft: Draft, lead: Need) -> None:
         draft.set(follows=None)
         clash(draft, lead)
         return
+    before = lead.seats[0]
     _book(first, no, helper)
-    _fill_followers(first, no)
+    now, added = first.seat(no), 0
+    if now.leave_at != before.leave_at:
+        tell_match(first, no, corrected=True)
+    else:
+        added = _minutes(now) - _minutes(before)
+    _fill_followers(first, no, added)
 
 
 def _can_do_both(lead: Draft, helper: Reachable) -> bool:
@@ -141,12 +150,23 @@ def _can_do_both(lead: Draft, helper: Reachable) -> bool:
     return covers(helper.profile.free(date_of(whole.meet_at or 0)), *span)
 
 
-def _fill_followers(lead: Draft, no: int) -> None:
-    """Whoever has the first of the way has those that follow."""
+def _minutes(seat: Seat) -> int:
+    """The helper's time from leaving home to being back; 0 where the seat has no times."""
+    if seat.leave_at is None or seat.home_at is None:
+        return 0
+    return max(1, int((seat.home_at - seat.leave_at).total_seconds()) // 60)
+
+
+def _fill_followers(lead: Draft, no: int, added: int = 0) -> None:
+    """Whoever has the first of the way has those that follow, by which it takes `added` minutes."""
     has = lead.seat(no)
     for need in way.followers(lead.board, lead.need):
         draft = Draft(lead.board, need)
         for seat in need.seats:
+            times = {"leave_at": has.leave_at, "meet_at": has.meet_at, "home_at": has.home_at}
+            if seat.state == "filled" and seat.leave_at != has.leave_at:
+                draft.set_seat(seat.no, **times)
+                tell_match(draft, seat.no, corrected=True)
             if seat.state in ("filled", "held"):
                 continue
             draft.set_seat(
@@ -159,15 +179,13 @@ def _fill_followers(lead: Draft, no: int) -> None:
                 way="same_way",
                 matched_at=lead.board.now,
                 offer_id=None,
-                leave_at=has.leave_at,
-                meet_at=has.meet_at,
-                home_at=has.home_at,
+                **times,
                 due_at=None,
             )
             booking = draft.booking(draft.seat(seat.no))
             if booking is not None:
                 lead.board.book(booking)
-            tell_match(draft, seat.no)
+            tell_match(draft, seat.no, added=added)
 
 
 def clash(draft: Draft, other: Need) -> None:
@@ -204,13 +222,16 @@ def leave_way(draft: Draft) -> None:
             _book_anew(Draft(board, lead))
         return
     left = way.followers(board, need)
+    if not left:
+        return
+    lead = next((one for one in left if one.seats[0].state == "filled"), left[0])
     for one in left:
-        Draft(board, one).set(follows=None if one is left[0] else left[0].need_id)
-    if left:
-        first = Draft(board, board.needs[left[0].need_id])
-        if not _book_anew(first):
-            for one in left:
-                Draft(board, one).decide_anew()
+        Draft(board, one).set(follows=None if one is lead else lead.need_id)
+    if not _book_anew(Draft(board, board.needs[lead.need_id])):
+        for one in left:
+            draft = Draft(board, board.needs[one.need_id])
+            draft.release(draft.need.seats[0].no, "reassigned")
+            draft.decide_anew()
 
 
 def _book_anew(lead: Draft) -> bool:
@@ -225,7 +246,7 @@ def _book_anew(lead: Draft) -> bool:
     _book(lead, seat.no, helper)
     now = lead.seat(seat.no)
     if (now.leave_at, now.home_at) != before or seat.way == "same_way":
-        tell_match(lead, seat.no)
+        tell_match(lead, seat.no, corrected=True)
     return True
 
 

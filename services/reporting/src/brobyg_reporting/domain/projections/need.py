@@ -214,8 +214,9 @@ def _offer_withdrawn(row: NeedRow, event: OfferWithdrawn, time: datetime) -> Non
 
 
 def _matched(row: NeedRow, event: VolunteerMatched | StaffMatched, time: datetime) -> None:
-    row.matches_made += 1
-    row.crew += 1
+    if event.corrected is not True:
+        row.matches_made += 1
+        row.crew += 1
     row.first_matched_at = row.first_matched_at or time
     row.matching_changed_at = time
     if event.crew_complete and not row.crew_complete:
