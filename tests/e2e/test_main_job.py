@@ -307,9 +307,8 @@ def test_every_record_that_was_published_keeps_the_schema_of_its_topic(played: P
 
 
 def test_reporting_tells_the_same_story_as_the_stream(played: Played) -> None:
-    [referral_id] = {
-        facts.referral_id for _, facts, _ in history(played, by_name("company")) if facts.referral_id
-    }
+    found = history(played, by_name("company"))
+    [referral_id] = {facts.referral_id for _, facts, _ in found if facts.referral_id}
     answer = httpx2.get(
         f"{played.access.url('reporting')}/referrals/{referral_id}/timeline",
         headers=played.access.sign_in("analyst"),
