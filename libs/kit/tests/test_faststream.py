@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import CorruptRecordException
 from brobyg_kit import kafka as clients
 from brobyg_kit import subscribers
 from brobyg_kit.batches import Batches
@@ -324,6 +325,29 @@ async def test_a_consume_task_that_has_died_ends_the_consumer_so_that_it_is_star
         made[0].subscriber.tasks[0].cancel()
         with pytest.raises(LaneFailed):
             await asyncio.wait_for(running, 20)
+
+
+async def test_what_was_taken_with_a_record_that_is_not_unpacked_comes_again(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """aiokafka loses it, and the next batch's offsets would pass it."""
+    getmany, corrupt = AIOKafkaConsumer.getmany, [True]
+
+    async def losing(client: AIOKafkaConsumer, *partitions: Any, **limits: Any) -> Any:
+        taken = await getmany(client, *partitions, **limits)
+        if taken and corrupt:
+            corrupt.clear()
+            raise CorruptRecordException("not unpacked")
+        return taken
+
+    monkeypatch.setattr(AIOKafkaConsumer, "getmany", losing)
+    await parts.emit(range(5))
+    async with going(parts.relay()):
+        await parts.sent_all()
+        with pytest.raises(LaneFailed, match="CorruptRecord"):
+            await parts.consumer(record, lanes=1).run()
+        async with going(parts.consumer(record, lanes=1)):
+            await has_effects(parts, 5)
 
 
 async def test_a_consume_task_that_hangs_gives_no_sign_of_life(

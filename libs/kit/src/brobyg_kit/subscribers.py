@@ -15,7 +15,12 @@ from types import TracebackType
 from typing import Any, cast
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.errors import (
+    CorruptRecordException,
+    IllegalStateError,
+    KafkaError,
+    UnsupportedCodecError,
+)
 from faststream import BaseMiddleware
 from faststream.kafka import KafkaBroker
 from faststream.kafka.subscriber.usecase import BatchSubscriber
@@ -90,6 +95,8 @@ class LaneClient(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no typ
     #: When records were last asked for, by the monotonic clock. aiokafka's own idle time stands at
     #: nought for ever once an error has ended a call.
     asked_at = -math.inf
+    #: Why nothing more is read: the lane has to be started anew.
+    failure: LaneFailed | None = None
 
     async def start(self) -> None:
         """Join the group.
@@ -108,7 +115,15 @@ class LaneClient(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no typ
         told `_SLEEP`, and what it passes on as the time to listen is replaced.
         """
         self.asked_at = time.monotonic()
-        return await super().getmany(*partitions, **limits | {"timeout_ms": _LISTEN})
+        if self.failure is None:
+            try:
+                return await super().getmany(*partitions, **limits | {"timeout_ms": _LISTEN})
+            except (CorruptRecordException, UnsupportedCodecError) as error:
+                # What it had taken from other partitions is gone with it, and FastStream would go
+                # on behind that. A lane that begins anew reads it again.
+                self.failure = LaneFailed(f"a record was not unpacked: {type(error).__name__}")
+        await asyncio.sleep(_LISTEN / 1_000)
+        return {}
 
 
 async def start(broker: KafkaBroker) -> None:
@@ -218,6 +233,8 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
         tasks = self.subscriber.tasks if self.subscriber else []
         if len(tasks) != 1 or tasks[0].done():
             return LaneFailed("the task that asks for records has ended")
+        if self.client.failure is not None:
+            return self.client.failure
         waits = self.assigned is None and not self._in_hand.locked()
         if not reachable or not waits:
             self._out_since = max(self._out_since, time.monotonic() - _REBALANCE_TOLD)
