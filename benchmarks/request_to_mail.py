@@ -69,7 +69,9 @@ class Inbox:
         self._awaited[starts_at.hour, starts_at.minute] = future
         return future
 
-    async def handle_DATA(self, server: object, session: object, envelope: Envelope) -> str:  # noqa: N802 - the name aiosmtpd calls
+    async def handle_DATA(  # noqa: N802 - the name aiosmtpd calls
+        self, server: object, session: object, envelope: Envelope
+    ) -> str:
         """Take any mail; the time of day in its subject says which appointment it is about."""
         arrived = asyncio.get_running_loop().time()
         if isinstance(envelope.content, bytes):

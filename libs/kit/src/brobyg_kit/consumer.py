@@ -21,7 +21,7 @@ from brobyg_kit.lag import Lag
 from brobyg_kit.logs import get_logger
 from brobyg_kit.metrics import Metrics
 from brobyg_kit.retries import Retries
-from brobyg_kit.subscribers import BatchMiddleware, Lane, Shutdown, lanes, start
+from brobyg_kit.subscribers import BatchMiddleware, Lane, Shutdown, lanes, start_broker
 from brobyg_kit.subscription import BatchHandler, Decoder, Subscription
 
 __all__ = ["BatchHandler", "Consumer", "Decoder", "Subscription"]
@@ -110,7 +110,7 @@ class Consumer:
         )
         lag = Lag(self._subscription.topics, members, reader, self._metrics)
         retries = Retries(self._database, self._subscription, self._batches, reader)
-        starting = asyncio.create_task(start(broker))
+        starting = asyncio.create_task(start_broker(broker))
         loops = [asyncio.create_task(retries.run()), asyncio.create_task(lag.run())]
         try:
             await self._watch(shutdown, starting, loops, members, lag, retries)

@@ -92,8 +92,8 @@ class Shutdown:
 class LaneClient(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
     """aiokafka's consumer as a lane needs it: it listens for long, and misses no partition."""
 
-    #: When records were last asked for, by the monotonic clock. aiokafka's own idle time stands at
-    #: nought for ever once an error has ended a call.
+    #: When records were last asked for, by the monotonic clock. aiokafka's own idle time stays at
+    #: zero once an error has ended a call.
     asked_at = -math.inf
     #: Why nothing more is read: the lane has to be started anew.
     failure: LaneFailed | None = None
@@ -126,7 +126,7 @@ class LaneClient(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no typ
         return {}
 
 
-async def start(broker: KafkaBroker) -> None:
+async def start_broker(broker: KafkaBroker) -> None:
     """Start the broker and its subscribers, each on a `LaneClient`."""
     await broker.connect()
     config = broker.config.broker_config
