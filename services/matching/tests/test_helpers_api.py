@@ -1,15 +1,19 @@
 """Helpers over HTTP: registered once, activated with their papers, paused, blocked."""
 
 import asyncio
+from functools import partial
 
 import pytest
 from brobyg_kit.testing import Running, bearer
+from brobyg_matching.adapters.helpers import PostgresHelpers
+from brobyg_matching.ports import Contact
 from matching_api import (
     COORDINATOR,
     NOTIFICATION,
     READY,
     READY_CITIZEN,
     active,
+    database_of,
     fire,
     helper_token,
     open_offers,
@@ -20,7 +24,7 @@ from matching_api import (
     somebody,
     tell,
 )
-from matching_samples import an_id, event, need_opened
+from matching_samples import a_helper, an_id, event, need_opened
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -169,3 +173,26 @@ async def test_who_read_a_contact_is_recorded_and_a_service_learns_the_given_nam
     assert await rows(matching, "select reader, purpose from access_log") == [("tester", "offer")]
     own = await matching.client.get(f"/volunteers/{helper_id}", headers=helper_token(helper_id))
     assert own.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("first", "again"),
+    [
+        ("Ida.Test@Example.org", "ida.test@example.ORG"),
+        ("søren.æble@ålborg.example", "SØREN.ÆBLE@ÅLBORG.EXAMPLE"),
+        ("rene\u0301@example.org", "ren\u00e9@example.org"),
+        ("REN\u00c9@example.org", "rene\u0301@example.org"),
+        ("a\u030arhus@example.org", "\u00c5RHUS@example.org"),
+    ],
+)
+async def test_one_address_is_recognised_whatever_the_case_and_composition_of_its_letters(
+    matching: Running, first: str, again: str
+) -> None:
+    """Below the door, which today takes ASCII alone: another door may take more."""
+    store = PostgresHelpers(database_of(matching))
+    contact = partial(Contact, name="Ida Test", phone=None, language="da")
+    async with database_of(matching).transaction() as tx:
+        await store.add(tx, a_helper("a"), contact(email=first))
+    async with database_of(matching).transaction() as tx:
+        assert await store.alike(tx, contact(email=again)) == [an_id("a")]
+        assert await store.alike(tx, contact(email="another@example.org")) == []

@@ -210,15 +210,19 @@ def upgrade() -> None:
         sa.Column("helper_id", sa.Uuid(as_uuid=False), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("email", sa.Text(), nullable=False),
+        sa.Column(
+            "email_key",
+            sa.Text(),
+            nullable=False,
+            comment="The address as it is compared: case and composition of letters do not count.",
+        ),
         sa.Column("phone", sa.Text(), nullable=True),
         sa.Column("language", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["helper_id"], ["helper.helper_id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("helper_id"),
         comment="How a helper is reached. Every reading of it is a row in access_log.",
     )
-    op.create_index(
-        "helper_contact_email", "helper_contact", [sa.literal_column("lower(email)")], unique=False
-    )
+    op.create_index("helper_contact_email", "helper_contact", ["email_key"], unique=False)
     op.create_index("helper_contact_phone", "helper_contact", ["phone"], unique=False)
     op.create_table(
         "offer",

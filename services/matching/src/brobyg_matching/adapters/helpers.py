@@ -1,6 +1,7 @@
 """Helpers in PostgreSQL: their profile, their contact kept apart, and who read it."""
 
 from collections.abc import Collection
+from unicodedata import normalize
 from zlib import crc32
 
 import msgspec
@@ -55,11 +56,11 @@ class PostgresHelpers:
 
     async def alike(self, tx: Transaction, contact: Contact) -> list[str]:
         """See `ports.Helpers.alike`."""
-        email = contact.email.lower()
+        email = _key_of(contact.email)
         keys = {crc32(one.encode()) - 2**31 for one in (email, contact.phone) if one is not None}
         for key in sorted(keys):
             await tx.connection.execute(select(func.pg_advisory_xact_lock(_ALIKE_LOCK, key)))
-        same = [func.lower(helper_contact.c.email) == email]
+        same = [helper_contact.c.email_key == email]
         if contact.phone is not None:
             same.append(helper_contact.c.phone == contact.phone)
         found = select(helper_contact.c.helper_id).where(or_(*same))
@@ -78,7 +79,8 @@ class PostgresHelpers:
         )
         await tx.connection.execute(
             insert(helper_contact).values(
-                {"helper_id": added.helper_id} | msgspec.structs.asdict(contact)
+                {"helper_id": added.helper_id, "email_key": _key_of(contact.email)}
+                | msgspec.structs.asdict(contact)
             )
         )
         if request is not None:
@@ -154,6 +156,14 @@ class PostgresHelpers:
             }  # fmt: skip
             await tx.connection.execute(insert(access_log).values(values))
         return Contact(**row)
+
+
+def _key_of(email: str) -> str:
+    """The address as it is compared, not by the database, whose locale may know ASCII alone.
+
+    Case is folded after composing and composed again: folding may take letters apart.
+    """
+    return normalize("NFC", normalize("NFC", email).casefold())
 
 
 async def _save_papers(tx: Transaction, one: Helper) -> None:

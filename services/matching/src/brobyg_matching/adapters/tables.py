@@ -90,10 +90,16 @@ helper_contact = Table(
     _helper(key=True),
     Column("name", Text, nullable=False),
     Column("email", Text, nullable=False),
+    Column(
+        "email_key",
+        Text,
+        nullable=False,
+        comment="The address as it is compared: case and composition of letters do not count.",
+    ),
     Column("phone", Text),
     Column("language", Text, nullable=False),
     # By these somebody who registers twice is noticed.
-    Index("helper_contact_email", text("lower(email)")),
+    Index("helper_contact_email", "email_key"),
     Index("helper_contact_phone", "phone"),
     comment="How a helper is reached. Every reading of it is a row in access_log.",
 )
