@@ -198,3 +198,30 @@ def test_a_place_of_ours_is_near_the_centre_of_its_postcode_and_in_its_municipal
         postcode = OURS.postcode(place.postcode)
         assert distance_metres(place, postcode) < 5_000
         assert place.municipality_code == postcode.municipality_code
+
+
+def test_a_department_that_was_taken_over_in_steps_is_the_last_of_them() -> None:
+    [template] = [one for one in records() if isinstance(one, DepartmentRecorded)]
+
+    def department(name: str, *former: str, withdrawn: bool = False) -> DepartmentRecorded:
+        key = f"department/{name}"
+        return msgspec.structs.replace(template, record=key, former=former, withdrawn=withdrawn)
+
+    view = Reference(
+        [
+            department("first", withdrawn=True),
+            department("second", "first", "never-recorded", withdrawn=True),
+            department("third", "second"),
+            department("closed", withdrawn=True),
+            department("round", "about", withdrawn=True),
+            department("about", "round", withdrawn=True),
+        ]
+    )
+    for name in ("first", "never-recorded", "second", "third"):
+        assert view.present_department(name) == "third"
+        assert view.department(name).id == "third"
+        assert view.department_ids(name) == ("third", "first", "never-recorded", "second")
+    # Nobody has taken these over, or nobody knows who.
+    for name in ("closed", "unknown", "round", "about"):
+        assert view.present_department(name) == name
+        assert view.department_ids(name) == (name,)

@@ -88,12 +88,12 @@ async def raise_(parts: Parts, *items: Raised) -> None:
 
 async def claim(parts: Parts, actor: str, *, take_over: bool = False) -> None:
     async with parts.database.transaction() as tx:
-        await ATTENTION.claim(tx, LOST, actor, "north", take_over=take_over)
+        await ATTENTION.claim(tx, LOST, actor, ["north"], take_over=take_over)
 
 
 async def settle(parts: Parts, actor: str, outcome: str = "done") -> None:
     async with parts.database.transaction() as tx:
-        await ATTENTION.settle(tx, LOST, actor, "north", outcome)
+        await ATTENTION.settle(tx, LOST, actor, ["north"], outcome)
 
 
 async def settle_own(parts: Parts, *ids: str) -> None:

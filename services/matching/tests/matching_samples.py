@@ -104,11 +104,14 @@ RECORDS: tuple[Any, ...] = (
     *(
         DepartmentRecorded(
             record=f"department/{name}", version=1, withdrawn=False, label=name,
-            municipalities=("0730",), pools=POOLS, pathways=("escort",), senders=(),
+            municipalities=codes, pools=POOLS, pathways=("escort",), senders=(),
             languages=("da",), quiet_from="21:00", quiet_to="07:00", former=former,
             zone="Europe/Copenhagen",
         )
-        for name, former in ((DEPARTMENT, ("randers", "norddjurs")), ("aarhus", ()))
+        for name, codes, former in (
+            (DEPARTMENT, ("0730",), ("randers", "norddjurs")),
+            ("aarhus", ("0751",), ()),
+        )
     ),
     CalendarRecorded(
         record="calendar/weekdays", version=1, withdrawn=False, label="weekdays",

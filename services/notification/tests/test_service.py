@@ -247,3 +247,19 @@ async def test_coordinators_see_what_was_told_without_anything_personal(
             assert (
                 await running.client.get(f"/notifications?{wrong}", headers=coordinator)
             ).status_code == 422
+
+
+async def test_what_was_told_before_a_department_was_taken_over_is_seen_by_the_present_one(
+    serve, cause, required, give_reference
+) -> None:
+    clock = ManualClock(datetime(2026, 11, 30, 8, tzinfo=UTC))
+    async with serve(SERVICE, clock=clock, **required) as running:
+        await give_reference(running.runtime.database)
+        assert running.runtime.parts.handle is not None
+        async with running.runtime.database.transaction() as transaction:
+            matched = cause(VolunteerMatched, department="norddjurs")
+            await running.runtime.parts.handle(transaction, [matched])
+        for department, number in (("randers-norddjurs", 2), ("randers", 2), ("aarhus", 0)):
+            bound = bearer("coordinator", department=department)
+            answer = await running.client.get("/notifications", headers=bound)
+            assert len(answer.json()["notifications"]) == number, department

@@ -179,3 +179,15 @@ async def test_changes_and_calling_off_at_once_leave_the_need_closed(service: Se
         withdraw(service, made),
     )
     assert (await service.needs())[-1][0] == "closed"
+
+
+async def test_a_session_planned_before_its_department_was_taken_over_is_the_present_ones(
+    service: Served,
+) -> None:
+    made = (await plan(service)).json()
+    await service.rows("update session set department = 'norddjurs' returning session_id")
+    moved = await change(service, made, location_id="grenaa-health-house")
+    assert (moved.status_code, moved.json()["department"]) == (200, DEPARTMENT)
+    assert await withdraw(service, made) == 204
+    (_, opened), (kind, changed), _ = await service.needs()
+    assert (kind, changed["department"], opened["department"]) == ("changed", *[DEPARTMENT] * 2)

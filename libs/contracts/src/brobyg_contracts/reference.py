@@ -220,12 +220,17 @@ class Reference:
             for place in sorted(self.places.values(), key=lambda one: not one.withdrawn)
             for alias in place.aliases
         }
-        self._by_former = {
-            former: department
-            for department in self.departments.values()
-            if not department.withdrawn
+        #: By former id: who has taken it over. Those in use last, so that they win.
+        self._taken_over_by = {
+            former: department.id
+            for department in sorted(
+                self.departments.values(), key=lambda one: (not one.withdrawn, one.id)
+            )
             for former in department.former
         }
+        self._department_ids: dict[str, list[str]] = {}
+        for one in sorted({*self.departments, *self._taken_over_by}):
+            self._department_ids.setdefault(self.present_department(one), []).append(one)
         self._by_municipality: dict[str, list[Department]] = {}
         for _, department in sorted(self.departments.items()):
             for code in () if department.withdrawn else department.municipalities:
@@ -242,7 +247,30 @@ class Reference:
 
     def department(self, id: str) -> Department:
         """The department of this id, or the one that has taken over a former one of this id."""
-        return self._by_former.get(id) or _found("department", id, self.departments)
+        return _found("department", self.present_department(id), self.departments)
+
+    def present_department(self, id: str) -> str:
+        """The id of the department in use that this id means now.
+
+        That is the department itself, or whoever has taken it over, through any number of steps;
+        `id` where nobody has, or nothing is known of it.
+        """
+        now, passed = id, {id}
+        while (record := self.departments.get(now)) is None or record.withdrawn:
+            after = self._taken_over_by.get(now)
+            if after is None or after in passed:
+                return id
+            passed.add(after)
+            now = after
+        return now
+
+    def department_ids(self, id: str) -> tuple[str, ...]:
+        """The id that this one means now, then all other ids that mean the same.
+
+        What is stored or was said before a department was taken over has one of the others.
+        """
+        now = self.present_department(id)
+        return (now, *(one for one in self._department_ids.get(now, ()) if one != now))
 
     def organisation(self, id: str) -> Organisation:
         """The organisation of this id."""

@@ -6,7 +6,7 @@ which carries the events.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -138,16 +138,16 @@ class Attention:
         tx: Transaction,
         item: str,
         actor: str,
-        department: str | None,
+        departments: Collection[str] | None,
         *,
         take_over: bool = False,
     ) -> StoredItem:
         """Let `actor` have the item; no effect when they have it.
 
-        Only items of `department` are there; None for all. Raises NoSuchItem, ItemSettled, and
+        Only items of `departments` are there; None for all. Raises NoSuchItem, ItemSettled, and
         ItemClaimed when another has it, unless it is to be taken over from them.
         """
-        found, _ = await _locked(tx, item, department)
+        found, _ = await _locked(tx, item, departments)
         if found.settled_at is not None:
             raise ItemSettled("the item is settled")
         if found.claimed_by == actor:
@@ -161,14 +161,19 @@ class Attention:
         return changed
 
     async def settle(
-        self, tx: Transaction, item: str, actor: str, department: str | None, outcome: str
+        self,
+        tx: Transaction,
+        item: str,
+        actor: str,
+        departments: Collection[str] | None,
+        outcome: str,
     ) -> StoredItem:
         """Settle the item, whoever has claimed it; no effect when `actor` has settled it so.
 
-        Only items of `department` are there; None for all. Raises NoSuchItem, and ItemSettled when
+        Only items of `departments` are there; None for all. Raises NoSuchItem, and ItemSettled when
         it is settled otherwise or by another.
         """
-        found, body = await _locked(tx, item, department)
+        found, body = await _locked(tx, item, departments)
         if found.settled_at is not None:
             if (found.settled_by, found.outcome) == (actor, outcome):
                 return found
@@ -225,7 +230,7 @@ async def _write(tx: Transaction, bodies: Mapping[str, Any]) -> set[str]:
 
 
 async def _locked(
-    tx: Transaction, item: str, department: str | None
+    tx: Transaction, item: str, departments: Collection[str] | None
 ) -> tuple[StoredItem, dict[str, object]]:
     row = (
         await tx.connection.execute(
@@ -234,7 +239,7 @@ async def _locked(
             .with_for_update()
         )
     ).one_or_none()
-    if row is None or department not in (None, row.department):
+    if row is None or (departments is not None and row.department not in departments):
         raise NoSuchItem("there is no such item")
     return StoredItem(*row[:-1]), row.body
 

@@ -42,8 +42,8 @@ class ItemOut(BaseModel):
     outcome: str | None
 
 
-async def _own_department(_: Transaction, caller: Caller) -> str | None:
-    return caller.department
+async def _own_department(_: Transaction, caller: Caller) -> Collection[str] | None:
+    return None if caller.department is None else (caller.department,)
 
 
 def attention_router(
@@ -52,11 +52,13 @@ def attention_router(
     *,
     roles: Collection[str],
     outcomes: Collection[str],
-    department_of: Callable[[Transaction, Caller], Awaitable[str | None]] = _own_department,
+    departments_of: Callable[
+        [Transaction, Caller], Awaitable[Collection[str] | None]
+    ] = _own_department,
 ) -> APIRouter:
     """POST /attention/{id}/claim and /settle, for callers with one of `roles`.
 
-    A caller has the items of the department that `department_of` gives; None means all of them.
+    A caller has the items of the departments that `departments_of` gives; None means all of them.
     Others' items are not there. An item is settled with one of `outcomes`.
     """
 
@@ -86,7 +88,7 @@ def attention_router(
                 tx,
                 str(attention_id),
                 actor_of(caller.subject),
-                await department_of(tx, caller),
+                await departments_of(tx, caller),
                 take_over=take_over,
             )
 
@@ -101,7 +103,7 @@ def attention_router(
                 tx,
                 str(attention_id),
                 actor_of(caller.subject),
-                await department_of(tx, caller),
+                await departments_of(tx, caller),
                 body.outcome,
             )
 

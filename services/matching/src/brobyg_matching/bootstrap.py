@@ -42,7 +42,7 @@ def build(resources: Resources) -> Parts:
     database, clock, replica = resources.database, resources.clock, resources.replica(REFERENCE)
     metrics, helpers = MatchingMetrics(resources.metrics), PostgresHelpers(database)
     boards = Boards(PostgresNeeds(), helpers, ResidentRosters(), replica, metrics)
-    queries, scope = Queries(database), Scope(replica)
+    queries, scope = Queries(database, replica), Scope(replica)
     answers = Answers(database, boards, metrics)
     registration = Registration(database, boards, registration_keys)
     timers = MatchingTimers(boards)
@@ -58,7 +58,7 @@ def build(resources: Resources) -> Parts:
                 ATTENTION,
                 roles=["coordinator"],
                 outcomes=OUTCOMES,
-                department_of=scope.stored_department,
+                departments_of=scope.stored_departments,
             ),
         ),
         handle=EventProcessing(HANDLERS, boards).handle,

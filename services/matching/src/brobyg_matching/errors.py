@@ -22,7 +22,7 @@ Objection = Literal[
     "taken", "withdrawn", "declined", "accepted", "expired", "elsewhere", "weekly_limit",
     "caseload", "not_active", "never_active", "not_suitable", "begun", "not_matched",
     "not_escalated", "not_searching", "not_held", "held", "not_claimable", "waiting", "no_room",
-    "too_late",
+    "too_late", "another_department",
 ]  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from brobyg_contracts import (
     CitizenRecorded,
     ConsentGiven,
     ConsentWithdrawn,
+    DepartmentRecorded,
     HelperActivated,
     HelperPaused,
     HelperRegistered,
@@ -42,6 +43,7 @@ HANDLERS: tuple[Handler[Function, Loads], ...] = (
     Handler(CitizenRecorded, events.citizen_recorded, _CITIZEN, searches=True),
     Handler(ConsentGiven, events.consent_given, _CITIZEN, searches=True),
     Handler(ConsentWithdrawn, events.consent_withdrawn, _CITIZEN),
+    Handler(DepartmentRecorded, events.department_recorded, Loads.NOTHING),
 )
 EMITS: tuple[type[EventData], ...] = (
     OfferMade, OfferAccepted, OfferDeclined, OfferExpired, OfferWithdrawn, VolunteerMatched,

@@ -103,8 +103,8 @@ class Needs(Protocol):
         """The needs with an open offer to the helper."""
         ...
 
-    async def waiting(self, tx: Transaction, department: str, limit: int) -> list[str]:
-        """The department's needs that wait for capacity: by priority, then age."""
+    async def waiting(self, tx: Transaction, departments: Collection[str], limit: int) -> list[str]:
+        """The needs stored by one of these ids that wait for capacity: by priority, then age."""
         ...
 
     async def knows_citizen(self, tx: Transaction, citizen_id: str) -> bool:

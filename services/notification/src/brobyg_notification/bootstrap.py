@@ -1,11 +1,11 @@
 """Puts the service together."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import cast
 
 from brobyg_contracts import reference
 from brobyg_contracts.asyncapi import part_of
-from brobyg_contracts.errors import UnknownReference
 from brobyg_contracts.reference import Reference
 from brobyg_kit.attention_api import attention_router
 from brobyg_kit.auth import Caller
@@ -67,23 +67,20 @@ def build(resources: Resources) -> Parts:
         queue, delivery, clock, metrics, health, concurrency=settings.notification_concurrency
     )
 
-    async def department_of(transaction: Transaction, caller: Caller) -> str | None:
-        """The caller's department, also where their token names a former one."""
-        known = await replica.get(transaction)
-        try:
-            return caller.department and known.department(caller.department).id
-        except UnknownReference:
-            return caller.department
+    async def departments_of(transaction: Transaction, caller: Caller) -> Sequence[str] | None:
+        """All ids that what is the caller's department's may be stored by; None for all."""
+        known, own = await replica.get(transaction), caller.department
+        return None if own is None else known.department_ids(own)
 
     return Parts(
         routers=[
-            api.router(resources.database, department_of),
+            api.router(resources.database, departments_of),
             attention_router(
                 resources.database,
                 ATTENTION,
                 roles=["coordinator"],
                 outcomes=OUTCOMES,
-                department_of=department_of,
+                departments_of=departments_of,
             ),
         ],
         handle=handle_with(PostgresNotices(), metrics),

@@ -13,7 +13,7 @@ from brobyg_referral.cases.adapters.referrals import PostgresReferrals
 from brobyg_referral.cases.adapters.requests import PostgresRequests
 from brobyg_referral.cases.adapters.sessions import PostgresSessions
 from brobyg_referral.cases.entrypoints import api
-from brobyg_referral.cases.use_cases.access import own_department
+from brobyg_referral.cases.use_cases.access import own_departments
 from brobyg_referral.cases.use_cases.appointments import Appointments
 from brobyg_referral.cases.use_cases.attention import ATTENTION, OVER, AppointmentsOver
 from brobyg_referral.cases.use_cases.referrals import Referrals
@@ -65,7 +65,7 @@ def build(resources: Resources) -> Parts:
                 ATTENTION,
                 roles=["coordinator"],
                 outcomes=ATTENTION_OUTCOMES,
-                department_of=partial(own_department, reference),
+                departments_of=partial(own_departments, reference),
             ),
             reference_api.create_router(database, ReferenceRecords(entries)),
         ],

@@ -184,12 +184,12 @@ class PostgresNeeds:
         asked = select(offer.c.need_id).where(offer.c.helper_id == helper_id, _IS_OPEN)
         return set(await tx.connection.scalars(asked))
 
-    async def waiting(self, tx: Transaction, department: str, limit: int) -> list[str]:
+    async def waiting(self, tx: Transaction, departments: Collection[str], limit: int) -> list[str]:
         """See `ports.Needs.waiting`."""
         waits = exists().where(seat.c.need_id == need.c.need_id, WAITS)
         statement = (
             select(need.c.need_id)
-            .where(need.c.department == department, _IS_SOUGHT, waits)
+            .where(need.c.department.in_(departments), _IS_SOUGHT, waits)
             .order_by(need.c.priority, need.c.opened_at, need.c.need_id)
             .limit(limit)
         )

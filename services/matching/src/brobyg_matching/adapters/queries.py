@@ -4,21 +4,23 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from brobyg_contracts.reference import Reference
 from brobyg_kit.database import Database
+from brobyg_kit.replica import Replica
 from brobyg_kit.tables import Id, Instant
 from sqlalchemy import RowMapping, Select, exists, func, literal, select, tuple_
 
 from brobyg_matching.adapters import rows
 from brobyg_matching.adapters.tables import booking, citizen, need, offer, seat
-from brobyg_matching.domain.need import Need, Offer, Seat
+from brobyg_matching.domain.need import Need, Offer, Seat, at_present
 
 
 class Queries:
     """Every method may raise one of the kit's DATABASE_ERRORS."""
 
-    def __init__(self, database: Database) -> None:
-        """Store the argument."""
-        self._database = database
+    def __init__(self, database: Database, replica: Replica[Reference]) -> None:
+        """Departments are told as they are called by the reference data as it was last read."""
+        self._database, self._replica = database, replica
 
     async def _read(self, statement: "Select[Any]") -> list[RowMapping]:
         async with self._database.connect() as connection:
@@ -49,7 +51,8 @@ class Queries:
         statement = select(seat).where(seat.c.need_id.in_(ids)).order_by(seat.c.no)
         for row in await self._read(statement):
             seats.setdefault(row["need_id"], []).append(rows.seat_of(row))
-        return [rows.need_of(row, tuple(seats.get(row["need_id"], ()))) for row in found]
+        needs = [rows.need_of(row, tuple(seats.get(row["need_id"], ()))) for row in found]
+        return [at_present(one, self._replica.latest) for one in needs]
 
     async def offers_of(self, need_id: str, limit: int) -> list[Offer]:
         """The first `limit` offers made for the need, in the order of asking."""
@@ -88,7 +91,8 @@ class Queries:
         position = func.coalesce(need.c.starts_at, need.c.opened_at), need.c.need_id
         statement = select(need).order_by(*position).limit(limit)
         if department is not None:
-            statement = statement.where(need.c.department == department)
+            names = self._replica.latest.department_ids(department)
+            statement = statement.where(need.c.department.in_(names))
         if state is not None:
             statement = statement.where(need.c.state == state)
         if seat_state is not None:

@@ -51,7 +51,7 @@ class ResidentRosters:
         """See `ports.Rosters.get`."""
         if not departments:
             return {}
-        names = {one: _names(one, distances.reference) for one in departments}
+        names = {one: distances.reference.department_ids(one) for one in departments}
         wanted = sorted({name for some in names.values() for name in some})
         # Before the helpers are read: what changes meanwhile is read again the next time.
         versions = rows.pairs(await tx.driver.fetch(_VERSIONS, wanted))
@@ -74,12 +74,6 @@ class ResidentRosters:
             if total <= self._most:
                 break
             total -= self._held.pop(department)[1].size
-
-
-def _names(department: str, reference: Reference) -> tuple[str, ...]:
-    """The department's id and those of the departments that it has taken over."""
-    record = reference.departments.get(department)
-    return (department, *(record.former if record else ()))
 
 
 async def _read(tx: Transaction, departments: Collection[str], distances: Distances) -> Roster:

@@ -314,6 +314,10 @@ def _take(draft: Draft, no: int, helper_id: str, how: str) -> None:
         raise NotAllowed("elsewhere")
     if draft.need.starts_at is not None and draft.need.starts_at <= draft.board.now:
         raise NotAllowed("begun")
+    near = draft.board.neighbours(draft.need) if how == "by_hand" else ()
+    named = _who(draft, no, helper_id).profile.helper
+    if not draft.board.serves(named, (draft.need.department, *near)):
+        raise NotAllowed("another_department")
     had = draft.seat(no)
     if had.state == "filled":
         draft.release(no, "reassigned")

@@ -4,7 +4,7 @@ Pure: no I/O and no clock. The functions that change it (`transitions`, `searchi
 leave what is to be written in its attributes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 import msgspec
@@ -12,8 +12,9 @@ from brobyg_contracts.reference import Reference
 from brobyg_kit.event import Event, EventData
 
 from brobyg_matching.domain.diary import Booking, Diary
-from brobyg_matching.domain.helper import Profile
+from brobyg_matching.domain.helper import Helper, Profile
 from brobyg_matching.domain.need import Citizen, Need, Offer
+from brobyg_matching.domain.neighbours import neighbours
 from brobyg_matching.domain.policy import Policy, policy_of
 from brobyg_matching.domain.roster import Roster
 from brobyg_matching.domain.travel import Distances, Itinerary, itinerary
@@ -196,6 +197,15 @@ class Board:
         roster = self.rosters.get(need.department)
         found = roster.profiles.get(helper_id) if roster else None
         return self.profiles.get(helper_id) or found
+
+    def neighbours(self, need: Need) -> tuple[str, ...]:
+        """The departments whose helpers are asked when nobody of the need's own can."""
+        return neighbours(need, self.itinerary(need).meeting_place, self.reference)
+
+    def serves(self, helper: Helper, departments: Collection[str]) -> bool:
+        """Whether the helper serves one of these departments, by whatever name they have it."""
+        present = self.reference.present_department
+        return any(present(one) in departments for one in helper.departments)
 
     def acquainted(self, need: Need) -> frozenset[str]:
         """The helpers who have helped the need's citizen before."""

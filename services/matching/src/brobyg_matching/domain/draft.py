@@ -135,7 +135,8 @@ class Draft:
             if booking.since is None:
                 profile = self.board.profile(self.need, booking.holder)
                 departments = profile.helper.departments if profile else ()
-                self.board.freed.update((self.need.department, *departments))
+                every = (self.need.department, *departments)
+                self.board.freed.update(map(self.board.reference.present_department, every))
 
     def release(self, no: int, reason: str) -> None:
         """Give back the time of the seat's helper, if it has one: also of a need that had ended.

@@ -1,9 +1,12 @@
 """What follows from the changes to a need: its state, its timer, its resource, and attention."""
 
+from datetime import datetime
+
 from brobyg_contracts import MatchEscalated
 
 from brobyg_matching.domain.board import Board, Raised, Settled
 from brobyg_matching.domain.draft import Draft
+from brobyg_matching.domain.searching import ordinary_deadline
 from brobyg_matching.domain.transitions import begin
 
 
@@ -30,6 +33,9 @@ def _finish(draft: Draft) -> None:
             draft.free_resource()
     live = draft.need.state in ("open", "filled")
     due = [one.due_at for one in draft.need.seats if one.state == "searching" and one.due_at]
+    told_at = _told_at(draft)
+    if told_at is not None and told_at > board.now:
+        due.append(told_at)
     board.timers[need.need_id] = min(due) if due and live else None
     given_up = board.given_up.get(need.need_id, ())
     if given_up and draft.need.state == "open":
@@ -49,11 +55,25 @@ def _finish(draft: Draft) -> None:
     _raise_or_settle(draft, fresh=bool(given_up))
 
 
+def _told_at(draft: Draft) -> datetime | None:
+    """When a human is told that the need still waits for capacity; None where it does not."""
+    if draft.policy.giving_up.way != "wait":
+        return None
+    free = any(
+        one.state == "searching" or (one.state == "waiting" and one.reason == "capacity")
+        for one in draft.need.seats
+    )
+    return ordinary_deadline(draft.need, draft.policy) if free else None
+
+
 def _raise_or_settle(draft: Draft, *, fresh: bool) -> None:
     """Raise what needs a human now, and settle what no longer does."""
     need, board = draft.need, draft.board
     reasons = {o.reason for o in need.seats if o.state == "escalated" and o.reason}
     late, wanted = need.need_id in board.late, set()
+    told_at = _told_at(draft)
+    if told_at is not None and told_at <= board.now:
+        reasons.add("nobody_available")
     if need.state == "open":
         if "clash" in reasons:
             wanted.add("clash")

@@ -5,6 +5,7 @@ from typing import Literal
 
 import msgspec
 from brobyg_contracts import Gender, Meeting, Mobility, SeatWanted
+from brobyg_contracts.reference import Reference
 
 #: The timer of a need: one of its seats is to be looked at. Subject: need_id.
 SEARCH = "need-search"
@@ -13,6 +14,9 @@ SEARCH = "need-search"
 RECHECK = "helper-recheck"
 #: The timer of a department in which capacity has become free. Subject: the department.
 CAPACITY = "capacity-free"
+
+#: The reason of a seat that is searched for among the helpers of neighbouring departments too.
+NEIGHBOURS = "neighbours"
 
 #: `waiting`: for the citizen's record or consent. `filled`: the least crew is there.
 NeedState = Literal["waiting", "open", "filled", "closed"]
@@ -164,6 +168,12 @@ class Need(Facts, frozen=True, kw_only=True, gc=False):
                 there = sum(o.state == "filled" and o.role == wanted.role for o in self.seats)
                 missing += max(0, wanted.least - there)
         return missing
+
+
+def at_present(need: Need, reference: Reference) -> Need:
+    """The need as one of the department that it is of now, if its own was taken over."""
+    now = reference.present_department(need.department)
+    return need if now == need.department else msgspec.structs.replace(need, department=now)
 
 
 FACTS = Facts.__struct_fields__

@@ -106,6 +106,16 @@ def select(shortlist: Shortlist, diary: Diary, policy: Policy, question: Questio
     return Selection(best, len(scored), excluded)
 
 
+def joined(one: Selection, other: Selection) -> Selection:
+    """Both, the second after the first; whoever is ruled out in both counts once."""
+    excluded = {rule: list(ids) for rule, ids in one.excluded.items()}
+    named = {helper for ids in excluded.values() for helper in ids}
+    for rule, ids in other.excluded.items():
+        excluded.setdefault(rule, []).extend(who for who in ids if who not in named)
+    candidates = [*one.candidates, *other.candidates][:MAX_CONSIDERED]
+    return Selection(candidates, one.could + other.could, excluded)
+
+
 def span_of(helper: Reachable, way: Itinerary) -> tuple[int, int] | None:
     """The helper's whole time from leaving home to being back; None without a span."""
     if way.meet_at is None or way.part_at is None:

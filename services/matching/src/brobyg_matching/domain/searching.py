@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 from brobyg_contracts import OfferMade
 from brobyg_kit.ids import derived_id
 from msgspec import UNSET
@@ -13,14 +14,15 @@ from brobyg_matching.domain.decisions import NOBODY, counts, decide
 from brobyg_matching.domain.draft import Draft, seconds
 from brobyg_matching.domain.filling import fill, nobody_for_follower
 from brobyg_matching.domain.local_time import instant
-from brobyg_matching.domain.need import Need, Offer, Seat
+from brobyg_matching.domain.need import NEIGHBOURS, Need, Offer, Seat
 from brobyg_matching.domain.policy import Policy
 from brobyg_matching.domain.roster import wish_of
-from brobyg_matching.domain.rules import Candidate, Question, Selection, select, span_of
+from brobyg_matching.domain.rules import Candidate, Question, Selection, joined, select, span_of
 from brobyg_matching.domain.travel import Itinerary
 from brobyg_matching.domain.way import followers, whole_way
 
-#: A need whose place is not in the reference data yet waits for it this long, looked at each time.
+#: So long a need waits for its place and its department to be in the reference data, and so often
+#: it is looked at meanwhile.
 PLACE_AWAITED = timedelta(minutes=10)
 PLACE_AGAIN = timedelta(minutes=1)
 
@@ -55,17 +57,21 @@ def last_offer(need: Need, policy: Policy) -> datetime | None:
     """From this moment on nobody is asked any more, wherever they live; None for no such moment."""
     if need.meet_at is not None:
         return need.meet_at - timedelta(minutes=policy.asking.latest_offer_minutes)
-    return need.answer_by
+    # What waits for capacity is still wanted later.
+    return None if policy.giving_up.way == "wait" else need.answer_by
 
 
-def _ordinary_deadline(need: Need, policy: Policy) -> datetime | None:
+def ordinary_deadline(need: Need, policy: Policy) -> datetime | None:
+    """When a human is told by the policy alone; None where nothing presses."""
     end = need.starts_at or need.answer_by
     return None if end is None else end - timedelta(minutes=policy.giving_up.before_minutes)
 
 
 def _deadline(need: Need, policy: Policy, now: datetime) -> datetime | None:
     """When a human is told unless somebody is found; None where nothing presses."""
-    deadline, last = _ordinary_deadline(need, policy), last_offer(need, policy)
+    deadline, last = ordinary_deadline(need, policy), last_offer(need, policy)
+    if policy.giving_up.way == "wait" and deadline is not None and deadline <= now:
+        return None  # a human has been told, and it waits on
     if deadline is None or last is None:
         return deadline
     asking = policy.asking
@@ -90,7 +96,7 @@ def go_on(draft: Draft, no: int) -> None:
     seat, now, asking = draft.seat(no), draft.board.now, draft.policy.asking
     shortest = timedelta(minutes=asking.shortest_wave_minutes)
     if seat.decide_by is not None:
-        ordinary = _ordinary_deadline(draft.need, draft.policy)
+        ordinary = ordinary_deadline(draft.need, draft.policy)
         one_wave_only = ordinary is None or seat.decide_by > ordinary
         over = seat.decide_by <= now
         if over or (seat.wave and (one_wave_only or now + shortest > seat.decide_by)):
@@ -114,7 +120,10 @@ def _ask(draft: Draft, no: int, first: str | None = None) -> None:
         draft.set_seat(no, due_at=draft.seat(no).decide_by)
         return
     selection = survey(draft, no, first)
-    if not selection.candidates:
+    if not selection.candidates and draft.seat(no).reason is None and _has_neighbours(draft):
+        # Their helpers are not loaded: the timer, which fires at once, loads them.
+        draft.set_seat(no, reason=NEIGHBOURS, due_at=draft.board.now)
+    elif not selection.candidates:
         give_up(draft, no, _why_nobody(draft.seat(no), draft.policy), selection)
     elif way == "assign":
         best = selection.candidates[0]
@@ -126,8 +135,14 @@ def _ask(draft: Draft, no: int, first: str | None = None) -> None:
 
 
 def _is_place_known(draft: Draft) -> bool:
-    place = draft.need.location_id
-    return place is None or place in draft.board.reference.places
+    """Whether the reference data has the need's place, if it has one, and its department."""
+    place, reference = draft.need.location_id, draft.board.reference
+    known = place is None or place in reference.places
+    return known and draft.need.department in reference.departments
+
+
+def _has_neighbours(draft: Draft) -> bool:
+    return bool(draft.board.neighbours(draft.need))
 
 
 def _not_yet(draft: Draft, no: int) -> datetime | None:
@@ -174,16 +189,24 @@ def _question(draft: Draft, no: int, first: str | None, *, again: bool) -> Quest
 
 
 def survey(draft: Draft, no: int, first: str | None = None, *, again: bool = False) -> Selection:
-    """Who could fill the seat now and has not been asked in this round, or (`again`) at all."""
-    need, board = draft.need, draft.board
-    roster = board.rosters.get(need.department)
-    if roster is None:
-        return NOBODY
+    """Who could fill the seat now and has not been asked in this round, or (`again`) at all.
+
+    Those of the need's own department come first, then those of its neighbours, if they are asked.
+    """
+    need, board, seat = draft.need, draft.board, draft.seat(no)
     question = _question(draft, no, first, again=again)
-    wish = wish_of(need, draft.seat(no), draft.policy, board.citizen(need), question.itinerary,
+    wish = wish_of(need, seat, draft.policy, board.citizen(need), question.itinerary,
                    board.reference)  # fmt: skip
-    shortlist = roster.shortlist(wish, draft.policy.travel)
-    return select(shortlist, board.diary, draft.policy, question)
+    found = NOBODY
+    for name in (need.department, *(board.neighbours(need) if seat.reason == NEIGHBOURS else ())):
+        roster = board.rosters.get(name)
+        if roster is None:
+            continue
+        shortlist = roster.shortlist(wish, draft.policy.travel)
+        more = select(shortlist, board.diary, draft.policy, question)
+        found = more if found is NOBODY else joined(found, more)
+        question = msgspec.structs.replace(question, skip=question.skip | roster.profiles.keys())
+    return found
 
 
 def _make_offers(draft: Draft, no: int, selection: Selection) -> None:

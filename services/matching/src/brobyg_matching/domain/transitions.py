@@ -309,11 +309,15 @@ def _suspend(draft: Draft, reason: str) -> None:
 
 
 def due(board: Board, need_id: str) -> None:
-    """The need's timer has fired: look at each seat whose time it is."""
+    """The need's timer has fired: look at each seat whose time it is.
+
+    What waits for capacity is looked at by `finishing.finish`.
+    """
     need = board.needs.get(need_id)
     if need is None or need.state == "closed":
         return
     draft = Draft(board, need)
+    draft.set()
     for seat in need.seats:
         now = draft.seat(seat.no)
         if now.state == "searching" and now.due_at is not None and now.due_at <= board.now:

@@ -196,7 +196,7 @@ def _reads(router: APIRouter, queries: Queries, scope: Scope) -> None:
     ) -> PageOut:
         if department is not None and not scope.covers(caller, department):
             raise Problem(403, "This is another department's")
-        whose = scope.present(department) if department else scope.department_of(caller)
+        whose = scope.asked(department) if department else scope.department_of(caller)
         found = await queries.needs(whose, state, seat, _position(after), limit + 1)
         shown = found[:limit]
         items = [NeedOut.model_validate(_out(need)) for need in shown]

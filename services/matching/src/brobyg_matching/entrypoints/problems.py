@@ -56,6 +56,7 @@ OBJECTIONS: dict[Objection, tuple[int, str]] = {
     "waiting": (409, "The citizen's record or consent is not there yet"),
     "no_room": (409, "No room is free at that time"),
     "too_late": (409, "It is too late to ask anybody; call"),
+    "another_department": (409, "The helper serves another department"),
 }
 
 

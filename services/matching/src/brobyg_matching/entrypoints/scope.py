@@ -1,12 +1,14 @@
 """Which departments a caller acts for."""
 
+from collections.abc import Sequence
+
 from brobyg_contracts.reference import Reference
 from brobyg_kit.auth import Caller
 from brobyg_kit.database import Transaction
+from brobyg_kit.problems import Problem
 from brobyg_kit.replica import Replica
 
 from brobyg_matching.domain.need import Need
-from brobyg_matching.use_cases.events import present
 
 #: How a coordinator may settle what needs a human.
 OUTCOMES = (
@@ -28,21 +30,29 @@ class Scope:
 
     def department_of(self, caller: Caller) -> str | None:
         """The caller's department as it is called now; None for all."""
-        return None if caller.department is None else present(caller.department, self.reference)
+        return None if caller.department is None else self.present(caller.department)
 
-    async def stored_department(self, tx: Transaction, caller: Caller) -> str | None:
-        """`department_of` by the reference data as of now."""
+    async def stored_departments(self, tx: Transaction, caller: Caller) -> Sequence[str] | None:
+        """All ids that what is the caller's department's may be stored by; None for all."""
         reference = await self._replica.get(tx)
-        return None if caller.department is None else present(caller.department, reference)
+        own = caller.department
+        return None if own is None else reference.department_ids(own)
+
+    def asked(self, department: str) -> str:
+        """The department that a request names, as it is called now. Raises Problem 422."""
+        now = self.present(department)
+        if now not in self.reference.departments:
+            raise Problem(422, "There is no such department")
+        return now
 
     def present(self, department: str) -> str:
         """The department as it is called now."""
-        return present(department, self.reference)
+        return self.reference.present_department(department)
 
     def covers(self, caller: Caller, department: str) -> bool:
         """Whether the caller acts for this department."""
         own = self.department_of(caller)
-        return own is None or own == present(department, self.reference)
+        return own is None or own == self.present(department)
 
     def location_name(self, need: Need) -> str | None:
         """The need's place as people know it; its id while that is not known; None without one."""

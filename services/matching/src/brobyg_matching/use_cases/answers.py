@@ -64,7 +64,7 @@ class Answers:
         known = await self._boards.needs.offer(tx, offer_id)
         if known is None:
             raise UnknownOffer
-        loaded = await self._boards.needs.load(tx, needs=(known.need_id,))
+        loaded = await self._boards.load(tx, needs=(known.need_id,))
         need = loaded.needs[known.need_id]
         offer = next((one for one in need.offers if one.offer_id == offer_id), None)
         if offer is None:
@@ -73,10 +73,11 @@ class Answers:
         if not answers.is_open(offer, answer, tx.now):
             return
         searched = () if answer == "accept" else _searched(loaded, need)
-        board = await self._boards.open(tx, loaded, searched=searched, named=(offer.helper_id,))
-        assert board is not None  # it waits for locks
-        _STEPS[answer](Draft(board, need), offer)
-        await self._boards.save(tx, board)
+
+        async def step(board: Board) -> None:
+            _STEPS[answer](Draft(board, need), offer)
+
+        await self._boards.carry_out(tx, loaded, step, searched=searched, named=(offer.helper_id,))
 
     async def hold(self, need_id: str) -> None:
         """Stop the asking. Raises UnknownNeed, NotAllowed."""
@@ -122,7 +123,7 @@ class Answers:
         look like a block).
         """
         async with self._database.transaction() as tx:
-            loaded = await self._boards.needs.load(tx, citizens=(citizen_id,))
+            loaded = await self._boards.load(tx, citizens=(citizen_id,))
             if not await self._boards.needs.knows_citizen(tx, citizen_id):
                 raise UnknownCitizen
             helper = (await self._boards.helpers.lock(tx, (helper_id,))).get(helper_id)
@@ -130,35 +131,31 @@ class Answers:
                 raise UnknownHelper
             await self._boards.helpers.block(tx, helper_id, citizen_id, asked_by)
             searched = [*loaded.needs.values()]
-            board = await self._boards.open(tx, loaded, searched=searched, named=(helper_id,))
-            assert board is not None  # it waits for locks
-            for need_id in loaded.needs:
-                answers.blocked(board, board.needs[need_id], helper_id)
-            await self._boards.save(tx, board)
+
+            async def step(board: Board) -> None:
+                for need_id in loaded.needs:
+                    answers.blocked(board, board.needs[need_id], helper_id)
+
+            await self._boards.carry_out(tx, loaded, step, searched=searched, named=(helper_id,))
 
     async def _step(self, need_id: str, step: Step, helper_id: str | None = None) -> None:
         try:
             async with self._database.transaction() as tx:
-                loaded = await self._boards.needs.load(tx, needs=(need_id,))
+                loaded = await self._boards.load(tx, needs=(need_id,))
                 need = loaded.needs.get(need_id)
                 if need is None:
                     raise UnknownNeed
-                board = await self._open(tx, loaded, need, helper_id)
-                step(Draft(board, need))
-                await self._boards.save(tx, board)
+
+                async def work(board: Board) -> None:
+                    if helper_id is not None and helper_id not in board.profiles:
+                        raise UnknownHelper
+                    step(Draft(board, need))
+
+                named = () if helper_id is None else (helper_id,)
+                searched = _searched(loaded, need)
+                await self._boards.carry_out(tx, loaded, work, searched=searched, named=named)
         except DoubleBooking as error:
             raise NotAllowed("elsewhere") from error
-
-    async def _open(
-        self, tx: Transaction, loaded: Loaded, need: Need, helper_id: str | None
-    ) -> Board:
-        named = () if helper_id is None else (helper_id,)
-        searched = _searched(loaded, need)
-        board = await self._boards.open(tx, loaded, searched=searched, named=named)
-        assert board is not None  # it waits for locks
-        if helper_id is not None and helper_id not in board.profiles:
-            raise UnknownHelper
-        return board
 
 
 def _searched(loaded: Loaded, need: Need) -> list[Facts]:

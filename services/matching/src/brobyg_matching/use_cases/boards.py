@@ -1,8 +1,10 @@
 """Puts together what a transaction is about: the needs, and what a search of them looks at."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from contextlib import nullcontext
 from datetime import datetime, timedelta
+from functools import partial
 
 from brobyg_contracts.reference import Reference
 from brobyg_kit.database import Transaction
@@ -11,11 +13,16 @@ from brobyg_kit.replica import Replica
 from brobyg_matching.domain.board import Board
 from brobyg_matching.domain.finishing import finish
 from brobyg_matching.domain.helper import Profile
-from brobyg_matching.domain.need import Facts, Need
+from brobyg_matching.domain.need import NEIGHBOURS, Facts, Need, at_present
+from brobyg_matching.domain.neighbours import neighbours
 from brobyg_matching.domain.policy import policy_of
 from brobyg_matching.domain.roster import Roster
+from brobyg_matching.domain.travel import Distances, itinerary
 from brobyg_matching.metrics import MatchingMetrics
 from brobyg_matching.ports import Around, Helpers, Loaded, Needs, Rosters
+
+#: So often whoever was chosen is locked and the work done anew; then all who may be chosen are.
+ATTEMPTS = 3
 
 
 class Boards:
@@ -37,28 +44,86 @@ class Boards:
         """The reference data as of now."""
         return await self._reference.get(tx)
 
-    async def open(
+    async def load(
+        self,
+        tx: Transaction,
+        *,
+        needs: Collection[str] = (),
+        citizens: Collection[str] = (),
+        referrals: Collection[str] = (),
+        new: bool = False,
+        wait: bool = True,
+    ) -> Loaded:
+        """As `Needs.load`; each need is one of the department that has it now."""
+        loaded = await self.needs.load(
+            tx, needs=needs, citizens=citizens, referrals=referrals, new=new, wait=wait
+        )
+        reference = await self._reference.get(tx)
+        for need_id, need in loaded.needs.items():
+            loaded.needs[need_id] = at_present(need, reference)
+        return loaded
+
+    async def carry_out(
         self,
         tx: Transaction,
         loaded: Loaded,
+        work: Callable[[Board], Awaitable[None]],
         *,
         searched: Collection[Facts] = (),
-        named: Iterable[str] = (),
+        named: Collection[str] = (),
         wait: bool = True,
-    ) -> Board | None:
-        """A board of what was loaded.
+    ) -> bool:
+        """Do `work` on a board of what was loaded, and save it.
 
         `searched` are the needs for which somebody may be asked, new ones too; `named` the helpers
-        whom it is about. Helpers who may get something without being asked are locked; without
-        `wait`, None when somebody else holds one of them.
+        whom it is about. Whoever gets something must be locked, and whom the work chooses is known
+        only afterwards: then all of it is done anew, with them locked as well, and they get it if
+        they are still the best. Locks are given back before, so that all are taken in one order.
+        Without `wait`, False when somebody else holds one of them, and nothing is done. Raises
+        DoubleBooking, and what `work` raises.
         """
+        await self.needs.hold_places(tx, _places(searched))
+        locked = {*named, *_on_one_way(loaded, searched)}
+        chooses = any(policy_of(one.pathway).asking.way == "assign" for one in searched)
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                async with tx.driver.transaction() if chooses else nullcontext():
+                    board = await self._open(tx, loaded, searched, named, locked, wait=wait)
+                    if board is None:
+                        return False
+                    await work(board)
+                    finish(board)
+                    if chosen := board.promised - locked:
+                        # At last all who can be chosen.
+                        every = _assignable(searched, board.rosters)
+                        raise _NotLocked(chosen if attempt < ATTEMPTS else chosen | every)
+            except _NotLocked as error:
+                locked |= error.helpers
+            else:
+                await self.needs.save(tx, board)
+                tx.after_commit(partial(self._metrics.observe, board))
+                return True
+
+    async def _open(
+        self,
+        tx: Transaction,
+        loaded: Loaded,
+        searched: Collection[Facts],
+        named: Collection[str],
+        locked: Collection[str],
+        *,
+        wait: bool,
+    ) -> Board | None:
+        """A board with these helpers locked; without `wait`, None when one is held elsewhere."""
         reference = await self._reference.get(tx)
         distances = self._rosters.distances(reference)
-        rosters = await self._rosters.get(
-            tx, sorted({one.department for one in searched}), distances
-        )
-        await self.needs.hold_places(tx, _places(searched))
-        locked = {*named, *_on_one_way(loaded, searched), *_assignable(searched, rosters)}
+        departments = {one.department for one in searched}
+        for need in searched:
+            departments.update(_neighbours_asked(need, loaded, distances))
+        rosters = await self._rosters.get(tx, sorted(departments), distances)
+        locked = {*locked, *_of_elsewhere(searched, rosters)}
         found = await self.helpers.lock(tx, locked, wait=wait) if locked else {}
         if not wait and len(found) < len(locked):
             return None
@@ -81,11 +146,14 @@ class Boards:
         known = await self.needs.around(tx, loaded, around)
         return Board(tx.now, distances, loaded.needs, known)
 
-    async def save(self, tx: Transaction, board: Board) -> None:
-        """Write what has changed; it is counted when it is committed. Raises DoubleBooking."""
-        finish(board)
-        await self.needs.save(tx, board)
-        tx.after_commit(lambda: self._metrics.observe(board))
+
+class _NotLocked(Exception):
+    """Somebody was chosen whose row is not locked. Never leaves this module."""
+
+    def __init__(self, helpers: set[str]) -> None:
+        """Carry whom to lock."""
+        super().__init__()
+        self.helpers = helpers
 
 
 def _window(needs: Iterable[Facts]) -> tuple[datetime | None, datetime | None]:
@@ -141,16 +209,41 @@ def _on_one_way(loaded: Loaded, searched: Collection[Facts]) -> set[str]:
     return found
 
 
-def _assignable(searched: Iterable[Facts], rosters: dict[str, Roster]) -> set[str]:
+def _assignable(searched: Iterable[Facts], rosters: Mapping[str, Roster]) -> set[str]:
     """Who may be given a seat without being asked."""
-    found: set[str] = set()
-    for one in searched:
-        policy, roster = policy_of(one.pathway), rosters.get(one.department)
-        if policy.asking.way == "assign" and roster is not None:
-            pools = {pool for seat in policy.declared.seats for pool in seat.pools}
-            found.update(
-                name
-                for name, profile in roster.profiles.items()
-                if profile.helper.status == "active" and not pools.isdisjoint(profile.helper.pools)
-            )
-    return found
+    policies = [policy_of(one.pathway) for one in searched]
+    pools = {
+        pool
+        for one in policies
+        if one.asking.way == "assign"
+        for seat in one.declared.seats
+        for pool in seat.pools
+    }
+    return {
+        name
+        for roster in rosters.values()
+        for name, profile in roster.profiles.items()
+        if profile.helper.status == "active" and not pools.isdisjoint(profile.helper.pools)
+    }
+
+
+def _neighbours_asked(need: Facts, loaded: Loaded, distances: Distances) -> tuple[str, ...]:
+    """The other departments whose helpers are asked for the need too."""
+    known = loaded.needs.get(need.need_id)
+    if known is None or not any(one.reason == NEIGHBOURS for one in known.seats):
+        return ()
+    policy = policy_of(known.pathway)
+    citizen = loaded.citizens.get(known.citizen_id or "") if policy.need.of_citizen else None
+    where = itinerary(policy, known, citizen, distances).meeting_place
+    return neighbours(known, where, distances.reference)
+
+
+def _of_elsewhere(searched: Iterable[Facts], rosters: Mapping[str, Roster]) -> set[str]:
+    """Who has a seat of these needs, or is asked, and serves other departments only."""
+    return {
+        helper_id
+        for one in searched
+        if isinstance(one, Need)
+        for helper_id in (*one.helpers(), *(offer.helper_id for offer in one.open_offers()))
+        if helper_id not in rosters[one.department].profiles
+    }

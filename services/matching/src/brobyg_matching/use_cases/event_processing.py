@@ -29,6 +29,7 @@ class Loads(Enum):
 
     NEED = "the need, and the citizen's others"
     CITIZEN = "the citizen's needs"
+    NOTHING = "nothing"
 
 
 #: What is done on an event, given decoded, to the board.
@@ -67,15 +68,16 @@ class EventProcessing:
         if not received:
             return
         loaded = await self._load(tx, received)
-        board = await self._boards.open(tx, loaded, searched=_searched(received, loaded))
-        assert board is not None  # it waits for locks
-        for number, one in enumerate(received, 1):
-            if number % EVENTS_A_TURN == 0:
-                await asyncio.sleep(0)  # a long batch must not keep HTTP requests waiting
-            board.cause = one.event
-            one.function(board, one.said)
-            finish(board)
-        await self._boards.save(tx, board)
+
+        async def apply(board: Board) -> None:
+            for number, one in enumerate(received, 1):
+                if number % EVENTS_A_TURN == 0:
+                    await asyncio.sleep(0)  # a long batch must not keep HTTP requests waiting
+                board.cause = one.event
+                one.function(board, one.said)
+                finish(board)
+
+        await self._boards.carry_out(tx, loaded, apply, searched=_searched(received, loaded))
 
     def _read(self, event: Event, reference: Reference) -> _DecodedEvent | None:
         if event.type == TOMBSTONE and event.source == CitizenRecorded.TOPIC:
@@ -94,9 +96,10 @@ class EventProcessing:
         citizens = {
             one.said if isinstance(one.said, str) else _given(one.said.citizen_id)
             for one in received
+            if one.loads is not Loads.NOTHING
         }
         referrals = {_given(getattr(one.said, "referral_id", None)) for one in received}
-        return await self._boards.needs.load(
+        return await self._boards.load(
             tx,
             needs=needs,
             citizens={one for one in citizens if one is not None},

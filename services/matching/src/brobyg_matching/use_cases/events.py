@@ -6,11 +6,12 @@ from brobyg_contracts import (
     CitizenRecorded,
     ConsentGiven,
     ConsentWithdrawn,
+    DepartmentRecorded,
     NeedChanged,
     NeedClosed,
     NeedOpened,
 )
-from brobyg_contracts.reference import Reference
+from brobyg_contracts.reference import Reference, id_of
 from msgspec import UnsetType
 
 from brobyg_matching.domain import transitions
@@ -32,18 +33,16 @@ def facts_of(data: NeedOpened | NeedChanged, reference: Reference) -> Facts:
         fields["crew"] = policy_of(data.pathway).crew()
     else:
         fields["crew"] = data.seats
-    fields["department"] = present(data.department, reference)
+    fields["department"] = reference.present_department(data.department)
     return Facts(**fields)
 
 
-def present(department: str, reference: Reference) -> str:
-    """The department of this id, or the one that has taken it over."""
-    record = reference.departments.get(department)
-    if record is None or record.withdrawn:
-        for one in reference.departments.values():
-            if department in one.former and not one.withdrawn:
-                return one.id
-    return department
+def department_recorded(board: Board, data: DepartmentRecorded) -> None:
+    """It may have taken over another, or may ask others now: what waits for capacity is looked at.
+
+    What is being searched for, or is with a coordinator, is the department's that has it now.
+    """
+    board.freed.add(board.reference.present_department(id_of(data.record)))
 
 
 def need_opened(board: Board, facts: Facts) -> None:

@@ -19,7 +19,6 @@ from brobyg_matching.errors import (
 )
 from brobyg_matching.ports import Contact, RegisteredRequest
 from brobyg_matching.use_cases.boards import Boards
-from brobyg_matching.use_cases.events import present
 
 #: Whether the caller may change a helper of this department.
 Allowed = Callable[[str], bool]
@@ -69,7 +68,8 @@ class Registration:
             if alike and not request.is_another:
                 raise RegisteredBefore(alike[0])
             reference = await self._boards.reference(tx)
-            names = tuple(dict.fromkeys(present(one, reference) for one in helper.departments))
+            present = map(reference.present_department, helper.departments)
+            names = tuple(dict.fromkeys(present))
             helper = replace(helper, departments=names)
             for kind, given, known in (
                 ("department", names, reference.departments),
@@ -107,7 +107,7 @@ class Registration:
             await self._helpers.update(tx, helper, active)
             if helper.status != "active":
                 tx.emit(HelperActivated(helper_id=helper_id), subject=helper_id)
-                for department in active.departments:
+                for department in map(reference.present_department, active.departments):
                     tx.schedule(CAPACITY, department, tx.now)
         return active
 

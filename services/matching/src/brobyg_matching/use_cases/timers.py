@@ -4,8 +4,9 @@ Waiting for a need's locks could deadlock: whoever holds them may want to move t
 is claimed here. What somebody else holds is looked at again a little later.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
+from functools import partial
 
 from brobyg_kit.database import Transaction
 from brobyg_kit.timers import DueTimer
@@ -32,15 +33,8 @@ class MatchingTimers:
     async def searches_due(self, tx: Transaction, timers: Sequence[DueTimer]) -> None:
         """Seats of these needs are to be looked at: answers, an opening or a deadline."""
         needs = [timer.subject for timer in timers]
-        board = await self._board(tx, needs)
-        for need_id in needs:
-            if board is None or need_id not in board.needs:
-                tx.schedule(SEARCH, need_id, tx.now + RETRY_AFTER)
-            else:
-                transitions.due(board, need_id)
-                finish(board)
-        if board is not None:
-            await self._boards.save(tx, board)
+        for need_id in await self._each(tx, needs, transitions.due):
+            tx.schedule(SEARCH, need_id, tx.now + RETRY_AFTER)
 
     async def helpers_changed(self, tx: Transaction, timers: Sequence[DueTimer]) -> None:
         """These helpers were matched or paused: other open offers to them may no longer hold.
@@ -50,35 +44,46 @@ class MatchingTimers:
         """
         for timer in timers:
             helper_id = timer.subject
+            recheck = partial(_recheck, helper_id)
             asked = sorted(await self._boards.needs.asked(tx, helper_id))
-            board = await self._board(tx, asked, named=(helper_id,)) if asked else None
-            if asked and (board is None or not {*asked} <= {*board.needs}):
+            if await self._each(tx, asked, recheck, named=(helper_id,)):
                 tx.schedule(RECHECK, helper_id, tx.now + RETRY_AFTER)
-            for need_id in asked if board is not None else ():
-                if board is not None and need_id in board.needs:
-                    answers.recheck(board, board.needs[need_id], helper_id)
-                    finish(board)
-            if board is not None:
-                await self._boards.save(tx, board)
 
     async def capacity_free(self, tx: Transaction, timers: Sequence[DueTimer]) -> None:
         """Capacity has become free in these departments: by priority, then age, it is taken."""
         for timer in timers:
-            waiting = await self._boards.needs.waiting(tx, timer.subject, MOST_WAITING)
-            board = await self._board(tx, waiting) if waiting else None
-            if waiting and (board is None or not {*waiting} <= {*board.needs}):
+            ids = (await self._boards.reference(tx)).department_ids(timer.subject)
+            waiting = await self._boards.needs.waiting(tx, ids, MOST_WAITING)
+            if await self._each(tx, waiting, transitions.capacity_free):
                 tx.schedule(CAPACITY, timer.subject, tx.now + RETRY_AFTER)
-            for need_id in waiting if board is not None else ():
-                if board is not None and need_id in board.needs:
-                    transitions.capacity_free(board, need_id)
-                    finish(board)
-            if board is not None:
-                await self._boards.save(tx, board)
 
-    async def _board(
-        self, tx: Transaction, needs: Collection[str], named: Collection[str] = ()
-    ) -> Board | None:
-        """A board of those needs that nobody else holds; None if a helper's lock is held."""
-        loaded = await self._boards.needs.load(tx, needs=needs, wait=False)
+    async def _each(
+        self,
+        tx: Transaction,
+        needs: Sequence[str],
+        step: Callable[[Board, str], None],
+        named: Collection[str] = (),
+    ) -> list[str]:
+        """Take the step for each need in this order; return those that somebody else holds.
+
+        That is all of them when a helper's lock is held.
+        """
+        if not needs:
+            return []
+
+        async def work(board: Board) -> None:
+            for need_id in needs:
+                if need_id in board.needs:
+                    step(board, need_id)
+                    finish(board)
+
+        loaded = await self._boards.load(tx, needs=needs, wait=False)
         searched = [one for one in loaded.needs.values() if one.state != "closed"]
-        return await self._boards.open(tx, loaded, searched=searched, named=named, wait=False)
+        done = await self._boards.carry_out(
+            tx, loaded, work, searched=searched, named=named, wait=False
+        )
+        return [one for one in needs if not done or one not in loaded.needs]
+
+
+def _recheck(helper_id: str, board: Board, need_id: str) -> None:
+    answers.recheck(board, board.needs[need_id], helper_id)

@@ -192,16 +192,16 @@ async def page(
     need_id: UUID | None,
     before: int | None,
     limit: int,
-    department: str | None,
+    departments: Sequence[str] | None,
 ) -> Sequence[RowMapping]:
     """At most `limit` notices older than position `before`, newest first.
 
-    Of all departments or of one.
+    Of all departments, or of those.
     """
     wanted = (
         (state, _n.state == state),
         (need_id, _n.need_id == str(need_id)),
-        (department, _n.department == department),
+        (departments, _n.department.in_(departments or ())),
     )
     statement = (
         select(

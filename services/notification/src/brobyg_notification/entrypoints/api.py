@@ -1,6 +1,6 @@
 """The messages and their state, for coordinators: ids and states, nothing personal."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -46,9 +46,10 @@ class NotificationPage(BaseModel):
 
 
 def router(
-    database: Database, department_of: Callable[[Transaction, Caller], Awaitable[str | None]]
+    database: Database,
+    departments_of: Callable[[Transaction, Caller], Awaitable[Sequence[str] | None]],
 ) -> APIRouter:
-    """The routes of this service. `department_of` gives the department a caller is bound to."""
+    """The routes of this service. `departments_of` gives the ids of a caller's own, or None."""
     routes = APIRouter(tags=["notifications"])
 
     @routes.get("/notifications", summary="What was told to whom, newest first")
@@ -63,8 +64,8 @@ def router(
     ) -> NotificationPage:
         """A coordinator bound to a department sees that department's."""
         async with database.transaction() as transaction:
-            department = await department_of(transaction, caller)
-            rows = await notices.page(transaction, state, need_id, before, limit + 1, department)
+            own = await departments_of(transaction, caller)
+            rows = await notices.page(transaction, state, need_id, before, limit + 1, own)
         shown = rows[:limit]
         return NotificationPage(
             notifications=[NotificationView.model_validate(dict(row)) for row in shown],

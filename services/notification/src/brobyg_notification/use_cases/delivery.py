@@ -108,7 +108,12 @@ class Delivery:
         reference = self.reference()
         return [
             *self.coordinators,
-            *(one.id for one in reference.departments.values() if self._address(one.id)),
+            *(
+                one
+                for known in reference.departments
+                if self._address(known)
+                for one in reference.department_ids(known)
+            ),
         ]
 
     def _failed(self, notice: Notice, reason: FailureReason) -> DeliveryOutcome:
@@ -176,11 +181,7 @@ def coordinators_address(
     reference: Reference, coordinators: Mapping[str, str], department: str
 ) -> str | None:
     """The department's address, or that of one that it has taken over; None where there is none."""
-    try:
-        known = reference.department(department)
-    except UnknownReference:
-        return coordinators.get(department)
-    ids = (known.id, *known.former)
+    ids = reference.department_ids(department)
     return next((coordinators[one] for one in ids if one in coordinators), None)
 
 

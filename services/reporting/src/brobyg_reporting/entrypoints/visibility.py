@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from brobyg_contracts.errors import UnknownReference
 from brobyg_contracts.reference import Reference
 from brobyg_kit.auth import Caller, requires
 from brobyg_kit.problems import Problem
@@ -43,8 +42,4 @@ class Visibility:
         return ids is None or department in ids
 
     def _ids(self, department: str) -> Sequence[str]:
-        try:
-            found = self.reference.latest.department(department)
-        except UnknownReference:
-            return (department,)
-        return (found.id, *found.former)
+        return self.reference.latest.department_ids(department)

@@ -3,22 +3,9 @@
 from brobyg_contracts.reference import Department, Reference
 
 
-def current(reference: Reference, department_id: str) -> str:
-    """The id of the department, or of the one that has taken it over; itself when unknown."""
-    known = reference.departments.get(department_id)
-    if known is not None and not known.withdrawn:
-        return department_id
-    successors = [
-        one.id
-        for one in reference.departments.values()
-        if department_id in one.former and not one.withdrawn
-    ]
-    return min(successors, default=department_id)
-
-
 def named(reference: Reference, department_id: str, pathway: str) -> Department | None:
     """The department of this id or former id, if it is in use and runs the pathway."""
-    found = reference.departments.get(current(reference, department_id))
+    found = reference.departments.get(reference.present_department(department_id))
     return found if found is not None and _runs(found, pathway) else None
 
 

@@ -1,12 +1,11 @@
 """Who may see and do what."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from brobyg_contracts.reference import Reference
 from brobyg_kit.auth import Caller
 from brobyg_kit.database import Transaction
 
-from brobyg_referral.cases.domain.departments import current
 from brobyg_referral.cases.domain.referral import Referral
 from brobyg_referral.cases.ports import ReferenceSource
 from brobyg_referral.errors import NoSuchReferral, OrganisationMissing
@@ -37,15 +36,17 @@ def coordinates(caller: Caller, departments: Collection[str], reference: Referen
         return False
     if caller.department is None:
         return True
-    own = current(reference, caller.department)
-    return any(current(reference, one) == own for one in departments)
+    own = reference.department_ids(caller.department)
+    return any(one in own for one in departments)
 
 
-async def own_department(source: ReferenceSource, tx: Transaction, caller: Caller) -> str | None:
-    """The id of the caller's department, by whatever former id the token names it; None for all."""
+async def own_departments(
+    source: ReferenceSource, tx: Transaction, caller: Caller
+) -> Sequence[str] | None:
+    """All ids that what is the caller's department's may be stored by; None for all."""
     if caller.department is None:
         return None
-    return current(await source.get(tx), caller.department)
+    return (await source.get(tx)).department_ids(caller.department)
 
 
 def visible(caller: Caller, referral: Referral | None, reference: Reference) -> Referral:

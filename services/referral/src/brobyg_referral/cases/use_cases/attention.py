@@ -13,7 +13,6 @@ from brobyg_kit.event import Event
 from brobyg_kit.timers import DueTimer
 from msgspec import UNSET
 
-from brobyg_referral.cases.domain.departments import current
 from brobyg_referral.cases.ports import AppointmentStore, StoredAppointment
 
 #: The patient has declined; it was cancelled, or a change of it was refused, because the message
@@ -102,7 +101,7 @@ def _item(change: AttentionChange, reference: Reference, now: datetime) -> Atten
         attention_id=attention_id(change.kind, stored.appointment_id),
         kind=change.kind,
         urgency="now" if soon else "today",
-        department=current(reference, referral.department),
+        department=reference.present_department(referral.department),
         reasons=_REASONS[change.kind],
         referral_id=referral.referral_id,
         citizen_id=referral.citizen_id,

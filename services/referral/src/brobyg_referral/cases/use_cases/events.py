@@ -13,7 +13,6 @@ from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event
 
 from brobyg_referral.cases.domain.appointment import AppointmentChange
-from brobyg_referral.cases.domain.departments import current
 from brobyg_referral.cases.domain.need import Need, NeedEvent
 from brobyg_referral.cases.domain.referral import Referral
 from brobyg_referral.cases.ports import StoredAppointment
@@ -71,7 +70,7 @@ def need_of(stored: StoredAppointment, reference: Reference) -> Need:
         about="appointment",
         about_id=stored.appointment_id,
         pathway=referral.pathway,
-        department=current(reference, referral.department),
+        department=reference.present_department(referral.department),
         referral_id=referral.referral_id,
         citizen_id=referral.citizen_id,
         location_id=plan.location_id if plan else None,

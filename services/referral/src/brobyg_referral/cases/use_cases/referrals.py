@@ -348,5 +348,5 @@ def _tell_consent_given(tx: Transaction, referral: Referral, reference: Referenc
     """Publish it, and what the referral itself wants from now on."""
     event = ConsentGiven(referral_id=referral.referral_id, citizen_id=referral.citizen_id)
     tx.emit(event, subject=referral.referral_id)
-    if need := referral.need(departments.current(reference, referral.department)):
+    if need := referral.need(reference.present_department(referral.department)):
         tx.emit(need.opened(), subject=need.about_id)

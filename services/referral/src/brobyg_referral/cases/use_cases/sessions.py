@@ -136,9 +136,10 @@ class Sessions:
 
     @staticmethod
     def _visible(caller: Caller, session: Session | None, reference: Reference) -> Session:
+        """The session, as one of the department that has it now."""
         if session is None or not coordinates(caller, [session.department], reference):
             raise NoSuchSession
-        return session
+        return replace(session, department=reference.present_department(session.department))
 
 
 def _check_plan(pathway: str, plan: SessionPlan, reference: Reference, now: datetime) -> None:
