@@ -7,6 +7,9 @@ from typing import Any
 import asyncpg
 import pytest
 from brobyg_kit.testing import Running
+from brobyg_matching.adapters.helpers import PostgresHelpers
+from brobyg_matching.adapters.needs import PostgresNeeds
+from brobyg_matching.errors import DoubleBooking
 from matching_api import (
     READY_CITIZEN,
     database_of,
@@ -210,3 +213,47 @@ async def test_processes_that_remember_helpers_see_each_others_changes(matching:
     await query(database_of(matching), "update roster set version = version + 1")
     await tell(matching, event(need_opened(facts("third", starts_at=LATE + timedelta(days=5)))))
     assert {one.need_id for one in await open_offers(matching)} == {an_id("other")}
+
+
+async def test_a_block_is_tried_again_when_who_is_found_instead_was_taken(
+    matching: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await give(matching, a_helper("v"), a_helper("w"))
+    await tell(matching, *READY_CITIZEN, event(need_opened()))
+    offer = (await open_offers(matching))[0]
+    await post(matching, f"/offers/{offer.offer_id}/accept")
+    times, save, orders = 1, PostgresNeeds.save, list[str]()
+
+    async def refused(self: PostgresNeeds, tx: Any, board: Any) -> None:
+        nonlocal times
+        await save(self, tx, board)
+        times -= 1
+        if times >= 0:
+            raise DoubleBooking
+
+    def noted(kind: type, name: str) -> None:
+        before = getattr(kind, name)
+
+        async def locked(*given: Any, **more: Any) -> Any:
+            orders.append(name)
+            return await before(*given, **more)
+
+        monkeypatch.setattr(kind, name, locked)
+
+    monkeypatch.setattr(PostgresNeeds, "save", refused)
+    for kind, name in (
+        (PostgresNeeds, "load"), (PostgresNeeds, "hold_places"), (PostgresHelpers, "lock"),
+    ):  # fmt: skip
+        noted(kind, name)
+    path = f"/volunteers/{offer.helper_id}/blocks"
+    body = {"citizen_id": an_id("citizen"), "asked_by": "citizen"}
+    status, told = await post(matching, path, body)
+    assert status in (200, 201, 204), told
+    assert orders == ["load", "hold_places", "lock"] * 2, "decision 0021: one order of locks"
+    assert await rows(matching, "select count(*) from block") == [(1,)]
+    assert [one.helper_id for one in await open_offers(matching)] == [
+        an_id("w") if offer.helper_id == an_id("v") else an_id("v")
+    ]
+    times = 100
+    status, told = await post(matching, path, body)
+    assert (status, told["title"]) == (503, "Others are changing the same thing")
