@@ -231,8 +231,8 @@ Count: TypeAlias = Annotated[int, Meta(ge=0)]
 
 
 #: What was decided. Known: `asked`, `assigned`, `waits`, `nobody_available`, `nobody_answered`,
-#: `too_late`, `no_room`, `clash`, `same_way`, `by_hand`, `claimed`, `released`, `held`, `resumed`,
-#: `reopened`. Others may come.
+#: `too_late`, `no_room`, `clash`, `same_way`, `by_hand`, `claimed`, `released`, `signed_off`,
+#: `held`, `resumed`, `reopened`. Others may come.
 DecisionOutcome: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9_]*\\Z")]
 
 
