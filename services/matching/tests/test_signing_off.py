@@ -252,7 +252,7 @@ async def test_who_claims_and_who_leaves_is_told_as_a_helper(matching: Running) 
     told = [one for one in await decisions(matching) if one[1] is not None]
     assert told == [
         ("claimed", an_id("n"), "helper", 1),
-        ("released", an_id("n"), "helper", 0),
+        ("signed_off", an_id("n"), "helper", 0),
     ]
 
 

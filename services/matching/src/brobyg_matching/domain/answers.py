@@ -162,7 +162,7 @@ def withdrew(draft: Draft, seat: Seat, by: Actor | None = None) -> None:
     by = by or Actor(seat.helper_id, "helper")
     if by.role == "helper" and seat.match_id is not None:
         draft.set_seat(seat.no, withdrawn=(*seat.withdrawn, seat.match_id))
-    decide(draft, seat.no, "released", by=by)
+    decide(draft, seat.no, "signed_off" if by.role == "helper" else "released", by=by)
     search_without(draft, seat.no, _CAN_NOT[by.role])
 
 
