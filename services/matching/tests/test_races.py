@@ -257,3 +257,27 @@ async def test_a_block_is_tried_again_when_who_is_found_instead_was_taken(
     times = 100
     status, told = await post(matching, path, body)
     assert (status, told["title"]) == (503, "Others are changing the same thing")
+
+
+async def test_who_has_the_rest_of_a_way_is_not_taken_twice_once_its_first_is_over(
+    matching: Running,
+) -> None:
+    await give(matching, a_helper("v"))
+    soon = LATE + timedelta(minutes=45)
+    await tell(matching, *READY_CITIZEN, event(need_opened(facts("first"))))
+    await tell(matching, event(need_opened(facts("second", starts_at=soon))))
+    [offer] = await open_offers(matching)
+    assert (await post(matching, f"/offers/{offer.offer_id}/accept"))[0] == 200
+    await tell(matching, event(need_closed("first", "completed")))
+    await never_twice(matching)
+    assert await rows(matching, "select need_id::text from booking where exclusive") == [
+        (an_id("second"),)
+    ]
+    # It did not take place after all, and is on another day: its helper is released from it.
+    moved = facts("first", starts_at=LATE + timedelta(days=3))
+    await tell(matching, event(need_opened(moved)), *of_another_citizen(1, starts_at=soon))
+    path = f"/needs/{an_id('need 1')}/seats/1/assign"
+    status, told = await post(matching, path, {"helper_id": an_id("v")})
+    assert (status, told["type"].rpartition("/")[2]) == (409, "elsewhere")
+    assert await seats(matching, "second") == [("filled", an_id("v"))]
+    await never_twice(matching)

@@ -221,7 +221,7 @@ def test_what_was_done_by_hand_is_told_with_who_did_it_as_what(
     bare = {"considered": [], "excluded": [], "could": 0, "asked": 0}
     found = explained([told("need.decided", 70, facts() | done | bare)])
     assert texts(found) == [f"By hand for seat 1: the coordinator {en}. By: kirsten."]
-    assert texts(found, "da") == [f"I hånden for plads 1: koordinatoren {da}. Af: kirsten."]
+    assert texts(found, "da") == [f"Manuelt for plads 1: koordinatoren {da}. Af: kirsten."]
     [decision] = found.decisions
     assert (decision.actor, decision.actor_role) == ("kirsten", "coordinator")
 

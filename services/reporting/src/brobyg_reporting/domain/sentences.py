@@ -151,7 +151,7 @@ def _done(event: events.NeedDecided, role: str) -> Wording:
     en, da = told(DONE, event.outcome)
     return Wording(
         f"By hand for seat {event.seat}: {who} {en}.",
-        f"I hånden for plads {event.seat}: {hvem} {da}.",
+        f"Manuelt for plads {event.seat}: {hvem} {da}.",
     )
 
 
