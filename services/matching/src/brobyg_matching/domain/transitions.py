@@ -64,6 +64,7 @@ def opened(board: Board, facts: Facts) -> None:
         draft.set(**values)
         if facts.crew != before.crew:
             _set_crew(draft, facts)
+        draft = Draft(board, draft.need)  # it may be another pathway's now
         for seat in draft.need.seats:
             alone = draft.need.follows is None and draft.need.clashes_with is None
             if (

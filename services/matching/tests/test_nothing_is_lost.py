@@ -1,0 +1,80 @@
+"""Cases that the state machine of `test_pathway_states.py` has found, one by one."""
+
+from typing import Any
+
+import msgspec
+from brobyg_contracts import NeedDecided
+from brobyg_contracts.pathways import Asking
+from brobyg_matching.domain import transitions
+from brobyg_matching.domain.board import Board
+from brobyg_matching.domain.finishing import finish
+from brobyg_matching.domain.need import Facts, Need
+from brobyg_matching.domain.policy import Policy, policy_of
+from matching_samples import (
+    a_board,
+    a_helper,
+    an_id,
+    facts,
+    said,
+)
+
+SESSION: dict[str, Any] = {
+    "pathway": "toy_session", "about_kind": "session", "citizen_id": None, "referral_id": None,
+    "location_id": "toy-house",
+}  # fmt: skip
+CASE: dict[str, Any] = {
+    "pathway": "toy_caseload", "about_kind": "referral", "location_id": None, "starts_at": None,
+    "ends_at": None,
+}  # fmt: skip
+GUIDES = [a_helper(f"guide {n}", pools=("toy_guide",)) for n in range(3)]
+HOST = a_helper("host", pools=("toy_host",), competences=frozenset({"first_aid"}), papers={})
+NAVIGATORS = [a_helper(f"navigator {n}", pools=("navigator",), papers={}) for n in range(2)]
+
+
+def policy(name: str, **changes: Any) -> Policy:
+    """The toy pathway with some of its tables otherwise."""
+    return Policy(msgspec.structs.replace(policy_of(name).declared, **changes))
+
+
+#: Navigators are asked one after the other instead of being given the case.
+IN_TURN = Asking(way="in_turn", offer_lifetime_minutes=60)
+
+
+def board_of(*helpers: Any, by: Policy | None = None, **known: Any) -> Board:
+    board = a_board(*helpers, **known)
+    if by is not None:
+        board._policies[by.name] = by
+    return board
+
+
+def tell(board: Board, one: Facts) -> Need:
+    transitions.opened(board, one)
+    finish(board)
+    return board.needs[one.need_id]
+
+
+def fire(board: Board, need: Need) -> Need:
+    """The need's timer."""
+    due = board.timers[need.need_id]
+    assert due is not None
+    board.now = max(board.now, due)
+    transitions.due(board, need.need_id)
+    finish(board)
+    return board.needs[need.need_id]
+
+
+def states(need: Need) -> list[tuple[str, str | None]]:
+    return [(one.state, one.reason) for one in need.seats]
+
+
+def test_a_need_that_is_opened_again_by_another_pathway_is_searched_by_that_ones_policy() -> None:
+    board = board_of(*GUIDES, *NAVIGATORS)
+    tell(board, facts(**SESSION))
+    transitions.closed(board, an_id("need"), "withdrawn")
+    finish(board)
+    need = tell(board, facts(**CASE))
+    assert [(one.state, one.way) for one in need.seats if one.state != "closed"] == [
+        ("filled", "assigned")
+    ]
+    last = said(board, NeedDecided)[-1]
+    assert (last.pathway, last.policy_version) == ("toy_caseload", 7)
