@@ -78,3 +78,12 @@ def test_a_need_that_is_opened_again_by_another_pathway_is_searched_by_that_ones
     ]
     last = said(board, NeedDecided)[-1]
     assert (last.pathway, last.policy_version) == ("toy_caseload", 7)
+
+
+def test_a_room_is_free_when_what_it_was_held_for_is_over_before_its_time() -> None:
+    board = board_of(*GUIDES, HOST)
+    tell(board, facts(**SESSION))
+    transitions.closed(board, an_id("need"), "completed")
+    finish(board)
+    assert board.needs[an_id("need")].resource_id is None
+    assert tell(board, facts("other", **SESSION)).resource_id == "toy-room"

@@ -231,6 +231,8 @@ def closed(board: Board, need_id: str, reason: str) -> None:
         draft.set_seat(seat.no, state="closed", due_at=None)
     draft.set(state="closed", reason=reason, offers=())
 
+    if need.ends_at is not None and need.ends_at > board.now:
+        draft.free_resource()  # over before its time
 
 def recorded(board: Board, citizen: Citizen) -> None:
     """The citizen's record is this now: what waits for it begins, what it changes is done anew."""
