@@ -4,14 +4,17 @@ from typing import Any
 
 import msgspec
 from brobyg_contracts import NeedDecided
-from brobyg_contracts.pathways import Asking
-from brobyg_matching.domain import transitions
+from brobyg_contracts.pathways import Asking, SeatPolicy
+from brobyg_matching.domain import answers, transitions
 from brobyg_matching.domain.board import Board
+from brobyg_matching.domain.draft import Draft
 from brobyg_matching.domain.finishing import finish
 from brobyg_matching.domain.need import Facts, Need
 from brobyg_matching.domain.policy import Policy, policy_of
 from matching_samples import (
+    DEPARTMENT,
     a_board,
+    a_citizen,
     a_helper,
     an_id,
     facts,
@@ -87,3 +90,26 @@ def test_a_room_is_free_when_what_it_was_held_for_is_over_before_its_time() -> N
     finish(board)
     assert board.needs[an_id("need")].resource_id is None
     assert tell(board, facts("other", **SESSION)).resource_id == "toy-room"
+
+
+def test_who_declines_one_seat_is_looked_at_for_the_other_that_waits_for_capacity() -> None:
+    seats = tuple(SeatPolicy(role=o, pools=("navigator",), least=1, wanted=1) for o in "ab")
+    board = board_of(NAVIGATORS[0], by=policy("toy_caseload", seats=seats, asking=IN_TURN))
+    need = tell(board, facts(**CASE, crew=board._policies["toy_caseload"].crew()))
+    assert states(need) == [("searching", None), ("waiting", "capacity")]
+    answers.declined(Draft(board, need), need.open_offers()[0])
+    finish(board)
+    assert board.freed == {DEPARTMENT}
+    transitions.capacity_free(board, need.need_id)
+    assert states(board.needs[need.need_id]) == [("waiting", "capacity"), ("searching", None)]
+
+
+def test_what_waits_for_capacity_is_looked_at_when_the_citizen_speaks_another_language() -> None:
+    board = board_of(NAVIGATORS[0], citizens=[a_citizen(languages=("so",))])
+    need = tell(board, facts(**CASE))
+    assert states(need) == [("waiting", "capacity")]
+    transitions.recorded(board, a_citizen())
+    finish(board)
+    assert board.freed == {DEPARTMENT}
+    transitions.capacity_free(board, need.need_id)
+    assert states(board.needs[need.need_id]) == [("filled", None)]

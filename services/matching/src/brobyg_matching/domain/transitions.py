@@ -255,6 +255,8 @@ def recorded(board: Board, citizen: Citizen) -> None:
     for draft, former in anew:
         begin(draft, former)
 
+            if need.waits_for_capacity:
+                board.freed.add(need.department)  # others may do now
 
 def _still_suits(draft: Draft, before: Citizen | None) -> bool:
     """Whether times and places are as by the record before, and all who fill or are asked can."""
