@@ -1,10 +1,11 @@
 """Cases that the state machine of `test_pathway_states.py` has found, one by one."""
 
+from datetime import timedelta
 from typing import Any
 
 import msgspec
-from brobyg_contracts import NeedDecided
-from brobyg_contracts.pathways import Asking, SeatPolicy
+from brobyg_contracts import NeedDecided, OfferWithdrawn
+from brobyg_contracts.pathways import Asking, GivingUp, SeatPolicy
 from brobyg_matching.domain import answers, transitions
 from brobyg_matching.domain.board import Board
 from brobyg_matching.domain.draft import Draft
@@ -13,6 +14,7 @@ from brobyg_matching.domain.need import Facts, Need
 from brobyg_matching.domain.policy import Policy, policy_of
 from matching_samples import (
     DEPARTMENT,
+    NOW,
     a_board,
     a_citizen,
     a_helper,
@@ -113,3 +115,35 @@ def test_what_waits_for_capacity_is_looked_at_when_the_citizen_speaks_another_la
     assert board.freed == {DEPARTMENT}
     transitions.capacity_free(board, need.need_id)
     assert states(board.needs[need.need_id]) == [("filled", None)]
+
+
+def test_what_waits_for_capacity_is_the_coordinators_when_it_must_be_answered() -> None:
+    board = board_of()
+    need = tell(board, facts(**CASE, answer_by=NOW + timedelta(hours=5)))
+    assert states(need) == [("waiting", "capacity")]
+    need = fire(board, need)
+    assert board.now == NOW + timedelta(hours=5)
+    assert states(need) == [("escalated", "nobody_available")]
+    assert need.attention == ("nobody_found",)
+
+
+def test_a_search_that_has_no_time_for_another_question_does_not_wait_for_capacity() -> None:
+    board = board_of(*NAVIGATORS, by=policy("toy_caseload", asking=IN_TURN))
+    need = tell(board, facts(**CASE, answer_by=NOW + timedelta(minutes=90)))
+    need = fire(board, need)  # the first is silent
+    need = fire(board, need)  # and so is the second
+    assert states(need) == [("escalated", "nobody_answered")]
+
+
+def test_a_search_ends_by_the_time_that_holds_now_though_an_offer_is_open_for_longer() -> None:
+    board = board_of(*NAVIGATORS, by=policy(
+        "toy_caseload", asking=Asking(way="in_turn", offer_lifetime_minutes=1440),
+        giving_up=GivingUp(way="escalate"),
+    ))  # fmt: skip
+    need = tell(board, facts(**CASE))
+    assert board.timers[need.need_id] == NOW + timedelta(days=1)
+    need = tell(board, facts(**CASE, answer_by=NOW + timedelta(hours=2)))
+    need = fire(board, need)
+    assert board.now == NOW + timedelta(hours=2)
+    assert states(need) == [("escalated", "nobody_answered")]
+    assert [one.reason for one in said(board, OfferWithdrawn)] == ["escalated"]

@@ -29,7 +29,11 @@ def _finish(draft: Draft) -> None:
         if not any(one.state in ("searching", "held", "filled") for one in need.seats):
             draft.free_resource()
     live = draft.need.state in ("open", "filled")
-    due = [one.due_at for one in draft.need.seats if one.state == "searching" and one.due_at]
+    due = [
+        one.due_at
+        for one in draft.need.seats
+        if one.state in ("searching", "waiting") and one.due_at
+    ]
     board.timers[need.need_id] = min(due) if due and live else None
     given_up = board.given_up.get(need.need_id, ())
     if given_up and draft.need.state == "open":

@@ -79,10 +79,22 @@ def _deadline(need: Need, policy: Policy, now: datetime) -> datetime | None:
 def look_again(draft: Draft, no: int) -> None:
     """The time of what was waited for is over: a wave's answers, an opening, a deadline."""
     draft.expire_offers(no)
-    if not draft.need.open_offers(no):
+    decide_by = draft.seat(no).decide_by
+    over = decide_by is not None and decide_by <= draft.board.now
+    if over or not draft.need.open_offers(no):
         go_on(draft, no)
     else:
         _wait_for_answers(draft, no)
+
+def deadline_moved(draft: Draft, no: int) -> None:
+    """The need is to be answered by another time than the seat's search has gone by."""
+    seat, deadline = draft.seat(no), _deadline(draft.need, draft.policy, draft.board.now)
+    if seat.state == "waiting":
+        draft.set_seat(no, decide_by=deadline, due_at=deadline)
+    else:
+        due = [one for one in (seat.due_at, deadline) if one is not None]
+        draft.set_seat(no, decide_by=deadline, due_at=min(due, default=None))
+
 
 
 def go_on(draft: Draft, no: int) -> None:
@@ -94,7 +106,7 @@ def go_on(draft: Draft, no: int) -> None:
         one_wave_only = ordinary is None or seat.decide_by > ordinary
         over = seat.decide_by <= now
         if over or (seat.wave and (one_wave_only or now + shortest > seat.decide_by)):
-            give_up(draft, no, _why_nobody(seat, draft.policy), survey(draft, no))
+            time_is_up(draft, no)
             return
     _ask(draft, no)
 
@@ -212,8 +224,11 @@ def _make_offers(draft: Draft, no: int, selection: Selection) -> None:
 
 
 def _wait_for_answers(draft: Draft, no: int) -> None:
-    first = min((one.expires_at for one in draft.need.open_offers(no)), default=None)
-    draft.set_seat(no, due_at=first)
+    times = [one.expires_at for one in draft.need.open_offers(no)]
+    decide_by = draft.seat(no).decide_by
+    if decide_by is not None:
+        times.append(decide_by)
+    draft.set_seat(no, due_at=min(times, default=None))
 
 
 def _offer(
@@ -275,11 +290,23 @@ def _why_nobody(seat: Seat, policy: Policy) -> str:
     return "nobody_answered" if seat.asked or policy.asking.way == "claim" else "nobody_available"
 
 
-def give_up(draft: Draft, no: int, reason: str, selection: Selection = NOBODY) -> None:
-    """Nobody is asked any more: the seat waits for capacity, or a human finds somebody."""
+def time_is_up(draft: Draft, no: int) -> None:
+    """There is no time to ask anybody else, nor to wait: a human finds somebody."""
+    reason = _why_nobody(draft.seat(no), draft.policy)
+    give_up(draft, no, reason, survey(draft, no), may_wait=False)
+
+
+def give_up(
+    draft: Draft, no: int, reason: str, selection: Selection = NOBODY, *, may_wait: bool = True
+) -> None:
+    """Nobody is asked any more: the seat waits for capacity, or a human finds somebody.
+
+    It waits until the search's deadline at most.
+    """
     draft.withdraw_offers("escalated", no)
-    if draft.policy.giving_up.way == "wait" and reason.startswith("nobody"):
-        draft.set_seat(no, state="waiting", reason="capacity", due_at=None)
+    if may_wait and draft.policy.giving_up.way == "wait" and reason.startswith("nobody"):
+        due_at = draft.seat(no).decide_by
+        draft.set_seat(no, state="waiting", reason="capacity", due_at=due_at)
         decide(draft, no, "waits", selection)
         return
     asked = len(draft.seat(no).asked)

@@ -22,7 +22,14 @@ from brobyg_matching.domain.need import (
     seats_of,
 )
 from brobyg_matching.domain.roster import timeless_rule_broken, wish_of
-from brobyg_matching.domain.searching import give_up, look_again, start_search, survey
+from brobyg_matching.domain.searching import (
+    deadline_moved,
+    give_up,
+    look_again,
+    start_search,
+    survey,
+    time_is_up,
+)
 from brobyg_matching.domain.travel import itinerary
 from brobyg_matching.domain.way import followers, relation, standing, whole_way
 
@@ -67,6 +74,10 @@ def opened(board: Board, facts: Facts) -> None:
         draft = Draft(board, draft.need)  # it may be another pathway's now
         for seat in draft.need.seats:
             alone = draft.need.follows is None and draft.need.clashes_with is None
+            if facts.answer_by != before.answer_by and (
+                seat.state == "searching" or seat.reason == "capacity"
+            ):
+                deadline_moved(draft, seat.no)
             if (
                 seat.state == "waiting"
                 and not seat.reason
@@ -321,8 +332,11 @@ def due(board: Board, need_id: str) -> None:
     draft = Draft(board, need)
     for seat in need.seats:
         now = draft.seat(seat.no)
-        if now.state == "searching" and now.due_at is not None and now.due_at <= board.now:
-            look_again(draft, seat.no)
+        if now.due_at is not None and now.due_at <= board.now:
+            if now.state == "searching":
+                look_again(draft, seat.no)
+            elif now.state == "waiting":
+                time_is_up(draft, seat.no)
 
 
 def capacity_free(board: Board, need_id: str) -> None:
