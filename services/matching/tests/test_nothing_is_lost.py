@@ -4,16 +4,18 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
-from brobyg_contracts import NeedDecided, OfferWithdrawn
+from brobyg_contracts import MatchEscalated, NeedDecided, OfferMade, OfferWithdrawn, SeatWanted
 from brobyg_contracts.pathways import Asking, GivingUp, SeatPolicy
 from brobyg_matching.domain import answers, transitions
 from brobyg_matching.domain.board import Board
+from brobyg_matching.domain.diary import Booking
 from brobyg_matching.domain.draft import Draft
 from brobyg_matching.domain.finishing import finish
 from brobyg_matching.domain.need import Facts, Need
 from brobyg_matching.domain.policy import Policy, policy_of
 from matching_samples import (
     DEPARTMENT,
+    LATE,
     NOW,
     a_board,
     a_citizen,
@@ -147,3 +149,15 @@ def test_a_search_ends_by_the_time_that_holds_now_though_an_offer_is_open_for_lo
     assert board.now == NOW + timedelta(hours=2)
     assert states(need) == [("escalated", "nobody_answered")]
     assert [one.reason for one in said(board, OfferWithdrawn)] == ["escalated"]
+
+
+def test_nobody_is_asked_for_a_seat_that_is_added_where_no_room_is_free() -> None:
+    start, end = int(LATE.timestamp()), int((LATE + timedelta(hours=1)).timestamp())
+    taken = Booking("toy-room", an_id("other"), 0, start, end, True)
+    board = board_of(*GUIDES, HOST, bookings=[taken])
+    one = SeatWanted(role="guide", least=1, wanted=1)
+    tell(board, facts(**SESSION, crew=(one,)))
+    need = tell(board, facts(**SESSION))
+    assert states(need) == [("escalated", "no_room")] * 3
+    assert said(board, OfferMade) == []
+    assert {one.reason for one in said(board, MatchEscalated)} == {"no_room"}

@@ -25,6 +25,14 @@ PLACE_AWAITED = timedelta(minutes=10)
 PLACE_AGAIN = timedelta(minutes=1)
 
 
+def search_seat(draft: Draft, no: int) -> None:
+    """Open the seat's search if what is held with the need is held or free."""
+    if draft.hold_resource():
+        start_search(draft, no)
+    else:
+        give_up(draft, no, "no_room")
+
+
 def start_search(draft: Draft, no: int, first: str | None = None) -> None:
     """Open the seat's search: ask, or give up when nobody can or it is too late.
 
@@ -76,16 +84,6 @@ def _deadline(need: Need, policy: Policy, now: datetime) -> datetime | None:
     return deadline
 
 
-def look_again(draft: Draft, no: int) -> None:
-    """The time of what was waited for is over: a wave's answers, an opening, a deadline."""
-    draft.expire_offers(no)
-    decide_by = draft.seat(no).decide_by
-    over = decide_by is not None and decide_by <= draft.board.now
-    if over or not draft.need.open_offers(no):
-        go_on(draft, no)
-    else:
-        _wait_for_answers(draft, no)
-
 def deadline_moved(draft: Draft, no: int) -> None:
     """The need is to be answered by another time than the seat's search has gone by."""
     seat, deadline = draft.seat(no), _deadline(draft.need, draft.policy, draft.board.now)
@@ -95,6 +93,16 @@ def deadline_moved(draft: Draft, no: int) -> None:
         due = [one for one in (seat.due_at, deadline) if one is not None]
         draft.set_seat(no, decide_by=deadline, due_at=min(due, default=None))
 
+
+def look_again(draft: Draft, no: int) -> None:
+    """The time of what was waited for is over: a wave's answers, an opening, a deadline."""
+    draft.expire_offers(no)
+    decide_by = draft.seat(no).decide_by
+    over = decide_by is not None and decide_by <= draft.board.now
+    if over or not draft.need.open_offers(no):
+        go_on(draft, no)
+    else:
+        _wait_for_answers(draft, no)
 
 
 def go_on(draft: Draft, no: int) -> None:

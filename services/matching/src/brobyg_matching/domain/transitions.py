@@ -26,6 +26,7 @@ from brobyg_matching.domain.searching import (
     deadline_moved,
     give_up,
     look_again,
+    search_seat,
     start_search,
     survey,
     time_is_up,
@@ -63,6 +64,7 @@ def opened(board: Board, facts: Facts) -> None:
         seats = tuple(replace(one, state="waiting", unwilling=()) for one in draft.need.seats)
         draft.set(**values, state="waiting", reason=None, opened_at=board.now, seats=seats,
                   follows=None)  # fmt: skip
+        draft = Draft(board, draft.need)  # it may be another pathway's now
         _set_crew(draft, facts)
         begin(draft)
     elif any(getattr(before, name) != values[name] for name in DECISIVE):
@@ -71,20 +73,19 @@ def opened(board: Board, facts: Facts) -> None:
         draft.set(**values)
         if facts.crew != before.crew:
             _set_crew(draft, facts)
-        draft = Draft(board, draft.need)  # it may be another pathway's now
         for seat in draft.need.seats:
-            alone = draft.need.follows is None and draft.need.clashes_with is None
             if facts.answer_by != before.answer_by and (
                 seat.state == "searching" or seat.reason == "capacity"
             ):
                 deadline_moved(draft, seat.no)
+            alone = draft.need.follows is None and draft.need.clashes_with is None
             if (
                 seat.state == "waiting"
                 and not seat.reason
                 and alone
                 and draft.need.state != "waiting"
             ):
-                start_search(draft, seat.no)
+                search_seat(draft, seat.no)
             elif seat.state == "searching" and not draft.need.open_offers(seat.no):
                 draft.set_seat(seat.no, due_at=board.now)
 
@@ -230,6 +231,8 @@ def closed(board: Board, need_id: str, reason: str) -> None:
         one for one in followers(board, need) if any(s.state != "filled" for s in one.seats)
     ]  # fmt: skip
     _let_go(draft, "appointment_over" if over else reason, release=not over)
+    if need.ends_at is not None and need.ends_at > board.now:
+        draft.free_resource()  # over before its time
     for other in unfilled:
         Draft(board, other).decide_anew()
     for seat in draft.need.seats:
@@ -242,8 +245,6 @@ def closed(board: Board, need_id: str, reason: str) -> None:
         draft.set_seat(seat.no, state="closed", due_at=None)
     draft.set(state="closed", reason=reason, offers=())
 
-    if need.ends_at is not None and need.ends_at > board.now:
-        draft.free_resource()  # over before its time
 
 def recorded(board: Board, citizen: Citizen) -> None:
     """The citizen's record is this now: what waits for it begins, what it changes is done anew."""
@@ -254,6 +255,8 @@ def recorded(board: Board, citizen: Citizen) -> None:
     anew: list[tuple[Draft, dict[int, str | None]]] = []
     for need in board.of_citizen(citizen.citizen_id):
         if board.policy(need).need.of_citizen:
+            if need.waits_for_capacity:
+                board.freed.add(need.department)  # others may do now
             draft = Draft(board, need)
             if need.state == "waiting":
                 anew.append((draft, {}))
@@ -266,8 +269,6 @@ def recorded(board: Board, citizen: Citizen) -> None:
     for draft, former in anew:
         begin(draft, former)
 
-            if need.waits_for_capacity:
-                board.freed.add(need.department)  # others may do now
 
 def _still_suits(draft: Draft, before: Citizen | None) -> bool:
     """Whether times and places are as by the record before, and all who fill or are asked can."""
