@@ -92,7 +92,7 @@ class Board:
         self.reference: Reference = distances.reference
         self.needs: dict[str, Need] = dict(needs)
         self.citizens, self.consents = dict(known.citizens), dict(known.consents)
-        self.rosters, self.profiles, self.blocks = known.rosters, known.profiles, known.blocks
+        self.rosters, self.profiles, self.blocks = known.rosters, known.profiles, {**known.blocks}
         self.diary = Diary(known.bookings, known.cases)
         self.open_offers, self.turns = dict(known.open_offers), dict(known.turns)
         self._met = {citizen: dict(met) for citizen, met in known.met.items()}
@@ -220,6 +220,10 @@ class Board:
         """The referral's consent stands, or not."""
         self.consents[referral_id] = given
         self.changed_consents[referral_id] = citizen_id
+
+    def block(self, citizen_id: str, helper_id: str) -> None:
+        """The two are not to be brought together."""
+        self.blocks[citizen_id] = self.blocks.get(citizen_id, frozenset()) | {helper_id}
 
     def book(self, booking: Booking, limit: int | None = None) -> None:
         """Take capacity. `limit` is how many cases the holder may have."""

@@ -125,13 +125,14 @@ class Answers:
             loaded = await self._boards.needs.load(tx, citizens=(citizen_id,))
             if not await self._boards.needs.knows_citizen(tx, citizen_id):
                 raise UnknownCitizen
-            helper = (await self._boards.helpers.lock(tx, (helper_id,))).get(helper_id)
-            if helper is None or not any(map(allowed, helper.departments)):
-                raise UnknownHelper
-            await self._boards.helpers.block(tx, helper_id, citizen_id, asked_by)
             searched = [*loaded.needs.values()]
             board = await self._boards.open(tx, loaded, searched=searched, named=(helper_id,))
             assert board is not None  # it waits for locks
+            profile = board.profiles.get(helper_id)
+            if profile is None or not any(map(allowed, profile.helper.departments)):
+                raise UnknownHelper
+            await self._boards.helpers.block(tx, helper_id, citizen_id, asked_by)
+            board.block(citizen_id, helper_id)
             for need_id in loaded.needs:
                 answers.blocked(board, board.needs[need_id], helper_id)
             await self._boards.save(tx, board)
