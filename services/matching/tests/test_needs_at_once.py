@@ -12,23 +12,38 @@ from typing import Any
 
 import msgspec
 import pytest
+from brobyg_kit.clock import ManualClock
 from brobyg_kit.testing import Running
-from conftest import PATHWAYS
-from matching_api import database_of, emitted, give, rows, tell
+from matching_api import (
+    attention,
+    database_of,
+    emitted,
+    fire,
+    give,
+    helper_token,
+    open_offers,
+    post,
+    rows,
+    seats,
+    tell,
+)
 from matching_samples import (
+    LATE,
     a_helper,
     an_id,
     citizen_recorded,
     consent_given,
     event,
     facts,
+    need_changed,
+    need_closed,
     need_opened,
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 HERE = Path(__file__).parent
 WORKER = HERE / "support" / "needs_worker.py"
-OWN_PATHWAYS = f"{PATHWAYS}:{HERE / 'pathways'}"
+OWN_PATHWAYS = f"{HERE.parents[2] / 'tests' / 'pathways'}:{HERE / 'pathways'}"
 SESSION: dict[str, Any] = {
     "pathway": "toy_claim", "about_kind": "session", "citizen_id": None, "referral_id": None,
     "location_id": "toy-house",
@@ -62,7 +77,9 @@ async def worker(matching: Running, *arguments: object) -> Any:
     )  # fmt: skip
     out, err = await asyncio.wait_for(process.communicate(), 120)
     assert process.returncode == 0, err.decode()[-2_000:]
-    return json.loads(out)
+    *logged, came = out.decode().splitlines()
+    assert [one for one in logged if "deadlock" in one] == []
+    return json.loads(came)
 
 
 async def nothing_is_taken_twice(matching: Running) -> None:
@@ -105,8 +122,9 @@ async def nothing_is_lost(matching: Running) -> None:
         " and (t.due_at is null or t.due_at > s.due_at)",
         "no human knows": "select 1 from seat s join need n using (need_id)"
         " where n.state = 'open' and s.state = 'escalated' and not exists (select from attention a"
-        " where a.need_id = n.need_id and a.settled_at is null)",
-        "a human is told in vain": "select 1 from attention a join need n using (need_id)"
+        " where a.body ->> 'need_id' = n.need_id::text and a.settled_at is null)",
+        "a human is told in vain": "select 1 from attention a join need n"
+        " on a.body ->> 'need_id' = n.need_id::text"
         " where a.settled_at is null and n.state <> 'open'",
         "an offer for nothing": "select 1 from offer o join need n using (need_id) join seat s"
         " on (s.need_id, s.no) = (o.need_id, o.seat_no) where o.state = 'open'"
@@ -169,7 +187,8 @@ async def test_whatever_several_processes_do_at_once_nothing_is_double_and_nothi
             event(citizen_recorded(f"c{number}")),
             event(consent_given(f"r{number}", f"c{number}")),
         )
-    found = await asyncio.gather(*(worker(own, "random", seed + n, 160) for n in range(3)))
+    await worker(own, "open", seed)
+    found = await asyncio.gather(*(worker(own, "random", seed + n, 80) for n in range(3)))
     came = sum(map(Counter, found), Counter[str]())
     print(json.dumps(came, indent=1, sort_keys=True))
     assert came["events done"], "the processes did something"
@@ -228,3 +247,48 @@ async def test_of_claims_of_several_processes_on_the_last_room_one_wins(own: Run
     came = await claims(own, *((f"session {n}", 1, f"guide {n}") for n in range(3)))
     assert came == ["done", "no_room", "no_room"]
     await nothing_is_taken_twice(own)
+
+
+async def test_a_need_that_is_changed_while_it_is_accepted_has_its_helper_at_the_new_time(
+    own: Running,
+) -> None:
+    await give(own, *(a_helper(f"student {n}") for n in range(3)))
+    await tell(own, event(citizen_recorded()), event(consent_given()), event(need_opened()))
+    for number in range(1, 7):
+        moved = facts(starts_at=LATE + timedelta(days=number))
+        offers = await open_offers(own)
+        await asyncio.gather(
+            tell(own, event(need_changed(moved), number)),
+            *(post(own, f"/offers/{one.offer_id}/accept") for one in offers),
+        )
+        assert await rows(own, "select starts_at from need") == [(moved.starts_at,)]
+        early = (
+            "select 1 from seat join need using (need_id) where leave_at::date <> starts_at::date"
+        )
+        assert await rows(own, early) == []
+        assert await open_offers(own), "they are asked for the new time"
+        await nothing_is_taken_twice(own)
+        await nothing_is_lost(own)
+    await the_events_say_the_same(own)
+
+
+async def test_where_nobody_is_asked_helpers_take_the_seats_or_the_coordinator_is_told(
+    own: Running, clock: ManualClock
+) -> None:
+    await give(own, *map(guide, range(2)))
+    await tell(own, event(need_opened(facts(**SESSION))))
+    assert await open_offers(own) == []
+    assert await seats(own) == [("searching", None)] * 2
+    path = f"/needs/{an_id('need')}/seats/1/claim"
+    assert (await post(own, path, headers=helper_token(an_id("guide 0"))))[0] == 200
+    assert await rows(own, "select state, resource_id from need") == [("filled", "toy-room")]
+    other = facts("other", **{**SESSION, "location_id": "toy-palace"})
+    await tell(own, event(need_opened(other)))
+    [(due,)] = await rows(own, "select max(due_at) from timer where kind = 'need-search'")
+    clock.advance(due - clock.now())
+    await fire(own)
+    assert await attention(own) == {("nobody_found", an_id("other"))}
+    await nothing_is_lost(own)
+    await tell(own, event(need_closed("need", "withdrawn")), event(need_closed("other", "missed")))
+    assert await rows(own, "select holder from booking") == []
+    await the_events_say_the_same(own)

@@ -1,5 +1,6 @@
 """A process of matching without HTTP and Kafka: it does what its arguments say to the database.
 
+`open URL SEED`: all needs are opened.
 `random URL SEED ACTIONS`: events, answers, commands and timers by chance, several at a time.
 `claim URL NEED SEAT HELPER AT`: one claim, at this time of the machine's monotonic clock.
 Prints what came of it as JSON.
@@ -48,6 +49,7 @@ from matching_samples import (
     facts,
     need_changed,
     need_closed,
+    need_opened,
     query,
 )
 from prometheus_client import CollectorRegistry
@@ -56,6 +58,7 @@ HELPERS = [
     *(f"student {n}" for n in range(3)), *(f"guide {n}" for n in range(3)), "host", "navigator 0",
     "navigator 1",
 ]  # fmt: skip
+WORDS = [f"{kind} {n}" for kind in ("e", "s", "k", "c") for n in range(4)]
 SESSION: dict[str, Any] = {"about_kind": "session", "citizen_id": None, "referral_id": None}
 CASE: dict[str, Any] = {
     "pathway": "toy_caseload", "about_kind": "referral", "location_id": None, "starts_at": None,
@@ -105,10 +108,13 @@ class Chance:
         self.number += 1
         return event(data, self.chance.getrandbits(60))
 
-    def _need(self) -> Any:
-        word = self.chance.choice(
-            [f"{kind} {n}" for kind in ("e", "s", "k", "c") for n in range(4)]
-        )
+    async def open_all(self) -> None:
+        """Each need once. Kafka brings the events of one need to one process at a time."""
+        for word in WORDS:
+            await self.matching.tell(self._event(need_opened(self._need(word)[1])))
+
+    def _need(self, word: str = "") -> Any:
+        word = word or self.chance.choice(WORDS)
         number = self.chance.randrange(3)
         start = LATE + timedelta(minutes=self.chance.choice([0, 15, 90, 1440]))
         person = {"citizen_id": an_id(f"c{number}"), "referral_id": an_id(f"r{number}")}
@@ -169,7 +175,7 @@ class Chance:
                 await answers.release(need, no, None)
             case "block":
                 citizen = an_id(f"c{self.chance.randrange(3)}")
-                await answers.block(helper, citizen, "a test", lambda _: True)
+                await answers.block(helper, citizen, "helper", lambda _: True)
             case step:
                 await getattr(answers, step)(need)
 
@@ -193,7 +199,9 @@ class Chance:
         except MatchingError as error:
             self.came[f"{what.__name__} {type(error).__name__}"] += 1
         except DATABASE_ERRORS as error:
-            self.came[f"{what.__name__} database: {type(cause_of(error)).__name__}"] += 1
+            cause = cause_of(error)
+            rule = getattr(cause, "constraint_name", None) or ""
+            self.came[f"{what.__name__} database: {type(cause).__name__} {rule}"] += 1
 
 
 async def by_chance(matching: Matching, seed: int, actions: int) -> object:
@@ -228,6 +236,8 @@ async def main() -> None:
     try:
         if what == "claim":
             came = await claim(matching, rest[0], int(rest[1]), rest[2], float(rest[3]))
+        elif what == "open":
+            came = await Chance(matching, int(rest[0])).open_all()
         else:
             came = await by_chance(matching, int(rest[0]), int(rest[1]))
     finally:
