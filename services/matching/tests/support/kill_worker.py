@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-sys.path.insert(0, str(Path(__file__).parent))
 
 import asyncpg
 from brobyg_kit.batches import Batches
@@ -37,8 +36,8 @@ from matching_samples import (
     need_opened,
     query,
 )
-from needs_worker import CASE, SESSION, Matching
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_cursor
+from support.needs_worker import CASE, SESSION, Matching
 
 HELPERS = [
     *(a_helper(f"student {n}") for n in range(4)),

@@ -234,10 +234,12 @@ async def main() -> None:
     matching = Matching(url)
     await matching.database.open()
     try:
+        came: object
         if what == "claim":
             came = await claim(matching, rest[0], int(rest[1]), rest[2], float(rest[3]))
         elif what == "open":
-            came = await Chance(matching, int(rest[0])).open_all()
+            await Chance(matching, int(rest[0])).open_all()
+            came = None
         else:
             came = await by_chance(matching, int(rest[0]), int(rest[1]))
     finally:

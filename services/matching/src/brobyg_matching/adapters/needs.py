@@ -103,7 +103,7 @@ _CONSENTS = driver_text(
         consent.c.referral_id == func.any(_ids("referrals"))
     )
 )
-_PLACE = (
+_PLACE: tuple[ColumnElement[Any], ...] = (
     literal_column(str(_PLACE_LOCK)), func.unnest(bindparam("keys", type_=ARRAY(Integer)))
 )  # fmt: skip
 _LOCK_PLACES = driver_text(select(func.pg_advisory_xact_lock(*_PLACE)))
