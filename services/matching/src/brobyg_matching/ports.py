@@ -87,8 +87,13 @@ class Needs(Protocol):
         """What is known around the needs."""
         ...
 
-    async def hold_places(self, tx: Transaction, places: Collection[str]) -> None:
-        """Have others wait who want to hold a resource at these places."""
+    async def hold_places(
+        self, tx: Transaction, places: Collection[str], *, wait: bool = True
+    ) -> bool:
+        """Have others wait who want to hold a resource at these places.
+
+        Without `wait`, False when somebody else holds one of them.
+        """
         ...
 
     async def save(self, tx: Transaction, board: Board) -> None:

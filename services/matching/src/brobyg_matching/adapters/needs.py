@@ -103,13 +103,11 @@ _CONSENTS = driver_text(
         consent.c.referral_id == func.any(_ids("referrals"))
     )
 )
-_LOCK_PLACES = driver_text(
-    select(
-        func.pg_advisory_xact_lock(
-            literal_column(str(_PLACE_LOCK)), func.unnest(bindparam("keys", type_=ARRAY(Integer)))
-        )
-    )
-)
+_PLACE: tuple[ColumnElement[Any], ...] = (
+    literal_column(str(_PLACE_LOCK)), func.unnest(bindparam("keys", type_=ARRAY(Integer)))
+)  # fmt: skip
+_LOCK_PLACES = driver_text(select(func.pg_advisory_xact_lock(*_PLACE)))
+_LOCK_FREE_PLACES = driver_text(select(func.pg_try_advisory_xact_lock(*_PLACE)))
 _OFFER: Select[Any] = select(offer).where(offer.c.offer_id == bindparam("offer", type_=Id))
 
 
@@ -164,11 +162,17 @@ class PostgresNeeds:
         """See `ports.Needs.around`."""
         return await surroundings.known(tx, loaded, wanted)
 
-    async def hold_places(self, tx: Transaction, places: Collection[str]) -> None:
+    async def hold_places(
+        self, tx: Transaction, places: Collection[str], *, wait: bool = True
+    ) -> bool:
         """See `ports.Needs.hold_places`."""
         keys = sorted({crc32(place.encode()) % _PLACE_KEYS for place in places})
-        if keys:
+        if keys and wait:
             await tx.driver.execute(_LOCK_PLACES, keys)
+        elif keys:
+            held = await tx.driver.fetch(_LOCK_FREE_PLACES, keys)
+            return all(one for (one,) in held)
+        return True
 
     async def save(self, tx: Transaction, board: Board) -> None:
         """See `ports.Needs.save`."""

@@ -23,7 +23,7 @@ from brobyg_matching.domain.filling import (
 from brobyg_matching.domain.need import Need, Offer, Seat
 from brobyg_matching.domain.roster import Reachable, timeless_rule_broken, wish_of
 from brobyg_matching.domain.rules import capacity_rule_broken, span_of
-from brobyg_matching.domain.searching import give_up, go_on, last_offer, start_search, survey
+from brobyg_matching.domain.searching import go_on, last_offer, search_seat, survey
 from brobyg_matching.domain.way import followers, way_of, whole_way
 from brobyg_matching.errors import NotAllowed, Objection, UnknownMatch
 
@@ -182,14 +182,7 @@ def search_without(draft: Draft, no: int, reason: str) -> None:
             return
     draft.set(follows=None)
     release_followers(draft, reason)
-    _search_seat(draft, no)
-
-
-def _search_seat(draft: Draft, no: int) -> None:
-    if draft.hold_resource():
-        start_search(draft, no)
-    else:
-        give_up(draft, no, "no_room")
+    search_seat(draft, no)
 
 
 def blocked(board: Board, need: Need, helper_id: str) -> None:
@@ -276,7 +269,7 @@ def reopen(draft: Draft, by: Actor) -> None:
                 other.set_seat(seat.no, state="waiting", reason="same_way")
     for seat in seats:
         decide(draft, seat.no, "reopened", by=by)
-        _search_seat(draft, seat.no)
+        search_seat(draft, seat.no)
 
 
 def assign(draft: Draft, no: int, helper_id: str, by: Actor) -> None:

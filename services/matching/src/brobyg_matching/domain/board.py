@@ -93,7 +93,7 @@ class Board:
         self.reference: Reference = distances.reference
         self.needs: dict[str, Need] = dict(needs)
         self.citizens, self.consents = dict(known.citizens), dict(known.consents)
-        self.rosters, self.profiles, self.blocks = known.rosters, known.profiles, dict(known.blocks)
+        self.rosters, self.profiles, self.blocks = known.rosters, known.profiles, {**known.blocks}
         self.diary = Diary(known.bookings, known.cases)
         self.open_offers, self.turns = dict(known.open_offers), dict(known.turns)
         self._met = {citizen: dict(met) for citizen, met in known.met.items()}

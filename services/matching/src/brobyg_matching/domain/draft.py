@@ -84,6 +84,9 @@ class Draft:
         if closed:
             left = tuple(one for one in self.need.offers if one.offer_id not in closed)
             self.set(offers=left)
+            if self.need.waits_for_capacity:
+                # Whoever was asked for one seat may be who another of the need waits for.
+                self.board.freed.add(self.need.department)
 
     def withdraw_offers(
         self, reason: str, seat_no: int | None = None, helper_id: str | None = None

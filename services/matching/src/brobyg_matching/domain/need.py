@@ -157,6 +157,11 @@ class Need(Facts, frozen=True, kw_only=True, gc=False):
             and helper_id in (None, offer.helper_id)
         ]
 
+    @property
+    def waits_for_capacity(self) -> bool:
+        """Whether one of its seats waits for somebody who can."""
+        return any((one.state, one.reason) == ("waiting", "capacity") for one in self.seats)
+
     def helpers(self) -> list[str]:
         """Who fills its seats."""
         return [one.helper_id for one in self.seats if one.state == "filled" and one.helper_id]

@@ -27,6 +27,14 @@ PLACE_AWAITED = timedelta(minutes=10)
 PLACE_AGAIN = timedelta(minutes=1)
 
 
+def search_seat(draft: Draft, no: int) -> None:
+    """Open the seat's search if what is held with the need is held or free."""
+    if draft.hold_resource():
+        start_search(draft, no)
+    else:
+        give_up(draft, no, "no_room")
+
+
 def start_search(draft: Draft, no: int, first: str | None = None) -> None:
     """Open the seat's search: ask, or give up when nobody can or it is too late.
 
@@ -82,10 +90,19 @@ def _deadline(need: Need, policy: Policy, now: datetime) -> datetime | None:
     return deadline
 
 
+def deadline_moved(draft: Draft, no: int) -> None:
+    """The need is to be answered by another time than the seat's search has gone by."""
+    deadline = _deadline(draft.need, draft.policy, draft.board.now)
+    due = [one for one in (draft.seat(no).due_at, deadline) if one is not None]
+    draft.set_seat(no, decide_by=deadline, due_at=min(due, default=None))
+
+
 def look_again(draft: Draft, no: int) -> None:
     """The time of what was waited for is over: a wave's answers, an opening, a deadline."""
     draft.expire_offers(no)
-    if not draft.need.open_offers(no):
+    decide_by = draft.seat(no).decide_by
+    over = decide_by is not None and decide_by <= draft.board.now
+    if over or not draft.need.open_offers(no):
         go_on(draft, no)
     else:
         _wait_for_answers(draft, no)
@@ -100,8 +117,10 @@ def go_on(draft: Draft, no: int) -> None:
         one_wave_only = ordinary is None or seat.decide_by > ordinary
         over = seat.decide_by <= now
         if over or (seat.wave and (one_wave_only or now + shortest > seat.decide_by)):
-            give_up(draft, no, _why_nobody(seat, draft.policy), survey(draft, no))
-            return
+            if draft.policy.giving_up.way != "wait":
+                give_up(draft, no, _why_nobody(seat, draft.policy), survey(draft, no))
+                return
+            draft.set_seat(no, decide_by=None)  # a human is told, and the asking goes on
     _ask(draft, no)
 
 
@@ -235,8 +254,11 @@ def _make_offers(draft: Draft, no: int, selection: Selection) -> None:
 
 
 def _wait_for_answers(draft: Draft, no: int) -> None:
-    first = min((one.expires_at for one in draft.need.open_offers(no)), default=None)
-    draft.set_seat(no, due_at=first)
+    times = [one.expires_at for one in draft.need.open_offers(no)]
+    decide_by = draft.seat(no).decide_by
+    if decide_by is not None:
+        times.append(decide_by)
+    draft.set_seat(no, due_at=min(times, default=None))
 
 
 def _offer(

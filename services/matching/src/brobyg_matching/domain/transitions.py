@@ -22,7 +22,14 @@ from brobyg_matching.domain.need import (
     seats_of,
 )
 from brobyg_matching.domain.roster import timeless_rule_broken, wish_of
-from brobyg_matching.domain.searching import give_up, look_again, start_search, survey
+from brobyg_matching.domain.searching import (
+    deadline_moved,
+    give_up,
+    look_again,
+    search_seat,
+    start_search,
+    survey,
+)
 from brobyg_matching.domain.travel import itinerary
 from brobyg_matching.domain.way import followers, relation, standing, whole_way
 
@@ -55,6 +62,7 @@ def opened(board: Board, facts: Facts) -> None:
         seats = tuple(replace(one, state="waiting", unwilling=()) for one in draft.need.seats)
         draft.set(**values, state="waiting", reason=None, opened_at=board.now, seats=seats,
                   follows=None)  # fmt: skip
+        draft = Draft(board, draft.need)  # it may be another pathway's now
         _set_crew(draft, facts)
         begin(draft)
     elif any(getattr(before, name) != values[name] for name in DECISIVE):
@@ -64,6 +72,8 @@ def opened(board: Board, facts: Facts) -> None:
         if facts.crew != before.crew:
             _set_crew(draft, facts)
         for seat in draft.need.seats:
+            if facts.answer_by != before.answer_by and seat.state == "searching":
+                deadline_moved(draft, seat.no)
             alone = draft.need.follows is None and draft.need.clashes_with is None
             if (
                 seat.state == "waiting"
@@ -71,7 +81,7 @@ def opened(board: Board, facts: Facts) -> None:
                 and alone
                 and draft.need.state != "waiting"
             ):
-                start_search(draft, seat.no)
+                search_seat(draft, seat.no)
             elif seat.state == "searching" and not draft.need.open_offers(seat.no):
                 draft.set_seat(seat.no, due_at=board.now)
 
@@ -215,6 +225,8 @@ def closed(board: Board, need_id: str, reason: str) -> None:
     if over:
         hand_over_way(draft)
     _let_go(draft, "appointment_over" if over else reason, release=not over)
+    if need.ends_at is not None and need.ends_at > board.now:
+        draft.free_resource()  # over before its time
     for seat in draft.need.seats:
         if seat.state == "filled":
             if seat.leave_at is None:
@@ -235,6 +247,8 @@ def recorded(board: Board, citizen: Citizen) -> None:
     anew: list[tuple[Draft, dict[int, str | None]]] = []
     for need in board.of_citizen(citizen.citizen_id):
         if board.policy(need).need.of_citizen:
+            if need.waits_for_capacity:
+                board.freed.add(need.department)  # others may do now
             draft = Draft(board, need)
             if need.state == "waiting":
                 anew.append((draft, {}))

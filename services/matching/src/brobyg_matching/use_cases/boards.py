@@ -82,7 +82,8 @@ class Boards:
         Without `wait`, False when somebody else holds one of them, and nothing is done. Raises
         DoubleBooking, and what `work` raises.
         """
-        await self.needs.hold_places(tx, _places(searched))
+        if not await self.needs.hold_places(tx, _places(searched), wait=wait):
+            return False
         locked = {*named, *_on_one_way(loaded, searched)}
         chooses = any(policy_of(one.pathway).asking.way == "assign" for one in searched)
         attempt = 0
