@@ -121,6 +121,10 @@ ATTENTION: Words = {
     "refused_for_another": Wording(
         "refused in favour of another", "afvist til fordel for en anden"
     ),
+    "entered_appointment_changed": Wording(
+        "the hospital changed an appointment that was entered here",
+        "hospitalet ændrede en aftale, der var indtastet her",
+    ),
 }
 OUTCOMES: Words = {
     "solved_by_phone": Wording("solved by phone", "løst pr. telefon"),
