@@ -92,7 +92,10 @@ class Decisions:
         locked: frozenset[str],
         known: Sequence[StoredAppointment],
     ) -> None:
-        """`referrals` by CPR number; `locked` are the ids of the referrals that may be changed."""
+        """`referrals` by CPR number: what is new is booked under them.
+
+        `locked` are the ids of the referrals whose appointments may be changed.
+        """
         self._clock, self._now = tx.clock, tx.now
         self._channel, self._organisation = channel, organisation
         self._versions_rise = versions_rise
