@@ -240,7 +240,8 @@ class SeatWanted(Struct, frozen=True, kw_only=True, gc=False):
     wanted: Annotated[int, Meta(ge=1)]
 
 
-#: Points by soft rule.
+#: Points by soft rule. How near the helper lives to where the two meet counts too and is not told:
+#: it would tell where that is.
 PointsByRule: TypeAlias = dict[RuleName, Count]
 
 
@@ -348,12 +349,6 @@ class OfferMade(EventData, frozen=True, kw_only=True, gc=False):
     starts_at: Instant | UnsetType = UNSET
     #: When it ends, after starts_at (FHIR R4 Appointment, app-2 and app-3).
     ends_at: Instant | UnsetType = UNSET
-    #: When helper and citizen meet: the start less the travel time and the margin of the policy.
-    meet_at: Instant | UnsetType = UNSET
-    #: When the helper leaves home.
-    leave_at: Instant | UnsetType = UNSET
-    #: When the helper is back home.
-    home_at: Instant | UnsetType = UNSET
 
 
 class OfferAccepted(EventData, frozen=True, kw_only=True, gc=False):
@@ -476,14 +471,6 @@ class VolunteerMatched(EventData, frozen=True, kw_only=True, gc=False):
     starts_at: Instant | UnsetType = UNSET
     #: When it ends, after starts_at (FHIR R4 Appointment, app-2 and app-3).
     ends_at: Instant | UnsetType = UNSET
-    #: When helper and citizen meet: the start less the travel time and the margin of the policy.
-    meet_at: Instant | UnsetType = UNSET
-    #: When the helper leaves home.
-    leave_at: Instant | UnsetType = UNSET
-    #: When the helper is back home.
-    home_at: Instant | UnsetType = UNSET
-    #: The helper's whole time in minutes: travel, waiting, what it is about, and the way back.
-    minutes: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
     #: The resource that is held with it.
     resource_id: ResourceId | UnsetType = UNSET
     #: The citizen's other need that the same helper fills on the same way.
@@ -531,14 +518,6 @@ class StaffMatched(EventData, frozen=True, kw_only=True, gc=False):
     starts_at: Instant | UnsetType = UNSET
     #: When it ends, after starts_at (FHIR R4 Appointment, app-2 and app-3).
     ends_at: Instant | UnsetType = UNSET
-    #: When helper and citizen meet: the start less the travel time and the margin of the policy.
-    meet_at: Instant | UnsetType = UNSET
-    #: When the helper leaves home.
-    leave_at: Instant | UnsetType = UNSET
-    #: When the helper is back home.
-    home_at: Instant | UnsetType = UNSET
-    #: The helper's whole time in minutes: travel, waiting, what it is about, and the way back.
-    minutes: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
     #: The resource that is held with it.
     resource_id: ResourceId | UnsetType = UNSET
     #: The citizen's other need that the same helper fills on the same way.
