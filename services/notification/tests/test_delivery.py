@@ -25,6 +25,9 @@ from icalendar import Calendar
 from msgspec import structs
 
 NEED, CITIZEN = derived_id("need"), derived_id("citizen")
+STARTS = datetime(2026, 12, 1, 9, 15, tzinfo=UTC)
+#: As matching tells them.
+MEET_AT, HOME_AT = STARTS - timedelta(minutes=40), STARTS + timedelta(minutes=95)
 CPR, SURNAME = "0201609995", "Lauridsen"
 
 
@@ -104,8 +107,8 @@ async def test_the_calendar_spans_what_each_of_them_needs_and_names_a_public_pla
         data.ends_at,
     )
     assert (volunteers.decoded("dtstart"), volunteers.decoded("dtend")) == (
-        data.meet_at,
-        data.home_at,
+        MEET_AT,
+        HOME_AT,
     )
     for event in (citizens, volunteers):
         assert "Randers" in event["LOCATION"]
@@ -124,6 +127,16 @@ async def test_a_protected_citizen_is_met_at_the_place_of_care(
     assert "Meeting point: Regionshospitalet Randers" in text(
         mail_server.to("ellen@example.org")[0]
     )
+
+
+async def test_a_match_that_no_longer_stands_is_not_told_as_if_it_did(
+    parts_for, mail_server, owners, cause, clock
+) -> None:
+    owners.match("released")
+    async with parts_for(clock) as parts, parts.delivering():
+        await parts.receive(cause(VolunteerMatched))
+        await parts.ended("superseded", "superseded")
+    assert (mail_server.inbox, owners.asked) == ([], [])
 
 
 async def test_who_wishes_to_meet_at_the_place_of_care_is_met_there_whatever_address_is_known(
@@ -164,7 +177,7 @@ async def test_the_sequence_rises_in_the_order_of_sending_under_one_uid(
     ]
 
 
-async def test_a_cancellation_covers_the_time_it_takes_back(
+async def test_a_cancellation_covers_what_it_takes_back(
     parts_for, mail_server, cause, clock
 ) -> None:
     match = cause(VolunteerMatched)
@@ -174,7 +187,9 @@ async def test_a_cancellation_covers_the_time_it_takes_back(
         await parts.receive(cause(MatchReleased))
         await parts.ended(*["sent"] * 4)
     first, last = (event_of(message) for message in mail_server.to("ellen@example.org"))
-    assert (first["DTSTART"].dt, first["DTEND"].dt) == (last["DTSTART"].dt, last["DTEND"].dt)
+    data = match.decode(VolunteerMatched)
+    assert (last["DTSTART"].dt, last["DTEND"].dt) == (data.starts_at, data.ends_at)
+    assert first["UID"] == last["UID"]
     assert last["STATUS"] == "CANCELLED"
 
 

@@ -16,6 +16,7 @@ from brobyg_kit.event import Event
 from brobyg_notification.domain.calendar import Entry
 from brobyg_notification.domain.calendar_status import Calendars, CalledOff
 from brobyg_notification.domain.contact import Contact
+from brobyg_notification.domain.contents import MatchTimes
 from brobyg_notification.domain.notice import Notice, Template
 
 FailureReason = Literal["no_address", "recipient_erased", "refused", "appointment_over"]
@@ -35,6 +36,8 @@ class AnswerLink:
     meeting: Meeting | None
     #: From the helper's home to where the two meet; None for a need without a place.
     distance_metres: int | None
+    #: When the two meet; None for a need without a span.
+    meet_at: datetime | None
 
 
 class People(Protocol):
@@ -50,6 +53,10 @@ class People(Protocol):
 
     async def answer_link(self, offer_id: str) -> AnswerLink | None:
         """The offer's answer link; None only if the owner says that the offer was erased."""
+        ...
+
+    async def match_times(self, need_id: str, match_id: str) -> MatchTimes | None:
+        """When the two of the match meet; None if it no longer stands."""
         ...
 
 

@@ -298,3 +298,5 @@ class LinkOut(BaseModel):
     meeting: Meeting | None
     #: From the helper's home to where the two meet; null for a need without a place.
     distance_metres: int | None
+    #: When the two meet; null for a need without a span.
+    meet_at: datetime | None

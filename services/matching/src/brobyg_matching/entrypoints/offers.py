@@ -115,6 +115,7 @@ def answers_router(
                 "state": shown_state(offer, clock.now()),
                 "meeting": await queries.meeting(need.citizen_id),
                 "distance_metres": offer.distance_metres,
+                "meet_at": offer.meet_at,
             }
         )
 

@@ -1,7 +1,8 @@
 """People, asked of the services that own them."""
 
 from collections.abc import Mapping
-from typing import TypeVar
+from datetime import datetime
+from typing import Literal, TypeVar
 from urllib.parse import quote
 
 import httpx2
@@ -10,6 +11,7 @@ from brobyg_contracts import Meeting
 from brobyg_kit.problems import GONE, ReceivedProblem
 
 from brobyg_notification.domain.contact import Contact, given_name
+from brobyg_notification.domain.contents import MatchTimes
 from brobyg_notification.errors import OwnerUnavailable
 from brobyg_notification.ports import AnswerLink, PersonRole
 
@@ -38,6 +40,15 @@ class _Citizen(msgspec.Struct):
     def contact(self) -> Contact:
         """As messages need it."""
         return Contact(self.given_name, self.email, self.language, self.meeting, self.meeting_point)
+
+
+class _Match(msgspec.Struct):
+    """What matching tells of a match."""
+
+    state: Literal["agreed", "released"]
+    leave_at: datetime | None
+    meet_at: datetime | None
+    home_at: datetime | None
 
 
 #: Who owns the people of a role, where they stand there, and what is told of them.
@@ -74,6 +85,14 @@ class HttpPeople:
         """See `ports.People`."""
         path = f"/offers/{quote(offer_id, safe='')}/answer-link"
         return await self._ask("matching", path, AnswerLink)
+
+    async def match_times(self, need_id: str, match_id: str) -> MatchTimes | None:
+        """See `ports.People`."""
+        path = f"/needs/{quote(need_id, safe='')}/matches/{quote(match_id, safe='')}"
+        match = await self._ask("matching", path, _Match)
+        if match is None or match.state == "released":
+            return None
+        return MatchTimes(match.leave_at, match.meet_at, match.home_at)
 
     async def _ask(
         self, owner: str, path: str, kind: type[AnswerT], query: dict[str, str] | None = None

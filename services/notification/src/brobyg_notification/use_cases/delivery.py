@@ -70,6 +70,12 @@ class Delivery:
             if link is None:
                 return _SUPERSEDED
             facts = self._offer_facts(link)
+        times = None
+        if notice.template in ("matched_helper", "matched_citizen"):
+            times = await self._match_times(notice)
+            if times is None:
+                return _SUPERSEDED
+            facts |= times.facts
         reference = self.reference()
         try:
             facts |= contents.facts(notice, reference)
@@ -95,7 +101,7 @@ class Delivery:
             facts=facts,
             recipient=reader.email,
             sent_at=self.clock.now(),
-            entry=contents.calendar_entry(notice, reference, claim.created_at, zone),
+            entry=contents.calendar_entry(notice, reference, claim.created_at, zone, times),
         )
         try:
             await self.transport.send(self.compose(message))
@@ -142,6 +148,7 @@ class Delivery:
             "link": f"{self.portal_url}/answer/{quote(link.token, safe='')}",
             "meeting": link.meeting,
             "distance_metres": link.distance_metres,
+            "meet_at": link.meet_at,
         }
 
     async def _open_offer(self, notice: Notice) -> AnswerLink | None:
@@ -150,6 +157,12 @@ class Delivery:
         if link is None or link.state != "open" or link.expires_at <= self.clock.now():
             return None
         return link
+
+    async def _match_times(self, notice: Notice) -> contents.MatchTimes | None:
+        """When the two meet; None when the match no longer stands, which another notice tells."""
+        match = notice.matched
+        assert match is not None  # it is the notice's cause
+        return await self.people.match_times(match.need_id, match.match_id)
 
     async def _people(self, notice: Notice) -> tuple[Contact | None, Contact | None]:
         """The reader, and the person the message names beside. Nobody else is asked for."""

@@ -103,7 +103,6 @@ RULES: Words = {
 POINTS: Words = {
     "former": Wording("had it before", "havde den før"),
     "known": Wording("known", "kendt"),
-    "near": Wording("near", "nær"),
     "fair": Wording("little to do lately", "lidt at lave for tiden"),
 }
 ATTENTION: Words = {
