@@ -693,8 +693,6 @@ class NotificationSent(EventData, frozen=True, kw_only=True, gc=False):
     recipient_id: Annotated[str, Meta(max_length=64, min_length=1, pattern="^[a-z0-9-]+\\Z")]
     template: Template
     channel: Channel
-    #: Language the message is written in.
-    language: MessageLanguage
     #: Id of the event that this message is about; one message per cause and recipient.
     cause: Id
     #: The referral this belongs to.
@@ -720,8 +718,6 @@ class NotificationFailed(EventData, frozen=True, kw_only=True, gc=False):
     recipient_id: Annotated[str, Meta(max_length=64, min_length=1, pattern="^[a-z0-9-]+\\Z")]
     template: Template
     channel: Channel
-    #: Language the message is written in.
-    language: MessageLanguage
     #: Id of the event that this message is about; one message per cause and recipient.
     cause: Id
     reason: FailureReason
