@@ -155,8 +155,6 @@ class DeliveryOutcome:
     """What became of a notice."""
 
     state: Literal["sent", "failed", "superseded"]
-    #: The language of the message, or the one it would have had; None if it is superseded.
-    language: Language | None = None
     #: Why it can never arrive, if it failed.
     reason: FailureReason | None = None
 

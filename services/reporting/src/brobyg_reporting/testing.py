@@ -167,7 +167,6 @@ class _Story:
             "recipient_role": r.choice(["helper", "citizen", "coordinator"]),
             "template": "offer",
             "channel": "email",
-            "language": "en",
             "kind": r.choice(["nobody_found", "clash"]),
             "urgency": r.choice(["now", "today", "later"]),
             "reasons": ["range"],

@@ -23,13 +23,13 @@ from brobyg_notification.ports import (
     Claim,
     Compose,
     DeliveryOutcome,
-    FailureReason,
     MailTransport,
     Message,
     People,
 )
 
 _SUPERSEDED = DeliveryOutcome("superseded")
+_APPOINTMENT_OVER = DeliveryOutcome("failed", "appointment_over")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Delivery:
             return _SUPERSEDED
         if notice.ends_at is not None and notice.ends_at <= self.clock.now():
             # An offer ends before its appointment; the history has its end already.
-            return _SUPERSEDED if is_offer else self._failed(notice, "appointment_over")
+            return _SUPERSEDED if is_offer else _APPOINTMENT_OVER
         facts: contents.Facts = {}
         if is_offer:
             # The offer first: if it is no longer open, no personal data is asked for.
@@ -83,10 +83,9 @@ class Delivery:
             raise NotYetKnown(str(error)) from error
         reader, other = await self._people(notice)
         if reader is None:
-            return self._failed(notice, "recipient_erased")
-        language = self._language(notice, reader.language)
+            return DeliveryOutcome("failed", "recipient_erased")
         if not reader.email or not is_mail_address(reader.email):
-            return DeliveryOutcome("failed", language, "no_address")
+            return DeliveryOutcome("failed", "no_address")
         facts |= contents.party_facts(notice, reference, reader, other)
         facts["changed"] = bool(notice.sequence) and not claim.earlier_unsent
         department = self._department(notice)
@@ -96,7 +95,7 @@ class Delivery:
             template=notice.template,
             pathway=notice.pathway,
             seat_role=notice.seat_role,
-            language=language,
+            language=self._language(notice, reader.language),
             zone=zone,
             facts=facts,
             recipient=reader.email,
@@ -106,8 +105,8 @@ class Delivery:
         try:
             await self.transport.send(self.compose(message))
         except MailRefused:
-            return DeliveryOutcome("failed", language, "refused")
-        return DeliveryOutcome("sent", language)
+            return DeliveryOutcome("failed", "refused")
+        return DeliveryOutcome("sent")
 
     def departments_with_address(self) -> list[str]:
         """The departments whose coordinator can be told, former ones too."""
@@ -116,10 +115,6 @@ class Delivery:
             *self.coordinators,
             *(one.id for one in reference.departments.values() if self._address(one.id)),
         ]
-
-    def _failed(self, notice: Notice, reason: FailureReason) -> DeliveryOutcome:
-        """Given up before the reader's language was known."""
-        return DeliveryOutcome("failed", self._departments_language(notice), reason)
 
     def _language(self, notice: Notice, wish: str | None) -> Language:
         """The reader's language, or the department's where there is no catalogue for it."""
