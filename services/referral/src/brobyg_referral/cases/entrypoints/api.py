@@ -51,6 +51,7 @@ def create_router(
     """All of the JSON API."""
     router = APIRouter(route_class=ReferralRoute)
     _add_referrals(router, database, referrals)
+    _add_consent(router, database, referrals)
     _add_citizens(router, database, referrals)
     _add_appointments(router, database, appointments)
     _add_sessions(router, database, sessions)
@@ -86,6 +87,8 @@ def _add_referrals(router: APIRouter, database: Database, referrals: Referrals) 
             await in_transaction(database, lambda tx: referrals.get(tx, caller, str(referral_id)))
         )
 
+
+def _add_consent(router: APIRouter, database: Database, referrals: Referrals) -> None:
     @router.put(
         "/referrals/{referral_id}/consent", tags=["referrals"], summary="Record consent given again"
     )
