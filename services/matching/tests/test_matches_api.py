@@ -21,8 +21,9 @@ async def test_a_match_is_told_with_its_times_while_it_stands(matching: Running)
     [seat] = (
         await matching.client.get(f"/needs/{an_id('need')}", headers=bearer("coordinator"))
     ).json()["seats"]
-    path = f"/needs/{an_id('need')}/matches/{seat['match_id']}"
+    path = f"/needs/{an_id('need')}/matches/{seat['match_id']}/answer-link"
     told = (await matching.client.get(path, headers=NOTIFICATION)).json()
+    assert told.pop("token")
     assert told == {
         "state": "agreed",
         **{name: seat[name] for name in ("leave_at", "meet_at", "home_at")},
@@ -34,4 +35,5 @@ async def test_a_match_is_told_with_its_times_while_it_stands(matching: Running)
                                       headers=NOTIFICATION)).status_code == 404  # fmt: skip
     await tell(matching, event(need_closed()))
     gone = (await matching.client.get(path, headers=NOTIFICATION)).json()
+    assert gone.pop("token")
     assert gone == {"state": "released", "leave_at": None, "meet_at": None, "home_at": None}

@@ -109,6 +109,7 @@ _DATA: dict[type, dict[str, object]] = {
         **_SEAT,
         "match_id": MATCH,
         "reason": "appointment_cancelled",
+        "crew_complete": False,
     },
     MatchEscalated: {
         **_NEED,
@@ -424,7 +425,7 @@ HELPER_CONTACT = {
 
 @pytest.fixture
 async def owners() -> AsyncIterator[Owners]:
-    """Both owners, up; the offer is open."""
+    """Both owners, up; the offer is open, and every match has a link."""
     port = free_port()
     app = FastAPI()
     known = Owners(f"http://127.0.0.1:{port}", {})
@@ -435,9 +436,9 @@ async def owners() -> AsyncIterator[Owners]:
 
     @app.get("/{path:path}")
     async def answer(path: str, request: Request) -> Response:
-        if path.startswith("needs/") and "/matches/" in path:
-            return JSONResponse(known.matches)
         known.asked.append((f"/{path}", request.query_params.get("purpose", "")))
+        if path.startswith("needs/") and path.endswith("/answer-link"):
+            return JSONResponse({"token": "match.token", **known.matches})
         status, body = known.answers.get(f"/{path}", (404, {}))
         return JSONResponse(body, status_code=status)
 

@@ -22,7 +22,7 @@ from brobyg_kit.testing import eventually
 from brobyg_notification.readiness import mail_goes_out
 from brobyg_notification.use_cases import delivery_worker
 from icalendar import Calendar
-from msgspec import structs
+from msgspec import UNSET, structs
 
 NEED, CITIZEN = derived_id("need"), derived_id("citizen")
 STARTS = datetime(2026, 12, 1, 9, 15, tzinfo=UTC)
@@ -136,7 +136,8 @@ async def test_a_match_that_no_longer_stands_is_not_told_as_if_it_did(
     async with parts_for(clock) as parts, parts.delivering():
         await parts.receive(cause(VolunteerMatched))
         await parts.ended("superseded", "superseded")
-    assert (mail_server.inbox, owners.asked) == ([], [])
+    assert mail_server.inbox == []
+    assert not [path for path, _ in owners.asked if path.endswith("/contact")]
 
 
 async def test_who_wishes_to_meet_at_the_place_of_care_is_met_there_whatever_address_is_known(
@@ -596,3 +597,25 @@ async def test_under_a_clock_that_runs_fast_pauses_run_fast_too(
         )
         await parts.ended("sent", "sent")
     assert (datetime.now(UTC) - now) < timedelta(seconds=30)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"way": "same_way", "offer_id": UNSET}, {"way": "by_hand", "offer_id": UNSET}],
+    ids=["by an offer", "on the same way", "by hand"],
+)
+async def test_whoever_is_told_of_a_match_can_say_that_they_can_not_after_all(
+    parts_for, mail_server, owners, cause, clock, changes: dict[str, object]
+) -> None:
+    async with parts_for(clock) as parts, parts.delivering():
+        await parts.receive(cause(VolunteerMatched, **changes))
+        await parts.ended("sent", "sent")
+    link = "http://portal.example.org/answer/match.token"
+    (told,) = mail_server.to("ellen@example.org")
+    assert link in text(told)
+    assert f'href="{link}"' in str(part(told, "text/html").get_content())
+    assert link in str(event_of(told)["description"])
+    (citizens,) = mail_server.to("einer@example.org")
+    assert "/answer/" not in text(citizens) + str(event_of(citizens)["description"])
+    path = f"/needs/{NEED}/matches/{derived_id('match')}/answer-link"
+    assert [asked for asked, _ in owners.asked].count(path) == 2, "once for each message"

@@ -199,3 +199,34 @@ async def test_the_api_and_the_command_tell_what_the_stream_says(
         code, output = await asyncio.to_thread(run, "--language", "da", NEED)
         assert f"Nummer 1: {HELPER}, 510 point" in output
         assert (await asyncio.to_thread(run, OTHER))[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("outcome", "en", "da"),
+    [
+        ("by_hand", "chose the helper", "valgte hjælperen"),
+        ("claimed", "took the seat", "tog pladsen"),
+        ("released", "took the helper off it", "tog hjælperen af opgaven"),
+        ("signed_off", "can't come after all", "kan alligevel ikke"),
+        ("held", "stopped the asking", "stoppede spørgsmålene"),
+        ("resumed", "let the asking go on", "lod spørgsmålene gå videre"),
+        ("reopened", "had it searched once more", "lod der lede en gang til"),
+        ("of_a_later_version", "of_a_later_version", "of_a_later_version"),
+    ],
+)
+def test_what_was_done_by_hand_is_told_with_who_did_it_as_what(
+    outcome: str, en: str, da: str
+) -> None:
+    done = {"outcome": outcome, "actor": "kirsten", "actor_role": "coordinator"}
+    bare = {"considered": [], "excluded": [], "could": 0, "asked": 0}
+    found = explained([told("need.decided", 70, facts() | done | bare)])
+    assert texts(found) == [f"By hand for seat 1: the coordinator {en}. By: kirsten."]
+    assert texts(found, "da") == [f"Manuelt for plads 1: koordinatoren {da}. Af: kirsten."]
+    [decision] = found.decisions
+    assert (decision.actor, decision.actor_role) == ("kirsten", "coordinator")
+
+
+def test_a_decision_of_the_rules_names_no_actor() -> None:
+    found = explained([told("need.decided", 61, facts() | {"outcome": "same_way"})])
+    assert "on the same way has this one too" in texts(found)[0]
+    assert not any("By:" in line for line in texts(found))

@@ -40,6 +40,14 @@ class AnswerLink:
     meet_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class MatchLink:
+    """The signed link by which a match's helper signs off, and what is not in the match's event."""
+
+    token: str
+    times: MatchTimes
+
+
 class People(Protocol):
     """The owners of people's data, who record each question with its purpose.
 
@@ -55,8 +63,8 @@ class People(Protocol):
         """The offer's answer link; None only if the owner says that the offer was erased."""
         ...
 
-    async def match_times(self, need_id: str, match_id: str) -> MatchTimes | None:
-        """When the two of the match meet; None if it no longer stands."""
+    async def match_link(self, need_id: str, match_id: str) -> MatchLink | None:
+        """How the match's helper signs off, and when they meet; None if it no longer stands."""
         ...
 
 

@@ -13,7 +13,7 @@ from brobyg_kit.problems import GONE, ReceivedProblem
 from brobyg_notification.domain.contact import Contact, given_name
 from brobyg_notification.domain.contents import MatchTimes
 from brobyg_notification.errors import OwnerUnavailable
-from brobyg_notification.ports import AnswerLink, PersonRole
+from brobyg_notification.ports import AnswerLink, MatchLink, PersonRole
 
 
 class _Helper(msgspec.Struct):
@@ -45,6 +45,7 @@ class _Citizen(msgspec.Struct):
 class _Match(msgspec.Struct):
     """What matching tells of a match."""
 
+    token: str
     state: Literal["agreed", "released"]
     leave_at: datetime | None
     meet_at: datetime | None
@@ -86,13 +87,17 @@ class HttpPeople:
         path = f"/offers/{quote(offer_id, safe='')}/answer-link"
         return await self._ask("matching", path, AnswerLink)
 
-    async def match_times(self, need_id: str, match_id: str) -> MatchTimes | None:
+    async def match_link(self, need_id: str, match_id: str) -> MatchLink | None:
         """See `ports.People`."""
-        path = f"/needs/{quote(need_id, safe='')}/matches/{quote(match_id, safe='')}"
-        match = await self._ask("matching", path, _Match)
-        if match is None or match.state == "released":
+        need, match = quote(need_id, safe=""), quote(match_id, safe="")
+        path = f"/needs/{need}/matches/{match}/answer-link"
+        found = await self._ask("matching", path, _Match)
+        if found is None:
+            raise OwnerUnavailable("matching: 410, though a match is never erased alone")
+        if found.state == "released":
             return None
-        return MatchTimes(match.leave_at, match.meet_at, match.home_at)
+        times = MatchTimes(found.leave_at, found.meet_at, found.home_at)
+        return MatchLink(found.token, times)
 
     async def _ask(
         self, owner: str, path: str, kind: type[AnswerT], query: dict[str, str] | None = None

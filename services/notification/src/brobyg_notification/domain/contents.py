@@ -135,12 +135,6 @@ def _offer(notice: Notice, reference: Reference) -> Facts:
     }
 
 
-def _match(notice: Notice, _: Reference) -> Facts:
-    match = notice.matched
-    assert match is not None  # it is the notice's cause
-    return {"offered": bool(match.offer_id)}
-
-
 def _escalation(notice: Notice, reference: Reference) -> Facts:
     escalated = notice.cause.decode(MatchEscalated)
     return {
@@ -154,8 +148,6 @@ def _escalation(notice: Notice, reference: Reference) -> Facts:
 
 _FACTS: Mapping[Template, Callable[[Notice, Reference], Facts]] = {
     "offer": _offer,
-    "matched_helper": _match,
-    "matched_citizen": _match,
     "escalated": _escalation,
     "escalated_citizen": _escalation,
 }

@@ -24,12 +24,18 @@ from brobyg_notification.ports import (
     Compose,
     DeliveryOutcome,
     MailTransport,
+    MatchLink,
     Message,
     People,
 )
 
 _SUPERSEDED = DeliveryOutcome("superseded")
+_OF_MATCHES = ("matched_helper", "matched_citizen")
 _APPOINTMENT_OVER = DeliveryOutcome("failed", "appointment_over")
+
+
+class _NoLink:
+    """The reader has nothing to answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,24 +69,13 @@ class Delivery:
         if notice.ends_at is not None and notice.ends_at <= self.clock.now():
             # An offer ends before its appointment; the history has its end already.
             return _SUPERSEDED if is_offer else _APPOINTMENT_OVER
-        facts: contents.Facts = {}
-        if is_offer:
-            # The offer first: if it is no longer open, no personal data is asked for.
-            link = await self._open_offer(notice)
-            if link is None:
-                return _SUPERSEDED
-            facts = self._offer_facts(link)
-        times = None
-        if notice.template in ("matched_helper", "matched_citizen"):
-            times = await self._match_times(notice)
-            if times is None:
-                return _SUPERSEDED
-            facts |= times.facts
         reference = self.reference()
-        try:
-            facts |= contents.facts(notice, reference)
-        except UnknownReference as error:
-            raise NotYetKnown(str(error)) from error
+        facts = _facts(notice, reference)
+        # What names nobody first: if it is no longer so, no personal data is asked for.
+        link = await self._link(notice)
+        if link is None:
+            return _SUPERSEDED
+        facts |= self._facts_of(link, notice)
         reader, other = await self._people(notice)
         if reader is None:
             return DeliveryOutcome("failed", "recipient_erased")
@@ -100,7 +95,13 @@ class Delivery:
             facts=facts,
             recipient=reader.email,
             sent_at=self.clock.now(),
-            entry=contents.calendar_entry(notice, reference, claim.created_at, zone, times),
+            entry=contents.calendar_entry(
+                notice,
+                reference,
+                claim.created_at,
+                zone,
+                link.times if isinstance(link, MatchLink) else None,
+            ),
         )
         try:
             await self.transport.send(self.compose(message))
@@ -138,9 +139,25 @@ class Delivery:
         except UnknownReference:
             return None
 
-    def _offer_facts(self, link: AnswerLink) -> contents.Facts:
+    async def _link(self, notice: Notice) -> AnswerLink | MatchLink | _NoLink | None:
+        """How the reader answers; None for an offer or a match that no longer stands."""
+        if notice.template == "offer":
+            return await self._open_offer(notice)
+        match = notice.matched
+        if match is None or notice.template not in _OF_MATCHES:
+            return _NoLink()
+        return await self.people.match_link(match.need_id, match.match_id)
+
+    def _facts_of(self, link: AnswerLink | MatchLink | _NoLink, notice: Notice) -> contents.Facts:
+        """What the owner has told with the link."""
+        if isinstance(link, _NoLink):
+            return {}
+        url = f"{self.portal_url}/answer/{quote(link.token, safe='')}"
+        if isinstance(link, MatchLink):
+            # The link signs the helper off: it is nobody else's.
+            return link.times.facts | ({"link": url} if notice.role == "helper" else {})
         return {
-            "link": f"{self.portal_url}/answer/{quote(link.token, safe='')}",
+            "link": url,
             "meeting": link.meeting,
             "distance_metres": link.distance_metres,
             "meet_at": link.meet_at,
@@ -152,12 +169,6 @@ class Delivery:
         if link is None or link.state != "open" or link.expires_at <= self.clock.now():
             return None
         return link
-
-    async def _match_times(self, notice: Notice) -> contents.MatchTimes | None:
-        """When the two meet; None when the match no longer stands, which another notice tells."""
-        match = notice.matched
-        assert match is not None  # it is the notice's cause
-        return await self.people.match_times(match.need_id, match.match_id)
 
     async def _people(self, notice: Notice) -> tuple[Contact | None, Contact | None]:
         """The reader, and the person the message names beside. Nobody else is asked for."""
@@ -190,6 +201,14 @@ def coordinators_address(
         return coordinators.get(department)
     ids = (known.id, *known.former)
     return next((coordinators[one] for one in ids if one in coordinators), None)
+
+
+def _facts(notice: Notice, reference: Reference) -> contents.Facts:
+    """What the notice says that is not personal. Raises NotYetKnown for an unknown place."""
+    try:
+        return contents.facts(notice, reference)
+    except UnknownReference as error:
+        raise NotYetKnown(str(error)) from error
 
 
 def _is_no_longer_true(claim: Claim) -> bool:

@@ -78,6 +78,9 @@ class Decision(msgspec.Struct, kw_only=True):
     #: Those who could, best first; at most 50.
     considered: list[Candidate]
     ruled_out: list[RuledOut]
+    #: Who did it and as what (coordinator, helper), where it was done by hand.
+    actor: str | None = None
+    actor_role: str | None = None
 
 
 class Agreement(msgspec.Struct, kw_only=True):
@@ -185,6 +188,8 @@ def _decision(time: datetime, event: events.NeedDecided) -> Decision:
         ruled_out=[
             RuledOut(rule=one.rule, count=one.count, helpers=one.helpers) for one in event.excluded
         ],
+        actor=given(event.actor),
+        actor_role=given(event.actor_role),
     )
 
 
@@ -239,7 +244,7 @@ def _agree(matches: list[Agreement], read: Sequence[tuple[PastEvent, EventData |
 
 def _lines(one: PastEvent, event: EventData | None, reference: Reference) -> Iterator[Line]:
     en, da = sentence(one.type, one.data, reference)
-    helper_id, actor = getattr(event, "helper_id", None), getattr(event, "actor", None)
+    helper_id, actor = getattr(event, "helper_id", None), given(getattr(event, "actor", None))
     if helper_id is not None:
         en, da = f"{en} Helper: {helper_id}.", f"{da} Hjælper: {helper_id}."
     if actor is not None:
