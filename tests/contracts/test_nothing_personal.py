@@ -37,6 +37,27 @@ def test_no_property_of_an_event_is_named_for_something_personal(
     assert not [name for name in named if PERSONAL_WORDS & set(name.split("_"))]
 
 
+#: What is said of a citizen is on a topic of its own, which forgets.
+OF_CITIZENS = "brobyg.citizen.v1"
+#: What is said of a citizen, and what tells where helper and citizen meet or how they travel.
+TELLING_WORDS = frozenset(
+    [
+        "language", "languages", "gender", "mobility", "meeting", "meet", "postcode", "home",
+        "leave", "travel", "distance", "metres", "minutes", "duration", "near", "pace", "wish",
+    ]
+)  # fmt: skip
+
+
+def test_no_property_of_the_history_tells_what_is_said_of_a_citizen(
+    event: str, sources: Sources
+) -> None:
+    if sources.topic_of(event) in (REFERENCE, OF_CITIZENS):
+        return
+    named = [name for name, _ in properties(sources, sources.events[event])]
+
+    assert not [name for name in named if TELLING_WORDS & set(name.split("_"))]
+
+
 @pytest.mark.parametrize(
     "name",
     [

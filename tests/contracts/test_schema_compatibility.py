@@ -52,9 +52,9 @@ BREAKING: dict[str, tuple[Mutation, str, str]] = {
         "rank: property removed",
     ),
     "a property renamed": (
-        rename(OFFER, "meet_at", "meeting_at"),
+        rename(OFFER, "ends_at", "finishes_at"),
         "offer.made",
-        "(renamed to meeting_at?)",
+        "(renamed to finishes_at?)",
     ),
     "a property no longer always there": (
         release_from_duty(OFFER, "rank"),

@@ -115,7 +115,7 @@ async def test_a_postcode_moves_to_another_municipality_only_when_it_is_said(
 ) -> None:
     await applied(database)
     moved = changed("postcode/8990", municipality_code="0791")
-    with pytest.raises(FaultyReference, match="moves from municipality 0730 to 0791: say `--move`"):
+    with pytest.raises(FaultyReference, match="moves from municipality 0730 to 0791: say so"):
         await applied(database, moved)
     assert (await applied(database, moved, move=True)).changed == ("postcode/8990",)
 

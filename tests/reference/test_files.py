@@ -59,6 +59,24 @@ ANOTHER = """
     municipality_code: "0710"
 """
 
+
+def department(name: str, *former: str, withdrawn: bool = False) -> str:
+    """An entry like the project's own."""
+    return f"""
+  - id: {name}
+    label: {name}
+    municipalities: ["0751"]
+    pools: [student]
+    pathways: [escort]
+    languages: [da]
+    quiet_from: "21:00"
+    quiet_to: "08:00"
+    zone: Europe/Copenhagen
+    former: [{", ".join(former)}]
+    withdrawn: {str(withdrawn).lower()}
+"""
+
+
 #: File, what is done to it, the line that has the fault (as text), and words of the reason.
 WRONG: dict[str, tuple[str, Change, str, str]] = {
     "a missing property": (
@@ -157,6 +175,54 @@ WRONG: dict[str, tuple[str, Change, str, str]] = {
         "  - id: randers-norddjurs",
         "`former` leads back to it: a loop",
     ),
+    "departments that are each other's former one": (
+        "departments.yaml",
+        added(department("one", "two") + department("two", "one")),
+        "  - id: one",
+        "department/one: `former` leads back to it: a loop",
+    ),
+    "a loop through a withdrawn department": (
+        "departments.yaml",
+        added(department("one", "two") + department("two", "one", withdrawn=True)),
+        "  - id: two",
+        "department/two: `former` leads back to it: a loop",
+    ),
+    "a former department that is still in use": (
+        "departments.yaml",
+        added(department("one", "two") + department("two")),
+        "  - id: one",
+        "former 'two' is still in use",
+    ),
+    "a text where a list is expected": (
+        "departments.yaml",
+        replaced("pathways: [escort]", "pathways: escort"),
+        "    pathways: escort",
+        "pathways: Input should be a valid list",
+    ),
+    "a list where a text is expected": (
+        "places.yaml",
+        replaced("label: Randers Sundhedscenter", "label: [Randers, Sundhedscenter]"),
+        "    label: [Randers, Sundhedscenter]",
+        "label: Input should be a valid string",
+    ),
+    "nothing where a text is expected": (
+        "places.yaml",
+        replaced("label: Randers Sundhedscenter", "label:"),
+        "    label:",
+        "label: String should have at least 1 character",
+    ),
+    "a text where an entry is expected": (
+        "pools.yaml",
+        added("  - student\n"),
+        "  - student",
+        "Input should be a valid dictionary",
+    ),
+    "an unknown property beside the list": (
+        "pools.yaml",
+        added("more: []\n"),
+        "# Where helpers come from.",
+        "expected `pools:` and a list, and nothing else",
+    ),
     "an unknown organisation": (
         "pools.yaml",
         replaced("organisation: social-sundhed", "organisation: nobody"),
@@ -217,6 +283,18 @@ WRONG: dict[str, tuple[str, Change, str, str]] = {
         "890,Randers C,56.4607,10.0364,0730",
         "id: String should match pattern",
     ),
+    "a postcode given twice": (
+        "postcodes.csv",
+        added("8900,Randers C,56.4607,10.0364,0730\n"),
+        "8900,Randers C,56.4607,10.0364,0730",
+        "postcode/8900 is given twice; first by postcode/8900 (",
+    ),
+    "a postcode whose latitude is a word": (
+        "postcodes.csv",
+        replaced("8900,Randers C,56.4607", "8900,Randers C,north"),
+        "8900,Randers C,north,10.0364,0730",
+        "latitude: Input should be a valid number",
+    ),
     "a postcode line too short": (
         "postcodes.csv",
         replaced("8900,Randers C,56.4607,10.0364,0730", "8900,Randers C,56.4607"),
@@ -272,6 +350,32 @@ def test_bytes_that_are_no_text_are_told_with_their_line(folder: Path) -> None:
 def test_a_file_nested_without_end_is_told(folder: Path) -> None:
     (folder / "pools.yaml").write_text("[" * 5_000)
     assert any(one.startswith("pools.yaml:1: ") for one in faults(folder))
+
+
+@pytest.mark.parametrize("file", [path.name for path in sorted(FOLDER.glob("*.*[vl]"))])
+def test_a_byte_order_mark_and_carriage_returns_change_nothing(folder: Path, file: str) -> None:
+    path = folder / file
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    assert faults(folder) == []
+    assert [one.record for one in read_folder(folder)] == [one.record for one in entries()]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("places.yaml", b"latitude: 56.466", b"latitude: north"),
+        ("postcodes.csv", b"\n8900,", b"\n890,"),
+    ],
+)
+def test_with_them_a_fault_is_told_with_the_same_line(
+    folder: Path, file: str, old: bytes, new: bytes
+) -> None:
+    path = folder / file
+    path.write_bytes(path.read_bytes().replace(old, new, 1))
+    told = faults(folder)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    assert len(told) == 1
+    assert faults(folder) == told
 
 
 def test_numbers_are_read_as_they_are_written(folder: Path) -> None:

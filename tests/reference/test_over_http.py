@@ -113,3 +113,28 @@ async def test_only_head_office_changes_it(client: httpx2.AsyncClient) -> None:
     department = bearer("coordinator", department="randers-norddjurs")
     for headers in (department, bearer("analyst")):
         assert (await put(client, body, etag, **headers)).status_code == 403
+
+
+async def test_a_postcode_moves_to_another_municipality_only_when_it_is_said(
+    client: httpx2.AsyncClient,
+) -> None:
+    path = "/reference/postcode/8990"
+    found = await client.get(path, headers=HEAD_OFFICE)
+    body = {name: value for name, value in found.json().items() if name != "version"}
+    moved, headers = {**body, "municipality_code": "0791"}, {**HEAD_OFFICE, "If-Match": '"1"'}
+    for query in ("", "?move=false"):
+        refused = await client.put(path + query, json=moved, headers=headers)
+        assert refused.status_code == 422
+        assert refused.json()["errors"] == [
+            {
+                "pointer": "",
+                "detail": "postcode/8990 moves from municipality 0730 to 0791: say so (`--move`;"
+                " over HTTP `?move=true`)",
+            }
+        ]
+    assert (await client.get(path, headers=HEAD_OFFICE)).json() == found.json()
+    renamed = await client.put(path, json={**body, "label": "Faarup"}, headers=headers)
+    assert renamed.status_code == 200, "it does not move"
+    headers["If-Match"] = renamed.headers["ETag"]
+    done = await client.put(path + "?move=true", json=moved, headers=headers)
+    assert (done.status_code, done.json()["municipality_code"]) == (200, "0791")

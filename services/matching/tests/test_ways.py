@@ -18,7 +18,7 @@ from brobyg_matching.domain.draft import Draft
 from brobyg_matching.domain.finishing import finish
 from brobyg_matching.domain.local_time import Window
 from matching_samples import BY, LATE, a_board, a_helper, an_id, facts, said
-from msgspec import UNSET, Raw
+from msgspec import Raw
 
 SOON = LATE + timedelta(minutes=45)
 
@@ -40,6 +40,14 @@ def helpers_of(board: Board, *words: str) -> list[list[str]]:
     return [board.needs[an_id(word)].helpers() for word in words]
 
 
+def times_of(board: Board, word: str) -> tuple[datetime, datetime]:
+    """When the need's helper leaves home and is back."""
+    seat = board.needs[an_id(word)].seats[0]
+    assert seat.leave_at is not None
+    assert seat.home_at is not None
+    return seat.leave_at, seat.home_at
+
+
 def three(**changes: Any) -> list[Any]:
     return [a_helper(f"v{n}", **changes) for n in range(3)]
 
@@ -54,10 +62,9 @@ def test_who_has_the_first_has_the_second_nearby(second: Any, place: str) -> Non
     assert helpers_of(board, "first", "second") == [[who], [who]]
     first, shared = said(board, VolunteerMatched)
     assert (shared.way, shared.shares_with) == ("same_way", an_id("first"))
-    assert shared.leave_at == first.leave_at
-    assert shared.home_at >= first.home_at
-    longer = int((shared.home_at - first.home_at).total_seconds()) // 60
-    assert (shared.minutes or 0) == longer, "what it takes in all is counted once"
+    assert shared.match_id != first.match_id
+    lead, follower = times_of(board, "first"), times_of(board, "second")
+    assert follower == lead, "one way"
     spans = [one for one in board.booked.values() if one is not None]
     assert sorted(one.exclusive for one in spans) == [False, True]
 
@@ -107,13 +114,14 @@ def test_who_has_the_second_keeps_it_when_the_first_is_called_off() -> None:
     tell(board, "first")
     who = accept(board, "first")
     tell(board, "second", starts_at=SOON)
+    before = times_of(board, "second")
     transitions.closed(board, an_id("first"), "appointment_cancelled")
     finish(board)
     assert helpers_of(board, "second") == [[who]]
     assert [one.need_id for one in said(board, MatchReleased)] == [an_id("first")]
     told = said(board, VolunteerMatched)[-2:]
     assert told[0].match_id == told[1].match_id, "the same agreement at its own times"
-    assert told[1].leave_at > told[0].leave_at
+    assert times_of(board, "second")[0] > before[0]
     [booked] = [one for one in board.booked.values() if one is not None]
     assert (booked.need_id, booked.exclusive) == (an_id("second"), True)
 
@@ -241,16 +249,17 @@ def test_of_a_way_whose_first_is_called_off_who_has_a_part_keeps_it_though_anoth
     assert helpers_of(board, "second", "third") == [[who], [who]]
 
 
-def test_a_way_that_begins_sooner_since_another_joined_is_told_anew_and_counted_once() -> None:
+def test_a_way_that_begins_sooner_since_another_joined_is_told_anew() -> None:
     board = a_board(*three())
     tell(board, "later", starts_at=SOON)
     accept(board, "later")
+    before = times_of(board, "later")
     tell(board, "earlier")
     first, again, second = said(board, VolunteerMatched)
     assert (again.match_id, again.corrected) == (first.match_id, True)
-    assert again.leave_at < first.leave_at
-    assert second.leave_at == again.leave_at
-    assert [one.minutes is not UNSET for one in (first, again, second)] == [True, True, False]
+    assert times_of(board, "later")[0] < before[0]
+    assert times_of(board, "earlier") == times_of(board, "later")
+    assert second.match_id != again.match_id
 
 
 def test_when_the_first_of_a_way_is_over_who_has_the_second_is_booked_by_it() -> None:

@@ -60,6 +60,9 @@ from sqlalchemy import Executable, Row, select
 STARTS = datetime(2026, 12, 1, 9, 15, tzinfo=UTC)
 REFERRAL, CITIZEN, HELPER = derived_id("referral"), derived_id("citizen"), derived_id("helper")
 NEED, OFFER, MATCH = derived_id("need"), derived_id("offer"), derived_id("match")
+#: Leaving home, meeting and being back.
+LEAVE_AT, MEET_AT = STARTS - timedelta(minutes=60), STARTS - timedelta(minutes=40)
+HOME_AT = STARTS + timedelta(minutes=95)
 DEPARTMENT, OTHER_DEPARTMENT = "randers-norddjurs", "aarhus"
 #: What every event about the need says.
 _NEED: dict[str, object] = {
@@ -75,30 +78,22 @@ _WHEN_AND_WHERE: dict[str, object] = {
     "location_id": "randers-hospital",
 }
 _SEAT: dict[str, object] = {"seat": 1, "role": "companion", "helper_id": HELPER}
-_TRAVEL: dict[str, object] = {
-    "meet_at": STARTS - timedelta(minutes=40),
-    "leave_at": STARTS - timedelta(minutes=60),
-    "home_at": STARTS + timedelta(minutes=95),
-}
 _MATCH: dict[str, object] = {
     **_NEED,
     **_WHEN_AND_WHERE,
     **_SEAT,
-    **_TRAVEL,
     "match_id": MATCH,
     "pool": "student",
     "policy_version": 1,
     "way": "offer",
     "crew_complete": True,
     "offer_id": OFFER,
-    "minutes": 150,
 }
 _DATA: dict[type, dict[str, object]] = {
     OfferMade: {
         **_NEED,
         **_WHEN_AND_WHERE,
         **_SEAT,
-        **_TRAVEL,
         "offer_id": OFFER,
         "round": 1,
         "wave": 1,
@@ -360,7 +355,9 @@ class Owners:
 
     url: str
     answers: dict[str, tuple[int, object]]
+    #: Who was asked for, and what for.
     asked: list[tuple[str, str]] = field(default_factory=list)
+    matches: dict[str, object] = field(default_factory=dict)
 
     def gone(self, path: str) -> None:
         """Let the owner say that who stood at `path` is erased."""
@@ -374,8 +371,16 @@ class Owners:
             "state": state,
             "meeting": "home",
             "distance_metres": 4210,
+            "meet_at": MEET_AT.isoformat(),
         }
         self.answers[f"/offers/{OFFER}/answer-link"] = (200, link)
+
+    def match(self, state: str = "agreed") -> None:
+        """Let every match be in `state`."""
+        stands = state == "agreed"
+        times = {"leave_at": LEAVE_AT, "meet_at": MEET_AT, "home_at": HOME_AT}
+        told = {name: at.isoformat() if stands else None for name, at in times.items()}
+        self.matches = {"state": state, **told}
 
     def citizen(self, status: int = 200, **changes: object) -> None:
         """Let the citizen be as changed, or gone."""
@@ -425,6 +430,7 @@ async def owners() -> AsyncIterator[Owners]:
     app = FastAPI()
     known = Owners(f"http://127.0.0.1:{port}", {})
     known.offer("open")
+    known.match()
     known.citizen()
     known.helper()
 
@@ -432,7 +438,7 @@ async def owners() -> AsyncIterator[Owners]:
     async def answer(path: str, request: Request) -> Response:
         known.asked.append((f"/{path}", request.query_params.get("purpose", "")))
         if path.startswith("needs/") and path.endswith("/answer-link"):
-            return JSONResponse({"token": "match.token"})
+            return JSONResponse({"token": "match.token", **known.matches})
         status, body = known.answers.get(f"/{path}", (404, {}))
         return JSONResponse(body, status_code=status)
 

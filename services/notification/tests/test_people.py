@@ -36,6 +36,16 @@ async def test_a_link_says_whether_the_offer_is_open(people, owners) -> None:
     assert (await people.answer_link(OFFER)).state == "withdrawn"
 
 
+async def test_a_matchs_times_are_told_while_it_stands(people, owners) -> None:
+    link = await people.match_link(derived_id("need"), derived_id("match"))
+    times = link.times
+    assert link.token == "match.token"
+    assert times.facts == {"meet_at": times.meet_at, "home_at": times.home_at, "minutes": 155}
+    assert times.leave_at < times.meet_at < times.home_at
+    owners.match("released")
+    assert await people.match_link(derived_id("need"), derived_id("match")) is None
+
+
 async def test_only_the_owner_itself_can_say_that_somebody_is_gone(people, owners) -> None:
     owners.gone(f"/citizens/{CITIZEN}/contact")
     assert await people.contact("citizen", CITIZEN, "notify_offer") is None

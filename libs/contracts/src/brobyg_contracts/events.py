@@ -199,7 +199,7 @@ Template: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9_
 
 #: What a human has to look at. Known: `nobody_found`, `late_cancellation`, `clash`,
 #: `mail_refused`, `no_coordinator_address`, `patient_declined`, `cancelled_for_another`,
-#: `refused_for_another`. Others may come.
+#: `refused_for_another`, `entered_appointment_changed`. Others may come.
 AttentionKind: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9_]*\\Z")]
 
 
@@ -246,7 +246,8 @@ class SeatWanted(Struct, frozen=True, kw_only=True, gc=False):
     wanted: Annotated[int, Meta(ge=1)]
 
 
-#: Points by soft rule.
+#: Points by soft rule. How near the helper lives to where the two meet counts too and is not told:
+#: it would tell where that is.
 PointsByRule: TypeAlias = dict[RuleName, Count]
 
 
@@ -354,12 +355,6 @@ class OfferMade(EventData, frozen=True, kw_only=True, gc=False):
     starts_at: Instant | UnsetType = UNSET
     #: When it ends, after starts_at (FHIR R4 Appointment, app-2 and app-3).
     ends_at: Instant | UnsetType = UNSET
-    #: When helper and citizen meet: the start less the travel time and the margin of the policy.
-    meet_at: Instant | UnsetType = UNSET
-    #: When the helper leaves home.
-    leave_at: Instant | UnsetType = UNSET
-    #: When the helper is back home.
-    home_at: Instant | UnsetType = UNSET
 
 
 class OfferAccepted(EventData, frozen=True, kw_only=True, gc=False):
@@ -482,14 +477,6 @@ class VolunteerMatched(EventData, frozen=True, kw_only=True, gc=False):
     starts_at: Instant | UnsetType = UNSET
     #: When it ends, after starts_at (FHIR R4 Appointment, app-2 and app-3).
     ends_at: Instant | UnsetType = UNSET
-    #: When helper and citizen meet: the start less the travel time and the margin of the policy.
-    meet_at: Instant | UnsetType = UNSET
-    #: When the helper leaves home.
-    leave_at: Instant | UnsetType = UNSET
-    #: When the helper is back home.
-    home_at: Instant | UnsetType = UNSET
-    #: The helper's whole time in minutes: travel, waiting, what it is about, and the way back.
-    minutes: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
     #: The resource that is held with it.
     resource_id: ResourceId | UnsetType = UNSET
     #: The citizen's other need that the same helper fills on the same way.
@@ -537,14 +524,6 @@ class StaffMatched(EventData, frozen=True, kw_only=True, gc=False):
     starts_at: Instant | UnsetType = UNSET
     #: When it ends, after starts_at (FHIR R4 Appointment, app-2 and app-3).
     ends_at: Instant | UnsetType = UNSET
-    #: When helper and citizen meet: the start less the travel time and the margin of the policy.
-    meet_at: Instant | UnsetType = UNSET
-    #: When the helper leaves home.
-    leave_at: Instant | UnsetType = UNSET
-    #: When the helper is back home.
-    home_at: Instant | UnsetType = UNSET
-    #: The helper's whole time in minutes: travel, waiting, what it is about, and the way back.
-    minutes: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
     #: The resource that is held with it.
     resource_id: ResourceId | UnsetType = UNSET
     #: The citizen's other need that the same helper fills on the same way.
@@ -727,8 +706,6 @@ class NotificationSent(EventData, frozen=True, kw_only=True, gc=False):
     recipient_id: Annotated[str, Meta(max_length=64, min_length=1, pattern="^[a-z0-9-]+\\Z")]
     template: Template
     channel: Channel
-    #: Language the message is written in.
-    language: MessageLanguage
     #: Id of the event that this message is about; one message per cause and recipient.
     cause: Id
     #: The referral this belongs to.
@@ -754,8 +731,6 @@ class NotificationFailed(EventData, frozen=True, kw_only=True, gc=False):
     recipient_id: Annotated[str, Meta(max_length=64, min_length=1, pattern="^[a-z0-9-]+\\Z")]
     template: Template
     channel: Channel
-    #: Language the message is written in.
-    language: MessageLanguage
     #: Id of the event that this message is about; one message per cause and recipient.
     cause: Id
     reason: FailureReason

@@ -16,6 +16,7 @@ from brobyg_kit.event import Event
 from brobyg_notification.domain.calendar import Entry
 from brobyg_notification.domain.calendar_status import Calendars, CalledOff
 from brobyg_notification.domain.contact import Contact
+from brobyg_notification.domain.contents import MatchTimes
 from brobyg_notification.domain.notice import Notice, Template
 
 FailureReason = Literal["no_address", "recipient_erased", "refused", "appointment_over"]
@@ -35,6 +36,16 @@ class AnswerLink:
     meeting: Meeting | None
     #: From the helper's home to where the two meet; None for a need without a place.
     distance_metres: int | None
+    #: When the two meet; None for a need without a span.
+    meet_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class MatchLink:
+    """The signed link by which a match's helper signs off, and what is not in the match's event."""
+
+    token: str
+    times: MatchTimes
 
 
 class People(Protocol):
@@ -52,8 +63,8 @@ class People(Protocol):
         """The offer's answer link; None only if the owner says that the offer was erased."""
         ...
 
-    async def sign_off_token(self, need_id: str, match_id: str) -> str:
-        """The token of the link by which the match's helper says that they can't after all."""
+    async def match_link(self, need_id: str, match_id: str) -> MatchLink | None:
+        """How the match's helper signs off, and when they meet; None if it no longer stands."""
         ...
 
 
@@ -152,8 +163,6 @@ class DeliveryOutcome:
     """What became of a notice."""
 
     state: Literal["sent", "failed", "superseded"]
-    #: The language of the message, or the one it would have had; None if it is superseded.
-    language: Language | None = None
     #: Why it can never arrive, if it failed.
     reason: FailureReason | None = None
 

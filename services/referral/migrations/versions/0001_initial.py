@@ -128,6 +128,12 @@ def upgrade() -> None:
             nullable=True,
             comment="Whose it is. Null while it is only entered here and no hospital has sent it.",
         ),
+        sa.Column(
+            "is_entered",
+            sa.Boolean(),
+            nullable=False,
+            comment="Whether somebody entered it here, before any hospital sent it.",
+        ),
         sa.Column("referral_id", sa.Uuid(as_uuid=False), nullable=False),
         sa.Column("citizen_id", sa.Uuid(as_uuid=False), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),

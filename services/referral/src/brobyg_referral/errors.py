@@ -9,10 +9,12 @@ ReferralError
 ├── CitizenErased          the citizen's data was erased
 ├── CitizenActive          the citizen has an active referral and can't be erased
 ├── NoSuchSession          there is none, or the caller may not see it
+├── UnknownAppointment     there is none, or the caller may not see it
 ├── ReferralActive         the citizen has an active referral of the pathway already
 ├── DepartmentDiffers      a coordinator acts for another department
 ├── ReferralInactive       consent was withdrawn: nothing more is done for the referral
 ├── SessionWithdrawn       the session was called off
+├── AppointmentFixed       the appointment can't be changed here; the text says why
 ├── OrganisationMissing    the caller's token names no organisation
 ├── IdempotencyKeyReused   the key was used for another request
 └── CannotDecrypt          sealed data was altered, is another citizen's, or its key is missing
@@ -58,6 +60,10 @@ class NoSuchSession(ReferralError):
     """There is none, or the caller may not see it."""
 
 
+class UnknownAppointment(ReferralError):
+    """There is none, or the caller may not see it."""
+
+
 class ReferralActive(ReferralError):
     """The citizen has an active referral of the pathway already."""
 
@@ -72,6 +78,10 @@ class ReferralInactive(ReferralError):
 
 class SessionWithdrawn(ReferralError):
     """The session was called off."""
+
+
+class AppointmentFixed(ReferralError):
+    """The appointment can't be changed here; the text says why."""
 
 
 class OrganisationMissing(ReferralError):

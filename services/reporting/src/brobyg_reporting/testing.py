@@ -167,7 +167,6 @@ class _Story:
             "recipient_role": r.choice(["helper", "citizen", "coordinator"]),
             "template": "offer",
             "channel": "email",
-            "language": "en",
             "kind": r.choice(["nobody_found", "clash"]),
             "urgency": r.choice(["now", "today", "later"]),
             "reasons": ["range"],
@@ -180,9 +179,6 @@ class _Story:
         return {
             "starts_at": starts_at,
             "ends_at": starts_at + timedelta(minutes=30),
-            "meet_at": starts_at - timedelta(minutes=45),
-            "leave_at": starts_at - timedelta(minutes=60),
-            "home_at": starts_at + timedelta(minutes=75),
             "expires_at": starts_at - timedelta(days=1),
             "due_at": starts_at - timedelta(days=1),
         }
@@ -197,7 +193,6 @@ class _Story:
             "round": r.randint(1, 3),
             "wave": r.randint(1, 4),
             "rank": r.randint(1, 9),
-            "minutes": r.randint(30, 400),
             "asked": r.randint(0, 9),
             "missing": 1,
         }
@@ -207,13 +202,13 @@ class _Story:
         return {
             "could": 1,
             "asked": 1,
-            "considered": [{"helper_id": first, "points": {"near": 210}, "rank": 1}],
+            "considered": [{"helper_id": first, "points": {"known": 210}, "rank": 1}],
             "excluded": [{"rule": "range", "count": len(others), "helpers": others[:50]}],
         }
 
 
 DEPARTMENTS = ["north", "south"]
-_MAY_BE_ABSENT = ("seats", "due_at", "minutes", "shares_with", "resource_id", "other_need_id")
+_MAY_BE_ABSENT = ("seats", "due_at", "shares_with", "resource_id", "other_need_id")
 _OUTCOMES: dict[type[EventData], list[str]] = {
     NeedDecided: ["asked", "waits", "nobody_available"],
     AttentionSettled: ["helper_found", "no_longer_so"],

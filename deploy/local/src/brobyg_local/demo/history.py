@@ -78,11 +78,14 @@ class Promise(NamedTuple):
 
     @property
     def span(self) -> tuple[datetime, datetime] | None:
-        """From leaving home until being back; None for a need without a span."""
-        leave_at, home_at = self.match.leave_at, self.match.home_at
-        if leave_at is msgspec.UNSET or home_at is msgspec.UNSET:
+        """From the start until the end; None for a need without a span.
+
+        No event tells when the helper leaves home and is back: it would tell where the two meet.
+        """
+        starts_at, ends_at = self.match.starts_at, self.match.ends_at
+        if starts_at is msgspec.UNSET or ends_at is msgspec.UNSET:
             return None
-        return leave_at, home_at
+        return starts_at, ends_at
 
     def stood_with(self, other: "Promise") -> bool:
         """Whether both stood at some moment."""

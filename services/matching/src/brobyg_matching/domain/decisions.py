@@ -1,4 +1,7 @@
-"""What a decision says of helpers: bounded, and silent about what the citizen speaks or wishes."""
+"""What a decision says of helpers: bounded, and silent about what the citizen speaks or wishes.
+
+How near a helper lives to where the two meet is not told either: it would tell where that is.
+"""
 
 from typing import Literal
 
@@ -93,8 +96,8 @@ def considered(selection: Selection, asked: int, already: int) -> tuple[Consider
     """Those who could, best first; the first `asked` of them have ranks from `already` + 1."""
     told = []
     for number, candidate in enumerate(selection.candidates, 1):
-        former, known, near, fair = candidate.score
-        points = {"near": near, "fair": fair}
+        former, known, _, fair = candidate.score
+        points = {"fair": fair}
         if known:
             points["known"] = known
         if former:

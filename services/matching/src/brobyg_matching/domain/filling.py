@@ -11,7 +11,7 @@ from brobyg_matching.domain import decisions, way
 from brobyg_matching.domain.board import GivenUp
 from brobyg_matching.domain.draft import Draft, seconds
 from brobyg_matching.domain.local_time import covers, date_of, instant
-from brobyg_matching.domain.need import Need, Offer, Seat
+from brobyg_matching.domain.need import Need, Offer
 from brobyg_matching.domain.roster import Reachable, reachable, wish_of
 from brobyg_matching.domain.rules import capacity_rule_broken, span_of
 
@@ -58,25 +58,19 @@ def _book(draft: Draft, no: int, helper: Reachable) -> None:
         draft.board.book(booking, helper.case_limit)
 
 
-def tell_match(draft: Draft, no: int, *, corrected: bool = False, added: int = 0) -> None:
+def tell_match(draft: Draft, no: int, *, corrected: bool = False) -> None:
     """Emit what the seat's helper has agreed to; `corrected` when it begins at another time now.
 
-    The minutes of a way are told with its first need, and with one that follows only those `added`
-    since: so they add up.
+    When the two meet and how long it takes the helper is not told: it would tell where they meet.
     """
     need, seat = draft.need, draft.seat(no)
     assert seat.helper_id is not None  # it is filled
     assert seat.match_id is not None
     pool = draft.board.reference.pools.get(seat.pool or "")
     kind = StaffMatched if pool is not None and pool.employed else VolunteerMatched
-    spent = added if need.follows else _minutes(seat)
     data: dict[str, Any] = {
         **draft.facts(),
         "offer_id": seat.offer_id or UNSET,
-        "leave_at": seat.leave_at or UNSET,
-        "meet_at": seat.meet_at or UNSET,
-        "home_at": seat.home_at or UNSET,
-        "minutes": spent or UNSET,
         "resource_id": need.resource_id or UNSET,
         "shares_with": need.follows or UNSET,
         "corrected": corrected or UNSET,
@@ -132,12 +126,9 @@ def join_way(draft: Draft, lead: Need) -> None:
         return
     before = lead.seats[0]
     _book(first, no, helper)
-    now, added = first.seat(no), 0
-    if now.leave_at != before.leave_at:
+    if first.seat(no).leave_at != before.leave_at:
         tell_match(first, no, corrected=True)
-    else:
-        added = _minutes(now) - _minutes(before)
-    _fill_followers(first, no, added)
+    _fill_followers(first, no)
 
 
 def _can_do_both(lead: Draft, helper: Reachable) -> bool:
@@ -151,15 +142,8 @@ def _can_do_both(lead: Draft, helper: Reachable) -> bool:
     return covers(helper.profile.free(date_of(whole.meet_at or 0)), *span)
 
 
-def _minutes(seat: Seat) -> int:
-    """The helper's time from leaving home to being back; 0 where the seat has no times."""
-    if seat.leave_at is None or seat.home_at is None:
-        return 0
-    return max(1, int((seat.home_at - seat.leave_at).total_seconds()) // 60)
-
-
-def _fill_followers(lead: Draft, no: int, added: int = 0) -> None:
-    """Whoever has the first of the way has those that follow, by which it takes `added` minutes."""
+def _fill_followers(lead: Draft, no: int) -> None:
+    """Whoever has the first of the way has those that follow."""
     has = lead.seat(no)
     for need in way.followers(lead.board, lead.need):
         draft = Draft(lead.board, need)
@@ -187,7 +171,7 @@ def _fill_followers(lead: Draft, no: int, added: int = 0) -> None:
             if booking is not None:
                 lead.board.book(booking)
             decisions.decide(draft, seat.no, "same_way")
-            tell_match(draft, seat.no, added=added)
+            tell_match(draft, seat.no)
 
 
 def clash(draft: Draft, other: Need) -> None:

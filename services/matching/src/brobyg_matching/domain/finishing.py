@@ -93,7 +93,7 @@ def _raise_or_settle(draft: Draft, *, fresh: bool) -> None:
 
 def _raise(draft: Draft, kind: str, reasons: tuple[str, ...]) -> None:
     need, now = draft.need, draft.board.now
-    due_at = need.meet_at or need.starts_at or need.answer_by
+    due_at = need.starts_at or need.answer_by
     soon = due_at is not None and (due_at - now).total_seconds() < 24 * 3600
     draft.board.attention.append(
         Raised(

@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 from brobyg_contracts import OfferMade
 from brobyg_kit.ids import derived_id
-from msgspec import UNSET
 
 from brobyg_matching.domain.board import GivenUp
 from brobyg_matching.domain.decisions import NOBODY, counts, decide
@@ -292,10 +291,6 @@ def _offer(
     )
     draft.board.offers[offer.offer_id] = offer
     draft.board.made.add(offer.offer_id)
-    data: dict[str, Any] = {
-        **facts, "leave_at": offer.leave_at or UNSET, "meet_at": offer.meet_at or UNSET,
-        "home_at": offer.home_at or UNSET,
-    }  # fmt: skip
     draft.emit(
         OfferMade(
             offer_id=offer.offer_id,
@@ -310,7 +305,7 @@ def _offer(
             rank=rank,
             known_to_citizen=offer.known_to_citizen,
             expires_at=expires_at,
-            **data,
+            **facts,
         )
     )
     return offer

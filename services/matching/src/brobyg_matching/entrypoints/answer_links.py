@@ -100,17 +100,26 @@ def _tokens(router: APIRouter, queries: Queries, links: Links, clock: Clock) -> 
                 "state": shown_state(offer, clock.now()),
                 "meeting": await queries.meeting(need.citizen_id),
                 "distance_metres": offer.distance_metres,
+                "meet_at": offer.meet_at,
             }
         )
 
     @router.get(
         "/needs/{need_id}/matches/{match_id}/answer-link",
-        summary="The token of the link by which the match's helper signs off",
+        summary="The token of the link by which the match's helper signs off, and when they meet",
     )
     async def of_match(need_id: UUID, match_id: UUID, caller: ServiceCaller) -> MatchLinkOut:
-        if await queries.need(str(need_id)) is None:
+        need = await queries.need(str(need_id))
+        if need is None:
             raise UnknownNeed
-        return MatchLinkOut(token=links.match_token(str(need_id), str(match_id)))
+        seat = _seat_of(need, str(match_id))
+        return MatchLinkOut(
+            token=links.match_token(str(need_id), str(match_id)),
+            state="agreed" if seat else "released",
+            leave_at=seat.leave_at if seat else None,
+            meet_at=seat.meet_at if seat else None,
+            home_at=seat.home_at if seat else None,
+        )
 
 
 async def _offer(queries: Queries, offer_id: str) -> tuple[Offer, Need]:

@@ -303,9 +303,19 @@ class LinkOut(BaseModel):
     meeting: Meeting | None
     #: From the helper's home to where the two meet; null for a need without a place.
     distance_metres: int | None
+    #: When the two meet; null for a need without a span.
+    meet_at: datetime | None
 
 
 class MatchLinkOut(BaseModel):
-    """The token of the link by which a match's helper signs off."""
+    """The token of the link by which a match's helper signs off, and when they meet.
+
+    No event holds the times: they tell where helper and citizen meet. Null for a need without a
+    span, and when the match no longer stands.
+    """
 
     token: str
+    state: Literal["agreed", "released"]
+    leave_at: datetime | None
+    meet_at: datetime | None
+    home_at: datetime | None

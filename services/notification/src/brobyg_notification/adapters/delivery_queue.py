@@ -227,7 +227,6 @@ class PostgresDeliveryQueue:
                 "recipient_id": notice.recipient_id,
                 "template": notice.template,
                 "channel": "email",
-                "language": outcome.language,
                 "cause": notice.cause.id,
                 "reason": outcome.reason,
             }

@@ -1,7 +1,8 @@
 """People, asked of the services that own them."""
 
 from collections.abc import Mapping
-from typing import TypeVar
+from datetime import datetime
+from typing import Literal, TypeVar
 from urllib.parse import quote
 
 import httpx2
@@ -10,8 +11,9 @@ from brobyg_contracts import Meeting
 from brobyg_kit.problems import GONE, ReceivedProblem
 
 from brobyg_notification.domain.contact import Contact, given_name
+from brobyg_notification.domain.contents import MatchTimes
 from brobyg_notification.errors import OwnerUnavailable
-from brobyg_notification.ports import AnswerLink, PersonRole
+from brobyg_notification.ports import AnswerLink, MatchLink, PersonRole
 
 
 class _Helper(msgspec.Struct):
@@ -26,12 +28,6 @@ class _Helper(msgspec.Struct):
         return Contact(given_name(self.name), self.email, self.language)
 
 
-class _SignOffLink(msgspec.Struct):
-    """What matching tells of the link to a match."""
-
-    token: str
-
-
 class _Citizen(msgspec.Struct):
     """What referral tells of a citizen."""
 
@@ -44,6 +40,16 @@ class _Citizen(msgspec.Struct):
     def contact(self) -> Contact:
         """As messages need it."""
         return Contact(self.given_name, self.email, self.language, self.meeting, self.meeting_point)
+
+
+class _Match(msgspec.Struct):
+    """What matching tells of a match."""
+
+    token: str
+    state: Literal["agreed", "released"]
+    leave_at: datetime | None
+    meet_at: datetime | None
+    home_at: datetime | None
 
 
 #: Who owns the people of a role, where they stand there, and what is told of them.
@@ -81,14 +87,17 @@ class HttpPeople:
         path = f"/offers/{quote(offer_id, safe='')}/answer-link"
         return await self._ask("matching", path, AnswerLink)
 
-    async def sign_off_token(self, need_id: str, match_id: str) -> str:
+    async def match_link(self, need_id: str, match_id: str) -> MatchLink | None:
         """See `ports.People`."""
         need, match = quote(need_id, safe=""), quote(match_id, safe="")
         path = f"/needs/{need}/matches/{match}/answer-link"
-        found = await self._ask("matching", path, _SignOffLink)
+        found = await self._ask("matching", path, _Match)
         if found is None:
             raise OwnerUnavailable("matching: 410, though a match is never erased alone")
-        return found.token
+        if found.state == "released":
+            return None
+        times = MatchTimes(found.leave_at, found.meet_at, found.home_at)
+        return MatchLink(found.token, times)
 
     async def _ask(
         self, owner: str, path: str, kind: type[AnswerT], query: dict[str, str] | None = None

@@ -47,14 +47,13 @@ class CalendarStatus:
     def invitation_at(self, moment: datetime) -> VolunteerMatched | None:
         """The match it invites to, agreed by `moment` and not begun by then; None if there is none.
 
-        Once the two have met, a correction is about something under way or past, and only a
-        release cancels that.
+        Once it has begun, a correction is about something under way or past, and only a release
+        cancels that.
         """
         if self.method == "CANCEL" or self.match is None or self.match.time > moment:
             return None
         match = decode_match(self.match)
-        begins = match.meet_at or match.starts_at
-        return match if begins is UNSET or begins > moment else None
+        return match if match.starts_at is UNSET or match.starts_at > moment else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ brobyg_contracts.errors.UnknownReference for one that is not there yet.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -15,6 +16,27 @@ from msgspec import UnsetType
 from brobyg_notification.domain.calendar import Entry
 from brobyg_notification.domain.contact import Contact
 from brobyg_notification.domain.notice import Notice, Role, Template, calendar_uid
+
+
+@dataclass(frozen=True, slots=True)
+class MatchTimes:
+    """When a match's helper leaves home, meets the citizen and is home again, zone-aware UTC.
+
+    Asked of matching, as no event holds it. All None for a need without a span.
+    """
+
+    leave_at: datetime | None
+    meet_at: datetime | None
+    home_at: datetime | None
+
+    @property
+    def facts(self) -> "Facts":
+        """As templates need them."""
+        minutes = None
+        if self.leave_at and self.home_at:
+            minutes = max(1, int((self.home_at - self.leave_at).total_seconds()) // 60)
+        return {"meet_at": self.meet_at, "home_at": self.home_at, "minutes": minutes}
+
 
 #: The variables of a template.
 Facts = dict[str, object]
@@ -65,11 +87,15 @@ def other_party(notice: Notice) -> tuple[Role, str] | None:
 
 
 def calendar_entry(
-    notice: Notice, reference: Reference, made_at: datetime, zone: ZoneInfo
+    notice: Notice,
+    reference: Reference,
+    made_at: datetime,
+    zone: ZoneInfo,
+    times: MatchTimes | None = None,
 ) -> Entry | None:
-    """The helper's entry lasts from meeting to being home, the citizen's as the appointment.
+    """The helper's invitation lasts from meeting to being home, all else as the appointment.
 
-    A release takes its span from the match it ends. None for a message without a calendar file,
+    `times` are those of the match that it invites to. None for a message without a calendar file,
     and for one about a need without a span.
     """
     if notice.calendar is None or notice.sequence is None:
@@ -77,13 +103,8 @@ def calendar_entry(
     starts_at, ends_at = notice.starts_at, notice.ends_at
     if starts_at is None or ends_at is None:
         return None
-    match = notice.matched
-    if (
-        match
-        and notice.role == "helper"
-        and (starts_at, ends_at) == (match.starts_at, match.ends_at)
-    ):
-        starts_at, ends_at = match.meet_at or starts_at, match.home_at or ends_at
+    if times is not None and notice.role == "helper":
+        starts_at, ends_at = times.meet_at or starts_at, times.home_at or ends_at
     return Entry(
         uid=calendar_uid(notice.need_id, notice.role, notice.recipient_id),
         sequence=notice.sequence,
@@ -110,18 +131,7 @@ def _offer(notice: Notice, reference: Reference) -> Facts:
     made = notice.cause.decode(OfferMade)
     return {
         "place": _place(made.location_id, reference),
-        "meet_at": made.meet_at or None,
         "expires_at": made.expires_at,
-    }
-
-
-def _match(notice: Notice, _: Reference) -> Facts:
-    match = notice.matched
-    assert match is not None  # it is the notice's cause
-    return {
-        "meet_at": match.meet_at or None,
-        "home_at": match.home_at or None,
-        "minutes": match.minutes or None,
     }
 
 
@@ -138,8 +148,6 @@ def _escalation(notice: Notice, reference: Reference) -> Facts:
 
 _FACTS: Mapping[Template, Callable[[Notice, Reference], Facts]] = {
     "offer": _offer,
-    "matched_helper": _match,
-    "matched_citizen": _match,
     "escalated": _escalation,
     "escalated_citizen": _escalation,
 }

@@ -23,13 +23,19 @@ from brobyg_notification.ports import (
     Claim,
     Compose,
     DeliveryOutcome,
-    FailureReason,
     MailTransport,
+    MatchLink,
     Message,
     People,
 )
 
 _SUPERSEDED = DeliveryOutcome("superseded")
+_OF_MATCHES = ("matched_helper", "matched_citizen")
+_APPOINTMENT_OVER = DeliveryOutcome("failed", "appointment_over")
+
+
+class _NoLink:
+    """The reader has nothing to answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +68,19 @@ class Delivery:
             return _SUPERSEDED
         if notice.ends_at is not None and notice.ends_at <= self.clock.now():
             # An offer ends before its appointment; the history has its end already.
-            return _SUPERSEDED if is_offer else self._failed(notice, "appointment_over")
-        # What names nobody first: if an offer is no longer open, no personal data is asked for.
+            return _SUPERSEDED if is_offer else _APPOINTMENT_OVER
         reference = self.reference()
-        facts = await self._facts(notice, reference)
-        if facts is None:
+        facts = _facts(notice, reference)
+        # What names nobody first: if it is no longer so, no personal data is asked for.
+        link = await self._link(notice)
+        if link is None:
             return _SUPERSEDED
+        facts |= self._facts_of(link, notice)
         reader, other = await self._people(notice)
         if reader is None:
-            return self._failed(notice, "recipient_erased")
-        language = self._language(notice, reader.language)
+            return DeliveryOutcome("failed", "recipient_erased")
         if not reader.email or not is_mail_address(reader.email):
-            return DeliveryOutcome("failed", language, "no_address")
+            return DeliveryOutcome("failed", "no_address")
         facts |= contents.party_facts(notice, reference, reader, other)
         facts["changed"] = bool(notice.sequence) and not claim.earlier_unsent
         department = self._department(notice)
@@ -83,35 +90,24 @@ class Delivery:
             template=notice.template,
             pathway=notice.pathway,
             seat_role=notice.seat_role,
-            language=language,
+            language=self._language(notice, reader.language),
             zone=zone,
             facts=facts,
             recipient=reader.email,
             sent_at=self.clock.now(),
-            entry=contents.calendar_entry(notice, reference, claim.created_at, zone),
+            entry=contents.calendar_entry(
+                notice,
+                reference,
+                claim.created_at,
+                zone,
+                link.times if isinstance(link, MatchLink) else None,
+            ),
         )
         try:
             await self.transport.send(self.compose(message))
         except MailRefused:
-            return DeliveryOutcome("failed", language, "refused")
-        return DeliveryOutcome("sent", language)
-
-    async def _facts(self, notice: Notice, reference: Reference) -> contents.Facts | None:
-        """What the message says that is not personal; None for an offer that is no longer open."""
-        facts: contents.Facts = {}
-        if notice.template == "offer":
-            link = await self._open_offer(notice)
-            if link is None:
-                return None
-            facts = self._offer_facts(link)
-        try:
-            facts |= contents.facts(notice, reference)
-        except UnknownReference as error:
-            raise NotYetKnown(str(error)) from error
-        if notice.template == "matched_helper" and notice.matched is not None:
-            token = await self.people.sign_off_token(notice.need_id, notice.matched.match_id)
-            facts["link"] = self._link(token)
-        return facts
+            return DeliveryOutcome("failed", "refused")
+        return DeliveryOutcome("sent")
 
     def departments_with_address(self) -> list[str]:
         """The departments whose coordinator can be told, former ones too."""
@@ -125,10 +121,6 @@ class Delivery:
                 for one in reference.department_ids(known)
             ),
         ]
-
-    def _failed(self, notice: Notice, reason: FailureReason) -> DeliveryOutcome:
-        """Given up before the reader's language was known."""
-        return DeliveryOutcome("failed", self._departments_language(notice), reason)
 
     def _language(self, notice: Notice, wish: str | None) -> Language:
         """The reader's language, or the department's where there is no catalogue for it."""
@@ -152,14 +144,28 @@ class Delivery:
         except UnknownReference:
             return None
 
-    def _link(self, token: str) -> str:
-        return f"{self.portal_url}/answer/{quote(token, safe='')}"
+    async def _link(self, notice: Notice) -> AnswerLink | MatchLink | _NoLink | None:
+        """How the reader answers; None for an offer or a match that no longer stands."""
+        if notice.template == "offer":
+            return await self._open_offer(notice)
+        match = notice.matched
+        if match is None or notice.template not in _OF_MATCHES:
+            return _NoLink()
+        return await self.people.match_link(match.need_id, match.match_id)
 
-    def _offer_facts(self, link: AnswerLink) -> contents.Facts:
+    def _facts_of(self, link: AnswerLink | MatchLink | _NoLink, notice: Notice) -> contents.Facts:
+        """What the owner has told with the link."""
+        if isinstance(link, _NoLink):
+            return {}
+        url = f"{self.portal_url}/answer/{quote(link.token, safe='')}"
+        if isinstance(link, MatchLink):
+            # The link signs the helper off: it is nobody else's.
+            return link.times.facts | ({"link": url} if notice.role == "helper" else {})
         return {
-            "link": self._link(link.token),
+            "link": url,
             "meeting": link.meeting,
             "distance_metres": link.distance_metres,
+            "meet_at": link.meet_at,
         }
 
     async def _open_offer(self, notice: Notice) -> AnswerLink | None:
@@ -196,6 +202,14 @@ def coordinators_address(
     """The department's address, or that of one that it has taken over; None where there is none."""
     ids = reference.department_ids(department)
     return next((coordinators[one] for one in ids if one in coordinators), None)
+
+
+def _facts(notice: Notice, reference: Reference) -> contents.Facts:
+    """What the notice says that is not personal. Raises NotYetKnown for an unknown place."""
+    try:
+        return contents.facts(notice, reference)
+    except UnknownReference as error:
+        raise NotYetKnown(str(error)) from error
 
 
 def _is_no_longer_true(claim: Claim) -> bool:

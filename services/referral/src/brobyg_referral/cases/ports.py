@@ -38,6 +38,8 @@ class StoredAppointment:
     identifiers: tuple[BusinessIdentifier, ...]
     referral: ActiveReferral
     state: Appointment
+    #: Whether somebody entered it here, before any hospital sent it.
+    is_entered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,9 @@ class AppointmentStore(Protocol):
 
     async def of_referral(self, tx: Transaction, referral_id: str) -> list[StoredAppointment]:
         """All appointments of the referral, by id."""
+
+    async def referral_of(self, tx: Transaction, appointment_id: str) -> str | None:
+        """The id of the referral that it belongs to; None when there is no such appointment."""
 
     async def ends_of(
         self, tx: Transaction, appointment_ids: Collection[str]

@@ -42,7 +42,7 @@ class Candidate(msgspec.Struct, kw_only=True):
     helper_id: str
     #: Place in the order of asking; None for who was not asked.
     rank: int | None
-    #: Points by soft rule, the most first, and their sum.
+    #: Points by soft rule, the most first, and their sum. Those for nearness are told nowhere.
     points: dict[str, int]
     total: int
     offer_id: str | None = None
@@ -276,8 +276,8 @@ def _reasons(decision: Decision) -> Iterator[Wording]:
         else:
             first, foerst = f"Number {candidate.rank}", f"Nummer {candidate.rank}"
         yield Wording(
-            f"{first}: {candidate.helper_id}, {candidate.total} points{en}.",
-            f"{foerst}: {candidate.helper_id}, {candidate.total} point{da}.",
+            f"{first}: {candidate.helper_id}, {candidate.total} points beside nearness{en}.",
+            f"{foerst}: {candidate.helper_id}, {candidate.total} point ud over nærhed{da}.",
         )
     if more := decision.could - len(decision.considered):
         yield Wording(f"And {more} more who could.", f"Og {more} til, som kunne.")

@@ -175,12 +175,6 @@ def _withdrawn(event: events.OfferWithdrawn, reference: Reference) -> Wording:
 def _matched(event: events.VolunteerMatched | events.StaffMatched, reference: Reference) -> Wording:
     english, dansk = told(WAYS, event.way)
     en, da = f"A helper was found, who {english}.", f"En hjælper blev fundet, som {dansk}."
-    if meet_at := given(event.meet_at):
-        meeting = when(meet_at)
-        en, da = f"{en} They meet {meeting.en}.", f"{da} De mødes {meeting.da}."
-    if minutes := given(event.minutes):
-        en = f"{en} It takes {minutes} minutes of the helper's time."
-        da = f"{da} Det tager {minutes} minutter af hjælperens tid."
     return Wording(en, da)
 
 

@@ -123,7 +123,6 @@ RULES: Words = {
 POINTS: Words = {
     "former": Wording("had it before", "havde den før"),
     "known": Wording("known", "kendt"),
-    "near": Wording("near", "nær"),
     "fair": Wording("little to do lately", "lidt at lave for tiden"),
 }
 ATTENTION: Words = {
@@ -136,10 +135,15 @@ ATTENTION: Words = {
     ),
     "patient_declined": Wording("the citizen declined", "borgeren sagde nej"),
     "cancelled_for_another": Wording(
-        "cancelled in favour of another", "aflyst til fordel for en anden"
+        "cancelled by another patient's number", "aflyst med en anden patients nummer"
     ),
     "refused_for_another": Wording(
-        "refused in favour of another", "afvist til fordel for en anden"
+        "a change by another patient's number was refused",
+        "en ændring med en anden patients nummer blev afvist",
+    ),
+    "entered_appointment_changed": Wording(
+        "the hospital changed an appointment that was entered here",
+        "hospitalet ændrede en aftale, der var indtastet her",
     ),
 }
 OUTCOMES: Words = {

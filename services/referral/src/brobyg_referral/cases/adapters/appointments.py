@@ -45,7 +45,7 @@ from brobyg_referral.cases.ports import (
 )
 
 #: Columns that say whose an appointment is, and never change.
-_FIXED = ("appointment_id", "referral_id", "citizen_id")
+_FIXED = ("appointment_id", "is_entered", "referral_id", "citizen_id")
 _ACTIVE = (
     referral.c.referral_id,
     referral.c.citizen_id,
@@ -88,6 +88,13 @@ class PostgresAppointments:
     async def of_referral(self, tx: Transaction, referral_id: str) -> list[StoredAppointment]:
         """As the port says."""
         return await self._all(tx, appointment.c.referral_id == referral_id)
+
+    async def referral_of(self, tx: Transaction, appointment_id: str) -> str | None:
+        """As the port says."""
+        found = await tx.connection.execute(
+            select(appointment.c.referral_id).where(appointment.c.appointment_id == appointment_id)
+        )
+        return found.scalar_one_or_none()
 
     async def _all(self, tx: Transaction, wanted: ColumnElement[bool]) -> list[StoredAppointment]:
         order = (_identifier.system, _identifier.value)
@@ -213,6 +220,7 @@ def _stored(row: Row[Any]) -> StoredAppointment:
             announced_plan=None if announced is Announced.NOTHING else told,
             version=row.version,
         ),
+        is_entered=row.is_entered,
     )
 
 
@@ -223,6 +231,7 @@ def _values(stored: StoredAppointment) -> dict[str, object]:
     return {
         "appointment_id": stored.appointment_id,
         "organisation": stored.organisation,
+        "is_entered": stored.is_entered,
         "referral_id": stored.referral.referral_id,
         "citizen_id": stored.referral.citizen_id,
         "status": content.status,

@@ -3,6 +3,7 @@
 from brobyg_kit.tables import Id, Instant
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -77,6 +78,12 @@ appointment = Table(
         "organisation",
         Text,
         comment="Whose it is. Null while it is only entered here and no hospital has sent it.",
+    ),
+    Column(
+        "is_entered",
+        Boolean,
+        nullable=False,
+        comment="Whether somebody entered it here, before any hospital sent it.",
     ),
     Column("referral_id", Id, ForeignKey(referral.c.referral_id), nullable=False),
     Column("citizen_id", Id, ForeignKey("citizen.citizen_id"), nullable=False),

@@ -1,6 +1,6 @@
 """The JSON API: referrals, consent, contact, appointments that are entered, sessions."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from brobyg_kit.auth import Caller, requires
@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 from brobyg_referral.cases.entrypoints.models import (
     AppointmentIn,
     AppointmentOut,
+    AppointmentPlanIn,
     ConsentAgainIn,
     ContactOut,
     ReferralIn,
@@ -18,6 +19,7 @@ from brobyg_referral.cases.entrypoints.models import (
     SessionIn,
     SessionOut,
     SessionPlanIn,
+    appointment_update,
 )
 from brobyg_referral.cases.entrypoints.problems import FIELDS_WRONG, ReferralRoute
 from brobyg_referral.cases.use_cases.appointments import Appointments
@@ -35,6 +37,13 @@ IdempotencyKey = Annotated[
     ),
 ]
 
+_FIXED: dict[int | str, dict[str, Any]] = {
+    409: {
+        "description": "It can't be changed here, and `detail` says why: the hospital's system has"
+        " sent it and owns it now, it was called off or is over, or another is at that time."
+    }
+}
+
 
 def create_router(
     database: Database, referrals: Referrals, appointments: Appointments, sessions: Sessions
@@ -42,6 +51,7 @@ def create_router(
     """All of the JSON API."""
     router = APIRouter(route_class=ReferralRoute)
     _add_referrals(router, database, referrals)
+    _add_consent(router, database, referrals)
     _add_citizens(router, database, referrals)
     _add_appointments(router, database, appointments)
     _add_sessions(router, database, sessions)
@@ -77,6 +87,8 @@ def _add_referrals(router: APIRouter, database: Database, referrals: Referrals) 
             await in_transaction(database, lambda tx: referrals.get(tx, caller, str(referral_id)))
         )
 
+
+def _add_consent(router: APIRouter, database: Database, referrals: Referrals) -> None:
     @router.put(
         "/referrals/{referral_id}/consent", tags=["referrals"], summary="Record consent given again"
     )
@@ -152,6 +164,36 @@ def _add_appointments(router: APIRouter, database: Database, appointments: Appoi
         entered = await in_transaction(database, lambda tx: appointments.enter(tx, caller, asked))
         response.status_code = 201 if entered.is_new else 200
         return AppointmentOut.of(entered.stored)
+
+    @router.put(
+        "/appointments/{appointment_id}",
+        tags=["appointments"],
+        summary="Move an entered appointment, as long as no hospital has sent it",
+        responses=_FIXED,
+    )
+    async def change_appointment(
+        appointment_id: UUID,
+        body: AppointmentPlanIn,
+        caller: Referrer,
+        idempotency_key: IdempotencyKey = None,
+    ) -> AppointmentOut:
+        asked = appointment_update(appointment_id, body, idempotency_key)
+        return AppointmentOut.of(
+            await in_transaction(database, lambda tx: appointments.change(tx, caller, asked))
+        )
+
+    @router.delete(
+        "/appointments/{appointment_id}",
+        status_code=204,
+        tags=["appointments"],
+        summary="Call an entered appointment off, as long as no hospital has sent it",
+        responses=_FIXED,
+    )
+    async def call_appointment_off(
+        appointment_id: UUID, caller: Referrer, idempotency_key: IdempotencyKey = None
+    ) -> None:
+        asked = appointment_update(appointment_id, None, idempotency_key)
+        await in_transaction(database, lambda tx: appointments.change(tx, caller, asked))
 
 
 def _add_sessions(router: APIRouter, database: Database, sessions: Sessions) -> None:

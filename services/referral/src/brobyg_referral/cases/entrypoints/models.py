@@ -24,7 +24,7 @@ from brobyg_referral.cases.domain.appointment import AppointmentStatus, PlannedV
 from brobyg_referral.cases.domain.referral import Referral, ReferralStatus
 from brobyg_referral.cases.domain.session import Session
 from brobyg_referral.cases.ports import StoredAppointment
-from brobyg_referral.cases.use_cases.appointments import NewAppointment
+from brobyg_referral.cases.use_cases.appointments import AppointmentUpdate, NewAppointment
 from brobyg_referral.cases.use_cases.referrals import NewReferral, ToldContact
 from brobyg_referral.cases.use_cases.repeats import Keyed
 from brobyg_referral.cases.use_cases.sessions import NewSession, SessionPlan
@@ -194,18 +194,36 @@ class ReferralIn(Strict):
         )
 
 
-class AppointmentIn(Strict):
-    """An appointment that somebody enters."""
+class AppointmentPlanIn(Strict):
+    """When and where an appointment is that somebody enters."""
 
-    referral_id: UUID
     location_id: PlaceId = Field(description="A place of the reference data.")
     starts_at: Time
     ends_at: Time
 
+    def visit(self) -> PlannedVisit:
+        """As the use case takes it."""
+        return PlannedVisit(self.starts_at, self.ends_at, self.location_id)
+
+
+class AppointmentIn(AppointmentPlanIn):
+    """An appointment that somebody enters."""
+
+    referral_id: UUID
+
     def asked(self, idempotency_key: str | None) -> NewAppointment:
         """What is asked for, as the use case takes it."""
-        visit = PlannedVisit(self.starts_at, self.ends_at, self.location_id)
-        return NewAppointment(str(self.referral_id), visit, _keyed(self, idempotency_key))
+        return NewAppointment(str(self.referral_id), self.visit(), _keyed(self, idempotency_key))
+
+
+def appointment_update(
+    appointment_id: UUID, body: AppointmentPlanIn | None, idempotency_key: str | None
+) -> AppointmentUpdate:
+    """What is asked for, as the use case takes it; without a body that it is called off."""
+    about = str(appointment_id)
+    asked = f"{about} {body.model_dump_json()}" if body else f"{about} called off"
+    keyed = Keyed(idempotency_key, f"appointment {asked}".encode())
+    return AppointmentUpdate(about, body.visit() if body else None, keyed)
 
 
 class SeatIn(Strict):

@@ -16,15 +16,20 @@ from msgspec import UNSET
 from brobyg_referral.cases.ports import AppointmentStore, StoredAppointment
 
 #: The patient has declined; it was cancelled, or a change of it was refused, because the message
-#: named another patient than it was booked for.
+#: named another patient than it was booked for; the hospital has made it other than somebody
+#: entered it here.
 AttentionReason: TypeAlias = Literal[
-    "patient_declined", "cancelled_for_another", "refused_for_another"
+    "patient_declined",
+    "cancelled_for_another",
+    "refused_for_another",
+    "entered_appointment_changed",
 ]
-#: The reasons coded in the event, by kind.
+#: The reasons coded in the event, by kind, where the change has none of its own.
 _REASONS: dict[AttentionReason, tuple[str, ...]] = {
     "patient_declined": ("patient_declined",),
     "cancelled_for_another": ("other_patient",),
     "refused_for_another": ("other_patient",),
+    "entered_appointment_changed": (),
 }
 #: An appointment that starts within this time is looked at at once.
 _SOON = timedelta(hours=24)
@@ -41,6 +46,8 @@ class AttentionChange:
     stored: StoredAppointment
     needed: bool
     cause: Event | None
+    #: Coded, where the kind does not say it.
+    reasons: tuple[str, ...] = ()
 
 
 async def tell(tx: Transaction, changes: Sequence[AttentionChange], reference: Reference) -> None:
@@ -102,7 +109,7 @@ def _item(change: AttentionChange, reference: Reference, now: datetime) -> Atten
         kind=change.kind,
         urgency="now" if soon else "today",
         department=reference.present_department(referral.department),
-        reasons=_REASONS[change.kind],
+        reasons=change.reasons or _REASONS[change.kind],
         referral_id=referral.referral_id,
         citizen_id=referral.citizen_id,
         need_id=stored.appointment_id,

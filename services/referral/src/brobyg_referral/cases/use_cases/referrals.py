@@ -153,11 +153,7 @@ class Referrals:
     ) -> None:
         """Raise ReferralActive or RequestRefused for what the citizen's earlier referrals say."""
         earlier = await self._referrals.of_citizen(tx, citizen_id)
-        if active := _active(earlier, asked.pathway):
-            seen = may_see(caller, active, reference)
-            raise ReferralActive(
-                f"referral {active.referral_id}" if seen else "made by another organisation"
-            )
+        _check_none_active(earlier, asked.pathway, caller, reference)
         for one in earlier:
             if one.pathway == asked.pathway:
                 _check_not_withdrawn_since(asked.consent_given_at, one, "/consent/given_at")
@@ -209,8 +205,8 @@ class Referrals:
         if erased:
             raise CitizenErased
         _check_not_withdrawn_since(at, referral, "/given_at")
-        if _active(await self._referrals.of_citizen(tx, referral.citizen_id), referral.pathway):
-            raise ReferralActive("made after this one")
+        others = await self._referrals.of_citizen(tx, referral.citizen_id)
+        _check_none_active(others, referral.pathway, caller, reference)
         await self._referrals.save_consent(tx, given)
         _tell_consent_given(tx, given, reference)
         return given
@@ -293,11 +289,16 @@ class Referrals:
         return ToldContact(contact, wish, contact.meeting_point(reference))
 
 
-def _active(referrals: Sequence[Referral], pathway: Pathway) -> Referral | None:
-    """The active one of the pathway."""
-    return next(
-        (one for one in referrals if (one.pathway, one.status) == (pathway, "active")), None
-    )
+def _check_none_active(
+    referrals: Sequence[Referral], pathway: Pathway, caller: Caller, reference: Reference
+) -> None:
+    """Raise ReferralActive when one of the pathway is; it is named to who may see it."""
+    for one in referrals:
+        if (one.pathway, one.status) == (pathway, "active"):
+            seen = may_see(caller, one, reference)
+            raise ReferralActive(
+                f"referral {one.referral_id}" if seen else "made by another organisation"
+            )
 
 
 def _department(reference: Reference, asked: NewReferral) -> str:

@@ -104,15 +104,12 @@ def create_router(requests: HospitalRequests) -> APIRouter:
         responses=described.REFUSED,
     )
 
-    async def body_of(request: Request, organisation: Organisation) -> bytes:
-        """The body; one that is too large is counted before it is refused."""
-        try:
-            return await request.body()
-        except HTTPException:
-            too_large = TooLarge.of("too-long", f"A body may have {MAX_BODY_BYTES} bytes.")
-            await requests.take(organisation, lambda _: Group([too_large]))
-            raise
+    _add_reading(router, requests)
+    _add_writing(router, requests)
+    return router
 
+
+def _add_reading(router: APIRouter, requests: HospitalRequests) -> None:
     @router.get(
         "/metadata", summary="CapabilityStatement: what this server does", **described.METADATA
     )
@@ -122,6 +119,35 @@ def create_router(requests: HospitalRequests) -> APIRouter:
     ) -> Response:
         negotiated(request)
         return FhirJson(writing.capability_statement(base_of(request), "2026-11-23"))
+
+    @router.get(
+        "/Appointment/{appointment_id}",
+        summary="Read what is kept of one of your own appointments",
+        **described.READ,
+    )
+    async def read(request: Request, organisation: Organisation, appointment_id: str) -> Response:
+        wanted = Names(organisation, appointment_ids=[bundle.own_id(appointment_id)])
+        found = await requests.find(wanted)
+        if not found:
+            raise NoSuchAppointment.of("not-found", "There is no such appointment.")
+        return _shown(found[0], request, created=False)
+
+    @router.get("/Appointment", summary="Search: ?identifier=system|value", **described.SEARCH)
+    async def search(request: Request, organisation: Organisation) -> Response:
+        identifier = bundle.searched_identifier(request.query_params.multi_items(), "the URL")
+        found = await requests.find(Names(organisation, [identifier]))
+        return FhirJson(writing.searchset(found, base_of(request)))
+
+
+def _add_writing(router: APIRouter, requests: HospitalRequests) -> None:
+    async def body_of(request: Request, organisation: Organisation) -> bytes:
+        """The body; one that is too large is counted before it is refused."""
+        try:
+            return await request.body()
+        except HTTPException:
+            too_large = TooLarge.of("too-long", f"A body may have {MAX_BODY_BYTES} bytes.")
+            await requests.take(organisation, lambda _: Group([too_large]))
+            raise
 
     @router.post(
         "/Appointment",
@@ -168,28 +194,8 @@ def create_router(requests: HospitalRequests) -> APIRouter:
         )
         return _answered(result, request)
 
-    @router.get(
-        "/Appointment/{appointment_id}",
-        summary="Read what is kept of one of your own appointments",
-        **described.READ,
-    )
-    async def read(request: Request, organisation: Organisation, appointment_id: str) -> Response:
-        wanted = Names(organisation, appointment_ids=[bundle.own_id(appointment_id)])
-        found = await requests.find(wanted)
-        if not found:
-            raise NoSuchAppointment.of("not-found", "There is no such appointment.")
-        return _shown(found[0], request, created=False)
-
-    @router.get("/Appointment", summary="Search: ?identifier=system|value", **described.SEARCH)
-    async def search(request: Request, organisation: Organisation) -> Response:
-        identifier = bundle.searched_identifier(request.query_params.multi_items(), "the URL")
-        found = await requests.find(Names(organisation, [identifier]))
-        return FhirJson(writing.searchset(found, base_of(request)))
-
     @router.post("", summary="Bundle of type batch or transaction", **described.BUNDLE)
     async def post_bundle(
         request: Request, organisation: Organisation, body: Annotated[bytes, Depends(body_of)]
     ) -> Response:
         return FhirJson(await answer_bundle(requests, organisation, body, base_of(request)))
-
-    return router

@@ -8,6 +8,7 @@ from brobyg_kit.event import Event
 from brobyg_kit.ids import new_id
 
 from brobyg_referral.cases.domain.appointment import (
+    Announced,
     AppointmentChange,
     AppointmentMessage,
     AppointmentStatus,
@@ -28,13 +29,13 @@ from brobyg_referral.hospital.errors import (
 )
 from brobyg_referral.hospital.fhir.bundle import AppointmentRequest, in_entry, issue_in_entry
 from brobyg_referral.hospital.fhir.outcome import Issue
-from brobyg_referral.hospital.fhir.reading import MAX_IDENTIFIERS
 from brobyg_referral.hospital.ports import IntakeChannel, IntakeOutcome
 from brobyg_referral.hospital.use_cases.checks import (
     check_times,
     check_version,
     unaccompanied_warning,
 )
+from brobyg_referral.hospital.use_cases.naming import also_named, contradict
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,10 @@ class Decisions:
         locked: frozenset[str],
         known: Sequence[StoredAppointment],
     ) -> None:
-        """`referrals` by CPR number; `locked` are the ids of the referrals that may be changed."""
+        """`referrals` by CPR number: what is new is booked under them.
+
+        `locked` are the ids of the referrals whose appointments may be changed.
+        """
         self._clock, self._now = tx.clock, tx.now
         self._channel, self._organisation = channel, organisation
         self._versions_rise = versions_rise
@@ -182,15 +186,17 @@ class Decisions:
     ) -> StoredAppointment | None:
         """What somebody entered here of the appointment that the hospital sends now.
 
-        That of the same referral, at the same place and about the same time, the nearest.
+        That of a referral of the citizen's, at the same place and about the same time: one that is
+        still booked before one that was called off, then the nearest.
         """
         near = []
         for one in (self._known[about] for about in self._entered):
-            if one.organisation is None and one.referral == referral:
+            if one.organisation is None and _is_for(referral, one):
                 between = apart(one.state.content.plan, message.content.plan)
                 if between is not None:
-                    near.append((between, one.appointment_id))
-        return self._known[min(near)[1]] if near else None
+                    called_off = one.state.announced is not Announced.BOOKED
+                    near.append((called_off, between, one.appointment_id))
+        return self._known[min(near)[2]] if near else None
 
     def _check_patient(
         self, message: AppointmentMessage, known: StoredAppointment, cause: Event | None
@@ -228,7 +234,7 @@ class Decisions:
         """The known appointment that these name, whichever of them it is known by."""
         found = {self._ids[one] for one in identifiers if one in self._ids}
         known = self._known[found.pop()] if len(found) == 1 else None
-        if found or (known and _contradict(known.identifiers, identifiers)):
+        if found or (known and contradict(known.identifiers, identifiers)):
             raise IdentifierConflict.of(
                 "conflict",
                 "These identifiers belong to different appointments: within one system an"
@@ -261,7 +267,7 @@ class Decisions:
             # Nothing new but its time, which is remembered.
             return self._receive(request, message, known.referral, known, cause)
         if same or is_out_of_date(known.state, message):
-            named = _also_named(known, request.appointment.identifiers)
+            named = also_named(known, request.appointment.identifiers)
             return Result("unchanged", self._remember(named, known))
         # Without a time, a late copy of what made the appointment can't be told from the same plan
         # made again: whoever sent it knows.
@@ -301,12 +307,13 @@ class Decisions:
             )
         else:
             stored = replace(known, organisation=self._organisation, state=transition.appointment)
-            stored = _also_named(stored, identifiers)
+            stored = also_named(stored, identifiers)
         self._remember(stored, known)
         if transition.change:
             self.changes.append((transition.change, stored, cause))
         if transition.changed:
             self._note_attention(request, stored, known, cause)
+            self._note_entered(transition.change, stored, cause)
         # What was only entered here is new to the hospital.
         created = known is None or known.organisation is None
         out_of_date = transition.out_of_date
@@ -335,6 +342,24 @@ class Decisions:
         if content.is_over and before is not None:
             self._note("refused_for_another", stored, cause, needed=False)
 
+    def _note_entered(
+        self, change: AppointmentChange | None, stored: StoredAppointment, cause: Event | None
+    ) -> None:
+        """Note that the hospital has made it other than it was entered here.
+
+        Whoever entered it has agreed the time with the citizen. That the patient declined is an
+        item of its own.
+        """
+        if not stored.is_entered or change is None or stored.state.content.is_declined:
+            return
+        self._note(
+            "entered_appointment_changed",
+            stored,
+            cause,
+            needed=change in ("booked", "rescheduled", "cancelled"),
+            reasons=(f"appointment_{change}",),
+        )
+
     def _note(
         self,
         kind: AttentionReason,
@@ -342,34 +367,14 @@ class Decisions:
         cause: Event | None,
         *,
         needed: bool = True,
+        reasons: tuple[str, ...] = (),
     ) -> None:
-        self.attention.append(AttentionChange(kind, stored, needed, cause))
+        self.attention.append(AttentionChange(kind, stored, needed, cause, reasons))
 
 
 def _is_for(referral: ActiveReferral | None, stored: StoredAppointment) -> bool:
     """Whether the appointment is of the citizen who has this referral."""
     return referral is not None and referral.citizen_id == stored.referral.citizen_id
-
-
-def _contradict(known: Sequence[BusinessIdentifier], told: Sequence[BusinessIdentifier]) -> bool:
-    """Whether the two name different things within one system, such as another booking number."""
-    systems = {one.system for one in known} & {one.system for one in told}
-    return systems != {one.system for one in set(known) & set(told)}
-
-
-def _also_named(
-    stored: StoredAppointment, identifiers: Sequence[BusinessIdentifier]
-) -> StoredAppointment:
-    """With the identifiers that are new, as far as there is room.
-
-    They are shown, so they make a version of their own.
-    """
-    room = MAX_IDENTIFIERS - len(stored.identifiers)
-    new = [one for one in identifiers if one not in stored.identifiers][:room]
-    if not new:
-        return stored
-    state = replace(stored.state, version=stored.state.version + 1)
-    return replace(stored, identifiers=(*stored.identifiers, *new), state=state)
 
 
 def _without_overlap(results: Sequence[Result]) -> list[Result]:

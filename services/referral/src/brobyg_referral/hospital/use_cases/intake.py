@@ -109,16 +109,17 @@ class Intake:
             locked = await self._store.lock_active_referrals(tx, citizens.values(), names)
             # Read after the locks were got: what others have committed meanwhile is seen.
             known = await self._store.find(tx, replace(names, entered_for=locked.keys()))
-        by_citizen = {one.citizen_id: one for one in locked.values()}
+        # Ids rise with time (UUIDv7): of several active referrals of a citizen the newest counts.
+        newest = {locked[one].citizen_id: locked[one] for one in sorted(locked)}
         return Decisions(
             tx,
             channel,
             organisation,
             versions_rise=organisation in self._rising_versions,
             referrals={
-                cpr: by_citizen[citizens[key]]
+                cpr: newest[citizens[key]]
                 for cpr, key in hashes.items()
-                if citizens.get(key) in by_citizen
+                if citizens.get(key) in newest
             },
             locked=frozenset(locked),
             known=known,

@@ -115,7 +115,7 @@ def _moved(given: Entries, known: Mapping[str, ReferenceRecord]) -> Iterator[Fau
         if before.municipality_code != now.municipality_code:
             yield Fault(
                 f"{entry.key} moves from municipality {before.municipality_code} to"
-                f" {now.municipality_code}: say `--move` when that is so",
+                f" {now.municipality_code}: say so (`--move`; over HTTP `?move=true`)",
                 entry.source,
             )
 
@@ -124,16 +124,20 @@ def _former(given: Entries) -> Iterator[Fault]:
     """Former departments that are still in use, come back to themselves, or have gone into two."""
     former = {
         entry.id: entry.record.former
-        for entry in given
+        for entry in given.by_key.values()
         if isinstance(entry.record, DepartmentRecorded)
     }
     into: dict[str, str] = {}
     for name, ids in former.items():
-        source = given.by_key[f"department/{name}"].source
+        entry = given.by_key[f"department/{name}"]
+        source = entry.source
         if _comes_back(name, former):
             yield Fault(f"department/{name}: `former` leads back to it: a loop", source)
+        if entry.record.withdrawn:
+            continue
         for one in ids:
-            if one in former:
+            other = given.by_key.get(f"department/{one}")
+            if other is not None and not other.record.withdrawn:
                 yield Fault(f"department/{name}: former {one!r} is still in use", source)
             if into.setdefault(one, name) != name:
                 yield Fault(f"department/{name}: {one!r} has gone into {into[one]!r}", source)

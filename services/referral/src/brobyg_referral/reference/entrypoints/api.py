@@ -10,7 +10,7 @@ from brobyg_contracts.domain import ROLES
 from brobyg_kit.auth import Caller, requires
 from brobyg_kit.database import Database
 from brobyg_kit.problems import FieldError, Problem
-from fastapi import APIRouter, Depends, Header, Path, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Response
 
 from brobyg_referral.reference import errors
 from brobyg_referral.reference.bodies import BODIES, EntryBody
@@ -21,6 +21,9 @@ Kind = Literal["place", "department", "organisation", "pool", "postcode", "calen
 EntryId = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=40)]
 IfMatch = Annotated[
     str | None, Header(description="The ETag of the entry as you know it; none for a new entry.")
+]
+Move = Annotated[
+    bool, Query(description="Let a postcode move to another municipality, as `--move` does.")
 ]
 _ETAG = re.compile(r'"([1-9][0-9]{0,8})"')
 _TITLE = "Some of what was sent is not as it should be"
@@ -58,6 +61,7 @@ def _add_put(
         response: Response,
         caller: Annotated[Caller, Depends(requires("coordinator"))],
         if_match: IfMatch = None,
+        move: Move = False,
     ) -> dict[str, object]:
         if caller.department is not None:
             raise Problem(
@@ -67,7 +71,7 @@ def _add_put(
             raise Problem(422, _TITLE, errors=[FieldError("/id", f"expected {entry_id}")])
         with _as_problems():
             async with database.transaction() as tx:
-                record = await records.put(tx, Entry(body.record()), _version(if_match))
+                record = await records.put(tx, Entry(body.record()), _version(if_match), move=move)
         response.status_code = 200 if if_match else 201
         response.headers["ETag"] = _etag(record)
         return _shown(record)

@@ -89,10 +89,13 @@ class ReferenceRecords:
             raise NoSuchEntry(f"there is no {key}")
         return record
 
-    async def put(self, tx: Transaction, entry: Entry, seen: int | None) -> ReferenceRecord:
+    async def put(
+        self, tx: Transaction, entry: Entry, seen: int | None, *, move: bool = False
+    ) -> ReferenceRecord:
         """Store a new entry (`seen` is None) or one that the caller has seen at this version.
 
-        No effect when nothing differs. Raises EntryExists, EntryChanged, and FaultyReference with
+        No effect when nothing differs. A postcode moves to another municipality only with `move`.
+        Raises EntryExists, EntryChanged, and FaultyReference with
         what would be wrong with the whole.
         """
         await self._entries.lock(tx)
@@ -107,7 +110,7 @@ class ReferenceRecords:
         if before is not None and entry.says(before):
             return before
         others = [Entry(record) for key, record in known.items() if key != entry.key]
-        check([*others, entry], move=True)
+        check([*others, entry], known, move=move)
         await self._record(tx, known, [entry])
         return await self.get(tx, entry.key)
 

@@ -37,12 +37,11 @@ class MatchRow(msgspec.Struct, gc=False):
     location_id: Annotated[str | None, Doc("Where it is.")] = None
     starts_at: Annotated[datetime | None, Doc("Start, UTC.")] = None
     ends_at: Annotated[datetime | None, Doc("End, UTC.")] = None
-    meet_at: Annotated[datetime | None, Doc("When helper and citizen meet, UTC.")] = None
     minutes: Annotated[
         int | None,
         Doc(
-            "The helper's whole time in minutes: travel, waiting, what it is about, and the way"
-            " back; null where it takes no span of time."
+            "Minutes from start to end, without travel and waiting, which would tell where helper"
+            " and citizen meet; null where it takes no span of time."
         ),
     ] = None
     resource_id: Annotated[str | None, Doc("The room or the like that is held with it.")] = None
@@ -58,6 +57,12 @@ class MatchRow(msgspec.Struct, gc=False):
 MATCH = Projection("match", MatchRow)
 
 
+def _minutes(starts_at: datetime | None, ends_at: datetime | None) -> int | None:
+    if starts_at is None or ends_at is None:
+        return None
+    return int((ends_at - starts_at).total_seconds()) // 60
+
+
 def _matched(row: MatchRow, event: VolunteerMatched | StaffMatched, time: datetime) -> None:
     row.need_id, row.referral_id = event.need_id, given(event.referral_id)
     row.citizen_id, row.department = given(event.citizen_id), event.department
@@ -66,7 +71,7 @@ def _matched(row: MatchRow, event: VolunteerMatched | StaffMatched, time: dateti
     row.helper_id, row.pool, row.way = event.helper_id, event.pool, event.way
     row.offer_id, row.location_id = given(event.offer_id), given(event.location_id)
     row.starts_at, row.ends_at = given(event.starts_at), given(event.ends_at)
-    row.meet_at, row.minutes = given(event.meet_at), given(event.minutes)
+    row.minutes = _minutes(row.starts_at, row.ends_at)
     row.resource_id, row.shares_with = given(event.resource_id), given(event.shares_with)
     row.state, row.matched_at = "agreed", time
     row.released_at = row.release_reason = None

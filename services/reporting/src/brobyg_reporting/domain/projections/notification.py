@@ -22,7 +22,6 @@ class NotificationRow(msgspec.Struct, gc=False):
     recipient_role: Annotated[str | None, Doc("helper, citizen, coordinator or another.")] = None
     template: Annotated[str | None, Doc("Which text.")] = None
     channel: Annotated[str | None, Doc("How it was sent, such as email.")] = None
-    language: Annotated[str | None, Doc("Its language (ISO 639-1).")] = None
     state: Annotated[Literal["sent", "failed"] | None, Doc("sent or failed.")] = None
     finished_at: Annotated[datetime | None, Doc("When it was sent or given up, UTC.")] = None
     failure_reason: Annotated[
@@ -36,7 +35,7 @@ NOTIFICATION = Projection("notification", NotificationRow)
 def _describe(row: NotificationRow, event: NotificationSent | NotificationFailed) -> None:
     row.need_id, row.referral_id = event.need_id, given(event.referral_id)
     row.recipient_role, row.template = event.recipient_role, event.template
-    row.channel, row.language = event.channel, event.language
+    row.channel = event.channel
 
 
 @NOTIFICATION.on(NotificationSent)
