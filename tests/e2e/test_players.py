@@ -120,6 +120,7 @@ def released(match_id: str, minute: int, start: datetime) -> Event:
         department="randers-norddjurs",
         helper_id=an_id("h"),
         reason="appointment_cancelled",
+        crew_complete=False,
         starts_at=start,
         ends_at=start + timedelta(minutes=30),
     )

@@ -313,7 +313,7 @@ async def test_stored_records_that_this_code_cannot_read_are_left_out_and_counte
     parts: Parts,
 ) -> None:
     """As after a return to the release before the one that stored them."""
-    later = replace(THINGS, view=lambda records: len(list(records)))
+    later = Copy(TOPIC, THINGS.kinds, lambda records: len(list(records)))
     broken = event_of(ThingRecorded(name="c", number=3))
     await kept(parts, Copies([later], {}), record_of(1, "a", 1), record_of(2, "b", -1))
     await parts.pool.execute(

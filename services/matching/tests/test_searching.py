@@ -406,3 +406,26 @@ def test_the_coordinator_gives_a_seat_to_another_helper() -> None:
     finish(board)
     assert [one.reason for one in said(board, MatchReleased)] == ["reassigned"]
     assert board.needs[an_id("need")].helpers() == [an_id("b")]
+
+
+def test_a_release_tells_whether_the_least_crew_is_still_there() -> None:
+    board = a_board(*crew())
+    need = opened(board, facts(**SESSION))
+    for word in ("g0", "g1", "h"):
+        accept(board, an_id(word))
+    told = []
+    for word in ("g0", "h"):
+        draft = Draft(board, board.needs[need.need_id])
+        [seat] = [one for one in draft.need.seats if one.helper_id == an_id(word)]
+        answers.withdrew(draft, seat)
+        finish(board)
+        told.append(said(board, MatchReleased)[-1].crew_complete)
+    assert told == [True, False]
+
+
+def test_a_coordinator_who_stops_the_asking_is_told_of_in_the_history() -> None:
+    board = a_board(a_helper("v"))
+    need = opened(board)
+    answers.hold(Draft(board, board.needs[need.need_id]))
+    decided = said(board, NeedDecided)[-1]
+    assert (decided.outcome, decided.seat, decided.asked) == ("held", 1, 0)

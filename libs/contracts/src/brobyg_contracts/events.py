@@ -225,8 +225,8 @@ RuleName: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9_
 Count: TypeAlias = Annotated[int, Meta(ge=0)]
 
 
-#: What was decided. Known: `asked`, `assigned`, `waits`, `nobody_available`, `nobody_answered`,
-#: `too_late`, `no_room`, `clash`. Others may come.
+#: What was decided. Known: `asked`, `assigned`, `waits`, `held`, `nobody_available`,
+#: `nobody_answered`, `too_late`, `no_room`, `clash`. Others may come.
 DecisionOutcome: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9_]*\\Z")]
 
 
@@ -568,6 +568,8 @@ class MatchReleased(EventData, frozen=True, kw_only=True, gc=False):
     #: The helper, known by name to the matching service only.
     helper_id: Id
     reason: ReleaseReason
+    #: True when the need's least crew is there without this helper.
+    crew_complete: bool
     #: The referral this belongs to.
     referral_id: Id | UnsetType = UNSET
     #: The citizen, known by name to the referral service only.

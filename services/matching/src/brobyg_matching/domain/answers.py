@@ -217,6 +217,7 @@ def hold(draft: Draft) -> None:
         raise NotAllowed("not_searching")
     for seat in stopped:
         draft.withdraw_offers("held", seat.no)
+        decide(draft, seat.no, "held")
         draft.set_seat(seat.no, state="held", reason=None, due_at=None)
 
 

@@ -148,19 +148,6 @@ class Draft:
             return
         if seat.state == "filled" or seat.leave_at is not None:  # an ended case is given back
             self.free_helper(seat)
-        self.emit(
-            MatchReleased(
-                match_id=seat.match_id,
-                need_id=self.need_id,
-                seat=no,
-                role=seat.role,
-                pathway=need.pathway,
-                department=need.department,
-                helper_id=seat.helper_id,
-                reason=reason,
-                **self.facts(),  # type: ignore[arg-type]  # by name, as the struct has them
-            )
-        )
         for offer in need.offers:
             if offer.offer_id == seat.offer_id:
                 self.board.offers[offer.offer_id] = msgspec.structs.replace(
@@ -174,6 +161,20 @@ class Draft:
             helper_id=None, pool=None, match_id=None, way=None, matched_at=None, offer_id=None,
             leave_at=None, meet_at=None, home_at=None,
         )  # fmt: skip
+        self.emit(
+            MatchReleased(
+                match_id=seat.match_id,
+                need_id=self.need_id,
+                seat=no,
+                role=seat.role,
+                pathway=need.pathway,
+                department=need.department,
+                helper_id=seat.helper_id,
+                reason=reason,
+                crew_complete=self.need.missing == 0,
+                **self.facts(),  # type: ignore[arg-type]  # by name, as the struct has them
+            )
+        )
 
     def hold_resource(self) -> bool:
         """Book a free resource of the policy's kind at the need's place; True if one is held.

@@ -29,8 +29,8 @@ _MUNICIPALITY = {"municipality_code": "The citizen's municipality; null where it
 _MONTH = {"month": "First day of the month of the start, or else of the opening, Danish time."}
 _STANDING = {
     "standing": (
-        "open needs: searching, waiting (for capacity), matched or escalated; closed ones: the"
-        " reason for closing."
+        "open needs: searching, waiting (for capacity), held (by a coordinator), matched or"
+        " escalated; closed ones: the reason for closing."
     )
 }
 VIEWS: Mapping[str, View] = {
@@ -103,8 +103,8 @@ VIEWS: Mapping[str, View] = {
             "notifications_sent": "Messages sent about it.",
             "notifications_failed": "Messages given up for a permanent reason.",
             "standing": (
-                "no_consent, no_need, searching, waiting, matched, escalated, or over (nothing"
-                " ahead), judged by the next open need."
+                "no_consent, no_need, searching, waiting, held, matched, escalated, or over"
+                " (nothing ahead), judged by the next open need."
             ),
             "next_need_id": (
                 "The earliest need still open, of those that end after the latest event of the"
