@@ -83,8 +83,8 @@ def test_the_story_is_told_in_sentences_of_both_languages() -> None:
             " Regionshospitalet Randers (escort, version 1)."
         ),
         (
-            "It was decided for seat 1 (round 1, wave 1): helpers were asked. 3 could,"
-            " 4 could not, 1 were asked, by version 1 of the policy escort."
+            "Decided for seat 1 (round 1, wave 1) by version 1 of the policy escort: helpers were"
+            " asked. 3 could, 4 could not, 1 asked."
         ),
         f"Ruled out: not available then: 4 ({THIRD} and 3 more).",
         f"Number 1: {HELPER}, 510 points (little to do lately 300, near 210).",
@@ -199,3 +199,33 @@ async def test_the_api_and_the_command_tell_what_the_stream_says(
         code, output = await asyncio.to_thread(run, "--language", "da", NEED)
         assert f"Nummer 1: {HELPER}, 510 point" in output
         assert (await asyncio.to_thread(run, OTHER))[0] == 1
+
+
+def test_what_a_coordinator_does_by_hand_is_told_without_counting_who_was_not_looked_at() -> None:
+    nobody = {"could": 0, "asked": 0, "considered": [], "excluded": []}
+    by_hand = facts() | nobody | {"outcome": "assigned", "way": "by_hand"}
+    events = [
+        told("need.opened", 1, facts()),
+        told("need.decided", 2, facts() | nobody | {"outcome": "held"}),
+        told("need.decided", 3, by_hand),
+        told("volunteer.matched", 4, by_hand),
+    ]
+    _, held, chosen, matched = texts(explained(events))
+    by_policy = "(round 1, wave 1) by version 1 of the policy escort"
+    assert held == f"Decided for seat 1 {by_policy}: the coordinator stopped the asking."
+    assert chosen == f"Decided for seat 1 {by_policy}: a helper got the seat."
+    assert matched.startswith("A helper was found, who was chosen by the coordinator.")
+
+
+def test_seats_and_other_needs_are_named_where_there_are_several() -> None:
+    shared = facts() | {"seat": 2, "shares_with": OTHER, "way": "same_way"}
+    clash = facts() | {"kind": "clash", "other_need_id": OTHER}
+    events = [
+        told("offer.accepted", 1, facts()),
+        told("volunteer.matched", 2, shared),
+        told("attention.raised", 3, clash, "matching"),
+    ]
+    accepted, matched, raised = texts(explained(events))
+    assert accepted == f"A helper said yes. Seat: 1. Helper: {HELPER}."
+    assert matched.endswith(f"Seat: 2. Helper: {HELPER}. Other need: {OTHER}.")
+    assert raised.endswith(f"two appointments clash. Other need: {OTHER}.")

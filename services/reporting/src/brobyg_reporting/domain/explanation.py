@@ -127,6 +127,7 @@ def explain(need_id: str, history: Sequence[PastEvent], reference: Reference) ->
     """The need explained from the events about it, in the order in which they happened."""
     found = Explanation(need_id=need_id, policy_versions=[], decisions=[], matches=[], story=[])
     read = [(one, _decoded(one)) for one in history]
+    several = any(getattr(event, "seat", 1) > 1 for _, event in read)
     for one, event in read:
         if isinstance(event, events.NeedOpened | events.NeedChanged):
             _describe(found, event, reference)
@@ -134,7 +135,7 @@ def explain(need_id: str, history: Sequence[PastEvent], reference: Reference) ->
             found.state, found.closed_reason = "closed", event.reason
         elif isinstance(event, events.NeedDecided):
             found.decisions.append(_decision(one.time, event))
-        found.story += _lines(one, event, reference)
+        found.story += _lines(one, event, reference, several_seats=several)
     _answer(found.decisions, read)
     _agree(found.matches, read)
     by_decision = {decision.policy_version for decision in found.decisions}
@@ -237,13 +238,25 @@ def _agree(matches: list[Agreement], read: Sequence[tuple[PastEvent, EventData |
     matches += by_id.values()
 
 
-def _lines(one: PastEvent, event: EventData | None, reference: Reference) -> Iterator[Line]:
+#: What is said after an event's sentence: its property, in words.
+_DETAILS = {
+    "seat": Wording("Seat", "Plads"),
+    "helper_id": Wording("Helper", "Hjælper"),
+    "shares_with": Wording("Other need", "Andet behov"),
+    "other_need_id": Wording("Other need", "Andet behov"),
+    "actor": Wording("By", "Af"),
+}
+
+
+def _lines(
+    one: PastEvent, event: EventData | None, reference: Reference, *, several_seats: bool
+) -> Iterator[Line]:
     en, da = sentence(one.type, one.data, reference)
-    helper_id, actor = getattr(event, "helper_id", None), getattr(event, "actor", None)
-    if helper_id is not None:
-        en, da = f"{en} Helper: {helper_id}.", f"{da} Hjælper: {helper_id}."
-    if actor is not None:
-        en, da = f"{en} By: {actor}.", f"{da} Af: {actor}."
+    names_seat = several_seats and not isinstance(event, events.NeedDecided)
+    for name, label in _DETAILS.items():
+        value = given(getattr(event, name, None))
+        if value is not None and (name != "seat" or names_seat):
+            en, da = f"{en} {label.en}: {value}.", f"{da} {label.da}: {value}."
     yield _line(one, Wording(en, da))
     if isinstance(event, events.NeedDecided):
         for said in _reasons(_decision(one.time, event)):
