@@ -192,13 +192,21 @@ async def test_the_api_and_the_command_tell_what_the_stream_says(
             return result.exit_code, result.output
 
         code, output = await asyncio.to_thread(run, NEED)
-        assert (code, len(output.splitlines())) == (0, len(expected["story"]))
+        heading, *lines = output.splitlines()
+        assert (code, len(lines)) == (0, len(expected["story"]))
+        assert heading == (
+            f"Need {NEED} · {DEPARTMENT} · escort · decided by version 1 · closed (completed)"
+        )
         assert f"Number 1: {HELPER}, 510 points" in output
         code, output = await asyncio.to_thread(run, NEED, "--json")
         assert (code, json.loads(output)["policy_versions"]) == (0, [1])
         code, output = await asyncio.to_thread(run, "--language", "da", NEED)
         assert f"Nummer 1: {HELPER}, 510 point" in output
+        assert (await asyncio.to_thread(run, NEED.upper()))[0] == 0
         assert (await asyncio.to_thread(run, OTHER))[0] == 1
+        assert (await asyncio.to_thread(run, "the-third-one"))[0] == 2
+        code, output = await asyncio.to_thread(run, "--language", "fr", NEED)
+        assert (code, "there are en, da" in output) == (2, True)
 
 
 def test_what_a_coordinator_does_by_hand_is_told_without_counting_who_was_not_looked_at() -> None:
@@ -229,3 +237,14 @@ def test_seats_and_other_needs_are_named_where_there_are_several() -> None:
     assert accepted == f"A helper said yes. Seat: 1. Helper: {HELPER}."
     assert matched.endswith(f"Seat: 2. Helper: {HELPER}. Other need: {OTHER}.")
     assert raised.endswith(f"two appointments clash. Other need: {OTHER}.")
+
+
+def test_a_database_that_does_not_answer_ends_the_command_with_3(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("BROBYG_DATABASE", "postgresql://nobody@127.0.0.1:9")
+    monkeypatch.setattr(command, "load_environment", lambda: None)
+    done = CliRunner().invoke(command.app, [NEED])
+    assert done.exit_code == 3
+    assert "the history can't be read: the database can't be used" in done.stderr
+    assert "sqlalche" not in done.stderr
