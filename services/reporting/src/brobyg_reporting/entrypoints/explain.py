@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 _NO_DATABASE = 3
 
 app = typer.Typer(
-    help="Tell why a need's helpers were asked, or nobody, from the event history alone.",
     invoke_without_command=True,
     context_settings={"allow_interspersed_args": True},
 )
@@ -23,14 +22,13 @@ app = typer.Typer(
 def explain(
     need: Annotated[UUID, typer.Argument(help="The need's id.", show_default=False)],
     language: Annotated[
-        str, typer.Option(help="Of the sentences; one that there is not names those there are.")
+        str, typer.Option(help="Of the sentences; a wrong one lists those there are.")
     ] = "en",
     as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
 ) -> None:
-    """Tell who was considered, ruled out, asked and found for a need, and by which rules.
+    """Tell why a need's helpers were asked, or nobody, from the event history alone.
 
-    A need has the id of what it is about, such as an appointment. Helpers and coordinators are
-    ids: who they are is with the service that owns them.
+    A need has the id of what it is about, such as an appointment. Helpers and coordinators are ids.
 
     Exit codes: 0 told, 1 no such need is known, 2 wrong usage, 3 the database can't be used.
     """
