@@ -45,6 +45,8 @@ def test_the_link_is_found_in_the_plain_text_of_the_mail() -> None:
     mail.set_content("Kan du?\n\nhttp://127.0.0.1:8000/answer/abc.def_-1\n\nVenlig hilsen")
     mail.add_alternative("<a href='http://127.0.0.1:8000/answer/other'>svar</a>", subtype="html")
     assert answer_link(mail) == "http://127.0.0.1:8000/answer/abc.def_-1"
+    mail.add_attachment(b"BEGIN:VCALENDAR", maintype="text", subtype="calendar")
+    assert answer_link(mail) is None, "a match, and no offer"
 
 
 def test_nobody_answers_at_night() -> None:

@@ -29,6 +29,7 @@ from brobyg_kit.database import Database
 from brobyg_kit.event import Event, EventData, encode_data
 from brobyg_kit.ids import derived_id
 from brobyg_matching.domain.board import Board, Known
+from brobyg_matching.domain.decisions import Actor
 from brobyg_matching.domain.diary import Booking
 from brobyg_matching.domain.helper import Helper, Paper
 from brobyg_matching.domain.local_time import Window
@@ -43,6 +44,8 @@ NOW = datetime(2026, 11, 30, 8, 0, tzinfo=UTC)  # a Monday, 09:00 in Denmark
 LATE = NOW + timedelta(days=3, hours=2)
 ALL_WEEK = tuple(Window(day, 0, 1440) for day in range(1, 8))
 DEPARTMENT = "randers-norddjurs"
+#: Who does what is done by hand.
+BY = Actor("coordinator-7", "coordinator")
 #: What every pool of these tests asks for.
 PAPERS = ("confidentiality", "record_check", "introduction")
 

@@ -63,12 +63,12 @@ async def registered(database: Database) -> int:
 
 @pytest.mark.parametrize(("one", "other"), SIDE_BY_SIDE)
 def test_a_link_of_one_process_is_taken_by_the_other(one: list[str], other: list[str]) -> None:
-    assert Links(other).offer_id(Links(one).token(an_id("offer"))) == an_id("offer")
+    assert Links(other).read(Links(one).token(an_id("offer"))) == (an_id("offer"),)
 
 
 def test_a_link_of_a_key_that_was_dropped_is_unknown() -> None:
     with pytest.raises(UnknownLink):
-        Links([NEW]).offer_id(Links([OLD]).token(an_id("offer")))
+        Links([NEW]).read(Links([OLD]).token(an_id("offer")))
 
 
 async def test_a_link_sent_before_the_rotation_is_answered_after_it(
@@ -89,7 +89,7 @@ async def test_a_link_sent_before_the_rotation_is_answered_after_it(
         new = await matching.client.get(
             f"/offers/{offer_id}/answer-link", headers=bearer("service")
         )
-        assert Links([NEW]).offer_id(new.json()["token"]) == offer_id
+        assert Links([NEW]).read(new.json()["token"]) == (offer_id,)
         url = f"/answers/{Links([OLD]).token(offer_id)}"
         assert (await matching.client.get(url, headers=bearer("portal"))).status_code == 200
         answer = {"answer": "accept"}

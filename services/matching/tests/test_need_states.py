@@ -18,7 +18,7 @@ from brobyg_matching.errors import MatchingError
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from matching_samples import LATE, NOW, a_board, a_citizen, a_helper, an_id, facts
+from matching_samples import BY, LATE, NOW, a_board, a_citizen, a_helper, an_id, facts
 
 HELPERS = [a_helper(f"h{n}", weekly_limit=3) for n in range(5)]
 NEEDS = ["a", "b", "c", "d"]
@@ -131,7 +131,7 @@ class Citizens(RuleBasedStateMachine):
         need = self.needs.get(an_id(word))
         if need is not None:
             self.by_hand.add(need.need_id)
-            self._step(lambda board: answers.assign(Draft(board, need), 1, helper.helper_id))
+            self._step(lambda board: answers.assign(Draft(board, need), 1, helper.helper_id, BY))
 
     @rule(word=st.sampled_from(NEEDS), step=st.sampled_from(["hold", "resume", "reopen"]))
     def coordinator(self, word: str, step: str) -> None:
@@ -139,7 +139,7 @@ class Citizens(RuleBasedStateMachine):
         if need is not None:
             if step == "reopen":
                 self.by_hand.add(need.need_id)
-            self._step(lambda board: getattr(answers, step)(Draft(board, need)))
+            self._step(lambda board: getattr(answers, step)(Draft(board, need), BY))
 
     @rule(word=st.sampled_from(NEEDS), helper=st.sampled_from(HELPERS))
     def block(self, word: str, helper: Any) -> None:
@@ -176,6 +176,7 @@ class Citizens(RuleBasedStateMachine):
                     assert booked.holder == seat.helper_id
                     lead = self.needs.get(need.follows or "")
                     assert booked.exclusive == (lead is None)
+                    assert lead is None or lead.state != "closed", "its booking is its own"
                     assert (need.need_id, seat.no) in self.matched
                 else:
                     assert (booked is None) == (seat.helper_id is None)

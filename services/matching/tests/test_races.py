@@ -7,6 +7,9 @@ from typing import Any
 import asyncpg
 import pytest
 from brobyg_kit.testing import Running
+from brobyg_matching.adapters.helpers import PostgresHelpers
+from brobyg_matching.adapters.needs import PostgresNeeds
+from brobyg_matching.errors import DoubleBooking
 from matching_api import (
     READY_CITIZEN,
     database_of,
@@ -210,3 +213,71 @@ async def test_processes_that_remember_helpers_see_each_others_changes(matching:
     await query(database_of(matching), "update roster set version = version + 1")
     await tell(matching, event(need_opened(facts("third", starts_at=LATE + timedelta(days=5)))))
     assert {one.need_id for one in await open_offers(matching)} == {an_id("other")}
+
+
+async def test_a_block_is_tried_again_when_who_is_found_instead_was_taken(
+    matching: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await give(matching, a_helper("v"), a_helper("w"))
+    await tell(matching, *READY_CITIZEN, event(need_opened()))
+    offer = (await open_offers(matching))[0]
+    await post(matching, f"/offers/{offer.offer_id}/accept")
+    times, save, orders = 1, PostgresNeeds.save, list[str]()
+
+    async def refused(self: PostgresNeeds, tx: Any, board: Any) -> None:
+        nonlocal times
+        await save(self, tx, board)
+        times -= 1
+        if times >= 0:
+            raise DoubleBooking
+
+    def noted(kind: type, name: str) -> None:
+        before = getattr(kind, name)
+
+        async def locked(*given: Any, **more: Any) -> Any:
+            orders.append(name)
+            return await before(*given, **more)
+
+        monkeypatch.setattr(kind, name, locked)
+
+    monkeypatch.setattr(PostgresNeeds, "save", refused)
+    for kind, name in (
+        (PostgresNeeds, "load"), (PostgresNeeds, "hold_places"), (PostgresHelpers, "lock"),
+    ):  # fmt: skip
+        noted(kind, name)
+    path = f"/volunteers/{offer.helper_id}/blocks"
+    body = {"citizen_id": an_id("citizen"), "asked_by": "citizen"}
+    status, told = await post(matching, path, body)
+    assert status in (200, 201, 204), told
+    assert orders == ["load", "hold_places", "lock"] * 2, "decision 0021: one order of locks"
+    assert await rows(matching, "select count(*) from block") == [(1,)]
+    assert [one.helper_id for one in await open_offers(matching)] == [
+        an_id("w") if offer.helper_id == an_id("v") else an_id("v")
+    ]
+    times = 100
+    status, told = await post(matching, path, body)
+    assert (status, told["title"]) == (503, "Others are changing the same thing")
+
+
+async def test_who_has_the_rest_of_a_way_is_not_taken_twice_once_its_first_is_over(
+    matching: Running,
+) -> None:
+    await give(matching, a_helper("v"))
+    soon = LATE + timedelta(minutes=45)
+    await tell(matching, *READY_CITIZEN, event(need_opened(facts("first"))))
+    await tell(matching, event(need_opened(facts("second", starts_at=soon))))
+    [offer] = await open_offers(matching)
+    assert (await post(matching, f"/offers/{offer.offer_id}/accept"))[0] == 200
+    await tell(matching, event(need_closed("first", "completed")))
+    await never_twice(matching)
+    assert await rows(matching, "select need_id::text from booking where exclusive") == [
+        (an_id("second"),)
+    ]
+    # It did not take place after all, and is on another day: its helper is released from it.
+    moved = facts("first", starts_at=LATE + timedelta(days=3))
+    await tell(matching, event(need_opened(moved)), *of_another_citizen(1, starts_at=soon))
+    path = f"/needs/{an_id('need 1')}/seats/1/assign"
+    status, told = await post(matching, path, {"helper_id": an_id("v")})
+    assert (status, told["type"].rpartition("/")[2]) == (409, "elsewhere")
+    assert await seats(matching, "second") == [("filled", an_id("v"))]
+    await never_twice(matching)

@@ -17,7 +17,7 @@ from brobyg_matching.domain.board import Board, Raised, Settled
 from brobyg_matching.domain.draft import Draft
 from brobyg_matching.domain.finishing import finish
 from brobyg_matching.domain.local_time import Window
-from matching_samples import LATE, a_board, a_helper, an_id, facts, said
+from matching_samples import BY, LATE, a_board, a_helper, an_id, facts, said
 from msgspec import UNSET, Raw
 
 SOON = LATE + timedelta(minutes=45)
@@ -179,7 +179,7 @@ def test_the_coordinator_may_have_what_clashes_searched_all_the_same() -> None:
     board = a_board(*three(range_metres=80_000))
     tell(board, "first")
     tell(board, "second", location_id="grenaa-clinic", starts_at=SOON)
-    answers.reopen(Draft(board, board.needs[an_id("second")]))
+    answers.reopen(Draft(board, board.needs[an_id("second")]), BY)
     finish(board)
     assert said(board, OfferMade)[-1].need_id == an_id("second")
 
@@ -230,13 +230,13 @@ def test_of_a_way_whose_first_is_called_off_who_has_a_part_keeps_it_though_anoth
     tell(board, "first")
     tell(board, "second", starts_at=SOON)
     tell(board, "third", starts_at=SOON + timedelta(minutes=45))
-    answers.hold(Draft(board, board.needs[an_id("second")]))
+    answers.hold(Draft(board, board.needs[an_id("second")]), BY)
     who = accept(board, "first")
     transitions.closed(board, an_id("first"), "appointment_cancelled")
     finish(board)
     assert helpers_of(board, "second", "third") == [[], [who]]
     assert [one.need_id for one in said(board, MatchReleased)] == [an_id("first")]
-    answers.resume(Draft(board, board.needs[an_id("second")]))
+    answers.resume(Draft(board, board.needs[an_id("second")]), BY)
     finish(board)
     assert helpers_of(board, "second", "third") == [[who], [who]]
 
@@ -251,3 +251,42 @@ def test_a_way_that_begins_sooner_since_another_joined_is_told_anew_and_counted_
     assert again.leave_at < first.leave_at
     assert second.leave_at == again.leave_at
     assert [one.minutes is not UNSET for one in (first, again, second)] == [True, True, False]
+
+
+def test_when_the_first_of_a_way_is_over_who_has_the_second_is_booked_by_it() -> None:
+    board = a_board(*three())
+    for word, start in (("first", LATE), ("second", SOON), ("third", SOON + timedelta(minutes=40))):
+        tell(board, word, starts_at=start)
+    who = accept(board, "first")
+    told = len(said(board))
+    whole = board.booked[an_id("first"), 1]
+    assert whole is not None
+    board.now = SOON
+    transitions.closed(board, an_id("first"), "completed")
+    finish(board)
+    assert len(said(board)) == told, "nothing has changed for anybody"
+    assert [board.needs[an_id(w)].follows for w in ("second", "third")] == [None, an_id("second")]
+    booked = {need: one for (need, _), one in board.booked.items() if one is not None}
+    assert {need for need, one in booked.items() if one.exclusive} == {an_id("second")}
+    assert (booked[an_id("second")].since, booked[an_id("second")].until) == (
+        whole.since,
+        whole.until,
+    )
+    # The hospital says that the first did not take place after all.
+    tell(board, "first", starts_at=LATE + timedelta(days=2))
+    assert helpers_of(board, "second", "third") == [[who], [who]]
+    again = {need: one for (need, _), one in board.booked.items() if one is not None}
+    assert {need for need, one in again.items() if one.exclusive} == {an_id("second")}
+
+
+def test_what_nobody_has_yet_of_a_way_whose_first_is_over_goes_with_the_rest() -> None:
+    board = a_board(*three())
+    tell(board, "first")
+    tell(board, "second", starts_at=SOON)
+    tell(board, "third", starts_at=SOON + timedelta(minutes=45))
+    answers.hold(Draft(board, board.needs[an_id("second")]), BY)
+    who = accept(board, "first")
+    transitions.closed(board, an_id("first"), "completed")
+    finish(board)
+    assert helpers_of(board, "third") == [[who]]
+    assert board.needs[an_id("second")].follows == an_id("third")

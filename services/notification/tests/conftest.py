@@ -59,7 +59,7 @@ from sqlalchemy import Executable, Row, select
 
 STARTS = datetime(2026, 12, 1, 9, 15, tzinfo=UTC)
 REFERRAL, CITIZEN, HELPER = derived_id("referral"), derived_id("citizen"), derived_id("helper")
-NEED, OFFER = derived_id("need"), derived_id("offer")
+NEED, OFFER, MATCH = derived_id("need"), derived_id("offer"), derived_id("match")
 DEPARTMENT, OTHER_DEPARTMENT = "randers-norddjurs", "aarhus"
 #: What every event about the need says.
 _NEED: dict[str, object] = {
@@ -85,7 +85,7 @@ _MATCH: dict[str, object] = {
     **_WHEN_AND_WHERE,
     **_SEAT,
     **_TRAVEL,
-    "match_id": derived_id("match"),
+    "match_id": MATCH,
     "pool": "student",
     "policy_version": 1,
     "way": "offer",
@@ -112,8 +112,9 @@ _DATA: dict[type, dict[str, object]] = {
         **_NEED,
         **_WHEN_AND_WHERE,
         **_SEAT,
-        "match_id": derived_id("match"),
+        "match_id": MATCH,
         "reason": "appointment_cancelled",
+        "crew_complete": False,
     },
     MatchEscalated: {
         **_NEED,
@@ -419,7 +420,7 @@ HELPER_CONTACT = {
 
 @pytest.fixture
 async def owners() -> AsyncIterator[Owners]:
-    """Both owners, up; the offer is open."""
+    """Both owners, up; the offer is open, and every match has a link."""
     port = free_port()
     app = FastAPI()
     known = Owners(f"http://127.0.0.1:{port}", {})
@@ -430,6 +431,8 @@ async def owners() -> AsyncIterator[Owners]:
     @app.get("/{path:path}")
     async def answer(path: str, request: Request) -> Response:
         known.asked.append((f"/{path}", request.query_params.get("purpose", "")))
+        if path.startswith("needs/") and path.endswith("/answer-link"):
+            return JSONResponse({"token": "match.token"})
         status, body = known.answers.get(f"/{path}", (404, {}))
         return JSONResponse(body, status_code=status)
 

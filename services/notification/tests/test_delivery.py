@@ -22,7 +22,7 @@ from brobyg_kit.testing import eventually
 from brobyg_notification.readiness import mail_goes_out
 from brobyg_notification.use_cases import delivery_worker
 from icalendar import Calendar
-from msgspec import structs
+from msgspec import UNSET, structs
 
 NEED, CITIZEN = derived_id("need"), derived_id("citizen")
 CPR, SURNAME = "0201609995", "Lauridsen"
@@ -592,3 +592,25 @@ async def test_under_a_clock_that_runs_fast_pauses_run_fast_too(
         )
         await parts.ended("sent", "sent")
     assert (datetime.now(UTC) - now) < timedelta(seconds=30)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"way": "same_way", "offer_id": UNSET}, {"way": "by_hand", "offer_id": UNSET}],
+    ids=["by an offer", "on the same way", "by hand"],
+)
+async def test_whoever_is_told_of_a_match_can_say_that_they_can_not_after_all(
+    parts_for, mail_server, owners, cause, clock, changes: dict[str, object]
+) -> None:
+    async with parts_for(clock) as parts, parts.delivering():
+        await parts.receive(cause(VolunteerMatched, **changes))
+        await parts.ended("sent", "sent")
+    link = "http://portal.example.org/answer/match.token"
+    (told,) = mail_server.to("ellen@example.org")
+    assert link in text(told)
+    assert f'href="{link}"' in str(part(told, "text/html").get_content())
+    assert link in str(event_of(told)["description"])
+    (citizens,) = mail_server.to("einer@example.org")
+    assert "/answer/" not in text(citizens) + str(event_of(citizens)["description"])
+    path = f"/needs/{NEED}/matches/{derived_id('match')}/answer-link"
+    assert [asked for asked, _ in owners.asked].count(path) == 1

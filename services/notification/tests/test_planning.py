@@ -79,6 +79,24 @@ def test_when_only_the_helper_goes_the_citizens_entry_stays(cause, reason: str) 
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("reason", ["helper_withdrew", "coordinator_released", "blocked"])
+def test_a_citizen_is_not_troubled_when_one_of_several_goes_and_enough_still_come(
+    cause, reason: str
+) -> None:
+    released = cause(MatchReleased, reason=reason, crew_complete=True)
+    assert [one.template for one in planned(released, cause(VolunteerMatched))] == [
+        "released_helper"
+    ]
+
+
+def test_a_need_that_was_called_off_is_cancelled_whoever_would_be_left(cause) -> None:
+    released = cause(MatchReleased, reason="appointment_cancelled", crew_complete=True)
+    assert [one.role for one in planned(released, cause(VolunteerMatched))] == [
+        "helper",
+        "citizen",
+    ]
+
+
 def test_a_citizen_who_was_told_of_no_match_is_told_of_no_release(cause) -> None:
     assert [one.role for one in planned(cause(MatchReleased))] == ["helper"]
 

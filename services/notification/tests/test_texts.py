@@ -35,7 +35,6 @@ FACTS: dict[str, object] = {
     "expires_at": NOON,
     "link": "http://portal.example.org/answer/a.b",
     "changed": False,
-    "offered": True,
     "reason": "appointment_cancelled",
     "department": "Randers og Norddjurs",
     "asked": 3,

@@ -247,3 +247,26 @@ async def test_other_methods_are_refused(portal, matching) -> None:
     assert (await portal.client.delete(PAGE)).status_code == 405
     assert (await portal.client.put(PAGE, data={"answer": "accept"})).status_code == 405
     assert matching.given == []
+
+
+async def test_behind_the_link_of_a_match_a_helper_who_was_never_asked_signs_off(
+    portal, matching
+) -> None:
+    matching.offer |= {
+        "state": "accepted", "withdrawable": True, "expires_at": None, "distance_metres": None,
+    }  # fmt: skip
+    opened = await portal.client.get(PAGE)
+    assert opened.status_code == 200
+    assert "Jeg kan alligevel ikke</button>" in opened.text
+    matching.reply = (200, {"state": "withdrawn"})
+    assert (await portal.client.post(PAGE, data={"answer": "withdraw"})).status_code == 200
+    assert matching.given == [{"answer": "withdraw"}]
+    nothing = dict.fromkeys(matching.offer) | {"pathway": "escort", "role": ""}
+    for reason, status, heading in (
+        ("helper_withdrew", 200, "Tak, fordi du gav besked"),
+        (None, 410, "Der er ikke brug for dig denne gang"),
+    ):
+        matching.offer = nothing | {"state": "withdrawn", "reason": reason, "withdrawable": False}
+        gone = await portal.client.get(PAGE)
+        assert gone.status_code == status
+        assert f"<h1>{heading}</h1>" in gone.text

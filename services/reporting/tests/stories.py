@@ -85,6 +85,8 @@ def told(name: str, minutes: int, given: dict[str, object], source: str | None =
     kind: type[EventData] = EVENTS[f"dk.brobyg.{name}"]
     known = given | {"reason": given.get("reason", "completed")}
     known |= {"excluded": {}} if name == "match.escalated" else {}
+    if name == "need.decided" and "actor_role" not in known:
+        del known["actor"]
     data = msgspec.convert(known, kind)
     subject, time = str(known[kind.SUBJECT]), START + timedelta(minutes=minutes)
     return event_of(Random(f"{name} {minutes} {subject}"), data, subject, minutes, time, source)

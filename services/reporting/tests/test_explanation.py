@@ -209,20 +209,13 @@ async def test_the_api_and_the_command_tell_what_the_stream_says(
         assert (code, "there are en, da" in output) == (2, True)
 
 
-def test_what_a_coordinator_does_by_hand_is_told_without_counting_who_was_not_looked_at() -> None:
-    nobody = {"could": 0, "asked": 0, "considered": [], "excluded": []}
-    by_hand = facts() | nobody | {"outcome": "assigned", "way": "by_hand"}
-    events = [
-        told("need.opened", 1, facts()),
-        told("need.decided", 2, facts() | nobody | {"outcome": "held"}),
-        told("need.decided", 3, by_hand),
-        told("volunteer.matched", 4, by_hand),
-    ]
-    _, held, chosen, matched = texts(explained(events))
-    by_policy = "(round 1, wave 1) by version 1 of the policy escort"
-    assert held == f"Decided for seat 1 {by_policy}: the coordinator stopped the asking."
-    assert chosen == f"Decided for seat 1 {by_policy}: a helper got the seat."
-    assert matched.startswith("A helper was found, who was chosen by the coordinator.")
+def test_where_nobody_was_looked_at_nobody_is_counted() -> None:
+    nobody = {"could": 0, "asked": 0, "considered": [], "excluded": [], "outcome": "too_late"}
+    [said] = texts(explained([told("need.decided", 2, facts() | nobody)]))
+    assert said == (
+        "Decided for seat 1 (round 1, wave 1) by version 1 of the policy escort: it was too late to"
+        " ask anybody."
+    )
 
 
 def test_seats_and_other_needs_are_named_where_there_are_several() -> None:
@@ -248,3 +241,34 @@ def test_a_database_that_does_not_answer_ends_the_command_with_3(
     assert done.exit_code == 3
     assert "the history can't be read: the database can't be used" in done.stderr
     assert "sqlalche" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("outcome", "en", "da"),
+    [
+        ("by_hand", "chose the helper", "valgte hjælperen"),
+        ("claimed", "took the seat", "tog pladsen"),
+        ("released", "took the helper off it", "tog hjælperen af opgaven"),
+        ("signed_off", "can't come after all", "kan alligevel ikke"),
+        ("held", "stopped the asking", "stoppede spørgsmålene"),
+        ("resumed", "let the asking go on", "lod spørgsmålene gå videre"),
+        ("reopened", "had it searched once more", "lod der lede en gang til"),
+        ("of_a_later_version", "of_a_later_version", "of_a_later_version"),
+    ],
+)
+def test_what_was_done_by_hand_is_told_with_who_did_it_as_what(
+    outcome: str, en: str, da: str
+) -> None:
+    done = {"outcome": outcome, "actor": "kirsten", "actor_role": "coordinator"}
+    bare = {"considered": [], "excluded": [], "could": 0, "asked": 0}
+    found = explained([told("need.decided", 70, facts() | done | bare)])
+    assert texts(found) == [f"By hand for seat 1: the coordinator {en}. By: kirsten."]
+    assert texts(found, "da") == [f"Manuelt for plads 1: koordinatoren {da}. Af: kirsten."]
+    [decision] = found.decisions
+    assert (decision.actor, decision.actor_role) == ("kirsten", "coordinator")
+
+
+def test_a_decision_of_the_rules_names_no_actor() -> None:
+    found = explained([told("need.decided", 61, facts() | {"outcome": "same_way"})])
+    assert "on the same way has this one too" in texts(found)[0]
+    assert not any("By:" in line for line in texts(found))

@@ -166,6 +166,8 @@ def test_a_need_whose_asking_a_coordinator_has_stopped_is_held_until_it_goes_on(
     held = told("need.decided", 3, nobody | {"outcome": "held"})
     events = [told("need.opened", 1, facts()), told("offer.made", 2, facts()), held]
     assert folded(events).match_state == "held"
+    resumed = told("need.decided", 4, nobody | {"outcome": "resumed"})
+    assert folded([*events, resumed]).match_state is None
     assert folded([*events, told("offer.made", 4, facts())]).match_state == "offered"
     assert folded([*events, matched(4, HELPER, complete=True)]).match_state == "matched"
     assert folded([*events[:2], matched(2, HELPER, complete=True), held]).match_state == "matched"

@@ -151,13 +151,14 @@ Priority: TypeAlias = Annotated[int, Meta(ge=1, le=9)]
 
 #: Why an open offer was withdrawn. Known: `taken`, `appointment_cancelled`,
 #: `appointment_rescheduled`, `consent_withdrawn`, `escalated`, `appointment_over`, `blocked`,
-#: `helper_paused`, `helper_promised`, `held`, `clash`, `reassigned`. Others may come.
+#: `helper_paused`, `helper_promised`, `held`, `clash`, `reassigned`, `citizen_changed`. Others may
+#: come.
 WithdrawalReason: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9_]*\\Z")]
 
 
 #: Why a matched helper is free again. Known: `appointment_cancelled`, `appointment_rescheduled`,
-#: `consent_withdrawn`, `helper_withdrew`, `blocked`, `room_lost`, `clash`, `reassigned`. Others
-#: may come.
+#: `consent_withdrawn`, `helper_withdrew`, `blocked`, `room_lost`, `clash`, `reassigned`,
+#: `coordinator_released`, `citizen_changed`. Others may come.
 ReleaseReason: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9_]*\\Z")]
 
 
@@ -217,6 +218,10 @@ AttentionOutcome: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z]
 Actor: TypeAlias = Annotated[str, Meta(max_length=64, min_length=1, pattern="^[A-Za-z0-9._@-]+\\Z")]
 
 
+#: As what somebody acted. Known: `coordinator`, `helper`. Others may come.
+ActorRole: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9_]*\\Z")]
+
+
 #: Name of a hard rule of matching, such as `language`.
 RuleName: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9_]*\\Z")]
 
@@ -225,8 +230,9 @@ RuleName: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9_
 Count: TypeAlias = Annotated[int, Meta(ge=0)]
 
 
-#: What was decided. Known: `asked`, `assigned`, `waits`, `held`, `nobody_available`,
-#: `nobody_answered`, `too_late`, `no_room`, `clash`. Others may come.
+#: What was decided. Known: `asked`, `assigned`, `waits`, `nobody_available`, `nobody_answered`,
+#: `too_late`, `no_room`, `clash`, `same_way`, `by_hand`, `claimed`, `released`, `signed_off`,
+#: `held`, `resumed`, `reopened`. Others may come.
 DecisionOutcome: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9_]*\\Z")]
 
 
@@ -568,7 +574,7 @@ class MatchReleased(EventData, frozen=True, kw_only=True, gc=False):
     #: The helper, known by name to the matching service only.
     helper_id: Id
     reason: ReleaseReason
-    #: True when the need's least crew is there without this helper.
+    #: True when the need goes ahead with its least crew, though this helper has left.
     crew_complete: bool
     #: The referral this belongs to.
     referral_id: Id | UnsetType = UNSET
@@ -617,8 +623,9 @@ class MatchEscalated(EventData, frozen=True, kw_only=True, gc=False):
 
 class NeedDecided(EventData, frozen=True, kw_only=True, gc=False):
     """Why helpers were asked, or nobody. Who was considered for a seat, ruled out by which rule,
-    and asked in which order. What would tell the citizen's language or wish of gender is said
-    as `not_suitable`. At most 16 KB: 50 candidates, the rest counted.
+    and asked in which order; or what somebody did by hand, and who. What would tell the
+    citizen's language or wish of gender is said as `not_suitable`. At most 16 KB: 50
+    candidates, the rest counted.
     """
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.need.decided"
@@ -651,6 +658,10 @@ class NeedDecided(EventData, frozen=True, kw_only=True, gc=False):
     referral_id: Id | UnsetType = UNSET
     #: The citizen, known by name to the referral service only.
     citizen_id: Id | UnsetType = UNSET
+    #: Who did it, where somebody did it by hand: a coordinator's token subject, or the helper_id.
+    actor: Actor | UnsetType = UNSET
+    #: As what; present exactly with `actor`.
+    actor_role: ActorRole | UnsetType = UNSET
 
 
 class HelperRegistered(EventData, frozen=True, kw_only=True, gc=False):
@@ -1241,6 +1252,7 @@ class CalendarRecorded(EventData, frozen=True, kw_only=True, gc=False):
 
 __all__ = [
     "Actor",
+    "ActorRole",
     "Alias",
     "AppointmentBooked",
     "AppointmentCancelled",

@@ -308,6 +308,7 @@ def upgrade() -> None:
         sa.Column("home_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("asked", sa.ARRAY(sa.Uuid(as_uuid=False)), nullable=False),
         sa.Column("unwilling", sa.ARRAY(sa.Uuid(as_uuid=False)), nullable=False),
+        sa.Column("withdrawn", sa.ARRAY(sa.Uuid(as_uuid=False)), nullable=False),
         sa.CheckConstraint(
             "helper_id is null or state in ('filled', 'closed')", name="helper_has_filled_seat"
         ),

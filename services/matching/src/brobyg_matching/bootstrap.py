@@ -15,9 +15,10 @@ from brobyg_matching.adapters.rosters import ResidentRosters
 from brobyg_matching.adapters.saving import ATTENTION
 from brobyg_matching.adapters.tables import metadata
 from brobyg_matching.domain.need import CAPACITY, RECHECK, SEARCH
+from brobyg_matching.entrypoints.answer_links import answers_router
 from brobyg_matching.entrypoints.helpers import helpers_router
 from brobyg_matching.entrypoints.needs import needs_router
-from brobyg_matching.entrypoints.offers import answers_router, offers_router
+from brobyg_matching.entrypoints.offers import offers_router
 from brobyg_matching.entrypoints.scope import OUTCOMES, Scope
 from brobyg_matching.handlers import EMITS, HANDLERS
 from brobyg_matching.metrics import MatchingMetrics

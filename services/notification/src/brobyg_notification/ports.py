@@ -52,6 +52,10 @@ class People(Protocol):
         """The offer's answer link; None only if the owner says that the offer was erased."""
         ...
 
+    async def sign_off_token(self, need_id: str, match_id: str) -> str:
+        """The token of the link by which the match's helper says that they can't after all."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Message:

@@ -18,7 +18,10 @@ Reply = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """An offer as the helper who was asked may see it. Names nobody."""
+    """What a link is about, as its helper may see it: an offer, or a match. Names nobody.
+
+    A match is accepted, or withdrawn when it is gone.
+    """
 
     state: OfferState
     #: Why it was withdrawn.
@@ -34,16 +37,20 @@ class Offer:
     distance_metres: int | None
     #: The helper's own; None where it is not known.
     language: str | None
-    expires_at: datetime
+    #: None for a match.
+    expires_at: datetime | None
     #: Whether an acceptance can be taken back here and now.
     withdrawable: bool
 
 
 class Offers(Protocol):
-    """Offers by their signed link. May take seconds; raises UnknownLink, MatchingUnavailable."""
+    """Offers and matches by their signed link.
+
+    May take seconds; raises UnknownLink, MatchingUnavailable.
+    """
 
     async def offer(self, token: str) -> Offer:
-        """The offer. Has no effect, however often."""
+        """The offer or match. Has no effect, however often."""
         ...
 
     async def answer(self, token: str, answer: Answer) -> Reply:

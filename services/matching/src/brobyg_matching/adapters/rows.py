@@ -40,7 +40,8 @@ def seat_of(row: Row) -> Seat:
     """A seat."""
     fields: dict[str, Any] = dict(row)
     del fields["need_id"]
-    fields["asked"], fields["unwilling"] = tuple(fields["asked"]), tuple(fields["unwilling"])
+    for name in ("asked", "unwilling", "withdrawn"):
+        fields[name] = tuple(fields[name])
     return Seat(**fields)
 
 

@@ -223,6 +223,7 @@ seat = Table(
     Column("home_at", Instant),
     Column("asked", ARRAY(Id), nullable=False),
     Column("unwilling", ARRAY(Id), nullable=False),
+    Column("withdrawn", ARRAY(Id), nullable=False),
     CheckConstraint(
         "state in ('searching', 'waiting', 'held', 'escalated', 'filled', 'closed')",
         name="seat_state",

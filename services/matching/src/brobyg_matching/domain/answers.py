@@ -11,7 +11,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from brobyg_matching.domain.board import Board
-from brobyg_matching.domain.decisions import decide
+from brobyg_matching.domain.decisions import Actor, decide
 from brobyg_matching.domain.draft import Draft
 from brobyg_matching.domain.filling import (
     clash,
@@ -23,7 +23,7 @@ from brobyg_matching.domain.filling import (
 from brobyg_matching.domain.need import Need, Offer, Seat
 from brobyg_matching.domain.roster import Reachable, timeless_rule_broken, wish_of
 from brobyg_matching.domain.rules import capacity_rule_broken, span_of
-from brobyg_matching.domain.searching import give_up, go_on, last_offer, start_search
+from brobyg_matching.domain.searching import give_up, go_on, last_offer, start_search, survey
 from brobyg_matching.domain.way import followers, way_of, whole_way
 from brobyg_matching.errors import NotAllowed, Objection, UnknownMatch
 
@@ -32,6 +32,8 @@ _OBJECTIONS: dict[str, Objection] = {
     "active": "not_active", "elsewhere": "elsewhere", "weekly_limit": "weekly_limit",
     "caseload": "caseload", "blocked": "withdrawn",
 }  # fmt: skip
+#: Why a helper is released who can't after all, by who says so.
+_CAN_NOT = {"helper": "helper_withdrew", "coordinator": "coordinator_released"}
 
 
 def is_open(offer: Offer, answer: Literal["accept", "decline", "withdraw"], now: datetime) -> bool:
@@ -41,7 +43,7 @@ def is_open(offer: Offer, answer: Literal["accept", "decline", "withdraw"], now:
     otherwise.
     """
     if answer == "withdraw":
-        if offer.state == "withdrawn" and offer.reason == "helper_withdrew":
+        if offer.state == "withdrawn" and offer.reason in _CAN_NOT.values():
             return False
         if offer.state != "accepted":
             raise NotAllowed("not_matched")
@@ -130,10 +132,24 @@ def _go_on_without(draft: Draft, no: int) -> None:
         go_on(draft, no)
 
 
-def withdrew(draft: Draft, seat: Seat) -> None:
+def signed_off(draft: Draft, match_id: str) -> None:
+    """The helper of this match can't after all, in whatever way they came to have the seat.
+
+    No effect when they have said so before. Raises NotAllowed when the match is gone for another
+    reason, or it has begun.
+    """
+    seat = next((one for one in draft.need.seats if one.match_id == match_id), None)
+    if seat is not None:
+        withdrew(draft, seat)
+    elif not any(match_id in one.withdrawn for one in draft.need.seats):
+        raise NotAllowed("not_matched")
+
+
+def withdrew(draft: Draft, seat: Seat, by: Actor | None = None) -> None:
     """Whoever has the seat can't after all; it is searched anew without them.
 
-    When it is late, a human is told. Raises NotAllowed when nobody has it, or it has begun.
+    The helper says so, or a coordinator `by` whom they are released. When it is late, a human is
+    told. Raises NotAllowed when nobody has it, or it has begun.
     """
     need, now = draft.need, draft.board.now
     if seat.state != "filled" or seat.helper_id is None:
@@ -143,7 +159,11 @@ def withdrew(draft: Draft, seat: Seat) -> None:
     before = timedelta(minutes=draft.policy.giving_up.before_minutes)
     if need.starts_at is not None and need.starts_at - now < before:
         draft.board.late.add(need.need_id)
-    search_without(draft, seat.no, "helper_withdrew")
+    by = by or Actor(seat.helper_id, "helper")
+    if by.role == "helper" and seat.match_id is not None:
+        draft.set_seat(seat.no, withdrawn=(*seat.withdrawn, seat.match_id))
+    decide(draft, seat.no, "signed_off" if by.role == "helper" else "released", by=by)
+    search_without(draft, seat.no, _CAN_NOT[by.role])
 
 
 def search_without(draft: Draft, no: int, reason: str) -> None:
@@ -207,7 +227,7 @@ def recheck(board: Board, need: Need, helper_id: str) -> None:
             withdraw_from(board, draft.need, helper_id, reason)
 
 
-def hold(draft: Draft) -> None:
+def hold(draft: Draft, by: Actor) -> None:
     """A coordinator stops the asking: open offers are withdrawn, who has a seat keeps it.
 
     Raises NotAllowed when nothing is searched for.
@@ -217,21 +237,22 @@ def hold(draft: Draft) -> None:
         raise NotAllowed("not_searching")
     for seat in stopped:
         draft.withdraw_offers("held", seat.no)
-        decide(draft, seat.no, "held")
         draft.set_seat(seat.no, state="held", reason=None, due_at=None)
+        decide(draft, seat.no, "held", by=by)
 
 
-def resume(draft: Draft) -> None:
+def resume(draft: Draft, by: Actor) -> None:
     """The coordinator lets the asking go on, as a new round. Raises NotAllowed."""
     held = [one for one in draft.need.seats if one.state == "held"]
     if draft.need.state == "closed" or not held:
         raise NotAllowed("not_held")
     for seat in held:
         draft.set_seat(seat.no, state="waiting")
+        decide(draft, seat.no, "resumed", by=by)
     draft.decide_anew()
 
 
-def reopen(draft: Draft) -> None:
+def reopen(draft: Draft, by: Actor) -> None:
     """The coordinator has it searched once more: a new round with whoever can now.
 
     Who was silent is asked again, who declined isn't. What clashes with another need of the citizen
@@ -254,10 +275,11 @@ def reopen(draft: Draft) -> None:
                 other = Draft(draft.board, need)
                 other.set_seat(seat.no, state="waiting", reason="same_way")
     for seat in seats:
+        decide(draft, seat.no, "reopened", by=by)
         _search_seat(draft, seat.no)
 
 
-def assign(draft: Draft, no: int, helper_id: str) -> None:
+def assign(draft: Draft, no: int, helper_id: str, by: Actor) -> None:
     """The coordinator gives the seat to a helper, whoever had it before.
 
     The rules about the helper's own time and consent of both hold; what the helper is like is the
@@ -269,10 +291,10 @@ def assign(draft: Draft, no: int, helper_id: str) -> None:
             return
         if draft.need.meet_at is not None and draft.need.meet_at <= draft.board.now:
             raise NotAllowed("begun")
-    _take(draft, no, helper_id, "by_hand")
+    _take(draft, no, helper_id, "by_hand", by)
 
 
-def claim(draft: Draft, no: int, helper_id: str) -> None:
+def claim(draft: Draft, no: int, helper_id: str, by: Actor) -> None:
     """The helper takes a free seat without having been asked. The same again has no effect.
 
     All rules hold but those of habit: how far, when free, how long before. Raises NotAllowed.
@@ -297,7 +319,7 @@ def claim(draft: Draft, no: int, helper_id: str) -> None:
     rule = timeless_rule_broken(helper.profile.helper, anywhere, draft.board.distances)
     if rule is not None:
         raise NotAllowed("not_active" if rule == "active" else "not_suitable")
-    _take(draft, no, helper_id, "claimed")
+    _take(draft, no, helper_id, "claimed", by)
 
 
 def _wanted(draft: Draft, no: int) -> Seat:
@@ -309,7 +331,7 @@ def _wanted(draft: Draft, no: int) -> Seat:
     return seat
 
 
-def _take(draft: Draft, no: int, helper_id: str, how: str) -> None:
+def _take(draft: Draft, no: int, helper_id: str, how: str, by: Actor) -> None:
     """Give the seat to the helper, unless a rule about their time stands against it."""
     if helper_id in [one.helper_id for one in draft.need.seats if one.no != no]:
         raise NotAllowed("elsewhere")
@@ -330,5 +352,5 @@ def _take(draft: Draft, no: int, helper_id: str, how: str) -> None:
     draft.withdraw_offers("reassigned" if how == "by_hand" else "taken", no)
     draft.withdraw_offers("taken", helper_id=helper_id)
     draft.set(clashes_with=None)
-    decide(draft, no, "assigned")
+    decide(draft, no, how, survey(draft, no, again=True), by=by)
     fill(draft, no, helper, how)

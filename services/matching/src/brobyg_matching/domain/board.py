@@ -92,7 +92,7 @@ class Board:
         self.reference: Reference = distances.reference
         self.needs: dict[str, Need] = dict(needs)
         self.citizens, self.consents = dict(known.citizens), dict(known.consents)
-        self.rosters, self.profiles, self.blocks = known.rosters, known.profiles, known.blocks
+        self.rosters, self.profiles, self.blocks = known.rosters, known.profiles, dict(known.blocks)
         self.diary = Diary(known.bookings, known.cases)
         self.open_offers, self.turns = dict(known.open_offers), dict(known.turns)
         self._met = {citizen: dict(met) for citizen, met in known.met.items()}
@@ -210,6 +210,10 @@ class Board:
                 of_citizen[need.need_id] = helper_id
             else:
                 of_citizen.pop(need.need_id, None)
+
+    def block(self, citizen_id: str, helper_id: str) -> None:
+        """The two are not brought together from now on."""
+        self.blocks[citizen_id] = self.blocks.get(citizen_id, frozenset()) | {helper_id}
 
     def know(self, citizen: Citizen) -> None:
         """The citizen's record is this now."""

@@ -1,5 +1,8 @@
 """What a decision says of helpers: bounded, and silent about what the citizen speaks or wishes."""
 
+from typing import Literal
+
+import msgspec
 from brobyg_contracts import ConsideredHelper, ExcludedHelpers, NeedDecided
 from msgspec import UNSET
 
@@ -17,6 +20,13 @@ _MAX_NAMED_BY_RULE = 50
 NOBODY = Selection([], 0, {})
 
 
+class Actor(msgspec.Struct, frozen=True):
+    """Who does something by hand: a coordinator's token subject, or a helper's id."""
+
+    actor: str
+    role: Literal["coordinator", "helper"]
+
+
 def decide(
     draft: Draft,
     no: int,
@@ -24,8 +34,12 @@ def decide(
     selection: Selection = NOBODY,
     asked: int = 0,
     already: int = 0,
+    by: Actor | None = None,
 ) -> None:
-    """Tell why the seat's helpers were asked, or nobody. The first `asked` candidates were."""
+    """Tell why the seat's helpers were asked, or nobody. The first `asked` candidates were.
+
+    `by` says who did it, where somebody did it by hand.
+    """
     need, seat = draft.need, draft.seat(no)
     draft.emit(
         NeedDecided(
@@ -44,6 +58,8 @@ def decide(
             excluded=excluded(selection.excluded),
             referral_id=need.referral_id or UNSET,
             citizen_id=need.citizen_id or UNSET,
+            actor=by.actor if by else UNSET,
+            actor_role=by.role if by else UNSET,
         )
     )
 

@@ -137,7 +137,12 @@ class Draft:
                 departments = profile.helper.departments if profile else ()
                 self.board.freed.update((self.need.department, *departments))
 
-    def release(self, no: int, reason: str) -> None:
+    def release_all(self, reason: str) -> None:
+        """Release every seat's helper: nobody is left to go ahead."""
+        for seat in self.need.seats:
+            self.release(seat.no, reason, others_stay=False)
+
+    def release(self, no: int, reason: str, *, others_stay: bool = True) -> None:
         """Give back the time of the seat's helper, if it has one: also of a need that had ended.
 
         The event is emitted even when the time agreed has passed: whoever counts must know that
@@ -171,7 +176,7 @@ class Draft:
                 department=need.department,
                 helper_id=seat.helper_id,
                 reason=reason,
-                crew_complete=self.need.missing == 0,
+                crew_complete=others_stay and self.need.missing == 0,
                 **self.facts(),  # type: ignore[arg-type]  # by name, as the struct has them
             )
         )

@@ -5,6 +5,7 @@ from typing import Any
 from brobyg_contracts import StaffMatched, VolunteerMatched
 from brobyg_kit.ids import derived_id
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from brobyg_matching.domain import decisions, way
 from brobyg_matching.domain.board import GivenUp
@@ -185,6 +186,7 @@ def _fill_followers(lead: Draft, no: int, added: int = 0) -> None:
             booking = draft.booking(draft.seat(seat.no))
             if booking is not None:
                 lead.board.book(booking)
+            decisions.decide(draft, seat.no, "same_way")
             tell_match(draft, seat.no, added=added)
 
 
@@ -232,6 +234,34 @@ def leave_way(draft: Draft) -> None:
             draft = Draft(board, board.needs[one.need_id])
             draft.release(draft.need.seats[0].no, "reassigned")
             draft.decide_anew()
+
+
+def hand_over_way(draft: Draft) -> None:
+    """The first of the way is over: the next that its helper has takes its place.
+
+    The booking of the whole way, which keeps the helper from being taken twice, becomes that one's;
+    times stay as they were told. What nobody has is decided anew.
+    """
+    board = draft.board
+    left = sorted(way.followers(board, draft.need), key=lambda one: one.starts_at or board.now)
+    filled = [one for one in left if one.seats[0].state == "filled"]
+    for one in left:
+        if one not in filled:
+            Draft(board, one).decide_anew()
+    if not filled:
+        return
+    has = draft.need.seats[0]
+    for one in filled:
+        other = Draft(board, one)
+        other.set(follows=None if one is filled[0] else filled[0].need_id)
+        other.set_seat(
+            one.seats[0].no, leave_at=has.leave_at, meet_at=has.meet_at, home_at=has.home_at
+        )
+    # Of the two only one may be exclusive, as they overlap.
+    for now in (Draft(board, filled[0]), draft):
+        booking = now.booking(now.need.seats[0])
+        if booking is not None:
+            board.book(replace(booking, exclusive=now is not draft))
 
 
 def _book_anew(lead: Draft) -> bool:

@@ -89,6 +89,8 @@ class Seat(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     asked: tuple[str, ...] = ()
     #: Who is not asked again while the need stays as it is.
     unwilling: tuple[str, ...] = ()
+    #: The matches from which the helpers themselves have withdrawn.
+    withdrawn: tuple[str, ...] = ()
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from brobyg_matching.domain.board import Board
 from brobyg_matching.domain.draft import Draft
-from brobyg_matching.domain.filling import clash, join_way, leave_way
+from brobyg_matching.domain.filling import clash, hand_over_way, join_way, leave_way
 from brobyg_matching.domain.local_time import instant
 from brobyg_matching.domain.need import (
     DECISIVE,
@@ -50,8 +50,7 @@ def opened(board: Board, facts: Facts) -> None:
         return
     draft = Draft(board, before)
     if before.state == "closed":
-        for seat in before.seats:
-            draft.release(seat.no, _MOVED)
+        draft.release_all(_MOVED)
         draft.free_resource()
         seats = tuple(replace(one, state="waiting", unwilling=()) for one in draft.need.seats)
         draft.set(**values, state="waiting", reason=None, opened_at=board.now, seats=seats,
@@ -137,8 +136,7 @@ def _let_go(draft: Draft, reason: str, *, release: bool = True) -> None:
     board = draft.board
     draft.withdraw_offers(reason)
     if release:
-        for seat in draft.need.seats:
-            draft.release(seat.no, reason)
+        draft.release_all(reason)
         draft.free_resource()
         leave_way(draft)
         for other in board.of_citizen(draft.need.citizen_id):
@@ -214,12 +212,9 @@ def closed(board: Board, need_id: str, reason: str) -> None:
         return
     draft = Draft(board, need)
     over = reason in _OVER or (need.ends_at is not None and need.ends_at <= board.now)
-    unfilled = [] if not over else [
-        one for one in followers(board, need) if any(s.state != "filled" for s in one.seats)
-    ]  # fmt: skip
+    if over:
+        hand_over_way(draft)
     _let_go(draft, "appointment_over" if over else reason, release=not over)
-    for other in unfilled:
-        Draft(board, other).decide_anew()
     for seat in draft.need.seats:
         if seat.state == "filled":
             if seat.leave_at is None:
@@ -247,7 +242,7 @@ def recorded(board: Board, citizen: Citizen) -> None:
                 anew.append((draft, _former(need)))
     for draft, _ in anew:
         if draft.need.state != "waiting":
-            _let_go(draft, _MOVED)
+            _let_go(draft, "citizen_changed")
             draft.set(state="waiting")
     for draft, former in anew:
         begin(draft, former)

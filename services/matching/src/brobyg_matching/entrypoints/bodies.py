@@ -260,7 +260,6 @@ class OfferFacts(BaseModel):
     meet_at: datetime | None
     home_at: datetime | None
     distance_metres: int | None
-    expires_at: datetime
 
 
 class OfferOut(OfferFacts):
@@ -270,12 +269,18 @@ class OfferOut(OfferFacts):
     need_id: str
     seat: int
     helper_id: str
+    expires_at: datetime
 
 
 class AnswerOut(OfferFacts):
-    """An offer as its link shows it; `language` is the one the helper reads."""
+    """An offer or a match as its link shows it; `language` is the one the helper reads.
+
+    A match is `accepted`, or `withdrawn` when it is gone: then nothing is said of the need.
+    """
 
     language: str | None
+    #: Null for a match.
+    expires_at: datetime | None
     #: Where the citizen wishes to meet; null for a need of no citizen.
     meeting: Meeting | None
     #: Whether the acceptance can be taken back here and now.
@@ -298,3 +303,9 @@ class LinkOut(BaseModel):
     meeting: Meeting | None
     #: From the helper's home to where the two meet; null for a need without a place.
     distance_metres: int | None
+
+
+class MatchLinkOut(BaseModel):
+    """The token of the link by which a match's helper signs off."""
+
+    token: str

@@ -15,7 +15,7 @@ from brobyg_matching.adapters.queries import Queries
 from brobyg_matching.domain.need import Need, NeedState, Offer, Seat, SeatState
 from brobyg_matching.entrypoints.bodies import AssignBody, ClaimBody, Department
 from brobyg_matching.entrypoints.problems import ProblemRoute
-from brobyg_matching.entrypoints.scope import Scope
+from brobyg_matching.entrypoints.scope import Scope, acting
 from brobyg_matching.errors import UnknownNeed
 from brobyg_matching.use_cases.answers import Answers
 
@@ -225,7 +225,7 @@ def _commands(router: APIRouter, queries: Queries, answers: Answers, scope: Scop
         need_id: UUID, command: Literal["hold", "resume", "reopen"], caller: Coordinator
     ) -> NeedOut:
         need = await _own(queries, scope, need_id, caller)
-        await steps[command](need.need_id)
+        await steps[command](need.need_id, acting(caller))
         return await _after(queries, need)
 
 
@@ -240,7 +240,7 @@ def _seats(router: APIRouter, queries: Queries, answers: Answers, scope: Scope) 
     @router.post("/{need_id}/seats/{no}/assign", summary="Give the seat to a helper")
     async def assign(need_id: UUID, no: SeatNo, body: AssignBody, caller: Coordinator) -> NeedOut:
         need = await _own(queries, scope, need_id, caller)
-        await answers.assign(need.need_id, no, body.helper_id)
+        await answers.assign(need.need_id, no, body.helper_id, acting(caller))
         return await _after(queries, need)
 
     @router.post(
@@ -251,7 +251,7 @@ def _seats(router: APIRouter, queries: Queries, answers: Answers, scope: Scope) 
     ) -> SeatStateOut:
         need = await _own(queries, scope, need_id, caller)
         helper_id = body.helper_id if body and "coordinator" in caller.roles else caller.subject
-        await answers.claim(need.need_id, no, helper_id or caller.subject)
+        await answers.claim(need.need_id, no, helper_id or caller.subject, acting(caller))
         return SeatStateOut(state="filled")
 
     @router.post(
@@ -260,8 +260,7 @@ def _seats(router: APIRouter, queries: Queries, answers: Answers, scope: Scope) 
     )
     async def release(need_id: UUID, no: SeatNo, caller: HelperOrCoordinator) -> SeatStateOut:
         need = await _own(queries, scope, need_id, caller)
-        whose = None if "coordinator" in caller.roles else caller.subject
-        await answers.release(need.need_id, no, whose)
+        await answers.release(need.need_id, no, acting(caller))
         after = await queries.need(need.need_id)
         seat = after.seat(no) if after else None
         return SeatStateOut(state=seat.state if seat else "closed")

@@ -1,4 +1,7 @@
-"""Offers over HTTP: shown and answered, by a signed-in caller or by the link in the message."""
+"""Offers over HTTP: shown and answered by a signed-in caller.
+
+By the link in the message they are answered in `answer_links`.
+"""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -6,22 +9,17 @@ from uuid import UUID
 
 from brobyg_kit.auth import Caller, requires
 from brobyg_kit.clock import Clock
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Depends
 
-from brobyg_matching.adapters.helpers import PostgresHelpers
-from brobyg_matching.adapters.links import Links
 from brobyg_matching.adapters.queries import Queries
 from brobyg_matching.domain.need import Need, Offer, OfferState
-from brobyg_matching.entrypoints.bodies import AnswerBody, AnswerOut, LinkOut, OfferOut, StateOut
+from brobyg_matching.entrypoints.bodies import OfferOut, StateOut
 from brobyg_matching.entrypoints.problems import ProblemRoute
-from brobyg_matching.entrypoints.scope import Scope
+from brobyg_matching.entrypoints.scope import Scope, acting
 from brobyg_matching.errors import UnknownOffer
 from brobyg_matching.use_cases.answers import Answers
 
 HelperOrCoordinator = Annotated[Caller, Depends(requires("volunteer", "coordinator"))]
-ServiceCaller = Annotated[Caller, Depends(requires("service"))]
-Portal = Annotated[Caller, Depends(requires("portal"))]
-Token = Annotated[str, Path(max_length=300)]
 
 #: The fields of an offer that everybody sees who may see it.
 _FROM_OFFER = ("leave_at", "meet_at", "home_at", "distance_metres", "expires_at", "reason")
@@ -32,7 +30,7 @@ def shown_state(offer: Offer, now: datetime) -> OfferState:
     return "expired" if offer.state == "open" and offer.expires_at <= now else offer.state
 
 
-def _facts(offer: Offer, need: Need, scope: Scope, now: datetime) -> dict[str, object]:
+def offer_facts(offer: Offer, need: Need, scope: Scope, now: datetime) -> dict[str, object]:
     """What everybody sees who may see the offer."""
     seat = need.seat(offer.seat_no)
     return {name: getattr(offer, name) for name in _FROM_OFFER} | {
@@ -66,7 +64,7 @@ def offers_router(queries: Queries, answers: Answers, clock: Clock, scope: Scope
             "offer_id": offer.offer_id, "need_id": offer.need_id, "seat": offer.seat_no,
             "helper_id": offer.helper_id,
         }  # fmt: skip
-        return OfferOut.model_validate(_facts(offer, need, scope, clock.now()) | own)
+        return OfferOut.model_validate(offer_facts(offer, need, scope, clock.now()) | own)
 
     @router.post(
         "/{offer_id}/{answer}",
@@ -78,63 +76,6 @@ def offers_router(queries: Queries, answers: Answers, clock: Clock, scope: Scope
         caller: HelperOrCoordinator,
     ) -> StateOut:
         await found(offer_id, caller)
-        return StateOut(state=await answers.answer(str(offer_id), answer))
-
-    return router
-
-
-def answers_router(
-    queries: Queries,
-    answers: Answers,
-    links: Links,
-    helpers: PostgresHelpers,
-    clock: Clock,
-    scope: Scope,
-) -> APIRouter:
-    """Offers by the link in the message, for the services that carry it.
-
-    Reading never spends a link.
-    """
-    router = APIRouter(tags=["answer links"], route_class=ProblemRoute)
-
-    async def found(offer_id: str) -> tuple[Offer, Need]:
-        both = await queries.offer(offer_id)
-        if both is None:
-            raise UnknownOffer
-        return both
-
-    @router.get(
-        "/offers/{offer_id}/answer-link", summary="The token of the link that answers this offer"
-    )
-    async def link(offer_id: UUID, caller: ServiceCaller) -> LinkOut:
-        offer, need = await found(str(offer_id))
-        return LinkOut.model_validate(
-            {
-                "token": links.token(offer.offer_id),
-                "expires_at": offer.expires_at,
-                "state": shown_state(offer, clock.now()),
-                "meeting": await queries.meeting(need.citizen_id),
-                "distance_metres": offer.distance_metres,
-            }
-        )
-
-    @router.get("/answers/{token}", summary="What the link is about; changes nothing")
-    async def show(token: Token, caller: Portal) -> AnswerOut:
-        offer, need = await found(links.offer_id(token))
-        language, now = await helpers.language(offer.helper_id), clock.now()
-        begun = need.meet_at is not None and need.meet_at <= now
-        more = {
-            "language": language,
-            "meeting": await queries.meeting(need.citizen_id),
-            "withdrawable": offer.state == "accepted" and need.state != "closed" and not begun,
-        }
-        return AnswerOut.model_validate(_facts(offer, need, scope, now) | more)
-
-    @router.post(
-        "/answers/{token}",
-        summary="Answer by the link, or take an acceptance back; the same again has no effect",
-    )
-    async def answer(token: Token, body: AnswerBody, caller: Portal) -> StateOut:
-        return StateOut(state=await answers.answer(links.offer_id(token), body.answer))
+        return StateOut(state=await answers.answer(str(offer_id), answer, acting(caller)))
 
     return router

@@ -4,6 +4,7 @@ from brobyg_kit.problems import PROBLEM_TYPES, Problem, route_answering
 from fastapi import Request
 
 from brobyg_matching.errors import (
+    ConcurrentChanges,
     IdempotencyKeyReused,
     MatchingError,
     NotAllowed,
@@ -26,6 +27,7 @@ PROBLEMS: dict[type[MatchingError], tuple[int, str, str]] = {
     UnknownLink: (404, "There is no such link", ""),
     UnknownMatch: (404, "There is no such seat, or nobody of this name has it", ""),
     UnknownNeed: (404, "There is no such need here", "a new one takes a moment"),
+    ConcurrentChanges: (503, "Others are changing the same thing", "send it again in a moment"),
     NotReady: (422, "The helper is not ready", ""),
     IdempotencyKeyReused: (
         422,

@@ -1,10 +1,14 @@
 """Which departments a caller acts for."""
 
+from typing import Literal
+
 from brobyg_contracts.reference import Reference
+from brobyg_kit.attention import actor_of
 from brobyg_kit.auth import Caller
 from brobyg_kit.database import Transaction
 from brobyg_kit.replica import Replica
 
+from brobyg_matching.domain.decisions import Actor
 from brobyg_matching.domain.need import Need
 from brobyg_matching.use_cases.events import present
 
@@ -12,6 +16,13 @@ from brobyg_matching.use_cases.events import present
 OUTCOMES = (
     "solved_by_phone", "helper_found", "called_off", "company_not_needed", "duplicate", "other",
 )  # fmt: skip
+
+
+def acting(caller: Caller) -> Actor:
+    """As whom the caller acts, as decisions tell it."""
+    role: Literal["coordinator", "helper"]
+    role = "coordinator" if "coordinator" in caller.roles else "helper"
+    return Actor(actor_of(caller.subject), role)
 
 
 class Scope:

@@ -10,9 +10,11 @@ from brobyg_kit.database import Database, Transaction
 
 from brobyg_matching.domain import answers
 from brobyg_matching.domain.board import Board
+from brobyg_matching.domain.decisions import Actor
 from brobyg_matching.domain.draft import Draft
 from brobyg_matching.domain.need import Facts, Need, Offer
 from brobyg_matching.errors import (
+    ConcurrentChanges,
     DoubleBooking,
     NotAllowed,
     UnknownCitizen,
@@ -32,6 +34,8 @@ _STATES: dict[Answer, AnswerState] = {
 }  # fmt: skip
 #: What is done to a need.
 Step = Callable[[Draft], None]
+#: How often a block is tried while others take whoever would be found instead.
+ATTEMPTS = 3
 
 
 class Answers:
@@ -44,14 +48,15 @@ class Answers:
         """Store the arguments."""
         self._database, self._boards, self._metrics = database, boards, metrics
 
-    async def answer(self, offer_id: str, answer: Answer) -> AnswerState:
+    async def answer(self, offer_id: str, answer: Answer, by: Actor | None = None) -> AnswerState:
         """Take the answer and return the offer's state; the same answer again has no effect.
 
-        Raises UnknownOffer, or NotAllowed when it can't be taken (any more).
+        The helper who was asked gives it, unless `by` says who does. Raises UnknownOffer, or
+        NotAllowed when it can't be taken (any more).
         """
         try:
             async with self._database.transaction() as tx:
-                await self._answer(tx, offer_id, answer)
+                await self._answer(tx, offer_id, answer, by)
         except DoubleBooking as error:
             self._metrics.refusals.labels("elsewhere").inc()
             raise NotAllowed("elsewhere") from error
@@ -60,7 +65,9 @@ class Answers:
             raise
         return _STATES[answer]
 
-    async def _answer(self, tx: Transaction, offer_id: str, answer: Answer) -> None:
+    async def _answer(
+        self, tx: Transaction, offer_id: str, answer: Answer, by: Actor | None
+    ) -> None:
         known = await self._boards.needs.offer(tx, offer_id)
         if known is None:
             raise UnknownOffer
@@ -75,40 +82,58 @@ class Answers:
         searched = () if answer == "accept" else _searched(loaded, need)
         board = await self._boards.open(tx, loaded, searched=searched, named=(offer.helper_id,))
         assert board is not None  # it waits for locks
-        _STEPS[answer](Draft(board, need), offer)
+        draft = Draft(board, need)
+        match answer:
+            case "accept":
+                answers.accepted(draft, offer)
+            case "decline":
+                answers.declined(draft, offer)
+            case "withdraw":
+                _withdraw(draft, offer, by)
         await self._boards.save(tx, board)
 
-    async def hold(self, need_id: str) -> None:
+    async def sign_off(self, need_id: str, match_id: str) -> None:
+        """The helper of this match can't after all; the same again has no effect.
+
+        Raises UnknownNeed; NotAllowed when the match is gone for another reason, or it has begun.
+        """
+        try:
+            await self._step(need_id, lambda draft: answers.signed_off(draft, match_id))
+        except NotAllowed as error:
+            self._metrics.refusals.labels(error.objection).inc()
+            raise
+
+    async def hold(self, need_id: str, by: Actor) -> None:
         """Stop the asking. Raises UnknownNeed, NotAllowed."""
-        await self._step(need_id, answers.hold)
+        await self._step(need_id, lambda draft: answers.hold(draft, by))
 
-    async def resume(self, need_id: str) -> None:
+    async def resume(self, need_id: str, by: Actor) -> None:
         """Let the asking go on. Raises UnknownNeed, NotAllowed."""
-        await self._step(need_id, answers.resume)
+        await self._step(need_id, lambda draft: answers.resume(draft, by))
 
-    async def reopen(self, need_id: str) -> None:
+    async def reopen(self, need_id: str, by: Actor) -> None:
         """Search once more for what is with the coordinator. Raises UnknownNeed, NotAllowed."""
-        await self._step(need_id, answers.reopen)
+        await self._step(need_id, lambda draft: answers.reopen(draft, by))
 
-    async def assign(self, need_id: str, no: int, helper_id: str) -> None:
+    async def assign(self, need_id: str, no: int, helper_id: str, by: Actor) -> None:
         """Give the seat to the helper. Raises UnknownNeed, UnknownHelper, NotAllowed."""
-        await self._step(need_id, lambda draft: answers.assign(draft, no, helper_id), helper_id)
+        await self._step(need_id, lambda draft: answers.assign(draft, no, helper_id, by), helper_id)
 
-    async def claim(self, need_id: str, no: int, helper_id: str) -> None:
+    async def claim(self, need_id: str, no: int, helper_id: str, by: Actor) -> None:
         """The helper takes the seat. Raises UnknownNeed, UnknownHelper, NotAllowed."""
-        await self._step(need_id, lambda draft: answers.claim(draft, no, helper_id), helper_id)
+        await self._step(need_id, lambda draft: answers.claim(draft, no, helper_id, by), helper_id)
 
-    async def release(self, need_id: str, no: int, helper_id: str | None) -> None:
-        """Whoever has the seat can't after all; with `helper_id`, only if it is that helper.
+    async def release(self, need_id: str, no: int, by: Actor) -> None:
+        """Whoever has the seat can't after all; a helper says so only of their own.
 
         Raises UnknownNeed, UnknownMatch; NotAllowed when nobody has it, or it has begun.
         """
 
         def release(draft: Draft) -> None:
             seat = draft.need.seat(no)
-            if seat is None or (helper_id is not None and seat.helper_id != helper_id):
+            if seat is None or (by.role == "helper" and seat.helper_id != by.actor):
                 raise UnknownMatch
-            answers.withdrew(draft, seat)
+            answers.withdrew(draft, seat, by)
 
         await self._step(need_id, release)
 
@@ -119,22 +144,39 @@ class Answers:
 
         Open offers between them are withdrawn, matches that have not begun are searched anew.
         Again has no further effect. Raises UnknownHelper, UnknownCitizen (a mistyped id must not
-        look like a block).
+        look like a block), ConcurrentChanges.
         """
-        async with self._database.transaction() as tx:
-            loaded = await self._boards.needs.load(tx, citizens=(citizen_id,))
-            if not await self._boards.needs.knows_citizen(tx, citizen_id):
-                raise UnknownCitizen
-            helper = (await self._boards.helpers.lock(tx, (helper_id,))).get(helper_id)
-            if helper is None or not any(map(allowed, helper.departments)):
-                raise UnknownHelper
-            await self._boards.helpers.block(tx, helper_id, citizen_id, asked_by)
-            searched = [*loaded.needs.values()]
-            board = await self._boards.open(tx, loaded, searched=searched, named=(helper_id,))
-            assert board is not None  # it waits for locks
-            for need_id in loaded.needs:
-                answers.blocked(board, board.needs[need_id], helper_id)
-            await self._boards.save(tx, board)
+        for _ in range(ATTEMPTS):
+            try:
+                async with self._database.transaction() as tx:
+                    return await self._block(tx, helper_id, citizen_id, asked_by, allowed)
+            except DoubleBooking:
+                # Who is found instead was taken meanwhile: look again.
+                continue
+        raise ConcurrentChanges
+
+    async def _block(
+        self,
+        tx: Transaction,
+        helper_id: str,
+        citizen_id: str,
+        asked_by: str,
+        allowed: Callable[[str], bool],
+    ) -> None:
+        loaded = await self._boards.needs.load(tx, citizens=(citizen_id,))
+        if not await self._boards.needs.knows_citizen(tx, citizen_id):
+            raise UnknownCitizen
+        searched = [*loaded.needs.values()]
+        board = await self._boards.open(tx, loaded, searched=searched, named=(helper_id,))
+        assert board is not None  # it waits for locks
+        known = board.profiles.get(helper_id)
+        if known is None or not any(map(allowed, known.helper.departments)):
+            raise UnknownHelper
+        await self._boards.helpers.block(tx, helper_id, citizen_id, asked_by)
+        board.block(citizen_id, helper_id)
+        for need_id in loaded.needs:
+            answers.blocked(board, board.needs[need_id], helper_id)
+        await self._boards.save(tx, board)
 
     async def _step(self, need_id: str, step: Step, helper_id: str | None = None) -> None:
         try:
@@ -170,13 +212,8 @@ def _searched(loaded: Loaded, need: Need) -> list[Facts]:
     ]
 
 
-def _withdraw(draft: Draft, offer: Offer) -> None:
+def _withdraw(draft: Draft, offer: Offer, by: Actor | None) -> None:
     seat = draft.need.seat(offer.seat_no)
     if seat is None or seat.offer_id != offer.offer_id:
         raise NotAllowed("not_matched")
-    answers.withdrew(draft, seat)
-
-
-_STEPS: dict[Answer, Callable[[Draft, Offer], None]] = {
-    "accept": answers.accepted, "decline": answers.declined, "withdraw": _withdraw,
-}  # fmt: skip
+    answers.withdrew(draft, seat, by)

@@ -26,6 +26,12 @@ class _Helper(msgspec.Struct):
         return Contact(given_name(self.name), self.email, self.language)
 
 
+class _SignOffLink(msgspec.Struct):
+    """What matching tells of the link to a match."""
+
+    token: str
+
+
 class _Citizen(msgspec.Struct):
     """What referral tells of a citizen."""
 
@@ -74,6 +80,15 @@ class HttpPeople:
         """See `ports.People`."""
         path = f"/offers/{quote(offer_id, safe='')}/answer-link"
         return await self._ask("matching", path, AnswerLink)
+
+    async def sign_off_token(self, need_id: str, match_id: str) -> str:
+        """See `ports.People`."""
+        need, match = quote(need_id, safe=""), quote(match_id, safe="")
+        path = f"/needs/{need}/matches/{match}/answer-link"
+        found = await self._ask("matching", path, _SignOffLink)
+        if found is None:
+            raise OwnerUnavailable("matching: 410, though a match is never erased alone")
+        return found.token
 
     async def _ask(
         self, owner: str, path: str, kind: type[AnswerT], query: dict[str, str] | None = None

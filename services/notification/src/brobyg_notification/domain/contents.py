@@ -122,7 +122,6 @@ def _match(notice: Notice, _: Reference) -> Facts:
         "meet_at": match.meet_at or None,
         "home_at": match.home_at or None,
         "minutes": match.minutes or None,
-        "offered": bool(match.offer_id),
     }
 
 

@@ -78,7 +78,8 @@ def match_released(cause: Event, calendars: Calendars) -> CalendarUpdate:
 def _released_citizen(cause: Event, released: MatchReleased, calendars: Calendars) -> Notice | None:
     """The citizen's entry is cancelled once, by the topic whose event arrives first.
 
-    Nobody is told of a search that has been called off, or of a match of which they never heard.
+    Nobody is told of a search that has been called off, of a match of which they never heard, or of
+    a helper without whom enough still come.
     """
     if released.citizen_id is UNSET:
         return None
@@ -88,6 +89,8 @@ def _released_citizen(cause: Event, released: MatchReleased, calendars: Calendar
     reason = released.reason
     if reason not in _CALLED_OFF:
         off = entry.match and calendars.called_off_since(entry.match.time, plan_of(released))
+        if not off and released.crew_complete:
+            return None
         if not off:
             return _notice(
                 "released_citizen_searching", "citizen", released.citizen_id, cause, released,

@@ -63,18 +63,11 @@ class Delivery:
         if notice.ends_at is not None and notice.ends_at <= self.clock.now():
             # An offer ends before its appointment; the history has its end already.
             return _SUPERSEDED if is_offer else self._failed(notice, "appointment_over")
-        facts: contents.Facts = {}
-        if is_offer:
-            # The offer first: if it is no longer open, no personal data is asked for.
-            link = await self._open_offer(notice)
-            if link is None:
-                return _SUPERSEDED
-            facts = self._offer_facts(link)
+        # What names nobody first: if an offer is no longer open, no personal data is asked for.
         reference = self.reference()
-        try:
-            facts |= contents.facts(notice, reference)
-        except UnknownReference as error:
-            raise NotYetKnown(str(error)) from error
+        facts = await self._facts(notice, reference)
+        if facts is None:
+            return _SUPERSEDED
         reader, other = await self._people(notice)
         if reader is None:
             return self._failed(notice, "recipient_erased")
@@ -102,6 +95,23 @@ class Delivery:
         except MailRefused:
             return DeliveryOutcome("failed", language, "refused")
         return DeliveryOutcome("sent", language)
+
+    async def _facts(self, notice: Notice, reference: Reference) -> contents.Facts | None:
+        """What the message says that is not personal; None for an offer that is no longer open."""
+        facts: contents.Facts = {}
+        if notice.template == "offer":
+            link = await self._open_offer(notice)
+            if link is None:
+                return None
+            facts = self._offer_facts(link)
+        try:
+            facts |= contents.facts(notice, reference)
+        except UnknownReference as error:
+            raise NotYetKnown(str(error)) from error
+        if notice.template == "matched_helper" and notice.matched is not None:
+            token = await self.people.sign_off_token(notice.need_id, notice.matched.match_id)
+            facts["link"] = self._link(token)
+        return facts
 
     def departments_with_address(self) -> list[str]:
         """The departments whose coordinator can be told, former ones too."""
@@ -137,9 +147,12 @@ class Delivery:
         except UnknownReference:
             return None
 
+    def _link(self, token: str) -> str:
+        return f"{self.portal_url}/answer/{quote(token, safe='')}"
+
     def _offer_facts(self, link: AnswerLink) -> contents.Facts:
         return {
-            "link": f"{self.portal_url}/answer/{quote(link.token, safe='')}",
+            "link": self._link(link.token),
             "meeting": link.meeting,
             "distance_metres": link.distance_metres,
         }

@@ -1,8 +1,8 @@
-"""The page on which a helper answers an offer, and takes an acceptance back.
+"""The page on which a helper answers an offer, and signs off from what they have promised.
 
 These routes need no token: the signed link is the credential. It was sent to the helper alone,
-names one offer, ends with it, and matching checks its signature on every request. GET and HEAD
-never answer: mail scanners and previews follow links.
+names one offer or one match, ends with it, and matching checks its signature on every request. GET
+and HEAD never answer: mail scanners and previews follow links.
 """
 
 from collections.abc import Callable, Mapping

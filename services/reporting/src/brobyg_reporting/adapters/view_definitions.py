@@ -179,11 +179,12 @@ VIEWS: Mapping[str, View] = {
             (data -> 'round')::integer as round, (data -> 'wave')::integer as wave,
             data ->> 'outcome' as outcome, (data -> 'could')::integer as could,
             (data -> 'asked')::integer as asked, data -> 'considered' as considered,
-            data -> 'excluded' as excluded
+            data -> 'excluded' as excluded, data ->> 'actor' as actor,
+            data ->> 'actor_role' as actor_role
         from {v}.event_log
         where type = '{decided}'
         """,
-        "One row a decision whom to ask for a seat, as it was published.",
+        "One row a decision about a seat, of the rules or by hand, as it was published.",
         {
             "event_id": "The event.",
             "need_id": "The need.",
@@ -200,6 +201,8 @@ VIEWS: Mapping[str, View] = {
             "asked": "Helpers who were asked.",
             "considered": "Those who could, best first: helper_id, rank (who was asked), points.",
             "excluded": "Those who could not, by the rule: rule, count, helpers.",
+            "actor": "Who did it, where it was done by hand: an opaque id.",
+            "actor_role": "As what: coordinator or helper.",
         },
     ),
     "escalation": View(

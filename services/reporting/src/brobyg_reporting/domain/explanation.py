@@ -78,6 +78,9 @@ class Decision(msgspec.Struct, kw_only=True):
     #: Those who could, best first; at most 50.
     considered: list[Candidate]
     ruled_out: list[RuledOut]
+    #: Who did it and as what (coordinator, helper), where it was done by hand.
+    actor: str | None = None
+    actor_role: str | None = None
 
 
 class Agreement(msgspec.Struct, kw_only=True):
@@ -186,6 +189,8 @@ def _decision(time: datetime, event: events.NeedDecided) -> Decision:
         ruled_out=[
             RuledOut(rule=one.rule, count=one.count, helpers=one.helpers) for one in event.excluded
         ],
+        actor=given(event.actor),
+        actor_role=given(event.actor_role),
     )
 
 

@@ -16,6 +16,7 @@ from brobyg_reporting.domain.words import (
     ABOUT,
     ATTENTION,
     DECISIONS,
+    DONE,
     LANGUAGES,
     OUTCOMES,
     REASONS,
@@ -126,6 +127,8 @@ def _closed(event: events.NeedClosed, reference: Reference) -> Wording:
 
 
 def _decided(event: events.NeedDecided, reference: Reference) -> Wording:
+    if role := given(event.actor_role):
+        return _done(event, role)
     en, da = told(DECISIONS, event.outcome)
     out = sum(one.count for one in event.excluded)
     counts = Wording("", "")  # nobody is looked at where, for example, a coordinator chooses
@@ -143,6 +146,16 @@ def _decided(event: events.NeedDecided, reference: Reference) -> Wording:
             f"Afgjort for plads {event.seat} (omgang {event.round}, runde {event.wave}) efter"
             f" version {event.policy_version} af reglerne for {event.pathway}: {da}.{counts.da}"
         ),
+    )
+
+
+def _done(event: events.NeedDecided, role: str) -> Wording:
+    """What somebody did by hand, as what. Who it was, the reader of the story adds."""
+    who, hvem = told(ROLES, role)
+    en, da = told(DONE, event.outcome)
+    return Wording(
+        f"By hand for seat {event.seat}: {who} {en}.",
+        f"Manuelt for plads {event.seat}: {hvem} {da}.",
     )
 
 

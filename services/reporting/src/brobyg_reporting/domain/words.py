@@ -35,6 +35,12 @@ REASONS: Words = {
         "the helper is booked elsewhere", "hjælperen er optaget et andet sted"
     ),
     "helper_withdrew": Wording("the helper can't come after all", "hjælperen kan alligevel ikke"),
+    "coordinator_released": Wording(
+        "the coordinator took the helper off it", "koordinatoren tog hjælperen af opgaven"
+    ),
+    "citizen_changed": Wording(
+        "what is known of the citizen has changed", "det, vi ved om borgeren, er ændret"
+    ),
     "held": Wording("the coordinator stopped the asking", "koordinatoren stoppede spørgsmålene"),
     "clash": Wording("the citizen is elsewhere then", "borgeren er et andet sted på det tidspunkt"),
     "reassigned": Wording("another helper was chosen", "en anden hjælper blev valgt"),
@@ -78,12 +84,25 @@ DECISIONS: Words = {
     "asked": Wording("helpers were asked", "hjælpere blev spurgt"),
     "assigned": Wording("a helper got the seat", "en hjælper fik pladsen"),
     "waits": Wording("it waits for somebody to be free", "det venter på, at nogen bliver ledig"),
-    "held": REASONS["held"],
     "nobody_available": Wording("nobody could be asked", "ingen kunne spørges"),
     "nobody_answered": REASONS["nobody_answered"],
     "too_late": Wording("it was too late to ask anybody", "det var for sent at spørge nogen"),
     "no_room": REASONS["no_room"],
     "clash": REASONS["clash"],
+    "same_way": Wording(
+        "who has the citizen's other appointment on the same way has this one too",
+        "den, der har borgerens anden aftale på samme vej, har også denne",
+    ),
+}
+#: Decisions that somebody made by hand, as what they did.
+DONE: Words = {
+    "by_hand": Wording("chose the helper", "valgte hjælperen"),
+    "claimed": Wording("took the seat", "tog pladsen"),
+    "released": Wording("took the helper off it", "tog hjælperen af opgaven"),
+    "signed_off": Wording("can't come after all", "kan alligevel ikke"),
+    "held": Wording("stopped the asking", "stoppede spørgsmålene"),
+    "resumed": Wording("let the asking go on", "lod spørgsmålene gå videre"),
+    "reopened": Wording("had it searched once more", "lod der lede en gang til"),
 }
 #: Hard rules, as what holds for somebody whom they rule out.
 RULES: Words = {
@@ -144,7 +163,7 @@ _CODED: Mapping[type[EventData], Mapping[str, Words]] = {
     events.NeedOpened: {"about_kind": ABOUT},
     events.NeedChanged: {"about_kind": ABOUT},
     events.NeedClosed: {"about_kind": ABOUT, "reason": REASONS},
-    events.NeedDecided: {"outcome": DECISIONS},
+    events.NeedDecided: {"outcome": {**DECISIONS, **DONE}},
     events.OfferWithdrawn: {"reason": REASONS},
     events.VolunteerMatched: {"way": WAYS},
     events.StaffMatched: {"way": WAYS},

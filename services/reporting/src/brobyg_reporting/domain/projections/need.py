@@ -81,12 +81,12 @@ class NeedRow(msgspec.Struct, gc=False):
         Literal["offered", "waiting", "held", "matched", "released", "escalated"] | None,
         Doc(
             "offered, waiting (for capacity), held (a coordinator has stopped the asking), matched"
-            " (the least crew is there), released or escalated; null before the first offer."
+            " (the least crew is there), released or escalated; null while it is none of these."
         ),
     ] = None
     crew: Annotated[int, Doc("Helpers who have a seat now.")] = 0
     crew_complete: Annotated[bool, Doc("Whether the least crew is there.")] = False
-    decisions: Annotated[int, Doc("Times it was decided whom to ask.")] = 0
+    decisions: Annotated[int, Doc("Decisions about its seats, of the rules and by hand.")] = 0
     decided_version: Annotated[
         int | None, Doc("Version of the pathway's policy at the latest decision.")
     ] = None
@@ -166,8 +166,12 @@ def _closed(row: NeedRow, event: NeedClosed, time: datetime) -> None:
     row.closed_at = row.changed_at = time
 
 
-#: What a need is in after a decision by which nobody is asked for now.
-_STANDSTILLS: dict[str, Literal["waiting", "held"]] = {"waits": "waiting", "held": "held"}
+#: What a need without its least crew is in after a decision that is no offer, match or escalation.
+_STATES: dict[str, Literal["waiting", "held"] | None] = {
+    "waits": "waiting",
+    "held": "held",
+    "resumed": None,
+}
 
 
 @NEED.on(NeedDecided)
@@ -176,8 +180,8 @@ def _decided(row: NeedRow, event: NeedDecided, time: datetime) -> None:
     row.decided_version = event.policy_version
     row.rounds = max(row.rounds, event.round)
     row.matching_changed_at = time
-    if event.outcome in _STANDSTILLS and not row.crew_complete:
-        row.match_state = _STANDSTILLS[event.outcome]
+    if event.outcome in _STATES and not row.crew_complete:
+        row.match_state = _STATES[event.outcome]
 
 
 @NEED.on(OfferMade)
