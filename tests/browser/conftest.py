@@ -127,6 +127,19 @@ class OpenOffers:
         state: str = answer.json()["seats"][0]["state"]
         return state
 
+    async def link_of_match_by_hand(self) -> str:
+        """The coordinator gives the seat to one of them; the link in the message that says so."""
+        need = (await self.matching.client.get(f"/needs/{NEED}", headers=COORDINATOR)).json()
+        given = await self.matching.client.post(
+            f"/needs/{NEED}/seats/1/assign",
+            json={"helper_id": need["offers"][0]["helper_id"]},
+            headers=COORDINATOR,
+        )
+        match_id = given.json()["seats"][0]["match_id"]
+        path = f"/needs/{NEED}/matches/{match_id}/answer-link"
+        link = await self.matching.client.get(path, headers=bearer("service"))
+        return f"{self.portal.url}/answer/{link.json()['token']}"
+
 
 @pytest.fixture
 async def asked(

@@ -62,6 +62,21 @@ async def test_who_said_yes_takes_it_back_behind_the_same_link_without_javascrip
     assert await heading.text_content() == "Tak, fordi du gav besked"
 
 
+async def test_who_was_never_asked_signs_off_behind_the_link_of_the_match(
+    asked: OpenOffers, visit: Visit
+) -> None:
+    page, link = visit.page, await asked.link_of_match_by_hand()
+    await page.goto(link)
+    assert await asked.state() == "filled", "looking takes nothing back"
+    await page.get_by_role("button", name="Jeg kan alligevel ikke").click()
+    heading = page.get_by_role("heading", level=1)
+    assert await heading.text_content() == "Tak, fordi du gav besked"
+    assert await asked.state() in ("searching", "escalated")
+    await page.goto(link)
+    assert await heading.text_content() == "Tak, fordi du gav besked"
+    assert await page.get_by_role("button", name="Jeg kan alligevel ikke").count() == 0
+
+
 async def test_who_comes_second_reads_that_somebody_else_was_first(
     asked: OpenOffers, visit: Visit
 ) -> None:

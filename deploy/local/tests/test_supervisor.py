@@ -212,3 +212,13 @@ def test_one_that_does_not_start_is_named_with_its_last_lines_the_cause_and_what
     assert "one did not start: its process ended: its database is not migrated" in told
     assert '  | error: relation "offer" does not exist' in told
     assert "What to do: brobyg local up migrates every database" in told
+
+
+def test_a_program_that_ends_again_and_again_can_be_given_other_settings(
+    supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It counts as started at once: supervisord starts it again whenever it has ended.
+    monkeypatch.setattr(module, "START_SECONDS", 0)
+    for number in range(20):
+        signal_name = ("TERM", "INT")[number % 2]
+        supervisor.load([Program("one", ["false"], stop_signal=signal_name, autostart=True)])

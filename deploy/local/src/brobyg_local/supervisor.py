@@ -38,6 +38,8 @@ STOP_PATIENCE = 45.0
 #: 3 ... seconds, `START_RETRIES` times.
 START_SECONDS, START_RETRIES = 10, 6
 
+#: Faults of supervisord's (supervisor.xmlrpc.Faults).
+_ALREADY_STARTED, _STILL_RUNNING = 60, 91
 _DOWN = frozenset({"STOPPED", "EXITED", "FATAL"})
 #: KeyError: there has been no supervisord yet.
 _UNREACHABLE = (OSError, xmlrpc.client.Error, KeyError)
@@ -133,7 +135,7 @@ class Supervisor:
         added, changed, _ = self._ask("reloadConfig")[0]
         self.stop(changed)
         for name in changed:
-            self._ask("removeProcessGroup", name)
+            self._remove(name)
         for name in (*added, *changed):
             self._ask("addProcessGroup", name)
         states = self.states()
@@ -146,7 +148,7 @@ class Supervisor:
             if states[name].state == "BACKOFF":
                 self.stop([name])
             if not states[name].running:
-                self._ask("startProcess", name, False)
+                self._ask_unless(_ALREADY_STARTED, "startProcess", name, False)
 
     def stop(self, names: Sequence[str]) -> list[str]:
         """End programs, all at once; returns those that had to be killed. Blocks."""
@@ -218,6 +220,28 @@ class Supervisor:
         address = f"http://brobyg:{known['password']}@127.0.0.1:{known['port']}/RPC2"
         with xmlrpc.client.ServerProxy(address) as server:
             return getattr(server.supervisor, method)(*arguments)
+
+    def _ask_unless(self, fault: int, method: str, *arguments: object) -> bool:
+        """Call supervisord; False when it answers with this fault."""
+        try:
+            self._ask(method, *arguments)
+        except xmlrpc.client.Fault as error:
+            if error.faultCode != fault:
+                raise
+            return False
+        return True
+
+    def _remove(self, name: str) -> None:
+        """Let supervisord forget a program that is down.
+
+        One that ended by itself supervisord may just have started again: it is stopped once more.
+        """
+
+        def removed() -> bool:
+            self.stop([name])
+            return self._ask_unless(_STILL_RUNNING, "removeProcessGroup", name)
+
+        wait_until(removed, STOP_PATIENCE)
 
     def _of(self, names: Sequence[str]) -> list[str]:
         states = self.states()

@@ -55,9 +55,11 @@ async def _run(
     engine = create_engine(
         url, poolclass=NullPool, connect_args={"timeout": 10, "command_timeout": 300}
     )
-    async with engine.begin() as connection:
-        await connection.run_sync(run)
-    await engine.dispose()
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(run)
+    finally:
+        await engine.dispose()
     return applied
 
 
