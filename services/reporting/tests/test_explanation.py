@@ -272,3 +272,19 @@ def test_a_decision_of_the_rules_names_no_actor() -> None:
     found = explained([told("need.decided", 61, facts() | {"outcome": "same_way"})])
     assert "on the same way has this one too" in texts(found)[0]
     assert not any("By:" in line for line in texts(found))
+
+
+def test_the_story_names_a_few_of_many_and_the_decision_all() -> None:
+    ids = [f"0190f000-0000-7000-8000-0000000002{number:02}" for number in range(20)]
+    many = {
+        "could": 60,
+        "asked": 0,
+        "considered": [{"helper_id": one, "points": {}} for one in ids],
+        "excluded": [{"rule": "range", "count": 70, "helpers": ids}],
+    }
+    found = explained([told("need.decided", 2, facts() | many)])
+    _, out, *could, more = texts(found)
+    assert out == f"Ruled out: too far away: 70 ({', '.join(ids[:3])} and 67 more)."
+    assert (len(could), more) == (3, "And 57 more who could.")
+    [decision] = found.decisions
+    assert (len(decision.considered), len(decision.ruled_out[0].helpers)) == (20, 20)

@@ -272,17 +272,26 @@ def _line(one: PastEvent, said: Wording) -> Line:
     return Line(one.time, one.type, said._asdict())
 
 
+#: How many helpers whom one rule ruled out, and who were not asked, the story names.
+_NAMED = 3
+
+
 def _reasons(decision: Decision) -> Iterator[Wording]:
-    """A sentence for each rule that ruled somebody out, and for each who could."""
+    """A sentence for each rule that ruled somebody out, and for each who could.
+
+    Long lists are cut and counted; the decision has them whole.
+    """
     for out in decision.ruled_out:
         rule, regel = told(RULES, out.rule)
-        more = out.count - len(out.helpers)
-        named = ", ".join(out.helpers)
+        more = out.count - len(out.helpers[:_NAMED])
+        named = ", ".join(out.helpers[:_NAMED])
         yield Wording(
             f"Ruled out: {rule}: {out.count} ({named}{f' and {more} more' if more else ''}).",
             f"Udelukket: {regel}: {out.count} ({named}{f' og {more} til' if more else ''}).",
         )
-    for candidate in decision.considered:
+    asked = [one for one in decision.considered if one.rank is not None]
+    others = [one for one in decision.considered if one.rank is None][:_NAMED]
+    for candidate in (*asked, *others):
         en, da = _points(candidate.points)
         if candidate.rank is None:
             first, foerst = "Could, and was not asked", "Kunne, og blev ikke spurgt"
@@ -292,7 +301,7 @@ def _reasons(decision: Decision) -> Iterator[Wording]:
             f"{first}: {candidate.helper_id}, {candidate.total} points{en}.",
             f"{foerst}: {candidate.helper_id}, {candidate.total} point{da}.",
         )
-    if more := decision.could - len(decision.considered):
+    if more := decision.could - len(asked) - len(others):
         yield Wording(f"And {more} more who could.", f"Og {more} til, som kunne.")
 
 

@@ -116,7 +116,7 @@ def _opened(event: events.NeedOpened, reference: Reference) -> Wording:
 
 def _changed(event: events.NeedChanged, reference: Reference) -> Wording:
     en, da = _need(event, reference)
-    return Wording(f"What helpers are needed for is now {en}.", f"Behovet gælder nu {da}.")
+    return Wording(f"The helpers are now needed for {en}.", f"Behovet gælder nu {da}.")
 
 
 def _closed(event: events.NeedClosed, reference: Reference) -> Wording:
