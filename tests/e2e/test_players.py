@@ -194,6 +194,14 @@ def test_two_helpers_at_one_door_or_nobody_told_is_a_clash_without_an_answer() -
     )
 
 
+def test_appointments_that_follow_each_other_nearby_are_one_way_and_far_away_are_not() -> None:
+    later, near = TOMORROW + timedelta(minutes=45), "randers-nursing-clinic"
+    first = opened("1", TOMORROW, "randers-health-centre")
+    assert len(citizen_clashes([first, opened("2", later, near)])) == 1
+    assert citizen_clashes([first, opened("2", later, "grenaa-health-house")]) == []
+    assert citizen_clashes([first, opened("2", later, "not-known-here")]) == []
+
+
 def test_a_clash_of_which_the_coordinator_was_told_is_answered() -> None:
     raised = AttentionRaised(
         attention_id=an_id("item"),

@@ -4,6 +4,7 @@ On the whole system, through the doors that people use. Toy session: two roles, 
 crew, a room, asking in turn. Toy caseload: a caseload, assigned, a waiting list, claims.
 """
 
+import asyncio
 import json
 import shutil
 import subprocess
@@ -130,7 +131,7 @@ class Town:
         path = f"/volunteers/{made['helper_id']}/activate"
         await self.call("POST", "matching", path, self.coordinator, PAPERS)
 
-    async def refers(self, cpr: str, pathway: str) -> str:
+    async def refers(self, cpr: str, pathway: str, language: str = "da") -> str:
         """A consented referral; the department is that of the postcode."""
         headers = self.access.sign_in("referrer", organisation="gp-4411")
         body = {
@@ -145,7 +146,7 @@ class Town:
             "referrer_kind": "gp",
             "consent": {"given": True, "given_at": "2026-11-23T10:00:00+01:00"},
             "needs": {
-                "languages": ["da"],
+                "languages": [language],
                 "gender_wish": None,
                 "mobility": "independent",
                 "meeting": "at_location",
@@ -366,8 +367,9 @@ async def test_cases_are_assigned_below_the_limit_wait_and_are_claimed(town: Tow
 async def test_an_appointment_in_a_new_department_at_a_new_place_is_matched_without_a_restart(
     town: Town,
 ) -> None:
-    await known(town, lambda: town.registers("Student 1", "student"))
-    await town.refers("0201919995", "escort")
+    await known(town, lambda: town.registers("Student 1", "student", languages=["da", "pl"]))
+    await town.registers("Student 2", "student")
+    await town.refers("0201919995", "escort", language="pl")
     start = at_ten(7)
     hospital = town.access.sign_in("hospital", organisation="hospital-randers")
     body = {
@@ -394,8 +396,35 @@ async def test_an_appointment_in_a_new_department_at_a_new_place_is_matched_with
     await town.when(found[0], "the student is asked", lambda n: len(open_offers(n)) == 1)
     await town.answers(found[0], lambda _: "accept")
     need = await town.when(found[0], "it is matched", lambda n: n["state"] == "filled")
-    assert need["seats"][0]["helper_id"] == town.helpers["Student 1"]
+    assert need["seats"][0]["helper_id"] == town.helpers["Student 1"], "the other speaks no Polish"
     assert need["location_id"] == "toy-house"
+    told = await explained(town, found[0])
+    assert (told["department_name"], told["policy_versions"]) == ("Viborg", [1])
+    assert "not_suitable" in [one["rule"] for one in told["decisions"][0]["ruled_out"]]
+
+
+async def explained(town: Town, need_id: str) -> dict[str, Any]:
+    """What `brobyg explain` tells, as soon as reporting knows of the match."""
+    told: dict[str, Any] = {}
+
+    def command() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [BROBYG, "explain", need_id, "--json"],
+            env={**without_settings(), **town.access.environment},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            cwd=ROOT,
+        )
+
+    async def tells() -> bool:
+        done = await asyncio.to_thread(command)
+        told.update(json.loads(done.stdout) if done.returncode == 0 else {})
+        return bool(told.get("matches"))
+
+    await eventually(tells, "the match is explained", PATIENCE)
+    return told
 
 
 def _participant(kind: str, system: str, value: str) -> dict[str, Any]:

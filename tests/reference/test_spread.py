@@ -93,6 +93,9 @@ async def test_what_is_applied_or_put_reaches_a_running_service_and_one_that_com
             answer: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
             return answer
 
+        empty = await asyncio.to_thread(CliRunner().invoke, app, ["list", "pool"])
+        assert empty.exit_code == 0
+        assert "there is no pool yet; 'brobyg reference apply' brings it" in empty.stderr
         applied = await asyncio.to_thread(brobyg, "apply")
         assert applied["version"] == 1
 

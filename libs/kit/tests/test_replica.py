@@ -257,3 +257,74 @@ async def test_a_record_without_a_value_on_a_topic_of_history_is_dead(parts: Par
     )
     await batches.process([received])
     assert await parts.pool.fetchval("select state from parked_event") == "dead"
+
+
+def positive(records: Iterable[EventData]) -> dict[str, int]:
+    """As `by_name`, of numbers above zero; ValueError where one is not."""
+    numbers = by_name(records)
+    if any(number <= 0 for number in numbers.values()):
+        raise ValueError("a number is not above zero")
+    return numbers
+
+
+POSITIVE = replace(THINGS, view=positive)
+
+
+def copying(parts: Parts, handled: list[str]) -> Batches:
+    """What handles the batches of a service that copies POSITIVE and handles what else comes."""
+
+    async def handle(tx: Transaction, events: Sequence[Event]) -> None:
+        await Replica(POSITIVE).get(tx)
+        handled.extend(event.subject for event in events)
+
+    subscription = Subscription(
+        "test", [TOPIC, "history"], handle, copies=Copies([POSITIVE], {}), compacted={TOPIC}
+    )
+    return Batches(parts.database, subscription, Metrics())
+
+
+async def test_a_record_of_which_no_view_can_be_made_is_parked_and_all_else_goes_on(
+    parts: Parts,
+) -> None:
+    handled: list[str] = []
+    other = Received(event_of(ThingRecorded(name="need", number=1)), Origin("history", 0, 1))
+    batch = [record_of(1, "a", 1), record_of(2, "b", -1), record_of(3, "c", 3), other]
+    await copying(parts, handled).process(batch)
+    assert handled == ["need"]
+    assert await viewed(parts, Replica(POSITIVE)) == {"a": 1, "c": 3}
+    [(subject, state, reason)] = await parts.pool.fetch(
+        "select subject, state, reason from parked_event"
+    )
+    assert (subject, state) == ("b", "dead")
+    assert reason == "dk.brobyg.thing.recorded: no view can be made of its data (ValueError)"
+
+
+async def test_the_next_record_of_a_key_is_copied_although_the_one_before_it_is_dead(
+    parts: Parts,
+) -> None:
+    batches = copying(parts, [])
+    await batches.process([record_of(1, "a", 1), record_of(2, "a", -1)])
+    assert await viewed(parts, Replica(POSITIVE)) == {"a": 1}
+    await batches.process([record_of(3, "a", 3)])
+    assert await viewed(parts, Replica(POSITIVE)) == {"a": 3}
+
+
+async def test_stored_records_that_this_code_cannot_read_are_left_out_and_counted(
+    parts: Parts,
+) -> None:
+    """As after a return to the release before the one that stored them."""
+    later = Copy(TOPIC, THINGS.kinds, lambda records: len(list(records)))
+    broken = event_of(ThingRecorded(name="c", number=3))
+    await kept(parts, Copies([later], {}), record_of(1, "a", 1), record_of(2, "b", -1))
+    await parts.pool.execute(
+        "insert into replica (topic, key, record_offset, event_id, body)"
+        " values ($1, 'c', 3, $2, $3)",
+        TOPIC,
+        broken.id,
+        encode(msgspec.structs.replace(broken, data=msgspec.Raw(b'{"name": "c"}'))),
+    )
+    things = Replica(POSITIVE)
+    async with watched(parts, things):
+        assert things.latest == {"a": 1}
+    assert things.report()["unreadable"] == 2
+    assert (await things.check()).ok

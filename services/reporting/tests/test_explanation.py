@@ -83,8 +83,8 @@ def test_the_story_is_told_in_sentences_of_both_languages() -> None:
             " Regionshospitalet Randers (escort, version 1)."
         ),
         (
-            "It was decided for seat 1 (round 1, wave 1): helpers were asked. 3 could,"
-            " 4 could not, 1 were asked, by version 1 of the policy escort."
+            "Decided for seat 1 (round 1, wave 1) by version 1 of the policy escort: helpers were"
+            " asked. 3 could, 4 could not, 1 asked."
         ),
         f"Ruled out: not available then: 4 ({THIRD} and 3 more).",
         f"Number 1: {HELPER}, 510 points beside nearness (little to do lately 300, known 210).",
@@ -192,13 +192,55 @@ async def test_the_api_and_the_command_tell_what_the_stream_says(
             return result.exit_code, result.output
 
         code, output = await asyncio.to_thread(run, NEED)
-        assert (code, len(output.splitlines())) == (0, len(expected["story"]))
+        heading, *lines = output.splitlines()
+        assert (code, len(lines)) == (0, len(expected["story"]))
+        assert heading == (
+            f"Need {NEED} · {DEPARTMENT} · escort · decided by version 1 · closed (completed)"
+        )
         assert f"Number 1: {HELPER}, 510 points" in output
         code, output = await asyncio.to_thread(run, NEED, "--json")
         assert (code, json.loads(output)["policy_versions"]) == (0, [1])
         code, output = await asyncio.to_thread(run, "--language", "da", NEED)
         assert f"Nummer 1: {HELPER}, 510 point" in output
+        assert (await asyncio.to_thread(run, NEED.upper()))[0] == 0
         assert (await asyncio.to_thread(run, OTHER))[0] == 1
+        assert (await asyncio.to_thread(run, "the-third-one"))[0] == 2
+        code, output = await asyncio.to_thread(run, "--language", "fr", NEED)
+        assert (code, "there are en, da" in output) == (2, True)
+
+
+def test_where_nobody_was_looked_at_nobody_is_counted() -> None:
+    nobody = {"could": 0, "asked": 0, "considered": [], "excluded": [], "outcome": "too_late"}
+    [said] = texts(explained([told("need.decided", 2, facts() | nobody)]))
+    assert said == (
+        "Decided for seat 1 (round 1, wave 1) by version 1 of the policy escort: it was too late to"
+        " ask anybody."
+    )
+
+
+def test_seats_and_other_needs_are_named_where_there_are_several() -> None:
+    shared = facts() | {"seat": 2, "shares_with": OTHER, "way": "same_way"}
+    clash = facts() | {"kind": "clash", "other_need_id": OTHER}
+    events = [
+        told("offer.accepted", 1, facts()),
+        told("volunteer.matched", 2, shared),
+        told("attention.raised", 3, clash, "matching"),
+    ]
+    accepted, matched, raised = texts(explained(events))
+    assert accepted == f"A helper said yes. Seat: 1. Helper: {HELPER}."
+    assert matched.endswith(f"Seat: 2. Helper: {HELPER}. Other need: {OTHER}.")
+    assert raised.endswith(f"two appointments clash. Other need: {OTHER}.")
+
+
+def test_a_database_that_does_not_answer_ends_the_command_with_3(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("BROBYG_DATABASE", "postgresql://nobody@127.0.0.1:9")
+    monkeypatch.setattr(command, "load_environment", lambda: None)
+    done = CliRunner().invoke(command.app, [NEED])
+    assert done.exit_code == 3
+    assert "the history can't be read: the database can't be used" in done.stderr
+    assert "sqlalche" not in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -230,3 +272,19 @@ def test_a_decision_of_the_rules_names_no_actor() -> None:
     found = explained([told("need.decided", 61, facts() | {"outcome": "same_way"})])
     assert "on the same way has this one too" in texts(found)[0]
     assert not any("By:" in line for line in texts(found))
+
+
+def test_the_story_names_a_few_of_many_and_the_decision_all() -> None:
+    ids = [f"0190f000-0000-7000-8000-0000000002{number:02}" for number in range(20)]
+    many = {
+        "could": 60,
+        "asked": 0,
+        "considered": [{"helper_id": one, "points": {}} for one in ids],
+        "excluded": [{"rule": "range", "count": 70, "helpers": ids}],
+    }
+    found = explained([told("need.decided", 2, facts() | many)])
+    _, out, *could, more = texts(found)
+    assert out == f"Ruled out: too far away: 70 ({', '.join(ids[:3])} and 67 more)."
+    assert (len(could), more) == (3, "And 57 more who could.")
+    [decision] = found.decisions
+    assert (len(decision.considered), len(decision.ruled_out[0].helpers)) == (20, 20)

@@ -39,9 +39,9 @@ def corrected(minutes: int, helper: str) -> Event:
     return told("volunteer.matched", minutes, facts() | seat)
 
 
-def released(minutes: int, helper: str) -> Event:
-    seat = facts() | {"helper_id": helper, "match_id": helper, "reason": "helper_withdrew"}
-    return told("match.released", minutes, seat)
+def released(minutes: int, helper: str, *, complete: bool = False) -> Event:
+    seat = facts() | {"helper_id": helper, "match_id": helper, "crew_complete": complete}
+    return told("match.released", minutes, seat | {"reason": "helper_withdrew"})
 
 
 def test_a_need_is_matched_when_the_least_crew_is_there_and_while_it_is() -> None:
@@ -53,7 +53,7 @@ def test_a_need_is_matched_when_the_least_crew_is_there_and_while_it_is() -> Non
         matched(4, SECOND, complete=True, kind="staff"),
         matched(5, THIRD, complete=True),
         told("offer.made", 6, facts()),
-        released(7, HELPER),
+        released(7, HELPER, complete=True),
         released(8, SECOND),
         told("offer.made", 9, facts()),
         matched(10, HELPER, complete=True),
@@ -71,6 +71,21 @@ def test_a_need_is_matched_when_the_least_crew_is_there_and_while_it_is() -> Non
         ("offered", 1, False),
         ("matched", 2, True),
     ]
+
+
+def test_a_helper_beyond_the_least_crew_of_a_role_leaves_a_need_that_is_still_matched() -> None:
+    """Two nurses come before the doctor; the least crew is one of each."""
+    found = [
+        told("need.opened", 1, facts()),
+        matched(2, HELPER, complete=False),
+        matched(3, SECOND, complete=False),
+        matched(4, THIRD, complete=True),
+    ]
+    row = folded([*found, released(5, SECOND, complete=True)])
+    assert (row.match_state, row.crew, row.crew_complete) == ("matched", 2, True)
+    assert row.filled_at == found[-1].time
+    row = folded([*found, released(5, THIRD)])
+    assert (row.match_state, row.crew, row.crew_complete) == ("released", 2, False)
 
 
 def test_a_match_that_is_told_again_is_no_other_helper() -> None:
@@ -144,3 +159,15 @@ async def test_the_views_name_places_and_departments_and_tell_decisions_and_esca
             1,
         )
         assert attention["p50_seconds"] == 600
+
+
+def test_a_need_whose_asking_a_coordinator_has_stopped_is_held_until_it_goes_on() -> None:
+    nobody = facts() | {"could": 0, "asked": 0, "considered": [], "excluded": []}
+    held = told("need.decided", 3, nobody | {"outcome": "held"})
+    events = [told("need.opened", 1, facts()), told("offer.made", 2, facts()), held]
+    assert folded(events).match_state == "held"
+    resumed = told("need.decided", 4, nobody | {"outcome": "resumed"})
+    assert folded([*events, resumed]).match_state is None
+    assert folded([*events, told("offer.made", 4, facts())]).match_state == "offered"
+    assert folded([*events, matched(4, HELPER, complete=True)]).match_state == "matched"
+    assert folded([*events[:2], matched(2, HELPER, complete=True), held]).match_state == "matched"

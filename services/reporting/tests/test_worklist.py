@@ -168,3 +168,21 @@ async def test_open_items_are_counted_as_metrics(
         settled = facts() | {"attention_id": item(1), "outcome": "other", "actor": HELPER}
         await keep(running, [told("attention.settled", 9, settled, "matching")])
         await eventually(fewer, "the settled one is no longer counted", timeout=20)
+
+
+async def test_the_items_of_one_kind_can_be_asked_for_page_by_page(serve: Serve) -> None:
+    async with serve(SERVICE) as running:
+        clash = told("attention.raised", 9, facts() | {"kind": "clash"}, "matching")
+        await keep(running, [raised(1, "now", 1), raised(2, "now", 2), clash])
+        answer = await running.client.get("/attention?kind=clash", headers=OURS)
+        assert [one["attention_id"] for one in answer.json()["attention"]] == [ITEM]
+        page = (
+            await running.client.get("/attention?kind=nobody_found&limit=1", headers=OURS)
+        ).json()
+        assert [one["attention_id"] for one in page["attention"]] == [item(1)]
+        path = f"/attention?kind=nobody_found&limit=1&after={page['next']}"
+        page = (await running.client.get(path, headers=OURS)).json()
+        assert [one["attention_id"] for one in page["attention"]] == [item(2)]
+        assert page["next"] is None
+        refused = await running.client.get("/attention?kind=Clash!", headers=OURS)
+        assert refused.status_code == 422

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from brobyg_contracts.domain import LOCAL_ZONE
 from brobyg_kit.clock import parse_clock
 
+from . import reference
 from .clock import at_real_speed
 from .cluster import Cluster
 from .errors import LocalError
@@ -40,7 +41,6 @@ from .tools import Say, run
 PORTS: Mapping[str, int] = {"kafka": 9092, "postgres": 5432, "mail": 2525, **DEFAULT_PORTS}
 #: Seconds for all services together, and for one migration or the topics.
 READY_TIMEOUT, COMMAND_TIMEOUT = 90.0, 120.0
-COORDINATORS = "randers-norddjurs=koordinator.randers-norddjurs@example.org"
 #: What the databases and topics are made from, besides the code that does it.
 MADE_FROM = (
     "services/*/migrations/**/*",
@@ -188,11 +188,8 @@ class System:
         environment = {
             "BROBYG_HOST": "127.0.0.1",
             "BROBYG_LOG_FORMAT": "json",
-            "BROBYG_NOTIFICATION_COORDINATORS": COORDINATORS,
             "BROBYG_NOTIFICATION_SENDER": "Brobyg <brobyg@example.org>",
-            # The sample hospital's FHIR server counts each appointment's versions up.
-            "BROBYG_REFERRAL_KAFKA_ORGANISATION": "hospital-randers",
-            "BROBYG_REFERRAL_RISING_VERSIONS": "hospital-randers",
+            **reference.settings(),
             **make_keys(self.folder),
             "BROBYG_KAFKA": addresses.kafka,
             "BROBYG_DATABASE": addresses.database,

@@ -9,6 +9,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import compress
 
 import asyncpg
 from sqlalchemy import ARRAY, bindparam, func, select
@@ -181,12 +182,19 @@ class Batches:
             await self._subscription.handle(tx, events)
 
     async def _to_handle(self, tx: Transaction, batch: Sequence[Received]) -> Sequence[Received]:
-        """Those that were not handled before and need not wait behind a parked one, in order."""
-        held = await self.parking.held(tx, list({one.event.subject for one in batch}))
+        """Those that were not handled before and need not wait behind a parked one, in order.
+
+        What is only copied never waits: the last record of a key replaces those before it.
+        """
+        copies = self._subscription.copies
+        free = copies.only_copied if copies is not None else frozenset()
+        subjects = {one.event.subject for one in batch if one.origin.topic not in free}
+        held = await self.parking.held(tx, list(subjects))
         if held:
-            behind = [one for one in batch if one.event.subject in held]
+            waits = [one.event.subject in held and one.origin.topic not in free for one in batch]
+            behind = list(compress(batch, waits))
             await self.parking.wait_behind(tx, await self._not_handled(tx, behind, held))
-            batch = [one for one in batch if one.event.subject not in held]
+            batch = [one for one, must in zip(batch, waits, strict=True) if not must]
         if self._subscription.inbox:
             new = await self._new(tx, batch)
             self._metrics.events_repeated.inc(len(batch) - len(new))

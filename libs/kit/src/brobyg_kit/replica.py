@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from brobyg_kit.backoff import Backoff
 from brobyg_kit.database import Database, Transaction
 from brobyg_kit.database_errors import DATABASE_ERRORS, trouble_of
-from brobyg_kit.event import TOMBSTONE, EventData, decode, encode
+from brobyg_kit.event import TOMBSTONE, Event, EventData, UndecodableEvent, decode, encode
 from brobyg_kit.health import Check, Heartbeat
 from brobyg_kit.logs import get_logger
 from brobyg_kit.parking import Received
@@ -52,6 +52,20 @@ class Copy(Generic[ViewT]):
     #: the process is not ready.
     limit: int = 32 * 1024 * 1024
 
+    def read(self, event: Event) -> EventData | None:
+        """What the record says; None when it is of another type.
+
+        Raises UndecodableEvent when it breaks its schema, or no view can be made of it.
+        """
+        record = event.read(self.kinds)
+        if record is not None:
+            try:
+                self.view((record,))
+            except Exception as error:
+                reason = f"no view can be made of its data ({type(error).__name__})"
+                raise UndecodableEvent(f"{event.type}: {reason}") from error
+        return record
+
 
 class Replica(Generic[ViewT]):
     """One process's view of its service's copy of a topic."""
@@ -63,8 +77,9 @@ class Replica(Generic[ViewT]):
         self.latest = copy.view(())
         #: Bytes of the records in the table, as last read.
         self.size = 0
-        #: How many records the view is made of.
-        self.records = 0
+        #: How many records the view is made of, and how many were left out as this code can't
+        #: read them.
+        self.records = self.unreadable = 0
         #: Whether `Watch` is told of changes.
         self.watched = False
         #: How often the table has changed, and how often it had when the view was read.
@@ -118,13 +133,33 @@ class Replica(Generic[ViewT]):
             log.error("replica.too_large", topic=self.topic, bytes=self.size)
             return self.latest
         bodies = (await connection.execute(select(replica.c.body).where(*mine))).scalars().all()
-        self.records = len(bodies)
-        records = (decode(body).read(self._copy.kinds) for body in bodies)
-        return self._copy.view([one for one in records if one is not None])
+        try:
+            records = [decode(body).read(self._copy.kinds) for body in bodies]
+            view = self._copy.view([one for one in records if one is not None])
+            self.records, self.unreadable = len(bodies), 0
+            return view
+        except Exception as error:  # noqa: BLE001 - one record must not hide the others
+            log.error("replica.unreadable", topic=self.topic, error=error)
+            return self._copy.view(self._readable(bodies))
+
+    def _readable(self, bodies: Sequence[bytes]) -> list[EventData]:
+        """Those records that this code can read; another release may have stored the others."""
+        found = []
+        self.records = self.unreadable = 0
+        for body in bodies:
+            try:
+                record = self._copy.read(decode(body))
+            except UndecodableEvent:
+                self.unreadable += 1
+                continue
+            self.records += 1
+            if record is not None:
+                found.append(record)
+        return found
 
     def report(self) -> dict[str, int]:
         """What /readyz tells of it."""
-        return {"records": self.records, "bytes": self.size}
+        return {"records": self.records, "bytes": self.size, "unreadable": self.unreadable}
 
     async def check(self) -> Check:
         """Whether it fits into memory."""
@@ -146,26 +181,26 @@ class Copies:
 
         `handled` are the topics whose events the service's handlers take.
         """
-        self._kinds = {copy.topic: copy.kinds for copy in copies}
+        self._copies = {copy.topic: copy for copy in copies}
         self._replicas = replicas
         #: The topics whose events no handler takes.
-        self.only_copied = frozenset(self._kinds) - frozenset(handled)
+        self.only_copied = frozenset(self._copies) - frozenset(handled)
 
     async def keep(self, tx: Transaction, batch: Sequence[Received]) -> None:
         """Store those of `batch` that are of a copied topic, of each key the last.
 
         Whatever comes in whatever order and however often, the copy ends with the record of the
-        highest offset. Raises UndecodableEvent when one breaks its schema.
+        highest offset. Raises UndecodableEvent as `Copy.read`.
         """
         last: dict[tuple[str, str], tuple[int, str, bytes | None]] = {}
         for one in batch:
             event, origin = one.event, one.origin
-            kinds = self._kinds.get(origin.topic)
-            if kinds is None:
+            copy = self._copies.get(origin.topic)
+            if copy is None:
                 continue
             body = None
             if event.type != TOMBSTONE:
-                if event.read(kinds) is None:
+                if copy.read(event) is None:
                     continue  # a type of a later version
                 body = encode(event)
             key = origin.topic, event.subject

@@ -16,6 +16,8 @@ from brobyg_contracts.pathways import load_pathway
 from brobyg_kit.event import Event
 from msgspec import UNSET
 
+from brobyg_local.reference import metres_between
+
 from .history import promises
 
 Need = NeedOpened | NeedChanged
@@ -92,7 +94,7 @@ def _pairs(events: Sequence[Event]) -> Iterator[tuple[Need, Need]]:
 
 
 def _in_the_way(one: Need, other: Need) -> bool:
-    """Whether they overlap, or follow each other in one house within the pathway's gap."""
+    """Whether they overlap, or follow each other as near as the pathway's policy has it."""
     if one.citizen_id is UNSET or one.citizen_id != other.citizen_id:
         return False
     starts, ends, others, their_ends = one.starts_at, one.ends_at, other.starts_at, other.ends_at
@@ -100,6 +102,11 @@ def _in_the_way(one: Need, other: Need) -> bool:
         return False
     gap = max(starts - their_ends, others - ends)
     sharing = load_pathway(one.pathway).sharing
-    if sharing is None or one.location_id != other.location_id:
+    if sharing is None or not _near(one, other, sharing.distance_metres):
         return gap < timedelta(0)
     return gap <= timedelta(minutes=sharing.gap_minutes)
+
+
+def _near(one: Need, other: Need, metres: int) -> bool:
+    here, there = one.location_id, other.location_id
+    return here is not UNSET and there is not UNSET and metres_between(here, there) <= metres

@@ -124,7 +124,9 @@ BOOK_ONE_MORE = (
 )
 
 
-def show_next(console: Console, access: SystemAccess, referral_id: str, figures: str) -> None:
+def show_next(
+    console: Console, access: SystemAccess, referral_id: str, need_id: str, figures: str
+) -> None:
     """Addresses, sign-ins, mails, and what to try next; `figures` is the summary's file."""
     now = access.clock.now().astimezone(LOCAL_ZONE)
     sign_in = ".venv/bin/brobyg token --role"
@@ -144,8 +146,11 @@ def show_next(console: Console, access: SystemAccess, referral_id: str, figures:
         "   ": f"{sign_in} analyst",
     }
     timeline = f"{access.url('reporting')}/referrals/{referral_id}/timeline"
+    worklist = f"{access.url('reporting')}/attention"
     commands = (
         ".venv/bin/brobyg status",
+        f".venv/bin/brobyg explain {need_id}",
+        f'curl -H "Authorization: Bearer $({sign_in} coordinator)" {worklist}',
         f'curl -H "Authorization: Bearer $({sign_in} analyst)" {timeline}',
         ".venv/bin/brobyg reporting verify",
         f"{BOOK_ONE_MORE} {access.url('referral')}/fhir/Appointment",

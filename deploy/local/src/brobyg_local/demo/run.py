@@ -35,6 +35,8 @@ EXAMPLE = ROOT / "examples" / "hospital-week"
 BUSY = 1.5
 #: How long an offer stands (schemas/pathways/escort.toml).
 OFFER_HOURS = 8
+#: Referral and need where there is no story to tell.
+_NO_STORY = ("<referral id>", "<need id>")
 
 
 def run_demo(
@@ -59,7 +61,7 @@ def run_demo(
     access = setup.start(week, factor)
     if no_play:
         system.supervisor.release()
-        results.show_next(console, access, "<referral id>", str(path))
+        results.show_next(console, access, *_NO_STORY, str(path))
         return []
     say("the week begins when everybody is ready")
     tally = Tally()
@@ -86,8 +88,7 @@ def run_demo(
     document = _write(summary, path)
     system.supervisor.release()
     results.show_summary(console, summary)
-    referral_id = _show_story(console, access, events)
-    results.show_next(console, access, referral_id, str(path))
+    results.show_next(console, access, *_show_story(console, access, events), str(path))
     if as_json:
         print(document)
     return summary.broken()
@@ -141,12 +142,12 @@ def _write(summary: Summary, path: Path) -> str:
     return text
 
 
-def _show_story(console: Console, access: SystemAccess, events: Sequence[Event]) -> str:
-    """Show the story most worth telling; returns whose it is, by referral."""
+def _show_story(console: Console, access: SystemAccess, events: Sequence[Event]) -> tuple[str, str]:
+    """Show the story most worth telling; returns whose it is: referral and need."""
     found = interesting(events)
     if found is None:
-        return "<referral id>"
+        return _NO_STORY
     referral_id, need_id = found
     timeline = asyncio.run(results.fetch_timeline(access, referral_id))
     results.show_story(console, timeline, of_need(events, need_id))
-    return referral_id
+    return found

@@ -153,14 +153,21 @@ class Queries:
         )
 
     async def attention(
-        self, departments: Departments, states: Sequence[str], limit: int, after: JsonRow | None
+        self,
+        departments: Departments,
+        kind: str | None,
+        states: Sequence[str],
+        limit: int,
+        after: JsonRow | None,
     ) -> list[JsonRow]:
         """One page of the worklist: most urgent first, then what is due first.
 
-        `after` is the last item of the page before.
+        `kind` is that of all items where it is given, `after` the last item of the page before.
         """
         items = _ATTENTION.c
         wanted = and_(_in(_ATTENTION, departments), items.state.in_(states))
+        if kind is not None:
+            wanted &= items.kind == kind
         if after is not None:
             wanted &= _behind(after)
         order = (items.urgency_rank, items.due_at.nulls_last(), items.attention_id)

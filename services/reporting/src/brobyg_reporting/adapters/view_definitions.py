@@ -29,8 +29,8 @@ _MUNICIPALITY = {"municipality_code": "The citizen's municipality; null where it
 _MONTH = {"month": "First day of the month of the start, or else of the opening, Danish time."}
 _STANDING = {
     "standing": (
-        "open needs: searching, waiting (for capacity), matched or escalated; closed ones: the"
-        " reason for closing."
+        "open needs: searching, waiting (for capacity), held (by a coordinator), matched or"
+        " escalated; closed ones: the reason for closing."
     )
 }
 VIEWS: Mapping[str, View] = {
@@ -103,8 +103,8 @@ VIEWS: Mapping[str, View] = {
             "notifications_sent": "Messages sent about it.",
             "notifications_failed": "Messages given up for a permanent reason.",
             "standing": (
-                "no_consent, no_need, searching, waiting, matched, escalated, or over (nothing"
-                " ahead), judged by the next open need."
+                "no_consent, no_need, searching, waiting, held, matched, escalated, or over"
+                " (nothing ahead), judged by the next open need."
             ),
             "next_need_id": (
                 "The earliest need still open, of those that end after the latest event of the"
@@ -179,11 +179,12 @@ VIEWS: Mapping[str, View] = {
             (data -> 'round')::integer as round, (data -> 'wave')::integer as wave,
             data ->> 'outcome' as outcome, (data -> 'could')::integer as could,
             (data -> 'asked')::integer as asked, data -> 'considered' as considered,
-            data -> 'excluded' as excluded
+            data -> 'excluded' as excluded, data ->> 'actor' as actor,
+            data ->> 'actor_role' as actor_role
         from {v}.event_log
         where type = '{decided}'
         """,
-        "One row a decision whom to ask for a seat, as it was published.",
+        "One row a decision about a seat, of the rules or by hand, as it was published.",
         {
             "event_id": "The event.",
             "need_id": "The need.",
@@ -200,6 +201,8 @@ VIEWS: Mapping[str, View] = {
             "asked": "Helpers who were asked.",
             "considered": "Those who could, best first: helper_id, rank (who was asked), points.",
             "excluded": "Those who could not, by the rule: rule, count, helpers.",
+            "actor": "Who did it, where it was done by hand: an opaque id.",
+            "actor_role": "As what: coordinator or helper.",
         },
     ),
     "escalation": View(

@@ -40,7 +40,7 @@ _EXPRESSIONS = {
     "time_to_match": "extract(epoch from n.first_matched_at - n.opened_at)",
     "standing": """case
                 when n.state = 'closed' then n.closed_reason
-                when n.match_state in ('matched', 'escalated', 'waiting') then n.match_state
+                when n.match_state in ('matched', 'escalated', 'waiting', 'held') then n.match_state
                 else 'searching'
             end""",
 }

@@ -130,6 +130,7 @@ def explain(need_id: str, history: Sequence[PastEvent], reference: Reference) ->
     """The need explained from the events about it, in the order in which they happened."""
     found = Explanation(need_id=need_id, policy_versions=[], decisions=[], matches=[], story=[])
     read = [(one, _decoded(one)) for one in history]
+    several = any(getattr(event, "seat", 1) > 1 for _, event in read)
     for one, event in read:
         if isinstance(event, events.NeedOpened | events.NeedChanged):
             _describe(found, event, reference)
@@ -137,7 +138,7 @@ def explain(need_id: str, history: Sequence[PastEvent], reference: Reference) ->
             found.state, found.closed_reason = "closed", event.reason
         elif isinstance(event, events.NeedDecided):
             found.decisions.append(_decision(one.time, event))
-        found.story += _lines(one, event, reference)
+        found.story += _lines(one, event, reference, several_seats=several)
     _answer(found.decisions, read)
     _agree(found.matches, read)
     by_decision = {decision.policy_version for decision in found.decisions}
@@ -242,13 +243,25 @@ def _agree(matches: list[Agreement], read: Sequence[tuple[PastEvent, EventData |
     matches += by_id.values()
 
 
-def _lines(one: PastEvent, event: EventData | None, reference: Reference) -> Iterator[Line]:
+#: What is said after an event's sentence: its property, in words.
+_DETAILS = {
+    "seat": Wording("Seat", "Plads"),
+    "helper_id": Wording("Helper", "Hjælper"),
+    "shares_with": Wording("Other need", "Andet behov"),
+    "other_need_id": Wording("Other need", "Andet behov"),
+    "actor": Wording("By", "Af"),
+}
+
+
+def _lines(
+    one: PastEvent, event: EventData | None, reference: Reference, *, several_seats: bool
+) -> Iterator[Line]:
     en, da = sentence(one.type, one.data, reference)
-    helper_id, actor = getattr(event, "helper_id", None), given(getattr(event, "actor", None))
-    if helper_id is not None:
-        en, da = f"{en} Helper: {helper_id}.", f"{da} Hjælper: {helper_id}."
-    if actor is not None:
-        en, da = f"{en} By: {actor}.", f"{da} Af: {actor}."
+    names_seat = several_seats and not isinstance(event, events.NeedDecided)
+    for name, label in _DETAILS.items():
+        value = given(getattr(event, name, None))
+        if value is not None and (name != "seat" or names_seat):
+            en, da = f"{en} {label.en}: {value}.", f"{da} {label.da}: {value}."
     yield _line(one, Wording(en, da))
     if isinstance(event, events.NeedDecided):
         for said in _reasons(_decision(one.time, event)):
@@ -259,17 +272,26 @@ def _line(one: PastEvent, said: Wording) -> Line:
     return Line(one.time, one.type, said._asdict())
 
 
+#: How many helpers whom one rule ruled out, and who were not asked, the story names.
+_NAMED = 3
+
+
 def _reasons(decision: Decision) -> Iterator[Wording]:
-    """A sentence for each rule that ruled somebody out, and for each who could."""
+    """A sentence for each rule that ruled somebody out, and for each who could.
+
+    Long lists are cut and counted; the decision has them whole.
+    """
     for out in decision.ruled_out:
         rule, regel = told(RULES, out.rule)
-        more = out.count - len(out.helpers)
-        named = ", ".join(out.helpers)
+        more = out.count - len(out.helpers[:_NAMED])
+        named = ", ".join(out.helpers[:_NAMED])
         yield Wording(
             f"Ruled out: {rule}: {out.count} ({named}{f' and {more} more' if more else ''}).",
             f"Udelukket: {regel}: {out.count} ({named}{f' og {more} til' if more else ''}).",
         )
-    for candidate in decision.considered:
+    asked = [one for one in decision.considered if one.rank is not None]
+    others = [one for one in decision.considered if one.rank is None][:_NAMED]
+    for candidate in (*asked, *others):
         en, da = _points(candidate.points)
         if candidate.rank is None:
             first, foerst = "Could, and was not asked", "Kunne, og blev ikke spurgt"
@@ -279,7 +301,7 @@ def _reasons(decision: Decision) -> Iterator[Wording]:
             f"{first}: {candidate.helper_id}, {candidate.total} points beside nearness{en}.",
             f"{foerst}: {candidate.helper_id}, {candidate.total} point ud over nærhed{da}.",
         )
-    if more := decision.could - len(decision.considered):
+    if more := decision.could - len(asked) - len(others):
         yield Wording(f"And {more} more who could.", f"Og {more} til, som kunne.")
 
 

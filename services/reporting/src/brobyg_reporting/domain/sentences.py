@@ -116,7 +116,7 @@ def _opened(event: events.NeedOpened, reference: Reference) -> Wording:
 
 def _changed(event: events.NeedChanged, reference: Reference) -> Wording:
     en, da = _need(event, reference)
-    return Wording(f"What helpers are needed for is now {en}.", f"Behovet gælder nu {da}.")
+    return Wording(f"The helpers are now needed for {en}.", f"Behovet gælder nu {da}.")
 
 
 def _closed(event: events.NeedClosed, reference: Reference) -> Wording:
@@ -131,16 +131,20 @@ def _decided(event: events.NeedDecided, reference: Reference) -> Wording:
         return _done(event, role)
     en, da = told(DECISIONS, event.outcome)
     out = sum(one.count for one in event.excluded)
+    counts = Wording("", "")  # nobody is looked at where, for example, a coordinator chooses
+    if event.could or out:
+        counts = Wording(
+            f" {event.could} could, {out} could not, {event.asked} asked.",
+            f" {event.could} kunne, {out} kunne ikke, {event.asked} spurgt.",
+        )
     return Wording(
         (
-            f"It was decided for seat {event.seat} (round {event.round}, wave {event.wave}): {en}."
-            f" {event.could} could, {out} could not, {event.asked} were asked,"
-            f" by version {event.policy_version} of the policy {event.pathway}."
+            f"Decided for seat {event.seat} (round {event.round}, wave {event.wave}) by version"
+            f" {event.policy_version} of the policy {event.pathway}: {en}.{counts.en}"
         ),
         (
-            f"Det blev afgjort for plads {event.seat} (omgang {event.round}, runde {event.wave}):"
-            f" {da}. {event.could} kunne, {out} kunne ikke, {event.asked} blev spurgt,"
-            f" efter version {event.policy_version} af reglerne for {event.pathway}."
+            f"Afgjort for plads {event.seat} (omgang {event.round}, runde {event.wave}) efter"
+            f" version {event.policy_version} af reglerne for {event.pathway}: {da}.{counts.da}"
         ),
     )
 

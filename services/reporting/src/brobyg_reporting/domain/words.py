@@ -82,7 +82,7 @@ WAYS: Words = {
 }
 DECISIONS: Words = {
     "asked": Wording("helpers were asked", "hjælpere blev spurgt"),
-    "assigned": Wording("a helper was assigned", "en hjælper blev tildelt"),
+    "assigned": Wording("a helper got the seat", "en hjælper fik pladsen"),
     "waits": Wording("it waits for somebody to be free", "det venter på, at nogen bliver ledig"),
     "nobody_available": Wording("nobody could be asked", "ingen kunne spørges"),
     "nobody_answered": REASONS["nobody_answered"],

@@ -21,7 +21,7 @@ Offset = Annotated[int, Query(ge=0, le=1_000_000, description="Rows to pass over
 Standing = Annotated[
     str | None,
     Query(
-        pattern="^(no_consent|no_need|searching|waiting|matched|escalated|over)$",
+        pattern="^(no_consent|no_need|searching|waiting|held|matched|escalated|over)$",
         description="Only referrals that stand so.",
     ),
 ]

@@ -18,6 +18,10 @@ Asked = Annotated[
         description="Only this department, by its id.",
     ),
 ]
+Kind = Annotated[
+    str | None,
+    Query(max_length=64, pattern="^[a-z][a-z0-9_]*$", description="Only items of this kind."),
+]
 State = Annotated[
     Literal["open", "raised", "claimed", "settled"], Query(description="open: raised or claimed.")
 ]
@@ -33,6 +37,7 @@ def worklist_router(queries: Queries, visibility: Visibility) -> APIRouter:
     async def worklist(
         caller: Reader,
         asked: Asked = None,
+        kind: Kind = None,
         state: State = "open",
         limit: Limit = 100,
         after: After = None,
@@ -44,7 +49,7 @@ def worklist_router(queries: Queries, visibility: Visibility) -> APIRouter:
             if last is None:
                 raise Problem(404, "There is no such item here", "`after` is a page's `next`")
         states = ("raised", "claimed") if state == "open" else (state,)
-        rows = await queries.attention(departments, states, limit + 1, last)
+        rows = await queries.attention(departments, kind, states, limit + 1, last)
         page = rows[:limit]
         following = page[-1]["attention_id"] if len(rows) > limit else None
         return {"limit": limit, "next": following, "attention": page}

@@ -139,6 +139,9 @@ def list_entries(
     if as_json:
         typer.echo(json.dumps([msgspec.to_builtins(one) for one in found], ensure_ascii=False))
         return
+    if not found:
+        what = f"no {kind.value}" if kind else "no reference data"
+        typer.echo(f"there is {what} yet; 'brobyg reference apply' brings it from files", err=True)
     for one in found:
         withdrawn = "  withdrawn" if one.withdrawn else ""
         typer.echo(f"{one.record:<40} version {one.version:<5} {one.label}{withdrawn}")

@@ -78,18 +78,15 @@ class NeedRow(msgspec.Struct, gc=False):
     ] = None
     # brobyg.matching.v1
     match_state: Annotated[
-        Literal["offered", "waiting", "matched", "released", "escalated"] | None,
+        Literal["offered", "waiting", "held", "matched", "released", "escalated"] | None,
         Doc(
-            "offered, waiting (for capacity), matched (the least crew is there), released or"
-            " escalated; null before the first offer."
+            "offered, waiting (for capacity), held (a coordinator has stopped the asking), matched"
+            " (the least crew is there), released or escalated; null while it is none of these."
         ),
     ] = None
     crew: Annotated[int, Doc("Helpers who have a seat now.")] = 0
-    least_crew: Annotated[
-        int | None, Doc("Helpers who had a seat when the least crew was there last.")
-    ] = None
     crew_complete: Annotated[bool, Doc("Whether the least crew is there.")] = False
-    decisions: Annotated[int, Doc("Times it was decided whom to ask.")] = 0
+    decisions: Annotated[int, Doc("Decisions about its seats, of the rules and by hand.")] = 0
     decided_version: Annotated[
         int | None, Doc("Version of the pathway's policy at the latest decision.")
     ] = None
@@ -169,14 +166,22 @@ def _closed(row: NeedRow, event: NeedClosed, time: datetime) -> None:
     row.closed_at = row.changed_at = time
 
 
+#: What a need without its least crew is in after a decision that is no offer, match or escalation.
+_STATES: dict[str, Literal["waiting", "held"] | None] = {
+    "waits": "waiting",
+    "held": "held",
+    "resumed": None,
+}
+
+
 @NEED.on(NeedDecided)
 def _decided(row: NeedRow, event: NeedDecided, time: datetime) -> None:
     row.decisions += 1
     row.decided_version = event.policy_version
     row.rounds = max(row.rounds, event.round)
     row.matching_changed_at = time
-    if event.outcome == "waits" and not row.crew_complete:
-        row.match_state = "waiting"
+    if event.outcome in _STATES and not row.crew_complete:
+        row.match_state = _STATES[event.outcome]
 
 
 @NEED.on(OfferMade)
@@ -219,13 +224,9 @@ def _matched(row: NeedRow, event: VolunteerMatched | StaffMatched, time: datetim
         row.crew += 1
     row.first_matched_at = row.first_matched_at or time
     row.matching_changed_at = time
-    if event.crew_complete and not row.crew_complete:
-        row.least_crew, row.filled_at = row.crew, time
-    elif not event.crew_complete:
-        row.filled_at = None
-    row.crew_complete = event.crew_complete
     if event.crew_complete:
-        row.match_state = "matched"
+        row.filled_at, row.match_state = row.filled_at or time, "matched"
+    row.crew_complete = event.crew_complete
 
 
 NEED.on(VolunteerMatched)(_matched)
@@ -238,8 +239,7 @@ def _released(row: NeedRow, event: MatchReleased, time: datetime) -> None:
     row.crew -= 1
     row.release_reason = event.reason
     row.matching_changed_at = time
-    # The event does not say whether the least crew is left; the next match does.
-    if row.least_crew is None or row.crew < row.least_crew:
+    if not event.crew_complete:
         row.crew_complete, row.filled_at, row.match_state = False, None, "released"
 
 
