@@ -19,6 +19,7 @@ from brobyg_matching.adapters.tables import (
     paper,
     registration,
     roster,
+    turn,
 )
 from brobyg_matching.domain.helper import Helper
 from brobyg_matching.ports import Contact, RegisteredRequest
@@ -81,6 +82,7 @@ class PostgresHelpers:
                 {"helper_id": added.helper_id} | msgspec.structs.asdict(contact)
             )
         )
+        await tx.connection.execute(insert(turn).values(helper_id=added.helper_id))
         if request is not None:
             await tx.connection.execute(
                 insert(registration).values(

@@ -10,7 +10,7 @@ from brobyg_kit.attention import Attention, attention_id
 from brobyg_kit.database import Transaction
 from brobyg_kit.database_errors import cause_of
 from brobyg_kit.statements import json_rows, unnest
-from brobyg_kit.tables import Id, Instant
+from brobyg_kit.tables import Id
 from msgspec import UNSET
 from sqlalchemy import (
     Integer,
@@ -224,14 +224,14 @@ async def _save_cases(tx: Transaction, board: Board) -> None:
 
 
 async def _save_turns(tx: Transaction, helpers: Collection[str]) -> None:
-    given = unnest({"helper_id": Id, "asked_at": Instant}, [(o, tx.now) for o in sorted(helpers)])
-    statement = insert(turn).from_select(
-        [turn.c.helper_id, turn.c.asked_at], select(given.c.helper_id, given.c.asked_at)
+    """A turn that somebody else holds is being set to now as well: nobody waits for it."""
+    free = (
+        select(turn.c.helper_id)
+        .where(turn.c.helper_id.in_(sorted(helpers)))
+        .with_for_update(key_share=True, skip_locked=True)
     )
     await tx.connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=[turn.c.helper_id], set_={"asked_at": statement.excluded.asked_at}
-        )
+        update(turn).where(turn.c.helper_id.in_(free)).values(asked_at=tx.now)
     )
 
 

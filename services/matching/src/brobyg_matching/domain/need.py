@@ -90,6 +90,11 @@ class Seat(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     #: Who is not asked again while the need stays as it is.
     unwilling: tuple[str, ...] = ()
 
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for capacity."""
+        return self.state == "waiting" and self.reason == "capacity"
+
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a need's events say."""
@@ -154,6 +159,11 @@ class Need(Facts, frozen=True, kw_only=True, gc=False):
     def helpers(self) -> list[str]:
         """Who fills its seats."""
         return [one.helper_id for one in self.seats if one.state == "filled" and one.helper_id]
+
+    @property
+    def waits(self) -> bool:
+        """Whether a seat waits for capacity, and is to be searched for when there is some."""
+        return self.state in ("open", "filled") and any(one.waits for one in self.seats)
 
     @property
     def missing(self) -> int:

@@ -121,13 +121,14 @@ class Answers:
         Again has no further effect. Raises UnknownHelper, UnknownCitizen (a mistyped id must not
         look like a block).
         """
+        # Not locked yet: `open` locks all helpers at once, in their order.
+        helper = await self._boards.helpers.get(helper_id)
+        if helper is None or not any(map(allowed, helper.departments)):
+            raise UnknownHelper
         async with self._database.transaction() as tx:
             loaded = await self._boards.needs.load(tx, citizens=(citizen_id,))
             if not await self._boards.needs.knows_citizen(tx, citizen_id):
                 raise UnknownCitizen
-            helper = (await self._boards.helpers.lock(tx, (helper_id,))).get(helper_id)
-            if helper is None or not any(map(allowed, helper.departments)):
-                raise UnknownHelper
             await self._boards.helpers.block(tx, helper_id, citizen_id, asked_by)
             searched = [*loaded.needs.values()]
             board = await self._boards.open(tx, loaded, searched=searched, named=(helper_id,))

@@ -49,18 +49,21 @@ class Boards:
         """A board of what was loaded.
 
         `searched` are the needs for which somebody may be asked, new ones too; `named` the helpers
-        whom it is about. Helpers who may get something without being asked are locked; without
-        `wait`, None when somebody else holds one of them.
+        whom it is about. Helpers who may get something without being asked are locked. Without
+        `wait`, for timers: None when somebody else holds one of them, a place or a timer.
         """
         reference = await self._reference.get(tx)
         distances = self._rosters.distances(reference)
         rosters = await self._rosters.get(
             tx, sorted({one.department for one in searched}), distances
         )
-        await self.needs.hold_places(tx, _places(searched))
+        if not await self.needs.hold_places(tx, _places(searched), wait=wait):
+            return None
         locked = {*named, *_on_one_way(loaded, searched), *_assignable(searched, rosters)}
         found = await self.helpers.lock(tx, locked, wait=wait) if locked else {}
-        if not wait and len(found) < len(locked):
+        if not wait and (
+            len(found) < len(locked) or not await self.needs.claim_timers(tx, loaded.needs, found)
+        ):
             return None
         since, until = _window([*searched, *(loaded.needs.values() if named else ())])
         policies = [policy_of(one.pathway) for one in searched]
