@@ -178,7 +178,7 @@ def need_fields(department: str) -> dict[str, object]:
 
 def subject_of(data: EventData) -> str:
     """The key of the event."""
-    subject: str = getattr(data, cast(Any, data).SUBJECT)
+    subject: str = getattr(data, cast("Any", data).SUBJECT)
     return subject
 
 
