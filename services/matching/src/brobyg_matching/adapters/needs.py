@@ -70,6 +70,24 @@ _CITIZENS = (
     .order_by(citizen.c.citizen_id)
 )
 _LOCK_CITIZENS = driver_text(_CITIZENS.with_for_update(key_share=True))
+#: Parameters: citizens, needs. As an array, so that the index serves.
+_LOCK_CITIZENS_OF = driver_text(
+    select(*rows.driver_columns(citizen))
+    .where(
+        citizen.c.citizen_id
+        == func.any(
+            _ids("citizens").op("||")(
+                func.array(
+                    select(need.c.citizen_id)
+                    .where(need.c.need_id == func.any(_ids("needs")))
+                    .scalar_subquery()
+                )
+            )
+        )
+    )
+    .order_by(citizen.c.citizen_id)
+    .with_for_update(key_share=True)
+)
 _LOCK_FREE_CITIZENS = driver_text(_CITIZENS.with_for_update(key_share=True, skip_locked=True))
 _CITIZENS_OF = driver_text(
     select(need.c.need_id.cast(Text), need.c.citizen_id.cast(Text)).where(
@@ -147,15 +165,16 @@ class PostgresNeeds:
         wait: bool = True,
     ) -> Loaded:
         """See `ports.Needs.load`."""
-        whose, of_need = {*citizens}, dict[str, str | None]()
+        of_need: dict[str, str | None] = {}
         if new:
-            await tx.driver.execute(_ADD_CITIZENS, sorted(whose))
+            await tx.driver.execute(_ADD_CITIZENS, sorted(citizens))
+            locked = await tx.driver.fetch(_LOCK_CITIZENS, sorted(citizens))
+        elif wait:
+            locked = await tx.driver.fetch(_LOCK_CITIZENS_OF, [*citizens], [*needs])
         else:
             of_need = rows.pairs(await tx.driver.fetch(_CITIZENS_OF, [*needs]))
-            whose |= {one for one in of_need.values() if one is not None}
-        locked = await tx.driver.fetch(
-            _LOCK_CITIZENS if wait else _LOCK_FREE_CITIZENS, sorted(whose)
-        )
+            whose = {*citizens} | {one for one in of_need.values() if one is not None}
+            locked = await tx.driver.fetch(_LOCK_FREE_CITIZENS, sorted(whose))
         records = {row["citizen_id"]: rows.citizen_of(row) for row in locked}
         free = [one for one in needs if of_need.get(one) is None or of_need[one] in records]
         found = await tx.driver.fetch(_LOCK_NEEDS if wait else _LOCK_FREE_NEEDS, free, [*records])

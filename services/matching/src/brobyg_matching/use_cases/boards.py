@@ -67,6 +67,7 @@ class Boards:
             return None
         since, until = _window([*searched, *(loaded.needs.values() if named else ())])
         policies = [policy_of(one.pathway) for one in searched]
+        about = [policy_of(one.pathway) for one in loaded.needs.values()] if named else []
         around = Around(
             rosters=rosters,
             profiles={name: Profile(one) for name, one in found.items()},
@@ -78,7 +79,7 @@ class Boards:
             },
             since=since,
             until=until,
-            cases=bool(named) or any(not one.need.has_span for one in policies),
+            cases=any(not one.need.has_span for one in (*policies, *about)),
             turns=any(one.asking.way == "in_turn" for one in policies),
         )
         known = await self.needs.around(tx, loaded, around)
