@@ -111,7 +111,7 @@ class Profile:
         """Whether all of [since, until) is free time; `day` is the date about which it is."""
         helper = self.helper
         if not day.ordinary or not day.around.isdisjoint(helper.away):
-            return covers(free_intervals(helper.availability, helper.away, day.date), since, until)
+            return covers(free_intervals(helper.availability, helper.away, day.local), since, until)
         week = self._week[day.weekday]
         if week is None:
             week = self._week[day.weekday] = ordinary_intervals(helper.availability, day.weekday)

@@ -107,7 +107,7 @@ def free_intervals(
 class Day(msgspec.Struct, frozen=True, gc=False):
     """A local date, with what of it is the same for everybody."""
 
-    date: date
+    local: date
     #: ISO weekday: 1 is Monday.
     weekday: int
     #: When it begins.
