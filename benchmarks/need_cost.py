@@ -15,7 +15,7 @@ The kind that grows most is the figure.
 import os
 import statistics
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -79,9 +79,9 @@ async def measure(on: Ground, say: Say) -> BenchmarkResult:
         sizes = {"small": _Measured(small, number), "large": _Measured(large, number)}
         for done in range(on.rounds + 1):
             say(GOAL.name, done, on.rounds + 1)
-            for one in sizes.values():
-                await one.play()
-                if not done:
+            await in_turns(list(sizes.values()))
+            if not done:
+                for one in sizes.values():
                     one.costs.clear()
     medians = {
         kind: (
@@ -112,6 +112,18 @@ def answers_of(database: Database) -> Answers:
     return Answers(database, boards, metrics)
 
 
+async def in_turns(sizes: Sequence["_Measured"]) -> None:
+    """A round of each, step by step in turns: a busy moment is as long for each."""
+    rounds = [one.play() for one in sizes]
+    going = True
+    while going:
+        going = False
+        for one in rounds:
+            async for _ in one:
+                going = True
+                break
+
+
 class _Measured:
     """One size, and the seconds of each transaction by kind."""
 
@@ -121,27 +133,35 @@ class _Measured:
         self._number = number
         self._made, self._answers, self._cases = made, answers_of(made.database), 0
 
-    async def play(self) -> None:
-        """One round. What was opened is closed at the end."""
-        made = self._made
-        needs = [await self._open(*made.need(), kind="opened") for _ in range(self._number)]
+    async def play(self) -> AsyncIterator[None]:
+        """One round, a step at a time. What was opened is closed at the end."""
+        made, needs = self._made, list[NeedOpened]()
+        for _ in range(self._number):
+            needs.append(await self._open(*made.need(), kind="opened"))
+            yield
         for need in needs:
             await self._timed("changed", partial(self._handle, _moved(need)))
+            yield
         for need in needs:
             await self._consent(need)
+            yield
         for need in needs[: self._number // 2]:
             offer_id = await self._open_offer(need.need_id)
             if offer_id is not None:
                 await self._timed("answer", partial(self._answers.answer, offer_id, "accept"))
+            yield
         made.clock.advance(_UNANSWERED)
         for need in needs[self._number // 2 :]:
             due = DueTimer(SEARCH, need.need_id, made.clock.now())
             await self._timed("search timer", partial(self._fire, due))
+            yield
         made.clock.advance(-_UNANSWERED)
         for need in needs:
             await self._timed("closed", partial(self._handle, _closed(need.need_id)))
+            yield
         for _ in range(self._number // 3):
             await self._end_a_case()
+            yield
         await settle(made.database)
 
     async def _open(self, citizen: list[Event], need: NeedOpened, kind: str = "") -> NeedOpened:
