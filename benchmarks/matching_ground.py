@@ -1,7 +1,8 @@
 """Matching's database at a size: helpers, departments, needs that are open, and its handlers.
 
 Helpers are the example's volunteers, so often and with other ids; needs are the example's citizens'
-in the weeks after it, already asked about when a measurement begins.
+in the weeks after it, already asked about when a measurement begins. With a waiting list, one
+helper in ten is a navigator too and two needs in five are cases, most of which wait for capacity.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -13,7 +14,8 @@ from random import Random
 
 import msgspec
 from brobyg_contracts import CitizenRecorded, ConsentGiven, NeedOpened, reference
-from brobyg_contracts.events import DepartmentRecorded
+from brobyg_contracts.events import DepartmentRecorded, PoolRecorded
+from brobyg_contracts.pathways import load_pathway
 from brobyg_kit import tables as delivery
 from brobyg_kit.clock import ManualClock
 from brobyg_kit.database import Database
@@ -39,6 +41,11 @@ from benchmarks.ground import Ground
 LINK_KEY = "k" * 32
 _REFERENCE = week.EXAMPLE.parents[1] / "schemas" / "reference"
 _DEPARTMENT = "randers-norddjurs"
+#: The pathway with a waiting list: the tests' own, as no pathway of the system has one yet.
+CASELOAD = "toy_caseload"
+#: Set BROBYG_PATHWAYS to this for it.
+PATHWAYS = week.EXAMPLE.parents[1] / "tests" / "pathways"
+_POOL = "navigator"
 #: Events a transaction while the needs are made.
 _BATCH = 900
 #: The needs' first day after the week's beginning, and over how many days they are spread.
@@ -91,6 +98,21 @@ class Matching:
         async with self.database.transaction() as tx:
             await self.parts.handle(tx, events)
 
+    def case(self, department: str | None = None) -> tuple[list[Event], NeedOpened]:
+        """As `need`, of the pathway with a waiting list, in this department."""
+        citizen, need = self.need()
+        return citizen, msgspec.structs.replace(
+            need,
+            department=department or need.department,
+            pathway=CASELOAD,
+            policy_version=load_pathway(CASELOAD).version,
+            about_kind="referral",
+            priority=self.random.randrange(1, 6),
+            location_id=msgspec.UNSET,
+            starts_at=msgspec.UNSET,
+            ends_at=msgspec.UNSET,
+        )
+
     def need(self) -> tuple[list[Event], NeedOpened]:
         """A new citizen's record and consent, and a need of theirs; of departments in turn."""
         self._made += 1
@@ -128,18 +150,21 @@ class Matching:
 
 
 @asynccontextmanager
-async def matching(on: Ground, size: Size) -> AsyncIterator[Matching]:
+async def matching(
+    on: Ground, size: Size, *, waiting_list: bool = False
+) -> AsyncIterator[Matching]:
     """Matching's database at this size, with its handlers, while the block runs."""
     clock = ManualClock(week.BEGINS)
     departments = [f"department-{number}" for number in range(size.departments)]
     async with fresh_database(on.database, SERVICE, clock) as database:
         await _give_reference(database, departments)
         made = Matching(database, clock, _parts(on, database, clock), Random(on.seed), departments)
-        await _register(made, size.helpers)
+        await _register(made, size.helpers, every=10 if waiting_list else 0)
         for begin in range(0, size.open_needs, _BATCH // 3):
             events: list[Event] = []
-            for _ in range(min(_BATCH // 3, size.open_needs - begin)):
-                citizen, need = made.need()
+            for number in range(begin, min(begin + _BATCH // 3, size.open_needs)):
+                waits = waiting_list and number // size.departments % 5 < 2
+                citizen, need = made.case() if waits else made.need()
                 events += [*citizen, made.event(need)]
             await made.handle(events)
         await settle(database)
@@ -175,9 +200,16 @@ async def _give_reference(database: Database, departments: Sequence[str]) -> Non
         if isinstance(one, DepartmentRecorded) and one.record == f"department/{_DEPARTMENT}"
     ]
     records += [
-        msgspec.structs.replace(own, record=f"department/{name}", label=name, former=())
+        msgspec.structs.replace(
+            own, record=f"department/{name}", label=name, former=(), pools=(*own.pools, _POOL)
+        )
         for name in departments
     ]
+    pool = PoolRecorded(
+        record=f"pool/{_POOL}", version=1, withdrawn=False, label=_POOL, organisation="bench",
+        employed=True, capacity="caseload", limit=2, requires=(),
+    )  # fmt: skip
+    records.append(pool)
     copies = Copies([REFERENCE], {})
     received = [
         Received(_recorded(record), Origin(reference.TOPIC, 0, offset))
@@ -192,8 +224,11 @@ def _recorded(record: EventData) -> Event:
     return week.event(Random(key), record, key, week.BEGINS, 1, derived_id("bench record", key))
 
 
-async def _register(made: Matching, number: int) -> None:
-    """The example's volunteers, of the departments in turn."""
+async def _register(made: Matching, number: int, every: int) -> None:
+    """The example's volunteers, of the departments in turn; one of so many is a navigator too.
+
+    That is by their number within the department, as all departments are alike.
+    """
     helpers, examples = PostgresHelpers(made.database), week.volunteers()
     for begin in range(0, number, 500):
         async with made.database.transaction() as tx:
@@ -204,6 +239,9 @@ async def _register(made: Matching, number: int) -> None:
                         **msgspec.convert(example["registration"], dict[str, object]),
                         "department": made.departments[index % len(made.departments)],
                         "email": f"{index}@volunteer.example",
+                        "more_pools": [_POOL]
+                        if every and index // len(made.departments) % every == 0
+                        else [],
                     }
                 )
                 papers = Papers.model_validate(example["activation"]).by_kind()

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from random import Random
+from typing import Any, cast
 
 import msgspec
 from brobyg_contracts import CitizenRecorded, ConsentGiven, NeedChanged, NeedClosed, NeedOpened
@@ -177,12 +178,8 @@ def need_fields(department: str) -> dict[str, object]:
 
 def subject_of(data: EventData) -> str:
     """The key of the event."""
-    if isinstance(data, CitizenRecorded):
-        return data.citizen_id
-    if isinstance(data, ConsentGiven):
-        return data.referral_id
-    assert isinstance(data, NeedOpened | NeedChanged | NeedClosed)
-    return data.need_id
+    subject: str = getattr(data, cast("Any", data).SUBJECT)
+    return subject
 
 
 def event(

@@ -21,6 +21,7 @@ from brobyg_contracts import (
 )
 from brobyg_matching.domain import answers, transitions
 from brobyg_matching.domain.board import Board, Known, Raised
+from brobyg_matching.domain.decisions import Actor
 from brobyg_matching.domain.diary import RESOURCE, Booking
 from brobyg_matching.domain.draft import Draft
 from brobyg_matching.domain.finishing import finish
@@ -34,7 +35,7 @@ from generated_pathways import HELPERS, REFERENCES, policies
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from matching_samples import DEPARTMENT, LATE, NOW, a_citizen, an_id
+from matching_samples import BY, DEPARTMENT, LATE, NOW, a_citizen, an_id
 
 PATHWAYS = ("first", "second")
 WORDS = st.sampled_from(["a", "b", "c", "d"])
@@ -278,7 +279,9 @@ class Pathways(RuleBasedStateMachine):
         seat = need.seat(no) if need is not None else None
         if need is not None and what != "withdrew":
             do = getattr(answers, what)
-            self._step(lambda board: do(Draft(board, need), no, helper.helper_id))
+            role: Any = "coordinator" if what == "assign" else "helper"
+            by = Actor(helper.helper_id, role)
+            self._step(lambda board: do(Draft(board, need), no, helper.helper_id, by))
         elif need is not None and seat is not None:
             self._step(lambda board: answers.withdrew(Draft(board, need), seat))
 
@@ -286,7 +289,7 @@ class Pathways(RuleBasedStateMachine):
     def coordinator(self, word: str, step: str) -> None:
         need = self.needs.get(an_id(word))
         if need is not None:
-            self._step(lambda board: getattr(answers, step)(Draft(board, need)))
+            self._step(lambda board: getattr(answers, step)(Draft(board, need), BY))
 
     @rule(what=st.sampled_from(["block", "active", "paused", "reference", "policy"]),
           number=st.integers(0, 8), helper=st.sampled_from(HELPERS))  # fmt: skip
@@ -369,7 +372,7 @@ class Pathways(RuleBasedStateMachine):
         self.freed.remove(department)
         waiting = sorted(
             (one for one in self.needs.values()
-             if one.department == department and any(map(waits_for_capacity, one.seats))),
+             if one.department == department and one.waits),
             key=lambda one: (one.priority, one.opened_at, one.need_id),
         )  # fmt: skip
 
@@ -469,14 +472,14 @@ class Pathways(RuleBasedStateMachine):
             if need.state in ("open", "filled"):
                 for seat in need.seats:
                     assert bool(need.open_offers(seat.no)) <= (seat.state == "searching")
-                    if waits_for_capacity(seat) and need.department not in self.freed:
+                    if seat.waits and need.department not in self.freed:
                         board = board or self._board()
                         self._nobody_can(board, need, seat)
                     self._moves(need, seat)
 
     def _moves(self, need: Need, seat: Seat) -> None:
         """Something will be done about the seat, or somebody knows that nothing will."""
-        if seat.state == "searching" or waits_for_capacity(seat):
+        if seat.state == "searching" or seat.waits:
             self._by_its_deadline(need, seat)
         match seat.state:
             case "searching":
@@ -488,7 +491,7 @@ class Pathways(RuleBasedStateMachine):
                     assert self.timers[need.need_id] <= seat.due_at
             case "escalated":
                 assert need.attention or need.state == "filled"
-            case "waiting" if not waits_for_capacity(seat):
+            case "waiting" if not seat.waits:
                 lead = self.needs[need.follows or ""]
                 assert (seat.reason, lead.follows) == ("same_way", None)
                 assert lead.seats[0].state in ("searching", "held")
@@ -513,10 +516,6 @@ class Pathways(RuleBasedStateMachine):
 
 def is_over(need: Need, now: datetime) -> bool:
     return need.ends_at is not None and need.ends_at <= now
-
-
-def waits_for_capacity(seat: Seat) -> bool:
-    return (seat.state, seat.reason) == ("waiting", "capacity")
 
 
 TestPathways = Pathways.TestCase

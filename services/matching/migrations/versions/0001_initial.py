@@ -103,6 +103,9 @@ def upgrade() -> None:
         sa.Column("follows", sa.Uuid(as_uuid=False), nullable=True),
         sa.Column("clashes_with", sa.Uuid(as_uuid=False), nullable=True),
         sa.Column("attention", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column(
+            "waits", sa.Boolean(), nullable=False, comment="Whether a seat waits for capacity."
+        ),
         sa.CheckConstraint("state in ('waiting', 'open', 'filled', 'closed')", name="need_state"),
         sa.PrimaryKeyConstraint("need_id"),
         comment=("Something that wants helpers. Changed only under the locks of citizen and need."),
@@ -115,11 +118,35 @@ def upgrade() -> None:
         postgresql_where=sa.text("citizen_id is not null"),
     )
     op.create_index(
-        "need_sought",
+        "need_waits",
         "need",
-        ["department", "priority", "opened_at"],
+        ["department", "priority", "opened_at", "need_id"],
         unique=False,
-        postgresql_where=sa.text("state in ('open', 'filled')"),
+        postgresql_where=sa.text("waits"),
+    )
+    op.create_table(
+        "waiting_list",
+        sa.Column("department", sa.Text(), nullable=False),
+        sa.Column(
+            "freed_at",
+            sa.DateTime(timezone=True),
+            nullable=False,
+            comment="The timer's due_at when it was read.",
+        ),
+        sa.Column(
+            "again",
+            sa.Boolean(),
+            nullable=False,
+            comment="Whether to begin again when it is through.",
+        ),
+        sa.Column("priority", sa.SmallInteger(), nullable=False),
+        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("need_id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.PrimaryKeyConstraint("department"),
+        comment=(
+            "How far the needs that wait for capacity have been looked through since some became"
+            " free: the last that was. Changed only by who has claimed the department's timer."
+        ),
     )
     op.create_index(
         "need_page",
@@ -332,18 +359,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("need_id", "no"),
         comment="One helper wanted by a need.",
     )
-    op.create_index(
-        "seat_waits",
-        "seat",
-        ["need_id"],
-        unique=False,
-        postgresql_where=sa.text("state = 'waiting' and reason = 'capacity'"),
-    )
     op.create_table(
         "turn",
         sa.Column("helper_id", sa.Uuid(as_uuid=False), nullable=False),
-        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["helper_id"], ["helper.helper_id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("helper_id"),
-        comment="When each helper was last asked in turn.",
+        comment=(
+            "When each helper was last asked in turn; a row for each, so that none is ever added."
+        ),
     )

@@ -5,7 +5,7 @@ Every method may raise one of the kit's DATABASE_ERRORS.
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 from brobyg_contracts.reference import Reference
@@ -42,6 +42,24 @@ class Loaded(msgspec.Struct, frozen=True):
     citizens: dict[str, Citizen]
     #: By referral.
     consents: dict[str, bool]
+
+
+class Waiting(NamedTuple):
+    """A place in a waiting list: by priority, then age."""
+
+    priority: int
+    opened_at: datetime
+    need_id: str
+
+
+class LookedThrough(NamedTuple):
+    """How far a waiting list has been looked through since capacity became free."""
+
+    #: When it became free: the timer's `due_at`.
+    freed_at: datetime
+    #: Whether some has become free meanwhile, of which those before `last` know nothing.
+    again: bool
+    last: Waiting
 
 
 class Around(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,7 +110,16 @@ class Needs(Protocol):
     ) -> bool:
         """Have others wait who want to hold a resource at these places.
 
-        Without `wait`, False when somebody else holds one of them.
+        Blocks while somebody else holds one; without `wait`, False then.
+        """
+        ...
+
+    async def claim_timers(
+        self, tx: Transaction, needs: Collection[str], helpers: Collection[str]
+    ) -> bool:
+        """Claim the timers of what `tx` has locked; False if somebody else has one. Never blocks.
+
+        For transactions of timers only: two of them could wait for each other's.
         """
         ...
 
@@ -108,8 +135,23 @@ class Needs(Protocol):
         """The needs with an open offer to the helper."""
         ...
 
-    async def waiting(self, tx: Transaction, departments: Collection[str], limit: int) -> list[str]:
-        """The needs stored by one of these ids that wait for capacity: by priority, then age."""
+    async def waiting(
+        self, tx: Transaction, departments: Collection[str], after: Waiting | None, limit: int
+    ) -> list[Waiting]:
+        """The first needs that wait for capacity, or those that come after `after`.
+
+        `departments` are the ids that mean one department, at least one.
+        """
+        ...
+
+    async def looked_through(self, tx: Transaction, department: str) -> LookedThrough | None:
+        """How far the department's waiting list is looked through; None when it is not."""
+        ...
+
+    async def keep_looked_through(
+        self, tx: Transaction, department: str, now: LookedThrough | None
+    ) -> None:
+        """Keep it; for who has claimed the department's timer."""
         ...
 
     async def knows_citizen(self, tx: Transaction, citizen_id: str) -> bool:

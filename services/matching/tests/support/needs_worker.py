@@ -30,6 +30,7 @@ from brobyg_matching.adapters.helpers import PostgresHelpers
 from brobyg_matching.adapters.needs import PostgresNeeds
 from brobyg_matching.adapters.rosters import ResidentRosters
 from brobyg_matching.bootstrap import REFERENCE
+from brobyg_matching.domain.decisions import Actor
 from brobyg_matching.domain.need import CAPACITY, RECHECK, SEARCH
 from brobyg_matching.errors import MatchingError, NotAllowed
 from brobyg_matching.handlers import HANDLERS
@@ -39,6 +40,7 @@ from brobyg_matching.use_cases.boards import Boards
 from brobyg_matching.use_cases.event_processing import EventProcessing
 from brobyg_matching.use_cases.timers import MatchingTimers
 from matching_samples import (
+    BY,
     LATE,
     NOW,
     an_id,
@@ -168,16 +170,16 @@ class Chance:
         match self.chance.choice(["claim", "claim", "assign", "release", "hold", "resume", "reopen",
                                   "block"]):  # fmt: skip
             case "claim":
-                await answers.claim(need, no, helper)
+                await answers.claim(need, no, helper, Actor(helper, "helper"))
             case "assign":
-                await answers.assign(need, no, helper)
+                await answers.assign(need, no, helper, BY)
             case "release":
-                await answers.release(need, no, None)
+                await answers.release(need, no, BY)
             case "block":
                 citizen = an_id(f"c{self.chance.randrange(3)}")
                 await answers.block(helper, citizen, "helper", lambda _: True)
             case step:
-                await getattr(answers, step)(need)
+                await getattr(answers, step)(need, BY)
 
     async def timer(self) -> None:
         """What is due is carried out, some time later at times."""
@@ -222,7 +224,7 @@ async def claim(matching: Matching, need: str, no: int, helper: str, at: float) 
         pass  # the connection is there
     await asyncio.sleep(max(0.0, at - time.monotonic()))
     try:
-        await matching.answers.claim(need, no, helper)
+        await matching.answers.claim(need, no, helper, Actor(helper, "helper"))
     except NotAllowed as error:
         return error.objection
     return "done"

@@ -20,6 +20,7 @@ from brobyg_matching.adapters.tables import (
     paper,
     registration,
     roster,
+    turn,
 )
 from brobyg_matching.domain.helper import Helper
 from brobyg_matching.ports import Contact, RegisteredRequest
@@ -83,6 +84,7 @@ class PostgresHelpers:
                 | msgspec.structs.asdict(contact)
             )
         )
+        await tx.connection.execute(insert(turn).values(helper_id=added.helper_id))
         if request is not None:
             await tx.connection.execute(
                 insert(registration).values(

@@ -27,6 +27,7 @@ def need_of(row: Row, seats: tuple[Seat, ...] = (), offers: tuple[Offer, ...] = 
     for name in ("competences", "attention"):
         fields[name] = tuple(fields[name])
     fields["crew"] = _CREW.decode(fields["crew"])
+    del fields["waits"]  # follows from the seats
     return Need(**fields, seats=seats, offers=offers)
 
 

@@ -1,6 +1,6 @@
 """Writes what a board has changed: each row once, new rows by COPY, others by one statement."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -10,14 +10,16 @@ from brobyg_kit.attention import Attention, attention_id
 from brobyg_kit.database import Transaction
 from brobyg_kit.database_errors import cause_of
 from brobyg_kit.statements import json_rows, unnest
-from brobyg_kit.tables import Id, Instant
+from brobyg_kit.tables import Id
 from msgspec import UNSET
 from sqlalchemy import (
+    ARRAY,
     Integer,
     SmallInteger,
     Table,
     Update,
     and_,
+    bindparam,
     case,
     delete,
     func,
@@ -52,11 +54,16 @@ _ANSWER = ("state", "reason", "answered_at")
 
 
 def _update(table: Table, changing: Sequence[str]) -> Update:
-    """Writes these columns of rows that are there."""
+    """Writes these columns of rows that are there.
+
+    The keys are given as an array too: of how many rows there are in JSON the server guesses 100,
+    for which it would read the whole of a narrow table.
+    """
     [key] = table.primary_key
     given = json_rows([key, *(table.c[one] for one in changing)])
     values = {one: given.c[one] for one in changing}
-    return update(table).values(values).where(key == given.c[key.name])
+    keys = bindparam("keys", type_=ARRAY(Id))
+    return update(table).values(values).where(key == given.c[key.name], key == func.any(keys))
 
 
 def _upsert(table: Table) -> Any:  # an upsert has no public type of its own
@@ -114,6 +121,14 @@ async def save(tx: Transaction, board: Board) -> None:
     await _save_attention(tx, board)
 
 
+async def _write(
+    tx: Transaction, statement: Update, key: str, given: Sequence[Mapping[str, object]]
+) -> None:
+    """Carry out an `_update`."""
+    keys = [one[key] for one in given]
+    await tx.connection.execute(statement, {"rows": rows.as_json(given), "keys": keys})
+
+
 async def _save_people(tx: Transaction, board: Board) -> None:
     if board.changed_citizens:
         empty: dict[str, object] = dict.fromkeys(_others(citizen))
@@ -122,7 +137,7 @@ async def _save_people(tx: Transaction, board: Board) -> None:
             record = board.citizens.get(citizen_id)
             said = {name: getattr(record, name) for name in empty} if record else empty
             given.append({"citizen_id": citizen_id, **said})
-        await tx.connection.execute(_UPDATE_CITIZENS, {"rows": rows.as_json(given)})
+        await _write(tx, _UPDATE_CITIZENS, "citizen_id", given)
     if board.changed_consents:
         given = [
             {
@@ -153,7 +168,7 @@ async def _save_needs(tx: Transaction, board: Board) -> None:
     ]
     if changed:
         given = [rows.need_values(one) for _, one in changed]
-        await tx.connection.execute(_UPDATE_NEEDS, {"rows": rows.as_json(given)})
+        await _write(tx, _UPDATE_NEEDS, "need_id", given)
         given = [
             rows.seat_values(one.need_id, its)
             for before, one in changed
@@ -174,7 +189,7 @@ async def _save_offers(tx: Transaction, board: Board) -> None:
         if offer_id not in board.made
     ]
     if given:
-        await tx.connection.execute(_UPDATE_OFFERS, {"rows": rows.as_json(given)})
+        await _write(tx, _UPDATE_OFFERS, "offer_id", given)
 
 
 async def _save_bookings(tx: Transaction, board: Board) -> None:
@@ -224,14 +239,14 @@ async def _save_cases(tx: Transaction, board: Board) -> None:
 
 
 async def _save_turns(tx: Transaction, helpers: Collection[str]) -> None:
-    given = unnest({"helper_id": Id, "asked_at": Instant}, [(o, tx.now) for o in sorted(helpers)])
-    statement = insert(turn).from_select(
-        [turn.c.helper_id, turn.c.asked_at], select(given.c.helper_id, given.c.asked_at)
+    """A turn that somebody else holds is being set to now as well: nobody waits for it."""
+    free = (
+        select(turn.c.helper_id)
+        .where(turn.c.helper_id.in_(sorted(helpers)))
+        .with_for_update(key_share=True, skip_locked=True)
     )
     await tx.connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=[turn.c.helper_id], set_={"asked_at": statement.excluded.asked_at}
-        )
+        update(turn).where(turn.c.helper_id.in_(free)).values(asked_at=tx.now)
     )
 
 

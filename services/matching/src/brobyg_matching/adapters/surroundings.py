@@ -87,7 +87,7 @@ _CASES = driver_text(
 )
 _TURNS = driver_text(
     select(turn.c.helper_id.cast(Text), _epoch(turn.c.asked_at)).where(
-        turn.c.helper_id == func.any(_HELPERS)
+        turn.c.helper_id == func.any(_HELPERS), turn.c.asked_at.is_not(None)
     )
 )
 

@@ -25,8 +25,6 @@ metadata = MetaData()
 
 #: The open offers.
 OPEN = text("state = 'open'")
-#: The seats that wait for capacity.
-WAITS = text("state = 'waiting' and reason = 'capacity'")
 
 
 def _helper(ondelete: str | None = "CASCADE", *, key: bool = False) -> "Column[str]":
@@ -191,18 +189,36 @@ need = Table(
     Column("follows", Id),
     Column("clashes_with", Id),
     Column("attention", ARRAY(Text), nullable=False),
+    Column("waits", Boolean, nullable=False, comment="Whether a seat waits for capacity."),
     CheckConstraint("state in ('waiting', 'open', 'filled', 'closed')", name="need_state"),
     Index("need_citizen", "citizen_id", postgresql_where=text("citizen_id is not null")),
+    # The waiting list of a department, in its order.
     Index(
-        "need_sought",
+        "need_waits",
         "department",
         "priority",
         "opened_at",
-        postgresql_where=text("state in ('open', 'filled')"),
+        "need_id",
+        postgresql_where=text("waits"),
     ),
     Index("need_page", "department", text("coalesce(starts_at, opened_at)"), "need_id"),
     Index("need_page_all", text("coalesce(starts_at, opened_at)"), "need_id"),
     comment="Something that wants helpers. Changed only under the locks of citizen and need.",
+)
+
+waiting_list = Table(
+    "waiting_list",
+    metadata,
+    Column("department", Text, primary_key=True),
+    Column("freed_at", Instant, nullable=False, comment="The timer's due_at when it was read."),
+    Column("again", Boolean, nullable=False, comment="Whether to begin again when it is through."),
+    Column("priority", SmallInteger, nullable=False),
+    Column("opened_at", Instant, nullable=False),
+    Column("need_id", Id, nullable=False),
+    comment=(
+        "How far the needs that wait for capacity have been looked through since some became free:"
+        " the last that was. Changed only by who has claimed the department's timer."
+    ),
 )
 
 seat = Table(
@@ -238,7 +254,6 @@ seat = Table(
     CheckConstraint(
         "helper_id is null or state in ('filled', 'closed')", name="helper_has_filled_seat"
     ),
-    Index("seat_waits", "need_id", postgresql_where=WAITS),
     comment="One helper wanted by a need.",
 )
 
@@ -284,8 +299,8 @@ turn = Table(
     "turn",
     metadata,
     _helper(key=True),
-    Column("asked_at", Instant, nullable=False),
-    comment="When each helper was last asked in turn.",
+    Column("asked_at", Instant),
+    comment="When each helper was last asked in turn; a row for each, so that none is ever added.",
 )
 
 offer = Table(

@@ -84,7 +84,7 @@ class Draft:
         if closed:
             left = tuple(one for one in self.need.offers if one.offer_id not in closed)
             self.set(offers=left)
-            if self.need.waits_for_capacity:
+            if self.need.waits:
                 # Whoever was asked for one seat may be who another of the need waits for.
                 self.board.freed.add(self.need.department)
 

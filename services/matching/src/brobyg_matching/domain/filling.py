@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from brobyg_matching.domain import decisions, way
 from brobyg_matching.domain.board import GivenUp
 from brobyg_matching.domain.draft import Draft, seconds
-from brobyg_matching.domain.local_time import covers, date_of, instant
+from brobyg_matching.domain.local_time import date_of, day_of, instant
 from brobyg_matching.domain.need import Need, Offer
 from brobyg_matching.domain.roster import Reachable, reachable, wish_of
 from brobyg_matching.domain.rules import capacity_rule_broken, span_of
@@ -139,7 +139,7 @@ def _can_do_both(lead: Draft, helper: Reachable) -> bool:
     # A way counts once in the week, and it is counted already.
     if span is None or capacity_rule_broken(board.diary, helper, span, own) == "elsewhere":
         return False
-    return covers(helper.profile.free(date_of(whole.meet_at or 0)), *span)
+    return helper.profile.is_free(day_of(date_of(whole.meet_at or 0)), *span)
 
 
 def _fill_followers(lead: Draft, no: int) -> None:

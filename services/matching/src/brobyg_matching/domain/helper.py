@@ -9,7 +9,14 @@ from brobyg_contracts import Gender
 from brobyg_contracts.domain import LOCAL_ZONE
 from brobyg_contracts.pathways import Means
 
-from brobyg_matching.domain.local_time import Interval, Window, free_intervals
+from brobyg_matching.domain.local_time import (
+    Day,
+    Interval,
+    Window,
+    covers,
+    free_intervals,
+    ordinary_intervals,
+)
 from brobyg_matching.errors import NotAllowed, NotReady
 
 Status = Literal["applied", "active", "paused"]
@@ -89,25 +96,23 @@ def paused(helper: Helper) -> Helper:
 
 
 class Profile:
-    """A helper with the free time of each day, worked out once and remembered."""
+    """A helper with the free time of each weekday, worked out once and remembered."""
 
-    __slots__ = ("days", "helper", "tie")
-
-    MAX_DAYS = 40
+    __slots__ = ("_week", "helper", "tie")
 
     def __init__(self, helper: Helper) -> None:
         """Nothing is worked out yet."""
         self.helper = helper
         #: Orders helpers of equal points, together with the need's id.
         self.tie = int(helper.helper_id[-12:], 16)
-        #: Free intervals by local date, as far as they are worked out.
-        self.days: dict[date, tuple[Interval, ...]] = {}
+        self._week: list[tuple[Interval, ...] | None] = [None] * 8
 
-    def free(self, day: date) -> tuple[Interval, ...]:
-        """Free intervals around the local date `day`."""
-        known = self.days.get(day)
-        if known is None:
-            if len(self.days) >= self.MAX_DAYS:
-                self.days.clear()
-            known = self.days[day] = free_intervals(self.helper.availability, self.helper.away, day)
-        return known
+    def is_free(self, day: Day, since: int, until: int) -> bool:
+        """Whether all of [since, until) is free time; `day` is the date about which it is."""
+        helper = self.helper
+        if not day.ordinary or not day.around.isdisjoint(helper.away):
+            return covers(free_intervals(helper.availability, helper.away, day.local), since, until)
+        week = self._week[day.weekday]
+        if week is None:
+            week = self._week[day.weekday] = ordinary_intervals(helper.availability, day.weekday)
+        return covers(week, since - day.midnight, until - day.midnight)

@@ -96,6 +96,11 @@ class Seat(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     #: The matches from which the helpers themselves have withdrawn.
     withdrawn: tuple[str, ...] = ()
 
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for capacity."""
+        return self.state == "waiting" and self.reason == "capacity"
+
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a need's events say."""
@@ -157,14 +162,14 @@ class Need(Facts, frozen=True, kw_only=True, gc=False):
             and helper_id in (None, offer.helper_id)
         ]
 
-    @property
-    def waits_for_capacity(self) -> bool:
-        """Whether one of its seats waits for somebody who can."""
-        return any((one.state, one.reason) == ("waiting", "capacity") for one in self.seats)
-
     def helpers(self) -> list[str]:
         """Who fills its seats."""
         return [one.helper_id for one in self.seats if one.state == "filled" and one.helper_id]
+
+    @property
+    def waits(self) -> bool:
+        """Whether a seat waits for capacity, and is to be searched for when there is some."""
+        return self.state in ("open", "filled") and any(one.waits for one in self.seats)
 
     @property
     def missing(self) -> int:

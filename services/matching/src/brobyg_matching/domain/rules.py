@@ -6,7 +6,7 @@ from operator import itemgetter
 import msgspec
 
 from brobyg_matching.domain.diary import Diary
-from brobyg_matching.domain.local_time import covers, date_of, week_of
+from brobyg_matching.domain.local_time import date_of, day_of, week_of
 from brobyg_matching.domain.policy import Policy
 from brobyg_matching.domain.roster import Excluded, Reachable, Shortlist
 from brobyg_matching.domain.travel import Itinerary
@@ -155,13 +155,14 @@ def _hard(diary: Diary, policy: Policy, question: Question) -> Callable[[Reachab
     itinerary, own, blocked = question.itinerary, question.own, question.blocked
     meet_at, part_at = itinerary.meet_at, itinerary.part_at
     earliest = question.now + policy.asking.latest_offer_minutes * 60
-    day, bookings = date_of(question.starts_at or question.now), diary.bookings
+    date = date_of(question.starts_at or question.now)
+    day, bookings = day_of(date), diary.bookings
 
     def broken(helper: Reachable) -> str | None:
         who = helper.helper_id
         if blocked and who in blocked:
             return "blocked"
-        if helper.until is not None and helper.until < day:
+        if helper.until is not None and helper.until < date:
             return "paper"
         if meet_at is None or part_at is None:
             return capacity_rule_broken(diary, helper, None, own)
@@ -170,8 +171,7 @@ def _hard(diary: Diary, policy: Policy, question: Question) -> Callable[[Reachab
             rule = capacity_rule_broken(diary, helper, (leave_at, home_at), own)
             if rule is not None:
                 return rule
-        profile = helper.profile
-        if not covers(profile.days.get(day) or profile.free(day), leave_at, home_at):
+        if not helper.profile.is_free(day, leave_at, home_at):
             return "availability"
         # The last: it names who could come if there were time to ask.
         return "notice" if leave_at < earliest else None

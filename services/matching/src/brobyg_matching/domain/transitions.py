@@ -5,6 +5,7 @@ Pure: no I/O, no clock. What has changed is left on the board; `finishing.finish
 
 from datetime import datetime
 
+from brobyg_contracts.pathways import pathways
 from msgspec.structs import replace
 
 from brobyg_matching.domain.board import Board
@@ -21,7 +22,7 @@ from brobyg_matching.domain.need import (
     have_met,
     seats_of,
 )
-from brobyg_matching.domain.roster import timeless_rule_broken, wish_of
+from brobyg_matching.domain.roster import case_limit, timeless_rule_broken, wish_of
 from brobyg_matching.domain.searching import (
     deadline_moved,
     give_up,
@@ -247,7 +248,7 @@ def recorded(board: Board, citizen: Citizen) -> None:
     anew: list[tuple[Draft, dict[int, str | None]]] = []
     for need in board.of_citizen(citizen.citizen_id):
         if board.policy(need).need.of_citizen:
-            if need.waits_for_capacity:
+            if need.waits:
                 board.freed.add(need.department)  # others may do now
             draft = Draft(board, need)
             if need.state == "waiting":
@@ -336,11 +337,30 @@ def due(board: Board, need_id: str) -> None:
 def capacity_free(board: Board, need_id: str) -> None:
     """Capacity has become free: search for what waits for it, if anybody could."""
     need = board.needs.get(need_id)
-    if need is None or need.state not in ("open", "filled"):
+    if need is None or not need.waits:
         return
     draft = Draft(board, need)
     for seat in need.seats:
-        waits = seat.state == "waiting" and seat.reason == "capacity"
         # A new round asks those again who were silent.
-        if waits and survey(draft, seat.no, again=True).candidates:
+        if seat.waits and survey(draft, seat.no, again=True).candidates:
             start_search(draft, seat.no)
+
+
+def is_full(board: Board, department: str) -> bool:
+    """Whether no helper of the department can take any more cases of what may wait for them.
+
+    Never where a pathway with a waiting list takes time and not cases.
+    """
+    roster = board.rosters.get(department)
+    waiting = [one for one in pathways().values() if one.giving_up.way == "wait"]
+    if roster is None or any(one.need.has_span for one in waiting):
+        return roster is None
+    pools = {pool for one in waiting for seat in one.seats for pool in seat.pools}
+    records, cases = board.reference.pools, board.diary.cases
+    return not any(
+        cases.get(name, 0) < case_limit(one.helper, records.get(pool))
+        for name, one in roster.profiles.items()
+        if one.helper.status == "active"
+        for pool in one.helper.pools
+        if pool in pools
+    )

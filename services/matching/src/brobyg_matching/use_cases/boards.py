@@ -79,8 +79,8 @@ class Boards:
         whom it is about. Whoever gets something must be locked, and whom the work chooses is known
         only afterwards: then all of it is done anew, with them locked as well, and they get it if
         they are still the best. Locks are given back before, so that all are taken in one order.
-        Without `wait`, False when somebody else holds one of them, and nothing is done. Raises
-        DoubleBooking, and what `work` raises.
+        Without `wait`, for timers: False when somebody else holds one of them, a place or a timer,
+        and nothing is done. Raises DoubleBooking, and what `work` raises.
         """
         if not await self.needs.hold_places(tx, _places(searched), wait=wait):
             return False
@@ -126,10 +126,13 @@ class Boards:
         rosters = await self._rosters.get(tx, sorted(departments), distances)
         locked = {*locked, *_of_elsewhere(searched, rosters)}
         found = await self.helpers.lock(tx, locked, wait=wait) if locked else {}
-        if not wait and len(found) < len(locked):
+        if not wait and (
+            len(found) < len(locked) or not await self.needs.claim_timers(tx, loaded.needs, found)
+        ):
             return None
         since, until = _window([*searched, *(loaded.needs.values() if named else ())])
         policies = [policy_of(one.pathway) for one in searched]
+        about = [policy_of(one.pathway) for one in loaded.needs.values()] if named else []
         around = Around(
             rosters=rosters,
             profiles={name: Profile(one) for name, one in found.items()},
@@ -141,7 +144,7 @@ class Boards:
             },
             since=since,
             until=until,
-            cases=bool(named) or any(not one.need.has_span for one in policies),
+            cases=any(not one.need.has_span for one in (*policies, *about)),
             turns=any(one.asking.way == "in_turn" for one in policies),
         )
         known = await self.needs.around(tx, loaded, around)

@@ -1,7 +1,7 @@
 """What is done when a timer fires.
 
-Waiting for a need's locks could deadlock: whoever holds them may want to move the very timer that
-is claimed here. What somebody else holds is looked at again a little later.
+Nothing here waits for a lock: whoever holds it may wait for the very timer that is claimed here.
+What somebody else holds is looked at again a little later.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -15,12 +15,13 @@ from brobyg_matching.domain import answers, transitions
 from brobyg_matching.domain.board import Board
 from brobyg_matching.domain.finishing import finish
 from brobyg_matching.domain.need import CAPACITY, RECHECK, SEARCH
+from brobyg_matching.ports import LookedThrough
 from brobyg_matching.use_cases.boards import Boards
 
 #: How much later a timer fires again that found its need locked by somebody else.
 RETRY_AFTER = timedelta(seconds=10)
-#: How many needs that wait for capacity are looked at, at a time.
-MOST_WAITING = 1_000
+#: How many needs that wait for capacity are looked at in one transaction.
+PAGE = 50
 
 
 class MatchingTimers:
@@ -33,7 +34,11 @@ class MatchingTimers:
     async def searches_due(self, tx: Transaction, timers: Sequence[DueTimer]) -> None:
         """Seats of these needs are to be looked at: answers, an opening or a deadline."""
         needs = [timer.subject for timer in timers]
-        for need_id in await self._each(tx, needs, transitions.due):
+        held = await self._each(tx, needs, transitions.due)
+        if len(held) == len(needs) > 1:
+            # One whose helpers somebody else holds must not put off the others.
+            held = [one for need in needs for one in await self._each(tx, [need], transitions.due)]
+        for need_id in held:
             tx.schedule(SEARCH, need_id, tx.now + RETRY_AFTER)
 
     async def helpers_changed(self, tx: Transaction, timers: Sequence[DueTimer]) -> None:
@@ -52,10 +57,52 @@ class MatchingTimers:
     async def capacity_free(self, tx: Transaction, timers: Sequence[DueTimer]) -> None:
         """Capacity has become free in these departments: by priority, then age, it is taken."""
         for timer in timers:
-            ids = (await self._boards.reference(tx)).department_ids(timer.subject)
-            waiting = await self._boards.needs.waiting(tx, ids, MOST_WAITING)
-            if await self._each(tx, waiting, transitions.capacity_free):
-                tx.schedule(CAPACITY, timer.subject, tx.now + RETRY_AFTER)
+            await self._look_through(tx, timer)
+
+    async def _look_through(self, tx: Transaction, timer: DueTimer) -> None:
+        """Look at one page of the department's waiting list; the next is another transaction's.
+
+        The timer's `due_at` is when capacity last became free. When that was since the list was
+        begun, its front is looked at as well, and the whole once more when it is through: so what
+        is first has the first chance, and what is last has its turn.
+        """
+        needs, department = self._boards.needs, timer.subject
+        ids = (await self._boards.reference(tx)).department_ids(department)
+        before = await needs.looked_through(tx, department)
+        anew = before is None or before.freed_at != timer.due_at
+        front = await needs.waiting(tx, ids, None, PAGE) if anew else []
+        page = await needs.waiting(tx, ids, before.last, PAGE) if before else front
+        held, left = await self._take(
+            tx, department, list(dict.fromkeys(one.need_id for one in (*front, *page)))
+        )
+        if held:
+            tx.schedule(CAPACITY, department, tx.now + RETRY_AFTER)
+            return
+        again = before is not None and (before.again or anew)
+        now = None
+        if left and len(page) == PAGE:
+            now = LookedThrough(timer.due_at, again, page[-1])
+        if now is not None or (left and again):
+            tx.schedule(CAPACITY, department, timer.due_at)
+        await needs.keep_looked_through(tx, department, now)
+
+    async def _take(
+        self, tx: Transaction, department: str, line: Sequence[str]
+    ) -> tuple[list[str], bool]:
+        """Give them what is free, in this order.
+
+        Returns those that somebody else holds, and whether something is left.
+        """
+        left = True
+
+        def take(board: Board, need_id: str) -> None:
+            nonlocal left
+            present = board.reference.present_department(department)
+            left = not transitions.is_full(board, present)
+            if left:
+                transitions.capacity_free(board, need_id)
+
+        return await self._each(tx, line, take), left
 
     async def _each(
         self,
@@ -66,7 +113,7 @@ class MatchingTimers:
     ) -> list[str]:
         """Take the step for each need in this order; return those that somebody else holds.
 
-        That is all of them when a helper's lock is held.
+        That is all of them when a helper's lock, a place or a timer is held.
         """
         if not needs:
             return []
