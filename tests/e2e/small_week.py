@@ -48,6 +48,8 @@ class Case:
     reachable: bool = True
     #: The thing that needs a human, by its kind, or nothing.
     attention: str = "nothing"
+    #: The case before which the hospital sends none of this one's messages, also after an outage.
+    after: str = ""
 
     @property
     def start(self) -> datetime:
@@ -119,6 +121,7 @@ CASES = (
         location="randers-health-centre",
         company="escalated",
         attention="clash",
+        after="company again",
     ),
     _plain(
         "nobody can",
@@ -150,6 +153,11 @@ CASES = (
 def by_name(name: str) -> Case:
     """The case of this name. Raises StopIteration when there is none."""
     return next(case for case in CASES if case.name == name)
+
+
+def _number(case: Case) -> str:
+    """The hospital's number of the appointment."""
+    return f"S-{CASES.index(case) + 1:02d}"
 
 
 def _body(
@@ -190,7 +198,7 @@ def _message(
         at=moment,
         channel="kafka" if over_kafka else "fhir",
         organisation=None if over_kafka else organisation,
-        keys=(number,),
+        keys=(number, *(_number(one) for one in CASES if one.name == case.after)),
         method=None if over_kafka else method,
         path="hospital.appointment.v1" if over_kafka else path,
         body=msgspec.Raw(msgspec.json.encode(body)),
@@ -201,8 +209,8 @@ def _message(
 
 def _messages() -> list[HospitalMessage]:
     made = []
-    for index, case in enumerate(CASES, start=1):
-        number = f"S-{index:02d}"
+    for case in CASES:
+        number = _number(case)
         for step, (moment, status, start) in enumerate(case.steps):
             body = _body(number, case, status, start, moment)
             made.append(
@@ -216,10 +224,7 @@ def _messages() -> list[HospitalMessage]:
 def _odd_ones() -> list[HospitalMessage]:
     """A repeat, a late one and two broken ones."""
     moved, company = by_name("moved"), by_name("company")
-    moved_number, company_number = (
-        f"S-{CASES.index(moved) + 1:02d}",
-        f"S-{CASES.index(company) + 1:02d}",
-    )
+    moved_number, company_number = _number(moved), _number(company)
     booked_at, _, start = company.steps[0]
     repeat = _body(company_number, company, "booked", start, booked_at)
     late = _body(moved_number, moved, "booked", at(2, 15.5), at(0, 20))
