@@ -2,11 +2,10 @@
 
 import asyncio
 import random
-import uuid
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from typing import ClassVar, TypeVar
+from typing import TypeVar
 
 import msgspec
 import pytest
@@ -21,20 +20,8 @@ from brobyg_kit.parking import Origin, Received
 from brobyg_kit.replica import Copies, Copy, Replica, Watch
 from brobyg_kit.testing import eventually
 from brobyg_kit.topics import Topic, apply_topics
+from compacted_things import SUBSCRIPTION, TOPIC, ThingRecorded, event_of, record_of
 from delivery_parts import Parts, going
-
-
-class ThingRecorded(msgspec.Struct, frozen=True):
-    """A thing as it is now."""
-
-    EVENT_TYPE: ClassVar[str] = "dk.brobyg.thing.recorded"
-    TOPIC: ClassVar[str] = "brobyg.things.v1"
-    DATASCHEMA: ClassVar[str] = "about:blank"
-    name: str
-    number: int
-
-
-TOPIC = ThingRecorded.TOPIC
 
 
 def by_name(records: Iterable[EventData]) -> dict[str, int]:
@@ -42,30 +29,6 @@ def by_name(records: Iterable[EventData]) -> dict[str, int]:
 
 
 THINGS = Copy(TOPIC, {ThingRecorded.EVENT_TYPE: ThingRecorded}, by_name)
-SUBSCRIPTION = Subscription("test", [TOPIC], None, compacted={TOPIC})  # type: ignore[arg-type]  # nothing is handled
-
-
-def record_of(offset: int, name: str, number: int | None) -> Received:
-    """What comes of a record at this offset; without a number, of one that deletes."""
-    origin = Origin(TOPIC, 0, offset)
-    value = None
-    if number is not None:
-        event = event_of(ThingRecorded(name=name, number=number))
-        value = encode(event)
-    return read(SUBSCRIPTION, origin, name.encode(), value)
-
-
-def event_of(data: ThingRecorded, type: str = ThingRecorded.EVENT_TYPE) -> Event:
-    event_id = str(uuid.uuid4())
-    return msgspec.convert(
-        {
-            "id": event_id, "source": "owner", "type": type, "subject": data.name,
-            "time": "2026-11-30T08:00:00Z", "dataschema": "", "correlationid": event_id,
-            "sequence": 1, "data": msgspec.Raw(msgspec.json.encode(data)),
-        },
-        Event,
-        strict=False,
-    )  # fmt: skip
 
 
 async def kept(parts: Parts, copies: Copies, *received: Received) -> None:
