@@ -1,6 +1,7 @@
 """What needs a human is one item, one claim, and nothing of it is lost, in any order and race."""
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Literal
@@ -15,6 +16,7 @@ from brobyg_kit.attention import (
     ItemClaimed,
     ItemSettled,
     NoSuchItem,
+    actor_of,
     attention_id,
 )
 from brobyg_kit.attention_api import attention_router
@@ -341,13 +343,13 @@ async def test_a_coordinator_claims_and_settles_over_http(
 ) -> None:
     await raise_(parts, lost())
     claimed = await client.post(f"/attention/{LOST}/claim", headers=ANNA)
-    assert (claimed.status_code, claimed.json()["claimed_by"]) == (200, "anna")
+    assert (claimed.status_code, claimed.json()["claimed_by"]) == (200, actor_of("anna"))
     other = bearer("coordinator", subject="bo", department="north")
     refused = await client.post(f"/attention/{LOST}/claim", headers=other)
     assert refused.status_code == 409
     assert "take_over" in refused.json()["detail"]
     taken = await client.post(f"/attention/{LOST}/claim", json={"take_over": True}, headers=other)
-    assert taken.json()["claimed_by"] == "bo"
+    assert taken.json()["claimed_by"] == actor_of("bo")
     settled = await client.post(f"/attention/{LOST}/settle", json={"outcome": "done"}, headers=ANNA)
     assert (settled.status_code, settled.json()["outcome"]) == (200, "done")
     again = await client.post(f"/attention/{LOST}/settle", json={"outcome": "other"}, headers=ANNA)
@@ -374,4 +376,29 @@ async def test_other_departments_roles_and_outcomes_are_refused_over_http(
     everywhere = bearer("coordinator", subject="not|plain")
     settled = await client.post(path, json={"outcome": "done"}, headers=everywhere)
     assert settled.status_code == 200
-    assert "|" not in settled.json()["settled_by"]
+
+
+def test_an_actor_is_a_uuid_and_tells_nothing_of_a_subject_that_is_none() -> None:
+    own = "0f8fad5b-d9cb-469f-a165-70867728950e"
+    assert actor_of(own) == own
+    for subject in ("anna@hospital.example", "0101701234", "anna", "not|plain", own + "\n"):
+        assert str(uuid.UUID(actor_of(subject))) == actor_of(subject) != subject
+
+
+async def test_an_item_tells_nothing_of_a_subject_that_is_an_address(
+    parts: Parts, client: httpx2.AsyncClient
+) -> None:
+    await raise_(parts, lost())
+    mail = bearer("coordinator", subject="anna@hospital.example", department="north")
+    for _ in range(2):
+        claimed = await client.post(f"/attention/{LOST}/claim", headers=mail)
+        assert claimed.status_code == 200, "the same person has it"
+    for _ in range(2):
+        settled = await client.post(
+            f"/attention/{LOST}/settle", json={"outcome": "done"}, headers=mail
+        )
+        assert settled.status_code == 200
+    assert await told(parts) == ["raised", "claimed", "settled"]
+    values = await parts.pool.fetch("select value from outbox")
+    rows = await parts.pool.fetch("select attention::text from attention")
+    assert not any("anna" in str(row[0]) for row in [*values, *rows])

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from brobyg_kit.attention import actor_of
 from brobyg_kit.clock import ManualClock
 from brobyg_kit.testing import Running, bearer
 from matching_api import (
@@ -233,7 +234,7 @@ async def test_what_is_done_by_hand_is_told_with_who_did_it_and_who_could(
         ("seats/1/release", None),
     ):  # fmt: skip
         assert (await post(matching, f"{path}/{step}", body, kirsten))[0] == 200
-    by = ("kirsten", "coordinator")
+    by = (actor_of("kirsten"), "coordinator")
     assert await decisions(matching) == [
         ("asked", None, None, 2),
         ("held", *by, 0),

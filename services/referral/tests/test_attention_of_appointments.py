@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from brobyg_kit.attention import actor_of
 from brobyg_kit.testing import bearer
 from brobyg_kit.timers import DueTimer
 from brobyg_referral.cases.use_cases.attention import OVER
@@ -163,7 +164,7 @@ async def test_a_coordinator_of_the_department_claims_and_settles_an_item(
     elsewhere = bearer("coordinator", department="aarhus")
     assert (await client.post(f"{path}/claim", headers=elsewhere)).status_code == 404
     claimed = await client.post(f"{path}/claim", headers=COORDINATOR)
-    assert (claimed.status_code, claimed.json()["claimed_by"]) == (200, "anna")
+    assert (claimed.status_code, claimed.json()["claimed_by"]) == (200, actor_of("anna"))
     settled = await client.post(
         f"{path}/settle", json={"outcome": "company_not_needed"}, headers=COORDINATOR
     )

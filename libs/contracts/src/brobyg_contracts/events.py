@@ -214,8 +214,8 @@ Urgency: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9_]
 AttentionOutcome: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9_]*\\Z")]
 
 
-#: Who acted: the opaque subject of an access token, or the service itself.
-Actor: TypeAlias = Annotated[str, Meta(max_length=64, min_length=1, pattern="^[A-Za-z0-9._@-]+\\Z")]
+#: Who acted: an opaque id of a person, or the name of the service itself.
+Actor: TypeAlias = Annotated[str, Meta(max_length=64, min_length=1, pattern="^[A-Za-z0-9._-]+\\Z")]
 
 
 #: As what somebody acted. Known: `coordinator`, `helper`. Others may come.

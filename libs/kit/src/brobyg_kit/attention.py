@@ -26,7 +26,7 @@ from brobyg_kit.tables import Id, Instant, attention
 KEPT = timedelta(days=30)
 #: How many settled items one transaction deletes at most.
 _DELETED_AT_ONCE = 500
-_ACTOR = re.compile(r"[A-Za-z0-9._@-]{1,64}")
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 class Item(EventData, Protocol):
@@ -71,8 +71,12 @@ def attention_id(kind: str, *about: str) -> str:
 
 
 def actor_of(subject: str) -> str:
-    """A token's subject as it stands in an event: as it is, or a derived id where it can't."""
-    return subject if _ACTOR.fullmatch(subject) else derived_id("actor", subject)
+    """A token's subject as it stands in an event, which is kept for ever.
+
+    A UUID as it is. Anything else may be an address or a person's number, and becomes a derived
+    id: whoever compares an actor with a caller compares it with this.
+    """
+    return subject if _UUID.fullmatch(subject) else derived_id("actor", subject)
 
 
 class Attention:
