@@ -2,6 +2,7 @@
 
 from brobyg_contracts import CitizenRecorded, reference
 from brobyg_contracts.asyncapi import part_of
+from brobyg_contracts.attention import ATTENTION_OUTCOMES
 from brobyg_contracts.reference import Reference
 from brobyg_kit.attention_api import attention_router
 from brobyg_kit.replica import Copy
@@ -19,7 +20,7 @@ from brobyg_matching.entrypoints.answer_links import answers_router
 from brobyg_matching.entrypoints.helpers import helpers_router
 from brobyg_matching.entrypoints.needs import needs_router
 from brobyg_matching.entrypoints.offers import offers_router
-from brobyg_matching.entrypoints.scope import OUTCOMES, Scope
+from brobyg_matching.entrypoints.scope import Scope
 from brobyg_matching.handlers import EMITS, HANDLERS
 from brobyg_matching.metrics import MatchingMetrics
 from brobyg_matching.settings import MatchingSettings, strong
@@ -58,7 +59,7 @@ def build(resources: Resources) -> Parts:
                 database,
                 ATTENTION,
                 roles=["coordinator"],
-                outcomes=OUTCOMES,
+                outcomes=ATTENTION_OUTCOMES,
                 departments_of=scope.stored_departments,
             ),
         ),

@@ -6,6 +6,7 @@ from typing import cast
 
 from brobyg_contracts import reference
 from brobyg_contracts.asyncapi import part_of
+from brobyg_contracts.attention import ATTENTION_OUTCOMES
 from brobyg_contracts.reference import Reference
 from brobyg_kit.attention_api import attention_router
 from brobyg_kit.auth import Caller
@@ -21,7 +22,7 @@ from brobyg_notification.adapters.notices import PostgresNotices
 from brobyg_notification.adapters.people import HttpPeople
 from brobyg_notification.adapters.smtp import SmtpTransport
 from brobyg_notification.adapters.tables import metadata
-from brobyg_notification.domain.attention import ATTENTION, OUTCOMES
+from brobyg_notification.domain.attention import ATTENTION
 from brobyg_notification.entrypoints import api
 from brobyg_notification.handlers import EMITS, HANDLERS
 from brobyg_notification.metrics import NotificationMetrics
@@ -79,7 +80,7 @@ def build(resources: Resources) -> Parts:
                 resources.database,
                 ATTENTION,
                 roles=["coordinator"],
-                outcomes=OUTCOMES,
+                outcomes=ATTENTION_OUTCOMES,
                 departments_of=departments_of,
             ),
         ],

@@ -13,11 +13,6 @@ from brobyg_kit.replica import Replica
 from brobyg_matching.domain.decisions import Actor
 from brobyg_matching.domain.need import Need
 
-#: How a coordinator may settle what needs a human.
-OUTCOMES = (
-    "solved_by_phone", "helper_found", "called_off", "company_not_needed", "duplicate", "other",
-)  # fmt: skip
-
 
 def acting(caller: Caller) -> Actor:
     """As whom the caller acts, as decisions tell it."""

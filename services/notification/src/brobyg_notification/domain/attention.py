@@ -9,10 +9,6 @@ from msgspec import UNSET
 from brobyg_notification.domain.notice import Notice, Role
 
 ATTENTION = Attention("notification", AttentionClaimed, AttentionSettled, "no_longer_so")
-#: How a human may settle an item.
-OUTCOMES = (
-    "solved_by_phone", "helper_found", "called_off", "company_not_needed", "duplicate", "other",
-)  # fmt: skip
 #: Why no other message would reach its recipient.
 UNREACHABLE = ("no_address", "refused")
 #: What begins sooner than this is urgent.
