@@ -20,8 +20,9 @@ from brobyg_kit.attention import (
     attention_id,
 )
 from brobyg_kit.attention_api import attention_router
-from brobyg_kit.auth import Verifier
+from brobyg_kit.auth import Caller, Verifier
 from brobyg_kit.clock import ManualClock, WallClock
+from brobyg_kit.database import Transaction
 from brobyg_kit.event import decode
 from brobyg_kit.health import Health
 from brobyg_kit.metrics import Metrics
@@ -311,10 +312,18 @@ async def test_of_many_who_claim_or_settle_at_once_one_has_it(parts: Parts) -> N
     assert await told(parts) == ["raised", "claimed", "settled"]
 
 
+async def own_department(_: Transaction, caller: Caller) -> tuple[str, ...] | None:
+    return None if caller.department is None else (caller.department,)
+
+
 @pytest.fixture
 async def client(parts: Parts) -> AsyncIterator[httpx2.AsyncClient]:
     router = attention_router(
-        parts.database, ATTENTION, roles=["coordinator"], outcomes=["done", "other"]
+        parts.database,
+        ATTENTION,
+        roles=["coordinator"],
+        outcomes=["done", "other"],
+        departments_of=own_department,
     )
     service = Service("test", "brobyg_kit", KitSettings, lambda _: ServiceParts())
     app = create_app(

@@ -1,6 +1,7 @@
 """The two routes by which a human claims and settles what needs one."""
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -13,7 +14,6 @@ from brobyg_kit.attention import (
     ItemClaimed,
     ItemSettled,
     NoSuchItem,
-    StoredItem,
     actor_of,
 )
 from brobyg_kit.auth import Caller, requires
@@ -42,19 +42,13 @@ class ItemOut(BaseModel):
     outcome: str | None
 
 
-async def _own_department(_: Transaction, caller: Caller) -> Collection[str] | None:
-    return None if caller.department is None else (caller.department,)
-
-
 def attention_router(
     database: Database,
     attention: Attention,
     *,
     roles: Collection[str],
     outcomes: Collection[str],
-    departments_of: Callable[
-        [Transaction, Caller], Awaitable[Collection[str] | None]
-    ] = _own_department,
+    departments_of: Callable[[Transaction, Caller], Awaitable[Collection[str] | None]],
 ) -> APIRouter:
     """POST /attention/{id}/claim and /settle, for callers with one of `roles`.
 
@@ -81,43 +75,36 @@ def attention_router(
     async def claim(
         attention_id: UUID, caller: Annotated[Caller, allowed], body: ClaimIn | None = None
     ) -> ItemOut:
-        take_over = body is not None and body.take_over
-
-        async def work(tx: Transaction) -> StoredItem:
-            return await attention.claim(
+        async with _transaction(database) as tx:
+            item = await attention.claim(
                 tx,
                 str(attention_id),
                 actor_of(caller.subject),
                 await departments_of(tx, caller),
-                take_over=take_over,
+                take_over=body is not None and body.take_over,
             )
-
-        return await _answer(database, work)
+        return ItemOut.model_validate(item, from_attributes=True)
 
     @router.post("/{attention_id}/settle", summary="Say how what needed a human was settled")
     async def settle(
         attention_id: UUID, body: SettleIn, caller: Annotated[Caller, allowed]
     ) -> ItemOut:
-        async def work(tx: Transaction) -> StoredItem:
-            return await attention.settle(
-                tx,
-                str(attention_id),
-                actor_of(caller.subject),
-                await departments_of(tx, caller),
-                body.outcome,
+        async with _transaction(database) as tx:
+            departments = await departments_of(tx, caller)
+            item = await attention.settle(
+                tx, str(attention_id), actor_of(caller.subject), departments, body.outcome
             )
-
-        return await _answer(database, work)
+        return ItemOut.model_validate(item, from_attributes=True)
 
     return router
 
 
-async def _answer(
-    database: Database, work: Callable[[Transaction], Awaitable[StoredItem]]
-) -> ItemOut:
+@asynccontextmanager
+async def _transaction(database: Database) -> AsyncIterator[Transaction]:
+    """A transaction of which a refusal is told as a Problem."""
     try:
         async with database.transaction() as tx:
-            item = await work(tx)
+            yield tx
     except NoSuchItem as error:
         raise Problem(404, "There is no such item here") from error
     except ItemClaimed as error:
@@ -125,4 +112,3 @@ async def _answer(
         raise Problem(409, "Somebody else has claimed this item", advice) from error
     except ItemSettled as error:
         raise Problem(409, "This item is settled already") from error
-    return ItemOut.model_validate(item, from_attributes=True)
