@@ -42,7 +42,12 @@ def by_name(records: Iterable[EventData]) -> dict[str, int]:
 
 
 THINGS = Copy(TOPIC, {ThingRecorded.EVENT_TYPE: ThingRecorded}, by_name)
-SUBSCRIPTION = Subscription("test", [TOPIC], None, compacted={TOPIC})  # type: ignore[arg-type]  # nothing is handled
+SUBSCRIPTION = Subscription(
+    "test",
+    [TOPIC],
+    None,  # type: ignore[arg-type]  # nothing is handled
+    compacted={TOPIC},
+)
 
 
 def record_of(offset: int, name: str, number: int | None) -> Received:
