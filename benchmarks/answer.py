@@ -165,7 +165,13 @@ async def _serve_bare(port: int, url: str) -> None:
 
 
 def _config(app: object, port: int) -> uvicorn.Config:
-    return uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, access_log=False)  # type: ignore[arg-type]  # any ASGI application
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]  # any ASGI application
+        host="127.0.0.1",
+        port=port,
+        log_config=None,
+        access_log=False,
+    )
 
 
 if __name__ == "__main__":

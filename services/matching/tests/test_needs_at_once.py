@@ -243,7 +243,11 @@ async def test_of_claims_of_several_processes_on_the_last_room_one_wins(own: Run
     await tell(own, event(need_opened(facts("first", **SESSION))))
     for number in range(3):
         await tell(own, event(need_opened(facts(f"session {number}", **SESSION))))
-    moved = facts("first", **SESSION, starts_at=facts().starts_at + timedelta(days=3))  # type: ignore[operator]  # it has one
+    moved = facts(
+        "first",
+        **SESSION,
+        starts_at=facts().starts_at + timedelta(days=3),  # type: ignore[operator]  # it has one
+    )
     await tell(own, event(need_opened(moved), 1))
     came = await claims(own, *((f"session {n}", 1, f"guide {n}") for n in range(3)))
     assert came == ["done", "no_room", "no_room"]

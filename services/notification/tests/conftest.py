@@ -117,7 +117,7 @@ _DATA: dict[type, dict[str, object]] = {
         "reason": "nobody_answered",
         "asked": 3,
         "missing": 1,
-        "excluded": {"gender": 4, "weekly_limit": 2},
+        "excluded": {"not_suitable": 4, "weekly_limit": 2},
     },
     NeedChanged: {
         **_NEED,

@@ -13,10 +13,13 @@ from brobyg_contracts import (
 )
 from brobyg_kit.ids import derived_id
 from brobyg_kit.testing import bearer, eventually
+from brobyg_notification.adapters.tables import notification
 from brobyg_notification.bootstrap import SERVICE
 from brobyg_notification.domain import planning
 from brobyg_notification.domain.attention import ATTENTION, mail_refused
 from brobyg_notification.domain.calendar_status import Calendars
+from brobyg_notification.errors import NotYetKnown
+from sqlalchemy import update
 
 NEED, CITIZEN = derived_id("need"), derived_id("citizen")
 
@@ -129,6 +132,24 @@ async def test_a_department_without_an_address_is_on_the_worklist_until_it_has_o
         parts.delivery.coordinators["aarhus"] = "another@example.org"
         async with parts.delivering(parts.another_worker()):
             await settled(parts)
+
+
+@pytest.mark.parametrize("before", [NotYetKnown.obstacle, None])  # None: the worker was killed
+async def test_a_missing_address_that_only_a_later_attempt_finds_is_on_the_worklist(
+    parts_for, cause, clock, before: str | None
+) -> None:
+    async with parts_for(clock) as parts:
+        await parts.receive(cause(MatchEscalated, department="aarhus"))
+        await parts.rows(update(notification).values(attempts=1, reason=before))
+        async with parts.delivering():
+
+            async def waits() -> bool:
+                return await parts.waits("no_coordinator", attempts=2) == 1
+
+            await eventually(waits, "the message waits for an address")
+        assert [(one, item["kind"]) for one, item in await parts.attention()] == [
+            ("raised", "no_coordinator_address")
+        ]
 
 
 async def _attempted_again(parts) -> bool:

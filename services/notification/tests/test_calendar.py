@@ -43,7 +43,10 @@ def read_back(file: bytes) -> tuple[Calendar, Event]:
     return calendar, event
 
 
-@given(st.datetimes(datetime(2026, 1, 1), datetime(2036, 1, 1)), st.integers(5, 600))  # noqa: DTZ001 - made UTC below
+@given(
+    st.datetimes(datetime(2026, 1, 1), datetime(2036, 1, 1)),  # noqa: DTZ001 - made UTC below
+    st.integers(5, 600),
+)
 @settings(max_examples=200, deadline=None)
 def test_whatever_the_time_of_year_the_instants_come_back(naive: datetime, minutes: int) -> None:
     starts_at = naive.replace(second=0, microsecond=0, tzinfo=UTC)

@@ -8,6 +8,7 @@ from brobyg_contracts import MatchEscalated, VolunteerMatched
 from brobyg_kit.ids import derived_id
 from brobyg_kit.testing import eventually
 from brobyg_notification.adapters import delivery_queue
+from brobyg_notification.adapters.claims import WORKER_LOCK, PostgresClaims
 from brobyg_notification.adapters.tables import notification
 from brobyg_notification.use_cases import delivery_worker
 from sqlalchemy import func, select, text
@@ -29,7 +30,7 @@ def quick(monkeypatch) -> None:
 
 async def sessions(parts) -> dict[int, int]:
     """The workers that live by the database's word, each with its session."""
-    found = await parts.rows(SESSIONS.bindparams(lock=delivery_queue._WORKER_LOCK))
+    found = await parts.rows(SESSIONS.bindparams(lock=WORKER_LOCK))
     return {row.worker: row.pid for row in found}
 
 
@@ -151,14 +152,14 @@ async def test_a_worker_that_is_woken_while_it_is_stopped_stops(
     Else whoever stops the worker waits for ever: a service until it is killed, a test until the
     time limit ends its whole process.
     """
-    looked, next_due = asyncio.Event(), delivery_queue.PostgresClaims.next_due
+    looked, next_due = asyncio.Event(), PostgresClaims.next_due
 
     async def observed(claims) -> datetime | None:
         due = await next_due(claims)
         looked.set()
         return due
 
-    monkeypatch.setattr(delivery_queue.PostgresClaims, "next_due", observed)
+    monkeypatch.setattr(PostgresClaims, "next_due", observed)
     async with parts_for(clock) as parts:
         running = asyncio.create_task(parts.worker.run())
         await looked.wait()

@@ -200,4 +200,5 @@ def test_a_missing_fact_is_an_error() -> None:
 
 def test_rules_are_told_in_words_and_unknown_ones_by_name() -> None:
     assert templates.in_words("weekly_limit", "da") == "har nået sin grænse for ugen"
+    assert templates.in_words("not_suitable", "da") == "ikke egnet til opgaven"
     assert templates.in_words("new_rule", "en") == "new rule"

@@ -270,3 +270,26 @@ async def test_behind_the_link_of_a_match_a_helper_who_was_never_asked_signs_off
         gone = await portal.client.get(PAGE)
         assert gone.status_code == status
         assert f"<h1>{heading}</h1>" in gone.text
+
+
+@pytest.mark.parametrize(
+    ("told", "status", "heading"),
+    [
+        ({"state": "accepted"}, 200, "Tak, du følger med"),
+        ({"state": "accepted", "expires_at": None}, 200, "Tak, du følger med"),  # a match
+        ({"state": "declined"}, 200, "Tak for dit svar"),
+        ({"state": "expired"}, 410, "Tiden til at svare er gået"),
+        ({"state": "withdrawn", "expires_at": None}, 410, "Der er ikke brug for dig denne gang"),
+    ],
+)
+async def test_a_form_without_a_clear_answer_asks_yes_or_no_only_while_the_offer_is_open(
+    portal, matching, told: dict[str, object], status: int, heading: str
+) -> None:
+    matching.offer |= told | {"withdrawable": told["state"] == "accepted"}
+    for form in ({}, {"answer": "maybe"}):
+        answer = await portal.client.post(PAGE, data=form)
+        assert answer.status_code == status
+        assert f"<h1>{heading}</h1>" in answer.text
+        assert 'value="accept"' not in answer.text
+        assert ('value="withdraw"' in answer.text) == (told["state"] == "accepted")
+    assert matching.given == []

@@ -8,12 +8,8 @@ names it; `departments_of`, `departments_near` and `place_by_alias` leave it out
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime, time, timedelta
 from math import asin, cos, radians, sin, sqrt
-from typing import Protocol, TypeAlias, TypeVar
-from zoneinfo import ZoneInfo
-
-import msgspec
+from typing import Protocol, TypeVar
 
 from brobyg_contracts.errors import UnknownReference
 from brobyg_contracts.event import EventData
@@ -24,8 +20,23 @@ from brobyg_contracts.events import (
     PlaceRecorded,
     PoolRecorded,
     PostcodeRecorded,
-    ReferenceResource,
 )
+from brobyg_contracts.reference_entries import (
+    Calendar,
+    Department,
+    Entry,
+    Organisation,
+    Place,
+    Pool,
+    Postcode,
+    entry_of,
+    id_of,
+)
+
+__all__ = [
+    "EARTH_RADIUS_METRES", "KINDS", "TOPIC", "Calendar", "Department", "Located", "Organisation",
+    "Place", "Pool", "Postcode", "Reference", "distance_metres", "id_of", "key_of",
+]  # fmt: skip
 
 #: The topic that carries the records.
 TOPIC = PlaceRecorded.TOPIC
@@ -43,8 +54,6 @@ KINDS: dict[str, type[EventData]] = {
 }
 #: Mean radius of the Earth (IUGG).
 EARTH_RADIUS_METRES = 6_371_008.8
-#: How far ahead a calendar is searched for its next opening.
-_SEARCHED_DAYS = 400
 
 
 class Located(Protocol):
@@ -59,128 +68,7 @@ class Located(Protocol):
         """Degrees east."""
 
 
-class _Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What all kinds have."""
-
-    id: str
-    #: What people call it.
-    label: str
-    withdrawn: bool
-
-
-class Place(_Entry, frozen=True, kw_only=True, gc=False):
-    """Where appointments, consultations and sessions are (WGS 84, degrees)."""
-
-    postcode: str
-    latitude: float
-    longitude: float
-    municipality_code: str
-    #: `system|value`.
-    aliases: tuple[str, ...]
-    resources: tuple[ReferenceResource, ...]
-    #: The calendar of its opening hours; None when none is known.
-    calendar_id: str | None
-
-
-class Postcode(_Entry, frozen=True, kw_only=True, gc=False):
-    """A Danish postcode: its centre (WGS 84, degrees) and the municipality most of it is in."""
-
-    latitude: float
-    longitude: float
-    municipality_code: str
-
-
-class Department(_Entry, frozen=True, kw_only=True, gc=False):
-    """A local branch: what it covers, whom it asks, and how it writes."""
-
-    #: Codes of the municipalities it covers.
-    municipalities: frozenset[str]
-    #: Ids of the pools whose helpers it may ask.
-    pools: frozenset[str]
-    pathways: frozenset[str]
-    #: Ids of the organisations whose appointments it takes.
-    senders: frozenset[str]
-    #: Languages it writes in (ISO 639-1), the first by default.
-    languages: tuple[str, ...]
-    #: No message is sent from `quiet_from` until `quiet_to`, local time of `zone`.
-    quiet_from: time
-    quiet_to: time
-    zone: ZoneInfo
-    #: Ids of the departments that it has taken over.
-    former: tuple[str, ...]
-
-
-class Organisation(_Entry, frozen=True, kw_only=True, gc=False):
-    """Who refers, sends appointments, or lends helpers."""
-
-    #: `system|value`.
-    aliases: tuple[str, ...]
-
-
-class Pool(_Entry, frozen=True, kw_only=True, gc=False):
-    """Where helpers come from, what they need, and how their capacity counts."""
-
-    #: Id of the organisation its helpers belong to.
-    organisation: str
-    #: Whether a match of theirs is `staff.matched`.
-    employed: bool
-    #: `span`, `caseload` or `call`.
-    capacity: str
-    #: The most cases at a time, unless a helper has a limit of their own; None without one.
-    limit: int | None
-    #: Papers a helper must have before being asked.
-    requires: tuple[str, ...]
-
-
-class Opening(msgspec.Struct, frozen=True, gc=False):
-    """Open on this day of the week (Monday is 1), local time."""
-
-    weekday: int
-    opens: time
-    closes: time
-
-
-class Calendar(_Entry, frozen=True, kw_only=True, gc=False):
-    """When something is open."""
-
-    zone: ZoneInfo
-    #: By weekday and time.
-    openings: tuple[Opening, ...]
-    #: Days on which it is closed, such as public holidays.
-    closed_on: frozenset[date]
-
-    def is_open(self, at: datetime) -> bool:
-        """Whether it is open at this instant; at the moment it closes it is not."""
-        local = at.astimezone(self.zone)
-        return any(
-            opening.opens <= local.time() < opening.closes
-            for opening in self._openings_on(local.date())
-        )
-
-    def next_open(self, at: datetime) -> datetime | None:
-        """`at` when it is open then, else when it opens next, in the calendar's zone.
-
-        None when it does not open within 400 days.
-        """
-        if self.is_open(at):
-            return at
-        local = at.astimezone(self.zone)
-        for days in range(_SEARCHED_DAYS):
-            day = local.date() + timedelta(days=days)
-            for opening in self._openings_on(day):
-                opens = datetime.combine(day, opening.opens, self.zone)
-                if opens > at:
-                    return opens
-        return None
-
-    def _openings_on(self, day: date) -> list[Opening]:
-        if day in self.closed_on:
-            return []
-        return [one for one in self.openings if one.weekday == day.isoweekday()]
-
-
-_Kind: TypeAlias = Place | Postcode | Department | Organisation | Pool | Calendar
-_EntryT = TypeVar("_EntryT", bound=_Kind)
+_EntryT = TypeVar("_EntryT", bound=Entry)
 
 
 class Reference:
@@ -200,11 +88,11 @@ class Reference:
         self.calendars: Mapping[str, Calendar]
         #: The highest version that any of the records has; 0 without one.
         self.version = 0
-        entries: dict[type, dict[str, _Kind]] = {
+        entries: dict[type, dict[str, Entry]] = {
             kind: {} for kind in (Place, Postcode, Department, Organisation, Pool, Calendar)
         }
         for record in records:
-            entry = _entry(record)
+            entry = entry_of(record)
             if entry is not None:
                 entries[type(entry)][entry.id] = entry
                 self.version = max(self.version, getattr(record, "version", 0))
@@ -342,12 +230,7 @@ def key_of(kind: str, id: str) -> str:
     return f"{kind}/{id}"
 
 
-def id_of(key: str) -> str:
-    """The entry's own id in a record's key."""
-    return key.partition("/")[2]
-
-
-def _of(kind: type[_EntryT], entries: dict[type, dict[str, _Kind]]) -> dict[str, _EntryT]:
+def _of(kind: type[_EntryT], entries: dict[type, dict[str, Entry]]) -> dict[str, _EntryT]:
     return {entry.id: entry for entry in entries[kind].values() if isinstance(entry, kind)}
 
 
@@ -356,82 +239,3 @@ def _found(kind: str, id: str, entries: Mapping[str, _EntryT]) -> _EntryT:
     if entry is None:
         raise UnknownReference(f"no {kind} of the reference data has this id")
     return entry
-
-
-def _entry(record: object) -> _Kind | None:
-    match record:
-        case PlaceRecorded():
-            calendar = record.calendar_record
-            return Place(
-                id=id_of(record.record),
-                label=record.label,
-                withdrawn=record.withdrawn,
-                postcode=record.postcode,
-                latitude=record.latitude,
-                longitude=record.longitude,
-                municipality_code=record.municipality_code,
-                aliases=record.aliases,
-                resources=record.resources,
-                calendar_id=id_of(calendar) if isinstance(calendar, str) else None,
-            )
-        case PostcodeRecorded():
-            return Postcode(
-                id=id_of(record.record),
-                label=record.label,
-                withdrawn=record.withdrawn,
-                latitude=record.latitude,
-                longitude=record.longitude,
-                municipality_code=record.municipality_code,
-            )
-        case DepartmentRecorded():
-            return Department(
-                id=id_of(record.record),
-                label=record.label,
-                withdrawn=record.withdrawn,
-                municipalities=frozenset(record.municipalities),
-                pools=frozenset(record.pools),
-                pathways=frozenset(record.pathways),
-                senders=frozenset(record.senders),
-                languages=record.languages,
-                quiet_from=time.fromisoformat(record.quiet_from),
-                quiet_to=time.fromisoformat(record.quiet_to),
-                zone=ZoneInfo(record.zone),
-                former=record.former,
-            )
-        case OrganisationRecorded():
-            return Organisation(
-                id=id_of(record.record),
-                label=record.label,
-                withdrawn=record.withdrawn,
-                aliases=record.aliases,
-            )
-        case PoolRecorded():
-            return Pool(
-                id=id_of(record.record),
-                label=record.label,
-                withdrawn=record.withdrawn,
-                organisation=record.organisation,
-                employed=record.employed,
-                capacity=record.capacity,
-                limit=record.limit if isinstance(record.limit, int) else None,
-                requires=record.requires,
-            )
-        case CalendarRecorded():
-            return _calendar(record)
-    return None
-
-
-def _calendar(record: CalendarRecorded) -> Calendar:
-    openings = [
-        Opening(weekday, time.fromisoformat(span.opens), time.fromisoformat(span.closes))
-        for span in record.openings
-        for weekday in span.weekdays
-    ]
-    return Calendar(
-        id=id_of(record.record),
-        label=record.label,
-        withdrawn=record.withdrawn,
-        zone=ZoneInfo(record.zone),
-        openings=tuple(sorted(openings, key=lambda one: (one.weekday, one.opens))),
-        closed_on=frozenset(map(date.fromisoformat, record.closed_on)),
-    )

@@ -160,7 +160,10 @@ class Chance:
         )
         if found:
             answer = self.chance.choice(["accept", "accept", "accept", "decline", "withdraw"])
-            await self.matching.answers.answer(self.chance.choice(found)[0], answer)  # type: ignore[arg-type]  # one of them
+            await self.matching.answers.answer(
+                self.chance.choice(found)[0],
+                answer,  # type: ignore[arg-type]  # one of them
+            )
 
     async def command(self) -> None:
         """A coordinator's act, or a helper's claim."""

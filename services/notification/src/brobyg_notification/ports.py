@@ -150,6 +150,8 @@ class Claim:
     claimed_by: int
     #: With the attempt about to be made.
     attempts: int
+    #: What was in the way of the attempt before; None where nothing is known of one.
+    obstacle: str | None
     created_at: datetime
     #: A newer notice of the thread replaces this one.
     replaced: bool

@@ -28,7 +28,7 @@ from brobyg_notification.ports import State
 CHANNEL = "notification"
 
 _n, _off = notification.c, called_off.c
-#: A notice's columns and their values. Read back by `delivery_queue`.
+#: A notice's columns and their values. Read back by `claims`.
 _VALUES: Mapping[Any, Callable[[Notice], object]] = {
     _n.notification_id: attrgetter("notification_id"),
     _n.template: attrgetter("template"),

@@ -22,7 +22,8 @@ def N_(message: str) -> str:  # noqa: N802 - gettext's own name for it
     return message
 
 
-#: Why nobody was found, and matching's hard rules. A word that is missing here is shown as it is.
+#: Why nobody was found, and matching's hard rules by the names that events tell. A word that is
+#: missing here is shown as it is.
 WORDS = {
     "nobody_available": N_("Nobody met every requirement"),
     "nobody_answered": N_("None of those asked said yes in time"),
@@ -31,15 +32,16 @@ WORDS = {
     "clash": N_("The citizen is somewhere else at that time"),
     "active": N_("not active"),
     "pool": N_("not in a pool for this kind of help"),
-    "language": N_("no language in common"),
-    "gender": N_("not of the gender asked for"),
+    "paper": N_("lacks a paper that is required"),
+    "not_suitable": N_("not suitable for this task"),
     "competence": N_("lacks a competence"),
     "range": N_("too far away"),
     "blocked": N_("one of the two does not want it"),
-    "notice": N_("too short notice for this helper"),
     "elsewhere": N_("is with somebody else at that time"),
     "weekly_limit": N_("has reached the weekly limit"),
+    "caseload": N_("has no room for another case"),
     "availability": N_("not available for the whole time"),
+    "notice": N_("too short notice for this helper"),
 }
 
 

@@ -171,8 +171,8 @@ class DeliveryWorker:
         except Postponed as error:
             self._server_answers &= not isinstance(error, MailServerDown)
             log.info("notification.postponed", error=error, **about)
-            # Once a notice: what a human has settled is not raised again by the next attempt.
-            is_news = isinstance(error, NoCoordinator) and claim.attempts == 1
+            # What a human has settled is not raised again by the next attempt.
+            is_news = isinstance(error, NoCoordinator) and claim.obstacle != error.obstacle
             raised = (
                 attention.no_coordinator_address(claim.notice, self._clock.now()) if is_news else []
             )

@@ -98,12 +98,12 @@ def router(offers: Offers, default_language: str) -> APIRouter:
         offer = None
         try:
             offer = await offers.offer(token)
-            if answer is None:
-                return page(*page_of(offer), offer)
-            if answer not in _ANSWERS:
+            if given := _ANSWERS.get(answer or ""):
+                reply = await offers.answer(token, given)
+                return page(*PAGE_OF_REPLY[reply], offer, withdrawable=reply == "accepted")
+            if answer is not None and offer.state == "open":
                 return page("choose", 422, offer)
-            reply = await offers.answer(token, _ANSWERS[answer])
-            return page(*PAGE_OF_REPLY[reply], offer, withdrawable=reply == "accepted")
+            return page(*page_of(offer), offer)
         except UnknownLink:
             return page("unknown", 404)
         except MatchingUnavailable as error:

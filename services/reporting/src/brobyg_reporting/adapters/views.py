@@ -74,21 +74,22 @@ async def show(connection: AsyncConnection, number: int) -> None:
 
 async def _definition(driver: Driver, name: str, view: View, schema: str) -> list[str]:
     """The statements that give the view its new definition, the columns it has first."""
-    sql = view.sql.format(v=schema, **_EXPRESSIONS)
+    shown, sql = f"{SCHEMA}.{name}", view.sql.format(v=schema, **_EXPRESSIONS)
     gives = {one.name: one.type.oid for one in (await driver.prepare(sql)).get_attributes()}
     has = {
         row["attname"]: row["atttypid"]
         for row in await driver.fetch(
             "select attname, atttypid from pg_attribute where attrelid = to_regclass($1)"
             " and attnum > 0 order by attnum",
-            f"{SCHEMA}.{name}",
+            shown,
         )
     }
     survives = has.items() <= gives.items()
     columns = ", ".join([*has, *(one for one in gives if one not in has)] if survives else gives)
     return [
-        *([] if survives else [f"drop view {SCHEMA}.{name}"]),
-        f"create or replace view {SCHEMA}.{name} as select {columns} from ({sql}) as shown",  # noqa: S608  # our own names
+        *([] if survives else [f"drop view {shown}"]),
+        # Our own names.
+        f"create or replace view {shown} as select {columns} from ({sql}) as shown",  # noqa: S608
     ]
 
 

@@ -162,7 +162,7 @@ URGENCIES: Words = {
 }
 
 #: The words whose texts are known, by event type and property.
-_CODED: Mapping[type[EventData], Mapping[str, Words]] = {
+CODED: Mapping[type[EventData], Mapping[str, Words]] = {
     events.ReferralCreated: {"referrer_kind": REFERRERS},
     events.NeedOpened: {"about_kind": ABOUT},
     events.NeedChanged: {"about_kind": ABOUT},
@@ -187,6 +187,6 @@ def told(words: Words, word: str) -> Wording:
 
 def unknown_words(event: EventData) -> Iterator[str]:
     """The properties of the event that hold a word that is not here."""
-    for name, words in _CODED.get(type(event), {}).items():
+    for name, words in CODED.get(type(event), {}).items():
         if getattr(event, name) not in words:
             yield name
