@@ -132,7 +132,7 @@ def upgrade() -> None:
             "is_entered",
             sa.Boolean(),
             nullable=False,
-            comment="Whether somebody entered it here, before any hospital sent it.",
+            comment="Whether somebody entered it here, before any hospital booked it.",
         ),
         sa.Column("referral_id", sa.Uuid(as_uuid=False), nullable=False),
         sa.Column("citizen_id", sa.Uuid(as_uuid=False), nullable=False),

@@ -38,7 +38,7 @@ class StoredAppointment:
     identifiers: tuple[BusinessIdentifier, ...]
     referral: ActiveReferral
     state: Appointment
-    #: Whether somebody entered it here, before any hospital sent it.
+    #: Whether somebody entered it here, before any hospital booked it.
     is_entered: bool = False
 
 
