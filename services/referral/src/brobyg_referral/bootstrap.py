@@ -9,6 +9,7 @@ from brobyg_kit.attention_api import attention_router
 from brobyg_kit.service import Parts, Resources, Service
 
 from brobyg_referral.cases.adapters.appointments import PostgresAppointments
+from brobyg_referral.cases.adapters.attention import PostgresOpenItems
 from brobyg_referral.cases.adapters.referrals import PostgresReferrals
 from brobyg_referral.cases.adapters.requests import PostgresRequests
 from brobyg_referral.cases.adapters.sessions import PostgresSessions
@@ -72,7 +73,7 @@ def build(resources: Resources) -> Parts:
         renderers={"/fhir": render},
         handle=partial(on_record.function, records),
         decoders={HOSPITAL_TOPIC: records.decode},
-        timers={OVER: AppointmentsOver(appointments).fire},
+        timers={OVER: AppointmentsOver(appointments, PostgresOpenItems()).fire},
     )
 
 

@@ -91,6 +91,15 @@ class AppointmentStore(Protocol):
         """Delete the appointments of a referral."""
 
 
+class OpenItems(Protocol):
+    """Open items of the worklist, for a timer, which waits for no lock."""
+
+    async def lock_free(self, tx: Transaction, ids: Collection[str]) -> dict[str, bool]:
+        """Those of these that are open: True where it is locked from now on, False where another
+        transaction has it.
+        """
+
+
 class SessionStore(Protocol):
     """Planned sessions."""
 
