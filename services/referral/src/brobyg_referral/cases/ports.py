@@ -109,6 +109,9 @@ class SessionStore(Protocol):
     async def get(self, tx: Transaction, session_id: str, *, lock: bool = False) -> Session | None:
         """The session, locked until the transaction ends if wanted; None when there is none."""
 
+    async def lock_free(self, tx: Transaction, session_ids: Collection[str]) -> list[Session]:
+        """Those of these that no other transaction has, locked; it waits for none."""
+
     async def save(self, tx: Transaction, session: Session) -> None:
         """Store it as it is now."""
 
