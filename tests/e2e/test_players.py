@@ -8,7 +8,13 @@ import httpx2
 import msgspec
 import pytest
 from brobyg_contracts.domain import LOCAL_ZONE
-from brobyg_contracts.events import AttentionRaised, MatchReleased, NeedOpened, VolunteerMatched
+from brobyg_contracts.events import (
+    AttentionRaised,
+    MatchEscalated,
+    MatchReleased,
+    NeedOpened,
+    VolunteerMatched,
+)
 from brobyg_kit.event import Event
 from brobyg_kit.ids import derived_id
 from brobyg_local.demo.access import send_until_answered
@@ -216,6 +222,22 @@ def test_a_clash_of_which_the_coordinator_was_told_is_answered() -> None:
     needs = [opened("1", TOMORROW), opened("2", overlapping, "randers-health-centre")]
     told = event(AttentionRaised.EVENT_TYPE, 1, raised)
     assert [one.answered for one in citizen_clashes([*needs, told])] == [True]
+
+
+@pytest.mark.parametrize("reason", ["clash", "nobody_answered"])
+def test_of_two_needs_that_clash_only_the_clash_itself_is_told(reason: str) -> None:
+    escalated = MatchEscalated(
+        need_id=an_id("need of 2"),
+        pathway="escort",
+        department="randers-norddjurs",
+        reason=reason,
+        asked=0,
+        missing=1,
+        excluded={},
+    )
+    needs = [opened("1", TOMORROW), opened("2", TOMORROW, "randers-health-centre")]
+    told = event(MatchEscalated.EVENT_TYPE, 1, escalated)
+    assert [one.answered for one in citizen_clashes([*needs, told])] == [reason == "clash"]
 
 
 def test_the_story_of_one_appointment_leaves_out_the_others() -> None:

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,18 @@ def department(name: str, *former: str, withdrawn: bool = False) -> str:
     former: [{", ".join(former)}]
     withdrawn: {str(withdrawn).lower()}
 """
+
+
+def closed_on_many_days(name: str, year: int, closed_as: str | None = None) -> str:
+    """A calendar, closed on 300 days of the year."""
+    days = [date(year, 1, 1) + timedelta(days=number) for number in range(300)]
+    return f"""
+  - id: {name}
+    label: Lukket
+    zone: Europe/Copenhagen
+    openings: [{{weekdays: [1], opens: "08:00", closes: "16:00"}}]
+    closed_on: [{", ".join(map(str, days))}]
+""" + (f"    closed_as: {closed_as}\n" if closed_as else "")
 
 
 #: File, what is done to it, the line that has the fault (as text), and words of the reason.
@@ -282,6 +295,14 @@ WRONG: dict[str, tuple[str, Change, str, str]] = {
         replaced("\n8900,", "\n890,"),
         "890,Randers C,56.4607,10.0364,0730",
         "id: String should match pattern",
+    ),
+    "two calendars that are closed as one on more days than a calendar may be": (
+        "calendars.yaml",
+        added(
+            closed_on_many_days("one-year", 2027) + closed_on_many_days("another", 2028, "one-year")
+        ),
+        "  - id: another",
+        "calendar/another: it is closed on 600 days with those of `closed_as`, and at most 400",
     ),
     "a postcode given twice": (
         "postcodes.csv",

@@ -11,6 +11,7 @@ from brobyg_referral.cases.use_cases.attention import OVER
 from referral_bench import REFERRER, Served, handled
 from referral_reference import DEPARTMENT
 from referral_samples import OTHER_CPR, fhir_appointment, patient, place, referral
+from sqlalchemy import text
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -28,9 +29,10 @@ def declined(minute: int = 0, **changes: Any) -> dict[str, Any]:
 
 
 async def over(service: Served, appointment_id: str) -> None:
-    """The timer of the appointment's end fires."""
+    """The timer of the appointment's end is claimed and fires."""
     fire = service.running.runtime.parts.timers[OVER]
     async with service.database.transaction() as tx:
+        await tx.connection.execute(text("delete from timer"))
         await fire(tx, [DueTimer(OVER, appointment_id, tx.now)])
 
 

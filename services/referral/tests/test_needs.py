@@ -255,6 +255,23 @@ async def test_a_coordinator_whose_token_names_a_former_department_is_the_presen
     assert (await service.running.client.get(path, headers=former)).status_code == 200
 
 
+async def test_a_referral_of_a_former_department_is_shown_as_the_present_ones(
+    service: Served,
+) -> None:
+    key, client = {"Idempotency-Key": "k-1"}, service.running.client
+    made = (await service.refer(headers=key)).json()
+    await service.rows("update referral set department = 'norddjurs' returning 1")
+    path = f"/referrals/{made['referral_id']}"
+    given = {"given_at": "2026-11-30T09:00:00+01:00"}
+    answers = [
+        await client.get(path, headers=REFERRER),
+        await service.refer(headers=key),
+        await client.delete(f"{path}/consent", headers=REFERRER),
+        await client.put(f"{path}/consent", json=given, headers=REFERRER),
+    ]
+    assert [one.json()["department"] for one in answers] == [DEPARTMENT] * 4
+
+
 def by(system: str, value: str, kind: str = "Location") -> dict[str, Any]:
     """A place that is named by an identifier of another system."""
     identifier = {"system": system, "value": value}

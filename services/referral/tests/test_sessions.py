@@ -1,14 +1,18 @@
 """Sessions are planned, changed and called off by coordinators, and each is a need."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
 import pytest
 from brobyg_contracts.pathways import load_pathway
 from brobyg_kit.testing import bearer
+from brobyg_kit.timers import DueTimer
+from brobyg_referral.cases.use_cases.sessions import OVER
 from referral_bench import REFERRER, Served
 from referral_reference import CLOSED_PLACE, DEPARTMENT
+from sqlalchemy import text
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -179,6 +183,73 @@ async def test_changes_and_calling_off_at_once_leave_the_need_closed(service: Se
         withdraw(service, made),
     )
     assert (await service.needs())[-1][0] == "closed"
+
+
+async def over(service: Served, made: dict[str, Any]) -> datetime:
+    """The timer of the session's end is claimed and fires; the time of that."""
+    fire = service.running.runtime.parts.timers[OVER]
+    async with service.database.transaction() as tx:
+        await tx.connection.execute(text("delete from timer"))
+        await fire(tx, [DueTimer(OVER, made["session_id"], tx.now)])
+        return tx.now
+
+
+async def timers(service: Served) -> list[tuple[str, str, datetime]]:
+    found = await service.rows("select kind, subject, due_at from timer")
+    return [(one["kind"], one["subject"], one["due_at"]) for one in found]
+
+
+async def pass_by(service: Served) -> None:
+    """All sessions have taken place."""
+    await service.rows(
+        "update session set starts_at = '2026-11-29T17:00:00Z', ends_at = '2026-11-29T18:00:00Z'"
+        " returning 1"
+    )
+
+
+async def test_a_session_that_has_taken_place_closes_its_need_and_stays_as_it_was(
+    service: Served,
+) -> None:
+    made = (await plan(service)).json()
+    ends_at = datetime(2026, 12, 9, 19, tzinfo=UTC)
+    assert await timers(service) == [(OVER, made["session_id"], ends_at)]
+    await over(service, made)
+    assert await timers(service) == [(OVER, made["session_id"], ends_at)], "not over yet"
+    await pass_by(service)
+    assert (await change(service, made)).status_code == 409
+    assert await withdraw(service, made) == 409
+    await over(service, made)
+    assert [(kind, need.get("reason")) for kind, need in await service.needs()] == [
+        ("opened", None),
+        ("closed", "completed"),
+    ]
+    assert await timers(service) == []
+
+
+async def test_the_timer_of_a_session_moves_with_it_and_goes_when_it_is_called_off(
+    service: Served,
+) -> None:
+    made = (await plan(service)).json()
+    await change(service, made, ends_at="2026-12-09T21:00:00+01:00")
+    ends_at = datetime(2026, 12, 9, 20, tzinfo=UTC)
+    assert await timers(service) == [(OVER, made["session_id"], ends_at)]
+    assert await withdraw(service, made) == 204
+    assert await timers(service) == []
+    await pass_by(service)
+    assert await withdraw(service, made) == 204, "again has no further effect"
+    await over(service, made)
+    assert [kind for kind, _ in await service.needs()] == ["opened", "changed", "closed"]
+
+
+async def test_the_timer_of_a_session_waits_for_nobody_who_has_it(service: Served) -> None:
+    made = (await plan(service)).json()
+    await pass_by(service)
+    async with service.database.transaction() as tx, asyncio.timeout(8):
+        await tx.connection.execute(text("select 1 from session for update"))
+        fired_at = await over(service, made)
+    again = fired_at + timedelta(seconds=10)
+    assert await timers(service) == [(OVER, made["session_id"], again)]
+    assert [kind for kind, _ in await service.needs()] == ["opened"]
 
 
 async def test_a_session_planned_before_its_department_was_taken_over_is_the_present_ones(

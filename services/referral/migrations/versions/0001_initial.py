@@ -132,7 +132,7 @@ def upgrade() -> None:
             "is_entered",
             sa.Boolean(),
             nullable=False,
-            comment="Whether somebody entered it here, before any hospital sent it.",
+            comment="Whether somebody entered it here, before any hospital booked it.",
         ),
         sa.Column("referral_id", sa.Uuid(as_uuid=False), nullable=False),
         sa.Column("citizen_id", sa.Uuid(as_uuid=False), nullable=False),
@@ -276,3 +276,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("session_id"),
         comment="A planned session, at which several helpers are wanted.",
     )
+    op.create_table(
+        "reference_entry",
+        sa.Column(
+            "key", sa.Text(), nullable=False, comment="Kind and id, such as department/north."
+        ),
+        sa.Column(
+            "version",
+            sa.Integer(),
+            nullable=False,
+            comment="The change that wrote it, counted up.",
+        ),
+        sa.Column("withdrawn", sa.Boolean(), nullable=False),
+        sa.Column("record", postgresql.JSONB(), nullable=False, comment="As it is in its event."),
+        sa.PrimaryKeyConstraint("key"),
+        comment=(
+            "Places, departments, organisations, pools, postcodes and calendars, as they are now."
+        ),
+    )
+    op.create_index("reference_entry_version", "reference_entry", ["version"], unique=False)

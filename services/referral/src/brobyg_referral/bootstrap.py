@@ -9,6 +9,7 @@ from brobyg_kit.attention_api import attention_router
 from brobyg_kit.service import Parts, Resources, Service
 
 from brobyg_referral.cases.adapters.appointments import PostgresAppointments
+from brobyg_referral.cases.adapters.attention import PostgresOpenItems
 from brobyg_referral.cases.adapters.referrals import PostgresReferrals
 from brobyg_referral.cases.adapters.requests import PostgresRequests
 from brobyg_referral.cases.adapters.sessions import PostgresSessions
@@ -18,6 +19,7 @@ from brobyg_referral.cases.use_cases.appointments import Appointments
 from brobyg_referral.cases.use_cases.attention import ATTENTION, OVER, AppointmentsOver
 from brobyg_referral.cases.use_cases.referrals import Referrals
 from brobyg_referral.cases.use_cases.repeats import Repeats
+from brobyg_referral.cases.use_cases.sessions import OVER as SESSION_OVER
 from brobyg_referral.cases.use_cases.sessions import Sessions
 from brobyg_referral.handlers import EMITS, HANDLERS
 from brobyg_referral.hospital.adapters.counts import PostgresIntakeCounts
@@ -72,7 +74,10 @@ def build(resources: Resources) -> Parts:
         renderers={"/fhir": render},
         handle=partial(on_record.function, records),
         decoders={HOSPITAL_TOPIC: records.decode},
-        timers={OVER: AppointmentsOver(appointments).fire},
+        timers={
+            OVER: AppointmentsOver(appointments, PostgresOpenItems()).fire,
+            SESSION_OVER: sessions.close_over,
+        },
     )
 
 

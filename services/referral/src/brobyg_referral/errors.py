@@ -14,6 +14,7 @@ ReferralError
 ├── DepartmentDiffers      a coordinator acts for another department
 ├── ReferralInactive       consent was withdrawn: nothing more is done for the referral
 ├── SessionWithdrawn       the session was called off
+├── SessionOver            the session has taken place
 ├── AppointmentFixed       the appointment can't be changed here; the text says why
 ├── OrganisationMissing    the caller's token names no organisation
 ├── IdempotencyKeyReused   the key was used for another request
@@ -78,6 +79,10 @@ class ReferralInactive(ReferralError):
 
 class SessionWithdrawn(ReferralError):
     """The session was called off."""
+
+
+class SessionOver(ReferralError):
+    """The session has taken place."""
 
 
 class AppointmentFixed(ReferralError):

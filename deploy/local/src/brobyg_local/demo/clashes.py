@@ -30,7 +30,7 @@ class Clash:
     """Two needs of one citizen."""
 
     needs: frozenset[str]
-    #: Whether a human was told, of the clash or of a need for which nobody was found.
+    #: Whether a human was told of the clash.
     told: bool
     #: Whether one helper goes along to both.
     one_helper: bool
@@ -76,7 +76,9 @@ def _told(events: Sequence[Event]) -> list[frozenset[object]]:
             if raised.kind == "clash":
                 found.append(frozenset({raised.need_id, raised.other_need_id}))
         elif event.type == MatchEscalated.EVENT_TYPE:
-            found.append(frozenset({event.decode(MatchEscalated).need_id}))
+            escalated = event.decode(MatchEscalated)
+            if escalated.reason == "clash":
+                found.append(frozenset({escalated.need_id}))
     return found
 
 

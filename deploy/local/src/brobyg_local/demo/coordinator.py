@@ -12,8 +12,6 @@ from .week import Week
 #: Between two looks at the worklist, by the shared clock; an item is settled at the next look.
 LOOK = timedelta(hours=2)
 FIRST_HOUR, LAST_HOUR = 8, 16
-#: Services that own items. The worklist does not tell which; each knows its own.
-OWNERS = ("matching", "referral", "notification")
 OUTCOMES = {"clash": "solved_by_phone", "mail_refused": "solved_by_phone"}
 
 
@@ -49,15 +47,8 @@ class AttentiveCoordinator:
                 act, body = "claim", {}
                 if item["state"] == "claimed":
                     act, body = "settle", {"outcome": OUTCOMES.get(item["kind"], "helper_found")}
-                await self._tell(http, headers, f"/attention/{item['attention_id']}/{act}", body)
+                path = f"/attention/{item['attention_id']}/{act}"
+                url = self._access.url(item["owner"]) + path
+                await http.post(url, headers=headers, json=body)
         except (httpx2.TransportError, ValueError, KeyError):
             return
-
-    async def _tell(
-        self, http: httpx2.AsyncClient, headers: dict[str, str], path: str, body: dict[str, str]
-    ) -> None:
-        """Tell the owner, which is the first that knows the item."""
-        for owner in OWNERS:
-            answer = await http.post(self._access.url(owner) + path, headers=headers, json=body)
-            if answer.status_code != 404:
-                return

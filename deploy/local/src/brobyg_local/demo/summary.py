@@ -75,6 +75,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     double_booked: int
     #: Pairs of needs of one citizen that overlap or are one way.
     citizen_clashes: int
+    #: As few as the week must have of them: fewer, and nothing is shown of clashes.
+    least_clashes: int
     #: Those of them where nobody was told and that no single helper serves.
     clashes_unanswered: int
     quiet: bool
@@ -100,6 +102,10 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
             ),
             f"{self.clashes_unanswered} times a citizen's appointments clashed, and neither was the"
             " coordinator told nor one helper found for both": self.clashes_unanswered,
+            f"{self.citizen_clashes} pairs of a citizen's appointments clashed or were one way, and"
+            f" {self.least_clashes} or more are in the week": (
+                self.citizen_clashes < self.least_clashes
+            ),
             "a rebuild from the stream gives another state than the live one": (
                 not self.rebuild_equals_live
             ),
@@ -151,6 +157,7 @@ def summarise(
         dead_letters=idle.dead_letters,
         double_booked=double_booked(events),
         citizen_clashes=len(clashes),
+        least_clashes=week.least_clashes,
         clashes_unanswered=sum(not one.answered for one in clashes),
         quiet=idle.idle,
         surprises=list(tally.surprises),

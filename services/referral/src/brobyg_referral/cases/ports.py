@@ -38,7 +38,7 @@ class StoredAppointment:
     identifiers: tuple[BusinessIdentifier, ...]
     referral: ActiveReferral
     state: Appointment
-    #: Whether somebody entered it here, before any hospital sent it.
+    #: Whether somebody entered it here, before any hospital booked it.
     is_entered: bool = False
 
 
@@ -91,6 +91,15 @@ class AppointmentStore(Protocol):
         """Delete the appointments of a referral."""
 
 
+class OpenItems(Protocol):
+    """Open items of the worklist, for a timer, which waits for no lock."""
+
+    async def lock_free(self, tx: Transaction, ids: Collection[str]) -> dict[str, bool]:
+        """Those of these that are open: True where it is locked from now on, False where another
+        transaction has it.
+        """
+
+
 class SessionStore(Protocol):
     """Planned sessions."""
 
@@ -99,6 +108,9 @@ class SessionStore(Protocol):
 
     async def get(self, tx: Transaction, session_id: str, *, lock: bool = False) -> Session | None:
         """The session, locked until the transaction ends if wanted; None when there is none."""
+
+    async def lock_free(self, tx: Transaction, session_ids: Collection[str]) -> list[Session]:
+        """Those of these that no other transaction has, locked; it waits for none."""
 
     async def save(self, tx: Transaction, session: Session) -> None:
         """Store it as it is now."""

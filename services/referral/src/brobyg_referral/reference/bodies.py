@@ -43,7 +43,9 @@ TimeOfDay = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 Zone = Annotated[
     str, Field(pattern=r"^[A-Za-z]+(/[A-Za-z_]+)+$", max_length=40), AfterValidator(_zone)
 ]
-Days = Annotated[list[date], Field(max_length=400), AfterValidator(_ordered)]
+#: On no more days is a calendar closed.
+MOST_DAYS = 400
+Days = Annotated[list[date], Field(max_length=MOST_DAYS), AfterValidator(_ordered)]
 
 
 class _Part(BaseModel):

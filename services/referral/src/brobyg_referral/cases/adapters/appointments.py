@@ -45,7 +45,7 @@ from brobyg_referral.cases.ports import (
 )
 
 #: Columns that say whose an appointment is, and never change.
-_FIXED = ("appointment_id", "is_entered", "referral_id", "citizen_id")
+_FIXED = ("appointment_id", "referral_id", "citizen_id")
 _ACTIVE = (
     referral.c.referral_id,
     referral.c.citizen_id,

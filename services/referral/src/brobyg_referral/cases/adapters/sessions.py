@@ -1,11 +1,13 @@
 """Planned sessions in PostgreSQL."""
 
+from collections.abc import Collection
 from dataclasses import fields
+from typing import Any
 
 import msgspec
 from brobyg_contracts.events import SeatWanted
 from brobyg_kit.database import Transaction
-from sqlalchemy import insert, select, update
+from sqlalchemy import Row, insert, select, update
 
 from brobyg_referral.cases.adapters.tables import session
 from brobyg_referral.cases.domain.session import Session
@@ -26,10 +28,17 @@ class PostgresSessions:
         if lock:
             wanted = wanted.with_for_update()
         row = (await tx.connection.execute(wanted)).one_or_none()
-        if row is None:
-            return None
-        values = {name: getattr(row, name) for name in _FIELDS}
-        return Session(**values | {"seats": msgspec.convert(row.seats, tuple[SeatWanted, ...])})
+        return _session(row) if row else None
+
+    async def lock_free(self, tx: Transaction, session_ids: Collection[str]) -> list[Session]:
+        """As the port says."""
+        free = (
+            select(session)
+            .where(session.c.session_id.in_(session_ids))
+            .order_by(session.c.session_id)
+            .with_for_update(skip_locked=True)
+        )
+        return [_session(row) for row in await tx.connection.execute(free)]
 
     async def save(self, tx: Transaction, changed: Session) -> None:
         """As the port says."""
@@ -38,6 +47,11 @@ class PostgresSessions:
             .where(session.c.session_id == changed.session_id)
             .values(_values(changed))
         )
+
+
+def _session(row: Row[Any]) -> Session:
+    values = {name: getattr(row, name) for name in _FIELDS}
+    return Session(**values | {"seats": msgspec.convert(row.seats, tuple[SeatWanted, ...])})
 
 
 def _values(one: Session) -> dict[str, object]:

@@ -83,7 +83,7 @@ appointment = Table(
         "is_entered",
         Boolean,
         nullable=False,
-        comment="Whether somebody entered it here, before any hospital sent it.",
+        comment="Whether somebody entered it here, before any hospital booked it.",
     ),
     Column("referral_id", Id, ForeignKey(referral.c.referral_id), nullable=False),
     Column("citizen_id", Id, ForeignKey("citizen.citizen_id"), nullable=False),

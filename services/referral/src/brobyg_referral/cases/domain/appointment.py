@@ -257,6 +257,15 @@ def receive(known: Appointment | None, message: AppointmentMessage) -> Transitio
     return _announce(updated)
 
 
+def booked_by_hand(known: Appointment, visit: PlannedVisit) -> Appointment:
+    """The appointment once somebody says that it is booked, who has agreed `visit` on it.
+
+    What the hospital says stays as it is. Where that is no complete plan, `visit` is announced.
+    """
+    plan = known.content.plan if known.content.plan.is_complete else visit
+    return replace(known, announced=Announced.BOOKED, announced_plan=plan)
+
+
 def is_out_of_date(known: Appointment, message: AppointmentMessage) -> bool:
     """Whether the hospital has said something newer than `message`.
 

@@ -20,7 +20,7 @@ from pydantic import (
     StringConstraints,
 )
 
-from brobyg_referral.cases.domain.appointment import AppointmentStatus, PlannedVisit
+from brobyg_referral.cases.domain.appointment import Announced, AppointmentStatus, PlannedVisit
 from brobyg_referral.cases.domain.referral import Referral, ReferralStatus
 from brobyg_referral.cases.domain.session import Session
 from brobyg_referral.cases.ports import StoredAppointment
@@ -320,14 +320,16 @@ class AppointmentOut(BaseModel):
     @classmethod
     def of(cls, stored: StoredAppointment) -> "AppointmentOut":
         """As shown."""
-        content = stored.state.content
+        state, content = stored.state, stored.state.content
+        is_booked = state.announced is Announced.BOOKED
+        plan = state.announced_plan if is_booked and state.announced_plan else content.plan
         return cls(
             appointment_id=stored.appointment_id,
             referral_id=stored.referral.referral_id,
-            status=content.status,
-            location_id=content.plan.location_id,
-            starts_at=content.plan.starts_at,
-            ends_at=content.plan.ends_at,
+            status=AppointmentStatus.BOOKED if is_booked else content.status,
+            location_id=plan.location_id,
+            starts_at=plan.starts_at,
+            ends_at=plan.ends_at,
         )
 
 

@@ -16,6 +16,7 @@ _PROBLEMS: dict[type[errors.ReferralError], tuple[int, str]] = {
     errors.ReferralActive: (409, "The citizen has an active referral of this pathway already"),
     errors.ReferralInactive: (409, "The referral is not active"),
     errors.SessionWithdrawn: (409, "The session was called off"),
+    errors.SessionOver: (409, "The session is over"),
     errors.AppointmentFixed: (409, "The appointment can't be changed here"),
     errors.DepartmentDiffers: (403, "This is another department's"),
     errors.OrganisationMissing: (403, "The token names no organisation"),

@@ -1,6 +1,7 @@
 """Who may see and do what."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from brobyg_contracts.reference import Reference
 from brobyg_kit.auth import Caller
@@ -50,10 +51,13 @@ async def own_departments(
 
 
 def visible(caller: Caller, referral: Referral | None, reference: Reference) -> Referral:
-    """The referral. Raises NoSuchReferral unless the caller may see it."""
+    """The referral, as one of the department that has it now.
+
+    Raises NoSuchReferral unless the caller may see it.
+    """
     if referral is None or not may_see(caller, referral, reference):
         raise NoSuchReferral
-    return referral
+    return replace(referral, department=reference.present_department(referral.department))
 
 
 def organisation_of(caller: Caller) -> str:

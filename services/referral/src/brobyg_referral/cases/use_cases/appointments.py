@@ -18,6 +18,7 @@ from brobyg_referral.cases.domain.appointment import (
     Content,
     PlannedVisit,
     apart,
+    booked_by_hand,
     receive,
 )
 from brobyg_referral.cases.domain.need import pathways_about
@@ -87,8 +88,9 @@ class Appointments:
         """A new appointment under a referral that the caller may see, booked at once.
 
         A booked one of the referral at the same place and about the same time is the same
-        appointment, whoever entered or sent it, and so is what the hospital sends later. A repeat
-        by Idempotency-Key gets the first one.
+        appointment, whoever entered or sent it, and so is what the hospital sends later. So is one
+        that the hospital has told only tentatively: it is booked from then on. A repeat by
+        Idempotency-Key gets the first one.
 
         Raises NoSuchReferral, ReferralInactive without consent, RequestRefused for a place or time
         that can't be or a pathway without appointments, ReferenceMissing, IdempotencyKeyReused.
@@ -109,8 +111,12 @@ class Appointments:
                 return Entered(one, is_new=False)
         check_visit(asked.visit, reference, tx.now)
         same = _same(known, asked.visit)
-        stored = same or await self._add(tx, referral, asked.visit)
-        if same is None:
+        stored = same or _entered(referral, asked.visit, tx)
+        if stored.state.announced is not Announced.BOOKED:
+            state = booked_by_hand(stored.state, asked.visit)
+            stored = replace(stored, state=state, is_entered=True)
+        if stored is not same:
+            await self._appointments.save(tx, [stored], ())
             tell_of_appointment(tx, "booked", stored, reference)
         if made_id is None:
             await self._repeats.remember(tx, sender_of(caller), asked.keyed, stored.appointment_id)
@@ -162,35 +168,39 @@ class Appointments:
             raise UnknownAppointment
         return await self._appointments.of_referral(tx, referral.referral_id)
 
-    async def _add(
-        self, tx: Transaction, referral: Referral, visit: PlannedVisit
-    ) -> StoredAppointment:
-        said = AppointmentMessage(
-            Content(AppointmentStatus.BOOKED, visit), tx.now, has_own_time=False
-        )
-        stored = StoredAppointment(
-            appointment_id=new_id(tx.clock),
-            organisation=None,
-            identifiers=(),
-            referral=ActiveReferral(
-                referral.referral_id, referral.citizen_id, referral.pathway, referral.department
-            ),
-            state=receive(None, said).appointment,
-            is_entered=True,
-        )
-        await self._appointments.save(tx, [stored], ())
-        return stored
+
+def _entered(referral: Referral, visit: PlannedVisit, tx: Transaction) -> StoredAppointment:
+    """A new one."""
+    said = AppointmentMessage(Content(AppointmentStatus.BOOKED, visit), tx.now, has_own_time=False)
+    return StoredAppointment(
+        appointment_id=new_id(tx.clock),
+        organisation=None,
+        identifiers=(),
+        referral=ActiveReferral(
+            referral.referral_id, referral.citizen_id, referral.pathway, referral.department
+        ),
+        state=receive(None, said).appointment,
+        is_entered=True,
+    )
 
 
 def _same(known: list[StoredAppointment], visit: PlannedVisit) -> StoredAppointment | None:
-    """The booked one that this is, the nearest in time."""
-    near = [
-        (between, one.appointment_id, one)
-        for one in known
-        if one.state.announced is Announced.BOOKED
-        and (between := apart(one.state.content.plan, visit)) is not None
-    ]
-    return min(near)[2] if near else None
+    """The one that this is: a booked one before a tentative one, then the nearest in time.
+
+    A tentative one may be at a place that is not known yet.
+    """
+    near = []
+    for one in known:
+        state = one.state
+        is_booked = state.announced is Announced.BOOKED
+        if not is_booked and (one.organisation is None or state.content.is_over):
+            continue
+        plan = state.announced_plan if is_booked and state.announced_plan else state.content.plan
+        placed = replace(plan, location_id=plan.location_id or visit.location_id)
+        between = apart(placed, visit)
+        if between is not None:
+            near.append((not is_booked, between, one.appointment_id, one))
+    return min(near)[3] if near else None
 
 
 def _check_changeable(stored: StoredAppointment, visit: PlannedVisit | None, now: datetime) -> None:

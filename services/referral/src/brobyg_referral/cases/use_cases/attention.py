@@ -13,7 +13,7 @@ from brobyg_kit.event import Event
 from brobyg_kit.timers import DueTimer
 from msgspec import UNSET
 
-from brobyg_referral.cases.ports import AppointmentStore, StoredAppointment
+from brobyg_referral.cases.ports import AppointmentStore, OpenItems, StoredAppointment
 
 #: The patient has declined; it was cancelled, or a change of it was refused, because the message
 #: named another patient than it was booked for; the hospital has made it other than somebody
@@ -35,6 +35,8 @@ _REASONS: dict[AttentionReason, tuple[str, ...]] = {
 _SOON = timedelta(hours=24)
 #: Fires when an appointment that needed a coordinator is over.
 OVER = "appointment_over"
+#: After so long it is looked again at what another transaction had: timers wait for no lock.
+AGAIN = timedelta(seconds=10)
 ATTENTION = Attention("referral", AttentionClaimed, AttentionSettled, "no_longer_so")
 
 
@@ -81,16 +83,27 @@ async def settle_all(tx: Transaction, appointment_ids: Iterable[str]) -> None:
 class AppointmentsOver:
     """Settles what appointments needed that are over."""
 
-    def __init__(self, store: AppointmentStore) -> None:
+    def __init__(self, store: AppointmentStore, items: OpenItems) -> None:
         """No state of its own."""
-        self._store = store
+        self._store, self._items = store, items
 
     async def fire(self, tx: Transaction, due: Sequence[DueTimer]) -> None:
-        """The end of these has come, unless they were moved meanwhile. Raises database errors."""
+        """The end of these has come, unless they were moved meanwhile. Raises database errors.
+
+        It waits for nobody: whoever has an item may wait for its timer, which is claimed here.
+        """
         ids = [one.subject for one in due]
         ends = await self._store.ends_of(tx, ids)
         later = {about: at for about, at in ends.items() if at is not None and at > tx.now}
-        await settle_all(tx, set(ids) - later.keys())
+        items = {
+            attention_id(kind, about): about
+            for about in ids
+            for kind in _REASONS
+            if about not in later
+        }
+        found = await self._items.lock_free(tx, items)
+        await ATTENTION.settle_own(tx, {item: None for item in found if found[item]})
+        later |= {items[item]: tx.now + AGAIN for item in found if not found[item]}
         for about, at in later.items():
             tx.schedule(OVER, about, at)
 

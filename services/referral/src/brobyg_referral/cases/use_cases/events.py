@@ -28,7 +28,8 @@ AppointmentEvent = (
 
 def appointment_event(change: AppointmentChange, stored: StoredAppointment) -> AppointmentEvent:
     """The event that tells of `change`; the times and the place are those after it."""
-    plan = stored.state.content.plan
+    plan = stored.state.announced_plan
+    assert plan is not None  # a change is announced with it
     ids = {
         "referral_id": stored.referral.referral_id,
         "citizen_id": stored.referral.citizen_id,

@@ -1,7 +1,7 @@
 """Referring a citizen, giving and withdrawing consent, erasure, and access to contact data."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from brobyg_contracts import pathways
@@ -119,7 +119,8 @@ class Referrals:
                 # The same request finds another citizen only when the first was erased: a late
                 # repeat must not bring the data back.
                 raise CitizenErased
-            return repeated
+            now = reference.present_department(repeated.department)
+            return replace(repeated, department=now)
         department = _department(reference, asked)
         if "referrer" not in caller.roles and not coordinates(caller, [department], reference):
             raise DepartmentDiffers("refer to your own department")
@@ -139,7 +140,7 @@ class Referrals:
         await self._referrals.insert(tx, referral)
         await self._repeats.remember(tx, organisation, asked.keyed, referral.referral_id)
         tx.emit(referral_created(referral), subject=referral.referral_id)
-        _tell_consent_given(tx, referral, reference)
+        _tell_consent_given(tx, referral)
         tx.after_commit(self._metrics.referrals.inc)
         return referral
 
@@ -208,7 +209,7 @@ class Referrals:
         others = await self._referrals.of_citizen(tx, referral.citizen_id)
         _check_none_active(others, referral.pathway, caller, reference)
         await self._referrals.save_consent(tx, given)
-        _tell_consent_given(tx, given, reference)
+        _tell_consent_given(tx, given)
         return given
 
     async def withdraw_consent(self, tx: Transaction, caller: Caller, referral_id: str) -> Referral:
@@ -345,9 +346,9 @@ def _check_not_withdrawn_since(given_at: datetime, earlier: Referral, pointer: s
         )
 
 
-def _tell_consent_given(tx: Transaction, referral: Referral, reference: Reference) -> None:
+def _tell_consent_given(tx: Transaction, referral: Referral) -> None:
     """Publish it, and what the referral itself wants from now on."""
     event = ConsentGiven(referral_id=referral.referral_id, citizen_id=referral.citizen_id)
     tx.emit(event, subject=referral.referral_id)
-    if need := referral.need(reference.present_department(referral.department)):
+    if need := referral.need(referral.department):
         tx.emit(need.opened(), subject=need.about_id)

@@ -1,7 +1,8 @@
 """Planning, changing and calling off sessions."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from brobyg_contracts import pathways
 from brobyg_contracts.events import SeatWanted
@@ -9,6 +10,7 @@ from brobyg_contracts.reference import Reference
 from brobyg_kit.auth import Caller
 from brobyg_kit.database import Transaction
 from brobyg_kit.ids import new_id
+from brobyg_kit.timers import DueTimer
 
 from brobyg_referral.cases.domain import departments
 from brobyg_referral.cases.domain.appointment import PlannedVisit
@@ -22,8 +24,14 @@ from brobyg_referral.errors import (
     DepartmentDiffers,
     NoSuchSession,
     RequestRefused,
+    SessionOver,
     SessionWithdrawn,
 )
+
+#: Fires when a session is over.
+OVER = "session_over"
+#: After so long it is looked again at one that another transaction had: timers wait for no lock.
+AGAIN = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +100,7 @@ class Sessions:
         await self._sessions.insert(tx, session)
         await self._repeats.remember(tx, sender_of(caller), asked.keyed, session.session_id)
         tx.emit(session.need.opened(), subject=session.session_id)
+        tx.schedule(OVER, session.session_id, session.ends_at)
         return session
 
     async def get(self, tx: Transaction, caller: Caller, session_id: str) -> Session:
@@ -104,13 +113,14 @@ class Sessions:
     ) -> Session:
         """Move it, or want others for it. No effect when it is so already.
 
-        Raises NoSuchSession, SessionWithdrawn, and what `plan` raises.
+        Raises NoSuchSession, SessionWithdrawn, SessionOver, and what `plan` raises.
         """
         reference = await known_reference(self._reference, tx)
         found = await self._sessions.get(tx, session_id, lock=True)
         session = self._visible(caller, found, reference)
         if session.withdrawn_at is not None:
             raise SessionWithdrawn("plan another one")
+        _check_to_come(session, tx)
         changed = replace(
             session,
             location_id=plan.location_id,
@@ -123,16 +133,37 @@ class Sessions:
         _check_plan(session.pathway, plan, reference, tx.now)
         await self._sessions.save(tx, changed)
         tx.emit(changed.need.changed(), subject=session_id)
+        tx.schedule(OVER, session_id, changed.ends_at)
         return changed
 
     async def withdraw(self, tx: Transaction, caller: Caller, session_id: str) -> None:
-        """Call it off. Again has no further effect. Raises NoSuchSession."""
+        """Call it off. Again has no further effect. Raises NoSuchSession, SessionOver."""
         reference = await self._reference.get(tx)
         found = await self._sessions.get(tx, session_id, lock=True)
         session = self._visible(caller, found, reference)
-        if session.withdrawn_at is None:
-            await self._sessions.save(tx, replace(session, withdrawn_at=tx.now))
-            tx.emit(session.need.closed("withdrawn"), subject=session_id)
+        if session.withdrawn_at is not None:
+            return
+        _check_to_come(session, tx)
+        await self._sessions.save(tx, replace(session, withdrawn_at=tx.now))
+        tx.emit(session.need.closed("withdrawn"), subject=session_id)
+        tx.unschedule(OVER, session_id)
+
+    async def close_over(self, tx: Transaction, due: Sequence[DueTimer]) -> None:
+        """The end of these has come, unless they were moved meanwhile. Raises database errors.
+
+        It waits for nobody: whoever has a session may wait for its timer, which is claimed here.
+        """
+        ids = {one.subject for one in due}
+        free = await self._sessions.lock_free(tx, ids)
+        for session in free:
+            if session.withdrawn_at is not None:
+                continue
+            if session.ends_at > tx.now:
+                tx.schedule(OVER, session.session_id, session.ends_at)
+            else:
+                tx.emit(session.need.closed("completed"), subject=session.session_id)
+        for session_id in ids - {session.session_id for session in free}:
+            tx.schedule(OVER, session_id, tx.now + AGAIN)
 
     @staticmethod
     def _visible(caller: Caller, session: Session | None, reference: Reference) -> Session:
@@ -140,6 +171,12 @@ class Sessions:
         if session is None or not coordinates(caller, [session.department], reference):
             raise NoSuchSession
         return replace(session, department=reference.present_department(session.department))
+
+
+def _check_to_come(session: Session, tx: Transaction) -> None:
+    """Raise SessionOver for one that is over by now, with its lock held."""
+    if session.ends_at <= tx.clock.now():
+        raise SessionOver("what has taken place stays as it was")
 
 
 def _check_plan(pathway: str, plan: SessionPlan, reference: Reference, now: datetime) -> None:

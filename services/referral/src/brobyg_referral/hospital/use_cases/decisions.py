@@ -13,7 +13,6 @@ from brobyg_referral.cases.domain.appointment import (
     AppointmentMessage,
     AppointmentStatus,
     BusinessIdentifier,
-    apart,
     is_out_of_date,
     receive,
 )
@@ -35,6 +34,7 @@ from brobyg_referral.hospital.use_cases.checks import (
     check_version,
     unaccompanied_warning,
 )
+from brobyg_referral.hospital.use_cases.entered import called_off, entered_alike, is_for
 from brobyg_referral.hospital.use_cases.naming import also_named, contradict
 
 
@@ -164,7 +164,7 @@ class Decisions:
         if referral is not None or self._channel == "http":
             check_times(message, self._now)
         known = self._find(request)
-        if known is not None and not _is_for(referral, known):
+        if known is not None and not is_for(referral, known):
             check_times(message, self._now)
             self._check_patient(message, known, cause)
             referral = known.referral
@@ -184,19 +184,8 @@ class Decisions:
     def _entered_alike(
         self, message: AppointmentMessage, referral: ActiveReferral
     ) -> StoredAppointment | None:
-        """What somebody entered here of the appointment that the hospital sends now.
-
-        That of a referral of the citizen's, at the same place and about the same time: one that is
-        still booked before one that was called off, then the nearest.
-        """
-        near = []
-        for one in (self._known[about] for about in self._entered):
-            if one.organisation is None and _is_for(referral, one):
-                between = apart(one.state.content.plan, message.content.plan)
-                if between is not None:
-                    called_off = one.state.announced is not Announced.BOOKED
-                    near.append((called_off, between, one.appointment_id))
-        return self._known[min(near)[2]] if near else None
+        entered = (self._known[one] for one in self._entered)
+        return entered_alike(entered, message.content.plan, referral)
 
     def _check_patient(
         self, message: AppointmentMessage, known: StoredAppointment, cause: Event | None
@@ -308,6 +297,8 @@ class Decisions:
         else:
             stored = replace(known, organisation=self._organisation, state=transition.appointment)
             stored = also_named(stored, identifiers)
+            if known.organisation and transition.change in ("booked", "rescheduled"):
+                stored = self._instead_of_entered(stored, message, cause)
         self._remember(stored, known)
         if transition.change:
             self.changes.append((transition.change, stored, cause))
@@ -324,6 +315,17 @@ class Decisions:
             warning=None if out_of_date else unaccompanied_warning(request.appointment, self._now),
         )
 
+    def _instead_of_entered(
+        self, booked: StoredAppointment, message: AppointmentMessage, cause: Event | None
+    ) -> StoredAppointment:
+        """Call off what was entered of it while it was known otherwise: one need is enough."""
+        entered = self._entered_alike(message, booked.referral)
+        if entered is None or entered.state.announced is not Announced.BOOKED:
+            return booked
+        ended = self._remember(called_off(entered, self._now), entered)
+        self.changes.append(("cancelled", ended, cause))
+        return replace(booked, is_entered=True)
+
     def _note_attention(
         self,
         request: AppointmentRequest,
@@ -335,7 +337,7 @@ class Decisions:
         content, before = stored.state.content, known.state.content if known else None
         if content.is_declined != (before is not None and before.is_declined):
             self._note("patient_declined", stored, cause, needed=content.is_declined)
-        if not _is_for(self._referrals.get(request.appointment.cpr), stored):
+        if not is_for(self._referrals.get(request.appointment.cpr), stored):
             self._note("cancelled_for_another", stored, cause)
         elif before is not None and before.is_cancelled:
             self._note("cancelled_for_another", stored, cause, needed=False)
@@ -370,11 +372,6 @@ class Decisions:
         reasons: tuple[str, ...] = (),
     ) -> None:
         self.attention.append(AttentionChange(kind, stored, needed, cause, reasons))
-
-
-def _is_for(referral: ActiveReferral | None, stored: StoredAppointment) -> bool:
-    """Whether the appointment is of the citizen who has this referral."""
-    return referral is not None and referral.citizen_id == stored.referral.citizen_id
 
 
 def _without_overlap(results: Sequence[Result]) -> list[Result]:

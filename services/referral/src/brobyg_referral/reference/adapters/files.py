@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from brobyg_referral.reference.bodies import (
     BODIES,
+    MOST_DAYS,
     CalendarFileBody,
     EntryBody,
     PostcodeBody,
@@ -135,6 +136,13 @@ def _closed_days(file: _File, bodies: Sequence[tuple[EntryBody, int]]) -> Mappin
             seen.add(other)
             days |= set(calendars[other][0].closed_on)
             other = calendars[other][0].closed_as
+        if len(days) > MOST_DAYS:
+            file.fault(
+                line,
+                f"calendar/{name}: it is closed on {len(days)} days with those of `closed_as`, and"
+                f" at most {MOST_DAYS} are kept",
+            )
+            continue
         resolved[name] = calendar.model_copy(update={"closed_on": sorted(days)})
     return resolved
 
