@@ -22,7 +22,13 @@ from brobyg_matching.domain.need import (
     have_met,
     seats_of,
 )
-from brobyg_matching.domain.roster import case_limit, timeless_rule_broken, wish_of
+from brobyg_matching.domain.roster import (
+    Wish,
+    case_limit,
+    citizen_rule_broken,
+    timeless_rule_broken,
+    wish_of,
+)
 from brobyg_matching.domain.searching import (
     deadline_moved,
     give_up,
@@ -240,44 +246,88 @@ def closed(board: Board, need_id: str, reason: str) -> None:
 
 
 def recorded(board: Board, citizen: Citizen) -> None:
-    """The citizen's record is this now: what waits for it begins, what it changes is done anew."""
+    """The citizen's record is this now: what waits for it begins, what it changes is done anew.
+
+    What is agreed stays, unless times and places have changed, or the record asks for something new
+    that the helper does not have.
+    """
     before = board.citizens.get(citizen.citizen_id)
     if before == citizen:
         return
     board.know(citizen)
-    anew: list[tuple[Draft, dict[int, str | None]]] = []
+    anew: list[tuple[Draft, dict[int, str | None], bool]] = []
     for need in board.of_citizen(citizen.citizen_id):
         if board.policy(need).need.of_citizen:
             if need.waits:
                 board.freed.add(need.department)  # others may do now
             draft = Draft(board, need)
             if need.state == "waiting":
-                anew.append((draft, {}))
-            elif not (_still_suits(draft, before) or _have_met(board, need, need)):
-                anew.append((draft, _former(need)))
-    for draft, _ in anew:
+                anew.append((draft, {}, False))
+            elif not _have_met(board, need, need):
+                stays = before is not None and _still_agreed(draft, before)
+                if not (stays and _still_searched(draft)):
+                    # Of one way all seats stay or none: each need of it has a single one.
+                    anew.append((draft, _former(need), stays and bool(need.helpers())))
+    for draft, _, stays in anew:
         if draft.need.state != "waiting":
-            _let_go(draft, "citizen_changed")
+            _let_go(draft, "citizen_changed", release=not stays)
             draft.set(state="waiting")
-    for draft, former in anew:
+    for draft, former, _ in anew:
         begin(draft, former)
 
 
-def _still_suits(draft: Draft, before: Citizen | None) -> bool:
-    """Whether times and places are as by the record before, and all who fill or are asked can."""
+def _still_agreed(draft: Draft, before: Citizen) -> bool:
+    """Whether what is agreed holds by the new record as it did by the one before.
+
+    Only what the record asks for anew counts: whoever was given the seat by hand, or was paused
+    since, keeps it. Where nothing has a time the citizen may move.
+    """
     board, need = draft.board, draft.need
-    if before is None:
+    known = board.itinerary(need)
+    then = itinerary(draft.policy, need, before, board.distances)
+    if known.meet_at is not None and then != known:
         return False
-    now = whole_way(board, need)
-    if itinerary(draft.policy, need, before, board.distances) != board.itinerary(need):
-        return False
-    asked = [(one.seat_no, one.helper_id) for one in need.open_offers()]
-    have = [(one.no, one.helper_id) for one in need.seats if one.state == "filled"]
-    for no, helper_id in (*asked, *have):
-        profile = board.profile(need, helper_id or "")
-        wish = wish_of(
-            need, draft.seat(no), draft.policy, board.citizen(need), now, board.reference
-        )
+    for seat in need.seats:
+        if seat.state != "filled" or _chosen_by_hand(board, need, seat):
+            continue
+        new = _new_wishes(draft, seat, before)
+        profile = board.profile(need, seat.helper_id or "")
+        if profile is not None and citizen_rule_broken(profile.helper, new):
+            return False
+    return True
+
+
+def _chosen_by_hand(board: Board, need: Need, seat: Seat) -> bool:
+    """Whether a human has judged who has the seat, or the first seat of its way."""
+    lead = board.needs.get(need.follows or "")
+    way = lead.seats[0].way if lead is not None else seat.way
+    return way in ("by_hand", "claimed")
+
+
+def _new_wishes(draft: Draft, seat: Seat, before: Citizen) -> Wish:
+    """What the seat asks now of what the citizen speaks, wishes and needs, and did not before."""
+    board, need = draft.board, draft.need
+    way = whole_way(board, need)
+    old, now = (
+        wish_of(need, seat, draft.policy, citizen, way, board.reference)
+        for citizen in (before, board.citizen(need))
+    )
+    return replace(
+        now,
+        languages=() if now.languages == old.languages else now.languages,
+        gender=None if now.gender == old.gender else now.gender,
+        for_mobility=() if now.for_mobility == old.for_mobility else now.for_mobility,
+    )
+
+
+def _still_searched(draft: Draft) -> bool:
+    """Whether all who are asked still can, and no seat has been given up."""
+    board, need = draft.board, draft.need
+    way = whole_way(board, need)
+    for offer in need.open_offers():
+        seat = draft.seat(offer.seat_no)
+        wish = wish_of(need, seat, draft.policy, board.citizen(need), way, board.reference)
+        profile = board.profile(need, offer.helper_id)
         if profile is None or timeless_rule_broken(profile.helper, wish, board.distances):
             return False
     return not any(one.state == "escalated" for one in need.seats)
