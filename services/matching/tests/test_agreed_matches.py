@@ -1,16 +1,28 @@
 """What is agreed stays agreed, whatever is heard of the citizen or the need meanwhile."""
 
+from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
-from brobyg_contracts import MatchEscalated, MatchReleased, OfferMade
+from brobyg_contracts import MatchEscalated, MatchReleased, OfferMade, VolunteerMatched
 from brobyg_matching.domain import answers, transitions
-from brobyg_matching.domain.board import Board
+from brobyg_matching.domain.board import Board, Raised, Settled
 from brobyg_matching.domain.draft import Draft
 from brobyg_matching.domain.finishing import finish
 from brobyg_matching.domain.helper import Helper
 from brobyg_matching.domain.roster import Roster
-from matching_samples import BY, DEPARTMENT, DISTANCES, a_board, a_citizen, a_helper, an_id, facts
+from matching_samples import (
+    BY,
+    DEPARTMENT,
+    DISTANCES,
+    LATE,
+    a_board,
+    a_citizen,
+    a_helper,
+    an_id,
+    facts,
+)
 from matching_samples import said as told
 
 CASE: dict[str, Any] = {"pathway": "toy_caseload", "about_kind": "referral", "location_id": None,
@@ -89,3 +101,153 @@ def test_who_is_met_elsewhere_now_is_asked_anew() -> None:
     accept(board)
     record(board, postcode="8500")
     assert len(told(board, MatchReleased)) == 1
+
+
+NOON = LATE + timedelta(hours=2)
+
+
+def of_another(board: Board, word: str, start: datetime, **changes: Any) -> None:
+    """A need of somebody else, who is met there, and whose record and consent are there."""
+    board.know(a_citizen(f"citizen of {word}", meeting="at_location"))
+    board.consent(an_id(f"referral of {word}"), an_id(f"citizen of {word}"), given=True)
+    ids = {"citizen_id": an_id(f"citizen of {word}"), "referral_id": an_id(f"referral of {word}")}
+    tell(board, word, starts_at=start, ends_at=start + timedelta(minutes=30), **ids, **changes)
+
+
+def home_at(board: Board, word: str = "need") -> datetime:
+    seat = board.needs[an_id(word)].seats[0]
+    assert seat.home_at is not None
+    return seat.home_at
+
+
+def booked_until(board: Board, word: str = "need", no: int = 1) -> float:
+    booking = board.booked[an_id(word), no]
+    assert booking is not None
+    assert booking.until is not None
+    return booking.until
+
+
+def nobody_is_in_two_places(board: Board) -> None:
+    spans = sorted(
+        (one.since or 0, one.until or 0) for one in board.booked.values() if one and one.exclusive
+    )
+    assert all(one[1] <= other[0] for one, other in pairwise(spans)), spans
+
+
+def test_who_is_with_the_citizen_is_booked_for_as_long_as_it_takes() -> None:
+    board = a_board(a_helper("v"))
+    tell(board)
+    accept(board)
+    before = home_at(board)
+    board.now = LATE
+    tell(board, ends_at=LATE + timedelta(hours=3))
+    assert home_at(board) - before == timedelta(hours=2, minutes=30)
+    assert booked_until(board) == home_at(board).timestamp()
+    first, again = told(board, VolunteerMatched)
+    assert (again.match_id, again.corrected, again.ends_at) == (
+        first.match_id,
+        True,
+        LATE + timedelta(hours=3),
+    )
+    of_another(board, "other", NOON)
+    assert board.needs[an_id("other")].open_offers() == [], "they are with the first till one"
+
+
+def test_who_is_promised_elsewhere_by_the_time_it_takes_now_is_a_matter_for_the_coordinator() -> (
+    None
+):
+    board = a_board(a_helper("v"))
+    tell(board)
+    accept(board)
+    of_another(board, "other", NOON)
+    accept(board, "other")
+    before = booked_until(board), home_at(board)
+    board.now = LATE
+    tell(board, ends_at=LATE + timedelta(hours=3))
+    assert (booked_until(board), home_at(board)) == before
+    [raised] = board.attention
+    assert isinstance(raised, Raised)
+    assert (raised.kind, raised.need_id) == ("clash", an_id("need"))
+    tell(board, ends_at=LATE + timedelta(minutes=31))
+    assert isinstance(board.attention[-1], Settled)
+    nobody_is_in_two_places(board)
+
+
+def test_who_is_with_the_citizen_elsewhere_than_was_said_is_not_kept() -> None:
+    board = a_board(a_helper("v"))
+    tell(board)
+    accept(board)
+    board.now = LATE
+    tell(board, location_id="grenaa-clinic")
+    assert len(told(board, MatchReleased)) == 1
+
+
+def test_a_way_goes_on_for_as_long_as_its_second_need_takes() -> None:
+    board = a_board(a_helper("v"))
+    second = LATE + timedelta(minutes=45)
+    tell(board, "first")
+    tell(board, "second", starts_at=second)
+    accept(board, "first")
+    before = home_at(board, "first")
+    board.now = second
+    tell(board, "second", starts_at=second, ends_at=second + timedelta(hours=1))
+    assert home_at(board, "first") == home_at(board, "second") == before + timedelta(minutes=30)
+    assert booked_until(board, "first") == home_at(board, "first").timestamp()
+    assert told(board, VolunteerMatched)[-1].need_id == an_id("second")
+
+
+def test_a_room_is_held_for_as_long_as_it_takes() -> None:
+    board = a_board(a_helper("g", pools=("toy_guide",)), a_helper("h", pools=("toy_guide",)),
+                    a_helper("i", pools=("toy_host",), competences=frozenset({"first_aid"}),
+                             papers={}))  # fmt: skip
+    session: dict[str, Any] = {
+        "pathway": "toy_session", "about_kind": "session", "citizen_id": None, "referral_id": None,
+        "location_id": "toy-house",
+    }  # fmt: skip
+    tell(board, **session)
+    for offer in board.needs[an_id("need")].open_offers():
+        if offer in board.needs[an_id("need")].open_offers():
+            answers.accepted(Draft(board, board.needs[an_id("need")]), offer)
+            finish(board)
+    assert board.needs[an_id("need")].helpers()
+    board.now = LATE
+    longer = LATE + timedelta(hours=1)
+    tell(board, ends_at=longer, **session)
+    assert booked_until(board, no=0) == longer.timestamp()
+    assert board.needs[an_id("need")].seats[0].reason is None
+
+
+def test_what_is_left_of_a_way_may_take_longer_and_never_takes_anybody_twice() -> None:
+    # Home from the hospital it is further than from the clinic, where the second is.
+    board = a_board(a_helper("v", travel="walk"), citizens=[a_citizen(meeting="at_location")])
+    tell(board, "first")
+    tell(board, "second", ends_at=LATE + timedelta(minutes=31), location_id="randers-clinic")
+    who = accept(board, "first")
+    whole, first = home_at(board, "first"), board.needs[an_id("first")].seats[0]
+    assert first.leave_at is not None
+    on_the_way = LATE - first.leave_at
+    of_another(board, "other", whole + on_the_way)
+    assert accept(board, "other") == who
+    transitions.closed(board, an_id("second"), "appointment_cancelled")
+    finish(board)
+    assert helpers_of(board, "first") == [who]
+    assert home_at(board, "first") == whole
+    nobody_is_in_two_places(board)
+
+
+def test_who_is_left_with_the_second_of_a_way_is_never_taken_twice() -> None:
+    board = a_board(a_helper("v", travel="walk"), citizens=[a_citizen(meeting="at_location")])
+    tell(board, "first", ends_at=LATE + timedelta(minutes=31), location_id="randers-clinic")
+    tell(board, "second")
+    who = accept(board, "first")
+    whole = home_at(board, "second")
+    alone = a_board(a_helper("v", travel="walk"), citizens=[a_citizen(meeting="at_location")])
+    tell(alone, "second")
+    on_the_way = LATE - (alone.needs[an_id("second")].open_offers()[0].leave_at or LATE)
+    of_another(board, "other", whole + on_the_way)
+    assert accept(board, "other") == who
+    transitions.closed(board, an_id("first"), "appointment_cancelled")
+    finish(board)
+    assert helpers_of(board, "second") == [who]
+    assert booked_until(board, "second") == whole.timestamp()
+    nobody_is_in_two_places(board)

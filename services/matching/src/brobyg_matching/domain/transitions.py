@@ -8,9 +8,10 @@ from datetime import datetime
 from brobyg_contracts.pathways import pathways
 from msgspec.structs import replace
 
+from brobyg_matching.domain.agreement import still_agreed, still_searched
 from brobyg_matching.domain.board import Board
 from brobyg_matching.domain.draft import Draft
-from brobyg_matching.domain.filling import clash, hand_over_way, join_way, leave_way
+from brobyg_matching.domain.filling import clash, hand_over_way, join_way, leave_way, prolong
 from brobyg_matching.domain.local_time import instant
 from brobyg_matching.domain.need import (
     DECISIVE,
@@ -22,13 +23,7 @@ from brobyg_matching.domain.need import (
     have_met,
     seats_of,
 )
-from brobyg_matching.domain.roster import (
-    Wish,
-    case_limit,
-    citizen_rule_broken,
-    timeless_rule_broken,
-    wish_of,
-)
+from brobyg_matching.domain.roster import case_limit
 from brobyg_matching.domain.searching import (
     deadline_moved,
     give_up,
@@ -37,12 +32,12 @@ from brobyg_matching.domain.searching import (
     start_search,
     survey,
 )
-from brobyg_matching.domain.travel import itinerary
-from brobyg_matching.domain.way import followers, relation, standing, whole_way
+from brobyg_matching.domain.way import followers, relation, standing
 
 #: Reasons with which a need ends because it has taken place, or the citizen did not come.
 _OVER = frozenset({"completed", "missed"})
 _MOVED = "appointment_rescheduled"
+_TIMES = {"starts_at", "ends_at"}
 
 
 def opened(board: Board, facts: Facts) -> None:
@@ -50,8 +45,8 @@ def opened(board: Board, facts: Facts) -> None:
 
     No effect when that was known and it is not closed. When it is elsewhere, at another time or
     asks for something else, offers are withdrawn and helpers released, who are asked first when
-    they still can. Once helper and citizen have met, and the new times mean no later meeting, the
-    helper stays and only the times are corrected: the time has been given. Raises UnknownPathway.
+    they still can. Once helper and citizen have met, and there are new times which mean no later
+    meeting, the helper stays, and for as long as it takes. Raises UnknownPathway.
     """
     before = board.needs.get(facts.need_id)
     values = {name: getattr(facts, name) for name in FACTS}
@@ -66,7 +61,9 @@ def opened(board: Board, facts: Facts) -> None:
     if before.state == "closed":
         draft.release_all(_MOVED)
         draft.free_resource()
-        seats = tuple(replace(one, state="waiting", unwilling=()) for one in draft.need.seats)
+        seats = tuple(
+            replace(one, state="waiting", reason=None, unwilling=()) for one in draft.need.seats
+        )
         draft.set(**values, state="waiting", reason=None, opened_at=board.now, seats=seats,
                   follows=None)  # fmt: skip
         draft = Draft(board, draft.need)  # it may be another pathway's now
@@ -119,8 +116,10 @@ def _move(draft: Draft, facts: Facts) -> None:
     before, board = draft.need, draft.board
     values = {name: getattr(facts, name) for name in FACTS}
     moved = replace(before, **values)
-    if _have_met(board, before, moved):
+    changed = {name for name in DECISIVE if getattr(before, name) != values[name]}
+    if changed <= _TIMES and _have_met(board, before, moved):
         draft.set(**values, meet_at=_meet_at(board, moved))
+        prolong(draft)
         return
     former = _former(before)
     _let_go(draft, _MOVED)
@@ -264,8 +263,8 @@ def recorded(board: Board, citizen: Citizen) -> None:
             if need.state == "waiting":
                 anew.append((draft, {}, False))
             elif not _have_met(board, need, need):
-                stays = before is not None and _still_agreed(draft, before)
-                if not (stays and _still_searched(draft)):
+                stays = before is not None and still_agreed(draft, before)
+                if not (stays and still_searched(draft)):
                     # Of one way all seats stay or none: each need of it has a single one.
                     anew.append((draft, _former(need), stays and bool(need.helpers())))
     for draft, _, stays in anew:
@@ -274,63 +273,6 @@ def recorded(board: Board, citizen: Citizen) -> None:
             draft.set(state="waiting")
     for draft, former, _ in anew:
         begin(draft, former)
-
-
-def _still_agreed(draft: Draft, before: Citizen) -> bool:
-    """Whether what is agreed holds by the new record as it did by the one before.
-
-    Only what the record asks for anew counts: whoever was given the seat by hand, or was paused
-    since, keeps it. Where nothing has a time the citizen may move.
-    """
-    board, need = draft.board, draft.need
-    known = board.itinerary(need)
-    then = itinerary(draft.policy, need, before, board.distances)
-    if known.meet_at is not None and then != known:
-        return False
-    for seat in need.seats:
-        if seat.state != "filled" or _chosen_by_hand(board, need, seat):
-            continue
-        new = _new_wishes(draft, seat, before)
-        profile = board.profile(need, seat.helper_id or "")
-        if profile is not None and citizen_rule_broken(profile.helper, new):
-            return False
-    return True
-
-
-def _chosen_by_hand(board: Board, need: Need, seat: Seat) -> bool:
-    """Whether a human has judged who has the seat, or the first seat of its way."""
-    lead = board.needs.get(need.follows or "")
-    way = lead.seats[0].way if lead is not None else seat.way
-    return way in ("by_hand", "claimed")
-
-
-def _new_wishes(draft: Draft, seat: Seat, before: Citizen) -> Wish:
-    """What the seat asks now of what the citizen speaks, wishes and needs, and did not before."""
-    board, need = draft.board, draft.need
-    way = whole_way(board, need)
-    old, now = (
-        wish_of(need, seat, draft.policy, citizen, way, board.reference)
-        for citizen in (before, board.citizen(need))
-    )
-    return replace(
-        now,
-        languages=() if now.languages == old.languages else now.languages,
-        gender=None if now.gender == old.gender else now.gender,
-        for_mobility=() if now.for_mobility == old.for_mobility else now.for_mobility,
-    )
-
-
-def _still_searched(draft: Draft) -> bool:
-    """Whether all who are asked still can, and no seat has been given up."""
-    board, need = draft.board, draft.need
-    way = whole_way(board, need)
-    for offer in need.open_offers():
-        seat = draft.seat(offer.seat_no)
-        wish = wish_of(need, seat, draft.policy, board.citizen(need), way, board.reference)
-        profile = board.profile(need, offer.helper_id)
-        if profile is None or timeless_rule_broken(profile.helper, wish, board.distances):
-            return False
-    return not any(one.state == "escalated" for one in need.seats)
 
 
 def erased(board: Board, citizen_id: str) -> None:
