@@ -1,22 +1,24 @@
 """What is agreed stays agreed, whatever is heard of the citizen or the need meanwhile."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
 import pytest
-from brobyg_contracts import MatchEscalated, MatchReleased, OfferMade, VolunteerMatched
+from brobyg_contracts import MatchEscalated, MatchReleased, NeedDecided, OfferMade, VolunteerMatched
 from brobyg_matching.domain import answers, transitions
 from brobyg_matching.domain.board import Board, Raised, Settled
 from brobyg_matching.domain.draft import Draft
 from brobyg_matching.domain.finishing import finish
-from brobyg_matching.domain.helper import Helper
+from brobyg_matching.domain.helper import Helper, Paper
 from brobyg_matching.domain.roster import Roster
+from brobyg_matching.errors import NotAllowed
 from matching_samples import (
     BY,
     DEPARTMENT,
     DISTANCES,
     LATE,
+    PAPERS,
     a_board,
     a_citizen,
     a_helper,
@@ -251,3 +253,27 @@ def test_who_is_left_with_the_second_of_a_way_is_never_taken_twice() -> None:
     assert helpers_of(board, "second") == [who]
     assert booked_until(board, "second") == whole.timestamp()
     nobody_is_in_two_places(board)
+
+
+def test_a_coordinator_who_answers_for_a_helper_is_named() -> None:
+    board = a_board(a_helper("v"), a_helper("w"))
+    tell(board)
+    first, second = board.needs[an_id("need")].open_offers()
+    answers.declined(Draft(board, board.needs[an_id("need")]), first, BY)
+    answers.accepted(Draft(board, board.needs[an_id("need")]), second, BY)
+    by_hand = [(one.outcome, one.actor) for one in told(board, NeedDecided) if one.actor]
+    assert by_hand == [("declined", BY.actor), ("accepted", BY.actor)]
+
+
+def test_nobody_claims_what_their_papers_do_not_reach() -> None:
+    ends = LATE.date() - timedelta(days=1)
+    papers = {kind: Paper(date(2026, 9, 1), ends) for kind in PAPERS}
+    board = a_board(a_helper("a"), a_helper("v", pools=("toy_guide",), papers=papers))
+    session: dict[str, Any] = {
+        "pathway": "toy_session", "about_kind": "session", "citizen_id": None, "referral_id": None,
+        "location_id": "toy-house",
+    }  # fmt: skip
+    tell(board, **session)
+    with pytest.raises(NotAllowed) as refused:
+        answers.claim(Draft(board, board.needs[an_id("need")]), 1, an_id("v"), BY)
+    assert refused.value.objection == "not_suitable"
