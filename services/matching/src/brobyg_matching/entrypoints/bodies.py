@@ -180,7 +180,7 @@ class AssignBody(Body):
 
 
 class ClaimBody(Body):
-    """For whom a seat is taken; the caller by default."""
+    """For whom a seat is taken: a coordinator says so; a helper takes it for themselves."""
 
     helper_id: HelperId | None = None
 
