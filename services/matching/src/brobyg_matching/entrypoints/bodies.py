@@ -247,7 +247,10 @@ def helper_out(one: Helper) -> HelperOut:
 
 
 class OfferFacts(BaseModel):
-    """What everybody sees of an offer who may see it. No citizen in it."""
+    """What everybody sees of an offer who may see it. No citizen in it.
+
+    Of one that is neither open nor accepted only state, reason, pathway and its end are told.
+    """
 
     state: Literal["open", "accepted", "declined", "expired", "withdrawn"]
     reason: str | None
@@ -275,7 +278,7 @@ class OfferOut(OfferFacts):
 class AnswerOut(OfferFacts):
     """An offer or a match as its link shows it; `language` is the one the helper reads.
 
-    A match is `accepted`, or `withdrawn` when it is gone: then nothing is said of the need.
+    A match is `accepted`, or `withdrawn` when it is gone.
     """
 
     language: str | None
