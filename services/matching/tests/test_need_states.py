@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from matching_samples import BY, LATE, NOW, a_board, a_citizen, a_helper, an_id, facts
 
-HELPERS = [a_helper(f"h{n}", weekly_limit=3) for n in range(5)]
+HELPERS = [a_helper(f"h{n}", weekly_limit=3, travel="walk") for n in range(5)]
 NEEDS = ["a", "b", "c", "d"]
 PLACES = ["randers-hospital", "randers-clinic", "grenaa-clinic"]
 #: 10:00, and starts that overlap with it, adjoin it, or are on another day.
@@ -86,9 +86,11 @@ class Citizens(RuleBasedStateMachine):
         elif isinstance(data, NeedDecided):
             assert len(msgspec.json.encode(data)) <= 16_000
 
-    @rule(word=st.sampled_from(NEEDS), start=st.sampled_from(STARTS), place=st.sampled_from(PLACES))
-    def need_is(self, word: str, start: Any, place: str) -> None:
-        one = facts(word, starts_at=start, location_id=place)
+    @rule(word=st.sampled_from(NEEDS), start=st.sampled_from(STARTS),
+          place=st.sampled_from(PLACES), minutes=st.sampled_from([30, 31, 240]))  # fmt: skip
+    def need_is(self, word: str, start: Any, place: str, minutes: int) -> None:
+        end = start + timedelta(minutes=minutes)
+        one = facts(word, starts_at=start, location_id=place, ends_at=end)
         self.by_hand.discard(one.need_id)
         self._step(lambda board: transitions.opened(board, one))
 
@@ -103,9 +105,31 @@ class Citizens(RuleBasedStateMachine):
         step = transitions.consent_given if given else transitions.consent_withdrawn
         self._step(lambda board: step(board, an_id("referral"), an_id("citizen")))
 
-    @rule(languages=st.sampled_from([("da",), ("da", "ar"), ("ar",)]))
-    def record(self, languages: tuple[str, ...]) -> None:
-        self._step(lambda board: transitions.recorded(board, a_citizen(languages=languages)))
+    @rule(languages=st.sampled_from([("da",), ("da", "ar"), ("ar",)]),
+          meeting=st.sampled_from(["home", "at_location"]))  # fmt: skip
+    def record(self, languages: tuple[str, ...], meeting: str) -> None:
+        citizen = a_citizen(languages=languages, meeting=meeting)
+        self._step(lambda board: transitions.recorded(board, citizen))
+
+    @rule(word=st.sampled_from(NEEDS))
+    def who_has_it_is_taken_right_after(self, word: str) -> None:
+        need = self.needs.get(an_id(word))
+        mine = self.booked.get((an_id(word), 1))
+        if need is None or mine is None or mine.until is None:
+            return
+        other = an_id(f"after {word}")
+        since, until = mine.until, mine.until + 3600
+        taken = any(
+            one.exclusive and one.holder == mine.holder and one.need_id != other
+            and (one.since or 0) < until and since < (one.until or 0)
+            for one in self.booked.values()
+        )  # fmt: skip
+        if not taken:
+            self.booked[other, 1] = Booking(mine.holder, other, 1, since, until, True)
+
+    @rule()
+    def it_begins(self) -> None:
+        self.now = max(self.now, LATE)
 
     @rule(data=st.data(), accepts=st.booleans())
     def answer(self, data: st.DataObject, accepts: bool) -> None:

@@ -139,3 +139,10 @@ async def test_an_item_is_claimed_and_settled_by_the_coordinator(matching: Runni
     assert [one for one in await said(matching) if one.startswith("attention")] == [
         "attention.raised", "attention.claimed", "attention.settled",
     ]  # fmt: skip
+
+
+async def test_a_claim_without_a_helper_is_told_what_is_wrong(matching: Running) -> None:
+    await tell(matching, *READY_CITIZEN, event(need_opened()))
+    path = f"{PATH}/seats/1/claim"
+    assert (await post(matching, path))[0] == 422
+    assert (await post(matching, path, headers=helper_token("nobody in particular")))[0] == 404

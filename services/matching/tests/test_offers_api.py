@@ -142,3 +142,31 @@ async def test_an_acceptance_ends_other_offers_that_clash_with_it(matching: Runn
     assert ("filled", an_id("a")) in await seats(matching, "need 0") + await seats(
         matching, "need 1"
     )
+
+
+@pytest.mark.parametrize("how", ["declined", "expired", "withdrawn"])
+async def test_of_an_offer_that_is_over_nothing_is_shown_of_the_need(
+    own: Running, clock: ManualClock, how: str
+) -> None:
+    await give(own, a_helper("a"))
+    await tell(own, *READY_CITIZEN, event(need_opened()))
+    [offer] = await open_offers(own)
+    path, link = f"/offers/{offer.offer_id}", await link_of(own, offer.offer_id)
+    if how == "declined":
+        await post(own, f"{path}/decline")
+    elif how == "withdrawn":
+        await tell(own, event(need_closed()))
+    else:
+        clock.advance(timedelta(hours=9))
+    helper = helper_token(offer.helper_id)
+    behind_link = (await own.client.get(link, headers=PORTAL)).json()
+    signed_in = (await own.client.get(path, headers=helper)).json()
+    for shown in (behind_link, signed_in):
+        assert (shown["state"], shown["pathway"], shown["role"]) == (how, "escort", "")
+        there = {
+            "starts_at", "ends_at", "location_name", "leave_at", "meet_at", "home_at",
+            "distance_metres",
+        }  # fmt: skip
+        assert {shown[name] for name in there} == {None}
+    assert (behind_link["meeting"], behind_link["language"]) == (None, "da")
+    assert (signed_in["need_id"], signed_in["helper_id"]) == (an_id("need"), offer.helper_id)

@@ -259,7 +259,7 @@ async def test_who_claims_and_who_leaves_is_told_as_a_helper(matching: Running) 
 
 async def test_the_seat_of_a_need_on_the_same_way_gets_a_decision_too(matching: Running) -> None:
     await same_way(matching)
-    assert [one[0] for one in await decisions(matching)] == ["asked", "same_way"]
+    assert [one[0] for one in await decisions(matching)] == ["asked", "accepted", "same_way"]
 
 
 async def test_a_release_says_whether_the_least_crew_is_left(matching: Running) -> None:

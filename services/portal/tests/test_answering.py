@@ -293,3 +293,22 @@ async def test_a_form_without_a_clear_answer_asks_yes_or_no_only_while_the_offer
         assert 'value="accept"' not in answer.text
         assert ('value="withdraw"' in answer.text) == (told["state"] == "accepted")
     assert matching.given == []
+
+
+@pytest.mark.parametrize(
+    ("state", "status"), [("declined", 200), ("expired", 410), ("withdrawn", 410)]
+)
+@pytest.mark.parametrize("form", [None, {"answer": ""}, {"answer": "accept"}])
+async def test_a_link_that_is_over_has_a_page_though_nothing_is_told_of_the_need(
+    portal, matching, state: str, status: int, form: dict[str, str] | None
+) -> None:
+    """Matching tells state, reason, pathway and end, and the helper's own language."""
+    told = {"state": state, "pathway": "escort", "role": "", "withdrawable": False}
+    kept = {name: matching.offer[name] for name in ("language", "expires_at")}
+    matching.offer = dict.fromkeys(matching.offer) | told | kept
+    matching.reply = (409, {"type": "https://brobyg.dk/problems/withdrawn"})
+    if form is None:
+        assert (await portal.client.get(PAGE)).status_code == status
+    else:
+        answer = await portal.client.post(PAGE, data=form)
+        assert answer.status_code == (409 if form["answer"] else status)

@@ -21,7 +21,12 @@ class ThingRecorded(msgspec.Struct, frozen=True):
 
 
 TOPIC = ThingRecorded.TOPIC
-SUBSCRIPTION = Subscription("test", [TOPIC], None, compacted={TOPIC})  # type: ignore[arg-type]  # nothing is handled
+SUBSCRIPTION = Subscription(
+    "test",
+    [TOPIC],
+    None,  # type: ignore[arg-type]  # nothing is handled
+    compacted={TOPIC},
+)
 
 
 def record_of(offset: int, name: str, number: int | None) -> Received:

@@ -20,6 +20,7 @@ from brobyg_matching.domain.filling import (
     named_helper,
     release_followers,
 )
+from brobyg_matching.domain.local_time import date_of
 from brobyg_matching.domain.need import Need, Offer, Seat
 from brobyg_matching.domain.roster import Reachable, timeless_rule_broken, wish_of
 from brobyg_matching.domain.rules import capacity_rule_broken, span_of
@@ -59,11 +60,11 @@ def is_open(offer: Offer, answer: Literal["accept", "decline", "withdraw"], now:
     return True
 
 
-def accepted(draft: Draft, offer: Offer) -> None:
+def accepted(draft: Draft, offer: Offer, by: Actor | None = None) -> None:
     """The helper has the seat; all other offers of it are withdrawn. The offer must be open.
 
-    Raises NotAllowed when, since being asked, the two were blocked, or the helper was paused, is
-    elsewhere at the time, or has reached a limit.
+    A coordinator `by` whom it is said is named. Raises NotAllowed when, since being asked, the two
+    were blocked, or the helper was paused, is elsewhere at the time, or has reached a limit.
     """
     helper = _who(draft, offer.seat_no, offer.helper_id)
     rule = _broken(draft, helper)
@@ -87,6 +88,8 @@ def accepted(draft: Draft, offer: Offer) -> None:
             referral_id=draft.need.referral_id or UNSET,
         )
     )
+    if by is not None and by.role == "coordinator":
+        decide(draft, offer.seat_no, "accepted", by=by)
     fill(draft, offer.seat_no, helper, "offer", offer)
 
 
@@ -109,8 +112,11 @@ def _broken(draft: Draft, helper: Reachable) -> str | None:
     return capacity_rule_broken(board.diary, helper, span, own)
 
 
-def declined(draft: Draft, offer: Offer) -> None:
-    """The helper can't. If no other offer is open the search goes on. The offer must be open."""
+def declined(draft: Draft, offer: Offer, by: Actor | None = None) -> None:
+    """The helper can't. If no other offer is open the search goes on. The offer must be open.
+
+    A coordinator `by` whom it is said is named.
+    """
     no = offer.seat_no
     draft.close_offers([offer], "declined")
     seat = draft.seat(no)
@@ -124,6 +130,8 @@ def declined(draft: Draft, offer: Offer) -> None:
             referral_id=draft.need.referral_id or UNSET,
         )
     )
+    if by is not None and by.role == "coordinator":
+        decide(draft, no, "declined", by=by)
     _go_on_without(draft, no)
 
 
@@ -312,6 +320,9 @@ def claim(draft: Draft, no: int, helper_id: str, by: Actor) -> None:
     rule = timeless_rule_broken(helper.profile.helper, anywhere, draft.board.distances)
     if rule is not None:
         raise NotAllowed("not_active" if rule == "active" else "not_suitable")
+    begins = draft.need.starts_at or draft.board.now
+    if helper.until is not None and helper.until < date_of(int(begins.timestamp())):
+        raise NotAllowed("not_suitable")
     _take(draft, no, helper_id, "claimed", by)
 
 

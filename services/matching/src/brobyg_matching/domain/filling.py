@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from brobyg_matching.domain import decisions, way
 from brobyg_matching.domain.board import GivenUp
+from brobyg_matching.domain.diary import RESOURCE
 from brobyg_matching.domain.draft import Draft, seconds
 from brobyg_matching.domain.local_time import date_of, day_of, instant
 from brobyg_matching.domain.need import Need, Offer
@@ -135,23 +136,19 @@ def _can_do_both(lead: Draft, helper: Reachable) -> bool:
     board = lead.board
     whole = way.whole_way(board, lead.need)
     span = span_of(helper, whole)
-    own = frozenset(one.need_id for one in way.way_of(board, lead.need))
-    # A way counts once in the week, and it is counted already.
-    if span is None or capacity_rule_broken(board.diary, helper, span, own) == "elsewhere":
+    if span is None or _is_elsewhere(lead, helper, span):
         return False
     return helper.profile.is_free(day_of(date_of(whole.meet_at or 0)), *span)
 
 
 def _fill_followers(lead: Draft, no: int) -> None:
     """Whoever has the first of the way has those that follow."""
+    _tell_followers(lead, no)
     has = lead.seat(no)
+    times = {"leave_at": has.leave_at, "meet_at": has.meet_at, "home_at": has.home_at}
     for need in way.followers(lead.board, lead.need):
         draft = Draft(lead.board, need)
         for seat in need.seats:
-            times = {"leave_at": has.leave_at, "meet_at": has.meet_at, "home_at": has.home_at}
-            if seat.state == "filled" and seat.leave_at != has.leave_at:
-                draft.set_seat(seat.no, **times)
-                tell_match(draft, seat.no, corrected=True)
             if seat.state in ("filled", "held"):
                 continue
             draft.set_seat(
@@ -172,6 +169,36 @@ def _fill_followers(lead: Draft, no: int) -> None:
                 lead.board.book(booking)
             decisions.decide(draft, seat.no, "same_way")
             tell_match(draft, seat.no)
+
+
+def _is_elsewhere(lead: Draft, helper: Reachable, span: tuple[int, int]) -> bool:
+    """Whether the helper is taken in this time by anything but the way.
+
+    A way counts once in the week, and it is counted already.
+    """
+    own = frozenset(one.need_id for one in way.way_of(lead.board, lead.need))
+    return capacity_rule_broken(lead.board.diary, helper, span, own) == "elsewhere"
+
+
+def _tell_followers(lead: Draft, no: int) -> None:
+    """Whoever has those that follow has them at the times of the whole way.
+
+    They are told when they leave at another time now.
+    """
+    has = lead.seat(no)
+    for need in way.followers(lead.board, lead.need):
+        draft = Draft(lead.board, need)
+        for seat in need.seats:
+            if seat.state != "filled" or (seat.leave_at, seat.home_at) == (
+                has.leave_at,
+                has.home_at,
+            ):
+                continue
+            draft.set_seat(seat.no, leave_at=has.leave_at, meet_at=has.meet_at, home_at=has.home_at)
+            if (booking := draft.booking(draft.seat(seat.no))) is not None:
+                lead.board.book(booking)
+            if seat.leave_at != has.leave_at:
+                tell_match(draft, seat.no, corrected=True)
 
 
 def clash(draft: Draft, other: Need) -> None:
@@ -249,7 +276,10 @@ def hand_over_way(draft: Draft) -> None:
 
 
 def _book_anew(lead: Draft) -> bool:
-    """Book what is left of a way for whoever has it, and tell them; False if nobody has it."""
+    """Book what is left of a way for whoever has it, and tell them; False if nobody has it.
+
+    What is left may take longer on its own. If they are elsewhere by then the old times stay.
+    """
     seat = lead.need.seats[0]
     if seat.state != "filled" or seat.helper_id is None:
         return False
@@ -257,10 +287,76 @@ def _book_anew(lead: Draft) -> bool:
     if helper is None:
         return False
     before = seat.leave_at, seat.home_at
-    _book(lead, seat.no, helper)
+    span = span_of(helper, way.whole_way(lead.board, lead.need))
+    if span is not None and _is_elsewhere(lead, helper, span):
+        _keep_booking(lead, seat.no)
+    else:
+        _book(lead, seat.no, helper)
+    _tell_followers(lead, seat.no)
     now = lead.seat(seat.no)
     if (now.leave_at, now.home_at) != before or seat.way == "same_way":
         tell_match(lead, seat.no, corrected=True)
+    return True
+
+
+def _keep_booking(draft: Draft, no: int) -> None:
+    """The seat's helper is booked for the times that the seat has."""
+    booking = draft.booking(draft.seat(no))
+    if booking is not None:
+        draft.board.book(booking)
+
+
+def prolong(draft: Draft) -> None:
+    """Helper and citizen are together, and it ends at another time: who is there stays until then.
+
+    Whoever is promised to somebody else by then is booked as before, and a human is told, by a
+    `clash`. The same holds for what is held with the need.
+    """
+    lead = Draft(draft.board, draft.board.needs.get(draft.need.follows or "", draft.need))
+    room = _prolong_resource(draft)
+    for seat in draft.need.seats:
+        if seat.state != "filled":
+            continue
+        no = seat.no if lead.need_id == draft.need_id else lead.need.seats[0].no
+        before = lead.seat(no).home_at
+        fits = _prolong_helper(lead, no) and room
+        draft.set_seat(seat.no, reason=None if fits else "clash")
+        if lead.seat(no).home_at != before:
+            tell_match(draft, seat.no, corrected=True)
+
+
+def _prolong_helper(lead: Draft, no: int) -> bool:
+    """Book the helper of the way until they are home; False if they are elsewhere by then."""
+    seat = lead.seat(no)
+    left, home = seconds(seat.leave_at), seconds(seat.home_at)
+    if left is None or home is None:
+        return True
+    helper = named_helper(lead, no, seat.helper_id or "")
+    span = span_of(helper, way.whole_way(lead.board, lead.need)) if helper else None
+    if helper is None or span is None:
+        return False
+    if span[1] <= home:
+        return True
+    if _is_elsewhere(lead, helper, (left, span[1])):
+        return False
+    lead.set_seat(no, home_at=instant(span[1]))
+    _keep_booking(lead, no)
+    _tell_followers(lead, no)
+    return True
+
+
+def _prolong_resource(draft: Draft) -> bool:
+    """Hold what is held with the need until its end; False if somebody else has it by then."""
+    board, need = draft.board, draft.need
+    before = board.diary.of(need.resource_id or "").get((need.need_id, RESOURCE))
+    until = seconds(need.ends_at)
+    if before is None or before.since is None or before.until is None or until is None:
+        return need.resource_id is None
+    if until <= before.until:
+        return True
+    if board.diary.is_taken(before.holder, before.since, until, but=(need.need_id,)):
+        return False
+    board.book(replace(before, until=until))
     return True
 
 

@@ -70,13 +70,15 @@ def _raise_or_settle(draft: Draft, *, fresh: bool) -> None:
     """Raise what needs a human now, and settle what no longer does."""
     need, board = draft.need, draft.board
     reasons = {o.reason for o in need.seats if o.state == "escalated" and o.reason}
+    # Whoever has the seat has promised something else in the time that it takes now.
+    reasons |= {o.reason for o in need.seats if o.state == "filled" and o.reason}
     late, wanted = need.need_id in board.late, set()
     told_at = _told_at(draft)
     if told_at is not None and told_at <= board.now:
         reasons.add("nobody_available")
+    if need.state in ("open", "filled") and "clash" in reasons:
+        wanted.add("clash")
     if need.state == "open":
-        if "clash" in reasons:
-            wanted.add("clash")
         if reasons - {"clash"}:
             wanted.add("nobody_found")
         if late or "late_cancellation" in need.attention:

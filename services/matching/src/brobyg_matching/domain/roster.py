@@ -187,18 +187,25 @@ def timeless_rule_broken(helper: Helper, wish: Wish, distances: Distances) -> st
     records = distances.reference.pools
     if not any(_has_papers(helper, records.get(pool)) for pool in pools):
         return "paper"
-    if wish.languages and helper.languages.isdisjoint(wish.languages):
-        return "language"
-    if wish.gender is not None and helper.gender != wish.gender:
-        return "gender"
-    if not helper.competences.issuperset(wish.for_mobility):
-        return "mobility"
+    if (rule := citizen_rule_broken(helper, wish)) is not None:
+        return rule
     if not helper.competences.issuperset(wish.competences):
         return "competence"
     if wish.in_range and wish.meeting_place is not None:
         metres = distances.metres(helper.home_postcode, wish.meeting_place)
         if metres > helper.range_metres or metres >= UNKNOWN_METRES:
             return "range"
+    return None
+
+
+def citizen_rule_broken(helper: Helper, wish: Wish) -> str | None:
+    """The first hard rule about what the citizen speaks, wishes or needs that fails, or None."""
+    if wish.languages and helper.languages.isdisjoint(wish.languages):
+        return "language"
+    if wish.gender is not None and helper.gender != wish.gender:
+        return "gender"
+    if not helper.competences.issuperset(wish.for_mobility):
+        return "mobility"
     return None
 
 

@@ -8,9 +8,10 @@ from datetime import datetime
 from brobyg_contracts.pathways import pathways
 from msgspec.structs import replace
 
+from brobyg_matching.domain.agreement import still_agreed, still_searched
 from brobyg_matching.domain.board import Board
 from brobyg_matching.domain.draft import Draft
-from brobyg_matching.domain.filling import clash, hand_over_way, join_way, leave_way
+from brobyg_matching.domain.filling import clash, hand_over_way, join_way, leave_way, prolong
 from brobyg_matching.domain.local_time import instant
 from brobyg_matching.domain.need import (
     DECISIVE,
@@ -22,7 +23,7 @@ from brobyg_matching.domain.need import (
     have_met,
     seats_of,
 )
-from brobyg_matching.domain.roster import case_limit, timeless_rule_broken, wish_of
+from brobyg_matching.domain.roster import case_limit
 from brobyg_matching.domain.searching import (
     deadline_moved,
     give_up,
@@ -31,12 +32,12 @@ from brobyg_matching.domain.searching import (
     start_search,
     survey,
 )
-from brobyg_matching.domain.travel import itinerary
-from brobyg_matching.domain.way import followers, relation, standing, whole_way
+from brobyg_matching.domain.way import followers, relation, standing
 
 #: Reasons with which a need ends because it has taken place, or the citizen did not come.
 _OVER = frozenset({"completed", "missed"})
 _MOVED = "appointment_rescheduled"
+_TIMES = {"starts_at", "ends_at"}
 
 
 def opened(board: Board, facts: Facts) -> None:
@@ -44,8 +45,8 @@ def opened(board: Board, facts: Facts) -> None:
 
     No effect when that was known and it is not closed. When it is elsewhere, at another time or
     asks for something else, offers are withdrawn and helpers released, who are asked first when
-    they still can. Once helper and citizen have met, and the new times mean no later meeting, the
-    helper stays and only the times are corrected: the time has been given. Raises UnknownPathway.
+    they still can. Once helper and citizen have met, and there are new times which mean no later
+    meeting, the helper stays, and for as long as it takes. Raises UnknownPathway.
     """
     before = board.needs.get(facts.need_id)
     values = {name: getattr(facts, name) for name in FACTS}
@@ -60,7 +61,9 @@ def opened(board: Board, facts: Facts) -> None:
     if before.state == "closed":
         draft.release_all(_MOVED)
         draft.free_resource()
-        seats = tuple(replace(one, state="waiting", unwilling=()) for one in draft.need.seats)
+        seats = tuple(
+            replace(one, state="waiting", reason=None, unwilling=()) for one in draft.need.seats
+        )
         draft.set(**values, state="waiting", reason=None, opened_at=board.now, seats=seats,
                   follows=None)  # fmt: skip
         draft = Draft(board, draft.need)  # it may be another pathway's now
@@ -113,8 +116,10 @@ def _move(draft: Draft, facts: Facts) -> None:
     before, board = draft.need, draft.board
     values = {name: getattr(facts, name) for name in FACTS}
     moved = replace(before, **values)
-    if _have_met(board, before, moved):
+    changed = {name for name in DECISIVE if getattr(before, name) != values[name]}
+    if changed <= _TIMES and _have_met(board, before, moved):
         draft.set(**values, meet_at=_meet_at(board, moved))
+        prolong(draft)
         return
     former = _former(before)
     _let_go(draft, _MOVED)
@@ -240,47 +245,34 @@ def closed(board: Board, need_id: str, reason: str) -> None:
 
 
 def recorded(board: Board, citizen: Citizen) -> None:
-    """The citizen's record is this now: what waits for it begins, what it changes is done anew."""
+    """The citizen's record is this now: what waits for it begins, what it changes is done anew.
+
+    What is agreed stays, unless times and places have changed, or the record asks for something new
+    that the helper does not have.
+    """
     before = board.citizens.get(citizen.citizen_id)
     if before == citizen:
         return
     board.know(citizen)
-    anew: list[tuple[Draft, dict[int, str | None]]] = []
+    anew: list[tuple[Draft, dict[int, str | None], bool]] = []
     for need in board.of_citizen(citizen.citizen_id):
         if board.policy(need).need.of_citizen:
             if need.waits:
                 board.freed.add(need.department)  # others may do now
             draft = Draft(board, need)
             if need.state == "waiting":
-                anew.append((draft, {}))
-            elif not (_still_suits(draft, before) or _have_met(board, need, need)):
-                anew.append((draft, _former(need)))
-    for draft, _ in anew:
+                anew.append((draft, {}, False))
+            elif not _have_met(board, need, need):
+                stays = before is not None and still_agreed(draft, before)
+                if not (stays and still_searched(draft)):
+                    # Of one way all seats stay or none: each need of it has a single one.
+                    anew.append((draft, _former(need), stays and bool(need.helpers())))
+    for draft, _, stays in anew:
         if draft.need.state != "waiting":
-            _let_go(draft, "citizen_changed")
+            _let_go(draft, "citizen_changed", release=not stays)
             draft.set(state="waiting")
-    for draft, former in anew:
+    for draft, former, _ in anew:
         begin(draft, former)
-
-
-def _still_suits(draft: Draft, before: Citizen | None) -> bool:
-    """Whether times and places are as by the record before, and all who fill or are asked can."""
-    board, need = draft.board, draft.need
-    if before is None:
-        return False
-    now = whole_way(board, need)
-    if itinerary(draft.policy, need, before, board.distances) != board.itinerary(need):
-        return False
-    asked = [(one.seat_no, one.helper_id) for one in need.open_offers()]
-    have = [(one.no, one.helper_id) for one in need.seats if one.state == "filled"]
-    for no, helper_id in (*asked, *have):
-        profile = board.profile(need, helper_id or "")
-        wish = wish_of(
-            need, draft.seat(no), draft.policy, board.citizen(need), now, board.reference
-        )
-        if profile is None or timeless_rule_broken(profile.helper, wish, board.distances):
-            return False
-    return not any(one.state == "escalated" for one in need.seats)
 
 
 def erased(board: Board, citizen_id: str) -> None:

@@ -22,7 +22,7 @@ from brobyg_matching.entrypoints.bodies import (
     MatchLinkOut,
     StateOut,
 )
-from brobyg_matching.entrypoints.offers import offer_facts, shown_state
+from brobyg_matching.entrypoints.offers import nothing_more, offer_facts, shown_state
 from brobyg_matching.entrypoints.problems import ProblemRoute
 from brobyg_matching.entrypoints.scope import Scope
 from brobyg_matching.errors import NotAllowed, UnknownLink, UnknownNeed, UnknownOffer
@@ -54,13 +54,14 @@ def answers_router(
         need = await _need_of(queries, link)
         seat = _seat_of(need, link.match_id)
         if seat is None or seat.helper_id is None:
-            return _gone(need, link.match_id)
+            return await shown(None, need, _gone(need, link.match_id))
         return await shown(seat.helper_id, need, _of_seat(seat, need, scope, now))
 
-    async def shown(helper_id: str, need: Need, facts: dict[str, object]) -> AnswerOut:
+    async def shown(helper_id: str | None, need: Need, facts: dict[str, object]) -> AnswerOut:
+        stands = facts["state"] in ("open", "accepted")
         more = {
-            "language": await helpers.language(helper_id),
-            "meeting": await queries.meeting(need.citizen_id),
+            "language": await helpers.language(helper_id) if helper_id is not None else None,
+            "meeting": await queries.meeting(need.citizen_id) if stands else None,
         }
         return AnswerOut.model_validate(facts | more)
 
@@ -146,20 +147,11 @@ def _of_offer(offer: Offer, need: Need, scope: Scope, now: datetime) -> dict[str
     return {**offer_facts(offer, need, scope, now), "withdrawable": can}
 
 
-def _gone(need: Need, match_id: str) -> AnswerOut:
-    """Of a match that is gone, only that it is: what the need has become is not theirs to see."""
+def _gone(need: Need, match_id: str) -> dict[str, object]:
+    """Of a match that is gone, only that it is."""
     themselves = any(match_id in one.withdrawn for one in need.seats)
-    nothing = dict.fromkeys(AnswerOut.model_fields)
-    return AnswerOut.model_validate(
-        nothing
-        | {
-            "state": "withdrawn",
-            "reason": "helper_withdrew" if themselves else None,
-            "pathway": need.pathway,
-            "role": "",
-            "withdrawable": False,
-        }
-    )
+    over = nothing_more(need, "withdrawn", "helper_withdrew" if themselves else None)
+    return over | {"withdrawable": False}
 
 
 def _of_seat(seat: Seat, need: Need, scope: Scope, now: datetime) -> dict[str, object]:

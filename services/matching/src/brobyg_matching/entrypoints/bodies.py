@@ -180,7 +180,7 @@ class AssignBody(Body):
 
 
 class ClaimBody(Body):
-    """For whom a seat is taken; the caller by default."""
+    """For whom a seat is taken: a coordinator says so; a helper takes it for themselves."""
 
     helper_id: HelperId | None = None
 
@@ -247,7 +247,10 @@ def helper_out(one: Helper) -> HelperOut:
 
 
 class OfferFacts(BaseModel):
-    """What everybody sees of an offer who may see it. No citizen in it."""
+    """What everybody sees of an offer who may see it. No citizen in it.
+
+    Of one that is neither open nor accepted only state, reason, pathway and its end are told.
+    """
 
     state: Literal["open", "accepted", "declined", "expired", "withdrawn"]
     reason: str | None
@@ -275,7 +278,7 @@ class OfferOut(OfferFacts):
 class AnswerOut(OfferFacts):
     """An offer or a match as its link shows it; `language` is the one the helper reads.
 
-    A match is `accepted`, or `withdrawn` when it is gone: then nothing is said of the need.
+    A match is `accepted`, or `withdrawn` when it is gone.
     """
 
     language: str | None

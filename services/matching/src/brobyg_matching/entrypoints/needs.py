@@ -16,7 +16,7 @@ from brobyg_matching.domain.need import Need, NeedState, Offer, Seat, SeatState
 from brobyg_matching.entrypoints.bodies import AssignBody, ClaimBody, Department
 from brobyg_matching.entrypoints.problems import ProblemRoute
 from brobyg_matching.entrypoints.scope import Scope, acting
-from brobyg_matching.errors import UnknownNeed
+from brobyg_matching.errors import UnknownHelper, UnknownNeed
 from brobyg_matching.use_cases.answers import Answers
 
 Coordinator = Annotated[Caller, Depends(requires("coordinator"))]
@@ -234,6 +234,18 @@ async def _after(queries: Queries, need: Need) -> NeedOut:
     return NeedOut.model_validate(_out(after or need))
 
 
+def _claimant(caller: Caller, body: ClaimBody | None) -> str:
+    """Who is to have the seat. Raises Problem 422, UnknownHelper."""
+    if "coordinator" in caller.roles:
+        if body is None or body.helper_id is None:
+            raise Problem(422, "A coordinator says whose it is to be")
+        return body.helper_id
+    try:
+        return str(UUID(caller.subject))
+    except ValueError:
+        raise UnknownHelper from None
+
+
 def _seats(router: APIRouter, queries: Queries, answers: Answers, scope: Scope) -> None:
     """Who gets or leaves a seat by hand. A helper sees nothing of the need but the outcome."""
 
@@ -250,8 +262,7 @@ def _seats(router: APIRouter, queries: Queries, answers: Answers, scope: Scope) 
         need_id: UUID, no: SeatNo, caller: HelperOrCoordinator, body: ClaimBody | None = None
     ) -> SeatStateOut:
         need = await _own(queries, scope, need_id, caller)
-        helper_id = body.helper_id if body and "coordinator" in caller.roles else caller.subject
-        await answers.claim(need.need_id, no, helper_id or caller.subject, acting(caller))
+        await answers.claim(need.need_id, no, _claimant(caller, body), acting(caller))
         return SeatStateOut(state="filled")
 
     @router.post(

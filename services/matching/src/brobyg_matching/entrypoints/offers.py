@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends
 
 from brobyg_matching.adapters.queries import Queries
 from brobyg_matching.domain.need import Need, Offer, OfferState
-from brobyg_matching.entrypoints.bodies import OfferOut, StateOut
+from brobyg_matching.entrypoints.bodies import OfferFacts, OfferOut, StateOut
 from brobyg_matching.entrypoints.problems import ProblemRoute
 from brobyg_matching.entrypoints.scope import Scope, acting
 from brobyg_matching.errors import UnknownOffer
@@ -31,16 +31,29 @@ def shown_state(offer: Offer, now: datetime) -> OfferState:
 
 
 def offer_facts(offer: Offer, need: Need, scope: Scope, now: datetime) -> dict[str, object]:
-    """What everybody sees who may see the offer."""
+    """What everybody sees who may see the offer.
+
+    Of one that is over only that it is, and why: what the need has become is not theirs to see.
+    """
+    state = shown_state(offer, now)
+    if state not in ("open", "accepted"):
+        return nothing_more(need, state, offer.reason) | {"expires_at": offer.expires_at}
     seat = need.seat(offer.seat_no)
     return {name: getattr(offer, name) for name in _FROM_OFFER} | {
-        "state": shown_state(offer, now),
+        "state": state,
         "pathway": need.pathway,
         "role": seat.role if seat else "",
         "starts_at": need.starts_at,
         "ends_at": need.ends_at,
         "location_name": scope.location_name(need),
     }
+
+
+def nothing_more(need: Need, state: OfferState, reason: str | None) -> dict[str, object]:
+    """What is said of an offer or a match that is over."""
+    nothing: dict[str, object] = dict.fromkeys(OfferFacts.model_fields)
+    about = {"state": state, "reason": reason, "pathway": need.pathway, "role": ""}
+    return nothing | about | {"expires_at": None}
 
 
 def offers_router(queries: Queries, answers: Answers, clock: Clock, scope: Scope) -> APIRouter:

@@ -85,9 +85,9 @@ class Answers:
             draft = Draft(board, need)
             match answer:
                 case "accept":
-                    answers.accepted(draft, offer)
+                    answers.accepted(draft, offer, by)
                 case "decline":
-                    answers.declined(draft, offer)
+                    answers.declined(draft, offer, by)
                 case "withdraw":
                     _withdraw(draft, offer, by)
 

@@ -84,7 +84,7 @@ class Boards:
         """
         if not await self.needs.hold_places(tx, _places(searched), wait=wait):
             return False
-        locked = {*named, *_on_one_way(loaded, searched)}
+        locked = {*named, *_on_one_way(loaded, searched, tx.now)}
         chooses = any(policy_of(one.pathway).asking.way == "assign" for one in searched)
         attempt = 0
         while True:
@@ -193,11 +193,13 @@ def _resources(needs: Iterable[Facts], reference: Reference) -> list[str]:
     )
 
 
-def _on_one_way(loaded: Loaded, searched: Collection[Facts]) -> set[str]:
+def _on_one_way(loaded: Loaded, searched: Collection[Facts], now: datetime) -> set[str]:
     """Who has a seat of a citizen with other needs, and may get those as well or be left with them.
 
-    And who has a case, of whom it matters where else they serve.
+    And who has a case, of whom it matters where else they serve; and who is with a citizen while
+    the need is changed, so that it may take longer.
     """
+    changed = {one.need_id for one in searched if not isinstance(one, Need)}
     every: dict[str, Facts] = {**loaded.needs, **{one.need_id: one for one in searched}}
     count = Counter(
         one.citizen_id
@@ -208,7 +210,8 @@ def _on_one_way(loaded: Loaded, searched: Collection[Facts]) -> set[str]:
     for need in loaded.needs.values():
         policy = policy_of(need.pathway)
         of_way = policy.sharing is not None and count[need.citizen_id or ""] > 1
-        if of_way or not policy.need.has_span:
+        begun = need.meet_at is not None and need.meet_at <= now
+        if of_way or not policy.need.has_span or (begun and need.need_id in changed):
             found.update(need.helpers())
     return found
 
