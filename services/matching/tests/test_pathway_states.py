@@ -29,7 +29,7 @@ from brobyg_matching.domain.helper import Profile
 from brobyg_matching.domain.need import Citizen, Facts, Need, Offer, Seat
 from brobyg_matching.domain.policy import Policy
 from brobyg_matching.domain.roster import Roster
-from brobyg_matching.domain.searching import ordinary_deadline, survey
+from brobyg_matching.domain.searching import AWAITED, ordinary_deadline, survey
 from brobyg_matching.errors import MatchingError
 from generated_pathways import HELPERS, REFERENCES, policies
 from hypothesis import settings
@@ -469,6 +469,7 @@ class Pathways(RuleBasedStateMachine):
                     need.referral_id or ""
                 )
                 assert not need.open_offers()
+                self._told_without_a_record(need)
             if need.state in ("open", "filled"):
                 for seat in need.seats:
                     assert bool(need.open_offers(seat.no)) <= (seat.state == "searching")
@@ -476,6 +477,17 @@ class Pathways(RuleBasedStateMachine):
                         board = board or self._board()
                         self._nobody_can(board, need, seat)
                     self._moves(need, seat)
+
+    def _told_without_a_record(self, need: Need) -> None:
+        """The citizen's record does not come: a human is told in time, but not without consent."""
+        timer = self.timers.get(need.need_id)
+        deadline = ordinary_deadline(need, self.policies[need.pathway])
+        if deadline is None or not self.consents.get(need.referral_id or ""):
+            assert not need.attention
+            assert timer is None
+        elif not (need.attention or is_over(need, self.now)):
+            assert timer is not None
+            assert timer <= max(deadline, need.opened_at + AWAITED, self.now)
 
     def _moves(self, need: Need, seat: Seat) -> None:
         """Something will be done about the seat, or somebody knows that nothing will."""

@@ -20,10 +20,10 @@ from brobyg_matching.domain.rules import Candidate, Question, Selection, joined,
 from brobyg_matching.domain.travel import Itinerary
 from brobyg_matching.domain.way import followers, whole_way
 
-#: So long a need waits for its place and its department to be in the reference data, and so often
-#: it is looked at meanwhile.
-PLACE_AWAITED = timedelta(minutes=10)
-PLACE_AGAIN = timedelta(minutes=1)
+#: So long a need waits for its place, department and calendar to be in the reference data, and so
+#: often it is looked at meanwhile.
+AWAITED = timedelta(minutes=10)
+AGAIN = timedelta(minutes=1)
 
 
 def search_seat(draft: Draft, no: int) -> None:
@@ -168,12 +168,12 @@ def _not_yet(draft: Draft, no: int) -> datetime | None:
     need, board, asking = draft.need, draft.board, draft.policy.asking
     now, decide_by = board.now, draft.seat(no).decide_by
     opens = max(now, need.not_before or now)
-    if not _is_place_known(draft) and now < need.opened_at + PLACE_AWAITED:
-        opens = max(opens, now + PLACE_AGAIN)
+    if not _is_place_known(draft) and now < need.opened_at + AWAITED:
+        opens = max(opens, now + AGAIN)
     if asking.calendar is not None:
         calendar = board.reference.calendars.get(asking.calendar.removeprefix("calendar/"))
         if calendar is None:
-            opens = max(opens, now + PLACE_AGAIN)
+            opens = max(opens, now + AGAIN)
         else:
             opens = calendar.next_open(opens) or now + timedelta(days=1)
     if opens <= now:
