@@ -138,10 +138,14 @@ def _ask(draft: Draft, no: int, first: str | None = None) -> None:
         draft.set_seat(no, due_at=draft.seat(no).decide_by)
         return
     selection = survey(draft, no, first)
-    if not selection.candidates and draft.seat(no).reason is None and _has_neighbours(draft):
-        # Their helpers are not loaded: the timer, which fires at once, loads them.
-        draft.set_seat(no, reason=NEIGHBOURS, due_at=draft.board.now)
-    elif not selection.candidates:
+    neighbours = draft.board.neighbours(draft.need)
+    if not selection.candidates and draft.seat(no).reason is None and neighbours:
+        draft.set_seat(no, reason=NEIGHBOURS)
+        if not all(one in draft.board.rosters for one in neighbours):
+            draft.set_seat(no, due_at=draft.board.now)  # the timer, which fires at once, loads them
+            return
+        selection = survey(draft, no, first)
+    if not selection.candidates:
         give_up(draft, no, _why_nobody(draft.seat(no), draft.policy), selection)
     elif way == "assign":
         best = selection.candidates[0]
@@ -157,10 +161,6 @@ def _is_place_known(draft: Draft) -> bool:
     place, reference = draft.need.location_id, draft.board.reference
     known = place is None or place in reference.places
     return known and draft.need.department in reference.departments
-
-
-def _has_neighbours(draft: Draft) -> bool:
-    return bool(draft.board.neighbours(draft.need))
 
 
 def _not_yet(draft: Draft, no: int) -> datetime | None:
@@ -209,14 +209,16 @@ def _question(draft: Draft, no: int, first: str | None, *, again: bool) -> Quest
 def survey(draft: Draft, no: int, first: str | None = None, *, again: bool = False) -> Selection:
     """Who could fill the seat now and has not been asked in this round, or (`again`) at all.
 
-    Those of the need's own department come first, then those of its neighbours, if they are asked.
+    Those of the need's own department come first, then those of its neighbours, if they are asked:
+    when nobody of its own could, so while the seat waits for capacity too.
     """
     need, board, seat = draft.need, draft.board, draft.seat(no)
     question = _question(draft, no, first, again=again)
     wish = wish_of(need, seat, draft.policy, board.citizen(need), question.itinerary,
                    board.reference)  # fmt: skip
     found = NOBODY
-    for name in (need.department, *(board.neighbours(need) if seat.reason == NEIGHBOURS else ())):
+    asked = board.neighbours(need) if seat.asks_neighbours else ()
+    for name in (need.department, *asked):
         roster = board.rosters.get(name)
         if roster is None:
             continue
