@@ -193,3 +193,17 @@ def test_a_record_that_is_on_its_way_with_a_need_near_its_time_is_waited_for() -
     transitions.recorded(board, a_citizen())
     finish(board)
     assert not board.attention
+
+
+def test_a_calendar_that_is_not_there_is_waited_for_and_then_a_human_is_told() -> None:
+    asking = Asking(way="in_turn", offer_lifetime_minutes=60, calendar="calendar/nowhere")
+    board = board_of(*NAVIGATORS, by=policy("toy_caseload", asking=asking))
+    need = tell(board, facts(**CASE))
+    for _ in range(20):
+        if need.attention:
+            break
+        assert not need.open_offers()
+        need = fire(board, need)
+    assert states(need) == [("escalated", "nobody_available")]
+    assert board.now <= NOW + timedelta(minutes=11)
+    assert board.timers[need.need_id] is None

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 from brobyg_contracts import OfferMade
+from brobyg_contracts.reference import id_of
 from brobyg_kit.ids import derived_id
 
 from brobyg_matching.domain.board import GivenUp
@@ -129,9 +130,9 @@ def _ask(draft: Draft, no: int, first: str | None = None) -> None:
     if waits is not None:
         draft.set_seat(no, due_at=waits)
         return
-    if not _is_place_known(draft):
-        # Nobody can say who reaches it.
-        give_up(draft, no, "nobody_available")
+    if not _is_known(draft):
+        # Nobody can say who reaches it, or when they may be asked: waiting would not help.
+        give_up(draft, no, "nobody_available", waits=False)
         return
     way = draft.policy.asking.way
     if way == "claim":
@@ -156,11 +157,13 @@ def _ask(draft: Draft, no: int, first: str | None = None) -> None:
         _make_offers(draft, no, selection)
 
 
-def _is_place_known(draft: Draft) -> bool:
-    """Whether the reference data has the need's place, if it has one, and its department."""
+def _is_known(draft: Draft) -> bool:
+    """Whether the reference data has the need's department, its place and its calendar, if any."""
     place, reference = draft.need.location_id, draft.board.reference
     known = place is None or place in reference.places
-    return known and draft.need.department in reference.departments
+    calendar = draft.policy.asking.calendar
+    timely = calendar is None or id_of(calendar) in reference.calendars
+    return known and timely and draft.need.department in reference.departments
 
 
 def _not_yet(draft: Draft, no: int) -> datetime | None:
@@ -168,14 +171,11 @@ def _not_yet(draft: Draft, no: int) -> datetime | None:
     need, board, asking = draft.need, draft.board, draft.policy.asking
     now, decide_by = board.now, draft.seat(no).decide_by
     opens = max(now, need.not_before or now)
-    if not _is_place_known(draft) and now < need.opened_at + AWAITED:
+    if not _is_known(draft) and now < need.opened_at + AWAITED:
         opens = max(opens, now + AGAIN)
-    if asking.calendar is not None:
-        calendar = board.reference.calendars.get(asking.calendar.removeprefix("calendar/"))
-        if calendar is None:
-            opens = max(opens, now + AGAIN)
-        else:
-            opens = calendar.next_open(opens) or now + timedelta(days=1)
+    calendar = board.reference.calendars.get(id_of(asking.calendar)) if asking.calendar else None
+    if calendar is not None:
+        opens = calendar.next_open(opens) or now + timedelta(days=1)
     if opens <= now:
         return None
     return opens if decide_by is None else min(opens, decide_by)
@@ -317,10 +317,12 @@ def _why_nobody(seat: Seat, policy: Policy) -> str:
     return "nobody_answered" if seat.asked or policy.asking.way == "claim" else "nobody_available"
 
 
-def give_up(draft: Draft, no: int, reason: str, selection: Selection = NOBODY) -> None:
+def give_up(
+    draft: Draft, no: int, reason: str, selection: Selection = NOBODY, *, waits: bool = True
+) -> None:
     """Nobody is asked any more: the seat waits for capacity, or a human finds somebody."""
     draft.withdraw_offers("escalated", no)
-    if draft.policy.giving_up.way == "wait" and reason.startswith("nobody"):
+    if waits and draft.policy.giving_up.way == "wait" and reason.startswith("nobody"):
         draft.set_seat(no, state="waiting", reason="capacity", due_at=None)
         decide(draft, no, "waits", selection)
         return
