@@ -2,8 +2,7 @@
 
 from typing import Any
 
-import msgspec
-from brobyg_contracts import PlaceRecorded, ReferenceResource
+from brobyg_contracts import DepartmentRecorded, PlaceRecorded, ReferenceResource
 from brobyg_contracts.pathways import (
     Asking,
     GivingUp,
@@ -20,7 +19,10 @@ from brobyg_matching.domain.policy import Policy
 from brobyg_matching.domain.travel import Distances
 from hypothesis import strategies as st
 from matching_samples import DEPARTMENT, RECORDS, a_helper
+from msgspec.structs import replace
 
+#: The generated pathways.
+PATHWAYS = ("first", "second")
 #: `nobody` is a pool that the department may ask and that no helper is in.
 POOLS = ("student", "navigator", "toy_guide", "toy_host", "nobody")
 ROOM = "video_room"
@@ -31,14 +33,24 @@ HELPERS = (
     a_helper("navigator", pools=("navigator", "student"), caseload_limit=1),
     a_helper("guide", pools=("toy_guide", "navigator"), departments=("aarhus", DEPARTMENT)),
     a_helper("host", pools=("toy_host",), languages=frozenset({"da", "ar"})),
+    a_helper("neighbour", pools=("navigator", "student", "toy_guide", "toy_host"),
+             departments=("aarhus",), languages=frozenset({"da", "so"}), caseload_limit=1),
 )  # fmt: skip
+
+
+def _records() -> list[Any]:
+    """Two departments that run the generated pathways, the second 25 km from the citizens."""
+    border = next(one for one in RECORDS if one.record == "postcode/8930")
+    border = replace(border, record="postcode/8963", municipality_code="0751", longitude=10.45)
+    return [
+        replace(one, pathways=PATHWAYS) if isinstance(one, DepartmentRecorded) else one
+        for one in (*RECORDS, border)
+    ]
 
 
 def _changed(record: str, **changes: Any) -> Distances:
     """The reference data with one record that is otherwise."""
-    records = [
-        msgspec.structs.replace(one, **changes) if one.record == record else one for one in RECORDS
-    ]
+    records = [replace(one, **changes) if one.record == record else one for one in _records()]
     return Distances(Reference(records))
 
 
@@ -49,13 +61,13 @@ def _rooms(*names: str) -> tuple[ReferenceResource, ...]:
 def _one_more_place() -> Distances:
     palace = next(one for one in RECORDS if one.record == "place/toy-palace")
     assert isinstance(palace, PlaceRecorded)
-    new = msgspec.structs.replace(palace, record="place/new-house", resources=_rooms("new-room"))
-    return Distances(Reference([*RECORDS, new]))
+    new = replace(palace, record="place/new-house", resources=_rooms("new-room"))
+    return Distances(Reference([*_records(), new]))
 
 
 #: What the reference data may be from one moment to the next.
 REFERENCES = (
-    Distances(Reference(RECORDS)),
+    Distances(Reference(_records())),
     _changed("place/toy-house", resources=()),
     _changed("place/toy-house", resources=_rooms("toy-room", "second-room")),
     _changed("pool/navigator", limit=4),

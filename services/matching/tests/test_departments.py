@@ -180,8 +180,8 @@ async def test_an_item_raised_before_is_claimed_and_settled_by_the_present_coord
     for headers in (OF_PRESENT, OF_OLD):
         body = {"take_over": True}
         assert (await post(own, f"/attention/{item}/claim", body, headers))[0] == 200
-    body = {"outcome": "solved_by_phone"}
-    assert (await post(own, f"/attention/{item}/settle", body, OF_PRESENT))[0] == 200
+    done = {"outcome": "solved_by_phone"}
+    assert (await post(own, f"/attention/{item}/settle", done, OF_PRESENT))[0] == 200
 
 
 async def test_an_escalated_need_is_reopened_and_given_to_a_helper_of_who_took_it_over(
@@ -417,3 +417,59 @@ async def test_many_at_one_time_never_exceed_a_caseload_and_nobody_with_room_is_
     assert states == [("filled", 8), ("waiting", 2)]
     taken = await rows(own, "select taken, allowed from caseload")
     assert taken == [(2, 2)] * 4
+
+
+#: 25 km east of Randers, where the next department begins.
+BORDER = (
+    changed("department/aarhus", municipalities=("0707",), pathways=("escort", "toy_caseload")),
+    changed("department/randers-norddjurs", pathways=("escort", "toy_caseload")),
+    replace(
+        changed("postcode/8930", longitude=10.45, municipality_code="0707"),
+        record="postcode/8963",
+        label="8963",
+    ),
+)
+
+
+async def test_who_waits_near_a_border_gets_a_neighbours_helper_who_has_room_again(
+    own: Running,
+) -> None:
+    """As a new need does: whoever waits longer is not passed over."""
+    await recorded(own, *BORDER)
+    navigator: dict[str, Any] = {"pools": ("navigator",), "papers": {}, "caseload_limit": 1}
+    await give(own, a_helper("near", departments=(OLD,), **navigator))
+    await give(own, a_helper("own", languages=frozenset({"so"}), **navigator))
+    for number in range(2):
+        await tell(own, *citizen(number))
+    await tell(own, case(0, department=OLD))
+    await tell(own, case(1))
+    await fire(own)
+    assert await seats(own, "case 0") == [("filled", an_id("near"))]
+    assert await seats(own, "case 1") == [("waiting", None)]
+    await tell(own, event(need_closed("case 0", "completed")))
+    await fire(own)
+    assert await seats(own, "case 1") == [("filled", an_id("near"))]
+
+
+async def test_who_waits_near_a_border_gets_a_neighbours_helper_who_comes(own: Running) -> None:
+    await recorded(own, *BORDER)
+    await tell(own, *citizen(0), case(0))
+    await fire(own)
+    navigator = a_helper("near", departments=(OLD,), pools=("navigator",), status="applied")
+    await give(own, navigator)
+    body = {"confidentiality_signed_on": "2026-09-01"}
+    path = f"/volunteers/{navigator.helper_id}/activate"
+    assert (await post(own, path, body, OF_OLD))[0] == 200
+    await fire(own)
+    assert await seats(own, "case 0") == [("filled", an_id("near"))]
+
+
+async def test_a_pool_whose_helpers_may_have_more_cases_serves_those_who_wait(own: Running) -> None:
+    await give(own, a_helper("n", pools=("navigator",), papers={}))
+    for number in range(3):
+        await tell(own, *citizen(number), case(number))
+    await fire(own)
+    assert await seats(own, "case 2") == [("waiting", None)]
+    await recorded(own, changed("pool/navigator", limit=3))
+    await fire(own)
+    assert await seats(own, "case 2") == [("filled", an_id("n"))]

@@ -215,8 +215,17 @@ class Citizens(RuleBasedStateMachine):
             assert {k for n, k in self.attention if n == need.need_id} == {*need.attention}
             if not live:
                 assert not need.open_offers()
-                assert not need.attention
-                assert self.timers.get(need.need_id) is None
+                awaits_record = need.state == "waiting" and self.consented
+                timer = self.timers.get(need.need_id)
+                if need.attention:
+                    assert awaits_record
+                    assert need.attention == ("nobody_found",)
+                elif awaits_record and need.ends_at is not None and need.ends_at > self.now:
+                    assert timer is not None, "a human is told in time"
+                    assert need.starts_at is not None
+                    assert timer < need.starts_at
+                else:
+                    assert timer is None
                 continue
             assert self.consented
             assert an_id("citizen") in self.citizens

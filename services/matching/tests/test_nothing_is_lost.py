@@ -7,7 +7,7 @@ import msgspec
 from brobyg_contracts import MatchEscalated, NeedDecided, OfferMade, OfferWithdrawn, SeatWanted
 from brobyg_contracts.pathways import Asking, GivingUp, SeatPolicy
 from brobyg_matching.domain import answers, transitions
-from brobyg_matching.domain.board import Board
+from brobyg_matching.domain.board import Board, Raised
 from brobyg_matching.domain.diary import Booking
 from brobyg_matching.domain.draft import Draft
 from brobyg_matching.domain.finishing import finish
@@ -160,3 +160,50 @@ def test_nobody_is_asked_for_a_seat_that_is_added_where_no_room_is_free() -> Non
     assert states(need) == [("escalated", "no_room")] * 3
     assert said(board, OfferMade) == []
     assert {one.reason for one in said(board, MatchEscalated)} == {"no_room"}
+
+
+def test_the_coordinator_is_told_of_a_need_whose_citizens_record_does_not_come() -> None:
+    board = board_of(a_helper("student"), citizens=[])
+    need = tell(board, facts())
+    assert (need.state, need.attention) == ("waiting", ())
+    need = fire(board, need)
+    assert board.now < LATE
+    assert (need.state, need.attention) == ("waiting", ("nobody_found",))
+    assert [one.reasons for one in board.attention if isinstance(one, Raised)] == [("no_record",)]
+    transitions.recorded(board, a_citizen())
+    finish(board)
+    need = board.needs[need.need_id]
+    assert (need.state, need.attention) == ("open", ())
+    assert len(need.open_offers()) == 1
+
+
+def test_nobody_is_told_of_a_need_whose_citizens_record_and_consent_are_not_there() -> None:
+    board = board_of(citizens=[], consented=False)
+    need = tell(board, facts())
+    assert board.timers[need.need_id] is None
+    transitions.consent_given(board, an_id("referral"), an_id("citizen"))
+    finish(board)
+    assert board.timers[need.need_id] is not None
+
+
+def test_a_record_that_is_on_its_way_with_a_need_near_its_time_is_waited_for() -> None:
+    board = board_of(a_helper("student"), citizens=[], now=LATE - timedelta(hours=4))
+    need = tell(board, facts())
+    assert need.attention == ()
+    transitions.recorded(board, a_citizen())
+    finish(board)
+    assert not board.attention
+
+
+def test_a_calendar_that_is_not_there_is_waited_for_and_then_a_human_is_told() -> None:
+    asking = Asking(way="in_turn", offer_lifetime_minutes=60, calendar="calendar/nowhere")
+    board = board_of(*NAVIGATORS, by=policy("toy_caseload", asking=asking))
+    need = tell(board, facts(**CASE))
+    for _ in range(20):
+        if need.attention:
+            break
+        assert not need.open_offers()
+        need = fire(board, need)
+    assert states(need) == [("escalated", "nobody_available")]
+    assert board.now <= NOW + timedelta(minutes=11)
+    assert board.timers[need.need_id] is None

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -27,17 +28,18 @@ from brobyg_matching.domain.draft import Draft
 from brobyg_matching.domain.finishing import finish
 from brobyg_matching.domain.helper import Profile
 from brobyg_matching.domain.need import Citizen, Facts, Need, Offer, Seat
+from brobyg_matching.domain.neighbours import near
 from brobyg_matching.domain.policy import Policy
 from brobyg_matching.domain.roster import Roster
-from brobyg_matching.domain.searching import ordinary_deadline, survey
+from brobyg_matching.domain.searching import AWAITED, ordinary_deadline, survey
 from brobyg_matching.errors import MatchingError
-from generated_pathways import HELPERS, REFERENCES, policies
+from brobyg_matching.use_cases import events
+from generated_pathways import HELPERS, PATHWAYS, REFERENCES, policies
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from matching_samples import BY, DEPARTMENT, LATE, NOW, a_citizen, an_id
 
-PATHWAYS = ("first", "second")
 WORDS = st.sampled_from(["a", "b", "c", "d"])
 CITIZENS = ("citizen", "other")
 DEPARTMENTS = (DEPARTMENT, "aarhus")
@@ -298,10 +300,7 @@ class Pathways(RuleBasedStateMachine):
             case "block":
                 self._block(CITIZENS[number % 2], helper.helper_id)
             case "reference":
-                self.distances = REFERENCES[number]
-                # Nothing wakes what waits when reference data changes: it is looked at with the
-                # next case that ends, or helper who comes, in its department.
-                self.freed.update(DEPARTMENTS)
+                self._reference_is(number)
             case "policy":
                 before = self.policies[PATHWAYS[number % 2]].declared
                 after = msgspec.structs.replace(before, version=before.version + 1)
@@ -319,6 +318,19 @@ class Pathways(RuleBasedStateMachine):
 
         self._step(step)
 
+    def _reference_is(self, number: int) -> None:
+        """Records of pools and departments are handled when they have been copied."""
+        before, self.distances = self.distances.reference, REFERENCES[number]
+        after = self.distances.reference
+        for name, pool in after.pools.items():
+            if pool != before.pools[name]:
+                data: Any = SimpleNamespace(record=f"pool/{name}")
+                self._step(partial(events.pool_recorded, data=data))
+        for name, department in after.departments.items():
+            if department != before.departments[name]:
+                data = SimpleNamespace(record=f"department/{name}")
+                self._step(partial(events.department_recorded, data=data))
+
     def _helper_is(self, helper: Any, status: str) -> None:
         """As `use_cases.registration` has it, with the timers that it sets."""
         before = self.helpers[helper.helper_id]
@@ -326,7 +338,8 @@ class Pathways(RuleBasedStateMachine):
             return
         self.helpers[helper.helper_id] = msgspec.structs.replace(before, status=status)
         if status == "active":
-            self.freed.update(helper.departments)
+            for one in helper.departments:
+                self.freed.update((one, *near(one, self.distances.reference)))
         else:
             self.rechecks.add(helper.helper_id)
 
@@ -469,6 +482,7 @@ class Pathways(RuleBasedStateMachine):
                     need.referral_id or ""
                 )
                 assert not need.open_offers()
+                self._told_without_a_record(need)
             if need.state in ("open", "filled"):
                 for seat in need.seats:
                     assert bool(need.open_offers(seat.no)) <= (seat.state == "searching")
@@ -476,6 +490,17 @@ class Pathways(RuleBasedStateMachine):
                         board = board or self._board()
                         self._nobody_can(board, need, seat)
                     self._moves(need, seat)
+
+    def _told_without_a_record(self, need: Need) -> None:
+        """The citizen's record does not come: a human is told in time, but not without consent."""
+        timer = self.timers.get(need.need_id)
+        deadline = ordinary_deadline(need, self.policies[need.pathway])
+        if deadline is None or not self.consents.get(need.referral_id or ""):
+            assert not need.attention
+            assert timer is None
+        elif not (need.attention or is_over(need, self.now)):
+            assert timer is not None
+            assert timer <= max(deadline, need.opened_at + AWAITED, self.now)
 
     def _moves(self, need: Need, seat: Seat) -> None:
         """Something will be done about the seat, or somebody knows that nothing will."""

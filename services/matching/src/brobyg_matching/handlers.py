@@ -25,6 +25,7 @@ from brobyg_contracts import (
     OfferExpired,
     OfferMade,
     OfferWithdrawn,
+    PoolRecorded,
     StaffMatched,
     VolunteerMatched,
 )
@@ -44,6 +45,7 @@ HANDLERS: tuple[Handler[Function, Loads], ...] = (
     Handler(ConsentGiven, events.consent_given, _CITIZEN, searches=True),
     Handler(ConsentWithdrawn, events.consent_withdrawn, _CITIZEN),
     Handler(DepartmentRecorded, events.department_recorded, Loads.NOTHING),
+    Handler(PoolRecorded, events.pool_recorded, Loads.NOTHING),
 )
 EMITS: tuple[type[EventData], ...] = (
     OfferMade, OfferAccepted, OfferDeclined, OfferExpired, OfferWithdrawn, VolunteerMatched,

@@ -1,10 +1,10 @@
 """What a batch of events, answers or timers is about, in memory: read once, changed, written once.
 
-Pure: no I/O and no clock. The functions that change it (`transitions`, `searching`, `sharing`)
+Pure: no I/O and no clock. The functions that change it (`transitions`, `searching`, `answers`)
 leave what is to be written in its attributes.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 import msgspec
@@ -14,7 +14,7 @@ from brobyg_kit.event import Event, EventData
 from brobyg_matching.domain.diary import Booking, Diary
 from brobyg_matching.domain.helper import Helper, Profile
 from brobyg_matching.domain.need import Citizen, Need, Offer
-from brobyg_matching.domain.neighbours import neighbours
+from brobyg_matching.domain.neighbours import near, neighbours
 from brobyg_matching.domain.policy import Policy, policy_of
 from brobyg_matching.domain.roster import Roster
 from brobyg_matching.domain.travel import Distances, Itinerary, itinerary
@@ -193,14 +193,21 @@ class Board:
         return known[1]
 
     def profile(self, need: Need, helper_id: str) -> Profile | None:
-        """The helper, if they were read."""
-        roster = self.rosters.get(need.department)
-        found = roster.profiles.get(helper_id) if roster else None
-        return self.profiles.get(helper_id) or found
+        """The helper, if they were read: as one of the need's department or of a neighbour's."""
+        found = self.profiles.get(helper_id)
+        for name in (need.department, *self.rosters):
+            roster = self.rosters.get(name) if found is None else None
+            found = roster.profiles.get(helper_id) if roster is not None else found
+        return found
 
     def neighbours(self, need: Need) -> tuple[str, ...]:
         """The departments whose helpers are asked when nobody of the need's own can."""
         return neighbours(need, self.itinerary(need).meeting_place, self.reference)
+
+    def set_free(self, departments: Iterable[str]) -> None:
+        """Helpers of these departments may do more now: for them, and where they are neighbours."""
+        for one in map(self.reference.present_department, departments):
+            self.freed.update((one, *near(one, self.reference)))
 
     def serves(self, helper: Helper, departments: Collection[str]) -> bool:
         """Whether the helper serves one of these departments, by whatever name they have it."""

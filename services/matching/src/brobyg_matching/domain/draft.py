@@ -138,8 +138,7 @@ class Draft:
             if booking.since is None:
                 profile = self.board.profile(self.need, booking.holder)
                 departments = profile.helper.departments if profile else ()
-                every = (self.need.department, *departments)
-                self.board.freed.update(map(self.board.reference.present_department, every))
+                self.board.set_free((self.need.department, *departments))
 
     def release_all(self, reason: str) -> None:
         """Release every seat's helper: nobody is left to go ahead."""

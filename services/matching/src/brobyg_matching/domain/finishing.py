@@ -6,7 +6,7 @@ from brobyg_contracts import MatchEscalated
 
 from brobyg_matching.domain.board import Board, Raised, Settled
 from brobyg_matching.domain.draft import Draft
-from brobyg_matching.domain.searching import ordinary_deadline
+from brobyg_matching.domain.searching import AWAITED, ordinary_deadline
 from brobyg_matching.domain.transitions import begin
 
 
@@ -31,12 +31,11 @@ def _finish(draft: Draft) -> None:
         draft.set(state="open" if need.missing else "filled")
         if not any(one.state in ("searching", "held", "filled") for one in need.seats):
             draft.free_resource()
-    live = draft.need.state in ("open", "filled")
     due = [one.due_at for one in draft.need.seats if one.state == "searching" and one.due_at]
     told_at = _told_at(draft)
     if told_at is not None and told_at > board.now:
         due.append(told_at)
-    board.timers[need.need_id] = min(due) if due and live else None
+    board.timers[need.need_id] = min(due, default=None)
     given_up = board.given_up.get(need.need_id, ())
     if given_up and draft.need.state == "open":
         last = given_up[-1]
@@ -56,14 +55,22 @@ def _finish(draft: Draft) -> None:
 
 
 def _told_at(draft: Draft) -> datetime | None:
-    """When a human is told that the need still waits for capacity; None where it does not."""
-    if draft.policy.giving_up.way != "wait":
-        return None
-    free = any(
-        one.state == "searching" or (one.state == "waiting" and one.reason == "capacity")
-        for one in draft.need.seats
+    """When a human is told that the need waits, for capacity or for the citizen's record.
+
+    None where it does not, and where nothing presses. Without consent nothing is told.
+    """
+    need, board = draft.need, draft.board
+    deadline = ordinary_deadline(need, draft.policy)
+    if need.state == "waiting":
+        consent = need.referral_id is None or board.consents.get(need.referral_id, False)
+        over = need.ends_at is not None and need.ends_at <= board.now
+        if deadline is None or not consent or (over and not need.attention):
+            return None
+        return max(deadline, need.opened_at + AWAITED)  # it may be on its way
+    waits = draft.policy.giving_up.way == "wait" and any(
+        one.state == "searching" or one.waits for one in need.seats
     )
-    return ordinary_deadline(draft.need, draft.policy) if free else None
+    return deadline if waits else None
 
 
 def _raise_or_settle(draft: Draft, *, fresh: bool) -> None:
@@ -75,7 +82,11 @@ def _raise_or_settle(draft: Draft, *, fresh: bool) -> None:
     late, wanted = need.need_id in board.late, set()
     told_at = _told_at(draft)
     if told_at is not None and told_at <= board.now:
-        reasons.add("nobody_available")
+        if need.state == "waiting":
+            reasons = {"no_record"}
+            wanted.add("nobody_found")
+        else:
+            reasons.add("nobody_available")
     if need.state in ("open", "filled") and "clash" in reasons:
         wanted.add("clash")
     if need.state == "open":

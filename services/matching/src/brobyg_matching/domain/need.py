@@ -101,6 +101,11 @@ class Seat(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         """Whether it waits for capacity."""
         return self.state == "waiting" and self.reason == "capacity"
 
+    @property
+    def asks_neighbours(self) -> bool:
+        """Whether helpers of neighbouring departments may have it too."""
+        return self.waits or self.reason == NEIGHBOURS
+
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a need's events say."""

@@ -29,3 +29,21 @@ def neighbours(need: Facts, meeting_place: str | None, reference: Reference) -> 
         and need.pathway in department.pathways
     ]
     return tuple(found[:MOST])
+
+
+def near(department: str, reference: Reference) -> tuple[str, ...]:
+    """The departments of whose citizens this one may be a neighbour, by id.
+
+    It is the same both ways: theirs may be a neighbour of this one's citizens.
+    """
+    known = reference.departments.get(department)
+    if known is None:
+        return ()
+    found = {
+        other.id
+        for code, postcode in reference.postcodes.items()
+        if postcode.municipality_code in known.municipalities
+        for other, metres in reference.departments_near(code)
+        if metres <= NEAR_METRES
+    }
+    return tuple(sorted(found - {department}))

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 from brobyg_contracts import OfferMade
+from brobyg_contracts.reference import id_of
 from brobyg_kit.ids import derived_id
 
 from brobyg_matching.domain.board import GivenUp
@@ -20,10 +21,10 @@ from brobyg_matching.domain.rules import Candidate, Question, Selection, joined,
 from brobyg_matching.domain.travel import Itinerary
 from brobyg_matching.domain.way import followers, whole_way
 
-#: So long a need waits for its place and its department to be in the reference data, and so often
-#: it is looked at meanwhile.
-PLACE_AWAITED = timedelta(minutes=10)
-PLACE_AGAIN = timedelta(minutes=1)
+#: So long a need waits for its place, department and calendar to be in the reference data, and so
+#: often it is looked at meanwhile.
+AWAITED = timedelta(minutes=10)
+AGAIN = timedelta(minutes=1)
 
 
 def search_seat(draft: Draft, no: int) -> None:
@@ -129,19 +130,23 @@ def _ask(draft: Draft, no: int, first: str | None = None) -> None:
     if waits is not None:
         draft.set_seat(no, due_at=waits)
         return
-    if not _is_place_known(draft):
-        # Nobody can say who reaches it.
-        give_up(draft, no, "nobody_available")
+    if not _is_known(draft):
+        # Nobody can say who reaches it, or when they may be asked: waiting would not help.
+        give_up(draft, no, "nobody_available", waits=False)
         return
     way = draft.policy.asking.way
     if way == "claim":
         draft.set_seat(no, due_at=draft.seat(no).decide_by)
         return
     selection = survey(draft, no, first)
-    if not selection.candidates and draft.seat(no).reason is None and _has_neighbours(draft):
-        # Their helpers are not loaded: the timer, which fires at once, loads them.
-        draft.set_seat(no, reason=NEIGHBOURS, due_at=draft.board.now)
-    elif not selection.candidates:
+    neighbours = draft.board.neighbours(draft.need)
+    if not selection.candidates and draft.seat(no).reason is None and neighbours:
+        draft.set_seat(no, reason=NEIGHBOURS)
+        if not all(one in draft.board.rosters for one in neighbours):
+            draft.set_seat(no, due_at=draft.board.now)  # the timer, which fires at once, loads them
+            return
+        selection = survey(draft, no, first)
+    if not selection.candidates:
         give_up(draft, no, _why_nobody(draft.seat(no), draft.policy), selection)
     elif way == "assign":
         best = selection.candidates[0]
@@ -152,15 +157,13 @@ def _ask(draft: Draft, no: int, first: str | None = None) -> None:
         _make_offers(draft, no, selection)
 
 
-def _is_place_known(draft: Draft) -> bool:
-    """Whether the reference data has the need's place, if it has one, and its department."""
+def _is_known(draft: Draft) -> bool:
+    """Whether the reference data has the need's department, its place and its calendar, if any."""
     place, reference = draft.need.location_id, draft.board.reference
     known = place is None or place in reference.places
-    return known and draft.need.department in reference.departments
-
-
-def _has_neighbours(draft: Draft) -> bool:
-    return bool(draft.board.neighbours(draft.need))
+    calendar = draft.policy.asking.calendar
+    timely = calendar is None or id_of(calendar) in reference.calendars
+    return known and timely and draft.need.department in reference.departments
 
 
 def _not_yet(draft: Draft, no: int) -> datetime | None:
@@ -168,14 +171,11 @@ def _not_yet(draft: Draft, no: int) -> datetime | None:
     need, board, asking = draft.need, draft.board, draft.policy.asking
     now, decide_by = board.now, draft.seat(no).decide_by
     opens = max(now, need.not_before or now)
-    if not _is_place_known(draft) and now < need.opened_at + PLACE_AWAITED:
-        opens = max(opens, now + PLACE_AGAIN)
-    if asking.calendar is not None:
-        calendar = board.reference.calendars.get(asking.calendar.removeprefix("calendar/"))
-        if calendar is None:
-            opens = max(opens, now + PLACE_AGAIN)
-        else:
-            opens = calendar.next_open(opens) or now + timedelta(days=1)
+    if not _is_known(draft) and now < need.opened_at + AWAITED:
+        opens = max(opens, now + AGAIN)
+    calendar = board.reference.calendars.get(id_of(asking.calendar)) if asking.calendar else None
+    if calendar is not None:
+        opens = calendar.next_open(opens) or now + timedelta(days=1)
     if opens <= now:
         return None
     return opens if decide_by is None else min(opens, decide_by)
@@ -209,14 +209,16 @@ def _question(draft: Draft, no: int, first: str | None, *, again: bool) -> Quest
 def survey(draft: Draft, no: int, first: str | None = None, *, again: bool = False) -> Selection:
     """Who could fill the seat now and has not been asked in this round, or (`again`) at all.
 
-    Those of the need's own department come first, then those of its neighbours, if they are asked.
+    Those of the need's own department come first, then those of its neighbours, if they are asked:
+    when nobody of its own could, so while the seat waits for capacity too.
     """
     need, board, seat = draft.need, draft.board, draft.seat(no)
     question = _question(draft, no, first, again=again)
     wish = wish_of(need, seat, draft.policy, board.citizen(need), question.itinerary,
                    board.reference)  # fmt: skip
     found = NOBODY
-    for name in (need.department, *(board.neighbours(need) if seat.reason == NEIGHBOURS else ())):
+    asked = board.neighbours(need) if seat.asks_neighbours else ()
+    for name in (need.department, *asked):
         roster = board.rosters.get(name)
         if roster is None:
             continue
@@ -315,10 +317,12 @@ def _why_nobody(seat: Seat, policy: Policy) -> str:
     return "nobody_answered" if seat.asked or policy.asking.way == "claim" else "nobody_available"
 
 
-def give_up(draft: Draft, no: int, reason: str, selection: Selection = NOBODY) -> None:
+def give_up(
+    draft: Draft, no: int, reason: str, selection: Selection = NOBODY, *, waits: bool = True
+) -> None:
     """Nobody is asked any more: the seat waits for capacity, or a human finds somebody."""
     draft.withdraw_offers("escalated", no)
-    if draft.policy.giving_up.way == "wait" and reason.startswith("nobody"):
+    if waits and draft.policy.giving_up.way == "wait" and reason.startswith("nobody"):
         draft.set_seat(no, state="waiting", reason="capacity", due_at=None)
         decide(draft, no, "waits", selection)
         return

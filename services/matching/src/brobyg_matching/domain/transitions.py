@@ -23,6 +23,7 @@ from brobyg_matching.domain.need import (
     have_met,
     seats_of,
 )
+from brobyg_matching.domain.neighbours import near
 from brobyg_matching.domain.roster import case_limit
 from brobyg_matching.domain.searching import (
     deadline_moved,
@@ -341,16 +342,19 @@ def capacity_free(board: Board, need_id: str) -> None:
 def is_full(board: Board, department: str) -> bool:
     """Whether no helper of the department can take any more cases of what may wait for them.
 
-    Never where a pathway with a waiting list takes time and not cases.
+    Nor one of the departments near it. Never where a pathway with a waiting list takes time and not
+    cases.
     """
-    roster = board.rosters.get(department)
     waiting = [one for one in pathways().values() if one.giving_up.way == "wait"]
-    if roster is None or any(one.need.has_span for one in waiting):
-        return roster is None
+    asked = (department, *near(department, board.reference))
+    rosters = [board.rosters[one] for one in asked if one in board.rosters]
+    if not rosters or any(one.need.has_span for one in waiting):
+        return not rosters
     pools = {pool for one in waiting for seat in one.seats for pool in seat.pools}
     records, cases = board.reference.pools, board.diary.cases
     return not any(
         cases.get(name, 0) < case_limit(one.helper, records.get(pool))
+        for roster in rosters
         for name, one in roster.profiles.items()
         if one.helper.status == "active"
         for pool in one.helper.pools

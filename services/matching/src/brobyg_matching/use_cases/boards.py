@@ -13,7 +13,7 @@ from brobyg_kit.replica import Replica
 from brobyg_matching.domain.board import Board
 from brobyg_matching.domain.finishing import finish
 from brobyg_matching.domain.helper import Profile
-from brobyg_matching.domain.need import NEIGHBOURS, Facts, Need, at_present
+from brobyg_matching.domain.need import Facts, Need, at_present
 from brobyg_matching.domain.neighbours import neighbours
 from brobyg_matching.domain.policy import policy_of
 from brobyg_matching.domain.roster import Roster
@@ -71,14 +71,16 @@ class Boards:
         *,
         searched: Collection[Facts] = (),
         named: Collection[str] = (),
+        departments: Collection[str] = (),
         wait: bool = True,
     ) -> bool:
         """Do `work` on a board of what was loaded, and save it.
 
         `searched` are the needs for which somebody may be asked, new ones too; `named` the helpers
-        whom it is about. Whoever gets something must be locked, and whom the work chooses is known
-        only afterwards: then all of it is done anew, with them locked as well, and they get it if
-        they are still the best. Locks are given back before, so that all are taken in one order.
+        whom it is about; `departments` those whose helpers are looked at beside the needs' own.
+        Whoever gets something must be locked, and whom the work chooses is known only afterwards:
+        then all of it is done anew, with them locked as well, and they get it if they are still
+        the best. Locks are given back before, so that all are taken in one order.
         Without `wait`, for timers: False when somebody else holds one of them, a place or a timer,
         and nothing is done. Raises DoubleBooking, and what `work` raises.
         """
@@ -91,7 +93,9 @@ class Boards:
             attempt += 1
             try:
                 async with tx.driver.transaction() if chooses else nullcontext():
-                    board = await self._open(tx, loaded, searched, named, locked, wait=wait)
+                    board = await self._open(
+                        tx, loaded, searched, named, departments, locked, wait=wait
+                    )
                     if board is None:
                         return False
                     await work(board)
@@ -113,6 +117,7 @@ class Boards:
         loaded: Loaded,
         searched: Collection[Facts],
         named: Collection[str],
+        departments: Collection[str],
         locked: Collection[str],
         *,
         wait: bool,
@@ -120,10 +125,10 @@ class Boards:
         """A board with these helpers locked; without `wait`, None when one is held elsewhere."""
         reference = await self._reference.get(tx)
         distances = self._rosters.distances(reference)
-        departments = {one.department for one in searched}
+        asked = {*departments, *(one.department for one in searched)}
         for need in searched:
-            departments.update(_neighbours_asked(need, loaded, distances))
-        rosters = await self._rosters.get(tx, sorted(departments), distances)
+            asked.update(_neighbours_asked(need, loaded, distances))
+        rosters = await self._rosters.get(tx, sorted(asked), distances)
         locked = {*locked, *_of_elsewhere(searched, rosters)}
         found = await self.helpers.lock(tx, locked, wait=wait) if locked else {}
         if not wait and (
@@ -237,7 +242,7 @@ def _assignable(searched: Iterable[Facts], rosters: Mapping[str, Roster]) -> set
 def _neighbours_asked(need: Facts, loaded: Loaded, distances: Distances) -> tuple[str, ...]:
     """The other departments whose helpers are asked for the need too."""
     known = loaded.needs.get(need.need_id)
-    if known is None or not any(one.reason == NEIGHBOURS for one in known.seats):
+    if known is None or not any(one.asks_neighbours for one in known.seats):
         return ()
     policy = policy_of(known.pathway)
     citizen = loaded.citizens.get(known.citizen_id or "") if policy.need.of_citizen else None

@@ -10,6 +10,7 @@ from brobyg_contracts import (
     NeedChanged,
     NeedClosed,
     NeedOpened,
+    PoolRecorded,
 )
 from brobyg_contracts.reference import Reference, id_of
 from msgspec import UnsetType
@@ -42,7 +43,14 @@ def department_recorded(board: Board, data: DepartmentRecorded) -> None:
 
     What is being searched for, or is with a coordinator, is the department's that has it now.
     """
-    board.freed.add(board.reference.present_department(id_of(data.record)))
+    board.set_free((id_of(data.record),))
+
+
+def pool_recorded(board: Board, data: PoolRecorded) -> None:
+    """Its helpers may have room for more cases: where it is asked, what waits is looked at."""
+    pool = id_of(data.record)
+    departments = board.reference.departments.values()
+    board.freed.update(one.id for one in departments if pool in one.pools and not one.withdrawn)
 
 
 def need_opened(board: Board, facts: Facts) -> None:

@@ -15,6 +15,7 @@ from brobyg_matching.domain import answers, transitions
 from brobyg_matching.domain.board import Board
 from brobyg_matching.domain.finishing import finish
 from brobyg_matching.domain.need import CAPACITY, RECHECK, SEARCH
+from brobyg_matching.domain.neighbours import near
 from brobyg_matching.ports import LookedThrough
 from brobyg_matching.use_cases.boards import Boards
 
@@ -102,7 +103,9 @@ class MatchingTimers:
             if left:
                 transitions.capacity_free(board, need_id)
 
-        return await self._each(tx, line, take), left
+        reference = await self._boards.reference(tx)
+        around = near(reference.present_department(department), reference)
+        return await self._each(tx, line, take, departments=around), left
 
     async def _each(
         self,
@@ -110,6 +113,7 @@ class MatchingTimers:
         needs: Sequence[str],
         step: Callable[[Board, str], None],
         named: Collection[str] = (),
+        departments: Collection[str] = (),
     ) -> list[str]:
         """Take the step for each need in this order; return those that somebody else holds.
 
@@ -127,7 +131,7 @@ class MatchingTimers:
         loaded = await self._boards.load(tx, needs=needs, wait=False)
         searched = [one for one in loaded.needs.values() if one.state != "closed"]
         done = await self._boards.carry_out(
-            tx, loaded, work, searched=searched, named=named, wait=False
+            tx, loaded, work, searched=searched, named=named, departments=departments, wait=False
         )
         return [one for one in needs if not done or one not in loaded.needs]
 
