@@ -30,7 +30,7 @@ class Clash:
     """Two needs of one citizen."""
 
     needs: frozenset[str]
-    #: Whether a human was told of the clash.
+    #: Whether a human was told of the clash, or that nobody was found for either of the two.
     told: bool
     #: Whether one helper goes along to both.
     one_helper: bool
@@ -45,7 +45,7 @@ class Clash:
 
 def citizen_clashes(events: Sequence[Event]) -> list[Clash]:
     """The pairs among needs that were not called off, by the times they had last."""
-    told = _told(events)
+    told, nobody = _told(events), _given_up(events)
     helpers = promises(events)
     found = []
     for one, other in _pairs(events):
@@ -63,7 +63,8 @@ def citizen_clashes(events: Sequence[Event]) -> list[Clash]:
             for a, b in combinations(mine, 2)
         )
         one_helper = len(last) == 2 and len(set(last.values())) == 1
-        found.append(Clash(pair, any(about <= pair for about in told), one_helper, two))
+        is_told = pair <= nobody or any(about <= pair for about in told)
+        found.append(Clash(pair, is_told, one_helper, two))
     return found
 
 
@@ -80,6 +81,12 @@ def _told(events: Sequence[Event]) -> list[frozenset[object]]:
             if escalated.reason == "clash":
                 found.append(frozenset({escalated.need_id}))
     return found
+
+
+def _given_up(events: Sequence[Event]) -> set[str]:
+    """The needs for which nobody was found, as the coordinator was told."""
+    told = (one.decode(MatchEscalated) for one in events if one.type == MatchEscalated.EVENT_TYPE)
+    return {one.need_id for one in told}
 
 
 def _pairs(events: Sequence[Event]) -> Iterator[tuple[Need, Need]]:
