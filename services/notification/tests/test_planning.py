@@ -59,7 +59,8 @@ def test_a_citizen_is_invited_once_the_least_crew_is_there(cause) -> None:
 
 
 @pytest.mark.parametrize(
-    "reason", ["appointment_cancelled", "consent_withdrawn", "appointment_rescheduled"]
+    "reason",
+    ["appointment_cancelled", "consent_withdrawn", "appointment_rescheduled", "citizen_erased"],
 )
 def test_a_release_takes_it_out_of_both_calendars(cause, reason: str) -> None:
     told = planned(cause(MatchReleased, reason=reason), cause(VolunteerMatched))
@@ -70,7 +71,7 @@ def test_a_release_takes_it_out_of_both_calendars(cause, reason: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "reason", ["helper_withdrew", "blocked", "room_lost", "reassigned", "of_a_later_version"]
+    "reason", ["helper_withdrew", "blocked", "reassigned", "of_a_later_version"]
 )
 def test_when_only_the_helper_goes_the_citizens_entry_stays(cause, reason: str) -> None:
     told = planned(cause(MatchReleased, reason=reason), cause(VolunteerMatched))

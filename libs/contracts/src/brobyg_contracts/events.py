@@ -151,14 +151,14 @@ Priority: TypeAlias = Annotated[int, Meta(ge=1, le=9)]
 
 #: Why an open offer was withdrawn. Known: `taken`, `appointment_cancelled`,
 #: `appointment_rescheduled`, `consent_withdrawn`, `escalated`, `appointment_over`, `blocked`,
-#: `helper_paused`, `helper_promised`, `held`, `clash`, `reassigned`, `citizen_changed`. Others may
-#: come.
+#: `helper_paused`, `helper_promised`, `held`, `clash`, `reassigned`, `citizen_changed`,
+#: `citizen_erased`, `withdrawn`. Others may come.
 WithdrawalReason: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9_]*\\Z")]
 
 
 #: Why a matched helper is free again. Known: `appointment_cancelled`, `appointment_rescheduled`,
-#: `consent_withdrawn`, `helper_withdrew`, `blocked`, `room_lost`, `clash`, `reassigned`,
-#: `coordinator_released`, `citizen_changed`. Others may come.
+#: `consent_withdrawn`, `helper_withdrew`, `blocked`, `reassigned`, `coordinator_released`,
+#: `citizen_changed`, `citizen_erased`, `withdrawn`. Others may come.
 ReleaseReason: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9_]*\\Z")]
 
 
@@ -231,8 +231,8 @@ Count: TypeAlias = Annotated[int, Meta(ge=0)]
 
 
 #: What was decided. Known: `asked`, `assigned`, `waits`, `nobody_available`, `nobody_answered`,
-#: `too_late`, `no_room`, `clash`, `same_way`, `by_hand`, `claimed`, `released`, `signed_off`,
-#: `held`, `resumed`, `reopened`. Others may come.
+#: `too_late`, `no_room`, `clash`, `same_way`, `by_hand`, `claimed`, `accepted`, `declined`,
+#: `released`, `signed_off`, `held`, `resumed`, `reopened`. Others may come.
 DecisionOutcome: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9_]*\\Z")]
 
 

@@ -83,6 +83,24 @@ def _others(table: Table) -> list[str]:
 _UPDATE_NEEDS = _update(need, _others(need))
 _UPDATE_OFFERS = _update(offer, _ANSWER)
 _UPDATE_CITIZENS = _update(citizen, _others(citizen))
+#: The needs of citizens whose record is gone, apart from those that never went by it.
+_ERASED = (
+    need.c.citizen_id == func.any(bindparam("citizens", type_=ARRAY(Id))),
+    need.c.state.in_(("waiting", "closed")),
+)
+#: What told where they live, how they move and where they wish to meet.
+_FORGET = (
+    update(need).where(*_ERASED, need.c.meet_at.is_not(None)).values(meet_at=need.c.starts_at),
+    update(seat)
+    .where(*_ERASED, seat.c.need_id == need.c.need_id, seat.c.leave_at.is_not(None))
+    .values(leave_at=need.c.starts_at, meet_at=need.c.starts_at, home_at=need.c.ends_at),
+    update(offer)
+    .where(*_ERASED, offer.c.need_id == need.c.need_id)
+    .values(distance_metres=None, leave_at=None, meet_at=None, home_at=None),
+    update(booking)
+    .where(*_ERASED, booking.c.need_id == need.c.need_id, booking.c.span.is_not(None))
+    .values(span=booking.c.span * func.tstzrange(need.c.starts_at, need.c.ends_at)),
+)
 _SAVE_SEATS = _upsert(seat)
 _SAVE_CONSENTS = _upsert(consent)
 _offer_record = attrgetter(*rows.OFFER_COLUMNS)
@@ -116,6 +134,7 @@ async def save(tx: Transaction, board: Board) -> None:
         if isinstance(cause_of(error), _TAKEN_TWICE):
             raise DoubleBooking from error
         raise
+    await _forget(tx, [one for one in board.changed_citizens if one not in board.citizens])
     if board.turned:
         await _save_turns(tx, board.turned)
     await _save_attention(tx, board)
@@ -148,6 +167,16 @@ async def _save_people(tx: Transaction, board: Board) -> None:
             for referral_id, citizen_id in sorted(board.changed_consents.items())
         ]
         await tx.connection.execute(_SAVE_CONSENTS, {"rows": rows.as_json(given)})
+
+
+async def _forget(tx: Transaction, citizens: Collection[str]) -> None:
+    """Of the needs of these, whose record is gone, keep only the times that were told of them.
+
+    What is booked shrinks to those, so that a week's work still counts.
+    """
+    if citizens:
+        for statement in _FORGET:
+            await tx.connection.execute(statement, {"citizens": sorted(citizens)})
 
 
 async def _save_needs(tx: Transaction, board: Board) -> None:

@@ -282,7 +282,7 @@ def erased(board: Board, citizen_id: str) -> None:
         board.changed_citizens.add(citizen_id)
     for need in _followers_first(board.of_citizen(citizen_id)):
         if board.policy(need).need.of_citizen:
-            _suspend(Draft(board, need), "consent_withdrawn")
+            _suspend(Draft(board, need), "citizen_erased")
 
 
 def consent_given(board: Board, referral_id: str, citizen_id: str) -> None:

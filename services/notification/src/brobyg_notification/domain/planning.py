@@ -29,7 +29,13 @@ from brobyg_notification.domain.notice import CalendarMethod, Notice, Role, Temp
 #: After these releases nothing takes place as agreed. After all others, also of a later version,
 #: it does, and a new helper is searched for: a need that has ended is told by need.closed too.
 _CALLED_OFF = frozenset(
-    {"appointment_cancelled", "appointment_rescheduled", "consent_withdrawn", "withdrawn"}
+    {
+        "appointment_cancelled",
+        "appointment_rescheduled",
+        "citizen_erased",
+        "consent_withdrawn",
+        "withdrawn",
+    }
 )
 #: A need that was closed for one of these has called nothing off.
 _TOOK_ITS_COURSE = frozenset({"completed", "missed"})

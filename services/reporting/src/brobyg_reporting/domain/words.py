@@ -41,10 +41,12 @@ REASONS: Words = {
     "citizen_changed": Wording(
         "what is known of the citizen has changed", "det, vi ved om borgeren, er ændret"
     ),
+    "citizen_erased": Wording(
+        "what is known of the citizen was erased", "det, vi ved om borgeren, er slettet"
+    ),
     "held": Wording("the coordinator stopped the asking", "koordinatoren stoppede spørgsmålene"),
     "clash": Wording("the citizen is elsewhere then", "borgeren er et andet sted på det tidspunkt"),
     "reassigned": Wording("another helper was chosen", "en anden hjælper blev valgt"),
-    "room_lost": Wording("the room is no longer free", "lokalet er ikke længere ledigt"),
     "nobody_available": Wording("no helper was available", "ingen hjælpere kunne"),
     "nobody_answered": Wording("nobody accepted in time", "ingen sagde ja i tide"),
     "too_late": Wording("it was known too late", "det blev kendt for sent"),
@@ -98,6 +100,8 @@ DECISIONS: Words = {
 DONE: Words = {
     "by_hand": Wording("chose the helper", "valgte hjælperen"),
     "claimed": Wording("took the seat", "tog pladsen"),
+    "accepted": Wording("said yes for the helper", "sagde ja for hjælperen"),
+    "declined": Wording("said no for the helper", "sagde nej for hjælperen"),
     "released": Wording("took the helper off it", "tog hjælperen af opgaven"),
     "signed_off": Wording("can't come after all", "kan alligevel ikke"),
     "held": Wording("stopped the asking", "stoppede spørgsmålene"),
