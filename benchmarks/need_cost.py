@@ -68,7 +68,16 @@ Costs = dict[str, list[float]]
 
 async def measure(on: Ground, say: Say) -> BenchmarkResult:
     """The figure, after `on.rounds` rounds."""
-    os.environ.setdefault("BROBYG_PATHWAYS", str(PATHWAYS))
+    before = os.environ.get("BROBYG_PATHWAYS")
+    os.environ["BROBYG_PATHWAYS"] = before or str(PATHWAYS)
+    try:
+        return await _measure(on, say)
+    finally:
+        if before is None:
+            del os.environ["BROBYG_PATHWAYS"]  # the benchmarks after this one have the usual ones
+
+
+async def _measure(on: Ground, say: Say) -> BenchmarkResult:
     large_size = LARGE.scaled(on.scale)
     say(f"{GOAL.name}: making both sizes", 0, 1)
     async with (

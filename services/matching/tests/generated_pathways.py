@@ -90,11 +90,14 @@ def seat_policies(draw: st.DrawFn, role: str, alone: bool) -> SeatPolicy:
 
 
 @st.composite
-def policies(draw: st.DrawFn, name: str) -> Policy:
-    """A pathway's policy: any that a file may declare, as far as matching reads it."""
-    has_span, of_citizen = draw(st.booleans()), draw(st.booleans())
+def policies(draw: st.DrawFn, name: str, *, waits: bool = False) -> Policy:
+    """A pathway's policy: any that a file may declare, as far as matching reads it.
+
+    `waits`: one with a waiting list for citizens.
+    """
+    has_span, of_citizen = not waits and draw(st.booleans()), waits or draw(st.booleans())
     shares = has_span and of_citizen and draw(st.booleans())
-    ways = ["escalate"] if has_span else ["escalate", "wait", "wait"]
+    ways = ["escalate"] if has_span else ["wait"] if waits else ["escalate", "wait", "wait"]
     roles = ("guide",) if shares else draw(st.sampled_from([("guide",), ("guide", "host")]))
     declared = PathwayPolicy(
         name=name,

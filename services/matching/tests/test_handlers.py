@@ -4,13 +4,14 @@ from datetime import timedelta
 
 import msgspec
 import pytest
-from brobyg_contracts import CitizenRecorded
+from brobyg_contracts import CitizenRecorded, SeatWanted
 from brobyg_contracts.errors import UnknownPathway
 from brobyg_kit.clock import ManualClock
-from brobyg_kit.event import TOMBSTONE
+from brobyg_kit.event import TOMBSTONE, UndecodableEvent
 from brobyg_kit.testing import Running
 from brobyg_matching.bootstrap import SERVICE
 from brobyg_matching.handlers import EMITS, HANDLERS
+from brobyg_matching.use_cases.events import facts_of
 from matching_api import (
     READY_CITIZEN,
     attention,
@@ -25,6 +26,7 @@ from matching_api import (
 )
 from matching_samples import (
     LATE,
+    REFERENCE,
     a_helper,
     an_id,
     citizen_recorded,
@@ -162,3 +164,10 @@ async def test_silence_asks_the_next_and_then_tells_the_coordinator(
     await fire(own)
     assert await attention(own) == {("nobody_found", an_id("need"))}
     assert (await said(own)).count("match.escalated") == 1
+
+
+async def test_a_need_of_more_seats_than_anybody_wants_is_refused() -> None:
+    roles = [SeatWanted(role=f"role_{n}", least=0, wanted=16) for n in range(3)]
+    assert facts_of(need_opened(facts(crew=tuple(roles[:2]))), REFERENCE).crew == (*roles[:2],)
+    with pytest.raises(UndecodableEvent, match=r"data\.seats"):
+        facts_of(need_opened(facts(crew=tuple(roles))), REFERENCE)

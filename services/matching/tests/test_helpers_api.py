@@ -1,11 +1,14 @@
 """Helpers over HTTP: registered once, activated with their papers, paused, blocked."""
 
 import asyncio
+from datetime import date
 from functools import partial
 
 import pytest
 from brobyg_kit.testing import Running, bearer
 from brobyg_matching.adapters.helpers import PostgresHelpers
+from brobyg_matching.domain.helper import Helper, Paper, activated
+from brobyg_matching.errors import NotReady
 from brobyg_matching.ports import Contact
 from matching_api import (
     COORDINATOR,
@@ -24,7 +27,7 @@ from matching_api import (
     somebody,
     tell,
 )
-from matching_samples import a_helper, an_id, event, need_opened
+from matching_samples import NOW, a_helper, an_id, event, need_opened
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -196,3 +199,29 @@ async def test_one_address_is_recognised_whatever_the_case_and_composition_of_it
     async with database_of(matching).transaction() as tx:
         assert await store.alike(tx, contact(email=again)) == [an_id("a")]
         assert await store.alike(tx, contact(email="another@example.org")) == []
+
+
+async def test_the_papers_of_one_pool_are_enough_and_those_of_the_nearest_are_told(
+    matching: Running,
+) -> None:
+    def of(*pools: tuple[str, ...]) -> Helper:
+        required = [*pools]
+        return activated(a_helper("a", status="applied", papers={}), papers, required, NOW)
+
+    papers = {kind: Paper(date(2026, 9, 1)) for kind in ("y", "z")}
+    assert of(("x",), ("y", "z")).status == "active"
+    with pytest.raises(NotReady, match="the paper v is missing"):
+        of(("x", "w"), ("v", "y", "z"))
+
+
+async def test_of_whom_another_department_has_registered_no_id_is_told(matching: Running) -> None:
+    """Nobody learns by an address who helps elsewhere."""
+    _, first = await post(matching, "/volunteers", somebody())
+    elsewhere = bearer("coordinator", department="aarhus")
+    body = somebody(department="aarhus")
+    status, told = await post(matching, "/volunteers", body, elsewhere)
+    assert (status, told["type"]) == (409, "https://brobyg.dk/problems/registered-before")
+    assert first["helper_id"] not in str(told)
+    assert "another department" in told["detail"]
+    again = "/volunteers?confirm=another"
+    assert (await post(matching, again, body, elsewhere))[0] == 201

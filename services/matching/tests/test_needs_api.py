@@ -1,13 +1,16 @@
 """Needs over HTTP: shown, and what a coordinator does by hand."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from brobyg_kit.testing import Running, bearer
+from brobyg_matching.adapters.queries import Queries
 from matching_api import (
     COORDINATOR,
     READY_CITIZEN,
     attention,
+    database_of,
     give,
     helper_token,
     open_offers,
@@ -17,7 +20,7 @@ from matching_api import (
     seats,
     tell,
 )
-from matching_samples import LATE, a_helper, an_id, event, facts, need_opened
+from matching_samples import DEPARTMENT, LATE, a_helper, an_id, event, facts, need_opened
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PATH = f"/needs/{an_id('need')}"
@@ -146,3 +149,35 @@ async def test_a_claim_without_a_helper_is_told_what_is_wrong(matching: Running)
     path = f"{PATH}/seats/1/claim"
     assert (await post(matching, path))[0] == 422
     assert (await post(matching, path, headers=helper_token("nobody in particular")))[0] == 404
+
+
+@pytest.mark.parametrize("asked", ["state=open", "seat=escalated", "state=waiting&seat=held"])
+async def test_what_has_not_ended_is_listed_without_walking_what_has(
+    own: Running, monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    await rows(own, CLOSED, department=DEPARTMENT)
+    await rows(own, "vacuum analyze need")
+    statements: list[str] = []
+
+    async def read(_: Queries, statement: Any) -> list[Any]:
+        compiled = statement.compile(database_of(own).engine.sync_engine, compile_kwargs=LITERAL)
+        statements.append(str(compiled))
+        return []
+
+    monkeypatch.setattr(Queries, "_read", read)
+    path = f"/needs?department={DEPARTMENT}&{asked}"
+    assert (await own.client.get(path, headers=COORDINATOR)).status_code == 200
+    async with database_of(own).transaction() as tx:
+        plan = await tx.driver.fetch(f"explain {statements[0]}")
+    assert "need_live" in str(plan)
+
+
+LITERAL = {"literal_binds": True}
+#: Two thousand needs that have ended.
+CLOSED = """
+    insert into need (need_id, about_kind, about_id, pathway, department, mode, priority,
+        competences, crew, state, reason, opened_at, attention, waits)
+    select gen_random_uuid(), 'appointment', gen_random_uuid(), 'escort', :department, 'in_person',
+        1, '{}', '[]', 'closed', 'completed', now(), '{}', false
+    from generate_series(1, 2000)
+"""

@@ -4,16 +4,19 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
+import pytest
 from brobyg_contracts import MatchEscalated, NeedDecided, OfferMade, OfferWithdrawn, SeatWanted
 from brobyg_contracts.pathways import Asking, GivingUp, SeatPolicy
 from brobyg_matching.domain import answers, transitions
 from brobyg_matching.domain.board import Board, Raised
+from brobyg_matching.domain.decisions import Actor
 from brobyg_matching.domain.diary import Booking
 from brobyg_matching.domain.draft import Draft
 from brobyg_matching.domain.finishing import finish
 from brobyg_matching.domain.need import Facts, Need
 from brobyg_matching.domain.policy import Policy, policy_of
 from matching_samples import (
+    BY,
     DEPARTMENT,
     LATE,
     NOW,
@@ -206,4 +209,28 @@ def test_a_calendar_that_is_not_there_is_waited_for_and_then_a_human_is_told() -
         need = fire(board, need)
     assert states(need) == [("escalated", "nobody_available")]
     assert board.now <= NOW + timedelta(minutes=11)
+    assert board.timers[need.need_id] is None
+
+
+@pytest.mark.parametrize("way", ["escalate", "wait"])
+def test_a_human_is_told_of_what_nobody_claims_and_it_may_still_be_claimed(way: Any) -> None:
+    asking, giving_up = Asking(way="claim", offer_lifetime_minutes=60), GivingUp(way=way)
+    [helper, _] = NAVIGATORS
+    board = board_of(helper, by=policy("toy_caseload", asking=asking, giving_up=giving_up))
+    need = tell(board, facts(**CASE))
+    assert need.attention == ()
+    need = fire(board, need)
+    assert board.now == NOW + timedelta(hours=1)
+    assert need.attention == ("nobody_found",)
+    if way == "escalate":
+        answers.reopen(Draft(board, need), BY)
+        finish(board)
+        assert board.needs[need.need_id].attention == ()
+        need = fire(board, need)
+        assert (board.now, need.attention) == (NOW + timedelta(hours=2), ("nobody_found",))
+    by = Actor(helper.helper_id, "helper")
+    answers.claim(Draft(board, need), 1, helper.helper_id, by)
+    finish(board)
+    need = board.needs[need.need_id]
+    assert (states(need), need.attention) == ([("filled", None)], ())
     assert board.timers[need.need_id] is None

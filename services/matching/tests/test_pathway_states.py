@@ -63,7 +63,7 @@ SAID = st.fixed_dictionaries(
 class Pathways(RuleBasedStateMachine):
     """What is kept between transactions, and the rules that make transactions of it."""
 
-    @initialize(first=policies("first"), second=policies("second"))
+    @initialize(first=policies("first"), second=policies("second", waits=True))
     def begin(self, first: Policy, second: Policy) -> None:
         self.policies = {"first": first, "second": second}
         self.now, self.distances = NOW, REFERENCES[0]
@@ -512,6 +512,7 @@ class Pathways(RuleBasedStateMachine):
                 if seat.due_at is None:
                     assert claimed
                     assert seat.decide_by is None
+                    assert need.attention or need.state == "filled", "somebody knows"
                 else:
                     assert self.timers[need.need_id] <= seat.due_at
             case "escalated":
@@ -535,7 +536,8 @@ class Pathways(RuleBasedStateMachine):
                 assert timer <= max(deadline, self.now)
             return
         if need.starts_at is None:
-            assert (seat.decide_by is None) == (need.answer_by is None)
+            presses = need.answer_by is not None or policy.asking.way == "claim"
+            assert (seat.decide_by is not None) == presses
         if seat.decide_by is not None:
             assert timer is not None
             assert timer <= max(seat.decide_by, self.now)

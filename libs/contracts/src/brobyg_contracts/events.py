@@ -243,7 +243,7 @@ class SeatWanted(Struct, frozen=True, kw_only=True, gc=False):
     #: Fewer than these are no crew.
     least: Annotated[int, Meta(ge=0)]
     #: How many are asked for.
-    wanted: Annotated[int, Meta(ge=1)]
+    wanted: Annotated[int, Meta(ge=1, le=16)]
 
 
 #: Points by soft rule. How near the helper lives to where the two meet counts too and is not told:

@@ -160,6 +160,13 @@ def upgrade() -> None:
         [sa.literal_column("coalesce(starts_at, opened_at)"), "need_id"],
         unique=False,
     )
+    op.create_index(
+        "need_live",
+        "need",
+        ["department", sa.literal_column("coalesce(starts_at, opened_at)"), "need_id"],
+        unique=False,
+        postgresql_where=sa.text("state <> 'closed'"),
+    )
     op.create_table(
         "roster",
         sa.Column("department", sa.Text(), nullable=False),

@@ -68,9 +68,12 @@ class NotAllowed(MatchingError):
 
 
 class RegisteredBefore(MatchingError):
-    """Somebody with this mail address or this phone number is a helper; `helper_id` says who."""
+    """Somebody with this mail address or this phone number is a helper.
 
-    def __init__(self, helper_id: str) -> None:
+    `helper_id` says who; None for a helper of other departments than the caller's.
+    """
+
+    def __init__(self, helper_id: str | None) -> None:
         """Carry who it is."""
         super().__init__("somebody with this mail address or phone number is registered")
         self.helper_id = helper_id

@@ -8,7 +8,16 @@ from brobyg_contracts.reference import Reference
 from brobyg_kit.database import Database
 from brobyg_kit.replica import Replica
 from brobyg_kit.tables import Id, Instant
-from sqlalchemy import RowMapping, Select, exists, func, literal, select, tuple_
+from sqlalchemy import (
+    RowMapping,
+    Select,
+    exists,
+    func,
+    literal,
+    literal_column,
+    select,
+    tuple_,
+)
 
 from brobyg_matching.adapters import rows
 from brobyg_matching.adapters.tables import booking, citizen, need, offer, seat
@@ -95,6 +104,9 @@ class Queries:
             statement = statement.where(need.c.department.in_(names))
         if state is not None:
             statement = statement.where(need.c.state == state)
+        if {state, seat_state} - {None, "closed"}:
+            # The seats of what has ended are closed. Said so, the index of what has not serves.
+            statement = statement.where(need.c.state != literal_column("'closed'"))
         if seat_state is not None:
             there = exists().where(seat.c.need_id == need.c.need_id, seat.c.state == seat_state)
             statement = statement.where(there)

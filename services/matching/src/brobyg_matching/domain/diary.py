@@ -68,11 +68,10 @@ class Diary:
         else:
             self.bookings.get(booking.holder, {}).pop(booking.place, None)
 
-    def is_taken(self, holder: str, since: int, until: int, but: Iterable[str] = ()) -> bool:
-        """Whether the span overlaps what the holder has, apart from these needs."""
+    def is_taken(self, holder: str, since: int, until: int) -> bool:
+        """Whether the span overlaps what the holder has."""
         return any(
             one.exclusive
-            and one.need_id not in but
             and one.since is not None
             and one.until is not None
             and one.since < until

@@ -1,6 +1,6 @@
 """A helper as the rules see one. Name and contact are kept elsewhere and never needed here."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime
 from typing import Literal
 
@@ -61,13 +61,14 @@ class Helper(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def activated(
-    helper: Helper, papers: Mapping[str, Paper], required: Collection[str], now: datetime
+    helper: Helper, papers: Mapping[str, Paper], required: Iterable[Collection[str]], now: datetime
 ) -> Helper:
     """The helper as active, with these papers beside those that are known.
 
+    `required` names the papers of each of the helper's pools: of one pool all must be there.
     Activating an active helper renews the papers; a paused one comes back. Days are of the Danish
-    calendar. Raises NotReady for a paper from the future or before 1950, and when one of the
-    required is missing or no longer holds.
+    calendar. Raises NotReady for a paper from the future or before 1950, and when in every pool
+    one is missing or no longer holds; it tells of the pool in which the fewest are.
     """
     today = now.astimezone(LOCAL_ZONE).date()
     for kind, paper in papers.items():
@@ -76,13 +77,22 @@ def activated(
         if paper.since < EARLIEST_PAPER:
             raise NotReady(f"the paper {kind} lies before {EARLIEST_PAPER.year}")
     all_papers = {**helper.papers, **papers}
-    for kind in required:
-        if kind not in all_papers:
-            raise NotReady(f"the paper {kind} is missing")
-        until = all_papers[kind].valid_until
-        if until is not None and until < today:
-            raise NotReady(f"the paper {kind} no longer holds")
+    failings = [_failings(kinds, all_papers, today) for kinds in required]
+    nearest = min(failings, key=len, default=[])
+    if nearest:
+        raise NotReady(nearest[0])
     return msgspec.structs.replace(helper, status="active", papers=all_papers)
+
+
+def _failings(kinds: Iterable[str], papers: Mapping[str, Paper], today: date) -> list[str]:
+    found = []
+    for kind in kinds:
+        until = papers[kind].valid_until if kind in papers else None
+        if kind not in papers:
+            found.append(f"the paper {kind} is missing")
+        elif until is not None and until < today:
+            found.append(f"the paper {kind} no longer holds")
+    return found
 
 
 def paused(helper: Helper) -> Helper:

@@ -70,9 +70,17 @@ def last_offer(need: Need, policy: Policy) -> datetime | None:
 
 
 def ordinary_deadline(need: Need, policy: Policy) -> datetime | None:
-    """When a human is told by the policy alone; None where nothing presses."""
+    """When a human is told by the policy alone; None where nothing presses.
+
+    What nobody is asked for and nothing presses could stay unseen for ever: a human is told when an
+    offer would have expired.
+    """
     end = need.starts_at or need.answer_by
-    return None if end is None else end - timedelta(minutes=policy.giving_up.before_minutes)
+    if end is not None:
+        return end - timedelta(minutes=policy.giving_up.before_minutes)
+    if policy.asking.way == "claim":
+        return need.opened_at + timedelta(minutes=policy.asking.offer_lifetime_minutes)
+    return None
 
 
 def _deadline(need: Need, policy: Policy, now: datetime) -> datetime | None:
@@ -80,6 +88,8 @@ def _deadline(need: Need, policy: Policy, now: datetime) -> datetime | None:
     deadline, last = ordinary_deadline(need, policy), last_offer(need, policy)
     if policy.giving_up.way == "wait" and deadline is not None and deadline <= now:
         return None  # a human has been told, and it waits on
+    if policy.asking.way == "claim" and (need.starts_at or need.answer_by) is None:
+        return now + timedelta(minutes=policy.asking.offer_lifetime_minutes)
     if deadline is None or last is None:
         return deadline
     asking = policy.asking

@@ -99,7 +99,8 @@ def _registration(
         request = RegistrationRequest(
             caller.subject, idempotency_key, body.model_dump_json(), confirm is not None
         )
-        helper = await registration.register(new, body.contact(), request)
+        covers = partial(scope.covers, caller)
+        helper = await registration.register(new, body.contact(), request, covers)
         return Registered(helper_id=helper.helper_id, status=helper.status)
 
     @router.post("/{helper_id}/activate", summary="From now on the helper can be asked")

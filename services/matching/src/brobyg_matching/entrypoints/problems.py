@@ -76,11 +76,12 @@ def problem_of(error: MatchingError, _: Request) -> Problem:
         name = error.objection.replace("_", "-")
         return Problem(status, title, type=f"{PROBLEM_TYPES}{name}")
     if isinstance(error, RegisteredBefore):
+        own = f"that is helper {error.helper_id}"
+        who = "in another department" if error.helper_id is None else own
         return Problem(
             409,
             "Somebody with this mail address or phone number is registered",
-            f"that is helper {error.helper_id}; if this is another person, send it again with"
-            " ?confirm=another",
+            f"{who}; if this is another person, send it again with ?confirm=another",
             type=f"{PROBLEM_TYPES}registered-before",
         )
     status, title, advice = PROBLEMS[type(error)]

@@ -13,6 +13,7 @@ from brobyg_contracts import (
     PoolRecorded,
 )
 from brobyg_contracts.reference import Reference, id_of
+from brobyg_kit.event import UndecodableEvent
 from msgspec import UnsetType
 
 from brobyg_matching.domain import transitions
@@ -20,11 +21,14 @@ from brobyg_matching.domain.board import Board
 from brobyg_matching.domain.need import Citizen, Facts
 from brobyg_matching.domain.policy import policy_of
 
+#: More seats than these are a mistake: each is searched for in one transaction with the others.
+MOST_SEATS = 32
+
 
 def facts_of(data: NeedOpened | NeedChanged, reference: Reference) -> Facts:
     """The facts of the event; seats as the policy says unless it says otherwise.
 
-    Raises UnknownPathway.
+    Raises UnknownPathway; UndecodableEvent for more seats than anybody wants.
     """
     values = {name: getattr(data, name) for name in _FROM_EVENT}
     fields: dict[str, Any] = {
@@ -34,6 +38,8 @@ def facts_of(data: NeedOpened | NeedChanged, reference: Reference) -> Facts:
         fields["crew"] = policy_of(data.pathway).crew()
     else:
         fields["crew"] = data.seats
+        if sum(one.wanted for one in data.seats) > MOST_SEATS:
+            raise UndecodableEvent(f"data.seats: more than {MOST_SEATS} helpers are wanted")
     fields["department"] = reference.present_department(data.department)
     return Facts(**fields)
 

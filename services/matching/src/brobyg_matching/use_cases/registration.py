@@ -51,11 +51,12 @@ class Registration:
         self._keys = [key.encode() for key in keys]
 
     async def register(
-        self, helper: Helper, contact: Contact, request: RegistrationRequest
+        self, helper: Helper, contact: Contact, request: RegistrationRequest, allowed: Allowed
     ) -> Helper:
         """Keep the helper and return them; for a repeat, whom the first made, as they are now.
 
-        Departments are kept as they are called now. Raises IdempotencyKeyReused, RegisteredBefore;
+        Departments are kept as they are called now. Raises IdempotencyKeyReused; RegisteredBefore,
+        with the id only of whom the caller is `allowed` to change;
         NotReady for a pool, department or postcode that the reference data does not have.
         """
         hashes = dict(_hashes(key, request) for key in self._keys)
@@ -67,7 +68,9 @@ class Registration:
                 return (await self._helpers.lock(tx, (first.helper_id,)))[first.helper_id]
             alike = await self._helpers.alike(tx, contact)
             if alike and not request.is_another:
-                raise RegisteredBefore(alike[0])
+                before = await self._helpers.lock(tx, alike)
+                own = [one for one, o in before.items() if any(map(allowed, o.departments))]
+                raise RegisteredBefore(min(own, default=None))
             reference = await self._boards.reference(tx)
             present = map(reference.present_department, helper.departments)
             names = tuple(dict.fromkeys(present))
@@ -103,8 +106,7 @@ class Registration:
             helper = await self._known(tx, helper_id, allowed)
             reference = await self._boards.reference(tx)
             records = [reference.pools[one] for one in helper.pools if one in reference.pools]
-            required = min((one.requires for one in records), key=len, default=())
-            active = activated(helper, papers, required, tx.now)
+            active = activated(helper, papers, [one.requires for one in records], tx.now)
             await self._helpers.update(tx, helper, active)
             if helper.status != "active":
                 tx.emit(HelperActivated(helper_id=helper_id), subject=helper_id)
