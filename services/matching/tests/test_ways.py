@@ -192,6 +192,30 @@ def test_the_coordinator_may_have_what_clashes_searched_all_the_same() -> None:
     assert said(board, OfferMade)[-1].need_id == an_id("second")
 
 
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_what_the_coordinator_had_filled_beside_another_clashes_again_when_it_is_free(
+    by_hand: bool,
+) -> None:
+    board = a_board(*three(range_metres=80_000))
+    tell(board, "first")
+    accept(board, "first", "v0")
+    tell(board, "second", location_id="grenaa-clinic", starts_at=SOON)
+    if by_hand:
+        answers.assign(Draft(board, board.needs[an_id("second")]), 1, an_id("v1"), BY)
+        finish(board)
+    else:
+        answers.reopen(Draft(board, board.needs[an_id("second")]), BY)
+        finish(board)
+        accept(board, "second", "v1")
+    second = board.needs[an_id("second")]
+    asked = len(said(board, OfferMade))
+    answers.withdrew(Draft(board, second), second.seats[0])
+    finish(board)
+    second = board.needs[an_id("second")]
+    assert (second.clashes_with, second.attention) == (an_id("first"), ("clash",))
+    assert len(said(board, OfferMade)) == asked, "two helpers for one citizen at one time"
+
+
 def recorded_at(time: datetime) -> Event:
     """The cause of what is told next."""
     return Event(

@@ -238,11 +238,10 @@ class Runtime:
 
     async def _keep(self, name: str, work: Loop) -> None:
         """Run a loop until it ends; one that fails is logged and started again after a pause."""
-        backoff = Backoff(longest=10.0, well_after=60.0)
+        backoff, beats = Backoff(longest=10.0, well_after=60.0), name in self.health.heartbeats
         while True:
             try:
                 await work()
-                self.health.heartbeats.pop(name, None)  # where an earlier try has failed
                 return
             except Exception as error:  # noqa: BLE001 - one loop must not end the whole service
                 pause = backoff.next()
@@ -251,6 +250,8 @@ class Runtime:
             if self._stopping:
                 return
             await asyncio.sleep(pause)
+            if not beats:  # a loop without a heartbeat of its own would look hung from here on
+                del self.health.heartbeats[name]
 
     async def _check_database(self) -> Check:
         if not self._opened.is_set() or self.database is None:

@@ -25,7 +25,7 @@ from brobyg_matching.domain.need import Need, Offer, Seat
 from brobyg_matching.domain.roster import Reachable, timeless_rule_broken, wish_of
 from brobyg_matching.domain.rules import capacity_rule_broken, span_of
 from brobyg_matching.domain.searching import go_on, last_offer, search_seat, survey
-from brobyg_matching.domain.way import followers, way_of, whole_way
+from brobyg_matching.domain.way import followers, standing, way_of, whole_way
 from brobyg_matching.errors import NotAllowed, Objection, UnknownMatch
 
 #: How a broken rule is told to who wants the seat.
@@ -190,6 +190,11 @@ def search_without(draft: Draft, no: int, reason: str) -> None:
             return
     draft.set(follows=None)
     release_followers(draft, reason)
+    stands = standing(board, draft.need)
+    if stands is not None and stands[0] == "clash":
+        # Whoever had the seat may have had it by hand; a coordinator's word holds for that once.
+        clash(draft, stands[1])
+        return
     search_seat(draft, no)
 
 

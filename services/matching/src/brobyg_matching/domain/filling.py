@@ -354,7 +354,7 @@ def _prolong_resource(draft: Draft) -> bool:
         return need.resource_id is None
     if until <= before.until:
         return True
-    if board.diary.is_taken(before.holder, before.since, until, but=(need.need_id,)):
+    if board.diary.is_taken(before.holder, before.until, until):
         return False
     board.book(replace(before, until=until))
     return True

@@ -45,7 +45,7 @@ OBJECTIONS: dict[Objection, tuple[int, str]] = {
     "elsewhere": (409, "The helper is somewhere else at that time"),
     "weekly_limit": (409, "The helper's limit for that week is reached"),
     "caseload": (409, "The helper has as many cases as they may have"),
-    "not_active": (409, "The helper is paused"),
+    "not_active": (409, "The helper is not active: paused, or not activated yet"),
     "never_active": (409, "Only an active helper can be paused"),
     "not_suitable": (409, "The helper is not who was asked for"),
     "begun": (409, "It has begun already; call the coordinator"),

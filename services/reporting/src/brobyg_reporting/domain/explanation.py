@@ -138,7 +138,7 @@ def explain(need_id: str, history: Sequence[PastEvent], reference: Reference) ->
             found.state, found.closed_reason = "closed", event.reason
         elif isinstance(event, events.NeedDecided):
             found.decisions.append(_decision(one.time, event))
-        found.story += _lines(one, event, reference, several_seats=several)
+        found.story += _lines(need_id, one, event, reference, several_seats=several)
     _answer(found.decisions, read)
     _agree(found.matches, read)
     by_decision = {decision.policy_version for decision in found.decisions}
@@ -254,12 +254,19 @@ _DETAILS = {
 
 
 def _lines(
-    one: PastEvent, event: EventData | None, reference: Reference, *, several_seats: bool
+    need_id: str,
+    one: PastEvent,
+    event: EventData | None,
+    reference: Reference,
+    *,
+    several_seats: bool,
 ) -> Iterator[Line]:
     en, da = sentence(one.type, one.data, reference)
     names_seat = several_seats and not isinstance(event, events.NeedDecided)
     for name, label in _DETAILS.items():
         value = given(getattr(event, name, None))
+        if name == "other_need_id" and value == need_id:
+            value = given(getattr(event, "need_id", None))  # told of the other of the two
         if value is not None and (name != "seat" or names_seat):
             en, da = f"{en} {label.en}: {value}.", f"{da} {label.da}: {value}."
     yield _line(one, Wording(en, da))
