@@ -232,6 +232,12 @@ def test_seats_and_other_needs_are_named_where_there_are_several() -> None:
     assert raised.endswith(f"two appointments clash. Other need: {OTHER}.")
 
 
+def test_the_other_need_of_a_clash_is_the_other_one_from_either_side() -> None:
+    clash = facts() | {"kind": "clash", "need_id": OTHER, "other_need_id": NEED}
+    lines = texts(explained([told("attention.raised", 3, clash, "matching")]))
+    assert [f"Other need: {OTHER}" in line for line in lines] == [True]
+
+
 def test_a_database_that_does_not_answer_ends_the_command_with_3(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
