@@ -28,7 +28,7 @@ from brobyg_matching.domain.draft import Draft
 from brobyg_matching.domain.finishing import finish
 from brobyg_matching.domain.helper import Profile
 from brobyg_matching.domain.need import Citizen, Facts, Need, Offer, Seat
-from brobyg_matching.domain.neighbours import near
+from brobyg_matching.domain.neighbours import asked_of
 from brobyg_matching.domain.policy import Policy
 from brobyg_matching.domain.roster import Roster
 from brobyg_matching.domain.searching import AWAITED, ordinary_deadline, survey
@@ -339,7 +339,7 @@ class Pathways(RuleBasedStateMachine):
         self.helpers[helper.helper_id] = msgspec.structs.replace(before, status=status)
         if status == "active":
             for one in helper.departments:
-                self.freed.update((one, *near(one, self.distances.reference)))
+                self.freed.update((one, *asked_of(one, self.distances.reference)))
         else:
             self.rechecks.add(helper.helper_id)
 

@@ -14,7 +14,7 @@ from brobyg_kit.event import Event, EventData
 from brobyg_matching.domain.diary import Booking, Diary
 from brobyg_matching.domain.helper import Helper, Profile
 from brobyg_matching.domain.need import Citizen, Need, Offer
-from brobyg_matching.domain.neighbours import near, neighbours
+from brobyg_matching.domain.neighbours import asked_of, neighbours
 from brobyg_matching.domain.policy import Policy, policy_of
 from brobyg_matching.domain.roster import Roster
 from brobyg_matching.domain.travel import Distances, Itinerary, itinerary
@@ -207,7 +207,7 @@ class Board:
     def set_free(self, departments: Iterable[str]) -> None:
         """Helpers of these departments may do more now: for them, and where they are neighbours."""
         for one in map(self.reference.present_department, departments):
-            self.freed.update((one, *near(one, self.reference)))
+            self.freed.update((one, *asked_of(one, self.reference)))
 
     def serves(self, helper: Helper, departments: Collection[str]) -> bool:
         """Whether the helper serves one of these departments, by whatever name they have it."""

@@ -1,5 +1,8 @@
 """Whose helpers are asked when nobody of a need's own department can: its neighbours."""
 
+from collections.abc import Mapping
+from functools import lru_cache
+
 from brobyg_contracts.errors import UnknownReference
 from brobyg_contracts.reference import Reference
 
@@ -31,19 +34,28 @@ def neighbours(need: Facts, meeting_place: str | None, reference: Reference) -> 
     return tuple(found[:MOST])
 
 
-def near(department: str, reference: Reference) -> tuple[str, ...]:
-    """The departments of whose citizens this one may be a neighbour, by id.
+def asked_for(department: str, reference: Reference) -> frozenset[str]:
+    """The other departments whose helpers may be asked for this one's citizens, at home."""
+    return _neighbourhoods(reference).get(department, frozenset())
 
-    It is the same both ways: theirs may be a neighbour of this one's citizens.
+
+def asked_of(department: str, reference: Reference) -> frozenset[str]:
+    """The other departments for whose citizens this one's helpers may be asked."""
+    every = _neighbourhoods(reference)
+    return frozenset(other for other, asked in every.items() if department in asked)
+
+
+@lru_cache(maxsize=2)
+def _neighbourhoods(reference: Reference) -> Mapping[str, frozenset[str]]:
+    """For each department, `neighbours` of all postcodes that it covers and all its pathways.
+
+    Kept for the reference data that is read now, and the one before.
     """
-    known = reference.departments.get(department)
-    if known is None:
-        return ()
-    found = {
-        other.id
-        for code, postcode in reference.postcodes.items()
-        if postcode.municipality_code in known.municipalities
-        for other, metres in reference.departments_near(code)
-        if metres <= NEAR_METRES
-    }
-    return tuple(sorted(found - {department}))
+    found: dict[str, set[str]] = {}
+    for code, postcode in reference.postcodes.items():
+        close = [one for one, metres in reference.departments_near(code) if metres <= NEAR_METRES]
+        for own in reference.departments_of(postcode.municipality_code):
+            for pathway in own.pathways:
+                others = [o.id for o in close if o.id != own.id and pathway in o.pathways]
+                found.setdefault(own.id, set()).update(others[:MOST])
+    return {department: frozenset(others) for department, others in found.items()}

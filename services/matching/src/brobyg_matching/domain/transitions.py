@@ -23,7 +23,7 @@ from brobyg_matching.domain.need import (
     have_met,
     seats_of,
 )
-from brobyg_matching.domain.neighbours import near
+from brobyg_matching.domain.neighbours import asked_for
 from brobyg_matching.domain.roster import case_limit
 from brobyg_matching.domain.searching import (
     deadline_moved,
@@ -346,7 +346,7 @@ def is_full(board: Board, department: str) -> bool:
     cases.
     """
     waiting = [one for one in pathways().values() if one.giving_up.way == "wait"]
-    asked = (department, *near(department, board.reference))
+    asked = (department, *asked_for(department, board.reference))
     rosters = [board.rosters[one] for one in asked if one in board.rosters]
     if not rosters or any(one.need.has_span for one in waiting):
         return not rosters

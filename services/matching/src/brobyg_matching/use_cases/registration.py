@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from brobyg_matching.domain.helper import Helper, Paper, activated, paused
 from brobyg_matching.domain.need import CAPACITY, RECHECK
-from brobyg_matching.domain.neighbours import near
+from brobyg_matching.domain.neighbours import asked_of
 from brobyg_matching.errors import (
     IdempotencyKeyReused,
     NotReady,
@@ -111,7 +111,7 @@ class Registration:
             if helper.status != "active":
                 tx.emit(HelperActivated(helper_id=helper_id), subject=helper_id)
                 for department in map(reference.present_department, active.departments):
-                    for one in (department, *near(department, reference)):
+                    for one in (department, *asked_of(department, reference)):
                         tx.schedule(CAPACITY, one, tx.now)
         return active
 

@@ -15,7 +15,7 @@ from brobyg_matching.domain import answers, transitions
 from brobyg_matching.domain.board import Board
 from brobyg_matching.domain.finishing import finish
 from brobyg_matching.domain.need import CAPACITY, RECHECK, SEARCH
-from brobyg_matching.domain.neighbours import near
+from brobyg_matching.domain.neighbours import asked_for
 from brobyg_matching.ports import LookedThrough
 from brobyg_matching.use_cases.boards import Boards
 
@@ -104,7 +104,7 @@ class MatchingTimers:
                 transitions.capacity_free(board, need_id)
 
         reference = await self._boards.reference(tx)
-        around = near(reference.present_department(department), reference)
+        around = asked_for(reference.present_department(department), reference)
         return await self._each(tx, line, take, departments=around), left
 
     async def _each(
