@@ -1,1 +1,1 @@
-"""The contracts, as files: events, topics, places, pathways. `schemas.tools` reads them."""
+"""The contracts, as files: events, topics, pathways, reference data. `schemas.tools` reads them."""

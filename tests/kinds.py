@@ -34,7 +34,7 @@ KINDS = (
         "system",
         "a broker, a database or a whole system of the test's own, started and killed by it",
         1000,
-        frozenset({"system", "cluster", "new_cluster", "supervisor", "played", "in_use"}),
+        frozenset({"system", "cluster", "new_cluster", "supervisor", "played", "in_use", "town"}),
     ),
     Kind(
         "parts",

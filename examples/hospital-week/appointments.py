@@ -10,6 +10,8 @@ from random import Random
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from fhir import IDENTIFIER_SYSTEM
+
 TIME_ZONE = ZoneInfo("Europe/Copenhagen")
 MONDAY = datetime(2026, 11, 30, tzinfo=TIME_ZONE)
 #: Starts of one citizen's appointments are this far apart, so that nobody has to be in two places
@@ -24,6 +26,9 @@ SHORT_NOTICE = 8
 MOVED, CANCELLED, MISSED = 30, 22, 14
 #: Appointments of the twelve citizens who have no referral.
 OTHERS_APPOINTMENTS = 96
+#: Appointments of each kind that come beside another of the same citizen.
+BESIDE = 2
+OTHER_SYSTEM = "https://clinics.example/appointments"
 
 Status = Literal["booked", "cancelled", "noshow", "fulfilled"]
 Channel = Literal["fhir", "kafka"]
@@ -49,6 +54,8 @@ class Appointment:
     consented: bool
     channel: Channel
     location_id: str
+    #: Whose numbers these are.
+    system: str = IDENTIFIER_SYSTEM
     steps: list[Step] = field(default_factory=list)
 
     @property
@@ -88,11 +95,11 @@ def week(
 ) -> list[Appointment]:
     """All appointments of the week.
 
-    `consented` is (CPR, department, how many); `others` have no referral.
+    `consented` is (CPR, town, how many); `others` have no referral.
     """
-    wanted = [(cpr, department, True) for cpr, department, count in consented for _ in range(count)]
+    wanted = [(cpr, town, True) for cpr, town, count in consented for _ in range(count)]
     wanted += [
-        (others[index % len(others)], random.choice(["randers", "norddjurs"]), False)
+        (others[index % len(others)], random.choice(["randers", "grenaa"]), False)
         for index in range(OTHERS_APPOINTMENTS)
     ]
     random.shuffle(wanted)
@@ -103,11 +110,11 @@ def week(
             diary,
             f"A-{number:04d}",
             cpr,
-            department,
+            town,
             agreed,
             short=agreed and number <= SHORT_NOTICE * 3,
         )
-        for number, (cpr, department, agreed) in enumerate(wanted, start=1)
+        for number, (cpr, town, agreed) in enumerate(wanted, start=1)
     ]
     _happen(random, diary, appointments)
     return sorted(appointments, key=lambda appointment: appointment.number)
@@ -118,7 +125,7 @@ def _booked(
     diary: Diary,
     number: str,
     cpr: str,
-    department: str,
+    town: str,
     consented: bool,
     *,
     short: bool,
@@ -132,13 +139,13 @@ def _booked(
     else:
         at, note = _booking_time(random, start), "booked"
     channel: Channel = "kafka" if random.random() < 0.25 else "fhir"
-    appointment = Appointment(number, cpr, consented, channel, _location(random, department))
+    appointment = Appointment(number, cpr, consented, channel, _location(random, town))
     appointment.steps.append(Step(at, "booked", start, end, note))
     return appointment
 
 
-def _location(random: Random, department: str) -> str:
-    if department == "randers":
+def _location(random: Random, town: str) -> str:
+    if town == "randers":
         return random.choices(
             ["randers-hospital", "randers-health-centre", "randers-nursing-clinic"], [7, 2, 2]
         )[0]
@@ -224,3 +231,42 @@ def _end(random: Random, appointment: Appointment, *, missed: bool) -> None:
     else:
         at = last.ends_at + timedelta(minutes=random.randrange(10, 120))
         appointment.steps.append(Step(at, "fulfilled", last.starts_at, last.ends_at, "took place"))
+
+
+def beside(random: Random, week: list[Appointment]) -> list[Appointment]:
+    """What comes beside appointments of `week`, for the same citizens, an hour after each booking.
+
+    In turn: the two overlap in two houses, follow each other in one, or are one time of which two
+    systems tell.
+    """
+    calm = [
+        entry
+        for entry in week
+        if entry.consented
+        and entry.location_id == "randers-hospital"
+        and [step.note for step in entry.steps] == ["booked", "took place"]
+        and _notice(entry) >= NOTICE + timedelta(hours=2)
+    ]
+    random.shuffle(calm)
+    chosen = list({entry.cpr: entry for entry in calm}.values())[: 3 * BESIDE]
+    return [
+        _beside(random, entry, kind=index % 3, number=f"A-{len(week) + index + 1:04d}")
+        for index, entry in enumerate(chosen)
+    ]
+
+
+def _beside(random: Random, entry: Appointment, *, kind: int, number: str) -> Appointment:
+    first = entry.steps[0]
+    length = first.ends_at - first.starts_at
+    later, location_id, note = (
+        (timedelta(minutes=15), "randers-health-centre", "booked, overlaps in another house"),
+        (length + timedelta(minutes=20), entry.location_id, "booked, follows in the same house"),
+        (timedelta(0), entry.location_id, "booked, the same time from another system"),
+    )[kind]
+    start = first.starts_at + later
+    made = Appointment(number, entry.cpr, True, "fhir", location_id)
+    if kind == 2:
+        made.system = OTHER_SYSTEM
+    made.steps.append(Step(first.at + timedelta(hours=1), "booked", start, start + length, note))
+    _end(random, made, missed=False)
+    return made

@@ -38,12 +38,13 @@ def appointment(
     starts_at: datetime,
     ends_at: datetime,
     updated_at: datetime,
+    system: str = IDENTIFIER_SYSTEM,
 ) -> Json:
-    """One Appointment as it was at `updated_at`; `number` is the hospital's own identifier."""
+    """One Appointment as it was at `updated_at`; `number` is the `system`'s own identifier."""
     body: Json = {
         "resourceType": "Appointment",
         "meta": {"lastUpdated": updated_at.isoformat(timespec="milliseconds")},
-        "identifier": [{"system": IDENTIFIER_SYSTEM, "value": number}],
+        "identifier": [{"system": system, "value": number}],
         "status": status,
     }
     if status == "cancelled":
@@ -54,9 +55,9 @@ def appointment(
     return body
 
 
-def search_path(number: str) -> str:
+def search_path(number: str, system: str = IDENTIFIER_SYSTEM) -> str:
     """Where a conditional update of this appointment goes (FHIR R4, 3.1.0.4.3)."""
-    return f"/fhir/Appointment?identifier={IDENTIFIER_SYSTEM}|{number}"
+    return f"/fhir/Appointment?identifier={system}|{number}"
 
 
 def batch(entries: list[tuple[str, str, Json]]) -> Json:

@@ -25,11 +25,14 @@ def contents(seed: int) -> dict[str, str]:
     """The text of each generated file by its name."""
     random = Random(seed)
     needs = people.table("needs.csv")
-    consented = [(row["cpr"], row["department"], int(row["appointments"])) for row in needs]
+    consented = [(row["cpr"], row["town"], int(row["appointments"])) for row in needs]
     known = {cpr for cpr, _, _ in consented}
     others = [row["cpr"] for row in people.table("persons.csv") if row["cpr"] not in known]
     week = appointments.week(random, consented, others)
     sent = messages.arrivals(random, week) + broken.messages(random, week)
+    # From a generator of its own: the rest of the week stays what it was.
+    for entry in appointments.beside(Random(seed), week):
+        sent += messages.chain(entry)
     sent.sort(key=lambda message: (message.at, message.keys))
     lines = [
         json.dumps(message.line(), ensure_ascii=False, separators=(",", ":")) for message in sent

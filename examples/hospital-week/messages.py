@@ -59,28 +59,30 @@ def deliver(entry: Appointment, step: Step, *, first: bool) -> Message:
         starts_at=step.starts_at,
         ends_at=step.ends_at,
         updated_at=step.at,
+        system=entry.system,
     )
     expect: Expect = "kept" if entry.consented else "dropped"
     note = step.note if entry.consented else f"{step.note}, no referral"
     if entry.channel == "kafka":
         return Message(step.at, "kafka", None, (entry.number,), None, TOPIC, body, expect, note)
-    method, path = ("POST", "/fhir/Appointment") if first else ("PUT", search_path(entry.number))
+    search = search_path(entry.number, entry.system)
+    method, path = ("POST", "/fhir/Appointment") if first else ("PUT", search)
     return Message(
         step.at, "fhir", entry.organisation, (entry.number,), method, path, body, expect, note
     )
 
 
+def chain(entry: Appointment) -> list[Message]:
+    """The messages of an appointment of which nothing goes wrong on the way."""
+    return [deliver(entry, step, first=index == 0) for index, step in enumerate(entry.steps)]
+
+
 def arrivals(random: Random, week: list[Appointment]) -> list[Message]:
     """All well-formed messages in the order they arrive, with repeats, late ones and bundles."""
-    deliveries = {
-        entry.number: [
-            deliver(entry, step, first=index == 0) for index, step in enumerate(entry.steps)
-        ]
-        for entry in week
-    }
+    deliveries = {entry.number: chain(entry) for entry in week}
     late = _make_late(random, week, deliveries)
     _bundle(week, deliveries, late)
-    messages = [message for chain in deliveries.values() for message in chain]
+    messages = [message for sent in deliveries.values() for message in sent]
     messages += _repeats(random, messages)
     return messages
 

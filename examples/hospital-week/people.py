@@ -8,6 +8,8 @@ from fhir import Json
 HERE = Path(__file__).parent
 #: The week before the example week: all consent is given before the first message.
 CONSENT_GIVEN_AT = "2026-11-23T10:00:00+01:00"
+#: One department covers both towns.
+DEPARTMENT = "randers-norddjurs"
 #: `meta.security` code of name and address protection in Denmark.
 PROTECTED = "R"
 #: How a volunteer answers offers: shares (the rest is silence) and how long it takes, in minutes.
@@ -58,7 +60,7 @@ def _referral(number: int, row: dict[str, str], person: dict[str, str]) -> Json:
             "citizen": citizen,
             "pathway": "escort",
             "referrer_kind": row["referrer_kind"],
-            "department": row["department"],
+            "department": DEPARTMENT,
             "consent": {"given": True, "given_at": CONSENT_GIVEN_AT},
             "needs": {
                 "languages": row["languages"].split(),
@@ -86,7 +88,7 @@ def _volunteer(row: dict[str, str]) -> Json:
             "email": mailbox(row["name"], "volunteer.example"),
             "language": row["mail"],
             "pool": row["pool"],
-            "department": row["department"],
+            "department": DEPARTMENT,
             "languages": row["languages"].split(),
             "gender": row["gender"],
             "competences": row["competences"].split(),

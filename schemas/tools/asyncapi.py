@@ -157,7 +157,7 @@ def _messages(sources: Sources) -> Mapping[str, Json]:
 
 def _event_message(sources: Sources, event: str) -> Json:
     schema = sources.events[event]
-    subject = sources.topics[sources.topic_of(event)].events[event]
+    subject = sources.subject_of(event)
     return {
         "name": event_type(event),
         "title": schema.title,

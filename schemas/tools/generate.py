@@ -25,7 +25,6 @@ def generated(sources: Sources) -> Mapping[Path, str]:
     """Each generated file and the text it should have."""
     document = asyncapi_document(sources)
     data = {path.name: path.read_text() for path in SCHEMAS.glob("pathways/*.toml")} | {
-        "places.json": (SCHEMAS / "places.json").read_text(),
         "topics.json": _json(
             {name: list(map(event_type, topic.events)) for name, topic in sources.topics.items()}
         ),

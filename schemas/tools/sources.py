@@ -16,7 +16,8 @@ BASE = "https://brobyg.dk/schemas/"
 TYPES_FILE = "types.schema.json"
 ENVELOPE_FILE = "cloudevent.schema.json"
 DEAD_LETTER_FILE = "dead-letter.schema.json"
-PLACES_FILE = "places.json"
+#: The topic of an event that several services emit, each on its own.
+OWN_TOPIC = "brobyg.{source}.v1"
 
 Scalar: TypeAlias = str | int | float | bool | None
 #: A JSON value.
@@ -81,20 +82,6 @@ class TopicFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     reads: dict[str, tuple[str, ...]] = {}
 
 
-class LocationId(msgspec.Struct, frozen=True):
-    """The id of a place of care."""
-
-    location_id: str
-
-
-class PlaceIds(msgspec.Struct, frozen=True):
-    """The part of `places.json` that events refer to."""
-
-    postcodes: dict[str, msgspec.Raw]
-    locations: tuple[LocationId, ...]
-    departments: dict[str, str]
-
-
 class Sources(msgspec.Struct, frozen=True, dict=True):
     """Everything under one schemas folder: today's, or a released one."""
 
@@ -114,11 +101,6 @@ class Sources(msgspec.Struct, frozen=True, dict=True):
     def dead_letter(self) -> Schema:
         """The schema of a record in a dead-letter topic."""
         return _schema(self.folder / DEAD_LETTER_FILE)
-
-    @cached_property
-    def places(self) -> "PlaceIds":
-        """The ids of the places that events refer to."""
-        return msgspec.json.decode((self.folder / PLACES_FILE).read_bytes(), type=PlaceIds)
 
     @cached_property
     def events(self) -> Mapping[str, Schema]:
@@ -143,14 +125,31 @@ class Sources(msgspec.Struct, frozen=True, dict=True):
             for path in files
         }
 
-    def topic_of(self, event: str) -> str:
-        """The topic that carries `event`. Raises LookupError when it is in none or several."""
+    def topics_of(self, event: str) -> Sequence[str]:
+        """The topics that carry `event`, all with the same subject.
+
+        Raises LookupError when it is in none.
+        """
         topics = [name for name, topic in self.topics.items() if event in topic.events]
-        if len(topics) != 1:
-            raise LookupError(
-                f"{event} has to be in exactly one topic file, and is in {topics or 'none'}"
-            )
-        return topics[0]
+        if not topics:
+            raise LookupError(f"{event} has to be in a topic file, and is in none")
+        return topics
+
+    def topic_of(self, event: str) -> str:
+        """The topic that carries `event`; where each owner has one, with `{source}` for its name.
+
+        Raises LookupError when it is in none, or in several that are named otherwise.
+        """
+        topics = self.topics_of(event)
+        if len(topics) == 1:
+            return topics[0]
+        if topics != [OWN_TOPIC.format(source=self.topics[name].owner) for name in topics]:
+            raise LookupError(f"{event}: each of {topics} has to be {OWN_TOPIC}")
+        return OWN_TOPIC
+
+    def subject_of(self, event: str) -> str:
+        """The property that is the event's subject and the record's key."""
+        return self.topics[self.topics_of(event)[0]].events[event]
 
     def resolved(self, schema: Schema) -> Schema:
         """`schema`, or the shared type it refers to.

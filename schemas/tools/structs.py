@@ -99,9 +99,9 @@ def _events(sources: Sources) -> dict[str, dict[str, Any]]:
             **_words(f"{schema.title}. {schema.description}", schema),
             "constants": {
                 "EVENT_TYPE": event_type(event),
-                "TOPIC": (topic := sources.topic_of(event)),
+                "TOPIC": sources.topic_of(event),
                 "DATASCHEMA": f"{BASE}events/{event}.schema.json",
-                "SUBJECT": sources.topics[topic].events[event],
+                "SUBJECT": sources.subject_of(event),
             },
         }
         for event, schema in sources.events.items()

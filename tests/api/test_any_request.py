@@ -10,13 +10,13 @@ from datetime import timedelta
 import pytest
 import schemathesis
 from brobyg_contracts.domain import ROLES
-from brobyg_contracts.places import DEPARTMENTS
 from brobyg_kit.cli import load_service
 from brobyg_kit.clock import WallClock
 from brobyg_kit.testing import Running, token_keys
 from brobyg_kit.tokens import issue_token
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
+from reference_data import give_reference, reference, store_reference
 from schemathesis import GenerationMode
 from schemathesis.schemas import APIOperation
 
@@ -38,7 +38,7 @@ SETTINGS: dict[str, dict[str, str]] = {
         "notification_sender": "Brobyg <brobyg@example.org>",
         "portal_url": "http://portal.example.org",
         "notification_coordinators": ",".join(
-            f"{department}=coordinator@example.org" for department in DEPARTMENTS
+            f"{department}=coordinator@example.org" for department in reference().departments
         ),
     },
     "reporting": {},
@@ -100,6 +100,9 @@ async def test_no_request_is_answered_with_a_fault_of_the_service(
     serve: Callable[..., AbstractAsyncContextManager[Running]], name: str
 ) -> None:
     async with serve(load_service(name), **SETTINGS[name]) as running:
+        assert running.runtime.database is not None
+        give = store_reference if name == "referral" else give_reference
+        await give(running.runtime.database)
         await asyncio.to_thread(_all_operations, running.url)
 
 

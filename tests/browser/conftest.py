@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from brobyg_contracts import AppointmentBooked, Needs, ReferralCreated
+from brobyg_contracts import CitizenRecorded, ConsentGiven, NeedOpened
 from brobyg_kit.clock import ManualClock
 from brobyg_kit.event import Event, EventData, encode_data
 from brobyg_kit.ids import derived_id, new_id
@@ -16,24 +16,21 @@ from brobyg_local.tools import find_chromium
 from brobyg_matching.bootstrap import SERVICE as MATCHING
 from brobyg_portal.bootstrap import SERVICE as PORTAL
 from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, async_playwright
+from reference_data import give_reference
 
 #: A common phone, CSS pixels.
 PHONE = ViewportSize(width=390, height=844)
-REFERRAL, CITIZEN, APPOINTMENT = (
-    derived_id("referral"),
-    derived_id("citizen"),
-    derived_id("appointment"),
-)
+REFERRAL, CITIZEN, NEED = derived_id("referral"), derived_id("citizen"), derived_id("need")
 COORDINATOR = bearer("coordinator")
 READY = dict.fromkeys(
     ("confidentiality_signed_on", "record_checked_on", "introduced_on"), "2026-09-01"
 )
-VOLUNTEER = {
+HELPER = {
     "name": "Ellen Louise Test Lauridsen",
     "email": "ellen@example.org",
     "language": "da",
     "pool": "student",
-    "department": "randers",
+    "department": "randers-norddjurs",
     "languages": ["da"],
     "gender": "female",
     "home_postcode": "8900",
@@ -117,7 +114,7 @@ async def _on(context: BrowserContext) -> Visit:
 
 @dataclass
 class OpenOffers:
-    """Volunteers who have been asked, and where each can answer."""
+    """Helpers who have been asked, and where each can answer."""
 
     matching: Running
     portal: Running
@@ -125,17 +122,30 @@ class OpenOffers:
     links: list[str]
 
     async def state(self) -> str:
-        """How the search stands."""
-        answer = await self.matching.client.get(f"/matches/{APPOINTMENT}", headers=COORDINATOR)
-        state: str = answer.json()["state"]
+        """How the search for the need's one seat stands."""
+        answer = await self.matching.client.get(f"/needs/{NEED}", headers=COORDINATOR)
+        state: str = answer.json()["seats"][0]["state"]
         return state
+
+    async def link_of_match_by_hand(self) -> str:
+        """The coordinator gives the seat to one of them; the link in the message that says so."""
+        need = (await self.matching.client.get(f"/needs/{NEED}", headers=COORDINATOR)).json()
+        given = await self.matching.client.post(
+            f"/needs/{NEED}/seats/1/assign",
+            json={"helper_id": need["offers"][0]["helper_id"]},
+            headers=COORDINATOR,
+        )
+        match_id = given.json()["seats"][0]["match_id"]
+        path = f"/needs/{NEED}/matches/{match_id}/answer-link"
+        link = await self.matching.client.get(path, headers=bearer("service"))
+        return f"{self.portal.url}/answer/{link.json()['token']}"
 
 
 @pytest.fixture
 async def asked(
     serve: Callable[..., AbstractAsyncContextManager[Running]], clock: ManualClock
 ) -> AsyncIterator[OpenOffers]:
-    """Two volunteers are asked whether they come along in two days' time."""
+    """Two helpers are asked whether they come along in two days' time."""
     keys = {
         "matching_link_keys": "a key for the links of these tests only",
         "matching_registration_keys": "a key for the registrations of these tests only",
@@ -144,20 +154,20 @@ async def asked(
         serve(MATCHING, clock=clock, **keys) as matching,
         serve(PORTAL, clock=clock, matching_url=matching.url) as portal,
     ):
+        assert matching.runtime.database is not None
+        await give_reference(matching.runtime.database)
         for address in ("ellen@example.org", "ida@example.org"):
-            body = VOLUNTEER | {"email": address}
+            body = HELPER | {"email": address, "name": f"{address.partition('@')[0]} Test"}
             made = (
                 await matching.client.post("/volunteers", json=body, headers=COORDINATOR)
             ).json()
             await matching.client.post(
-                f"/volunteers/{made['volunteer_id']}/activate", json=READY, headers=COORDINATOR
+                f"/volunteers/{made['helper_id']}/activate", json=READY, headers=COORDINATOR
             )
         await _tell(matching, clock)
-        offers = (await matching.client.get(f"/matches/{APPOINTMENT}", headers=COORDINATOR)).json()[
-            "offers"
-        ]
+        need = (await matching.client.get(f"/needs/{NEED}", headers=COORDINATOR)).json()
         links = []
-        for offer in offers:
+        for offer in need["offers"]:
             link = await matching.client.get(
                 f"/offers/{offer['offer_id']}/answer-link", headers=bearer("service")
             )
@@ -167,43 +177,52 @@ async def asked(
 
 async def _tell(matching: Running, clock: ManualClock) -> None:
     starts_at = clock.now() + timedelta(days=2, hours=2)
-    needs = Needs(
-        languages=("da",), gender_wish=None, mobility="independent", meeting="home", postcode="8920"
-    )
-    referral = ReferralCreated(
-        referral_id=REFERRAL,
+    record = CitizenRecorded(
         citizen_id=CITIZEN,
+        languages=("da",),
+        gender_wish=None,
+        mobility="independent",
+        meeting="home",
+        postcode="8920",
+    )
+    need = NeedOpened(
+        need_id=NEED,
+        about_kind="appointment",
+        about_id=NEED,
         pathway="escort",
-        department="randers",
-        municipality_code="0730",
-        referrer_kind="gp",
-        needs=needs,
-    )
-    booked = AppointmentBooked(
+        policy_version=1,
+        department="randers-norddjurs",
+        mode="in_person",
+        priority=5,
+        competences=(),
         referral_id=REFERRAL,
         citizen_id=CITIZEN,
-        appointment_id=APPOINTMENT,
+        location_id="randers-hospital",
         starts_at=starts_at,
         ends_at=starts_at + timedelta(minutes=30),
-        location_id="randers-hospital",
     )
+    said: list[tuple[EventData, str]] = [
+        (record, CITIZEN),
+        (ConsentGiven(referral_id=REFERRAL, citizen_id=CITIZEN), REFERRAL),
+        (need, NEED),
+    ]
     handle, database = matching.runtime.parts.handle, matching.runtime.database
     assert handle is not None
     assert database is not None
     async with database.transaction() as tx:
-        await handle(tx, [_event(clock, referral, 1), _event(clock, booked, 2)])
+        await handle(tx, [_event(clock, data, subject) for data, subject in said])
 
 
-def _event(clock: ManualClock, data: EventData, sequence: int) -> Event:
+def _event(clock: ManualClock, data: EventData, subject: str) -> Event:
     event_id = new_id(clock)
     return Event(
         id=event_id,
         source="referral",
         type=data.EVENT_TYPE,
-        subject=REFERRAL,
+        subject=subject,
         time=clock.now(),
         dataschema=data.DATASCHEMA,
         correlationid=event_id,
-        sequence=sequence,
+        sequence=1,
         data=encode_data(data),
     )

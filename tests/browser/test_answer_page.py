@@ -26,7 +26,7 @@ async def test_one_tap_says_yes_also_without_javascript(asked: OpenOffers, visit
     assert await asked.state() == "searching"
     await visit.page.get_by_role("button", name="Ja, jeg følger med").click()
     assert await visit.page.get_by_role("heading", level=1).text_content() == "Tak, du følger med"
-    assert await asked.state() == "matched"
+    assert await asked.state() == "filled"
 
 
 async def test_the_keyboard_alone_says_yes_and_shows_where_it_is(
@@ -43,7 +43,38 @@ async def test_the_keyboard_alone_says_yes_and_shows_where_it_is(
     assert outline == "solid"
     await page.keyboard.press("Enter")
     await page.get_by_role("heading", name="Tak, du følger med").wait_for()
-    assert await asked.state() == "matched"
+    assert await asked.state() == "filled"
+
+
+async def test_who_said_yes_takes_it_back_behind_the_same_link_without_javascript(
+    asked: OpenOffers, visit: Visit
+) -> None:
+    page = visit.page
+    await page.goto(asked.links[0])
+    await page.get_by_role("button", name="Ja, jeg følger med").click()
+    await page.goto(asked.links[0])
+    assert await asked.state() == "filled", "looking takes nothing back"
+    await page.get_by_role("button", name="Jeg kan alligevel ikke").click()
+    heading = page.get_by_role("heading", level=1)
+    assert await heading.text_content() == "Tak, fordi du gav besked"
+    assert await asked.state() in ("searching", "escalated")
+    await page.goto(asked.links[0])
+    assert await heading.text_content() == "Tak, fordi du gav besked"
+
+
+async def test_who_was_never_asked_signs_off_behind_the_link_of_the_match(
+    asked: OpenOffers, visit: Visit
+) -> None:
+    page, link = visit.page, await asked.link_of_match_by_hand()
+    await page.goto(link)
+    assert await asked.state() == "filled", "looking takes nothing back"
+    await page.get_by_role("button", name="Jeg kan alligevel ikke").click()
+    heading = page.get_by_role("heading", level=1)
+    assert await heading.text_content() == "Tak, fordi du gav besked"
+    assert await asked.state() in ("searching", "escalated")
+    await page.goto(link)
+    assert await heading.text_content() == "Tak, fordi du gav besked"
+    assert await page.get_by_role("button", name="Jeg kan alligevel ikke").count() == 0
 
 
 async def test_who_comes_second_reads_that_somebody_else_was_first(
@@ -61,7 +92,7 @@ async def test_a_no_is_one_tap_too_and_the_language_switch_keeps_the_offer(
     asked: OpenOffers, visit: Visit
 ) -> None:
     await visit.page.goto(asked.links[0])
-    await visit.page.get_by_role("link", name="In English").click()
+    await visit.page.get_by_role("link", name="English").click()
     await visit.page.get_by_role("button", name="No, I can't").click()
     assert (
         await visit.page.get_by_role("heading", level=1).text_content() == "Thank you for answering"
@@ -70,20 +101,25 @@ async def test_a_no_is_one_tap_too_and_the_language_switch_keeps_the_offer(
 
 
 async def _open(asked: OpenOffers, visit: Visit, name: str, language: str) -> None:
-    """Bring the browser to a page by the way a volunteer comes to it."""
+    """Bring the browser to a page by the way a helper comes to it."""
     page, link = visit.page, f"{asked.links[0]}?language={language}"
     if name == "unknown":
         link = f"{asked.portal.url}/answer/nonsense?language={language}"
     if name == "expired":
         asked.clock.advance(timedelta(hours=12))
     await page.goto(link)
-    if name in ("accepted", "declined"):
-        await page.locator("button.yes" if name == "accepted" else "button.no").click()
+    if name in ("accepted", "declined", "released"):
+        await page.locator("button.no" if name == "declined" else "button.yes").click()
+        await page.locator("button.yes").wait_for(state="detached")
+    if name == "released":
+        await page.locator("button.no").click()
         await page.locator("form").wait_for(state="detached")
 
 
 @pytest.mark.parametrize("language", ["da", "en"])
-@pytest.mark.parametrize("name", ["offer", "accepted", "declined", "expired", "unknown"])
+@pytest.mark.parametrize(
+    "name", ["offer", "accepted", "declined", "released", "expired", "unknown"]
+)
 async def test_every_page_passes_axe_fits_a_narrow_screen_and_asks_nobody_else(
     asked: OpenOffers, scripted: Visit, name: str, language: str
 ) -> None:

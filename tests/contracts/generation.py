@@ -37,8 +37,8 @@ def values(sources: Sources, schema: Schema) -> st.SearchStrategy[Json]:
     match schema.type:
         case "string":
             return _texts(schema)
-        case "integer":
-            return st.integers(schema.minimum, 10_000 if schema.maximum is None else schema.maximum)
+        case "integer" | "number":
+            return _numbers(schema)
         case "boolean":
             return st.booleans()
         case "null":
@@ -95,6 +95,12 @@ def whole_number_as_fraction(data: Json) -> bool:
 def instant(moment: datetime) -> str:
     """RFC 3339 in UTC, as it is on the wire."""
     return moment.isoformat().replace("+00:00", "Z")
+
+
+def _numbers(schema: Schema) -> st.SearchStrategy[Json]:
+    if schema.type == "number":
+        return st.floats(schema.minimum, schema.maximum, allow_nan=False, allow_infinity=False)
+    return st.integers(schema.minimum, 10_000 if schema.maximum is None else schema.maximum)
 
 
 def _texts(schema: Schema) -> st.SearchStrategy[str]:

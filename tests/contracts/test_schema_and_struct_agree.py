@@ -74,13 +74,11 @@ def test_an_instant_with_an_offset_is_refused_on_the_wire_and_read_as_the_instan
 
 def test_a_struct_knows_its_type_topic_schema_and_subject(event: str, sources: Sources) -> None:
     kind = EVENTS[f"dk.brobyg.{event}"]
-    topic = sources.topic_of(event)
-
     assert kind.__name__ == class_name(event)
     assert f"dk.brobyg.{event}" == kind.EVENT_TYPE
-    assert topic == kind.TOPIC
+    assert sources.topic_of(event) == kind.TOPIC
     assert f"{BASE}events/{event}.schema.json" == kind.DATASCHEMA == sources.events[event].id
-    assert sources.topics[topic].events[event] == kind.SUBJECT
+    assert sources.subject_of(event) == kind.SUBJECT
     assert kind.SUBJECT in kind.__struct_fields__
 
 

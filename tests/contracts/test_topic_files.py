@@ -3,19 +3,23 @@
 import pytest
 from brobyg_contracts import EVENTS, TOPICS
 from brobyg_kit.cli import load_service, service_entry_points
-from brobyg_kit.event import EventData
+from brobyg_kit.event import EventData, topic_of
 from brobyg_kit.topics import retention_days
 
-from schemas.tools.sources import Sources
+from schemas.tools.sources import OWN_TOPIC, Sources
 
 SERVICES = {"referral", "matching", "notification", "reporting"}
 HISTORY = ["brobyg.referral.v1", "brobyg.matching.v1", "brobyg.notification.v1"]
 
 
-def test_every_event_is_in_exactly_one_topic(event: str, sources: Sources) -> None:
-    assert [name for name, topic in sources.topics.items() if event in topic.events] == [
-        sources.topic_of(event)
-    ]
+def test_every_event_is_in_one_topic_or_in_each_emitting_service_s_own(
+    event: str, sources: Sources
+) -> None:
+    topics = sources.topics_of(event)
+
+    assert [sources.topic_of(event).format(source=sources.topics[one].owner) for one in topics] == (
+        list(topics)
+    )
 
 
 def test_every_event_that_a_topic_names_has_a_schema(sources: Sources) -> None:
@@ -23,17 +27,19 @@ def test_every_event_that_a_topic_names_has_a_schema(sources: Sources) -> None:
 
     assert named == set(sources.events)
     assert {f"dk.brobyg.{event}" for event in named} == set(EVENTS)
-    assert {event: name for name, carried in TOPICS.items() for event in carried} == {
-        event: kind.TOPIC for event, kind in EVENTS.items()
-    }
+    for name, carried in TOPICS.items():
+        for event in carried:
+            assert EVENTS[event].TOPIC in (name, OWN_TOPIC), (event, name)
 
 
 def test_the_key_of_an_event_is_a_required_id_of_its_own(event: str, sources: Sources) -> None:
     schema = sources.events[event]
-    subject = sources.topics[sources.topic_of(event)].events[event]
+    subject = sources.subject_of(event)
+    named = schema.properties[subject].ref
 
     assert subject in schema.required
-    assert schema.properties[subject].ref == "../types.schema.json#/$defs/id"
+    assert all(sources.topics[one].events[event] == subject for one in sources.topics_of(event))
+    assert named in {f"../types.schema.json#/$defs/{name}" for name in ("id", "reference_key")}
 
 
 def test_only_its_owner_writes_a_topic(sources: Sources) -> None:
@@ -83,9 +89,9 @@ def test_the_files_name_exactly_those_who_write_and_read_in_the_services_own_tab
     written, read = ({name: set[str]() for name in sources.topics} for _ in range(2))
     for service in services:
         for one in service.emits:
-            written[_topic(one)].add(service.name)
-        for one in service.consumes:
-            read[_topic(one)].add(service.name)
+            written[_topic(one, service.name)].add(service.name)
+        for one in service.topics:
+            read[one].add(service.name)
     for name, topic in sources.topics.items():
         if not name.endswith(".dead-letter.v1"):  # written by the mechanism, read by people
             assert written[name] == set(topic.producers) & SERVICES, name
@@ -96,5 +102,5 @@ def test_the_files_name_exactly_those_who_write_and_read_in_the_services_own_tab
     assert emitted == set(EVENTS)
 
 
-def _topic(one: type[EventData] | str) -> str:
-    return one if isinstance(one, str) else one.TOPIC
+def _topic(one: type[EventData] | str, service: str) -> str:
+    return one if isinstance(one, str) else topic_of(one, service)

@@ -27,6 +27,7 @@ WITHOUT_REFERRAL = "0505109990"
 SOMALI_AND_A_WOMAN = "2103009996"
 #: Lives in Grenaa, where all volunteers of the small week say no.
 GRENAA = "0107729995"
+VOLUNTEERS_OF_GRENAA = {"v25", "v26", "v32", "v39"}
 YES, NO = Habit(1.0, 0.0, (10, 60)), Habit(0.0, 1.0, (10, 60))
 
 
@@ -45,6 +46,10 @@ class Case:
     company: str = "matched"
     #: Whether the citizen has an e-mail address; else the coordinator is asked to phone.
     reachable: bool = True
+    #: The thing that needs a human, by its kind, or nothing.
+    attention: str = "nothing"
+    #: The case before which the hospital sends none of this one's messages, also after an outage.
+    after: str = ""
 
     @property
     def start(self) -> datetime:
@@ -63,6 +68,12 @@ def _plain(name: str, cpr: str, start: datetime, *, end: str = "fulfilled", **mo
     return Case(name, cpr, ((booked, "booked", start), (ended, end, start)), **more)
 
 
+def _later(name: str, cpr: str, start: datetime, **more: Any) -> Case:
+    """Booked when all of `_plain` are."""
+    ended = start + timedelta(hours=1)
+    return Case(name, cpr, ((at(0, 8), "booked", start), (ended, "fulfilled", start)), **more)
+
+
 def _without_a_referral(name: str, start: datetime, *, channel: str = "fhir") -> Case:
     return _plain(
         name, WITHOUT_REFERRAL, start, channel=channel, expect="dropped", company="nobody"
@@ -75,7 +86,7 @@ CASES = (
     _plain("company over Kafka", "0504909995", at(2, 10.25), channel="kafka"),
     _plain("Kafka again", "0504909989", at(2, 11), channel="kafka"),
     _plain("no-show", "0201919990", at(2, 11.25), end="noshow"),
-    _plain("another", "0108589995", at(2, 12), reachable=False),
+    _plain("another", "0108589995", at(2, 12), reachable=False, attention="mail_refused"),
     Case(
         "cancelled",
         "0201919995",
@@ -101,19 +112,38 @@ CASES = (
         ),
         channel="kafka",
     ),
-    _plain("nobody can", SOMALI_AND_A_WOMAN, at(2, 12.5), company="escalated"),
+    _plain("first of a way", "0104909995", at(2, 10.5)),
+    _later("second of the way", "0104909995", at(2, 11.5)),
+    _later(
+        "in two houses at once",
+        "0201609996",
+        at(2, 10.4),
+        location="randers-health-centre",
+        company="escalated",
+        attention="clash",
+        after="company again",
+    ),
+    _plain(
+        "nobody can",
+        SOMALI_AND_A_WOMAN,
+        at(2, 12.5),
+        company="escalated",
+        attention="nobody_found",
+    ),
     Case(
         "everybody says no",
         GRENAA,
         ((at(0, 6), "booked", at(2, 13.25)), (at(2, 14.25), "fulfilled", at(2, 13.25))),
         location="grenaa-health-house",
         company="escalated",
+        attention="nobody_found",
     ),
     Case(
         "too late",
         "1502799995",
         ((at(2, 8), "booked", at(2, 9.25)), (at(2, 10), "fulfilled", at(2, 9.25))),
         company="escalated",
+        attention="nobody_found",
     ),
     _without_a_referral("without a referral", at(2, 14)),
     _without_a_referral("without a referral over Kafka", at(2, 15), channel="kafka"),
@@ -123,6 +153,11 @@ CASES = (
 def by_name(name: str) -> Case:
     """The case of this name. Raises StopIteration when there is none."""
     return next(case for case in CASES if case.name == name)
+
+
+def _number(case: Case) -> str:
+    """The hospital's number of the appointment."""
+    return f"S-{CASES.index(case) + 1:02d}"
 
 
 def _body(
@@ -163,7 +198,7 @@ def _message(
         at=moment,
         channel="kafka" if over_kafka else "fhir",
         organisation=None if over_kafka else organisation,
-        keys=(number,),
+        keys=(number, *(_number(one) for one in CASES if one.name == case.after)),
         method=None if over_kafka else method,
         path="hospital.appointment.v1" if over_kafka else path,
         body=msgspec.Raw(msgspec.json.encode(body)),
@@ -174,8 +209,8 @@ def _message(
 
 def _messages() -> list[HospitalMessage]:
     made = []
-    for index, case in enumerate(CASES, start=1):
-        number = f"S-{index:02d}"
+    for case in CASES:
+        number = _number(case)
         for step, (moment, status, start) in enumerate(case.steps):
             body = _body(number, case, status, start, moment)
             made.append(
@@ -189,10 +224,7 @@ def _messages() -> list[HospitalMessage]:
 def _odd_ones() -> list[HospitalMessage]:
     """A repeat, a late one and two broken ones."""
     moved, company = by_name("moved"), by_name("company")
-    moved_number, company_number = (
-        f"S-{CASES.index(moved) + 1:02d}",
-        f"S-{CASES.index(company) + 1:02d}",
-    )
+    moved_number, company_number = _number(moved), _number(company)
     booked_at, _, start = company.steps[0]
     repeat = _body(company_number, company, "booked", start, booked_at)
     late = _body(moved_number, moved, "booked", at(2, 15.5), at(0, 20))
@@ -232,7 +264,7 @@ def _odd_ones() -> list[HospitalMessage]:
 
 
 def small_week() -> Week:
-    """The small week: volunteers of Randers say yes, those of Norddjurs say no."""
+    """The small week: volunteers of Randers say yes, those of Grenaa say no."""
     example = load(EXAMPLE)
     wanted = {case.cpr for case in CASES}
     referrals = tuple(referral for referral in example.referrals if _cpr(referral) in wanted)
@@ -247,7 +279,7 @@ VOLUNTEERS = {
 
 
 def _with_habit(volunteer: PlayedVolunteer) -> PlayedVolunteer:
-    habit = YES if volunteer.known.department == "randers" else NO
+    habit = NO if volunteer.key in VOLUNTEERS_OF_GRENAA else YES
     return msgspec.structs.replace(volunteer, habit=habit)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx2
 import msgspec
 import pytest
-from brobyg_contracts import VolunteerMatched
+from brobyg_contracts import AttentionSettled, VolunteerMatched
 from brobyg_contracts.topics import TOPICS
 from brobyg_kit.event import Event
 from brobyg_local.demo.history import records_in
@@ -30,14 +30,16 @@ pytestmark = pytest.mark.timeout(400)
 class Facts(msgspec.Struct, frozen=True):
     """What of an event's data is looked at here."""
 
+    referral_id: str = ""
     appointment_id: str = ""
+    need_id: str = ""
     starts_at: datetime | None = None
     reason: str = ""
     recipient_role: str = ""
 
 
 def history(played: Played, case: Case) -> list[tuple[str, Facts, Event]]:
-    """The events about a case's appointment, found by the start it had at any time."""
+    """The events about a case's appointment and its need, found by the start it had at any time."""
     starts = {start for _, _, start in case.steps}
     facts = [
         (event.type.removeprefix("dk.brobyg."), event.decode(Facts), event)
@@ -48,7 +50,7 @@ def history(played: Played, case: Case) -> list[tuple[str, Facts, Event]]:
         for kind, found, _ in facts
         if kind == "appointment.booked" and found.starts_at in starts
     }
-    return [entry for entry in facts if entry[1].appointment_id in mine]
+    return [entry for entry in facts if (entry[1].need_id or entry[1].appointment_id) in mine]
 
 
 def kinds(played: Played, name: str) -> list[str]:
@@ -63,7 +65,7 @@ def mails(played: Played) -> list[EmailMessage]:
 
 
 def entries(
-    played: Played, appointment_id: str, role: Role, recipient_id: str
+    played: Played, need_id: str, role: Role, recipient_id: str
 ) -> list[tuple[str, datetime, int]]:
     """(method, start, sequence) of each calendar file for the recipient, in order of sequence."""
     files = [
@@ -72,7 +74,7 @@ def entries(
         for part in mail.walk()
         if part.get_content_type() == "text/calendar"
     ]
-    uid = calendar_uid(appointment_id, role, recipient_id)
+    uid = calendar_uid(need_id, role, recipient_id)
     found = [
         (str(file["METHOD"]), entry)
         for file in files
@@ -117,13 +119,15 @@ def test_both_are_told_of_a_match_by_mail_with_a_calendar_file(played: Played) -
         for kind, facts, event in found
         if kind == "notification.sent" and cause(event) == matched.id
     ]
-    assert sorted(told) == ["citizen", "volunteer"]
+    assert sorted(told) == ["citizen", "helper"]
     match = matched.decode(VolunteerMatched)
     start = by_name("company").start
     assert match.starts_at == start
-    about = (played, match.appointment_id)
-    assert entries(*about, "citizen", match.citizen_id) == [("REQUEST", start, 0)]
-    assert entries(*about, "volunteer", match.volunteer_id) == [("REQUEST", match.meet_at, 0)]
+    about = (played, match.need_id)
+    assert entries(*about, "citizen", str(match.citizen_id)) == [("REQUEST", start, 0)]
+    ((method, meet_at, sequence),) = entries(*about, "helper", match.helper_id)
+    assert (method, sequence) == ("REQUEST", 0)
+    assert meet_at < start, "they meet before it starts"
 
 
 def cause(event: Event) -> str:
@@ -141,11 +145,12 @@ def test_a_cancelled_appointment_frees_the_volunteer_and_cancels_the_calendar_en
     match = next(event for kind, _, event in found if kind == "volunteer.matched").decode(
         VolunteerMatched
     )
-    start, about = by_name("cancelled").start, (played, match.appointment_id)
+    start, about = by_name("cancelled").start, (played, match.need_id)
     told = [("REQUEST", start, 0), ("CANCEL", start, 1)]
-    assert entries(*about, "citizen", match.citizen_id) == told
-    told = [("REQUEST", match.meet_at, 0), ("CANCEL", match.meet_at, 1)]
-    assert entries(*about, "volunteer", match.volunteer_id) == told
+    assert entries(*about, "citizen", str(match.citizen_id)) == told
+    invited, cancelled = entries(*about, "helper", match.helper_id)
+    assert (invited[0], invited[2]) == ("REQUEST", 0)
+    assert cancelled == ("CANCEL", start, 1)
 
 
 @pytest.mark.parametrize("name", ["moved", "moved over Kafka"])
@@ -162,6 +167,32 @@ def test_a_moved_appointment_is_asked_about_again_at_its_new_time(
     assert "appointment.completed" in kinds(played, name)
 
 
+def test_two_appointments_on_one_way_have_one_helper(played: Played) -> None:
+    matches = [
+        [
+            event.decode(VolunteerMatched)
+            for kind, _, event in history(played, by_name(name))
+            if kind == "volunteer.matched"
+        ][-1]
+        for name in ("first of a way", "second of the way")
+    ]
+    first, second = matches
+    assert first.helper_id == second.helper_id
+    assert (second.shares_with, second.way) == (first.need_id, "same_way")
+
+
+def test_the_coordinator_settles_what_needs_a_human_and_its_owner_says_so(played: Played) -> None:
+    for name in ("in two houses at once", "nobody can"):
+        found = history(played, by_name(name))
+        settled = [event for kind, _, event in found if kind == "attention.settled"]
+        assert settled, kinds(played, name)
+        assert settled[0].decode(AttentionSettled).outcome
+
+
+def test_a_citizens_clashes_are_told_or_served_by_one_helper(played: Played) -> None:
+    assert (played.summary.citizen_clashes, played.summary.clashes_unanswered) == (2, 0)
+
+
 def test_a_citizen_who_did_not_come_is_counted_as_that(played: Played) -> None:
     happened = kinds(played, "no-show")
     assert "appointment.missed" in happened
@@ -174,6 +205,7 @@ def test_a_citizen_who_did_not_come_is_counted_as_that(played: Played) -> None:
         ("nobody can", "nobody_available"),
         ("everybody says no", "nobody_answered"),
         ("too late", "too_late"),
+        ("in two houses at once", "clash"),
     ],
 )
 def test_what_cannot_be_matched_reaches_the_coordinator_with_the_reason(
@@ -277,9 +309,10 @@ def test_every_record_that_was_published_keeps_the_schema_of_its_topic(played: P
 
 
 def test_reporting_tells_the_same_story_as_the_stream(played: Played) -> None:
-    subject = history(played, by_name("company"))[0][2].subject
+    found = history(played, by_name("company"))
+    [referral_id] = {facts.referral_id for _, facts, _ in found if facts.referral_id}
     answer = httpx2.get(
-        f"{played.access.url('reporting')}/referrals/{subject}/timeline",
+        f"{played.access.url('reporting')}/referrals/{referral_id}/timeline",
         headers=played.access.sign_in("analyst"),
         timeout=10.0,
     )
@@ -287,5 +320,7 @@ def test_reporting_tells_the_same_story_as_the_stream(played: Played) -> None:
         (entry["type"], datetime.fromisoformat(entry["time"])) for entry in answer.json()["events"]
     ]
     assert sorted(told) == sorted(
-        (event.type, event.time) for event in played.events if event.subject == subject
+        (event.type, event.time)
+        for event in played.events
+        if event.decode(Facts).referral_id == referral_id
     )

@@ -8,15 +8,23 @@ import httpx2
 import msgspec
 import pytest
 from brobyg_contracts.domain import LOCAL_ZONE
-from brobyg_contracts.events import MatchReleased, VolunteerMatched
+from brobyg_contracts.events import (
+    AttentionRaised,
+    MatchEscalated,
+    MatchReleased,
+    NeedOpened,
+    VolunteerMatched,
+)
 from brobyg_kit.event import Event
 from brobyg_kit.ids import derived_id
 from brobyg_local.demo.access import send_until_answered
+from brobyg_local.demo.clashes import citizen_clashes
 from brobyg_local.demo.history import double_booked
 from brobyg_local.demo.story import Line, Sentence, tell
 from brobyg_local.demo.volunteers import answer_form, answer_link, in_daytime
 from brobyg_local.demo.week import load
 from brobyg_local.errors import ServiceUnreachable
+from msgspec import UNSET
 
 from tests.e2e.small_week import EXAMPLE
 
@@ -43,6 +51,8 @@ def test_the_link_is_found_in_the_plain_text_of_the_mail() -> None:
     mail.set_content("Kan du?\n\nhttp://127.0.0.1:8000/answer/abc.def_-1\n\nVenlig hilsen")
     mail.add_alternative("<a href='http://127.0.0.1:8000/answer/other'>svar</a>", subtype="html")
     assert answer_link(mail) == "http://127.0.0.1:8000/answer/abc.def_-1"
+    mail.add_attachment(b"BEGIN:VCALENDAR", maintype="text", subtype="calendar")
+    assert answer_link(mail) is None, "a match, and no offer"
 
 
 def test_nobody_answers_at_night() -> None:
@@ -58,33 +68,65 @@ def an_id(letter: str) -> str:
     return derived_id("test", letter)
 
 
-def matched(match_id: str, minute: int, start: datetime) -> Event:
+def matched(
+    match_id: str,
+    minute: int,
+    start: datetime,
+    *,
+    helper: str = "h",
+    shares_with: str | None = None,
+) -> Event:
     data = VolunteerMatched(
         match_id=an_id(match_id),
-        referral_id=an_id("r"),
+        need_id=an_id(f"need of {match_id}"),
+        seat=1,
+        role="companion",
+        pool="student",
+        pathway="escort",
+        policy_version=1,
+        department="randers-norddjurs",
+        helper_id=an_id(helper),
+        way="same_way" if shares_with else "accepted",
+        crew_complete=True,
         citizen_id=an_id("c"),
-        appointment_id=an_id("a"),
-        volunteer_id=an_id("v"),
-        offer_id=an_id("o"),
         starts_at=start,
         ends_at=start + timedelta(minutes=30),
-        location_id="randers-hospital",
-        meeting="home",
-        meet_at=start - timedelta(minutes=30),
-        home_at=start + timedelta(minutes=90),
-        minutes=150,
+        shares_with=an_id(f"need of {shares_with}") if shares_with else UNSET,
     )
     return event(VolunteerMatched.EVENT_TYPE, minute, data)
+
+
+def opened(match_id: str, start: datetime, location_id: str = "randers-hospital") -> Event:
+    need_id = an_id(f"need of {match_id}")
+    data = NeedOpened(
+        need_id=need_id,
+        about_kind="appointment",
+        about_id=need_id,
+        pathway="escort",
+        policy_version=1,
+        department="randers-norddjurs",
+        mode="in_person",
+        priority=5,
+        competences=(),
+        citizen_id=an_id("c"),
+        location_id=location_id,
+        starts_at=start,
+        ends_at=start + timedelta(minutes=30),
+    )
+    return event(NeedOpened.EVENT_TYPE, 0, data)
 
 
 def released(match_id: str, minute: int, start: datetime) -> Event:
     data = MatchReleased(
         match_id=an_id(match_id),
-        referral_id=an_id("r"),
-        citizen_id=an_id("c"),
-        appointment_id=an_id("a"),
-        volunteer_id=an_id("v"),
+        need_id=an_id(f"need of {match_id}"),
+        seat=1,
+        role="companion",
+        pathway="escort",
+        department="randers-norddjurs",
+        helper_id=an_id("h"),
         reason="appointment_cancelled",
+        crew_complete=False,
         starts_at=start,
         ends_at=start + timedelta(minutes=30),
     )
@@ -111,7 +153,7 @@ TOMORROW = NOON + timedelta(days=1)
 def test_two_promises_that_overlap_are_found() -> None:
     assert (
         double_booked(
-            [matched("1", 0, TOMORROW), matched("2", 1, TOMORROW + timedelta(minutes=100))]
+            [matched("1", 0, TOMORROW), matched("2", 1, TOMORROW + timedelta(minutes=20))]
         )
         == 1
     )
@@ -120,7 +162,7 @@ def test_two_promises_that_overlap_are_found() -> None:
 def test_promises_one_after_the_other_are_fine() -> None:
     assert (
         double_booked(
-            [matched("1", 0, TOMORROW), matched("2", 1, TOMORROW + timedelta(minutes=150))]
+            [matched("1", 0, TOMORROW), matched("2", 1, TOMORROW + timedelta(minutes=30))]
         )
         == 0
     )
@@ -130,6 +172,72 @@ def test_a_promise_given_back_before_the_next_is_fine_and_after_it_is_not() -> N
     first, second = matched("1", 0, TOMORROW), matched("2", 5, TOMORROW)
     assert double_booked([first, released("1", 3, TOMORROW), second]) == 0
     assert double_booked([first, second, released("1", 7, TOMORROW)]) == 1
+
+
+def test_two_needs_of_one_way_have_one_helper_and_are_no_double_booking() -> None:
+    later = TOMORROW + timedelta(minutes=45)
+    first, second = matched("1", 0, TOMORROW), matched("2", 1, later, shares_with="1")
+    week = [opened("1", TOMORROW), opened("2", later), first, second]
+    assert double_booked(week) == 0
+    (clash,) = citizen_clashes(week)
+    assert clash.answered
+    assert clash.one_helper
+
+
+def test_a_match_told_again_with_other_times_replaces_what_was_promised_before() -> None:
+    moved = TOMORROW + timedelta(hours=5)
+    events = [matched("1", 0, TOMORROW), matched("1", 3, moved), matched("2", 5, TOMORROW)]
+    assert double_booked(events) == 0
+
+
+def test_two_helpers_at_one_door_or_nobody_told_is_a_clash_without_an_answer() -> None:
+    needs = [opened("1", TOMORROW), opened("2", TOMORROW)]
+    assert [one.answered for one in citizen_clashes(needs)] == [False]
+    two = [matched("1", 0, TOMORROW), matched("2", 1, TOMORROW, helper="another")]
+    assert [one.answered for one in citizen_clashes([*needs, *two])] == [False]
+    assert (
+        citizen_clashes([opened("1", TOMORROW), opened("2", TOMORROW + timedelta(hours=4))]) == []
+    )
+
+
+def test_appointments_that_follow_each_other_nearby_are_one_way_and_far_away_are_not() -> None:
+    later, near = TOMORROW + timedelta(minutes=45), "randers-nursing-clinic"
+    first = opened("1", TOMORROW, "randers-health-centre")
+    assert len(citizen_clashes([first, opened("2", later, near)])) == 1
+    assert citizen_clashes([first, opened("2", later, "grenaa-health-house")]) == []
+    assert citizen_clashes([first, opened("2", later, "not-known-here")]) == []
+
+
+def test_a_clash_of_which_the_coordinator_was_told_is_answered() -> None:
+    raised = AttentionRaised(
+        attention_id=an_id("item"),
+        kind="clash",
+        urgency="today",
+        department="randers-norddjurs",
+        reasons=("clash",),
+        need_id=an_id("need of 2"),
+        other_need_id=an_id("need of 1"),
+    )
+    overlapping = TOMORROW + timedelta(minutes=15)
+    needs = [opened("1", TOMORROW), opened("2", overlapping, "randers-health-centre")]
+    told = event(AttentionRaised.EVENT_TYPE, 1, raised)
+    assert [one.answered for one in citizen_clashes([*needs, told])] == [True]
+
+
+@pytest.mark.parametrize("reason", ["clash", "nobody_answered"])
+def test_of_two_needs_that_clash_only_the_clash_itself_is_told(reason: str) -> None:
+    escalated = MatchEscalated(
+        need_id=an_id("need of 2"),
+        pathway="escort",
+        department="randers-norddjurs",
+        reason=reason,
+        asked=0,
+        missing=1,
+        excluded={},
+    )
+    needs = [opened("1", TOMORROW), opened("2", TOMORROW, "randers-health-centre")]
+    told = event(MatchEscalated.EVENT_TYPE, 1, escalated)
+    assert [one.answered for one in citizen_clashes([*needs, told])] == [reason == "clash"]
 
 
 def test_the_story_of_one_appointment_leaves_out_the_others() -> None:
@@ -161,7 +269,7 @@ async def test_a_sender_that_never_gets_through_says_so_without_the_query() -> N
 
 def test_the_committed_week_can_be_played(tmp_path: Path) -> None:
     week = load(EXAMPLE)
-    assert (len(week.messages), len(week.referrals), len(week.volunteers)) == (562, 26, 40)
+    assert (len(week.messages), len(week.referrals), len(week.volunteers)) == (574, 26, 40)
     large = next(message for message in week.messages if message.inflate)
     assert len(large.content()) > 1024 * 1024
     cut = [message for message in week.messages if message.note == "not JSON"]

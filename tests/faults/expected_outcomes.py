@@ -27,31 +27,40 @@ class EventFacts(msgspec.Struct, frozen=True):
     """The fields of an event's data that are compared here."""
 
     appointment_id: str = ""
+    need_id: str = ""
     starts_at: datetime | None = None
     match_id: str = ""
-    volunteer_id: str = ""
+    helper_id: str = ""
     notification_id: str = ""
     recipient_role: str = ""
     recipient_id: str = ""
     template: str = ""
     cause: str = ""
+    kind: str = ""
+
+    @property
+    def about(self) -> str:
+        """The appointment; its need has the same id."""
+        return self.need_id or self.appointment_id
 
 
 @dataclass(frozen=True)
 class CaseOutcome:
-    """How one appointment ended, but for which volunteer comes: another may be first to say yes."""
+    """How one appointment ended, but for which helper comes: another may be first to say yes."""
 
     state: str = "unknown"
     start: str = ""
     #: `matched` while one match is valid, for the last start; `released`; `escalated`; `nobody`
     #: where there was no search.
     company: str = "nobody"
-    #: What the citizen, the coordinator and the volunteer who comes were told last.
+    #: What the citizen, the coordinator and the helper who comes were told last.
     citizen: str = "nothing"
     coordinator: str = "nothing"
-    volunteer: str = "nothing"
-    #: Whether the last notification to each volunteer who was matched and does not come says so.
+    helper: str = "nothing"
+    #: Whether the last notification to each helper who was matched and does not come says so.
     released: str = "told"
+    #: The thing that needed a human, by its kind.
+    attention: str = "nothing"
 
 
 @dataclass(frozen=True)
@@ -67,14 +76,15 @@ def expected(case: Case) -> CaseOutcome:
     """How the case ends in every week, whatever the fault."""
     if case.company == "nobody":
         return CaseOutcome()
-    outcome = CaseOutcome(ENDS[case.steps[-1][1]], case.start.isoformat(), case.company)
+    state, start = ENDS[case.steps[-1][1]], case.start.isoformat()
+    outcome = CaseOutcome(state, start, case.company, attention=case.attention)
     if case.company == "escalated":
         return replace(outcome, coordinator="escalated")
     if case.company == "released":
         return replace(outcome, citizen="released_citizen")
     if case.reachable:
-        return replace(outcome, citizen="matched_citizen", volunteer="matched_volunteer")
-    return replace(outcome, coordinator="unreachable_citizen", volunteer="matched_volunteer")
+        return replace(outcome, citizen="matched_citizen", helper="matched_helper")
+    return replace(outcome, coordinator="unreachable_citizen", helper="matched_helper")
 
 
 def outcomes(events: Sequence[Event]) -> dict[str, CaseOutcome]:
@@ -83,9 +93,9 @@ def outcomes(events: Sequence[Event]) -> dict[str, CaseOutcome]:
     # Events of one source are in order by `sequence`; nothing below depends on other orders.
     for event in sorted(events, key=lambda event: (event.source, event.subject, event.sequence)):
         facts = event.decode(EventFacts)
-        if facts.appointment_id:
+        if facts.about:
             entry = HistoryEntry(event.type.removeprefix("dk.brobyg."), facts, event)
-            histories.setdefault(facts.appointment_id, []).append(entry)
+            histories.setdefault(facts.about, []).append(entry)
     found = {
         _name(appointment_id, history): _outcome(history)
         for appointment_id, history in histories.items()
@@ -121,7 +131,7 @@ def _name(appointment_id: str, history: Sequence[HistoryEntry]) -> str:
 def _outcome(history: Sequence[HistoryEntry]) -> CaseOutcome:
     state, start = _by_the_hospital(history)
     company, match = _company(history, start)
-    # A released volunteer may be offered it again: an offer says nothing of the match.
+    # A released helper may be offered it again: an offer says nothing of the match.
     told = [
         one.facts
         for one in history
@@ -129,17 +139,19 @@ def _outcome(history: Sequence[HistoryEntry]) -> CaseOutcome:
     ]
     last = {(facts.recipient_role, facts.recipient_id): facts for facts in told}
     of_role = {role: facts for (role, _), facts in last.items()}
-    comes = match.facts.volunteer_id if match else ""
-    gone = {one.facts.volunteer_id for one in history if one.kind == "volunteer.matched"} - {comes}
-    released = {_template(last.get(("volunteer", volunteer_id)), None) for volunteer_id in gone}
+    raised = {one.facts.kind for one in history if one.kind == "attention.raised"}
+    comes = match.facts.helper_id if match else ""
+    gone = {one.facts.helper_id for one in history if one.kind == "volunteer.matched"} - {comes}
+    released = {_template(last.get(("helper", helper_id)), None) for helper_id in gone}
     return CaseOutcome(
         state,
         start.isoformat() if start else "",
         company,
         citizen=_template(of_role.get("citizen"), match),
         coordinator=_template(of_role.get("coordinator"), None),
-        volunteer=_template(last.get(("volunteer", comes)), match),
-        released="told" if released <= {"released_volunteer"} else "not told",
+        helper=_template(last.get(("helper", comes)), match),
+        released="told" if released <= {"released_helper"} else "not told",
+        attention=" and ".join(sorted(raised)) or "nothing",
     )
 
 

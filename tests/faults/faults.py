@@ -94,7 +94,7 @@ FAULTS = (
 #: Ended between the mail server's 250 and the commit that records it, these leave each mail in hand
 #: unrecorded, and it may be sent a second time.
 CAN_DOUBLE = frozenset({"notification", "mail", "postgres"})
-IN_HAND = NotificationSettings.model_fields["notification_concurrency"].default
+IN_HAND: int = NotificationSettings.model_fields["notification_concurrency"].default
 
 
 @dataclass(frozen=True)

@@ -20,21 +20,22 @@ class Teller:
     def __init__(self) -> None:
         self.events: list[Event] = []
 
-    def tell(self, source: str, kind: str, case: Case, **data: Any) -> str:
-        subject = f"referral of {case.name}"
+    def tell(self, source: str, event_type: str, case: Case, **data: Any) -> str:
+        subject = f"need of {case.name}"
+        about = "appointment_id" if event_type.startswith("appointment.") else "need_id"
         number = (
             sum(event.source == source and event.subject == subject for event in self.events) + 1
         )
         event = Event(
             id=f"event {len(self.events)}",
             source=source,
-            type=f"dk.brobyg.{kind}",
+            type=f"dk.brobyg.{event_type}",
             subject=subject,
             time=MONDAY + timedelta(seconds=len(self.events)),
             dataschema="",
             correlationid="",
             sequence=number,
-            data=msgspec.Raw(msgspec.json.encode({"appointment_id": case.name, **data})),
+            data=msgspec.Raw(msgspec.json.encode({about: case.name, **data})),
         )
         self.events.append(event)
         return event.id
@@ -47,35 +48,37 @@ class Teller:
         self.tell("notification", f"notification.{became}", case, notification_id=one, **told)
 
     def match(self, case: Case, start: datetime, number: int) -> None:
-        who = f"volunteer {number}"
+        who = f"helper {number}"
         cause = self.tell(
             "matching",
             "volunteer.matched",
             case,
             starts_at=start,
             match_id=f"match {number}",
-            volunteer_id=who,
+            helper_id=who,
         )
-        self.notice(case, "volunteer", who, "matched_volunteer", cause)
+        self.notice(case, "helper", who, "matched_helper", cause)
         if case.reachable:
             self.notice(case, "citizen", "citizen", "matched_citizen", cause)
         else:
             self.notice(case, "citizen", "citizen", "matched_citizen", cause, "failed")
-            self.notice(case, "coordinator", "randers", "unreachable_citizen", cause)
+            self.notice(case, "coordinator", "randers-norddjurs", "unreachable_citizen", cause)
+            self.tell("notification", "attention.raised", case, kind="mail_refused")
 
     def release(self, case: Case, number: int) -> None:
-        gone = {"match_id": f"match {number}", "volunteer_id": f"volunteer {number}"}
+        gone = {"match_id": f"match {number}", "helper_id": f"helper {number}"}
         cause = self.tell("matching", "match.released", case, **gone)
-        self.notice(case, "volunteer", f"volunteer {number}", "released_volunteer", cause)
+        self.notice(case, "helper", f"helper {number}", "released_helper", cause)
         self.notice(case, "citizen", "citizen", "released_citizen", cause)
-        self.notice(case, "volunteer", f"volunteer {number}", "offer", "another question")
+        self.notice(case, "helper", f"helper {number}", "offer", "another question")
 
     def play(self, case: Case) -> None:
         first, *others, (_, last, start) = case.steps
         self.tell("referral", "appointment.booked", case, starts_at=first[2])
         if case.company == "escalated":
             cause = self.tell("matching", "match.escalated", case, starts_at=start)
-            self.notice(case, "coordinator", "randers", "escalated", cause)
+            self.notice(case, "coordinator", "randers-norddjurs", "escalated", cause)
+            self.tell("matching", "attention.raised", case, kind=case.attention)
         else:
             self.match(case, first[2], 1)
         if others:
@@ -123,7 +126,9 @@ def test_a_week_in_which_all_went_well_differs_in_nothing() -> None:
 
 def test_a_week_in_which_nobody_was_matched_differs_in_every_case() -> None:
     found = differences(
-        outcomes(of_kinds(good_week(), "volunteer.", "match.", "offer.", "notification."))
+        outcomes(
+            of_kinds(good_week(), "volunteer.", "match.", "offer.", "notification.", "attention.")
+        )
     )
     assert named(found) == kept()
     assert "company: company is 'nobody' instead of 'matched'" in "\n".join(found)
@@ -139,7 +144,14 @@ def test_a_week_in_which_nothing_happened_differs_in_every_case() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["match.released", "match.escalated", "appointment.cancelled", "appointment.missed"]
+    "kind",
+    [
+        "match.released",
+        "match.escalated",
+        "appointment.cancelled",
+        "appointment.missed",
+        "attention.",
+    ],
 )
 def test_no_kind_of_event_can_be_missing_unnoticed(kind: str) -> None:
     assert differences(outcomes(of_kinds(good_week(), kind)))
@@ -148,9 +160,9 @@ def test_no_kind_of_event_can_be_missing_unnoticed(kind: str) -> None:
 @pytest.mark.parametrize(
     "template",
     [
-        "matched_volunteer",
+        "matched_helper",
         "matched_citizen",
-        "released_volunteer",
+        "released_helper",
         "released_citizen",
         "escalated",
         "unreachable",
@@ -176,7 +188,7 @@ def test_who_is_told_of_the_old_time_only_was_not_told_of_the_match_that_is_vali
     ]
     found = [sentence for sentence in differences(outcomes(week)) if sentence.startswith("moved:")]
     assert len(found) == 1
-    assert "volunteer is 'nothing'" in found[0]
+    assert "helper is 'nothing'" in found[0]
     assert "citizen is 'released_citizen'" in found[0]
 
 

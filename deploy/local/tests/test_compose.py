@@ -36,7 +36,7 @@ def instructions(name: str) -> list[tuple[str, str]]:
 
 
 def is_job(name: str) -> bool:
-    return name == "topics" or name.endswith("-migrate")
+    return name in ("topics", "reference") or name.endswith("-migrate")
 
 
 def known_settings() -> set[str]:

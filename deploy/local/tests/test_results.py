@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
+import msgspec
 import pytest
 from brobyg_local.demo.access import SystemAccess, send_until_answered
 from brobyg_local.demo.idle import IdleState
@@ -81,9 +82,11 @@ async def test_each_further_try_is_told(tmp_path: Path) -> None:
     assert len(tries) == 2
 
 
-def broken(*, rejected: int = 15, dropped: int = 201, sent_again: int = 0) -> list[str]:
+def broken(
+    *, rejected: int = 15, dropped: int = 201, sent_again: int = 0, clashes: int = 3
+) -> list[str]:
     """What the example's week breaks, with these counts."""
-    return summarise(
+    summary = summarise(
         [],
         load(EXAMPLE),
         Tally(again=sent_again),
@@ -92,7 +95,8 @@ def broken(*, rejected: int = 15, dropped: int = 201, sent_again: int = 0) -> li
         Rebuild(seconds=1.0, equal=True),
         started_at="",
         wall_seconds=0.0,
-    ).broken()
+    )
+    return msgspec.structs.replace(summary, citizen_clashes=clashes).broken()
 
 
 def test_as_many_refused_and_dropped_as_the_week_holds_is_well() -> None:
@@ -107,6 +111,7 @@ def test_as_many_refused_and_dropped_as_the_week_holds_is_well() -> None:
         ({"dropped": 0}, "0 messages were dropped, and 201 are of somebody without a referral"),
         ({"dropped": 202}, "202 messages were dropped, and 201 are of somebody without a referral"),
         ({"dropped": 203, "sent_again": 1}, "203 messages were dropped"),
+        ({"clashes": 2}, "2 pairs of a citizen's appointments clashed or were one way, and 3"),
     ],
 )
 def test_other_counts_are_a_broken_promise(counts: dict[str, int], says: str) -> None:

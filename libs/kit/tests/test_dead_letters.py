@@ -264,7 +264,7 @@ async def test_no_row_is_locked_while_kafka_is_asked_for_a_parked_events_record(
     asked, answer = asyncio.Event(), asyncio.Event()
     fetch = clients.Reader.record
 
-    async def slowly(*arguments: Any) -> tuple[bytes | None, bytes]:
+    async def slowly(*arguments: Any) -> tuple[bytes | None, bytes | None]:
         asked.set()
         await answer.wait()
         return await fetch(*arguments)

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 import uvicorn
 from brobyg_kit.free_ports import free_port
 from brobyg_kit.health import HANG_LIMIT
@@ -50,7 +51,10 @@ async def test_a_process_that_waits_for_its_database_is_no_hung_one_however_long
     assert serving.done()
 
 
-async def test_what_is_done_at_the_start_is_tried_again_until_it_goes_well_in_every_role() -> None:
+@pytest.mark.parametrize("for_ever", [False, True])
+async def test_what_is_done_at_the_start_is_tried_again_until_it_goes_well_in_every_role(
+    for_ever: bool,
+) -> None:
     tries = 0
 
     async def start() -> None:
@@ -58,6 +62,8 @@ async def test_what_is_done_at_the_start_is_tried_again_until_it_goes_well_in_ev
         tries += 1
         if tries == 1:
             raise ZeroDivisionError
+        if for_ever:
+            await asyncio.Event().wait()
 
     service = Service("thing", "thing", KitSettings, lambda _: Parts(starts={"start": start}))
     settings = KitSettings.model_validate({"token_keys": token_keys()[1]})

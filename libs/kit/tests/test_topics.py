@@ -63,6 +63,16 @@ async def test_a_topic_made_with_a_weeks_retention_is_set_to_keep_its_history_fo
     assert await apply_topics(kafka, [topic]) == {topic.name: "was there"}
 
 
+async def test_a_compacted_topic_lets_go_of_old_values_within_a_day(kafka: str) -> None:
+    topic, day = a_topic(cleanup_policy="compact"), 24 * 3600 * 1000
+    await made_otherwise(kafka, topic.name, cleanup_policy="compact")
+    await apply_topics(kafka, [topic])
+    found = await configuration(kafka, topic.name)
+    assert found["cleanup.policy"] == "compact"
+    assert int(found["segment.ms"]) + int(found["max.compaction.lag.ms"]) <= day
+    assert await apply_topics(kafka, [topic]) == {topic.name: "was there"}
+
+
 async def test_what_an_operator_set_beside_what_is_declared_stays(kafka: str) -> None:
     topic = a_topic()
     await made_otherwise(kafka, topic.name, retention_ms="1000", segment_bytes="2000000")

@@ -9,17 +9,24 @@ import pytest
 import pytest_asyncio
 from brobyg_kit.clock import ManualClock
 from brobyg_kit.database import Database
+from brobyg_kit.replica import Replica
 from brobyg_kit.service import Service
 from brobyg_kit.testing import Running, bearer
+from brobyg_matching.adapters.helpers import PostgresHelpers
 from brobyg_matching.adapters.links import Links
-from brobyg_matching.adapters.volunteers import PostgresVolunteers
-from brobyg_matching.bootstrap import SERVICE
-from brobyg_matching.domain.volunteer import Volunteer
-from brobyg_matching.errors import IdempotencyKeyReused, UnknownOffer, WeakKey
+from brobyg_matching.adapters.needs import PostgresNeeds
+from brobyg_matching.adapters.rosters import ResidentRosters
+from brobyg_matching.bootstrap import REFERENCE, SERVICE
+from brobyg_matching.domain.helper import Helper
+from brobyg_matching.errors import IdempotencyKeyReused, RegisteredBefore, UnknownLink, WeakKey
+from brobyg_matching.metrics import MatchingMetrics
 from brobyg_matching.ports import Contact
 from brobyg_matching.settings import MatchingSettings, strong
+from brobyg_matching.use_cases.boards import Boards
 from brobyg_matching.use_cases.registration import Registration, RegistrationRequest
-from matching_samples import a_booking, a_volunteer, an_id, event, query, referral_created
+from matching_api import READY_CITIZEN, give_reference
+from matching_samples import a_helper, an_id, event, need_opened, query
+from prometheus_client import CollectorRegistry
 
 Serve = Callable[..., AbstractAsyncContextManager[Running]]
 DatabaseFor = Callable[[Service], AbstractAsyncContextManager[Database]]
@@ -36,29 +43,34 @@ CONTACT = Contact(name="Ida Test", email="ida@example.org", phone=None, language
 @pytest_asyncio.fixture
 async def database(database_for: DatabaseFor) -> AsyncIterator[Database]:
     async with database_for(SERVICE) as database:
+        await give_reference(database)
         yield database
 
 
 async def register(
     database: Database, keys: list[str], word: str, request: RegistrationRequest = REQUESTS[0]
-) -> Volunteer:
-    process = Registration(database, PostgresVolunteers(database), keys)
-    volunteer = a_volunteer(word, status="applied")
-    return await process.register(volunteer, CONTACT, request)
+) -> Helper:
+    helpers, metrics = PostgresHelpers(database), MatchingMetrics(CollectorRegistry())
+    replica = Replica(REFERENCE)
+    boards = Boards(PostgresNeeds(), helpers, ResidentRosters(), replica, metrics)
+    process = Registration(database, boards, keys)
+    return await process.register(
+        a_helper(word, status="applied"), CONTACT, request, lambda _: True
+    )
 
 
 async def registered(database: Database) -> int:
-    return len(await query(database, "select 1 from volunteer"))
+    return len(await query(database, "select 1 from helper"))
 
 
 @pytest.mark.parametrize(("one", "other"), SIDE_BY_SIDE)
 def test_a_link_of_one_process_is_taken_by_the_other(one: list[str], other: list[str]) -> None:
-    assert Links(other).offer_id(Links(one).token(an_id("offer"))) == an_id("offer")
+    assert Links(other).read(Links(one).token(an_id("offer"))) == (an_id("offer"),)
 
 
 def test_a_link_of_a_key_that_was_dropped_is_unknown() -> None:
-    with pytest.raises(UnknownOffer):
-        Links([NEW]).offer_id(Links([OLD]).token(an_id("offer")))
+    with pytest.raises(UnknownLink):
+        Links([NEW]).read(Links([OLD]).token(an_id("offer")))
 
 
 async def test_a_link_sent_before_the_rotation_is_answered_after_it(
@@ -70,15 +82,16 @@ async def test_a_link_sent_before_the_rotation_is_answered_after_it(
         handle = matching.runtime.parts.handle
         assert database is not None
         assert handle is not None
+        await give_reference(database)
         async with database.transaction() as tx:
-            await PostgresVolunteers(database).add(tx, a_volunteer("v"), CONTACT)
+            await PostgresHelpers(database).add(tx, a_helper("v"), CONTACT)
         async with database.transaction() as tx:
-            await handle(tx, [event(referral_created()), event(a_booking())])
+            await handle(tx, [*READY_CITIZEN, event(need_opened())])
         [(offer_id,)] = await query(database, "select offer_id::text from offer")
         new = await matching.client.get(
             f"/offers/{offer_id}/answer-link", headers=bearer("service")
         )
-        assert Links([NEW]).offer_id(new.json()["token"]) == offer_id
+        assert Links([NEW]).read(new.json()["token"]) == (offer_id,)
         url = f"/answers/{Links([OLD]).token(offer_id)}"
         assert (await matching.client.get(url, headers=bearer("portal"))).status_code == 200
         answer = {"answer": "accept"}
@@ -91,7 +104,7 @@ async def test_a_request_to_one_process_is_recognised_by_the_other(
     database: Database, request_: RegistrationRequest
 ) -> None:
     for one, other in SIDE_BY_SIDE:
-        await query(database, "truncate volunteer cascade")
+        await query(database, "truncate helper cascade")
         first = await register(database, one, "first", request_)
         assert await register(database, other, "again", request_) == first, (one, other)
         assert await registered(database) == 1
@@ -112,20 +125,20 @@ async def test_of_requests_to_both_processes_at_the_same_instant_one_volunteer_i
     database: Database, request_: RegistrationRequest
 ) -> None:
     for one, other in pairwise(STEPS):
-        await query(database, "truncate volunteer cascade")
+        await query(database, "truncate helper cascade")
         made = await asyncio.gather(
             *(register(database, keys, str(n), request_) for n, keys in enumerate([one, other] * 4))
         )
-        assert len({volunteer.volunteer_id for volunteer in made}) == 1, (one, other)
+        assert len({helper.helper_id for helper in made}) == 1, (one, other)
         assert await registered(database) == 1
 
 
-async def test_control_without_the_steps_between_a_volunteer_is_doubled(
+async def test_control_without_the_steps_between_a_repeat_is_not_recognised(
     database: Database,
 ) -> None:
     await register(database, [OLD], "first")
-    await register(database, [NEW], "again")
-    assert await registered(database) == 2
+    with pytest.raises(RegisteredBefore):
+        await register(database, [NEW], "again")
 
 
 def test_each_setting_lists_its_keys_and_shows_none() -> None:

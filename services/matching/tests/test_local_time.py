@@ -1,18 +1,21 @@
 """Danish clock time on ordinary days and on the two that are 23 and 25 hours long."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from brobyg_contracts.domain import LOCAL_ZONE
+from brobyg_matching.domain.helper import Profile
 from brobyg_matching.domain.local_time import (
     Window,
     clock_minute,
     covers,
+    day_of,
     free_intervals,
     last_clock_minute,
     week_of,
 )
 from hypothesis import given
 from hypothesis import strategies as st
+from matching_samples import a_helper
 
 SPRING, AUTUMN = date(2027, 3, 28), date(2026, 10, 25)
 
@@ -90,3 +93,27 @@ def test_an_instant_is_free_exactly_when_the_local_clock_says_so(
                 continue
             minute = local.hour * 60 + local.minute
             assert covers(free, at, at + 1) == (since <= minute < until)
+
+
+def _windows(draw: st.DrawFn) -> tuple[Window, ...]:
+    minutes = st.integers(0, 1440)
+    drawn = draw(st.lists(st.tuples(st.integers(1, 7), minutes, minutes), max_size=6))
+    return tuple(sorted(Window(day, min(a, b), max(a, b)) for day, a, b in drawn if a != b))
+
+
+@given(
+    st.composite(_windows)(),
+    st.dates(date(2026, 10, 1), date(2027, 4, 30)),
+    st.booleans(),
+    st.integers(-86_400, 2 * 86_400),
+    st.integers(1, 86_400),
+)
+def test_what_is_remembered_of_a_weekday_says_the_same_as_the_day_itself(
+    windows: tuple[Window, ...], day: date, is_away: bool, begins: int, lasts: int
+) -> None:
+    away = frozenset({day + timedelta(days=1)}) if is_away else frozenset()
+    since = clock_minute(day, 0) + begins
+    profile = Profile(a_helper("v", availability=windows, away=away))
+    assert profile.is_free(day_of(day), since, since + lasts) == covers(
+        free_intervals(windows, away, day), since, since + lasts
+    )

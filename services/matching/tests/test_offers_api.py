@@ -1,272 +1,172 @@
-"""Offers and answers over real HTTP, on the real database."""
+"""Offers and answer links over HTTP."""
 
-import asyncio
-from collections import Counter
 from datetime import timedelta
 
 import pytest
 from brobyg_kit.clock import ManualClock
-from brobyg_kit.ids import derived_id
-from brobyg_kit.testing import Running, bearer
-from brobyg_matching.adapters.links import Links
-from brobyg_matching.domain import transitions
-from brobyg_matching.use_cases.timers import RETRY_AFTER
+from brobyg_kit.testing import Running
 from matching_api import (
     COORDINATOR,
-    LINK_KEY,
     NOTIFICATION,
     PORTAL,
+    READY_CITIZEN,
     active,
+    attention,
     fire,
+    give,
+    helper_token,
     open_offers,
-    rows,
+    post,
     said,
+    seats,
     tell,
 )
 from matching_samples import (
-    NOW,
-    a_booking,
+    a_helper,
     an_id,
-    cancelled,
     event,
-    referral_created,
+    facts,
+    need_closed,
+    need_opened,
+    of_another_citizen,
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def test_the_link_shows_without_spending_and_is_answered_once(matching: Running) -> None:
+async def link_of(matching: Running, offer_id: str) -> str:
+    answer = await matching.client.get(f"/offers/{offer_id}/answer-link", headers=NOTIFICATION)
+    token: str = answer.json()["token"]
+    return f"/answers/{token}"
+
+
+async def test_a_link_shows_and_answers_and_the_same_answer_again_has_no_effect(
+    matching: Running,
+) -> None:
     await active(matching)
-    await tell(matching, event(referral_created()), event(a_booking()))
-    [(offer_id, _)] = await open_offers(matching)
-    link = (
-        await matching.client.get(f"/offers/{offer_id}/answer-link", headers=NOTIFICATION)
-    ).json()
-    url = f"/answers/{link['token']}"
-    for _ in range(3):
-        shown = (await matching.client.get(url, headers=PORTAL)).json()
-        assert (shown["state"], shown["location_name"]) == ("open", "Regionshospitalet Randers")
+    await tell(matching, *READY_CITIZEN, event(need_opened()))
+    [offer] = await open_offers(matching)
+    link = await link_of(matching, offer.offer_id)
+    shown = (await matching.client.get(link, headers=PORTAL)).json()
+    assert (shown["state"], shown["location_name"]) == ("open", "Randers hospital")
+    assert (shown["language"], shown["role"], shown["withdrawable"]) == ("da", "companion", False)
     for _ in range(2):
-        taken = await matching.client.post(url, json={"answer": "accept"}, headers=PORTAL)
-        assert (taken.status_code, taken.json()) == (200, {"state": "accepted"})
-    other = await matching.client.post(url, json={"answer": "decline"}, headers=PORTAL)
-    assert other.status_code == 409
+        assert await post(matching, link, {"answer": "accept"}, PORTAL) == (
+            200,
+            {"state": "accepted"},
+        )
     assert (await said(matching)).count("volunteer.matched") == 1
+    status, _ = await post(matching, link, {"answer": "decline"}, PORTAL)
+    assert status == 409
 
 
-async def test_a_forged_or_foreign_token_is_unknown(matching: Running) -> None:
-    forged = Links(["another-key-than-this-service-has"]).token(an_id("offer"))
-    unknown = "https://brobyg.dk/problems/unknown-link"  # the portal tells the volunteer by it
-    for token, kind in (
-        (forged, unknown),
-        ("nonsense", unknown),
-        ("x" * 250, unknown),
-        (Links([LINK_KEY]).token(an_id("no such offer")), "about:blank"),
-    ):
-        answer = await matching.client.get(f"/answers/{token}", headers=PORTAL)
-        assert (answer.status_code, answer.json()["type"]) == (404, kind)
-    assert (await matching.client.get(f"/answers/{'x' * 400}", headers=PORTAL)).status_code == 422
-    assert (await matching.client.get(f"/answers/{forged}", headers=COORDINATOR)).status_code == 403
-    assert (await matching.client.get(f"/answers/{forged}")).status_code == 401
-
-
-async def test_a_token_that_signs_something_else_is_unknown(matching: Running) -> None:
-    assert (
-        await matching.client.get(f"/answers/{Links([LINK_KEY]).token('x')}", headers=PORTAL)
-    ).status_code == 404
-
-
-async def test_the_portal_carries_answers_and_reads_no_contact(matching: Running) -> None:
-    somebodys = f"/volunteers/{derived_id('somebody')}/contact?purpose=offer"
-    for path in (somebodys, f"/offers/{derived_id('an offer')}/answer-link", "/matches"):
-        assert (await matching.client.get(path, headers=PORTAL)).status_code == 403, path
-    assert (await matching.client.get("/answers/x", headers=NOTIFICATION)).status_code == 403
-
-
-async def test_an_offer_is_answered_by_its_own_volunteer_or_a_coordinator_only(
+async def test_who_said_yes_can_say_i_can_not_after_all_behind_the_same_link(
     matching: Running,
 ) -> None:
-    own, other = await active(matching), await active(matching, 1)
-    await tell(matching, event(referral_created()), event(a_booking()))
-    mine = next(offer for offer, who in await open_offers(matching) if who == own)
-    stranger = await matching.client.post(
-        f"/offers/{mine}/accept", headers=bearer("volunteer", subject=other)
-    )
-    assert stranger.status_code == 404
-    taken = await matching.client.post(
-        f"/offers/{mine}/accept", headers=bearer("volunteer", subject=own)
-    )
-    assert taken.json() == {"state": "accepted"}
-    late = next(
-        iter(
-            await rows(matching, f"select offer_id::text from offer where volunteer_id = '{other}'")
+    await give(matching, a_helper("a"), a_helper("b"))
+    await tell(matching, *READY_CITIZEN, event(need_opened()))
+    offer = (await open_offers(matching))[0]
+    link = await link_of(matching, offer.offer_id)
+    await post(matching, link, {"answer": "accept"}, PORTAL)
+    assert (await matching.client.get(link, headers=PORTAL)).json()["withdrawable"] is True
+    for _ in range(2):
+        assert await post(matching, link, {"answer": "withdraw"}, PORTAL) == (
+            200,
+            {"state": "withdrawn"},
         )
-    )[0]
-    refused = await matching.client.post(
-        f"/offers/{late}/accept", headers=bearer("volunteer", subject=other)
-    )
-    assert (refused.status_code, refused.json()["title"]) == (409, "Somebody else has it already")
+    assert (await said(matching)).count("match.released") == 1
+    [again] = await open_offers(matching)
+    assert again.helper_id != offer.helper_id
+    assert await attention(matching) == set()
 
 
-async def test_an_expired_offer_is_gone_even_before_its_timer_fires(
+async def test_who_can_not_at_the_last_moment_is_told_to_the_coordinator(
     own: Running, clock: ManualClock
 ) -> None:
-    await active(own)
-    await tell(own, event(referral_created()), event(a_booking()))
-    [(offer_id, _)] = await open_offers(own)
-    clock.advance(timedelta(hours=8))
-    answer = await own.client.post(f"/offers/{offer_id}/accept", headers=COORDINATOR)
-    assert answer.status_code == 410
-    assert (await own.client.get(f"/offers/{offer_id}", headers=COORDINATOR)).json()[
-        "state"
-    ] == "expired"
+    await give(own, a_helper("a"), a_helper("b"))
+    start = clock.now() + timedelta(hours=20)
+    await tell(own, *READY_CITIZEN, event(need_opened(facts(starts_at=start))))
+    offer = (await open_offers(own))[0]
+    await post(own, f"/offers/{offer.offer_id}/accept")
+    assert (await post(own, f"/offers/{offer.offer_id}/withdraw"))[0] == 200
+    assert ("late_cancellation", an_id("need")) in await attention(own)
+    clock.advance(timedelta(hours=20))
+    await tell(own, event(need_closed(reason="completed")))
+    assert await attention(own) == set()
 
 
-async def test_a_cancelled_appointment_withdraws_the_question(matching: Running) -> None:
-    await active(matching)
-    await tell(matching, event(referral_created()), event(a_booking()))
-    [(offer_id, _)] = await open_offers(matching)
-    await tell(matching, event(cancelled(a_booking())))
-    answer = await matching.client.post(f"/offers/{offer_id}/accept", headers=COORDINATOR)
-    assert (answer.status_code, answer.json()["title"]) == (409, "The question was withdrawn")
-    link = await matching.client.get(f"/offers/{offer_id}/answer-link", headers=NOTIFICATION)
-    assert (link.status_code, link.json()["state"]) == (200, "withdrawn")
+async def test_an_answer_after_its_time_is_refused(own: Running, clock: ManualClock) -> None:
+    await give(own, a_helper("a"))
+    await tell(own, *READY_CITIZEN, event(need_opened()))
+    [offer] = await open_offers(own)
+    clock.advance(timedelta(hours=9))
+    status, told = await post(own, f"/offers/{offer.offer_id}/accept")
+    assert (status, told["type"].rpartition("/")[2]) == (410, "expired")
 
 
-async def test_of_two_yeses_at_the_same_instant_exactly_one_has_it(matching: Running) -> None:
-    for number in range(3):
-        await active(matching, number, weekly_limit=50)
-    await tell(matching, event(referral_created()))
-    for attempt in range(25):
-        start = NOW + timedelta(days=2 + attempt // 3, hours=(attempt % 3) * 6)
-        await tell(matching, event(a_booking(f"appointment {attempt}", starts_at=start)))
-        offers = await open_offers(matching)
-        assert len(offers) == 3
-        answers = await asyncio.gather(
-            *(
-                matching.client.post(f"/offers/{offer}/accept", headers=COORDINATOR)
-                for offer, _ in offers
-            )
-        )
-        assert Counter(answer.status_code for answer in answers) == {200: 1, 409: 2}
-    assert (await said(matching)).count("volunteer.matched") == 25
+async def test_a_decline_asks_the_next_at_once(matching: Running) -> None:
+    await give(matching, *(a_helper(f"v{n}") for n in range(4)))
+    await tell(matching, *READY_CITIZEN, event(need_opened()))
+    for one in await open_offers(matching):
+        assert (await post(matching, f"/offers/{one.offer_id}/decline"))[0] == 200
+    assert len(await open_offers(matching)) == 1
 
 
-async def _both_at_once(matching: Running, tries: int) -> Counter[tuple[int, ...]]:
-    """One volunteer says yes to two overlapping appointments at the same instant, `tries` times."""
-    await active(matching, weekly_limit=50)
-    seen: Counter[tuple[int, ...]] = Counter()
-    await tell(matching, event(referral_created("one")), event(referral_created("two")))
-    for attempt in range(tries):
-        start = NOW + timedelta(days=2 + attempt)
-        bookings = [a_booking(f"{name} {attempt}", name, start) for name in ("one", "two")]
-        await tell(matching, *(event(booking) for booking in bookings))
-        offers = await open_offers(matching)
-        assert len(offers) == 2
-        answers = await asyncio.gather(
-            *(
-                matching.client.post(f"/offers/{offer}/accept", headers=COORDINATOR)
-                for offer, _ in offers
-            )
-        )
-        seen[tuple(sorted(answer.status_code for answer in answers))] += 1
-        await tell(matching, *(event(cancelled(booking), 1) for booking in bookings))
-    return seen
+async def test_others_do_not_know_of_an_offer(matching: Running) -> None:
+    await give(matching, a_helper("a"))
+    await tell(matching, *READY_CITIZEN, event(need_opened()))
+    [offer] = await open_offers(matching)
+    path = f"/offers/{offer.offer_id}"
+    other = await matching.client.get(path, headers=helper_token(an_id("b")))
+    mine = await matching.client.get(path, headers=helper_token(offer.helper_id))
+    assert (other.status_code, mine.status_code) == (404, 200)
+    assert mine.json()["need_id"] == an_id("need")
 
 
-async def test_one_volunteer_saying_yes_to_two_overlapping_offers_at_once_gets_one(
-    matching: Running,
-) -> None:
-    assert await _both_at_once(matching, 15) == {(200, 409): 15}
-
-
-async def test_the_constraint_alone_keeps_a_volunteer_from_two_places(
-    matching: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(transitions, "commitment_rule_broken", lambda *_: None)
-    assert await _both_at_once(matching, 8) == {(200, 409): 8}
-
-
-async def test_control_without_both_guards_a_volunteer_is_in_two_places(
-    own: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(transitions, "commitment_rule_broken", lambda *_: None)
-    await rows(own, "alter table match drop constraint never_two_places_at_once")
-    assert await _both_at_once(own, 3) == {(200, 200): 3}
-
-
-@pytest.mark.parametrize(("limit", "hours"), [(50, 0), (1, 24)], ids=["elsewhere", "weekly limit"])
-async def test_a_yes_withdraws_what_the_volunteer_can_not_do_beside_it_and_asks_the_next(
-    matching: Running, limit: int, hours: int
-) -> None:
-    mine = await active(matching, weekly_limit=limit)
-    free = a_booking("free", starts_at=NOW + timedelta(days=9))
-    against = a_booking("against", starts_at=a_booking().starts_at + timedelta(hours=hours))
-    await tell(matching, event(referral_created()), event(a_booking()), event(against), event(free))
-    other = await active(matching, 1)
-    [(offer,)] = await rows(
-        matching,
-        f"select offer_id::text from offer where appointment_id = '{an_id('appointment')}'",
+async def test_a_forged_link_is_unknown(matching: Running) -> None:
+    answer = await matching.client.get("/answers/abc.def", headers=PORTAL)
+    assert (answer.status_code, answer.json()["type"]) == (
+        404,
+        "https://brobyg.dk/problems/unknown-link",
     )
-    assert (
-        await matching.client.post(f"/offers/{offer}/accept", headers=COORDINATOR)
-    ).status_code == 200
+
+
+async def test_an_acceptance_ends_other_offers_that_clash_with_it(matching: Running) -> None:
+    await give(matching, a_helper("a"))
+    for number in range(2):
+        await tell(matching, *of_another_citizen(number))
+    first, _ = await open_offers(matching)
+    assert (await post(matching, f"/offers/{first.offer_id}/accept", headers=COORDINATOR))[0] == 200
     await fire(matching)
-    gone = "select appointment_id::text, reason from offer where state = 'withdrawn'"
-    assert await rows(matching, gone) == [(an_id("against"), "volunteer_promised")]
-    still = "select appointment_id::text, volunteer_id::text from offer where state = 'open'"
-    assert sorted(await rows(matching, still)) == sorted(
-        [(an_id("free"), mine), (an_id("against"), other)]
+    assert await open_offers(matching) == []
+    assert ("filled", an_id("a")) in await seats(matching, "need 0") + await seats(
+        matching, "need 1"
     )
 
 
-async def test_of_yeses_and_the_timers_at_the_same_instant_nobody_is_waited_for_in_vain(
-    own: Running, clock: ManualClock
+@pytest.mark.parametrize("how", ["declined", "expired", "withdrawn"])
+async def test_of_an_offer_that_is_over_nothing_is_shown_of_the_need(
+    own: Running, clock: ManualClock, how: str
 ) -> None:
-    matching = own
-    for number in range(3):
-        await active(matching, number, weekly_limit=50)
-    await tell(matching, event(referral_created("one")), event(referral_created("two")))
-    for attempt in range(12):
-        start = NOW + timedelta(days=2 + attempt)
-        bookings = [a_booking(f"{name} {attempt}", name, start) for name in ("one", "two")]
-        await tell(matching, *(event(booking) for booking in bookings))
-        still = "select offer_id::text from offer where state = 'open'"
-        found = await rows(matching, f"{still} order by volunteer_id, appointment_id")
-        first, second, third = found[0][0], found[1][0], found[-1][0]
-        answers = await asyncio.gather(
-            *(
-                matching.client.post(f"/offers/{o}/accept", headers=COORDINATOR)
-                for o in (first, second, third)
-            ),
-            fire(matching),
-        )
-        assert {answer.status_code for answer in answers[:3] if answer is not None} <= {200, 409}
-        clock.advance(RETRY_AFTER)  # a search that somebody held was put off
-        await fire(matching)
-        in_vain = await rows(
-            matching,
-            "select o.volunteer_id from offer o join match m on m.volunteer_id = o.volunteer_id"
-            " and tstzrange(m.leave_at, m.home_at) && tstzrange(o.leave_at, o.home_at)"
-            " where o.state = 'open'",
-        )
-        assert in_vain == []
-        await tell(matching, *(event(cancelled(booking), 1) for booking in bookings))
-
-
-async def test_a_paused_volunteer_and_one_at_the_weekly_limit_are_refused_on_accepting(
-    matching: Running,
-) -> None:
-    volunteer_id = await active(matching, weekly_limit=1)
-    first, second = a_booking("one"), a_booking("two", starts_at=NOW + timedelta(days=4))
-    await tell(matching, event(referral_created()), event(first), event(second))
-    offers = await open_offers(matching)
-    answers = [
-        await matching.client.post(f"/offers/{offer}/accept", headers=COORDINATOR)
-        for offer, _ in offers
-    ]
-    assert [answer.status_code for answer in answers] == [200, 409]
-    assert answers[1].json()["type"].endswith("weekly-limit")
-    await matching.client.post(f"/volunteers/{volunteer_id}/pause", headers=COORDINATOR)
-    paused = await matching.client.post(f"/offers/{offers[1][0]}/accept", headers=COORDINATOR)
-    assert paused.json()["type"].endswith("withdrawn")
+    await give(own, a_helper("a"))
+    await tell(own, *READY_CITIZEN, event(need_opened()))
+    [offer] = await open_offers(own)
+    path, link = f"/offers/{offer.offer_id}", await link_of(own, offer.offer_id)
+    if how == "declined":
+        await post(own, f"{path}/decline")
+    elif how == "withdrawn":
+        await tell(own, event(need_closed()))
+    else:
+        clock.advance(timedelta(hours=9))
+    helper = helper_token(offer.helper_id)
+    behind_link = (await own.client.get(link, headers=PORTAL)).json()
+    signed_in = (await own.client.get(path, headers=helper)).json()
+    for shown in (behind_link, signed_in):
+        assert (shown["state"], shown["pathway"], shown["role"]) == (how, "escort", "")
+        there = {
+            "starts_at", "ends_at", "location_name", "leave_at", "meet_at", "home_at",
+            "distance_metres",
+        }  # fmt: skip
+        assert {shown[name] for name in there} == {None}
+    assert (behind_link["meeting"], behind_link["language"]) == (None, "da")
+    assert (signed_in["need_id"], signed_in["helper_id"]) == (an_id("need"), offer.helper_id)

@@ -6,18 +6,17 @@ from datetime import timedelta
 
 import pytest
 from aiokafka import AIOKafkaConsumer
-from brobyg_contracts import OfferMade, ReferralCreated
+from brobyg_contracts import CitizenRecorded, ConsentGiven, NeedOpened, OfferMade
 from brobyg_kit.clock import ManualClock
 from brobyg_kit.event import Event, decode, encode
 from brobyg_kit.kafka import batch_producer
 from brobyg_kit.testing import Running, eventually
-from brobyg_matching.adapters.volunteers import PostgresVolunteers
 from brobyg_matching.bootstrap import SERVICE
-from brobyg_matching.ports import Contact
-from matching_api import KEYS
-from matching_samples import a_booking, a_volunteer, event, referral_created
+from matching_api import KEYS, READY_CITIZEN, give, give_reference
+from matching_samples import a_helper, event, facts, need_opened
 
 OFFER_MADE = OfferMade.EVENT_TYPE
+TOPICS = {kind.EVENT_TYPE: kind.TOPIC for kind in (CitizenRecorded, ConsentGiven, NeedOpened)}
 Serve = Callable[..., AbstractAsyncContextManager[Running]]
 
 
@@ -25,23 +24,21 @@ async def publish(address: str, events: list[Event]) -> None:
     async with batch_producer(address, "referral") as producer:
         for one in events:
             await producer.send_and_wait(
-                ReferralCreated.TOPIC, key=one.subject.encode(), value=encode(one)
+                TOPICS[one.type], key=one.subject.encode(), value=encode(one)
             )
 
 
 @pytest.mark.timeout(180)
-async def test_a_booking_becomes_offers_on_the_stream_and_silence_asks_the_next(
+async def test_a_need_becomes_offers_on_the_stream_and_silence_asks_the_next(
     topics: str, serve: Serve, clock: ManualClock
 ) -> None:
     async with serve(SERVICE, clock=clock, role="run", **KEYS) as running:
         database = running.runtime.database
         assert database is not None
-        volunteers = PostgresVolunteers(database)
-        contact = Contact(name="Ida Test", email="ida@example.org", phone=None, language="da")
-        async with database.transaction() as tx:
-            for number in range(5):
-                await volunteers.add(tx, a_volunteer(f"v{number}"), contact)
-        await publish(topics, [event(referral_created()), event(a_booking())])
+        await give_reference(database)
+        await give(running, *(a_helper(f"v{number}") for number in range(5)))
+        start = clock.now() + timedelta(days=3, hours=2)
+        await publish(topics, [event(need_opened(facts(starts_at=start))), *READY_CITIZEN])
         seen: list[OfferMade] = []
         consumer = AIOKafkaConsumer(
             OfferMade.TOPIC, bootstrap_servers=topics, auto_offset_reset="earliest"
@@ -58,4 +55,4 @@ async def test_a_booking_becomes_offers_on_the_stream_and_silence_asks_the_next(
             clock.advance(timedelta(hours=8))
             await eventually(lambda: offers(5), "silence asks the next wave", timeout=60)
         assert {offer.wave for offer in seen} == {1, 2}
-        assert len({offer.volunteer_id for offer in seen}) == 5
+        assert len({offer.helper_id for offer in seen}) == 5

@@ -17,24 +17,29 @@ import pytest
 import uvicorn
 from aiosmtpd.smtp import SMTP, Envelope
 from brobyg_contracts import (
-    AppointmentCancelled,
-    AppointmentRescheduled,
-    ConsentWithdrawn,
+    DepartmentRecorded,
     MatchEscalated,
     MatchReleased,
+    NeedChanged,
+    NeedClosed,
     OfferMade,
+    PlaceRecorded,
+    StaffMatched,
     VolunteerMatched,
 )
+from brobyg_contracts.reference import TOPIC, Reference
+from brobyg_kit.catalogues import languages
 from brobyg_kit.clock import AcceleratedClock, Clock
 from brobyg_kit.database import Database
 from brobyg_kit.event import Event, EventData, encode_data
 from brobyg_kit.free_ports import free_port
 from brobyg_kit.health import Health
 from brobyg_kit.ids import derived_id
+from brobyg_kit.parking import Origin, Received
 from brobyg_kit.problems import GONE
+from brobyg_kit.replica import Copies
 from brobyg_kit.tables import outbox
 from brobyg_kit.testing import eventually
-from brobyg_kit.wording import Language
 from brobyg_notification.adapters.delivery_queue import PostgresDeliveryQueue
 from brobyg_notification.adapters.mail import compose
 from brobyg_notification.adapters.notices import PostgresNotices
@@ -43,6 +48,7 @@ from brobyg_notification.adapters.smtp import SmtpTransport
 from brobyg_notification.adapters.tables import notification
 from brobyg_notification.bootstrap import SERVICE
 from brobyg_notification.metrics import NotificationMetrics
+from brobyg_notification.texts import FOLDER
 from brobyg_notification.use_cases.delivery import Delivery
 from brobyg_notification.use_cases.delivery_worker import DeliveryWorker
 from brobyg_notification.use_cases.planning import handle_with
@@ -52,83 +58,169 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import Executable, Row, select
 
 STARTS = datetime(2026, 12, 1, 9, 15, tzinfo=UTC)
-REFERRAL, CITIZEN, VOLUNTEER = (
-    derived_id("referral"),
-    derived_id("citizen"),
-    derived_id("volunteer"),
-)
-APPOINTMENT, OFFER = derived_id("appointment"), derived_id("offer")
+REFERRAL, CITIZEN, HELPER = derived_id("referral"), derived_id("citizen"), derived_id("helper")
+NEED, OFFER, MATCH = derived_id("need"), derived_id("offer"), derived_id("match")
+#: Leaving home, meeting and being back.
+LEAVE_AT, MEET_AT = STARTS - timedelta(minutes=60), STARTS - timedelta(minutes=40)
+HOME_AT = STARTS + timedelta(minutes=95)
+DEPARTMENT, OTHER_DEPARTMENT = "randers-norddjurs", "aarhus"
+#: What every event about the need says.
+_NEED: dict[str, object] = {
+    "need_id": NEED,
+    "referral_id": REFERRAL,
+    "citizen_id": CITIZEN,
+    "pathway": "escort",
+    "department": DEPARTMENT,
+}
+_WHEN_AND_WHERE: dict[str, object] = {
+    "starts_at": STARTS,
+    "ends_at": STARTS + timedelta(minutes=45),
+    "location_id": "randers-hospital",
+}
+_SEAT: dict[str, object] = {"seat": 1, "role": "companion", "helper_id": HELPER}
+_MATCH: dict[str, object] = {
+    **_NEED,
+    **_WHEN_AND_WHERE,
+    **_SEAT,
+    "match_id": MATCH,
+    "pool": "student",
+    "policy_version": 1,
+    "way": "offer",
+    "crew_complete": True,
+    "offer_id": OFFER,
+}
 _DATA: dict[type, dict[str, object]] = {
     OfferMade: {
+        **_NEED,
+        **_WHEN_AND_WHERE,
+        **_SEAT,
         "offer_id": OFFER,
-        "referral_id": REFERRAL,
-        "citizen_id": CITIZEN,
-        "appointment_id": APPOINTMENT,
-        "volunteer_id": VOLUNTEER,
+        "round": 1,
         "wave": 1,
         "rank": 1,
-        "distance_metres": 4210,
         "known_to_citizen": False,
         "expires_at": STARTS - timedelta(hours=20),
-        "starts_at": STARTS,
-        "ends_at": STARTS + timedelta(minutes=45),
-        "location_id": "randers-hospital",
-        "meeting": "home",
-        "meet_at": STARTS - timedelta(minutes=40),
     },
-    VolunteerMatched: {
-        "match_id": derived_id("match"),
-        "referral_id": REFERRAL,
-        "citizen_id": CITIZEN,
-        "appointment_id": APPOINTMENT,
-        "department": "randers",
-        "volunteer_id": VOLUNTEER,
-        "offer_id": OFFER,
-        "starts_at": STARTS,
-        "ends_at": STARTS + timedelta(minutes=45),
-        "location_id": "randers-hospital",
-        "meeting": "home",
-        "meet_at": STARTS - timedelta(minutes=40),
-        "home_at": STARTS + timedelta(minutes=95),
-        "minutes": 150,
-    },
+    VolunteerMatched: _MATCH,
+    StaffMatched: _MATCH,
     MatchReleased: {
-        "match_id": derived_id("match"),
-        "referral_id": REFERRAL,
-        "citizen_id": CITIZEN,
-        "appointment_id": APPOINTMENT,
-        "volunteer_id": VOLUNTEER,
+        **_NEED,
+        **_WHEN_AND_WHERE,
+        **_SEAT,
+        "match_id": MATCH,
         "reason": "appointment_cancelled",
-        "starts_at": STARTS,
-        "ends_at": STARTS + timedelta(minutes=45),
+        "crew_complete": False,
     },
     MatchEscalated: {
-        "referral_id": REFERRAL,
-        "citizen_id": CITIZEN,
-        "appointment_id": APPOINTMENT,
-        "department": "randers",
-        "starts_at": STARTS,
-        "ends_at": STARTS + timedelta(minutes=45),
-        "location_id": "randers-hospital",
+        **_NEED,
+        **_WHEN_AND_WHERE,
         "reason": "nobody_answered",
         "asked": 3,
-        "excluded": {"gender": 4, "weekly_limit": 2},
+        "missing": 1,
+        "excluded": {"not_suitable": 4, "weekly_limit": 2},
     },
-    AppointmentCancelled: {
-        "referral_id": REFERRAL,
-        "citizen_id": CITIZEN,
-        "appointment_id": APPOINTMENT,
-    },
-    AppointmentRescheduled: {
-        "referral_id": REFERRAL,
-        "citizen_id": CITIZEN,
-        "appointment_id": APPOINTMENT,
+    NeedChanged: {
+        **_NEED,
+        "about_kind": "appointment",
+        "about_id": NEED,
+        "policy_version": 1,
+        "mode": "in_person",
+        "priority": 5,
+        "competences": (),
+        "location_id": "randers-hospital",
         "starts_at": STARTS + timedelta(days=1),
         "ends_at": STARTS + timedelta(days=1, minutes=45),
-        "location_id": "randers-hospital",
     },
-    ConsentWithdrawn: {"referral_id": REFERRAL, "citizen_id": CITIZEN},
+    NeedClosed: {
+        "need_id": NEED,
+        "referral_id": REFERRAL,
+        "citizen_id": CITIZEN,
+        "about_kind": "appointment",
+        "about_id": NEED,
+        "reason": "appointment_cancelled",
+    },
 }
+
+
+def _place(id: str, label: str) -> PlaceRecorded:
+    return PlaceRecorded(
+        record=f"place/{id}",
+        version=1,
+        withdrawn=False,
+        label=label,
+        postcode="8900",
+        latitude=56.46,
+        longitude=10.04,
+        municipality_code="0730",
+        aliases=(),
+        resources=(),
+    )
+
+
+def _department(id: str, label: str, **changes: Any) -> DepartmentRecorded:
+    facts: dict[str, Any] = {
+        "record": f"department/{id}",
+        "version": 1,
+        "withdrawn": False,
+        "label": label,
+        "municipalities": ("0730",),
+        "pools": ("student",),
+        "pathways": ("escort",),
+        "senders": (),
+        "languages": ("da", "en"),
+        "quiet_from": "21:00",
+        "quiet_to": "08:00",
+        "former": (),
+        "zone": "Europe/Copenhagen",
+    }
+    return DepartmentRecorded(**{**facts, **changes})
+
+
+#: The reference data, as records of its topic.
+RECORDS: list[EventData] = [
+    _place("randers-hospital", "Regionshospitalet Randers"),
+    _place("grenaa-health-house", "Sundhedshus Grenaa"),
+    _department(DEPARTMENT, "Randers og Norddjurs", former=("randers", "norddjurs")),
+    _department(OTHER_DEPARTMENT, "Aarhus", languages=("so", "en")),
+]
+REFERENCE = Reference(RECORDS)
+
+
+def _event_of(record: Any) -> Event:
+    event_id = derived_id("event", record.record)
+    return Event(
+        id=event_id,
+        source="referral",
+        type=record.EVENT_TYPE,
+        subject=record.record,
+        time=STARTS - timedelta(days=9),
+        dataschema=record.DATASCHEMA,
+        correlationid=event_id,
+        sequence=1,
+        data=encode_data(record),
+    )
+
+
+@pytest.fixture
+def reference_events() -> list[Event]:
+    """The reference data, as its owner publishes it."""
+    return [_event_of(record) for record in RECORDS]
+
+
+@pytest.fixture
+def give_reference(reference_events: list[Event]) -> Callable[[Database], Awaitable[None]]:
+    """`await give_reference(database)`: the service has copied the reference data."""
+
+    async def give(database: Database) -> None:
+        received = [
+            Received(event, Origin(TOPIC, 0, offset))
+            for offset, event in enumerate(reference_events)
+        ]
+        async with database.transaction() as transaction:
+            await Copies(SERVICE.copies, {}).keep(transaction, received)
+
+    return give
+
 
 Cause = Callable[..., Event]
 
@@ -144,21 +236,27 @@ def cause() -> Cause:
     def make(kind: type[EventData], *, number: int | None = None, **changes: object) -> Event:
         nonlocal made
         made += 1
-        data = kind(**{**_DATA[kind], **changes})
+        data = {**_DATA[kind], **changes}
         event_id = derived_id("event", str(made if number is None else number))
         return Event(
             id=event_id,
-            source="matching",
+            source=kind.TOPIC.split(".")[1],
             type=kind.EVENT_TYPE,
-            subject=REFERRAL,
+            subject=str(data["need_id"]),
             time=STARTS - timedelta(days=1),
             dataschema=kind.DATASCHEMA,
             correlationid=event_id,
             sequence=made,
-            data=encode_data(data),
+            data=encode_data(kind(**data)),
         )
 
     return make
+
+
+@pytest.fixture
+def records() -> list[EventData]:
+    """The reference data, as records of its topic."""
+    return RECORDS
 
 
 @pytest.fixture
@@ -257,7 +355,9 @@ class Owners:
 
     url: str
     answers: dict[str, tuple[int, object]]
+    #: Who was asked for, and what for.
     asked: list[tuple[str, str]] = field(default_factory=list)
+    matches: dict[str, object] = field(default_factory=dict)
 
     def gone(self, path: str) -> None:
         """Let the owner say that who stood at `path` is erased."""
@@ -265,20 +365,31 @@ class Owners:
 
     def offer(self, state: str, expires_at: datetime = STARTS) -> None:
         """Let the offer be in `state`."""
-        link = {"token": "signed.token", "expires_at": expires_at.isoformat(), "state": state}
+        link = {
+            "token": "signed.token",
+            "expires_at": expires_at.isoformat(),
+            "state": state,
+            "meeting": "home",
+            "distance_metres": 4210,
+            "meet_at": MEET_AT.isoformat(),
+        }
         self.answers[f"/offers/{OFFER}/answer-link"] = (200, link)
+
+    def match(self, state: str = "agreed") -> None:
+        """Let every match be in `state`."""
+        stands = state == "agreed"
+        times = {"leave_at": LEAVE_AT, "meet_at": MEET_AT, "home_at": HOME_AT}
+        told = {name: at.isoformat() if stands else None for name, at in times.items()}
+        self.matches = {"state": state, **told}
 
     def citizen(self, status: int = 200, **changes: object) -> None:
         """Let the citizen be as changed, or gone."""
         path = f"/citizens/{CITIZEN}/contact"
         self.answers[path] = (status, {**CITIZEN_CONTACT, **changes})
 
-    def volunteer(self, status: int = 200, **changes: object) -> None:
-        """Let the volunteer be as changed, or gone."""
-        self.answers[f"/volunteers/{VOLUNTEER}/contact"] = (
-            status,
-            {**VOLUNTEER_CONTACT, **changes},
-        )
+    def helper(self, status: int = 200, **changes: object) -> None:
+        """Let the helper be as changed, or gone."""
+        self.answers[f"/volunteers/{HELPER}/contact"] = (status, {**HELPER_CONTACT, **changes})
 
 
 @pytest.fixture
@@ -287,7 +398,7 @@ def required() -> dict[str, str]:
     return {
         "notification_smtp": "smtp://127.0.0.1:1",
         "notification_sender": "Brobyg <brobyg@example.org>",
-        "notification_coordinators": "randers=coordinator@example.org,norddjurs=b@example.org",
+        "notification_coordinators": "randers=coordinator@example.org,aarhus=b@example.org",
         "portal_url": "http://portal.example.org",
     }
 
@@ -300,10 +411,11 @@ CITIZEN_CONTACT = {
     "email": "einer@example.org",
     "phone": None,
     "language": "da",
+    "meeting": "home",
     "meeting_point": "Testgrusgraven 3, 3.th",
 }
-VOLUNTEER_CONTACT = {
-    "volunteer_id": VOLUNTEER,
+HELPER_CONTACT = {
+    "helper_id": HELPER,
     "name": "Ellen Louise Test Lauridsen",
     "email": "ellen@example.org",
     "phone": None,
@@ -313,17 +425,20 @@ VOLUNTEER_CONTACT = {
 
 @pytest.fixture
 async def owners() -> AsyncIterator[Owners]:
-    """Both owners, up; the offer is open."""
+    """Both owners, up; the offer is open, and every match has a link."""
     port = free_port()
     app = FastAPI()
     known = Owners(f"http://127.0.0.1:{port}", {})
     known.offer("open")
+    known.match()
     known.citizen()
-    known.volunteer()
+    known.helper()
 
     @app.get("/{path:path}")
     async def answer(path: str, request: Request) -> Response:
         known.asked.append((f"/{path}", request.query_params.get("purpose", "")))
+        if path.startswith("needs/") and path.endswith("/answer-link"):
+            return JSONResponse({"token": "match.token", **known.matches})
         status, body = known.answers.get(f"/{path}", (404, {}))
         return JSONResponse(body, status_code=status)
 
@@ -387,7 +502,15 @@ class ServiceParts:
         await eventually(so, f"the notices are {states}")
 
     async def emitted(self) -> list[tuple[str, dict[str, object]]]:
-        """Type and data of each event in the outbox, in order."""
+        """Type and data of each event about a notification in the outbox, in order."""
+        return [one for one in await self._outbox() if ".notification." in one[0]]
+
+    async def attention(self) -> list[tuple[str, dict[str, Any]]]:
+        """The last word of the type, and the data, of each event about attention, in order."""
+        about = [one for one in await self._outbox() if ".attention." in one[0]]
+        return [(kind.rpartition(".")[2], data) for kind, data in about]
+
+    async def _outbox(self) -> list[tuple[str, dict[str, Any]]]:
         rows = await self.rows(select(outbox.c.value).order_by(outbox.c.id))
         events = [msgspec.json.decode(row.value) for row in rows]
         return [(event["type"], event["data"]) for event in events]
@@ -426,7 +549,8 @@ def parts_for(postgres: str, owners: Owners, mail_server: MailServer) -> Service
         clock: Clock,
         concurrency: int = 4,
         command_seconds: float = 10,
-        default_language: Language = "en",
+        default_language: str = "en",
+        reference: Reference = REFERENCE,
     ) -> AsyncIterator[ServiceParts]:
         async with (
             fresh_database(postgres, SERVICE, clock) as database,
@@ -446,8 +570,9 @@ def parts_for(postgres: str, owners: Owners, mail_server: MailServer) -> Service
                 clock=clock,
                 metrics=metrics,
                 portal_url="http://portal.example.org",
+                reference=lambda: reference,
                 coordinators={"randers": "coordinator@example.org"},
-                coordinator_language="da",
+                languages=languages(FOLDER),
                 default_language=default_language,
             )
             worker = DeliveryWorker(

@@ -22,6 +22,7 @@ def entry(starts_at: datetime, **changes: object) -> Entry:
         "starts_at": starts_at,
         "ends_at": starts_at + timedelta(minutes=45),
         "location": "Regionshospitalet Randers",
+        "zone": COPENHAGEN,
     }
     return Entry(**{**facts, **changes})  # type: ignore[arg-type]  # a test's shorthand
 
@@ -42,7 +43,10 @@ def read_back(file: bytes) -> tuple[Calendar, Event]:
     return calendar, event
 
 
-@given(st.datetimes(datetime(2026, 1, 1), datetime(2036, 1, 1)), st.integers(5, 600))  # noqa: DTZ001 - made UTC below
+@given(
+    st.datetimes(datetime(2026, 1, 1), datetime(2036, 1, 1)),  # noqa: DTZ001 - made UTC below
+    st.integers(5, 600),
+)
 @settings(max_examples=200, deadline=None)
 def test_whatever_the_time_of_year_the_instants_come_back(naive: datetime, minutes: int) -> None:
     starts_at = naive.replace(second=0, microsecond=0, tzinfo=UTC)
@@ -52,19 +56,35 @@ def test_whatever_the_time_of_year_the_instants_come_back(naive: datetime, minut
     assert event.decoded("dtend").astimezone(UTC) == ends_at
 
 
-@given(st.datetimes(datetime(2026, 1, 1), datetime(2036, 1, 1)))  # noqa: DTZ001 - made UTC below
+@given(
+    st.datetimes(datetime(2026, 1, 1), datetime(2036, 1, 1)),  # noqa: DTZ001 - made UTC below
+    st.timedeltas(timedelta(days=-360), timedelta(days=360)),
+    st.sampled_from(["Europe/Copenhagen", "Atlantic/Faroe", "America/Nuuk", "Atlantic/Reykjavik"]),
+)
 @settings(max_examples=100, deadline=None)
-def test_the_files_own_time_zone_agrees_with_the_tables(naive: datetime) -> None:
-    calendar, _ = read_back(file_of(entry(AUTUMN)))
+def test_the_files_own_time_zone_agrees_with_the_tables_for_a_year_around(
+    naive: datetime, away: timedelta, name: str
+) -> None:
+    starts_at = naive.replace(tzinfo=UTC)
+    calendar, _ = read_back(file_of(entry(starts_at, zone=ZoneInfo(name))))
     (zone,) = calendar.walk("VTIMEZONE")
-    moment = naive.replace(tzinfo=UTC)
-    assert moment.astimezone(zone.to_tz()).utcoffset() == moment.astimezone(COPENHAGEN).utcoffset()
+    moment = starts_at + away
+    assert (
+        moment.astimezone(zone.to_tz()).utcoffset() == moment.astimezone(ZoneInfo(name)).utcoffset()
+    )
 
 
 def test_times_are_local_with_a_named_zone() -> None:
     text = file_of(entry(datetime(2026, 12, 1, 9, 15, tzinfo=UTC))).decode()
     assert "DTSTART;TZID=Europe/Copenhagen:20261201T101500" in text
     assert "TZID:Europe/Copenhagen" in text
+
+
+def test_times_are_those_of_the_departments_zone() -> None:
+    text = file_of(
+        entry(datetime(2026, 12, 1, 9, 15, tzinfo=UTC), zone=ZoneInfo("Atlantic/Faroe"))
+    ).decode()
+    assert "DTSTART;TZID=Atlantic/Faroe:20261201T091500" in text
 
 
 def test_the_hour_that_comes_twice_is_written_in_utc() -> None:
@@ -97,5 +117,5 @@ def test_lines_are_folded_and_end_as_the_standard_wants() -> None:
 
 
 def test_each_recipient_has_an_entry_of_their_own() -> None:
-    assert calendar_uid("a", "citizen", "x") != calendar_uid("a", "volunteer", "x")
+    assert calendar_uid("a", "citizen", "x") != calendar_uid("a", "helper", "x")
     assert calendar_uid("a", "citizen", "x") == calendar_uid("a", "citizen", "x")

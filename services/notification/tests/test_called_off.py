@@ -7,27 +7,27 @@ from datetime import UTC, datetime, timedelta
 from itertools import permutations
 
 import pytest
-from brobyg_contracts import (
-    AppointmentCancelled,
-    AppointmentRescheduled,
-    ConsentWithdrawn,
-    MatchReleased,
-    VolunteerMatched,
-)
-from brobyg_kit.ids import derived_id
+from brobyg_contracts import MatchReleased, NeedChanged, NeedClosed, VolunteerMatched
 from brobyg_notification.adapters.tables import notification
 from icalendar import Calendar
 from msgspec import structs
 from sqlalchemy import select
 
 STARTS = datetime(2026, 12, 1, 9, 15, tzinfo=UTC)
-CALLED_OFF = [AppointmentCancelled, AppointmentRescheduled, ConsentWithdrawn]
+#: What is said, and by which reason the match is released.
+CALLED_OFF = [
+    (NeedChanged, {}, "appointment_rescheduled"),
+    (NeedClosed, {"reason": "appointment_cancelled"}, "appointment_cancelled"),
+    (NeedClosed, {"reason": "consent_withdrawn"}, "consent_withdrawn"),
+    (NeedClosed, {"reason": "withdrawn"}, "withdrawn"),
+    (NeedClosed, {"reason": "a_reason_of_a_later_version"}, "withdrawn"),
+]
 n = notification.c
-CITIZENS = select(n.calendar_method).where(n.recipient_role == "citizen").order_by(n.position)
-CANCELLED = select(n.appointment_id).where(
-    n.recipient_role == "citizen", n.calendar_method == "CANCEL"
+CITIZENS = (
+    select(n.calendar_method, n.release_reason)
+    .where(n.recipient_role == "citizen")
+    .order_by(n.position)
 )
-REASONS = ["appointment_cancelled", "appointment_rescheduled", "consent_withdrawn"]
 
 
 def later(event, minutes: int):
@@ -38,12 +38,12 @@ async def told(parts) -> list[str]:
     return [row.calendar_method for row in await parts.rows(CITIZENS)]
 
 
-@pytest.mark.parametrize("kind", CALLED_OFF)
+@pytest.mark.parametrize(("kind", "data", "reason"), CALLED_OFF)
 async def test_after_a_withdrawal_the_entry_is_cancelled_once(
-    parts_for, cause, clock, kind
+    parts_for, cause, clock, kind, data, reason: str
 ) -> None:
-    withdrew = later(cause(MatchReleased, reason="volunteer_withdrew"), 1)
-    off = later(cause(kind), 2)
+    withdrew = later(cause(MatchReleased, reason="helper_withdrew"), 1)
+    off = later(cause(kind, **data), 2)
     async with parts_for(clock) as parts:
         await parts.receive(cause(VolunteerMatched), withdrew)
         await parts.receive(off)
@@ -51,66 +51,85 @@ async def test_after_a_withdrawal_the_entry_is_cancelled_once(
         assert await told(parts) == ["REQUEST", "REQUEST", "CANCEL"]
 
 
-@pytest.mark.parametrize("kind", CALLED_OFF)
+@pytest.mark.parametrize(("kind", "data", "reason"), CALLED_OFF)
 @pytest.mark.parametrize("place", [0, 1, 2])
 async def test_the_order_of_the_topics_does_not_matter(
-    parts_for, cause, clock, kind, place: int
+    parts_for, cause, clock, kind, data, reason: str, place: int
 ) -> None:
-    story = [cause(VolunteerMatched), later(cause(MatchReleased, reason="volunteer_withdrew"), 1)]
-    story.insert(place, later(cause(kind), 2))
+    story = [cause(VolunteerMatched), later(cause(MatchReleased, reason="helper_withdrew"), 1)]
+    story.insert(place, later(cause(kind, **data), 2))
     async with parts_for(clock) as parts:
         for event in story:
             await parts.receive(event)
-        methods = await told(parts)
+        rows = await parts.rows(CITIZENS)
+    methods = [row.calendar_method for row in rows]
     assert (methods[-1], methods.count("CANCEL")) == ("CANCEL", 1)
+    assert rows[-1].release_reason in (reason, data.get("reason"))
 
 
-@pytest.mark.parametrize(("kind", "reason"), list(zip(CALLED_OFF, REASONS, strict=True)))
+@pytest.mark.parametrize(("kind", "data", "reason"), CALLED_OFF)
 async def test_two_topics_that_tell_the_same_cancel_once(
-    parts_for, cause, clock, kind, reason: str
+    parts_for, cause, clock, kind, data, reason: str
 ) -> None:
     for order in permutations(
-        [later(cause(kind), 2), later(cause(MatchReleased, reason=reason), 3)]
+        [later(cause(kind, **data), 2), later(cause(MatchReleased, reason=reason), 3)]
     ):
         async with parts_for(clock) as parts:
             await parts.receive(cause(VolunteerMatched), *order)
             assert await told(parts) == ["REQUEST", "CANCEL"]
 
 
-@pytest.mark.parametrize("withdrawals", [0, 1, 2])
-async def test_a_withdrawn_consent_cancels_every_entry_of_the_citizen(
-    parts_for, cause, clock, withdrawals: int
+@pytest.mark.parametrize(
+    "kept", [{"priority": 1}, {"mode": "video"}, {"competences": ("wheelchair",)}]
+)
+async def test_a_change_of_anything_but_time_and_place_leaves_the_invitation_alone(
+    parts_for, cause, clock, kept: dict[str, object]
 ) -> None:
-    """Also where the matching service tells of a volunteer's withdrawal after it."""
-    appointments = [derived_id("appointment", "first"), derived_id("appointment", "second")]
-    withdrew = [
-        later(cause(MatchReleased, reason="volunteer_withdrew", appointment_id=one), 1)
-        for one in appointments[:withdrawals]
-    ]
-    consent = later(cause(ConsentWithdrawn), 2)
-    for story in ([*withdrew, consent], [consent, *withdrew]):
+    match = cause(VolunteerMatched)
+    data = match.decode(VolunteerMatched)
+    changed = later(cause(NeedChanged, starts_at=data.starts_at, ends_at=data.ends_at, **kept), 2)
+    withdrew = later(cause(MatchReleased, reason="helper_withdrew"), 1)
+    for story, methods in (
+        ([match, changed], ["REQUEST"]),
+        ([changed, match], ["REQUEST"]),
+        ([changed, match, withdrew], ["REQUEST", "REQUEST"]),
+    ):
         async with parts_for(clock) as parts:
-            await parts.receive(
-                *[cause(VolunteerMatched, appointment_id=one) for one in appointments]
-            )
-            for event in [*story, consent]:
+            for event in story:
                 await parts.receive(event)
-            cancelled = [row.appointment_id for row in await parts.rows(CANCELLED)]
-        assert sorted(cancelled) == sorted(appointments)
+            assert await told(parts) == methods
 
 
-async def test_a_search_that_was_called_off_for_two_appointments_cancels_both(
+async def test_another_place_at_the_same_time_calls_the_old_one_off(
     parts_for, cause, clock
 ) -> None:
-    """The withdrawal is heard first, the matches it ends only after it."""
+    match = cause(VolunteerMatched)
+    data = match.decode(VolunteerMatched)
+    moved = {"starts_at": data.starts_at, "ends_at": data.ends_at}
     async with parts_for(clock) as parts:
-        await parts.receive(later(cause(ConsentWithdrawn), 2))
-        for one in (derived_id("appointment", "first"), derived_id("appointment", "second")):
-            await parts.receive(cause(VolunteerMatched, appointment_id=one))
-            await parts.receive(
-                later(cause(MatchReleased, reason="volunteer_withdrew", appointment_id=one), 1)
-            )
-        assert (await told(parts)).count("CANCEL") == 2
+        await parts.receive(
+            match, later(cause(NeedChanged, location_id="grenaa-health-house", **moved), 2)
+        )
+        assert await told(parts) == ["REQUEST", "CANCEL"]
+
+
+@pytest.mark.parametrize("reason", ["completed", "missed"])
+async def test_what_took_its_course_cancels_nothing(parts_for, cause, clock, reason: str) -> None:
+    closed = later(cause(NeedClosed, reason=reason), 2)
+    async with parts_for(clock) as parts:
+        await parts.receive(cause(VolunteerMatched), closed)
+        assert await told(parts) == ["REQUEST"]
+
+
+async def test_a_need_that_is_open_again_is_told_as_a_new_one(parts_for, cause, clock) -> None:
+    async with parts_for(clock) as parts:
+        await parts.receive(
+            cause(VolunteerMatched),
+            later(cause(NeedClosed), 2),
+            later(cause(VolunteerMatched), 9),
+            later(cause(MatchReleased, reason="helper_withdrew"), 12),
+        )
+        assert await told(parts) == ["REQUEST", "CANCEL", "REQUEST", "REQUEST"]
 
 
 async def test_a_move_heard_late_leaves_the_new_invitation_alone(parts_for, cause, clock) -> None:
@@ -120,19 +139,19 @@ async def test_a_move_heard_late_leaves_the_new_invitation_alone(parts_for, caus
     )
     async with parts_for(clock) as parts:
         await parts.receive(cause(VolunteerMatched), released, again)
-        await parts.receive(later(cause(AppointmentRescheduled), 2))
+        await parts.receive(later(cause(NeedChanged), 2))
         assert await told(parts) == ["REQUEST", "CANCEL", "REQUEST"]
 
 
 async def test_the_cancellation_takes_back_the_time_that_was_told(
     parts_for, mail_server, cause, clock, arrived
 ) -> None:
-    withdrew = later(cause(MatchReleased, reason="volunteer_withdrew"), 1)
+    withdrew = later(cause(MatchReleased, reason="helper_withdrew"), 1)
     async with parts_for(clock) as parts, parts.delivering():
         told = [
             (cause(VolunteerMatched), 2),
             (withdrew, 4),
-            (later(cause(AppointmentRescheduled), 2), 5),
+            (later(cause(NeedChanged), 2), 5),
         ]
         for event, mails in told:
             await parts.receive(event)
@@ -146,15 +165,14 @@ async def test_the_cancellation_takes_back_the_time_that_was_told(
     entries = [file.walk("VEVENT")[0] for file in files]
     assert str(files[-1]["METHOD"]) == "CANCEL"
     assert len({entry["UID"] for entry in entries}) == 1
-    assert len({entry.decoded("dtstart") for entry in entries}) == 1
     assert [entry["SEQUENCE"] for entry in entries] == [0, 1, 2]
 
 
-@pytest.mark.parametrize("kind", CALLED_OFF)
-async def test_what_is_corrected_once_they_have_met_leaves_the_entry_alone(
-    parts_for, cause, clock, kind
+@pytest.mark.parametrize(("kind", "data", "_reason"), CALLED_OFF)
+async def test_what_is_corrected_once_it_has_begun_leaves_the_entry_alone(
+    parts_for, cause, clock, kind, data, _reason: str
 ) -> None:
-    meet_at = STARTS - timedelta(minutes=40)
+    off = structs.replace(cause(kind, **data), time=STARTS)
     async with parts_for(clock) as parts:
-        await parts.receive(cause(VolunteerMatched), structs.replace(cause(kind), time=meet_at))
+        await parts.receive(cause(VolunteerMatched), off)
         assert await told(parts) == ["REQUEST"]

@@ -4,10 +4,11 @@ import asyncio
 from datetime import datetime
 
 import pytest
-from brobyg_contracts import MatchEscalated, MatchReleased, VolunteerMatched
+from brobyg_contracts import MatchEscalated, VolunteerMatched
 from brobyg_kit.ids import derived_id
 from brobyg_kit.testing import eventually
 from brobyg_notification.adapters import delivery_queue
+from brobyg_notification.adapters.claims import WORKER_LOCK, PostgresClaims
 from brobyg_notification.adapters.tables import notification
 from brobyg_notification.use_cases import delivery_worker
 from sqlalchemy import func, select, text
@@ -29,7 +30,7 @@ def quick(monkeypatch) -> None:
 
 async def sessions(parts) -> dict[int, int]:
     """The workers that live by the database's word, each with its session."""
-    found = await parts.rows(SESSIONS.bindparams(lock=delivery_queue._WORKER_LOCK))
+    found = await parts.rows(SESSIONS.bindparams(lock=WORKER_LOCK))
     return {row.worker: row.pid for row in found}
 
 
@@ -120,16 +121,15 @@ async def test_only_the_worker_that_holds_a_claim_can_postpone_it(
             await eventually(freed, "the first worker is gone")
             (held,) = await others.claim(10)
             assert (lost.claimed_by, held.claimed_by) == (1, 2)
-            await parts.queue.postpone(lost, clock.now(), "unsendable")
+            await parts.queue.postpone(lost, clock.now(), "unsendable", [])
             assert await parts.waits() == 0, "it is still in the other's hand"
-            await parts.queue.postpone(held, clock.now(), "unsendable")
+            await parts.queue.postpone(held, clock.now(), "unsendable", [])
             assert await parts.waits("unsendable", attempts=2) == 1
 
 
 async def test_two_workers_never_send_the_same(parts_for, mail_server, cause, clock) -> None:
     causes = [
-        cause(MatchReleased, appointment_id=derived_id("appointment", str(number)))
-        for number in range(40)
+        cause(VolunteerMatched, need_id=derived_id("need", str(number))) for number in range(40)
     ]
     async with parts_for(clock) as parts:
         async with parts.delivering(parts.another_worker()), parts.delivering():
@@ -152,14 +152,14 @@ async def test_a_worker_that_is_woken_while_it_is_stopped_stops(
     Else whoever stops the worker waits for ever: a service until it is killed, a test until the
     time limit ends its whole process.
     """
-    looked, next_due = asyncio.Event(), delivery_queue.PostgresClaims.next_due
+    looked, next_due = asyncio.Event(), PostgresClaims.next_due
 
     async def observed(claims) -> datetime | None:
         due = await next_due(claims)
         looked.set()
         return due
 
-    monkeypatch.setattr(delivery_queue.PostgresClaims, "next_due", observed)
+    monkeypatch.setattr(PostgresClaims, "next_due", observed)
     async with parts_for(clock) as parts:
         running = asyncio.create_task(parts.worker.run())
         await looked.wait()

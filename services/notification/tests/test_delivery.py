@@ -6,21 +6,28 @@ from email.message import EmailMessage
 
 import pytest
 from brobyg_contracts import (
+    DepartmentRecorded,
     MatchEscalated,
     MatchReleased,
     NotificationFailed,
     NotificationSent,
     OfferMade,
+    PlaceRecorded,
     VolunteerMatched,
 )
+from brobyg_contracts.reference import Reference
 from brobyg_kit.clock import AcceleratedClock, ManualClock
 from brobyg_kit.ids import derived_id
 from brobyg_kit.testing import eventually
 from brobyg_notification.readiness import mail_goes_out
 from brobyg_notification.use_cases import delivery_worker
 from icalendar import Calendar
+from msgspec import UNSET, structs
 
-APPOINTMENT, CITIZEN = derived_id("appointment"), derived_id("citizen")
+NEED, CITIZEN = derived_id("need"), derived_id("citizen")
+STARTS = datetime(2026, 12, 1, 9, 15, tzinfo=UTC)
+#: As matching tells them.
+MEET_AT, HOME_AT = STARTS - timedelta(minutes=40), STARTS + timedelta(minutes=95)
 CPR, SURNAME = "0201609995", "Lauridsen"
 
 
@@ -100,8 +107,8 @@ async def test_the_calendar_spans_what_each_of_them_needs_and_names_a_public_pla
         data.ends_at,
     )
     assert (volunteers.decoded("dtstart"), volunteers.decoded("dtend")) == (
-        data.meet_at,
-        data.home_at,
+        MEET_AT,
+        HOME_AT,
     )
     for event in (citizens, volunteers):
         assert "Randers" in event["LOCATION"]
@@ -122,12 +129,34 @@ async def test_a_protected_citizen_is_met_at_the_place_of_care(
     )
 
 
+async def test_a_match_that_no_longer_stands_is_not_told_as_if_it_did(
+    parts_for, mail_server, owners, cause, clock
+) -> None:
+    owners.match("released")
+    async with parts_for(clock) as parts, parts.delivering():
+        await parts.receive(cause(VolunteerMatched))
+        await parts.ended("superseded", "superseded")
+    assert mail_server.inbox == []
+    assert not [path for path, _ in owners.asked if path.endswith("/contact")]
+
+
+async def test_who_wishes_to_meet_at_the_place_of_care_is_met_there_whatever_address_is_known(
+    parts_for, mail_server, owners, cause, clock
+) -> None:
+    """The wish is the owner's word at the moment of sending; no event holds it."""
+    owners.citizen(meeting="at_location")
+    async with parts_for(clock) as parts, parts.delivering():
+        await parts.receive(cause(VolunteerMatched))
+        await parts.ended("sent", "sent")
+    assert all("Testgrusgraven" not in text(message) for message in mail_server.inbox)
+
+
 async def test_the_sequence_rises_in_the_order_of_sending_under_one_uid(
     parts_for, mail_server, cause, clock
 ) -> None:
     story = [
         cause(VolunteerMatched),
-        cause(MatchReleased, reason="volunteer_withdrew"),
+        cause(MatchReleased, reason="helper_withdrew"),
         cause(VolunteerMatched),
         cause(MatchReleased, reason="appointment_cancelled"),
     ]
@@ -149,7 +178,7 @@ async def test_the_sequence_rises_in_the_order_of_sending_under_one_uid(
     ]
 
 
-async def test_a_cancellation_covers_the_time_it_takes_back(
+async def test_a_cancellation_covers_what_it_takes_back(
     parts_for, mail_server, cause, clock
 ) -> None:
     match = cause(VolunteerMatched)
@@ -159,7 +188,9 @@ async def test_a_cancellation_covers_the_time_it_takes_back(
         await parts.receive(cause(MatchReleased))
         await parts.ended(*["sent"] * 4)
     first, last = (event_of(message) for message in mail_server.to("ellen@example.org"))
-    assert (first["DTSTART"].dt, first["DTEND"].dt) == (last["DTSTART"].dt, last["DTEND"].dt)
+    data = match.decode(VolunteerMatched)
+    assert (last["DTSTART"].dt, last["DTEND"].dt) == (data.starts_at, data.ends_at)
+    assert first["UID"] == last["UID"]
     assert last["STATUS"] == "CANCELLED"
 
 
@@ -167,12 +198,15 @@ async def test_a_release_names_nobody_and_asks_only_for_its_reader(
     parts_for, mail_server, owners, cause, clock
 ) -> None:
     async with parts_for(clock) as parts, parts.delivering():
-        await parts.receive(cause(MatchReleased))
+        await parts.receive(cause(VolunteerMatched))
         await parts.ended("sent", "sent")
+        owners.asked.clear()
+        await parts.receive(cause(MatchReleased))
+        await parts.ended(*["sent"] * 4)
     assert len(owners.asked) == 2
-    assert "Einer" not in text(mail_server.to("ellen@example.org")[0])
+    assert "Einer" not in text(mail_server.to("ellen@example.org")[1])
     assert {purpose for _, purpose in owners.asked} == {
-        "notify_released_volunteer",
+        "notify_released_helper",
         "notify_released_citizen",
     }
 
@@ -181,18 +215,18 @@ async def test_a_batch_received_twice_tells_once(parts_for, mail_server, cause, 
     another = derived_id("another")
     batch = [
         cause(VolunteerMatched),
-        cause(MatchReleased, appointment_id=another),
+        cause(MatchReleased, need_id=another),
         cause(OfferMade),
     ]
     async with parts_for(clock) as parts, parts.delivering():
         await parts.receive(*batch)
         await parts.receive(*batch)
-        await parts.ended(*["sent"] * 5)
+        await parts.ended(*["sent"] * 4)
         await parts.receive(*batch)
-        assert len(await parts.states()) == 5
+        assert len(await parts.states()) == 4
         sent = [data["notification_id"] for _, data in await parts.emitted()]
-    assert len(mail_server.inbox) == 5
-    assert len(sent) == len(set(sent)) == 5
+    assert len(mail_server.inbox) == 4
+    assert len(sent) == len(set(sent)) == 4
 
 
 async def test_an_offer_carries_its_link_and_nothing_of_the_citizen(
@@ -216,7 +250,7 @@ async def test_a_coordinator_reads_reasons_and_no_person(
     (message,) = mail_server.to("coordinator@example.org")
     assert "Ingen af de spurgte sagde ja i tide" in text(message)
     assert "har nået sin grænse for ugen: 2" in text(message)
-    assert APPOINTMENT in text(message)
+    assert NEED in text(message)
     assert owners.asked == []
 
 
@@ -276,34 +310,88 @@ async def test_a_message_for_an_id_that_its_owner_does_not_know_ends_with_the_ap
         await eventually(tried_again, "the owner is asked again and again")
         assert (await mail_goes_out(parts.queue)()).detail.endswith(": owner_unavailable 2")
         clock.advance(match.decode(VolunteerMatched).ends_at - clock.now())
-        await parts.ended("failed", "failed")
+
+        async def ended() -> bool:
+            clock.advance(timedelta(minutes=15))  # one that was in hand is tried later again
+            return await parts.states() == ["failed", "failed"]
+
+        await eventually(ended, "the appointment is over")
         assert {data["reason"] for _, data in await parts.emitted()} == {"appointment_over"}
     assert mail_server.inbox == []
 
 
-async def test_who_wishes_a_language_without_a_catalogue_is_written_to_in_the_default_and_counted(
-    parts_for, mail_server, owners, cause, clock
+@pytest.mark.parametrize(
+    ("department", "default", "language"),
+    [
+        ("randers-norddjurs", "en", "da"),  # its first
+        ("randers", "en", "da"),  # a former id means the one that has taken over
+        ("aarhus", "da", "en"),  # its first has no catalogue, its second has
+        ("not-known-yet", "da", "da"),
+    ],
+)
+async def test_who_wishes_a_language_without_a_catalogue_gets_the_departments_and_is_counted(
+    parts_for, mail_server, owners, cause, clock, department: str, default: str, language: str
 ) -> None:
-    owners.volunteer(language="so")
-    async with parts_for(clock, default_language="da") as parts, parts.delivering():
-        await parts.receive(cause(OfferMade))
+    owners.helper(language="so")
+    async with parts_for(clock, default_language=default) as parts, parts.delivering():
+        await parts.receive(cause(OfferMade, department=department))
         await parts.ended("sent")
         ((_, told),) = await parts.emitted()
         unknown = parts.registry.get_sample_value("brobyg_notification_unknown_language_total")
-    assert told["language"] == "da"
-    assert str(mail_server.inbox[0]["Subject"]).startswith("Kan du følge med")
+    assert "language" not in told, "it would tell what the reader speaks"
+    subject = {"da": "Kan du følge med", "en": "Can you accompany"}[language]
+    assert str(mail_server.inbox[0]["Subject"]).startswith(subject)
     assert unknown == 1
 
 
-async def test_a_failure_before_the_readers_language_is_known_says_the_default(
-    parts_for, owners, cause, clock
+async def test_a_coordinator_reads_the_departments_first_language_there_is_a_catalogue_for(
+    parts_for, mail_server, cause, clock
 ) -> None:
-    owners.gone(f"/citizens/{CITIZEN}/contact")
-    async with parts_for(clock, default_language="en") as parts, parts.delivering():
+    async with parts_for(clock, default_language="da") as parts, parts.delivering():
+        parts.delivery.coordinators["aarhus"] = "another@example.org"
+        await parts.receive(cause(MatchEscalated), cause(MatchEscalated, department="aarhus"))
+        await parts.ended("sent", "sent")
+        unknown = parts.registry.get_sample_value("brobyg_notification_unknown_language_total")
+    (danish,), (english,) = (
+        mail_server.to("coordinator@example.org"),
+        mail_server.to("another@example.org"),
+    )
+    assert "Ingen fundet endnu" in str(danish["Subject"])
+    assert "Randers og Norddjurs" in str(danish["Subject"])
+    assert "Nobody found yet" in str(english["Subject"])
+    assert unknown == 0
+
+
+async def test_times_are_told_in_the_departments_zone(
+    parts_for, mail_server, cause, clock, records
+) -> None:
+    for zone, told in (("Atlantic/Faroe", "09:15"), ("Europe/Copenhagen", "10:15")):
+        elsewhere = [
+            structs.replace(one, zone=zone) if isinstance(one, DepartmentRecorded) else one
+            for one in records
+        ]
+        mail_server.inbox.clear()
+        async with parts_for(clock, reference=Reference(elsewhere)) as parts, parts.delivering():
+            await parts.receive(cause(VolunteerMatched))
+            await parts.ended("sent", "sent")
+        (message,) = mail_server.to("ellen@example.org")
+        assert str(message["Subject"]).endswith(told)
+        assert event_of(message)["DTSTART"].params["TZID"] == zone
+
+
+async def test_a_place_that_is_not_known_yet_is_waited_for_before_anybody_is_asked_for(
+    parts_for, mail_server, owners, cause, clock, records
+) -> None:
+    without = Reference([one for one in records if not isinstance(one, PlaceRecorded)])
+    async with parts_for(clock, reference=without) as parts, parts.delivering():
         await parts.receive(cause(VolunteerMatched))
-        await parts.ended("sent", "failed")
-        kinds = dict(await parts.emitted())
-    assert kinds[NotificationFailed.EVENT_TYPE]["language"] == "en"
+
+        async def waits() -> bool:
+            return await parts.waits("reference_data") == 2
+
+        await eventually(waits, "both messages wait")
+    assert mail_server.inbox == []
+    assert owners.asked == []
 
 
 async def test_a_refused_recipient_fails_and_does_not_hold_up_others(
@@ -342,15 +430,17 @@ async def _attempted(parts, attempts: int) -> None:
 async def test_an_owner_that_is_away_delays_and_loses_nothing(
     parts_for, mail_server, owners, cause, clock: ManualClock
 ) -> None:
-    owners.citizen(503)
     async with parts_for(clock) as parts, parts.delivering():
-        await parts.receive(cause(MatchReleased))
-        await parts.ended("sent", "waiting")
-        owners.citizen(200)
-        await _attempted(parts, 1)
-        clock.advance(timedelta(seconds=2))
+        await parts.receive(cause(VolunteerMatched))
         await parts.ended("sent", "sent")
-    assert len(mail_server.to("einer@example.org")) == 1
+        owners.citizen(503)
+        await parts.receive(cause(MatchReleased))
+        await parts.ended("sent", "sent", "sent", "waiting")
+        await _attempted(parts, 1)
+        owners.citizen(200)
+        clock.advance(timedelta(seconds=2))
+        await parts.ended(*["sent"] * 4)
+    assert len(mail_server.to("einer@example.org")) == 2
 
 
 async def test_a_newer_message_waits_for_a_deferred_one_and_takes_its_place(
@@ -375,8 +465,7 @@ async def test_a_dead_mail_server_delays_and_loses_nothing(
 ) -> None:
     await mail_server.stop()
     causes = [
-        cause(MatchReleased, appointment_id=derived_id("appointment", str(number)))
-        for number in range(20)
+        cause(VolunteerMatched, need_id=derived_id("need", str(number))) for number in range(20)
     ]
     async with parts_for(running_clock) as parts, parts.delivering():
         await parts.receive(*causes)
@@ -401,7 +490,7 @@ async def test_a_slow_server_gets_a_message_once_and_delays_no_other(
 ) -> None:
     mail_server.answers_after["einer@example.org"] = 2.0
     async with parts_for(clock, command_seconds=0.4) as parts, parts.delivering():
-        another = cause(MatchEscalated, appointment_id=derived_id("another"))
+        another = cause(MatchEscalated, need_id=derived_id("another"))
         await parts.receive(cause(VolunteerMatched), another)
         await parts.ended("sent", "waiting", "sent")
         await parts.ended("sent", "sent", "sent")
@@ -438,8 +527,7 @@ async def test_a_server_that_closes_the_connection_between_messages_costs_no_att
 
 async def test_connections_are_used_again_and_bounded(parts_for, mail_server, cause, clock) -> None:
     causes = [
-        cause(MatchEscalated, appointment_id=derived_id("appointment", str(number)))
-        for number in range(50)
+        cause(MatchEscalated, need_id=derived_id("need", str(number))) for number in range(50)
     ]
     async with parts_for(clock, concurrency=3) as parts, parts.delivering():
         await parts.receive(*causes)
@@ -510,7 +598,29 @@ async def test_under_a_clock_that_runs_fast_pauses_run_fast_too(
     async with parts_for(week) as parts, parts.delivering():
         starts_at = datetime(2026, 12, 20, 9, tzinfo=UTC)
         await parts.receive(
-            cause(MatchReleased, starts_at=starts_at, ends_at=starts_at + timedelta(hours=1))
+            cause(VolunteerMatched, starts_at=starts_at, ends_at=starts_at + timedelta(hours=1))
         )
         await parts.ended("sent", "sent")
     assert (datetime.now(UTC) - now) < timedelta(seconds=30)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"way": "same_way", "offer_id": UNSET}, {"way": "by_hand", "offer_id": UNSET}],
+    ids=["by an offer", "on the same way", "by hand"],
+)
+async def test_whoever_is_told_of_a_match_can_say_that_they_can_not_after_all(
+    parts_for, mail_server, owners, cause, clock, changes: dict[str, object]
+) -> None:
+    async with parts_for(clock) as parts, parts.delivering():
+        await parts.receive(cause(VolunteerMatched, **changes))
+        await parts.ended("sent", "sent")
+    link = "http://portal.example.org/answer/match.token"
+    (told,) = mail_server.to("ellen@example.org")
+    assert link in text(told)
+    assert f'href="{link}"' in str(part(told, "text/html").get_content())
+    assert link in str(event_of(told)["description"])
+    (citizens,) = mail_server.to("einer@example.org")
+    assert "/answer/" not in text(citizens) + str(event_of(citizens)["description"])
+    path = f"/needs/{NEED}/matches/{derived_id('match')}/answer-link"
+    assert [asked for asked, _ in owners.asked].count(path) == 2, "once for each message"

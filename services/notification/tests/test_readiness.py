@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from brobyg_contracts import MatchEscalated, MatchReleased, VolunteerMatched
+from brobyg_contracts.reference import Reference
 from brobyg_kit.clock import AcceleratedClock
 from brobyg_kit.ids import derived_id
 from brobyg_kit.testing import bearer, eventually
@@ -27,10 +28,10 @@ async def test_an_escalation_to_a_department_without_an_address_waits_until_ther
 ) -> None:
     async with parts_for(clock) as parts:
         async with parts.delivering():
-            await parts.receive(cause(MatchEscalated, department="norddjurs"))
+            await parts.receive(cause(MatchEscalated, department="aarhus"))
             await in_the_way(parts, "no_coordinator")
         assert await parts.states() == ["waiting"]
-        parts.delivery.coordinators["norddjurs"] = (
+        parts.delivery.coordinators["aarhus"] = (
             "another@example.org"  # what a restart with the right setting does
         )
         clock.advance(timedelta(minutes=1))
@@ -43,13 +44,17 @@ async def test_an_escalation_to_a_department_without_an_address_waits_until_ther
     assert len(mail_server.to("another@example.org")) == 1
 
 
-async def test_readiness_names_the_departments_that_have_no_address() -> None:
-    some = await departments_have_addresses({"randers": "a@example.org"})()
+async def test_readiness_names_the_departments_that_have_no_address(records) -> None:
+    def known() -> Reference:
+        return Reference(records)
+
+    some = await departments_have_addresses(known, {"randers": "a@example.org"})()
     assert not some.ok
-    assert "norddjurs" in some.detail
+    assert "aarhus" in some.detail
     assert "randers" not in some.detail
     assert "@" not in some.detail
-    assert (await departments_have_addresses(["randers", "norddjurs"])()).ok
+    both = {"randers-norddjurs": "a@example.org", "aarhus": "b@example.org"}
+    assert (await departments_have_addresses(known, both)()).ok
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 410])
@@ -57,7 +62,7 @@ async def test_messages_that_wait_too_long_make_the_service_unready_with_the_cau
     parts_for, owners, cause, clock, status: int
 ) -> None:
     owners.citizen(status)
-    owners.volunteer(status)
+    owners.helper(status)
     async with parts_for(clock) as parts, parts.delivering():
         check = mail_goes_out(parts.queue)
         assert (await check()).detail == "nothing waits"
@@ -124,20 +129,20 @@ async def test_a_server_that_defers_every_message_makes_the_service_unready(
 async def test_a_start_retries_at_once_all_but_what_a_recipients_server_asked_to_wait_for(
     parts_for, mail_server, owners, cause, clock
 ) -> None:
-    owners.volunteer(503)
+    owners.helper(503)
     mail_server.answers["einer@example.org"] = ["450 greylisted"]
     async with parts_for(clock) as parts:
         async with parts.delivering():
             await parts.receive(cause(VolunteerMatched))
             await in_the_way(parts, "owner_unavailable", 2)
-        owners.volunteer(200)
+        owners.helper(200)
         parts.restart()
         async with parts.delivering():
             await in_the_way(parts, "recipient_deferred")
             await parts.ended("sent", "waiting")
         parts.restart()
         async with parts.delivering():
-            await parts.receive(cause(MatchEscalated, appointment_id=derived_id("another")))
+            await parts.receive(cause(MatchEscalated, need_id=derived_id("another")))
 
             async def the_newer_is_sent() -> bool:
                 return (await parts.states()).count("sent") >= 2

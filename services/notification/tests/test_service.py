@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 
 import msgspec
 from brobyg_contracts import (
+    EVENTS,
     MatchEscalated,
-    MatchReleased,
     NotificationFailed,
     NotificationSent,
     VolunteerMatched,
@@ -22,14 +22,15 @@ from brobyg_kit.ids import derived_id
 from brobyg_kit.kafka import batch_producer, reader
 from brobyg_kit.testing import bearer, eventually
 from brobyg_notification.bootstrap import SERVICE
+from msgspec import UNSET
 
 
 async def say(kafka: str, *events) -> None:
-    """Put the events on matching's topic."""
+    """Put the events on their topics."""
     async with batch_producer(kafka, "test") as sender:
         for event in events:
             await sender.send_and_wait(
-                VolunteerMatched.TOPIC, encode(event), event.subject.encode()
+                EVENTS[event.type].TOPIC, encode(event), event.subject.encode()
             )
 
 
@@ -49,7 +50,7 @@ async def heard(kafka: str, count: int) -> list[dict[str, object]]:
 
 
 async def test_a_match_on_the_topic_becomes_two_mails_and_two_events(
-    topics, serve, mail_server, owners, cause, arrived, running_clock, required
+    topics, serve, mail_server, owners, cause, arrived, running_clock, required, reference_events
 ) -> None:
     match = cause(VolunteerMatched)
     settings = required | {
@@ -58,20 +59,20 @@ async def test_a_match_on_the_topic_becomes_two_mails_and_two_events(
         "matching_url": owners.url,
     }
     async with serve(SERVICE, role="run", clock=running_clock, **settings) as running:
-        await say(topics, match, match)
+        await say(topics, *reference_events, match, match)
         await arrived(2)
         sent = await heard(topics, 2)
         await say(topics, match)  # a repeat long after
-        owners.volunteer(email=None)
+        owners.helper(email=None)
         await say(
-            topics, cause(MatchReleased, appointment_id=derived_id("another"))
+            topics, cause(VolunteerMatched, need_id=derived_id("another"))
         )  # and something new behind it
-        events = await heard(topics, 4)
+        events = await heard(topics, 5)
         (third,) = [event for event in events if event["type"] == NotificationFailed.EVENT_TYPE]
         assert (await running.client.get("/livez")).status_code == 200
     assert third["data"]["reason"] == "no_address"
     assert len(mail_server.inbox) == 3
-    assert {event["data"]["recipient_role"] for event in sent} == {"volunteer", "citizen"}
+    assert {event["data"]["recipient_role"] for event in sent} == {"helper", "citizen"}
     assert {event["causationid"] for event in sent} == {match.id}
     assert {event["subject"] for event in sent} == {match.subject}
     assert sorted(event["sequence"] for event in sent) == [1, 2]
@@ -82,7 +83,7 @@ import asyncio, sys
 from brobyg_kit.database import Database
 from brobyg_kit.health import Health
 from brobyg_kit.service import Resources
-from brobyg_notification.bootstrap import SERVICE
+from brobyg_notification.bootstrap import REFERENCE, SERVICE
 from prometheus_client import CollectorRegistry
 
 async def main():
@@ -90,7 +91,10 @@ async def main():
     clock = settings.make_clock()
     database = Database(sys.argv[1], clock, "notification")
     await database.open()
-    parts = SERVICE.build(Resources(settings, clock, database, CollectorRegistry(), Health()))
+    resources = Resources(settings, clock, database, CollectorRegistry(), Health(), "")
+    parts = SERVICE.build(resources)
+    async with database.connect() as connection:
+        await resources.replica(REFERENCE).refresh(connection)
     await parts.workers["delivery"]()
 
 asyncio.run(main())
@@ -110,7 +114,7 @@ async def worker_process(
         "BROBYG_FAULT_POINT": fault,
         "BROBYG_NOTIFICATION_SMTP": f"smtp://127.0.0.1:{mail_server.port}",
         "BROBYG_NOTIFICATION_SENDER": "Brobyg <brobyg@example.org>",
-        "BROBYG_NOTIFICATION_COORDINATORS": "norddjurs=another@example.org",
+        "BROBYG_NOTIFICATION_COORDINATORS": "aarhus=another@example.org",
         "BROBYG_PORTAL_URL": "http://portal.example.org",
         "BROBYG_REFERRAL_URL": owners.url,
         "BROBYG_MATCHING_URL": owners.url,
@@ -128,9 +132,10 @@ async def worker_process(
 
 
 async def test_killed_between_the_servers_yes_and_the_commit_the_copy_is_recognisable(
-    parts_for, mail_server, owners, cause, arrived, running_clock
+    parts_for, mail_server, owners, cause, arrived, running_clock, give_reference
 ) -> None:
     async with parts_for(running_clock) as parts:
+        await give_reference(parts.database)
         async with worker_process(
             parts.database.url, "after-smtp-before-mark", mail_server, owners
         ) as process:
@@ -158,57 +163,67 @@ async def test_killed_between_the_servers_yes_and_the_commit_the_copy_is_recogni
 
 
 async def test_killed_while_it_sends_nothing_is_lost_or_doubled(
-    parts_for, mail_server, owners, cause, running_clock
+    parts_for, mail_server, owners, cause, running_clock, give_reference
 ) -> None:
     """Control for the test above: without the fault point each message is sent once."""
-    async with (
-        parts_for(running_clock) as parts,
-        worker_process(parts.database.url, "", mail_server, owners),
-    ):
-        await parts.receive(cause(VolunteerMatched))
+    async with parts_for(running_clock) as parts:
+        await give_reference(parts.database)
+        async with worker_process(parts.database.url, "", mail_server, owners):
+            await parts.receive(cause(VolunteerMatched))
 
-        async def over() -> bool:
-            return await parts.states() == ["sent", "sent"]
+            async def over() -> bool:
+                return await parts.states() == ["sent", "sent"]
 
-        await eventually(over, "both are sent", timeout=60)
+            await eventually(over, "both are sent", timeout=60)
     assert len(mail_server.inbox) == 2
 
 
 async def test_coordinators_see_what_was_told_without_anything_personal(
-    serve, cause, required
+    serve, cause, required, give_reference
 ) -> None:
     async with serve(
         SERVICE,
         clock=ManualClock(datetime(2026, 11, 30, 8, tzinfo=UTC)),
         **required,
     ) as running:
+        await give_reference(running.runtime.database)
         async with running.runtime.database.transaction() as transaction:
             assert running.runtime.parts.handle is not None
             await running.runtime.parts.handle(
                 transaction,
                 [
                     cause(VolunteerMatched),
-                    cause(MatchEscalated, appointment_id=derived_id("another")),
+                    cause(
+                        MatchEscalated,
+                        need_id=derived_id("another"),
+                        referral_id=UNSET,
+                        citizen_id=UNSET,
+                    ),
                 ],
             )
         coordinator = bearer("coordinator")
-        for department, own in (("randers", ["escalated"]), ("norddjurs", [])):
+        everything = ["escalated", "matched_citizen", "matched_helper"]
+        # A token with a former department's id is one of the department that has taken over.
+        for department, own in (
+            ("randers-norddjurs", everything),
+            ("randers", everything),
+            ("aarhus", []),
+        ):
             bound = bearer("coordinator", department=department)
-            seen = (await running.client.get("/notifications", headers=bound)).json()[
-                "notifications"
-            ]
-            assert [one["template"] for one in seen] == own
+
+            answer = await running.client.get("/notifications", headers=bound)
+            assert [one["template"] for one in answer.json()["notifications"]] == own
         page = (await running.client.get("/notifications?limit=2", headers=coordinator)).json()
         rest = (
             await running.client.get(
                 f"/notifications?limit=2&before={page['next']}", headers=coordinator
             )
         ).json()
-        assert [one["template"] for one in page["notifications"] + rest["notifications"]] == [
-            "escalated",
-            "matched_citizen",
-            "matched_volunteer",
-        ]
+        shown = page["notifications"] + rest["notifications"]
+        assert [one["template"] for one in shown] == everything
+        of_need = f"/notifications?need_id={derived_id('need')}"
+        answer = (await running.client.get(of_need, headers=coordinator)).json()
+        assert [one["template"] for one in answer["notifications"]] == everything[1:]
         assert rest["next"] is None
         assert (await running.client.get("/notifications?state=sent", headers=coordinator)).json()[
             "notifications"
@@ -227,8 +242,24 @@ async def test_coordinators_see_what_was_told_without_anything_personal(
             "before=x",
             "before=9223372036854775808",
             "before=99999999999999999999",
-            "appointment_id=7",
+            "need_id=7",
         ):
             assert (
                 await running.client.get(f"/notifications?{wrong}", headers=coordinator)
             ).status_code == 422
+
+
+async def test_what_was_told_before_a_department_was_taken_over_is_seen_by_the_present_one(
+    serve, cause, required, give_reference
+) -> None:
+    clock = ManualClock(datetime(2026, 11, 30, 8, tzinfo=UTC))
+    async with serve(SERVICE, clock=clock, **required) as running:
+        await give_reference(running.runtime.database)
+        assert running.runtime.parts.handle is not None
+        async with running.runtime.database.transaction() as transaction:
+            matched = cause(VolunteerMatched, department="norddjurs")
+            await running.runtime.parts.handle(transaction, [matched])
+        for department, number in (("randers-norddjurs", 2), ("randers", 2), ("aarhus", 0)):
+            bound = bearer("coordinator", department=department)
+            answer = await running.client.get("/notifications", headers=bound)
+            assert len(answer.json()["notifications"]) == number, department

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 REQUIRED = {
     "notification_smtp": "smtp://mail.example.org",
     "notification_sender": "Brobyg <brobyg@example.org>",
-    "notification_coordinators": "randers=a@example.org,norddjurs=b@example.org",
+    "notification_coordinators": "north=a@example.org,south=b@example.org",
     "portal_url": "https://portal.example.org",
 }
 
@@ -32,10 +32,10 @@ def test_what_mail_needs_has_no_default(missing: str) -> None:
         ("notification_sender", "Brobyg"),
         ("notification_sender", ""),
         ("notification_coordinators", ""),
-        ("notification_coordinators", "randers"),
-        ("notification_coordinators", "randers=k@postkontor"),
-        ("notification_coordinators", "randers=søren@x.dk"),
-        ("notification_coordinators", "randers=Koordinator <k@x.dk>"),
+        ("notification_coordinators", "north"),
+        ("notification_coordinators", "north=k@postkontor"),
+        ("notification_coordinators", "north=søren@x.dk"),
+        ("notification_coordinators", "north=Koordinator <k@x.dk>"),
         ("notification_coordinators", "=k@x.dk"),
         ("portal_url", ""),
         ("portal_url", "portal.example.org"),
@@ -49,8 +49,14 @@ def test_a_setting_with_which_no_mail_would_leave_is_refused(name: str, wrong: s
 def test_coordinators_are_one_address_a_department(monkeypatch) -> None:
     for name, value in REQUIRED.items():
         monkeypatch.setenv(f"BROBYG_{name.upper()}", value)
-    monkeypatch.setenv("BROBYG_NOTIFICATION_COORDINATORS", "randers=a@x.dk, norddjurs=b@x.dk")
+    monkeypatch.setenv("BROBYG_NOTIFICATION_COORDINATORS", "north=a@x.dk, south=b@x.dk")
     assert NotificationSettings().notification_coordinators == {
-        "randers": "a@x.dk",
-        "norddjurs": "b@x.dk",
+        "north": "a@x.dk",
+        "south": "b@x.dk",
     }
+
+
+def test_the_default_language_has_a_catalogue() -> None:
+    assert NotificationSettings(**REQUIRED).default_language == "da"
+    with pytest.raises(ValidationError, match="known are da, en"):
+        NotificationSettings(**REQUIRED, default_language="so")

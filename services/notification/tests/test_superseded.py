@@ -5,9 +5,9 @@ from datetime import timedelta
 import msgspec
 import pytest
 from brobyg_contracts import (
-    AppointmentCancelled,
     MatchEscalated,
     MatchReleased,
+    NeedClosed,
     NotificationFailed,
     OfferMade,
     VolunteerMatched,
@@ -56,7 +56,7 @@ async def _until_it_is_back(parts, mail_server, clock: ManualClock) -> None:
 
 async def _known_to_be_away(parts, mail_server, cause) -> None:
     await mail_server.stop()
-    await parts.receive(cause(MatchEscalated, appointment_id=derived_id("another")))
+    await parts.receive(cause(MatchEscalated, need_id=derived_id("another")))
 
     async def tried() -> bool:
         return await parts.waits() == 1
@@ -77,7 +77,7 @@ async def test_what_ended_while_the_mail_server_was_away_is_dropped_before_anybo
     assert calendar(volunteers)["METHOD"] == "CANCEL", "who said yes hears that nobody is waiting"
     assert event_of(volunteers)["SEQUENCE"] == 1
     assert mail_server.to("einer@example.org") == [], "there is nothing to take back"
-    assert [purpose for _, purpose in owners.asked] == ["notify_released_volunteer"]
+    assert [purpose for _, purpose in owners.asked] == ["notify_released_helper"]
 
 
 async def test_of_two_matches_while_the_mail_server_was_away_the_newer_is_told_as_the_first(
@@ -87,7 +87,7 @@ async def test_of_two_matches_while_the_mail_server_was_away_the_newer_is_told_a
         await _known_to_be_away(parts, mail_server, cause)
         await parts.receive(
             cause(VolunteerMatched),
-            cause(MatchReleased, reason="volunteer_withdrew"),
+            cause(MatchReleased, reason="helper_withdrew"),
             cause(VolunteerMatched),
         )
         await _until_it_is_back(parts, mail_server, clock)
@@ -102,13 +102,13 @@ async def test_nothing_is_told_of_the_past_and_the_history_says_that_it_was_not(
     async with parts_for(clock) as parts, parts.delivering():
         await _known_to_be_away(parts, mail_server, cause)
         released, of_another = (
-            cause(MatchReleased, appointment_id=derived_id("a third")),
+            cause(MatchReleased, need_id=derived_id("a third")),
             derived_id("a fourth"),
         )
         await parts.receive(
-            cause(VolunteerMatched), released, cause(VolunteerMatched, appointment_id=of_another)
+            cause(VolunteerMatched), released, cause(VolunteerMatched, need_id=of_another)
         )
-        await parts.receive(cause(AppointmentCancelled, appointment_id=of_another))
+        await parts.receive(cause(NeedClosed, need_id=of_another))
         clock.advance(timedelta(days=2))
         await _until_it_is_back(parts, mail_server, clock)
         assert set(await parts.states()) == {"superseded", "failed"}
@@ -129,9 +129,7 @@ async def test_who_was_told_of_company_hears_that_it_is_cancelled_whatever_was_d
         await parts.receive(cause(VolunteerMatched))
         await parts.ended("sent", "sent")
         await _known_to_be_away(parts, mail_server, cause)
-        await parts.receive(
-            cause(MatchReleased, reason="volunteer_withdrew"), cause(AppointmentCancelled)
-        )
+        await parts.receive(cause(MatchReleased, reason="helper_withdrew"), cause(NeedClosed))
         await _until_it_is_back(parts, mail_server, clock)
         assert "superseded" in await parts.states(), "what was replaced by the cancellation"
     first, last = (calendar(message) for message in mail_server.to("einer@example.org"))

@@ -4,17 +4,22 @@ import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import get_args
+from zoneinfo import ZoneInfo
 
 import pytest
 from babel.messages.extract import extract_from_file
 from babel.messages.pofile import read_po
-from brobyg_kit.wording import LANGUAGES, day_and_time, time_of_day
+from brobyg_kit.catalogues import languages
+from brobyg_kit.wording import day_and_time, time_of_day
 from brobyg_notification.adapters import templates
-from brobyg_notification.adapters.templates import TEXTS
 from brobyg_notification.domain.notice import Template
+from brobyg_notification.ports import Message
+from brobyg_notification.texts import FOLDER
 from jinja2 import UndefinedError
 
 NOON = datetime(2026, 12, 1, 11, 0, tzinfo=UTC)
+COPENHAGEN = ZoneInfo("Europe/Copenhagen")
+LANGUAGES = languages(FOLDER)
 FACTS: dict[str, object] = {
     "reader": "Ellen",
     "other": "Einer",
@@ -31,19 +36,58 @@ FACTS: dict[str, object] = {
     "link": "http://portal.example.org/answer/a.b",
     "changed": False,
     "reason": "appointment_cancelled",
-    "department": "Randers",
+    "department": "Randers og Norddjurs",
     "asked": 3,
     "excluded": {"x": 1},
-    "appointment_id": "a-1",
+    "need_id": "n-1",
     "referral_id": "r-1",
 }
+#: Of a need without a span, a place or a citizen.
+BARE = dict.fromkeys(
+    ("starts_at", "ends_at", "meet_at", "home_at", "minutes", "distance_metres", "meeting",
+     "referral_id")
+) | {"place": "", "other": "", "meeting_point": ""}  # fmt: skip
+REASONS = [
+    "appointment_cancelled", "appointment_rescheduled", "consent_withdrawn", "helper_withdrew",
+    "of_a_later_version",
+]  # fmt: skip
 
 
+def written(
+    template: Template,
+    language: str,
+    facts: dict[str, object] = FACTS,
+    pathway: str = "escort",
+    seat_role: str | None = "companion",
+) -> templates.Rendered:
+    """The texts of a message that says these facts."""
+    return templates.render(
+        Message(
+            notification_id="x",
+            template=template,
+            pathway=pathway,
+            seat_role=seat_role,
+            language=language,
+            zone=COPENHAGEN,
+            facts=facts,
+            recipient="ellen@example.org",
+            sent_at=NOON,
+            entry=None,
+        )
+    )
+
+
+@pytest.mark.parametrize("reason", REASONS)
 @pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(
+    ("pathway", "facts"), [("escort", FACTS), ("toy", FACTS), ("toy", FACTS | BARE)]
+)
 @pytest.mark.parametrize("template", get_args(Template))
-def test_every_message_can_be_written_in_every_language(template: Template, language) -> None:
-    reason = "nobody_answered" if template.startswith("escalated") else "appointment_cancelled"
-    letter = templates.render(template, language, FACTS | {"reason": reason})
+def test_every_message_can_be_written_in_every_language_for_every_pathway(
+    template: Template, pathway: str, facts: dict[str, object], language: str, reason: str
+) -> None:
+    told = "nobody_answered" if template.startswith("escalated") else reason
+    letter = written(template, language, facts | {"reason": told}, pathway)
     assert letter.subject
     assert len(letter.subject) < 120
     assert "\n" not in letter.subject
@@ -53,17 +97,37 @@ def test_every_message_can_be_written_in_every_language(template: Template, lang
     assert bool(letter.calendar_summary) == (template.startswith(("matched", "released")))
 
 
-@pytest.mark.parametrize("template", ["offer", "matched_citizen", "matched_volunteer", "escalated"])
+def test_a_pathway_or_one_of_its_roles_may_have_words_of_its_own(tmp_path, monkeypatch) -> None:
+    said = "{% block subject %}NAME{% endblock %}{% block summary %}{% endblock %}"
+    for place in ("default", "toy", "toy/driver"):
+        (tmp_path / place).mkdir(parents=True, exist_ok=True)
+        (tmp_path / place / "offer.j2").write_text(said.replace("NAME", place))
+    monkeypatch.setattr(templates, "FOLDER", tmp_path)
+    templates._environment.cache_clear()
+    asked = [("toy", "driver"), ("toy", "guide"), ("toy", None), ("another", "driver")]
+    subjects = [written("offer", "en", {}, *one).subject for one in asked]
+    templates._environment.cache_clear()
+    assert subjects == ["toy/driver", "toy", "toy", "default"]
+
+
+def test_only_a_pathways_own_texts_speak_of_its_kind_of_help() -> None:
+    for template in get_args(Template):
+        facts = FACTS | {"reason": "too_late", "place": "Toytown"}
+        letter = written(template, "en", facts, "toy")
+        told = letter.text.partition("\n-- \n")[0]
+        assert not re.search("volunteer|accompan|appointment|hospital", told), template
+
+
+@pytest.mark.parametrize("template", ["offer", "matched_citizen", "matched_helper", "escalated"])
 def test_an_appointment_over_days_does_not_look_like_half_an_hour(template: Template) -> None:
-    letter = templates.render(
-        template, "da", FACTS | {"reason": "nobody_answered", "ends_at": NOON + timedelta(days=2)}
-    )
+    facts = FACTS | {"reason": "nobody_answered", "ends_at": NOON + timedelta(days=2)}
+    letter = written(template, "da", facts)
     assert letter.text.count(day_and_time(NOON + timedelta(days=2), "da")) >= 1
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("meeting", ["home", "at_location"])
-@pytest.mark.parametrize("template", ["offer", "matched_citizen", "matched_volunteer"])
+@pytest.mark.parametrize("template", ["offer", "matched_citizen", "matched_helper"])
 def test_every_time_on_another_day_than_the_appointment_names_its_day(
     template: Template, meeting: str, language
 ) -> None:
@@ -76,7 +140,7 @@ def test_every_time_on_another_day_than_the_appointment_names_its_day(
         "home_at": midnight + timedelta(days=1, minutes=50),
         "expires_at": midnight - timedelta(hours=8),
     }
-    letter = templates.render(template, language, facts)
+    letter = written(template, language, facts)
     told = f"{letter.subject}\n{letter.text}\n{letter.calendar_summary}\n{letter.calendar_note}"
     assert day_and_time(facts["meet_at"], language) in told
     for moment in (facts[name] for name in ("ends_at", "meet_at", "home_at", "expires_at")):
@@ -85,7 +149,7 @@ def test_every_time_on_another_day_than_the_appointment_names_its_day(
 
 
 def test_the_danish_catalogue_is_complete() -> None:
-    with (TEXTS / "locale" / "da.po").open("rb") as file:
+    with (FOLDER / "locale" / "da.po").open("rb") as file:
         catalogue = read_po(file, locale="da")
     assert messages_in_use() == {message.id for message in catalogue if message.id}
     assert not [message.id for message in catalogue if message.id and not message.string]
@@ -93,7 +157,7 @@ def test_the_danish_catalogue_is_complete() -> None:
 
 
 def test_translations_keep_the_places_for_facts() -> None:
-    with (TEXTS / "locale" / "da.po").open("rb") as file:
+    with (FOLDER / "locale" / "da.po").open("rb") as file:
         for message in read_po(file, locale="da"):
             if message.id:
                 names = re.compile(r"%\((\w+)\)s")
@@ -105,7 +169,7 @@ def test_translations_keep_the_places_for_facts() -> None:
 def messages_in_use() -> set[str]:
     options = {"extensions": "jinja2.ext.i18n", "silent": "false"}
     found = set()
-    for file in TEXTS.glob("*.j2"):
+    for file in FOLDER.rglob("*.j2"):
         found |= {
             text
             for _, text, _, _ in extract_from_file(
@@ -117,13 +181,13 @@ def messages_in_use() -> set[str]:
 
 
 def test_names_can_not_bring_markup_into_a_message() -> None:
-    letter = templates.render("matched_citizen", "en", FACTS | {"other": "<b>&Co"})
+    letter = written("matched_citizen", "en", FACTS | {"other": "<b>&Co"})
     assert "&lt;b&gt;&amp;Co" in letter.html
     assert "<b>&Co" in letter.text
 
 
 def test_danish_letters_stay_whole_in_text_and_html() -> None:
-    letter = templates.render("offer", "da", FACTS)
+    letter = written("offer", "da", FACTS)
     assert "Kan du følge med tirsdag den 1. december kl. 12.00?" in letter.subject
     assert "cirka 4,2 km" in letter.html
     assert "http://portal.example.org/answer/a.b" in letter.text.splitlines()
@@ -131,9 +195,10 @@ def test_danish_letters_stay_whole_in_text_and_html() -> None:
 
 def test_a_missing_fact_is_an_error() -> None:
     with pytest.raises(UndefinedError):
-        templates.render("offer", "da", {"reader": "Ellen"})
+        written("offer", "da", {"reader": "Ellen"})
 
 
 def test_rules_are_told_in_words_and_unknown_ones_by_name() -> None:
     assert templates.in_words("weekly_limit", "da") == "har nået sin grænse for ugen"
+    assert templates.in_words("not_suitable", "da") == "ikke egnet til opgaven"
     assert templates.in_words("new_rule", "en") == "new rule"

@@ -1,7 +1,6 @@
 """A citizen without e-mail is phoned: the coordinator is told once, without personal data."""
 
 from brobyg_contracts import MatchReleased, NotificationFailed, VolunteerMatched
-from msgspec import UNSET
 
 
 async def test_the_coordinator_is_asked_to_phone_a_citizen_without_e_mail(
@@ -55,12 +54,3 @@ async def test_the_department_that_runs_the_escort_phones_wherever_the_place_of_
         await parts.receive(cause(VolunteerMatched, location_id="grenaa-health-house"))
         await parts.ended("sent", "failed", "sent")
     assert len(mail_server.to("coordinator@example.org")) == 1
-
-
-async def test_a_match_that_does_not_say_its_department_is_left_to_the_failure(
-    parts_for, owners, cause, clock
-) -> None:
-    owners.citizen(email=None)
-    async with parts_for(clock) as parts, parts.delivering():
-        await parts.receive(cause(VolunteerMatched, department=UNSET))
-        await parts.ended("sent", "failed")

@@ -15,7 +15,9 @@ from fastapi.responses import JSONResponse, Response
 
 TOKEN = "signed.token-of_an.offer"
 OFFER = {
-    "state": "open", "starts_at": "2026-12-01T09:15:00Z", "ends_at": "2026-12-01T10:00:00Z",
+    "state": "open", "reason": None, "pathway": "escort", "role": "companion",
+    "withdrawable": False, "leave_at": "2026-12-01T08:15:00Z",
+    "starts_at": "2026-12-01T09:15:00Z", "ends_at": "2026-12-01T10:00:00Z",
     "location_name": "Regionshospitalet Randers", "meeting": "home", "language": "da",
     "meet_at": "2026-12-01T08:35:00Z", "home_at": "2026-12-01T10:50:00Z",
     "distance_metres": 4210, "expires_at": "2026-11-30T16:00:00Z",

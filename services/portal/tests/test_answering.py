@@ -1,4 +1,4 @@
-"""The page on which a volunteer answers: looking never answers, only a button does."""
+"""The page on which a helper answers: looking never answers, only a button does."""
 
 import pytest
 from brobyg_kit.free_ports import free_port
@@ -48,6 +48,8 @@ async def test_a_button_answers(portal, matching, word: str, heading: str) -> No
         (409, "withdrawn", "Der er ikke brug for dig denne gang"),
         (409, "declined", "Du har allerede svaret"),
         (409, "accepted", "Du har allerede svaret"),
+        (409, "begun", "Det er for sent at sige det her"),
+        (409, "not-matched", "Du er ikke på denne opgave"),
         (409, "weekly-limit", "Vi kan ikke sætte dig på denne aftale"),
         (410, "expired", "Tiden til at svare er gået"),
     ],
@@ -82,6 +84,55 @@ async def test_a_link_that_is_over_says_so_on_opening(
     assert answer.status_code == status
     assert f"<h1>{heading}</h1>" in answer.text
     assert "<form" not in answer.text
+
+
+async def test_who_said_yes_can_take_it_back_behind_the_same_link(portal, matching) -> None:
+    just_said = await portal.client.post(PAGE, data={"answer": "accept"})
+    assert "Jeg kan alligevel ikke</button>" in just_said.text
+    matching.offer |= {"state": "accepted", "withdrawable": True}
+    matching.given.clear()
+    opened = await portal.client.get(PAGE)
+    assert "Jeg kan alligevel ikke</button>" in opened.text
+    assert matching.given == [], "looking never answers"
+    matching.reply = (200, {"state": "withdrawn"})
+    for _ in range(2):
+        answer = await portal.client.post(PAGE, data={"answer": "withdraw"})
+        assert answer.status_code == 200
+        assert "<h1>Tak, fordi du gav besked</h1>" in answer.text
+        assert "<form" not in answer.text
+    assert matching.given == [{"answer": "withdraw"}] * 2
+    matching.offer |= {"state": "withdrawn", "reason": "helper_withdrew", "withdrawable": False}
+    again = await portal.client.get(PAGE)
+    assert again.status_code == 200
+    assert "<h1>Tak, fordi du gav besked</h1>" in again.text
+
+
+async def test_once_they_meet_the_page_says_to_phone(portal, matching) -> None:
+    matching.offer |= {"state": "accepted", "withdrawable": False}
+    opened = await portal.client.get(PAGE)
+    assert "<form" not in opened.text
+    assert "sig det til din koordinator" in opened.text
+    matching.reply = (409, {"type": "https://brobyg.dk/problems/begun"})
+    answer = await portal.client.post(PAGE, data={"answer": "withdraw"})
+    assert answer.status_code == 409
+    assert "Ring til din koordinator med det samme" in answer.text
+
+
+async def test_an_offer_of_another_pathway_is_told_without_what_it_does_not_have(
+    portal, matching
+) -> None:
+    nothing = ("starts_at", "ends_at", "location_name", "meeting", "meet_at", "home_at",
+               "distance_metres", "language")  # fmt: skip
+    matching.offer |= dict.fromkeys(nothing) | {"pathway": "toy"}
+    for page in (
+        await portal.client.get(PAGE),
+        await portal.client.post(PAGE, data={"answer": "?"}),
+        await portal.client.post(PAGE, data={"answer": "accept"}),
+    ):
+        assert "hjælpe" in page.text or "hjælper" in page.text
+        main = page.text.partition("<main")[2].partition("</main>")[0]
+        assert "None" not in main
+        assert "følge" not in main
 
 
 @pytest.mark.parametrize("form", [{}, {"answer": ""}, {"answer": "maybe"}, {"answer": "x" * 5000}])
@@ -196,3 +247,68 @@ async def test_other_methods_are_refused(portal, matching) -> None:
     assert (await portal.client.delete(PAGE)).status_code == 405
     assert (await portal.client.put(PAGE, data={"answer": "accept"})).status_code == 405
     assert matching.given == []
+
+
+async def test_behind_the_link_of_a_match_a_helper_who_was_never_asked_signs_off(
+    portal, matching
+) -> None:
+    matching.offer |= {
+        "state": "accepted", "withdrawable": True, "expires_at": None, "distance_metres": None,
+    }  # fmt: skip
+    opened = await portal.client.get(PAGE)
+    assert opened.status_code == 200
+    assert "Jeg kan alligevel ikke</button>" in opened.text
+    matching.reply = (200, {"state": "withdrawn"})
+    assert (await portal.client.post(PAGE, data={"answer": "withdraw"})).status_code == 200
+    assert matching.given == [{"answer": "withdraw"}]
+    nothing = dict.fromkeys(matching.offer) | {"pathway": "escort", "role": ""}
+    for reason, status, heading in (
+        ("helper_withdrew", 200, "Tak, fordi du gav besked"),
+        (None, 410, "Der er ikke brug for dig denne gang"),
+    ):
+        matching.offer = nothing | {"state": "withdrawn", "reason": reason, "withdrawable": False}
+        gone = await portal.client.get(PAGE)
+        assert gone.status_code == status
+        assert f"<h1>{heading}</h1>" in gone.text
+
+
+@pytest.mark.parametrize(
+    ("told", "status", "heading"),
+    [
+        ({"state": "accepted"}, 200, "Tak, du følger med"),
+        ({"state": "accepted", "expires_at": None}, 200, "Tak, du følger med"),  # a match
+        ({"state": "declined"}, 200, "Tak for dit svar"),
+        ({"state": "expired"}, 410, "Tiden til at svare er gået"),
+        ({"state": "withdrawn", "expires_at": None}, 410, "Der er ikke brug for dig denne gang"),
+    ],
+)
+async def test_a_form_without_a_clear_answer_asks_yes_or_no_only_while_the_offer_is_open(
+    portal, matching, told: dict[str, object], status: int, heading: str
+) -> None:
+    matching.offer |= told | {"withdrawable": told["state"] == "accepted"}
+    for form in ({}, {"answer": "maybe"}):
+        answer = await portal.client.post(PAGE, data=form)
+        assert answer.status_code == status
+        assert f"<h1>{heading}</h1>" in answer.text
+        assert 'value="accept"' not in answer.text
+        assert ('value="withdraw"' in answer.text) == (told["state"] == "accepted")
+    assert matching.given == []
+
+
+@pytest.mark.parametrize(
+    ("state", "status"), [("declined", 200), ("expired", 410), ("withdrawn", 410)]
+)
+@pytest.mark.parametrize("form", [None, {"answer": ""}, {"answer": "accept"}])
+async def test_a_link_that_is_over_has_a_page_though_nothing_is_told_of_the_need(
+    portal, matching, state: str, status: int, form: dict[str, str] | None
+) -> None:
+    """Matching tells state, reason, pathway and end, and the helper's own language."""
+    told = {"state": state, "pathway": "escort", "role": "", "withdrawable": False}
+    kept = {name: matching.offer[name] for name in ("language", "expires_at")}
+    matching.offer = dict.fromkeys(matching.offer) | told | kept
+    matching.reply = (409, {"type": "https://brobyg.dk/problems/withdrawn"})
+    if form is None:
+        assert (await portal.client.get(PAGE)).status_code == status
+    else:
+        answer = await portal.client.post(PAGE, data=form)
+        assert answer.status_code == (409 if form["answer"] else status)

@@ -2,28 +2,33 @@
 
 import re
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from babel.messages.extract import extract_from_file
 from babel.messages.pofile import read_po
-from brobyg_kit.wording import LANGUAGES
+from brobyg_kit.catalogues import languages
 from brobyg_portal.adapters import pages
-from brobyg_portal.adapters.pages import TEXTS
 from brobyg_portal.domain.page import PageName
 from brobyg_portal.domain.wording import choose_language
 from brobyg_portal.entrypoints.web import PAGE_OF_REPLY, PAGE_OF_STATE, STYLE
 from brobyg_portal.ports import Offer, OfferState, Reply
+from brobyg_portal.settings import PortalSettings
+from brobyg_portal.texts import FOLDER
+from pydantic import ValidationError
 
 NOON = datetime(2026, 12, 1, 11, 0, tzinfo=UTC)
-FACTS: dict[str, object] = {
-    "token": "a.b", "asked_language": False,
+FACTS: dict[str, Any] = {
+    "token": "a.b", "asked_language": False, "withdrawable": True,
     "offer": Offer(
-        "open", NOON, NOON, "Regionshospitalet Randers", "home", NOON, NOON, "da", 4210, NOON
+        "open", None, "escort", NOON, NOON, "Regionshospitalet Randers", "home", NOON, NOON, 4210,
+        "da", NOON, withdrawable=False,
     ),
 }  # fmt: skip
+LANGUAGES = languages(FOLDER)
 VOID = {"meta", "link", "br", "input", "img"}
 
 
@@ -56,12 +61,13 @@ class Outline(HTMLParser):
             self.words[self.open[-1]] = self.words.get(self.open[-1], "") + data
 
 
+@pytest.mark.parametrize("pathway", ["escort", "toy", None])
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("name", get_args(PageName))
 def test_every_page_has_a_language_a_title_one_heading_and_landmarks(
-    name: PageName, language
+    name: PageName, language: str, pathway: str | None
 ) -> None:
-    html = pages.render(name, language, FACTS)
+    html = pages.render(name, language, pathway, FACTS)
     outline = Outline(html)
     assert f'<html lang="{language}">' in html
     assert outline.words["title"].strip().endswith("Brobyg")
@@ -82,9 +88,13 @@ def test_every_page_has_a_language_a_title_one_heading_and_landmarks(
     assert len(identifiers) == len(set(identifiers))
 
 
+@pytest.mark.parametrize("pathway", ["escort", "toy"])
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_buttons_say_what_they_do_in_one_named_group(language) -> None:
-    html = pages.render("offer", language, FACTS)
+@pytest.mark.parametrize(("name", "buttons"), [("offer", 2), ("choose", 2), ("accepted", 1)])
+def test_the_buttons_say_what_they_do_in_one_named_group(
+    name: PageName, buttons: int, language: str, pathway: str
+) -> None:
+    html = pages.render(name, language, pathway, FACTS)
     outline = Outline(html)
     assert (
         outline.tags["form"],
@@ -95,9 +105,9 @@ def test_the_buttons_say_what_they_do_in_one_named_group(language) -> None:
         1,
         1,
         1,
-        2,
+        buttons,
     )
-    assert len(outline.words["button"]) > 15
+    assert len(outline.words["button"]) > 12
     assert html.index('class="skip"') < html.index("<header>"), (
         "the way to the content comes first for a keyboard"
     )
@@ -129,12 +139,12 @@ def test_the_danish_catalogue_is_complete() -> None:
     options = {"extensions": "jinja2.ext.i18n", "silent": "false"}
     used = {
         text
-        for file in TEXTS.glob("*.html")
+        for file in FOLDER.rglob("*.html")
         for _, text, _, _ in extract_from_file(
             "jinja2.ext.babel_extract", file, {"_": None}, options=options
         )
     }
-    with (TEXTS / "locale" / "da.po").open("rb") as file:
+    with (FOLDER / "locale" / "da.po").open("rb") as file:
         catalogue = read_po(file, locale="da")
     assert used == {message.id for message in catalogue if message.id}
     assert not [
@@ -143,8 +153,8 @@ def test_the_danish_catalogue_is_complete() -> None:
 
 
 def test_what_comes_from_outside_can_not_bring_markup() -> None:
-    offer = Offer("open", NOON, NOON, "<b>x</b>", "home", NOON, NOON, "da", 1, NOON)
-    html = pages.render("offer", "da", {**FACTS, "offer": offer, "token": '"><script>'})
+    offer = replace(FACTS["offer"], location_name="<b>x</b>")
+    html = pages.render("offer", "da", "escort", {**FACTS, "offer": offer, "token": '"><script>'})
     assert "<b>x" not in html
     assert "<script" not in html
 
@@ -154,8 +164,21 @@ def test_every_state_and_every_reply_has_a_page() -> None:
     assert set(PAGE_OF_REPLY) == set(get_args(Reply))
 
 
-def test_the_switch_wins_then_the_volunteer_then_the_browser_then_danish() -> None:
-    assert choose_language("en", "da", "da") == "en"
-    assert choose_language("xx", "en", "da") == "en"
-    assert choose_language(None, None, "de, en;q=0.5") == "en"
-    assert choose_language(None, None, "") == "da"
+@pytest.mark.parametrize(
+    ("asked", "own", "accepted", "language"),
+    [
+        ("en", "da", "da", "en"),
+        ("xx", "en", "da", "en"),
+        (None, None, "de, en;q=0.5", "en"),
+        (None, None, "", "da"),
+    ],
+)
+def test_the_switch_wins_then_the_helper_then_the_browser_then_the_default(
+    asked: str | None, own: str | None, accepted: str, language: str
+) -> None:
+    assert choose_language(asked, own, accepted, ("da", "en"), "da") == language
+
+
+def test_the_default_language_has_a_catalogue() -> None:
+    with pytest.raises(ValidationError, match="known are da, en"):
+        PortalSettings(default_language="so")

@@ -11,13 +11,14 @@ from brobyg_kit.database import Database
 from brobyg_kit.event import Event
 from brobyg_kit.parking import Origin
 from brobyg_kit.testing import Running, bearer
-from brobyg_referral.use_cases.hospital_records import HOSPITAL_TOPIC, REJECTED_TOPIC
+from brobyg_referral.hospital.use_cases.hospital_records import HOSPITAL_TOPIC, REJECTED_TOPIC
 from referral_samples import SYSTEM, referral
 from sqlalchemy import text
 
 KEYS = {
     "referral_encryption_key": base64.b64encode(b"e" * 32).decode(),
     "referral_cpr_key": base64.b64encode(b"c" * 32).decode(),
+    "referral_kafka_organisation": "hospital-randers",
     "referral_rising_versions": "hospital-randers",
 }
 HOSPITAL = bearer("hospital", organisation="hospital-randers")
@@ -78,6 +79,30 @@ class Served:
         )
         events = [msgspec.json.decode(row["value"]) for row in rows]
         return [(event["type"].removeprefix("dk.brobyg."), event["data"]) for event in events]
+
+    async def needs(self) -> list[tuple[str, dict[str, Any]]]:
+        """What was told of needs: opened, changed or closed, and the data."""
+        return [
+            (kind.removeprefix("need."), data)
+            for kind, data in await self.events()
+            if kind.startswith("need.")
+        ]
+
+    async def attention(self) -> list[tuple[str, dict[str, Any]]]:
+        """What was told of items that need a human: raised, claimed or settled, and the data."""
+        return [
+            (kind.removeprefix("attention."), data)
+            for kind, data in await self.events()
+            if kind.startswith("attention.")
+        ]
+
+    async def records(self) -> list[dict[str, Any]]:
+        """What was told of citizens for helpers to know."""
+        rows = await self.rows(
+            "select value from outbox where topic = 'brobyg.citizen.v1' and value is not null"
+            " order by id"
+        )
+        return [msgspec.json.decode(row["value"])["data"] for row in rows]
 
     async def told(self) -> list[str]:
         """Types of the appointment events."""

@@ -68,7 +68,7 @@ def referral(cpr: str = CPR, **changes: Any) -> dict[str, Any]:
         },
         "pathway": "escort",
         "referrer_kind": "gp",
-        "department": "randers",
+        "department": "randers-norddjurs",
         "consent": {"given": True, "given_at": "2026-11-23T10:00:00+01:00"},
         "needs": {
             "languages": ["da", "en"],

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from brobyg_referral.domain.appointment import (
+from brobyg_referral.cases.domain.appointment import (
     Announced,
     Appointment,
     AppointmentChange,

@@ -1,7 +1,7 @@
 from datetime import date
 
 import pytest
-from brobyg_referral.domain.cpr import is_cpr
+from brobyg_referral.people.domain.cpr import is_cpr
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -3,9 +3,10 @@ import threading
 from typing import Any
 
 import pytest
+from brobyg_contracts.reference import Reference
 from brobyg_kit.testing import bearer
-from brobyg_referral.fhir import bundle
-from brobyg_referral.fhir.reading import read_appointment
+from brobyg_referral.hospital.fhir import bundle
+from brobyg_referral.hospital.fhir.reading import read_appointment
 from referral_bench import FHIR_JSON, HOSPITAL, OTHER_HOSPITAL, REFERRER, Served, every_row
 from referral_samples import CPR, OTHER_CPR, SYSTEM, UNKNOWN_CPR, fhir_appointment, referral
 
@@ -41,7 +42,7 @@ async def test_a_booking_of_a_referred_citizen_is_kept_and_published(service: Se
         "2026-12-02T08:00:00Z",
         [{"system": SYSTEM, "value": "A-1"}],
     )
-    kind, data = (await service.events())[-1]
+    kind, data = (await service.events())[-2]
     assert kind == "appointment.booked"
     assert data == {
         "referral_id": made["referral_id"],
@@ -230,10 +231,10 @@ async def test_cancelled_and_missed_are_published(service: Served) -> None:
 
 async def test_a_first_booking_at_a_place_that_is_none_of_ours_is_refused(service: Served) -> None:
     await service.referred()
-    answer = await service.fhir("POST", "/Appointment", fhir_appointment(location="aarhus"))
+    answer = await service.fhir("POST", "/Appointment", fhir_appointment(location="nowhere"))
     assert (answer.status_code, issue(answer)["code"]) == (422, "code-invalid")
     assert issue(answer)["expression"] == ["Appointment.participant[1].actor.identifier.value"]
-    assert "aarhus" not in answer.text
+    assert "nowhere" not in answer.text
     assert await service.rows("select 1 from appointment") == []
 
 
@@ -243,7 +244,7 @@ async def test_a_cancellation_that_names_a_place_that_is_none_of_ours_is_taken(
     await service.referred()
     await service.put(fhir_appointment())
     answer = await service.put(
-        fhir_appointment(status="cancelled", location="aarhus", updated="2026-11-30T10:00:00Z")
+        fhir_appointment(status="cancelled", location="nowhere", updated="2026-11-30T10:00:00Z")
     )
     assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
     assert await service.told() == ["booked", "cancelled"]
@@ -282,7 +283,7 @@ async def test_a_move_to_a_place_that_is_none_of_ours_is_kept_and_answered_with_
 ) -> None:
     await service.referred()
     await service.put(fhir_appointment())
-    moved = fhir_appointment(location="aarhus", updated="2026-11-30T10:00:00Z")
+    moved = fhir_appointment(location="nowhere", updated="2026-11-30T10:00:00Z")
     answer = await service.put(moved)
     assert (answer.status_code, answer.headers["etag"]) == (200, 'W/"2"')
     assert (issue(answer)["severity"], issue(answer)["code"]) == ("warning", "code-invalid")
@@ -446,9 +447,9 @@ async def test_a_bundle_is_read_beside_the_event_loop(
     await service.referred()
     readers: set[int] = set()
 
-    def seen(resource: Any) -> Any:
+    def seen(resource: Any, reference: Reference) -> Any:
         readers.add(threading.get_ident())
-        return read_appointment(resource)
+        return read_appointment(resource, reference)
 
     monkeypatch.setattr(bundle, "read_appointment", seen)
     entries = [entry("POST", "Appointment", fhir_appointment())]

@@ -3,11 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 
 import pytest
 from brobyg_kit.testing import bearer, eventually
+from brobyg_kit.timers import DueTimer
+from brobyg_referral.cases.use_cases.attention import OVER
 from referral_bench import REFERRER, Served
-from referral_samples import fhir_appointment
+from referral_samples import fhir_appointment, patient, place
 from sqlalchemy import text
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -85,3 +88,32 @@ async def test_a_message_of_the_hospital_and_a_change_of_consent_do_not_wait_for
     assert (await message).status_code == 201
     assert (await consent).status_code == 200
     assert await service.rows("select 1 from appointment") == []
+
+
+async def test_the_timer_of_an_appointments_end_waits_for_nobody_who_has_its_item(
+    service: Served,
+) -> None:
+    await service.referred()
+    participants = [patient() | {"status": "declined"}, place()]
+    booked = (await service.put(fhir_appointment() | {"participant": participants})).json()["id"]
+    await service.rows("update appointment set ends_at = '2026-11-30T07:00:00Z' returning 1")
+    fire = service.running.runtime.parts.timers[OVER]
+
+    async def over() -> datetime:
+        async with service.database.transaction() as tx:
+            await tx.connection.execute(text("delete from timer"))
+            await fire(tx, [DueTimer(OVER, booked, tx.now)])
+            return tx.now
+
+    async with locked(service, "attention"), asyncio.timeout(8):
+        fired_at = await over()
+        (timer,) = await service.rows("select kind, subject, due_at from timer")
+    assert dict(timer) == {
+        "kind": OVER,
+        "subject": booked,
+        "due_at": fired_at + timedelta(seconds=10),
+    }
+    assert [kind for kind, _ in await service.attention()] == ["raised"]
+    await over()
+    assert [kind for kind, _ in await service.attention()] == ["raised", "settled"]
+    assert await service.rows("select 1 from timer") == []

@@ -3,12 +3,13 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
-from brobyg_referral.errors import Malformed, MessageRefused, RuleBroken, TooLarge
-from brobyg_referral.fhir.bundle import searched_identifier, version_of
-from brobyg_referral.fhir.reading import MAX_BODY_BYTES, parse_json, read_appointment
-from brobyg_referral.fhir.structure import JsonObject
+from brobyg_referral.hospital.errors import Malformed, MessageRefused, RuleBroken, TooLarge
+from brobyg_referral.hospital.fhir.bundle import searched_identifier, version_of
+from brobyg_referral.hospital.fhir.reading import MAX_BODY_BYTES, parse_json, read_appointment
+from brobyg_referral.hospital.fhir.structure import JsonObject
 from hypothesis import given
 from hypothesis import strategies as st
+from referral_reference import known
 from referral_samples import CPR, fhir_appointment, patient
 
 Damage = Callable[[JsonObject], object]
@@ -16,7 +17,7 @@ Damage = Callable[[JsonObject], object]
 
 def refusal(body: JsonObject) -> MessageRefused:
     with pytest.raises(MessageRefused) as caught:
-        read_appointment(body)
+        read_appointment(body, known())
     return caught.value
 
 
@@ -26,7 +27,8 @@ MODIFIER = {"url": "https://example.org/fhir/not", "valueBoolean": True}
 
 def test_a_booked_appointment_is_read_in_utc() -> None:
     read = read_appointment(
-        fhir_appointment(start="2026-12-02T09:00:00+01:00", end="2026-12-02T09:30:00+01:00")
+        fhir_appointment(start="2026-12-02T09:00:00+01:00", end="2026-12-02T09:30:00+01:00"),
+        known(),
     )
     assert read.content.plan.starts_at is not None
     assert read.content.plan.starts_at.isoformat() == "2026-12-02T08:00:00+00:00"
@@ -160,7 +162,7 @@ def test_every_identifier_that_can_name_the_appointment_is_read_and_others_are_p
         {"system": "s", "value": "1"},
         *body["identifier"],
     ]
-    assert [one.token for one in read_appointment(body).identifiers] == [
+    assert [one.token for one in read_appointment(body, known()).identifiers] == [
         "s|1",
         "https://hospital.example/appointments|A-1",
     ]
@@ -184,18 +186,18 @@ def test_a_cancelled_appointment_needs_neither_time_nor_place() -> None:
     for name in ("start", "end"):
         body.pop(name)
     body["participant"] = [patient()]
-    assert read_appointment(body).content.plan.starts_at is None
+    assert read_appointment(body, known()).content.plan.starts_at is None
 
 
 @pytest.mark.parametrize("status", ["booked", "cancelled", "arrived"])
 def test_a_place_that_is_none_of_ours_is_read_as_no_place_and_told_with_where_it_stands(
     status: str,
 ) -> None:
-    read = read_appointment(fhir_appointment(status=status, location="aarhus"))
+    read = read_appointment(fhir_appointment(status=status, location="nowhere"), known())
     assert read.content.plan.location_id is None
     assert read.place_issue is not None
     assert read.place_issue.expression == "Appointment.participant[1].actor.identifier.value"
-    assert "aarhus" not in read.place_issue.diagnostics
+    assert "nowhere" not in read.place_issue.diagnostics
 
 
 def test_an_unknown_property_that_looks_like_somebodys_number_is_not_repeated() -> None:
@@ -263,7 +265,7 @@ def test_whatever_stands_in_a_property_it_is_read_or_refused(name: str, value: o
     body = fhir_appointment()
     body[name] = value
     with suppress(MessageRefused):  # any other exception fails the test
-        read_appointment(body)
+        read_appointment(body, known())
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,12 @@ from itertools import product
 from typing import Any
 
 import pytest
-from brobyg_contracts.places import DEPARTMENTS, POSTCODES
 from brobyg_kit.problems import GONE
 from brobyg_kit.testing import bearer
-from brobyg_referral.domain.referral import CENTRE_POSTCODE
-from brobyg_referral.entrypoints.models import ReferralIn
+from brobyg_referral.cases.entrypoints.models import ReferralIn
 from pydantic import ValidationError
 from referral_bench import REFERRER, Served
+from referral_reference import known
 from referral_samples import ADDRESS, CPR, FAMILY, GIVEN, MAIL, PHONE, fhir_appointment, referral
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -28,13 +27,15 @@ async def test_a_referral_is_made_and_told_of_without_anything_that_names_the_ci
     assert (made["status"], made["pathway"], made["department"], made["consent"]["given"]) == (
         "active",
         "escort",
-        "randers",
+        "randers-norddjurs",
         True,
     )
     (created, data), (given, _) = await service.events()
     assert (created, given) == ("referral.created", "consent.given")
-    assert data["municipality_code"] == "0730"
-    assert data["needs"] == {
+    assert (data["municipality_code"], "needs" in data) == ("0730", False)
+    (record,) = await service.records()
+    assert record == {
+        "citizen_id": made["citizen_id"],
         "languages": ["da", "en"],
         "gender_wish": None,
         "mobility": "walking_aid",
@@ -90,7 +91,7 @@ async def test_only_the_referring_organisation_and_its_coordinators_see_a_referr
         ),
         "elsewhere": await service.running.client.get(
             path,
-            headers=bearer("coordinator", organisation="municipality-0707", department="norddjurs"),
+            headers=bearer("coordinator", organisation="municipality-0707", department="aarhus"),
         ),
         "head office": await service.running.client.get(
             path, headers=bearer("coordinator", organisation="brobyg")
@@ -124,7 +125,7 @@ async def test_departments_that_share_an_organisation_keep_their_referrals_apart
     path = f"/referrals/{made.json()['referral_id']}"
     elsewhere, here = (
         bearer("coordinator", organisation="municipality-shared", department=department)
-        for department in ("norddjurs", "randers")
+        for department in ("aarhus", "randers")
     )
     client = service.running.client
     assert (await client.get(path, headers=elsewhere)).status_code == 404
@@ -133,7 +134,7 @@ async def test_departments_that_share_an_organisation_keep_their_referrals_apart
 
 
 async def test_a_departments_coordinator_refers_to_that_department_only(service: Served) -> None:
-    elsewhere = bearer("coordinator", organisation="municipality-0707", department="norddjurs")
+    elsewhere = bearer("coordinator", organisation="municipality-0707", department="aarhus")
     refused = await service.refer(headers=elsewhere)
     assert refused.status_code == 403
     assert await service.rows("select 1 from citizen") == []
@@ -158,7 +159,9 @@ async def test_withdrawn_consent_forgets_the_appointments_and_drops_what_follows
         "referral.created",
         "consent.given",
         "appointment.booked",
+        "need.opened",
         "consent.withdrawn",
+        "need.closed",
     ]
     assert (
         await service.put(fhir_appointment(status="cancelled", updated="2026-11-30T12:00:00Z"))
@@ -230,6 +233,7 @@ async def test_what_messages_need_is_told_to_a_service_and_the_asking_is_recorde
         "phone": None,
         "language": "da",
         "meeting_point": f"{ADDRESS}, 8900 Randers C",
+        "meeting": "home",
     }
     (row,) = await service.rows(
         "select citizen_id::text, purpose, subject, organisation from access_log"
@@ -265,38 +269,38 @@ async def test_a_protected_address_is_told_to_nobody_and_an_erased_citizen_is_go
     service: Served,
 ) -> None:
     made = await service.referred(citizen=referral()["citizen"] | {"protected": True})
-    (_, told), _ = await service.events()
-    assert (referral()["needs"]["meeting"], told["needs"]["meeting"]) == ("home", "at_location")
+    (told,) = await service.records()
+    assert (referral()["needs"]["meeting"], told["meeting"]) == ("home", "at_location")
     path = f"/citizens/{made['citizen_id']}/contact?purpose=mail"
     assert (await service.running.client.get(path, headers=SERVICE_TOKEN)).json()[
         "meeting_point"
     ] is None
     await service.rows(
-        "update citizen set cpr_hash = null, key_id = null, sealed = null, erased_at = now()"
+        "update citizen set cpr_hash = null, key_id = null, sealed = null, record = null,"
+        " erased_at = now()"
     )
     gone = await service.running.client.get(path, headers=SERVICE_TOKEN)
     assert (gone.status_code, gone.json()["type"]) == (410, GONE)
 
 
-@pytest.mark.parametrize(
-    ("department", "told"), [("randers", ("8900", "0730")), ("norddjurs", ("8500", "0707"))]
-)
+@pytest.mark.parametrize(("home", "told"), [("8961", "0707"), ("8870", "0730")])
 async def test_where_a_protected_citizen_lives_is_neither_published_nor_kept_in_the_open(
-    service: Served, department: str, told: tuple[str, str]
+    service: Served, home: str, told: str
 ) -> None:
+    """One postcode stands for all homes of the municipality."""
     citizen = referral()["citizen"] | {
         "protected": True,
-        "address": {"line": ADDRESS, "postcode": "8961"},
+        "address": {"line": ADDRESS, "postcode": home},
     }
-    await service.referred(
-        citizen=citizen, department=department, needs=referral()["needs"] | {"postcode": "8961"}
-    )
+    await service.referred(citizen=citizen, needs=referral()["needs"] | {"postcode": home})
     (_, created), _ = await service.events()
-    assert (created["needs"]["postcode"], created["municipality_code"]) == told
+    (record,) = await service.records()
+    assert created["municipality_code"] == told
+    assert known().postcode(record["postcode"]).municipality_code == told
     for table in ("referral", "outbox", "citizen", "idempotency_key"):
         rows = str(await service.rows(f"select * from {table}"))
-        assert '"8961"' not in rows, table
-        assert "'8961'" not in rows, table
+        assert f'"{home}"' not in rows, table
+        assert f"'{home}'" not in rows, table
 
 
 async def test_a_new_referral_neither_lifts_protection_nor_forgets_how_the_citizen_is_reached(
@@ -314,11 +318,9 @@ async def test_a_new_referral_neither_lifts_protection_nor_forgets_how_the_citiz
     needs = referral()["needs"] | {"postcode": "8961"}
     second = await service.referred(citizen=citizen, needs=needs, consent=SAID_AGAIN)
     created = (await service.events())[-2][1]
-    assert (created["referral_id"], created["needs"]["meeting"]) == (
-        second["referral_id"],
-        "at_location",
-    )
-    assert (created["needs"]["postcode"], created["municipality_code"]) == ("8900", "0730")
+    record = (await service.records())[-1]
+    assert (created["referral_id"], record["meeting"]) == (second["referral_id"], "at_location")
+    assert (record["postcode"] != "8961", created["municipality_code"]) == (True, "0707")
     path = f"/citizens/{second['citizen_id']}/contact?purpose=mail"
     contact = (await service.running.client.get(path, headers=COORDINATOR)).json()
     assert (contact["email"], contact["phone"], contact["meeting_point"]) == (
@@ -358,7 +360,7 @@ async def test_a_coordinator_is_told_how_to_reach_the_departments_citizens_which
 ) -> None:
     made = await service.referred()
     path = f"/citizens/{made['citizen_id']}/contact?purpose=call"
-    elsewhere = bearer("coordinator", organisation="municipality-0707", department="norddjurs")
+    elsewhere = bearer("coordinator", organisation="municipality-0707", department="aarhus")
     client = service.running.client
     assert (await client.get(path, headers=elsewhere)).status_code == 404
     assert await service.rows("select 1 from access_log") == []
@@ -377,12 +379,6 @@ async def test_a_coordinator_is_told_how_to_reach_the_departments_citizens_which
     ]
     unknown = "/citizens/019ac012-5c00-7a10-8b6e-2f6d0c9a1e01/contact?purpose=call"
     assert (await client.get(unknown, headers=COORDINATOR)).status_code == 404
-
-
-async def test_every_department_has_a_main_town_within_its_municipality() -> None:
-    assert {
-        one: POSTCODES[postcode].municipality_code for one, postcode in CENTRE_POSTCODE.items()
-    } == DEPARTMENTS
 
 
 def _with(path: str, value: Any) -> dict[str, Any]:
@@ -423,9 +419,9 @@ def _with(path: str, value: Any) -> dict[str, Any]:
         ("consent.given_at", "9999-12-31T23:59:59-12:00"),
         ("needs.languages", []),
         ("needs.languages", ["danish"]),
-        ("needs.postcode", "0000"),
+        ("needs.postcode", "00000"),
         ("needs.mobility", "car"),
-        ("department", "aarhus"),
+        ("department", "nowhere"),
         ("pathway", "outreach"),
         ("referrer_kind", "dentist"),
         ("extra", 1),
@@ -498,8 +494,8 @@ async def test_who_is_protected_is_not_met_at_home_and_needs_no_address(
     service: Served, address: dict[str, str] | None
 ) -> None:
     await service.referred(citizen=referral()["citizen"] | {"protected": True, "address": address})
-    created = (await service.events())[0][1]
-    assert created["needs"]["meeting"] == "at_location"
+    (record,) = await service.records()
+    assert record["meeting"] == "at_location"
 
 
 async def test_what_is_no_json_or_too_large_is_refused(service: Served) -> None:
@@ -533,9 +529,16 @@ async def test_a_citizen_is_erased_once_consent_is_withdrawn_and_nothing_brings_
         204,
         204,
     ]
-    (citizen,) = await service.rows("select cpr_hash, key_id, sealed, erased_at from citizen")
-    assert [citizen[name] for name in ("cpr_hash", "key_id", "sealed")] == [None] * 3
+    (citizen,) = await service.rows("select * from citizen")
+    assert [citizen[name] for name in ("cpr_hash", "key_id", "sealed", "record")] == [None] * 4
     assert citizen["erased_at"] is not None
+    told = await service.rows(
+        "select key, value from outbox where topic = 'brobyg.citizen.v1' order by id"
+    )
+    assert [(row["key"], row["value"] is None) for row in told] == [
+        (made["citizen_id"], False),
+        (made["citizen_id"], True),
+    ]
     answers = [
         await client.get(f"{path}/contact?purpose=mail", headers=SERVICE_TOKEN),
         await client.put(consent, json={"given_at": "2026-11-30T09:00:00+01:00"}, headers=REFERRER),
@@ -554,7 +557,7 @@ async def test_only_coordinators_of_the_department_and_of_head_office_erase_a_ci
         f"/referrals/{made['referral_id']}/consent", headers=REFERRER
     )
     path = f"/citizens/{made['citizen_id']}"
-    elsewhere = bearer("coordinator", organisation="municipality-0707", department="norddjurs")
+    elsewhere = bearer("coordinator", organisation="municipality-0707", department="aarhus")
     answers = [
         (await service.running.client.delete(path, headers=headers)).status_code
         for headers in (

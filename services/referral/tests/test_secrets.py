@@ -1,9 +1,9 @@
 import base64
 
 import pytest
-from brobyg_referral.adapters.secrets import Vault
-from brobyg_referral.domain.hashing import Hasher
 from brobyg_referral.errors import CannotDecrypt
+from brobyg_referral.people.adapters.secrets import Vault
+from brobyg_referral.people.domain.hashing import Hasher
 from brobyg_referral.settings import decode_key
 from referral_samples import CPR
 

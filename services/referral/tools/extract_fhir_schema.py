@@ -3,9 +3,9 @@
 
     python services/referral/tools/extract_fhir_schema.py <path of fhir.schema.json>
 
-Writes `src/brobyg_referral/fhir/r4.schema.json`: Appointment, the Bundle envelope, and every data
-type they use, as published, without the prose. Four things differ, all on the strict side or
-because of size:
+Writes `src/brobyg_referral/hospital/fhir/r4.schema.json`: Appointment, the Bundle envelope, and
+every data type they use, as published, without the prose. Four things differ, all on the strict
+side or because of size:
 
 - a resource inside another (`contained`, `Bundle.entry.resource`) is any object with a
   `resourceType`; Bundle entries are checked one by one;
@@ -22,7 +22,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-TARGET = Path(__file__).parents[1] / "src" / "brobyg_referral" / "fhir" / "r4.schema.json"
+_SOURCES = Path(__file__).parents[1] / "src" / "brobyg_referral"
+TARGET = _SOURCES / "hospital" / "fhir" / "r4.schema.json"
 ROOTS = ("Appointment", "Bundle")
 ANY_RESOURCE = {
     "type": "object",

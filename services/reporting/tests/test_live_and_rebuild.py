@@ -182,12 +182,11 @@ async def test_verify_names_a_corrupted_row_keeps_the_live_version_and_exits_1(
         rebuilder = Rebuilder(publisher.address, database.url)
         assert (await rebuilder.run()).switched
         active = await live(database)
-        table = f"projection_v{active}.appointment"
+        table = f"projection_v{active}.match"
         key = await scalar(
             database,
             f"update {table} set minutes = coalesce(minutes, 0) + 1"
-            f" where appointment_id = (select min(appointment_id) from {table})"
-            " returning appointment_id",
+            f" where match_id = (select min(match_id) from {table}) returning match_id",
         )
         monkeypatch.setattr(cli, "_database", lambda _: database.url)
         monkeypatch.setenv("BROBYG_KAFKA", publisher.address)
@@ -198,7 +197,7 @@ async def test_verify_names_a_corrupted_row_keeps_the_live_version_and_exits_1(
             (table["table"], table["differing_keys"])
             for table in told["tables"]
             if not table["equal"]
-        ] == [("appointment", [key])]
+        ] == [("match", [key])]
         assert await live(database) == active
         status = await asyncio.to_thread(CliRunner().invoke, cli.app, ["status", "--json"])
         assert json.loads(status.stdout)["active_version"] == active
@@ -291,7 +290,7 @@ async def test_readers_see_no_gap_while_versions_are_switched(
     async with database_for(SERVICE) as database:
         rebuilder = Rebuilder(publisher.address, database.url)
         await rebuilder.run()
-        rows = await scalar(database, "select count(*) from reporting.appointment")
+        rows = await scalar(database, "select count(*) from reporting.need")
         done, reads = asyncio.Event(), 0
 
         async def read(*, together: bool) -> None:
@@ -304,9 +303,7 @@ async def test_readers_see_no_gap_while_versions_are_switched(
                             together
                         ):  # holds one view while it asks for another, the way deadlocks are made
                             assert (
-                                await connection.fetchval(
-                                    "select count(*) from reporting.appointment"
-                                )
+                                await connection.fetchval("select count(*) from reporting.need")
                                 == rows
                             )
                         assert (

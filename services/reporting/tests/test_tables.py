@@ -9,7 +9,7 @@ from brobyg_kit.database import Database
 from brobyg_reporting.adapters import views
 from brobyg_reporting.adapters.tables import metadata, tables_of
 from brobyg_reporting.adapters.versions import VersionTables
-from brobyg_reporting.adapters.views import VIEWS, View
+from brobyg_reporting.adapters.view_definitions import VIEWS, View
 from brobyg_reporting.bootstrap import SERVICE
 from brobyg_reporting.domain.projections import PROJECTIONS
 from brobyg_reporting.errors import RebuildRefused
@@ -49,9 +49,11 @@ async def test_a_version_has_its_keys_and_indexes(database_for: DatabaseFor) -> 
     async with database_for(SERVICE) as database:
         await first_version(database)
         assert await scalar(database, _INDEXES) == (
-            "appointment_pkey appointment_referral_id event_log_pkey event_log_subject"
-            " event_log_unknown notification_pkey offer_pkey referral_department referral_pkey"
-            " volunteer_pkey"
+            "appointment_pkey appointment_referral_id attention_need_id attention_other_need_id"
+            " attention_pkey attention_state event_log_decided event_log_pkey event_log_subject"
+            " event_log_unknown helper_pkey match_helper_id match_need_id match_pkey need_about_id"
+            " need_pkey need_referral_id notification_pkey offer_pkey referral_department"
+            " referral_pkey"
         )
 
 
@@ -60,7 +62,7 @@ async def test_every_view_and_column_is_in_the_data_dictionary(database_for: Dat
         await first_version(database)
         async with database.connect() as connection:
             rows = (await connection.execute(text(_COLUMNS))).all()
-        assert len(rows) > 80
+        assert len(rows) > 150
         assert {row.relname for row in rows} == set(VIEWS)
         assert [(row.relname, row.attname) for row in rows if not row.comment] == []
         assert [row.relname for row in rows if not row.of_view] == []
@@ -71,23 +73,22 @@ async def test_a_view_that_an_analyst_built_survives_a_new_column_and_holds_up_a
 ) -> None:
     async with database_for(SERVICE) as database, database.connect() as connection:
         number, versions = await first_version(database), VersionTables(connection)
-        await connection.execute(text("create view pools as select pool from reporting.volunteer"))
+        await connection.execute(text("create view pools as select pools from reporting.helper"))
 
         async def show(sql: str) -> None:
-            monkeypatch.setitem(VIEWS, "volunteer", View(sql, "One row a volunteer."))
+            monkeypatch.setitem(VIEWS, "helper", View(sql, "One row a helper."))
             async with versions.transaction():
                 await views.show(connection, number)
 
         monkeypatch.setattr(
             views, "_comments", lambda: ["select 1"]
         )  # those of columns that are gone
-        await show("select 1 as first, v.* from {v}.volunteer v")
+        await show("select 1 as first, h.* from {v}.helper h")
         assert (
-            await scalar(database, "select count(first) + count(pool) from reporting.volunteer")
-            == 0
+            await scalar(database, "select count(first) + count(pools) from reporting.helper") == 0
         )
         with pytest.raises(RebuildRefused, match="pools"):
-            await show("select volunteer_id from {v}.volunteer")
+            await show("select helper_id from {v}.helper")
         await connection.execute(text("drop view pools"))
-        await show("select volunteer_id from {v}.volunteer")
-        assert await scalar(database, "select count(*) from reporting.volunteer") == 0
+        await show("select helper_id from {v}.helper")
+        assert await scalar(database, "select count(*) from reporting.helper") == 0

@@ -58,6 +58,13 @@ class Readiness:
         found = outbox if isinstance(outbox, dict) else {}
         return found.get("rows"), found.get("oldest_seconds")
 
+    @property
+    def has_copies(self) -> bool:
+        """Whether none of the topics that it copies, such as the reference data, is empty yet."""
+        copies = self.report.get("copies")
+        found = copies.values() if isinstance(copies, dict) else ()
+        return all(one.get("records") for one in found)
+
 
 def readiness(service: str, url: str, timeout: float = ANSWER_TIMEOUT) -> Readiness:
     """Ask `url`/readyz whether `service` is ready.

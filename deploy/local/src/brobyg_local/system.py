@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from brobyg_contracts.domain import LOCAL_ZONE
 from brobyg_kit.clock import parse_clock
 
+from . import reference
 from .clock import at_real_speed
 from .cluster import Cluster
 from .errors import LocalError
@@ -40,7 +41,6 @@ from .tools import Say, run
 PORTS: Mapping[str, int] = {"kafka": 9092, "postgres": 5432, "mail": 2525, **DEFAULT_PORTS}
 #: Seconds for all services together, and for one migration or the topics.
 READY_TIMEOUT, COMMAND_TIMEOUT = 90.0, 120.0
-COORDINATORS = "randers=koordinator.randers@example.org,norddjurs=koordinator.norddjurs@example.org"
 #: What the databases and topics are made from, besides the code that does it.
 MADE_FROM = (
     "services/*/migrations/**/*",
@@ -188,10 +188,8 @@ class System:
         environment = {
             "BROBYG_HOST": "127.0.0.1",
             "BROBYG_LOG_FORMAT": "json",
-            "BROBYG_NOTIFICATION_COORDINATORS": COORDINATORS,
             "BROBYG_NOTIFICATION_SENDER": "Brobyg <brobyg@example.org>",
-            # The sample hospital's FHIR server counts each appointment's versions up.
-            "BROBYG_REFERRAL_RISING_VERSIONS": "hospital-randers",
+            **reference.settings(),
             **make_keys(self.folder),
             "BROBYG_KAFKA": addresses.kafka,
             "BROBYG_DATABASE": addresses.database,
@@ -240,14 +238,17 @@ class System:
                 )
 
     def _prepare(self, environment: Mapping[str, str]) -> None:
-        """Make databases, topics and migrations; in our own stores only where they have changed."""
+        """Make databases, topics, migrations and the first reference data.
+
+        In our own stores only where what they are made from has changed.
+        """
         stamp = self.folder.local / "prepared.json"
         wanted = {"of": self._fingerprint(environment)}
         # Another's broker or database may have been emptied since: the stamp can't know.
         own = not (self.given.get("BROBYG_KAFKA") or self.given.get("BROBYG_DATABASE"))
         if own and read_json(stamp) == wanted:
             return
-        self.say("databases, topics and migrations")
+        self.say("databases, topics, migrations and reference data")
 
         def brobyg(arguments: list[str]) -> None:
             run(
@@ -262,6 +263,7 @@ class System:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             commands = [["topics", "apply"], *([name, "migrate"] for name in SERVICES)]
             list(pool.map(brobyg, commands))
+        brobyg(["reference", "apply", "--if-empty"])
         write_atomically(stamp, json.dumps(wanted))
 
     def _fingerprint(self, environment: Mapping[str, str]) -> str:
@@ -286,7 +288,10 @@ class System:
         pending = [name for name in wanted if name != "mail" or mail is not None]
 
         def ready(name: str) -> bool:
-            return is_answering(mail or 0) if name == "mail" else readiness(name, urls[name]).ready
+            if name == "mail":
+                return is_answering(mail or 0)
+            answer = readiness(name, urls[name])
+            return answer.ready and answer.has_copies
 
         def settled() -> bool:
             states = self.supervisor.states()

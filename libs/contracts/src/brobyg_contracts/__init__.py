@@ -3,7 +3,8 @@
 - `events`: one Struct for each event type, generated; `EVENTS` maps event type to Struct
 - `topics`: `TOPICS` maps topic to the event types it carries
 - `asyncapi`: what each service sends and receives
-- `places`: postcodes, places of care, departments, and distances
+- `reference`: places, departments, pools and the rest of the reference data, and distances
+- `attention`: how a human may settle what needs one
 - `pathways`: the declared policy of each kind of help
 """
 

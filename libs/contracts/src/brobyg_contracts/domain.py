@@ -13,8 +13,11 @@ ROLES = frozenset(
 )
 #: Local time, for what people read and write, and for what a day or a week is.
 LOCAL_ZONE = ZoneInfo("Europe/Copenhagen")
+#: The language of people of whom none is known (ISO 639-1), unless BROBYG_DEFAULT_LANGUAGE says
+#: another.
+DEFAULT_LANGUAGE = "da"
 #: Facts that log lines may hold beside the kit's own: ids and numbers, never who somebody is.
-LOGGED_FACTS = frozenset({"appointment_id", "notification_id", "notifications"})
+LOGGED_FACTS = frozenset({"appointment_id", "need_id", "notification_id", "notifications"})
 #: What is hidden wherever it stands in a log line.
 PERSONAL_PATTERNS = (
     # CPR numbers and replacement numbers; not parts of an id.

@@ -3,7 +3,7 @@
 ContractsError
 ├── InvalidPathway   a pathway's file breaks its form
 ├── UnknownPathway   no such file in schemas/pathways
-└── UnknownPlace     a postcode or location id that is not in schemas/places.json
+└── UnknownReference an id that the reference data does not have
 """
 
 
@@ -19,5 +19,5 @@ class UnknownPathway(ContractsError):
     """There is no such file in schemas/pathways."""
 
 
-class UnknownPlace(ContractsError):
-    """A postcode or location id that schemas/places.json does not know."""
+class UnknownReference(ContractsError):
+    """An id that the reference data does not have."""

@@ -5,12 +5,12 @@ from typing import ClassVar
 from msgspec import Struct
 
 
-class EventData(Struct, frozen=True, kw_only=True):
+class EventData(Struct, frozen=True, kw_only=True, gc=False):
     """What an event says. Each event type is a subclass, in `brobyg_contracts.events`."""
 
     #: `dk.brobyg.<noun>.<past participle>`, the CloudEvents `type`.
     EVENT_TYPE: ClassVar[str]
-    #: The topic that carries it.
+    #: The topic that carries it; `{source}` in it stands for the service that emits the event.
     TOPIC: ClassVar[str]
     #: The `$id` of its JSON Schema.
     DATASCHEMA: ClassVar[str]

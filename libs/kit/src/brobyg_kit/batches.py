@@ -9,6 +9,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import compress
 
 import asyncpg
 from sqlalchemy import ARRAY, bindparam, func, select
@@ -21,11 +22,11 @@ from brobyg_kit.database_errors import (
     is_waited_out,
     trouble_of,
 )
-from brobyg_kit.event import Event, UndecodableEvent, UnknownWord
+from brobyg_kit.event import UnknownWord
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.logs import get_logger
 from brobyg_kit.metrics import Metrics
-from brobyg_kit.parking import Origin, Parking, Received
+from brobyg_kit.parking import Origin, Parking, Received, is_permanent
 from brobyg_kit.statements import array_literal
 from brobyg_kit.subscription import Subscription
 from brobyg_kit.tables import Id, inbox
@@ -143,49 +144,88 @@ class Batches:
         if one.error is not None:
             raise one.error
         if not self._subscription.inbox or await self._new(tx, [one]):
-            await self._subscription.handle(tx, [one.event])
+            await self._replace_parked(tx, [one])
+            await self._handle(tx, [one])
 
     async def _give_up(self, one: Received, error: Exception) -> None:
-        """Pass over an event with a word of a later version; park any other."""
-        if isinstance(error, UnknownWord):
-            async with self._database.transaction() as tx:
-                await self.pass_over(tx, one, error)
-            return
-        log.error("event.parked", error=error, origin=str(one.origin), type=one.event.type)
+        """Park the event, unless it is passed over. A word of a later version is counted."""
         async with self._database.transaction() as tx:
-            permanent = isinstance(error, UndecodableEvent)
-            await self.parking.park(tx, one, error, permanent=permanent)
+            if self.is_passed_over(one, error):
+                await self.pass_over(tx, one, error)
+                return
+            log.error("event.parked", error=error, origin=str(one.origin), type=one.event.type)
+            await self.parking.park(tx, one, error, permanent=is_permanent(error))
+            if isinstance(error, UnknownWord):
+                self._count_passed_over(tx, one)
 
-    async def pass_over(self, tx: Transaction, one: Received, error: UnknownWord) -> None:
-        """Mark the event as handled, without effect: parked, it would hold up its subject."""
+    def is_passed_over(self, one: Received, error: Exception) -> bool:
+        """Whether it has a word of a later version: parked, it would hold up its subject.
+
+        A record of a compacted topic is tried again instead: it holds up none of its key, and says
+        how something is until the next one comes, which may be never.
+        """
+        return (
+            isinstance(error, UnknownWord) and one.origin.topic not in self._subscription.compacted
+        )
+
+    async def pass_over(self, tx: Transaction, one: Received, error: Exception) -> None:
+        """Mark the event as handled, without effect."""
         log.warning("event.passed_over", error=error, origin=str(one.origin), type=one.event.type)
         if self._subscription.inbox:
             await self._new(tx, [one])
+        self._count_passed_over(tx, one)
+
+    def _count_passed_over(self, tx: Transaction, one: Received) -> None:
         tx.after_commit(self._metrics.events_passed_over.labels(one.event.type).inc)
 
     async def _in_one_transaction(self, batch: Sequence[Received]) -> None:
         async with self._database.transaction() as tx:
-            events = await self._to_handle(tx, batch)
-            if events:
-                await self._subscription.handle(tx, events)
-        for kind, number in Counter([event.type for event in events]).items():
+            received = await self._to_handle(tx, batch)
+            await self._handle(tx, received)
+        for kind, number in Counter([one.event.type for one in received]).items():
             self._metrics.events_handled.labels(kind).inc(number)
 
-    async def _to_handle(self, tx: Transaction, batch: Sequence[Received]) -> list[Event]:
-        """Those that were not handled before and need not wait behind a parked one, in order."""
+    async def _handle(self, tx: Transaction, batch: Sequence[Received]) -> None:
+        """Store what is copied, and give the service what it handles."""
+        copies = self._subscription.copies
+        if copies is not None:
+            await copies.keep(tx, batch)
+            batch = [one for one in batch if one.origin.topic not in copies.only_copied]
+        events = [one.event for one in batch]
+        if events:
+            await self._subscription.handle(tx, events)
+
+    async def _to_handle(self, tx: Transaction, batch: Sequence[Received]) -> Sequence[Received]:
+        """Those that were not handled before and need not wait behind a parked one, in order.
+
+        A record of a compacted topic never waits: it replaces those of its key before it.
+        """
+        compacted = self._subscription.compacted
         held = await self.parking.held(tx, list({one.event.subject for one in batch}))
         if held:
-            behind = [one for one in batch if one.event.subject in held]
+            waits = [
+                one.event.subject in held and one.origin.topic not in compacted for one in batch
+            ]
+            behind = list(compress(batch, waits))
             await self.parking.wait_behind(tx, await self._not_handled(tx, behind, held))
-            batch = [one for one in batch if one.event.subject not in held]
+            batch = [one for one, must in zip(batch, waits, strict=True) if not must]
         if self._subscription.inbox:
             new = await self._new(tx, batch)
             self._metrics.events_repeated.inc(len(batch) - len(new))
             batch = new
+        if held:
+            await self._replace_parked(tx, batch)
         for one in batch:
             if one.error is not None:
                 raise one.error
-        return [one.event for one in batch]
+        return batch
+
+    async def _replace_parked(self, tx: Transaction, batch: Sequence[Received]) -> None:
+        """Drop what is parked of the keys of those of `batch` that are of a compacted topic."""
+        compacted = self._subscription.compacted
+        records = [one for one in batch if one.origin.topic in compacted]
+        if records:
+            await self.parking.replace(tx, records)
 
     async def _not_handled(
         self, tx: Transaction, batch: Sequence[Received], held: Mapping[str, Origin]

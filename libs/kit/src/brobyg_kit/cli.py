@@ -159,7 +159,9 @@ def _rows(settings: "type[BaseSettings]") -> dict[str, tuple[str, str]]:
     rows = {}
     for field, info in settings.model_fields.items():
         variable = f"BROBYG_{field.upper()}"
-        value = os.environ.get(variable, str(info.get_default(call_default_factory=False)))
+        value = os.environ.get(
+            variable, str(info.get_default(call_default_factory=True, validated_data={}))
+        )
         if variable in os.environ and SecretStr.__name__ in repr(info.annotation):
             value = "**********"
         rows[variable] = (wrong.get(field, value), info.description or "")

@@ -25,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from brobyg_kit import tracing
 from brobyg_kit.clock import Clock
 from brobyg_kit.database_errors import DATABASE_ERRORS
-from brobyg_kit.event import EVENT_CONTENT_TYPE, Event, EventData, encode, unencoded
+from brobyg_kit.event import EVENT_CONTENT_TYPE, Event, EventData, encode, topic_of, unencoded
 from brobyg_kit.ids import id_at, nanoseconds
 from brobyg_kit.statements import array_literal, driver_text, text_array, unnest
 from brobyg_kit.tables import Instant, outbox, stream, timer
@@ -61,7 +61,10 @@ class Transaction:
     clock: Clock
     source: str
     _emissions: list[_Emission] = field(default_factory=list)
-    _records: list[tuple[str, str, bytes, str]] = field(default_factory=list)
+    #: The copied topics whose copy this transaction has changed, each with its own view of it in a
+    #: tuple once that was read; see `brobyg_kit.replica`.
+    replicated: dict[str, tuple[Any] | None] = field(default_factory=dict)
+    _records: list[tuple[str, str, bytes | None, str]] = field(default_factory=list)
     _timers: dict[tuple[str, str], datetime | None] = field(default_factory=dict)
     _after_commit: list[Callable[[], None]] = field(default_factory=list)
 
@@ -93,6 +96,13 @@ class Transaction:
         """
         _check_size(topic, value)
         self._records.append((topic, key, value, content_type))
+
+    def send_tombstone(self, topic: str, key: str) -> None:
+        """Delete what `key` has on the compacted `topic`, at the commit, after what is emitted.
+
+        The caller locks what the key stands for, so that no other transaction writes it meanwhile.
+        """
+        self._records.append((topic, key, None, EVENT_CONTENT_TYPE))
 
     def schedule(self, kind: str, subject: str, due_at: datetime) -> None:
         """Fire the timer (`kind`, `subject`) once, at `due_at` or soon after; moves it if set."""
@@ -140,7 +150,10 @@ class Transaction:
             await self.connection.execute(select(func.pg_notify(TIMER_CHANNEL, "")))
 
     async def _write_outbox(self) -> None:
-        rows = [*(await self._sequenced() if self._emissions else ()), *self._records]
+        rows: list[tuple[str, str, bytes | None, str]] = [
+            *(await self._sequenced() if self._emissions else ()),
+            *self._records,
+        ]
         if not rows:
             return
         columns = [c.name for c in _OUTBOX]
@@ -165,8 +178,9 @@ class Transaction:
         for emission in self._emissions:
             given[emission.subject] += 1
             value = self._encoded(emission, given[emission.subject])
-            _check_size(emission.data.TOPIC, value)
-            rows.append((emission.data.TOPIC, emission.subject, value, EVENT_CONTENT_TYPE))
+            topic = topic_of(emission.data, self.source)
+            _check_size(topic, value)
+            rows.append((topic, emission.subject, value, EVENT_CONTENT_TYPE))
         return rows
 
     def _encoded(self, emission: _Emission, sequence: int) -> bytes:

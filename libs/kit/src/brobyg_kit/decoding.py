@@ -14,10 +14,10 @@ from faststream.kafka import KafkaMessage
 from faststream.kafka.message import FAKE_CONSUMER
 from faststream.message import StreamMessage
 
-from brobyg_kit.event import Event, decode, storable
+from brobyg_kit.event import TOMBSTONE, Event, decode, storable
 from brobyg_kit.ids import derived_id
 from brobyg_kit.parking import Origin, Received
-from brobyg_kit.subscription import Decoder, Subscription
+from brobyg_kit.subscription import Subscription
 
 UNDECODABLE = "undecodable"
 #: A record as aiokafka gives it.
@@ -39,15 +39,14 @@ def batch_decoder(
     subscription: Subscription,
 ) -> Callable[[StreamMessage[Any]], Awaitable[list[Received]]]:
     """FastStream's decoder for batches of `subscription`: each record as an event, in order."""
-    decoders = subscription.decoders
 
     async def decode_batch(message: StreamMessage[Any]) -> list[Received]:
         return [
             read(
-                decoders.get(record.topic),
+                subscription,
                 Origin(record.topic, record.partition, record.offset),
                 record.key,
-                record.value or b"",
+                record.value,
             )
             for record in message.raw_message
         ]
@@ -55,22 +54,28 @@ def batch_decoder(
     return decode_batch
 
 
-def read(decoder: Decoder | None, origin: Origin, key: bytes | None, value: bytes) -> Received:
+def read(
+    subscription: Subscription, origin: Origin, key: bytes | None, value: bytes | None
+) -> Received:
     """The record at `origin` as an event, or as a placeholder with the error."""
+    if value is None and key and origin.topic in subscription.compacted:
+        return Received(_placeholder(origin, key, TOMBSTONE), origin)
+    decoder = subscription.decoders.get(origin.topic)
+    value = value or b""
     try:
         return Received(decoder(origin, key, value) if decoder else decode(value), origin)
     except Exception as error:  # noqa: BLE001 - nor may a bug in a decoder, see above
         return Received(_placeholder(origin, key), origin, error)
 
 
-def _placeholder(origin: Origin, key: bytes | None) -> Event:
-    """An event in place of a record that can't be read; its subject is the record's key."""
+def _placeholder(origin: Origin, key: bytes | None, type: str = UNDECODABLE) -> Event:
+    """What stands for a record that is no event; its subject is the record's key."""
     text = key.decode(errors="replace") if key and origin.topic.startswith("brobyg.") else ""
     event_id = derived_id(origin.topic, str(origin.partition), str(origin.offset))
     return Event(
         id=event_id,
         source=origin.topic,
-        type=UNDECODABLE,
+        type=type,
         subject=text if text and storable(text) else derived_id("key", repr(key)),
         time=datetime.fromtimestamp(0, UTC),
         dataschema="",

@@ -112,7 +112,7 @@ def show(
 async def _value(address: str, origin: Origin) -> bytes:
     place = TopicPartition(origin.topic, origin.partition)
     async with reader(address) as client:
-        return (await read_record(client, place, origin.offset))[1]
+        return (await read_record(client, place, origin.offset))[1] or b""
 
 
 @app.command()

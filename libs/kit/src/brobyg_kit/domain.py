@@ -18,6 +18,8 @@ class Domain(Protocol):
     ROLES: frozenset[str]
     #: Local time: what people read and write, and what a day is.
     LOCAL_ZONE: ZoneInfo
+    #: The language of people of whom none is known (ISO 639-1), unless a setting says another.
+    DEFAULT_LANGUAGE: str
     #: Facts that log lines may hold beside the kit's own (`logs.FACTS`).
     LOGGED_FACTS: frozenset[str]
     #: What is hidden wherever it stands in a log line.

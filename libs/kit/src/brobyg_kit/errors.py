@@ -8,6 +8,9 @@ KitError
 ├── PartitionsDiffer   a topic has another number of partitions than its file declares
 ├── RecordGone         a record is no longer in its topic, or never was
 ├── SendFailed         the broker refused a record or did not acknowledge it
+├── attention.ItemClaimed    somebody else has claimed what needs a human
+├── attention.ItemSettled    what needs a human is settled already
+├── attention.NoSuchItem     nothing of this id needs a human here
 ├── event.UndecodableEvent   the bytes are not an event, or its data breaks its schema
 │   └── event.UnknownWord    the data holds a word that only a later schema can list
 └── problems.Problem   a request is answered with this status and explanation

@@ -17,6 +17,9 @@ from msgspec import Meta
 from brobyg_kit.errors import KitError
 
 EVENT_CONTENT_TYPE = "application/cloudevents+json"
+#: The type of an event that stands for a record without a value on a compacted topic: what its
+#: subject had is deleted. It has no data.
+TOMBSTONE = "tombstone"
 
 
 @runtime_checkable
@@ -24,6 +27,7 @@ class EventData(Protocol):
     """What an event says, as a generated `msgspec.Struct`."""
 
     EVENT_TYPE: ClassVar[str]
+    #: `{source}` in it stands for the service that emits the event, see `topic_of`.
     TOPIC: ClassVar[str]
     DATASCHEMA: ClassVar[str]
 
@@ -117,6 +121,11 @@ def _decoder(kind: type[DataT]) -> msgspec.json.Decoder[DataT]:
 def encode(event: Event) -> bytes:
     """The event as a record's value."""
     return _encoder.encode(event)
+
+
+def topic_of(kind: EventData | builtins.type[EventData], source: str) -> str:
+    """The topic on which the service `source` emits events of this kind."""
+    return kind.TOPIC.replace("{source}", source)
 
 
 def unencoded(data: EventData) -> msgspec.Raw:

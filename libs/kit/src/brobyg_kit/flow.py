@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from rich.table import Column, Table
 
-from brobyg_kit.event import EventData
+from brobyg_kit.event import EventData, topic_of
 from brobyg_kit.service import Service
 
 _PREFIX = "dk.brobyg."
@@ -28,8 +28,12 @@ def rows(services: Sequence[Service]) -> list[Row]:
 
     A service that reads a topic as a whole reads each of its events.
     """
-    emitted = {(_key(one), service.name) for service in services for one in service.emits}
-    consumed = {(_key(one), service.name) for service in services for one in service.consumes}
+    emitted = {
+        (_key(one, service.name), service.name) for service in services for one in service.emits
+    }
+    consumed = {
+        (_key(one, service.name), service.name) for service in services for one in service.reads
+    }
     keys = {key for key, _ in emitted | consumed}
     typed = {topic for topic, event in keys if event != RECORD}
     return [
@@ -46,10 +50,10 @@ def rows(services: Sequence[Service]) -> list[Row]:
     ]
 
 
-def _key(one: type[EventData] | str) -> tuple[str, str]:
-    return (
-        (one, RECORD) if isinstance(one, str) else (one.TOPIC, one.EVENT_TYPE.removeprefix(_PREFIX))
-    )
+def _key(one: type[EventData] | str, service: str) -> tuple[str, str]:
+    if isinstance(one, str):
+        return one, RECORD
+    return topic_of(one, service), one.EVENT_TYPE.removeprefix(_PREFIX)
 
 
 def table(flow: Sequence[Row]) -> Table:

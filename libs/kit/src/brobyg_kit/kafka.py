@@ -196,7 +196,7 @@ async def read_range(
 
 async def read_record(
     client: AIOKafkaConsumer, one: TopicPartition, offset: int, timeout: float = REQUEST_TIMEOUT
-) -> tuple[bytes | None, bytes]:
+) -> tuple[bytes | None, bytes | None]:
     """Key and value of one record, within `timeout` seconds.
 
     Raises RecordGone when it is no longer in its topic or never was, TimeoutError or KafkaError
@@ -216,7 +216,7 @@ async def read_record(
     [record] = taken[one]
     if record.offset != offset:
         raise RecordGone(f"{place} is not in the topic")
-    return record.key, record.value or b""
+    return record.key, record.value
 
 
 class Reader:
@@ -228,7 +228,9 @@ class Reader:
         self._client: AIOKafkaConsumer | None = None
         self._connecting, self._reading = asyncio.Lock(), asyncio.Lock()
 
-    async def record(self, topic: str, partition: int, offset: int) -> tuple[bytes | None, bytes]:
+    async def record(
+        self, topic: str, partition: int, offset: int
+    ) -> tuple[bytes | None, bytes | None]:
         """As `read_record`. One at a time: others wait."""
         async with self._reading:
             return await read_record(

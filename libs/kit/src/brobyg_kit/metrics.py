@@ -64,6 +64,10 @@ class Metrics:
         self.parked = Gauge(
             "brobyg_parked_events", "Events that wait, retry or are dead", ["state"], registry=r
         )
+        # What needs a human
+        self.attention_open = Gauge(
+            "brobyg_attention_open", "Items that no human has settled", ["kind"], registry=r
+        )
         # Timers
         self.timers_fired = Counter(
             "brobyg_timers_fired", "Timers carried out", ["kind"], registry=r

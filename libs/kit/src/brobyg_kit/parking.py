@@ -19,7 +19,7 @@ from brobyg_kit.backoff import Backoff
 from brobyg_kit.database import Database, Transaction
 from brobyg_kit.database_errors import cause_of
 from brobyg_kit.errors import raised_at
-from brobyg_kit.event import Event, UndecodableEvent
+from brobyg_kit.event import Event, UndecodableEvent, UnknownWord
 from brobyg_kit.tables import Instant, inbox, parked_event
 
 #: Tries of one event before it is dead, the first included: about eleven minutes with the pauses.
@@ -96,6 +96,11 @@ def reason_of(error: BaseException) -> str:
         return str(error)
     kind, place = type(cause_of(error)).__name__, raised_at(error)
     return f"{kind} at {place}" if place else kind
+
+
+def is_permanent(error: BaseException) -> bool:
+    """Whether trying the event again can't help; an upgrade brings a word of a later version."""
+    return isinstance(error, UndecodableEvent) and not isinstance(error, UnknownWord)
 
 
 def dead_letter_topic(service: str) -> str:
@@ -232,11 +237,37 @@ class Parking:
             .with_for_update()
         )
         rows = found.all()
+        await self._drop(tx, rows)
+        return len(rows)
+
+    async def replace(self, tx: Transaction, records: Sequence[Received]) -> None:
+        """Drop what is parked of the same topic and key as one of `records`, up to that one.
+
+        Whatever its state; their ids go into the inbox as with `discard`. Blocks while one of
+        theirs is being retried.
+        """
+        last: dict[tuple[str, str], int] = {}
+        for one in records:
+            key = one.origin.topic, one.event.subject
+            last[key] = max(one.origin.offset, last.get(key, -1))
+        found = await tx.connection.execute(
+            select(parked_event)
+            .where(parked_event.c.subject == func.any(bindparam("subjects", type_=ARRAY(Text))))
+            .order_by(parked_event.c.id)
+            .with_for_update(),
+            {"subjects": list({subject for _, subject in last})},
+        )
+        await self._drop(
+            tx,
+            [row for row in found if row.record_offset <= last.get((row.topic, row.subject), -1)],
+        )
+
+    async def _drop(self, tx: Transaction, rows: Sequence[Row[Any]]) -> None:
+        """Remove these rows as handled, and have what waits behind them tried."""
         for row in rows:
             done = insert(inbox).values(event_id=row.event_id).on_conflict_do_nothing()
             await tx.connection.execute(done)
             await self.handled(tx, _parked(row))
-        return len(rows)
 
     async def listed(self, database: Database, limit: int = 100) -> list[Parked]:
         """The oldest `limit` parked events."""

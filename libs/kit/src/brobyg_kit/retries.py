@@ -12,11 +12,10 @@ from brobyg_kit.batches import Batches, Interrupted
 from brobyg_kit.database import Database
 from brobyg_kit.decoding import read
 from brobyg_kit.errors import RecordGone
-from brobyg_kit.event import UndecodableEvent, UnknownWord
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.kafka import Reader
 from brobyg_kit.logs import get_logger
-from brobyg_kit.parking import Parked, Received
+from brobyg_kit.parking import Parked, Received, is_permanent
 from brobyg_kit.subscription import Subscription
 
 log = get_logger(__name__)
@@ -77,7 +76,7 @@ class Retries:
     async def _read(self, parked: Parked) -> Received:
         origin = parked.origin
         key, value = await self._reader.record(origin.topic, origin.partition, origin.offset)
-        return read(self._subscription.decoders.get(origin.topic), origin, key, value)
+        return read(self._subscription, origin, key, value)
 
     async def _try(self, parked: Parked, received: Received, blaming: bool) -> Exception | None:
         """Handle it and remove it, or record why not, which is returned.
@@ -93,16 +92,15 @@ class Retries:
         except Exception as error:
             if not await self._batches.is_the_events(error, blaming=blaming):
                 raise
-            if isinstance(error, UnknownWord):
+            if self._batches.is_passed_over(received, error):
                 await self._pass_over(parked, received, error)
                 return error
-            permanent = isinstance(error, UndecodableEvent)
             async with self._database.transaction() as tx:
-                await parking.failed(tx, parked, error, permanent=permanent)
+                await parking.failed(tx, parked, error, permanent=is_permanent(error))
             return error
         return None
 
-    async def _pass_over(self, parked: Parked, received: Received, error: UnknownWord) -> None:
+    async def _pass_over(self, parked: Parked, received: Received, error: Exception) -> None:
         """Remove it without effect: dead, it would hold up its subject."""
         async with self._database.transaction() as tx:
             if await self._batches.parking.claim(tx, parked):

@@ -24,9 +24,10 @@ from brobyg_kit.health import Check, Health
 from brobyg_kit.logs import get_logger
 from brobyg_kit.metrics import Metrics
 from brobyg_kit.relay import Relay
+from brobyg_kit.replica import Copies, Watch
 from brobyg_kit.service import Parts, Resources, Service
 from brobyg_kit.settings import KitSettings
-from brobyg_kit.tables import outbox, parked_event
+from brobyg_kit.tables import attention, outbox, parked_event
 from brobyg_kit.timers import Timers
 
 log = get_logger(__name__)
@@ -43,6 +44,11 @@ _WAITING = select(
     select(cast(func.coalesce(_AGE, 0), Double)).scalar_subquery().label("oldest"),
     select(func.count(parked_event.c.id).filter(not_(_DEAD))).scalar_subquery().label("parked"),
     select(func.count(parked_event.c.id).filter(_DEAD)).scalar_subquery().label("dead"),
+)
+_NEEDS_A_HUMAN = (
+    select(attention.c.kind, func.count())
+    .where(attention.c.settled_at.is_(None))
+    .group_by(attention.c.kind)
 )
 
 
@@ -69,9 +75,11 @@ class Runtime:
         self.database = (
             Database(url, self.clock, service.name) if service.metadata is not None else None
         )
-        self.parts: Parts = service.build(
-            Resources(settings, self.clock, self.database, self.metrics.registry, self.health)
+        resources = Resources(
+            settings, self.clock, self.database, self.metrics.registry, self.health, settings.kafka
         )
+        self.parts: Parts = service.build(resources)
+        self.replicas = resources.replicas
         self._stops: list[Callable[[], None]] = []
         self._relay: Relay | None = None
         self._opened = asyncio.Event()
@@ -170,12 +178,18 @@ class Runtime:
         if self.role in ("run", "relay"):
             self._relay = Relay(database.url, address, service.name, self.metrics, beat("relay"))
             loops["relay"] = self._relay.run
+        if self.replicas and self.role != "relay":
+            loops["replicas"] = self._watch(database)
         if self.role in ("run", "consumer") and parts.handle is not None:
+            copied = {copy.topic for copy in service.copies}
+            copies = Copies(service.copies, self.replicas, service.handled_topics)
             subscription = Subscription(
                 service.name,
                 service.topics,
                 parts.handle,
                 parts.decoders,
+                copies if copied else None,
+                {*copied, *service.compacted},
                 service.max_batch,
                 service.gather,
                 service.inbox,
@@ -189,6 +203,14 @@ class Runtime:
             self._stops.append(timers.stop)
             loops["timers"] = timers.run
         return loops
+
+    def _watch(self, database: Database) -> Loop:
+        replicas = list(self.replicas.values())
+        for one in replicas:
+            self.health.checks[one.topic] = one.check
+        watch = Watch(database, replicas, self.health.heartbeat("replicas"))
+        self._stops.append(watch.stop)
+        return watch.run
 
     async def _open(self, database: Database) -> None:
         heartbeat = self.health.heartbeat("database")
@@ -216,11 +238,10 @@ class Runtime:
 
     async def _keep(self, name: str, work: Loop) -> None:
         """Run a loop until it ends; one that fails is logged and started again after a pause."""
-        backoff = Backoff(longest=10.0, well_after=60.0)
+        backoff, beats = Backoff(longest=10.0, well_after=60.0), name in self.health.heartbeats
         while True:
             try:
                 await work()
-                self.health.heartbeats.pop(name, None)  # where an earlier try has failed
                 return
             except Exception as error:  # noqa: BLE001 - one loop must not end the whole service
                 pause = backoff.next()
@@ -229,6 +250,8 @@ class Runtime:
             if self._stopping:
                 return
             await asyncio.sleep(pause)
+            if not beats:  # a loop without a heartbeat of its own would look hung from here on
+                del self.health.heartbeats[name]
 
     async def _check_database(self) -> Check:
         if not self._opened.is_set() or self.database is None:
@@ -252,18 +275,23 @@ class Runtime:
         try:
             async with asyncio.timeout(2), self.database.connect() as connection:
                 row = (await connection.execute(_WAITING)).one()
+                items = (await connection.execute(_NEEDS_A_HUMAN)).all()
         except DATABASE_ERRORS:
             return {}
         self.metrics.outbox_rows.set(row.rows)
         self.metrics.outbox_age.set(row.oldest)
         self.metrics.parked.labels("waiting").set(row.parked)
         self.metrics.parked.labels("dead").set(row.dead)
+        self.metrics.attention_open.clear()
+        for kind, count in items:
+            self.metrics.attention_open.labels(kind).set(count)
         return {
             "outbox": {"rows": row.rows, "oldest_seconds": round(row.oldest, 3)},
             "parked": row.parked,
             "dead_letters": row.dead,
             "lag": _total(self.metrics.consumer_lag),
             "passed_over": _total(self.metrics.events_passed_over),
+            "copies": {one.topic: one.report() for one in self.replicas.values()},
         }
 
 

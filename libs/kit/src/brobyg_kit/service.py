@@ -4,6 +4,7 @@ import importlib
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx2
 from fastapi import APIRouter
@@ -17,6 +18,7 @@ from brobyg_kit.event import EventData
 from brobyg_kit.handling import Handler
 from brobyg_kit.health import Health
 from brobyg_kit.problems import Renderer
+from brobyg_kit.replica import Copy, Replica, ViewT
 from brobyg_kit.settings import KitSettings
 from brobyg_kit.subscription import BatchHandler, Decoder
 from brobyg_kit.timers import TimerHandler
@@ -31,6 +33,14 @@ class Resources:
     _database: Database | None
     metrics: CollectorRegistry
     health: Health
+    address: str
+    #: What was asked for by `replica`, by topic.
+    replicas: dict[str, Replica[Any]] = field(default_factory=dict)
+
+    def replica(self, copy: Copy[ViewT]) -> Replica[ViewT]:
+        """This process's view of a copy that the service declares; the same one each time."""
+        made: Replica[ViewT] = self.replicas.setdefault(copy.topic, Replica(copy))
+        return made
 
     @property
     def database(self) -> Database:
@@ -87,6 +97,10 @@ class Service:
     #: What is done on which event.
     handlers: Sequence[Handler] = ()
     emits: Sequence[type[EventData] | str] = ()
+    #: The compacted topics of which it keeps a copy.
+    copies: Sequence[Copy[Any]] = ()
+    #: The other compacted topics it reads: there a record without a value comes as a TOMBSTONE.
+    compacted: Sequence[str] = ()
     #: Makes its AsyncAPI 3.0 document, served as /asyncapi.yaml.
     asyncapi: AsyncApi | None = None
     #: The service's own tables; None for a service that keeps nothing.
@@ -103,9 +117,20 @@ class Service:
         return tuple(handler.event for handler in self.handlers)
 
     @property
+    def handled_topics(self) -> set[str]:
+        """The topics whose events its handlers take."""
+        return {one if isinstance(one, str) else one.TOPIC for one in self.consumes}
+
+    @property
+    def reads(self) -> list[type[EventData] | str]:
+        """The event types and topics that it handles or copies."""
+        copied = (kind for copy in self.copies for kind in copy.kinds.values())
+        return list(dict.fromkeys([*self.consumes, *copied]))
+
+    @property
     def topics(self) -> list[str]:
         """The topics it reads, sorted."""
-        return sorted({one if isinstance(one, str) else one.TOPIC for one in self.consumes})
+        return sorted(self.handled_topics | {copy.topic for copy in self.copies})
 
     @property
     def versions(self) -> Path:

@@ -6,6 +6,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from brobyg_kit.clock import Clock, parse_clock
+from brobyg_kit.domain import domain
 
 
 class KitSettings(BaseSettings):
@@ -46,6 +47,12 @@ class KitSettings(BaseSettings):
     )
     otlp_endpoint: str = Field(
         "", description="Where traces are sent (OTLP over HTTP); empty for nowhere."
+    )
+    default_language: str = Field(
+        default_factory=lambda: domain().DEFAULT_LANGUAGE,
+        pattern="^[a-z]{2}$",
+        description="The language for readers whose own is not known or has no catalogue"
+        " (ISO 639-1).",
     )
     log_format: str = Field("json", pattern="^(json|console)$", description="json or console.")
     log_level: str = Field(

@@ -1,12 +1,13 @@
 """What a service consumes and what handles it."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event
 from brobyg_kit.ids import derived_id
 from brobyg_kit.parking import Origin
+from brobyg_kit.replica import Copies
 
 #: Handles events within a transaction, all effects or none: it raises to have all undone.
 BatchHandler = Callable[[Transaction, Sequence[Event]], Awaitable[None]]
@@ -24,6 +25,11 @@ class Subscription:
     handle: BatchHandler
     #: By topic. A topic without one carries events in our envelope.
     decoders: Mapping[str, Decoder] = field(default_factory=dict)
+    #: The topics of which the service keeps a copy.
+    copies: Copies | None = None
+    #: The topics on which a record without a value deletes what its key had. It comes as an event
+    #: of type TOMBSTONE.
+    compacted: Collection[str] = ()
     #: The most events of one transaction.
     max_batch: int = 2_000
     #: How long the broker may gather records before it sends them, seconds: fewer transactions for

@@ -1,4 +1,4 @@
-"""The delivery tables, in each service's own database beside its own tables."""
+"""The mechanism's tables, in each service's own database beside its own tables."""
 
 from sqlalchemy import (
     BigInteger,
@@ -16,6 +16,7 @@ from sqlalchemy import (
     func,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData()
 
@@ -30,7 +31,7 @@ outbox = Table(
     Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("topic", Text, nullable=False),
     Column("key", Text, nullable=False),
-    Column("value", LargeBinary, nullable=False),
+    Column("value", LargeBinary, comment="Null deletes the key's record of a compacted topic."),
     Column(
         "content_type",
         Text,
@@ -39,6 +40,17 @@ outbox = Table(
     ),
     Column("created_at", Instant, nullable=False, server_default=func.clock_timestamp()),
     comment="Records that are committed and not yet acknowledged by the broker, in sending order.",
+)
+
+replica = Table(
+    "replica",
+    metadata,
+    Column("topic", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("record_offset", BigInteger, nullable=False),
+    Column("event_id", Id, nullable=False),
+    Column("body", LargeBinary, comment="The event; null when the key's record was deleted."),
+    comment="Copies of compacted topics: of each key the last record.",
 )
 
 stream = Table(
@@ -112,4 +124,25 @@ parked_event = Table(
         "Events that could not be handled, and those of the same subject that wait behind them."
         " Holds where the record is, never its content."
     ),
+)
+
+attention = Table(
+    "attention",
+    metadata,
+    Column("attention_id", Id, primary_key=True, comment="Derived from its kind and its subject."),
+    Column("kind", Text, nullable=False),
+    Column("department", Text, nullable=False),
+    Column("raised_at", Instant, nullable=False, comment="When it was opened last."),
+    Column("claimed_by", Text, comment="Who looks at it."),
+    Column("settled_by", Text),
+    Column("settled_at", Instant),
+    Column("outcome", Text),
+    Column("body", JSONB, nullable=False, comment="What the event says that raised it last."),
+    CheckConstraint(
+        "(settled_at is null) = (outcome is null) and (settled_at is null) = (settled_by is null)",
+        name="attention_settled_check",
+    ),
+    Index("attention_open", "kind", postgresql_where=text("settled_at is null")),
+    Index("attention_settled", "settled_at", postgresql_where=text("settled_at is not null")),
+    comment="What needs a human, and for a while what did. Notes and names stand nowhere in it.",
 )

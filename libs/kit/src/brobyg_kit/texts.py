@@ -1,39 +1,22 @@
 """Texts for people, in their language: Jinja templates and gettext catalogues of one folder."""
 
-import gettext
 from collections.abc import Callable
-from functools import cache
-from io import BytesIO
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import jinja2
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
 
 from brobyg_kit import wording
-from brobyg_kit.wording import Language
+from brobyg_kit.catalogues import Language, catalogue
 
 
-@cache
-def catalogue(folder: Path, language: Language) -> gettext.NullTranslations:
-    """`folder/locale/<language>.po`, compiled in memory. English is the source and has no file.
-
-    Blocks while it is read the first time.
-    """
-    if language == "en":
-        return gettext.NullTranslations()
-    compiled = BytesIO()
-    with (folder / "locale" / f"{language}.po").open("rb") as source:
-        write_mo(compiled, read_po(source, locale=language))
-    compiled.seek(0)
-    return gettext.GNUTranslations(compiled)
-
-
-def environment(folder: Path, language: Language, *, html: bool) -> jinja2.Environment:
+def environment(
+    folder: Path, language: Language, *, html: bool, zone: ZoneInfo | None = None
+) -> jinja2.Environment:
     """The templates of `folder` in `language`. With `html` every value is escaped.
 
     `_()` translates, times and distances have filters, and a missing value raises
-    jinja2.UndefinedError.
+    jinja2.UndefinedError. Times are written in `zone`; None for the installation's own.
     """
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder),
@@ -47,9 +30,9 @@ def environment(folder: Path, language: Language, *, html: bool) -> jinja2.Envir
     install: Callable[..., None] = vars(made)["install_gettext_callables"]
     install(translations.gettext, translations.ngettext, newstyle=True)
     made.filters |= {
-        "day_and_time": lambda moment: wording.day_and_time(moment, language),
-        "time_of_day": lambda moment: wording.time_of_day(moment, language),
-        "until": lambda moment, since: wording.until(moment, since, language),
+        "day_and_time": lambda moment: wording.day_and_time(moment, language, zone),
+        "time_of_day": lambda moment: wording.time_of_day(moment, language, zone),
+        "until": lambda moment, since: wording.until(moment, since, language, zone),
         "distance": lambda metres: wording.distance(metres, language),
         "duration": lambda length: wording.duration(length, language),
     }

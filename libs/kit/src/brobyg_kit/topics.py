@@ -15,6 +15,16 @@ from brobyg_kit.backoff import Backoff
 from brobyg_kit.errors import PartitionsDiffer
 
 _DAY_MILLISECONDS = 24 * 60 * 60 * 1000
+_HOUR_MILLISECONDS = 60 * 60 * 1000
+#: A compacted topic: what a key had is off the disks within a day of the next record of its
+#: partition. A deletion itself, which holds the key alone, stays for 30 days, so that a consumer
+#: that was away for less misses none.
+_COMPACTION = {
+    "segment.ms": str(6 * _HOUR_MILLISECONDS),
+    "max.compaction.lag.ms": str(6 * _HOUR_MILLISECONDS),
+    "min.cleanable.dirty.ratio": "0.01",
+    "delete.retention.ms": str(30 * _DAY_MILLISECONDS),
+}
 #: Kafka's names for `timestamp_type`.
 _TIMESTAMP_TYPES = {"append": "LogAppendTime"}
 #: Kafka's code for a setting that was made on the topic itself, in answers to DescribeConfigs.
@@ -42,6 +52,7 @@ class Topic:
             "cleanup.policy": self.cleanup_policy,
             "compression.type": self.compression,
             "message.timestamp.type": _TIMESTAMP_TYPES[self.timestamp_type],
+            **(_COMPACTION if self.cleanup_policy == "compact" else {}),
         }
 
 

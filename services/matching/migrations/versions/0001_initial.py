@@ -1,4 +1,4 @@
-"""Volunteers, referrals, matches, offers and decisions."""
+"""Helpers, needs, seats, offers and bookings."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -18,237 +18,361 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("read_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("reader", sa.Text(), nullable=False),
-        sa.Column("volunteer_id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("helper_id", sa.Uuid(as_uuid=False), nullable=False),
         sa.Column("purpose", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
-        comment="Who read which volunteer's contact, when and what for.",
+        comment="Who read which helper's contact, when and what for.",
     )
-    op.create_index("access_log_volunteer", "access_log", ["volunteer_id", "id"], unique=False)
+    op.create_index("access_log_helper", "access_log", ["helper_id", "id"], unique=False)
     op.create_table(
-        "decision",
-        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
-        sa.Column("appointment_id", sa.Uuid(as_uuid=False), nullable=False),
-        sa.Column("round", sa.Integer(), nullable=False),
-        sa.Column("wave", sa.Integer(), nullable=False),
-        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("outcome", sa.Text(), nullable=False),
-        sa.Column("could", sa.Integer(), nullable=False),
-        sa.Column(
-            "asked",
-            sa.Text(),
-            nullable=False,
-            comment="JSON: who was asked, in order, with points.",
+        "citizen",
+        sa.Column("citizen_id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("languages", sa.ARRAY(sa.Text()), nullable=True),
+        sa.Column("gender_wish", sa.Text(), nullable=True),
+        sa.Column("mobility", sa.Text(), nullable=True),
+        sa.Column("meeting", sa.Text(), nullable=True),
+        sa.Column("postcode", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("citizen_id"),
+        comment=(
+            "A copy of the citizen's record; all empty before it has come and after "
+            "it was erased. The row's lock serialises what happens to the citizen's "
+            "needs."
         ),
-        sa.Column(
-            "counts", sa.Text(), nullable=False, comment="JSON: how many each rule excluded."
-        ),
-        sa.Column(
-            "excluded", sa.Text(), nullable=False, comment="JSON: whom each rule excluded, bounded."
-        ),
-        sa.PrimaryKeyConstraint("id"),
-        comment="Why something was decided. Ids only.",
     )
-    op.create_index("decision_appointment", "decision", ["appointment_id", "id"], unique=False)
     op.create_table(
-        "referral",
+        "consent",
         sa.Column("referral_id", sa.Uuid(as_uuid=False), nullable=False),
         sa.Column("citizen_id", sa.Uuid(as_uuid=False), nullable=False),
-        sa.Column("pathway", sa.Text(), nullable=False),
-        sa.Column("department", sa.Text(), nullable=False),
-        sa.Column("consented", sa.Boolean(), nullable=False),
-        sa.Column("languages", sa.ARRAY(sa.Text()), nullable=False),
-        sa.Column("gender_wish", sa.Text(), nullable=True),
-        sa.Column("mobility", sa.Text(), nullable=False),
-        sa.Column("meeting", sa.Text(), nullable=False),
-        sa.Column("postcode", sa.Text(), nullable=False),
+        sa.Column("given", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("referral_id"),
-        comment="What the referral's events have told that matching needs.",
+        comment="Whether a referral's consent stands: the last that was said of it.",
     )
     op.create_table(
-        "volunteer",
-        sa.Column("volunteer_id", sa.Uuid(as_uuid=False), nullable=False),
+        "helper",
+        sa.Column("helper_id", sa.Uuid(as_uuid=False), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
-        sa.Column("pool", sa.Text(), nullable=False),
-        sa.Column("department", sa.Text(), nullable=False),
+        sa.Column("pools", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("departments", sa.ARRAY(sa.Text()), nullable=False),
         sa.Column("languages", sa.ARRAY(sa.Text()), nullable=False),
         sa.Column("gender", sa.Text(), nullable=False),
         sa.Column("competences", sa.ARRAY(sa.Text()), nullable=False),
         sa.Column("home_postcode", sa.Text(), nullable=False),
         sa.Column("range_metres", sa.Integer(), nullable=False),
         sa.Column("travel", sa.Text(), nullable=False),
-        sa.Column("availability", postgresql.JSONB(), nullable=False),
+        sa.Column("availability", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("away", sa.ARRAY(sa.Date()), nullable=False),
         sa.Column("weekly_limit", sa.Integer(), nullable=False),
-        sa.Column("confidentiality_signed_on", sa.Date(), nullable=True),
-        sa.Column("record_checked_on", sa.Date(), nullable=True),
-        sa.Column("introduced_on", sa.Date(), nullable=True),
-        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("caseload_limit", sa.Integer(), nullable=True),
         sa.Column("registered_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint(
-            "status = 'applied' or (confidentiality_signed_on is not null and"
-            " record_checked_on is not null and introduced_on is not null)",
-            name="active_is_ready",
+        sa.CheckConstraint("status in ('applied', 'active', 'paused')", name="helper_status"),
+        sa.CheckConstraint("cardinality(departments) > 0", name="helper_departments"),
+        sa.CheckConstraint("cardinality(languages) > 0", name="helper_languages"),
+        sa.CheckConstraint("cardinality(pools) > 0", name="helper_pools"),
+        sa.CheckConstraint("caseload_limit >= 0", name="helper_caseload_limit"),
+        sa.CheckConstraint("range_metres >= 0", name="helper_range"),
+        sa.CheckConstraint("weekly_limit >= 0", name="helper_weekly_limit"),
+        sa.PrimaryKeyConstraint("helper_id"),
+        comment=("Who can be asked for what. No name and no address: those are in helper_contact."),
+    )
+    op.create_index(
+        "helper_department", "helper", ["departments"], unique=False, postgresql_using="gin"
+    )
+    op.create_table(
+        "need",
+        sa.Column("need_id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("about_kind", sa.Text(), nullable=False),
+        sa.Column("about_id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("pathway", sa.Text(), nullable=False),
+        sa.Column("department", sa.Text(), nullable=False),
+        sa.Column("mode", sa.Text(), nullable=False),
+        sa.Column("priority", sa.SmallInteger(), nullable=False),
+        sa.Column("competences", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("crew", sa.Text(), nullable=False, comment="JSON: how many of each role."),
+        sa.Column("referral_id", sa.Uuid(as_uuid=False), nullable=True),
+        sa.Column("citizen_id", sa.Uuid(as_uuid=False), nullable=True),
+        sa.Column("location_id", sa.Text(), nullable=True),
+        sa.Column("starts_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("answer_by", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("not_before", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("meet_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("resource_id", sa.Text(), nullable=True),
+        sa.Column("follows", sa.Uuid(as_uuid=False), nullable=True),
+        sa.Column("clashes_with", sa.Uuid(as_uuid=False), nullable=True),
+        sa.Column("attention", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column(
+            "waits", sa.Boolean(), nullable=False, comment="Whether a seat waits for capacity."
         ),
-        sa.CheckConstraint("status in ('applied', 'active', 'paused')", name="volunteer_status"),
-        sa.CheckConstraint("cardinality(languages) > 0", name="volunteer_languages"),
-        sa.CheckConstraint("range_metres >= 0", name="volunteer_range"),
-        sa.CheckConstraint("weekly_limit >= 0", name="volunteer_weekly_limit"),
-        sa.PrimaryKeyConstraint("volunteer_id"),
+        sa.CheckConstraint("state in ('waiting', 'open', 'filled', 'closed')", name="need_state"),
+        sa.PrimaryKeyConstraint("need_id"),
+        comment=("Something that wants helpers. Changed only under the locks of citizen and need."),
+    )
+    op.create_index(
+        "need_citizen",
+        "need",
+        ["citizen_id"],
+        unique=False,
+        postgresql_where=sa.text("citizen_id is not null"),
+    )
+    op.create_index(
+        "need_waits",
+        "need",
+        ["department", "priority", "opened_at", "need_id"],
+        unique=False,
+        postgresql_where=sa.text("waits"),
+    )
+    op.create_table(
+        "waiting_list",
+        sa.Column("department", sa.Text(), nullable=False),
+        sa.Column(
+            "freed_at",
+            sa.DateTime(timezone=True),
+            nullable=False,
+            comment="The timer's due_at when it was read.",
+        ),
+        sa.Column(
+            "again",
+            sa.Boolean(),
+            nullable=False,
+            comment="Whether to begin again when it is through.",
+        ),
+        sa.Column("priority", sa.SmallInteger(), nullable=False),
+        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("need_id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.PrimaryKeyConstraint("department"),
         comment=(
-            "Who can be asked for what. No name and no address: those are in volunteer_contact."
+            "How far the needs that wait for capacity have been looked through since some became"
+            " free: the last that was. Changed only by who has claimed the department's timer."
+        ),
+    )
+    op.create_index(
+        "need_page",
+        "need",
+        ["department", sa.literal_column("coalesce(starts_at, opened_at)"), "need_id"],
+        unique=False,
+    )
+    op.create_index(
+        "need_page_all",
+        "need",
+        [sa.literal_column("coalesce(starts_at, opened_at)"), "need_id"],
+        unique=False,
+    )
+    op.create_index(
+        "need_live",
+        "need",
+        ["department", sa.literal_column("coalesce(starts_at, opened_at)"), "need_id"],
+        unique=False,
+        postgresql_where=sa.text("state <> 'closed'"),
+    )
+    op.create_table(
+        "roster",
+        sa.Column("department", sa.Text(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("department"),
+        comment=(
+            "Counted up in the transaction that changes a helper of the department: "
+            "by it each process sees whether the helpers that it holds in memory are "
+            "those of now."
         ),
     )
     op.create_table(
         "block",
-        sa.Column("volunteer_id", sa.Uuid(as_uuid=False), nullable=False),
         sa.Column("citizen_id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("helper_id", sa.Uuid(as_uuid=False), nullable=False),
         sa.Column("asked_by", sa.Text(), nullable=False),
         sa.Column("blocked_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("asked_by in ('volunteer', 'citizen')", name="block_asked_by"),
-        sa.ForeignKeyConstraint(["volunteer_id"], ["volunteer.volunteer_id"], ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("volunteer_id", "citizen_id"),
+        sa.CheckConstraint("asked_by in ('helper', 'citizen')", name="block_asked_by"),
+        sa.ForeignKeyConstraint(["helper_id"], ["helper.helper_id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("citizen_id", "helper_id"),
         comment="These two are not brought together again, at the wish of either.",
     )
     op.create_table(
-        "match",
-        sa.Column("appointment_id", sa.Uuid(as_uuid=False), nullable=False),
-        sa.Column("referral_id", sa.Uuid(as_uuid=False), nullable=False),
-        sa.Column("citizen_id", sa.Uuid(as_uuid=False), nullable=False),
-        sa.Column("department", sa.Text(), nullable=False),
-        sa.Column("location_id", sa.Text(), nullable=False),
-        sa.Column("starts_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("meeting", sa.Text(), nullable=False),
-        sa.Column("meet_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=True),
-        sa.Column("round", sa.Integer(), nullable=False),
-        sa.Column("wave", sa.Integer(), nullable=False),
-        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("decide_by", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("match_id", sa.Uuid(as_uuid=False), nullable=True),
-        sa.Column("offer_id", sa.Uuid(as_uuid=False), nullable=True),
-        sa.Column("volunteer_id", sa.Uuid(as_uuid=False), nullable=True),
-        sa.Column("leave_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("home_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("asked", sa.ARRAY(sa.Uuid(as_uuid=False)), nullable=False),
-        sa.Column("unwilling", sa.ARRAY(sa.Uuid(as_uuid=False)), nullable=False),
+        "booking",
+        sa.Column("need_id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column(
+            "seat_no",
+            sa.SmallInteger(),
+            autoincrement=False,
+            nullable=False,
+            comment="0 for what is held with the need, such as a room.",
+        ),
+        sa.Column("holder", sa.Text(), nullable=False, comment="A helper's id, or a resource's."),
+        sa.Column(
+            "span",
+            postgresql.TSTZRANGE(),
+            nullable=True,
+            comment="From leaving home to being back; null for a case.",
+        ),
+        sa.Column("exclusive", sa.Boolean(), nullable=False),
         postgresql.ExcludeConstraint(
-            (sa.column("volunteer_id"), "="),
-            (sa.text("tstzrange(leave_at, home_at)"), "&&"),
-            where=sa.text("volunteer_id is not null"),
+            (sa.column("holder"), "="),
+            (sa.column("span"), "&&"),
+            where=sa.text("exclusive"),
             using="gist",
             name="never_two_places_at_once",
         ),
-        sa.CheckConstraint(
-            "state <> 'matched' or volunteer_id is not null", name="matched_has_volunteer"
-        ),
-        sa.CheckConstraint(
-            "state in ('searching', 'matched', 'escalated', 'closed')", name="match_state"
-        ),
-        sa.CheckConstraint(
-            "volunteer_id is null or (leave_at is not null and home_at is not null and"
-            " leave_at < home_at)",
-            name="volunteer_has_span",
-        ),
+        sa.CheckConstraint("span is not null or not exclusive", name="exclusive_has_span"),
         sa.ForeignKeyConstraint(
-            ["volunteer_id"],
-            ["volunteer.volunteer_id"],
+            ["need_id"],
+            ["need.need_id"],
         ),
-        sa.PrimaryKeyConstraint("appointment_id"),
-        comment=(
-            "One appointment's search for a volunteer. volunteer_id is set exactly while"
-            " somebody's time is taken by it."
-        ),
+        sa.PrimaryKeyConstraint("need_id", "seat_no"),
+        comment="Capacity taken: by a helper for a seat, or of a resource for a need.",
     )
     op.create_index(
-        "match_by_state", "match", ["state", "starts_at", "appointment_id"], unique=False
-    )
-    op.create_index(
-        "match_citizen",
-        "match",
-        ["citizen_id"],
+        "booking_holder",
+        "booking",
+        ["holder", sa.literal_column("upper(span)")],
         unique=False,
-        postgresql_where=sa.text("volunteer_id is not null"),
-    )
-    op.create_index(
-        "match_promised",
-        "match",
-        ["starts_at"],
-        unique=False,
-        postgresql_where=sa.text("volunteer_id is not null"),
-    )
-    op.create_index("match_referral", "match", ["referral_id"], unique=False)
-    op.create_index(
-        "match_volunteer",
-        "match",
-        ["volunteer_id", "starts_at"],
-        unique=False,
-        postgresql_where=sa.text("volunteer_id is not null"),
+        postgresql_where=sa.text("exclusive"),
     )
     op.create_table(
-        "registration",
-        sa.Column("key_hash", sa.LargeBinary(), nullable=False),
-        sa.Column("request_hash", sa.LargeBinary(), nullable=False),
-        sa.Column("volunteer_id", sa.Uuid(as_uuid=False), nullable=False),
-        sa.Column("registered_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(["volunteer_id"], ["volunteer.volunteer_id"], ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("key_hash"),
-        comment=(
-            "Requests to register a volunteer, by the sender's Idempotency-Key, or by the"
-            " body where there is none. Both hashes are HMACs: nothing of key or body can be"
-            " read."
-        ),
+        "caseload",
+        sa.Column("helper_id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("taken", sa.Integer(), nullable=False),
+        sa.Column("allowed", sa.Integer(), nullable=False),
+        sa.CheckConstraint("taken >= 0 and taken <= allowed", name="never_above_the_limit"),
+        sa.ForeignKeyConstraint(["helper_id"], ["helper.helper_id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("helper_id"),
+        comment=("How many cases a helper has, and how many were allowed when the last was given."),
     )
     op.create_table(
-        "volunteer_contact",
-        sa.Column("volunteer_id", sa.Uuid(as_uuid=False), nullable=False),
+        "helper_contact",
+        sa.Column("helper_id", sa.Uuid(as_uuid=False), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("email", sa.Text(), nullable=False),
+        sa.Column(
+            "email_key",
+            sa.Text(),
+            nullable=False,
+            comment="The address as it is compared: case and composition of letters do not count.",
+        ),
         sa.Column("phone", sa.Text(), nullable=True),
         sa.Column("language", sa.Text(), nullable=False),
-        sa.CheckConstraint("language in ('da', 'en')", name="volunteer_contact_language"),
-        sa.ForeignKeyConstraint(["volunteer_id"], ["volunteer.volunteer_id"], ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("volunteer_id"),
-        comment="How a volunteer is reached. Every reading of it is a row in access_log.",
+        sa.ForeignKeyConstraint(["helper_id"], ["helper.helper_id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("helper_id"),
+        comment="How a helper is reached. Every reading of it is a row in access_log.",
     )
+    op.create_index("helper_contact_email", "helper_contact", ["email_key"], unique=False)
+    op.create_index("helper_contact_phone", "helper_contact", ["phone"], unique=False)
     op.create_table(
         "offer",
         sa.Column("offer_id", sa.Uuid(as_uuid=False), nullable=False),
-        sa.Column("appointment_id", sa.Uuid(as_uuid=False), nullable=False),
-        sa.Column("volunteer_id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("need_id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("seat_no", sa.SmallInteger(), nullable=False),
+        sa.Column("helper_id", sa.Uuid(as_uuid=False), nullable=False),
         sa.Column("round", sa.Integer(), nullable=False),
         sa.Column("wave", sa.Integer(), nullable=False),
         sa.Column("rank", sa.Integer(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=True),
-        sa.Column("distance_metres", sa.Integer(), nullable=False),
+        sa.Column("distance_metres", sa.Integer(), nullable=True),
         sa.Column("known_to_citizen", sa.Boolean(), nullable=False),
         sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("leave_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("meet_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("home_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("leave_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("meet_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("home_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
             "state in ('open', 'accepted', 'declined', 'expired', 'withdrawn')", name="offer_state"
         ),
         sa.ForeignKeyConstraint(
-            ["appointment_id"],
-            ["match.appointment_id"],
+            ["helper_id"],
+            ["helper.helper_id"],
         ),
         sa.ForeignKeyConstraint(
-            ["volunteer_id"],
-            ["volunteer.volunteer_id"],
+            ["need_id"],
+            ["need.need_id"],
         ),
         sa.PrimaryKeyConstraint("offer_id"),
-        comment="One question to one volunteer. Changed only under the lock on its match.",
+        comment="One question to one helper. Changed only under the locks of its need.",
     )
-    op.create_index("offer_appointment", "offer", ["appointment_id"], unique=False)
+    op.create_index("offer_need", "offer", ["need_id"], unique=False)
     op.create_index(
         "offer_open",
         "offer",
-        ["volunteer_id"],
+        ["helper_id", "need_id"],
         unique=False,
         postgresql_where=sa.text("state = 'open'"),
+    )
+    op.create_table(
+        "paper",
+        sa.Column("helper_id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("since", sa.Date(), nullable=False),
+        sa.Column("valid_until", sa.Date(), nullable=True),
+        sa.ForeignKeyConstraint(["helper_id"], ["helper.helper_id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("helper_id", "kind"),
+        comment="What a helper has signed, was checked for or has learned.",
+    )
+    op.create_table(
+        "registration",
+        sa.Column("key_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("request_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("helper_id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("registered_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["helper_id"], ["helper.helper_id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("key_hash"),
+        comment=(
+            "Requests to register a helper, by the sender's Idempotency-Key, or by "
+            "the body where there is none. Both hashes are HMACs: nothing of key or "
+            "body can be read."
+        ),
+    )
+    op.create_table(
+        "seat",
+        sa.Column("need_id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("no", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("round", sa.Integer(), nullable=False),
+        sa.Column("wave", sa.Integer(), nullable=False),
+        sa.Column("searched_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("decide_by", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("helper_id", sa.Uuid(as_uuid=False), nullable=True),
+        sa.Column("pool", sa.Text(), nullable=True),
+        sa.Column("match_id", sa.Uuid(as_uuid=False), nullable=True),
+        sa.Column("way", sa.Text(), nullable=True),
+        sa.Column("matched_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("offer_id", sa.Uuid(as_uuid=False), nullable=True),
+        sa.Column("leave_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("meet_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("home_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("asked", sa.ARRAY(sa.Uuid(as_uuid=False)), nullable=False),
+        sa.Column("unwilling", sa.ARRAY(sa.Uuid(as_uuid=False)), nullable=False),
+        sa.Column("withdrawn", sa.ARRAY(sa.Uuid(as_uuid=False)), nullable=False),
+        sa.CheckConstraint(
+            "helper_id is null or state in ('filled', 'closed')", name="helper_has_filled_seat"
+        ),
+        sa.CheckConstraint("state <> 'filled' or helper_id is not null", name="filled_has_helper"),
+        sa.CheckConstraint(
+            "state in ('searching', 'waiting', 'held', 'escalated', 'filled', 'closed')",
+            name="seat_state",
+        ),
+        sa.ForeignKeyConstraint(
+            ["helper_id"],
+            ["helper.helper_id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["need_id"],
+            ["need.need_id"],
+        ),
+        sa.PrimaryKeyConstraint("need_id", "no"),
+        comment="One helper wanted by a need.",
+    )
+    op.create_table(
+        "turn",
+        sa.Column("helper_id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["helper_id"], ["helper.helper_id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("helper_id"),
+        comment=(
+            "When each helper was last asked in turn; a row for each, so that none is ever added."
+        ),
     )

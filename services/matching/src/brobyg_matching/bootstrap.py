@@ -1,25 +1,37 @@
 """Puts matching together."""
 
+from brobyg_contracts import CitizenRecorded, reference
 from brobyg_contracts.asyncapi import part_of
+from brobyg_contracts.attention import ATTENTION_OUTCOMES
+from brobyg_contracts.reference import Reference
+from brobyg_kit.attention_api import attention_router
+from brobyg_kit.replica import Copy
 from brobyg_kit.service import Parts, Resources, Service
 
+from brobyg_matching.adapters.helpers import PostgresHelpers
 from brobyg_matching.adapters.links import Links
-from brobyg_matching.adapters.matches import PostgresMatches
+from brobyg_matching.adapters.needs import PostgresNeeds
 from brobyg_matching.adapters.queries import Queries
+from brobyg_matching.adapters.rosters import ResidentRosters
+from brobyg_matching.adapters.saving import ATTENTION
 from brobyg_matching.adapters.tables import metadata
-from brobyg_matching.adapters.volunteers import PostgresVolunteers
-from brobyg_matching.domain.match import PROMISED, WAVE
-from brobyg_matching.entrypoints.matches import matches_router
-from brobyg_matching.entrypoints.offers import answers_router, offers_router
-from brobyg_matching.entrypoints.volunteers import volunteers_router
+from brobyg_matching.domain.need import CAPACITY, RECHECK, SEARCH
+from brobyg_matching.entrypoints.answer_links import answers_router
+from brobyg_matching.entrypoints.helpers import helpers_router
+from brobyg_matching.entrypoints.needs import needs_router
+from brobyg_matching.entrypoints.offers import offers_router
+from brobyg_matching.entrypoints.scope import Scope
 from brobyg_matching.handlers import EMITS, HANDLERS
 from brobyg_matching.metrics import MatchingMetrics
 from brobyg_matching.settings import MatchingSettings, strong
+from brobyg_matching.use_cases.answers import Answers
+from brobyg_matching.use_cases.boards import Boards
 from brobyg_matching.use_cases.event_processing import EventProcessing
-from brobyg_matching.use_cases.offer_responses import OfferResponses
 from brobyg_matching.use_cases.registration import Registration
-from brobyg_matching.use_cases.restrictions import Restrictions
 from brobyg_matching.use_cases.timers import MatchingTimers
+
+#: Places, departments, pools, postcodes and calendars.
+REFERENCE = Copy(reference.TOPIC, reference.KINDS, Reference)
 
 
 def build(resources: Resources) -> Parts:
@@ -29,23 +41,34 @@ def build(resources: Resources) -> Parts:
         raise TypeError("matching needs MatchingSettings")
     link_keys = strong("matching_link_keys", settings.matching_link_keys)
     registration_keys = strong("matching_registration_keys", settings.matching_registration_keys)
-    database, clock = resources.database, resources.clock
-    store, metrics = PostgresMatches(), MatchingMetrics(resources.metrics)
-    queries, volunteers = Queries(database), PostgresVolunteers(database)
-    responses = OfferResponses(database, store, volunteers, metrics)
-    registration = Registration(database, volunteers, registration_keys)
-    restrictions = Restrictions(database, store, volunteers, metrics)
-    timers = MatchingTimers(store, metrics)
+    database, clock, replica = resources.database, resources.clock, resources.replica(REFERENCE)
+    metrics, helpers = MatchingMetrics(resources.metrics), PostgresHelpers(database)
+    boards = Boards(PostgresNeeds(), helpers, ResidentRosters(), replica, metrics)
+    queries, scope = Queries(database, replica), Scope(replica)
+    answers = Answers(database, boards, metrics)
+    registration = Registration(database, boards, registration_keys)
+    timers = MatchingTimers(boards)
     return Parts(
         routers=(
-            volunteers_router(clock, volunteers, registration, restrictions),
+            helpers_router(clock, helpers, registration, answers, scope),
             # Before the offers' own routes: GET /offers/{id}/answer-link is the more specific.
-            answers_router(queries, responses, Links(link_keys), volunteers, clock),
-            offers_router(queries, responses, clock),
-            matches_router(queries, responses),
+            answers_router(queries, answers, Links(link_keys), helpers, clock, scope),
+            offers_router(queries, answers, clock, scope),
+            needs_router(queries, answers, scope),
+            attention_router(
+                database,
+                ATTENTION,
+                roles=["coordinator"],
+                outcomes=ATTENTION_OUTCOMES,
+                departments_of=scope.stored_departments,
+            ),
         ),
-        handle=EventProcessing(HANDLERS, store, metrics).handle,
-        timers={WAVE: timers.waves_over, PROMISED: timers.promises_made},
+        handle=EventProcessing(HANDLERS, boards).handle,
+        timers={
+            SEARCH: timers.searches_due,
+            RECHECK: timers.helpers_changed,
+            CAPACITY: timers.capacity_free,
+        },
     )
 
 
@@ -58,5 +81,7 @@ SERVICE = Service(
     metadata=metadata,
     handlers=HANDLERS,
     emits=EMITS,
+    copies=(REFERENCE,),
+    compacted=(CitizenRecorded.TOPIC,),
     max_batch=1_000,
 )

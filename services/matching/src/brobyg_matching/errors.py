@@ -1,15 +1,16 @@
 """The errors of matching. Their messages hold no value about a person.
 
 MatchingError
-├── UnknownVolunteer: there is none with this id, or none that the caller may change
-├── UnknownCitizen: no event has named a referral of such a citizen
+├── UnknownHelper: there is none with this id, or none that the caller may change
+├── UnknownCitizen: no event has named such a citizen
 ├── UnknownOffer: there is no such offer
 │   └── UnknownLink: the token was not signed by our keys
-├── UnknownMatch: there is no such appointment here
-├── UnknownReferral: no event has created this referral yet
-├── NotReady: a volunteer lacks what the new status needs
+├── UnknownNeed: there is no such need here
+├── UnknownMatch: there is no such seat, or another helper has it
+├── NotReady: a helper lacks what the new status needs
 ├── NotAllowed: a rule stands against an answer or a coordinator's wish
-├── DoubleBooking: a volunteer would be in two places at once
+├── RegisteredBefore: the person is a helper already, as far as one can tell
+├── DoubleBooking: a helper or resource would be taken twice, or a caseload exceeded
 ├── IdempotencyKeyReused: the sender used this key for another request
 ├── ConcurrentChanges: others kept changing the same thing; nothing was changed here
 └── WeakKey: a key in the settings is missing or too short
@@ -19,7 +20,9 @@ from typing import Literal
 
 Objection = Literal[
     "taken", "withdrawn", "declined", "accepted", "expired", "elsewhere", "weekly_limit",
-    "not_active", "never_active", "begun", "not_matched", "not_escalated", "too_late",
+    "caseload", "not_active", "never_active", "not_suitable", "begun", "not_matched",
+    "not_escalated", "not_searching", "not_held", "held", "not_claimable", "waiting", "no_room",
+    "too_late", "another_department",
 ]  # fmt: skip
 
 
@@ -27,12 +30,12 @@ class MatchingError(Exception):
     """The root of all errors of matching."""
 
 
-class UnknownVolunteer(MatchingError):
-    """There is no such volunteer, or none that the caller may change."""
+class UnknownHelper(MatchingError):
+    """There is no such helper, or none that the caller may change."""
 
 
 class UnknownCitizen(MatchingError):
-    """No event has named a referral of such a citizen."""
+    """No event has named such a citizen."""
 
 
 class UnknownOffer(MatchingError):
@@ -44,15 +47,15 @@ class UnknownLink(UnknownOffer):
 
 
 class UnknownMatch(MatchingError):
-    """There is no such appointment here."""
+    """There is no such seat, or another helper has it."""
 
 
-class UnknownReferral(MatchingError):
-    """No event has created this referral yet. The event that needs it is parked until one has."""
+class UnknownNeed(MatchingError):
+    """There is no such need here."""
 
 
 class NotReady(MatchingError):
-    """The volunteer lacks what the new status needs. The message says what."""
+    """The helper lacks what the new status needs. The message says what."""
 
 
 class NotAllowed(MatchingError):
@@ -64,8 +67,20 @@ class NotAllowed(MatchingError):
         self.objection: Objection = objection
 
 
+class RegisteredBefore(MatchingError):
+    """Somebody with this mail address or this phone number is a helper.
+
+    `helper_id` says who; None for a helper of other departments than the caller's.
+    """
+
+    def __init__(self, helper_id: str | None) -> None:
+        """Carry who it is."""
+        super().__init__("somebody with this mail address or phone number is registered")
+        self.helper_id = helper_id
+
+
 class DoubleBooking(MatchingError):
-    """The database refused to have a volunteer in two places at once."""
+    """The database refused to have somebody or something taken twice, or a case too many."""
 
 
 class IdempotencyKeyReused(MatchingError):

@@ -4,45 +4,51 @@ How events are carried out in batches is in `use_cases/event_processing.py`.
 """
 
 from brobyg_contracts import (
-    AppointmentBooked,
-    AppointmentCancelled,
-    AppointmentCompleted,
-    AppointmentMissed,
-    AppointmentRescheduled,
+    AttentionClaimed,
+    AttentionRaised,
+    AttentionSettled,
+    CitizenRecorded,
     ConsentGiven,
     ConsentWithdrawn,
+    DepartmentRecorded,
+    HelperActivated,
+    HelperPaused,
+    HelperRegistered,
     MatchEscalated,
     MatchReleased,
+    NeedChanged,
+    NeedClosed,
+    NeedDecided,
+    NeedOpened,
     OfferAccepted,
     OfferDeclined,
     OfferExpired,
     OfferMade,
     OfferWithdrawn,
-    ReferralCreated,
-    VolunteerActivated,
+    PoolRecorded,
+    StaffMatched,
     VolunteerMatched,
-    VolunteerPaused,
-    VolunteerRegistered,
 )
 from brobyg_kit.event import EventData
 from brobyg_kit.handling import Handler
 
-from brobyg_matching.use_cases import referral_events as events
+from brobyg_matching.use_cases import events
 from brobyg_matching.use_cases.event_processing import Function, Loads
 
-_REFERRAL, _APPOINTMENT, _ALL = Loads.REFERRAL, Loads.APPOINTMENT, Loads.ALL_APPOINTMENTS
+_NEED, _CITIZEN = Loads.NEED, Loads.CITIZEN
 
 HANDLERS: tuple[Handler[Function, Loads], ...] = (
-    Handler(ReferralCreated, events.referral_created, _REFERRAL),
-    Handler(ConsentGiven, events.consent_given, _REFERRAL),
-    Handler(ConsentWithdrawn, events.consent_withdrawn, _ALL),
-    Handler(AppointmentBooked, events.appointment_booked, _APPOINTMENT, searches=True),
-    Handler(AppointmentRescheduled, events.appointment_booked, _APPOINTMENT, searches=True),
-    Handler(AppointmentCancelled, events.appointment_cancelled, _APPOINTMENT),
-    Handler(AppointmentCompleted, events.appointment_completed, _APPOINTMENT),
-    Handler(AppointmentMissed, events.appointment_missed, _APPOINTMENT),
+    Handler(NeedOpened, events.need_opened, _NEED, searches=True),
+    Handler(NeedChanged, events.need_opened, _NEED, searches=True),
+    Handler(NeedClosed, events.need_closed, _NEED),
+    Handler(CitizenRecorded, events.citizen_recorded, _CITIZEN, searches=True),
+    Handler(ConsentGiven, events.consent_given, _CITIZEN, searches=True),
+    Handler(ConsentWithdrawn, events.consent_withdrawn, _CITIZEN),
+    Handler(DepartmentRecorded, events.department_recorded, Loads.NOTHING),
+    Handler(PoolRecorded, events.pool_recorded, Loads.NOTHING),
 )
 EMITS: tuple[type[EventData], ...] = (
     OfferMade, OfferAccepted, OfferDeclined, OfferExpired, OfferWithdrawn, VolunteerMatched,
-    MatchReleased, MatchEscalated, VolunteerRegistered, VolunteerActivated, VolunteerPaused,
+    StaffMatched, MatchReleased, MatchEscalated, NeedDecided, HelperRegistered, HelperActivated,
+    HelperPaused, AttentionRaised, AttentionClaimed, AttentionSettled,
 )  # fmt: skip

@@ -3,23 +3,23 @@
 Every method may raise one of the kit's DATABASE_ERRORS.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
+from brobyg_contracts.reference import Reference
 from brobyg_kit.database import Transaction
-from brobyg_kit.event import Event
 
-from brobyg_matching.domain.change import Change
-from brobyg_matching.domain.match import Match, Offer
-from brobyg_matching.domain.referral import Referral
-from brobyg_matching.domain.snapshot import Snapshot
-from brobyg_matching.domain.volunteer import Volunteer
+from brobyg_matching.domain.board import Board, Known
+from brobyg_matching.domain.helper import Helper, Profile
+from brobyg_matching.domain.need import Citizen, Need, Offer
+from brobyg_matching.domain.roster import Roster
+from brobyg_matching.domain.travel import Distances
 
 
 class Contact(msgspec.Struct, frozen=True, kw_only=True):
-    """How a volunteer is reached."""
+    """How a helper is reached."""
 
     name: str
     email: str
@@ -28,80 +28,153 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RegisteredRequest(msgspec.Struct, frozen=True):
-    """A request by which a volunteer was registered, as far as it is kept."""
+    """A request by which a helper was registered, as far as it is kept."""
 
     key_hash: bytes
     request_hash: bytes
-    volunteer_id: str
+    helper_id: str
 
 
 class Loaded(msgspec.Struct, frozen=True):
-    """Matches, locked until the transaction ends, and their referrals, by their ids."""
+    """Needs with their seats and live offers, locked until the transaction ends, by their ids."""
 
-    referrals: dict[str, Referral]
-    matches: dict[str, Match]
+    needs: dict[str, Need]
+    citizens: dict[str, Citizen]
+    #: By referral.
+    consents: dict[str, bool]
 
 
-class Matches(Protocol):
-    """Referrals, matches, offers and decisions."""
+class Waiting(NamedTuple):
+    """A place in a waiting list: by priority, then age."""
+
+    priority: int
+    opened_at: datetime
+    need_id: str
+
+
+class LookedThrough(NamedTuple):
+    """How far a waiting list has been looked through since capacity became free."""
+
+    #: When it became free: the timer's `due_at`.
+    freed_at: datetime
+    #: Whether some has become free meanwhile, of which those before `last` know nothing.
+    again: bool
+    last: Waiting
+
+
+class Around(msgspec.Struct, frozen=True, kw_only=True):
+    """What a search looks at beside the needs."""
+
+    #: Helpers of these departments may be asked.
+    rosters: Mapping[str, Roster] = {}
+    #: Helpers who are named by what is done.
+    profiles: Mapping[str, Profile] = {}
+    #: Resources that may be held.
+    resources: Collection[str] = ()
+    citizens: Collection[str] = ()
+    #: The time in which bookings can matter; None where none can.
+    since: datetime | None = None
+    until: datetime | None = None
+    #: Whether cases are counted, and whether turns are.
+    cases: bool = False
+    turns: bool = False
+
+
+class Needs(Protocol):
+    """Needs, seats, offers, bookings, and the copies of citizens' records and consents."""
 
     async def load(
         self,
         tx: Transaction,
         *,
+        needs: Collection[str] = (),
+        citizens: Collection[str] = (),
         referrals: Collection[str] = (),
-        appointments: Collection[str] = (),
-        all_of: Collection[str] = (),
+        new: bool = False,
         wait: bool = True,
     ) -> Loaded:
-        """The matches of these appointments and all of the referrals `all_of`, and `referrals`.
+        """These needs, and all needs of these citizens that have not ended, by their own locks.
 
-        Matches are locked in the order of their ids; blocks while somebody else holds one.
-        Without `wait`, matches that somebody else holds are left out.
+        Blocks while somebody else holds one; without `wait`, what somebody else holds is left out.
+        `new` says that citizens may be unknown here so far; they are locked all the same. A need's
+        own citizen is one of `citizens` without being named.
         """
         ...
 
-    async def snapshot(
-        self, tx: Transaction, appointments: Collection[tuple[str, datetime]]
-    ) -> Snapshot:
-        """What the rules look at for these appointments, given as citizen and start.
+    async def around(self, tx: Transaction, loaded: Loaded, around: Around) -> Known:
+        """What is known around the needs."""
+        ...
 
-        Empty when there are none.
+    async def hold_places(
+        self, tx: Transaction, places: Collection[str], *, wait: bool = True
+    ) -> bool:
+        """Have others wait who want to hold a resource at these places.
+
+        Blocks while somebody else holds one; without `wait`, False then.
         """
         ...
 
-    async def appointments_of(
-        self, tx: Transaction, volunteer_id: str, citizen_id: str | None
-    ) -> set[str]:
-        """The appointments with an open offer to the volunteer.
+    async def claim_timers(
+        self, tx: Transaction, needs: Collection[str], helpers: Collection[str]
+    ) -> bool:
+        """Claim the timers of what `tx` has locked; False if somebody else has one. Never blocks.
 
-        With `citizen_id`, only that citizen's, and also those where the two are matched.
+        For transactions of timers only: two of them could wait for each other's.
         """
         ...
 
-    async def offer(self, tx: Transaction, offer_id: str) -> tuple[Offer, Loaded] | None:
-        """The offer, and its match as `load` gives it; None if there is no such offer."""
+    async def save(self, tx: Transaction, board: Board) -> None:
+        """Write what has changed; emit the events and set the timers. Raises DoubleBooking."""
         ...
 
-    async def save(
-        self,
-        tx: Transaction,
-        referrals: Iterable[Referral],
-        changes: Sequence[tuple[Change, Event | None]],
+    async def offer(self, tx: Transaction, offer_id: str) -> Offer | None:
+        """The offer as it is now, or None. Not locked: its need is."""
+        ...
+
+    async def asked(self, tx: Transaction, helper_id: str) -> set[str]:
+        """The needs with an open offer to the helper."""
+        ...
+
+    async def waiting(
+        self, tx: Transaction, departments: Collection[str], after: Waiting | None, limit: int
+    ) -> list[Waiting]:
+        """The first needs that wait for capacity, or those that come after `after`.
+
+        `departments` are the ids that mean one department, at least one.
+        """
+        ...
+
+    async def looked_through(self, tx: Transaction, department: str) -> LookedThrough | None:
+        """How far the department's waiting list is looked through; None when it is not."""
+        ...
+
+    async def keep_looked_through(
+        self, tx: Transaction, department: str, now: LookedThrough | None
     ) -> None:
-        """Write the changes, each row once; emit the events and set the timers.
-
-        `changes` are in order, each with the event that caused it. Raises DoubleBooking.
-        """
+        """Keep it; for who has claimed the department's timer."""
         ...
 
     async def knows_citizen(self, tx: Transaction, citizen_id: str) -> bool:
-        """Whether an event has named a referral of the citizen."""
+        """Whether an event has named the citizen."""
         ...
 
 
-class Volunteers(Protocol):
-    """Volunteers, how they are reached, and whom they are not brought together with."""
+class Rosters(Protocol):
+    """The helpers of departments, held in memory."""
+
+    def distances(self, reference: Reference) -> Distances:
+        """Distances as this reference data has them."""
+        ...
+
+    async def get(
+        self, tx: Transaction, departments: Collection[str], distances: Distances
+    ) -> dict[str, Roster]:
+        """The rosters as they are now. Not after `tx` has changed a helper: they are remembered."""
+        ...
+
+
+class Helpers(Protocol):
+    """Helpers, how they are reached, and whom they are not brought together with."""
 
     async def registered(
         self, tx: Transaction, key_hashes: Collection[bytes]
@@ -112,29 +185,36 @@ class Volunteers(Protocol):
         """
         ...
 
-    async def add(
-        self,
-        tx: Transaction,
-        added: Volunteer,
-        contact: Contact,
-        request: RegisteredRequest | None = None,
-    ) -> None:
-        """Keep a new volunteer, and the request that registered them."""
-        ...
+    async def alike(self, tx: Transaction, contact: Contact) -> list[str]:
+        """Helpers with the same mail address or the same phone number.
 
-    async def lock(self, tx: Transaction, volunteer_id: str) -> Volunteer | None:
-        """The volunteer, locked until the transaction ends, or None.
-
-        Blocks while somebody else holds the lock: no answer of theirs is taken meanwhile.
+        Until the transaction ends, others that ask for the same wait.
         """
         ...
 
-    async def update(self, tx: Transaction, changed: Volunteer) -> None:
-        """Write the volunteer as they are now."""
+    async def add(
+        self,
+        tx: Transaction,
+        added: Helper,
+        contact: Contact,
+        request: RegisteredRequest | None = None,
+    ) -> None:
+        """Keep a new helper, and the request that registered them."""
         ...
 
-    async def block(
-        self, tx: Transaction, volunteer_id: str, citizen_id: str, asked_by: str
-    ) -> None:
+    async def lock(
+        self, tx: Transaction, helper_ids: Collection[str], *, wait: bool = True
+    ) -> dict[str, Helper]:
+        """The helpers, locked until the transaction ends.
+
+        Blocks while somebody else holds a lock; without `wait`, those are left out.
+        """
+        ...
+
+    async def update(self, tx: Transaction, before: Helper, changed: Helper) -> None:
+        """Write the helper as they are now."""
+        ...
+
+    async def block(self, tx: Transaction, helper_id: str, citizen_id: str, asked_by: str) -> None:
         """Keep that the two are not to be brought together. Again has no effect."""
         ...

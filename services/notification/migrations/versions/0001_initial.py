@@ -14,23 +14,18 @@ def upgrade() -> None:
     """Create the service's own tables."""
     op.create_table(
         "called_off",
-        sa.Column(
-            "about",
-            sa.Uuid(as_uuid=False),
-            nullable=False,
-            comment="The appointment_id; for a withdrawn consent the referral_id.",
-        ),
-        sa.Column("referral_id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("need_id", sa.Uuid(as_uuid=False), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False, comment="In the words of match.released."),
         sa.Column("happened_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("event", JSONB(), nullable=False),
-        sa.PrimaryKeyConstraint("about"),
+        sa.Column(
+            "event", JSONB(), nullable=False, comment="The need.changed or need.closed event."
+        ),
+        sa.PrimaryKeyConstraint("need_id"),
         comment=(
-            "What the referral service has called off: the newest event by which an appointment"
-            " (or, by its referral, all of them) no longer stands as it did."
+            "What the referral service has called off: the newest event by which a need no longer"
+            " stands as it did, or may stand otherwise."
         ),
     )
-    op.create_index("called_off_referral", "called_off", ["referral_id"], unique=False)
     op.create_table(
         "notification",
         sa.Column(
@@ -44,37 +39,46 @@ def upgrade() -> None:
         sa.Column("template", sa.Text(), nullable=False),
         sa.Column("recipient_role", sa.Text(), nullable=False),
         sa.Column("recipient_id", sa.Text(), nullable=False),
-        sa.Column("referral_id", sa.Uuid(as_uuid=False), nullable=False),
-        sa.Column("appointment_id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("need_id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column(
+            "referral_id",
+            sa.Uuid(as_uuid=False),
+            nullable=True,
+            comment="None for a need that is nobody's referral.",
+        ),
+        sa.Column("pathway", sa.Text(), nullable=False),
+        sa.Column("department", sa.Text(), nullable=False),
+        sa.Column(
+            "seat_role",
+            sa.Text(),
+            nullable=True,
+            comment="Role of the helper's seat, if the message is about one.",
+        ),
         sa.Column("cause", sa.Uuid(as_uuid=False), nullable=False),
         sa.Column("cause_event", JSONB(), nullable=False),
         sa.Column(
             "thread",
             sa.Text(),
             nullable=False,
-            comment=(
-                "Appointment and recipient. A newer message of a thread never overtakes an older."
-            ),
+            comment="Need and recipient. A newer message of a thread never overtakes an older.",
         ),
         sa.Column(
             "starts_at",
             sa.DateTime(timezone=True),
-            nullable=False,
-            comment="Start of the appointment it tells of.",
+            nullable=True,
+            comment="Start of what it tells of; none without a span.",
         ),
         sa.Column(
             "ends_at",
             sa.DateTime(timezone=True),
-            nullable=False,
-            comment=("End of the appointment it tells of. After it there is nothing left to tell."),
+            nullable=True,
+            comment="End of what it tells of. After it there is nothing left to tell.",
         ),
         sa.Column(
             "match_event",
             JSONB(),
             nullable=True,
-            comment=(
-                "The volunteer.matched event it tells of: its cause, or the thread's last before."
-            ),
+            comment="The match event it tells of: its cause, or the thread's last before.",
         ),
         sa.Column(
             "release_reason", sa.Text(), nullable=True, comment="Why what it tells of has ended."
@@ -84,7 +88,10 @@ def upgrade() -> None:
             "calendar_sequence",
             sa.Integer(),
             nullable=True,
-            comment=("SEQUENCE (RFC 5545): 0 for a thread's first calendar file, then rising."),
+            comment=(
+                "SEQUENCE (RFC 5545): 0 for a thread's first change of a calendar entry, then"
+                " rising."
+            ),
         ),
         sa.Column(
             "state",
@@ -142,10 +149,6 @@ def upgrade() -> None:
             "calendar_method in ('REQUEST', 'CANCEL')", name="notification_calendar_method_check"
         ),
         sa.CheckConstraint(
-            "recipient_role in ('volunteer', 'citizen', 'coordinator')",
-            name="notification_recipient_role_check",
-        ),
-        sa.CheckConstraint(
             "state in ('waiting', 'sent', 'failed', 'superseded')", name="notification_state_check"
         ),
         sa.CheckConstraint(
@@ -153,15 +156,12 @@ def upgrade() -> None:
             name="notification_file_check",
         ),
         sa.PrimaryKeyConstraint("position"),
-        sa.UniqueConstraint("cause", "appointment_id", "recipient_role", "recipient_id"),
+        sa.UniqueConstraint("cause", "recipient_role", "recipient_id"),
         sa.UniqueConstraint("notification_id"),
         comment=(
-            "One row for each cause, appointment and recipient. The row exists before the "
-            "message is sent and says what became of it."
+            "One row for each cause and recipient. The row exists before the message is sent and"
+            " says what became of it."
         ),
-    )
-    op.create_index(
-        "notification_appointment", "notification", ["appointment_id", "position"], unique=False
     )
     op.create_index(
         "notification_calendar",
@@ -177,13 +177,7 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("state = 'waiting'"),
     )
-    op.create_index(
-        "notification_referral",
-        "notification",
-        ["referral_id"],
-        unique=False,
-        postgresql_where=sa.text("calendar_sequence is not null"),
-    )
+    op.create_index("notification_need", "notification", ["need_id", "position"], unique=False)
     op.create_index(
         "notification_waiting_thread",
         "notification",

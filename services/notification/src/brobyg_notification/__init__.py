@@ -1,1 +1,1 @@
-"""Tells volunteers, citizens and coordinators, exactly once per cause."""
+"""Tells helpers, citizens and coordinators, exactly once per cause."""

@@ -1,9 +1,18 @@
 """Puts the service together."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import cast
 
+from brobyg_contracts import reference
 from brobyg_contracts.asyncapi import part_of
+from brobyg_contracts.attention import ATTENTION_OUTCOMES
+from brobyg_contracts.reference import Reference
+from brobyg_kit.attention_api import attention_router
+from brobyg_kit.auth import Caller
+from brobyg_kit.catalogues import languages
+from brobyg_kit.database import Transaction
+from brobyg_kit.replica import Copy
 from brobyg_kit.service import Parts, Resources, Service
 
 from brobyg_notification import readiness
@@ -13,13 +22,18 @@ from brobyg_notification.adapters.notices import PostgresNotices
 from brobyg_notification.adapters.people import HttpPeople
 from brobyg_notification.adapters.smtp import SmtpTransport
 from brobyg_notification.adapters.tables import metadata
+from brobyg_notification.domain.attention import ATTENTION
 from brobyg_notification.entrypoints import api
 from brobyg_notification.handlers import EMITS, HANDLERS
 from brobyg_notification.metrics import NotificationMetrics
 from brobyg_notification.settings import NotificationSettings
+from brobyg_notification.texts import FOLDER
 from brobyg_notification.use_cases.delivery import Delivery
 from brobyg_notification.use_cases.delivery_worker import DeliveryWorker
 from brobyg_notification.use_cases.planning import handle_with
+
+#: The service's copy of the reference data.
+REFERENCE = Copy(reference.TOPIC, reference.KINDS, Reference)
 
 
 def build(resources: Resources) -> Parts:
@@ -27,6 +41,7 @@ def build(resources: Resources) -> Parts:
     settings = cast("NotificationSettings", resources.settings)
     clock, health = resources.clock, resources.health
     metrics = NotificationMetrics(resources.metrics)
+    replica = resources.replica(REFERENCE)
     referral = resources.internal(settings.referral_url)
     matching = resources.internal(settings.matching_url)
     transport = SmtpTransport(
@@ -38,21 +53,37 @@ def build(resources: Resources) -> Parts:
         transport=transport,
         clock=clock,
         metrics=metrics,
+        reference=lambda: replica.latest,
         portal_url=settings.portal_url.rstrip("/"),
         coordinators=settings.notification_coordinators,
-        coordinator_language=settings.notification_coordinator_language,
-        default_language=settings.notification_default_language,
+        languages=languages(FOLDER),
+        default_language=settings.default_language,
     )
     queue = PostgresDeliveryQueue(resources.database)
     health.checks["mail"] = readiness.mail_goes_out(queue)
     health.checks["coordinators"] = readiness.departments_have_addresses(
-        settings.notification_coordinators
+        delivery.reference, settings.notification_coordinators
     )
     worker = DeliveryWorker(
         queue, delivery, clock, metrics, health, concurrency=settings.notification_concurrency
     )
+
+    async def departments_of(transaction: Transaction, caller: Caller) -> Sequence[str] | None:
+        """All ids that what is the caller's department's may be stored by; None for all."""
+        known, own = await replica.get(transaction), caller.department
+        return None if own is None else known.department_ids(own)
+
     return Parts(
-        routers=[api.router(resources.database)],
+        routers=[
+            api.router(resources.database, departments_of),
+            attention_router(
+                resources.database,
+                ATTENTION,
+                roles=["coordinator"],
+                outcomes=ATTENTION_OUTCOMES,
+                departments_of=departments_of,
+            ),
+        ],
         handle=handle_with(PostgresNotices(), metrics),
         workers={"delivery": worker.run},
         closers=[transport.close, referral.aclose, matching.aclose],
@@ -68,4 +99,5 @@ SERVICE = Service(
     metadata=metadata,
     handlers=HANDLERS,
     emits=EMITS,
+    copies=(REFERENCE,),
 )

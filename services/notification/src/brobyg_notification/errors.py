@@ -6,6 +6,7 @@ NotificationError
 │   │   └── RecipientDeferred   it does not take it for this recipient now
 │   ├── MailServerDown      no mail can be handed over at all now
 │   ├── NoCoordinator       the settings name no address for the department
+│   ├── NotYetKnown         the reference data has no such place or department yet
 │   └── OwnerUnavailable    the owner of the data gave no answer that can be used
 └── MailRefused             the mail server will never take this message for this recipient
 """
@@ -46,6 +47,12 @@ class NoCoordinator(Postponed):
     """The settings name no address for the department's coordinator. Carries the department."""
 
     obstacle = "no_coordinator"
+
+
+class NotYetKnown(Postponed):
+    """The reference data has no such place or department yet: topics have no order between them."""
+
+    obstacle = "reference_data"
 
 
 class OwnerUnavailable(Postponed):

@@ -1,21 +1,24 @@
 """What is done on which event. All of it on one screen.
 
-A function takes the event and the calendars of its referral's people, and returns the notices it
-leads to (`domain/planning.py`). Delivering them is `use_cases/delivery.py`.
+A function takes the event and the calendars of its need's people, and returns the notices it leads
+to (`domain/planning.py`). Delivering them is `use_cases/delivery.py`.
 """
 
 from collections.abc import Callable
 from typing import Literal, TypeAlias
 
 from brobyg_contracts import (
-    AppointmentCancelled,
-    AppointmentRescheduled,
-    ConsentWithdrawn,
+    AttentionClaimed,
+    AttentionRaised,
+    AttentionSettled,
     MatchEscalated,
     MatchReleased,
+    NeedChanged,
+    NeedClosed,
     NotificationFailed,
     NotificationSent,
     OfferMade,
+    StaffMatched,
     VolunteerMatched,
 )
 from brobyg_kit.event import Event
@@ -24,24 +27,31 @@ from brobyg_kit.handling import Handler
 from brobyg_notification.domain import planning
 from brobyg_notification.domain.calendar_status import Calendars, CalendarUpdate
 
-#: What is loaded before an event is handled: nothing, or the calendars of the referral's people,
-#: which nobody else changes until the commit. With nothing, the function is given empty calendars.
+#: What is loaded before an event is handled: nothing, or the calendars of the need's people, which
+#: nobody else changes until the commit. With nothing, the function is given empty calendars.
 Loads: TypeAlias = Literal["nothing", "calendars"]
 Row: TypeAlias = Handler[Callable[[Event, Calendars], CalendarUpdate], Loads]
 
 HANDLERS: tuple[Row, ...] = (
-    # The volunteer is asked.
+    # The helper is asked.
     Handler(OfferMade, planning.offer_made, "nothing"),
-    # Volunteer and citizen are invited.
-    Handler(VolunteerMatched, planning.volunteer_matched, "calendars"),
-    # The volunteer is cancelled; the citizen too, or is told that a new volunteer is searched for.
+    # Helper and citizen are invited.
+    Handler(VolunteerMatched, planning.matched, "calendars"),
+    Handler(StaffMatched, planning.matched, "calendars"),
+    # The helper is cancelled; the citizen too, or is told that a new helper is searched for.
     Handler(MatchReleased, planning.match_released, "calendars"),
     # The department's coordinator is told; the citizen too, after an earlier match.
     Handler(MatchEscalated, planning.match_escalated, "calendars"),
     # A citizen who is still invited, though no match is left to release, is cancelled.
-    Handler(AppointmentCancelled, planning.appointment_cancelled, "calendars"),
-    Handler(AppointmentRescheduled, planning.appointment_rescheduled, "calendars"),
-    Handler(ConsentWithdrawn, planning.consent_withdrawn, "calendars"),
+    Handler(NeedChanged, planning.need_changed, "calendars"),
+    Handler(NeedClosed, planning.need_closed, "calendars"),
 )
-#: Emitted when a message was sent, or can never arrive.
-EMITS = (NotificationSent, NotificationFailed)
+EMITS = (
+    # A message was sent, or can never arrive.
+    NotificationSent,
+    NotificationFailed,
+    # Somebody is to be told by phone; a department has no address.
+    AttentionRaised,
+    AttentionClaimed,
+    AttentionSettled,
+)

@@ -31,7 +31,7 @@ class NotificationMetrics:
         )
         self.unknown_language = Counter(
             "brobyg_notification_unknown_language",
-            "Messages in the default language, for want of a catalogue in the reader's",
+            "Messages in another language than the reader's, for want of a catalogue",
             registry=r,
         )
         self.seconds = Histogram(

@@ -6,28 +6,46 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
 from typing import Literal, Protocol, TypeAlias
+from zoneinfo import ZoneInfo
 
+from brobyg_contracts import AttentionRaised, Meeting
+from brobyg_kit.catalogues import Language
 from brobyg_kit.database import Transaction
-from brobyg_kit.wording import Language
+from brobyg_kit.event import Event
 
 from brobyg_notification.domain.calendar import Entry
 from brobyg_notification.domain.calendar_status import Calendars, CalledOff
 from brobyg_notification.domain.contact import Contact
+from brobyg_notification.domain.contents import MatchTimes
 from brobyg_notification.domain.notice import Notice, Template
 
 FailureReason = Literal["no_address", "recipient_erased", "refused", "appointment_over"]
-PersonRole = Literal["citizen", "volunteer"]
+PersonRole = Literal["citizen", "helper"]
 State = Literal["waiting", "sent", "failed", "superseded"]
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerLink:
-    """The signed link by which a volunteer answers an offer."""
+    """The signed link by which a helper answers an offer, and what is not in the offer's event."""
 
     token: str
     expires_at: datetime
     #: The offer's: `open`, or how it was answered or ended.
     state: str
+    #: The citizen's wish; None for a need of no citizen.
+    meeting: Meeting | None
+    #: From the helper's home to where the two meet; None for a need without a place.
+    distance_metres: int | None
+    #: When the two meet; None for a need without a span.
+    meet_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class MatchLink:
+    """The signed link by which a match's helper signs off, and what is not in the match's event."""
+
+    token: str
+    times: MatchTimes
 
 
 class People(Protocol):
@@ -45,6 +63,10 @@ class People(Protocol):
         """The offer's answer link; None only if the owner says that the offer was erased."""
         ...
 
+    async def match_link(self, need_id: str, match_id: str) -> MatchLink | None:
+        """How the match's helper signs off, and when they meet; None if it no longer stands."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -52,7 +74,12 @@ class Message:
 
     notification_id: str
     template: Template
+    #: Whose text of the template is used, where they have one of their own.
+    pathway: str
+    seat_role: str | None
     language: Language
+    #: In which times are written.
+    zone: ZoneInfo
     facts: Mapping[str, object]
     #: The recipient's mail address.
     recipient: str
@@ -88,9 +115,9 @@ class Notices(Protocol):
     """The notices that events lead to. Raises one of DATABASE_ERRORS when the database is away."""
 
     async def calendars(
-        self, transaction: Transaction, referral_ids: Collection[str]
+        self, transaction: Transaction, need_ids: Collection[str]
     ) -> dict[str, Calendars]:
-        """The calendars of the referrals' people, by referral_id.
+        """The calendars of the needs' people, by need_id.
 
         Nobody else changes them until the transaction ends: waits for transactions that do.
         """
@@ -104,9 +131,13 @@ class Notices(Protocol):
     ) -> None:
         """Store both with the transaction; its commit wakes the delivery.
 
-        A notice that is stored already (same cause, appointment and recipient) stays as it is, and
-        so does what a newer event has called off.
+        A notice that is stored already (same cause and recipient) stays as it is, and so does what
+        a newer event has called off.
         """
+        ...
+
+    async def close(self, transaction: Transaction, closed: Mapping[str, Event]) -> None:
+        """Settle what was to be told by phone about these needs, each closed by its event."""
         ...
 
 
@@ -119,6 +150,8 @@ class Claim:
     claimed_by: int
     #: With the attempt about to be made.
     attempts: int
+    #: What was in the way of the attempt before; None where nothing is known of one.
+    obstacle: str | None
     created_at: datetime
     #: A newer notice of the thread replaces this one.
     replaced: bool
@@ -132,10 +165,18 @@ class DeliveryOutcome:
     """What became of a notice."""
 
     state: Literal["sent", "failed", "superseded"]
-    #: The language of the message, or the one it would have had; None if it is superseded.
-    language: Language | None = None
     #: Why it can never arrive, if it failed.
     reason: FailureReason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """What the end of a notice leads to."""
+
+    notices: Sequence[Notice] = ()
+    raised: Sequence[AttentionRaised] = ()
+    #: The attention_ids of what is no longer so.
+    settled: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,20 +194,25 @@ class Backlog:
 class DeliveryQueue(Protocol):
     """Notices on their way out. Raises one of DATABASE_ERRORS when the database is away."""
 
-    async def end(
-        self, claim: Claim, outcome: DeliveryOutcome, follow_up: Sequence[Notice]
-    ) -> None:
+    async def end(self, claim: Claim, outcome: DeliveryOutcome, follow_up: FollowUp) -> None:
         """Mark as sent, failed or superseded; publish the first two; store `follow_up`.
 
         One transaction; no effect on a notice that has ended already.
         """
         ...
 
-    async def postpone(self, claim: Claim, until: datetime, obstacle: str) -> None:
+    async def postpone(
+        self, claim: Claim, until: datetime, obstacle: str, raised: Sequence[AttentionRaised]
+    ) -> None:
         """End the claim; the notice is tried again at `until`. `obstacle` was in the way.
 
-        No effect on a notice that has ended, or that another worker has claimed meanwhile.
+        Raise `raised` with it. No effect on a notice that has ended, or that another worker has
+        claimed meanwhile.
         """
+        ...
+
+    async def settle(self, attention_ids: Collection[str]) -> None:
+        """Settle those of these that are open, as they are no longer so."""
         ...
 
     async def backlog(self) -> Backlog:

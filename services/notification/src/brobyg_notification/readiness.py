@@ -4,13 +4,14 @@ Whether mail goes out, and whether every department's coordinator can be told.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Mapping
 
-from brobyg_contracts.places import DEPARTMENTS
+from brobyg_contracts.reference import Reference
 from brobyg_kit.database_errors import DATABASE_ERRORS
 from brobyg_kit.health import Check
 
 from brobyg_notification.ports import Backlog, DeliveryQueue
+from brobyg_notification.use_cases.delivery import coordinators_address
 
 #: How long a message may wait, seconds of wall time whatever clock the service lives by: as long as
 #: the longest pause between two attempts.
@@ -38,11 +39,19 @@ def mail_goes_out(queue: DeliveryQueue) -> Callable[[], Awaitable[Check]]:
     return check
 
 
-def departments_have_addresses(coordinators: Collection[str]) -> Callable[[], Awaitable[Check]]:
+def departments_have_addresses(
+    reference: Callable[[], Reference], coordinators: Mapping[str, str]
+) -> Callable[[], Awaitable[Check]]:
     """The check that each department's coordinator has an address; else its messages wait."""
-    missing = sorted(set(DEPARTMENTS) - set(coordinators))
 
     async def check() -> Check:
+        known = reference()
+        missing = sorted(
+            department.id
+            for department in known.departments.values()
+            if not department.withdrawn
+            and coordinators_address(known, coordinators, department.id) is None
+        )
         return Check(
             not missing,
             f"BROBYG_NOTIFICATION_COORDINATORS has no address for {', '.join(missing)}"

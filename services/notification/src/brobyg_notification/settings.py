@@ -6,13 +6,14 @@ What mail needs has no default: with a wrong one the service would look ready an
 from email.utils import parseaddr
 from typing import Annotated
 
+from brobyg_kit.catalogues import written_in
 from brobyg_kit.fields import is_mail_address
 from brobyg_kit.settings import KitSettings
-from brobyg_kit.wording import Language
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
 from brobyg_notification.adapters.smtp_address import parse_address
+from brobyg_notification.texts import FOLDER
 
 
 def _smtp_url(url: SecretStr) -> SecretStr:
@@ -31,7 +32,7 @@ def _coordinators(text: object) -> dict[str, str]:
     found = {department.strip(): address.strip() for department, _, address in pairs}
     if not found or not all(found) or not all(map(is_mail_address, found.values())):
         raise ValueError(
-            "coordinators must look like 'randers=a@example.org,norddjurs=b@example.org'"
+            "coordinators must look like 'north-branch=a@example.org,south-branch=b@example.org'"
         )
     return found
 
@@ -50,7 +51,7 @@ class NotificationSettings(KitSettings):
     matching_url: str = Field("http://127.0.0.1:8002", description="Where matching is reached.")
     portal_url: str = Field(
         pattern=r"^https?://[^/\s]+[^\s]*$",
-        description="The portal's address as volunteers see it, for links in messages.",
+        description="The portal's address as helpers see it, for links in messages.",
     )
     notification_smtp: SmtpUrl = Field(
         description="The mail server: smtp://host:25, smtp+starttls://user:password@host:587 or"
@@ -60,15 +61,15 @@ class NotificationSettings(KitSettings):
         description="From whom messages come, such as 'Brobyg <brobyg@example.org>'."
     )
     notification_coordinators: Coordinators = Field(
-        description="Where each department's coordinator is told:"
-        " 'randers=a@example.org,norddjurs=b@example.org'. Messages to one left out wait."
-    )
-    notification_coordinator_language: Language = Field(
-        "da", description="The language coordinators are written to in: da or en."
-    )
-    notification_default_language: Language = Field(
-        "en", description="The language for readers whose own has no catalogue: da or en."
+        description="Where each department's coordinator is told, by the department's id or a"
+        " former one: 'north-branch=a@example.org,south-branch=b@example.org'. Messages to one left"
+        " out wait."
     )
     notification_concurrency: int = Field(
         8, ge=1, le=64, description="Messages in hand at once, and connections to the mail server."
     )
+
+    @field_validator("default_language")
+    @classmethod
+    def _has_a_catalogue(cls, language: str) -> str:
+        return written_in(FOLDER, language)

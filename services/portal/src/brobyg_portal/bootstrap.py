@@ -14,7 +14,8 @@ def build(resources: Resources) -> Parts:
     if not isinstance(settings, PortalSettings):
         raise TypeError("the portal needs PortalSettings")
     matching = resources.internal(settings.matching_url)
-    return Parts(public_routers=[web.router(HttpOffers(matching))], closers=[matching.aclose])
+    routes = web.router(HttpOffers(matching), settings.default_language)
+    return Parts(public_routers=[routes], closers=[matching.aclose])
 
 
 SERVICE = Service(

@@ -5,37 +5,56 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 OfferState = Literal["open", "accepted", "declined", "expired", "withdrawn"]
-Answer = Literal["accept", "decline"]
-#: What became of an answer. `answered`: the other answer was given before; `prevented`: something
-#: else is in the way, such as the week's limit.
-Reply = Literal["accepted", "declined", "expired", "taken", "withdrawn", "answered", "prevented"]
+#: `withdraw` takes an acceptance back: the helper can't after all.
+Answer = Literal["accept", "decline", "withdraw"]
+#: What became of an answer. `released`: the acceptance was taken back; `answered`: the other answer
+#: was given before; `begun`: it is too late to take an acceptance back; `ended`: there is none any
+#: more; `prevented`: something else is in the way, such as the week's limit.
+Reply = Literal[
+    "accepted", "declined", "released", "expired", "taken", "withdrawn", "answered", "begun",
+    "ended", "prevented",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """An offer as the volunteer who was asked may see it. Names nobody."""
+    """What a link is about, as its helper may see it: an offer, or a match. Names nobody.
+
+    A match is accepted, or withdrawn when it is gone.
+    """
 
     state: OfferState
-    starts_at: datetime
-    ends_at: datetime
-    location_name: str
-    meeting: Literal["home", "at_location"]
-    meet_at: datetime
-    home_at: datetime
-    language: str
-    distance_metres: int
-    expires_at: datetime
+    #: Why it was withdrawn.
+    reason: str | None
+    pathway: str
+    #: The next seven are None where the need has no span, no place or no citizen.
+    starts_at: datetime | None
+    ends_at: datetime | None
+    location_name: str | None
+    meeting: Literal["home", "at_location"] | None
+    meet_at: datetime | None
+    home_at: datetime | None
+    distance_metres: int | None
+    #: The helper's own; None where it is not known.
+    language: str | None
+    #: None for a match.
+    expires_at: datetime | None
+    #: Whether an acceptance can be taken back here and now.
+    withdrawable: bool
 
 
 class Offers(Protocol):
-    """Offers by their signed link. May take seconds; raises UnknownLink, MatchingUnavailable."""
+    """Offers and matches by their signed link.
+
+    May take seconds; raises UnknownLink, MatchingUnavailable.
+    """
 
     async def offer(self, token: str) -> Offer:
-        """The offer. Has no effect, however often."""
+        """The offer or match. Has no effect, however often."""
         ...
 
     async def answer(self, token: str, answer: Answer) -> Reply:
-        """Answer the offer and return what became of it.
+        """Answer the offer, or take an acceptance back, and return what became of it.
 
         The same answer again has no further effect.
         """

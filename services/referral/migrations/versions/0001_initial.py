@@ -28,6 +28,15 @@ def upgrade() -> None:
                 " and key_id are authenticated with it."
             ),
         ),
+        sa.Column(
+            "record",
+            postgresql.JSONB(),
+            nullable=True,
+            comment=(
+                "What helpers must know, as it was last published. Null before the first "
+                "referral, and once erased."
+            ),
+        ),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("erased_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
@@ -35,6 +44,7 @@ def upgrade() -> None:
             "sealed is not null)",
             name="citizen_erased_check",
         ),
+        sa.CheckConstraint("erased_at is null or record is null", name="citizen_record_check"),
         sa.CheckConstraint("length(cpr_hash) = 32", name="citizen_cpr_hash_check"),
         sa.PrimaryKeyConstraint("citizen_id"),
         sa.UniqueConstraint("cpr_hash"),
@@ -83,7 +93,6 @@ def upgrade() -> None:
         sa.Column("municipality_code", sa.Text(), nullable=False),
         sa.Column("referrer_kind", sa.Text(), nullable=False),
         sa.Column("organisation", sa.Text(), nullable=False),
-        sa.Column("needs", postgresql.JSONB(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("consent_given_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("consent_withdrawn_at", sa.DateTime(timezone=True), nullable=True),
@@ -102,6 +111,7 @@ def upgrade() -> None:
             "withdrawn; one active referral per citizen and pathway."
         ),
     )
+    op.create_index("referral_citizen", "referral", ["citizen_id"], unique=False)
     op.create_index(
         "referral_active",
         "referral",
@@ -112,7 +122,18 @@ def upgrade() -> None:
     op.create_table(
         "appointment",
         sa.Column("appointment_id", sa.Uuid(as_uuid=False), nullable=False),
-        sa.Column("organisation", sa.Text(), nullable=False),
+        sa.Column(
+            "organisation",
+            sa.Text(),
+            nullable=True,
+            comment="Whose it is. Null while it is only entered here and no hospital has sent it.",
+        ),
+        sa.Column(
+            "is_entered",
+            sa.Boolean(),
+            nullable=False,
+            comment="Whether somebody entered it here, before any hospital booked it.",
+        ),
         sa.Column("referral_id", sa.Uuid(as_uuid=False), nullable=False),
         sa.Column("citizen_id", sa.Uuid(as_uuid=False), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
@@ -180,23 +201,41 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["referral_id"], ["referral.referral_id"]),
         sa.PrimaryKeyConstraint("appointment_id"),
         comment=(
-            "What is needed of the hospital's appointments of citizens with an active "
-            "referral. Rows are deleted when consent is withdrawn."
+            "What is needed of the appointments of citizens with an active referral. Rows "
+            "are deleted when consent is withdrawn."
         ),
     )
     op.create_index("appointment_referral", "appointment", ["referral_id"], unique=False)
+    op.create_index(
+        "appointment_entered",
+        "appointment",
+        ["referral_id"],
+        unique=False,
+        postgresql_where=sa.text("organisation is null"),
+    )
     op.create_table(
         "idempotency_key",
-        sa.Column("organisation", sa.Text(), nullable=False),
+        sa.Column(
+            "sender",
+            sa.Text(),
+            nullable=False,
+            comment=(
+                "The organisation that asked; of a coordinator without one, the token's subject."
+            ),
+        ),
         sa.Column("key_hash", sa.LargeBinary(), nullable=False),
         sa.Column("request_hash", sa.LargeBinary(), nullable=False),
-        sa.Column("referral_id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column(
+            "made_id",
+            sa.Uuid(as_uuid=False),
+            nullable=False,
+            comment="The referral, appointment or session made.",
+        ),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(["referral_id"], ["referral.referral_id"]),
-        sa.PrimaryKeyConstraint("organisation", "key_hash"),
+        sa.PrimaryKeyConstraint("sender", "key_hash"),
         comment=(
-            "Answers to POST /referrals by the sender's Idempotency-Key. Only an HMAC of "
-            "the key and of the body is stored: neither can be read."
+            "What requests that make something made, by the sender's Idempotency-Key. Only an HMAC "
+            "of the key and of the body is stored: neither can be read."
         ),
     )
     op.create_table(
@@ -217,3 +256,42 @@ def upgrade() -> None:
         ["appointment_id"],
         unique=False,
     )
+    op.create_table(
+        "session",
+        sa.Column("session_id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("pathway", sa.Text(), nullable=False),
+        sa.Column("department", sa.Text(), nullable=False),
+        sa.Column("location_id", sa.Text(), nullable=False),
+        sa.Column("starts_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "seats",
+            postgresql.JSONB(),
+            nullable=False,
+            comment="Where they differ from the policy's; else [].",
+        ),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("withdrawn_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("starts_at < ends_at", name="session_span_check"),
+        sa.PrimaryKeyConstraint("session_id"),
+        comment="A planned session, at which several helpers are wanted.",
+    )
+    op.create_table(
+        "reference_entry",
+        sa.Column(
+            "key", sa.Text(), nullable=False, comment="Kind and id, such as department/north."
+        ),
+        sa.Column(
+            "version",
+            sa.Integer(),
+            nullable=False,
+            comment="The change that wrote it, counted up.",
+        ),
+        sa.Column("withdrawn", sa.Boolean(), nullable=False),
+        sa.Column("record", postgresql.JSONB(), nullable=False, comment="As it is in its event."),
+        sa.PrimaryKeyConstraint("key"),
+        comment=(
+            "Places, departments, organisations, pools, postcodes and calendars, as they are now."
+        ),
+    )
+    op.create_index("reference_entry_version", "reference_entry", ["version"], unique=False)

@@ -4,43 +4,80 @@ from functools import partial
 from typing import cast
 
 from brobyg_contracts.asyncapi import part_of
+from brobyg_contracts.attention import ATTENTION_OUTCOMES
+from brobyg_kit.attention_api import attention_router
 from brobyg_kit.service import Parts, Resources, Service
 
-from brobyg_referral.adapters.appointments import PostgresAppointments
-from brobyg_referral.adapters.citizens import PostgresCitizens
-from brobyg_referral.adapters.referrals import PostgresReferrals
-from brobyg_referral.adapters.secrets import Vault
-from brobyg_referral.adapters.tables import metadata
-from brobyg_referral.domain.hashing import Hasher
-from brobyg_referral.entrypoints import api, fhir
-from brobyg_referral.entrypoints.fhir_rendering import render
-from brobyg_referral.entrypoints.hospital_requests import HospitalRequests
+from brobyg_referral.cases.adapters.appointments import PostgresAppointments
+from brobyg_referral.cases.adapters.attention import PostgresOpenItems
+from brobyg_referral.cases.adapters.referrals import PostgresReferrals
+from brobyg_referral.cases.adapters.requests import PostgresRequests
+from brobyg_referral.cases.adapters.sessions import PostgresSessions
+from brobyg_referral.cases.entrypoints import api
+from brobyg_referral.cases.use_cases.access import own_departments
+from brobyg_referral.cases.use_cases.appointments import Appointments
+from brobyg_referral.cases.use_cases.attention import ATTENTION, OVER, AppointmentsOver
+from brobyg_referral.cases.use_cases.referrals import Referrals
+from brobyg_referral.cases.use_cases.repeats import Repeats
+from brobyg_referral.cases.use_cases.sessions import OVER as SESSION_OVER
+from brobyg_referral.cases.use_cases.sessions import Sessions
 from brobyg_referral.handlers import EMITS, HANDLERS
+from brobyg_referral.hospital.adapters.counts import PostgresIntakeCounts
+from brobyg_referral.hospital.entrypoints import counts as counts_api
+from brobyg_referral.hospital.entrypoints import fhir
+from brobyg_referral.hospital.entrypoints.fhir_rendering import render
+from brobyg_referral.hospital.entrypoints.hospital_requests import HospitalRequests
+from brobyg_referral.hospital.use_cases.hospital_records import HOSPITAL_TOPIC, HospitalRecords
+from brobyg_referral.hospital.use_cases.intake import Intake
+from brobyg_referral.metadata import metadata
 from brobyg_referral.metrics import ReferralMetrics
+from brobyg_referral.people.adapters.citizens import PostgresCitizens
+from brobyg_referral.people.adapters.secrets import Vault
+from brobyg_referral.people.domain.hashing import Hasher
+from brobyg_referral.reference.adapters.entries import CurrentReference, PostgresEntries
+from brobyg_referral.reference.entrypoints import api as reference_api
+from brobyg_referral.reference.use_cases.records import ReferenceRecords
 from brobyg_referral.settings import ReferralSettings
-from brobyg_referral.use_cases.hospital_records import HOSPITAL_TOPIC, HospitalRecords
-from brobyg_referral.use_cases.intake import Intake
-from brobyg_referral.use_cases.referrals import Referrals
 
 
 def build(resources: Resources) -> Parts:
     """The service's parts. Connects nothing."""
     settings = cast("ReferralSettings", resources.settings)
     database, metrics = resources.database, ReferralMetrics(resources.metrics)
+    entries = PostgresEntries()
+    reference = CurrentReference(entries)
     hasher, appointments = Hasher(settings.cpr_key()), PostgresAppointments()
-    citizens = PostgresCitizens(Vault(settings.encryption_keys()))
-    referrals = Referrals(citizens, PostgresReferrals(), appointments, hasher, metrics)
-    intake = Intake(appointments, hasher, metrics, settings.rising_versions())
-    records = HospitalRecords(intake, hasher, settings.referral_kafka_organisation)
+    citizens, counts = PostgresCitizens(Vault(settings.encryption_keys())), PostgresIntakeCounts()
+    referral_store, repeats = PostgresReferrals(), Repeats(PostgresRequests(), hasher)
+    referrals = Referrals(
+        citizens, referral_store, appointments, repeats, reference, hasher, metrics
+    )
+    entered = Appointments(referral_store, appointments, repeats, reference)
+    sessions = Sessions(PostgresSessions(), repeats, reference)
+    intake = Intake(citizens, appointments, counts, hasher, metrics, settings.rising_versions())
+    records = HospitalRecords(intake, reference, hasher, settings.referral_kafka_organisation)
     (on_record,) = HANDLERS
     return Parts(
         routers=[
-            api.create_router(database, referrals, appointments),
-            fhir.create_router(HospitalRequests(database, intake, appointments)),
+            api.create_router(database, referrals, entered, sessions),
+            counts_api.create_router(database, counts),
+            fhir.create_router(HospitalRequests(database, intake, appointments, reference)),
+            attention_router(
+                database,
+                ATTENTION,
+                roles=["coordinator"],
+                outcomes=ATTENTION_OUTCOMES,
+                departments_of=partial(own_departments, reference),
+            ),
+            reference_api.create_router(database, ReferenceRecords(entries)),
         ],
         renderers={"/fhir": render},
         handle=partial(on_record.function, records),
         decoders={HOSPITAL_TOPIC: records.decode},
+        timers={
+            OVER: AppointmentsOver(appointments, PostgresOpenItems()).fire,
+            SESSION_OVER: sessions.close_over,
+        },
     )
 
 

@@ -1,82 +1,44 @@
 """What the referral service raises.
 
 ReferralError
-├── MessageRefused         a message of the hospital is refused; its issues say why
-│   ├── Malformed          it is not a request or resource that is read here
-│   ├── TooLarge           its body or its number of entries is over a limit
-│   ├── RuleBroken         it breaks FHIR R4, or what this service asks beyond it
-│   ├── NoSuchAppointment  it changes an appointment that is not there
-│   ├── AppointmentExists  it creates an appointment that is there, and says something else
-│   ├── IdentifierConflict its identifiers belong to different appointments
-│   └── VersionConflict    it names another version than the current one
+├── hospital.errors.MessageRefused   a message of the hospital is refused; see there
+├── RequestRefused         one field of a request is not as it should be
+├── ReferenceMissing       the reference data is not here yet
 ├── NoSuchReferral         there is none, or the caller may not see it
 ├── NoSuchCitizen          there is none, or the caller may not see it
 ├── CitizenErased          the citizen's data was erased
 ├── CitizenActive          the citizen has an active referral and can't be erased
+├── NoSuchSession          there is none, or the caller may not see it
+├── UnknownAppointment     there is none, or the caller may not see it
 ├── ReferralActive         the citizen has an active referral of the pathway already
-├── DepartmentDiffers      a coordinator refers to another department
+├── DepartmentDiffers      a coordinator acts for another department
+├── ReferralInactive       consent was withdrawn: nothing more is done for the referral
+├── SessionWithdrawn       the session was called off
+├── SessionOver            the session has taken place
+├── AppointmentFixed       the appointment can't be changed here; the text says why
 ├── OrganisationMissing    the caller's token names no organisation
 ├── IdempotencyKeyReused   the key was used for another request
-├── ConsentTimeRefused     consent is in the future, or older than its withdrawal
 └── CannotDecrypt          sealed data was altered, is another citizen's, or its key is missing
 
 The text of an error says what would be accepted. It never holds a value that somebody sent.
 """
-
-from collections.abc import Iterable
-from typing import Self
-
-from brobyg_referral.fhir.outcome import Code, Issue
 
 
 class ReferralError(Exception):
     """What the referral service raises, other than for a wrong argument."""
 
 
-class MessageRefused(ReferralError):
-    """A message of the hospital is refused."""
+class RequestRefused(ReferralError):
+    """One field of a request is not as it should be."""
 
-    def __init__(self, *issues: Issue) -> None:
-        """At least one issue, as FHIR asks of an OperationOutcome."""
-        super().__init__(issues[0].diagnostics)
-        self.issues = issues
-
-    @classmethod
-    def of(cls, code: Code, diagnostics: str, expression: str | None = None) -> Self:
-        """A refusal with one issue."""
-        return cls(Issue(code, diagnostics, expression))
-
-    def with_issues(self, issues: Iterable[Issue]) -> Self:
-        """A refusal of the same kind with these issues."""
-        return type(self)(*issues)
+    def __init__(self, pointer: str, expected: str) -> None:
+        """`pointer` is a JSON pointer (RFC 6901) into the body."""
+        super().__init__(expected)
+        self.pointer = pointer
 
 
-class Malformed(MessageRefused):
-    """It is not a request or resource that is read here."""
-
-
-class TooLarge(MessageRefused):
-    """Its body or its number of entries is over a limit."""
-
-
-class RuleBroken(MessageRefused):
-    """It breaks FHIR R4, or what this service asks beyond it."""
-
-
-class NoSuchAppointment(MessageRefused):
-    """It changes an appointment that is not there."""
-
-
-class AppointmentExists(MessageRefused):
-    """It creates an appointment that is there, and says something else."""
-
-
-class IdentifierConflict(MessageRefused):
-    """Its identifiers belong to different appointments."""
-
-
-class VersionConflict(MessageRefused):
-    """It names another version than the current one."""
+class ReferenceMissing(ReferralError):
+    """The reference data is not here yet, so that no place and no department is known."""
 
 
 class NoSuchReferral(ReferralError):
@@ -95,12 +57,36 @@ class CitizenActive(ReferralError):
     """The citizen has an active referral and can't be erased."""
 
 
+class NoSuchSession(ReferralError):
+    """There is none, or the caller may not see it."""
+
+
+class UnknownAppointment(ReferralError):
+    """There is none, or the caller may not see it."""
+
+
 class ReferralActive(ReferralError):
     """The citizen has an active referral of the pathway already."""
 
 
 class DepartmentDiffers(ReferralError):
-    """A coordinator refers to another department."""
+    """A coordinator acts for another department."""
+
+
+class ReferralInactive(ReferralError):
+    """Consent was withdrawn: nothing more is done for the referral."""
+
+
+class SessionWithdrawn(ReferralError):
+    """The session was called off."""
+
+
+class SessionOver(ReferralError):
+    """The session has taken place."""
+
+
+class AppointmentFixed(ReferralError):
+    """The appointment can't be changed here; the text says why."""
 
 
 class OrganisationMissing(ReferralError):
@@ -109,10 +95,6 @@ class OrganisationMissing(ReferralError):
 
 class IdempotencyKeyReused(ReferralError):
     """The key was used for another request."""
-
-
-class ConsentTimeRefused(ReferralError):
-    """Consent is in the future, or older than its withdrawal."""
 
 
 class CannotDecrypt(ReferralError):

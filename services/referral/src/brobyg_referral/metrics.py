@@ -18,7 +18,7 @@ class ReferralMetrics:
         self.attention = Counter(
             "brobyg_referral_attention",
             "Appointments that a coordinator must look at, by reason (patient_declined,"
-            " cancelled_for_another, refused_for_another)",
+            " cancelled_for_another, refused_for_another, entered_appointment_changed)",
             ["reason"],
             registry=registry,
         )

@@ -22,7 +22,7 @@ class ReferralSettings(KitSettings):
         " once citizens are kept."
     )
     referral_kafka_organisation: str = Field(
-        "hospital-randers",
+        "hospital",
         pattern=r"^[a-z0-9-]{1,64}$",
         description="The organisation whose appointments come on hospital.appointment.v1.",
     )

@@ -3,21 +3,29 @@
 from collections.abc import Sequence
 from functools import partial
 
+from brobyg_contracts import reference
 from brobyg_contracts.asyncapi import part_of
+from brobyg_contracts.reference import Reference
+from brobyg_kit.replica import Copy
 from brobyg_kit.service import Parts, Resources, Service
 
 from brobyg_reporting.adapters.processes import WorkerProcesses
+from brobyg_reporting.adapters.queries import Queries
 from brobyg_reporting.adapters.status import readiness
 from brobyg_reporting.adapters.tables import metadata
 from brobyg_reporting.adapters.topics import reading
 from brobyg_reporting.adapters.versions import opened, pooled, within
-from brobyg_reporting.entrypoints.api import router
+from brobyg_reporting.entrypoints.api import routers
 from brobyg_reporting.handlers import EMITS, HANDLERS, TOPICS, read
 from brobyg_reporting.metrics import ReportingMetrics
 from brobyg_reporting.ports import RebuildPorts
 from brobyg_reporting.settings import ReportingSettings
 from brobyg_reporting.use_cases.live import Live
 from brobyg_reporting.use_cases.upgrade import Upgrade, create_first
+from brobyg_reporting.use_cases.worklist import count_open
+
+#: Names of places and departments, as they are now.
+REFERENCE = Copy(reference.TOPIC, reference.KINDS, Reference)
 
 
 def rebuild_ports(kafka: str, database: str, topics: Sequence[str] = TOPICS) -> RebuildPorts:
@@ -30,21 +38,27 @@ def rebuild_ports(kafka: str, database: str, topics: Sequence[str] = TOPICS) -> 
 def build(resources: Resources) -> Parts:
     """The parts of the running service."""
     database = resources.database
-    live = Live(within, HANDLERS, ReportingMetrics(resources.metrics))
+    metrics = ReportingMetrics(resources.metrics)
+    live = Live(within, HANDLERS, metrics)
     ports = rebuild_ports(resources.settings.kafka, database.url)
-    resources.health.checks["projections"] = partial(readiness, database)
+    resources.health.checks["projections"] = partial(readiness, database, live.unknown_words)
 
     connect = partial(pooled, database)
 
     async def upgrade() -> None:
         await Upgrade(connect, ports, resources.health.heartbeat("version")).run()
 
+    async def open_items() -> Sequence[tuple[str, str, int]]:
+        async with connect() as versions:
+            shown = await versions.live()
+        return await Queries(database).open_items() if shown else ()
+
     return Parts(
-        routers=[router(database)],
+        routers=routers(database, resources.replica(REFERENCE)),
         handle=live.handle,
         decoders=dict.fromkeys(TOPICS, read),
         starts={"first version": partial(create_first, connect)},
-        workers={"version": upgrade},
+        workers={"version": upgrade, "worklist": partial(count_open, open_items, metrics)},
     )
 
 
@@ -56,6 +70,7 @@ SERVICE = Service(
     metadata=metadata,
     handlers=HANDLERS,
     emits=EMITS,
+    copies=(REFERENCE,),
     asyncapi=part_of,
     inbox=False,  # the event log has the event's id as its key
     max_batch=5_000,

@@ -1,7 +1,8 @@
-"""What reporting consumes: every event of the system. It emits none.
+"""What reporting consumes: every event of the history. It emits none.
 
 A row's event is a whole topic: what is done is the same for each event, and the projections say how
-they fold it. `loads` are the projections whose rows the topic's events change.
+they fold it. `loads` are the projections whose rows the topic's events change. The reference data
+is copied beside (`bootstrap.REFERENCE`), as names are no history.
 """
 
 from brobyg_kit.event import Event, EventData
@@ -12,17 +13,20 @@ from brobyg_reporting.domain.log import read_logged
 from brobyg_reporting.domain.projection import AnyProjection
 from brobyg_reporting.domain.projections import (
     APPOINTMENT,
+    ATTENTION,
+    HELPER,
+    MATCH,
+    NEED,
     NOTIFICATION,
     OFFER,
     REFERRAL,
-    VOLUNTEER,
 )
 from brobyg_reporting.use_cases.live import Write, log_and_fold
 
 HANDLERS: tuple[Handler[Write, tuple[AnyProjection, ...]], ...] = (
-    Handler("brobyg.matching.v1", log_and_fold, (REFERRAL, APPOINTMENT, OFFER, VOLUNTEER)),
-    Handler("brobyg.notification.v1", log_and_fold, (REFERRAL, NOTIFICATION)),
-    Handler("brobyg.referral.v1", log_and_fold, (REFERRAL, APPOINTMENT)),
+    Handler("brobyg.matching.v1", log_and_fold, (NEED, OFFER, MATCH, HELPER, ATTENTION)),
+    Handler("brobyg.notification.v1", log_and_fold, (NEED, NOTIFICATION, ATTENTION)),
+    Handler("brobyg.referral.v1", log_and_fold, (REFERRAL, APPOINTMENT, NEED, ATTENTION)),
 )
 EMITS: tuple[type[EventData], ...] = ()
 

@@ -1,6 +1,6 @@
 """Reporting's own metrics, in one list. The mechanism's are in brobyg_kit.metrics."""
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 
 class ReportingMetrics:
@@ -20,5 +20,17 @@ class ReportingMetrics:
             "brobyg_reporting_events_not_folded",
             "Events logged but not folded: their type, or a word in them, is unknown to this code",
             ["type"],
+            registry=registry,
+        )
+        self.unknown_words = Counter(
+            "brobyg_reporting_unknown_words",
+            "Events logged with a word that this code has no text for",
+            ["type", "property"],
+            registry=registry,
+        )
+        self.attention_open = Gauge(
+            "brobyg_reporting_attention_open",
+            "Items of the worklist that nobody has settled",
+            ["department", "kind"],
             registry=registry,
         )

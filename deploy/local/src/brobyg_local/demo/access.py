@@ -35,7 +35,7 @@ class SystemAccess:
         return parse_clock(self.environment.get("BROBYG_CLOCK", ""))
 
     @cached_property
-    def _tokens(self) -> dict[tuple[str, str | None, str | None], str]:
+    def _tokens(self) -> dict[tuple[str, str | None, str | None, str | None], str]:
         """Those made so far: a week sends thousands of requests."""
         return {}
 
@@ -45,13 +45,18 @@ class SystemAccess:
         return self.environment["BROBYG_KAFKA"]
 
     def sign_in(
-        self, role: str, *, organisation: str | None = None, department: str | None = None
+        self,
+        role: str,
+        *,
+        organisation: str | None = None,
+        department: str | None = None,
+        subject: str | None = None,
     ) -> dict[str, str]:
-        """The HTTP header of a development token for `role`.
+        """The HTTP header of a development token for `role`; a helper's `subject` is their id.
 
         Raises OSError when the system's key can't be read, ValueError on an unknown role.
         """
-        asked = role, organisation, department
+        asked = role, organisation, department, subject
         if asked not in self._tokens:
             key = Path(self.environment["BROBYG_TOKEN_SIGNING_KEY"])
             self._tokens[asked] = _token(key, *asked)
@@ -68,11 +73,17 @@ class SystemAccess:
             await clock.sleep(left)
 
 
-def _token(key: Path, role: str, organisation: str | None, department: str | None) -> str:
+def _token(
+    key: Path,
+    role: str,
+    organisation: str | None,
+    department: str | None,
+    subject: str | None,
+) -> str:
     """A token is valid by the wall clock, whatever clock the services have."""
     return issue_token(
         key,
-        f"demo-{role}",
+        subject or f"demo-{role}",
         [role],
         WallClock(),
         organisation=organisation,

@@ -2,11 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import combinations
+from typing import NamedTuple
 
+import msgspec
 from aiokafka.errors import KafkaError
-from brobyg_contracts.events import MatchReleased, VolunteerMatched
+from brobyg_contracts import reference
+from brobyg_contracts.events import CitizenRecorded, MatchReleased, StaffMatched, VolunteerMatched
 from brobyg_contracts.topics import TOPICS
 from brobyg_kit import kafka
 from brobyg_kit.event import Event, decode
@@ -15,7 +18,14 @@ from brobyg_local.errors import TopicUnreadable
 from brobyg_local.topics import read_topics
 
 ADVICE = "brobyg status tells whether the broker answers; then run this again"
+#: A helper was found, by the event's type.
+Match = VolunteerMatched | StaffMatched
+MATCHED: dict[str, type[Match]] = {one.EVENT_TYPE: one for one in (VolunteerMatched, StaffMatched)}
 EVENT_TOPICS = tuple(sorted(name for name, event_types in TOPICS.items() if event_types))
+#: Those that keep all events. The others keep the last of each key.
+HISTORY_TOPICS = tuple(
+    name for name in EVENT_TOPICS if name not in {CitizenRecorded.TOPIC, reference.TOPIC}
+)
 
 
 async def total_records(bootstrap: str, topics: Sequence[str] = EVENT_TOPICS) -> int:
@@ -42,7 +52,7 @@ async def records_in(bootstrap: str, topic: str) -> list[bytes]:
         raise TopicUnreadable(said, advice=ADVICE) from error
 
 
-async def read_events(bootstrap: str, topics: Sequence[str] = EVENT_TOPICS) -> list[Event]:
+async def read_events(bootstrap: str, topics: Sequence[str] = HISTORY_TOPICS) -> list[Event]:
     """Every event, once each, in order of time. Raises `TopicUnreadable`, or UndecodableEvent.
 
     A relay that was killed between sending and noting it sends again: then two records hold the
@@ -53,26 +63,71 @@ async def read_events(bootstrap: str, topics: Sequence[str] = EVENT_TOPICS) -> l
     return sorted(found.values(), key=lambda event: (event.time, event.id))
 
 
-def double_booked(events: Sequence[Event]) -> int:
-    """How many pairs of promises of one volunteer overlapped while both were valid: never any."""
-    released = {
-        event.decode(MatchReleased).match_id: event.time
-        for event in events
-        if event.type == MatchReleased.EVENT_TYPE
-    }
-    matches: dict[str, list[tuple[datetime, VolunteerMatched]]] = defaultdict(list)
+class Promise(NamedTuple):
+    """A match as it was from one moment until another, or still is."""
+
+    match: Match
+    since: datetime
+    until: datetime | None
+
+    @property
+    def way(self) -> str:
+        """The need on whose way the helper goes: needs of one way share it."""
+        match = self.match
+        return match.need_id if match.shares_with is msgspec.UNSET else match.shares_with
+
+    @property
+    def span(self) -> tuple[datetime, datetime] | None:
+        """From the start until the end; None for a need without a span.
+
+        No event tells when the helper leaves home and is back: it would tell where the two meet.
+        """
+        starts_at, ends_at = self.match.starts_at, self.match.ends_at
+        if starts_at is msgspec.UNSET or ends_at is msgspec.UNSET:
+            return None
+        return starts_at, ends_at
+
+    def stood_with(self, other: "Promise") -> bool:
+        """Whether both stood at some moment."""
+        return _before(self.since, other.until) and _before(other.since, self.until)
+
+
+def promises(events: Sequence[Event]) -> list[Promise]:
+    """Every match, once more for each time at which it was told of again with other times."""
+    found: list[Promise] = []
+    standing: dict[str, Promise] = {}
     for event in events:
-        if event.type == VolunteerMatched.EVENT_TYPE:
-            match = event.decode(VolunteerMatched)
-            matches[match.volunteer_id].append((event.time, match))
-    pairs = (pair for mine in matches.values() for pair in combinations(mine, 2))
+        if event.type in MATCHED:
+            match = event.decode(MATCHED[event.type])
+            if before := standing.pop(match.match_id, None):
+                found.append(before._replace(until=event.time))
+            standing[match.match_id] = Promise(match, event.time, None)
+        elif event.type == MatchReleased.EVENT_TYPE and (
+            before := standing.pop(event.decode(MatchReleased).match_id, None)
+        ):
+            found.append(before._replace(until=event.time))
+    return [*found, *standing.values()]
+
+
+def double_booked(events: Sequence[Event]) -> int:
+    """How many pairs of promises of one helper overlapped while both stood, on different ways:
+    never any.
+    """
+    of_helper: dict[str, list[Promise]] = defaultdict(list)
+    for promise in promises(events):
+        of_helper[promise.match.helper_id].append(promise)
+    pairs = (pair for mine in of_helper.values() for pair in combinations(mine, 2))
     return sum(
-        (earlier.match_id not in released or released[earlier.match_id] > promised_at)
-        and _leaves_at(earlier) < later.home_at
-        and _leaves_at(later) < earlier.home_at
-        for (_, earlier), (promised_at, later) in pairs
+        one.way != other.way and one.stood_with(other) and _overlap(one.span, other.span)
+        for one, other in pairs
     )
 
 
-def _leaves_at(match: VolunteerMatched) -> datetime:
-    return match.home_at - timedelta(minutes=match.minutes)
+def _before(moment: datetime, end: datetime | None) -> bool:
+    return end is None or moment < end
+
+
+def _overlap(
+    one: tuple[datetime, datetime] | None, other: tuple[datetime, datetime] | None
+) -> bool:
+    return one is not None and other is not None and one[0] < other[1] and other[0] < one[1]

@@ -36,6 +36,7 @@ SHOWN = {
         "match.released": "released",
         "match.escalated": "to the coordinator",
     },
+    "worklist": {"attention.raised": "need a human", "attention.settled": "settled"},
     "mails": {"notification.sent": "mails sent", "notification.failed": "given up"},
 }
 

@@ -33,7 +33,7 @@ async def _volunteer(
     created = await _post(http, url, headers, volunteer.registration, volunteer.key)
     await _post(
         http,
-        f"{url}/{created['volunteer_id']}/activate",
+        f"{url}/{created['helper_id']}/activate",
         headers,
         volunteer.activation,
         volunteer.key,

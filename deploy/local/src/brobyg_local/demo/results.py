@@ -38,8 +38,11 @@ TITLES = {
     "escalated": "handed to the coordinator",
     "notifications_sent": "mails sent",
     "notifications_failed": "  given up, mostly without an address",
+    "attention_raised": "things that needed a human",
+    "attention_settled": "  settled",
+    "citizen_clashes": "appointments of one citizen that clashed or were one way",
     "events_published": "events in the history",
-    "double_booked": "volunteers promised to two at once",
+    "double_booked": "helpers promised to two at once",
     "unpublished": "events not published",
     "dead_letters": "dead letters",
 }
@@ -121,7 +124,9 @@ BOOK_ONE_MORE = (
 )
 
 
-def show_next(console: Console, access: SystemAccess, referral_id: str, figures: str) -> None:
+def show_next(
+    console: Console, access: SystemAccess, referral_id: str, need_id: str, figures: str
+) -> None:
     """Addresses, sign-ins, mails, and what to try next; `figures` is the summary's file."""
     now = access.clock.now().astimezone(LOCAL_ZONE)
     sign_in = ".venv/bin/brobyg token --role"
@@ -135,14 +140,17 @@ def show_next(console: Console, access: SystemAccess, referral_id: str, figures:
         "kafka": access.kafka,
         "mails": f"{access.mail} (one .eml file each)",
         "figures": figures,
-        "sign-ins": f"{sign_in} coordinator --department randers",
+        "sign-ins": f"{sign_in} coordinator --department randers-norddjurs",
         " ": f"{sign_in} referrer --organisation gp-4411",
         "  ": f"{sign_in} hospital --organisation hospital-randers",
         "   ": f"{sign_in} analyst",
     }
     timeline = f"{access.url('reporting')}/referrals/{referral_id}/timeline"
+    worklist = f"{access.url('reporting')}/attention"
     commands = (
         ".venv/bin/brobyg status",
+        f".venv/bin/brobyg explain {need_id}",
+        f'curl -H "Authorization: Bearer $({sign_in} coordinator)" {worklist}',
         f'curl -H "Authorization: Bearer $({sign_in} analyst)" {timeline}',
         ".venv/bin/brobyg reporting verify",
         f"{BOOK_ONE_MORE} {access.url('referral')}/fhir/Appointment",

@@ -18,12 +18,13 @@ from brobyg_local.tools import Say
 
 from . import results
 from .access import SystemAccess
+from .coordinator import AttentiveCoordinator
 from .history import read_events
 from .hospital import Hospital
 from .idle import IdleState, wait_until_idle
 from .progress import show_progress
 from .setup import WEEK_ENDS, DemoSetup
-from .story import interesting, of_appointment
+from .story import interesting, of_need
 from .summary import Summary, summarise
 from .tally import Tally
 from .volunteers import AnsweringVolunteers
@@ -34,6 +35,8 @@ EXAMPLE = ROOT / "examples" / "hospital-week"
 BUSY = 1.5
 #: How long an offer stands (schemas/pathways/escort.toml).
 OFFER_HOURS = 8
+#: Referral and need where there is no story to tell.
+_NO_STORY = ("<referral id>", "<need id>")
 
 
 def run_demo(
@@ -58,7 +61,7 @@ def run_demo(
     access = setup.start(week, factor)
     if no_play:
         system.supervisor.release()
-        results.show_next(console, access, "<referral id>", str(path))
+        results.show_next(console, access, *_NO_STORY, str(path))
         return []
     say("the week begins when everybody is ready")
     tally = Tally()
@@ -85,8 +88,7 @@ def run_demo(
     document = _write(summary, path)
     system.supervisor.release()
     results.show_summary(console, summary)
-    referral_id = _show_story(console, access, events)
-    results.show_next(console, access, referral_id, str(path))
+    results.show_next(console, access, *_show_story(console, access, events), str(path))
     if as_json:
         print(document)
     return summary.broken()
@@ -109,17 +111,20 @@ def _introduce(week: Week, factor: float, say: Say) -> None:
 
 
 async def play(access: SystemAccess, week: Week, tally: Tally, ends: datetime) -> IdleState:
-    """Let hospital and volunteers act until `ends` on the shared clock; wait until all is idle."""
+    """Let everybody act until `ends` on the shared clock; wait until all is idle."""
     over = asyncio.Event()
     volunteers = AnsweringVolunteers(access, week.volunteers, week.seed, tally)
-    answering = asyncio.create_task(volunteers.play(over))
+    others = [
+        asyncio.create_task(player.play(over))
+        for player in (volunteers, AttentiveCoordinator(access, week))
+    ]
     try:
         await Hospital(access, tally).play(week.messages)
         await access.until(ends)
         return await wait_until_idle(access)
     finally:
         over.set()
-        await answering
+        await asyncio.gather(*others)
 
 
 async def _play_and_show(access: SystemAccess, week: Week, tally: Tally, say: Say) -> IdleState:
@@ -137,12 +142,12 @@ def _write(summary: Summary, path: Path) -> str:
     return text
 
 
-def _show_story(console: Console, access: SystemAccess, events: Sequence[Event]) -> str:
-    """Show the story most worth telling; returns whose it is, by referral."""
+def _show_story(console: Console, access: SystemAccess, events: Sequence[Event]) -> tuple[str, str]:
+    """Show the story most worth telling; returns whose it is: referral and need."""
     found = interesting(events)
     if found is None:
-        return "<referral id>"
-    referral_id, appointment_id = found
+        return _NO_STORY
+    referral_id, need_id = found
     timeline = asyncio.run(results.fetch_timeline(access, referral_id))
-    results.show_story(console, timeline, of_appointment(events, appointment_id))
-    return referral_id
+    results.show_story(console, timeline, of_need(events, need_id))
+    return found

@@ -1,4 +1,4 @@
-"""One citizen's story from reporting's timeline: which appointment to tell of, and its lines."""
+"""One citizen's story from reporting's timeline: which need to tell of, and its lines."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ import msgspec
 from brobyg_contracts.domain import LOCAL_ZONE
 from brobyg_kit.event import Event
 
-#: What makes an appointment worth telling, in points an event; each kind counts at most twice.
+#: What makes a need worth telling, in points an event; each kind counts at most twice.
 WORTH = {
     "appointment.rescheduled": 40,
     "match.released": 30,
@@ -22,7 +22,14 @@ WORTH = {
 class Facts(msgspec.Struct, frozen=True):
     """What of an event's data is looked at here."""
 
+    referral_id: str = ""
     appointment_id: str = ""
+    need_id: str = ""
+
+    @property
+    def about(self) -> str:
+        """The need; an appointment's has the appointment's id."""
+        return self.need_id or self.appointment_id
 
 
 class Sentence(msgspec.Struct, frozen=True):
@@ -41,12 +48,12 @@ class Line(msgspec.Struct, frozen=True):
 
 
 def interesting(events: Sequence[Event]) -> tuple[str, str] | None:
-    """Referral and appointment of the story most worth telling; None when nothing happened."""
+    """Referral and need of the story most worth telling; None when nothing happened."""
     points: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for event in events:
         kind = event.type.removeprefix("dk.brobyg.")
-        if kind in WORTH and (appointment := event.decode(Facts).appointment_id):
-            points[event.subject, appointment][kind] += 1
+        if kind in WORTH and (facts := event.decode(Facts)).about and facts.referral_id:
+            points[facts.referral_id, facts.about][kind] += 1
     if not points:
         return None
     return max(
@@ -55,11 +62,9 @@ def interesting(events: Sequence[Event]) -> tuple[str, str] | None:
     )
 
 
-def of_appointment(events: Sequence[Event], appointment_id: str) -> frozenset[str]:
-    """The ids of the events about one appointment."""
-    return frozenset(
-        event.id for event in events if event.decode(Facts).appointment_id == appointment_id
-    )
+def of_need(events: Sequence[Event], need_id: str) -> frozenset[str]:
+    """The ids of the events about one need and its appointment."""
+    return frozenset(event.id for event in events if event.decode(Facts).about == need_id)
 
 
 def tell(timeline: Sequence[Line], wanted: frozenset[str]) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ import msgspec
 from brobyg_contracts import events as contracts
 from brobyg_kit.event import Event, EventData
 
+from .clashes import citizen_clashes
 from .history import double_booked
 from .idle import IdleState
 from .tally import Tally
@@ -32,7 +33,7 @@ class Rebuild(msgspec.Struct, frozen=True):
 #: Figures that are counts of an event, by its key in the summary.
 COUNTED: dict[str, type[EventData]] = {
     "referrals": contracts.ReferralCreated,
-    "volunteers": contracts.VolunteerActivated,
+    "volunteers": contracts.HelperActivated,
     "booked": contracts.AppointmentBooked,
     "rescheduled": contracts.AppointmentRescheduled,
     "offers": contracts.OfferMade,
@@ -48,6 +49,8 @@ COUNTED: dict[str, type[EventData]] = {
     "cancelled": contracts.AppointmentCancelled,
     "notifications_sent": contracts.NotificationSent,
     "notifications_failed": contracts.NotificationFailed,
+    "attention_raised": contracts.AttentionRaised,
+    "attention_settled": contracts.AttentionSettled,
 }
 
 
@@ -70,6 +73,12 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     unpublished: int
     dead_letters: int
     double_booked: int
+    #: Pairs of needs of one citizen that overlap or are one way.
+    citizen_clashes: int
+    #: As few as the week must have of them: fewer, and nothing is shown of clashes.
+    least_clashes: int
+    #: Those of them where nobody was told and that no single helper serves.
+    clashes_unanswered: int
     quiet: bool
     surprises: list[str]
     answers: dict[str, int]
@@ -88,8 +97,14 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         dropped = self.dropped_without_consent - self.dropped_expected
         first = next(iter(self.surprises), "")
         broken = {
-            f"{self.double_booked} times a volunteer was promised to two at once": (
+            f"{self.double_booked} times a helper was promised to two at once": (
                 self.double_booked
+            ),
+            f"{self.clashes_unanswered} times a citizen's appointments clashed, and neither was the"
+            " coordinator told nor one helper found for both": self.clashes_unanswered,
+            f"{self.citizen_clashes} pairs of a citizen's appointments clashed or were one way, and"
+            f" {self.least_clashes} or more are in the week": (
+                self.citizen_clashes < self.least_clashes
             ),
             "a rebuild from the stream gives another state than the live one": (
                 not self.rebuild_equals_live
@@ -125,6 +140,7 @@ def summarise(
     """The figures, from the event history, what the players were told, and what was found after."""
     count = Counter(event.type for event in events)
     expected = Counter(message.expect for message in week.messages)
+    clashes = citizen_clashes(events)
     return Summary(
         appointments_received=len(tally.keys),
         messages_received=tally.delivered.total(),
@@ -140,6 +156,9 @@ def summarise(
         unpublished=idle.unpublished,
         dead_letters=idle.dead_letters,
         double_booked=double_booked(events),
+        citizen_clashes=len(clashes),
+        least_clashes=week.least_clashes,
+        clashes_unanswered=sum(not one.answered for one in clashes),
         quiet=idle.idle,
         surprises=list(tally.surprises),
         answers=dict(tally.answers),

@@ -29,7 +29,12 @@ LINK = re.compile(r"https?://[^\s\"'<>]+/answer/[^\s\"'<>]+")
 
 
 def answer_link(mail: Message) -> str | None:
-    """The link in an offer's mail; None where the mail is about something else."""
+    """The link in an offer's mail; None where the mail is about something else.
+
+    A mail with a calendar file tells of a match; behind its link a helper can only sign off.
+    """
+    if any(part.get_content_type() == "text/calendar" for part in mail.walk()):
+        return None
     for part in mail.walk():
         if part.get_content_type() == "text/plain":
             content = part.get_payload(decode=True)

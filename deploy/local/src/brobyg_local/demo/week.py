@@ -79,6 +79,8 @@ class Week(msgspec.Struct, frozen=True):
     referrals: tuple[Referral, ...]
     volunteers: tuple[PlayedVolunteer, ...]
     seed: int = 20261130
+    #: How many pairs of needs of one citizen must be in each other's way, or one way, at least.
+    least_clashes: int = 0
 
 
 def load(folder: Path) -> Week:
@@ -89,4 +91,5 @@ def load(folder: Path) -> Week:
         messages=tuple(msgspec.json.decode(line, type=HospitalMessage) for line in lines),
         referrals=msgspec.json.decode(referrals.read_bytes(), type=tuple[Referral, ...]),
         volunteers=msgspec.json.decode(volunteers.read_bytes(), type=tuple[PlayedVolunteer, ...]),
+        least_clashes=3,
     )

@@ -14,24 +14,31 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    SmallInteger,
     Table,
     Text,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB, ExcludeConstraint
+from sqlalchemy.dialects.postgresql import JSONB, TSTZRANGE, ExcludeConstraint
 
 metadata = MetaData()
 
 #: The open offers.
 OPEN = text("state = 'open'")
 
-volunteer = Table(
-    "volunteer",
+
+def _helper(ondelete: str | None = "CASCADE", *, key: bool = False) -> "Column[str]":
+    reference = ForeignKey("helper.helper_id", ondelete=ondelete)
+    return Column("helper_id", Id, reference, primary_key=key, nullable=False)
+
+
+helper = Table(
+    "helper",
     metadata,
-    Column("volunteer_id", Id, primary_key=True),
+    Column("helper_id", Id, primary_key=True),
     Column("status", Text, nullable=False),
-    Column("pool", Text, nullable=False),
-    Column("department", Text, nullable=False),
+    Column("pools", ARRAY(Text), nullable=False),
+    Column("departments", ARRAY(Text), nullable=False),
     Column("languages", ARRAY(Text), nullable=False),
     Column("gender", Text, nullable=False),
     Column("competences", ARRAY(Text), nullable=False),
@@ -41,53 +48,72 @@ volunteer = Table(
     Column("availability", JSONB, nullable=False),
     Column("away", ARRAY(Date), nullable=False),
     Column("weekly_limit", Integer, nullable=False),
-    Column("confidentiality_signed_on", Date),
-    Column("record_checked_on", Date),
-    Column("introduced_on", Date),
-    Column("version", Integer, nullable=False),
+    Column("caseload_limit", Integer),
     Column("registered_at", Instant, nullable=False),
-    CheckConstraint("status in ('applied', 'active', 'paused')", name="volunteer_status"),
-    CheckConstraint("cardinality(languages) > 0", name="volunteer_languages"),
-    CheckConstraint("range_metres >= 0", name="volunteer_range"),
-    CheckConstraint("weekly_limit >= 0", name="volunteer_weekly_limit"),
-    CheckConstraint(
-        "status = 'applied' or (confidentiality_signed_on is not null"
-        " and record_checked_on is not null and introduced_on is not null)",
-        name="active_is_ready",
-    ),
-    comment=("Who can be asked for what. No name and no address: those are in volunteer_contact."),
+    CheckConstraint("status in ('applied', 'active', 'paused')", name="helper_status"),
+    CheckConstraint("cardinality(pools) > 0", name="helper_pools"),
+    CheckConstraint("cardinality(departments) > 0", name="helper_departments"),
+    CheckConstraint("cardinality(languages) > 0", name="helper_languages"),
+    CheckConstraint("range_metres >= 0", name="helper_range"),
+    CheckConstraint("weekly_limit >= 0", name="helper_weekly_limit"),
+    CheckConstraint("caseload_limit >= 0", name="helper_caseload_limit"),
+    Index("helper_department", "departments", postgresql_using="gin"),
+    comment="Who can be asked for what. No name and no address: those are in helper_contact.",
 )
 
-volunteer_contact = Table(
-    "volunteer_contact",
+roster = Table(
+    "roster",
     metadata,
-    Column(
-        "volunteer_id", Id, ForeignKey("volunteer.volunteer_id", ondelete="CASCADE"),
-        primary_key=True,
+    Column("department", Text, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    comment=(
+        "Counted up in the transaction that changes a helper of the department: by it each process"
+        " sees whether the helpers that it holds in memory are those of now."
     ),
+)
+
+paper = Table(
+    "paper",
+    metadata,
+    _helper(key=True),
+    Column("kind", Text, primary_key=True),
+    Column("since", Date, nullable=False),
+    Column("valid_until", Date),
+    comment="What a helper has signed, was checked for or has learned.",
+)
+
+helper_contact = Table(
+    "helper_contact",
+    metadata,
+    _helper(key=True),
     Column("name", Text, nullable=False),
     Column("email", Text, nullable=False),
+    Column(
+        "email_key",
+        Text,
+        nullable=False,
+        comment="The address as it is compared: case and composition of letters do not count.",
+    ),
     Column("phone", Text),
     Column("language", Text, nullable=False),
-    CheckConstraint("language in ('da', 'en')", name="volunteer_contact_language"),
-    comment="How a volunteer is reached. Every reading of it is a row in access_log.",
-)  # fmt: skip
+    # By these somebody who registers twice is noticed.
+    Index("helper_contact_email", "email_key"),
+    Index("helper_contact_phone", "phone"),
+    comment="How a helper is reached. Every reading of it is a row in access_log.",
+)
 
 registration = Table(
     "registration",
     metadata,
     Column("key_hash", LargeBinary, primary_key=True),
     Column("request_hash", LargeBinary, nullable=False),
-    Column(
-        "volunteer_id", Id, ForeignKey("volunteer.volunteer_id", ondelete="CASCADE"),
-        nullable=False,
-    ),
+    _helper(),
     Column("registered_at", Instant, nullable=False),
     comment=(
-        "Requests to register a volunteer, by the sender's Idempotency-Key, or by the body where"
+        "Requests to register a helper, by the sender's Idempotency-Key, or by the body where"
         " there is none. Both hashes are HMACs: nothing of key or body can be read."
     ),
-)  # fmt: skip
+)
 
 access_log = Table(
     "access_log",
@@ -95,140 +121,220 @@ access_log = Table(
     Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("read_at", Instant, nullable=False),
     Column("reader", Text, nullable=False),
-    Column("volunteer_id", Id, nullable=False),
+    Column("helper_id", Id, nullable=False),
     Column("purpose", Text, nullable=False),
-    Index("access_log_volunteer", "volunteer_id", "id"),
-    comment="Who read which volunteer's contact, when and what for.",
+    Index("access_log_helper", "helper_id", "id"),
+    comment="Who read which helper's contact, when and what for.",
 )
 
 block = Table(
     "block",
     metadata,
-    Column(
-        "volunteer_id", Id, ForeignKey("volunteer.volunteer_id", ondelete="CASCADE"),
-        primary_key=True,
-    ),
     Column("citizen_id", Id, primary_key=True),
+    _helper(key=True),
     Column("asked_by", Text, nullable=False),
     Column("blocked_at", Instant, nullable=False),
-    CheckConstraint("asked_by in ('volunteer', 'citizen')", name="block_asked_by"),
+    CheckConstraint("asked_by in ('helper', 'citizen')", name="block_asked_by"),
     comment="These two are not brought together again, at the wish of either.",
-)  # fmt: skip
+)
 
-referral = Table(
-    "referral",
+citizen = Table(
+    "citizen",
+    metadata,
+    Column("citizen_id", Id, primary_key=True),
+    Column("languages", ARRAY(Text)),
+    Column("gender_wish", Text),
+    Column("mobility", Text),
+    Column("meeting", Text),
+    Column("postcode", Text),
+    comment=(
+        "A copy of the citizen's record; all empty before it has come and after it was erased."
+        " The row's lock serialises what happens to the citizen's needs."
+    ),
+)
+
+consent = Table(
+    "consent",
     metadata,
     Column("referral_id", Id, primary_key=True),
     Column("citizen_id", Id, nullable=False),
-    Column("pathway", Text, nullable=False),
-    Column("department", Text, nullable=False),
-    Column("consented", Boolean, nullable=False),
-    Column("languages", ARRAY(Text), nullable=False),
-    Column("gender_wish", Text),
-    Column("mobility", Text, nullable=False),
-    Column("meeting", Text, nullable=False),
-    Column("postcode", Text, nullable=False),
-    comment="What the referral's events have told that matching needs.",
+    Column("given", Boolean, nullable=False),
+    comment="Whether a referral's consent stands: the last that was said of it.",
 )
 
-match = Table(
-    "match",
+need = Table(
+    "need",
     metadata,
-    Column("appointment_id", Id, primary_key=True),
-    Column("referral_id", Id, nullable=False),
-    Column("citizen_id", Id, nullable=False),
+    Column("need_id", Id, primary_key=True),
+    Column("about_kind", Text, nullable=False),
+    Column("about_id", Id, nullable=False),
+    Column("pathway", Text, nullable=False),
     Column("department", Text, nullable=False),
-    Column("location_id", Text, nullable=False),
-    Column("starts_at", Instant, nullable=False),
-    Column("ends_at", Instant, nullable=False),
-    Column("meeting", Text, nullable=False),
-    Column("meet_at", Instant, nullable=False),
+    Column("mode", Text, nullable=False),
+    Column("priority", SmallInteger, nullable=False),
+    Column("competences", ARRAY(Text), nullable=False),
+    Column("crew", Text, nullable=False, comment="JSON: how many of each role."),
+    Column("referral_id", Id),
+    Column("citizen_id", Id),
+    Column("location_id", Text),
+    Column("starts_at", Instant),
+    Column("ends_at", Instant),
+    Column("answer_by", Instant),
+    Column("not_before", Instant),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    Column("opened_at", Instant, nullable=False),
+    Column("meet_at", Instant),
+    Column("resource_id", Text),
+    Column("follows", Id),
+    Column("clashes_with", Id),
+    Column("attention", ARRAY(Text), nullable=False),
+    Column("waits", Boolean, nullable=False, comment="Whether a seat waits for capacity."),
+    CheckConstraint("state in ('waiting', 'open', 'filled', 'closed')", name="need_state"),
+    Index("need_citizen", "citizen_id", postgresql_where=text("citizen_id is not null")),
+    # The waiting list of a department, in its order.
+    Index(
+        "need_waits",
+        "department",
+        "priority",
+        "opened_at",
+        "need_id",
+        postgresql_where=text("waits"),
+    ),
+    Index("need_page", "department", text("coalesce(starts_at, opened_at)"), "need_id"),
+    Index("need_page_all", text("coalesce(starts_at, opened_at)"), "need_id"),
+    # What has not ended is asked for most, and is a small part of what there was.
+    Index(
+        "need_live",
+        "department",
+        text("coalesce(starts_at, opened_at)"),
+        "need_id",
+        postgresql_where=text("state <> 'closed'"),
+    ),
+    comment="Something that wants helpers. Changed only under the locks of citizen and need.",
+)
+
+waiting_list = Table(
+    "waiting_list",
+    metadata,
+    Column("department", Text, primary_key=True),
+    Column("freed_at", Instant, nullable=False, comment="The timer's due_at when it was read."),
+    Column("again", Boolean, nullable=False, comment="Whether to begin again when it is through."),
+    Column("priority", SmallInteger, nullable=False),
+    Column("opened_at", Instant, nullable=False),
+    Column("need_id", Id, nullable=False),
+    comment=(
+        "How far the needs that wait for capacity have been looked through since some became free:"
+        " the last that was. Changed only by who has claimed the department's timer."
+    ),
+)
+
+seat = Table(
+    "seat",
+    metadata,
+    Column("need_id", Id, ForeignKey("need.need_id"), primary_key=True),
+    Column("no", SmallInteger, primary_key=True, autoincrement=False),
+    Column("role", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("reason", Text),
     Column("round", Integer, nullable=False),
     Column("wave", Integer, nullable=False),
-    Column("opened_at", Instant, nullable=False),
-    Column("decide_by", Instant, nullable=False),
+    Column("searched_at", Instant),
+    Column("decide_by", Instant),
+    Column("due_at", Instant),
+    Column("helper_id", Id, ForeignKey("helper.helper_id")),
+    Column("pool", Text),
     Column("match_id", Id),
+    Column("way", Text),
+    Column("matched_at", Instant),
     Column("offer_id", Id),
-    Column("volunteer_id", Id, ForeignKey("volunteer.volunteer_id")),
     Column("leave_at", Instant),
+    Column("meet_at", Instant),
     Column("home_at", Instant),
     Column("asked", ARRAY(Id), nullable=False),
     Column("unwilling", ARRAY(Id), nullable=False),
+    Column("withdrawn", ARRAY(Id), nullable=False),
     CheckConstraint(
-        "state in ('searching', 'matched', 'escalated', 'closed')", name="match_state"
+        "state in ('searching', 'waiting', 'held', 'escalated', 'filled', 'closed')",
+        name="seat_state",
     ),
+    CheckConstraint("state <> 'filled' or helper_id is not null", name="filled_has_helper"),
     CheckConstraint(
-        "state <> 'matched' or volunteer_id is not null", name="matched_has_volunteer"
+        "helper_id is null or state in ('filled', 'closed')", name="helper_has_filled_seat"
     ),
-    CheckConstraint(
-        "volunteer_id is null"
-        " or (leave_at is not null and home_at is not null and leave_at < home_at)",
-        name="volunteer_has_span",
+    comment="One helper wanted by a need.",
+)
+
+booking = Table(
+    "booking",
+    metadata,
+    Column("need_id", Id, ForeignKey("need.need_id"), primary_key=True),
+    Column(
+        "seat_no", SmallInteger, primary_key=True, autoincrement=False,
+        comment="0 for what is held with the need, such as a room.",
     ),
+    Column("holder", Text, nullable=False, comment="A helper's id, or a resource's."),
+    Column("span", TSTZRANGE, comment="From leaving home to being back; null for a case."),
+    Column("exclusive", Boolean, nullable=False),
+    CheckConstraint("span is not null or not exclusive", name="exclusive_has_span"),
     # The last guard: nobody is in two places at once, whatever the code above it does.
     ExcludeConstraint(
-        ("volunteer_id", "="),
-        (text("tstzrange(leave_at, home_at)"), "&&"),
-        where=text("volunteer_id is not null"),
+        ("holder", "="),
+        ("span", "&&"),
+        where=text("exclusive"),
         using="gist",
         name="never_two_places_at_once",
     ),
-    Index("match_referral", "referral_id"),
+    # For many holders at once, which the index of the constraint above can't serve.
     Index(
-        "match_volunteer", "volunteer_id", "starts_at",
-        postgresql_where=text("volunteer_id is not null"),
+        "booking_holder", "holder", text("upper(span)"), postgresql_where=text("exclusive")
     ),
-    Index("match_promised", "starts_at", postgresql_where=text("volunteer_id is not null")),
-    Index("match_citizen", "citizen_id", postgresql_where=text("volunteer_id is not null")),
-    Index("match_by_state", "state", "starts_at", "appointment_id"),
-    comment=(
-        "One appointment's search for a volunteer."
-        " volunteer_id is set exactly while somebody's time is taken by it."
-    ),
+    comment="Capacity taken: by a helper for a seat, or of a resource for a need.",
 )  # fmt: skip
+
+caseload = Table(
+    "caseload",
+    metadata,
+    _helper(key=True),
+    Column("taken", Integer, nullable=False),
+    Column("allowed", Integer, nullable=False),
+    # The last guard, as above.
+    CheckConstraint("taken >= 0 and taken <= allowed", name="never_above_the_limit"),
+    comment="How many cases a helper has, and how many were allowed when the last was given.",
+)
+
+turn = Table(
+    "turn",
+    metadata,
+    _helper(key=True),
+    Column("asked_at", Instant),
+    comment="When each helper was last asked in turn; a row for each, so that none is ever added.",
+)
 
 offer = Table(
     "offer",
     metadata,
     Column("offer_id", Id, primary_key=True),
-    Column("appointment_id", Id, ForeignKey("match.appointment_id"), nullable=False),
-    Column("volunteer_id", Id, ForeignKey("volunteer.volunteer_id"), nullable=False),
+    Column("need_id", Id, ForeignKey("need.need_id"), nullable=False),
+    Column("seat_no", SmallInteger, nullable=False),
+    _helper(None),
     Column("round", Integer, nullable=False),
     Column("wave", Integer, nullable=False),
     Column("rank", Integer, nullable=False),
     Column("state", Text, nullable=False),
     Column("reason", Text),
-    Column("distance_metres", Integer, nullable=False),
+    Column("distance_metres", Integer),
     Column("known_to_citizen", Boolean, nullable=False),
     Column("made_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
-    Column("leave_at", Instant, nullable=False),
-    Column("meet_at", Instant, nullable=False),
-    Column("home_at", Instant, nullable=False),
+    Column("leave_at", Instant),
+    Column("meet_at", Instant),
+    Column("home_at", Instant),
     Column("answered_at", Instant),
     CheckConstraint(
         "state in ('open', 'accepted', 'declined', 'expired', 'withdrawn')", name="offer_state"
     ),
-    Index("offer_appointment", "appointment_id"),
-    Index("offer_open", "volunteer_id", postgresql_where=OPEN),
-    comment="One question to one volunteer. Changed only under the lock on its match.",
-)
-
-decision = Table(
-    "decision",
-    metadata,
-    Column("id", BigInteger, Identity(always=True), primary_key=True),
-    Column("appointment_id", Id, nullable=False),
-    Column("round", Integer, nullable=False),
-    Column("wave", Integer, nullable=False),
-    Column("decided_at", Instant, nullable=False),
-    Column("outcome", Text, nullable=False),
-    Column("could", Integer, nullable=False),
-    Column("asked", Text, nullable=False, comment="JSON: who was asked, in order, with points."),
-    Column("counts", Text, nullable=False, comment="JSON: how many each rule excluded."),
-    Column("excluded", Text, nullable=False, comment="JSON: whom each rule excluded, bounded."),
-    Index("decision_appointment", "appointment_id", "id"),
-    comment="Why something was decided. Ids only.",
+    Index("offer_need", "need_id"),
+    Index("offer_open", "helper_id", "need_id", postgresql_where=OPEN),
+    comment="One question to one helper. Changed only under the locks of its need.",
 )

@@ -11,6 +11,7 @@ import msgspec
 from brobyg_contracts.domain import LOCAL_ZONE
 
 MINUTES_A_DAY = 24 * 60
+_SECONDS = MINUTES_A_DAY * 60
 
 Interval = tuple[int, int]
 
@@ -100,6 +101,46 @@ def free_intervals(
                 for w in windows
                 if w.weekday == weekday
             ]
+    return _joined(found)
+
+
+class Day(msgspec.Struct, frozen=True, gc=False):
+    """A local date, with what of it is the same for everybody."""
+
+    local: date
+    #: ISO weekday: 1 is Monday.
+    weekday: int
+    #: When it begins.
+    midnight: int
+    #: The day before it, it and the day after it.
+    around: frozenset[date]
+    #: Whether the clock does not change on any of them.
+    ordinary: bool
+
+
+@lru_cache(maxsize=4096)
+def day_of(that: date) -> Day:
+    """The local date as a `Day`."""
+    around = [that + timedelta(days=offset) for offset in (-1, 0, 1, 2)]
+    long = clock_minute(around[3], 0) - clock_minute(around[0], 0)
+    return Day(
+        that, that.isoweekday(), clock_minute(that, 0), frozenset(around[:3]), long == 3 * _SECONDS
+    )
+
+
+def ordinary_intervals(windows: tuple[Window, ...], weekday: int) -> tuple[Interval, ...]:
+    """As `free_intervals` of an ordinary day without dates away, in seconds after its midnight."""
+    return _joined(
+        [
+            (offset * _SECONDS + w.since * 60, offset * _SECONDS + w.until * 60)
+            for offset in (-1, 0, 1)
+            for w in windows
+            if w.weekday == (weekday - 1 + offset) % 7 + 1
+        ]
+    )
+
+
+def _joined(found: list[Interval]) -> tuple[Interval, ...]:
     found.sort()
     joined: list[Interval] = []
     for since, until in found:

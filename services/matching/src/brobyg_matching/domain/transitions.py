@@ -1,370 +1,362 @@
-"""Everything that can happen to one appointment's search: (match, what, context) -> change.
+"""What the events of a need, its citizen and its consent do to it, and what time does.
 
-Pure: no I/O, no clock, and nothing that is passed in is altered.
+Pure: no I/O, no clock. What has changed is left on the board; `finishing.finish` follows each.
 """
 
 from datetime import datetime
-from typing import Literal
 
-import msgspec
-from brobyg_contracts import (
-    AppointmentBooked,
-    AppointmentRescheduled,
-    OfferAccepted,
-    OfferDeclined,
-    VolunteerMatched,
-)
-from brobyg_kit.ids import derived_id
+from brobyg_contracts.pathways import pathways
+from msgspec.structs import replace
 
-from brobyg_matching.domain.change import Change
+from brobyg_matching.domain.agreement import still_agreed, still_searched
+from brobyg_matching.domain.board import Board
+from brobyg_matching.domain.draft import Draft
+from brobyg_matching.domain.filling import clash, hand_over_way, join_way, leave_way, prolong
 from brobyg_matching.domain.local_time import instant
-from brobyg_matching.domain.match import Context, Match, Offer
-from brobyg_matching.domain.rules import commitment_rule_broken
-from brobyg_matching.domain.snapshot import Commitment
-from brobyg_matching.domain.volunteer import Volunteer
-from brobyg_matching.errors import NotAllowed
+from brobyg_matching.domain.need import (
+    DECISIVE,
+    FACTS,
+    Citizen,
+    Facts,
+    Need,
+    Seat,
+    have_met,
+    seats_of,
+)
+from brobyg_matching.domain.neighbours import asked_for
+from brobyg_matching.domain.roster import case_limit
+from brobyg_matching.domain.searching import (
+    deadline_moved,
+    give_up,
+    look_again,
+    search_seat,
+    start_search,
+    survey,
+)
+from brobyg_matching.domain.way import followers, relation, standing
 
-Appointment = AppointmentBooked | AppointmentRescheduled
+#: Reasons with which a need ends because it has taken place, or the citizen did not come.
+_OVER = frozenset({"completed", "missed"})
+_MOVED = "appointment_rescheduled"
+_TIMES = {"starts_at", "ends_at"}
 
 
-def booked(match: Match | None, event: Appointment, context: Context) -> Change | None:
-    """The appointment now has these times and this place: search a volunteer, whatever was before.
+def opened(board: Board, facts: Facts) -> None:
+    """The need is like this now: new, changed, or open again.
 
-    None (no effect) without consent, or when times and place are unchanged and the search is not
-    closed. Whoever had accepted is released, and asked first if the rules still allow it.
-
-    Once the two have met, and the new times mean no later meeting, the volunteer stays and only
-    the times are corrected: the time has been given. If a later meeting follows, the volunteer is
-    released even after the end: the hospital says that the first one did not take place. A
-    volunteer who came all the same is in the history, as a release later than the end it names.
+    No effect when that was known and it is not closed. When it is elsewhere, at another time or
+    asks for something else, offers are withdrawn and helpers released, who are asked first when
+    they still can. Once helper and citizen have met, and there are new times which mean no later
+    meeting, the helper stays, and for as long as it takes. Raises UnknownPathway.
     """
-    if not context.referral.consented:
-        return None
-    if match is None:
-        change = Change(_new_match(event, context), context, None)
-        change.start_search()
-        return change
-    times = event.starts_at, event.ends_at, event.location_id
-    if match.state != "closed" and (match.starts_at, match.ends_at, match.location_id) == times:
-        return None
-    change, former = Change(match, context, match), match.volunteer_id
-    meet_at = _meet_at(event, context)
-    met = former is not None and max(match.meet_at, meet_at) <= context.now
-    if not met:
-        change.withdraw_offers("appointment_rescheduled")
-        change.release_volunteer("appointment_rescheduled")
-    change.set(
-        starts_at=event.starts_at,
-        ends_at=event.ends_at,
-        location_id=event.location_id,
-        meet_at=meet_at,
-    )
-    if met:
-        _correct_times(change)
-    else:
-        change.set(unwilling=())
-        change.start_search(former)
-    return change
+    before = board.needs.get(facts.need_id)
+    values = {name: getattr(facts, name) for name in FACTS}
+    if before is None:
+        opened_at = board.now if board.cause is None else board.cause.time
+        need = Need(**values, state="waiting", opened_at=opened_at, seats=_new_seats(facts))
+        board.put(need)
+        _precede(board, need)
+        begin(Draft(board, need))
+        return
+    draft = Draft(board, before)
+    if before.state == "closed":
+        draft.release_all(_MOVED)
+        draft.free_resource()
+        seats = tuple(
+            replace(one, state="waiting", reason=None, unwilling=()) for one in draft.need.seats
+        )
+        draft.set(**values, state="waiting", reason=None, opened_at=board.now, seats=seats,
+                  follows=None)  # fmt: skip
+        draft = Draft(board, draft.need)  # it may be another pathway's now
+        _set_crew(draft, facts)
+        begin(draft)
+    elif any(getattr(before, name) != values[name] for name in DECISIVE):
+        _move(draft, facts)
+    elif any(getattr(before, name) != values[name] for name in FACTS):
+        draft.set(**values)
+        if facts.crew != before.crew:
+            _set_crew(draft, facts)
+        for seat in draft.need.seats:
+            if facts.answer_by != before.answer_by and seat.state == "searching":
+                deadline_moved(draft, seat.no)
+            alone = draft.need.follows is None and draft.need.clashes_with is None
+            if (
+                seat.state == "waiting"
+                and not seat.reason
+                and alone
+                and draft.need.state != "waiting"
+            ):
+                search_seat(draft, seat.no)
+            elif seat.state == "searching" and not draft.need.open_offers(seat.no):
+                draft.set_seat(seat.no, due_at=board.now)
 
 
-def _correct_times(change: Change) -> None:
-    """The match stands at its new times.
-
-    The span that the volunteer promised stays: another commitment may follow close upon it.
-    """
-    change.set(state="matched", reason=None)
-    match, snapshot = change.match, change.snapshot
-    known = snapshot.commitments.get(match.volunteer_id or "", {}).get(match.appointment_id)
-    if known is not None:
-        starts_at = int(match.starts_at.timestamp())
-        change.snapshot = snapshot.committed(msgspec.structs.replace(known, starts_at=starts_at))
-    change.update_acquaintance()
+def _new_seats(facts: Facts) -> tuple[Seat, ...]:
+    return tuple(Seat(no=no, role=role) for no, role in enumerate(seats_of(facts.crew), 1))
 
 
-def _meet_at(event: Appointment, context: Context) -> datetime:
-    return instant(context.itinerary(event.location_id, event.starts_at, event.ends_at).meet_at)
+def _set_crew(draft: Draft, facts: Facts) -> None:
+    """Close the seats that are no longer wanted, empty ones first, and add those that are new."""
+    left = seats_of(facts.crew)
+    for seat in sorted(draft.need.seats, key=lambda one: (one.state != "filled", one.no)):
+        if seat.role in left:
+            left.remove(seat.role)
+            if seat.state == "closed":
+                draft.set_seat(seat.no, state="waiting", reason=None)
+        elif seat.state != "closed":
+            draft.withdraw_offers(_MOVED, seat.no)
+            draft.release(seat.no, _MOVED)
+            draft.set_seat(seat.no, state="closed", due_at=None)
+    last = max((one.no for one in draft.need.seats), default=0)
+    added = tuple(Seat(no=no, role=role) for no, role in enumerate(left, last + 1))
+    draft.set(seats=draft.need.seats + added)
 
 
-def _new_match(event: Appointment, context: Context) -> Match:
-    return Match(
-        appointment_id=event.appointment_id,
-        referral_id=event.referral_id,
-        citizen_id=event.citizen_id,
-        department=context.referral.department,
-        location_id=event.location_id,
-        starts_at=event.starts_at,
-        ends_at=event.ends_at,
-        meeting=context.referral.needs.meeting,
-        meet_at=_meet_at(event, context),
-        state="searching",
-        reason=None,
-        round=0,
-        wave=0,
-        opened_at=context.now,
-        decide_by=context.now,
-    )
+def _move(draft: Draft, facts: Facts) -> None:
+    """The need is elsewhere, at another time, or asks for something else."""
+    before, board = draft.need, draft.board
+    values = {name: getattr(facts, name) for name in FACTS}
+    moved = replace(before, **values)
+    changed = {name for name in DECISIVE if getattr(before, name) != values[name]}
+    if changed <= _TIMES and _have_met(board, before, moved):
+        draft.set(**values, meet_at=_meet_at(board, moved))
+        prolong(draft)
+        return
+    former = _former(before)
+    _let_go(draft, _MOVED)
+    draft = Draft(board, moved)
+    draft.set(**values)
+    _set_crew(draft, facts)
+    draft.set(seats=tuple(replace(one, unwilling=()) for one in draft.need.seats))
+    begin(draft, former)
 
 
-def called_off(
-    match: Match, reason: Literal["appointment_cancelled", "consent_withdrawn"], context: Context
-) -> Change | None:
-    """Nobody is needed any more: offers are withdrawn and the volunteer is released.
-
-    None when closed already. After the appointment's end nobody is released: the time was given,
-    and nobody is to be told that the past is cancelled.
-    """
-    if match.state == "closed":
-        return None
-    change = Change(match, context, match)
-    change.withdraw_offers(reason)
-    if match.ends_at > context.now:
-        change.release_volunteer(reason)
-    change.set(state="closed", reason=reason)
-    change.update_acquaintance()
-    return change
+def _former(need: Need) -> dict[int, str | None]:
+    return {one.no: one.helper_id for one in need.seats if one.state == "filled"}
 
 
-def ended(match: Match, outcome: Literal["completed", "missed"], context: Context) -> Change | None:
-    """The appointment took place, or the citizen did not come; the volunteer stays on record.
-
-    None when closed already.
-    """
-    if match.state == "closed":
-        return None
-    change = Change(match, context, match)
-    change.withdraw_offers("appointment_over")
-    change.set(state="closed", reason=outcome)
-    change.update_acquaintance()
-    return change
-
-
-def wave_over(match: Match, context: Context) -> Change | None:
-    """The wave's timer fired: offers expire, the next few are asked, or the coordinator is told.
-
-    A timer that fires early is set again; after the search has ended, None.
-    """
-    if match.state != "searching":
-        return None
-    change = Change(match, context, match)
-    change.expire_offers()
-    still_open = change.match.open_offers()
-    if still_open:
-        change.timer = min(offer.expires_at for offer in still_open)
-    else:
-        change.continue_search()
-    return change
-
-
-def check_open(offer: Offer, wanted: Literal["accepted", "declined"], now: datetime) -> bool:
-    """True when the offer can be answered, False when this very answer was given already.
-
-    Raises NotAllowed otherwise.
-    """
-    if offer.state == wanted:
+def _have_met(board: Board, before: Need, now: Need) -> bool:
+    """Whether helper and citizen have met, and the new times mean no later meeting."""
+    if before.meet_at is None or not before.helpers():
         return False
-    if offer.state == "expired" or (offer.state == "open" and offer.expires_at <= now):
-        raise NotAllowed("expired")
-    if offer.state == "withdrawn":
-        raise NotAllowed("taken" if offer.reason == "taken" else "withdrawn")
-    if offer.state != "open":
-        raise NotAllowed(offer.state)
-    return True
+    meet_at = _meet_at(board, now)
+    return meet_at is not None and max(before.meet_at, meet_at) <= board.now
 
 
-def accepted(match: Match, offer: Offer, volunteer: Volunteer, context: Context) -> Change:
-    """The volunteer comes along; all other offers are withdrawn. The offer must be open.
+def _meet_at(board: Board, need: Need) -> datetime | None:
+    meet_at = board.itinerary(need).meet_at
+    return None if meet_at is None else instant(meet_at)
 
-    Raises NotAllowed when, since being asked, the two were blocked, or the volunteer was paused,
-    is elsewhere at the time, or has reached the weekly limit.
+
+def _let_go(draft: Draft, reason: str, *, release: bool = True) -> None:
+    """End all searches and, unless told otherwise, release all helpers and the resource."""
+    board = draft.board
+    draft.withdraw_offers(reason)
+    if release:
+        draft.release_all(reason)
+        draft.free_resource()
+        leave_way(draft)
+        for other in board.of_citizen(draft.need.citizen_id):
+            if other.clashes_with == draft.need_id:
+                Draft(board, other).decide_anew()
+    for seat in draft.need.seats:
+        if seat.state not in ("filled", "held", "closed"):
+            draft.set_seat(seat.no, state="waiting", reason=None, due_at=None)
+    draft.set(clashes_with=None)
+
+
+def _precede(board: Board, need: Need) -> None:
+    """What clashes with this need, was recorded after it and has no helper yet gives way to it.
+
+    Events of two needs may come in another order than they were recorded in.
     """
-    if (offer.volunteer_id, match.citizen_id) in context.snapshot.blocks:
-        raise NotAllowed("withdrawn")
-    if volunteer.status != "active":
-        raise NotAllowed("not_active")
-    commitment = _commitment(match, offer)
-    broken = _rule_broken(commitment, volunteer, context)
-    if broken is not None:
-        raise NotAllowed("elsewhere" if broken == "elsewhere" else "weekly_limit")
-    change = Change(match, context, match)
-    change.close_offers([offer], "accepted")
-    change.events.append(
-        OfferAccepted(
-            offer_id=offer.offer_id,
-            referral_id=match.referral_id,
-            appointment_id=match.appointment_id,
-            volunteer_id=offer.volunteer_id,
-        )
+    if not is_ready(board, need):
+        return
+    for other in board.of_citizen(need.citizen_id):
+        alone = other.follows is None and other.clashes_with is None and not followers(board, other)
+        searched = other.state == "open" and not other.helpers()
+        later = other.opened_at > need.opened_at
+        if later and alone and searched and relation(board, need, other) == "clash":
+            clash(Draft(board, other), need)
+
+
+def is_ready(board: Board, need: Need) -> bool:
+    """Whether the citizen's record and the referral's consent are there, as far as needed."""
+    if board.policy(need).need.of_citizen and board.citizen(need) is None:
+        return False
+    return need.referral_id is None or board.consents.get(need.referral_id, False)
+
+
+def begin(draft: Draft, former: dict[int, str | None] | None = None) -> None:
+    """Look for helpers: at once, on the way of another need, or not before a human has decided."""
+    board = draft.board
+    if not is_ready(board, draft.need):
+        draft.set(state="waiting")
+        return
+    draft.set(state="open", meet_at=_meet_at(board, draft.need))
+    stands = standing(board, draft.need)
+    if stands is not None:
+        kind, other = stands
+        if kind == "clash":
+            clash(draft, other)
+        else:
+            join_way(draft, other)
+        return
+    _search(draft, former or {})
+
+
+def _search(draft: Draft, former: dict[int, str | None]) -> None:
+    """Search for each seat that nobody has. What is held with it comes first."""
+    held = draft.hold_resource()
+    for seat in draft.need.seats:
+        if seat.state in ("filled", "held", "closed"):
+            continue
+        if held:
+            start_search(draft, seat.no, former.get(seat.no))
+        else:
+            draft.set_seat(seat.no, round=seat.round + 1, wave=0, asked=())
+            give_up(draft, seat.no, "no_room")
+
+
+def closed(board: Board, need_id: str, reason: str) -> None:
+    """Nobody is looked for any more. No effect on a need that is unknown or closed.
+
+    Helpers are released, but not when it has taken place, or after its end: the time was given, and
+    nobody is to be told that the past is cancelled.
+    """
+    need = board.needs.get(need_id)
+    if need is None or need.state == "closed":
+        return
+    draft = Draft(board, need)
+    over = reason in _OVER or (need.ends_at is not None and need.ends_at <= board.now)
+    if over:
+        hand_over_way(draft)
+    _let_go(draft, "appointment_over" if over else reason, release=not over)
+    if need.ends_at is not None and need.ends_at > board.now:
+        draft.free_resource()  # over before its time
+    for seat in draft.need.seats:
+        if seat.state == "filled":
+            if seat.leave_at is None:
+                draft.free_helper(seat)
+            if seat.helper_id is not None:
+                met = have_met(reason, need.ends_at, board.now)
+                board.note_met(need, seat.helper_id, met=met)
+        draft.set_seat(seat.no, state="closed", due_at=None)
+    draft.set(state="closed", reason=reason, offers=())
+
+
+def recorded(board: Board, citizen: Citizen) -> None:
+    """The citizen's record is this now: what waits for it begins, what it changes is done anew.
+
+    What is agreed stays, unless times and places have changed, or the record asks for something new
+    that the helper does not have.
+    """
+    before = board.citizens.get(citizen.citizen_id)
+    if before == citizen:
+        return
+    board.know(citizen)
+    anew: list[tuple[Draft, dict[int, str | None], bool]] = []
+    for need in board.of_citizen(citizen.citizen_id):
+        if board.policy(need).need.of_citizen:
+            if need.waits:
+                board.freed.add(need.department)  # others may do now
+            draft = Draft(board, need)
+            if need.state == "waiting":
+                anew.append((draft, {}, False))
+            elif not _have_met(board, need, need):
+                stays = before is not None and still_agreed(draft, before)
+                if not (stays and still_searched(draft)):
+                    # Of one way all seats stay or none: each need of it has a single one.
+                    anew.append((draft, _former(need), stays and bool(need.helpers())))
+    for draft, _, stays in anew:
+        if draft.need.state != "waiting":
+            _let_go(draft, "citizen_changed", release=not stays)
+            draft.set(state="waiting")
+    for draft, former, _ in anew:
+        begin(draft, former)
+
+
+def erased(board: Board, citizen_id: str) -> None:
+    """The citizen's record is gone: nothing is asked by what it said."""
+    if board.citizens.pop(citizen_id, None) is not None:
+        board.changed_citizens.add(citizen_id)
+    for need in _followers_first(board.of_citizen(citizen_id)):
+        if board.policy(need).need.of_citizen:
+            _suspend(Draft(board, need), "citizen_erased")
+
+
+def consent_given(board: Board, referral_id: str, citizen_id: str) -> None:
+    """What waits for the consent begins."""
+    board.consent(referral_id, citizen_id, given=True)
+    for need in board.of_referral(referral_id):
+        if need.state == "waiting":
+            begin(Draft(board, need))
+
+
+def consent_withdrawn(board: Board, referral_id: str, citizen_id: str) -> None:
+    """Nothing moves without consent: searches end, helpers are released, the needs wait."""
+    board.consent(referral_id, citizen_id, given=False)
+    for need in _followers_first(board.of_referral(referral_id)):
+        if need.state != "closed":
+            _suspend(Draft(board, need), "consent_withdrawn")
+
+
+def _followers_first(needs: list[Need]) -> list[Need]:
+    return sorted(needs, key=lambda one: one.follows is None)
+
+
+def _suspend(draft: Draft, reason: str) -> None:
+    ends_at = draft.need.ends_at
+    _let_go(draft, reason, release=ends_at is None or ends_at > draft.board.now)
+    draft.set(state="waiting")
+
+
+def due(board: Board, need_id: str) -> None:
+    """The need's timer has fired: look at each seat whose time it is.
+
+    What waits for capacity is looked at by `finishing.finish`.
+    """
+    need = board.needs.get(need_id)
+    if need is None or need.state == "closed":
+        return
+    draft = Draft(board, need)
+    draft.set()
+    for seat in need.seats:
+        now = draft.seat(seat.no)
+        if now.state == "searching" and now.due_at is not None and now.due_at <= board.now:
+            look_again(draft, seat.no)
+
+
+def capacity_free(board: Board, need_id: str) -> None:
+    """Capacity has become free: search for what waits for it, if anybody could."""
+    need = board.needs.get(need_id)
+    if need is None or not need.waits:
+        return
+    draft = Draft(board, need)
+    for seat in need.seats:
+        # A new round asks those again who were silent.
+        if seat.waits and survey(draft, seat.no, again=True).candidates:
+            start_search(draft, seat.no)
+
+
+def is_full(board: Board, department: str) -> bool:
+    """Whether no helper of the department can take any more cases of what may wait for them.
+
+    Nor one of the departments near it. Never where a pathway with a waiting list takes time and not
+    cases.
+    """
+    waiting = [one for one in pathways().values() if one.giving_up.way == "wait"]
+    asked = (department, *asked_for(department, board.reference))
+    rosters = [board.rosters[one] for one in asked if one in board.rosters]
+    if not rosters or any(one.need.has_span for one in waiting):
+        return not rosters
+    pools = {pool for one in waiting for seat in one.seats for pool in seat.pools}
+    records, cases = board.reference.pools, board.diary.cases
+    return not any(
+        cases.get(name, 0) < case_limit(one.helper, records.get(pool))
+        for roster in rosters
+        for name, one in roster.profiles.items()
+        if one.helper.status == "active"
+        for pool in one.helper.pools
+        if pool in pools
     )
-    change.withdraw_offers("taken")
-    _match_volunteer(change, offer)
-    change.snapshot = change.snapshot.committed(commitment)
-    return change
-
-
-def _commitment(match: Match, offer: Offer) -> Commitment:
-    """What accepting the offer would promise."""
-    return Commitment(
-        match.appointment_id,
-        offer.volunteer_id,
-        int(offer.leave_at.timestamp()),
-        int(offer.home_at.timestamp()),
-        int(match.starts_at.timestamp()),
-    )
-
-
-def _rule_broken(commitment: Commitment, volunteer: Volunteer, context: Context) -> str | None:
-    """The rule about the volunteer's other commitments that this one would break, or None."""
-    return commitment_rule_broken(
-        context.snapshot.commitments.get(commitment.volunteer_id),
-        commitment.appointment_id,
-        commitment.leave_at,
-        commitment.home_at,
-        commitment.week,
-        volunteer.weekly_limit,
-    )
-
-
-def _match_volunteer(change: Change, offer: Offer) -> None:
-    match, match_id = change.match, derived_id("match", offer.offer_id)
-    change.set(
-        state="matched",
-        reason=None,
-        match_id=match_id,
-        offer_id=offer.offer_id,
-        volunteer_id=offer.volunteer_id,
-        leave_at=offer.leave_at,
-        home_at=offer.home_at,
-        offers=(change.offers[offer.offer_id],),
-    )
-    change.events.append(
-        VolunteerMatched(
-            match_id=match_id,
-            referral_id=match.referral_id,
-            citizen_id=match.citizen_id,
-            appointment_id=match.appointment_id,
-            department=match.department,
-            volunteer_id=offer.volunteer_id,
-            offer_id=offer.offer_id,
-            starts_at=match.starts_at,
-            ends_at=match.ends_at,
-            location_id=match.location_id,
-            meeting=match.meeting,
-            meet_at=offer.meet_at,
-            home_at=offer.home_at,
-            minutes=int((offer.home_at - offer.leave_at).total_seconds()) // 60,
-        )
-    )
-
-
-def declined(match: Match, offer: Offer, context: Context) -> Change:
-    """The volunteer can't. If no other offer is open the search goes on at once.
-
-    The offer must be open.
-    """
-    change = Change(match, context, match)
-    change.close_offers([offer], "declined")
-    change.set(unwilling=(*match.unwilling, offer.volunteer_id))
-    change.events.append(
-        OfferDeclined(
-            offer_id=offer.offer_id,
-            referral_id=match.referral_id,
-            appointment_id=match.appointment_id,
-            volunteer_id=offer.volunteer_id,
-        )
-    )
-    if match.state == "searching" and not change.match.open_offers():
-        change.continue_search()
-    return change
-
-
-def volunteer_withdrew(match: Match, context: Context) -> Change:
-    """Whoever accepted can't after all; the search opens again without them.
-
-    Raises NotAllowed when nobody is matched, or it has begun.
-    """
-    if match.state != "matched" or match.volunteer_id is None:
-        raise NotAllowed("not_matched")
-    if match.meet_at <= context.now:
-        raise NotAllowed("begun")
-    return _search_anew(match, match.volunteer_id, "volunteer_withdrew", context)
-
-
-def reopened(match: Match, context: Context) -> Change:
-    """The coordinator has it searched once more: a new round with whoever can now.
-
-    Who was silent is asked again, who declined isn't. Raises NotAllowed when it is not with the
-    coordinator, or too late to ask anybody.
-    """
-    if match.state != "escalated":
-        raise NotAllowed("not_escalated")
-    if context.latest_offer(match) <= context.now:
-        raise NotAllowed("too_late")
-    change = Change(match, context, match)
-    change.start_search()
-    return change
-
-
-def blocked(match: Match, volunteer_id: str, context: Context) -> Change | None:
-    """The volunteer and this citizen are not brought together; the context holds the block.
-
-    An open offer is withdrawn, and a match is released while it has not begun; the search goes on
-    without the volunteer. None (no effect) when neither stands, and once the two have met: that is
-    for the coordinator to settle by phone.
-    """
-    if match.state == "matched" and match.volunteer_id == volunteer_id:
-        return (
-            _search_anew(match, volunteer_id, "blocked", context)
-            if match.meet_at > context.now
-            else None
-        )
-    return _withdraw_offer(match, volunteer_id, "blocked", context)
-
-
-def volunteer_paused(match: Match, volunteer_id: str, context: Context) -> Change | None:
-    """The volunteer pauses: an open offer is withdrawn, what was accepted stands.
-
-    None without an open offer.
-    """
-    return _withdraw_offer(match, volunteer_id, "volunteer_paused", context)
-
-
-def volunteer_promised(match: Match, volunteer_id: str, context: Context) -> Change | None:
-    """The volunteer has accepted elsewhere: an open offer that clashes with it is withdrawn.
-
-    None without one.
-    """
-    volunteer = context.snapshot.roster.volunteers.get(volunteer_id)
-    if volunteer is None or not any(
-        _rule_broken(_commitment(match, offer), volunteer, context)
-        for offer in match.open_offers(volunteer_id)
-    ):
-        return None
-    return _withdraw_offer(match, volunteer_id, "volunteer_promised", context)
-
-
-def _search_anew(
-    match: Match,
-    volunteer_id: str,
-    reason: Literal["blocked", "volunteer_withdrew"],
-    context: Context,
-) -> Change:
-    change = Change(match, context, match)
-    change.release_volunteer(reason)
-    change.set(unwilling=tuple(dict.fromkeys((*match.unwilling, volunteer_id))))
-    change.start_search()
-    return change
-
-
-def _withdraw_offer(
-    match: Match,
-    volunteer_id: str,
-    reason: Literal["blocked", "volunteer_paused", "volunteer_promised"],
-    context: Context,
-) -> Change | None:
-    if not match.open_offers(volunteer_id):
-        return None
-    change = Change(match, context, match)
-    change.withdraw_offers(reason, volunteer_id)
-    if not change.match.open_offers():
-        change.continue_search()
-    return change

@@ -1,13 +1,13 @@
 """Travel times: straight lines between centres of postcodes, times a detour factor, by means."""
 
-from functools import lru_cache
 from math import ceil
 
 import msgspec
-from brobyg_contracts import Meeting, Mobility
-from brobyg_contracts.errors import UnknownPlace
-from brobyg_contracts.pathways import Means, Pace, PathwayPolicy, WayPolicy, load_pathway
-from brobyg_contracts.places import distance_metres
+from brobyg_contracts.pathways import Pace, TravelPolicy
+from brobyg_contracts.reference import Located, Reference, distance_metres
+
+from brobyg_matching.domain.need import Citizen, Facts
+from brobyg_matching.domain.policy import Policy
 
 #: The distance of an unknown place: out of everybody's range, so that the coordinator is told.
 UNKNOWN_METRES = 1_000_000
@@ -15,81 +15,69 @@ UNKNOWN_METRES = 1_000_000
 LONGEST_METRES = 100_000
 
 
-@lru_cache(maxsize=65_536)
-def metres(a: str, b: str) -> int:
-    """Straight-line metres between two postcodes or locations; UNKNOWN_METRES if one is unknown."""
-    try:
-        return distance_metres(a, b)
-    except UnknownPlace:
-        return UNKNOWN_METRES
+class Distances:
+    """Straight lines between places and postcodes, each computed once; at most MAX remembered."""
+
+    MAX = 65_536
+
+    def __init__(self, reference: Reference) -> None:
+        """Distances as this reference data has them."""
+        self.reference = reference
+        self._known: dict[tuple[str, str], int] = {}
+
+    def metres(self, a: str, b: str) -> int:
+        """Metres between two postcodes or places; UNKNOWN_METRES if one is unknown."""
+        known = self._known.get((a, b))
+        if known is None:
+            if len(self._known) >= self.MAX:
+                self._known.clear()
+            known = self._known[a, b] = self._metres(a, b)
+        return known
+
+    def _metres(self, a: str, b: str) -> int:
+        one, other = self._located(a), self._located(b)
+        return UNKNOWN_METRES if one is None or other is None else distance_metres(one, other)
+
+    def _located(self, id: str) -> Located | None:
+        return self.reference.postcodes.get(id) or self.reference.places.get(id)
 
 
-class TravelTimes:
-    """The travel times under one pathway's policy, each computed once."""
-
-    def __init__(self, policy: WayPolicy) -> None:
-        """Nothing is computed yet."""
-        self._policy = policy
-        self.alone = lru_cache(maxsize=65_536)(self._alone)
-        self.together = lru_cache(maxsize=65_536)(self._together)
-
-    def _alone(self, a: str, b: str, means: Means) -> int:
-        """Whole minutes a volunteer needs from a to b."""
-        return self._minutes(a, b, self._policy.alone[means])
-
-    def _together(self, a: str, b: str, mobility: Mobility) -> int:
-        """Whole minutes citizen and volunteer need from a to b."""
-        return self._minutes(a, b, self._policy.together[mobility])
-
-    def _minutes(self, a: str, b: str, pace: Pace) -> int:
-        distance = max(
-            min(metres(a, b), LONGEST_METRES) * self._policy.detour_factor,
-            self._policy.shortest_metres,
-        )
-        return ceil(distance / pace.metres_per_minute) + pace.margin_minutes
+def minutes(metres: int, policy: TravelPolicy, pace: Pace) -> int:
+    """Whole minutes for this straight line at this pace."""
+    distance = max(min(metres, LONGEST_METRES) * policy.detour_factor, policy.shortest_metres)
+    return ceil(distance / pace.metres_per_minute) + pace.margin_minutes
 
 
-class Itinerary(msgspec.Struct, frozen=True):
-    """Where and when an escort begins and ends, without the volunteer's own travel.
+class Itinerary(msgspec.Struct, frozen=True, gc=False):
+    """Where and when help begins and ends, without the helper's own travel.
 
-    Times in seconds since 1970 UTC.
+    Times in seconds since 1970 UTC; None for a need without a span. A place is None where the need
+    has none.
     """
 
-    meeting_place: str
-    parting_place: str
-    meet_at: int
-    part_at: int
-
-
-class Policy:
-    """One pathway's declared policy (schemas/pathways), with its travel times ready to use."""
-
-    def __init__(self, declared: PathwayPolicy) -> None:
-        """The policy as declared."""
-        self.matching = declared.matching
-        self.travel = TravelTimes(declared.way)
-        self.pools = frozenset(declared.matching.pools)
+    meeting_place: str | None
+    parting_place: str | None
+    meet_at: int | None
+    part_at: int | None
 
 
 def itinerary(
-    policy: Policy,
-    meeting: Meeting,
-    postcode: str,
-    mobility: Mobility,
-    location_id: str,
-    starts_at: int,
-    ends_at: int,
+    policy: Policy, facts: Facts, citizen: Citizen | None, distances: Distances
 ) -> Itinerary:
-    """The itinerary from the citizen's home and back there, or at the appointment's own place."""
-    arrive = starts_at - policy.matching.arrive_before_minutes * 60
-    done = ends_at + policy.matching.wait_after_minutes * 60
-    if meeting == "at_location":
-        return Itinerary(location_id, location_id, arrive, done)
-    seconds = policy.travel.together(postcode, location_id, mobility) * 60
-    return Itinerary(postcode, postcode, arrive - seconds, done + seconds)
+    """From the citizen's home and back there, or at the need's own place.
 
-
-@lru_cache
-def policy_of(pathway: str) -> Policy:
-    """The policy of a pathway. Raises UnknownPathway."""
-    return Policy(load_pathway(pathway))
+    Without travel in the policy it is the span itself.
+    """
+    place, travel = facts.location_id, policy.travel
+    if facts.starts_at is None or facts.ends_at is None:
+        where = place or (citizen.postcode if citizen else None)
+        return Itinerary(where, where, None, None)
+    start, end = int(facts.starts_at.timestamp()), int(facts.ends_at.timestamp())
+    if travel is None:
+        return Itinerary(place, place, start, end)
+    arrive, done = start - travel.arrive_before_minutes * 60, end + travel.wait_after_minutes * 60
+    if citizen is None or citizen.meeting == "at_location" or place is None:
+        return Itinerary(place, place, arrive, done)
+    metres = distances.metres(citizen.postcode, place)
+    seconds = minutes(metres, travel, travel.together[citizen.mobility]) * 60
+    return Itinerary(citizen.postcode, citizen.postcode, arrive - seconds, done + seconds)

@@ -3,15 +3,14 @@
 from datetime import date, datetime
 from typing import Annotated, Literal
 
-from brobyg_contracts import Gender, Meeting, MessageLanguage, Pool
+from brobyg_contracts import Gender, Meeting
 from brobyg_contracts.pathways import Means
-from brobyg_contracts.places import DEPARTMENTS, POSTCODES
 from brobyg_kit import fields
 from brobyg_kit.fields import MailAddress
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from brobyg_matching.domain.helper import Helper, Paper
 from brobyg_matching.domain.local_time import MINUTES_A_DAY, Window
-from brobyg_matching.domain.volunteer import Volunteer
 from brobyg_matching.ports import Contact
 
 Language = Annotated[str, Field(pattern="^[a-z]{2}$")]
@@ -41,25 +40,14 @@ def _false(value: object) -> object:
     return value
 
 
-def _known_postcode(text: str) -> str:
-    if text not in POSTCODES:
-        raise ValueError("expected a Danish postcode of the area Brobyg works in")
-    return text
-
-
 def _one_line(text: str) -> str:
     if not text.isprintable():
         raise ValueError("expected a name on one line")
     return text
 
 
-def _known_department(text: str) -> str:
-    if text not in DEPARTMENTS:
-        raise ValueError(f"expected one of: {', '.join(sorted(DEPARTMENTS))}")
-    return text
-
-
-Department = Annotated[str, Field(max_length=40), AfterValidator(_known_department)]
+Department = Annotated[str, Field(pattern="^[a-z][a-z0-9-]{0,39}$")]
+HelperId = Annotated[str, Field(pattern="^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 
 
 def minute_of(text: str) -> int:
@@ -101,34 +89,39 @@ class DateException(Body):
     available: Annotated[Literal[False], BeforeValidator(_false)] = False
 
 
-class NewVolunteer(Body):
-    """Somebody who wants to help."""
+class NewHelper(Body):
+    """Somebody who wants to help, or is employed to."""
 
     name: Annotated[str, Field(min_length=1, max_length=120), AfterValidator(_one_line)]
     email: MailAddress
     phone: str | None = Field(None, pattern=r"^\+[1-9][0-9]{6,14}$", description="E.164")
-    language: MessageLanguage = Field(description="Of the messages to the volunteer.")
-    pool: Pool
+    language: Language = Field(description="Of the messages to the helper.")
+    pool: Word
+    more_pools: list[Word] = Field(default_factory=list, max_length=7)
     department: Department
+    more_departments: list[Department] = Field(default_factory=list, max_length=15)
     languages: list[Language] = Field(min_length=1, max_length=16)
     gender: Gender
     competences: list[Word] = Field(default_factory=list, max_length=32)
-    home_postcode: Annotated[str, Field(pattern="^[0-9]{4}$"), AfterValidator(_known_postcode)]
+    home_postcode: Annotated[str, Field(pattern="^[0-9]{4}$")]
     range_metres: int = Field(
         ge=0, le=200_000, description="Longest straight line from home to the meeting point."
     )
     travel: Means
     availability: list[WeeklyWindow] = Field(max_length=50)
     exceptions: list[DateException] = Field(default_factory=list, max_length=400)
-    weekly_limit: int = Field(ge=0, le=50, description="Escorts in one ISO week at the most.")
+    weekly_limit: int = Field(ge=0, le=50, description="Times in one ISO week at the most.")
+    caseload_limit: int | None = Field(
+        None, ge=0, le=500, description="Cases at a time at the most; the pool's limit without it."
+    )
 
-    def volunteer(self, volunteer_id: str) -> Volunteer:
+    def helper(self, helper_id: str) -> Helper:
         """As the rules see them: applied."""
-        return Volunteer(
-            volunteer_id=volunteer_id,
+        return Helper(
+            helper_id=helper_id,
             status="applied",
-            pool=self.pool,
-            department=self.department,
+            pools=tuple(dict.fromkeys((self.pool, *self.more_pools))),
+            departments=tuple(dict.fromkeys((self.department, *self.more_departments))),
             languages=frozenset(self.languages),
             gender=self.gender,
             competences=frozenset(self.competences),
@@ -138,6 +131,7 @@ class NewVolunteer(Body):
             availability=tuple(sorted(window.window() for window in self.availability)),
             away=frozenset(exception.date for exception in self.exceptions),
             weekly_limit=self.weekly_limit,
+            caseload_limit=self.caseload_limit,
         )
 
     def contact(self) -> Contact:
@@ -145,34 +139,73 @@ class NewVolunteer(Body):
         return Contact(name=self.name, email=self.email, phone=self.phone, language=self.language)
 
 
-class Activation(Body):
-    """What is needed before somebody is asked for the first time."""
+class PaperBody(Body):
+    """Something signed, checked or learned, beside the three that have fields of their own."""
 
-    confidentiality_signed_on: Day
-    record_checked_on: Day
-    introduced_on: Day
+    kind: Word
+    since: Day
+    valid_until: Day | None = None
+
+
+class Papers(Body):
+    """What a helper's pool asks for before somebody is asked for the first time."""
+
+    confidentiality_signed_on: Day | None = None
+    record_checked_on: Day | None = None
+    introduced_on: Day | None = None
+    papers: list[PaperBody] = Field(default_factory=list, max_length=16)
+
+    def by_kind(self) -> dict[str, Paper]:
+        """By kind, as the reference data names them."""
+        named = {
+            "confidentiality": self.confidentiality_signed_on,
+            "record_check": self.record_checked_on,
+            "introduction": self.introduced_on,
+        }
+        known = {kind: Paper(since) for kind, since in named.items() if since is not None}
+        return known | {one.kind: Paper(one.since, one.valid_until) for one in self.papers}
 
 
 class Block(Body):
-    """A citizen and a volunteer who are not brought together again."""
+    """A citizen and a helper who are not brought together again."""
 
-    citizen_id: str = Field(pattern="^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
-    asked_by: Literal["volunteer", "citizen"]
+    citizen_id: HelperId
+    asked_by: Literal["helper", "volunteer", "citizen"]
+
+
+class AssignBody(Body):
+    """To whom a seat is given."""
+
+    helper_id: HelperId
+
+
+class ClaimBody(Body):
+    """For whom a seat is taken: a coordinator says so; a helper takes it for themselves."""
+
+    helper_id: HelperId | None = None
 
 
 class AnswerBody(Body):
-    """The answer to an offer."""
+    """The answer to an offer; `withdraw` takes an acceptance back."""
 
-    answer: Literal["accept", "decline"]
+    answer: Literal["accept", "decline", "withdraw"]
 
 
-class VolunteerOut(BaseModel):
-    """A volunteer without contact."""
+class PaperOut(BaseModel):
+    """Something signed, checked or learned."""
 
-    volunteer_id: str
+    kind: str
+    since: date
+    valid_until: date | None
+
+
+class HelperOut(BaseModel):
+    """A helper without contact."""
+
+    helper_id: str
     status: str
-    pool: str
-    department: str
+    pools: list[str]
+    departments: list[str]
     languages: list[str]
     gender: str
     competences: list[str]
@@ -182,69 +215,85 @@ class VolunteerOut(BaseModel):
     availability: list[dict[str, int | str]]
     exceptions: list[dict[str, str | bool]]
     weekly_limit: int
-    confidentiality_signed_on: date | None
-    record_checked_on: date | None
-    introduced_on: date | None
+    caseload_limit: int | None
+    papers: list[PaperOut]
 
 
-def volunteer_out(v: Volunteer) -> VolunteerOut:
-    """The volunteer as the API shows one."""
-    return VolunteerOut(
-        volunteer_id=v.volunteer_id,
-        status=v.status,
-        pool=v.pool,
-        department=v.department,
-        languages=sorted(v.languages),
-        gender=v.gender,
-        competences=sorted(v.competences),
-        home_postcode=v.home_postcode,
-        range_metres=v.range_metres,
-        travel=v.travel,
+def helper_out(one: Helper) -> HelperOut:
+    """The helper as the API shows one."""
+    return HelperOut(
+        helper_id=one.helper_id,
+        status=one.status,
+        pools=list(one.pools),
+        departments=list(one.departments),
+        languages=sorted(one.languages),
+        gender=one.gender,
+        competences=sorted(one.competences),
+        home_postcode=one.home_postcode,
+        range_metres=one.range_metres,
+        travel=one.travel,
         availability=[
             {"weekday": w.weekday, "from": clock_text(w.since), "to": clock_text(w.until)}
-            for w in v.availability
+            for w in one.availability
         ],
-        exceptions=[{"date": day.isoformat(), "available": False} for day in sorted(v.away)],
-        weekly_limit=v.weekly_limit,
-        confidentiality_signed_on=v.confidentiality_signed_on,
-        record_checked_on=v.record_checked_on,
-        introduced_on=v.introduced_on,
+        exceptions=[{"date": day.isoformat(), "available": False} for day in sorted(one.away)],
+        weekly_limit=one.weekly_limit,
+        caseload_limit=one.caseload_limit,
+        papers=[
+            PaperOut(kind=kind, since=paper.since, valid_until=paper.valid_until)
+            for kind, paper in sorted(one.papers.items())
+        ],
     )
 
 
 class OfferFacts(BaseModel):
-    """What everybody sees of an offer who may see it. No citizen in it."""
+    """What everybody sees of an offer who may see it. No citizen in it.
+
+    Of one that is neither open nor accepted only state, reason, pathway and its end are told.
+    """
 
     state: Literal["open", "accepted", "declined", "expired", "withdrawn"]
-    starts_at: datetime
-    ends_at: datetime
-    location_name: str
-    meeting: Meeting
-    meet_at: datetime
-    home_at: datetime
-    distance_metres: int
-    expires_at: datetime
+    reason: str | None
+    pathway: str
+    role: str
+    starts_at: datetime | None
+    ends_at: datetime | None
+    location_name: str | None
+    leave_at: datetime | None
+    meet_at: datetime | None
+    home_at: datetime | None
+    distance_metres: int | None
 
 
 class OfferOut(OfferFacts):
-    """An offer as its volunteer sees it."""
+    """An offer as its helper sees it."""
 
     offer_id: str
-    appointment_id: str
-    volunteer_id: str
-    reason: str | None
+    need_id: str
+    seat: int
+    helper_id: str
+    expires_at: datetime
 
 
 class AnswerOut(OfferFacts):
-    """An offer as its link shows it."""
+    """An offer or a match as its link shows it; `language` is the one the helper reads.
 
-    language: str
+    A match is `accepted`, or `withdrawn` when it is gone.
+    """
+
+    language: str | None
+    #: Null for a match.
+    expires_at: datetime | None
+    #: Where the citizen wishes to meet; null for a need of no citizen.
+    meeting: Meeting | None
+    #: Whether the acceptance can be taken back here and now.
+    withdrawable: bool
 
 
 class StateOut(BaseModel):
     """What an answer led to."""
 
-    state: Literal["accepted", "declined"]
+    state: Literal["accepted", "declined", "withdrawn"]
 
 
 class LinkOut(BaseModel):
@@ -253,3 +302,23 @@ class LinkOut(BaseModel):
     token: str
     expires_at: datetime
     state: Literal["open", "accepted", "declined", "expired", "withdrawn"]
+    #: Where the citizen wishes to meet; null for a need of no citizen.
+    meeting: Meeting | None
+    #: From the helper's home to where the two meet; null for a need without a place.
+    distance_metres: int | None
+    #: When the two meet; null for a need without a span.
+    meet_at: datetime | None
+
+
+class MatchLinkOut(BaseModel):
+    """The token of the link by which a match's helper signs off, and when they meet.
+
+    No event holds the times: they tell where helper and citizen meet. Null for a need without a
+    span, and when the match no longer stands.
+    """
+
+    token: str
+    state: Literal["agreed", "released"]
+    leave_at: datetime | None
+    meet_at: datetime | None
+    home_at: datetime | None

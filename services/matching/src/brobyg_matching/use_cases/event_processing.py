@@ -2,69 +2,58 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from enum import Enum
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple
 
+from brobyg_contracts import CitizenRecorded
+from brobyg_contracts.reference import Reference
 from brobyg_kit.database import Transaction
-from brobyg_kit.event import Event, EventData
+from brobyg_kit.event import TOMBSTONE, Event, EventData
 from brobyg_kit.handling import Handler
+from msgspec import UnsetType
 
-from brobyg_matching.metrics import MatchingMetrics
-from brobyg_matching.ports import Matches
-from brobyg_matching.use_cases.working_set import WorkingSet
+from brobyg_matching.domain import transitions
+from brobyg_matching.domain.board import Board
+from brobyg_matching.domain.finishing import finish
+from brobyg_matching.domain.need import Facts
+from brobyg_matching.ports import Loaded
+from brobyg_matching.use_cases.boards import Boards
+from brobyg_matching.use_cases.events import facts_of
 
-#: How many events are applied before other tasks of this process run.
+#: How many events are applied before other tasks of this process get a turn.
 EVENTS_A_TURN = 100
 
 
 class Loads(Enum):
     """What is loaded before an event is handled, by the ids in its data."""
 
-    REFERRAL = "the referral"
-    APPOINTMENT = "the referral and the appointment's match"
-    ALL_APPOINTMENTS = "the referral and all its matches"
+    NEED = "the need, and the citizen's others"
+    CITIZEN = "the citizen's needs"
+    NOTHING = "nothing"
 
 
-#: What is done on an event: applies it, given decoded as well, to the working set. The third
-#: parameter is the table's event type.
-Function = Callable[[WorkingSet, Event, Any], None]
-
-
-class _Data(EventData, Protocol):
-    """What `Loads` and `searches` promise of an event's data."""
-
-    @property
-    def referral_id(self) -> str: ...
-    @property
-    def citizen_id(self) -> str: ...
-    @property
-    def appointment_id(self) -> str: ...
-    @property
-    def starts_at(self) -> datetime: ...
+#: What is done on an event, given decoded, to the board.
+Function = Callable[[Board, Any], None]
 
 
 class _DecodedEvent(NamedTuple):
-    """An event with its data and its row of the table."""
+    """An event, what it says, and what is done on it."""
 
     event: Event
-    data: _Data
-    handler: Handler[Function, Loads]
+    said: Any
+    function: Function
+    loads: Loads
+    searches: bool
 
 
 class EventProcessing:
     """The service's reactions to events."""
 
-    def __init__(
-        self,
-        handlers: Sequence[Handler[Function, Loads]],
-        store: Matches,
-        metrics: MatchingMetrics,
-    ) -> None:
+    def __init__(self, handlers: Sequence[Handler[Function, Loads]], boards: Boards) -> None:
         """Store the arguments."""
-        self._store, self._metrics = store, metrics
-        self._by_type = {
-            kind.EVENT_TYPE: (cast("type[_Data]", kind), handler)
+        self._boards = boards
+        self._by_type: dict[str, tuple[type[EventData], Handler[Function, Loads]]] = {
+            kind.EVENT_TYPE: (kind, handler)
             for handler in handlers
             if not isinstance(kind := handler.event, str)
         }
@@ -72,34 +61,69 @@ class EventProcessing:
     async def handle(self, tx: Transaction, events: Sequence[Event]) -> None:
         """Apply a batch in its order, all or nothing. Types not in the table have no effect.
 
-        Raises UndecodableEvent, UnknownReferral, and whatever the database raises.
+        Raises UndecodableEvent, UnknownPathway, and whatever the database raises.
         """
-        received = [
-            _DecodedEvent(event, event.decode(found[0]), found[1])
-            for event in events
-            if (found := self._by_type.get(event.type)) is not None
-        ]
+        reference = await self._boards.reference(tx)
+        received = [one for event in events if (one := self._read(event, reference)) is not None]
         if not received:
             return
-        loaded = await self._store.load(
+        loaded = await self._load(tx, received)
+
+        async def apply(board: Board) -> None:
+            for number, one in enumerate(received, 1):
+                if number % EVENTS_A_TURN == 0:
+                    await asyncio.sleep(0)  # a long batch must not keep HTTP requests waiting
+                board.cause = one.event
+                one.function(board, one.said)
+                finish(board)
+
+        await self._boards.carry_out(tx, loaded, apply, searched=_searched(received, loaded))
+
+    def _read(self, event: Event, reference: Reference) -> _DecodedEvent | None:
+        if event.type == TOMBSTONE and event.source == CitizenRecorded.TOPIC:
+            return _DecodedEvent(event, event.subject, transitions.erased, Loads.CITIZEN, False)
+        found = self._by_type.get(event.type)
+        if found is None:
+            return None
+        kind, handler = found
+        said: Any = event.decode(kind)
+        if handler.searches and handler.loads is Loads.NEED:
+            said = facts_of(said, reference)
+        return _DecodedEvent(event, said, handler.function, handler.loads, handler.searches)
+
+    async def _load(self, tx: Transaction, received: Sequence[_DecodedEvent]) -> Loaded:
+        needs = {one.said.need_id for one in received if one.loads is Loads.NEED}
+        citizens = {
+            one.said if isinstance(one.said, str) else _given(one.said.citizen_id)
+            for one in received
+            if one.loads is not Loads.NOTHING
+        }
+        referrals = {_given(getattr(one.said, "referral_id", None)) for one in received}
+        return await self._boards.load(
             tx,
-            referrals={one.data.referral_id for one in received},
-            appointments=_ids(received, Loads.APPOINTMENT),
-            all_of=_ids(received, Loads.ALL_APPOINTMENTS),
+            needs=needs,
+            citizens={one for one in citizens if one is not None},
+            referrals={one for one in referrals if one is not None},
+            new=True,
         )
-        searched = [
-            (one.data.citizen_id, one.data.starts_at) for one in received if one.handler.searches
-        ]
-        working = WorkingSet(tx.now, loaded, await self._store.snapshot(tx, searched))
-        for number, (event, data, handler) in enumerate(received, 1):
-            if number % EVENTS_A_TURN == 0:
-                await asyncio.sleep(0)  # a long batch must not keep HTTP requests waiting
-            handler.function(working, event, data)
-        await working.save(tx, self._store, self._metrics)
 
 
-def _ids(received: Sequence[_DecodedEvent], loads: Loads) -> set[str]:
-    """What to load for the events whose row says `loads`."""
-    if loads is Loads.APPOINTMENT:
-        return {one.data.appointment_id for one in received if one.handler.loads is loads}
-    return {one.data.referral_id for one in received if one.handler.loads is loads}
+def _given(value: str | UnsetType | None) -> str | None:
+    return None if isinstance(value, UnsetType) else value
+
+
+def _searched(received: Sequence[_DecodedEvent], loaded: Loaded) -> list[Facts]:
+    """For which needs somebody may be asked: those that the events open, change or set free."""
+    found: dict[str, Facts] = {}
+    citizens = {
+        one.said.citizen_id for one in received if one.searches and one.loads is Loads.CITIZEN
+    }
+    for need in loaded.needs.values():
+        bound = need.follows is not None or need.clashes_with is not None
+        if need.state != "closed" and (bound or need.citizen_id in citizens):
+            found[need.need_id] = need
+    # Those of the events last: they say how it is now.
+    for one in received:
+        if isinstance(one.said, Facts):
+            found[one.said.need_id] = one.said
+    return list(found.values())

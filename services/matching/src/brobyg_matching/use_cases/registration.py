@@ -1,24 +1,34 @@
-"""A volunteer is registered, once however often the same request comes, and activated."""
+"""A helper is registered, once however often the same request comes, activated and paused."""
 
 import hashlib
 import hmac
-from collections.abc import Callable, Sequence
-from datetime import date
+from collections.abc import Callable, Mapping, Sequence
 
-from brobyg_contracts import VolunteerActivated, VolunteerRegistered
-from brobyg_contracts.places import POSTCODES
-from brobyg_kit.database import Database
+from brobyg_contracts import HelperActivated, HelperPaused, HelperRegistered
+from brobyg_kit.database import Database, Transaction
 from msgspec import Struct
+from msgspec.structs import replace
 
-from brobyg_matching.domain.volunteer import Volunteer, activated
-from brobyg_matching.errors import IdempotencyKeyReused, UnknownVolunteer
-from brobyg_matching.ports import Contact, RegisteredRequest, Volunteers
+from brobyg_matching.domain.helper import Helper, Paper, activated, paused
+from brobyg_matching.domain.need import CAPACITY, RECHECK
+from brobyg_matching.domain.neighbours import asked_of
+from brobyg_matching.errors import (
+    IdempotencyKeyReused,
+    NotReady,
+    RegisteredBefore,
+    UnknownHelper,
+)
+from brobyg_matching.ports import Contact, RegisteredRequest
+from brobyg_matching.use_cases.boards import Boards
+
+#: Whether the caller may change a helper of this department.
+Allowed = Callable[[str], bool]
 
 
 class RegistrationRequest(Struct, frozen=True):
     """What a repeated request is recognised by.
 
-    Without a key it is the body: nobody is registered twice because an answer was lost.
+    Without a key the body stands for it: nobody becomes two people because an answer was lost.
     """
 
     #: Who sends it.
@@ -27,65 +37,104 @@ class RegistrationRequest(Struct, frozen=True):
     key: str | None
     #: The body in one canonical form.
     body: str
+    #: Whether the sender knows that somebody with this address or number is registered, and that
+    #: this is another person.
+    is_another: bool = False
 
 
 class Registration:
-    """Registers and activates volunteers. Every method may raise one of DATABASE_ERRORS."""
+    """Registers, activates and pauses helpers. Every method may raise one of DATABASE_ERRORS."""
 
-    def __init__(self, database: Database, volunteers: Volunteers, keys: Sequence[str]) -> None:
+    def __init__(self, database: Database, boards: Boards, keys: Sequence[str]) -> None:
         """Keep only hashes of a request: the first key hashes it, by all keys it is recognised."""
-        self._database, self._volunteers = database, volunteers
+        self._database, self._boards, self._helpers = database, boards, boards.helpers
         self._keys = [key.encode() for key in keys]
 
     async def register(
-        self, volunteer: Volunteer, contact: Contact, request: RegistrationRequest
-    ) -> Volunteer:
-        """Keep the volunteer and return them; for a repeat, whom the first made, as they are now.
+        self, helper: Helper, contact: Contact, request: RegistrationRequest, allowed: Allowed
+    ) -> Helper:
+        """Keep the helper and return them; for a repeat, whom the first made, as they are now.
 
-        Raises IdempotencyKeyReused.
+        Departments are kept as they are called now. Raises IdempotencyKeyReused; RegisteredBefore,
+        with the id only of whom the caller is `allowed` to change;
+        NotReady for a pool, department or postcode that the reference data does not have.
         """
         hashes = dict(_hashes(key, request) for key in self._keys)
         async with self._database.transaction() as tx:
-            first = await self._volunteers.registered(tx, hashes)
+            first = await self._helpers.registered(tx, hashes)
             if first is not None:
                 if first.request_hash != hashes[first.key_hash]:
                     raise IdempotencyKeyReused
-                known = await self._volunteers.lock(tx, first.volunteer_id)
-                assert known is not None  # a foreign key guarantees it
-                return known
+                return (await self._helpers.lock(tx, (first.helper_id,)))[first.helper_id]
+            alike = await self._helpers.alike(tx, contact)
+            if alike and not request.is_another:
+                before = await self._helpers.lock(tx, alike)
+                own = [one for one, o in before.items() if any(map(allowed, o.departments))]
+                raise RegisteredBefore(min(own, default=None))
+            reference = await self._boards.reference(tx)
+            present = map(reference.present_department, helper.departments)
+            names = tuple(dict.fromkeys(present))
+            helper = replace(helper, departments=names)
+            for kind, given, known in (
+                ("department", names, reference.departments),
+                ("pool", helper.pools, reference.pools),
+                ("postcode", (helper.home_postcode,), reference.postcodes),
+            ):
+                if any(one not in known or known[one].withdrawn for one in given):
+                    raise NotReady(f"the reference data has no such {kind}")
             key_hash, request_hash = next(iter(hashes.items()))
-            made = RegisteredRequest(key_hash, request_hash, volunteer.volunteer_id)
-            await self._volunteers.add(tx, volunteer, contact, made)
-            event = VolunteerRegistered(
-                volunteer_id=volunteer.volunteer_id,
-                pool=volunteer.pool,
-                department=volunteer.department,
-                municipality_code=POSTCODES[volunteer.home_postcode].municipality_code,
+            made = RegisteredRequest(key_hash, request_hash, helper.helper_id)
+            await self._helpers.add(tx, helper, contact, made)
+            event = HelperRegistered(
+                helper_id=helper.helper_id,
+                pools=helper.pools,
+                departments=helper.departments,
+                municipality_code=reference.postcode(helper.home_postcode).municipality_code,
             )
-            tx.emit(event, subject=volunteer.volunteer_id)
-        return volunteer
+            tx.emit(event, subject=helper.helper_id)
+        return helper
 
     async def activate(
-        self,
-        volunteer_id: str,
-        signed: date,
-        checked: date,
-        introduced: date,
-        allowed: Callable[[Volunteer], bool],
-    ) -> Volunteer:
-        """From now on the volunteer can be asked; see `domain.volunteer.activated`.
+        self, helper_id: str, papers: Mapping[str, Paper], allowed: Allowed
+    ) -> Helper:
+        """From now on the helper can be asked; see `domain.helper.activated`.
 
-        Raises NotReady; UnknownVolunteer, also where the caller is not `allowed` to change them.
+        At least one of their pools must have all its papers. Raises NotReady; UnknownHelper, also
+        where the caller is not `allowed` to change them.
         """
         async with self._database.transaction() as tx:
-            volunteer = await self._volunteers.lock(tx, volunteer_id)
-            if volunteer is None or not allowed(volunteer):
-                raise UnknownVolunteer
-            active = activated(volunteer, signed, checked, introduced, tx.now)
-            await self._volunteers.update(tx, active)
-            if volunteer.status != "active":
-                tx.emit(VolunteerActivated(volunteer_id=volunteer_id), subject=volunteer_id)
+            helper = await self._known(tx, helper_id, allowed)
+            reference = await self._boards.reference(tx)
+            records = [reference.pools[one] for one in helper.pools if one in reference.pools]
+            active = activated(helper, papers, [one.requires for one in records], tx.now)
+            await self._helpers.update(tx, helper, active)
+            if helper.status != "active":
+                tx.emit(HelperActivated(helper_id=helper_id), subject=helper_id)
+                for department in map(reference.present_department, active.departments):
+                    for one in (department, *asked_of(department, reference)):
+                        tx.schedule(CAPACITY, one, tx.now)
         return active
+
+    async def pause(self, helper_id: str, allowed: Allowed) -> Helper:
+        """Ask the helper for nothing new; what was agreed stands. Return them as paused.
+
+        Open offers can't be accepted from now on, and are withdrawn by a timer at once. Again has
+        no further effect. Raises UnknownHelper, NotAllowed.
+        """
+        async with self._database.transaction() as tx:
+            helper = await self._known(tx, helper_id, allowed)
+            changed = paused(helper)
+            if helper.status != "paused":
+                await self._helpers.update(tx, helper, changed)
+                tx.emit(HelperPaused(helper_id=helper_id), subject=helper_id)
+                tx.schedule(RECHECK, helper_id, tx.now)
+        return changed
+
+    async def _known(self, tx: Transaction, helper_id: str, allowed: Allowed) -> Helper:
+        helper = (await self._helpers.lock(tx, (helper_id,))).get(helper_id)
+        if helper is None or not any(map(allowed, helper.departments)):
+            raise UnknownHelper
+        return helper
 
 
 def _hashes(key: bytes, request: RegistrationRequest) -> tuple[bytes, bytes]:

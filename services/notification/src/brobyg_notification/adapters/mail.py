@@ -15,7 +15,7 @@ def compose(sender: str, message: Message) -> EmailMessage:
     `sender` is the address messages come from, with a name if it has one.
     """
     domain = parseaddr(sender)[1].rpartition("@")[2]
-    rendered = templates.render(message.template, message.language, message.facts)
+    rendered = templates.render(message)
     mail = EmailMessage(policy=SMTP)
     for name, value in {
         "From": sender,

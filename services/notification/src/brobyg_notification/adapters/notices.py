@@ -6,30 +6,39 @@ from typing import Any
 from uuid import UUID
 
 from brobyg_kit import event as events
-from brobyg_kit.database import Database, Transaction
+from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event
 from brobyg_kit.statements import unnest
 from brobyg_kit.tables import Id
-from sqlalchemy import ARRAY, RowMapping, Text, and_, bindparam, cast, exists, func, literal, select
+from sqlalchemy import ARRAY, RowMapping, Text, bindparam, cast, exists, func, literal, select
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from brobyg_notification.adapters.tables import called_off, notification
-from brobyg_notification.domain.calendar_status import Calendars, CalendarStatus, CalledOff
-from brobyg_notification.domain.notice import Notice
+from brobyg_notification.domain.attention import ATTENTION, mail_refused_id
+from brobyg_notification.domain.calendar_status import (
+    Calendars,
+    CalendarStatus,
+    CalledOff,
+    read_called_off,
+)
+from brobyg_notification.domain.notice import Notice, Role
 from brobyg_notification.ports import State
 
 #: PostgreSQL's channel on which a commit tells of new notices.
 CHANNEL = "notification"
 
 _n, _off = notification.c, called_off.c
-#: A notice's columns and their values. Read back by `delivery_queue`.
+#: A notice's columns and their values. Read back by `claims`.
 _VALUES: Mapping[Any, Callable[[Notice], object]] = {
     _n.notification_id: attrgetter("notification_id"),
     _n.template: attrgetter("template"),
     _n.recipient_role: attrgetter("role"),
     _n.recipient_id: attrgetter("recipient_id"),
+    _n.need_id: attrgetter("need_id"),
     _n.referral_id: attrgetter("referral_id"),
-    _n.appointment_id: attrgetter("appointment_id"),
+    _n.pathway: attrgetter("pathway"),
+    _n.department: attrgetter("department"),
+    _n.seat_role: attrgetter("seat_role"),
     _n.cause: attrgetter("cause.id"),
     _n.cause_event: attrgetter("cause"),
     _n.thread: attrgetter("thread"),
@@ -40,15 +49,15 @@ _VALUES: Mapping[Any, Callable[[Notice], object]] = {
     _n.calendar_method: attrgetter("calendar"),
     _n.calendar_sequence: attrgetter("sequence"),
 }
-_ONE_EACH = (_n.cause, _n.appointment_id, _n.recipient_role, _n.recipient_id)
+_ONE_EACH = (_n.cause, _n.recipient_role, _n.recipient_id)
 
-_referral_ids = bindparam("referral_ids", type_=ARRAY(Id))
+_need_ids = bindparam("need_ids", type_=ARRAY(Id))
 # In one order, so that no two transactions wait for each other.
 _keys = (
     select(
-        func.hashtextextended(
-            cast(func.unnest(_referral_ids).column_valued("referral_id"), Text), 0
-        ).label("key")
+        func.hashtextextended(cast(func.unnest(_need_ids).column_valued("need_id"), Text), 0).label(
+            "key"
+        )
     )
     .distinct()
     .order_by("key")
@@ -56,11 +65,10 @@ _keys = (
 )
 _LOCK = select(func.pg_advisory_xact_lock(_keys.c.key))
 
-#: The newest calendar file of each thread.
+#: The newest of each thread that changes a calendar entry.
 _ENTRIES = (
     select(
-        _n.referral_id,
-        _n.appointment_id,
+        _n.need_id,
         _n.recipient_role,
         _n.recipient_id,
         _n.calendar_method,
@@ -68,41 +76,44 @@ _ENTRIES = (
         cast(_n.match_event, Text).label("match_event"),
     )
     .ext(distinct_on(_n.thread))
-    .where(_n.referral_id == func.any(_referral_ids), _n.calendar_sequence.is_not(None))
+    .where(_n.need_id == func.any(_need_ids), _n.calendar_sequence.is_not(None))
     .order_by(_n.thread, _n.calendar_sequence.desc())
 )
-_CALLED_OFF = select(
-    _off.referral_id, _off.about, _off.reason, cast(_off.event, Text).label("event")
-).where(_off.referral_id == func.any(_referral_ids))
+_CALLED_OFF = select(_off.need_id, _off.reason, cast(_off.event, Text).label("event")).where(
+    _off.need_id == func.any(_need_ids)
+)
+_UNREACHED = (
+    select(_n.need_id, _n.recipient_role, _n.recipient_id)
+    .distinct()
+    .where(_n.need_id == func.any(_need_ids), _n.state == "failed")
+)
 
 
 class PostgresNotices:
     """See `ports.Notices`."""
 
     async def calendars(
-        self, transaction: Transaction, referral_ids: Collection[str]
+        self, transaction: Transaction, need_ids: Collection[str]
     ) -> dict[str, Calendars]:
         """See `ports.Notices`."""
-        if not referral_ids:
+        if not need_ids:
             return {}
-        given = {"referral_ids": list(referral_ids)}
+        given = {"need_ids": list(need_ids)}
         await transaction.connection.execute(_LOCK, given)
-        entries: dict[str, dict[str, CalendarStatus]] = {one: {} for one in referral_ids}
+        entries: dict[str, dict[tuple[Role, str], CalendarStatus]] = {one: {} for one in need_ids}
         for row in await transaction.connection.execute(_ENTRIES, given):
-            entry = CalendarStatus(
-                appointment_id=row.appointment_id,
+            entries[row.need_id][row.recipient_role, row.recipient_id] = CalendarStatus(
                 role=row.recipient_role,
                 recipient_id=row.recipient_id,
                 method=row.calendar_method,
                 sequence=row.calendar_sequence,
                 match=read_event(row.match_event),
             )
-            entries[row.referral_id][entry.thread] = entry
-        off: dict[str, dict[str, CalledOff]] = {one: {} for one in referral_ids}
-        for row in await transaction.connection.execute(_CALLED_OFF, given):
-            cause = events.decode(row.event.encode())
-            off[row.referral_id][row.about] = CalledOff(row.about, row.reason, cause)
-        return {one: Calendars(entries[one], off[one]) for one in referral_ids}
+        off = {
+            row.need_id: read_called_off(row.need_id, row.reason, events.decode(row.event.encode()))
+            for row in await transaction.connection.execute(_CALLED_OFF, given)
+        }
+        return {one: Calendars(entries[one], off.get(one)) for one in need_ids}
 
     async def keep(
         self,
@@ -112,15 +123,27 @@ class PostgresNotices:
     ) -> None:
         """See `ports.Notices`."""
         await add(transaction, notices)
-        newest = {one.about: one for one in sorted(called_off, key=attrgetter("cause.time"))}
+        newest = {one.need_id: one for one in sorted(called_off, key=attrgetter("cause.time"))}
         if newest:
             await _call_off(transaction, list(newest.values()))
+
+    async def close(self, transaction: Transaction, closed: Mapping[str, Event]) -> None:
+        """See `ports.Notices`."""
+        if not closed:
+            return
+        given = {"need_ids": list(closed)}
+        unreached = await transaction.connection.execute(_UNREACHED, given)
+        settled = {
+            mail_refused_id(row.need_id, row.recipient_role, row.recipient_id): closed[row.need_id]
+            for row in unreached
+        }
+        await ATTENTION.settle_own(transaction, settled)
 
 
 async def add(transaction: Transaction, notices: Sequence[Notice]) -> None:
     """Store the notices with the transaction, in their order; its commit wakes the delivery.
 
-    Those that are stored already (same cause, appointment and recipient) stay as they are.
+    Those that are stored already (same cause and recipient) stay as they are.
     """
     if not notices:
         return
@@ -142,16 +165,16 @@ async def add(transaction: Transaction, notices: Sequence[Notice]) -> None:
 
 
 async def _call_off(transaction: Transaction, newest: Sequence[CalledOff]) -> None:
-    columns = (_off.about, _off.referral_id, _off.reason, _off.happened_at, _off.event)
+    columns = (_off.need_id, _off.reason, _off.happened_at, _off.event)
     rows = unnest(
         {column.name: column.type for column in columns},
-        [(one.about, one.cause.subject, one.reason, one.cause.time, one.cause) for one in newest],
+        [(one.need_id, one.reason, one.cause.time, one.cause) for one in newest],
     )
     statement = insert(called_off).from_select(columns, select(*rows.c))
     given = statement.excluded
     await transaction.connection.execute(
         statement.on_conflict_do_update(
-            index_elements=[_off.about],
+            index_elements=[_off.need_id],
             set_={"happened_at": given.happened_at, "reason": given.reason, "event": given.event},
             where=_off.happened_at < given.happened_at,
         )
@@ -164,21 +187,21 @@ def read_event(text: str | None) -> Event | None:
 
 
 async def page(
-    database: Database,
+    transaction: Transaction,
     state: State | None,
-    appointment_id: UUID | None,
+    need_id: UUID | None,
     before: int | None,
     limit: int,
-    department: str | None,
+    departments: Sequence[str] | None,
 ) -> Sequence[RowMapping]:
     """At most `limit` notices older than position `before`, newest first.
 
-    Of a department only those that were sent to it.
+    Of all departments, or of those.
     """
     wanted = (
         (state, _n.state == state),
-        (appointment_id, _n.appointment_id == str(appointment_id)),
-        (department, and_(_n.recipient_role == "coordinator", _n.recipient_id == department)),
+        (need_id, _n.need_id == str(need_id)),
+        (departments, _n.department.in_(departments or ())),
     )
     statement = (
         select(
@@ -187,8 +210,9 @@ async def page(
             _n.template,
             _n.recipient_role,
             _n.recipient_id,
+            _n.need_id,
             _n.referral_id,
-            _n.appointment_id,
+            _n.department,
             _n.cause,
             _n.state,
             _n.reason,
@@ -202,5 +226,4 @@ async def page(
         .order_by(_n.position.desc())
         .limit(limit)
     )
-    async with database.connect() as connection:
-        return (await connection.execute(statement)).mappings().all()
+    return (await transaction.connection.execute(statement)).mappings().all()

@@ -1,44 +1,74 @@
 """People, asked of the services that own them."""
 
 from collections.abc import Mapping
-from typing import TypeVar
+from datetime import datetime
+from typing import Literal, TypeVar
 from urllib.parse import quote
 
 import httpx2
 import msgspec
+from brobyg_contracts import Meeting
 from brobyg_kit.problems import GONE, ReceivedProblem
 
 from brobyg_notification.domain.contact import Contact, given_name
+from brobyg_notification.domain.contents import MatchTimes
 from brobyg_notification.errors import OwnerUnavailable
-from brobyg_notification.ports import AnswerLink, PersonRole
-
-#: Who owns the people of a role, and where they stand there.
-_OWNERS: Mapping[PersonRole, tuple[str, str]] = {
-    "citizen": ("referral", "citizens"),
-    "volunteer": ("matching", "volunteers"),
-}
+from brobyg_notification.ports import AnswerLink, MatchLink, PersonRole
 
 
-class _Person(msgspec.Struct):
-    """What both owners tell. Matching tells the name, referral the given name alone."""
+class _Helper(msgspec.Struct):
+    """What matching tells of a helper."""
 
     language: str
-    given_name: str = ""
-    name: str | None = None
+    name: str
+    email: str | None = None
+
+    def contact(self) -> Contact:
+        """As messages need it. Only the given name is kept."""
+        return Contact(given_name(self.name), self.email, self.language)
+
+
+class _Citizen(msgspec.Struct):
+    """What referral tells of a citizen."""
+
+    language: str
+    given_name: str
+    meeting: Meeting
     email: str | None = None
     meeting_point: str | None = None
+
+    def contact(self) -> Contact:
+        """As messages need it."""
+        return Contact(self.given_name, self.email, self.language, self.meeting, self.meeting_point)
+
+
+class _Match(msgspec.Struct):
+    """What matching tells of a match."""
+
+    token: str
+    state: Literal["agreed", "released"]
+    leave_at: datetime | None
+    meet_at: datetime | None
+    home_at: datetime | None
+
+
+#: Who owns the people of a role, where they stand there, and what is told of them.
+_OWNERS: Mapping[PersonRole, tuple[str, str, type[_Citizen | _Helper]]] = {
+    "citizen": ("referral", "citizens", _Citizen),
+    "helper": ("matching", "volunteers", _Helper),
+}
 
 
 AnswerT = TypeVar("AnswerT")
 
 
 class HttpPeople:
-    """Asks referral about citizens and matching about volunteers and offers.
+    """Asks referral about citizens and matching about helpers and offers.
 
     Only a 410 of the problem type GONE says that somebody is gone. Every other refusal may come
     from a wrong address, a gateway or a wrong token, a 404 too: the message waits, and /readyz
-    tells how many wait for an owner. A message for an id that the owner never had waits until the
-    appointment is over and then fails for that reason.
+    tells how many wait for an owner. A message for an id that the owner never had waits until what
+    it is about is over and then fails for that reason.
     """
 
     def __init__(self, referral: httpx2.AsyncClient, matching: httpx2.AsyncClient) -> None:
@@ -46,19 +76,28 @@ class HttpPeople:
         self._clients = {"referral": referral, "matching": matching}
 
     async def contact(self, role: PersonRole, person_id: str, purpose: str) -> Contact | None:
-        """See `ports.People`. Only the given name is kept of a name."""
-        owner, people = _OWNERS[role]
+        """See `ports.People`."""
+        owner, people, kind = _OWNERS[role]
         path = f"/{people}/{quote(person_id, safe='')}/contact"
-        found = await self._ask(owner, path, _Person, {"purpose": purpose})
-        if found is None:
-            return None
-        name = found.given_name or given_name(found.name or "")
-        return Contact(name, found.email, found.language, found.meeting_point)
+        found = await self._ask(owner, path, kind, {"purpose": purpose})
+        return None if found is None else found.contact()
 
     async def answer_link(self, offer_id: str) -> AnswerLink | None:
         """See `ports.People`."""
         path = f"/offers/{quote(offer_id, safe='')}/answer-link"
         return await self._ask("matching", path, AnswerLink)
+
+    async def match_link(self, need_id: str, match_id: str) -> MatchLink | None:
+        """See `ports.People`."""
+        need, match = quote(need_id, safe=""), quote(match_id, safe="")
+        path = f"/needs/{need}/matches/{match}/answer-link"
+        found = await self._ask("matching", path, _Match)
+        if found is None:
+            raise OwnerUnavailable("matching: 410, though a match is never erased alone")
+        if found.state == "released":
+            return None
+        times = MatchTimes(found.leave_at, found.meet_at, found.home_at)
+        return MatchLink(found.token, times)
 
     async def _ask(
         self, owner: str, path: str, kind: type[AnswerT], query: dict[str, str] | None = None

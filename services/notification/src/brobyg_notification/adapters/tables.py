@@ -39,34 +39,38 @@ notification = Table(
     Column("template", Text, nullable=False),
     Column("recipient_role", Text, nullable=False),
     Column("recipient_id", Text, nullable=False),
-    Column("referral_id", Id, nullable=False),
-    Column("appointment_id", Id, nullable=False),
+    Column("need_id", Id, nullable=False),
+    Column("referral_id", Id, comment="None for a need that is nobody's referral."),
+    Column("pathway", Text, nullable=False),
+    Column("department", Text, nullable=False),
+    Column("seat_role", Text, comment="Role of the helper's seat, if the message is about one."),
     Column("cause", Id, nullable=False),
     Column("cause_event", JSONB, nullable=False),
     Column(
         "thread",
         Text,
         nullable=False,
-        comment="Appointment and recipient. A newer message of a thread never overtakes an older.",
+        comment="Need and recipient. A newer message of a thread never overtakes an older.",
     ),
-    Column("starts_at", Instant, nullable=False, comment="Start of the appointment it tells of."),
+    Column("starts_at", Instant, comment="Start of what it tells of; none without a span."),
     Column(
         "ends_at",
         Instant,
-        nullable=False,
-        comment="End of the appointment it tells of. After it there is nothing left to tell.",
+        comment="End of what it tells of. After it there is nothing left to tell.",
     ),
     Column(
         "match_event",
         JSONB(none_as_null=True),
-        comment="The volunteer.matched event it tells of: its cause, or the thread's last before.",
+        comment="The match event it tells of: its cause, or the thread's last before.",
     ),
     Column("release_reason", Text, comment="Why what it tells of has ended."),
     Column("calendar_method", Text),
     Column(
         "calendar_sequence",
         Integer,
-        comment="SEQUENCE (RFC 5545): 0 for a thread's first calendar file, then rising.",
+        comment=(
+            "SEQUENCE (RFC 5545): 0 for a thread's first change of a calendar entry, then rising."
+        ),
     ),
     Column(
         "state",
@@ -108,11 +112,7 @@ notification = Table(
         comment="created_at in wall time: how long people have waited, whatever the clock.",
     ),
     Column("ended_at", Instant),
-    UniqueConstraint("cause", "appointment_id", "recipient_role", "recipient_id"),
-    CheckConstraint(
-        "recipient_role in ('volunteer', 'citizen', 'coordinator')",
-        name="notification_recipient_role_check",
-    ),
+    UniqueConstraint("cause", "recipient_role", "recipient_id"),
     CheckConstraint(
         "calendar_method in ('REQUEST', 'CANCEL')", name="notification_calendar_method_check"
     ),
@@ -132,34 +132,22 @@ notification = Table(
         unique=True,
         postgresql_where=text("calendar_sequence is not null"),
     ),
-    Index("notification_appointment", "appointment_id", "position"),
-    Index(
-        "notification_referral",
-        "referral_id",
-        postgresql_where=text("calendar_sequence is not null"),
-    ),
+    Index("notification_need", "need_id", "position"),
     comment=(
-        "One row for each cause, appointment and recipient. The row exists before the message is"
-        " sent and says what became of it."
+        "One row for each cause and recipient. The row exists before the message is sent and says"
+        " what became of it."
     ),
 )
 
 called_off = Table(
     "called_off",
     metadata,
-    Column(
-        "about",
-        Id,
-        primary_key=True,
-        comment="The appointment_id; for a withdrawn consent the referral_id.",
-    ),
-    Column("referral_id", Id, nullable=False),
+    Column("need_id", Id, primary_key=True),
     Column("reason", Text, nullable=False, comment="In the words of match.released."),
     Column("happened_at", Instant, nullable=False),
-    Column("event", JSONB, nullable=False),
-    Index("called_off_referral", "referral_id"),
+    Column("event", JSONB, nullable=False, comment="The need.changed or need.closed event."),
     comment=(
-        "What the referral service has called off: the newest event by which an appointment (or,"
-        " by its referral, all of them) no longer stands as it did."
+        "What the referral service has called off: the newest event by which a need no longer"
+        " stands as it did, or may stand otherwise."
     ),
 )

@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
-from pathlib import Path
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 import jinja2
 from brobyg_kit import texts, wording
-from brobyg_kit.wording import Language
+from brobyg_kit.catalogues import Language, catalogue
 
-from brobyg_notification.domain.notice import Template
+from brobyg_notification.ports import Message
+from brobyg_notification.texts import FOLDER
 
-TEXTS = Path(__file__).parent.parent / "texts"
 Format = Literal["text", "html"]
 
 
@@ -22,22 +22,26 @@ def N_(message: str) -> str:  # noqa: N802 - gettext's own name for it
     return message
 
 
-#: Why nobody was found, and matching's hard rules. A word that is missing here is shown as it is.
+#: Why nobody was found, and matching's hard rules by the names that events tell. A word that is
+#: missing here is shown as it is.
 WORDS = {
-    "nobody_available": N_("No volunteer met every requirement"),
+    "nobody_available": N_("Nobody met every requirement"),
     "nobody_answered": N_("None of those asked said yes in time"),
-    "too_late": N_("The appointment became known too late to ask anyone"),
+    "too_late": N_("It became known too late to ask anyone"),
+    "no_room": N_("No room is free"),
+    "clash": N_("The citizen is somewhere else at that time"),
     "active": N_("not active"),
     "pool": N_("not in a pool for this kind of help"),
-    "language": N_("no language in common"),
-    "gender": N_("not of the gender asked for"),
+    "paper": N_("lacks a paper that is required"),
+    "not_suitable": N_("not suitable for this task"),
     "competence": N_("lacks a competence"),
     "range": N_("too far away"),
     "blocked": N_("one of the two does not want it"),
-    "notice": N_("too short notice for this volunteer"),
     "elsewhere": N_("is with somebody else at that time"),
     "weekly_limit": N_("has reached the weekly limit"),
+    "caseload": N_("has no room for another case"),
     "availability": N_("not available for the whole time"),
+    "notice": N_("too short notice for this helper"),
 }
 
 
@@ -53,26 +57,30 @@ class Rendered:
     calendar_note: str
 
 
-def render(template: Template, language: Language, facts: Mapping[str, object]) -> Rendered:
-    """The message in the language.
+def render(message: Message) -> Rendered:
+    """The message in its language.
 
-    Raises jinja2.UndefinedError when a fact the template needs is missing.
+    A template is looked for among those of the pathway's role (`<pathway>/<role>/`), then of the
+    pathway (`<pathway>/`), then in `default/`. Raises jinja2.UndefinedError when a fact that the
+    template needs is missing.
     """
-    plain = _environment(language, "text").get_template(f"{template}.j2")
-    rich = _environment(language, "html").get_template(f"{template}.j2")
+    places = (f"{message.pathway}/{message.seat_role}", message.pathway, "default")
+    names = [f"{place}/{message.template}.j2" for place in places]
+    plain = _environment(message.language, message.zone, "text").select_template(names)
+    rich = _environment(message.language, message.zone, "html").select_template(names)
     return Rendered(
-        subject=_block(plain, "subject", facts),
-        text=plain.render(facts, macros="text.j2").strip() + "\n",
-        html=rich.render(facts, macros="html.j2"),
-        calendar_summary=_block(plain, "summary", facts),
-        calendar_note=_block(plain, "note", facts),
+        subject=_block(plain, "subject", message.facts),
+        text=plain.render(message.facts, macros="text.j2").strip() + "\n",
+        html=rich.render(message.facts, macros="html.j2"),
+        calendar_summary=_block(plain, "summary", message.facts),
+        calendar_note=_block(plain, "note", message.facts),
     )
 
 
 def in_words(name: str, language: Language) -> str:
     """A reason's or rule's name (`weekly_limit`) as a coordinator reads it."""
     text = WORDS.get(name)
-    return texts.catalogue(TEXTS, language).gettext(text) if text else name.replace("_", " ")
+    return catalogue(FOLDER, language).gettext(text) if text else name.replace("_", " ")
 
 
 def _block(template: jinja2.Template, name: str, facts: Mapping[str, object]) -> str:
@@ -81,8 +89,8 @@ def _block(template: jinja2.Template, name: str, facts: Mapping[str, object]) ->
 
 
 @cache
-def _environment(language: Language, format_: Format) -> jinja2.Environment:
-    environment = texts.environment(TEXTS, language, html=format_ == "html")
+def _environment(language: Language, zone: ZoneInfo, format_: Format) -> jinja2.Environment:
+    environment = texts.environment(FOLDER, language, html=format_ == "html", zone=zone)
     environment.filters |= {
         "minutes": lambda count: wording.duration(timedelta(minutes=count), language),
         "in_words": lambda name: in_words(name, language),

@@ -1,34 +1,21 @@
 """The calendar file of a message: iCalendar (RFC 5545) by mail (RFC 5546, 6047). Pure."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parseaddr
+from zoneinfo import ZoneInfo
 
-from brobyg_contracts.domain import LOCAL_ZONE
-from icalendar import Calendar, Event, Timezone, vCalAddress, vText
+from icalendar import (
+    Calendar,
+    Event,
+    Timezone,
+    TimezoneDaylight,
+    TimezoneStandard,
+    vCalAddress,
+    vText,
+)
 
 from brobyg_notification.domain.notice import CalendarMethod
-
-#: Central European time as a rule, so that programs without a time zone table read it alike.
-_VTIMEZONE = f"""\
-BEGIN:VTIMEZONE
-TZID:{LOCAL_ZONE}
-BEGIN:DAYLIGHT
-DTSTART:19960331T020000
-RRULE:FREQ=YEARLY;BYDAY=-1SU;BYMONTH=3
-TZNAME:CEST
-TZOFFSETFROM:+0100
-TZOFFSETTO:+0200
-END:DAYLIGHT
-BEGIN:STANDARD
-DTSTART:19961027T030000
-RRULE:FREQ=YEARLY;BYDAY=-1SU;BYMONTH=10
-TZNAME:CET
-TZOFFSETFROM:+0200
-TZOFFSETTO:+0100
-END:STANDARD
-END:VTIMEZONE
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +33,8 @@ class Entry:
     starts_at: datetime
     ends_at: datetime
     location: str
+    #: In which its times are written.
+    zone: ZoneInfo
 
 
 def calendar_file(
@@ -64,8 +53,8 @@ def calendar_file(
         "uid": entry.uid,
         "sequence": entry.sequence,
         "dtstamp": entry.made_at,
-        "dtstart": _local(entry.starts_at),
-        "dtend": _local(entry.ends_at),
+        "dtstart": _local(entry.starts_at, entry.zone),
+        "dtend": _local(entry.ends_at, entry.zone),
         "summary": summary,
         "description": description,
         "location": entry.location,
@@ -84,7 +73,7 @@ def calendar_file(
         "method": entry.method,
     }.items():
         calendar.add(field, value)
-    calendar.add_component(Timezone.from_ical(_VTIMEZONE))
+    calendar.add_component(_time_zone(entry))
     calendar.add_component(event)
     return bytes(calendar.to_ical())
 
@@ -95,10 +84,54 @@ def _person(address: str, parameters: dict[str, str]) -> vCalAddress:
     return person
 
 
-def _local(moment: datetime) -> datetime:
+def _local(moment: datetime, zone: ZoneInfo) -> datetime:
     """Local time, but UTC in the hour that comes twice in October.
 
     A TZID can name only its first occurrence (RFC 5545, 3.3.5).
     """
-    local = moment.astimezone(LOCAL_ZONE)
+    local = moment.astimezone(zone)
     return local if local.fold == 0 else moment
+
+
+def _time_zone(entry: Entry) -> Timezone:
+    """The zone from the year before the entry to the year after it.
+
+    Written out, so that programs without a time zone table read it alike.
+    """
+    zone = Timezone()
+    zone.add("tzid", entry.zone.key)
+    day = datetime(entry.starts_at.year - 1, 1, 1, tzinfo=UTC)
+    before = None
+    while day.year < entry.ends_at.year + 2:
+        if _offset(day, entry.zone) != before:
+            onset = day if before is None else _onset(day, entry.zone)
+            zone.add_component(_observance(onset, entry.zone, before))
+            before = _offset(day, entry.zone)
+        day += timedelta(days=1)
+    return zone
+
+
+def _offset(moment: datetime, zone: ZoneInfo) -> timedelta:
+    return moment.astimezone(zone).utcoffset() or timedelta()
+
+
+def _onset(day: datetime, zone: ZoneInfo) -> datetime:
+    """The hour, within the day before `day`, since which the zone has the offset it has then."""
+    onset = day
+    while _offset(onset - timedelta(hours=1), zone) == _offset(day, zone):
+        onset -= timedelta(hours=1)
+    return onset
+
+
+def _observance(
+    onset: datetime, zone: ZoneInfo, before: timedelta | None
+) -> TimezoneDaylight | TimezoneStandard:
+    local = onset.astimezone(zone)
+    offset = _offset(onset, zone)
+    former = offset if before is None else before
+    observance = TimezoneDaylight() if local.dst() else TimezoneStandard()
+    observance.add("dtstart", (onset + former).replace(tzinfo=None))
+    observance.add("tzname", local.tzname())
+    observance.add("tzoffsetfrom", former)
+    observance.add("tzoffsetto", offset)
+    return observance

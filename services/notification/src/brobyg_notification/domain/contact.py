@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from brobyg_contracts import Meeting
+
 
 @dataclass(frozen=True, slots=True)
 class Contact:
@@ -13,8 +15,10 @@ class Contact:
     given_name: str
     email: str | None
     #: The language they wish to be written to in (ISO 639-1); there may be no catalogue for it.
-    language: str
-    #: The citizen's address line, where it may be told.
+    #: None where none is known.
+    language: str | None
+    #: Where the citizen wishes to meet a helper, and the address line, where it may be told.
+    meeting: Meeting | None = None
     meeting_point: str | None = None
 
 

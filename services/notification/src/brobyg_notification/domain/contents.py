@@ -1,46 +1,75 @@
-"""What a message says: the facts its template needs and the span of its calendar entry. Pure."""
+"""What a message says: the facts its template needs and the span of its calendar entry. Pure.
+
+Names of places and departments are the reference data's. Raises
+brobyg_contracts.errors.UnknownReference for one that is not there yet.
+"""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from brobyg_contracts import MatchEscalated, OfferMade
-from brobyg_contracts.places import location_name
+from brobyg_contracts.reference import Reference
+from msgspec import UnsetType
 
 from brobyg_notification.domain.calendar import Entry
 from brobyg_notification.domain.contact import Contact
 from brobyg_notification.domain.notice import Notice, Role, Template, calendar_uid
 
+
+@dataclass(frozen=True, slots=True)
+class MatchTimes:
+    """When a match's helper leaves home, meets the citizen and is home again, zone-aware UTC.
+
+    Asked of matching, as no event holds it. All None for a need without a span.
+    """
+
+    leave_at: datetime | None
+    meet_at: datetime | None
+    home_at: datetime | None
+
+    @property
+    def facts(self) -> "Facts":
+        """As templates need them."""
+        minutes = None
+        if self.leave_at and self.home_at:
+            minutes = max(1, int((self.home_at - self.leave_at).total_seconds()) // 60)
+        return {"meet_at": self.meet_at, "home_at": self.home_at, "minutes": minutes}
+
+
 #: The variables of a template.
 Facts = dict[str, object]
 
 
-def facts(notice: Notice) -> Facts:
+def facts(notice: Notice, reference: Reference) -> Facts:
     """What the notice's template needs beside what is personal. Names nobody."""
     about: Facts = {
-        "place": _place_of_match(notice),
+        "place": _place_of_match(notice, reference),
         "starts_at": notice.starts_at,
         "ends_at": notice.ends_at,
         "reason": notice.release_reason,
-        "appointment_id": notice.appointment_id,
+        "need_id": notice.need_id,
         "referral_id": notice.referral_id,
     }
     own = _FACTS.get(notice.template)
-    return about | own(notice) if own else about
+    return about | own(notice, reference) if own else about
 
 
-def party_facts(notice: Notice, reader: Contact, other: Contact | None) -> Facts:
+def party_facts(
+    notice: Notice, reference: Reference, reader: Contact, other: Contact | None
+) -> Facts:
     """The personal part: given names, and where the two meet.
 
-    They meet at the citizen's address where that is agreed and may be told; else at the place of
-    care.
+    They meet at the citizen's address where the citizen wishes it and it may be told; else at the
+    need's place.
     """
-    match = notice.matched
     citizen = reader if notice.role == "citizen" else other
-    home = citizen.meeting_point if citizen and match and match.meeting == "home" else None
+    home = citizen.meeting_point if citizen and citizen.meeting == "home" else None
     return {
         "reader": reader.given_name,
         "other": other.given_name if other else "",
-        "meeting_point": home or _place_of_match(notice),
+        "meeting_point": home or _place_of_match(notice, reference),
     }
 
 
@@ -50,72 +79,75 @@ def other_party(notice: Notice) -> tuple[Role, str] | None:
     Names are given only to people who will meet.
     """
     match = notice.matched
-    if match is None or notice.template not in ("matched_volunteer", "matched_citizen"):
+    if match is None or notice.template not in ("matched_helper", "matched_citizen"):
         return None
-    if notice.role == "volunteer":
-        return "citizen", match.citizen_id
-    return "volunteer", match.volunteer_id
+    if notice.role == "citizen":
+        return "helper", match.helper_id
+    return None if isinstance(match.citizen_id, UnsetType) else ("citizen", match.citizen_id)
 
 
-def calendar_entry(notice: Notice, made_at: datetime) -> Entry | None:
-    """The volunteer's entry lasts from meeting to being home, the citizen's as the appointment.
+def calendar_entry(
+    notice: Notice,
+    reference: Reference,
+    made_at: datetime,
+    zone: ZoneInfo,
+    times: MatchTimes | None = None,
+) -> Entry | None:
+    """The helper's invitation lasts from meeting to being home, all else as the appointment.
 
-    A release takes its span from the match it ends. None for a message without a calendar file.
+    `times` are those of the match that it invites to. None for a message without a calendar file,
+    and for one about a need without a span.
     """
     if notice.calendar is None or notice.sequence is None:
         return None
-    span = (notice.starts_at, notice.ends_at)
-    match = notice.matched
-    if match and notice.role == "volunteer" and span == (match.starts_at, match.ends_at):
-        span = (match.meet_at, match.home_at)
+    starts_at, ends_at = notice.starts_at, notice.ends_at
+    if starts_at is None or ends_at is None:
+        return None
+    if times is not None and notice.role == "helper":
+        starts_at, ends_at = times.meet_at or starts_at, times.home_at or ends_at
     return Entry(
-        uid=calendar_uid(notice.appointment_id, notice.role, notice.recipient_id),
+        uid=calendar_uid(notice.need_id, notice.role, notice.recipient_id),
         sequence=notice.sequence,
         method=notice.calendar,
         made_at=made_at,
-        starts_at=span[0],
-        ends_at=span[1],
-        location=_place_of_match(notice),
+        starts_at=starts_at,
+        ends_at=ends_at,
+        location=_place_of_match(notice, reference),
+        zone=zone,
     )
 
 
-def _place_of_match(notice: Notice) -> str:
+def _place_of_match(notice: Notice, reference: Reference) -> str:
     match = notice.matched
-    return location_name(match.location_id) if match else ""
+    return _place(match.location_id, reference) if match else ""
 
 
-def _offer(notice: Notice) -> Facts:
+def _place(location_id: str | UnsetType, reference: Reference) -> str:
+    """The place's name; empty for a need without a place."""
+    return "" if isinstance(location_id, UnsetType) else reference.place(location_id).label
+
+
+def _offer(notice: Notice, reference: Reference) -> Facts:
     made = notice.cause.decode(OfferMade)
     return {
-        "place": location_name(made.location_id),
-        "meet_at": made.meet_at,
-        "meeting": made.meeting,
-        "distance_metres": made.distance_metres,
+        "place": _place(made.location_id, reference),
         "expires_at": made.expires_at,
     }
 
 
-def _match(notice: Notice) -> Facts:
-    match = notice.matched
-    assert match is not None  # it is the notice's cause
-    return {"meet_at": match.meet_at, "home_at": match.home_at, "minutes": match.minutes}
-
-
-def _escalation(notice: Notice) -> Facts:
+def _escalation(notice: Notice, reference: Reference) -> Facts:
     escalated = notice.cause.decode(MatchEscalated)
     return {
-        "place": location_name(escalated.location_id),
-        "department": escalated.department.capitalize(),
+        "place": _place(escalated.location_id, reference),
+        "department": reference.department(escalated.department).label,
         "reason": escalated.reason,
         "asked": escalated.asked,
         "excluded": {rule: count for rule, count in escalated.excluded.items() if count},
     }
 
 
-_FACTS: Mapping[Template, Callable[[Notice], Facts]] = {
+_FACTS: Mapping[Template, Callable[[Notice, Reference], Facts]] = {
     "offer": _offer,
-    "matched_volunteer": _match,
-    "matched_citizen": _match,
     "escalated": _escalation,
     "escalated_citizen": _escalation,
 }

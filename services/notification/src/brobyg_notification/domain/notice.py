@@ -4,17 +4,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from brobyg_contracts import ReleaseReason, VolunteerMatched
+from brobyg_contracts import VolunteerMatched
 from brobyg_kit.event import Event
 from brobyg_kit.ids import derived_id
 
-Role = Literal["volunteer", "citizen", "coordinator"]
+#: The recipient's.
+Role = Literal["helper", "citizen", "coordinator"]
 CalendarMethod = Literal["REQUEST", "CANCEL"]
+#: What a message is about. Its text is that of the pathway and the helper's role, or the default.
 Template = Literal[
     "offer",
-    "matched_volunteer",
+    "matched_helper",
     "matched_citizen",
-    "released_volunteer",
+    "released_helper",
     "released_citizen",
     "released_citizen_searching",
     "escalated",
@@ -29,49 +31,52 @@ class Notice:
 
     template: Template
     role: Role
-    #: The volunteer_id, the citizen_id, or for a coordinator the department.
+    #: The helper_id, the citizen_id, or for a coordinator the department.
     recipient_id: str
-    referral_id: str
-    appointment_id: str
+    need_id: str
+    #: None for a need that is nobody's referral.
+    referral_id: str | None
+    pathway: str
+    department: str
+    #: The role of the helper's seat; None where the message is about no seat.
+    seat_role: str | None
     cause: Event
-    #: When the appointment that it tells of starts and ends.
-    starts_at: datetime
-    ends_at: datetime
+    #: When what it tells of starts and ends; None for a need without a span.
+    starts_at: datetime | None
+    ends_at: datetime | None
     #: The match that it tells of: its cause, or what the recipient was last to be told of.
     match: Event | None = None
     #: Why what it tells of has ended.
-    release_reason: ReleaseReason | None = None
-    #: What its calendar file does; None for a message without one.
+    release_reason: str | None = None
+    #: What it does to the recipient's calendar entry; None for a message without one.
     calendar: CalendarMethod | None = None
     #: The SEQUENCE of its calendar file.
     sequence: int | None = None
 
     @property
     def notification_id(self) -> str:
-        """The same for the same cause, appointment and recipient, however often it is planned."""
-        return derived_id(
-            "notification", self.cause.id, self.appointment_id, self.role, self.recipient_id
-        )
+        """The same for the same cause and recipient, however often it is planned."""
+        return derived_id("notification", self.cause.id, self.role, self.recipient_id)
 
     @property
     def thread(self) -> str:
-        """See `thread_of`."""
-        return thread_of(self.appointment_id, self.role, self.recipient_id)
+        """Names the messages to one recipient about one need, sent in the order of causes."""
+        return f"{self.need_id}/{self.role}/{self.recipient_id}"
 
     @property
     def matched(self) -> VolunteerMatched | None:
         """What `match` says. Raises brobyg_kit.event.UndecodableEvent when it breaks its schema."""
-        return self.match.decode(VolunteerMatched) if self.match else None
+        return decode_match(self.match) if self.match else None
 
 
-def thread_of(appointment_id: str, role: Role, recipient_id: str) -> str:
-    """Names the messages to one recipient about one appointment, sent in the order of causes."""
-    return f"{appointment_id}/{role}/{recipient_id}"
+def decode_match(event: Event) -> VolunteerMatched:
+    """What volunteer.matched and staff.matched say: both have one shape."""
+    return event.decode(VolunteerMatched)
 
 
-def calendar_uid(appointment_id: str, role: Role, recipient_id: str) -> str:
-    """The UID (RFC 5545, RFC 7986) of the recipient's calendar entry for the appointment.
+def calendar_uid(need_id: str, role: Role, recipient_id: str) -> str:
+    """The UID (RFC 5545, RFC 7986) of the recipient's calendar entry for the need.
 
     The same from the first invitation to the cancellation.
     """
-    return f"{derived_id('calendar', appointment_id, role, recipient_id)}@brobyg.dk"
+    return f"{derived_id('calendar', need_id, role, recipient_id)}@brobyg.dk"

@@ -1,85 +1,102 @@
 """Who is told what because of which event: the rules, pure.
 
-Each takes the event and the calendars of its referral's people, and raises
+Each takes the event and the calendars of its need's people, and raises
 brobyg_kit.event.UndecodableEvent when the event's data breaks its schema.
 """
 
 from typing import TypeAlias
 
 from brobyg_contracts import (
-    AppointmentCancelled,
-    AppointmentRescheduled,
     MatchEscalated,
     MatchReleased,
+    NeedChanged,
+    NeedClosed,
     OfferMade,
-    ReleaseReason,
     VolunteerMatched,
 )
 from brobyg_kit.event import Event
 from msgspec import UNSET
 
-from brobyg_notification.domain.calendar_status import Calendars, CalendarUpdate, CalledOff
-from brobyg_notification.domain.notice import CalendarMethod, Notice, Role, Template
+from brobyg_notification.domain.calendar_status import (
+    Calendars,
+    CalendarUpdate,
+    CalledOff,
+    Plan,
+    plan_of,
+)
+from brobyg_notification.domain.notice import CalendarMethod, Notice, Role, Template, decode_match
 
-#: After these releases the appointment stands, and a new volunteer is searched for the citizen.
-_SEARCH_CONTINUES: frozenset[ReleaseReason] = frozenset({"volunteer_withdrew", "blocked"})
+#: After these releases nothing takes place as agreed. After all others, also of a later version,
+#: it does, and a new helper is searched for: a need that has ended is told by need.closed too.
+_CALLED_OFF = frozenset(
+    {
+        "appointment_cancelled",
+        "appointment_rescheduled",
+        "citizen_erased",
+        "consent_withdrawn",
+        "withdrawn",
+    }
+)
+#: A need that was closed for one of these has called nothing off.
+_TOOK_ITS_COURSE = frozenset({"completed", "missed"})
 #: What a citizen is told of a match; when it can't arrive, the coordinator is asked to phone.
 _OF_A_MATCH = frozenset({"matched_citizen", "released_citizen", "released_citizen_searching"})
 
 
-_About: TypeAlias = OfferMade | VolunteerMatched | MatchReleased | MatchEscalated | Notice
+_About: TypeAlias = OfferMade | VolunteerMatched | MatchReleased | MatchEscalated
 
 
 def offer_made(cause: Event, _: Calendars) -> CalendarUpdate:
-    """The volunteer is asked."""
+    """The helper is asked."""
     made = cause.decode(OfferMade)
-    return CalendarUpdate([_notice("offer", "volunteer", made.volunteer_id, cause, made)])
+    return CalendarUpdate([_notice("offer", "helper", made.helper_id, cause, made)])
 
 
-def volunteer_matched(cause: Event, _: Calendars) -> CalendarUpdate:
-    """Both get the appointment in their calendar."""
-    match = cause.decode(VolunteerMatched)
-    return CalendarUpdate(
-        [
-            _notice(
-                "matched_volunteer", "volunteer", match.volunteer_id, cause, match, "REQUEST", cause
-            ),
-            _notice("matched_citizen", "citizen", match.citizen_id, cause, match, "REQUEST", cause),
-        ]
-    )
+def matched(cause: Event, _: Calendars) -> CalendarUpdate:
+    """The helper gets it into the calendar; the citizen, if any, once the least crew is there."""
+    match = decode_match(cause)
+    notices = [_notice("matched_helper", "helper", match.helper_id, cause, match, "REQUEST", cause)]
+    if match.citizen_id is not UNSET and match.crew_complete:
+        notices.append(
+            _notice("matched_citizen", "citizen", match.citizen_id, cause, match, "REQUEST", cause)
+        )
+    return CalendarUpdate(notices)
 
 
 def match_released(cause: Event, calendars: Calendars) -> CalendarUpdate:
-    """The volunteer's entry is cancelled. The citizen's stays only if the appointment does.
+    """The helper's entry is cancelled. The citizen's stays only if what it is about does.
 
     A moved appointment cancels the citizen's entry too: the event knows only the old time, and an
     entry at the old time sends people to the hospital on the wrong day. The next match invites
     again under the same UID with a higher SEQUENCE. Nobody is told of a release after the end.
     """
     released = cause.decode(MatchReleased)
-    if released.ends_at <= cause.time:
+    if released.ends_at is not UNSET and released.ends_at <= cause.time:
         return CalendarUpdate()
-    volunteer = _notice(
-        "released_volunteer", "volunteer", released.volunteer_id, cause, released, "CANCEL",
+    helper = _notice(
+        "released_helper", "helper", released.helper_id, cause, released, "CANCEL",
         reason=released.reason,
     )  # fmt: skip
     citizen = _released_citizen(cause, released, calendars)
-    return CalendarUpdate([volunteer] if citizen is None else [volunteer, citizen])
+    return CalendarUpdate([helper] if citizen is None else [helper, citizen])
 
 
 def _released_citizen(cause: Event, released: MatchReleased, calendars: Calendars) -> Notice | None:
     """The citizen's entry is cancelled once, by the topic whose event arrives first.
 
-    Nobody is told of a search that has been called off.
+    Nobody is told of a search that has been called off, of a match of which they never heard, or of
+    a helper without whom enough still come.
     """
-    entry = calendars.entry(released.appointment_id, "citizen", released.citizen_id)
-    if entry is not None and entry.method == "CANCEL":
+    if released.citizen_id is UNSET:
+        return None
+    entry = calendars.entries.get(("citizen", released.citizen_id))
+    if entry is None or entry.method == "CANCEL":
         return None
     reason = released.reason
-    if reason in _SEARCH_CONTINUES:
-        off = entry and entry.match and calendars.called_off_since(
-            entry.match.time, released.referral_id, released.appointment_id
-        )  # fmt: skip
+    if reason not in _CALLED_OFF:
+        off = entry.match and calendars.called_off_since(entry.match.time, plan_of(released))
+        if not off and released.crew_complete:
+            return None
         if not off:
             return _notice(
                 "released_citizen_searching", "citizen", released.citizen_id, cause, released,
@@ -95,15 +112,15 @@ def _released_citizen(cause: Event, released: MatchReleased, calendars: Calendar
 def match_escalated(cause: Event, calendars: Calendars) -> CalendarUpdate:
     """The department's coordinator is told while there is still time to act.
 
-    The citizen is told only after an earlier match, of which they were told, and not when the
-    appointment has been called off or moved since. The event that caused the escalation does not
-    count as later, whatever the two services' clocks say.
+    The citizen is told only after an earlier match, of which they were told, and not when the need
+    has been closed or has another plan since.
     """
     escalated = cause.decode(MatchEscalated)
     notices = [_notice("escalated", "coordinator", escalated.department, cause, escalated)]
-    off = calendars.called_off_since(cause.time, escalated.referral_id, escalated.appointment_id)
-    if calendars.entry(escalated.appointment_id, "citizen", escalated.citizen_id) and (
-        off is None or off.cause.id == cause.causationid
+    if (
+        escalated.citizen_id is not UNSET
+        and ("citizen", escalated.citizen_id) in calendars.entries
+        and not calendars.called_off_since(cause.time, plan_of(escalated))
     ):
         notices.append(
             _notice("escalated_citizen", "citizen", escalated.citizen_id, cause, escalated)
@@ -111,60 +128,65 @@ def match_escalated(cause: Event, calendars: Calendars) -> CalendarUpdate:
     return CalendarUpdate(notices)
 
 
-def appointment_cancelled(cause: Event, calendars: Calendars) -> CalendarUpdate:
+def need_changed(cause: Event, calendars: Calendars) -> CalendarUpdate:
+    """See `_called_off`. A change of anything but time and place calls nothing off."""
+    need = cause.decode(NeedChanged)
+    return _called_off(calendars, need.need_id, "appointment_rescheduled", cause, plan_of(need))
+
+
+def need_closed(cause: Event, calendars: Calendars) -> CalendarUpdate:
     """See `_called_off`."""
-    told = cause.decode(AppointmentCancelled)
-    return _called_off(cause, calendars, told.appointment_id, "appointment_cancelled")
-
-
-def appointment_rescheduled(cause: Event, calendars: Calendars) -> CalendarUpdate:
-    """See `_called_off`."""
-    told = cause.decode(AppointmentRescheduled)
-    return _called_off(cause, calendars, told.appointment_id, "appointment_rescheduled")
-
-
-def consent_withdrawn(cause: Event, calendars: Calendars) -> CalendarUpdate:
-    """See `_called_off`. All of the referral's appointments."""
-    return _called_off(cause, calendars, None, "consent_withdrawn")
+    need = cause.decode(NeedClosed)
+    if need.reason in _TOOK_ITS_COURSE:
+        return CalendarUpdate(closed=True)
+    return _called_off(calendars, need.need_id, need.reason, cause, None)
 
 
 def _called_off(
-    cause: Event, calendars: Calendars, appointment_id: str | None, reason: ReleaseReason
+    calendars: Calendars, need_id: str, reason: str, cause: Event, plan: Plan | None
 ) -> CalendarUpdate:
-    """A cancellation for each entry that the citizen still has from before the event.
+    """A cancellation for the entry that the citizen still has from before the event.
 
-    Where no volunteer is matched any more, no release follows. What was called off is stored for
+    Where no helper is matched any more, no release follows. What was called off is stored for
     later events of the matching service's topic: the two topics have no order between them.
     """
-    return CalendarUpdate(
-        [
-            _notice(
-                "released_citizen", "citizen", entry.recipient_id, cause, match, "CANCEL",
-                entry.match, reason,
-            )
-            for entry in calendars.citizens(appointment_id)
-            if (match := entry.invitation_at(cause.time))
-        ],
-        CalledOff(appointment_id or cause.subject, reason, cause),
-    )  # fmt: skip
+    off = CalledOff(need_id, reason, cause, plan)
+    notices = [
+        _notice(
+            "released_citizen", "citizen", entry.recipient_id, cause, match, "CANCEL",
+            entry.match, reason,
+        )
+        for entry in calendars.citizens()
+        if (match := entry.invitation_at(cause.time)) and off.ends(plan_of(match))
+    ]  # fmt: skip
+    return CalendarUpdate(notices, off, closed=plan is None)
 
 
 def unreachable_citizen(failed: Notice) -> list[Notice]:
-    """The coordinator of the match's department phones a citizen whom no e-mail reaches.
+    """The department's coordinator phones a citizen whom no e-mail reaches.
 
     Only for what a citizen is told of a match: a coordinator's message that fails leads to no
-    other. Nobody is told when the match does not say its department (an event of an earlier
-    version), for that would be a guess; `notification.failed` still says it.
+    other.
     """
-    match = failed.matched if failed.template in _OF_A_MATCH else None
-    if match is None or match.department is UNSET:
+    if failed.template not in _OF_A_MATCH:
         return []
     return [
-        _notice(
-            "unreachable_citizen", "coordinator", match.department, failed.cause, failed,
-            match=failed.match, reason=failed.release_reason,
+        Notice(
+            template="unreachable_citizen",
+            role="coordinator",
+            recipient_id=failed.department,
+            need_id=failed.need_id,
+            referral_id=failed.referral_id,
+            pathway=failed.pathway,
+            department=failed.department,
+            seat_role=failed.seat_role,
+            cause=failed.cause,
+            starts_at=failed.starts_at,
+            ends_at=failed.ends_at,
+            match=failed.match,
+            release_reason=failed.release_reason,
         )
-    ]  # fmt: skip
+    ]
 
 
 def _notice(
@@ -175,17 +197,20 @@ def _notice(
     about: _About,
     calendar: CalendarMethod | None = None,
     match: Event | None = None,
-    reason: ReleaseReason | None = None,
+    reason: str | None = None,
 ) -> Notice:
     return Notice(
         template=template,
         role=role,
         recipient_id=recipient_id,
-        referral_id=about.referral_id,
-        appointment_id=about.appointment_id,
+        need_id=about.need_id,
+        referral_id=about.referral_id or None,
+        pathway=about.pathway,
+        department=about.department,
+        seat_role=None if isinstance(about, MatchEscalated) else about.role,
         cause=cause,
-        starts_at=about.starts_at,
-        ends_at=about.ends_at,
+        starts_at=about.starts_at or None,
+        ends_at=about.ends_at or None,
         match=match,
         release_reason=reason,
         calendar=calendar,

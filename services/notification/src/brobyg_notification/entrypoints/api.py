@@ -1,11 +1,12 @@
 """The messages and their state, for coordinators: ids and states, nothing personal."""
 
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 from brobyg_kit.auth import Caller, requires
-from brobyg_kit.database import Database
+from brobyg_kit.database import Database, Transaction
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
@@ -20,8 +21,9 @@ class NotificationView(BaseModel):
     template: str
     recipient_role: str
     recipient_id: str
-    referral_id: UUID
-    appointment_id: UUID
+    need_id: UUID
+    referral_id: UUID | None
+    department: str
     cause: UUID = Field(description="The event that led to it.")
     state: State
     reason: str | None = Field(
@@ -43,28 +45,27 @@ class NotificationPage(BaseModel):
     )
 
 
-def router(database: Database) -> APIRouter:
-    """The routes of this service."""
+def router(
+    database: Database,
+    departments_of: Callable[[Transaction, Caller], Awaitable[Sequence[str] | None]],
+) -> APIRouter:
+    """The routes of this service. `departments_of` gives the ids of a caller's own, or None."""
     routes = APIRouter(tags=["notifications"])
 
     @routes.get("/notifications", summary="What was told to whom, newest first")
     async def list_notifications(
         caller: Annotated[Caller, Depends(requires("coordinator"))],
         state: State | None = None,
-        appointment_id: UUID | None = None,
+        need_id: UUID | None = None,
         before: Annotated[
             int | None, Query(ge=1, le=2**63 - 1, description="`next` of the page before.")
         ] = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> NotificationPage:
-        """A coordinator bound to a department sees what was sent to that department.
-
-        Other notices don't say whose they are, so they are for coordinators without one (the head
-        office).
-        """
-        rows = await notices.page(
-            database, state, appointment_id, before, limit + 1, caller.department
-        )
+        """A coordinator bound to a department sees that department's."""
+        async with database.transaction() as transaction:
+            own = await departments_of(transaction, caller)
+            rows = await notices.page(transaction, state, need_id, before, limit + 1, own)
         shown = rows[:limit]
         return NotificationPage(
             notifications=[NotificationView.model_validate(dict(row)) for row in shown],

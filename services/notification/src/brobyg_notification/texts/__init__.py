@@ -1,1 +1,8 @@
-"""The words people read: templates in English, and a catalogue for each other language."""
+"""The messages and their catalogues.
+
+A pathway has a folder of its own for the messages that say something else than `default/`.
+"""
+
+from pathlib import Path
+
+FOLDER = Path(__file__).parent

@@ -1,31 +1,41 @@
 """Delivers one notice: asks the owners, writes the message, hands it to the mail server."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from brobyg_contracts import OfferMade
+from brobyg_contracts.domain import LOCAL_ZONE
+from brobyg_contracts.errors import UnknownReference
+from brobyg_contracts.reference import Department, Reference
+from brobyg_kit.catalogues import Language
 from brobyg_kit.clock import Clock
 from brobyg_kit.fields import is_mail_address
-from brobyg_kit.wording import LANGUAGES, Language
 
 from brobyg_notification.domain import contents
 from brobyg_notification.domain.contact import Contact
 from brobyg_notification.domain.notice import Notice, Role
-from brobyg_notification.errors import MailRefused, NoCoordinator
+from brobyg_notification.errors import MailRefused, NoCoordinator, NotYetKnown
 from brobyg_notification.metrics import NotificationMetrics
 from brobyg_notification.ports import (
+    AnswerLink,
     Claim,
     Compose,
     DeliveryOutcome,
-    FailureReason,
     MailTransport,
+    MatchLink,
     Message,
     People,
 )
 
 _SUPERSEDED = DeliveryOutcome("superseded")
+_OF_MATCHES = ("matched_helper", "matched_citizen")
+_APPOINTMENT_OVER = DeliveryOutcome("failed", "appointment_over")
+
+
+class _NoLink:
+    """The reader has nothing to answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +47,15 @@ class Delivery:
     transport: MailTransport
     clock: Clock
     metrics: NotificationMetrics
-    #: The portal's address as volunteers see it, without a slash at the end.
+    #: The reference data as of now; empty until it was first read.
+    reference: Callable[[], Reference]
+    #: The portal's address as helpers see it, without a slash at the end.
     portal_url: str
-    #: Department to its coordinator's mail address.
+    #: Department, also by a former id, to its coordinator's mail address.
     coordinators: Mapping[str, str]
-    coordinator_language: Language
-    #: For readers whose language has no catalogue, or is not known.
+    #: Those in which every message can be written.
+    languages: Collection[Language]
+    #: For readers whose department writes in none of `languages`; one of them.
     default_language: Language
 
     async def deliver(self, claim: Claim) -> DeliveryOutcome:
@@ -53,56 +66,114 @@ class Delivery:
         notice, is_offer = claim.notice, claim.notice.template == "offer"
         if _is_no_longer_true(claim):
             return _SUPERSEDED
-        if notice.ends_at <= self.clock.now():
+        if notice.ends_at is not None and notice.ends_at <= self.clock.now():
             # An offer ends before its appointment; the history has its end already.
-            return _SUPERSEDED if is_offer else self._failed("appointment_over")
-        facts = contents.facts(notice)
-        if is_offer:
-            # The offer first: if it is no longer open, no personal data is asked for.
-            link = await self._answer_link(notice)
-            if link is None:
-                return _SUPERSEDED
-            facts["link"] = link
+            return _SUPERSEDED if is_offer else _APPOINTMENT_OVER
+        reference = self.reference()
+        facts = _facts(notice, reference)
+        # What names nobody first: if it is no longer so, no personal data is asked for.
+        link = await self._link(notice)
+        if link is None:
+            return _SUPERSEDED
+        facts |= self._facts_of(link, notice)
         reader, other = await self._people(notice)
         if reader is None:
-            return self._failed("recipient_erased")
-        language = self._language(reader.language)
+            return DeliveryOutcome("failed", "recipient_erased")
         if not reader.email or not is_mail_address(reader.email):
-            return DeliveryOutcome("failed", language, "no_address")
-        facts |= contents.party_facts(notice, reader, other)
+            return DeliveryOutcome("failed", "no_address")
+        facts |= contents.party_facts(notice, reference, reader, other)
         facts["changed"] = bool(notice.sequence) and not claim.earlier_unsent
+        department = self._department(notice)
+        zone = department.zone if department else LOCAL_ZONE
         message = Message(
             notification_id=notice.notification_id,
             template=notice.template,
-            language=language,
+            pathway=notice.pathway,
+            seat_role=notice.seat_role,
+            language=self._language(notice, reader.language),
+            zone=zone,
             facts=facts,
             recipient=reader.email,
             sent_at=self.clock.now(),
-            entry=contents.calendar_entry(notice, claim.created_at),
+            entry=contents.calendar_entry(
+                notice,
+                reference,
+                claim.created_at,
+                zone,
+                link.times if isinstance(link, MatchLink) else None,
+            ),
         )
         try:
             await self.transport.send(self.compose(message))
         except MailRefused:
-            return DeliveryOutcome("failed", language, "refused")
-        return DeliveryOutcome("sent", language)
+            return DeliveryOutcome("failed", "refused")
+        return DeliveryOutcome("sent")
 
-    def _failed(self, reason: FailureReason) -> DeliveryOutcome:
-        """Given up before the reader's language was known."""
-        return DeliveryOutcome("failed", self.default_language, reason)
+    def departments_with_address(self) -> list[str]:
+        """The departments whose coordinator can be told, former ones too."""
+        reference = self.reference()
+        return [
+            *self.coordinators,
+            *(
+                one
+                for known in reference.departments
+                if self._address(known)
+                for one in reference.department_ids(known)
+            ),
+        ]
 
-    def _language(self, wish: str) -> Language:
-        """The reader's language, or the default where there is no catalogue for it."""
-        known = next((language for language in LANGUAGES if language == wish), None)
-        if known is None:
+    def _language(self, notice: Notice, wish: str | None) -> Language:
+        """The reader's language, or the department's where there is no catalogue for it."""
+        if wish is None:
+            return self._departments_language(notice)
+        if wish not in self.languages:
             self.metrics.unknown_language.inc()
-        return known or self.default_language
+            return self._departments_language(notice)
+        return wish
 
-    async def _answer_link(self, notice: Notice) -> str | None:
-        """The address at which the offer is answered; None when it is no longer open."""
+    def _departments_language(self, notice: Notice) -> Language:
+        """The first of the department's languages for which there is a catalogue."""
+        department = self._department(notice)
+        wishes = department.languages if department else ()
+        return next((one for one in wishes if one in self.languages), self.default_language)
+
+    def _department(self, notice: Notice) -> Department | None:
+        """None while the reference data does not have it."""
+        try:
+            return self.reference().department(notice.department)
+        except UnknownReference:
+            return None
+
+    async def _link(self, notice: Notice) -> AnswerLink | MatchLink | _NoLink | None:
+        """How the reader answers; None for an offer or a match that no longer stands."""
+        if notice.template == "offer":
+            return await self._open_offer(notice)
+        match = notice.matched
+        if match is None or notice.template not in _OF_MATCHES:
+            return _NoLink()
+        return await self.people.match_link(match.need_id, match.match_id)
+
+    def _facts_of(self, link: AnswerLink | MatchLink | _NoLink, notice: Notice) -> contents.Facts:
+        """What the owner has told with the link."""
+        if isinstance(link, _NoLink):
+            return {}
+        url = f"{self.portal_url}/answer/{quote(link.token, safe='')}"
+        if isinstance(link, MatchLink):
+            # The link signs the helper off: it is nobody else's.
+            return link.times.facts | ({"link": url} if notice.role == "helper" else {})
+        return {
+            "link": url,
+            "meeting": link.meeting,
+            "distance_metres": link.distance_metres,
+            "meet_at": link.meet_at,
+        }
+
+    async def _open_offer(self, notice: Notice) -> AnswerLink | None:
+        """How the offer is answered; None when it is no longer open."""
         link = await self.people.answer_link(notice.cause.decode(OfferMade).offer_id)
         if link is None or link.state != "open" or link.expires_at <= self.clock.now():
             return None
-        return f"{self.portal_url}/answer/{quote(link.token, safe='')}"
+        return link
 
     async def _people(self, notice: Notice) -> tuple[Contact | None, Contact | None]:
         """The reader, and the person the message names beside. Nobody else is asked for."""
@@ -116,17 +187,36 @@ class Delivery:
     async def _person(self, notice: Notice, role: Role, person_id: str) -> Contact | None:
         if role != "coordinator":
             return await self.people.contact(role, person_id, f"notify_{notice.template}")
-        address = self.coordinators.get(person_id)
+        address = self._address(person_id)
         if address is None:
             raise NoCoordinator(person_id)
-        return Contact(given_name="", email=address, language=self.coordinator_language)
+        return Contact(given_name="", email=address, language=None)
+
+    def _address(self, department: str) -> str | None:
+        return coordinators_address(self.reference(), self.coordinators, department)
+
+
+def coordinators_address(
+    reference: Reference, coordinators: Mapping[str, str], department: str
+) -> str | None:
+    """The department's address, or that of one that it has taken over; None where there is none."""
+    ids = reference.department_ids(department)
+    return next((coordinators[one] for one in ids if one in coordinators), None)
+
+
+def _facts(notice: Notice, reference: Reference) -> contents.Facts:
+    """What the notice says that is not personal. Raises NotYetKnown for an unknown place."""
+    try:
+        return contents.facts(notice, reference)
+    except UnknownReference as error:
+        raise NotYetKnown(str(error)) from error
 
 
 def _is_no_longer_true(claim: Claim) -> bool:
     """Known without asking anybody.
 
-    A newer notice replaces it, or it cancels for a citizen what they were never told. A volunteer
-    has said yes, and is told of the release whatever they were told before.
+    A newer notice replaces it, or it cancels for a citizen what they were never told. A helper has
+    said yes, and is told of the release whatever they were told before.
     """
     notice = claim.notice
     return claim.replaced or (

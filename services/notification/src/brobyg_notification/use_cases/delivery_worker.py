@@ -10,9 +10,10 @@ and calendars recognise it. An orderly stop waits for the server's answer.
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
 
+from brobyg_contracts import AttentionRaised
 from brobyg_kit import faultpoints
 from brobyg_kit.backoff import Backoff
 from brobyg_kit.clock import Clock
@@ -20,10 +21,12 @@ from brobyg_kit.database_errors import DATABASE_ERRORS
 from brobyg_kit.health import Health, Heartbeat
 from brobyg_kit.logs import get_logger
 
+from brobyg_notification.domain import attention
+from brobyg_notification.domain.notice import Notice
 from brobyg_notification.domain.planning import unreachable_citizen
-from brobyg_notification.errors import MailServerDown, Postponed
+from brobyg_notification.errors import MailServerDown, NoCoordinator, Postponed
 from brobyg_notification.metrics import NotificationMetrics
-from brobyg_notification.ports import Claim, Claims, DeliveryOutcome, DeliveryQueue
+from brobyg_notification.ports import Claim, Claims, DeliveryOutcome, DeliveryQueue, FollowUp
 from brobyg_notification.use_cases.delivery import Delivery
 
 log = get_logger(__name__)
@@ -43,8 +46,6 @@ _PROBES = Backoff(first=0.5, longest=5.0)
 _STOP_SECONDS = 17.0
 #: The longest pause while the database is away, seconds of wall time.
 _LONGEST_DATABASE_PAUSE = 2.0
-#: What failed for these reasons would fail for a citizen's next message too.
-_UNREACHABLE = ("no_address", "refused")
 
 
 class DeliveryWorker:
@@ -88,6 +89,8 @@ class DeliveryWorker:
 
     async def _work(self, claims: Claims, heartbeat: Heartbeat) -> None:
         self._checked_at = 0.0
+        departments = self._delivery.departments_with_address()
+        await self._queue.settle([attention.no_coordinator_address_id(one) for one in departments])
         try:
             while True:
                 self._wake.clear()
@@ -168,29 +171,35 @@ class DeliveryWorker:
         except Postponed as error:
             self._server_answers &= not isinstance(error, MailServerDown)
             log.info("notification.postponed", error=error, **about)
-            await self._postpone(claim, error.obstacle)
+            # What a human has settled is not raised again by the next attempt.
+            is_news = isinstance(error, NoCoordinator) and claim.obstacle != error.obstacle
+            raised = (
+                attention.no_coordinator_address(claim.notice, self._clock.now()) if is_news else []
+            )
+            await self._postpone(claim, error.obstacle, raised)
         except Exception as error:  # noqa: BLE001 - counted and tried again; others go on
             # Without the traceback: it may quote what is in the message.
             log.error("notification.unsendable", error=error, **about)
-            await self._postpone(claim, "unsendable")
+            await self._postpone(claim, "unsendable", [])
         else:
             if outcome.state == "sent":
                 faultpoints.reach(faultpoints.AFTER_SMTP_BEFORE_MARK)
             await self._end(claim, outcome)
 
     async def _end(self, claim: Claim, outcome: DeliveryOutcome) -> None:
-        unreachable = outcome.reason in _UNREACHABLE
-        follow_up = unreachable_citizen(claim.notice) if unreachable else []
+        follow_up = _follow_up(claim.notice, outcome, self._clock.now())
         await self._record(lambda: self._queue.end(claim, outcome, follow_up))
         self._metrics.ended.labels(claim.notice.template, outcome.state).inc()
         if outcome.state == "sent":
             seconds = (self._clock.now() - claim.created_at).total_seconds()
             self._metrics.seconds.observe(max(0.0, seconds))
 
-    async def _postpone(self, claim: Claim, obstacle: str) -> None:
+    async def _postpone(
+        self, claim: Claim, obstacle: str, raised: Sequence[AttentionRaised]
+    ) -> None:
         self._metrics.postponed.labels(obstacle).inc()
         until = self._clock.now() + timedelta(seconds=ATTEMPTS.after(claim.attempts))
-        await self._record(lambda: self._queue.postpone(claim, until, obstacle))
+        await self._record(lambda: self._queue.postpone(claim, until, obstacle, raised))
 
     async def _record(self, write: Callable[[], Awaitable[None]]) -> None:
         """Write what became of a message, however long it takes: else it would be sent again.
@@ -213,6 +222,15 @@ class DeliveryWorker:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+
+
+def _follow_up(notice: Notice, outcome: DeliveryOutcome, now: datetime) -> FollowUp:
+    if outcome.state == "sent":
+        return FollowUp(settled=[attention.arrived(notice)])
+    if outcome.reason not in attention.UNREACHABLE:
+        return FollowUp()
+    raised = attention.mail_refused(notice, outcome.reason, now)
+    return FollowUp(unreachable_citizen(notice), raised)
 
 
 def _poll_seconds(claims: Claims) -> float:

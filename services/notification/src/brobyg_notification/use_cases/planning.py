@@ -16,7 +16,7 @@ _ROWS = {row.event if isinstance(row.event, str) else row.event.EVENT_TYPE: row 
 
 
 def handle_with(notices: Notices, metrics: NotificationMetrics) -> BatchHandler:
-    """The batch handler: one notice per cause, appointment and recipient.
+    """The batch handler: one notice per cause and recipient.
 
     Events that concern nobody are passed over. What an event leads to depends on what was planned
     before it, also earlier in its batch.
@@ -29,13 +29,17 @@ def handle_with(notices: Notices, metrics: NotificationMetrics) -> BatchHandler:
         )
         planned: list[Notice] = []
         called_off: list[CalledOff] = []
+        closed: dict[str, Event] = {}
         for row, event in known:
             before = calendars.get(event.subject, Calendars())
             update = before.numbered(row.function(event, before))
             calendars[event.subject] = before.after(update)
             planned += update.notices
             called_off += [update.called_off] if update.called_off else []
+            if update.closed:
+                closed[event.subject] = event
         await notices.keep(transaction, planned, called_off)
+        await notices.close(transaction, closed)
 
         def count() -> None:
             for notice in planned:

@@ -12,7 +12,7 @@ from brobyg_portal.ports import Answer, Offer, Reply
 
 
 class _State(msgspec.Struct):
-    state: Literal["accepted", "declined"]
+    state: Literal["accepted", "declined", "withdrawn"]
 
 
 #: By the problem's type; for every other one something else is in the way.
@@ -21,6 +21,8 @@ _REFUSALS: dict[str, Reply] = {
     f"{PROBLEM_TYPES}withdrawn": "withdrawn",
     f"{PROBLEM_TYPES}accepted": "answered",
     f"{PROBLEM_TYPES}declined": "answered",
+    f"{PROBLEM_TYPES}begun": "begun",
+    f"{PROBLEM_TYPES}not-matched": "ended",
 }
 _EXPIRED = f"{PROBLEM_TYPES}expired"
 _UNKNOWN_LINK = f"{PROBLEM_TYPES}unknown-link"
@@ -50,7 +52,8 @@ class HttpOffers:
             return _REFUSALS.get(_problem_type(given), "prevented")
         if given.status_code == 410 and _problem_type(given) == _EXPIRED:
             return "expired"
-        return _read(given, _State).state
+        state = _read(given, _State).state
+        return "released" if state == "withdrawn" else state
 
     async def _ask(
         self, method: str, token: str, body: dict[str, str] | None = None

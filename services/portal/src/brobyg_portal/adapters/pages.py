@@ -2,26 +2,35 @@
 
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 
 import jinja2
+from babel import Locale
 from brobyg_kit import texts
-from brobyg_kit.wording import Language
+from brobyg_kit.catalogues import Language, languages
 
 from brobyg_portal.domain.page import PageName
 from brobyg_portal.domain.wording import machine_time
+from brobyg_portal.texts import FOLDER
 
-TEXTS = Path(__file__).parent.parent / "texts"
 
+def render(
+    page: PageName, language: Language, pathway: str | None, facts: Mapping[str, object]
+) -> str:
+    """The page, with the pathway's own text where it has one.
 
-def render(page: PageName, language: Language, facts: Mapping[str, object]) -> str:
-    """The page. Raises jinja2.UndefinedError when a fact it needs is missing."""
-    return _environment(language).get_template(f"{page}.html").render(facts)
+    Raises jinja2.UndefinedError when a fact it needs is missing.
+    """
+    names = [f"{place}/{page}.html" for place in (pathway, "default")]
+    return _environment(language).select_template(names).render(facts)
 
 
 @cache
 def _environment(language: Language) -> jinja2.Environment:
-    environment = texts.environment(TEXTS, language, html=True)
+    environment = texts.environment(FOLDER, language, html=True)
     environment.filters["machine_time"] = machine_time
-    environment.globals["other_language"] = "en" if language == "da" else "da"
+    environment.globals["other_languages"] = [
+        (one, str(Locale.parse(one).get_display_name(one)).capitalize())
+        for one in languages(FOLDER)
+        if one != language
+    ]
     return environment

@@ -1,8 +1,8 @@
-"""The page on which a volunteer answers an offer.
+"""The page on which a helper answers an offer, and signs off from what they have promised.
 
-These routes need no token: the signed link is the credential. It was sent to the volunteer alone,
-names one offer, ends with it, and matching checks its signature on every request. GET and HEAD
-never answer: mail scanners and previews follow links.
+These routes need no token: the signed link is the credential. It was sent to the helper alone,
+names one offer or one match, ends with it, and matching checks its signature on every request. GET
+and HEAD never answer: mail scanners and previews follow links.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated
 
+from brobyg_kit.catalogues import languages
 from brobyg_kit.logs import get_logger
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response
@@ -19,7 +20,8 @@ from brobyg_portal.adapters import pages
 from brobyg_portal.domain.page import PageName
 from brobyg_portal.domain.wording import choose_language
 from brobyg_portal.errors import MatchingUnavailable, UnknownLink
-from brobyg_portal.ports import Offer, Offers, OfferState, Reply
+from brobyg_portal.ports import Answer, Offer, Offers, OfferState, Reply
+from brobyg_portal.texts import FOLDER
 
 log = get_logger(__name__)
 
@@ -35,7 +37,7 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-#: What is shown when the link is opened. An offer that is over is gone (410); the volunteer's own
+#: What is shown when the link is opened. An offer that is over is gone (410); the helper's own
 #: answer stays readable.
 PAGE_OF_STATE: dict[OfferState, tuple[PageName, int]] = {
     "open": ("offer", 200),
@@ -49,31 +51,45 @@ PAGE_OF_STATE: dict[OfferState, tuple[PageName, int]] = {
 PAGE_OF_REPLY: dict[Reply, tuple[PageName, int]] = {
     "accepted": ("accepted", 200),
     "declined": ("declined", 200),
+    "released": ("released", 200),
     "expired": ("expired", 410),
     "taken": ("taken", 409),
     "withdrawn": ("withdrawn", 409),
     "answered": ("answered", 409),
+    "begun": ("begun", 409),
+    "ended": ("ended", 409),
     "prevented": ("prevented", 409),
 }
-Language = Annotated[str | None, Query()]
+_ANSWERS: Mapping[str, Answer] = {
+    "accept": "accept", "decline": "decline", "withdraw": "withdraw",
+}  # fmt: skip
+AskedLanguage = Annotated[str | None, Query()]
 
 
-def router(offers: Offers) -> APIRouter:
-    """The public routes."""
+def router(offers: Offers, default_language: str) -> APIRouter:
+    """The public routes. `default_language` is for a reader of whom no wish is known."""
     routes = APIRouter(tags=["answer"], default_response_class=HTMLResponse)
 
     @routes.head("/answer/{token}", include_in_schema=False)
     @routes.get("/answer/{token}", summary="The offer; looking never answers")
-    async def look(request: Request, token: str, language: Language = None) -> Response:
-        return await respond(partial(_page, request, token, language), token, None)
+    async def look(request: Request, token: str, language: AskedLanguage = None) -> Response:
+        return await respond(
+            partial(_page, default_language, request, token, language), token, None
+        )
 
     @routes.post(
-        "/answer/{token}", summary="The volunteer's answer: form field `answer`, accept or decline"
+        "/answer/{token}",
+        summary="The helper's answer: form field `answer`, accept, decline or withdraw",
     )
     async def give(
-        request: Request, token: str, answer: Annotated[str, Form()] = "", language: Language = None
+        request: Request,
+        token: str,
+        answer: Annotated[str, Form()] = "",
+        language: AskedLanguage = None,
     ) -> Response:
-        return await respond(partial(_page, request, token, language), token, answer)
+        return await respond(
+            partial(_page, default_language, request, token, language), token, answer
+        )
 
     async def respond(
         page: Callable[..., HTMLResponse], token: str, answer: str | None
@@ -82,12 +98,12 @@ def router(offers: Offers) -> APIRouter:
         offer = None
         try:
             offer = await offers.offer(token)
-            if answer is None:
-                return page(*PAGE_OF_STATE[offer.state], offer)
-            if answer not in ("accept", "decline"):
+            if given := _ANSWERS.get(answer or ""):
+                reply = await offers.answer(token, given)
+                return page(*PAGE_OF_REPLY[reply], offer, withdrawable=reply == "accepted")
+            if answer is not None and offer.state == "open":
                 return page("choose", 422, offer)
-            reply = await offers.answer(token, "accept" if answer == "accept" else "decline")
-            return page(*PAGE_OF_REPLY[reply], offer)
+            return page(*page_of(offer), offer)
         except UnknownLink:
             return page("unknown", 404)
         except MatchingUnavailable as error:
@@ -105,7 +121,15 @@ def router(offers: Offers) -> APIRouter:
     return routes
 
 
+def page_of(offer: Offer) -> tuple[PageName, int]:
+    """What is shown when the link of the offer is opened, with its status."""
+    if offer.state == "withdrawn" and offer.reason == "helper_withdrew":
+        return PAGE_OF_REPLY["released"]
+    return PAGE_OF_STATE[offer.state]
+
+
 def _page(
+    default_language: str,
     request: Request,
     token: str,
     asked: str | None,
@@ -113,14 +137,25 @@ def _page(
     status: int,
     offer: Offer | None = None,
     headers: Mapping[str, str] = MappingProxyType({}),
+    *,
+    withdrawable: bool = False,
 ) -> HTMLResponse:
     """The page in one language; `asked` is what the language switch asks for."""
     language = choose_language(
-        asked, offer.language if offer else None, request.headers.get("accept-language", "")
+        asked,
+        offer.language if offer else None,
+        request.headers.get("accept-language", ""),
+        languages(FOLDER),
+        default_language,
     )
-    facts = {"offer": offer, "token": token, "asked_language": asked == language}
+    facts = {
+        "offer": offer,
+        "token": token,
+        "asked_language": asked == language,
+        "withdrawable": withdrawable or (offer is not None and offer.withdrawable),
+    }
     return HTMLResponse(
-        pages.render(name, language, facts),
+        pages.render(name, language, offer.pathway if offer else None, facts),
         status,
         {**_HEADERS, "Content-Language": language, **headers},
     )

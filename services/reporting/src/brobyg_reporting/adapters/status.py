@@ -1,6 +1,7 @@
 """The state of the projections: the live version, its offsets, what it could not fold."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 from brobyg_kit.database import Database
@@ -89,8 +90,11 @@ async def not_folded(connection: AsyncConnection, number: int) -> dict[str, int]
     return {row[0]: row[1] for row in rows}
 
 
-async def readiness(database: Database) -> Check:
-    """Whether there is a version to read, and what a reader must know of it. Up to 2 seconds."""
+async def readiness(database: Database, words: Mapping[tuple[str, str], int]) -> Check:
+    """Whether there is a version to read, and what a reader must know of it. Up to 2 seconds.
+
+    `words` counts the events with an unknown word, by type and property.
+    """
     try:
         async with asyncio.timeout(2), database.connect() as connection:
             live = await VersionTables(connection).live()
@@ -105,5 +109,11 @@ async def readiness(database: Database) -> Check:
         notes.append(
             f"{sum(unknown.values())} events are logged but not folded, as their type or a word in"
             f" them is unknown to this code: {types}"
+        )
+    if words:
+        places = ", ".join(f"{kind} {name}" for kind, name in list(words)[:_MOST_TYPES])
+        notes.append(
+            f"{sum(words.values())} events since the start hold a word that this code has no text"
+            f" for: {places}"
         )
     return Check(True, "; ".join(notes))

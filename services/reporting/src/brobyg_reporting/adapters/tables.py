@@ -12,8 +12,10 @@ from types import MappingProxyType, NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 import msgspec
+from brobyg_contracts import NeedDecided
 from brobyg_kit.tables import Id, Instant
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -99,15 +101,24 @@ topic_offset = Table(
 
 #: Ids are compared byte by byte: sorting them by a language's rules costs several times as much.
 _Key = Text(collation="C")
-_TYPES: Mapping[type, TypeEngine[Any]] = {
+_TYPES: Mapping[Any, TypeEngine[Any]] = {
     bool: Boolean(),
     datetime: Instant,
     int: BigInteger(),
     str: Text(),
+    Sequence[str]: ARRAY(Text()),
 }
-_INDEXES: Mapping[str, Sequence[str]] = {
-    "referral": ("department", "created_at"),
-    "appointment": ("referral_id",),
+#: The columns of each index of a table; named by its first column.
+_INDEXES: Mapping[str, Sequence[Sequence[str]]] = {
+    "referral": [("department", "created_at")],
+    "appointment": [("referral_id",)],
+    "need": [("referral_id",), ("about_id",)],
+    "match": [("need_id",), ("helper_id",)],
+    "attention": [
+        ("state", "urgency_rank", "due_at", "attention_id"),
+        ("need_id",),
+        ("other_need_id",),
+    ],
 }
 
 
@@ -149,9 +160,7 @@ def _event_log(own: MetaData) -> None:
             "subject",
             _Key,
             nullable=False,
-            comment=(
-                "The id of the thing it is about: a referral_id, or a volunteer_id for volunteer.*."
-            ),
+            comment="The thing it is about: a referral_id, need_id, helper_id or attention_id.",
         ),
         Column(
             "sequence",
@@ -191,13 +200,14 @@ def _event_log(own: MetaData) -> None:
     )
     Index("event_log_subject", log.c.subject)
     Index("event_log_unknown", log.c.type, postgresql_where=~log.c.folded)
+    Index("event_log_decided", log.c.time, postgresql_where=log.c.type == NeedDecided.EVENT_TYPE)
 
 
 def _projected(projection: AnyProjection, own: MetaData) -> None:
     columns = [_column(one.name, one.type) for one in msgspec.structs.fields(projection.row)]
     key = PrimaryKeyConstraint(projection.key, name=f"{projection.table}_pkey")
     table = Table(projection.table, own, *columns, key)
-    if indexed := _INDEXES.get(projection.table):
+    for indexed in _INDEXES.get(projection.table, ()):
         Index(f"{projection.table}_{indexed[0]}", *(table.c[name] for name in indexed))
 
 

@@ -52,6 +52,8 @@ from brobyg_reporting.ports import Build, BuiltShares, LiveVersion, TableCompari
 _VERSION_LOCK = 0x62720001
 _REBUILD_LOCK = 0x62720003
 _MOST_ATTEMPTS = 60
+#: Files of the domain that decide no row.
+_WORDING = {"explanation.py", "sentences.py", "words.py"}
 _PACKAGE = Path(__file__).parent.parent
 #: What writes rows, from what is read: it decides them as the domain's folds do.
 _WRITERS = ("use_cases/live.py", "handlers.py", "adapters/store.py", "adapters/rebuild_worker.py")
@@ -71,7 +73,7 @@ def fingerprint() -> str:
     for package in (domain, brobyg_contracts):
         folder = Path(str(package.__file__)).parent
         for file in sorted(folder.rglob("*.py")):
-            if file.name != "sentences.py":  # which decides no row
+            if file.name not in _WORDING:
                 name = file.relative_to(folder).as_posix()
                 digest.update(name.encode() + b"\0" + file.read_bytes())
     modules = [Path(str(module.__file__)) for module in (tables, event)]

@@ -4,7 +4,8 @@ The rules every projection keeps, because live, catch-up and rebuild read topics
 different orders:
 
 - a row depends on events of one key only, so the order between keys does not matter;
-- each field is written by the events of one topic only, so neither does the order between topics;
+- each field of a row is written by the events of one topic only, so neither does the order between
+  topics (what needs a human comes from one topic too: that of the service that raised it);
 - a fold looks at nothing but the row, the event's data and the event's time: no clock, no I/O, and
   it accepts every valid event in every state.
 """
@@ -16,9 +17,11 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 import msgspec
 from brobyg_kit.event import EventData
+from msgspec import UNSET, UnsetType
 
 RowT = TypeVar("RowT", bound=msgspec.Struct)
 DataT = TypeVar("DataT", bound=EventData)
+ValueT = TypeVar("ValueT")
 Row = msgspec.Struct
 #: One of several, whatever its rows.
 AnyProjection: TypeAlias = "Projection[Any]"
@@ -65,3 +68,8 @@ class Projection(Generic[RowT]):
             return fold
 
         return register
+
+
+def given(value: ValueT | UnsetType) -> ValueT | None:
+    """The value of a property that may be absent; None when it is."""
+    return None if value is UNSET else value

@@ -1,196 +1,265 @@
-"""Each event as a plain sentence in Danish and English, for a referral's timeline. Names nobody."""
+"""Each event as a plain sentence in Danish and English. Names nobody, and no id."""
 
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 import msgspec
-from brobyg_contracts import events
-from brobyg_contracts.places import location_name
+from brobyg_contracts import EVENTS, events
+from brobyg_contracts.errors import UnknownReference
+from brobyg_contracts.reference import Reference
 from brobyg_kit.event import EventData
-from brobyg_kit.wording import date_and_time, distance
+from brobyg_kit.wording import date_and_time
 
-#: (English, Danish)
-Sentence = tuple[str, str]
-
-_REASONS: dict[str, Sentence] = {
-    "taken": ("another volunteer took it", "en anden frivillig tog den"),
-    "appointment_cancelled": ("the appointment was cancelled", "aftalen blev aflyst"),
-    "appointment_rescheduled": ("the appointment was moved", "aftalen blev flyttet"),
-    "consent_withdrawn": ("consent was withdrawn", "samtykket blev trukket tilbage"),
-    "escalated": ("the coordinator took over", "koordinatoren tog over"),
-    "appointment_over": ("the appointment is over", "aftalen er overstået"),
-    "blocked": ("the two are not to be brought together", "de to skal ikke bringes sammen"),
-    "volunteer_paused": ("the volunteer is paused", "den frivillige holder pause"),
-    "volunteer_promised": (
-        "the volunteer goes along elsewhere",
-        "den frivillige følger med et andet sted",
-    ),
-    "volunteer_withdrew": (
-        "the volunteer can't come after all",
-        "den frivillige kan alligevel ikke",
-    ),
-    "nobody_available": ("no volunteer was available", "ingen frivillige kunne"),
-    "nobody_answered": ("nobody accepted in time", "ingen sagde ja i tide"),
-    "too_late": ("it was known too late", "den blev kendt for sent"),
-    "no_address": ("there is no address", "der er ingen adresse"),
-    "recipient_erased": ("the recipient has been erased", "modtageren er slettet"),
-    "refused": ("the receiving server refused it", "modtagerens server afviste den"),
-}
-_ROLES: dict[str, Sentence] = {
-    "volunteer": ("the volunteer", "den frivillige"),
-    "citizen": ("the citizen", "borgeren"),
-    "coordinator": ("the coordinator", "koordinatoren"),
-}
-_REFERRERS: dict[str, Sentence] = {
-    "gp": ("a general practitioner", "en praktiserende læge"),
-    "hospital": ("a hospital", "et hospital"),
-    "municipality": ("the municipality", "kommunen"),
-    "citizen": ("the citizen", "borgeren selv"),
-}
+from brobyg_reporting.domain.projection import given
+from brobyg_reporting.domain.words import (
+    ABOUT,
+    ATTENTION,
+    DECISIONS,
+    DONE,
+    LANGUAGES,
+    OUTCOMES,
+    REASONS,
+    REFERRERS,
+    ROLES,
+    URGENCIES,
+    WAYS,
+    Wording,
+    told,
+)
 
 
-def sentence(kind: str, data: bytes) -> Sentence:
-    """The event as (English, Danish).
+def sentence(kind: str, data: bytes, reference: Reference) -> Wording:
+    """The event as a sentence, with places and departments named by `reference`.
 
-    An unknown type, or data with an unknown word, are named by the type alone.
+    An unknown type, or data that breaks its schema, are named by the type alone.
     """
-    if kind not in _BY_TYPE:
-        return (f"Event of type {kind}.", f"Hændelse af typen {kind}.")
-    known, told = _BY_TYPE[kind]
+    known = EVENTS.get(kind)
+    if known is None or known not in _SENTENCES:
+        return Wording(f"Event of type {kind}.", f"Hændelse af typen {kind}.")
     try:
         event = msgspec.json.decode(data, type=known)
     except (msgspec.ValidationError, msgspec.DecodeError):
-        return (
-            f"Event of type {kind}, not readable.",
-            f"Hændelse af typen {kind}, kan ikke læses.",
+        return Wording(
+            f"Event of type {kind}, not readable.", f"Hændelse af typen {kind}, kan ikke læses."
         )
-    return told(event) if callable(told) else told
+    said = _SENTENCES[known]
+    return said if isinstance(said, Wording) else said(event, reference)
 
 
-def _when(time: datetime) -> Sentence:
-    return (date_and_time(time, "en"), date_and_time(time, "da"))
+def place_name(location_id: str, reference: Reference) -> str:
+    """The place's label; its id when it is unknown."""
+    place = reference.places.get(location_id)
+    return place.label if place else location_id
 
 
-def _booked(event: events.AppointmentBooked) -> Sentence:
-    (en, da), where = _when(event.starts_at), location_name(event.location_id)
-    return (f"An appointment was booked: {en}, {where}.", f"En aftale blev booket: {da}, {where}.")
+def department_name(department: str, reference: Reference) -> str:
+    """The department's label, also of a former one's successor; its id when it is unknown."""
+    try:
+        return reference.department(department).label
+    except UnknownReference:
+        return department
 
 
-def _rescheduled(event: events.AppointmentRescheduled) -> Sentence:
-    (en, da), where = _when(event.starts_at), location_name(event.location_id)
-    return (
+def when(time: datetime) -> Wording:
+    """Date and time, local."""
+    return Wording(*(date_and_time(time, language) for language in LANGUAGES))
+
+
+def _planned(
+    event: events.AppointmentBooked | events.AppointmentRescheduled, reference: Reference
+) -> tuple[Wording, str]:
+    return when(event.starts_at), place_name(event.location_id, reference)
+
+
+def _booked(event: events.AppointmentBooked, reference: Reference) -> Wording:
+    (en, da), where = _planned(event, reference)
+    return Wording(
+        f"An appointment was booked: {en}, {where}.", f"En aftale blev booket: {da}, {where}."
+    )
+
+
+def _rescheduled(event: events.AppointmentRescheduled, reference: Reference) -> Wording:
+    (en, da), where = _planned(event, reference)
+    return Wording(
         f"The appointment was moved to {en}, {where}.",
         f"Aftalen blev flyttet til {da}, {where}.",
     )
 
 
-def _created(event: events.ReferralCreated) -> Sentence:
-    en, da = _REFERRERS[event.referrer_kind]
-    return (
-        f"The referral was created by {en} for the department {event.department}.",
-        f"Henvisningen blev oprettet af {da} til afdelingen {event.department}.",
+def _created(event: events.ReferralCreated, reference: Reference) -> Wording:
+    en, da = told(REFERRERS, event.referrer_kind)
+    name = department_name(event.department, reference)
+    return Wording(
+        f"The referral was created by {en} for the department {name}.",
+        f"Henvisningen blev oprettet af {da} til afdelingen {name}.",
     )
 
 
-def _offered(event: events.OfferMade) -> Sentence:
-    far, langt = distance(event.distance_metres, "en"), distance(event.distance_metres, "da")
+def _need(event: events.NeedOpened | events.NeedChanged, reference: Reference) -> Wording:
+    """What the need is: pathway, what it is about, when and where, by which version."""
+    en, da = told(ABOUT, event.about_kind)
+    if starts_at := given(event.starts_at):
+        begins = when(starts_at)
+        en, da = f"{en}, {begins.en}", f"{da}, {begins.da}"
+    if location_id := given(event.location_id):
+        where = place_name(location_id, reference)
+        en, da = f"{en}, {where}", f"{da}, {where}"
+    policy = f"{event.pathway}, version {event.policy_version}"
+    return Wording(f"{en} ({policy})", f"{da} ({policy})")
+
+
+def _opened(event: events.NeedOpened, reference: Reference) -> Wording:
+    en, da = _need(event, reference)
+    return Wording(f"Helpers are needed for {en}.", f"Der er brug for hjælpere til {da}.")
+
+
+def _changed(event: events.NeedChanged, reference: Reference) -> Wording:
+    en, da = _need(event, reference)
+    return Wording(f"The helpers are now needed for {en}.", f"Behovet gælder nu {da}.")
+
+
+def _closed(event: events.NeedClosed, reference: Reference) -> Wording:
+    en, da = told(REASONS, event.reason)
+    return Wording(
+        f"Helpers are no longer needed: {en}.", f"Der er ikke længere brug for hjælpere: {da}."
+    )
+
+
+def _decided(event: events.NeedDecided, reference: Reference) -> Wording:
+    if role := given(event.actor_role):
+        return _done(event, role)
+    en, da = told(DECISIONS, event.outcome)
+    out = sum(one.count for one in event.excluded)
+    counts = Wording("", "")  # nobody is looked at where, for example, a coordinator chooses
+    if event.could or out:
+        counts = Wording(
+            f" {event.could} could, {out} could not, {event.asked} asked.",
+            f" {event.could} kunne, {out} kunne ikke, {event.asked} spurgt.",
+        )
+    return Wording(
+        (
+            f"Decided for seat {event.seat} (round {event.round}, wave {event.wave}) by version"
+            f" {event.policy_version} of the policy {event.pathway}: {en}.{counts.en}"
+        ),
+        (
+            f"Afgjort for plads {event.seat} (omgang {event.round}, runde {event.wave}) efter"
+            f" version {event.policy_version} af reglerne for {event.pathway}: {da}.{counts.da}"
+        ),
+    )
+
+
+def _done(event: events.NeedDecided, role: str) -> Wording:
+    """What somebody did by hand, as what. Who it was, the reader of the story adds."""
+    who, hvem = told(ROLES, role)
+    en, da = told(DONE, event.outcome)
+    return Wording(
+        f"By hand for seat {event.seat}: {who} {en}.",
+        f"Manuelt for plads {event.seat}: {hvem} {da}.",
+    )
+
+
+def _offered(event: events.OfferMade, reference: Reference) -> Wording:
     known, kendt = (
         (", who knows the citizen,", ", som kender borgeren,")
         if event.known_to_citizen
         else ("", "")
     )
-    return (
-        (
-            f"A volunteer {far} away{known} was asked"
-            f" (wave {event.wave}, number {event.rank} in order)."
-        ),
-        (
-            f"En frivillig {langt} væk{kendt} blev spurgt"
-            f" (runde {event.wave}, nummer {event.rank} i rækken)."
-        ),
+    return Wording(
+        f"A helper{known} was asked (wave {event.wave}, number {event.rank} in order).",
+        f"En hjælper{kendt} blev spurgt (runde {event.wave}, nummer {event.rank} i rækken).",
     )
 
 
-def _withdrawn(event: events.OfferWithdrawn) -> Sentence:
-    en, da = _REASONS[event.reason]
-    return (f"An offer was taken back: {en}.", f"Et tilbud blev trukket tilbage: {da}.")
+def _withdrawn(event: events.OfferWithdrawn, reference: Reference) -> Wording:
+    en, da = told(REASONS, event.reason)
+    return Wording(f"An offer was withdrawn: {en}.", f"Et tilbud blev trukket tilbage: {da}.")
 
 
-def _matched(event: events.VolunteerMatched) -> Sentence:
-    en, da = _when(event.meet_at)
-    return (
-        (
-            f"A volunteer was found. They meet {en};"
-            f" it takes {event.minutes} minutes of the volunteer's time."
-        ),
-        (
-            f"En frivillig blev fundet. De mødes {da};"
-            f" det tager {event.minutes} minutter af den frivilliges tid."
-        ),
-    )
+def _matched(event: events.VolunteerMatched | events.StaffMatched, reference: Reference) -> Wording:
+    english, dansk = told(WAYS, event.way)
+    en, da = f"A helper was found, who {english}.", f"En hjælper blev fundet, som {dansk}."
+    return Wording(en, da)
 
 
-def _released(event: events.MatchReleased) -> Sentence:
-    en, da = _REASONS[event.reason]
-    return (f"The volunteer was released: {en}.", f"Den frivillige blev fritstillet: {da}.")
+def _released(event: events.MatchReleased, reference: Reference) -> Wording:
+    en, da = told(REASONS, event.reason)
+    return Wording(f"The helper was released: {en}.", f"Hjælperen blev fritstillet: {da}.")
 
 
-def _escalated(event: events.MatchEscalated) -> Sentence:
-    en, da = _REASONS[event.reason]
-    return (
+def _escalated(event: events.MatchEscalated, reference: Reference) -> Wording:
+    en, da = told(REASONS, event.reason)
+    return Wording(
         f"The coordinator was asked to find somebody: {en} ({event.asked} had been asked).",
         f"Koordinatoren blev bedt om at finde en: {da} ({event.asked} var blevet spurgt).",
     )
 
 
-def _sent(event: events.NotificationSent) -> Sentence:
-    en, da = _ROLES[event.recipient_role]
-    return (
+def _sent(event: events.NotificationSent, reference: Reference) -> Wording:
+    en, da = told(ROLES, event.recipient_role)
+    return Wording(
         f"A message ({event.template}) was sent to {en}.",
         f"En besked ({event.template}) blev sendt til {da}.",
     )
 
 
-def _failed(event: events.NotificationFailed) -> Sentence:
-    (en, da), (why, hvorfor) = _ROLES[event.recipient_role], _REASONS[event.reason]
-    return (
+def _failed(event: events.NotificationFailed, reference: Reference) -> Wording:
+    en, da = told(ROLES, event.recipient_role)
+    why, hvorfor = told(REASONS, event.reason)
+    return Wording(
         f"A message ({event.template}) to {en} was given up: {why}.",
         f"En besked ({event.template}) til {da} blev opgivet: {hvorfor}.",
     )
 
 
+def _raised(event: events.AttentionRaised, reference: Reference) -> Wording:
+    en, da = told(ATTENTION, event.kind)
+    soon, snart = told(URGENCIES, event.urgency)
+    return Wording(
+        f"A human is to look at it {soon}: {en}.", f"Et menneske skal se på det {snart}: {da}."
+    )
+
+
+def _settled(event: events.AttentionSettled, reference: Reference) -> Wording:
+    en, da = told(OUTCOMES, event.outcome)
+    return Wording(f"What needed a human is settled: {en}.", f"Sagen er afgjort: {da}.")
+
+
 #: What each type says: always the same, or made from the event of that type.
-_SENTENCES: dict[type[EventData], Sentence | Callable[[Any], Sentence]] = {
+_SENTENCES: dict[type[EventData], Wording | Callable[[Any, Reference], Wording]] = {
     events.ReferralCreated: _created,
-    events.ConsentGiven: ("The citizen gave consent.", "Borgeren gav samtykke."),
-    events.ConsentWithdrawn: (
-        "The citizen withdrew consent.",
-        "Borgeren trak sit samtykke tilbage.",
+    events.ConsentGiven: Wording("The citizen gave consent.", "Borgeren gav samtykke."),
+    events.ConsentWithdrawn: Wording(
+        "The citizen withdrew consent.", "Borgeren trak sit samtykke tilbage."
     ),
     events.AppointmentBooked: _booked,
     events.AppointmentRescheduled: _rescheduled,
-    events.AppointmentCancelled: ("The appointment was cancelled.", "Aftalen blev aflyst."),
-    events.AppointmentCompleted: ("The appointment took place.", "Aftalen blev gennemført."),
-    events.AppointmentMissed: (
-        "The citizen did not come to the appointment.",
-        "Borgeren udeblev fra aftalen.",
+    events.AppointmentCancelled: Wording("The appointment was cancelled.", "Aftalen blev aflyst."),
+    events.AppointmentCompleted: Wording("The appointment took place.", "Aftalen blev gennemført."),
+    events.AppointmentMissed: Wording(
+        "The citizen did not come to the appointment.", "Borgeren udeblev fra aftalen."
     ),
+    events.NeedOpened: _opened,
+    events.NeedChanged: _changed,
+    events.NeedClosed: _closed,
+    events.NeedDecided: _decided,
     events.OfferMade: _offered,
-    events.OfferAccepted: ("A volunteer said yes.", "En frivillig sagde ja."),
-    events.OfferDeclined: ("A volunteer said no.", "En frivillig sagde nej."),
-    events.OfferExpired: (
-        "A volunteer did not answer in time.",
-        "En frivillig svarede ikke i tide.",
+    events.OfferAccepted: Wording("A helper said yes.", "En hjælper sagde ja."),
+    events.OfferDeclined: Wording("A helper said no.", "En hjælper sagde nej."),
+    events.OfferExpired: Wording(
+        "A helper did not answer in time.", "En hjælper svarede ikke i tide."
     ),
     events.OfferWithdrawn: _withdrawn,
     events.VolunteerMatched: _matched,
+    events.StaffMatched: _matched,
     events.MatchReleased: _released,
     events.MatchEscalated: _escalated,
-    events.VolunteerRegistered: ("A volunteer was registered.", "En frivillig blev registreret."),
-    events.VolunteerActivated: ("The volunteer can be asked.", "Den frivillige kan spørges."),
-    events.VolunteerPaused: ("The volunteer takes a pause.", "Den frivillige holder pause."),
+    events.HelperRegistered: Wording("A helper was registered.", "En hjælper blev registreret."),
+    events.HelperActivated: Wording("The helper can be asked.", "Hjælperen kan spørges."),
+    events.HelperPaused: Wording("The helper takes a break.", "Hjælperen holder pause."),
     events.NotificationSent: _sent,
     events.NotificationFailed: _failed,
+    events.AttentionRaised: _raised,
+    events.AttentionClaimed: Wording("Somebody looks at it.", "Nogen ser på det."),
+    events.AttentionSettled: _settled,
 }
-_BY_TYPE = {kind.EVENT_TYPE: (kind, told) for kind, told in _SENTENCES.items()}

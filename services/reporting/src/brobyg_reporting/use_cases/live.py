@@ -1,5 +1,6 @@
 """Keeping the live version of the projections up to date: event log, rows and offsets together."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
@@ -10,6 +11,7 @@ from brobyg_kit.handling import Handler
 from brobyg_reporting.domain.folding import Folder
 from brobyg_reporting.domain.log import LoggedEvent, offsets_after
 from brobyg_reporting.domain.projection import AnyProjection
+from brobyg_reporting.domain.words import unknown_words
 from brobyg_reporting.metrics import ReportingMetrics
 from brobyg_reporting.ports import Version, Versions
 
@@ -53,6 +55,8 @@ class Live:
     ) -> None:
         """`versions` gives the versions within a transaction."""
         self._versions, self._handlers, self._metrics = versions, handlers, metrics
+        #: Events with a word that is unknown to this code, by type and property, since the start.
+        self.unknown_words: Counter[tuple[str, str]] = Counter()
 
     async def handle(self, tx: Transaction, events: Sequence[Event]) -> None:
         """Log and fold the events. Waits while a rebuild is switching.
@@ -77,6 +81,10 @@ class Live:
         for event in new:
             if event.decoded is None:
                 self._metrics.not_folded.labels(event.type).inc()
+                continue
+            for name in unknown_words(event.decoded):
+                self._metrics.unknown_words.labels(event.type, name).inc()
+                self.unknown_words[event.type, name] += 1
 
 
 def _placed(event: Event) -> LoggedEvent:

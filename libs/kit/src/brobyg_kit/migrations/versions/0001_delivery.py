@@ -1,7 +1,8 @@
-"""Outbox, sequence numbers, inbox, timers and parked events."""
+"""Outbox, sequence numbers, inbox, timers, parked events, copies of topics, attention."""
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "delivery_0001"
 down_revision = None
@@ -28,7 +29,12 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("topic", sa.Text(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("value", sa.LargeBinary(), nullable=False),
+        sa.Column(
+            "value",
+            sa.LargeBinary(),
+            nullable=True,
+            comment="Null deletes the key's record of a compacted topic.",
+        ),
         sa.Column(
             "content_type",
             sa.Text(),
@@ -90,6 +96,21 @@ def upgrade() -> None:
     )
     op.create_index("parked_event_subject", "parked_event", ["subject", "id"], unique=False)
     op.create_table(
+        "replica",
+        sa.Column("topic", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("record_offset", sa.BigInteger(), nullable=False),
+        sa.Column("event_id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column(
+            "body",
+            sa.LargeBinary(),
+            nullable=True,
+            comment="The event; null when the key's record was deleted.",
+        ),
+        sa.PrimaryKeyConstraint("topic", "key"),
+        comment="Copies of compacted topics: of each key the last record.",
+    )
+    op.create_table(
         "stream",
         sa.Column("subject", sa.Text(), nullable=False),
         sa.Column("sequence", sa.BigInteger(), nullable=False),
@@ -131,4 +152,51 @@ def upgrade() -> None:
         ["next_attempt_at"],
         unique=False,
         postgresql_where=sa.text("attempts > 0"),
+    )
+    op.create_table(
+        "attention",
+        sa.Column(
+            "attention_id",
+            sa.Uuid(as_uuid=False),
+            nullable=False,
+            comment="Derived from its kind and its subject.",
+        ),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("department", sa.Text(), nullable=False),
+        sa.Column(
+            "raised_at",
+            sa.DateTime(timezone=True),
+            nullable=False,
+            comment="When it was opened last.",
+        ),
+        sa.Column("claimed_by", sa.Text(), nullable=True, comment="Who looks at it."),
+        sa.Column("settled_by", sa.Text(), nullable=True),
+        sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("outcome", sa.Text(), nullable=True),
+        sa.Column(
+            "body", JSONB(), nullable=False, comment="What the event says that raised it last."
+        ),
+        sa.CheckConstraint(
+            "(settled_at is null) = (outcome is null)"
+            " and (settled_at is null) = (settled_by is null)",
+            name="attention_settled_check",
+        ),
+        sa.PrimaryKeyConstraint("attention_id"),
+        comment=(
+            "What needs a human, and for a while what did. Notes and names stand nowhere in it."
+        ),
+    )
+    op.create_index(
+        "attention_open",
+        "attention",
+        ["kind"],
+        unique=False,
+        postgresql_where=sa.text("settled_at is null"),
+    )
+    op.create_index(
+        "attention_settled",
+        "attention",
+        ["settled_at"],
+        unique=False,
+        postgresql_where=sa.text("settled_at is not null"),
     )

@@ -2,18 +2,34 @@
 
 from brobyg_reporting.domain.projection import AnyProjection
 from brobyg_reporting.domain.projections.appointment import APPOINTMENT
+from brobyg_reporting.domain.projections.attention import ATTENTION
+from brobyg_reporting.domain.projections.helper import HELPER
+from brobyg_reporting.domain.projections.match import MATCH
+from brobyg_reporting.domain.projections.need import NEED
 from brobyg_reporting.domain.projections.notification import NOTIFICATION
 from brobyg_reporting.domain.projections.offer import OFFER
 from brobyg_reporting.domain.projections.referral import REFERRAL
-from brobyg_reporting.domain.projections.volunteer import VOLUNTEER
 
 #: In the order their rows are locked and written, everywhere.
 PROJECTIONS: tuple[AnyProjection, ...] = (
     REFERRAL,
     APPOINTMENT,
+    NEED,
     OFFER,
-    VOLUNTEER,
+    MATCH,
+    HELPER,
     NOTIFICATION,
+    ATTENTION,
 )
 
-__all__ = ["APPOINTMENT", "NOTIFICATION", "OFFER", "PROJECTIONS", "REFERRAL", "VOLUNTEER"]
+__all__ = [
+    "APPOINTMENT",
+    "ATTENTION",
+    "HELPER",
+    "MATCH",
+    "NEED",
+    "NOTIFICATION",
+    "OFFER",
+    "PROJECTIONS",
+    "REFERRAL",
+]

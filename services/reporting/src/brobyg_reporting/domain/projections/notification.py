@@ -7,26 +7,25 @@ import msgspec
 from brobyg_contracts import NotificationFailed, NotificationSent
 from typing_extensions import Doc
 
-from brobyg_reporting.domain.projection import Projection
+from brobyg_reporting.domain.projection import Projection, given
 
 
 class NotificationRow(msgspec.Struct, gc=False):
-    """One notification, all of it from brobyg.notification.v1.
+    """One notification, all of it from brobyg.notification.v1 (key need_id).
 
     The event log alone says who the recipient is.
     """
 
     notification_id: Annotated[str, Doc("The message.")]
+    need_id: Annotated[str | None, Doc("The need.")] = None
     referral_id: Annotated[str | None, Doc("The referral.")] = None
-    appointment_id: Annotated[str | None, Doc("The appointment.")] = None
-    recipient_role: Annotated[str | None, Doc("volunteer, citizen or coordinator.")] = None
+    recipient_role: Annotated[str | None, Doc("helper, citizen, coordinator or another.")] = None
     template: Annotated[str | None, Doc("Which text.")] = None
-    channel: Annotated[str | None, Doc("email.")] = None
-    language: Annotated[str | None, Doc("da or en.")] = None
+    channel: Annotated[str | None, Doc("How it was sent, such as email.")] = None
     state: Annotated[Literal["sent", "failed"] | None, Doc("sent or failed.")] = None
     finished_at: Annotated[datetime | None, Doc("When it was sent or given up, UTC.")] = None
     failure_reason: Annotated[
-        str | None, Doc("no_address, recipient_erased, refused or appointment_over.")
+        str | None, Doc("no_address, recipient_erased, refused, appointment_over or another.")
     ] = None
 
 
@@ -34,9 +33,9 @@ NOTIFICATION = Projection("notification", NotificationRow)
 
 
 def _describe(row: NotificationRow, event: NotificationSent | NotificationFailed) -> None:
-    row.referral_id, row.appointment_id = event.referral_id, event.appointment_id
+    row.need_id, row.referral_id = event.need_id, given(event.referral_id)
     row.recipient_role, row.template = event.recipient_role, event.template
-    row.channel, row.language = event.channel, event.language
+    row.channel = event.channel
 
 
 @NOTIFICATION.on(NotificationSent)

@@ -1,0 +1,200 @@
+"""Helpers in PostgreSQL: their profile, their contact kept apart, and who read it."""
+
+from collections.abc import Collection
+from unicodedata import normalize
+from zlib import crc32
+
+import msgspec
+from brobyg_kit.database import Database, Transaction
+from brobyg_kit.statements import unnest
+from brobyg_kit.tables import Id
+from sqlalchemy import ARRAY, Date, Text, bindparam, func, insert, literal, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from brobyg_matching.adapters import rows
+from brobyg_matching.adapters.tables import (
+    access_log,
+    block,
+    helper,
+    helper_contact,
+    paper,
+    registration,
+    roster,
+    turn,
+)
+from brobyg_matching.domain.helper import Helper
+from brobyg_matching.ports import Contact, RegisteredRequest
+
+_ALIKE_LOCK = 0x616C696B
+_IDS = bindparam("helpers", type_=ARRAY(Id))
+_HELPERS = select(helper).where(helper.c.helper_id == func.any(_IDS)).order_by(helper.c.helper_id)
+_LOCK = _HELPERS.with_for_update(key_share=True)
+_LOCK_FREE = _HELPERS.with_for_update(key_share=True, skip_locked=True)
+_PAPERS = select(paper).where(paper.c.helper_id == func.any(_IDS))
+
+
+class PostgresHelpers:
+    """`ports.Helpers` on the service's own database, and what the API reads of helpers."""
+
+    def __init__(self, database: Database) -> None:
+        """Store the argument."""
+        self._database = database
+
+    async def registered(
+        self, tx: Transaction, key_hashes: Collection[bytes]
+    ) -> RegisteredRequest | None:
+        """See `ports.Helpers.registered`."""
+        # In one order, so that two transactions never wait for each other.
+        for one in sorted(key_hashes):
+            lock = int.from_bytes(one[:8], "big", signed=True)
+            await tx.connection.execute(select(func.pg_advisory_xact_lock(lock)))
+        columns = (registration.c[name] for name in RegisteredRequest.__struct_fields__)
+        found = await tx.connection.execute(
+            select(*columns).where(registration.c.key_hash.in_(key_hashes))
+        )
+        row = found.first()
+        return RegisteredRequest(*row) if row else None
+
+    async def alike(self, tx: Transaction, contact: Contact) -> list[str]:
+        """See `ports.Helpers.alike`."""
+        email = _key_of(contact.email)
+        keys = {crc32(one.encode()) - 2**31 for one in (email, contact.phone) if one is not None}
+        for key in sorted(keys):
+            await tx.connection.execute(select(func.pg_advisory_xact_lock(_ALIKE_LOCK, key)))
+        same = [helper_contact.c.email_key == email]
+        if contact.phone is not None:
+            same.append(helper_contact.c.phone == contact.phone)
+        found = select(helper_contact.c.helper_id).where(or_(*same))
+        return list(await tx.connection.scalars(found.order_by(helper_contact.c.helper_id)))
+
+    async def add(
+        self,
+        tx: Transaction,
+        added: Helper,
+        contact: Contact,
+        request: RegisteredRequest | None = None,
+    ) -> None:
+        """See `ports.Helpers.add`."""
+        await tx.connection.execute(
+            insert(helper).values(rows.helper_values(added) | {"registered_at": tx.now})
+        )
+        await tx.connection.execute(
+            insert(helper_contact).values(
+                {"helper_id": added.helper_id, "email_key": _key_of(contact.email)}
+                | msgspec.structs.asdict(contact)
+            )
+        )
+        await tx.connection.execute(insert(turn).values(helper_id=added.helper_id))
+        if request is not None:
+            await tx.connection.execute(
+                insert(registration).values(
+                    msgspec.structs.asdict(request) | {"registered_at": tx.now}
+                )
+            )
+        await _save_papers(tx, added)
+        await _count_up(tx, added.departments)
+
+    async def lock(
+        self, tx: Transaction, helper_ids: Collection[str], *, wait: bool = True
+    ) -> dict[str, Helper]:
+        """See `ports.Helpers.lock`."""
+        given = {"helpers": sorted(helper_ids)}
+        found = await tx.connection.execute(_LOCK if wait else _LOCK_FREE, given)
+        papers = rows.papers_of(await tx.connection.execute(_PAPERS, given))
+        return {
+            row["helper_id"]: rows.helper_of(row, papers.get(row["helper_id"], {}))
+            for row in found.mappings()
+        }
+
+    async def update(self, tx: Transaction, before: Helper, changed: Helper) -> None:
+        """See `ports.Helpers.update`."""
+        await tx.connection.execute(
+            update(helper)
+            .where(helper.c.helper_id == changed.helper_id)
+            .values(rows.helper_values(changed))
+        )
+        await _save_papers(tx, changed)
+        await _count_up(tx, {*before.departments, *changed.departments})
+
+    async def block(self, tx: Transaction, helper_id: str, citizen_id: str, asked_by: str) -> None:
+        """See `ports.Helpers.block`."""
+        values = {
+            "helper_id": helper_id, "citizen_id": citizen_id, "asked_by": asked_by,
+            "blocked_at": tx.now,
+        }  # fmt: skip
+        await tx.connection.execute(upsert(block).values(values).on_conflict_do_nothing())
+
+    async def get(self, helper_id: str) -> Helper | None:
+        """The helper without contact, or None."""
+        given = {"helpers": [helper_id]}
+        async with self._database.connect() as connection:
+            row = (await connection.execute(_HELPERS, given)).mappings().first()
+            papers = rows.papers_of(await connection.execute(_PAPERS, given))
+        return rows.helper_of(row, papers.get(helper_id, {})) if row else None
+
+    async def language(self, helper_id: str) -> str | None:
+        """The language a helper reads. Names nobody, so it is not recorded as a reading."""
+        async with self._database.connect() as connection:
+            language: str | None = await connection.scalar(
+                select(helper_contact.c.language).where(helper_contact.c.helper_id == helper_id)
+            )
+        return language
+
+    async def contact(self, helper_id: str, reader: str, purpose: str) -> Contact | None:
+        """How the helper is reached, or None.
+
+        Who reads it and what for is recorded in the same transaction.
+        """
+        columns = (helper_contact.c[name] for name in Contact.__struct_fields__)
+        async with self._database.transaction() as tx:
+            found = await tx.connection.execute(
+                select(*columns).where(helper_contact.c.helper_id == helper_id)
+            )
+            row = found.mappings().first()
+            if row is None:
+                return None
+            values = {
+                "read_at": tx.now, "reader": reader, "helper_id": helper_id, "purpose": purpose,
+            }  # fmt: skip
+            await tx.connection.execute(insert(access_log).values(values))
+        return Contact(**row)
+
+
+def _key_of(email: str) -> str:
+    """The address as it is compared, not by the database, whose locale may know ASCII alone.
+
+    Case is folded after composing and composed again: folding may take letters apart.
+    """
+    return normalize("NFC", normalize("NFC", email).casefold())
+
+
+async def _save_papers(tx: Transaction, one: Helper) -> None:
+    if not one.papers:
+        return
+    kinds = {"helper_id": Id, "kind": Text(), "since": Date(), "valid_until": Date()}
+    given = unnest(
+        kinds,
+        [(one.helper_id, kind, its.since, its.valid_until) for kind, its in one.papers.items()],
+    )
+    statement = upsert(paper).from_select(
+        [paper.c[name] for name in kinds], select(*(given.c[name] for name in kinds))
+    )
+    await tx.connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[*paper.primary_key],
+            set_={name: statement.excluded[name] for name in ("since", "valid_until")},
+        )
+    )
+
+
+async def _count_up(tx: Transaction, departments: Collection[str]) -> None:
+    """Tell all processes that helpers of these departments have changed."""
+    given = unnest({"department": Text()}, [(one,) for one in sorted(departments)])
+    statement = upsert(roster).from_select(
+        [roster.c.department, roster.c.version], select(given.c.department, literal(1))
+    )
+    await tx.connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[roster.c.department], set_={"version": roster.c.version + 1}
+        )
+    )

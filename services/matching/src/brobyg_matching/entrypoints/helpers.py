@@ -1,0 +1,165 @@
+"""Helpers over HTTP: registered, activated, paused, read; the contact apart and recorded."""
+
+from functools import partial
+from typing import Annotated, Literal
+from uuid import UUID
+
+from brobyg_kit.auth import Caller, requires
+from brobyg_kit.clock import Clock
+from brobyg_kit.ids import new_id
+from brobyg_kit.problems import Problem
+from fastapi import APIRouter, Depends, Header, Query
+from pydantic import BaseModel
+
+from brobyg_matching.adapters.helpers import PostgresHelpers
+from brobyg_matching.domain.helper import Helper
+from brobyg_matching.entrypoints.bodies import (
+    Block,
+    HelperOut,
+    NewHelper,
+    Papers,
+    Purpose,
+    helper_out,
+)
+from brobyg_matching.entrypoints.problems import ProblemRoute
+from brobyg_matching.entrypoints.scope import Scope
+from brobyg_matching.errors import UnknownHelper
+from brobyg_matching.use_cases.answers import Answers
+from brobyg_matching.use_cases.registration import Registration, RegistrationRequest
+
+Coordinator = Annotated[Caller, Depends(requires("coordinator"))]
+CoordinatorOrSelf = Annotated[Caller, Depends(requires("coordinator", "volunteer"))]
+CoordinatorOrService = Annotated[Caller, Depends(requires("coordinator", "service"))]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        pattern=r"^[\x21-\x7e]{1,128}$",
+        description="Repeats with the same key have no second effect; without a key, repeats with"
+        " the same body.",
+    ),
+]
+
+
+class Registered(BaseModel):
+    """A helper's new status."""
+
+    helper_id: str
+    status: str
+
+
+class ContactOut(BaseModel):
+    """How a helper is reached."""
+
+    helper_id: str
+    name: str
+    email: str
+    phone: str | None
+    language: str
+
+
+def helpers_router(
+    clock: Clock,
+    helpers: PostgresHelpers,
+    registration: Registration,
+    answers: Answers,
+    scope: Scope,
+) -> APIRouter:
+    """The routes of helpers, volunteers and employed ones alike."""
+    router = APIRouter(prefix="/volunteers", tags=["helpers"], route_class=ProblemRoute)
+    _registration(router, clock, registration, scope)
+    _restrictions(router, registration, answers, scope)
+    _reads(router, helpers, scope)
+    return router
+
+
+def _covered(scope: Scope, caller: Caller, helper: Helper | None) -> bool:
+    return helper is not None and any(scope.covers(caller, one) for one in helper.departments)
+
+
+def _registration(
+    router: APIRouter, clock: Clock, registration: Registration, scope: Scope
+) -> None:
+    """How a helper becomes one that can be asked; for coordinators."""
+
+    @router.post("", status_code=201, summary="Register somebody who wants to help")
+    async def register(
+        body: NewHelper,
+        caller: Coordinator,
+        idempotency_key: IdempotencyKey = None,
+        confirm: Annotated[
+            Literal["another"] | None,
+            Query(description="Says that it is another person with the same address or number."),
+        ] = None,
+    ) -> Registered:
+        new = body.helper(new_id(clock))
+        if not all(scope.covers(caller, one) for one in new.departments):
+            raise Problem(
+                403, "This is another department's", "register helpers of your own department"
+            )
+        request = RegistrationRequest(
+            caller.subject, idempotency_key, body.model_dump_json(), confirm is not None
+        )
+        covers = partial(scope.covers, caller)
+        helper = await registration.register(new, body.contact(), request, covers)
+        return Registered(helper_id=helper.helper_id, status=helper.status)
+
+    @router.post("/{helper_id}/activate", summary="From now on the helper can be asked")
+    async def activate(helper_id: UUID, body: Papers, caller: Coordinator) -> Registered:
+        covers = partial(scope.covers, caller)
+        active = await registration.activate(str(helper_id), body.by_kind(), covers)
+        return Registered(helper_id=active.helper_id, status=active.status)
+
+
+def _restrictions(
+    router: APIRouter, registration: Registration, answers: Answers, scope: Scope
+) -> None:
+    """What stops the asking; for coordinators."""
+
+    @router.post("/{helper_id}/pause", summary="Ask the helper for nothing new until activated")
+    async def pause(helper_id: UUID, caller: Coordinator) -> Registered:
+        paused = await registration.pause(str(helper_id), partial(scope.covers, caller))
+        return Registered(helper_id=paused.helper_id, status=paused.status)
+
+    @router.post(
+        "/{helper_id}/blocks",
+        status_code=204,
+        summary="Never bring this helper and this citizen together",
+    )
+    async def block(helper_id: UUID, body: Block, caller: Coordinator) -> None:
+        asked_by = "citizen" if body.asked_by == "citizen" else "helper"
+        covers = partial(scope.covers, caller)
+        await answers.block(str(helper_id), body.citizen_id, asked_by, covers)
+
+
+def _reads(router: APIRouter, helpers: PostgresHelpers, scope: Scope) -> None:
+    """Who a helper is, and apart from that how they are reached."""
+
+    @router.get("/{helper_id}", summary="A helper without contact")
+    async def read(helper_id: UUID, caller: CoordinatorOrSelf) -> HelperOut:
+        helper = await helpers.get(str(helper_id))
+        own = helper is not None and caller.subject == helper.helper_id
+        coordinates = "coordinator" in caller.roles and _covered(scope, caller, helper)
+        if helper is None or not (own or coordinates):
+            raise UnknownHelper
+        return helper_out(helper)
+
+    @router.get(
+        "/{helper_id}/contact", summary="How the helper is reached; the reading is recorded"
+    )
+    async def contact(
+        helper_id: UUID, purpose: Annotated[Purpose, Query()], caller: CoordinatorOrService
+    ) -> ContactOut:
+        to_service = "service" in caller.roles
+        if not to_service and not _covered(scope, caller, await helpers.get(str(helper_id))):
+            raise UnknownHelper
+        found = await helpers.contact(str(helper_id), caller.subject, purpose)
+        if found is None:
+            raise UnknownHelper
+        return ContactOut(
+            helper_id=str(helper_id),
+            # A message greets by the given name.
+            name=found.name.split()[0] if to_service else found.name,
+            email=found.email,
+            phone=None if to_service else found.phone,
+            language=found.language,
+        )

@@ -1,0 +1,1 @@
+"""Referrals with their consent, appointments, sessions, and the needs that they lead to."""

@@ -1,0 +1,58 @@
+"""Referrals in PostgreSQL."""
+
+from dataclasses import fields
+from typing import Any
+
+from brobyg_kit.database import Transaction
+from sqlalchemy import Row, Select, insert, select, update
+
+from brobyg_referral.cases.adapters.tables import referral
+from brobyg_referral.cases.domain.referral import Referral
+
+_FIELDS = [field.name for field in fields(Referral)]
+
+
+class PostgresReferrals:
+    """Implements `ports.ReferralStore`."""
+
+    async def insert(self, tx: Transaction, new: Referral) -> None:
+        """As the port says."""
+        values = {name: getattr(new, name) for name in _FIELDS}
+        await tx.connection.execute(insert(referral).values(**values, status=new.status))
+
+    async def get(self, tx: Transaction, referral_id: str) -> Referral | None:
+        """As the port says."""
+        return await _one(tx, select(referral).where(referral.c.referral_id == referral_id))
+
+    async def lock(self, tx: Transaction, referral_id: str) -> Referral | None:
+        """As the port says."""
+        wanted = select(referral).where(referral.c.referral_id == referral_id)
+        return await _one(tx, wanted.with_for_update(key_share=True))
+
+    async def of_citizen(self, tx: Transaction, citizen_id: str) -> list[Referral]:
+        """As the port says."""
+        found = await tx.connection.execute(
+            select(referral).where(referral.c.citizen_id == citizen_id)
+        )
+        return [_referral(row) for row in found]
+
+    async def save_consent(self, tx: Transaction, changed: Referral) -> None:
+        """As the port says."""
+        await tx.connection.execute(
+            update(referral)
+            .where(referral.c.referral_id == changed.referral_id)
+            .values(
+                status=changed.status,
+                consent_given_at=changed.consent_given_at,
+                consent_withdrawn_at=changed.consent_withdrawn_at,
+            )
+        )
+
+
+async def _one(tx: Transaction, wanted: Select[Any]) -> Referral | None:
+    row = (await tx.connection.execute(wanted)).one_or_none()
+    return _referral(row) if row else None
+
+
+def _referral(row: Row[Any]) -> Referral:
+    return Referral(**{name: getattr(row, name) for name in _FIELDS})

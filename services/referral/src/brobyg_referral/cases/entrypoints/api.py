@@ -1,0 +1,232 @@
+"""The JSON API: referrals, consent, contact, appointments that are entered, sessions."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from brobyg_kit.auth import Caller, requires
+from brobyg_kit.database import Database
+from brobyg_kit.problems import Problem
+from fastapi import APIRouter, Depends, Header, Query, Response
+
+from brobyg_referral.cases.entrypoints.models import (
+    AppointmentIn,
+    AppointmentOut,
+    AppointmentPlanIn,
+    ConsentAgainIn,
+    ContactOut,
+    ReferralIn,
+    ReferralOut,
+    SessionIn,
+    SessionOut,
+    SessionPlanIn,
+    appointment_update,
+)
+from brobyg_referral.cases.entrypoints.problems import FIELDS_WRONG, ReferralRoute
+from brobyg_referral.cases.use_cases.appointments import Appointments
+from brobyg_referral.cases.use_cases.referrals import Referrals
+from brobyg_referral.cases.use_cases.sessions import Sessions
+from brobyg_referral.transactions import in_transaction
+
+Referrer = Annotated[Caller, Depends(requires("referrer", "coordinator"))]
+Coordinator = Annotated[Caller, Depends(requires("coordinator"))]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        pattern=r"^[\x21-\x7e]{1,128}$",
+        description="Repeats with the same key have no second effect.",
+    ),
+]
+
+_FIXED: dict[int | str, dict[str, Any]] = {
+    409: {
+        "description": "It can't be changed here, and `detail` says why: the hospital's system has"
+        " sent it and owns it now, it was called off or is over, or another is at that time."
+    }
+}
+
+
+def create_router(
+    database: Database, referrals: Referrals, appointments: Appointments, sessions: Sessions
+) -> APIRouter:
+    """All of the JSON API."""
+    router = APIRouter(route_class=ReferralRoute)
+    _add_referrals(router, database, referrals)
+    _add_consent(router, database, referrals)
+    _add_citizens(router, database, referrals)
+    _add_appointments(router, database, appointments)
+    _add_sessions(router, database, sessions)
+    return router
+
+
+def _add_referrals(router: APIRouter, database: Database, referrals: Referrals) -> None:
+    @router.post(
+        "/referrals",
+        status_code=201,
+        tags=["referrals"],
+        summary="Refer a citizen who has consented",
+    )
+    async def create_referral(
+        body: ReferralIn,
+        caller: Referrer,
+        idempotency_key: IdempotencyKey = None,
+    ) -> ReferralOut:
+        if error := body.meeting_problem():
+            raise Problem(422, FIELDS_WRONG, errors=[error])
+        asked = body.asked(idempotency_key)
+        return ReferralOut.of(
+            await in_transaction(database, lambda tx: referrals.create(tx, caller, asked))
+        )
+
+    @router.get(
+        "/referrals/{referral_id}",
+        tags=["referrals"],
+        summary="A referral of your organisation or department",
+    )
+    async def get_referral(referral_id: UUID, caller: Referrer) -> ReferralOut:
+        return ReferralOut.of(
+            await in_transaction(database, lambda tx: referrals.get(tx, caller, str(referral_id)))
+        )
+
+
+def _add_consent(router: APIRouter, database: Database, referrals: Referrals) -> None:
+    @router.put(
+        "/referrals/{referral_id}/consent", tags=["referrals"], summary="Record consent given again"
+    )
+    async def give_consent(
+        referral_id: UUID, body: ConsentAgainIn, caller: Referrer
+    ) -> ReferralOut:
+        return ReferralOut.of(
+            await in_transaction(
+                database,
+                lambda tx: referrals.give_consent(tx, caller, str(referral_id), body.given_at),
+            )
+        )
+
+    @router.delete(
+        "/referrals/{referral_id}/consent",
+        tags=["referrals"],
+        summary="Withdraw consent; the appointments are deleted",
+    )
+    async def withdraw_consent(referral_id: UUID, caller: Referrer) -> ReferralOut:
+        return ReferralOut.of(
+            await in_transaction(
+                database, lambda tx: referrals.withdraw_consent(tx, caller, str(referral_id))
+            )
+        )
+
+
+def _add_citizens(router: APIRouter, database: Database, referrals: Referrals) -> None:
+    @router.get(
+        "/citizens/{citizen_id}/contact",
+        tags=["citizens"],
+        summary="How to reach a citizen; recorded with its purpose",
+    )
+    async def contact(
+        citizen_id: UUID,
+        purpose: Annotated[
+            str,
+            Query(
+                pattern=r"^[a-z][a-z0-9_.-]{0,63}$", description="One word: what it is needed for."
+            ),
+        ],
+        caller: Annotated[Caller, Depends(requires("service", "coordinator"))],
+    ) -> ContactOut:
+        found = await in_transaction(
+            database, lambda tx: referrals.contact(tx, caller, str(citizen_id), purpose)
+        )
+        return ContactOut.of(str(citizen_id), found, to_service="service" in caller.roles)
+
+    @router.delete(
+        "/citizens/{citizen_id}",
+        status_code=204,
+        tags=["citizens"],
+        summary="Erase what names a citizen; consent is withdrawn first",
+    )
+    async def erase(citizen_id: UUID, caller: Coordinator) -> None:
+        await in_transaction(database, lambda tx: referrals.erase(tx, caller, str(citizen_id)))
+
+
+def _add_appointments(router: APIRouter, database: Database, appointments: Appointments) -> None:
+    @router.post(
+        "/appointments",
+        status_code=201,
+        tags=["appointments"],
+        summary="Enter an appointment of a referral; the hospital's later word on it counts",
+        responses={200: {"description": "It was there already", "model": AppointmentOut}},
+    )
+    async def enter_appointment(
+        body: AppointmentIn,
+        caller: Referrer,
+        response: Response,
+        idempotency_key: IdempotencyKey = None,
+    ) -> AppointmentOut:
+        asked = body.asked(idempotency_key)
+        entered = await in_transaction(database, lambda tx: appointments.enter(tx, caller, asked))
+        response.status_code = 201 if entered.is_new else 200
+        return AppointmentOut.of(entered.stored)
+
+    @router.put(
+        "/appointments/{appointment_id}",
+        tags=["appointments"],
+        summary="Move an entered appointment, as long as no hospital has sent it",
+        responses=_FIXED,
+    )
+    async def change_appointment(
+        appointment_id: UUID,
+        body: AppointmentPlanIn,
+        caller: Referrer,
+        idempotency_key: IdempotencyKey = None,
+    ) -> AppointmentOut:
+        asked = appointment_update(appointment_id, body, idempotency_key)
+        return AppointmentOut.of(
+            await in_transaction(database, lambda tx: appointments.change(tx, caller, asked))
+        )
+
+    @router.delete(
+        "/appointments/{appointment_id}",
+        status_code=204,
+        tags=["appointments"],
+        summary="Call an entered appointment off, as long as no hospital has sent it",
+        responses=_FIXED,
+    )
+    async def call_appointment_off(
+        appointment_id: UUID, caller: Referrer, idempotency_key: IdempotencyKey = None
+    ) -> None:
+        asked = appointment_update(appointment_id, None, idempotency_key)
+        await in_transaction(database, lambda tx: appointments.change(tx, caller, asked))
+
+
+def _add_sessions(router: APIRouter, database: Database, sessions: Sessions) -> None:
+    @router.post(
+        "/sessions", status_code=201, tags=["sessions"], summary="Plan a session of your department"
+    )
+    async def plan_session(
+        body: SessionIn, caller: Coordinator, idempotency_key: IdempotencyKey = None
+    ) -> SessionOut:
+        asked = body.asked(idempotency_key)
+        return SessionOut.of(
+            await in_transaction(database, lambda tx: sessions.plan(tx, caller, asked))
+        )
+
+    @router.get("/sessions/{session_id}", tags=["sessions"], summary="A session as it is now")
+    async def get_session(session_id: UUID, caller: Coordinator) -> SessionOut:
+        return SessionOut.of(
+            await in_transaction(database, lambda tx: sessions.get(tx, caller, str(session_id)))
+        )
+
+    @router.put("/sessions/{session_id}", tags=["sessions"], summary="Move it or change its seats")
+    async def change_session(
+        session_id: UUID, body: SessionPlanIn, caller: Coordinator
+    ) -> SessionOut:
+        plan = body.plan()
+        return SessionOut.of(
+            await in_transaction(
+                database, lambda tx: sessions.change(tx, caller, str(session_id), plan)
+            )
+        )
+
+    @router.delete(
+        "/sessions/{session_id}", status_code=204, tags=["sessions"], summary="Call it off"
+    )
+    async def withdraw_session(session_id: UUID, caller: Coordinator) -> None:
+        await in_transaction(database, lambda tx: sessions.withdraw(tx, caller, str(session_id)))

@@ -1,0 +1,160 @@
+"""What the use cases need of the outside, as narrow interfaces.
+
+The database adapters implement them; all of it happens in the caller's transaction. Whoever changes
+something locks in one order: a citizen, referrals by id, then appointments by id. What only reads
+locks nothing. All methods raise database errors.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from brobyg_contracts.reference import Reference
+from brobyg_kit.database import Transaction
+
+from brobyg_referral.cases.domain.appointment import Appointment, BusinessIdentifier
+from brobyg_referral.cases.domain.referral import Referral
+from brobyg_referral.cases.domain.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveReferral:
+    """An active referral of a citizen."""
+
+    referral_id: str
+    citizen_id: str
+    pathway: str
+    department: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAppointment:
+    """An appointment as it is stored, with whose it is."""
+
+    appointment_id: str
+    #: The one that sends it; None while it is only entered here.
+    organisation: str | None
+    identifiers: tuple[BusinessIdentifier, ...]
+    referral: ActiveReferral
+    state: Appointment
+    #: Whether somebody entered it here, before any hospital booked it.
+    is_entered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Appointments of one organisation, by identifiers and by ids; and those entered here."""
+
+    organisation: str
+    identifiers: Collection[BusinessIdentifier] = ()
+    appointment_ids: Collection[str] = ()
+    #: Referrals whose appointments are wanted that are only entered here.
+    entered_for: Collection[str] = ()
+
+
+class AppointmentStore(Protocol):
+    """Appointments. A few statements for any number of messages."""
+
+    async def lock_active_referrals(
+        self, tx: Transaction, citizen_ids: Collection[str], names: Names
+    ) -> dict[str, ActiveReferral]:
+        """Lock the active referrals of these citizens and of these appointments.
+
+        Only those under which appointments open needs. They stay locked until the transaction ends:
+        whoever changes one of their appointments, or a consent, waits. Returns them by id.
+        """
+
+    async def find(self, tx: Transaction, names: Names) -> list[StoredAppointment]:
+        """What is stored under any of these names."""
+
+    async def save(
+        self,
+        tx: Transaction,
+        changed: Sequence[StoredAppointment],
+        identifiers: Sequence[tuple[BusinessIdentifier, StoredAppointment]],
+    ) -> None:
+        """Write new and changed ones, and the identifiers that are new with whose they are."""
+
+    async def of_referral(self, tx: Transaction, referral_id: str) -> list[StoredAppointment]:
+        """All appointments of the referral, by id."""
+
+    async def referral_of(self, tx: Transaction, appointment_id: str) -> str | None:
+        """The id of the referral that it belongs to; None when there is no such appointment."""
+
+    async def ends_of(
+        self, tx: Transaction, appointment_ids: Collection[str]
+    ) -> dict[str, datetime | None]:
+        """When these end, as far as they are stored."""
+
+    async def forget(self, tx: Transaction, referral_id: str) -> None:
+        """Delete the appointments of a referral."""
+
+
+class OpenItems(Protocol):
+    """Open items of the worklist, for a timer, which waits for no lock."""
+
+    async def lock_free(self, tx: Transaction, ids: Collection[str]) -> dict[str, bool]:
+        """Those of these that are open: True where it is locked from now on, False where another
+        transaction has it.
+        """
+
+
+class SessionStore(Protocol):
+    """Planned sessions."""
+
+    async def insert(self, tx: Transaction, session: Session) -> None:
+        """Store a new one."""
+
+    async def get(self, tx: Transaction, session_id: str, *, lock: bool = False) -> Session | None:
+        """The session, locked until the transaction ends if wanted; None when there is none."""
+
+    async def lock_free(self, tx: Transaction, session_ids: Collection[str]) -> list[Session]:
+        """Those of these that no other transaction has, locked; it waits for none."""
+
+    async def save(self, tx: Transaction, session: Session) -> None:
+        """Store it as it is now."""
+
+
+class RequestStore(Protocol):
+    """What requests with an Idempotency-Key have made."""
+
+    async def made(self, tx: Transaction, sender: str, key_hash: bytes) -> tuple[str, bytes] | None:
+        """The id of what a request with this key made, and that request's hash."""
+
+    async def remember(
+        self, tx: Transaction, sender: str, key_hash: bytes, request_hash: bytes, made_id: str
+    ) -> None:
+        """Store it for repeats of the request."""
+
+
+class ReferenceSource(Protocol):
+    """The reference data."""
+
+    async def get(self, tx: Transaction) -> Reference:
+        """As of now, by a small query."""
+
+
+class ReferralStore(Protocol):
+    """Referrals."""
+
+    async def insert(self, tx: Transaction, referral: Referral) -> None:
+        """Store a new one.
+
+        Raises a unique violation when the citizen has an active one of the pathway.
+        """
+
+    async def get(self, tx: Transaction, referral_id: str) -> Referral | None:
+        """The referral; None when there is none."""
+
+    async def lock(self, tx: Transaction, referral_id: str) -> Referral | None:
+        """The referral, locked until the transaction ends. Its citizen is locked before."""
+
+    async def of_citizen(self, tx: Transaction, citizen_id: str) -> list[Referral]:
+        """All of the citizen's referrals."""
+
+    async def save_consent(self, tx: Transaction, referral: Referral) -> None:
+        """Store the consent as it is now.
+
+        Raises a unique violation when the citizen has another active one meanwhile.
+        """

@@ -1,0 +1,72 @@
+"""Who may see and do what."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from brobyg_contracts.reference import Reference
+from brobyg_kit.auth import Caller
+from brobyg_kit.database import Transaction
+
+from brobyg_referral.cases.domain.referral import Referral
+from brobyg_referral.cases.ports import ReferenceSource
+from brobyg_referral.errors import NoSuchReferral, OrganisationMissing
+
+
+def may_see(caller: Caller, referral: Referral, reference: Reference) -> bool:
+    """Whether the caller may see the referral.
+
+    Referrers of the organisation that referred may, and coordinators of the department that runs
+    it, which may share its organisation with others. A coordinator whose token names no department
+    is head office and sees all.
+    """
+    if (
+        "referrer" in caller.roles
+        and caller.organisation is not None
+        and caller.organisation == referral.organisation
+    ):
+        return True
+    return coordinates(caller, [referral.department], reference)
+
+
+def coordinates(caller: Caller, departments: Collection[str], reference: Reference) -> bool:
+    """Whether the caller is a coordinator of one of them, or of head office.
+
+    A department is also known by its former ids, in tokens as in what is stored.
+    """
+    if "coordinator" not in caller.roles:
+        return False
+    if caller.department is None:
+        return True
+    own = reference.department_ids(caller.department)
+    return any(one in own for one in departments)
+
+
+async def own_departments(
+    source: ReferenceSource, tx: Transaction, caller: Caller
+) -> Sequence[str] | None:
+    """All ids that what is the caller's department's may be stored by; None for all."""
+    if caller.department is None:
+        return None
+    return (await source.get(tx)).department_ids(caller.department)
+
+
+def visible(caller: Caller, referral: Referral | None, reference: Reference) -> Referral:
+    """The referral, as one of the department that has it now.
+
+    Raises NoSuchReferral unless the caller may see it.
+    """
+    if referral is None or not may_see(caller, referral, reference):
+        raise NoSuchReferral
+    return replace(referral, department=reference.present_department(referral.department))
+
+
+def organisation_of(caller: Caller) -> str:
+    """For which organisation the caller refers. Raises OrganisationMissing."""
+    if not caller.organisation:
+        raise OrganisationMissing("a referral belongs to the organisation that makes it")
+    return caller.organisation
+
+
+def sender_of(caller: Caller) -> str:
+    """Whose Idempotency-Keys these are: the organisation's, else the caller's own."""
+    return caller.organisation or f"subject {caller.subject}"

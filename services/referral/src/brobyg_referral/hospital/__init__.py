@@ -1,0 +1,1 @@
+"""The ways in for the hospitals' appointments: FHIR over HTTP, and Kafka."""

@@ -1,0 +1,45 @@
+"""What somebody entered here of an appointment that the hospital sends."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+
+from brobyg_referral.cases.domain.appointment import (
+    Announced,
+    AppointmentMessage,
+    AppointmentStatus,
+    PlannedVisit,
+    apart,
+    receive,
+)
+from brobyg_referral.cases.ports import ActiveReferral, StoredAppointment
+
+
+def is_for(referral: ActiveReferral | None, stored: StoredAppointment) -> bool:
+    """Whether the appointment is of the citizen who has this referral."""
+    return referral is not None and referral.citizen_id == stored.referral.citizen_id
+
+
+def entered_alike(
+    known: Iterable[StoredAppointment], plan: PlannedVisit, referral: ActiveReferral
+) -> StoredAppointment | None:
+    """The one among `known` that was entered here and that no hospital has sent yet.
+
+    That of a referral of the citizen's, at the same place and about the same time: one that is
+    still booked before one that was called off, then the nearest.
+    """
+    near = []
+    for one in known:
+        if one.organisation is None and is_for(referral, one):
+            between = apart(one.state.content.plan, plan)
+            if between is not None:
+                called_off = one.state.announced is not Announced.BOOKED
+                near.append((called_off, between, one.appointment_id, one))
+    return min(near)[3] if near else None
+
+
+def called_off(stored: StoredAppointment, at: datetime) -> StoredAppointment:
+    """It, once it has turned out to be another one."""
+    content = replace(stored.state.content, status=AppointmentStatus.CANCELLED)
+    said = AppointmentMessage(content, at, has_own_time=False)
+    return replace(stored, state=receive(stored.state, said).appointment)

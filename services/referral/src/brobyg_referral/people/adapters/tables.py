@@ -1,0 +1,67 @@
+"""The tables of the citizens. Whatever names a person is in `citizen.sealed` and nowhere else."""
+
+from brobyg_kit.tables import Id, Instant
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Identity,
+    Index,
+    LargeBinary,
+    Table,
+    Text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from brobyg_referral.metadata import metadata
+
+citizen = Table(
+    "citizen",
+    metadata,
+    Column("citizen_id", Id, primary_key=True),
+    Column("cpr_hash", LargeBinary, unique=True, comment="HMAC-SHA256 of the CPR number."),
+    Column("key_id", Text),
+    Column(
+        "sealed",
+        LargeBinary,
+        comment=(
+            "Nonce and ciphertext of name, contact and address as JSON; the citizen_id and key_id"
+            " are authenticated with it."
+        ),
+    ),
+    Column(
+        "record",
+        JSONB,
+        comment=(
+            "What helpers must know, as it was last published. Null before the first referral, and"
+            " once erased."
+        ),
+    ),
+    Column("created_at", Instant, nullable=False),
+    Column("erased_at", Instant),
+    CheckConstraint("length(cpr_hash) = 32", name="citizen_cpr_hash_check"),
+    CheckConstraint(
+        "(erased_at is null)"
+        " = (cpr_hash is not null and key_id is not null and sealed is not null)",
+        name="citizen_erased_check",
+    ),
+    CheckConstraint("erased_at is null or record is null", name="citizen_record_check"),
+    comment=(
+        "Who the citizens are: encrypted (AES-256-GCM), found by a keyed hash of the CPR number."
+        " An erased citizen keeps the id alone."
+    ),
+)
+
+access_log = Table(
+    "access_log",
+    metadata,
+    Column("access_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("citizen_id", Id, ForeignKey(citizen.c.citizen_id), nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("organisation", Text),
+    Column("accessed_at", Instant, nullable=False),
+    Index("access_log_citizen", "citizen_id", "accessed_at"),
+    comment="Who was told how to reach whom, when and what for.",
+)

@@ -1,0 +1,30 @@
+"""The owner of the reference data without referral's other packages."""
+
+from brobyg_kit.service import Parts, Resources, Service
+from brobyg_kit.settings import KitSettings
+from brobyg_referral.metadata import metadata
+from brobyg_referral.reference.adapters.entries import PostgresEntries
+from brobyg_referral.reference.domain.entries import KINDS
+from brobyg_referral.reference.entrypoints.api import create_router
+from brobyg_referral.reference.use_cases.records import ReferenceRecords
+
+
+class Settings(KitSettings):
+    """With the owner's port."""
+
+    referral_port: int = 0
+
+
+def build(resources: Resources) -> Parts:
+    records = ReferenceRecords(PostgresEntries())
+    return Parts(routers=[create_router(resources.database, records)])
+
+
+OWNER = Service(
+    name="referral",
+    package="brobyg_referral",
+    settings=Settings,
+    build=build,
+    emits=tuple(KINDS.values()),
+    metadata=metadata,
+)
