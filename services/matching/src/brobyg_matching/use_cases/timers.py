@@ -94,17 +94,19 @@ class MatchingTimers:
 
         Returns those that somebody else holds, and whether something is left.
         """
+        reference = await self._boards.reference(tx)
+        present = reference.present_department(department)
+        looked: Board | None = None  # the work may be done anew, on another board
         left = True
 
         def take(board: Board, need_id: str) -> None:
-            nonlocal left
-            present = board.reference.present_department(department)
-            left = not transitions.is_full(board, present)
+            nonlocal looked, left
+            if board is not looked or left:
+                looked, left = board, not transitions.is_full(board, present)
             if left:
                 transitions.capacity_free(board, need_id)
 
-        reference = await self._boards.reference(tx)
-        around = asked_for(reference.present_department(department), reference)
+        around = asked_for(present, reference)
         return await self._each(tx, line, take, departments=around), left
 
     async def _each(
