@@ -222,3 +222,4 @@ def test_a_program_that_ends_again_and_again_can_be_given_other_settings(
     for number in range(20):
         signal_name = ("TERM", "INT")[number % 2]
         supervisor.load([Program("one", ["false"], stop_signal=signal_name, autostart=True)])
+        assert supervisor.states()["one"].state != "STOPPED", "supervisord keeps it by them"
