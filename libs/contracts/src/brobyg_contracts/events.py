@@ -152,13 +152,15 @@ Priority: TypeAlias = Annotated[int, Meta(ge=1, le=9)]
 #: Why an open offer was withdrawn. Known: `taken`, `appointment_cancelled`,
 #: `appointment_rescheduled`, `consent_withdrawn`, `escalated`, `appointment_over`, `blocked`,
 #: `helper_paused`, `helper_promised`, `held`, `clash`, `reassigned`, `citizen_changed`,
-#: `citizen_erased`, `withdrawn`. Others may come.
+#: `citizen_erased`, `withdrawn`, `helper_erased`, `helper_restricted`, `restricted`. Others may
+#: come.
 WithdrawalReason: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9_]*\\Z")]
 
 
 #: Why a matched helper is free again. Known: `appointment_cancelled`, `appointment_rescheduled`,
 #: `consent_withdrawn`, `helper_withdrew`, `blocked`, `reassigned`, `coordinator_released`,
-#: `citizen_changed`, `citizen_erased`, `withdrawn`. Others may come.
+#: `citizen_changed`, `citizen_erased`, `withdrawn`, `helper_erased`, `helper_restricted`,
+#: `restricted`. Others may come.
 ReleaseReason: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9_]*\\Z")]
 
 
@@ -169,7 +171,7 @@ EscalationReason: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z]
 
 
 #: Why a need has ended. Known: `completed`, `missed`, `appointment_cancelled`,
-#: `consent_withdrawn`, `withdrawn`. Others may come.
+#: `consent_withdrawn`, `withdrawn`, `citizen_erased`, `restricted`. Others may come.
 ClosingReason: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9_]*\\Z")]
 
 
@@ -189,7 +191,7 @@ Channel: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9_]
 #: Why a message will not be sent: the recipient has no address for the channel; the recipient was
 #: erased; the receiving server refused it permanently (SMTP 5yz, RFC 5321 §4.2.1); what it is
 #: about was over before it could be sent. Known: `no_address`, `recipient_erased`, `refused`,
-#: `appointment_over`. Others may come.
+#: `appointment_over`, `restricted`, `contact_not_consented`. Others may come.
 FailureReason: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9_]*\\Z")]
 
 
@@ -290,6 +292,31 @@ Capacity: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9_
 #: A paper that a helper needs. Known: `confidentiality`, `record_check`, `introduction`. Others
 #: may come.
 PaperKind: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9_]*\\Z")]
+
+
+#: Why a person was erased: they asked for it, consent was withdrawn, the time to keep it is over,
+#: or it was entered by mistake. Known: `requested`, `consent_withdrawn`, `retention_over`,
+#: `entered_by_mistake`. Others may come.
+ErasureReason: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9_]*\\Z")]
+
+
+#: Why processing was restricted (GDPR art. 18(1)): accuracy is contested, it is unlawful, they
+#: need it for a legal claim, or they object to it. Known: `accuracy_contested`, `unlawful`,
+#: `legal_claim`, `objection`. Others may come.
+RestrictionReason: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9_]*\\Z")]
+
+
+#: What consent is for: the help of the referral, messages to the citizen, research, telling the GP
+#: how it went. Known: `processing`, `contact`, `research`, `gp_sharing`. Others may come.
+ConsentScope: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9_]*\\Z")]
+
+
+#: A consent text of `schemas/consent`.
+ConsentTextId: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9-]*\\Z")]
+
+
+#: In what form consent was given. Known: `written`, `oral`, `digital`. Others may come.
+ConsentForm: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9_]*\\Z")]
 
 
 class CitizenRecorded(EventData, frozen=True, kw_only=True, gc=False):
@@ -687,6 +714,53 @@ class HelperPaused(EventData, frozen=True, kw_only=True, gc=False):
     helper_id: Id
 
 
+class HelperErased(EventData, frozen=True, kw_only=True, gc=False):
+    """A helper was erased. Who the helper is can no longer be found, and they are never asked
+    again. Each service that copied anything of the helper deletes it and acknowledges (GDPR
+    art. 17 and 19).
+    """
+
+    EVENT_TYPE: ClassVar[str] = "dk.brobyg.helper.erased"
+    TOPIC: ClassVar[str] = "brobyg.matching.v1"
+    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/helper.erased.schema.json"
+    SUBJECT: ClassVar[str] = "helper_id"
+
+    #: The helper, known by name to the matching service only.
+    helper_id: Id
+    #: Why.
+    reason: ErasureReason
+
+
+class HelperRestricted(EventData, frozen=True, kw_only=True, gc=False):
+    """Processing of a helper was restricted. What is kept of the helper is stored and nothing
+    else: they are not asked or told until it is lifted (GDPR art. 18).
+    """
+
+    EVENT_TYPE: ClassVar[str] = "dk.brobyg.helper.restricted"
+    TOPIC: ClassVar[str] = "brobyg.matching.v1"
+    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/helper.restricted.schema.json"
+    SUBJECT: ClassVar[str] = "helper_id"
+
+    #: The helper, known by name to the matching service only.
+    helper_id: Id
+    #: Why.
+    reason: RestrictionReason
+
+
+class HelperUnrestricted(EventData, frozen=True, kw_only=True, gc=False):
+    """Restriction of a helper was lifted. They can be asked again if they are active (GDPR art.
+    18(3)).
+    """
+
+    EVENT_TYPE: ClassVar[str] = "dk.brobyg.helper.unrestricted"
+    TOPIC: ClassVar[str] = "brobyg.matching.v1"
+    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/helper.unrestricted.schema.json"
+    SUBJECT: ClassVar[str] = "helper_id"
+
+    #: The helper, known by name to the matching service only.
+    helper_id: Id
+
+
 class NotificationSent(EventData, frozen=True, kw_only=True, gc=False):
     """A message was handed over. The mail server took responsibility for it (SMTP 250, RFC 5321
     §4.2.5).
@@ -856,8 +930,9 @@ class ReferralCreated(EventData, frozen=True, kw_only=True, gc=False):
 
 
 class ConsentGiven(EventData, frozen=True, kw_only=True, gc=False):
-    """The citizen gave consent. The citizen's recorded consent to this referral. Nothing is done
-    without it (GDPR art. 9(2)(a)).
+    """The citizen gave consent. The citizen's recorded consent, of one scope. Of the scope
+    `processing` it is to this referral, and nothing is done without it (GDPR art. 9(2)(a));
+    the other scopes hold for the citizen whichever referral they were recorded at.
     """
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.consent.given"
@@ -869,11 +944,23 @@ class ConsentGiven(EventData, frozen=True, kw_only=True, gc=False):
     referral_id: Id
     #: The citizen, known by name to the referral service only.
     citizen_id: Id
+    #: What it is for. Left out: `processing`, the help that the referral asks for.
+    scope: ConsentScope | UnsetType = UNSET
+    #: The text that the citizen agreed to.
+    text_id: ConsentTextId | UnsetType = UNSET
+    #: The version of that text.
+    text_version: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
+    #: In what form it was given.
+    how: ConsentForm | UnsetType = UNSET
+    #: Whether somebody with the right to decide for the citizen gave it (Danish: forælder med
+    #: forældremyndighed, værge).
+    by_guardian: bool | UnsetType = UNSET
 
 
 class ConsentWithdrawn(EventData, frozen=True, kw_only=True, gc=False):
-    """The citizen withdrew consent. Nothing more is done for this referral: offers are
-    withdrawn, matches released, the hospital's messages dropped (GDPR art. 7(3)).
+    """The citizen withdrew consent. Of the scope `processing`: nothing more is done for this
+    referral: offers are withdrawn, matches released, the hospital's messages dropped (GDPR
+    art. 7(3)). Of another scope: what that scope allowed ends, and the help goes on.
     """
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.consent.withdrawn"
@@ -885,6 +972,8 @@ class ConsentWithdrawn(EventData, frozen=True, kw_only=True, gc=False):
     referral_id: Id
     #: The citizen, known by name to the referral service only.
     citizen_id: Id
+    #: What it is for. Left out: `processing`, the help that the referral asks for.
+    scope: ConsentScope | UnsetType = UNSET
 
 
 class AppointmentBooked(EventData, frozen=True, kw_only=True, gc=False):
@@ -1159,6 +1248,69 @@ class AttentionSettled(EventData, frozen=True, kw_only=True, gc=False):
     need_id: Id | UnsetType = UNSET
 
 
+class CitizenErased(EventData, frozen=True, kw_only=True, gc=False):
+    """A citizen was erased. Who the citizen is can no longer be found: the key, the identity and
+    what was said of them are gone. Each service that copied anything of the citizen deletes
+    it and acknowledges (GDPR art. 17 and 19).
+    """
+
+    EVENT_TYPE: ClassVar[str] = "dk.brobyg.citizen.erased"
+    TOPIC: ClassVar[str] = "brobyg.referral.v1"
+    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/citizen.erased.schema.json"
+    SUBJECT: ClassVar[str] = "citizen_id"
+
+    #: The citizen, known by name to the referral service only.
+    citizen_id: Id
+    #: Why.
+    reason: ErasureReason
+
+
+class CitizenRestricted(EventData, frozen=True, kw_only=True, gc=False):
+    """Processing of a citizen was restricted. What is kept of the citizen is stored and nothing
+    else: nobody is asked, matched or told until it is lifted (GDPR art. 18).
+    """
+
+    EVENT_TYPE: ClassVar[str] = "dk.brobyg.citizen.restricted"
+    TOPIC: ClassVar[str] = "brobyg.referral.v1"
+    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/citizen.restricted.schema.json"
+    SUBJECT: ClassVar[str] = "citizen_id"
+
+    #: The citizen, known by name to the referral service only.
+    citizen_id: Id
+    #: Why.
+    reason: RestrictionReason
+
+
+class CitizenUnrestricted(EventData, frozen=True, kw_only=True, gc=False):
+    """Restriction of a citizen was lifted. Processing goes on from what is so now (GDPR art.
+    18(3)).
+    """
+
+    EVENT_TYPE: ClassVar[str] = "dk.brobyg.citizen.unrestricted"
+    TOPIC: ClassVar[str] = "brobyg.referral.v1"
+    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/citizen.unrestricted.schema.json"
+    SUBJECT: ClassVar[str] = "citizen_id"
+
+    #: The citizen, known by name to the referral service only.
+    citizen_id: Id
+
+
+class ErasureAcknowledged(EventData, frozen=True, kw_only=True, gc=False):
+    """A service has erased what it had of a person. Sent by each service that may hold a copy,
+    once all that it had of the person is deleted; also when it had nothing.
+    """
+
+    EVENT_TYPE: ClassVar[str] = "dk.brobyg.erasure.acknowledged"
+    TOPIC: ClassVar[str] = "brobyg.{source}.v1"
+    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/erasure.acknowledged.schema.json"
+    SUBJECT: ClassVar[str] = "person_id"
+
+    #: The citizen or helper who was erased.
+    person_id: Id
+    #: The service that acknowledges.
+    service: Annotated[str, Meta(max_length=40, min_length=1, pattern="^[a-z][a-z0-9-]*\\Z")]
+
+
 class OpeningSpan(Struct, frozen=True, kw_only=True, gc=False):
     """Open from and to, on these days of the week (ISO 8601: Monday is 1)."""
 
@@ -1242,23 +1394,34 @@ __all__ = [
     "CalendarRecorded",
     "Capacity",
     "Channel",
+    "CitizenErased",
     "CitizenRecorded",
+    "CitizenRestricted",
+    "CitizenUnrestricted",
     "ClosingReason",
     "Competence",
+    "ConsentForm",
     "ConsentGiven",
+    "ConsentScope",
+    "ConsentTextId",
     "ConsentWithdrawn",
     "ConsideredHelper",
     "Count",
     "DecisionOutcome",
     "DepartmentId",
     "DepartmentRecorded",
+    "ErasureAcknowledged",
+    "ErasureReason",
     "EscalationReason",
     "ExcludedHelpers",
     "FailureReason",
     "Gender",
     "HelperActivated",
+    "HelperErased",
     "HelperPaused",
     "HelperRegistered",
+    "HelperRestricted",
+    "HelperUnrestricted",
     "Id",
     "Instant",
     "Label",
@@ -1308,6 +1471,7 @@ __all__ = [
     "ReleaseReason",
     "ResourceId",
     "ResourceKind",
+    "RestrictionReason",
     "Role",
     "RuleName",
     "SeatNumber",
