@@ -89,6 +89,7 @@ class System:
         """
         told = {**self.given, **(settings or {})}
         with self.folder.locked():
+            self.supervisor.end_orphans()
             told["BROBYG_CLOCK"] = self._clock(told)
             self._refuse_taken_ports(told)
             self.start_stores()
@@ -127,6 +128,7 @@ class System:
         if not (environment := self.environment()):
             raise LocalError("the system has not been started yet", advice="brobyg local up")
         with self.folder.locked():
+            self.supervisor.refuse_orphans()
             if component in {"kafka", "postgres"}:
                 self.cluster.start(kafka=component == "kafka", postgres=component == "postgres")
             else:
@@ -136,6 +138,7 @@ class System:
     def stop(self, component: Component) -> None:
         """Stop one component cleanly, data kept. Raises `LocalError`. Blocks."""
         with self.folder.locked():
+            self.supervisor.refuse_orphans()
             self.supervisor.stop([component])
 
     def start_stores(self) -> None:
