@@ -254,6 +254,7 @@ class System:
         self.say("databases, topics, migrations and reference data")
 
         def brobyg(arguments: list[str]) -> None:
+            """Run one command with the system's settings. Raises `CommandFailed`. Blocks."""
             run(
                 what := f"brobyg {' '.join(arguments)}",
                 [BROBYG, *arguments],
@@ -291,12 +292,14 @@ class System:
         pending = [name for name in wanted if name != "mail" or mail is not None]
 
         def ready(name: str) -> bool:
+            """Whether it answers and, a service, has its copies of what others own."""
             if name == "mail":
                 return is_answering(mail or 0)
             answer = readiness(name, urls[name])
             return answer.ready and answer.has_copies
 
         def settled() -> bool:
+            """Whether nothing is waited for any more; raises the failure of what has ended."""
             states = self.supervisor.states()
             for name in list(pending):
                 if states[name].failed:
