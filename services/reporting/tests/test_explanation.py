@@ -191,7 +191,7 @@ async def test_the_api_and_the_command_tell_what_the_stream_says(
             result = CliRunner().invoke(command.app, list(arguments))
             return result.exit_code, result.output
 
-        code, output = await asyncio.to_thread(run, NEED)
+        code, output = await asyncio.to_thread(run, "--language", "en", NEED)
         heading, *lines = output.splitlines()
         assert (code, len(lines)) == (0, len(expected["story"]))
         assert heading == (
@@ -200,8 +200,21 @@ async def test_the_api_and_the_command_tell_what_the_stream_says(
         assert f"Number 1: {HELPER}, 510 points" in output
         code, output = await asyncio.to_thread(run, NEED, "--json")
         assert (code, json.loads(output)["policy_versions"]) == (0, [1])
+        for setting, says in (("da", "Nummer"), ("en", "Number"), ("kl", "Number")):
+            monkeypatch.setenv("BROBYG_DEFAULT_LANGUAGE", setting)
+            code, output = await asyncio.to_thread(run, NEED)
+            assert (code, f"{says} 1: {HELPER}, 510 point" in output) == (0, True)
         code, output = await asyncio.to_thread(run, "--language", "da", NEED)
         assert f"Nummer 1: {HELPER}, 510 point" in output
+        assert "left out" not in output
+        # A bound that this history passes.
+        monkeypatch.setattr("brobyg_reporting.adapters.queries._MOST_EVENTS", 3)
+        code, output = await asyncio.to_thread(run, NEED)
+        assert (code, "told from the first 3 events; there are more" in output) == (0, True)
+        cut = await running.client.get(
+            f"/needs/{NEED}/explanation", headers=bearer("coordinator", department=DEPARTMENT)
+        )
+        assert (answer.json()["cut_after"], cut.json()["cut_after"]) == (None, 3)
         assert (await asyncio.to_thread(run, NEED.upper()))[0] == 0
         assert (await asyncio.to_thread(run, OTHER))[0] == 1
         assert (await asyncio.to_thread(run, "the-third-one"))[0] == 2
