@@ -48,6 +48,18 @@ DEPARTMENT = "randers-norddjurs"
 BY = Actor("coordinator-7", "coordinator")
 #: What every pool of these tests asks for.
 PAPERS = ("confidentiality", "record_check", "introduction")
+#: What a session of the toys is, what a case is, and whoever may be its host.
+SESSION: dict[str, Any] = {
+    "pathway": "toy_session", "about_kind": "session", "citizen_id": None, "referral_id": None,
+    "location_id": "toy-house",
+}  # fmt: skip
+CASE: dict[str, Any] = {
+    "pathway": "toy_caseload", "about_kind": "referral", "location_id": None, "starts_at": None,
+    "ends_at": None,
+}  # fmt: skip
+HOST: dict[str, Any] = {
+    "pools": ("toy_host",), "competences": frozenset({"first_aid"}), "papers": {},
+}  # fmt: skip
 
 
 def an_id(word: str) -> str:

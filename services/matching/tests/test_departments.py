@@ -28,6 +28,7 @@ from matching_api import (
     tell,
 )
 from matching_samples import (
+    CASE,
     DEPARTMENT,
     RECORDS,
     a_citizen,
@@ -47,10 +48,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 OLD = "aarhus"
 #: A coordinator of each department, as their tokens name it.
 OF_OLD, OF_PRESENT = (bearer("coordinator", department=one) for one in (OLD, DEPARTMENT))
-CASE: dict[str, Any] = {
-    "pathway": "toy_caseload", "about_kind": "referral", "location_id": None, "starts_at": None,
-    "ends_at": None,
-}  # fmt: skip
 _offsets = itertools.count(1_000)
 _BY_KEY = {record.record: record for record in RECORDS}
 

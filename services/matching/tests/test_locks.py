@@ -34,7 +34,10 @@ from matching_api import (
     tell,
 )
 from matching_samples import (
+    CASE,
+    HOST,
     LATE,
+    SESSION,
     a_helper,
     an_id,
     citizen_recorded,
@@ -50,13 +53,6 @@ from matching_samples import (
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 SECONDS = 5.0
 CITIZENS, TELLERS, NEEDS = 5, 3, 8
-SESSION: dict[str, Any] = {
-    "pathway": "toy_session", "about_kind": "session", "citizen_id": None, "referral_id": None,
-}  # fmt: skip
-CASE: dict[str, Any] = {
-    "pathway": "toy_caseload", "about_kind": "referral", "location_id": None, "starts_at": None,
-    "ends_at": None,
-}  # fmt: skip
 
 
 def helpers() -> list[Any]:
@@ -79,7 +75,7 @@ def some_event(random: Random, teller: int, number: int) -> Event:
     kind = random.randrange(3)
     if kind == 0:
         place = random.choice(("toy-house", "toy-palace"))
-        one = facts(need, **SESSION, location_id=place, starts_at=at)
+        one = facts(need, **SESSION | {"location_id": place}, starts_at=at)
     elif kind == 1:
         one = facts(need, **CASE, **who)
     else:
@@ -194,13 +190,12 @@ async def test_nothing_waits_for_each_other_under_events_answers_timers_and_bloc
 
 
 SOON = 10.0
-HOST = {"pools": ("toy_host",), "competences": frozenset({"first_aid"}), "papers": {}}
 
 
 async def test_a_timer_does_not_wait_for_a_place_that_somebody_holds(
     own: Running, clock: ManualClock
 ) -> None:
-    await tell(own, event(need_opened(facts(**SESSION, location_id="toy-house"))))
+    await tell(own, event(need_opened(facts(**SESSION))))
     async with database_of(own).transaction() as tx:
         tx.schedule(SEARCH, an_id("need"), clock.now())
     async with database_of(own).transaction() as other, asyncio.timeout(SOON):
@@ -214,7 +209,7 @@ async def test_a_timer_does_not_wait_for_a_turn_that_somebody_holds(
     own: Running, clock: ManualClock
 ) -> None:
     await give(own, *(a_helper(f"h{n}", **HOST) for n in range(2)))
-    await tell(own, event(need_opened(facts(**SESSION, location_id="toy-house"))))
+    await tell(own, event(need_opened(facts(**SESSION))))
     asked = [one.helper_id for one in await open_offers(own)]
     assert len(asked) == 1
     clock.advance(timedelta(minutes=61))

@@ -28,7 +28,9 @@ from matching_api import (
     tell,
 )
 from matching_samples import (
+    CASE,
     LATE,
+    SESSION,
     a_helper,
     an_id,
     citizen_recorded,
@@ -44,14 +46,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 HERE = Path(__file__).parent
 WORKER = HERE / "support" / "needs_worker.py"
 OWN_PATHWAYS = f"{HERE.parents[2] / 'tests' / 'pathways'}:{HERE / 'pathways'}"
-SESSION: dict[str, Any] = {
-    "pathway": "toy_claim", "about_kind": "session", "citizen_id": None, "referral_id": None,
-    "location_id": "toy-house",
-}  # fmt: skip
-CASE: dict[str, Any] = {
-    "pathway": "toy_caseload", "about_kind": "referral", "location_id": None, "starts_at": None,
-    "ends_at": None,
-}  # fmt: skip
+CLAIMED: dict[str, Any] = {**SESSION, "pathway": "toy_claim"}
 
 
 @pytest.fixture(autouse=True)
@@ -213,7 +208,7 @@ async def claims(matching: Running, *which: tuple[str, int, str]) -> list[str]:
 
 async def test_of_claims_of_several_processes_on_the_last_seat_one_wins(own: Running) -> None:
     await give(own, *map(guide, range(3)))
-    await tell(own, event(need_opened(facts(**SESSION))))
+    await tell(own, event(need_opened(facts(**CLAIMED))))
     came = await claims(own, *(("need", 1, f"guide {n}") for n in range(3)))
     assert came == ["done", "taken", "taken"]
     await nothing_is_taken_twice(own)
@@ -240,12 +235,12 @@ async def test_of_claims_of_several_processes_on_a_helpers_last_case_one_wins(
 async def test_of_claims_of_several_processes_on_the_last_room_one_wins(own: Running) -> None:
     """Sessions that have given their room back want it again, as somebody claims a seat."""
     await give(own, *map(guide, range(3)))
-    await tell(own, event(need_opened(facts("first", **SESSION))))
+    await tell(own, event(need_opened(facts("first", **CLAIMED))))
     for number in range(3):
-        await tell(own, event(need_opened(facts(f"session {number}", **SESSION))))
+        await tell(own, event(need_opened(facts(f"session {number}", **CLAIMED))))
     moved = facts(
         "first",
-        **SESSION,
+        **CLAIMED,
         starts_at=facts().starts_at + timedelta(days=3),  # type: ignore[operator]  # it has one
     )
     await tell(own, event(need_opened(moved), 1))
@@ -281,13 +276,13 @@ async def test_where_nobody_is_asked_helpers_take_the_seats_or_the_coordinator_i
     own: Running, clock: ManualClock
 ) -> None:
     await give(own, *map(guide, range(2)))
-    await tell(own, event(need_opened(facts(**SESSION))))
+    await tell(own, event(need_opened(facts(**CLAIMED))))
     assert await open_offers(own) == []
     assert await seats(own) == [("searching", None)] * 2
     path = f"/needs/{an_id('need')}/seats/1/claim"
     assert (await post(own, path, headers=helper_token(an_id("guide 0"))))[0] == 200
     assert await rows(own, "select state, resource_id from need") == [("filled", "toy-room")]
-    other = facts("other", **{**SESSION, "location_id": "toy-palace"})
+    other = facts("other", **{**CLAIMED, "location_id": "toy-palace"})
     await tell(own, event(need_opened(other)))
     [(due,)] = await rows(own, "select max(due_at) from timer where kind = 'need-search'")
     clock.advance(due - clock.now())

@@ -31,6 +31,8 @@ from matching_api import (
     tell,
 )
 from matching_samples import (
+    CASE,
+    SESSION,
     a_helper,
     an_id,
     citizen_recorded,
@@ -43,14 +45,6 @@ from matching_samples import (
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-SESSION: dict[str, Any] = {
-    "pathway": "toy_session", "about_kind": "session", "citizen_id": None, "referral_id": None,
-    "location_id": "toy-house",
-}  # fmt: skip
-CASE: dict[str, Any] = {
-    "pathway": "toy_caseload", "about_kind": "referral", "location_id": None, "starts_at": None,
-    "ends_at": None,
-}  # fmt: skip
 
 
 def guide(number: int) -> Any:

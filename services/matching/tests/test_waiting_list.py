@@ -4,7 +4,6 @@ A page of the waiting list is looked at in one transaction, so that none costs m
 """
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from brobyg_kit.clock import ManualClock
@@ -15,6 +14,7 @@ from brobyg_matching.domain.need import CAPACITY
 from brobyg_matching.use_cases.timers import PAGE
 from matching_api import database_of, fire, give, rows, seats, tell
 from matching_samples import (
+    CASE,
     DEPARTMENT,
     NOW,
     a_helper,
@@ -28,10 +28,6 @@ from matching_samples import (
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-CASE: dict[str, Any] = {
-    "pathway": "toy_caseload", "about_kind": "referral", "location_id": None, "starts_at": None,
-    "ends_at": None,
-}  # fmt: skip
 #: Of a connection so far.
 ROWS_READ = """
     select sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0))::int
