@@ -279,13 +279,29 @@ def consent_withdrawn(referral: str = "referral", citizen: str = "citizen") -> C
 
 def of_another_citizen(number: int, **changes: Any) -> list[Event]:
     """A need at one time, `need <number>`, of a citizen of its own, with record and consent."""
-    citizen, referral = f"citizen {number}", f"referral {number}"
-    ids = {"citizen_id": an_id(citizen), "referral_id": an_id(referral)}
+    need = facts(f"need {number}", **_ids(number), **changes)
+    return [*another_citizen(number), event(need_opened(need))]
+
+
+def another_citizen(number: int) -> list[Event]:
+    """Record and consent of `citizen <number>`."""
+    citizen = f"citizen {number}"
     return [
         event(citizen_recorded(citizen)),
-        event(consent_given(referral, citizen)),
-        event(need_opened(facts(f"need {number}", **ids, **changes))),
+        event(consent_given(f"referral {number}", citizen)),
     ]
+
+
+def case_of(number: int, **changes: Any) -> Event:
+    """`case <number>` of that citizen."""
+    return event(need_opened(facts(f"case {number}", **CASE, **_ids(number), **changes)))
+
+
+def _ids(number: int) -> dict[str, str]:
+    return {
+        "citizen_id": an_id(f"citizen {number}"),
+        "referral_id": an_id(f"referral {number}"),
+    }
 
 
 def event(data: Any, number: int = 0) -> Event:
