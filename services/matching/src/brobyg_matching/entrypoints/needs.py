@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 from uuid import UUID
@@ -74,6 +75,9 @@ class NeedOut(BaseModel):
     #: The citizen's other need on whose way this one is helped.
     follows: str | None
     clashes_with: str | None
+    #: The need that this one clashes with, and the citizen's needs for which nobody is asked
+    #: because of this one.
+    clashing: list[str]
     #: Kinds of attention that are raised.
     attention: list[str]
     seats: list[SeatOut]
@@ -133,9 +137,13 @@ def _seat(one: Seat) -> SeatOut:
     return SeatOut.model_validate(fields | {"asked": len(one.asked)})
 
 
-def _out(need: Need) -> dict[str, object]:
-    fields = {name: getattr(need, name) for name in NeedOut.model_fields if name != "seats"}
-    return fields | {"seats": [_seat(one) for one in need.seats], "attention": [*need.attention]}
+def _out(need: Need, clashing: Mapping[str, list[str]]) -> dict[str, object]:
+    made = {
+        "seats": [_seat(one) for one in need.seats],
+        "attention": [*need.attention],
+        "clashing": clashing.get(need.need_id, []),
+    }
+    return {name: getattr(need, name) for name in NeedOut.model_fields if name not in made} | made
 
 
 def _asked(offer: Offer) -> AskedOfferOut:
@@ -199,7 +207,8 @@ def _reads(router: APIRouter, queries: Queries, scope: Scope) -> None:
         whose = scope.asked(department) if department else scope.department_of(caller)
         found = await queries.needs(whose, state, seat, _position(after), limit + 1)
         shown = found[:limit]
-        items = [NeedOut.model_validate(_out(need)) for need in shown]
+        clashing = await queries.clashing(shown)
+        items = [NeedOut.model_validate(_out(need, clashing)) for need in shown]
         return PageOut(items=items, next=_cursor(shown[-1]) if len(found) > limit else None)
 
     @router.get("/{need_id}", summary="One need: its seats, who was asked, what is booked")
@@ -210,7 +219,7 @@ def _reads(router: APIRouter, queries: Queries, scope: Scope) -> None:
             "offers": [_asked(offer) for offer in offers],
             "bookings": await queries.bookings_of(need.need_id),
         }
-        return WholeNeedOut.model_validate(_out(need) | more)
+        return WholeNeedOut.model_validate(_out(need, await queries.clashing([need])) | more)
 
 
 def _commands(router: APIRouter, queries: Queries, answers: Answers, scope: Scope) -> None:
@@ -230,8 +239,8 @@ def _commands(router: APIRouter, queries: Queries, answers: Answers, scope: Scop
 
 
 async def _after(queries: Queries, need: Need) -> NeedOut:
-    after = await queries.need(need.need_id)
-    return NeedOut.model_validate(_out(after or need))
+    after = await queries.need(need.need_id) or need
+    return NeedOut.model_validate(_out(after, await queries.clashing([after])))
 
 
 def _claimant(caller: Caller, body: ClaimBody | None) -> str:
@@ -250,9 +259,25 @@ def _seats(router: APIRouter, queries: Queries, answers: Answers, scope: Scope) 
     """Who gets or leaves a seat by hand. A helper sees nothing of the need but the outcome."""
 
     @router.post("/{need_id}/seats/{no}/assign", summary="Give the seat to a helper")
-    async def assign(need_id: UUID, no: SeatNo, body: AssignBody, caller: Coordinator) -> NeedOut:
+    async def assign(
+        need_id: UUID,
+        no: SeatNo,
+        body: AssignBody,
+        caller: Coordinator,
+        confirm: Annotated[
+            Literal["clash"] | None,
+            Query(description="Says that somebody is to help though the citizen is elsewhere too."),
+        ] = None,
+    ) -> NeedOut:
+        """Whoever had it before is released; the same again has no effect.
+
+        409 names the citizen's other need at the time, unless `confirm` says that it is known.
+        """
         need = await _own(queries, scope, need_id, caller)
-        await answers.assign(need.need_id, no, body.helper_id, acting(caller))
+        confirmed = confirm is not None
+        await answers.assign(
+            need.need_id, no, body.helper_id, acting(caller), clash_confirmed=confirmed
+        )
         return await _after(queries, need)
 
     @router.post(
