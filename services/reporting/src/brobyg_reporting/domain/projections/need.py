@@ -111,9 +111,7 @@ class NeedRow(msgspec.Struct, gc=False):
     escalated_at: Annotated[datetime | None, Doc("Latest escalation, UTC.")] = None
     escalated_reason: Annotated[
         str | None,
-        Doc(
-            "nobody_available, nobody_answered, too_late, no_room, clash, part_of_way or another."
-        ),
+        Doc("nobody_available, nobody_answered, too_late, no_room, clash, part_of_way or another."),
     ] = None
     escalated_asked: Annotated[int | None, Doc("Helpers asked before the latest escalation.")] = (
         None
