@@ -57,7 +57,7 @@ def _local(moment: datetime, zone: ZoneInfo | None) -> datetime:
 def distance(metres: int, language: Language) -> str:
     """In kilometres, with one decimal below ten: `cirka 4,2 km` / `about 4.2 km`, `about 12 km`.
 
-    `under 1 km` / `less than 1 km` for all that is less: people's homes are known by their postcode only.
+    `under 1 km` / `less than 1 km` for all that is less: homes are known by their postcode only.
     """
     if metres < 1000:
         return catalogue(_FOLDER, language).gettext("less than 1 km")

@@ -202,6 +202,7 @@ def _reads(router: APIRouter, queries: Queries, scope: Scope) -> None:
         after: Annotated[str | None, Query(max_length=200)] = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> PageOut:
+        """Of the coordinator's departments, or of one. `after` is the `next` of the page before."""
         if department is not None and not scope.covers(caller, department):
             raise Problem(403, "This is another department's")
         whose = scope.asked(department) if department else scope.department_of(caller)
@@ -233,6 +234,10 @@ def _commands(router: APIRouter, queries: Queries, answers: Answers, scope: Scop
     async def command(
         need_id: UUID, command: Literal["hold", "resume", "reopen"], caller: Coordinator
     ) -> NeedOut:
+        """`hold` withdraws open offers; `resume` and `reopen` begin a new round.
+
+        409 when there is nothing to stop, or to go on with.
+        """
         need = await _own(queries, scope, need_id, caller)
         await steps[command](need.need_id, acting(caller))
         return await _after(queries, need)
@@ -286,6 +291,10 @@ def _seats(router: APIRouter, queries: Queries, answers: Answers, scope: Scope) 
     async def claim(
         need_id: UUID, no: SeatNo, caller: HelperOrCoordinator, body: ClaimBody | None = None
     ) -> SeatStateOut:
+        """A helper takes it for themselves, a coordinator for `helper_id`; the same again is fine.
+
+        409 where the pathway or the helper's time does not allow it, or another was sooner.
+        """
         need = await _own(queries, scope, need_id, caller)
         await answers.claim(need.need_id, no, _claimant(caller, body), acting(caller))
         return SeatStateOut(state="filled")
@@ -295,6 +304,7 @@ def _seats(router: APIRouter, queries: Queries, answers: Answers, scope: Scope) 
         summary="Whoever has the seat can't after all; it is searched again",
     )
     async def release(need_id: UUID, no: SeatNo, caller: HelperOrCoordinator) -> SeatStateOut:
+        """A helper leaves their own seat only. 409 when it has begun, or nobody has the seat."""
         need = await _own(queries, scope, need_id, caller)
         await answers.release(need.need_id, no, acting(caller))
         after = await queries.need(need.need_id)
