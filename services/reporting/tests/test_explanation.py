@@ -307,3 +307,27 @@ def test_the_story_names_a_few_of_many_and_the_decision_all() -> None:
     assert (len(could), more) == (3, "And 57 more who could.")
     [decision] = found.decisions
     assert (len(decision.considered), len(decision.ruled_out[0].helpers)) == (20, 20)
+
+
+@pytest.mark.parametrize(("kind", "told_of"), [("clash", True), ("nobody_found", False)])
+async def test_of_two_that_clash_both_are_told_and_of_the_helper_of_one_missing_only_that_one(
+    serve: Serve, kind: str, told_of: bool
+) -> None:
+    item = facts() | {"kind": kind, "need_id": OTHER, "other_need_id": NEED}
+    events = [told("need.opened", 1, facts()), told("attention.raised", 2, item, "matching")]
+    async with serve(SERVICE) as running:
+        await keep(running, events)
+        answer = await running.client.get(
+            f"/needs/{NEED}/explanation", headers=bearer("coordinator", department=DEPARTMENT)
+        )
+        lines = [line["sentence"]["en"] for line in answer.json()["story"]]
+        assert any(f"Other need: {OTHER}" in line for line in lines) == told_of
+
+
+def test_a_part_of_one_way_without_its_helper_is_told_as_that_with_the_other_need() -> None:
+    part = facts() | {"reason": "part_of_way", "missing": 1, "other_need_id": OTHER}
+    found = explained([told("match.escalated", 3, part)])
+    [said] = texts(found)
+    assert "on the same way does not have this one" in said
+    assert said.endswith(f"Other need: {OTHER}.")
+    assert "har ikke denne" in texts(found, "da")[0]

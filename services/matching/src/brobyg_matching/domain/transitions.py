@@ -160,6 +160,8 @@ def _let_go(draft: Draft, reason: str, *, release: bool = True) -> None:
         for other in board.of_citizen(draft.need.citizen_id):
             if other.clashes_with == draft.need_id:
                 Draft(board, other).decide_anew()
+            elif "clash" in other.attention:
+                Draft(board, other).set()  # searched all the same: does it still clash?
     for seat in draft.need.seats:
         if seat.state not in ("filled", "held", "closed"):
             draft.set_seat(seat.no, state="waiting", reason=None, due_at=None)

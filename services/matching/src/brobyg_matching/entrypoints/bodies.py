@@ -296,7 +296,7 @@ class StateOut(BaseModel):
 
 
 class LinkOut(BaseModel):
-    """The token of an offer's link."""
+    """The token of an offer's link. The last three are null when the offer is over."""
 
     token: str
     expires_at: datetime

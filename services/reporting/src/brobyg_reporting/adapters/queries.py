@@ -98,12 +98,12 @@ class Queries:
     async def explanation(self, need_id: str, reference: Reference) -> Explanation:
         """The need explained by its events, with those of what it needed a human for.
 
-        Of more than 5,000 by the first, which it says. Of a need that nothing is known of it tells
-        nothing.
+        Of more than 5,000 by the first, which it says. Of two that clash both are told of it. Of a
+        need that nothing is known of it tells nothing.
         """
-        items = select(_ATTENTION.c.attention_id).where(
-            or_(_ATTENTION.c.need_id == need_id, _ATTENTION.c.other_need_id == need_id)
-        )
+        of = _ATTENTION.c
+        clash = and_(of.other_need_id == need_id, of.kind == "clash")
+        items = select(of.attention_id).where(or_(of.need_id == need_id, clash))
         rows, cut_after = await self._history(need_id, items)
         past = [PastEvent(row["time"], row["type"], row["data"].encode()) for row in rows]
         found = explain(need_id, past, reference)
