@@ -122,7 +122,7 @@ BREAKING: dict[str, tuple[Mutation, str, str]] = {
         "format (none) became uri",
     ),
     "the schema's address changed": (
-        put(OFFER, "$id", "https://brobyg.dk/schemas/events/offer.sent.schema.json"),
+        put(OFFER, "$id", "https://brobyg.dk/schemas/events/offer.sent.v2.schema.json"),
         "offer.made",
         "$id",
     ),
