@@ -30,7 +30,7 @@ from brobyg_kit.parking import Origin, Parking, Received, is_permanent
 from brobyg_kit.statements import array_literal
 from brobyg_kit.subscription import Subscription
 from brobyg_kit.tables import Id, inbox
-from brobyg_kit.unknown import Unknown
+from brobyg_kit.unknown import Unknown, shown
 
 log = get_logger(__name__)
 
@@ -184,14 +184,14 @@ class Batches:
         self._count_passed_over(tx, one)
 
     def _count_passed_over(self, tx: Transaction, one: Received) -> None:
-        tx.after_commit(self._metrics.events_passed_over.labels(one.event.type).inc)
+        tx.after_commit(self._metrics.events_passed_over.labels(shown(one.event.type)).inc)
         tx.after_commit(lambda: self.unknown.count(one))
 
     async def _in_one_transaction(self, batch: Sequence[Received]) -> None:
         async with self._database.transaction() as tx:
             received = await self._to_handle(tx, batch)
             await self._handle(tx, received)
-        for kind, number in Counter([one.event.type for one in received]).items():
+        for kind, number in Counter([shown(one.event.type) for one in received]).items():
             self._metrics.events_handled.labels(kind).inc(number)
         self.unknown.look(received)
 

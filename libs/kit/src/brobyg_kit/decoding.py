@@ -14,13 +14,12 @@ from faststream.kafka import KafkaMessage
 from faststream.kafka.message import FAKE_CONSUMER
 from faststream.message import StreamMessage
 
-from brobyg_kit.event import TOMBSTONE, Event, storable
+from brobyg_kit.event import TOMBSTONE, UNDECODABLE, Event, storable
 from brobyg_kit.ids import derived_id
 from brobyg_kit.parking import Origin, Received
 from brobyg_kit.subscription import Subscription
 from brobyg_kit.upcasting import events_in
 
-UNDECODABLE = "undecodable"
 #: A record as aiokafka gives it.
 Record: TypeAlias = "ConsumerRecord[bytes | None, bytes | None]"
 

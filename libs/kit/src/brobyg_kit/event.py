@@ -21,6 +21,8 @@ EVENT_CONTENT_TYPE = "application/cloudevents+json"
 #: The type of an event that stands for a record without a value on a compacted topic: what its
 #: subject had is deleted. It has no data.
 TOMBSTONE = "tombstone"
+#: The type of an event that stands for a record that is none.
+UNDECODABLE = "undecodable"
 
 
 @runtime_checkable

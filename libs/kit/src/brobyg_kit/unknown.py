@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Iterable
 
 from brobyg_kit.domain import domain
-from brobyg_kit.event import TOMBSTONE, Event, UndecodableEvent
+from brobyg_kit.event import TOMBSTONE, UNDECODABLE, Event, UndecodableEvent
 from brobyg_kit.metrics import Metrics
 from brobyg_kit.parking import Received
 
@@ -17,6 +17,15 @@ OTHER = "other"
 #: The most types of one topic that are counted by name.
 _MOST_TYPES = 50
 _FORM = re.compile(r"dk\.brobyg\.[a-z]{1,30}\.[a-z]{1,30}").fullmatch
+
+
+def shown(event_type: str) -> str:
+    """The type as metrics and checks may show it: what is not in a type's form is `OTHER`.
+
+    Types of records that are no events of ours are topics' names and the kit's own words.
+    """
+    ours = event_type in (TOMBSTONE, UNDECODABLE) or event_type in domain().TOPICS
+    return event_type if ours or _FORM(event_type) else OTHER
 
 
 class Unknown:
@@ -44,7 +53,7 @@ class Unknown:
     def _label(self, one: Received) -> str:
         named, name = self._named.setdefault(one.origin.topic, set()), one.event.type
         if name not in named:
-            if len(named) >= _MOST_TYPES or not _FORM(name):
+            if len(named) >= _MOST_TYPES or shown(name) == OTHER:
                 return OTHER
             named.add(name)
         return name
