@@ -91,8 +91,9 @@ async def equal(database: Database, one: int, other: int) -> bool:
 def placed(events: list[tuple[str, Event]]) -> list[LoggedEvent]:
     """Events as the consumer reads them, at made-up places."""
     return [
-        read_logged(topic, sum(event.subject.encode()) % 12, number, encode(event))
+        one
         for number, (topic, event) in enumerate(events)
+        for one in read_logged(topic, sum(event.subject.encode()) % 12, number, encode(event))
     ]
 
 

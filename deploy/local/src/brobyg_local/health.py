@@ -49,6 +49,8 @@ class ComponentState:
     outbox_oldest_seconds: float | None = None
     parked: int | None = None
     dead_letters: int | None = None
+    #: Events with a type or a word of a later version, by topic, since it began. No trouble.
+    unknown: Mapping[str, int] = field(default_factory=dict)
     #: Messages that wait to be sent; only notification has some.
     messages: int | None = None
     #: How long the oldest of them has waited, in wall seconds whatever the clock's speed.
@@ -147,6 +149,7 @@ def _service(
         outbox_oldest_seconds=answer.outbox[1],
         parked=answer.number("parked"),
         dead_letters=answer.number("dead_letters"),
+        unknown=answer.unknown,
         messages=None if waiting is None else int(waiting),
         messages_oldest_seconds=metrics.get("brobyg_notification_oldest_seconds"),
     )

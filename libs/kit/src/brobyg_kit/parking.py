@@ -19,7 +19,7 @@ from brobyg_kit.backoff import Backoff
 from brobyg_kit.database import Database, Transaction
 from brobyg_kit.database_errors import cause_of
 from brobyg_kit.errors import raised_at
-from brobyg_kit.event import Event, UndecodableEvent, UnknownWord
+from brobyg_kit.event import Event, LaterVersion, UndecodableEvent, UnknownWord
 from brobyg_kit.tables import Instant, inbox, parked_event
 
 #: Tries of one event before it is dead, the first included: about eleven minutes with the pauses.
@@ -99,8 +99,9 @@ def reason_of(error: BaseException) -> str:
 
 
 def is_permanent(error: BaseException) -> bool:
-    """Whether trying the event again can't help; an upgrade brings a word of a later version."""
-    return isinstance(error, UndecodableEvent) and not isinstance(error, UnknownWord)
+    """Whether trying again can't help; an upgrade helps with what a later version says."""
+    later = isinstance(error, UnknownWord | LaterVersion)
+    return isinstance(error, UndecodableEvent) and not later
 
 
 def dead_letter_topic(service: str) -> str:
@@ -140,6 +141,11 @@ class Parking:
         row = await self._insert(tx, received, state, reason_of(error), 1, pause)
         if permanent:
             self._publish(tx, row)
+
+    async def is_parked(self, tx: Transaction, event_id: str) -> bool:
+        """Whether the event of this id is parked, in whatever state."""
+        mine = select(parked_event.c.id).where(parked_event.c.event_id == event_id)
+        return (await tx.connection.execute(mine)).first() is not None
 
     async def due(self, tx: Transaction) -> Parked | None:
         """One event whose pause is over, which no other process has locked; None without one."""
@@ -190,10 +196,11 @@ class Parking:
     ) -> None:
         """Record another failure: a longer pause, or dead after the last attempt.
 
+        An event of a later major version never dies: it waits for the upgrade.
         No effect when another process has tried it meanwhile.
         """
         attempts = parked.attempts + 1
-        dead = permanent or attempts >= MAX_ATTEMPTS
+        dead = permanent or (attempts >= MAX_ATTEMPTS and not isinstance(error, LaterVersion))
         changed = await tx.connection.execute(
             update(parked_event)
             .where(

@@ -5,6 +5,8 @@ they fold it. `loads` are the projections whose rows the topic's events change. 
 is copied beside (`bootstrap.REFERENCE`), as names are no history.
 """
 
+from collections.abc import Sequence
+
 from brobyg_kit.event import Event, EventData
 from brobyg_kit.handling import Handler
 from brobyg_kit.parking import Origin
@@ -34,6 +36,6 @@ EMITS: tuple[type[EventData], ...] = ()
 TOPICS = tuple(str(handler.event) for handler in HANDLERS)
 
 
-def read(origin: Origin, key: bytes | None, value: bytes) -> Event:
-    """A record of these topics as an event with its place. Raises UndecodableEvent."""
+def read(origin: Origin, key: bytes | None, value: bytes) -> Sequence[Event]:
+    """A record of these topics as events with their place. Raises UndecodableEvent."""
     return read_logged(origin.topic, origin.partition, origin.offset, value)

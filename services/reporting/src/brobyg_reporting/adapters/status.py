@@ -7,6 +7,7 @@ from typing import Any
 from brobyg_kit.database import Database
 from brobyg_kit.database_errors import DATABASE_ERRORS
 from brobyg_kit.health import Check
+from brobyg_kit.unknown import shown
 from sqlalchemy import column, false, func, select, table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -105,7 +106,7 @@ async def readiness(database: Database, words: Mapping[tuple[str, str], int]) ->
         return Check(False, f"the database can't be read: {type(error).__name__}")
     notes = [] if live.own else [f"version {live.number}, written by other code, is shown"]
     if unknown:
-        types = ", ".join(list(unknown)[:_MOST_TYPES])
+        types = ", ".join(list(dict.fromkeys(map(shown, unknown)))[:_MOST_TYPES])
         notes.append(
             f"{sum(unknown.values())} events are logged but not folded, as their type or a word in"
             f" them is unknown to this code: {types}"

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from brobyg_contracts import EVENTS, EventData
-from brobyg_kit.event import Event, UnknownWord, decode
+from brobyg_kit.event import Event, LaterVersion, UnknownWord
+from brobyg_kit.upcasting import events_in
 
 #: Where a partition is read from, or up to (exclusive): (topic, partition) -> offset.
 Offsets: TypeAlias = dict[tuple[str, int], int]
@@ -16,27 +17,37 @@ class LoggedEvent(Event, frozen=True, kw_only=True, gc=False):
     topic: str
     partition: int
     offset: int
-    #: The data as the Struct of its type; None for a type or a word that this code does not know,
-    #: which is logged, counted and not folded.
+    #: The data as the Struct of its type; None for a type, a word or a major version that this code
+    #: does not know, which is logged, counted and not folded.
     decoded: EventData | None
 
 
-def read_record(value: bytes) -> tuple[Event, EventData | None]:
-    """The event in a record's value, and its data as in `LoggedEvent.decoded`.
+def read_record(value: bytes) -> list[tuple[Event, EventData | None]]:
+    """The events in a record's value as of today, and their data as in `LoggedEvent.decoded`.
 
     Live, catch-up and rebuild read records by this function alone, so they agree on what is an
     event. Raises UndecodableEvent when it is none or its data breaks the schema of its type.
     """
-    event = decode(value)
+    return [(event, _decoded(event)) for event in events_in(value)]
+
+
+def _decoded(event: Event) -> EventData | None:
     try:
-        return event, event.read(EVENTS)
-    except UnknownWord:
-        return event, None
+        return event.read(EVENTS)
+    except (UnknownWord, LaterVersion):
+        return None
 
 
-def read_logged(topic: str, partition: int, offset: int, value: bytes) -> LoggedEvent:
-    """The record at this place. Raises UndecodableEvent as `read_record`."""
-    event, decoded = read_record(value)
+def read_logged(topic: str, partition: int, offset: int, value: bytes) -> list[LoggedEvent]:
+    """The events of the record at this place. Raises UndecodableEvent as `read_record`."""
+    return [
+        _logged(topic, partition, offset, event, decoded) for event, decoded in read_record(value)
+    ]
+
+
+def _logged(
+    topic: str, partition: int, offset: int, event: Event, decoded: EventData | None
+) -> LoggedEvent:
     return LoggedEvent(
         id=event.id,
         source=event.source,

@@ -7,6 +7,7 @@ from typing import TypeAlias
 from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event
 from brobyg_kit.handling import Handler
+from brobyg_kit.unknown import shown
 
 from brobyg_reporting.domain.folding import Folder
 from brobyg_reporting.domain.log import LoggedEvent, offsets_after
@@ -80,7 +81,7 @@ class Live:
         self._metrics.known.inc(known)
         for event in new:
             if event.decoded is None:
-                self._metrics.not_folded.labels(event.type).inc()
+                self._metrics.not_folded.labels(shown(event.type)).inc()
                 continue
             for name in unknown_words(event.decoded):
                 self._metrics.unknown_words.labels(event.type, name).inc()
