@@ -10,12 +10,12 @@ it is compacted (`brobyg_kit.topics`), and some minutes until it is looked at.
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
-from sqlalchemy import ARRAY, ColumnElement, Row, bindparam, func, select, update
+from sqlalchemy import ARRAY, ColumnElement, bindparam, func, select, update
 
 from brobyg_kit import kafka
 from brobyg_kit.backoff import Backoff
@@ -73,6 +73,12 @@ async def keys_on(
     return {key.decode(): one for key, one in found.items()}
 
 
+class _Due(NamedTuple):
+    person_id: str
+    topic: str
+    tombstoned_at: datetime | None
+
+
 class ErasureProof:
     """Completes the proofs of one owner. In several processes it does no harm."""
 
@@ -114,7 +120,7 @@ class ErasureProof:
             proven += await self._keep(topic, of_topic, seen)
         return proven
 
-    async def _due(self) -> list[Row[Any]]:
+    async def _due(self) -> list[_Due]:
         async with self._database.connect() as connection:
             found = await connection.execute(
                 select(_e.person_id, _e.topic, _e.tombstoned_at)
@@ -126,11 +132,9 @@ class ErasureProof:
                 .order_by(_e.look_at)
                 .limit(AT_ONCE)
             )
-            return list(found)
+            return [_Due(*row) for row in found]
 
-    async def _keep(
-        self, topic: str, due: Sequence[Row[Any]], seen: Mapping[str, KeyOnTopic]
-    ) -> int:
+    async def _keep(self, topic: str, due: Sequence[_Due], seen: Mapping[str, KeyOnTopic]) -> int:
         """Keep what was seen, and send the deletion again where that closes the segment."""
         before = {row.person_id for row in due if row.tombstoned_at is not None}
         deleted = {row.person_id for row in due if seen[row.person_id].is_deleted} - before
