@@ -103,7 +103,11 @@ class EventProcessing:
 
         Asked with the citizens' locks held, so that no erasure passes by.
         """
-        gone = {one.said.citizen_id for one in received if isinstance(one.said, CitizenErased)}
+        gone = {
+            one.event.subject
+            for one in received
+            if one.event.type in (TOMBSTONE, CitizenErased.EVENT_TYPE)
+        }
         recorded = {one.said.citizen_id for one in received if _is_record(one)}
         gone |= await self._boards.needs.erased(tx, recorded - gone)
         return [one for one in received if not (_is_record(one) and one.said.citizen_id in gone)]
