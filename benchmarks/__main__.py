@@ -21,6 +21,7 @@ from rich.table import Table
 from benchmarks import (
     answer,
     consumer,
+    erasure,
     matching_consumer,
     need_cost,
     rebuild,
@@ -43,6 +44,7 @@ BENCHMARKS: dict[Goal, Measure] = {
     need_cost.GOAL: need_cost.measure,
     answer.GOAL: answer.measure,
     rebuild.GOAL: rebuild.measure,
+    erasure.GOAL: erasure.measure,
     request_to_mail.GOAL: request_to_mail.measure,
 }
 NAMES = [goal.name for goal in BENCHMARKS]

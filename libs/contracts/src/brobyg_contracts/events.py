@@ -828,6 +828,24 @@ class NotificationFailed(EventData, frozen=True, kw_only=True, gc=False):
     referral_id: Id | UnsetType = UNSET
 
 
+class ErasureAcknowledged(EventData, frozen=True, kw_only=True, gc=False):
+    """A service has erased what it had of a person. Sent by each service that may hold a copy,
+    once all that it had of the person is deleted; also when it had nothing.
+    """
+
+    EVENT_TYPE: ClassVar[str] = "dk.brobyg.erasure.acknowledged"
+    TOPIC: ClassVar[str] = "brobyg.{source}.v1"
+    DATASCHEMA: ClassVar[str] = (
+        "https://brobyg.dk/schemas/events/erasure.acknowledged.v2.schema.json"
+    )
+    SUBJECT: ClassVar[str] = "person_id"
+
+    #: The citizen or helper who was erased.
+    person_id: Id
+    #: The service that acknowledges.
+    service: Annotated[str, Meta(max_length=40, min_length=1, pattern="^[a-z][a-z0-9-]*\\Z")]
+
+
 class DepartmentRecorded(EventData, frozen=True, kw_only=True, gc=False):
     """A department of the reference data. What it covers, whom it asks, and how it writes."""
 
@@ -1319,24 +1337,6 @@ class CitizenUnrestricted(EventData, frozen=True, kw_only=True, gc=False):
 
     #: The citizen, known by name to the referral service only.
     citizen_id: Id
-
-
-class ErasureAcknowledged(EventData, frozen=True, kw_only=True, gc=False):
-    """A service has erased what it had of a person. Sent by each service that may hold a copy,
-    once all that it had of the person is deleted; also when it had nothing.
-    """
-
-    EVENT_TYPE: ClassVar[str] = "dk.brobyg.erasure.acknowledged"
-    TOPIC: ClassVar[str] = "brobyg.{source}.v1"
-    DATASCHEMA: ClassVar[str] = (
-        "https://brobyg.dk/schemas/events/erasure.acknowledged.v2.schema.json"
-    )
-    SUBJECT: ClassVar[str] = "person_id"
-
-    #: The citizen or helper who was erased.
-    person_id: Id
-    #: The service that acknowledges.
-    service: Annotated[str, Meta(max_length=40, min_length=1, pattern="^[a-z][a-z0-9-]*\\Z")]
 
 
 class OpeningSpan(Struct, frozen=True, kw_only=True, gc=False):

@@ -72,28 +72,40 @@ def create_app(
     metrics: Metrics,
     health: Health,
     numbers: Callable[[], Awaitable[dict[str, object]]],
+    serves: Callable[[], bool] = lambda: True,
 ) -> FastAPI:
     """The service's ASGI application. What `numbers` returns is part of /readyz.
 
-    Raises RuntimeError when a route that is not public needs no token.
+    While `serves` is false only the health is told. Raises RuntimeError when a route that is not
+    public needs no token.
     """
     title = f"Brobyg {service.name}"
     app = FastAPI(title=title, docs_url=None, redoc_url=None)
     app.state.verifier = verifier
+    open_now = Depends(_only_when(serves))
     for router in parts.routers:
         _check_needs_token(router)
         app.include_router(
             router,
-            dependencies=[Depends(_SHOWN_SCHEME), Depends(_check_query)],
+            dependencies=[open_now, Depends(_SHOWN_SCHEME), Depends(_check_query)],
             responses=_REFUSED,
         )
     for router in parts.public_routers:
-        app.include_router(router)
+        app.include_router(router, dependencies=[open_now])
     app.include_router(_health_router(service.name, metrics, health, numbers))
     app.include_router(documents_router(title, service.name, service.asyncapi))
     failed = _install_errors(app, parts)
     app.add_middleware(RequestMiddleware, clock=clock, metrics=metrics, failed=failed)
     return app
+
+
+def _only_when(serves: Callable[[], bool]) -> Callable[[], Awaitable[None]]:
+    async def check() -> None:
+        if not serves():
+            advice = "Erasures that a backup does not know of are made again first"
+            raise Problem(503, "Not yet", advice, headers={"Retry-After": "2"})
+
+    return check
 
 
 def _check_needs_token(router: APIRouter) -> None:

@@ -31,9 +31,7 @@ def rows(services: Sequence[Service]) -> list[Row]:
     emitted = {
         (_key(one, service.name), service.name) for service in services for one in service.emits
     }
-    consumed = {
-        (_key(one, service.name), service.name) for service in services for one in service.reads
-    }
+    consumed = {(key, service.name) for service in services for key in _read_by(service)}
     keys = {key for key, _ in emitted | consumed}
     typed = {topic for topic, event in keys if event != RECORD}
     return [
@@ -50,10 +48,24 @@ def rows(services: Sequence[Service]) -> list[Row]:
     ]
 
 
+def _read_by(service: Service) -> set[tuple[str, str]]:
+    """Topic and event of all that a service handles or copies."""
+    copied = {_key(kind, service.name) for copy in service.copies for kind in copy.kinds.values()}
+    return copied | {
+        (topic, RECORD if isinstance(one.event, str) else _name(one.event))
+        for one in service.handlers
+        for topic in one.topics
+    }
+
+
+def _name(kind: type[EventData]) -> str:
+    return kind.EVENT_TYPE.removeprefix(_PREFIX)
+
+
 def _key(one: type[EventData] | str, service: str) -> tuple[str, str]:
     if isinstance(one, str):
         return one, RECORD
-    return topic_of(one, service), one.EVENT_TYPE.removeprefix(_PREFIX)
+    return topic_of(one, service), _name(one)
 
 
 def table(flow: Sequence[Row]) -> Table:

@@ -6,7 +6,7 @@ from typing import Any, Generic
 
 from typing_extensions import TypeVar
 
-from brobyg_kit.event import EventData
+from brobyg_kit.event import EventData, topic_of
 
 FunctionT_co = TypeVar("FunctionT_co", default=Callable[..., Any], covariant=True)
 LoadsT_co = TypeVar("LoadsT_co", default=object, covariant=True)
@@ -25,3 +25,13 @@ class Handler(Generic[FunctionT_co, LoadsT_co]):
     loads: LoadsT_co
     #: Whether it may start a search.
     searches: bool = False
+    #: Of an event that each service emits on its own topic: whose are handled.
+    sources: tuple[str, ...] = ()
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """Where it is read."""
+        event = self.event
+        if isinstance(event, str):
+            return (event,)
+        return tuple(topic_of(event, one) for one in self.sources) or (event.TOPIC,)

@@ -21,6 +21,7 @@ from brobyg_kit.consumer import Consumer, Subscription
 from brobyg_kit.database import Database, database_url
 from brobyg_kit.database_errors import DATABASE_ERRORS, cause_of, is_environment, trouble_of
 from brobyg_kit.domain import domain
+from brobyg_kit.erasure_replay import Replay
 from brobyg_kit.health import Check, Health
 from brobyg_kit.logs import get_logger
 from brobyg_kit.metrics import Metrics
@@ -37,6 +38,8 @@ log = get_logger(__name__)
 Loop = Callable[[], Coroutine[None, None, None]]
 #: `run` is everything in one process; in production the three may run apart.
 Role = Literal["run", "api", "consumer", "relay"]
+#: The loop that makes erasures again.
+_ERASURES = "erasures"
 _MIGRATED = text("select 1 from alembic_version limit 1")
 _DEAD = parked_event.c.state == "dead"
 _AGE = func.extract("epoch", func.clock_timestamp() - func.min(outbox.c.created_at))
@@ -64,10 +67,12 @@ class Runtime:
         *,
         clock: Clock | None = None,
         database_suffix: str = "",
+        replays: bool = False,
     ) -> None:
         """Builds everything and connects nothing.
 
         `clock` replaces the settings' clock, `database_suffix` gives tests a database of their own.
+        With `replays` nothing is served before the erasures are made that a restored backup lacks.
         """
         self.service, self.settings, self.role = service, settings, role
         self.clock = clock or settings.make_clock()
@@ -83,7 +88,10 @@ class Runtime:
         self.replicas = resources.replicas
         self._stops: list[Callable[[], None]] = []
         self._relay: Relay | None = None
-        self._opened = asyncio.Event()
+        self._opened, self._replayed = asyncio.Event(), asyncio.Event()
+        self.replay = self._make_replay()
+        if self.replay is None or not replays:
+            self._replayed.set()
         self._stopping = False
         if self.database is not None:
             self.health.checks["database"] = self._check_database
@@ -94,7 +102,14 @@ class Runtime:
         # Tokens expire by real time, whatever clock the service has.
         verifier = Verifier(self.settings.token_keys, WallClock())
         return create_app(
-            self.service, parts, self.clock, verifier, self.metrics, self.health, self._numbers
+            self.service,
+            parts,
+            self.clock,
+            verifier,
+            self.metrics,
+            self.health,
+            self._numbers,
+            self._replayed.is_set,
         )
 
     async def run(self) -> None:
@@ -148,7 +163,7 @@ class Runtime:
 
     async def _finish(self, tasks: "dict[str, asyncio.Task[None]]") -> None:
         """Let each loop finish what it has in hand; the relay last, as it sends what they wrote."""
-        for name in {*self.parts.starts, *self.parts.workers} & tasks.keys():
+        for name in {*self.parts.starts, *self.parts.workers, _ERASURES} & tasks.keys():
             tasks[name].cancel()
         if others := [task for name, task in tasks.items() if name != "relay"]:
             await asyncio.wait(others, timeout=20)
@@ -169,7 +184,24 @@ class Runtime:
         }
         if self.database is not None:
             waiting["database"] = partial(self._open, self.database)
+        if self.replay is not None and not self._replayed.is_set():
+            waiting[_ERASURES] = partial(self._replay_first, self.replay)
         return waiting
+
+    def _make_replay(self) -> Replay | None:
+        erasures, erase = self.service.erasures, self.parts.erase
+        if self.database is None or erasures is None or erase is None:
+            return None
+        return Replay(self.database, self.settings.kafka, erasures, erase)
+
+    async def _replay_first(self, replay: Replay) -> None:
+        """What a restored backup lacks before all else; then what comes, so that little is left."""
+        await self._wait(_ERASURES, "the database", self._opened)
+        await replay.until_done(self.health.heartbeat(_ERASURES))
+        del self.health.heartbeats[_ERASURES]
+        self._replayed.set()
+        if self.role in ("run", "consumer"):
+            await replay.keep()
 
     def _mechanism(self, database: Database) -> dict[str, Loop]:
         """The relay, consumer and timers that this role runs."""
@@ -230,13 +262,18 @@ class Runtime:
         self._opened.set()
 
     async def _after_open(self, name: str, work: Loop) -> None:
-        while self.database is not None and not self._opened.is_set():
+        if self.database is not None:
+            await self._wait(name, "the database", self._opened)
+            await self._wait(name, "the erasures that a backup does not know of", self._replayed)
+        await work()
+
+    async def _wait(self, name: str, what: str, gate: asyncio.Event) -> None:
+        while not gate.is_set():
             if name in self.health.heartbeats:  # waiting is no hang, however long it takes
-                self.health.heartbeat(name).struggle("waits for the database")
+                self.health.heartbeat(name).struggle(f"waits for {what}")
             with suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
-                    await self._opened.wait()
-        await work()
+                    await gate.wait()
 
     async def _keep(self, name: str, work: Loop) -> None:
         """Run a loop until it ends; one that fails is logged and started again after a pause."""
@@ -327,7 +364,7 @@ def _total(metric: Gauge | Counter) -> int:
 
 async def run(service: Service, settings: KitSettings, role: Role) -> None:
     """Run the service in this process until SIGTERM or SIGINT."""
-    await Runtime(service, settings, role).run()
+    await Runtime(service, settings, role, replays=True).run()
 
 
 class Server(uvicorn.Server):

@@ -14,6 +14,8 @@ from sqlalchemy import MetaData
 from brobyg_kit.clock import Clock
 from brobyg_kit.database import Database
 from brobyg_kit.documents import AsyncApi
+from brobyg_kit.erasure import Erasures
+from brobyg_kit.erasure_replay import Erase
 from brobyg_kit.event import EventData
 from brobyg_kit.handling import Handler
 from brobyg_kit.health import Health
@@ -75,6 +77,8 @@ class Parts:
     handle: BatchHandler | None = None
     decoders: Mapping[str, Decoder] = field(default_factory=dict)
     timers: Mapping[str, TimerHandler] = field(default_factory=dict)
+    #: Erases again whom a restored database still has; for a service with `erasures`.
+    erase: Erase | None = None
     #: Carried out once when the database is open, in every role. One that raises is logged and
     #: tried again.
     starts: Mapping[str, Callable[[], Coroutine[None, None, None]]] = field(default_factory=dict)
@@ -101,6 +105,8 @@ class Service:
     copies: Sequence[Copy[Any]] = ()
     #: The other compacted topics it reads: there a record without a value comes as a TOMBSTONE.
     compacted: Sequence[str] = ()
+    #: Its part in erasing people; None for one that holds nothing of anybody.
+    erasures: Erasures | None = None
     #: Makes its AsyncAPI 3.0 document, served as /asyncapi.yaml.
     asyncapi: AsyncApi | None = None
     #: The service's own tables; None for a service that keeps nothing.
@@ -119,7 +125,7 @@ class Service:
     @property
     def handled_topics(self) -> set[str]:
         """The topics whose events its handlers take."""
-        return {one if isinstance(one, str) else one.TOPIC for one in self.consumes}
+        return {topic for handler in self.handlers for topic in handler.topics}
 
     @property
     def reads(self) -> list[type[EventData] | str]:

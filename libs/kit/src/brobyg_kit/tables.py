@@ -1,10 +1,12 @@
 """The mechanism's tables, in each service's own database beside its own tables."""
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     CheckConstraint,
     Column,
     DateTime,
+    ForeignKey,
     Identity,
     Index,
     Integer,
@@ -145,4 +147,62 @@ attention = Table(
     Index("attention_open", "kind", postgresql_where=text("settled_at is null")),
     Index("attention_settled", "settled_at", postgresql_where=text("settled_at is not null")),
     comment="What needs a human, and for a while what did. Notes and names stand nowhere in it.",
+)
+
+erased_person = Table(
+    "erased_person",
+    metadata,
+    Column("person_id", Id, primary_key=True),
+    Column("erased_at", Instant, nullable=False),
+    comment="Whom this service has erased: what comes later of them is dropped.",
+)
+
+erasure = Table(
+    "erasure",
+    metadata,
+    Column("person_id", Id, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("actor", Text, nullable=False, comment="Who asked, as an id that names nobody."),
+    Column("requested_at", Instant, nullable=False),
+    Column("expected", ARRAY(Text), nullable=False, comment="The services that must acknowledge."),
+    Column("topic", Text, comment="The compacted topic that held what was said of the person."),
+    Column("key_destroyed_at", Instant, nullable=False),
+    Column("tombstoned_at", Instant, comment="When the deletion was on the topic."),
+    Column("compacted_at", Instant, comment="When no record with a value was left there."),
+    Column("completed_at", Instant),
+    Column(
+        "sent_at",
+        Instant,
+        nullable=False,
+        server_default=func.clock_timestamp(),
+        comment="When the deletion was last put on the topic, in wall time, as is look_at.",
+    ),
+    Column("look_at", Instant, nullable=False, server_default=func.clock_timestamp()),
+    Index(
+        "erasure_unproven",
+        "look_at",
+        postgresql_where=text("topic is not null and compacted_at is null"),
+    ),
+    comment="The proof, kept without the person: who asked, and what was done by when.",
+)
+
+erasure_acknowledgement = Table(
+    "erasure_acknowledgement",
+    metadata,
+    Column("person_id", Id, ForeignKey(erasure.c.person_id), primary_key=True),
+    Column("service", Text, primary_key=True),
+    Column("acknowledged_at", Instant, nullable=False),
+    comment="Which services have said that they hold nothing of the person any more.",
+)
+
+erasures_replayed = Table(
+    "erasures_replayed",
+    metadata,
+    Column("topic", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True, autoincrement=False),
+    Column("next_offset", BigInteger, nullable=False),
+    comment=(
+        "Up to where the history was looked through for erasures. It is restored with a backup, so"
+        " that those made since are found and made again."
+    ),
 )

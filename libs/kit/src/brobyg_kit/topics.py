@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import yaml
@@ -15,13 +16,15 @@ from brobyg_kit.backoff import Backoff
 from brobyg_kit.errors import PartitionsDiffer
 
 _DAY_MILLISECONDS = 24 * 60 * 60 * 1000
-_HOUR_MILLISECONDS = 60 * 60 * 1000
+#: How old a compacted topic's segment becomes before the next record closes it.
+SEGMENT = timedelta(hours=6)
+_SEGMENT_MILLISECONDS = str(int(SEGMENT.total_seconds() * 1000))
 #: A compacted topic: what a key had is off the disks within a day of the next record of its
 #: partition. A deletion itself, which holds the key alone, stays for 30 days, so that a consumer
 #: that was away for less misses none.
 _COMPACTION = {
-    "segment.ms": str(6 * _HOUR_MILLISECONDS),
-    "max.compaction.lag.ms": str(6 * _HOUR_MILLISECONDS),
+    "segment.ms": _SEGMENT_MILLISECONDS,
+    "max.compaction.lag.ms": _SEGMENT_MILLISECONDS,
     "min.cleanable.dirty.ratio": "0.01",
     "delete.retention.ms": str(30 * _DAY_MILLISECONDS),
 }

@@ -13,7 +13,7 @@ from brobyg_matching.adapters.links import Links
 from brobyg_matching.adapters.needs import PostgresNeeds
 from brobyg_matching.adapters.queries import Queries
 from brobyg_matching.adapters.rosters import ResidentRosters
-from brobyg_matching.adapters.saving import ATTENTION
+from brobyg_matching.adapters.saving import ATTENTION, ERASURES
 from brobyg_matching.adapters.tables import metadata
 from brobyg_matching.domain.need import CAPACITY, RECHECK, SEARCH
 from brobyg_matching.entrypoints.answer_links import answers_router
@@ -47,7 +47,7 @@ def build(resources: Resources) -> Parts:
     queries, scope = Queries(database, replica), Scope(replica)
     answers = Answers(database, boards, metrics)
     registration = Registration(database, boards, registration_keys)
-    timers = MatchingTimers(boards)
+    timers, processing = MatchingTimers(boards), EventProcessing(HANDLERS, boards)
     return Parts(
         routers=(
             helpers_router(clock, helpers, registration, answers, scope),
@@ -63,7 +63,8 @@ def build(resources: Resources) -> Parts:
                 departments_of=scope.stored_departments,
             ),
         ),
-        handle=EventProcessing(HANDLERS, boards).handle,
+        handle=processing.handle,
+        erase=processing.handle_one,
         timers={
             SEARCH: timers.searches_due,
             RECHECK: timers.helpers_changed,
@@ -83,5 +84,6 @@ SERVICE = Service(
     emits=EMITS,
     copies=(REFERENCE,),
     compacted=(CitizenRecorded.TOPIC,),
+    erasures=ERASURES,
     max_batch=1_000,
 )

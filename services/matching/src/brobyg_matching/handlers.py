@@ -7,10 +7,12 @@ from brobyg_contracts import (
     AttentionClaimed,
     AttentionRaised,
     AttentionSettled,
+    CitizenErased,
     CitizenRecorded,
     ConsentGiven,
     ConsentWithdrawn,
     DepartmentRecorded,
+    ErasureAcknowledged,
     HelperActivated,
     HelperPaused,
     HelperRegistered,
@@ -44,11 +46,12 @@ HANDLERS: tuple[Handler[Function, Loads], ...] = (
     Handler(CitizenRecorded, events.citizen_recorded, _CITIZEN, searches=True),
     Handler(ConsentGiven, events.consent_given, _CITIZEN, searches=True),
     Handler(ConsentWithdrawn, events.consent_withdrawn, _CITIZEN),
+    Handler(CitizenErased, events.citizen_erased, _CITIZEN),
     Handler(DepartmentRecorded, events.department_recorded, Loads.NOTHING),
     Handler(PoolRecorded, events.pool_recorded, Loads.NOTHING),
 )
 EMITS: tuple[type[EventData], ...] = (
     OfferMade, OfferAccepted, OfferDeclined, OfferExpired, OfferWithdrawn, VolunteerMatched,
     StaffMatched, MatchReleased, MatchEscalated, NeedDecided, HelperRegistered, HelperActivated,
-    HelperPaused, AttentionRaised, AttentionClaimed, AttentionSettled,
+    HelperPaused, AttentionRaised, AttentionClaimed, AttentionSettled, ErasureAcknowledged,
 )  # fmt: skip

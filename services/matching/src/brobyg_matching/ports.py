@@ -156,6 +156,10 @@ class Needs(Protocol):
         """Keep it; for who has claimed the department's timer."""
         ...
 
+    async def erased(self, tx: Transaction, citizen_ids: Collection[str]) -> set[str]:
+        """Those of these citizens who are erased. They are locked."""
+        ...
+
     async def knows_citizen(self, tx: Transaction, citizen_id: str) -> bool:
         """Whether an event has named the citizen."""
         ...
@@ -218,5 +222,8 @@ class Helpers(Protocol):
         ...
 
     async def block(self, tx: Transaction, helper_id: str, citizen_id: str, asked_by: str) -> None:
-        """Keep that the two are not to be brought together. Again has no effect."""
+        """Keep that the two are not to be brought together.
+
+        No effect when it is kept already, and for a citizen who is erased.
+        """
         ...

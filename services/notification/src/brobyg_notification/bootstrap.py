@@ -18,7 +18,7 @@ from brobyg_kit.service import Parts, Resources, Service
 from brobyg_notification import readiness
 from brobyg_notification.adapters.delivery_queue import PostgresDeliveryQueue
 from brobyg_notification.adapters.mail import compose
-from brobyg_notification.adapters.notices import PostgresNotices
+from brobyg_notification.adapters.notices import ERASURES, PostgresNotices
 from brobyg_notification.adapters.people import HttpPeople
 from brobyg_notification.adapters.smtp import SmtpTransport
 from brobyg_notification.adapters.tables import metadata
@@ -68,6 +68,8 @@ def build(resources: Resources) -> Parts:
         queue, delivery, clock, metrics, health, concurrency=settings.notification_concurrency
     )
 
+    handle = handle_with(PostgresNotices(), metrics)
+
     async def departments_of(transaction: Transaction, caller: Caller) -> Sequence[str] | None:
         """All ids that what is the caller's department's may be stored by; None for all."""
         known, own = await replica.get(transaction), caller.department
@@ -84,7 +86,8 @@ def build(resources: Resources) -> Parts:
                 departments_of=departments_of,
             ),
         ],
-        handle=handle_with(PostgresNotices(), metrics),
+        handle=handle,
+        erase=lambda transaction, event: handle(transaction, [event]),
         workers={"delivery": worker.run},
         closers=[transport.close, referral.aclose, matching.aclose],
     )
@@ -100,4 +103,5 @@ SERVICE = Service(
     handlers=HANDLERS,
     emits=EMITS,
     copies=(REFERENCE,),
+    erasures=ERASURES,
 )

@@ -11,6 +11,9 @@ from brobyg_contracts import (
     AttentionClaimed,
     AttentionRaised,
     AttentionSettled,
+    CitizenErased,
+    ErasureAcknowledged,
+    HelperErased,
     MatchEscalated,
     MatchReleased,
     NeedChanged,
@@ -45,6 +48,9 @@ HANDLERS: tuple[Row, ...] = (
     # A citizen who is still invited, though no match is left to release, is cancelled.
     Handler(NeedChanged, planning.need_changed, "calendars"),
     Handler(NeedClosed, planning.need_closed, "calendars"),
+    # What waits for them is not sent; what comes later of them is dropped.
+    Handler(CitizenErased, planning.citizen_erased, "nothing"),
+    Handler(HelperErased, planning.helper_erased, "nothing"),
 )
 EMITS = (
     # A message was sent, or can never arrive.
@@ -54,4 +60,6 @@ EMITS = (
     AttentionRaised,
     AttentionClaimed,
     AttentionSettled,
+    # Nothing more waits for somebody who was erased.
+    ErasureAcknowledged,
 )

@@ -17,7 +17,7 @@ from brobyg_notification.domain.calendar import Entry
 from brobyg_notification.domain.calendar_status import Calendars, CalledOff
 from brobyg_notification.domain.contact import Contact
 from brobyg_notification.domain.contents import MatchTimes
-from brobyg_notification.domain.notice import Notice, Template
+from brobyg_notification.domain.notice import Notice, Role, Template
 
 FailureReason = Literal["no_address", "recipient_erased", "refused", "appointment_over"]
 PersonRole = Literal["citizen", "helper"]
@@ -132,12 +132,22 @@ class Notices(Protocol):
         """Store both with the transaction; its commit wakes the delivery.
 
         A notice that is stored already (same cause and recipient) stays as it is, and so does what
-        a newer event has called off.
+        a newer event has called off. One to somebody who is erased is dropped.
         """
         ...
 
     async def close(self, transaction: Transaction, closed: Mapping[str, Event]) -> None:
         """Settle what was to be told by phone about these needs, each closed by its event."""
+        ...
+
+    async def erase(
+        self, transaction: Transaction, role: Role, person_id: str, cause: Event
+    ) -> None:
+        """Nothing is written to this person any more, and that is acknowledged.
+
+        What waits for them fails, as it could never arrive, and nobody is asked to phone them. What
+        is being sent at this moment ends by itself: who is erased is told to nobody any more.
+        """
         ...
 
 

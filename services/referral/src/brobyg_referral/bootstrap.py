@@ -6,6 +6,8 @@ from typing import cast
 from brobyg_contracts.asyncapi import part_of
 from brobyg_contracts.attention import ATTENTION_OUTCOMES
 from brobyg_kit.attention_api import attention_router
+from brobyg_kit.erasure_api import erasure_router
+from brobyg_kit.erasure_proof import ErasureProof
 from brobyg_kit.service import Parts, Resources, Service
 
 from brobyg_referral.cases.adapters.appointments import PostgresAppointments
@@ -17,11 +19,13 @@ from brobyg_referral.cases.entrypoints import api
 from brobyg_referral.cases.use_cases.access import own_departments
 from brobyg_referral.cases.use_cases.appointments import Appointments
 from brobyg_referral.cases.use_cases.attention import ATTENTION, OVER, AppointmentsOver
+from brobyg_referral.cases.use_cases.ending import Ending
+from brobyg_referral.cases.use_cases.erasure import ERASURES, Erasing
 from brobyg_referral.cases.use_cases.referrals import Referrals
 from brobyg_referral.cases.use_cases.repeats import Repeats
 from brobyg_referral.cases.use_cases.sessions import OVER as SESSION_OVER
 from brobyg_referral.cases.use_cases.sessions import Sessions
-from brobyg_referral.handlers import EMITS, HANDLERS
+from brobyg_referral.handlers import EMITS, HANDLERS, Reactions, handle_with
 from brobyg_referral.hospital.adapters.counts import PostgresIntakeCounts
 from brobyg_referral.hospital.entrypoints import counts as counts_api
 from brobyg_referral.hospital.entrypoints import fhir
@@ -48,18 +52,17 @@ def build(resources: Resources) -> Parts:
     reference = CurrentReference(entries)
     hasher, appointments = Hasher(settings.cpr_key()), PostgresAppointments()
     citizens, counts = PostgresCitizens(Vault(settings.encryption_keys())), PostgresIntakeCounts()
-    referral_store, repeats = PostgresReferrals(), Repeats(PostgresRequests(), hasher)
-    referrals = Referrals(
-        citizens, referral_store, appointments, repeats, reference, hasher, metrics
-    )
+    referral_store, requests = PostgresReferrals(), PostgresRequests()
+    repeats, ending = Repeats(requests, hasher), Ending(referral_store, appointments, metrics)
+    referrals = Referrals(citizens, referral_store, ending, repeats, reference, hasher, metrics)
+    erasing = Erasing(citizens, referral_store, requests, reference, ending)
     entered = Appointments(referral_store, appointments, repeats, reference)
     sessions = Sessions(PostgresSessions(), repeats, reference)
     intake = Intake(citizens, appointments, counts, hasher, metrics, settings.rising_versions())
     records = HospitalRecords(intake, reference, hasher, settings.referral_kafka_organisation)
-    (on_record,) = HANDLERS
     return Parts(
         routers=[
-            api.create_router(database, referrals, entered, sessions),
+            api.create_router(database, referrals, erasing, entered, sessions),
             counts_api.create_router(database, counts),
             fhir.create_router(HospitalRequests(database, intake, appointments, reference)),
             attention_router(
@@ -69,10 +72,13 @@ def build(resources: Resources) -> Parts:
                 outcomes=ATTENTION_OUTCOMES,
                 departments_of=partial(own_departments, reference),
             ),
+            erasure_router(database, roles=["coordinator"], may_see=erasing.may_see),
             reference_api.create_router(database, ReferenceRecords(entries)),
         ],
         renderers={"/fhir": render},
-        handle=partial(on_record.function, records),
+        handle=handle_with(Reactions(records, erasing)),
+        erase=erasing.again,
+        workers={"erasure_proof": ErasureProof(database, resources.address).run},
         decoders={HOSPITAL_TOPIC: records.decode},
         timers={
             OVER: AppointmentsOver(appointments, PostgresOpenItems()).fire,
@@ -90,4 +96,5 @@ SERVICE = Service(
     emits=EMITS,
     build=build,
     metadata=metadata,
+    erasures=ERASURES,
 )

@@ -7,7 +7,6 @@ ReferralError
 ├── NoSuchReferral         there is none, or the caller may not see it
 ├── NoSuchCitizen          there is none, or the caller may not see it
 ├── CitizenErased          the citizen's data was erased
-├── CitizenActive          the citizen has an active referral and can't be erased
 ├── NoSuchSession          there is none, or the caller may not see it
 ├── NoSuchAppointment      there is none, or the caller may not see it
 ├── ReferralActive         the citizen has an active referral of the pathway already
@@ -51,10 +50,6 @@ class NoSuchCitizen(ReferralError):
 
 class CitizenErased(ReferralError):
     """The citizen's data was erased."""
-
-
-class CitizenActive(ReferralError):
-    """The citizen has an active referral and can't be erased."""
 
 
 class NoSuchSession(ReferralError):

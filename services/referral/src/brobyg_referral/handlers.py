@@ -6,6 +6,7 @@ Kafka are both taken in by `hospital.use_cases.intake.Intake.take`.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from brobyg_contracts import (
@@ -17,9 +18,11 @@ from brobyg_contracts import (
     AttentionClaimed,
     AttentionRaised,
     AttentionSettled,
+    CitizenErased,
     CitizenRecorded,
     ConsentGiven,
     ConsentWithdrawn,
+    ErasureAcknowledged,
     NeedChanged,
     NeedClosed,
     NeedOpened,
@@ -28,7 +31,9 @@ from brobyg_contracts import (
 from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event, EventData
 from brobyg_kit.handling import Handler
+from brobyg_kit.subscription import BatchHandler
 
+from brobyg_referral.cases.use_cases.erasure import Erasing
 from brobyg_referral.hospital.use_cases.hospital_records import (
     HOSPITAL_TOPIC,
     REJECTED_TOPIC,
@@ -36,13 +41,57 @@ from brobyg_referral.hospital.use_cases.hospital_records import (
 )
 from brobyg_referral.reference.domain.entries import KINDS as REFERENCE_KINDS
 
-#: Takes all the records of a batch.
-Function: TypeAlias = Callable[[HospitalRecords, Transaction, Sequence[Event]], Awaitable[None]]
+
+@dataclass(frozen=True, slots=True)
+class Reactions:
+    """What can be done on an event."""
+
+    records: HospitalRecords
+    erasing: Erasing
+
+
+#: Handles all the events of its row in a batch.
+Function: TypeAlias = Callable[[Reactions, Transaction, Sequence[Event]], Awaitable[None]]
+
+
+async def records_sent(do: Reactions, tx: Transaction, events: Sequence[Event]) -> None:
+    """The hospital has told of appointments."""
+    await do.records.take(tx, events)
+
+
+async def erasure_acknowledged(do: Reactions, tx: Transaction, events: Sequence[Event]) -> None:
+    """Services hold nothing more of a citizen who was erased, or of another owner's person."""
+    await do.erasing.acknowledged(tx, events)
+
 
 #: Nothing is loaded before: the intake loads for a request over HTTP in the same way.
 HANDLERS: tuple[Handler[Function, None], ...] = (
-    Handler(HOSPITAL_TOPIC, HospitalRecords.take, loads=None),
+    Handler(HOSPITAL_TOPIC, records_sent, loads=None),
+    Handler(
+        ErasureAcknowledged,
+        erasure_acknowledged,
+        loads=None,
+        sources=("matching", "notification"),
+    ),
 )
+
+
+def handle_with(reactions: Reactions) -> BatchHandler:
+    """The batch handler: each row of the table is given its events, in order.
+
+    No two rows are about the same thing, so their order among each other says nothing. Types that
+    are in no row have no effect.
+    """
+
+    async def handle(tx: Transaction, events: Sequence[Event]) -> None:
+        for row in HANDLERS:
+            kind = row.event if isinstance(row.event, str) else row.event.EVENT_TYPE
+            if of_row := [one for one in events if one.type == kind]:
+                await row.function(reactions, tx, of_row)
+
+    return handle
+
+
 EMITS: tuple[type[EventData] | str, ...] = (
     ReferralCreated,
     ConsentGiven,
@@ -59,6 +108,7 @@ EMITS: tuple[type[EventData] | str, ...] = (
     AttentionClaimed,
     AttentionSettled,
     CitizenRecorded,
+    CitizenErased,
     *REFERENCE_KINDS.values(),
     REJECTED_TOPIC,
 )

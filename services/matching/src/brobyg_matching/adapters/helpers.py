@@ -6,6 +6,7 @@ from zlib import crc32
 
 import msgspec
 from brobyg_kit.database import Database, Transaction
+from brobyg_kit.erasure import erased
 from brobyg_kit.statements import unnest
 from brobyg_kit.tables import Id
 from sqlalchemy import ARRAY, Date, Text, bindparam, func, insert, literal, or_, select, update
@@ -118,6 +119,8 @@ class PostgresHelpers:
 
     async def block(self, tx: Transaction, helper_id: str, citizen_id: str, asked_by: str) -> None:
         """See `ports.Helpers.block`."""
+        if await erased(tx, [citizen_id]):
+            return
         values = {
             "helper_id": helper_id, "citizen_id": citizen_id, "asked_by": asked_by,
             "blocked_at": tx.now,

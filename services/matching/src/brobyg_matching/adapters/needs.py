@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from zlib import crc32
 
+from brobyg_kit import erasure
 from brobyg_kit.database import Transaction
 from brobyg_kit.statements import driver_text
 from brobyg_kit.tables import Id, timer
@@ -268,6 +269,10 @@ class PostgresNeeds:
         if now is not None:
             values = {"department": department, "freed_at": now.freed_at, "again": now.again}
             await tx.connection.execute(insert(waiting_list).values(values | now.last._asdict()))
+
+    async def erased(self, tx: Transaction, citizen_ids: Collection[str]) -> set[str]:
+        """See `ports.Needs.erased`."""
+        return await erasure.erased(tx, citizen_ids)
 
     async def knows_citizen(self, tx: Transaction, citizen_id: str) -> bool:
         """See `ports.Needs.knows_citizen`."""

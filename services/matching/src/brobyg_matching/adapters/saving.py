@@ -5,10 +5,17 @@ from operator import attrgetter
 from typing import Any
 
 import asyncpg
-from brobyg_contracts import AttentionClaimed, AttentionRaised, AttentionSettled
+from brobyg_contracts import (
+    AttentionClaimed,
+    AttentionRaised,
+    AttentionSettled,
+    CitizenErased,
+    ErasureAcknowledged,
+)
 from brobyg_kit.attention import Attention, attention_id
 from brobyg_kit.database import Transaction
 from brobyg_kit.database_errors import cause_of
+from brobyg_kit.erasure import Erasures, remember
 from brobyg_kit.event import Event
 from brobyg_kit.statements import json_rows, unnest
 from brobyg_kit.tables import Id
@@ -33,6 +40,7 @@ from sqlalchemy.exc import IntegrityError
 
 from brobyg_matching.adapters import rows
 from brobyg_matching.adapters.tables import (
+    block,
     booking,
     caseload,
     citizen,
@@ -46,6 +54,9 @@ from brobyg_matching.domain.board import Board, Raised
 from brobyg_matching.domain.need import CAPACITY, RECHECK, SEARCH
 from brobyg_matching.errors import DoubleBooking
 
+#: Citizens are referral's: of their erasure it is heard. That of a helper, who is matching's own,
+#: begins here (`Erasures.begin`): it is to be one of `kinds`, with who must acknowledge it.
+ERASURES = Erasures("matching", ErasureAcknowledged, kinds=(CitizenErased,))
 ATTENTION = Attention("matching", AttentionClaimed, AttentionSettled, "no_longer_so")
 
 #: What the database refuses so that nobody is taken twice.
@@ -84,9 +95,10 @@ def _others(table: Table) -> list[str]:
 _UPDATE_NEEDS = _update(need, _others(need))
 _UPDATE_OFFERS = _update(offer, _ANSWER)
 _UPDATE_CITIZENS = _update(citizen, _others(citizen))
-#: The needs of citizens whose record is gone, apart from those that never went by it.
+#: The needs of erased citizens, apart from those that never went by a record and are open still.
+_ERASED_CITIZENS = func.any(bindparam("citizens", type_=ARRAY(Id)))
 _ERASED = (
-    need.c.citizen_id == func.any(bindparam("citizens", type_=ARRAY(Id))),
+    need.c.citizen_id == _ERASED_CITIZENS,
     need.c.state.in_(("waiting", "closed")),
 )
 #: What told where they live, how they move and where they wish to meet.
@@ -101,6 +113,7 @@ _FORGET = (
     update(booking)
     .where(*_ERASED, booking.c.need_id == need.c.need_id, booking.c.span.is_not(None))
     .values(span=booking.c.span * func.tstzrange(need.c.starts_at, need.c.ends_at)),
+    delete(block).where(block.c.citizen_id == _ERASED_CITIZENS),
 )
 _SAVE_SEATS = _upsert(seat)
 _SAVE_CONSENTS = _upsert(consent)
@@ -135,7 +148,8 @@ async def save(tx: Transaction, board: Board) -> None:
         if isinstance(cause_of(error), _TAKEN_TWICE):
             raise DoubleBooking from error
         raise
-    await _forget(tx, [one for one in board.changed_citizens if one not in board.citizens])
+    if board.erased:
+        await _erase(tx, board.erased)
     if board.turned:
         await _save_turns(tx, board.turned)
     await _save_attention(tx, board)
@@ -170,14 +184,19 @@ async def _save_people(tx: Transaction, board: Board) -> None:
         await tx.connection.execute(_SAVE_CONSENTS, {"rows": rows.as_json(given)})
 
 
-async def _forget(tx: Transaction, citizens: Collection[str]) -> None:
-    """Of the needs of these, whose record is gone, keep only the times that were told of them.
+async def _erase(tx: Transaction, erased: Mapping[str, Event | None]) -> None:
+    """Of the needs of these, who are erased, keep only the times that were told of them.
 
-    What is booked shrinks to those, so that a week's work still counts.
+    What is booked shrinks to those, so that a week's work still counts. Whom they were not to be
+    brought together with goes too.
     """
-    if citizens:
-        for statement in _FORGET:
-            await tx.connection.execute(statement, {"citizens": sorted(citizens)})
+    citizens = sorted(erased)
+    for statement in _FORGET:
+        await tx.connection.execute(statement, {"citizens": citizens})
+    await remember(tx, citizens)
+    for citizen_id in citizens:
+        if cause := erased[citizen_id]:
+            await ERASURES.acknowledge(tx, citizen_id, cause)
 
 
 async def _save_needs(tx: Transaction, board: Board) -> None:

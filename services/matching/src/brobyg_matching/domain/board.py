@@ -121,6 +121,9 @@ class Board:
         self.before: dict[str, Need | None] = {}
         self.changed_citizens: set[str] = set()
         self.changed_consents: dict[str, str] = {}
+        #: Citizens of whom nothing is kept any more, with the event that said so; None where only
+        #: their record was deleted so far.
+        self.erased: dict[str, Event | None] = {}
         #: Offers that are new or changed, by id; `made` are the new ones.
         self.offers: dict[str, Offer] = {}
         self.made: set[str] = set()
@@ -237,6 +240,12 @@ class Board:
         """The citizen's record is this now."""
         self.citizens[citizen.citizen_id] = citizen
         self.changed_citizens.add(citizen.citizen_id)
+
+    def forget(self, citizen_id: str) -> None:
+        """Nothing is known of the citizen any more."""
+        self.erased.setdefault(citizen_id, None)
+        if self.citizens.pop(citizen_id, None) is not None:
+            self.changed_citizens.add(citizen_id)
 
     def consent(self, referral_id: str, citizen_id: str, *, given: bool) -> None:
         """The referral's consent stands, or not."""

@@ -281,11 +281,24 @@ def recorded(board: Board, citizen: Citizen) -> None:
 
 def erased(board: Board, citizen_id: str) -> None:
     """The citizen's record is gone: nothing is asked by what it said."""
-    if board.citizens.pop(citizen_id, None) is not None:
-        board.changed_citizens.add(citizen_id)
+    board.forget(citizen_id)
     for need in _followers_first(board.of_citizen(citizen_id)):
         if board.policy(need).need.of_citizen:
             _suspend(Draft(board, need), "citizen_erased")
+
+
+def citizen_erased(board: Board, citizen_id: str) -> None:
+    """The citizen is gone: nothing is done for them any more, whatever the pathway goes by.
+
+    That their consent has ended and their needs are closed is said by other events, which may come
+    later.
+    """
+    board.forget(citizen_id)
+    board.erased[citizen_id] = board.cause
+    for need in _followers_first(board.of_citizen(citizen_id)):
+        if need.referral_id is not None:
+            board.consent(need.referral_id, citizen_id, given=False)
+        _suspend(Draft(board, need), "citizen_erased")
 
 
 def consent_given(board: Board, referral_id: str, citizen_id: str) -> None:

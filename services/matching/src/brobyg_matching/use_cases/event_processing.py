@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
-from brobyg_contracts import CitizenRecorded
+from brobyg_contracts import CitizenErased, CitizenRecorded
 from brobyg_contracts.reference import Reference
 from brobyg_kit.database import Transaction
 from brobyg_kit.event import TOMBSTONE, Event, EventData
@@ -68,6 +68,7 @@ class EventProcessing:
         if not received:
             return
         loaded = await self._load(tx, received)
+        received = await self._without_erased(tx, received)
 
         async def apply(board: Board) -> None:
             for number, one in enumerate(received, 1):
@@ -78,6 +79,10 @@ class EventProcessing:
                 finish(board)
 
         await self._boards.carry_out(tx, loaded, apply, searched=_searched(received, loaded))
+
+    async def handle_one(self, tx: Transaction, event: Event) -> None:
+        """As `handle`, one by itself."""
+        await self.handle(tx, [event])
 
     def _read(self, event: Event, reference: Reference) -> _DecodedEvent | None:
         if event.type == TOMBSTONE and event.source == CitizenRecorded.TOPIC:
@@ -90,6 +95,22 @@ class EventProcessing:
         if handler.searches and handler.loads is Loads.NEED:
             said = facts_of(said, reference)
         return _DecodedEvent(event, said, handler.function, handler.loads, handler.searches)
+
+    async def _without_erased(
+        self, tx: Transaction, received: Sequence[_DecodedEvent]
+    ) -> list[_DecodedEvent]:
+        """Without the records of citizens who are erased: one that comes late is dropped.
+
+        Asked with the citizens' locks held, so that no erasure passes by.
+        """
+        gone = {
+            one.event.subject
+            for one in received
+            if one.event.type in (TOMBSTONE, CitizenErased.EVENT_TYPE)
+        }
+        recorded = {one.said.citizen_id for one in received if _is_record(one)}
+        gone |= await self._boards.needs.erased(tx, recorded - gone)
+        return [one for one in received if not (_is_record(one) and one.said.citizen_id in gone)]
 
     async def _load(self, tx: Transaction, received: Sequence[_DecodedEvent]) -> Loaded:
         needs = {one.said.need_id for one in received if one.loads is Loads.NEED}
@@ -106,6 +127,10 @@ class EventProcessing:
             referrals={one for one in referrals if one is not None},
             new=True,
         )
+
+
+def _is_record(one: _DecodedEvent) -> bool:
+    return isinstance(one.said, CitizenRecorded)
 
 
 def _given(value: str | UnsetType | None) -> str | None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from brobyg_contracts import (
+    CitizenErased,
     CitizenRecorded,
     ConsentGiven,
     ConsentWithdrawn,
@@ -92,6 +93,11 @@ def consent_given(board: Board, data: ConsentGiven) -> None:
 def consent_withdrawn(board: Board, data: ConsentWithdrawn) -> None:
     """Nothing moves without consent: every search ends and every helper is released."""
     transitions.consent_withdrawn(board, data.referral_id, data.citizen_id)
+
+
+def citizen_erased(board: Board, data: CitizenErased) -> None:
+    """All that is held of the citizen goes, and every search and match of theirs ends."""
+    transitions.citizen_erased(board, data.citizen_id)
 
 
 _FROM_EVENT = [name for name in Facts.__struct_fields__ if name != "crew"]

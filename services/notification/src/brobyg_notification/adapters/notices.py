@@ -5,12 +5,26 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
+from brobyg_contracts import CitizenErased, ErasureAcknowledged, HelperErased, NotificationFailed
 from brobyg_kit import event as events
 from brobyg_kit.database import Transaction
+from brobyg_kit.erasure import Erasures, erased
 from brobyg_kit.event import Event
 from brobyg_kit.statements import unnest
-from brobyg_kit.tables import Id
-from sqlalchemy import ARRAY, RowMapping, Text, bindparam, cast, exists, func, literal, select
+from brobyg_kit.tables import Id, Instant
+from msgspec import UNSET, convert
+from sqlalchemy import (
+    ARRAY,
+    RowMapping,
+    Text,
+    bindparam,
+    cast,
+    exists,
+    func,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from brobyg_notification.adapters.tables import called_off, notification
@@ -87,6 +101,25 @@ _UNREACHED = (
     .distinct()
     .where(_n.need_id == func.any(_need_ids), _n.state == "failed")
 )
+_TO_PERSON = (
+    _n.recipient_id == bindparam("person_id", type_=Text()),
+    _n.recipient_role == bindparam("role", type_=Text()),
+)
+#: Those that a worker has in hand end by themselves.
+_GIVE_UP = (
+    update(notification)
+    .where(*_TO_PERSON, _n.state == "waiting", _n.claimed_by.is_(None))
+    .values(
+        state="failed",
+        reason="recipient_erased",
+        ended_at=bindparam("now", type_=Instant),
+    )
+    .returning(_n.notification_id, _n.need_id, _n.referral_id, _n.template, _n.cause)
+)
+_FAILED_TO = select(_n.need_id).distinct().where(*_TO_PERSON, _n.state == "failed")
+
+#: Those of citizens and helpers are heard of; notification owns nobody.
+ERASURES = Erasures("notification", ErasureAcknowledged, kinds=(CitizenErased, HelperErased))
 
 
 class PostgresNotices:
@@ -122,7 +155,9 @@ class PostgresNotices:
         called_off: Sequence[CalledOff],
     ) -> None:
         """See `ports.Notices`."""
-        await add(transaction, notices)
+        people = {one.recipient_id for one in notices if one.role != "coordinator"}
+        gone = await erased(transaction, people)
+        await add(transaction, [one for one in notices if one.recipient_id not in gone])
         newest = {one.need_id: one for one in sorted(called_off, key=attrgetter("cause.time"))}
         if newest:
             await _call_off(transaction, list(newest.values()))
@@ -138,6 +173,30 @@ class PostgresNotices:
             for row in unreached
         }
         await ATTENTION.settle_own(transaction, settled)
+
+    async def erase(
+        self, transaction: Transaction, role: Role, person_id: str, cause: Event
+    ) -> None:
+        """See `ports.Notices`."""
+        given = {"role": role, "person_id": person_id, "now": transaction.now}
+        await ERASURES.acknowledge(transaction, person_id, cause)
+        for row in await transaction.connection.execute(_GIVE_UP, given):
+            told = {
+                "notification_id": row.notification_id,
+                "need_id": row.need_id,
+                "referral_id": row.referral_id or UNSET,
+                "recipient_role": role,
+                "recipient_id": person_id,
+                "template": row.template,
+                "channel": "email",
+                "cause": row.cause,
+                "reason": "recipient_erased",
+            }
+            failed = convert(told, NotificationFailed)
+            transaction.emit(failed, subject=row.need_id, cause=cause)
+        needs = await transaction.connection.scalars(_FAILED_TO, given)
+        items = (mail_refused_id(need_id, role, person_id) for need_id in needs)
+        await ATTENTION.settle_own(transaction, dict.fromkeys(items, cause))
 
 
 async def add(transaction: Transaction, notices: Sequence[Notice]) -> None:

@@ -133,6 +133,7 @@ notification = Table(
         postgresql_where=text("calendar_sequence is not null"),
     ),
     Index("notification_need", "need_id", "position"),
+    Index("notification_recipient", "recipient_id"),
     comment=(
         "One row for each cause and recipient. The row exists before the message is sent and says"
         " what became of it."

@@ -82,11 +82,13 @@ def read_called_off(need_id: str, reason: str, cause: Event) -> CalledOff:
 
 @dataclass(frozen=True, slots=True)
 class CalendarUpdate:
-    """What an event leads to: notices, what it calls off, and whether its need has ended."""
+    """What an event leads to: notices, what it calls off, and whether its need or person ended."""
 
     notices: Sequence[Notice] = ()
     called_off: CalledOff | None = None
     closed: bool = False
+    #: Who was erased: as what they were written to, and their id.
+    erased: tuple[Role, str] | None = None
 
 
 _Recipient: TypeAlias = tuple[Role, str]

@@ -7,6 +7,8 @@ brobyg_kit.event.UndecodableEvent when the event's data breaks its schema.
 from typing import TypeAlias
 
 from brobyg_contracts import (
+    CitizenErased,
+    HelperErased,
     MatchEscalated,
     MatchReleased,
     NeedChanged,
@@ -160,6 +162,16 @@ def _called_off(
         if (match := entry.invitation_at(cause.time)) and off.ends(plan_of(match))
     ]  # fmt: skip
     return CalendarUpdate(notices, off, closed=plan is None)
+
+
+def citizen_erased(cause: Event, _: Calendars) -> CalendarUpdate:
+    """Nobody is left to write to."""
+    return CalendarUpdate(erased=("citizen", cause.decode(CitizenErased).citizen_id))
+
+
+def helper_erased(cause: Event, _: Calendars) -> CalendarUpdate:
+    """The same."""
+    return CalendarUpdate(erased=("helper", cause.decode(HelperErased).helper_id))
 
 
 def unreachable_citizen(failed: Notice) -> list[Notice]:

@@ -7,7 +7,7 @@ from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event
 
 from brobyg_notification.domain.calendar_status import Calendars, CalledOff
-from brobyg_notification.domain.notice import Notice
+from brobyg_notification.domain.notice import Notice, Role
 from brobyg_notification.handlers import HANDLERS
 from brobyg_notification.metrics import NotificationMetrics
 from brobyg_notification.ports import Notices
@@ -30,6 +30,7 @@ def handle_with(notices: Notices, metrics: NotificationMetrics) -> BatchHandler:
         planned: list[Notice] = []
         called_off: list[CalledOff] = []
         closed: dict[str, Event] = {}
+        erased: list[tuple[Role, str, Event]] = []
         for row, event in known:
             before = calendars.get(event.subject, Calendars())
             update = before.numbered(row.function(event, before))
@@ -38,8 +39,13 @@ def handle_with(notices: Notices, metrics: NotificationMetrics) -> BatchHandler:
             called_off += [update.called_off] if update.called_off else []
             if update.closed:
                 closed[event.subject] = event
+            if update.erased:
+                erased.append((*update.erased, event))
         await notices.keep(transaction, planned, called_off)
         await notices.close(transaction, closed)
+        # After what was planned in the same batch, which is for nobody then.
+        for role, person_id, event in erased:
+            await notices.erase(transaction, role, person_id, event)
 
         def count() -> None:
             for notice in planned:

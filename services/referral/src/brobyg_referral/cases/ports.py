@@ -119,13 +119,21 @@ class SessionStore(Protocol):
 class RequestStore(Protocol):
     """What requests with an Idempotency-Key have made."""
 
-    async def made(self, tx: Transaction, sender: str, key_hash: bytes) -> tuple[str, bytes] | None:
-        """The id of what a request with this key made, and that request's hash."""
+    async def made(
+        self, tx: Transaction, sender: str, key_hash: bytes
+    ) -> tuple[str, bytes | None] | None:
+        """The id of what a request with this key made, and that request's hash.
+
+        No hash once the person was erased whom the request named.
+        """
 
     async def remember(
         self, tx: Transaction, sender: str, key_hash: bytes, request_hash: bytes, made_id: str
     ) -> None:
         """Store it for repeats of the request."""
+
+    async def forget(self, tx: Transaction, referral_ids: Collection[str]) -> None:
+        """Delete the hashes of the requests that made these referrals and their appointments."""
 
 
 class ReferenceSource(Protocol):

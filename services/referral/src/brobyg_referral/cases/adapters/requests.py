@@ -1,15 +1,20 @@
 """What requests with an Idempotency-Key have made, in PostgreSQL."""
 
-from brobyg_kit.database import Transaction
-from sqlalchemy import insert, select
+from collections.abc import Collection
 
-from brobyg_referral.cases.adapters.tables import idempotency_key
+from brobyg_kit.database import Transaction
+from brobyg_kit.tables import Id
+from sqlalchemy import ARRAY, bindparam, func, insert, null, select, union, update
+
+from brobyg_referral.cases.adapters.tables import appointment, idempotency_key
 
 
 class PostgresRequests:
     """Implements `cases.ports.RequestStore`."""
 
-    async def made(self, tx: Transaction, sender: str, key_hash: bytes) -> tuple[str, bytes] | None:
+    async def made(
+        self, tx: Transaction, sender: str, key_hash: bytes
+    ) -> tuple[str, bytes | None] | None:
         """As the port says."""
         found = await tx.connection.execute(
             select(idempotency_key.c.made_id, idempotency_key.c.request_hash).where(
@@ -31,4 +36,17 @@ class PostgresRequests:
                 made_id=made_id,
                 created_at=tx.now,
             )
+        )
+
+    async def forget(self, tx: Transaction, referral_ids: Collection[str]) -> None:
+        """As the port says."""
+        given = bindparam("referrals", list(referral_ids), type_=ARRAY(Id))
+        of_referrals = select(appointment.c.appointment_id).where(
+            appointment.c.referral_id == func.any(given)
+        )
+        made = union(select(func.unnest(given)), of_referrals)
+        await tx.connection.execute(
+            update(idempotency_key)
+            .where(idempotency_key.c.made_id.in_(made))
+            .values(request_hash=null())
         )

@@ -61,9 +61,14 @@ idempotency_key = Table(
         comment="The organisation that asked; of a coordinator without one, the token's subject.",
     ),
     Column("key_hash", LargeBinary, primary_key=True),
-    Column("request_hash", LargeBinary, nullable=False),
+    Column(
+        "request_hash",
+        LargeBinary,
+        comment="Null once the person was erased whom the request named.",
+    ),
     Column("made_id", Id, nullable=False, comment="The referral, appointment or session made."),
     Column("created_at", Instant, nullable=False),
+    Index("idempotency_key_made", "made_id"),
     comment=(
         "What requests that make something made, by the sender's Idempotency-Key. Only an HMAC of"
         " the key and of the body is stored: neither can be read."

@@ -1,10 +1,11 @@
-"""The JSON API: referrals, consent, contact, appointments that are entered, sessions."""
+"""The JSON API: referrals, consent, contact, erasure, appointments entered here, sessions."""
 
 from typing import Annotated, Any
 from uuid import UUID
 
 from brobyg_kit.auth import Caller, requires
 from brobyg_kit.database import Database
+from brobyg_kit.erasure_api import ErasureOut
 from brobyg_kit.problems import Problem
 from fastapi import APIRouter, Depends, Header, Query, Response
 
@@ -23,6 +24,7 @@ from brobyg_referral.cases.entrypoints.models import (
 )
 from brobyg_referral.cases.entrypoints.problems import FIELDS_WRONG, ReferralRoute
 from brobyg_referral.cases.use_cases.appointments import Appointments
+from brobyg_referral.cases.use_cases.erasure import Erasing
 from brobyg_referral.cases.use_cases.referrals import Referrals
 from brobyg_referral.cases.use_cases.sessions import Sessions
 from brobyg_referral.transactions import in_transaction
@@ -46,13 +48,17 @@ _FIXED: dict[int | str, dict[str, Any]] = {
 
 
 def create_router(
-    database: Database, referrals: Referrals, appointments: Appointments, sessions: Sessions
+    database: Database,
+    referrals: Referrals,
+    erasing: Erasing,
+    appointments: Appointments,
+    sessions: Sessions,
 ) -> APIRouter:
     """All of the JSON API."""
     router = APIRouter(route_class=ReferralRoute)
     _add_referrals(router, database, referrals)
     _add_consent(router, database, referrals)
-    _add_citizens(router, database, referrals)
+    _add_citizens(router, database, referrals, erasing)
     _add_appointments(router, database, appointments)
     _add_sessions(router, database, sessions)
     return router
@@ -122,7 +128,9 @@ def _add_consent(router: APIRouter, database: Database, referrals: Referrals) ->
         )
 
 
-def _add_citizens(router: APIRouter, database: Database, referrals: Referrals) -> None:
+def _add_citizens(
+    router: APIRouter, database: Database, referrals: Referrals, erasing: Erasing
+) -> None:
     @router.get(
         "/citizens/{citizen_id}/contact",
         tags=["citizens"],
@@ -146,13 +154,28 @@ def _add_citizens(router: APIRouter, database: Database, referrals: Referrals) -
 
     @router.delete(
         "/citizens/{citizen_id}",
-        status_code=204,
+        status_code=202,
         tags=["citizens"],
-        summary="Erase what names a citizen; consent is withdrawn first",
+        summary="Erase a citizen: end all that is done for them, destroy all that finds them",
     )
-    async def erase(citizen_id: UUID, caller: Coordinator) -> None:
-        """409 while a referral is active. Events of the history name the citizen by id alone."""
-        await in_transaction(database, lambda tx: referrals.erase(tx, caller, str(citizen_id)))
+    async def erase(
+        citizen_id: UUID,
+        reason: Annotated[
+            str,
+            Query(
+                pattern=r"^[a-z][a-z0-9_]{0,63}$",
+                description="One word: requested, consent_withdrawn, retention_over,"
+                " entered_by_mistake or another.",
+            ),
+        ],
+        caller: Coordinator,
+        response: Response,
+    ) -> ErasureOut:
+        found = await in_transaction(
+            database, lambda tx: erasing.erase(tx, caller, str(citizen_id), reason)
+        )
+        response.headers["Location"] = f"/erasures/{citizen_id}"
+        return ErasureOut.of(found)
 
 
 def _add_appointments(router: APIRouter, database: Database, appointments: Appointments) -> None:

@@ -12,7 +12,6 @@ _PROBLEMS: dict[type[errors.ReferralError], tuple[int, str]] = {
     errors.NoSuchSession: (404, "There is no such session"),
     errors.NoSuchAppointment: (404, "There is no such appointment"),
     errors.CitizenErased: (410, "The citizen's data was erased"),
-    errors.CitizenActive: (409, "The citizen has an active referral"),
     errors.ReferralActive: (409, "The citizen has an active referral of this pathway already"),
     errors.ReferralInactive: (409, "The referral is not active"),
     errors.SessionWithdrawn: (409, "The session was called off"),

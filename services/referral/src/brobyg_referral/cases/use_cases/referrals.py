@@ -1,4 +1,4 @@
-"""Referring a citizen, giving and withdrawing consent, erasure, and access to contact data."""
+"""Referring a citizen, giving and withdrawing consent, and access to contact data."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -6,9 +6,7 @@ from datetime import datetime, timedelta
 
 from brobyg_contracts import pathways
 from brobyg_contracts.events import (
-    CitizenRecorded,
     ConsentGiven,
-    ConsentWithdrawn,
     Meeting,
     Pathway,
     ReferrerKind,
@@ -19,21 +17,19 @@ from brobyg_kit.database import Transaction
 from brobyg_kit.ids import new_id
 
 from brobyg_referral.cases.domain import departments
-from brobyg_referral.cases.domain.appointment import Announced
 from brobyg_referral.cases.domain.referral import Referral
-from brobyg_referral.cases.ports import AppointmentStore, ReferenceSource, ReferralStore
-from brobyg_referral.cases.use_cases import attention
+from brobyg_referral.cases.ports import ReferenceSource, ReferralStore
 from brobyg_referral.cases.use_cases.access import (
     coordinates,
     may_see,
     organisation_of,
     visible,
 )
-from brobyg_referral.cases.use_cases.events import need_of, referral_created
+from brobyg_referral.cases.use_cases.ending import Ending
+from brobyg_referral.cases.use_cases.events import referral_created
 from brobyg_referral.cases.use_cases.repeats import Keyed, Repeats
 from brobyg_referral.cases.use_cases.visits import known_reference
 from brobyg_referral.errors import (
-    CitizenActive,
     CitizenErased,
     DepartmentDiffers,
     NoSuchCitizen,
@@ -87,14 +83,14 @@ class Referrals:
         self,
         citizens: CitizenStore,
         referrals: ReferralStore,
-        appointments: AppointmentStore,
+        ending: Ending,
         repeats: Repeats,
         reference: ReferenceSource,
         hasher: Hasher,
         metrics: ReferralMetrics,
     ) -> None:
         """No state of its own."""
-        self._citizens, self._referrals, self._appointments = citizens, referrals, appointments
+        self._citizens, self._referrals, self._ending = citizens, referrals, ending
         self._repeats, self._reference = repeats, reference
         self._hasher, self._metrics = hasher, metrics
 
@@ -215,55 +211,11 @@ class Referrals:
     async def withdraw_consent(self, tx: Transaction, caller: Caller, referral_id: str) -> Referral:
         """Withdraw consent. Again has no further effect. Raises NoSuchReferral.
 
-        What was kept of the hospital's appointments is deleted, and what the hospital sends from
-        now on is dropped. Each open need is closed. No appointment.cancelled follows: the
-        hospital's appointment is not cancelled.
+        See `Ending.end` for what ends with it.
         """
         reference = await self._reference.get(tx)
         referral, _ = await self._lock(tx, caller, referral_id, reference)
-        withdrawn = referral.withdraw_consent(tx.now)
-        if withdrawn is referral:
-            return referral
-        await self._referrals.save_consent(tx, withdrawn)
-        event = ConsentWithdrawn(referral_id=referral_id, citizen_id=referral.citizen_id)
-        tx.emit(event, subject=referral_id)
-        await self._close_needs(tx, withdrawn, reference)
-        tx.after_commit(self._metrics.consents_withdrawn.inc)
-        return withdrawn
-
-    async def _close_needs(self, tx: Transaction, referral: Referral, reference: Reference) -> None:
-        appointments = await self._appointments.of_referral(tx, referral.referral_id)
-        needs = [
-            need_of(one, reference)
-            for one in appointments
-            if one.state.announced is Announced.BOOKED
-        ]
-        if own := referral.need(referral.department):
-            needs.append(own)
-        for need in needs:
-            tx.emit(need.closed("consent_withdrawn"), subject=need.about_id)
-        await attention.settle_all(tx, [one.appointment_id for one in appointments])
-        await self._appointments.forget(tx, referral.referral_id)
-
-    async def erase(self, tx: Transaction, caller: Caller, citizen_id: str) -> None:
-        """Delete what names the citizen, and what was published of them for helpers to know.
-
-        No effect when it was done before.
-
-        Raises NoSuchCitizen unless a department of the caller's has referred the citizen, and
-        CitizenActive while a referral is active: withdrawing consent is what releases the
-        volunteers and deletes the appointments.
-        """
-        erased = await self._citizens.lock(tx, citizen_id)
-        referrals = await self._referrals.of_citizen(tx, citizen_id)
-        reference, seen_by = await self._reference.get(tx), [one.department for one in referrals]
-        if erased is None or not coordinates(caller, seen_by, reference):
-            raise NoSuchCitizen
-        if any(one.status == "active" for one in referrals):
-            raise CitizenActive("withdraw the consent of each referral first")
-        if not erased:
-            await self._citizens.erase(tx, citizen_id)
-            tx.send_tombstone(CitizenRecorded.TOPIC, citizen_id)
+        return await self._ending.end(tx, referral, reference, "consent_withdrawn")
 
     async def contact(
         self, tx: Transaction, caller: Caller, citizen_id: str, purpose: str

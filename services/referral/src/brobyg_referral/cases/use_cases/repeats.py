@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from brobyg_kit.database import Transaction
 
 from brobyg_referral.cases.ports import RequestStore
-from brobyg_referral.errors import IdempotencyKeyReused
+from brobyg_referral.errors import CitizenErased, IdempotencyKeyReused
 from brobyg_referral.people.domain.hashing import Hasher
 
 
@@ -29,7 +29,8 @@ class Repeats:
     async def made_by(self, tx: Transaction, sender: str, request: Keyed) -> str | None:
         """The id of what the request has made before; None when it is no repeat.
 
-        Raises IdempotencyKeyReused when the key was used for another request.
+        Raises IdempotencyKeyReused when the key was used for another request, and CitizenErased
+        when the citizen was erased whom the request named.
         """
         if not request.idempotency_key:
             return None
@@ -38,6 +39,8 @@ class Repeats:
         if made is None:
             return None
         made_id, request_hash = made
+        if request_hash is None:
+            raise CitizenErased  # a late repeat must not bring the data back
         if request_hash != self._hasher.request(request.fingerprint):
             raise IdempotencyKeyReused("use a new key for a new request")
         return made_id

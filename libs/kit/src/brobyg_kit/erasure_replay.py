@@ -1,0 +1,147 @@
+"""Erasures are made again in a database that was restored from a backup of before them.
+
+The history says who was erased since. How far it was looked through stands in the database itself,
+and so is as old as the backup: from there on it is read again, and whom this database does not have
+as erased is erased. A service does so before it serves (`Runtime.run`), and goes on doing it, so
+that a start finds little to read.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+from sqlalchemy import BigInteger, Integer, Text, select
+from sqlalchemy.dialects.postgresql import insert
+
+from brobyg_kit import kafka
+from brobyg_kit.backoff import Backoff
+from brobyg_kit.database import Database, Transaction
+from brobyg_kit.database_errors import DATABASE_ERRORS
+from brobyg_kit.decoding import Record
+from brobyg_kit.erasure import Erasures, erased
+from brobyg_kit.event import Event, UndecodableEvent, decode, topic_of
+from brobyg_kit.health import Heartbeat
+from brobyg_kit.logs import get_logger
+from brobyg_kit.statements import unnest
+from brobyg_kit.tables import erasures_replayed
+
+log = get_logger(__name__)
+
+#: Erases the person whom the event is about, again, in the transaction.
+Erase = Callable[[Transaction, Event], Awaitable[None]]
+#: How often the history is looked through while the service runs.
+EVERY = timedelta(hours=1)
+_FIRST = "looks first for erasures that a backup does not know of"
+_r = erasures_replayed.c
+
+
+class Replay:
+    """Makes the erasures of one service's history again."""
+
+    def __init__(self, database: Database, address: str, erasures: Erasures, erase: Erase) -> None:
+        """`database` is open before anything is asked."""
+        self._database, self._address, self._erase = database, address, erase
+        self._kinds = {kind.EVENT_TYPE.encode(): kind for kind in erasures.kinds}
+        self._topics = {topic_of(kind, erasures.service) for kind in erasures.kinds}
+
+    async def until_done(self, heartbeat: Heartbeat) -> int:
+        """As `once`, again until broker and database let it be done."""
+        backoff = Backoff()
+        while True:
+            try:
+                return await self.once(said=lambda: heartbeat.struggle(_FIRST))
+            except (*DATABASE_ERRORS, KafkaError, TimeoutError) as error:
+                pause = backoff.next()
+                heartbeat.struggle(f"{_FIRST} ({type(error).__name__})")
+                log.warning("erasures.replay_interrupted", error=error, retry_seconds=pause)
+                await asyncio.sleep(pause)
+
+    async def keep(self) -> None:
+        """As `once`, every hour until cancelled. Trouble is left for the next time."""
+        while True:
+            await asyncio.sleep(EVERY.total_seconds())
+            try:
+                await self.once()
+            except (*DATABASE_ERRORS, KafkaError, TimeoutError) as error:
+                log.warning("erasures.replay_interrupted", error=error)
+
+    async def once(
+        self, *, from_the_beginning: bool = False, said: Callable[[], None] | None = None
+    ) -> int:
+        """Look through what came since the last time, up to now; how many were erased again.
+
+        How far it has come is kept as it goes on, and `said` called. Raises one of DATABASE_ERRORS,
+        KafkaError, or TimeoutError when the broker does not answer.
+        """
+        done = 0
+        async with kafka.admin(self._address) as admin:
+            found = await kafka.partitions(admin, self._topics)
+        places = [one for partitions in found.values() for one in partitions]
+        if not places:
+            return 0  # no topic is there yet, so nobody was erased
+        known = {} if from_the_beginning else await self._known()
+        async with kafka.reader(self._address) as reader:
+            marks = await kafka.watermarks(reader, places)
+            ranges = {one: (_begin(known.get(one), *marks[one]), marks[one][1]) for one in places}
+            async for batch in kafka.read_range(reader, ranges):
+                done += await self._replay(batch)
+                if said is not None:
+                    said()
+        await self._keep({one: end for one, (first, end) in ranges.items() if first < end})
+        if done:
+            log.warning("erasures.replayed", people=done)
+        return done
+
+    async def _replay(self, batch: list[Record]) -> int:
+        done = 0
+        for event in filter(None, map(self._read, batch)):
+            async with self._database.transaction() as tx:
+                if not await erased(tx, [event.subject]):
+                    await self._erase(tx, event)
+                    done += 1
+        last = {TopicPartition(one.topic, one.partition): one.offset + 1 for one in batch}
+        await self._keep(last)
+        return done
+
+    def _read(self, record: Record) -> Event | None:
+        """The event, if it tells of an erasure; most records are not even decoded."""
+        value = record.value or b""
+        if not any(kind in value for kind in self._kinds):
+            return None
+        try:
+            event = decode(value)
+            kind = self._kinds.get(event.type.encode())
+            if kind is not None:
+                event.decode(kind)
+        except UndecodableEvent as error:  # parked where it is consumed
+            log.warning("erasures.unreadable", error=error, topic=record.topic)
+            return None
+        return event if kind is not None else None
+
+    async def _known(self) -> dict[TopicPartition, int]:
+        async with self._database.connect() as connection:
+            rows = await connection.execute(select(_r.topic, _r.partition, _r.next_offset))
+            return {TopicPartition(row.topic, row.partition): row.next_offset for row in rows}
+
+    async def _keep(self, positions: Mapping[TopicPartition, int]) -> None:
+        if not positions:
+            return
+        kinds = {"topic": Text(), "partition": Integer(), "next_offset": BigInteger()}
+        rows = [(one.topic, one.partition, offset) for one, offset in sorted(positions.items())]
+        statement = insert(erasures_replayed).from_select(
+            [_r[name] for name in kinds], select(*unnest(kinds, rows).c)
+        )
+        async with self._database.connect() as connection:
+            await connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=[_r.topic, _r.partition],
+                    set_={"next_offset": statement.excluded.next_offset},
+                )
+            )
+
+
+def _begin(known: int | None, first: int, end: int) -> int:
+    """Where to begin; from the first for a topic that was made anew."""
+    return known if known is not None and first <= known <= end else first

@@ -1,0 +1,381 @@
+"""Erasing people: who acknowledges, what a topic still holds, and backups of before an erasure."""
+
+import asyncio
+import json
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+
+import httpx2
+import msgspec
+import pytest
+import uvicorn
+from aiokafka.admin import NewTopic
+from brobyg_kit import erasure_cli, kafka, runtime
+from brobyg_kit.database import Transaction
+from brobyg_kit.erasure import Erasures, ErasureStatus, erased, remember, status
+from brobyg_kit.erasure_proof import ErasureProof, keys_on
+from brobyg_kit.erasure_replay import Replay
+from brobyg_kit.event import Event, EventData
+from brobyg_kit.free_ports import free_port
+from brobyg_kit.health import Heartbeat
+from brobyg_kit.runtime import Runtime, Server
+from brobyg_kit.service import Parts as ServiceParts
+from brobyg_kit.service import Service
+from brobyg_kit.settings import KitSettings
+from brobyg_kit.testing import eventually, token_keys
+from brobyg_kit.topics import SEGMENT, Topic
+from delivery_parts import Parts, going
+from fastapi import APIRouter
+from sqlalchemy import MetaData
+from typer.testing import CliRunner
+
+SOMEBODY, OTHER = str(uuid.uuid4()), str(uuid.uuid4())
+ASKED_AT = datetime(2026, 11, 30, 8, 0, tzinfo=UTC)
+
+
+class Acknowledged(msgspec.Struct, frozen=True):
+    """Nothing is held any more."""
+
+    EVENT_TYPE: ClassVar[str] = "dk.brobyg.holding.ended"
+    TOPIC: ClassVar[str] = "brobyg.{source}.v1"
+    DATASCHEMA: ClassVar[str] = "about:blank"
+    person_id: str
+    service: str
+
+
+class Gone(msgspec.Struct, frozen=True):
+    """Somebody was erased."""
+
+    EVENT_TYPE: ClassVar[str] = "dk.brobyg.somebody.erased"
+    TOPIC: ClassVar[str] = "replaced by each test"
+    DATASCHEMA: ClassVar[str] = "about:blank"
+    person_id: str
+
+
+def owner(topic: str | None = None, *expected: str) -> Erasures:
+    return Erasures("test", Acknowledged, kinds=(), expected=expected, topic=topic)
+
+
+async def begun(parts: Parts, erasures: Erasures, person: str = SOMEBODY) -> None:
+    async with parts.database.transaction() as tx:
+        await erasures.begin(tx, person, "requested", "an-actor", ASKED_AT)
+
+
+async def proof_of(parts: Parts, person: str = SOMEBODY) -> ErasureStatus:
+    async with parts.database.connect() as connection:
+        found = await status(connection, person)
+    assert found is not None
+    return found
+
+
+async def note(parts: Parts, erasures: Erasures, *said: tuple[str, str]) -> None:
+    async with parts.database.transaction() as tx:
+        await erasures.note(tx, said)
+
+
+async def test_an_erasure_is_complete_when_all_who_are_expected_have_acknowledged(
+    parts: Parts,
+) -> None:
+    one = owner(None, "a", "b")
+    await begun(parts, one)
+    assert [missing.service for missing in (await proof_of(parts)).missing] == ["a", "b"]
+    assert {missing.since for missing in (await proof_of(parts)).missing} == {ASKED_AT}
+    await note(parts, one, (SOMEBODY, "a"), (OTHER, "b"))
+    assert [missing.service for missing in (await proof_of(parts)).missing] == ["b"]
+    assert (await proof_of(parts)).completed_at is None
+    await note(parts, one, (SOMEBODY, "b"), (SOMEBODY, "b"), (SOMEBODY, "somebody else"))
+    assert (await proof_of(parts)).completed_at is not None
+
+
+async def test_an_acknowledgement_remembers_the_person(parts: Parts) -> None:
+    async with parts.database.transaction() as tx:
+        await owner().acknowledge(tx, SOMEBODY, None)
+        await owner().acknowledge(tx, SOMEBODY, None)
+    async with parts.database.transaction() as tx:
+        assert await erased(tx, [SOMEBODY, OTHER]) == {SOMEBODY}
+    assert await parts.pool.fetchval("select count(*) from outbox") == 2
+
+
+def test_the_topics_settings_leave_a_value_for_less_than_a_day() -> None:
+    """Closed by a record after `segment.ms`, compacted within `max.compaction.lag.ms` of that."""
+    settings = Topic("things", 1, -1, "compact", "zstd").configuration()
+    longest = int(settings["segment.ms"]) + int(settings["max.compaction.lag.ms"])
+    assert longest <= timedelta(hours=12).total_seconds() * 1_000
+    assert int(settings["segment.ms"]) == SEGMENT.total_seconds() * 1_000
+
+
+@asynccontextmanager
+async def compacted_topic(parts: Parts) -> AsyncIterator[str]:
+    """One whose segments are closed after half a second."""
+    name = f"{parts.topic}-compacted"
+    configs = {
+        "cleanup.policy": "compact",
+        "segment.ms": "500",
+        "max.compaction.lag.ms": "500",
+        "min.cleanable.dirty.ratio": "0.01",
+        "delete.retention.ms": "86400000",
+        "message.timestamp.type": "LogAppendTime",
+    }
+    async with kafka.admin(parts.kafka) as admin:
+        await admin.create_topics([NewTopic(name, 3, 1, topic_configs=configs)])
+
+        async def led() -> bool:
+            known = [one for one in await admin.describe_topics() if one["topic"] == name]
+            return bool(known) and all(one["leader"] >= 0 for one in known[0]["partitions"])
+
+        await eventually(led, "every partition has a leader")
+        yield name
+        await admin.delete_topics([name])
+
+
+async def test_the_proof_is_read_from_the_topic_once_its_segment_was_compacted(
+    parts: Parts,
+) -> None:
+    async with compacted_topic(parts) as topic, going(parts.relay()):
+        await parts.publish(b"what is said of somebody", key=SOMEBODY, topic=topic)
+        await parts.publish(b"what is said of another", key=OTHER, topic=topic)
+        before = await keys_on(parts.kafka, topic, [SOMEBODY])
+        assert (before[SOMEBODY].values, before[SOMEBODY].is_deleted) == (1, False)
+        await begun(parts, owner(topic))
+        await parts.sent_all()
+        short, again = timedelta(milliseconds=600), timedelta(milliseconds=200)
+        proof = ErasureProof(parts.database, parts.kafka, segment=short, again=again)
+        assert await proof.look() == 0, "the value stands in a segment that is open"
+        seen = await proof_of(parts)
+        assert seen.tombstoned_at is not None
+        assert (seen.compacted_at, seen.completed_at) == (None, None)
+
+        async def proven() -> bool:
+            return await proof.look() == 1
+
+        await eventually(proven, "no record of somebody has a value", timeout=90)
+        shown = await proof_of(parts)
+        assert shown.compacted_at is not None
+        assert shown.completed_at is not None
+        left = await keys_on(parts.kafka, topic, [SOMEBODY, OTHER])
+        assert (left[SOMEBODY].values, left[OTHER].values) == (0, 1)
+        assert await proof.look() == 0, "what is proven is not looked at again"
+
+
+async def test_without_a_later_record_the_segment_stays_open_and_nothing_is_proven(
+    parts: Parts,
+) -> None:
+    """The control: the proof itself has the segment closed."""
+    async with compacted_topic(parts) as topic, going(parts.relay()):
+        await parts.publish(b"what is said of somebody", key=SOMEBODY, topic=topic)
+        await begun(parts, owner(topic))
+        await parts.sent_all()
+        never = ErasureProof(
+            parts.database, parts.kafka, segment=timedelta(days=1), again=timedelta(0)
+        )
+        for _ in range(3):
+            assert await never.look() == 0
+        sent = await parts.read(2, topic)
+        assert [one.value is None for one in sent] == [False, True]
+
+
+async def test_a_tombstone_that_is_not_sent_yet_is_no_proof(parts: Parts) -> None:
+    async with compacted_topic(parts) as topic:
+        await begun(parts, owner(topic))
+        proof = ErasureProof(parts.database, parts.kafka, again=timedelta(0))
+        assert await proof.look() == 0
+        assert (await proof_of(parts)).tombstoned_at is None
+
+
+class Holder:
+    """A service that holds people, and makes the erasures of its history again."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.done: list[str] = []
+        self.kind: type[EventData] = type("Gone", (Gone,), {"TOPIC": parts.topic}, frozen=True)
+        self.erasures = Erasures("test", Acknowledged, kinds=(self.kind,))
+        self.replay = Replay(parts.database, parts.kafka, self.erasures, self.erase)
+        self.may_go_on = asyncio.Event()
+        self.may_go_on.set()
+
+    async def erase(self, tx: Transaction, event: Event) -> None:
+        await self.may_go_on.wait()
+        await remember(tx, [event.subject])
+        tx.after_commit(lambda: self.done.append(event.subject))
+
+
+async def history(parts: Parts, holder: Holder, *people: str) -> None:
+    """These were erased, one after the other, among much else."""
+    make: Any = holder.kind
+    await parts.emit(range(20), subjects=5)
+    async with parts.database.transaction() as tx:
+        for one in people:
+            tx.emit(make(person_id=one), subject=one)
+    await parts.emit(range(20), subjects=5)
+    async with going(parts.relay()):
+        await parts.sent_all()
+
+
+async def test_a_restored_backup_erases_again_whom_its_history_says_to(parts: Parts) -> None:
+    holder = Holder(parts)
+    await history(parts, holder, SOMEBODY, OTHER)
+    assert await holder.replay.once() == 2
+    assert await holder.replay.once() == 0
+    backup = await parts.pool.fetch("select * from erasures_replayed")
+    third = str(uuid.uuid4())
+    await history(parts, holder, third)
+    assert await holder.replay.once() == 1
+    # The backup of before the third erasure is restored.
+    await parts.pool.execute("delete from erased_person where person_id = $1", third)
+    await parts.pool.execute("delete from erasures_replayed")
+    await parts.pool.executemany("insert into erasures_replayed values ($1, $2, $3)", backup)
+    assert await holder.replay.once() == 1
+    assert holder.done[-1] == third
+
+
+async def test_from_the_beginning_finds_what_no_position_leads_to(parts: Parts) -> None:
+    holder = Holder(parts)
+    await history(parts, holder, SOMEBODY)
+    await holder.replay.once()
+    await parts.pool.execute("truncate erased_person")
+    assert await holder.replay.once() == 0
+    assert await holder.replay.once(from_the_beginning=True) == 1
+
+
+async def test_a_replay_goes_on_where_it_was_ended(parts: Parts) -> None:
+    holder = Holder(parts)
+    await history(parts, holder, SOMEBODY)
+    await holder.replay.once()
+    await parts.pool.execute("truncate erased_person")
+    await history(parts, holder, OTHER)
+    assert await holder.replay.once() == 1
+    assert holder.done == [SOMEBODY, OTHER]
+
+
+async def test_a_topic_that_was_made_anew_is_read_from_its_beginning(parts: Parts) -> None:
+    holder = Holder(parts)
+    await history(parts, holder, SOMEBODY)
+    for partition in range(3):
+        await parts.pool.execute(
+            "insert into erasures_replayed values ($1, $2, 1000000)", parts.topic, partition
+        )
+    assert await holder.replay.once() == 1
+
+
+async def test_before_there_is_a_topic_nothing_is_replayed_and_nothing_proven(
+    parts: Parts,
+) -> None:
+    holder = Holder(parts)
+    nowhere = type("Gone", (Gone,), {"TOPIC": f"{parts.topic}-to-come"}, frozen=True)
+    erasures = Erasures("test", Acknowledged, kinds=(nowhere,))
+    assert await Replay(parts.database, parts.kafka, erasures, holder.erase).once() == 0
+    found = await keys_on(parts.kafka, f"{parts.topic}-to-come", [SOMEBODY])
+    assert (found[SOMEBODY].values, found[SOMEBODY].is_deleted) == (0, False)
+
+
+async def test_without_a_broker_the_replay_waits_and_says_so(parts: Parts) -> None:
+    holder = Holder(parts)
+    nowhere = Replay(parts.database, f"127.0.0.1:{free_port()}", holder.erasures, holder.erase)
+    heartbeat = Heartbeat("erasures")
+    waiting = asyncio.create_task(nowhere.until_done(heartbeat))
+
+    async def said() -> bool:
+        return "looks first for erasures" in heartbeat.trouble
+
+    await eventually(said, "the replay says that it can't look")
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    assert holder.done == []
+
+
+def a_service(parts: Parts, holder: Holder) -> Service:
+    router = APIRouter()
+
+    @router.get("/hello")
+    async def hello() -> str:
+        return "hello"
+
+    async def endless() -> None:
+        holder.done.append("a worker works")
+        await asyncio.Event().wait()
+
+    return Service(
+        "thing",
+        "brobyg_kit",
+        KitSettings,
+        lambda _: ServiceParts(
+            public_routers=(router,), erase=holder.erase, workers={"worker": endless}
+        ),
+        metadata=MetaData(),
+        erasures=holder.erasures,
+    )
+
+
+async def test_nothing_is_served_and_nothing_works_before_the_erasures_are_made_again(
+    parts: Parts, postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holder = Holder(parts)
+    await history(parts, holder, SOMEBODY)
+    holder.may_go_on.clear()
+    monkeypatch.setattr(runtime, "database_url", lambda *_: parts.database.url)
+    values = {"kafka": parts.kafka, "database": postgres, "token_keys": token_keys()[1]}
+    settings = KitSettings.model_validate(values)
+    process, port = Runtime(a_service(parts, holder), settings, replays=True), free_port()
+    web = Server(uvicorn.Config(process.app(), host="127.0.0.1", port=port, log_config=None))
+    serving = asyncio.create_task(process.serve(web))
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+
+        async def replaying() -> bool:
+            if not web.started:
+                return False
+            checks = (await client.get("/readyz")).json()["checks"]
+            return "erasures" in checks and not checks["erasures"]["ok"]
+
+        await eventually(replaying, "it says that it is not ready")
+        early = await client.get("/hello")
+        assert (early.status_code, early.headers["retry-after"]) == (503, "2")
+        assert (await client.get("/livez")).status_code == 200
+        assert holder.done == []
+        holder.may_go_on.set()
+
+        async def served() -> bool:
+            return (await client.get("/hello")).status_code == 200
+
+        await eventually(served, "it serves")
+
+        async def both() -> bool:
+            return len(holder.done) == 2
+
+        await eventually(both, "the worker works")
+        assert holder.done == [SOMEBODY, "a worker works"]
+    process.stop()
+    await asyncio.wait([serving], timeout=20)
+    assert serving.done()
+
+
+async def test_the_command_shows_how_far_it_has_come_and_makes_erasures_again(
+    parts: Parts, postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holder = Holder(parts)
+    service = a_service(parts, holder)
+    for module in (erasure_cli, runtime):
+        monkeypatch.setattr(module, "database_url", lambda *_: parts.database.url)
+    monkeypatch.setattr(erasure_cli, "_services", lambda: [service])
+    monkeypatch.setenv("BROBYG_KAFKA", parts.kafka)
+    monkeypatch.setenv("BROBYG_DATABASE", postgres)
+    monkeypatch.setenv("BROBYG_TOKEN_KEYS", str(token_keys()[1]))
+
+    async def run(*arguments: str) -> Any:
+        return await asyncio.to_thread(CliRunner().invoke, erasure_cli.app, list(arguments))
+
+    await begun(parts, owner(None, "a", "b"))
+    await note(parts, owner(), (SOMEBODY, "a"))
+    shown = await run("status", SOMEBODY)
+    assert shown.exit_code == 0, shown.output
+    for told in ("being erased (requested", "a has acknowledged", "b is missing since 2026-11-30"):
+        assert told in shown.output
+    found = json.loads((await run("status", SOMEBODY, "--json")).output)
+    assert found["missing"] == [{"service": "b", "since": "2026-11-30T08:00:00Z"}]
+    assert (await run("status", OTHER)).exit_code == 1
+    assert (await run("status", "Einer Test")).exit_code == 2
+    await history(parts, holder, OTHER)
+    assert "thing: 1 erased again" in (await run("replay")).output
+    assert "thing: 0 erased again" in (await run("replay", "--all")).output
