@@ -156,3 +156,14 @@ async def test_a_missing_master_key_is_told_by_readiness_and_is_no_fault_of_the_
     assert "database" not in answer.json()["title"]
     # Nothing of the identity is opened for a search.
     assert await found(service, name="einer") == [made]
+
+
+async def test_whose_key_was_lost_is_sealed_anew_when_told_anew(service: Served) -> None:
+    made = await service.referred()
+    await service.rows("delete from person_key")
+    path = f"/citizens/{made['citizen_id']}/contact?purpose=mail"
+    lost = await service.running.client.get(path, headers=bearer("service"))
+    assert lost.status_code == 410
+    assert (await service.referred(pathway="toy_caseload"))["citizen_id"] == made["citizen_id"]
+    told = await service.running.client.get(path, headers=bearer("service"))
+    assert (told.status_code, told.json()["given_name"]) == (200, GIVEN)

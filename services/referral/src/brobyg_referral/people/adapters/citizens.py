@@ -91,8 +91,9 @@ class PostgresCitizens:
     ) -> None:
         """As the port says."""
         key = await self._keys.load(tx.connection, citizen_id)
-        if key is None:
-            raise NoSuchCitizen
+        if key is None:  # lost: what it had sealed is told anew here
+            wrapped, key = self._keys.vault.new_key(citizen_id)
+            await self._keys.add(tx, wrapped)
         values = {"sealed": sealed(key, contact), "record": msgspec.to_builtins(record)}
         await tx.connection.execute(
             update(citizen).where(citizen.c.citizen_id == citizen_id).values(values)
