@@ -23,6 +23,8 @@ TYPOS = {
     "Mathias": ["Matias", "Matthias", "Mattias"],
     "Erik": ["Erick", "Eric", "Erich", "Errik"],
     "Lauridsen": ["Lauritsen", "Lauritzen", "Lauridzen", "lauritz"],
+    "Nielsen": ["Nilsen", "Nielzen", "nils"],
+    "Sofie": ["Sophie", "Sofi", "Zofie"],
     "Lund": ["Lunt", "Lundt", "lun"],
     "Schmidt": ["Smidt", "Schmitt", "Smit", "Schmid", "sc", "sch"],
     "Wagner": ["Vagner", "wagnér", "Waggner"],

@@ -40,6 +40,7 @@ _SOUNDS = [
         (r"c(?=[eiy]|ae|oe)", "s"),
         (r"qu", "kv"),
         (r"ch|ck|c|q", "k"),
+        (r"ie", "i"),
         (r"x", "ks"),
         (r"[wv]", "v"),
         (r"z", "s"),
