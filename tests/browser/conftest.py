@@ -1,5 +1,6 @@
 """A real browser in front of the real portal and matching, with one offer open."""
 
+import base64
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
@@ -158,6 +159,8 @@ async def asked(
     keys = {
         "matching_link_keys": "a key for the links of these tests only",
         "matching_registration_keys": "a key for the registrations of these tests only",
+        "matching_encryption_key": base64.b64encode(b"m" * 32).decode(),
+        "matching_lookup_key": base64.b64encode(b"l" * 32).decode(),
     }
     async with (
         serve(MATCHING, clock=clock, **keys) as matching,

@@ -28,6 +28,10 @@ from brobyg_contracts.reference import Reference
 from brobyg_kit.database import Database
 from brobyg_kit.event import Event, EventData, encode_data
 from brobyg_kit.ids import derived_id
+from brobyg_kit.person_keys import PersonKeys
+from brobyg_kit.vault import Vault
+from brobyg_matching.adapters.contacts import Lookups, SealedContacts
+from brobyg_matching.adapters.tables import person_key
 from brobyg_matching.domain.board import Board, Known
 from brobyg_matching.domain.decisions import Actor
 from brobyg_matching.domain.diary import Booking
@@ -42,6 +46,9 @@ from sqlalchemy import text
 
 NOW = datetime(2026, 11, 30, 8, 0, tzinfo=UTC)  # a Monday, 09:00 in Denmark
 LATE = NOW + timedelta(days=3, hours=2)
+#: As the service of these tests seals how helpers are reached.
+MASTER_KEY, LOOKUP_KEY = b"m" * 32, b"l" * 32
+CONTACTS = SealedContacts(PersonKeys(person_key, Vault([MASTER_KEY])), Lookups(LOOKUP_KEY))
 ALL_WEEK = tuple(Window(day, 0, 1440) for day in range(1, 8))
 DEPARTMENT = "randers-norddjurs"
 #: Who does what is done by hand.

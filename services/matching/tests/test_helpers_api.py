@@ -27,7 +27,7 @@ from matching_api import (
     somebody,
     tell,
 )
-from matching_samples import NOW, a_helper, an_id, event, need_opened
+from matching_samples import CONTACTS, NOW, a_helper, an_id, event, need_opened
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -192,7 +192,7 @@ async def test_one_address_is_recognised_whatever_the_case_and_composition_of_it
     matching: Running, first: str, again: str
 ) -> None:
     """Below the door, which today takes ASCII alone: another door may take more."""
-    store = PostgresHelpers(database_of(matching))
+    store = PostgresHelpers(database_of(matching), CONTACTS)
     contact = partial(Contact, name="Ida Test", phone=None, language="da")
     async with database_of(matching).transaction() as tx:
         await store.add(tx, a_helper("a"), contact(email=first))

@@ -40,6 +40,7 @@ from brobyg_matching.use_cases.event_processing import EventProcessing
 from brobyg_matching.use_cases.timers import MatchingTimers
 from matching_samples import (
     BY,
+    CONTACTS,
     LATE,
     NOW,
     an_id,
@@ -74,7 +75,10 @@ class Matching:
         """Nothing is connected yet."""
         self.clock = ManualClock(NOW)
         self.database = Database(url, self.clock, "matching")
-        metrics, helpers = MatchingMetrics(CollectorRegistry()), PostgresHelpers(self.database)
+        metrics, helpers = (
+            MatchingMetrics(CollectorRegistry()),
+            PostgresHelpers(self.database, CONTACTS),
+        )
         boards = Boards(
             PostgresNeeds(), helpers, ResidentRosters(), Replica(REFERENCE), metrics
         )  # fmt: skip

@@ -16,8 +16,7 @@ ReferralError
 ├── SessionOver            the session has taken place
 ├── AppointmentFixed       the appointment can't be changed here; the text says why
 ├── OrganisationMissing    the caller's token names no organisation
-├── IdempotencyKeyReused   the key was used for another request
-└── CannotDecrypt          sealed data was altered, is another citizen's, or its key is missing
+└── IdempotencyKeyReused   the key was used for another request
 
 The text of an error says what would be accepted. It never holds a value that somebody sent.
 """
@@ -90,7 +89,3 @@ class OrganisationMissing(ReferralError):
 
 class IdempotencyKeyReused(ReferralError):
     """The key was used for another request."""
-
-
-class CannotDecrypt(ReferralError):
-    """Sealed data was altered, is another citizen's, or its key is missing."""
