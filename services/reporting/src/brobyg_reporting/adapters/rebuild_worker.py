@@ -172,7 +172,7 @@ class _ShareCopy:
             lines.append(
                 f"{event.id}\t{record.topic}\t{record.partition}\t{record.offset}\t{event.type}"
                 f"\t{event.subject}\t{event.sequence}\t{str(_encode(event.time)[1:-1], 'ascii')}"
-                f"\t{event.correlationid}\t{event.causationid or _NULL}\t{data}"
+                f"\t{event.dataschema}\t{event.correlationid}\t{event.causationid or _NULL}\t{data}"
                 f"\t{'f' if decoded is None else 't'}\n"
             )
         self.events += len(lines)

@@ -1,8 +1,8 @@
 """The views that analysts read, as data, with their dictionary.
 
 A column's comment is that of the table's column of the same name; computed ones have theirs here.
-`{v}` in the SQL stands for the schema of the version that is shown, and other names in braces for
-the expressions in `views`.
+`{v}.need` in the SQL stands for the version of the table `need` that is shown, and other names in
+braces for the expressions in `views`.
 """
 
 from collections.abc import Mapping

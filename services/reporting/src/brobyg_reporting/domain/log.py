@@ -28,10 +28,18 @@ def read_record(value: bytes) -> tuple[Event, EventData | None]:
     event. Raises UndecodableEvent when it is none or its data breaks the schema of its type.
     """
     event = decode(value)
+    return event, read_data(event)
+
+
+def read_data(event: Event) -> EventData | None:
+    """What the event says; None for a type or a word that this code does not know.
+
+    Raises UndecodableEvent when it breaks the schema of its type.
+    """
     try:
-        return event, event.read(EVENTS)
+        return event.read(EVENTS)
     except UnknownWord:
-        return event, None
+        return None
 
 
 def read_logged(topic: str, partition: int, offset: int, value: bytes) -> LoggedEvent:

@@ -116,7 +116,7 @@ def _projections(database: Database) -> APIRouter:
 
     @routes.get(
         "/projections",
-        summary="Which version is shown, how far it has come, how the last rebuilds went",
+        summary="Which version of each projection is shown, how far it has come, and what was built",
     )
     async def projections(_: Reader) -> dict[str, Any]:
         async with database.connect() as connection:
