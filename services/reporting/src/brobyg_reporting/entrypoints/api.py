@@ -116,7 +116,7 @@ def _projections(database: Database) -> APIRouter:
 
     @routes.get(
         "/projections",
-        summary="Which version of each projection is shown, how far it has come, and what was built",
+        summary="Which version of each projection is shown, its rows, and what was built",
     )
     async def projections(_: Reader) -> dict[str, Any]:
         async with database.connect() as connection:
