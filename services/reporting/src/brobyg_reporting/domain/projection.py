@@ -39,13 +39,15 @@ class Projection(Generic[RowT]):
     its value before the row's first event.
     """
 
-    def __init__(self, table: str, row: type[RowT]) -> None:
-        """`row` is mutable; every event folded here carries its key under the same name."""
+    def __init__(
+        self, table: str, row: type[RowT], key_of: Callable[[Any], str] | None = None
+    ) -> None:
+        """`row` is mutable; every event folded here has its key, or `key_of` makes it of one."""
         self.table = table
         self.row = row
         self.columns: tuple[str, ...] = row.__struct_fields__
         self.key = self.columns[0]
-        self.key_of: Callable[[EventData], str] = attrgetter(self.key)
+        self.key_of: Callable[[EventData], str] = key_of or attrgetter(self.key)
         #: What is done with which event.
         self.folds: dict[type[EventData], Fold] = {}
 
