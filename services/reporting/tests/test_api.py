@@ -252,7 +252,7 @@ async def test_a_need_moved_after_its_end_is_no_longer_counted_for_who_had_it(
         (f"/needs/{OFFER}/explanation", ANALYST, 404),
         ("/needs/not-a-uuid/explanation", ANALYST, 422),
         (f"/attention/{OFFER}", ANALYST, 404),
-        (f"/attention?after={OFFER}", ANALYST, 404),
+        (f"/attention?page={OFFER}", ANALYST, 404),
         ("/attention?state=lost", ANALYST, 422),
         ("/attention?limit=100000", ANALYST, 422),
         (f"/attention?department={ELSEWHERE}", OURS, 403),

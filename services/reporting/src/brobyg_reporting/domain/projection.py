@@ -5,7 +5,8 @@ different orders:
 
 - a row depends on events of one key only, so the order between keys does not matter;
 - each field of a row is written by the events of one topic only, so neither does the order between
-  topics (what needs a human comes from one topic too: that of the service that raised it);
+  topics (what needs a human, and an acknowledgement, comes from one topic too: that of the service
+  whose it is);
 - a fold looks at nothing but the row, the event's data and the event's time: no clock, no I/O, and
   it accepts every valid event in every state.
 """

@@ -8,10 +8,11 @@ from brobyg_contracts.reference import Reference
 from brobyg_kit.database import Database
 from brobyg_kit.problems import Problem
 from brobyg_kit.replica import Replica
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 
 from brobyg_reporting.adapters.queries import Queries
 from brobyg_reporting.adapters.status import projection_status
+from brobyg_reporting.entrypoints.position import waits_for_position
 from brobyg_reporting.entrypoints.visibility import Reader, Visibility
 from brobyg_reporting.entrypoints.worklist import worklist_router
 from brobyg_reporting.errors import NoVersion
@@ -31,12 +32,14 @@ _NOT_YET = "reporting learns of it from the event stream; a new one takes a mome
 def routers(database: Database, reference: Replica[Reference]) -> list[APIRouter]:
     """Every route of reporting."""
     queries, visibility = Queries(database), Visibility(reference)
-    return [
+    questions = APIRouter(dependencies=[Depends(waits_for_position(queries))])
+    for router in (
         _stories(queries, visibility),
         _sums(queries, visibility),
         worklist_router(queries, visibility),
-        _projections(database),
-    ]
+    ):
+        questions.include_router(router)
+    return [questions, _projections(database)]
 
 
 def _stories(queries: Queries, visibility: Visibility) -> APIRouter:

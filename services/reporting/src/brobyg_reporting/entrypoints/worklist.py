@@ -26,7 +26,7 @@ State = Annotated[
     Literal["open", "raised", "claimed", "settled"], Query(description="open: raised or claimed.")
 ]
 Limit = Annotated[int, Query(ge=1, le=500, description="Items on a page.")]
-After = Annotated[UUID | None, Query(description="The `next` of the page before.")]
+Page = Annotated[UUID | None, Query(description="The `next` of the page before.")]
 
 
 def worklist_router(queries: Queries, visibility: Visibility) -> APIRouter:
@@ -40,19 +40,19 @@ def worklist_router(queries: Queries, visibility: Visibility) -> APIRouter:
         kind: Kind = None,
         state: State = "open",
         limit: Limit = 100,
-        after: After = None,
+        page: Page = None,
     ) -> dict[str, Any]:
         departments = visibility.departments(caller, asked)
         last = None
-        if after is not None:
-            last = await queries.attention_item(departments, str(after))
+        if page is not None:
+            last = await queries.attention_item(departments, str(page))
             if last is None:
-                raise Problem(404, "There is no such item here", "`after` is a page's `next`")
+                raise Problem(404, "There is no such item here", "`page` is a page's `next`")
         states = ("raised", "claimed") if state == "open" else (state,)
         rows = await queries.attention(departments, kind, states, limit + 1, last)
-        page = rows[:limit]
-        following = page[-1]["attention_id"] if len(rows) > limit else None
-        return {"limit": limit, "next": following, "attention": page}
+        items = rows[:limit]
+        following = items[-1]["attention_id"] if len(rows) > limit else None
+        return {"limit": limit, "next": following, "attention": items}
 
     @routes.get("/attention/{attention_id}", summary="One thing that needs a human, or did")
     async def item(caller: Reader, attention_id: UUID) -> dict[str, Any]:
