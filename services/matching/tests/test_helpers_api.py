@@ -225,3 +225,15 @@ async def test_of_whom_another_department_has_registered_no_id_is_told(matching:
     assert "another department" in told["detail"]
     again = "/volunteers?confirm=another"
     assert (await post(matching, again, body, elsewhere))[0] == 201
+
+
+async def test_a_command_s_answer_tells_where_its_event_is_in_the_stream(matching: Running) -> None:
+    made = await register(matching)
+    helper_id = made["helper_id"]
+    answer = await matching.client.post(
+        f"/volunteers/{helper_id}/activate", json=READY, headers=COORDINATOR
+    )
+    assert answer.headers["Brobyg-Position"] == f"brobyg.matching.v1:{helper_id}:2"
+    asked = await matching.client.get(f"/volunteers/{helper_id}", headers=COORDINATOR)
+    assert asked.status_code == 200
+    assert "Brobyg-Position" not in asked.headers

@@ -8,7 +8,7 @@ from brobyg_kit.event import UndecodableEvent
 from sqlalchemy import Table, Text, cast, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from brobyg_reporting.domain.log import LoggedEvent, read_data
+from brobyg_reporting.domain.log import LoggedEvent, read_data, usual_schema
 from brobyg_reporting.ports import Lag
 
 
@@ -36,6 +36,7 @@ async def read(
     events, known = [], []
     for row in found.mappings():
         fields = dict(row, source="", data=msgspec.Raw(row["data"].encode()))
+        fields["dataschema"] = row["dataschema"] or usual_schema(row["type"])
         folded = fields.pop("folded")
         event = LoggedEvent(**fields, decoded=None)
         with suppress(UndecodableEvent):  # the schema of its type has changed since

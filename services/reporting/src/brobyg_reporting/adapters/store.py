@@ -32,7 +32,7 @@ from brobyg_reporting.adapters.tables import (
     tables_of,
     topic_offset,
 )
-from brobyg_reporting.domain.log import LoggedEvent, Offsets
+from brobyg_reporting.domain.log import LoggedEvent, Offsets, unusual_schema
 from brobyg_reporting.domain.projection import AnyProjection, Row
 from brobyg_reporting.errors import OtherCode
 
@@ -183,7 +183,7 @@ def _logged(event: LoggedEvent) -> dict[str, object]:
         "subject": event.subject,
         "sequence": event.sequence,
         "time": event.time,
-        "dataschema": event.dataschema,
+        "dataschema": unusual_schema(event),
         "correlationid": event.correlationid,
         "causationid": event.causationid,
         "data": event.data,

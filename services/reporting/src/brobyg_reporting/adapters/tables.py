@@ -187,7 +187,11 @@ def _event_log(own: MetaData) -> None:
             comment="Number of the event among its subject's events from the same source, from 1.",
         ),
         Column("time", Instant, nullable=False, comment="When it happened, UTC."),
-        Column("dataschema", Text, nullable=False, comment="Schema it was published with."),
+        Column(
+            "dataschema",
+            Text,
+            comment="Schema it was published with; null where it is its type's, without a version.",
+        ),
         Column(
             "correlationid",
             Text,

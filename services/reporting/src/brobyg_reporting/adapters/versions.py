@@ -221,7 +221,7 @@ class VersionTables:
         """
         state = "verifying" if purpose == "verify" else "building"
         async with self.switching():
-            for build in () if purpose == "verify" else await self._builds():
+            for build in await self._builds(purpose):
                 goes_on = set(build.names) == set(names) or (purpose == "switch" and not names)
                 reached = all(build.watermarks.get(at, 0) <= end for at, end in ends.items())
                 if not fresh and goes_on and reached:
@@ -234,12 +234,11 @@ class VersionTables:
                 )
             return Build(await self._create(names, ends, state), tuple(names), ends, resumed=False)
 
-    async def _builds(self) -> list[Build]:
-        """The unfinished builds that this code can go on with; those of other code are given up."""
+    async def _builds(self, purpose: Purpose) -> list[Build]:
+        """The builds that can be gone on with, or switched to; those of other code are given up."""
+        states = {"verify": [], "switch": ["built"]}.get(purpose, ["building", "built"])
         found = await self.connection.execute(
-            select(projection_version)
-            .where(_version.state.in_(("building", "built")))
-            .order_by(_version.number)
+            select(projection_version).where(_version.state.in_(states)).order_by(_version.number)
         )
         signed: dict[int, dict[str, str]] = {}
         for row in found:

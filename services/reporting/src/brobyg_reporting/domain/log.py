@@ -1,6 +1,7 @@
 """What the event log keeps of a record, and how every part of reporting reads one."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TypeAlias
 
 from brobyg_contracts import EVENTS, EventData
@@ -19,6 +20,17 @@ class LoggedEvent(Event, frozen=True, kw_only=True, gc=False):
     #: The data as the Struct of its type; None for a type or a word that this code does not know,
     #: which is logged, counted and not folded.
     decoded: EventData | None
+
+
+@lru_cache(maxsize=1_000)
+def usual_schema(kind: str) -> str:
+    """The schema of an event type that names no version, which the log leaves out."""
+    return f"https://brobyg.dk/schemas/events/{kind.removeprefix('dk.brobyg.')}.schema.json"
+
+
+def unusual_schema(event: Event) -> str | None:
+    """The schema the event was published with, where it is another than that; else None."""
+    return None if event.dataschema == usual_schema(event.type) else event.dataschema
 
 
 def read_record(value: bytes) -> tuple[Event, EventData | None]:

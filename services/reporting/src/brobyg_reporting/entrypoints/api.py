@@ -32,19 +32,17 @@ _NOT_YET = "reporting learns of it from the event stream; a new one takes a mome
 def routers(database: Database, reference: Replica[Reference]) -> list[APIRouter]:
     """Every route of reporting."""
     queries, visibility = Queries(database), Visibility(reference)
-    questions = APIRouter(dependencies=[Depends(waits_for_position(queries))])
-    for router in (
+    return [
         _stories(queries, visibility),
         _sums(queries, visibility),
         worklist_router(queries, visibility),
-    ):
-        questions.include_router(router)
-    return [questions, _projections(database)]
+        _projections(database),
+    ]
 
 
 def _stories(queries: Queries, visibility: Visibility) -> APIRouter:
     """What happened to one referral or one need."""
-    routes = APIRouter(tags=["reporting"])
+    routes = APIRouter(tags=["reporting"], dependencies=[Depends(waits_for_position(queries))])
     names = visibility.reference
 
     @routes.get("/referrals", summary="Where each referral stands, the newest first")
@@ -83,7 +81,7 @@ def _stories(queries: Queries, visibility: Visibility) -> APIRouter:
 
 def _sums(queries: Queries, visibility: Visibility) -> APIRouter:
     """Figures over many."""
-    routes = APIRouter(tags=["reporting"])
+    routes = APIRouter(tags=["reporting"], dependencies=[Depends(waits_for_position(queries))])
 
     @routes.get("/needs/summary", summary="Needs by municipality, pathway, month and standing")
     async def needs(caller: Reader) -> dict[str, Any]:

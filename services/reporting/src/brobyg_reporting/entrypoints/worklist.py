@@ -4,9 +4,10 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from brobyg_kit.problems import Problem
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 
 from brobyg_reporting.adapters.queries import Queries
+from brobyg_reporting.entrypoints.position import waits_for_position
 from brobyg_reporting.entrypoints.visibility import Reader, Visibility
 
 Asked = Annotated[
@@ -31,7 +32,7 @@ Page = Annotated[UUID | None, Query(description="The `next` of the page before."
 
 def worklist_router(queries: Queries, visibility: Visibility) -> APIRouter:
     """The routes that read the worklist."""
-    routes = APIRouter(tags=["attention"])
+    routes = APIRouter(tags=["attention"], dependencies=[Depends(waits_for_position(queries))])
 
     @routes.get("/attention", summary="What needs a human, the most urgent first")
     async def worklist(
