@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from brobyg_contracts import HelperPaused
 from brobyg_kit.database import Database
 from brobyg_kit.health import Heartbeat
 from brobyg_reporting.adapters import fingerprints, versions
+from brobyg_reporting.adapters.tables import tables_of
 from brobyg_reporting.adapters.versions import VersionTables
 from brobyg_reporting.bootstrap import SERVICE, rebuild_ports
 from brobyg_reporting.domain.log import LoggedEvent
@@ -30,6 +32,7 @@ from typer.testing import CliRunner
 
 from .conftest import Rebuilder, first_version, scalar
 from .test_live_and_rebuild import another_version, new_live, placed, write
+from .test_versions import shown
 
 DatabaseFor = Callable[..., AbstractAsyncContextManager[Database]]
 
@@ -59,12 +62,6 @@ async def handle(database: Database, events: Sequence[LoggedEvent]) -> None:
 async def upgrade(database: Database, kafka: str) -> str:
     ports = rebuild_ports(kafka, database.url)
     return await Upgrade(ports.versions, ports, Heartbeat("version")).once()
-
-
-async def shown(database: Database) -> dict[str, int]:
-    async with database.connect() as connection:
-        live = await VersionTables(connection).live()
-    return {name: one.number for name, one in live.items()}
 
 
 async def unlike(database: Database, events: list[LoggedEvent]) -> list[str]:
@@ -181,10 +178,10 @@ async def test_what_is_built_is_shown_by_switch_alone_and_verify_changes_nothing
         monkeypatch.setattr(cli, "_database", lambda _: database.url)
         monkeypatch.setenv("BROBYG_KAFKA", topics)
 
-        async def told(*words: str) -> dict[str, object]:
+        async def told(*words: str) -> dict[str, Any]:
             run = await asyncio.to_thread(CliRunner().invoke, cli.app, [*words, "--json"])
             assert run.exit_code == 0, run.output
-            answer: dict[str, object] = json.loads(run.stdout)
+            answer: dict[str, Any] = json.loads(run.stdout)
             return answer
 
         await first_version(database)
@@ -203,7 +200,7 @@ async def test_what_is_built_is_shown_by_switch_alone_and_verify_changes_nothing
         assert await unlike(database, events) == []
         again = await asyncio.to_thread(CliRunner().invoke, cli.app, ["switch"])
         assert (again.exit_code, "built nothing" in again.output) == (1, True)
-        [status] = (await told("status", "helper"))["projections"]  # type: ignore[misc]
+        [status] = (await told("status", "helper"))["projections"]
         assert (status["version"], status["events_behind"]) == (2, 0)
         unknown = await asyncio.to_thread(CliRunner().invoke, cli.app, ["rebuild", "helpers"])
         assert (unknown.exit_code, "no projection helpers" in unknown.output) == (1, True)
@@ -259,7 +256,7 @@ def changed_by(monkeypatch: pytest.MonkeyPatch, name: str) -> set[str]:
     return {table for table in TABLES if RELEASE.__wrapped__(table) != before[table]}
 
 
-TABLES = list(versions.tables_of(0))
+TABLES = list(tables_of(0))
 
 
 @pytest.mark.parametrize(

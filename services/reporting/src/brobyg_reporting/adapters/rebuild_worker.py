@@ -172,8 +172,8 @@ class _ShareCopy:
             lines.append(
                 f"{event.id}\t{record.topic}\t{record.partition}\t{record.offset}\t{event.type}"
                 f"\t{event.subject}\t{event.sequence}\t{str(_encode(event.time)[1:-1], 'ascii')}"
-                f"\t{unusual_schema(event) or _NULL}\t{event.correlationid}\t{event.causationid or _NULL}\t{data}"
-                f"\t{'f' if decoded is None else 't'}\n"
+                f"\t{unusual_schema(event) or _NULL}\t{event.correlationid}"
+                f"\t{event.causationid or _NULL}\t{data}\t{'f' if decoded is None else 't'}\n"
             )
         self.events += len(lines)
         return "".join(lines).encode()
