@@ -262,6 +262,7 @@ TABLES = list(tables_of(0))
 @pytest.mark.parametrize(
     "name",
     [
+        "brobyg_reporting/adapters/lags.py",
         "brobyg_reporting/adapters/rebuild_worker.py",
         "brobyg_reporting/adapters/store.py",
         "brobyg_reporting/domain/folding.py",

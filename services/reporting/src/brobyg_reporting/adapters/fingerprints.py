@@ -16,6 +16,7 @@ from brobyg_reporting.domain.projections import PROJECTIONS
 _PACKAGE = Path(__file__).parent.parent
 #: What every table is written by, from what is read: it decides rows as the folds do.
 _WRITERS = (
+    "adapters/lags.py",
     "adapters/rebuild_worker.py",
     "adapters/store.py",
     "domain/folding.py",

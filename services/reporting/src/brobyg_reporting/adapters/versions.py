@@ -10,25 +10,13 @@ from brobyg_kit.database import Database, Transaction, driver_of
 from brobyg_kit.database_errors import cause_of
 from brobyg_kit.statements import unnest
 from brobyg_kit.tables import parked_event
-from sqlalchemy import (
-    BigInteger,
-    Integer,
-    Text,
-    case,
-    column,
-    func,
-    select,
-    table,
-    text,
-    true,
-    update,
-)
+from sqlalchemy import BigInteger, Integer, Text, column, func, select, table, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.schema import AddConstraint, CreateIndex, CreateSchema, CreateTable, DropSchema
 
-from brobyg_reporting.adapters import comparison, logged, views
+from brobyg_reporting.adapters import comparison, lags, views
 from brobyg_reporting.adapters.connections import connect
 from brobyg_reporting.adapters.fingerprints import fingerprint
 from brobyg_reporting.adapters.store import LiveStore, VersionStore
@@ -138,57 +126,21 @@ class VersionTables:
 
     async def lacking(self, number: int | None = None) -> list[Lag]:
         """What tables lack of the live event log: a build's, or the live ones of this code."""
-        live = await self.live()
-        mine = [one.number for one in live.values()] if number is None else [number]
-        where = lag.c.number == _version.number, lag.c.projection == _version.projection
-        places = lag.c.topic == topic_offset.c.topic, lag.c.partition == topic_offset.c.partition
-        # A live one without a row is where the log is; a build without one has nothing yet.
-        none = case((_version.state == "live", topic_offset.c.next_offset), else_=0)
-        has = func.coalesce(lag.c.next_offset, none)
-        found = await self.connection.execute(
-            select(
-                _version.number, _version.projection, topic_offset.c.topic,
-                topic_offset.c.partition, has.label("start"), topic_offset.c.next_offset,
-            )
-            .select_from(projection_version)
-            .join(topic_offset, true())
-            .outerjoin(lag, (where[0] & where[1] & places[0] & places[1]))
-            .where(_version.number.in_(mine), _version.state.in_(("live", *BUILDS)))
-            .where(has < topic_offset.c.next_offset)
-            .order_by(*topic_offset.primary_key, _version.projection)
-        )  # fmt: skip
-        lags = [Lag(row.number, row.projection, *row[2:]) for row in found]
         if number is not None:
-            return lags
-        return [
-            one
-            for one in lags
-            if (now := live.get(one.projection)) and now.own and now.number == one.number
-        ]
+            return await lags.lacking(self.connection, [number])
+        live = await self.live()
+        own = {(one.number, name) for name, one in live.items() if one.own}
+        found = await lags.lacking(self.connection, [one for one, _ in own])
+        return [one for one in found if one[:2] in own]
 
     async def logged(self, lacks: Lag, types: Collection[str], limit: int) -> list[LoggedEvent]:
         """The first so many events of these types that it lacks, in order."""
-        number = (await self.live())["event_log"].number
-        return await logged.read(
-            self.connection, tables_of(number)["event_log"], lacks, types, limit
-        )
+        log = tables_of((await self.live())["event_log"].number)["event_log"]
+        return await lags.logged(self.connection, log, lacks, types, limit)
 
     async def caught_up(self, lacks: Lag, next_offset: int) -> None:
         """Note that the projection holds what it lacked below this offset."""
-        row = dict(zip(lag.c.keys(), (*lacks[:4], next_offset), strict=True))
-        keys = list(lag.primary_key)
-        note = insert(lag).values(row)
-        await self.connection.execute(
-            note.on_conflict_do_update(index_elements=keys, set_={"next_offset": next_offset})
-        )
-        live = select(_version.number).where(
-            _version.number == lag.c.number,
-            _version.projection == lag.c.projection,
-            _version.state == "live",
-        )
-        if next_offset >= lacks.end:
-            done = lag.delete().where(*(one == row[one.name] for one in keys), live.exists())
-            await self.connection.execute(done)
+        await lags.caught_up(self.connection, lacks, next_offset)
 
     async def replaced(self) -> set[str]:
         """The tables of which a version of this code was live and gave way to another."""
@@ -276,9 +228,9 @@ class VersionTables:
         await self.connection.execute(insert(projection_version), rows)
         if "event_log" in names and ends:
             kinds = {one.name: one.type for one in lag.c}
-            lags = [(number, "event_log", *at, offset) for at, offset in sorted(ends.items())]
+            noted = [(number, "event_log", *at, offset) for at, offset in sorted(ends.items())]
             await self.connection.execute(
-                insert(lag).from_select(list(kinds), select(unnest(kinds, lags)))
+                insert(lag).from_select(list(kinds), select(unnest(kinds, noted)))
             )
         return number
 
