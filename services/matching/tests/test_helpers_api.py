@@ -228,12 +228,9 @@ async def test_of_whom_another_department_has_registered_no_id_is_told(matching:
 
 
 async def test_a_command_s_answer_tells_where_its_event_is_in_the_stream(matching: Running) -> None:
-    made = await register(matching)
-    helper_id = made["helper_id"]
-    answer = await matching.client.post(
-        f"/volunteers/{helper_id}/activate", json=READY, headers=COORDINATOR
-    )
-    assert answer.headers["Brobyg-Position"] == f"brobyg.matching.v1:{helper_id}:2"
+    helper_id = await active(matching)
+    answer = await matching.client.post(f"/volunteers/{helper_id}/pause", headers=COORDINATOR)
+    assert answer.headers["Brobyg-Position"] == f"brobyg.matching.v1:{helper_id}:3"
     asked = await matching.client.get(f"/volunteers/{helper_id}", headers=COORDINATOR)
     assert asked.status_code == 200
     assert "Brobyg-Position" not in asked.headers

@@ -67,7 +67,8 @@ def older(
         "OlderRow",
         [
             (field.name, field.type, *([] if field.required else [field.default]))
-            for field in msgspec.structs.fields(HelperRow)[:-1]
+            for field in msgspec.structs.fields(HelperRow)
+            if field.name != "paused_at"
         ],
     )
     monkeypatch.setattr(HELPER, "row", row)
