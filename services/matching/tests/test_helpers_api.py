@@ -238,3 +238,12 @@ async def test_a_repeat_makes_nobody_new_though_it_says_that_it_is_another(
     status, other = await post(matching, again, somebody(), key)
     assert (status, other["helper_id"] != first["helper_id"]) == (201, True)
     assert await post(matching, again, somebody(), key) == (200, other)
+
+
+async def test_a_command_s_answer_tells_where_its_event_is_in_the_stream(matching: Running) -> None:
+    helper_id = await active(matching)
+    answer = await matching.client.post(f"/volunteers/{helper_id}/pause", headers=COORDINATOR)
+    assert answer.headers["Brobyg-Position"] == f"brobyg.matching.v1:{helper_id}:3"
+    asked = await matching.client.get(f"/volunteers/{helper_id}", headers=COORDINATOR)
+    assert asked.status_code == 200
+    assert "Brobyg-Position" not in asked.headers

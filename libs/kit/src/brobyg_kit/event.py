@@ -178,7 +178,13 @@ def _normalised(event: Event) -> Event:
     """Decode and encode the data once: PostgreSQL and COPY take the result as it is."""
     try:
         data = _encoder.encode(msgspec.json.decode(event.data))
-        texts = (event.type, event.subject, event.correlationid, event.causationid or "")
+        texts = (
+            event.type,
+            event.subject,
+            event.dataschema,
+            event.correlationid,
+            event.causationid or "",
+        )
         whole = data + "".join(texts).encode()
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise UndecodableEvent("data is not JSON in UTF-8") from error

@@ -16,6 +16,8 @@ from brobyg_reporting.domain.projection import AnyProjection
 from brobyg_reporting.domain.projections import (
     APPOINTMENT,
     ATTENTION,
+    CITIZEN,
+    ERASURE,
     HELPER,
     MATCH,
     NEED,
@@ -26,9 +28,13 @@ from brobyg_reporting.domain.projections import (
 from brobyg_reporting.use_cases.live import Write, log_and_fold
 
 HANDLERS: tuple[Handler[Write, tuple[AnyProjection, ...]], ...] = (
-    Handler("brobyg.matching.v1", log_and_fold, (NEED, OFFER, MATCH, HELPER, ATTENTION)),
-    Handler("brobyg.notification.v1", log_and_fold, (NEED, NOTIFICATION, ATTENTION)),
-    Handler("brobyg.referral.v1", log_and_fold, (REFERRAL, APPOINTMENT, NEED, ATTENTION)),
+    Handler("brobyg.matching.v1", log_and_fold, (NEED, OFFER, MATCH, HELPER, ATTENTION, ERASURE)),
+    Handler("brobyg.notification.v1", log_and_fold, (NEED, NOTIFICATION, ATTENTION, ERASURE)),
+    Handler(
+        "brobyg.referral.v1",
+        log_and_fold,
+        (REFERRAL, APPOINTMENT, NEED, ATTENTION, CITIZEN, ERASURE),
+    ),
 )
 EMITS: tuple[type[EventData], ...] = ()
 

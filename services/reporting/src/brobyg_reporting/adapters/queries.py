@@ -6,13 +6,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from brobyg_contracts.reference import Reference
 from brobyg_kit.database import Database
+from brobyg_kit.statements import unnest
 from brobyg_kit.tables import Id, Instant
 from sqlalchemy import (
     ARRAY,
+    BigInteger,
     ColumnElement,
     Select,
     TableClause,
@@ -32,7 +34,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import NotSupportedError
 
-from brobyg_reporting.adapters.tables import SCHEMA
+from brobyg_reporting.adapters.tables import SCHEMA, lag, projection_version
 from brobyg_reporting.domain.explanation import Explanation, PastEvent, explain
 from brobyg_reporting.domain.sentences import sentence
 
@@ -50,8 +52,8 @@ def _view(name: str, *columns: str) -> TableClause:
 
 
 _LOG = _view(
-    "event_log", "topic", "record_offset", "time", "type", "subject", "sequence", "correlationid",
-    "causationid", "folded",
+    "event_log", "topic", "partition", "record_offset", "time", "type", "subject", "sequence",
+    "correlationid", "causationid", "folded",
 )  # fmt: skip
 _REFERRAL = _view("referral", "referral_id", "department", "standing", "created_at")
 _NEED = _view("need", "need_id", "referral_id", "department")
@@ -70,11 +72,38 @@ _ATTENTION = table(
 _HELPER = table("helper", column("helper_id"), column("departments", ARRAY(Text())), schema=SCHEMA)
 
 
+class Position(NamedTuple):
+    """Where in the event stream something is."""
+
+    topic: str
+    subject: str
+    sequence: int
+
+
 @dataclass(frozen=True, slots=True)
 class Queries:
     """Reads only, each within the database's own time limit."""
 
     database: Database
+
+    async def missing(self, positions: Sequence[Position]) -> list[Position]:
+        """Those that are not logged yet, or not folded yet into all that is live."""
+        kinds = {"topic": Text(), "subject": Text(), "sequence": BigInteger()}
+        asked, log, live = unnest(kinds, positions), _LOG.c, projection_version.c
+        lacks = (
+            select(lag.c.number)
+            .join(projection_version, lag.c.number == live.number)
+            .where(live.projection == lag.c.projection, live.state == "live")
+            .where(lag.c.topic == log.topic, lag.c.partition == log.partition)
+            .where(lag.c.next_offset <= log.record_offset)
+        )
+        there = (
+            select(log.sequence)
+            .where(log.topic == asked.c.topic, log.subject == asked.c.subject)
+            .where(log.sequence >= asked.c.sequence, ~lacks.exists())
+        )
+        rows = await self._rows(select(asked).where(~there.exists()))
+        return [Position(**row) for row in rows]
 
     async def department_of(self, referral_id: str) -> tuple[bool, str | None]:
         """Whether anything is known of the referral, and its department."""

@@ -17,7 +17,7 @@ from brobyg_kit.event import Event, UndecodableEvent
 
 from brobyg_reporting.adapters.topics import Record, TopicReader, reading
 from brobyg_reporting.domain.folding import Folder
-from brobyg_reporting.domain.log import Offsets, read_record
+from brobyg_reporting.domain.log import Offsets, read_record, unusual_schema
 from brobyg_reporting.domain.projections import PROJECTIONS
 from brobyg_reporting.ports import OnRecords
 
@@ -180,7 +180,8 @@ def _line(record: Record, event: Event, *, folded: bool) -> str:
     return (
         f"{event.id}\t{record.topic}\t{record.partition}\t{record.offset}\t{event.type}"
         f"\t{event.subject}\t{event.sequence}\t{str(_encode(event.time)[1:-1], 'ascii')}"
-        f"\t{event.correlationid}\t{event.causationid or _NULL}\t{data}\t{'t' if folded else 'f'}\n"
+        f"\t{unusual_schema(event) or _NULL}\t{event.correlationid}"
+        f"\t{event.causationid or _NULL}\t{data}\t{'t' if folded else 'f'}\n"
     )
 
 

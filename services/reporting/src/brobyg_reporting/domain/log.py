@@ -1,6 +1,7 @@
 """What the event log keeps of a record, and how every part of reporting reads one."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TypeAlias
 
 from brobyg_contracts import EVENTS, EventData
@@ -22,16 +23,31 @@ class LoggedEvent(Event, frozen=True, kw_only=True, gc=False):
     decoded: EventData | None
 
 
+@lru_cache(maxsize=1_000)
+def usual_schema(kind: str) -> str:
+    """The schema of an event type as of version 2, which the log leaves out."""
+    return f"https://brobyg.dk/schemas/events/{kind.removeprefix('dk.brobyg.')}.v2.schema.json"
+
+
+def unusual_schema(event: Event) -> str | None:
+    """The schema the event was published with, where it is another than that; else None."""
+    return None if event.dataschema == usual_schema(event.type) else event.dataschema
+
+
 def read_record(value: bytes) -> list[tuple[Event, EventData | None]]:
     """The events in a record's value as of today, and their data as in `LoggedEvent.decoded`.
 
     Live, catch-up and rebuild read records by this function alone, so they agree on what is an
     event. Raises UndecodableEvent when it is none or its data breaks the schema of its type.
     """
-    return [(event, _decoded(event)) for event in events_in(value)]
+    return [(event, read_data(event)) for event in events_in(value)]
 
 
-def _decoded(event: Event) -> EventData | None:
+def read_data(event: Event) -> EventData | None:
+    """What the event says; None for a type, a version or a word that this code does not know.
+
+    Raises UndecodableEvent when it breaks the schema of its type.
+    """
     try:
         return event.read(EVENTS)
     except (UnknownWord, LaterVersion):

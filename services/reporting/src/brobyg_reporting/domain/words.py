@@ -44,6 +44,18 @@ REASONS: Words = {
     "citizen_erased": Wording(
         "what is known of the citizen was erased", "det, vi ved om borgeren, er slettet"
     ),
+    "helper_erased": Wording(
+        "what is known of the helper was erased", "det, vi ved om hjælperen, er slettet"
+    ),
+    "helper_restricted": Wording(
+        "the helper's information may only be kept", "hjælperens oplysninger må kun opbevares"
+    ),
+    "restricted": Wording(
+        "the person's information may only be kept", "personens oplysninger må kun opbevares"
+    ),
+    "contact_not_consented": Wording(
+        "the citizen did not agree to messages", "borgeren har ikke sagt ja til beskeder"
+    ),
     "held": Wording("the coordinator stopped the asking", "koordinatoren stoppede spørgsmålene"),
     "clash": Wording("the citizen is elsewhere then", "borgeren er et andet sted på det tidspunkt"),
     "part_of_way": Wording(
@@ -167,6 +179,26 @@ OUTCOMES: Words = {
     "duplicate": Wording("a duplicate", "en dublet"),
     "other": Wording("other", "andet"),
 }
+#: What a consent is to.
+SCOPES: Words = {
+    "processing": Wording("the help", "hjælpen"),
+    "contact": Wording("messages", "beskeder"),
+    "research": Wording("research", "forskning"),
+    "gp_sharing": Wording(
+        "telling the general practitioner", "at den praktiserende læge får besked"
+    ),
+}
+#: Why a person was erased, or their processing restricted (GDPR art. 17 and 18).
+RIGHTS: Words = {
+    "requested": Wording("they asked for it", "de bad om det"),
+    "consent_withdrawn": REASONS["consent_withdrawn"],
+    "retention_over": Wording("it is kept no longer", "det opbevares ikke længere"),
+    "entered_by_mistake": Wording("it was entered by mistake", "det var indtastet ved en fejl"),
+    "accuracy_contested": Wording("they say it is wrong", "de siger, at det er forkert"),
+    "unlawful": Wording("it should not have been used", "det burde ikke have været brugt"),
+    "legal_claim": Wording("they need it for a claim", "de har brug for det til et krav"),
+    "objection": Wording("they object to it", "de gør indsigelse"),
+}
 URGENCIES: Words = {
     "now": Wording("at once", "med det samme"),
     "today": Wording("today", "i dag"),
@@ -176,6 +208,10 @@ URGENCIES: Words = {
 #: The words whose texts are known, by event type and property.
 CODED: Mapping[type[EventData], Mapping[str, Words]] = {
     events.ReferralCreated: {"referrer_kind": REFERRERS},
+    events.CitizenErased: {"reason": RIGHTS},
+    events.CitizenRestricted: {"reason": RIGHTS},
+    events.HelperErased: {"reason": RIGHTS},
+    events.HelperRestricted: {"reason": RIGHTS},
     events.NeedOpened: {"about_kind": ABOUT},
     events.NeedChanged: {"about_kind": ABOUT},
     events.NeedClosed: {"about_kind": ABOUT, "reason": REASONS},
