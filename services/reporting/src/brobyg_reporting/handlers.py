@@ -30,11 +30,7 @@ from brobyg_reporting.use_cases.live import Write, log_and_fold
 HANDLERS: tuple[Handler[Write, tuple[AnyProjection, ...]], ...] = (
     Handler("brobyg.matching.v1", log_and_fold, (NEED, OFFER, MATCH, HELPER, ATTENTION, ERASURE)),
     Handler("brobyg.notification.v1", log_and_fold, (NEED, NOTIFICATION, ATTENTION, ERASURE)),
-    Handler(
-        "brobyg.referral.v1",
-        log_and_fold,
-        (REFERRAL, APPOINTMENT, NEED, ATTENTION, CITIZEN, ERASURE),
-    ),
+    Handler("brobyg.referral.v1", log_and_fold, (REFERRAL, APPOINTMENT, NEED, ATTENTION, CITIZEN)),
 )
 EMITS: tuple[type[EventData], ...] = ()
 

@@ -283,7 +283,7 @@ def _plan(
     yield matching, random.choice(story.helpers), kinds_of(matching, "helper_id")
     if random.random() < 0.3:
         yield referral, story.citizen_id, kinds_of(referral, "citizen_id")
-        for topic in _TOPICS:
+        for topic in (matching, notification):
             person = random.choice((story.citizen_id, *story.helpers))
             yield topic, person, kinds_of(topic, "person_id")
 
