@@ -114,7 +114,7 @@ async def test_the_golden_history_gives_the_same_rows_live_and_rebuilt_and_its_o
     async with serve(SERVICE, role="run") as running:
         database = await live_has(running, len(RECORDS) + needs_made(RECORDS))
         assert await figures(database) == counted(RECORDS)
-        outcome = await Rebuilder(publisher.address, database.url).run(verify=True)
+        outcome = await Rebuilder(publisher.address, database.url).run()
         assert (outcome.equal, outcome.switched, outcome.skipped) == (True, True, 0)
         assert await figures(database) == counted(RECORDS)
         assert await scalar(database, "select count(*) from parked_event") == 0
@@ -171,9 +171,7 @@ async def test_a_year_of_1x_and_then_2x_gives_the_same_rows_live_and_rebuilt(
     async with serve(SERVICE, role="run") as running:
         await publisher.send_raw(new[len(new) // 2 :])
         database = await live_has(running, len(old) + needs_made(old) + len(new))
-        outcome = await Rebuilder(publisher.address, database.url, in_process_limit=-1).run(
-            verify=True
-        )
+        outcome = await Rebuilder(publisher.address, database.url, in_process_limit=-1).run()
         assert (outcome.equal, outcome.switched, outcome.skipped) == (True, True, 0)
         found, told = await figures(database), counted(old)
         assert found["referrals"] >= told["referrals"] == 52
