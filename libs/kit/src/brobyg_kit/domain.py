@@ -25,6 +25,9 @@ class Domain(Protocol):
     #: What is hidden wherever it stands in a log line.
     PERSONAL_PATTERNS: tuple[re.Pattern[str], ...]
 
+    def roles_for(self, act: str) -> frozenset[str]:
+        """The roles that may do this. Raises for an act that the domain does not have."""
+
 
 @cache
 def domain() -> Domain:
