@@ -16,10 +16,11 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct, UnsetType, field
 
 from brobyg_contracts.documents import line_of, read, refused
 from brobyg_contracts.errors import InvalidDocument
+from brobyg_contracts.events import ConsentGiven, ConsentWithdrawn
 
 #: The file of the scopes; all others are texts.
 SCOPES_FILE = "scopes.yaml"
@@ -138,6 +139,11 @@ class Catalogue:
     def ends(self, scope: str, what: Consequence) -> bool:
         """Whether it ends with this scope. With one that is not known nothing ends."""
         return scope in self.scopes and what in self.scopes[scope].ends
+
+
+def scope_of(event: ConsentGiven | ConsentWithdrawn) -> str:
+    """The scope that an event is about; one from before there were scopes names none."""
+    return "processing" if isinstance(event.scope, UnsetType) else event.scope
 
 
 def catalogue() -> Catalogue:

@@ -8,6 +8,7 @@ NotificationError
 │   ├── NoCoordinator       the settings name no address for the department
 │   ├── NotYetKnown         the reference data has no such place or department yet
 │   └── OwnerUnavailable    the owner of the data gave no answer that can be used
+├── ContactRefused          the owner does not tell how the recipient is written to, and says why
 └── MailRefused             the mail server will never take this message for this recipient
 """
 
@@ -59,6 +60,15 @@ class OwnerUnavailable(Postponed):
     """The owner can't be asked, or did not answer as agreed. Carries its name and what happened."""
 
     obstacle = "owner_unavailable"
+
+
+class ContactRefused(NotificationError):
+    """The owner does not tell how the recipient is written to. Carries why."""
+
+    def __init__(self, reason: str) -> None:
+        """`reason` is why the message fails."""
+        super().__init__(reason)
+        self.reason = reason
 
 
 class MailRefused(NotificationError):

@@ -19,8 +19,10 @@ from brobyg_notification.domain.contact import Contact
 from brobyg_notification.domain.contents import MatchTimes
 from brobyg_notification.domain.notice import Notice, Template
 
-FailureReason = Literal["no_address", "recipient_erased", "refused", "appointment_over"]
+FailureReason = str
 PersonRole = Literal["citizen", "helper"]
+#: What a citizen's contact is asked for: to write to them, or to tell a helper whom to meet.
+Use = Literal["write", "meet"]
 State = Literal["waiting", "sent", "failed", "superseded"]
 
 
@@ -55,8 +57,13 @@ class People(Protocol):
     know: that answer may as well come from a gateway or a wrong address.
     """
 
-    async def contact(self, role: PersonRole, person_id: str, purpose: str) -> Contact | None:
-        """The person; None only if the owner says that they were erased."""
+    async def contact(
+        self, role: PersonRole, person_id: str, purpose: str, use: Use = "write"
+    ) -> Contact | None:
+        """The person; None only if the owner says that they were erased.
+
+        Raises ContactRefused if the owner says that they are not to be written to.
+        """
         ...
 
     async def answer_link(self, offer_id: str) -> AnswerLink | None:

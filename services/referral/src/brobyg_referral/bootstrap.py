@@ -10,13 +10,17 @@ from brobyg_kit.service import Parts, Resources, Service
 
 from brobyg_referral.cases.adapters.appointments import PostgresAppointments
 from brobyg_referral.cases.adapters.attention import PostgresOpenItems
+from brobyg_referral.cases.adapters.consents import PostgresConsents
 from brobyg_referral.cases.adapters.referrals import PostgresReferrals
 from brobyg_referral.cases.adapters.requests import PostgresRequests
 from brobyg_referral.cases.adapters.sessions import PostgresSessions
 from brobyg_referral.cases.entrypoints import api
+from brobyg_referral.cases.entrypoints import consents as consents_api
 from brobyg_referral.cases.use_cases.access import own_departments
 from brobyg_referral.cases.use_cases.appointments import Appointments
 from brobyg_referral.cases.use_cases.attention import ATTENTION, OVER, AppointmentsOver
+from brobyg_referral.cases.use_cases.consents import Consents
+from brobyg_referral.cases.use_cases.ending import Ending
 from brobyg_referral.cases.use_cases.referrals import Referrals
 from brobyg_referral.cases.use_cases.repeats import Repeats
 from brobyg_referral.cases.use_cases.sessions import OVER as SESSION_OVER
@@ -49,8 +53,11 @@ def build(resources: Resources) -> Parts:
     hasher, appointments = Hasher(settings.cpr_key()), PostgresAppointments()
     citizens, counts = PostgresCitizens(Vault(settings.encryption_keys())), PostgresIntakeCounts()
     referral_store, repeats = PostgresReferrals(), Repeats(PostgresRequests(), hasher)
+    consent_store = PostgresConsents()
+    ending = Ending(referral_store, consent_store, appointments, metrics)
+    consents = Consents(citizens, referral_store, consent_store, ending, reference)
     referrals = Referrals(
-        citizens, referral_store, appointments, repeats, reference, hasher, metrics
+        citizens, referral_store, consents, ending, repeats, reference, hasher, metrics
     )
     entered = Appointments(referral_store, appointments, repeats, reference)
     sessions = Sessions(PostgresSessions(), repeats, reference)
@@ -60,6 +67,7 @@ def build(resources: Resources) -> Parts:
     return Parts(
         routers=[
             api.create_router(database, referrals, entered, sessions),
+            consents_api.create_router(database, consents),
             counts_api.create_router(database, counts),
             fhir.create_router(HospitalRequests(database, intake, appointments, reference)),
             attention_router(

@@ -7,6 +7,7 @@ ReferralError
 ├── NoSuchReferral         there is none, or the caller may not see it
 ├── NoSuchCitizen          there is none, or the caller may not see it
 ├── CitizenErased          the citizen's data was erased
+├── ContactNotConsented    the citizen has not agreed to messages
 ├── CitizenActive          the citizen has an active referral and can't be erased
 ├── NoSuchSession          there is none, or the caller may not see it
 ├── UnknownAppointment     there is none, or the caller may not see it
@@ -51,6 +52,10 @@ class NoSuchCitizen(ReferralError):
 
 class CitizenErased(ReferralError):
     """The citizen's data was erased."""
+
+
+class ContactNotConsented(ReferralError):
+    """The citizen has not agreed to messages."""
 
 
 class CitizenActive(ReferralError):

@@ -1,9 +1,9 @@
-"""The JSON API: referrals, consent, contact, appointments that are entered, sessions."""
+"""The JSON API: referrals, contact, appointments that are entered, sessions."""
 
 from typing import Annotated, Any
 from uuid import UUID
 
-from brobyg_kit.auth import Caller, requires
+from brobyg_kit.auth import Caller, requires, requires_act
 from brobyg_kit.database import Database
 from brobyg_kit.problems import Problem
 from fastapi import APIRouter, Depends, Header, Query, Response
@@ -12,7 +12,6 @@ from brobyg_referral.cases.entrypoints.models import (
     AppointmentIn,
     AppointmentOut,
     AppointmentPlanIn,
-    ConsentAgainIn,
     ContactOut,
     ReferralIn,
     ReferralOut,
@@ -23,7 +22,7 @@ from brobyg_referral.cases.entrypoints.models import (
 )
 from brobyg_referral.cases.entrypoints.problems import FIELDS_WRONG, ReferralRoute
 from brobyg_referral.cases.use_cases.appointments import Appointments
-from brobyg_referral.cases.use_cases.referrals import Referrals
+from brobyg_referral.cases.use_cases.referrals import Referrals, Use
 from brobyg_referral.cases.use_cases.sessions import Sessions
 from brobyg_referral.transactions import in_transaction
 
@@ -51,7 +50,6 @@ def create_router(
     """All of the JSON API."""
     router = APIRouter(route_class=ReferralRoute)
     _add_referrals(router, database, referrals)
-    _add_consent(router, database, referrals)
     _add_citizens(router, database, referrals)
     _add_appointments(router, database, appointments)
     _add_sessions(router, database, sessions)
@@ -88,33 +86,6 @@ def _add_referrals(router: APIRouter, database: Database, referrals: Referrals) 
         )
 
 
-def _add_consent(router: APIRouter, database: Database, referrals: Referrals) -> None:
-    @router.put(
-        "/referrals/{referral_id}/consent", tags=["referrals"], summary="Record consent given again"
-    )
-    async def give_consent(
-        referral_id: UUID, body: ConsentAgainIn, caller: Referrer
-    ) -> ReferralOut:
-        return ReferralOut.of(
-            await in_transaction(
-                database,
-                lambda tx: referrals.give_consent(tx, caller, str(referral_id), body.given_at),
-            )
-        )
-
-    @router.delete(
-        "/referrals/{referral_id}/consent",
-        tags=["referrals"],
-        summary="Withdraw consent; the appointments are deleted",
-    )
-    async def withdraw_consent(referral_id: UUID, caller: Referrer) -> ReferralOut:
-        return ReferralOut.of(
-            await in_transaction(
-                database, lambda tx: referrals.withdraw_consent(tx, caller, str(referral_id))
-            )
-        )
-
-
 def _add_citizens(router: APIRouter, database: Database, referrals: Referrals) -> None:
     @router.get(
         "/citizens/{citizen_id}/contact",
@@ -129,10 +100,17 @@ def _add_citizens(router: APIRouter, database: Database, referrals: Referrals) -
                 pattern=r"^[a-z][a-z0-9_.-]{0,63}$", description="One word: what it is needed for."
             ),
         ],
-        caller: Annotated[Caller, Depends(requires("service", "coordinator"))],
+        caller: Annotated[Caller, Depends(requires_act("open-citizen-identity"))],
+        use: Annotated[
+            Use,
+            Query(
+                description="For services. `write`: to write to the citizen, who has agreed to"
+                " messages. `meet`: to tell a helper whom to meet; without e-mail and phone."
+            ),
+        ] = "write",
     ) -> ContactOut:
         found = await in_transaction(
-            database, lambda tx: referrals.contact(tx, caller, str(citizen_id), purpose)
+            database, lambda tx: referrals.contact(tx, caller, str(citizen_id), purpose, use)
         )
         return ContactOut.of(str(citizen_id), found, to_service="service" in caller.roles)
 
@@ -142,7 +120,9 @@ def _add_citizens(router: APIRouter, database: Database, referrals: Referrals) -
         tags=["citizens"],
         summary="Erase what names a citizen; consent is withdrawn first",
     )
-    async def erase(citizen_id: UUID, caller: Coordinator) -> None:
+    async def erase(
+        citizen_id: UUID, caller: Annotated[Caller, Depends(requires_act("erase-citizen"))]
+    ) -> None:
         await in_transaction(database, lambda tx: referrals.erase(tx, caller, str(citizen_id)))
 
 
