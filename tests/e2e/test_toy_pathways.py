@@ -152,6 +152,7 @@ class Town:
                 "meeting": "at_location",
                 "postcode": "8800",
             },
+            "consents": [MESSAGES],
         }
         made = await self.call("POST", "referral", "/referrals", headers, body, 201)
         assert made["department"] == TOYTOWN

@@ -19,7 +19,6 @@ from brobyg_notification.domain.contact import Contact
 from brobyg_notification.domain.contents import MatchTimes
 from brobyg_notification.domain.notice import Notice, Template
 
-FailureReason = str
 PersonRole = Literal["citizen", "helper"]
 #: What a citizen's contact is asked for: to write to them, or to tell a helper whom to meet.
 Use = Literal["write", "meet"]
@@ -173,7 +172,7 @@ class DeliveryOutcome:
 
     state: Literal["sent", "failed", "superseded"]
     #: Why it can never arrive, if it failed.
-    reason: FailureReason | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
