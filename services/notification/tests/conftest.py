@@ -443,7 +443,7 @@ async def owners() -> AsyncIterator[Owners]:
             return JSONResponse({"token": "match.token", **known.matches})
         writes = path.startswith("citizens/") and request.query_params["use"] == "write"
         if known.refused and writes:
-            return JSONResponse({"type": f"{PROBLEM_TYPES}{known.refused}"}, status_code=409)
+            return JSONResponse({"type": f"{PROBLEM_TYPES}{known.refused}"}, status_code=403)
         status, body = known.answers.get(f"/{path}", (404, {}))
         return JSONResponse(body, status_code=status)
 

@@ -6,7 +6,7 @@ from brobyg_contracts import NotificationFailed, VolunteerMatched
 from brobyg_kit.ids import derived_id
 from brobyg_kit.problems import PROBLEM_TYPES
 from brobyg_notification.adapters.people import HttpPeople
-from brobyg_notification.errors import ContactRefused, OwnerUnavailable
+from brobyg_notification.errors import NotToBeWrittenTo, OwnerUnavailable
 
 CITIZEN = derived_id("citizen")
 
@@ -31,14 +31,14 @@ async def test_only_the_owners_own_word_refuses(owners) -> None:
     async with httpx2.AsyncClient(base_url=owners.url) as client:
         people = HttpPeople(client, client)
         owners.refused = "contact_not_consented"
-        with pytest.raises(ContactRefused, match="contact_not_consented"):
+        with pytest.raises(NotToBeWrittenTo, match="contact_not_consented"):
             await people.contact("citizen", CITIZEN, "notify_offer")
         assert await people.contact("citizen", CITIZEN, "notify_offer", "meet")
         owners.refused = "something-else"
-        with pytest.raises(OwnerUnavailable, match="referral: 409"):
+        with pytest.raises(OwnerUnavailable, match="referral: 403"):
             await people.contact("citizen", CITIZEN, "notify_offer")
         owners.refused = None
         path = f"/citizens/{CITIZEN}/contact"
-        owners.answers[path] = (403, {"type": f"{PROBLEM_TYPES}contact_not_consented"})
-        with pytest.raises(OwnerUnavailable, match="referral: 403"):
+        owners.answers[path] = (409, {"type": f"{PROBLEM_TYPES}contact_not_consented"})
+        with pytest.raises(OwnerUnavailable, match="referral: 409"):
             await people.contact("citizen", CITIZEN, "notify_offer")

@@ -135,7 +135,7 @@ async def test_who_has_not_agreed_to_messages_is_not_written_to(service: Served)
     made = await service.referred()
     refused = await contact(service, made)
     assert (refused.status_code, refused.json()["type"]) == (
-        409, "https://brobyg.dk/problems/contact_not_consented",
+        403, "https://brobyg.dk/problems/contact_not_consented",
     )  # fmt: skip
     assert await service.rows("select 1 from access_log") == []
     meet = (await contact(service, made, "meet")).json()
@@ -146,7 +146,7 @@ async def test_who_has_not_agreed_to_messages_is_not_written_to(service: Served)
     await give(service, made, "contact", text_id="messages")
     assert (await contact(service, made)).json()["email"] == MAIL
     await withdraw(service, made, "contact")
-    assert (await contact(service, made)).status_code == 409
+    assert (await contact(service, made)).status_code == 403
 
 
 async def test_a_scope_that_is_the_citizens_holds_at_every_referral(service: Served) -> None:
@@ -157,7 +157,7 @@ async def test_a_scope_that_is_the_citizens_holds_at_every_referral(service: Ser
     assert (await contact(service, second)).status_code == 200
     assert [one["scope"] for one in await listed(service, second)] == ["contact", "processing"]
     await withdraw(service, second, "contact")
-    assert (await contact(service, first)).status_code == 409
+    assert (await contact(service, first)).status_code == 403
     event = (await service.events())[-1]
     assert (event[0], event[1]["referral_id"]) == ("consent.withdrawn", first["referral_id"])
 

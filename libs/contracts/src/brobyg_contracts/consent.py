@@ -14,7 +14,7 @@ from functools import lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct, UnsetType, field
 
@@ -26,7 +26,7 @@ from brobyg_contracts.events import ConsentGiven, ConsentWithdrawn
 SCOPES_FILE = "scopes.yaml"
 #: The reason for which a citizen is sent nothing, in events; and the type of the problem by which
 #: the owner refuses to tell how they are written to.
-CONTACT_NOT_CONSENTED = "contact_not_consented"
+CONTACT_NOT_CONSENTED: Final = "contact_not_consented"
 
 #: What may be done: the referral's help; writing to the citizen; use in research; telling the
 #: general practitioner.

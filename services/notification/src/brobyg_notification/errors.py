@@ -8,11 +8,16 @@ NotificationError
 │   ├── NoCoordinator       the settings name no address for the department
 │   ├── NotYetKnown         the reference data has no such place or department yet
 │   └── OwnerUnavailable    the owner of the data gave no answer that can be used
-├── ContactRefused          the owner does not tell how the recipient is written to, and says why
+├── NotToBeWrittenTo        the owner of the data says that the person is not to be written to
 └── MailRefused             the mail server will never take this message for this recipient
 """
 
-from typing import ClassVar
+from typing import ClassVar, Literal, TypeAlias
+
+#: Why a message will not be sent.
+FailureReason: TypeAlias = Literal[
+    "no_address", "recipient_erased", "refused", "appointment_over", "contact_not_consented"
+]
 
 
 class NotificationError(Exception):
@@ -62,13 +67,13 @@ class OwnerUnavailable(Postponed):
     obstacle = "owner_unavailable"
 
 
-class ContactRefused(NotificationError):
-    """The owner does not tell how the recipient is written to. Carries why."""
+class NotToBeWrittenTo(NotificationError):
+    """The owner of the data says that nobody is to write to the person now."""
 
-    def __init__(self, reason: str) -> None:
-        """`reason` is why the message fails."""
+    def __init__(self, reason: FailureReason) -> None:
+        """`reason` is what the message fails for."""
         super().__init__(reason)
-        self.reason = reason
+        self.reason: FailureReason = reason
 
 
 class MailRefused(NotificationError):

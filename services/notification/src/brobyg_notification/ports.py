@@ -18,6 +18,7 @@ from brobyg_notification.domain.calendar_status import Calendars, CalledOff
 from brobyg_notification.domain.contact import Contact
 from brobyg_notification.domain.contents import MatchTimes
 from brobyg_notification.domain.notice import Notice, Template
+from brobyg_notification.errors import FailureReason
 
 PersonRole = Literal["citizen", "helper"]
 #: What a citizen's contact is asked for: to write to them, or to tell a helper whom to meet.
@@ -61,7 +62,7 @@ class People(Protocol):
     ) -> Contact | None:
         """The person; None only if the owner says that they were erased.
 
-        Raises ContactRefused if the owner says that they are not to be written to.
+        Raises NotToBeWrittenTo when the owner says so.
         """
         ...
 
@@ -172,7 +173,7 @@ class DeliveryOutcome:
 
     state: Literal["sent", "failed", "superseded"]
     #: Why it can never arrive, if it failed.
-    reason: str | None = None
+    reason: FailureReason | None = None
 
 
 @dataclass(frozen=True, slots=True)

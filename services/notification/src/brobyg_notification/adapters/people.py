@@ -13,7 +13,7 @@ from brobyg_kit.problems import GONE, PROBLEM_TYPES, ReceivedProblem
 
 from brobyg_notification.domain.contact import Contact, given_name
 from brobyg_notification.domain.contents import MatchTimes
-from brobyg_notification.errors import ContactRefused, OwnerUnavailable
+from brobyg_notification.errors import FailureReason, NotToBeWrittenTo, OwnerUnavailable
 from brobyg_notification.ports import AnswerLink, MatchLink, PersonRole, Use
 
 
@@ -53,9 +53,9 @@ class _Match(msgspec.Struct):
     home_at: datetime | None
 
 
-#: Type of the problem by which an owner refuses to tell how somebody is written to, and why.
-_REFUSALS: Mapping[str, str] = {
-    f"{PROBLEM_TYPES}{reason}": reason for reason in (CONTACT_NOT_CONSENTED,)
+#: The problem types of a 403 by which an owner says that a person is not to be written to.
+_NOT_NOW: Mapping[str, FailureReason] = {
+    f"{PROBLEM_TYPES}{CONTACT_NOT_CONSENTED}": CONTACT_NOT_CONSENTED
 }
 #: Who owns the people of a role, where they stand there, and what is told of them.
 _OWNERS: Mapping[PersonRole, tuple[str, str, type[_Citizen | _Helper]]] = {
@@ -70,7 +70,7 @@ AnswerT = TypeVar("AnswerT")
 class HttpPeople:
     """Asks referral about citizens and matching about helpers and offers.
 
-    Only a 410 of the problem type GONE says that somebody is gone, and a 409 of one of the types
+    Only a 410 of the problem type GONE says that somebody is gone, and a 403 of one of the types
     above that they are not written to. Every other refusal may come
     from a wrong address, a gateway or a wrong token, a 404 too: the message waits, and /readyz
     tells how many wait for an owner. A message for an id that the owner never had waits until what
@@ -121,12 +121,14 @@ class HttpPeople:
         try:
             if status == 200:
                 return msgspec.json.decode(answer.content, type=kind)
-            if status in (409, 410):
+            if status == 410:
                 problem = msgspec.json.decode(answer.content, type=ReceivedProblem)
-                if status == 410 and problem.type == GONE:
+                if problem.type == GONE:
                     return None
-                if status == 409 and problem.type in _REFUSALS:
-                    raise ContactRefused(_REFUSALS[problem.type])
+            if status == 403:
+                problem = msgspec.json.decode(answer.content, type=ReceivedProblem)
+                if reason := _NOT_NOW.get(problem.type):
+                    raise NotToBeWrittenTo(reason)
         except msgspec.MsgspecError as error:
             raise OwnerUnavailable(f"{owner}: {status}, with a body not as agreed") from error
         raise OwnerUnavailable(f"{owner}: {status}")

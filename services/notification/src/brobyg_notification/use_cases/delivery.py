@@ -16,7 +16,7 @@ from brobyg_kit.fields import is_mail_address
 from brobyg_notification.domain import contents
 from brobyg_notification.domain.contact import Contact
 from brobyg_notification.domain.notice import Notice, Role
-from brobyg_notification.errors import ContactRefused, MailRefused, NoCoordinator, NotYetKnown
+from brobyg_notification.errors import MailRefused, NoCoordinator, NotToBeWrittenTo, NotYetKnown
 from brobyg_notification.metrics import NotificationMetrics
 from brobyg_notification.ports import (
     AnswerLink,
@@ -79,8 +79,8 @@ class Delivery:
         facts |= self._facts_of(link, notice)
         try:
             reader, other = await self._people(notice)
-        except ContactRefused as refused:
-            return DeliveryOutcome("failed", refused.reason)
+        except NotToBeWrittenTo as error:
+            return DeliveryOutcome("failed", error.reason)
         if reader is None:
             return DeliveryOutcome("failed", "recipient_erased")
         if not reader.email or not is_mail_address(reader.email):
