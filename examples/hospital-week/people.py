@@ -8,6 +8,8 @@ from fhir import Json
 HERE = Path(__file__).parent
 #: The week before the example week: all consent is given before the first message.
 CONSENT_GIVEN_AT = "2026-11-23T10:00:00+01:00"
+#: The texts of `schemas/consent` that they agreed to, as they were on that day.
+HELP_TEXT, MESSAGES_TEXT, VERSION = "escort-processing", "messages", 1
 #: One department covers both towns.
 DEPARTMENT = "randers-norddjurs"
 #: `meta.security` code of name and address protection in Denmark.
@@ -51,6 +53,7 @@ def _referral(number: int, row: dict[str, str], person: dict[str, str]) -> Json:
         "address": {"line": f"Testgaden {number}", "postcode": row["postcode"]},
         "protected": row["protected"] == PROTECTED,
     }
+    consent: Json = {"given_at": CONSENT_GIVEN_AT, "text_version": VERSION, "how": "oral"}
     if row["reachable"] == "email":
         citizen["email"] = mailbox(f"{person['given']} {person['family']}", "citizen.example")
     return {
@@ -61,7 +64,7 @@ def _referral(number: int, row: dict[str, str], person: dict[str, str]) -> Json:
             "pathway": "escort",
             "referrer_kind": row["referrer_kind"],
             "department": DEPARTMENT,
-            "consent": {"given": True, "given_at": CONSENT_GIVEN_AT},
+            "consent": {"given": True, **consent, "text_id": HELP_TEXT},
             "needs": {
                 "languages": row["languages"].split(),
                 "gender_wish": row["gender_wish"] or None,
@@ -69,6 +72,7 @@ def _referral(number: int, row: dict[str, str], person: dict[str, str]) -> Json:
                 "meeting": row["meeting"],
                 "postcode": row["postcode"],
             },
+            "consents": [{"scope": "contact", **consent, "text_id": MESSAGES_TEXT}],
         },
     }
 

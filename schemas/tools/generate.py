@@ -12,6 +12,7 @@ from pathlib import Path
 
 import yaml
 
+from schemas.tools.access import access_document
 from schemas.tools.asyncapi import asyncapi_document
 from schemas.tools.sources import SCHEMAS, Json, Sources, event_type, type_name
 from schemas.tools.structs import events_module
@@ -24,7 +25,9 @@ HEADER = "# Generated from schemas/ by `python -m schemas.tools.generate`; do no
 def generated(sources: Sources) -> Mapping[Path, str]:
     """Each generated file and the text it should have."""
     document = asyncapi_document(sources)
-    data = {path.name: path.read_text() for path in SCHEMAS.glob("pathways/*.toml")} | {
+    copied = [SCHEMAS / "access.yaml", *SCHEMAS.glob("pathways/*.toml")]
+    data = {path.name: path.read_text() for path in copied} | {
+        **{f"consent/{path.name}": path.read_text() for path in SCHEMAS.glob("consent/*.yaml")},
         "topics.json": _json(
             {name: list(map(event_type, topic.events)) for name, topic in sources.topics.items()}
         ),
@@ -34,6 +37,7 @@ def generated(sources: Sources) -> Mapping[Path, str]:
     return {
         PACKAGE / "events.py": events_module(sources),
         **{PACKAGE / "data" / name: text for name, text in data.items()},
+        ROOT / "docs/access.md": access_document(SCHEMAS / "access.yaml"),
         SCHEMAS / "asyncapi.yaml": HEADER
         + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100),
     }

@@ -33,6 +33,14 @@ TOYTOWN = "toytown"
 #: Long enough for a machine that is busy with other tests.
 PATIENCE = 60.0
 WEEKDAYS = [{"weekday": day, "from": "00:00", "to": "24:00"} for day in range(1, 8)]
+#: The citizen agrees to messages.
+MESSAGES = {
+    "scope": "contact",
+    "given_at": "2026-11-23T10:00:00+01:00",
+    "text_id": "messages",
+    "text_version": 1,
+    "how": "oral",
+}
 PAPERS = {
     "confidentiality_signed_on": "2026-09-01",
     "record_checked_on": "2026-09-08",
@@ -152,6 +160,7 @@ class Town:
                 "meeting": "at_location",
                 "postcode": "8800",
             },
+            "consents": [MESSAGES],
         }
         made = await self.call("POST", "referral", "/referrals", headers, body, 201)
         assert made["department"] == TOYTOWN

@@ -171,3 +171,19 @@ async def test_a_need_of_more_seats_than_anybody_wants_is_refused() -> None:
     assert facts_of(need_opened(facts(crew=tuple(roles[:2]))), REFERENCE).crew == (*roles[:2],)
     with pytest.raises(UndecodableEvent, match=r"data\.seats"):
         facts_of(need_opened(facts(crew=tuple(roles))), REFERENCE)
+
+
+@pytest.mark.parametrize("scope", ["contact", "research", "a_later_one"])
+async def test_consent_to_anything_but_the_help_starts_and_ends_nothing(
+    matching: Running, scope: str
+) -> None:
+    await give(matching, a_helper("v"))
+    await tell(matching, event(citizen_recorded()), event(need_opened()))
+    given = msgspec.structs.replace(consent_given(), scope=scope)
+    await tell(matching, event(given))
+    assert await said(matching) == []
+    await tell(matching, event(msgspec.structs.replace(consent_given(), scope="processing")))
+    before = await said(matching), await seats(matching)
+    assert "offer.made" in before[0]
+    await tell(matching, event(msgspec.structs.replace(consent_withdrawn(), scope=scope)))
+    assert (await said(matching), await seats(matching)) == before

@@ -36,7 +36,7 @@ from brobyg_kit.free_ports import free_port
 from brobyg_kit.health import Health
 from brobyg_kit.ids import derived_id
 from brobyg_kit.parking import Origin, Received
-from brobyg_kit.problems import GONE
+from brobyg_kit.problems import GONE, PROBLEM_TYPES
 from brobyg_kit.replica import Copies
 from brobyg_kit.tables import outbox
 from brobyg_kit.testing import eventually
@@ -358,6 +358,8 @@ class Owners:
     #: Who was asked for, and what for.
     asked: list[tuple[str, str]] = field(default_factory=list)
     matches: dict[str, object] = field(default_factory=dict)
+    #: Why citizens are not to be written to; a helper is told all the same whom to meet.
+    refused: str | None = None
 
     def gone(self, path: str) -> None:
         """Let the owner say that who stood at `path` is erased."""
@@ -439,6 +441,9 @@ async def owners() -> AsyncIterator[Owners]:
         known.asked.append((f"/{path}", request.query_params.get("purpose", "")))
         if path.startswith("needs/") and path.endswith("/answer-link"):
             return JSONResponse({"token": "match.token", **known.matches})
+        writes = path.startswith("citizens/") and request.query_params["use"] == "write"
+        if known.refused and writes:
+            return JSONResponse({"type": f"{PROBLEM_TYPES}{known.refused}"}, status_code=403)
         status, body = known.answers.get(f"/{path}", (404, {}))
         return JSONResponse(body, status_code=status)
 

@@ -10,6 +10,15 @@ GIVEN, FAMILY = "Einer Test", "Lauridsen"
 ADDRESS, MAIL, PHONE = "Testgrusgraven 3, 3.th", "einer.lauridsen@example.org", "+4520304050"
 SYSTEM = "https://hospital.example/appointments"
 
+#: The citizen has agreed to messages, in the text that is in use.
+MESSAGES: dict[str, Any] = {
+    "scope": "contact",
+    "given_at": "2026-11-23T10:00:00+01:00",
+    "text_id": "messages",
+    "text_version": 1,
+    "how": "oral",
+}
+
 
 def patient(cpr: str = CPR) -> dict[str, Any]:
     return {
@@ -56,6 +65,7 @@ def fhir_appointment(
 
 
 def referral(cpr: str = CPR, **changes: Any) -> dict[str, Any]:
+    """Of a citizen who agrees to the help and to nothing else."""
     body: dict[str, Any] = {
         "citizen": {
             "cpr": cpr,
@@ -70,6 +80,7 @@ def referral(cpr: str = CPR, **changes: Any) -> dict[str, Any]:
         "referrer_kind": "gp",
         "department": "randers-norddjurs",
         "consent": {"given": True, "given_at": "2026-11-23T10:00:00+01:00"},
+        "consents": [],
         "needs": {
             "languages": ["da", "en"],
             "gender_wish": None,

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from brobyg_kit.testing import bearer
 from referral_bench import REFERRER, Served
-from referral_samples import CPR, FAMILY, GIVEN, OTHER_CPR, PHONE, UNKNOWN_CPR, referral
+from referral_samples import CPR, FAMILY, GIVEN, MESSAGES, OTHER_CPR, PHONE, UNKNOWN_CPR, referral
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 COORDINATOR = bearer("coordinator", department="randers-norddjurs", subject="coordinator-1")
@@ -124,7 +124,9 @@ async def test_who_is_erased_is_not_found_and_leaves_no_key_and_no_token(service
         f"/referrals/{made['referral_id']}/consent", headers=REFERRER
     )
     assert await found(service, name="einer") == [made["citizen_id"]]
-    await service.running.client.delete(f"/citizens/{made['citizen_id']}", headers=COORDINATOR)
+    await service.running.client.delete(
+        f"/citizens/{made['citizen_id']}?reason=requested", headers=COORDINATOR
+    )
     for body in ({"name": "einer"}, {"phone": PHONE}, {"birth_date": "1960-01-02"}):
         assert await found(service, HEAD_OFFICE, **body) == []
     assert await service.rows("select 1 from name_token union all select 1 from person_key") == []
@@ -159,7 +161,7 @@ async def test_a_missing_master_key_is_told_by_readiness_and_is_no_fault_of_the_
 
 
 async def test_whose_key_was_lost_is_sealed_anew_when_told_anew(service: Served) -> None:
-    made = await service.referred()
+    made = await service.referred(consents=[MESSAGES])
     await service.rows("delete from person_key")
     path = f"/citizens/{made['citizen_id']}/contact?purpose=mail"
     lost = await service.running.client.get(path, headers=bearer("service"))

@@ -14,7 +14,17 @@ from brobyg_kit.ids import derived_id
 from brobyg_kit.problems import GONE
 from brobyg_kit.testing import bearer
 from referral_bench import REFERRER, Served
-from referral_samples import ADDRESS, CPR, FAMILY, GIVEN, MAIL, PHONE, fhir_appointment
+from referral_samples import (
+    ADDRESS,
+    CPR,
+    FAMILY,
+    GIVEN,
+    MAIL,
+    MESSAGES,
+    PHONE,
+    fhir_appointment,
+    referral,
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -89,7 +99,7 @@ async def test_one_request_ends_all_that_is_done_for_the_citizen_and_destroys_wh
     )
     told = (await service.events())[-3:]
     ids = {"referral_id": made["referral_id"], "citizen_id": made["citizen_id"]}
-    assert told[0] == ("consent.withdrawn", ids)
+    assert told[0] == ("consent.withdrawn", ids | {"scope": "processing"})
     assert (told[1][0], told[1][1]["need_id"], told[1][1]["reason"]) == (
         "need.closed",
         booked,
@@ -118,7 +128,7 @@ async def test_nothing_that_is_left_finds_the_citizen_and_nothing_brings_them_ba
     service: Served,
 ) -> None:
     key = {"Idempotency-Key": "k-1"}
-    made = (await service.refer(headers=key)).json()
+    made = (await service.refer(referral(consents=[MESSAGES]), key)).json()
     client, contact = service.running.client, f"/citizens/{made['citizen_id']}/contact?purpose=mail"
     assert (await client.get(contact, headers=SERVICE_TOKEN)).status_code == 200
     await service.put(fhir_appointment())

@@ -9,7 +9,17 @@ from brobyg_referral.cases.entrypoints.models import ReferralIn
 from pydantic import ValidationError
 from referral_bench import REFERRER, Served
 from referral_reference import known
-from referral_samples import ADDRESS, CPR, FAMILY, GIVEN, MAIL, PHONE, fhir_appointment, referral
+from referral_samples import (
+    ADDRESS,
+    CPR,
+    FAMILY,
+    GIVEN,
+    MAIL,
+    MESSAGES,
+    PHONE,
+    fhir_appointment,
+    referral,
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -220,7 +230,7 @@ async def test_consent_is_not_given_again_beside_another_active_referral(service
 async def test_what_messages_need_is_told_to_a_service_and_the_asking_is_recorded(
     service: Served,
 ) -> None:
-    made = await service.referred()
+    made = await service.referred(consents=[MESSAGES])
     path = f"/citizens/{made['citizen_id']}/contact"
     answer = await service.running.client.get(
         path, params={"purpose": "offer_mail"}, headers=SERVICE_TOKEN
@@ -258,7 +268,9 @@ async def test_what_messages_need_is_told_to_a_service_and_the_asking_is_recorde
 async def test_who_lives_outside_the_area_is_reached_all_the_same(service: Served) -> None:
     citizen = referral()["citizen"] | {"address": {"line": ADDRESS, "postcode": "9999"}}
     made = await service.referred(
-        citizen=citizen, needs=referral()["needs"] | {"meeting": "at_location"}
+        citizen=citizen,
+        needs=referral()["needs"] | {"meeting": "at_location"},
+        consents=[MESSAGES],
     )
     path = f"/citizens/{made['citizen_id']}/contact?purpose=mail"
     answer = await service.running.client.get(path, headers=SERVICE_TOKEN)
@@ -268,7 +280,9 @@ async def test_who_lives_outside_the_area_is_reached_all_the_same(service: Serve
 async def test_a_protected_address_is_told_to_nobody_and_an_erased_citizen_is_gone(
     service: Served,
 ) -> None:
-    made = await service.referred(citizen=referral()["citizen"] | {"protected": True})
+    made = await service.referred(
+        citizen=referral()["citizen"] | {"protected": True}, consents=[MESSAGES]
+    )
     (told,) = await service.records()
     assert (referral()["needs"]["meeting"], told["meeting"]) == ("home", "at_location")
     path = f"/citizens/{made['citizen_id']}/contact?purpose=mail"

@@ -28,9 +28,13 @@ async def also_referred(service: Served, pathway: str, referral_id: str) -> str:
     """The citizen has this referral of another pathway too."""
     await service.rows(
         "insert into referral (referral_id, citizen_id, pathway, department, municipality_code,"
-        " referrer_kind, organisation, status, consent_given_at, created_at)"
+        " referrer_kind, organisation, status, created_at)"
         f" select '{referral_id}', citizen_id, '{pathway}', department, municipality_code,"
-        " referrer_kind, organisation, status, consent_given_at, created_at from referral limit 1"
+        " referrer_kind, organisation, status, created_at from referral limit 1"
+    )
+    await service.rows(
+        "insert into consent (referral_id, citizen_id, scope, by_guardian, given_at)"
+        f" select '{referral_id}', citizen_id, scope, by_guardian, given_at from consent limit 1"
     )
     return referral_id
 

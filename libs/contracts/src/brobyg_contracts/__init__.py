@@ -8,6 +8,8 @@
 - `words`: the words that are known of properties whose words may grow
 - `attention`: how a human may settle what needs one
 - `pathways`: the declared policy of each kind of help
+- `consent`: what consent can be given to, what follows from it, and the texts
+- `access`: who may do what on whose data
 """
 
 from brobyg_contracts import events

@@ -13,9 +13,19 @@ from brobyg_contracts.words import unknown_words
 __all__ = ["EVENTS", "TOPICS", "UNVERSIONED", "major_of", "unknown_words", "upcaster_of"]
 
 #: What a token's bearer may be. `service` may read people's contacts; `portal`, which is open
-#: to the internet, may only pass answers on.
+#: to the internet, may only pass answers on. `data_protection` is the data protection officer,
+#: for any department.
 ROLES = frozenset(
-    {"hospital", "referrer", "coordinator", "volunteer", "analyst", "service", "portal"}
+    {
+        "hospital",
+        "referrer",
+        "coordinator",
+        "volunteer",
+        "analyst",
+        "service",
+        "portal",
+        "data_protection",
+    }
 )
 #: Local time, for what people read and write, and for what a day or a week is.
 LOCAL_ZONE = ZoneInfo("Europe/Copenhagen")
@@ -33,3 +43,10 @@ PERSONAL_PATTERNS = (
     # The signed part of an answer link.
     re.compile(r"(?<=/answer/)[\w.-]+|(?<=/answers/)[\w.-]+"),
 )
+
+
+def roles_for(act: str) -> frozenset[str]:
+    """The roles that may do this, as schemas/access.yaml says. Raises UnknownAct."""
+    from brobyg_contracts.access import act as row  # it needs ROLES
+
+    return frozenset(row(act).who)

@@ -3,6 +3,8 @@
 ContractsError
 ├── InvalidPathway   a pathway's file breaks its form
 ├── UnknownPathway   no such file in schemas/pathways
+├── InvalidDocument  a file of consent texts or of access breaks its form
+├── UnknownAct       an act that schemas/access.yaml does not have
 └── UnknownReference an id that the reference data does not have
 """
 
@@ -17,6 +19,14 @@ class InvalidPathway(ContractsError):
 
 class UnknownPathway(ContractsError):
     """There is no such file in schemas/pathways."""
+
+
+class InvalidDocument(ContractsError):
+    """A file of consent texts or of access breaks its form. The message says file and line."""
+
+
+class UnknownAct(ContractsError):
+    """An act that schemas/access.yaml does not have."""
 
 
 class UnknownReference(ContractsError):

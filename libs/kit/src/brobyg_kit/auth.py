@@ -107,3 +107,12 @@ class Requirement:
 def requires(*roles: str) -> Callable[[Request], object]:
     """For `Annotated[Caller, Depends(requires(role))]`: a caller with one of the roles."""
     return Requirement(frozenset(roles))
+
+
+def requires_act(act: str) -> Callable[[Request], object]:
+    """For `Annotated[Caller, Depends(requires_act(act))]`: a caller whose role may do this.
+
+    The roles stand in the domain's table of access, and on whose data too, which the use case
+    checks. Raises for an act that the table does not have.
+    """
+    return Requirement(domain().roles_for(act))

@@ -38,6 +38,9 @@ class Domain(Protocol):
     #: The properties of a Struct that hold a word of a later version.
     unknown_words: Callable[[Any], Iterable[str]]
 
+    def roles_for(self, act: str) -> frozenset[str]:
+        """The roles that may do this. Raises for an act that the domain does not have."""
+
 
 @cache
 def domain() -> Domain:

@@ -1,6 +1,6 @@
 """The route by which an owner shows how far the erasure of somebody has come."""
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict
 
-from brobyg_kit.auth import Caller, requires
+from brobyg_kit.auth import Caller, requires_act
 from brobyg_kit.database import Database, Transaction
 from brobyg_kit.erasure import ErasureStatus, status
 from brobyg_kit.problems import Problem
@@ -49,15 +49,15 @@ class ErasureOut(BaseModel):
 def erasure_router(
     database: Database,
     *,
-    roles: Collection[str],
+    act: str,
     may_see: Callable[[Transaction, Caller, str], Awaitable[bool]],
 ) -> APIRouter:
-    """GET /erasures/{id}, for callers with one of `roles` who may see that person's."""
+    """GET /erasures/{id}, for who may do `act`, the erasing itself, with that person's data."""
     router = APIRouter(prefix="/erasures", tags=["erasures"])
 
     @router.get("/{person_id}", summary="How far an erasure has come, and who is waited for")
     async def erasure(
-        person_id: UUID, caller: Annotated[Caller, Depends(requires(*roles))]
+        person_id: UUID, caller: Annotated[Caller, Depends(requires_act(act))]
     ) -> ErasureOut:
         async with database.transaction() as tx:
             found = await status(tx.connection, str(person_id))

@@ -18,9 +18,11 @@ from brobyg_notification.domain.calendar_status import Calendars, CalledOff
 from brobyg_notification.domain.contact import Contact
 from brobyg_notification.domain.contents import MatchTimes
 from brobyg_notification.domain.notice import Notice, Role, Template
+from brobyg_notification.errors import FailureReason
 
-FailureReason = Literal["no_address", "recipient_erased", "refused", "appointment_over"]
 PersonRole = Literal["citizen", "helper"]
+#: What a citizen's contact is asked for: to write to them, or to tell a helper whom to meet.
+Use = Literal["write", "meet"]
 State = Literal["waiting", "sent", "failed", "superseded"]
 
 
@@ -55,8 +57,13 @@ class People(Protocol):
     know: that answer may as well come from a gateway or a wrong address.
     """
 
-    async def contact(self, role: PersonRole, person_id: str, purpose: str) -> Contact | None:
-        """The person; None only if the owner says that they were erased."""
+    async def contact(
+        self, role: PersonRole, person_id: str, purpose: str, use: Use = "write"
+    ) -> Contact | None:
+        """The person; None only if the owner says that they were erased.
+
+        Raises NotToBeWrittenTo when the owner says so.
+        """
         ...
 
     async def answer_link(self, offer_id: str) -> AnswerLink | None:

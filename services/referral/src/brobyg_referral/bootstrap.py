@@ -13,14 +13,17 @@ from brobyg_kit.service import Parts, Resources, Service
 
 from brobyg_referral.cases.adapters.appointments import PostgresAppointments
 from brobyg_referral.cases.adapters.attention import PostgresOpenItems
+from brobyg_referral.cases.adapters.consents import PostgresConsents
 from brobyg_referral.cases.adapters.referrals import PostgresReferrals, referred_by
 from brobyg_referral.cases.adapters.requests import PostgresRequests
 from brobyg_referral.cases.adapters.sessions import PostgresSessions
 from brobyg_referral.cases.entrypoints import api, citizen_search
+from brobyg_referral.cases.entrypoints import consents as consents_api
 from brobyg_referral.cases.use_cases.access import own_departments
 from brobyg_referral.cases.use_cases.appointments import Appointments
 from brobyg_referral.cases.use_cases.attention import ATTENTION, OVER, AppointmentsOver
 from brobyg_referral.cases.use_cases.citizen_search import CitizenSearch
+from brobyg_referral.cases.use_cases.consents import Consents
 from brobyg_referral.cases.use_cases.ending import Ending
 from brobyg_referral.cases.use_cases.erasure import ERASURES, Erasing
 from brobyg_referral.cases.use_cases.referrals import Referrals
@@ -57,9 +60,12 @@ def build(resources: Resources) -> Parts:
     keys, counts = PersonKeys(person_key, settings.vault()), PostgresIntakeCounts()
     resources.health.checks["keys"] = partial(keys.check, database)
     citizens, index = PostgresCitizens(keys, hasher), PostgresNameIndex(hasher, referred_by)
-    referral_store, requests = PostgresReferrals(), PostgresRequests()
-    repeats, ending = Repeats(requests, hasher), Ending(referral_store, appointments, metrics)
-    referrals = Referrals(citizens, referral_store, ending, repeats, reference, hasher, metrics)
+    referral_store, consent_store = PostgresReferrals(), PostgresConsents()
+    requests = PostgresRequests()
+    repeats = Repeats(requests, hasher)
+    ending = Ending(referral_store, consent_store, appointments, metrics)
+    consents = Consents(citizens, referral_store, consent_store, ending, reference)
+    referrals = Referrals(citizens, referral_store, consents, repeats, reference, hasher, metrics)
     erasing = Erasing(citizens, referral_store, requests, reference, ending)
     entered = Appointments(referral_store, appointments, repeats, reference)
     sessions = Sessions(PostgresSessions(), repeats, reference)
@@ -69,6 +75,7 @@ def build(resources: Resources) -> Parts:
         routers=[
             api.create_router(database, referrals, erasing, entered, sessions),
             citizen_search.create_router(database, CitizenSearch(index, citizens, reference)),
+            consents_api.create_router(database, consents),
             counts_api.create_router(database, counts),
             fhir.create_router(HospitalRequests(database, intake, appointments, reference)),
             attention_router(
@@ -78,7 +85,7 @@ def build(resources: Resources) -> Parts:
                 outcomes=ATTENTION_OUTCOMES,
                 departments_of=partial(own_departments, reference),
             ),
-            erasure_router(database, roles=["coordinator"], may_see=erasing.may_see),
+            erasure_router(database, act="erase-citizen", may_see=erasing.may_see),
             reference_api.create_router(database, ReferenceRecords(entries)),
         ],
         renderers={"/fhir": render},

@@ -7,6 +7,7 @@ ReferralError
 ├── NoSuchReferral         there is none, or the caller may not see it
 ├── NoSuchCitizen          there is none, or the caller may not see it
 ├── CitizenErased          the citizen's data was erased
+├── ContactNotConsented    the citizen has not agreed to messages
 ├── NoSuchSession          there is none, or the caller may not see it
 ├── NoSuchAppointment      there is none, or the caller may not see it
 ├── ReferralActive         the citizen has an active referral of the pathway already
@@ -49,6 +50,10 @@ class NoSuchCitizen(ReferralError):
 
 class CitizenErased(ReferralError):
     """The citizen's data was erased."""
+
+
+class ContactNotConsented(ReferralError):
+    """The citizen has not agreed to messages."""
 
 
 class NoSuchSession(ReferralError):

@@ -4,7 +4,7 @@ from functools import partial
 from typing import Annotated, Literal
 from uuid import UUID
 
-from brobyg_kit.auth import Caller, requires
+from brobyg_kit.auth import Caller, requires, requires_act
 from brobyg_kit.clock import Clock
 from brobyg_kit.ids import new_id
 from brobyg_kit.problems import Problem
@@ -29,7 +29,7 @@ from brobyg_matching.use_cases.registration import Registration, RegistrationReq
 
 Coordinator = Annotated[Caller, Depends(requires("coordinator"))]
 CoordinatorOrSelf = Annotated[Caller, Depends(requires("coordinator", "volunteer"))]
-CoordinatorOrService = Annotated[Caller, Depends(requires("coordinator", "service"))]
+IdentityReader = Annotated[Caller, Depends(requires_act("open-helper-identity"))]
 IdempotencyKey = Annotated[
     str | None,
     Header(
@@ -165,7 +165,7 @@ def _reads(router: APIRouter, helpers: PostgresHelpers, scope: Scope) -> None:
         "/{helper_id}/contact", summary="How the helper is reached; the reading is recorded"
     )
     async def contact(
-        helper_id: UUID, purpose: Annotated[Purpose, Query()], caller: CoordinatorOrService
+        helper_id: UUID, purpose: Annotated[Purpose, Query()], caller: IdentityReader
     ) -> ContactOut:
         """A service gets the given name and no phone number."""
         to_service = "service" in caller.roles

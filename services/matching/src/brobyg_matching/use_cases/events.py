@@ -13,6 +13,7 @@ from brobyg_contracts import (
     NeedOpened,
     PoolRecorded,
 )
+from brobyg_contracts.consent import catalogue, scope_of
 from brobyg_contracts.reference import Reference, id_of
 from brobyg_kit.event import UndecodableEvent
 from msgspec import UnsetType
@@ -86,13 +87,15 @@ def citizen_recorded(board: Board, data: CitizenRecorded) -> None:
 
 
 def consent_given(board: Board, data: ConsentGiven) -> None:
-    """What waits for the consent is searched."""
-    transitions.consent_given(board, data.referral_id, data.citizen_id)
+    """What waits for the consent is searched, where it is one to the help."""
+    if catalogue().allows(scope_of(data), "help"):
+        transitions.consent_given(board, data.referral_id, data.citizen_id)
 
 
 def consent_withdrawn(board: Board, data: ConsentWithdrawn) -> None:
-    """Nothing moves without consent: every search ends and every helper is released."""
-    transitions.consent_withdrawn(board, data.referral_id, data.citizen_id)
+    """Nothing moves without consent to the help: searches end and helpers are released."""
+    if catalogue().ends(scope_of(data), "help"):
+        transitions.consent_withdrawn(board, data.referral_id, data.citizen_id)
 
 
 def citizen_erased(board: Board, data: CitizenErased) -> None:

@@ -8,12 +8,13 @@ from urllib.parse import quote
 import httpx2
 import msgspec
 from brobyg_contracts import Meeting
-from brobyg_kit.problems import GONE, ReceivedProblem
+from brobyg_contracts.consent import CONTACT_NOT_CONSENTED
+from brobyg_kit.problems import GONE, PROBLEM_TYPES, ReceivedProblem
 
 from brobyg_notification.domain.contact import Contact, given_name
 from brobyg_notification.domain.contents import MatchTimes
-from brobyg_notification.errors import OwnerUnavailable
-from brobyg_notification.ports import AnswerLink, MatchLink, PersonRole
+from brobyg_notification.errors import FailureReason, NotToBeWrittenTo, OwnerUnavailable
+from brobyg_notification.ports import AnswerLink, MatchLink, PersonRole, Use
 
 
 class _Helper(msgspec.Struct):
@@ -52,6 +53,10 @@ class _Match(msgspec.Struct):
     home_at: datetime | None
 
 
+#: The problem types of a 403 by which an owner says that a person is not to be written to.
+_NOT_NOW: Mapping[str, FailureReason] = {
+    f"{PROBLEM_TYPES}{CONTACT_NOT_CONSENTED}": CONTACT_NOT_CONSENTED
+}
 #: Who owns the people of a role, where they stand there, and what is told of them.
 _OWNERS: Mapping[PersonRole, tuple[str, str, type[_Citizen | _Helper]]] = {
     "citizen": ("referral", "citizens", _Citizen),
@@ -65,7 +70,8 @@ AnswerT = TypeVar("AnswerT")
 class HttpPeople:
     """Asks referral about citizens and matching about helpers and offers.
 
-    Only a 410 of the problem type GONE says that somebody is gone. Every other refusal may come
+    Only a 410 of the problem type GONE says that somebody is gone, and a 403 of one of the types
+    above that they are not written to. Every other refusal may come
     from a wrong address, a gateway or a wrong token, a 404 too: the message waits, and /readyz
     tells how many wait for an owner. A message for an id that the owner never had waits until what
     it is about is over and then fails for that reason.
@@ -75,11 +81,16 @@ class HttpPeople:
         """The clients bring base address, token and timeouts, and are the caller's to close."""
         self._clients = {"referral": referral, "matching": matching}
 
-    async def contact(self, role: PersonRole, person_id: str, purpose: str) -> Contact | None:
+    async def contact(
+        self, role: PersonRole, person_id: str, purpose: str, use: Use = "write"
+    ) -> Contact | None:
         """See `ports.People`."""
         owner, people, kind = _OWNERS[role]
         path = f"/{people}/{quote(person_id, safe='')}/contact"
-        found = await self._ask(owner, path, kind, {"purpose": purpose})
+        query = {"purpose": purpose}
+        if role == "citizen":
+            query["use"] = use
+        found = await self._ask(owner, path, kind, query)
         return None if found is None else found.contact()
 
     async def answer_link(self, offer_id: str) -> AnswerLink | None:
@@ -114,6 +125,10 @@ class HttpPeople:
                 problem = msgspec.json.decode(answer.content, type=ReceivedProblem)
                 if problem.type == GONE:
                     return None
+            if status == 403:
+                problem = msgspec.json.decode(answer.content, type=ReceivedProblem)
+                if reason := _NOT_NOW.get(problem.type):
+                    raise NotToBeWrittenTo(reason)
         except msgspec.MsgspecError as error:
             raise OwnerUnavailable(f"{owner}: {status}, with a body not as agreed") from error
         raise OwnerUnavailable(f"{owner}: {status}")

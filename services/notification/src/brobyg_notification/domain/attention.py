@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from brobyg_contracts import AttentionClaimed, AttentionRaised, AttentionSettled
+from brobyg_contracts.consent import CONTACT_NOT_CONSENTED
 from brobyg_kit.attention import Attention, attention_id
 from msgspec import UNSET
 
@@ -10,7 +11,7 @@ from brobyg_notification.domain.notice import Notice, Role
 
 ATTENTION = Attention("notification", AttentionClaimed, AttentionSettled, "no_longer_so")
 #: Why no other message would reach its recipient.
-UNREACHABLE = ("no_address", "refused")
+UNREACHABLE = ("no_address", "refused", CONTACT_NOT_CONSENTED)
 #: What begins sooner than this is urgent.
 _SOON = timedelta(days=1)
 

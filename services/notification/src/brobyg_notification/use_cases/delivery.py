@@ -16,7 +16,7 @@ from brobyg_kit.fields import is_mail_address
 from brobyg_notification.domain import contents
 from brobyg_notification.domain.contact import Contact
 from brobyg_notification.domain.notice import Notice, Role
-from brobyg_notification.errors import MailRefused, NoCoordinator, NotYetKnown
+from brobyg_notification.errors import MailRefused, NoCoordinator, NotToBeWrittenTo, NotYetKnown
 from brobyg_notification.metrics import NotificationMetrics
 from brobyg_notification.ports import (
     AnswerLink,
@@ -27,6 +27,7 @@ from brobyg_notification.ports import (
     MatchLink,
     Message,
     People,
+    Use,
 )
 
 _SUPERSEDED = DeliveryOutcome("superseded")
@@ -76,7 +77,10 @@ class Delivery:
         if link is None:
             return _SUPERSEDED
         facts |= self._facts_of(link, notice)
-        reader, other = await self._people(notice)
+        try:
+            reader, other = await self._people(notice)
+        except NotToBeWrittenTo as error:
+            return DeliveryOutcome("failed", error.reason)
         if reader is None:
             return DeliveryOutcome("failed", "recipient_erased")
         if not reader.email or not is_mail_address(reader.email):
@@ -182,12 +186,15 @@ class Delivery:
         if other is None:
             return await self._person(notice, notice.role, notice.recipient_id), None
         return await asyncio.gather(
-            self._person(notice, notice.role, notice.recipient_id), self._person(notice, *other)
+            self._person(notice, notice.role, notice.recipient_id),
+            self._person(notice, *other, use="meet"),
         )
 
-    async def _person(self, notice: Notice, role: Role, person_id: str) -> Contact | None:
+    async def _person(
+        self, notice: Notice, role: Role, person_id: str, use: Use = "write"
+    ) -> Contact | None:
         if role != "coordinator":
-            return await self.people.contact(role, person_id, f"notify_{notice.template}")
+            return await self.people.contact(role, person_id, f"notify_{notice.template}", use)
         address = self._address(person_id)
         if address is None:
             raise NoCoordinator(person_id)

@@ -14,6 +14,7 @@ from brobyg_contracts.reference import Reference
 from brobyg_kit.database import Transaction
 
 from brobyg_referral.cases.domain.appointment import Appointment, BusinessIdentifier
+from brobyg_referral.cases.domain.consent import Consent
 from brobyg_referral.cases.domain.referral import Referral
 from brobyg_referral.cases.domain.session import Session
 
@@ -161,8 +162,21 @@ class ReferralStore(Protocol):
     async def of_citizen(self, tx: Transaction, citizen_id: str) -> list[Referral]:
         """All of the citizen's referrals."""
 
-    async def save_consent(self, tx: Transaction, referral: Referral) -> None:
-        """Store the consent as it is now.
+    async def save_status(self, tx: Transaction, referral: Referral) -> None:
+        """Store whether it is active now.
 
         Raises a unique violation when the citizen has another active one meanwhile.
         """
+
+
+class ConsentStore(Protocol):
+    """What citizens have consented to. Whoever changes it has locked the citizen."""
+
+    async def of_citizen(self, tx: Transaction, citizen_id: str) -> list[Consent]:
+        """All that was ever recorded of the citizen, the oldest record first."""
+
+    async def insert(self, tx: Transaction, consent: Consent) -> None:
+        """Store a new one."""
+
+    async def save(self, tx: Transaction, consent: Consent) -> None:
+        """Store that the one that stands is replaced or withdrawn now."""

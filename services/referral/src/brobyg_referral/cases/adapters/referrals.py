@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
+from brobyg_contracts.consent import catalogue
 from brobyg_kit.database import Transaction
-from sqlalchemy import Row, Select, insert, select, update
+from sqlalchemy import Column, Row, ScalarSelect, Select, insert, select, update
 
-from brobyg_referral.cases.adapters.tables import referral
+from brobyg_referral.cases.adapters.tables import consent, referral
 from brobyg_referral.cases.domain.referral import Referral
 
 _FIELDS = [field.name for field in fields(Referral)]
@@ -18,36 +19,52 @@ class PostgresReferrals:
 
     async def insert(self, tx: Transaction, new: Referral) -> None:
         """As the port says."""
-        values = {name: getattr(new, name) for name in _FIELDS}
+        values = {name: getattr(new, name) for name in _FIELDS if name in referral.c}
         await tx.connection.execute(insert(referral).values(**values, status=new.status))
 
     async def get(self, tx: Transaction, referral_id: str) -> Referral | None:
         """As the port says."""
-        return await _one(tx, select(referral).where(referral.c.referral_id == referral_id))
+        return await _one(tx, _referrals().where(referral.c.referral_id == referral_id))
 
     async def lock(self, tx: Transaction, referral_id: str) -> Referral | None:
         """As the port says."""
-        wanted = select(referral).where(referral.c.referral_id == referral_id)
-        return await _one(tx, wanted.with_for_update(key_share=True))
+        wanted = _referrals().where(referral.c.referral_id == referral_id)
+        return await _one(tx, wanted.with_for_update(key_share=True, of=referral))
 
     async def of_citizen(self, tx: Transaction, citizen_id: str) -> list[Referral]:
         """As the port says."""
-        found = await tx.connection.execute(
-            select(referral).where(referral.c.citizen_id == citizen_id)
-        )
+        found = await tx.connection.execute(_referrals().where(referral.c.citizen_id == citizen_id))
         return [_referral(row) for row in found]
 
-    async def save_consent(self, tx: Transaction, changed: Referral) -> None:
+    async def save_status(self, tx: Transaction, changed: Referral) -> None:
         """As the port says."""
         await tx.connection.execute(
             update(referral)
             .where(referral.c.referral_id == changed.referral_id)
-            .values(
-                status=changed.status,
-                consent_given_at=changed.consent_given_at,
-                consent_withdrawn_at=changed.consent_withdrawn_at,
-            )
+            .values(status=changed.status)
         )
+
+
+def _referrals() -> Select[Any]:
+    """Referrals, with when consent to the help was given and withdrawn last."""
+    return select(
+        referral,
+        _latest(consent.c.given_at).label("consent_given_at"),
+        _latest(consent.c.withdrawn_at).label("consent_withdrawn_at"),
+    )
+
+
+def _latest(wanted: Column[Any]) -> ScalarSelect[Any]:
+    return (
+        select(wanted)
+        .where(
+            consent.c.referral_id == referral.c.referral_id,
+            consent.c.scope == catalogue().allowing("help").id,
+        )
+        .order_by(consent.c.consent_no.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
 
 
 async def _one(tx: Transaction, wanted: Select[Any]) -> Referral | None:

@@ -7,6 +7,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     ForeignKey,
+    Identity,
     Index,
     Integer,
     LargeBinary,
@@ -29,14 +30,8 @@ referral = Table(
     Column("referrer_kind", Text, nullable=False),
     Column("organisation", Text, nullable=False),
     Column("status", Text, nullable=False),
-    Column("consent_given_at", Instant, nullable=False),
-    Column("consent_withdrawn_at", Instant),
     Column("created_at", Instant, nullable=False),
     CheckConstraint("status in ('active', 'consent_withdrawn')", name="referral_status_check"),
-    CheckConstraint(
-        "(status = 'consent_withdrawn') = (consent_withdrawn_at is not null)",
-        name="referral_consent_check",
-    ),
     Index("referral_citizen", "citizen_id"),
     Index(
         "referral_active",
@@ -46,8 +41,45 @@ referral = Table(
         postgresql_where=text("status = 'active'"),
     ),
     comment=(
-        "A request for help for one citizen. Active is: consent is given and not withdrawn; one"
-        " active referral per citizen and pathway."
+        "A request for help for one citizen. Active is: consent to the help is given and not"
+        " withdrawn (table consent); one active referral per citizen and pathway."
+    ),
+)
+
+consent = Table(
+    "consent",
+    metadata,
+    Column("consent_no", BigInteger, Identity(always=True), primary_key=True),
+    Column("citizen_id", Id, ForeignKey("citizen.citizen_id"), nullable=False),
+    Column("referral_id", Id, ForeignKey(referral.c.referral_id), nullable=False),
+    Column("scope", Text, nullable=False, comment="As schemas/consent/scopes.yaml names it."),
+    Column("text_id", Text, comment="The text agreed to. Null where it was not recorded."),
+    Column("text_version", Integer),
+    Column("how", Text, comment="written, oral or digital. Null where it was not recorded."),
+    Column("by_guardian", Boolean, nullable=False),
+    Column("given_at", Instant, nullable=False),
+    Column(
+        "taken_by", Text, comment="Pseudonym of who recorded it. Null from before it was recorded."
+    ),
+    Column("taken_role", Text, comment="The role in which they did."),
+    Column("replaced_at", Instant, comment="When the same was agreed to in another text."),
+    Column("withdrawn_at", Instant),
+    Column("withdrawn_by", Text),
+    Column("withdrawn_role", Text),
+    CheckConstraint("(text_id is null) = (text_version is null)", name="consent_text_check"),
+    CheckConstraint("replaced_at is null or withdrawn_at is null", name="consent_replaced_check"),
+    Index("consent_citizen", "citizen_id"),
+    Index(
+        "consent_standing",
+        "referral_id",
+        "scope",
+        unique=True,
+        postgresql_where=text("withdrawn_at is null and replaced_at is null"),
+    ),
+    Index("consent_referral", "referral_id", "consent_no"),
+    comment=(
+        "What a citizen has consented to and withdrawn, a row each time. What still stands has"
+        " neither replaced_at nor withdrawn_at."
     ),
 )
 

@@ -25,6 +25,7 @@ class Referral:
     municipality_code: str
     referrer_kind: ReferrerKind
     organisation: str
+    #: Of the consent to the help that was given last.
     consent_given_at: datetime
     created_at: datetime
     consent_withdrawn_at: datetime | None = None

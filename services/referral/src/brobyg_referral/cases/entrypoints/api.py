@@ -1,9 +1,9 @@
-"""The JSON API: referrals, consent, contact, erasure, appointments entered here, sessions."""
+"""The JSON API: referrals, contact, erasure, appointments that are entered, sessions."""
 
 from typing import Annotated, Any
 from uuid import UUID
 
-from brobyg_kit.auth import Caller, requires
+from brobyg_kit.auth import Caller, requires, requires_act
 from brobyg_kit.database import Database
 from brobyg_kit.erasure_api import ErasureOut
 from brobyg_kit.problems import Problem
@@ -13,7 +13,6 @@ from brobyg_referral.cases.entrypoints.models import (
     AppointmentIn,
     AppointmentOut,
     AppointmentPlanIn,
-    ConsentAgainIn,
     ContactOut,
     ReferralIn,
     ReferralOut,
@@ -25,7 +24,7 @@ from brobyg_referral.cases.entrypoints.models import (
 from brobyg_referral.cases.entrypoints.problems import FIELDS_WRONG, ReferralRoute
 from brobyg_referral.cases.use_cases.appointments import Appointments
 from brobyg_referral.cases.use_cases.erasure import Erasing
-from brobyg_referral.cases.use_cases.referrals import Referrals
+from brobyg_referral.cases.use_cases.referrals import Referrals, Use
 from brobyg_referral.cases.use_cases.sessions import Sessions
 from brobyg_referral.transactions import in_transaction
 
@@ -57,7 +56,6 @@ def create_router(
     """All of the JSON API."""
     router = APIRouter(route_class=ReferralRoute)
     _add_referrals(router, database, referrals)
-    _add_consent(router, database, referrals)
     _add_citizens(router, database, referrals, erasing)
     _add_appointments(router, database, appointments)
     _add_sessions(router, database, sessions)
@@ -99,35 +97,6 @@ def _add_referrals(router: APIRouter, database: Database, referrals: Referrals) 
         )
 
 
-def _add_consent(router: APIRouter, database: Database, referrals: Referrals) -> None:
-    @router.put(
-        "/referrals/{referral_id}/consent", tags=["referrals"], summary="Record consent given again"
-    )
-    async def give_consent(
-        referral_id: UUID, body: ConsentAgainIn, caller: Referrer
-    ) -> ReferralOut:
-        """Safe to repeat. What the hospital sends from then on is kept again."""
-        return ReferralOut.of(
-            await in_transaction(
-                database,
-                lambda tx: referrals.give_consent(tx, caller, str(referral_id), body.given_at),
-            )
-        )
-
-    @router.delete(
-        "/referrals/{referral_id}/consent",
-        tags=["referrals"],
-        summary="Withdraw consent; the appointments are deleted",
-    )
-    async def withdraw_consent(referral_id: UUID, caller: Referrer) -> ReferralOut:
-        """Safe to repeat. Open needs are closed, and whoever has a seat is told."""
-        return ReferralOut.of(
-            await in_transaction(
-                database, lambda tx: referrals.withdraw_consent(tx, caller, str(referral_id))
-            )
-        )
-
-
 def _add_citizens(
     router: APIRouter, database: Database, referrals: Referrals, erasing: Erasing
 ) -> None:
@@ -144,11 +113,18 @@ def _add_citizens(
                 pattern=r"^[a-z][a-z0-9_.-]{0,63}$", description="One word: what it is needed for."
             ),
         ],
-        caller: Annotated[Caller, Depends(requires("service", "coordinator"))],
+        caller: Annotated[Caller, Depends(requires_act("open-citizen-identity"))],
+        use: Annotated[
+            Use,
+            Query(
+                description="For services. `write`: to write to the citizen, who has agreed to"
+                " messages. `meet`: to tell a helper whom to meet; without e-mail and phone."
+            ),
+        ] = "write",
     ) -> ContactOut:
         """A service is told what messages need; a coordinator the full name and the phone too."""
         found = await in_transaction(
-            database, lambda tx: referrals.contact(tx, caller, str(citizen_id), purpose)
+            database, lambda tx: referrals.contact(tx, caller, str(citizen_id), purpose, use)
         )
         return ContactOut.of(str(citizen_id), found, to_service="service" in caller.roles)
 
@@ -168,7 +144,7 @@ def _add_citizens(
                 " entered_by_mistake or another.",
             ),
         ],
-        caller: Coordinator,
+        caller: Annotated[Caller, Depends(requires_act("erase-citizen"))],
         response: Response,
     ) -> ErasureOut:
         found = await in_transaction(

@@ -3,12 +3,12 @@
 from datetime import date
 from typing import Annotated
 
-from brobyg_kit.auth import Caller, requires
+from brobyg_kit.auth import Caller, requires_act
 from brobyg_kit.database import Database
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field, StringConstraints
 
-from brobyg_referral.cases.entrypoints.models import Strict
+from brobyg_referral.cases.entrypoints.consent_models import Strict
 from brobyg_referral.cases.entrypoints.problems import ReferralRoute
 from brobyg_referral.cases.use_cases.citizen_search import Asked, CitizenSearch, FoundCitizens
 from brobyg_referral.people.domain.names import How, Kind
@@ -69,7 +69,7 @@ def create_router(database: Database, search: CitizenSearch) -> APIRouter:
         summary="Find citizens of your department by name, phone or date of birth; recorded",
     )
     async def find(
-        body: SearchIn, caller: Annotated[Caller, Depends(requires("coordinator"))]
+        body: SearchIn, caller: Annotated[Caller, Depends(requires_act("search-citizens"))]
     ) -> SearchOut:
         asked = body.asked()
         return SearchOut.of(

@@ -4,32 +4,33 @@ Unknown fields are refused; messages say what is expected and never repeat what 
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
+from brobyg_contracts.consent import catalogue
 from brobyg_contracts.events import Gender, Meeting, Mobility, SeatWanted
-from brobyg_kit.fields import Instant, Language, MailAddress
+from brobyg_kit.fields import Language, MailAddress
 from brobyg_kit.problems import FieldError
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-)
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
 from brobyg_referral.cases.domain.appointment import Announced, AppointmentStatus, PlannedVisit
+from brobyg_referral.cases.domain.consent import TakenConsent
 from brobyg_referral.cases.domain.referral import Referral, ReferralStatus
 from brobyg_referral.cases.domain.session import Session
+from brobyg_referral.cases.entrypoints.consent_models import (
+    ConsentIn,
+    FurtherConsentIn,
+    Strict,
+    Time,
+)
 from brobyg_referral.cases.ports import StoredAppointment
 from brobyg_referral.cases.use_cases.appointments import AppointmentUpdate, NewAppointment
 from brobyg_referral.cases.use_cases.referrals import NewReferral, ToldContact
 from brobyg_referral.cases.use_cases.repeats import Keyed
 from brobyg_referral.cases.use_cases.sessions import NewSession, SessionPlan
 from brobyg_referral.people.domain.contact import Address, Contact
-from brobyg_referral.people.domain.cpr import EXPECTED_FORM, is_cpr
+from brobyg_referral.people.domain.cpr import EXPECTED_FORM, born, is_cpr
 from brobyg_referral.people.domain.record import CitizenRecord
 
 
@@ -44,18 +45,6 @@ def _must(be: Callable[[str], bool], expected: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _sane_time(moment: datetime) -> datetime:
-    if not 1900 <= moment.year < 2200:
-        raise ValueError("expected a time between 1900 and 2200")
-    return moment.astimezone(UTC)
-
-
-def _consented(value: object) -> object:
-    if value is not True:  # by itself pydantic takes 1 for it
-        raise ValueError("expected true: nothing is done without the citizen's consent")
-    return value
-
-
 Plain = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=100),
@@ -66,13 +55,6 @@ Postcode = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
 PlaceId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$", max_length=64)]
 DepartmentId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$", max_length=40)]
-Time = Annotated[Instant, AfterValidator(_sane_time)]
-
-
-class Strict(BaseModel):
-    """No unknown fields, no silent conversions; errors hold no input."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class AddressIn(Strict):
@@ -101,6 +83,12 @@ class CitizenIn(Strict):
         strict=True,
         description="Name and address protection: the address is told to nobody.",
     )
+    has_guardian: Annotated[bool, Field(strict=True)] | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="Whether somebody else has the right to decide for the citizen, apart from"
+        " their age. Left out: as it was said before.",
+    )
 
     def contact(self) -> Contact:
         """As it is sealed."""
@@ -113,6 +101,8 @@ class CitizenIn(Strict):
             phone=self.phone,
             address=address,
             is_protected=self.protected,
+            born=born(self.cpr),
+            has_guardian=self.has_guardian,
         )
 
 
@@ -139,13 +129,6 @@ class NeedsIn(Strict):
         )
 
 
-class ConsentIn(Strict):
-    """The citizen's recorded consent: nothing is done without it."""
-
-    given: Annotated[Literal[True], BeforeValidator(_consented)]
-    given_at: Time
-
-
 class ReferralIn(Strict):
     """A referral."""
 
@@ -159,6 +142,13 @@ class ReferralIn(Strict):
     )
     consent: ConsentIn
     needs: NeedsIn
+    consents: list[FurtherConsentIn] | None = Field(
+        None,
+        max_length=8,
+        exclude_if=lambda value: value is None,
+        description="To what else the citizen has agreed, such as messages. Left out where"
+        " `consent` names no text either: to messages, which that one consent covers.",
+    )
 
     def meeting_problem(self) -> FieldError | None:
         """Why a volunteer could not come to the citizen's home.
@@ -187,9 +177,17 @@ class ReferralIn(Strict):
             department=self.department,
             referrer_kind=self.referrer_kind,
             record=self.needs.record(),
-            consent_given_at=self.consent.given_at,
+            consent=self.consent.taken(catalogue().allowing("help").id),
+            further=self._further(),
             keyed=_keyed(self, idempotency_key),
         )
+
+    def _further(self) -> list[TakenConsent]:
+        """To what the citizen agrees beside the help."""
+        if self.consents is None:
+            covers_messages = self.consent.text_id is None
+            return [self.consent.taken(catalogue().allowing("messages").id)] * covers_messages
+        return [one.taken(f"/consents/{number}") for number, one in enumerate(self.consents)]
 
 
 class AppointmentPlanIn(Strict):
@@ -260,12 +258,6 @@ class SessionIn(SessionPlanIn):
         """What is asked for, as the use case takes it."""
         keyed = _keyed(self, idempotency_key)
         return NewSession(self.pathway, self.department, self.plan(), keyed)
-
-
-class ConsentAgainIn(Strict):
-    """Consent given again."""
-
-    given_at: Time
 
 
 class ConsentOut(BaseModel):

@@ -1,6 +1,7 @@
 """The HTTP status and the words of each of the errors outside /fhir."""
 
-from brobyg_kit.problems import GONE, FieldError, Problem, route_answering
+from brobyg_contracts.consent import CONTACT_NOT_CONSENTED
+from brobyg_kit.problems import GONE, PROBLEM_TYPES, FieldError, Problem, route_answering
 from fastapi import Request
 
 from brobyg_referral import errors
@@ -12,6 +13,7 @@ _PROBLEMS: dict[type[errors.ReferralError], tuple[int, str]] = {
     errors.NoSuchSession: (404, "There is no such session"),
     errors.NoSuchAppointment: (404, "There is no such appointment"),
     errors.CitizenErased: (410, "The citizen's data was erased"),
+    errors.ContactNotConsented: (403, "The citizen has not agreed to messages"),
     errors.ReferralActive: (409, "The citizen has an active referral of this pathway already"),
     errors.ReferralInactive: (409, "The referral is not active"),
     errors.SessionWithdrawn: (409, "The session was called off"),
@@ -20,6 +22,11 @@ _PROBLEMS: dict[type[errors.ReferralError], tuple[int, str]] = {
     errors.DepartmentDiffers: (403, "This is another department's"),
     errors.OrganisationMissing: (403, "The token names no organisation"),
     errors.IdempotencyKeyReused: (422, "This Idempotency-Key was used for another request"),
+}
+#: Those that other services tell apart by the problem's type.
+_TYPES: dict[type[errors.ReferralError], str] = {
+    errors.CitizenErased: GONE,
+    errors.ContactNotConsented: f"{PROBLEM_TYPES}{CONTACT_NOT_CONSENTED}",
 }
 FIELDS_WRONG = "Some of what was sent is not as it should be"
 
@@ -31,7 +38,7 @@ def problem_of(error: errors.ReferralError, _: Request) -> Problem:
     if type(error) not in _PROBLEMS:
         raise error
     status, title = _PROBLEMS[type(error)]
-    kind = GONE if isinstance(error, errors.CitizenErased) else "about:blank"
+    kind = _TYPES.get(type(error), "about:blank")
     headers = {"Retry-After": "2"} if status == 503 else None
     return Problem(status, title, str(error), type=kind, headers=headers)
 

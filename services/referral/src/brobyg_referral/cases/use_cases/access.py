@@ -3,13 +3,15 @@
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from brobyg_contracts.access import act
+from brobyg_contracts.events import Pathway
 from brobyg_contracts.reference import Reference
 from brobyg_kit.auth import Caller
 from brobyg_kit.database import Transaction
 
 from brobyg_referral.cases.domain.referral import Referral
 from brobyg_referral.cases.ports import ReferenceSource
-from brobyg_referral.errors import NoSuchReferral, OrganisationMissing
+from brobyg_referral.errors import NoSuchReferral, OrganisationMissing, ReferralActive
 
 
 def may_see(caller: Caller, referral: Referral, reference: Reference) -> bool:
@@ -33,8 +35,32 @@ def coordinates(caller: Caller, departments: Collection[str], reference: Referen
 
     A department is also known by its former ids, in tokens as in what is stored.
     """
-    if "coordinator" not in caller.roles:
-        return False
+    return "coordinator" in caller.roles and _of_department(caller, departments, reference)
+
+
+def reaches(
+    caller: Caller, name: str, referrals: Collection[Referral], reference: Reference
+) -> bool:
+    """Whether the caller may do this with the data of the citizen who has these referrals.
+
+    Says it by the table of access: one of the caller's roles may, and on data that are these.
+    """
+    for role, whose in act(name).who.items():
+        if role not in caller.roles:
+            continue
+        if whose == "all":
+            return True
+        if whose == "department":
+            found = _of_department(caller, [one.department for one in referrals], reference)
+        else:
+            own = caller.organisation
+            found = own is not None and any(one.organisation == own for one in referrals)
+        if found:
+            return True
+    return False
+
+
+def _of_department(caller: Caller, departments: Collection[str], reference: Reference) -> bool:
     if caller.department is None:
         return True
     own = reference.department_ids(caller.department)
@@ -70,3 +96,15 @@ def organisation_of(caller: Caller) -> str:
 def sender_of(caller: Caller) -> str:
     """Whose Idempotency-Keys these are: the organisation's, else the caller's own."""
     return caller.organisation or f"subject {caller.subject}"
+
+
+def check_none_active(
+    referrals: Sequence[Referral], pathway: Pathway, caller: Caller, reference: Reference
+) -> None:
+    """Raise ReferralActive when one of the pathway is; it is named to who may see it."""
+    for one in referrals:
+        if (one.pathway, one.status) == (pathway, "active"):
+            seen = may_see(caller, one, reference)
+            raise ReferralActive(
+                f"referral {one.referral_id}" if seen else "made by another organisation"
+            )

@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 
 from brobyg_contracts.events import CitizenErased, CitizenRecorded, ErasureAcknowledged
-from brobyg_kit.attention import actor_of
 from brobyg_kit.auth import Caller
 from brobyg_kit.database import Transaction
 from brobyg_kit.erasure import Erasures, ErasureStatus, status
 from brobyg_kit.event import Event
 
+from brobyg_referral.cases.domain.consent import Actor
 from brobyg_referral.cases.ports import ReferenceSource, ReferralStore, RequestStore
-from brobyg_referral.cases.use_cases.access import coordinates
+from brobyg_referral.cases.use_cases.access import reaches
+from brobyg_referral.cases.use_cases.consents import actor
 from brobyg_referral.cases.use_cases.ending import Ending
 from brobyg_referral.errors import NoSuchCitizen
 from brobyg_referral.people.ports import CitizenStore
@@ -48,8 +49,8 @@ class Erasing:
     ) -> ErasureStatus:
         """End all that is done for the citizen, destroy all that finds them, and tell everybody.
 
-        Again has no further effect: the first reason stays. Raises NoSuchCitizen unless a
-        department of the caller's has referred the citizen.
+        Again has no further effect: the first reason stays. Raises NoSuchCitizen for one whom the
+        caller may not erase.
         """
         known = await self._citizens.lock(tx, citizen_id)
         if known is None or not await self.may_see(tx, caller, citizen_id):
@@ -57,8 +58,9 @@ class Erasing:
         found = await status(tx.connection, citizen_id)
         if found is None:
             told = CitizenErased(citizen_id=citizen_id, reason=reason)
-            await self._destroy(tx, told, None)
-            await ERASURES.begin(tx, citizen_id, reason, actor_of(caller.subject), tx.now)
+            by = actor(caller, "erase-citizen")
+            await self._destroy(tx, told, None, by)
+            await ERASURES.begin(tx, citizen_id, reason, by.subject, tx.now)
             found = await status(tx.connection, citizen_id)
         assert found is not None  # it was begun
         return found
@@ -70,27 +72,26 @@ class Erasing:
         """
         told = event.decode(CitizenErased)
         await self._citizens.lock(tx, told.citizen_id)
-        await self._destroy(tx, told, event)
+        await self._destroy(tx, told, event, None)
         await ERASURES.begin(tx, told.citizen_id, told.reason, ERASURES.service, event.time)
 
     async def may_see(self, tx: Transaction, caller: Caller, citizen_id: str) -> bool:
-        """Whether a department of the caller's has referred the citizen."""
+        """Whether the caller may erase the citizen, and see how far it has come."""
         referrals = await self._referrals.of_citizen(tx, citizen_id)
         reference = await self._reference.get(tx)
-        return coordinates(caller, [one.department for one in referrals], reference)
+        return reaches(caller, "erase-citizen", referrals, reference)
 
     async def acknowledged(self, tx: Transaction, events: Sequence[Event]) -> None:
         """Services have deleted what they had. Raises UndecodableEvent."""
         said = [one.decode(ErasureAcknowledged) for one in events]
         await ERASURES.note(tx, [(one.person_id, one.service) for one in said])
 
-    async def _destroy(self, tx: Transaction, told: CitizenErased, cause: Event | None) -> None:
+    async def _destroy(
+        self, tx: Transaction, told: CitizenErased, cause: Event | None, by: Actor | None
+    ) -> None:
         citizen_id, reference = told.citizen_id, await self._reference.get(tx)
         referrals = await self._referrals.of_citizen(tx, citizen_id)
-        ids = sorted(one.referral_id for one in referrals)
-        await self._requests.forget(tx, ids)
-        for referral_id in ids:
-            if locked := await self._referrals.lock(tx, referral_id):
-                await self._ending.end(tx, locked, reference, "citizen_erased")
+        await self._requests.forget(tx, [one.referral_id for one in referrals])
+        await self._ending.end_all(tx, citizen_id, reference, "citizen_erased", by)
         await self._citizens.erase(tx, citizen_id)
         tx.emit(told, subject=citizen_id, cause=cause)

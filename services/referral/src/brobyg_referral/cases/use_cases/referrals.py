@@ -1,39 +1,37 @@
-"""Referring a citizen, giving and withdrawing consent, and access to contact data."""
+"""Referring a citizen, and access to contact data."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from typing import Literal
 
+import msgspec
 from brobyg_contracts import pathways
-from brobyg_contracts.events import (
-    ConsentGiven,
-    Meeting,
-    Pathway,
-    ReferrerKind,
-)
+from brobyg_contracts.events import Meeting, Pathway, ReferrerKind
 from brobyg_contracts.reference import Reference
 from brobyg_kit.auth import Caller
 from brobyg_kit.database import Transaction
 from brobyg_kit.ids import new_id
 
 from brobyg_referral.cases.domain import departments
+from brobyg_referral.cases.domain.consent import TakenConsent
 from brobyg_referral.cases.domain.referral import Referral
 from brobyg_referral.cases.ports import ReferenceSource, ReferralStore
 from brobyg_referral.cases.use_cases.access import (
+    check_none_active,
     coordinates,
-    may_see,
     organisation_of,
+    reaches,
     visible,
 )
-from brobyg_referral.cases.use_cases.ending import Ending
+from brobyg_referral.cases.use_cases.consents import Consents, check, check_not_withdrawn_since
 from brobyg_referral.cases.use_cases.events import referral_created
 from brobyg_referral.cases.use_cases.repeats import Keyed, Repeats
 from brobyg_referral.cases.use_cases.visits import known_reference
 from brobyg_referral.errors import (
     CitizenErased,
+    ContactNotConsented,
     DepartmentDiffers,
     NoSuchCitizen,
-    ReferralActive,
     RequestRefused,
 )
 from brobyg_referral.metrics import ReferralMetrics
@@ -43,8 +41,8 @@ from brobyg_referral.people.domain.hashing import Hasher
 from brobyg_referral.people.domain.record import CitizenRecord
 from brobyg_referral.people.ports import CitizenStore
 
-#: How far a referrer's clock may be ahead of ours.
-CLOCK_TOLERANCE = timedelta(minutes=5)
+#: What a service needs a citizen's contact for: to write to them, or to tell a helper whom to meet.
+Use = Literal["write", "meet"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +57,10 @@ class NewReferral:
     referrer_kind: ReferrerKind
     #: As sent, before what a protected address hides is left out.
     record: CitizenRecord
-    consent_given_at: datetime
+    #: To the help.
+    consent: TakenConsent
+    #: To what else the citizen has agreed.
+    further: Sequence[TakenConsent]
     keyed: Keyed
 
 
@@ -75,23 +76,20 @@ class ToldContact:
 
 
 class Referrals:
-    """What can be done with referrals and citizens. Every method is one transaction's work.
-
-    Whoever changes consent locks the citizen first and then the referral.
-    """
+    """What can be done with referrals and citizens. Every method is one transaction's work."""
 
     def __init__(
         self,
         citizens: CitizenStore,
         referrals: ReferralStore,
-        ending: Ending,
+        consents: Consents,
         repeats: Repeats,
         reference: ReferenceSource,
         hasher: Hasher,
         metrics: ReferralMetrics,
     ) -> None:
         """No state of its own."""
-        self._citizens, self._referrals, self._ending = citizens, referrals, ending
+        self._citizens, self._referrals, self._consents = citizens, referrals, consents
         self._repeats, self._reference = repeats, reference
         self._hasher, self._metrics = hasher, metrics
 
@@ -100,12 +98,11 @@ class Referrals:
 
         Raises DepartmentDiffers for another department's coordinator, OrganisationMissing,
         ReferralActive while the citizen has an active one of the pathway, RequestRefused for what
-        the reference data or the pathways don't have and where consent lies in the future or before
-        it was last withdrawn, ReferenceMissing, IdempotencyKeyReused, and CitizenErased for a
-        repeat of a request whose citizen was erased meanwhile.
+        the reference data or the pathways don't have and for consent that may not be recorded (see
+        `Consents.give`), ReferenceMissing, IdempotencyKeyReused, and CitizenErased for a repeat of
+        a request whose citizen was erased meanwhile.
         """
         organisation = organisation_of(caller)
-        _check_not_ahead(asked.consent_given_at, tx.now, "/consent/given_at")
         citizen_id = await self._citizens.find_or_add(
             tx, self._hasher.cpr(asked.cpr), new_id(tx.clock), asked.contact
         )
@@ -131,13 +128,17 @@ class Referrals:
             municipality_code=reference.postcode(record.postcode).municipality_code,
             referrer_kind=asked.referrer_kind,
             organisation=organisation,
-            consent_given_at=asked.consent_given_at,
+            consent_given_at=asked.consent.given_at,
             created_at=tx.now,
         )
         await self._referrals.insert(tx, referral)
         await self._repeats.remember(tx, organisation, asked.keyed, referral.referral_id)
         tx.emit(referral_created(referral), subject=referral.referral_id)
-        _tell_consent_given(tx, referral)
+        await self._consents.record(tx, caller, referral.referral_id, citizen_id, asked.consent)
+        if need := referral.need(referral.department):
+            tx.emit(need.opened(), subject=need.about_id)
+        for further in asked.further:
+            await self._consents.give(tx, caller, referral.referral_id, further)
         tx.after_commit(self._metrics.referrals.inc)
         return referral
 
@@ -151,20 +152,23 @@ class Referrals:
     ) -> None:
         """Raise ReferralActive or RequestRefused for what the citizen's earlier referrals say."""
         earlier = await self._referrals.of_citizen(tx, citizen_id)
-        _check_none_active(earlier, asked.pathway, caller, reference)
-        for one in earlier:
-            if one.pathway == asked.pathway:
-                _check_not_withdrawn_since(asked.consent_given_at, one, "/consent/given_at")
+        check_none_active(earlier, asked.pathway, caller, reference)
+        of_pathway = [one.referral_id for one in earlier if one.pathway == asked.pathway]
+        check_not_withdrawn_since(
+            asked.consent, await self._consents.recorded_at(tx, citizen_id, of_pathway)
+        )
 
     async def _renew_citizen(
         self, tx: Transaction, citizen_id: str, asked: NewReferral, reference: Reference
     ) -> CitizenRecord:
         """Store what is now known of the citizen, and publish what helpers must know if it is new.
 
-        Returns that, without what a protected address hides.
+        Returns that, without what a protected address hides. Raises RequestRefused for consent to
+        the help that may not be recorded of this citizen.
         """
         known = await self._citizens.contact(tx, citizen_id)
         contact = known.renewed(asked.contact) if known else asked.contact
+        check(asked.consent, asked.pathway, contact, tx.now)
         record = asked.record.shielded(reference) if contact.is_protected else asked.record
         if record != await self._citizens.record(tx, citizen_id):
             tx.emit(record.event(citizen_id), subject=citizen_id)
@@ -176,64 +180,27 @@ class Referrals:
         reference = await self._reference.get(tx)
         return visible(caller, await self._referrals.get(tx, referral_id), reference)
 
-    async def _lock(
-        self, tx: Transaction, caller: Caller, referral_id: str, reference: Reference
-    ) -> tuple[Referral, bool]:
-        """The referral, locked after its citizen; whether the citizen was erased."""
-        seen = visible(caller, await self._referrals.get(tx, referral_id), reference)
-        erased = await self._citizens.lock(tx, seen.citizen_id)
-        locked = await self._referrals.lock(tx, referral_id)
-        return visible(caller, locked, reference), bool(erased)
-
-    async def give_consent(
-        self, tx: Transaction, caller: Caller, referral_id: str, at: datetime
-    ) -> Referral:
-        """Record consent given again. No effect while there is consent.
-
-        Raises NoSuchReferral, ReferralActive when the citizen has another active referral
-        meanwhile, CitizenErased, and RequestRefused where it lies in the future or before the
-        withdrawal.
-        """
-        _check_not_ahead(at, tx.now, "/given_at")
-        reference = await self._reference.get(tx)
-        referral, erased = await self._lock(tx, caller, referral_id, reference)
-        given = referral.give_consent(at)
-        if given is referral:
-            return referral
-        if erased:
-            raise CitizenErased
-        _check_not_withdrawn_since(at, referral, "/given_at")
-        others = await self._referrals.of_citizen(tx, referral.citizen_id)
-        _check_none_active(others, referral.pathway, caller, reference)
-        await self._referrals.save_consent(tx, given)
-        _tell_consent_given(tx, given)
-        return given
-
-    async def withdraw_consent(self, tx: Transaction, caller: Caller, referral_id: str) -> Referral:
-        """Withdraw consent. Again has no further effect. Raises NoSuchReferral.
-
-        See `Ending.end` for what ends with it.
-        """
-        reference = await self._reference.get(tx)
-        referral, _ = await self._lock(tx, caller, referral_id, reference)
-        return await self._ending.end(tx, referral, reference, "consent_withdrawn")
-
     async def contact(
-        self, tx: Transaction, caller: Caller, citizen_id: str, purpose: str
+        self, tx: Transaction, caller: Caller, citizen_id: str, purpose: str, use: Use
     ) -> ToldContact:
         """How to reach the citizen, recorded with `purpose` and who asked.
 
-        Told to a service, or to a coordinator of a department that has referred the citizen. Raises
-        NoSuchCitizen for an unknown one or another department's, and CitizenErased.
+        Raises NoSuchCitizen for an unknown one or one that is not the caller's to see,
+        CitizenErased, and ContactNotConsented to a service that is to write to who did not agree to
+        messages. Where a service tells a helper whom to meet, no address to write to is told.
         """
         reference = await self._reference.get(tx)
-        if "service" not in caller.roles:
-            referrals = await self._referrals.of_citizen(tx, citizen_id)
-            if not coordinates(caller, [one.department for one in referrals], reference):
-                raise NoSuchCitizen
+        referrals = await self._referrals.of_citizen(tx, citizen_id)
+        if not reaches(caller, "open-citizen-identity", referrals, reference):
+            raise NoSuchCitizen
         contact = await self._citizens.contact(tx, citizen_id)
         if contact is None:
             raise CitizenErased
+        if "service" in caller.roles:
+            if use == "meet":
+                contact = msgspec.structs.replace(contact, email=None, phone=None)
+            elif not await self._consents.allow(tx, citizen_id, "messages"):
+                raise ContactNotConsented
         await self._citizens.record_access(
             tx, citizen_id, purpose, caller.subject, caller.organisation
         )
@@ -241,18 +208,6 @@ class Referrals:
         record = await self._citizens.record(tx, citizen_id)
         wish = record.meeting if record and not contact.is_protected else "at_location"
         return ToldContact(contact, wish, contact.meeting_point(reference))
-
-
-def _check_none_active(
-    referrals: Sequence[Referral], pathway: Pathway, caller: Caller, reference: Reference
-) -> None:
-    """Raise ReferralActive when one of the pathway is; it is named to who may see it."""
-    for one in referrals:
-        if (one.pathway, one.status) == (pathway, "active"):
-            seen = may_see(caller, one, reference)
-            raise ReferralActive(
-                f"referral {one.referral_id}" if seen else "made by another organisation"
-            )
 
 
 def _department(reference: Reference, asked: NewReferral) -> str:
@@ -281,27 +236,3 @@ def _department(reference: Reference, asked: NewReferral) -> str:
         written = ", ".join(found.languages)
         raise RequestRefused("/citizen/language", f"expected one that is written there: {written}")
     return found.id
-
-
-def _check_not_ahead(given_at: datetime, now: datetime, pointer: str) -> None:
-    if given_at > now + CLOCK_TOLERANCE:
-        raise RequestRefused(
-            pointer, "expected a time that is not in the future: when consent was given"
-        )
-
-
-def _check_not_withdrawn_since(given_at: datetime, earlier: Referral, pointer: str) -> None:
-    """Consent older than its withdrawal is no longer given: a late repeat must not restore it."""
-    if earlier.consent_withdrawn_at is not None and given_at < earlier.consent_withdrawn_at:
-        raise RequestRefused(
-            pointer,
-            "expected a time after consent was withdrawn: the citizen must have consented since",
-        )
-
-
-def _tell_consent_given(tx: Transaction, referral: Referral) -> None:
-    """Publish it, and what the referral itself wants from now on."""
-    event = ConsentGiven(referral_id=referral.referral_id, citizen_id=referral.citizen_id)
-    tx.emit(event, subject=referral.referral_id)
-    if need := referral.need(referral.department):
-        tx.emit(need.opened(), subject=need.about_id)

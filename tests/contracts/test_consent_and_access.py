@@ -1,0 +1,172 @@
+"""Scopes and texts of consent, and the table of access: what they say, and how faults are told."""
+
+import ast
+import shutil
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+from brobyg_contracts import access, consent, pathways
+from brobyg_contracts.domain import ROLES, roles_for
+from brobyg_contracts.errors import InvalidDocument, UnknownAct
+
+from schemas.tools.access import access_document
+
+ROOT = Path(__file__).parents[2]
+SCHEMAS = ROOT / "schemas"
+#: What takes an act's name as its first argument.
+TAKES_AN_ACT = {"requires_act", "reaches"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A copy of the folder of scopes and texts."""
+    return Path(shutil.copytree(SCHEMAS / "consent", tmp_path / "consent"))
+
+
+def changed(file: Path, old: str, new: str) -> Path:
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new, 1))
+    return file
+
+
+def test_an_installation_has_scopes_and_texts_of_its_own(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed(folder / "scopes.yaml", "Beskeder", "Breve")
+    monkeypatch.setenv("BROBYG_CONSENT", str(folder))
+    assert consent.catalogue().scopes["contact"].label.da == "Breve"
+    monkeypatch.delenv("BROBYG_CONSENT")
+    assert consent.catalogue().scopes["contact"].label.da == "Beskeder"
+
+
+def test_every_pathway_that_a_text_is_for_is_known() -> None:
+    named = {one.pathway for one in consent.catalogue().texts.values()}
+    assert named - {None} <= pathways.pathways().keys()
+
+
+def test_what_a_scope_allows_and_ends_is_asked_of_the_table(folder: Path) -> None:
+    file = changed(folder / "scopes.yaml", "allows: [messages]", "allows: [messages, gp]")
+    changed(file, "allows: [gp]", "allows: [research]")
+    changed(file, "allows: [research]", "allows: [help]")
+    with pytest.raises(InvalidDocument, match=r"scopes\.yaml:\d+: research: 'help' is allowed by"):
+        consent.load(folder)
+    known = consent.catalogue()
+    assert [known.allows(one, "help") for one in ("processing", "research", "later")] == [
+        True, False, False,
+    ]  # fmt: skip
+    assert [known.ends(one, "help") for one in ("processing", "research", "later")] == [
+        True, False, False,
+    ]  # fmt: skip
+    assert known.allowing("messages").id == "contact"
+
+
+@pytest.mark.parametrize(
+    ("age", "has_guardian", "expected"),
+    [
+        (14, False, "must"), (15, False, "may"), (17, False, "may"), (18, False, "never"),
+        (80, False, "never"), (None, False, "may"), (80, True, "must"), (None, True, "must"),
+    ],
+)  # fmt: skip
+def test_who_gives_consent_to_the_help(
+    age: int | None, has_guardian: bool, expected: consent.Guardian
+) -> None:
+    help_ = consent.catalogue().allowing("help")
+    assert help_.guardian(age, has_guardian=has_guardian) == expected
+
+
+def test_a_version_is_in_use_from_its_day_until_the_next_ones(folder: Path) -> None:
+    file = folder / "research.yaml"
+    first = file.read_text().partition("versions:\n")[2]
+    second = first.replace("version: 1", "version: 2").replace("2026-01-01", "2026-12-01")
+    file.write_text(file.read_text() + second)
+    text = consent.load(folder).texts["research"]
+    days = (date(2025, 12, 31), date(2026, 1, 1), date(2026, 11, 30), date(2026, 12, 1))
+    found = [text.in_use(day) for day in days]
+    assert [one and one.version for one in found] == [None, 1, 1, 2]
+    changed(file, "2026-12-01", "2026-01-01")
+    with pytest.raises(InvalidDocument, match=r"research\.yaml:\d+: version 2: `from` is not"):
+        consent.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "said"),
+    [
+        ("scopes.yaml", "minimum_age: 15", "minimum_age: old", r":21: scopes\[0\].minimum_age:"),
+        ("scopes.yaml", "minimum_age: 15", "minimum_age: 19", "nobody could give it"),
+        ("scopes.yaml", "with_guardian: must", "with_guardian: soon", r":23: .*with_guardian"),
+        ("scopes.yaml", "id: gp_sharing", "id: research", ":43: there is another scope"),
+        ("scopes.yaml", "allows: [gp]", "allows: [fun]", r"allows\[0\]"),
+        ("scopes.yaml", "    why: GDPR", "    whose: GDPR", "unknown field `whose`"),
+        ("messages.yaml", "id: messages", "id: letters", ":1: `id` is 'letters'"),
+        ("messages.yaml", "scope: contact", "scope: party", ":2: `scope` is 'party'; there are"),
+        ("messages.yaml", "version: 1", "version: 2", ":4: expected version 1"),
+        ("messages.yaml", "from: 2026-01-01", "from: soon", r":5: versions\[0\].from:"),
+        ("messages.yaml", "      en: Yes to", "      de: Ja", "unknown field `de`"),
+        ("messages.yaml", "id: messages", "id: a\nid: b", ":2: it is not YAML: `id` is given"),
+        ("messages.yaml", "id: messages", "id: [", "it is not YAML"),
+        ("research.yaml", "scope: research", "scope: research\npathway: escort", "research"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_in_a_file_is_told_with_its_line(
+    folder: Path, name: str, old: str, new: str, said: str
+) -> None:
+    changed(folder / name, old, new)
+    with pytest.raises(InvalidDocument, match=said) as refused:
+        consent.load(folder)
+    assert str(refused.value).startswith((name, "scopes.yaml"))
+
+
+def test_a_folder_without_scopes_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidDocument, match=r"there is no scopes\.yaml"):
+        consent.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("who: {service: all", "who: {king: all", r"access\.yaml:16: open-citizen-identity: no"),
+        ("who: {service: all", "who: {service: some", r"access\.yaml:18: acts\[0\].who"),
+        ("act: erase-citizen", "act: read-consent", "another row of the act 'read-consent'"),
+    ],
+)
+def test_what_is_wrong_in_the_table_of_access_is_told_with_its_line(
+    tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    file = Path(shutil.copy(SCHEMAS / "access.yaml", tmp_path))
+    with pytest.raises(InvalidDocument, match=said):
+        access.load(changed(file, old, new))
+
+
+def test_who_may_do_what_is_asked_of_the_table() -> None:
+    assert roles_for("erase-citizen") == {"data_protection", "coordinator"}
+    both = frozenset({"coordinator", "data_protection"})
+    assert access.act("erase-citizen").role_of(both) == "data_protection"
+    assert set(access.act("withdraw-consent").who) <= ROLES
+    with pytest.raises(UnknownAct):
+        roles_for("make-coffee")
+
+
+def test_the_document_has_every_act() -> None:
+    document = access_document(SCHEMAS / "access.yaml")
+    assert all(f"| `{name}` |" in document for name in access.acts())
+    assert (ROOT / "docs/access.md").read_text() == document
+
+
+def acts_in(module: Path) -> Iterator[str]:
+    """The acts that a module names; one that is no text counts as a fault."""
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+            if name in TAKES_AN_ACT and node.args:
+                for one in node.args[:2]:
+                    if isinstance(one, ast.Constant) and isinstance(one.value, str):
+                        yield one.value
+
+
+def test_every_act_of_the_code_is_in_the_table_and_the_other_way_round() -> None:
+    modules = [*ROOT.glob("services/*/src/**/*.py"), *ROOT.glob("libs/kit/src/**/*.py")]
+    used = {act for module in modules for act in acts_in(module)}
+    assert used == access.acts().keys()
