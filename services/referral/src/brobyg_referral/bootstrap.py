@@ -15,7 +15,7 @@ from brobyg_referral.cases.adapters.attention import PostgresOpenItems
 from brobyg_referral.cases.adapters.referrals import PostgresReferrals
 from brobyg_referral.cases.adapters.requests import PostgresRequests
 from brobyg_referral.cases.adapters.sessions import PostgresSessions
-from brobyg_referral.cases.entrypoints import api
+from brobyg_referral.cases.entrypoints import api, restriction
 from brobyg_referral.cases.use_cases.access import own_departments
 from brobyg_referral.cases.use_cases.appointments import Appointments
 from brobyg_referral.cases.use_cases.attention import ATTENTION, OVER, AppointmentsOver
@@ -23,6 +23,7 @@ from brobyg_referral.cases.use_cases.ending import Ending
 from brobyg_referral.cases.use_cases.erasure import ERASURES, Erasing
 from brobyg_referral.cases.use_cases.referrals import Referrals
 from brobyg_referral.cases.use_cases.repeats import Repeats
+from brobyg_referral.cases.use_cases.restriction import Restricting
 from brobyg_referral.cases.use_cases.sessions import OVER as SESSION_OVER
 from brobyg_referral.cases.use_cases.sessions import Sessions
 from brobyg_referral.handlers import EMITS, HANDLERS, Reactions, handle_with
@@ -56,6 +57,7 @@ def build(resources: Resources) -> Parts:
     repeats, ending = Repeats(requests, hasher), Ending(referral_store, appointments, metrics)
     referrals = Referrals(citizens, referral_store, ending, repeats, reference, hasher, metrics)
     erasing = Erasing(citizens, referral_store, requests, reference, ending)
+    restricting = Restricting(citizens, referral_store, appointments, reference)
     entered = Appointments(referral_store, appointments, repeats, reference)
     sessions = Sessions(PostgresSessions(), repeats, reference)
     intake = Intake(citizens, appointments, counts, hasher, metrics, settings.rising_versions())
@@ -63,6 +65,7 @@ def build(resources: Resources) -> Parts:
     return Parts(
         routers=[
             api.create_router(database, referrals, erasing, entered, sessions),
+            restriction.create_router(database, restricting),
             counts_api.create_router(database, counts),
             fhir.create_router(HospitalRequests(database, intake, appointments, reference)),
             attention_router(

@@ -1,6 +1,6 @@
 """The HTTP status and the words of each of the errors outside /fhir."""
 
-from brobyg_kit.problems import GONE, FieldError, Problem, route_answering
+from brobyg_kit.problems import GONE, RESTRICTED, FieldError, Problem, route_answering
 from fastapi import Request
 
 from brobyg_referral import errors
@@ -12,6 +12,7 @@ _PROBLEMS: dict[type[errors.ReferralError], tuple[int, str]] = {
     errors.NoSuchSession: (404, "There is no such session"),
     errors.UnknownAppointment: (404, "There is no such appointment"),
     errors.CitizenErased: (410, "The citizen's data was erased"),
+    errors.CitizenRestricted: (403, "Processing of the citizen is restricted"),
     errors.ReferralActive: (409, "The citizen has an active referral of this pathway already"),
     errors.ReferralInactive: (409, "The referral is not active"),
     errors.SessionWithdrawn: (409, "The session was called off"),
@@ -20,6 +21,11 @@ _PROBLEMS: dict[type[errors.ReferralError], tuple[int, str]] = {
     errors.DepartmentDiffers: (403, "This is another department's"),
     errors.OrganisationMissing: (403, "The token names no organisation"),
     errors.IdempotencyKeyReused: (422, "This Idempotency-Key was used for another request"),
+}
+#: The types of those that another service acts on.
+_TYPES: dict[type[errors.ReferralError], str] = {
+    errors.CitizenErased: GONE,
+    errors.CitizenRestricted: RESTRICTED,
 }
 FIELDS_WRONG = "Some of what was sent is not as it should be"
 
@@ -31,7 +37,7 @@ def problem_of(error: errors.ReferralError, _: Request) -> Problem:
     if type(error) not in _PROBLEMS:
         raise error
     status, title = _PROBLEMS[type(error)]
-    kind = GONE if isinstance(error, errors.CitizenErased) else "about:blank"
+    kind = _TYPES.get(type(error), "about:blank")
     headers = {"Retry-After": "2"} if status == 503 else None
     return Problem(status, title, str(error), type=kind, headers=headers)
 

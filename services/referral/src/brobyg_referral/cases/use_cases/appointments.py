@@ -10,6 +10,7 @@ from brobyg_contracts.reference import Reference
 from brobyg_kit.auth import Caller
 from brobyg_kit.database import Transaction
 from brobyg_kit.ids import new_id
+from brobyg_kit.restriction import restriction_of
 
 from brobyg_referral.cases.domain.appointment import (
     Announced,
@@ -36,6 +37,7 @@ from brobyg_referral.cases.use_cases.repeats import Keyed, Repeats
 from brobyg_referral.cases.use_cases.visits import check_visit, known_reference
 from brobyg_referral.errors import (
     AppointmentFixed,
+    CitizenRestricted,
     ReferralInactive,
     RequestRefused,
     UnknownAppointment,
@@ -92,8 +94,9 @@ class Appointments:
         that the hospital has told only tentatively: it is booked from then on. A repeat by
         Idempotency-Key gets the first one.
 
-        Raises NoSuchReferral, ReferralInactive without consent, RequestRefused for a place or time
-        that can't be or a pathway without appointments, ReferenceMissing, IdempotencyKeyReused.
+        Raises NoSuchReferral, ReferralInactive without consent, CitizenRestricted, RequestRefused
+        for a place or time that can't be or a pathway without appointments, ReferenceMissing,
+        IdempotencyKeyReused.
         """
         reference = await known_reference(self._reference, tx)
         locked = await self._referrals.lock(tx, asked.referral_id)
@@ -101,6 +104,7 @@ class Appointments:
         made_id = await self._repeats.made_by(tx, sender_of(caller), asked.keyed)
         if referral.status != "active":
             raise ReferralInactive("the citizen has withdrawn consent")
+        await _check_unrestricted(tx, referral.citizen_id)
         if referral.pathway not in pathways_about("appointment"):
             raise RequestRefused(
                 "/referral_id", "expected a referral to a pathway that goes along to appointments"
@@ -131,8 +135,8 @@ class Appointments:
 
         Raises UnknownAppointment where there is none or the caller may not see its referral,
         AppointmentFixed when the hospital's system has sent it, when it was called off or is over,
-        and when another of the referral is at that place and time; RequestRefused for a place or
-        time that can't be, ReferenceMissing, IdempotencyKeyReused.
+        and when another of the referral is at that place and time; CitizenRestricted,
+        RequestRefused for a place or time that can't be, ReferenceMissing, IdempotencyKeyReused.
         """
         reference = await known_reference(self._reference, tx)
         known = await self._lock(tx, caller, asked.appointment_id, reference)
@@ -142,6 +146,7 @@ class Appointments:
         sender = sender_of(caller)
         if await self._repeats.made_by(tx, sender, asked.keyed):
             return stored
+        await _check_unrestricted(tx, stored.referral.citizen_id)
         _check_changeable(stored, asked.visit, tx.now)
         content = stored.state.content
         if asked.visit is None:
@@ -167,6 +172,12 @@ class Appointments:
         if referral is None or not may_see(caller, referral, reference):
             raise UnknownAppointment
         return await self._appointments.of_referral(tx, referral.referral_id)
+
+
+async def _check_unrestricted(tx: Transaction, citizen_id: str) -> None:
+    """Raise CitizenRestricted for one who is. The referral is locked, which a restriction takes."""
+    if await restriction_of(tx, citizen_id):
+        raise CitizenRestricted("nothing is done for the citizen until a coordinator lifts that")
 
 
 def _entered(referral: Referral, visit: PlannedVisit, tx: Transaction) -> StoredAppointment:

@@ -8,6 +8,7 @@ from brobyg_kit.auth import Caller
 from brobyg_kit.database import Transaction
 from brobyg_kit.erasure import Erasures, ErasureStatus, status
 from brobyg_kit.event import Event
+from brobyg_kit.restriction import lift
 
 from brobyg_referral.cases.ports import ReferenceSource, ReferralStore, RequestStore
 from brobyg_referral.cases.use_cases.access import coordinates
@@ -93,4 +94,5 @@ class Erasing:
             if locked := await self._referrals.lock(tx, referral_id):
                 await self._ending.end(tx, locked, reference, "citizen_erased")
         await self._citizens.erase(tx, citizen_id)
+        await lift(tx, citizen_id)
         tx.emit(told, subject=citizen_id, cause=cause)

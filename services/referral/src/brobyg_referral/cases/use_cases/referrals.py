@@ -15,6 +15,7 @@ from brobyg_contracts.reference import Reference
 from brobyg_kit.auth import Caller
 from brobyg_kit.database import Transaction
 from brobyg_kit.ids import new_id
+from brobyg_kit.restriction import restriction_of
 
 from brobyg_referral.cases.domain import departments
 from brobyg_referral.cases.domain.referral import Referral
@@ -31,6 +32,7 @@ from brobyg_referral.cases.use_cases.repeats import Keyed, Repeats
 from brobyg_referral.cases.use_cases.visits import known_reference
 from brobyg_referral.errors import (
     CitizenErased,
+    CitizenRestricted,
     DepartmentDiffers,
     NoSuchCitizen,
     ReferralActive,
@@ -42,6 +44,7 @@ from brobyg_referral.people.domain.hashing import Hasher
 from brobyg_referral.people.domain.record import CitizenRecord
 from brobyg_referral.people.ports import CitizenStore
 
+_LIFT_FIRST = "nothing is done for the citizen until a coordinator lifts that"
 #: How far a referrer's clock may be ahead of ours.
 CLOCK_TOLERANCE = timedelta(minutes=5)
 
@@ -100,8 +103,8 @@ class Referrals:
         Raises DepartmentDiffers for another department's coordinator, OrganisationMissing,
         ReferralActive while the citizen has an active one of the pathway, RequestRefused for what
         the reference data or the pathways don't have and where consent lies in the future or before
-        it was last withdrawn, ReferenceMissing, IdempotencyKeyReused, and CitizenErased for a
-        repeat of a request whose citizen was erased meanwhile.
+        it was last withdrawn, ReferenceMissing, IdempotencyKeyReused, CitizenRestricted, and
+        CitizenErased for a repeat of a request whose citizen was erased meanwhile.
         """
         organisation = organisation_of(caller)
         _check_not_ahead(asked.consent_given_at, tx.now, "/consent/given_at")
@@ -117,6 +120,8 @@ class Referrals:
                 raise CitizenErased
             now = reference.present_department(repeated.department)
             return replace(repeated, department=now)
+        if await restriction_of(tx, citizen_id):
+            raise CitizenRestricted(_LIFT_FIRST)
         department = _department(reference, asked)
         if "referrer" not in caller.roles and not coordinates(caller, [department], reference):
             raise DepartmentDiffers("refer to your own department")
@@ -190,8 +195,8 @@ class Referrals:
         """Record consent given again. No effect while there is consent.
 
         Raises NoSuchReferral, ReferralActive when the citizen has another active referral
-        meanwhile, CitizenErased, and RequestRefused where it lies in the future or before the
-        withdrawal.
+        meanwhile, CitizenErased, CitizenRestricted, and RequestRefused where it lies in the future
+        or before the withdrawal.
         """
         _check_not_ahead(at, tx.now, "/given_at")
         reference = await self._reference.get(tx)
@@ -201,6 +206,8 @@ class Referrals:
             return referral
         if erased:
             raise CitizenErased
+        if await restriction_of(tx, referral.citizen_id):
+            raise CitizenRestricted(_LIFT_FIRST)
         _check_not_withdrawn_since(at, referral, "/given_at")
         others = await self._referrals.of_citizen(tx, referral.citizen_id)
         _check_none_active(others, referral.pathway, caller, reference)
@@ -223,7 +230,8 @@ class Referrals:
         """How to reach the citizen, recorded with `purpose` and who asked.
 
         Told to a service, or to a coordinator of a department that has referred the citizen. Raises
-        NoSuchCitizen for an unknown one or another department's, and CitizenErased.
+        NoSuchCitizen for an unknown one or another department's, CitizenErased, and
+        CitizenRestricted for a service: nobody is written to then.
         """
         reference = await self._reference.get(tx)
         if "service" not in caller.roles:
@@ -233,6 +241,8 @@ class Referrals:
         contact = await self._citizens.contact(tx, citizen_id)
         if contact is None:
             raise CitizenErased
+        if "service" in caller.roles and await restriction_of(tx, citizen_id):
+            raise CitizenRestricted
         await self._citizens.record_access(
             tx, citizen_id, purpose, caller.subject, caller.organisation
         )
