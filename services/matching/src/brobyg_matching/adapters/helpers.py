@@ -12,7 +12,7 @@ from brobyg_kit.tables import Id
 from sqlalchemy import ARRAY, Date, Text, bindparam, func, insert, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from brobyg_matching.adapters import rows
+from brobyg_matching.adapters import erased_helpers, rows
 from brobyg_matching.adapters.tables import (
     access_log,
     block,
@@ -116,6 +116,20 @@ class PostgresHelpers:
         )
         await _save_papers(tx, changed)
         await _count_up(tx, {*before.departments, *changed.departments})
+
+    async def erase(self, tx: Transaction, before: Helper, left: Helper) -> None:
+        """See `ports.Helpers.erase`."""
+        await erased_helpers.destroy(tx, before.helper_id)
+        await self.update(tx, before, left)
+        await self.forget_times(tx, before.helper_id)
+
+    async def forget_times(self, tx: Transaction, helper_id: str) -> None:
+        """See `ports.Helpers.forget_times`."""
+        await erased_helpers.forget_times(tx, helper_id)
+
+    async def bound(self, tx: Transaction, helper_id: str) -> list[str]:
+        """See `ports.Helpers.bound`."""
+        return await erased_helpers.bound(tx, helper_id)
 
     async def block(self, tx: Transaction, helper_id: str, citizen_id: str, asked_by: str) -> None:
         """See `ports.Helpers.block`."""

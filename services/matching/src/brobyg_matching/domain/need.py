@@ -12,6 +12,9 @@ SEARCH = "need-search"
 #: The timer of a helper who has just been matched or paused: open offers may no longer hold.
 #: Subject: helper_id.
 RECHECK = "helper-recheck"
+#: The timer of a helper who is restricted or erased: what they were offered and have agreed to
+#: ends. Subject: helper_id.
+ENDED = "helper-ended"
 #: The timer of a department in which capacity has become free. Subject: the department.
 CAPACITY = "capacity-free"
 

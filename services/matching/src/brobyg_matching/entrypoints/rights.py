@@ -1,0 +1,68 @@
+"""What a helper may ask, over HTTP: restriction (GDPR art. 18) and erasure (art. 17)."""
+
+from functools import partial
+from typing import Annotated
+from uuid import UUID
+
+from brobyg_kit.attention import actor_of
+from brobyg_kit.auth import Caller, requires
+from brobyg_kit.database import Database, Transaction
+from brobyg_kit.erasure_api import ErasureOut, erasure_router
+from brobyg_kit.restriction_api import RestrictionIn, RestrictionOut
+from fastapi import APIRouter, Depends, Query, Response
+
+from brobyg_matching.entrypoints.problems import ProblemRoute
+from brobyg_matching.entrypoints.scope import Scope
+from brobyg_matching.use_cases.rights import HelperRights
+
+Coordinator = Annotated[Caller, Depends(requires("coordinator"))]
+Reason = Annotated[
+    str,
+    Query(
+        pattern=r"^[a-z][a-z0-9_]{0,63}$",
+        description="One word: requested, retention_over, entered_by_mistake or another.",
+    ),
+]
+
+
+def rights_router(rights: HelperRights, scope: Scope) -> APIRouter:
+    """Restrict, lift and erase."""
+    router = APIRouter(tags=["helpers"], route_class=ProblemRoute)
+    path = "/volunteers/{helper_id}"
+
+    @router.put(
+        f"{path}/restriction",
+        summary="Keep all of a helper and do nothing with it; what was agreed ends",
+    )
+    async def restrict(helper_id: UUID, body: RestrictionIn, caller: Coordinator) -> RestrictionOut:
+        covers, actor = partial(scope.covers, caller), actor_of(caller.subject)
+        found = await rights.restrict(str(helper_id), body.reason, actor, covers)
+        return RestrictionOut.model_validate(found)
+
+    @router.delete(
+        f"{path}/restriction", status_code=204, summary="Lift it; who was active is asked again"
+    )
+    async def lift(helper_id: UUID, caller: Coordinator) -> None:
+        await rights.lift(str(helper_id), partial(scope.covers, caller))
+
+    @router.delete(
+        path, status_code=202, summary="Erase a helper; the id is kept and never asked again"
+    )
+    async def erase(
+        helper_id: UUID, reason: Reason, caller: Coordinator, response: Response
+    ) -> ErasureOut:
+        covers, actor = partial(scope.covers, caller), actor_of(caller.subject)
+        found = await rights.erase(str(helper_id), reason, actor, covers)
+        response.headers["Location"] = f"/erasures/{helper_id}"
+        return ErasureOut.of(found)
+
+    return router
+
+
+def erasures_router(database: Database, rights: HelperRights, scope: Scope) -> APIRouter:
+    """How far the erasure of a helper has come."""
+
+    async def may_see(tx: Transaction, caller: Caller, helper_id: str) -> bool:
+        return await rights.may_see(tx, helper_id, partial(scope.covers, caller))
+
+    return erasure_router(database, roles=["coordinator"], may_see=may_see)
