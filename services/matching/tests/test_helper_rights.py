@@ -187,15 +187,22 @@ async def test_services_are_not_told_how_to_reach_who_is_restricted(matching: Ru
     assert (await matching.client.get(contact, headers=NOTIFICATION)).status_code == 200
 
 
-async def test_the_link_says_plainly_what_is_so(matching: Running) -> None:
+async def test_links_say_plainly_what_is_so(matching: Running) -> None:
     one, _, offer = await matched(matching)
-    link = f"/offers/{offer}/answer-link"
-    token = (await matching.client.get(link, headers=NOTIFICATION)).json()["token"]
+    ((match,),) = await rows(matching, "select match_id::text from seat")
+    tokens = [
+        (await matching.client.get(path, headers=NOTIFICATION)).json()["token"]
+        for path in (
+            f"/offers/{offer}/answer-link",
+            f"/needs/{an_id('need')}/matches/{match}/answer-link",
+        )
+    ]
     await restrict(matching, one)
     await fire(matching)
-    shown = (await matching.client.get(f"/answers/{token}", headers=PORTAL)).json()
-    assert (shown["state"], shown["reason"]) == ("withdrawn", "helper_restricted")
-    assert shown["starts_at"] is None
+    for token in tokens:
+        shown = (await matching.client.get(f"/answers/{token}", headers=PORTAL)).json()
+        assert (shown["state"], shown["reason"]) == ("withdrawn", "helper_restricted")
+        assert shown["starts_at"] is None
 
 
 async def test_an_open_offer_is_refused_with_what_is_so(matching: Running) -> None:
@@ -268,8 +275,8 @@ async def test_nothing_that_is_left_finds_or_tells_of_who_is_erased(own: Running
         assert await rows(own, f"select 1 from {table}") == [], table
     assert await rows(
         own,
-        "select distinct leave_at - starts_at, home_at - ends_at from seat"
-        " natural join need where helper_id is not null",
+        "select distinct seat.leave_at - starts_at, seat.home_at - ends_at from seat"
+        " join need using (need_id) where helper_id is not null",
     ) == [(timedelta(0), timedelta(0))]
     assert await rows(
         own, "select distinct distance_metres, leave_at, meet_at, home_at from offer"

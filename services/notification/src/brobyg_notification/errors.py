@@ -8,10 +8,16 @@ NotificationError
 │   ├── NoCoordinator       the settings name no address for the department
 │   ├── NotYetKnown         the reference data has no such place or department yet
 │   └── OwnerUnavailable    the owner of the data gave no answer that can be used
+├── NotToBeWrittenTo        the owner of the data says that the person is not to be written to
 └── MailRefused             the mail server will never take this message for this recipient
 """
 
-from typing import ClassVar
+from typing import ClassVar, Literal, TypeAlias
+
+#: Why a message will not be sent.
+FailureReason: TypeAlias = Literal[
+    "no_address", "recipient_erased", "refused", "appointment_over", "restricted"
+]
 
 
 class NotificationError(Exception):
@@ -59,6 +65,15 @@ class OwnerUnavailable(Postponed):
     """The owner can't be asked, or did not answer as agreed. Carries its name and what happened."""
 
     obstacle = "owner_unavailable"
+
+
+class NotToBeWrittenTo(NotificationError):
+    """The owner of the data says that nobody is to write to the person now."""
+
+    def __init__(self, reason: FailureReason) -> None:
+        """`reason` is what the message fails for."""
+        super().__init__(reason)
+        self.reason: FailureReason = reason
 
 
 class MailRefused(NotificationError):

@@ -18,8 +18,8 @@ from brobyg_notification.domain.calendar_status import Calendars, CalledOff
 from brobyg_notification.domain.contact import Contact
 from brobyg_notification.domain.contents import MatchTimes
 from brobyg_notification.domain.notice import Notice, Role, Template
+from brobyg_notification.errors import FailureReason
 
-FailureReason = Literal["no_address", "recipient_erased", "refused", "appointment_over"]
 PersonRole = Literal["citizen", "helper"]
 State = Literal["waiting", "sent", "failed", "superseded"]
 
@@ -56,7 +56,10 @@ class People(Protocol):
     """
 
     async def contact(self, role: PersonRole, person_id: str, purpose: str) -> Contact | None:
-        """The person; None only if the owner says that they were erased."""
+        """The person; None only if the owner says that they were erased.
+
+        Raises NotToBeWrittenTo when the owner says so.
+        """
         ...
 
     async def answer_link(self, offer_id: str) -> AnswerLink | None:

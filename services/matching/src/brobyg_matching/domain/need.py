@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 from brobyg_contracts import Gender, Meeting, Mobility, SeatWanted
 from brobyg_contracts.reference import Reference
+from brobyg_kit.ids import derived_id
 
 #: The timer of a need: one of its seats is to be looked at. Subject: need_id.
 SEARCH = "need-search"
@@ -188,6 +189,11 @@ class Need(Facts, frozen=True, kw_only=True, gc=False):
                 there = sum(o.state == "filled" and o.role == wanted.role for o in self.seats)
                 missing += max(0, wanted.least - there)
         return missing
+
+
+def match_of(offer: Offer) -> str:
+    """The id of the match that comes about when the offer is accepted."""
+    return derived_id("match", offer.offer_id, offer.helper_id)
 
 
 def at_present(need: Need, reference: Reference) -> Need:

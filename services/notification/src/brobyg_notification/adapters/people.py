@@ -8,11 +8,11 @@ from urllib.parse import quote
 import httpx2
 import msgspec
 from brobyg_contracts import Meeting
-from brobyg_kit.problems import GONE, ReceivedProblem
+from brobyg_kit.problems import GONE, RESTRICTED, ReceivedProblem
 
 from brobyg_notification.domain.contact import Contact, given_name
 from brobyg_notification.domain.contents import MatchTimes
-from brobyg_notification.errors import OwnerUnavailable
+from brobyg_notification.errors import FailureReason, NotToBeWrittenTo, OwnerUnavailable
 from brobyg_notification.ports import AnswerLink, MatchLink, PersonRole
 
 
@@ -59,16 +59,19 @@ _OWNERS: Mapping[PersonRole, tuple[str, str, type[_Citizen | _Helper]]] = {
 }
 
 
+#: The problem types of a 403 by which an owner says that a person is not to be written to.
+_NOT_NOW: Mapping[str, FailureReason] = {RESTRICTED: "restricted"}
 AnswerT = TypeVar("AnswerT")
 
 
 class HttpPeople:
     """Asks referral about citizens and matching about helpers and offers.
 
-    Only a 410 of the problem type GONE says that somebody is gone. Every other refusal may come
-    from a wrong address, a gateway or a wrong token, a 404 too: the message waits, and /readyz
-    tells how many wait for an owner. A message for an id that the owner never had waits until what
-    it is about is over and then fails for that reason.
+    Only a 410 of the problem type GONE says that somebody is gone, and only a 403 of one of its own
+    types that they are not to be written to. Every other refusal may come from a wrong address, a
+    gateway or a wrong token, a 404 too: the message waits, and /readyz tells how many wait for an
+    owner. A message for an id that the owner never had waits until what it is about is over and
+    then fails for that reason.
     """
 
     def __init__(self, referral: httpx2.AsyncClient, matching: httpx2.AsyncClient) -> None:
@@ -114,6 +117,10 @@ class HttpPeople:
                 problem = msgspec.json.decode(answer.content, type=ReceivedProblem)
                 if problem.type == GONE:
                     return None
+            if status == 403:
+                problem = msgspec.json.decode(answer.content, type=ReceivedProblem)
+                if reason := _NOT_NOW.get(problem.type):
+                    raise NotToBeWrittenTo(reason)
         except msgspec.MsgspecError as error:
             raise OwnerUnavailable(f"{owner}: {status}, with a body not as agreed") from error
         raise OwnerUnavailable(f"{owner}: {status}")

@@ -16,7 +16,7 @@ from brobyg_kit.fields import is_mail_address
 from brobyg_notification.domain import contents
 from brobyg_notification.domain.contact import Contact
 from brobyg_notification.domain.notice import Notice, Role
-from brobyg_notification.errors import MailRefused, NoCoordinator, NotYetKnown
+from brobyg_notification.errors import MailRefused, NoCoordinator, NotToBeWrittenTo, NotYetKnown
 from brobyg_notification.metrics import NotificationMetrics
 from brobyg_notification.ports import (
     AnswerLink,
@@ -76,7 +76,10 @@ class Delivery:
         if link is None:
             return _SUPERSEDED
         facts |= self._facts_of(link, notice)
-        reader, other = await self._people(notice)
+        try:
+            reader, other = await self._people(notice)
+        except NotToBeWrittenTo as error:
+            return DeliveryOutcome("failed", error.reason)
         if reader is None:
             return DeliveryOutcome("failed", "recipient_erased")
         if not reader.email or not is_mail_address(reader.email):
@@ -181,8 +184,15 @@ class Delivery:
         if other is None:
             return await self._person(notice, notice.role, notice.recipient_id), None
         return await asyncio.gather(
-            self._person(notice, notice.role, notice.recipient_id), self._person(notice, *other)
+            self._person(notice, notice.role, notice.recipient_id), self._named(notice, *other)
         )
+
+    async def _named(self, notice: Notice, role: Role, person_id: str) -> Contact | None:
+        """Whom a message to somebody else names; nobody where they are not to be told of."""
+        try:
+            return await self._person(notice, role, person_id)
+        except NotToBeWrittenTo:
+            return None
 
     async def _person(self, notice: Notice, role: Role, person_id: str) -> Contact | None:
         if role != "coordinator":
