@@ -22,7 +22,7 @@ from brobyg_matching.entrypoints.answer_links import answers_router
 from brobyg_matching.entrypoints.helpers import helpers_router
 from brobyg_matching.entrypoints.needs import needs_router
 from brobyg_matching.entrypoints.offers import offers_router
-from brobyg_matching.entrypoints.rights import erasures_router, rights_router
+from brobyg_matching.entrypoints.rights import erasures_router, exports_router, rights_router
 from brobyg_matching.entrypoints.scope import Scope
 from brobyg_matching.handlers import EMITS, HANDLERS
 from brobyg_matching.metrics import MatchingMetrics
@@ -63,6 +63,7 @@ def build(resources: Resources) -> Parts:
             helpers_router(clock, helpers, registration, answers, scope),
             rights_router(rights, scope),
             erasures_router(database, rights, scope),
+            exports_router(database, helpers, scope),
             # Before the offers' own routes: GET /offers/{id}/answer-link is the more specific.
             answers_router(queries, answers, Links(link_keys), helpers, clock, scope),
             offers_router(queries, answers, clock, scope),

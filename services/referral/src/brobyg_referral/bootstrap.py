@@ -12,10 +12,11 @@ from brobyg_kit.service import Parts, Resources, Service
 
 from brobyg_referral.cases.adapters.appointments import PostgresAppointments
 from brobyg_referral.cases.adapters.attention import PostgresOpenItems
+from brobyg_referral.cases.adapters.holdings import holdings
 from brobyg_referral.cases.adapters.referrals import PostgresReferrals
 from brobyg_referral.cases.adapters.requests import PostgresRequests
 from brobyg_referral.cases.adapters.sessions import PostgresSessions
-from brobyg_referral.cases.entrypoints import api, restriction
+from brobyg_referral.cases.entrypoints import api, export, restriction
 from brobyg_referral.cases.use_cases.access import own_departments
 from brobyg_referral.cases.use_cases.appointments import Appointments
 from brobyg_referral.cases.use_cases.attention import ATTENTION, OVER, AppointmentsOver
@@ -66,6 +67,7 @@ def build(resources: Resources) -> Parts:
         routers=[
             api.create_router(database, referrals, erasing, entered, sessions),
             restriction.create_router(database, restricting),
+            export.create_router(database, holdings(citizens), citizens, erasing),
             counts_api.create_router(database, counts),
             fhir.create_router(HospitalRequests(database, intake, appointments, reference)),
             attention_router(

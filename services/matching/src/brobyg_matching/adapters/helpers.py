@@ -162,19 +162,29 @@ class PostgresHelpers:
 
         Who reads it and what for is recorded in the same transaction.
         """
-        columns = (helper_contact.c[name] for name in Contact.__struct_fields__)
         async with self._database.transaction() as tx:
-            found = await tx.connection.execute(
-                select(*columns).where(helper_contact.c.helper_id == helper_id)
-            )
-            row = found.mappings().first()
-            if row is None:
-                return None
-            values = {
-                "read_at": tx.now, "reader": reader, "helper_id": helper_id, "purpose": purpose,
-            }  # fmt: skip
-            await tx.connection.execute(insert(access_log).values(values))
-        return Contact(**row)
+            found = await self.reached(tx, helper_id)
+            if found is not None:
+                await self.record_access(tx, helper_id, reader, purpose)
+        return found
+
+    async def reached(self, tx: Transaction, helper_id: str) -> Contact | None:
+        """How the helper is reached, or None; whoever asks records it with `record_access`."""
+        columns = (helper_contact.c[name] for name in Contact.__struct_fields__)
+        found = await tx.connection.execute(
+            select(*columns).where(helper_contact.c.helper_id == helper_id)
+        )
+        row = found.mappings().first()
+        return None if row is None else Contact(**row)
+
+    async def record_access(
+        self, tx: Transaction, helper_id: str, reader: str, purpose: str
+    ) -> None:
+        """Record who reads how the helper is reached."""
+        values = {
+            "read_at": tx.now, "reader": reader, "helper_id": helper_id, "purpose": purpose,
+        }  # fmt: skip
+        await tx.connection.execute(insert(access_log).values(values))
 
 
 def _key_of(email: str) -> str:

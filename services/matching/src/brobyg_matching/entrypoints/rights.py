@@ -1,4 +1,4 @@
-"""What a helper may ask, over HTTP: restriction (GDPR art. 18) and erasure (art. 17)."""
+"""What people may ask, over HTTP: restriction (GDPR art. 18), erasure (art. 17), all of it (15)."""
 
 from functools import partial
 from typing import Annotated
@@ -8,11 +8,16 @@ from brobyg_kit.attention import actor_of
 from brobyg_kit.auth import Caller, requires
 from brobyg_kit.database import Database, Transaction
 from brobyg_kit.erasure_api import ErasureOut, erasure_router
+from brobyg_kit.export_api import export_router
+from brobyg_kit.problems import Problem
 from brobyg_kit.restriction_api import RestrictionIn, RestrictionOut
 from fastapi import APIRouter, Depends, Query, Response
 
+from brobyg_matching.adapters.helpers import PostgresHelpers
+from brobyg_matching.adapters.holdings import holdings
 from brobyg_matching.entrypoints.problems import ProblemRoute
 from brobyg_matching.entrypoints.scope import Scope
+from brobyg_matching.errors import HelperErased, UnknownHelper
 from brobyg_matching.use_cases.rights import HelperRights
 
 Coordinator = Annotated[Caller, Depends(requires("coordinator"))]
@@ -57,6 +62,34 @@ def rights_router(rights: HelperRights, scope: Scope) -> APIRouter:
         return ErasureOut.of(found)
 
     return router
+
+
+def exports_router(database: Database, helpers: PostgresHelpers, scope: Scope) -> APIRouter:
+    """All that is held of a citizen or a helper: for services; of a helper for coordinators too."""
+
+    async def check(tx: Transaction, caller: Caller, people: str, person_id: str) -> None:
+        to_service = "service" in caller.roles
+        if people == "citizens":
+            if not to_service:
+                raise Problem(403, "Citizens are referral's: ask there")
+            return
+        helper = (await helpers.lock(tx, (person_id,))).get(person_id)
+        covers = partial(scope.covers, caller)
+        if helper is None or not (to_service or any(map(covers, helper.departments))):
+            raise UnknownHelper
+        if helper.status == "erased":
+            raise HelperErased
+        await helpers.record_access(tx, person_id, caller.subject, "export")
+
+    roles = ("service", "coordinator")
+    return export_router(
+        database,
+        "matching",
+        holdings(helpers),
+        roles=roles,
+        check=check,
+        route_class=ProblemRoute,
+    )
 
 
 def erasures_router(database: Database, rights: HelperRights, scope: Scope) -> APIRouter:
