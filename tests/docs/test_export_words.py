@@ -10,7 +10,7 @@ from brobyg_kit.export import Held, Holdings
 from brobyg_kit.export_cli import label
 from brobyg_matching.adapters.holdings import holdings as of_matching
 from brobyg_notification.adapters.holdings import HOLDINGS as OF_NOTIFICATION
-from brobyg_referral.cases.adapters.holdings import holdings as of_referral
+from brobyg_referral.holdings import holdings as of_referral
 from brobyg_reporting.adapters.holdings import HOLDINGS as OF_REPORTING
 
 ALL: dict[str, Holdings] = {

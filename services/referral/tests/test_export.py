@@ -6,7 +6,7 @@ import pytest
 from brobyg_kit.export import KIT_EXEMPT, unaccounted
 from brobyg_kit.problems import GONE
 from brobyg_kit.testing import bearer, tables_naming
-from brobyg_referral.cases.adapters.holdings import holdings
+from brobyg_referral.holdings import holdings
 from brobyg_referral.metadata import metadata
 from referral_bench import REFERRER, Served
 from referral_samples import (

@@ -12,7 +12,6 @@ from brobyg_kit.service import Parts, Resources, Service
 
 from brobyg_referral.cases.adapters.appointments import PostgresAppointments
 from brobyg_referral.cases.adapters.attention import PostgresOpenItems
-from brobyg_referral.cases.adapters.holdings import holdings
 from brobyg_referral.cases.adapters.referrals import PostgresReferrals
 from brobyg_referral.cases.adapters.requests import PostgresRequests
 from brobyg_referral.cases.adapters.sessions import PostgresSessions
@@ -28,6 +27,7 @@ from brobyg_referral.cases.use_cases.restriction import Restricting
 from brobyg_referral.cases.use_cases.sessions import OVER as SESSION_OVER
 from brobyg_referral.cases.use_cases.sessions import Sessions
 from brobyg_referral.handlers import EMITS, HANDLERS, Reactions, handle_with
+from brobyg_referral.holdings import holdings
 from brobyg_referral.hospital.adapters.counts import PostgresIntakeCounts
 from brobyg_referral.hospital.entrypoints import counts as counts_api
 from brobyg_referral.hospital.entrypoints import fhir
