@@ -164,6 +164,9 @@ def acts_in(module: Path) -> Iterator[str]:
                 for one in node.args[:2]:
                     if isinstance(one, ast.Constant) and isinstance(one.value, str):
                         yield one.value
+            for keyword in node.keywords:
+                if keyword.arg == "act" and isinstance(keyword.value, ast.Constant):
+                    yield str(keyword.value.value)
 
 
 def test_every_act_of_the_code_is_in_the_table_and_the_other_way_round() -> None:

@@ -9,7 +9,8 @@ from typing import Protocol
 import pytest
 import pytest_asyncio
 from brobyg_kit.clock import ManualClock
-from brobyg_kit.tables import attention, erased_person, outbox, stream, timer
+from brobyg_kit.tables import metadata as kit_metadata
+from brobyg_kit.tables import replica
 from brobyg_kit.testing import Running, served
 from brobyg_matching.adapters.tables import metadata
 from brobyg_matching.bootstrap import SERVICE
@@ -65,7 +66,9 @@ async def matching(shared: Running) -> Running:
 
     assert shared.runtime.database is not None
     own = [one for one in metadata.sorted_tables if one.name != "roster"]
-    tables = ", ".join(one.name for one in (attention, timer, stream, outbox, erased_person, *own))
+    # The reference data stays.
+    kits = [one for one in kit_metadata.sorted_tables if one is not replica]
+    tables = ", ".join(one.name for one in (*kits, *own))
     await query(shared.runtime.database, f"truncate {tables}")
     # What the process holds in memory is no longer so.
     await query(shared.runtime.database, "update roster set version = version + 1")

@@ -36,7 +36,7 @@ from brobyg_kit.free_ports import free_port
 from brobyg_kit.health import Health
 from brobyg_kit.ids import derived_id
 from brobyg_kit.parking import Origin, Received
-from brobyg_kit.problems import GONE, PROBLEM_TYPES
+from brobyg_kit.problems import GONE, PROBLEM_TYPES, RESTRICTED
 from brobyg_kit.replica import Copies
 from brobyg_kit.tables import outbox
 from brobyg_kit.testing import eventually
@@ -364,6 +364,10 @@ class Owners:
     def gone(self, path: str) -> None:
         """Let the owner say that who stood at `path` is erased."""
         self.answers[path] = (410, {"type": GONE})
+
+    def restricted(self, path: str) -> None:
+        """Let the owner say that nothing is done with the data of who stands at `path`."""
+        self.answers[path] = (403, {"type": RESTRICTED})
 
     def offer(self, state: str, expires_at: datetime = STARTS) -> None:
         """Let the offer be in `state`."""

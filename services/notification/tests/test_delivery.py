@@ -258,6 +258,7 @@ async def test_a_coordinator_reads_reasons_and_no_person(
     ("answer", "reason"),
     [
         ("gone", "recipient_erased"),
+        ("restricted", "restricted"),
         ({"email": None}, "no_address"),
         ({"email": "no at"}, "no_address"),
         ({"email": "x[y@z.dk"}, "no_address"),
@@ -267,7 +268,7 @@ async def test_what_can_never_arrive_fails_with_its_reason(
     parts_for, mail_server, owners, cause, clock, answer: str | dict[str, object], reason: str
 ) -> None:
     if isinstance(answer, str):
-        owners.gone(f"/citizens/{CITIZEN}/contact")
+        getattr(owners, answer)(f"/citizens/{CITIZEN}/contact")
     else:
         owners.citizen(**answer)
     async with parts_for(clock) as parts, parts.delivering():

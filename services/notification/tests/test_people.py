@@ -4,10 +4,10 @@ import httpx2
 import pytest
 from brobyg_kit.free_ports import free_port
 from brobyg_kit.ids import derived_id
-from brobyg_kit.problems import GONE
+from brobyg_kit.problems import GONE, RESTRICTED
 from brobyg_notification.adapters.people import HttpPeople
 from brobyg_notification.domain.contact import Contact
-from brobyg_notification.errors import OwnerUnavailable
+from brobyg_notification.errors import NotToBeWrittenTo, OwnerUnavailable
 from brobyg_notification.ports import AnswerLink
 
 CITIZEN, HELPER, OFFER = derived_id("citizen"), derived_id("helper"), derived_id("offer")
@@ -51,9 +51,22 @@ async def test_only_the_owner_itself_can_say_that_somebody_is_gone(people, owner
     assert await people.contact("citizen", CITIZEN, "notify_offer") is None
 
 
+async def test_only_the_owner_itself_can_say_that_somebody_is_not_to_be_written_to(
+    people, owners
+) -> None:
+    owners.restricted(f"/citizens/{CITIZEN}/contact")
+    owners.restricted(f"/volunteers/{HELPER}/contact")
+    for role, person in (("citizen", CITIZEN), ("helper", HELPER)):
+        with pytest.raises(NotToBeWrittenTo) as refused:
+            await people.contact(role, person, "notify_offer")
+        assert refused.value.reason == "restricted"
+
+
 @pytest.mark.parametrize(
     ("status", "body"),
     [
+        (404, {"type": RESTRICTED}),
+        (403, {"type": GONE}),
         (404, {"type": "https://brobyg.dk/problems/not-found", "title": "No such citizen"}),
         (404, {"type": GONE}),
         *(

@@ -46,6 +46,7 @@ async def test_a_button_answers(portal, matching, word: str, heading: str) -> No
     [
         (409, "taken", "En anden var først"),
         (409, "withdrawn", "Der er ikke brug for dig denne gang"),
+        (409, "restricted", "Vi gør ikke noget med det, vi ved om dig, lige nu"),
         (409, "declined", "Du har allerede svaret"),
         (409, "accepted", "Du har allerede svaret"),
         (409, "begun", "Det er for sent at sige det her"),
@@ -265,6 +266,7 @@ async def test_behind_the_link_of_a_match_a_helper_who_was_never_asked_signs_off
     for reason, status, heading in (
         ("helper_withdrew", 200, "Tak, fordi du gav besked"),
         (None, 410, "Der er ikke brug for dig denne gang"),
+        ("helper_restricted", 410, "Vi gør ikke noget med det, vi ved om dig, lige nu"),
     ):
         matching.offer = nothing | {"state": "withdrawn", "reason": reason, "withdrawable": False}
         gone = await portal.client.get(PAGE)

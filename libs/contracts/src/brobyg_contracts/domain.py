@@ -4,6 +4,7 @@ The kit loads this module by the entry point group `brobyg.domain`, see `brobyg_
 """
 
 import re
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from brobyg_contracts import EVENTS, TOPICS
@@ -32,6 +33,10 @@ LOCAL_ZONE = ZoneInfo("Europe/Copenhagen")
 #: The language of people of whom none is known (ISO 639-1), unless BROBYG_DEFAULT_LANGUAGE says
 #: another.
 DEFAULT_LANGUAGE = "da"
+#: Who may ask what is held of them: in a word, and as routes call them.
+PEOPLE = {"citizen": "citizens", "helper": "volunteers"}
+#: Folder of the catalogues with the words of an export.
+EXPORT_TEXTS = Path(__file__).parent / "texts" / "export"
 #: Facts that log lines may hold beside the kit's own: ids and numbers, never who somebody is.
 LOGGED_FACTS = frozenset({"appointment_id", "need_id", "notification_id", "notifications"})
 #: What is hidden wherever it stands in a log line.

@@ -46,6 +46,7 @@ _DLQ_HELP = (
     "Events that could not be handled. 'retrying' is tried again by itself, 'dead' waits for you,"
     " 'waiting' waits for an earlier event of its subject."
 )
+_EXPORT_HELP = "All that the system holds of somebody, from every service."
 _ERASURE_HELP = "Whether somebody's erasure is complete, and erasures after a restored backup."
 
 
@@ -292,7 +293,7 @@ def _add_commands(asked: str) -> None:
     Where `asked` is no command, the help is shown: then the commands of other parts are imported.
     """
     services, commands = service_entry_points(), _entry_points("brobyg.commands")
-    own = {"token", "config", "flow", "topics", "dlq", "erasure", *services}
+    own = {"token", "config", "flow", "topics", "dlq", "erasure", "export", *services}
     if asked in own:  # commands of other parts find the running system themselves
         load_environment()
     if asked in own - {"token", "config"}:
@@ -315,6 +316,10 @@ def _add_commands(asked: str) -> None:
     if asked == "erasure":
         from brobyg_kit.erasure_cli import app as erasures
     app.add_typer(erasures, name="erasure", help=_ERASURE_HELP)
+    exports = typer.Typer()
+    if asked == "export":
+        from brobyg_kit.export_cli import app as exports
+    app.add_typer(exports, name="export", help=_EXPORT_HELP)
     for name, entry in commands.items():
         if name == asked or asked not in {*own, *commands}:
             app.add_typer(entry.load(), name=name)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
@@ -21,6 +22,10 @@ class Domain(Protocol):
     LOCAL_ZONE: ZoneInfo
     #: The language of people of whom none is known (ISO 639-1), unless a setting says another.
     DEFAULT_LANGUAGE: str
+    #: Who may ask what is held of them: in a word, and as routes call them.
+    PEOPLE: Mapping[str, str]
+    #: Folder of the catalogues with the words of an export.
+    EXPORT_TEXTS: Path
     #: Facts that log lines may hold beside the kit's own (`logs.FACTS`).
     LOGGED_FACTS: frozenset[str]
     #: What is hidden wherever it stands in a log line.

@@ -19,6 +19,8 @@ PROBLEM_TYPES = "https://brobyg.dk/problems/"
 #: The problem type of a 410 by which the owner says that an erasure is on record. Nothing else says
 #: so: an unknown id is a plain 404, which may as well come from a gateway or a wrong address.
 GONE = f"{PROBLEM_TYPES}gone"
+#: The problem type of a 403 by which the owner says that nothing is done with a person's data.
+RESTRICTED = f"{PROBLEM_TYPES}restricted"
 #: The form of all names of fields. It has too few digits for a person's number, and nothing to
 #: escape in a JSON pointer.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z_.-]{0,39}[0-9]{0,3}")

@@ -206,3 +206,24 @@ erasures_replayed = Table(
         " that those made since are found and made again."
     ),
 )
+
+restriction = Table(
+    "restriction",
+    metadata,
+    Column("person_id", Id, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("actor", Text, nullable=False, comment="Who asked, as an id that names nobody."),
+    Column("restricted_at", Instant, nullable=False),
+    comment="Of whom what is held is kept and nothing is done with it, until that is lifted.",
+)
+
+export_log = Table(
+    "export_log",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("person_id", Id, nullable=False),
+    Column("reader", Text, nullable=False),
+    Column("exported_at", Instant, nullable=False),
+    Index("export_log_person", "person_id", "id"),
+    comment="Who was given all that this service holds of whom, and when.",
+)

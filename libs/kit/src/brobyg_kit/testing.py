@@ -20,7 +20,7 @@ from pathlib import Path
 import asyncpg
 import httpx2
 import uvicorn
-from sqlalchemy import MetaData
+from sqlalchemy import Connection, MetaData, Table, Text, cast, inspect, literal, or_, select
 
 from brobyg_kit import kafka
 from brobyg_kit.clock import Clock, WallClock
@@ -270,3 +270,24 @@ async def records(address: str, topic: str, at_least: int, timeout: float = 60.0
         await eventually(there, f"{at_least} records on {topic}", timeout)
         await there()  # and what may have come twice
     return [found[place] for place in sorted(found)]
+
+
+async def tables_naming(database: Database, person_id: str) -> set[str]:
+    """The tables of the database, whatever schema they are in, that have this id in a row."""
+    found = set()
+    async with database.connect() as connection:
+
+        def reflected(synchronous: Connection) -> list[Table]:
+            inspector, there = inspect(synchronous), MetaData()
+            for schema in inspector.get_schema_names():
+                if schema != "information_schema":
+                    there.reflect(synchronous, schema=schema)
+            return list(there.tables.values())
+
+        for table in await connection.run_sync(reflected):
+            naming = select(literal(1)).where(
+                or_(*(cast(one, Text).contains(person_id) for one in table.c))
+            )
+            if (await connection.execute(naming.limit(1))).first():
+                found.add(str(table.name))
+    return found

@@ -2,11 +2,13 @@
 
 from functools import partial
 
-from brobyg_contracts import CitizenRecorded, reference
+from brobyg_contracts import CitizenRecorded, HelperErased, reference
 from brobyg_contracts.asyncapi import part_of
 from brobyg_contracts.attention import ATTENTION_OUTCOMES
 from brobyg_contracts.reference import Reference
 from brobyg_kit.attention_api import attention_router
+from brobyg_kit.database import Transaction
+from brobyg_kit.event import Event
 from brobyg_kit.person_keys import PersonKeys
 from brobyg_kit.replica import Copy
 from brobyg_kit.service import Parts, Resources, Service
@@ -19,11 +21,12 @@ from brobyg_matching.adapters.queries import Queries
 from brobyg_matching.adapters.rosters import ResidentRosters
 from brobyg_matching.adapters.saving import ATTENTION, ERASURES
 from brobyg_matching.adapters.tables import metadata, person_key
-from brobyg_matching.domain.need import CAPACITY, RECHECK, SEARCH
+from brobyg_matching.domain.need import CAPACITY, ENDED, RECHECK, SEARCH
 from brobyg_matching.entrypoints.answer_links import answers_router
 from brobyg_matching.entrypoints.helpers import helpers_router
 from brobyg_matching.entrypoints.needs import needs_router
 from brobyg_matching.entrypoints.offers import offers_router
+from brobyg_matching.entrypoints.rights import erasures_router, exports_router, rights_router
 from brobyg_matching.entrypoints.scope import Scope
 from brobyg_matching.handlers import EMITS, HANDLERS
 from brobyg_matching.metrics import MatchingMetrics
@@ -32,6 +35,7 @@ from brobyg_matching.use_cases.answers import Answers
 from brobyg_matching.use_cases.boards import Boards
 from brobyg_matching.use_cases.event_processing import EventProcessing
 from brobyg_matching.use_cases.registration import Registration
+from brobyg_matching.use_cases.rights import HelperRights
 from brobyg_matching.use_cases.timers import MatchingTimers
 
 #: Places, departments, pools, postcodes and calendars.
@@ -54,10 +58,19 @@ def build(resources: Resources) -> Parts:
     queries, scope = Queries(database, replica), Scope(replica)
     answers = Answers(database, boards, metrics)
     registration = Registration(database, boards, registration_keys)
+    rights = HelperRights(database, boards, ERASURES)
     timers, processing = MatchingTimers(boards), EventProcessing(HANDLERS, boards)
+
+    async def erase_again(tx: Transaction, event: Event) -> None:
+        own = event.type == HelperErased.EVENT_TYPE
+        await (rights.again if own else processing.handle_one)(tx, event)
+
     return Parts(
         routers=(
             helpers_router(clock, helpers, registration, answers, scope),
+            rights_router(rights, scope),
+            erasures_router(database, rights, scope),
+            exports_router(database, helpers, scope),
             # Before the offers' own routes: GET /offers/{id}/answer-link is the more specific.
             answers_router(queries, answers, Links(link_keys), helpers, clock, scope),
             offers_router(queries, answers, clock, scope),
@@ -71,10 +84,11 @@ def build(resources: Resources) -> Parts:
             ),
         ),
         handle=processing.handle,
-        erase=processing.handle_one,
+        erase=erase_again,
         timers={
             SEARCH: timers.searches_due,
             RECHECK: timers.helpers_changed,
+            ENDED: timers.helpers_ended,
             CAPACITY: timers.capacity_free,
         },
     )

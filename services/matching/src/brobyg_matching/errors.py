@@ -2,6 +2,7 @@
 
 MatchingError
 ├── UnknownHelper: there is none with this id, or none that the caller may change
+├── HelperErased: all that was known of the helper was erased
 ├── UnknownCitizen: no event has named such a citizen
 ├── UnknownOffer: there is no such offer
 │   └── UnknownLink: the token was not signed by our keys
@@ -23,7 +24,7 @@ Objection = Literal[
     "taken", "withdrawn", "declined", "accepted", "expired", "elsewhere", "weekly_limit",
     "caseload", "not_active", "never_active", "not_suitable", "begun", "not_matched",
     "not_escalated", "not_searching", "not_held", "held", "not_claimable", "waiting", "no_room",
-    "too_late", "another_department",
+    "too_late", "another_department", "restricted",
 ]  # fmt: skip
 
 
@@ -33,6 +34,10 @@ class MatchingError(Exception):
 
 class UnknownHelper(MatchingError):
     """There is no such helper, or none that the caller may change."""
+
+
+class HelperErased(MatchingError):
+    """All that was known of the helper was erased."""
 
 
 class UnknownCitizen(MatchingError):

@@ -14,8 +14,11 @@ from brobyg_contracts import (
     DepartmentRecorded,
     ErasureAcknowledged,
     HelperActivated,
+    HelperErased,
     HelperPaused,
     HelperRegistered,
+    HelperRestricted,
+    HelperUnrestricted,
     MatchEscalated,
     MatchReleased,
     NeedChanged,
@@ -47,11 +50,15 @@ HANDLERS: tuple[Handler[Function, Loads], ...] = (
     Handler(ConsentGiven, events.consent_given, _CITIZEN, searches=True),
     Handler(ConsentWithdrawn, events.consent_withdrawn, _CITIZEN),
     Handler(CitizenErased, events.citizen_erased, _CITIZEN),
+    Handler(
+        ErasureAcknowledged, events.erasure_acknowledged, Loads.NOTHING, sources=("notification",)
+    ),
     Handler(DepartmentRecorded, events.department_recorded, Loads.NOTHING),
     Handler(PoolRecorded, events.pool_recorded, Loads.NOTHING),
 )
 EMITS: tuple[type[EventData], ...] = (
     OfferMade, OfferAccepted, OfferDeclined, OfferExpired, OfferWithdrawn, VolunteerMatched,
     StaffMatched, MatchReleased, MatchEscalated, NeedDecided, HelperRegistered, HelperActivated,
-    HelperPaused, AttentionRaised, AttentionClaimed, AttentionSettled, ErasureAcknowledged,
+    HelperPaused, HelperRestricted, HelperUnrestricted, HelperErased, AttentionRaised,
+    AttentionClaimed, AttentionSettled, ErasureAcknowledged,
 )  # fmt: skip

@@ -221,6 +221,21 @@ class Helpers(Protocol):
         """Write the helper as they are now."""
         ...
 
+    async def erase(self, tx: Transaction, before: Helper, left: Helper) -> None:
+        """Delete all that names the helper, finds them or is said of them; `left` stays."""
+        ...
+
+    async def forget_times(self, tx: Transaction, helper_id: str) -> None:
+        """Of what an erased helper was offered and has done, keep only the times of the needs.
+
+        No effect for anybody else.
+        """
+        ...
+
+    async def bound(self, tx: Transaction, helper_id: str) -> list[str]:
+        """The needs with an open offer to the helper, and those of which they have a seat."""
+        ...
+
     async def block(self, tx: Transaction, helper_id: str, citizen_id: str, asked_by: str) -> None:
         """Keep that the two are not to be brought together.
 

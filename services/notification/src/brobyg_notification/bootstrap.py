@@ -12,11 +12,13 @@ from brobyg_kit.attention_api import attention_router
 from brobyg_kit.auth import Caller
 from brobyg_kit.catalogues import languages
 from brobyg_kit.database import Transaction
+from brobyg_kit.export_api import export_router
 from brobyg_kit.replica import Copy
 from brobyg_kit.service import Parts, Resources, Service
 
 from brobyg_notification import readiness
 from brobyg_notification.adapters.delivery_queue import PostgresDeliveryQueue
+from brobyg_notification.adapters.holdings import HOLDINGS
 from brobyg_notification.adapters.mail import compose
 from brobyg_notification.adapters.notices import ERASURES, PostgresNotices
 from brobyg_notification.adapters.people import HttpPeople
@@ -78,6 +80,7 @@ def build(resources: Resources) -> Parts:
     return Parts(
         routers=[
             api.router(resources.database, departments_of),
+            export_router(resources.database, "notification", HOLDINGS, act="collect-export"),
             attention_router(
                 resources.database,
                 ATTENTION,

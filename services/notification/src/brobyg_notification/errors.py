@@ -16,7 +16,12 @@ from typing import ClassVar, Literal, TypeAlias
 
 #: Why a message will not be sent.
 FailureReason: TypeAlias = Literal[
-    "no_address", "recipient_erased", "refused", "appointment_over", "contact_not_consented"
+    "no_address",
+    "recipient_erased",
+    "refused",
+    "appointment_over",
+    "contact_not_consented",
+    "restricted",
 ]
 
 

@@ -9,10 +9,11 @@ OfferState = Literal["open", "accepted", "declined", "expired", "withdrawn"]
 Answer = Literal["accept", "decline", "withdraw"]
 #: What became of an answer. `released`: the acceptance was taken back; `answered`: the other answer
 #: was given before; `begun`: it is too late to take an acceptance back; `ended`: there is none any
-#: more; `prevented`: something else is in the way, such as the week's limit.
+#: more; `restricted`: nothing is done with the helper's data; `prevented`: something else is in the
+#: way, such as the week's limit.
 Reply = Literal[
     "accepted", "declined", "released", "expired", "taken", "withdrawn", "answered", "begun",
-    "ended", "prevented",
+    "ended", "restricted", "prevented",
 ]  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from brobyg_referral.cases.adapters.consents import PostgresConsents
 from brobyg_referral.cases.adapters.referrals import PostgresReferrals, referred_by
 from brobyg_referral.cases.adapters.requests import PostgresRequests
 from brobyg_referral.cases.adapters.sessions import PostgresSessions
-from brobyg_referral.cases.entrypoints import api, citizen_search
+from brobyg_referral.cases.entrypoints import api, citizen_search, export, restriction
 from brobyg_referral.cases.entrypoints import consents as consents_api
 from brobyg_referral.cases.use_cases.access import own_departments
 from brobyg_referral.cases.use_cases.appointments import Appointments
@@ -28,9 +28,11 @@ from brobyg_referral.cases.use_cases.ending import Ending
 from brobyg_referral.cases.use_cases.erasure import ERASURES, Erasing
 from brobyg_referral.cases.use_cases.referrals import Referrals
 from brobyg_referral.cases.use_cases.repeats import Repeats
+from brobyg_referral.cases.use_cases.restriction import Restricting
 from brobyg_referral.cases.use_cases.sessions import OVER as SESSION_OVER
 from brobyg_referral.cases.use_cases.sessions import Sessions
 from brobyg_referral.handlers import EMITS, HANDLERS, Reactions, handle_with
+from brobyg_referral.holdings import holdings
 from brobyg_referral.hospital.adapters.counts import PostgresIntakeCounts
 from brobyg_referral.hospital.entrypoints import counts as counts_api
 from brobyg_referral.hospital.entrypoints import fhir
@@ -67,6 +69,7 @@ def build(resources: Resources) -> Parts:
     consents = Consents(citizens, referral_store, consent_store, ending, reference)
     referrals = Referrals(citizens, referral_store, consents, repeats, reference, hasher, metrics)
     erasing = Erasing(citizens, referral_store, requests, reference, ending)
+    restricting = Restricting(citizens, referral_store, appointments, reference)
     entered = Appointments(referral_store, appointments, repeats, reference)
     sessions = Sessions(PostgresSessions(), repeats, reference)
     intake = Intake(citizens, appointments, counts, hasher, metrics, settings.rising_versions())
@@ -76,6 +79,8 @@ def build(resources: Resources) -> Parts:
             api.create_router(database, referrals, erasing, entered, sessions),
             citizen_search.create_router(database, CitizenSearch(index, citizens, reference)),
             consents_api.create_router(database, consents),
+            restriction.create_router(database, restricting),
+            export.create_router(database, holdings(citizens), citizens, erasing),
             counts_api.create_router(database, counts),
             fhir.create_router(HospitalRequests(database, intake, appointments, reference)),
             attention_router(

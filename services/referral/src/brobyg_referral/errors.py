@@ -7,6 +7,7 @@ ReferralError
 ├── NoSuchReferral         there is none, or the caller may not see it
 ├── NoSuchCitizen          there is none, or the caller may not see it
 ├── CitizenErased          the citizen's data was erased
+├── CitizenRestricted      nothing is done with the citizen's data
 ├── ContactNotConsented    the citizen has not agreed to messages
 ├── NoSuchSession          there is none, or the caller may not see it
 ├── NoSuchAppointment      there is none, or the caller may not see it
@@ -50,6 +51,10 @@ class NoSuchCitizen(ReferralError):
 
 class CitizenErased(ReferralError):
     """The citizen's data was erased."""
+
+
+class CitizenRestricted(ReferralError):
+    """Nothing is done with the citizen's data until that is lifted (GDPR art. 18)."""
 
 
 class ContactNotConsented(ReferralError):

@@ -20,6 +20,8 @@ from brobyg_contracts import (
     AttentionSettled,
     CitizenErased,
     CitizenRecorded,
+    CitizenRestricted,
+    CitizenUnrestricted,
     ConsentGiven,
     ConsentWithdrawn,
     ErasureAcknowledged,
@@ -109,6 +111,8 @@ EMITS: tuple[type[EventData] | str, ...] = (
     AttentionSettled,
     CitizenRecorded,
     CitizenErased,
+    CitizenRestricted,
+    CitizenUnrestricted,
     *REFERENCE_KINDS.values(),
     REJECTED_TOPIC,
 )

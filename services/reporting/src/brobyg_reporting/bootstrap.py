@@ -6,9 +6,11 @@ from functools import partial
 from brobyg_contracts import reference
 from brobyg_contracts.asyncapi import part_of
 from brobyg_contracts.reference import Reference
+from brobyg_kit.export_api import export_router
 from brobyg_kit.replica import Copy
 from brobyg_kit.service import Parts, Resources, Service
 
+from brobyg_reporting.adapters.holdings import HOLDINGS
 from brobyg_reporting.adapters.processes import WorkerProcesses
 from brobyg_reporting.adapters.queries import Queries
 from brobyg_reporting.adapters.status import readiness
@@ -54,7 +56,10 @@ def build(resources: Resources) -> Parts:
         return await Queries(database).open_items() if shown else ()
 
     return Parts(
-        routers=routers(database, resources.replica(REFERENCE)),
+        routers=[
+            *routers(database, resources.replica(REFERENCE)),
+            export_router(database, "reporting", HOLDINGS, act="collect-export"),
+        ],
         handle=live.handle,
         decoders=dict.fromkeys(TOPICS, read),
         starts={"first version": partial(create_first, connect)},

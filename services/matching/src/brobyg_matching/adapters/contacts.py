@@ -7,7 +7,7 @@ from unicodedata import normalize
 import msgspec
 from brobyg_kit.database import Transaction
 from brobyg_kit.person_keys import PersonKeys
-from sqlalchemy import func, insert, or_, select
+from sqlalchemy import delete, func, insert, or_, select
 
 from brobyg_matching.adapters.tables import helper_contact
 from brobyg_matching.ports import Contact
@@ -98,6 +98,13 @@ class SealedContacts:
             return None
         reached = msgspec.json.decode(key.open(row.sealed, CONTACT), type=Reached)
         return Contact(**msgspec.structs.asdict(reached), language=row.language)
+
+    async def destroy(self, tx: Transaction, helper_id: str) -> None:
+        """Destroy it, with the key that all copies of it are sealed under."""
+        await tx.connection.execute(
+            delete(helper_contact).where(helper_contact.c.helper_id == helper_id)
+        )
+        await self._keys.destroy(tx, [helper_id])
 
     def _hashes(self, contact: Contact) -> tuple[bytes, bytes | None]:
         phone = contact.phone

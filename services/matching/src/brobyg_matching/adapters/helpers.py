@@ -10,7 +10,7 @@ from brobyg_kit.tables import Id
 from sqlalchemy import ARRAY, Date, Text, bindparam, func, insert, literal, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from brobyg_matching.adapters import rows
+from brobyg_matching.adapters import erased_helpers, rows
 from brobyg_matching.adapters.contacts import SealedContacts
 from brobyg_matching.adapters.tables import (
     access_log,
@@ -102,6 +102,21 @@ class PostgresHelpers:
         await _save_papers(tx, changed)
         await _count_up(tx, {*before.departments, *changed.departments})
 
+    async def erase(self, tx: Transaction, before: Helper, left: Helper) -> None:
+        """See `ports.Helpers.erase`."""
+        await erased_helpers.destroy(tx, before.helper_id)
+        await self._contacts.destroy(tx, before.helper_id)
+        await self.update(tx, before, left)
+        await self.forget_times(tx, before.helper_id)
+
+    async def forget_times(self, tx: Transaction, helper_id: str) -> None:
+        """See `ports.Helpers.forget_times`."""
+        await erased_helpers.forget_times(tx, helper_id)
+
+    async def bound(self, tx: Transaction, helper_id: str) -> list[str]:
+        """See `ports.Helpers.bound`."""
+        return await erased_helpers.bound(tx, helper_id)
+
     async def block(self, tx: Transaction, helper_id: str, citizen_id: str, asked_by: str) -> None:
         """See `ports.Helpers.block`."""
         if await erased(tx, [citizen_id]):
@@ -134,14 +149,23 @@ class PostgresHelpers:
         Who reads it and what for is recorded in the same transaction.
         """
         async with self._database.transaction() as tx:
-            contact = await self._contacts.read(tx, helper_id)
-            if contact is None:
-                return None
-            values = {
-                "read_at": tx.now, "reader": reader, "helper_id": helper_id, "purpose": purpose,
-            }  # fmt: skip
-            await tx.connection.execute(insert(access_log).values(values))
-        return contact
+            found = await self.reached(tx, helper_id)
+            if found is not None:
+                await self.record_access(tx, helper_id, reader, purpose)
+        return found
+
+    async def reached(self, tx: Transaction, helper_id: str) -> Contact | None:
+        """How the helper is reached, or None; whoever asks records it with `record_access`."""
+        return await self._contacts.read(tx, helper_id)
+
+    async def record_access(
+        self, tx: Transaction, helper_id: str, reader: str, purpose: str
+    ) -> None:
+        """Record who reads how the helper is reached."""
+        values = {
+            "read_at": tx.now, "reader": reader, "helper_id": helper_id, "purpose": purpose,
+        }  # fmt: skip
+        await tx.connection.execute(insert(access_log).values(values))
 
 
 async def _save_papers(tx: Transaction, one: Helper) -> None:

@@ -23,7 +23,7 @@ _VERSIONS = driver_text(
 )
 _HELPERS = select(helper).where(
     helper.c.departments.op("&&", is_comparison=True)(bindparam("departments", type_=ARRAY(Text))),
-    helper.c.status != "applied",
+    helper.c.status.not_in(("applied", "erased")),
 )
 _PAPERS = select(paper).where(paper.c.helper_id == func.any(bindparam("helpers", type_=ARRAY(Id))))
 

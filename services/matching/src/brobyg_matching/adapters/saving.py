@@ -11,6 +11,7 @@ from brobyg_contracts import (
     AttentionSettled,
     CitizenErased,
     ErasureAcknowledged,
+    HelperErased,
 )
 from brobyg_kit.attention import Attention, attention_id
 from brobyg_kit.database import Transaction
@@ -55,8 +56,13 @@ from brobyg_matching.domain.need import CAPACITY, RECHECK, SEARCH
 from brobyg_matching.errors import DoubleBooking
 
 #: Citizens are referral's: of their erasure it is heard. That of a helper, who is matching's own,
-#: begins here (`Erasures.begin`): it is to be one of `kinds`, with who must acknowledge it.
-ERASURES = Erasures("matching", ErasureAcknowledged, kinds=(CitizenErased,))
+#: begins here. What matching says of helpers stands on no compacted topic.
+ERASURES = Erasures(
+    "matching",
+    ErasureAcknowledged,
+    kinds=(CitizenErased, HelperErased),
+    expected=("notification",),
+)
 ATTENTION = Attention("matching", AttentionClaimed, AttentionSettled, "no_longer_so")
 
 #: What the database refuses so that nobody is taken twice.
@@ -150,6 +156,8 @@ async def save(tx: Transaction, board: Board) -> None:
         raise
     if board.erased:
         await _erase(tx, board.erased)
+    if board.acknowledged:
+        await ERASURES.note(tx, board.acknowledged)
     if board.turned:
         await _save_turns(tx, board.turned)
     await _save_attention(tx, board)

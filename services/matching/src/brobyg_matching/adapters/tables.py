@@ -41,7 +41,7 @@ helper = Table(
     Column("pools", ARRAY(Text), nullable=False),
     Column("departments", ARRAY(Text), nullable=False),
     Column("languages", ARRAY(Text), nullable=False),
-    Column("gender", Text, nullable=False),
+    Column("gender", Text, comment="Null once erased."),
     Column("competences", ARRAY(Text), nullable=False),
     Column("home_postcode", Text, nullable=False),
     Column("range_metres", Integer, nullable=False),
@@ -51,10 +51,20 @@ helper = Table(
     Column("weekly_limit", Integer, nullable=False),
     Column("caseload_limit", Integer),
     Column("registered_at", Instant, nullable=False),
-    CheckConstraint("status in ('applied', 'active', 'paused')", name="helper_status"),
+    Column(
+        "status_before",
+        Text,
+        comment="Of one who is restricted: the status once that is lifted.",
+    ),
+    CheckConstraint(
+        "status in ('applied', 'active', 'paused', 'restricted', 'erased')", name="helper_status"
+    ),
+    CheckConstraint(
+        "(status = 'restricted') = (status_before is not null)", name="helper_status_before"
+    ),
     CheckConstraint("cardinality(pools) > 0", name="helper_pools"),
     CheckConstraint("cardinality(departments) > 0", name="helper_departments"),
-    CheckConstraint("cardinality(languages) > 0", name="helper_languages"),
+    CheckConstraint("status = 'erased' or cardinality(languages) > 0", name="helper_languages"),
     CheckConstraint("range_metres >= 0", name="helper_range"),
     CheckConstraint("weekly_limit >= 0", name="helper_weekly_limit"),
     CheckConstraint("caseload_limit >= 0", name="helper_caseload_limit"),
@@ -267,6 +277,7 @@ seat = Table(
     CheckConstraint(
         "helper_id is null or state in ('filled', 'closed')", name="helper_has_filled_seat"
     ),
+    Index("seat_filled", "helper_id", postgresql_where=text("state = 'filled'")),
     comment="One helper wanted by a need.",
 )
 

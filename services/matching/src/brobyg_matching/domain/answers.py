@@ -32,8 +32,10 @@ from brobyg_matching.errors import Clash, NotAllowed, Objection, UnknownMatch
 #: How a broken rule is told to who wants the seat.
 _OBJECTIONS: dict[str, Objection] = {
     "active": "not_active", "elsewhere": "elsewhere", "weekly_limit": "weekly_limit",
-    "caseload": "caseload", "blocked": "withdrawn",
+    "caseload": "caseload", "blocked": "withdrawn", "restricted": "restricted",
 }  # fmt: skip
+#: Why nobody of this status is asked or helps any more.
+_ENDED = {"restricted": "helper_restricted", "erased": "helper_erased"}
 #: Why a helper is released who can't after all, by who says so.
 _CAN_NOT = {"helper": "helper_withdrew", "coordinator": "coordinator_released"}
 
@@ -107,7 +109,7 @@ def _broken(draft: Draft, helper: Reachable) -> str | None:
     if helper.helper_id in board.blocks.get(need.citizen_id or "", ()):
         return "blocked"
     if helper.profile.helper.status != "active":
-        return "active"
+        return "restricted" if helper.profile.helper.status == "restricted" else "active"
     span = span_of(helper, whole_way(board, need))
     own = frozenset(one.need_id for one in way_of(board, need))
     return capacity_rule_broken(board.diary, helper, span, own)
@@ -160,14 +162,12 @@ def withdrew(draft: Draft, seat: Seat, by: Actor | None = None) -> None:
     The helper says so, or a coordinator `by` whom they are released. When it is late, a human is
     told. Raises NotAllowed when nobody has it, or it has begun.
     """
-    need, now = draft.need, draft.board.now
+    need = draft.need
     if seat.state != "filled" or seat.helper_id is None:
         raise NotAllowed("not_matched")
-    if need.meet_at is not None and need.meet_at <= now:
+    if need.meet_at is not None and need.meet_at <= draft.board.now:
         raise NotAllowed("begun")
-    before = timedelta(minutes=draft.policy.giving_up.before_minutes)
-    if need.starts_at is not None and need.starts_at - now < before:
-        draft.board.late.add(need.need_id)
+    _note_late(draft)
     by = by or Actor(seat.helper_id, "helper")
     if by.role == "helper" and seat.match_id is not None:
         draft.set_seat(seat.no, withdrawn=(*seat.withdrawn, seat.match_id))
@@ -175,11 +175,18 @@ def withdrew(draft: Draft, seat: Seat, by: Actor | None = None) -> None:
     search_without(draft, seat.no, _CAN_NOT[by.role])
 
 
-def search_without(draft: Draft, no: int, reason: str) -> None:
-    """Release the seat's helper, who is not asked again, and search anew."""
+def _note_late(draft: Draft) -> None:
+    """Have a human told when it is late to find somebody else."""
+    need, before = draft.need, timedelta(minutes=draft.policy.giving_up.before_minutes)
+    if need.starts_at is not None and need.starts_at - draft.board.now < before:
+        draft.board.late.add(need.need_id)
+
+
+def search_without(draft: Draft, no: int, reason: str, *, barred: bool = True) -> None:
+    """Release the seat's helper, who is not asked again if `barred`, and search anew."""
     board, seat = draft.board, draft.seat(no)
     draft.release(no, reason)
-    if seat.helper_id is not None:
+    if seat.helper_id is not None and barred:
         unwilling = dict.fromkeys((*seat.unwilling, seat.helper_id))
         draft.set_seat(no, unwilling=tuple(unwilling))
     lead = board.needs.get(draft.need.follows or "")
@@ -215,6 +222,25 @@ def blocked(board: Board, need: Need, helper_id: str) -> None:
     withdraw_from(board, need, helper_id, "blocked")
 
 
+def ended(board: Board, need: Need, helper_id: str) -> None:
+    """The helper is restricted or erased: they are not asked, and do nothing that has not begun.
+
+    Somebody else is searched for; when it is late, a human is told. No effect for anybody else.
+    """
+    draft, profile = Draft(board, need), board.profiles.get(helper_id)
+    reason = _ENDED.get(profile.helper.status) if profile is not None else None
+    if reason is None:
+        return
+    begun = need.meet_at is not None and need.meet_at <= board.now
+    for seat in need.seats:
+        # Of one way the first is released with those that follow: look at it as it is now.
+        now = draft.seat(seat.no)
+        if now.state == "filled" and now.helper_id == helper_id and not begun:
+            _note_late(draft)
+            search_without(draft, seat.no, reason, barred=False)
+    withdraw_from(board, draft.need, helper_id, reason)
+
+
 def withdraw_from(board: Board, need: Need, helper_id: str, reason: str) -> None:
     """Withdraw open offers to the helper; the search goes on. No effect without one."""
     draft = Draft(board, need)
@@ -225,7 +251,8 @@ def withdraw_from(board: Board, need: Need, helper_id: str, reason: str) -> None
 
 def recheck(board: Board, need: Need, helper_id: str) -> None:
     """The helper was matched elsewhere or is paused: open offers that can't be accepted go."""
-    draft = Draft(board, need)
+    ended(board, need, helper_id)
+    draft, need = Draft(board, need), board.needs[need.need_id]
     for offer in need.open_offers(helper_id=helper_id):
         helper = named_helper(draft, offer.seat_no, helper_id)
         rule = _broken(draft, helper) if helper is not None else None
@@ -339,7 +366,9 @@ def claim(draft: Draft, no: int, helper_id: str, by: Actor) -> None:
     anywhere = replace(wish, in_range=False)
     rule = timeless_rule_broken(helper.profile.helper, anywhere, draft.board.distances)
     if rule is not None:
-        raise NotAllowed("not_active" if rule == "active" else "not_suitable")
+        restricted = helper.profile.helper.status == "restricted"
+        inactive: Objection = "restricted" if restricted else "not_active"
+        raise NotAllowed(inactive if rule == "active" else "not_suitable")
     begins = draft.need.starts_at or draft.board.now
     if helper.until is not None and helper.until < date_of(int(begins.timestamp())):
         raise NotAllowed("not_suitable")

@@ -124,6 +124,8 @@ class Board:
         #: Citizens of whom nothing is kept any more, with the event that said so; None where only
         #: their record was deleted so far.
         self.erased: dict[str, Event | None] = {}
+        #: Services that hold nothing more of somebody: person and service.
+        self.acknowledged: list[tuple[str, str]] = []
         #: Offers that are new or changed, by id; `made` are the new ones.
         self.offers: dict[str, Offer] = {}
         self.made: set[str] = set()

@@ -19,7 +19,7 @@ from brobyg_matching.domain.local_time import (
 )
 from brobyg_matching.errors import NotAllowed, NotReady
 
-Status = Literal["applied", "active", "paused"]
+Status = Literal["applied", "active", "paused", "restricted", "erased"]
 
 #: No paper is from before this day: an older date is a typing error.
 EARLIEST_PAPER = date(1950, 1, 1)
@@ -42,7 +42,8 @@ class Helper(msgspec.Struct, frozen=True, kw_only=True):
     pools: tuple[str, ...]
     departments: tuple[str, ...]
     languages: frozenset[str]
-    gender: Gender
+    #: None once erased.
+    gender: Gender | None
     competences: frozenset[str]
     home_postcode: str
     #: The longest straight line from home to the meeting point.
@@ -58,6 +59,8 @@ class Helper(msgspec.Struct, frozen=True, kw_only=True):
     caseload_limit: int | None = None
     #: By kind.
     papers: Mapping[str, Paper] = {}
+    #: Of one who is restricted: the status once that is lifted.
+    status_before: Status | None = None
 
 
 def activated(
@@ -68,8 +71,11 @@ def activated(
     `required` names the papers of each of the helper's pools: of one pool all must be there.
     Activating an active helper renews the papers; a paused one comes back. Days are of the Danish
     calendar. Raises NotReady for a paper from the future or before 1950, and when in every pool
-    one is missing or no longer holds; it tells of the pool in which the fewest are.
+    one is missing or no longer holds; it tells of the pool in which the fewest are. Raises
+    NotAllowed for one who is restricted.
     """
+    if helper.status == "restricted":
+        raise NotAllowed("restricted")
     today = now.astimezone(LOCAL_ZONE).date()
     for kind, paper in papers.items():
         if paper.since > today:
@@ -98,11 +104,46 @@ def _failings(kinds: Iterable[str], papers: Mapping[str, Paper], today: date) ->
 def paused(helper: Helper) -> Helper:
     """The helper as paused: asked for nothing new, keeps what was agreed.
 
-    Raises NotAllowed for one who was never active.
+    Raises NotAllowed for one who was never active, or is restricted.
     """
+    if helper.status == "restricted":
+        raise NotAllowed("restricted")
     if helper.status == "applied":
         raise NotAllowed("never_active")
     return msgspec.structs.replace(helper, status="paused")
+
+
+def restricted(helper: Helper) -> Helper:
+    """The helper as restricted: all is kept, nothing is done (GDPR art. 18)."""
+    if helper.status == "restricted":
+        return helper
+    return msgspec.structs.replace(helper, status="restricted", status_before=helper.status)
+
+
+def unrestricted(helper: Helper) -> Helper:
+    """The helper as they were before they were restricted."""
+    if helper.status_before is None:
+        return helper
+    return msgspec.structs.replace(helper, status=helper.status_before, status_before=None)
+
+
+def erased(helper: Helper) -> Helper:
+    """The id alone, and what it served: nothing of the person is left."""
+    return Helper(
+        helper_id=helper.helper_id,
+        status="erased",
+        pools=helper.pools,
+        departments=helper.departments,
+        languages=frozenset(),
+        gender=None,
+        competences=frozenset(),
+        home_postcode="",
+        range_metres=0,
+        travel="walk",
+        availability=(),
+        away=frozenset(),
+        weekly_limit=0,
+    )
 
 
 class Profile:

@@ -6,12 +6,16 @@ from typing import Literal
 import msgspec
 from brobyg_contracts import Gender, Meeting, Mobility, SeatWanted
 from brobyg_contracts.reference import Reference
+from brobyg_kit.ids import derived_id
 
 #: The timer of a need: one of its seats is to be looked at. Subject: need_id.
 SEARCH = "need-search"
 #: The timer of a helper who has just been matched or paused: open offers may no longer hold.
 #: Subject: helper_id.
 RECHECK = "helper-recheck"
+#: The timer of a helper who is restricted or erased: what they were offered and have agreed to
+#: ends. Subject: helper_id.
+ENDED = "helper-ended"
 #: The timer of a department in which capacity has become free. Subject: the department.
 CAPACITY = "capacity-free"
 
@@ -185,6 +189,11 @@ class Need(Facts, frozen=True, kw_only=True, gc=False):
                 there = sum(o.state == "filled" and o.role == wanted.role for o in self.seats)
                 missing += max(0, wanted.least - there)
         return missing
+
+
+def match_of(offer: Offer) -> str:
+    """The id of the match that comes about when the offer is accepted."""
+    return derived_id("match", offer.offer_id, offer.helper_id)
 
 
 def at_present(need: Need, reference: Reference) -> Need:

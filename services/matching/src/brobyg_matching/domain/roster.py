@@ -104,12 +104,12 @@ class Roster:
     MAX_BYTES = 4_000_000
 
     def __init__(self, helpers: Iterable[Helper], distances: Distances) -> None:
-        """Helpers who have only applied are left out: they are nobody's candidates yet."""
+        """Who has only applied, or is erased, is left out: they are nobody's candidates."""
         self.distances = distances
         self.profiles = {
             helper.helper_id: Profile(helper)
             for helper in sorted(helpers, key=lambda one: one.helper_id)
-            if helper.status != "applied"
+            if helper.status not in ("applied", "erased")
         }
         self._shortlists: dict[Wish, Shortlist] = {}
         self._active: dict[frozenset[str], frozenset[str]] = {}

@@ -3,6 +3,7 @@
 For the services that carry it. Reading never spends a link.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -14,7 +15,7 @@ from fastapi import APIRouter, Depends, Path
 from brobyg_matching.adapters.helpers import PostgresHelpers
 from brobyg_matching.adapters.links import Links, MatchLink, OfferLink
 from brobyg_matching.adapters.queries import Queries
-from brobyg_matching.domain.need import Need, Offer, Seat
+from brobyg_matching.domain.need import Need, Offer, Seat, match_of
 from brobyg_matching.entrypoints.bodies import (
     AnswerBody,
     AnswerOut,
@@ -28,6 +29,8 @@ from brobyg_matching.entrypoints.scope import Scope
 from brobyg_matching.errors import NotAllowed, UnknownLink, UnknownNeed, UnknownOffer
 from brobyg_matching.use_cases.answers import Answers
 
+#: Of so many offers of a need it is looked by which of them a match came about.
+MOST_OFFERS = 500
 ServiceCaller = Annotated[Caller, Depends(requires("service"))]
 Portal = Annotated[Caller, Depends(requires("portal"))]
 Token = Annotated[str, Path(max_length=300)]
@@ -55,7 +58,8 @@ def answers_router(
         need = await _need_of(queries, link)
         seat = _seat_of(need, link.match_id)
         if seat is None or seat.helper_id is None:
-            return await shown(None, need, _gone(need, link.match_id))
+            offers = await queries.offers_of(need.need_id, MOST_OFFERS)
+            return await shown(None, need, _gone(need, link.match_id, offers))
         return await shown(seat.helper_id, need, _of_seat(seat, need, scope, now))
 
     async def shown(helper_id: str | None, need: Need, facts: dict[str, object]) -> AnswerOut:
@@ -154,10 +158,14 @@ def _of_offer(offer: Offer, need: Need, scope: Scope, now: datetime) -> dict[str
     return {**offer_facts(offer, need, scope, now), "withdrawable": can}
 
 
-def _gone(need: Need, match_id: str) -> dict[str, object]:
-    """Of a match that is gone, only that it is."""
+def _gone(need: Need, match_id: str, offers: Sequence[Offer]) -> dict[str, object]:
+    """Of a match that is gone, only that it is, and why if that is the helper's own doing."""
     themselves = any(match_id in one.withdrawn for one in need.seats)
-    over = nothing_more(need, "withdrawn", "helper_withdrew" if themselves else None)
+    restricted = any(
+        one.reason == "helper_restricted" and match_of(one) == match_id for one in offers
+    )
+    reason = "helper_restricted" if restricted else None
+    over = nothing_more(need, "withdrawn", "helper_withdrew" if themselves else reason)
     return over | {"withdrawable": False}
 
 

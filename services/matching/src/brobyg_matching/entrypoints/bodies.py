@@ -206,7 +206,7 @@ class HelperOut(BaseModel):
     pools: list[str]
     departments: list[str]
     languages: list[str]
-    gender: str
+    gender: str | None
     competences: list[str]
     home_postcode: str
     range_metres: int

@@ -7,7 +7,7 @@ from uuid import UUID
 from brobyg_kit.auth import Caller, requires, requires_act
 from brobyg_kit.clock import Clock
 from brobyg_kit.ids import new_id
-from brobyg_kit.problems import Problem
+from brobyg_kit.problems import RESTRICTED, Problem
 from fastapi import APIRouter, Depends, Header, Query, Response
 from pydantic import BaseModel
 
@@ -23,7 +23,7 @@ from brobyg_matching.entrypoints.bodies import (
 )
 from brobyg_matching.entrypoints.problems import ProblemRoute
 from brobyg_matching.entrypoints.scope import Scope
-from brobyg_matching.errors import UnknownHelper
+from brobyg_matching.errors import HelperErased, UnknownHelper
 from brobyg_matching.use_cases.answers import Answers
 from brobyg_matching.use_cases.registration import Registration, RegistrationRequest
 
@@ -159,6 +159,8 @@ def _reads(router: APIRouter, helpers: PostgresHelpers, scope: Scope) -> None:
         coordinates = "coordinator" in caller.roles and _covered(scope, caller, helper)
         if helper is None or not (own or coordinates):
             raise UnknownHelper
+        if helper.status == "erased":
+            raise HelperErased
         return helper_out(helper)
 
     @router.get(
@@ -168,9 +170,13 @@ def _reads(router: APIRouter, helpers: PostgresHelpers, scope: Scope) -> None:
         helper_id: UUID, purpose: Annotated[Purpose, Query()], caller: IdentityReader
     ) -> ContactOut:
         """A service gets the given name and no phone number."""
-        to_service = "service" in caller.roles
-        if not to_service and not _covered(scope, caller, await helpers.get(str(helper_id))):
+        to_service, helper = "service" in caller.roles, await helpers.get(str(helper_id))
+        if helper is None or not (to_service or _covered(scope, caller, helper)):
             raise UnknownHelper
+        if helper.status == "erased":
+            raise HelperErased
+        if to_service and helper.status == "restricted":
+            raise Problem(403, "Processing of the helper is restricted", type=RESTRICTED)
         found = await helpers.contact(str(helper_id), caller.subject, purpose)
         if found is None:
             raise UnknownHelper

@@ -1,11 +1,12 @@
 """The errors of matching as HTTP problems."""
 
-from brobyg_kit.problems import PROBLEM_TYPES, Problem, route_answering
+from brobyg_kit.problems import GONE, PROBLEM_TYPES, Problem, route_answering
 from fastapi import Request
 
 from brobyg_matching.errors import (
     Clash,
     ConcurrentChanges,
+    HelperErased,
     IdempotencyKeyReused,
     MatchingError,
     NotAllowed,
@@ -23,6 +24,7 @@ from brobyg_matching.errors import (
 #: HTTP status, title, and what to do about it.
 PROBLEMS: dict[type[MatchingError], tuple[int, str, str]] = {
     UnknownHelper: (404, "There is no such helper", ""),
+    HelperErased: (410, "The helper's data was erased", ""),
     UnknownCitizen: (404, "No such citizen is known", "a new one takes a moment"),
     UnknownOffer: (404, "There is no such offer", ""),
     UnknownLink: (404, "There is no such link", ""),
@@ -59,12 +61,16 @@ OBJECTIONS: dict[Objection, tuple[int, str]] = {
     "waiting": (409, "The citizen's record or consent is not there yet"),
     "no_room": (409, "No room is free at that time"),
     "too_late": (409, "It is too late to ask anybody; call"),
+    "restricted": (409, "Nothing is done with the helper's data until a coordinator lifts that"),
     "another_department": (409, "The helper serves another department"),
 }
 
 
 #: The errors that others tell apart from the same status of a gateway or a wrong address.
-_TYPES: dict[type[MatchingError], str] = {UnknownLink: f"{PROBLEM_TYPES}unknown-link"}
+_TYPES: dict[type[MatchingError], str] = {
+    UnknownLink: f"{PROBLEM_TYPES}unknown-link",
+    HelperErased: GONE,
+}
 
 
 def problem_of(error: MatchingError, _: Request) -> Problem:

@@ -1,8 +1,9 @@
 """Which departments a caller acts for."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
+from brobyg_contracts.access import act
 from brobyg_contracts.reference import Reference
 from brobyg_kit.attention import actor_of
 from brobyg_kit.auth import Caller
@@ -63,3 +64,12 @@ class Scope:
         """The need's place as people know it; its id while that is not known; None without one."""
         place = self.reference.places.get(need.location_id or "")
         return place.label if place is not None else need.location_id
+
+    def reaches(self, caller: Caller, name: str) -> Callable[[str], bool]:
+        """Whether the caller may do this with people of a department, by the table of access."""
+        whose = {whose for role, whose in act(name).who.items() if role in caller.roles}
+
+        def reached(department: str) -> bool:
+            return "all" in whose or ("department" in whose and self.covers(caller, department))
+
+        return reached

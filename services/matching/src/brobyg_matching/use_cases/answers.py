@@ -16,6 +16,7 @@ from brobyg_matching.domain.need import Facts, Need, Offer
 from brobyg_matching.errors import (
     ConcurrentChanges,
     DoubleBooking,
+    HelperErased,
     NotAllowed,
     UnknownCitizen,
     UnknownHelper,
@@ -150,8 +151,8 @@ class Answers:
         """Never bring the two together again; `allowed` says of which departments' helpers.
 
         Open offers between them are withdrawn, matches that have not begun are searched anew.
-        Again has no further effect. Raises UnknownHelper, UnknownCitizen (a mistyped id must not
-        look like a block), ConcurrentChanges.
+        Again has no further effect. Raises UnknownHelper, HelperErased, UnknownCitizen (a
+        mistyped id must not look like a block), ConcurrentChanges.
         """
         for _ in range(ATTEMPTS):
             try:
@@ -178,6 +179,8 @@ class Answers:
             known = board.profiles.get(helper_id)
             if known is None or not any(map(allowed, known.helper.departments)):
                 raise UnknownHelper
+            if known.helper.status == "erased":
+                raise HelperErased
             await self._boards.helpers.block(tx, helper_id, citizen_id, asked_by)
             board.block(citizen_id, helper_id)
             for need_id in loaded.needs:

@@ -8,6 +8,7 @@ from brobyg_contracts import (
     ConsentGiven,
     ConsentWithdrawn,
     DepartmentRecorded,
+    ErasureAcknowledged,
     NeedChanged,
     NeedClosed,
     NeedOpened,
@@ -101,6 +102,11 @@ def consent_withdrawn(board: Board, data: ConsentWithdrawn) -> None:
 def citizen_erased(board: Board, data: CitizenErased) -> None:
     """All that is held of the citizen goes, and every search and match of theirs ends."""
     transitions.citizen_erased(board, data.citizen_id)
+
+
+def erasure_acknowledged(board: Board, data: ErasureAcknowledged) -> None:
+    """A service holds nothing more of a helper who was erased, or of another owner's person."""
+    board.acknowledged.append((data.person_id, data.service))
 
 
 _FROM_EVENT = [name for name in Facts.__struct_fields__ if name != "crew"]

@@ -13,6 +13,7 @@ from brobyg_matching.domain.helper import Helper, Paper, activated, paused
 from brobyg_matching.domain.need import CAPACITY, RECHECK
 from brobyg_matching.domain.neighbours import asked_of
 from brobyg_matching.errors import (
+    HelperErased,
     IdempotencyKeyReused,
     NotReady,
     RegisteredBefore,
@@ -99,8 +100,9 @@ class Registration:
     ) -> Helper:
         """From now on the helper can be asked; see `domain.helper.activated`.
 
-        At least one of their pools must have all its papers. Raises NotReady; UnknownHelper, also
-        where the caller is not `allowed` to change them.
+        At least one of their pools must have all its papers. Raises NotReady; NotAllowed while
+        they are restricted; HelperErased; UnknownHelper, also where the caller is not `allowed` to
+        change them.
         """
         async with self._database.transaction() as tx:
             helper = await self._known(tx, helper_id, allowed)
@@ -119,7 +121,7 @@ class Registration:
         """Ask the helper for nothing new; what was agreed stands. Return them as paused.
 
         Open offers can't be accepted from now on, and are withdrawn by a timer at once. Again has
-        no further effect. Raises UnknownHelper, NotAllowed.
+        no further effect. Raises UnknownHelper, HelperErased, NotAllowed.
         """
         async with self._database.transaction() as tx:
             helper = await self._known(tx, helper_id, allowed)
@@ -134,6 +136,8 @@ class Registration:
         helper = (await self._helpers.lock(tx, (helper_id,))).get(helper_id)
         if helper is None or not any(map(allowed, helper.departments)):
             raise UnknownHelper
+        if helper.status == "erased":
+            raise HelperErased
         return helper
 
 

@@ -14,7 +14,7 @@ from brobyg_kit.timers import DueTimer
 from brobyg_matching.domain import answers, transitions
 from brobyg_matching.domain.board import Board
 from brobyg_matching.domain.finishing import finish
-from brobyg_matching.domain.need import CAPACITY, RECHECK, SEARCH
+from brobyg_matching.domain.need import CAPACITY, ENDED, RECHECK, SEARCH
 from brobyg_matching.domain.neighbours import asked_for
 from brobyg_matching.ports import LookedThrough
 from brobyg_matching.use_cases.boards import Boards
@@ -54,6 +54,17 @@ class MatchingTimers:
             asked = sorted(await self._boards.needs.asked(tx, helper_id))
             if await self._each(tx, asked, recheck, named=(helper_id,)):
                 tx.schedule(RECHECK, helper_id, tx.now + RETRY_AFTER)
+
+    async def helpers_ended(self, tx: Transaction, timers: Sequence[DueTimer]) -> None:
+        """These helpers were restricted or erased: nothing of theirs goes on."""
+        for timer in timers:
+            helper_id = timer.subject
+            end = partial(_end, helper_id)
+            needs = await self._boards.helpers.bound(tx, helper_id)
+            if await self._each(tx, needs, end, named=(helper_id,)):
+                tx.schedule(ENDED, helper_id, tx.now + RETRY_AFTER)
+            else:
+                await self._boards.helpers.forget_times(tx, helper_id)
 
     async def capacity_free(self, tx: Transaction, timers: Sequence[DueTimer]) -> None:
         """Capacity has become free in these departments: by priority, then age, it is taken."""
@@ -136,6 +147,10 @@ class MatchingTimers:
             tx, loaded, work, searched=searched, named=named, departments=departments, wait=False
         )
         return [one for one in needs if not done or one not in loaded.needs]
+
+
+def _end(helper_id: str, board: Board, need_id: str) -> None:
+    answers.ended(board, board.needs[need_id], helper_id)
 
 
 def _recheck(helper_id: str, board: Board, need_id: str) -> None:

@@ -9,7 +9,7 @@ import httpx2
 import msgspec
 from brobyg_contracts import Meeting
 from brobyg_contracts.consent import CONTACT_NOT_CONSENTED
-from brobyg_kit.problems import GONE, PROBLEM_TYPES, ReceivedProblem
+from brobyg_kit.problems import GONE, PROBLEM_TYPES, RESTRICTED, ReceivedProblem
 
 from brobyg_notification.domain.contact import Contact, given_name
 from brobyg_notification.domain.contents import MatchTimes
@@ -55,26 +55,25 @@ class _Match(msgspec.Struct):
 
 #: The problem types of a 403 by which an owner says that a person is not to be written to.
 _NOT_NOW: Mapping[str, FailureReason] = {
-    f"{PROBLEM_TYPES}{CONTACT_NOT_CONSENTED}": CONTACT_NOT_CONSENTED
+    RESTRICTED: "restricted",
+    f"{PROBLEM_TYPES}{CONTACT_NOT_CONSENTED}": CONTACT_NOT_CONSENTED,
 }
 #: Who owns the people of a role, where they stand there, and what is told of them.
 _OWNERS: Mapping[PersonRole, tuple[str, str, type[_Citizen | _Helper]]] = {
     "citizen": ("referral", "citizens", _Citizen),
     "helper": ("matching", "volunteers", _Helper),
 }
-
-
 AnswerT = TypeVar("AnswerT")
 
 
 class HttpPeople:
     """Asks referral about citizens and matching about helpers and offers.
 
-    Only a 410 of the problem type GONE says that somebody is gone, and a 403 of one of the types
-    above that they are not written to. Every other refusal may come
-    from a wrong address, a gateway or a wrong token, a 404 too: the message waits, and /readyz
-    tells how many wait for an owner. A message for an id that the owner never had waits until what
-    it is about is over and then fails for that reason.
+    Only a 410 of the problem type GONE says that somebody is gone, and only a 403 of one of its own
+    types that they are not to be written to. Every other refusal may come from a wrong address, a
+    gateway or a wrong token, a 404 too: the message waits, and /readyz tells how many wait for an
+    owner. A message for an id that the owner never had waits until what it is about is over and
+    then fails for that reason.
     """
 
     def __init__(self, referral: httpx2.AsyncClient, matching: httpx2.AsyncClient) -> None:

@@ -36,6 +36,7 @@ _CALLED_OFF = frozenset(
         "appointment_rescheduled",
         "citizen_erased",
         "consent_withdrawn",
+        "restricted",
         "withdrawn",
     }
 )

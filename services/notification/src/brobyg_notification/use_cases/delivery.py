@@ -186,9 +186,15 @@ class Delivery:
         if other is None:
             return await self._person(notice, notice.role, notice.recipient_id), None
         return await asyncio.gather(
-            self._person(notice, notice.role, notice.recipient_id),
-            self._person(notice, *other, use="meet"),
+            self._person(notice, notice.role, notice.recipient_id), self._named(notice, *other)
         )
+
+    async def _named(self, notice: Notice, role: Role, person_id: str) -> Contact | None:
+        """Whom a message to somebody else names; nobody where they are not to be told of."""
+        try:
+            return await self._person(notice, role, person_id, use="meet")
+        except NotToBeWrittenTo:
+            return None
 
     async def _person(
         self, notice: Notice, role: Role, person_id: str, use: Use = "write"

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import httpx2
 import msgspec
-from brobyg_kit.problems import PROBLEM_TYPES, ReceivedProblem
+from brobyg_kit.problems import PROBLEM_TYPES, RESTRICTED, ReceivedProblem
 
 from brobyg_portal.errors import MatchingUnavailable, UnknownLink
 from brobyg_portal.ports import Answer, Offer, Reply
@@ -23,6 +23,7 @@ _REFUSALS: dict[str, Reply] = {
     f"{PROBLEM_TYPES}declined": "answered",
     f"{PROBLEM_TYPES}begun": "begun",
     f"{PROBLEM_TYPES}not-matched": "ended",
+    RESTRICTED: "restricted",
 }
 _EXPIRED = f"{PROBLEM_TYPES}expired"
 _UNKNOWN_LINK = f"{PROBLEM_TYPES}unknown-link"

@@ -14,6 +14,7 @@ PageName = Literal[
     "expired",
     "taken",
     "withdrawn",
+    "restricted",
     "answered",
     "prevented",
     "unknown",

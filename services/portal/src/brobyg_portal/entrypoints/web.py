@@ -58,6 +58,7 @@ PAGE_OF_REPLY: dict[Reply, tuple[PageName, int]] = {
     "answered": ("answered", 409),
     "begun": ("begun", 409),
     "ended": ("ended", 409),
+    "restricted": ("restricted", 409),
     "prevented": ("prevented", 409),
 }
 _ANSWERS: Mapping[str, Answer] = {
@@ -128,6 +129,8 @@ def page_of(offer: Offer) -> tuple[PageName, int]:
     """What is shown when the link of the offer is opened, with its status."""
     if offer.state == "withdrawn" and offer.reason == "helper_withdrew":
         return PAGE_OF_REPLY["released"]
+    if offer.state == "withdrawn" and offer.reason == "helper_restricted":
+        return "restricted", 410
     return PAGE_OF_STATE[offer.state]
 
 

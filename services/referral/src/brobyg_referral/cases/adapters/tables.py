@@ -169,7 +169,7 @@ appointment = Table(
     Column("announced_location_id", Text),
     Column("version", Integer, nullable=False),
     CheckConstraint(
-        "announced in ('nothing', 'booked', 'cancelled', 'completed', 'missed')",
+        "announced in ('nothing', 'booked', 'withheld', 'cancelled', 'completed', 'missed')",
         name="appointment_announced_check",
     ),
     CheckConstraint("version > 0", name="appointment_version_check"),

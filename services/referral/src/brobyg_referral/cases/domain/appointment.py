@@ -40,6 +40,8 @@ class Announced(StrEnum):
 
     NOTHING = "nothing"
     BOOKED = "booked"
+    #: It was booked when processing was restricted, and nothing that was said since changes it.
+    WITHHELD = "withheld"
     CANCELLED = "cancelled"
     COMPLETED = "completed"
     MISSED = "missed"
@@ -225,8 +227,10 @@ class Transition:
     out_of_date: bool = False
 
 
-def receive(known: Appointment | None, message: AppointmentMessage) -> Transition:
-    """What `message` does to the appointment. Pure.
+def receive(
+    known: Appointment | None, message: AppointmentMessage, *, told: bool = True
+) -> Transition:
+    """What `message` does to the appointment. Pure. Unless `told`, nothing is to be published.
 
     A message replaces all that the hospital said before, as a FHIR update does, so the newest
     decides, in whatever order they come. One older than what is known, and one that says nothing
@@ -235,10 +239,11 @@ def receive(known: Appointment | None, message: AppointmentMessage) -> Transitio
     counts when it arrives, and is replaced by any that has a newer time than the hospital gave
     before: our clock and theirs are not compared.
     """
+    decide = _announce if told else _keep
     if known is None:
         own_time = message.last_updated if message.has_own_time else None
         fresh = Appointment(message.content, message.last_updated, own_time, message.own_version)
-        return _announce(fresh)
+        return decide(fresh)
     if is_out_of_date(known, message):
         return Transition(known, changed=False, out_of_date=True)
     updated = replace(
@@ -254,7 +259,7 @@ def receive(known: Appointment | None, message: AppointmentMessage) -> Transitio
     updated = replace(updated, version=known.version + 1)
     if message.content == known.content:
         return Transition(updated, changed=False)
-    return _announce(updated)
+    return decide(updated)
 
 
 def booked_by_hand(known: Appointment, visit: PlannedVisit) -> Appointment:
@@ -264,6 +269,36 @@ def booked_by_hand(known: Appointment, visit: PlannedVisit) -> Appointment:
     """
     plan = known.content.plan if known.content.plan.is_complete else visit
     return replace(known, announced=Announced.BOOKED, announced_plan=plan)
+
+
+def withhold(known: Appointment, now: datetime) -> Appointment:
+    """The appointment once processing is restricted; itself where nobody is to go there any more.
+
+    One that is over keeps what was published: what is still heard of it counts afterwards.
+    """
+    if known.announced is not Announced.BOOKED or _is_over(known.announced_plan, now):
+        return known
+    return replace(known, announced=Announced.WITHHELD)
+
+
+def take_up(known: Appointment, now: datetime) -> Transition:
+    """What is to be published once the restriction is lifted: all that is so now and was not told.
+
+    A booking that was withheld is told anew, with what was said of it meanwhile, unless it is over.
+    """
+    if known.announced is Announced.WITHHELD:
+        again = replace(known, announced=Announced.BOOKED)
+        found = Transition(again, changed=True, change="booked")
+    else:
+        found = _announce(known)
+    if found.change == "booked" and _is_over(found.appointment.announced_plan, now):
+        untold = replace(known, announced=Announced.NOTHING, announced_plan=None)
+        return Transition(untold, changed=untold != known)
+    return replace(found, changed=found.appointment != known)
+
+
+def _is_over(plan: PlannedVisit | None, now: datetime) -> bool:
+    return plan is not None and plan.ends_at is not None and plan.ends_at <= now
 
 
 def is_out_of_date(known: Appointment, message: AppointmentMessage) -> bool:
@@ -280,6 +315,13 @@ def is_out_of_date(known: Appointment, message: AppointmentMessage) -> bool:
         # The same message again, after one without a time of its own: that one came later.
         return known.last_updated != known.own_time
     return message.last_updated < known.own_time
+
+
+def _keep(now: Appointment) -> Transition:
+    """Nothing is published. What was withheld is decided by what is said now."""
+    if now.announced is Announced.WITHHELD:
+        now = replace(now, announced=Announced.NOTHING, announced_plan=None)
+    return Transition(now, changed=True)
 
 
 def _announce(now: Appointment) -> Transition:

@@ -1,7 +1,14 @@
 """The HTTP status and the words of each of the errors outside /fhir."""
 
 from brobyg_contracts.consent import CONTACT_NOT_CONSENTED
-from brobyg_kit.problems import GONE, PROBLEM_TYPES, FieldError, Problem, route_answering
+from brobyg_kit.problems import (
+    GONE,
+    PROBLEM_TYPES,
+    RESTRICTED,
+    FieldError,
+    Problem,
+    route_answering,
+)
 from fastapi import Request
 
 from brobyg_referral import errors
@@ -14,6 +21,7 @@ _PROBLEMS: dict[type[errors.ReferralError], tuple[int, str]] = {
     errors.NoSuchAppointment: (404, "There is no such appointment"),
     errors.CitizenErased: (410, "The citizen's data was erased"),
     errors.ContactNotConsented: (403, "The citizen has not agreed to messages"),
+    errors.CitizenRestricted: (403, "Processing of the citizen is restricted"),
     errors.ReferralActive: (409, "The citizen has an active referral of this pathway already"),
     errors.ReferralInactive: (409, "The referral is not active"),
     errors.SessionWithdrawn: (409, "The session was called off"),
@@ -23,9 +31,10 @@ _PROBLEMS: dict[type[errors.ReferralError], tuple[int, str]] = {
     errors.OrganisationMissing: (403, "The token names no organisation"),
     errors.IdempotencyKeyReused: (422, "This Idempotency-Key was used for another request"),
 }
-#: Those that other services tell apart by the problem's type.
+#: The types of those that another service acts on.
 _TYPES: dict[type[errors.ReferralError], str] = {
     errors.CitizenErased: GONE,
+    errors.CitizenRestricted: RESTRICTED,
     errors.ContactNotConsented: f"{PROBLEM_TYPES}{CONTACT_NOT_CONSENTED}",
 }
 FIELDS_WRONG = "Some of what was sent is not as it should be"

@@ -8,10 +8,16 @@ from brobyg_contracts.events import Pathway
 from brobyg_contracts.reference import Reference
 from brobyg_kit.auth import Caller
 from brobyg_kit.database import Transaction
+from brobyg_kit.restriction import restriction_of
 
 from brobyg_referral.cases.domain.referral import Referral
 from brobyg_referral.cases.ports import ReferenceSource
-from brobyg_referral.errors import NoSuchReferral, OrganisationMissing, ReferralActive
+from brobyg_referral.errors import (
+    CitizenRestricted,
+    NoSuchReferral,
+    OrganisationMissing,
+    ReferralActive,
+)
 
 
 def may_see(caller: Caller, referral: Referral, reference: Reference) -> bool:
@@ -108,3 +114,12 @@ def check_none_active(
             raise ReferralActive(
                 f"referral {one.referral_id}" if seen else "made by another organisation"
             )
+
+
+async def check_unrestricted(tx: Transaction, citizen_id: str) -> None:
+    """Raise CitizenRestricted for one who is.
+
+    The citizen or a referral of theirs is locked, which a restriction takes too.
+    """
+    if await restriction_of(tx, citizen_id):
+        raise CitizenRestricted("nothing is done for the citizen until a coordinator lifts that")

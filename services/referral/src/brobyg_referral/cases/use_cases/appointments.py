@@ -30,7 +30,7 @@ from brobyg_referral.cases.ports import (
     ReferralStore,
     StoredAppointment,
 )
-from brobyg_referral.cases.use_cases.access import may_see, sender_of, visible
+from brobyg_referral.cases.use_cases.access import check_unrestricted, may_see, sender_of, visible
 from brobyg_referral.cases.use_cases.events import tell_of_appointment
 from brobyg_referral.cases.use_cases.repeats import Keyed, Repeats
 from brobyg_referral.cases.use_cases.visits import check_visit, known_reference
@@ -92,8 +92,9 @@ class Appointments:
         that the hospital has told only tentatively: it is booked from then on. A repeat by
         Idempotency-Key gets the first one.
 
-        Raises NoSuchReferral, ReferralInactive without consent, RequestRefused for a place or time
-        that can't be or a pathway without appointments, ReferenceMissing, IdempotencyKeyReused.
+        Raises NoSuchReferral, ReferralInactive without consent, CitizenRestricted, RequestRefused
+        for a place or time that can't be or a pathway without appointments, ReferenceMissing,
+        IdempotencyKeyReused.
         """
         reference = await known_reference(self._reference, tx)
         locked = await self._referrals.lock(tx, asked.referral_id)
@@ -101,6 +102,7 @@ class Appointments:
         made_id = await self._repeats.made_by(tx, sender_of(caller), asked.keyed)
         if referral.status != "active":
             raise ReferralInactive("the citizen has withdrawn consent")
+        await check_unrestricted(tx, referral.citizen_id)
         if referral.pathway not in pathways_about("appointment"):
             raise RequestRefused(
                 "/referral_id", "expected a referral to a pathway that goes along to appointments"
@@ -131,8 +133,8 @@ class Appointments:
 
         Raises NoSuchAppointment where there is none or the caller may not see its referral,
         AppointmentFixed when the hospital's system has sent it, when it was called off or is over,
-        and when another of the referral is at that place and time; RequestRefused for a place or
-        time that can't be, ReferenceMissing, IdempotencyKeyReused.
+        and when another of the referral is at that place and time; CitizenRestricted,
+        RequestRefused for a place or time that can't be, ReferenceMissing, IdempotencyKeyReused.
         """
         reference = await known_reference(self._reference, tx)
         known = await self._lock(tx, caller, asked.appointment_id, reference)
@@ -142,6 +144,7 @@ class Appointments:
         sender = sender_of(caller)
         if await self._repeats.made_by(tx, sender, asked.keyed):
             return stored
+        await check_unrestricted(tx, stored.referral.citizen_id)
         _check_changeable(stored, asked.visit, tx.now)
         content = stored.state.content
         if asked.visit is None:

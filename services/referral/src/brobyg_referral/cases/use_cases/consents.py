@@ -24,7 +24,7 @@ from brobyg_referral.cases.domain.consent import (
 )
 from brobyg_referral.cases.domain.referral import Referral
 from brobyg_referral.cases.ports import ConsentStore, ReferenceSource, ReferralStore
-from brobyg_referral.cases.use_cases.access import check_none_active, reaches
+from brobyg_referral.cases.use_cases.access import check_none_active, check_unrestricted, reaches
 from brobyg_referral.cases.use_cases.ending import Ending
 from brobyg_referral.errors import CitizenErased, NoSuchReferral, RequestRefused
 from brobyg_referral.people.domain.contact import Contact
@@ -57,9 +57,9 @@ class Consents:
     ) -> Referral:
         """Record consent. No effect while it stands, unless it is given in another text now.
 
-        Raises NoSuchReferral, CitizenErased, ReferralActive when it is to the help and the citizen
-        has another active referral meanwhile, and RequestRefused where it lies in the future or
-        before the withdrawal, another text was in use, or another must give it.
+        Raises NoSuchReferral, CitizenErased, CitizenRestricted, ReferralActive when it is to the
+        help and the citizen has another active referral meanwhile, and RequestRefused where it lies
+        in the future or before the withdrawal, another text was in use, or another must give it.
         """
         reference = await self._reference.get(tx)
         referral = await self._lock(tx, caller, "give-consent", referral_id, reference)
@@ -73,6 +73,7 @@ class Consents:
         stands = standing(earlier)
         if stands and not taken.renews(stands):
             return referral
+        await check_unrestricted(tx, referral.citizen_id)
         if stands:
             await self._consents.save(tx, replace(stands, replaced_at=tx.now))
             # Events about one consent stay in order, so it stays where it was recorded first.

@@ -5,6 +5,7 @@ from dataclasses import replace
 from brobyg_contracts.consent import catalogue
 from brobyg_contracts.reference import Reference
 from brobyg_kit.database import Transaction
+from brobyg_kit.restriction import restriction_of
 
 from brobyg_referral.cases.domain.appointment import Announced
 from brobyg_referral.cases.domain.consent import Actor, Consent
@@ -73,7 +74,8 @@ class Ending:
             for one in appointments
             if one.state.announced is Announced.BOOKED
         ]
-        if own := referral.need(referral.department):
+        own = referral.need(referral.department)
+        if own and not await restriction_of(tx, referral.citizen_id):  # else closed already
             needs.append(own)
         for need in needs:
             tx.emit(need.closed(reason), subject=need.about_id)

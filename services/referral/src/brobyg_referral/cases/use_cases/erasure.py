@@ -7,6 +7,7 @@ from brobyg_kit.auth import Caller
 from brobyg_kit.database import Transaction
 from brobyg_kit.erasure import Erasures, ErasureStatus, status
 from brobyg_kit.event import Event
+from brobyg_kit.restriction import lift
 
 from brobyg_referral.cases.domain.consent import Actor
 from brobyg_referral.cases.ports import ReferenceSource, ReferralStore, RequestStore
@@ -81,6 +82,12 @@ class Erasing:
         reference = await self._reference.get(tx)
         return reaches(caller, "erase-citizen", referrals, reference)
 
+    async def may_export(self, tx: Transaction, caller: Caller, citizen_id: str) -> bool:
+        """Whether the caller may have all that is held of the citizen."""
+        referrals = await self._referrals.of_citizen(tx, citizen_id)
+        reference = await self._reference.get(tx)
+        return reaches(caller, "export-citizen", referrals, reference)
+
     async def acknowledged(self, tx: Transaction, events: Sequence[Event]) -> None:
         """Services have deleted what they had. Raises UndecodableEvent."""
         said = [one.decode(ErasureAcknowledged) for one in events]
@@ -94,4 +101,5 @@ class Erasing:
         await self._requests.forget(tx, [one.referral_id for one in referrals])
         await self._ending.end_all(tx, citizen_id, reference, "citizen_erased", by)
         await self._citizens.erase(tx, citizen_id)
+        await lift(tx, citizen_id)
         tx.emit(told, subject=citizen_id, cause=cause)

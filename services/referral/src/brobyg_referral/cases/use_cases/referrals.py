@@ -11,6 +11,7 @@ from brobyg_contracts.reference import Reference
 from brobyg_kit.auth import Caller
 from brobyg_kit.database import Transaction
 from brobyg_kit.ids import new_id
+from brobyg_kit.restriction import restriction_of
 
 from brobyg_referral.cases.domain import departments
 from brobyg_referral.cases.domain.consent import TakenConsent
@@ -18,6 +19,7 @@ from brobyg_referral.cases.domain.referral import Referral
 from brobyg_referral.cases.ports import ReferenceSource, ReferralStore
 from brobyg_referral.cases.use_cases.access import (
     check_none_active,
+    check_unrestricted,
     coordinates,
     organisation_of,
     reaches,
@@ -29,6 +31,7 @@ from brobyg_referral.cases.use_cases.repeats import Keyed, Repeats
 from brobyg_referral.cases.use_cases.visits import known_reference
 from brobyg_referral.errors import (
     CitizenErased,
+    CitizenRestricted,
     ContactNotConsented,
     DepartmentDiffers,
     NoSuchCitizen,
@@ -99,8 +102,8 @@ class Referrals:
         Raises DepartmentDiffers for another department's coordinator, OrganisationMissing,
         ReferralActive while the citizen has an active one of the pathway, RequestRefused for what
         the reference data or the pathways don't have and for consent that may not be recorded (see
-        `Consents.give`), ReferenceMissing, IdempotencyKeyReused, and CitizenErased for a repeat of
-        a request whose citizen was erased meanwhile.
+        `Consents.give`), ReferenceMissing, IdempotencyKeyReused, CitizenRestricted, and
+        CitizenErased for a repeat of a request whose citizen was erased meanwhile.
         """
         organisation = organisation_of(caller)
         citizen_id = await self._citizens.find_or_add(
@@ -115,6 +118,7 @@ class Referrals:
                 raise CitizenErased
             now = reference.present_department(repeated.department)
             return replace(repeated, department=now)
+        await check_unrestricted(tx, citizen_id)
         department = _department(reference, asked)
         if "referrer" not in caller.roles and not coordinates(caller, [department], reference):
             raise DepartmentDiffers("refer to your own department")
@@ -186,8 +190,9 @@ class Referrals:
         """How to reach the citizen, recorded with `purpose` and who asked.
 
         Raises NoSuchCitizen for an unknown one or one that is not the caller's to see,
-        CitizenErased, and ContactNotConsented to a service that is to write to who did not agree to
-        messages. Where a service tells a helper whom to meet, no address to write to is told.
+        CitizenErased, and to a service CitizenRestricted, and ContactNotConsented where it is to
+        write to who did not agree to messages. Where a service tells a helper whom to meet, no
+        address to write to is told.
         """
         reference = await self._reference.get(tx)
         referrals = await self._referrals.of_citizen(tx, citizen_id)
@@ -197,6 +202,8 @@ class Referrals:
         if contact is None:
             raise CitizenErased
         if "service" in caller.roles:
+            if await restriction_of(tx, citizen_id):
+                raise CitizenRestricted
             if use == "meet":
                 contact = msgspec.structs.replace(contact, email=None, phone=None)
             elif not await self._consents.allow(tx, citizen_id, "messages"):

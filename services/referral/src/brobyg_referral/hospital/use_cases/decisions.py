@@ -1,6 +1,6 @@
 """What is decided about the hospital's messages of one transaction, in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from brobyg_kit.database import Transaction
@@ -91,15 +91,17 @@ class Decisions:
         referrals: dict[str, ActiveReferral],
         locked: frozenset[str],
         known: Sequence[StoredAppointment],
+        restricted: Collection[str] = (),
     ) -> None:
         """`referrals` by CPR number: what is new is booked under them.
 
-        `locked` are the ids of the referrals whose appointments may be changed.
+        `locked` are the ids of the referrals whose appointments may be changed. What is said of
+        the citizens who are `restricted` is kept and told to nobody.
         """
         self._clock, self._now = tx.clock, tx.now
         self._channel, self._organisation = channel, organisation
         self._versions_rise = versions_rise
-        self._referrals, self._locked = referrals, locked
+        self._referrals, self._locked, self._restricted = referrals, locked, restricted
         self._known = {one.appointment_id: one for one in known}
         self._ids = {name: one.appointment_id for one in known for name in one.identifiers}
         self._stored_identifiers = frozenset(self._ids)
@@ -287,7 +289,8 @@ class Decisions:
         known: StoredAppointment | None,
         cause: Event | None,
     ) -> Result:
-        transition = receive(known.state if known else None, message)
+        told = referral.citizen_id not in self._restricted
+        transition = receive(known.state if known else None, message, told=told)
         identifiers = request.appointment.identifiers
         if known is None:
             new = new_id(self._clock)
@@ -371,7 +374,8 @@ class Decisions:
         needed: bool = True,
         reasons: tuple[str, ...] = (),
     ) -> None:
-        self.attention.append(AttentionChange(kind, stored, needed, cause, reasons))
+        if stored.referral.citizen_id not in self._restricted:
+            self.attention.append(AttentionChange(kind, stored, needed, cause, reasons))
 
 
 def _without_overlap(results: Sequence[Result]) -> list[Result]:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from brobyg_contracts.reference import Reference
 from brobyg_kit.database import Transaction
 from brobyg_kit.logs import get_logger
+from brobyg_kit.restriction import restricted
 
 from brobyg_referral.cases.ports import (
     ActiveReferral,
@@ -98,6 +99,7 @@ class Intake:
         citizens: dict[bytes, str] = {}
         locked: dict[str, ActiveReferral] = {}
         known: list[StoredAppointment] = []
+        silent: set[str] = set()
         if requests:
             names = Names(
                 organisation,
@@ -108,6 +110,7 @@ class Intake:
             citizens = await self._citizens.ids_of(tx, hashes.values())
             locked = await self._store.lock_active_referrals(tx, citizens.values(), names)
             # Read after the locks were got: what others have committed meanwhile is seen.
+            silent = await restricted(tx, {one.citizen_id for one in locked.values()})
             known = await self._store.find(tx, replace(names, entered_for=locked.keys()))
         # Ids rise with time (UUIDv7): of several active referrals of a citizen the newest counts.
         newest = {locked[one].citizen_id: locked[one] for one in sorted(locked)}
@@ -123,4 +126,5 @@ class Intake:
             },
             locked=frozenset(locked),
             known=known,
+            restricted=silent,
         )

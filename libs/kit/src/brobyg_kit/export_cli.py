@@ -1,0 +1,193 @@
+"""`brobyg export`: all that the system holds of a person, asked of every service (GDPR art. 15)."""
+
+import asyncio
+import json
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from gettext import NullTranslations
+from typing import Annotated, Any
+from uuid import UUID
+
+import httpx2
+import msgspec
+import typer
+
+from brobyg_kit.catalogues import catalogue, written_in
+from brobyg_kit.cli import fail, load_service, service_entry_points
+from brobyg_kit.domain import domain
+from brobyg_kit.problems import GONE, ReceivedProblem
+from brobyg_kit.service import Service
+from brobyg_kit.settings import KitSettings
+
+#: The exit code when a service could not be asked.
+INCOMPLETE = 3
+_TIMEOUT_SECONDS = 60.0
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?(\.\d+)?([+-]\d\d:\d\d|Z)")
+
+app = typer.Typer(no_args_is_help=True)
+
+
+class Section(msgspec.Struct):
+    """What is held under one heading."""
+
+    heading: str
+    rows: list[dict[str, Any]]
+
+
+class _Told(msgspec.Struct):
+    sections: list[Section]
+
+
+@dataclass(slots=True)
+class Export:
+    """What was found of a person."""
+
+    kind: str
+    person_id: str
+    exported_at: str
+    #: Whether every service has answered.
+    complete: bool = True
+    #: By service: why it is missing.
+    missing: dict[str, str] = field(default_factory=dict)
+    #: By service: what it holds.
+    services: dict[str, list[Section]] = field(default_factory=dict)
+    #: Services that say that they have erased the person.
+    erased: list[str] = field(default_factory=list)
+
+
+def _command(kind: str, people: str) -> Callable[..., None]:
+    def export(
+        person_id: Annotated[str, typer.Argument(metavar="ID", help="Who it is.")],
+        as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+        language: Annotated[
+            str, typer.Option(help="In which language it is written (ISO 639-1).")
+        ] = domain().DEFAULT_LANGUAGE,
+    ) -> None:
+        try:
+            person_id = str(UUID(person_id))
+            language = written_in(domain().EXPORT_TEXTS, language)
+        except ValueError as error:
+            raise typer.BadParameter(str(error) or "an id is a UUID") from None
+        found = asyncio.run(collect(kind, people, person_id))
+        texts = catalogue(domain().EXPORT_TEXTS, language)
+        if as_json:
+            typer.echo(json.dumps(asdict(found), default=msgspec.to_builtins, indent=2))
+        else:
+            for line in lines(found, texts):
+                typer.echo(line)
+        if not found.complete:
+            typer.secho(_why_incomplete(found, texts), err=True, fg="red")
+            raise typer.Exit(INCOMPLETE)
+        if not any(found.services.values()):
+            fail("nothing is held of anybody of this id")
+
+    export.__doc__ = f"""Tell all that is held of a {kind}, by every service; each records it.
+
+    Exit code 0 when every service has answered, 3 when one could not be asked: then the export is
+    incomplete, and says so. 1 when nothing is held.
+    """
+    return export
+
+
+for _kind, _people in domain().PEOPLE.items():
+    app.command(_kind)(_command(_kind, _people))
+
+
+async def collect(kind: str, people: str, person_id: str) -> Export:
+    """Ask every service that keeps something."""
+    settings = KitSettings()
+    token = settings.service_token.get_secret_value()
+    if not token:
+        fail("there is no service token here; set BROBYG_SERVICE_TOKEN, or start the system")
+    found = Export(kind, person_id, datetime.now(UTC).isoformat(timespec="seconds"))
+    services = [one for one in map(load_service, service_entry_points()) if one.metadata]
+    headers = {"Authorization": f"Bearer {token}"}
+    async with httpx2.AsyncClient(
+        trust_env=False, timeout=_TIMEOUT_SECONDS, headers=headers
+    ) as client:
+        for service in services:
+            url = f"{address_of(service)}/{people}/{person_id}/export"
+            await _ask(client, service.name, url, found)
+    found.complete = not found.missing
+    return found
+
+
+def address_of(service: Service) -> str:
+    """Where the service is reached: BROBYG_<NAME>_URL, else its port on this machine."""
+    name = service.name.upper()
+    port = service.settings.model_fields[f"{service.name}_port"].default
+    here = f"http://127.0.0.1:{os.environ.get(f'BROBYG_{name}_PORT', port)}"
+    return os.environ.get(f"BROBYG_{name}_URL", here).rstrip("/")
+
+
+async def _ask(client: httpx2.AsyncClient, name: str, url: str, found: Export) -> None:
+    try:
+        answer = await client.get(url)
+    except httpx2.HTTPError as error:
+        found.missing[name] = type(error).__name__
+        return
+    try:
+        if answer.status_code == 200:
+            found.services[name] = msgspec.json.decode(answer.content, type=_Told).sections
+            return
+        problem = msgspec.json.decode(answer.content, type=ReceivedProblem)
+    except msgspec.MsgspecError:
+        found.missing[name] = f"{answer.status_code}, not as agreed"
+        return
+    if answer.status_code == 410 and problem.type == GONE:
+        found.erased.append(name)
+    elif answer.status_code != 404 or not problem.type:
+        found.missing[name] = str(answer.status_code)
+
+
+def lines(found: Export, texts: NullTranslations) -> list[str]:
+    """The export as people read it."""
+    say = texts.gettext
+    title = say("All that is held of you").rstrip()
+    shown = [f"{title} ({say(found.kind)} {found.person_id}, {_value(found.exported_at, say)})"]
+    if not found.complete:
+        shown += ["", _why_incomplete(found, texts)]
+    shown += [
+        f"{name}: {say('you were erased here; what follows is history about the id alone')}"
+        for name in found.erased
+    ]
+    for name, sections in found.services.items():
+        for section in sections:
+            shown += ["", f"{say(section.heading)} ({name})"]
+            for row in section.rows:
+                shown += _row(row, say)
+    return shown
+
+
+def _why_incomplete(found: Export, texts: NullTranslations) -> str:
+    say = texts.gettext
+    missing = ", ".join(f"{name} ({why})" for name, why in sorted(found.missing.items()))
+    return f"{say('This is incomplete, try again later. These did not answer:')} {missing}"
+
+
+def label(name: str) -> str:
+    """A field's name as it is read, in English: `starts_at` is "Starts at"."""
+    return name.replace("_", " ").capitalize()
+
+
+def _row(row: Mapping[str, Any], say: Callable[[str], str]) -> list[str]:
+    told = [(name, value) for name, value in row.items() if value not in (None, [], {}, "")]
+    return [
+        f"  {'-' if number == 0 else ' '} {say(label(name))}: {_value(value, say)}"
+        for number, (name, value) in enumerate(told)
+    ]
+
+
+def _value(value: Any, say: Callable[[str], str]) -> str:
+    if isinstance(value, bool):
+        return say("yes") if value else say("no")
+    if isinstance(value, list) and not any(isinstance(one, dict | list) for one in value):
+        return ", ".join(_value(one, say) for one in value)
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str) and _INSTANT.fullmatch(value):
+        return f"{datetime.fromisoformat(value).astimezone(domain().LOCAL_ZONE):%Y-%m-%d %H:%M}"
+    return str(value)

@@ -1,0 +1,21 @@
+"""All that notification holds of somebody, for themselves (GDPR art. 15 and 20)."""
+
+from brobyg_kit.export import ATTENTION, OF_ANYBODY, About, Held, Holdings, held
+
+from brobyg_notification.adapters.tables import notification
+from brobyg_notification.domain.notice import Role
+
+
+def _to(role: Role) -> About:
+    columns = notification.c
+    return lambda who: (columns.recipient_id == who) & (columns.recipient_role == role)
+
+
+def _sections(role: Role) -> tuple[Held, ...]:
+    return (held("Messages to you", notification, _to(role)), ATTENTION, *OF_ANYBODY)
+
+
+HOLDINGS = Holdings(
+    {"citizens": _sections("citizen"), "volunteers": _sections("helper")},
+    {"called_off": "What was called off of a need, without the person whose it is."},
+)

@@ -1,0 +1,35 @@
+"""What is held of a citizen: who they are, what helpers must know, who was told of it."""
+
+from brobyg_kit.database import Transaction
+from brobyg_kit.export import Held, Rows, held
+
+from brobyg_referral.people.adapters.tables import access_log, citizen
+from brobyg_referral.people.domain.contact import Contact
+from brobyg_referral.people.ports import CitizenStore
+
+_IDENTITY = ("given_name", "family_name", "language", "email", "phone", "address", "is_protected")
+
+
+def holdings(citizens: CitizenStore) -> tuple[Held, ...]:
+    """The sections; `citizens` opens who they are."""
+
+    async def identity(tx: Transaction, citizen_id: str) -> Rows:
+        contact = await citizens.contact(tx, citizen_id)
+        return [] if contact is None else [_told(contact)]
+
+    return (
+        Held("Who you are and how you are reached", ("citizen",), _IDENTITY, identity),
+        held("What helpers must know", citizen, lambda who: citizen.c.citizen_id == who),
+        held(
+            "Who was told how you are reached",
+            access_log,
+            lambda who: access_log.c.citizen_id == who,
+        ),
+    )
+
+
+def _told(contact: Contact) -> dict[str, object]:
+    address = contact.address
+    return {name: getattr(contact, name) for name in _IDENTITY if name != "address"} | {
+        "address": None if address is None else f"{address.line}, {address.postcode}"
+    }

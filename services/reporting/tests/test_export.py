@@ -1,0 +1,55 @@
+"""Everybody is told what the history says of them."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+import msgspec
+import pytest
+from brobyg_kit.export import KIT_EXEMPT, unaccounted
+from brobyg_kit.testing import Running, bearer, tables_naming
+from brobyg_reporting.adapters.holdings import HOLDINGS
+from brobyg_reporting.adapters.tables import metadata, tables_of
+from brobyg_reporting.bootstrap import SERVICE
+from sqlalchemy import Column, MetaData, Table, Uuid
+
+from .stories import DEPARTMENT, HELPER, OTHER, keep, story
+
+Serve = Callable[..., AbstractAsyncContextManager[Running]]
+SERVICE_TOKEN = bearer("service")
+OWN = [*metadata.tables.values(), *tables_of(1).values()]
+CITIZEN = msgspec.json.decode(story()[1].data)["citizen_id"]
+#: Of a citizen's or a helper's story: what must be told at least.
+TOLD = {
+    "citizens": (CITIZEN, {"Referrals", "Appointments", "What you need help for", "The history"}),
+    "volunteers": (HELPER, {"What you were asked", "Agreements to help", "The history"}),
+}
+
+
+@pytest.mark.parametrize("people", TOLD)
+async def test_what_the_history_says_of_somebody_is_told(serve: Serve, people: str) -> None:
+    async with serve(SERVICE) as running:
+        database = running.runtime.database
+        assert database is not None
+        await keep(running, story() + story(OTHER, DEPARTMENT)[1:5])
+        who, headings = TOLD[people]
+        path = f"/{people}/{who}/export"
+        for _ in range(2):
+            answer = await running.client.get(path, headers=SERVICE_TOKEN)
+            assert answer.status_code == 200, answer.text
+        told = {one["heading"]: one["rows"] for one in answer.json()["sections"]}
+        assert headings | {"Who was given such an export"} <= told.keys()
+        names = {name for one in HOLDINGS.sections[people] for name in one.tables}
+        naming = await tables_naming(database, who)
+        assert {"event_log", "match", "export_log"} <= naming
+        assert naming <= names | KIT_EXEMPT.keys()
+        for refused in (bearer("analyst"), bearer("coordinator")):
+            assert (await running.client.get(path, headers=refused)).status_code == 403
+
+
+async def test_no_table_is_forgotten() -> None:
+    assert unaccounted(HOLDINGS, OWN) == []
+
+
+async def test_control_a_table_that_is_added_and_not_told_is_found() -> None:
+    added = Table("diary", MetaData(), Column("helper_id", Uuid))
+    assert unaccounted(HOLDINGS, [*OWN, added]) == ["diary"]
