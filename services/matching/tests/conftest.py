@@ -61,12 +61,13 @@ async def shared(addresses: Addresses) -> AsyncIterator[Running]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def matching(shared: Running) -> Running:
     """The shared service, emptied."""
+    from brobyg_kit.testing import as_owner
     from matching_samples import query
 
     assert shared.runtime.database is not None
     own = [one for one in metadata.sorted_tables if one.name != "roster"]
     tables = ", ".join(one.name for one in (attention, timer, stream, outbox, *own))
-    await query(shared.runtime.database, f"truncate {tables}")
+    await as_owner(shared.runtime.database, f"truncate {tables}")
     # What the process holds in memory is no longer so.
     await query(shared.runtime.database, "update roster set version = version + 1")
     return shared

@@ -5,6 +5,7 @@ KitError
 ├── HandlerBlocked     a service can't handle any event now
 ├── InstanceReplaced   another process has joined the consumer group under this one's name
 ├── LaneFailed         a part of a consumer has ended or lost its group
+├── LoginRefused      a login of the database is not one that a service may have
 ├── PartitionsDiffer   a topic has another number of partitions than its file declares
 ├── RecordGone         a record is no longer in its topic, or never was
 ├── SendFailed         the broker refused a record or did not acknowledge it
@@ -46,6 +47,10 @@ class InstanceReplaced(KitError):
 
 class LaneFailed(KitError):
     """A part of a consumer has ended or lost its group; the consumer is restarted."""
+
+
+class LoginRefused(KitError):
+    """An address names no login, or one that a service or an analyst must not sign in with."""
 
 
 class PartitionsDiffer(KitError):

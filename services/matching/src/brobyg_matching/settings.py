@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-from brobyg_kit.settings import KitSettings
+from brobyg_kit.settings import KitSettings, own_database
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
@@ -25,6 +25,7 @@ class MatchingSettings(KitSettings):
     """Adds the service's port and keys."""
 
     matching_port: int = Field(8002, ge=1, le=65535, description="Port of matching.")
+    matching_database: SecretStr = own_database("matching")
     matching_link_keys: Keys = Field(
         (),
         description="Keys, separated by commas: the first signs the links that volunteers answer"

@@ -3,7 +3,7 @@
 import base64
 import binascii
 
-from brobyg_kit.settings import KitSettings
+from brobyg_kit.settings import KitSettings, own_database
 from pydantic import Field, SecretStr, field_validator
 
 
@@ -13,6 +13,7 @@ class ReferralSettings(KitSettings):
     referral_port: int = Field(
         8001, ge=1, le=65535, description="Port of referral (FHIR under /fhir)."
     )
+    referral_database: SecretStr = own_database("referral")
     referral_encryption_key: SecretStr = Field(
         description="Keys for citizens' data (AES-256-GCM): base64 of 32 bytes; several separated"
         " by commas, the first encrypts, all decrypt."

@@ -9,6 +9,7 @@ from brobyg_contracts.reference import Reference
 from brobyg_kit.replica import Copy
 from brobyg_kit.service import Parts, Resources, Service
 
+from brobyg_reporting.adapters.grants import GRANTS
 from brobyg_reporting.adapters.processes import WorkerProcesses
 from brobyg_reporting.adapters.queries import Queries
 from brobyg_reporting.adapters.status import readiness
@@ -68,6 +69,7 @@ SERVICE = Service(
     settings=ReportingSettings,
     build=build,
     metadata=metadata,
+    grants=GRANTS,
     handlers=HANDLERS,
     emits=EMITS,
     copies=(REFERENCE,),
