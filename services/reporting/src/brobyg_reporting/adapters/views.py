@@ -86,8 +86,8 @@ async def show(connection: AsyncConnection, number: int) -> None:
 
 async def _definition(driver: Driver, name: str, view: View, schema: str) -> list[str]:
     """The statements that give the view its new definition, the columns it has first."""
-    words = {"v": schema, **_EXPRESSIONS}
-    shown, sql = f"{SCHEMA}.{name}", view.sql.format(**words, served=_SERVED.format(**words))
+    asked = view.sql.replace("{served}", _SERVED)
+    shown, sql = f"{SCHEMA}.{name}", asked.format(v=schema, **_EXPRESSIONS)
     gives = {one.name: one.type.oid for one in (await driver.prepare(sql)).get_attributes()}
     has = {
         row["attname"]: row["atttypid"]
