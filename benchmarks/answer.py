@@ -134,10 +134,10 @@ async def _served(which: str, url: str, on: Ground) -> AsyncIterator[httpx2.Asyn
 
 async def _serve_ours(port: int, url: str, on: Ground, keys: Path) -> None:
     """Matching's API on the database at `url`; its clock stands."""
-    suffix = url.rpartition(f"brobyg_{SERVICE.name}")[2]
+    server, _, suffix = url.rpartition(f"/brobyg_{SERVICE.name}")
     runtime = Runtime(
         SERVICE,
-        settings(on, token_keys=keys, matching_port=port),
+        settings(on, token_keys=keys, matching_port=port, matching_database=server),
         "api",
         clock=ManualClock(week.BEGINS),
         database_suffix=suffix,

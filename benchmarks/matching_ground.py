@@ -27,7 +27,7 @@ from brobyg_kit.parking import Origin, Received
 from brobyg_kit.person_keys import PersonKeys
 from brobyg_kit.replica import Copies
 from brobyg_kit.service import Parts, Resources
-from brobyg_kit.testing import fresh_database
+from brobyg_kit.testing import as_owner, fresh_database
 from brobyg_kit.vault import Vault
 from brobyg_matching.adapters import tables
 from brobyg_matching.adapters.contacts import Lookups, SealedContacts
@@ -181,7 +181,6 @@ def settings(on: Ground, **more: object) -> MatchingSettings:
     """Settings with which matching can be built."""
     values = {
         "kafka": on.kafka,
-        "database": on.database,
         "token_keys": Path("unused"),
         "matching_link_keys": LINK_KEY,
         "matching_registration_keys": "r" * 32,
@@ -260,29 +259,20 @@ async def _register(made: Matching, number: int, every: int) -> None:
 
 async def settle(database: Database) -> None:
     """Leave the database as a running system has it: outbox sent, statistics known."""
-    async with database.connect() as connection:
-        await connection.exec_driver_sql(f"truncate {delivery.outbox.name}")
-        await connection.exec_driver_sql("vacuum analyze")
+    await as_owner(database, f"truncate {delivery.outbox.name}", "vacuum analyze")
 
 
 async def keep(database: Database) -> None:
     """Remember what is in the tables, for `put_back`."""
-    async with database.connect() as connection:
-        await connection.exec_driver_sql("create schema kept")
-        for name in _names():
-            await connection.exec_driver_sql(f"create table kept.{name} as table {name}")
+    copies = (f"create table kept.{name} as table {name}" for name in _names())
+    await as_owner(database, "create schema kept", *copies)
 
 
 async def put_back(database: Database) -> None:
     """Make the tables what they were when `keep` was called."""
     names = _names()
-    async with database.connect() as connection:
-        await connection.exec_driver_sql(f"truncate {', '.join(names)} cascade")
-        for name in names:
-            await connection.exec_driver_sql(
-                f"insert into {name} overriding system value table kept.{name}"
-            )
-        await connection.exec_driver_sql("vacuum analyze")
+    copies = (f"insert into {name} overriding system value table kept.{name}" for name in names)
+    await as_owner(database, f"truncate {', '.join(names)} cascade", *copies, "vacuum analyze")
 
 
 def _names() -> list[str]:

@@ -1,18 +1,20 @@
 """The owner of the reference data without referral's other packages."""
 
 from brobyg_kit.service import Parts, Resources, Service
-from brobyg_kit.settings import KitSettings
+from brobyg_kit.settings import KitSettings, own_database
 from brobyg_referral.metadata import metadata
 from brobyg_referral.reference.adapters.entries import PostgresEntries
 from brobyg_referral.reference.domain.entries import KINDS
 from brobyg_referral.reference.entrypoints.api import create_router
 from brobyg_referral.reference.use_cases.records import ReferenceRecords
+from pydantic import SecretStr
 
 
 class Settings(KitSettings):
     """With the owner's port."""
 
     referral_port: int = 0
+    referral_database: SecretStr = own_database("referral")
 
 
 def build(resources: Resources) -> Parts:

@@ -201,7 +201,7 @@ def test_a_folder_that_is_right_is_checked_without_a_database() -> None:
 
 
 def test_a_database_that_does_not_answer_ends_it_with_3(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BROBYG_DATABASE", "postgresql://nobody@127.0.0.1:9")
+    monkeypatch.setenv("BROBYG_REFERRAL_DATABASE", "postgresql://nobody@127.0.0.1:9")
     for arguments in (["list"], ["apply", str(FOLDER)]):
         done = CliRunner().invoke(app, arguments)
         assert done.exit_code == 3

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from brobyg_kit.cli import load_service, load_settings
 from brobyg_local.postgres import SETTINGS
-from brobyg_local.services import DEFAULT_PORTS, SERVICES
+from brobyg_local.services import DEFAULT_PORTS, KEEPERS, SERVICES
 from brobyg_local.state import ROOT, StateFolder
 from brobyg_local.supervisor import STOP_PATIENCE
 
@@ -19,6 +19,7 @@ DOCKERFILES = {
 # What Docker Compose itself reads: no setting of a service.
 FOR_COMPOSE = {
     "BROBYG_DATABASE_PASSWORD",
+    *(f"BROBYG_{name.upper()}_DATABASE_PASSWORD" for name in KEEPERS),
     "BROBYG_PUBLIC_KEYS",
     "BROBYG_VERSION",
     "BROBYG_NOTIFICATION_TOKEN",
@@ -98,6 +99,18 @@ def test_every_variable_is_a_setting_that_exists(name: str) -> None:
     assert {
         key for key in PARTS[name]["environment"] if key.startswith("BROBYG_")
     } <= known_settings()
+
+
+@pytest.mark.parametrize("name", list(PARTS))
+def test_only_what_migrates_signs_in_as_the_databases_owner(name: str) -> None:
+    migrates = name.endswith("-migrate")
+    assert ("BROBYG_DATABASE" in PARTS[name].get("environment", {})) == migrates
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_signs_in_on_the_database_as_itself_alone(name: str) -> None:
+    given = {key for key in PARTS[name]["environment"] if key.endswith("_DATABASE")}
+    assert given == ({f"BROBYG_{name.upper()}_DATABASE"} if name in KEEPERS else set())
 
 
 def test_every_variable_taken_from_outside_is_known_and_no_secret_has_a_default() -> None:

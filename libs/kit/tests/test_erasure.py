@@ -24,11 +24,12 @@ from brobyg_kit.health import Heartbeat
 from brobyg_kit.runtime import Runtime, Server
 from brobyg_kit.service import Parts as ServiceParts
 from brobyg_kit.service import Service
-from brobyg_kit.settings import KitSettings
+from brobyg_kit.settings import KitSettings, own_database
 from brobyg_kit.testing import eventually, token_keys
 from brobyg_kit.topics import SEGMENT, Topic
 from delivery_parts import Parts, going
 from fastapi import APIRouter
+from pydantic import SecretStr
 from sqlalchemy import MetaData
 from typer.testing import CliRunner
 
@@ -286,6 +287,12 @@ async def test_without_a_broker_the_replay_waits_and_says_so(parts: Parts) -> No
     assert holder.done == []
 
 
+class ThingSettings(KitSettings):
+    """With the database of the service below."""
+
+    thing_database: SecretStr = own_database("thing")
+
+
 def a_service(parts: Parts, holder: Holder) -> Service:
     router = APIRouter()
 
@@ -300,7 +307,7 @@ def a_service(parts: Parts, holder: Holder) -> Service:
     return Service(
         "thing",
         "brobyg_kit",
-        KitSettings,
+        ThingSettings,
         lambda _: ServiceParts(
             public_routers=(router,), erase=holder.erase, workers={"worker": endless}
         ),
@@ -316,8 +323,8 @@ async def test_nothing_is_served_and_nothing_works_before_the_erasures_are_made_
     await history(parts, holder, SOMEBODY)
     holder.may_go_on.clear()
     monkeypatch.setattr(runtime, "database_url", lambda *_: parts.database.url)
-    values = {"kafka": parts.kafka, "database": postgres, "token_keys": token_keys()[1]}
-    settings = KitSettings.model_validate(values)
+    values = {"kafka": parts.kafka, "thing_database": postgres, "token_keys": token_keys()[1]}
+    settings = ThingSettings.model_validate(values)
     process, port = Runtime(a_service(parts, holder), settings, replays=True), free_port()
     web = Server(uvicorn.Config(process.app(), host="127.0.0.1", port=port, log_config=None))
     serving = asyncio.create_task(process.serve(web))
@@ -360,7 +367,7 @@ async def test_the_command_shows_how_far_it_has_come_and_makes_erasures_again(
         monkeypatch.setattr(module, "database_url", lambda *_: parts.database.url)
     monkeypatch.setattr(erasure_cli, "_services", lambda: [service])
     monkeypatch.setenv("BROBYG_KAFKA", parts.kafka)
-    monkeypatch.setenv("BROBYG_DATABASE", postgres)
+    monkeypatch.setenv("BROBYG_THING_DATABASE", postgres)
     monkeypatch.setenv("BROBYG_TOKEN_KEYS", str(token_keys()[1]))
 
     async def run(*arguments: str) -> Any:

@@ -14,9 +14,10 @@ from brobyg_kit.database import Database
 from brobyg_kit.errors import MasterKeyMissing
 from brobyg_kit.ids import derived_id
 from brobyg_kit.person_keys import PersonKeys
-from brobyg_kit.settings import KitSettings
+from brobyg_kit.settings import KitSettings, own_database
 from brobyg_kit.vault import key_id
 from delivery_parts import Parts
+from pydantic import SecretStr
 from sqlalchemy import select, text, update
 from things_with_keys import LOST, NEW, OLD, database_of, key_table, keys, metadata, opened, write
 from typer.testing import CliRunner
@@ -186,6 +187,8 @@ async def test_the_database_that_is_away_is_told_by_its_own_check_alone(database
 
 class ThingSettings(KitSettings):
     """Stands for a service's."""
+
+    thing_database: SecretStr = own_database("thing")
 
 
 def command(monkeypatch: pytest.MonkeyPatch, database: Database, own: PersonKeys) -> typer.Typer:

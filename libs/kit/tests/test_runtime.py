@@ -8,19 +8,26 @@ from brobyg_kit.free_ports import free_port
 from brobyg_kit.health import HANG_LIMIT
 from brobyg_kit.runtime import Runtime, Server
 from brobyg_kit.service import Parts, Service
-from brobyg_kit.settings import KitSettings
+from brobyg_kit.settings import KitSettings, own_database
 from brobyg_kit.testing import eventually, token_keys
 from delivery_parts import record
+from pydantic import SecretStr
 from sqlalchemy import MetaData
+
+
+class ThingSettings(KitSettings):
+    """With the database of the service below."""
+
+    thing_database: SecretStr = own_database("thing")
 
 
 async def test_a_process_that_waits_for_its_database_is_no_hung_one_however_long_it_takes() -> None:
     service = Service(
-        "thing", "thing", KitSettings, lambda _: Parts(handle=record), metadata=MetaData()
+        "thing", "thing", ThingSettings, lambda _: Parts(handle=record), metadata=MetaData()
     )
-    settings = KitSettings.model_validate(
+    settings = ThingSettings.model_validate(
         {
-            "database": f"postgresql://nobody@127.0.0.1:{free_port()}",
+            "thing_database": f"postgresql://nobody@127.0.0.1:{free_port()}",
             "kafka": f"127.0.0.1:{free_port()}",
             "token_keys": token_keys()[1],
         }

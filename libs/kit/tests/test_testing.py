@@ -7,6 +7,7 @@ import sys
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -65,9 +66,9 @@ async def test_many_at_once_migrate_once(
     migrated: list[str] = []
     migrate = testing.migrate
 
-    async def counted(url: str, metadata: MetaData, versions: Path) -> list[str]:
+    async def counted(url: str, *arguments: Any) -> list[str]:
         migrated.append(url)
-        return await migrate(url, metadata, versions)
+        return await migrate(url, *arguments)
 
     monkeypatch.setattr(testing, "migrate", counted)
     own_migrations(versions, "one")
@@ -79,7 +80,7 @@ async def test_many_at_once_migrate_once(
 async def test_a_template_that_was_left_unfinished_is_made_anew(
     postgres: str, versions: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def killed(url: str, metadata: MetaData, versions: Path) -> list[str]:
+    async def killed(url: str, *arguments: Any) -> list[str]:
         raise InterruptedError
 
     own_migrations(versions, "one")

@@ -62,6 +62,7 @@ async def shared(addresses: Addresses) -> AsyncIterator[Running]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def matching(shared: Running) -> Running:
     """The shared service, emptied."""
+    from brobyg_kit.testing import as_owner
     from matching_samples import query
 
     assert shared.runtime.database is not None
@@ -69,7 +70,7 @@ async def matching(shared: Running) -> Running:
     # The reference data stays.
     kits = [one for one in kit_metadata.sorted_tables if one is not replica]
     tables = ", ".join(one.name for one in (*kits, *own))
-    await query(shared.runtime.database, f"truncate {tables}")
+    await as_owner(shared.runtime.database, f"truncate {tables}")
     # What the process holds in memory is no longer so.
     await query(shared.runtime.database, "update roster set version = version + 1")
     return shared

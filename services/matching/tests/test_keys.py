@@ -11,7 +11,7 @@ from brobyg_kit.clock import ManualClock
 from brobyg_kit.database import Database
 from brobyg_kit.replica import Replica
 from brobyg_kit.service import Service
-from brobyg_kit.testing import Running, bearer
+from brobyg_kit.testing import Running, as_owner, bearer
 from brobyg_matching.adapters.helpers import PostgresHelpers
 from brobyg_matching.adapters.links import Links
 from brobyg_matching.adapters.needs import PostgresNeeds
@@ -104,7 +104,7 @@ async def test_a_request_to_one_process_is_recognised_by_the_other(
     database: Database, request_: RegistrationRequest
 ) -> None:
     for one, other in SIDE_BY_SIDE:
-        await query(database, "truncate helper cascade")
+        await as_owner(database, "truncate helper cascade")
         first = await register(database, one, "first", request_)
         assert await register(database, other, "again", request_) == first, (one, other)
         assert await registered(database) == 1
@@ -125,7 +125,7 @@ async def test_of_requests_to_both_processes_at_the_same_instant_one_volunteer_i
     database: Database, request_: RegistrationRequest
 ) -> None:
     for one, other in pairwise(STEPS):
-        await query(database, "truncate helper cascade")
+        await as_owner(database, "truncate helper cascade")
         made = await asyncio.gather(
             *(register(database, keys, str(n), request_) for n, keys in enumerate([one, other] * 4))
         )

@@ -9,7 +9,7 @@ import pytest
 from brobyg_kit.clock import ManualClock
 from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event
-from brobyg_kit.testing import Running
+from brobyg_kit.testing import Running, as_owner
 from brobyg_kit.timers import DueTimer
 from brobyg_matching.adapters.needs import PostgresNeeds
 from brobyg_matching.domain.board import Known
@@ -78,7 +78,7 @@ async def test_number_201_is_served_when_the_200_before_it_cannot_be(own: Runnin
     others = [(number, "ar", 3) for number in range(1, 201)]
     later = [(number, "da", 5) for number in range(202, 301)]
     await wait(own, *others, (201, "da", 4), *later)
-    await rows(own, "vacuum analyze")
+    await as_owner(database_of(own), "vacuum analyze")
     await tell(own, event(need_closed("case 0", "completed")))
     read = await look_through(own)
     assert await seats(own, "case 201") == [("filled", an_id("n"))]

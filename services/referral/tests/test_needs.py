@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from brobyg_contracts.pathways import load_pathway
-from brobyg_kit.testing import bearer
+from brobyg_kit.testing import as_owner, bearer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference_data import store_reference
@@ -18,6 +18,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 GRENAA = "grenaa-health-house"
 AGAIN = "2026-11-30T09:00:00+01:00"
 CITIZEN = "/referrals/{referral_id}/consent"
+EMPTIED = "truncate citizen, referral, appointment, outbox, stream, timer, attention cascade"
 
 
 def at(minute: int) -> str:
@@ -178,7 +179,7 @@ async def test_what_the_reference_data_does_not_have_is_refused(
 
 async def test_without_reference_data_a_sender_is_told_to_try_again(service: Served) -> None:
     await service.referred()
-    await service.rows("truncate reference_entry")
+    await as_owner(service.database, "truncate reference_entry")
     try:
         answers = [await service.put(fhir_appointment()), await service.refer()]
     finally:
@@ -400,9 +401,7 @@ async def test_whatever_happens_in_whatever_order_a_need_is_open_while_company_i
     service: Served,
 ) -> None:
     for facts in drawn_facts():
-        await service.rows(
-            "truncate citizen, referral, appointment, outbox, stream, timer, attention cascade"
-        )
+        await as_owner(service.database, EMPTIED)
         made = await service.referred()
         for minute, fact in enumerate(facts):
             await happens(service, made, fact, minute)
@@ -421,9 +420,7 @@ async def test_whatever_happens_at_once_a_need_is_open_while_company_is_wanted(
     service: Served,
 ) -> None:
     for facts in drawn_facts()[:20]:
-        await service.rows(
-            "truncate citizen, referral, appointment, outbox, stream, timer, attention cascade"
-        )
+        await as_owner(service.database, EMPTIED)
         made = await service.referred()
         await asyncio.gather(
             *(happens(service, made, fact, minute) for minute, fact in enumerate(facts))

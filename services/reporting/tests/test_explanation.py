@@ -254,7 +254,7 @@ def test_the_other_need_of_a_clash_is_the_other_one_from_either_side() -> None:
 def test_a_database_that_does_not_answer_ends_the_command_with_3(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("BROBYG_DATABASE", "postgresql://nobody@127.0.0.1:9")
+    monkeypatch.setenv("BROBYG_REPORTING_DATABASE", "postgresql://nobody@127.0.0.1:9")
     monkeypatch.setattr(command, "load_environment", lambda: None)
     done = CliRunner().invoke(command.app, [NEED])
     assert done.exit_code == 3

@@ -183,7 +183,8 @@ def keys(folder: Folder = None) -> None:
     where = system_of(folder).folder
     with where.locked():
         made = make_keys(where)
-    del made["BROBYG_TOKEN_SIGNING_KEY"]
+    for name in ("BROBYG_TOKEN_SIGNING_KEY", "BROBYG_REPORTING_ANALYST_PASSWORD"):
+        del made[name]  # used on this machine only
     made["BROBYG_PUBLIC_KEYS"] = made.pop("BROBYG_TOKEN_KEYS")
     made["BROBYG_DATABASE_PASSWORD"] = secrets.token_urlsafe(18)
     typer.echo("\n".join(f"{name}={value}" for name, value in made.items()))

@@ -24,6 +24,17 @@ RANDOM_KEYS = (
     "BROBYG_MATCHING_LINK_KEYS",
     "BROBYG_MATCHING_REGISTRATION_KEYS",
 )
+#: Passwords for the database, of the services' own logins and of one analyst.
+PASSWORDS = tuple(
+    f"BROBYG_{name}_PASSWORD"
+    for name in (
+        "REFERRAL_DATABASE",
+        "MATCHING_DATABASE",
+        "NOTIFICATION_DATABASE",
+        "REPORTING_DATABASE",
+        "REPORTING_ANALYST",
+    )
+)
 #: What services that ask others show as BROBYG_SERVICE_TOKEN: subject and role.
 TOKENS = {
     "BROBYG_NOTIFICATION_TOKEN": ("service:notification", "service"),
@@ -54,6 +65,7 @@ def make_keys(folder: StateFolder) -> dict[str, str]:
         name: kept.get(name) or base64.b64encode(secrets.token_bytes(32)).decode()
         for name in RANDOM_KEYS
     }
+    values |= {name: kept.get(name) or secrets.token_urlsafe(18) for name in PASSWORDS}
     for name, (subject, role) in TOKENS.items():
         values[name] = kept.get(name, "")
         if _expiry(values[name]) < clock.now() + RENEWED_BEFORE:

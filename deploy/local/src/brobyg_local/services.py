@@ -19,6 +19,8 @@ DEFAULT_PORTS: Mapping[str, int] = {
 }
 #: In the order in which they are started; none needs another to be up.
 SERVICES = ("referral", "matching", "notification", "reporting", "portal")
+#: Those of them that have a database.
+KEEPERS = ("referral", "matching", "notification", "reporting")
 #: Seconds for one question to a service on this machine.
 ANSWER_TIMEOUT = 3.0
 #: A proxy named in the environment does not reach this machine, or answers in its place.
@@ -33,7 +35,9 @@ def own_settings(name: str, settings: Mapping[str, str]) -> dict[str, str]:
         for key, value in settings.items()
         if key.endswith("_URL") or not key.startswith(others)
     }
-    own.pop("BROBYG_TOKEN_SIGNING_KEY", None)
+    # What is for the owner of the databases, for analysts, and for who issues tokens.
+    for other in ("BROBYG_DATABASE", "BROBYG_REPORTING_ANALYST", "BROBYG_TOKEN_SIGNING_KEY"):
+        own.pop(other, None)
     own["BROBYG_SERVICE_TOKEN"] = own.pop(f"BROBYG_{name.upper()}_TOKEN", "")
     return own
 

@@ -20,9 +20,9 @@ from . import reference
 from .clock import at_real_speed
 from .cluster import Cluster
 from .errors import LocalError
-from .keys import make_keys
+from .keys import PASSWORDS, make_keys
 from .ports import holder_of, is_answering, is_free
-from .services import BROBYG, DEFAULT_PORTS, SERVICES, own_settings, readiness
+from .services import BROBYG, DEFAULT_PORTS, KEEPERS, SERVICES, own_settings, readiness
 from .state import (
     COMPONENTS,
     ROOT,
@@ -47,6 +47,24 @@ MADE_FROM = (
     "libs/kit/src/*/migrations/**/*",
     "schemas/topics/*.yaml",
 )
+
+
+#: The settings with which services, and one analyst, sign in on the database server.
+LOGINS = {
+    **{f"BROBYG_{name.upper()}_DATABASE": f"brobyg_{name}" for name in KEEPERS},
+    "BROBYG_REPORTING_ANALYST": "analyst",
+}
+
+
+def _logins(server: str, passwords: Mapping[str, str]) -> dict[str, str]:
+    """The settings of `LOGINS` on this server; none before it was first started."""
+    from brobyg_kit.logins import Login, signed_in  # half a second, which few commands need
+
+    return {
+        setting: signed_in(server, Login(login, passwords[f"{setting}_PASSWORD"]))
+        for setting, login in LOGINS.items()
+        if server
+    }
 
 
 @dataclass
@@ -188,12 +206,16 @@ class System:
     def _write_environment(self, told: Mapping[str, str]) -> dict[str, str]:
         """Write `environment.json`: keys and addresses, then what was told."""
         addresses = self.cluster.addresses
+        keys = make_keys(self.folder)
+        passwords = {name: keys.pop(name) for name in PASSWORDS}
+        server = told.get("BROBYG_DATABASE") or addresses.database
         environment = {
             "BROBYG_HOST": "127.0.0.1",
             "BROBYG_LOG_FORMAT": "json",
             "BROBYG_NOTIFICATION_SENDER": "Brobyg <brobyg@example.org>",
             **reference.settings(),
-            **make_keys(self.folder),
+            **keys,
+            **_logins(server, passwords),
             "BROBYG_KAFKA": addresses.kafka,
             "BROBYG_DATABASE": addresses.database,
             "BROBYG_NOTIFICATION_SMTP": f"smtp://127.0.0.1:{self._port('mail')}",
@@ -265,16 +287,17 @@ class System:
             )
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            commands = [["topics", "apply"], *([name, "migrate"] for name in SERVICES)]
+            commands = [["topics", "apply"], *([name, "migrate"] for name in KEEPERS)]
             list(pool.map(brobyg, commands))
+        brobyg(["analyst", "add"])
         brobyg(["reference", "apply", "--if-empty"])
         write_atomically(stamp, json.dumps(wanted))
 
     def _fingerprint(self, environment: Mapping[str, str]) -> str:
         """Changes when a migration or topic file does, and when broker or database is another."""
         digest = hashlib.sha256(self.cluster.kafka.identity.encode())
-        for name in ("BROBYG_KAFKA", "BROBYG_DATABASE"):
-            digest.update(environment[name].encode())
+        for name in ("BROBYG_KAFKA", "BROBYG_DATABASE", *LOGINS):
+            digest.update(environment.get(name, "").encode())
         for path in sorted(path for pattern in MADE_FROM for path in ROOT.glob(pattern)):
             if path.suffix in {".py", ".sql", ".yaml"}:
                 digest.update(path.name.encode() + path.read_bytes())

@@ -230,7 +230,7 @@ def _service_app(name: str) -> typer.Typer:
         from alembic.util import CommandError
 
         from brobyg_kit.database_errors import DATABASE_ERRORS
-        from brobyg_kit.errors import DatabaseTooOld
+        from brobyg_kit.errors import DatabaseTooOld, LoginRefused
         from brobyg_kit.settings import KitSettings
 
         service = load_service(name)
@@ -242,7 +242,7 @@ def _service_app(name: str) -> typer.Typer:
             applied = asyncio.run(_migrate(server, service, create=create))
         except CommandError as error:
             fail(str(error))
-        except DatabaseTooOld as error:
+        except (DatabaseTooOld, LoginRefused) as error:
             fail(f"the database of {name} can't be migrated: {error}")
         except DATABASE_ERRORS as error:
             fail(
@@ -273,12 +273,18 @@ def _runner(name: str, role: "Role") -> Callable[[], None]:
 
 async def _migrate(server: str, service: "Service", *, create: bool) -> list[str]:
     from brobyg_kit import database, migrate
+    from brobyg_kit.logins import Login, ensure_login
+    from brobyg_kit.settings import own_server
 
     assert service.metadata is not None  # the caller has checked it
+    login = Login.of(own_server(service.name))
+    await ensure_login(server, login)
     if create:
         await migrate.create_database(server, service.name)
     url = database.database_url(server, service.name)
-    return await migrate.migrate(url, service.metadata, service.versions)
+    return await migrate.migrate(
+        url, service.metadata, service.versions, login.name, service.grants
+    )
 
 
 def fail(message: str) -> NoReturn:

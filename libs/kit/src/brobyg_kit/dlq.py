@@ -20,7 +20,7 @@ from brobyg_kit.database_errors import DATABASE_ERRORS
 from brobyg_kit.errors import RecordGone
 from brobyg_kit.kafka import read_record, reader
 from brobyg_kit.parking import Origin, Parked, Parking
-from brobyg_kit.settings import KitSettings
+from brobyg_kit.settings import KitSettings, own_server
 
 console = Console()
 app = typer.Typer(no_args_is_help=True)
@@ -34,7 +34,7 @@ def _with_database(service: str, work: Callable[[Database, Parking], Awaitable[T
         raise typer.BadParameter(f"no service {service!r}; there are {', '.join(known)}")
 
     async def run() -> T:
-        url = database_url(KitSettings().database.get_secret_value(), service)
+        url = database_url(own_server(service), service)
         database = Database(url, WallClock(), service, size=1)
         await database.open()
         try:

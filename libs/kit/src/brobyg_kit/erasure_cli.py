@@ -17,7 +17,7 @@ from brobyg_kit.database_errors import DATABASE_ERRORS
 from brobyg_kit.erasure import ErasureStatus, status
 from brobyg_kit.runtime import Runtime
 from brobyg_kit.service import Service
-from brobyg_kit.settings import KitSettings
+from brobyg_kit.settings import own_server
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -53,7 +53,7 @@ def status_command(
 async def _found(person_id: str) -> ErasureStatus | None:
     """From whichever service has erased them."""
     for service in _services():
-        url = database_url(KitSettings().database.get_secret_value(), service.name)
+        url = database_url(own_server(service.name), service.name)
         database = Database(url, WallClock(), service.name, size=1)
         try:
             await database.open()

@@ -7,6 +7,7 @@ KitError
 │   └── MasterKeyMissing   a person's key is wrapped by a master key that is not among ours
 ├── InstanceReplaced   another process has joined the consumer group under this one's name
 ├── LaneFailed         a part of a consumer has ended or lost its group
+├── LoginRefused      a login of the database is not one that a service may have
 ├── PartitionsDiffer   a topic has another number of partitions than its file declares
 ├── RecordGone         a record is no longer in its topic, or never was
 ├── SendFailed         the broker refused a record or did not acknowledge it
@@ -59,6 +60,10 @@ class InstanceReplaced(KitError):
 
 class LaneFailed(KitError):
     """A part of a consumer has ended or lost its group; the consumer is restarted."""
+
+
+class LoginRefused(KitError):
+    """An address names no login, or one that a service or an analyst must not sign in with."""
 
 
 class PartitionsDiffer(KitError):

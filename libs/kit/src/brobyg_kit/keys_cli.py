@@ -44,7 +44,7 @@ class _Service:
         except ValidationError as error:  # its own text would show the values
             wrong = error.errors(include_input=False)
             fail("".join(f"\n  BROBYG_{str(one['loc'][0]).upper()}: {one['msg']}" for one in wrong))
-        url = database_url(settings.database.get_secret_value(), self.name)
+        url = database_url(settings.server_of(self.name), self.name)
         database = Database(url, WallClock(), f"{self.name}-keys", size=2)
         await database.open()
         try:

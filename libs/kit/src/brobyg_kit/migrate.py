@@ -3,7 +3,7 @@
 The delivery tables and the service's own are two branches of one history, each in its own package.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from alembic.config import Config
 from sqlalchemy import Connection, MetaData, func, inspect, select
 from sqlalchemy.pool import NullPool
 
-from brobyg_kit import tables
+from brobyg_kit import logins, tables
 from brobyg_kit.database import create_engine
 from brobyg_kit.errors import DatabaseTooOld
 
@@ -22,15 +22,24 @@ _LOCK = 0x62726F62
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-async def migrate(url: str, metadata: MetaData, versions: Path) -> list[str]:
+async def migrate(
+    url: str, metadata: MetaData, versions: Path, login: str = "", grants: Sequence[str] = ()
+) -> list[str]:
     """Bring the database at `url` up to date; return the revisions newly applied, in order.
 
-    `versions` is the folder of the service's own revisions. An advisory lock lets one migration
+    `url` is its owner's; `login` is given the rights that the service needs, and `grants` are the
+    service's own. `versions` is the folder of its revisions. An advisory lock lets one migration
     run at a time; an interrupted one leaves nothing behind. Raises one of DATABASE_ERRORS,
     DatabaseTooOld when there are tables that no revision has made, or alembic's CommandError when
     the database is at a revision this code does not know.
     """
-    return await _run(url, metadata, versions, command.upgrade, "heads")
+
+    def upgrade(config: Config, connection: Connection) -> None:
+        command.upgrade(config, "heads")
+        if login:
+            logins.grant(connection, login, metadata, grants)
+
+    return await _run(url, metadata, versions, upgrade)
 
 
 async def check(url: str, metadata: MetaData, versions: Path) -> None:
@@ -39,18 +48,18 @@ async def check(url: str, metadata: MetaData, versions: Path) -> None:
     The database must be up to date. Alembic compares tables, columns, types, defaults, indexes,
     unique and foreign keys; it does not see check and exclusion constraints, views or functions.
     """
-    await _run(url, metadata, versions, command.check)
+    await _run(url, metadata, versions, lambda config, _: command.check(config))
 
 
 async def _run(
-    url: str, metadata: MetaData, versions: Path, action: Any, *arguments: str
+    url: str, metadata: MetaData, versions: Path, action: Callable[[Config, Connection], None]
 ) -> list[str]:
     applied: list[str] = []
 
     def run(connection: Connection) -> None:
         connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
         _refuse_older(connection)
-        action(_config(connection, metadata, versions, applied), *arguments)
+        action(_config(connection, metadata, versions, applied), connection)
 
     engine = create_engine(
         url, poolclass=NullPool, connect_args={"timeout": 10, "command_timeout": 300}

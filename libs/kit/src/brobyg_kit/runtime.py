@@ -77,10 +77,10 @@ class Runtime:
         self.service, self.settings, self.role = service, settings, role
         self.clock = clock or settings.make_clock()
         self.metrics, self.health = Metrics(), Health()
-        url = database_url(settings.database.get_secret_value(), service.name) + database_suffix
-        self.database = (
-            Database(url, self.clock, service.name) if service.metadata is not None else None
-        )
+        self.database: Database | None = None
+        if service.metadata is not None:
+            url = database_url(settings.server_of(service.name), service.name) + database_suffix
+            self.database = Database(url, self.clock, service.name)
         resources = Resources(
             settings, self.clock, self.database, self.metrics.registry, self.health, settings.kafka
         )

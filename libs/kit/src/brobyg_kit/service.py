@@ -111,6 +111,9 @@ class Service:
     asyncapi: AsyncApi | None = None
     #: The service's own tables; None for a service that keeps nothing.
     metadata: MetaData | None = None
+    #: SQL that a migration ends with, as the database's owner: rights that the service's own login
+    #: ({role}) and others have beyond the rows of its tables. {database} is its name.
+    grants: Sequence[str] = ()
     #: False where the handler itself drops events it has handled before.
     inbox: bool = True
     max_batch: int = 2_000

@@ -1,18 +1,29 @@
 """Settings by environment, prefix `BROBYG_`. `brobyg config` lists them all."""
 
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, create_model, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from brobyg_kit.clock import Clock, parse_clock
 from brobyg_kit.domain import domain
 
 
+def own_database(service: str) -> Any:  # pydantic's own type for a field
+    """The field `<service>_database` of a service that has a database."""
+    return Field(
+        SecretStr(f"postgresql://brobyg_{service}@127.0.0.1:5432"),
+        description=f"The PostgreSQL server as {service} signs in on it, without a database name:"
+        f" it uses brobyg_{service}. `brobyg {service} migrate` makes this login.",
+    )
+
+
 class KitSettings(BaseSettings):
     """What every service needs to know.
 
-    Each service adds its own fields, named `<service>_...`, among them `<service>_port`.
+    Each service adds its own fields, named `<service>_...`, among them `<service>_port` and, where
+    it has a database, `<service>_database`.
     """
 
     model_config = SettingsConfigDict(env_prefix="BROBYG_", extra="ignore", frozen=True)
@@ -22,8 +33,8 @@ class KitSettings(BaseSettings):
     )
     database: SecretStr = Field(
         SecretStr("postgresql://postgres@127.0.0.1:5432"),
-        description="The PostgreSQL server, without a database name: each service uses its own,"
-        " brobyg_<service>.",
+        description="The PostgreSQL server as the databases' owner signs in on it, without a"
+        " database name. For `migrate` and `brobyg analyst`; a service that runs doesn't need it.",
     )
     instance: str = Field(
         "",
@@ -79,7 +90,22 @@ class KitSettings(BaseSettings):
         """The clock these settings describe."""
         return parse_clock(self.clock)
 
+    def server_of(self, service: str) -> str:
+        """The database server as the service of this name signs in on it."""
+        server: SecretStr = getattr(self, f"{service}_database")
+        return server.get_secret_value()
+
     def port_of(self, service: str) -> int:
         """The HTTP port of the service of this name."""
         port: int = getattr(self, f"{service}_port")
         return port
+
+
+def own_server(service: str) -> str:
+    """The database server as the service signs in on it, whatever its other settings are.
+
+    For commands, which need not be given them.
+    """
+    field: Any = (SecretStr, own_database(service))
+    made = create_model("OwnServer", __base__=KitSettings, **{f"{service}_database": field})
+    return made().server_of(service)

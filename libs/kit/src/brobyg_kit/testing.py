@@ -7,11 +7,12 @@ a hash of the migrations' content, so it is made once a server and again when th
 import asyncio
 import atexit
 import hashlib
+import hmac
 import shutil
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -22,12 +23,13 @@ import httpx2
 import uvicorn
 from sqlalchemy import Connection, MetaData, Table, Text, cast, inspect, literal, or_, select
 
-from brobyg_kit import kafka
+from brobyg_kit import kafka, logins
 from brobyg_kit.clock import Clock, WallClock
 from brobyg_kit.database import Database
 from brobyg_kit.decoding import Record
 from brobyg_kit.domain import domain
 from brobyg_kit.free_ports import free_port
+from brobyg_kit.logins import Login, make_login, signed_in
 from brobyg_kit.migrate import MIGRATIONS, migrate
 from brobyg_kit.runtime import Role, Runtime, Server
 from brobyg_kit.service import Service
@@ -82,17 +84,52 @@ def bearer(
     return {"Authorization": f"Bearer {text}"}
 
 
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """What a database is made from: a service's tables and migrations, and its own login's rights.
+
+    The delivery tables are always there.
+    """
+
+    metadata: MetaData
+    versions: Path
+    login: Login | None = None
+    grants: Sequence[str] = ()
+
+    @property
+    def family(self) -> str:
+        """What the names of all templates for these migrations begin with."""
+        return template_family(self.versions)
+
+    @property
+    def template(self) -> str:
+        """The template's name, which changes with what it is made from."""
+        files = [
+            file for folder in (MIGRATIONS, self.versions) for file in sorted(folder.rglob("*.py"))
+        ]
+        rights = repr((self.login, self.login and self.login.password, self.grants)).encode()
+        made_from = [*(file.read_bytes() for file in (*files, Path(logins.__file__))), rights]
+        digest = hashlib.sha256(b"\0".join(made_from)).hexdigest()
+        return f"{self.family}_{digest[:12]}"
+
+
 @asynccontextmanager
 async def new_database(
     server: str, name: str, metadata: MetaData, versions: Path
 ) -> AsyncIterator[str]:
-    """The URL of a new database `name` with all migrations; it is dropped at the end.
+    """The owner's URL of a new database `name` with all migrations; it is dropped at the end.
 
     `versions` is the folder of a service's own migrations; the delivery tables are always there.
     """
+    async with _new_database(server, name, Schema(metadata, versions)) as url:
+        yield url
+
+
+@asynccontextmanager
+async def _new_database(server: str, name: str, schema: Schema) -> AsyncIterator[str]:
     connection = await asyncpg.connect(f"{server}/postgres")
     try:
-        await _create(connection, server, name, metadata, versions)
+        await _create(connection, server, name, schema)
         yield f"{server}/{name}"
     finally:
         await connection.execute(f'drop database if exists "{name}" with (force)')
@@ -103,19 +140,33 @@ async def new_database(
 _TEMPLATE_LOCK = 0x62726F74
 
 
-async def _create(
-    connection: asyncpg.Connection, server: str, name: str, metadata: MetaData, versions: Path
-) -> None:
-    family = template_family(versions)
-    template = f"{family}_{_content_hash(versions)}"
+async def _create(connection: asyncpg.Connection, server: str, name: str, schema: Schema) -> None:
+    template = schema.template
     while True:
         async with _locked(connection, "_shared"):
             if await _exists(connection, template):
                 await connection.execute(f'create database "{name}" template "{template}"')
+                await connection.execute(_SAME_RIGHTS.format(name=name, template=template))
                 return
         async with _locked(connection, ""):
             if not await _exists(connection, template):
-                await _make_template(connection, server, family, template, metadata, versions)
+                await _make_template(connection, server, schema)
+
+
+#: A copy of a database has not the rights to the database itself.
+_SAME_RIGHTS = """
+    do $$ declare one record; begin
+        if (select datacl is not null from pg_database where datname = '{template}') then
+            revoke all on database "{name}" from public;
+        end if;
+        for one in
+            select grantee::regrole as role, privilege_type as what
+            from pg_database, aclexplode(datacl) where datname = '{template}' and grantee <> 0
+        loop
+            execute format('grant %s on database "{name}" to %s', one.what, one.role);
+        end loop;
+    end $$
+"""
 
 
 def template_family(versions: Path) -> str:
@@ -123,23 +174,25 @@ def template_family(versions: Path) -> str:
     return f"brobyg_template_{hashlib.sha256(str(versions).encode()).hexdigest()[:8]}"
 
 
-async def _make_template(
-    connection: asyncpg.Connection,
-    server: str,
-    family: str,
-    template: str,
-    metadata: MetaData,
-    versions: Path,
-) -> None:
+async def _make_template(connection: asyncpg.Connection, server: str, schema: Schema) -> None:
     """Migrate a database and give it its name when it is whole; drop those of other migrations."""
+    family, login = schema.family, schema.login
+    if login is not None:
+        await make_login(connection, login)
     older = await connection.fetch(
         "select datname from pg_database where starts_with(datname, $1)", family
     )
     for row in older:
         await connection.execute(f'drop database "{row["datname"]}" with (force)')
     await connection.execute(f'create database "{family}_unfinished"')
-    await migrate(f"{server}/{family}_unfinished", metadata, versions)
-    await connection.execute(f'alter database "{family}_unfinished" rename to "{template}"')
+    await migrate(
+        f"{server}/{family}_unfinished",
+        schema.metadata,
+        schema.versions,
+        login.name if login else "",
+        schema.grants,
+    )
+    await connection.execute(f'alter database "{family}_unfinished" rename to "{schema.template}"')
 
 
 @asynccontextmanager
@@ -156,14 +209,12 @@ async def _exists(connection: asyncpg.Connection, name: str) -> bool:
     return bool(await connection.fetchval(query, name))
 
 
-def _content_hash(versions: Path) -> str:
-    files = [file for folder in (MIGRATIONS, versions) for file in sorted(folder.rglob("*.py"))]
-    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:12]
-
-
 @asynccontextmanager
 async def fresh_database(server: str, service: Service, clock: Clock) -> AsyncIterator[Database]:
-    """The service's own database, new and migrated, open; dropped at the end."""
+    """The service's own database as the service has it, new and migrated, open; dropped at the end.
+
+    What only its owner may do is done by `as_owner`.
+    """
     async with _own_database(server, service, f"_t{uuid.uuid4().hex[:10]}") as url:
         database = Database(url, clock, service.name)
         try:
@@ -173,10 +224,43 @@ async def fresh_database(server: str, service: Service, clock: Clock) -> AsyncIt
             await database.close()
 
 
-def _own_database(server: str, service: Service, suffix: str) -> AbstractAsyncContextManager[str]:
+@asynccontextmanager
+async def _own_database(server: str, service: Service, suffix: str) -> AsyncIterator[str]:
     assert service.metadata is not None  # only a service with tables has a database
-    name = f"brobyg_{service.name}{suffix}"
-    return new_database(server, name, service.metadata, service.versions)
+    name, login = f"brobyg_{service.name}{suffix}", login_of(server, service.name)
+    schema = Schema(service.metadata, service.versions, login, service.grants)
+    async with _new_database(server, name, schema) as url:
+        own = signed_in(url, login)
+        _OWNERS[own] = url
+        yield own
+
+
+#: The owner's address of each database that was made here for a service.
+_OWNERS: dict[str, str] = {}
+
+
+def login_of(server: str, service: str) -> Login:
+    """The login of this service in tests on the server; apart from that of a running system."""
+    name = f"brobyg_test_{service}"
+    return Login(name, hmac.digest(server.encode(), name.encode(), "sha256").hex()[:32])
+
+
+def owners_url(database: Database) -> str:
+    """The owner's address of a service's database that was made here."""
+    return _OWNERS[database.url]
+
+
+async def as_owner(database: Database, *statements: str) -> None:
+    """Carry these out as the owner of a service's database that was made here.
+
+    For what the service itself may not do, such as to truncate a table.
+    """
+    connection = await asyncpg.connect(owners_url(database), timeout=10)
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,12 +291,13 @@ async def served(
     own_role = service.name if service.name in domain().ROLES else "service"
     values = {
         "kafka": kafka,
-        "database": server,
         "token_keys": token_keys()[1],
         f"{service.name}_port": port,
         "service_token": bearer(own_role)["Authorization"].split()[1],
         **settings,
     }
+    if service.metadata is not None:
+        values[f"{service.name}_database"] = signed_in(server, login_of(server, service.name))
     chosen = service.settings.model_validate(values)
     runtime = Runtime(service, chosen, role, clock=clock, database_suffix=suffix)
     async with AsyncExitStack() as stack:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-from brobyg_kit.settings import KitSettings
+from brobyg_kit.settings import KitSettings, own_database
 from brobyg_kit.vault import Vault, decode_key, master_keys
 from pydantic import BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
@@ -26,6 +26,7 @@ class MatchingSettings(KitSettings):
     """Adds the service's port and keys."""
 
     matching_port: int = Field(8002, ge=1, le=65535, description="Port of matching.")
+    matching_database: SecretStr = own_database("matching")
     matching_encryption_key: SecretStr = Field(
         description="Master keys (AES-256-GCM), which wrap each helper's own key: base64 of 32"
         " bytes; several separated by commas, the first wraps, all unwrap. To change it: append the"

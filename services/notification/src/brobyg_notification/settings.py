@@ -8,7 +8,7 @@ from typing import Annotated
 
 from brobyg_kit.catalogues import written_in
 from brobyg_kit.fields import is_mail_address
-from brobyg_kit.settings import KitSettings
+from brobyg_kit.settings import KitSettings, own_database
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
@@ -47,6 +47,7 @@ class NotificationSettings(KitSettings):
     """`BROBYG_NOTIFICATION_...`, and where the others are reached."""
 
     notification_port: int = Field(8003, ge=1, le=65535, description="Port of notification.")
+    notification_database: SecretStr = own_database("notification")
     referral_url: str = Field("http://127.0.0.1:8001", description="Where referral is reached.")
     matching_url: str = Field("http://127.0.0.1:8002", description="Where matching is reached.")
     portal_url: str = Field(

@@ -1,6 +1,6 @@
 """What the referral service needs to know beyond what every service does."""
 
-from brobyg_kit.settings import KitSettings
+from brobyg_kit.settings import KitSettings, own_database
 from brobyg_kit.vault import Vault, decode_key, master_keys
 from pydantic import Field, SecretStr, field_validator
 
@@ -11,6 +11,7 @@ class ReferralSettings(KitSettings):
     referral_port: int = Field(
         8001, ge=1, le=65535, description="Port of referral (FHIR under /fhir)."
     )
+    referral_database: SecretStr = own_database("referral")
     referral_encryption_key: SecretStr = Field(
         description="Master keys (AES-256-GCM), which wrap each citizen's own key: base64 of 32"
         " bytes; several separated by commas, the first wraps, all unwrap. To change it: append the"

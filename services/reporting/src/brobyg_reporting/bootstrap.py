@@ -10,6 +10,7 @@ from brobyg_kit.export_api import export_router
 from brobyg_kit.replica import Copy
 from brobyg_kit.service import Parts, Resources, Service
 
+from brobyg_reporting.adapters.grants import GRANTS
 from brobyg_reporting.adapters.holdings import HOLDINGS
 from brobyg_reporting.adapters.processes import WorkerProcesses
 from brobyg_reporting.adapters.queries import Queries
@@ -73,6 +74,7 @@ SERVICE = Service(
     settings=ReportingSettings,
     build=build,
     metadata=metadata,
+    grants=GRANTS,
     handlers=HANDLERS,
     emits=EMITS,
     copies=(REFERENCE,),

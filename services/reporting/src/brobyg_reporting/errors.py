@@ -1,6 +1,7 @@
 """What reporting raises.
 
 ReportingError
+├── AnalystRefused  an analyst's login can't have this name
 ├── OtherCode       the live version of the projections belongs to other code than this
 ├── NoVersion       no version of the projections has been built yet
 ├── RebuildRefused  the rebuild can't be done as asked
@@ -15,6 +16,10 @@ from brobyg_kit.errors import HandlerBlocked
 
 class ReportingError(Exception):
     """What reporting raises, other than for a wrong argument."""
+
+
+class AnalystRefused(ReportingError):
+    """An analyst's login can't have this name; the message says why."""
 
 
 class OtherCode(ReportingError, HandlerBlocked):

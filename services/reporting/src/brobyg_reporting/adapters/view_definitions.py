@@ -6,33 +6,21 @@ braces for the expressions in `views`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from brobyg_reporting.adapters.tables import tables_of
+from brobyg_reporting.adapters.view_parts import (
+    DEPARTMENT,
+    DEPARTMENT_NAMES,
+    MONTH,
+    MUNICIPALITY,
+    MUNICIPALITY_NAME,
+    PLACE_NAME,
+    STANDING,
+    WEEK,
+    View,
+)
+from brobyg_reporting.adapters.view_summaries import need_summary, time_to_match
 
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """One view, its comment and those of its computed columns."""
-
-    sql: str
-    comment: str
-    columns: Mapping[str, str] = field(default_factory=dict)
-
-
-_DEPARTMENT = {
-    "department": "Department that runs it.",
-    "department_name": "Its name; the successor's for a former one. Null while unknown here.",
-}
-_PLACE_NAME = {"place_name": "The place's name. Null while unknown here."}
-_MUNICIPALITY = {"municipality_code": "The citizen's municipality; null where it is no citizen's."}
-_MONTH = {"month": "First day of the month of the start, or else of the opening, Danish time."}
-_STANDING = {
-    "standing": (
-        "open needs: searching, waiting (for capacity), held (by a coordinator), matched or"
-        " escalated; closed ones: the reason for closing."
-    )
-}
 VIEWS: Mapping[str, View] = {
     "event_log": View("select * from {v}.event_log", str(tables_of(0)["event_log"].comment)),
     "department": View(
@@ -45,18 +33,29 @@ VIEWS: Mapping[str, View] = {
         },
     ),
     "place": View(
-        "select id as location_id, name, postcode, municipality_code from {places} p",
+        """
+        select id as location_id, name, postcode, municipality_code,
+            {municipalities} ->> municipality_code as municipality_name
+        from {places} p
+        """,
         "One row a place of the reference data.",
         {
             "location_id": "The place.",
             "name": "What people call it.",
             "postcode": "Its postcode.",
             "municipality_code": "The municipality it is in.",
+            **MUNICIPALITY_NAME,
         },
+    ),
+    "municipality": View(
+        "select key as municipality_code, value as name from jsonb_each_text({municipalities})",
+        "One row a municipality of Denmark.",
+        {"municipality_code": "Its code, four digits.", "name": "Its name."},
     ),
     "referral": View(
         """
         select r.*, d.name as department_name,
+            {municipalities} ->> r.municipality_code as municipality_name,
             coalesce(sums.needs, 0) as needs,
             coalesce(sums.offers_made, 0)::bigint as offers_made,
             coalesce(sums.matches_made, 0)::bigint as matches_made,
@@ -94,7 +93,8 @@ VIEWS: Mapping[str, View] = {
         """,
         "One row a referral: where it stands.",
         {
-            **_DEPARTMENT,
+            **DEPARTMENT,
+            **MUNICIPALITY_NAME,
             "needs": "Needs ever opened.",
             "offers_made": "Offers made to helpers.",
             "matches_made": "Times a helper was found.",
@@ -124,8 +124,8 @@ VIEWS: Mapping[str, View] = {
         """,
         "One row an appointment: what the hospital says of it, and the need that it led to.",
         {
-            **_DEPARTMENT,
-            **_PLACE_NAME,
+            **DEPARTMENT,
+            **PLACE_NAME,
             "need_id": "The need; null where the pathway opens none.",
             "match_state": "As in need.match_state.",
         },
@@ -133,7 +133,8 @@ VIEWS: Mapping[str, View] = {
     "need": View(
         """
         select n.*, r.municipality_code, d.name as department_name, p.name as place_name,
-            {standing} as standing, {month} as month,
+            {municipalities} ->> r.municipality_code as municipality_name,
+            {standing} as standing, {month} as month, {week} as week, {iso_week} as iso_week,
             {time_to_match}::double precision as seconds_to_match,
             coalesce(m.helpers, '{{}}') as helpers, coalesce(m.minutes, 0)::bigint as helper_minutes
         from {v}.need n
@@ -148,21 +149,44 @@ VIEWS: Mapping[str, View] = {
         """,
         "One row a need: what wants helpers, and how the search for them went.",
         {
-            **_DEPARTMENT,
-            **_PLACE_NAME,
-            **_MUNICIPALITY,
-            **_STANDING,
-            **_MONTH,
+            **DEPARTMENT,
+            **PLACE_NAME,
+            **MUNICIPALITY,
+            **STANDING,
+            **MONTH,
+            **WEEK,
             "seconds_to_match": "Seconds from opening to the first match; null when never matched.",
             "helpers": "Who has its seats, by seat.",
             "helper_minutes": "Minutes of those helpers.",
         },
     ),
     "match": View(
-        "select * from {v}.match", "One row a match: a helper's agreement to a seat of a need."
+        """
+        select m.*, d.name as department_name, p.name as place_name
+        from {v}.match m
+        left join {departments} d on d.id = m.department
+        left join {places} p on p.id = m.location_id
+        """,
+        "One row a match: a helper's agreement to a seat of a need.",
+        {**DEPARTMENT, **PLACE_NAME},
     ),
-    "offer": View("select * from {v}.offer", "One row an offer to a helper."),
-    "helper": View("select * from {v}.helper", "One row a helper, without identity."),
+    "offer": View(
+        """
+        select o.*, d.name as department_name
+        from {v}.offer o left join {departments} d on d.id = o.department
+        """,
+        "One row an offer to a helper.",
+        DEPARTMENT,
+    ),
+    "helper": View(
+        """
+        select h.*, {municipalities} ->> h.municipality_code as municipality_name,
+            coalesce(served.names, '{{}}') as department_names
+        from {v}.helper h left join {served} served using (helper_id)
+        """,
+        "One row a helper, without identity.",
+        {**MUNICIPALITY_NAME, **DEPARTMENT_NAMES},
+    ),
     "citizen": View(
         """
         select c.*, coalesce(e.acknowledged_by, '{{}}') as acknowledged_by
@@ -181,23 +205,25 @@ VIEWS: Mapping[str, View] = {
     ),
     "notification": View(
         """
-        select o.*, n.department
-        from {v}.notification o left join {v}.need n on n.need_id = o.need_id
+        select o.*, n.department, d.name as department_name
+        from {v}.notification o
+        left join {v}.need n on n.need_id = o.need_id
+        left join {departments} d on d.id = n.department
         """,
         "One row a message that was sent or given up.",
-        {"department": "The need's department."},
+        {**DEPARTMENT, "department": "The need's department."},
     ),
     "decision": View(
         """
-        select id as event_id, subject as need_id, time, data ->> 'department' as department,
+        select l.id as event_id, subject as need_id, time, data ->> 'department' as department,
             data ->> 'pathway' as pathway, (data -> 'policy_version')::integer as policy_version,
             (data -> 'seat')::integer as seat, data ->> 'role' as role,
             (data -> 'round')::integer as round, (data -> 'wave')::integer as wave,
             data ->> 'outcome' as outcome, (data -> 'could')::integer as could,
             (data -> 'asked')::integer as asked, data -> 'considered' as considered,
             data -> 'excluded' as excluded, data ->> 'actor' as actor,
-            data ->> 'actor_role' as actor_role
-        from {v}.event_log
+            data ->> 'actor_role' as actor_role, d.name as department_name
+        from {v}.event_log l left join {departments} d on d.id = l.data ->> 'department'
         where type = '{decided}'
         """,
         "One row a decision about a seat, of the rules or by hand, as it was published.",
@@ -205,6 +231,7 @@ VIEWS: Mapping[str, View] = {
             "event_id": "The event.",
             "need_id": "The need.",
             "time": "When it was decided, UTC.",
+            **DEPARTMENT,
             "department": "Department that runs the need.",
             "pathway": "Kind of help.",
             "policy_version": "Version of the pathway's policy by which it was decided.",
@@ -224,8 +251,8 @@ VIEWS: Mapping[str, View] = {
     "escalation": View(
         """
         select n.need_id, n.department, d.name as department_name, n.pathway, {month} as month,
-            n.escalations, n.escalated_at, n.escalated_reason, n.escalated_asked,
-            n.escalated_missing,
+            {week} as week, {iso_week} as iso_week, n.escalations, n.escalated_at,
+            n.escalated_reason, n.escalated_asked, n.escalated_missing,
             extract(epoch from n.starts_at - n.escalated_at)::double precision as seconds_ahead,
             {standing} as standing
         from {v}.need n left join {departments} d on d.id = n.department
@@ -233,9 +260,10 @@ VIEWS: Mapping[str, View] = {
         """,
         "One row a need that was handed to the coordinator, by its latest escalation.",
         {
-            **_DEPARTMENT,
-            **_STANDING,
-            **_MONTH,
+            **DEPARTMENT,
+            **STANDING,
+            **MONTH,
+            **WEEK,
             "need_id": "The need.",
             "pathway": "Kind of help.",
             "escalations": "Times the coordinator was asked to step in.",
@@ -257,42 +285,17 @@ VIEWS: Mapping[str, View] = {
         """,
         "One row a thing that needs a human: the worklist, and what became of it.",
         {
-            **_DEPARTMENT,
+            **DEPARTMENT,
             "owner": "The service that raised it: it is claimed and settled there.",
         },
     ),
-    "need_summary": View(
-        """
-        select n.department, d.name as department_name, r.municipality_code, n.pathway,
-            {month} as month, n.state, {standing} as standing, count(*) as needs,
-            coalesce(sum(m.matches), 0)::bigint as matches,
-            coalesce(sum(m.minutes), 0)::bigint as helper_minutes
-        from {v}.need n
-        left join {v}.referral r on r.referral_id = n.referral_id
-        left join (
-            select need_id, count(*) as matches, sum(minutes) as minutes
-            from {v}.match where state = 'agreed' group by 1
-        ) m on m.need_id = n.need_id
-        left join {departments} d on d.id = n.department
-        where n.state is not null
-        group by 1, 2, 3, 4, 5, 6, 7
-        """,
-        "Needs counted by department, municipality, pathway, month and standing.",
-        {
-            **_DEPARTMENT,
-            **_MUNICIPALITY,
-            **_STANDING,
-            **_MONTH,
-            "pathway": "Kind of help.",
-            "state": "open or closed.",
-            "needs": "Number of needs.",
-            "matches": "Helpers who have a seat in them, or had it when they were closed.",
-            "helper_minutes": "Minutes of those helpers.",
-        },
-    ),
+    "need_summary": need_summary("month", MONTH),
+    "need_summary_by_week": need_summary("week", WEEK),
     "helper_activity": View(
         """
         select h.helper_id, h.pools, h.departments, h.municipality_code, h.status,
+            {municipalities} ->> h.municipality_code as municipality_name,
+            coalesce(served.names, '{{}}') as department_names,
             coalesce(o.offers, 0) as offers, coalesce(o.accepted, 0) as accepted,
             coalesce(o.declined, 0) as declined, coalesce(o.expired, 0) as expired,
             coalesce(m.planned, 0) as matches_planned, coalesce(m.done, 0) as matches_done,
@@ -300,6 +303,7 @@ VIEWS: Mapping[str, View] = {
             round(coalesce(m.minutes_done, 0) / 60.0, 2)::double precision as hours_done,
             m.latest_at
         from {v}.helper h
+        left join {served} served using (helper_id)
         left join (
             select helper_id, count(*) as offers,
                 count(*) filter (where state = 'accepted') as accepted,
@@ -324,6 +328,8 @@ VIEWS: Mapping[str, View] = {
             "pools": "Pools they belong to.",
             "departments": "Departments they serve.",
             "municipality_code": "Municipality they live in.",
+            **MUNICIPALITY_NAME,
+            **DEPARTMENT_NAMES,
             "status": "applied, active or paused.",
             "offers": "Offers received.",
             "accepted": "Offers accepted.",
@@ -340,30 +346,8 @@ VIEWS: Mapping[str, View] = {
             "latest_at": "Start of the latest of those, UTC.",
         },
     ),
-    "time_to_match": View(
-        """
-        select n.department, d.name as department_name, n.pathway, {month} as month,
-            count(*) as matched,
-            percentile_cont(0.5) within group (order by {time_to_match}) as p50_seconds,
-            percentile_cont(0.9) within group (order by {time_to_match}) as p90_seconds,
-            percentile_cont(0.99) within group (order by {time_to_match}) as p99_seconds,
-            max({time_to_match})::double precision as max_seconds
-        from {v}.need n left join {departments} d on d.id = n.department
-        where n.first_matched_at is not null and n.opened_at is not null
-        group by 1, 2, 3, 4
-        """,
-        "Time from the opening of a need to its first match, by department, pathway and month.",
-        {
-            **_DEPARTMENT,
-            **_MONTH,
-            "pathway": "Kind of help.",
-            "matched": "Needs that were matched at least once.",
-            "p50_seconds": "Median, seconds.",
-            "p90_seconds": "90th percentile, seconds.",
-            "p99_seconds": "99th percentile, seconds.",
-            "max_seconds": "Longest, seconds.",
-        },
-    ),
+    "time_to_match": time_to_match("month", MONTH),
+    "time_to_match_by_week": time_to_match("week", WEEK),
     "attention_summary": View(
         """
         select a.department, d.name as department_name, a.kind, a.state, a.outcome,
@@ -377,7 +361,7 @@ VIEWS: Mapping[str, View] = {
         """,
         "What needed a human, counted by department, kind, state and outcome.",
         {
-            **_DEPARTMENT,
+            **DEPARTMENT,
             "kind": "As in attention.kind.",
             "state": "As in attention.state.",
             "outcome": "As in attention.outcome; null while it is not settled.",
@@ -390,5 +374,22 @@ VIEWS: Mapping[str, View] = {
         "select type, count(*) as events from {v}.event_log group by type",
         "Number of events of each type.",
         {"type": "CloudEvents type.", "events": "Number of events."},
+    ),
+    "dictionary": View(
+        """
+        select c.relname::text as view_name, a.attname::text as column_name,
+            format_type(a.atttypid, a.atttypmod) as type, a.attnum::integer as position,
+            col_description(c.oid, a.attnum) as meaning
+        from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0
+        where c.relkind = 'v' and c.relnamespace = 'reporting'::regnamespace
+        """,
+        "One row a column of these views: what it means.",
+        {
+            "view_name": "The view.",
+            "column_name": "The column.",
+            "type": "Its type.",
+            "position": "Its place among the view's columns, from 1.",
+            "meaning": "What it holds.",
+        },
     ),
 }

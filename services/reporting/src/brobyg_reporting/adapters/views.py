@@ -1,5 +1,6 @@
 """The views that analysts read, shown on one version or another of the projections."""
 
+import json
 import re
 from collections.abc import Mapping
 
@@ -9,8 +10,10 @@ from brobyg_contracts.domain import LOCAL_ZONE
 from brobyg_kit.database import Driver, driver_of
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from brobyg_reporting.adapters.municipalities import MUNICIPALITIES
 from brobyg_reporting.adapters.tables import SCHEMA, tables_of
-from brobyg_reporting.adapters.view_definitions import VIEWS, View
+from brobyg_reporting.adapters.view_definitions import VIEWS
+from brobyg_reporting.adapters.view_parts import View
 from brobyg_reporting.errors import RebuildRefused
 
 #: The records of the reference data in the service's copy: a record's value is a CloudEvent.
@@ -18,6 +21,8 @@ _RECORDS = f"""
     select key, convert_from(body, 'UTF8')::jsonb -> 'data' as body from replica
     where topic = '{reference.TOPIC}' and body is not null
 """  # noqa: S608  # a constant of ours
+#: When a need is, or else was opened, by Danish clocks.
+_LOCAL = f"(coalesce(n.starts_at, n.opened_at) at time zone '{LOCAL_ZONE.key}')"
 #: What the SQL mentions by name. Names of places and departments come from the service's copy of
 #: the reference data.
 _EXPRESSIONS = {
@@ -37,10 +42,10 @@ _EXPRESSIONS = {
             body ->> 'postcode' as postcode, body ->> 'municipality_code' as municipality_code
         from ({_RECORDS}) p where starts_with(key, 'place/')
     )""",  # noqa: S608  # as above
-    "month": (
-        "date_trunc('month', coalesce(n.starts_at, n.opened_at)"
-        f" at time zone '{LOCAL_ZONE.key}')::date"
-    ),
+    "municipalities": f"'{json.dumps(MUNICIPALITIES, ensure_ascii=False)}'::jsonb",
+    "month": f"date_trunc('month', {_LOCAL})::date",
+    "week": f"date_trunc('week', {_LOCAL})::date",
+    "iso_week": f"""to_char({_LOCAL}, 'IYYY"-W"IW')""",
     "time_to_match": "extract(epoch from n.first_matched_at - n.opened_at)",
     "standing": """case
                 when n.state = 'closed' then n.closed_reason
@@ -48,6 +53,12 @@ _EXPRESSIONS = {
                 else 'searching'
             end""",
 }
+#: The names of the departments that each helper serves.
+_SERVED = """(
+            select s.helper_id, array_agg(coalesce(d.name, u.id) order by u.n) as names
+            from {v}.helper s cross join lateral unnest(s.departments) with ordinality as u (id, n)
+            left join {departments} d on d.id = u.id group by 1
+        )"""
 
 
 async def show(connection: AsyncConnection, numbers: Mapping[str, int]) -> None:
@@ -85,7 +96,8 @@ async def _definition(
     driver: Driver, name: str, view: View, numbers: Mapping[str, int]
 ) -> list[str]:
     """The statements that give the view its new definition, the columns it has first."""
-    shown, sql = f"{SCHEMA}.{name}", _on(view.sql, numbers).format(**_EXPRESSIONS)
+    asked = _on(view.sql.replace("{served}", _SERVED), numbers)
+    shown, sql = f"{SCHEMA}.{name}", asked.format(**_EXPRESSIONS)
     gives = {one.name: one.type.oid for one in (await driver.prepare(sql)).get_attributes()}
     has = {
         row["attname"]: row["atttypid"]

@@ -171,7 +171,7 @@ async def _status(settings: ReportingSettings) -> dict[str, Any]:
 
 
 def _database(settings: ReportingSettings) -> str:
-    return database_url(settings.database.get_secret_value(), "reporting")
+    return database_url(settings.server_of("reporting"), "reporting")
 
 
 def _run(request: RebuildRequest, *, quiet: bool) -> RebuildResult:

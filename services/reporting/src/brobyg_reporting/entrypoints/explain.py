@@ -100,7 +100,7 @@ async def _explanation(need: str) -> "Explanation":
     from brobyg_reporting.bootstrap import REFERENCE
     from brobyg_reporting.settings import ReportingSettings
 
-    url = database_url(ReportingSettings().database.get_secret_value(), "reporting")
+    url = database_url(ReportingSettings().server_of("reporting"), "reporting")
     database = Database(url, WallClock(), "reporting", size=1)
     await database.open()
     try:

@@ -164,7 +164,7 @@ def _in_transaction(work: "Callable[[Transaction, ReferenceRecords], Awaitable[T
     from brobyg_kit.cli import load_environment
     from brobyg_kit.database import Database, database_url
     from brobyg_kit.database_errors import DATABASE_ERRORS, trouble_of
-    from brobyg_kit.settings import KitSettings
+    from brobyg_kit.settings import KitSettings, own_server
 
     from brobyg_referral.reference.adapters.entries import PostgresEntries
     from brobyg_referral.reference.use_cases.records import ReferenceRecords
@@ -173,7 +173,7 @@ def _in_transaction(work: "Callable[[Transaction, ReferenceRecords], Awaitable[T
     settings = KitSettings()
 
     async def run() -> T:
-        url = database_url(settings.database.get_secret_value(), "referral")
+        url = database_url(own_server("referral"), "referral")
         database = Database(url, settings.make_clock(), "referral", size=1)
         await database.open()
         try:
