@@ -13,18 +13,21 @@ from pathlib import Path
 import yaml
 
 from schemas.tools.asyncapi import asyncapi_document
+from schemas.tools.privacy import privacy_document
 from schemas.tools.sources import SCHEMAS, Json, Sources, event_type
 from schemas.tools.structs import events_module
 
 ROOT = SCHEMAS.parent
 PACKAGE = ROOT / "libs/contracts/src/brobyg_contracts"
+PRIVACY = ROOT / "docs/privacy.md"
 HEADER = "# Generated from schemas/ by `python -m schemas.tools.generate`; do not edit.\n"
 
 
 def generated(sources: Sources) -> Mapping[Path, str]:
     """Each generated file and the text it should have."""
     document = asyncapi_document(sources)
-    data = {path.name: path.read_text() for path in SCHEMAS.glob("pathways/*.toml")} | {
+    copied = [SCHEMAS / "retention.yaml", *SCHEMAS.glob("pathways/*.toml")]
+    data = {path.name: path.read_text() for path in copied} | {
         "topics.json": _json(
             {name: list(map(event_type, topic.events)) for name, topic in sources.topics.items()}
         ),
@@ -33,6 +36,7 @@ def generated(sources: Sources) -> Mapping[Path, str]:
     return {
         PACKAGE / "events.py": events_module(sources),
         **{PACKAGE / "data" / name: text for name, text in data.items()},
+        PRIVACY: privacy_document(PRIVACY.read_text(), SCHEMAS / "retention.yaml"),
         SCHEMAS / "asyncapi.yaml": HEADER
         + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100),
     }

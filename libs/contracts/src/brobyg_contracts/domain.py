@@ -4,7 +4,13 @@ The kit loads this module by the entry point group `brobyg.domain`, see `brobyg_
 """
 
 import re
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from brobyg_contracts.retention import Kept
 
 #: What a token's bearer may be. `service` may read people's contacts; `portal`, which is open
 #: to the internet, may only pass answers on.
@@ -27,3 +33,10 @@ PERSONAL_PATTERNS = (
     # The signed part of an answer link.
     re.compile(r"(?<=/answer/)[\w.-]+|(?<=/answers/)[\w.-]+"),
 )
+
+
+def retention() -> "Sequence[Kept]":
+    """How long each kind of record is kept, as schemas/retention.yaml says."""
+    from brobyg_contracts.retention import kinds  # a process that deletes nothing needs no YAML
+
+    return tuple(kinds().values())

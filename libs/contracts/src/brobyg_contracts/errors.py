@@ -3,6 +3,7 @@
 ContractsError
 ├── InvalidPathway   a pathway's file breaks its form
 ├── UnknownPathway   no such file in schemas/pathways
+├── InvalidDocument  a file of schemas/ that is written by hand breaks its form
 └── UnknownReference an id that the reference data does not have
 """
 
@@ -17,6 +18,10 @@ class InvalidPathway(ContractsError):
 
 class UnknownPathway(ContractsError):
     """There is no such file in schemas/pathways."""
+
+
+class InvalidDocument(ContractsError):
+    """A file of schemas/ that is written by hand breaks its form; says file and line."""
 
 
 class UnknownReference(ContractsError):

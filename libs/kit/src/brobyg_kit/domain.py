@@ -5,10 +5,51 @@ that every process has them and its log lines are redacted from the first on.
 """
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Protocol
 from zoneinfo import ZoneInfo
+
+
+class Kept(Protocol):
+    """How long one kind of record is kept, and why."""
+
+    @property
+    def kind(self) -> str:
+        """Its name."""
+
+    @property
+    def services(self) -> Sequence[str]:
+        """Who keeps it."""
+
+    @property
+    def place(self) -> str:
+        """Where it is kept."""
+
+    @property
+    def counted_from(self) -> str:
+        """The time from which its days count; empty where it has none."""
+
+    @property
+    def keep(self) -> str:
+        """How long, in words."""
+
+    @property
+    def days(self) -> int | None:
+        """How long; None without an end in days."""
+
+    @property
+    def by(self) -> str:
+        """Who ends it. `timer`: a timer of each of its services."""
+
+    @property
+    def why(self) -> str:
+        """What it is kept for."""
+
+    @property
+    def basis(self) -> str:
+        """What allows or demands that."""
 
 
 class Domain(Protocol):
@@ -24,6 +65,9 @@ class Domain(Protocol):
     LOGGED_FACTS: frozenset[str]
     #: What is hidden wherever it stands in a log line.
     PERSONAL_PATTERNS: tuple[re.Pattern[str], ...]
+
+    def retention(self) -> Sequence[Kept]:
+        """How long each kind of record is kept."""
 
 
 @cache

@@ -12,6 +12,7 @@ from brobyg_matching.adapters.helpers import PostgresHelpers
 from brobyg_matching.adapters.links import Links
 from brobyg_matching.adapters.needs import PostgresNeeds
 from brobyg_matching.adapters.queries import Queries
+from brobyg_matching.adapters.retention import RETENTION
 from brobyg_matching.adapters.rosters import ResidentRosters
 from brobyg_matching.adapters.saving import ATTENTION, ERASURES
 from brobyg_matching.adapters.tables import metadata
@@ -70,6 +71,7 @@ def build(resources: Resources) -> Parts:
             RECHECK: timers.helpers_changed,
             CAPACITY: timers.capacity_free,
         },
+        retention=RETENTION,
     )
 
 

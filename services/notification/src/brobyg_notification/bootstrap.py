@@ -20,6 +20,7 @@ from brobyg_notification.adapters.delivery_queue import PostgresDeliveryQueue
 from brobyg_notification.adapters.mail import compose
 from brobyg_notification.adapters.notices import ERASURES, PostgresNotices
 from brobyg_notification.adapters.people import HttpPeople
+from brobyg_notification.adapters.retention import RETENTION
 from brobyg_notification.adapters.smtp import SmtpTransport
 from brobyg_notification.adapters.tables import metadata
 from brobyg_notification.domain.attention import ATTENTION
@@ -89,6 +90,7 @@ def build(resources: Resources) -> Parts:
         handle=handle,
         erase=lambda transaction, event: handle(transaction, [event]),
         workers={"delivery": worker.run},
+        retention=RETENTION,
         closers=[transport.close, referral.aclose, matching.aclose],
     )
 

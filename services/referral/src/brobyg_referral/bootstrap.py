@@ -8,12 +8,15 @@ from brobyg_contracts.attention import ATTENTION_OUTCOMES
 from brobyg_kit.attention_api import attention_router
 from brobyg_kit.erasure_api import erasure_router
 from brobyg_kit.erasure_proof import ErasureProof
+from brobyg_kit.retention import Carrier
 from brobyg_kit.service import Parts, Resources, Service
 
 from brobyg_referral.cases.adapters.appointments import PostgresAppointments
 from brobyg_referral.cases.adapters.attention import PostgresOpenItems
 from brobyg_referral.cases.adapters.referrals import PostgresReferrals
 from brobyg_referral.cases.adapters.requests import PostgresRequests
+from brobyg_referral.cases.adapters.retention import DELETED as CASES_DELETED
+from brobyg_referral.cases.adapters.retention import PostgresCourses
 from brobyg_referral.cases.adapters.sessions import PostgresSessions
 from brobyg_referral.cases.entrypoints import api
 from brobyg_referral.cases.use_cases.access import own_departments
@@ -23,6 +26,7 @@ from brobyg_referral.cases.use_cases.ending import Ending
 from brobyg_referral.cases.use_cases.erasure import ERASURES, Erasing
 from brobyg_referral.cases.use_cases.referrals import Referrals
 from brobyg_referral.cases.use_cases.repeats import Repeats
+from brobyg_referral.cases.use_cases.retention import CitizensOver
 from brobyg_referral.cases.use_cases.sessions import OVER as SESSION_OVER
 from brobyg_referral.cases.use_cases.sessions import Sessions
 from brobyg_referral.handlers import EMITS, HANDLERS, Reactions, handle_with
@@ -36,6 +40,7 @@ from brobyg_referral.hospital.use_cases.intake import Intake
 from brobyg_referral.metadata import metadata
 from brobyg_referral.metrics import ReferralMetrics
 from brobyg_referral.people.adapters.citizens import PostgresCitizens
+from brobyg_referral.people.adapters.retention import DELETED as PEOPLE_DELETED
 from brobyg_referral.people.adapters.secrets import Vault
 from brobyg_referral.people.domain.hashing import Hasher
 from brobyg_referral.reference.adapters.entries import CurrentReference, PostgresEntries
@@ -56,6 +61,7 @@ def build(resources: Resources) -> Parts:
     repeats, ending = Repeats(requests, hasher), Ending(referral_store, appointments, metrics)
     referrals = Referrals(citizens, referral_store, ending, repeats, reference, hasher, metrics)
     erasing = Erasing(citizens, referral_store, requests, reference, ending)
+    over = CitizensOver(PostgresCourses(), citizens, erasing)
     entered = Appointments(referral_store, appointments, repeats, reference)
     sessions = Sessions(PostgresSessions(), repeats, reference)
     intake = Intake(citizens, appointments, counts, hasher, metrics, settings.rising_versions())
@@ -83,6 +89,12 @@ def build(resources: Resources) -> Parts:
         timers={
             OVER: AppointmentsOver(appointments, PostgresOpenItems()).fire,
             SESSION_OVER: sessions.close_over,
+        },
+        retention={
+            "citizen_ended": Carrier(over.ended, batch=1),
+            "citizen_silent": Carrier(over.silent, batch=1),
+            **CASES_DELETED,
+            **PEOPLE_DELETED,
         },
     )
 

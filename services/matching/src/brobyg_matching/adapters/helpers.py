@@ -1,6 +1,7 @@
 """Helpers in PostgreSQL: their profile, their contact kept apart, and who read it."""
 
 from collections.abc import Collection
+from datetime import datetime
 from unicodedata import normalize
 from zlib import crc32
 
@@ -76,9 +77,8 @@ class PostgresHelpers:
         request: RegisteredRequest | None = None,
     ) -> None:
         """See `ports.Helpers.add`."""
-        await tx.connection.execute(
-            insert(helper).values(rows.helper_values(added) | {"registered_at": tx.now})
-        )
+        times = {"registered_at": tx.now, "inactive_since": _inactive_since(tx, added)}
+        await tx.connection.execute(insert(helper).values(rows.helper_values(added) | times))
         await tx.connection.execute(
             insert(helper_contact).values(
                 {"helper_id": added.helper_id, "email_key": _key_of(contact.email)}
@@ -109,10 +109,11 @@ class PostgresHelpers:
 
     async def update(self, tx: Transaction, before: Helper, changed: Helper) -> None:
         """See `ports.Helpers.update`."""
+        values = rows.helper_values(changed)
+        if (before.status == "active") != (changed.status == "active"):
+            values["inactive_since"] = _inactive_since(tx, changed)
         await tx.connection.execute(
-            update(helper)
-            .where(helper.c.helper_id == changed.helper_id)
-            .values(rows.helper_values(changed))
+            update(helper).where(helper.c.helper_id == changed.helper_id).values(values)
         )
         await _save_papers(tx, changed)
         await _count_up(tx, {*before.departments, *changed.departments})
@@ -161,6 +162,11 @@ class PostgresHelpers:
             }  # fmt: skip
             await tx.connection.execute(insert(access_log).values(values))
         return Contact(**row)
+
+
+def _inactive_since(tx: Transaction, one: Helper) -> datetime | None:
+    """For a helper whose status is so from now on."""
+    return None if one.status == "active" else tx.now
 
 
 def _key_of(email: str) -> str:

@@ -50,6 +50,11 @@ helper = Table(
     Column("weekly_limit", Integer, nullable=False),
     Column("caseload_limit", Integer),
     Column("registered_at", Instant, nullable=False),
+    Column(
+        "inactive_since",
+        Instant,
+        comment="Since when they can't be asked: how long they are kept counts from it.",
+    ),
     CheckConstraint("status in ('applied', 'active', 'paused')", name="helper_status"),
     CheckConstraint("cardinality(pools) > 0", name="helper_pools"),
     CheckConstraint("cardinality(departments) > 0", name="helper_departments"),

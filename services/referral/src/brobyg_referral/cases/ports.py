@@ -15,6 +15,7 @@ from brobyg_kit.database import Transaction
 
 from brobyg_referral.cases.domain.appointment import Appointment, BusinessIdentifier
 from brobyg_referral.cases.domain.referral import Referral
+from brobyg_referral.cases.domain.retention import Course
 from brobyg_referral.cases.domain.session import Session
 
 
@@ -166,3 +167,16 @@ class ReferralStore(Protocol):
 
         Raises a unique violation when the citizen has another active one meanwhile.
         """
+
+
+class CourseStore(Protocol):
+    """All that was done for a citizen, to know whether their time is over."""
+
+    async def ended(self, tx: Transaction, before: datetime, most: int) -> Sequence[str]:
+        """Citizens, not erased, whose last consent was withdrawn before; no lock."""
+
+    async def silent(self, tx: Transaction, before: datetime, most: int) -> Sequence[str]:
+        """Citizens, not erased, with a consent and nothing heard of them since; no lock."""
+
+    async def course(self, tx: Transaction, citizen_id: str) -> Course | None:
+        """Lock the citizen's referrals, and return all; None when somebody else has one of them."""

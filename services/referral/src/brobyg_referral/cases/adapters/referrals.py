@@ -34,7 +34,7 @@ class PostgresReferrals:
         found = await tx.connection.execute(
             select(referral).where(referral.c.citizen_id == citizen_id)
         )
-        return [_referral(row) for row in found]
+        return [referral_of(row) for row in found]
 
     async def save_consent(self, tx: Transaction, changed: Referral) -> None:
         """As the port says."""
@@ -51,8 +51,9 @@ class PostgresReferrals:
 
 async def _one(tx: Transaction, wanted: Select[Any]) -> Referral | None:
     row = (await tx.connection.execute(wanted)).one_or_none()
-    return _referral(row) if row else None
+    return referral_of(row) if row else None
 
 
-def _referral(row: Row[Any]) -> Referral:
+def referral_of(row: Row[Any]) -> Referral:
+    """The referral of a whole row."""
     return Referral(**{name: getattr(row, name) for name in _FIELDS})
