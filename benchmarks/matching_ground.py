@@ -5,6 +5,7 @@ in the weeks after it, already asked about when a measurement begins. With a wai
 helper in ten is a navigator too and two needs in five are cases, most of which wait for capacity.
 """
 
+import base64
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -23,10 +24,13 @@ from brobyg_kit.event import Event, EventData
 from brobyg_kit.health import Health
 from brobyg_kit.ids import derived_id
 from brobyg_kit.parking import Origin, Received
+from brobyg_kit.person_keys import PersonKeys
 from brobyg_kit.replica import Copies
 from brobyg_kit.service import Parts, Resources
 from brobyg_kit.testing import fresh_database
+from brobyg_kit.vault import Vault
 from brobyg_matching.adapters import tables
+from brobyg_matching.adapters.contacts import Lookups, SealedContacts
 from brobyg_matching.adapters.helpers import PostgresHelpers
 from brobyg_matching.bootstrap import REFERENCE, SERVICE
 from brobyg_matching.entrypoints.bodies import NewHelper, Papers
@@ -39,6 +43,8 @@ from benchmarks.ground import Ground
 
 #: Signs the links of the offers.
 LINK_KEY = "k" * 32
+_MASTER_KEY, _LOOKUP_KEY = b"m" * 32, b"l" * 32
+CONTACTS = SealedContacts(PersonKeys(tables.person_key, Vault([_MASTER_KEY])), Lookups(_LOOKUP_KEY))
 _REFERENCE = week.EXAMPLE.parents[1] / "schemas" / "reference"
 _DEPARTMENT = "randers-norddjurs"
 #: The pathway with a waiting list: the tests' own, as no pathway of the system has one yet.
@@ -179,6 +185,8 @@ def settings(on: Ground, **more: object) -> MatchingSettings:
         "token_keys": Path("unused"),
         "matching_link_keys": LINK_KEY,
         "matching_registration_keys": "r" * 32,
+        "matching_encryption_key": base64.b64encode(_MASTER_KEY).decode(),
+        "matching_lookup_key": base64.b64encode(_LOOKUP_KEY).decode(),
     }
     return MatchingSettings.model_validate(values | more)
 
@@ -229,7 +237,7 @@ async def _register(made: Matching, number: int, every: int) -> None:
 
     That is by their number within the department, as all departments are alike.
     """
-    helpers, examples = PostgresHelpers(made.database), week.volunteers()
+    helpers, examples = PostgresHelpers(made.database, CONTACTS), week.volunteers()
     for begin in range(0, number, 500):
         async with made.database.transaction() as tx:
             for index in range(begin, min(number, begin + 500)):
@@ -279,7 +287,16 @@ async def put_back(database: Database) -> None:
 
 def _names() -> list[str]:
     """Tables that events write; each after those that it refers to."""
-    fixed = {"helper", "helper_contact", "paper", "roster", "registration", "access_log", "block"}
+    fixed = {
+        "helper",
+        "helper_contact",
+        "person_key",
+        "paper",
+        "roster",
+        "registration",
+        "access_log",
+        "block",
+    }
     own = [table.name for table in tables.metadata.sorted_tables if table.name not in fixed]
     kit = [table.name for table in delivery.metadata.sorted_tables if table.name != "replica"]
     return own + kit

@@ -42,6 +42,7 @@ from sqlalchemy import delete, select
 from benchmarks.ground import Ground
 from benchmarks.matching_ground import (
     CASELOAD,
+    CONTACTS,
     LARGE,
     PATHWAYS,
     SMALL,
@@ -116,7 +117,7 @@ def answers_of(database: Database) -> Answers:
     """The use case behind the answers over HTTP."""
     metrics, replica = MatchingMetrics(CollectorRegistry()), Replica(REFERENCE)
     replica.watched = True  # nothing changes it while the benchmark runs
-    helpers = PostgresHelpers(database)
+    helpers = PostgresHelpers(database, CONTACTS)
     boards = Boards(PostgresNeeds(), helpers, ResidentRosters(), replica, metrics)
     return Answers(database, boards, metrics)
 

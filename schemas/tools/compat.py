@@ -1,18 +1,20 @@
 """Compares today's schemas with the released ones.
 
 `python -m schemas.tools.compat` ends with 1 when something breaks. With `release <version>` it
-makes today's schemas the released ones, and refuses while something breaks. A change that has to
-break is a new event type or topic version beside the old.
+makes today's schemas the released ones, and refuses while something breaks. A change of an event
+that has to break is its next major version (`$id`), with an upcaster that tells the old one as
+today's events (`brobyg_contracts.upcasters`); else it is a new event type or topic version.
 """
 
 import argparse
 import hashlib
 import shutil
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from brobyg_contracts.upcasters import UPCASTERS, major_of
 from brobyg_kit.topics import retention_days
 
 from schemas.tools.differences import SchemaChange, SchemaVersions, differences
@@ -23,11 +25,14 @@ from schemas.tools.sources import (
     TYPES_FILE,
     Sources,
     TopicFile,
+    event_type,
 )
 
 RELEASED = SCHEMAS / "released"
 FILES = (TYPES_FILE, ENVELOPE_FILE, DEAD_LETTER_FILE)
 FOLDERS = ("events", "topics")
+#: What no upcaster helps with: the old records stay on the old topic.
+_MOVED = "moved from topic"
 
 
 @dataclass(frozen=True)
@@ -38,10 +43,12 @@ class Finding:
     change: SchemaChange
     readers: tuple[str, ...]
     topic: str
+    #: Whether it would break, had it no upcaster.
+    upcast: bool = False
 
     def __str__(self) -> str:
         """What and where, and on a second line who reads it."""
-        word = "BREAKS " if self.change.breaking else "widens "
+        word = "BREAKS " if self.change.breaking else "upcast " if self.upcast else "widens "
         where = (
             f"{self.subject}: {self.change.place}: " if self.change.place else f"{self.subject}: "
         )
@@ -49,8 +56,13 @@ class Finding:
         return f"{word} {where}{self.change.what}\n         read by {readers} ({self.topic})"
 
 
-def findings(released: Sources, today: Sources) -> Iterator[Finding]:
-    """Every change that a reader could notice, in the order of the released topics."""
+def findings(
+    released: Sources, today: Sources, upcasters: Collection[tuple[str, int]] = UPCASTERS
+) -> Iterator[Finding]:
+    """Every change that a reader could notice, in the order of the released topics.
+
+    `upcasters` are the event types and major versions that can be told as today's events.
+    """
     versions = SchemaVersions(released, today)
     # Those who read today and those who read at the time of the release.
     readers = {
@@ -70,8 +82,38 @@ def findings(released: Sources, today: Sources) -> Iterator[Finding]:
         for change in _topic(topic, today.topics.get(name)):
             yield Finding(name, change, readers[name], name)
         for event in topic.events:
-            for change in _event(versions, name, event):
-                yield Finding(event, change, readers[name], name)
+            yield from _upcast(
+                [
+                    Finding(event, change, readers[name], name)
+                    for change in _event(versions, name, event)
+                ],
+                released.events[event].id or "",
+                today.events[event].id or "" if event in today.events else "",
+                upcasters,
+            )
+
+
+def _upcast(
+    found: list[Finding], before: str, now: str, upcasters: Collection[tuple[str, int]]
+) -> Iterator[Finding]:
+    """What was found of one event; nothing of it breaks where an upcaster is asked.
+
+    It is asked only for another major version than today's, so a break within one is refused.
+    `now` is empty for a type that is gone, whose records are no other's.
+    """
+    for one in found:
+        told = (event_type(one.subject), major_of(before)) in upcasters
+        asked = not now or (_unnumbered(now) == _unnumbered(before) and _newer(before, now))
+        kept = one.change.breaking and told and asked and not one.change.what.startswith(_MOVED)
+        yield replace(one, change=replace(one.change, breaking=False), upcast=True) if kept else one
+
+
+def _newer(before: str, now: str) -> bool:
+    return major_of(now) > major_of(before)
+
+
+def _unnumbered(schema: str) -> str:
+    return schema.replace(f".v{major_of(schema)}.", ".")
 
 
 def release(released: Path, today: Path, version: str) -> None:
@@ -130,8 +172,9 @@ def main(arguments: list[str] | None = None) -> int:
     print("\n".join(str(finding) for finding in found) or f"nothing changed since {version}")
     if breaking:
         print(
-            f"\n{breaking} breaking change(s): add a new event type or topic version"
-            " beside the old, with an upcaster"
+            f"\n{breaking} breaking change(s): give the event its next major version in $id, with"
+            " an upcaster from the old one (brobyg_contracts.upcasters), or add a new event type or"
+            " topic version beside the old"
         )
     elif found:
         print("\nnothing breaks; upgrade the readers before the writers")
@@ -147,9 +190,7 @@ def _event(versions: SchemaVersions, topic: str, event: str) -> Iterator[SchemaC
         yield SchemaChange("$id", f"{old.id} became {new.id}", breaking=True)
     now_in = [name for name, file in versions.new.topics.items() if event in file.events]
     if topic not in now_in:
-        yield SchemaChange(
-            "", f"moved from topic {topic} to {', '.join(now_in) or 'none'}", breaking=True
-        )
+        yield SchemaChange("", f"{_MOVED} {topic} to {', '.join(now_in) or 'none'}", breaking=True)
     else:
         yield from _text(
             "subject",

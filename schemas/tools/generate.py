@@ -14,7 +14,7 @@ import yaml
 
 from schemas.tools.asyncapi import asyncapi_document
 from schemas.tools.privacy import privacy_document
-from schemas.tools.sources import SCHEMAS, Json, Sources, event_type
+from schemas.tools.sources import SCHEMAS, Json, Sources, event_type, type_name
 from schemas.tools.structs import events_module
 
 ROOT = SCHEMAS.parent
@@ -32,6 +32,7 @@ def generated(sources: Sources) -> Mapping[Path, str]:
             {name: list(map(event_type, topic.events)) for name, topic in sources.topics.items()}
         ),
         "asyncapi.json": _json(document),
+        "words.json": _json(known_words(sources)),
     }
     return {
         PACKAGE / "events.py": events_module(sources),
@@ -39,6 +40,27 @@ def generated(sources: Sources) -> Mapping[Path, str]:
         PRIVACY: privacy_document(PRIVACY.read_text(), SCHEMAS / "retention.yaml"),
         SCHEMAS / "asyncapi.yaml": HEADER
         + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100),
+    }
+
+
+#: The shared types whose words are data (reference data, policies): what is known is not in code.
+WORDS_OF_DATA = {"pathway", "pool", "role", "competence", "resource_kind", "paper_kind"}
+
+
+def known_words(sources: Sources) -> Json:
+    """Event type to property to the words that are known of it, for properties that may grow."""
+    return {
+        event_type(event): words
+        for event, schema in sources.events.items()
+        if (
+            words := {
+                name: [str(word) for word in sources.types[kind].examples]
+                for name, value in schema.properties.items()
+                if value.ref
+                and (kind := type_name(value.ref)) not in WORDS_OF_DATA
+                and "Others may come" in (sources.types[kind].description or "")
+            }
+        )
     }
 
 

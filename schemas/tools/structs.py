@@ -16,7 +16,7 @@ from datamodel_code_generator.enums import DataModelType
 from datamodel_code_generator.format import DatetimeClassType, Formatter
 
 from schemas.tools.asyncapi import embedded
-from schemas.tools.sources import BASE, Schema, Sources, class_name, event_type, title
+from schemas.tools.sources import Schema, Sources, class_name, event_type, title
 
 HEADER = '''"""What the events say, one Struct for each type.
 
@@ -100,7 +100,7 @@ def _events(sources: Sources) -> dict[str, dict[str, Any]]:
             "constants": {
                 "EVENT_TYPE": event_type(event),
                 "TOPIC": sources.topic_of(event),
-                "DATASCHEMA": f"{BASE}events/{event}.schema.json",
+                "DATASCHEMA": schema.id or "",
                 "SUBJECT": sources.subject_of(event),
             },
         }

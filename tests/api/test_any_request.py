@@ -32,6 +32,8 @@ SETTINGS: dict[str, dict[str, str]] = {
     "matching": {
         "matching_link_keys": "a key for the links of these tests only",
         "matching_registration_keys": "a key for the registrations of these tests only",
+        "matching_encryption_key": base64.b64encode(b"m" * 32).decode(),
+        "matching_lookup_key": base64.b64encode(b"l" * 32).decode(),
     },
     "notification": {
         "notification_smtp": "smtp://127.0.0.1:1",

@@ -1,5 +1,7 @@
 """A real browser in front of the real portal and matching, with one offer open."""
 
+import base64
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -57,10 +59,18 @@ async def browser(chromium: Path) -> AsyncIterator[Browser]:
         "--disable-component-update",
         "--disable-sync",
     ]
-    async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path=str(chromium), args=quiet)
-        yield started
-        await started.close()
+    # Playwright leaves the browser's profile behind where the browser ended otherwise than by us.
+    with tempfile.TemporaryDirectory(prefix="brobyg-browser-") as folder:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setenv("TMPDIR", folder)
+            driver = async_playwright()
+            playwright = await driver.start()
+        try:
+            started = await playwright.chromium.launch(executable_path=str(chromium), args=quiet)
+            yield started
+            await started.close()
+        finally:
+            await playwright.stop()
 
 
 @dataclass
@@ -149,6 +159,8 @@ async def asked(
     keys = {
         "matching_link_keys": "a key for the links of these tests only",
         "matching_registration_keys": "a key for the registrations of these tests only",
+        "matching_encryption_key": base64.b64encode(b"m" * 32).decode(),
+        "matching_lookup_key": base64.b64encode(b"l" * 32).decode(),
     }
     async with (
         serve(MATCHING, clock=clock, **keys) as matching,

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 from brobyg_contracts import EVENTS
+from brobyg_contracts.upcasters import major_of
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -77,7 +78,9 @@ def test_a_struct_knows_its_type_topic_schema_and_subject(event: str, sources: S
     assert kind.__name__ == class_name(event)
     assert f"dk.brobyg.{event}" == kind.EVENT_TYPE
     assert sources.topic_of(event) == kind.TOPIC
-    assert f"{BASE}events/{event}.schema.json" == kind.DATASCHEMA == sources.events[event].id
+    assert sources.events[event].id == kind.DATASCHEMA
+    assert kind.DATASCHEMA.startswith(f"{BASE}events/{event}.v")
+    assert major_of(kind.DATASCHEMA) >= 2
     assert sources.subject_of(event) == kind.SUBJECT
     assert kind.SUBJECT in kind.__struct_fields__
 

@@ -122,7 +122,7 @@ BREAKING: dict[str, tuple[Mutation, str, str]] = {
         "format (none) became uri",
     ),
     "the schema's address changed": (
-        put(OFFER, "$id", "https://brobyg.dk/schemas/events/offer.sent.schema.json"),
+        put(OFFER, "$id", "https://brobyg.dk/schemas/events/offer.sent.v2.schema.json"),
         "offer.made",
         "$id",
     ),
@@ -326,3 +326,85 @@ def test_a_release_is_refused_while_something_breaks_and_the_released_stays(tmp_
     assert not any(
         finding.change.breaking for finding in findings(Sources(released), Sources(SCHEMAS))
     )
+
+
+NEXT = put(OFFER, "$id", "https://brobyg.dk/schemas/events/offer.made.v3.schema.json")
+TELLS_THE_OLD = {("dk.brobyg.offer.made", 2)}
+
+
+@pytest.mark.parametrize(
+    ("mutation", "upcasters", "breaks"),
+    [
+        pytest.param(rename(OFFER, "ends_at", "finishes_at"), set(), True, id="nothing"),
+        pytest.param(together(rename(OFFER, "ends_at", "finishes_at"), NEXT), set(), True, id="id"),
+        pytest.param(
+            rename(OFFER, "ends_at", "finishes_at"), TELLS_THE_OLD, True, id="upcaster without id"
+        ),
+        pytest.param(
+            together(rename(OFFER, "ends_at", "finishes_at"), NEXT),
+            {("dk.brobyg.offer.made", 1), ("dk.brobyg.offer.expired", 2)},
+            True,
+            id="others' upcasters",
+        ),
+        pytest.param(
+            together(
+                rename(OFFER, "ends_at", "finishes_at"),
+                put(OFFER, "$id", "https://brobyg.dk/schemas/events/offer.sent.v3.schema.json"),
+            ),
+            TELLS_THE_OLD,
+            True,
+            id="another event's address",
+        ),
+        pytest.param(
+            together(rename(OFFER, "ends_at", "finishes_at"), NEXT),
+            TELLS_THE_OLD,
+            False,
+            id="both",
+        ),
+        pytest.param(
+            together(put(MATCHING, "events/offer.made", "helper_id"), NEXT),
+            TELLS_THE_OLD,
+            False,
+            id="another subject",
+        ),
+        pytest.param(
+            together(remove_file(OFFER), drop(MATCHING, "events/offer.made")),
+            TELLS_THE_OLD,
+            False,
+            id="removed",
+        ),
+        pytest.param(
+            together(
+                NEXT,
+                drop(MATCHING, "events/offer.made"),
+                put(NOTIFICATION, "events/offer.made", "need_id"),
+            ),
+            TELLS_THE_OLD,
+            True,
+            id="on another topic",
+        ),
+    ],
+)
+def test_a_break_needs_the_next_major_version_and_an_upcaster_from_the_old(
+    mutation: Mutation, upcasters: set[tuple[str, int]], breaks: bool, tmp_path: Path
+) -> None:
+    today = tmp_path / "schemas"
+    shutil.copytree(SCHEMAS, today, ignore=shutil.ignore_patterns("examples", "released", "tools"))
+    mutation(today)
+
+    found = list(findings(Sources(SCHEMAS), Sources(today), upcasters))
+
+    assert any(one.change.breaking for one in found) == breaks
+    assert breaks or any("upcast " in str(one) for one in found)
+
+
+def test_an_upcaster_excuses_no_other_event(tmp_path: Path) -> None:
+    today = tmp_path / "schemas"
+    shutil.copytree(SCHEMAS, today, ignore=shutil.ignore_patterns("examples", "released", "tools"))
+    together(NEXT, put(TYPES, "$defs/location_id/maxLength", 8))(today)
+
+    found = list(findings(Sources(SCHEMAS), Sources(today), TELLS_THE_OLD))
+
+    broken = {one.subject for one in found if one.change.breaking}
+    assert {"appointment.booked", "need.opened"} <= broken
+    assert "offer.made" not in broken

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import jsonschema_rs
 
-from schemas.tools.sources import BASE, SCHEMAS
+from schemas.tools.sources import SCHEMAS
 
 #: From "appointment.booked", or "cloudevent", to its validator.
 ValidatorOf = Callable[[str], jsonschema_rs.Validator]
@@ -19,20 +19,15 @@ def validators() -> ValidatorOf:
         *SCHEMAS.glob("events/*.json"),
     ]
     documents = {
-        document["$id"]: document for document in (json.loads(file.read_bytes()) for file in files)
+        file.name.removesuffix(".schema.json"): json.loads(file.read_bytes()) for file in files
     }
-    registry = jsonschema_rs.Registry(list(documents.items()))
+    registry = jsonschema_rs.Registry([(one["$id"], one) for one in documents.values()])
     made: dict[str, jsonschema_rs.Validator] = {}
 
     def validator(name: str) -> jsonschema_rs.Validator:
         if name not in made:
-            path = (
-                f"{BASE}{name}.schema.json"
-                if name == "cloudevent"
-                else f"{BASE}events/{name}.schema.json"
-            )
             made[name] = jsonschema_rs.Draft202012Validator(
-                documents[path], registry=registry, validate_formats=True
+                documents[name], registry=registry, validate_formats=True
             )
         return made[name]
 

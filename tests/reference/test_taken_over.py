@@ -4,6 +4,7 @@ The owner of the reference data and matching run; their topics, databases and th
 """
 
 import asyncio
+import base64
 import json
 import shutil
 from collections.abc import Callable
@@ -29,6 +30,8 @@ OLD, PRESENT = "viborg", "randers-norddjurs"
 KEYS = {
     "matching_link_keys": "a-link-key-of-these-tests-only",
     "matching_registration_keys": "a-registration-key-of-these-tests",
+    "matching_encryption_key": base64.b64encode(b"m" * 32).decode(),
+    "matching_lookup_key": base64.b64encode(b"l" * 32).decode(),
 }
 COORDINATOR = bearer("coordinator", department=PRESENT)
 HEAD_OFFICE = bearer("coordinator")

@@ -101,7 +101,12 @@ def test_a_service_is_given_its_own_keys_and_token_and_nobody_elses(folder: Stat
     }
     assert secret == {
         "referral": {"REFERRAL_ENCRYPTION_KEY", "REFERRAL_CPR_KEY"},
-        "matching": {"MATCHING_LINK_KEYS", "MATCHING_REGISTRATION_KEYS"},
+        "matching": {
+            "MATCHING_ENCRYPTION_KEY",
+            "MATCHING_LOOKUP_KEY",
+            "MATCHING_LINK_KEYS",
+            "MATCHING_REGISTRATION_KEYS",
+        },
         "notification": {"SERVICE_TOKEN"},
         "reporting": set(),
         "portal": {"SERVICE_TOKEN"},

@@ -10,9 +10,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import RecordsToDelete
 from brobyg_kit.kafka import admin, batch_producer
 from brobyg_kit.testing import eventually
+from brobyg_local import status
 from brobyg_local import topics as topics_module
 from brobyg_local.health import ComponentState, SystemStatus, read_status
 from brobyg_local.ports import endpoint, free_port
+from brobyg_local.services import Readiness
 from brobyg_local.state import StateFolder
 from brobyg_local.system import System
 from brobyg_local.topics import TopicState, read_topics
@@ -196,3 +198,11 @@ async def test_records_that_are_gone_are_not_unread(topics: str) -> None:
             {TopicPartition(TOPIC, number): RecordsToDelete(end) for number, end in places.items()}
         )
     await lag(topics, 1, 0)
+
+
+def test_what_a_later_version_says_is_shown_and_is_no_trouble() -> None:
+    told = {"unknown": {"brobyg.matching.v1": {"dk.brobyg.outcome.measured": 2, "other": 1}}}
+    one = ComponentState("reporting", True, True, unknown=Readiness(True, "", told).unknown)
+
+    assert SystemStatus([one]).well
+    assert "3 events of brobyg.matching.v1 of a later version" in status._details(one)

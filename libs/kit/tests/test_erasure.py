@@ -260,6 +260,17 @@ async def test_a_topic_that_was_made_anew_is_read_from_its_beginning(parts: Part
     assert await holder.replay.once() == 1
 
 
+async def test_before_there_is_a_topic_nothing_is_replayed_and_nothing_proven(
+    parts: Parts,
+) -> None:
+    holder = Holder(parts)
+    nowhere = type("Gone", (Gone,), {"TOPIC": f"{parts.topic}-to-come"}, frozen=True)
+    erasures = Erasures("test", Acknowledged, kinds=(nowhere,))
+    assert await Replay(parts.database, parts.kafka, erasures, holder.erase).once() == 0
+    found = await keys_on(parts.kafka, f"{parts.topic}-to-come", [SOMEBODY])
+    assert (found[SOMEBODY].values, found[SOMEBODY].is_deleted) == (0, False)
+
+
 async def test_without_a_broker_the_replay_waits_and_says_so(parts: Parts) -> None:
     holder = Holder(parts)
     nowhere = Replay(parts.database, f"127.0.0.1:{free_port()}", holder.erasures, holder.erase)

@@ -212,7 +212,7 @@ async def test_from_the_broker_into_the_copy_and_deleted_again(parts: Parts) -> 
 
 
 async def test_a_record_without_a_value_on_a_topic_of_history_is_dead(parts: Parts) -> None:
-    received = read(
+    [received] = read(
         Subscription("test", ["history"], SUBSCRIPTION.handle), Origin("history", 0, 1), b"k", None
     )
     batches = Batches(

@@ -1,5 +1,6 @@
 """What the tests of the service have in common."""
 
+import base64
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -18,13 +19,24 @@ from brobyg_kit.timers import Timers
 from brobyg_matching.adapters.helpers import PostgresHelpers
 from brobyg_matching.domain.helper import Helper
 from brobyg_matching.ports import Contact
-from matching_samples import RECORDS, an_id, citizen_recorded, consent_given, event
+from matching_samples import (
+    CONTACTS,
+    LOOKUP_KEY,
+    MASTER_KEY,
+    RECORDS,
+    an_id,
+    citizen_recorded,
+    consent_given,
+    event,
+)
 from matching_samples import query as query_database
 
 LINK_KEY = "a-link-key-of-these-tests-only"
 KEYS: dict[str, Any] = {
     "matching_link_keys": LINK_KEY,
     "matching_registration_keys": "a-registration-key-of-these-tests",
+    "matching_encryption_key": base64.b64encode(MASTER_KEY).decode(),
+    "matching_lookup_key": base64.b64encode(LOOKUP_KEY).decode(),
 }
 COORDINATOR, NOTIFICATION, PORTAL = bearer("coordinator"), bearer("service"), bearer("portal")
 READY = {
@@ -85,7 +97,7 @@ def database_of(matching: Running) -> Database:
 
 async def give(matching: Running, *helpers: Helper) -> None:
     """These helpers are there, without a word to anybody."""
-    store = PostgresHelpers(database_of(matching))
+    store = PostgresHelpers(database_of(matching), CONTACTS)
     async with database_of(matching).transaction() as tx:
         for one in helpers:
             email = f"{one.helper_id}@example.org"
@@ -110,6 +122,11 @@ async def emitted(matching: Running) -> list[Event]:
     return [
         decode(value) for (value,) in await rows(matching, "select value from outbox order by id")
     ]
+
+
+async def heard(matching: Running, kind: Any) -> list[Any]:
+    """The events of this type in the outbox."""
+    return [one.decode(kind) for one in await emitted(matching) if one.type == kind.EVENT_TYPE]
 
 
 async def said(matching: Running) -> list[str]:
@@ -180,6 +197,21 @@ async def post(
     """Status and answer."""
     answer = await matching.client.post(path, json=body, headers=headers)
     return answer.status_code, answer.json() if answer.content else None
+
+
+async def never_twice(matching: Running) -> None:
+    """What the constraints guard, looked at from outside."""
+    twice = await rows(
+        matching,
+        "select 1 from booking a join booking b on a.holder = b.holder and a.exclusive"
+        " and b.exclusive and a.span && b.span and (a.need_id, a.seat_no) < (b.need_id, b.seat_no)",
+    )
+    above = await rows(
+        matching,
+        "select 1 from caseload c where taken > allowed or taken <> (select count(*) from booking"
+        " b where b.holder = c.helper_id::text and b.span is null)",
+    )
+    assert (twice, above) == ([], [])
 
 
 def helper_token(helper_id: str) -> dict[str, str]:

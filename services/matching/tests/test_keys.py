@@ -24,8 +24,8 @@ from brobyg_matching.ports import Contact
 from brobyg_matching.settings import MatchingSettings, strong
 from brobyg_matching.use_cases.boards import Boards
 from brobyg_matching.use_cases.registration import Registration, RegistrationRequest
-from matching_api import READY_CITIZEN, give_reference
-from matching_samples import a_helper, an_id, event, need_opened, query
+from matching_api import KEYS, READY_CITIZEN, give_reference
+from matching_samples import CONTACTS, a_helper, an_id, event, need_opened, query
 from prometheus_client import CollectorRegistry
 
 Serve = Callable[..., AbstractAsyncContextManager[Running]]
@@ -50,7 +50,7 @@ async def database(database_for: DatabaseFor) -> AsyncIterator[Database]:
 async def register(
     database: Database, keys: list[str], word: str, request: RegistrationRequest = REQUESTS[0]
 ) -> Helper:
-    helpers, metrics = PostgresHelpers(database), MatchingMetrics(CollectorRegistry())
+    helpers, metrics = PostgresHelpers(database, CONTACTS), MatchingMetrics(CollectorRegistry())
     replica = Replica(REFERENCE)
     boards = Boards(PostgresNeeds(), helpers, ResidentRosters(), replica, metrics)
     process = Registration(database, boards, keys)
@@ -76,7 +76,7 @@ def test_a_link_of_a_key_that_was_dropped_is_unknown() -> None:
 async def test_a_link_sent_before_the_rotation_is_answered_after_it(
     serve: Serve, clock: ManualClock
 ) -> None:
-    keys = {"matching_link_keys": f"{NEW},{OLD}", "matching_registration_keys": OTHER}
+    keys = KEYS | {"matching_link_keys": f"{NEW},{OLD}", "matching_registration_keys": OTHER}
     async with serve(SERVICE, clock=clock, **keys) as matching:
         database = matching.runtime.database
         handle = matching.runtime.parts.handle
@@ -84,7 +84,7 @@ async def test_a_link_sent_before_the_rotation_is_answered_after_it(
         assert handle is not None
         await give_reference(database)
         async with database.transaction() as tx:
-            await PostgresHelpers(database).add(tx, a_helper("v"), CONTACT)
+            await PostgresHelpers(database, CONTACTS).add(tx, a_helper("v"), CONTACT)
         async with database.transaction() as tx:
             await handle(tx, [*READY_CITIZEN, event(need_opened())])
         [(offer_id,)] = await query(database, "select offer_id::text from offer")
@@ -143,7 +143,7 @@ async def test_control_without_the_steps_between_a_repeat_is_not_recognised(
 
 def test_each_setting_lists_its_keys_and_shows_none() -> None:
     settings = MatchingSettings.model_validate(
-        {"matching_link_keys": f"{NEW}, {OLD}", "matching_registration_keys": OTHER}
+        KEYS | {"matching_link_keys": f"{NEW}, {OLD}", "matching_registration_keys": OTHER}
     )
     assert strong("matching_link_keys", settings.matching_link_keys) == [NEW, OLD]
     assert strong("matching_registration_keys", settings.matching_registration_keys) == [OTHER]
@@ -152,7 +152,7 @@ def test_each_setting_lists_its_keys_and_shows_none() -> None:
 
 @pytest.mark.parametrize("keys", ["", "short", f"{NEW},short"])
 def test_a_missing_or_short_key_is_told_by_its_setting_and_not_shown(keys: str) -> None:
-    settings = MatchingSettings.model_validate({"matching_link_keys": keys})
+    settings = MatchingSettings.model_validate(KEYS | {"matching_link_keys": keys})
     with pytest.raises(WeakKey, match="BROBYG_MATCHING_LINK_KEYS") as told:
         strong("matching_link_keys", settings.matching_link_keys)
     assert NEW not in str(told.value)

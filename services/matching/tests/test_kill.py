@@ -20,7 +20,7 @@ from brobyg_matching.adapters.helpers import PostgresHelpers
 from brobyg_matching.bootstrap import SERVICE
 from brobyg_matching.ports import Contact
 from matching_api import give_reference
-from matching_samples import query
+from matching_samples import CONTACTS, query
 from support.kill_worker import HELPERS
 
 HERE = Path(__file__).parent
@@ -37,7 +37,7 @@ async def prepared(database: Database) -> None:
         for one in HELPERS:
             email = f"{one.helper_id}@example.org"
             contact = Contact(name="Ida Test", email=email, phone=None, language="da")
-            await PostgresHelpers(database).add(tx, one, contact)
+            await PostgresHelpers(database, CONTACTS).add(tx, one, contact)
 
 
 async def play(database: Database, kill: int = 0) -> tuple[int, str]:

@@ -276,8 +276,7 @@ async def test_a_protected_address_is_told_to_nobody_and_an_erased_citizen_is_go
         "meeting_point"
     ] is None
     await service.rows(
-        "update citizen set cpr_hash = null, key_id = null, sealed = null, record = null,"
-        " erased_at = now()"
+        "update citizen set cpr_hash = null, sealed = null, record = null, erased_at = now()"
     )
     gone = await service.running.client.get(path, headers=SERVICE_TOKEN)
     assert (gone.status_code, gone.json()["type"]) == (410, GONE)

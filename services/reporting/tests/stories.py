@@ -114,8 +114,9 @@ async def keep(running: Running, events: list[Event]) -> None:
     database = running.runtime.database
     assert database is not None
     placed = [
-        read_logged(f"brobyg.{event.source}.v1", 0, number, encode(event))
+        one
         for number, event in enumerate(events)
+        for one in read_logged(f"brobyg.{event.source}.v1", 0, number, encode(event))
     ]
     async with database.transaction() as tx:
         await log_and_fold(within(tx).version(1), placed, PROJECTIONS)

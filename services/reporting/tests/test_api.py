@@ -57,7 +57,9 @@ async def rows(running: Running, path: str, key: str, headers: dict[str, str] = 
     return found
 
 
-async def test_the_timeline_tells_a_referral_s_story_in_english_and_danish(serve: Serve) -> None:
+async def test_the_timeline_tells_a_referral_s_story_in_english_and_danish(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with serve(SERVICE) as running:
         await fill(running)
 
@@ -83,6 +85,11 @@ async def test_the_timeline_tells_a_referral_s_story_in_english_and_danish(serve
             "en": "An appointment was booked: 2 December 2026 at 10:00, Regionshospitalet Randers.",
             "da": "En aftale blev booket: 2. december 2026 kl. 10.00, Regionshospitalet Randers.",
         }
+        for bound, told, cut_after in ((10, 10, None), (9, 9, 9)):
+            monkeypatch.setattr("brobyg_reporting.adapters.queries._MOST_EVENTS", bound)
+            answer = await running.client.get(f"/referrals/{REFERRAL}/timeline", headers=ANALYST)
+            assert len(answer.json()["events"]) == told
+            assert answer.json()["cut_after"] == cut_after
 
 
 async def test_a_coordinator_sees_their_own_department_and_an_analyst_all(serve: Serve) -> None:
@@ -160,7 +167,8 @@ async def test_the_sums_are_those_of_the_story(serve: Serve) -> None:
         assert (referral["referral_id"], referral["matches_made"]) == (REFERRAL, 1)
         assert await rows(running, "/referrals?standing=searching", "referrals") == []
         answer = await running.client.get("/projections", headers=OURS)
-        assert answer.json()["rows"]["event_log"] == 15
+        log = [one for one in answer.json()["projections"] if one["projection"] == "event_log"]
+        assert [one["rows"] for one in log] == [15]
 
 
 async def test_a_referral_stands_as_its_next_open_need_does(serve: Serve) -> None:
@@ -252,7 +260,7 @@ async def test_a_need_moved_after_its_end_is_no_longer_counted_for_who_had_it(
         (f"/needs/{OFFER}/explanation", ANALYST, 404),
         ("/needs/not-a-uuid/explanation", ANALYST, 422),
         (f"/attention/{OFFER}", ANALYST, 404),
-        (f"/attention?after={OFFER}", ANALYST, 404),
+        (f"/attention?page={OFFER}", ANALYST, 404),
         ("/attention?state=lost", ANALYST, 422),
         ("/attention?limit=100000", ANALYST, 422),
         (f"/attention?department={ELSEWHERE}", OURS, 403),

@@ -4,11 +4,12 @@ from hashlib import sha256
 from random import Random
 
 import msgspec
-from brobyg_contracts import EVENTS
+from brobyg_contracts import EVENTS, CitizenErased, ErasureAcknowledged, HelperErased
 from brobyg_contracts import TOPICS as CARRIED
 from brobyg_kit.event import Event
 from brobyg_reporting.domain.folding import Folder
-from brobyg_reporting.domain.projections import ATTENTION, PROJECTIONS
+from brobyg_reporting.domain.projection import Row
+from brobyg_reporting.domain.projections import ATTENTION, ERASURE, PROJECTIONS
 from brobyg_reporting.handlers import HANDLERS, TOPICS
 from brobyg_reporting.testing import History, interleave, make_history
 from hypothesis import given, settings
@@ -49,6 +50,32 @@ def test_any_interleaving_that_keeps_each_key_s_order_gives_the_same_tables(
     assert state(folded(interleave(Random(one), history))) == state(
         folded(interleave(Random(other), history))
     )
+
+
+@given(histories, st.integers(0, 2**32), st.integers(0, 2**32))
+@settings(deadline=None)
+def test_erasures_in_between_give_the_same_rows_but_those_of_the_erased(
+    made: tuple[Random, History], one: int, other: int
+) -> None:
+    _, history = made
+    events = interleave(Random(one), history)
+    erased = {event.subject for _, event in events if event.type in ERASING}
+    without = [
+        (t, event) for t, event in interleave(Random(other), history) if event.type not in ERASING
+    ]
+    assert of_others(folded(events), erased) == of_others(folded(without), erased)
+    assert (state(folded(events)) != state(folded(without))) == bool(erased)
+
+
+ERASING = {kind.EVENT_TYPE for kind in (CitizenErased, HelperErased, ErasureAcknowledged)}
+
+
+def of_others(folder: Folder, erased: set[str]) -> dict[str, dict[str, Row]]:
+    """All rows, but those whose key is an erased person."""
+    return {
+        table: {key: row for key, row in rows.items() if key.split("/")[0] not in erased}
+        for table, rows in folder.rows.items()
+    }
 
 
 @given(histories, st.integers(0, 2**32), st.integers(1, 12))
@@ -114,7 +141,8 @@ def test_each_topic_s_handler_loads_the_projections_that_fold_its_events() -> No
 
 
 def test_no_field_of_a_row_is_written_by_two_topics() -> None:
-    """Found by folding one topic's events at a time. An item is raised by one service alone."""
+    """Found by folding one topic's events at a time. One service alone raises an item,
+    and acknowledges in its own name."""
     history = make_history(Random(3), 60)
     for projection in PROJECTIONS:
         written: dict[tuple[str, str], set[str]] = {}
@@ -127,6 +155,6 @@ def test_no_field_of_a_row_is_written_by_two_topics() -> None:
                 blank = projection.row(key)
                 for column in projection.columns[1:]:
                     if getattr(row, column) != getattr(blank, column):
-                        of_row = key if projection is ATTENTION else ""
+                        of_row = key if projection in {ATTENTION, ERASURE} else ""
                         written.setdefault((of_row, column), set()).add(topic)
         assert {place: topics for place, topics in written.items() if len(topics) > 1} == {}

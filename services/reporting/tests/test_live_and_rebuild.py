@@ -15,6 +15,7 @@ from brobyg_contracts import TOPICS
 from brobyg_kit.database import Database
 from brobyg_kit.event import Event, encode
 from brobyg_kit.testing import Running, eventually
+from brobyg_reporting.adapters.tables import tables_of
 from brobyg_reporting.adapters.topics import reading
 from brobyg_reporting.adapters.versions import VersionTables, within
 from brobyg_reporting.bootstrap import SERVICE
@@ -62,16 +63,18 @@ async def another_version(database: Database) -> int:
     """A version beside the live one, empty, with its keys."""
     async with database.connect() as connection:
         versions = VersionTables(connection)
-        number = (await versions.begin({}, fresh=True)).number
-        for name in await versions.tables():
+        number = (await versions.begin(list(tables_of(0)), {}, "build", fresh=True)).number
+        for name in tables_of(0):
             await versions.index(number, name)
     return number
 
 
 async def live(database: Database) -> int | None:
+    """The live version of all tables, which is one."""
     async with database.connect() as connection:
-        version = await VersionTables(connection).live()
-    return version.number if version else None
+        live = await VersionTables(connection).live()
+    assert len({one.number for one in live.values()}) <= 1
+    return next((one.number for one in live.values()), None)
 
 
 async def ends_of(address: str) -> Offsets:
@@ -85,14 +88,16 @@ def new_live() -> Live:
 
 async def equal(database: Database, one: int, other: int) -> bool:
     async with database.connect() as connection:
-        return all(table.equal for table in await VersionTables(connection).compare(one, other))
+        versions = VersionTables(connection)
+        return all([(await versions.compare(one, other, name)).equal for name in tables_of(0)])
 
 
 def placed(events: list[tuple[str, Event]]) -> list[LoggedEvent]:
     """Events as the consumer reads them, at made-up places."""
     return [
-        read_logged(topic, sum(event.subject.encode()) % 12, number, encode(event))
+        one
         for number, (topic, event) in enumerate(events)
+        for one in read_logged(topic, sum(event.subject.encode()) % 12, number, encode(event))
     ]
 
 
@@ -121,12 +126,12 @@ async def test_live_equals_a_rebuild_with_repeats_unknown_types_and_records_that
         # In worker processes.
         rebuilder = Rebuilder(publisher.address, database.url, in_process_limit=-1)
         sending = publisher.send(with_repeats(random, second))
-        outcome, _ = await asyncio.gather(rebuilder.run(verify=True), sending)
+        outcome, _ = await asyncio.gather(rebuilder.run(), sending)
         assert outcome.equal
         assert outcome.switched
         await live_has(len(events))
         ends = await ends_of(publisher.address)
-        again = await rebuilder.run(verify=True)
+        again = await rebuilder.run(purpose="verify")
         assert (
             await ends_of(publisher.address) == ends
         )  # nothing is sent anywhere because of a rebuild
@@ -135,7 +140,8 @@ async def test_live_equals_a_rebuild_with_repeats_unknown_types_and_records_that
             len(events),
             2,
         )
-        assert again.previous == outcome.version
+        assert set(again.previous.values()) == {outcome.version}
+        assert await live(database) == outcome.version
         unknown = "select count(*) from reporting.event_log where not folded"
         assert await scalar(database, unknown) == 1
 
@@ -200,10 +206,10 @@ async def test_verify_names_a_corrupted_row_keeps_the_live_version_and_exits_1(
         ] == [("match", [key])]
         assert await live(database) == active
         status = await asyncio.to_thread(CliRunner().invoke, cli.app, ["status", "--json"])
-        assert json.loads(status.stdout)["active_version"] == active
+        assert {one["version"] for one in json.loads(status.stdout)["projections"]} == {active}
         healed = await rebuilder.run()  # `rebuild` says what differed and switches all the same
         assert (healed.equal, healed.switched) == (False, True)
-        assert (await rebuilder.run(verify=True)).equal
+        assert (await rebuilder.run(purpose="verify")).equal
 
 
 _KILLED_HALFWAY = """
@@ -240,7 +246,7 @@ async def test_a_rebuild_killed_half_way_goes_on_where_it_was(
         assert await live(database) is None
         outcome = await Rebuilder(publisher.address, database.url).run()
         assert (outcome.resumed, outcome.version, outcome.events) == (True, 1, number)
-        assert (await Rebuilder(publisher.address, database.url).run(verify=True, fresh=True)).equal
+        assert (await Rebuilder(publisher.address, database.url).run(purpose="verify")).equal
 
 
 async def test_a_build_that_other_code_began_is_not_resumed(
@@ -248,10 +254,12 @@ async def test_a_build_that_other_code_began_is_not_resumed(
 ) -> None:
     async with database_for(SERVICE) as database, database.connect() as connection:
         versions, ends = VersionTables(connection), {("brobyg.referral.v1", 0): 0}
-        first = await versions.begin(ends, fresh=False)
-        assert (await versions.begin(ends, fresh=False)).resumed
-        monkeypatch.setattr("brobyg_reporting.adapters.versions.fingerprint", lambda: "other")
-        second = await versions.begin(ends, fresh=False)
+        names = list(tables_of(0))
+        first = await versions.begin(names, ends, "build", fresh=False)
+        assert (await versions.begin(names, ends, "build", fresh=False)).resumed
+        monkeypatch.setattr("brobyg_reporting.adapters.versions.fingerprint", lambda _: "other")
+        second = await versions.begin(names, ends, "build", fresh=False)
+        await versions.drop_unused()
         assert (second.resumed, second.number) == (False, first.number + 1)
         schemas = "select count(*) from pg_namespace where nspname like 'projection_v%'"
         assert await scalar(database, schemas) == 1
@@ -323,7 +331,7 @@ async def test_readers_see_no_gap_while_versions_are_switched(
         readers = [asyncio.create_task(read(together=together)) for together in (True, False, True)]
         try:
             for _ in range(4):
-                assert (await rebuilder.run(verify=True)).switched
+                assert (await rebuilder.run()).switched
         finally:
             done.set()
             await asyncio.gather(*readers)

@@ -23,7 +23,7 @@ def changed(**fields: object) -> bytes:
 
 
 def test_an_event_is_read_with_its_place_and_what_it_says() -> None:
-    event = read_logged("brobyg.referral.v1", 3, 17, encode(EVENT))
+    [event] = read_logged("brobyg.referral.v1", 3, 17, encode(EVENT))
     assert (event.topic, event.partition, event.offset) == ("brobyg.referral.v1", 3, 17)
     assert event.decoded == EVENT.decode(AppointmentBooked)
     assert encode(event) != encode(EVENT)
@@ -47,4 +47,12 @@ def test_a_record_that_is_no_event_or_breaks_its_schema_is_refused(value: bytes)
 
 def test_an_unknown_type_or_word_is_an_event_that_says_nothing_yet() -> None:
     unknown: Event = unknown_event(Random(1), new_uuid(Random(2)), 1)
-    assert read_logged("brobyg.referral.v1", 0, 0, encode(unknown)).decoded is None
+    [event] = read_logged("brobyg.referral.v1", 0, 0, encode(unknown))
+    assert event.decoded is None
+
+
+def test_an_event_of_a_later_major_version_says_nothing_yet_even_where_it_looks_as_today() -> None:
+    later = msgspec.structs.replace(EVENT, dataschema=EVENT.dataschema.replace(".v2.", ".v3."))
+    [event] = read_logged("brobyg.referral.v1", 0, 0, encode(later))
+    assert later.dataschema != EVENT.dataschema
+    assert (event.id, event.decoded) == (EVENT.id, None)

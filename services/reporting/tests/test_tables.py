@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 
 import pytest
 from brobyg_kit import migrate
@@ -50,7 +51,8 @@ async def test_a_version_has_its_keys_and_indexes(database_for: DatabaseFor) -> 
         await first_version(database)
         assert await scalar(database, _INDEXES) == (
             "appointment_pkey appointment_referral_id attention_need_id attention_other_need_id"
-            " attention_pkey attention_state event_log_decided event_log_pkey event_log_subject"
+            " attention_pkey attention_state citizen_pkey erasure_acknowledgement_pkey"
+            " event_log_decided event_log_pkey event_log_place event_log_subject"
             " event_log_unknown helper_pkey match_helper_id match_need_id match_pkey need_about_id"
             " need_pkey need_referral_id notification_pkey offer_pkey referral_department"
             " referral_pkey"
@@ -78,7 +80,7 @@ async def test_a_view_that_an_analyst_built_survives_a_new_column_and_holds_up_a
         async def show(sql: str) -> None:
             monkeypatch.setitem(VIEWS, "helper", View(sql, "One row a helper."))
             async with versions.transaction():
-                await views.show(connection, number)
+                await views.show(connection, dict.fromkeys(tables_of(0), number))
 
         monkeypatch.setattr(
             views, "_comments", lambda: ["select 1"]
@@ -92,3 +94,8 @@ async def test_a_view_that_an_analyst_built_survives_a_new_column_and_holds_up_a
         await connection.execute(text("drop view pools"))
         await show("select helper_id from {v}.helper")
         assert await scalar(database, "select count(*) from reporting.helper") == 0
+
+
+def test_no_zone_is_named_here_beside_the_one_of_the_installation() -> None:
+    sources = Path(views.__file__).parents[1].rglob("*.py")
+    assert [path.name for path in sources if "Europe/" in path.read_text()] == []

@@ -70,7 +70,7 @@ async def test_the_most_urgent_comes_first_then_what_is_due_first_page_by_page(
         found: list[str] = []
         following: str | None = ""
         while following is not None:
-            after = f"&after={following}" if following else ""
+            after = f"&page={following}" if following else ""
             answer = await running.client.get(f"/attention?limit=3{after}", headers=OURS)
             page = answer.json()
             assert len(page["attention"]) <= page["limit"] == 3
@@ -180,9 +180,24 @@ async def test_the_items_of_one_kind_can_be_asked_for_page_by_page(serve: Serve)
             await running.client.get("/attention?kind=nobody_found&limit=1", headers=OURS)
         ).json()
         assert [one["attention_id"] for one in page["attention"]] == [item(1)]
-        path = f"/attention?kind=nobody_found&limit=1&after={page['next']}"
+        path = f"/attention?kind=nobody_found&limit=1&page={page['next']}"
         page = (await running.client.get(path, headers=OURS)).json()
         assert [one["attention_id"] for one in page["attention"]] == [item(2)]
         assert page["next"] is None
         refused = await running.client.get("/attention?kind=Clash!", headers=OURS)
         assert refused.status_code == 422
+
+
+async def test_a_kind_that_there_is_not_is_refused_with_those_there_are(serve: Serve) -> None:
+    async with serve(SERVICE) as running:
+        later = told("attention.raised", 9, facts() | {"kind": "of_a_later_version"}, "matching")
+        await keep(running, [later])
+        refused = await running.client.get("/attention?kind=bogus", headers=OURS)
+        assert refused.status_code == 422
+        told_of = refused.json()["detail"]
+        assert "clash" in told_of
+        assert "nobody_found" in told_of
+        none = await running.client.get("/attention?kind=clash", headers=OURS)
+        assert (none.status_code, none.json()["attention"]) == (200, [])
+        there = await running.client.get("/attention?kind=of_a_later_version", headers=OURS)
+        assert [one["kind"] for one in there.json()["attention"]] == ["of_a_later_version"]

@@ -13,11 +13,14 @@ from .state import StateFolder, read_json, write_atomically
 #: By the wall clock.
 TOKEN_LIFETIME = timedelta(days=365)
 RENEWED_BEFORE = timedelta(days=30)
-#: Each is 32 random bytes in base64: for AES-GCM over citizens' data, HMAC over CPR numbers,
-#: signatures of answer links, and HMAC over registrations. The last two are lists, of one here.
+#: Each is 32 random bytes in base64: master keys that wrap citizens' and helpers' own keys, keys of
+#: the hashes that both are found by, signatures of answer links, and HMAC over registrations. All
+#: but those of hashes are lists, of one here.
 RANDOM_KEYS = (
     "BROBYG_REFERRAL_ENCRYPTION_KEY",
     "BROBYG_REFERRAL_CPR_KEY",
+    "BROBYG_MATCHING_ENCRYPTION_KEY",
+    "BROBYG_MATCHING_LOOKUP_KEY",
     "BROBYG_MATCHING_LINK_KEYS",
     "BROBYG_MATCHING_REGISTRATION_KEYS",
 )

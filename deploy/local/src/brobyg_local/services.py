@@ -52,6 +52,13 @@ class Readiness:
         return value if isinstance(value, int) and not isinstance(value, bool) else None
 
     @property
+    def unknown(self) -> dict[str, int]:
+        """Events that the service does not know in full, by topic, since it began."""
+        found = self.report.get("unknown")
+        topics = found.items() if isinstance(found, dict) else ()
+        return {topic: sum(types.values()) for topic, types in topics}
+
+    @property
     def outbox(self) -> tuple[int | None, float | None]:
         """Events not published yet, and seconds the oldest has waited; None for no outbox."""
         outbox = self.report.get("outbox")

@@ -78,4 +78,6 @@ def _details(one: "ComponentState") -> str:
             parts.append(f"{count} {what}{age}")
     if one.parked is not None:
         parts.append(f"parked {one.parked}, dead letters {one.dead_letters or 0}")
+    for topic, number in sorted(one.unknown.items()):
+        parts.append(f"{number} events of {topic} of a later version")
     return "; ".join(parts)

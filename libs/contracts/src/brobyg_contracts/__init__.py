@@ -4,6 +4,8 @@
 - `topics`: `TOPICS` maps topic to the event types it carries
 - `asyncapi`: what each service sends and receives
 - `reference`: places, departments, pools and the rest of the reference data, and distances
+- `upcasters`: events of earlier major versions, told as those of today
+- `words`: the words that are known of properties whose words may grow
 - `attention`: how a human may settle what needs one
 - `pathways`: the declared policy of each kind of help
 """

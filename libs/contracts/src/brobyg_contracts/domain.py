@@ -1,4 +1,4 @@
-"""What the kit is told of the domain: roles, local time, what a log may hold.
+"""What the kit is told of the domain: roles, local time, what a log may hold, events of old.
 
 The kit loads this module by the entry point group `brobyg.domain`, see `brobyg_kit.domain`.
 """
@@ -7,10 +7,16 @@ import re
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from brobyg_contracts import EVENTS, TOPICS
+from brobyg_contracts.upcasters import UNVERSIONED, major_of, upcaster_of
+from brobyg_contracts.words import unknown_words
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from brobyg_contracts.retention import Kept
+
+__all__ = ["EVENTS", "TOPICS", "UNVERSIONED", "major_of", "unknown_words", "upcaster_of"]
 
 #: What a token's bearer may be. `service` may read people's contacts; `portal`, which is open
 #: to the internet, may only pass answers on.

@@ -106,15 +106,18 @@ PolicyVersion: TypeAlias = Annotated[int, Meta(ge=1)]
 ReferrerKind: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9_]*\\Z")]
 
 
-#: Gender of the helper a citizen may ask for.
+#: Gender of the helper a citizen may ask for. Closed: it is compared with what helpers have
+#: registered.
 Gender: TypeAlias = Literal["female", "male"]
 
 
-#: How the citizen gets about, on which the time to travel depends.
+#: How the citizen gets about, on which the time to travel depends. Closed: each has its pace in
+#: the policies.
 Mobility: TypeAlias = Literal["independent", "walking_aid", "wheelchair"]
 
 
-#: Where helper and citizen meet: at the citizen's home, or at the place of care.
+#: Where helper and citizen meet: at the citizen's home, or at the place of care. Closed: the way
+#: is planned by it.
 Meeting: TypeAlias = Literal["home", "at_location"]
 
 
@@ -165,8 +168,9 @@ ReleaseReason: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-
 
 
 #: Why a human has to act: no helper met the hard rules; those asked did not accept in time; it
-#: became known too late to ask; no room is free; the citizen is somewhere else at the time. Known:
-#: `nobody_available`, `nobody_answered`, `too_late`, `no_room`, `clash`. Others may come.
+#: became known too late to ask; no room is free; the citizen is somewhere else at the time;
+#: whoever has the rest of one way does not have this. Known: `nobody_available`,
+#: `nobody_answered`, `too_late`, `no_room`, `clash`, `part_of_way`. Others may come.
 EscalationReason: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9_]*\\Z")]
 
 
@@ -211,8 +215,8 @@ Urgency: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9_]
 
 
 #: How an item was settled; coded, so that it can be counted. Known: `solved_by_phone`,
-#: `helper_found`, `called_off`, `company_not_needed`, `no_longer_so`, `duplicate`, `other`. Others
-#: may come.
+#: `helper_found`, `called_off`, `company_not_needed`, `both_kept`, `no_longer_so`, `duplicate`,
+#: `other`. Others may come.
 AttentionOutcome: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9_]*\\Z")]
 
 
@@ -233,8 +237,8 @@ Count: TypeAlias = Annotated[int, Meta(ge=0)]
 
 
 #: What was decided. Known: `asked`, `assigned`, `waits`, `nobody_available`, `nobody_answered`,
-#: `too_late`, `no_room`, `clash`, `same_way`, `by_hand`, `claimed`, `accepted`, `declined`,
-#: `released`, `signed_off`, `held`, `resumed`, `reopened`. Others may come.
+#: `too_late`, `no_room`, `clash`, `part_of_way`, `same_way`, `by_hand`, `claimed`, `accepted`,
+#: `declined`, `released`, `signed_off`, `held`, `resumed`, `reopened`. Others may come.
 DecisionOutcome: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9_]*\\Z")]
 
 
@@ -326,7 +330,7 @@ class CitizenRecorded(EventData, frozen=True, kw_only=True, gc=False):
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.citizen.recorded"
     TOPIC: ClassVar[str] = "brobyg.citizen.v1"
-    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/citizen.recorded.schema.json"
+    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/citizen.recorded.v2.schema.json"
     SUBJECT: ClassVar[str] = "citizen_id"
 
     #: The citizen, known by name to the referral service only.
@@ -348,7 +352,7 @@ class OfferMade(EventData, frozen=True, kw_only=True, gc=False):
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.offer.made"
     TOPIC: ClassVar[str] = "brobyg.matching.v1"
-    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/offer.made.schema.json"
+    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/offer.made.v2.schema.json"
     SUBJECT: ClassVar[str] = "need_id"
 
     #: One question to one helper about one seat.
@@ -391,7 +395,7 @@ class OfferAccepted(EventData, frozen=True, kw_only=True, gc=False):
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.offer.accepted"
     TOPIC: ClassVar[str] = "brobyg.matching.v1"
-    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/offer.accepted.schema.json"
+    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/offer.accepted.v2.schema.json"
     SUBJECT: ClassVar[str] = "need_id"
 
     #: One question to one helper about one seat.
@@ -412,7 +416,7 @@ class OfferDeclined(EventData, frozen=True, kw_only=True, gc=False):
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.offer.declined"
     TOPIC: ClassVar[str] = "brobyg.matching.v1"
-    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/offer.declined.schema.json"
+    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/offer.declined.v2.schema.json"
     SUBJECT: ClassVar[str] = "need_id"
 
     #: One question to one helper about one seat.
@@ -431,7 +435,7 @@ class OfferExpired(EventData, frozen=True, kw_only=True, gc=False):
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.offer.expired"
     TOPIC: ClassVar[str] = "brobyg.matching.v1"
-    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/offer.expired.schema.json"
+    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/offer.expired.v2.schema.json"
     SUBJECT: ClassVar[str] = "need_id"
 
     #: One question to one helper about one seat.
@@ -450,7 +454,7 @@ class OfferWithdrawn(EventData, frozen=True, kw_only=True, gc=False):
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.offer.withdrawn"
     TOPIC: ClassVar[str] = "brobyg.matching.v1"
-    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/offer.withdrawn.schema.json"
+    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/offer.withdrawn.v2.schema.json"
     SUBJECT: ClassVar[str] = "need_id"
 
     #: One question to one helper about one seat.
@@ -470,7 +474,7 @@ class VolunteerMatched(EventData, frozen=True, kw_only=True, gc=False):
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.volunteer.matched"
     TOPIC: ClassVar[str] = "brobyg.matching.v1"
-    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/volunteer.matched.schema.json"
+    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/volunteer.matched.v2.schema.json"
     SUBJECT: ClassVar[str] = "need_id"
 
     #: The agreement of one helper to one seat.
@@ -517,7 +521,7 @@ class StaffMatched(EventData, frozen=True, kw_only=True, gc=False):
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.staff.matched"
     TOPIC: ClassVar[str] = "brobyg.matching.v1"
-    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/staff.matched.schema.json"
+    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/staff.matched.v2.schema.json"
     SUBJECT: ClassVar[str] = "need_id"
 
     #: The agreement of one helper to one seat.
@@ -565,7 +569,7 @@ class MatchReleased(EventData, frozen=True, kw_only=True, gc=False):
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.match.released"
     TOPIC: ClassVar[str] = "brobyg.matching.v1"
-    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/match.released.schema.json"
+    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/match.released.v2.schema.json"
     SUBJECT: ClassVar[str] = "need_id"
 
     #: The agreement of one helper to one seat.
@@ -599,7 +603,7 @@ class MatchEscalated(EventData, frozen=True, kw_only=True, gc=False):
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.match.escalated"
     TOPIC: ClassVar[str] = "brobyg.matching.v1"
-    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/match.escalated.schema.json"
+    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/match.escalated.v2.schema.json"
     SUBJECT: ClassVar[str] = "need_id"
 
     #: What wants helpers. Today the id of what it is about.
@@ -625,6 +629,14 @@ class MatchEscalated(EventData, frozen=True, kw_only=True, gc=False):
     starts_at: Instant | UnsetType = UNSET
     #: When it ends, after starts_at (FHIR R4 Appointment, app-2 and app-3).
     ends_at: Instant | UnsetType = UNSET
+    #: The citizen's other need that it clashes with, or is one way with.
+    other_need_id: Id | UnsetType = UNSET
+    #: Where the other is.
+    other_location_id: LocationId | UnsetType = UNSET
+    #: When the other starts.
+    other_starts_at: Instant | UnsetType = UNSET
+    #: When the other ends.
+    other_ends_at: Instant | UnsetType = UNSET
 
 
 class NeedDecided(EventData, frozen=True, kw_only=True, gc=False):
@@ -636,7 +648,7 @@ class NeedDecided(EventData, frozen=True, kw_only=True, gc=False):
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.need.decided"
     TOPIC: ClassVar[str] = "brobyg.matching.v1"
-    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/need.decided.schema.json"
+    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/need.decided.v2.schema.json"
     SUBJECT: ClassVar[str] = "need_id"
 
     #: What wants helpers. Today the id of what it is about.
@@ -677,7 +689,7 @@ class HelperRegistered(EventData, frozen=True, kw_only=True, gc=False):
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.helper.registered"
     TOPIC: ClassVar[str] = "brobyg.matching.v1"
-    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/helper.registered.schema.json"
+    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/helper.registered.v2.schema.json"
     SUBJECT: ClassVar[str] = "helper_id"
 
     #: The helper, known by name to the matching service only.
@@ -695,7 +707,7 @@ class HelperActivated(EventData, frozen=True, kw_only=True, gc=False):
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.helper.activated"
     TOPIC: ClassVar[str] = "brobyg.matching.v1"
-    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/helper.activated.schema.json"
+    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/helper.activated.v2.schema.json"
     SUBJECT: ClassVar[str] = "helper_id"
 
     #: The helper, known by name to the matching service only.
@@ -707,7 +719,7 @@ class HelperPaused(EventData, frozen=True, kw_only=True, gc=False):
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.helper.paused"
     TOPIC: ClassVar[str] = "brobyg.matching.v1"
-    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/helper.paused.schema.json"
+    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/helper.paused.v2.schema.json"
     SUBJECT: ClassVar[str] = "helper_id"
 
     #: The helper, known by name to the matching service only.
@@ -722,7 +734,7 @@ class HelperErased(EventData, frozen=True, kw_only=True, gc=False):
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.helper.erased"
     TOPIC: ClassVar[str] = "brobyg.matching.v1"
-    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/helper.erased.schema.json"
+    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/helper.erased.v2.schema.json"
     SUBJECT: ClassVar[str] = "helper_id"
 
     #: The helper, known by name to the matching service only.
@@ -738,7 +750,7 @@ class HelperRestricted(EventData, frozen=True, kw_only=True, gc=False):
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.helper.restricted"
     TOPIC: ClassVar[str] = "brobyg.matching.v1"
-    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/helper.restricted.schema.json"
+    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/helper.restricted.v2.schema.json"
     SUBJECT: ClassVar[str] = "helper_id"
 
     #: The helper, known by name to the matching service only.
@@ -754,7 +766,9 @@ class HelperUnrestricted(EventData, frozen=True, kw_only=True, gc=False):
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.helper.unrestricted"
     TOPIC: ClassVar[str] = "brobyg.matching.v1"
-    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/helper.unrestricted.schema.json"
+    DATASCHEMA: ClassVar[str] = (
+        "https://brobyg.dk/schemas/events/helper.unrestricted.v2.schema.json"
+    )
     SUBJECT: ClassVar[str] = "helper_id"
 
     #: The helper, known by name to the matching service only.
@@ -768,7 +782,7 @@ class NotificationSent(EventData, frozen=True, kw_only=True, gc=False):
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.notification.sent"
     TOPIC: ClassVar[str] = "brobyg.notification.v1"
-    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/notification.sent.schema.json"
+    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/notification.sent.v2.schema.json"
     SUBJECT: ClassVar[str] = "need_id"
 
     #: One message to one recipient for one cause.
@@ -793,7 +807,9 @@ class NotificationFailed(EventData, frozen=True, kw_only=True, gc=False):
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.notification.failed"
     TOPIC: ClassVar[str] = "brobyg.notification.v1"
-    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/notification.failed.schema.json"
+    DATASCHEMA: ClassVar[str] = (
+        "https://brobyg.dk/schemas/events/notification.failed.v2.schema.json"
+    )
     SUBJECT: ClassVar[str] = "need_id"
 
     #: One message to one recipient for one cause.
@@ -819,7 +835,9 @@ class ErasureAcknowledged(EventData, frozen=True, kw_only=True, gc=False):
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.erasure.acknowledged"
     TOPIC: ClassVar[str] = "brobyg.{source}.v1"
-    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/erasure.acknowledged.schema.json"
+    DATASCHEMA: ClassVar[str] = (
+        "https://brobyg.dk/schemas/events/erasure.acknowledged.v2.schema.json"
+    )
     SUBJECT: ClassVar[str] = "person_id"
 
     #: The citizen or helper who was erased.
@@ -833,7 +851,9 @@ class DepartmentRecorded(EventData, frozen=True, kw_only=True, gc=False):
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.department.recorded"
     TOPIC: ClassVar[str] = "brobyg.reference.v1"
-    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/department.recorded.schema.json"
+    DATASCHEMA: ClassVar[str] = (
+        "https://brobyg.dk/schemas/events/department.recorded.v2.schema.json"
+    )
     SUBJECT: ClassVar[str] = "record"
 
     record: ReferenceKey
@@ -866,7 +886,9 @@ class OrganisationRecorded(EventData, frozen=True, kw_only=True, gc=False):
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.organisation.recorded"
     TOPIC: ClassVar[str] = "brobyg.reference.v1"
-    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/organisation.recorded.schema.json"
+    DATASCHEMA: ClassVar[str] = (
+        "https://brobyg.dk/schemas/events/organisation.recorded.v2.schema.json"
+    )
     SUBJECT: ClassVar[str] = "record"
 
     record: ReferenceKey
@@ -885,7 +907,7 @@ class PoolRecorded(EventData, frozen=True, kw_only=True, gc=False):
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.pool.recorded"
     TOPIC: ClassVar[str] = "brobyg.reference.v1"
-    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/pool.recorded.schema.json"
+    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/pool.recorded.v2.schema.json"
     SUBJECT: ClassVar[str] = "record"
 
     record: ReferenceKey
@@ -909,7 +931,7 @@ class PostcodeRecorded(EventData, frozen=True, kw_only=True, gc=False):
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.postcode.recorded"
     TOPIC: ClassVar[str] = "brobyg.reference.v1"
-    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/postcode.recorded.schema.json"
+    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/postcode.recorded.v2.schema.json"
     SUBJECT: ClassVar[str] = "record"
 
     record: ReferenceKey
@@ -930,7 +952,7 @@ class ReferralCreated(EventData, frozen=True, kw_only=True, gc=False):
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.referral.created"
     TOPIC: ClassVar[str] = "brobyg.referral.v1"
-    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/referral.created.schema.json"
+    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/referral.created.v2.schema.json"
     SUBJECT: ClassVar[str] = "referral_id"
 
     #: The referral this belongs to.
@@ -953,7 +975,7 @@ class ConsentGiven(EventData, frozen=True, kw_only=True, gc=False):
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.consent.given"
     TOPIC: ClassVar[str] = "brobyg.referral.v1"
-    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/consent.given.schema.json"
+    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/consent.given.v2.schema.json"
     SUBJECT: ClassVar[str] = "referral_id"
 
     #: The referral this belongs to.
@@ -981,7 +1003,7 @@ class ConsentWithdrawn(EventData, frozen=True, kw_only=True, gc=False):
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.consent.withdrawn"
     TOPIC: ClassVar[str] = "brobyg.referral.v1"
-    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/consent.withdrawn.schema.json"
+    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/consent.withdrawn.v2.schema.json"
     SUBJECT: ClassVar[str] = "referral_id"
 
     #: The referral this belongs to.
@@ -999,7 +1021,7 @@ class AppointmentBooked(EventData, frozen=True, kw_only=True, gc=False):
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.appointment.booked"
     TOPIC: ClassVar[str] = "brobyg.referral.v1"
-    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/appointment.booked.schema.json"
+    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/appointment.booked.v2.schema.json"
     SUBJECT: ClassVar[str] = "referral_id"
 
     #: The referral this belongs to.
@@ -1022,7 +1044,7 @@ class AppointmentRescheduled(EventData, frozen=True, kw_only=True, gc=False):
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.appointment.rescheduled"
     TOPIC: ClassVar[str] = "brobyg.referral.v1"
     DATASCHEMA: ClassVar[str] = (
-        "https://brobyg.dk/schemas/events/appointment.rescheduled.schema.json"
+        "https://brobyg.dk/schemas/events/appointment.rescheduled.v2.schema.json"
     )
     SUBJECT: ClassVar[str] = "referral_id"
 
@@ -1047,7 +1069,9 @@ class AppointmentCancelled(EventData, frozen=True, kw_only=True, gc=False):
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.appointment.cancelled"
     TOPIC: ClassVar[str] = "brobyg.referral.v1"
-    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/appointment.cancelled.schema.json"
+    DATASCHEMA: ClassVar[str] = (
+        "https://brobyg.dk/schemas/events/appointment.cancelled.v2.schema.json"
+    )
     SUBJECT: ClassVar[str] = "referral_id"
 
     #: The referral this belongs to.
@@ -1063,7 +1087,9 @@ class AppointmentCompleted(EventData, frozen=True, kw_only=True, gc=False):
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.appointment.completed"
     TOPIC: ClassVar[str] = "brobyg.referral.v1"
-    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/appointment.completed.schema.json"
+    DATASCHEMA: ClassVar[str] = (
+        "https://brobyg.dk/schemas/events/appointment.completed.v2.schema.json"
+    )
     SUBJECT: ClassVar[str] = "referral_id"
 
     #: The referral this belongs to.
@@ -1085,7 +1111,7 @@ class AppointmentMissed(EventData, frozen=True, kw_only=True, gc=False):
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.appointment.missed"
     TOPIC: ClassVar[str] = "brobyg.referral.v1"
-    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/appointment.missed.schema.json"
+    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/appointment.missed.v2.schema.json"
     SUBJECT: ClassVar[str] = "referral_id"
 
     #: The referral this belongs to.
@@ -1104,7 +1130,7 @@ class NeedOpened(EventData, frozen=True, kw_only=True, gc=False):
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.need.opened"
     TOPIC: ClassVar[str] = "brobyg.referral.v1"
-    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/need.opened.schema.json"
+    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/need.opened.v2.schema.json"
     SUBJECT: ClassVar[str] = "need_id"
 
     #: What wants helpers. Today the id of what it is about.
@@ -1145,7 +1171,7 @@ class NeedChanged(EventData, frozen=True, kw_only=True, gc=False):
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.need.changed"
     TOPIC: ClassVar[str] = "brobyg.referral.v1"
-    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/need.changed.schema.json"
+    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/need.changed.v2.schema.json"
     SUBJECT: ClassVar[str] = "need_id"
 
     #: What wants helpers. Today the id of what it is about.
@@ -1186,7 +1212,7 @@ class NeedClosed(EventData, frozen=True, kw_only=True, gc=False):
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.need.closed"
     TOPIC: ClassVar[str] = "brobyg.referral.v1"
-    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/need.closed.schema.json"
+    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/need.closed.v2.schema.json"
     SUBJECT: ClassVar[str] = "need_id"
 
     #: What wants helpers. Today the id of what it is about.
@@ -1208,7 +1234,7 @@ class AttentionRaised(EventData, frozen=True, kw_only=True, gc=False):
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.attention.raised"
     TOPIC: ClassVar[str] = "brobyg.{source}.v1"
-    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/attention.raised.schema.json"
+    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/attention.raised.v2.schema.json"
     SUBJECT: ClassVar[str] = "attention_id"
 
     #: One thing that needs a human.
@@ -1225,7 +1251,7 @@ class AttentionRaised(EventData, frozen=True, kw_only=True, gc=False):
     citizen_id: Id | UnsetType = UNSET
     #: What wants helpers. Today the id of what it is about.
     need_id: Id | UnsetType = UNSET
-    #: The other need that it clashes with.
+    #: The citizen's other need that it clashes with, or is one way with.
     other_need_id: Id | UnsetType = UNSET
     #: When it is too late to act.
     due_at: Instant | UnsetType = UNSET
@@ -1236,7 +1262,7 @@ class AttentionClaimed(EventData, frozen=True, kw_only=True, gc=False):
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.attention.claimed"
     TOPIC: ClassVar[str] = "brobyg.{source}.v1"
-    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/attention.claimed.schema.json"
+    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/attention.claimed.v2.schema.json"
     SUBJECT: ClassVar[str] = "attention_id"
 
     #: One thing that needs a human.
@@ -1251,7 +1277,7 @@ class AttentionSettled(EventData, frozen=True, kw_only=True, gc=False):
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.attention.settled"
     TOPIC: ClassVar[str] = "brobyg.{source}.v1"
-    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/attention.settled.schema.json"
+    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/attention.settled.v2.schema.json"
     SUBJECT: ClassVar[str] = "attention_id"
 
     #: One thing that needs a human.
@@ -1272,7 +1298,7 @@ class CitizenErased(EventData, frozen=True, kw_only=True, gc=False):
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.citizen.erased"
     TOPIC: ClassVar[str] = "brobyg.referral.v1"
-    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/citizen.erased.schema.json"
+    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/citizen.erased.v2.schema.json"
     SUBJECT: ClassVar[str] = "citizen_id"
 
     #: The citizen, known by name to the referral service only.
@@ -1288,7 +1314,7 @@ class CitizenRestricted(EventData, frozen=True, kw_only=True, gc=False):
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.citizen.restricted"
     TOPIC: ClassVar[str] = "brobyg.referral.v1"
-    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/citizen.restricted.schema.json"
+    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/citizen.restricted.v2.schema.json"
     SUBJECT: ClassVar[str] = "citizen_id"
 
     #: The citizen, known by name to the referral service only.
@@ -1304,7 +1330,9 @@ class CitizenUnrestricted(EventData, frozen=True, kw_only=True, gc=False):
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.citizen.unrestricted"
     TOPIC: ClassVar[str] = "brobyg.referral.v1"
-    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/citizen.unrestricted.schema.json"
+    DATASCHEMA: ClassVar[str] = (
+        "https://brobyg.dk/schemas/events/citizen.unrestricted.v2.schema.json"
+    )
     SUBJECT: ClassVar[str] = "citizen_id"
 
     #: The citizen, known by name to the referral service only.
@@ -1333,7 +1361,7 @@ class PlaceRecorded(EventData, frozen=True, kw_only=True, gc=False):
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.place.recorded"
     TOPIC: ClassVar[str] = "brobyg.reference.v1"
-    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/place.recorded.schema.json"
+    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/place.recorded.v2.schema.json"
     SUBJECT: ClassVar[str] = "record"
 
     record: ReferenceKey
@@ -1362,7 +1390,7 @@ class CalendarRecorded(EventData, frozen=True, kw_only=True, gc=False):
 
     EVENT_TYPE: ClassVar[str] = "dk.brobyg.calendar.recorded"
     TOPIC: ClassVar[str] = "brobyg.reference.v1"
-    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/calendar.recorded.schema.json"
+    DATASCHEMA: ClassVar[str] = "https://brobyg.dk/schemas/events/calendar.recorded.v2.schema.json"
     SUBJECT: ClassVar[str] = "record"
 
     record: ReferenceKey

@@ -17,6 +17,7 @@ from brobyg_kit.auth import Requirement, Verifier
 from brobyg_kit.clock import Clock
 from brobyg_kit.database_errors import is_waited_out
 from brobyg_kit.documents import documents_router
+from brobyg_kit.errors import HandlerBlocked
 from brobyg_kit.health import Health
 from brobyg_kit.logs import get_logger
 from brobyg_kit.metrics import Metrics
@@ -207,7 +208,9 @@ def _install_errors(app: FastAPI, parts: Parts) -> Failed:
             log.warning("request.postponed", error=error)
             # It may have been stored: a connection can be lost between the commit and its answer.
             advice = "Send it again: with the same Idempotency-Key or identifier it is kept once"
-            title = "The database can't be used right now"
+            blocked = isinstance(error, HandlerBlocked)
+            title = "This can't be done" if blocked else "The database can't be used"
+            title += " right now"
             return answer(Problem(503, title, advice, headers={"Retry-After": "2"}), request)
         log.error("request.failed", error=error)
         return answer(Problem(500, "Something went wrong here"), request)

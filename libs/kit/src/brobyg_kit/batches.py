@@ -22,7 +22,7 @@ from brobyg_kit.database_errors import (
     is_waited_out,
     trouble_of,
 )
-from brobyg_kit.event import UnknownWord
+from brobyg_kit.event import LaterVersion, UnknownWord
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.logs import get_logger
 from brobyg_kit.metrics import Metrics
@@ -30,6 +30,7 @@ from brobyg_kit.parking import Origin, Parking, Received, is_permanent
 from brobyg_kit.statements import array_literal
 from brobyg_kit.subscription import Subscription
 from brobyg_kit.tables import Id, inbox
+from brobyg_kit.unknown import Unknown, shown
 
 log = get_logger(__name__)
 
@@ -54,6 +55,7 @@ class Batches:
         """`database` is open before the first batch."""
         self._database, self._subscription, self._metrics = database, subscription, metrics
         self.parking = Parking(subscription.service)
+        self.unknown = Unknown(subscription.types, metrics)
         self._stopped = asyncio.Event()
 
     def stop(self) -> None:
@@ -146,9 +148,13 @@ class Batches:
         if not self._subscription.inbox or await self._new(tx, [one]):
             await self._replace_parked(tx, [one])
             await self._handle(tx, [one])
+            tx.after_commit(lambda: self.unknown.look([one]))
 
     async def _give_up(self, one: Received, error: Exception) -> None:
-        """Park the event, unless it is passed over. A word of a later version is counted."""
+        """Park the event, unless it is passed over. What a later version says is counted.
+
+        One of a later major version waits for the upgrade, and what follows on its subject with it.
+        """
         async with self._database.transaction() as tx:
             if self.is_passed_over(one, error):
                 await self.pass_over(tx, one, error)
@@ -157,6 +163,8 @@ class Batches:
             await self.parking.park(tx, one, error, permanent=is_permanent(error))
             if isinstance(error, UnknownWord):
                 self._count_passed_over(tx, one)
+            elif isinstance(error, LaterVersion):
+                tx.after_commit(lambda: self.unknown.count(one))
 
     def is_passed_over(self, one: Received, error: Exception) -> bool:
         """Whether it has a word of a later version: parked, it would hold up its subject.
@@ -176,14 +184,16 @@ class Batches:
         self._count_passed_over(tx, one)
 
     def _count_passed_over(self, tx: Transaction, one: Received) -> None:
-        tx.after_commit(self._metrics.events_passed_over.labels(one.event.type).inc)
+        tx.after_commit(self._metrics.events_passed_over.labels(shown(one.event.type)).inc)
+        tx.after_commit(lambda: self.unknown.count(one))
 
     async def _in_one_transaction(self, batch: Sequence[Received]) -> None:
         async with self._database.transaction() as tx:
             received = await self._to_handle(tx, batch)
             await self._handle(tx, received)
-        for kind, number in Counter([one.event.type for one in received]).items():
+        for kind, number in Counter([shown(one.event.type) for one in received]).items():
             self._metrics.events_handled.labels(kind).inc(number)
+        self.unknown.look(received)
 
     async def _handle(self, tx: Transaction, batch: Sequence[Received]) -> None:
         """Store what is copied, and give the service what it handles."""

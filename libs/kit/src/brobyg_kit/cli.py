@@ -315,7 +315,9 @@ def _add_commands(asked: str) -> None:
     for name in services:
         group = _service_app(name)
         if name == asked and (extra := _entry_points("brobyg.cli").get(name)):
-            group.registered_commands += extra.load().registered_commands
+            own_commands = extra.load()
+            group.registered_commands += own_commands.registered_commands
+            group.registered_groups += own_commands.registered_groups
         app.add_typer(group, name=name)
     dead_letters = typer.Typer()
     if asked == "dlq":

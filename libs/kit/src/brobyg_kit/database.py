@@ -22,7 +22,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from brobyg_kit import tracing
+from brobyg_kit import positions, tracing
 from brobyg_kit.clock import Clock
 from brobyg_kit.database_errors import DATABASE_ERRORS
 from brobyg_kit.event import EVENT_CONTENT_TYPE, Event, EventData, encode, topic_of, unencoded
@@ -67,6 +67,8 @@ class Transaction:
     _records: list[tuple[str, str, bytes | None, str]] = field(default_factory=list)
     _timers: dict[tuple[str, str], datetime | None] = field(default_factory=dict)
     _after_commit: list[Callable[[], None]] = field(default_factory=list)
+    #: The last sequence of each topic and subject that is emitted.
+    _positions: dict[tuple[str, str], int] = field(default_factory=dict)
 
     @cached_property
     def now(self) -> datetime:
@@ -181,6 +183,7 @@ class Transaction:
             topic = topic_of(emission.data, self.source)
             _check_size(topic, value)
             rows.append((topic, emission.subject, value, EVENT_CONTENT_TYPE))
+            self._positions[topic, emission.subject] = given[emission.subject]
         return rows
 
     def _encoded(self, emission: _Emission, sequence: int) -> bytes:
@@ -325,6 +328,7 @@ class Database:
                 transaction = Transaction(connection, driver, self.clock, self.source)
                 yield transaction
                 await transaction.flush()
+            positions.note(transaction._positions)
             for callback in transaction._after_commit:
                 callback()
 

@@ -14,12 +14,12 @@ from faststream.kafka import KafkaMessage
 from faststream.kafka.message import FAKE_CONSUMER
 from faststream.message import StreamMessage
 
-from brobyg_kit.event import TOMBSTONE, Event, decode, storable
+from brobyg_kit.event import TOMBSTONE, UNDECODABLE, Event, UndecodableEvent, storable
 from brobyg_kit.ids import derived_id
 from brobyg_kit.parking import Origin, Received
 from brobyg_kit.subscription import Subscription
+from brobyg_kit.upcasting import events_in
 
-UNDECODABLE = "undecodable"
 #: A record as aiokafka gives it.
 Record: TypeAlias = "ConsumerRecord[bytes | None, bytes | None]"
 
@@ -38,17 +38,18 @@ async def parse_batch(records: tuple[Record, ...]) -> KafkaMessage:
 def batch_decoder(
     subscription: Subscription,
 ) -> Callable[[StreamMessage[Any]], Awaitable[list[Received]]]:
-    """FastStream's decoder for batches of `subscription`: each record as an event, in order."""
+    """FastStream's decoder for batches of `subscription`: the events of each record, in order."""
 
     async def decode_batch(message: StreamMessage[Any]) -> list[Received]:
         return [
-            read(
+            one
+            for record in message.raw_message
+            for one in read(
                 subscription,
                 Origin(record.topic, record.partition, record.offset),
                 record.key,
                 record.value,
             )
-            for record in message.raw_message
         ]
 
     return decode_batch
@@ -56,16 +57,24 @@ def batch_decoder(
 
 def read(
     subscription: Subscription, origin: Origin, key: bytes | None, value: bytes | None
-) -> Received:
-    """The record at `origin` as an event, or as a placeholder with the error."""
-    if value is None and key and origin.topic in subscription.compacted:
-        return Received(_placeholder(origin, key, TOMBSTONE), origin)
+) -> list[Received]:
+    """The events of the record at `origin`, at least one, or a placeholder with the error.
+
+    On a compacted topic the key says what a record replaces, so the event's subject must be it.
+    """
+    compacted = origin.topic in subscription.compacted
+    if value is None and key and compacted:
+        return [Received(_placeholder(origin, key, TOMBSTONE), origin)]
     decoder = subscription.decoders.get(origin.topic)
     value = value or b""
     try:
-        return Received(decoder(origin, key, value) if decoder else decode(value), origin)
+        made = decoder(origin, key, value) if decoder else events_in(value)
+        events = (made,) if isinstance(made, Event) else made
+        if compacted and any(one.subject.encode() != key for one in events):
+            raise UndecodableEvent("subject is not the record's key")
     except Exception as error:  # noqa: BLE001 - nor may a bug in a decoder, see above
-        return Received(_placeholder(origin, key), origin, error)
+        return [Received(_placeholder(origin, key), origin, error)]
+    return [Received(event, origin) for event in events]
 
 
 def _placeholder(origin: Origin, key: bytes | None, type: str = UNDECODABLE) -> Event:

@@ -5,10 +5,10 @@ that every process has them and its log lines are redacted from the first on.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import entry_points
-from typing import Protocol
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 
@@ -65,6 +65,18 @@ class Domain(Protocol):
     LOGGED_FACTS: frozenset[str]
     #: What is hidden wherever it stands in a log line.
     PERSONAL_PATTERNS: tuple[re.Pattern[str], ...]
+    #: Event type to Struct, and topic to the event types it carries.
+    EVENTS: Mapping[str, type[Any]]
+    TOPICS: Mapping[str, tuple[str, ...]]
+    #: The major version of events whose `dataschema` names none, unless a setting says another.
+    UNVERSIONED: int
+    #: The major version in a `dataschema`.
+    major_of: Callable[[str], int]
+    #: What tells an event of this type and `dataschema` as those of today, from its data; the
+    #: third is the major version of a `dataschema` that names none.
+    upcaster_of: Callable[[str, str, int], Callable[[Mapping[str, Any]], Sequence[Any]] | None]
+    #: The properties of a Struct that hold a word of a later version.
+    unknown_words: Callable[[Any], Iterable[str]]
 
     def retention(self) -> Sequence[Kept]:
         """How long each kind of record is kept."""

@@ -60,7 +60,9 @@ async def keys_on(
     found = {key.encode(): KeyOnTopic() for key in keys}
     async with kafka.admin(address) as admin:
         partitions = (await kafka.partitions(admin, [topic])).get(topic, [])
-    wanted = {kafka.partition_of(key, len(partitions)) for key in found if partitions}
+    if not partitions:
+        return {key.decode(): one for key, one in found.items()}
+    wanted = {kafka.partition_of(key, len(partitions)) for key in found}
     async with kafka.reader(address) as reader:
         marks = await kafka.watermarks(reader, [TopicPartition(topic, one) for one in wanted])
         async for batch in kafka.read_range(reader, marks, at_most=at_most):

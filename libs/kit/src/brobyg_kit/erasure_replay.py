@@ -79,6 +79,8 @@ class Replay:
         async with kafka.admin(self._address) as admin:
             found = await kafka.partitions(admin, self._topics)
         places = [one for partitions in found.values() for one in partitions]
+        if not places:
+            return 0  # no topic is there yet, so nobody was erased
         known = {} if from_the_beginning else await self._known()
         async with kafka.reader(self._address) as reader:
             marks = await kafka.watermarks(reader, places)

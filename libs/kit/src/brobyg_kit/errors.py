@@ -1,8 +1,10 @@
 """What the kit raises.
 
 KitError
+├── CannotDecrypt      what was sealed was altered, or is another person's
 ├── DatabaseTooOld     a database was made before the migrations that this code has
 ├── HandlerBlocked     a service can't handle any event now
+│   └── MasterKeyMissing   a person's key is wrapped by a master key that is not among ours
 ├── InstanceReplaced   another process has joined the consumer group under this one's name
 ├── LaneFailed         a part of a consumer has ended or lost its group
 ├── PartitionsDiffer   a topic has another number of partitions than its file declares
@@ -29,6 +31,10 @@ class KitError(Exception):
     """What the kit raises, other than for a wrong argument."""
 
 
+class CannotDecrypt(KitError):
+    """What was sealed was altered, or is another person's."""
+
+
 class DatabaseTooOld(KitError):
     """The database was made before the migrations that this code has, and can't be migrated."""
 
@@ -37,6 +43,13 @@ class HandlerBlocked(KitError):
     """A handler can't work now, for a reason that no event is the cause of.
 
     The consumer waits, parks nothing, and readiness shows the message.
+    """
+
+
+class MasterKeyMissing(HandlerBlocked):
+    """A person's key is wrapped by a master key that is not among ours.
+
+    Whoever runs the service gives it, and the same succeeds: waited out, never an event's fault.
     """
 
 

@@ -14,12 +14,15 @@ from typing import Annotated, Any, ClassVar, Protocol, TypeVar, cast, runtime_ch
 import msgspec
 from msgspec import Meta
 
+from brobyg_kit.domain import domain
 from brobyg_kit.errors import KitError
 
 EVENT_CONTENT_TYPE = "application/cloudevents+json"
 #: The type of an event that stands for a record without a value on a compacted topic: what its
 #: subject had is deleted. It has no data.
 TOMBSTONE = "tombstone"
+#: The type of an event that stands for a record that is none.
+UNDECODABLE = "undecodable"
 
 
 @runtime_checkable
@@ -46,6 +49,10 @@ class UnknownWord(UndecodableEvent):
     """The data holds a word that this version's schema does not list, as a later version may."""
 
 
+class LaterVersion(UndecodableEvent):
+    """The data is of a later major version than this code reads."""
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One fact: CloudEvents attributes, the extensions used here, and the data still undecoded.
 
@@ -67,7 +74,15 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     data: msgspec.Raw
 
     def decode(self, kind: builtins.type[DataT]) -> DataT:
-        """The data as `kind`. Raises UndecodableEvent when it breaks the schema."""
+        """The data as `kind`. Raises UndecodableEvent when it breaks the schema.
+
+        LaterVersion when it is of a later major version, whether or not it looks as of this one.
+        """
+        schema = getattr(kind, "DATASCHEMA", "")
+        if self.dataschema != schema and schema:
+            major_of = domain().major_of
+            if major_of(self.dataschema) > major_of(schema):
+                raise LaterVersion(f"{self.type}: data is of a later major version")
         try:
             return _decoder(kind).decode(self.data)
         except _UNREADABLE as error:
@@ -79,7 +94,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
         `types` maps event types to Structs, as `brobyg_contracts.EVENTS` does. Raises
         UndecodableEvent when the data breaks the schema, UnknownWord when only a later schema
-        could list one of its words.
+        could list one of its words, LaterVersion as `decode`.
         """
         kind = types.get(self.type)
         return None if kind is None else self.decode(kind)
@@ -163,7 +178,13 @@ def _normalised(event: Event) -> Event:
     """Decode and encode the data once: PostgreSQL and COPY take the result as it is."""
     try:
         data = _encoder.encode(msgspec.json.decode(event.data))
-        texts = (event.type, event.subject, event.correlationid, event.causationid or "")
+        texts = (
+            event.type,
+            event.subject,
+            event.dataschema,
+            event.correlationid,
+            event.causationid or "",
+        )
         whole = data + "".join(texts).encode()
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise UndecodableEvent("data is not JSON in UTF-8") from error

@@ -11,6 +11,8 @@ AFTER_SEND_BEFORE_MARK = "after-send-before-mark"
 AFTER_COMMIT_BEFORE_OFFSET = "after-commit-before-offset"
 IN_REBALANCE = "in-rebalance"
 AFTER_SMTP_BEFORE_MARK = "after-smtp-before-mark"
+BEFORE_REWRAPPED_COMMIT = "before-rewrapped-commit"
+BETWEEN_REWRAPPED_BATCHES = "between-rewrapped-batches"
 
 _armed = os.environ.get("BROBYG_FAULT_POINT", "")
 

@@ -56,6 +56,12 @@ class Metrics:
             ["type"],
             registry=r,
         )
+        self.unknown = Counter(
+            "brobyg_unknown",
+            "Events of a type, or with a word, that this code does not know",
+            ["topic", "type"],
+            registry=r,
+        )
         self.consumer_retries = Counter(
             "brobyg_consumer_retries",
             "Batches tried again because of the database or the broker",

@@ -11,7 +11,7 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from brobyg_kit import tracing
+from brobyg_kit import positions, tracing
 from brobyg_kit.clock import Clock
 from brobyg_kit.ids import new_id
 from brobyg_kit.logs import get_logger
@@ -59,6 +59,8 @@ class RequestMiddleware:
         ) or new_id(self._clock)
         scope.setdefault("state", {}).update(request_id=request_id)
         tracing.correlation.set(correlation_id)
+        emitted: dict[tuple[str, str], int] = {}
+        positions.committed.set(emitted)
         parent = tracing.parse(headers.get(b"traceparent", b"").decode("latin-1"))
         context = trace.set_span_in_context(trace.NonRecordingSpan(parent)) if parent else None
         body = _Body(headers, receive)
@@ -72,6 +74,7 @@ class RequestMiddleware:
                     *message.get("headers", []),
                     (b"x-request-id", request_id.encode()),
                     (b"x-correlation-id", correlation_id.encode()),
+                    *_position_header(emitted),
                     # Else the unread rest of the body would hold the connection open.
                     *([] if body.complete else [(b"connection", b"close")]),
                 ]
@@ -103,6 +106,12 @@ class RequestMiddleware:
                         status=status,
                         milliseconds=round(seconds * 1000, 1),
                     )
+
+
+def _position_header(emitted: dict[tuple[str, str], int]) -> list[tuple[bytes, bytes]]:
+    """Where what the request has changed is in the event stream."""
+    name = positions.HEADER.lower().encode()
+    return [(name, positions.header_value(emitted).encode())] if emitted else []
 
 
 def _identifier(value: bytes | None) -> str | None:

@@ -19,7 +19,7 @@ from brobyg_kit.backoff import Backoff
 from brobyg_kit.database import Database, Transaction
 from brobyg_kit.database_errors import cause_of
 from brobyg_kit.errors import raised_at
-from brobyg_kit.event import Event, UndecodableEvent, UnknownWord
+from brobyg_kit.event import Event, LaterVersion, UndecodableEvent, UnknownWord
 from brobyg_kit.tables import Instant, inbox, parked_event
 
 #: Tries of one event before it is dead, the first included: about eleven minutes with the pauses.
@@ -99,8 +99,9 @@ def reason_of(error: BaseException) -> str:
 
 
 def is_permanent(error: BaseException) -> bool:
-    """Whether trying the event again can't help; an upgrade brings a word of a later version."""
-    return isinstance(error, UndecodableEvent) and not isinstance(error, UnknownWord)
+    """Whether trying again can't help; an upgrade helps with what a later version says."""
+    later = isinstance(error, UnknownWord | LaterVersion)
+    return isinstance(error, UndecodableEvent) and not later
 
 
 def dead_letter_topic(service: str) -> str:
@@ -140,6 +141,11 @@ class Parking:
         row = await self._insert(tx, received, state, reason_of(error), 1, pause)
         if permanent:
             self._publish(tx, row)
+
+    async def is_parked(self, tx: Transaction, event_id: str) -> bool:
+        """Whether the event of this id is parked, in whatever state."""
+        mine = select(parked_event.c.id).where(parked_event.c.event_id == event_id)
+        return (await tx.connection.execute(mine)).first() is not None
 
     async def due(self, tx: Transaction) -> Parked | None:
         """One event whose pause is over, which no other process has locked; None without one."""
@@ -190,10 +196,11 @@ class Parking:
     ) -> None:
         """Record another failure: a longer pause, or dead after the last attempt.
 
+        An event of a later major version never dies: it waits for the upgrade.
         No effect when another process has tried it meanwhile.
         """
         attempts = parked.attempts + 1
-        dead = permanent or attempts >= MAX_ATTEMPTS
+        dead = permanent or (attempts >= MAX_ATTEMPTS and not isinstance(error, LaterVersion))
         changed = await tx.connection.execute(
             update(parked_event)
             .where(
@@ -243,13 +250,15 @@ class Parking:
     async def replace(self, tx: Transaction, records: Sequence[Received]) -> None:
         """Drop what is parked of the same topic and key as one of `records`, up to that one.
 
-        Whatever its state; their ids go into the inbox as with `discard`. Blocks while one of
-        theirs is being retried.
+        Whatever its state; their ids go into the inbox as with `discard`. What somebody put into
+        another partition was parked before, whatever its offset. Blocks while one of theirs is
+        being retried.
         """
-        last: dict[tuple[str, str], int] = {}
+        last: dict[tuple[str, str], Origin] = {}
         for one in records:
             key = one.origin.topic, one.event.subject
-            last[key] = max(one.origin.offset, last.get(key, -1))
+            if key not in last or not one.origin.precedes(last[key]):
+                last[key] = one.origin
         found = await tx.connection.execute(
             select(parked_event)
             .where(parked_event.c.subject == func.any(bindparam("subjects", type_=ARRAY(Text))))
@@ -259,7 +268,12 @@ class Parking:
         )
         await self._drop(
             tx,
-            [row for row in found if row.record_offset <= last.get((row.topic, row.subject), -1)],
+            [
+                row
+                for row in found
+                if (record := last.get((row.topic, row.subject)))
+                and not record.precedes(Origin(row.topic, row.partition, row.record_offset))
+            ],
         )
 
     async def _drop(self, tx: Transaction, rows: Sequence[Row[Any]]) -> None:

@@ -22,12 +22,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from brobyg_kit.backoff import Backoff
 from brobyg_kit.database import Database, Transaction
 from brobyg_kit.database_errors import DATABASE_ERRORS, trouble_of
-from brobyg_kit.event import TOMBSTONE, Event, EventData, UndecodableEvent, decode, encode
+from brobyg_kit.event import TOMBSTONE, Event, EventData, UndecodableEvent, encode
 from brobyg_kit.health import Check, Heartbeat
 from brobyg_kit.logs import get_logger
 from brobyg_kit.parking import Received
 from brobyg_kit.statements import unnest
 from brobyg_kit.tables import Id, replica
+from brobyg_kit.upcasting import events_in
 
 log = get_logger(__name__)
 
@@ -134,7 +135,8 @@ class Replica(Generic[ViewT]):
             return self.latest
         bodies = (await connection.execute(select(replica.c.body).where(*mine))).scalars().all()
         try:
-            records = [decode(body).read(self._copy.kinds) for body in bodies]
+            events = [event for body in bodies for event in events_in(body)]
+            records = [event.read(self._copy.kinds) for event in events]
             view = self._copy.view([one for one in records if one is not None])
             self.records, self.unreadable = len(bodies), 0
             return view
@@ -148,13 +150,12 @@ class Replica(Generic[ViewT]):
         self.records = self.unreadable = 0
         for body in bodies:
             try:
-                record = self._copy.read(decode(body))
+                read = [self._copy.read(event) for event in events_in(body)]
             except UndecodableEvent:
                 self.unreadable += 1
                 continue
             self.records += 1
-            if record is not None:
-                found.append(record)
+            found += [record for record in read if record is not None]
         return found
 
     def report(self) -> dict[str, int]:

@@ -5,6 +5,7 @@ is asked.
 """
 
 import asyncio
+from collections.abc import Sequence
 
 from aiokafka.errors import KafkaError
 
@@ -73,27 +74,38 @@ class Retries:
         )
         return True
 
-    async def _read(self, parked: Parked) -> Received:
+    async def _read(self, parked: Parked) -> list[Received]:
+        """The events of its record, the parked one first.
+
+        There may be others that this code makes of the record, and the code that parked it did not.
+        """
         origin = parked.origin
         key, value = await self._reader.record(origin.topic, origin.partition, origin.offset)
-        return read(self._subscription, origin, key, value)
+        found = read(self._subscription, origin, key, value)
+        return sorted(found, key=lambda one: one.event.id != parked.event_id)
 
-    async def _try(self, parked: Parked, received: Received, blaming: bool) -> Exception | None:
+    async def _try(
+        self, parked: Parked, received: Sequence[Received], blaming: bool
+    ) -> Exception | None:
         """Handle it and remove it, or record why not, which is returned.
 
         Raises an error that is the database's.
         """
         parking = self._batches.parking
+        first, *others = received
         try:
             async with self._database.transaction() as tx:
                 if await parking.claim(tx, parked):  # else another process was faster
-                    await self._batches.handle_alone(tx, received)
+                    await self._batches.handle_alone(tx, first)
+                    for one in others:
+                        if not await parking.is_parked(tx, one.event.id):
+                            await self._batches.handle_alone(tx, one)
                     await parking.handled(tx, parked)
         except Exception as error:
             if not await self._batches.is_the_events(error, blaming=blaming):
                 raise
-            if self._batches.is_passed_over(received, error):
-                await self._pass_over(parked, received, error)
+            if self._batches.is_passed_over(first, error):
+                await self._pass_over(parked, first, error)
                 return error
             async with self._database.transaction() as tx:
                 await parking.failed(tx, parked, error, permanent=is_permanent(error))

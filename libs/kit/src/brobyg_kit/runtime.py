@@ -20,6 +20,7 @@ from brobyg_kit.clock import Clock, WallClock
 from brobyg_kit.consumer import Consumer, Subscription
 from brobyg_kit.database import Database, database_url
 from brobyg_kit.database_errors import DATABASE_ERRORS, cause_of, is_environment, trouble_of
+from brobyg_kit.domain import domain
 from brobyg_kit.erasure_replay import Replay
 from brobyg_kit.health import Check, Health
 from brobyg_kit.logs import get_logger
@@ -227,6 +228,7 @@ class Runtime:
                 service.gather,
                 service.inbox,
                 instance=self.settings.instance,
+                types=_types(service),
             )
             consumer = Consumer(address, database, subscription, self.metrics, beat("consumer"))
             self._stops.append(consumer.stop)
@@ -332,8 +334,30 @@ class Runtime:
             "dead_letters": row.dead,
             "lag": _total(self.metrics.consumer_lag),
             "passed_over": _total(self.metrics.events_passed_over),
+            "unknown": _unknown(self.metrics.unknown),
             "copies": {one.topic: one.report() for one in self.replicas.values()},
         }
+
+
+def _types(service: Service) -> set[str]:
+    """The event types that the service handles; of a topic that it reads as a whole, all."""
+    topics = domain().TOPICS
+    return {
+        kind
+        for one in service.reads
+        for kind in (topics.get(one, ()) if isinstance(one, str) else (one.EVENT_TYPE,))
+    }
+
+
+def _unknown(metric: Counter) -> dict[str, dict[str, int]]:
+    """Topic to event type to how many, since the process began."""
+    found: dict[str, dict[str, int]] = {}
+    for family in metric.collect():
+        for sample in family.samples:
+            if sample.name.endswith("_total"):
+                labels = sample.labels
+                found.setdefault(labels["topic"], {})[labels["type"]] = int(sample.value)
+    return found
 
 
 def _total(metric: Gauge | Counter) -> int:

@@ -54,6 +54,12 @@ class KitSettings(BaseSettings):
         description="The language for readers whose own is not known or has no catalogue"
         " (ISO 639-1).",
     )
+    unversioned_major: int = Field(
+        default_factory=lambda: domain().UNVERSIONED,
+        ge=1,
+        description="The major version of events whose dataschema names none. 1 for a history that"
+        " began under 1.x.",
+    )
     log_format: str = Field("json", pattern="^(json|console)$", description="json or console.")
     log_level: str = Field(
         "info", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error."

@@ -11,9 +11,9 @@ from brobyg_kit.replica import Copies
 
 #: Handles events within a transaction, all effects or none: it raises to have all undone.
 BatchHandler = Callable[[Transaction, Sequence[Event]], Awaitable[None]]
-#: Makes an event of a record that is not in our envelope, from its origin, key and value.
-#: Raises UndecodableEvent.
-Decoder = Callable[[Origin, bytes | None, bytes], Event]
+#: Makes an event, or several, of a record that is not in our envelope or needs its place, from its
+#: origin, key and value. Raises UndecodableEvent.
+Decoder = Callable[[Origin, bytes | None, bytes], Event | Sequence[Event]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,8 @@ class Subscription:
     #: This process's name in the group (Kafka's static membership): a process that comes back
     #: under the name of one that died takes over its partitions at once. Empty for none.
     instance: str = ""
+    #: The event types whose words are looked at for unknown ones: those that are handled.
+    types: Collection[str] = ()
 
     @property
     def group(self) -> str:

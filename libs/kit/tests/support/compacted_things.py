@@ -36,7 +36,8 @@ def record_of(offset: int, name: str, number: int | None) -> Received:
     if number is not None:
         event = event_of(ThingRecorded(name=name, number=number))
         value = encode(event)
-    return read(SUBSCRIPTION, origin, name.encode(), value)
+    [one] = read(SUBSCRIPTION, origin, name.encode(), value)
+    return one
 
 
 def event_of(data: ThingRecorded, type: str = ThingRecorded.EVENT_TYPE) -> Event:

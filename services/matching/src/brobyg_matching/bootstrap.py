@@ -1,13 +1,17 @@
 """Puts matching together."""
 
+from functools import partial
+
 from brobyg_contracts import CitizenRecorded, reference
 from brobyg_contracts.asyncapi import part_of
 from brobyg_contracts.attention import ATTENTION_OUTCOMES
 from brobyg_contracts.reference import Reference
 from brobyg_kit.attention_api import attention_router
+from brobyg_kit.person_keys import PersonKeys
 from brobyg_kit.replica import Copy
 from brobyg_kit.service import Parts, Resources, Service
 
+from brobyg_matching.adapters.contacts import Lookups, SealedContacts
 from brobyg_matching.adapters.helpers import PostgresHelpers
 from brobyg_matching.adapters.links import Links
 from brobyg_matching.adapters.needs import PostgresNeeds
@@ -15,7 +19,7 @@ from brobyg_matching.adapters.queries import Queries
 from brobyg_matching.adapters.retention import RETENTION
 from brobyg_matching.adapters.rosters import ResidentRosters
 from brobyg_matching.adapters.saving import ATTENTION, ERASURES
-from brobyg_matching.adapters.tables import metadata
+from brobyg_matching.adapters.tables import metadata, person_key
 from brobyg_matching.domain.need import CAPACITY, RECHECK, SEARCH
 from brobyg_matching.entrypoints.answer_links import answers_router
 from brobyg_matching.entrypoints.helpers import helpers_router
@@ -43,7 +47,10 @@ def build(resources: Resources) -> Parts:
     link_keys = strong("matching_link_keys", settings.matching_link_keys)
     registration_keys = strong("matching_registration_keys", settings.matching_registration_keys)
     database, clock, replica = resources.database, resources.clock, resources.replica(REFERENCE)
-    metrics, helpers = MatchingMetrics(resources.metrics), PostgresHelpers(database)
+    keys = PersonKeys(person_key, settings.vault())
+    resources.health.checks["keys"] = partial(keys.check, database)
+    contacts = SealedContacts(keys, Lookups(settings.lookup_key()))
+    metrics, helpers = MatchingMetrics(resources.metrics), PostgresHelpers(database, contacts)
     boards = Boards(PostgresNeeds(), helpers, ResidentRosters(), replica, metrics)
     queries, scope = Queries(database, replica), Scope(replica)
     answers = Answers(database, boards, metrics)

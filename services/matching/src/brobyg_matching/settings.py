@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from brobyg_kit.settings import KitSettings
-from pydantic import BeforeValidator, Field, SecretStr
+from brobyg_kit.vault import Vault, decode_key, master_keys
+from pydantic import BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
 from brobyg_matching.errors import WeakKey
@@ -25,6 +26,17 @@ class MatchingSettings(KitSettings):
     """Adds the service's port and keys."""
 
     matching_port: int = Field(8002, ge=1, le=65535, description="Port of matching.")
+    matching_encryption_key: SecretStr = Field(
+        description="Master keys (AES-256-GCM), which wrap each helper's own key: base64 of 32"
+        " bytes; several separated by commas, the first wraps, all unwrap. To change it: append the"
+        " new one on all processes, then put it first, run 'brobyg matching keys rotate', and drop"
+        " the old one when 'brobyg matching keys status' says so."
+    )
+    matching_lookup_key: SecretStr = Field(
+        description="Key of the hashes by which a mail address or phone number that is registered"
+        " already is noticed (HMAC-SHA256): base64 of 32 bytes. It can't be changed once helpers"
+        " are kept."
+    )
     matching_link_keys: Keys = Field(
         (),
         description="Keys, separated by commas: the first signs the links that volunteers answer"
@@ -38,6 +50,20 @@ class MatchingSettings(KitSettings):
         " recognised by, it is recognised by all. Random, at least 32 characters each. Rotated in"
         " the same steps; after the last, repeats from before it are not recognised.",
     )
+
+    @field_validator("matching_encryption_key", "matching_lookup_key")
+    @classmethod
+    def _is_a_key(cls, secret: SecretStr) -> SecretStr:
+        master_keys(secret)
+        return secret
+
+    def vault(self) -> Vault:
+        """What wraps helpers' keys."""
+        return Vault(master_keys(self.matching_encryption_key))
+
+    def lookup_key(self) -> bytes:
+        """The key of the hashes by which the same address or number is noticed."""
+        return decode_key(self.matching_lookup_key.get_secret_value())
 
 
 def strong(name: str, keys: Sequence[SecretStr]) -> list[str]:

@@ -8,20 +8,22 @@ from brobyg_contracts.attention import ATTENTION_OUTCOMES
 from brobyg_kit.attention_api import attention_router
 from brobyg_kit.erasure_api import erasure_router
 from brobyg_kit.erasure_proof import ErasureProof
+from brobyg_kit.person_keys import PersonKeys
 from brobyg_kit.retention import Carrier
 from brobyg_kit.service import Parts, Resources, Service
 
 from brobyg_referral.cases.adapters.appointments import PostgresAppointments
 from brobyg_referral.cases.adapters.attention import PostgresOpenItems
-from brobyg_referral.cases.adapters.referrals import PostgresReferrals
+from brobyg_referral.cases.adapters.referrals import PostgresReferrals, referred_by
 from brobyg_referral.cases.adapters.requests import PostgresRequests
 from brobyg_referral.cases.adapters.retention import DELETED as CASES_DELETED
 from brobyg_referral.cases.adapters.retention import PostgresCourses
 from brobyg_referral.cases.adapters.sessions import PostgresSessions
-from brobyg_referral.cases.entrypoints import api
+from brobyg_referral.cases.entrypoints import api, citizen_search
 from brobyg_referral.cases.use_cases.access import own_departments
 from brobyg_referral.cases.use_cases.appointments import Appointments
 from brobyg_referral.cases.use_cases.attention import ATTENTION, OVER, AppointmentsOver
+from brobyg_referral.cases.use_cases.citizen_search import CitizenSearch
 from brobyg_referral.cases.use_cases.ending import Ending
 from brobyg_referral.cases.use_cases.erasure import ERASURES, Erasing
 from brobyg_referral.cases.use_cases.referrals import Referrals
@@ -40,8 +42,9 @@ from brobyg_referral.hospital.use_cases.intake import Intake
 from brobyg_referral.metadata import metadata
 from brobyg_referral.metrics import ReferralMetrics
 from brobyg_referral.people.adapters.citizens import PostgresCitizens
+from brobyg_referral.people.adapters.name_index import PostgresNameIndex
 from brobyg_referral.people.adapters.retention import DELETED as PEOPLE_DELETED
-from brobyg_referral.people.adapters.secrets import Vault
+from brobyg_referral.people.adapters.tables import person_key
 from brobyg_referral.people.domain.hashing import Hasher
 from brobyg_referral.reference.adapters.entries import CurrentReference, PostgresEntries
 from brobyg_referral.reference.entrypoints import api as reference_api
@@ -56,7 +59,9 @@ def build(resources: Resources) -> Parts:
     entries = PostgresEntries()
     reference = CurrentReference(entries)
     hasher, appointments = Hasher(settings.cpr_key()), PostgresAppointments()
-    citizens, counts = PostgresCitizens(Vault(settings.encryption_keys())), PostgresIntakeCounts()
+    keys, counts = PersonKeys(person_key, settings.vault()), PostgresIntakeCounts()
+    resources.health.checks["keys"] = partial(keys.check, database)
+    citizens, index = PostgresCitizens(keys, hasher), PostgresNameIndex(hasher, referred_by)
     referral_store, requests = PostgresReferrals(), PostgresRequests()
     repeats, ending = Repeats(requests, hasher), Ending(referral_store, appointments, metrics)
     referrals = Referrals(citizens, referral_store, ending, repeats, reference, hasher, metrics)
@@ -69,6 +74,7 @@ def build(resources: Resources) -> Parts:
     return Parts(
         routers=[
             api.create_router(database, referrals, erasing, entered, sessions),
+            citizen_search.create_router(database, CitizenSearch(index, citizens, reference)),
             counts_api.create_router(database, counts),
             fhir.create_router(HospitalRequests(database, intake, appointments, reference)),
             attention_router(

@@ -8,7 +8,7 @@ ReferralError
 ├── NoSuchCitizen          there is none, or the caller may not see it
 ├── CitizenErased          the citizen's data was erased
 ├── NoSuchSession          there is none, or the caller may not see it
-├── UnknownAppointment     there is none, or the caller may not see it
+├── NoSuchAppointment      there is none, or the caller may not see it
 ├── ReferralActive         the citizen has an active referral of the pathway already
 ├── DepartmentDiffers      a coordinator acts for another department
 ├── ReferralInactive       consent was withdrawn: nothing more is done for the referral
@@ -16,8 +16,7 @@ ReferralError
 ├── SessionOver            the session has taken place
 ├── AppointmentFixed       the appointment can't be changed here; the text says why
 ├── OrganisationMissing    the caller's token names no organisation
-├── IdempotencyKeyReused   the key was used for another request
-└── CannotDecrypt          sealed data was altered, is another citizen's, or its key is missing
+└── IdempotencyKeyReused   the key was used for another request
 
 The text of an error says what would be accepted. It never holds a value that somebody sent.
 """
@@ -56,7 +55,7 @@ class NoSuchSession(ReferralError):
     """There is none, or the caller may not see it."""
 
 
-class UnknownAppointment(ReferralError):
+class NoSuchAppointment(ReferralError):
     """There is none, or the caller may not see it."""
 
 
@@ -90,7 +89,3 @@ class OrganisationMissing(ReferralError):
 
 class IdempotencyKeyReused(ReferralError):
     """The key was used for another request."""
-
-
-class CannotDecrypt(ReferralError):
-    """Sealed data was altered, is another citizen's, or its key is missing."""

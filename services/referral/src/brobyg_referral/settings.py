@@ -1,9 +1,7 @@
 """What the referral service needs to know beyond what every service does."""
 
-import base64
-import binascii
-
 from brobyg_kit.settings import KitSettings
+from brobyg_kit.vault import Vault, decode_key, master_keys
 from pydantic import Field, SecretStr, field_validator
 
 
@@ -14,12 +12,14 @@ class ReferralSettings(KitSettings):
         8001, ge=1, le=65535, description="Port of referral (FHIR under /fhir)."
     )
     referral_encryption_key: SecretStr = Field(
-        description="Keys for citizens' data (AES-256-GCM): base64 of 32 bytes; several separated"
-        " by commas, the first encrypts, all decrypt."
+        description="Master keys (AES-256-GCM), which wrap each citizen's own key: base64 of 32"
+        " bytes; several separated by commas, the first wraps, all unwrap. To change it: append the"
+        " new one on all processes, then put it first, run 'brobyg referral keys rotate', and drop"
+        " the old one when 'brobyg referral keys status' says so."
     )
     referral_cpr_key: SecretStr = Field(
-        description="Key of the CPR hash (HMAC-SHA256): base64 of 32 bytes. It can't be changed"
-        " once citizens are kept."
+        description="Key of the hashes of CPR numbers, names and phones that citizens are found by"
+        " (HMAC-SHA256): base64 of 32 bytes. It can't be changed once citizens are kept."
     )
     referral_kafka_organisation: str = Field(
         "hospital",
@@ -37,31 +37,17 @@ class ReferralSettings(KitSettings):
     @field_validator("referral_encryption_key", "referral_cpr_key")
     @classmethod
     def _is_a_key(cls, secret: SecretStr) -> SecretStr:
-        for text in secret.get_secret_value().split(","):
-            decode_key(text)
+        master_keys(secret)
         return secret
 
     def rising_versions(self) -> frozenset[str]:
         """The organisations whose own versions rise."""
         return frozenset(self.referral_rising_versions.split(",")) - {""}
 
-    def encryption_keys(self) -> list[bytes]:
-        """The keys for citizens' data; the first encrypts."""
-        return [
-            decode_key(text) for text in self.referral_encryption_key.get_secret_value().split(",")
-        ]
+    def vault(self) -> Vault:
+        """What wraps citizens' keys."""
+        return Vault(master_keys(self.referral_encryption_key))
 
     def cpr_key(self) -> bytes:
-        """The key of the CPR hash."""
+        """The key of what citizens are found by."""
         return decode_key(self.referral_cpr_key.get_secret_value())
-
-
-def decode_key(text: str) -> bytes:
-    """32 bytes from base64. Raises ValueError that says what is expected and nothing of the key."""
-    try:
-        key = base64.b64decode(text.strip(), validate=True)
-    except binascii.Error:
-        key = b""
-    if len(key) != 32:
-        raise ValueError("expected base64 of 32 bytes, such as 'openssl rand -base64 32' prints")
-    return key

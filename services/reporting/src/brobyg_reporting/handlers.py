@@ -5,6 +5,8 @@ they fold it. `loads` are the projections whose rows the topic's events change. 
 is copied beside (`bootstrap.REFERENCE`), as names are no history.
 """
 
+from collections.abc import Sequence
+
 from brobyg_kit.event import Event, EventData
 from brobyg_kit.handling import Handler
 from brobyg_kit.parking import Origin
@@ -14,6 +16,8 @@ from brobyg_reporting.domain.projection import AnyProjection
 from brobyg_reporting.domain.projections import (
     APPOINTMENT,
     ATTENTION,
+    CITIZEN,
+    ERASURE,
     HELPER,
     MATCH,
     NEED,
@@ -24,9 +28,9 @@ from brobyg_reporting.domain.projections import (
 from brobyg_reporting.use_cases.live import Write, log_and_fold
 
 HANDLERS: tuple[Handler[Write, tuple[AnyProjection, ...]], ...] = (
-    Handler("brobyg.matching.v1", log_and_fold, (NEED, OFFER, MATCH, HELPER, ATTENTION)),
-    Handler("brobyg.notification.v1", log_and_fold, (NEED, NOTIFICATION, ATTENTION)),
-    Handler("brobyg.referral.v1", log_and_fold, (REFERRAL, APPOINTMENT, NEED, ATTENTION)),
+    Handler("brobyg.matching.v1", log_and_fold, (NEED, OFFER, MATCH, HELPER, ATTENTION, ERASURE)),
+    Handler("brobyg.notification.v1", log_and_fold, (NEED, NOTIFICATION, ATTENTION, ERASURE)),
+    Handler("brobyg.referral.v1", log_and_fold, (REFERRAL, APPOINTMENT, NEED, ATTENTION, CITIZEN)),
 )
 EMITS: tuple[type[EventData], ...] = ()
 
@@ -34,6 +38,6 @@ EMITS: tuple[type[EventData], ...] = ()
 TOPICS = tuple(str(handler.event) for handler in HANDLERS)
 
 
-def read(origin: Origin, key: bytes | None, value: bytes) -> Event:
-    """A record of these topics as an event with its place. Raises UndecodableEvent."""
+def read(origin: Origin, key: bytes | None, value: bytes) -> Sequence[Event]:
+    """A record of these topics as events with their place. Raises UndecodableEvent."""
     return read_logged(origin.topic, origin.partition, origin.offset, value)

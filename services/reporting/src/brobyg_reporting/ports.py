@@ -1,9 +1,9 @@
 """What the use cases need of the database, of Kafka and of other processes."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from brobyg_reporting.domain.log import LoggedEvent, Offsets
 from brobyg_reporting.domain.projection import AnyProjection, Row
@@ -12,9 +12,13 @@ from brobyg_reporting.domain.projection import AnyProjection, Row
 OnRecords = Callable[[int], None]
 
 
+#: What a build is for: to be switched to later, to be switched to at once, or to be compared only.
+Purpose = Literal["build", "switch", "build and switch", "verify"]
+
+
 @dataclass(frozen=True, slots=True)
 class LiveVersion:
-    """The version that the views show and the consumer writes."""
+    """The version of a table that the views show and the consumer writes."""
 
     number: int
     #: Whether this code wrote it, and so may go on writing it.
@@ -23,9 +27,10 @@ class LiveVersion:
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """A version being built, and up to which offsets."""
+    """Versions of some tables being built; up to which offsets, where the log is one of them."""
 
     number: int
+    names: Sequence[str]
     watermarks: Offsets
     resumed: bool
 
@@ -37,6 +42,17 @@ class BuiltShares:
     numbers: frozenset[int]
     events: int
     skipped: int
+
+
+class Lag(NamedTuple):
+    """The range of a partition of which a version of a projection lacks the events of the log."""
+
+    number: int
+    projection: str
+    topic: str
+    partition: int
+    start: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +74,10 @@ class TableComparison:
 
 
 class Version(Protocol):
-    """One version's event log and rows, within a transaction."""
+    """A version of each table, within a transaction."""
+
+    def takes(self, projection: AnyProjection, event: LoggedEvent) -> bool:
+        """Whether the event is folded by the projection now."""
 
     async def lock(self, partitions: Sequence[int]) -> None:
         """Lock these partition numbers' keys until the transaction ends. May wait."""
@@ -83,49 +102,58 @@ class Versions(Protocol):
         """A transaction in which nobody else writes the live version, and which is durable."""
 
     def version(self, number: int) -> Version:
-        """The version, to be written within the current transaction."""
+        """The tables of a build, to be written within the current transaction."""
 
-    async def live(self) -> LiveVersion | None:
-        """The live version; None before the first."""
+    async def live(self) -> dict[str, LiveVersion]:
+        """The live version of each table; empty before the first."""
 
     async def live_to_write(self) -> Version:
-        """The live version, which stays live until the current transaction ends.
+        """The live versions, which stay live until the current transaction ends.
 
-        May wait for a switch. Raises NoVersion or OtherCode when this code must not write it.
+        May wait for a switch. Raises NoVersion, or OtherCode when this code must not write the log.
         """
 
     async def offsets(self) -> Offsets:
-        """The first offset of each partition that the live version does not hold."""
+        """The first offset of each partition that the live event log does not hold."""
 
     async def advance(self, offsets: Offsets) -> None:
-        """Store the live version's offsets; one never goes back."""
+        """Store the live event log's offsets; one never goes back."""
+
+    async def lacking(self, number: int | None = None) -> list[Lag]:
+        """What tables lack of the live event log: a build's, or the live ones of this code."""
+
+    async def logged(self, lacks: Lag, types: Collection[str], limit: int) -> list[LoggedEvent]:
+        """The first so many events of these types that it lacks, in order."""
+
+    async def caught_up(self, lacks: Lag, next_offset: int) -> None:
+        """Note that the projection holds what it lacked below this offset."""
 
     async def claim_rebuild(self) -> bool:
         """Be the only one that builds versions, until the connection closes; False if one does."""
 
-    async def was_replaced(self) -> bool:
-        """Whether a version of this code was live and gave way to another."""
+    async def replaced(self) -> set[str]:
+        """The tables of which a version of this code was live and gave way to another."""
 
     async def create_first(self) -> bool:
-        """Make an empty version and show it, unless there is a live one; True when it was made."""
+        """Make empty tables and show them, unless there are live ones; True when they were made."""
 
-    async def begin(self, ends: Offsets, *, fresh: bool) -> Build:
-        """The unfinished build of this code, unless `fresh`, or a new one up to `ends`.
+    async def begin(
+        self, names: Sequence[str], ends: Offsets, purpose: Purpose, *, fresh: bool
+    ) -> Build:
+        """The unfinished build of these by this code, unless `fresh`, or a new one up to `ends`.
 
-        Drops builds that nobody can go on with.
+        Drops those that nobody can go on with; but to verify, a new one, and no other is touched.
+        Raises RebuildRefused when it is to switch to a finished one and there is none.
         """
 
     async def shares(self, number: int) -> BuiltShares:
         """The shares that the version holds."""
 
-    async def tables(self) -> list[str]:
-        """The tables of a version, by name."""
-
     async def index(self, number: int, table: str) -> None:
         """Build the table's key and indexes, unless they are there, and take its statistics."""
 
-    async def compare(self, live: int, rebuilt: int) -> list[TableComparison]:
-        """Every table of the two versions by number of rows and order-independent hash."""
+    async def compare(self, live: int, rebuilt: int, name: str) -> TableComparison:
+        """Two versions of a table by number of rows and order-independent hash."""
 
     async def waiting(self) -> int:
         """Events that the live consumer has parked and not given up."""
@@ -133,13 +161,13 @@ class Versions(Protocol):
     async def finish(
         self, number: int, events: int, seconds: float, result: Sequence[TableComparison]
     ) -> None:
-        """Note how the build ended."""
+        """Note how the build ended. Raises RebuildRefused when it was given up meanwhile."""
 
     async def switch(self, number: int, position: Offsets) -> None:
-        """Show the version and make it the live one, which holds everything up to `position`."""
+        """Show the build's tables and make them live; a log among them holds up to `position`."""
 
     async def drop_unused(self) -> None:
-        """Remove the tables of versions that are neither live nor being built.
+        """Remove the tables that are neither live nor of a build that is to be gone on with.
 
         Waits up to 10 seconds for readers; what remains goes the next time.
         """

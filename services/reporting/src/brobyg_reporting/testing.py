@@ -15,8 +15,12 @@ from brobyg_contracts import (
     EVENTS,
     TOPICS,
     AttentionSettled,
+    CitizenErased,
+    CitizenRestricted,
     ConsentGiven,
     EventData,
+    HelperErased,
+    HelperRestricted,
     MatchEscalated,
     MatchReleased,
     NeedClosed,
@@ -104,8 +108,10 @@ class _Story:
     #: What needs a human, by the topic of the service that raises it.
     items: Mapping[str, Sequence[str]]
 
-    def tell(self, kind: type[EventData], subject: str | None = None) -> EventData:
-        """An event of this kind, of a given subject or of any."""
+    def tell(
+        self, kind: type[EventData], subject: str | None = None, service: str = "matching"
+    ) -> EventData:
+        """An event of this kind, of a given subject or of any, from this service."""
         r = self.random
         need = next((one for one in self.needs if one.need_id == subject), self.needs[0])
         fields: dict[str, object] = {
@@ -116,6 +122,7 @@ class _Story:
             "crew_complete": r.random() < 0.6,
             "known_to_citizen": r.random() < 0.3,
             "excluded": {"range": 2},
+            "service": service,
         }
         if subject is not None:
             fields[kind.SUBJECT] = subject
@@ -132,6 +139,7 @@ class _Story:
         return {
             "referral_id": self.referral_id,
             "citizen_id": self.citizen_id,
+            "person_id": self.citizen_id,
             "helper_id": r.choice(self.helpers),
             "recipient_id": self.helpers[0],
             "appointment_id": r.choice(self.appointments),
@@ -164,6 +172,7 @@ class _Story:
             "pool": r.choice(["student", "retired_professional"]),
             "pools": ["student"],
             "way": r.choice(["offer", "assigned", "by_hand"]),
+            "scope": r.choice(["processing", "contact", "research"]),
             "recipient_role": r.choice(["helper", "citizen", "coordinator"]),
             "template": "offer",
             "channel": "email",
@@ -208,7 +217,7 @@ class _Story:
 
 
 DEPARTMENTS = ["north", "south"]
-_MAY_BE_ABSENT = ("seats", "due_at", "shares_with", "resource_id", "other_need_id")
+_MAY_BE_ABSENT = ("scope", "seats", "due_at", "shares_with", "resource_id", "other_need_id")
 _OUTCOMES: dict[type[EventData], list[str]] = {
     NeedDecided: ["asked", "waits", "nobody_available"],
     AttentionSettled: ["helper_found", "no_longer_so"],
@@ -219,6 +228,10 @@ _REASONS: dict[type[EventData], list[str]] = {
     MatchEscalated: ["nobody_available", "nobody_answered"],
     NeedClosed: ["completed", "missed", "appointment_cancelled"],
     NotificationFailed: ["no_address", "refused", "appointment_over"],
+    CitizenErased: ["requested", "retention_over"],
+    CitizenRestricted: ["objection", "legal_claim"],
+    HelperErased: ["requested", "retention_over"],
+    HelperRestricted: ["objection", "legal_claim"],
 }
 
 
@@ -232,10 +245,10 @@ def make_history(random: Random, referrals: int, events_each: int = 12) -> Histo
     time = START
     for story in _stories(random, referrals, helpers):
         for topic, subject, kinds in _plan(random, story, events_each):
-            data = story.tell(random.choice(kinds), subject)
+            source = topic.split(".")[1]
+            data = story.tell(random.choice(kinds), subject, source)
             stream = streams.setdefault((topic, subject), [])
             time += timedelta(microseconds=random.randint(0, 50_000_000))
-            source = topic.split(".")[1]
             stream.append(event_of(random, data, subject, len(stream) + 1, time, source))
     return History(streams)
 
@@ -268,6 +281,11 @@ def _plan(
             if random.random() < 0.3:
                 yield topic, item, kinds_of(topic, "attention_id")
     yield matching, random.choice(story.helpers), kinds_of(matching, "helper_id")
+    if random.random() < 0.3:
+        yield referral, story.citizen_id, kinds_of(referral, "citizen_id")
+        for topic in (matching, notification):
+            person = random.choice((story.citizen_id, *story.helpers))
+            yield topic, person, kinds_of(topic, "person_id")
 
 
 def unknown_event(random: Random, subject: str, sequence: int) -> Event:

@@ -2,18 +2,17 @@
 
 from collections.abc import Collection
 from datetime import datetime
-from unicodedata import normalize
-from zlib import crc32
 
 import msgspec
 from brobyg_kit.database import Database, Transaction
 from brobyg_kit.erasure import erased
 from brobyg_kit.statements import unnest
 from brobyg_kit.tables import Id
-from sqlalchemy import ARRAY, Date, Text, bindparam, func, insert, literal, or_, select, update
+from sqlalchemy import ARRAY, Date, Text, bindparam, func, insert, literal, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from brobyg_matching.adapters import rows
+from brobyg_matching.adapters.contacts import SealedContacts
 from brobyg_matching.adapters.tables import (
     access_log,
     block,
@@ -27,7 +26,6 @@ from brobyg_matching.adapters.tables import (
 from brobyg_matching.domain.helper import Helper
 from brobyg_matching.ports import Contact, RegisteredRequest
 
-_ALIKE_LOCK = 0x616C696B
 _IDS = bindparam("helpers", type_=ARRAY(Id))
 _HELPERS = select(helper).where(helper.c.helper_id == func.any(_IDS)).order_by(helper.c.helper_id)
 _LOCK = _HELPERS.with_for_update(key_share=True)
@@ -38,9 +36,9 @@ _PAPERS = select(paper).where(paper.c.helper_id == func.any(_IDS))
 class PostgresHelpers:
     """`ports.Helpers` on the service's own database, and what the API reads of helpers."""
 
-    def __init__(self, database: Database) -> None:
-        """Store the argument."""
-        self._database = database
+    def __init__(self, database: Database, contacts: SealedContacts) -> None:
+        """Store the arguments."""
+        self._database, self._contacts = database, contacts
 
     async def registered(
         self, tx: Transaction, key_hashes: Collection[bytes]
@@ -59,15 +57,7 @@ class PostgresHelpers:
 
     async def alike(self, tx: Transaction, contact: Contact) -> list[str]:
         """See `ports.Helpers.alike`."""
-        email = _key_of(contact.email)
-        keys = {crc32(one.encode()) - 2**31 for one in (email, contact.phone) if one is not None}
-        for key in sorted(keys):
-            await tx.connection.execute(select(func.pg_advisory_xact_lock(_ALIKE_LOCK, key)))
-        same = [helper_contact.c.email_key == email]
-        if contact.phone is not None:
-            same.append(helper_contact.c.phone == contact.phone)
-        found = select(helper_contact.c.helper_id).where(or_(*same))
-        return list(await tx.connection.scalars(found.order_by(helper_contact.c.helper_id)))
+        return await self._contacts.alike(tx, contact)
 
     async def add(
         self,
@@ -79,12 +69,7 @@ class PostgresHelpers:
         """See `ports.Helpers.add`."""
         times = {"registered_at": tx.now, "inactive_since": _inactive_since(tx, added)}
         await tx.connection.execute(insert(helper).values(rows.helper_values(added) | times))
-        await tx.connection.execute(
-            insert(helper_contact).values(
-                {"helper_id": added.helper_id, "email_key": _key_of(contact.email)}
-                | msgspec.structs.asdict(contact)
-            )
-        )
+        await self._contacts.add(tx, added.helper_id, contact)
         await tx.connection.execute(insert(turn).values(helper_id=added.helper_id))
         if request is not None:
             await tx.connection.execute(
@@ -149,32 +134,20 @@ class PostgresHelpers:
 
         Who reads it and what for is recorded in the same transaction.
         """
-        columns = (helper_contact.c[name] for name in Contact.__struct_fields__)
         async with self._database.transaction() as tx:
-            found = await tx.connection.execute(
-                select(*columns).where(helper_contact.c.helper_id == helper_id)
-            )
-            row = found.mappings().first()
-            if row is None:
+            contact = await self._contacts.read(tx, helper_id)
+            if contact is None:
                 return None
             values = {
                 "read_at": tx.now, "reader": reader, "helper_id": helper_id, "purpose": purpose,
             }  # fmt: skip
             await tx.connection.execute(insert(access_log).values(values))
-        return Contact(**row)
+        return contact
 
 
 def _inactive_since(tx: Transaction, one: Helper) -> datetime | None:
     """For a helper whose status is so from now on."""
     return None if one.status == "active" else tx.now
-
-
-def _key_of(email: str) -> str:
-    """The address as it is compared, not by the database, whose locale may know ASCII alone.
-
-    Case is folded after composing and composed again: folding may take letters apart.
-    """
-    return normalize("NFC", normalize("NFC", email).casefold())
 
 
 async def _save_papers(tx: Transaction, one: Helper) -> None:

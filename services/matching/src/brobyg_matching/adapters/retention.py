@@ -16,6 +16,7 @@ from brobyg_matching.adapters.tables import (
     need,
     offer,
     paper,
+    person_key,
     registration,
     seat,
 )
@@ -42,6 +43,7 @@ async def _helpers(tx: Transaction, before: datetime, most: int) -> int:
     left = await _left(tx, before, most)
     for table in (helper_contact, registration, paper, block):
         await tx.connection.execute(delete(table).where(table.c.helper_id.in_(left)))
+    await tx.connection.execute(delete(person_key).where(person_key.c.person_id.in_(left)))
     return len(left)
 
 

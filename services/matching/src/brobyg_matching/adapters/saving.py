@@ -323,6 +323,9 @@ async def _save_attention(tx: Transaction, board: Board) -> None:
     ]
     if raised:
         await ATTENTION.raise_(tx, raised)
-    settled = {item: one.cause for item, one in last.items() if not isinstance(one, Raised)}
-    if settled:
-        await ATTENTION.settle_own(tx, settled)
+    settled: dict[str | None, dict[str, Event | None]] = {}
+    for item, one in last.items():
+        if not isinstance(one, Raised):
+            settled.setdefault(one.outcome, {})[item] = one.cause
+    for outcome, items in settled.items():
+        await ATTENTION.settle_own(tx, items, outcome)

@@ -1,5 +1,6 @@
 """The service's tables, each declared once."""
 
+from brobyg_kit.person_keys import person_key_table
 from brobyg_kit.tables import Id, Instant
 from sqlalchemy import (
     ARRAY,
@@ -91,21 +92,25 @@ helper_contact = Table(
     "helper_contact",
     metadata,
     _helper(key=True),
-    Column("name", Text, nullable=False),
-    Column("email", Text, nullable=False),
     Column(
-        "email_key",
-        Text,
+        "sealed",
+        LargeBinary,
         nullable=False,
-        comment="The address as it is compared: case and composition of letters do not count.",
+        comment=(
+            "Nonce and ciphertext of name, mail address and phone as JSON, under the helper's own"
+            " key; the helper_id is authenticated with it."
+        ),
     ),
-    Column("phone", Text),
+    Column("email_hash", LargeBinary, nullable=False, comment="HMAC-SHA256 of the mail address."),
+    Column("phone_hash", LargeBinary, comment="HMAC-SHA256 of the phone number."),
     Column("language", Text, nullable=False),
     # By these somebody who registers twice is noticed.
-    Index("helper_contact_email", "email_key"),
-    Index("helper_contact_phone", "phone"),
-    comment="How a helper is reached. Every reading of it is a row in access_log.",
+    Index("helper_contact_email", "email_hash"),
+    Index("helper_contact_phone", "phone_hash"),
+    comment="How a helper is reached, sealed. Every reading of it is a row in access_log.",
 )
+
+person_key = person_key_table(metadata, helper.c.helper_id)
 
 registration = Table(
     "registration",

@@ -3,13 +3,23 @@
 All methods raise database errors.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date
 from typing import Protocol
 
+import msgspec
 from brobyg_kit.database import Transaction
 
 from brobyg_referral.people.domain.contact import Contact
+from brobyg_referral.people.domain.names import How, Kind, Term
 from brobyg_referral.people.domain.record import CitizenRecord
+
+
+class FoundCitizen(msgspec.Struct, frozen=True):
+    """A citizen that a search has found, and by what."""
+
+    citizen_id: str
+    matched: Mapping[Kind, How]
 
 
 class CitizenStore(Protocol):
@@ -34,23 +44,47 @@ class CitizenStore(Protocol):
         """
 
     async def renew(
-        self, tx: Transaction, citizen_id: str, contact: Contact, record: CitizenRecord
+        self,
+        tx: Transaction,
+        citizen_id: str,
+        contact: Contact,
+        record: CitizenRecord,
+        born: date | None,
     ) -> None:
-        """Store `contact` and `record` in place of what was known."""
+        """Store `contact` and `record` in place of what was known, and what finds the citizen."""
 
     async def contact(self, tx: Transaction, citizen_id: str) -> Contact | None:
         """How to reach the citizen; None when erased.
 
-        Raises NoSuchCitizen, and CannotDecrypt when the key is missing.
+        Raises NoSuchCitizen, and the kit's MasterKeyMissing and CannotDecrypt.
         """
 
     async def record(self, tx: Transaction, citizen_id: str) -> CitizenRecord | None:
         """What helpers must know of the citizen; None before a first referral, and when erased."""
 
     async def erase(self, tx: Transaction, citizen_id: str) -> None:
-        """Delete all that names the citizen, finds them or is said of them; the id stays."""
+        """Delete all that names the citizen, finds them or is said of them; the id stays.
+
+        Their key goes with it: what it has sealed can't be read, wherever a copy remains.
+        """
 
     async def record_access(
         self, tx: Transaction, citizen_id: str, purpose: str, subject: str, organisation: str | None
     ) -> None:
         """Record who was told how to reach the citizen."""
+
+
+class NameIndex(Protocol):
+    """Finds citizens by what names them; reads no sealed identity."""
+
+    async def find(
+        self,
+        tx: Transaction,
+        wanted: Sequence[Collection[Term]],
+        departments: Sequence[str] | None,
+        limit: int,
+    ) -> list[FoundCitizen]:
+        """Citizens of whom a term of each part of `wanted` is known, the best first.
+
+        Only those that one of these departments has referred; None for any.
+        """

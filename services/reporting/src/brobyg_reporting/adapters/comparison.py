@@ -1,29 +1,24 @@
-"""Two versions compared, table by table."""
+"""Two versions of a table compared."""
 
 from typing import Any
 
 from sqlalchemy import BigInteger, Table, Text, cast, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from brobyg_reporting.adapters.tables import tables_of
 from brobyg_reporting.ports import TableComparison
 
 _MOST_KEYS = 5
 
 
-async def compare(connection: AsyncConnection, live: int, rebuilt: int) -> list[TableComparison]:
-    """Every table of the two versions by number of rows and order-independent hash.
+async def compare(connection: AsyncConnection, table: Table, other: Table) -> TableComparison:
+    """The live and the rebuilt version by number of rows and order-independent hash.
 
     The same rows give the same numbers, in whatever order they were written. Tables that differ
     come with the first keys that do.
     """
-    found = []
-    for name, table in tables_of(live).items():
-        other = tables_of(rebuilt)[name]
-        ours, theirs = await _sum(connection, table), await _sum(connection, other)
-        keys = [] if ours == theirs else await _differing(connection, table, other)
-        found.append(TableComparison(name, ours[0], theirs[0], ours[1], theirs[1], keys))
-    return found
+    ours, theirs = await _sum(connection, table), await _sum(connection, other)
+    keys = [] if ours == theirs else await _differing(connection, table, other)
+    return TableComparison(str(table.name), ours[0], theirs[0], ours[1], theirs[1], keys)
 
 
 async def _sum(connection: AsyncConnection, table: Table) -> tuple[int, str]:

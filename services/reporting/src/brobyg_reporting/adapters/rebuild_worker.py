@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 
 import asyncpg
 import msgspec
-from brobyg_kit.event import UndecodableEvent
+from brobyg_kit.event import Event, UndecodableEvent
 
 from brobyg_reporting.adapters.topics import Record, TopicReader, reading
 from brobyg_reporting.domain.folding import Folder
-from brobyg_reporting.domain.log import Offsets, read_record
+from brobyg_reporting.domain.log import Offsets, read_record, unusual_schema
 from brobyg_reporting.domain.projections import PROJECTIONS
 from brobyg_reporting.ports import OnRecords
 
@@ -157,26 +157,32 @@ class _ShareCopy:
         lines = []
         for record in part:
             try:
-                event, decoded = read_record(record.value or b"")
+                events = read_record(record.value or b"")
             except UndecodableEvent:  # which live parks as a dead letter
                 self.skipped += 1
                 continue
-            if event.id in seen:
-                continue
-            seen.add(event.id)
-            if decoded is not None:
-                fold(decoded, event.time)
-            data = str(event.data, "utf-8")
-            if "\\" in data:  # the one character in JSON that COPY's text format interprets
-                data = data.replace("\\", "\\\\")
-            lines.append(
-                f"{event.id}\t{record.topic}\t{record.partition}\t{record.offset}\t{event.type}"
-                f"\t{event.subject}\t{event.sequence}\t{str(_encode(event.time)[1:-1], 'ascii')}"
-                f"\t{event.correlationid}\t{event.causationid or _NULL}\t{data}"
-                f"\t{'f' if decoded is None else 't'}\n"
-            )
+            for event, decoded in events:
+                if event.id in seen:
+                    continue
+                seen.add(event.id)
+                if decoded is not None:
+                    fold(decoded, event.time)
+                lines.append(_line(record, event, folded=decoded is not None))
         self.events += len(lines)
         return "".join(lines).encode()
+
+
+def _line(record: Record, event: Event, *, folded: bool) -> str:
+    """A row of the event log, as COPY's text format has it."""
+    data = str(event.data, "utf-8")
+    if "\\" in data:  # the one character in JSON that COPY's text format interprets
+        data = data.replace("\\", "\\\\")
+    return (
+        f"{event.id}\t{record.topic}\t{record.partition}\t{record.offset}\t{event.type}"
+        f"\t{event.subject}\t{event.sequence}\t{str(_encode(event.time)[1:-1], 'ascii')}"
+        f"\t{unusual_schema(event) or _NULL}\t{event.correlationid}"
+        f"\t{event.causationid or _NULL}\t{data}\t{'t' if folded else 'f'}\n"
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The state of the projections: the live version, its offsets, what it could not fold."""
+"""The state of the projections: the live versions, their offsets, what was not folded."""
 
 import asyncio
 from collections.abc import Mapping
@@ -7,15 +7,23 @@ from typing import Any
 from brobyg_kit.database import Database
 from brobyg_kit.database_errors import DATABASE_ERRORS
 from brobyg_kit.health import Check
-from sqlalchemy import column, false, func, select, table
+from brobyg_kit.unknown import shown
+from sqlalchemy import false, func, select, table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from brobyg_reporting.adapters.tables import schema_of, tables_of, version
+from brobyg_reporting.adapters.tables import (
+    lag,
+    projection_version,
+    schema_of,
+    tables_of,
+    topic_offset,
+)
 from brobyg_reporting.adapters.versions import VersionTables
 from brobyg_reporting.domain.log import Offsets
 from brobyg_reporting.errors import NoVersion
+from brobyg_reporting.ports import LiveVersion
 
-_SHOWN_REBUILDS = 5
+_SHOWN_BUILDS = 12
 _MOST_TYPES = 10
 #: RuntimeError: the database is not open yet.
 _UNREADABLE: tuple[type[Exception], ...] = (RuntimeError, *DATABASE_ERRORS)
@@ -30,57 +38,60 @@ async def projection_status(
     """
     versions = VersionTables(connection)
     live = await versions.live()
-    if live is None:
+    if not live:
         raise NoVersion("no version of the projections has been built yet; start the service")
     offsets = await versions.offsets()
     found = await connection.execute(
-        select(version).order_by(version.c.number.desc()).limit(_SHOWN_REBUILDS)
+        select(projection_version)
+        .where(projection_version.c.state != "live")
+        .order_by(projection_version.c.number.desc(), projection_version.c.projection)
+        .limit(_SHOWN_BUILDS)
     )
-    rebuilds = [_rebuild(dict(row)) for row in found.mappings()]
-    switched = select(version.c.finished_at).where(version.c.number == live.number)
     status: dict[str, Any] = {
-        "active_version": live.number,
-        "switched_at": await connection.scalar(switched),
-        "same_code": live.own,
-        "rows": await _rows(connection, live.number),
-        "not_folded": await not_folded(connection, live.number),
+        "same_code": all(one.own for one in live.values()) and live.keys() == tables_of(0).keys(),
+        "projections": [await _projection(connection, name, one) for name, one in live.items()],
+        "not_folded": await not_folded(connection, live),
         "offsets": [
             {"topic": topic, "partition": partition, "next_offset": offset}
             for (topic, partition), offset in sorted(offsets.items())
         ],
-        "rebuilds": rebuilds,
+        "builds": [dict(row) for row in found.mappings()],
     }
     if ends is not None:
         status["lag"] = sum(max(0, end - offsets.get(at, 0)) for at, end in ends.items())
     return status
 
 
-def _rebuild(row: dict[str, Any]) -> dict[str, Any]:
-    shown = ("state", "started_at", "finished_at", "events", "seconds")
-    kept = {name: row[name] for name in shown}
-    return {"version": row["number"], **kept, "tables": row["result"] or []}
+async def _projection(connection: AsyncConnection, name: str, shown: LiveVersion) -> dict[str, Any]:
+    """One live version, which other code may have made."""
+    key = projection_version.c.number == shown.number, projection_version.c.projection == name
+    found = await connection.execute(select(projection_version).where(*key))
+    row = found.one()
+    counted = select(func.count()).select_from(table(name, schema=schema_of(shown.number)))
+    behind = func.sum(topic_offset.c.next_offset - lag.c.next_offset)
+    same = lag.c.topic == topic_offset.c.topic, lag.c.partition == topic_offset.c.partition
+    lacks = select(behind).join_from(topic_offset, lag, same[0] & same[1])
+    mine = lag.c.number == shown.number, lag.c.projection == name
+    return {
+        "projection": name,
+        "version": shown.number,
+        "same_code": shown.own,
+        "switched_at": row.finished_at,
+        "rows": int(await connection.scalar(counted) or 0),
+        "events_behind": int(await connection.scalar(lacks.where(*mine)) or 0),
+        "seconds": row.seconds,
+        "compared": row.result,
+    }
 
 
-async def _rows(connection: AsyncConnection, number: int) -> dict[str, int]:
-    """The rows of each of the version's tables, which other code may have made."""
-    listed = table("pg_tables", column("tablename"), column("schemaname"))
-    names = await connection.scalars(
-        select(listed.c.tablename).where(listed.c.schemaname == schema_of(number))
-    )
-    known = list(tables_of(number))
-    rows = {}
-    for name in sorted(names, key=lambda one: (one not in known, known.index(one))):
-        counted = select(func.count()).select_from(table(name, schema=schema_of(number)))
-        rows[name] = int(await connection.scalar(counted) or 0)
-    return rows
+async def not_folded(
+    connection: AsyncConnection, live: Mapping[str, LiveVersion]
+) -> dict[str, int]:
+    """Events of each type that are logged and not folded.
 
-
-async def not_folded(connection: AsyncConnection, number: int) -> dict[str, int]:
-    """Events of each type that the version has logged and not folded.
-
-    Their type, or a word in them, was unknown to the code that wrote the version.
+    Their type, or a word in them, was unknown to the code that logged them.
     """
-    log = tables_of(number)["event_log"]
+    log = tables_of(live["event_log"].number)["event_log"]
     rows = await connection.execute(
         select(log.c.type, func.count())
         .where(log.c.folded == false())
@@ -98,14 +109,15 @@ async def readiness(database: Database, words: Mapping[tuple[str, str], int]) ->
     try:
         async with asyncio.timeout(2), database.connect() as connection:
             live = await VersionTables(connection).live()
-            if live is None:
+            if not live:
                 return Check(False, "no version of the projections has been built yet")
-            unknown = await not_folded(connection, live.number)
+            unknown = await not_folded(connection, live)
     except _UNREADABLE as error:
         return Check(False, f"the database can't be read: {type(error).__name__}")
-    notes = [] if live.own else [f"version {live.number}, written by other code, is shown"]
+    other = [f"{name} (version {one.number})" for name, one in live.items() if not one.own]
+    notes = [f"{', '.join(other)}, written by other code, is shown"] if other else []
     if unknown:
-        types = ", ".join(list(unknown)[:_MOST_TYPES])
+        types = ", ".join(list(dict.fromkeys(map(shown, unknown)))[:_MOST_TYPES])
         notes.append(
             f"{sum(unknown.values())} events are logged but not folded, as their type or a word in"
             f" them is unknown to this code: {types}"

@@ -1,11 +1,11 @@
-"""A version's event log and rows: written by the live consumer, and by a rebuild's catch-up.
+"""The event log and rows: written by the live consumer, and by a rebuild's catch-up.
 
 The statements on events and rows are the hottest ones: they are made by SQLAlchemy from the tables,
 once, and run on the driver's connection.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 
 import msgspec
@@ -20,25 +20,41 @@ from sqlalchemy import (
     cast,
     func,
     select,
+    update,
 )
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from brobyg_reporting.adapters.tables import tables_of
-from brobyg_reporting.domain.log import LoggedEvent
+from brobyg_reporting.adapters.tables import (
+    BUILDS,
+    lag,
+    projection_version,
+    tables_of,
+    topic_offset,
+)
+from brobyg_reporting.domain.log import LoggedEvent, Offsets, unusual_schema
 from brobyg_reporting.domain.projection import AnyProjection, Row
+from brobyg_reporting.errors import OtherCode
 
 #: One lock a partition number: all events of a key are in one partition number, so two consumers
 #: never fold into the same row at once.
 _PARTITION_LOCK = 0x62720002
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class VersionStore:
-    """One version within the current transaction on `connection`."""
+    """A version of each table within the current transaction on `connection`."""
 
     connection: AsyncConnection
-    number: int
+    numbers: Mapping[str, int]
+
+    def table(self, name: str) -> Table:
+        """The table of this name in its version."""
+        return tables_of(self.numbers[name])[name]
+
+    def takes(self, projection: AnyProjection, event: LoggedEvent) -> bool:
+        """Whether the event is folded by the projection now."""
+        return projection.table in self.numbers
 
     async def lock(self, partitions: Sequence[int]) -> None:
         """Lock these partition numbers' keys until the transaction ends. May wait."""
@@ -53,7 +69,7 @@ class VersionStore:
         """
         driver = await driver_of(self.connection)
         rows = msgspec.json.encode([_logged(one) for one in events]).decode()
-        found = await driver.fetch(_append(tables_of(self.number)["event_log"]), rows)
+        found = await driver.fetch(_append(self.table("event_log")), rows)
         new = {row[0] for row in found}
         fresh = []
         for event in events:
@@ -65,15 +81,96 @@ class VersionStore:
     async def load(self, projection: AnyProjection, keys: set[str]) -> dict[str, Row]:
         """The rows that are there, by key."""
         driver = await driver_of(self.connection)
-        table = tables_of(self.number)[projection.table]
-        found = await driver.fetch(_by_key(table), sorted(keys))
+        found = await driver.fetch(_by_key(self.table(projection.table)), sorted(keys))
         return {row[0]: projection.row(*row) for row in found}
 
     async def save(self, projection: AnyProjection, rows: Sequence[Row]) -> None:
         """Write the rows, new or not."""
         driver = await driver_of(self.connection)
-        table = tables_of(self.number)[projection.table]
+        table = self.table(projection.table)
         await driver.execute(_upsert(table), msgspec.json.encode(rows).decode())
+
+
+@dataclass(frozen=True)
+class LiveStore(VersionStore):
+    """The live versions that this code wrote. What it may not write is noted to lack the events."""
+
+    #: The live versions of other code.
+    others: Mapping[str, int]
+    #: Of the locked partitions: what the log holds, and what the projections of `numbers` lack.
+    _logged_to: Offsets = field(default_factory=dict)
+    _lacks: dict[str, Offsets] = field(default_factory=dict)
+
+    def takes(self, projection: AnyProjection, event: LoggedEvent) -> bool:
+        """As above; not where it lacks earlier events, which `use_cases.follow` then brings."""
+        name, place = projection.table, (event.topic, event.partition)
+        return name in self.numbers and not (
+            event.offset >= self._lacks.get(name, {}).get(place, event.offset + 1)
+        )
+
+    async def lock(self, partitions: Sequence[int]) -> None:
+        """As above."""
+        await VersionStore.lock(self, partitions)
+        mine = topic_offset.c.partition.in_(partitions)
+        for row in await self.connection.execute(select(topic_offset).where(mine)):
+            self._logged_to[row.topic, row.partition] = row.next_offset
+        for row in await self.connection.execute(
+            select(lag).where(lag.c.partition.in_(partitions))
+        ):
+            if self.numbers.get(row.projection) == row.number:
+                lacks = self._lacks.setdefault(row.projection, {})
+                lacks[row.topic, row.partition] = row.next_offset
+
+    async def log(self, events: Sequence[LoggedEvent]) -> list[LoggedEvent]:
+        """As above. Raises OtherCode for one that was set aside until now, if other code is live.
+
+        A table that is read from the log can be told from where on it lacks events, but not that
+        it lacks one before others that it has. Builds that are read from it are given up.
+        """
+        fresh = await VersionStore.log(self, events)
+        if any(one.offset < self._logged_to.get(_place(one), 0) for one in fresh):
+            if self.others:
+                raise OtherCode(
+                    "an event that was set aside waits while other code's version is live of"
+                    f" {', '.join(sorted(self.others))}; see 'brobyg reporting status'"
+                )
+            await self.connection.execute(_GIVE_UP)
+        if self.others and fresh:
+            await self._note(fresh)
+        return fresh
+
+    async def _note(self, fresh: Sequence[LoggedEvent]) -> None:
+        """Note that the others lack these, where they did not lack earlier ones already."""
+        first: Offsets = {}
+        for event in fresh:
+            first[_place(event)] = min(event.offset, first.get(_place(event), event.offset))
+        rows = [
+            (number, name, *place, offset)
+            for name, number in sorted(self.others.items())
+            for place, offset in sorted(first.items())
+        ]
+        kinds = {one.name: one.type for one in lag.c}
+        noted = insert(lag).from_select(list(kinds), select(unnest(kinds, rows)))
+        await self.connection.execute(noted.on_conflict_do_nothing())
+
+
+def _place(event: LoggedEvent) -> tuple[str, int]:
+    return event.topic, event.partition
+
+
+#: Of builds without an event log of their own.
+_GIVE_UP = (
+    update(projection_version)
+    .where(
+        projection_version.c.state.in_(BUILDS),
+        projection_version.c.number.not_in(
+            select(projection_version.c.number).where(
+                projection_version.c.projection == "event_log"
+            )
+        ),
+    )
+    .values(state="dropped")
+)
 
 
 def _logged(event: LoggedEvent) -> dict[str, object]:
@@ -86,6 +183,7 @@ def _logged(event: LoggedEvent) -> dict[str, object]:
         "subject": event.subject,
         "sequence": event.sequence,
         "time": event.time,
+        "dataschema": unusual_schema(event),
         "correlationid": event.correlationid,
         "causationid": event.causationid,
         "data": event.data,

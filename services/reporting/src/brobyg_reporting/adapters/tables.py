@@ -21,7 +21,6 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Double,
-    ForeignKey,
     Index,
     Integer,
     MetaData,
@@ -41,43 +40,47 @@ from brobyg_reporting.domain.projections import PROJECTIONS
 SCHEMA = "reporting"
 metadata = MetaData(schema=SCHEMA)
 
-version = Table(
-    "version",
+#: States of a build that is not switched to.
+BUILDS = ("building", "verifying", "built")
+
+projection_version = Table(
+    "projection_version",
     metadata,
-    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False, comment="Of the build."),
+    Column("projection", Text, primary_key=True, comment="The table; event_log too is one."),
     Column(
         "state",
         Text,
         nullable=False,
         comment=(
-            "building; live: shown by the views and written by the consumer; replaced: was live;"
-            " differs: `verify` found it unlike the live one; dropped before it was live."
+            "building; verifying: built to be compared only; built: can be switched to; live: shown"
+            " by the views and written by the consumer; replaced: was live; dropped before it was"
+            " live."
         ),
     ),
     Column("fingerprint", Text, nullable=False, comment="The code that writes it."),
-    Column(
-        "watermarks",
-        JSONB,
-        nullable=False,
-        comment="Ends of the partitions when its building began.",
-    ),
     Column("started_at", Instant, nullable=False, server_default=func.clock_timestamp()),
     Column("finished_at", Instant),
-    Column("events", BigInteger),
+    Column("events", BigInteger, comment="Events that its build read."),
     Column("seconds", Double),
     Column("result", JSONB, comment="What the comparison with the version before it found."),
     CheckConstraint(
-        "state in ('building', 'live', 'replaced', 'differs', 'dropped')",
-        name="version_state_check",
+        "state in ('building', 'verifying', 'built', 'live', 'replaced', 'dropped')",
+        name="projection_version_state_check",
     ),
-    Index("version_live", "state", unique=True, postgresql_where=text("state = 'live'")),
-    comment="Every version of the projections that was ever begun.",
+    Index(
+        "projection_version_live",
+        "projection",
+        unique=True,
+        postgresql_where=text("state = 'live'"),
+    ),
+    comment="Every version of each projection that was ever begun; a build makes one or several.",
 )
 
 version_share = Table(
     "version_share",
     metadata,
-    Column("number", Integer, ForeignKey(version.c.number, ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
     Column("share", Integer, primary_key=True, autoincrement=False),
     Column("events", BigInteger, nullable=False),
     Column("skipped", BigInteger, nullable=False, comment="Records that are not events."),
@@ -94,8 +97,23 @@ topic_offset = Table(
     Column("partition", Integer, primary_key=True, autoincrement=False),
     Column("next_offset", BigInteger, nullable=False),
     comment=(
-        "The first offset of each partition that the live version does not hold. Written in the"
+        "The first offset of each partition that the live event log does not hold. Written in the"
         " transaction that writes the events."
+    ),
+)
+
+lag = Table(
+    "lag",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("projection", Text, primary_key=True),
+    Column("topic", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True, autoincrement=False),
+    Column("next_offset", BigInteger, nullable=False),
+    comment=(
+        "From which offset a version of a projection lacks the events of a partition. A live one"
+        " without a row has folded all that the event log holds; of a whole build it is the end up"
+        " to which the topics are read."
     ),
 )
 
@@ -170,6 +188,11 @@ def _event_log(own: MetaData) -> None:
         ),
         Column("time", Instant, nullable=False, comment="When it happened, UTC."),
         Column(
+            "dataschema",
+            Text,
+            comment="Schema it was published with; null where it is its type's, without a version.",
+        ),
+        Column(
             "correlationid",
             Text,
             nullable=False,
@@ -189,7 +212,7 @@ def _event_log(own: MetaData) -> None:
             nullable=False,
             comment=(
                 "Whether the other views count it; false for a type, or a word in its data, that"
-                " the installed code does not know."
+                " the code did not know that logged it, nor that of a projection built since."
             ),
         ),
         PrimaryKeyConstraint("id", name="event_log_pkey"),
@@ -199,6 +222,7 @@ def _event_log(own: MetaData) -> None:
         ),
     )
     Index("event_log_subject", log.c.subject)
+    Index("event_log_place", log.c.partition, log.c.record_offset)
     Index("event_log_unknown", log.c.type, postgresql_where=~log.c.folded)
     Index("event_log_decided", log.c.time, postgresql_where=log.c.type == NeedDecided.EVENT_TYPE)
 

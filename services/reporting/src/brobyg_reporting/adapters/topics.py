@@ -72,12 +72,12 @@ class TopicReader:
     async def read(self, start: Offsets, end: Offsets) -> AsyncIterator[list[LoggedEvent]]:
         """As `records`, without those that are not events."""
         async for part in self.records(start, end):
-            yield [event for record in part if (event := read(record)) is not None]
+            yield [event for record in part for event in read(record)]
 
 
-def read(record: Record) -> LoggedEvent | None:
-    """The event in the record; None when it is not an event, which live parks as a dead letter."""
+def read(record: Record) -> list[LoggedEvent]:
+    """The events in the record; none when it is not an event, which live parks as a dead letter."""
     try:
         return read_logged(record.topic, record.partition, record.offset, record.value or b"")
     except UndecodableEvent:
-        return None
+        return []

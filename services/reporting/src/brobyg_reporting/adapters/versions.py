@@ -1,85 +1,48 @@
 """The versions of the projections: made, filled, indexed, switched to and dropped."""
 
-import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from typing import Any
 
 import asyncpg
-import brobyg_contracts
-from brobyg_kit import event
 from brobyg_kit.backoff import Backoff
 from brobyg_kit.database import Database, Transaction, driver_of
 from brobyg_kit.database_errors import cause_of
 from brobyg_kit.statements import unnest
 from brobyg_kit.tables import parked_event
-from sqlalchemy import (
-    BigInteger,
-    Integer,
-    Text,
-    column,
-    func,
-    select,
-    table,
-    text,
-    update,
-)
+from sqlalchemy import BigInteger, Integer, Text, column, func, select, table, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.schema import AddConstraint, CreateIndex, CreateSchema, CreateTable, DropSchema
 
-from brobyg_reporting import domain
-from brobyg_reporting.adapters import comparison, tables, views
+from brobyg_reporting.adapters import comparison, lags, views
 from brobyg_reporting.adapters.connections import connect
-from brobyg_reporting.adapters.store import VersionStore
+from brobyg_reporting.adapters.fingerprints import fingerprint
+from brobyg_reporting.adapters.store import LiveStore, VersionStore
 from brobyg_reporting.adapters.tables import (
+    BUILDS,
+    lag,
+    projection_version,
     schema_of,
     tables_of,
     topic_offset,
-    version,
     version_share,
 )
-from brobyg_reporting.domain.log import Offsets
+from brobyg_reporting.domain.log import LoggedEvent, Offsets
 from brobyg_reporting.errors import NoVersion, OtherCode, RebuildRefused
-from brobyg_reporting.ports import Build, BuiltShares, LiveVersion, TableComparison
+from brobyg_reporting.ports import Build, BuiltShares, Lag, LiveVersion, Purpose, TableComparison
 
 #: Held shared by whoever writes the live version and exclusively by the switch: nobody writes a
 #: version while it is compared or replaced.
 _VERSION_LOCK = 0x62720001
 _REBUILD_LOCK = 0x62720003
 _MOST_ATTEMPTS = 60
-#: Files of the domain that decide no row.
-_WORDING = {"explanation.py", "sentences.py", "words.py"}
-_PACKAGE = Path(__file__).parent.parent
-#: What writes rows, from what is read: it decides them as the domain's folds do.
-_WRITERS = ("use_cases/live.py", "handlers.py", "adapters/store.py", "adapters/rebuild_worker.py")
 #: How long a switch waits for readers before it tries again, seconds by the attempt. Below the
 #: server's deadlock timeout (1 s), so it is never a reader that is ended; short at first, so that
 #: readers hardly wait.
 _LOCK_TIMEOUT = Backoff(first=0.02, longest=0.5)
-
-
-@cache
-def fingerprint() -> str:
-    """The hash of the code that decides rows.
-
-    That is the folds and what writes their rows, the tables, the contracts and the envelope.
-    """
-    digest = hashlib.sha256()
-    for package in (domain, brobyg_contracts):
-        folder = Path(str(package.__file__)).parent
-        for file in sorted(folder.rglob("*.py")):
-            if file.name not in _WORDING:
-                name = file.relative_to(folder).as_posix()
-                digest.update(name.encode() + b"\0" + file.read_bytes())
-    modules = [Path(str(module.__file__)) for module in (tables, event)]
-    for file in (*modules, *(_PACKAGE / name for name in _WRITERS)):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
+_version = projection_version.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,40 +70,46 @@ class VersionTables:
             yield
 
     def version(self, number: int) -> VersionStore:
-        """The version, to be written within the current transaction."""
-        return VersionStore(self.connection, number)
+        """The tables of a build, to be written within the current transaction."""
+        return VersionStore(self.connection, dict.fromkeys(tables_of(0), number))
 
-    async def live(self) -> LiveVersion | None:
-        """The live version; None before the first."""
+    async def live(self) -> dict[str, LiveVersion]:
+        """The live version of each table; those of another release may have other names."""
         found = await self.connection.execute(
-            select(version.c.number, version.c.fingerprint).where(version.c.state == "live")
+            select(_version.projection, _version.number, _version.fingerprint)
+            .where(_version.state == "live")
+            .order_by(_version.projection)
         )
-        row = found.one_or_none()
-        return LiveVersion(row.number, row.fingerprint == fingerprint()) if row else None
+        return {
+            name: LiveVersion(number, name in tables_of(0) and signed == fingerprint(name))
+            for name, number, signed in found
+        }
 
-    async def live_to_write(self) -> VersionStore:
-        """The live version, which stays live until the current transaction ends.
+    async def live_to_write(self) -> LiveStore:
+        """The live versions, which stay live until the current transaction ends.
 
-        May wait for a switch. Raises NoVersion or OtherCode when this code must not write it.
+        May wait for a switch. Raises NoVersion, or OtherCode when this code must not write the log.
         """
         await self.connection.execute(select(func.pg_advisory_xact_lock_shared(_VERSION_LOCK)))
         live = await self.live()
-        if live is None:
+        if "event_log" not in live:
             raise NoVersion("no version of the projections has been built yet")
-        if not live.own:
+        if not live["event_log"].own:
             raise OtherCode(
-                f"version {live.number} of the projections was written by other code, so nothing is"
-                " added to it; see 'brobyg reporting status'"
+                f"version {live['event_log'].number} of the event log was written by other code, so"
+                " nothing is added to it; see 'brobyg reporting status'"
             )
-        return self.version(live.number)
+        own = {name: one.number for name, one in live.items() if one.own}
+        others = {name: one.number for name, one in live.items() if not one.own}
+        return LiveStore(self.connection, own, others)
 
     async def offsets(self) -> Offsets:
-        """The first offset of each partition that the live version does not hold."""
+        """The first offset of each partition that the live event log does not hold."""
         rows = await self.connection.execute(select(topic_offset))
         return {(row.topic, row.partition): row.next_offset for row in rows}
 
     async def advance(self, offsets: Offsets) -> None:
-        """Store the live version's offsets; one never goes back."""
+        """Store the live event log's offsets; one never goes back."""
         kinds = {"topic": Text(), "partition": Integer(), "next_offset": BigInteger()}
         places = [(*place, offset) for place, offset in sorted(offsets.items())]
         statement = insert(topic_offset).from_select(list(kinds), select(unnest(kinds, places)))
@@ -155,59 +124,114 @@ class VersionTables:
         """Be the only one that builds versions, until the connection closes; False if one does."""
         return bool(await self.connection.scalar(select(func.pg_try_advisory_lock(_REBUILD_LOCK))))
 
-    async def was_replaced(self) -> bool:
-        """Whether a version of this code was live and gave way to another."""
-        replaced = select(version.c.number).where(
-            version.c.state == "replaced", version.c.fingerprint == fingerprint()
+    async def lacking(self, number: int | None = None) -> list[Lag]:
+        """What tables lack of the live event log: a build's, or the live ones of this code."""
+        if number is not None:
+            return await lags.lacking(self.connection, [number])
+        live = await self.live()
+        own = {(one.number, name) for name, one in live.items() if one.own}
+        found = await lags.lacking(self.connection, [one for one, _ in own])
+        return [one for one in found if one[:2] in own]
+
+    async def logged(self, lacks: Lag, types: Collection[str], limit: int) -> list[LoggedEvent]:
+        """The first so many events of these types that it lacks, in order."""
+        log = tables_of((await self.live())["event_log"].number)["event_log"]
+        return await lags.logged(self.connection, log, lacks, types, limit)
+
+    async def caught_up(self, lacks: Lag, next_offset: int) -> None:
+        """Note that the projection holds what it lacked below this offset."""
+        await lags.caught_up(self.connection, lacks, next_offset)
+
+    async def replaced(self) -> set[str]:
+        """The tables of which a version of this code was live and gave way to another."""
+        found = await self.connection.execute(
+            select(_version.projection, _version.fingerprint).where(_version.state == "replaced")
         )
-        return bool(await self.connection.scalar(select(replaced.exists())))
+        names = tables_of(0)
+        return {name for name, signed in found if name in names and signed == fingerprint(name)}
 
     async def create_first(self) -> bool:
-        """Make an empty version and show it, unless there is a live one; True when it was made."""
+        """Make empty tables and show them, unless there are live ones; True when they were made."""
         async with self.switching():
-            if await self.live() is not None:
+            if await self.live():
                 return False
-            number = await self._create({})
-            for name in await self.tables():
+            names = list(tables_of(0))
+            number = await self._create(names, {}, "building")
+            for name in names:
                 await self.index(number, name)
             await self.finish(number, 0, 0.0, [])
             await self.switch(number, {})
         return True
 
-    async def begin(self, ends: Offsets, *, fresh: bool) -> Build:
-        """The unfinished build of this code, unless `fresh`, or a new one up to `ends`.
+    async def begin(
+        self, names: Sequence[str], ends: Offsets, purpose: Purpose, *, fresh: bool
+    ) -> Build:
+        """The unfinished build of these by this code, unless `fresh`, or a new one up to `ends`.
 
-        Drops builds that nobody can go on with.
+        Drops those that nobody can go on with; but to verify, a new one, and no other is touched.
+        Raises RebuildRefused when it is to switch to a finished one and there is none.
         """
-        async with self.transaction():
-            begun = await self.connection.execute(
-                select(version).where(version.c.state == "building").order_by(version.c.number)
-            )
-            for row in begun.all():
-                watermarks = {(topic, partition): end for topic, partition, end in row.watermarks}
-                reached = all(watermarks.get(at, 0) <= end for at, end in ends.items())
-                if not fresh and row.fingerprint == fingerprint() and reached:
-                    return Build(row.number, watermarks, resumed=True)
-                await self._drop(row.number)
-                await self._set(row.number, state="dropped")
-            return Build(await self._create(ends), ends, resumed=False)
+        state = "verifying" if purpose == "verify" else "building"
+        async with self.switching():
+            for build in await self._builds(purpose):
+                goes_on = set(build.names) == set(names) or (purpose == "switch" and not names)
+                reached = all(build.watermarks.get(at, 0) <= end for at, end in ends.items())
+                if not fresh and goes_on and reached:
+                    return build
+                if purpose != "switch":
+                    await self._give_up(build.number)
+            if purpose == "switch":
+                raise RebuildRefused(
+                    "this code has built nothing to switch to; 'brobyg reporting rebuild' does"
+                )
+            return Build(await self._create(names, ends, state), tuple(names), ends, resumed=False)
 
-    async def _create(self, ends: Offsets) -> int:
-        """A new version's tables, without keys and indexes: they are filled by COPY first."""
-        last = await self.connection.scalar(select(func.coalesce(func.max(version.c.number), 0)))
+    async def _builds(self, purpose: Purpose) -> list[Build]:
+        """The builds that can be gone on with, or switched to; those of other code are given up."""
+        states = {"verify": [], "switch": ["built"]}.get(purpose, ["building", "built"])
+        found = await self.connection.execute(
+            select(projection_version).where(_version.state.in_(states)).order_by(_version.number)
+        )
+        signed: dict[int, dict[str, str]] = {}
+        for row in found:
+            signed.setdefault(row.number, {})[row.projection] = row.fingerprint
+        builds = []
+        for number, names in signed.items():
+            if not all(one in tables_of(0) and names[one] == fingerprint(one) for one in names):
+                await self._give_up(number)
+                continue
+            rows = await self.connection.execute(
+                select(lag).where(lag.c.number == number, lag.c.projection == "event_log")
+            )
+            ends = {(row.topic, row.partition): row.next_offset for row in rows}
+            builds.append(Build(number, tuple(names), ends, resumed=True))
+        return builds
+
+    async def _create(self, names: Sequence[str], ends: Offsets, state: str) -> int:
+        """The tables of a new build.
+
+        Without keys and indexes when there is a log among them: they are filled by COPY first.
+        """
+        last = await self.connection.scalar(select(func.coalesce(func.max(_version.number), 0)))
         number = 1 + int(last or 0)
         await self.connection.execute(CreateSchema(schema_of(number)))
-        for one in tables_of(number).values():
+        for name in names:
+            one = tables_of(number)[name]
             AddConstraint(one.primary_key)  # has CREATE TABLE leave it out
             await self.connection.execute(CreateTable(one))
-        await self.connection.execute(
-            insert(version).values(
-                number=number,
-                state="building",
-                fingerprint=fingerprint(),
-                watermarks=[(*at, offset) for at, offset in sorted(ends.items())],
+            if "event_log" not in names:
+                await self.index(number, name)
+        rows = [
+            {"number": number, "projection": one, "state": state, "fingerprint": fingerprint(one)}
+            for one in names
+        ]
+        await self.connection.execute(insert(projection_version), rows)
+        if "event_log" in names and ends:
+            kinds = {one.name: one.type for one in lag.c}
+            noted = [(number, "event_log", *at, offset) for at, offset in sorted(ends.items())]
+            await self.connection.execute(
+                insert(lag).from_select(list(kinds), select(unnest(kinds, noted)))
             )
-        )
         return number
 
     async def shares(self, number: int) -> BuiltShares:
@@ -222,10 +246,6 @@ class VersionTables:
             sum(row.skipped for row in rows),
         )
 
-    async def tables(self) -> list[str]:
-        """The tables of a version, by name."""
-        return list(tables_of(0))
-
     async def index(self, number: int, name: str) -> None:
         """Build the table's key and indexes, unless they are there, and take its statistics.
 
@@ -234,7 +254,7 @@ class VersionTables:
         one = tables_of(number)[name]
         async with self.transaction():
             keyed = text("select relhasindex from pg_class where oid = to_regclass(:name)")
-            if await self.connection.scalar(keyed, {"name": one.fullname}):
+            if await self.connection.scalar(keyed, {"name": f'{one.schema}."{one.name}"'}):
                 return
             try:
                 await self.connection.execute(AddConstraint(one.primary_key))
@@ -249,9 +269,10 @@ class VersionTables:
                 await self.connection.execute(CreateIndex(index))
             await self.connection.execute(text(f"analyze {one.fullname}"))
 
-    async def compare(self, live: int, rebuilt: int) -> list[TableComparison]:
-        """Every table of the two versions by number of rows and order-independent hash."""
-        return await comparison.compare(self.connection, live, rebuilt)
+    async def compare(self, live: int, rebuilt: int, name: str) -> TableComparison:
+        """Two versions of a table by number of rows and order-independent hash."""
+        one, other = tables_of(live)[name], tables_of(rebuilt)[name]
+        return await comparison.compare(self.connection, one, other)
 
     async def waiting(self) -> int:
         """Events that the live consumer has parked and not given up."""
@@ -261,70 +282,97 @@ class VersionTables:
     async def finish(
         self, number: int, events: int, seconds: float, result: Sequence[TableComparison]
     ) -> None:
-        """Note how the build ended: unlike the live one, unless `switch` follows."""
-        await self._set(
-            number,
-            state="differs",
-            finished_at=func.clock_timestamp(),
-            events=events,
-            seconds=seconds,
-            result=list(result),
+        """Note how the build ended. Raises RebuildRefused when it was given up meanwhile."""
+        compared = {one.table: one for one in result}
+        found = await self.connection.execute(
+            select(_version.projection, _version.state).where(_version.number == number)
         )
+        for name, state in found.all():
+            if state not in BUILDS:
+                raise RebuildRefused(
+                    "an event that had been set aside was handled meanwhile, which this build"
+                    " lacks; run the same command again"
+                )
+            await self.connection.execute(
+                update(projection_version)
+                .where(_version.number == number, _version.projection == name)
+                .values(
+                    state="built" if state == "building" else state,
+                    finished_at=func.clock_timestamp(),
+                    events=events,
+                    seconds=seconds,
+                    result=compared.get(name),
+                )
+            )
 
     async def switch(self, number: int, position: Offsets) -> None:
-        """Show the version and make it the live one, which holds everything up to `position`.
+        """Show the build's tables and make them live; a log among them holds up to `position`.
 
-        Readers wait, or see the whole old one; while they hold it this tries again rather than
+        Readers wait, or see the whole old ones; while they hold them this tries again rather than
         deadlock with them. Raises RebuildRefused when a view can't follow.
         """
+        built = select(_version.projection).where(_version.number == number).scalar_subquery()
+        await self.connection.execute(
+            update(projection_version)
+            .where(_version.state == "live", _version.projection.in_(built))
+            .values(state="replaced")
+        )
+        await self.connection.execute(
+            update(projection_version).where(_version.number == number).values(state="live")
+        )
+        await self.connection.execute(lag.delete().where(lag.c.number == number))
+        numbers = {name: one.number for name, one in (await self.live()).items()}
         for attempt in range(1, _MOST_ATTEMPTS + 1):
             milliseconds = round(_LOCK_TIMEOUT.after(attempt) * 1000)
             try:
                 async with self.transaction():
                     await self.connection.execute(text(f"set local lock_timeout = {milliseconds}"))
-                    await views.show(self.connection, number)
+                    await views.show(self.connection, numbers)
                     break
             except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
                 if attempt == _MOST_ATTEMPTS:
                     raise
-        await self.connection.execute(
-            update(version).where(version.c.state == "live").values(state="replaced")
-        )
-        await self._set(number, state="live")
         if position:
             await self.advance(position)
 
     async def drop_unused(self) -> None:
-        """Remove the tables of versions that are neither live nor being built.
+        """Remove the tables that are neither live nor of a build that is to be gone on with.
 
         Waits up to 10 seconds for readers; what remains goes the next time.
         """
-        namespace = table("pg_namespace", column("nspname"))
+        listed = table("pg_tables", column("schemaname"), column("tablename"))
+        schema = func.concat(schema_of(0)[:-1], _version.number)
         found = await self.connection.execute(
-            select(version.c.number)
-            .where(version.c.state.in_(("replaced", "differs")))
-            .where(namespace.c.nspname == func.concat(schema_of(0)[:-1], version.c.number))
+            select(_version.number, _version.projection)
+            .where(_version.state.in_(("replaced", "dropped", "verifying")))
+            .where(listed.c.schemaname == schema, listed.c.tablename == _version.projection)
         )
-        for number in found.scalars().all():
+        for number, name in found.all():
             try:
                 async with self.transaction():
                     await self.connection.execute(text("set local lock_timeout = '10s'"))
-                    await self._drop(number)
+                    await self._drop(number, name)
             except DBAPIError as error:
                 # Somebody still reads it; harmless, and tried again by the next rebuild.
                 if not isinstance(cause_of(error), asyncpg.LockNotAvailableError):
                     raise
 
-    async def _drop(self, number: int) -> None:
-        await self.connection.execute(DropSchema(schema_of(number), cascade=True, if_exists=True))
-        await self.connection.execute(
-            version_share.delete().where(version_share.c.number == number)
-        )
+    async def _drop(self, number: int, name: str) -> None:
+        schema, listed = schema_of(number), table("pg_tables", column("schemaname"))
+        await self.connection.execute(text(f'drop table {schema}."{name}" cascade'))
+        left = select(listed.c.schemaname).where(listed.c.schemaname == schema).limit(1)
+        if await self.connection.scalar(left) is None:
+            await self.connection.execute(DropSchema(schema))
+        mine = lag.c.number == number, lag.c.projection == name
+        await self.connection.execute(lag.delete().where(*mine))
 
-    async def _set(self, number: int, **values: Any) -> None:
+    async def _give_up(self, number: int) -> None:
+        """Drop the build: its tables go with the next that are not used."""
         await self.connection.execute(
-            update(version).where(version.c.number == number).values(**values)
+            update(projection_version).where(_version.number == number).values(state="dropped")
         )
+        for one in (version_share, lag):
+            await self.connection.execute(one.delete().where(one.c.number == number))
 
 
 def within(tx: Transaction) -> VersionTables:

@@ -1,8 +1,8 @@
 """The views that analysts read, as data, with their dictionary.
 
 A column's comment is that of the table's column of the same name; computed ones have theirs here.
-`{v}` in the SQL stands for the schema of the version that is shown, and other names in braces for
-the expressions in `views`.
+`{v}.need` in the SQL stands for the version of the table `need` that is shown, and other names in
+braces for the expressions in `views`.
 """
 
 from collections.abc import Mapping
@@ -163,6 +163,22 @@ VIEWS: Mapping[str, View] = {
     ),
     "offer": View("select * from {v}.offer", "One row an offer to a helper."),
     "helper": View("select * from {v}.helper", "One row a helper, without identity."),
+    "citizen": View(
+        """
+        select c.*, coalesce(e.acknowledged_by, '{{}}') as acknowledged_by
+        from {v}.citizen c
+        left join (
+            select person_id, array_agg(service order by service) as acknowledged_by
+            from {v}.erasure_acknowledgement group by 1
+        ) e on e.person_id = c.citizen_id
+        """,
+        "One row a citizen whose processing was restricted or who was erased.",
+        {"acknowledged_by": "Services that said that they erased what they had."},
+    ),
+    "erasure_acknowledgement": View(
+        "select * from {v}.erasure_acknowledgement",
+        "One row a service's word that it erased what it had of a person.",
+    ),
     "notification": View(
         """
         select o.*, n.department

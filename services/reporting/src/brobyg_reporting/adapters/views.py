@@ -1,11 +1,15 @@
 """The views that analysts read, shown on one version or another of the projections."""
 
+import re
+from collections.abc import Mapping
+
 import asyncpg
 from brobyg_contracts import NeedDecided, reference
+from brobyg_contracts.domain import LOCAL_ZONE
 from brobyg_kit.database import Driver, driver_of
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from brobyg_reporting.adapters.tables import SCHEMA, schema_of, tables_of
+from brobyg_reporting.adapters.tables import SCHEMA, tables_of
 from brobyg_reporting.adapters.view_definitions import VIEWS, View
 from brobyg_reporting.errors import RebuildRefused
 
@@ -35,7 +39,7 @@ _EXPRESSIONS = {
     )""",  # noqa: S608  # as above
     "month": (
         "date_trunc('month', coalesce(n.starts_at, n.opened_at)"
-        " at time zone 'Europe/Copenhagen')::date"
+        f" at time zone '{LOCAL_ZONE.key}')::date"
     ),
     "time_to_match": "extract(epoch from n.first_matched_at - n.opened_at)",
     "standing": """case
@@ -46,13 +50,13 @@ _EXPRESSIONS = {
 }
 
 
-async def show(connection: AsyncConnection, number: int) -> None:
-    """Point every view at the version, in the current transaction.
+async def show(connection: AsyncConnection, numbers: Mapping[str, int]) -> None:
+    """Point every view at these versions of the tables, in the current transaction.
 
     New columns come after those a view has, so that views built on it survive. A view of which a
     column goes or changes its type is made anew; raises RebuildRefused when others are built on
-    it. Raises the driver's LockNotAvailableError when readers hold one for longer than the
-    transaction's lock_timeout.
+    it, or when it needs another version of a table too. Raises the driver's LockNotAvailableError
+    when readers hold one for longer than the transaction's lock_timeout.
     """
     driver = await driver_of(connection)
     # First this, which does nothing, has all views locked at once: to lock one after the other
@@ -61,20 +65,27 @@ async def show(connection: AsyncConnection, number: int) -> None:
     statements = [
         f"alter view if exists {SCHEMA}.{name} reset (security_barrier)" for name in VIEWS
     ]
-    for name, view in VIEWS.items():
-        statements += await _definition(driver, name, view, schema_of(number))
     try:
+        for name, view in VIEWS.items():
+            statements += await _definition(driver, name, view, numbers)
         await driver.execute(";".join([*statements, *_comments()]))
     except asyncpg.DependentObjectsStillExistError as error:
         raise RebuildRefused(
             f"a view loses a column, or a column's type changes, and others are built on it:"
             f" {error}, {error.detail}; drop those, run this again and build them anew"
         ) from error
+    except (KeyError, asyncpg.UndefinedColumnError) as error:
+        raise RebuildRefused(
+            f"the views need another projection of this code as well: {error}; build all of those"
+            " that 'brobyg reporting status' says other code wrote"
+        ) from error
 
 
-async def _definition(driver: Driver, name: str, view: View, schema: str) -> list[str]:
+async def _definition(
+    driver: Driver, name: str, view: View, numbers: Mapping[str, int]
+) -> list[str]:
     """The statements that give the view its new definition, the columns it has first."""
-    shown, sql = f"{SCHEMA}.{name}", view.sql.format(v=schema, **_EXPRESSIONS)
+    shown, sql = f"{SCHEMA}.{name}", _on(view.sql, numbers).format(**_EXPRESSIONS)
     gives = {one.name: one.type.oid for one in (await driver.prepare(sql)).get_attributes()}
     has = {
         row["attname"]: row["atttypid"]
@@ -91,6 +102,11 @@ async def _definition(driver: Driver, name: str, view: View, schema: str) -> lis
         # Our own names.
         f"create or replace view {shown} as select {columns} from ({sql}) as shown",  # noqa: S608
     ]
+
+
+def _on(sql: str, numbers: Mapping[str, int]) -> str:
+    """The view's SQL with its `{v}.<table>` in the schemas of these versions."""
+    return re.sub(r"\{v\}\.(\w+)", lambda at: tables_of(numbers[at[1]])[at[1]].fullname, sql)
 
 
 def _comments() -> list[str]:

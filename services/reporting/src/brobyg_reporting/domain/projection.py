@@ -5,7 +5,8 @@ different orders:
 
 - a row depends on events of one key only, so the order between keys does not matter;
 - each field of a row is written by the events of one topic only, so neither does the order between
-  topics (what needs a human comes from one topic too: that of the service that raised it);
+  topics (what needs a human, and an acknowledgement, comes from one topic too: that of the service
+  whose it is);
 - a fold looks at nothing but the row, the event's data and the event's time: no clock, no I/O, and
   it accepts every valid event in every state.
 """
@@ -39,13 +40,15 @@ class Projection(Generic[RowT]):
     its value before the row's first event.
     """
 
-    def __init__(self, table: str, row: type[RowT]) -> None:
-        """`row` is mutable; every event folded here carries its key under the same name."""
+    def __init__(
+        self, table: str, row: type[RowT], key_of: Callable[[Any], str] | None = None
+    ) -> None:
+        """`row` is mutable; every event folded here has its key, or `key_of` makes it of one."""
         self.table = table
         self.row = row
         self.columns: tuple[str, ...] = row.__struct_fields__
         self.key = self.columns[0]
-        self.key_of: Callable[[EventData], str] = attrgetter(self.key)
+        self.key_of: Callable[[EventData], str] = key_of or attrgetter(self.key)
         #: What is done with which event.
         self.folds: dict[type[EventData], Fold] = {}
 

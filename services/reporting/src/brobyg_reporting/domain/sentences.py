@@ -21,7 +21,9 @@ from brobyg_reporting.domain.words import (
     OUTCOMES,
     REASONS,
     REFERRERS,
+    RIGHTS,
     ROLES,
+    SCOPES,
     URGENCIES,
     WAYS,
     Wording,
@@ -225,13 +227,55 @@ def _settled(event: events.AttentionSettled, reference: Reference) -> Wording:
     return Wording(f"What needed a human is settled: {en}.", f"Sagen er afgjort: {da}.")
 
 
+def _consent(event: events.ConsentGiven, reference: Reference) -> Wording:
+    en, da = told(SCOPES, given(event.scope) or "processing")
+    return Wording(f"The citizen gave consent to {en}.", f"Borgeren gav samtykke til {da}.")
+
+
+def _no_consent(event: events.ConsentWithdrawn, reference: Reference) -> Wording:
+    en, da = told(SCOPES, given(event.scope) or "processing")
+    return Wording(
+        f"The citizen withdrew consent to {en}.", f"Borgeren trak sit samtykke til {da} tilbage."
+    )
+
+
+def _erased(event: events.CitizenErased | events.HelperErased, reference: Reference) -> Wording:
+    en, da = told(RIGHTS, event.reason)
+    return Wording(f"The person was erased: {en}.", f"Personen blev slettet: {da}.")
+
+
+def _restricted(
+    event: events.CitizenRestricted | events.HelperRestricted, reference: Reference
+) -> Wording:
+    en, da = told(RIGHTS, event.reason)
+    return Wording(
+        f"The person's information may only be kept: {en}.",
+        f"Personens oplysninger må kun opbevares: {da}.",
+    )
+
+
+def _acknowledged(event: events.ErasureAcknowledged, reference: Reference) -> Wording:
+    return Wording(
+        f"The service {event.service} has erased what it had of the person.",
+        f"Tjenesten {event.service} har slettet, hvad den havde om personen.",
+    )
+
+
+_LIFTED = Wording(
+    "The person's information may be used again.", "Personens oplysninger må bruges igen."
+)
 #: What each type says: always the same, or made from the event of that type.
 _SENTENCES: dict[type[EventData], Wording | Callable[[Any, Reference], Wording]] = {
     events.ReferralCreated: _created,
-    events.ConsentGiven: Wording("The citizen gave consent.", "Borgeren gav samtykke."),
-    events.ConsentWithdrawn: Wording(
-        "The citizen withdrew consent.", "Borgeren trak sit samtykke tilbage."
-    ),
+    events.ConsentGiven: _consent,
+    events.ConsentWithdrawn: _no_consent,
+    events.CitizenErased: _erased,
+    events.CitizenRestricted: _restricted,
+    events.CitizenUnrestricted: _LIFTED,
+    events.HelperErased: _erased,
+    events.HelperRestricted: _restricted,
+    events.HelperUnrestricted: _LIFTED,
+    events.ErasureAcknowledged: _acknowledged,
     events.AppointmentBooked: _booked,
     events.AppointmentRescheduled: _rescheduled,
     events.AppointmentCancelled: Wording("The appointment was cancelled.", "Aftalen blev aflyst."),

@@ -44,8 +44,24 @@ REASONS: Words = {
     "citizen_erased": Wording(
         "what is known of the citizen was erased", "det, vi ved om borgeren, er slettet"
     ),
+    "helper_erased": Wording(
+        "what is known of the helper was erased", "det, vi ved om hjælperen, er slettet"
+    ),
+    "helper_restricted": Wording(
+        "the helper's information may only be kept", "hjælperens oplysninger må kun opbevares"
+    ),
+    "restricted": Wording(
+        "the person's information may only be kept", "personens oplysninger må kun opbevares"
+    ),
+    "contact_not_consented": Wording(
+        "the citizen did not agree to messages", "borgeren har ikke sagt ja til beskeder"
+    ),
     "held": Wording("the coordinator stopped the asking", "koordinatoren stoppede spørgsmålene"),
     "clash": Wording("the citizen is elsewhere then", "borgeren er et andet sted på det tidspunkt"),
+    "part_of_way": Wording(
+        "whoever has the citizen's other appointment on the same way does not have this one",
+        "den, der har borgerens anden aftale på samme vej, har ikke denne",
+    ),
     "reassigned": Wording("another helper was chosen", "en anden hjælper blev valgt"),
     "nobody_available": Wording("no helper was available", "ingen hjælpere kunne"),
     "nobody_answered": Wording("nobody accepted in time", "ingen sagde ja i tide"),
@@ -91,6 +107,7 @@ DECISIONS: Words = {
     "too_late": Wording("it was too late to ask anybody", "det var for sent at spørge nogen"),
     "no_room": REASONS["no_room"],
     "clash": REASONS["clash"],
+    "part_of_way": REASONS["part_of_way"],
     "same_way": Wording(
         "who has the citizen's other appointment on the same way has this one too",
         "den, der har borgerens anden aftale på samme vej, har også denne",
@@ -155,9 +172,32 @@ OUTCOMES: Words = {
     "helper_found": Wording("a helper was found", "en hjælper blev fundet"),
     "called_off": Wording("called off", "aflyst"),
     "company_not_needed": Wording("company is not needed", "følgeskab er ikke nødvendigt"),
+    "both_kept": Wording(
+        "both appointments are kept, and somebody helps", "begge aftaler holdes, og der er hjælp"
+    ),
     "no_longer_so": Wording("no longer so", "gælder ikke længere"),
     "duplicate": Wording("a duplicate", "en dublet"),
     "other": Wording("other", "andet"),
+}
+#: What a consent is to.
+SCOPES: Words = {
+    "processing": Wording("the help", "hjælpen"),
+    "contact": Wording("messages", "beskeder"),
+    "research": Wording("research", "forskning"),
+    "gp_sharing": Wording(
+        "telling the general practitioner", "at den praktiserende læge får besked"
+    ),
+}
+#: Why a person was erased, or their processing restricted (GDPR art. 17 and 18).
+RIGHTS: Words = {
+    "requested": Wording("they asked for it", "de bad om det"),
+    "consent_withdrawn": REASONS["consent_withdrawn"],
+    "retention_over": Wording("it is kept no longer", "det opbevares ikke længere"),
+    "entered_by_mistake": Wording("it was entered by mistake", "det var indtastet ved en fejl"),
+    "accuracy_contested": Wording("they say it is wrong", "de siger, at det er forkert"),
+    "unlawful": Wording("it should not have been used", "det burde ikke have været brugt"),
+    "legal_claim": Wording("they need it for a claim", "de har brug for det til et krav"),
+    "objection": Wording("they object to it", "de gør indsigelse"),
 }
 URGENCIES: Words = {
     "now": Wording("at once", "med det samme"),
@@ -168,6 +208,10 @@ URGENCIES: Words = {
 #: The words whose texts are known, by event type and property.
 CODED: Mapping[type[EventData], Mapping[str, Words]] = {
     events.ReferralCreated: {"referrer_kind": REFERRERS},
+    events.CitizenErased: {"reason": RIGHTS},
+    events.CitizenRestricted: {"reason": RIGHTS},
+    events.HelperErased: {"reason": RIGHTS},
+    events.HelperRestricted: {"reason": RIGHTS},
     events.NeedOpened: {"about_kind": ABOUT},
     events.NeedChanged: {"about_kind": ABOUT},
     events.NeedClosed: {"about_kind": ABOUT, "reason": REASONS},

@@ -8,10 +8,11 @@ from brobyg_contracts.reference import Reference
 from brobyg_kit.database import Database
 from brobyg_kit.problems import Problem
 from brobyg_kit.replica import Replica
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 
 from brobyg_reporting.adapters.queries import Queries
 from brobyg_reporting.adapters.status import projection_status
+from brobyg_reporting.entrypoints.position import waits_for_position
 from brobyg_reporting.entrypoints.visibility import Reader, Visibility
 from brobyg_reporting.entrypoints.worklist import worklist_router
 from brobyg_reporting.errors import NoVersion
@@ -25,6 +26,10 @@ Standing = Annotated[
         description="Only referrals that stand so.",
     ),
 ]
+_CUT = (
+    "`cut_after` is null when all events are told; else there are more than so many, and those"
+    " that came later are left out."
+)
 _NOT_YET = "reporting learns of it from the event stream; a new one takes a moment"
 
 
@@ -41,7 +46,7 @@ def routers(database: Database, reference: Replica[Reference]) -> list[APIRouter
 
 def _stories(queries: Queries, visibility: Visibility) -> APIRouter:
     """What happened to one referral or one need."""
-    routes = APIRouter(tags=["reporting"])
+    routes = APIRouter(tags=["reporting"], dependencies=[Depends(waits_for_position(queries))])
     names = visibility.reference
 
     @routes.get("/referrals", summary="Where each referral stands, the newest first")
@@ -55,17 +60,19 @@ def _stories(queries: Queries, visibility: Visibility) -> APIRouter:
     @routes.get(
         "/referrals/{referral_id}/timeline",
         summary="One referral's story, event by event, in English and Danish",
+        description=_CUT,
     )
     async def timeline(caller: Reader, referral_id: UUID) -> dict[str, Any]:
         known, of = await queries.department_of(str(referral_id))
         if not known or not visibility.sees(caller, of):
             raise Problem(404, "There is no such referral here", _NOT_YET)
-        events = await queries.timeline(str(referral_id), names.latest)
-        return {"referral_id": str(referral_id), "events": events}
+        events, cut_after = await queries.timeline(str(referral_id), names.latest)
+        return {"referral_id": str(referral_id), "events": events, "cut_after": cut_after}
 
     @routes.get(
         "/needs/{need_id}/explanation",
         summary="Who was considered, ruled out, asked and found for a need, and by which rules",
+        description=_CUT,
     )
     async def explanation(caller: Reader, need_id: UUID) -> dict[str, Any]:
         known, of = await queries.department_of_need(str(need_id))
@@ -80,7 +87,7 @@ def _stories(queries: Queries, visibility: Visibility) -> APIRouter:
 
 def _sums(queries: Queries, visibility: Visibility) -> APIRouter:
     """Figures over many."""
-    routes = APIRouter(tags=["reporting"])
+    routes = APIRouter(tags=["reporting"], dependencies=[Depends(waits_for_position(queries))])
 
     @routes.get("/needs/summary", summary="Needs by municipality, pathway, month and standing")
     async def needs(caller: Reader) -> dict[str, Any]:
@@ -116,7 +123,7 @@ def _projections(database: Database) -> APIRouter:
 
     @routes.get(
         "/projections",
-        summary="Which version is shown, how far it has come, how the last rebuilds went",
+        summary="Which version of each projection is shown, its rows, and what was built",
     )
     async def projections(_: Reader) -> dict[str, Any]:
         async with database.connect() as connection:

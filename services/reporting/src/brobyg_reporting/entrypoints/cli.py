@@ -1,4 +1,4 @@
-"""`brobyg reporting rebuild | verify | status`."""
+"""`brobyg reporting rebuild | switch | verify | status`."""
 
 import asyncio
 import json
@@ -30,7 +30,14 @@ from brobyg_reporting.settings import ReportingSettings
 from brobyg_reporting.use_cases import rebuild as rebuilding
 from brobyg_reporting.use_cases.rebuild import RebuildRequest, RebuildResult
 
-app = typer.Typer(help="The read side's projections.", no_args_is_help=True)
+app = typer.Typer(
+    help=(
+        "The read side's projections: tables folded from the event stream, that the views show."
+        " Each has its own version. Most often nothing of this is needed: a service that is"
+        " upgraded builds and switches by itself."
+    ),
+    no_args_is_help=True,
+)
 console = Console()
 
 _UNREACHABLE: tuple[type[BaseException], ...] = (*DATABASE_ERRORS, KafkaError, ReportingError)
@@ -48,70 +55,111 @@ Fresh = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="For scripts.")]
 
 
-@app.command()
-def rebuild(processes: Processes = 2, fresh: Fresh = False, as_json: AsJson = False) -> None:
-    """Build all projections anew from the topics, beside the live ones, and switch to them.
-
-    Nothing is sent; readers see no gap. Stopped at any point, the same command goes on where it
-    was.
-    """
-    result = _run(processes, fresh=fresh, verify=False, quiet=as_json)
-    _report(result, as_json=as_json)
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[PROJECTION]...",
+        help="As need or match, from the event log; without one all, and the log, from the topics.",
+    ),
+]
 
 
 @app.command()
-def verify(processes: Processes = 2, fresh: Fresh = False, as_json: AsJson = False) -> None:
-    """Rebuild and compare with the live projections by hash.
+def rebuild(
+    projections: Names = None,
+    processes: Processes = 2,
+    fresh: Fresh = False,
+    as_json: AsJson = False,
+) -> None:
+    """Build projections anew beside the live ones, and compare.
 
-    When they are equal it switches; when not it keeps the live ones, names the rows and exits 1.
+    What is shown does not change: 'brobyg reporting switch' shows what was built. Nothing is sent.
+    Stopped at any point, the same command goes on where it was. Exit code 0 when it is built,
+    whether it is equal or not; 1 when it could not be.
+
+    Examples: brobyg reporting rebuild need, then brobyg reporting switch.
     """
-    result = _run(processes, fresh=fresh, verify=True, quiet=as_json)
+    request = RebuildRequest(projections or (), "build", processes=processes, fresh=fresh)
+    _report(_run(request, quiet=as_json), as_json=as_json)
+
+
+@app.command()
+def switch(projections: Names = None, as_json: AsJson = False) -> None:
+    """Show what 'brobyg reporting rebuild' has built, in place of what is live.
+
+    It is brought to where the live ones are first; readers see no gap. Exit code 1 when nothing is
+    built, or a view that others built on would lose a column.
+    """
+    request = RebuildRequest(projections or (), "switch")
+    _report(_run(request, quiet=as_json), as_json=as_json)
+
+
+@app.command()
+def verify(projections: Names = None, processes: Processes = 2, as_json: AsJson = False) -> None:
+    """Build projections anew, compare them with the live ones by hash, and drop them again.
+
+    Changes nothing. Names the first rows that differ. Exit code 0 when all are equal; 1 when not,
+    or when they could not be compared.
+    """
+    request = RebuildRequest(projections or (), "verify", processes=processes)
+    result = _run(request, quiet=as_json)
     _report(result, as_json=as_json)
     if not result.equal:
         raise typer.Exit(1)
 
 
 @app.command()
-def status(as_json: AsJson = False) -> None:
-    """Show which version is live, how far behind the topics it is, its rows, the last rebuilds."""
+def status(
+    projection: Annotated[str | None, typer.Argument(help="Only this one.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show which version of each projection is live, its rows, how far behind, and what was built.
+
+    Exit code 1 when Kafka or the database can't be read, or there is no such projection.
+    """
     settings = ReportingSettings()
     try:
         found = asyncio.run(_status(settings))
     except _UNREACHABLE as error:
         _fail(f"the projections can't be read: {type(error).__name__}: {error}")
+    if projection is not None:
+        for part in ("projections", "builds"):
+            found[part] = [one for one in found[part] if one["projection"] == projection]
+        if not found["projections"]:
+            _fail(f"there is no projection {projection}; without a name all are shown")
     if as_json:
         typer.echo(json.dumps(found, default=str, indent=2))
-        return
-    console.print(
-        f"version [bold]{found['active_version']}[/]"
-        f" since {found['switched_at']:%Y-%m-%d %H:%M:%S},"
-        f" [bold]{found['lag']:,}[/] records behind"
-    )
+    else:
+        _show(found)
+
+
+def _show(found: dict[str, Any]) -> None:
+    console.print(f"[bold]{found['lag']:,}[/] records of the topics are still to be read")
     if not found["same_code"]:
         console.print(
-            "[yellow]it was written by other code than is installed here; the service builds its"
+            "[yellow]not all was written by the code that is installed here; the service builds its"
             " own when it runs, or 'brobyg reporting rebuild' does[/]"
         )
     for kind, number in found["not_folded"].items():
         console.print(
             f"[yellow]{number:,} events of the type {kind} are logged but not folded: the type, or"
-            " a word in them, is unknown to the code that wrote this version[/]"
+            " a word in them, was unknown to the code that logged them[/]"
         )
-    table = Table("table", "rows")
-    for name, rows in found["rows"].items():
-        table.add_row(name, f"{rows:,}")
+    table = Table("projection", "version", "rows", "behind the log", "written by")
+    for one in found["projections"]:
+        code = "this code" if one["same_code"] else "[yellow]other code[/]"
+        behind = f"{one['events_behind']:,}"
+        table.add_row(one["projection"], str(one["version"]), f"{one['rows']:,}", behind, code)
     console.print(table)
-    table = Table("version", "state", "started", "events", "seconds")
-    for row in found["rebuilds"]:
+    if found["builds"]:
+        table = Table("version", "projection", "state", "started", "events", "seconds")
+    for row in found["builds"]:
+        started, events = f"{row['started_at']:%Y-%m-%d %H:%M:%S}", f"{row['events'] or 0:,}"
         seconds = "" if row["seconds"] is None else f"{row['seconds']:.1f}"
-        table.add_row(
-            str(row["version"]),
-            row["state"],
-            f"{row['started_at']:%Y-%m-%d %H:%M:%S}",
-            f"{row['events'] or 0:,}",
-            seconds,
-        )
-    console.print(table)
+        number, state = str(row["number"]), row["state"]
+        table.add_row(number, row["projection"], state, started, events, seconds)
+    if found["builds"]:
+        console.print(table)
 
 
 async def _status(settings: ReportingSettings) -> dict[str, Any]:
@@ -126,10 +174,9 @@ def _database(settings: ReportingSettings) -> str:
     return database_url(settings.database.get_secret_value(), "reporting")
 
 
-def _run(processes: int, *, fresh: bool, verify: bool, quiet: bool) -> RebuildResult:
+def _run(request: RebuildRequest, *, quiet: bool) -> RebuildResult:
     settings = ReportingSettings()
     ports = rebuild_ports(settings.kafka, _database(settings))
-    request = RebuildRequest(processes, fresh, verify)
     try:
         with _bar(quiet=quiet) as progress:
             return asyncio.run(rebuilding.rebuild(ports, request, progress))
@@ -139,7 +186,7 @@ def _run(processes: int, *, fresh: bool, verify: bool, quiet: bool) -> RebuildRe
         _fail(f"{error}")
     except _UNREACHABLE as error:
         _fail(
-            "Kafka or the database stopped the rebuild, the live version is unharmed:"
+            "Kafka or the database stopped it, what is live is unharmed:"
             f" {type(error).__name__}: {error}"
         )
 
@@ -190,13 +237,11 @@ def _report(result: RebuildResult, *, as_json: bool) -> None:
     )
     if result.note:
         console.print(f"[yellow]{result.note}[/]")
+    names = ", ".join(result.projections)
     if result.switched:
-        console.print(f"version {result.version} is live, in place of {result.previous or 'none'}")
-    else:
-        console.print(
-            f"[red]version {result.previous} stays live; {result.version} is kept for"
-            " inspection until the next rebuild[/]"
-        )
+        console.print(f"version {result.version} is live of {names}")
+    elif result.kept:
+        console.print(f"version {result.version} is built of {names}; `switch` shows it")
 
 
 def _fail(message: str) -> NoReturn:

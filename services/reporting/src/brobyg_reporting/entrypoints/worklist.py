@@ -4,9 +4,11 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from brobyg_kit.problems import Problem
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 
 from brobyg_reporting.adapters.queries import Queries
+from brobyg_reporting.domain.words import ATTENTION
+from brobyg_reporting.entrypoints.position import waits_for_position
 from brobyg_reporting.entrypoints.visibility import Reader, Visibility
 
 Asked = Annotated[
@@ -26,12 +28,12 @@ State = Annotated[
     Literal["open", "raised", "claimed", "settled"], Query(description="open: raised or claimed.")
 ]
 Limit = Annotated[int, Query(ge=1, le=500, description="Items on a page.")]
-After = Annotated[UUID | None, Query(description="The `next` of the page before.")]
+Page = Annotated[UUID | None, Query(description="The `next` of the page before.")]
 
 
 def worklist_router(queries: Queries, visibility: Visibility) -> APIRouter:
     """The routes that read the worklist."""
-    routes = APIRouter(tags=["attention"])
+    routes = APIRouter(tags=["attention"], dependencies=[Depends(waits_for_position(queries))])
 
     @routes.get("/attention", summary="What needs a human, the most urgent first")
     async def worklist(
@@ -40,19 +42,23 @@ def worklist_router(queries: Queries, visibility: Visibility) -> APIRouter:
         kind: Kind = None,
         state: State = "open",
         limit: Limit = 100,
-        after: After = None,
+        page: Page = None,
     ) -> dict[str, Any]:
         departments = visibility.departments(caller, asked)
         last = None
-        if after is not None:
-            last = await queries.attention_item(departments, str(after))
+        if page is not None:
+            last = await queries.attention_item(departments, str(page))
             if last is None:
-                raise Problem(404, "There is no such item here", "`after` is a page's `next`")
+                raise Problem(404, "There is no such item here", "`page` is a page's `next`")
         states = ("raised", "claimed") if state == "open" else (state,)
         rows = await queries.attention(departments, kind, states, limit + 1, last)
-        page = rows[:limit]
-        following = page[-1]["attention_id"] if len(rows) > limit else None
-        return {"limit": limit, "next": following, "attention": page}
+        if not rows and kind is not None and kind not in ATTENTION:
+            raise Problem(
+                422, "There is no such kind of item", f"known kinds: {', '.join(sorted(ATTENTION))}"
+            )
+        items = rows[:limit]
+        following = items[-1]["attention_id"] if len(rows) > limit else None
+        return {"limit": limit, "next": following, "attention": items}
 
     @routes.get("/attention/{attention_id}", summary="One thing that needs a human, or did")
     async def item(caller: Reader, attention_id: UUID) -> dict[str, Any]:

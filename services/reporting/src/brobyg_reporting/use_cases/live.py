@@ -7,6 +7,7 @@ from typing import TypeAlias
 from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event
 from brobyg_kit.handling import Handler
+from brobyg_kit.unknown import shown
 
 from brobyg_reporting.domain.folding import Folder
 from brobyg_reporting.domain.log import LoggedEvent, offsets_after
@@ -30,18 +31,22 @@ async def log_and_fold(
     times. The version's partitions must be locked.
     """
     fresh = await version.log(events)
-    folder = Folder(projections)
-    decoded = [(one.decoded, one.time) for one in fresh if one.decoded is not None]
-    touched = folder.keys(data for data, _ in decoded)
     for projection in projections:
-        if keys := touched[projection.table]:
-            folder.rows[projection.table].update(await version.load(projection, keys))
+        await fold(version, projection, [one for one in fresh if version.takes(projection, one)])
+    return fresh
+
+
+async def fold(version: Version, projection: AnyProjection, events: Sequence[LoggedEvent]) -> None:
+    """Fold the events into the projection's rows. The version's partitions must be locked."""
+    decoded = [(one.decoded, one.time) for one in events if one.decoded is not None]
+    folder = Folder([projection])
+    rows = folder.rows[projection.table]
+    if keys := folder.keys(data for data, _ in decoded)[projection.table]:
+        rows.update(await version.load(projection, keys))
     for data, time in decoded:
         folder.fold(data, time)
-    for projection in projections:
-        if rows := folder.rows[projection.table]:
-            await version.save(projection, list(rows.values()))
-    return fresh
+    if rows:
+        await version.save(projection, list(rows.values()))
 
 
 class Live:
@@ -61,8 +66,9 @@ class Live:
     async def handle(self, tx: Transaction, events: Sequence[Event]) -> None:
         """Log and fold the events. Waits while a rebuild is switching.
 
-        Raises NoVersion or OtherCode while there is no version that this code may write; the
-        consumer then waits.
+        A projection that lacks earlier events, or is of other code, is left behind the log, which
+        has what it lacks. Raises NoVersion or OtherCode while there is no log that this code may
+        write; the consumer then waits.
         """
         placed = [_placed(event) for event in events]
         versions = self._versions(tx)
@@ -80,7 +86,7 @@ class Live:
         self._metrics.known.inc(known)
         for event in new:
             if event.decoded is None:
-                self._metrics.not_folded.labels(event.type).inc()
+                self._metrics.not_folded.labels(shown(event.type)).inc()
                 continue
             for name in unknown_words(event.decoded):
                 self._metrics.unknown_words.labels(event.type, name).inc()

@@ -1,19 +1,24 @@
-"""The rebuild: a new version of all projections, made from the topics beside the live one.
+"""The rebuild: new versions of projections beside the live ones.
+
+Of all tables, from the topics:
 
 1. the ends of the partitions are taken, and workers read everything below them, share by share,
    into tables without keys;
 2. keys and indexes are built;
-3. the new version catches up, the last of it while the live consumer is held by a lock, so that
-   both versions stand at the same offsets;
-4. every table is compared by hash, and the views are switched in that same transaction.
+3. the new tables catch up, the last of it while the live consumer is held by a lock, so that
+   both versions stand at the same offsets.
 
+Of some projections, from the live event log, which holds every event once: they follow it (see
+`use_cases.follow`), the last of it while the consumer is held. The others are not touched.
+
+Then every table is compared by hash and, as asked, the views are switched in that transaction.
 Nothing is published, no timer is set and no offset of the consumer group is touched. Killed at any
 point, the same command goes on.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from brobyg_reporting.domain.log import LoggedEvent, Offsets, offsets_after
@@ -22,14 +27,18 @@ from brobyg_reporting.errors import RebuildRefused
 from brobyg_reporting.ports import (
     Build,
     LiveVersion,
+    Purpose,
     RebuildPorts,
     TableComparison,
     Topics,
     Version,
     Versions,
 )
+from brobyg_reporting.use_cases.follow import BY_TABLE, follow
 from brobyg_reporting.use_cases.live import log_and_fold
 
+#: The table that the others are folded from: a new one makes new ones of them all.
+LOG = "event_log"
 #: `rebuild` does not bring a live version that is further behind up to date just to compare with
 #: it; `verify` always does. In records.
 _LARGEST_LAG_TO_COMPARE = 20_000
@@ -44,11 +53,12 @@ Progress = Callable[[str, int, int], None]
 class RebuildRequest:
     """How to rebuild."""
 
-    processes: int = 2
+    #: The projections; all, and the event log, when there is none or the log is among them.
+    projections: Sequence[str] = ()
+    purpose: Purpose = "build and switch"
     #: Begin anew rather than go on with a build that was stopped.
     fresh: bool = False
-    #: Switch only when every table is equal.
-    verify: bool = False
+    processes: int = 2
     #: Up to this many records are read in this process: starting others takes as long as reading
     #: some 20,000.
     in_process_limit: int = 20_000
@@ -59,7 +69,9 @@ class RebuildResult:
     """What a rebuild did; times in seconds."""
 
     version: int = 0
-    previous: int = 0
+    projections: Sequence[str] = ()
+    #: The version of each that was live before.
+    previous: dict[str, int] = field(default_factory=dict)
     resumed: bool = False
     events: int = 0
     skipped: int = 0
@@ -71,6 +83,8 @@ class RebuildResult:
     compared: bool = False
     equal: bool = False
     switched: bool = False
+    #: It waits to be switched to.
+    kept: bool = False
     #: Why it was not compared, or what else is to be known.
     note: str = ""
     #: Empty when there was nothing to compare with.
@@ -120,24 +134,45 @@ class _Rebuild:
                 " again to go on with its work"
             )
         await self.versions.drop_unused()
-        # Before the ends are asked for, so that it can't honestly be beyond them.
-        reached, live = await self.versions.offsets(), await self.versions.live()
-        if self.request.verify and (live is None or not live.own):
-            raise RebuildRefused(
-                "there is nothing to compare with, as this code has not written the live version;"
-                " 'brobyg reporting rebuild' builds one of its own and switches to it"
-            )
-        ends = await self.topics.ends()
-        _refuse_other_topics(reached, ends)
-        build = await self.versions.begin(ends, fresh=self.request.fresh)
+        build = await self._begin()
         self.result.version, self.result.resumed = build.number, build.resumed
-        await self._read(build)
-        await self._index(build)
-        await self._switch(build)
-        if self.result.switched:
-            await self.versions.drop_unused()
+        self.result.projections = build.names
+        if LOG in build.names:
+            await self._read(build)
+            await self._index(build)
+            await self._finish_whole(build)
+        else:
+            await self._finish_some(build)
+        await self.versions.drop_unused()
         self.result.seconds = time.perf_counter() - self.began
         return self.result
+
+    async def _begin(self) -> Build:
+        purpose, asked = self.request.purpose, tuple(self.request.projections)
+        every = (LOG, *BY_TABLE)
+        if unknown := sorted({*asked}.difference(every)):
+            raise RebuildRefused(
+                f"there is no projection {', '.join(unknown)}; there are {', '.join(every)}"
+            )
+        names = asked if asked and LOG not in asked else every
+        # Before the ends are asked for, so that it can't honestly be beyond them.
+        reached, live = await self.versions.offsets(), await self.versions.live()
+        own = {name for name, one in live.items() if one.own}
+        if purpose == "verify" and not own.issuperset(names):
+            raise RebuildRefused(
+                "there is nothing to compare with, as this code has not written the live version;"
+                " 'brobyg reporting rebuild' builds one of its own"
+            )
+        if purpose == "switch":
+            return await self.versions.begin(asked and names, {}, purpose, fresh=False)
+        if LOG not in names and LOG not in own:
+            raise RebuildRefused(
+                "projections are built from the event log, which this code has not written here;"
+                " 'brobyg reporting rebuild' without a name builds all from the topics"
+            )
+        ends = await self.topics.ends() if LOG in names else {}
+        _refuse_other_topics(reached if ends else {}, ends)
+        return await self.versions.begin(names, ends, purpose, fresh=self.request.fresh)
 
     async def _read(self, build: Build) -> None:
         began = time.perf_counter()
@@ -169,8 +204,8 @@ class _Rebuild:
 
     async def _index(self, build: Build) -> None:
         began = time.perf_counter()
-        tables = await self.versions.tables()
-        waiting = tables[::-1]
+        tables = build.names
+        waiting = list(tables[::-1])
         self.progress("indexing", 0, len(tables))
 
         async def index_some() -> None:
@@ -182,43 +217,85 @@ class _Rebuild:
         await asyncio.gather(*(index_some() for _ in range(min(2, self.request.processes))))
         self.result.index_seconds = time.perf_counter() - began
 
-    async def _switch(self, build: Build) -> None:
-        started, result, versions = time.perf_counter(), self.result, self.versions
+    async def _finish_whole(self, build: Build) -> None:
+        started, versions = time.perf_counter(), self.versions
         self.progress("comparing", 0, 1)
         catch_up = _CatchUp(versions, self.topics, build.number, dict(build.watermarks))
-        near = await catch_up.read_ahead(always_compare=self.request.verify)
+        near = await catch_up.read_ahead(always_compare=self.request.purpose == "verify")
         async with versions.switching():
             live = await versions.live()
-            result.previous = live.number if live else 0
             behind = await catch_up.finish(live, live_too=near)
-            result.caught_up = catch_up.applied
-            await self._compare(live, behind)
-            if parked := await versions.waiting():
-                result.note = (
-                    f"{parked} events wait in the live consumer behind one that could not be"
-                    " handled; see `brobyg dlq list`"
-                )
-            result.switched = result.equal or not self.request.verify
-            seconds = time.perf_counter() - self.began
-            events = result.events + result.caught_up
-            await versions.finish(build.number, events, seconds, result.tables)
-            if result.switched:
-                await versions.switch(build.number, catch_up.position)
-        self.progress("comparing", 1, 1)
-        result.switch_seconds = time.perf_counter() - started
+            self.result.caught_up = catch_up.applied
+            if behind:
+                note = f"not compared: the live version is {behind} records behind the topics"
+                self.result.note = note
+            await self._compare_and_switch(build, live, catch_up.position, comparable=not behind)
+        self.result.switch_seconds = time.perf_counter() - started
 
-    async def _compare(self, live: LiveVersion | None, behind: int) -> None:
-        """Compare with the live version where both stand at the same offsets."""
+    async def _finish_some(self, build: Build) -> None:
+        started, versions = time.perf_counter(), self.versions
+        lags = await versions.lacking(build.number)
+        read, total = 0, sum(one.end - one.start for one in lags)
+
+        def on_offsets(passed: int) -> None:
+            nonlocal read
+            read += passed
+            self.progress("reading", min(read, total), total)
+
+        on_offsets(0)
+        self.result.events = await follow(versions, build.number, on_offsets)
+        await follow(versions)
+        self.result.read_seconds = time.perf_counter() - started
+        started = time.perf_counter()
+        self.progress("comparing", 0, 1)
+        async with versions.switching():
+            self.result.caught_up = await follow(versions, build.number)
+            await follow(versions)
+            for name in build.names:
+                await versions.index(build.number, name)
+            await self._compare_and_switch(build, await versions.live(), {}, comparable=True)
+        self.result.switch_seconds = time.perf_counter() - started
+
+    async def _compare_and_switch(
+        self,
+        build: Build,
+        live: Mapping[str, LiveVersion],
+        position: Offsets,
+        *,
+        comparable: bool,
+    ) -> None:
+        """The last step, while nobody else writes. `comparable`: all stand at the same offsets."""
+        result, versions, purpose = self.result, self.versions, self.request.purpose
+        result.previous = {name: live[name].number for name in build.names if name in live}
+        if comparable:
+            await self._compare(build, live)
+        if parked := await versions.waiting():
+            result.note = (
+                f"{parked} events wait in the live consumer behind one that could not be"
+                " handled; see `brobyg dlq list`"
+            )
+        seconds = time.perf_counter() - self.began
+        events = result.events + result.caught_up
+        await versions.finish(build.number, events, seconds, result.tables)
+        result.switched = purpose in {"switch", "build and switch"}
+        result.kept = purpose == "build"
+        if result.switched:
+            await versions.switch(build.number, position)
+        self.progress("comparing", 1, 1)
+
+    async def _compare(self, build: Build, live: Mapping[str, LiveVersion]) -> None:
+        """Compare with those live versions that this code wrote."""
         result = self.result
-        if live is None:
+        comparable = [name for name in build.names if name in live and live[name].own]
+        if not live:
             result.note = "not compared: there was no version before this one"
-        elif not live.own:
-            result.note = "not compared: the live version was written by other code"
-        elif behind:
-            result.note = f"not compared: the live version is {behind} records behind the topics"
-        else:
-            result.tables = await self.versions.compare(live.number, result.version)
-            result.compared, result.equal = True, all(one.equal for one in result.tables)
+        elif other := [name for name in build.names if name not in comparable]:
+            result.note = f"not compared: {', '.join(other)} was written by other code or is new"
+        for name in comparable:
+            number = live[name].number
+            result.tables.append(await self.versions.compare(number, build.number, name))
+        result.compared = len(comparable) == len(build.names)
+        result.equal = result.compared and all(one.equal for one in result.tables)
 
 
 def _refuse_other_topics(reached: Offsets, ends: Offsets) -> None:
@@ -240,7 +317,8 @@ def _refuse_other_topics(reached: Offsets, ends: Offsets) -> None:
 class _CatchUp:
     """Brings the new version, and the live one where it lags, to the same offsets.
 
-    By the same functions as the live consumer. A live version of other code is never written.
+    By the same functions as the live consumer. What is live is written only where all of it is of
+    this code.
     """
 
     versions: Versions
@@ -257,22 +335,25 @@ class _CatchUp:
         reached, live = await self._reached(), await self.versions.live()
         await self._apply(self._target(reached))
         behind = _distance(reached, self.position)
-        if live is None or not live.own:
+        if not _own(live):
             return False
         if behind and (always_compare or behind <= _LARGEST_LAG_TO_COMPARE):
             await self._bring_live(reached)
             behind = 0
         return behind == 0
 
-    async def finish(self, live: LiveVersion | None, *, live_too: bool) -> int:
+    async def finish(self, live: Mapping[str, LiveVersion], *, live_too: bool) -> int:
         """The last step of both, while nobody else writes the live version.
 
         Returns how many records the live version is still behind.
         """
         reached = await self._reached()
         await self._apply(self._target(reached))
-        if live_too and live is not None and live.own:
+        if live_too and _own(live):
             await self._bring_live(reached)
+            await follow(self.versions)
+            return 0
+        if not _own(live):
             return 0
         return _distance(reached, self.position)
 
@@ -306,6 +387,11 @@ async def _write(version: Version, events: list[LoggedEvent]) -> int:
     """Log and fold the events; the number that were new."""
     await version.lock(sorted({event.partition for event in events}))
     return len(await log_and_fold(version, events, PROJECTIONS))
+
+
+def _own(live: Mapping[str, LiveVersion]) -> bool:
+    """Whether this code wrote all that is live."""
+    return bool(live) and all(one.own for one in live.values())
 
 
 def _distance(start: Offsets, end: Offsets) -> int:

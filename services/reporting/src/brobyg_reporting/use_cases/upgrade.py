@@ -1,11 +1,11 @@
-"""A live version that this code may write: the first one, or its own in place of other code's.
+"""Live versions that this code may write: the first ones, or its own in place of other code's.
 
-When the live version was written by other code, the consumer waits and readers go on reading it,
-while this builds a version of its own beside it and switches.
+When a projection was written by other code, readers go on reading it while this builds one of its
+own beside it and switches. The consumer goes on with the others; it waits when it is the event log.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
@@ -14,8 +14,9 @@ from brobyg_kit.health import Heartbeat
 from brobyg_kit.logs import get_logger
 
 from brobyg_reporting.errors import ReportingError
-from brobyg_reporting.ports import LiveVersion, RebuildPorts, Versions
-from brobyg_reporting.use_cases.rebuild import RebuildRequest, rebuild
+from brobyg_reporting.ports import RebuildPorts, Versions
+from brobyg_reporting.use_cases.follow import BY_TABLE, follow
+from brobyg_reporting.use_cases.rebuild import LOG, RebuildRequest, rebuild
 
 log = get_logger(__name__)
 
@@ -23,23 +24,21 @@ log = get_logger(__name__)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
 #: How often readiness is told how far a build has come, seconds of wall time.
 _PROGRESS_EVERY = 2.0
-#: No records are read in the service's own process, which answers requests meanwhile.
-_REQUEST = RebuildRequest(in_process_limit=0)
 
 #: A connection of the service's own, to look which version is live.
 Connect = Callable[[], AbstractAsyncContextManager[Versions]]
 
 
 async def create_first(connect: Connect) -> None:
-    """Create an empty version and show it where there is none yet, as after the first migration."""
+    """Create empty tables and show them where there are none yet, as after the first migration."""
     async with connect() as versions:
-        if await versions.live() is None and await versions.create_first():
+        if not await versions.live() and await versions.create_first():
             log.info("version.created")
 
 
 @dataclass(slots=True)
 class Upgrade:
-    """Sees to it that the live version is one of this code."""
+    """Sees to it that the live versions are of this code, and hold what the log does."""
 
     connect: Connect
     ports: RebuildPorts
@@ -62,32 +61,41 @@ class Upgrade:
             await asyncio.sleep(backoff.next())
 
     async def once(self) -> str:
-        """Build a version of this code if the live one is not; what is in the way, if anything.
+        """Build what of this code is not live; what is in the way, if anything.
 
         A version of this code that was live and replaced is not built again: two releases that
-        run side by side would take turns for ever. Raises RebuildRefused when another process
-        builds one.
+        run side by side would take turns for ever. What a release that is side by side has logged
+        and not folded is folded. Raises RebuildRefused when another process builds.
         """
         async with self.connect() as versions:
             live = await versions.live()
-            if live is None or live.own:
+            if not live:
                 return ""
-            if await versions.was_replaced():
-                return (
-                    f"version {live.number} of the projections replaced this code's: end this"
-                    " process, or run 'brobyg reporting rebuild' to go back to this code's"
-                )
-        await self._build(live)
-        return ""
+            foreign = [n for n in (LOG, *BY_TABLE) if n not in live or not live[n].own]
+            replaced = sorted(await versions.replaced() & {*foreign})
+        wanted = [name for name in foreign if name not in replaced]
+        if wanted and LOG not in replaced:
+            await self._build(wanted)
+        if LOG not in foreign:
+            async with self.connect() as versions:
+                await follow(versions)
+        if not replaced:
+            return ""
+        return (
+            f"other code's versions of {', '.join(replaced)} replaced this code's: end this"
+            " process, or run 'brobyg reporting rebuild' and 'switch' to go back to this code's"
+        )
 
-    async def _build(self, live: LiveVersion) -> None:
+    async def _build(self, names: Sequence[str]) -> None:
         self._progress = ""
-        building = asyncio.create_task(rebuild(self.ports, _REQUEST, self._note))
+        # No records are read in the service's own process, which answers requests meanwhile.
+        request = RebuildRequest(projections=names, in_process_limit=0)
+        building = asyncio.create_task(rebuild(self.ports, request, self._note))
         try:
             while not building.done():
                 self._tell(
-                    f"version {live.number} of the projections was written by other code; one of"
-                    f" this code's is being built: {self._progress or 'begun'}"
+                    f"other code wrote the live version of {', '.join(names)}; one of this code's"
+                    f" is being built: {self._progress or 'begun'}"
                 )
                 await asyncio.wait({building}, timeout=_PROGRESS_EVERY)
         finally:

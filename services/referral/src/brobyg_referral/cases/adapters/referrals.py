@@ -1,5 +1,6 @@
 """Referrals in PostgreSQL."""
 
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -57,3 +58,11 @@ async def _one(tx: Transaction, wanted: Select[Any]) -> Referral | None:
 def referral_of(row: Row[Any]) -> Referral:
     """The referral of a whole row."""
     return Referral(**{name: getattr(row, name) for name in _FIELDS})
+
+
+def referred_by(departments: Sequence[str] | None) -> Select[tuple[str]]:
+    """The citizens that one of these departments has referred; None for any."""
+    citizens: Select[tuple[str]] = select(referral.c.citizen_id)
+    return (
+        citizens if departments is None else citizens.where(referral.c.department.in_(departments))
+    )

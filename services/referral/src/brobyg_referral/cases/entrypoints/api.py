@@ -76,6 +76,10 @@ def _add_referrals(router: APIRouter, database: Database, referrals: Referrals) 
         caller: Referrer,
         idempotency_key: IdempotencyKey = None,
     ) -> ReferralOut:
+        """The citizen is kept sealed, and found again by the CPR number.
+
+        409 while the citizen has an active referral of the same pathway.
+        """
         if error := body.meeting_problem():
             raise Problem(422, FIELDS_WRONG, errors=[error])
         asked = body.asked(idempotency_key)
@@ -89,6 +93,7 @@ def _add_referrals(router: APIRouter, database: Database, referrals: Referrals) 
         summary="A referral of your organisation or department",
     )
     async def get_referral(referral_id: UUID, caller: Referrer) -> ReferralOut:
+        """404 also for one that is another organisation's or department's."""
         return ReferralOut.of(
             await in_transaction(database, lambda tx: referrals.get(tx, caller, str(referral_id)))
         )
@@ -101,6 +106,7 @@ def _add_consent(router: APIRouter, database: Database, referrals: Referrals) ->
     async def give_consent(
         referral_id: UUID, body: ConsentAgainIn, caller: Referrer
     ) -> ReferralOut:
+        """Safe to repeat. What the hospital sends from then on is kept again."""
         return ReferralOut.of(
             await in_transaction(
                 database,
@@ -114,6 +120,7 @@ def _add_consent(router: APIRouter, database: Database, referrals: Referrals) ->
         summary="Withdraw consent; the appointments are deleted",
     )
     async def withdraw_consent(referral_id: UUID, caller: Referrer) -> ReferralOut:
+        """Safe to repeat. Open needs are closed, and whoever has a seat is told."""
         return ReferralOut.of(
             await in_transaction(
                 database, lambda tx: referrals.withdraw_consent(tx, caller, str(referral_id))
@@ -139,6 +146,7 @@ def _add_citizens(
         ],
         caller: Annotated[Caller, Depends(requires("service", "coordinator"))],
     ) -> ContactOut:
+        """A service is told what messages need; a coordinator the full name and the phone too."""
         found = await in_transaction(
             database, lambda tx: referrals.contact(tx, caller, str(citizen_id), purpose)
         )
@@ -184,6 +192,7 @@ def _add_appointments(router: APIRouter, database: Database, appointments: Appoi
         response: Response,
         idempotency_key: IdempotencyKey = None,
     ) -> AppointmentOut:
+        """200 when it was here already: entered before, or sent by the hospital."""
         asked = body.asked(idempotency_key)
         entered = await in_transaction(database, lambda tx: appointments.enter(tx, caller, asked))
         response.status_code = 201 if entered.is_new else 200
@@ -201,6 +210,7 @@ def _add_appointments(router: APIRouter, database: Database, appointments: Appoi
         caller: Referrer,
         idempotency_key: IdempotencyKey = None,
     ) -> AppointmentOut:
+        """The need that it has opened changes with it."""
         asked = appointment_update(appointment_id, body, idempotency_key)
         return AppointmentOut.of(
             await in_transaction(database, lambda tx: appointments.change(tx, caller, asked))
@@ -216,6 +226,7 @@ def _add_appointments(router: APIRouter, database: Database, appointments: Appoi
     async def call_appointment_off(
         appointment_id: UUID, caller: Referrer, idempotency_key: IdempotencyKey = None
     ) -> None:
+        """Safe to repeat. Whoever has a seat is told."""
         asked = appointment_update(appointment_id, None, idempotency_key)
         await in_transaction(database, lambda tx: appointments.change(tx, caller, asked))
 
@@ -227,6 +238,7 @@ def _add_sessions(router: APIRouter, database: Database, sessions: Sessions) -> 
     async def plan_session(
         body: SessionIn, caller: Coordinator, idempotency_key: IdempotencyKey = None
     ) -> SessionOut:
+        """Its need is opened in the same transaction."""
         asked = body.asked(idempotency_key)
         return SessionOut.of(
             await in_transaction(database, lambda tx: sessions.plan(tx, caller, asked))
@@ -234,6 +246,7 @@ def _add_sessions(router: APIRouter, database: Database, sessions: Sessions) -> 
 
     @router.get("/sessions/{session_id}", tags=["sessions"], summary="A session as it is now")
     async def get_session(session_id: UUID, caller: Coordinator) -> SessionOut:
+        """404 also for one of another department."""
         return SessionOut.of(
             await in_transaction(database, lambda tx: sessions.get(tx, caller, str(session_id)))
         )
@@ -242,6 +255,7 @@ def _add_sessions(router: APIRouter, database: Database, sessions: Sessions) -> 
     async def change_session(
         session_id: UUID, body: SessionPlanIn, caller: Coordinator
     ) -> SessionOut:
+        """409 once it was called off or is over."""
         plan = body.plan()
         return SessionOut.of(
             await in_transaction(
@@ -253,4 +267,5 @@ def _add_sessions(router: APIRouter, database: Database, sessions: Sessions) -> 
         "/sessions/{session_id}", status_code=204, tags=["sessions"], summary="Call it off"
     )
     async def withdraw_session(session_id: UUID, caller: Coordinator) -> None:
+        """Safe to repeat; 409 once it is over."""
         await in_transaction(database, lambda tx: sessions.withdraw(tx, caller, str(session_id)))

@@ -38,6 +38,7 @@ from brobyg_referral.errors import (
 )
 from brobyg_referral.metrics import ReferralMetrics
 from brobyg_referral.people.domain.contact import Contact
+from brobyg_referral.people.domain.cpr import born
 from brobyg_referral.people.domain.hashing import Hasher
 from brobyg_referral.people.domain.record import CitizenRecord
 from brobyg_referral.people.ports import CitizenStore
@@ -167,7 +168,7 @@ class Referrals:
         record = asked.record.shielded(reference) if contact.is_protected else asked.record
         if record != await self._citizens.record(tx, citizen_id):
             tx.emit(record.event(citizen_id), subject=citizen_id)
-        await self._citizens.renew(tx, citizen_id, contact, record)
+        await self._citizens.renew(tx, citizen_id, contact, record, born(asked.cpr))
         return record
 
     async def get(self, tx: Transaction, caller: Caller, referral_id: str) -> Referral:

@@ -1,17 +1,37 @@
-"""Citizens in PostgreSQL. What names a citizen is encrypted before it gets here."""
+"""Citizens in PostgreSQL. What names a citizen is sealed under the citizen's own key."""
 
 from collections.abc import Collection
+from datetime import date
 
 import msgspec
 from brobyg_kit.database import Transaction
-from sqlalchemy import ARRAY, LargeBinary, bindparam, func, insert, null, select, update
+from brobyg_kit.person_keys import PersonKeys
+from brobyg_kit.statements import unnest
+from brobyg_kit.tables import Id
+from brobyg_kit.vault import DataKey
+from sqlalchemy import (
+    ARRAY,
+    LargeBinary,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal,
+    null,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql
 
 from brobyg_referral.errors import NoSuchCitizen
-from brobyg_referral.people.adapters.secrets import Vault
-from brobyg_referral.people.adapters.tables import access_log, citizen
+from brobyg_referral.people.adapters.tables import access_log, citizen, name_token
 from brobyg_referral.people.domain.contact import Contact
+from brobyg_referral.people.domain.hashing import Hasher
+from brobyg_referral.people.domain.names import terms_of
 from brobyg_referral.people.domain.record import CitizenRecord
+
+#: What the sealed column is to its key.
+IDENTITY = "identity"
 
 
 class PostgresCitizens:
@@ -21,9 +41,9 @@ class PostgresCitizens:
     the intake locks referrals and then checks those keys.
     """
 
-    def __init__(self, vault: Vault) -> None:
-        """`vault` encrypts and decrypts."""
-        self._vault = vault
+    def __init__(self, keys: PersonKeys, hasher: Hasher) -> None:
+        """`keys` are the citizens' own; `hasher` makes what they are searched by."""
+        self._keys, self._hasher = keys, hasher
 
     async def ids_of(self, tx: Transaction, cpr_hashes: Collection[bytes]) -> dict[bytes, str]:
         """As the port says."""
@@ -41,8 +61,9 @@ class PostgresCitizens:
         self, tx: Transaction, cpr_hash: bytes, new_id: str, contact: Contact
     ) -> str:
         """As the port says."""
+        wrapped, key = self._keys.vault.new_key(new_id)
         row = {"citizen_id": new_id, "cpr_hash": cpr_hash, "created_at": tx.now}
-        statement = postgresql.insert(citizen).values(**row, **self._sealed(contact, new_id))
+        statement = postgresql.insert(citizen).values(**row, sealed=sealed(key, contact))
         # To set a column of a unique key would lock the row FOR UPDATE.
         found = await tx.connection.execute(
             statement.on_conflict_do_update(
@@ -50,6 +71,8 @@ class PostgresCitizens:
             ).returning(citizen.c.citizen_id)
         )
         citizen_id: str = found.scalar_one()
+        if citizen_id == new_id:
+            await self._keys.add(tx, wrapped)
         return citizen_id
 
     async def lock(self, tx: Transaction, citizen_id: str, *, wait: bool = True) -> bool | None:
@@ -61,27 +84,43 @@ class PostgresCitizens:
         return found.scalar_one_or_none()
 
     async def renew(
-        self, tx: Transaction, citizen_id: str, contact: Contact, record: CitizenRecord
+        self,
+        tx: Transaction,
+        citizen_id: str,
+        contact: Contact,
+        record: CitizenRecord,
+        born: date | None,
     ) -> None:
         """As the port says."""
-        values = self._sealed(contact, citizen_id) | {"record": msgspec.to_builtins(record)}
+        key = await self._keys.load(tx.connection, citizen_id)
+        if key is None:  # lost: what it had sealed is told anew here
+            wrapped, key = self._keys.vault.new_key(citizen_id)
+            await self._keys.add(tx, wrapped)
+        values = {"sealed": sealed(key, contact), "record": msgspec.to_builtins(record)}
         await tx.connection.execute(
             update(citizen).where(citizen.c.citizen_id == citizen_id).values(values)
+        )
+        tokens = {self._hasher.term(term) for term in terms_of(contact, born)}
+        await self._forget_tokens(tx, citizen_id)
+        given = unnest({"token": LargeBinary()}, [(one,) for one in sorted(tokens)])
+        await tx.connection.execute(
+            insert(name_token).from_select(
+                ["citizen_id", "token"], select(literal(citizen_id, Id), given.c.token)
+            )
         )
 
     async def contact(self, tx: Transaction, citizen_id: str) -> Contact | None:
         """As the port says."""
         found = await tx.connection.execute(
-            select(citizen.c.key_id, citizen.c.sealed).where(citizen.c.citizen_id == citizen_id)
+            select(citizen.c.sealed).where(citizen.c.citizen_id == citizen_id)
         )
         row = found.one_or_none()
         if row is None:
             raise NoSuchCitizen
-        if row.sealed is None:
+        key = await self._keys.load(tx.connection, citizen_id)
+        if row.sealed is None or key is None:
             return None
-        return msgspec.json.decode(
-            self._vault.open(row.sealed, row.key_id, citizen_id), type=Contact
-        )
+        return msgspec.json.decode(key.open(row.sealed, IDENTITY), type=Contact)
 
     async def record(self, tx: Transaction, citizen_id: str) -> CitizenRecord | None:
         """As the port says."""
@@ -93,7 +132,9 @@ class PostgresCitizens:
 
     async def erase(self, tx: Transaction, citizen_id: str) -> None:
         """As the port says."""
-        nothing = {"cpr_hash": None, "key_id": None, "sealed": None, "record": null()}
+        await self._keys.destroy(tx, [citizen_id])
+        await self._forget_tokens(tx, citizen_id)
+        nothing = {"cpr_hash": None, "sealed": None, "record": null()}
         values = nothing | {"erased_at": tx.now}
         await tx.connection.execute(
             update(citizen).where(citizen.c.citizen_id == citizen_id).values(values)
@@ -113,6 +154,10 @@ class PostgresCitizens:
             )
         )
 
-    def _sealed(self, contact: Contact, citizen_id: str) -> dict[str, object]:
-        sealed = self._vault.seal(msgspec.json.encode(contact), citizen_id)
-        return {"key_id": self._vault.key_id, "sealed": sealed}
+    async def _forget_tokens(self, tx: Transaction, citizen_id: str) -> None:
+        await tx.connection.execute(delete(name_token).where(name_token.c.citizen_id == citizen_id))
+
+
+def sealed(key: DataKey, contact: Contact) -> bytes:
+    """The contact as it is stored."""
+    return key.seal(msgspec.json.encode(contact), IDENTITY)

@@ -1,5 +1,6 @@
 """The tables of the citizens. Whatever names a person is in `citizen.sealed` and nowhere else."""
 
+from brobyg_kit.person_keys import person_key_table
 from brobyg_kit.tables import Id, Instant
 from sqlalchemy import (
     BigInteger,
@@ -21,13 +22,12 @@ citizen = Table(
     metadata,
     Column("citizen_id", Id, primary_key=True),
     Column("cpr_hash", LargeBinary, unique=True, comment="HMAC-SHA256 of the CPR number."),
-    Column("key_id", Text),
     Column(
         "sealed",
         LargeBinary,
         comment=(
-            "Nonce and ciphertext of name, contact and address as JSON; the citizen_id and key_id"
-            " are authenticated with it."
+            "Nonce and ciphertext of name, contact and address as JSON, under the citizen's own"
+            " key; the citizen_id is authenticated with it."
         ),
     ),
     Column(
@@ -42,14 +42,28 @@ citizen = Table(
     Column("erased_at", Instant),
     CheckConstraint("length(cpr_hash) = 32", name="citizen_cpr_hash_check"),
     CheckConstraint(
-        "(erased_at is null)"
-        " = (cpr_hash is not null and key_id is not null and sealed is not null)",
+        "(erased_at is null) = (cpr_hash is not null and sealed is not null)",
         name="citizen_erased_check",
     ),
     CheckConstraint("erased_at is null or record is null", name="citizen_record_check"),
     comment=(
         "Who the citizens are: encrypted (AES-256-GCM), found by a keyed hash of the CPR number."
         " An erased citizen keeps the id alone."
+    ),
+)
+
+person_key = person_key_table(metadata, citizen.c.citizen_id)
+
+name_token = Table(
+    "name_token",
+    metadata,
+    Column("citizen_id", Id, ForeignKey(citizen.c.citizen_id), primary_key=True),
+    Column("token", LargeBinary, primary_key=True),
+    Index("name_token_token", "token"),
+    comment=(
+        "What citizens are searched by: keyed hashes (HMAC-SHA256, half of it) of their names as"
+        " written, as they sound and by their first letters, of the phone's last digits and of the"
+        " date of birth. Deleted when the citizen is erased."
     ),
 )
 

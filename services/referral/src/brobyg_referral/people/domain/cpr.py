@@ -33,6 +33,14 @@ def is_cpr(text: str) -> bool:
     return _is_date(day, month, 2000 + year) or _is_date(day, month, 1900 + year)
 
 
+def born(cpr: str) -> date | None:
+    """The date of birth that a CPR number says; None for a replacement number."""
+    day, month, year = int(cpr[:2]), int(cpr[2:4]), int(cpr[4:6])
+    if not cpr[6:].isdigit():
+        return None
+    return date(_century(int(cpr[6]), year) + year, month, day)
+
+
 def _century(seventh: int, year: int) -> int:
     """The century of birth.
 

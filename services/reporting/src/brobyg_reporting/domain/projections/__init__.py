@@ -3,6 +3,8 @@
 from brobyg_reporting.domain.projection import AnyProjection
 from brobyg_reporting.domain.projections.appointment import APPOINTMENT
 from brobyg_reporting.domain.projections.attention import ATTENTION
+from brobyg_reporting.domain.projections.citizen import CITIZEN
+from brobyg_reporting.domain.projections.erasure import ERASURE
 from brobyg_reporting.domain.projections.helper import HELPER
 from brobyg_reporting.domain.projections.match import MATCH
 from brobyg_reporting.domain.projections.need import NEED
@@ -20,11 +22,15 @@ PROJECTIONS: tuple[AnyProjection, ...] = (
     HELPER,
     NOTIFICATION,
     ATTENTION,
+    CITIZEN,
+    ERASURE,
 )
 
 __all__ = [
     "APPOINTMENT",
     "ATTENTION",
+    "CITIZEN",
+    "ERASURE",
     "HELPER",
     "MATCH",
     "NEED",

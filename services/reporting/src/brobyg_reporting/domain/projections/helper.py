@@ -8,7 +8,14 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
-from brobyg_contracts import HelperActivated, HelperPaused, HelperRegistered
+from brobyg_contracts import (
+    HelperActivated,
+    HelperErased,
+    HelperPaused,
+    HelperRegistered,
+    HelperRestricted,
+    HelperUnrestricted,
+)
 from typing_extensions import Doc
 
 from brobyg_reporting.domain.projection import Projection
@@ -22,11 +29,18 @@ class HelperRow(msgspec.Struct, gc=False):
     departments: Annotated[Sequence[str], Doc("Departments they serve.")] = ()
     municipality_code: Annotated[str | None, Doc("Municipality they live in.")] = None
     status: Annotated[
-        Literal["applied", "active", "paused"] | None, Doc("applied, active or paused.")
+        Literal["applied", "active", "paused", "erased"] | None,
+        Doc("applied, active, paused or erased."),
     ] = None
     registered_at: Annotated[datetime | None, Doc("Latest registration, UTC.")] = None
     activated_at: Annotated[datetime | None, Doc("Latest activation, UTC.")] = None
     paused_at: Annotated[datetime | None, Doc("Latest pause, UTC.")] = None
+    restricted_at: Annotated[
+        datetime | None, Doc("Since when processing is restricted, UTC; null when it is not.")
+    ] = None
+    restriction_reason: Annotated[str | None, Doc("Why it was restricted last.")] = None
+    erased_at: Annotated[datetime | None, Doc("When they were first erased, UTC.")] = None
+    erasure_reason: Annotated[str | None, Doc("Why they were erased first.")] = None
 
 
 HELPER = Projection("helper", HelperRow)
@@ -47,3 +61,20 @@ def _activated(row: HelperRow, event: HelperActivated, time: datetime) -> None:
 @HELPER.on(HelperPaused)
 def _paused(row: HelperRow, event: HelperPaused, time: datetime) -> None:
     row.status, row.paused_at = "paused", time
+
+
+@HELPER.on(HelperRestricted)
+def _restricted(row: HelperRow, event: HelperRestricted, time: datetime) -> None:
+    row.restricted_at, row.restriction_reason = time, event.reason
+
+
+@HELPER.on(HelperUnrestricted)
+def _unrestricted(row: HelperRow, event: HelperUnrestricted, time: datetime) -> None:
+    row.restricted_at = None
+
+
+@HELPER.on(HelperErased)
+def _erased(row: HelperRow, event: HelperErased, time: datetime) -> None:
+    row.status = "erased"
+    if row.erased_at is None:
+        row.erased_at, row.erasure_reason = time, event.reason

@@ -19,7 +19,7 @@ from brobyg_contracts import (
 )
 from typing_extensions import Doc
 
-from brobyg_reporting.domain.projection import Projection
+from brobyg_reporting.domain.projection import Projection, given
 
 
 class ReferralRow(msgspec.Struct, gc=False):
@@ -39,9 +39,10 @@ class ReferralRow(msgspec.Struct, gc=False):
         str | None, Doc("Who referred: gp, hospital, municipality, citizen or another.")
     ] = None
     created_at: Annotated[datetime | None, Doc("When it was created, UTC.")] = None
-    consent: Annotated[Literal["none", "given", "withdrawn"], Doc("none, given or withdrawn.")] = (
-        "none"
-    )
+    consent: Annotated[
+        Literal["none", "given", "withdrawn"],
+        Doc("none, given or withdrawn, to the help that was referred for."),
+    ] = "none"
     consent_given_at: Annotated[datetime | None, Doc("Latest time consent was given, UTC.")] = None
     consent_withdrawn_at: Annotated[
         datetime | None, Doc("Latest time consent was withdrawn, UTC.")
@@ -69,16 +70,23 @@ def _created(row: ReferralRow, event: ReferralCreated, time: datetime) -> None:
     row.created_at = row.changed_at = time
 
 
+def _to_the_help(event: ConsentGiven | ConsentWithdrawn) -> bool:
+    """Whether it is of the one scope that the referral depends on."""
+    return given(event.scope) in {None, "processing"}
+
+
 @REFERRAL.on(ConsentGiven)
 def _consent_given(row: ReferralRow, event: ConsentGiven, time: datetime) -> None:
-    row.consent = "given"
-    row.consent_given_at = row.changed_at = time
+    row.changed_at = time
+    if _to_the_help(event):
+        row.consent, row.consent_given_at = "given", time
 
 
 @REFERRAL.on(ConsentWithdrawn)
 def _consent_withdrawn(row: ReferralRow, event: ConsentWithdrawn, time: datetime) -> None:
-    row.consent = "withdrawn"
-    row.consent_withdrawn_at = row.changed_at = time
+    row.changed_at = time
+    if _to_the_help(event):
+        row.consent, row.consent_withdrawn_at = "withdrawn", time
 
 
 @REFERRAL.on(AppointmentBooked)

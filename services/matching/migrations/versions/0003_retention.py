@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "matching_retention"
-down_revision = "matching_0001"
+down_revision = "matching_0002_keys"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,79 @@
+"""`POST /citizens/search`: what names a citizen is in the body, never in a URL."""
+
+from datetime import date
+from typing import Annotated
+
+from brobyg_kit.auth import Caller, requires
+from brobyg_kit.database import Database
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, Field, StringConstraints
+
+from brobyg_referral.cases.entrypoints.models import Strict
+from brobyg_referral.cases.entrypoints.problems import ReferralRoute
+from brobyg_referral.cases.use_cases.citizen_search import Asked, CitizenSearch, FoundCitizens
+from brobyg_referral.people.domain.names import How, Kind
+from brobyg_referral.transactions import in_transaction
+
+
+class SearchIn(Strict):
+    """What is known of the citizen; each part that is given must fit."""
+
+    name: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)] = Field(
+        "",
+        description="Words of the given and family name in any order, as they are written, as they"
+        " sound, or their first letters (two at least).",
+    )
+    phone: Annotated[str, StringConstraints(pattern=r"^\+?[0-9 ]{8,20}$")] | None = Field(
+        None, description="Its last eight digits are compared."
+    )
+    birth_date: date | None = Field(None, strict=False, description="As 1960-01-31.")
+    limit: int = Field(20, ge=1, le=50, description="Citizens at the most.")
+
+    def asked(self) -> Asked:
+        """As the use case takes it."""
+        return Asked(self.name, self.phone, self.birth_date, self.limit)
+
+
+class FoundOut(BaseModel):
+    """A citizen, by id alone, and by what they were found."""
+
+    citizen_id: str
+    matched: dict[Kind, How]
+
+
+class SearchOut(BaseModel):
+    """Who fits, the best first."""
+
+    citizens: list[FoundOut]
+    more: bool = Field(description="There are more: ask for more of the name.")
+
+    @classmethod
+    def of(cls, found: FoundCitizens) -> "SearchOut":
+        """As answered."""
+        return cls(
+            citizens=[
+                FoundOut(citizen_id=one.citizen_id, matched=dict(one.matched))
+                for one in found.citizens
+            ],
+            more=found.more,
+        )
+
+
+def create_router(database: Database, search: CitizenSearch) -> APIRouter:
+    """The one route."""
+    router = APIRouter(route_class=ReferralRoute)
+
+    @router.post(
+        "/citizens/search",
+        tags=["citizens"],
+        summary="Find citizens of your department by name, phone or date of birth; recorded",
+    )
+    async def find(
+        body: SearchIn, caller: Annotated[Caller, Depends(requires("coordinator"))]
+    ) -> SearchOut:
+        asked = body.asked()
+        return SearchOut.of(
+            await in_transaction(database, lambda tx: search.find(tx, caller, asked))
+        )
+
+    return router

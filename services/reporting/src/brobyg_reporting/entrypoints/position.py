@@ -1,0 +1,61 @@
+"""`after=`: a question about what a command has just changed.
+
+The command's answer has the position of its events in the header `Brobyg-Position`. A question
+that carries it waits up to a second until they are folded; what is not there even then, the answer
+names in the header `Brobyg-Not-Yet`.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated
+
+from brobyg_kit import positions
+from fastapi import Query, Response
+
+from brobyg_reporting.adapters.queries import Position, Queries
+
+HEADER = "Brobyg-Not-Yet"
+_WAIT_SECONDS = 1.0
+_LOOK_EVERY = 0.05
+_ONE = r"[a-z0-9.-]{1,100}:[A-Za-z0-9-]{1,100}:[0-9]{1,18}"
+
+After = Annotated[
+    str | None,
+    Query(
+        pattern=f"^{_ONE}(,{_ONE}){{0,{positions.MOST - 1}}}$",
+        description=(
+            "Wait up to a second for this position (`topic:subject:sequence`, as a command's answer"
+            f" has it in {positions.HEADER}); {HEADER} of the answer has what is not there yet."
+        ),
+    ),
+]
+
+
+def waits_for_position(queries: Queries) -> Callable[..., Awaitable[None]]:
+    """A dependency of every question."""
+
+    async def wait(response: Response, after: After = None) -> None:
+        if after is None:
+            return
+        asked = [_position(one) for one in after.split(",")]
+        if missing := await _wait(queries, asked):
+            response.headers[HEADER] = ",".join(
+                positions.header_value({one[:2]: one.sequence}) for one in missing
+            )
+
+    return wait
+
+
+def _position(text: str) -> Position:
+    topic, subject, sequence = text.split(":")
+    return Position(topic, subject, int(sequence))
+
+
+async def _wait(queries: Queries, asked: Sequence[Position]) -> Sequence[Position]:
+    """Those that are not there after the wait."""
+    loop = asyncio.get_running_loop()
+    ends = loop.time() + _WAIT_SECONDS
+    while (missing := await queries.missing(asked)) and loop.time() < ends:
+        await asyncio.sleep(_LOOK_EVERY)
+        asked = missing
+    return missing
