@@ -14,18 +14,21 @@ import yaml
 
 from schemas.tools.access import access_document
 from schemas.tools.asyncapi import asyncapi_document
+from schemas.tools.privacy import privacy_document
 from schemas.tools.sources import SCHEMAS, Json, Sources, event_type, type_name
 from schemas.tools.structs import events_module
 
 ROOT = SCHEMAS.parent
 PACKAGE = ROOT / "libs/contracts/src/brobyg_contracts"
+PRIVACY = ROOT / "docs/privacy.md"
 HEADER = "# Generated from schemas/ by `python -m schemas.tools.generate`; do not edit.\n"
 
 
 def generated(sources: Sources) -> Mapping[Path, str]:
     """Each generated file and the text it should have."""
     document = asyncapi_document(sources)
-    copied = [SCHEMAS / "access.yaml", *SCHEMAS.glob("pathways/*.toml")]
+    by_hand = [SCHEMAS / "access.yaml", SCHEMAS / "retention.yaml"]
+    copied = [*by_hand, *SCHEMAS.glob("pathways/*.toml")]
     data = {path.name: path.read_text() for path in copied} | {
         **{f"consent/{path.name}": path.read_text() for path in SCHEMAS.glob("consent/*.yaml")},
         "topics.json": _json(
@@ -38,6 +41,7 @@ def generated(sources: Sources) -> Mapping[Path, str]:
         PACKAGE / "events.py": events_module(sources),
         **{PACKAGE / "data" / name: text for name, text in data.items()},
         ROOT / "docs/access.md": access_document(SCHEMAS / "access.yaml"),
+        PRIVACY: privacy_document(PRIVACY.read_text(), SCHEMAS / "retention.yaml"),
         SCHEMAS / "asyncapi.yaml": HEADER
         + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100),
     }

@@ -309,7 +309,7 @@ def test_the_check_fails_and_says_what_to_do(
 
     said = capsys.readouterr().out
     assert "BREAKS  offer.made: urgency: new required property" in said
-    assert "read by notification, reporting (brobyg.matching.v1)" in said
+    assert "read by notification, referral, reporting (brobyg.matching.v1)" in said
     assert "beside the old" in said
 
 

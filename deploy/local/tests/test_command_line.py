@@ -88,3 +88,15 @@ def test_config_tells_which_settings_are_missing_and_keeps_secrets() -> None:
     assert "BROBYG_KAFKA=broker:1\n" in said
     assert "BROBYG_DATABASE=**********\n" in said
     assert "secret" not in said
+
+
+def test_config_tells_how_long_each_kind_of_record_is_kept_and_why() -> None:
+    said, _ = run("config")
+    assert "\nhospital_messages: 7 days from: the broker took it (by: broker)\n" in said
+    document, _ = run("config", "--json")
+    kept = {one["kind"]: one for one in json.loads(document)["retention"]}
+    assert {"kind", "services", "place", "keep", "days", "counted_from", "by", "why", "basis"} == (
+        kept["citizen_ended"].keys()
+    )
+    assert (kept["citizen_ended"]["days"], kept["citizen_ended"]["by"]) == (180, "timer")
+    assert all(one["why"] and one["basis"] for one in kept.values())

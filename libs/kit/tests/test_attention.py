@@ -3,7 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import ClassVar, Literal
 
 import httpx2
@@ -11,7 +11,6 @@ import msgspec
 import pytest
 from brobyg_kit.api import create_app
 from brobyg_kit.attention import (
-    KEPT,
     Attention,
     ItemClaimed,
     ItemSettled,
@@ -21,7 +20,7 @@ from brobyg_kit.attention import (
 )
 from brobyg_kit.attention_api import attention_router
 from brobyg_kit.auth import Caller, Verifier
-from brobyg_kit.clock import ManualClock, WallClock
+from brobyg_kit.clock import WallClock
 from brobyg_kit.database import Transaction
 from brobyg_kit.event import decode
 from brobyg_kit.health import Health
@@ -197,18 +196,6 @@ async def test_what_is_rolled_back_has_neither_item_nor_event(parts: Parts) -> N
     assert await told(parts) == []
     with pytest.raises(NoSuchItem):
         await settle(parts, "anna")
-
-
-async def test_settled_items_are_deleted_after_a_time_and_open_ones_stay(parts: Parts) -> None:
-    clock = ManualClock(NOW)
-    parts.database.clock = clock
-    late = Raised(attention_id=LATE, kind="late", department="north")
-    await raise_(parts, lost(), late)
-    await settle(parts, "anna")
-    clock.advance(KEPT + timedelta(seconds=1))
-    await raise_(parts, late)
-    rows = await parts.pool.fetch("select kind from attention")
-    assert [row["kind"] for row in rows] == ["late"]
 
 
 Step = tuple[Literal["raise", "claim", "take", "settle", "own"], str]

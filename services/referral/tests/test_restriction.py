@@ -8,7 +8,7 @@ import pytest
 from brobyg_kit.problems import RESTRICTED
 from brobyg_kit.testing import bearer
 from referral_bench import REFERRER, Served, every_row
-from referral_samples import fhir_appointment, patient, place, referral
+from referral_samples import MESSAGES, fhir_appointment, patient, place, referral
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -47,7 +47,7 @@ async def since(service: Served, number: int) -> list[tuple[str, Any]]:
 
 async def booked(service: Served) -> tuple[str, str]:
     """A citizen with a booked appointment: both ids."""
-    made = await service.referred()
+    made = await service.referred(consents=[MESSAGES])
     return made["citizen_id"], (await service.put(fhir_appointment())).json()["id"]
 
 

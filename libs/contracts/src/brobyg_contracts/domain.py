@@ -5,11 +5,17 @@ The kit loads this module by the entry point group `brobyg.domain`, see `brobyg_
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from brobyg_contracts import EVENTS, TOPICS
 from brobyg_contracts.upcasters import UNVERSIONED, major_of, upcaster_of
 from brobyg_contracts.words import unknown_words
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from brobyg_contracts.retention import Kept
 
 __all__ = ["EVENTS", "TOPICS", "UNVERSIONED", "major_of", "unknown_words", "upcaster_of"]
 
@@ -55,3 +61,10 @@ def roles_for(act: str) -> frozenset[str]:
     from brobyg_contracts.access import act as row  # it needs ROLES
 
     return frozenset(row(act).who)
+
+
+def retention() -> "Sequence[Kept]":
+    """How long each kind of record is kept, as schemas/retention.yaml says."""
+    from brobyg_contracts.retention import kinds  # a process that deletes nothing needs no YAML
+
+    return tuple(kinds().values())

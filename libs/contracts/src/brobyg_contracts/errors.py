@@ -3,7 +3,7 @@
 ContractsError
 ├── InvalidPathway   a pathway's file breaks its form
 ├── UnknownPathway   no such file in schemas/pathways
-├── InvalidDocument  a file of consent texts or of access breaks its form
+├── InvalidDocument  a file of schemas/ that is written by hand breaks its form
 ├── UnknownAct       an act that schemas/access.yaml does not have
 └── UnknownReference an id that the reference data does not have
 """
@@ -22,7 +22,7 @@ class UnknownPathway(ContractsError):
 
 
 class InvalidDocument(ContractsError):
-    """A file of consent texts or of access breaks its form. The message says file and line."""
+    """A file of schemas/ that is written by hand breaks its form; says file and line."""
 
 
 class UnknownAct(ContractsError):

@@ -8,11 +8,11 @@ which carries the events.
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Protocol
 
 import msgspec
-from sqlalchemy import Text, bindparam, case, delete, not_, null, or_, select, update
+from sqlalchemy import Text, bindparam, case, not_, null, or_, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from brobyg_kit.database import Transaction
@@ -22,10 +22,6 @@ from brobyg_kit.ids import derived_id
 from brobyg_kit.statements import unnest
 from brobyg_kit.tables import Id, Instant, attention
 
-#: How long a settled item is kept, so that settling it twice can be told from settling nothing.
-KEPT = timedelta(days=30)
-#: How many settled items one transaction deletes at most.
-_DELETED_AT_ONCE = 500
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -105,7 +101,6 @@ class Attention:
         given = {item.attention_id: (item, cause) for item, cause in items}
         if not given:
             return
-        await _delete_old(tx)
         news = await _write(
             tx, {key: msgspec.json.decode(encode_data(item)) for key, (item, _) in given.items()}
         )
@@ -253,13 +248,3 @@ async def _locked(
 async def _update(tx: Transaction, item: str, **values: object) -> StoredItem:
     statement = update(attention).where(attention.c.attention_id == item).values(**values)
     return StoredItem(*(await tx.connection.execute(statement.returning(*_STORED))).one())
-
-
-async def _delete_old(tx: Transaction) -> None:
-    old = (
-        select(attention.c.attention_id)
-        .where(attention.c.settled_at < tx.now - KEPT)
-        .limit(_DELETED_AT_ONCE)
-        .with_for_update(skip_locked=True)
-    )
-    await tx.connection.execute(delete(attention).where(attention.c.attention_id.in_(old)))

@@ -42,6 +42,8 @@ _ROLES: "dict[Role, str]" = {
     "relay": "The relay alone.",
 }
 ENVIRONMENT_FILE = Path("var/local/environment.json")
+#: What is shown of each kind of record.
+_RETENTION = ("kind", "services", "place", "keep", "days", "counted_from", "by", "why", "basis")
 _DLQ_HELP = (
     "Events that could not be handled. 'retrying' is tried again by itself, 'dead' waits for you,"
     " 'waiting' waits for an earlier event of its subject."
@@ -132,20 +134,30 @@ def token(
 
 @app.command()
 def config(as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False) -> None:
-    """List every setting: its variable, its value here and its use. Secrets are not shown."""
+    """List every setting and its value here, secrets aside; and how long what is kept, and why."""
     import textwrap
+    from operator import attrgetter
 
     rows: dict[str, tuple[str, str]] = {}
     for settings in load_settings().values():
         rows.update(_rows(settings))
+    kept = domain().retention()
     if as_json:
-        document = {
+        document: dict[str, object] = {
             name: {"value": value, "description": text} for name, (value, text) in rows.items()
         }
+        told = attrgetter(*_RETENTION)
+        document["retention"] = [dict(zip(_RETENTION, told(one), strict=True)) for one in kept]
         typer.echo(json.dumps(document, indent=2))
         return
     for name, (value, text) in sorted(rows.items()):
         typer.echo(f"{typer.style(name, bold=True)}={value}")
+        typer.echo(textwrap.indent(textwrap.fill(text, 76), "    "))
+    typer.echo("\nHow long what is kept, and why (schemas/retention.yaml):")
+    for one in kept:
+        since = f" from: {one.counted_from}" if one.counted_from else ""
+        text = f"{', '.join(one.services)}: {one.place}. {one.why} {one.basis}."
+        typer.echo(f"{typer.style(one.kind, bold=True)}: {one.keep}{since} (by: {one.by})")
         typer.echo(textwrap.indent(textwrap.fill(text, 76), "    "))
 
 

@@ -13,6 +13,46 @@ from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 
+class Kept(Protocol):
+    """How long one kind of record is kept, and why."""
+
+    @property
+    def kind(self) -> str:
+        """Its name."""
+
+    @property
+    def services(self) -> Sequence[str]:
+        """Who keeps it."""
+
+    @property
+    def place(self) -> str:
+        """Where it is kept."""
+
+    @property
+    def counted_from(self) -> str:
+        """The time from which its days count; empty where it has none."""
+
+    @property
+    def keep(self) -> str:
+        """How long, in words."""
+
+    @property
+    def days(self) -> int | None:
+        """How long; None without an end in days."""
+
+    @property
+    def by(self) -> str:
+        """Who ends it. `timer`: a timer of each of its services."""
+
+    @property
+    def why(self) -> str:
+        """What it is kept for."""
+
+    @property
+    def basis(self) -> str:
+        """What allows or demands that."""
+
+
 class Domain(Protocol):
     """What the module behind the entry point holds."""
 
@@ -45,6 +85,9 @@ class Domain(Protocol):
 
     def roles_for(self, act: str) -> frozenset[str]:
         """The roles that may do this. Raises for an act that the domain does not have."""
+
+    def retention(self) -> Sequence[Kept]:
+        """How long each kind of record is kept."""
 
 
 @cache

@@ -94,6 +94,12 @@ class Metrics:
             "Timers that have failed and are tried again after a pause",
             registry=r,
         )
+        self.retention_ended = Counter(
+            "brobyg_retention_ended",
+            "Records that were deleted, and people who were erased, because their time was over",
+            ["kind"],
+            registry=r,
+        )
         # HTTP
         self.http_requests = Counter(
             "brobyg_http_requests", "Requests answered", ["method", "route", "status"], registry=r

@@ -27,6 +27,7 @@ from brobyg_kit.logs import get_logger
 from brobyg_kit.metrics import Metrics
 from brobyg_kit.relay import Relay
 from brobyg_kit.replica import Copies, Watch
+from brobyg_kit.retention import Retention
 from brobyg_kit.service import Parts, Resources, Service
 from brobyg_kit.settings import KitSettings
 from brobyg_kit.tables import attention, outbox, parked_event
@@ -232,10 +233,13 @@ class Runtime:
             consumer = Consumer(address, database, subscription, self.metrics, beat("consumer"))
             self._stops.append(consumer.stop)
             loops["consumer"] = consumer.run
-        if self.role in ("run", "consumer") and parts.timers:
-            timers = Timers(database, self.clock, parts.timers, self.metrics, beat("timers"))
-            self._stops.append(timers.stop)
-            loops["timers"] = timers.run
+        if self.role in ("run", "consumer"):
+            retention = Retention(service.name, parts.retention, self.metrics)
+            loops["retention"] = partial(retention.start, database)
+            if handlers := {**parts.timers, **retention.timers}:
+                timers = Timers(database, self.clock, handlers, self.metrics, beat("timers"))
+                self._stops.append(timers.stop)
+                loops["timers"] = timers.run
         return loops
 
     def _watch(self, database: Database) -> Loop:

@@ -21,6 +21,7 @@ from brobyg_kit.handling import Handler
 from brobyg_kit.health import Health
 from brobyg_kit.problems import Renderer
 from brobyg_kit.replica import Copy, Replica, ViewT
+from brobyg_kit.retention import Carrier
 from brobyg_kit.settings import KitSettings
 from brobyg_kit.subscription import BatchHandler, Decoder
 from brobyg_kit.timers import TimerHandler
@@ -79,6 +80,8 @@ class Parts:
     timers: Mapping[str, TimerHandler] = field(default_factory=dict)
     #: Erases again whom a restored database still has; for a service with `erasures`.
     erase: Erase | None = None
+    #: How the records are ended that it keeps for a number of days, by kind.
+    retention: Mapping[str, Carrier] = field(default_factory=dict)
     #: Carried out once when the database is open, in every role. One that raises is logged and
     #: tried again.
     starts: Mapping[str, Callable[[], Coroutine[None, None, None]]] = field(default_factory=dict)

@@ -11,6 +11,7 @@ from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event
 from brobyg_kit.person_keys import PersonKeys
 from brobyg_kit.replica import Copy
+from brobyg_kit.retention import Carrier
 from brobyg_kit.service import Parts, Resources, Service
 
 from brobyg_matching.adapters.contacts import Lookups, SealedContacts
@@ -18,6 +19,7 @@ from brobyg_matching.adapters.helpers import PostgresHelpers
 from brobyg_matching.adapters.links import Links
 from brobyg_matching.adapters.needs import PostgresNeeds
 from brobyg_matching.adapters.queries import Queries
+from brobyg_matching.adapters.retention import RETENTION
 from brobyg_matching.adapters.rosters import ResidentRosters
 from brobyg_matching.adapters.saving import ATTENTION, ERASURES
 from brobyg_matching.adapters.tables import metadata, person_key
@@ -91,6 +93,7 @@ def build(resources: Resources) -> Parts:
             ENDED: timers.helpers_ended,
             CAPACITY: timers.capacity_free,
         },
+        retention={"helper_left": Carrier(rights.over, batch=20), **RETENTION},
     )
 
 

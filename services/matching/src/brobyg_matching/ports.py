@@ -236,6 +236,13 @@ class Helpers(Protocol):
         """The needs with an open offer to the helper, and those of which they have a seat."""
         ...
 
+    async def left(self, tx: Transaction, before: datetime, most: int) -> dict[str, Helper]:
+        """Up to `most` who applied or were paused and have not been active since, locked.
+
+        Whom somebody else has in hand is not waited for.
+        """
+        ...
+
     async def block(self, tx: Transaction, helper_id: str, citizen_id: str, asked_by: str) -> None:
         """Keep that the two are not to be brought together.
 

@@ -22,6 +22,7 @@ from brobyg_notification.adapters.holdings import HOLDINGS
 from brobyg_notification.adapters.mail import compose
 from brobyg_notification.adapters.notices import ERASURES, PostgresNotices
 from brobyg_notification.adapters.people import HttpPeople
+from brobyg_notification.adapters.retention import RETENTION
 from brobyg_notification.adapters.smtp import SmtpTransport
 from brobyg_notification.adapters.tables import metadata
 from brobyg_notification.domain.attention import ATTENTION
@@ -92,6 +93,7 @@ def build(resources: Resources) -> Parts:
         handle=handle,
         erase=lambda transaction, event: handle(transaction, [event]),
         workers={"delivery": worker.run},
+        retention=RETENTION,
         closers=[transport.close, referral.aclose, matching.aclose],
     )
 

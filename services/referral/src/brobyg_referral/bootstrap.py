@@ -9,6 +9,7 @@ from brobyg_kit.attention_api import attention_router
 from brobyg_kit.erasure_api import erasure_router
 from brobyg_kit.erasure_proof import ErasureProof
 from brobyg_kit.person_keys import PersonKeys
+from brobyg_kit.retention import Carrier
 from brobyg_kit.service import Parts, Resources, Service
 
 from brobyg_referral.cases.adapters.appointments import PostgresAppointments
@@ -16,6 +17,8 @@ from brobyg_referral.cases.adapters.attention import PostgresOpenItems
 from brobyg_referral.cases.adapters.consents import PostgresConsents
 from brobyg_referral.cases.adapters.referrals import PostgresReferrals, referred_by
 from brobyg_referral.cases.adapters.requests import PostgresRequests
+from brobyg_referral.cases.adapters.retention import DELETED as CASES_DELETED
+from brobyg_referral.cases.adapters.retention import PostgresCourses
 from brobyg_referral.cases.adapters.sessions import PostgresSessions
 from brobyg_referral.cases.entrypoints import api, citizen_search, export, restriction
 from brobyg_referral.cases.entrypoints import consents as consents_api
@@ -29,6 +32,7 @@ from brobyg_referral.cases.use_cases.erasure import ERASURES, Erasing
 from brobyg_referral.cases.use_cases.referrals import Referrals
 from brobyg_referral.cases.use_cases.repeats import Repeats
 from brobyg_referral.cases.use_cases.restriction import Restricting
+from brobyg_referral.cases.use_cases.retention import CitizensOver
 from brobyg_referral.cases.use_cases.sessions import OVER as SESSION_OVER
 from brobyg_referral.cases.use_cases.sessions import Sessions
 from brobyg_referral.handlers import EMITS, HANDLERS, Reactions, handle_with
@@ -44,6 +48,7 @@ from brobyg_referral.metadata import metadata
 from brobyg_referral.metrics import ReferralMetrics
 from brobyg_referral.people.adapters.citizens import PostgresCitizens
 from brobyg_referral.people.adapters.name_index import PostgresNameIndex
+from brobyg_referral.people.adapters.retention import DELETED as PEOPLE_DELETED
 from brobyg_referral.people.adapters.tables import person_key
 from brobyg_referral.people.domain.hashing import Hasher
 from brobyg_referral.reference.adapters.entries import CurrentReference, PostgresEntries
@@ -70,6 +75,7 @@ def build(resources: Resources) -> Parts:
     referrals = Referrals(citizens, referral_store, consents, repeats, reference, hasher, metrics)
     erasing = Erasing(citizens, referral_store, requests, reference, ending)
     restricting = Restricting(citizens, referral_store, appointments, reference)
+    over = CitizensOver(PostgresCourses(), citizens, erasing)
     entered = Appointments(referral_store, appointments, repeats, reference)
     sessions = Sessions(PostgresSessions(), repeats, reference)
     intake = Intake(citizens, appointments, counts, hasher, metrics, settings.rising_versions())
@@ -101,6 +107,12 @@ def build(resources: Resources) -> Parts:
         timers={
             OVER: AppointmentsOver(appointments, PostgresOpenItems()).fire,
             SESSION_OVER: sessions.close_over,
+        },
+        retention={
+            "citizen_ended": Carrier(over.ended, batch=1),
+            "citizen_silent": Carrier(over.silent, batch=1),
+            **CASES_DELETED,
+            **PEOPLE_DELETED,
         },
     )
 

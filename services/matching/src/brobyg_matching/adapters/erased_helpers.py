@@ -1,5 +1,7 @@
 """What goes with a helper who is erased, in PostgreSQL."""
 
+from datetime import datetime
+
 from brobyg_kit.database import Transaction
 from brobyg_kit.tables import Id
 from sqlalchemy import Text, bindparam, cast, delete, exists, func, select, update
@@ -67,3 +69,14 @@ async def forget_times(tx: Transaction, helper_id: str) -> None:
 async def bound(tx: Transaction, helper_id: str) -> list[str]:
     """See `ports.Helpers.bound`."""
     return sorted(await tx.connection.scalars(_BOUND, {"helper": helper_id}))
+
+
+async def left(tx: Transaction, before: datetime, most: int) -> list[str]:
+    """See `ports.Helpers.left`."""
+    found = await tx.connection.scalars(
+        select(helper.c.helper_id)
+        .where(helper.c.status.in_(("applied", "paused")), helper.c.inactive_since < before)
+        .limit(most)
+        .with_for_update(of=helper, key_share=True, skip_locked=True)
+    )
+    return list(found)

@@ -1,6 +1,7 @@
 """Helpers in PostgreSQL: their profile, their contact kept apart, and who read it."""
 
 from collections.abc import Collection
+from datetime import datetime
 
 import msgspec
 from brobyg_kit.database import Database, Transaction
@@ -66,9 +67,8 @@ class PostgresHelpers:
         request: RegisteredRequest | None = None,
     ) -> None:
         """See `ports.Helpers.add`."""
-        await tx.connection.execute(
-            insert(helper).values(rows.helper_values(added) | {"registered_at": tx.now})
-        )
+        times = {"registered_at": tx.now, "inactive_since": _inactive_since(tx, added)}
+        await tx.connection.execute(insert(helper).values(rows.helper_values(added) | times))
         await self._contacts.add(tx, added.helper_id, contact)
         await tx.connection.execute(insert(turn).values(helper_id=added.helper_id))
         if request is not None:
@@ -94,10 +94,11 @@ class PostgresHelpers:
 
     async def update(self, tx: Transaction, before: Helper, changed: Helper) -> None:
         """See `ports.Helpers.update`."""
+        values = rows.helper_values(changed)
+        if (before.status == "active") != (changed.status == "active"):
+            values["inactive_since"] = _inactive_since(tx, changed)
         await tx.connection.execute(
-            update(helper)
-            .where(helper.c.helper_id == changed.helper_id)
-            .values(rows.helper_values(changed))
+            update(helper).where(helper.c.helper_id == changed.helper_id).values(values)
         )
         await _save_papers(tx, changed)
         await _count_up(tx, {*before.departments, *changed.departments})
@@ -116,6 +117,10 @@ class PostgresHelpers:
     async def bound(self, tx: Transaction, helper_id: str) -> list[str]:
         """See `ports.Helpers.bound`."""
         return await erased_helpers.bound(tx, helper_id)
+
+    async def left(self, tx: Transaction, before: datetime, most: int) -> dict[str, Helper]:
+        """See `ports.Helpers.left`."""
+        return await self.lock(tx, await erased_helpers.left(tx, before, most))
 
     async def block(self, tx: Transaction, helper_id: str, citizen_id: str, asked_by: str) -> None:
         """See `ports.Helpers.block`."""
@@ -166,6 +171,11 @@ class PostgresHelpers:
             "read_at": tx.now, "reader": reader, "helper_id": helper_id, "purpose": purpose,
         }  # fmt: skip
         await tx.connection.execute(insert(access_log).values(values))
+
+
+def _inactive_since(tx: Transaction, one: Helper) -> datetime | None:
+    """For a helper whose status is so from now on."""
+    return None if one.status == "active" else tx.now
 
 
 async def _save_papers(tx: Transaction, one: Helper) -> None:

@@ -77,8 +77,9 @@ def helper_of(row: Row, papers: Mapping[str, Paper]) -> Helper:
 
 
 def helper_values(one: Helper) -> dict[str, object]:
-    """The columns of a helper, apart from when they registered."""
-    fields = {c.name: getattr(one, c.name) for c in helper.c if c.name != "registered_at"}
+    """The columns of a helper, apart from when they registered and since when they are inactive."""
+    times = {"registered_at", "inactive_since"}
+    fields = {c.name: getattr(one, c.name) for c in helper.c if c.name not in times}
     for name in ("languages", "competences", "away"):
         fields[name] = sorted(fields[name])
     for name in ("pools", "departments"):

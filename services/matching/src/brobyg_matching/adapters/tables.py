@@ -56,6 +56,11 @@ helper = Table(
         Text,
         comment="Of one who is restricted: the status once that is lifted.",
     ),
+    Column(
+        "inactive_since",
+        Instant,
+        comment="Since when they can't be asked: how long they are kept counts from it.",
+    ),
     CheckConstraint(
         "status in ('applied', 'active', 'paused', 'restricted', 'erased')", name="helper_status"
     ),

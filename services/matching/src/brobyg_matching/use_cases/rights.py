@@ -5,7 +5,7 @@ can't be accepted any more.
 """
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from brobyg_contracts import HelperErased as Erased
 from brobyg_contracts import HelperRestricted, HelperUnrestricted
@@ -89,6 +89,16 @@ class HelperRights:
                 found = await status(tx.connection, helper_id)
         assert found is not None  # it was begun
         return found
+
+    async def over(self, tx: Transaction, before: datetime, most: int) -> int:
+        """Erase up to `most` who have not been active since before; how many."""
+        left = await self._helpers.left(tx, before, most)
+        for helper in left.values():
+            told = Erased(helper_id=helper.helper_id, reason="retention_over")
+            await self._destroy(tx, helper, told, None)
+            service = self._erasures.service
+            await self._erasures.begin(tx, helper.helper_id, told.reason, service, tx.now)
+        return len(left)
 
     async def again(self, tx: Transaction, event: Event) -> None:
         """Erase whom a restored backup has again; all others do so again too."""

@@ -16,6 +16,7 @@ from brobyg_kit.database import Transaction
 from brobyg_referral.cases.domain.appointment import Appointment, BusinessIdentifier
 from brobyg_referral.cases.domain.consent import Consent
 from brobyg_referral.cases.domain.referral import Referral
+from brobyg_referral.cases.domain.retention import Course
 from brobyg_referral.cases.domain.session import Session
 
 
@@ -180,3 +181,22 @@ class ConsentStore(Protocol):
 
     async def save(self, tx: Transaction, consent: Consent) -> None:
         """Store that the one that stands is replaced or withdrawn now."""
+
+
+class CourseStore(Protocol):
+    """All that was done for a citizen, to know whether their time is over."""
+
+    async def ended(self, tx: Transaction, before: datetime, most: int) -> Sequence[str]:
+        """Citizens whose last consent to the help was withdrawn before; no lock.
+
+        Nobody who is erased or restricted.
+        """
+
+    async def silent(self, tx: Transaction, before: datetime, most: int) -> Sequence[str]:
+        """Citizens with a consent to the help and nothing heard of them since; no lock.
+
+        Nobody who is erased or restricted.
+        """
+
+    async def course(self, tx: Transaction, citizen_id: str) -> Course | None:
+        """Lock the citizen's referrals, and return all; None when somebody else has one of them."""

@@ -36,10 +36,11 @@ class CitizenStore(Protocol):
         An unknown one is stored now, as `new_id`.
         """
 
-    async def lock(self, tx: Transaction, citizen_id: str) -> bool | None:
+    async def lock(self, tx: Transaction, citizen_id: str, *, wait: bool = True) -> bool | None:
         """Lock the citizen until the transaction ends.
 
-        Returns whether they were erased; None when there is no such citizen.
+        Returns whether they were erased; None when there is no such citizen, and without `wait`
+        also when somebody else has them.
         """
 
     async def renew(

@@ -28,6 +28,7 @@ _HEADINGS = {
     "offer": "What you were asked",
     "match": "Agreements to help",
     "helper": "You as a helper",
+    "citizen": "How you were restricted or erased",
     "attention": "What a coordinator had to look at",
 }
 _LOG_FIELDS = ("time", "type", "subject", "data")

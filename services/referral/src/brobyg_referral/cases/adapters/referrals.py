@@ -24,17 +24,17 @@ class PostgresReferrals:
 
     async def get(self, tx: Transaction, referral_id: str) -> Referral | None:
         """As the port says."""
-        return await _one(tx, _referrals().where(referral.c.referral_id == referral_id))
+        return await _one(tx, referrals().where(referral.c.referral_id == referral_id))
 
     async def lock(self, tx: Transaction, referral_id: str) -> Referral | None:
         """As the port says."""
-        wanted = _referrals().where(referral.c.referral_id == referral_id)
+        wanted = referrals().where(referral.c.referral_id == referral_id)
         return await _one(tx, wanted.with_for_update(key_share=True, of=referral))
 
     async def of_citizen(self, tx: Transaction, citizen_id: str) -> list[Referral]:
         """As the port says."""
-        found = await tx.connection.execute(_referrals().where(referral.c.citizen_id == citizen_id))
-        return [_referral(row) for row in found]
+        found = await tx.connection.execute(referrals().where(referral.c.citizen_id == citizen_id))
+        return [referral_of(row) for row in found]
 
     async def save_status(self, tx: Transaction, changed: Referral) -> None:
         """As the port says."""
@@ -45,7 +45,7 @@ class PostgresReferrals:
         )
 
 
-def _referrals() -> Select[Any]:
+def referrals() -> Select[Any]:
     """Referrals, with when consent to the help was given and withdrawn last."""
     return select(
         referral,
@@ -69,10 +69,11 @@ def _latest(wanted: Column[Any]) -> ScalarSelect[Any]:
 
 async def _one(tx: Transaction, wanted: Select[Any]) -> Referral | None:
     row = (await tx.connection.execute(wanted)).one_or_none()
-    return _referral(row) if row else None
+    return referral_of(row) if row else None
 
 
-def _referral(row: Row[Any]) -> Referral:
+def referral_of(row: Row[Any]) -> Referral:
+    """The referral of a whole row."""
     return Referral(**{name: getattr(row, name) for name in _FIELDS})
 
 

@@ -66,6 +66,12 @@ class Erasing:
         assert found is not None  # it was begun
         return found
 
+    async def over(self, tx: Transaction, citizen_id: str) -> None:
+        """Erase a citizen, locked and not erased yet, whose time is over."""
+        told = CitizenErased(citizen_id=citizen_id, reason="retention_over")
+        await self._destroy(tx, told, None, None)
+        await ERASURES.begin(tx, citizen_id, told.reason, ERASURES.service, tx.now)
+
     async def again(self, tx: Transaction, event: Event) -> None:
         """Erase whom a restored backup has again; all others do so again too.
 

@@ -75,9 +75,11 @@ class PostgresCitizens:
             await self._keys.add(tx, wrapped)
         return citizen_id
 
-    async def lock(self, tx: Transaction, citizen_id: str) -> bool | None:
+    async def lock(self, tx: Transaction, citizen_id: str, *, wait: bool = True) -> bool | None:
         """As the port says."""
-        statement = select(citizen.c.erased_at.is_not(None)).with_for_update(key_share=True)
+        statement = select(citizen.c.erased_at.is_not(None)).with_for_update(
+            key_share=True, skip_locked=not wait
+        )
         found = await tx.connection.execute(statement.where(citizen.c.citizen_id == citizen_id))
         return found.scalar_one_or_none()
 

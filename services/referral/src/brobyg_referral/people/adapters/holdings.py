@@ -7,7 +7,16 @@ from brobyg_referral.people.adapters.tables import access_log, citizen
 from brobyg_referral.people.domain.contact import Contact
 from brobyg_referral.people.ports import CitizenStore
 
-_IDENTITY = ("given_name", "family_name", "language", "email", "phone", "address", "is_protected")
+_IDENTITY = (
+    "given_name",
+    "family_name",
+    "language",
+    "email",
+    "phone",
+    "address",
+    "is_protected",
+    "has_guardian",
+)
 
 
 def holdings(citizens: CitizenStore) -> tuple[Held, ...]:

@@ -1,0 +1,40 @@
+"""What is kept for a number of days, and how it is ended, in PostgreSQL."""
+
+from datetime import datetime
+
+from brobyg_kit.database import Transaction
+from brobyg_kit.retention import Carrier, deletes
+from sqlalchemy import delete, func, select
+
+from brobyg_matching.adapters.tables import (
+    access_log,
+    booking,
+    need,
+    offer,
+    registration,
+    seat,
+)
+
+_ended = func.greatest(need.c.opened_at, need.c.ends_at)
+
+
+async def _needs(tx: Transaction, before: datetime, most: int) -> int:
+    """Delete closed needs with all that is theirs."""
+    over = await tx.connection.scalars(
+        select(need.c.need_id)
+        .where(need.c.state == "closed", _ended < before)
+        .limit(most)
+        .with_for_update(skip_locked=True)
+    )
+    ids = list(over)
+    for table in (booking, offer, seat, need):
+        await tx.connection.execute(delete(table).where(table.c.need_id.in_(ids)))
+    return len(ids)
+
+
+#: Who has left is erased: `HelperRights.over`.
+RETENTION: dict[str, Carrier] = {
+    "need": Carrier(_needs, batch=100),
+    "registration": deletes(registration, registration.c.registered_at),
+    "access_log": deletes(access_log, access_log.c.read_at),
+}

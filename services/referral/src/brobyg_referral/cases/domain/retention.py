@@ -1,0 +1,35 @@
+"""When a citizen's time is over: how long after the last that was done for them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from brobyg_referral.cases.domain.referral import Referral
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """All that was done for one citizen, as far as it tells when that was."""
+
+    referrals: Sequence[Referral]
+    #: The last time of each appointment: of itself, or of what was heard of it.
+    appointments: Sequence[datetime] = ()
+
+    @property
+    def ended_at(self) -> datetime | None:
+        """When the last consent was withdrawn; None while one stands, or where none ever was."""
+        ends = [one.consent_withdrawn_at for one in self.referrals if one.consent_withdrawn_at]
+        return max(ends) if ends and len(ends) == len(self.referrals) else None
+
+    @property
+    def silent_since(self) -> datetime | None:
+        """When something was last heard while a consent stands; None where none does."""
+        if all(one.consent_withdrawn_at for one in self.referrals):
+            return None
+        signs = [
+            at
+            for one in self.referrals
+            for at in (one.created_at, one.consent_given_at, one.consent_withdrawn_at)
+            if at is not None
+        ]
+        return max(*signs, *self.appointments)

@@ -1,0 +1,7 @@
+"""What the people's tables keep for a number of days, and how it is ended."""
+
+from brobyg_kit.retention import Carrier, deletes
+
+from brobyg_referral.people.adapters.tables import access_log
+
+DELETED: dict[str, Carrier] = {"access_log": deletes(access_log, access_log.c.accessed_at)}
