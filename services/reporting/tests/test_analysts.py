@@ -84,7 +84,7 @@ async def test_an_analyst_reads_the_views_by_their_names_and_nothing_else(
             named = {one.name for one in await analysts.readable(signed_in(database.url, who))}
             assert named == set(VIEWS)
             for statement in (
-                "select * from reporting.version",
+                "select * from reporting.projection_version",
                 "select * from projection_v1.need",
                 "select * from public.replica",
                 "select * from public.outbox",
@@ -158,16 +158,13 @@ async def test_what_an_analyst_built_survives_a_rebuild_and_a_view_that_loses_a_
             assert await analyst.fetchval("select count(*) from mine") == 0
             assert (await Rebuilder(publisher.address, database.url).run()).switched
             assert await analyst.fetchval("select count(*) from mine") > 0
-            number = await scalar(
-                database, "select number from reporting.version where state = 'live'"
-            )
-            assert isinstance(number, int)
             monkeypatch.setattr(views, "_comments", lambda: ["select 1"])
             monkeypatch.setitem(VIEWS, "offer", View("select offer_id from {v}.offer", "Fewer."))
             async with database.connect() as connection:
                 tables = VersionTables(connection)
                 async with tables.transaction():
-                    await views.show(connection, number)
+                    live = await tables.live()
+                    await views.show(connection, {one: its.number for one, its in live.items()})
             offers = await analyst.fetch("select * from offer")
             assert {tuple(row.keys()) for row in offers} == {("offer_id",)}
             assert await analyst.fetchval("select count(*) from mine") > 0
@@ -238,7 +235,7 @@ async def test_a_database_of_one_owner_gets_its_logins_while_a_reader_reads(
             await analysts.add(url, who)
             assert len(await analysts.readable(signed_in(url, who))) == len(VIEWS)
             with pytest.raises(Exception, match="must be owner"):
-                await scalar(service, "drop table reporting.version cascade")
+                await scalar(service, "drop table reporting.projection_version cascade")
         finally:
             reader.cancel()
             with suppress(asyncio.CancelledError):

@@ -12,8 +12,9 @@ import asyncpg
 import msgspec
 import pytest
 from brobyg_kit import testing
+from brobyg_kit.logins import ensure_login, signed_in
 from brobyg_kit.migrate import migrate
-from brobyg_kit.testing import Running, eventually
+from brobyg_kit.testing import Running, eventually, login_of
 from brobyg_reporting.adapters.tables import metadata
 from brobyg_reporting.adapters.versions import VersionTables
 from brobyg_reporting.bootstrap import SERVICE
@@ -89,8 +90,10 @@ async def test_the_last_release_s_database_is_upgraded_with_no_failed_read_and_n
     async def upgraded(server: str, _: object, suffix: str) -> AsyncIterator[str]:
         async with golden_database(server, f"brobyg_reporting{suffix}") as url:
             reading = asyncio.create_task(reader.run(url))
-            await migrate(url, metadata, SERVICE.versions)
-            yield url
+            login = login_of(server, SERVICE.name)
+            await ensure_login(server, login)
+            await migrate(url, metadata, SERVICE.versions, login.name, SERVICE.grants)
+            yield signed_in(url, login)
             assert not reading.done(), reading.exception()
             reading.cancel()
             with suppress(asyncio.CancelledError):
