@@ -18,8 +18,8 @@ app = typer.Typer(
 AsJson = Annotated[bool, typer.Option("--json", help="For scripts.")]
 _HOW_TO_BUILD = (
     "Build views of your own so; they stay when the tables behind the views are replaced:\n"
-    "  begin read write; create view in_randers as select * from need"
-    " where municipality_name = 'Randers'; commit;"
+    "  begin read write; create view handed_over as select * from need"
+    " where standing = 'escalated'; commit;"
 )
 
 
