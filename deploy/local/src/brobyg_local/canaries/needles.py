@@ -53,10 +53,11 @@ class Canary:
         return cls(tuple(values), citizen["cpr"], citizen_id, tuple(postcodes))
 
     @classmethod
-    def of_helper(cls, registration: Mapping[str, Any]) -> Self:
+    def of_helper(cls, registration: Mapping[str, Any], helper_id: str) -> Self:
         """From the body of POST /volunteers."""
         phone = phone_forms(registration.get("phone"))
-        return cls((registration["name"], *_mailboxes(registration["email"]), *phone))
+        values = (registration["name"], *_mailboxes(registration["email"]), *phone)
+        return cls(values, "", helper_id, (registration["home_postcode"],))
 
 
 def _mailboxes(address: str | None) -> list[str]:
