@@ -15,7 +15,7 @@ import psutil
 import pytest
 from brobyg_kit import kafka
 from brobyg_local.canaries import Canary, Finding, Places, search
-from brobyg_local.demo.erasure import proven
+from brobyg_local.demo.erasure import proven, shorten_segments
 from brobyg_local.state import StateFolder
 from brobyg_local.supervisor import MARK
 from brobyg_local.system import System
@@ -117,6 +117,7 @@ def test_a_helper_is_found_in_the_register_alone(system: Lived) -> None:
 
 
 def test_after_an_erasure_they_are_found_nowhere(system: Lived) -> None:
+    asyncio.run(shorten_segments(system.played.access.kafka))
     for citizen in system.citizens:
         assert system.erase("referral", f"/citizens/{citizen.person_id}") == 202
     assert asyncio.run(proven(system.played.access, system.citizens)) == len(system.citizens)

@@ -1,8 +1,7 @@
 """Topics as files: `schemas/topics/*.yaml` declare them, `brobyg topics apply` creates them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -138,19 +137,14 @@ async def segment_of(address: str, name: str) -> timedelta:
     return timedelta(milliseconds=int(values["segment.ms"]))
 
 
-@asynccontextmanager
-async def altered(address: str, name: str, settings: Mapping[str, str]) -> AsyncIterator[None]:
-    """The topic with these settings too; afterwards with those again that it had.
+async def set_on_topic(address: str, name: str, settings: Mapping[str, str]) -> None:
+    """Set these on the topic too, until `apply_topics` corrects those that its file declares.
 
     Raises KafkaError when the broker refuses, can't be reached or does not know the topic.
     """
     async with kafka.admin(address) as client:
         [(_, before)] = await _configurations(client, [name])
         await _alter(client, {name: {**before, **settings}})
-        try:
-            yield
-        finally:
-            await _alter(client, {name: before})
 
 
 async def _visible(

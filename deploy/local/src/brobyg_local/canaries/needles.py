@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import quote, quote_plus
 
-from brobyg_local.errors import ProgramMissing
+from brobyg_local.errors import CommandFailed, ProgramMissing
 
 #: Shorter forms stand in random data by chance.
 _SHORTEST, _SHORTEST_ENCODED = 5, 8
@@ -154,34 +154,40 @@ class Needles:
             for value in canary.beside_id
             if canary.person_id
         ]
-        self._file = tempfile.NamedTemporaryFile(prefix="needles-")  # noqa: SIM115 - kept open
         # grep takes a line for a pattern: of one that has a line's end within, its longest part.
         lines = {max(form.split(b"\n"), key=len) for form in self._forms}
-        self._file.write(b"\n".join(sorted(lines)) + b"\n")
-        self._file.flush()
+        self._patterns = b"\n".join(sorted(lines)) + b"\n"
 
     def beside(self, unit: bytes) -> int:
         """How often one row, record or line says something of a canary beside the id."""
         return sum(len(value.findall(unit)) for who, value in self._beside if who in unit)
 
+    def may_be_in(self, content: bytes) -> bool:
+        """Whether any form stands in the content, a thousand times as fast as to count. Blocks."""
+        return bool(content) and self._grep(["-q"], content).returncode == 0
+
     def count(self, content: bytes) -> int:
-        """How often any form stands in the content. Blocks."""
-        if not content or not self._grep(["-q"], content):
-            return 0
+        """How often any form stands in the content; a form within another counts too."""
         return sum(content.count(form) for form in self._forms)
 
     def files(self, names: Sequence[str]) -> list[str]:
         """Those of the files that may hold any. Blocks."""
-        return self._grep(["-l", "--", *names]).decode().splitlines() if names else []
+        return self._grep(["-l", "--", *names]).stdout.decode().splitlines() if names else []
 
-    def _grep(self, arguments: list[str], content: bytes | None = None) -> bytes:
-        """What grep says: a thousand times as fast as to count each form. Blocks."""
-        options, names = arguments[:1], arguments[1:]
-        command = ["grep", *options, "-s", "-a", "-F", "-f", self._file.name, *names]
-        try:
-            done = subprocess.run(
-                command, input=content, capture_output=True, env=_ENVIRONMENT, check=False
-            )
-        except FileNotFoundError as error:
-            raise ProgramMissing("grep is needed to search", advice="install grep") from error
-        return done.stdout or (b"found" if options == ["-q"] and done.returncode == 0 else b"")
+    def _grep(
+        self, arguments: list[str], content: bytes | None = None
+    ) -> "subprocess.CompletedProcess[bytes]":
+        with tempfile.NamedTemporaryFile(prefix="needles-") as patterns:
+            patterns.write(self._patterns)
+            patterns.flush()
+            command = ["grep", "-s", "-a", "-F", "-f", patterns.name, *arguments]
+            try:
+                done = subprocess.run(
+                    command, input=content, capture_output=True, env=_ENVIRONMENT, check=False
+                )
+            except FileNotFoundError as error:
+                raise ProgramMissing("grep is needed to search", advice="install grep") from error
+        # Of files, one that is gone by now makes it 2.
+        if done.returncode > 1 and content is not None:
+            raise CommandFailed(f"grep failed with exit code {done.returncode}")
+        return done

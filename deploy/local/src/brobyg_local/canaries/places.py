@@ -8,7 +8,8 @@ import os
 import subprocess
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from email import message_from_bytes, policy
+from email import message_from_bytes
+from email.header import decode_header, make_header
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -159,10 +160,11 @@ async def _rows(server: str, name: str) -> AsyncIterator[Piece]:
     connection = await asyncpg.connect(f"{server}/{name}")
     try:
         tables = [row[0] for row in await connection.fetch(_TABLES)]
-        for table in (*tables, *_OF_THE_SERVER):
+        # As the columns are, bytes as bytes, and as the text that a query shows.
+        queries = {one: f"select one::text as as_text, one.* from {one} one" for one in tables}  # noqa: S608
+        queries |= {one: f"select one::text from {one} one" for one in _OF_THE_SERVER}  # noqa: S608
+        for table, query in queries.items():
             async with connection.transaction():
-                # As the columns are, bytes as bytes, and as the text that a query shows.
-                query = f"select one::text as shown_as_text, one.* from {table} one"  # noqa: S608
                 async for row in connection.cursor(query, prefetch=1_000):
                     yield Piece("table", f"{name}.{table}", _flat(list(row.values())))
     finally:
@@ -204,13 +206,13 @@ def _logs(folder: Path) -> Iterator[Piece]:
 def _mails(folder: Path) -> Iterator[Piece]:
     """Headers and bodies apart: a body is with its reader, what stands around it is on the way."""
     for path in sorted(folder.glob("*.eml")):
-        mail = message_from_bytes(path.read_bytes(), policy=policy.default)
+        mail = message_from_bytes(path.read_bytes())  # the older policy reads ten times as fast
         headers = [
             part
             for one in mail.walk()
             for name, value in one.items()
             if name.lower() not in _OF_ITS_READER
-            for part in (name, str(value))
+            for part in (name, str(value), str(make_header(decode_header(str(value)))))
         ]
         yield Piece("mail header", "mail", _flat([path.name, *headers]))
         bodies = [one.get_payload(decode=True) for one in mail.walk() if not one.is_multipart()]

@@ -38,30 +38,31 @@ async def search(places: Places, canaries: Sequence[Canary]) -> list[Finding]:
     if not canaries:
         return []
     needles, found = Needles(canaries), Counter[tuple[str, str]]()
-    gathered: list[bytes] = []
-    size, last = 0, ("", "")
-
-    def look() -> None:
-        nonlocal size
-        if times := needles.count(b"\n".join(gathered)):
-            found[last] += times
-        gathered.clear()
-        size = 0
-
+    gathered: dict[tuple[str, str], list[bytes]] = {}
+    size = 0
     async for piece in places.pieces():
         here = (piece.kind, piece.where)
-        if gathered and (here != last or size > _TOGETHER):
-            look()
-        last = here
-        gathered.append(piece.content)
+        gathered.setdefault(here, []).append(piece.content)
+        found[here] += needles.beside(piece.content)
         size += len(piece.content)
-        if times := needles.beside(piece.content):
-            found[here] += times
-    look()
+        if size > _TOGETHER:
+            found += _counted(gathered, needles)
+            size = 0
+    found += _counted(gathered, needles)
     for piece in _files(places, needles):
-        if times := needles.count(piece.content):
-            found[piece.kind, piece.where] += times
-    return [Finding(*here, times) for here, times in sorted(found.items())]
+        found[piece.kind, piece.where] += needles.count(piece.content)
+    return [Finding(*here, times) for here, times in sorted(found.items()) if times]
+
+
+def _counted(
+    gathered: dict[tuple[str, str], list[bytes]], needles: Needles
+) -> Counter[tuple[str, str]]:
+    """What is found in what was gathered, which is let go of."""
+    whole = {here: b"\n".join(contents) for here, contents in gathered.items()}
+    gathered.clear()
+    if not needles.may_be_in(b"\n".join(whole.values())):
+        return Counter()
+    return Counter({here: needles.count(content) for here, content in whole.items()})
 
 
 def _files(places: Places, needles: Needles) -> list[Piece]:
