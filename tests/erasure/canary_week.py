@@ -164,7 +164,11 @@ async def write_it_everywhere(access: SystemAccess) -> list[int]:
             name, cpr = f"{citizen['given_name']} {citizen['family_name']}", citizen["cpr"]
             url, matching = access.url("referral"), access.url("matching")
             wrong = {"citizen": {"cpr": name, cpr: name}, "department": name, name: cpr}
-            told = referrer | {"X-Correlation-Id": cpr, "User-Agent": citizen["email"]}
+            told = referrer | {
+                "X-Correlation-Id": cpr,
+                "X-Request-Id": cpr,
+                "User-Agent": citizen["email"],
+            }
             coordinator = access.sign_in("coordinator", department=DEPARTMENT)
             requests = (
                 http.post(f"{url}/referrals", headers=told, json=wrong),

@@ -160,7 +160,8 @@ def test_the_search_finds_what_is_planted_in_each_kind_of_place(system: Lived) -
     mail.set_content(f"Dear {name}", cte="base64")
     (places.mail / "999999-planted.eml").write_bytes(mail.as_bytes())
     environment = os.environ | {MARK: "planted", "PLANTED": name}
-    other = subprocess.Popen([sys.executable, "-c", "input()"], env=environment, stdin=-1)
+    idle = [sys.executable, "-c", "import signal; signal.pause()"]
+    other = subprocess.Popen(idle, env=environment)
     try:
         seen = replace(places, processes=[*places.processes, psutil.Process(other.pid)])
         found = places_of(asyncio.run(search(seen, [CONTROL])))

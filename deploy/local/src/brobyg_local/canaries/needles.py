@@ -19,6 +19,8 @@ from brobyg_local.errors import CommandFailed, ProgramMissing
 
 #: Shorter forms stand in random data by chance.
 _SHORTEST, _SHORTEST_ENCODED = 5, 8
+#: Letters of a name that is searched for by itself.
+_LONG = 6
 _HASHES = ("md5", "sha1", "sha256", "sha512", "sha3_256", "blake2b")
 #: grep then looks at bytes.
 _ENVIRONMENT = {**os.environ, "LC_ALL": "C"}
@@ -43,6 +45,7 @@ class Canary:
         values = [
             citizen["given_name"],
             citizen["family_name"],
+            *_long_words(citizen["given_name"]),
             f"{citizen['given_name']} {citizen['family_name']}",
             f"{citizen['family_name']}, {citizen['given_name']}",
             *_mailboxes(citizen.get("email")),
@@ -56,8 +59,14 @@ class Canary:
     def of_helper(cls, registration: Mapping[str, Any], helper_id: str) -> Self:
         """From the body of POST /volunteers."""
         phone = phone_forms(registration.get("phone"))
-        values = (registration["name"], *_mailboxes(registration["email"]), *phone)
+        name = registration["name"]
+        values = (name, *_long_words(name), *_mailboxes(registration["email"]), *phone)
         return cls(values, "", helper_id, (registration["home_postcode"],))
+
+
+def _long_words(name: str) -> list[str]:
+    """Those that are no part of other words by chance."""
+    return [word for word in name.split() if len(word) >= _LONG]
 
 
 def _mailboxes(address: str | None) -> list[str]:
