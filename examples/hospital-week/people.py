@@ -56,7 +56,8 @@ def _referral(number: int, row: dict[str, str], person: dict[str, str]) -> Json:
     consent: Json = {"given_at": CONSENT_GIVEN_AT, "text_version": VERSION, "how": "oral"}
     if row["reachable"] == "email":
         citizen["email"] = mailbox(f"{person['given']} {person['family']}", "citizen.example")
-    return {
+    canary = {"canary": True} if row["canary"] else {}
+    return canary | {
         "organisation": row["organisation"],
         "idempotency_key": f"hospital-week-referral-{number:02d}",
         "body": {

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import httpx2
 import msgspec
 import pytest
 from brobyg_local.demo.access import SystemAccess, send_until_answered
+from brobyg_local.demo.erasure import Erased
 from brobyg_local.demo.idle import IdleState
 from brobyg_local.demo.results import fetch_intake, show_summary
 from brobyg_local.demo.run import EXAMPLE, fitting_factor
@@ -54,6 +55,7 @@ def answering(folder: Path, *answers: tuple[int, bytes]) -> Iterator[SystemAcces
             thread.join()
 
 
+ALL_ERASED = Erased(asked=2, erased=2, with_owner=40)
 IDLE = IdleState(idle=True, unpublished=0, dead_letters=0)
 
 
@@ -87,7 +89,12 @@ async def test_each_further_try_is_told(tmp_path: Path) -> None:
 
 
 def broken(
-    *, rejected: int = 15, dropped: int = 201, sent_again: int = 0, clashes: int = 3
+    *,
+    rejected: int = 15,
+    dropped: int = 201,
+    sent_again: int = 0,
+    clashes: int = 3,
+    erased: Erased = ALL_ERASED,
 ) -> list[str]:
     """What the example's week breaks, with these counts."""
     summary = summarise(
@@ -97,6 +104,7 @@ def broken(
         IntakeCounts(rejected, dropped),
         IDLE,
         Rebuild(seconds=1.0, equal=True),
+        erased=erased,
         started_at="",
         wall_seconds=0.0,
     )
@@ -118,8 +126,21 @@ def test_as_many_refused_and_dropped_as_the_week_holds_is_well() -> None:
         ({"clashes": 2}, "2 pairs of a citizen's appointments clashed or were one way, and 3"),
     ],
 )
-def test_other_counts_are_a_broken_promise(counts: dict[str, int], says: str) -> None:
+def test_other_counts_are_a_broken_promise(counts: dict[str, Any], says: str) -> None:
     assert [sentence for sentence in broken(**counts) if says in sentence]
+
+
+@pytest.mark.parametrize(
+    ("erased", "says"),
+    [
+        (Erased(2, 1, 0, 40), "2 citizens were to be erased, and 1 are"),
+        (Erased(2, 2, 3, 40), "erased citizens were found 3 times"),
+        (Erased(2, 2, 0, 0), "does not even find their own mails"),
+    ],
+)
+def test_somebody_who_is_left_is_a_broken_promise(erased: Erased, says: str) -> None:
+    [sentence] = broken(erased=erased)
+    assert says in sentence
 
 
 def test_a_message_that_was_sent_again_may_have_been_counted_twice() -> None:
@@ -151,7 +172,7 @@ def test_a_week_that_was_late_says_by_how_much_and_what_to_do() -> None:
     summary = msgspec.structs.replace(
         summarise(
             [], load(EXAMPLE), tally, IntakeCounts(15, 201), IDLE, Rebuild(seconds=1.0, equal=True),
-            started_at="", wall_seconds=0.0,
+            erased=ALL_ERASED, started_at="", wall_seconds=0.0,
         ),
         citizen_clashes=3,
     )  # fmt: skip

@@ -25,6 +25,10 @@ from brobyg_kit.settings import KitSettings
 from brobyg_kit.testing import bearer, token_keys
 from fastapi import APIRouter, Depends, FastAPI, WebSocket
 from fastapi.responses import StreamingResponse
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 from starlette.types import Message
 
@@ -424,3 +428,19 @@ async def test_unknown_paths_and_methods_are_problems_too() -> None:
     assert {unknown.headers["content-type"], method.headers["content-type"]} == {
         "application/problem+json"
     }
+
+
+async def test_a_span_tells_the_route_and_nothing_that_was_written_into_the_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(kept))
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
+    headers = bearer("coordinator") | {"User-Agent": "Lonni"}
+    async with client(app(Parts(routers=[router()]))) as http:
+        for path in ("/by-id/0201609996", "/raises/8?of=Lonni", "/Lonni", "/things?of=Lonni"):
+            await http.get(path, headers=headers)
+    spans = [span.to_json() for span in kept.get_finished_spans()]
+    assert len(spans) == 4
+    assert any("GET /by-id/{one}" in span for span in spans)
+    assert not [span for span in spans if "Lonni" in span or "0201609996" in span]

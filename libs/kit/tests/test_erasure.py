@@ -142,8 +142,7 @@ async def test_the_proof_is_read_from_the_topic_once_its_segment_was_compacted(
         assert (before[SOMEBODY].values, before[SOMEBODY].is_deleted) == (1, False)
         await begun(parts, owner(topic))
         await parts.sent_all()
-        short, again = timedelta(milliseconds=600), timedelta(milliseconds=200)
-        proof = ErasureProof(parts.database, parts.kafka, segment=short, again=again)
+        proof = ErasureProof(parts.database, parts.kafka)
         assert await proof.look() == 0, "the value stands in a segment that is open"
         seen = await proof_of(parts)
         assert seen.tombstoned_at is not None

@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from brobyg_kit import kafka as clients
 from brobyg_kit.errors import PartitionsDiffer
 from brobyg_kit.testing import eventually
-from brobyg_kit.topics import Topic, apply_topics, load_topics
+from brobyg_kit.topics import Topic, apply_topics, load_topics, segment_of, set_on_topic
 
 
 def a_topic(**changes: object) -> Topic:
@@ -78,6 +79,21 @@ async def test_what_an_operator_set_beside_what_is_declared_stays(kafka: str) ->
     await made_otherwise(kafka, topic.name, retention_ms="1000", segment_bytes="2000000")
     await apply_topics(kafka, [topic])
     assert (await kept_for_ever(kafka, topic.name))["segment.bytes"] == "2000000"
+
+
+async def test_what_is_set_on_a_topic_is_added_to_what_was_set_and_corrected_again(
+    kafka: str,
+) -> None:
+    topic = a_topic(cleanup_policy="compact")
+    await apply_topics(kafka, [topic])
+    await set_on_topic(kafka, topic.name, {"segment.ms": "1500"})
+
+    async def short() -> bool:
+        return await segment_of(kafka, topic.name) == timedelta(seconds=1.5)
+
+    await eventually(short, "the segments are short")
+    assert (await configuration(kafka, topic.name))["cleanup.policy"] == "compact"
+    assert "segment.ms from 1500 to" in (await apply_topics(kafka, [topic]))[topic.name]
 
 
 async def test_another_number_of_partitions_is_refused_and_nothing_is_made(kafka: str) -> None:

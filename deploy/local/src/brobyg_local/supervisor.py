@@ -136,7 +136,7 @@ class Supervisor:
         except xmlrpc.client.Fault:
             return []  # it is ending everything
         except _UNREACHABLE:
-            left = self._processes()
+            left = self.processes()
             return [] if any(one.pid == self._pid() for one in left) else left
         return []
 
@@ -220,7 +220,7 @@ class Supervisor:
         """End supervisord and whatever is left of this folder's processes. Blocks."""
         with contextlib.suppress(*_UNREACHABLE):
             self._ask("shutdown")
-            wait_until(lambda: not self._processes(), STOP_PATIENCE, every=0.2)
+            wait_until(lambda: not self.processes(), STOP_PATIENCE, every=0.2)
         self._kill_leftovers()
 
     def failure(self, name: str, waited: float = 0.0, why: str = "") -> ComponentFailed:
@@ -315,7 +315,7 @@ class Supervisor:
             self._ask("getState")
             return
         except xmlrpc.client.Fault:  # it is ending everything
-            wait_until(lambda: not self._processes(), STOP_PATIENCE, every=0.2)
+            wait_until(lambda: not self.processes(), STOP_PATIENCE, every=0.2)
         except _UNREACHABLE:
             pass  # none runs, so one is started below
         self._kill_leftovers()
@@ -349,11 +349,12 @@ class Supervisor:
         except (OSError, ValueError):
             return 0
 
-    def _processes(self) -> list[psutil.Process]:
+    def processes(self) -> list[psutil.Process]:
+        """All processes of this folder that run now."""
         return [process for process, mark in _marked() if mark == _mark(self.folder)]
 
     def _kill_leftovers(self) -> None:
-        while left := self._processes():
+        while left := self.processes():
             for process in left:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.kill()

@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
+from fastapi.telemetry import TelemetryConfig
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
@@ -65,6 +66,17 @@ _REFUSED: dict[int | str, dict[str, Any]] = {
 _UNREADABLE_BODY = "There was an error parsing the body"
 
 
+#: FastAPI's own would put addresses as they were sent, with whatever somebody wrote there, and what
+#: an error says into spans and logs. `RequestMiddleware` tells of a request by its route.
+_NO_TELEMETRY: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
+
+
 def create_app(
     service: Service,
     parts: Parts,
@@ -81,7 +93,7 @@ def create_app(
     public needs no token.
     """
     title = f"Brobyg {service.name}"
-    app = FastAPI(title=title, docs_url=None, redoc_url=None)
+    app = FastAPI(title=title, docs_url=None, redoc_url=None, telemetry=_NO_TELEMETRY)
     app.state.verifier = verifier
     open_now = Depends(_only_when(serves))
     for router in parts.routers:

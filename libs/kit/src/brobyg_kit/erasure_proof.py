@@ -4,7 +4,8 @@ Kafka compacts only segments that are closed, and closes one by a record that co
 enough (`segment.ms`). So the deletion is sent again then, and afterwards the person's partition is
 read from its beginning: when no record of the key has a value, that is kept as the proof. The
 topics' settings make it less than a day: six hours until the segment is closed, at most six until
-it is compacted (`brobyg_kit.topics`), and some minutes until it is looked at.
+it is compacted (`brobyg_kit.topics`), and some minutes until it is looked at. A topic whose
+segments are closed earlier is proven earlier: its own setting is what is gone by.
 """
 
 import asyncio
@@ -24,7 +25,7 @@ from brobyg_kit.database_errors import DATABASE_ERRORS
 from brobyg_kit.erasure import complete
 from brobyg_kit.logs import get_logger
 from brobyg_kit.tables import Id, erasure
-from brobyg_kit.topics import SEGMENT
+from brobyg_kit.topics import segment_of
 
 log = get_logger(__name__)
 
@@ -89,10 +90,13 @@ class ErasureProof:
         database: Database,
         address: str,
         *,
-        segment: timedelta = SEGMENT,
+        segment: timedelta | None = None,
         again: timedelta = AGAIN,
     ) -> None:
-        """`segment` is the topic's `segment.ms`; `database` is open before `run`."""
+        """`segment` in place of the topic's own `segment.ms`; `database` is open before `run`.
+
+        A partition is read again after `again`, or once a segment is closed where that is sooner.
+        """
         self._database, self._address = database, address
         self._segment, self._again = segment, again
 
@@ -119,7 +123,8 @@ class ErasureProof:
         for topic in sorted({row.topic for row in due}):
             of_topic = [row for row in due if row.topic == topic]
             seen = await keys_on(self._address, topic, [row.person_id for row in of_topic])
-            proven += await self._keep(topic, of_topic, seen)
+            segment = self._segment or await segment_of(self._address, topic)
+            proven += await self._keep(topic, segment, of_topic, seen)
         return proven
 
     async def _due(self) -> list[_Due]:
@@ -136,8 +141,15 @@ class ErasureProof:
             )
             return [_Due(*row) for row in found]
 
-    async def _keep(self, topic: str, due: Sequence[_Due], seen: Mapping[str, KeyOnTopic]) -> int:
+    async def _keep(
+        self,
+        topic: str,
+        segment: timedelta,
+        due: Sequence[_Due],
+        seen: Mapping[str, KeyOnTopic],
+    ) -> int:
         """Keep what was seen, and send the deletion again where that closes the segment."""
+        again = min(self._again, segment)
         before = {row.person_id for row in due if row.tombstoned_at is not None}
         deleted = {row.person_id for row in due if seen[row.person_id].is_deleted} - before
         there = before | deleted
@@ -148,15 +160,15 @@ class ErasureProof:
             await complete(tx, clean)
             sent = await tx.connection.scalars(
                 update(erasure)
-                .where(_is_any(there - clean), _e.sent_at <= _NOW - self._segment)
+                .where(_is_any(there - clean), _e.sent_at <= _NOW - segment)
                 .values(sent_at=_NOW)
                 .returning(_e.person_id)
             )
             for person_id in sorted(sent):
                 tx.send_tombstone(topic, person_id)
-            await self._set(tx, there, look_at=_NOW + self._again)
+            await self._set(tx, there, look_at=_NOW + again)
             not_yet = {row.person_id for row in due} - there
-            await self._set(tx, not_yet, look_at=_NOW + min(_SOON, self._again))
+            await self._set(tx, not_yet, look_at=_NOW + min(_SOON, again))
         return len(clean)
 
     @staticmethod

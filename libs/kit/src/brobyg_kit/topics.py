@@ -1,6 +1,7 @@
 """Topics as files: `schemas/topics/*.yaml` declare them, `brobyg topics apply` creates them."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -126,6 +127,26 @@ async def apply_topics(address: str, topics: list[Topic]) -> dict[str, str]:
         return {**made, **await _correct(client, existing)}
 
 
+async def segment_of(address: str, name: str) -> timedelta:
+    """How old a topic's segment becomes before the next record closes it.
+
+    Raises KafkaError when the broker can't be reached or does not know the topic.
+    """
+    async with kafka.admin(address) as client:
+        [(values, _)] = await _configurations(client, [name])
+    return timedelta(milliseconds=int(values["segment.ms"]))
+
+
+async def set_on_topic(address: str, name: str, settings: Mapping[str, str]) -> None:
+    """Set these on the topic too, until `apply_topics` corrects those that its file declares.
+
+    Raises KafkaError when the broker refuses, can't be reached or does not know the topic.
+    """
+    async with kafka.admin(address) as client:
+        [(_, before)] = await _configurations(client, [name])
+        await _alter(client, {name: {**before, **settings}})
+
+
 async def _visible(
     client: AIOKafkaAdminClient, topics: list[Topic]
 ) -> dict[str, list[TopicPartition]]:
@@ -173,33 +194,41 @@ async def _create(
 async def _correct(client: AIOKafkaAdminClient, topics: list[Topic]) -> dict[str, str]:
     """Set what differs: a topic made otherwise could lose its history, or keep what it must not."""
     done = dict.fromkeys((topic.name for topic in topics), "was there")
-    changes = []
+    changes = {}
     for topic, (values, on_topic) in zip(
-        topics, await _configurations(client, topics), strict=True
+        topics, await _configurations(client, [one.name for one in topics]), strict=True
     ):
         declared = topic.configuration()
         differing = [name for name, value in declared.items() if values.get(name) != value]
         if differing:
             # AlterConfigs replaces all that is set on a topic, so the rest is sent along.
-            configs = {**on_topic, **declared}
-            changes.append(ConfigResource(ConfigResourceType.TOPIC, topic.name, configs))
+            changes[topic.name] = {**on_topic, **declared}
             changed = (f"{name} from {values.get(name)} to {declared[name]}" for name in differing)
             done[topic.name] = f"was there, set {', '.join(changed)}"
-    if changes:
-        for response in await client.alter_configs(changes):
-            for code, message, *_ in response.resources:
-                if code:
-                    raise for_code(code)(message)
+    await _alter(client, changes)
     return done
 
 
+async def _alter(client: AIOKafkaAdminClient, changes: Mapping[str, Mapping[str, str]]) -> None:
+    """By topic, all that is to be set on it."""
+    if not changes:
+        return
+    resources = [
+        ConfigResource(ConfigResourceType.TOPIC, name, configs) for name, configs in changes.items()
+    ]
+    for response in await client.alter_configs(resources):
+        for code, message, *_ in response.resources:
+            if code:
+                raise for_code(code)(message)
+
+
 async def _configurations(
-    client: AIOKafkaAdminClient, topics: list[Topic]
+    client: AIOKafkaAdminClient, names: list[str]
 ) -> list[tuple[dict[str, str], dict[str, str]]]:
     """Each topic's whole configuration, and the part of it that was set on the topic itself."""
-    if not topics:
+    if not names:
         return []
-    resources = [ConfigResource(ConfigResourceType.TOPIC, topic.name) for topic in topics]
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
     found = {}
     for response in await client.describe_configs(resources):
         for code, message, _, name, entries in response.resources:
@@ -209,7 +238,7 @@ async def _configurations(
                 {key: value for key, value, *_ in entries},
                 {key: value for key, value, _, source, *_ in entries if source == _SET_ON_TOPIC},
             )
-    return [found[topic.name] for topic in topics]
+    return [found[name] for name in names]
 
 
 def _check_partitions(topics: list[Topic], found: dict[str, list[TopicPartition]]) -> None:

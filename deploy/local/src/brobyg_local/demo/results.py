@@ -45,6 +45,8 @@ TITLES = {
     "citizen_clashes": "appointments of one citizen that clashed or were one way",
     "events_published": "events in the history",
     "double_booked": "helpers promised to two at once",
+    "erased": "citizens who asked to be erased, and are",
+    "canaries_found": "  found afterwards, wherever anything is kept or shown",
     "unpublished": "events not published",
     "dead_letters": "dead letters",
 }

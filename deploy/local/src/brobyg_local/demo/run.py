@@ -12,11 +12,12 @@ import msgspec
 from brobyg_kit.event import Event
 from rich.console import Console
 
+from brobyg_local.canaries import Places
 from brobyg_local.state import ROOT, StateFolder
 from brobyg_local.system import System
 from brobyg_local.tools import Say
 
-from . import results
+from . import erasure, results
 from .access import SystemAccess
 from .coordinator import AttentiveCoordinator
 from .history import read_events
@@ -25,7 +26,7 @@ from .idle import IdleState, wait_until_idle
 from .progress import show_progress
 from .setup import WEEK_ENDS, DemoSetup
 from .story import interesting, of_need
-from .summary import Summary, summarise
+from .summary import Rebuild, Summary, summarise
 from .tally import Tally
 from .volunteers import AnsweringVolunteers
 from .week import Week, load
@@ -74,10 +75,12 @@ def run_demo(
     idle = asyncio.run(_play_and_show(access, week, tally, say))
     for sentence in idle.busy:
         say(f"not idle: {sentence}")
-    say("the week is over; rebuilding all projections from the stream")
-    rebuild = results.verify_rebuild(access)
+    say("the week is over; rebuilding all projections from the stream, searching for who is erased")
+    rebuild, erased = asyncio.run(_look_back(system, access, tally))
     if rebuild.note:
         say(f"brobyg reporting verify: {rebuild.note}")
+    for place in erased.places:
+        say(f"erased citizens were found {place}")
     access = setup.slow_down(access)
     intake = asyncio.run(results.fetch_intake(access))
     events = asyncio.run(read_events(access.kafka))
@@ -88,6 +91,7 @@ def run_demo(
         intake,
         idle,
         rebuild,
+        erased=erased,
         started_at=started_at.isoformat(),
         wall_seconds=time.monotonic() - began,
     )
@@ -131,6 +135,7 @@ async def play(access: SystemAccess, week: Week, tally: Tally, ends: datetime) -
     ]
     try:
         await Hospital(access, tally).play(week.messages)
+        await erasure.ask(access, week, tally)
         await access.until(ends)
         return await wait_until_idle(access)
     finally:
@@ -143,6 +148,17 @@ async def _play_and_show(access: SystemAccess, week: Week, tally: Tally, say: Sa
     idle = await play(access, week, tally, WEEK_ENDS)
     progress.cancel()
     return idle
+
+
+async def _look_back(
+    system: System, access: SystemAccess, tally: Tally
+) -> tuple[Rebuild, erasure.Erased]:
+    """Rebuild while the erasures are completed, then search for who was erased."""
+    rebuild, erased = await asyncio.gather(
+        asyncio.to_thread(results.verify_rebuild, access),
+        erasure.proven(access, tally.canaries),
+    )
+    return rebuild, await erasure.sought(Places.of(system), tally.canaries, erased)
 
 
 def _write(summary: Summary, path: Path) -> str:

@@ -18,6 +18,7 @@ from brobyg_local.state import read_json, write_atomically
 from brobyg_local.system import System
 
 from .access import SystemAccess
+from .erasure import shorten_segments
 from .history import total_records
 from .registration import register
 from .week import Week
@@ -102,6 +103,7 @@ class DemoSetup:
         self.say(
             f"registering {len(week.volunteers)} volunteers and {len(week.referrals)} referrals"
         )
+        asyncio.run(shorten_segments(access.kafka))
         asyncio.run(register(access, week))
         took = time.monotonic() - began
         self.notes.parent.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ from brobyg_contracts import events as contracts
 from brobyg_kit.event import Event, EventData
 
 from .clashes import citizen_clashes
+from .erasure import Erased
 from .history import double_booked
 from .idle import IdleState
 from .tally import Tally
@@ -54,6 +55,10 @@ COUNTED: dict[str, type[EventData]] = {
 }
 
 
+#: Where nobody was to be erased.
+NOBODY_ASKED = Erased()
+
+
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """What happened in the whole week; seconds are wall seconds."""
 
@@ -79,6 +84,13 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     least_clashes: int
     #: Those of them where nobody was told and that no single helper serves.
     clashes_unanswered: int
+    #: Citizens who asked to be erased, and those of whom nobody has anything any more.
+    erased_expected: int
+    erased: int
+    #: How often something of them was found afterwards: anywhere, and, which shows that the search
+    #: does find, in the mails to them and in what the hospital itself wrote.
+    canaries_found: int
+    canaries_with_owner: int
     quiet: bool
     surprises: list[str]
     answers: dict[str, int]
@@ -116,6 +128,13 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
             f"{self.dead_letters} messages could not be handled and are in dead-letter queues": (
                 self.dead_letters
             ),
+            f"{self.erased_expected} citizens were to be erased, and {self.erased} are": (
+                self.erased != self.erased_expected
+            ),
+            f"erased citizens were found {self.canaries_found} times": self.canaries_found,
+            "the search for erased citizens does not even find their own mails": (
+                self.erased_expected and not self.canaries_with_owner
+            ),
             "the system did not become idle": not self.quiet,
             f"{self.rejected} messages were refused as broken, and {self.rejected_expected} are": (
                 not 0 <= rejected <= self.sent_again
@@ -137,6 +156,7 @@ def summarise(
     idle: IdleState,
     rebuild: Rebuild,
     *,
+    erased: Erased = NOBODY_ASKED,
     started_at: str,
     wall_seconds: float,
 ) -> Summary:
@@ -162,6 +182,10 @@ def summarise(
         citizen_clashes=len(clashes),
         least_clashes=week.least_clashes,
         clashes_unanswered=sum(not one.answered for one in clashes),
+        erased_expected=sum(one.canary for one in week.referrals),
+        erased=erased.erased,
+        canaries_found=erased.found,
+        canaries_with_owner=erased.with_owner,
         quiet=idle.idle,
         surprises=list(tally.surprises),
         answers=dict(tally.answers),

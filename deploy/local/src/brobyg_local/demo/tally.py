@@ -3,6 +3,8 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+from brobyg_local.canaries import Canary
+
 #: Wall seconds from which on a message that is late is told of: by then, at the demo's speed, an
 #: offer's lifetime is half over.
 BEHIND = 3.0
@@ -25,6 +27,8 @@ class Tally:
     #: What came of each offer mail: accepted, declined, silent, late (another has it, or it was
     #: withdrawn or expired).
     answers: Counter[str] = field(default_factory=Counter)
+    #: Citizens who were erased, as they are searched for afterwards.
+    canaries: list[Canary] = field(default_factory=list)
     #: Wall seconds after its time at which the latest of the hospital's messages was taken.
     late_seconds: float = 0.0
 

@@ -41,6 +41,8 @@ class Referral(msgspec.Struct, frozen=True, kw_only=True):
     organisation: str
     idempotency_key: str
     body: msgspec.Raw
+    #: Whether the citizen asks to be erased near the week's end.
+    canary: bool = False
 
 
 class Habit(msgspec.Struct, frozen=True):
