@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from brobyg_contracts import MatchEscalated, MatchReleased, NeedDecided, OfferMade, VolunteerMatched
-from brobyg_matching.domain import answers, transitions
+from brobyg_matching.domain import answers, by_hand, transitions
 from brobyg_matching.domain.board import Board, Raised, Settled
 from brobyg_matching.domain.draft import Draft
 from brobyg_matching.domain.finishing import finish
@@ -69,7 +69,7 @@ def test_who_was_paused_since_keeps_the_seat_when_the_citizen_speaks_one_more_la
 def test_whom_a_coordinator_has_chosen_keeps_the_seat_whatever_the_record_says() -> None:
     board = a_board(a_helper("v", range_metres=1))
     tell(board)
-    answers.assign(Draft(board, board.needs[an_id("need")]), 1, an_id("v"), BY)
+    by_hand.assign(Draft(board, board.needs[an_id("need")]), 1, an_id("v"), BY)
     finish(board)
     record(board, languages=("ar",), gender_wish="male")
     assert helpers_of(board) == [an_id("v")]
@@ -273,5 +273,5 @@ def test_nobody_claims_what_their_papers_do_not_reach() -> None:
     }  # fmt: skip
     tell(board, **session)
     with pytest.raises(NotAllowed) as refused:
-        answers.claim(Draft(board, board.needs[an_id("need")]), 1, an_id("v"), BY)
+        by_hand.claim(Draft(board, board.needs[an_id("need")]), 1, an_id("v"), BY)
     assert refused.value.objection == "not_suitable"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from brobyg_contracts import AttentionSettled, MatchEscalated
 from brobyg_kit.testing import Running
-from brobyg_matching.domain import answers, transitions
+from brobyg_matching.domain import answers, by_hand, transitions
 from brobyg_matching.domain.board import Board, Raised, Settled
 from brobyg_matching.domain.draft import Draft
 from brobyg_matching.domain.finishing import finish
@@ -119,7 +119,7 @@ def clashing() -> Board:
 
 async def test_what_is_searched_all_the_same_is_settled_when_the_first_moves_away() -> None:
     board = clashing()
-    answers.reopen(Draft(board, board.needs[an_id("second")]), BY)
+    by_hand.reopen(Draft(board, board.needs[an_id("second")]), BY)
     finish(board)
     assert board.needs[an_id("second")].attention == ("clash",)
     opened(board, "first", starts_at=LATE + timedelta(days=2))
@@ -163,5 +163,5 @@ async def test_a_part_of_one_way_without_its_helper_is_told_as_that(released: bo
     # The citizen is in no two places: nothing is to be confirmed.
     [who] = board.needs[an_id("first")].helpers()
     other = next(one for one in (an_id("v0"), an_id("v1")) if one != who)
-    answers.assign(Draft(board, board.needs[an_id("second")]), 1, other, BY)
+    by_hand.assign(Draft(board, board.needs[an_id("second")]), 1, other, BY)
     assert board.needs[an_id("second")].helpers() == [other]

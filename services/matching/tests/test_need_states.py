@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 from brobyg_contracts import MatchReleased, NeedDecided, StaffMatched, VolunteerMatched
-from brobyg_matching.domain import answers, transitions
+from brobyg_matching.domain import answers, by_hand, transitions
 from brobyg_matching.domain.board import Board, Raised, Settled
 from brobyg_matching.domain.diary import Booking
 from brobyg_matching.domain.draft import Draft
@@ -156,7 +156,7 @@ class Citizens(RuleBasedStateMachine):
         need = self.needs.get(an_id(word))
         if need is not None:
             self.by_hand.add(need.need_id)
-            self._step(lambda board: answers.assign(Draft(board, need), 1, helper.helper_id, BY))
+            self._step(lambda board: by_hand.assign(Draft(board, need), 1, helper.helper_id, BY))
 
     @rule(word=st.sampled_from(NEEDS), step=st.sampled_from(["hold", "resume", "reopen"]))
     def coordinator(self, word: str, step: str) -> None:

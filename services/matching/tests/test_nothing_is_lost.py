@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from brobyg_contracts import MatchEscalated, NeedDecided, OfferMade, OfferWithdrawn, SeatWanted
 from brobyg_contracts.pathways import Asking, GivingUp, SeatPolicy
-from brobyg_matching.domain import answers, transitions
+from brobyg_matching.domain import answers, by_hand, transitions
 from brobyg_matching.domain.board import Board, Raised
 from brobyg_matching.domain.decisions import Actor
 from brobyg_matching.domain.diary import Booking
@@ -217,13 +217,13 @@ def test_a_human_is_told_of_what_nobody_claims_and_it_may_still_be_claimed(way: 
     assert board.now == NOW + timedelta(hours=1)
     assert need.attention == ("nobody_found",)
     if way == "escalate":
-        answers.reopen(Draft(board, need), BY)
+        by_hand.reopen(Draft(board, need), BY)
         finish(board)
         assert board.needs[need.need_id].attention == ()
         need = fire(board, need)
         assert (board.now, need.attention) == (NOW + timedelta(hours=2), ("nobody_found",))
     by = Actor(helper.helper_id, "helper")
-    answers.claim(Draft(board, need), 1, helper.helper_id, by)
+    by_hand.claim(Draft(board, need), 1, helper.helper_id, by)
     finish(board)
     need = board.needs[need.need_id]
     assert (states(need), need.attention) == ([("filled", None)], ())

@@ -14,7 +14,7 @@ from brobyg_contracts import (
     StaffMatched,
     VolunteerMatched,
 )
-from brobyg_matching.domain import answers, transitions
+from brobyg_matching.domain import answers, by_hand, transitions
 from brobyg_matching.domain.board import Board, Raised, Settled
 from brobyg_matching.domain.diary import Booking
 from brobyg_matching.domain.draft import Draft
@@ -226,13 +226,13 @@ def test_who_withdraws_is_not_asked_again_about_the_same_need() -> None:
 def test_a_held_need_asks_nobody_until_it_is_resumed() -> None:
     board = a_board(a_helper("a"))
     opened(board)
-    answers.hold(Draft(board, board.needs[an_id("need")]), BY)
+    by_hand.hold(Draft(board, board.needs[an_id("need")]), BY)
     finish(board)
     assert board.needs[an_id("need")].seats[0].state == "held"
     assert board.timers[an_id("need")] is None
     opened(board, facts(starts_at=LATE + timedelta(hours=1)))
     assert len(said(board, OfferMade)) == 1
-    answers.resume(Draft(board, board.needs[an_id("need")]), BY)
+    by_hand.resume(Draft(board, board.needs[an_id("need")]), BY)
     finish(board)
     assert len(said(board, OfferMade)) == 2
 
@@ -382,12 +382,12 @@ def test_a_claim_is_taken_only_where_the_policy_lets_it_and_by_who_is_suitable()
     board = a_board(a_helper("v"), *crew())
     opened(board)
     with pytest.raises(NotAllowed, match="not_claimable"):
-        answers.claim(Draft(board, board.needs[an_id("need")]), 1, an_id("v"), BY)
+        by_hand.claim(Draft(board, board.needs[an_id("need")]), 1, an_id("v"), BY)
     need = opened(board, facts("session", **SESSION))
     draft = Draft(board, need)
     with pytest.raises(NotAllowed, match="not_suitable"):
-        answers.claim(draft, 3, an_id("v"), BY)
-    answers.claim(draft, 1, an_id("g0"), BY)
+        by_hand.claim(draft, 3, an_id("v"), BY)
+    by_hand.claim(draft, 1, an_id("g0"), BY)
     finish(board)
     assert [one.way for one in said(board, VolunteerMatched)] == ["claimed"]
 
@@ -396,7 +396,7 @@ def test_the_coordinator_gives_a_seat_to_another_helper() -> None:
     board = a_board(a_helper("a"), a_helper("b"))
     opened(board)
     accept(board, an_id("a"))
-    answers.assign(Draft(board, board.needs[an_id("need")]), 1, an_id("b"), BY)
+    by_hand.assign(Draft(board, board.needs[an_id("need")]), 1, an_id("b"), BY)
     finish(board)
     assert [one.reason for one in said(board, MatchReleased)] == ["reassigned"]
     assert board.needs[an_id("need")].helpers() == [an_id("b")]

@@ -12,7 +12,7 @@ from brobyg_contracts import (
     VolunteerMatched,
 )
 from brobyg_kit.event import Event
-from brobyg_matching.domain import answers, transitions
+from brobyg_matching.domain import answers, by_hand, transitions
 from brobyg_matching.domain.board import Board, Raised, Settled
 from brobyg_matching.domain.draft import Draft
 from brobyg_matching.domain.finishing import finish
@@ -187,7 +187,7 @@ def test_the_coordinator_may_have_what_clashes_searched_all_the_same() -> None:
     board = a_board(*three(range_metres=80_000))
     tell(board, "first")
     tell(board, "second", location_id="grenaa-clinic", starts_at=SOON)
-    answers.reopen(Draft(board, board.needs[an_id("second")]), BY)
+    by_hand.reopen(Draft(board, board.needs[an_id("second")]), BY)
     finish(board)
     assert said(board, OfferMade)[-1].need_id == an_id("second")
 
@@ -202,10 +202,10 @@ def test_what_the_coordinator_had_filled_beside_another_clashes_again_when_it_is
     tell(board, "second", location_id="grenaa-clinic", starts_at=SOON)
     if by_hand:
         second = Draft(board, board.needs[an_id("second")])
-        answers.assign(second, 1, an_id("v1"), BY, clash_confirmed=True)
+        by_hand.assign(second, 1, an_id("v1"), BY, clash_confirmed=True)
         finish(board)
     else:
-        answers.reopen(Draft(board, board.needs[an_id("second")]), BY)
+        by_hand.reopen(Draft(board, board.needs[an_id("second")]), BY)
         finish(board)
         accept(board, "second", "v1")
     given = board.needs[an_id("second")]
@@ -263,13 +263,13 @@ def test_of_a_way_whose_first_is_called_off_who_has_a_part_keeps_it_though_anoth
     tell(board, "first")
     tell(board, "second", starts_at=SOON)
     tell(board, "third", starts_at=SOON + timedelta(minutes=45))
-    answers.hold(Draft(board, board.needs[an_id("second")]), BY)
+    by_hand.hold(Draft(board, board.needs[an_id("second")]), BY)
     who = accept(board, "first")
     transitions.closed(board, an_id("first"), "appointment_cancelled")
     finish(board)
     assert helpers_of(board, "second", "third") == [[], [who]]
     assert [one.need_id for one in said(board, MatchReleased)] == [an_id("first")]
-    answers.resume(Draft(board, board.needs[an_id("second")]), BY)
+    by_hand.resume(Draft(board, board.needs[an_id("second")]), BY)
     finish(board)
     assert helpers_of(board, "second", "third") == [[who], [who]]
 
@@ -318,7 +318,7 @@ def test_what_nobody_has_yet_of_a_way_whose_first_is_over_goes_with_the_rest() -
     tell(board, "first")
     tell(board, "second", starts_at=SOON)
     tell(board, "third", starts_at=SOON + timedelta(minutes=45))
-    answers.hold(Draft(board, board.needs[an_id("second")]), BY)
+    by_hand.hold(Draft(board, board.needs[an_id("second")]), BY)
     who = accept(board, "first")
     transitions.closed(board, an_id("first"), "completed")
     finish(board)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from brobyg_kit.database import Database, Transaction
 
-from brobyg_matching.domain import answers
+from brobyg_matching.domain import answers, by_hand
 from brobyg_matching.domain.board import Board
 from brobyg_matching.domain.decisions import Actor
 from brobyg_matching.domain.draft import Draft
@@ -107,15 +107,15 @@ class Answers:
 
     async def hold(self, need_id: str, by: Actor) -> None:
         """Stop the asking. Raises UnknownNeed, NotAllowed."""
-        await self._step(need_id, lambda draft: answers.hold(draft, by))
+        await self._step(need_id, lambda draft: by_hand.hold(draft, by))
 
     async def resume(self, need_id: str, by: Actor) -> None:
         """Let the asking go on. Raises UnknownNeed, NotAllowed."""
-        await self._step(need_id, lambda draft: answers.resume(draft, by))
+        await self._step(need_id, lambda draft: by_hand.resume(draft, by))
 
     async def reopen(self, need_id: str, by: Actor) -> None:
         """Search once more for what is with the coordinator. Raises UnknownNeed, NotAllowed."""
-        await self._step(need_id, lambda draft: answers.reopen(draft, by))
+        await self._step(need_id, lambda draft: by_hand.reopen(draft, by))
 
     async def assign(
         self, need_id: str, no: int, helper_id: str, by: Actor, *, clash_confirmed: bool = False
@@ -123,13 +123,13 @@ class Answers:
         """Give the seat to the helper. Raises UnknownNeed, UnknownHelper, NotAllowed, Clash."""
 
         def assign(draft: Draft) -> None:
-            answers.assign(draft, no, helper_id, by, clash_confirmed=clash_confirmed)
+            by_hand.assign(draft, no, helper_id, by, clash_confirmed=clash_confirmed)
 
         await self._step(need_id, assign, helper_id)
 
     async def claim(self, need_id: str, no: int, helper_id: str, by: Actor) -> None:
         """The helper takes the seat. Raises UnknownNeed, UnknownHelper, NotAllowed."""
-        await self._step(need_id, lambda draft: answers.claim(draft, no, helper_id, by), helper_id)
+        await self._step(need_id, lambda draft: by_hand.claim(draft, no, helper_id, by), helper_id)
 
     async def release(self, need_id: str, no: int, by: Actor) -> None:
         """Whoever has the seat can't after all; a helper says so only of their own.
