@@ -192,15 +192,15 @@ def test_the_coordinator_may_have_what_clashes_searched_all_the_same() -> None:
     assert said(board, OfferMade)[-1].need_id == an_id("second")
 
 
-@pytest.mark.parametrize("by_hand", [True, False])
+@pytest.mark.parametrize("assigned", [True, False])
 def test_what_the_coordinator_had_filled_beside_another_clashes_again_when_it_is_free(
-    by_hand: bool,
+    assigned: bool,
 ) -> None:
     board = a_board(*three(range_metres=80_000))
     tell(board, "first")
     accept(board, "first", "v0")
     tell(board, "second", location_id="grenaa-clinic", starts_at=SOON)
-    if by_hand:
+    if assigned:
         second = Draft(board, board.needs[an_id("second")])
         by_hand.assign(second, 1, an_id("v1"), BY, clash_confirmed=True)
         finish(board)
