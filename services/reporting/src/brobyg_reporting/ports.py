@@ -166,6 +166,12 @@ class Versions(Protocol):
     async def switch(self, number: int, position: Offsets) -> None:
         """Show the build's tables and make them live; a log among them holds up to `position`."""
 
+    async def retire_gone(self) -> bool:
+        """Have no projection live that this code has not, if it wrote the log; True if one was.
+
+        Raises RebuildRefused when a view can't follow.
+        """
+
     async def drop_unused(self) -> None:
         """Remove the tables that are neither live nor of a build that is to be gone on with.
 

@@ -34,7 +34,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import NotSupportedError
 
-from brobyg_reporting.adapters.tables import SCHEMA, lag, projection_version
+from brobyg_reporting.adapters.tables import SCHEMA, lag, projection_version, tables_of
 from brobyg_reporting.domain.explanation import Explanation, PastEvent, explain
 from brobyg_reporting.domain.sentences import sentence
 
@@ -94,6 +94,7 @@ class Queries:
             select(lag.c.number)
             .join(projection_version, lag.c.number == live.number)
             .where(live.projection == lag.c.projection, live.state == "live")
+            .where(live.projection.in_(tables_of(0)))
             .where(lag.c.topic == log.topic, lag.c.partition == log.partition)
             .where(lag.c.next_offset <= log.record_offset)
         )

@@ -10,13 +10,13 @@ from brobyg_kit.database import Database, Transaction, driver_of
 from brobyg_kit.database_errors import cause_of
 from brobyg_kit.statements import unnest
 from brobyg_kit.tables import parked_event
-from sqlalchemy import BigInteger, Integer, Text, column, func, select, table, text, update
+from sqlalchemy import BigInteger, Integer, Text, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.schema import AddConstraint, CreateIndex, CreateSchema, CreateTable, DropSchema
+from sqlalchemy.schema import AddConstraint, CreateIndex, CreateSchema, CreateTable
 
-from brobyg_reporting.adapters import comparison, lags, views
+from brobyg_reporting.adapters import comparison, lags, unused, views
 from brobyg_reporting.adapters.connections import connect
 from brobyg_reporting.adapters.fingerprints import fingerprint
 from brobyg_reporting.adapters.store import LiveStore, VersionStore
@@ -100,7 +100,8 @@ class VersionTables:
                 " nothing is added to it; see 'brobyg reporting status'"
             )
         own = {name: one.number for name, one in live.items() if one.own}
-        others = {name: one.number for name, one in live.items() if not one.own}
+        # One that this code no longer has is nobody's to fold into.
+        others = {n: one.number for n, one in live.items() if not one.own and n in tables_of(0)}
         return LiveStore(self.connection, own, others)
 
     async def offsets(self) -> Offsets:
@@ -321,6 +322,38 @@ class VersionTables:
             update(projection_version).where(_version.number == number).values(state="live")
         )
         await self.connection.execute(lag.delete().where(lag.c.number == number))
+        await self._retire_gone()
+        await self._show()
+        if position:
+            await self.advance(position)
+
+    async def retire_gone(self) -> bool:
+        """Have no projection live that this code has not, if it wrote the log; True if one was.
+
+        Raises RebuildRefused when a view can't follow.
+        """
+        async with self.switching():
+            live = await self.live()
+            if not live["event_log"].own or not await self._retire_gone():
+                return False
+            await self._show()
+        return True
+
+    async def _retire_gone(self) -> bool:
+        gone = (
+            update(projection_version)
+            .where(_version.state == "live", _version.projection.not_in(tables_of(0)))
+            .values(state="replaced")
+            .returning(_version.number, _version.projection)
+        )
+        found = (await self.connection.execute(gone)).all()
+        for number, name in found:
+            mine = lag.c.number == number, lag.c.projection == name
+            await self.connection.execute(lag.delete().where(*mine))
+        return bool(found)
+
+    async def _show(self) -> None:
+        """Show the live versions. Readers wait, or see the whole old ones."""
         numbers = {name: one.number for name, one in (await self.live()).items()}
         for attempt in range(1, _MOST_ATTEMPTS + 1):
             milliseconds = round(_LOCK_TIMEOUT.after(attempt) * 1000)
@@ -332,39 +365,13 @@ class VersionTables:
             except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
                 if attempt == _MOST_ATTEMPTS:
                     raise
-        if position:
-            await self.advance(position)
 
     async def drop_unused(self) -> None:
         """Remove the tables that are neither live nor of a build that is to be gone on with.
 
         Waits up to 10 seconds for readers; what remains goes the next time.
         """
-        listed = table("pg_tables", column("schemaname"), column("tablename"))
-        schema = func.concat(schema_of(0)[:-1], _version.number)
-        found = await self.connection.execute(
-            select(_version.number, _version.projection)
-            .where(_version.state.in_(("replaced", "dropped", "verifying")))
-            .where(listed.c.schemaname == schema, listed.c.tablename == _version.projection)
-        )
-        for number, name in found.all():
-            try:
-                async with self.transaction():
-                    await self.connection.execute(text("set local lock_timeout = '10s'"))
-                    await self._drop(number, name)
-            except DBAPIError as error:
-                # Somebody still reads it; harmless, and tried again by the next rebuild.
-                if not isinstance(cause_of(error), asyncpg.LockNotAvailableError):
-                    raise
-
-    async def _drop(self, number: int, name: str) -> None:
-        schema, listed = schema_of(number), table("pg_tables", column("schemaname"))
-        await self.connection.execute(text(f'drop table {schema}."{name}" cascade'))
-        left = select(listed.c.schemaname).where(listed.c.schemaname == schema).limit(1)
-        if await self.connection.scalar(left) is None:
-            await self.connection.execute(DropSchema(schema))
-        mine = lag.c.number == number, lag.c.projection == name
-        await self.connection.execute(lag.delete().where(*mine))
+        await unused.drop(self.connection)
 
     async def _give_up(self, number: int) -> None:
         """Drop the build: its tables go with the next that are not used."""

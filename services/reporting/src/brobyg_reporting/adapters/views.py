@@ -65,9 +65,10 @@ async def show(connection: AsyncConnection, numbers: Mapping[str, int]) -> None:
     """Point every view at these versions of the tables, in the current transaction.
 
     New columns come after those a view has, so that views built on it survive. A view of which a
-    column goes or changes its type is made anew; raises RebuildRefused when others are built on
-    it, or when it needs another version of a table too. Raises the driver's LockNotAvailableError
-    when readers hold one for longer than the transaction's lock_timeout.
+    column goes or changes its type is made anew, and one that this code has not is dropped; raises
+    RebuildRefused when others are built on it, or when it needs another version of a table too.
+    Raises the driver's LockNotAvailableError when readers hold one for longer than the
+    transaction's lock_timeout.
     """
     driver = await driver_of(connection)
     # First this, which does nothing, has all views locked at once: to lock one after the other
@@ -79,10 +80,10 @@ async def show(connection: AsyncConnection, numbers: Mapping[str, int]) -> None:
     try:
         for name, view in VIEWS.items():
             statements += await _definition(driver, name, view, numbers)
-        await driver.execute(";".join([*statements, *_comments()]))
+        await driver.execute(";".join([*statements, *_comments(), *await _drops(driver)]))
     except asyncpg.DependentObjectsStillExistError as error:
         raise RebuildRefused(
-            f"a view loses a column, or a column's type changes, and others are built on it:"
+            "a view or a column of one goes, or its type changes, and others are built on it:"
             f" {error}, {error.detail}; drop those, run this again and build them anew"
         ) from error
     except (KeyError, asyncpg.UndefinedColumnError) as error:
@@ -90,6 +91,13 @@ async def show(connection: AsyncConnection, numbers: Mapping[str, int]) -> None:
             f"the views need another projection of this code as well: {error}; build all of those"
             " that 'brobyg reporting status' says other code wrote"
         ) from error
+
+
+async def _drops(driver: Driver) -> list[str]:
+    """The statement that drops the views of another release; analysts' have their own schema."""
+    shown = await driver.fetch("select viewname from pg_views where schemaname = $1", SCHEMA)
+    gone = sorted({row["viewname"] for row in shown} - VIEWS.keys())
+    return ["drop view " + ", ".join(f'{SCHEMA}."{name}"' for name in gone)] if gone else []
 
 
 async def _definition(

@@ -78,6 +78,8 @@ class Upgrade:
             await self._build(wanted)
         if LOG not in foreign:
             async with self.connect() as versions:
+                if not live.keys() <= {LOG, *BY_TABLE} and await versions.retire_gone():
+                    log.info("version.retired")
                 await follow(versions)
         if not replaced:
             return ""
