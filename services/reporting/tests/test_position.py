@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager
 
 import pytest
 from brobyg_kit.testing import Running, bearer
+from brobyg_reporting.adapters.queries import Queries
 from brobyg_reporting.bootstrap import SERVICE
 from brobyg_reporting.entrypoints.position import HEADER
 from sqlalchemy import text
@@ -56,3 +57,26 @@ async def test_what_is_no_position_is_refused(serve: Serve, wrong: str) -> None:
     async with serve(SERVICE) as running:
         answer = await running.client.get(f"/referrals?after={wrong}", headers=ANALYST)
         assert answer.status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        (f"/referrals?after={LATER}", {}, 401),
+        (f"/counts?after={LATER}", {}, 401),
+        (f"/attention?after={LATER}", bearer("volunteer"), 403),
+    ],
+)
+async def test_who_may_not_ask_is_told_so_without_a_wait(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, path: str, headers: dict[str, str], status: int
+) -> None:
+    asked: list[object] = []
+
+    async def missing(_: Queries, positions: list[object]) -> list[object]:
+        asked.append(positions)
+        return []
+
+    monkeypatch.setattr(Queries, "missing", missing)
+    async with serve(SERVICE) as running:
+        assert (await running.client.get(path, headers=headers)).status_code == status
+        assert asked == []

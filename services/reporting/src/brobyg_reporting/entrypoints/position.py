@@ -13,6 +13,7 @@ from brobyg_kit import positions
 from fastapi import Query, Response
 
 from brobyg_reporting.adapters.queries import Position, Queries
+from brobyg_reporting.entrypoints.visibility import Reader
 
 HEADER = "Brobyg-Not-Yet"
 _WAIT_SECONDS = 1.0
@@ -34,7 +35,8 @@ After = Annotated[
 def waits_for_position(queries: Queries) -> Callable[..., Awaitable[None]]:
     """A dependency of every question."""
 
-    async def wait(response: Response, after: After = None) -> None:
+    # The caller first: who may not ask is told so at once.
+    async def wait(_: Reader, response: Response, after: After = None) -> None:
         if after is None:
             return
         asked = [_position(one) for one in after.split(",")]
