@@ -26,7 +26,9 @@ from brobyg_reporting.domain.projections import APPOINTMENT, HELPER
 from brobyg_reporting.entrypoints import cli
 from brobyg_reporting.errors import OtherCode, RebuildRefused
 from brobyg_reporting.testing import interleave, make_history
-from brobyg_reporting.use_cases.rebuild import RebuildRequest, rebuild
+from brobyg_reporting.use_cases import follow as following
+from brobyg_reporting.use_cases import upgrade as upgrading
+from brobyg_reporting.use_cases.rebuild import RebuildRequest, RebuildResult, rebuild
 from brobyg_reporting.use_cases.upgrade import Upgrade
 from typer.testing import CliRunner
 
@@ -209,7 +211,9 @@ async def test_what_is_built_is_shown_by_switch_alone_and_verify_changes_nothing
 _KILLED_HALFWAY = """
 import asyncio, os, signal, sys
 from brobyg_reporting.bootstrap import rebuild_ports
-from brobyg_reporting.use_cases.rebuild import RebuildRequest, rebuild
+from brobyg_reporting.use_cases import follow as following
+from brobyg_reporting.use_cases import upgrade as upgrading
+from brobyg_reporting.use_cases.rebuild import RebuildRequest, RebuildResult, rebuild
 
 def progress(phase, done, total):
     if phase == "reading" and done > total * 0.4:
@@ -292,3 +296,41 @@ def test_a_change_of_what_is_folded_changes_those_that_fold_it(
     before = {table: RELEASE.__wrapped__(table) for table in TABLES}
     monkeypatch.setattr(HELPER, "folds", {**HELPER.folds, **APPOINTMENT.folds})
     assert {one for one in TABLES if RELEASE.__wrapped__(one) != before[one]} == {"helper"}
+
+
+@pytest.mark.parametrize(("changed", "ready"), [("helper", True), ("event_log", False)])
+async def test_a_build_keeps_the_process_from_being_ready_only_while_the_consumer_waits(
+    database_for: DatabaseFor, topics: str, changed: str, ready: bool
+) -> None:
+    told: list[tuple[str, str]] = []
+    heartbeat = Heartbeat("version")
+
+    async def look(*_: object) -> RebuildResult:
+        told.append((heartbeat.trouble, running.note))
+        return RebuildResult()
+
+    async with database_for(SERVICE) as database:
+        await first_version(database)
+        ports = rebuild_ports(topics, database.url)
+        running = Upgrade(ports.versions, ports, heartbeat)
+        with release(changed), pytest.MonkeyPatch.context() as patch:
+            patch.setattr(upgrading, "rebuild", look)
+            await running.once()
+    [(trouble, note)] = told
+    assert trouble == ("" if ready else note)
+    assert changed in note
+
+
+async def test_a_long_catch_up_of_what_is_live_beats_after_every_transaction(
+    database_for: DatabaseFor, topics: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "_BATCH", 2)
+    events, beats = some_events(20), list[int]()
+    async with database_for(SERVICE) as database:
+        await first_version(database)
+        with release("need"):
+            await handle(database, events)
+        monkeypatch.setattr(Heartbeat, "beat", lambda _: beats.append(1))
+        assert await upgrade(database, topics) == ""
+        assert await unlike(database, events) == []
+    assert len(beats) > 20

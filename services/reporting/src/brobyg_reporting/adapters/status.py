@@ -1,7 +1,7 @@
 """The state of the projections: the live versions, their offsets, what was not folded."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from brobyg_kit.database import Database
@@ -101,10 +101,13 @@ async def not_folded(
     return {row[0]: row[1] for row in rows}
 
 
-async def readiness(database: Database, words: Mapping[tuple[str, str], int]) -> Check:
+async def readiness(
+    database: Database, words: Mapping[tuple[str, str], int], doing: Callable[[], str] = str
+) -> Check:
     """Whether there is a version to read, and what a reader must know of it. Up to 2 seconds.
 
-    `words` counts the events with an unknown word, by type and property.
+    `words` counts the events with an unknown word, by type and property; `doing` tells what is
+    done about versions of other code.
     """
     try:
         async with asyncio.timeout(2), database.connect() as connection:
@@ -116,6 +119,7 @@ async def readiness(database: Database, words: Mapping[tuple[str, str], int]) ->
         return Check(False, f"the database can't be read: {type(error).__name__}")
     other = [f"{name} (version {one.number})" for name, one in live.items() if not one.own]
     notes = [f"{', '.join(other)}, written by other code, is shown"] if other else []
+    notes += [one for one in [doing()] if one]
     if unknown:
         types = ", ".join(list(dict.fromkeys(map(shown, unknown)))[:_MOST_TYPES])
         notes.append(

@@ -43,8 +43,12 @@ class Upgrade:
     connect: Connect
     ports: RebuildPorts
     heartbeat: Heartbeat
+    #: What is in the way or being done, for readiness; empty when all is well.
+    note: str = ""
     #: How far the current build has come; empty before it has begun.
     _progress: str = ""
+    #: Whether the consumer may write the log: nothing else is worth not being ready.
+    _writes: bool = False
     _waiting: bool = False
 
     async def run(self) -> None:
@@ -69,6 +73,7 @@ class Upgrade:
         """
         async with self.connect() as versions:
             live = await versions.live()
+            self._writes = LOG in live and live[LOG].own
             if not live:
                 return ""
             foreign = [n for n in (LOG, *BY_TABLE) if n not in live or not live[n].own]
@@ -78,9 +83,9 @@ class Upgrade:
             await self._build(wanted)
         if LOG not in foreign:
             async with self.connect() as versions:
+                await follow(versions, on_offsets=lambda _: self.heartbeat.beat())
                 if not live.keys() <= {LOG, *BY_TABLE} and await versions.retire_gone():
                     log.info("version.retired")
-                await follow(versions)
         if not replaced:
             return ""
         return (
@@ -110,8 +115,12 @@ class Upgrade:
         self._progress = f"{phase} {done} of {total}"
 
     def _tell(self, trouble: str) -> None:
-        """Tell readiness what is in the way; log that the wait begins, and that it is over."""
-        if trouble:
+        """Tell what is in the way; log that the wait begins, and that it is over.
+
+        The process is not ready only while the consumer waits too.
+        """
+        self.note = trouble
+        if trouble and not self._writes:
             self.heartbeat.struggle(trouble)
         else:
             self.heartbeat.beat()
