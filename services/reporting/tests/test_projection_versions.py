@@ -13,6 +13,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import msgspec
 import pytest
 from brobyg_contracts import HelperPaused
 from brobyg_kit import upcasting
@@ -362,3 +363,17 @@ async def test_a_long_catch_up_of_what_is_live_beats_after_every_transaction(
         assert await upgrade(database, topics) == ""
         assert await unlike(database, events) == []
     assert len(beats) > 20
+
+
+async def test_a_record_that_was_told_as_several_events_is_not_cut_at_the_edge_of_a_batch(
+    database_for: DatabaseFor, topics: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "_BATCH", 1)
+    told = [msgspec.structs.replace(one, offset=0, partition=0) for one in some_events(10)]
+    events = list({(one.topic, one.subject): one for one in told}.values())
+    async with database_for(SERVICE) as database:
+        await first_version(database)
+        with release("helper", "need"):
+            await handle(database, events)
+        assert await upgrade(database, topics) == ""
+        assert await unlike(database, events) == []

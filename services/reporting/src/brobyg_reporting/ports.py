@@ -123,7 +123,10 @@ class Versions(Protocol):
         """What tables lack of the live event log: a build's, or the live ones of this code."""
 
     async def logged(self, lacks: Lag, types: Collection[str], limit: int) -> list[LoggedEvent]:
-        """The first so many events of these types that it lacks, in order."""
+        """The first so many events of these types that it lacks, in order.
+
+        More where one record was told as several: all of them are given.
+        """
 
     async def caught_up(self, lacks: Lag, next_offset: int) -> None:
         """Note that the projection holds what it lacked below this offset."""

@@ -68,6 +68,7 @@ async def logged(
 ) -> list[LoggedEvent]:
     """The first so many events of these types in the range that `lacks` tells, in order.
 
+    More where one record was told as several, so that the next batch begins behind them all.
     Those that the code knows now which logged them unknown are marked as folded.
     """
     own = log.c
@@ -82,7 +83,7 @@ async def logged(
         .where(own.record_offset >= lacks.start, own.record_offset < lacks.end)
         .where(own.type.in_(types))
         .order_by(own.record_offset)
-        .limit(limit)
+        .fetch(limit, with_ties=True)
     )  # fmt: skip
     events, known = [], []
     for row in found.mappings():

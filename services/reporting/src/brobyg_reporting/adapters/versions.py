@@ -135,7 +135,10 @@ class VersionTables:
         return [one for one in found if one[:2] in own]
 
     async def logged(self, lacks: Lag, types: Collection[str], limit: int) -> list[LoggedEvent]:
-        """The first so many events of these types that it lacks, in order."""
+        """The first so many events of these types that it lacks, in order.
+
+        More where one record was told as several: all of them are given.
+        """
         log = tables_of((await self.live())["event_log"].number)["event_log"]
         return await lags.logged(self.connection, log, lacks, types, limit)
 

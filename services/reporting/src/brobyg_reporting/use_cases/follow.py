@@ -45,7 +45,7 @@ async def _step(versions: Versions, number: int | None, lacks: Lag) -> tuple[int
         types = {kind.EVENT_TYPE for kind in projection.folds}
         events = await versions.logged(now, types, _BATCH)
         await fold(versions.version(now.number), projection, events)
-        passed = events[-1].offset + 1 if len(events) == _BATCH else now.end
+        passed = events[-1].offset + 1 if len(events) >= _BATCH else now.end
         await versions.caught_up(now, passed)
     left = now._replace(start=passed)
     return len(events), passed - now.start, left if passed < now.end else None
