@@ -7,6 +7,7 @@ import pytest
 from brobyg_contracts import HelperPaused
 from brobyg_kit.database import Database
 from brobyg_reporting.adapters.queries import Position, Queries
+from brobyg_reporting.adapters.tables import tables_of
 from brobyg_reporting.bootstrap import SERVICE
 from brobyg_reporting.errors import RebuildRefused
 from sqlalchemy import text
@@ -51,7 +52,7 @@ async def test_what_a_projection_lacks_that_is_gone_keeps_nothing_waiting(
         )
         await handle(database, others)
         first = Position(others[0].topic, others[0].subject, others[0].sequence)
-        assert await Queries(database).missing([first]) == []
+        assert await Queries(database).missing([first], list(tables_of(0))) == []
         await handle(database, [late])  # it had been set aside
 
 

@@ -46,8 +46,10 @@ async def test_what_a_live_projection_lacks_is_not_there_yet(serve: Serve) -> No
         lag = "insert into reporting.lag values (1, 'need', 'brobyg.referral.v1', 0, 0)"
         async with running.runtime.database.connect() as connection:
             await connection.execute(text(lag))
-        answer = await running.client.get(f"/attention?after={CREATED}", headers=ANALYST)
+        answer = await running.client.get(f"/referrals?after={CREATED}", headers=ANALYST)
         assert answer.headers[HEADER] == CREATED
+        other = await running.client.get(f"/attention?after={CREATED}", headers=ANALYST)
+        assert HEADER not in other.headers  # no need is asked for here
 
 
 @pytest.mark.parametrize(
@@ -72,7 +74,7 @@ async def test_who_may_not_ask_is_told_so_without_a_wait(
 ) -> None:
     asked: list[object] = []
 
-    async def missing(_: Queries, positions: list[object]) -> list[object]:
+    async def missing(_: Queries, positions: list[object], __: object) -> list[object]:
         asked.append(positions)
         return []
 
