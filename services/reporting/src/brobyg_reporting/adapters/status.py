@@ -23,7 +23,7 @@ from brobyg_reporting.domain.log import Offsets
 from brobyg_reporting.errors import NoVersion
 from brobyg_reporting.ports import LiveVersion
 
-_SHOWN_BUILDS = 12
+_SHOWN_BUILDS = 5
 _MOST_TYPES = 10
 #: RuntimeError: the database is not open yet.
 _UNREADABLE: tuple[type[Exception], ...] = (RuntimeError, *DATABASE_ERRORS)
@@ -41,11 +41,18 @@ async def projection_status(
     if not live:
         raise NoVersion("no version of the projections has been built yet; start the service")
     offsets = await versions.offsets()
+    built = projection_version.c
+    last = (
+        select(built.number)
+        .where(built.state != "live")
+        .group_by(built.number)
+        .order_by(built.number.desc())
+        .limit(_SHOWN_BUILDS)
+    )
     found = await connection.execute(
         select(projection_version)
-        .where(projection_version.c.state != "live")
-        .order_by(projection_version.c.number.desc(), projection_version.c.projection)
-        .limit(_SHOWN_BUILDS)
+        .where(built.state != "live", built.number.in_(last))
+        .order_by(built.number.desc(), built.projection)
     )
     status: dict[str, Any] = {
         "same_code": all(one.own for one in live.values()) and live.keys() == tables_of(0).keys(),
