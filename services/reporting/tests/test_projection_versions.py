@@ -13,7 +13,6 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import msgspec
 import pytest
 from brobyg_contracts import HelperPaused
 from brobyg_kit import upcasting
@@ -28,9 +27,7 @@ from brobyg_reporting.domain.projections import APPOINTMENT, HELPER
 from brobyg_reporting.entrypoints import cli
 from brobyg_reporting.errors import OtherCode, RebuildRefused
 from brobyg_reporting.testing import interleave, make_history
-from brobyg_reporting.use_cases import follow as following
-from brobyg_reporting.use_cases import upgrade as upgrading
-from brobyg_reporting.use_cases.rebuild import RebuildRequest, RebuildResult, rebuild
+from brobyg_reporting.use_cases.rebuild import RebuildRequest, rebuild
 from brobyg_reporting.use_cases.upgrade import Upgrade
 from typer.testing import CliRunner
 
@@ -325,55 +322,3 @@ def test_a_change_of_what_is_folded_changes_those_that_fold_it(
     before = signed()
     monkeypatch.setattr(HELPER, "folds", {**HELPER.folds, **APPOINTMENT.folds})
     assert others(before) == {"helper"}
-
-
-@pytest.mark.parametrize(("changed", "ready"), [("helper", True), ("event_log", False)])
-async def test_a_build_keeps_the_process_from_being_ready_only_while_the_consumer_waits(
-    database_for: DatabaseFor, topics: str, changed: str, ready: bool
-) -> None:
-    told: list[tuple[str, str]] = []
-    heartbeat = Heartbeat("version")
-
-    async def look(*_: object) -> RebuildResult:
-        told.append((heartbeat.trouble, running.note))
-        return RebuildResult()
-
-    async with database_for(SERVICE) as database:
-        await first_version(database)
-        ports = rebuild_ports(topics, database.url)
-        running = Upgrade(ports.versions, ports, heartbeat)
-        with release(changed), pytest.MonkeyPatch.context() as patch:
-            patch.setattr(upgrading, "rebuild", look)
-            await running.once()
-    [(trouble, note)] = told
-    assert trouble == ("" if ready else note)
-    assert changed in note
-
-
-async def test_a_long_catch_up_of_what_is_live_beats_after_every_transaction(
-    database_for: DatabaseFor, topics: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(following, "_BATCH", 2)
-    events, beats = some_events(20), list[int]()
-    async with database_for(SERVICE) as database:
-        await first_version(database)
-        with release("need"):
-            await handle(database, events)
-        monkeypatch.setattr(Heartbeat, "beat", lambda _: beats.append(1))
-        assert await upgrade(database, topics) == ""
-        assert await unlike(database, events) == []
-    assert len(beats) > 20
-
-
-async def test_a_record_that_was_told_as_several_events_is_not_cut_at_the_edge_of_a_batch(
-    database_for: DatabaseFor, topics: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(following, "_BATCH", 1)
-    told = [msgspec.structs.replace(one, offset=0, partition=0) for one in some_events(10)]
-    events = list({(one.topic, one.subject): one for one in told}.values())
-    async with database_for(SERVICE) as database:
-        await first_version(database)
-        with release("helper", "need"):
-            await handle(database, events)
-        assert await upgrade(database, topics) == ""
-        assert await unlike(database, events) == []

@@ -134,6 +134,12 @@ class Versions(Protocol):
     async def claim_rebuild(self) -> bool:
         """Be the only one that builds versions, until the connection closes; False if one does."""
 
+    async def mark_known(self) -> None:
+        """Mark as folded what was unknown when it was logged and is known to this code.
+
+        Within a transaction. Raises as `live_to_write`.
+        """
+
     async def replaced(self) -> set[str]:
         """The tables of which a version of this code was live and gave way to another."""
 
@@ -145,7 +151,8 @@ class Versions(Protocol):
     ) -> Build:
         """The unfinished build of these by this code, unless `fresh`, or a new one up to `ends`.
 
-        Drops those that nobody can go on with; but to verify, a new one, and no other is touched.
+        Drops those that nobody can go on with, and those of the same projections; but to verify, a
+        new one, and no other is touched.
         Raises RebuildRefused when it is to switch to a finished one and there is none.
         """
 

@@ -1,5 +1,6 @@
 """The views that analysts read, shown on one version or another of the projections."""
 
+import asyncio
 import json
 import re
 from collections.abc import Mapping
@@ -7,6 +8,7 @@ from collections.abc import Mapping
 import asyncpg
 from brobyg_contracts import NeedDecided, reference
 from brobyg_contracts.domain import LOCAL_ZONE
+from brobyg_kit.backoff import Backoff
 from brobyg_kit.database import Driver, driver_of
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,6 +18,11 @@ from brobyg_reporting.adapters.view_definitions import VIEWS
 from brobyg_reporting.adapters.view_parts import View
 from brobyg_reporting.errors import RebuildRefused
 
+#: How often a switch tries to have the views from readers.
+_MOST_ATTEMPTS = 30
+#: How long it waits for them, seconds by the attempt. Below the server's deadlock timeout (1 s), so
+#: it is never a reader that is ended; short at first, so that readers hardly wait.
+_LOCK_TIMEOUT = Backoff(first=0.02, longest=0.5)
 #: The records of the reference data in the service's copy: a record's value is a CloudEvent.
 _RECORDS = f"""
     select key, convert_from(body, 'UTF8')::jsonb -> 'data' as body from replica
@@ -59,6 +66,25 @@ _SERVED = """(
             from {v}.helper s cross join lateral unnest(s.departments) with ordinality as u (id, n)
             left join {departments} d on d.id = u.id group by 1
         )"""
+
+
+async def show_in_turn(connection: AsyncConnection, numbers: Mapping[str, int]) -> None:
+    """As `show`, again and again while readers hold the views, who have their turn between.
+
+    Within a transaction. Raises RebuildRefused as `show`, and what readers make it raise at last.
+    """
+    driver = await driver_of(connection)
+    for attempt in range(1, _MOST_ATTEMPTS + 1):
+        seconds = _LOCK_TIMEOUT.after(attempt)
+        try:
+            async with driver.transaction():
+                await driver.execute(f"set local lock_timeout = {round(seconds * 1000)}")
+                await show(connection, numbers)
+                return
+        except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
+            if attempt == _MOST_ATTEMPTS:
+                raise
+        await asyncio.sleep(1.2 * seconds)  # longer than readers were held up
 
 
 async def show(connection: AsyncConnection, numbers: Mapping[str, int]) -> None:

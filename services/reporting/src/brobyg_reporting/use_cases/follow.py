@@ -8,6 +8,9 @@ from brobyg_reporting.use_cases.live import fold
 
 #: Events of one transaction.
 _BATCH = 2_000
+#: So many records may be left to be caught up with while the consumer is held up, if it can be
+#: brought about in so many rounds.
+NEAR, MOST_ROUNDS = 2_000, 10
 #: The projections by the name of their table.
 BY_TABLE = {one.table: one for one in PROJECTIONS}
 
@@ -29,6 +32,18 @@ async def follow(
             folded, done, left = await _step(versions, number, left)
             events += folded
             on_offsets(done)
+    return events
+
+
+async def follow_closely(
+    versions: Versions, number: int, on_offsets: Callable[[int], None] = lambda _: None
+) -> int:
+    """As `follow`, again until what a build still lacks is little, or that does not help."""
+    events = 0
+    for _ in range(MOST_ROUNDS):
+        events += await follow(versions, number, on_offsets)
+        if sum(one.end - one.start for one in await versions.lacking(number)) <= NEAR:
+            break
     return events
 
 

@@ -50,6 +50,8 @@ class Upgrade:
     #: Whether the consumer may write the log: nothing else is worth not being ready.
     _writes: bool = False
     _waiting: bool = False
+    #: Whether the log was looked through for events that an older release did not know.
+    _marked: bool = False
 
     async def run(self) -> None:
         """Look again and again until cancelled. Raises what Kafka and the database raise."""
@@ -83,7 +85,7 @@ class Upgrade:
             await self._build(wanted)
         if LOG not in foreign:
             async with self.connect() as versions:
-                await follow(versions, on_offsets=lambda _: self.heartbeat.beat())
+                await self._catch_up(versions)
                 if not live.keys() <= {LOG, *BY_TABLE} and await versions.retire_gone():
                     log.info("version.retired")
         if not replaced:
@@ -92,6 +94,15 @@ class Upgrade:
             f"other code's versions of {', '.join(replaced)} replaced this code's: end this"
             " process, or run 'brobyg reporting rebuild' and 'switch' to go back to this code's"
         )
+
+    async def _catch_up(self, versions: Versions) -> None:
+        """Fold and mark what another release has logged and not known or not folded."""
+        if self._marked and not await versions.lacking():
+            return
+        await follow(versions, on_offsets=lambda _: self.heartbeat.beat())
+        async with versions.transaction():
+            await versions.mark_known()
+        self._marked = True
 
     async def _build(self, names: Sequence[str]) -> None:
         self._progress = ""
