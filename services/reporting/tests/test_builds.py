@@ -219,3 +219,23 @@ async def test_status_shows_several_builds_whatever_number_of_projections_each_h
         async with database.connect() as connection:
             told = await projection_status(connection)
         assert {one["number"] for one in told["builds"]} == {1, 2}
+
+
+async def test_what_an_older_release_logged_unknown_is_folded_and_marked_by_one_that_knows_it(
+    database_for: DatabaseFor, topics: str
+) -> None:
+    events = some_events(20)
+    unknown = [
+        msgspec.structs.replace(one, decoded=None) if one.type == HelperPaused.EVENT_TYPE else one
+        for one in events
+    ]
+    not_folded = "select count(*) from reporting.event_log where not folded"
+    async with database_for(SERVICE) as database:
+        await first_version(database)
+        await handle(database, unknown)
+        assert await scalar(database, not_folded) != 0
+        assert await unlike(database, events) == ["event_log", "helper"]
+        with release("helper"):
+            assert await upgrade(database, topics) == ""
+            assert await scalar(database, not_folded) == 0
+            assert await unlike(database, events) == []
