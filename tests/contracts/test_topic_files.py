@@ -3,6 +3,7 @@
 import pytest
 from brobyg_contracts import EVENTS, TOPICS
 from brobyg_kit.cli import load_service, service_entry_points
+from brobyg_kit.domain import domain
 from brobyg_kit.event import EventData, topic_of
 from brobyg_kit.topics import retention_days
 
@@ -104,3 +105,8 @@ def test_the_files_name_exactly_those_who_write_and_read_in_the_services_own_tab
 
 def _topic(one: type[EventData] | str, service: str) -> str:
     return one if isinstance(one, str) else topic_of(one, service)
+
+
+def test_the_code_knows_which_topics_hold_how_things_are(sources: Sources) -> None:
+    declared = {name for name, one in sources.topics.items() if one.cleanup_policy == "compact"}
+    assert declared == domain().COMPACTED

@@ -526,3 +526,10 @@ async def test_what_is_no_json_or_too_large_is_refused(service: Served) -> None:
             "/referrals", json=referral(), headers=REFERRER | {"Idempotency-Key": "x" * 200}
         )
     ).status_code == 422
+
+
+async def test_the_answer_s_position_is_of_the_history_alone(service: Served) -> None:
+    answer = await service.refer()
+    assert answer.headers["Brobyg-Position"] == (
+        f"brobyg.referral.v1:{answer.json()['referral_id']}:2"
+    )

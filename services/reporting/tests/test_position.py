@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager
 
 import pytest
 from brobyg_kit.testing import Running, bearer
+from brobyg_reporting.adapters.queries import Queries
 from brobyg_reporting.bootstrap import SERVICE
 from brobyg_reporting.entrypoints.position import HEADER
 from sqlalchemy import text
@@ -45,8 +46,10 @@ async def test_what_a_live_projection_lacks_is_not_there_yet(serve: Serve) -> No
         lag = "insert into reporting.lag values (1, 'need', 'brobyg.referral.v1', 0, 0)"
         async with running.runtime.database.connect() as connection:
             await connection.execute(text(lag))
-        answer = await running.client.get(f"/attention?after={CREATED}", headers=ANALYST)
+        answer = await running.client.get(f"/referrals?after={CREATED}", headers=ANALYST)
         assert answer.headers[HEADER] == CREATED
+        other = await running.client.get(f"/attention?after={CREATED}", headers=ANALYST)
+        assert HEADER not in other.headers  # no need is asked for here
 
 
 @pytest.mark.parametrize(
@@ -56,3 +59,26 @@ async def test_what_is_no_position_is_refused(serve: Serve, wrong: str) -> None:
     async with serve(SERVICE) as running:
         answer = await running.client.get(f"/referrals?after={wrong}", headers=ANALYST)
         assert answer.status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        (f"/referrals?after={LATER}", {}, 401),
+        (f"/counts?after={LATER}", {}, 401),
+        (f"/attention?after={LATER}", bearer("volunteer"), 403),
+    ],
+)
+async def test_who_may_not_ask_is_told_so_without_a_wait(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, path: str, headers: dict[str, str], status: int
+) -> None:
+    asked: list[object] = []
+
+    async def missing(_: Queries, positions: list[object], __: object) -> list[object]:
+        asked.append(positions)
+        return []
+
+    monkeypatch.setattr(Queries, "missing", missing)
+    async with serve(SERVICE) as running:
+        assert (await running.client.get(path, headers=headers)).status_code == status
+        assert asked == []

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from brobyg_contracts import HelperPaused
+from brobyg_kit import upcasting
 from brobyg_kit.database import Database
 from brobyg_kit.health import Heartbeat
 from brobyg_reporting.adapters import fingerprints, versions
@@ -209,7 +210,9 @@ async def test_what_is_built_is_shown_by_switch_alone_and_verify_changes_nothing
 _KILLED_HALFWAY = """
 import asyncio, os, signal, sys
 from brobyg_reporting.bootstrap import rebuild_ports
-from brobyg_reporting.use_cases.rebuild import RebuildRequest, rebuild
+from brobyg_reporting.use_cases import follow as following
+from brobyg_reporting.use_cases import upgrade as upgrading
+from brobyg_reporting.use_cases.rebuild import RebuildRequest, RebuildResult, rebuild
 
 def progress(phase, done, total):
     if phase == "reading" and done > total * 0.4:
@@ -243,40 +246,67 @@ async def test_the_rebuild_of_projections_goes_on_where_it_was_killed(
         assert await unlike(database, events) == []
 
 
-def changed_by(monkeypatch: pytest.MonkeyPatch, name: str) -> set[str]:
-    """The tables that have another fingerprint when this file has another content."""
+def changed_by(monkeypatch: pytest.MonkeyPatch, name: str, edit: str = "CHANGED = 1") -> set[str]:
+    """The tables that have another fingerprint when this file ends in another line."""
     read_bytes = Path.read_bytes
 
     def changed(file: Path) -> bytes:
-        edit = b"#" if file.as_posix().endswith(f"/{name}") else b""
-        return read_bytes(file) + edit
+        added = f"\n{edit}\n".encode() if file.as_posix().endswith(f"/{name}") else b""
+        return read_bytes(file) + added
 
-    before = {table: RELEASE.__wrapped__(table) for table in TABLES}
+    before = signed()
     monkeypatch.setattr(Path, "read_bytes", changed)
-    return {table for table in TABLES if RELEASE.__wrapped__(table) != before[table]}
+    return others(before)
+
+
+def signed() -> dict[str, str]:
+    """Each table's fingerprint, made anew."""
+    fingerprints._fingerprint.cache_clear()
+    return {table: RELEASE(table) for table in TABLES}
+
+
+def others(before: dict[str, str]) -> set[str]:
+    """The tables whose fingerprint is another than it was before."""
+    now = signed()
+    fingerprints._fingerprint.cache_clear()
+    return {table for table in TABLES if now[table] != before[table]}
 
 
 TABLES = list(tables_of(0))
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("name", "edit", "changed"),
     [
-        "brobyg_reporting/adapters/lags.py",
-        "brobyg_reporting/adapters/rebuild_worker.py",
-        "brobyg_reporting/adapters/store.py",
-        "brobyg_reporting/domain/folding.py",
-        "brobyg_reporting/domain/log.py",
-        "brobyg_reporting/handlers.py",
-        "brobyg_reporting/use_cases/follow.py",
-        "brobyg_reporting/use_cases/live.py",
-        "brobyg_kit/event.py",
+        ("brobyg_reporting/domain/log.py", "CHANGED = 1", {"event_log"}),
+        ("brobyg_kit/event.py", "CHANGED = 1", {"event_log"}),
+        ("brobyg_kit/upcasting.py", "CHANGED = 1", {"event_log"}),
+        ("brobyg_contracts/upcasters.py", "CHANGED = 1", {"event_log"}),
+        ("brobyg_kit/event.py", "# said in other words", set()),
+        ("domain/projections/helper.py", '"""Said in other words."""', set()),
+        ("brobyg_reporting/handlers.py", "CHANGED = 1", set()),
+        ("brobyg_reporting/use_cases/live.py", "CHANGED = 1", set()),
+        ("brobyg_reporting/adapters/store.py", "CHANGED = 1", set()),
     ],
 )
-def test_a_change_of_what_writes_every_row_changes_all(
-    monkeypatch: pytest.MonkeyPatch, name: str
+def test_only_a_change_of_what_reads_records_makes_another_log(
+    monkeypatch: pytest.MonkeyPatch, name: str, edit: str, changed: set[str]
 ) -> None:
-    assert changed_by(monkeypatch, name) == set(TABLES)
+    assert changed_by(monkeypatch, name, edit) == changed
+
+
+def test_another_number_of_the_writers_changes_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = signed()
+    monkeypatch.setattr(fingerprints, "WRITERS", fingerprints.WRITERS + 1)
+    assert others(before) == set(TABLES)
+
+
+def test_another_major_version_of_events_that_name_none_makes_another_log(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = signed()
+    monkeypatch.setattr(upcasting, "unversioned_major", lambda: 1)
+    assert others(before) == {"event_log"}
 
 
 @pytest.mark.parametrize("name", ["helper", "need", "citizen"])
@@ -289,6 +319,6 @@ def test_a_change_of_a_fold_changes_its_projection_alone(
 def test_a_change_of_what_is_folded_changes_those_that_fold_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    before = {table: RELEASE.__wrapped__(table) for table in TABLES}
+    before = signed()
     monkeypatch.setattr(HELPER, "folds", {**HELPER.folds, **APPOINTMENT.folds})
-    assert {one for one in TABLES if RELEASE.__wrapped__(one) != before[one]} == {"helper"}
+    assert others(before) == {"helper"}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from brobyg_contracts import EVENTS, TOPICS
+from brobyg_contracts import EVENTS, TOPICS, CitizenRecorded, PlaceRecorded
 from brobyg_contracts.upcasters import UNVERSIONED, major_of, upcaster_of
 from brobyg_contracts.words import unknown_words
 
@@ -34,6 +34,8 @@ ROLES = frozenset(
         "data_protection",
     }
 )
+#: The topics that hold how things are, not what happened: of each key the last record.
+COMPACTED = frozenset({CitizenRecorded.TOPIC, PlaceRecorded.TOPIC})
 #: Local time, for what people read and write, and for what a day or a week is.
 LOCAL_ZONE = ZoneInfo("Europe/Copenhagen")
 #: The language of people of whom none is known (ISO 639-1), unless BROBYG_DEFAULT_LANGUAGE says

@@ -73,6 +73,8 @@ class Domain(Protocol):
     #: Event type to Struct, and topic to the event types it carries.
     EVENTS: Mapping[str, type[Any]]
     TOPICS: Mapping[str, tuple[str, ...]]
+    #: Those of them that hold how things are, not what happened: of each key the last record.
+    COMPACTED: frozenset[str]
     #: The major version of events whose `dataschema` names none, unless a setting says another.
     UNVERSIONED: int
     #: The major version in a `dataschema`.

@@ -15,6 +15,7 @@ KitError
 ├── attention.ItemSettled    what needs a human is settled already
 ├── attention.NoSuchItem     nothing of this id needs a human here
 ├── event.UndecodableEvent   the bytes are not an event, or its data breaks its schema
+│   ├── event.LaterVersion   the data is of a later major version
 │   └── event.UnknownWord    the data holds a word that only a later schema can list
 └── problems.Problem   a request is answered with this status and explanation
 """

@@ -7,6 +7,8 @@ A command's answer has them in a header, as `topic:subject:sequence`; reporting,
 from collections.abc import Mapping
 from contextvars import ContextVar
 
+from brobyg_kit.domain import domain
+
 HEADER = "Brobyg-Position"
 #: A command that changes more subjects tells the last of them only.
 MOST = 20
@@ -17,9 +19,9 @@ committed: ContextVar[dict[tuple[str, str], int] | None] = ContextVar("committed
 
 
 def note(last: Mapping[tuple[str, str], int]) -> None:
-    """Add what a transaction has committed. No effect outside of a request."""
+    """Add what a transaction has committed to the history. No effect outside of a request."""
     if (positions := committed.get()) is not None:
-        positions.update(last)
+        positions |= {at: n for at, n in last.items() if at[0] not in domain().COMPACTED}
 
 
 def header_value(positions: Mapping[tuple[str, str], int]) -> str:

@@ -18,8 +18,11 @@ from brobyg_kit.ids import derived_id
 @cache
 def unversioned_major() -> int:
     """The major version of events whose `dataschema` names none (`KitSettings`)."""
-    given = os.environ.get("BROBYG_UNVERSIONED_MAJOR", "")
-    return int(given) if given else domain().UNVERSIONED
+    if not os.environ.get("BROBYG_UNVERSIONED_MAJOR"):  # a rebuild's worker imports no more
+        return domain().UNVERSIONED
+    from brobyg_kit.settings import KitSettings
+
+    return KitSettings().unversioned_major
 
 
 def events_in(value: bytes) -> tuple[Event, ...]:

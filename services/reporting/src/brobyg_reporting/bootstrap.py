@@ -44,12 +44,14 @@ def build(resources: Resources) -> Parts:
     metrics = ReportingMetrics(resources.metrics)
     live = Live(within, HANDLERS, metrics)
     ports = rebuild_ports(resources.settings.kafka, database.url)
-    resources.health.checks["projections"] = partial(readiness, database, live.unknown_words)
-
     connect = partial(pooled, database)
+    check = partial(readiness, database, live.unknown_words)
+    resources.health.checks["projections"] = check
 
     async def upgrade() -> None:
-        await Upgrade(connect, ports, resources.health.heartbeat("version")).run()
+        running = Upgrade(connect, ports, resources.health.heartbeat("version"))
+        resources.health.checks["projections"] = partial(check, lambda: running.note)
+        await running.run()
 
     async def open_items() -> Sequence[tuple[str, str, int]]:
         async with connect() as versions:

@@ -123,13 +123,22 @@ class Versions(Protocol):
         """What tables lack of the live event log: a build's, or the live ones of this code."""
 
     async def logged(self, lacks: Lag, types: Collection[str], limit: int) -> list[LoggedEvent]:
-        """The first so many events of these types that it lacks, in order."""
+        """The first so many events of these types that it lacks, in order.
+
+        More where one record was told as several: all of them are given.
+        """
 
     async def caught_up(self, lacks: Lag, next_offset: int) -> None:
         """Note that the projection holds what it lacked below this offset."""
 
     async def claim_rebuild(self) -> bool:
         """Be the only one that builds versions, until the connection closes; False if one does."""
+
+    async def mark_known(self) -> None:
+        """Mark as folded what was unknown when it was logged and is known to this code.
+
+        Within a transaction. Raises as `live_to_write`.
+        """
 
     async def replaced(self) -> set[str]:
         """The tables of which a version of this code was live and gave way to another."""
@@ -142,7 +151,8 @@ class Versions(Protocol):
     ) -> Build:
         """The unfinished build of these by this code, unless `fresh`, or a new one up to `ends`.
 
-        Drops those that nobody can go on with; but to verify, a new one, and no other is touched.
+        Drops those that nobody can go on with, and those of the same projections; but to verify, a
+        new one, and no other is touched.
         Raises RebuildRefused when it is to switch to a finished one and there is none.
         """
 
@@ -165,6 +175,12 @@ class Versions(Protocol):
 
     async def switch(self, number: int, position: Offsets) -> None:
         """Show the build's tables and make them live; a log among them holds up to `position`."""
+
+    async def retire_gone(self) -> bool:
+        """Have no projection live that this code has not, if it wrote the log; True if one was.
+
+        Raises RebuildRefused when a view can't follow.
+        """
 
     async def drop_unused(self) -> None:
         """Remove the tables that are neither live nor of a build that is to be gone on with.

@@ -2,16 +2,34 @@
 
 from collections.abc import Collection
 from contextlib import suppress
+from typing import Any
 
 import msgspec
+from brobyg_contracts import EVENTS
 from brobyg_kit.event import UndecodableEvent
-from sqlalchemy import Table, Text, and_, case, cast, func, select, true, update
+from sqlalchemy import (
+    RowMapping,
+    Select,
+    Table,
+    Text,
+    and_,
+    case,
+    cast,
+    false,
+    func,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from brobyg_reporting.adapters.tables import BUILDS, lag, projection_version, topic_offset
 from brobyg_reporting.domain.log import LoggedEvent, read_data, usual_schema
 from brobyg_reporting.ports import Lag
+
+#: Events that are looked at at once.
+_BATCH = 5_000
 
 
 async def lacking(connection: AsyncConnection, numbers: Collection[int]) -> list[Lag]:
@@ -68,34 +86,50 @@ async def logged(
 ) -> list[LoggedEvent]:
     """The first so many events of these types in the range that `lacks` tells, in order.
 
-    Those that the code knows now which logged them unknown are marked as folded.
+    More where one record was told as several, so that the next batch begins behind them all.
     """
     own = log.c
     found = await connection.execute(
-        select(
-            cast(own.id, Text).label("id"), own.topic, own.partition,
-            own.record_offset.label("offset"), own.type, own.subject, own.sequence, own.time,
-            own.dataschema, own.correlationid, own.causationid, own.folded,
-            cast(own.data, Text).label("data"),
-        )
+        _events(log)
         .where(own.partition == lacks.partition, own.topic == lacks.topic)
         .where(own.record_offset >= lacks.start, own.record_offset < lacks.end)
         .where(own.type.in_(types))
         .order_by(own.record_offset)
-        .limit(limit)
+        .fetch(limit, with_ties=True)
+    )
+    return [_read(row) for row in found.mappings()]
+
+
+async def mark_known(connection: AsyncConnection, log: Table) -> None:
+    """Mark as folded the events that were unknown when they were logged and are known now."""
+    last = ""
+    while True:
+        unknown = _events(log).where(log.c.folded == false(), log.c.type.in_(EVENTS))
+        if last:
+            unknown = unknown.where(log.c.id > last)
+        found = await connection.execute(unknown.order_by(log.c.id).limit(_BATCH))
+        events = [_read(row) for row in found.mappings()]
+        if known := [one.id for one in events if one.decoded is not None]:
+            marked = update(log).where(log.c.id.in_(known)).values(folded=True)
+            await connection.execute(marked)
+        if len(events) < _BATCH:
+            return
+        last = events[-1].id
+
+
+def _events(log: Table) -> Select[Any]:
+    own = log.c
+    return select(
+        cast(own.id, Text).label("id"), own.topic, own.partition,
+        own.record_offset.label("offset"), own.type, own.subject, own.sequence, own.time,
+        own.dataschema, own.correlationid, own.causationid, cast(own.data, Text).label("data"),
     )  # fmt: skip
-    events, known = [], []
-    for row in found.mappings():
-        fields = dict(row, source="", data=msgspec.Raw(row["data"].encode()))
-        fields["dataschema"] = row["dataschema"] or usual_schema(row["type"])
-        folded = fields.pop("folded")
-        event = LoggedEvent(**fields, decoded=None)
-        with suppress(UndecodableEvent):  # the schema of its type has changed since
-            event = msgspec.structs.replace(event, decoded=read_data(event))
-        events.append(event)
-        if event.decoded is not None and not folded:
-            known.append(event.id)
-    if known:
-        marked = update(log).where(own.id.in_(known)).values(folded=True)
-        await connection.execute(marked)
-    return events
+
+
+def _read(row: RowMapping) -> LoggedEvent:
+    fields: dict[str, Any] = dict(row, source="", data=msgspec.Raw(row["data"].encode()))
+    fields["dataschema"] = row["dataschema"] or usual_schema(row["type"])
+    event = LoggedEvent(**fields, decoded=None)
+    with suppress(UndecodableEvent):  # the schema of its type has changed since
+        event = msgspec.structs.replace(event, decoded=read_data(event))
+    return event

@@ -86,14 +86,17 @@ class Queries:
 
     database: Database
 
-    async def missing(self, positions: Sequence[Position]) -> list[Position]:
-        """Those that are not logged yet, or not folded yet into all that is live."""
+    async def missing(
+        self, positions: Sequence[Position], projections: Sequence[str]
+    ) -> list[Position]:
+        """Those that are not logged yet, or not folded yet into these projections."""
         kinds = {"topic": Text(), "subject": Text(), "sequence": BigInteger()}
         asked, log, live = unnest(kinds, positions), _LOG.c, projection_version.c
         lacks = (
             select(lag.c.number)
             .join(projection_version, lag.c.number == live.number)
             .where(live.projection == lag.c.projection, live.state == "live")
+            .where(live.projection.in_(projections))
             .where(lag.c.topic == log.topic, lag.c.partition == log.partition)
             .where(lag.c.next_offset <= log.record_offset)
         )

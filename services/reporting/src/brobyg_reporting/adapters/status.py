@@ -1,7 +1,7 @@
 """The state of the projections: the live versions, their offsets, what was not folded."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from brobyg_kit.database import Database
@@ -23,7 +23,7 @@ from brobyg_reporting.domain.log import Offsets
 from brobyg_reporting.errors import NoVersion
 from brobyg_reporting.ports import LiveVersion
 
-_SHOWN_BUILDS = 12
+_SHOWN_BUILDS = 5
 _MOST_TYPES = 10
 #: RuntimeError: the database is not open yet.
 _UNREADABLE: tuple[type[Exception], ...] = (RuntimeError, *DATABASE_ERRORS)
@@ -41,11 +41,18 @@ async def projection_status(
     if not live:
         raise NoVersion("no version of the projections has been built yet; start the service")
     offsets = await versions.offsets()
+    built = projection_version.c
+    last = (
+        select(built.number)
+        .where(built.state != "live")
+        .group_by(built.number)
+        .order_by(built.number.desc())
+        .limit(_SHOWN_BUILDS)
+    )
     found = await connection.execute(
         select(projection_version)
-        .where(projection_version.c.state != "live")
-        .order_by(projection_version.c.number.desc(), projection_version.c.projection)
-        .limit(_SHOWN_BUILDS)
+        .where(built.state != "live", built.number.in_(last))
+        .order_by(built.number.desc(), built.projection)
     )
     status: dict[str, Any] = {
         "same_code": all(one.own for one in live.values()) and live.keys() == tables_of(0).keys(),
@@ -101,10 +108,13 @@ async def not_folded(
     return {row[0]: row[1] for row in rows}
 
 
-async def readiness(database: Database, words: Mapping[tuple[str, str], int]) -> Check:
+async def readiness(
+    database: Database, words: Mapping[tuple[str, str], int], doing: Callable[[], str] = str
+) -> Check:
     """Whether there is a version to read, and what a reader must know of it. Up to 2 seconds.
 
-    `words` counts the events with an unknown word, by type and property.
+    `words` counts the events with an unknown word, by type and property; `doing` tells what is
+    done about versions of other code.
     """
     try:
         async with asyncio.timeout(2), database.connect() as connection:
@@ -116,6 +126,7 @@ async def readiness(database: Database, words: Mapping[tuple[str, str], int]) ->
         return Check(False, f"the database can't be read: {type(error).__name__}")
     other = [f"{name} (version {one.number})" for name, one in live.items() if not one.own]
     notes = [f"{', '.join(other)}, written by other code, is shown"] if other else []
+    notes += [one for one in [doing()] if one]
     if unknown:
         types = ", ".join(list(dict.fromkeys(map(shown, unknown)))[:_MOST_TYPES])
         notes.append(

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Integer,
     Table,
     Text,
+    Update,
     bindparam,
     cast,
     func,
@@ -34,6 +35,7 @@ from brobyg_reporting.adapters.tables import (
 )
 from brobyg_reporting.domain.log import LoggedEvent, Offsets, unusual_schema
 from brobyg_reporting.domain.projection import AnyProjection, Row
+from brobyg_reporting.domain.projections import PROJECTIONS
 from brobyg_reporting.errors import OtherCode
 
 #: One lock a partition number: all events of a key are in one partition number, so two consumers
@@ -125,16 +127,17 @@ class LiveStore(VersionStore):
         """As above. Raises OtherCode for one that was set aside until now, if other code is live.
 
         A table that is read from the log can be told from where on it lacks events, but not that
-        it lacks one before others that it has. Builds that are read from it are given up.
+        it lacks one before others that it has. Builds that have read beyond it are given up.
         """
         fresh = await VersionStore.log(self, events)
-        if any(one.offset < self._logged_to.get(_place(one), 0) for one in fresh):
+        if late := [one for one in fresh if one.offset < self._logged_to.get(_place(one), 0)]:
             if self.others:
                 raise OtherCode(
                     "an event that was set aside waits while other code's version is live of"
                     f" {', '.join(sorted(self.others))}; see 'brobyg reporting status'"
                 )
-            await self.connection.execute(_GIVE_UP)
+            for event in late:
+                await self.connection.execute(_give_up(event))
         if self.others and fresh:
             await self._note(fresh)
         return fresh
@@ -158,19 +161,20 @@ def _place(event: LoggedEvent) -> tuple[str, int]:
     return event.topic, event.partition
 
 
-#: Of builds without an event log of their own.
-_GIVE_UP = (
-    update(projection_version)
-    .where(
-        projection_version.c.state.in_(BUILDS),
-        projection_version.c.number.not_in(
-            select(projection_version.c.number).where(
-                projection_version.c.projection == "event_log"
-            )
-        ),
+def _give_up(event: LoggedEvent) -> Update:
+    """Drop the builds that have read beyond this event, which one of their projections folds."""
+    built, read = projection_version.c, lag.c
+    folding = [
+        one.table for one in PROJECTIONS if event.type in {kind.EVENT_TYPE for kind in one.folds}
+    ]
+    beyond = select(read.number).where(
+        read.topic == event.topic,
+        read.partition == event.partition,
+        read.next_offset > event.offset,
+        read.projection.in_(folding),
     )
-    .values(state="dropped")
-)
+    found = built.state.in_(BUILDS), built.number.in_(beyond)
+    return update(projection_version).where(*found).values(state="dropped")
 
 
 def _logged(event: LoggedEvent) -> dict[str, object]:

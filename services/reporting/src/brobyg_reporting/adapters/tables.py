@@ -184,13 +184,16 @@ def _event_log(own: MetaData) -> None:
             "sequence",
             BigInteger,
             nullable=False,
-            comment="Number of the event among its subject's events from the same source, from 1.",
+            comment=(
+                "Number of its record among the subject's from the same source, from 1; one of an"
+                " earlier version may have told several events."
+            ),
         ),
         Column("time", Instant, nullable=False, comment="When it happened, UTC."),
         Column(
             "dataschema",
             Text,
-            comment="Schema it was published with; null where it is its type's, without a version.",
+            comment="Schema that its data has; null where it is its type's of version 2.",
         ),
         Column(
             "correlationid",
@@ -205,7 +208,9 @@ def _event_log(own: MetaData) -> None:
                 "Id of the event that caused it directly; null when a person or another system did."
             ),
         ),
-        Column("data", JSONB, nullable=False, comment="What the event says, as published (JSON)."),
+        Column(
+            "data", JSONB, nullable=False, comment="What the event says, in today's words (JSON)."
+        ),
         Column(
             "folded",
             Boolean,
@@ -217,8 +222,8 @@ def _event_log(own: MetaData) -> None:
         ),
         PrimaryKeyConstraint("id", name="event_log_pkey"),
         comment=(
-            "Every event once, as it was published: the ground truth that all other views are"
-            " folded from."
+            "Every event once, one of an earlier version as today's say it: the ground truth that"
+            " all other views are folded from."
         ),
     )
     Index("event_log_subject", log.c.subject)

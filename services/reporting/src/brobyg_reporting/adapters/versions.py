@@ -5,18 +5,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import asyncpg
-from brobyg_kit.backoff import Backoff
 from brobyg_kit.database import Database, Transaction, driver_of
 from brobyg_kit.database_errors import cause_of
 from brobyg_kit.statements import unnest
 from brobyg_kit.tables import parked_event
-from sqlalchemy import BigInteger, Integer, Text, column, func, select, table, text, update
+from sqlalchemy import BigInteger, Integer, Table, Text, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.schema import AddConstraint, CreateIndex, CreateSchema, CreateTable, DropSchema
+from sqlalchemy.schema import AddConstraint, CreateIndex, CreateSchema, CreateTable
 
-from brobyg_reporting.adapters import comparison, lags, views
+from brobyg_reporting.adapters import comparison, lags, unused, views
 from brobyg_reporting.adapters.connections import connect
 from brobyg_reporting.adapters.fingerprints import fingerprint
 from brobyg_reporting.adapters.store import LiveStore, VersionStore
@@ -37,11 +36,6 @@ from brobyg_reporting.ports import Build, BuiltShares, Lag, LiveVersion, Purpose
 #: version while it is compared or replaced.
 _VERSION_LOCK = 0x62720001
 _REBUILD_LOCK = 0x62720003
-_MOST_ATTEMPTS = 60
-#: How long a switch waits for readers before it tries again, seconds by the attempt. Below the
-#: server's deadlock timeout (1 s), so it is never a reader that is ended; short at first, so that
-#: readers hardly wait.
-_LOCK_TIMEOUT = Backoff(first=0.02, longest=0.5)
 _version = projection_version.c
 
 
@@ -100,7 +94,8 @@ class VersionTables:
                 " nothing is added to it; see 'brobyg reporting status'"
             )
         own = {name: one.number for name, one in live.items() if one.own}
-        others = {name: one.number for name, one in live.items() if not one.own}
+        # One that this code no longer has is nobody's to fold into.
+        others = {n: one.number for n, one in live.items() if not one.own and n in tables_of(0)}
         return LiveStore(self.connection, own, others)
 
     async def offsets(self) -> Offsets:
@@ -134,13 +129,24 @@ class VersionTables:
         return [one for one in found if one[:2] in own]
 
     async def logged(self, lacks: Lag, types: Collection[str], limit: int) -> list[LoggedEvent]:
-        """The first so many events of these types that it lacks, in order."""
+        """The first so many events of these types that it lacks, in order.
+
+        More where one record was told as several: all of them are given.
+        """
         log = tables_of((await self.live())["event_log"].number)["event_log"]
         return await lags.logged(self.connection, log, lacks, types, limit)
 
     async def caught_up(self, lacks: Lag, next_offset: int) -> None:
         """Note that the projection holds what it lacked below this offset."""
         await lags.caught_up(self.connection, lacks, next_offset)
+
+    async def mark_known(self) -> None:
+        """Mark as folded what was unknown when it was logged and is known to this code.
+
+        Within a transaction. Raises as `live_to_write`.
+        """
+        log = (await self.live_to_write()).table("event_log")
+        await lags.mark_known(self.connection, log)
 
     async def replaced(self) -> set[str]:
         """The tables of which a version of this code was live and gave way to another."""
@@ -168,7 +174,8 @@ class VersionTables:
     ) -> Build:
         """The unfinished build of these by this code, unless `fresh`, or a new one up to `ends`.
 
-        Drops those that nobody can go on with; but to verify, a new one, and no other is touched.
+        Drops those that nobody can go on with, and those of the same projections; but to verify, a
+        new one, and no other is touched.
         Raises RebuildRefused when it is to switch to a finished one and there is none.
         """
         state = "verifying" if purpose == "verify" else "building"
@@ -178,7 +185,7 @@ class VersionTables:
                 reached = all(build.watermarks.get(at, 0) <= end for at, end in ends.items())
                 if not fresh and goes_on and reached:
                     return build
-                if purpose != "switch":
+                if purpose != "switch" and not set(names).isdisjoint(build.names):
                     await self._give_up(build.number)
             if purpose == "switch":
                 raise RebuildRefused(
@@ -254,20 +261,22 @@ class VersionTables:
         one = tables_of(number)[name]
         async with self.transaction():
             keyed = text("select relhasindex from pg_class where oid = to_regclass(:name)")
-            if await self.connection.scalar(keyed, {"name": f'{one.schema}."{one.name}"'}):
-                return
-            try:
-                await self.connection.execute(AddConstraint(one.primary_key))
-            except DBAPIError as error:
-                if not isinstance(cause_of(error), asyncpg.UniqueViolationError):
-                    raise
-                raise RebuildRefused(
-                    f"{name}: one key is in two partitions, so partitions can't be folded"
-                    " separately; were partitions added to a topic?"
-                ) from error
-            for index in one.indexes:
-                await self.connection.execute(CreateIndex(index))
+            if not await self.connection.scalar(keyed, {"name": f'{one.schema}."{one.name}"'}):
+                await self._add_keys(one)
             await self.connection.execute(text(f"analyze {one.fullname}"))
+
+    async def _add_keys(self, one: Table) -> None:
+        try:
+            await self.connection.execute(AddConstraint(one.primary_key))
+        except DBAPIError as error:
+            if not isinstance(cause_of(error), asyncpg.UniqueViolationError):
+                raise
+            raise RebuildRefused(
+                f"{one.name}: one key is in two partitions, so partitions can't be folded"
+                " separately; were partitions added to a topic?"
+            ) from error
+        for index in one.indexes:
+            await self.connection.execute(CreateIndex(index))
 
     async def compare(self, live: int, rebuilt: int, name: str) -> TableComparison:
         """Two versions of a table by number of rows and order-independent hash."""
@@ -321,50 +330,44 @@ class VersionTables:
             update(projection_version).where(_version.number == number).values(state="live")
         )
         await self.connection.execute(lag.delete().where(lag.c.number == number))
-        numbers = {name: one.number for name, one in (await self.live()).items()}
-        for attempt in range(1, _MOST_ATTEMPTS + 1):
-            milliseconds = round(_LOCK_TIMEOUT.after(attempt) * 1000)
-            try:
-                async with self.transaction():
-                    await self.connection.execute(text(f"set local lock_timeout = {milliseconds}"))
-                    await views.show(self.connection, numbers)
-                    break
-            except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
-                if attempt == _MOST_ATTEMPTS:
-                    raise
+        await self._retire_gone()
+        await self._show()
         if position:
             await self.advance(position)
 
-    async def drop_unused(self) -> None:
-        """Remove the tables that are neither live nor of a build that is to be gone on with.
+    async def retire_gone(self) -> bool:
+        """Have no projection live that this code has not, if it wrote the log; True if one was.
 
-        Waits up to 10 seconds for readers; what remains goes the next time.
+        Raises RebuildRefused when a view can't follow.
         """
-        listed = table("pg_tables", column("schemaname"), column("tablename"))
-        schema = func.concat(schema_of(0)[:-1], _version.number)
-        found = await self.connection.execute(
-            select(_version.number, _version.projection)
-            .where(_version.state.in_(("replaced", "dropped", "verifying")))
-            .where(listed.c.schemaname == schema, listed.c.tablename == _version.projection)
-        )
-        for number, name in found.all():
-            try:
-                async with self.transaction():
-                    await self.connection.execute(text("set local lock_timeout = '10s'"))
-                    await self._drop(number, name)
-            except DBAPIError as error:
-                # Somebody still reads it; harmless, and tried again by the next rebuild.
-                if not isinstance(cause_of(error), asyncpg.LockNotAvailableError):
-                    raise
+        async with self.switching():
+            live = await self.live()
+            if not live["event_log"].own or not await self._retire_gone():
+                return False
+            await self._show()
+        return True
 
-    async def _drop(self, number: int, name: str) -> None:
-        schema, listed = schema_of(number), table("pg_tables", column("schemaname"))
-        await self.connection.execute(text(f'drop table {schema}."{name}" cascade'))
-        left = select(listed.c.schemaname).where(listed.c.schemaname == schema).limit(1)
-        if await self.connection.scalar(left) is None:
-            await self.connection.execute(DropSchema(schema))
-        mine = lag.c.number == number, lag.c.projection == name
-        await self.connection.execute(lag.delete().where(*mine))
+    async def _retire_gone(self) -> bool:
+        gone = (
+            update(projection_version)
+            .where(_version.state == "live", _version.projection.not_in(tables_of(0)))
+            .values(state="replaced")
+            .returning(_version.number, _version.projection)
+        )
+        found = (await self.connection.execute(gone)).all()
+        for number, name in found:
+            mine = lag.c.number == number, lag.c.projection == name
+            await self.connection.execute(lag.delete().where(*mine))
+        return bool(found)
+
+    async def _show(self) -> None:
+        """Show the live versions. Readers wait, or see the whole old ones."""
+        numbers = {name: one.number for name, one in (await self.live()).items()}
+        await views.show_in_turn(self.connection, numbers)
+
+    async def drop_unused(self) -> None:
+        """Remove the tables that are neither live nor of a build; see `unused.drop`."""
+        await unused.drop(self.connection)
 
     async def _give_up(self, number: int) -> None:
         """Drop the build: its tables go with the next that are not used."""

@@ -1,5 +1,6 @@
 """The views that analysts read, shown on one version or another of the projections."""
 
+import asyncio
 import json
 import re
 from collections.abc import Mapping
@@ -7,6 +8,7 @@ from collections.abc import Mapping
 import asyncpg
 from brobyg_contracts import NeedDecided, reference
 from brobyg_contracts.domain import LOCAL_ZONE
+from brobyg_kit.backoff import Backoff
 from brobyg_kit.database import Driver, driver_of
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,6 +18,11 @@ from brobyg_reporting.adapters.view_definitions import VIEWS
 from brobyg_reporting.adapters.view_parts import View
 from brobyg_reporting.errors import RebuildRefused
 
+#: How often a switch tries to have the views from readers.
+_MOST_ATTEMPTS = 30
+#: How long it waits for them, seconds by the attempt. Below the server's deadlock timeout (1 s), so
+#: it is never a reader that is ended; short at first, so that readers hardly wait.
+_LOCK_TIMEOUT = Backoff(first=0.02, longest=0.5)
 #: The records of the reference data in the service's copy: a record's value is a CloudEvent.
 _RECORDS = f"""
     select key, convert_from(body, 'UTF8')::jsonb -> 'data' as body from replica
@@ -61,13 +68,33 @@ _SERVED = """(
         )"""
 
 
+async def show_in_turn(connection: AsyncConnection, numbers: Mapping[str, int]) -> None:
+    """As `show`, again and again while readers hold the views, who have their turn between.
+
+    Within a transaction. Raises RebuildRefused as `show`, and what readers make it raise at last.
+    """
+    driver = await driver_of(connection)
+    for attempt in range(1, _MOST_ATTEMPTS + 1):
+        seconds = _LOCK_TIMEOUT.after(attempt)
+        try:
+            async with driver.transaction():
+                await driver.execute(f"set local lock_timeout = {round(seconds * 1000)}")
+                await show(connection, numbers)
+                return
+        except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
+            if attempt == _MOST_ATTEMPTS:
+                raise
+        await asyncio.sleep(1.2 * seconds)  # longer than readers were held up
+
+
 async def show(connection: AsyncConnection, numbers: Mapping[str, int]) -> None:
     """Point every view at these versions of the tables, in the current transaction.
 
     New columns come after those a view has, so that views built on it survive. A view of which a
-    column goes or changes its type is made anew; raises RebuildRefused when others are built on
-    it, or when it needs another version of a table too. Raises the driver's LockNotAvailableError
-    when readers hold one for longer than the transaction's lock_timeout.
+    column goes or changes its type is made anew, and one that this code has not is dropped; raises
+    RebuildRefused when others are built on it, or when it needs another version of a table too.
+    Raises the driver's LockNotAvailableError when readers hold one for longer than the
+    transaction's lock_timeout.
     """
     driver = await driver_of(connection)
     # First this, which does nothing, has all views locked at once: to lock one after the other
@@ -79,10 +106,10 @@ async def show(connection: AsyncConnection, numbers: Mapping[str, int]) -> None:
     try:
         for name, view in VIEWS.items():
             statements += await _definition(driver, name, view, numbers)
-        await driver.execute(";".join([*statements, *_comments()]))
+        await driver.execute(";".join([*statements, *_comments(), *await _drops(driver)]))
     except asyncpg.DependentObjectsStillExistError as error:
         raise RebuildRefused(
-            f"a view loses a column, or a column's type changes, and others are built on it:"
+            "a view or a column of one goes, or its type changes, and others are built on it:"
             f" {error}, {error.detail}; drop those, run this again and build them anew"
         ) from error
     except (KeyError, asyncpg.UndefinedColumnError) as error:
@@ -90,6 +117,13 @@ async def show(connection: AsyncConnection, numbers: Mapping[str, int]) -> None:
             f"the views need another projection of this code as well: {error}; build all of those"
             " that 'brobyg reporting status' says other code wrote"
         ) from error
+
+
+async def _drops(driver: Driver) -> list[str]:
+    """The statement that drops the views of another release; analysts' have their own schema."""
+    shown = await driver.fetch("select viewname from pg_views where schemaname = $1", SCHEMA)
+    gone = sorted({row["viewname"] for row in shown} - VIEWS.keys())
+    return ["drop view " + ", ".join(f'{SCHEMA}."{name}"' for name in gone)] if gone else []
 
 
 async def _definition(

@@ -30,7 +30,7 @@ def usual_schema(kind: str) -> str:
 
 
 def unusual_schema(event: Event) -> str | None:
-    """The schema the event was published with, where it is another than that; else None."""
+    """The schema that the event's data has, where it is another than that; else None."""
     return None if event.dataschema == usual_schema(event.type) else event.dataschema
 
 

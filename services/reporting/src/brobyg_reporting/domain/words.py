@@ -1,6 +1,6 @@
 """The coded words of the events, as people read them. A word that is not here is shown as it is."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
 
 from brobyg_contracts import events
@@ -231,10 +231,3 @@ CODED: Mapping[type[EventData], Mapping[str, Words]] = {
 def told(words: Words, word: str) -> Wording:
     """The word's text; the word itself when it is unknown."""
     return words.get(word) or Wording(word, word)
-
-
-def unknown_words(event: EventData) -> Iterator[str]:
-    """The properties of the event that hold a word that is not here."""
-    for name, words in CODED.get(type(event), {}).items():
-        if getattr(event, name) not in words:
-            yield name

@@ -12,6 +12,14 @@ from fastapi import APIRouter, Depends, Query
 
 from brobyg_reporting.adapters.queries import Queries
 from brobyg_reporting.adapters.status import projection_status
+from brobyg_reporting.domain.projections import (
+    ATTENTION,
+    HELPER,
+    MATCH,
+    NEED,
+    OFFER,
+    REFERRAL,
+)
 from brobyg_reporting.entrypoints.position import waits_for_position
 from brobyg_reporting.entrypoints.visibility import Reader, Visibility
 from brobyg_reporting.entrypoints.worklist import worklist_router
@@ -46,7 +54,8 @@ def routers(database: Database, reference: Replica[Reference]) -> list[APIRouter
 
 def _stories(queries: Queries, visibility: Visibility) -> APIRouter:
     """What happened to one referral or one need."""
-    routes = APIRouter(tags=["reporting"], dependencies=[Depends(waits_for_position(queries))])
+    waits = waits_for_position(queries, REFERRAL, NEED, MATCH, ATTENTION)
+    routes = APIRouter(tags=["reporting"], dependencies=[Depends(waits)])
     names = visibility.reference
 
     @routes.get("/referrals", summary="Where each referral stands, the newest first")
@@ -87,7 +96,8 @@ def _stories(queries: Queries, visibility: Visibility) -> APIRouter:
 
 def _sums(queries: Queries, visibility: Visibility) -> APIRouter:
     """Figures over many."""
-    routes = APIRouter(tags=["reporting"], dependencies=[Depends(waits_for_position(queries))])
+    waits = waits_for_position(queries, REFERRAL, NEED, MATCH, OFFER, HELPER, ATTENTION)
+    routes = APIRouter(tags=["reporting"], dependencies=[Depends(waits)])
 
     @routes.get("/needs/summary", summary="Needs by municipality, pathway, month and standing")
     async def needs(caller: Reader) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from brobyg_kit import positions
 from fastapi import Query, Response
 
 from brobyg_reporting.adapters.queries import Position, Queries
+from brobyg_reporting.domain.projection import AnyProjection
+from brobyg_reporting.entrypoints.visibility import Reader
 
 HEADER = "Brobyg-Not-Yet"
 _WAIT_SECONDS = 1.0
@@ -31,14 +33,18 @@ After = Annotated[
 ]
 
 
-def waits_for_position(queries: Queries) -> Callable[..., Awaitable[None]]:
-    """A dependency of every question."""
+def waits_for_position(
+    queries: Queries, *projections: AnyProjection
+) -> Callable[..., Awaitable[None]]:
+    """A dependency of every question that is answered from these projections."""
+    read = [one.table for one in projections]
 
-    async def wait(response: Response, after: After = None) -> None:
+    # The caller first: who may not ask is told so at once.
+    async def wait(_: Reader, response: Response, after: After = None) -> None:
         if after is None:
             return
         asked = [_position(one) for one in after.split(",")]
-        if missing := await _wait(queries, asked):
+        if missing := await _wait(queries, asked, read):
             response.headers[HEADER] = ",".join(
                 positions.header_value({one[:2]: one.sequence}) for one in missing
             )
@@ -51,11 +57,13 @@ def _position(text: str) -> Position:
     return Position(topic, subject, int(sequence))
 
 
-async def _wait(queries: Queries, asked: Sequence[Position]) -> Sequence[Position]:
+async def _wait(
+    queries: Queries, asked: Sequence[Position], read: Sequence[str]
+) -> Sequence[Position]:
     """Those that are not there after the wait."""
     loop = asyncio.get_running_loop()
     ends = loop.time() + _WAIT_SECONDS
-    while (missing := await queries.missing(asked)) and loop.time() < ends:
+    while (missing := await queries.missing(asked, read)) and loop.time() < ends:
         await asyncio.sleep(_LOOK_EVERY)
         asked = missing
     return missing

@@ -7,6 +7,7 @@ from brobyg_kit.problems import Problem
 from fastapi import APIRouter, Depends, Query
 
 from brobyg_reporting.adapters.queries import Queries
+from brobyg_reporting.domain import projections
 from brobyg_reporting.domain.words import ATTENTION
 from brobyg_reporting.entrypoints.position import waits_for_position
 from brobyg_reporting.entrypoints.visibility import Reader, Visibility
@@ -33,7 +34,8 @@ Page = Annotated[UUID | None, Query(description="The `next` of the page before."
 
 def worklist_router(queries: Queries, visibility: Visibility) -> APIRouter:
     """The routes that read the worklist."""
-    routes = APIRouter(tags=["attention"], dependencies=[Depends(waits_for_position(queries))])
+    waits = waits_for_position(queries, projections.ATTENTION)
+    routes = APIRouter(tags=["attention"], dependencies=[Depends(waits)])
 
     @routes.get("/attention", summary="What needs a human, the most urgent first")
     async def worklist(

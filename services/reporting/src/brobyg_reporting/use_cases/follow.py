@@ -8,6 +8,9 @@ from brobyg_reporting.use_cases.live import fold
 
 #: Events of one transaction.
 _BATCH = 2_000
+#: So many records may be left to be caught up with while the consumer is held up, if it can be
+#: brought about in so many rounds.
+NEAR, MOST_ROUNDS = 2_000, 10
 #: The projections by the name of their table.
 BY_TABLE = {one.table: one for one in PROJECTIONS}
 
@@ -32,6 +35,18 @@ async def follow(
     return events
 
 
+async def follow_closely(
+    versions: Versions, number: int, on_offsets: Callable[[int], None] = lambda _: None
+) -> int:
+    """As `follow`, again until what a build still lacks is little, or that does not help."""
+    events = 0
+    for _ in range(MOST_ROUNDS):
+        events += await follow(versions, number, on_offsets)
+        if sum(one.end - one.start for one in await versions.lacking(number)) <= NEAR:
+            break
+    return events
+
+
 async def _step(versions: Versions, number: int | None, lacks: Lag) -> tuple[int, int, Lag | None]:
     """One transaction: events folded, offsets passed, and what is still lacking."""
     projection = BY_TABLE[lacks.projection]
@@ -45,7 +60,7 @@ async def _step(versions: Versions, number: int | None, lacks: Lag) -> tuple[int
         types = {kind.EVENT_TYPE for kind in projection.folds}
         events = await versions.logged(now, types, _BATCH)
         await fold(versions.version(now.number), projection, events)
-        passed = events[-1].offset + 1 if len(events) == _BATCH else now.end
+        passed = events[-1].offset + 1 if len(events) >= _BATCH else now.end
         await versions.caught_up(now, passed)
     left = now._replace(start=passed)
     return len(events), passed - now.start, left if passed < now.end else None

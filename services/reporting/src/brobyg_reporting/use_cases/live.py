@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
+from brobyg_contracts.words import unknown_words
 from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event
 from brobyg_kit.handling import Handler
@@ -12,7 +13,6 @@ from brobyg_kit.unknown import shown
 from brobyg_reporting.domain.folding import Folder
 from brobyg_reporting.domain.log import LoggedEvent, offsets_after
 from brobyg_reporting.domain.projection import AnyProjection
-from brobyg_reporting.domain.words import unknown_words
 from brobyg_reporting.metrics import ReportingMetrics
 from brobyg_reporting.ports import Version, Versions
 

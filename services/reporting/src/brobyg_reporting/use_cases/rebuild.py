@@ -2,16 +2,17 @@
 
 Of all tables, from the topics:
 
-1. the ends of the partitions are taken, and workers read everything below them, share by share,
-   into tables without keys;
+1. the ends of the partitions are taken, or where the live log stands if that is near, and workers
+   read everything below them, share by share, into tables without keys;
 2. keys and indexes are built;
-3. the new tables catch up, the last of it while the live consumer is held by a lock, so that
-   both versions stand at the same offsets.
+3. the new tables catch up with the live log, the last of it while the live consumer is held by a
+   lock, so that both versions stand at the same offsets.
 
 Of some projections, from the live event log, which holds every event once: they follow it (see
 `use_cases.follow`), the last of it while the consumer is held. The others are not touched.
 
-Then every table is compared by hash and, as asked, the views are switched in that transaction.
+Then every table that stands where the live one does is compared by hash and, as asked, the views
+are switched in that transaction. What is live is never written.
 Nothing is published, no timer is set and no offset of the consumer group is touched. Killed at any
 point, the same command goes on.
 """
@@ -21,7 +22,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from brobyg_reporting.domain.log import LoggedEvent, Offsets, offsets_after
+from brobyg_reporting.domain.log import LoggedEvent, Offsets
 from brobyg_reporting.domain.projections import PROJECTIONS
 from brobyg_reporting.errors import RebuildRefused
 from brobyg_reporting.ports import (
@@ -34,13 +35,13 @@ from brobyg_reporting.ports import (
     Version,
     Versions,
 )
-from brobyg_reporting.use_cases.follow import BY_TABLE, follow
+from brobyg_reporting.use_cases.follow import BY_TABLE, MOST_ROUNDS, NEAR, follow, follow_closely
 from brobyg_reporting.use_cases.live import log_and_fold
 
 #: The table that the others are folded from: a new one makes new ones of them all.
 LOG = "event_log"
-#: `rebuild` does not bring a live version that is further behind up to date just to compare with
-#: it; `verify` always does. In records.
+#: A live log that is further behind the topics is not where a new one stops, unless to verify: the
+#: new one then holds more, and is not compared. In records.
 _LARGEST_LAG_TO_COMPARE = 20_000
 #: Events of one transaction while catching up.
 _BATCH = 2_000
@@ -170,8 +171,13 @@ class _Rebuild:
                 "projections are built from the event log, which this code has not written here;"
                 " 'brobyg reporting rebuild' without a name builds all from the topics"
             )
-        ends = await self.topics.ends() if LOG in names else {}
-        _refuse_other_topics(reached if ends else {}, ends)
+        ends: Offsets = {}
+        if LOG in names:
+            ends = await self.topics.ends()
+            _refuse_other_topics(reached, ends)
+            near = bool(reached) and _distance(reached, ends) <= _LARGEST_LAG_TO_COMPARE
+            if LOG in own and (near or purpose == "verify"):
+                ends = {at: reached.get(at, 0) for at in ends}
         return await self.versions.begin(names, ends, purpose, fresh=self.request.fresh)
 
     async def _read(self, build: Build) -> None:
@@ -221,15 +227,11 @@ class _Rebuild:
         started, versions = time.perf_counter(), self.versions
         self.progress("comparing", 0, 1)
         catch_up = _CatchUp(versions, self.topics, build.number, dict(build.watermarks))
-        near = await catch_up.read_ahead(always_compare=self.request.purpose == "verify")
+        await catch_up.come_near()
         async with versions.switching():
-            live = await versions.live()
-            behind = await catch_up.finish(live, live_too=near)
+            behind = await catch_up.finish()
             self.result.caught_up = catch_up.applied
-            if behind:
-                note = f"not compared: the live version is {behind} records behind the topics"
-                self.result.note = note
-            await self._compare_and_switch(build, live, catch_up.position, comparable=not behind)
+            await self._compare_and_switch(build, catch_up.position, behind)
         self.result.switch_seconds = time.perf_counter() - started
 
     async def _finish_some(self, build: Build) -> None:
@@ -243,32 +245,22 @@ class _Rebuild:
             self.progress("reading", min(read, total), total)
 
         on_offsets(0)
-        self.result.events = await follow(versions, build.number, on_offsets)
-        await follow(versions)
+        self.result.events = await follow_closely(versions, build.number, on_offsets)
         self.result.read_seconds = time.perf_counter() - started
+        await self._index(build)
         started = time.perf_counter()
         self.progress("comparing", 0, 1)
         async with versions.switching():
             self.result.caught_up = await follow(versions, build.number)
-            await follow(versions)
-            for name in build.names:
-                await versions.index(build.number, name)
-            await self._compare_and_switch(build, await versions.live(), {}, comparable=True)
+            await self._compare_and_switch(build, {})
         self.result.switch_seconds = time.perf_counter() - started
 
-    async def _compare_and_switch(
-        self,
-        build: Build,
-        live: Mapping[str, LiveVersion],
-        position: Offsets,
-        *,
-        comparable: bool,
-    ) -> None:
-        """The last step, while nobody else writes. `comparable`: all stand at the same offsets."""
+    async def _compare_and_switch(self, build: Build, position: Offsets, behind: int = 0) -> None:
+        """The last step, while nobody else writes. The live log is so many records behind."""
         result, versions, purpose = self.result, self.versions, self.request.purpose
+        live = await versions.live()
         result.previous = {name: live[name].number for name in build.names if name in live}
-        if comparable:
-            await self._compare(build, live)
+        await self._compare(build, live, behind)
         if parked := await versions.waiting():
             result.note = (
                 f"{parked} events wait in the live consumer behind one that could not be"
@@ -283,14 +275,23 @@ class _Rebuild:
             await versions.switch(build.number, position)
         self.progress("comparing", 1, 1)
 
-    async def _compare(self, build: Build, live: Mapping[str, LiveVersion]) -> None:
-        """Compare with those live versions that this code wrote."""
+    async def _compare(self, build: Build, live: Mapping[str, LiveVersion], behind: int) -> None:
+        """Compare with those live versions that this code wrote and that stand where it does."""
         result = self.result
-        comparable = [name for name in build.names if name in live and live[name].own]
+        own = [name for name in build.names if name in live and live[name].own]
+        lacking = {one.projection for one in await self.versions.lacking()}
+        comparable = [] if behind else [name for name in own if name not in lacking]
         if not live:
             result.note = "not compared: there was no version before this one"
-        elif other := [name for name in build.names if name not in comparable]:
+        elif other := [name for name in build.names if name not in own]:
             result.note = f"not compared: {', '.join(other)} was written by other code or is new"
+        elif behind:
+            result.note = f"not compared: the live version is {behind} records behind this one"
+        elif late := [name for name in own if name in lacking]:
+            result.note = (
+                f"not compared: {', '.join(late)} lacks events of the log, which the service folds"
+                " while it runs"
+            )
         for name in comparable:
             number = live[name].number
             result.tables.append(await self.versions.compare(number, build.number, name))
@@ -315,11 +316,7 @@ def _refuse_other_topics(reached: Offsets, ends: Offsets) -> None:
 
 @dataclass(slots=True)
 class _CatchUp:
-    """Brings the new version, and the live one where it lags, to the same offsets.
-
-    By the same functions as the live consumer. What is live is written only where all of it is of
-    this code.
-    """
+    """Brings the new version to where the live log is, by the live consumer's own functions."""
 
     versions: Versions
     topics: Topics
@@ -327,34 +324,18 @@ class _CatchUp:
     position: Offsets
     applied: int = 0
 
-    async def read_ahead(self, *, always_compare: bool) -> bool:
-        """Read most of what is missing without holding up the live consumer.
+    async def come_near(self) -> None:
+        """Read most of what is missing without holding up the live consumer."""
+        for _ in range(MOST_ROUNDS):
+            target = self._target(await self._reached())
+            if _distance(self.position, target) <= NEAR:
+                break
+            await self._apply(target)
 
-        True when the live version is there too, or was near enough to be brought there.
-        """
-        reached, live = await self._reached(), await self.versions.live()
-        await self._apply(self._target(reached))
-        behind = _distance(reached, self.position)
-        if not _own(live):
-            return False
-        if behind and (always_compare or behind <= _LARGEST_LAG_TO_COMPARE):
-            await self._bring_live(reached)
-            behind = 0
-        return behind == 0
-
-    async def finish(self, live: Mapping[str, LiveVersion], *, live_too: bool) -> int:
-        """The last step of both, while nobody else writes the live version.
-
-        Returns how many records the live version is still behind.
-        """
+    async def finish(self) -> int:
+        """Read the rest, while nobody else writes; how many records the live log is behind then."""
         reached = await self._reached()
         await self._apply(self._target(reached))
-        if live_too and _own(live):
-            await self._bring_live(reached)
-            await follow(self.versions)
-            return 0
-        if not _own(live):
-            return 0
         return _distance(reached, self.position)
 
     async def _reached(self) -> Offsets:
@@ -363,13 +344,6 @@ class _CatchUp:
 
     def _target(self, reached: Offsets) -> Offsets:
         return {at: max(offset, reached[at]) for at, offset in self.position.items()}
-
-    async def _bring_live(self, reached: Offsets) -> None:
-        async for events in self._batches(reached, self.position):
-            async with self.versions.transaction():
-                await _write(await self.versions.live_to_write(), events)
-                await self.versions.advance(offsets_after(events))
-        await self.versions.advance(self.position)  # also past records that are not events
 
     async def _apply(self, target: Offsets) -> None:
         async for events in self._batches(self.position, target):
@@ -387,11 +361,6 @@ async def _write(version: Version, events: list[LoggedEvent]) -> int:
     """Log and fold the events; the number that were new."""
     await version.lock(sorted({event.partition for event in events}))
     return len(await log_and_fold(version, events, PROJECTIONS))
-
-
-def _own(live: Mapping[str, LiveVersion]) -> bool:
-    """Whether this code wrote all that is live."""
-    return bool(live) and all(one.own for one in live.values())
 
 
 def _distance(start: Offsets, end: Offsets) -> int:

@@ -43,9 +43,15 @@ class Upgrade:
     connect: Connect
     ports: RebuildPorts
     heartbeat: Heartbeat
+    #: What is in the way or being done, for readiness; empty when all is well.
+    note: str = ""
     #: How far the current build has come; empty before it has begun.
     _progress: str = ""
+    #: Whether the consumer may write the log: nothing else is worth not being ready.
+    _writes: bool = False
     _waiting: bool = False
+    #: Whether the log was looked through for events that an older release did not know.
+    _marked: bool = False
 
     async def run(self) -> None:
         """Look again and again until cancelled. Raises what Kafka and the database raise."""
@@ -69,6 +75,7 @@ class Upgrade:
         """
         async with self.connect() as versions:
             live = await versions.live()
+            self._writes = LOG in live and live[LOG].own
             if not live:
                 return ""
             foreign = [n for n in (LOG, *BY_TABLE) if n not in live or not live[n].own]
@@ -78,13 +85,24 @@ class Upgrade:
             await self._build(wanted)
         if LOG not in foreign:
             async with self.connect() as versions:
-                await follow(versions)
+                await self._catch_up(versions)
+                if not live.keys() <= {LOG, *BY_TABLE} and await versions.retire_gone():
+                    log.info("version.retired")
         if not replaced:
             return ""
         return (
             f"other code's versions of {', '.join(replaced)} replaced this code's: end this"
             " process, or run 'brobyg reporting rebuild' and 'switch' to go back to this code's"
         )
+
+    async def _catch_up(self, versions: Versions) -> None:
+        """Fold and mark what another release has logged and not known or not folded."""
+        if self._marked and not await versions.lacking():
+            return
+        await follow(versions, on_offsets=lambda _: self.heartbeat.beat())
+        async with versions.transaction():
+            await versions.mark_known()
+        self._marked = True
 
     async def _build(self, names: Sequence[str]) -> None:
         self._progress = ""
@@ -108,8 +126,12 @@ class Upgrade:
         self._progress = f"{phase} {done} of {total}"
 
     def _tell(self, trouble: str) -> None:
-        """Tell readiness what is in the way; log that the wait begins, and that it is over."""
-        if trouble:
+        """Tell what is in the way; log that the wait begins, and that it is over.
+
+        The process is not ready only while the consumer waits too.
+        """
+        self.note = trouble
+        if trouble and not self._writes:
             self.heartbeat.struggle(trouble)
         else:
             self.heartbeat.beat()
