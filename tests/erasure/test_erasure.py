@@ -18,7 +18,12 @@ from sqlalchemy import text
 Serve = Callable[..., AbstractAsyncContextManager[Running]]
 KEY = base64.b64encode(b"k" * 32).decode()
 OF_REFERRAL = {"referral_encryption_key": KEY, "referral_cpr_key": KEY}
-OF_MATCHING = {"matching_link_keys": "k" * 32, "matching_registration_keys": "r" * 32}
+OF_MATCHING = {
+    "matching_encryption_key": KEY,
+    "matching_lookup_key": KEY,
+    "matching_link_keys": "k" * 32,
+    "matching_registration_keys": "r" * 32,
+}
 OF_NOTIFICATION = {
     "notification_smtp": "smtp://127.0.0.1:1",
     "notification_sender": "Brobyg <brobyg@example.org>",
