@@ -386,3 +386,45 @@ async def test_the_command_shows_how_far_it_has_come_and_makes_erasures_again(
     await history(parts, holder, OTHER)
     assert "thing: 1 erased again" in (await run("replay")).output
     assert "thing: 0 erased again" in (await run("replay", "--all")).output
+
+
+async def meets(parts: Parts, work: "asyncio.Task[Any]") -> None:
+    """Return when the work is done, or waits for somebody's lock."""
+    waiting = (
+        "select count(*) from pg_locks l join pg_stat_activity using (pid)"
+        " where datname = current_database() and not granted"
+    )
+
+    async def so() -> bool:
+        return work.done() or bool(await parts.pool.fetchval(waiting))
+
+    await eventually(so, "it is done, or waits for a lock")
+
+
+async def test_the_last_two_who_acknowledge_at_the_same_moment_complete_the_proof(
+    parts: Parts,
+) -> None:
+    one = owner(None, "a", "b")
+    await begun(parts, one)
+    async with parts.database.transaction() as tx:
+        await one.note(tx, [(SOMEBODY, "a")])
+        other = asyncio.create_task(note(parts, one, (SOMEBODY, "b")))
+        await meets(parts, other)
+    await other
+    assert (await proof_of(parts)).completed_at is not None
+
+
+async def test_an_acknowledgement_while_the_topic_is_proven_completes_the_proof(
+    parts: Parts,
+) -> None:
+    async with compacted_topic(parts) as topic, going(parts.relay()):
+        one = owner(topic, "a")
+        await begun(parts, one)
+        await parts.sent_all()
+        async with parts.database.transaction() as tx:
+            await one.note(tx, [(SOMEBODY, "a")])
+            proof = ErasureProof(parts.database, parts.kafka, again=timedelta(0))
+            looking = asyncio.create_task(proof.look())
+            await meets(parts, looking)
+        assert await looking == 1
+    assert (await proof_of(parts)).completed_at is not None

@@ -101,6 +101,7 @@ class Erasures:
 
         Those of people whom this service has not erased are another owner's.
         """
+        await lock(tx, {person for person, _ in said})
         given = unnest({"person_id": Id, "service": Text()}, sorted(set(said)))
         rows = select(
             given.c.person_id, given.c.service, bindparam("now", tx.now, type_=Instant)
@@ -137,8 +138,22 @@ async def erased(tx: Transaction, person_ids: Collection[str]) -> set[str]:
     return set(found)
 
 
+async def lock(tx: Transaction, person_ids: Collection[str]) -> None:
+    """Hold these erasures, so that the last of what they wait for sees all before it."""
+    wanted = func.any(bindparam("people", sorted(person_ids), type_=ARRAY(Id)))
+    await tx.connection.execute(
+        select(_e.person_id)
+        .where(_e.person_id == wanted)
+        .order_by(_e.person_id)
+        .with_for_update(key_share=True)
+    )
+
+
 async def complete(tx: Transaction, person_ids: Collection[str]) -> None:
-    """Set `completed_at` of those of these erasures of which nothing is missing any more."""
+    """Set `completed_at` of those of these erasures of which nothing is missing any more.
+
+    They are locked.
+    """
     heard: Any = (
         select(func.coalesce(func.array_agg(_a.service), literal([], ARRAY(Text))))
         .where(_a.person_id == _e.person_id)

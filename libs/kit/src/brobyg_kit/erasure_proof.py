@@ -21,7 +21,7 @@ from brobyg_kit import kafka
 from brobyg_kit.backoff import Backoff
 from brobyg_kit.database import Database, Transaction
 from brobyg_kit.database_errors import DATABASE_ERRORS
-from brobyg_kit.erasure import complete
+from brobyg_kit.erasure import complete, lock
 from brobyg_kit.logs import get_logger
 from brobyg_kit.tables import Id, erasure
 from brobyg_kit.topics import SEGMENT
@@ -143,6 +143,7 @@ class ErasureProof:
         there = before | deleted
         clean = {one for one in there if not seen[one].values}
         async with self._database.transaction() as tx:
+            await lock(tx, seen)
             await self._set(tx, deleted, tombstoned_at=tx.now)
             await self._set(tx, clean, compacted_at=tx.now)
             await complete(tx, clean)
