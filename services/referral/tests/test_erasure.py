@@ -263,3 +263,39 @@ async def test_an_erased_citizen_who_is_not_in_a_restored_backup_is_proven_all_t
         {"person_id": UNKNOWN}
     ]
     assert await service.rows("select count(*) from erasure") == [{"count": 1}]
+
+
+LATER = {
+    "starts_at": "2026-12-01T09:15:00+01:00",
+    "ends_at": "2026-12-01T10:00:00+01:00",
+    "location_id": "randers-hospital",
+}
+
+
+async def enter(service: Served, made: dict[str, Any], key: str) -> httpx2.Response:
+    body = {"referral_id": made["referral_id"], **LATER}
+    return await service.running.client.post(
+        "/appointments", json=body, headers=REFERRER | {"Idempotency-Key": key}
+    )
+
+
+async def test_no_key_of_a_request_leads_to_whom_it_named(service: Served) -> None:
+    made = (await service.refer(headers={"Idempotency-Key": "k-1"})).json()
+    assert (await enter(service, made, "k-2")).status_code == 201
+    await erase(service, made["citizen_id"])
+    assert await service.rows("select made_id, request_hash from idempotency_key") == [
+        {"made_id": None, "request_hash": None}
+    ]
+
+
+async def test_no_key_leads_to_an_appointment_of_a_consent_that_was_withdrawn(
+    service: Served,
+) -> None:
+    made = await service.referred()
+    assert (await enter(service, made, "k-1")).status_code == 201
+    ended = await service.running.client.delete(
+        f"/referrals/{made['referral_id']}/consent", headers=REFERRER
+    )
+    assert ended.status_code == 200, ended.text
+    assert await service.rows("select 1 from idempotency_key") == []
+    assert (await enter(service, made, "k-1")).status_code == 409
