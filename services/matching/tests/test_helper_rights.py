@@ -336,3 +336,9 @@ async def test_whom_a_restored_backup_has_again_is_erased_again(
     assert await rows(matching, "select 1 from helper_contact") == []
     assert await rows(matching, "select person_id::text from erased_person") == [(one,)]
     assert "helper.erased" in await said(matching)
+
+
+@pytest.mark.parametrize("how", END)
+async def test_a_reason_is_one_of_the_known_words(matching: Running, how: str) -> None:
+    one = await active(matching)
+    assert (await END[how](matching, one, "lauridsen")).status_code == 422
