@@ -165,7 +165,10 @@ async def test_whose_key_was_lost_is_sealed_anew_when_told_anew(service: Served)
     await service.rows("delete from person_key")
     path = f"/citizens/{made['citizen_id']}/contact?purpose=mail"
     lost = await service.running.client.get(path, headers=bearer("service"))
-    assert lost.status_code == 410
+    assert (lost.status_code, lost.headers["Retry-After"]) == (503, "2"), "they are not erased"
     assert (await service.referred(pathway="toy_caseload"))["citizen_id"] == made["citizen_id"]
     told = await service.running.client.get(path, headers=bearer("service"))
     assert (told.status_code, told.json()["given_name"]) == (200, GIVEN)
+    # Nobody knows whether they were protected.
+    assert told.json()["meeting_point"] is None
+    assert (await service.records())[-1]["meeting"] == "at_location"

@@ -5,6 +5,7 @@ from datetime import date
 
 import msgspec
 from brobyg_kit.database import Transaction
+from brobyg_kit.errors import PersonKeyLost
 from brobyg_kit.person_keys import PersonKeys
 from brobyg_kit.statements import unnest
 from brobyg_kit.tables import Id
@@ -115,9 +116,11 @@ class PostgresCitizens:
         row = found.one_or_none()
         if row is None:
             raise NoSuchCitizen
-        key = await self._keys.load(tx.connection, citizen_id)
-        if row.sealed is None or key is None:
+        if row.sealed is None:
             return None
+        key = await self._keys.load(tx.connection, citizen_id)
+        if key is None:
+            raise PersonKeyLost("a citizen's own key is not there")
         return msgspec.json.decode(key.open(row.sealed, IDENTITY), type=Contact)
 
     async def record(self, tx: Transaction, citizen_id: str) -> CitizenRecord | None:
