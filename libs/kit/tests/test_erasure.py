@@ -194,10 +194,15 @@ class Holder:
         self.kind: type[EventData] = type("Gone", (Gone,), {"TOPIC": parts.topic}, frozen=True)
         self.erasures = Erasures("test", Acknowledged, kinds=(self.kind,))
         self.replay = Replay(parts.database, parts.kafka, self.erasures, self.erase)
+        self.asked: list[str] = []
         self.may_go_on = asyncio.Event()
         self.may_go_on.set()
 
+    async def was_asked(self) -> bool:
+        return bool(self.asked)
+
     async def erase(self, tx: Transaction, event: Event) -> None:
+        self.asked.append(event.subject)
         await self.may_go_on.wait()
         await remember(tx, [event.subject])
         tx.after_commit(lambda: self.done.append(event.subject))
@@ -316,16 +321,22 @@ def a_service(parts: Parts, holder: Holder) -> Service:
     )
 
 
+def a_process(
+    parts: Parts, holder: Holder, postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> Runtime:
+    monkeypatch.setattr(runtime, "database_url", lambda *_: parts.database.url)
+    values = {"kafka": parts.kafka, "thing_database": postgres, "token_keys": token_keys()[1]}
+    settings = ThingSettings.model_validate(values)
+    return Runtime(a_service(parts, holder), settings, replays=True)
+
+
 async def test_nothing_is_served_and_nothing_works_before_the_erasures_are_made_again(
     parts: Parts, postgres: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     holder = Holder(parts)
     await history(parts, holder, SOMEBODY)
     holder.may_go_on.clear()
-    monkeypatch.setattr(runtime, "database_url", lambda *_: parts.database.url)
-    values = {"kafka": parts.kafka, "thing_database": postgres, "token_keys": token_keys()[1]}
-    settings = ThingSettings.model_validate(values)
-    process, port = Runtime(a_service(parts, holder), settings, replays=True), free_port()
+    process, port = a_process(parts, holder, postgres, monkeypatch), free_port()
     web = Server(uvicorn.Config(process.app(), host="127.0.0.1", port=port, log_config=None))
     serving = asyncio.create_task(process.serve(web))
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
@@ -356,6 +367,22 @@ async def test_nothing_is_served_and_nothing_works_before_the_erasures_are_made_
     process.stop()
     await asyncio.wait([serving], timeout=20)
     assert serving.done()
+
+
+async def test_a_stop_while_erasures_are_made_again_takes_no_time(
+    parts: Parts, postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holder = Holder(parts)
+    await history(parts, holder, SOMEBODY)
+    holder.may_go_on.clear()
+    process = a_process(parts, holder, postgres, monkeypatch)
+    web = Server(uvicorn.Config(process.app(), host="127.0.0.1", port=free_port(), log_config=None))
+    serving = asyncio.create_task(process.serve(web))
+    await eventually(holder.was_asked, "the erasure is in hand")
+    process.stop()
+    await asyncio.wait([serving], timeout=8)
+    assert serving.done()
+    assert holder.done == []
 
 
 async def test_the_command_shows_how_far_it_has_come_and_makes_erasures_again(

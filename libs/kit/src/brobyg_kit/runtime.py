@@ -149,7 +149,8 @@ class Runtime:
         log.info("service.started", role=self.role, loops=[*loops])
         try:
             await serving
-            if self._opened.is_set():  # else all still wait for the database
+            # Else all still wait, for the database or the erasures, and have nothing in hand.
+            if self._opened.is_set() and self._replayed.is_set():
                 await self._finish(tasks)
         finally:
             for task in tasks.values():
