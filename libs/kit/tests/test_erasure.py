@@ -33,6 +33,8 @@ from pydantic import SecretStr
 from sqlalchemy import MetaData
 from typer.testing import CliRunner
 
+#: What a version to come says of its data.
+LATER = "https://brobyg.dk/schemas/dk.brobyg.somebody.erased.v99.schema.json"
 SOMEBODY, OTHER = str(uuid.uuid4()), str(uuid.uuid4())
 ASKED_AT = datetime(2026, 11, 30, 8, 0, tzinfo=UTC)
 
@@ -195,6 +197,7 @@ class Holder:
         self.erasures = Erasures("test", Acknowledged, kinds=(self.kind,))
         self.replay = Replay(parts.database, parts.kafka, self.erasures, self.erase)
         self.asked: list[str] = []
+        self.fails_for = ""
         self.may_go_on = asyncio.Event()
         self.may_go_on.set()
 
@@ -203,6 +206,8 @@ class Holder:
 
     async def erase(self, tx: Transaction, event: Event) -> None:
         self.asked.append(event.subject)
+        if event.subject == self.fails_for:
+            raise LookupError("as a bug does")
         await self.may_go_on.wait()
         await remember(tx, [event.subject])
         tx.after_commit(lambda: self.done.append(event.subject))
@@ -455,3 +460,38 @@ async def test_an_acknowledgement_while_the_topic_is_proven_completes_the_proof(
             await meets(parts, looking)
         assert await looking == 1
     assert (await proof_of(parts)).completed_at is not None
+
+
+async def test_an_erasure_of_a_later_version_is_left_and_told_and_others_are_made(
+    parts: Parts,
+) -> None:
+    holder = Holder(parts)
+    later = type("Later", (holder.kind,), {"DATASCHEMA": LATER}, frozen=True)
+    async with parts.database.transaction() as tx:
+        tx.emit(later(person_id=SOMEBODY), subject=SOMEBODY)
+    await history(parts, holder, *(str(uuid.uuid4()) for _ in range(9)))
+    assert await holder.replay.once() == 9
+    assert "1 erasures can't be made again yet" in (await holder.replay.check()).detail
+    # As once the code was renewed.
+    renewed = Holder(parts)
+    of_later = Erasures("test", Acknowledged, kinds=(later,))
+    replay = Replay(parts.database, parts.kafka, of_later, renewed.erase)
+    assert await replay.once() == 1
+    assert renewed.done == [SOMEBODY]
+    assert (await replay.check()).ok
+
+
+async def test_an_erasure_that_fails_is_left_and_told_and_others_are_made(parts: Parts) -> None:
+    holder = Holder(parts)
+    holder.fails_for = SOMEBODY
+    others = [str(uuid.uuid4()) for _ in range(9)]
+    await history(parts, holder, SOMEBODY, *others)
+    heartbeat = Heartbeat("erasures")
+    async with asyncio.timeout(30):
+        assert await holder.replay.until_done(heartbeat) == 9
+    assert not (await holder.replay.check()).ok
+    assert SOMEBODY not in (await holder.replay.check()).detail
+    holder.fails_for = ""
+    assert await holder.replay.once() == 1
+    assert (await holder.replay.check()).ok
+    assert sorted(holder.done) == sorted([SOMEBODY, *others])

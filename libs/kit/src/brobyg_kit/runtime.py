@@ -90,6 +90,8 @@ class Runtime:
         self._relay: Relay | None = None
         self._opened, self._replayed = asyncio.Event(), asyncio.Event()
         self.replay = self._make_replay()
+        if self.replay is not None:
+            self.health.checks["erasures_made_again"] = self.replay.check
         if self.replay is None or not replays:
             self._replayed.set()
         self._stopping = False
