@@ -495,3 +495,19 @@ async def test_an_erasure_that_fails_is_left_and_told_and_others_are_made(parts:
     assert await holder.replay.once() == 1
     assert (await holder.replay.check()).ok
     assert sorted(holder.done) == sorted([SOMEBODY, *others])
+
+
+async def test_processes_that_start_together_make_an_erasure_once(parts: Parts) -> None:
+    one, other = Holder(parts), Holder(parts)
+    other.replay = Replay(parts.database, parts.kafka, one.erasures, other.erase)
+    await history(parts, one, SOMEBODY)
+    one.may_go_on.clear()
+    first = asyncio.create_task(one.replay.once())
+    await eventually(one.was_asked, "the erasure is in hand")
+    waits = asyncio.Event()
+    second = asyncio.create_task(other.replay.once(said=waits.set))
+    async with asyncio.timeout(20):
+        await waits.wait()
+    one.may_go_on.set()
+    assert (await first, await second) == (1, 0)
+    assert other.asked == []

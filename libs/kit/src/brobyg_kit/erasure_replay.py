@@ -7,12 +7,13 @@ that a start finds little to read.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
-from sqlalchemy import BigInteger, Integer, Text, select
+from sqlalchemy import BigInteger, Integer, Text, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from brobyg_kit import kafka
@@ -34,6 +35,9 @@ log = get_logger(__name__)
 Erase = Callable[[Transaction, Event], Awaitable[None]]
 #: How often the history is looked through while the service runs.
 EVERY = timedelta(hours=1)
+#: One process of a service at a time looks through the history.
+_LOCK = 0x657261736564
+_LOCKED_SECONDS = 0.5
 _FIRST = "looks first for erasures that a backup does not know of"
 _r = erasures_replayed.c
 
@@ -84,6 +88,24 @@ class Replay:
         time. Raises one of DATABASE_ERRORS, KafkaError, or TimeoutError when the broker does not
         answer.
         """
+        async with self._alone(said):
+            return await self._once(from_the_beginning=from_the_beginning, said=said)
+
+    @asynccontextmanager
+    async def _alone(self, said: Callable[[], None] | None) -> AsyncIterator[None]:
+        """While the block runs the service's other processes wait here, and then find it done."""
+        async with self._database.connect() as connection:
+            while not await connection.scalar(select(func.pg_try_advisory_lock(_LOCK))):
+                if said is not None:
+                    said()
+                await asyncio.sleep(_LOCKED_SECONDS)
+            try:
+                yield
+            finally:
+                with suppress(*DATABASE_ERRORS):
+                    await connection.execute(select(func.pg_advisory_unlock(_LOCK)))
+
+    async def _once(self, *, from_the_beginning: bool, said: Callable[[], None] | None) -> int:
         done, left = 0, _Left()
         async with kafka.admin(self._address) as admin:
             found = await kafka.partitions(admin, self._topics)
