@@ -13,10 +13,10 @@ import msgspec
 import pytest
 import uvicorn
 from aiokafka.admin import NewTopic
-from brobyg_kit import erasure_cli, kafka, runtime
+from brobyg_kit import erasure_cli, erasure_proof, kafka, runtime
 from brobyg_kit.database import Transaction
 from brobyg_kit.erasure import Erasures, ErasureStatus, erased, remember, status
-from brobyg_kit.erasure_proof import ErasureProof, keys_on
+from brobyg_kit.erasure_proof import ErasureProof, KeyOnTopic, keys_on
 from brobyg_kit.erasure_replay import Replay
 from brobyg_kit.event import Event, EventData
 from brobyg_kit.free_ports import free_port
@@ -447,18 +447,25 @@ async def test_the_last_two_who_acknowledge_at_the_same_moment_complete_the_proo
 
 
 async def test_an_acknowledgement_while_the_topic_is_proven_completes_the_proof(
-    parts: Parts,
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with compacted_topic(parts) as topic, going(parts.relay()):
-        one = owner(topic, "a")
-        await begun(parts, one)
-        await parts.sent_all()
-        async with parts.database.transaction() as tx:
-            await one.note(tx, [(SOMEBODY, "a")])
-            proof = ErasureProof(parts.database, parts.kafka, again=timedelta(0))
-            looking = asyncio.create_task(proof.look())
-            await meets(parts, looking)
-        assert await looking == 1
+    reading, go_on = asyncio.Event(), asyncio.Event()
+
+    async def read(*_: object) -> dict[str, KeyOnTopic]:
+        reading.set()
+        await go_on.wait()
+        return {SOMEBODY: KeyOnTopic(values=0, is_deleted=True)}
+
+    monkeypatch.setattr(erasure_proof, "keys_on", read)
+    one = owner(parts.topic, "a")
+    await begun(parts, one)
+    looking = asyncio.create_task(ErasureProof(parts.database, parts.kafka).look())
+    await reading.wait()
+    async with parts.database.transaction() as tx:
+        await one.note(tx, [(SOMEBODY, "a")])
+        go_on.set()
+        await meets(parts, looking)
+    assert await looking == 1
     assert (await proof_of(parts)).completed_at is not None
 
 
@@ -511,3 +518,33 @@ async def test_processes_that_start_together_make_an_erasure_once(parts: Parts) 
     one.may_go_on.set()
     assert (await first, await second) == (1, 0)
     assert other.asked == []
+
+
+async def test_a_tombstone_that_was_seen_is_looked_at_again_once_its_segment_is_closed(
+    parts: Parts,
+) -> None:
+    async with compacted_topic(parts) as topic, going(parts.relay()):
+        await parts.publish(b"what is said of somebody", key=SOMEBODY, topic=topic)
+        await begun(parts, owner(topic))
+        await parts.sent_all()
+        proof = ErasureProof(parts.database, parts.kafka, again=timedelta(0))
+        assert await proof.look() == 0
+        until = await parts.pool.fetchval("select look_at - sent_at from erasure")
+        assert until == SEGMENT
+
+
+async def test_processes_do_not_look_for_the_same(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with compacted_topic(parts) as topic:
+        await begun(parts, owner(topic))
+        asked: list[list[str]] = []
+
+        async def none(_: str, __: str, keys: list[str]) -> dict[str, KeyOnTopic]:
+            asked.append(keys)
+            await ErasureProof(parts.database, parts.kafka).look()
+            return {one: KeyOnTopic() for one in keys}
+
+        monkeypatch.setattr(erasure_proof, "keys_on", none)
+        await ErasureProof(parts.database, parts.kafka).look()
+        assert asked == [[SOMEBODY]]

@@ -1,10 +1,10 @@
 """That nothing of an erased person is left on a compacted topic, shown from the topic itself.
 
 Kafka compacts only segments that are closed, and closes one by a record that comes once it is old
-enough (`segment.ms`). So the deletion is sent again then, and afterwards the person's partition is
-read from its beginning: when no record of the key has a value, that is kept as the proof. The
-topics' settings make it less than a day: six hours until the segment is closed, at most six until
-it is compacted (`brobyg_kit.topics`), and some minutes until it is looked at.
+enough (`segment.ms`). So the deletion is sent again then, and as long afterwards the person's
+partition is read from its beginning: when no record of the key has a value, that is kept as the
+proof. The topics' settings make it less than a day: six hours until the segment is closed, at most
+six until it is compacted (`brobyg_kit.topics`), and some minutes until it is looked at.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ log = get_logger(__name__)
 
 #: How many erasures are looked at together.
 AT_ONCE = 500
-#: How often a partition is read again in which something was left, of wall time.
+#: How much later than the segment may be closed its partition is read, of wall time.
 AGAIN = timedelta(minutes=10)
 #: How often it is looked whether there is anything to do, seconds of wall time.
 _EVERY = 5.0
@@ -123,18 +123,23 @@ class ErasureProof:
         return proven
 
     async def _due(self) -> list[_Due]:
+        """Those that this process looks at now; others find them again after a pause."""
+        due = (
+            select(_e.person_id)
+            .where(_e.topic.is_not(None), _e.compacted_at.is_(None), _e.look_at <= _NOW)
+            .order_by(_e.look_at)
+            .limit(AT_ONCE)
+            .with_for_update(skip_locked=True, key_share=True)
+            .scalar_subquery()
+        )
+        claim = (
+            update(erasure)
+            .where(_e.person_id.in_(due))
+            .values(look_at=_NOW + self._again)
+            .returning(_e.person_id, _e.topic, _e.tombstoned_at)
+        )
         async with self._database.connect() as connection:
-            found = await connection.execute(
-                select(_e.person_id, _e.topic, _e.tombstoned_at)
-                .where(
-                    _e.topic.is_not(None),
-                    _e.compacted_at.is_(None),
-                    _e.look_at <= _NOW,
-                )
-                .order_by(_e.look_at)
-                .limit(AT_ONCE)
-            )
-            return [_Due(*row) for row in found]
+            return [_Due(*row) for row in await connection.execute(claim)]
 
     async def _keep(self, topic: str, due: Sequence[_Due], seen: Mapping[str, KeyOnTopic]) -> int:
         """Keep what was seen, and send the deletion again where that closes the segment."""
@@ -155,7 +160,8 @@ class ErasureProof:
             )
             for person_id in sorted(sent):
                 tx.send_tombstone(topic, person_id)
-            await self._set(tx, there, look_at=_NOW + self._again)
+            # Before the segment is closed there is nothing new to see.
+            await self._set(tx, there, look_at=_e.sent_at + self._segment + self._again)
             not_yet = {row.person_id for row in due} - there
             await self._set(tx, not_yet, look_at=_NOW + min(_SOON, self._again))
         return len(clean)
