@@ -142,7 +142,10 @@ class ErasureProof:
             return [_Due(*row) for row in await connection.execute(claim)]
 
     async def _keep(self, topic: str, due: Sequence[_Due], seen: Mapping[str, KeyOnTopic]) -> int:
-        """Keep what was seen, and send the deletion again where that closes the segment."""
+        """Keep what was seen, and send the deletion again where that closes the segment.
+
+        Also one that is not there: it may have been removed before it was seen.
+        """
         before = {row.person_id for row in due if row.tombstoned_at is not None}
         deleted = {row.person_id for row in due if seen[row.person_id].is_deleted} - before
         there = before | deleted
@@ -154,7 +157,7 @@ class ErasureProof:
             await complete(tx, clean)
             sent = await tx.connection.scalars(
                 update(erasure)
-                .where(_is_any(there - clean), _e.sent_at <= _NOW - self._segment)
+                .where(_is_any(seen.keys() - clean), _e.sent_at <= _NOW - self._segment)
                 .values(sent_at=_NOW)
                 .returning(_e.person_id)
             )
