@@ -548,3 +548,35 @@ async def test_processes_do_not_look_for_the_same(
         monkeypatch.setattr(erasure_proof, "keys_on", none)
         await ErasureProof(parts.database, parts.kafka).look()
         assert asked == [[SOMEBODY]]
+
+
+async def test_a_tombstone_that_was_removed_before_it_was_seen_is_sent_again(
+    parts: Parts,
+) -> None:
+    async with compacted_topic(parts) as topic:
+        await begun(parts, owner(topic))
+        # As when nobody looked for longer than deletions are kept.
+        await parts.pool.execute("delete from outbox")
+        await parts.pool.execute("update erasure set sent_at = sent_at - interval '2 days'")
+        proof = ErasureProof(parts.database, parts.kafka, again=timedelta(0))
+        assert await proof.look() == 0
+        async with going(parts.relay()):
+            await parts.sent_all()
+        assert await proof.look() == 1
+
+
+async def test_what_waits_to_be_said_of_an_erased_person_is_never_sent(parts: Parts) -> None:
+    async with parts.database.transaction() as tx:
+        for one in (SOMEBODY, OTHER):
+            tx.send(parts.topic, one, b"what is said of them")
+            tx.send(f"{parts.topic}-history", one, b"what happened")
+    await begun(parts, owner(parts.topic))
+    left = await parts.pool.fetch(
+        "select topic, key, value is null as gone from outbox order by id"
+    )
+    assert [tuple(one) for one in left] == [
+        (f"{parts.topic}-history", SOMEBODY, False),
+        (parts.topic, OTHER, False),
+        (f"{parts.topic}-history", OTHER, False),
+        (parts.topic, SOMEBODY, True),
+    ]

@@ -12,14 +12,14 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import ARRAY, Text, bindparam, func, literal, or_, select, update
+from sqlalchemy import ARRAY, Text, bindparam, delete, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event, EventData
 from brobyg_kit.statements import unnest
-from brobyg_kit.tables import Id, Instant, erased_person, erasure, erasure_acknowledgement
+from brobyg_kit.tables import Id, Instant, erased_person, erasure, erasure_acknowledgement, outbox
 
 _e, _a = erasure.c, erasure_acknowledgement.c
 
@@ -94,6 +94,9 @@ class Erasures:
         }
         await tx.connection.execute(insert(erasure).values(row).on_conflict_do_nothing())
         if self.topic is not None:
+            # What waits to be said of them must not reach the topic any more.
+            waiting = outbox.c.topic == self.topic, outbox.c.key == person_id
+            await tx.connection.execute(delete(outbox).where(*waiting))
             tx.send_tombstone(self.topic, person_id)
 
     async def note(self, tx: Transaction, said: Collection[tuple[str, str]]) -> None:
