@@ -18,7 +18,7 @@ def wrong(**values: str) -> set[object]:
     return set()
 
 
-@pytest.mark.parametrize("key", [f"{ONE},{OTHER}", "short", ""])
+@pytest.mark.parametrize("key", [f"{ONE},{OTHER}", "short", ""], ids=["two", "short", "none"])
 def test_the_key_of_hashes_is_one_key(key: str) -> None:
     assert wrong(referral_cpr_key=key) == {"referral_cpr_key"}
     assert wrong(referral_cpr_key=ONE, referral_encryption_key=f"{ONE},{OTHER}") == set()
