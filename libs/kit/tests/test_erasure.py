@@ -5,6 +5,7 @@ import json
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
@@ -303,6 +304,12 @@ class ThingSettings(KitSettings):
     thing_database: SecretStr = own_database("thing")
 
 
+class AwaySettings(ThingSettings):
+    """With that of another service."""
+
+    away_database: SecretStr = own_database("away")
+
+
 def a_service(parts: Parts, holder: Holder) -> Service:
     router = APIRouter()
 
@@ -394,10 +401,14 @@ async def test_the_command_shows_how_far_it_has_come_and_makes_erasures_again(
     parts: Parts, postgres: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     holder = Holder(parts)
-    service = a_service(parts, holder)
+    service = replace(a_service(parts, holder), erasures=replace(holder.erasures, expected=("a",)))
+    away = replace(service, name="away", settings=AwaySettings)
+    holds = replace(a_service(parts, holder), name="holds")
+    there = {"thing": parts.database.url, "holds": f"postgresql://127.0.0.1:{free_port()}/none"}
     for module in (erasure_cli, runtime):
-        monkeypatch.setattr(module, "database_url", lambda *_: parts.database.url)
-    monkeypatch.setattr(erasure_cli, "_services", lambda: [service])
+        monkeypatch.setattr(module, "database_url", lambda _, name: there.get(name, there["holds"]))
+    monkeypatch.setenv("BROBYG_AWAY_DATABASE", postgres)
+    monkeypatch.setattr(erasure_cli, "_services", lambda: [away, service])
     monkeypatch.setenv("BROBYG_KAFKA", parts.kafka)
     monkeypatch.setenv("BROBYG_THING_DATABASE", postgres)
     monkeypatch.setenv("BROBYG_TOKEN_KEYS", str(token_keys()[1]))
@@ -413,10 +424,19 @@ async def test_the_command_shows_how_far_it_has_come_and_makes_erasures_again(
         assert told in shown.output
     found = json.loads((await run("status", SOMEBODY, "--json")).output)
     assert found["missing"] == [{"service": "b", "since": "2026-11-30T08:00:00Z"}]
-    assert (await run("status", OTHER)).exit_code == 1
+    unknown = await run("status", OTHER)
+    assert unknown.exit_code == 1
+    assert "the database of away can't be used" in unknown.output
+    monkeypatch.setattr(erasure_cli, "_services", lambda: [holds, service])
+    assert "nobody of this id was erased here" in (await run("status", OTHER)).output
     assert (await run("status", "Einer Test")).exit_code == 2
     await history(parts, holder, OTHER)
-    assert "thing: 1 erased again" in (await run("replay")).output
+    monkeypatch.setattr(erasure_cli, "_services", lambda: [away, service])
+    made = await run("replay")
+    assert made.exit_code == 1
+    for told in ("thing: 1 erased again", "away: can't be made again"):
+        assert told in made.output
+    monkeypatch.setattr(erasure_cli, "_services", lambda: [service])
     assert "thing: 0 erased again" in (await run("replay", "--all")).output
 
 
