@@ -9,7 +9,7 @@ from pydantic import ValidationError
 ONE, OTHER = (base64.b64encode(one * 32).decode() for one in (b"1", b"2"))
 
 
-def wrong(**values: str) -> set[object]:
+def wrong(**values: str) -> set[int | str]:
     """The settings that are refused, of those given."""
     try:
         ReferralSettings.model_validate(values)

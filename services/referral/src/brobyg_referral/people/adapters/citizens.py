@@ -100,13 +100,15 @@ class PostgresCitizens:
             update(citizen).where(citizen.c.citizen_id == citizen_id).values(values)
         )
         tokens = {self._hasher.term(term) for term in terms_of(contact, born)}
-        await self._forget_tokens(tx, citizen_id)
         given = unnest({"token": LargeBinary()}, [(one,) for one in sorted(tokens)])
+        own = name_token.c.citizen_id == citizen_id
         await tx.connection.execute(
-            insert(name_token).from_select(
-                ["citizen_id", "token"], select(literal(citizen_id, Id), given.c.token)
-            )
+            delete(name_token).where(own, name_token.c.token.not_in(select(given.c.token)))
         )
+        added = postgresql.insert(name_token).from_select(
+            ["citizen_id", "token"], select(literal(citizen_id, Id), given.c.token)
+        )
+        await tx.connection.execute(added.on_conflict_do_nothing())
 
     async def contact(self, tx: Transaction, citizen_id: str) -> Contact | None:
         """As the port says."""
