@@ -27,7 +27,12 @@ from benchmarks.ground import Ground, database, driver
 _KEY = base64.b64encode(b"k" * 32).decode()
 _SETTINGS: dict[str, dict[str, str]] = {
     "referral": {"referral_encryption_key": _KEY, "referral_cpr_key": _KEY},
-    "matching": {"matching_link_keys": "k" * 32, "matching_registration_keys": "r" * 32},
+    "matching": {
+        "matching_encryption_key": _KEY,
+        "matching_lookup_key": _KEY,
+        "matching_link_keys": "k" * 32,
+        "matching_registration_keys": "r" * 32,
+    },
     "notification": {
         "notification_smtp": "smtp://127.0.0.1:1",
         "notification_sender": "Brobyg <brobyg@example.org>",

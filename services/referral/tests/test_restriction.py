@@ -233,7 +233,7 @@ async def test_only_coordinators_of_the_department_and_of_head_office_may(servic
         assert (await ask(service, UNKNOWN)).status_code == 404
 
 
-@pytest.mark.parametrize("reason", ["", "He asked for it", "a" * 65])
+@pytest.mark.parametrize("reason", ["", "He asked for it", "lauridsen"])
 async def test_a_reason_is_one_word(service: Served, reason: str) -> None:
     citizen, _ = await booked(service)
     assert (await restrict(service, citizen, reason)).status_code == 422

@@ -86,6 +86,14 @@ def give(monkeypatch: pytest.MonkeyPatch, *masters: bytes) -> None:
     monkeypatch.setenv("BROBYG_REFERRAL_CPR_KEY", base64.b64encode(CPR_KEY).decode())
 
 
+async def file_of_citizens(url: str) -> int:
+    """The file that holds the table; one that is written anew has another."""
+    connection = await asyncpg.connect(url)
+    found: int = await connection.fetchval("select pg_relation_filenode('citizen')")
+    await connection.close()
+    return found
+
+
 async def upgraded(url: str) -> list[str]:
     return await migrate(url, metadata, SERVICE.versions)
 
@@ -95,7 +103,9 @@ async def test_every_citizen_is_carried_over_and_found_by_name(
 ) -> None:
     await fill(before)
     give(monkeypatch, NEWER, OLDER)
+    written = await file_of_citizens(before)
     assert "referral_0002_keys" in await upgraded(before)
+    assert await file_of_citizens(before) != written, "dead rows have what they had"
     keys, hasher = PersonKeys(person_key, Vault([NEWER])), Hasher(CPR_KEY)
     database = Database(before, WallClock(), "test")
     await database.open()

@@ -19,6 +19,14 @@ WORDS: Mapping[str, Mapping[str, frozenset[str]]] = msgspec.json.decode(
 _NONE: Mapping[str, frozenset[str]] = {}
 
 
+def pattern_of(kind: type[Any], name: str) -> str:
+    """A pattern of the words known of an event's property, for who writes it.
+
+    Whoever reads takes others; whoever writes has no place for a name.
+    """
+    return f"^({'|'.join(sorted(WORDS[kind.EVENT_TYPE][name]))})$"
+
+
 def unknown_words(said: Any) -> Iterator[str]:
     """The properties of an event, as its Struct, that hold a word this code does not know."""
     for name, known in WORDS.get(said.EVENT_TYPE, _NONE).items():

@@ -12,14 +12,14 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import ARRAY, Text, bindparam, func, literal, or_, select, update
+from sqlalchemy import ARRAY, Text, bindparam, delete, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event, EventData
 from brobyg_kit.statements import unnest
-from brobyg_kit.tables import Id, Instant, erased_person, erasure, erasure_acknowledgement
+from brobyg_kit.tables import Id, Instant, erased_person, erasure, erasure_acknowledgement, outbox
 
 _e, _a = erasure.c, erasure_acknowledgement.c
 
@@ -94,6 +94,9 @@ class Erasures:
         }
         await tx.connection.execute(insert(erasure).values(row).on_conflict_do_nothing())
         if self.topic is not None:
+            # What waits to be said of them must not reach the topic any more.
+            waiting = outbox.c.topic == self.topic, outbox.c.key == person_id
+            await tx.connection.execute(delete(outbox).where(*waiting))
             tx.send_tombstone(self.topic, person_id)
 
     async def note(self, tx: Transaction, said: Collection[tuple[str, str]]) -> None:
@@ -101,6 +104,7 @@ class Erasures:
 
         Those of people whom this service has not erased are another owner's.
         """
+        await lock(tx, {person for person, _ in said})
         given = unnest({"person_id": Id, "service": Text()}, sorted(set(said)))
         rows = select(
             given.c.person_id, given.c.service, bindparam("now", tx.now, type_=Instant)
@@ -137,8 +141,22 @@ async def erased(tx: Transaction, person_ids: Collection[str]) -> set[str]:
     return set(found)
 
 
+async def lock(tx: Transaction, person_ids: Collection[str]) -> None:
+    """Hold these erasures, so that the last of what they wait for sees all before it."""
+    wanted = func.any(bindparam("people", sorted(person_ids), type_=ARRAY(Id)))
+    await tx.connection.execute(
+        select(_e.person_id)
+        .where(_e.person_id == wanted)
+        .order_by(_e.person_id)
+        .with_for_update(key_share=True)
+    )
+
+
 async def complete(tx: Transaction, person_ids: Collection[str]) -> None:
-    """Set `completed_at` of those of these erasures of which nothing is missing any more."""
+    """Set `completed_at` of those of these erasures of which nothing is missing any more.
+
+    They are locked.
+    """
     heard: Any = (
         select(func.coalesce(func.array_agg(_a.service), literal([], ARRAY(Text))))
         .where(_a.person_id == _e.person_id)

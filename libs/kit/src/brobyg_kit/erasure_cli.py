@@ -51,8 +51,11 @@ def status_command(
 
 
 async def _found(person_id: str) -> ErasureStatus | None:
-    """From whichever service has erased them."""
+    """From whichever service has erased them, of those that own people."""
+    away = []
     for service in _services():
+        if not (service.erasures and service.erasures.expected):
+            continue
         url = database_url(own_server(service.name), service.name)
         database = Database(url, WallClock(), service.name, size=1)
         try:
@@ -60,11 +63,14 @@ async def _found(person_id: str) -> ErasureStatus | None:
             async with database.connect() as connection:
                 found = await status(connection, person_id)
         except DATABASE_ERRORS as error:
-            fail(f"the database of {service.name} can't be used: {type(error).__name__}")
+            away.append(f"the database of {service.name} can't be used: {type(error).__name__}")
+            found = None
         finally:
             await database.close()
         if found is not None:
             return found
+    if away:
+        fail("; ".join(away))
     return None
 
 
@@ -101,21 +107,29 @@ def replay(
 
     Services do so by themselves before they serve; by hand it may run at any time.
     """
+    troubles = []
     for service in _services():
         try:
-            done = asyncio.run(_replay(service, everything=everything))
+            done, trouble = asyncio.run(_replay(service, everything=everything))
         except (*DATABASE_ERRORS, KafkaError, TimeoutError) as error:
-            fail(f"the erasures of {service.name} can't be made again: {type(error).__name__}")
+            troubles.append(f"{service.name}: can't be made again: {type(error).__name__}")
+            continue
         typer.echo(f"{service.name}: {done} erased again")
+        if trouble:
+            troubles.append(f"{service.name}: {trouble}")
+    if troubles:
+        fail("; ".join(troubles))
 
 
-async def _replay(service: Service, *, everything: bool) -> int:
+async def _replay(service: Service, *, everything: bool) -> tuple[int, str]:
+    """How many were erased again, and why others are left."""
     runtime = Runtime(service, service.settings())
     assert runtime.database is not None
     assert runtime.replay is not None
     await runtime.database.open()
     try:
-        return await runtime.replay.once(from_the_beginning=everything)
+        done = await runtime.replay.once(from_the_beginning=everything)
+        return done, runtime.replay.trouble
     finally:
         for close in runtime.parts.closers:
             await close()

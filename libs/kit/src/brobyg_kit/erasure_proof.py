@@ -1,11 +1,11 @@
 """That nothing of an erased person is left on a compacted topic, shown from the topic itself.
 
 Kafka compacts only segments that are closed, and closes one by a record that comes once it is old
-enough (`segment.ms`). So the deletion is sent again then, and afterwards the person's partition is
-read from its beginning: when no record of the key has a value, that is kept as the proof. The
-topics' settings make it less than a day: six hours until the segment is closed, at most six until
-it is compacted (`brobyg_kit.topics`), and some minutes until it is looked at. A topic whose
-segments are closed earlier is proven earlier: its own setting is what is gone by.
+enough (`segment.ms`). So the deletion is sent again then, and as long afterwards the person's
+partition is read from its beginning: when no record of the key has a value, that is kept as the
+proof. The topics' settings make it less than a day: six hours until the segment is closed, at most
+six until it is compacted (`brobyg_kit.topics`), and some minutes until it is looked at. A topic
+whose segments are closed earlier is proven earlier: its own setting is what is gone by.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from brobyg_kit import kafka
 from brobyg_kit.backoff import Backoff
 from brobyg_kit.database import Database, Transaction
 from brobyg_kit.database_errors import DATABASE_ERRORS
-from brobyg_kit.erasure import complete
+from brobyg_kit.erasure import complete, lock
 from brobyg_kit.logs import get_logger
 from brobyg_kit.tables import Id, erasure
 from brobyg_kit.topics import segment_of
@@ -31,7 +31,7 @@ log = get_logger(__name__)
 
 #: How many erasures are looked at together.
 AT_ONCE = 500
-#: How often a partition is read again in which something was left, of wall time.
+#: How much later than the segment may be closed its partition is read, of wall time.
 AGAIN = timedelta(minutes=10)
 #: How often it is looked whether there is anything to do, seconds of wall time.
 _EVERY = 5.0
@@ -128,18 +128,23 @@ class ErasureProof:
         return proven
 
     async def _due(self) -> list[_Due]:
+        """Those that this process looks at now; others find them again after a pause."""
+        due = (
+            select(_e.person_id)
+            .where(_e.topic.is_not(None), _e.compacted_at.is_(None), _e.look_at <= _NOW)
+            .order_by(_e.look_at)
+            .limit(AT_ONCE)
+            .with_for_update(skip_locked=True, key_share=True)
+            .scalar_subquery()
+        )
+        claim = (
+            update(erasure)
+            .where(_e.person_id.in_(due))
+            .values(look_at=_NOW + self._again)
+            .returning(_e.person_id, _e.topic, _e.tombstoned_at)
+        )
         async with self._database.connect() as connection:
-            found = await connection.execute(
-                select(_e.person_id, _e.topic, _e.tombstoned_at)
-                .where(
-                    _e.topic.is_not(None),
-                    _e.compacted_at.is_(None),
-                    _e.look_at <= _NOW,
-                )
-                .order_by(_e.look_at)
-                .limit(AT_ONCE)
-            )
-            return [_Due(*row) for row in found]
+            return [_Due(*row) for row in await connection.execute(claim)]
 
     async def _keep(
         self,
@@ -148,25 +153,30 @@ class ErasureProof:
         due: Sequence[_Due],
         seen: Mapping[str, KeyOnTopic],
     ) -> int:
-        """Keep what was seen, and send the deletion again where that closes the segment."""
+        """Keep what was seen, and send the deletion again where that closes the segment.
+
+        Also one that is not there: it may have been removed before it was seen.
+        """
         again = min(self._again, segment)
         before = {row.person_id for row in due if row.tombstoned_at is not None}
         deleted = {row.person_id for row in due if seen[row.person_id].is_deleted} - before
         there = before | deleted
         clean = {one for one in there if not seen[one].values}
         async with self._database.transaction() as tx:
+            await lock(tx, seen)
             await self._set(tx, deleted, tombstoned_at=tx.now)
             await self._set(tx, clean, compacted_at=tx.now)
             await complete(tx, clean)
             sent = await tx.connection.scalars(
                 update(erasure)
-                .where(_is_any(there - clean), _e.sent_at <= _NOW - segment)
+                .where(_is_any(seen.keys() - clean), _e.sent_at <= _NOW - segment)
                 .values(sent_at=_NOW)
                 .returning(_e.person_id)
             )
             for person_id in sorted(sent):
                 tx.send_tombstone(topic, person_id)
-            await self._set(tx, there, look_at=_NOW + again)
+            # Before the segment is closed there is nothing new to see.
+            await self._set(tx, there, look_at=_e.sent_at + segment + again)
             not_yet = {row.person_id for row in due} - there
             await self._set(tx, not_yet, look_at=_NOW + min(_SOON, again))
         return len(clean)

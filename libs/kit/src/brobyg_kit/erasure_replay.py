@@ -7,25 +7,27 @@ that a start finds little to read.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
-from sqlalchemy import BigInteger, Integer, Text, select
+from sqlalchemy import BigInteger, Integer, Text, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from brobyg_kit import kafka
 from brobyg_kit.backoff import Backoff
 from brobyg_kit.database import Database, Transaction
-from brobyg_kit.database_errors import DATABASE_ERRORS
+from brobyg_kit.database_errors import DATABASE_ERRORS, is_waited_out
 from brobyg_kit.decoding import Record
 from brobyg_kit.erasure import Erasures, erased
-from brobyg_kit.event import Event, UndecodableEvent, decode, topic_of
-from brobyg_kit.health import Heartbeat
+from brobyg_kit.event import Event, LaterVersion, UndecodableEvent, topic_of
+from brobyg_kit.health import Check, Heartbeat
 from brobyg_kit.logs import get_logger
 from brobyg_kit.statements import unnest
 from brobyg_kit.tables import erasures_replayed
+from brobyg_kit.upcasting import events_in
 
 log = get_logger(__name__)
 
@@ -33,6 +35,9 @@ log = get_logger(__name__)
 Erase = Callable[[Transaction, Event], Awaitable[None]]
 #: How often the history is looked through while the service runs.
 EVERY = timedelta(hours=1)
+#: One process of a service at a time looks through the history.
+_LOCK = 0x657261736564
+_LOCKED_SECONDS = 0.5
 _FIRST = "looks first for erasures that a backup does not know of"
 _r = erasures_replayed.c
 
@@ -45,6 +50,12 @@ class Replay:
         self._database, self._address, self._erase = database, address, erase
         self._kinds = {kind.EVENT_TYPE.encode(): kind for kind in erasures.kinds}
         self._topics = {topic_of(kind, erasures.service) for kind in erasures.kinds}
+        #: Why erasures are left to be made again; empty when none is.
+        self.trouble = ""
+
+    async def check(self) -> Check:
+        """Whether all were made, for readiness."""
+        return Check(not self.trouble, self.trouble)
 
     async def until_done(self, heartbeat: Heartbeat) -> int:
         """As `once`, again until broker and database let it be done."""
@@ -72,10 +83,30 @@ class Replay:
     ) -> int:
         """Look through what came since the last time, up to now; how many were erased again.
 
-        How far it has come is kept as it goes on, and `said` called. Raises one of DATABASE_ERRORS,
-        KafkaError, or TimeoutError when the broker does not answer.
+        How far it has come is kept as it goes on, and `said` called. A partition is kept only up to
+        the first erasure that can't be made now: from there it is looked through again the next
+        time. Raises one of DATABASE_ERRORS, KafkaError, or TimeoutError when the broker does not
+        answer.
         """
-        done = 0
+        async with self._alone(said):
+            return await self._once(from_the_beginning=from_the_beginning, said=said)
+
+    @asynccontextmanager
+    async def _alone(self, said: Callable[[], None] | None) -> AsyncIterator[None]:
+        """While the block runs the service's other processes wait here, and then find it done."""
+        async with self._database.connect() as connection:
+            while not await connection.scalar(select(func.pg_try_advisory_lock(_LOCK))):
+                if said is not None:
+                    said()
+                await asyncio.sleep(_LOCKED_SECONDS)
+            try:
+                yield
+            finally:
+                with suppress(*DATABASE_ERRORS):
+                    await connection.execute(select(func.pg_advisory_unlock(_LOCK)))
+
+    async def _once(self, *, from_the_beginning: bool, said: Callable[[], None] | None) -> int:
+        done, left = 0, _Left()
         async with kafka.admin(self._address) as admin:
             found = await kafka.partitions(admin, self._topics)
         places = [one for partitions in found.values() for one in partitions]
@@ -86,39 +117,56 @@ class Replay:
             marks = await kafka.watermarks(reader, places)
             ranges = {one: (_begin(known.get(one), *marks[one]), marks[one][1]) for one in places}
             async for batch in kafka.read_range(reader, ranges):
-                done += await self._replay(batch)
+                done += await self._replay(batch, left)
                 if said is not None:
                     said()
-        await self._keep({one: end for one, (first, end) in ranges.items() if first < end})
+        ends = {one: end for one, (first, end) in ranges.items() if first < end}
+        await self._keep(left.cut(ends))
+        self.trouble = left.told()
         if done:
             log.warning("erasures.replayed", people=done)
         return done
 
-    async def _replay(self, batch: list[Record]) -> int:
+    async def _replay(self, batch: list[Record], left: "_Left") -> int:
         done = 0
-        for event in filter(None, map(self._read, batch)):
-            async with self._database.transaction() as tx:
-                if not await erased(tx, [event.subject]):
-                    await self._erase(tx, event)
-                    done += 1
+        for record in batch:
+            try:
+                for event in self._read(record):
+                    done += await self._again(event)
+            except Exception as error:
+                if is_waited_out(error):
+                    raise
+                left.add(record)
+                log.error("erasures.left", error=error, topic=record.topic, offset=record.offset)
         last = {TopicPartition(one.topic, one.partition): one.offset + 1 for one in batch}
-        await self._keep(last)
+        await self._keep(left.cut(last))
         return done
 
-    def _read(self, record: Record) -> Event | None:
-        """The event, if it tells of an erasure; most records are not even decoded."""
+    async def _again(self, event: Event) -> int:
+        async with self._database.transaction() as tx:
+            if await erased(tx, [event.subject]):
+                return 0
+            await self._erase(tx, event)
+            return 1
+
+    def _read(self, record: Record) -> list[Event]:
+        """The events that tell of an erasure; most records are not even decoded.
+
+        Raises LaterVersion.
+        """
         value = record.value or b""
         if not any(kind in value for kind in self._kinds):
-            return None
+            return []
         try:
-            event = decode(value)
-            kind = self._kinds.get(event.type.encode())
-            if kind is not None:
-                event.decode(kind)
+            found = [one for one in events_in(value) if one.type.encode() in self._kinds]
+            for one in found:
+                one.decode(self._kinds[one.type.encode()])
+        except LaterVersion:
+            raise
         except UndecodableEvent as error:  # parked where it is consumed
             log.warning("erasures.unreadable", error=error, topic=record.topic)
-            return None
-        return event if kind is not None else None
+            return []
+        return found
 
     async def _known(self) -> dict[TopicPartition, int]:
         async with self._database.connect() as connection:
@@ -140,6 +188,28 @@ class Replay:
                     set_={"next_offset": statement.excluded.next_offset},
                 )
             )
+
+
+class _Left:
+    """What can't be made now."""
+
+    def __init__(self) -> None:
+        self._first: dict[TopicPartition, int] = {}
+        self._count = 0
+
+    def add(self, record: Record) -> None:
+        self._first.setdefault(TopicPartition(record.topic, record.partition), record.offset)
+        self._count += 1
+
+    def cut(self, positions: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+        """The positions, none beyond what is left."""
+        return {one: min(at, self._first.get(one, at)) for one, at in positions.items()}
+
+    def told(self) -> str:
+        if not self._first:
+            return ""
+        places = ", ".join(f"{p.topic}/{p.partition} from {at}" for p, at in self._first.items())
+        return f"{self._count} erasures can't be made again yet (see the log): {places}"
 
 
 def _begin(known: int | None, first: int, end: int) -> int:

@@ -4,7 +4,8 @@ KitError
 ├── CannotDecrypt      what was sealed was altered, or is another person's
 ├── DatabaseTooOld     a database was made before the migrations that this code has
 ├── HandlerBlocked     a service can't handle any event now
-│   └── MasterKeyMissing   a person's key is wrapped by a master key that is not among ours
+│   ├── MasterKeyMissing   a person's key is wrapped by a master key that is not among ours
+│   └── PersonKeyLost   a person is not erased, and their key is not there
 ├── InstanceReplaced   another process has joined the consumer group under this one's name
 ├── LaneFailed         a part of a consumer has ended or lost its group
 ├── LoginRefused      a login of the database is not one that a service may have
@@ -52,6 +53,13 @@ class MasterKeyMissing(HandlerBlocked):
     """A person's key is wrapped by a master key that is not among ours.
 
     Whoever runs the service gives it, and the same succeeds: waited out, never an event's fault.
+    """
+
+
+class PersonKeyLost(HandlerBlocked):
+    """Somebody is not erased, and yet their own key is not there.
+
+    A backup may have it: nothing that the key has sealed is taken for erased.
     """
 
 

@@ -14,9 +14,8 @@ class RestrictionIn(BaseModel):
     reason: Annotated[
         str,
         Field(
-            pattern=r"^[a-z][a-z0-9_]{0,63}$",
-            description="One word: accuracy_contested, unlawful, legal_claim, objection or another"
-            " (GDPR art. 18(1)).",
+            pattern=r"^(accuracy_contested|unlawful|legal_claim|objection)$",
+            description="accuracy_contested, unlawful, legal_claim or objection (GDPR art. 18(1)).",
         ),
     ]
 

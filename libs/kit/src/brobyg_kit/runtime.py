@@ -91,6 +91,8 @@ class Runtime:
         self._relay: Relay | None = None
         self._opened, self._replayed = asyncio.Event(), asyncio.Event()
         self.replay = self._make_replay()
+        if self.replay is not None:
+            self.health.checks["erasures_made_again"] = self.replay.check
         if self.replay is None or not replays:
             self._replayed.set()
         self._stopping = False
@@ -150,7 +152,8 @@ class Runtime:
         log.info("service.started", role=self.role, loops=[*loops])
         try:
             await serving
-            if self._opened.is_set():  # else all still wait for the database
+            # Else all still wait, for the database or the erasures, and have nothing in hand.
+            if self._opened.is_set() and self._replayed.is_set():
                 await self._finish(tasks)
         finally:
             for task in tasks.values():

@@ -52,10 +52,16 @@ class MatchingSettings(KitSettings):
         " the same steps; after the last, repeats from before it are not recognised.",
     )
 
-    @field_validator("matching_encryption_key", "matching_lookup_key")
+    @field_validator("matching_encryption_key")
+    @classmethod
+    def _are_keys(cls, secret: SecretStr) -> SecretStr:
+        master_keys(secret)
+        return secret
+
+    @field_validator("matching_lookup_key")
     @classmethod
     def _is_a_key(cls, secret: SecretStr) -> SecretStr:
-        master_keys(secret)
+        decode_key(secret.get_secret_value())
         return secret
 
     def vault(self) -> Vault:

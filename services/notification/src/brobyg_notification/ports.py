@@ -130,6 +130,10 @@ class Notices(Protocol):
         """
         ...
 
+    async def lock_people(self, transaction: Transaction, person_ids: Collection[str]) -> None:
+        """Until the transaction ends nobody else erases these, or keeps a notice to them."""
+        ...
+
     async def keep(
         self,
         transaction: Transaction,
@@ -139,7 +143,8 @@ class Notices(Protocol):
         """Store both with the transaction; its commit wakes the delivery.
 
         A notice that is stored already (same cause and recipient) stays as it is, and so does what
-        a newer event has called off. One to somebody who is erased is dropped.
+        a newer event has called off. One to somebody who is erased is dropped. The recipients are
+        locked.
         """
         ...
 
@@ -150,7 +155,7 @@ class Notices(Protocol):
     async def erase(
         self, transaction: Transaction, role: Role, person_id: str, cause: Event
     ) -> None:
-        """Nothing is written to this person any more, and that is acknowledged.
+        """Nothing is written to this person, who is locked, any more, and that is acknowledged.
 
         What waits for them fails, as it could never arrive, and nobody is asked to phone them. What
         is being sent at this moment ends by itself: who is erased is told to nobody any more.

@@ -35,10 +35,16 @@ class ReferralSettings(KitSettings):
         " meta.lastUpdated. Of others it is passed over, as FHIR calls versions opaque.",
     )
 
-    @field_validator("referral_encryption_key", "referral_cpr_key")
+    @field_validator("referral_encryption_key")
+    @classmethod
+    def _are_keys(cls, secret: SecretStr) -> SecretStr:
+        master_keys(secret)
+        return secret
+
+    @field_validator("referral_cpr_key")
     @classmethod
     def _is_a_key(cls, secret: SecretStr) -> SecretStr:
-        master_keys(secret)
+        decode_key(secret.get_secret_value())
         return secret
 
     def rising_versions(self) -> frozenset[str]:

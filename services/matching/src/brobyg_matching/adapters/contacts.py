@@ -6,6 +6,7 @@ from unicodedata import normalize
 
 import msgspec
 from brobyg_kit.database import Transaction
+from brobyg_kit.errors import PersonKeyLost
 from brobyg_kit.person_keys import PersonKeys
 from sqlalchemy import delete, func, insert, or_, select
 
@@ -86,16 +87,18 @@ class SealedContacts:
     async def read(self, tx: Transaction, helper_id: str) -> Contact | None:
         """How the helper is reached; None where that is not known, or no longer.
 
-        Raises the kit's MasterKeyMissing and CannotDecrypt.
+        Raises the kit's MasterKeyMissing, PersonKeyLost and CannotDecrypt.
         """
         columns = helper_contact.c
         found = await tx.connection.execute(
             select(columns.sealed, columns.language).where(columns.helper_id == helper_id)
         )
         row = found.one_or_none()
-        key = None if row is None else await self._keys.load(tx.connection, helper_id)
-        if row is None or key is None:
+        if row is None:
             return None
+        key = await self._keys.load(tx.connection, helper_id)
+        if key is None:
+            raise PersonKeyLost("a helper's own key is not there")
         reached = msgspec.json.decode(key.open(row.sealed, CONTACT), type=Reached)
         return Contact(**msgspec.structs.asdict(reached), language=row.language)
 

@@ -201,7 +201,7 @@ async def _erase(tx: Transaction, erased: Mapping[str, Event | None]) -> None:
     citizens = sorted(erased)
     for statement in _FORGET:
         await tx.connection.execute(statement, {"citizens": citizens})
-    await remember(tx, citizens)
+    await remember(tx, [one for one in citizens if not erased[one]])
     for citizen_id in citizens:
         if cause := erased[citizen_id]:
             await ERASURES.acknowledge(tx, citizen_id, cause)

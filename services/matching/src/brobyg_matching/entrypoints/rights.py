@@ -3,6 +3,8 @@
 from typing import Annotated
 from uuid import UUID
 
+from brobyg_contracts import HelperErased as Erased
+from brobyg_contracts.words import pattern_of
 from brobyg_kit.attention import actor_of
 from brobyg_kit.auth import Caller, requires_act
 from brobyg_kit.database import Database, Transaction
@@ -25,8 +27,8 @@ Erases = Annotated[Caller, Depends(requires_act("erase-helper"))]
 Reason = Annotated[
     str,
     Query(
-        pattern=r"^[a-z][a-z0-9_]{0,63}$",
-        description="One word: requested, retention_over, entered_by_mistake or another.",
+        pattern=pattern_of(Erased, "reason"),
+        description="requested, consent_withdrawn, retention_over or entered_by_mistake.",
     ),
 ]
 

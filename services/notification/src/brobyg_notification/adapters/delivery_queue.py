@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 
 from brobyg_notification.adapters.claims import IS_WAITING, WORKER_LOCK, PostgresClaims, is_oldest
-from brobyg_notification.adapters.notices import CHANNEL, add
+from brobyg_notification.adapters.notices import CHANNEL, add, is_erased
 from brobyg_notification.adapters.tables import notification
 from brobyg_notification.domain.attention import ATTENTION
 from brobyg_notification.errors import RecipientDeferred
@@ -87,6 +87,8 @@ class PostgresDeliveryQueue:
         """See `ports.DeliveryQueue`."""
         notice = claim.notice
         async with self._database.transaction() as transaction:
+            if notice.role != "coordinator" and await is_erased(transaction, notice.recipient_id):
+                follow_up = FollowUp()  # nobody is left whom somebody could phone
             ended = await transaction.connection.execute(
                 update(notification)
                 .where(_n.notification_id == notice.notification_id, IS_WAITING)

@@ -66,13 +66,10 @@ _VALUES: Mapping[Any, Callable[[Notice], object]] = {
 _ONE_EACH = (_n.cause, _n.recipient_role, _n.recipient_id)
 
 _need_ids = bindparam("need_ids", type_=ARRAY(Id))
+_ids = bindparam("ids", type_=ARRAY(Id))
 # In one order, so that no two transactions wait for each other.
 _keys = (
-    select(
-        func.hashtextextended(cast(func.unnest(_need_ids).column_valued("need_id"), Text), 0).label(
-            "key"
-        )
-    )
+    select(func.hashtextextended(cast(func.unnest(_ids).column_valued("id"), Text), 0).label("key"))
     .distinct()
     .order_by("key")
     .subquery("keys")
@@ -132,7 +129,7 @@ class PostgresNotices:
         if not need_ids:
             return {}
         given = {"need_ids": list(need_ids)}
-        await transaction.connection.execute(_LOCK, given)
+        await _lock(transaction, need_ids)
         entries: dict[str, dict[tuple[Role, str], CalendarStatus]] = {one: {} for one in need_ids}
         for row in await transaction.connection.execute(_ENTRIES, given):
             entries[row.need_id][row.recipient_role, row.recipient_id] = CalendarStatus(
@@ -147,6 +144,10 @@ class PostgresNotices:
             for row in await transaction.connection.execute(_CALLED_OFF, given)
         }
         return {one: Calendars(entries[one], off.get(one)) for one in need_ids}
+
+    async def lock_people(self, transaction: Transaction, person_ids: Collection[str]) -> None:
+        """See `ports.Notices`."""
+        await _lock(transaction, person_ids)
 
     async def keep(
         self,
@@ -197,6 +198,17 @@ class PostgresNotices:
         needs = await transaction.connection.scalars(_FAILED_TO, given)
         items = (mail_refused_id(need_id, role, person_id) for need_id in needs)
         await ATTENTION.settle_own(transaction, dict.fromkeys(items, cause))
+
+
+async def is_erased(transaction: Transaction, person_id: str) -> bool:
+    """Whether the person is; from now on until the commit nobody erases them."""
+    await _lock(transaction, [person_id])
+    return bool(await erased(transaction, [person_id]))
+
+
+async def _lock(transaction: Transaction, ids: Collection[str]) -> None:
+    if ids:
+        await transaction.connection.execute(_LOCK, {"ids": list(ids)})
 
 
 async def add(transaction: Transaction, notices: Sequence[Notice]) -> None:

@@ -41,6 +41,8 @@ def handle_with(notices: Notices, metrics: NotificationMetrics) -> BatchHandler:
                 closed[event.subject] = event
             if update.erased:
                 erased.append((*update.erased, event))
+        people = {one.recipient_id for one in planned if one.role != "coordinator"}
+        await notices.lock_people(transaction, people | {one for _, one, _ in erased})
         await notices.keep(transaction, planned, called_off)
         await notices.close(transaction, closed)
         # After what was planned in the same batch, which is for nobody then.

@@ -90,7 +90,7 @@ class AppointmentStore(Protocol):
         """When these end, as far as they are stored."""
 
     async def forget(self, tx: Transaction, referral_id: str) -> None:
-        """Delete the appointments of a referral."""
+        """Delete the appointments of a referral, and what leads to them from requests."""
 
 
 class OpenItems(Protocol):
@@ -123,10 +123,10 @@ class RequestStore(Protocol):
 
     async def made(
         self, tx: Transaction, sender: str, key_hash: bytes
-    ) -> tuple[str, bytes | None] | None:
+    ) -> tuple[str, bytes] | tuple[None, None] | None:
         """The id of what a request with this key made, and that request's hash.
 
-        No hash once the person was erased whom the request named.
+        Neither once the person was erased whom the request named.
         """
 
     async def remember(
@@ -135,7 +135,7 @@ class RequestStore(Protocol):
         """Store it for repeats of the request."""
 
     async def forget(self, tx: Transaction, referral_ids: Collection[str]) -> None:
-        """Delete the hashes of the requests that made these referrals and their appointments."""
+        """Delete what leads from the requests that made these referrals to them."""
 
 
 class ReferenceSource(Protocol):

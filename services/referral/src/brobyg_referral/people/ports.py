@@ -56,7 +56,7 @@ class CitizenStore(Protocol):
     async def contact(self, tx: Transaction, citizen_id: str) -> Contact | None:
         """How to reach the citizen; None when erased.
 
-        Raises NoSuchCitizen, and the kit's MasterKeyMissing and CannotDecrypt.
+        Raises NoSuchCitizen, and the kit's MasterKeyMissing, PersonKeyLost and CannotDecrypt.
         """
 
     async def record(self, tx: Transaction, citizen_id: str) -> CitizenRecord | None:

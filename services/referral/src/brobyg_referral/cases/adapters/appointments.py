@@ -26,6 +26,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by, insert
 from brobyg_referral.cases.adapters.tables import (
     appointment,
     appointment_identifier,
+    idempotency_key,
     referral,
 )
 from brobyg_referral.cases.domain.appointment import (
@@ -164,9 +165,12 @@ class PostgresAppointments:
 
     async def forget(self, tx: Transaction, referral_id: str) -> None:
         """As the port says."""
+        of_referral = appointment.c.referral_id == referral_id
+        made = select(appointment.c.appointment_id).where(of_referral)
         await tx.connection.execute(
-            delete(appointment).where(appointment.c.referral_id == referral_id)
+            delete(idempotency_key).where(idempotency_key.c.made_id.in_(made))
         )
+        await tx.connection.execute(delete(appointment).where(of_referral))
 
 
 def _any_of(column: Column[Any], values: Collection[object]) -> Any:  # arrays have no type

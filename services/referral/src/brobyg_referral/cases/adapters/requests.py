@@ -4,9 +4,9 @@ from collections.abc import Collection
 
 from brobyg_kit.database import Transaction
 from brobyg_kit.tables import Id
-from sqlalchemy import ARRAY, bindparam, func, insert, null, select, union, update
+from sqlalchemy import ARRAY, bindparam, func, insert, null, select, update
 
-from brobyg_referral.cases.adapters.tables import appointment, idempotency_key
+from brobyg_referral.cases.adapters.tables import idempotency_key
 
 
 class PostgresRequests:
@@ -14,7 +14,7 @@ class PostgresRequests:
 
     async def made(
         self, tx: Transaction, sender: str, key_hash: bytes
-    ) -> tuple[str, bytes | None] | None:
+    ) -> tuple[str, bytes] | tuple[None, None] | None:
         """As the port says."""
         found = await tx.connection.execute(
             select(idempotency_key.c.made_id, idempotency_key.c.request_hash).where(
@@ -41,12 +41,8 @@ class PostgresRequests:
     async def forget(self, tx: Transaction, referral_ids: Collection[str]) -> None:
         """As the port says."""
         given = bindparam("referrals", list(referral_ids), type_=ARRAY(Id))
-        of_referrals = select(appointment.c.appointment_id).where(
-            appointment.c.referral_id == func.any(given)
-        )
-        made = union(select(func.unnest(given)), of_referrals)
         await tx.connection.execute(
             update(idempotency_key)
-            .where(idempotency_key.c.made_id.in_(made))
-            .values(request_hash=null())
+            .where(idempotency_key.c.made_id == func.any(given))
+            .values(made_id=null(), request_hash=null())
         )

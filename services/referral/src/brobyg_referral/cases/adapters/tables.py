@@ -98,8 +98,11 @@ idempotency_key = Table(
         LargeBinary,
         comment="Null once the person was erased whom the request named.",
     ),
-    Column("made_id", Id, nullable=False, comment="The referral, appointment or session made."),
+    Column("made_id", Id, comment="The referral, appointment or session made; null likewise."),
     Column("created_at", Instant, nullable=False),
+    CheckConstraint(
+        "(made_id is null) = (request_hash is null)", name="idempotency_key_forgotten_check"
+    ),
     Index("idempotency_key_made", "made_id"),
     comment=(
         "What requests that make something made, by the sender's Idempotency-Key. Only an HMAC of"

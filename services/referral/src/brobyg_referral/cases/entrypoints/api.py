@@ -3,6 +3,8 @@
 from typing import Annotated, Any
 from uuid import UUID
 
+from brobyg_contracts import CitizenErased
+from brobyg_contracts.words import pattern_of
 from brobyg_kit.auth import Caller, requires, requires_act
 from brobyg_kit.database import Database
 from brobyg_kit.erasure_api import ErasureOut
@@ -139,9 +141,8 @@ def _add_citizens(
         reason: Annotated[
             str,
             Query(
-                pattern=r"^[a-z][a-z0-9_]{0,63}$",
-                description="One word: requested, consent_withdrawn, retention_over,"
-                " entered_by_mistake or another.",
+                pattern=pattern_of(CitizenErased, "reason"),
+                description="requested, consent_withdrawn, retention_over or entered_by_mistake.",
             ),
         ],
         caller: Annotated[Caller, Depends(requires_act("erase-citizen"))],

@@ -10,6 +10,7 @@ from brobyg_contracts.events import Meeting, Pathway, ReferrerKind
 from brobyg_contracts.reference import Reference
 from brobyg_kit.auth import Caller
 from brobyg_kit.database import Transaction
+from brobyg_kit.errors import PersonKeyLost
 from brobyg_kit.ids import new_id
 from brobyg_kit.restriction import restriction_of
 
@@ -167,11 +168,16 @@ class Referrals:
     ) -> CitizenRecord:
         """Store what is now known of the citizen, and publish what helpers must know if it is new.
 
-        Returns that, without what a protected address hides. Raises RequestRefused for consent to
-        the help that may not be recorded of this citizen.
+        Returns that, without what a protected address hides. Whose key was lost may have been
+        protected, and is from now on. Raises RequestRefused for consent to the help that may not be
+        recorded of this citizen.
         """
-        known = await self._citizens.contact(tx, citizen_id)
-        contact = known.renewed(asked.contact) if known else asked.contact
+        try:
+            known = await self._citizens.contact(tx, citizen_id)
+        except PersonKeyLost:
+            contact = msgspec.structs.replace(asked.contact, is_protected=True)
+        else:
+            contact = known.renewed(asked.contact) if known else asked.contact
         check(asked.consent, asked.pathway, contact, tx.now)
         record = asked.record.shielded(reference) if contact.is_protected else asked.record
         if record != await self._citizens.record(tx, citizen_id):

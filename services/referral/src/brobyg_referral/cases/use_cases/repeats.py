@@ -39,7 +39,7 @@ class Repeats:
         if made is None:
             return None
         made_id, request_hash = made
-        if request_hash is None:
+        if made_id is None:
             raise CitizenErased  # a late repeat must not bring the data back
         if request_hash != self._hasher.request(request.fingerprint):
             raise IdempotencyKeyReused("use a new key for a new request")

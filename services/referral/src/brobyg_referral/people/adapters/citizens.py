@@ -5,6 +5,7 @@ from datetime import date
 
 import msgspec
 from brobyg_kit.database import Transaction
+from brobyg_kit.errors import PersonKeyLost
 from brobyg_kit.person_keys import PersonKeys
 from brobyg_kit.statements import unnest
 from brobyg_kit.tables import Id
@@ -101,13 +102,15 @@ class PostgresCitizens:
             update(citizen).where(citizen.c.citizen_id == citizen_id).values(values)
         )
         tokens = {self._hasher.term(term) for term in terms_of(contact, born)}
-        await self._forget_tokens(tx, citizen_id)
         given = unnest({"token": LargeBinary()}, [(one,) for one in sorted(tokens)])
+        own = name_token.c.citizen_id == citizen_id
         await tx.connection.execute(
-            insert(name_token).from_select(
-                ["citizen_id", "token"], select(literal(citizen_id, Id), given.c.token)
-            )
+            delete(name_token).where(own, name_token.c.token.not_in(select(given.c.token)))
         )
+        added = postgresql.insert(name_token).from_select(
+            ["citizen_id", "token"], select(literal(citizen_id, Id), given.c.token)
+        )
+        await tx.connection.execute(added.on_conflict_do_nothing())
 
     async def contact(self, tx: Transaction, citizen_id: str) -> Contact | None:
         """As the port says."""
@@ -117,9 +120,11 @@ class PostgresCitizens:
         row = found.one_or_none()
         if row is None:
             raise NoSuchCitizen
-        key = await self._keys.load(tx.connection, citizen_id)
-        if row.sealed is None or key is None:
+        if row.sealed is None:
             return None
+        key = await self._keys.load(tx.connection, citizen_id)
+        if key is None:
+            raise PersonKeyLost("a citizen's own key is not there")
         return msgspec.json.decode(key.open(row.sealed, IDENTITY), type=Contact)
 
     async def record(self, tx: Transaction, citizen_id: str) -> CitizenRecord | None:

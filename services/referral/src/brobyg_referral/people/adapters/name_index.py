@@ -42,14 +42,14 @@ class PostgresNameIndex:
             ],
         )
         hits = select(name_token.c.citizen_id).join(given, given.c.token == name_token.c.token)
+        own = hits.where(name_token.c.citizen_id.in_(self._referred_by(departments)))
         each = (
-            hits.add_columns(func.max(given.c.rank).label("rank"))
+            own.add_columns(func.max(given.c.rank).label("rank"))
             .group_by(name_token.c.citizen_id, given.c.part)
             .subquery()
         )
         best: Select[Any] = (
             select(each.c.citizen_id)
-            .where(each.c.citizen_id.in_(self._referred_by(departments)))
             .group_by(each.c.citizen_id)
             .having(func.count() == len(wanted))
             .order_by(func.sum(each.c.rank).desc(), each.c.citizen_id)

@@ -18,6 +18,8 @@ Kind = Literal["given_name", "family_name", "phone", "birth_date"]
 How = Literal["exact", "alike", "begins"]
 HOWS: tuple[How, ...] = ("exact", "alike", "begins")
 SHORTEST_WORD = 2
+#: First letters that are looked for without anything longer beside them.
+SHORTEST_ALONE = 3
 #: First letters, as they sound, beyond which no more are looked at.
 LONGEST_BEGINNING = 8
 PHONE_DIGITS = 8
@@ -80,13 +82,17 @@ def wanted(name: str, phone: str | None, born: date | None) -> list[frozenset[Te
     Each word of the name may be of the given or of the family name. Words of one letter are passed
     over.
     """
+    words = _words(name)
+    # Two letters alone begin the names of too many: they are a name, or nothing.
+    is_short = phone is None and born is None and max(map(len, words), default=0) < SHORTEST_ALONE
     parts = [
         frozenset(
             Term(kind, how, text)
             for kind in ("given_name", "family_name")
             for how, text in _forms(word)
+            if not (is_short and how == "begins")
         )
-        for word in _words(name)
+        for word in words
     ]
     if phone is not None:
         parts.append(frozenset({_of_phone(phone)}))
