@@ -77,6 +77,15 @@ def test_who_gives_consent_to_the_help(
     assert help_.guardian(age, has_guardian=has_guardian) == expected
 
 
+@pytest.mark.parametrize("scope", [*consent.catalogue().scopes])
+@pytest.mark.parametrize("has_guardian", [False, True])
+def test_below_the_age_a_guardian_must_whether_recorded_or_not(
+    scope: str, has_guardian: bool
+) -> None:
+    found = consent.catalogue().scopes[scope]
+    assert found.guardian(found.minimum_age - 1, has_guardian=has_guardian) == "must"
+
+
 def test_a_version_is_in_use_from_its_day_until_the_next_ones(folder: Path) -> None:
     file = folder / "research.yaml"
     first = file.read_text().partition("versions:\n")[2]

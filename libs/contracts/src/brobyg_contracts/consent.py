@@ -81,12 +81,12 @@ class Scope(_Data, frozen=True, kw_only=True):
 
         An age that is not known is no reason to refuse anybody.
         """
+        if age is not None and age < self.minimum_age:
+            return "must"
         if has_guardian:
             return self.with_guardian
         if age is None:
             return "may"
-        if age < self.minimum_age:
-            return "must"
         return "may" if age < self.guardian_below else "never"
 
 
