@@ -217,14 +217,21 @@ async def test_what_is_told_with_a_referral_is_checked_as_well(service: Served) 
     for body, pointer in (
         ({"consents": [MESSAGES, MESSAGES | {"scope": "dancing"}]}, "/consents/1/scope"),
         ({"consents": [MESSAGES | {"text_version": 3}]}, "/consents/0/text_version"),
-        ({"consent": referral()["consent"] | {"text_id": "help"}}, "/consent/text_version"),
+        (
+            {"consent": referral()["consent"] | {"text_id": "escort-processing"}},
+            "/consent/text_version",
+        ),
+        (
+            {"consent": referral()["consent"] | {"text_id": "help", "text_version": 1}},
+            "/consent/text_id",
+        ),
         ({"consent": referral()["consent"] | {"text_version": 1}}, "/consent/text_id"),
     ):
         assert refusal(await service.refer(referral(**body))) == (422, pointer)
     assert await service.rows("select 1 from referral") == []
-    text = {"text_id": "help", "text_version": 1, "how": "digital"}
+    text = {"text_id": "escort-processing", "text_version": 1, "how": "digital"}
     made = await service.referred(consent=referral()["consent"] | text)
-    assert (await listed(service, made))[0]["text_id"] == "help"
+    assert (await listed(service, made))[0]["text_id"] == "escort-processing"
 
 
 async def test_a_child_is_consented_for_by_a_guardian(service: Served) -> None:
