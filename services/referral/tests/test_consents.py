@@ -149,6 +149,28 @@ async def test_who_has_not_agreed_to_messages_is_not_written_to(service: Served)
     assert (await contact(service, made)).status_code == 403
 
 
+async def test_a_helper_is_told_whom_to_meet_only_with_consent_to_the_help(
+    service: Served,
+) -> None:
+    made = await service.referred(consents=[MESSAGES])
+    assert (await contact(service, made, "meet")).status_code == 200
+    await withdraw(service, made, "processing")
+    assert (await contact(service, made, "meet")).status_code == 403
+    assert (await contact(service, made)).status_code == 200
+
+
+async def test_the_old_form_does_not_renew_withdrawn_consent_to_messages(service: Served) -> None:
+    client = service.running.client
+    first = (await client.post("/referrals", json=old_form(), headers=REFERRER)).json()
+    await withdraw(service, first, "contact")
+    await withdraw(service, first, "processing")
+    again = old_form(given_at="2026-11-30T09:00:00+01:00")
+    answer = await client.post("/referrals", json=again, headers=REFERRER)
+    assert answer.status_code == 201
+    assert (await told(service))[-2:] == [("withdrawn", "processing"), ("given", "processing")]
+    assert (await contact(service, answer.json())).status_code == 403
+
+
 def old_form(**consent: Any) -> dict[str, Any]:
     """A referral as it was made before there were scopes."""
     body = referral()

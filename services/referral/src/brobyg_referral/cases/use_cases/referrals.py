@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 from brobyg_contracts import pathways
+from brobyg_contracts.consent import Consequence
 from brobyg_contracts.events import Meeting, Pathway, ReferrerKind
 from brobyg_contracts.reference import Reference
 from brobyg_kit.auth import Caller
@@ -197,7 +198,7 @@ class Referrals:
 
         Raises NoSuchCitizen for an unknown one or one that is not the caller's to see,
         CitizenErased, and to a service CitizenRestricted, and ContactNotConsented where it is to
-        write to who did not agree to messages. Where a service tells a helper whom to meet, no
+        write to who did not agree to messages or to help who did not agree to that. Where a service tells a helper whom to meet, no
         address to write to is told.
         """
         reference = await self._reference.get(tx)
@@ -210,10 +211,11 @@ class Referrals:
         if "service" in caller.roles:
             if await restriction_of(tx, citizen_id):
                 raise CitizenRestricted
+            wanted: Consequence = "help" if use == "meet" else "messages"
+            if not await self._consents.allow(tx, citizen_id, wanted):
+                raise ContactNotConsented
             if use == "meet":
                 contact = msgspec.structs.replace(contact, email=None, phone=None)
-            elif not await self._consents.allow(tx, citizen_id, "messages"):
-                raise ContactNotConsented
         await self._citizens.record_access(
             tx, citizen_id, purpose, caller.subject, caller.organisation
         )
