@@ -82,6 +82,8 @@ class TakenConsent:
     #: Where it stands in the request: a JSON pointer, and one to the scope.
     pointer: str = ""
     scope_pointer: str = "path/scope"
+    #: Whether nobody named the scope: it is given with another only where it never was before.
+    implied: bool = False
 
     def renews(self, standing: Consent) -> bool:
         """Whether the same is given in another text, later."""
