@@ -20,7 +20,7 @@ _PROBLEMS: dict[type[errors.ReferralError], tuple[int, str]] = {
     errors.NoSuchSession: (404, "There is no such session"),
     errors.NoSuchAppointment: (404, "There is no such appointment"),
     errors.CitizenErased: (410, "The citizen's data was erased"),
-    errors.ContactNotConsented: (403, "The citizen has not agreed to messages"),
+    errors.ContactNotConsented: (403, "The citizen has not agreed to this"),
     errors.CitizenRestricted: (403, "Processing of the citizen is restricted"),
     errors.ReferralActive: (409, "The citizen has an active referral of this pathway already"),
     errors.ReferralInactive: (409, "The referral is not active"),

@@ -198,8 +198,8 @@ class Referrals:
 
         Raises NoSuchCitizen for an unknown one or one that is not the caller's to see,
         CitizenErased, and to a service CitizenRestricted, and ContactNotConsented where it is to
-        write to who did not agree to messages or to help who did not agree to that. Where a service tells a helper whom to meet, no
-        address to write to is told.
+        write to who did not agree to messages, or to help who did not agree to the help. Where a
+        service tells a helper whom to meet, no address to write to is told.
         """
         reference = await self._reference.get(tx)
         referrals = await self._referrals.of_citizen(tx, citizen_id)
