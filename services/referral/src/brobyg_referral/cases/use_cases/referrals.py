@@ -33,8 +33,8 @@ from brobyg_referral.cases.use_cases.repeats import Keyed, Repeats
 from brobyg_referral.cases.use_cases.visits import known_reference
 from brobyg_referral.errors import (
     CitizenErased,
-    CitizenRestricted,
     ContactNotConsented,
+    ContactRestricted,
     DepartmentDiffers,
     NoSuchCitizen,
     RequestRefused,
@@ -197,7 +197,7 @@ class Referrals:
         """How to reach the citizen, recorded with `purpose` and who asked.
 
         Raises NoSuchCitizen for an unknown one or one that is not the caller's to see,
-        CitizenErased, and to a service CitizenRestricted, and ContactNotConsented where it is to
+        CitizenErased, and to a service ContactRestricted, and ContactNotConsented where it is to
         write to who did not agree to messages, or to help who did not agree to the help. Where a
         service tells a helper whom to meet, no address to write to is told.
         """
@@ -210,7 +210,7 @@ class Referrals:
             raise CitizenErased
         if "service" in caller.roles:
             if await restriction_of(tx, citizen_id):
-                raise CitizenRestricted
+                raise ContactRestricted
             wanted: Consequence = "help" if use == "meet" else "messages"
             if not await self._consents.allow(tx, citizen_id, wanted):
                 raise ContactNotConsented
