@@ -73,6 +73,12 @@ async def everything(matching: Running) -> dict[str, str]:
         " tstzrange(starts_at, ends_at), true from need limit 1 on conflict do nothing",
         who=helper,
     )
+    await rows(
+        matching,
+        "update seat set helper_id = :who, state = 'filled' where need_id in (select need_id from"
+        " booking where holder = :who)",
+        who=helper,
+    )
     return people
 
 

@@ -35,6 +35,8 @@ _HEADINGS = {
 _PEOPLE = ("citizen_id", "helper_id", *_CALLED)
 #: What else is others': who did it, and the matches of those who share a room.
 _OTHERS = ("actor", "shares_with")
+#: The rule by which two are kept apart: that the citizen may have wished it is theirs.
+_BLOCKED = "blocked"
 _LOG_FIELDS = ("time", "type", "subject", "data")
 #: What an event is about, of which an earlier one has named the person.
 _LINKS = ("referral_id", "need_id")
@@ -120,7 +122,7 @@ def _own(data: Mapping[str, Any], person_id: str) -> dict[str, Any]:
         told["excluded"] = [
             {"rule": one["rule"], "helpers": [person_id]}
             for one in excluded
-            if person_id in one.get("helpers", ())
+            if person_id in one.get("helpers", ()) and one["rule"] != _BLOCKED
         ]
     return told
 
