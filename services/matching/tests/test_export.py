@@ -75,8 +75,14 @@ async def everything(matching: Running) -> dict[str, str]:
     )
     await rows(
         matching,
-        "update seat set helper_id = :who, state = 'filled' where need_id in (select need_id from"
-        " booking where holder = :who)",
+        "update seat set helper_id = cast(cast(:who as text) as uuid), state = 'filled'"
+        " where need_id in (select need_id from booking where holder = cast(:who as text))",
+        who=helper,
+    )
+    await rows(
+        matching,
+        "update seat set asked = array_append(asked, cast(cast(:who as text) as uuid))"
+        " where state <> 'filled'",
         who=helper,
     )
     return people
@@ -158,20 +164,21 @@ async def test_nothing_is_told_that_is_only_another_persons(matching: Running) -
         matching,
         "update seat set leave_at = '2031-01-01', home_at = '2031-01-02', meet_at = '2031-01-03'",
     )
-    ((match_id, matched_at),) = await rows(matching, "select match_id, matched_at from seat")
+    ((match_id,),) = await rows(matching, "select match_id from seat")
     of_holder = str(await exported(matching, "volunteers", holder))
     of_other = await exported(matching, "volunteers", other)
     of_citizen = str(await exported(matching, "citizens", an_id("citizen")))
     assert {str(match_id), "2031-01-02"} <= set(_found(of_holder, str(match_id), "2031-01-02"))
     assert _found(of_citizen, holder, other, "98765", "2031-01-01", "2031-01-02") == []
     (seat,) = of_other["Where you were asked to help"]
-    assert _found(str(seat), str(match_id), matched_at.isoformat(), "2031-01") == []
+    assert _found(str(seat), str(match_id), "2031-01") == []
     assert _found(str(of_other), holder, str(match_id), offers[holder].offer_id) == []
     assert other not in of_holder
 
 
 async def test_that_the_other_wished_a_block_is_not_told(matching: Running) -> None:
     helper, citizen = await active(matching), an_id("citizen")
+    await tell(matching, *READY_CITIZEN)
     for by in ("helper", "citizen"):
         await rows(matching, "delete from block")
         await post(
