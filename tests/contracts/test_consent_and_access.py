@@ -77,6 +77,15 @@ def test_who_gives_consent_to_the_help(
     assert help_.guardian(age, has_guardian=has_guardian) == expected
 
 
+@pytest.mark.parametrize("scope", [*consent.catalogue().scopes])
+@pytest.mark.parametrize("has_guardian", [False, True])
+def test_below_the_age_a_guardian_must_whether_recorded_or_not(
+    scope: str, has_guardian: bool
+) -> None:
+    found = consent.catalogue().scopes[scope]
+    assert found.guardian(found.minimum_age - 1, has_guardian=has_guardian) == "must"
+
+
 def test_a_version_is_in_use_from_its_day_until_the_next_ones(folder: Path) -> None:
     file = folder / "research.yaml"
     first = file.read_text().partition("versions:\n")[2]
@@ -99,6 +108,7 @@ def test_a_version_is_in_use_from_its_day_until_the_next_ones(folder: Path) -> N
         ("scopes.yaml", "with_guardian: must", "with_guardian: soon", r":23: .*with_guardian"),
         ("scopes.yaml", "id: gp_sharing", "id: research", ":43: there is another scope"),
         ("scopes.yaml", "allows: [gp]", "allows: [fun]", r"allows\[0\]"),
+        ("scopes.yaml", "id: processing", "id: care", "care: only 'processing' may allow 'help'"),
         ("scopes.yaml", "    why: GDPR", "    whose: GDPR", "unknown field `whose`"),
         ("messages.yaml", "id: messages", "id: letters", ":1: `id` is 'letters'"),
         ("messages.yaml", "scope: contact", "scope: party", ":2: `scope` is 'party'; there are"),

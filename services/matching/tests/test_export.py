@@ -49,7 +49,7 @@ async def everything(matching: Running) -> dict[str, str]:
     await post(matching, f"/offers/{mine.offer_id}/accept")
     await matching.client.get(f"/volunteers/{helper}/contact?purpose=mail", headers=NOTIFICATION)
     blocked = {"citizen_id": an_id("citizen"), "asked_by": "helper"}
-    await post(matching, f"/volunteers/{other}/blocks", blocked)
+    await post(matching, f"/volunteers/{other}/blocks", blocked | {"asked_by": "citizen"})
     await post(matching, f"/volunteers/{helper}/blocks", blocked)
     later = facts("later", starts_at=LATE + timedelta(days=1))
     await tell(matching, event(need_opened(later)))
@@ -71,6 +71,18 @@ async def everything(matching: Running) -> dict[str, str]:
         matching,
         "insert into booking (need_id, seat_no, holder, span, exclusive) select need_id, 1, :who,"
         " tstzrange(starts_at, ends_at), true from need limit 1 on conflict do nothing",
+        who=helper,
+    )
+    await rows(
+        matching,
+        "update seat set helper_id = cast(cast(:who as text) as uuid), state = 'filled'"
+        " where need_id in (select need_id from booking where holder = cast(:who as text))",
+        who=helper,
+    )
+    await rows(
+        matching,
+        "update seat set asked = array_append(asked, cast(cast(:who as text) as uuid))"
+        " where state <> 'filled'",
         who=helper,
     )
     return people
@@ -124,7 +136,8 @@ async def test_only_services_are_told_and_of_helpers_coordinators_of_theirs(
         assert answers == expected
     read = await rows(matching, "select purpose from access_log")
     assert read == [("export",), ("export",)]
-    assert len(await rows(matching, "select 1 from export_log")) == 3
+    # Nothing is held of the citizen, so nothing was given.
+    assert await rows(matching, "select distinct person_id::text from export_log") == [(helper,)]
     unknown = await matching.client.get(
         f"/volunteers/{an_id('nobody')}/export", headers=NOTIFICATION
     )
@@ -136,3 +149,48 @@ async def test_of_who_is_erased_there_is_nothing_to_tell(matching: Running) -> N
     await matching.client.delete(f"/volunteers/{helper}?reason=requested", headers=COORDINATOR)
     gone = await matching.client.get(f"/volunteers/{helper}/export", headers=NOTIFICATION)
     assert (gone.status_code, gone.json()["type"]) == (410, GONE)
+
+
+async def test_nothing_is_told_that_is_only_another_persons(matching: Running) -> None:
+    holder, other = await active(matching), await active(matching, 1, name="Bo Test")
+    await tell(matching, *READY_CITIZEN, event(need_opened()))
+    offers = {one.helper_id: one for one in await open_offers(matching)}
+    await post(matching, f"/offers/{offers[holder].offer_id}/accept")
+    await rows(
+        matching,
+        "update offer set distance_metres = 98765, leave_at = '2031-01-01', home_at = '2031-01-02'",
+    )
+    await rows(
+        matching,
+        "update seat set leave_at = '2031-01-01', home_at = '2031-01-02', meet_at = '2031-01-03'",
+    )
+    ((match_id,),) = await rows(matching, "select match_id from seat")
+    of_holder = str(await exported(matching, "volunteers", holder))
+    of_other = await exported(matching, "volunteers", other)
+    of_citizen = str(await exported(matching, "citizens", an_id("citizen")))
+    assert {str(match_id), "2031-01-02"} <= set(_found(of_holder, str(match_id), "2031-01-02"))
+    assert _found(of_citizen, holder, other, "98765", "2031-01-01", "2031-01-02") == []
+    (seat,) = of_other["Where you were asked to help"]
+    assert _found(str(seat), str(match_id), "2031-01") == []
+    assert _found(str(of_other), holder, str(match_id), offers[holder].offer_id) == []
+    assert other not in of_holder
+
+
+async def test_that_the_other_wished_a_block_is_not_told(matching: Running) -> None:
+    helper, citizen = await active(matching), an_id("citizen")
+    await tell(matching, *READY_CITIZEN)
+    for by in ("helper", "citizen"):
+        await rows(matching, "delete from block")
+        await post(
+            matching, f"/volunteers/{helper}/blocks", {"citizen_id": citizen, "asked_by": by}
+        )
+        told = {
+            "helper": await exported(matching, "volunteers", helper),
+            "citizen": await exported(matching, "citizens", citizen),
+        }
+        heading = "Who is not brought together with you"
+        assert [one for one, sections in told.items() if heading in sections] == [by]
+
+
+def _found(text: str, *words: str) -> list[str]:
+    return [one for one in words if one in text]

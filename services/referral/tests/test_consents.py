@@ -149,6 +149,28 @@ async def test_who_has_not_agreed_to_messages_is_not_written_to(service: Served)
     assert (await contact(service, made)).status_code == 403
 
 
+async def test_a_helper_is_told_whom_to_meet_only_with_consent_to_the_help(
+    service: Served,
+) -> None:
+    made = await service.referred(consents=[MESSAGES])
+    assert (await contact(service, made, "meet")).status_code == 200
+    await withdraw(service, made, "processing")
+    assert (await contact(service, made, "meet")).status_code == 403
+    assert (await contact(service, made)).status_code == 200
+
+
+async def test_the_old_form_does_not_renew_withdrawn_consent_to_messages(service: Served) -> None:
+    client = service.running.client
+    first = (await client.post("/referrals", json=old_form(), headers=REFERRER)).json()
+    await withdraw(service, first, "contact")
+    await withdraw(service, first, "processing")
+    again = old_form(given_at="2026-11-30T09:00:00+01:00")
+    answer = await client.post("/referrals", json=again, headers=REFERRER)
+    assert answer.status_code == 201
+    assert (await told(service))[-2:] == [("withdrawn", "processing"), ("given", "processing")]
+    assert (await contact(service, answer.json())).status_code == 403
+
+
 def old_form(**consent: Any) -> dict[str, Any]:
     """A referral as it was made before there were scopes."""
     body = referral()
@@ -217,14 +239,21 @@ async def test_what_is_told_with_a_referral_is_checked_as_well(service: Served) 
     for body, pointer in (
         ({"consents": [MESSAGES, MESSAGES | {"scope": "dancing"}]}, "/consents/1/scope"),
         ({"consents": [MESSAGES | {"text_version": 3}]}, "/consents/0/text_version"),
-        ({"consent": referral()["consent"] | {"text_id": "help"}}, "/consent/text_version"),
+        (
+            {"consent": referral()["consent"] | {"text_id": "escort-processing"}},
+            "/consent/text_version",
+        ),
+        (
+            {"consent": referral()["consent"] | {"text_id": "help", "text_version": 1}},
+            "/consent/text_id",
+        ),
         ({"consent": referral()["consent"] | {"text_version": 1}}, "/consent/text_id"),
     ):
         assert refusal(await service.refer(referral(**body))) == (422, pointer)
     assert await service.rows("select 1 from referral") == []
-    text = {"text_id": "help", "text_version": 1, "how": "digital"}
+    text = {"text_id": "escort-processing", "text_version": 1, "how": "digital"}
     made = await service.referred(consent=referral()["consent"] | text)
-    assert (await listed(service, made))[0]["text_id"] == "help"
+    assert (await listed(service, made))[0]["text_id"] == "escort-processing"
 
 
 async def test_a_child_is_consented_for_by_a_guardian(service: Served) -> None:

@@ -3,14 +3,17 @@
 from typing import Any
 
 import pytest
-from brobyg_kit.export import KIT_EXEMPT, unaccounted
+from brobyg_kit.attention import actor_of
+from brobyg_kit.export import KIT_EXEMPT, STAFF, unaccounted
 from brobyg_kit.problems import GONE
 from brobyg_kit.testing import bearer, tables_naming
 from brobyg_referral.holdings import holdings
 from brobyg_referral.metadata import metadata
+from brobyg_referral.people.domain.cpr import born
 from referral_bench import REFERRER, Served
 from referral_samples import (
     ADDRESS,
+    CPR,
     FAMILY,
     GIVEN,
     MAIL,
@@ -72,6 +75,7 @@ async def test_all_that_is_held_is_told_and_nothing_of_anybody_else(service: Ser
         "email": MAIL,
         "phone": PHONE,
         "address": f"{ADDRESS}, 8900",
+        "born": str(born(CPR)),
         "is_protected": False,
         "has_guardian": None,
     }
@@ -85,6 +89,7 @@ async def test_all_that_is_held_is_told_and_nothing_of_anybody_else(service: Ser
         "export",
     ]
     assert "B-1" not in str(told)
+    assert not any(STAFF & row.keys() for rows in told.values() for row in rows)
 
 
 async def test_each_table_that_names_them_is_told_or_exempt(service: Served) -> None:
@@ -115,7 +120,7 @@ async def test_only_services_and_coordinators_of_the_department_are_told(service
     unknown = await client.get(f"/citizens/{UNKNOWN}/export", headers=SERVICE_TOKEN)
     assert unknown.status_code == 404
     readers = await service.rows("select reader from export_log order by id")
-    assert [row["reader"] for row in readers] == ["anna", "notification"]
+    assert [row["reader"] for row in readers] == [actor_of("anna"), actor_of("notification")]
 
 
 async def test_of_who_is_erased_there_is_nothing_to_tell(service: Served) -> None:

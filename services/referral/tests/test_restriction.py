@@ -199,13 +199,13 @@ async def test_nothing_new_is_begun_for_them(service: Served) -> None:
             "/appointments", json=plan | {"referral_id": made["referral_id"]}, headers=REFERRER
         ),
     ]
-    assert [(one.status_code, one.json()["type"]) for one in refused] == [(403, RESTRICTED)] * 3
+    assert [(one.status_code, one.json()["type"]) for one in refused] == [(409, RESTRICTED)] * 3
     assert await service.events() == events
     consent = f"/referrals/{made['referral_id']}/consent"
     assert (await client.delete(consent, headers=REFERRER)).status_code == 200
     given = {"given_at": "2026-11-30T09:00:00+01:00"}
     again = await client.put(consent, json=given, headers=REFERRER)
-    assert (again.status_code, again.json()["type"]) == (403, RESTRICTED)
+    assert (again.status_code, again.json()["type"]) == (409, RESTRICTED)
     await lift(service, made["citizen_id"])
     assert (await client.put(consent, json=given, headers=REFERRER)).status_code == 200
 

@@ -12,7 +12,7 @@ from brobyg_reporting.adapters.tables import metadata, tables_of
 from brobyg_reporting.bootstrap import SERVICE
 from sqlalchemy import Column, MetaData, Table, Uuid
 
-from .stories import DEPARTMENT, HELPER, OTHER, keep, story
+from .stories import DEPARTMENT, HELPER, OTHER, SECOND, THIRD, keep, story
 
 Serve = Callable[..., AbstractAsyncContextManager[Running]]
 SERVICE_TOKEN = bearer("service")
@@ -53,3 +53,25 @@ async def test_no_table_is_forgotten() -> None:
 async def test_control_a_table_that_is_added_and_not_told_is_found() -> None:
     added = Table("diary", MetaData(), Column("helper_id", Uuid))
     assert unaccounted(HOLDINGS, [*OWN, added]) == ["diary"]
+
+
+async def test_what_the_history_says_of_others_is_not_told(serve: Serve) -> None:
+    others = {CITIZEN, HELPER, SECOND, THIRD, "coordinator-1"}
+    async with serve(SERVICE) as running:
+        await keep(running, story())
+        for people, who in (("citizens", CITIZEN), ("volunteers", HELPER)):
+            answer = await running.client.get(f"/{people}/{who}/export", headers=SERVICE_TOKEN)
+            assert who in answer.text
+            assert [one for one in others - {who} if one in answer.text] == []
+
+
+@pytest.mark.parametrize("who", [SECOND, THIRD])
+async def test_who_was_considered_or_ruled_out_is_told_so(serve: Serve, who: str) -> None:
+    async with serve(SERVICE) as running:
+        await keep(running, story())
+        answer = await running.client.get(f"/volunteers/{who}/export", headers=SERVICE_TOKEN)
+    (section,) = (one for one in answer.json()["sections"] if one["heading"] == "The history")
+    data = section["rows"][0]["data"]
+    assert [one["helper_id"] for one in data["considered"]] == [SECOND] * (who == SECOND)
+    assert [one["helpers"] for one in data["excluded"]] == [[THIRD]] * (who == THIRD)
+    assert "count" not in str(data["excluded"])

@@ -28,6 +28,9 @@ SCOPES_FILE = "scopes.yaml"
 #: the owner refuses to tell how they are written to.
 CONTACT_NOT_CONSENTED: Final = "contact_not_consented"
 
+#: The scope of consent from before there were scopes: it must be the one that allows the help.
+HELP_SCOPE: Final = "processing"
+
 #: What may be done: the referral's help; writing to the citizen; use in research; telling the
 #: general practitioner.
 Consequence = Literal["help", "messages", "research", "gp"]
@@ -81,12 +84,12 @@ class Scope(_Data, frozen=True, kw_only=True):
 
         An age that is not known is no reason to refuse anybody.
         """
+        if age is not None and age < self.minimum_age:
+            return "must"
         if has_guardian:
             return self.with_guardian
         if age is None:
             return "may"
-        if age < self.minimum_age:
-            return "must"
         return "may" if age < self.guardian_below else "never"
 
 
@@ -143,7 +146,7 @@ class Catalogue:
 
 def scope_of(event: ConsentGiven | ConsentWithdrawn) -> str:
     """The scope that an event is about; one from before there were scopes names none."""
-    return "processing" if isinstance(event.scope, UnsetType) else event.scope
+    return HELP_SCOPE if isinstance(event.scope, UnsetType) else event.scope
 
 
 def catalogue() -> Catalogue:
@@ -197,6 +200,9 @@ def _scopes(file: Traversable) -> Mapping[str, Scope]:
     wanted: tuple[Consequence, ...] = ("help", "messages", "research", "gp")
     if missing := [what for what in wanted if what not in allowed]:
         raise refused(file, 1, f"no scope allows {', '.join(missing)}")
+    if (scope_id := allowed["help"]) != HELP_SCOPE:
+        line = line_of(file, f"id: {scope_id}")
+        raise refused(file, line, f"{scope_id}: only {HELP_SCOPE!r} may allow 'help'")
     return found
 
 

@@ -46,12 +46,18 @@ class Holdings:
     exempt: Mapping[str, str]
 
 
+#: Columns that tell which of the staff it was: no export does, each tells their role at most.
+STAFF = frozenset(
+    {"actor", "claimed_by", "reader", "settled_by", "taken_by", "withdrawn_by"}
+)  # fmt: skip
+
+
 def held(heading: str, table: Table, about: About, *, without: Collection[str] = ()) -> Held:
-    """The rows of a table. Keys, hashes and ciphertext are left out, and the columns `without`."""
+    """The rows of a table. Left out are keys, hashes, ciphertext, staff and `without`."""
     columns = [
         one
         for one in table.c
-        if one.name not in without and not isinstance(one.type, LargeBinary)
+        if one.name not in STAFF.union(without) and not isinstance(one.type, LargeBinary)
         and one.identity is None
     ]  # fmt: skip
     order = list(table.primary_key) or columns
@@ -90,7 +96,6 @@ ATTENTION = held(
     "What a coordinator had to look at",
     attention,
     lambda who: attention.c.body["citizen_id"].astext == who,
-    without=("claimed_by", "settled_by"),  # staff, who are not the person
 )
 #: Why the kit's other tables are told to nobody.
 KIT_EXEMPT: Mapping[str, str] = {

@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from sqlalchemy import insert
 
+from brobyg_kit.attention import actor_of
 from brobyg_kit.auth import Caller, requires_act
 from brobyg_kit.database import Database, Transaction
 from brobyg_kit.export import Holdings
@@ -84,7 +85,9 @@ def _add(
                 for one in holdings.sections[people]
                 if (rows := await one.read(tx, who))
             ]
+            if not found:  # an id that is nobody's here: nothing was given, and nothing is kept
+                return ExportOut(service=service, person_id=who, exported_at=tx.now, sections=[])
             # Last: what is recorded of this one is told in the next.
-            row = {"person_id": who, "reader": caller.subject, "exported_at": tx.now}
+            row = {"person_id": who, "reader": actor_of(caller.subject), "exported_at": tx.now}
             await tx.connection.execute(insert(export_log).values(row))
             return ExportOut(service=service, person_id=who, exported_at=tx.now, sections=found)

@@ -8,6 +8,7 @@ ReferralError
 ├── NoSuchCitizen          there is none, or the caller may not see it
 ├── CitizenErased          the citizen's data was erased
 ├── CitizenRestricted      nothing is done with the citizen's data
+├── ContactRestricted      how a restricted citizen is reached is told to no service
 ├── ContactNotConsented    the citizen has not agreed to messages
 ├── NoSuchSession          there is none, or the caller may not see it
 ├── NoSuchAppointment      there is none, or the caller may not see it
@@ -55,6 +56,10 @@ class CitizenErased(ReferralError):
 
 class CitizenRestricted(ReferralError):
     """Nothing is done with the citizen's data until that is lifted (GDPR art. 18)."""
+
+
+class ContactRestricted(ReferralError):
+    """How a citizen is reached is told to no service while processing is restricted."""
 
 
 class ContactNotConsented(ReferralError):

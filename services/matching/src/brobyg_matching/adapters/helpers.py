@@ -1,6 +1,6 @@
 """Helpers in PostgreSQL: their profile, their contact kept apart, and who read it."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime
 
 import msgspec
@@ -148,12 +148,20 @@ class PostgresHelpers:
             )
         return language
 
-    async def contact(self, helper_id: str, reader: str, purpose: str) -> Contact | None:
+    async def contact(
+        self,
+        helper_id: str,
+        reader: str,
+        purpose: str,
+        check: Callable[[Helper | None], None] = lambda _: None,
+    ) -> Contact | None:
         """How the helper is reached, or None.
 
-        Who reads it and what for is recorded in the same transaction.
+        `check` refuses by an error; the locked helper can't be restricted or erased meanwhile. Who
+        reads it and what for is recorded in the same transaction.
         """
         async with self._database.transaction() as tx:
+            check((await self.lock(tx, (helper_id,))).get(helper_id))
             found = await self.reached(tx, helper_id)
             if found is not None:
                 await self.record_access(tx, helper_id, reader, purpose)

@@ -6,7 +6,7 @@ import msgspec
 from brobyg_kit.database import Transaction
 from brobyg_kit.export import ATTENTION, OF_ANYBODY, About, Held, Holdings, Rows, held
 from brobyg_kit.tables import Id
-from sqlalchemy import ColumnElement, Table, any_, literal, or_, select
+from sqlalchemy import ColumnElement, Table, any_, false, func, literal, or_, select
 
 from brobyg_matching.adapters.helpers import PostgresHelpers
 from brobyg_matching.adapters.tables import (
@@ -32,8 +32,14 @@ _EXEMPT = {
     "roster": "Counts changes of the helpers of a department.",
     "waiting_list": "How far a department's needs were looked through.",
 }
+#: What tells of a helper's journey where they live.
+_JOURNEY = ("leave_at", "home_at")
 #: Of a seat, what is another person's: who else was asked, could not or was there.
 _OTHERS = ("helper_id", "asked", "unwilling", "withdrawn")
+#: Of a seat, what is its holder's, told neither to the citizen nor to who was only asked.
+_HOLDERS = (
+    *_OTHERS, *_JOURNEY, "match_id", "matched_at", "offer_id", "meet_at", "way", "pool", "reason",
+)  # fmt: skip
 
 
 def _by(table: Table, column: str) -> About:
@@ -46,20 +52,31 @@ def _of_needs(table: Table) -> About:
     return lambda who: table.c.need_id.in_(needs.where(need.c.citizen_id == who))
 
 
-def _seats(who: str) -> ColumnElement[bool]:
-    """Those a helper has or had, was asked for, or could not take."""
-    named = (seat.c.asked, seat.c.unwilling)
-    return or_(seat.c.helper_id == who, *(literal(who, Id) == any_(one) for one in named))
+def _asked_for(who: str) -> ColumnElement[bool]:
+    """Seats that a helper was asked for, could not take or gave back, and does not hold."""
+    named = (seat.c.asked, seat.c.unwilling, seat.c.withdrawn)
+    held_by_them = func.coalesce(seat.c.helper_id == who, false())
+    return ~held_by_them & or_(*(literal(who, Id) == any_(one) for one in named))
+
+
+def _wished(column: str, by: str) -> About:
+    """Blocks at their own wish: that the other asked for one is the other's to tell."""
+    return lambda who: (block.c[column] == who) & (block.c.asked_by == by)
 
 
 _OF_CITIZENS = (
     held("What helpers must know", citizen, _by(citizen, "citizen_id")),
     held("Consent", consent, _by(consent, "citizen_id")),
     held("What you need help for", need, _by(need, "citizen_id")),
-    held("The help itself", seat, _of_needs(seat), without=_OTHERS),
-    held("Who was asked to help", offer, _of_needs(offer)),
-    held("What is booked for you", booking, _of_needs(booking), without=("holder",)),
-    held("Who is not brought together with you", block, _by(block, "citizen_id")),
+    held("The help itself", seat, _of_needs(seat), without=(*_OTHERS, *_JOURNEY)),
+    held(
+        "Who was asked to help",
+        offer,
+        _of_needs(offer),
+        without=("helper_id", "reason", "distance_metres", *_JOURNEY),
+    ),
+    held("What is booked for you", booking, _of_needs(booking), without=("holder", "span")),
+    held("Who is not brought together with you", block, _wished("citizen_id", "citizen")),
     ATTENTION,
     *OF_ANYBODY,
 )
@@ -68,11 +85,12 @@ _OF_HELPERS = (
     held("Papers", paper, _by(paper, "helper_id")),
     held("When you registered", registration, _by(registration, "helper_id")),
     held("What you were asked", offer, _by(offer, "helper_id")),
-    held("Where you help, have helped or were asked to", seat, _seats, without=_OTHERS),
+    held("Where you help or have helped", seat, _by(seat, "helper_id"), without=_OTHERS),
+    held("Where you were asked to help", seat, _asked_for, without=_HOLDERS),
     held("What you are booked for", booking, _by(booking, "holder")),
     held("How many cases you have", caseload, _by(caseload, "helper_id")),
     held("When you were last asked in turn", turn, _by(turn, "helper_id")),
-    held("Who is not brought together with you", block, _by(block, "helper_id")),
+    held("Who is not brought together with you", block, _wished("helper_id", "helper")),
     held("Who was told how you are reached", access_log, _by(access_log, "helper_id")),
     *OF_ANYBODY,
 )

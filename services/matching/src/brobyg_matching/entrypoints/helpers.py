@@ -170,14 +170,17 @@ def _reads(router: APIRouter, helpers: PostgresHelpers, scope: Scope) -> None:
         helper_id: UUID, purpose: Annotated[Purpose, Query()], caller: IdentityReader
     ) -> ContactOut:
         """A service gets the given name and no phone number."""
-        to_service, helper = "service" in caller.roles, await helpers.get(str(helper_id))
-        if helper is None or not (to_service or _covered(scope, caller, helper)):
-            raise UnknownHelper
-        if helper.status == "erased":
-            raise HelperErased
-        if to_service and helper.status == "restricted":
-            raise Problem(403, "Processing of the helper is restricted", type=RESTRICTED)
-        found = await helpers.contact(str(helper_id), caller.subject, purpose)
+        to_service = "service" in caller.roles
+
+        def check(helper: Helper | None) -> None:
+            if helper is None or not (to_service or _covered(scope, caller, helper)):
+                raise UnknownHelper
+            if helper.status == "erased":
+                raise HelperErased
+            if to_service and helper.status == "restricted":
+                raise Problem(403, "Processing of the helper is restricted", type=RESTRICTED)
+
+        found = await helpers.contact(str(helper_id), caller.subject, purpose, check)
         if found is None:
             raise UnknownHelper
         return ContactOut(

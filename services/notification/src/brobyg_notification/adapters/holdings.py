@@ -5,6 +5,9 @@ from brobyg_kit.export import ATTENTION, OF_ANYBODY, About, Held, Holdings, held
 from brobyg_notification.adapters.tables import notification
 from brobyg_notification.domain.notice import Role
 
+#: Events as they came, which name others too; the message says what they are to the person.
+_EVENTS = ("cause_event", "match_event")
+
 
 def _to(role: Role) -> About:
     columns = notification.c
@@ -12,7 +15,11 @@ def _to(role: Role) -> About:
 
 
 def _sections(role: Role) -> tuple[Held, ...]:
-    return (held("Messages to you", notification, _to(role)), ATTENTION, *OF_ANYBODY)
+    return (
+        held("Messages to you", notification, _to(role), without=_EVENTS),
+        ATTENTION,
+        *OF_ANYBODY,
+    )
 
 
 HOLDINGS = Holdings(

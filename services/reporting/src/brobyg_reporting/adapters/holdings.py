@@ -4,7 +4,7 @@ Which projections those are is read from their rows: one that is added with a pe
 without a word here.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -31,6 +31,12 @@ _HEADINGS = {
     "citizen": "How you were restricted or erased",
     "attention": "What a coordinator had to look at",
 }
+#: Whose data it is, where it is somebody else's.
+_PEOPLE = ("citizen_id", "helper_id", *_CALLED)
+#: What else is others': who did it, and the matches of those who share a room.
+_OTHERS = ("actor", "shares_with")
+#: The rule by which two are kept apart: that the citizen may have wished it is theirs.
+_BLOCKED = "blocked"
 _LOG_FIELDS = ("time", "type", "subject", "data")
 #: What an event is about, of which an earlier one has named the person.
 _LINKS = ("referral_id", "need_id")
@@ -49,7 +55,10 @@ def _projected(projection: AnyProjection, known_by: str) -> Held:
         found = await tx.connection.execute(
             wanted.where(view.c[known_by] == person_id).order_by(literal_column("1"))
         )
-        return [{key: plain(value) for key, value in row.items()} for row in found.mappings()]
+        return [
+            {key: plain(value) for key, value in _own(row, person_id).items()}
+            for row in found.mappings()
+        ]
 
     return Held(_HEADINGS.get(name, name.replace("_", " ").capitalize()), (name,), fields, read)
 
@@ -76,15 +85,46 @@ def _history(known_by: str, projections: Sequence[AnyProjection]) -> Held:
             for view, link in theirs
         ]
         named = [log.c.data[name].astext == person_id for name in (known_by, *_CALLED)]
+        if known_by == "helper_id":
+            named += [
+                log.c.data["considered"].contains([{"helper_id": person_id}]),
+                log.c.data["excluded"].contains([{"helpers": [person_id]}]),
+            ]
         columns = [log.c[name] for name in _LOG_FIELDS]
         found = await tx.connection.execute(
             select(*columns)
             .where(or_(log.c.subject == cast(person_id, Text), *named, *subjects))
             .order_by(log.c.time, log.c.id)
         )
-        return [{key: plain(value) for key, value in row.items()} for row in found.mappings()]
+        return [
+            {key: plain(value) for key, value in row.items()}
+            | {"data": _own(row["data"], person_id)}
+            for row in found.mappings()
+        ]
 
     return Held("The history", ("event_log",), _LOG_FIELDS, read)
+
+
+def _own(data: Mapping[str, Any], person_id: str) -> dict[str, Any]:
+    """What an event says without what it says of others, which is theirs (GDPR art. 15(4)).
+
+    Of those who were considered for a seat or ruled out only the person is told.
+    """
+    told = {
+        name: value
+        for name, value in data.items()
+        if name not in _OTHERS and not (name in _PEOPLE and str(value) != person_id)
+    }
+    if "considered" in told:
+        told["considered"] = [one for one in told["considered"] if one["helper_id"] == person_id]
+    excluded = told.get("excluded")
+    if isinstance(excluded, list):  # elsewhere it is how many each rule ruled out
+        told["excluded"] = [
+            {"rule": one["rule"], "helpers": [person_id]}
+            for one in excluded
+            if person_id in one.get("helpers", ()) and one["rule"] != _BLOCKED
+        ]
+    return told
 
 
 def _sections(known_by: str) -> tuple[Held, ...]:

@@ -82,6 +82,8 @@ class TakenConsent:
     #: Where it stands in the request: a JSON pointer, and one to the scope.
     pointer: str = ""
     scope_pointer: str = "path/scope"
+    #: Whether nobody named the scope: it is given with another only where it never was before.
+    implied: bool = False
 
     def renews(self, standing: Consent) -> bool:
         """Whether the same is given in another text, later."""
@@ -118,7 +120,8 @@ def standing(consents: Iterable[Consent]) -> Consent | None:
 def check_text(taken: TakenConsent, catalogue: Catalogue, pathway: str, day: date) -> None:
     """Raise RequestRefused unless the text was in use on the day, for the scope and the pathway.
 
-    Consent that names no text is taken where none is asked for.
+    A pathway that has a text of its own is consented to in no other. Consent that names no text is
+    taken where none is asked for.
     """
     if taken.text_id is None and taken.text_version is None:
         return
@@ -127,6 +130,7 @@ def check_text(taken: TakenConsent, catalogue: Catalogue, pathway: str, day: dat
         for one in catalogue.texts.values()
         if one.scope == taken.scope and one.pathway in (None, pathway)
     }
+    fitting = {name: one for name, one in fitting.items() if one.pathway} or fitting
     text: Text | None = fitting.get(taken.text_id or "")
     if text is None:
         raise RequestRefused(

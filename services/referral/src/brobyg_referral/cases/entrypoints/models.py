@@ -4,6 +4,7 @@ Unknown fields are refused; messages say what is expected and never repeat what 
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
@@ -185,8 +186,9 @@ class ReferralIn(Strict):
     def _further(self) -> list[TakenConsent]:
         """To what the citizen agrees beside the help."""
         if self.consents is None:
-            covers_messages = self.consent.text_id is None
-            return [self.consent.taken(catalogue().allowing("messages").id)] * covers_messages
+            if self.consent.text_id is not None:
+                return []
+            return [replace(self.consent.taken(catalogue().allowing("messages").id), implied=True)]
         return [one.taken(f"/consents/{number}") for number, one in enumerate(self.consents)]
 
 

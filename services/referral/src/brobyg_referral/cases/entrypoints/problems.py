@@ -20,8 +20,9 @@ _PROBLEMS: dict[type[errors.ReferralError], tuple[int, str]] = {
     errors.NoSuchSession: (404, "There is no such session"),
     errors.NoSuchAppointment: (404, "There is no such appointment"),
     errors.CitizenErased: (410, "The citizen's data was erased"),
-    errors.ContactNotConsented: (403, "The citizen has not agreed to messages"),
-    errors.CitizenRestricted: (403, "Processing of the citizen is restricted"),
+    errors.ContactNotConsented: (403, "The citizen has not agreed to this"),
+    errors.ContactRestricted: (403, "Processing of the citizen is restricted"),
+    errors.CitizenRestricted: (409, "Processing of the citizen is restricted"),
     errors.ReferralActive: (409, "The citizen has an active referral of this pathway already"),
     errors.ReferralInactive: (409, "The referral is not active"),
     errors.SessionWithdrawn: (409, "The session was called off"),
@@ -35,6 +36,7 @@ _PROBLEMS: dict[type[errors.ReferralError], tuple[int, str]] = {
 _TYPES: dict[type[errors.ReferralError], str] = {
     errors.CitizenErased: GONE,
     errors.CitizenRestricted: RESTRICTED,
+    errors.ContactRestricted: RESTRICTED,
     errors.ContactNotConsented: f"{PROBLEM_TYPES}{CONTACT_NOT_CONSENTED}",
 }
 FIELDS_WRONG = "Some of what was sent is not as it should be"

@@ -71,7 +71,7 @@ class Consents:
         scope = scope_named(taken.scope, taken.scope_pointer, catalogue())
         earlier = of_scope(known, scope, referral_id)
         stands = standing(earlier)
-        if stands and not taken.renews(stands):
+        if (stands and not taken.renews(stands)) or (taken.implied and earlier):
             return referral
         await check_unrestricted(tx, referral.citizen_id)
         if stands:

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 from brobyg_contracts import pathways
+from brobyg_contracts.consent import Consequence
 from brobyg_contracts.events import Meeting, Pathway, ReferrerKind
 from brobyg_contracts.reference import Reference
 from brobyg_kit.auth import Caller
@@ -32,8 +33,8 @@ from brobyg_referral.cases.use_cases.repeats import Keyed, Repeats
 from brobyg_referral.cases.use_cases.visits import known_reference
 from brobyg_referral.errors import (
     CitizenErased,
-    CitizenRestricted,
     ContactNotConsented,
+    ContactRestricted,
     DepartmentDiffers,
     NoSuchCitizen,
     RequestRefused,
@@ -196,9 +197,9 @@ class Referrals:
         """How to reach the citizen, recorded with `purpose` and who asked.
 
         Raises NoSuchCitizen for an unknown one or one that is not the caller's to see,
-        CitizenErased, and to a service CitizenRestricted, and ContactNotConsented where it is to
-        write to who did not agree to messages. Where a service tells a helper whom to meet, no
-        address to write to is told.
+        CitizenErased, and to a service ContactRestricted, and ContactNotConsented where it is to
+        write to who did not agree to messages, or to help who did not agree to the help. Where a
+        service tells a helper whom to meet, no address to write to is told.
         """
         reference = await self._reference.get(tx)
         referrals = await self._referrals.of_citizen(tx, citizen_id)
@@ -209,11 +210,12 @@ class Referrals:
             raise CitizenErased
         if "service" in caller.roles:
             if await restriction_of(tx, citizen_id):
-                raise CitizenRestricted
+                raise ContactRestricted
+            wanted: Consequence = "help" if use == "meet" else "messages"
+            if not await self._consents.allow(tx, citizen_id, wanted):
+                raise ContactNotConsented
             if use == "meet":
                 contact = msgspec.structs.replace(contact, email=None, phone=None)
-            elif not await self._consents.allow(tx, citizen_id, "messages"):
-                raise ContactNotConsented
         await self._citizens.record_access(
             tx, citizen_id, purpose, caller.subject, caller.organisation
         )

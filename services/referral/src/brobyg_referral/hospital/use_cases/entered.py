@@ -26,14 +26,14 @@ def entered_alike(
     """The one among `known` that was entered here and that no hospital has sent yet.
 
     That of a referral of the citizen's, at the same place and about the same time: one that is
-    still booked before one that was called off, then the nearest.
+    still booked, or withheld, before one that was called off, then the nearest.
     """
     near = []
     for one in known:
         if one.organisation is None and is_for(referral, one):
             between = apart(one.state.content.plan, plan)
             if between is not None:
-                called_off = one.state.announced is not Announced.BOOKED
+                called_off = one.state.announced not in {Announced.BOOKED, Announced.WITHHELD}
                 near.append((called_off, between, one.appointment_id, one))
     return min(near)[3] if near else None
 

@@ -1,7 +1,7 @@
 """What is held of a citizen: who they are, what helpers must know, who was told of it."""
 
 from brobyg_kit.database import Transaction
-from brobyg_kit.export import Held, Rows, held
+from brobyg_kit.export import Held, Rows, held, plain
 
 from brobyg_referral.people.adapters.tables import access_log, citizen
 from brobyg_referral.people.domain.contact import Contact
@@ -14,6 +14,7 @@ _IDENTITY = (
     "email",
     "phone",
     "address",
+    "born",
     "is_protected",
     "has_guardian",
 )
@@ -39,6 +40,6 @@ def holdings(citizens: CitizenStore) -> tuple[Held, ...]:
 
 def _told(contact: Contact) -> dict[str, object]:
     address = contact.address
-    return {name: getattr(contact, name) for name in _IDENTITY if name != "address"} | {
+    return {name: plain(getattr(contact, name)) for name in _IDENTITY if name != "address"} | {
         "address": None if address is None else f"{address.line}, {address.postcode}"
     }

@@ -17,9 +17,10 @@ from brobyg_contracts import (
     ConsentWithdrawn,
     ReferralCreated,
 )
+from brobyg_contracts.consent import HELP_SCOPE, scope_of
 from typing_extensions import Doc
 
-from brobyg_reporting.domain.projection import Projection, given
+from brobyg_reporting.domain.projection import Projection
 
 
 class ReferralRow(msgspec.Struct, gc=False):
@@ -72,7 +73,7 @@ def _created(row: ReferralRow, event: ReferralCreated, time: datetime) -> None:
 
 def _to_the_help(event: ConsentGiven | ConsentWithdrawn) -> bool:
     """Whether it is of the one scope that the referral depends on."""
-    return given(event.scope) in {None, "processing"}
+    return scope_of(event) == HELP_SCOPE
 
 
 @REFERRAL.on(ConsentGiven)
