@@ -104,7 +104,7 @@ async def test_closed_needs_of_long_ago_go_with_all_that_is_theirs_in_batches(
         at = NOW - 729 * DAY if word == "young" else long_ago
         await rows(
             matching,
-            "update need set opened_at = :at, starts_at = :at, ends_at = :at"
+            "update need set opened_at = :at, starts_at = :at, ends_at = :at, closed_at = :at"
             " where need_id = cast(:id as uuid)",
             at=at, id=an_id(word),
         )  # fmt: skip
@@ -138,3 +138,14 @@ async def test_requests_and_readings_go_after_their_days(matching: Running) -> N
     assert await carry_out(matching, "access_log") == [1, 0]
     assert len(await rows(matching, "select 1 from registration")) == 1
     assert await rows(matching, "select read_at from access_log") == [(NOW - 1825.9 * DAY,)]
+
+
+async def test_a_need_of_long_ago_is_kept_after_it_was_closed(matching: Running) -> None:
+    await tell(matching, *READY_CITIZEN, event(need_opened(facts("case"))))
+    await rows(
+        matching,
+        "update need set opened_at = :at, starts_at = null, ends_at = null",
+        at=NOW - 800 * DAY,
+    )
+    await tell(matching, event(need_closed("case"), 10))
+    assert await carry_out(matching, "need") == [0]

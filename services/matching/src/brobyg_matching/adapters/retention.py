@@ -15,7 +15,7 @@ from brobyg_matching.adapters.tables import (
     seat,
 )
 
-_ended = func.greatest(need.c.opened_at, need.c.ends_at)
+_ended = func.greatest(need.c.opened_at, need.c.ends_at, need.c.closed_at)
 
 
 async def _needs(tx: Transaction, before: datetime, most: int) -> int:

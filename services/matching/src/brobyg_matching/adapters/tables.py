@@ -204,6 +204,7 @@ need = Table(
     Column("state", Text, nullable=False),
     Column("reason", Text),
     Column("opened_at", Instant, nullable=False),
+    Column("closed_at", Instant, comment="When it was closed last: how long it is kept counts."),
     Column("meet_at", Instant),
     Column("resource_id", Text),
     Column("follows", Id),

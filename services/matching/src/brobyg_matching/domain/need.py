@@ -140,6 +140,8 @@ class Need(Facts, frozen=True, kw_only=True, gc=False):
     #: Why it is closed.
     reason: str | None = None
     opened_at: datetime
+    #: When it was closed last.
+    closed_at: datetime | None = None
     #: When helper and citizen meet, worked out from the facts; None without a span.
     meet_at: datetime | None = None
     #: The resource that is held for it.

@@ -245,7 +245,7 @@ def closed(board: Board, need_id: str, reason: str) -> None:
                 met = have_met(reason, need.ends_at, board.now)
                 board.note_met(need, seat.helper_id, met=met)
         draft.set_seat(seat.no, state="closed", due_at=None)
-    draft.set(state="closed", reason=reason, offers=())
+    draft.set(state="closed", reason=reason, closed_at=board.now, offers=())
 
 
 def recorded(board: Board, citizen: Citizen) -> None:

@@ -195,7 +195,7 @@ class CourseStore(Protocol):
     async def silent(self, tx: Transaction, before: datetime, most: int) -> Sequence[str]:
         """Citizens with a consent to the help and nothing heard of them since; no lock.
 
-        Nobody who is erased or restricted.
+        Nobody who is erased or restricted, or has a case that goes on.
         """
 
     async def course(self, tx: Transaction, citizen_id: str) -> Course | None:

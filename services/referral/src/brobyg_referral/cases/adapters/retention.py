@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Select, exists, func, or_, select
 
 from brobyg_referral.cases.adapters.referrals import referral_of, referrals
 from brobyg_referral.cases.adapters.tables import appointment, consent, idempotency_key, referral
+from brobyg_referral.cases.domain.need import pathways_about
 from brobyg_referral.cases.domain.retention import Course
 
 #: The last time of an appointment, of those that it has.
@@ -51,11 +52,16 @@ class PostgresCourses:
         told = func.greatest(_any.c.given_at, _any.c.withdrawn_at)
         consented = exists().where(_any.c.citizen_id == citizen, told >= before)
         appointed = exists().where(appointment.c.citizen_id == citizen, _heard >= before)
+        helped = exists().where(
+            _other.c.citizen_id == citizen,
+            _other.c.status == "active",
+            _other.c.pathway.in_(pathways_about("referral")),
+        )
         return await _found(
             tx,
             select(citizen)
             .where(referral.c.status == "active", referral.c.created_at < before)
-            .where(~later, ~consented, ~appointed, ~_kept(citizen))
+            .where(~later, ~consented, ~appointed, ~helped, ~_kept(citizen))
             .distinct()
             .limit(most),
         )

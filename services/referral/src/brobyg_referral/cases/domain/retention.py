@@ -23,8 +23,12 @@ class Course:
 
     @property
     def silent_since(self) -> datetime | None:
-        """When something was last heard while a consent stands; None where none does."""
-        if all(one.consent_withdrawn_at for one in self.referrals):
+        """When something was last heard while a consent stands; None where none does.
+
+        None too while a referral has a need of its own: a case goes on until its consent ends.
+        """
+        active = [one for one in self.referrals if one.status == "active"]
+        if not active or any(one.need(one.department) for one in active):
             return None
         signs = [
             at
