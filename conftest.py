@@ -61,6 +61,7 @@ class Worker(Protocol):
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Give every worker the same seed, and let SIGTERM end a run as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     given: dict[str, str] | None = getattr(config, "workerinput", None)
     if given is not None:
         config.option.hypothesis_seed = given["hypothesis_seed"]
@@ -68,7 +69,6 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     if config.option.hypothesis_seed is None:
         config.option.hypothesis_seed = str(random.SystemRandom().getrandbits(32))
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_report_header(config: pytest.Config) -> str:

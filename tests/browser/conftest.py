@@ -1,5 +1,6 @@
 """A real browser in front of the real portal and matching, with one offer open."""
 
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -57,10 +58,18 @@ async def browser(chromium: Path) -> AsyncIterator[Browser]:
         "--disable-component-update",
         "--disable-sync",
     ]
-    async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path=str(chromium), args=quiet)
-        yield started
-        await started.close()
+    # Playwright leaves the browser's profile behind where the browser ended otherwise than by us.
+    with tempfile.TemporaryDirectory(prefix="brobyg-browser-") as folder:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setenv("TMPDIR", folder)
+            driver = async_playwright()
+            playwright = await driver.start()
+        try:
+            started = await playwright.chromium.launch(executable_path=str(chromium), args=quiet)
+            yield started
+            await started.close()
+        finally:
+            await playwright.stop()
 
 
 @dataclass

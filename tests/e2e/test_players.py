@@ -276,3 +276,19 @@ def test_the_committed_week_can_be_played(tmp_path: Path) -> None:
     for message in cut:
         with pytest.raises(msgspec.DecodeError):
             msgspec.json.decode(message.content())
+
+
+@pytest.mark.parametrize(
+    ("reason", "answered"),
+    [("clash", True), ("part_of_way", True), ("nobody_available", False)],
+)
+def test_what_is_told_of_two_needs_that_are_in_each_others_way_answers_them(
+    reason: str, answered: bool
+) -> None:
+    data = MatchEscalated(
+        need_id=an_id("need of 2"), pathway="escort", department="randers-norddjurs",
+        reason=reason, asked=0, missing=1, excluded={},
+    )  # fmt: skip
+    needs = [opened("1", TOMORROW), opened("2", TOMORROW)]
+    told = event(MatchEscalated.EVENT_TYPE, 2, data)
+    assert [one.answered for one in citizen_clashes([*needs, told])] == [answered]

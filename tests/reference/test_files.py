@@ -102,7 +102,19 @@ WRONG: dict[str, tuple[str, Change, str, str]] = {
         "places.yaml",
         replaced("label: Randers Sundhedscenter", "lable: Randers Sundhedscenter"),
         "    lable: Randers Sundhedscenter",
-        "lable: Extra inputs are not permitted",
+        "lable: this property is not known here; known: id, label, withdrawn, postcode,",
+    ),
+    "an unknown property of a part": (
+        "calendars.yaml",
+        replaced("closes:", "shuts:"),
+        "",
+        "openings.0.shuts: this property is not known here; known: weekdays, opens, closes",
+    ),
+    "a language that does not exist": (
+        "departments.yaml",
+        replaced("languages: [da, en]", "languages: [da, qq]"),
+        "    languages: [da, qq]",
+        "languages.1: expected the code of a language (ISO 639-1), such as da",
     ),
     "a number that is none": (
         "places.yaml",
@@ -444,3 +456,13 @@ def test_a_pathway_that_asks_a_pool_nobody_serves_is_told(
 
 def by_key(found: list[Entry]) -> dict[str, Entry]:
     return {entry.key: entry for entry in found}
+
+
+def test_a_folder_that_is_not_there_is_told_once_with_what_it_should_hold(tmp_path: Path) -> None:
+    (tmp_path / "a-file").write_text("")
+    for name, why in (("none", "there is no such folder"), ("a-file", "this is not a folder")):
+        [fault] = faults(tmp_path / name)
+        assert why in fault
+        assert "places.yaml" in fault
+        assert "postcodes.csv" in fault
+        assert "copy schemas/reference" in fault

@@ -188,7 +188,7 @@ def test_the_command_says_what_is_wrong_and_where_and_ends_with_1(tmp_path: Path
         done = CliRunner().invoke(app, [command, str(folder)])
         assert done.exit_code == 1
         assert f"{path}:{line}: capacity: Input should be 'span'" in done.stderr
-        assert "nothing was changed" in done.stderr
+        assert "1 fault; nothing was changed" in done.stderr
         done = CliRunner().invoke(app, [command, str(folder), "--json"])
         assert done.exit_code == 1
         [fault] = json.loads(done.stdout)["faults"]
@@ -206,3 +206,10 @@ def test_a_database_that_does_not_answer_ends_it_with_3(monkeypatch: pytest.Monk
         done = CliRunner().invoke(app, arguments)
         assert done.exit_code == 3
         assert "the database of referral can't be used" in done.stderr
+
+
+def test_the_command_counts_several_faults(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(FOLDER, tmp_path / "reference"))
+    (folder / "pools.yaml").unlink()
+    (folder / "places.yaml").unlink()
+    assert "2 faults; nothing was changed" in CliRunner().invoke(app, ["check", str(folder)]).stderr

@@ -1,24 +1,28 @@
 """The demo's figures: what could not be asked is not zero, and counts are what the week says."""
 
 import http.server
+import io
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import httpx2
 import msgspec
 import pytest
 from brobyg_local.demo.access import SystemAccess, send_until_answered
 from brobyg_local.demo.idle import IdleState
-from brobyg_local.demo.results import fetch_intake
-from brobyg_local.demo.run import EXAMPLE
+from brobyg_local.demo.results import fetch_intake, show_summary
+from brobyg_local.demo.run import EXAMPLE, fitting_factor
 from brobyg_local.demo.summary import IntakeCounts, Rebuild, summarise
 from brobyg_local.demo.tally import Tally
 from brobyg_local.demo.week import load
 from brobyg_local.errors import ServiceUnreachable
 from brobyg_local.keys import make_keys
 from brobyg_local.state import StateFolder
+from rich.console import Console
 
 
 @contextmanager
@@ -120,3 +124,52 @@ def test_other_counts_are_a_broken_promise(counts: dict[str, int], says: str) ->
 
 def test_a_message_that_was_sent_again_may_have_been_counted_twice() -> None:
     assert broken(rejected=16, dropped=201, sent_again=1) == []
+
+
+@pytest.mark.parametrize(
+    ("load_now", "cores", "factor"),
+    [(0.0, 2, 5040.0), (3.0, 2, 5040.0), (6.0, 2, 2520.0), (400.0, 2, 1260.0), (6.0, 8, 5040.0)],
+)
+def test_a_busy_machine_gets_a_slower_week(load_now: float, cores: int, factor: float) -> None:
+    assert fitting_factor(load_now, cores) == factor
+
+
+def test_how_late_something_is_is_told_in_seconds_of_the_wall(tmp_path: Path) -> None:
+    week_begins = datetime(2026, 11, 30, tzinfo=UTC)
+    anchor = datetime.now(UTC) - timedelta(hours=1)
+    clock = f"{week_begins.isoformat()};100;{anchor.isoformat()}"
+    access = SystemAccess({"BROBYG_CLOCK": clock}, tmp_path)
+    assert access.late_seconds(week_begins) == pytest.approx(3600, abs=60)
+    assert access.late_seconds(week_begins + timedelta(hours=1000)) == 0
+
+
+def test_a_week_that_was_late_says_by_how_much_and_what_to_do() -> None:
+    tally = Tally()
+    for seconds in (0.2, 7.25, 1.0):
+        tally.was_late(seconds)
+    tally.answers.update({"late": 4, "accepted": 9})
+    summary = msgspec.structs.replace(
+        summarise(
+            [], load(EXAMPLE), tally, IntakeCounts(15, 201), IDLE, Rebuild(seconds=1.0, equal=True),
+            started_at="", wall_seconds=0.0,
+        ),
+        citizen_clashes=3,
+    )  # fmt: skip
+    assert summary.figures()["late_seconds"] == 7.2
+    assert summary.figures()["answers_late"] == 4
+    console = Console(file=io.StringIO(), width=200)
+    show_summary(console, summary, 5040.0)
+    shown = cast("io.StringIO", console.file).getvalue()
+    assert "This machine was up to 7.2 s behind" in shown
+    assert "--factor 2520" in shown
+    assert summary.broken() == [], "it is slow, not wrong"
+
+
+def test_a_week_in_time_says_nothing_of_being_behind() -> None:
+    summary = summarise(
+        [], load(EXAMPLE), Tally(), IntakeCounts(15, 201), IDLE, Rebuild(seconds=1.0, equal=True),
+        started_at="", wall_seconds=0.0,
+    )  # fmt: skip
+    console = Console(file=io.StringIO(), width=200)
+    show_summary(console, summary, 5040.0)
+    assert "behind" not in cast("io.StringIO", console.file).getvalue()

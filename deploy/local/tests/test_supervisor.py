@@ -184,8 +184,9 @@ def test_everything_ends_with_its_owner_however_that_ends(tmp_path: Path, number
         assert owner.stdout.readline() == b"up\n"
         assert has_run(supervisor, 1)
         owner.send_signal(number)
-    assert wait_until(lambda: not psutil.pid_exists(runs(supervisor)[0]), 30)
-    assert wait_until(lambda: supervisor.folder not in running_folders(), 30)
+        # Before its own parent has noticed, too: until then it is a zombie.
+        assert wait_until(lambda: not psutil.pid_exists(runs(supervisor)[0]), 30)
+        assert wait_until(lambda: supervisor.folder not in running_folders(), 30)
 
 
 def test_what_its_owner_has_released_goes_on_after_the_owner_has_ended(tmp_path: Path) -> None:

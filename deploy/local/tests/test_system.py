@@ -91,6 +91,43 @@ def test_after_kill_9_of_everything_up_heals_with_the_same_addresses(system: Sys
     assert read_status(system).well
 
 
+def kill_the_supervisor(system: System) -> None:
+    supervisord = psutil.Process(int((system.folder.local / "supervisord.pid").read_text()))
+    supervisord.kill()
+    supervisord.wait(10)
+
+
+def test_after_kill_9_of_the_supervisor_status_says_so_and_up_heals_with_the_same_addresses(
+    system: System,
+) -> None:
+    environment = system.up()
+    kill_the_supervisor(system)
+    status = read_status(system)
+    assert all(state.up and state.ready for state in status.components), "they run on"
+    [trouble] = status.troubles
+    assert "the supervisor is gone" in trouble
+    assert "make up" in trouble
+    assert {state.why for state in status.components} == {"an orphan: the supervisor is gone"}
+    for refused in (system.start, system.stop):
+        with pytest.raises(LocalError, match="the supervisor is gone"):
+            refused("matching")
+    again = make(system.folder.path)
+    assert again.up() == environment
+    assert again.cluster.ports.taken == []
+    assert read_status(system).well
+
+
+def test_after_kill_9_of_the_supervisor_down_ends_what_it_has_left(system: System) -> None:
+    system.up()
+    kill_the_supervisor(system)
+    orphans = system.supervisor.orphans()
+    assert len(orphans) >= len(COMPONENTS)
+    system.down()
+    assert not any(one.is_running() for one in orphans)
+    assert system.supervisor.orphans() == []
+    assert "the supervisor is gone" not in "".join(read_status(system).troubles)
+
+
 @pytest.mark.parametrize("component", ["mail", "matching"])
 def test_one_part_is_stopped_named_by_status_and_started_again(
     system: System, component: str

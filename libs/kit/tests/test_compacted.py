@@ -8,13 +8,14 @@ from brobyg_kit import parking
 from brobyg_kit.backoff import Backoff
 from brobyg_kit.batches import Batches
 from brobyg_kit.database import Transaction
+from brobyg_kit.decoding import read
 from brobyg_kit.event import TOMBSTONE, Event, UnknownWord, encode
 from brobyg_kit.kafka import Reader
 from brobyg_kit.metrics import Metrics
 from brobyg_kit.parking import Origin, Parking, Received
 from brobyg_kit.retries import Retries
 from brobyg_kit.subscription import Subscription
-from compacted_things import TOPIC, ThingRecorded, event_of, record_of
+from compacted_things import SUBSCRIPTION, TOPIC, ThingRecorded, event_of, record_of
 from delivery_parts import Parts
 
 BUG, LATER_WORD = -1, -2
@@ -202,3 +203,39 @@ async def test_a_record_with_a_word_of_a_later_version_is_dead_in_the_end(
     await things.retry()
     await things.retry()
     assert await things.parked() == [("dead", 1)]
+
+
+def unreadable(offset: int, key: str, partition: int = 0) -> Received:
+    """What comes of a record whose value is no event."""
+    origin = Origin(TOPIC, partition, offset)
+    return read(SUBSCRIPTION, origin, key.encode(), b'{"subject": "another"')
+
+
+async def test_what_replaces_a_record_that_is_no_event_is_known_by_its_key(parts: Parts) -> None:
+    things = Things(parts)
+    await things.take(unreadable(1, "a"))
+    assert await things.parked() == [("dead", 1)]
+    await things.take(record_of(2, "a", 2))
+    assert (things.known, await things.parked()) == ({"a": 2}, [])
+
+
+async def test_a_record_that_somebody_put_into_a_wrong_partition_is_replaced_too(
+    parts: Parts,
+) -> None:
+    """Offsets of two partitions say nothing of each other; it was parked before this one came."""
+    things = Things(parts)
+    await things.take(unreadable(7, "a", partition=3))
+    await things.take(record_of(2, "a", 2))
+    assert (things.known, await things.parked()) == ({"a": 2}, [])
+
+
+async def test_a_record_that_says_it_is_about_something_else_than_its_key_is_dead_under_its_key(
+    parts: Parts,
+) -> None:
+    """The broker compacts by the key: by it the copy is replaced, and by nothing in the value."""
+    things = Things(parts)
+    value = encode(event_of(ThingRecorded(name="b", number=1)))
+    await things.take(record_of(1, "b", 5), read(SUBSCRIPTION, Origin(TOPIC, 0, 2), b"a", value))
+    assert (things.known, await things.parked()) == ({"b": 5}, [("dead", 2)])
+    await things.take(record_of(3, "a", 3))
+    assert (things.known, await things.parked()) == ({"b": 5, "a": 3}, [])

@@ -5,7 +5,7 @@ from email.policy import SMTP
 from typing import Any
 
 import pytest
-from brobyg_kit.fields import Day, Instant, MailAddress, is_mail_address
+from brobyg_kit.fields import Day, Instant, Language, MailAddress, is_mail_address
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
@@ -84,3 +84,16 @@ def test_what_is_no_text_of_a_date_is_no_date(value: object) -> None:
     with pytest.raises(ValidationError, match="expected a date such as"):
         DAY.validate_python(value)
     assert DAY.validate_python("2026-11-30").isoformat() == "2026-11-30"
+
+
+@pytest.mark.parametrize("text", ["da", "en", "ar", "kl", "so"])
+def test_a_language_that_there_is_is_taken(text: str) -> None:
+    assert TypeAdapter[Any](Language).validate_python(text) == text
+
+
+@pytest.mark.parametrize("text", ["qq", "xx", "DA", "dan", "d", "", "d\n"])
+def test_a_language_that_there_is_not_is_refused_without_quoting_it(text: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        TypeAdapter[Any](Language).validate_python(text)
+    [error] = caught.value.errors()
+    assert "ISO 639-1" in error["msg"] or "pattern" in error["msg"]

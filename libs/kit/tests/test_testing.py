@@ -1,6 +1,9 @@
 """A test's database is a copy of a template, and the template follows the migrations."""
 
 import asyncio
+import os
+import subprocess
+import sys
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -85,3 +88,20 @@ async def test_a_template_that_was_left_unfinished_is_made_anew(
         with pytest.raises(InterruptedError):
             await tables(postgres, versions)
     assert "one" in await tables(postgres, versions)
+
+
+def test_the_keys_of_a_process_are_removed_when_it_is_ended_by_sigterm(tmp_path: Path) -> None:
+    program = (
+        "import signal; from brobyg_kit.testing import token_keys;"
+        "signal.signal(signal.SIGTERM, signal.default_int_handler);"
+        "print(token_keys()[0], flush=True); signal.pause()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        env={**os.environ, "TMPDIR": str(tmp_path)}, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert tmp_path in Path(process.stdout.readline().strip()).parents
+        process.terminate()
+        process.wait(60)
+    assert list(tmp_path.iterdir()) == []

@@ -33,10 +33,13 @@ def test_summer_time_is_two_hours_ahead_of_utc() -> None:
 @pytest.mark.parametrize(
     ("metres", "danish", "english"),
     [
-        (4210, "4,2 km", "4.2 km"),
-        (12_300, "12 km", "12 km"),
-        (0, "0 km", "0 km"),
-        (2000, "2 km", "2 km"),
+        (4210, "cirka 4,2 km", "about 4.2 km"),
+        (12_300, "cirka 12 km", "about 12 km"),
+        (0, "under 1 km", "less than 1 km"),
+        (40, "under 1 km", "less than 1 km"),
+        (999, "under 1 km", "less than 1 km"),
+        (1000, "cirka 1 km", "about 1 km"),
+        (2000, "cirka 2 km", "about 2 km"),
     ],
 )
 def test_distances_are_as_exact_as_one_needs(metres: int, danish: str, english: str) -> None:

@@ -112,6 +112,11 @@ async def emitted(matching: Running) -> list[Event]:
     ]
 
 
+async def heard(matching: Running, kind: Any) -> list[Any]:
+    """The events of this type in the outbox."""
+    return [one.decode(kind) for one in await emitted(matching) if one.type == kind.EVENT_TYPE]
+
+
 async def said(matching: Running) -> list[str]:
     """The types of what is in the outbox."""
     return [one.type.removeprefix("dk.brobyg.") for one in await emitted(matching)]
@@ -180,6 +185,21 @@ async def post(
     """Status and answer."""
     answer = await matching.client.post(path, json=body, headers=headers)
     return answer.status_code, answer.json() if answer.content else None
+
+
+async def never_twice(matching: Running) -> None:
+    """What the constraints guard, looked at from outside."""
+    twice = await rows(
+        matching,
+        "select 1 from booking a join booking b on a.holder = b.holder and a.exclusive"
+        " and b.exclusive and a.span && b.span and (a.need_id, a.seat_no) < (b.need_id, b.seat_no)",
+    )
+    above = await rows(
+        matching,
+        "select 1 from caseload c where taken > allowed or taken <> (select count(*) from booking"
+        " b where b.holder = c.helper_id::text and b.span is null)",
+    )
+    assert (twice, above) == ([], [])
 
 
 def helper_token(helper_id: str) -> dict[str, str]:

@@ -48,6 +48,18 @@ DEPARTMENT = "randers-norddjurs"
 BY = Actor("coordinator-7", "coordinator")
 #: What every pool of these tests asks for.
 PAPERS = ("confidentiality", "record_check", "introduction")
+#: What a session of the toys is, what a case is, and whoever may be its host.
+SESSION: dict[str, Any] = {
+    "pathway": "toy_session", "about_kind": "session", "citizen_id": None, "referral_id": None,
+    "location_id": "toy-house",
+}  # fmt: skip
+CASE: dict[str, Any] = {
+    "pathway": "toy_caseload", "about_kind": "referral", "location_id": None, "starts_at": None,
+    "ends_at": None,
+}  # fmt: skip
+HOST: dict[str, Any] = {
+    "pools": ("toy_host",), "competences": frozenset({"first_aid"}), "papers": {},
+}  # fmt: skip
 
 
 def an_id(word: str) -> str:
@@ -267,13 +279,29 @@ def consent_withdrawn(referral: str = "referral", citizen: str = "citizen") -> C
 
 def of_another_citizen(number: int, **changes: Any) -> list[Event]:
     """A need at one time, `need <number>`, of a citizen of its own, with record and consent."""
-    citizen, referral = f"citizen {number}", f"referral {number}"
-    ids = {"citizen_id": an_id(citizen), "referral_id": an_id(referral)}
+    need = facts(f"need {number}", **_ids(number), **changes)
+    return [*another_citizen(number), event(need_opened(need))]
+
+
+def another_citizen(number: int) -> list[Event]:
+    """Record and consent of `citizen <number>`."""
+    citizen = f"citizen {number}"
     return [
         event(citizen_recorded(citizen)),
-        event(consent_given(referral, citizen)),
-        event(need_opened(facts(f"need {number}", **ids, **changes))),
+        event(consent_given(f"referral {number}", citizen)),
     ]
+
+
+def case_of(number: int, **changes: Any) -> Event:
+    """`case <number>` of that citizen."""
+    return event(need_opened(facts(f"case {number}", **CASE, **_ids(number), **changes)))
+
+
+def _ids(number: int) -> dict[str, str]:
+    return {
+        "citizen_id": an_id(f"citizen {number}"),
+        "referral_id": an_id(f"referral {number}"),
+    }
 
 
 def event(data: Any, number: int = 0) -> Event:

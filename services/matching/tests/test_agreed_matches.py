@@ -15,6 +15,7 @@ from brobyg_matching.domain.roster import Roster
 from brobyg_matching.errors import NotAllowed
 from matching_samples import (
     BY,
+    CASE,
     DEPARTMENT,
     DISTANCES,
     LATE,
@@ -26,9 +27,6 @@ from matching_samples import (
     facts,
 )
 from matching_samples import said as told
-
-CASE: dict[str, Any] = {"pathway": "toy_caseload", "about_kind": "referral", "location_id": None,
-        "starts_at": None, "ends_at": None}  # fmt: skip
 
 
 def tell(board: Board, word: str = "need", **changes: Any) -> None:

@@ -17,9 +17,9 @@ from matching_api import (
     READY_CITIZEN,
     attention,
     database_of,
-    emitted,
     fire,
     give,
+    heard,
     helper_token,
     open_offers,
     post,
@@ -33,6 +33,8 @@ from matching_samples import (
     a_citizen,
     a_helper,
     an_id,
+    another_citizen,
+    case_of,
     citizen_recorded,
     consent_given,
     event,
@@ -47,10 +49,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 OLD = "aarhus"
 #: A coordinator of each department, as their tokens name it.
 OF_OLD, OF_PRESENT = (bearer("coordinator", department=one) for one in (OLD, DEPARTMENT))
-CASE: dict[str, Any] = {
-    "pathway": "toy_caseload", "about_kind": "referral", "location_id": None, "starts_at": None,
-    "ends_at": None,
-}  # fmt: skip
 _offsets = itertools.count(1_000)
 _BY_KEY = {record.record: record for record in RECORDS}
 
@@ -91,22 +89,6 @@ async def merge(matching: Running) -> None:
     await eventually(known, "the service knows of it", 20)
 
 
-async def heard(matching: Running, kind: Any) -> list[Any]:
-    return [one.decode(kind) for one in await emitted(matching) if one.type == kind.EVENT_TYPE]
-
-
-def citizen(number: int) -> list[Any]:
-    return [
-        event(citizen_recorded(f"citizen {number}")),
-        event(consent_given(f"referral {number}", f"citizen {number}")),
-    ]
-
-
-def case(number: int, **changes: Any) -> Any:
-    ids = {"citizen_id": an_id(f"citizen {number}"), "referral_id": an_id(f"referral {number}")}
-    return event(need_opened(facts(f"case {number}", **CASE, **ids, **changes)))
-
-
 async def listed(matching: Running, headers: dict[str, str], query: str = "") -> list[Any]:
     answer = await matching.client.get(f"/needs{query}", headers=headers)
     assert answer.status_code == 200, answer.text
@@ -144,7 +126,7 @@ async def test_what_is_searched_for_goes_on_among_the_helpers_of_who_took_it_ove
 
 
 async def test_what_waits_for_capacity_gets_that_of_who_took_it_over(own: Running) -> None:
-    await tell(own, *citizen(0), case(0, department=OLD))
+    await tell(own, *another_citizen(0), case_of(0, department=OLD))
     navigator = a_helper("n", pools=("navigator",), papers={}, caseload_limit=1)
     await give(own, navigator)
     await fire(own)
@@ -158,9 +140,9 @@ async def test_on_one_waiting_list_priority_counts_and_not_the_name_of_the_depar
     own: Running,
 ) -> None:
     await give(own, a_helper("n", pools=("navigator",), papers={}, caseload_limit=1))
-    await tell(own, *citizen(0), case(0))
-    await tell(own, *citizen(1), case(1, priority=5))
-    await tell(own, *citizen(2), case(2, department=OLD, priority=1))
+    await tell(own, *another_citizen(0), case_of(0))
+    await tell(own, *another_citizen(1), case_of(1, priority=5))
+    await tell(own, *another_citizen(2), case_of(2, department=OLD, priority=1))
     await merge(own)
     await fire(own)
     await tell(own, event(need_closed("case 0", "completed")))
@@ -215,7 +197,7 @@ async def test_who_serves_two_departments_is_asked_by_both(matching: Running) ->
         assert start is not None
         one = facts(f"need {number}", department=department, **ids,
                     starts_at=start + timedelta(days=number))  # fmt: skip
-        await tell(matching, *citizen(number), event(need_opened(one)))
+        await tell(matching, *another_citizen(number), event(need_opened(one)))
         [asked] = await open_offers(matching, f"need {number}")
         assert asked.helper_id == an_id("both")
 
@@ -229,7 +211,7 @@ async def test_nobody_takes_or_is_given_a_seat_of_a_department_that_they_do_not_
         a_helper("other", departments=(OLD,), **navigators),
         a_helper("own", caseload_limit=0, departments=(OLD, "randers"), **navigators),
     )
-    await tell(matching, *citizen(0), case(0))
+    await tell(matching, *another_citizen(0), case_of(0))
     path = f"/needs/{an_id('case 0')}/seats/1"
     refused = [
         await post(matching, f"{path}/claim", headers=helper_token(an_id("other"))),
@@ -308,8 +290,8 @@ async def test_whoever_waits_past_the_time_of_an_answer_is_told_of_and_waits_on(
     own: Running, clock: ManualClock
 ) -> None:
     answer_by = clock.now() + timedelta(days=2)
-    await tell(own, *citizen(0), case(0, answer_by=answer_by))
-    await tell(own, *citizen(1), case(1))
+    await tell(own, *another_citizen(0), case_of(0, answer_by=answer_by))
+    await tell(own, *another_citizen(1), case_of(1))
     await fire(own)
     assert await attention(own) == set()
     clock.advance(timedelta(days=2))
@@ -329,12 +311,12 @@ async def test_what_is_opened_past_the_time_of_an_answer_is_given_to_who_has_roo
     own: Running, clock: ManualClock
 ) -> None:
     past = clock.now() - timedelta(hours=1)
-    await tell(own, *citizen(0), case(0, answer_by=past))
+    await tell(own, *another_citizen(0), case_of(0, answer_by=past))
     assert await attention(own) == {("nobody_found", an_id("case 0"))}
     assert await seats(own, "case 0") == [("waiting", None)]
     await give(own, a_helper("n", pools=("navigator",), papers={}, caseload_limit=1))
     await tell(own, event(need_closed("case 0", "withdrawn")))
-    await tell(own, *citizen(1), case(1, answer_by=past))
+    await tell(own, *another_citizen(1), case_of(1, answer_by=past))
     assert await seats(own, "case 1") == [("filled", an_id("n"))]
     assert await attention(own) == set()
 
@@ -394,14 +376,14 @@ async def test_two_needs_in_one_department_are_assigned_at_one_time(own: Running
     far = a_helper("far", pools=("navigator",), papers={}, home_postcode="8500")
     near = a_helper("near", pools=("navigator",), papers={}, home_postcode="8900")
     await give(own, near, far)
-    await tell(own, *citizen(0), event(citizen_recorded("citizen 1", postcode="8500")))
+    await tell(own, *another_citizen(0), event(citizen_recorded("citizen 1", postcode="8500")))
     await tell(own, event(consent_given("referral 1", "citizen 1")))
     handle = own.runtime.parts.handle
     assert handle is not None
     async with database_of(own).transaction() as tx:
-        await handle(tx, [case(0)])
+        await handle(tx, [case_of(0)])
         # The first is not committed yet.
-        await asyncio.wait_for(tell(own, case(1)), 10)
+        await asyncio.wait_for(tell(own, case_of(1)), 10)
         assert await seats(own, "case 1") == [("filled", far.helper_id)]
     assert await seats(own, "case 0") == [("filled", near.helper_id)]
 
@@ -411,8 +393,10 @@ async def test_many_at_one_time_never_exceed_a_caseload_and_nobody_with_room_is_
 ) -> None:
     await give(own, *(a_helper(f"n{n}", pools=("navigator",), papers={}) for n in range(4)))
     for number in range(10):
-        await tell(own, *citizen(number))
-    await asyncio.wait_for(asyncio.gather(*(tell(own, case(number)) for number in range(10))), 60)
+        await tell(own, *another_citizen(number))
+    await asyncio.wait_for(
+        asyncio.gather(*(tell(own, case_of(number)) for number in range(10))), 60
+    )
     states = await rows(own, "select state, count(*) from seat group by 1 order by 1")
     assert states == [("filled", 8), ("waiting", 2)]
     taken = await rows(own, "select taken, allowed from caseload")
@@ -440,9 +424,9 @@ async def test_who_waits_near_a_border_gets_a_neighbours_helper_who_has_room_aga
     await give(own, a_helper("near", departments=(OLD,), **navigator))
     await give(own, a_helper("own", languages=frozenset({"so"}), **navigator))
     for number in range(2):
-        await tell(own, *citizen(number))
-    await tell(own, case(0, department=OLD))
-    await tell(own, case(1))
+        await tell(own, *another_citizen(number))
+    await tell(own, case_of(0, department=OLD))
+    await tell(own, case_of(1))
     await fire(own)
     assert await seats(own, "case 0") == [("filled", an_id("near"))]
     assert await seats(own, "case 1") == [("waiting", None)]
@@ -453,7 +437,7 @@ async def test_who_waits_near_a_border_gets_a_neighbours_helper_who_has_room_aga
 
 async def test_who_waits_near_a_border_gets_a_neighbours_helper_who_comes(own: Running) -> None:
     await recorded(own, *BORDER)
-    await tell(own, *citizen(0), case(0))
+    await tell(own, *another_citizen(0), case_of(0))
     await fire(own)
     navigator = a_helper("near", departments=(OLD,), pools=("navigator",), status="applied")
     await give(own, navigator)
@@ -467,7 +451,7 @@ async def test_who_waits_near_a_border_gets_a_neighbours_helper_who_comes(own: R
 async def test_a_pool_whose_helpers_may_have_more_cases_serves_those_who_wait(own: Running) -> None:
     await give(own, a_helper("n", pools=("navigator",), papers={}))
     for number in range(3):
-        await tell(own, *citizen(number), case(number))
+        await tell(own, *another_citizen(number), case_of(number))
     await fire(own)
     assert await seats(own, "case 2") == [("waiting", None)]
     await recorded(own, changed("pool/navigator", limit=3))

@@ -4,7 +4,6 @@ import asyncio
 import json
 import random
 import sys
-import time
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
@@ -21,6 +20,7 @@ from matching_api import (
     fire,
     give,
     helper_token,
+    never_twice,
     open_offers,
     post,
     rows,
@@ -28,7 +28,9 @@ from matching_api import (
     tell,
 )
 from matching_samples import (
+    CASE,
     LATE,
+    SESSION,
     a_helper,
     an_id,
     citizen_recorded,
@@ -38,20 +40,14 @@ from matching_samples import (
     need_changed,
     need_closed,
     need_opened,
+    of_another_citizen,
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 HERE = Path(__file__).parent
 WORKER = HERE / "support" / "needs_worker.py"
 OWN_PATHWAYS = f"{HERE.parents[2] / 'tests' / 'pathways'}:{HERE / 'pathways'}"
-SESSION: dict[str, Any] = {
-    "pathway": "toy_claim", "about_kind": "session", "citizen_id": None, "referral_id": None,
-    "location_id": "toy-house",
-}  # fmt: skip
-CASE: dict[str, Any] = {
-    "pathway": "toy_caseload", "about_kind": "referral", "location_id": None, "starts_at": None,
-    "ends_at": None,
-}  # fmt: skip
+CLAIMED: dict[str, Any] = {**SESSION, "pathway": "toy_claim"}
 
 
 @pytest.fixture(autouse=True)
@@ -67,15 +63,23 @@ def guide(number: int) -> Any:
     return a_helper(f"guide {number}", pools=("toy_guide",))
 
 
-async def worker(matching: Running, *arguments: object) -> Any:
-    """A process of its own; what it printed."""
+async def worker(
+    matching: Running, *arguments: object, together: asyncio.Barrier | None = None
+) -> Any:
+    """A process of its own; what it printed. It goes on when all that are `together` are ready."""
     what, *rest = map(str, arguments)
     process = await asyncio.create_subprocess_exec(
         sys.executable, str(WORKER), what, database_of(matching).url, *rest,
         env={"BROBYG_PATHWAYS": OWN_PATHWAYS, "PATH": "/usr/bin:/bin"},
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    out, err = await asyncio.wait_for(process.communicate(), 120)
+    async with asyncio.timeout(120):
+        if together is not None:
+            assert process.stdout is not None
+            await process.stdout.readuntil(b"ready\n")
+            await together.wait()
+        out, err = await process.communicate(b"\n")
     assert process.returncode == 0, err.decode()[-2_000:]
     *logged, came = out.decode().splitlines()
     assert [one for one in logged if "deadlock" in one] == []
@@ -84,10 +88,8 @@ async def worker(matching: Running, *arguments: object) -> Any:
 
 async def nothing_is_taken_twice(matching: Running) -> None:
     """What the constraints guard and what they can't, looked at from outside."""
+    await never_twice(matching)
     for what, statement in {
-        "taken twice": "select 1 from booking a join booking b on a.holder = b.holder"
-        " and a.exclusive and b.exclusive and a.span && b.span"
-        " and (a.need_id, a.seat_no) < (b.need_id, b.seat_no)",
         "above a caseload, or counted wrong": "select 1 from helper h left join caseload c"
         " using (helper_id) where coalesce(c.taken, 0) > coalesce(c.allowed, 0)"
         " or coalesce(c.taken, 0) <> (select count(*) from booking b"
@@ -203,17 +205,20 @@ async def test_whatever_several_processes_do_at_once_nothing_is_double_and_nothi
 
 async def claims(matching: Running, *which: tuple[str, int, str]) -> list[str]:
     """As many processes as there are claims: need, seat, helper; all at the same instant."""
-    at = time.monotonic() + 2.5
+    together = asyncio.Barrier(len(which))
     return sorted(
         await asyncio.gather(
-            *(worker(matching, "claim", an_id(n), no, an_id(h), at) for n, no, h in which)
+            *(
+                worker(matching, "claim", an_id(n), no, an_id(h), together=together)
+                for n, no, h in which
+            )
         )
     )
 
 
 async def test_of_claims_of_several_processes_on_the_last_seat_one_wins(own: Running) -> None:
     await give(own, *map(guide, range(3)))
-    await tell(own, event(need_opened(facts(**SESSION))))
+    await tell(own, event(need_opened(facts(**CLAIMED))))
     came = await claims(own, *(("need", 1, f"guide {n}") for n in range(3)))
     assert came == ["done", "taken", "taken"]
     await nothing_is_taken_twice(own)
@@ -224,15 +229,9 @@ async def test_of_claims_of_several_processes_on_a_helpers_last_case_one_wins(
 ) -> None:
     await give(own, navigator(0, 0))
     for number in range(3):
-        ids = {"citizen_id": an_id(f"c{number}"), "referral_id": an_id(f"r{number}")}
-        await tell(
-            own,
-            event(citizen_recorded(f"c{number}")),
-            event(consent_given(f"r{number}", f"c{number}")),
-            event(need_opened(facts(f"case {number}", **CASE, **ids))),
-        )
+        await tell(own, *of_another_citizen(number, **CASE))
     await rows(own, "update helper set caseload_limit = 1")
-    came = await claims(own, *((f"case {n}", 1, "navigator 0") for n in range(3)))
+    came = await claims(own, *((f"need {n}", 1, "navigator 0") for n in range(3)))
     assert came == ["caseload", "caseload", "done"]
     await nothing_is_taken_twice(own)
 
@@ -240,12 +239,12 @@ async def test_of_claims_of_several_processes_on_a_helpers_last_case_one_wins(
 async def test_of_claims_of_several_processes_on_the_last_room_one_wins(own: Running) -> None:
     """Sessions that have given their room back want it again, as somebody claims a seat."""
     await give(own, *map(guide, range(3)))
-    await tell(own, event(need_opened(facts("first", **SESSION))))
+    await tell(own, event(need_opened(facts("first", **CLAIMED))))
     for number in range(3):
-        await tell(own, event(need_opened(facts(f"session {number}", **SESSION))))
+        await tell(own, event(need_opened(facts(f"session {number}", **CLAIMED))))
     moved = facts(
         "first",
-        **SESSION,
+        **CLAIMED,
         starts_at=facts().starts_at + timedelta(days=3),  # type: ignore[operator]  # it has one
     )
     await tell(own, event(need_opened(moved), 1))
@@ -281,13 +280,13 @@ async def test_where_nobody_is_asked_helpers_take_the_seats_or_the_coordinator_i
     own: Running, clock: ManualClock
 ) -> None:
     await give(own, *map(guide, range(2)))
-    await tell(own, event(need_opened(facts(**SESSION))))
+    await tell(own, event(need_opened(facts(**CLAIMED))))
     assert await open_offers(own) == []
     assert await seats(own) == [("searching", None)] * 2
     path = f"/needs/{an_id('need')}/seats/1/claim"
     assert (await post(own, path, headers=helper_token(an_id("guide 0"))))[0] == 200
     assert await rows(own, "select state, resource_id from need") == [("filled", "toy-room")]
-    other = facts("other", **{**SESSION, "location_id": "toy-palace"})
+    other = facts("other", **{**CLAIMED, "location_id": "toy-palace"})
     await tell(own, event(need_opened(other)))
     [(due,)] = await rows(own, "select max(due_at) from timer where kind = 'need-search'")
     clock.advance(due - clock.now())

@@ -17,9 +17,11 @@ from brobyg_matching.domain.need import Facts, Need
 from brobyg_matching.domain.policy import Policy, policy_of
 from matching_samples import (
     BY,
+    CASE,
     DEPARTMENT,
     LATE,
     NOW,
+    SESSION,
     a_board,
     a_citizen,
     a_helper,
@@ -28,14 +30,6 @@ from matching_samples import (
     said,
 )
 
-SESSION: dict[str, Any] = {
-    "pathway": "toy_session", "about_kind": "session", "citizen_id": None, "referral_id": None,
-    "location_id": "toy-house",
-}  # fmt: skip
-CASE: dict[str, Any] = {
-    "pathway": "toy_caseload", "about_kind": "referral", "location_id": None, "starts_at": None,
-    "ends_at": None,
-}  # fmt: skip
 GUIDES = [a_helper(f"guide {n}", pools=("toy_guide",)) for n in range(3)]
 HOST = a_helper("host", pools=("toy_host",), competences=frozenset({"first_aid"}), papers={})
 NAVIGATORS = [a_helper(f"navigator {n}", pools=("navigator",), papers={}) for n in range(2)]

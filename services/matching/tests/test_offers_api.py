@@ -170,3 +170,24 @@ async def test_of_an_offer_that_is_over_nothing_is_shown_of_the_need(
         assert {shown[name] for name in there} == {None}
     assert (behind_link["meeting"], behind_link["language"]) == (None, "da")
     assert (signed_in["need_id"], signed_in["helper_id"]) == (an_id("need"), offer.helper_id)
+
+
+@pytest.mark.parametrize("answer", ["decline", "accept"])
+async def test_the_link_of_an_offer_that_is_over_tells_nothing_of_where_the_two_meet(
+    matching: Running, answer: str
+) -> None:
+    await active(matching)
+    await tell(matching, *READY_CITIZEN, event(need_opened()))
+    [offer] = await open_offers(matching)
+    path = f"/offers/{offer.offer_id}/answer-link"
+
+    async def told() -> dict[str, object]:
+        link = (await matching.client.get(path, headers=NOTIFICATION)).json()
+        return {name: link[name] for name in ("meeting", "distance_metres", "meet_at")}
+
+    assert None not in (await told()).values()
+    await post(matching, f"/offers/{offer.offer_id}/{answer}")
+    if answer == "accept":
+        assert None not in (await told()).values(), "it stands"
+        await tell(matching, event(need_closed()))
+    assert {*(await told()).values()} == {None}

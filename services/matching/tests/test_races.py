@@ -16,6 +16,7 @@ from matching_api import (
     fire,
     give,
     helper_token,
+    never_twice,
     open_offers,
     post,
     rows,
@@ -23,11 +24,12 @@ from matching_api import (
     tell,
 )
 from matching_samples import (
+    CASE,
+    HOST,
     LATE,
+    SESSION,
     a_helper,
     an_id,
-    citizen_recorded,
-    consent_given,
     event,
     facts,
     need_closed,
@@ -37,32 +39,6 @@ from matching_samples import (
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-HOST: dict[str, Any] = {
-    "pools": ("toy_host",), "competences": frozenset({"first_aid"}), "papers": {},
-}  # fmt: skip
-SESSION: dict[str, Any] = {
-    "pathway": "toy_session", "about_kind": "session", "citizen_id": None, "referral_id": None,
-    "location_id": "toy-house",
-}  # fmt: skip
-CASE: dict[str, Any] = {
-    "pathway": "toy_caseload", "about_kind": "referral", "location_id": None, "starts_at": None,
-    "ends_at": None,
-}  # fmt: skip
-
-
-async def never_twice(matching: Running) -> None:
-    """What the constraints guard, looked at from outside."""
-    twice = await rows(
-        matching,
-        "select 1 from booking a join booking b on a.holder = b.holder and a.exclusive"
-        " and b.exclusive and a.span && b.span and (a.need_id, a.seat_no) < (b.need_id, b.seat_no)",
-    )
-    above = await rows(
-        matching,
-        "select 1 from caseload c where taken > allowed or taken <> (select count(*) from booking"
-        " b where b.holder = c.helper_id::text and b.span is null)",
-    )
-    assert (twice, above) == ([], [])
 
 
 async def test_two_claims_on_the_last_seat_at_the_same_instant(matching: Running) -> None:
@@ -81,13 +57,7 @@ async def test_two_claims_on_the_last_seat_at_the_same_instant(matching: Running
 async def test_two_claims_on_a_helpers_last_case_at_the_same_instant(matching: Running) -> None:
     await give(matching, a_helper("n", pools=("navigator",), papers={}, caseload_limit=0))
     for number in range(4):
-        ids = {"citizen_id": an_id(f"c{number}"), "referral_id": an_id(f"r{number}")}
-        await tell(
-            matching,
-            event(citizen_recorded(f"c{number}")),
-            event(consent_given(f"r{number}", f"c{number}")),
-            event(need_opened(facts(f"need {number}", **CASE, **ids))),
-        )
+        await tell(matching, *of_another_citizen(number, **CASE))
     assert {one for (one,) in await rows(matching, "select state from seat")} == {"waiting"}
     await rows(matching, "update helper set caseload_limit = 1")
     answers = await asyncio.gather(

@@ -24,9 +24,11 @@ from brobyg_matching.domain.need import Facts, Need
 from brobyg_matching.errors import NotAllowed
 from matching_samples import (
     BY,
+    CASE,
     LATE,
     NOW,
     PAPERS,
+    SESSION,
     a_board,
     a_citizen,
     a_helper,
@@ -35,15 +37,6 @@ from matching_samples import (
     names,
     said,
 )
-
-SESSION: dict[str, Any] = {
-    "pathway": "toy_session", "about_kind": "session", "citizen_id": None, "referral_id": None,
-    "location_id": "toy-house",
-}  # fmt: skip
-CASE: dict[str, Any] = {
-    "pathway": "toy_caseload", "about_kind": "referral", "location_id": None, "starts_at": None,
-    "ends_at": None,
-}  # fmt: skip
 
 
 def opened(board: Board, one: Facts | None = None) -> Need:

@@ -24,7 +24,10 @@ from matching_api import (
     tell,
 )
 from matching_samples import (
+    CASE,
+    HOST,
     LATE,
+    SESSION,
     a_helper,
     an_id,
     citizen_recorded,
@@ -38,17 +41,6 @@ from matching_samples import (
 from msgspec.json import decode
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-CASE: dict[str, Any] = {
-    "pathway": "toy_caseload", "about_kind": "referral", "location_id": None, "starts_at": None,
-    "ends_at": None,
-}  # fmt: skip
-SESSION: dict[str, Any] = {
-    "pathway": "toy_session", "about_kind": "session", "citizen_id": None, "referral_id": None,
-    "location_id": "toy-house",
-}  # fmt: skip
-HOST: dict[str, Any] = {
-    "pools": ("toy_host",), "competences": frozenset({"first_aid"}), "papers": {},
-}  # fmt: skip
 
 
 async def link_of(matching: Running, need: str = "need", no: int = 1) -> str:

@@ -19,9 +19,9 @@ from brobyg_kit.clock import ManualClock
 from brobyg_kit.testing import Running
 from matching_api import (
     attention,
-    emitted,
     fire,
     give,
+    heard,
     helper_token,
     open_offers,
     post,
@@ -31,10 +31,11 @@ from matching_api import (
     tell,
 )
 from matching_samples import (
+    SESSION,
     a_helper,
     an_id,
-    citizen_recorded,
-    consent_given,
+    another_citizen,
+    case_of,
     event,
     facts,
     need_changed,
@@ -43,14 +44,6 @@ from matching_samples import (
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-SESSION: dict[str, Any] = {
-    "pathway": "toy_session", "about_kind": "session", "citizen_id": None, "referral_id": None,
-    "location_id": "toy-house",
-}  # fmt: skip
-CASE: dict[str, Any] = {
-    "pathway": "toy_caseload", "about_kind": "referral", "location_id": None, "starts_at": None,
-    "ends_at": None,
-}  # fmt: skip
 
 
 def guide(number: int) -> Any:
@@ -61,10 +54,6 @@ def host(number: int) -> Any:
     return a_helper(
         f"host {number}", pools=("toy_host",), competences=frozenset({"first_aid"}), papers={}
     )
-
-
-async def heard(matching: Running, kind: Any) -> list[Any]:
-    return [one.decode(kind) for one in await emitted(matching) if one.type == kind.EVENT_TYPE]
 
 
 async def test_the_toy_session_from_opening_to_its_end(own: Running, clock: ManualClock) -> None:
@@ -124,18 +113,6 @@ async def test_nobody_serves_the_pool_that_the_toy_session_asks(own: Running) ->
     assert [(one.outcome, one.could) for one in decided] == [("nobody_available", 0)]
 
 
-def citizen(number: int) -> list[Any]:
-    return [
-        event(citizen_recorded(f"citizen {number}")),
-        event(consent_given(f"referral {number}", f"citizen {number}")),
-    ]
-
-
-def case(number: int, **changes: Any) -> Any:
-    ids = {"citizen_id": an_id(f"citizen {number}"), "referral_id": an_id(f"referral {number}")}
-    return event(need_opened(facts(f"case {number}", **CASE, **ids, **changes)))
-
-
 async def test_the_toy_caseload_from_the_first_case_to_the_waiting_list(
     own: Running, clock: ManualClock
 ) -> None:
@@ -143,7 +120,7 @@ async def test_the_toy_caseload_from_the_first_case_to_the_waiting_list(
     far = a_helper("far", pools=("navigator",), home_postcode="8930", papers={})
     await give(own, near, far)
     for number in range(4):
-        await tell(own, *citizen(number), case(number))
+        await tell(own, *another_citizen(number), case_of(number))
     helpers = [helper for number in range(4) for _, helper in await seats(own, f"case {number}")]
     assert helpers == [near.helper_id] * 2 + [far.helper_id] * 2, "the nearest below the limit"
     assert {one.way for one in await heard(own, StaffMatched)} == {"assigned"}
@@ -151,7 +128,7 @@ async def test_the_toy_caseload_from_the_first_case_to_the_waiting_list(
     # Nobody has room: they wait. The last to come is the most urgent.
     for number, priority in ((4, 5), (5, 5), (6, 1)):
         clock.advance(timedelta(minutes=1))
-        await tell(own, *citizen(number), case(number, priority=priority))
+        await tell(own, *another_citizen(number), case_of(number, priority=priority))
     waiting = await rows(own, "select count(*) from seat where state = 'waiting'")
     assert (waiting, await attention(own)) == ([(3,)], set())
     assert [one.outcome for one in await heard(own, NeedDecided)][-3:] == ["waits"] * 3
@@ -178,7 +155,7 @@ async def test_the_toy_caseload_from_the_first_case_to_the_waiting_list(
 
 
 async def test_a_new_helper_takes_what_waits_for_capacity(own: Running) -> None:
-    await tell(own, *citizen(0), case(0))
+    await tell(own, *another_citizen(0), case_of(0))
     assert await seats(own, "case 0") == [("waiting", None)]
     made = await own.client.post(
         "/volunteers",

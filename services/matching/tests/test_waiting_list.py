@@ -4,17 +4,21 @@ A page of the waiting list is looked at in one transaction, so that none costs m
 """
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from brobyg_kit.clock import ManualClock
+from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event
 from brobyg_kit.testing import Running
 from brobyg_kit.timers import DueTimer
+from brobyg_matching.adapters.needs import PostgresNeeds
+from brobyg_matching.domain.board import Known
 from brobyg_matching.domain.need import CAPACITY
+from brobyg_matching.ports import Around, Loaded
 from brobyg_matching.use_cases.timers import PAGE
 from matching_api import database_of, fire, give, rows, seats, tell
 from matching_samples import (
+    CASE,
     DEPARTMENT,
     NOW,
     a_helper,
@@ -28,10 +32,6 @@ from matching_samples import (
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-CASE: dict[str, Any] = {
-    "pathway": "toy_caseload", "about_kind": "referral", "location_id": None, "starts_at": None,
-    "ends_at": None,
-}  # fmt: skip
 #: Of a connection so far.
 ROWS_READ = """
     select sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0))::int
@@ -131,3 +131,22 @@ async def test_what_somebody_else_holds_puts_off_its_page_only(own: Running) -> 
         [[due_at]] = await rows(own, "select due_at from timer where kind = :k", k=CAPACITY)
         assert due_at > NOW
     assert await seats(own, "case 1") == [("waiting", None)]
+
+
+async def test_only_helpers_for_whom_something_waits_are_looked_at(
+    own: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others of the department cost nothing, however many they are."""
+    looked, around = list[set[str]](), PostgresNeeds.around
+
+    async def noted(self: PostgresNeeds, tx: Transaction, loaded: Loaded, wanted: Around) -> Known:
+        looked.append({*wanted.helpers})
+        return await around(self, tx, loaded, wanted)
+
+    await give(own, *(a_helper(f"v{n}") for n in range(5)))
+    await wait(own, (1, "da", 3))
+    await tell(own, event(need_closed("case 0", "completed")))
+    monkeypatch.setattr(PostgresNeeds, "around", noted)
+    await fire(own, [CAPACITY])
+    assert await seats(own, "case 1") == [("filled", an_id("n"))]
+    assert looked == [{an_id("n")}] * 2, "once to choose, once with whoever is chosen locked"

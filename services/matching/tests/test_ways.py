@@ -133,7 +133,7 @@ def test_who_has_the_first_and_can_not_be_there_for_the_second_is_no_matter_of_c
     accept(board, "first")
     tell(board, "second", starts_at=SOON)
     assert helpers_of(board, "second") == [[]]
-    assert [one.reason for one in said(board, MatchEscalated)] == ["clash"]
+    assert [one.reason for one in said(board, MatchEscalated)] == ["part_of_way"]
 
 
 def test_a_helper_who_withdraws_from_the_first_leaves_both_and_another_has_both() -> None:
@@ -159,7 +159,7 @@ def test_a_helper_who_withdraws_from_the_second_alone_is_a_matter_for_the_coordi
     answers.withdrew(Draft(board, second), second.seats[0])
     finish(board)
     assert helpers_of(board, "first", "second") == [[who], []]
-    assert [one.reason for one in said(board, MatchEscalated)] == ["clash"]
+    assert [one.reason for one in said(board, MatchEscalated)] == ["part_of_way"]
     assert said(board, OfferWithdrawn)[-1].reason == "taken"
 
 
@@ -201,18 +201,19 @@ def test_what_the_coordinator_had_filled_beside_another_clashes_again_when_it_is
     accept(board, "first", "v0")
     tell(board, "second", location_id="grenaa-clinic", starts_at=SOON)
     if by_hand:
-        answers.assign(Draft(board, board.needs[an_id("second")]), 1, an_id("v1"), BY)
+        second = Draft(board, board.needs[an_id("second")])
+        answers.assign(second, 1, an_id("v1"), BY, clash_confirmed=True)
         finish(board)
     else:
         answers.reopen(Draft(board, board.needs[an_id("second")]), BY)
         finish(board)
         accept(board, "second", "v1")
-    second = board.needs[an_id("second")]
+    given = board.needs[an_id("second")]
     asked = len(said(board, OfferMade))
-    answers.withdrew(Draft(board, second), second.seats[0])
+    answers.withdrew(Draft(board, given), given.seats[0])
     finish(board)
-    second = board.needs[an_id("second")]
-    assert (second.clashes_with, second.attention) == (an_id("first"), ("clash",))
+    again = board.needs[an_id("second")]
+    assert (again.clashes_with, again.attention) == (an_id("first"), ("clash",))
     assert len(said(board, OfferMade)) == asked, "two helpers for one citizen at one time"
 
 

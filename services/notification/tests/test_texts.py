@@ -41,16 +41,24 @@ FACTS: dict[str, object] = {
     "excluded": {"x": 1},
     "need_id": "n-1",
     "referral_id": "r-1",
+    "asked_before": True,
+    "other_need_id": "n-2",
+    "other_place": "Sundhedshus Grenaa",
+    "other_starts_at": NOON,
+    "other_ends_at": NOON,
 }
 #: Of a need without a span, a place or a citizen.
 BARE = dict.fromkeys(
     ("starts_at", "ends_at", "meet_at", "home_at", "minutes", "distance_metres", "meeting",
-     "referral_id")
-) | {"place": "", "other": "", "meeting_point": ""}  # fmt: skip
+     "referral_id", "other_need_id", "other_starts_at", "other_ends_at")
+) | {"other_place": "", "place": "", "other": "", "meeting_point": ""}  # fmt: skip
 REASONS = [
     "appointment_cancelled", "appointment_rescheduled", "consent_withdrawn", "helper_withdrew",
     "of_a_later_version",
 ]  # fmt: skip
+
+#: What is told of an escalation in the place of each.
+_OF_ESCALATIONS = {"appointment_cancelled": "nobody_answered", "consent_withdrawn": "clash"}
 
 
 def written(
@@ -86,7 +94,7 @@ def written(
 def test_every_message_can_be_written_in_every_language_for_every_pathway(
     template: Template, pathway: str, facts: dict[str, object], language: str, reason: str
 ) -> None:
-    told = "nobody_answered" if template.startswith("escalated") else reason
+    told = _OF_ESCALATIONS.get(reason, reason) if template.startswith("escalated") else reason
     letter = written(template, language, facts | {"reason": told}, pathway)
     assert letter.subject
     assert len(letter.subject) < 120

@@ -57,7 +57,9 @@ async def rows(running: Running, path: str, key: str, headers: dict[str, str] = 
     return found
 
 
-async def test_the_timeline_tells_a_referral_s_story_in_english_and_danish(serve: Serve) -> None:
+async def test_the_timeline_tells_a_referral_s_story_in_english_and_danish(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with serve(SERVICE) as running:
         await fill(running)
 
@@ -83,6 +85,11 @@ async def test_the_timeline_tells_a_referral_s_story_in_english_and_danish(serve
             "en": "An appointment was booked: 2 December 2026 at 10:00, Regionshospitalet Randers.",
             "da": "En aftale blev booket: 2. december 2026 kl. 10.00, Regionshospitalet Randers.",
         }
+        for bound, told, cut_after in ((10, 10, None), (9, 9, 9)):
+            monkeypatch.setattr("brobyg_reporting.adapters.queries._MOST_EVENTS", bound)
+            answer = await running.client.get(f"/referrals/{REFERRAL}/timeline", headers=ANALYST)
+            assert len(answer.json()["events"]) == told
+            assert answer.json()["cut_after"] == cut_after
 
 
 async def test_a_coordinator_sees_their_own_department_and_an_analyst_all(serve: Serve) -> None:

@@ -191,7 +191,7 @@ async def test_the_api_and_the_command_tell_what_the_stream_says(
             result = CliRunner().invoke(command.app, list(arguments))
             return result.exit_code, result.output
 
-        code, output = await asyncio.to_thread(run, NEED)
+        code, output = await asyncio.to_thread(run, "--language", "en", NEED)
         heading, *lines = output.splitlines()
         assert (code, len(lines)) == (0, len(expected["story"]))
         assert heading == (
@@ -200,8 +200,21 @@ async def test_the_api_and_the_command_tell_what_the_stream_says(
         assert f"Number 1: {HELPER}, 510 points" in output
         code, output = await asyncio.to_thread(run, NEED, "--json")
         assert (code, json.loads(output)["policy_versions"]) == (0, [1])
+        for setting, says in (("da", "Nummer"), ("en", "Number"), ("kl", "Number")):
+            monkeypatch.setenv("BROBYG_DEFAULT_LANGUAGE", setting)
+            code, output = await asyncio.to_thread(run, NEED)
+            assert (code, f"{says} 1: {HELPER}, 510 point" in output) == (0, True)
         code, output = await asyncio.to_thread(run, "--language", "da", NEED)
         assert f"Nummer 1: {HELPER}, 510 point" in output
+        assert "left out" not in output
+        # A bound that this history passes.
+        monkeypatch.setattr("brobyg_reporting.adapters.queries._MOST_EVENTS", 3)
+        code, output = await asyncio.to_thread(run, NEED)
+        assert (code, "told from the first 3 events; there are more" in output) == (0, True)
+        cut = await running.client.get(
+            f"/needs/{NEED}/explanation", headers=bearer("coordinator", department=DEPARTMENT)
+        )
+        assert (answer.json()["cut_after"], cut.json()["cut_after"]) == (None, 3)
         assert (await asyncio.to_thread(run, NEED.upper()))[0] == 0
         assert (await asyncio.to_thread(run, OTHER))[0] == 1
         assert (await asyncio.to_thread(run, "the-third-one"))[0] == 2
@@ -294,3 +307,27 @@ def test_the_story_names_a_few_of_many_and_the_decision_all() -> None:
     assert (len(could), more) == (3, "And 57 more who could.")
     [decision] = found.decisions
     assert (len(decision.considered), len(decision.ruled_out[0].helpers)) == (20, 20)
+
+
+@pytest.mark.parametrize(("kind", "told_of"), [("clash", True), ("nobody_found", False)])
+async def test_of_two_that_clash_both_are_told_and_of_the_helper_of_one_missing_only_that_one(
+    serve: Serve, kind: str, told_of: bool
+) -> None:
+    item = facts() | {"kind": kind, "need_id": OTHER, "other_need_id": NEED}
+    events = [told("need.opened", 1, facts()), told("attention.raised", 2, item, "matching")]
+    async with serve(SERVICE) as running:
+        await keep(running, events)
+        answer = await running.client.get(
+            f"/needs/{NEED}/explanation", headers=bearer("coordinator", department=DEPARTMENT)
+        )
+        lines = [line["sentence"]["en"] for line in answer.json()["story"]]
+        assert any(f"Other need: {OTHER}" in line for line in lines) == told_of
+
+
+def test_a_part_of_one_way_without_its_helper_is_told_as_that_with_the_other_need() -> None:
+    part = facts() | {"reason": "part_of_way", "missing": 1, "other_need_id": OTHER}
+    found = explained([told("match.escalated", 3, part)])
+    [said] = texts(found)
+    assert "on the same way does not have this one" in said
+    assert said.endswith(f"Other need: {OTHER}.")
+    assert "har ikke denne" in texts(found, "da")[0]

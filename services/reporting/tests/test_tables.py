@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 
 import pytest
 from brobyg_kit import migrate
@@ -92,3 +93,8 @@ async def test_a_view_that_an_analyst_built_survives_a_new_column_and_holds_up_a
         await connection.execute(text("drop view pools"))
         await show("select helper_id from {v}.helper")
         assert await scalar(database, "select count(*) from reporting.helper") == 0
+
+
+def test_no_zone_is_named_here_beside_the_one_of_the_installation() -> None:
+    sources = Path(views.__file__).parents[1].rglob("*.py")
+    assert [path.name for path in sources if "Europe/" in path.read_text()] == []

@@ -186,3 +186,18 @@ async def test_the_items_of_one_kind_can_be_asked_for_page_by_page(serve: Serve)
         assert page["next"] is None
         refused = await running.client.get("/attention?kind=Clash!", headers=OURS)
         assert refused.status_code == 422
+
+
+async def test_a_kind_that_there_is_not_is_refused_with_those_there_are(serve: Serve) -> None:
+    async with serve(SERVICE) as running:
+        later = told("attention.raised", 9, facts() | {"kind": "of_a_later_version"}, "matching")
+        await keep(running, [later])
+        refused = await running.client.get("/attention?kind=bogus", headers=OURS)
+        assert refused.status_code == 422
+        told_of = refused.json()["detail"]
+        assert "clash" in told_of
+        assert "nobody_found" in told_of
+        none = await running.client.get("/attention?kind=clash", headers=OURS)
+        assert (none.status_code, none.json()["attention"]) == (200, [])
+        there = await running.client.get("/attention?kind=of_a_later_version", headers=OURS)
+        assert [one["kind"] for one in there.json()["attention"]] == ["of_a_later_version"]

@@ -210,9 +210,14 @@ def cluster(folder: Folder = None, as_json: AsJson = False) -> None:
 @app.command()
 def demo(
     factor: Annotated[
-        float,
-        typer.Option(min=60.0, max=20_000.0, help="How many times faster than life the week goes."),
-    ] = 5040.0,
+        float | None,
+        typer.Option(
+            min=60.0,
+            max=20_000.0,
+            help="How many times faster than life the week goes; 5040, and less on a busy machine.",
+            show_default=False,
+        ),
+    ] = None,
     folder: Folder = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the summary as JSON, the rest to standard error.")

@@ -66,6 +66,7 @@ class Cluster:
             *([self.postgres] if postgres else []),
         ]
         with self.folder.locked():
+            self.supervisor.end_orphans()
             states = self.supervisor.states()
             down = [one for one in stores if not states[one.name].running]
             with ThreadPoolExecutor(2) as pool:

@@ -12,7 +12,7 @@ import psutil
 from .logs import tail
 from .ports import endpoint, is_answering
 from .services import SERVICES, gauges, readiness
-from .supervisor import ProgramState
+from .supervisor import SUPERVISOR_GONE, ProgramState
 from .system import System
 from .topics import LAG_BOUND, TopicState, read_topics
 
@@ -21,6 +21,10 @@ from .topics import LAG_BOUND, TopicState, read_topics
 OUTBOX_BOUND = 60.0
 #: Seconds a message may wait to be sent: a mail server that asks for patience gets some.
 MESSAGES_BOUND = 900.0
+
+
+#: Said of a component that answers, and that nobody would start again.
+_ORPHAN = f"an orphan: {SUPERVISOR_GONE}"
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,8 @@ class SystemStatus:
     components: list[ComponentState] = field(default_factory=list)
     topics: list[TopicState] = field(default_factory=list)
     topics_why: str = ""
+    #: How many processes a killed supervisor has left.
+    orphans: int = 0
 
     @property
     def troubles(self) -> list[str]:
@@ -83,7 +89,17 @@ class SystemStatus:
             if count
         ]
         unknown = [f"topics: {self.topics_why}"] if self.topics_why else []
-        return [*(one for state in self.components for one in state.troubles()), *unknown, *late]
+        orphans = (
+            f"{SUPERVISOR_GONE}, and {self.orphans} processes that it had started run on as"
+            " orphans, which nobody restarts: make up starts all of it anew on the same ports,"
+            " make down ends it"
+        )
+        return [
+            *([orphans] if self.orphans else []),
+            *(one for state in self.components for one in state.troubles()),
+            *unknown,
+            *late,
+        ]
 
     @property
     def well(self) -> bool:
@@ -94,10 +110,10 @@ class SystemStatus:
 def read_status(system: System) -> SystemStatus:
     """Ask every part, at once. Never raises for a part that is down. Blocks for some seconds."""
     environment = {**system.environment(), **system.given}
-    states = system.supervisor.states()
+    states, orphans = system.supervisor.states(), len(system.supervisor.orphans())
 
     def state_of(name: str) -> ComponentState:
-        state = states[name]
+        state = ProgramState("ORPHAN") if orphans else states[name]
         if name in SERVICES:
             return _service(system, name, state, environment)
         return _store(system, name, state, environment)
@@ -107,7 +123,7 @@ def read_status(system: System) -> SystemStatus:
             lambda: asyncio.run(read_topics(environment.get("BROBYG_KAFKA", ""), SERVICES))
         )
         components = list(pool.map(state_of, ("kafka", "postgres", "mail", *SERVICES)))
-        return SystemStatus(components, *topics.result())
+        return SystemStatus(components, *topics.result(), orphans)
 
 
 def _service(
@@ -123,7 +139,9 @@ def _service(
         name,
         up=state.running or bool(answer.report),
         ready=answer.ready,
-        why=answer.why if answer.report else _why_silent(system, name, state, answer.why),
+        why=answer.why or _ORPHAN * (state.state == "ORPHAN")
+        if answer.report
+        else _why_silent(system, name, state, answer.why),
         process=_figures(state.pid) if state.pid else None,
         outbox_rows=answer.outbox[0],
         outbox_oldest_seconds=answer.outbox[1],
@@ -167,12 +185,14 @@ def _store(
     address = environment.get(variable, "")
     if address and address != own[name]:
         return _others(name, address.split(",") if name == "kafka" else [address], default_port)
-    if not state.running:
+    if not state.running and state.state != "ORPHAN":
         return ComponentState(name, False, False, f"not running: brobyg local start {name}")
     if name == "mail":
         ready = is_answering(mail or 0)
     else:
         ready = (cluster.kafka if name == "kafka" else cluster.postgres).is_ready()
+    if state.state == "ORPHAN":
+        return ComponentState(name, ready, ready, _ORPHAN if ready else f"down; {SUPERVISOR_GONE}")
     why = "" if ready else "it runs, but does not answer yet"
     return ComponentState(name, True, ready, why, _figures(state.pid))
 

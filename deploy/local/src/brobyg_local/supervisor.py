@@ -25,7 +25,7 @@ from typing import Any
 
 import psutil
 
-from .errors import ComponentFailed
+from .errors import ComponentFailed, LocalError
 from .logs import likely_cause, tail
 from .ports import Ports
 from .state import ROOT, StateFolder, read_json, write_atomically
@@ -38,6 +38,8 @@ STOP_PATIENCE = 45.0
 #: 3 ... seconds, `START_RETRIES` times.
 START_SECONDS, START_RETRIES = 10, 6
 
+#: Said of a folder whose supervisord was killed while its programs run on.
+SUPERVISOR_GONE = "the supervisor is gone"
 #: Faults of supervisord's (supervisor.xmlrpc.Faults).
 _ALREADY_STARTED, _STILL_RUNNING = 60, 91
 _DOWN = frozenset({"STOPPED", "EXITED", "FATAL"})
@@ -122,6 +124,34 @@ class Supervisor:
             for one in self._ask("getAllProcessInfo"):
                 states[one["name"]] = ProgramState(one["statename"], one["pid"])
         return states
+
+    def orphans(self) -> list[psutil.Process]:
+        """What a killed supervisord has left: this folder's processes, nobody's to restart.
+
+        Each is known by the mark in its environment, never by its id alone. Empty while
+        supervisord runs, also before it answers.
+        """
+        try:
+            self._ask("getState")
+        except xmlrpc.client.Fault:
+            return []  # it is ending everything
+        except _UNREACHABLE:
+            left = self._processes()
+            return [] if any(one.pid == self._pid() for one in left) else left
+        return []
+
+    def end_orphans(self) -> None:
+        """End what a killed supervisord has left, so that its ports are free again. Blocks."""
+        if self.orphans():
+            self._kill_leftovers()
+
+    def refuse_orphans(self) -> None:
+        """Raise `LocalError` where a killed supervisord has left something."""
+        if self.orphans():
+            raise LocalError(
+                f"{SUPERVISOR_GONE}; one component can't be started or stopped",
+                advice="make up starts everything anew on the same ports, make down ends it",
+            )
 
     def load(self, programs: Sequence[Program]) -> list[str]:
         """Describe `programs` to supervisord, starting it if need be; returns those not running.
@@ -311,6 +341,13 @@ class Supervisor:
             env={**without_settings(), MARK: _mark(self.folder)},
             cwd=ROOT,
         )
+
+    def _pid(self) -> int:
+        """The process id that supervisord has noted last, or 0."""
+        try:
+            return int((self.folder.local / "supervisord.pid").read_text())
+        except (OSError, ValueError):
+            return 0
 
     def _processes(self) -> list[psutil.Process]:
         return [process for process, mark in _marked() if mark == _mark(self.folder)]

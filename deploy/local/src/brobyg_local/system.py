@@ -89,6 +89,7 @@ class System:
         """
         told = {**self.given, **(settings or {})}
         with self.folder.locked():
+            self.supervisor.end_orphans()
             told["BROBYG_CLOCK"] = self._clock(told)
             self._refuse_taken_ports(told)
             self.start_stores()
@@ -127,6 +128,7 @@ class System:
         if not (environment := self.environment()):
             raise LocalError("the system has not been started yet", advice="brobyg local up")
         with self.folder.locked():
+            self.supervisor.refuse_orphans()
             if component in {"kafka", "postgres"}:
                 self.cluster.start(kafka=component == "kafka", postgres=component == "postgres")
             else:
@@ -136,6 +138,7 @@ class System:
     def stop(self, component: Component) -> None:
         """Stop one component cleanly, data kept. Raises `LocalError`. Blocks."""
         with self.folder.locked():
+            self.supervisor.refuse_orphans()
             self.supervisor.stop([component])
 
     def start_stores(self) -> None:
@@ -251,6 +254,7 @@ class System:
         self.say("databases, topics, migrations and reference data")
 
         def brobyg(arguments: list[str]) -> None:
+            """Run one command with the system's settings. Raises `CommandFailed`. Blocks."""
             run(
                 what := f"brobyg {' '.join(arguments)}",
                 [BROBYG, *arguments],
@@ -288,12 +292,14 @@ class System:
         pending = [name for name in wanted if name != "mail" or mail is not None]
 
         def ready(name: str) -> bool:
+            """Whether it answers and, a service, has its copies of what others own."""
             if name == "mail":
                 return is_answering(mail or 0)
             answer = readiness(name, urls[name])
             return answer.ready and answer.has_copies
 
         def settled() -> bool:
+            """Whether nothing is waited for any more; raises the failure of what has ended."""
             states = self.supervisor.states()
             for name in list(pending):
                 if states[name].failed:

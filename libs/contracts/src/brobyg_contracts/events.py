@@ -163,8 +163,9 @@ ReleaseReason: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-
 
 
 #: Why a human has to act: no helper met the hard rules; those asked did not accept in time; it
-#: became known too late to ask; no room is free; the citizen is somewhere else at the time. Known:
-#: `nobody_available`, `nobody_answered`, `too_late`, `no_room`, `clash`. Others may come.
+#: became known too late to ask; no room is free; the citizen is somewhere else at the time;
+#: whoever has the rest of one way does not have this. Known: `nobody_available`,
+#: `nobody_answered`, `too_late`, `no_room`, `clash`, `part_of_way`. Others may come.
 EscalationReason: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9_]*\\Z")]
 
 
@@ -209,8 +210,8 @@ Urgency: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9_]
 
 
 #: How an item was settled; coded, so that it can be counted. Known: `solved_by_phone`,
-#: `helper_found`, `called_off`, `company_not_needed`, `no_longer_so`, `duplicate`, `other`. Others
-#: may come.
+#: `helper_found`, `called_off`, `company_not_needed`, `both_kept`, `no_longer_so`, `duplicate`,
+#: `other`. Others may come.
 AttentionOutcome: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9_]*\\Z")]
 
 
@@ -231,8 +232,8 @@ Count: TypeAlias = Annotated[int, Meta(ge=0)]
 
 
 #: What was decided. Known: `asked`, `assigned`, `waits`, `nobody_available`, `nobody_answered`,
-#: `too_late`, `no_room`, `clash`, `same_way`, `by_hand`, `claimed`, `accepted`, `declined`,
-#: `released`, `signed_off`, `held`, `resumed`, `reopened`. Others may come.
+#: `too_late`, `no_room`, `clash`, `part_of_way`, `same_way`, `by_hand`, `claimed`, `accepted`,
+#: `declined`, `released`, `signed_off`, `held`, `resumed`, `reopened`. Others may come.
 DecisionOutcome: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9_]*\\Z")]
 
 
@@ -598,6 +599,14 @@ class MatchEscalated(EventData, frozen=True, kw_only=True, gc=False):
     starts_at: Instant | UnsetType = UNSET
     #: When it ends, after starts_at (FHIR R4 Appointment, app-2 and app-3).
     ends_at: Instant | UnsetType = UNSET
+    #: The citizen's other need that it clashes with, or is one way with.
+    other_need_id: Id | UnsetType = UNSET
+    #: Where the other is.
+    other_location_id: LocationId | UnsetType = UNSET
+    #: When the other starts.
+    other_starts_at: Instant | UnsetType = UNSET
+    #: When the other ends.
+    other_ends_at: Instant | UnsetType = UNSET
 
 
 class NeedDecided(EventData, frozen=True, kw_only=True, gc=False):
@@ -1120,7 +1129,7 @@ class AttentionRaised(EventData, frozen=True, kw_only=True, gc=False):
     citizen_id: Id | UnsetType = UNSET
     #: What wants helpers. Today the id of what it is about.
     need_id: Id | UnsetType = UNSET
-    #: The other need that it clashes with.
+    #: The citizen's other need that it clashes with, or is one way with.
     other_need_id: Id | UnsetType = UNSET
     #: When it is too late to act.
     due_at: Instant | UnsetType = UNSET

@@ -113,13 +113,17 @@ class Attention:
             if key in news:
                 tx.emit(item, subject=key, cause=cause)
 
-    async def settle_own(self, tx: Transaction, ids: Mapping[str, Event | None]) -> None:
+    async def settle_own(
+        self, tx: Transaction, ids: Mapping[str, Event | None], outcome: str | None = None
+    ) -> None:
         """Settle those of these items that are open, as what they were raised for is no longer so.
 
-        Each with the event that says so. Those that are settled or never were are passed over.
+        Or with the `outcome` of what somebody has done about it; each with the event that says so.
+        Those that are settled or never were are passed over.
         """
         if not ids:
             return
+        outcome = outcome or self._no_longer_so
         still_open = (
             select(attention.c.attention_id)
             .where(attention.c.attention_id.in_(ids), attention.c.settled_at.is_(None))
@@ -129,13 +133,11 @@ class Attention:
         rows = await tx.connection.execute(
             update(attention)
             .where(attention.c.attention_id.in_(still_open))
-            .values(settled_by=self._source, settled_at=tx.now, outcome=self._no_longer_so)
+            .values(settled_by=self._source, settled_at=tx.now, outcome=outcome)
             .returning(attention.c.body)
         )
         for body in sorted(rows.scalars(), key=lambda one: str(one["attention_id"])):
-            self._tell_settled(
-                tx, body, self._source, self._no_longer_so, ids[body["attention_id"]]
-            )
+            self._tell_settled(tx, body, self._source, outcome, ids[body["attention_id"]])
 
     async def claim(
         self,

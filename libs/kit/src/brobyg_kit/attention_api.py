@@ -75,6 +75,7 @@ def attention_router(
     async def claim(
         attention_id: UUID, caller: Annotated[Caller, allowed], body: ClaimIn | None = None
     ) -> ItemOut:
+        """409 when somebody else has it, unless it is taken over, or when it is settled."""
         async with _transaction(database) as tx:
             item = await attention.claim(
                 tx,
@@ -89,6 +90,7 @@ def attention_router(
     async def settle(
         attention_id: UUID, body: SettleIn, caller: Annotated[Caller, allowed]
     ) -> ItemOut:
+        """Whoever has claimed it. 409 when it is settled otherwise or by another."""
         async with _transaction(database) as tx:
             departments = await departments_of(tx, caller)
             item = await attention.settle(

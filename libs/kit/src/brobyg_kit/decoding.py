@@ -14,7 +14,7 @@ from faststream.kafka import KafkaMessage
 from faststream.kafka.message import FAKE_CONSUMER
 from faststream.message import StreamMessage
 
-from brobyg_kit.event import TOMBSTONE, Event, decode, storable
+from brobyg_kit.event import TOMBSTONE, Event, UndecodableEvent, decode, storable
 from brobyg_kit.ids import derived_id
 from brobyg_kit.parking import Origin, Received
 from brobyg_kit.subscription import Subscription
@@ -57,13 +57,20 @@ def batch_decoder(
 def read(
     subscription: Subscription, origin: Origin, key: bytes | None, value: bytes | None
 ) -> Received:
-    """The record at `origin` as an event, or as a placeholder with the error."""
-    if value is None and key and origin.topic in subscription.compacted:
+    """The record at `origin` as an event, or as a placeholder with the error.
+
+    On a compacted topic the key says what a record replaces, so the event's subject must be it.
+    """
+    compacted = origin.topic in subscription.compacted
+    if value is None and key and compacted:
         return Received(_placeholder(origin, key, TOMBSTONE), origin)
     decoder = subscription.decoders.get(origin.topic)
     value = value or b""
     try:
-        return Received(decoder(origin, key, value) if decoder else decode(value), origin)
+        event = decoder(origin, key, value) if decoder else decode(value)
+        if compacted and event.subject.encode() != key:
+            raise UndecodableEvent("subject is not the record's key")
+        return Received(event, origin)
     except Exception as error:  # noqa: BLE001 - nor may a bug in a decoder, see above
         return Received(_placeholder(origin, key), origin, error)
 

@@ -7,7 +7,8 @@ import re
 from datetime import date, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator
+from babel import Locale
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -48,6 +49,14 @@ def _day(value: object) -> object:
     raise ValueError("expected a date such as 2026-11-30")
 
 
+def _language(code: str) -> str:
+    if code not in Locale("en").languages:
+        raise ValueError("expected the code of a language (ISO 639-1), such as da")
+    return code
+
+
+#: A language that there is: its two letters of ISO 639-1.
+Language = Annotated[str, Field(pattern="^[a-z]{2}$"), AfterValidator(_language)]
 #: One e-mail address, ASCII, at most 254 characters.
 MailAddress = Annotated[str, AfterValidator(_mail_address)]
 #: A time with a zone, as ISO 8601 text. (pydantic alone reads 20261130 as seconds since 1970.)

@@ -243,13 +243,15 @@ class Parking:
     async def replace(self, tx: Transaction, records: Sequence[Received]) -> None:
         """Drop what is parked of the same topic and key as one of `records`, up to that one.
 
-        Whatever its state; their ids go into the inbox as with `discard`. Blocks while one of
-        theirs is being retried.
+        Whatever its state; their ids go into the inbox as with `discard`. What somebody put into
+        another partition was parked before, whatever its offset. Blocks while one of theirs is
+        being retried.
         """
-        last: dict[tuple[str, str], int] = {}
+        last: dict[tuple[str, str], Origin] = {}
         for one in records:
             key = one.origin.topic, one.event.subject
-            last[key] = max(one.origin.offset, last.get(key, -1))
+            if key not in last or not one.origin.precedes(last[key]):
+                last[key] = one.origin
         found = await tx.connection.execute(
             select(parked_event)
             .where(parked_event.c.subject == func.any(bindparam("subjects", type_=ARRAY(Text))))
@@ -259,7 +261,12 @@ class Parking:
         )
         await self._drop(
             tx,
-            [row for row in found if row.record_offset <= last.get((row.topic, row.subject), -1)],
+            [
+                row
+                for row in found
+                if (record := last.get((row.topic, row.subject)))
+                and not record.precedes(Origin(row.topic, row.partition, row.record_offset))
+            ],
         )
 
     async def _drop(self, tx: Transaction, rows: Sequence[Row[Any]]) -> None:

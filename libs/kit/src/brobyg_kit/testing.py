@@ -5,7 +5,9 @@ a hash of the migrations' content, so it is made once a server and again when th
 """
 
 import asyncio
+import atexit
 import hashlib
+import shutil
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -48,8 +50,13 @@ async def eventually(
 
 @cache
 def token_keys() -> tuple[Path, Path]:
-    """Private and public key files for this run's tokens."""
-    folder = Path(tempfile.mkdtemp(prefix="brobyg-keys-"))
+    """Private and public key files for this process's tokens, removed when it ends.
+
+    Not after kill -9, nor after SIGTERM where nothing turns that into an exception.
+    """
+    made = tempfile.mkdtemp(prefix="brobyg-keys-")
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    folder = Path(made)
     generate_keys(folder / "private.json", folder / "public.json")
     return folder / "private.json", folder / "public.json"
 

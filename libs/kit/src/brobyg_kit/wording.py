@@ -55,10 +55,16 @@ def _local(moment: datetime, zone: ZoneInfo | None) -> datetime:
 
 
 def distance(metres: int, language: Language) -> str:
-    """Kilometres with one decimal below ten: `4,2 km` / `4.2 km`, `12 km`."""
+    """In kilometres, with one decimal below ten: `cirka 4,2 km` / `about 4.2 km`, `about 12 km`.
+
+    `under 1 km` / `less than 1 km` for all that is less: homes are known by their postcode only.
+    """
+    if metres < 1000:
+        return catalogue(_FOLDER, language).gettext("less than 1 km")
     kilometres = metres / 1000
     rounded = round(kilometres, 1) if kilometres < 10 else round(kilometres)
-    return f"{format_decimal(rounded, locale=language)} km"
+    about = catalogue(_FOLDER, language).gettext("about %(kilometres)s km")
+    return about % {"kilometres": format_decimal(rounded, locale=language)}
 
 
 def duration(length: timedelta, language: Language) -> str:

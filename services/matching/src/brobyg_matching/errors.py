@@ -9,6 +9,7 @@ MatchingError
 ├── UnknownMatch: there is no such seat, or another helper has it
 ├── NotReady: a helper lacks what the new status needs
 ├── NotAllowed: a rule stands against an answer or a coordinator's wish
+├── Clash: the citizen would have to be in two places
 ├── RegisteredBefore: the person is a helper already, as far as one can tell
 ├── DoubleBooking: a helper or resource would be taken twice, or a caseload exceeded
 ├── IdempotencyKeyReused: the sender used this key for another request
@@ -65,6 +66,15 @@ class NotAllowed(MatchingError):
         """Carry the objection."""
         super().__init__(objection)
         self.objection: Objection = objection
+
+
+class Clash(MatchingError):
+    """The citizen has another need at the time, somewhere else; `need_id` says which."""
+
+    def __init__(self, need_id: str) -> None:
+        """Carry the other need."""
+        super().__init__("the citizen has another need at that time")
+        self.need_id = need_id
 
 
 class RegisteredBefore(MatchingError):

@@ -69,6 +69,8 @@ class Around(msgspec.Struct, frozen=True, kw_only=True):
     rosters: Mapping[str, Roster] = {}
     #: Helpers who are named by what is done.
     profiles: Mapping[str, Profile] = {}
+    #: Whose bookings, offers, cases and turns can matter.
+    helpers: Collection[str] = ()
     #: Resources that may be held.
     resources: Collection[str] = ()
     citizens: Collection[str] = ()

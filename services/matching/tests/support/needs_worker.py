@@ -10,7 +10,6 @@ import asyncio
 import json
 import random
 import sys
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -221,11 +220,12 @@ async def by_chance(matching: Matching, seed: int, actions: int) -> object:
     return sum((one.came for one in several), Counter[str]())
 
 
-async def claim(matching: Matching, need: str, no: int, helper: str, at: float) -> object:
-    """Claim the seat at this instant."""
+async def claim(matching: Matching, need: str, no: int, helper: str) -> object:
+    """Claim the seat once a line comes, after saying that all is ready for it."""
     async with matching.database.transaction():
         pass  # the connection is there
-    await asyncio.sleep(max(0.0, at - time.monotonic()))
+    print("ready", flush=True)
+    await asyncio.to_thread(sys.stdin.readline)
     try:
         await matching.answers.claim(need, no, helper, Actor(helper, "helper"))
     except NotAllowed as error:
@@ -241,7 +241,7 @@ async def main() -> None:
     try:
         came: object
         if what == "claim":
-            came = await claim(matching, rest[0], int(rest[1]), rest[2], float(rest[3]))
+            came = await claim(matching, rest[0], int(rest[1]), rest[2])
         elif what == "open":
             await Chance(matching, int(rest[0])).open_all()
             came = None

@@ -158,6 +158,8 @@ class Claim:
     #: There were calendar files before this one, and none was sent: already the first attempt at
     #: each found it no longer true or over.
     earlier_unsent: bool
+    #: A message of the same kind was sent to the same reader about the same need before this one.
+    told_before: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ ReferralError
 ├── CitizenErased          the citizen's data was erased
 ├── CitizenActive          the citizen has an active referral and can't be erased
 ├── NoSuchSession          there is none, or the caller may not see it
-├── UnknownAppointment     there is none, or the caller may not see it
+├── NoSuchAppointment      there is none, or the caller may not see it
 ├── ReferralActive         the citizen has an active referral of the pathway already
 ├── DepartmentDiffers      a coordinator acts for another department
 ├── ReferralInactive       consent was withdrawn: nothing more is done for the referral
@@ -61,7 +61,7 @@ class NoSuchSession(ReferralError):
     """There is none, or the caller may not see it."""
 
 
-class UnknownAppointment(ReferralError):
+class NoSuchAppointment(ReferralError):
     """There is none, or the caller may not see it."""
 
 

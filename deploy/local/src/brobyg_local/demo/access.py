@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx2
 from brobyg_kit.backoff import Backoff
-from brobyg_kit.clock import Clock, WallClock, parse_clock
+from brobyg_kit.clock import AcceleratedClock, Clock, WallClock, parse_clock
 from brobyg_kit.tokens import issue_token
 
 from brobyg_local.errors import ServiceUnreachable
@@ -71,6 +71,12 @@ class SystemAccess:
         clock = self.clock
         while (left := moment - clock.now()) > timedelta(0):
             await clock.sleep(left)
+
+    def late_seconds(self, moment: datetime) -> float:
+        """Wall seconds since the shared clock has passed `moment`; 0 before."""
+        clock = self.clock
+        factor = clock.factor if isinstance(clock, AcceleratedClock) else 1.0
+        return max(0.0, (clock.now() - moment).total_seconds() / factor)
 
 
 def _token(

@@ -30,7 +30,8 @@ class Clash:
     """Two needs of one citizen."""
 
     needs: frozenset[str]
-    #: Whether a human was told of the clash, or that nobody was found for either of the two.
+    #: Whether a human was told of the clash, that the helper of one way does only a part of it, or
+    #: that nobody was found for either of the two.
     told: bool
     #: Whether one helper goes along to both.
     one_helper: bool
@@ -78,7 +79,7 @@ def _told(events: Sequence[Event]) -> list[frozenset[object]]:
                 found.append(frozenset({raised.need_id, raised.other_need_id}))
         elif event.type == MatchEscalated.EVENT_TYPE:
             escalated = event.decode(MatchEscalated)
-            if escalated.reason == "clash":
+            if escalated.reason in ("clash", "part_of_way"):
                 found.append(frozenset({escalated.need_id}))
     return found
 

@@ -56,6 +56,7 @@ class Hospital:
         except ServiceUnreachable as error:
             self._tally.surprises.append(f"{message.keys[0]} was not delivered: {error}")
             return
+        self._tally.was_late(self._access.late_seconds(message.at))
         self._tally.delivered[outcome] += 1
         if message.expect != "rejected":
             self._tally.keys.update(message.keys)

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 
 from .access import SystemAccess, http_client
-from .tally import Tally
+from .tally import BEHIND, Tally
 
 #: Wall seconds between two looks: on a terminal, and where lines are written.
 LOOK, PAUSE = 0.5, 8.0
@@ -57,7 +57,9 @@ async def show_progress(
             while True:
                 with suppress(httpx2.TransportError, ValueError, KeyError):
                     events = (await http.get(url, headers=headers, timeout=2.0)).json()["events"]
-                rows = {"hospital": f"{tally.delivered.total()} of {messages} messages"}
+                late = tally.late_seconds
+                behind = f", up to {late:.0f} s late" if late > BEHIND else ""
+                rows = {"hospital": f"{tally.delivered.total()} of {messages} messages{behind}"}
                 rows |= {name: _counts(events, kinds) for name, kinds in SHOWN.items()}
                 now = f"{access.clock.now().astimezone(LOCAL_ZONE):%A %H:%M}"
                 if live:

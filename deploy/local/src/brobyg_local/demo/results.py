@@ -15,6 +15,7 @@ from brobyg_local.supervisor import without_settings
 from .access import SystemAccess, http_client, send_until_answered
 from .story import Line, tell
 from .summary import IntakeCounts, Rebuild, Summary
+from .tally import BEHIND
 
 TITLES = {
     "appointments_received": "appointments the hospital told of",
@@ -32,6 +33,7 @@ TITLES = {
     "offers_accepted": "  accepted",
     "offers_declined": "  declined",
     "offers_expired": "  unanswered",
+    "answers_late": "  answered too late: another was first, or it was over",
     "offers_withdrawn": "  withdrawn: another was first, or no longer needed",
     "matched": "volunteers found",
     "released": "  released again: moved or cancelled",
@@ -94,8 +96,8 @@ async def _ask(access: SystemAccess, service: str, path: str) -> bytes:
     return answer.content
 
 
-def show_summary(console: Console, summary: Summary) -> None:
-    """The table of what happened."""
+def show_summary(console: Console, summary: Summary, factor: float) -> None:
+    """The table of what happened, and whether this machine could follow at this `factor`."""
     table = Table(title="What happened", show_header=False)
     table.add_column(justify="left")
     table.add_column(justify="right")
@@ -108,6 +110,12 @@ def show_summary(console: Console, summary: Summary) -> None:
         same = "does NOT give the live state"
     took = f"{summary.rebuild_seconds:.1f} s"
     print_line(console, f"A rebuild from the stream took {took} and {same}.")
+    if summary.late_seconds > BEHIND:
+        print_line(
+            console,
+            f"This machine was up to {summary.late_seconds} s behind: some answers came too late"
+            f" for that alone. --factor {factor / 2:g} gives everybody twice the time.",
+        )
 
 
 def show_story(console: Console, timeline: list[Line], wanted: frozenset[str]) -> None:

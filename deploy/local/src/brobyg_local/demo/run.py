@@ -31,8 +31,11 @@ from .volunteers import AnsweringVolunteers
 from .week import Week, load
 
 EXAMPLE = ROOT / "examples" / "hospital-week"
-#: Processes that want to run, a core, from which on the figures suffer.
-BUSY = 1.5
+#: How many times faster than life the week goes, where the machine is not busy.
+FACTOR = 5040.0
+#: Processes that want to run, a core, from which on the figures suffer; the week goes slower then,
+#: at most so many times.
+BUSY, SLOWEST = 1.5, 4.0
 #: How long an offer stands (schemas/pathways/escort.toml).
 OFFER_HOURS = 8
 #: Referral and need where there is no story to tell.
@@ -40,10 +43,11 @@ _NO_STORY = ("<referral id>", "<need id>")
 
 
 def run_demo(
-    folder: StateFolder, factor: float, *, as_json: bool, no_play: bool, reset: bool
+    folder: StateFolder, wanted: float | None, *, as_json: bool, no_play: bool, reset: bool
 ) -> list[str]:
     """Play the week and show it; returns the promises that were broken. Blocks for minutes.
 
+    `wanted` is how many times faster than life; None for as fast as this machine can follow.
     The system ends with this process when that ends early, however it does, and goes on afterwards.
     `no_play` starts and registers only. `reset` empties the folder first, whatever is in it.
     Raises `LocalError`.
@@ -54,7 +58,9 @@ def run_demo(
     week = load(EXAMPLE)
     path = folder.path / "demo" / "summary.json"
     path.unlink(missing_ok=True)  # what an earlier week left says nothing of this one
-    _introduce(week, factor, say)
+    load_now, cores = os.getloadavg()[0], os.cpu_count() or 1
+    factor = wanted or fitting_factor(load_now, cores)
+    _introduce(week, factor, load_now, cores, say)
     system = System(folder, say, owner=os.getpid())
     setup = DemoSetup(system, say, path.parent / "start.json")
     setup.empty(reset=reset)
@@ -87,26 +93,31 @@ def run_demo(
     )
     document = _write(summary, path)
     system.supervisor.release()
-    results.show_summary(console, summary)
+    results.show_summary(console, summary, factor)
     results.show_next(console, access, *_show_story(console, access, events), str(path))
     if as_json:
         print(document)
     return summary.broken()
 
 
-def _introduce(week: Week, factor: float, say: Say) -> None:
-    """Say what is played, and whether this machine is too busy for it."""
+def fitting_factor(load_now: float, cores: int) -> float:
+    """How many times faster than life the week goes, with so many processes that want to run."""
+    return FACTOR / min(SLOWEST, max(1.0, load_now / (BUSY * cores)))
+
+
+def _introduce(week: Week, factor: float, load_now: float, cores: int, say: Say) -> None:
+    """Say what is played, and what a machine that is busy does to it."""
     say(
         f"A hospital's week in Randers and Grenaa (seed {week.seed}), {factor:g} times faster than"
         " life.\nThe seed gives the same messages and the same habits; who answers first may"
         " differ, and a few figures with it."
     )
-    load_now, cores = os.getloadavg()[0], os.cpu_count() or 1
     if load_now > BUSY * cores:
+        slower = f", so the week goes {FACTOR / factor:.1f} times slower" * (factor < FACTOR)
         say(
-            f"this machine is busy (load {load_now:.0f} on {cores} cores): an offer stands for"
-            f" {OFFER_HOURS * 3600 / factor:.0f} s of its time, and some answers will come too"
-            f" late; --factor {factor / 2:g} gives everybody twice the time"
+            f"this machine is busy (load {load_now:.0f} on {cores} cores){slower}: an offer stands"
+            f" for {OFFER_HOURS * 3600 / factor:.0f} s of its time, and some answers may come too"
+            " late; --factor chooses another speed"
         )
 
 

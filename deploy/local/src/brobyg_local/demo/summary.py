@@ -82,6 +82,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     quiet: bool
     surprises: list[str]
     answers: dict[str, int]
+    #: Wall seconds after its time at which the latest of the hospital's messages was taken.
+    late_seconds: float
     seed: int
     started_at: str
     wall_seconds: float
@@ -89,7 +91,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     def figures(self) -> dict[str, object]:
         """All of it, flat: the content of `var/demo/summary.json`."""
         figures = msgspec.structs.asdict(self)
-        return {**figures.pop("counts"), **figures}
+        late = {"answers_late": self.answers.get("late", 0)}
+        return {**figures.pop("counts"), **figures, **late}
 
     def broken(self) -> list[str]:
         """The promises that were not kept, each in a sentence; empty when all is well."""
@@ -162,6 +165,7 @@ def summarise(
         quiet=idle.idle,
         surprises=list(tally.surprises),
         answers=dict(tally.answers),
+        late_seconds=round(tally.late_seconds, 1),
         seed=week.seed,
         started_at=started_at,
         wall_seconds=round(wall_seconds, 1),

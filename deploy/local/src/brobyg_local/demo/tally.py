@@ -3,6 +3,10 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+#: Wall seconds from which on a message that is late is told of: by then, at the demo's speed, an
+#: offer's lifetime is half over.
+BEHIND = 3.0
+
 
 @dataclass
 class Tally:
@@ -21,3 +25,9 @@ class Tally:
     #: What came of each offer mail: accepted, declined, silent, late (another has it, or it was
     #: withdrawn or expired).
     answers: Counter[str] = field(default_factory=Counter)
+    #: Wall seconds after its time at which the latest of the hospital's messages was taken.
+    late_seconds: float = 0.0
+
+    def was_late(self, seconds: float) -> None:
+        """Note that a message was taken so many wall seconds after its time."""
+        self.late_seconds = max(self.late_seconds, seconds)

@@ -63,6 +63,19 @@ class Queries:
         needs = [rows.need_of(row, tuple(seats.get(row["need_id"], ()))) for row in found]
         return [at_present(one, self._replica.latest) for one in needs]
 
+    async def clashing(self, of: Sequence[Need]) -> dict[str, list[str]]:
+        """By the needs' ids: which of the citizen's others each clashes with, either way round."""
+        citizens = {one.citizen_id for one in of if one.citizen_id is not None}
+        found: dict[str, list[str]] = {}
+        if not citizens:
+            return found
+        one, other = need.c.need_id, need.c.clashes_with
+        statement = select(one, other).where(need.c.citizen_id.in_(citizens), other.is_not(None))
+        for row in await self._read(statement.order_by(one)):
+            found.setdefault(row["need_id"], []).append(row["clashes_with"])
+            found.setdefault(row["clashes_with"], []).append(row["need_id"])
+        return found
+
     async def offers_of(self, need_id: str, limit: int) -> list[Offer]:
         """The first `limit` offers made for the need, in the order of asking."""
         found = await self._read(

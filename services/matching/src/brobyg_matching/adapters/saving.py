@@ -9,6 +9,7 @@ from brobyg_contracts import AttentionClaimed, AttentionRaised, AttentionSettled
 from brobyg_kit.attention import Attention, attention_id
 from brobyg_kit.database import Transaction
 from brobyg_kit.database_errors import cause_of
+from brobyg_kit.event import Event
 from brobyg_kit.statements import json_rows, unnest
 from brobyg_kit.tables import Id
 from msgspec import UNSET
@@ -303,6 +304,9 @@ async def _save_attention(tx: Transaction, board: Board) -> None:
     ]
     if raised:
         await ATTENTION.raise_(tx, raised)
-    settled = {item: one.cause for item, one in last.items() if not isinstance(one, Raised)}
-    if settled:
-        await ATTENTION.settle_own(tx, settled)
+    settled: dict[str | None, dict[str, Event | None]] = {}
+    for item, one in last.items():
+        if not isinstance(one, Raised):
+            settled.setdefault(one.outcome, {})[item] = one.cause
+    for outcome, items in settled.items():
+        await ATTENTION.settle_own(tx, items, outcome)

@@ -1,7 +1,7 @@
 """What a search looks at beside the needs, read with a fixed number of statements.
 
 Nothing here grows with other departments' helpers or with needs elsewhere: bookings and open offers
-are those of the department's helpers, bookings around the span only.
+are those of helpers who may be asked, bookings around the span only.
 """
 
 from collections.abc import Mapping, Sequence
@@ -94,9 +94,7 @@ _TURNS = driver_text(
 
 async def known(tx: Transaction, loaded: Loaded, around: Around) -> Known:
     """See `ports.Needs.around`."""
-    helpers = sorted(
-        {one for roster in around.rosters.values() for one in roster.profiles} | {*around.profiles}
-    )
+    helpers = sorted(around.helpers)
     bookings: Sequence[Booking] = ()
     if around.since is not None and around.until is not None and (helpers or around.resources):
         holders = [*helpers, *around.resources]

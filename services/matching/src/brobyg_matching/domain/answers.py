@@ -18,6 +18,7 @@ from brobyg_matching.domain.filling import (
     fill,
     leave_way,
     named_helper,
+    part_of_way,
     release_followers,
 )
 from brobyg_matching.domain.local_time import date_of
@@ -25,8 +26,8 @@ from brobyg_matching.domain.need import Need, Offer, Seat
 from brobyg_matching.domain.roster import Reachable, timeless_rule_broken, wish_of
 from brobyg_matching.domain.rules import capacity_rule_broken, span_of
 from brobyg_matching.domain.searching import go_on, last_offer, search_seat, survey
-from brobyg_matching.domain.way import followers, standing, way_of, whole_way
-from brobyg_matching.errors import NotAllowed, Objection, UnknownMatch
+from brobyg_matching.domain.way import clash_of, followers, way_of, whole_way
+from brobyg_matching.errors import Clash, NotAllowed, Objection, UnknownMatch
 
 #: How a broken rule is told to who wants the seat.
 _OBJECTIONS: dict[str, Objection] = {
@@ -73,7 +74,7 @@ def accepted(draft: Draft, offer: Offer, by: Actor | None = None) -> None:
         for one in followers(draft.board, draft.need):
             other = Draft(draft.board, one)
             other.set(follows=None)
-            clash(other, draft.need)
+            part_of_way(other, draft.need)
         rule = _broken(draft, helper)
     if rule is not None:
         raise NotAllowed(_OBJECTIONS[rule])
@@ -186,14 +187,14 @@ def search_without(draft: Draft, no: int, reason: str) -> None:
         leave_way(draft)
         if lead.state != "closed":
             # Somebody else at the citizen's side for a part of one way is a human's decision.
-            clash(draft, board.needs[lead.need_id])
+            part_of_way(draft, board.needs[lead.need_id])
             return
     draft.set(follows=None)
     release_followers(draft, reason)
-    stands = standing(board, draft.need)
-    if stands is not None and stands[0] == "clash":
+    other = clash_of(board, draft.need)
+    if other is not None:
         # Whoever had the seat may have had it by hand; a coordinator's word holds for that once.
-        clash(draft, stands[1])
+        clash(draft, other)
         return
     search_seat(draft, no)
 
@@ -248,22 +249,30 @@ def hold(draft: Draft, by: Actor) -> None:
 
 
 def resume(draft: Draft, by: Actor) -> None:
-    """The coordinator lets the asking go on, as a new round. Raises NotAllowed."""
+    """The coordinator lets the asking go on, as a new round. Raises NotAllowed.
+
+    What had been reopened in spite of a clash is searched on in spite of it.
+    """
     held = [one for one in draft.need.seats if one.state == "held"]
     if draft.need.state == "closed" or not held:
         raise NotAllowed("not_held")
     for seat in held:
         draft.set_seat(seat.no, state="waiting")
         decide(draft, seat.no, "resumed", by=by)
-    draft.decide_anew()
+    if clash_of(draft.board, draft.need) is None:
+        draft.decide_anew()
+        return
+    for seat in held:
+        search_seat(draft, seat.no)
 
 
 def reopen(draft: Draft, by: Actor) -> None:
     """The coordinator has it searched once more: a new round with whoever can now.
 
     Who was silent is asked again, who declined isn't. What clashes with another need of the citizen
-    is searched all the same: the coordinator knows. Raises NotAllowed when it is not with the
-    coordinator, or too late to ask anybody.
+    is searched all the same: the coordinator knows, and whoever looks at the clash goes on doing
+    so until it has a helper. Raises NotAllowed when it is not with the coordinator, or too late to
+    ask anybody.
     """
     lead = draft.board.needs.get(draft.need.follows or "")
     if lead is not None:
@@ -285,11 +294,14 @@ def reopen(draft: Draft, by: Actor) -> None:
         search_seat(draft, seat.no)
 
 
-def assign(draft: Draft, no: int, helper_id: str, by: Actor) -> None:
+def assign(
+    draft: Draft, no: int, helper_id: str, by: Actor, *, clash_confirmed: bool = False
+) -> None:
     """The coordinator gives the seat to a helper, whoever had it before.
 
     The rules about the helper's own time and consent of both hold; what the helper is like is the
-    coordinator's to judge. The same again has no effect. Raises NotAllowed.
+    coordinator's to judge. The same again has no effect. Raises NotAllowed; Clash where the citizen
+    has another need at the time, unless the coordinator has confirmed that both are to be helped.
     """
     seat = _wanted(draft, no)
     if seat.state == "filled":
@@ -297,6 +309,9 @@ def assign(draft: Draft, no: int, helper_id: str, by: Actor) -> None:
             return
         if draft.need.meet_at is not None and draft.need.meet_at <= draft.board.now:
             raise NotAllowed("begun")
+    other = None if clash_confirmed else clash_of(draft.board, draft.need)
+    if other is not None:
+        raise Clash(other.need_id)
     _take(draft, no, helper_id, "by_hand", by)
 
 

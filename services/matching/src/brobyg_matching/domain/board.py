@@ -44,11 +44,12 @@ class Raised(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Settled(msgspec.Struct, frozen=True, gc=False):
-    """Its cause is gone."""
+    """Its cause is gone, or (`outcome` given) a human has decided so."""
 
     kind: str
     need_id: str
     cause: Event | None = None
+    outcome: str | None = None
 
 
 class GivenUp(msgspec.Struct, frozen=True, gc=False):

@@ -108,7 +108,7 @@ def named_helper(draft: Draft, no: int, helper_id: str) -> Reachable | None:
 def join_way(draft: Draft, lead: Need) -> None:
     """The need is helped on the way of `lead`, by whoever has that or will have it.
 
-    Whoever has it and can't be there for both: the two clash, and the coordinator is told.
+    Whoever has it may not be able to be there for both: then the coordinator is told.
     """
     board = draft.board
     draft.set(follows=lead.need_id)
@@ -123,7 +123,7 @@ def join_way(draft: Draft, lead: Need) -> None:
     helper = named_helper(first, no, lead.seats[0].helper_id or "")
     if helper is None or not _can_do_both(first, helper):
         draft.set(follows=None)
-        clash(draft, lead)
+        part_of_way(draft, lead)
         return
     before = lead.seats[0]
     _book(first, no, helper)
@@ -201,15 +201,20 @@ def _tell_followers(lead: Draft, no: int) -> None:
                 tell_match(draft, seat.no, corrected=True)
 
 
-def clash(draft: Draft, other: Need) -> None:
+def part_of_way(draft: Draft, lead: Need) -> None:
+    """Whoever has the rest of the way does not have this: nobody is asked, a human decides."""
+    clash(draft, lead, "part_of_way")
+
+
+def clash(draft: Draft, other: Need, reason: str = "clash") -> None:
     """The citizen is somewhere else at the time: nobody is asked, a human decides."""
     draft.set(clashes_with=other.need_id)
     for seat in draft.need.seats:
         if seat.state not in ("filled", "closed"):
             draft.withdraw_offers("clash", seat.no)
-            draft.set_seat(seat.no, state="escalated", reason="clash", due_at=None)
-            decisions.decide(draft, seat.no, "clash")
-    draft.board.given_up.setdefault(draft.need_id, []).append(GivenUp("clash", 0, {}))
+            draft.set_seat(seat.no, state="escalated", reason=reason, due_at=None)
+            decisions.decide(draft, seat.no, reason)
+    draft.board.given_up.setdefault(draft.need_id, []).append(GivenUp(reason, 0, {}))
 
 
 def nobody_for_follower(draft: Draft, reason: str) -> None:

@@ -3,11 +3,13 @@
 from datetime import datetime
 
 from brobyg_contracts import MatchEscalated
+from msgspec import UNSET
 
 from brobyg_matching.domain.board import Board, Raised, Settled
 from brobyg_matching.domain.draft import Draft
 from brobyg_matching.domain.searching import AWAITED, ordinary_deadline
 from brobyg_matching.domain.transitions import begin
+from brobyg_matching.domain.way import clash_of
 
 
 def finish(board: Board) -> None:
@@ -38,7 +40,7 @@ def _finish(draft: Draft) -> None:
     board.timers[need.need_id] = min(due, default=None)
     given_up = board.given_up.get(need.need_id, ())
     if given_up and draft.need.state == "open":
-        last = given_up[-1]
+        last, other = given_up[-1], board.needs.get(draft.need.clashes_with or "")
         draft.emit(
             MatchEscalated(
                 need_id=need.need_id,
@@ -48,6 +50,10 @@ def _finish(draft: Draft) -> None:
                 asked=sum(one.asked for one in given_up),
                 missing=draft.need.missing,
                 excluded=last.excluded,
+                other_need_id=other.need_id if other else UNSET,
+                other_location_id=(other and other.location_id) or UNSET,
+                other_starts_at=(other and other.starts_at) or UNSET,
+                other_ends_at=(other and other.ends_at) or UNSET,
                 **draft.facts(),  # type: ignore[arg-type]  # by name, as the struct has them
             )
         )
@@ -87,7 +93,10 @@ def _raise_or_settle(draft: Draft, *, fresh: bool) -> None:
             wanted.add("nobody_found")
         else:
             reasons.add("nobody_available")
-    if need.state in ("open", "filled") and "clash" in reasons:
+    # Searched or filled in spite of it, by a coordinator's word.
+    in_spite = clash_of(board, need) if "clash" in need.attention else None
+    clashes = need.state in ("open", "filled") and "clash" in reasons
+    if clashes or (need.state == "open" and in_spite is not None):
         wanted.add("clash")
     if need.state == "open":
         if reasons - {"clash"}:
@@ -96,9 +105,12 @@ def _raise_or_settle(draft: Draft, *, fresh: bool) -> None:
             wanted.add("late_cancellation")
     raised = {*need.attention}
     for kind in sorted(raised - wanted):
-        board.attention.append(Settled(kind, need.need_id, board.cause))
+        both = kind == "clash" and need.state == "filled" and in_spite is not None
+        outcome = "both_kept" if both else None
+        board.attention.append(Settled(kind, need.need_id, board.cause, outcome))
+    again = {"late_cancellation": late, "clash": fresh and clashes}
     for kind in sorted(wanted):
-        if kind not in raised or (late if kind == "late_cancellation" else fresh):
+        if kind not in raised or again.get(kind, fresh):
             _raise(draft, kind, tuple(sorted(reasons)))
     if raised != wanted:
         draft.set(attention=tuple(sorted(wanted)))
@@ -117,7 +129,7 @@ def _raise(draft: Draft, kind: str, reasons: tuple[str, ...]) -> None:
             reasons=reasons or (kind,),
             referral_id=need.referral_id,
             citizen_id=need.citizen_id,
-            other_need_id=need.clashes_with if kind == "clash" else None,
+            other_need_id=need.clashes_with,
             due_at=due_at,
             cause=draft.board.cause,
         )

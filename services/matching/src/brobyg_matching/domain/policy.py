@@ -1,7 +1,7 @@
 """A pathway's declared policy (schemas/pathways), ready to use."""
 
 from brobyg_contracts import SeatWanted
-from brobyg_contracts.pathways import PathwayPolicy, SeatPolicy, load_pathway
+from brobyg_contracts.pathways import PathwayPolicy, SeatPolicy, load_pathway, pathways
 
 
 class Policy:
@@ -21,12 +21,22 @@ class Policy:
         """What is declared of the seats of this role; None for a role that it does not have."""
         return self._seats.get(role)
 
+    def pools(self) -> frozenset[str]:
+        """The pools of all its seats."""
+        return frozenset(pool for seat in self.declared.seats for pool in seat.pools)
+
     def crew(self) -> tuple[SeatWanted, ...]:
         """The seats of a need that says nothing else."""
         return tuple(
             SeatWanted(role=seat.role, least=seat.least, wanted=seat.wanted)
             for seat in self.declared.seats
         )
+
+
+def awaited_pools() -> frozenset[str]:
+    """The pools for whose helpers a need may wait."""
+    waiting = [one for one in pathways().values() if one.giving_up.way == "wait"]
+    return frozenset(pool for one in waiting for seat in one.seats for pool in seat.pools)
 
 
 _policies: dict[str, Policy] = {}

@@ -112,6 +112,7 @@ class Roster:
             if helper.status != "applied"
         }
         self._shortlists: dict[Wish, Shortlist] = {}
+        self._active: dict[frozenset[str], frozenset[str]] = {}
         self._most = max(16, self.MAX_BYTES // (ENTRY_BYTES * max(1, len(self.profiles))))
 
     @property
@@ -119,6 +120,17 @@ class Roster:
         """What it takes in memory, roughly, in bytes."""
         entries = len(self._shortlists) * len(self.profiles)
         return HELPER_BYTES * len(self.profiles) + ENTRY_BYTES * entries
+
+    def active(self, pools: frozenset[str]) -> frozenset[str]:
+        """The ids of its active helpers in one of these pools."""
+        known = self._active.get(pools)
+        if known is None:
+            known = self._active[pools] = frozenset(
+                name
+                for name, one in self.profiles.items()
+                if one.helper.status == "active" and not pools.isdisjoint(one.helper.pools)
+            )
+        return known
 
     def shortlist(self, wish: Wish, travel: TravelPolicy | None) -> Shortlist:
         """The result of the timeless hard rules for this wish."""

@@ -159,6 +159,7 @@ def _hard(diary: Diary, policy: Policy, question: Question) -> Callable[[Reachab
     day, bookings = day_of(date), diary.bookings
 
     def broken(helper: Reachable) -> str | None:
+        """The first rule that rules the helper out, or None."""
         who = helper.helper_id
         if blocked and who in blocked:
             return "blocked"
@@ -193,6 +194,7 @@ def _soft(diary: Diary, policy: Policy, question: Question) -> Callable[[Reachab
     window, bookings, asked = days * _DAY, diary.bookings, question.open_offers
 
     def score(helper: Reachable, known: bool) -> Score:
+        """The helper's points; `known` when they have helped the citizen before."""
         who = helper.helper_id
         load = asked.get(who, 0)
         if start is None:

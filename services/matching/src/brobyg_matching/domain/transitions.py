@@ -24,6 +24,7 @@ from brobyg_matching.domain.need import (
     seats_of,
 )
 from brobyg_matching.domain.neighbours import asked_for
+from brobyg_matching.domain.policy import awaited_pools
 from brobyg_matching.domain.roster import case_limit
 from brobyg_matching.domain.searching import (
     deadline_moved,
@@ -159,6 +160,8 @@ def _let_go(draft: Draft, reason: str, *, release: bool = True) -> None:
         for other in board.of_citizen(draft.need.citizen_id):
             if other.clashes_with == draft.need_id:
                 Draft(board, other).decide_anew()
+            elif "clash" in other.attention:
+                Draft(board, other).set()  # searched all the same: does it still clash?
     for seat in draft.need.seats:
         if seat.state not in ("filled", "held", "closed"):
             draft.set_seat(seat.no, state="waiting", reason=None, due_at=None)
@@ -350,13 +353,10 @@ def is_full(board: Board, department: str) -> bool:
     rosters = [board.rosters[one] for one in asked if one in board.rosters]
     if not rosters or any(one.need.has_span for one in waiting):
         return not rosters
-    pools = {pool for one in waiting for seat in one.seats for pool in seat.pools}
-    records, cases = board.reference.pools, board.diary.cases
+    pools, records, cases = awaited_pools(), board.reference.pools, board.diary.cases
     return not any(
-        cases.get(name, 0) < case_limit(one.helper, records.get(pool))
+        cases.get(name, 0) < case_limit(roster.profiles[name].helper, records.get(pool))
         for roster in rosters
-        for name, one in roster.profiles.items()
-        if one.helper.status == "active"
-        for pool in one.helper.pools
-        if pool in pools
+        for name in roster.active(pools)
+        for pool in pools.intersection(roster.profiles[name].helper.pools)
     )

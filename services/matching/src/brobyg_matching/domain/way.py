@@ -90,3 +90,9 @@ def standing(board: Board, need: Need) -> tuple[Relation, Need] | None:
                 lead = board.needs.get(other.follows or "") or other
                 found = found or lead
     return ("same_way", found) if found is not None else None
+
+
+def clash_of(board: Board, need: Need) -> Need | None:
+    """The need that was there before and for which the citizen would have to be in two places."""
+    stands = standing(board, need)
+    return stands[1] if stands is not None and stands[0] == "clash" else None

@@ -47,6 +47,7 @@ def answers_router(
 
     @router.get("/answers/{token}", summary="What the link is about; changes nothing")
     async def show(token: Token, caller: Portal) -> AnswerOut:
+        """404 of type unknown-link for a token that is not ours."""
         link, now = links.read(token), clock.now()
         if isinstance(link, OfferLink):
             offer, need = await _offer(queries, link.offer_id)
@@ -70,6 +71,10 @@ def answers_router(
         summary="Answer by the link, or take an acceptance back; the same again has no effect",
     )
     async def answer(token: Token, body: AnswerBody, caller: Portal) -> StateOut:
+        """409 when it can't be answered so, 410 when it is too late; the problem's type says why.
+
+        The link of a match takes `withdraw` only.
+        """
         link = links.read(token)
         if isinstance(link, OfferLink):
             return StateOut(state=await answers.answer(link.offer_id, body.answer))
@@ -93,16 +98,17 @@ def _tokens(router: APIRouter, queries: Queries, links: Links, clock: Clock) -> 
         "/offers/{offer_id}/answer-link", summary="The token of the link that answers this offer"
     )
     async def of_offer(offer_id: UUID, caller: ServiceCaller) -> LinkOut:
+        """Of an offer that is over nothing is told of where and when the two meet."""
         offer, need = await _offer(queries, str(offer_id))
-        return LinkOut.model_validate(
-            {
-                "token": links.token(offer.offer_id),
-                "expires_at": offer.expires_at,
-                "state": shown_state(offer, clock.now()),
-                "meeting": await queries.meeting(need.citizen_id),
-                "distance_metres": offer.distance_metres,
-                "meet_at": offer.meet_at,
-            }
+        state = shown_state(offer, clock.now())
+        stands = state in ("open", "accepted")
+        return LinkOut(
+            token=links.token(offer.offer_id),
+            expires_at=offer.expires_at,
+            state=state,
+            meeting=await queries.meeting(need.citizen_id) if stands else None,
+            distance_metres=offer.distance_metres if stands else None,
+            meet_at=offer.meet_at if stands else None,
         )
 
     @router.get(
@@ -110,6 +116,7 @@ def _tokens(router: APIRouter, queries: Queries, links: Links, clock: Clock) -> 
         summary="The token of the link by which the match's helper signs off, and when they meet",
     )
     async def of_match(need_id: UUID, match_id: UUID, caller: ServiceCaller) -> MatchLinkOut:
+        """Of a match that is gone only that it is."""
         need = await queries.need(str(need_id))
         if need is None:
             raise UnknownNeed

@@ -6,14 +6,13 @@ from typing import Annotated, Literal
 from brobyg_contracts import Gender, Meeting
 from brobyg_contracts.pathways import Means
 from brobyg_kit import fields
-from brobyg_kit.fields import MailAddress
+from brobyg_kit.fields import Language, MailAddress
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from brobyg_matching.domain.helper import Helper, Paper
 from brobyg_matching.domain.local_time import MINUTES_A_DAY, Window
 from brobyg_matching.ports import Contact
 
-Language = Annotated[str, Field(pattern="^[a-z]{2}$")]
 Word = Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,39}$")]
 Purpose = Annotated[
     str,
@@ -297,7 +296,7 @@ class StateOut(BaseModel):
 
 
 class LinkOut(BaseModel):
-    """The token of an offer's link."""
+    """The token of an offer's link. The last three are null when the offer is over."""
 
     token: str
     expires_at: datetime

@@ -8,7 +8,7 @@ from brobyg_kit.auth import Caller, requires
 from brobyg_kit.clock import Clock
 from brobyg_kit.ids import new_id
 from brobyg_kit.problems import Problem
-from fastapi import APIRouter, Depends, Header, Query
+from fastapi import APIRouter, Depends, Header, Query, Response
 from pydantic import BaseModel
 
 from brobyg_matching.adapters.helpers import PostgresHelpers
@@ -81,16 +81,26 @@ def _registration(
 ) -> None:
     """How a helper becomes one that can be asked; for coordinators."""
 
-    @router.post("", status_code=201, summary="Register somebody who wants to help")
+    @router.post(
+        "",
+        status_code=201,
+        summary="Register somebody who wants to help",
+        responses={200: {"description": "A repeat: who was registered", "model": Registered}},
+    )
     async def register(
         body: NewHelper,
         caller: Coordinator,
+        response: Response,
         idempotency_key: IdempotencyKey = None,
         confirm: Annotated[
             Literal["another"] | None,
             Query(description="Says that it is another person with the same address or number."),
         ] = None,
     ) -> Registered:
+        """The same body again is a repeat, also with `confirm`.
+
+        Somebody else of whom all is the same is sent with an Idempotency-Key of their own.
+        """
         new = body.helper(new_id(clock))
         if not all(scope.covers(caller, one) for one in new.departments):
             raise Problem(
@@ -101,10 +111,15 @@ def _registration(
         )
         covers = partial(scope.covers, caller)
         helper = await registration.register(new, body.contact(), request, covers)
+        response.status_code = 201 if helper.helper_id == new.helper_id else 200
         return Registered(helper_id=helper.helper_id, status=helper.status)
 
     @router.post("/{helper_id}/activate", summary="From now on the helper can be asked")
     async def activate(helper_id: UUID, body: Papers, caller: Coordinator) -> Registered:
+        """One of the helper's pools must have all its papers; else 422 names one that is missing.
+
+        Papers given before still count. A paused helper comes back.
+        """
         covers = partial(scope.covers, caller)
         active = await registration.activate(str(helper_id), body.by_kind(), covers)
         return Registered(helper_id=active.helper_id, status=active.status)
@@ -117,6 +132,7 @@ def _restrictions(
 
     @router.post("/{helper_id}/pause", summary="Ask the helper for nothing new until activated")
     async def pause(helper_id: UUID, caller: Coordinator) -> Registered:
+        """Open offers to the helper are withdrawn; what they have agreed to stays."""
         paused = await registration.pause(str(helper_id), partial(scope.covers, caller))
         return Registered(helper_id=paused.helper_id, status=paused.status)
 
@@ -126,6 +142,7 @@ def _restrictions(
         summary="Never bring this helper and this citizen together",
     )
     async def block(helper_id: UUID, body: Block, caller: Coordinator) -> None:
+        """Open offers are withdrawn; a match that has not begun is ended and searched anew."""
         asked_by = "citizen" if body.asked_by == "citizen" else "helper"
         covers = partial(scope.covers, caller)
         await answers.block(str(helper_id), body.citizen_id, asked_by, covers)
@@ -136,6 +153,7 @@ def _reads(router: APIRouter, helpers: PostgresHelpers, scope: Scope) -> None:
 
     @router.get("/{helper_id}", summary="A helper without contact")
     async def read(helper_id: UUID, caller: CoordinatorOrSelf) -> HelperOut:
+        """For coordinators of one of the helper's departments, and for the helper."""
         helper = await helpers.get(str(helper_id))
         own = helper is not None and caller.subject == helper.helper_id
         coordinates = "coordinator" in caller.roles and _covered(scope, caller, helper)
@@ -149,6 +167,7 @@ def _reads(router: APIRouter, helpers: PostgresHelpers, scope: Scope) -> None:
     async def contact(
         helper_id: UUID, purpose: Annotated[Purpose, Query()], caller: CoordinatorOrService
     ) -> ContactOut:
+        """A service gets the given name and no phone number."""
         to_service = "service" in caller.roles
         if not to_service and not _covered(scope, caller, await helpers.get(str(helper_id))):
             raise UnknownHelper

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 from uuid import UUID
@@ -74,6 +75,9 @@ class NeedOut(BaseModel):
     #: The citizen's other need on whose way this one is helped.
     follows: str | None
     clashes_with: str | None
+    #: The need that this one clashes with, and the citizen's needs for which nobody is asked
+    #: because of this one.
+    clashing: list[str]
     #: Kinds of attention that are raised.
     attention: list[str]
     seats: list[SeatOut]
@@ -133,9 +137,13 @@ def _seat(one: Seat) -> SeatOut:
     return SeatOut.model_validate(fields | {"asked": len(one.asked)})
 
 
-def _out(need: Need) -> dict[str, object]:
-    fields = {name: getattr(need, name) for name in NeedOut.model_fields if name != "seats"}
-    return fields | {"seats": [_seat(one) for one in need.seats], "attention": [*need.attention]}
+def _out(need: Need, clashing: Mapping[str, list[str]]) -> dict[str, object]:
+    made = {
+        "seats": [_seat(one) for one in need.seats],
+        "attention": [*need.attention],
+        "clashing": clashing.get(need.need_id, []),
+    }
+    return {name: getattr(need, name) for name in NeedOut.model_fields if name not in made} | made
 
 
 def _asked(offer: Offer) -> AskedOfferOut:
@@ -194,12 +202,14 @@ def _reads(router: APIRouter, queries: Queries, scope: Scope) -> None:
         after: Annotated[str | None, Query(max_length=200)] = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> PageOut:
+        """Of the coordinator's departments, or of one. `after` is the `next` of the page before."""
         if department is not None and not scope.covers(caller, department):
             raise Problem(403, "This is another department's")
         whose = scope.asked(department) if department else scope.department_of(caller)
         found = await queries.needs(whose, state, seat, _position(after), limit + 1)
         shown = found[:limit]
-        items = [NeedOut.model_validate(_out(need)) for need in shown]
+        clashing = await queries.clashing(shown)
+        items = [NeedOut.model_validate(_out(need, clashing)) for need in shown]
         return PageOut(items=items, next=_cursor(shown[-1]) if len(found) > limit else None)
 
     @router.get("/{need_id}", summary="One need: its seats, who was asked, what is booked")
@@ -210,7 +220,7 @@ def _reads(router: APIRouter, queries: Queries, scope: Scope) -> None:
             "offers": [_asked(offer) for offer in offers],
             "bookings": await queries.bookings_of(need.need_id),
         }
-        return WholeNeedOut.model_validate(_out(need) | more)
+        return WholeNeedOut.model_validate(_out(need, await queries.clashing([need])) | more)
 
 
 def _commands(router: APIRouter, queries: Queries, answers: Answers, scope: Scope) -> None:
@@ -224,14 +234,18 @@ def _commands(router: APIRouter, queries: Queries, answers: Answers, scope: Scop
     async def command(
         need_id: UUID, command: Literal["hold", "resume", "reopen"], caller: Coordinator
     ) -> NeedOut:
+        """`hold` withdraws open offers; `resume` and `reopen` begin a new round.
+
+        409 when there is nothing to stop, or to go on with.
+        """
         need = await _own(queries, scope, need_id, caller)
         await steps[command](need.need_id, acting(caller))
         return await _after(queries, need)
 
 
 async def _after(queries: Queries, need: Need) -> NeedOut:
-    after = await queries.need(need.need_id)
-    return NeedOut.model_validate(_out(after or need))
+    after = await queries.need(need.need_id) or need
+    return NeedOut.model_validate(_out(after, await queries.clashing([after])))
 
 
 def _claimant(caller: Caller, body: ClaimBody | None) -> str:
@@ -250,9 +264,25 @@ def _seats(router: APIRouter, queries: Queries, answers: Answers, scope: Scope) 
     """Who gets or leaves a seat by hand. A helper sees nothing of the need but the outcome."""
 
     @router.post("/{need_id}/seats/{no}/assign", summary="Give the seat to a helper")
-    async def assign(need_id: UUID, no: SeatNo, body: AssignBody, caller: Coordinator) -> NeedOut:
+    async def assign(
+        need_id: UUID,
+        no: SeatNo,
+        body: AssignBody,
+        caller: Coordinator,
+        confirm: Annotated[
+            Literal["clash"] | None,
+            Query(description="Says that somebody is to help though the citizen is elsewhere too."),
+        ] = None,
+    ) -> NeedOut:
+        """Whoever had it before is released; the same again has no effect.
+
+        409 names the citizen's other need at the time, unless `confirm` says that it is known.
+        """
         need = await _own(queries, scope, need_id, caller)
-        await answers.assign(need.need_id, no, body.helper_id, acting(caller))
+        confirmed = confirm is not None
+        await answers.assign(
+            need.need_id, no, body.helper_id, acting(caller), clash_confirmed=confirmed
+        )
         return await _after(queries, need)
 
     @router.post(
@@ -261,6 +291,10 @@ def _seats(router: APIRouter, queries: Queries, answers: Answers, scope: Scope) 
     async def claim(
         need_id: UUID, no: SeatNo, caller: HelperOrCoordinator, body: ClaimBody | None = None
     ) -> SeatStateOut:
+        """A helper takes it for themselves, a coordinator for `helper_id`; the same again is fine.
+
+        409 where the pathway or the helper's time does not allow it, or another was sooner.
+        """
         need = await _own(queries, scope, need_id, caller)
         await answers.claim(need.need_id, no, _claimant(caller, body), acting(caller))
         return SeatStateOut(state="filled")
@@ -270,6 +304,7 @@ def _seats(router: APIRouter, queries: Queries, answers: Answers, scope: Scope) 
         summary="Whoever has the seat can't after all; it is searched again",
     )
     async def release(need_id: UUID, no: SeatNo, caller: HelperOrCoordinator) -> SeatStateOut:
+        """A helper leaves their own seat only. 409 when it has begun, or nobody has the seat."""
         need = await _own(queries, scope, need_id, caller)
         await answers.release(need.need_id, no, acting(caller))
         after = await queries.need(need.need_id)

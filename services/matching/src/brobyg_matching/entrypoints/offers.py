@@ -72,6 +72,7 @@ def offers_router(queries: Queries, answers: Answers, clock: Clock, scope: Scope
 
     @router.get("/{offer_id}", summary="An offer, for its helper or a coordinator")
     async def read(offer_id: UUID, caller: HelperOrCoordinator) -> OfferOut:
+        """Of an offer that is over only its state, reason, pathway and end are told."""
         offer, need = await found(offer_id, caller)
         own = {
             "offer_id": offer.offer_id, "need_id": offer.need_id, "seat": offer.seat_no,
@@ -88,6 +89,10 @@ def offers_router(queries: Queries, answers: Answers, clock: Clock, scope: Scope
         answer: Literal["accept", "decline", "withdraw"],
         caller: HelperOrCoordinator,
     ) -> StateOut:
+        """409 when it can't be answered so, 410 when it is too late; the problem's type says why.
+
+        `withdraw` takes an acceptance back, until the two meet.
+        """
         await found(offer_id, caller)
         return StateOut(state=await answers.answer(str(offer_id), answer, acting(caller)))
 

@@ -4,6 +4,7 @@ from brobyg_kit.problems import PROBLEM_TYPES, Problem, route_answering
 from fastapi import Request
 
 from brobyg_matching.errors import (
+    Clash,
     ConcurrentChanges,
     IdempotencyKeyReused,
     MatchingError,
@@ -75,6 +76,14 @@ def problem_of(error: MatchingError, _: Request) -> Problem:
         status, title = OBJECTIONS[error.objection]
         name = error.objection.replace("_", "-")
         return Problem(status, title, type=f"{PROBLEM_TYPES}{name}")
+    if isinstance(error, Clash):
+        return Problem(
+            409,
+            "The citizen would have to be in two places",
+            f"need {error.need_id} is at the same time; if somebody is to help all the same, send"
+            " it again with ?confirm=clash",
+            type=f"{PROBLEM_TYPES}clash",
+        )
     if isinstance(error, RegisteredBefore):
         own = f"that is helper {error.helper_id}"
         who = "in another department" if error.helper_id is None else own

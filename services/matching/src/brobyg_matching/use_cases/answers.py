@@ -116,9 +116,15 @@ class Answers:
         """Search once more for what is with the coordinator. Raises UnknownNeed, NotAllowed."""
         await self._step(need_id, lambda draft: answers.reopen(draft, by))
 
-    async def assign(self, need_id: str, no: int, helper_id: str, by: Actor) -> None:
-        """Give the seat to the helper. Raises UnknownNeed, UnknownHelper, NotAllowed."""
-        await self._step(need_id, lambda draft: answers.assign(draft, no, helper_id, by), helper_id)
+    async def assign(
+        self, need_id: str, no: int, helper_id: str, by: Actor, *, clash_confirmed: bool = False
+    ) -> None:
+        """Give the seat to the helper. Raises UnknownNeed, UnknownHelper, NotAllowed, Clash."""
+
+        def assign(draft: Draft) -> None:
+            answers.assign(draft, no, helper_id, by, clash_confirmed=clash_confirmed)
+
+        await self._step(need_id, assign, helper_id)
 
     async def claim(self, need_id: str, no: int, helper_id: str, by: Actor) -> None:
         """The helper takes the seat. Raises UnknownNeed, UnknownHelper, NotAllowed."""

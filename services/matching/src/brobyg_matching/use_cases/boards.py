@@ -15,7 +15,7 @@ from brobyg_matching.domain.finishing import finish
 from brobyg_matching.domain.helper import Profile
 from brobyg_matching.domain.need import Facts, Need, at_present
 from brobyg_matching.domain.neighbours import neighbours
-from brobyg_matching.domain.policy import policy_of
+from brobyg_matching.domain.policy import awaited_pools, policy_of
 from brobyg_matching.domain.roster import Roster
 from brobyg_matching.domain.travel import Distances, itinerary
 from brobyg_matching.metrics import MatchingMetrics
@@ -102,8 +102,9 @@ class Boards:
                     finish(board)
                     if chosen := board.promised - locked:
                         # At last all who can be chosen.
-                        every = _assignable(searched, board.rosters)
-                        raise _NotLocked(chosen if attempt < ATTEMPTS else chosen | every)
+                        if attempt >= ATTEMPTS:
+                            chosen |= _assignable(searched, board.rosters)
+                        raise _NotLocked(chosen)
             except _NotLocked as error:
                 locked |= error.helpers
             else:
@@ -141,6 +142,7 @@ class Boards:
         around = Around(
             rosters=rosters,
             profiles={name: Profile(one) for name, one in found.items()},
+            helpers=_who_matter(searched, loaded, rosters) | found.keys(),
             resources=_resources(searched, reference),
             citizens={
                 one.citizen_id
@@ -223,19 +225,27 @@ def _on_one_way(loaded: Loaded, searched: Collection[Facts], now: datetime) -> s
 
 def _assignable(searched: Iterable[Facts], rosters: Mapping[str, Roster]) -> set[str]:
     """Who may be given a seat without being asked."""
-    policies = [policy_of(one.pathway) for one in searched]
-    pools = {
-        pool
-        for one in policies
-        if one.asking.way == "assign"
-        for seat in one.declared.seats
-        for pool in seat.pools
-    }
+    policies = {one.pathway: policy_of(one.pathway) for one in searched}
+    given = [one.pools() for one in policies.values() if one.asking.way == "assign"]
+    pools = frozenset[str]().union(*given)
+    return {name for roster in rosters.values() for name in roster.active(pools)}
+
+
+def _who_matter(
+    searched: Iterable[Facts], loaded: Loaded, rosters: Mapping[str, Roster]
+) -> set[str]:
+    """Who may be asked or given a seat, and who has one or is asked.
+
+    Where needs wait, so do others: whether any of these could be served is looked at too.
+    """
+    every = [*loaded.needs.values(), *searched]
+    policies = {one.pathway: policy_of(one.pathway) for one in every}
+    pools = frozenset[str]().union(*(one.pools() for one in policies.values()))
+    if any(one.giving_up.way == "wait" for one in policies.values()):
+        pools |= awaited_pools()
     return {
-        name
-        for roster in rosters.values()
-        for name, profile in roster.profiles.items()
-        if profile.helper.status == "active" and not pools.isdisjoint(profile.helper.pools)
+        *(name for roster in rosters.values() for name in roster.active(pools)),
+        *(helper_id for one in every if isinstance(one, Need) for helper_id in _named(one)),
     }
 
 
@@ -256,6 +266,11 @@ def _of_elsewhere(searched: Iterable[Facts], rosters: Mapping[str, Roster]) -> s
         helper_id
         for one in searched
         if isinstance(one, Need)
-        for helper_id in (*one.helpers(), *(offer.helper_id for offer in one.open_offers()))
+        for helper_id in _named(one)
         if helper_id not in rosters[one.department].profiles
     }
+
+
+def _named(need: Need) -> set[str]:
+    """Who has a seat of the need, or is asked."""
+    return {*need.helpers(), *(offer.helper_id for offer in need.open_offers())}

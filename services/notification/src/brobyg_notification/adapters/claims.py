@@ -72,6 +72,12 @@ _earlier_unsent = func.coalesce(
     .scalar_subquery(),
     false(),
 )
+_told_before = exists().where(
+    _of_thread,
+    _other.c.position < _n.position,
+    _other.c.template == _n.template,
+    _other.c.state == literal_column("'sent'"),
+)
 
 _candidate = notification.alias("candidate")
 _due = (
@@ -114,6 +120,7 @@ _CLAIM = (
         cast(_n.match_event, Text).label("match_event"),
         _replaced.label("replaced"),
         _earlier_unsent.label("earlier_unsent"),
+        _told_before.label("told_before"),
     )
 )
 _NEXT_DUE = (
@@ -231,4 +238,5 @@ def _claim(row: Row[Any]) -> Claim:
         created_at=row.created_at,
         replaced=row.replaced,
         earlier_unsent=row.earlier_unsent,
+        told_before=row.told_before,
     )

@@ -30,6 +30,9 @@ WORDS = {
     "too_late": N_("It became known too late to ask anyone"),
     "no_room": N_("No room is free"),
     "clash": N_("The citizen is somewhere else at that time"),
+    "part_of_way": N_(
+        "Whoever has the citizen's other appointment on the same way does not have this one"
+    ),
     "active": N_("not active"),
     "pool": N_("not in a pool for this kind of help"),
     "paper": N_("lacks a paper that is required"),

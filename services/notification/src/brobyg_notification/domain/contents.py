@@ -143,6 +143,10 @@ def _escalation(notice: Notice, reference: Reference) -> Facts:
         "reason": escalated.reason,
         "asked": escalated.asked,
         "excluded": {rule: count for rule, count in escalated.excluded.items() if count},
+        "other_need_id": escalated.other_need_id or None,
+        "other_place": _place(escalated.other_location_id, reference),
+        "other_starts_at": escalated.other_starts_at or None,
+        "other_ends_at": escalated.other_ends_at or None,
     }
 
 

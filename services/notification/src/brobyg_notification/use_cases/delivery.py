@@ -83,6 +83,7 @@ class Delivery:
             return DeliveryOutcome("failed", "no_address")
         facts |= contents.party_facts(notice, reference, reader, other)
         facts["changed"] = bool(notice.sequence) and not claim.earlier_unsent
+        facts["asked_before"] = claim.told_before
         department = self._department(notice)
         zone = department.zone if department else LOCAL_ZONE
         message = Message(

@@ -73,6 +73,7 @@ def router(offers: Offers, default_language: str) -> APIRouter:
     @routes.head("/answer/{token}", include_in_schema=False)
     @routes.get("/answer/{token}", summary="The offer; looking never answers")
     async def look(request: Request, token: str, language: AskedLanguage = None) -> Response:
+        """The page of the offer as it stands; mail scanners that open links change nothing."""
         return await respond(
             partial(_page, default_language, request, token, language), token, None
         )
@@ -87,6 +88,7 @@ def router(offers: Offers, default_language: str) -> APIRouter:
         answer: Annotated[str, Form()] = "",
         language: AskedLanguage = None,
     ) -> Response:
+        """Safe to repeat. An open offer without one of the three answers: 422."""
         return await respond(
             partial(_page, default_language, request, token, language), token, answer
         )
@@ -114,6 +116,7 @@ def router(offers: Offers, default_language: str) -> APIRouter:
 
     @routes.get("/static/portal.css", include_in_schema=False)
     async def style() -> Response:
+        """The one style sheet, kept by the browser for an hour."""
         return FileResponse(
             STYLE, media_type="text/css", headers={"Cache-Control": "public, max-age=3600"}
         )

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
+from brobyg_kit.fields import Language
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from brobyg_referral.reference.domain.entries import KINDS, NEW, ReferenceRecord
@@ -114,9 +115,7 @@ class DepartmentBody(EntryBody):
     pools: Annotated[list[Word], Field(min_length=1, max_length=16)]
     pathways: Annotated[list[Word], Field(min_length=1, max_length=16)]
     senders: Annotated[list[Slug], Field(max_length=32)] = []
-    languages: Annotated[
-        list[Annotated[str, Field(pattern=r"^[a-z]{2}$")]], Field(min_length=1, max_length=8)
-    ]
+    languages: Annotated[list[Language], Field(min_length=1, max_length=8)]
     quiet_from: TimeOfDay
     quiet_to: TimeOfDay
     zone: Zone

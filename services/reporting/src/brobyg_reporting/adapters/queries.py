@@ -84,32 +84,40 @@ class Queries:
         """Whether anything is known of the need, and its department."""
         return await self._department(_NEED, _NEED.c.need_id == need_id)
 
-    async def timeline(self, referral_id: str, reference: Reference) -> list[JsonRow]:
-        """What happened to the referral and its needs in order of time, the first 5,000 events."""
+    async def timeline(
+        self, referral_id: str, reference: Reference
+    ) -> tuple[list[JsonRow], int | None]:
+        """What happened to the referral and its needs in order of time, and where it is cut."""
         needs = select(_NEED.c.need_id).where(_NEED.c.referral_id == referral_id)
-        rows = await self._history(referral_id, needs)
+        rows, cut_after = await self._history(referral_id, needs)
         for row in rows:
             said = sentence(row["type"], row.pop("data").encode(), reference)
             row["sentence"] = said._asdict()
-        return rows
+        return rows, cut_after
 
     async def explanation(self, need_id: str, reference: Reference) -> Explanation:
-        """The need explained by its first 5,000 events, with those of what it needed a human for.
+        """The need explained by its events, with those of what it needed a human for.
 
-        Of a need that nothing is known of it tells nothing.
+        Of more than 5,000 by the first, which it says. Of two that clash both are told of it. Of a
+        need that nothing is known of it tells nothing.
         """
-        items = select(_ATTENTION.c.attention_id).where(
-            or_(_ATTENTION.c.need_id == need_id, _ATTENTION.c.other_need_id == need_id)
-        )
-        rows = await self._history(need_id, items)
+        of = _ATTENTION.c
+        clash = and_(of.other_need_id == need_id, of.kind == "clash")
+        items = select(of.attention_id).where(or_(of.need_id == need_id, clash))
+        rows, cut_after = await self._history(need_id, items)
         past = [PastEvent(row["time"], row["type"], row["data"].encode()) for row in rows]
-        return explain(need_id, past, reference)
+        found = explain(need_id, past, reference)
+        found.cut_after = cut_after
+        return found
 
-    async def _history(self, subject: str, others: Select[Any]) -> list[JsonRow]:
-        """The events of a subject and of others, in order of time."""
+    async def _history(self, subject: str, others: Select[Any]) -> tuple[list[JsonRow], int | None]:
+        """The events of a subject and of others, in order of time.
+
+        With it the number of events after which it is cut; None for a whole one.
+        """
         log = _LOG.c
         subjects = union_all(select(cast(literal(subject), Text)), others)
-        return await self._rows(
+        rows = await self._rows(
             select(
                 column("id", Id), log.time, log.type, log.subject, log.sequence,
                 log.correlationid, log.causationid, cast(column("data"), Text).label("data"),
@@ -117,8 +125,9 @@ class Queries:
             .select_from(_LOG)
             .where(log.subject.in_(subjects))
             .order_by(log.time, log.topic, log.record_offset)
-            .limit(_MOST_EVENTS)
+            .limit(_MOST_EVENTS + 1)
         )  # fmt: skip
+        return rows[:_MOST_EVENTS], _MOST_EVENTS if len(rows) > _MOST_EVENTS else None
 
     async def referrals(
         self, departments: Departments, standing: str | None, limit: int, offset: int

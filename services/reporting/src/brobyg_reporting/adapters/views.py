@@ -2,6 +2,7 @@
 
 import asyncpg
 from brobyg_contracts import NeedDecided, reference
+from brobyg_contracts.domain import LOCAL_ZONE
 from brobyg_kit.database import Driver, driver_of
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -35,7 +36,7 @@ _EXPRESSIONS = {
     )""",  # noqa: S608  # as above
     "month": (
         "date_trunc('month', coalesce(n.starts_at, n.opened_at)"
-        " at time zone 'Europe/Copenhagen')::date"
+        f" at time zone '{LOCAL_ZONE.key}')::date"
     ),
     "time_to_match": "extract(epoch from n.first_matched_at - n.opened_at)",
     "standing": """case

@@ -124,6 +124,9 @@ class Explanation(msgspec.Struct, kw_only=True):
     decisions: list[Decision]
     matches: list[Agreement]
     story: list[Line]
+    #: After how many events the history was cut: what came later is told nowhere here. None when
+    #: all of it is told.
+    cut_after: int | None = None
 
 
 def explain(need_id: str, history: Sequence[PastEvent], reference: Reference) -> Explanation:

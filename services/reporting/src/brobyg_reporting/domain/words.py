@@ -46,6 +46,10 @@ REASONS: Words = {
     ),
     "held": Wording("the coordinator stopped the asking", "koordinatoren stoppede spørgsmålene"),
     "clash": Wording("the citizen is elsewhere then", "borgeren er et andet sted på det tidspunkt"),
+    "part_of_way": Wording(
+        "whoever has the citizen's other appointment on the same way does not have this one",
+        "den, der har borgerens anden aftale på samme vej, har ikke denne",
+    ),
     "reassigned": Wording("another helper was chosen", "en anden hjælper blev valgt"),
     "nobody_available": Wording("no helper was available", "ingen hjælpere kunne"),
     "nobody_answered": Wording("nobody accepted in time", "ingen sagde ja i tide"),
@@ -91,6 +95,7 @@ DECISIONS: Words = {
     "too_late": Wording("it was too late to ask anybody", "det var for sent at spørge nogen"),
     "no_room": REASONS["no_room"],
     "clash": REASONS["clash"],
+    "part_of_way": REASONS["part_of_way"],
     "same_way": Wording(
         "who has the citizen's other appointment on the same way has this one too",
         "den, der har borgerens anden aftale på samme vej, har også denne",
@@ -155,6 +160,9 @@ OUTCOMES: Words = {
     "helper_found": Wording("a helper was found", "en hjælper blev fundet"),
     "called_off": Wording("called off", "aflyst"),
     "company_not_needed": Wording("company is not needed", "følgeskab er ikke nødvendigt"),
+    "both_kept": Wording(
+        "both appointments are kept, and somebody helps", "begge aftaler holdes, og der er hjælp"
+    ),
     "no_longer_so": Wording("no longer so", "gælder ikke længere"),
     "duplicate": Wording("a duplicate", "en dublet"),
     "other": Wording("other", "andet"),

@@ -25,6 +25,10 @@ Standing = Annotated[
         description="Only referrals that stand so.",
     ),
 ]
+_CUT = (
+    "`cut_after` is null when all events are told; else there are more than so many, and those"
+    " that came later are left out."
+)
 _NOT_YET = "reporting learns of it from the event stream; a new one takes a moment"
 
 
@@ -55,17 +59,19 @@ def _stories(queries: Queries, visibility: Visibility) -> APIRouter:
     @routes.get(
         "/referrals/{referral_id}/timeline",
         summary="One referral's story, event by event, in English and Danish",
+        description=_CUT,
     )
     async def timeline(caller: Reader, referral_id: UUID) -> dict[str, Any]:
         known, of = await queries.department_of(str(referral_id))
         if not known or not visibility.sees(caller, of):
             raise Problem(404, "There is no such referral here", _NOT_YET)
-        events = await queries.timeline(str(referral_id), names.latest)
-        return {"referral_id": str(referral_id), "events": events}
+        events, cut_after = await queries.timeline(str(referral_id), names.latest)
+        return {"referral_id": str(referral_id), "events": events, "cut_after": cut_after}
 
     @routes.get(
         "/needs/{need_id}/explanation",
         summary="Who was considered, ruled out, asked and found for a need, and by which rules",
+        description=_CUT,
     )
     async def explanation(caller: Reader, need_id: UUID) -> dict[str, Any]:
         known, of = await queries.department_of_need(str(need_id))

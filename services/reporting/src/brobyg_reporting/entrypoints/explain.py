@@ -22,8 +22,13 @@ app = typer.Typer(
 def explain(
     need: Annotated[UUID, typer.Argument(help="The need's id.", show_default=False)],
     language: Annotated[
-        str, typer.Option(help="Of the sentences; a wrong one lists those there are.")
-    ] = "en",
+        str | None,
+        typer.Option(
+            help="Of the sentences; a wrong one lists those there are. Without it the one of"
+            " BROBYG_DEFAULT_LANGUAGE.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
 ) -> None:
     """Tell why a need's helpers were asked, or nobody, from the event history alone.
@@ -37,8 +42,12 @@ def explain(
     from brobyg_kit.domain import domain
 
     from brobyg_reporting.domain.words import LANGUAGES
+    from brobyg_reporting.settings import ReportingSettings
 
     load_environment()
+    if language is None:
+        wanted = ReportingSettings().default_language
+        language = wanted if wanted in LANGUAGES else LANGUAGES[0]
     if language not in LANGUAGES:
         raise typer.BadParameter(f"there are {', '.join(LANGUAGES)}", param_hint="--language")
     try:
@@ -60,6 +69,13 @@ def explain(
     for line in found.story:
         when = line.time.astimezone(domain().LOCAL_ZONE)
         typer.echo(f"{when:%Y-%m-%d %H:%M}  {line.sentence[language]}")
+    if found.cut_after is not None:
+        typer.secho(
+            f"brobyg: told from the first {found.cut_after} events; there are more, which are left"
+            " out",
+            err=True,
+            fg="yellow",
+        )
 
 
 def _heading(found: "Explanation") -> str:

@@ -7,6 +7,7 @@ from brobyg_kit.problems import Problem
 from fastapi import APIRouter, Query
 
 from brobyg_reporting.adapters.queries import Queries
+from brobyg_reporting.domain.words import ATTENTION
 from brobyg_reporting.entrypoints.visibility import Reader, Visibility
 
 Asked = Annotated[
@@ -50,6 +51,10 @@ def worklist_router(queries: Queries, visibility: Visibility) -> APIRouter:
                 raise Problem(404, "There is no such item here", "`after` is a page's `next`")
         states = ("raised", "claimed") if state == "open" else (state,)
         rows = await queries.attention(departments, kind, states, limit + 1, last)
+        if not rows and kind is not None and kind not in ATTENTION:
+            raise Problem(
+                422, "There is no such kind of item", f"known kinds: {', '.join(sorted(ATTENTION))}"
+            )
         page = rows[:limit]
         following = page[-1]["attention_id"] if len(rows) > limit else None
         return {"limit": limit, "next": following, "attention": page}

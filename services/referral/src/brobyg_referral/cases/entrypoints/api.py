@@ -70,6 +70,10 @@ def _add_referrals(router: APIRouter, database: Database, referrals: Referrals) 
         caller: Referrer,
         idempotency_key: IdempotencyKey = None,
     ) -> ReferralOut:
+        """The citizen is kept sealed, and found again by the CPR number.
+
+        409 while the citizen has an active referral of the same pathway.
+        """
         if error := body.meeting_problem():
             raise Problem(422, FIELDS_WRONG, errors=[error])
         asked = body.asked(idempotency_key)
@@ -83,6 +87,7 @@ def _add_referrals(router: APIRouter, database: Database, referrals: Referrals) 
         summary="A referral of your organisation or department",
     )
     async def get_referral(referral_id: UUID, caller: Referrer) -> ReferralOut:
+        """404 also for one that is another organisation's or department's."""
         return ReferralOut.of(
             await in_transaction(database, lambda tx: referrals.get(tx, caller, str(referral_id)))
         )
@@ -95,6 +100,7 @@ def _add_consent(router: APIRouter, database: Database, referrals: Referrals) ->
     async def give_consent(
         referral_id: UUID, body: ConsentAgainIn, caller: Referrer
     ) -> ReferralOut:
+        """Safe to repeat. What the hospital sends from then on is kept again."""
         return ReferralOut.of(
             await in_transaction(
                 database,
@@ -108,6 +114,7 @@ def _add_consent(router: APIRouter, database: Database, referrals: Referrals) ->
         summary="Withdraw consent; the appointments are deleted",
     )
     async def withdraw_consent(referral_id: UUID, caller: Referrer) -> ReferralOut:
+        """Safe to repeat. Open needs are closed, and whoever has a seat is told."""
         return ReferralOut.of(
             await in_transaction(
                 database, lambda tx: referrals.withdraw_consent(tx, caller, str(referral_id))
@@ -131,6 +138,7 @@ def _add_citizens(router: APIRouter, database: Database, referrals: Referrals) -
         ],
         caller: Annotated[Caller, Depends(requires("service", "coordinator"))],
     ) -> ContactOut:
+        """A service is told what messages need; a coordinator the full name and the phone too."""
         found = await in_transaction(
             database, lambda tx: referrals.contact(tx, caller, str(citizen_id), purpose)
         )
@@ -143,6 +151,7 @@ def _add_citizens(router: APIRouter, database: Database, referrals: Referrals) -
         summary="Erase what names a citizen; consent is withdrawn first",
     )
     async def erase(citizen_id: UUID, caller: Coordinator) -> None:
+        """409 while a referral is active. Events of the history name the citizen by id alone."""
         await in_transaction(database, lambda tx: referrals.erase(tx, caller, str(citizen_id)))
 
 
@@ -160,6 +169,7 @@ def _add_appointments(router: APIRouter, database: Database, appointments: Appoi
         response: Response,
         idempotency_key: IdempotencyKey = None,
     ) -> AppointmentOut:
+        """200 when it was here already: entered before, or sent by the hospital."""
         asked = body.asked(idempotency_key)
         entered = await in_transaction(database, lambda tx: appointments.enter(tx, caller, asked))
         response.status_code = 201 if entered.is_new else 200
@@ -177,6 +187,7 @@ def _add_appointments(router: APIRouter, database: Database, appointments: Appoi
         caller: Referrer,
         idempotency_key: IdempotencyKey = None,
     ) -> AppointmentOut:
+        """The need that it has opened changes with it."""
         asked = appointment_update(appointment_id, body, idempotency_key)
         return AppointmentOut.of(
             await in_transaction(database, lambda tx: appointments.change(tx, caller, asked))
@@ -192,6 +203,7 @@ def _add_appointments(router: APIRouter, database: Database, appointments: Appoi
     async def call_appointment_off(
         appointment_id: UUID, caller: Referrer, idempotency_key: IdempotencyKey = None
     ) -> None:
+        """Safe to repeat. Whoever has a seat is told."""
         asked = appointment_update(appointment_id, None, idempotency_key)
         await in_transaction(database, lambda tx: appointments.change(tx, caller, asked))
 
@@ -203,6 +215,7 @@ def _add_sessions(router: APIRouter, database: Database, sessions: Sessions) -> 
     async def plan_session(
         body: SessionIn, caller: Coordinator, idempotency_key: IdempotencyKey = None
     ) -> SessionOut:
+        """Its need is opened in the same transaction."""
         asked = body.asked(idempotency_key)
         return SessionOut.of(
             await in_transaction(database, lambda tx: sessions.plan(tx, caller, asked))
@@ -210,6 +223,7 @@ def _add_sessions(router: APIRouter, database: Database, sessions: Sessions) -> 
 
     @router.get("/sessions/{session_id}", tags=["sessions"], summary="A session as it is now")
     async def get_session(session_id: UUID, caller: Coordinator) -> SessionOut:
+        """404 also for one of another department."""
         return SessionOut.of(
             await in_transaction(database, lambda tx: sessions.get(tx, caller, str(session_id)))
         )
@@ -218,6 +232,7 @@ def _add_sessions(router: APIRouter, database: Database, sessions: Sessions) -> 
     async def change_session(
         session_id: UUID, body: SessionPlanIn, caller: Coordinator
     ) -> SessionOut:
+        """409 once it was called off or is over."""
         plan = body.plan()
         return SessionOut.of(
             await in_transaction(
@@ -229,4 +244,5 @@ def _add_sessions(router: APIRouter, database: Database, sessions: Sessions) -> 
         "/sessions/{session_id}", status_code=204, tags=["sessions"], summary="Call it off"
     )
     async def withdraw_session(session_id: UUID, caller: Coordinator) -> None:
+        """Safe to repeat; 409 once it is over."""
         await in_transaction(database, lambda tx: sessions.withdraw(tx, caller, str(session_id)))

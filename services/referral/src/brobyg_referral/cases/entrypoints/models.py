@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from brobyg_contracts.events import Gender, Meeting, Mobility, SeatWanted
-from brobyg_kit.fields import Instant, MailAddress
+from brobyg_kit.fields import Instant, Language, MailAddress
 from brobyg_kit.problems import FieldError
 from pydantic import (
     AfterValidator,
@@ -62,8 +62,6 @@ Plain = Annotated[
     _must(str.isprintable, "plain text on one line"),
 ]
 Cpr = Annotated[str, _must(is_cpr, EXPECTED_FORM)]
-#: ISO 639-1.
-Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
 Postcode = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
 PlaceId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$", max_length=64)]

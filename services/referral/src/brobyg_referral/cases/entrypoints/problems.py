@@ -10,7 +10,7 @@ _PROBLEMS: dict[type[errors.ReferralError], tuple[int, str]] = {
     errors.NoSuchReferral: (404, "There is no such referral"),
     errors.NoSuchCitizen: (404, "There is no such citizen"),
     errors.NoSuchSession: (404, "There is no such session"),
-    errors.UnknownAppointment: (404, "There is no such appointment"),
+    errors.NoSuchAppointment: (404, "There is no such appointment"),
     errors.CitizenErased: (410, "The citizen's data was erased"),
     errors.CitizenActive: (409, "The citizen has an active referral"),
     errors.ReferralActive: (409, "The citizen has an active referral of this pathway already"),

@@ -36,9 +36,9 @@ from brobyg_referral.cases.use_cases.repeats import Keyed, Repeats
 from brobyg_referral.cases.use_cases.visits import check_visit, known_reference
 from brobyg_referral.errors import (
     AppointmentFixed,
+    NoSuchAppointment,
     ReferralInactive,
     RequestRefused,
-    UnknownAppointment,
 )
 
 
@@ -129,7 +129,7 @@ class Appointments:
 
         A repeat by Idempotency-Key has no effect, whatever has become of it since.
 
-        Raises UnknownAppointment where there is none or the caller may not see its referral,
+        Raises NoSuchAppointment where there is none or the caller may not see its referral,
         AppointmentFixed when the hospital's system has sent it, when it was called off or is over,
         and when another of the referral is at that place and time; RequestRefused for a place or
         time that can't be, ReferenceMissing, IdempotencyKeyReused.
@@ -138,7 +138,7 @@ class Appointments:
         known = await self._lock(tx, caller, asked.appointment_id, reference)
         stored = next((o for o in known if o.appointment_id == asked.appointment_id), None)
         if stored is None:  # consent was withdrawn meanwhile
-            raise UnknownAppointment
+            raise NoSuchAppointment
         sender = sender_of(caller)
         if await self._repeats.made_by(tx, sender, asked.keyed):
             return stored
@@ -165,7 +165,7 @@ class Appointments:
         referral_id = await self._appointments.referral_of(tx, appointment_id)
         referral = await self._referrals.lock(tx, referral_id) if referral_id else None
         if referral is None or not may_see(caller, referral, reference):
-            raise UnknownAppointment
+            raise NoSuchAppointment
         return await self._appointments.of_referral(tx, referral.referral_id)
 
 

@@ -139,7 +139,12 @@ _APPOINTMENT_OR_WARNING = _resource("Appointment", "OperationOutcome")
 #: Any other answer of any route.
 REFUSED: Answers = {"default": _answer("What was wrong, and where", _resource("OperationOutcome"))}
 _UPDATED: Answers = {
-    200: _answer("The appointment as it is kept, or a warning", _APPOINTMENT_OR_WARNING, "ETag"),
+    200: _answer(
+        "The appointment as it is kept, or a warning. Nothing new was created: it was sent before,"
+        " or somebody here had entered it by hand",
+        _APPOINTMENT_OR_WARNING,
+        "ETag",
+    ),
     202: _answer(
         "Nothing was kept: no active referral with consent", _resource("OperationOutcome")
     ),

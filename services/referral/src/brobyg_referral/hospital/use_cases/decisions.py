@@ -305,13 +305,13 @@ class Decisions:
         if transition.changed:
             self._note_attention(request, stored, known, cause)
             self._note_entered(transition.change, stored, cause)
-        # What was only entered here is new to the hospital.
-        created = known is None or known.organisation is None
+        # What was entered here becomes the hospital's: it is kept, and nothing new is created.
+        is_new = known is None or known.organisation is None
         out_of_date = transition.out_of_date
         return Result(
-            "kept" if transition.changed or created else "unchanged",
+            "kept" if transition.changed or is_new else "unchanged",
             stored,
-            created=created,
+            created=known is None,
             warning=None if out_of_date else unaccompanied_warning(request.appointment, self._now),
         )
 

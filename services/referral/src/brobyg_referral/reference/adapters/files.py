@@ -5,13 +5,13 @@ number. Anchors and aliases are refused, so that no file is larger than it looks
 """
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, get_args
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from brobyg_referral.reference.bodies import (
     BODIES,
@@ -59,9 +59,14 @@ def read_folder(folder: Path) -> list[Entry]:
     What the entries say of each other is checked elsewhere (`domain.checks`), except for
     calendars that are closed as others are.
     """
+    names = (*YAML_FILES, POSTCODES_FILE)
+    if not folder.is_dir():
+        what = "this is not a folder" if folder.exists() else "there is no such folder"
+        advice = "name one that has them, or copy schemas/reference and edit the copy"
+        raise FaultyReference([Fault(f"{folder}: {what} with {', '.join(names)}; {advice}")])
     entries: list[Entry] = []
     faults: list[Fault] = []
-    for name in (*YAML_FILES, POSTCODES_FILE):
+    for name in names:
         file = _File(str(folder / name))
         text = _text(file, folder / name)
         if text is not None:
@@ -116,8 +121,20 @@ def _body(file: _File, form: type[EntryBody], value: Tree, path: Path_) -> Entry
         for one in error.errors(include_url=False, include_context=False):
             place = (*path, *one["loc"])
             name = ".".join(str(part) for part in one["loc"])
-            file.fault(file.line_of(place), f"{name}: {one['msg']}" if name else one["msg"])
+            reason = one["msg"].removeprefix("Value error, ")
+            if one["type"] == "extra_forbidden":
+                known = ", ".join(_known(form, one["loc"]))
+                reason = f"this property is not known here; known: {known}"
+            file.fault(file.line_of(place), f"{name}: {reason}" if name else reason)
     return None
+
+
+def _known(form: type[BaseModel], place: Path_) -> Iterable[str]:
+    """The properties that may stand where the last of `place` does."""
+    for name in place[:-1]:
+        if isinstance(name, str):
+            (form,) = get_args(form.model_fields[name].annotation)  # a list of parts
+    return form.model_fields
 
 
 def _closed_days(file: _File, bodies: Sequence[tuple[EntryBody, int]]) -> Mapping[str, EntryBody]:

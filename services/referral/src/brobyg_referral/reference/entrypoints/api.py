@@ -36,11 +36,13 @@ def create_router(database: Database, records: ReferenceRecords) -> APIRouter:
 
     @router.get("/{kind}", summary="All entries of a kind", dependencies=[reader])
     async def listed(kind: Kind) -> list[dict[str, object]]:
+        """Also those that were withdrawn, which say so."""
         async with database.transaction() as tx:
             return [_shown(record) for record in await records.listed(tx, kind)]
 
     @router.get("/{kind}/{entry_id}", summary="One entry", dependencies=[reader])
     async def one(kind: Kind, entry_id: EntryId, response: Response) -> dict[str, object]:
+        """Its ETag is what a change gives back as If-Match."""
         with _as_problems():
             async with database.transaction() as tx:
                 record = await records.get(tx, f"{kind}/{entry_id}")
@@ -63,6 +65,7 @@ def _add_put(
         if_match: IfMatch = None,
         move: Move = False,
     ) -> dict[str, object]:
+        """New without If-Match, else changed: 412 when somebody else was first."""
         if caller.department is not None:
             raise Problem(
                 403, "This is for head office", "the coordinator's token names a department"

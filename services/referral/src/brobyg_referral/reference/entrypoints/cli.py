@@ -208,7 +208,7 @@ def _refuse(error: "FaultyReference", as_json: bool) -> NoReturn:
     else:
         for fault in error.faults:
             typer.echo(str(fault), err=True)
-        typer.secho(
-            f"brobyg: {len(error.faults)} fault(s); nothing was changed", err=True, fg="red"
-        )
+        count = len(error.faults)
+        faulty = "1 fault" if count == 1 else f"{count} faults"
+        typer.secho(f"brobyg: {faulty}; nothing was changed", err=True, fg="red")
     raise typer.Exit(_FAULTY)

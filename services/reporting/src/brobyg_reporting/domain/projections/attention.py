@@ -27,7 +27,7 @@ class AttentionRow(msgspec.Struct, gc=False):
     referral_id: Annotated[str | None, Doc("The referral, where it is about one.")] = None
     citizen_id: Annotated[str | None, Doc("Opaque id of the citizen.")] = None
     need_id: Annotated[str | None, Doc("The need, where it is about one.")] = None
-    other_need_id: Annotated[str | None, Doc("The other need that it clashes with.")] = None
+    other_need_id: Annotated[str | None, Doc("The need it clashes or is one way with.")] = None
     due_at: Annotated[datetime | None, Doc("When it is too late to act, UTC.")] = None
     state: Annotated[
         Literal["raised", "claimed", "settled"] | None,

@@ -110,7 +110,8 @@ class NeedRow(msgspec.Struct, gc=False):
     escalations: Annotated[int, Doc("Times the coordinator was asked to step in.")] = 0
     escalated_at: Annotated[datetime | None, Doc("Latest escalation, UTC.")] = None
     escalated_reason: Annotated[
-        str | None, Doc("nobody_available, nobody_answered, too_late, no_room, clash or another.")
+        str | None,
+        Doc("nobody_available, nobody_answered, too_late, no_room, clash, part_of_way or another."),
     ] = None
     escalated_asked: Annotated[int | None, Doc("Helpers asked before the latest escalation.")] = (
         None
