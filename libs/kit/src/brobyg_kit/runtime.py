@@ -194,6 +194,7 @@ class Runtime:
                 service.gather,
                 service.inbox,
                 instance=self.settings.instance,
+                locked_by=service.locked_by,
             )
             consumer = Consumer(address, database, subscription, self.metrics, beat("consumer"))
             self._stops.append(consumer.stop)

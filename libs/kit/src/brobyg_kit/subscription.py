@@ -14,6 +14,8 @@ BatchHandler = Callable[[Transaction, Sequence[Event]], Awaitable[None]]
 #: Makes an event of a record that is not in our envelope, from its origin, key and value.
 #: Raises UndecodableEvent.
 Decoder = Callable[[Origin, bytes | None, bytes], Event]
+#: The id by whose lock an event is handled, or the empty text.
+LockedBy = Callable[[Event], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,9 @@ class Subscription:
     #: This process's name in the group (Kafka's static membership): a process that comes back
     #: under the name of one that died takes over its partitions at once. Empty for none.
     instance: str = ""
+    #: Where many subjects are handled under one lock, two lanes would do nothing but wait for each
+    #: other. By this a batch is handled in parts beside each other, each a transaction of its own.
+    locked_by: LockedBy | None = None
 
     @property
     def group(self) -> str:
