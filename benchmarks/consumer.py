@@ -21,6 +21,7 @@ from brobyg_kit.event import Event
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.metrics import Metrics
 from brobyg_kit.statements import array_literal
+from brobyg_kit.subscription import LockedBy
 
 from benchmarks import bare, ground
 from benchmarks.ground import Ground
@@ -129,6 +130,7 @@ async def consumed(
     number: int,
     work: BatchHandler,
     max_batch: int,
+    locked_by: LockedBy | None = None,
 ) -> float:
     """Events per second of a consumer in a new group.
 
@@ -144,7 +146,7 @@ async def consumed(
         await work(tx, events)
 
     service = ground.unique("group")
-    subscription = Subscription(service, names, timed, max_batch=max_batch)
+    subscription = Subscription(service, names, timed, max_batch=max_batch, locked_by=locked_by)
     consumer = Consumer(address, database, subscription, metrics, Heartbeat("consumer"))
     running = asyncio.create_task(consumer.run())
     while _handled(metrics) < number:

@@ -53,7 +53,9 @@ async def _measure(goal: Goal, size: Size, on: Ground, say: Say) -> BenchmarkRes
 
         async def ours() -> float:
             await put_back(database)
-            return await consumed(database, on.kafka, [topic], number, handle, SERVICE.max_batch)
+            return await consumed(
+                database, on.kafka, [topic], number, handle, SERVICE.max_batch, SERVICE.locked_by
+            )
 
         theirs = partial(bare.read_and_commit, on.kafka, [topic], number)
         value, base = await in_turns(goal.name, on.rounds, on.seed, ours, theirs, say)

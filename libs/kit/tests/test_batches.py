@@ -3,6 +3,7 @@
 Without a broker: the batch is handed to what FastStream's handler calls.
 """
 
+import asyncio
 from collections.abc import Sequence
 
 import asyncpg
@@ -99,3 +100,50 @@ async def test_a_lock_that_somebody_holds_for_long_is_never_an_events_fault(
         with pytest.raises(asyncpg.LockNotAvailableError):
             await batches.process(batch, blaming=True)
     assert bool(await Parking("test").listed(parts.database)) is parks
+
+
+def by_tens(event: Event) -> str:
+    """The lock of an event, subjects 0 to 9 have one and 10 to 19 another: of different parts."""
+    return "one" if int(event.subject.removeprefix("subject-")) < 10 else "two"
+
+
+async def test_what_is_under_different_locks_is_handled_beside_each_other(parts: Parts) -> None:
+    both = asyncio.Barrier(2)
+
+    async def handle(tx: Transaction, events: Sequence[Event]) -> None:
+        async with asyncio.timeout(30):
+            await both.wait()  # one transaction after the other would never get past it
+        await record(tx, events)
+
+    subscription = Subscription("test", [parts.topic], handle, locked_by=by_tens)
+    batch = await received(parts, [2, 11, 1, 111, 102, 12])
+    await Batches(parts.database, subscription, Metrics()).process(batch)
+    recorded = await parts.recorded()
+    assert [one for _, one in recorded if one % 100 < 10] == [2, 1, 102]
+    assert [one for _, one in recorded if one % 100 >= 10] == [11, 111, 12]
+
+
+async def test_a_part_that_the_database_refuses_leaves_the_others_whole(parts: Parts) -> None:
+    refused = asyncpg.SerializationError("refused")
+    subscription = Subscription(
+        "test", [parts.topic], failing_on(parts, 11, refused), locked_by=by_tens
+    )
+    batches = Batches(parts.database, subscription, Metrics())
+    batch = await received(parts, [11, 1, 2])
+    with pytest.raises(asyncpg.SerializationError):
+        await batches.process(batch)
+    assert {one for _, one in await parts.recorded()} == {1, 2}
+
+
+async def test_one_subject_keeps_its_order_though_it_is_under_another_lock_by_then(
+    parts: Parts,
+) -> None:
+    def by_number(event: Event) -> str:
+        return str(event.decode(parts.kind).number)
+
+    subscription = Subscription("test", [parts.topic], record, locked_by=by_number)
+    numbers = [number * 100 + subject for number in range(8) for subject in range(4)]
+    await Batches(parts.database, subscription, Metrics()).process(await received(parts, numbers))
+    recorded = await parts.recorded()
+    for subject in range(4):
+        assert [one for _, one in recorded if one % 100 == subject] == numbers[subject::4]

@@ -68,9 +68,13 @@ async def test_a_compacted_topic_lets_go_of_old_values_within_a_day(kafka: str) 
     topic, day = a_topic(cleanup_policy="compact"), 24 * 3600 * 1000
     await made_otherwise(kafka, topic.name, cleanup_policy="compact")
     await apply_topics(kafka, [topic])
-    found = await configuration(kafka, topic.name)
-    assert found["cleanup.policy"] == "compact"
-    assert int(found["segment.ms"]) + int(found["max.compaction.lag.ms"]) <= day
+
+    async def shown() -> bool:
+        found = await configuration(kafka, topic.name)
+        return int(found["segment.ms"]) + int(found["max.compaction.lag.ms"]) <= day
+
+    await eventually(shown, "the broker shows what has just been set")
+    assert (await configuration(kafka, topic.name))["cleanup.policy"] == "compact"
     assert await apply_topics(kafka, [topic]) == {topic.name: "was there"}
 
 

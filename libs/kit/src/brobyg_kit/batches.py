@@ -10,6 +10,7 @@ import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import compress
+from zlib import crc32
 
 import asyncpg
 from sqlalchemy import ARRAY, bindparam, func, select
@@ -37,6 +38,8 @@ log = get_logger(__name__)
 #: Seconds of wall time before an error that looks like the database's, while the database answers,
 #: is attributed to an event: a statement that can never end in time would else be tried for ever.
 PATIENCE = 30.0
+#: Parts of a batch that are handled beside each other, see `Subscription.locked_by`.
+_PARTS = 2
 #: On the driver: it is one of the two hottest statements, and goes without a result as a rule.
 _INBOX = "insert into inbox (event_id) select unnest($1::text::uuid[])"
 _KNOWN = select(inbox.c.event_id).where(
@@ -111,16 +114,44 @@ class Batches:
         blaming: bool = False,
         heartbeat: Heartbeat | None = None,
     ) -> None:
-        """Handle the batch in one transaction; halve it when that fails, down to one to park.
+        """Handle each part of the batch in one transaction, see `Subscription.locked_by`.
 
+        A part that fails is halved, down to one to park; the others are carried through first.
         `heartbeat` is updated before each half, as each may take as long as a statement's timeout.
 
         Raises what `is_waited_out` when the database is at fault; what was committed by then
         stays and is not done twice. With `blaming`, a transient error too is attributed to an
         event as long as the database answers.
         """
-        if not batch:
-            return
+        parts = [
+            self._halving(part, blaming=blaming, heartbeat=heartbeat)
+            for part in self._apart(batch)
+            if part
+        ]
+        for error in await asyncio.gather(*parts, return_exceptions=True):
+            if error is not None:
+                raise error
+
+    def _apart(self, batch: Sequence[Received]) -> Sequence[Sequence[Received]]:
+        """Those of one subject are in one part, in their order, and so are those of one lock."""
+        locked_by = self._subscription.locked_by
+        if locked_by is None or len(batch) == 1:
+            return [batch]
+        parts: list[list[Received]] = [[] for _ in range(_PARTS)]
+        of_subject: dict[str, list[Received]] = {}
+        for one in batch:
+            subject = one.event.subject
+            part = of_subject.get(subject)
+            if part is None:
+                lock = "" if one.error is not None else locked_by(one.event)
+                part = parts[crc32((lock or subject).encode()) % _PARTS]
+                of_subject[subject] = part
+            part.append(one)
+        return parts
+
+    async def _halving(
+        self, batch: Sequence[Received], *, blaming: bool, heartbeat: Heartbeat | None
+    ) -> None:
         try:
             await self._in_one_transaction(batch)
         except Exception as error:
@@ -133,7 +164,7 @@ class Batches:
             for half in (batch[:middle], batch[middle:]):
                 if heartbeat is not None:
                     heartbeat.struggle(f"looks for the event at fault ({type(error).__name__})")
-                await self.process(half, blaming=blaming, heartbeat=heartbeat)
+                await self._halving(half, blaming=blaming, heartbeat=heartbeat)
 
     async def is_the_events(self, error: Exception, *, blaming: bool) -> bool:
         """Whether an event is at fault, and not the database: then none must be parked."""

@@ -16,7 +16,18 @@ from typing import Any, TypeAlias
 
 import asyncpg
 import msgspec
-from sqlalchemy import BigInteger, Select, Text, delete, event, func, select
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Select,
+    Text,
+    bindparam,
+    delete,
+    event,
+    func,
+    literal_column,
+    select,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DisconnectionError
@@ -120,12 +131,16 @@ class Transaction:
 
     async def flush(self) -> None:
         """Write timers and outbox rows. Called once, before the commit."""
-        await self._write_timers()
-        await self._write_outbox()
+        set_timers = await self._write_timers()
+        wrote = await self._write_outbox()
+        channels = [TIMER_CHANNEL] * set_timers + [OUTBOX_CHANNEL] * wrote
+        if channels:
+            await self.driver.execute(_NOTIFY, channels)
 
-    async def _write_timers(self) -> None:
+    async def _write_timers(self) -> bool:
+        """Whether one was set."""
         if not self._timers:
-            return
+            return False
         # In the order of their keys, so that two transactions never wait for each other.
         gone = sorted(key for key, due in self._timers.items() if due is None)
         if gone:
@@ -149,15 +164,16 @@ class Transaction:
                     set_={"due_at": moved, "next_attempt_at": moved, "attempts": 0},
                 )
             )
-            await self.connection.execute(select(func.pg_notify(TIMER_CHANNEL, "")))
+        return bool(due)
 
-    async def _write_outbox(self) -> None:
+    async def _write_outbox(self) -> bool:
+        """Whether there is a row."""
         rows: list[tuple[str, str, bytes | None, str]] = [
             *(await self._sequenced() if self._emissions else ()),
             *self._records,
         ]
         if not rows:
-            return
+            return False
         columns = [c.name for c in _OUTBOX]
         if (
             len(rows) == 1
@@ -165,7 +181,7 @@ class Transaction:
             await self.connection.execute(insert(outbox), dict(zip(columns, rows[0], strict=True)))
         else:
             await self.driver.copy_records_to_table(outbox.name, records=rows, columns=columns)
-        await self.connection.execute(select(func.pg_notify(OUTBOX_CHANNEL, "")))
+        return True
 
     async def _sequenced(self) -> list[tuple[str, str, bytes, str]]:
         counts = Counter(emission.subject for emission in self._emissions)
@@ -223,6 +239,11 @@ def _number() -> Any:  # an upsert with RETURNING has no public type of its own
     ).returning(stream.c.subject, stream.c.sequence)
 
 
+_NOTIFY = driver_text(
+    select(
+        func.pg_notify(func.unnest(bindparam("channels", type_=ARRAY(Text))), literal_column("''"))
+    )
+)
 #: On the driver: it is one of the two hottest statements, with a row back for each subject.
 _NUMBER = driver_text(_number())
 

@@ -232,6 +232,7 @@ class Runtime:
                 service.inbox,
                 instance=self.settings.instance,
                 types=_types(service),
+                locked_by=service.locked_by,
             )
             consumer = Consumer(address, database, subscription, self.metrics, beat("consumer"))
             self._stops.append(consumer.stop)

@@ -23,7 +23,7 @@ from brobyg_kit.problems import Renderer
 from brobyg_kit.replica import Copy, Replica, ViewT
 from brobyg_kit.retention import Carrier
 from brobyg_kit.settings import KitSettings
-from brobyg_kit.subscription import BatchHandler, Decoder
+from brobyg_kit.subscription import BatchHandler, Decoder, LockedBy
 from brobyg_kit.timers import TimerHandler
 
 
@@ -122,6 +122,8 @@ class Service:
     max_batch: int = 2_000
     #: See `Subscription.gather`.
     gather: float = 0.0
+    #: See `Subscription.locked_by`.
+    locked_by: LockedBy | None = None
 
     @property
     def consumes(self) -> tuple[type[EventData] | str, ...]:

@@ -14,6 +14,8 @@ BatchHandler = Callable[[Transaction, Sequence[Event]], Awaitable[None]]
 #: Makes an event, or several, of a record that is not in our envelope or needs its place, from its
 #: origin, key and value. Raises UndecodableEvent.
 Decoder = Callable[[Origin, bytes | None, bytes], Event | Sequence[Event]]
+#: The id by whose lock an event is handled, or the empty text.
+LockedBy = Callable[[Event], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,9 @@ class Subscription:
     instance: str = ""
     #: The event types whose words are looked at for unknown ones: those that are handled.
     types: Collection[str] = ()
+    #: Where many subjects are handled under one lock, two lanes would do nothing but wait for each
+    #: other. By this a batch is handled in parts beside each other, each a transaction of its own.
+    locked_by: LockedBy | None = None
 
     @property
     def group(self) -> str:

@@ -35,7 +35,7 @@ from brobyg_matching.metrics import MatchingMetrics
 from brobyg_matching.settings import MatchingSettings, strong
 from brobyg_matching.use_cases.answers import Answers
 from brobyg_matching.use_cases.boards import Boards
-from brobyg_matching.use_cases.event_processing import EventProcessing
+from brobyg_matching.use_cases.event_processing import EventProcessing, citizen_of
 from brobyg_matching.use_cases.registration import Registration
 from brobyg_matching.use_cases.rights import HelperRights
 from brobyg_matching.use_cases.timers import MatchingTimers
@@ -109,5 +109,5 @@ SERVICE = Service(
     copies=(REFERENCE,),
     compacted=(CitizenRecorded.TOPIC,),
     erasures=ERASURES,
-    max_batch=1_000,
+    locked_by=citizen_of,
 )

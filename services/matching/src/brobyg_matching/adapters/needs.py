@@ -6,7 +6,6 @@ The reads of a batch run on the driver; their text is made from the tables.
 """
 
 from collections.abc import Collection, Sequence
-from typing import Any
 from zlib import crc32
 
 from brobyg_kit import erasure
@@ -18,7 +17,6 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Integer,
-    Select,
     Text,
     and_,
     bindparam,
@@ -150,7 +148,9 @@ _IN_LINE = (need.c.priority, need.c.opened_at, need.c.need_id)
 _LOOKED = select(*(one for one in waiting_list.c if one is not waiting_list.c.department)).where(
     waiting_list.c.department == bindparam("department")
 )
-_OFFER: Select[Any] = select(offer).where(offer.c.offer_id == bindparam("offer", type_=Id))
+_OFFER = driver_text(
+    select(*rows.driver_columns(offer)).where(offer.c.offer_id == bindparam("offer", type_=Id))
+)
 
 
 class PostgresNeeds:
@@ -230,7 +230,7 @@ class PostgresNeeds:
 
     async def offer(self, tx: Transaction, offer_id: str) -> Offer | None:
         """See `ports.Needs.offer`."""
-        found = (await tx.connection.execute(_OFFER, {"offer": offer_id})).mappings().first()
+        found = await tx.driver.fetchrow(_OFFER, offer_id)
         return rows.offer_of(found) if found is not None else None
 
     async def asked(self, tx: Transaction, helper_id: str) -> set[str]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
+import msgspec
 from brobyg_contracts import CitizenErased, CitizenRecorded
 from brobyg_contracts.reference import Reference
 from brobyg_kit.database import Transaction
@@ -44,6 +45,21 @@ class _DecodedEvent(NamedTuple):
     function: Function
     loads: Loads
     searches: bool
+
+
+class _Whose(msgspec.Struct):
+    citizen_id: str = ""
+
+
+_whose = msgspec.json.Decoder(_Whose)
+
+
+def citizen_of(event: Event) -> str:
+    """The citizen by whose lock it is handled; empty where it names none, or can't be read."""
+    try:
+        return _whose.decode(event.data).citizen_id
+    except (msgspec.DecodeError, RecursionError):
+        return ""
 
 
 class EventProcessing:
