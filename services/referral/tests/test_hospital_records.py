@@ -234,7 +234,7 @@ async def test_five_hundred_records_are_a_handful_of_statements(service: Served)
     finally:
         event.remove(engine, "before_cursor_execute", note)
     # The reference data's version, citizens, locks, what is known, appointments, identifiers,
-    # counts, and a notification; sequences are numbered on the driver.
+    # counts; sequences are numbered, and others notified, on the driver.
     assert len(statements) == 7, statements
     assert len(await service.told()) == 250
     assert (await service.counts())["dropped_without_consent"] == 250
