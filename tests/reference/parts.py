@@ -1,5 +1,9 @@
 """The owner of the reference data without referral's other packages."""
 
+from datetime import datetime
+
+from brobyg_kit.database import Transaction
+from brobyg_kit.retention import Carrier, kinds_of
 from brobyg_kit.service import Parts, Resources, Service
 from brobyg_kit.settings import KitSettings, own_database
 from brobyg_referral.metadata import metadata
@@ -19,7 +23,15 @@ class Settings(KitSettings):
 
 def build(resources: Resources) -> Parts:
     records = ReferenceRecords(PostgresEntries())
-    return Parts(routers=[create_router(resources.database, records)])
+    return Parts(
+        routers=[create_router(resources.database, records)],
+        retention=dict.fromkeys(kinds_of("referral"), Carrier(_nobody)),
+    )
+
+
+async def _nobody(tx: Transaction, before: datetime, most: int) -> int:
+    """What is kept of people is no part of this."""
+    return 0
 
 
 OWNER = Service(

@@ -208,7 +208,8 @@ async def test_a_record_with_a_word_of_a_later_version_is_dead_in_the_end(
 def unreadable(offset: int, key: str, partition: int = 0) -> Received:
     """What comes of a record whose value is no event."""
     origin = Origin(TOPIC, partition, offset)
-    return read(SUBSCRIPTION, origin, key.encode(), b'{"subject": "another"')
+    [one] = read(SUBSCRIPTION, origin, key.encode(), b'{"subject": "another"')
+    return one
 
 
 async def test_what_replaces_a_record_that_is_no_event_is_known_by_its_key(parts: Parts) -> None:
@@ -235,7 +236,8 @@ async def test_a_record_that_says_it_is_about_something_else_than_its_key_is_dea
     """The broker compacts by the key: by it the copy is replaced, and by nothing in the value."""
     things = Things(parts)
     value = encode(event_of(ThingRecorded(name="b", number=1)))
-    await things.take(record_of(1, "b", 5), read(SUBSCRIPTION, Origin(TOPIC, 0, 2), b"a", value))
+    [misplaced] = read(SUBSCRIPTION, Origin(TOPIC, 0, 2), b"a", value)
+    await things.take(record_of(1, "b", 5), misplaced)
     assert (things.known, await things.parked()) == ({"b": 5}, [("dead", 2)])
     await things.take(record_of(3, "a", 3))
     assert (things.known, await things.parked()) == ({"b": 5, "a": 3}, [])

@@ -164,7 +164,7 @@ class Citizens(RuleBasedStateMachine):
         if need is not None:
             if step == "reopen":
                 self.by_hand.add(need.need_id)
-            self._step(lambda board: getattr(answers, step)(Draft(board, need), BY))
+            self._step(lambda board: getattr(by_hand, step)(Draft(board, need), BY))
 
     @rule(word=st.sampled_from(NEEDS), helper=st.sampled_from(HELPERS))
     def block(self, word: str, helper: Any) -> None:

@@ -20,7 +20,7 @@ from brobyg_contracts import (
     StaffMatched,
     VolunteerMatched,
 )
-from brobyg_matching.domain import answers, transitions
+from brobyg_matching.domain import answers, by_hand, transitions
 from brobyg_matching.domain.board import Board, Known, Raised
 from brobyg_matching.domain.decisions import Actor
 from brobyg_matching.domain.diary import RESOURCE, Booking
@@ -280,7 +280,7 @@ class Pathways(RuleBasedStateMachine):
         need = self.needs.get(an_id(word))
         seat = need.seat(no) if need is not None else None
         if need is not None and what != "withdrew":
-            do = getattr(answers, what)
+            do = getattr(by_hand, what)
             role: Any = "coordinator" if what == "assign" else "helper"
             by = Actor(helper.helper_id, role)
             self._step(lambda board: do(Draft(board, need), no, helper.helper_id, by))
@@ -291,7 +291,7 @@ class Pathways(RuleBasedStateMachine):
     def coordinator(self, word: str, step: str) -> None:
         need = self.needs.get(an_id(word))
         if need is not None:
-            self._step(lambda board: getattr(answers, step)(Draft(board, need), BY))
+            self._step(lambda board: getattr(by_hand, step)(Draft(board, need), BY))
 
     @rule(what=st.sampled_from(["block", "active", "paused", "reference", "policy"]),
           number=st.integers(0, 8), helper=st.sampled_from(HELPERS))  # fmt: skip
