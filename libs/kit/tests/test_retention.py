@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,13 @@ import pytest
 from brobyg_kit.clock import ManualClock
 from brobyg_kit.database import Database, Transaction
 from brobyg_kit.domain import domain
+from brobyg_kit.health import Heartbeat
 from brobyg_kit.ids import derived_id
 from brobyg_kit.metrics import Metrics
+from brobyg_kit.restriction import restrict
 from brobyg_kit.retention import BEGINS, OWN, Carrier, Retention
-from brobyg_kit.tables import attention, inbox, timer
+from brobyg_kit.tables import attention, export_log, inbox, timer
+from brobyg_kit.timers import DueTimer, Timers
 from delivery_parts import Parts
 from hypothesis import given
 from hypothesis import strategies as st
@@ -194,3 +197,66 @@ def test_the_next_day_s_work_begins_within_a_day_at_its_time(now: datetime) -> N
     begins = kit._next_day(now)
     assert now < begins <= now + DAY
     assert begins.timetz() == BEGINS.replace(tzinfo=UTC)
+
+
+async def test_a_batch_shares_no_transaction_with_other_timers(parts: Parts) -> None:
+    """Its locks and its time are not those of two hundred reminders."""
+    await keep(parts, 20)
+    seen: dict[str, set[int]] = {"things": set(), "others": set()}
+
+    async def note(kind: str, tx: Transaction) -> int:
+        seen[kind].add(await tx.connection.scalar(select(func.txid_current())) or 0)
+        return 0
+
+    async def remind(tx: Transaction, due: Sequence[DueTimer]) -> None:
+        await note("others", tx)
+
+    part = retention(Carrier(lambda tx, before, most: note("things", tx)))
+    await begin(parts, part)
+    async with parts.database.transaction() as tx:
+        for number in range(3):
+            tx.schedule("reminder", str(number), tx.now - DAY)
+    handlers = {"reminder": remind, **part.timers}
+    clock, beat = parts.database.clock, Heartbeat("timers")
+    loop = Timers(parts.database, clock, handlers, Metrics(), beat, alone=part.timers)
+    while await loop.fire():
+        pass
+    assert len(seen["things"]) == len(seen["others"]) == 1
+    assert not seen["things"] & seen["others"]
+
+
+async def test_what_will_be_over_is_told_thirty_days_ahead_in_batches(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kit, "WARNINGS", 2)
+    asked: list[datetime] = []
+
+    async def warn(tx: Transaction, before: datetime, most: int) -> int:
+        asked.append(before)
+        return most if len(asked) < 3 else 0
+
+    parts.database.clock = ManualClock(NOW)
+    part = retention(Carrier(OVER.carry_out, warn=warn), others=OVER)
+    await begin(parts, part)
+    await fire(parts, part)
+    assert asked == [NOW + DAY - 10 * DAY + 30 * DAY] * 3
+    assert set(await due(parts.database)) == {"things", "others"}
+
+
+async def test_what_is_of_somebody_restricted_stays(parts: Parts) -> None:
+    long_ago = NOW - 3_000 * DAY
+    free, held = derived_id("person", "1"), derived_id("person", "2")
+    settled = {"settled_by": "a", "outcome": "done", "settled_at": long_ago, "raised_at": long_ago}
+    async with parts.database.transaction() as tx:
+        await restrict(tx, held, "objection", "somebody")
+        for one in (free, held):
+            item = {"attention_id": one, "kind": "k", "department": "d"} | settled
+            await tx.connection.execute(
+                insert(attention).values(item | {"body": {"citizen_id": one}})
+            )
+            log = {"person_id": one, "reader": "r", "exported_at": long_ago}
+            await tx.connection.execute(insert(export_log).values(log))
+        for kind in ("attention", "export_log"):
+            assert await OWN[kind].carry_out(tx, NOW, 10) == 1
+        assert list(await tx.connection.scalars(select(attention.c.attention_id))) == [held]
+        assert list(await tx.connection.scalars(select(export_log.c.person_id))) == [held]

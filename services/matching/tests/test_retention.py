@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from brobyg_contracts import CitizenErased, CitizenRestricted, CitizenUnrestricted
 from brobyg_contracts.retention import kinds
 from brobyg_kit.testing import Running
 from matching_api import (
@@ -149,3 +150,81 @@ async def test_a_need_of_long_ago_is_kept_after_it_was_closed(matching: Running)
     )
     await tell(matching, event(need_closed("case"), 10))
     assert await carry_out(matching, "need") == [0]
+
+
+RESTRICTED = "select person_id::text from restriction"
+
+
+async def restrict_helper(matching: Running, helper_id: str) -> None:
+    path, body = f"/volunteers/{helper_id}/restriction", {"reason": "objection"}
+    assert (await matching.client.put(path, json=body, headers=COORDINATOR)).status_code == 200
+
+
+async def lift_helper(matching: Running, helper_id: str) -> None:
+    path = f"/volunteers/{helper_id}/restriction"
+    assert (await matching.client.delete(path, headers=COORDINATOR)).status_code == 204
+
+
+async def an_old_need(matching: Running) -> None:
+    await give(matching, a_helper("ida"))
+    await tell(matching, *READY_CITIZEN, event(need_opened(facts("old"))))
+    await tell(matching, event(need_closed("old"), 10))
+    await rows(matching, "update need set opened_at = :at, ends_at = :at, closed_at = :at", at=OLD)
+
+
+OLD = NOW - 4_000 * DAY
+
+
+async def test_needs_of_a_restricted_citizen_stay_until_that_is_lifted(matching: Running) -> None:
+    await an_old_need(matching)
+    citizen = an_id("citizen")
+    restricted = event(CitizenRestricted(citizen_id=citizen, reason="objection"), 20)
+    await tell(matching, restricted)
+    assert await rows(matching, RESTRICTED) == [(citizen,)]
+    assert await carry_out(matching, "need") == [0]
+    await tell(matching, event(CitizenUnrestricted(citizen_id=citizen), 21))
+    assert await rows(matching, RESTRICTED) == []
+    assert await carry_out(matching, "need") == [1, 0]
+
+
+async def test_a_citizen_who_is_erased_is_restricted_no_longer(matching: Running) -> None:
+    citizen = an_id("citizen")
+    await tell(matching, *READY_CITIZEN)
+    restricted = CitizenRestricted(citizen_id=citizen, reason="objection")
+    await tell(matching, event(restricted, 20))
+    await tell(matching, event(CitizenErased(citizen_id=citizen, reason="requested"), 21))
+    assert await rows(matching, RESTRICTED) == []
+    await tell(matching, event(restricted, 22))
+    assert await rows(matching, RESTRICTED) == []
+
+
+async def test_what_is_of_a_restricted_helper_stays_until_that_is_lifted(
+    matching: Running,
+) -> None:
+    await an_old_need(matching)
+    ida = an_id("ida")
+    await restrict_helper(matching, ida)
+    await rows(
+        matching,
+        "insert into registration values ('k', 'k', cast(:id as uuid), :at)",
+        id=ida, at=OLD,
+    )  # fmt: skip
+    await rows(
+        matching,
+        "insert into access_log (read_at, reader, helper_id, purpose)"
+        " values (:at, 'r', cast(:id as uuid), 'p')",
+        id=ida, at=OLD,
+    )  # fmt: skip
+    kinds_ = ("need", "registration", "access_log")
+    assert [await carry_out(matching, one) for one in kinds_] == [[0]] * 3
+    await lift_helper(matching, ida)
+    assert [await carry_out(matching, one) for one in kinds_] == [[1, 0]] * 3
+
+
+async def test_nobody_is_erased_the_night_after_a_restriction_is_lifted(matching: Running) -> None:
+    await give(matching, a_helper("ida", status="paused"))
+    await restrict_helper(matching, an_id("ida"))
+    await since(matching, an_id("ida"), 400)
+    await lift_helper(matching, an_id("ida"))
+    assert await carry_out(matching, "helper_left") == [0]
+    assert await rows(matching, "select status, inactive_since from helper") == [("paused", NOW)]

@@ -26,7 +26,7 @@ from referral_samples import (
     place,
     referral,
 )
-from sqlalchemy import Column, MetaData, Table, Text, Uuid
+from sqlalchemy import Column, MetaData, Table, Text, Uuid, text
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -59,6 +59,9 @@ async def everything(service: Served) -> str:
     await client.put(
         f"/citizens/{citizen}/restriction", json={"reason": "objection"}, headers=COORDINATOR
     )
+    told = "insert into course (citizen_id, told_at) values (cast(:id as uuid), now())"
+    async with service.database.transaction() as tx:
+        await tx.connection.execute(text(told), {"id": citizen})
     await exported(service, citizen)
     return citizen
 

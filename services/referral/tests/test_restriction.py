@@ -8,7 +8,7 @@ import pytest
 from brobyg_kit.problems import RESTRICTED
 from brobyg_kit.testing import bearer
 from referral_bench import REFERRER, Served, every_row
-from referral_samples import MESSAGES, fhir_appointment, patient, place, referral
+from referral_samples import MESSAGES, OTHER_CPR, fhir_appointment, patient, place, referral
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -248,3 +248,159 @@ async def test_somebody_restricted_can_be_erased_and_is_then_neither(service: Se
     assert closed == ["restricted"]
     assert await service.rows("select 1 from restriction") == []
     assert (await lift(service, citizen)).status_code == 410
+
+
+# What a restriction held back
+
+
+ALIKE = {"start": "2026-12-02T09:10:00+01:00", "end": "2026-12-02T09:40:00+01:00"}
+
+
+async def enter(service: Served, made: dict[str, Any], **changes: str) -> None:
+    body = {
+        "referral_id": made["referral_id"],
+        "location_id": "randers-hospital",
+        "starts_at": "2026-12-02T09:00:00+01:00",
+        "ends_at": "2026-12-02T09:30:00+01:00",
+    } | changes
+    answer = await service.running.client.post("/appointments", json=body, headers=REFERRER)
+    assert answer.status_code == 201
+
+
+async def raised(service: Served) -> list[tuple[str, list[str]]]:
+    """What was raised since the restriction was lifted: kind and reasons."""
+    told = await service.events()
+    lifted = [kind for kind, _ in told].index("citizen.unrestricted")
+    return sorted(
+        (data["kind"], data["reasons"])
+        for kind, data in told[lifted:]
+        if kind == "attention.raised"
+    )
+
+
+@pytest.mark.parametrize("before", ["pending", "booked"])
+async def test_a_visit_that_was_entered_and_that_the_hospital_books_is_one_need(
+    service: Served, before: str
+) -> None:
+    """The hospital's was known otherwise when it was entered, and moves there meanwhile."""
+    made = await service.referred()
+    elsewhere = fhir_appointment(status=before, start=MOVED["start"], end=MOVED["end"])
+    hospitals = (await service.put(elsewhere)).json()["id"]
+    await enter(service, made)
+    await restrict(service, made["citizen_id"])
+    await service.put(fhir_appointment(updated=at(5), **ALIKE))
+    silent = len(await service.needs())
+    await lift(service, made["citizen_id"])
+    opened = [need["need_id"] for kind, need in (await service.needs())[silent:]]
+    assert opened == [hospitals]
+    assert await raised(service) == [("entered_appointment_changed", ["appointment_booked"])]
+    # Nothing of it comes back by the next message.
+    await service.put(fhir_appointment(updated=at(6), **ALIKE))
+    assert len(await service.needs()) == silent + 1
+
+
+async def test_what_was_entered_and_changed_meanwhile_is_told_to_a_coordinator(
+    service: Served,
+) -> None:
+    made = await service.referred()
+    await enter(service, made)
+    await restrict(service, made["citizen_id"])
+    await service.put(fhir_appointment(updated=at(5), **ALIKE))
+    await lift(service, made["citizen_id"])
+    assert await raised(service) == [("entered_appointment_changed", ["appointment_booked"])]
+
+
+async def test_what_was_entered_and_cancelled_meanwhile_is_told_to_a_coordinator(
+    service: Served,
+) -> None:
+    made = await service.referred()
+    await enter(service, made)
+    await restrict(service, made["citizen_id"])
+    await service.put(fhir_appointment(updated=at(5)))
+    await service.put(fhir_appointment(updated=at(6), status="cancelled"))
+    await lift(service, made["citizen_id"])
+    assert await raised(service) == [("entered_appointment_changed", ["appointment_cancelled"])]
+
+
+@pytest.mark.parametrize("meanwhile", [True, False])
+async def test_what_named_another_patient_is_told_once_it_is_lifted_if_it_is_so_still(
+    service: Served, meanwhile: bool
+) -> None:
+    """Whether it came while processing was restricted, or was open when that began."""
+    citizen, _ = await booked(service)
+    other = await service.referred(cpr=OTHER_CPR)
+    if meanwhile:
+        await restrict(service, citizen)
+    silent = len(await service.attention())
+    await service.put(fhir_appointment(updated=at(5), cpr=OTHER_CPR))
+    if meanwhile:
+        assert len(await service.attention()) == silent
+    else:
+        await restrict(service, citizen)
+    await lift(service, citizen)
+    assert await raised(service) == [("refused_for_another", ["other_patient"])]
+    assert await service.rows("select 1 from withheld_item") == []
+    assert other["citizen_id"] != citizen
+
+
+async def test_what_is_no_longer_so_is_not_told_once_it_is_lifted(service: Served) -> None:
+    citizen, _ = await booked(service)
+    await service.referred(cpr=OTHER_CPR)
+    await restrict(service, citizen)
+    await service.put(fhir_appointment(updated=at(5), cpr=OTHER_CPR))
+    await service.put(fhir_appointment(updated=at(6), cpr=OTHER_CPR, status="cancelled"))
+    await service.put(fhir_appointment(updated=at(7)))
+    await lift(service, citizen)
+    assert await raised(service) == []
+
+
+async def test_an_appointment_that_was_cancelled_for_another_is_told_once_it_is_lifted(
+    service: Served,
+) -> None:
+    citizen, _ = await booked(service)
+    await service.referred(cpr=OTHER_CPR)
+    await restrict(service, citizen)
+    await service.put(fhir_appointment(updated=at(6), cpr=OTHER_CPR, status="cancelled"))
+    await lift(service, citizen)
+    assert await raised(service) == [("cancelled_for_another", ["other_patient"])]
+
+
+async def withdraw(service: Served, referral_id: str) -> None:
+    path = f"/referrals/{referral_id}/consent"
+    answer = await service.running.client.delete(path, headers=REFERRER)
+    assert answer.status_code == 200
+
+
+APPOINTMENTS = "select 1 from appointment"
+
+
+async def test_withdrawing_consent_deletes_once_the_restriction_is_lifted(
+    service: Served,
+) -> None:
+    made = await service.referred()
+    await service.put(fhir_appointment())
+    await restrict(service, made["citizen_id"])
+    await withdraw(service, made["referral_id"])
+    assert [kind for kind, _ in await service.events()][-1] == "consent.withdrawn"
+    assert len(await service.rows(APPOINTMENTS)) == 1
+    # What the hospital sends from now on is dropped, as without a referral.
+    events, kept = await service.events(), await service.counts()
+    await service.put(fhir_appointment(updated=at(5), **MOVED))
+    assert await service.events() == events
+    now = await service.counts()
+    assert now["kept"] == kept["kept"]
+    assert now["dropped_without_consent"] == kept["dropped_without_consent"] + 1
+    await lift(service, made["citizen_id"])
+    assert await service.rows(APPOINTMENTS) == []
+    assert [kind for kind, _ in await service.events()][-1] == "citizen.unrestricted"
+
+
+async def test_an_erasure_deletes_what_a_withdrawal_has_left(service: Served) -> None:
+    made = await service.referred()
+    await service.put(fhir_appointment())
+    await restrict(service, made["citizen_id"])
+    await withdraw(service, made["referral_id"])
+    erased = f"/citizens/{made['citizen_id']}?reason=requested"
+    assert (await service.running.client.delete(erased, headers=COORDINATOR)).status_code == 202
+    for table in ("appointment", "appointment_identifier", "course"):
+        assert await service.rows(f"select 1 from {table}") == [], table

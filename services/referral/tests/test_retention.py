@@ -8,23 +8,32 @@ import pytest
 from brobyg_contracts.retention import kinds
 from brobyg_kit.database import Transaction
 from brobyg_kit.ids import derived_id
-from brobyg_kit.restriction import restrict
+from brobyg_kit.restriction import lift, restrict
 from brobyg_kit.retention import Carrier
-from brobyg_kit.testing import as_owner
+from brobyg_kit.testing import as_owner, bearer
 from brobyg_referral.cases.adapters.retention import PostgresCourses
-from brobyg_referral.cases.adapters.tables import appointment, consent, idempotency_key, referral
+from brobyg_referral.cases.adapters.tables import (
+    appointment,
+    consent,
+    course,
+    idempotency_key,
+    referral,
+)
 from brobyg_referral.cases.domain.referral import Referral
 from brobyg_referral.cases.domain.retention import Course
 from brobyg_referral.people.adapters.tables import access_log, citizen
 from hypothesis import given
 from hypothesis import strategies as st
 from referral_bench import Served
+from referral_reference import DEPARTMENT
 from sqlalchemy import Table, insert, select
 
+TOLD = course
 real = pytest.mark.asyncio(loop_scope="session")
 
 NOW = datetime(2026, 11, 30, 8, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
+HEAD_OFFICE = bearer("coordinator", organisation="brobyg")
 PATHWAYS = ("escort", "virtual_escort", "social_prescription")
 
 
@@ -142,7 +151,8 @@ class Copies:
         assert made["citizen_id"] == rows[0]["citizen_id"]
         return cls(service, *rows)
 
-    async def add(self, name: str, course: Course) -> str:
+    async def add(self, name: str, course: Course, told: float | None = 30.1) -> str:
+        """The coordinator of one who is silent was told so many days ago."""
         citizen_id = derived_id("copied", name)
         changed = {"citizen_id": citizen_id, "cpr_hash": name.encode().ljust(32)}
         async with self._database.transaction() as tx:
@@ -158,6 +168,9 @@ class Copies:
                 await put(tx, consent, consent_of(one, own["referral_id"], citizen_id))
             for number, at in enumerate(course.appointments):
                 await put(tx, appointment, an_appointment(name, number, citizen_id, at))
+            since = course.silent_since
+            if told is not None and since is not None and since < ago(700 + told):
+                await put(tx, TOLD, {"citizen_id": citizen_id, "told_at": ago(told)})
         return citizen_id
 
 
@@ -357,3 +370,113 @@ async def test_nobody_is_silent_whom_a_case_of_long_ago_helps(service: Served) -
     copies = await Copies.of(service)
     await copies.add("helped", Course([a_referral(900, 900, None, "toy_caseload")]))
     assert await carry_out(service, "citizen_silent") == [0]
+
+
+# Somebody is told before, and a lifted restriction counts
+
+
+async def warn(service: Served) -> int:
+    """As the timer does, thirty days ahead of the erasure."""
+    how = carrier(service, "citizen_silent").warn
+    assert how is not None
+    async with service.database.transaction() as tx:
+        return await how(tx, before("citizen_silent") + 30 * DAY, 100)
+
+
+async def items(service: Served) -> list[tuple[str, str]]:
+    """What was told of what needs a human: the event, and the outcome or the kind."""
+    return [
+        (kind, data.get("outcome") or data["kind"])
+        for kind, data in await service.events()
+        if kind.startswith("attention.")
+    ]
+
+
+@real
+async def test_a_coordinator_is_told_thirty_days_before_a_silent_citizen_is_erased(
+    service: Served,
+) -> None:
+    copies = await Copies.of(service)
+    silent = await copies.add("silent", Course([a_referral(900, 900, None)], [ago(731)]), None)
+    await copies.add("soon", Course([a_referral(900, 900, None)], [ago(701)]), None)
+    await copies.add("heard", Course([a_referral(900, 900, None)], [ago(699)]), None)
+    assert await carry_out(service, "citizen_silent") == [0]
+    assert [await warn(service), await warn(service)] == [2, 0]
+    raised = [data for kind, data in await service.events() if kind == "attention.raised"]
+    assert {one["citizen_id"] for one in raised} == {silent, derived_id("copied", "soon")}
+    assert {(one["kind"], one["department"], one["due_at"]) for one in raised} == {
+        ("citizen_silent", DEPARTMENT, "2026-12-30T08:00:00Z")
+    }
+    assert await carry_out(service, "citizen_silent") == [0]
+    await service.rows("update course set told_at = told_at - interval '29.9 days'")
+    assert await carry_out(service, "citizen_silent") == [0]
+    await service.rows("update course set told_at = told_at - interval '0.2 days'")
+    assert await carry_out(service, "citizen_silent") == [1, 0]
+    assert (await items(service))[2:] == [("attention.settled", "no_longer_so")]
+    left = await service.rows("select citizen_id::text from course")
+    assert left == [{"citizen_id": derived_id("copied", "soon")}]
+
+
+@real
+async def test_nobody_is_told_again_of_what_they_have_settled(service: Served) -> None:
+    copies = await Copies.of(service)
+    await copies.add("silent", Course([a_referral(900, 900, None)]), None)
+    assert await warn(service) == 1
+    await service.rows("update attention set settled_by = 'a', settled_at = now(), outcome = 'x'")
+    assert await warn(service) == 0
+    assert await items(service) == [("attention.raised", "citizen_silent")]
+
+
+@real
+async def test_whoever_is_heard_of_is_silent_no_longer_and_told_of_anew_later(
+    service: Served,
+) -> None:
+    copies = await Copies.of(service)
+    citizen_id = await copies.add("silent", Course([a_referral(900, 900, None)]), None)
+    assert await warn(service) == 1
+    async with service.database.transaction() as tx:
+        await put(tx, appointment, an_appointment("silent", 0, citizen_id, NOW + DAY))
+    assert await warn(service) == 1
+    assert (await items(service))[1:] == [("attention.settled", "no_longer_so")]
+    assert await service.rows("select told_at from course") == [{"told_at": None}]
+    await service.rows("delete from appointment")
+    assert await warn(service) == 1
+    assert (await items(service))[2:] == [("attention.raised", "citizen_silent")]
+
+
+@real
+@pytest.mark.parametrize("withdrawn", [None, 300])
+async def test_nobody_is_erased_the_night_after_a_restriction_is_lifted(
+    service: Served, withdrawn: float | None
+) -> None:
+    copies = await Copies.of(service)
+    kind = "citizen_silent" if withdrawn is None else "citizen_ended"
+    who = await copies.add("one", Course([a_referral(900, 900, withdrawn)]))
+    path, client = f"/citizens/{who}/restriction", service.running.client
+    answer = await client.put(path, json={"reason": "objection"}, headers=HEAD_OFFICE)
+    assert answer.status_code == 200
+    assert await carry_out(service, kind) == [0]
+    assert (await client.delete(path, headers=HEAD_OFFICE)).status_code == 204
+    assert await carry_out(service, kind) == [0]
+    await service.rows("update course set lifted_at = lifted_at - interval '731 days'")
+    assert await carry_out(service, kind) == [1, 0]
+
+
+@real
+async def test_readings_and_requests_of_somebody_restricted_stay(service: Served) -> None:
+    copies = await Copies.of(service)
+    who = await copies.add("one", Course([a_referral(10, 10, None)], [ago(5)]))
+    made = (derived_id("copied", "one", "0"), derived_id("appointment", "one", "0"))
+    async with service.database.transaction() as tx:
+        for number, one in enumerate(made):
+            key = {"sender": "s", "key_hash": bytes([number]), "request_hash": b"h"}
+            await put(tx, idempotency_key, key | {"made_id": one, "created_at": ago(4_000)})
+        read = {"citizen_id": who, "purpose": "p", "subject": "s", "accessed_at": ago(4_000)}
+        await put(tx, access_log, read)
+        await restrict(tx, who, "objection", "somebody")
+    assert await carry_out(service, "idempotency_key") == [0]
+    assert await carry_out(service, "access_log") == [0]
+    async with service.database.transaction() as tx:
+        await lift(tx, who)
+    assert await carry_out(service, "idempotency_key") == [2, 0]
+    assert await carry_out(service, "access_log") == [1, 0]

@@ -241,7 +241,14 @@ class Runtime:
             retention = Retention(service.name, parts.retention, self.metrics)
             loops["retention"] = partial(retention.start, database)
             if handlers := {**parts.timers, **retention.timers}:
-                timers = Timers(database, self.clock, handlers, self.metrics, beat("timers"))
+                timers = Timers(
+                    database,
+                    self.clock,
+                    handlers,
+                    self.metrics,
+                    beat("timers"),
+                    alone=retention.timers,
+                )
                 self._stops.append(timers.stop)
                 loops["timers"] = timers.run
         return loops

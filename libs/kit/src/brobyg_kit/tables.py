@@ -225,5 +225,6 @@ export_log = Table(
     Column("reader", Text, nullable=False),
     Column("exported_at", Instant, nullable=False),
     Index("export_log_person", "person_id", "id"),
+    Index("export_log_kept", "exported_at"),
     comment="Who was given all that this service holds of whom, and when.",
 )

@@ -2,13 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
-from sqlalchemy import delete, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, delete, func, or_, select, tuple_, update
 from sqlalchemy.sql.dml import ReturningDelete
 
 from brobyg_kit.backoff import Backoff
@@ -60,11 +60,17 @@ class Timers:
         handlers: Mapping[str, TimerHandler],
         metrics: Metrics,
         heartbeat: Heartbeat,
+        alone: Collection[str] = (),
     ) -> None:
-        """`handlers` by kind; a row of another kind is left alone."""
+        """`handlers` by kind; a row of another kind is left alone.
+
+        Each timer of the kinds `alone` has a transaction of its own.
+        """
         self._database, self._clock, self._handlers = database, clock, handlers
         self._metrics, self._heartbeat = metrics, heartbeat
         self._ours = timer.c.kind.in_(list(handlers))
+        self._together = self._ours & timer.c.kind.not_in(list(alone))
+        self._alone = timer.c.kind.in_(list(alone)) if alone else None
         self._wake = asyncio.Event()
         self._held = Backoff(first=0.01, longest=1.0)
         self._stopping = False
@@ -131,29 +137,32 @@ class Timers:
     async def fire(self) -> int:
         """Try what is due now; how many.
 
-        A batch in one transaction, one by one where that fails; then one of those that have failed
-        before, by itself, so that no other fails with it. Raises one of DATABASE_ERRORS when the
-        database is at fault.
+        A batch in one transaction, one by one where that fails; then one of those that are always
+        by themselves, and one of those that have failed before, by itself too, so that no other
+        fails with it. Raises one of DATABASE_ERRORS when the database is at fault.
         """
-        return await self._fire_new() + await self._fire_one(failing=True)
+        fired = await self._fire_new()
+        if self._alone is not None:
+            fired += await self._fire_one(self._alone)
+        return fired + await self._fire_one(self._ours, failing=True)
 
     async def _fire_new(self) -> int:
         try:
-            return await self._fire([], _BATCH, failing=False)
+            return await self._fire([], self._together, _BATCH)
         except Exception as error:
             if not await self._is_a_timers(error):
                 raise
             log.error("timers.batch_failed", error=error)
         tried = 0
-        while tried < _BATCH and await self._fire_one(failing=False):
+        while tried < _BATCH and await self._fire_one(self._together):
             tried += 1
             self._heartbeat.beat()
         return tried
 
-    async def _fire_one(self, *, failing: bool) -> int:
+    async def _fire_one(self, which: ColumnElement[bool], *, failing: bool = False) -> int:
         claimed: list[DueTimer] = []
         try:
-            return await self._fire(claimed, 1, failing=failing)
+            return await self._fire(claimed, which, 1, failing=failing)
         except Exception as error:
             if not claimed or not await self._is_a_timers(error):
                 raise
@@ -169,11 +178,18 @@ class Timers:
             return False
         return not is_transient(error) or await self._database.answers()
 
-    async def _fire(self, claimed: list[DueTimer], limit: int, *, failing: bool) -> int:
+    async def _fire(
+        self,
+        claimed: list[DueTimer],
+        which: ColumnElement[bool],
+        limit: int,
+        *,
+        failing: bool = False,
+    ) -> int:
         """Carry out up to `limit` in one transaction; `claimed` holds them also when it fails."""
         now = self._clock.now()
         async with self._database.transaction() as tx:
-            rows = await tx.connection.execute(self._claim(now, limit, failing=failing))
+            rows = await tx.connection.execute(self._claim(now, which, limit, failing=failing))
             claimed += sorted((DueTimer(*row) for row in rows), key=lambda one: one.due_at)
             for kind in self._handlers:
                 if of_kind := [one for one in claimed if one.kind == kind]:
@@ -183,12 +199,14 @@ class Timers:
             self._metrics.timer_delay.observe((now - one.due_at).total_seconds())
         return len(claimed)
 
-    def _claim(self, now: datetime, limit: int, *, failing: bool) -> ReturningDelete[Any]:
+    def _claim(
+        self, now: datetime, which: ColumnElement[bool], limit: int, *, failing: bool
+    ) -> ReturningDelete[Any]:
         """Delete up to `limit` due rows that no other process has locked, and return them."""
         due = (
             select(timer.c.kind, timer.c.subject)
             .where(
-                self._ours,
+                which,
                 timer.c.next_attempt_at <= now,
                 timer.c.attempts > 0 if failing else timer.c.attempts == 0,
             )

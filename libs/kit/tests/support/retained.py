@@ -42,4 +42,5 @@ def retention(carrier: Carrier = OVER, *, batch: int = 0, **also: Carrier) -> Re
 
 def timers(database: Database, part: Retention) -> Timers:
     """Timers that carry out nothing else."""
-    return Timers(database, database.clock, part.timers, Metrics(), Heartbeat("timers"))
+    beat = Heartbeat("timers")
+    return Timers(database, database.clock, part.timers, Metrics(), beat, alone=part.timers)

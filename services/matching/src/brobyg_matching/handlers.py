@@ -9,6 +9,8 @@ from brobyg_contracts import (
     AttentionSettled,
     CitizenErased,
     CitizenRecorded,
+    CitizenRestricted,
+    CitizenUnrestricted,
     ConsentGiven,
     ConsentWithdrawn,
     DepartmentRecorded,
@@ -50,6 +52,8 @@ HANDLERS: tuple[Handler[Function, Loads], ...] = (
     Handler(ConsentGiven, events.consent_given, _CITIZEN, searches=True),
     Handler(ConsentWithdrawn, events.consent_withdrawn, _CITIZEN),
     Handler(CitizenErased, events.citizen_erased, _CITIZEN),
+    Handler(CitizenRestricted, events.citizen_restricted, _CITIZEN),
+    Handler(CitizenUnrestricted, events.citizen_unrestricted, _CITIZEN),
     Handler(
         ErasureAcknowledged, events.erasure_acknowledged, Loads.NOTHING, sources=("notification",)
     ),

@@ -12,12 +12,17 @@ from brobyg_contracts import (
     AttentionRaised,
     AttentionSettled,
     CitizenErased,
+    CitizenRestricted,
+    CitizenUnrestricted,
     ErasureAcknowledged,
     HelperErased,
+    HelperRestricted,
+    HelperUnrestricted,
     MatchEscalated,
     MatchReleased,
     NeedChanged,
     NeedClosed,
+    NeedOpened,
     NotificationFailed,
     NotificationSent,
     OfferMade,
@@ -48,9 +53,16 @@ HANDLERS: tuple[Row, ...] = (
     # A citizen who is still invited, though no match is left to release, is cancelled.
     Handler(NeedChanged, planning.need_changed, "calendars"),
     Handler(NeedClosed, planning.need_closed, "calendars"),
+    # How long what was told of it is kept counts from when it was closed, and not opened since.
+    Handler(NeedOpened, planning.need_opened, "nothing"),
     # What waits for them is not sent; what comes later of them is dropped.
     Handler(CitizenErased, planning.citizen_erased, "nothing"),
     Handler(HelperErased, planning.helper_erased, "nothing"),
+    # What was told of them is not deleted until that is lifted.
+    Handler(CitizenRestricted, planning.citizen_restricted, "nothing"),
+    Handler(CitizenUnrestricted, planning.citizen_unrestricted, "nothing"),
+    Handler(HelperRestricted, planning.helper_restricted, "nothing"),
+    Handler(HelperUnrestricted, planning.helper_unrestricted, "nothing"),
 )
 EMITS = (
     # A message was sent, or can never arrive.

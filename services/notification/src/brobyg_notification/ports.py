@@ -149,7 +149,23 @@ class Notices(Protocol):
         ...
 
     async def close(self, transaction: Transaction, closed: Mapping[str, Event]) -> None:
-        """Settle what was to be told by phone about these needs, each closed by its event."""
+        """Each of these needs was closed by its event: what is told of it is kept from then.
+
+        What was to be told by phone about them is settled.
+        """
+        ...
+
+    async def reopen(self, transaction: Transaction, need_ids: Collection[str]) -> None:
+        """These needs are open: what is told of them is kept until they are closed."""
+        ...
+
+    async def restrict(
+        self, transaction: Transaction, person_id: str, why: str | None, cause: Event
+    ) -> None:
+        """Delete nothing of this person, who is locked, until that is lifted: `why` is None then.
+
+        Somebody who is erased is passed over.
+        """
         ...
 
     async def erase(

@@ -20,6 +20,7 @@ from brobyg_referral.cases.adapters.requests import PostgresRequests
 from brobyg_referral.cases.adapters.retention import DELETED as CASES_DELETED
 from brobyg_referral.cases.adapters.retention import PostgresCourses
 from brobyg_referral.cases.adapters.sessions import PostgresSessions
+from brobyg_referral.cases.adapters.withheld import PostgresWithheldItems
 from brobyg_referral.cases.entrypoints import api, citizen_search, export, restriction
 from brobyg_referral.cases.entrypoints import consents as consents_api
 from brobyg_referral.cases.use_cases.access import own_departments
@@ -73,12 +74,14 @@ def build(resources: Resources) -> Parts:
     ending = Ending(referral_store, consent_store, appointments, metrics)
     consents = Consents(citizens, referral_store, consent_store, ending, reference)
     referrals = Referrals(citizens, referral_store, consents, repeats, reference, hasher, metrics)
-    erasing = Erasing(citizens, referral_store, requests, reference, ending)
-    restricting = Restricting(citizens, referral_store, appointments, reference)
-    over = CitizensOver(PostgresCourses(), citizens, erasing)
+    courses, withheld = PostgresCourses(), PostgresWithheldItems()
+    erasing = Erasing(citizens, referral_store, requests, courses, reference, ending)
+    restricting = Restricting(citizens, referral_store, appointments, withheld, courses, reference)
+    over = CitizensOver(courses, citizens, referral_store, reference, erasing)
     entered = Appointments(referral_store, appointments, repeats, reference)
     sessions = Sessions(PostgresSessions(), repeats, reference)
-    intake = Intake(citizens, appointments, counts, hasher, metrics, settings.rising_versions())
+    rising = settings.rising_versions()
+    intake = Intake(citizens, appointments, counts, withheld, hasher, metrics, rising)
     records = HospitalRecords(intake, reference, hasher, settings.referral_kafka_organisation)
     return Parts(
         routers=[
@@ -110,7 +113,7 @@ def build(resources: Resources) -> Parts:
         },
         retention={
             "citizen_ended": Carrier(over.ended, batch=1),
-            "citizen_silent": Carrier(over.silent, batch=1),
+            "citizen_silent": Carrier(over.silent, batch=1, warn=over.tell_of_silent),
             **CASES_DELETED,
             **PEOPLE_DELETED,
         },

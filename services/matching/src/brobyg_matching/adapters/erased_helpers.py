@@ -76,6 +76,7 @@ async def left(tx: Transaction, before: datetime, most: int) -> list[str]:
     found = await tx.connection.scalars(
         select(helper.c.helper_id)
         .where(helper.c.status.in_(("applied", "paused")), helper.c.inactive_since < before)
+        .order_by(helper.c.inactive_since)
         .limit(most)
         .with_for_update(of=helper, key_share=True, skip_locked=True)
     )

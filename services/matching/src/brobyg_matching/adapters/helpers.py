@@ -95,7 +95,9 @@ class PostgresHelpers:
     async def update(self, tx: Transaction, before: Helper, changed: Helper) -> None:
         """See `ports.Helpers.update`."""
         values = rows.helper_values(changed)
-        if (before.status == "active") != (changed.status == "active"):
+        # Lifting a restriction is a sign of them: nobody is erased by time that same night.
+        lifted = before.status == "restricted"
+        if lifted or (before.status == "active") != (changed.status == "active"):
             values["inactive_since"] = _inactive_since(tx, changed)
         await tx.connection.execute(
             update(helper).where(helper.c.helper_id == changed.helper_id).values(values)

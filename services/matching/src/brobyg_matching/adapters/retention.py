@@ -3,8 +3,9 @@
 from datetime import datetime
 
 from brobyg_kit.database import Transaction
-from brobyg_kit.retention import Carrier, deletes
-from sqlalchemy import delete, func, select
+from brobyg_kit.retention import Carrier, deletes, is_restricted
+from brobyg_kit.tables import restriction
+from sqlalchemy import Text, cast, delete, exists, func, or_, select
 
 from brobyg_matching.adapters.tables import (
     access_log,
@@ -16,15 +17,30 @@ from brobyg_matching.adapters.tables import (
 )
 
 _ended = func.greatest(need.c.opened_at, need.c.ends_at, need.c.closed_at)
+#: Whether a need is about somebody restricted: its citizen, or a helper who was asked or came.
+_HELD = or_(
+    is_restricted(need.c.citizen_id),
+    *(
+        exists().where(
+            table.c.need_id == need.c.need_id, cast(restriction.c.person_id, Text) == person
+        )
+        for table, person in (
+            (seat, cast(seat.c.helper_id, Text)),
+            (offer, cast(offer.c.helper_id, Text)),
+            (booking, booking.c.holder),
+        )
+    ),
+)
 
 
 async def _needs(tx: Transaction, before: datetime, most: int) -> int:
     """Delete closed needs with all that is theirs."""
     over = await tx.connection.scalars(
         select(need.c.need_id)
-        .where(need.c.state == "closed", _ended < before)
+        .where(need.c.state == "closed", _ended < before, ~_HELD)
+        .order_by(_ended)
         .limit(most)
-        .with_for_update(skip_locked=True)
+        .with_for_update(of=need, skip_locked=True)
     )
     ids = list(over)
     for table in (booking, offer, seat, need):
@@ -35,6 +51,8 @@ async def _needs(tx: Transaction, before: datetime, most: int) -> int:
 #: Who has left is erased: `HelperRights.over`.
 RETENTION: dict[str, Carrier] = {
     "need": Carrier(_needs, batch=100),
-    "registration": deletes(registration, registration.c.registered_at),
-    "access_log": deletes(access_log, access_log.c.read_at),
+    "registration": deletes(
+        registration, registration.c.registered_at, ~is_restricted(registration.c.helper_id)
+    ),
+    "access_log": deletes(access_log, access_log.c.read_at, ~is_restricted(access_log.c.helper_id)),
 }

@@ -16,8 +16,9 @@ from brobyg_contracts import (
 from brobyg_kit.attention import Attention, attention_id
 from brobyg_kit.database import Transaction
 from brobyg_kit.database_errors import cause_of
-from brobyg_kit.erasure import Erasures, remember
+from brobyg_kit.erasure import Erasures, erased, remember
 from brobyg_kit.event import Event
+from brobyg_kit.restriction import lift, restrict
 from brobyg_kit.statements import json_rows, unnest
 from brobyg_kit.tables import Id
 from msgspec import UNSET
@@ -156,6 +157,7 @@ async def save(tx: Transaction, board: Board) -> None:
         raise
     if board.erased:
         await _erase(tx, board.erased)
+    await _save_restrictions(tx, board)
     if board.acknowledged:
         await ERASURES.note(tx, board.acknowledged)
     if board.turned:
@@ -205,6 +207,18 @@ async def _erase(tx: Transaction, erased: Mapping[str, Event | None]) -> None:
     for citizen_id in citizens:
         if cause := erased[citizen_id]:
             await ERASURES.acknowledge(tx, citizen_id, cause)
+
+
+async def _save_restrictions(tx: Transaction, board: Board) -> None:
+    """What is said of a citizen who is erased comes late and is dropped."""
+    if not board.restricted:
+        return
+    gone = await erased(tx, board.restricted)
+    for citizen_id, why in sorted(board.restricted.items()):
+        if why is None:
+            await lift(tx, citizen_id)
+        elif citizen_id not in gone:
+            await restrict(tx, citizen_id, why, "referral")
 
 
 async def _save_needs(tx: Transaction, board: Board) -> None:

@@ -74,6 +74,11 @@ helper = Table(
     CheckConstraint("weekly_limit >= 0", name="helper_weekly_limit"),
     CheckConstraint("caseload_limit >= 0", name="helper_caseload_limit"),
     Index("helper_department", "departments", postgresql_using="gin"),
+    Index(
+        "helper_left",
+        "inactive_since",
+        postgresql_where=text("status in ('applied', 'paused')"),
+    ),
     comment="Who can be asked for what. No name and no address: those are in helper_contact.",
 )
 
@@ -129,6 +134,7 @@ registration = Table(
     Column("request_hash", LargeBinary, nullable=False),
     _helper(),
     Column("registered_at", Instant, nullable=False),
+    Index("registration_kept", "registered_at"),
     comment=(
         "Requests to register a helper, by the sender's Idempotency-Key, or by the body where"
         " there is none. Both hashes are HMACs: nothing of key or body can be read."
@@ -144,6 +150,7 @@ access_log = Table(
     Column("helper_id", Id, nullable=False),
     Column("purpose", Text, nullable=False),
     Index("access_log_helper", "helper_id", "id"),
+    Index("access_log_kept", "read_at"),
     comment="Who read which helper's contact, when and what for.",
 )
 
@@ -231,6 +238,11 @@ need = Table(
         text("coalesce(starts_at, opened_at)"),
         "need_id",
         postgresql_where=text("state <> 'closed'"),
+    ),
+    Index(
+        "need_kept",
+        text("greatest(opened_at, ends_at, closed_at)"),
+        postgresql_where=text("state = 'closed'"),
     ),
     comment="Something that wants helpers. Changed only under the locks of citizen and need.",
 )

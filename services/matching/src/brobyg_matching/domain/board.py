@@ -124,6 +124,8 @@ class Board:
         #: Citizens of whom nothing is kept any more, with the event that said so; None where only
         #: their record was deleted so far.
         self.erased: dict[str, Event | None] = {}
+        #: Why nothing is deleted of citizens from now on; None once that was lifted.
+        self.restricted: dict[str, str | None] = {}
         #: Services that hold nothing more of somebody: person and service.
         self.acknowledged: list[tuple[str, str]] = []
         #: Offers that are new or changed, by id; `made` are the new ones.

@@ -295,6 +295,7 @@ def citizen_erased(board: Board, citizen_id: str) -> None:
     """
     board.forget(citizen_id)
     board.erased[citizen_id] = board.cause
+    board.restricted[citizen_id] = None
     for need in _followers_first(board.of_citizen(citizen_id)):
         if need.referral_id is not None:
             board.consent(need.referral_id, citizen_id, given=False)

@@ -5,6 +5,8 @@ from typing import Any
 from brobyg_contracts import (
     CitizenErased,
     CitizenRecorded,
+    CitizenRestricted,
+    CitizenUnrestricted,
     ConsentGiven,
     ConsentWithdrawn,
     DepartmentRecorded,
@@ -102,6 +104,16 @@ def consent_withdrawn(board: Board, data: ConsentWithdrawn) -> None:
 def citizen_erased(board: Board, data: CitizenErased) -> None:
     """All that is held of the citizen goes, and every search and match of theirs ends."""
     transitions.citizen_erased(board, data.citizen_id)
+
+
+def citizen_restricted(board: Board, data: CitizenRestricted) -> None:
+    """Nothing of theirs is deleted by time. That their needs are closed is said by other events."""
+    board.restricted[data.citizen_id] = data.reason
+
+
+def citizen_unrestricted(board: Board, data: CitizenUnrestricted) -> None:
+    """What is held of them is kept as long as that of anybody."""
+    board.restricted[data.citizen_id] = None
 
 
 def erasure_acknowledged(board: Board, data: ErasureAcknowledged) -> None:

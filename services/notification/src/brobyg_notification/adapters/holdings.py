@@ -24,5 +24,8 @@ def _sections(role: Role) -> tuple[Held, ...]:
 
 HOLDINGS = Holdings(
     {"citizens": _sections("citizen"), "volunteers": _sections("helper")},
-    {"called_off": "What was called off of a need, without the person whose it is."},
+    {
+        "called_off": "What was called off of a need, without the person whose it is.",
+        "closed_need": "When a need was closed, without the person whose it is.",
+    },
 )

@@ -10,6 +10,7 @@ from brobyg_kit import event as events
 from brobyg_kit.database import Transaction
 from brobyg_kit.erasure import Erasures, erased
 from brobyg_kit.event import Event
+from brobyg_kit.restriction import lift, restrict
 from brobyg_kit.statements import unnest
 from brobyg_kit.tables import Id, Instant
 from msgspec import UNSET, convert
@@ -19,6 +20,7 @@ from sqlalchemy import (
     Text,
     bindparam,
     cast,
+    delete,
     exists,
     func,
     literal,
@@ -27,7 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
-from brobyg_notification.adapters.tables import called_off, notification
+from brobyg_notification.adapters.tables import called_off, closed_need, notification
 from brobyg_notification.domain.attention import ATTENTION, mail_refused_id
 from brobyg_notification.domain.calendar_status import (
     Calendars,
@@ -167,6 +169,7 @@ class PostgresNotices:
         """See `ports.Notices`."""
         if not closed:
             return
+        await _close(transaction, closed)
         given = {"need_ids": list(closed)}
         unreached = await transaction.connection.execute(_UNREACHED, given)
         settled = {
@@ -175,11 +178,28 @@ class PostgresNotices:
         }
         await ATTENTION.settle_own(transaction, settled)
 
+    async def reopen(self, transaction: Transaction, need_ids: Collection[str]) -> None:
+        """See `ports.Notices`."""
+        if need_ids:
+            await transaction.connection.execute(
+                delete(closed_need).where(closed_need.c.need_id.in_(need_ids))
+            )
+
+    async def restrict(
+        self, transaction: Transaction, person_id: str, why: str | None, cause: Event
+    ) -> None:
+        """See `ports.Notices`."""
+        if why is None:
+            await lift(transaction, person_id)
+        elif not await erased(transaction, [person_id]):
+            await restrict(transaction, person_id, why, cause.source)
+
     async def erase(
         self, transaction: Transaction, role: Role, person_id: str, cause: Event
     ) -> None:
         """See `ports.Notices`."""
         given = {"role": role, "person_id": person_id, "now": transaction.now}
+        await lift(transaction, person_id)
         await ERASURES.acknowledge(transaction, person_id, cause)
         for row in await transaction.connection.execute(_GIVE_UP, given):
             told = {
@@ -248,6 +268,19 @@ async def _call_off(transaction: Transaction, newest: Sequence[CalledOff]) -> No
             index_elements=[_off.need_id],
             set_={"happened_at": given.happened_at, "reason": given.reason, "event": given.event},
             where=_off.happened_at < given.happened_at,
+        )
+    )
+
+
+async def _close(transaction: Transaction, closed: Mapping[str, Event]) -> None:
+    columns = (closed_need.c.need_id, closed_need.c.closed_at)
+    given = [(need_id, closed[need_id].time) for need_id in sorted(closed)]
+    rows = unnest({column.name: column.type for column in columns}, given)
+    statement = insert(closed_need).from_select(columns, select(*rows.c))
+    await transaction.connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[closed_need.c.need_id],
+            set_={"closed_at": statement.excluded.closed_at},
         )
     )
 

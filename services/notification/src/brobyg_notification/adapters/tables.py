@@ -134,6 +134,12 @@ notification = Table(
     ),
     Index("notification_need", "need_id", "position"),
     Index("notification_recipient", "recipient_id"),
+    # What is over, by its time. That of a need without a span is over when the need is closed.
+    Index(
+        "notification_kept",
+        text("greatest(ended_at, ends_at)"),
+        postgresql_where=text("state <> 'waiting' and ends_at is not null"),
+    ),
     comment=(
         "One row for each cause and recipient. The row exists before the message is sent and says"
         " what became of it."
@@ -147,8 +153,21 @@ called_off = Table(
     Column("reason", Text, nullable=False, comment="In the words of match.released."),
     Column("happened_at", Instant, nullable=False),
     Column("event", JSONB, nullable=False, comment="The need.changed or need.closed event."),
+    Index("called_off_kept", "happened_at"),
     comment=(
         "What the referral service has called off: the newest event by which a need no longer"
         " stands as it did, or may stand otherwise."
+    ),
+)
+
+closed_need = Table(
+    "closed_need",
+    metadata,
+    Column("need_id", Id, primary_key=True),
+    Column("closed_at", Instant, nullable=False),
+    Index("closed_need_kept", "closed_at"),
+    comment=(
+        "Needs that were closed and not opened since: how long notices about one without a span"
+        " are kept counts from then."
     ),
 )

@@ -82,11 +82,14 @@ def read_called_off(need_id: str, reason: str, cause: Event) -> CalledOff:
 
 @dataclass(frozen=True, slots=True)
 class CalendarUpdate:
-    """What an event leads to: notices, what it calls off, and whether its need or person ended."""
+    """What an event leads to: notices, what it calls off, and what its need or person is then."""
 
     notices: Sequence[Notice] = ()
     called_off: CalledOff | None = None
     closed: bool = False
+    opened: bool = False
+    #: Of whom nothing is deleted from now on, and why; None for why once that is lifted.
+    restricted: tuple[str, str | None] | None = None
     #: Who was erased: as what they were written to, and their id.
     erased: tuple[Role, str] | None = None
 

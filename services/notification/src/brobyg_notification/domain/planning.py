@@ -8,11 +8,16 @@ from typing import TypeAlias
 
 from brobyg_contracts import (
     CitizenErased,
+    CitizenRestricted,
+    CitizenUnrestricted,
     HelperErased,
+    HelperRestricted,
+    HelperUnrestricted,
     MatchEscalated,
     MatchReleased,
     NeedChanged,
     NeedClosed,
+    NeedOpened,
     OfferMade,
     VolunteerMatched,
 )
@@ -131,6 +136,12 @@ def match_escalated(cause: Event, calendars: Calendars) -> CalendarUpdate:
     return CalendarUpdate(notices)
 
 
+def need_opened(cause: Event, _: Calendars) -> CalendarUpdate:
+    """Whether it is new or was closed before: it is open now."""
+    cause.decode(NeedOpened)
+    return CalendarUpdate(opened=True)
+
+
 def need_changed(cause: Event, calendars: Calendars) -> CalendarUpdate:
     """See `_called_off`. A change of anything but time and place calls nothing off."""
     need = cause.decode(NeedChanged)
@@ -173,6 +184,28 @@ def citizen_erased(cause: Event, _: Calendars) -> CalendarUpdate:
 def helper_erased(cause: Event, _: Calendars) -> CalendarUpdate:
     """The same."""
     return CalendarUpdate(erased=("helper", cause.decode(HelperErased).helper_id))
+
+
+def citizen_restricted(cause: Event, _: Calendars) -> CalendarUpdate:
+    """What was told stays. That nothing is sent is the owner's doing, who tells no address."""
+    said = cause.decode(CitizenRestricted)
+    return CalendarUpdate(restricted=(said.citizen_id, said.reason))
+
+
+def citizen_unrestricted(cause: Event, _: Calendars) -> CalendarUpdate:
+    """What was told is kept for as long as anybody's."""
+    return CalendarUpdate(restricted=(cause.decode(CitizenUnrestricted).citizen_id, None))
+
+
+def helper_restricted(cause: Event, _: Calendars) -> CalendarUpdate:
+    """As of a citizen."""
+    said = cause.decode(HelperRestricted)
+    return CalendarUpdate(restricted=(said.helper_id, said.reason))
+
+
+def helper_unrestricted(cause: Event, _: Calendars) -> CalendarUpdate:
+    """As of a citizen."""
+    return CalendarUpdate(restricted=(cause.decode(HelperUnrestricted).helper_id, None))
 
 
 def unreachable_citizen(failed: Notice) -> list[Notice]:

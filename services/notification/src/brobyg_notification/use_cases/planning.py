@@ -29,7 +29,8 @@ def handle_with(notices: Notices, metrics: NotificationMetrics) -> BatchHandler:
         )
         planned: list[Notice] = []
         called_off: list[CalledOff] = []
-        closed: dict[str, Event] = {}
+        ended: dict[str, Event | None] = {}
+        restricted: list[tuple[str, str | None, Event]] = []
         erased: list[tuple[Role, str, Event]] = []
         for row, event in known:
             before = calendars.get(event.subject, Calendars())
@@ -37,14 +38,20 @@ def handle_with(notices: Notices, metrics: NotificationMetrics) -> BatchHandler:
             calendars[event.subject] = before.after(update)
             planned += update.notices
             called_off += [update.called_off] if update.called_off else []
-            if update.closed:
-                closed[event.subject] = event
+            if update.closed or update.opened:
+                ended[event.subject] = event if update.closed else None
+            if update.restricted:
+                restricted.append((*update.restricted, event))
             if update.erased:
                 erased.append((*update.erased, event))
         people = {one.recipient_id for one in planned if one.role != "coordinator"}
-        await notices.lock_people(transaction, people | {one for _, one, _ in erased})
+        people |= {one for _, one, _ in erased} | {one for one, _, _ in restricted}
+        await notices.lock_people(transaction, people)
         await notices.keep(transaction, planned, called_off)
-        await notices.close(transaction, closed)
+        await notices.close(transaction, {need: one for need, one in ended.items() if one})
+        await notices.reopen(transaction, {need for need, one in ended.items() if not one})
+        for person_id, why, event in restricted:
+            await notices.restrict(transaction, person_id, why, event)
         # After what was planned in the same batch, which is for nobody then.
         for role, person_id, event in erased:
             await notices.erase(transaction, role, person_id, event)

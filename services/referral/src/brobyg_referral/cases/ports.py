@@ -5,7 +5,7 @@ something locks in one order: a citizen, referrals by id, then appointments by i
 locks nothing. All methods raise database errors.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -102,6 +102,19 @@ class OpenItems(Protocol):
         """
 
 
+class WithheldItems(Protocol):
+    """What coordinators are to be told of appointments once a restriction is lifted."""
+
+    async def keep(self, tx: Transaction, items: Sequence[tuple[str, str, bool]]) -> None:
+        """By kind and appointment, whether it needs them now; of several the last counts."""
+
+    async def keep_open(self, tx: Transaction, items: Mapping[str, tuple[str, str]]) -> None:
+        """Those of these items, by id, that are open now: kind and appointment."""
+
+    async def take(self, tx: Transaction, appointment_ids: Collection[str]) -> set[tuple[str, str]]:
+        """Kind and appointment of what was kept of these, which is kept no longer."""
+
+
 class SessionStore(Protocol):
     """Planned sessions."""
 
@@ -193,10 +206,28 @@ class CourseStore(Protocol):
         """
 
     async def silent(self, tx: Transaction, before: datetime, most: int) -> Sequence[str]:
-        """Citizens with a consent to the help and nothing heard of them since; no lock.
+        """Citizens with a consent to the help, of whom nothing was heard since; no lock.
 
-        Nobody who is erased or restricted, or has a case that goes on.
+        Nobody who is erased or restricted, has a case that goes on, or was told of already.
         """
+
+    async def told(self, tx: Transaction, before: datetime, most: int) -> Sequence[str]:
+        """Citizens of whom a coordinator was told before that they are silent; no lock.
+
+        Nobody who is restricted.
+        """
+
+    async def heard(self, tx: Transaction, most: int) -> Sequence[str]:
+        """Citizens of whom something was heard since a coordinator was told: told no longer."""
+
+    async def tell(self, tx: Transaction, citizen_ids: Collection[str]) -> None:
+        """A coordinator is told of these now."""
+
+    async def lifted(self, tx: Transaction, citizen_id: str) -> None:
+        """A restriction of the citizen, locked, is lifted now: a sign of them."""
+
+    async def forget(self, tx: Transaction, citizen_id: str) -> None:
+        """Nothing of this is kept of the citizen, locked, who is erased."""
 
     async def course(self, tx: Transaction, citizen_id: str) -> Course | None:
         """Lock the citizen's referrals, and return all; None when somebody else has one of them."""

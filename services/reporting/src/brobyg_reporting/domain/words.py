@@ -166,6 +166,10 @@ ATTENTION: Words = {
         "the hospital changed an appointment that was entered here",
         "hospitalet ændrede en aftale, der var indtastet her",
     ),
+    "citizen_silent": Wording(
+        "nothing is heard of the citizen, who is erased soon",
+        "der høres intet til borgeren, som snart slettes",
+    ),
 }
 OUTCOMES: Words = {
     "solved_by_phone": Wording("solved by phone", "løst pr. telefon"),

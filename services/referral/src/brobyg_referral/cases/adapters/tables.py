@@ -33,6 +33,7 @@ referral = Table(
     Column("created_at", Instant, nullable=False),
     CheckConstraint("status in ('active', 'consent_withdrawn')", name="referral_status_check"),
     Index("referral_citizen", "citizen_id"),
+    Index("referral_kept", "created_at", postgresql_where=text("status = 'active'")),
     Index(
         "referral_active",
         "citizen_id",
@@ -77,6 +78,7 @@ consent = Table(
         postgresql_where=text("withdrawn_at is null and replaced_at is null"),
     ),
     Index("consent_referral", "referral_id", "consent_no"),
+    Index("consent_kept", "withdrawn_at", postgresql_where=text("withdrawn_at is not null")),
     comment=(
         "What a citizen has consented to and withdrawn, a row each time. What still stands has"
         " neither replaced_at nor withdrawn_at."
@@ -104,6 +106,7 @@ idempotency_key = Table(
         "(made_id is null) = (request_hash is null)", name="idempotency_key_forgotten_check"
     ),
     Index("idempotency_key_made", "made_id"),
+    Index("idempotency_key_kept", "created_at"),
     comment=(
         "What requests that make something made, by the sender's Idempotency-Key. Only an HMAC of"
         " the key and of the body is stored: neither can be read."
@@ -177,10 +180,16 @@ appointment = Table(
     ),
     CheckConstraint("version > 0", name="appointment_version_check"),
     Index("appointment_referral", "referral_id"),
+    Index("appointment_citizen", "citizen_id"),
+    Index(
+        "appointment_kept",
+        text("greatest(starts_at, ends_at, last_updated)"),
+        postgresql_where=text("announced not in ('booked', 'withheld')"),
+    ),
     Index("appointment_entered", "referral_id", postgresql_where=text("organisation is null")),
     comment=(
         "What is needed of the appointments of citizens with an active referral. Rows are deleted"
-        " when consent is withdrawn."
+        " when consent is withdrawn; of somebody restricted when that is lifted."
     ),
 )
 
@@ -198,6 +207,32 @@ appointment_identifier = Table(
     ),
     Index("appointment_identifier_appointment", "appointment_id"),
     comment="The organisation's own names for an appointment: any one of them finds it.",
+)
+
+withheld_item = Table(
+    "withheld_item",
+    metadata,
+    Column(
+        "appointment_id",
+        Id,
+        ForeignKey(appointment.c.appointment_id, ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("kind", Text, primary_key=True),
+    comment="What a coordinator is to look at once the restriction of its citizen is lifted.",
+)
+
+course = Table(
+    "course",
+    metadata,
+    Column("citizen_id", Id, ForeignKey("citizen.citizen_id"), primary_key=True),
+    Column("lifted_at", Instant, comment="When a restriction was lifted last: a sign of them."),
+    Column("told_at", Instant, comment="When a coordinator was told that they are silent."),
+    Index("course_told", "told_at", postgresql_where=text("told_at is not null")),
+    comment=(
+        "What decides, beside referrals, consents and appointments, how long a citizen is kept."
+        " Deleted when they are erased."
+    ),
 )
 
 session = Table(

@@ -14,12 +14,19 @@ class Course:
     referrals: Sequence[Referral]
     #: The last time of each appointment: of itself, or of what was heard of it.
     appointments: Sequence[datetime] = ()
+    #: When a restriction was lifted last, which is a sign of the citizen.
+    lifted_at: datetime | None = None
 
     @property
     def ended_at(self) -> datetime | None:
-        """When the last consent was withdrawn; None while one stands, or where none ever was."""
+        """When the last consent was withdrawn, or a restriction lifted since.
+
+        None while a consent stands, or where none ever was.
+        """
         ends = [one.consent_withdrawn_at for one in self.referrals if one.consent_withdrawn_at]
-        return max(ends) if ends and len(ends) == len(self.referrals) else None
+        if not ends or len(ends) < len(self.referrals):
+            return None
+        return max(*ends, self.lifted_at or ends[0])
 
     @property
     def silent_since(self) -> datetime | None:
@@ -36,4 +43,4 @@ class Course:
             for at in (one.created_at, one.consent_given_at, one.consent_withdrawn_at)
             if at is not None
         ]
-        return max(*signs, *self.appointments)
+        return max(*signs, *self.appointments, self.lifted_at or signs[0])

@@ -10,10 +10,17 @@ from brobyg_contracts.reference import Reference
 from brobyg_kit.attention import Attention, attention_id
 from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event
+from brobyg_kit.retention import WARNED_AHEAD
 from brobyg_kit.timers import DueTimer
 from msgspec import UNSET
 
-from brobyg_referral.cases.ports import AppointmentStore, OpenItems, StoredAppointment
+from brobyg_referral.cases.domain.referral import Referral
+from brobyg_referral.cases.ports import (
+    AppointmentStore,
+    OpenItems,
+    StoredAppointment,
+    WithheldItems,
+)
 
 #: The patient has declined; it was cancelled, or a change of it was refused, because the message
 #: named another patient than it was booked for; the hospital has made it other than somebody
@@ -37,6 +44,8 @@ _SOON = timedelta(hours=24)
 OVER = "appointment_over"
 #: After so long it is looked again at what another transaction had: timers wait for no lock.
 AGAIN = timedelta(seconds=10)
+#: Nothing is heard of a citizen, who is erased soon unless something is.
+SILENT = "citizen_silent"
 ATTENTION = Attention("referral", AttentionClaimed, AttentionSettled, "no_longer_so")
 
 
@@ -78,6 +87,42 @@ async def settle_all(tx: Transaction, appointment_ids: Iterable[str]) -> None:
     await ATTENTION.settle_own(tx, dict.fromkeys(items))
     for about in ids:
         tx.unschedule(OVER, about)
+
+
+async def withhold_all(
+    tx: Transaction, withheld: WithheldItems, appointment_ids: Iterable[str]
+) -> None:
+    """Settle whatever these appointments needed, and keep it until a restriction is lifted."""
+    ids = list(appointment_ids)
+    items = {attention_id(kind, about): (kind, about) for about in ids for kind in _REASONS}
+    await withheld.keep_open(tx, items)
+    await settle_all(tx, ids)
+
+
+async def tell_of_silence(
+    tx: Transaction, referrals: Iterable[Referral], reference: Reference
+) -> None:
+    """Tell the department of each of a citizen's active referrals that they are erased soon."""
+    items = [
+        AttentionRaised(
+            attention_id=attention_id(SILENT, one.referral_id),
+            kind=SILENT,
+            urgency="later",
+            department=reference.present_department(one.department),
+            reasons=(SILENT,),
+            referral_id=one.referral_id,
+            citizen_id=one.citizen_id,
+            due_at=tx.now + WARNED_AHEAD,
+        )
+        for one in referrals
+        if one.status == "active"
+    ]
+    await ATTENTION.raise_(tx, [(one, None) for one in items])
+
+
+async def settle_silence(tx: Transaction, referral_ids: Iterable[str]) -> None:
+    """The citizen of these referrals is silent no longer, or erased."""
+    await ATTENTION.settle_own(tx, dict.fromkeys(attention_id(SILENT, one) for one in referral_ids))
 
 
 class AppointmentsOver:

@@ -33,11 +33,14 @@ class Ending:
     async def end_all(
         self, tx: Transaction, citizen_id: str, reference: Reference, reason: str, by: Actor | None
     ) -> None:
-        """Withdraw every consent of the citizen that stands, by referral."""
+        """Withdraw every consent of the citizen that stands, by referral, and keep nothing."""
         known = await self._consents.of_citizen(tx, citizen_id)
         for one in sorted(known, key=lambda one: one.referral_id):
             if one.stands:
                 await self.end(tx, one, reference, reason, by)
+        for referral_id in sorted({one.referral_id for one in known}):
+            # What a restriction has kept of an earlier one goes too.
+            await self._appointments.forget(tx, referral_id)
 
     async def end(
         self,
@@ -49,9 +52,10 @@ class Ending:
     ) -> None:
         """Withdraw a consent that stands, and end what the table says ends with it.
 
-        With that to the help: what was kept of the hospital's appointments is deleted, and what the
-        hospital sends from now on is dropped. Each open need is closed with `reason`. No
-        appointment.cancelled follows: the hospital's appointment is not cancelled.
+        With that to the help: what was kept of the hospital's appointments is deleted, of somebody
+        restricted once that is lifted (GDPR art. 18(2)), and what the hospital sends from now on is
+        dropped. Each open need is closed with `reason`. No appointment.cancelled follows: the
+        hospital's appointment is not cancelled.
         """
         withdrawn = consent.withdrawn(tx.now, by)
         await self._consents.save(tx, withdrawn)
@@ -74,10 +78,12 @@ class Ending:
             for one in appointments
             if one.state.announced is Announced.BOOKED
         ]
+        restricted = await restriction_of(tx, referral.citizen_id)
         own = referral.need(referral.department)
-        if own and not await restriction_of(tx, referral.citizen_id):  # else closed already
+        if own and not restricted:  # else closed already
             needs.append(own)
         for need in needs:
             tx.emit(need.closed(reason), subject=need.about_id)
         await attention.settle_all(tx, [one.appointment_id for one in appointments])
-        await self._appointments.forget(tx, referral.referral_id)
+        if not restricted:
+            await self._appointments.forget(tx, referral.referral_id)

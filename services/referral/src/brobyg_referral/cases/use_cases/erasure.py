@@ -10,7 +10,8 @@ from brobyg_kit.event import Event
 from brobyg_kit.restriction import lift
 
 from brobyg_referral.cases.domain.consent import Actor
-from brobyg_referral.cases.ports import ReferenceSource, ReferralStore, RequestStore
+from brobyg_referral.cases.ports import CourseStore, ReferenceSource, ReferralStore, RequestStore
+from brobyg_referral.cases.use_cases import attention
 from brobyg_referral.cases.use_cases.access import reaches
 from brobyg_referral.cases.use_cases.consents import actor
 from brobyg_referral.cases.use_cases.ending import Ending
@@ -38,12 +39,13 @@ class Erasing:
         citizens: CitizenStore,
         referrals: ReferralStore,
         requests: RequestStore,
+        courses: CourseStore,
         reference: ReferenceSource,
         ending: Ending,
     ) -> None:
         """No state of its own."""
         self._citizens, self._referrals, self._requests = citizens, referrals, requests
-        self._reference, self._ending = reference, ending
+        self._courses, self._reference, self._ending = courses, reference, ending
 
     async def erase(
         self, tx: Transaction, caller: Caller, citizen_id: str, reason: str
@@ -106,6 +108,8 @@ class Erasing:
         referrals = await self._referrals.of_citizen(tx, citizen_id)
         await self._requests.forget(tx, [one.referral_id for one in referrals])
         await self._ending.end_all(tx, citizen_id, reference, "citizen_erased", by)
+        await self._courses.forget(tx, citizen_id)
+        await attention.settle_silence(tx, [one.referral_id for one in referrals])
         await self._citizens.erase(tx, citizen_id)
         await lift(tx, citizen_id)
         tx.emit(told, subject=citizen_id, cause=cause)

@@ -18,6 +18,7 @@ from brobyg_referral.cases.domain.appointment import (
 )
 from brobyg_referral.cases.ports import ActiveReferral, StoredAppointment
 from brobyg_referral.cases.use_cases.attention import AttentionChange, AttentionReason
+from brobyg_referral.cases.use_cases.entered import called_off, entered_alike, is_for
 from brobyg_referral.hospital.errors import (
     AppointmentExists,
     IdentifierConflict,
@@ -34,7 +35,6 @@ from brobyg_referral.hospital.use_cases.checks import (
     check_version,
     unaccompanied_warning,
 )
-from brobyg_referral.hospital.use_cases.entered import called_off, entered_alike, is_for
 from brobyg_referral.hospital.use_cases.naming import also_named, contradict
 
 
@@ -101,7 +101,7 @@ class Decisions:
         self._clock, self._now = tx.clock, tx.now
         self._channel, self._organisation = channel, organisation
         self._versions_rise = versions_rise
-        self._referrals, self._locked, self._restricted = referrals, locked, restricted
+        self._referrals, self._locked, self.restricted = referrals, locked, restricted
         self._known = {one.appointment_id: one for one in known}
         self._ids = {name: one.appointment_id for one in known for name in one.identifiers}
         self._stored_identifiers = frozenset(self._ids)
@@ -109,7 +109,7 @@ class Decisions:
         self._entered = [one.appointment_id for one in known if one.organisation is None]
         #: What is to be published, of which appointment, and the event that caused it.
         self.changes: list[tuple[AppointmentChange, StoredAppointment, Event | None]] = []
-        #: What a coordinator must look at, and what no longer.
+        #: What a coordinator must look at, and what no longer; told of nobody who is restricted.
         self.attention: list[AttentionChange] = []
 
     def changed(self) -> list[StoredAppointment]:
@@ -166,6 +166,8 @@ class Decisions:
         if referral is not None or self._channel == "http":
             check_times(message, self._now)
         known = self._find(request)
+        if referral is None and known and known.referral.referral_id not in self._locked:
+            known = None  # consent was withdrawn; it is deleted once a restriction is lifted
         if known is not None and not is_for(referral, known):
             check_times(message, self._now)
             self._check_patient(message, known, cause)
@@ -289,7 +291,7 @@ class Decisions:
         known: StoredAppointment | None,
         cause: Event | None,
     ) -> Result:
-        told = referral.citizen_id not in self._restricted
+        told = referral.citizen_id not in self.restricted
         transition = receive(known.state if known else None, message, told=told)
         identifiers = request.appointment.identifiers
         if known is None:
@@ -307,7 +309,9 @@ class Decisions:
             self.changes.append((transition.change, stored, cause))
         if transition.changed:
             self._note_attention(request, stored, known, cause)
-            self._note_entered(transition.change, stored, cause)
+            withheld = known is not None and known.state.announced is Announced.WITHHELD
+            change = "rescheduled" if withheld else transition.change
+            self._note_entered(change, stored, cause)
         # What was entered here becomes the hospital's: it is kept, and nothing new is created.
         is_new = known is None or known.organisation is None
         out_of_date = transition.out_of_date
@@ -374,8 +378,7 @@ class Decisions:
         needed: bool = True,
         reasons: tuple[str, ...] = (),
     ) -> None:
-        if stored.referral.citizen_id not in self._restricted:
-            self.attention.append(AttentionChange(kind, stored, needed, cause, reasons))
+        self.attention.append(AttentionChange(kind, stored, needed, cause, reasons))
 
 
 def _without_overlap(results: Sequence[Result]) -> list[Result]:

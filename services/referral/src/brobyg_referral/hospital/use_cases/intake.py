@@ -20,6 +20,7 @@ from brobyg_referral.cases.ports import (
     AppointmentStore,
     Names,
     StoredAppointment,
+    WithheldItems,
 )
 from brobyg_referral.cases.use_cases import attention
 from brobyg_referral.cases.use_cases.attention import AttentionChange
@@ -41,12 +42,14 @@ class Intake:
         citizens: CitizenStore,
         store: AppointmentStore,
         counts: IntakeCounts,
+        withheld: WithheldItems,
         hasher: Hasher,
         metrics: ReferralMetrics,
         rising_versions: Collection[str] = (),
     ) -> None:
         """`rising_versions`: the organisations whose own versions of an appointment rise."""
         self._citizens, self._store, self._counts = citizens, store, counts
+        self._withheld = withheld
         self._hasher, self._metrics = hasher, metrics
         self._rising_versions = rising_versions
 
@@ -67,12 +70,14 @@ class Intake:
         await self._store.save(tx, decisions.changed(), decisions.new_identifiers())
         for change, stored, cause in decisions.changes:
             tell_of_appointment(tx, change, stored, reference, cause)
-        await attention.tell(tx, decisions.attention, reference)
+        told, held = _by_restriction(decisions)
+        await attention.tell(tx, told, reference)
+        await self._withheld.keep(tx, held)
         counts: Counter[IntakeOutcome] = Counter(
             result.outcome for group in results for result in group
         )
         await self._counts.add(tx, channel, counts)
-        tx.after_commit(lambda: self._record(channel, counts, decisions.attention))
+        tx.after_commit(lambda: self._record(channel, counts, told))
         return results
 
     def _record(
@@ -128,3 +133,17 @@ class Intake:
             known=known,
             restricted=silent,
         )
+
+
+def _by_restriction(
+    decisions: Decisions,
+) -> tuple[list[AttentionChange], list[tuple[str, str, bool]]]:
+    """What is told now; of citizens who are restricted kind, appointment and whether it is so."""
+    told: list[AttentionChange] = []
+    held: list[tuple[str, str, bool]] = []
+    for one in decisions.attention:
+        if one.stored.referral.citizen_id in decisions.restricted:
+            held.append((one.kind, one.stored.appointment_id, one.needed))
+        else:
+            told.append(one)
+    return told, held

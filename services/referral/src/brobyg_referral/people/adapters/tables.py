@@ -77,5 +77,6 @@ access_log = Table(
     Column("organisation", Text),
     Column("accessed_at", Instant, nullable=False),
     Index("access_log_citizen", "citizen_id", "accessed_at"),
+    Index("access_log_kept", "accessed_at"),
     comment="Who was told how to reach whom, when and what for.",
 )

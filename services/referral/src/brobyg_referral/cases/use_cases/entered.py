@@ -11,8 +11,12 @@ from brobyg_referral.cases.domain.appointment import (
     PlannedVisit,
     apart,
     receive,
+    take_up,
 )
 from brobyg_referral.cases.ports import ActiveReferral, StoredAppointment
+
+#: Changes after which somebody is to go there.
+_BOOKS = ("booked", "rescheduled")
 
 
 def is_for(referral: ActiveReferral | None, stored: StoredAppointment) -> bool:
@@ -38,8 +42,26 @@ def entered_alike(
     return min(near)[3] if near else None
 
 
-def called_off(stored: StoredAppointment, at: datetime) -> StoredAppointment:
-    """It, once it has turned out to be another one."""
+def without_doubles(known: Iterable[StoredAppointment], now: datetime) -> list[StoredAppointment]:
+    """The same, once a restriction is lifted: what the hospital books is no second need.
+
+    What was entered of it and is still withheld is called off, as the hospital's own is told.
+    """
+    found = {one.appointment_id: one for one in known}
+    for one in list(found.values()):
+        taken = take_up(one.state, now)
+        plan = taken.appointment.announced_plan
+        if one.organisation is None or plan is None or taken.change not in _BOOKS:
+            continue
+        withheld = (o for o in found.values() if o.state.announced is Announced.WITHHELD)
+        if entered := entered_alike(withheld, plan, one.referral):
+            found[entered.appointment_id] = called_off(entered, now, told=False)
+            found[one.appointment_id] = replace(one, is_entered=True)
+    return list(found.values())
+
+
+def called_off(stored: StoredAppointment, at: datetime, *, told: bool = True) -> StoredAppointment:
+    """It, once it has turned out to be another one. Unless `told`, nothing is published of that."""
     content = replace(stored.state.content, status=AppointmentStatus.CANCELLED)
     said = AppointmentMessage(content, at, has_own_time=False)
-    return replace(stored, state=receive(stored.state, said).appointment)
+    return replace(stored, state=receive(stored.state, said, told=told).appointment)

@@ -1,0 +1,36 @@
+"""Notices of a need without a span are kept until it is closed, and what is over is found."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "notification_retention"
+down_revision = "notification_erasure"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Create the table; what was called off by a closed need tells which were closed so far."""
+    op.create_table(
+        "closed_need",
+        sa.Column("need_id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("need_id"),
+        comment=(
+            "Needs that were closed and not opened since: how long notices about one without a span"
+            " are kept counts from then."
+        ),
+    )
+    op.execute(
+        "insert into closed_need select need_id, happened_at from called_off"
+        " where event ->> 'type' = 'dk.brobyg.need.closed'"
+    )
+    op.create_index("closed_need_kept", "closed_need", ["closed_at"], unique=False)
+    op.create_index("called_off_kept", "called_off", ["happened_at"], unique=False)
+    op.create_index(
+        "notification_kept",
+        "notification",
+        [sa.text("greatest(ended_at, ends_at)")],
+        unique=False,
+        postgresql_where=sa.text("state <> 'waiting' and ends_at is not null"),
+    )
