@@ -14,8 +14,11 @@ from sqlalchemy import Connection, MetaData, func, inspect, select
 from sqlalchemy.pool import NullPool
 
 from brobyg_kit import logins, tables
-from brobyg_kit.database import create_engine
+from brobyg_kit.database import create_engine, driver_of
 from brobyg_kit.errors import DatabaseTooOld
+from brobyg_kit.logs import get_logger
+
+log = get_logger(__name__)
 
 _LOCK = 0x62726F62
 #: The script environment and, in `versions`, the revisions of the delivery tables.
@@ -66,10 +69,17 @@ async def _run(
     )
     try:
         async with engine.begin() as connection:
+            (await driver_of(connection)).add_log_listener(_told)
             await connection.run_sync(run)
     finally:
         await engine.dispose()
     return applied
+
+
+def _told(_: object, message: asyncpg.PostgresLogMessage) -> None:
+    """Log what the server warns of, such as a right that the owner may not take away."""
+    if message.severity_en == "WARNING":
+        log.warning("migrate.warning", said=message.message, advice=message.hint or "")
 
 
 def _refuse_older(connection: Connection) -> None:
