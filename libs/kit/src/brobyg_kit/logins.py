@@ -39,6 +39,7 @@ _ENTERS = """
     join pg_roles on pg_roles.oid = a.grantee
     where rolname = $1 and privilege_type = 'CONNECT' and datname = any($2) limit 1
 """
+_IS_OPEN = "select has_database_privilege('public', $1::text, $2)"
 _OPEN = """
     select datname from pg_database
     where datallowconn and has_database_privilege('public', oid, 'connect') order by datname
