@@ -9,8 +9,9 @@ from random import Random
 import asyncpg
 import pytest
 from brobyg_kit.cli import service_entry_points
+from brobyg_kit.clock import WallClock
 from brobyg_kit.database import OUTBOX_CHANNEL, TIMER_CHANNEL, Database
-from brobyg_kit.logins import Login, quoted, signed_in
+from brobyg_kit.logins import Login, ensure_login, quoted, signed_in
 from brobyg_kit.migrate import migrate
 from brobyg_kit.replica import REPLICA_CHANNEL
 from brobyg_kit.testing import Running, eventually, owners_url
@@ -134,6 +135,66 @@ async def test_versions_and_views_of_a_former_login_are_the_new_one_s(
             await database.close()
             await server.execute(f"drop database {url.rpartition('/')[2]} with (force)")
             await server.execute(f"drop role {new.name}")
+
+
+@asynccontextmanager
+async def plain_owners_database(
+    postgres: str, *rights: str
+) -> AsyncIterator[tuple[asyncpg.Connection, str, Login]]:
+    """A superuser; the database of an owner who is none, as they sign in; a name for its login."""
+    owner = Login(f"owner_{uuid.uuid4().hex[:10]}", "the secret of the owner")
+    own = Login(f"service_{uuid.uuid4().hex[:10]}", "the secret of the service")
+    name = f"brobyg_{owner.name}"
+    async with as_superuser(postgres) as server:
+        await server.execute(
+            f"create role {owner.name} login {' '.join(rights)} password '{owner.password}'"
+        )
+        await server.execute(f"create database {name} owner {owner.name}")
+        await server.execute(f"grant connect on database postgres to {owner.name}")
+        try:
+            yield server, f"{signed_in(postgres, owner)}/{name}", own
+        finally:
+            await server.execute(f"drop database {name} with (force)")
+            await server.execute(f"drop owned by {owner.name}")
+            await server.execute(f"drop role if exists {own.name}")
+            await server.execute(f"drop role {owner.name}")
+
+
+async def test_an_owner_who_is_no_superuser_does_what_they_may_and_says_the_rest(
+    postgres: str,
+) -> None:
+    said: list[str] = []
+    async with (
+        login(postgres) as who,
+        plain_owners_database(postgres, "createrole") as (_, url, own),
+    ):
+        await ensure_login(url.rpartition("/")[0], own)
+        for _ in range(2):
+            await migrate(url, metadata, SERVICE.versions, own.name, GRANTS, said.append)
+        assert [one for one in said if "analysts can take locks by number" in one] == said[:2]
+        service = Database(signed_in(url, own), WallClock(), "reporting")
+        await service.open()
+        try:
+            await first_version(service)
+        finally:
+            await service.close()
+        await analysts.add(url, who, say=said.append)
+        assert "has no bound" in said[2]
+        assert await analysts.readable(signed_in(url, who))
+        await analysts.remove(url, who.name)
+
+
+async def test_an_owner_who_may_not_hand_over_is_told_why(postgres: str) -> None:
+    said: list[str] = []
+    async with plain_owners_database(postgres) as (server, url, own):
+        await server.execute(f"create role {own.name} login password '{own.password}'")
+        await ensure_login(url.rpartition("/")[0], own, say=said.append)
+        assert f'grant "{own.name}" to' in said[0]
+        with pytest.raises(Exception, match=f'grant "?{own.name}"? to'):
+            await migrate(url, metadata, SERVICE.versions, own.name, GRANTS)
+        owner = url.partition("://")[2].partition(":")[0]
+        await server.execute(f"grant {own.name} to {owner}")
+        await migrate(url, metadata, SERVICE.versions, own.name, GRANTS)
 
 
 @asynccontextmanager

@@ -261,7 +261,8 @@ def _service_app(name: str) -> typer.Typer:
         except DATABASE_ERRORS as error:
             fail(
                 f"the database of {name} could not be brought up to date:"
-                f" {type(error).__name__}: {error}"
+                f" {type(error).__name__}: {error} (docs/logins.md tells what the owner must be"
+                " allowed)"
             )
         typer.echo(f"{name}: {', '.join(applied) if applied else 'up to date'}")
 
@@ -319,13 +320,18 @@ async def _migrate(server: str, service: "Service", *, create: bool) -> list[str
     assert service.metadata is not None  # the caller has checked it
     login = Login.of(own_server(service.name))
     others = [f"brobyg_{one}" for one in service_entry_points() if one != service.name]
-    await ensure_login(server, login, others)
+    await ensure_login(server, login, others, warn)
     if create:
         await migrate.create_database(server, service.name)
     url = database.database_url(server, service.name)
     return await migrate.migrate(
-        url, service.metadata, service.versions, login.name, service.grants
+        url, service.metadata, service.versions, login.name, service.grants, warn
     )
+
+
+def warn(message: str) -> None:
+    """Print `message` on standard error, and go on."""
+    typer.secho(f"brobyg: note: {message}", err=True, fg="yellow")
 
 
 def fail(message: str) -> NoReturn:

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import asyncpg
@@ -19,9 +19,9 @@ from sqlalchemy.engine import make_url
 
 from brobyg_kit import tables
 from brobyg_kit.errors import LoginRefused
-from brobyg_kit.logs import get_logger
 
-log = get_logger(__name__)
+#: Takes what the owner could not do, or what an operator must know, a sentence at a time.
+Say = Callable[[str], None]
 
 _LOCK = 0x62726F72
 _ROUNDS = 4096
@@ -82,12 +82,16 @@ def signed_in(server: str, login: Login) -> str:
     return address.render_as_string(hide_password=False)
 
 
-async def make_login(connection: asyncpg.Connection, login: Login) -> None:
+def unsaid(_: str) -> None:
+    """Say it to nobody."""
+
+
+async def make_login(connection: asyncpg.Connection, login: Login, say: Say = unsaid) -> None:
     """Make the login unless it is there, and give it its password, if it has one.
 
     `connection` is the owner's, to any database of the server. Raises LoginRefused for the owner's
     own login, a superuser's and one that may not sign in, and where it is missing and the owner
-    can't make it. What else an owner without the right can't do is logged, for an operator to do.
+    can't make it. What else the owner may not do is said, for an operator to do.
     """
     if not _NAME.fullmatch(login.name):
         raise LoginRefused(
@@ -117,20 +121,22 @@ async def make_login(connection: asyncpg.Connection, login: Login) -> None:
         if not await connection.fetchval(_IS_MEMBER, login.name) and not await _allowed(
             connection, f"grant {name} to current_user"
         ):
-            advice = f"as a superuser: grant {name} to {whose}"
-            log.warning("login.not_a_member", login=login.name, owner=owner, advice=advice)
+            say(
+                f"{owner} is no member of {login.name} and can't hand tables over to it; as a"
+                f" superuser: grant {name} to {whose}"
+            )
         if login.password and not await _allowed(
             connection, f"alter role {name} password '{_verifier(login.password)}'"
         ):
-            log.warning(
-                "login.password_not_set",
-                login=login.name,
-                owner=owner,
-                advice="it keeps the one it has, which must be that of the settings",
+            say(
+                f"{owner} can't set the password of {login.name}: it keeps the one it has, which"
+                " must be that of the settings"
             )
 
 
-async def ensure_login(server: str, login: Login, others: Collection[str] = ()) -> None:
+async def ensure_login(
+    server: str, login: Login, others: Collection[str] = (), say: Say = unsaid
+) -> None:
     """`make_login` over a connection of its own, and the server's own databases closed to it.
 
     `server` is the owner's address, `others` are databases that the login must not enter. Raises
@@ -143,9 +149,9 @@ async def ensure_login(server: str, login: Login, others: Collection[str] = ()) 
             raise LoginRefused(
                 f"{login.name} is the login of {entered} already: each service has one of its own"
             )
-        await make_login(connection, login)
+        await make_login(connection, login, say)
         await _close_server(connection)
-        await warn_of_open(connection, login)
+        await say_what_is_open(connection, say)
     finally:
         await connection.close()
 
@@ -161,15 +167,13 @@ async def _close_server(connection: asyncpg.Connection) -> None:
                 await _allowed(connection, f"revoke {_ALL} on database {name} from public")
 
 
-async def warn_of_open(connection: asyncpg.Connection, login: Login) -> None:
-    """Log the databases that are open to everybody, this login too."""
-    rows = await connection.fetch(_OPEN)
-    if rows:
-        log.warning(
-            "login.enters",
-            login=login.name,
-            databases=[row["datname"] for row in rows],
-            advice=f"as their owner or a superuser: revoke {_ALL} on database NAME from public",
+async def say_what_is_open(connection: asyncpg.Connection, say: Say) -> None:
+    """Say which databases every login can enter, if there are any."""
+    open_ = [row["datname"] for row in await connection.fetch(_OPEN)]
+    if open_:
+        say(
+            f"every login can enter {', '.join(open_)}; as their owner or a superuser: revoke"
+            f" {_ALL} on database {quoted(open_[0])} from public"
         )
 
 
@@ -183,7 +187,13 @@ async def _allowed(connection: asyncpg.Connection, statement: str) -> bool:
     return True
 
 
-def grant(connection: Connection, login: str, metadata: MetaData, more: Sequence[str]) -> None:
+def grant(
+    connection: Connection,
+    login: str,
+    metadata: MetaData,
+    more: Sequence[str],
+    say: Say = unsaid,
+) -> None:
     """Give the login its rights in this database, in the current transaction of its owner.
 
     `more` are statements of the service's own, with {role} and {database} in place of the names.
@@ -197,11 +207,9 @@ def grant(connection: Connection, login: str, metadata: MetaData, more: Sequence
         schemas = connection.execute(_SCHEMAS).scalars().all()
         for statement in _revoked(schemas):
             connection.exec_driver_sql(statement.format(role=quoted(former), database=database))
-        log.warning(
-            "login.former",
-            login=former,
-            advice=f"it has no right here any more; drop owned by {quoted(former)} in this"
-            f" database, then drop role {quoted(former)}, once nothing signs in with it",
+        say(
+            f"the former login {former} has no rights here any more; once nothing signs in with"
+            f" it: drop owned by {quoted(former)} (in {database}), drop role {quoted(former)}"
         )
 
 

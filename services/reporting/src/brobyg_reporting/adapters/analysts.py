@@ -7,14 +7,11 @@ from dataclasses import dataclass
 
 import asyncpg
 from brobyg_kit.database import Driver
-from brobyg_kit.logins import Login, make_login, quoted, warn_of_open
-from brobyg_kit.logs import get_logger
+from brobyg_kit.logins import Login, Say, make_login, quoted, say_what_is_open, unsaid
 
 from brobyg_reporting.adapters.grants import ANALYSTS
 from brobyg_reporting.adapters.tables import SCHEMA
 from brobyg_reporting.errors import AnalystRefused
-
-log = get_logger(__name__)
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 #: Names, or beginnings of names, that are kept for others, though nobody may have them yet.
@@ -57,12 +54,13 @@ class Readable:
     comment: str
 
 
-async def add(owner: str, login: Login, kept: Collection[str] = ()) -> None:
+async def add(owner: str, login: Login, kept: Collection[str] = (), say: Say = unsaid) -> None:
     """Make the analyst's login and schema; one that is there gets the password, its views stay.
 
     `owner` is the address of reporting's database as its owner signs in; `kept` are names that are
-    others'. Raises AnalystRefused for a name that is no plain word or that something else has,
-    LoginRefused for what the owner can't make, and one of kit's DATABASE_ERRORS.
+    others', and `say` is told what the owner may not do. Raises AnalystRefused for a name that is
+    no plain word or that something else has, LoginRefused for what the owner can't make, and one
+    of kit's DATABASE_ERRORS.
     """
     _refuse_name(login.name, kept)
     name = quoted(login.name)
@@ -79,15 +77,14 @@ async def add(owner: str, login: Login, kept: Collection[str] = ()) -> None:
                 f"{login.name} was told not to sign in; if they may again:"
                 f" alter role {login.name} login"
             )
-        await make_login(connection, login)
+        await make_login(connection, login, say)
         settings = {"search_path": f"{name}, {SCHEMA}", **_SESSION}
         if await connection.fetchval("select has_parameter_privilege($1, 'set')", _ON_DISK[0]):
             settings.update([_ON_DISK])
         else:
-            log.warning(
-                "analyst.disk_not_bounded",
-                login=login.name,
-                advice=f"as a superuser: alter role {name} set {_ON_DISK[0]} = {_ON_DISK[1]}",
+            say(
+                f"what {login.name} may put on the server's disk has no bound; as a superuser:"
+                f" alter role {name} set {_ON_DISK[0]} = {_ON_DISK[1]}"
             )
         for statement in (
             f"grant {ANALYSTS} to {name}",
@@ -96,7 +93,7 @@ async def add(owner: str, login: Login, kept: Collection[str] = ()) -> None:
             *(f"alter role {name} set {one} = {value}" for one, value in settings.items()),
         ):
             await connection.execute(statement)
-        await warn_of_open(connection, login)
+        await say_what_is_open(connection, say)
 
 
 async def remove(owner: str, name: str) -> None:

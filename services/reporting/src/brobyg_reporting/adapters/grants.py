@@ -21,6 +21,17 @@ _MAKE_GROUP = f"""
                 current_user, current_user using errcode = 'insufficient_privilege';
     end $$
 """
+#: To hand anything over the owner must be the login's member.
+_ASK_MEMBER = """
+    do $$ begin
+        if not pg_has_role(current_user, '{role}'::regrole, 'usage') then
+            raise exception 'reporting makes tables and views, which belong to its login, and % can'
+                ' not have that: as a superuser, grant % to %',
+                current_user, '{role}'::regrole, quote_ident(current_user)
+                using errcode = 'insufficient_privilege';
+        end if;
+    end $$
+"""
 #: What is not the service's: before services had logins of their own, the databases' owner had made
 #: versions and views; another login of the service's may have. Each attempt waits for readers less
 #: long than the server's deadlock timeout (1 s), so that it is never a reader that is ended.
@@ -98,6 +109,7 @@ _SHOWN_VIEWS = f"""
     end $$
 """  # noqa: S608  # as above
 GRANTS = (
+    _ASK_MEMBER,
     "grant create on database {database} to {role}",
     f"grant create on schema {SCHEMA} to {{role}}",
     _HAND_OVER,

@@ -137,7 +137,7 @@ def remove(name: Annotated[str, typer.Argument(help="The login.")]) -> None:
 
 def _tell(server: str, *, as_json: bool, owner: str | None = None) -> None:
     """Sign in by this address, and print how; with `owner` the login is made first."""
-    from brobyg_kit.cli import service_entry_points
+    from brobyg_kit.cli import service_entry_points, warn
     from brobyg_kit.database import database_url
     from brobyg_kit.logins import Login
 
@@ -147,7 +147,7 @@ def _tell(server: str, *, as_json: bool, owner: str | None = None) -> None:
 
     async def work() -> "list[Readable]":
         if owner is not None:
-            await analysts.add(owner, Login.of(server), service_entry_points())
+            await analysts.add(owner, Login.of(server), service_entry_points(), warn)
         return await analysts.readable(url)
 
     _print(Connection.of(url), _run(work()), as_json=as_json)
