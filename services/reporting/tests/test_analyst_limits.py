@@ -25,7 +25,7 @@ from brobyg_reporting.errors import AnalystRefused
 from brobyg_reporting.testing import interleave, make_history
 from typer.testing import CliRunner
 
-from .conftest import Publisher, first_version, scalar
+from .conftest import Publisher, Rebuilder, first_version, scalar
 from .test_analysts import login, signing_in
 
 DatabaseFor = Callable[..., AbstractAsyncContextManager[Database]]
@@ -161,13 +161,18 @@ async def plain_owners_database(
 
 
 async def test_an_owner_who_is_no_superuser_does_what_they_may_and_says_the_rest(
-    postgres: str,
+    postgres: str, topics: str
 ) -> None:
     said: list[str] = []
     async with (
         login(postgres) as who,
         plain_owners_database(postgres, "createrole") as (_, url, own),
     ):
+        await migrate(url, metadata, SERVICE.versions)
+        owned = Database(url, WallClock(), "reporting")
+        await owned.open()
+        await first_version(owned)  # as a release did in which the service signed in as the owner
+        await owned.close()
         await ensure_login(url.rpartition("/")[0], own)
         for _ in range(2):
             await migrate(url, metadata, SERVICE.versions, own.name, GRANTS, said.append)
@@ -175,13 +180,33 @@ async def test_an_owner_who_is_no_superuser_does_what_they_may_and_says_the_rest
         service = Database(signed_in(url, own), WallClock(), "reporting")
         await service.open()
         try:
-            await first_version(service)
+            assert await scalar(service, "select count(*) from reporting.need") == 0
+            assert await scalar(service, "select count(*) from projection_v1.need") == 0
+            assert await Rebuilder(topics, service.url).run("offer")
         finally:
             await service.close()
         await analysts.add(url, who, say=said.append)
         assert "has no bound" in said[2]
         assert await analysts.readable(signed_in(url, who))
         await analysts.remove(url, who.name)
+
+
+async def test_what_changes_owner_and_is_in_use_is_named_and_nothing_is_changed(
+    postgres: str,
+) -> None:
+    async with plain_owners_database(postgres, "createrole") as (_, url, own):
+        await migrate(url, metadata, SERVICE.versions)
+        owned = Database(url, WallClock(), "reporting")
+        await owned.open()
+        await first_version(owned)
+        await ensure_login(url.rpartition("/")[0], own)
+        async with owned.transaction() as held:
+            await held.driver.execute("select from projection_v1.need")
+            with pytest.raises(Exception, match="stop reporting, rebuilds too, and migrate again"):
+                await migrate(url, metadata, SERVICE.versions, own.name, GRANTS)
+        assert await scalar(owned, "select count(*) from reporting.need") == 0
+        await migrate(url, metadata, SERVICE.versions, own.name, GRANTS)
+        await owned.close()
 
 
 async def test_an_owner_who_may_not_hand_over_is_told_why(postgres: str) -> None:

@@ -37,6 +37,12 @@ _ASK_MEMBER = """
 #: long than the server's deadlock timeout (1 s), so that it is never a reader that is ended.
 _HAND_OVER = f"""
     do $$ declare one record; begin
+        for one in
+            select quote_ident(nspname) as name from pg_namespace
+            where starts_with(nspname, 'projection_') and nspowner <> '{{role}}'::regrole
+        loop
+            execute format('alter schema %s owner to {{role}}', one.name);
+        end loop;
         for attempt in 1..60 loop
             begin
                 set local lock_timeout = '200ms';
@@ -55,19 +61,13 @@ _HAND_OVER = f"""
                 set local lock_timeout = 0;
                 exit;
             exception when lock_not_available or deadlock_detected then
-                if attempt = 60 then
+                if attempt = 60 or clock_timestamp() > statement_timestamp() + interval '2 min' then
                     raise exception 'versions or views of reporting change owner, and are in use:'
                         ' stop reporting, rebuilds too, and migrate again'
                         using errcode = 'lock_not_available';
                 end if;
             end;
             perform pg_sleep(0.05);
-        end loop;
-        for one in
-            select quote_ident(nspname) as name from pg_namespace
-            where starts_with(nspname, 'projection_') and nspowner <> '{{role}}'::regrole
-        loop
-            execute format('alter schema %s owner to {{role}}', one.name);
         end loop;
     end $$
 """  # noqa: S608  # our own names
