@@ -1,5 +1,6 @@
 """What is closed to logins, whose login it was before, and owners who are no superusers."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,6 +11,8 @@ from brobyg_kit import cli
 from brobyg_kit.errors import LoginRefused
 from brobyg_kit.logins import Login, ensure_login, quoted, signed_in
 from brobyg_kit.migrate import create_database, migrate
+from brobyg_kit.service import Parts, Service
+from brobyg_kit.settings import KitSettings
 from delivery_parts import NO_VERSIONS
 from sqlalchemy import MetaData
 from typer.testing import CliRunner
@@ -89,6 +92,24 @@ async def test_a_login_that_another_service_has_is_refused(postgres: str) -> Non
         with pytest.raises(LoginRefused, match=f"the login of brobyg_{one} already"):
             await ensure_login(postgres, login, [f"brobyg_{one}"])
         await ensure_login(postgres, login, [f"brobyg_{other}"])
+
+
+async def test_migrate_refuses_a_login_that_another_service_has(
+    postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with database_and_logins(postgres) as (one, [login]):
+        await migrated(postgres, one, login, [])
+        another = Service(
+            "another", "brobyg_kit", KitSettings, lambda _: Parts(), metadata=MetaData()
+        )
+        monkeypatch.setattr(cli, "load_service", lambda _: another)
+        monkeypatch.setattr(cli, "service_entry_points", lambda: {one: None, "another": None})
+        monkeypatch.setenv("BROBYG_DATABASE", postgres)
+        monkeypatch.setenv("BROBYG_ANOTHER_DATABASE", signed_in(postgres, login))
+        command = cli._service_app("another")
+        result = await asyncio.to_thread(CliRunner().invoke, command, ["migrate"])
+        assert result.exit_code == 1
+        assert f"is the login of brobyg_{one} already" in result.stderr
 
 
 @pytest.mark.parametrize("act", ["run", "api", "migrate"])

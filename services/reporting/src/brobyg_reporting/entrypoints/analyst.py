@@ -157,6 +157,7 @@ def _run(work: Coroutine[None, None, ResultT]) -> ResultT:
     """Its result; what it raises ends the command with a message."""
     import asyncio
 
+    from asyncpg import InsufficientPrivilegeError
     from brobyg_kit.database_errors import DATABASE_ERRORS, trouble_of
     from brobyg_kit.errors import LoginRefused
 
@@ -166,6 +167,8 @@ def _run(work: Coroutine[None, None, ResultT]) -> ResultT:
         return asyncio.run(work)
     except (AnalystRefused, LoginRefused) as error:
         _fail(str(error), 1)
+    except InsufficientPrivilegeError as error:
+        _fail(f"that is not allowed here: {error} (docs/logins.md tells what must be)", 3)
     except DATABASE_ERRORS as error:
         _fail(f"reporting's database can't be used: {trouble_of(error)}", 3)
 
