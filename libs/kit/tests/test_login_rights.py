@@ -60,7 +60,7 @@ async def test_the_server_s_own_databases_are_closed(postgres: str, database: st
         await owner.execute(f"grant connect, temporary on database {database} to public")
         await ensure_login(postgres, login)
         with pytest.raises(asyncpg.InsufficientPrivilegeError, match="CONNECT"):
-            await asyncpg.connect(f"{signed_in(postgres, login)}/{database}")
+            await (await asyncpg.connect(f"{signed_in(postgres, login)}/{database}")).close()
 
 
 async def test_a_former_login_has_no_rights_any_more_and_the_new_one_has_all(postgres: str) -> None:
