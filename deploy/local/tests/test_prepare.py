@@ -8,7 +8,7 @@ from brobyg_kit import logins
 from brobyg_kit.cli import load_service
 from brobyg_local import system
 from brobyg_local.services import KEEPERS
-from brobyg_local.state import StateFolder
+from brobyg_local.state import ROOT, StateFolder
 from brobyg_local.system import System
 from brobyg_reporting.adapters import analysts
 
@@ -76,7 +76,7 @@ def test_topics_and_migrations_are_always_applied_to_stores_given_from_outside(
 
 
 def test_everything_that_grants_rights_is_among_what_databases_are_made_from() -> None:
-    paths = {path for pattern in system.MADE_FROM for path in system.ROOT.glob(pattern)}
+    paths = {path for pattern in system.MADE_FROM for path in ROOT.glob(pattern)}
     assert Path(logins.__file__) in paths
     for name in KEEPERS:
         service = load_service(name)
