@@ -1,11 +1,16 @@
 """When topics and migrations are applied anew."""
 
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+from brobyg_kit import logins
+from brobyg_kit.cli import load_service
 from brobyg_local import system
-from brobyg_local.state import StateFolder
+from brobyg_local.services import KEEPERS
+from brobyg_local.state import ROOT, StateFolder
 from brobyg_local.system import System
+from brobyg_reporting.adapters import analysts
 
 
 def system_in(folder: Path, given: dict[str, str]) -> System:
@@ -68,3 +73,29 @@ def test_topics_and_migrations_are_always_applied_to_stores_given_from_outside(
     first, again = prepared_twice(tmp_path, given, monkeypatch)
     assert first > 0
     assert again == first
+
+
+def test_everything_that_grants_rights_is_among_what_databases_are_made_from() -> None:
+    paths = {path for pattern in system.MADE_FROM for path in ROOT.glob(pattern)}
+    assert Path(logins.__file__) in paths
+    for name in KEEPERS:
+        service = load_service(name)
+        if service.grants:
+            grants = import_module(f"{service.package}.adapters.grants")
+            assert service.grants == grants.GRANTS
+            assert Path(str(grants.__file__)) in paths
+    assert Path(analysts.__file__) in paths
+
+
+def test_databases_are_prepared_again_when_what_grants_rights_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grants = tmp_path / "services" / "one" / "src" / "one" / "adapters" / "grants.py"
+    grants.parent.mkdir(parents=True)
+    monkeypatch.setattr(system, "ROOT", tmp_path)
+    made = system_in(tmp_path / "state", {})
+    found = set()
+    for text in ("", "GRANTS = ()", "GRANTS = ('more',)"):
+        grants.write_text(text)
+        found.add(made._fingerprint({}))
+    assert len(found) == 3

@@ -152,13 +152,16 @@ async def test_every_delivery_table_can_be_used_by_the_service(postgres: str) ->
 
 
 async def test_a_password_that_was_changed_is_the_one_that_counts(postgres: str) -> None:
-    async with things(postgres) as (_, login):
+    async with things(postgres) as (name, login):
         newer = Login(login.name, "another")
+        owner = await asyncpg.connect(f"{postgres}/postgres")
+        await owner.execute(f"create database brobyg_{name}")
+        await owner.close()
         for one in (login, newer):
             await ensure_login(postgres, one)
-            await (await asyncpg.connect(f"{signed_in(postgres, one)}/postgres")).close()
+            await (await asyncpg.connect(f"{signed_in(postgres, one)}/brobyg_{name}")).close()
         with pytest.raises(asyncpg.InvalidPasswordError):
-            await asyncpg.connect(f"{signed_in(postgres, login)}/postgres")
+            await asyncpg.connect(f"{signed_in(postgres, login)}/brobyg_{name}")
 
 
 async def test_the_owner_s_own_login_is_refused_for_a_service(postgres: str) -> None:

@@ -41,10 +41,13 @@ from .tools import Say, run
 PORTS: Mapping[str, int] = {"kafka": 9092, "postgres": 5432, "mail": 2525, **DEFAULT_PORTS}
 #: Seconds for all services together, and for one migration or the topics.
 READY_TIMEOUT, COMMAND_TIMEOUT = 90.0, 120.0
-#: What the databases and topics are made from, besides the code that does it.
+#: What the databases, their rights and the topics are made from.
 MADE_FROM = (
     "services/*/migrations/**/*",
     "libs/kit/src/*/migrations/**/*",
+    "libs/kit/src/brobyg_kit/logins.py",
+    "services/*/src/*/adapters/grants.py",
+    "services/*/src/*/adapters/analysts.py",
     "schemas/topics/*.yaml",
 )
 

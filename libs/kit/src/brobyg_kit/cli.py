@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -249,6 +250,7 @@ def _service_app(name: str) -> typer.Typer:
         if service.metadata is None:
             typer.echo(f"{name} keeps nothing in a database")
             return
+        _refuse_shared_login(name)
         server = KitSettings().database.get_secret_value()
         try:
             applied = asyncio.run(_migrate(server, service, create=create))
@@ -259,7 +261,8 @@ def _service_app(name: str) -> typer.Typer:
         except DATABASE_ERRORS as error:
             fail(
                 f"the database of {name} could not be brought up to date:"
-                f" {type(error).__name__}: {error}"
+                f" {type(error).__name__}: {error} (docs/logins.md tells what the owner must be"
+                " allowed)"
             )
         typer.echo(f"{name}: {', '.join(applied) if applied else 'up to date'}")
 
@@ -273,6 +276,8 @@ def _runner(name: str, role: "Role") -> Callable[[], None]:
         from brobyg_kit import process, runtime
 
         service = load_service(name)
+        if service.metadata is not None:
+            _refuse_shared_login(name)
         try:
             settings = service.settings()
         except ValidationError as error:  # its own text would show the values
@@ -283,6 +288,30 @@ def _runner(name: str, role: "Role") -> Callable[[], None]:
     return run
 
 
+def _refuse_shared_login(name: str) -> None:
+    """End with a message where the settings have another service sign in by the same login.
+
+    Each would have the other's rights, and the next migration of one takes them from the other.
+    """
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    from brobyg_kit.settings import own_server
+
+    def login(service: str) -> tuple[str | None, int, str | None]:
+        at = make_url(own_server(service))
+        return at.host, at.port or 5432, at.username
+
+    for other in service_entry_points():
+        with suppress(ArgumentError):  # an address that is none is found where it is used
+            if other != name and login(other) == login(name):
+                fail(
+                    f"{name} and {other} have the same login, {login(name)[2]}: name one of its own"
+                    f" for each in BROBYG_{name.upper()}_DATABASE and"
+                    f" BROBYG_{other.upper()}_DATABASE"
+                )
+
+
 async def _migrate(server: str, service: "Service", *, create: bool) -> list[str]:
     from brobyg_kit import database, migrate
     from brobyg_kit.logins import Login, ensure_login
@@ -290,13 +319,19 @@ async def _migrate(server: str, service: "Service", *, create: bool) -> list[str
 
     assert service.metadata is not None  # the caller has checked it
     login = Login.of(own_server(service.name))
-    await ensure_login(server, login)
+    others = [f"brobyg_{one}" for one in service_entry_points() if one != service.name]
+    await ensure_login(server, login, others, warn)
     if create:
         await migrate.create_database(server, service.name)
     url = database.database_url(server, service.name)
     return await migrate.migrate(
-        url, service.metadata, service.versions, login.name, service.grants
+        url, service.metadata, service.versions, login.name, service.grants, warn
     )
+
+
+def warn(message: str) -> None:
+    """Print `message` on standard error, and go on."""
+    typer.secho(f"brobyg: note: {message}", err=True, fg="yellow")
 
 
 def fail(message: str) -> NoReturn:

@@ -14,8 +14,9 @@ from sqlalchemy import Connection, MetaData, func, inspect, select
 from sqlalchemy.pool import NullPool
 
 from brobyg_kit import logins, tables
-from brobyg_kit.database import create_engine
+from brobyg_kit.database import create_engine, driver_of
 from brobyg_kit.errors import DatabaseTooOld
+from brobyg_kit.logins import Say, unsaid
 
 _LOCK = 0x62726F62
 #: The script environment and, in `versions`, the revisions of the delivery tables.
@@ -23,23 +24,28 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 async def migrate(
-    url: str, metadata: MetaData, versions: Path, login: str = "", grants: Sequence[str] = ()
+    url: str,
+    metadata: MetaData,
+    versions: Path,
+    login: str = "",
+    grants: Sequence[str] = (),
+    say: Say = unsaid,
 ) -> list[str]:
     """Bring the database at `url` up to date; return the revisions newly applied, in order.
 
     `url` is its owner's; `login` is given the rights that the service needs, and `grants` are the
-    service's own. `versions` is the folder of its revisions. An advisory lock lets one migration
-    run at a time; an interrupted one leaves nothing behind. Raises one of DATABASE_ERRORS,
-    DatabaseTooOld when there are tables that no revision has made, or alembic's CommandError when
-    the database is at a revision this code does not know.
+    service's own. `versions` is the folder of its revisions; `say` is told what the owner may not
+    do. An advisory lock lets one migration run at a time; an interrupted one leaves nothing behind.
+    Raises one of DATABASE_ERRORS, DatabaseTooOld when there are tables that no revision has made,
+    or alembic's CommandError when the database is at a revision this code does not know.
     """
 
     def upgrade(config: Config, connection: Connection) -> None:
         command.upgrade(config, "heads")
         if login:
-            logins.grant(connection, login, metadata, grants)
+            logins.grant(connection, login, metadata, grants, say)
 
-    return await _run(url, metadata, versions, upgrade)
+    return await _run(url, metadata, versions, upgrade, say)
 
 
 async def check(url: str, metadata: MetaData, versions: Path) -> None:
@@ -52,7 +58,11 @@ async def check(url: str, metadata: MetaData, versions: Path) -> None:
 
 
 async def _run(
-    url: str, metadata: MetaData, versions: Path, action: Callable[[Config, Connection], None]
+    url: str,
+    metadata: MetaData,
+    versions: Path,
+    action: Callable[[Config, Connection], None],
+    say: Say = unsaid,
 ) -> list[str]:
     applied: list[str] = []
 
@@ -61,11 +71,16 @@ async def _run(
         _refuse_older(connection)
         action(_config(connection, metadata, versions, applied), connection)
 
+    def told(_: object, message: asyncpg.PostgresLogMessage) -> None:
+        if message.severity_en == "WARNING":
+            say(f"{message.message}; {message.hint}" if message.hint else message.message)
+
     engine = create_engine(
         url, poolclass=NullPool, connect_args={"timeout": 10, "command_timeout": 300}
     )
     try:
         async with engine.begin() as connection:
+            (await driver_of(connection)).add_log_listener(told)
             await connection.run_sync(run)
     finally:
         await engine.dispose()

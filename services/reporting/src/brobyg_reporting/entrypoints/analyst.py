@@ -1,9 +1,10 @@
-"""`brobyg analyst add | connect`."""
+"""`brobyg analyst add | connect | remove`."""
 
 import json
 import shlex
+from collections.abc import Coroutine
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
 import typer
 
@@ -12,9 +13,13 @@ if TYPE_CHECKING:
     from brobyg_reporting.settings import ReportingSettings
 
 app = typer.Typer(
-    help="Those who read the history as SQL: their logins, and how to connect.",
+    help="Those who read the history as SQL: their logins, and how to connect. Who administers the"
+    " system gives each person a login, 'brobyg analyst add anna', and hands on what it prints;"
+    " 'brobyg analyst remove anna' when they leave. Both need BROBYG_DATABASE, the login of the"
+    " databases' owner. docs/analysts.md tells what there is to read.",
     no_args_is_help=True,
 )
+ResultT = TypeVar("ResultT")
 AsJson = Annotated[bool, typer.Option("--json", help="For scripts.")]
 _HOW_TO_BUILD = (
     "Build views of your own so; they stay when the tables behind the views are replaced:\n"
@@ -77,13 +82,17 @@ class Connection:
 def add(
     name: Annotated[
         str | None,
-        typer.Argument(help="The login; without it the one of BROBYG_REPORTING_ANALYST."),
+        typer.Argument(
+            help="The login, such as anna: a-z, 0-9 and _. Without it, the one of"
+            " BROBYG_REPORTING_ANALYST with the password there."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a login for an analyst, and print how to connect with it.
 
-    Its password is shown this once; for a name that is there already it is a new one.
+    Its password is shown this once; for a name that is there already it is a new one, and the
+    analyst's views stay.
     """
     import secrets
 
@@ -112,32 +121,56 @@ def connect(as_json: AsJson = False) -> None:
     _tell(server, as_json=as_json)
 
 
+@app.command()
+def remove(name: Annotated[str, typer.Argument(help="The login.")]) -> None:
+    """End an analyst's sessions and remove the login, with the views they have built.
+
+    Where others have built views on those, it says which and removes nothing.
+    """
+    from brobyg_kit.database import database_url
+
+    from brobyg_reporting.adapters import analysts
+
+    _run(analysts.remove(database_url(_settings().database.get_secret_value(), "reporting"), name))
+    typer.echo(f"{name}: removed")
+
+
 def _tell(server: str, *, as_json: bool, owner: str | None = None) -> None:
     """Sign in by this address, and print how; with `owner` the login is made first."""
-    import asyncio
-
+    from brobyg_kit.cli import service_entry_points, warn
     from brobyg_kit.database import database_url
-    from brobyg_kit.database_errors import DATABASE_ERRORS, trouble_of
-    from brobyg_kit.errors import LoginRefused
     from brobyg_kit.logins import Login
 
     from brobyg_reporting.adapters import analysts
-    from brobyg_reporting.errors import AnalystRefused
 
     url = database_url(server, "reporting")
 
     async def work() -> "list[Readable]":
         if owner is not None:
-            await analysts.add(owner, Login.of(server))
+            await analysts.add(owner, Login.of(server), service_entry_points(), warn)
         return await analysts.readable(url)
 
+    _print(Connection.of(url), _run(work()), as_json=as_json)
+
+
+def _run(work: Coroutine[None, None, ResultT]) -> ResultT:
+    """Its result; what it raises ends the command with a message."""
+    import asyncio
+
+    from asyncpg import InsufficientPrivilegeError
+    from brobyg_kit.database_errors import DATABASE_ERRORS, trouble_of
+    from brobyg_kit.errors import LoginRefused
+
+    from brobyg_reporting.errors import AnalystRefused
+
     try:
-        views = asyncio.run(work())
+        return asyncio.run(work)
     except (AnalystRefused, LoginRefused) as error:
         _fail(str(error), 1)
+    except InsufficientPrivilegeError as error:
+        _fail(f"that is not allowed here: {error} (docs/logins.md tells what must be)", 3)
     except DATABASE_ERRORS as error:
         _fail(f"reporting's database can't be used: {trouble_of(error)}", 3)
-    _print(Connection.of(url), views, as_json=as_json)
 
 
 def _print(how: Connection, views: "list[Readable]", *, as_json: bool) -> None:
