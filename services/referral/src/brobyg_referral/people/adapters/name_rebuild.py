@@ -82,7 +82,9 @@ class NameRebuild:
             after: str | None = _NOWHERE
             while after is not None:
                 done, after = await self._batch(after, batch, skip_locked=skip_locked)
-                if done.rebuilt or (done.unreadable and not skip_locked):
+                if skip_locked:  # told at the end
+                    done = Rebuilt(done.rebuilt, 0)
+                if done.rebuilt or done.unreadable:
                     yield done
                 faultpoints.reach(faultpoints.BETWEEN_REBUILT_NAMES)
 
