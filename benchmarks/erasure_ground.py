@@ -160,6 +160,7 @@ _FILL: dict[str, list[str]] = {
  from {_TWICE}, unnest(array['citizen', 'helper']) role""",
     ],
 }
+_FILL_SECONDS = 600.0
 _OTHERS: tuple[Service, ...] = (MATCHING, NOTIFICATION)
 _REFERENCE = Path(__file__).parents[1] / "schemas" / "reference"
 _COORDINATOR = Caller("anna", frozenset({"coordinator"}), department="randers-norddjurs")
@@ -260,9 +261,10 @@ async def _fill(into: Database, statements: list[str], citizens: int) -> None:
     async with driver(into) as connection:
         await connection.execute(_ID)
         for statement in statements:
-            await connection.execute(statement, *([citizens] if "$1" in statement else []))
+            given = [citizens] if "$1" in statement else []
+            await connection.execute(statement, *given, timeout=_FILL_SECONDS)
         # Else the server looks at the tables while the benchmark runs.
-        await connection.execute("vacuum analyze")
+        await connection.execute("vacuum analyze", timeout=_FILL_SECONDS)
 
 
 def _parts(on: Ground, service: Service, into: Database) -> Parts:
