@@ -46,8 +46,8 @@ async def measure(on: Ground, say: Say) -> BenchmarkResult:
         f" {on.rounds} rounds of {erased} erasures in turns, each a transaction of referral and two"
         " each of matching and notification"
     )
-    medians = [statistics.median(costs[size]) * 1_000 for size in (many, few)]
-    return GOAL.result(*medians, how)
+    of_many, of_few = (statistics.median(costs[size]) * 1_000 for size in (many, few))
+    return GOAL.result(of_many, of_few, how)
 
 
 async def _timed(one: Held, number: int) -> float:

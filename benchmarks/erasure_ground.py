@@ -210,9 +210,7 @@ def _deleted(number: int) -> Event:
     """That the citizen's record was deleted, as the compacted topic tells it."""
     like = _erased(number)
     event_id = derived_id("deletion", like.subject)
-    return msgspec.structs.replace(
-        like, id=event_id, type=TOMBSTONE, source=CitizenRecorded.TOPIC, data=encode_data(None)
-    )
+    return msgspec.structs.replace(like, id=event_id, type=TOMBSTONE, source=CitizenRecorded.TOPIC)
 
 
 def citizen(number: int) -> str:
