@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -110,6 +111,10 @@ async def test_an_erasure_reaches_whoever_was_down_and_whoever_comes_back_as_a_b
             assert matching.runtime.replay is not None
             assert await matching.runtime.replay.once() == 1
             assert await rows(matching, record) == []
+        # Notification comes back after a day.
+        clock.advance(timedelta(days=1))
+        [missing] = (await status())["missing"]
+        assert datetime.fromisoformat(missing["since"]) == clock.now() - timedelta(days=1)
         async with serve(NOTIFICATION, role="run", clock=clock, **OF_NOTIFICATION):
 
             async def all_heard() -> bool:

@@ -26,7 +26,7 @@ from brobyg_kit.runtime import Runtime, Server
 from brobyg_kit.service import Parts as ServiceParts
 from brobyg_kit.service import Service
 from brobyg_kit.settings import KitSettings, own_database
-from brobyg_kit.testing import eventually, token_keys
+from brobyg_kit.testing import eventually, publish, token_keys
 from brobyg_kit.topics import SEGMENT, Topic
 from delivery_parts import Parts, going
 from fastapi import APIRouter
@@ -599,3 +599,16 @@ async def test_what_waits_to_be_said_of_an_erased_person_is_never_sent(parts: Pa
         (f"{parts.topic}-history", OTHER, False),
         (parts.topic, SOMEBODY, True),
     ]
+
+
+async def test_what_is_no_event_stops_no_replay_and_is_passed_over(parts: Parts) -> None:
+    holder = Holder(parts)
+    kind = holder.kind.EVENT_TYPE
+    poison = (f'{{"type": "{kind}"'.encode(), f'"{kind}"'.encode(), kind.encode(), b"\xff")
+    await publish(parts.kafka, parts.topic, *poison, key=SOMEBODY)
+    await history(parts, holder, SOMEBODY)
+    await publish(parts.kafka, parts.topic, *poison, key=SOMEBODY)
+    assert await holder.replay.once() == 1
+    assert (await holder.replay.check()).ok, "it is parked where it is consumed"
+    await parts.pool.execute("truncate erased_person")
+    assert await holder.replay.once() == 0, "the position is behind all of it"

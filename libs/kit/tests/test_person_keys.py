@@ -176,7 +176,7 @@ async def test_a_key_that_was_altered_stops_nothing_and_is_told(database: Databa
         await connection.execute(
             update(key_table).where(key_table.c.person_id == an_id(2)).values(wrapped=b"\0" * 60)
         )
-    done = [one async for one in keys(NEW, OLD).rewrap(database, 1)]
+    done = [one async for one in keys(NEW, OLD).rewrap(database, 10)]
     assert sum(one.rewrapped for one in done) == 3
     assert sum(one.unreadable for one in done) == 1
 

@@ -243,7 +243,7 @@ def _service_app(name: str) -> typer.Typer:
         from alembic.util import CommandError
 
         from brobyg_kit.database_errors import DATABASE_ERRORS
-        from brobyg_kit.errors import DatabaseTooOld, LoginRefused
+        from brobyg_kit.errors import DatabaseTooOld, LoginRefused, TableInUse
         from brobyg_kit.settings import KitSettings
 
         service = load_service(name)
@@ -256,7 +256,7 @@ def _service_app(name: str) -> typer.Typer:
             applied = asyncio.run(_migrate(server, service, create=create))
         except CommandError as error:
             fail(str(error))
-        except (DatabaseTooOld, LoginRefused) as error:
+        except (DatabaseTooOld, LoginRefused, TableInUse) as error:
             fail(f"the database of {name} can't be migrated: {error}")
         except DATABASE_ERRORS as error:
             fail(

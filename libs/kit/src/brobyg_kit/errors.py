@@ -42,6 +42,10 @@ class DatabaseTooOld(KitError):
     """The database was made before the migrations that this code has, and can't be migrated."""
 
 
+class TableInUse(KitError):
+    """A table that a migration changes was not free for minutes."""
+
+
 class HandlerBlocked(KitError):
     """A handler can't work now, for a reason that no event is the cause of.
 

@@ -13,6 +13,8 @@ IN_REBALANCE = "in-rebalance"
 AFTER_SMTP_BEFORE_MARK = "after-smtp-before-mark"
 BEFORE_REWRAPPED_COMMIT = "before-rewrapped-commit"
 BETWEEN_REWRAPPED_BATCHES = "between-rewrapped-batches"
+BEFORE_REBUILT_NAMES_COMMIT = "before-rebuilt-names-commit"
+BETWEEN_REBUILT_NAMES = "between-rebuilt-names"
 
 _armed = os.environ.get("BROBYG_FAULT_POINT", "")
 

@@ -2,10 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Generic, TypeVar
 
 import typer
 from pydantic import ValidationError
@@ -21,6 +21,9 @@ from brobyg_kit.person_keys import BATCH, PersonKeys
 from brobyg_kit.settings import KitSettings
 from brobyg_kit.vault import counted
 
+_SettingsT = TypeVar("_SettingsT", bound=KitSettings)
+_ResultT = TypeVar("_ResultT")
+
 #: Exit code: keys remain that another master key than the first wraps.
 REMAINING = 3
 
@@ -31,30 +34,22 @@ Batch = Annotated[
 
 
 @dataclass(frozen=True, slots=True)
-class _Service:
+class _Service(Generic[_SettingsT]):
     name: str
-    settings: Callable[[], KitSettings]
-    keys_of: Callable[[Any], PersonKeys]
+    settings: Callable[[], _SettingsT]
+    keys_of: Callable[[_SettingsT], PersonKeys]
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[tuple[Database, PersonKeys]]:
-        """Its database and its keys. Raises one of DATABASE_ERRORS; ends for wrong settings."""
-        try:
-            settings = self.settings()
-        except ValidationError as error:  # its own text would show the values
-            wrong = error.errors(include_input=False)
-            fail("".join(f"\n  BROBYG_{str(one['loc'][0]).upper()}: {one['msg']}" for one in wrong))
-        url = database_url(settings.server_of(self.name), self.name)
-        database = Database(url, WallClock(), f"{self.name}-keys", size=2)
-        await database.open()
-        try:
+        """Its database and its keys. As `opened_with`."""
+        async with opened_with(self.name, self.settings) as (database, settings):
             yield database, self.keys_of(settings)
-        finally:
-            await database.close()
 
 
 def keys_app(
-    service: str, settings: Callable[[], KitSettings], keys_of: Callable[[Any], PersonKeys]
+    service: str,
+    settings: Callable[[], _SettingsT],
+    keys_of: Callable[[_SettingsT], PersonKeys],
 ) -> typer.Typer:
     """The commands for a service's keys; `keys_of` makes them from its settings."""
     this = _Service(service, settings, keys_of)
@@ -66,7 +61,7 @@ def keys_app(
 
         Exit code 3 while another master key than the first wraps any.
         """
-        _tell(_run(this, _counts(this)), as_json=as_json)
+        _tell(run_or_fail(service, _counts(this)), as_json=as_json)
 
     @app.command()
     def rotate(batch: Batch = BATCH, as_json: AsJson = False) -> None:
@@ -76,27 +71,50 @@ def keys_app(
         on with the rest. Exit code 3 when keys remain: run it again once all processes have the
         new setting, and give the master key that is missing.
         """
-        unreadable = _run(this, _rotate(this, batch, quiet=as_json))
-        _tell(_run(this, _counts(this)), as_json=as_json, unreadable=unreadable)
+        unreadable = run_or_fail(service, _rotate(this, batch, quiet=as_json))
+        _tell(run_or_fail(service, _counts(this)), as_json=as_json, unreadable=unreadable)
 
     return app
 
 
-def _run(service: _Service, work: Any) -> Any:
+@asynccontextmanager
+async def opened_with(
+    service: str, settings_of: Callable[[], _SettingsT]
+) -> AsyncIterator[tuple[Database, _SettingsT]]:
+    """The service's database, open, and its settings.
+
+    Raises one of DATABASE_ERRORS; ends for wrong settings.
+    """
+    try:
+        settings = settings_of()
+    except ValidationError as error:  # its own text would show the values
+        wrong = error.errors(include_input=False)
+        fail("".join(f"\n  BROBYG_{str(one['loc'][0]).upper()}: {one['msg']}" for one in wrong))
+    url = database_url(settings.server_of(service), service)
+    database = Database(url, WallClock(), f"{service}-keys", size=2)
+    await database.open()
+    try:
+        yield database, settings
+    finally:
+        await database.close()
+
+
+def run_or_fail(service: str, work: Coroutine[None, None, _ResultT]) -> _ResultT:
+    """What `work` gives; one line and exit code 1 where it is stopped, or the database stops it."""
     try:
         return asyncio.run(work)
     except KeyboardInterrupt:
         fail("stopped; the same command goes on where it was")
     except DATABASE_ERRORS as error:
-        fail(f"the database of {service.name} stopped it: {type(error).__name__}; run it again")
+        fail(f"the database of {service} stopped it: {type(error).__name__}; run it again")
 
 
-async def _counts(service: _Service) -> list[tuple[str, int, str]]:
+async def _counts(service: _Service[_SettingsT]) -> list[tuple[str, int, str]]:
     async with service.opened() as (database, keys), database.connect() as connection:
         return counted(await keys.counts(connection), keys.vault)
 
 
-async def _rotate(service: _Service, batch: int, *, quiet: bool) -> int:
+async def _rotate(service: _Service[_SettingsT], batch: int, *, quiet: bool) -> int:
     """Wrap anew what can be; how many keys are unreadable."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     console, unreadable = Console(stderr=True, quiet=quiet), 0

@@ -3,6 +3,7 @@
 The delivery tables and the service's own are two branches of one history, each in its own package.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,23 @@ import asyncpg
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, MetaData, func, inspect, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from brobyg_kit import logins, tables
 from brobyg_kit.database import create_engine, driver_of
-from brobyg_kit.errors import DatabaseTooOld
+from brobyg_kit.database_errors import cause_of
+from brobyg_kit.errors import DatabaseTooOld, TableInUse
 from brobyg_kit.logins import Say, unsaid
+from brobyg_kit.logs import get_logger
+
+log = get_logger(__name__)
 
 _LOCK = 0x62726F62
+#: How long a table is waited for; whoever wants it too waits behind.
+_LOCK_TIMEOUT = "5s"
+_ATTEMPTS = 24
+_PAUSE_SECONDS = 5.0
 #: The script environment and, in `versions`, the revisions of the delivery tables.
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -36,8 +46,11 @@ async def migrate(
     `url` is its owner's; `login` is given the rights that the service needs, and `grants` are the
     service's own. `versions` is the folder of its revisions; `say` is told what the owner may not
     do. An advisory lock lets one migration run at a time; an interrupted one leaves nothing behind.
-    Raises one of DATABASE_ERRORS, DatabaseTooOld when there are tables that no revision has made,
-    or alembic's CommandError when the database is at a revision this code does not know.
+    A table that somebody else has is not waited for beyond some seconds, in which everybody else
+    would wait behind the migration: it begins anew after a pause. Raises one of DATABASE_ERRORS,
+    TableInUse when a table was not free for minutes, DatabaseTooOld when there are tables that no
+    revision has made, or alembic's CommandError when the database is at a revision this code does
+    not know, or a row stands in a revision's way.
     """
 
     def upgrade(config: Config, connection: Connection) -> None:
@@ -45,7 +58,20 @@ async def migrate(
         if login:
             logins.grant(connection, login, metadata, grants, say)
 
-    return await _run(url, metadata, versions, upgrade, say)
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            return await _run(url, metadata, versions, upgrade, say)
+        except DBAPIError as error:
+            if not isinstance(cause_of(error), asyncpg.LockNotAvailableError):
+                raise
+        if attempt < _ATTEMPTS:
+            log.warning("migrate.table_in_use", attempt=attempt, retry_seconds=_PAUSE_SECONDS)
+            await asyncio.sleep(_PAUSE_SECONDS)
+    raise TableInUse(
+        f"another session had a table that is to be changed, {_ATTEMPTS} times for"
+        f" {_LOCK_TIMEOUT}; nothing was changed. End what has it (pg_locks names it), or stop the"
+        " service's processes, and migrate again"
+    )
 
 
 async def check(url: str, metadata: MetaData, versions: Path) -> None:
@@ -68,6 +94,7 @@ async def _run(
 
     def run(connection: Connection) -> None:
         connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+        connection.execute(select(func.set_config("lock_timeout", _LOCK_TIMEOUT, True)))
         _refuse_older(connection)
         action(_config(connection, metadata, versions, applied), connection)
 

@@ -6,7 +6,7 @@ one batch at most.
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -148,7 +148,9 @@ class PersonKeys:
                     done, after = await self._rewrap_batch(
                         database, master_key_id, after, batch, skip_locked=skip_locked
                     )
-                    if done.rewrapped or (done.unreadable and not skip_locked):
+                    if skip_locked:  # told at the end
+                        done = replace(done, unreadable=0)
+                    if done.rewrapped or done.unreadable:
                         yield done
                     faultpoints.reach(faultpoints.BETWEEN_REWRAPPED_BATCHES)
 

@@ -280,14 +280,17 @@ async def served(
     *,
     clock: Clock | None = None,
     role: Role = "api",
+    beside: Running | None = None,
     **settings: object,
 ) -> AsyncIterator[Running]:
     """The service on a free port with a fresh database, in this process.
 
-    `role="run"` also relays and consumes. `clock` replaces its clock. Its token for the others has
-    the role of its name where the domain has one, else `service`.
+    `role="run"` also relays and consumes. `clock` replaces its clock. `beside` is another process
+    of the service: this one has its database. Its token for the others has the role of its name
+    where the domain has one, else `service`.
     """
-    port, suffix = free_port(), f"_t{uuid.uuid4().hex[:10]}"
+    port = free_port()
+    suffix = _suffix_of(beside) if beside else f"_t{uuid.uuid4().hex[:10]}"
     own_role = service.name if service.name in domain().ROLES else "service"
     values = {
         "kafka": kafka,
@@ -301,9 +304,15 @@ async def served(
     chosen = service.settings.model_validate(values)
     runtime = Runtime(service, chosen, role, clock=clock, database_suffix=suffix)
     async with AsyncExitStack() as stack:
-        if service.metadata is not None:
+        if service.metadata is not None and beside is None:
             await stack.enter_async_context(_own_database(server, service, suffix))
         yield await stack.enter_async_context(_answering(runtime, port))
+
+
+def _suffix_of(running: Running) -> str:
+    assert running.runtime.database is not None
+    name = running.runtime.database.url.rpartition("/")[2]
+    return name.removeprefix(f"brobyg_{running.runtime.service.name}")
 
 
 @asynccontextmanager

@@ -1,23 +1,21 @@
 """Each citizen is sealed under a key of their own, and is found by a keyed index of names.
 
 What was sealed under the master key itself is carried over here, all of it or nothing, so that the
-service reads one form only. For that the keys must be at hand where citizens are kept.
+service reads one form only. For that the master keys must be at hand where citizens are kept, and
+meanwhile nobody writes citizens. The index is filled by the service (`adapters.name_rebuild`).
+
+The table is written anew, so that no dead row holds what the master key itself has sealed. Backups
+and archived logs of the database hold it for as long as they are kept.
 """
 
 from typing import Any
 
-import msgspec
 import sqlalchemy as sa
 from alembic import op
 from alembic.util import CommandError
-from brobyg_kit.vault import key_id, master_keys
-from brobyg_referral.people.domain.contact import Contact
-from brobyg_referral.people.domain.hashing import Hasher
-from brobyg_referral.people.domain.names import terms_of
-from brobyg_referral.settings import ReferralSettings
+from brobyg_kit.sealing_1 import key_id, keys_of_setting, seal
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from pydantic import ValidationError
 
 revision = "referral_0002_keys"
 down_revision = "referral_erasure"
@@ -26,6 +24,7 @@ depends_on = None
 
 _BATCH = 1_000
 _NONCE = 12
+_SETTING = "BROBYG_REFERRAL_ENCRYPTION_KEY"
 _OLD = sa.text(
     "select citizen_id, key_id, sealed from citizen"
     " where sealed is not null and citizen_id > cast(:after as uuid) order by citizen_id limit :n"
@@ -35,14 +34,11 @@ _KEY = sa.text(
     "insert into person_key (person_id, master_key_id, wrapped)"
     " values (cast(:id as uuid), :master, :wrapped)"
 )
-_TOKENS = sa.text(
-    "insert into name_token (citizen_id, token)"
-    " select cast(:id as uuid), unnest(cast(:tokens as bytea[]))"
-)
 
 
 def upgrade() -> None:
     """Create the tables, carry the citizens over, drop what is no longer used."""
+    op.execute("lock table citizen in share row exclusive mode")
     _create_tables()
     connection = op.get_bind()
     if first := _batch(connection, "00000000-0000-0000-0000-000000000000"):
@@ -105,41 +101,37 @@ def _batch(connection: sa.Connection, after: str) -> list[Any]:
 
 
 def _carry_over(connection: sa.Connection, first: list[Any]) -> None:
-    """Seal each citizen under a key of their own. Raises CommandError that says what is missing."""
-    try:
-        settings = ReferralSettings()
-    except ValidationError as error:
-        names = sorted({f"BROBYG_{str(one['loc'][0]).upper()}" for one in error.errors()})
-        raise CommandError(
-            "citizens are kept, and each is now given a key of their own: that needs the settings"
-            f" of the service, of which these are missing or wrong: {', '.join(names)}"
-        ) from None
-    vault, hasher = settings.vault(), Hasher(settings.cpr_key())
-    old = {key_id(key): AESGCM(key) for key in master_keys(settings.referral_encryption_key)}
+    """Seal each citizen under a key of their own. Raises CommandError that says what is wrong."""
+    masters = keys_of_setting(
+        _SETTING, "citizens are kept, and each is now given a key of their own"
+    )
+    old = {key_id(one): AESGCM(one) for one in masters}
     batch = first
     while batch:
-        keys, seals, tokens = [], [], []
+        keys, seals = [], []
         for row in batch:
             person = str(row.citizen_id)
-            plain = _opened(old, row, person)
-            wrapped, own = vault.new_key(person)
-            terms = terms_of(msgspec.json.decode(plain, type=Contact), None)
-            seals.append({"id": person, "sealed": own.seal(plain, "identity")})
-            keys.append({"id": person, "master": wrapped.master_key_id, "wrapped": wrapped.wrapped})
-            tokens.append({"id": person, "tokens": [*{hasher.term(one) for one in terms}]})
-        for statement, rows in ((_SEAL, seals), (_KEY, keys), (_TOKENS, tokens)):
-            connection.execute(statement, rows)
+            made = seal(masters[0], person, _opened(old, row, person), "identity")
+            seals.append({"id": person, "sealed": made.sealed})
+            keys.append({"id": person, "master": made.master_key_id, "wrapped": made.wrapped})
+        connection.execute(_SEAL, seals)
+        connection.execute(_KEY, keys)
         batch = _batch(connection, str(batch[-1].citizen_id))
 
 
 def _opened(old: dict[str, AESGCM], row: Any, person: str) -> bytes:
     if row.key_id not in old:
         raise CommandError(
-            f"citizens are sealed under the key {row.key_id}, which is not in"
-            " BROBYG_REFERRAL_ENCRYPTION_KEY: append it"
+            f"citizens are sealed under the key {row.key_id}, which is not in {_SETTING}: append"
+            " it and migrate again. Nothing was changed"
         )
     bound_to = f"{row.key_id}:{person}".encode()
     try:
         return old[row.key_id].decrypt(row.sealed[:_NONCE], row.sealed[_NONCE:], bound_to)
-    except InvalidTag:
-        raise CommandError(f"what is sealed of citizen {person} was altered") from None
+    except (InvalidTag, ValueError):  # ValueError: shorter than a nonce
+        raise CommandError(
+            f"table citizen, citizen_id {person}: what is sealed there was altered, and no key"
+            " opens it. Nothing was changed. Restore this row's key_id and sealed from a backup;"
+            " if there is none, erase the citizen with the version before this one. Then migrate"
+            " again"
+        ) from None

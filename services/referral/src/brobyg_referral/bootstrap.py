@@ -49,6 +49,7 @@ from brobyg_referral.metadata import metadata
 from brobyg_referral.metrics import ReferralMetrics
 from brobyg_referral.people.adapters.citizens import PostgresCitizens
 from brobyg_referral.people.adapters.name_index import PostgresNameIndex
+from brobyg_referral.people.adapters.name_rebuild import NameRebuild
 from brobyg_referral.people.adapters.retention import DELETED as PEOPLE_DELETED
 from brobyg_referral.people.adapters.tables import person_key
 from brobyg_referral.people.domain.hashing import Hasher
@@ -105,7 +106,10 @@ def build(resources: Resources) -> Parts:
         renderers={"/fhir": render},
         handle=handle_with(Reactions(records, erasing)),
         erase=erasing.again,
-        workers={"erasure_proof": ErasureProof(database, resources.address).run},
+        workers={
+            "erasure_proof": ErasureProof(database, resources.address).run,
+            "name_rebuild": NameRebuild(database, citizens, hasher).run,
+        },
         decoders={HOSPITAL_TOPIC: records.decode},
         timers={
             OVER: AppointmentsOver(appointments, PostgresOpenItems()).fire,

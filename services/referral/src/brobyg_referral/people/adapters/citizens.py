@@ -28,7 +28,7 @@ from brobyg_referral.errors import NoSuchCitizen
 from brobyg_referral.people.adapters.tables import access_log, citizen, name_token
 from brobyg_referral.people.domain.contact import Contact
 from brobyg_referral.people.domain.hashing import Hasher
-from brobyg_referral.people.domain.names import terms_of
+from brobyg_referral.people.domain.names import RULES, terms_of
 from brobyg_referral.people.domain.record import CitizenRecord
 
 #: What the sealed column is to its key.
@@ -101,7 +101,18 @@ class PostgresCitizens:
         await tx.connection.execute(
             update(citizen).where(citizen.c.citizen_id == citizen_id).values(values)
         )
+        await self.index(tx, citizen_id, contact, born)
+
+    async def index(
+        self, tx: Transaction, citizen_id: str, contact: Contact, born: date | None
+    ) -> None:
+        """Make what finds the citizen, who is locked, what the newest rules say.
+
+        Whether it is so is told by a token too, of these rules and of each before: what code of
+        before them writes lacks the last, and it leaves alone what it finds.
+        """
         tokens = {self._hasher.term(term) for term in terms_of(contact, born)}
+        tokens |= {self._hasher.rules(one) for one in range(1, RULES[0].version + 1)}
         given = unnest({"token": LargeBinary()}, [(one,) for one in sorted(tokens)])
         own = name_token.c.citizen_id == citizen_id
         await tx.connection.execute(

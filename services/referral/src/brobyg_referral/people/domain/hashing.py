@@ -24,6 +24,13 @@ class Hasher:
         """What a citizen is searched by, half as long as the others: there are many of each."""
         return self._hash(f"name-index:{term.kind}:{term.how}".encode(), term.text.encode())[:16]
 
+    def rules(self, version: int) -> bytes:
+        """Stands beside what a citizen is searched by: by which rules it was made.
+
+        It is everybody's, and says nothing of anybody.
+        """
+        return self._hash(b"name-rules", str(version).encode())[:16]
+
     def record_key(self, key: bytes) -> str:
         """Stands for a hospital's record key, which may name a person without a referral."""
         return self._hash(b"record-key", key).hex()[:32]

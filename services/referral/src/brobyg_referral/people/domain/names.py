@@ -3,10 +3,13 @@
 A name is looked for as it is written, as it sounds, and by its first letters. A rule that makes two
 spellings one is applied to what is stored and to what is typed alike: too much is found rather than
 too little, and the coordinator chooses.
+
+Other rules are a version of their own, put first in `RULES`. What is stored is made anew by the
+first (`adapters.name_rebuild`), and what is typed is looked for by all, until the older is deleted.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Literal, NamedTuple
 from unicodedata import category, normalize
@@ -24,15 +27,25 @@ SHORTEST_ALONE = 3
 LONGEST_BEGINNING = 8
 PHONE_DIGITS = 8
 
-#: Letters that Unicode does not take apart, and those that Danish writes in two ways.
-_LETTERS = str.maketrans(
+
+class Rules(NamedTuple):
+    """By what two spellings are one."""
+
+    #: Counts up.
+    version: int
+    #: Letters that Unicode does not take apart, and those that Danish writes in two ways.
+    letters: Mapping[int, str]
+    #: In this order. What stands before others is longer, or makes room for them.
+    sounds: Sequence[tuple[re.Pattern[str], str]]
+
+
+_LETTERS_1 = str.maketrans(
     {
         "æ": "ae", "ä": "ae", "ø": "oe", "ö": "oe", "å": "aa", "œ": "oe", "ð": "d", "þ": "th",
         "đ": "d", "ł": "l", "\N{LATIN SMALL LETTER DOTLESS I}": "i",
     }
 )  # fmt: skip
-#: In this order. What stands before others is longer, or makes room for them.
-_SOUNDS = [
+_SOUNDS_1 = [
     (re.compile(pattern), sound)
     for pattern, sound in (
         (r"sch", "s"),
@@ -55,6 +68,8 @@ _SOUNDS = [
         (r"(.)\1+", r"\1"),
     )
 ]
+#: The newest first.
+RULES: tuple[Rules, ...] = (Rules(1, _LETTERS_1, _SOUNDS_1),)
 
 
 class Term(NamedTuple):
@@ -66,7 +81,7 @@ class Term(NamedTuple):
 
 
 def terms_of(contact: Contact, born: date | None) -> frozenset[Term]:
-    """All that a citizen is found by."""
+    """All that a citizen is found by, by the newest rules."""
     found = {*_of_name("given_name", contact.given_name)}
     found.update(_of_name("family_name", contact.family_name))
     if contact.phone is not None:
@@ -82,17 +97,19 @@ def wanted(name: str, phone: str | None, born: date | None) -> list[frozenset[Te
     Each word of the name may be of the given or of the family name. Words of one letter are passed
     over.
     """
-    words = _words(name)
+    words = {written(one): one for one in re.split(r"\W+", normalize("NFC", name))}
+    asked = {one: typed for one, typed in words.items() if len(one) >= SHORTEST_WORD}
     # Two letters alone begin the names of too many: they are a name, or nothing.
-    is_short = phone is None and born is None and max(map(len, words), default=0) < SHORTEST_ALONE
+    is_short = phone is None and born is None and max(map(len, asked), default=0) < SHORTEST_ALONE
     parts = [
         frozenset(
             Term(kind, how, text)
             for kind in ("given_name", "family_name")
-            for how, text in _forms(word)
+            for rules in RULES
+            for how, text in _forms(written(typed, rules), rules)
             if not (is_short and how == "begins")
         )
-        for word in words
+        for typed in asked.values()
     ]
     if phone is not None:
         parts.append(frozenset({_of_phone(phone)}))
@@ -101,18 +118,19 @@ def wanted(name: str, phone: str | None, born: date | None) -> list[frozenset[Te
     return parts
 
 
-def written(text: str) -> str:
+def written(text: str, rules: Rules | None = None) -> str:
     """A word as it is compared: case, accents and the ways to write a Danish letter do not count.
 
     Letters are taken apart and put together the same, whatever the keyboard made of them.
     """
-    folded = normalize("NFC", text).casefold().translate(_LETTERS)
+    letters = (rules or RULES[0]).letters
+    folded = normalize("NFC", text).casefold().translate(letters)
     return "".join(one for one in normalize("NFKD", folded) if category(one)[0] == "L")
 
 
-def sounding(word: str) -> str:
+def sounding(word: str, rules: Rules | None = None) -> str:
     """A word of `written` as it sounds, roughly, to a Dane."""
-    for pattern, sound in _SOUNDS:
+    for pattern, sound in (rules or RULES[0]).sounds:
         word = pattern.sub(sound, word)
     return word
 
@@ -122,13 +140,14 @@ def _words(text: str) -> list[str]:
     return list(dict.fromkeys(one for one in parts if len(one) >= SHORTEST_WORD))
 
 
-def _forms(word: str) -> Sequence[tuple[How, str]]:
+def _forms(word: str, rules: Rules) -> Sequence[tuple[How, str]]:
     """How a typed word is looked for."""
+    sound = sounding(word, rules)
     return (
         ("exact", word),
-        ("alike", sounding(word)),
+        ("alike", sound),
         ("begins", word[:LONGEST_BEGINNING]),
-        ("begins", sounding(word)[:LONGEST_BEGINNING]),
+        ("begins", sound[:LONGEST_BEGINNING]),
     )
 
 
