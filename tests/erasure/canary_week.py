@@ -5,8 +5,6 @@ hospital sends broken records about them, and people write their names and numbe
 not belong.
 """
 
-import http.server
-import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +18,9 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from brobyg_kit.free_ports import free_port
 from brobyg_local.canaries import Canary
-from brobyg_local.demo.access import SystemAccess
+from brobyg_local.demo.access import SystemAccess, http_client
+from brobyg_local.demo.erasure import canaries_of
+from brobyg_local.demo.registration import register_volunteer
 from brobyg_local.demo.week import HospitalMessage, PlayedVolunteer, Referral, Week, load
 from brobyg_local.mail import MailFolder
 
@@ -53,8 +53,8 @@ HELPER = {
     "phone": "+4510938475",
     "home_postcode": "8981",
 }
-ENDS = MONDAY + timedelta(days=1, hours=11, minutes=30)
-_START = MONDAY + timedelta(days=1, hours=10)
+ENDS = MONDAY + timedelta(hours=16, minutes=30)
+_START = MONDAY + timedelta(hours=15)
 
 
 def canary_week() -> Week:
@@ -64,7 +64,7 @@ def canary_week() -> Week:
         for number, citizen in CITIZENS.items()
         for message in (
             _told(number, citizen["cpr"], 5.0, "booked"),
-            _told(number, citizen["cpr"], 35.0, "fulfilled"),
+            _told(number, citizen["cpr"], 16.0, "fulfilled"),
             _broken(number, citizen, 6.0),
         )
     ]
@@ -187,21 +187,14 @@ async def write_it_everywhere(access: SystemAccess) -> list[int]:
 
 
 async def registered(access: SystemAccess, week: Week) -> tuple[list[Canary], Canary]:
-    """The canaries with their ids, which a repeated request is told."""
-    citizens = []
-    async with httpx2.AsyncClient(timeout=10.0, trust_env=False) as http:
-        for referral in week.referrals:
-            headers = access.sign_in("referrer", organisation=referral.organisation)
-            headers |= {"Idempotency-Key": referral.idempotency_key}
-            body = msgspec.json.decode(referral.body)
-            url = f"{access.url('referral')}/referrals"
-            made = await http.post(url, headers=headers, json=body)
-            citizens.append(Canary.of_citizen(body["citizen"], made.json()["citizen_id"]))
-        headers = access.sign_in("coordinator", organisation=DEPARTMENT, department=DEPARTMENT)
-        body = msgspec.json.decode(week.volunteers[0].registration)
-        url = f"{access.url('matching')}/volunteers"
-        made = await http.post(url, headers=headers, json=body)
-        return citizens, Canary.of_helper(body, made.json()["helper_id"])
+    """The canaries: the citizens, and the first helper, who may have met either of them."""
+    citizens = await canaries_of(access, week, week.referrals)
+    helper = week.volunteers[0]
+    async with http_client() as http:
+        made = await register_volunteer(http, access, helper)
+    registration = msgspec.json.decode(helper.registration)
+    met = [one.mailbox for one in citizens if helper.known.email in one.readers]
+    return citizens, Canary.of_helper(registration, made["helper_id"], met)
 
 
 class _PickyMailServer(MailFolder):
@@ -227,29 +220,3 @@ def mail_server(folder: Path) -> Iterator[str]:
         yield f"smtp://127.0.0.1:{port}"
     finally:
         server.stop()
-
-
-@contextmanager
-def trace_collector(folder: Path) -> Iterator[str]:
-    """Its address (OTLP over HTTP); every request that it gets is a file in the folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-
-    class Collector(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            (folder / f"{uuid.uuid4()}.otlp").write_bytes(body)
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Collector) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
