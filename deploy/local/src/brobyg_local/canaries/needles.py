@@ -190,11 +190,7 @@ class Needles:
             self._told.append({form for value in canary.told for form in forms(value)})
         self._ids = [_id_forms(canary.person_id) for canary in self.canaries]
         self._beside = [
-            # Not as a part of a number or of an id.
-            [
-                re.compile(rb"(?<![0-9a-f-])%b(?![0-9a-f-])" % re.escape(value.encode()))
-                for value in canary.beside_id
-            ]
+            [re.compile(_alone(value.encode())) for value in canary.beside_id]
             for canary in self.canaries
         ]
         self._patterns = _lines(set().union(*self._forms, *self._told))
@@ -242,6 +238,17 @@ class Needles:
     def files_with_id(self, names: Sequence[str]) -> list[str]:
         """Those of the files that hold the id of any. Blocks; raises where one can't be read."""
         return _files_with(self._id_patterns, names)
+
+
+def _alone(value: bytes) -> bytes:
+    """A pattern for it where it is no part of a number or of an id.
+
+    Behind the byte with which PostgreSQL begins a text of its length anything may follow.
+    """
+    begun = bytes([(len(value) + 1) * 2 + 1])
+    return rb"(?<=%b)%b|(?<![0-9a-f-])%b(?![0-9a-f-])" % tuple(
+        map(re.escape, (begun, *[value] * 2))
+    )
 
 
 def _id_forms(person_id: str) -> set[bytes]:
