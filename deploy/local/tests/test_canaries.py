@@ -67,7 +67,7 @@ HIDDEN = {
 def test_it_is_found_however_it_is_written(content: bytes) -> None:
     around = b"\x00\x01 before " + content + b" after\n\xff"
     assert NEEDLES.may_be_in(around)
-    assert NEEDLES.count(around, 0) > 0
+    assert NEEDLES.count(NEEDLES.in_content(around), 0) > 0
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_it_is_found_however_it_is_written(content: bytes) -> None:
 )
 def test_what_is_not_about_them_is_not_found(content: bytes) -> None:
     assert not NEEDLES.may_be_in(content)
-    assert NEEDLES.count(content, 0) == 0
+    assert NEEDLES.count(NEEDLES.in_content(content), 0) == 0
 
 
 def test_the_postcode_says_something_beside_the_id_alone() -> None:
@@ -100,14 +100,17 @@ def test_in_a_file_without_lines_it_counts_near_the_id(form: bytes) -> None:
 
 def test_of_what_a_helper_is_told_the_rest_is_not_told() -> None:
     told = "Hello, you are accompanying Åse, Prøvevej 17".encode()
-    assert NEEDLES.count_told(told, 0) > 0
-    assert NEEDLES.count_untold(told, 0) == 0
-    assert NEEDLES.count_untold("Åse Prøve".encode(), 0) > 0
+    assert NEEDLES.count_told(NEEDLES.in_content(told), 0) > 0
+    assert NEEDLES.count_untold(NEEDLES.in_content(told), 0) == 0
+    assert NEEDLES.count_untold(NEEDLES.in_content("Åse Prøve".encode()), 0) > 0
 
 
 def test_each_canary_is_counted_by_itself() -> None:
     needles = Needles([Canary(("Wilhelmina",)), Canary(("Balthazar",))])
-    assert [needles.count(b"balthazar", whose) > 0 for whose in (0, 1)] == [False, True]
+    assert [needles.count(needles.in_content(b"balthazar"), whose) > 0 for whose in (0, 1)] == [
+        False,
+        True,
+    ]
 
 
 def test_a_file_that_can_not_be_read_is_an_error_and_one_that_is_gone_is_not(

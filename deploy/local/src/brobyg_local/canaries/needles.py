@@ -10,6 +10,7 @@ import re
 import subprocess
 import tempfile
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -186,31 +187,39 @@ class Needles:
         """Write all forms."""
         for canary in self.canaries:
             every = {form for value in canary.values for form in forms(value)}
-            self._forms.append(every | (cpr_forms(canary.cpr) if canary.cpr else set()))
-            self._told.append({form for value in canary.told for form in forms(value)})
+            self._forms.append(_lines(every | (cpr_forms(canary.cpr) if canary.cpr else set())))
+            self._told.append(_lines({form for value in canary.told for form in forms(value)}))
         self._ids = [_id_forms(canary.person_id) for canary in self.canaries]
         self._beside = [
             [re.compile(_alone(value.encode())) for value in canary.beside_id]
             for canary in self.canaries
         ]
-        self._patterns = _lines(set().union(*self._forms, *self._told))
-        self._id_patterns = _lines(set().union(*self._ids))
+        self._patterns = _file(set().union(*self._forms, *self._told))
+        self._id_patterns = _file(_lines(set().union(*self._ids)))
 
     def may_be_in(self, content: bytes) -> bool:
         """Whether any form stands in the content, a thousand times as fast as to count. Blocks."""
         return bool(content) and _grep(self._patterns, ["-q"], content).returncode == 0
 
-    def count(self, content: bytes, whose: int) -> int:
-        """How often any form of a canary stands there; a form within another counts too."""
-        return _times(content, self._forms[whose])
+    def in_content(self, content: bytes) -> Counter[bytes]:
+        """The forms that stand there, one within another not counted. Blocks."""
+        return Counter(_grep(self._patterns, ["-o"], content).stdout.split(b"\n"))
 
-    def count_told(self, content: bytes, whose: int) -> int:
+    def in_file(self, path: str) -> Counter[bytes]:
+        """The forms that stand in a file; none if it is gone. Blocks."""
+        return Counter(_grep(self._patterns, ["-o", "-h", "--", path]).stdout.split(b"\n"))
+
+    def count(self, found: Mapping[bytes, int], whose: int) -> int:
+        """How often something of a canary is among what was found."""
+        return sum(times for form, times in found.items() if form in self._forms[whose])
+
+    def count_told(self, found: Mapping[bytes, int], whose: int) -> int:
         """How often what those are told who meet the canary."""
-        return _times(content, self._told[whose])
+        return sum(times for form, times in found.items() if form in self._told[whose])
 
-    def count_untold(self, content: bytes, whose: int) -> int:
+    def count_untold(self, found: Mapping[bytes, int], whose: int) -> int:
         """How often what even those may not be told."""
-        return _times(content, self._forms[whose] - self._told[whose])
+        return self.count({form: found[form] for form in set(found) - self._told[whose]}, whose)
 
     def beside(self, unit: bytes, whose: int) -> int:
         """How often one row, record or line says something of a canary beside the id."""
@@ -259,16 +268,13 @@ def _id_forms(person_id: str) -> set[bytes]:
     return {str(known).encode(), known.hex.encode(), known.bytes}
 
 
-def _times(content: bytes, wanted: set[bytes]) -> int:
-    return sum(content.count(form) for form in wanted)
+def _lines(wanted: set[bytes]) -> set[bytes]:
+    """As grep takes them, a line for one: of a form with a line's end its longest part."""
+    return {max(form.split(b"\n"), key=len) for form in wanted}
 
 
-def _lines(wanted: set[bytes]) -> bytes:
-    """A file of patterns. grep takes a line for one: of a form with a line's end its longest part.
-
-    Empty where there are none: an empty line would be found everywhere.
-    """
-    lines = {max(form.split(b"\n"), key=len) for form in wanted}
+def _file(lines: set[bytes]) -> bytes:
+    """Empty where there are none: an empty line would be found everywhere."""
     return b"".join(line + b"\n" for line in sorted(lines))
 
 

@@ -107,28 +107,27 @@ def _counted(
     if not needles.may_be_in(b"\n".join(whole.values())):
         return found
     for (kind, where), content in whole.items():
-        if not needles.may_be_in(content):
-            continue
+        forms = needles.in_content(content)
         for whose, canary in enumerate(needles.canaries):
             if kind == MAIL_BODY:
-                for mail, times in _in_mails(content, where, whose, canary, needles):
+                for mail, times in _in_mails(forms, where, whose, canary, needles):
                     found[whose, kind, mail] += times
             else:
-                found[whose, kind, where] += needles.count(content, whose)
+                found[whose, kind, where] += needles.count(forms, whose)
     return found
 
 
 def _in_mails(
-    content: bytes, reader: str, whose: int, canary: Canary, needles: Needles
+    forms: Mapping[bytes, int], reader: str, whose: int, canary: Canary, needles: Needles
 ) -> Iterator[tuple[str, int]]:
     """How often in one reader's mails, by whose they are to the canary."""
     if canary.mailbox and reader == recipient_hash(canary.mailbox):
-        yield OWN, needles.count(content, whose)
+        yield OWN, needles.count(forms, whose)
     elif reader in map(recipient_hash, canary.readers):
-        yield TOLD, needles.count_told(content, whose)
-        yield OTHERS, needles.count_untold(content, whose)
+        yield TOLD, needles.count_told(forms, whose)
+        yield OTHERS, needles.count_untold(forms, whose)
     else:
-        yield OTHERS, needles.count(content, whose)
+        yield OTHERS, needles.count(forms, whose)
 
 
 def _in_files(files: Sequence[KeptFile], needles: Needles) -> Counter[tuple[int, str, str]]:
@@ -137,10 +136,10 @@ def _in_files(files: Sequence[KeptFile], needles: Needles) -> Counter[tuple[int,
     known = {one.path: one for one in files}
     as_they_are = [one.path for one in files if one.as_it_is]
     for path in _in_batches(list(known), needles.files):
-        content = _read(path)
+        forms = needles.in_file(path)
         for whose in range(len(needles.canaries)):
             here = (whose, known[path].kind, known[path].where)
-            found[here] += needles.count(content, whose)
+            found[here] += needles.count(forms, whose)
     for path in _in_batches(as_they_are, needles.files_with_id):
         content = _read(path)
         for whose in range(len(needles.canaries)):
