@@ -8,7 +8,7 @@ not belong.
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import httpx2
 import msgspec
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
+from brobyg_contracts.domain import LOCAL_ZONE
 from brobyg_kit.free_ports import free_port
 from brobyg_local.canaries import Canary
 from brobyg_local.demo.access import SystemAccess, http_client
@@ -53,19 +54,25 @@ HELPER = {
     "phone": "+4510938475",
     "home_postcode": "8981",
 }
-ENDS = MONDAY + timedelta(hours=16, minutes=30)
-_START = MONDAY + timedelta(hours=15)
+#: Hours of the day in which it is played: the first message, the appointments, the end.
+FIRST, STARTS, ENDS = timedelta(hours=5), timedelta(hours=15), timedelta(hours=16.5)
 
 
-def canary_week() -> Week:
-    """Two appointments at one time, so that both volunteers go."""
+def next_day(now: datetime) -> datetime:
+    """The midnight of the next day of which nothing is missed."""
+    today = now.astimezone(LOCAL_ZONE).replace(hour=0, minute=0, second=0, microsecond=0)
+    return today if now < today + FIRST - timedelta(hours=1) else today + timedelta(days=1)
+
+
+def canary_week(day: datetime = MONDAY) -> Week:
+    """Two appointments at one time of the day, so that both volunteers go."""
     messages = [
         message
         for number, citizen in CITIZENS.items()
         for message in (
-            _told(number, citizen["cpr"], 5.0, "booked"),
-            _told(number, citizen["cpr"], 16.0, "fulfilled"),
-            _broken(number, citizen, 6.0),
+            _told(number, citizen["cpr"], day, FIRST, "booked"),
+            _told(number, citizen["cpr"], day, timedelta(hours=16), "fulfilled"),
+            _broken(number, citizen, day, timedelta(hours=6)),
         )
     ]
     return Week(
@@ -106,25 +113,27 @@ def _volunteers() -> Iterator[PlayedVolunteer]:
         yield msgspec.structs.replace(one, registration=raw, habit=YES)
 
 
-def _told(number: str, cpr: str, hour: float, status: str) -> HospitalMessage:
-    at = MONDAY + timedelta(hours=hour)
-    body = _appointment(number, cpr, status, at.isoformat())
-    return _message(number, hour, body, "kept")
+def _told(number: str, cpr: str, day: datetime, after: timedelta, status: str) -> HospitalMessage:
+    at = day + after
+    body = _appointment(number, cpr, day, status, at.isoformat())
+    return _message(number, at, body, "kept")
 
 
-def _broken(number: str, citizen: dict[str, Any], hour: float) -> HospitalMessage:
+def _broken(
+    number: str, citizen: dict[str, Any], day: datetime, after: timedelta
+) -> HospitalMessage:
     """A record that says who it is about wherever it can, and is refused."""
     name = f"{citizen['given_name']} {citizen['family_name']}"
-    body = _appointment(f"{number}-{citizen['cpr']}", citizen["cpr"], name, name)
+    body = _appointment(f"{number}-{citizen['cpr']}", citizen["cpr"], day, name, name)
     body |= {"description": name, "comment": citizen["email"], citizen["cpr"]: name}
-    return _message(f"{number}-broken", hour, body, "rejected")
+    return _message(f"{number}-broken", day + after, body, "rejected")
 
 
-def _message(number: str, hour: float, body: object, expect: Any) -> HospitalMessage:
+def _message(number: str, at: datetime, body: object, expect: Any) -> HospitalMessage:
     over_kafka = number.startswith("K-2")
     search = f"/fhir/Appointment?identifier=https://hospital.example/appointments|{number}"
     return HospitalMessage(
-        at=MONDAY + timedelta(hours=hour),
+        at=at,
         channel="kafka" if over_kafka else "fhir",
         organisation=None if over_kafka else "hospital-randers",
         keys=(number,),
@@ -136,7 +145,9 @@ def _message(number: str, hour: float, body: object, expect: Any) -> HospitalMes
     )
 
 
-def _appointment(number: str, cpr: str, status: str, updated: str) -> dict[str, Any]:
+def _appointment(number: str, cpr: str, day: datetime, status: str, updated: str) -> dict[str, Any]:
+    start = day + STARTS
+
     def participant(kind: str, system: str, value: str) -> dict[str, Any]:
         identifier = {"system": system, "value": value}
         return {"actor": {"type": kind, "identifier": identifier}, "status": "accepted"}
@@ -146,8 +157,8 @@ def _appointment(number: str, cpr: str, status: str, updated: str) -> dict[str, 
         "meta": {"lastUpdated": updated},
         "identifier": [{"system": "https://hospital.example/appointments", "value": number}],
         "status": status,
-        "start": _START.isoformat(),
-        "end": (_START + timedelta(minutes=30)).isoformat(),
+        "start": start.isoformat(),
+        "end": (start + timedelta(minutes=30)).isoformat(),
         "participant": [
             participant("Patient", "urn:oid:1.2.208.176.1.2", cpr),
             participant("Location", "https://brobyg.dk/locations", "randers-hospital"),

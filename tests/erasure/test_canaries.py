@@ -9,6 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import httpx2
 import pytest
@@ -25,9 +26,9 @@ from brobyg_local.canaries.places import KINDS
 from brobyg_local.demo.access import SystemAccess
 from brobyg_local.demo.erasure import proven, shorten_segments, sweep
 from brobyg_local.demo.history import read_events
+from brobyg_local.demo.registration import register
 from brobyg_local.demo.results import fetch_intake
 from brobyg_local.demo.run import play
-from brobyg_local.demo.setup import DemoSetup
 from brobyg_local.demo.tally import Tally
 from brobyg_local.state import StateFolder
 from brobyg_local.supervisor import wait_until
@@ -35,11 +36,13 @@ from brobyg_local.system import System
 from brobyg_local.traces import collecting
 
 from tests.e2e.run import FACTOR
+from tests.e2e.small_week import MONDAY
 from tests.erasure.canary_week import (
     DEPARTMENT,
     ENDS,
     canary_week,
     mail_server,
+    next_day,
     registered,
     write_it_everywhere,
 )
@@ -89,16 +92,22 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lived]:
     with mail_server(folder.mail) as smtp, collecting(folder.traces) as collector:
         given = {"BROBYG_NOTIFICATION_SMTP": smtp}
         made = System(folder, given=given, ports={}, owner=os.getpid(), durable=False)
-        setup = DemoSetup(made, lambda _: None, folder.path / "start.json", collector)
+        clock = f"{MONDAY.isoformat()};{FACTOR:g};{datetime.now(UTC).isoformat()}"
         try:
-            yield asyncio.run(_lived(made, setup.start(canary_week(), FACTOR)))
+            made.up({"BROBYG_CLOCK": clock, "BROBYG_OTLP_ENDPOINT": collector})
+            yield asyncio.run(_lived(made))
         finally:
             made.reset()
 
 
-async def _lived(system: System, access: SystemAccess) -> Lived:
-    week, tally, places = canary_week(), Tally(), Places.of(system)
-    await play(access, week, tally, ENDS, places)
+async def _lived(system: System) -> Lived:
+    """Play the day that comes when all is up, however long that took."""
+    access, places = SystemAccess(system.environment(), system.folder.mail), Places.of(system)
+    await shorten_segments(access.kafka)
+    await register(access, canary_week())
+    day = next_day(access.clock.now())
+    week = canary_week(day)
+    await play(access, week, Tally(), day + ENDS, places)
     answers = await write_it_everywhere(access)
     counts = Counter(event.type for event in await read_events(access.kafka))
     counts["rejected"] = (await fetch_intake(access)).rejected
@@ -107,7 +116,6 @@ async def _lived(system: System, access: SystemAccess) -> Lived:
     await plant_in_the_stores(places)
     with planted(places) as seen:
         before = await search(seen, everybody)
-        await shorten_segments(access.kafka)
         erasures = [_erase(access, "referral", f"citizens/{one.person_id}") for one in citizens]
         erasures.append(_erase(access, "matching", f"volunteers/{helper.person_id}"))
         complete = await _are_complete(access, citizens, helper)
