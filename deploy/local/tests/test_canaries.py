@@ -4,6 +4,7 @@ import base64
 import hashlib
 import http.server
 import json
+import os
 import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -122,6 +123,16 @@ def test_a_file_that_can_not_be_read_is_an_error_and_one_that_is_gone_is_not(
     (tmp_path / "folder").mkdir()
     with pytest.raises(PlaceUnreadable, match="could not be searched"):
         NEEDLES.files([*names, str(tmp_path / "folder")])
+
+
+def test_of_a_file_with_holes_what_was_written_is_searched(tmp_path: Path) -> None:
+    names = [str(tmp_path / one) for one in ("held", "other", "empty")]
+    for name, content in zip(names, (NAME.encode(), b"Somebody", b""), strict=True):
+        with Path(name).open("wb") as file:
+            os.truncate(name, 50_000_000)
+            file.seek(20_000_000)
+            file.write(content)
+    assert NEEDLES.files(names) == names[:1]
 
 
 async def test_a_kind_of_place_with_nothing_in_it_is_an_error(tmp_path: Path) -> None:
