@@ -78,10 +78,10 @@ def planted(places: Places) -> Iterator[Places]:
 
 
 def _mail(reader: str) -> bytes:
-    """All three say it in the body; one who is not its reader's is in the header too."""
-    mail = EmailMessage()
-    mail["To"], mail["Subject"] = (reader, "Help") if reader != MET else (OWN, f"To {NAME}")
-    mail.set_content(f"Dear {NAME}", cte="base64")
+    """All three say it in the body; the header says it to who was to meet them."""
+    mail, met = EmailMessage(), reader == MET
+    mail["To"], mail["Subject"] = reader, f"To {NAME}" if met else "Help"
+    mail.set_content("You meet Valdemar" if met else f"Dear {NAME}", cte="base64")
     return mail.as_bytes()
 
 

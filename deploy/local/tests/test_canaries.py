@@ -100,10 +100,10 @@ def test_in_a_file_without_lines_it_counts_near_the_id(form: bytes) -> None:
 
 
 def test_of_what_a_helper_is_told_the_rest_is_not_told() -> None:
-    told = "Hello, you are accompanying Åse, Prøvevej 17".encode()
+    told = "Hello, you are accompanying Åse Prøve, Prøvevej 17".encode()
     assert NEEDLES.count_told(NEEDLES.in_content(told), 0) > 0
     assert NEEDLES.count_untold(NEEDLES.in_content(told), 0) == 0
-    assert NEEDLES.count_untold(NEEDLES.in_content("Åse Prøve".encode()), 0) > 0
+    assert NEEDLES.count_untold(NEEDLES.in_content("Åse Prøve Mærsk".encode()), 0) > 0
 
 
 def test_each_canary_is_counted_by_itself() -> None:

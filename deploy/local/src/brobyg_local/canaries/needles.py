@@ -68,14 +68,15 @@ class Canary:
             *phone_forms(citizen.get("phone")),
             *filter(None, [address.get("line")]),
         ]
-        told = (_first_name(citizen["given_name"]), *filter(None, [address.get("line")]))
+        given = citizen["given_name"]
+        told = (given, _first_word(given), *_long_words(given), address.get("line"))
         return cls(
             tuple(values),
             citizen["cpr"],
             citizen_id,
             tuple(filter(None, [address.get("postcode")])),
             citizen.get("email") or "",
-            told,
+            tuple(filter(None, told)),
             frozenset(readers),
         )
 
@@ -93,13 +94,13 @@ class Canary:
             helper_id,
             (registration["home_postcode"],),
             registration["email"],
-            (_first_name(name),),
+            (_first_word(name),),
             frozenset(readers),
         )
 
 
-def _first_name(name: str) -> str:
-    """As messages name people."""
+def _first_word(name: str) -> str:
+    """As messages name helpers."""
     return name.split(maxsplit=1)[0]
 
 
