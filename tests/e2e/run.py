@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from brobyg_kit.event import Event
+from brobyg_local.canaries import Places
 from brobyg_local.demo.access import SystemAccess
 from brobyg_local.demo.history import read_events
 from brobyg_local.demo.idle import IdleState
@@ -77,7 +78,8 @@ async def _beside(
     ends: datetime,
     trouble: Trouble | None,
 ) -> IdleState:
+    playing = play(access, week, tally, ends, Places.of(system))
     if trouble is None:
-        return await play(access, week, tally, ends)
-    idle, _ = await asyncio.gather(play(access, week, tally, ends), trouble(system, access))
+        return await playing
+    idle, _ = await asyncio.gather(playing, trouble(system, access))
     return idle

@@ -5,12 +5,10 @@ hospital sends broken records about them, and people write their names and numbe
 not belong.
 """
 
-import http.server
-import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +16,12 @@ import httpx2
 import msgspec
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
+from brobyg_contracts.domain import LOCAL_ZONE
 from brobyg_kit.free_ports import free_port
 from brobyg_local.canaries import Canary
-from brobyg_local.demo.access import SystemAccess
+from brobyg_local.demo.access import SystemAccess, http_client
+from brobyg_local.demo.erasure import canaries_of
+from brobyg_local.demo.registration import register_volunteer
 from brobyg_local.demo.week import HospitalMessage, PlayedVolunteer, Referral, Week, load
 from brobyg_local.mail import MailFolder
 
@@ -53,19 +54,25 @@ HELPER = {
     "phone": "+4510938475",
     "home_postcode": "8981",
 }
-ENDS = MONDAY + timedelta(days=1, hours=11, minutes=30)
-_START = MONDAY + timedelta(days=1, hours=10)
+#: Hours of the day in which it is played: the first message, the appointments, the end.
+FIRST, STARTS, ENDS = timedelta(hours=5), timedelta(hours=15), timedelta(hours=16.5)
 
 
-def canary_week() -> Week:
-    """Two appointments at one time, so that both volunteers go."""
+def next_day(now: datetime) -> datetime:
+    """The midnight of the next day of which nothing is missed."""
+    today = now.astimezone(LOCAL_ZONE).replace(hour=0, minute=0, second=0, microsecond=0)
+    return today if now < today + FIRST - timedelta(hours=1) else today + timedelta(days=1)
+
+
+def canary_week(day: datetime = MONDAY) -> Week:
+    """Two appointments at one time of the day, so that both volunteers go."""
     messages = [
         message
         for number, citizen in CITIZENS.items()
         for message in (
-            _told(number, citizen["cpr"], 5.0, "booked"),
-            _told(number, citizen["cpr"], 35.0, "fulfilled"),
-            _broken(number, citizen, 6.0),
+            _told(number, citizen["cpr"], day, FIRST, "booked"),
+            _told(number, citizen["cpr"], day, timedelta(hours=16), "fulfilled"),
+            _broken(number, citizen, day, timedelta(hours=6)),
         )
     ]
     return Week(
@@ -106,25 +113,27 @@ def _volunteers() -> Iterator[PlayedVolunteer]:
         yield msgspec.structs.replace(one, registration=raw, habit=YES)
 
 
-def _told(number: str, cpr: str, hour: float, status: str) -> HospitalMessage:
-    at = MONDAY + timedelta(hours=hour)
-    body = _appointment(number, cpr, status, at.isoformat())
-    return _message(number, hour, body, "kept")
+def _told(number: str, cpr: str, day: datetime, after: timedelta, status: str) -> HospitalMessage:
+    at = day + after
+    body = _appointment(number, cpr, day, status, at.isoformat())
+    return _message(number, at, body, "kept")
 
 
-def _broken(number: str, citizen: dict[str, Any], hour: float) -> HospitalMessage:
+def _broken(
+    number: str, citizen: dict[str, Any], day: datetime, after: timedelta
+) -> HospitalMessage:
     """A record that says who it is about wherever it can, and is refused."""
     name = f"{citizen['given_name']} {citizen['family_name']}"
-    body = _appointment(f"{number}-{citizen['cpr']}", citizen["cpr"], name, name)
+    body = _appointment(f"{number}-{citizen['cpr']}", citizen["cpr"], day, name, name)
     body |= {"description": name, "comment": citizen["email"], citizen["cpr"]: name}
-    return _message(f"{number}-broken", hour, body, "rejected")
+    return _message(f"{number}-broken", day + after, body, "rejected")
 
 
-def _message(number: str, hour: float, body: object, expect: Any) -> HospitalMessage:
+def _message(number: str, at: datetime, body: object, expect: Any) -> HospitalMessage:
     over_kafka = number.startswith("K-2")
     search = f"/fhir/Appointment?identifier=https://hospital.example/appointments|{number}"
     return HospitalMessage(
-        at=MONDAY + timedelta(hours=hour),
+        at=at,
         channel="kafka" if over_kafka else "fhir",
         organisation=None if over_kafka else "hospital-randers",
         keys=(number,),
@@ -136,7 +145,9 @@ def _message(number: str, hour: float, body: object, expect: Any) -> HospitalMes
     )
 
 
-def _appointment(number: str, cpr: str, status: str, updated: str) -> dict[str, Any]:
+def _appointment(number: str, cpr: str, day: datetime, status: str, updated: str) -> dict[str, Any]:
+    start = day + STARTS
+
     def participant(kind: str, system: str, value: str) -> dict[str, Any]:
         identifier = {"system": system, "value": value}
         return {"actor": {"type": kind, "identifier": identifier}, "status": "accepted"}
@@ -146,8 +157,8 @@ def _appointment(number: str, cpr: str, status: str, updated: str) -> dict[str, 
         "meta": {"lastUpdated": updated},
         "identifier": [{"system": "https://hospital.example/appointments", "value": number}],
         "status": status,
-        "start": _START.isoformat(),
-        "end": (_START + timedelta(minutes=30)).isoformat(),
+        "start": start.isoformat(),
+        "end": (start + timedelta(minutes=30)).isoformat(),
         "participant": [
             participant("Patient", "urn:oid:1.2.208.176.1.2", cpr),
             participant("Location", "https://brobyg.dk/locations", "randers-hospital"),
@@ -187,21 +198,14 @@ async def write_it_everywhere(access: SystemAccess) -> list[int]:
 
 
 async def registered(access: SystemAccess, week: Week) -> tuple[list[Canary], Canary]:
-    """The canaries with their ids, which a repeated request is told."""
-    citizens = []
-    async with httpx2.AsyncClient(timeout=10.0, trust_env=False) as http:
-        for referral in week.referrals:
-            headers = access.sign_in("referrer", organisation=referral.organisation)
-            headers |= {"Idempotency-Key": referral.idempotency_key}
-            body = msgspec.json.decode(referral.body)
-            url = f"{access.url('referral')}/referrals"
-            made = await http.post(url, headers=headers, json=body)
-            citizens.append(Canary.of_citizen(body["citizen"], made.json()["citizen_id"]))
-        headers = access.sign_in("coordinator", organisation=DEPARTMENT, department=DEPARTMENT)
-        body = msgspec.json.decode(week.volunteers[0].registration)
-        url = f"{access.url('matching')}/volunteers"
-        made = await http.post(url, headers=headers, json=body)
-        return citizens, Canary.of_helper(body, made.json()["helper_id"])
+    """The canaries: the citizens, and the first helper, who may have met either of them."""
+    citizens = await canaries_of(access, week, week.referrals)
+    helper = week.volunteers[0]
+    async with http_client() as http:
+        made = await register_volunteer(http, access, helper)
+    registration = msgspec.json.decode(helper.registration)
+    met = [one.mailbox for one in citizens if helper.known.email in one.readers]
+    return citizens, Canary.of_helper(registration, made["helper_id"], met)
 
 
 class _PickyMailServer(MailFolder):
@@ -227,29 +231,3 @@ def mail_server(folder: Path) -> Iterator[str]:
         yield f"smtp://127.0.0.1:{port}"
     finally:
         server.stop()
-
-
-@contextmanager
-def trace_collector(folder: Path) -> Iterator[str]:
-    """Its address (OTLP over HTTP); every request that it gets is a file in the folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-
-    class Collector(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            (folder / f"{uuid.uuid4()}.otlp").write_bytes(body)
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Collector) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()

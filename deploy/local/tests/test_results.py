@@ -55,7 +55,7 @@ def answering(folder: Path, *answers: tuple[int, bytes]) -> Iterator[SystemAcces
             thread.join()
 
 
-ALL_ERASED = Erased(asked=2, erased=2, with_owner=40)
+ALL_ERASED = Erased(asked=2, erased=2, with_owner=40, before=90)
 IDLE = IdleState(idle=True, unpublished=0, dead_letters=0)
 
 
@@ -133,9 +133,11 @@ def test_other_counts_are_a_broken_promise(counts: dict[str, Any], says: str) ->
 @pytest.mark.parametrize(
     ("erased", "says"),
     [
-        (Erased(2, 1, 0, 40), "2 citizens were to be erased, and 1 are"),
-        (Erased(2, 2, 3, 40), "erased citizens were found 3 times"),
-        (Erased(2, 2, 0, 0), "does not even find their own mails"),
+        (Erased(2, 1, 0, 40, 90), "2 citizens were to be erased, and 1 are"),
+        (Erased(2, 2, 3, 40, 90), "erased citizens were found 3 times"),
+        (Erased(2, 2, 0, 0, 90), "does not even find their own mails"),
+        (Erased(2, 2, 0, 40, 0), "did not find citizens where they are kept, before"),
+        (Erased(2, 2, 0, 40, 90, 5), "before they were erased, citizens were found 5 times"),
     ],
 )
 def test_somebody_who_is_left_is_a_broken_promise(erased: Erased, says: str) -> None:

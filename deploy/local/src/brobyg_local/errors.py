@@ -7,6 +7,7 @@
   - `FolderBusy`: another command is working in the same state folder.
   - `TopicUnreadable`: a topic could not be read to its end.
   - `ServiceUnreachable`: a service did not answer for as long as a sender keeps trying.
+  - `PlaceUnreadable`: a place in which erased people are searched for could not be searched.
   - `RegistrationFailed`: a service refused a volunteer or a referral of the example week.
 """
 
@@ -44,6 +45,10 @@ class TopicUnreadable(LocalError):
 
 class ServiceUnreachable(LocalError):
     """A service did not answer, or answered only with 5xx, for as long as a sender keeps trying."""
+
+
+class PlaceUnreadable(LocalError):
+    """A place in which erased people are searched for could not be searched."""
 
 
 class RegistrationFailed(LocalError):

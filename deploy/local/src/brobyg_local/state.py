@@ -55,6 +55,11 @@ class StateFolder:
         return self.path / "mail"
 
     @property
+    def traces(self) -> Path:
+        """One `.otlp` file a request, where somebody collects traces (see `traces.py`)."""
+        return self.path / "traces"
+
+    @property
     def environment(self) -> Path:
         """All `BROBYG_*` of the running system, as a JSON object."""
         return self.local / "environment.json"

@@ -135,7 +135,8 @@ class System:
         self.down()
         self.cluster.reset()
         with self.folder.locked():
-            for path in (self.folder.mail, self.folder.logs, *self.folder.local.iterdir()):
+            kept = (self.folder.mail, self.folder.logs, self.folder.traces)
+            for path in (*kept, *self.folder.local.iterdir()):
                 if path.is_dir():
                     shutil.rmtree(path)
                 elif path.name != "lock":

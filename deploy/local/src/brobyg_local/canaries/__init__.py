@@ -2,6 +2,6 @@
 
 from .needles import Canary
 from .places import Places
-from .search import Finding, search
+from .search import Finding, Searched, search
 
-__all__ = ["Canary", "Finding", "Places", "search"]
+__all__ = ["Canary", "Finding", "Places", "Searched", "search"]

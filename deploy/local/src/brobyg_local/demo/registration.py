@@ -20,31 +20,41 @@ async def register(access: SystemAccess, week: Week) -> None:
     async with http_client() as http:
         await asyncio.gather(
             *(_volunteer(http, access, volunteer) for volunteer in week.volunteers),
-            *(_referral(http, access, referral) for referral in week.referrals),
+            *(register_referral(http, access, referral) for referral in week.referrals),
         )
+
+
+async def register_volunteer(
+    http: httpx2.AsyncClient, access: SystemAccess, volunteer: PlayedVolunteer
+) -> dict[str, str]:
+    """The answer, which is the same each time. Raises as `register`."""
+    url = f"{access.url('matching')}/volunteers"
+    return await _post(
+        http, url, _coordinator(access, volunteer), volunteer.registration, volunteer.key
+    )
+
+
+async def register_referral(
+    http: httpx2.AsyncClient, access: SystemAccess, referral: Referral
+) -> dict[str, str]:
+    """The answer, which is the same each time. Raises as `register`."""
+    headers = access.sign_in("referrer", organisation=referral.organisation)
+    headers = {**headers, "Idempotency-Key": referral.idempotency_key}
+    url = f"{access.url('referral')}/referrals"
+    return await _post(http, url, headers, referral.body, referral.idempotency_key)
 
 
 async def _volunteer(
     http: httpx2.AsyncClient, access: SystemAccess, volunteer: PlayedVolunteer
 ) -> None:
+    created = await register_volunteer(http, access, volunteer)
+    url = f"{access.url('matching')}/volunteers/{created['helper_id']}/activate"
+    await _post(http, url, _coordinator(access, volunteer), volunteer.activation, volunteer.key)
+
+
+def _coordinator(access: SystemAccess, volunteer: PlayedVolunteer) -> dict[str, str]:
     department = volunteer.known.department
-    headers = access.sign_in("coordinator", organisation=department, department=department)
-    url = f"{access.url('matching')}/volunteers"
-    created = await _post(http, url, headers, volunteer.registration, volunteer.key)
-    await _post(
-        http,
-        f"{url}/{created['helper_id']}/activate",
-        headers,
-        volunteer.activation,
-        volunteer.key,
-    )
-
-
-async def _referral(http: httpx2.AsyncClient, access: SystemAccess, referral: Referral) -> None:
-    headers = access.sign_in("referrer", organisation=referral.organisation)
-    headers["Idempotency-Key"] = referral.idempotency_key
-    url = f"{access.url('referral')}/referrals"
-    await _post(http, url, headers, referral.body, referral.idempotency_key)
+    return access.sign_in("coordinator", organisation=department, department=department)
 
 
 async def _post(

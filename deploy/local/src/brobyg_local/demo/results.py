@@ -46,7 +46,8 @@ TITLES = {
     "events_published": "events in the history",
     "double_booked": "helpers promised to two at once",
     "erased": "citizens who asked to be erased, and are",
-    "canaries_found": "  found afterwards, wherever anything is kept or shown",
+    "canaries_before": "  times found before, with their owner alone",
+    "canaries_found": "  times found afterwards, wherever anything is kept or shown",
     "unpublished": "events not published",
     "dead_letters": "dead letters",
 }

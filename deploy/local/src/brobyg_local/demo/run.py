@@ -16,6 +16,7 @@ from brobyg_local.canaries import Places
 from brobyg_local.state import ROOT, StateFolder
 from brobyg_local.system import System
 from brobyg_local.tools import Say
+from brobyg_local.traces import collecting
 
 from . import erasure, results
 from .access import SystemAccess
@@ -65,23 +66,17 @@ def run_demo(
     system = System(folder, say, owner=os.getpid())
     setup = DemoSetup(system, say, path.parent / "start.json")
     setup.empty(reset=reset)
-    access = setup.start(week, factor)
     if no_play:
+        access = setup.start(week, factor)
         system.supervisor.release()
         results.show_next(console, access, *_NO_STORY, str(path))
         return []
-    say("the week begins when everybody is ready")
     tally = Tally()
-    idle = asyncio.run(_play_and_show(access, week, tally, say))
-    for sentence in idle.busy:
-        say(f"not idle: {sentence}")
-    say("the week is over; rebuilding all projections from the stream, searching for who is erased")
-    rebuild, erased = asyncio.run(_look_back(system, access, tally))
-    if rebuild.note:
-        say(f"brobyg reporting verify: {rebuild.note}")
-    for place in erased.places:
-        say(f"erased citizens were found {place}")
-    access = setup.slow_down(access)
+    with collecting(folder.traces) as setup.collector:
+        access = setup.start(week, factor)
+        say("the week begins when everybody is ready")
+        idle, rebuild, erased = asyncio.run(_live(system, access, week, tally, say))
+        access = setup.slow_down(access)
     intake = asyncio.run(results.fetch_intake(access))
     events = asyncio.run(read_events(access.kafka))
     summary = summarise(
@@ -125,8 +120,13 @@ def _introduce(week: Week, factor: float, load_now: float, cores: int, say: Say)
         )
 
 
-async def play(access: SystemAccess, week: Week, tally: Tally, ends: datetime) -> IdleState:
-    """Let everybody act until `ends` on the shared clock; wait until all is idle."""
+async def play(
+    access: SystemAccess, week: Week, tally: Tally, ends: datetime, places: Places
+) -> IdleState:
+    """Let everybody act until `ends` on the shared clock; wait until all is idle.
+
+    `places` are searched for those who are to be erased, before they are.
+    """
     over = asyncio.Event()
     volunteers = AnsweringVolunteers(access, week.volunteers, week.seed, tally)
     others = [
@@ -135,7 +135,7 @@ async def play(access: SystemAccess, week: Week, tally: Tally, ends: datetime) -
     ]
     try:
         await Hospital(access, tally).play(week.messages)
-        await erasure.ask(access, week, tally)
+        await erasure.ask(access, week, tally, places)
         await access.until(ends)
         return await wait_until_idle(access)
     finally:
@@ -143,22 +143,26 @@ async def play(access: SystemAccess, week: Week, tally: Tally, ends: datetime) -
         await asyncio.gather(*others)
 
 
-async def _play_and_show(access: SystemAccess, week: Week, tally: Tally, say: Say) -> IdleState:
+async def _live(
+    system: System, access: SystemAccess, week: Week, tally: Tally, say: Say
+) -> tuple[IdleState, Rebuild, erasure.Erased]:
+    """Play the week, then look back: rebuild while the erasures are completed, and search."""
     progress = asyncio.create_task(show_progress(access, tally, len(week.messages), say))
-    idle = await play(access, week, tally, WEEK_ENDS)
+    idle = await play(access, week, tally, WEEK_ENDS, Places.of(system))
     progress.cancel()
-    return idle
-
-
-async def _look_back(
-    system: System, access: SystemAccess, tally: Tally
-) -> tuple[Rebuild, erasure.Erased]:
-    """Rebuild while the erasures are completed, then search for who was erased."""
+    for sentence in idle.busy:
+        say(f"not idle: {sentence}")
+    say("the week is over; rebuilding all projections from the stream, searching for who is erased")
     rebuild, erased = await asyncio.gather(
         asyncio.to_thread(results.verify_rebuild, access),
         erasure.proven(access, tally.canaries),
     )
-    return rebuild, await erasure.sought(Places.of(system), tally.canaries, erased)
+    found = await erasure.sought(Places.of(system), tally.canaries, tally.before, erased)
+    if rebuild.note:
+        say(f"brobyg reporting verify: {rebuild.note}")
+    for place in found.places:
+        say(f"erased citizens were found {place}")
+    return idle, rebuild, found
 
 
 def _write(summary: Summary, path: Path) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -38,6 +38,8 @@ class DemoSetup:
     say: Callable[[str], None]
     #: Where it is remembered how long a start takes on this machine.
     notes: Path
+    #: Where traces are sent until it slows down, if nothing else was named; empty for nowhere.
+    collector: str = ""
 
     def empty(self, *, reset: bool) -> None:
         """Empty what an earlier demo left. Blocks.
@@ -115,14 +117,16 @@ class DemoSetup:
 
     def slow_down(self, access: SystemAccess) -> SystemAccess:
         """Let the clock go on at real speed, to look at the week after. Restarts the services."""
-        return self._with_clock(at_real_speed(access.environment["BROBYG_CLOCK"]))
+        return self._with({"BROBYG_CLOCK": at_real_speed(access.environment["BROBYG_CLOCK"])})
 
     def _up(self, margin: float, factor: float) -> SystemAccess:
         anchor = datetime.now(UTC) + timedelta(seconds=margin)
-        return self._with_clock(f"{WEEK_BEGINS.isoformat()};{factor:g};{anchor.isoformat()}")
+        collector = self.system.given.get("BROBYG_OTLP_ENDPOINT") or self.collector
+        clock = f"{WEEK_BEGINS.isoformat()};{factor:g};{anchor.isoformat()}"
+        return self._with({"BROBYG_CLOCK": clock, "BROBYG_OTLP_ENDPOINT": collector})
 
-    def _with_clock(self, clock: str) -> SystemAccess:
-        environment = self.system.up({"BROBYG_CLOCK": clock})
+    def _with(self, settings: Mapping[str, str]) -> SystemAccess:
+        environment = self.system.up(settings)
         return SystemAccess(environment, self.system.folder.mail)
 
 

@@ -91,6 +91,13 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     #: does find, in the mails to them and in what the hospital itself wrote.
     canaries_found: int
     canaries_with_owner: int
+    #: How often something of them was found before, where they are kept or with their owner, in
+    #: which places, and how often anywhere else.
+    canaries_before: int
+    canaries_before_in: list[str]
+    canaries_before_elsewhere: int
+    #: Rows, records, lines, mails and files that were searched afterwards, by their kind.
+    canaries_searched: dict[str, int]
     quiet: bool
     surprises: list[str]
     answers: dict[str, int]
@@ -135,6 +142,11 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
             "the search for erased citizens does not even find their own mails": (
                 self.erased_expected and not self.canaries_with_owner
             ),
+            "the search did not find citizens where they are kept, before they were erased": (
+                self.erased_expected and not self.canaries_before
+            ),
+            f"before they were erased, citizens were found {self.canaries_before_elsewhere} times"
+            " where nothing of them is kept": self.canaries_before_elsewhere,
             "the system did not become idle": not self.quiet,
             f"{self.rejected} messages were refused as broken, and {self.rejected_expected} are": (
                 not 0 <= rejected <= self.sent_again
@@ -186,6 +198,10 @@ def summarise(
         erased=erased.erased,
         canaries_found=erased.found,
         canaries_with_owner=erased.with_owner,
+        canaries_before=erased.before,
+        canaries_before_in=list(erased.held),
+        canaries_before_elsewhere=erased.before_elsewhere,
+        canaries_searched=erased.searched,
         quiet=idle.idle,
         surprises=list(tally.surprises),
         answers=dict(tally.answers),

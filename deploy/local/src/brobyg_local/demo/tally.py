@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from brobyg_local.canaries import Canary
+from brobyg_local.canaries import Canary, Searched
 
 #: Wall seconds from which on a message that is late is told of: by then, at the demo's speed, an
 #: offer's lifetime is half over.
@@ -29,6 +29,8 @@ class Tally:
     answers: Counter[str] = field(default_factory=Counter)
     #: Citizens who were erased, as they are searched for afterwards.
     canaries: list[Canary] = field(default_factory=list)
+    #: Where they were found before.
+    before: Searched = field(default_factory=Searched)
     #: Wall seconds after its time at which the latest of the hospital's messages was taken.
     late_seconds: float = 0.0
 
