@@ -22,7 +22,11 @@ UNTIL_ERASED = "until erased"
 #: Until what it is there for is done; by the transaction that does it.
 UNTIL_DONE = "until done"
 FOR_EVER = "for ever, about nobody"
-_KEEP = re.compile(rf"([1-9]\d{{0,4}}) days|{UNTIL_ERASED}|{UNTIL_DONE}|{FOR_EVER}")
+#: By ids that can be led back to somebody as long as their owner knows whose they are.
+FOR_EVER_BY_ID = "for ever, about nobody once erased"
+_KEEP = re.compile(
+    rf"([1-9]\d{{0,4}}) days|{UNTIL_ERASED}|{UNTIL_DONE}|{FOR_EVER}|{FOR_EVER_BY_ID}"
+)
 
 
 class Kept(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,7 +44,7 @@ class Kept(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     what: Sentence
     #: The time from which `keep` counts; empty where it is no number of days.
     counted_from: str = ""
-    #: A number of days, UNTIL_ERASED, UNTIL_DONE or FOR_EVER.
+    #: A number of days, UNTIL_ERASED, UNTIL_DONE, FOR_EVER or FOR_EVER_BY_ID.
     keep: str
     #: What is done after those days: the record is deleted, or the person is erased.
     action: Literal["", "delete", "erase"] = ""
@@ -74,6 +78,7 @@ _ENDS: Mapping[str, Literal["erasure", "use", "nobody"]] = {
     UNTIL_ERASED: "erasure",
     UNTIL_DONE: "use",
     FOR_EVER: "nobody",
+    FOR_EVER_BY_ID: "nobody",
 }
 
 
@@ -111,8 +116,8 @@ def _faults(row: Kept) -> Mapping[str, bool]:
             map(bool, (row.tables, row.topic, row.elsewhere))
         )
         != 1,
-        f"`keep` is a number of days, '{UNTIL_ERASED}', '{UNTIL_DONE}' or '{FOR_EVER}', not"
-        f" {row.keep!r}": not _KEEP.fullmatch(row.keep),
+        f"`keep` is a number of days, '{UNTIL_ERASED}', '{UNTIL_DONE}', '{FOR_EVER}' or"
+        f" '{FOR_EVER_BY_ID}', not {row.keep!r}": not _KEEP.fullmatch(row.keep),
         "days count from something: say `counted_from`": has_days and not row.counted_from,
         "without days nothing is `counted_from`": bool(row.counted_from) and not has_days,
         "say the `action` after these days": has_days and not has_action,
@@ -120,7 +125,7 @@ def _faults(row: Kept) -> Mapping[str, bool]:
         "to erase somebody is a service's work: say its `tables`": row.action == "erase"
         and not row.tables,
         "nobody can be erased whom it is not about": about_nobody
-        and (row.action == "erase" or row.keep == UNTIL_ERASED),
+        and (row.action == "erase" or row.keep in (UNTIL_ERASED, FOR_EVER_BY_ID)),
         "what is about somebody can't be kept for ever": row.keep == FOR_EVER and not about_nobody,
         "`nobody` stands alone in `whose`": "nobody" in row.whose and not about_nobody,
     }
