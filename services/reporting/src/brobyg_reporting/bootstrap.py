@@ -45,7 +45,7 @@ def build(resources: Resources) -> Parts:
     live = Live(within, HANDLERS, metrics)
     ports = rebuild_ports(resources.settings.kafka, database.url)
     connect = partial(pooled, database)
-    check = partial(readiness, database, live.unknown_words)
+    check = partial(readiness, database)
     resources.health.checks["projections"] = check
 
     async def upgrade() -> None:
