@@ -23,7 +23,7 @@ from brobyg_reporting.adapters import tables, versions
 from brobyg_reporting.adapters.fingerprints import fingerprint
 from brobyg_reporting.adapters.status import readiness
 from brobyg_reporting.adapters.versions import VersionTables, pooled, within
-from brobyg_reporting.bootstrap import SERVICE, rebuild_ports
+from brobyg_reporting.bootstrap import SERVICE
 from brobyg_reporting.domain.projections import HELPER
 from brobyg_reporting.domain.projections.helper import HelperRow
 from brobyg_reporting.entrypoints import cli
@@ -201,8 +201,8 @@ async def test_two_releases_side_by_side_do_not_take_turns(
     database_for: DatabaseFor, topics: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with database_for(SERVICE) as database:
-        ports = rebuild_ports(topics, database.url)
-        own = Upgrade(ports.versions, ports, Heartbeat("version"))
+        rebuilder = Rebuilder(topics, database.url)
+        own = Upgrade(rebuilder.ports.versions, rebuilder, Heartbeat("version"))
         assert await own.once() == ""
         await first_version(database)
         assert await own.once() == ""
@@ -227,17 +227,17 @@ async def test_a_wait_for_another_process_is_logged_when_it_begins_and_when_it_i
         await first_version(database)
         monkeypatch.setattr(versions, "fingerprint", lambda name: f"newer {name}")
         assert await VersionTables(other).claim_rebuild()
-        ports, looks = rebuild_ports(topics, database.url), 0
+        rebuilder, looks = Rebuilder(topics, database.url), 0
 
         @asynccontextmanager
         async def connect() -> AsyncIterator[Versions]:
             nonlocal looks
             looks += 1
-            async with ports.versions() as connected:
+            async with rebuilder.ports.versions() as connected:
                 yield connected
 
         heartbeat = Heartbeat("version")
-        looking = asyncio.create_task(Upgrade(connect, ports, heartbeat).run())
+        looking = asyncio.create_task(Upgrade(connect, rebuilder, heartbeat).run())
 
         async def looked() -> bool:
             return looks >= 4 and "another rebuild is running" in heartbeat.trouble
