@@ -18,6 +18,7 @@ from sqlalchemy.schema import AddConstraint, CreateIndex, CreateSchema, CreateTa
 from brobyg_reporting.adapters import comparison, lags, unused, views
 from brobyg_reporting.adapters.connections import connect
 from brobyg_reporting.adapters.fingerprints import fingerprint
+    build_end,
 from brobyg_reporting.adapters.store import LiveStore, VersionStore
 from brobyg_reporting.adapters.tables import (
     BUILDS,
@@ -208,7 +209,7 @@ class VersionTables:
                 await self._give_up(number)
                 continue
             rows = await self.connection.execute(
-                select(lag).where(lag.c.number == number, lag.c.projection == "event_log")
+                select(build_end).where(build_end.c.number == number)
             )
             ends = {(row.topic, row.partition): row.next_offset for row in rows}
             builds.append(Build(number, tuple(names), ends, resumed=True))
@@ -233,11 +234,11 @@ class VersionTables:
             for one in names
         ]
         await self.connection.execute(insert(projection_version), rows)
-        if "event_log" in names and ends:
-            kinds = {one.name: one.type for one in lag.c}
-            noted = [(number, "event_log", *at, offset) for at, offset in sorted(ends.items())]
+        if ends:
+            kinds = {one.name: one.type for one in build_end.c}
+            noted = [(number, *at, offset) for at, offset in sorted(ends.items())]
             await self.connection.execute(
-                insert(lag).from_select(list(kinds), select(unnest(kinds, noted)))
+                insert(build_end).from_select(list(kinds), select(unnest(kinds, noted)))
             )
         return number
 
@@ -329,7 +330,8 @@ class VersionTables:
         await self.connection.execute(
             update(projection_version).where(_version.number == number).values(state="live")
         )
-        await self.connection.execute(lag.delete().where(lag.c.number == number))
+        for one in (build_end, lag):
+            await self.connection.execute(one.delete().where(one.c.number == number))
         await self._retire_gone()
         await self._show()
         if position:
@@ -374,7 +376,7 @@ class VersionTables:
         await self.connection.execute(
             update(projection_version).where(_version.number == number).values(state="dropped")
         )
-        for one in (version_share, lag):
+        for one in (version_share, build_end, lag):
             await self.connection.execute(one.delete().where(one.c.number == number))
 
 
