@@ -10,8 +10,9 @@ import random
 import time
 
 from brobyg_kit.event import encode
-from brobyg_reporting.bootstrap import SERVICE, rebuild_ports
+from brobyg_reporting.bootstrap import SERVICE
 from brobyg_reporting.handlers import TOPICS
+from brobyg_reporting.rebuild_parts import rebuild_ports
 from brobyg_reporting.testing import interleave, make_history
 from brobyg_reporting.use_cases.rebuild import RebuildRequest, rebuild
 

@@ -26,6 +26,8 @@ Record = tuple[str, str, bytes]
 
 SETTINGS: dict[str, dict[str, object]] = {
     "matching": {
+        "matching_encryption_key": base64.b64encode(b"m" * 32).decode(),
+        "matching_lookup_key": base64.b64encode(b"l" * 32).decode(),
         "matching_link_keys": "a-link-key-of-these-tests-and-long-enough",
         "matching_registration_keys": "a-registration-key-of-these-tests",
     },

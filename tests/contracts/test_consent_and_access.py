@@ -109,6 +109,7 @@ def test_a_version_is_in_use_from_its_day_until_the_next_ones(folder: Path) -> N
         ("scopes.yaml", "id: gp_sharing", "id: research", ":43: there is another scope"),
         ("scopes.yaml", "allows: [gp]", "allows: [fun]", r"allows\[0\]"),
         ("scopes.yaml", "id: processing", "id: care", "care: only 'processing' may allow 'help'"),
+        ("scopes.yaml", "id: research", "id: study", "study: only 'research' may allow 'research'"),
         ("scopes.yaml", "    why: GDPR", "    whose: GDPR", "unknown field `whose`"),
         ("messages.yaml", "id: messages", "id: letters", ":1: `id` is 'letters'"),
         ("messages.yaml", "scope: contact", "scope: party", ":2: `scope` is 'party'; there are"),

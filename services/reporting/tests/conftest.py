@@ -1,14 +1,14 @@
 """What reporting's tests share: publishing a history, and rebuilding in the test's own database."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pytest
 from brobyg_kit import kafka
 from brobyg_kit.database import Database
 from brobyg_kit.event import Event, encode
 from brobyg_reporting.adapters.versions import VersionTables
-from brobyg_reporting.bootstrap import rebuild_ports
-from brobyg_reporting.ports import Purpose
+from brobyg_reporting.ports import Built, OnProgress, Purpose
+from brobyg_reporting.rebuild_parts import rebuild_ports
 from brobyg_reporting.use_cases.rebuild import RebuildRequest, RebuildResult, rebuild
 from sqlalchemy import text
 
@@ -38,7 +38,7 @@ class Publisher:
 
 
 class Rebuilder:
-    """Runs rebuilds of one database."""
+    """Runs rebuilds of one database; as `ports.Builder`, in the test's process."""
 
     def __init__(self, kafka: str, database: str, in_process_limit: int = 20_000) -> None:
         self.ports, self.in_process_limit = rebuild_ports(kafka, database), in_process_limit
@@ -49,6 +49,10 @@ class Rebuilder:
     ) -> RebuildResult:
         request = RebuildRequest(names, purpose, fresh, in_process_limit=self.in_process_limit)
         return await rebuild(self.ports, request, self._progress)
+
+    async def build(self, projections: Sequence[str], on_progress: OnProgress) -> Built:
+        outcome = await self.run(*projections)
+        return Built(outcome.version, outcome.events)
 
     def _progress(self, phase: str, done: int, total: int) -> None:
         assert 0 <= done <= total

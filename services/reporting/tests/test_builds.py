@@ -1,6 +1,7 @@
 """Builds of projections beside what is live: what they hold up, keep, give up and tell."""
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from random import Random
 
@@ -11,12 +12,11 @@ from brobyg_kit.database import Database
 from brobyg_kit.health import Heartbeat
 from brobyg_reporting.adapters.status import projection_status
 from brobyg_reporting.adapters.versions import VersionTables
-from brobyg_reporting.bootstrap import SERVICE, rebuild_ports
-from brobyg_reporting.ports import Lag
+from brobyg_reporting.bootstrap import SERVICE
+from brobyg_reporting.ports import Built, Lag, OnProgress
+from brobyg_reporting.rebuild_parts import rebuild_ports
 from brobyg_reporting.testing import interleave, make_history
 from brobyg_reporting.use_cases import follow as following
-from brobyg_reporting.use_cases import upgrade as upgrading
-from brobyg_reporting.use_cases.rebuild import RebuildResult
 from brobyg_reporting.use_cases.upgrade import Upgrade
 from sqlalchemy import text
 
@@ -29,21 +29,23 @@ DatabaseFor = Callable[..., AbstractAsyncContextManager[Database]]
 
 @pytest.mark.parametrize(("changed", "ready"), [("helper", True), ("event_log", False)])
 async def test_a_build_keeps_the_process_from_being_ready_only_while_the_consumer_waits(
-    database_for: DatabaseFor, topics: str, changed: str, ready: bool
+    database_for: DatabaseFor, kafka: str, changed: str, ready: bool
 ) -> None:
     told: list[tuple[str, str]] = []
     heartbeat = Heartbeat("version")
 
-    async def look(*_: object) -> RebuildResult:
-        told.append((heartbeat.trouble, running.note))
-        return RebuildResult()
+    class Looks:
+        async def build(self, projections: Sequence[str], on_progress: OnProgress) -> Built:
+            on_progress("reading 1 of 2")
+            await asyncio.sleep(0)
+            told.append((heartbeat.trouble, running.note))
+            return Built(2, 0)
 
     async with database_for(SERVICE) as database:
         await first_version(database)
-        ports = rebuild_ports(topics, database.url)
-        running = Upgrade(ports.versions, ports, heartbeat)
-        with release(changed), pytest.MonkeyPatch.context() as patch:
-            patch.setattr(upgrading, "rebuild", look)
+        ports = rebuild_ports(kafka, database.url)
+        running = Upgrade(ports.versions, Looks(), heartbeat)
+        with release(changed):
             await running.once()
     [(trouble, note)] = told
     assert trouble == ("" if ready else note)
@@ -51,22 +53,22 @@ async def test_a_build_keeps_the_process_from_being_ready_only_while_the_consume
 
 
 async def test_a_long_catch_up_of_what_is_live_beats_after_every_transaction(
-    database_for: DatabaseFor, topics: str, monkeypatch: pytest.MonkeyPatch
+    database_for: DatabaseFor, kafka: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(following, "_BATCH", 2)
-    events, beats = some_events(20), list[int]()
+    events, beats = some_events(8), list[int]()
     async with database_for(SERVICE) as database:
         await first_version(database)
         with release("need"):
             await handle(database, events)
         monkeypatch.setattr(Heartbeat, "beat", lambda _: beats.append(1))
-        assert await upgrade(database, topics) == ""
+        assert await upgrade(database, kafka) == ""
         assert await unlike(database, events) == []
     assert len(beats) > 20
 
 
 async def test_a_record_that_was_told_as_several_events_is_not_cut_at_the_edge_of_a_batch(
-    database_for: DatabaseFor, topics: str, monkeypatch: pytest.MonkeyPatch
+    database_for: DatabaseFor, kafka: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(following, "_BATCH", 1)
     told = [msgspec.structs.replace(one, offset=0, partition=0) for one in some_events(10)]
@@ -75,7 +77,7 @@ async def test_a_record_that_was_told_as_several_events_is_not_cut_at_the_edge_o
         await first_version(database)
         with release("helper", "need"):
             await handle(database, events)
-        assert await upgrade(database, topics) == ""
+        assert await upgrade(database, kafka) == ""
         assert await unlike(database, events) == []
 
 
@@ -135,7 +137,7 @@ async def test_a_live_version_that_lacks_events_is_not_compared(
 
 
 async def test_a_build_catches_up_with_what_came_meanwhile_before_it_holds_the_consumer(
-    database_for: DatabaseFor, topics: str, monkeypatch: pytest.MonkeyPatch
+    database_for: DatabaseFor, kafka: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events, switching = some_events(60), VersionTables.switching
     monkeypatch.setattr(following, "NEAR", 20)
@@ -162,13 +164,13 @@ async def test_a_build_catches_up_with_what_came_meanwhile_before_it_holds_the_c
 
         monkeypatch.setattr(VersionTables, "switching", held)
         monkeypatch.setattr(VersionTables, "lacking", meanwhile)
-        outcome = await Rebuilder(topics, database.url).run("need")
+        outcome = await Rebuilder(kafka, database.url).run("need")
         assert (outcome.equal, more) == (True, [])
         assert left[-1] <= 20
 
 
 async def test_a_build_is_given_up_only_for_what_it_folds_and_has_read_beyond(
-    database_for: DatabaseFor, topics: str
+    database_for: DatabaseFor, kafka: str
 ) -> None:
     events = some_events(20)
     [late] = [one for one in events if one.type == HelperPaused.EVENT_TYPE][-1:]
@@ -176,19 +178,19 @@ async def test_a_build_is_given_up_only_for_what_it_folds_and_has_read_beyond(
     async with database_for(SERVICE) as database:
         await first_version(database)
         await handle(database, others)
-        rebuilder = Rebuilder(topics, database.url)
+        rebuilder = Rebuilder(kafka, database.url)
         await rebuilder.run("offer", purpose="build")
         await handle(database, [late])
         assert (await rebuilder.run(purpose="switch")).equal
 
 
 async def test_a_kept_build_stays_when_another_projection_is_built(
-    database_for: DatabaseFor, topics: str
+    database_for: DatabaseFor, kafka: str
 ) -> None:
     async with database_for(SERVICE) as database:
         await first_version(database)
         await handle(database, some_events(20))
-        rebuilder = Rebuilder(topics, database.url)
+        rebuilder = Rebuilder(kafka, database.url)
         kept = await rebuilder.run("offer", purpose="build")
         assert (await rebuilder.run("helper")).switched
         switched = await rebuilder.run("offer", purpose="switch")
@@ -196,12 +198,12 @@ async def test_a_kept_build_stays_when_another_projection_is_built(
 
 
 async def test_the_planner_knows_how_many_rows_a_built_projection_has(
-    database_for: DatabaseFor, topics: str
+    database_for: DatabaseFor, kafka: str
 ) -> None:
     async with database_for(SERVICE) as database:
         await first_version(database)
         await handle(database, some_events(20))
-        built = await Rebuilder(topics, database.url).run("need")
+        built = await Rebuilder(kafka, database.url).run("need")
         known = f"select reltuples::int from pg_class where oid = 'projection_v{built.version}.need'::regclass"  # noqa: E501
         assert await scalar(database, known) == await scalar(
             database, "select count(*) from reporting.need"
@@ -222,7 +224,7 @@ async def test_status_shows_several_builds_whatever_number_of_projections_each_h
 
 
 async def test_what_an_older_release_logged_unknown_is_folded_and_marked_by_one_that_knows_it(
-    database_for: DatabaseFor, topics: str
+    database_for: DatabaseFor, kafka: str
 ) -> None:
     events = some_events(20)
     unknown = [
@@ -236,6 +238,6 @@ async def test_what_an_older_release_logged_unknown_is_folded_and_marked_by_one_
         assert await scalar(database, not_folded) != 0
         assert await unlike(database, events) == ["event_log", "helper"]
         with release("helper"):
-            assert await upgrade(database, topics) == ""
+            assert await upgrade(database, kafka) == ""
             assert await scalar(database, not_folded) == 0
             assert await unlike(database, events) == []

@@ -58,25 +58,25 @@ async def test_what_a_projection_lacks_that_is_gone_keeps_nothing_waiting(
 
 @pytest.mark.parametrize("changed", [(), ("helper",)])
 async def test_it_is_live_no_more_and_its_table_and_view_go(
-    database_for: DatabaseFor, topics: str, changed: tuple[str, ...]
+    database_for: DatabaseFor, kafka: str, changed: tuple[str, ...]
 ) -> None:
     events = some_events(10)
     async with database_for(SERVICE) as database:
         await with_a_gone_projection(database)
         await handle(database, events[:50])
         with release(*changed):
-            assert await upgrade(database, topics) == ""
+            assert await upgrade(database, kafka) == ""
             assert "visit" not in await shown(database)
             await handle(database, events[50:])
             assert await unlike(database, events) == []
-        await Rebuilder(topics, database.url).run("offer")
+        await Rebuilder(kafka, database.url).run("offer")
         left = "select count(*) from pg_class where relname = 'visit' and relkind in ('r', 'v')"
         assert await scalar(database, left) == 0
         assert await scalar(database, "select count(*) from reporting.lag") == 0
 
 
 async def test_an_analyst_s_view_on_one_that_is_gone_is_kept_and_named(
-    database_for: DatabaseFor, topics: str
+    database_for: DatabaseFor, kafka: str
 ) -> None:
     async with database_for(SERVICE) as database:
         await with_a_gone_projection(database)
@@ -86,7 +86,7 @@ async def test_an_analyst_s_view_on_one_that_is_gone_is_kept_and_named(
             "create view analysts.visits as select count(*) from reporting.visit",
         )
         with pytest.raises(RebuildRefused, match=r"analysts\.visits"):
-            await upgrade(database, topics)
+            await upgrade(database, kafka)
         with pytest.raises(RebuildRefused, match=r"analysts\.visits"):
-            await Rebuilder(topics, database.url).run("offer")
+            await Rebuilder(kafka, database.url).run("offer")
         assert await scalar(database, "select count(*) from analysts.visits") == 1

@@ -214,7 +214,7 @@ async def test_verify_names_a_corrupted_row_keeps_the_live_version_and_exits_1(
 
 _KILLED_HALFWAY = """
 import asyncio, os, signal, sys
-from brobyg_reporting.bootstrap import rebuild_ports
+from brobyg_reporting.rebuild_parts import rebuild_ports
 from brobyg_reporting.use_cases.rebuild import RebuildRequest, rebuild
 
 # In worker processes, which outlive their parent for a moment.

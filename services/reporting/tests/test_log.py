@@ -4,10 +4,10 @@ from random import Random
 
 import msgspec
 import pytest
-from brobyg_contracts import AppointmentBooked
+from brobyg_contracts import EVENTS, AppointmentBooked
 from brobyg_kit.event import Event, UndecodableEvent, encode
 from brobyg_reporting.domain.log import read_logged
-from brobyg_reporting.testing import make_history, new_uuid, unknown_event
+from brobyg_reporting.testing import interleave, make_history, new_uuid, unknown_event
 
 EVENT = next(
     event
@@ -56,3 +56,12 @@ def test_an_event_of_a_later_major_version_says_nothing_yet_even_where_it_looks_
     [event] = read_logged("brobyg.referral.v1", 0, 0, encode(later))
     assert later.dataschema != EVENT.dataschema
     assert (event.id, event.decoded) == (EVENT.id, None)
+
+
+def test_what_an_event_says_is_decoded_once_whoever_reads_it() -> None:
+    random = Random(1)
+    topic, event = interleave(random, make_history(random, 1))[0]
+    [logged] = read_logged(topic, 0, 0, encode(event))
+    unreadable = msgspec.structs.replace(logged, data=msgspec.Raw(b"no JSON"))
+    assert unreadable.read(EVENTS) is logged.decoded
+    assert logged.decoded == event.read(EVENTS)

@@ -39,6 +39,15 @@ async def test_what_is_not_there_after_a_second_is_named_in_the_answer(serve: Se
         assert (answer.status_code, answer.headers[HEADER]) == (200, LATER)
 
 
+async def test_what_is_not_found_is_said_to_be_not_there_yet(serve: Serve) -> None:
+    async with serve(SERVICE) as running:
+        path = f"/referrals/{REFERRAL}/timeline"
+        answer = await running.client.get(f"{path}?after={LATER}", headers=ANALYST)
+        assert (answer.status_code, answer.headers[HEADER]) == (404, LATER)
+        answer = await running.client.get(path, headers=ANALYST)
+        assert (answer.status_code, HEADER in answer.headers) == (404, False)
+
+
 async def test_what_a_live_projection_lacks_is_not_there_yet(serve: Serve) -> None:
     async with serve(SERVICE) as running:
         await keep(running, story())

@@ -21,11 +21,12 @@ from brobyg_kit.health import Heartbeat
 from brobyg_reporting.adapters import fingerprints, versions
 from brobyg_reporting.adapters.tables import tables_of
 from brobyg_reporting.adapters.versions import VersionTables
-from brobyg_reporting.bootstrap import SERVICE, rebuild_ports
+from brobyg_reporting.bootstrap import SERVICE
 from brobyg_reporting.domain.log import LoggedEvent
 from brobyg_reporting.domain.projections import APPOINTMENT, HELPER
 from brobyg_reporting.entrypoints import cli
 from brobyg_reporting.errors import OtherCode, RebuildRefused
+from brobyg_reporting.rebuild_parts import rebuild_ports
 from brobyg_reporting.testing import interleave, make_history
 from brobyg_reporting.use_cases.rebuild import RebuildRequest, rebuild
 from brobyg_reporting.use_cases.upgrade import Upgrade
@@ -61,8 +62,8 @@ async def handle(database: Database, events: Sequence[LoggedEvent]) -> None:
 
 
 async def upgrade(database: Database, kafka: str) -> str:
-    ports = rebuild_ports(kafka, database.url)
-    return await Upgrade(ports.versions, ports, Heartbeat("version")).once()
+    rebuilder = Rebuilder(kafka, database.url)
+    return await Upgrade(rebuilder.ports.versions, rebuilder, Heartbeat("version")).once()
 
 
 async def unlike(database: Database, events: list[LoggedEvent]) -> list[str]:
@@ -79,7 +80,7 @@ async def unlike(database: Database, events: list[LoggedEvent]) -> list[str]:
 
 
 async def test_a_changed_fold_rebuilds_its_projection_alone_while_the_others_are_written(
-    database_for: DatabaseFor, topics: str
+    database_for: DatabaseFor, kafka: str
 ) -> None:
     events = some_events(30)
     first, second, third = events[:200], events[200:300], events[300:]
@@ -92,7 +93,7 @@ async def test_a_changed_fold_rebuilds_its_projection_alone_while_the_others_are
             await handle(database, second)
             assert await scalar(database, helpers) == before  # readable, as it was
             assert await scalar(database, "select count(*) from reporting.event_log") == 300
-            assert await upgrade(database, topics) == ""
+            assert await upgrade(database, kafka) == ""
             numbers = await shown(database)
             assert numbers.pop("helper") == 2
             assert set(numbers.values()) == {1}
@@ -101,21 +102,21 @@ async def test_a_changed_fold_rebuilds_its_projection_alone_while_the_others_are
 
 
 async def test_two_changed_folds_are_rebuilt_and_switched_to_together(
-    database_for: DatabaseFor, topics: str
+    database_for: DatabaseFor, kafka: str
 ) -> None:
     events = some_events(10)
     async with database_for(SERVICE) as database:
         await first_version(database)
         await handle(database, events)
         with release("helper", "need"):
-            assert await upgrade(database, topics) == ""
+            assert await upgrade(database, kafka) == ""
             numbers = await shown(database)
             assert (numbers["helper"], numbers["need"], numbers["match"]) == (2, 2, 1)
             assert await unlike(database, events) == []
 
 
 async def test_two_releases_side_by_side_lose_nothing_and_do_not_take_turns(
-    database_for: DatabaseFor, topics: str
+    database_for: DatabaseFor, kafka: str
 ) -> None:
     events = some_events(30)
     async with database_for(SERVICE) as database:
@@ -123,20 +124,20 @@ async def test_two_releases_side_by_side_lose_nothing_and_do_not_take_turns(
         await handle(database, events[:100])
         with release("helper"):
             await handle(database, events[100:150])
-            await upgrade(database, topics)
+            await upgrade(database, kafka)
         await handle(database, events[150:250])  # the old release, which may not write `helper`
-        assert "helper replaced this code's" in await upgrade(database, topics)
+        assert "helper replaced this code's" in await upgrade(database, kafka)
         with release("helper"):
             await handle(database, events[250:300])  # behind what the old one has not folded
             assert await unlike(database, events[:300]) == ["helper"]
-            assert await upgrade(database, topics) == ""
+            assert await upgrade(database, kafka) == ""
             await handle(database, events[300:])
             assert (await shown(database))["helper"] == 2
             assert await unlike(database, events) == []
 
 
 async def test_a_release_that_is_taken_back_before_it_switched_has_lost_nothing(
-    database_for: DatabaseFor, topics: str
+    database_for: DatabaseFor, kafka: str
 ) -> None:
     events = some_events(20)
     async with database_for(SERVICE) as database:
@@ -146,13 +147,13 @@ async def test_a_release_that_is_taken_back_before_it_switched_has_lost_nothing(
             await handle(database, events[100:200])
         await handle(database, events[200:])
         assert sorted(await unlike(database, events)) == ["helper", "offer"]
-        assert await upgrade(database, topics) == ""
+        assert await upgrade(database, kafka) == ""
         assert await unlike(database, events) == []
         assert await scalar(database, "select count(*) from reporting.lag") == 0
 
 
 async def test_an_event_that_was_set_aside_is_folded_once_and_gives_up_builds_without_it(
-    database_for: DatabaseFor, topics: str
+    database_for: DatabaseFor, kafka: str
 ) -> None:
     events = some_events(20)
     [late] = [one for one in events if one.type == HelperPaused.EVENT_TYPE][-1:]
@@ -160,7 +161,7 @@ async def test_an_event_that_was_set_aside_is_folded_once_and_gives_up_builds_wi
     async with database_for(SERVICE) as database:
         await first_version(database)
         await handle(database, others)
-        rebuilder = Rebuilder(topics, database.url)
+        rebuilder = Rebuilder(kafka, database.url)
         assert (await rebuilder.run("helper", purpose="build")).kept
         with release("need"), pytest.raises(OtherCode, match="set aside"):
             await handle(database, [late])
@@ -209,7 +210,7 @@ async def test_what_is_built_is_shown_by_switch_alone_and_verify_changes_nothing
 
 _KILLED_HALFWAY = """
 import asyncio, os, signal, sys
-from brobyg_reporting.bootstrap import rebuild_ports
+from brobyg_reporting.rebuild_parts import rebuild_ports
 from brobyg_reporting.use_cases import follow as following
 from brobyg_reporting.use_cases import upgrade as upgrading
 from brobyg_reporting.use_cases.rebuild import RebuildRequest, RebuildResult, rebuild
@@ -225,7 +226,7 @@ if __name__ == "__main__":
 
 
 async def test_the_rebuild_of_projections_goes_on_where_it_was_killed(
-    database_for: DatabaseFor, topics: str, tmp_path: Path
+    database_for: DatabaseFor, kafka: str, tmp_path: Path
 ) -> None:
     events = some_events(30)
     script = tmp_path / "killed.py"
@@ -234,12 +235,12 @@ async def test_the_rebuild_of_projections_goes_on_where_it_was_killed(
         await first_version(database)
         await handle(database, events[:300])
         process = await asyncio.create_subprocess_exec(
-            sys.executable, str(script), topics, database.url
+            sys.executable, str(script), kafka, database.url
         )
         assert await asyncio.wait_for(process.wait(), 90) == -signal.SIGKILL
         assert set((await shown(database)).values()) == {1}
         await handle(database, events[300:])
-        ports, read = rebuild_ports(topics, database.url), list[int]()
+        ports, read = rebuild_ports(kafka, database.url), list[int]()
         request = RebuildRequest(("need", "helper"))
         result = await rebuild(ports, request, lambda _, done, total: read.append(total))
         assert (result.resumed, result.equal, result.switched) == (True, True, True)

@@ -30,6 +30,9 @@ CONTACT_NOT_CONSENTED: Final = "contact_not_consented"
 
 #: The scope of consent from before there were scopes: it must be the one that allows the help.
 HELP_SCOPE: Final = "processing"
+#: The scope by which the history tells who agreed to research: it must be the one that allows it,
+#: as what is in the history is kept for good.
+RESEARCH_SCOPE: Final = "research"
 
 #: What may be done: the referral's help; writing to the citizen; use in research; telling the
 #: general practitioner.
@@ -200,9 +203,11 @@ def _scopes(file: Traversable) -> Mapping[str, Scope]:
     wanted: tuple[Consequence, ...] = ("help", "messages", "research", "gp")
     if missing := [what for what in wanted if what not in allowed]:
         raise refused(file, 1, f"no scope allows {', '.join(missing)}")
-    if (scope_id := allowed["help"]) != HELP_SCOPE:
-        line = line_of(file, f"id: {scope_id}")
-        raise refused(file, line, f"{scope_id}: only {HELP_SCOPE!r} may allow 'help'")
+    fixed: dict[Consequence, str] = {"help": HELP_SCOPE, "research": RESEARCH_SCOPE}
+    for what, only in fixed.items():
+        if (scope_id := allowed[what]) != only:
+            line = line_of(file, f"id: {scope_id}")
+            raise refused(file, line, f"{scope_id}: only {only!r} may allow {what!r}")
     return found
 
 

@@ -29,7 +29,11 @@ def shown(event_type: str) -> str:
 
 
 class Unknown:
-    """Counts what is unknown in the events of one consumer."""
+    """Counts what is unknown in the events of one consumer, for all that tell of it.
+
+    It reads what an event says once more, some 2 microseconds: who handles events reads of them
+    what they need, and an event that keeps what it says, as reporting's do, is read once.
+    """
 
     def __init__(self, types: Collection[str], metrics: Metrics) -> None:
         """`types` are the event types whose words matter to the service."""

@@ -12,16 +12,14 @@ from brobyg_kit.service import Parts, Resources, Service
 
 from brobyg_reporting.adapters.grants import GRANTS
 from brobyg_reporting.adapters.holdings import HOLDINGS
-from brobyg_reporting.adapters.processes import WorkerProcesses
+from brobyg_reporting.adapters.processes import BuildProcess
 from brobyg_reporting.adapters.queries import Queries
 from brobyg_reporting.adapters.status import readiness
 from brobyg_reporting.adapters.tables import metadata
-from brobyg_reporting.adapters.topics import reading
-from brobyg_reporting.adapters.versions import opened, pooled, within
+from brobyg_reporting.adapters.versions import pooled, within
 from brobyg_reporting.entrypoints.api import routers
 from brobyg_reporting.handlers import EMITS, HANDLERS, TOPICS, read
 from brobyg_reporting.metrics import ReportingMetrics
-from brobyg_reporting.ports import RebuildPorts
 from brobyg_reporting.settings import ReportingSettings
 from brobyg_reporting.use_cases.live import Live
 from brobyg_reporting.use_cases.upgrade import Upgrade, create_first
@@ -31,25 +29,18 @@ from brobyg_reporting.use_cases.worklist import count_open
 REFERENCE = Copy(reference.TOPIC, reference.KINDS, Reference)
 
 
-def rebuild_ports(kafka: str, database: str, topics: Sequence[str] = TOPICS) -> RebuildPorts:
-    """What a rebuild works with: broker address, database address, topics that are read whole."""
-    return RebuildPorts(
-        partial(opened, database), partial(reading, kafka, topics), WorkerProcesses(kafka, database)
-    )
-
-
 def build(resources: Resources) -> Parts:
     """The parts of the running service."""
     database = resources.database
     metrics = ReportingMetrics(resources.metrics)
     live = Live(within, HANDLERS, metrics)
-    ports = rebuild_ports(resources.settings.kafka, database.url)
+    builder = BuildProcess(resources.settings.kafka, database.url)
     connect = partial(pooled, database)
-    check = partial(readiness, database, live.unknown_words)
+    check = partial(readiness, database)
     resources.health.checks["projections"] = check
 
     async def upgrade() -> None:
-        running = Upgrade(connect, ports, resources.health.heartbeat("version"))
+        running = Upgrade(connect, builder, resources.health.heartbeat("version"))
         resources.health.checks["projections"] = partial(check, lambda: running.note)
         await running.run()
 

@@ -16,18 +16,6 @@ class ReportingMetrics:
             "Events that were in the event log already",
             registry=registry,
         )
-        self.not_folded = Counter(
-            "brobyg_reporting_events_not_folded",
-            "Events logged but not folded: their type, or a word in them, is unknown to this code",
-            ["type"],
-            registry=registry,
-        )
-        self.unknown_words = Counter(
-            "brobyg_reporting_unknown_words",
-            "Events logged with a word that this code has no text for",
-            ["type", "property"],
-            registry=registry,
-        )
         self.attention_open = Gauge(
             "brobyg_reporting_attention_open",
             "Items of the worklist that nobody has settled",

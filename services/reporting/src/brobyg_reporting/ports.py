@@ -10,7 +10,8 @@ from brobyg_reporting.domain.projection import AnyProjection, Row
 
 #: Called with the number of records read since the last call.
 OnRecords = Callable[[int], None]
-
+#: Told how far a build is.
+OnProgress = Callable[[str], None]
 
 #: What a build is for: to be switched to later, to be switched to at once, or to be compared only.
 Purpose = Literal["build", "switch", "build and switch", "verify"]
@@ -33,6 +34,14 @@ class Build:
     names: Sequence[str]
     watermarks: Offsets
     resumed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What was built and switched to: the build's number, and how many events it read."""
+
+    version: int
+    events: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +221,16 @@ class Workers(Protocol):
         """Fill in the shares, in so many processes of their own, or in this one for 0.
 
         Raises WorkerFailed when one of them stops; the others are ended first.
+        """
+
+
+class Builder(Protocol):
+    """Builds versions for a service that answers meanwhile."""
+
+    async def build(self, projections: Sequence[str], on_progress: OnProgress) -> Built:
+        """Build these of this code and switch to them.
+
+        Raises RebuildRefused, and WorkerFailed when it was stopped; the same again goes on then.
         """
 
 

@@ -1,4 +1,4 @@
-"""Rebuild workers as processes of their own.
+"""Builds of versions, and the workers of a rebuild, as processes of their own.
 
 Plain subprocesses rather than multiprocessing, whose children import the parent's whole program
 again before they begin. The work, with the database's address in it, goes in by stdin: a process's
@@ -8,8 +8,8 @@ arguments can be read by everybody on the machine.
 import asyncio
 import os
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 
 import msgspec
@@ -18,8 +18,55 @@ from brobyg_reporting.adapters import rebuild_worker
 from brobyg_reporting.adapters.rebuild_worker import Work
 from brobyg_reporting.adapters.tables import schema_of, tables_of
 from brobyg_reporting.domain.log import Offsets
-from brobyg_reporting.errors import WorkerFailed
-from brobyg_reporting.ports import OnRecords
+from brobyg_reporting.errors import RebuildRefused, WorkerFailed
+from brobyg_reporting.ports import Built, OnProgress, OnRecords
+
+_BUILD = "brobyg_reporting.entrypoints.build_process"
+
+
+class BuildOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """What a build's process needs to know."""
+
+    kafka: str
+    database: str
+    projections: Sequence[str]
+    #: The process that must be alive for the build to go on.
+    parent: int
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A line that a build's process tells: one of how far it is, what was built, or why not."""
+
+    progress: str = ""
+    refused: str = ""
+    version: int = 0
+    events: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BuildProcess:
+    """`ports.Builder`: a process on this machine, so that the service's own goes on answering."""
+
+    kafka: str
+    database: str
+
+    async def build(self, projections: Sequence[str], on_progress: OnProgress) -> Built:
+        """Build and switch. Raises RebuildRefused, and WorkerFailed when the process stops."""
+        order = BuildOrder(
+            kafka=self.kafka,
+            database=self.database,
+            projections=projections,
+            parent=os.getpid(),
+        )
+        async with aclosing(_lines(_BUILD, order, "a build was ended")) as lines:
+            async for line in lines:
+                told = msgspec.json.decode(line, type=Told)
+                if told.refused:
+                    raise RebuildRefused(told.refused)
+                if told.version:
+                    return Built(told.version, told.events)
+                on_progress(told.progress)
+        raise WorkerFailed("a build ended without a word; it is begun again")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,29 +109,36 @@ class WorkerProcesses:
 
 
 async def _run(work: Work, on_records: OnRecords) -> None:
+    ended = "a rebuild worker was ended; run the same command again to go on"
+    async with aclosing(_lines(rebuild_worker.__name__, work, ended)) as lines:
+        async for line in lines:
+            if not line.isdigit():
+                raise WorkerFailed(line)
+            on_records(int(line))
+
+
+async def _lines(module: str, order: msgspec.Struct, ended: str) -> AsyncGenerator[str, None]:
+    """The lines that a process says that runs `module`, which is ended with this.
+
+    Raises WorkerFailed, saying that it `ended`, when it does so with another exit code than 0.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        rebuild_worker.__name__,
+        module,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdin is not None  # asked for above
     assert process.stdout is not None
     try:
-        process.stdin.write(msgspec.json.encode(work))
+        process.stdin.write(msgspec.json.encode(order))
         process.stdin.close()
         async for line in process.stdout:
-            text = line.decode().strip()
-            if not text.isdigit():
-                raise WorkerFailed(text)
-            on_records(int(text))
+            yield line.decode().strip()
         code = await process.wait()
         if code != 0:
-            raise WorkerFailed(
-                f"a rebuild worker was ended (exit code {code});"
-                " run the same command again to go on"
-            )
+            raise WorkerFailed(f"{ended} (exit code {code})")
     finally:
         if process.returncode is None:
             with suppress(ProcessLookupError):

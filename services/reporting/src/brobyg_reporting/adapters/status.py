@@ -108,13 +108,11 @@ async def not_folded(
     return {row[0]: row[1] for row in rows}
 
 
-async def readiness(
-    database: Database, words: Mapping[tuple[str, str], int], doing: Callable[[], str] = str
-) -> Check:
+async def readiness(database: Database, doing: Callable[[], str] = str) -> Check:
     """Whether there is a version to read, and what a reader must know of it. Up to 2 seconds.
 
-    `words` counts the events with an unknown word, by type and property; `doing` tells what is
-    done about versions of other code.
+    `doing` tells what is done about versions of other code. What came since the start and is not
+    known in full, the kit counts.
     """
     try:
         async with asyncio.timeout(2), database.connect() as connection:
@@ -132,11 +130,5 @@ async def readiness(
         notes.append(
             f"{sum(unknown.values())} events are logged but not folded, as their type or a word in"
             f" them is unknown to this code: {types}"
-        )
-    if words:
-        places = ", ".join(f"{kind} {name}" for kind, name in list(words)[:_MOST_TYPES])
-        notes.append(
-            f"{sum(words.values())} events since the start hold a word that this code has no text"
-            f" for: {places}"
         )
     return Check(True, "; ".join(notes))

@@ -112,9 +112,19 @@ lag = Table(
     Column("next_offset", BigInteger, nullable=False),
     comment=(
         "From which offset a version of a projection lacks the events of a partition. A live one"
-        " without a row has folded all that the event log holds; of a whole build it is the end up"
-        " to which the topics are read."
+        " without a row has folded all that the event log holds; a build without one has nothing"
+        " yet."
     ),
+)
+
+build_end = Table(
+    "build_end",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("topic", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True, autoincrement=False),
+    Column("end_offset", BigInteger, nullable=False),
+    comment="Up to which offset (exclusive) a build of all tables reads a partition of the topics.",
 )
 
 #: Ids are compared byte by byte: sorting them by a language's rules costs several times as much.

@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.schema import DropSchema
 
-from brobyg_reporting.adapters.tables import lag, projection_version, schema_of
+from brobyg_reporting.adapters.tables import build_end, lag, projection_version, schema_of
 
 _version = projection_version.c
 #: What somebody still reads, or has built a view of their own on.
@@ -46,3 +46,4 @@ async def _drop(connection: AsyncConnection, number: int, name: str) -> None:
         await connection.execute(DropSchema(schema))
     mine = lag.c.number == number, lag.c.projection == name
     await connection.execute(lag.delete().where(*mine))
+    await connection.execute(build_end.delete().where(build_end.c.number == number))

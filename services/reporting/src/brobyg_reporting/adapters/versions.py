@@ -4,23 +4,21 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-import asyncpg
 from brobyg_kit.database import Database, Transaction, driver_of
-from brobyg_kit.database_errors import cause_of
 from brobyg_kit.statements import unnest
 from brobyg_kit.tables import parked_event
-from sqlalchemy import BigInteger, Integer, Table, Text, func, select, text, update
+from sqlalchemy import BigInteger, Integer, Text, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.schema import AddConstraint, CreateIndex, CreateSchema, CreateTable
+from sqlalchemy.schema import AddConstraint, CreateSchema, CreateTable
 
-from brobyg_reporting.adapters import comparison, lags, unused, views
+from brobyg_reporting.adapters import comparison, indexes, lags, unused, views
 from brobyg_reporting.adapters.connections import connect
 from brobyg_reporting.adapters.fingerprints import fingerprint
 from brobyg_reporting.adapters.store import LiveStore, VersionStore
 from brobyg_reporting.adapters.tables import (
     BUILDS,
+    build_end,
     lag,
     projection_version,
     schema_of,
@@ -208,9 +206,9 @@ class VersionTables:
                 await self._give_up(number)
                 continue
             rows = await self.connection.execute(
-                select(lag).where(lag.c.number == number, lag.c.projection == "event_log")
+                select(build_end).where(build_end.c.number == number)
             )
-            ends = {(row.topic, row.partition): row.next_offset for row in rows}
+            ends = {(row.topic, row.partition): row.end_offset for row in rows}
             builds.append(Build(number, tuple(names), ends, resumed=True))
         return builds
 
@@ -233,11 +231,11 @@ class VersionTables:
             for one in names
         ]
         await self.connection.execute(insert(projection_version), rows)
-        if "event_log" in names and ends:
-            kinds = {one.name: one.type for one in lag.c}
-            noted = [(number, "event_log", *at, offset) for at, offset in sorted(ends.items())]
+        if ends:
+            kinds = {one.name: one.type for one in build_end.c}
+            noted = [(number, *at, offset) for at, offset in sorted(ends.items())]
             await self.connection.execute(
-                insert(lag).from_select(list(kinds), select(unnest(kinds, noted)))
+                insert(build_end).from_select(list(kinds), select(unnest(kinds, noted)))
             )
         return number
 
@@ -258,25 +256,7 @@ class VersionTables:
 
         Raises RebuildRefused when a key occurs twice.
         """
-        one = tables_of(number)[name]
-        async with self.transaction():
-            keyed = text("select relhasindex from pg_class where oid = to_regclass(:name)")
-            if not await self.connection.scalar(keyed, {"name": f'{one.schema}."{one.name}"'}):
-                await self._add_keys(one)
-            await self.connection.execute(text(f"analyze {one.fullname}"))
-
-    async def _add_keys(self, one: Table) -> None:
-        try:
-            await self.connection.execute(AddConstraint(one.primary_key))
-        except DBAPIError as error:
-            if not isinstance(cause_of(error), asyncpg.UniqueViolationError):
-                raise
-            raise RebuildRefused(
-                f"{one.name}: one key is in two partitions, so partitions can't be folded"
-                " separately; were partitions added to a topic?"
-            ) from error
-        for index in one.indexes:
-            await self.connection.execute(CreateIndex(index))
+        await indexes.build(self.connection, tables_of(number)[name])
 
     async def compare(self, live: int, rebuilt: int, name: str) -> TableComparison:
         """Two versions of a table by number of rows and order-independent hash."""
@@ -329,7 +309,8 @@ class VersionTables:
         await self.connection.execute(
             update(projection_version).where(_version.number == number).values(state="live")
         )
-        await self.connection.execute(lag.delete().where(lag.c.number == number))
+        for one in (build_end, lag):
+            await self.connection.execute(one.delete().where(one.c.number == number))
         await self._retire_gone()
         await self._show()
         if position:
@@ -374,7 +355,7 @@ class VersionTables:
         await self.connection.execute(
             update(projection_version).where(_version.number == number).values(state="dropped")
         )
-        for one in (version_share, lag):
+        for one in (version_share, build_end, lag):
             await self.connection.execute(one.delete().where(one.c.number == number))
 
 

@@ -8,6 +8,7 @@ braces for the expressions in `views`.
 from collections.abc import Mapping
 
 from brobyg_reporting.adapters.tables import tables_of
+from brobyg_reporting.adapters.view_citizens import CITIZEN_VIEWS
 from brobyg_reporting.adapters.view_parts import (
     DEPARTMENT,
     DEPARTMENT_NAMES,
@@ -187,22 +188,7 @@ VIEWS: Mapping[str, View] = {
         "One row a helper, without identity.",
         {**MUNICIPALITY_NAME, **DEPARTMENT_NAMES},
     ),
-    "citizen": View(
-        """
-        select c.*, coalesce(e.acknowledged_by, '{{}}') as acknowledged_by
-        from {v}.citizen c
-        left join (
-            select person_id, array_agg(service order by service) as acknowledged_by
-            from {v}.erasure_acknowledgement group by 1
-        ) e on e.person_id = c.citizen_id
-        """,
-        "One row a citizen whose processing was restricted or who was erased.",
-        {"acknowledged_by": "Services that said that they erased what they had."},
-    ),
-    "erasure_acknowledgement": View(
-        "select * from {v}.erasure_acknowledgement",
-        "One row a service's word that it erased what it had of a person.",
-    ),
+    **CITIZEN_VIEWS,
     "notification": View(
         """
         select o.*, n.department, d.name as department_name

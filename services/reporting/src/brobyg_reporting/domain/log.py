@@ -1,12 +1,14 @@
 """What the event log keeps of a record, and how every part of reporting reads one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar, cast
 
 from brobyg_contracts import EVENTS, EventData
 from brobyg_kit.event import Event, LaterVersion, UnknownWord
 from brobyg_kit.upcasting import events_in
+
+DataT = TypeVar("DataT")
 
 #: Where a partition is read from, or up to (exclusive): (topic, partition) -> offset.
 Offsets: TypeAlias = dict[tuple[str, int], int]
@@ -21,6 +23,11 @@ class LoggedEvent(Event, frozen=True, kw_only=True, gc=False):
     #: The data as the Struct of its type; None for a type, a word or a major version that this code
     #: does not know, which is logged, counted and not folded.
     decoded: EventData | None
+
+    def read(self, types: Mapping[str, type[DataT]]) -> DataT | None:
+        """As the event's, of which the data is decoded once."""
+        said = self.decoded
+        return Event.read(self, types) if said is None else cast("DataT", said)
 
 
 @lru_cache(maxsize=1_000)

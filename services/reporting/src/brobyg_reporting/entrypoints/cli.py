@@ -24,8 +24,8 @@ from rich.table import Table
 
 from brobyg_reporting.adapters.connections import connect
 from brobyg_reporting.adapters.status import projection_status
-from brobyg_reporting.bootstrap import rebuild_ports
 from brobyg_reporting.errors import ReportingError
+from brobyg_reporting.rebuild_parts import rebuild_ports
 from brobyg_reporting.settings import ReportingSettings
 from brobyg_reporting.use_cases import rebuild as rebuilding
 from brobyg_reporting.use_cases.rebuild import RebuildRequest, RebuildResult

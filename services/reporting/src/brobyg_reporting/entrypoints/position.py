@@ -2,14 +2,15 @@
 
 The command's answer has the position of its events in the header `Brobyg-Position`. A question
 that carries it waits up to a second until they are folded; what is not there even then, the answer
-names in the header `Brobyg-Not-Yet`.
+names in the header `Brobyg-Not-Yet`: an answer that it is not found, too.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Annotated
 
 from brobyg_kit import positions
+from brobyg_kit.problems import Problem
 from fastapi import Query, Response
 
 from brobyg_reporting.adapters.queries import Position, Queries
@@ -35,19 +36,22 @@ After = Annotated[
 
 def waits_for_position(
     queries: Queries, *projections: AnyProjection
-) -> Callable[..., Awaitable[None]]:
+) -> Callable[..., AsyncIterator[None]]:
     """A dependency of every question that is answered from these projections."""
     read = [one.table for one in projections]
 
     # The caller first: who may not ask is told so at once.
-    async def wait(_: Reader, response: Response, after: After = None) -> None:
-        if after is None:
-            return
-        asked = [_position(one) for one in after.split(",")]
-        if missing := await _wait(queries, asked, read):
-            response.headers[HEADER] = ",".join(
-                positions.header_value({one[:2]: one.sequence}) for one in missing
-            )
+    async def wait(_: Reader, response: Response, after: After = None) -> AsyncIterator[None]:
+        asked = [_position(one) for one in after.split(",")] if after else []
+        missing = await _wait(queries, asked, read) if asked else []
+        told = ",".join(positions.header_value({one[:2]: one.sequence}) for one in missing)
+        named = {HEADER: told} if told else {}
+        response.headers.update(named)
+        try:
+            yield
+        except Problem as problem:
+            problem.headers |= named
+            raise
 
     return wait
 

@@ -1,14 +1,11 @@
 """Keeping the live version of the projections up to date: event log, rows and offsets together."""
 
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
-from brobyg_contracts.words import unknown_words
 from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event
 from brobyg_kit.handling import Handler
-from brobyg_kit.unknown import shown
 
 from brobyg_reporting.domain.folding import Folder
 from brobyg_reporting.domain.log import LoggedEvent, offsets_after
@@ -60,8 +57,6 @@ class Live:
     ) -> None:
         """`versions` gives the versions within a transaction."""
         self._versions, self._handlers, self._metrics = versions, handlers, metrics
-        #: Events with a word that is unknown to this code, by type and property, since the start.
-        self.unknown_words: Counter[tuple[str, str]] = Counter()
 
     async def handle(self, tx: Transaction, events: Sequence[Event]) -> None:
         """Log and fold the events. Waits while a rebuild is switching.
@@ -79,18 +74,11 @@ class Live:
             if mine := [event for event in placed if event.topic == handler.event]:
                 new += await handler.function(version, mine, handler.loads)
         await versions.advance(offsets_after(placed))
-        tx.after_commit(lambda: self._count(new, known=len(placed) - len(new)))
+        tx.after_commit(lambda: self._count(len(new), known=len(placed) - len(new)))
 
-    def _count(self, new: Sequence[LoggedEvent], *, known: int) -> None:
-        self._metrics.logged.inc(len(new))
+    def _count(self, new: int, *, known: int) -> None:
+        self._metrics.logged.inc(new)
         self._metrics.known.inc(known)
-        for event in new:
-            if event.decoded is None:
-                self._metrics.not_folded.labels(shown(event.type)).inc()
-                continue
-            for name in unknown_words(event.decoded):
-                self._metrics.unknown_words.labels(event.type, name).inc()
-                self.unknown_words[event.type, name] += 1
 
 
 def _placed(event: Event) -> LoggedEvent:

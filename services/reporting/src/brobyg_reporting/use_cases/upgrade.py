@@ -1,7 +1,8 @@
 """Live versions that this code may write: the first ones, or its own in place of other code's.
 
 When a projection was written by other code, readers go on reading it while this builds one of its
-own beside it and switches. The consumer goes on with the others; it waits when it is the event log.
+own beside it, in a process of its own, and switches. The consumer goes on with the others; it waits
+when it is the event log.
 """
 
 import asyncio
@@ -14,9 +15,9 @@ from brobyg_kit.health import Heartbeat
 from brobyg_kit.logs import get_logger
 
 from brobyg_reporting.errors import ReportingError
-from brobyg_reporting.ports import RebuildPorts, Versions
+from brobyg_reporting.ports import Builder, Versions
 from brobyg_reporting.use_cases.follow import BY_TABLE, follow
-from brobyg_reporting.use_cases.rebuild import LOG, RebuildRequest, rebuild
+from brobyg_reporting.use_cases.rebuild import LOG
 
 log = get_logger(__name__)
 
@@ -41,7 +42,7 @@ class Upgrade:
     """Sees to it that the live versions are of this code, and hold what the log does."""
 
     connect: Connect
-    ports: RebuildPorts
+    builder: Builder
     heartbeat: Heartbeat
     #: What is in the way or being done, for readiness; empty when all is well.
     note: str = ""
@@ -96,7 +97,10 @@ class Upgrade:
         )
 
     async def _catch_up(self, versions: Versions) -> None:
-        """Fold and mark what another release has logged and not known or not folded."""
+        """Fold and mark what another release has logged and not known or not folded.
+
+        Here and not in a process of its own: the consumer too folds so much in a transaction.
+        """
         if self._marked and not await versions.lacking():
             return
         await follow(versions, on_offsets=lambda _: self.heartbeat.beat())
@@ -106,9 +110,7 @@ class Upgrade:
 
     async def _build(self, names: Sequence[str]) -> None:
         self._progress = ""
-        # No records are read in the service's own process, which answers requests meanwhile.
-        request = RebuildRequest(projections=names, in_process_limit=0)
-        building = asyncio.create_task(rebuild(self.ports, request, self._note))
+        building = asyncio.create_task(self.builder.build(names, self._note))
         try:
             while not building.done():
                 self._tell(
@@ -122,8 +124,8 @@ class Upgrade:
         result = building.result()
         log.info("version.switched", version=result.version, events=result.events)
 
-    def _note(self, phase: str, done: int, total: int) -> None:
-        self._progress = f"{phase} {done} of {total}"
+    def _note(self, progress: str) -> None:
+        self._progress = progress
 
     def _tell(self, trouble: str) -> None:
         """Tell what is in the way; log that the wait begins, and that it is over.

@@ -17,7 +17,7 @@ from brobyg_contracts import (
     ConsentWithdrawn,
     ReferralCreated,
 )
-from brobyg_contracts.consent import HELP_SCOPE, scope_of
+from brobyg_contracts.consent import HELP_SCOPE, RESEARCH_SCOPE, scope_of
 from typing_extensions import Doc
 
 from brobyg_reporting.domain.projection import Projection
@@ -48,6 +48,14 @@ class ReferralRow(msgspec.Struct, gc=False):
     consent_withdrawn_at: Annotated[
         datetime | None, Doc("Latest time consent was withdrawn, UTC.")
     ] = None
+    research: Annotated[
+        Literal["none", "given", "withdrawn"],
+        Doc(
+            "none, given or withdrawn, to research, as it was recorded at this referral; it holds"
+            " for the citizen, whose latest word is in research_consent."
+        ),
+    ] = "none"
+    research_at: Annotated[datetime | None, Doc("When that was told, UTC.")] = None
     appointments_booked: Annotated[int, Doc("Appointments ever booked.")] = 0
     appointments_rescheduled: Annotated[int, Doc("Times an appointment was moved.")] = 0
     appointments_cancelled: Annotated[int, Doc("Cancellations.")] = 0
@@ -71,23 +79,24 @@ def _created(row: ReferralRow, event: ReferralCreated, time: datetime) -> None:
     row.created_at = row.changed_at = time
 
 
-def _to_the_help(event: ConsentGiven | ConsentWithdrawn) -> bool:
-    """Whether it is of the one scope that the referral depends on."""
-    return scope_of(event) == HELP_SCOPE
-
-
 @REFERRAL.on(ConsentGiven)
 def _consent_given(row: ReferralRow, event: ConsentGiven, time: datetime) -> None:
     row.changed_at = time
-    if _to_the_help(event):
+    scope = scope_of(event)
+    if scope == HELP_SCOPE:
         row.consent, row.consent_given_at = "given", time
+    elif scope == RESEARCH_SCOPE:
+        row.research, row.research_at = "given", time
 
 
 @REFERRAL.on(ConsentWithdrawn)
 def _consent_withdrawn(row: ReferralRow, event: ConsentWithdrawn, time: datetime) -> None:
     row.changed_at = time
-    if _to_the_help(event):
+    scope = scope_of(event)
+    if scope == HELP_SCOPE:
         row.consent, row.consent_withdrawn_at = "withdrawn", time
+    elif scope == RESEARCH_SCOPE:
+        row.research, row.research_at = "withdrawn", time
 
 
 @REFERRAL.on(AppointmentBooked)
