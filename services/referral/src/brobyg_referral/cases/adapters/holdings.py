@@ -28,5 +28,6 @@ HOLDINGS: tuple[Held, ...] = (
     held("Consent", consent, lambda who: consent.c.citizen_id == who),
     held("Appointments", appointment, lambda who: appointment.c.citizen_id == who),
     held("What the hospital calls your appointments", appointment_identifier, _identifiers),
-    held("Requests that were made about you", idempotency_key, _made),
+    # The sender is the organisation of the referral, or one of the staff.
+    held("Requests that were made about you", idempotency_key, _made, without=("sender",)),
 )
