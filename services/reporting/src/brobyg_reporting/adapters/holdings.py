@@ -62,7 +62,7 @@ def _projected(projection: AnyProjection, known_by: str) -> Held:
             select(view).where(view.c[known_by] == person_id).order_by(view.c[fields[0]])
         )
         return [
-            {key: plain(value) for key, value in _own(row, known_by, person_id).items()}
+            {key: plain(value) for key, value in _own(dict(row), known_by, person_id).items()}
             for row in found.mappings()
         ]
 

@@ -27,7 +27,12 @@ from brobyg_referral.cases.use_cases.access import (
     reaches,
     visible,
 )
-from brobyg_referral.cases.use_cases.consents import Consents, check, check_not_withdrawn_since
+from brobyg_referral.cases.use_cases.consents import (
+    Consents,
+    actor,
+    check,
+    check_not_withdrawn_since,
+)
 from brobyg_referral.cases.use_cases.events import referral_created
 from brobyg_referral.cases.use_cases.repeats import Keyed, Repeats
 from brobyg_referral.cases.use_cases.visits import known_reference
@@ -78,6 +83,8 @@ class ToldContact:
     meeting: Meeting
     #: The address; None where it is protected or unknown.
     meeting_point: str | None
+    #: Whether all of it may be told, and not only what a message needs.
+    whole: bool
 
 
 class Referrals:
@@ -140,7 +147,8 @@ class Referrals:
         await self._referrals.insert(tx, referral)
         await self._repeats.remember(tx, organisation, asked.keyed, referral.referral_id)
         tx.emit(referral_created(referral), subject=referral.referral_id)
-        await self._consents.record(tx, caller, referral.referral_id, citizen_id, asked.consent)
+        by = actor(caller, "give-consent", referral, reference)
+        await self._consents.record(tx, by, referral.referral_id, citizen_id, asked.consent)
         if need := referral.need(referral.department):
             tx.emit(need.opened(), subject=need.about_id)
         for further in asked.further:
@@ -197,18 +205,19 @@ class Referrals:
         """How to reach the citizen, recorded with `purpose` and who asked.
 
         Raises NoSuchCitizen for an unknown one or one that is not the caller's to see,
-        CitizenErased, and to a service ContactRestricted, and ContactNotConsented where it is to
-        write to who did not agree to messages, or to help who did not agree to the help. Where a
-        service tells a helper whom to meet, no address to write to is told.
+        CitizenErased, and to who may but reach them ContactRestricted, and ContactNotConsented
+        where it is to write to who did not agree to messages, or to help who did not agree to the
+        help. Who tells a helper whom to meet gets no address to write to.
         """
         reference = await self._reference.get(tx)
         referrals = await self._referrals.of_citizen(tx, citizen_id)
-        if not reaches(caller, "open-citizen-identity", referrals, reference):
+        whole = reaches(caller, "open-citizen-identity", referrals, reference)
+        if not (whole or reaches(caller, "reach-citizen", referrals, reference)):
             raise NoSuchCitizen
         contact = await self._citizens.contact(tx, citizen_id)
         if contact is None:
             raise CitizenErased
-        if "service" in caller.roles:
+        if not whole:
             if await restriction_of(tx, citizen_id):
                 raise ContactRestricted
             wanted: Consequence = "help" if use == "meet" else "messages"
@@ -222,7 +231,7 @@ class Referrals:
         tx.after_commit(self._metrics.contact_reads.inc)
         record = await self._citizens.record(tx, citizen_id)
         wish = record.meeting if record and not contact.is_protected else "at_location"
-        return ToldContact(contact, wish, contact.meeting_point(reference))
+        return ToldContact(contact, wish, contact.meeting_point(reference), whole)
 
 
 def _department(reference: Reference, asked: NewReferral) -> str:
