@@ -284,6 +284,13 @@ async def test_a_recorded_guardian_decides_at_any_age(service: Served) -> None:
     again = {"given": True, "given_at": "2026-11-30T09:00:00+01:00"}
     assert refusal(await service.refer(referral(consent=again))) == (422, "/consent/by_guardian")
     ended = referral()["citizen"] | {"has_guardian": False}
+    assert refusal(await service.refer(referral(citizen=ended, consent=again))) == (
+        422, "/citizen/has_guardian",
+    )  # fmt: skip
+    path, no = f"/citizens/{made['citizen_id']}/guardian", {"has_guardian": False}
+    client = service.running.client
+    for headers, expected in ((REFERRER, 403), (OFFICER, 403), (COORDINATOR, 204)):
+        assert (await client.put(path, json=no, headers=headers)).status_code == expected
     await service.referred(citizen=ended, consent=again)
 
 

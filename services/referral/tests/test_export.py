@@ -78,6 +78,7 @@ async def test_all_that_is_held_is_told_and_nothing_of_anybody_else(service: Ser
         "born": str(born(CPR)),
         "is_protected": False,
         "has_guardian": None,
+        "guardian_recorded_at": None,
     }
     (appointment,) = told["Appointments"]
     assert (appointment["citizen_id"], appointment["patient_status"]) == (citizen, "declined")

@@ -102,6 +102,13 @@ class OpenItems(Protocol):
         """
 
 
+class CitizenItems(Protocol):
+    """Items of the worklist by whom they are about."""
+
+    async def of_citizen(self, tx: Transaction, kind: str, citizen_id: str) -> set[str]:
+        """Ids of the citizen's items of this kind, open or settled."""
+
+
 class SessionStore(Protocol):
     """Planned sessions."""
 

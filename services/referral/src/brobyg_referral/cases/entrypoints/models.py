@@ -88,7 +88,8 @@ class CitizenIn(Strict):
         None,
         exclude_if=lambda value: value is None,
         description="Whether somebody else has the right to decide for the citizen, apart from"
-        " their age. Left out: as it was said before.",
+        " their age. Left out: as it was said before. What was said before is changed by"
+        " PUT /citizens/{citizen_id}/guardian alone: to say otherwise here is refused.",
     )
 
     def contact(self) -> Contact:

@@ -30,6 +30,7 @@ from brobyg_referral.cases.use_cases.access import (
     reaching_role,
 )
 from brobyg_referral.cases.use_cases.ending import Ending
+from brobyg_referral.cases.use_cases.guardians import OWN_CONSENT
 from brobyg_referral.errors import CitizenErased, NoSuchReferral, RequestRefused
 from brobyg_referral.people.domain.contact import Contact
 from brobyg_referral.people.ports import CitizenStore
@@ -81,6 +82,8 @@ class Consents:
         await check_unrestricted(tx, referral.citizen_id)
         if stands:
             await self._consents.save(tx, replace(stands, replaced_at=tx.now))
+            if stands.by_guardian:
+                tx.schedule(OWN_CONSENT, referral.citizen_id, tx.now)
             # Events about one consent stay in order, so it stays where it was recorded first.
             await self.record(tx, by, stands.referral_id, referral.citizen_id, taken)
             return referral
@@ -117,6 +120,8 @@ class Consents:
             taken_role=by.role,
         )
         await self._consents.insert(tx, consent)
+        if consent.by_guardian:
+            tx.schedule(OWN_CONSENT, citizen_id, tx.now)
         tx.emit(consent.given_event(), subject=referral_id)
 
     async def withdraw(

@@ -9,6 +9,7 @@ from brobyg_contracts import pathways
 from brobyg_contracts.consent import Consequence
 from brobyg_contracts.events import Meeting, Pathway, ReferrerKind
 from brobyg_contracts.reference import Reference
+from brobyg_kit.attention import actor_of
 from brobyg_kit.auth import Caller
 from brobyg_kit.database import Transaction
 from brobyg_kit.errors import PersonKeyLost
@@ -16,7 +17,7 @@ from brobyg_kit.ids import new_id
 from brobyg_kit.restriction import restriction_of
 
 from brobyg_referral.cases.domain import departments
-from brobyg_referral.cases.domain.consent import TakenConsent
+from brobyg_referral.cases.domain.consent import Actor, TakenConsent
 from brobyg_referral.cases.domain.referral import Referral
 from brobyg_referral.cases.ports import ReferenceSource, ReferralStore
 from brobyg_referral.cases.use_cases.access import (
@@ -45,7 +46,7 @@ from brobyg_referral.errors import (
     RequestRefused,
 )
 from brobyg_referral.metrics import ReferralMetrics
-from brobyg_referral.people.domain.contact import Contact
+from brobyg_referral.people.domain.contact import Contact, GuardianRecord
 from brobyg_referral.people.domain.cpr import born
 from brobyg_referral.people.domain.hashing import Hasher
 from brobyg_referral.people.domain.record import CitizenRecord
@@ -132,7 +133,9 @@ class Referrals:
         if "referrer" not in caller.roles and not coordinates(caller, [department], reference):
             raise DepartmentDiffers("refer to your own department")
         await self._check_earlier(tx, caller, citizen_id, asked, reference)
-        record = await self._renew_citizen(tx, citizen_id, asked, reference)
+        role = "coordinator" if coordinates(caller, [department], reference) else "referrer"
+        sender = Actor(actor_of(caller.subject), role)
+        record = await self._renew_citizen(tx, citizen_id, asked, reference, sender)
         referral = Referral(
             referral_id=new_id(tx.clock),
             citizen_id=citizen_id,
@@ -173,7 +176,12 @@ class Referrals:
         )
 
     async def _renew_citizen(
-        self, tx: Transaction, citizen_id: str, asked: NewReferral, reference: Reference
+        self,
+        tx: Transaction,
+        citizen_id: str,
+        asked: NewReferral,
+        reference: Reference,
+        by: Actor,
     ) -> CitizenRecord:
         """Store what is now known of the citizen, and publish what helpers must know if it is new.
 
@@ -186,7 +194,10 @@ class Referrals:
         except PersonKeyLost:
             contact = msgspec.structs.replace(asked.contact, is_protected=True)
         else:
+            _check_guardian_as_recorded(known, asked.contact)
             contact = known.renewed(asked.contact) if known else asked.contact
+        if (said := asked.contact.has_guardian) is not None and not contact.guardian_records:
+            contact = contact.recorded(GuardianRecord(said, tx.now, by.subject, by.role))
         check(asked.consent, asked.pathway, contact, tx.now)
         record = asked.record.shielded(reference) if contact.is_protected else asked.record
         if record != await self._citizens.record(tx, citizen_id):
@@ -232,6 +243,17 @@ class Referrals:
         record = await self._citizens.record(tx, citizen_id)
         wish = record.meeting if record and not contact.is_protected else "at_location"
         return ToldContact(contact, wish, contact.meeting_point(reference), whole)
+
+
+def _check_guardian_as_recorded(known: Contact | None, told: Contact) -> None:
+    """Raise RequestRefused where a referral says otherwise than was said of a guardian before."""
+    if known is None or None in (known.has_guardian, told.has_guardian):
+        return
+    if known.has_guardian != told.has_guardian:
+        raise RequestRefused(
+            "/citizen/has_guardian",
+            "expected what is recorded, or nothing: a coordinator records that it has changed",
+        )
 
 
 def _department(reference: Reference, asked: NewReferral) -> str:
