@@ -166,6 +166,9 @@ ATTENTION: Words = {
         "the hospital changed an appointment that was entered here",
         "hospitalet ændrede en aftale, der var indtastet her",
     ),
+    "own_consent_due": Wording(
+        "the citizen decides on consent now", "borgeren bestemmer nu selv over samtykket"
+    ),
 }
 OUTCOMES: Words = {
     "solved_by_phone": Wording("solved by phone", "løst pr. telefon"),

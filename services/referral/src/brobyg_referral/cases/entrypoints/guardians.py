@@ -8,7 +8,7 @@ from brobyg_kit.database import Database
 from fastapi import APIRouter, Depends
 from pydantic import Field
 
-from brobyg_referral.cases.entrypoints.models import Strict
+from brobyg_referral.cases.entrypoints.consent_models import Strict
 from brobyg_referral.cases.entrypoints.problems import ReferralRoute
 from brobyg_referral.cases.use_cases.guardians import Guardians
 from brobyg_referral.transactions import in_transaction

@@ -73,7 +73,7 @@ class Consents:
             raise CitizenErased
         known = await self._consents.of_citizen(tx, referral.citizen_id)
         check(taken, referral.pathway, contact, tx.now)
-        by = actor(caller, "give-consent", referral, reference)
+        by = actor(caller, "give-consent", [referral], reference)
         scope = scope_named(taken.scope, taken.scope_pointer, catalogue())
         earlier = of_scope(known, scope, referral_id)
         stands = standing(earlier)
@@ -136,7 +136,7 @@ class Consents:
         named = scope_named(scope, "path/scope", catalogue())
         known = await self._consents.of_citizen(tx, referral.citizen_id)
         if stands := standing(of_scope(known, named, referral_id)):
-            by = actor(caller, "withdraw-consent", referral, reference)
+            by = actor(caller, "withdraw-consent", [referral], reference)
             await self._ending.end(tx, stands, reference, "consent_withdrawn", by)
         return await self._get(tx, caller, "withdraw-consent", referral_id, reference)
 
@@ -189,12 +189,14 @@ class Consents:
         return await self._get(tx, caller, act, referral_id, reference)
 
 
-def actor(caller: Caller, name: str, referral: Referral, reference: Reference) -> Actor:
-    """Who does this at the referral, and in the role by which they may.
+def actor(
+    caller: Caller, name: str, referrals: Collection[Referral], reference: Reference
+) -> Actor:
+    """Who does this to the citizen who has these referrals, and in the role by which they may.
 
     Raises NoSuchReferral where they may in none.
     """
-    role = reaching_role(caller, name, [referral], reference)
+    role = reaching_role(caller, name, referrals, reference)
     if role is None:
         raise NoSuchReferral
     return Actor(actor_of(caller.subject), role)

@@ -150,7 +150,7 @@ class Referrals:
         await self._referrals.insert(tx, referral)
         await self._repeats.remember(tx, organisation, asked.keyed, referral.referral_id)
         tx.emit(referral_created(referral), subject=referral.referral_id)
-        by = actor(caller, "give-consent", referral, reference)
+        by = actor(caller, "give-consent", [referral], reference)
         await self._consents.record(tx, by, referral.referral_id, citizen_id, asked.consent)
         if need := referral.need(referral.department):
             tx.emit(need.opened(), subject=need.about_id)
