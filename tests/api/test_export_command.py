@@ -18,7 +18,7 @@ NOTHING: dict[str, object] = {"sections": []}
 REFERRAL = {
     "sections": [
         {
-            "heading": "Referrals and consent",
+            "heading": "Referrals",
             "rows": [
                 {"pathway": "escort", "created_at": "2026-11-30T08:00:00+00:00", "waits": True}
             ],
@@ -78,10 +78,10 @@ def test_people_read_it_in_their_language(answers: Answers) -> None:
     danish, english = run("citizen", WHO), run("citizen", WHO, "--language", "en")
     assert danish.exit_code == english.exit_code == 0
     for line in (
-        "Henvisninger og samtykke (referral)",
+        "Henvisninger (referral)",
         "  - Forløb: escort",
         "    Oprettet: 2026-11-30 09:00",
-        "    Venter på plads: ja",
+        "    Venter på en ledig plads: ja",
     ):
         assert line in danish.output.splitlines()
     assert "    Created at: 2026-11-30 09:00" in english.output.splitlines()
@@ -110,7 +110,7 @@ def test_a_service_that_does_not_answer_makes_it_incomplete(
     assert found["services"]["referral"] == REFERRAL["sections"]
     told = run("citizen", WHO)
     assert told.exit_code == export_cli.INCOMPLETE
-    assert "Dette er ikke det hele" in told.stdout
+    assert "Udtrækket er ikke fuldstændigt" in told.stdout
     assert "matching" in told.stdout
 
 

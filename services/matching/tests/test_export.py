@@ -192,5 +192,28 @@ async def test_that_the_other_wished_a_block_is_not_told(matching: Running) -> N
         assert [one for one, sections in told.items() if heading in sections] == [by]
 
 
+@pytest.mark.parametrize("by", ["helper", "citizen"])
+async def test_no_reason_tells_that_the_other_wished_a_block(matching: Running, by: str) -> None:
+    helper, citizen = await active(matching), an_id("citizen")
+    other = await active(matching, 1, name="Bo Test")
+    await tell(matching, *READY_CITIZEN, event(need_opened()))
+    assert len(await open_offers(matching)) == 2
+    for one in (helper, other):
+        await post(matching, f"/volunteers/{one}/blocks", {"citizen_id": citizen, "asked_by": by})
+    assert len(await rows(matching, "select 1 from offer where reason = 'blocked'")) == 2
+    for people, who in (("volunteers", helper), ("volunteers", other), ("citizens", citizen)):
+        assert "'blocked'" not in str(await exported(matching, people, who))
+
+
+async def test_which_helper_was_asked_cannot_be_guessed(matching: Running) -> None:
+    helper = await active(matching)
+    await tell(matching, *READY_CITIZEN, event(need_opened()))
+    await post(matching, f"/offers/{(await open_offers(matching))[0].offer_id}/decline")
+    told = await exported(matching, "citizens", an_id("citizen"))
+    (asked,) = told["Who was asked to help"]
+    assert asked.keys() & {"known_to_citizen", "rank", "answered_at"} == set()
+    assert helper not in str(told)
+
+
 def _found(text: str, *words: str) -> list[str]:
     return [one for one in words if one in text]

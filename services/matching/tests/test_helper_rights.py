@@ -352,3 +352,13 @@ async def test_whose_key_was_lost_is_not_taken_for_erased(own: Running) -> None:
     assert (lost.status_code, lost.headers["Retry-After"]) == (503, "2")
     assert (await erase(own, one)).status_code == 202
     assert (await own.client.get(path, headers=bearer("service"))).status_code == 410
+
+
+async def test_who_may_open_an_identity_is_told_all_though_a_service_too(
+    matching: Running,
+) -> None:
+    _, helper = await post(matching, "/volunteers", somebody(phone="+4520304050"))
+    path = f"/volunteers/{helper['helper_id']}/contact?purpose=call"
+    for headers, phone in ((bearer("service", "coordinator"), "+4520304050"), (NOTIFICATION, None)):
+        told = await matching.client.get(path, headers=headers)
+        assert told.json()["phone"] == phone

@@ -6,9 +6,9 @@ from brobyg_kit.export import KIT_EXEMPT, unaccounted
 from brobyg_kit.ids import derived_id
 from brobyg_kit.testing import bearer, tables_naming
 from brobyg_notification.adapters.holdings import HOLDINGS
-from brobyg_notification.adapters.tables import metadata
+from brobyg_notification.adapters.tables import metadata, notification
 from brobyg_notification.bootstrap import SERVICE
-from sqlalchemy import Column, MetaData, Table, Uuid
+from sqlalchemy import Column, MetaData, Table, Uuid, update
 
 PEOPLE = {"citizens": derived_id("citizen"), "volunteers": derived_id("helper")}
 SERVICE_TOKEN = bearer("service")
@@ -47,3 +47,17 @@ async def test_no_table_is_forgotten() -> None:
 async def test_control_a_table_that_is_added_and_not_told_is_found() -> None:
     added = Table("diary", MetaData(), Column("helper_id", Uuid))
     assert unaccounted(HOLDINGS, [*metadata.tables.values(), added]) == ["diary"]
+
+
+@pytest.mark.parametrize("people", PEOPLE)
+async def test_that_the_other_wished_a_block_is_not_told(
+    serve, required, cause, people: str
+) -> None:
+    async with serve(SERVICE, role="api", **required) as running:
+        async with running.runtime.database.transaction() as tx:
+            await running.runtime.parts.handle(tx, [cause(VolunteerMatched)])
+            await tx.connection.execute(update(notification).values(release_reason="blocked"))
+        path = f"/{people}/{PEOPLE[people]}/export"
+        answer = await running.client.get(path, headers=SERVICE_TOKEN)
+        assert "Messages to you" in answer.text
+        assert "blocked" not in answer.text

@@ -283,8 +283,18 @@ async def test_a_recorded_guardian_decides_at_any_age(service: Served) -> None:
     await withdraw(service, made, "processing")
     again = {"given": True, "given_at": "2026-11-30T09:00:00+01:00"}
     assert refusal(await service.refer(referral(consent=again))) == (422, "/consent/by_guardian")
-    ended = referral()["citizen"] | {"has_guardian": False}
-    await service.referred(citizen=ended, consent=again)
+    unaware = referral()["citizen"] | {"has_guardian": False}
+    assert refusal(await service.refer(referral(citizen=unaware, consent=again))) == (
+        422, "/consent/by_guardian",
+    )  # fmt: skip
+    path, no = f"/citizens/{made['citizen_id']}/guardian", {"has_guardian": False}
+    client = service.running.client
+    for headers, expected in ((REFERRER, 403), (OFFICER, 403), (COORDINATOR, 204)):
+        assert (await client.put(path, json=no, headers=headers)).status_code == expected
+    assert refusal(await service.refer(referral(citizen=citizen, consent=yes))) == (
+        422, "/citizen/has_guardian",
+    )  # fmt: skip
+    await service.referred(citizen=unaware, consent=again)
 
 
 async def test_consent_in_a_newer_text_takes_the_place_of_the_old(

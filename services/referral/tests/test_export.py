@@ -81,6 +81,7 @@ async def test_all_that_is_held_is_told_and_nothing_of_anybody_else(service: Ser
         "born": str(born(CPR)),
         "is_protected": False,
         "has_guardian": None,
+        "guardian_recorded_at": None,
     }
     (appointment,) = told["Appointments"]
     assert (appointment["citizen_id"], appointment["patient_status"]) == (citizen, "declined")
@@ -132,3 +133,17 @@ async def test_of_who_is_erased_there_is_nothing_to_tell(service: Served) -> Non
     await client.delete(f"/citizens/{citizen}?reason=requested", headers=COORDINATOR)
     gone = await client.get(f"/citizens/{citizen}/export", headers=SERVICE_TOKEN)
     assert (gone.status_code, gone.json()["type"]) == (410, GONE)
+
+
+async def test_no_export_tells_who_of_the_staff_it_was(service: Served) -> None:
+    made = (await service.refer(referral(), {"Idempotency-Key": "k-1"})).json()
+    client, citizen = service.running.client, made["citizen_id"]
+    await client.get(f"/citizens/{citizen}/contact?purpose=call", headers=COORDINATOR)
+    await client.get(f"/citizens/{citizen}/export", headers=COORDINATOR)
+    told = await exported(service, citizen)
+    assert [row["purpose"] for row in told["Who was told how you are reached"]] == [
+        "call", "export", "export",
+    ]  # fmt: skip
+    assert told["Requests that were made about you"]
+    for word in ("anna", actor_of("anna"), "subject", "sender"):
+        assert word not in str(told)

@@ -12,7 +12,18 @@ from brobyg_reporting.adapters.tables import metadata, tables_of
 from brobyg_reporting.bootstrap import SERVICE
 from sqlalchemy import Column, MetaData, Table, Uuid
 
-from .stories import DEPARTMENT, HELPER, OTHER, SECOND, THIRD, keep, story
+from .stories import (
+    DEPARTMENT,
+    HELPER,
+    OTHER,
+    REFERRAL,
+    SECOND,
+    THIRD,
+    facts,
+    keep,
+    story,
+    told,
+)
 
 Serve = Callable[..., AbstractAsyncContextManager[Running]]
 SERVICE_TOKEN = bearer("service")
@@ -57,12 +68,35 @@ async def test_control_a_table_that_is_added_and_not_told_is_found() -> None:
 
 async def test_what_the_history_says_of_others_is_not_told(serve: Serve) -> None:
     others = {CITIZEN, HELPER, SECOND, THIRD, "coordinator-1"}
+    others_things = {"citizens": {"known_to_citizen", '"rank"'}, "volunteers": {REFERRAL}}
     async with serve(SERVICE) as running:
         await keep(running, story())
         for people, who in (("citizens", CITIZEN), ("volunteers", HELPER)):
             answer = await running.client.get(f"/{people}/{who}/export", headers=SERVICE_TOKEN)
             assert who in answer.text
-            assert [one for one in others - {who} if one in answer.text] == []
+            unwanted = others - {who} | others_things[people]
+            assert [one for one in unwanted if one in answer.text] == []
+
+
+@pytest.mark.parametrize(
+    ("reason", "hidden_from"),
+    [
+        ("blocked", {"citizens", "volunteers"}),
+        ("helper_withdrew", {"citizens"}),
+        ("consent_withdrawn", {"volunteers"}),
+    ],
+)
+async def test_a_reason_that_is_the_others_is_not_told(
+    serve: Serve, reason: str, hidden_from: set[str]
+) -> None:
+    given = facts() | {"reason": reason, "excluded": {"blocked": 1}}
+    ended = [told("offer.withdrawn", 190, given), told("match.released", 190, given)]
+    async with serve(SERVICE) as running:
+        await keep(running, [*story()[:-2], *ended])
+        for people, who in (("citizens", CITIZEN), ("volunteers", HELPER)):
+            answer = await running.client.get(f"/{people}/{who}/export", headers=SERVICE_TOKEN)
+            assert "match.released" in answer.text
+            assert (reason in answer.text) == (people not in hidden_from)
 
 
 @pytest.mark.parametrize("who", [SECOND, THIRD])

@@ -29,10 +29,6 @@ class Act(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     #: Why it is allowed, and by which rule.
     why: Sentence
 
-    def role_of(self, roles: frozenset[str]) -> str:
-        """In which of these roles it is done; at least one of them may."""
-        return next(role for role in self.who if role in roles)
-
 
 class _Table(Struct, frozen=True, forbid_unknown_fields=True):
     """The file."""

@@ -109,10 +109,15 @@ def requires(*roles: str) -> Callable[[Request], object]:
     return Requirement(frozenset(roles))
 
 
-def requires_act(act: str) -> Callable[[Request], object]:
+def requires_act(*acts: str) -> Callable[[Request], object]:
     """For `Annotated[Caller, Depends(requires_act(act))]`: a caller whose role may do this.
 
-    The roles stand in the domain's table of access, and on whose data too, which the use case
-    checks. Raises for an act that the table does not have.
+    Or one of several. The roles stand in the domain's table of access, and on whose data too, which
+    the use case checks. Raises for an act that the table does not have.
     """
-    return Requirement(domain().roles_for(act))
+    return Requirement(frozenset().union(*map(domain().roles_for, acts)))
+
+
+def may(caller: Caller, act: str) -> bool:
+    """Whether a role of the caller may do this, by the same table; on whose data is not asked."""
+    return bool(caller.roles & domain().roles_for(act))

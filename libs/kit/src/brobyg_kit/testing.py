@@ -64,18 +64,17 @@ def token_keys() -> tuple[Path, Path]:
 
 
 def bearer(
-    role: str,
-    *,
+    *roles: str,
     subject: str = "tester",
     organisation: str | None = None,
     department: str | None = None,
     lifetime: timedelta = timedelta(hours=1),
 ) -> dict[str, str]:
-    """Headers with a token of this role."""
+    """Headers with a token of these roles."""
     text = issue_token(
         token_keys()[0],
         subject,
-        [role],
+        list(roles),
         WallClock(),
         organisation=organisation,
         department=department,

@@ -23,6 +23,7 @@ from brobyg_referral.cases.adapters.sessions import PostgresSessions
 from brobyg_referral.cases.adapters.withheld import PostgresWithheldItems
 from brobyg_referral.cases.entrypoints import api, citizen_search, export, restriction
 from brobyg_referral.cases.entrypoints import consents as consents_api
+from brobyg_referral.cases.entrypoints import guardians as guardians_api
 from brobyg_referral.cases.use_cases.access import own_departments
 from brobyg_referral.cases.use_cases.appointments import Appointments
 from brobyg_referral.cases.use_cases.attention import ATTENTION, OVER, AppointmentsOver
@@ -30,6 +31,7 @@ from brobyg_referral.cases.use_cases.citizen_search import CitizenSearch
 from brobyg_referral.cases.use_cases.consents import Consents
 from brobyg_referral.cases.use_cases.ending import Ending
 from brobyg_referral.cases.use_cases.erasure import ERASURES, Erasing
+from brobyg_referral.cases.use_cases.guardians import OWN_CONSENT, Guardians
 from brobyg_referral.cases.use_cases.referrals import Referrals
 from brobyg_referral.cases.use_cases.repeats import Repeats
 from brobyg_referral.cases.use_cases.restriction import Restricting
@@ -75,9 +77,10 @@ def build(resources: Resources) -> Parts:
     ending = Ending(referral_store, consent_store, appointments, metrics)
     consents = Consents(citizens, referral_store, consent_store, ending, reference)
     referrals = Referrals(citizens, referral_store, consents, repeats, reference, hasher, metrics)
-    courses, withheld = PostgresCourses(), PostgresWithheldItems()
+    courses, withheld, items = PostgresCourses(), PostgresWithheldItems(), PostgresOpenItems()
     erasing = Erasing(citizens, referral_store, requests, courses, reference, ending)
     restricting = Restricting(citizens, referral_store, appointments, withheld, courses, reference)
+    guardians = Guardians(citizens, referral_store, consent_store, items, reference)
     over = CitizensOver(courses, citizens, referral_store, reference, erasing)
     entered = Appointments(referral_store, appointments, repeats, reference)
     sessions = Sessions(PostgresSessions(), repeats, reference)
@@ -89,6 +92,7 @@ def build(resources: Resources) -> Parts:
             api.create_router(database, referrals, erasing, entered, sessions),
             citizen_search.create_router(database, CitizenSearch(index, citizens, reference)),
             consents_api.create_router(database, consents),
+            guardians_api.create_router(database, guardians),
             restriction.create_router(database, restricting),
             export.create_router(database, holdings(citizens), citizens, erasing),
             counts_api.create_router(database, counts),
@@ -112,7 +116,8 @@ def build(resources: Resources) -> Parts:
         },
         decoders={HOSPITAL_TOPIC: records.decode},
         timers={
-            OVER: AppointmentsOver(appointments, PostgresOpenItems()).fire,
+            OVER: AppointmentsOver(appointments, items).fire,
+            OWN_CONSENT: guardians.fire,
             SESSION_OVER: sessions.close_over,
         },
         retention={

@@ -1,8 +1,10 @@
 """All that matching holds of a citizen or a helper, for themselves (GDPR art. 15 and 20)."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
+from brobyg_contracts.exports import own_reasons
 from brobyg_kit.database import Transaction
 from brobyg_kit.export import ATTENTION, OF_ANYBODY, About, Held, Holdings, Rows, held
 from brobyg_kit.tables import Id
@@ -40,6 +42,11 @@ _OTHERS = ("helper_id", "asked", "unwilling", "withdrawn")
 _HOLDERS = (
     *_OTHERS, *_JOURNEY, "match_id", "matched_at", "offer_id", "meet_at", "way", "pool", "reason",
 )  # fmt: skip
+#: Of a question, what is the helper's who was asked: who it was must not be guessed from it.
+_ASKED = (
+    "helper_id", "reason", "distance_metres", "rank", "known_to_citizen", "answered_at",
+    *_JOURNEY,
+)  # fmt: skip
 
 
 def _by(table: Table, column: str) -> About:
@@ -73,7 +80,7 @@ _OF_CITIZENS = (
         "Who was asked to help",
         offer,
         _of_needs(offer),
-        without=("helper_id", "reason", "distance_metres", *_JOURNEY),
+        without=_ASKED,
     ),
     held("What is booked for you", booking, _of_needs(booking), without=("holder", "span")),
     held("Who is not brought together with you", block, _wished("citizen_id", "citizen")),
@@ -109,5 +116,14 @@ def holdings(helpers: PostgresHelpers) -> Holdings:
         Contact.__struct_fields__,
         identity,
     )
-    of_helpers: Sequence[Held] = (who, *_OF_HELPERS)
-    return Holdings({"citizens": _OF_CITIZENS, "volunteers": of_helpers}, _EXEMPT)
+    sections: dict[str, Sequence[Held]] = {
+        "citizens": _OF_CITIZENS,
+        "volunteers": (who, *_OF_HELPERS),
+    }
+    return Holdings(
+        {
+            people: tuple(one.edited(partial(own_reasons, people)) for one in told)
+            for people, told in sections.items()
+        },
+        _EXEMPT,
+    )

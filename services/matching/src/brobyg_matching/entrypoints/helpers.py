@@ -29,7 +29,7 @@ from brobyg_matching.use_cases.registration import Registration, RegistrationReq
 
 Coordinator = Annotated[Caller, Depends(requires("coordinator"))]
 CoordinatorOrSelf = Annotated[Caller, Depends(requires("coordinator", "volunteer"))]
-IdentityReader = Annotated[Caller, Depends(requires_act("open-helper-identity"))]
+IdentityReader = Annotated[Caller, Depends(requires_act("open-helper-identity", "reach-helper"))]
 IdempotencyKey = Annotated[
     str | None,
     Header(
@@ -170,14 +170,19 @@ def _reads(router: APIRouter, helpers: PostgresHelpers, scope: Scope) -> None:
         helper_id: UUID, purpose: Annotated[Purpose, Query()], caller: IdentityReader
     ) -> ContactOut:
         """A service gets the given name and no phone number."""
-        to_service = "service" in caller.roles
+        opens, reaches = (
+            scope.reaches(caller, act) for act in ("open-helper-identity", "reach-helper")
+        )
+        whole = False
 
         def check(helper: Helper | None) -> None:
-            if helper is None or not (to_service or _covered(scope, caller, helper)):
+            nonlocal whole
+            whole = helper is not None and any(map(opens, helper.departments))
+            if helper is None or not (whole or any(map(reaches, helper.departments))):
                 raise UnknownHelper
             if helper.status == "erased":
                 raise HelperErased
-            if to_service and helper.status == "restricted":
+            if not whole and helper.status == "restricted":
                 raise Problem(403, "Processing of the helper is restricted", type=RESTRICTED)
 
         found = await helpers.contact(str(helper_id), caller.subject, purpose, check)
@@ -186,8 +191,8 @@ def _reads(router: APIRouter, helpers: PostgresHelpers, scope: Scope) -> None:
         return ContactOut(
             helper_id=str(helper_id),
             # A message greets by the given name.
-            name=found.name.split()[0] if to_service else found.name,
+            name=found.name if whole else found.name.split()[0],
             email=found.email,
-            phone=None if to_service else found.phone,
+            phone=found.phone if whole else None,
             language=found.language,
         )

@@ -6,7 +6,7 @@ from uuid import UUID
 from brobyg_contracts import HelperErased as Erased
 from brobyg_contracts.words import pattern_of
 from brobyg_kit.attention import actor_of
-from brobyg_kit.auth import Caller, requires_act
+from brobyg_kit.auth import Caller, may, requires_act
 from brobyg_kit.database import Database, Transaction
 from brobyg_kit.erasure_api import ErasureOut, erasure_router
 from brobyg_kit.export_api import export_router
@@ -72,7 +72,7 @@ def exports_router(database: Database, helpers: PostgresHelpers, scope: Scope) -
 
     async def check(tx: Transaction, caller: Caller, people: str, person_id: str) -> None:
         if people == "citizens":
-            if "service" not in caller.roles:
+            if not may(caller, "collect-export"):
                 raise Problem(403, "Citizens are referral's: ask there")
             return
         helper = (await helpers.lock(tx, (person_id,))).get(person_id)

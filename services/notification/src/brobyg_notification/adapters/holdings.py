@@ -1,5 +1,8 @@
 """All that notification holds of somebody, for themselves (GDPR art. 15 and 20)."""
 
+from functools import partial
+
+from brobyg_contracts.exports import own_reasons
 from brobyg_kit.export import ATTENTION, OF_ANYBODY, About, Held, Holdings, held
 
 from brobyg_notification.adapters.tables import notification
@@ -14,16 +17,20 @@ def _to(role: Role) -> About:
     return lambda who: (columns.recipient_id == who) & (columns.recipient_role == role)
 
 
-def _sections(role: Role) -> tuple[Held, ...]:
+def _sections(people: str, role: Role) -> tuple[Held, ...]:
+    messages = held("Messages to you", notification, _to(role), without=_EVENTS)
     return (
-        held("Messages to you", notification, _to(role), without=_EVENTS),
+        messages.edited(partial(own_reasons, people)),
         ATTENTION,
         *OF_ANYBODY,
     )
 
 
 HOLDINGS = Holdings(
-    {"citizens": _sections("citizen"), "volunteers": _sections("helper")},
+    {
+        "citizens": _sections("citizens", "citizen"),
+        "volunteers": _sections("volunteers", "helper"),
+    },
     {
         "called_off": "What was called off of a need, without the person whose it is.",
         "closed_need": "When a need was closed, without the person whose it is.",

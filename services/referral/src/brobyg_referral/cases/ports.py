@@ -115,6 +115,13 @@ class WithheldItems(Protocol):
         """Kind and appointment of what was kept of these, which is kept no longer."""
 
 
+class CitizenItems(Protocol):
+    """Items of the worklist by whom they are about."""
+
+    async def of_citizen(self, tx: Transaction, kind: str, citizen_id: str) -> set[str]:
+        """Ids of the citizen's items of this kind, open or settled."""
+
+
 class SessionStore(Protocol):
     """Planned sessions."""
 

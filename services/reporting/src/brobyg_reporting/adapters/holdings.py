@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
+from brobyg_contracts.exports import own_reasons
 from brobyg_kit.database import Transaction
 from brobyg_kit.export import OF_ANYBODY, Held, Holdings, Rows, plain
-from sqlalchemy import Select, Text, cast, column, literal_column, or_, select, table
+from sqlalchemy import Text, cast, column, or_, select, table
 from sqlalchemy.dialects.postgresql import JSONB
 
 from brobyg_reporting.adapters.tables import SCHEMA, metadata
@@ -19,6 +20,7 @@ from brobyg_reporting.domain.projections import PROJECTIONS
 
 #: By what a row is about, and so are the events, somebody of these kinds.
 _IDS = {"citizens": "citizen_id", "volunteers": "helper_id"}
+_PEOPLE_OF = {known_by: people for people, known_by in _IDS.items()}
 #: What events call them where they are not called so.
 _CALLED = ("recipient_id", "person_id")
 _HEADINGS = {
@@ -33,8 +35,12 @@ _HEADINGS = {
 }
 #: Whose data it is, where it is somebody else's.
 _PEOPLE = ("citizen_id", "helper_id", *_CALLED)
-#: What else is others': who did it, and the matches of those who share a room.
-_OTHERS = ("actor", "shares_with")
+#: What else is others', by whose export it is: who did it; of a question, what tells which helper
+#: was asked; the case that is the citizen's.
+_OTHERS = {
+    "citizen_id": ("actor", "rank", "known_to_citizen"),
+    "helper_id": ("actor", "referral_id"),
+}
 #: The rule by which two are kept apart: that the citizen may have wished it is theirs.
 _BLOCKED = "blocked"
 _LOG_FIELDS = ("time", "type", "subject", "data")
@@ -47,16 +53,16 @@ def _fields(projection: AnyProjection) -> tuple[str, ...]:
 
 
 def _projected(projection: AnyProjection, known_by: str) -> Held:
+    # Only its own: what the view joins is other people's too.
     name, fields = projection.table, _fields(projection)
-    view = table(name, column(known_by), schema=SCHEMA)
+    view = table(name, *map(column, fields), schema=SCHEMA)
 
     async def read(tx: Transaction, person_id: str) -> Rows:
-        wanted: Select[Any] = select(literal_column("*")).select_from(view)
         found = await tx.connection.execute(
-            wanted.where(view.c[known_by] == person_id).order_by(literal_column("1"))
+            select(view).where(view.c[known_by] == person_id).order_by(view.c[fields[0]])
         )
         return [
-            {key: plain(value) for key, value in _own(row, person_id).items()}
+            {key: plain(value) for key, value in _own(dict(row), known_by, person_id).items()}
             for row in found.mappings()
         ]
 
@@ -98,14 +104,14 @@ def _history(known_by: str, projections: Sequence[AnyProjection]) -> Held:
         )
         return [
             {key: plain(value) for key, value in row.items()}
-            | {"data": _own(row["data"], person_id)}
+            | {"data": _own(row["data"], known_by, person_id)}
             for row in found.mappings()
         ]
 
     return Held("The history", ("event_log",), _LOG_FIELDS, read)
 
 
-def _own(data: Mapping[str, Any], person_id: str) -> dict[str, Any]:
+def _own(data: Mapping[str, Any], known_by: str, person_id: str) -> dict[str, Any]:
     """What an event says without what it says of others, which is theirs (GDPR art. 15(4)).
 
     Of those who were considered for a seat or ruled out only the person is told.
@@ -113,7 +119,7 @@ def _own(data: Mapping[str, Any], person_id: str) -> dict[str, Any]:
     told = {
         name: value
         for name, value in data.items()
-        if name not in _OTHERS and not (name in _PEOPLE and str(value) != person_id)
+        if name not in _OTHERS[known_by] and not (name in _PEOPLE and str(value) != person_id)
     }
     if "considered" in told:
         told["considered"] = [one for one in told["considered"] if one["helper_id"] == person_id]
@@ -124,7 +130,7 @@ def _own(data: Mapping[str, Any], person_id: str) -> dict[str, Any]:
             for one in excluded
             if person_id in one.get("helpers", ()) and one["rule"] != _BLOCKED
         ]
-    return told
+    return own_reasons(_PEOPLE_OF[known_by], told)
 
 
 def _sections(known_by: str) -> tuple[Held, ...]:

@@ -170,6 +170,9 @@ ATTENTION: Words = {
         "nothing is heard of the citizen, who is erased soon",
         "der høres intet til borgeren, som snart slettes",
     ),
+    "own_consent_due": Wording(
+        "the citizen decides on consent now", "borgeren bestemmer nu selv over samtykket"
+    ),
 }
 OUTCOMES: Words = {
     "solved_by_phone": Wording("solved by phone", "løst pr. telefon"),

@@ -8,7 +8,15 @@ from sqlalchemy import select
 
 
 class PostgresOpenItems:
-    """Implements `cases.ports.OpenItems`."""
+    """Implements `cases.ports.OpenItems` and `cases.ports.CitizenItems`."""
+
+    async def of_citizen(self, tx: Transaction, kind: str, citizen_id: str) -> set[str]:
+        """As the port says."""
+        about = attention.c.body["citizen_id"].astext == citizen_id
+        found = await tx.connection.scalars(
+            select(attention.c.attention_id).where(attention.c.kind == kind, about)
+        )
+        return set(found)
 
     async def lock_free(self, tx: Transaction, ids: Collection[str]) -> dict[str, bool]:
         """As the port says."""

@@ -37,5 +37,6 @@ HOLDINGS: tuple[Held, ...] = (
     held("What the hospital calls your appointments", appointment_identifier, _identifiers),
     held("What a coordinator is to look at once a restriction is lifted", withheld_item, _withheld),
     held("What decides how long you are known", course, lambda who: course.c.citizen_id == who),
-    held("Requests that were made about you", idempotency_key, _made),
+    # The sender is the organisation of the referral, or one of the staff.
+    held("Requests that were made about you", idempotency_key, _made, without=("sender",)),
 )

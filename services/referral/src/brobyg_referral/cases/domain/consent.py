@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from brobyg_contracts.consent import Catalogue, Form, Scope, Text
+from brobyg_contracts.domain import LOCAL_ZONE
 from brobyg_contracts.events import ConsentGiven, ConsentWithdrawn
 from msgspec import UNSET
 
@@ -86,13 +87,11 @@ class TakenConsent:
     implied: bool = False
 
     def renews(self, standing: Consent) -> bool:
-        """Whether the same is given in another text, later."""
+        """Whether the same is given later: in another text, or by the citizen after a guardian."""
         text = (self.text_id, self.text_version)
-        return (
-            self.text_id is not None
-            and text != (standing.text_id, standing.text_version)
-            and self.given_at > standing.given_at
-        )
+        other = self.text_id is not None and text != (standing.text_id, standing.text_version)
+        own = standing.by_guardian and not self.by_guardian
+        return (other or own) and self.given_at > standing.given_at
 
 
 def scope_named(name: str, pointer: str, catalogue: Catalogue) -> Scope:
@@ -143,6 +142,20 @@ def check_text(taken: TakenConsent, catalogue: Catalogue, pathway: str, day: dat
             f"{taken.pointer}/text_version",
             f"expected the version in use when consent was given: {in_use} was",
         )
+
+
+def own_from(consent: Consent, scope: Scope, contact: Contact) -> date | None:
+    """The day from which the citizen decides themself on what a guardian has consented to.
+
+    Who was too young to give it decides from `minimum_age`, everybody from `guardian_below`. None
+    where a guardian is recorded, or it is not known how old they are.
+    """
+    if not consent.by_guardian or contact.has_guardian:
+        return None
+    age = contact.age_on(consent.given_at.astimezone(LOCAL_ZONE).date())
+    if age is None:
+        return None
+    return contact.birthday(scope.minimum_age if age < scope.minimum_age else scope.guardian_below)
 
 
 def check_guardian(taken: TakenConsent, scope: Scope, contact: Contact, day: date) -> None:

@@ -115,7 +115,7 @@ def _add_citizens(
                 pattern=r"^[a-z][a-z0-9_.-]{0,63}$", description="One word: what it is needed for."
             ),
         ],
-        caller: Annotated[Caller, Depends(requires_act("open-citizen-identity"))],
+        caller: Annotated[Caller, Depends(requires_act("open-citizen-identity", "reach-citizen"))],
         use: Annotated[
             Use,
             Query(
@@ -128,7 +128,7 @@ def _add_citizens(
         found = await in_transaction(
             database, lambda tx: referrals.contact(tx, caller, str(citizen_id), purpose, use)
         )
-        return ContactOut.of(str(citizen_id), found, to_service="service" in caller.roles)
+        return ContactOut.of(str(citizen_id), found, to_service=not found.whole)
 
     @router.delete(
         "/citizens/{citizen_id}",

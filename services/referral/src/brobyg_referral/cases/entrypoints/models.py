@@ -87,8 +87,10 @@ class CitizenIn(Strict):
     has_guardian: Annotated[bool, Field(strict=True)] | None = Field(
         None,
         exclude_if=lambda value: value is None,
-        description="Whether somebody else has the right to decide for the citizen, apart from"
-        " their age. Left out: as it was said before.",
+        description="True: somebody else has the right to decide for the citizen, apart from"
+        " their age. False or left out: the sender knows of none, and what was said before stands."
+        " It is changed by PUT /citizens/{citizen_id}/guardian alone: true is refused where the"
+        " guardian was recorded as no longer there.",
     )
 
     def contact(self) -> Contact:
@@ -103,7 +105,7 @@ class CitizenIn(Strict):
             address=address,
             is_protected=self.protected,
             born=born(self.cpr),
-            has_guardian=self.has_guardian,
+            has_guardian=self.has_guardian or None,
         )
 
 

@@ -47,23 +47,31 @@ def coordinates(caller: Caller, departments: Collection[str], reference: Referen
 def reaches(
     caller: Caller, name: str, referrals: Collection[Referral], reference: Reference
 ) -> bool:
-    """Whether the caller may do this with the data of the citizen who has these referrals.
+    """Whether the caller may do this with the data of the citizen who has these referrals."""
+    return reaching_role(caller, name, referrals, reference) is not None
 
-    Says it by the table of access: one of the caller's roles may, and on data that are these.
+
+def reaching_role(
+    caller: Caller, name: str, referrals: Collection[Referral], reference: Reference
+) -> str | None:
+    """In which role the caller may do this with the data of the citizen who has these referrals.
+
+    By the table of access: the first of the caller's roles that may, and on data that are these.
+    None where there is none.
     """
     for role, whose in act(name).who.items():
         if role not in caller.roles:
             continue
         if whose == "all":
-            return True
+            return role
         if whose == "department":
             found = _of_department(caller, [one.department for one in referrals], reference)
         else:
             own = caller.organisation
             found = own is not None and any(one.organisation == own for one in referrals)
         if found:
-            return True
-    return False
+            return role
+    return None
 
 
 def _of_department(caller: Caller, departments: Collection[str], reference: Reference) -> bool:

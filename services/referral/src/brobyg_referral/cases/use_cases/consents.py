@@ -4,7 +4,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from brobyg_contracts.access import act
 from brobyg_contracts.consent import Consequence, catalogue
 from brobyg_contracts.domain import LOCAL_ZONE
 from brobyg_contracts.reference import Reference
@@ -24,8 +23,14 @@ from brobyg_referral.cases.domain.consent import (
 )
 from brobyg_referral.cases.domain.referral import Referral
 from brobyg_referral.cases.ports import ConsentStore, ReferenceSource, ReferralStore
-from brobyg_referral.cases.use_cases.access import check_none_active, check_unrestricted, reaches
+from brobyg_referral.cases.use_cases.access import (
+    check_none_active,
+    check_unrestricted,
+    reaches,
+    reaching_role,
+)
 from brobyg_referral.cases.use_cases.ending import Ending
+from brobyg_referral.cases.use_cases.guardians import OWN_CONSENT
 from brobyg_referral.errors import CitizenErased, NoSuchReferral, RequestRefused
 from brobyg_referral.people.domain.contact import Contact
 from brobyg_referral.people.ports import CitizenStore
@@ -68,6 +73,7 @@ class Consents:
             raise CitizenErased
         known = await self._consents.of_citizen(tx, referral.citizen_id)
         check(taken, referral.pathway, contact, tx.now)
+        by = actor(caller, "give-consent", [referral], reference)
         scope = scope_named(taken.scope, taken.scope_pointer, catalogue())
         earlier = of_scope(known, scope, referral_id)
         stands = standing(earlier)
@@ -76,8 +82,10 @@ class Consents:
         await check_unrestricted(tx, referral.citizen_id)
         if stands:
             await self._consents.save(tx, replace(stands, replaced_at=tx.now))
+            if stands.by_guardian:
+                tx.schedule(OWN_CONSENT, referral.citizen_id, tx.now)
             # Events about one consent stay in order, so it stays where it was recorded first.
-            await self.record(tx, caller, stands.referral_id, referral.citizen_id, taken)
+            await self.record(tx, by, stands.referral_id, referral.citizen_id, taken)
             return referral
         check_not_withdrawn_since(taken, earlier)
         if "help" in scope.allows:
@@ -85,7 +93,7 @@ class Consents:
             check_none_active(others, referral.pathway, caller, reference)
             referral = referral.give_consent(taken.given_at)
             await self._referrals.save_status(tx, referral)
-        await self.record(tx, caller, referral_id, referral.citizen_id, taken)
+        await self.record(tx, by, referral_id, referral.citizen_id, taken)
         if "help" in scope.allows and (need := referral.need(referral.department)):
             tx.emit(need.opened(), subject=need.about_id)
         return referral
@@ -93,13 +101,12 @@ class Consents:
     async def record(
         self,
         tx: Transaction,
-        caller: Caller,
+        by: Actor,
         referral_id: str,
         citizen_id: str,
         taken: TakenConsent,
     ) -> None:
         """Store consent that was checked, and tell of it."""
-        by = actor(caller, "give-consent")
         consent = Consent(
             citizen_id=citizen_id,
             referral_id=referral_id,
@@ -113,6 +120,8 @@ class Consents:
             taken_role=by.role,
         )
         await self._consents.insert(tx, consent)
+        if consent.by_guardian:
+            tx.schedule(OWN_CONSENT, citizen_id, tx.now)
         tx.emit(consent.given_event(), subject=referral_id)
 
     async def withdraw(
@@ -127,7 +136,7 @@ class Consents:
         named = scope_named(scope, "path/scope", catalogue())
         known = await self._consents.of_citizen(tx, referral.citizen_id)
         if stands := standing(of_scope(known, named, referral_id)):
-            by = actor(caller, "withdraw-consent")
+            by = actor(caller, "withdraw-consent", [referral], reference)
             await self._ending.end(tx, stands, reference, "consent_withdrawn", by)
         return await self._get(tx, caller, "withdraw-consent", referral_id, reference)
 
@@ -180,9 +189,17 @@ class Consents:
         return await self._get(tx, caller, act, referral_id, reference)
 
 
-def actor(caller: Caller, name: str) -> Actor:
-    """Who does this, and in which of their roles."""
-    return Actor(actor_of(caller.subject), act(name).role_of(caller.roles))
+def actor(
+    caller: Caller, name: str, referrals: Collection[Referral], reference: Reference
+) -> Actor:
+    """Who does this to the citizen who has these referrals, and in the role by which they may.
+
+    Raises NoSuchReferral where they may in none.
+    """
+    role = reaching_role(caller, name, referrals, reference)
+    if role is None:
+        raise NoSuchReferral
+    return Actor(actor_of(caller.subject), role)
 
 
 def check(taken: TakenConsent, pathway: str, contact: Contact, now: datetime) -> None:

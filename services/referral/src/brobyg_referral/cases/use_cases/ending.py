@@ -13,6 +13,7 @@ from brobyg_referral.cases.domain.referral import Referral
 from brobyg_referral.cases.ports import AppointmentStore, ConsentStore, ReferralStore
 from brobyg_referral.cases.use_cases import attention
 from brobyg_referral.cases.use_cases.events import need_of
+from brobyg_referral.cases.use_cases.guardians import OWN_CONSENT
 from brobyg_referral.metrics import ReferralMetrics
 
 
@@ -61,6 +62,8 @@ class Ending:
         await self._consents.save(tx, withdrawn)
         tx.emit(withdrawn.withdrawn_event(), subject=consent.referral_id)
         tx.after_commit(self._metrics.consents_withdrawn.inc)
+        if consent.by_guardian:
+            tx.schedule(OWN_CONSENT, consent.citizen_id, tx.now)
         if not catalogue().ends(consent.scope, "help"):
             return
         referral = await self._referrals.lock(tx, consent.referral_id)

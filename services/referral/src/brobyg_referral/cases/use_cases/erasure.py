@@ -61,7 +61,8 @@ class Erasing:
         found = await status(tx.connection, citizen_id)
         if found is None:
             told = CitizenErased(citizen_id=citizen_id, reason=reason)
-            by = actor(caller, "erase-citizen")
+            referrals = await self._referrals.of_citizen(tx, citizen_id)
+            by = actor(caller, "erase-citizen", referrals, await self._reference.get(tx))
             await self._destroy(tx, told, None, by)
             await ERASURES.begin(tx, citizen_id, reason, by.subject, tx.now)
             found = await status(tx.connection, citizen_id)

@@ -9,6 +9,7 @@ from brobyg_contracts import pathways
 from brobyg_contracts.consent import Consequence
 from brobyg_contracts.events import Meeting, Pathway, ReferrerKind
 from brobyg_contracts.reference import Reference
+from brobyg_kit.attention import actor_of
 from brobyg_kit.auth import Caller
 from brobyg_kit.database import Transaction
 from brobyg_kit.errors import PersonKeyLost
@@ -16,7 +17,7 @@ from brobyg_kit.ids import new_id
 from brobyg_kit.restriction import restriction_of
 
 from brobyg_referral.cases.domain import departments
-from brobyg_referral.cases.domain.consent import TakenConsent
+from brobyg_referral.cases.domain.consent import Actor, TakenConsent
 from brobyg_referral.cases.domain.referral import Referral
 from brobyg_referral.cases.ports import ReferenceSource, ReferralStore
 from brobyg_referral.cases.use_cases.access import (
@@ -27,7 +28,12 @@ from brobyg_referral.cases.use_cases.access import (
     reaches,
     visible,
 )
-from brobyg_referral.cases.use_cases.consents import Consents, check, check_not_withdrawn_since
+from brobyg_referral.cases.use_cases.consents import (
+    Consents,
+    actor,
+    check,
+    check_not_withdrawn_since,
+)
 from brobyg_referral.cases.use_cases.events import referral_created
 from brobyg_referral.cases.use_cases.repeats import Keyed, Repeats
 from brobyg_referral.cases.use_cases.visits import known_reference
@@ -40,7 +46,7 @@ from brobyg_referral.errors import (
     RequestRefused,
 )
 from brobyg_referral.metrics import ReferralMetrics
-from brobyg_referral.people.domain.contact import Contact
+from brobyg_referral.people.domain.contact import Contact, GuardianRecord
 from brobyg_referral.people.domain.cpr import born
 from brobyg_referral.people.domain.hashing import Hasher
 from brobyg_referral.people.domain.record import CitizenRecord
@@ -78,6 +84,8 @@ class ToldContact:
     meeting: Meeting
     #: The address; None where it is protected or unknown.
     meeting_point: str | None
+    #: Whether all of it may be told, and not only what a message needs.
+    whole: bool
 
 
 class Referrals:
@@ -125,7 +133,9 @@ class Referrals:
         if "referrer" not in caller.roles and not coordinates(caller, [department], reference):
             raise DepartmentDiffers("refer to your own department")
         await self._check_earlier(tx, caller, citizen_id, asked, reference)
-        record = await self._renew_citizen(tx, citizen_id, asked, reference)
+        role = "coordinator" if coordinates(caller, [department], reference) else "referrer"
+        sender = Actor(actor_of(caller.subject), role)
+        record = await self._renew_citizen(tx, citizen_id, asked, reference, sender)
         referral = Referral(
             referral_id=new_id(tx.clock),
             citizen_id=citizen_id,
@@ -140,7 +150,8 @@ class Referrals:
         await self._referrals.insert(tx, referral)
         await self._repeats.remember(tx, organisation, asked.keyed, referral.referral_id)
         tx.emit(referral_created(referral), subject=referral.referral_id)
-        await self._consents.record(tx, caller, referral.referral_id, citizen_id, asked.consent)
+        by = actor(caller, "give-consent", [referral], reference)
+        await self._consents.record(tx, by, referral.referral_id, citizen_id, asked.consent)
         if need := referral.need(referral.department):
             tx.emit(need.opened(), subject=need.about_id)
         for further in asked.further:
@@ -165,7 +176,12 @@ class Referrals:
         )
 
     async def _renew_citizen(
-        self, tx: Transaction, citizen_id: str, asked: NewReferral, reference: Reference
+        self,
+        tx: Transaction,
+        citizen_id: str,
+        asked: NewReferral,
+        reference: Reference,
+        by: Actor,
     ) -> CitizenRecord:
         """Store what is now known of the citizen, and publish what helpers must know if it is new.
 
@@ -178,7 +194,10 @@ class Referrals:
         except PersonKeyLost:
             contact = msgspec.structs.replace(asked.contact, is_protected=True)
         else:
+            _check_guardian_as_recorded(known, asked.contact)
             contact = known.renewed(asked.contact) if known else asked.contact
+        if asked.contact.has_guardian and not contact.guardian_records:
+            contact = contact.recorded(GuardianRecord(True, tx.now, by.subject, by.role))
         check(asked.consent, asked.pathway, contact, tx.now)
         record = asked.record.shielded(reference) if contact.is_protected else asked.record
         if record != await self._citizens.record(tx, citizen_id):
@@ -197,18 +216,19 @@ class Referrals:
         """How to reach the citizen, recorded with `purpose` and who asked.
 
         Raises NoSuchCitizen for an unknown one or one that is not the caller's to see,
-        CitizenErased, and to a service ContactRestricted, and ContactNotConsented where it is to
-        write to who did not agree to messages, or to help who did not agree to the help. Where a
-        service tells a helper whom to meet, no address to write to is told.
+        CitizenErased, and to who may but reach them ContactRestricted, and ContactNotConsented
+        where it is to write to who did not agree to messages, or to help who did not agree to the
+        help. Who tells a helper whom to meet gets no address to write to.
         """
         reference = await self._reference.get(tx)
         referrals = await self._referrals.of_citizen(tx, citizen_id)
-        if not reaches(caller, "open-citizen-identity", referrals, reference):
+        whole = reaches(caller, "open-citizen-identity", referrals, reference)
+        if not (whole or reaches(caller, "reach-citizen", referrals, reference)):
             raise NoSuchCitizen
         contact = await self._citizens.contact(tx, citizen_id)
         if contact is None:
             raise CitizenErased
-        if "service" in caller.roles:
+        if not whole:
             if await restriction_of(tx, citizen_id):
                 raise ContactRestricted
             wanted: Consequence = "help" if use == "meet" else "messages"
@@ -222,7 +242,18 @@ class Referrals:
         tx.after_commit(self._metrics.contact_reads.inc)
         record = await self._citizens.record(tx, citizen_id)
         wish = record.meeting if record and not contact.is_protected else "at_location"
-        return ToldContact(contact, wish, contact.meeting_point(reference))
+        return ToldContact(contact, wish, contact.meeting_point(reference), whole)
+
+
+def _check_guardian_as_recorded(known: Contact | None, told: Contact) -> None:
+    """Raise RequestRefused where a referral says otherwise than was said of a guardian before."""
+    if known is None or None in (known.has_guardian, told.has_guardian):
+        return
+    if known.has_guardian != told.has_guardian:
+        raise RequestRefused(
+            "/citizen/has_guardian",
+            "expected what is recorded, or nothing: a coordinator records that it has changed",
+        )
 
 
 def _department(reference: Reference, asked: NewReferral) -> str:

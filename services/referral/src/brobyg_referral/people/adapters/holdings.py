@@ -17,6 +17,7 @@ _IDENTITY = (
     "born",
     "is_protected",
     "has_guardian",
+    "guardian_recorded_at",
 )
 
 
@@ -39,7 +40,8 @@ def holdings(citizens: CitizenStore) -> tuple[Held, ...]:
 
 
 def _told(contact: Contact) -> dict[str, object]:
-    address = contact.address
-    return {name: plain(getattr(contact, name)) for name in _IDENTITY if name != "address"} | {
-        "address": None if address is None else f"{address.line}, {address.postcode}"
+    address, records = contact.address, contact.guardian_records
+    return {name: plain(getattr(contact, name, None)) for name in _IDENTITY} | {
+        "address": None if address is None else f"{address.line}, {address.postcode}",
+        "guardian_recorded_at": plain(records[-1].recorded_at) if records else None,
     }

@@ -3,7 +3,7 @@
 It is stored encrypted, and shown only to those who may see it.
 """
 
-from datetime import date
+from datetime import date, datetime
 
 import msgspec
 from brobyg_contracts.reference import Reference
@@ -14,6 +14,16 @@ class Address(msgspec.Struct, frozen=True):
 
     line: str
     postcode: str
+
+
+class GuardianRecord(msgspec.Struct, frozen=True):
+    """That somebody else has the right to decide for the citizen, or no longer; who recorded it."""
+
+    has_guardian: bool
+    recorded_at: datetime
+    #: A pseudonym.
+    recorded_by: str
+    recorded_role: str
 
 
 class Contact(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,21 +42,43 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     #: Whether somebody else has the right to decide for the citizen (Danish: værge). None where
     #: nobody has said so or otherwise.
     has_guardian: bool | None = None
+    #: Each time that was recorded, the first one first; none from before this was kept.
+    guardian_records: tuple[GuardianRecord, ...] = ()
 
     def renewed(self, newer: "Contact") -> "Contact":
         """What is known after another referrer has told `newer`.
 
-        What `newer` does not give of e-mail address, phone number, birth and guardian stays. So
-        does protection, which another referrer may know nothing of.
+        What `newer` does not give of e-mail address, phone number and birth stays. So does
+        protection, which another referrer may know nothing of, and a guardian once it was said:
+        see `recorded`.
         """
+        said = newer if self.has_guardian is None else self
         return msgspec.structs.replace(
             newer,
             email=newer.email or self.email,
             phone=newer.phone or self.phone,
             is_protected=newer.is_protected or self.is_protected,
             born=newer.born or self.born,
-            has_guardian=self.has_guardian if newer.has_guardian is None else newer.has_guardian,
+            has_guardian=said.has_guardian,
+            guardian_records=said.guardian_records,
         )
+
+    def recorded(self, record: GuardianRecord) -> "Contact":
+        """The same, with what was recorded of a guardian."""
+        return msgspec.structs.replace(
+            self,
+            has_guardian=record.has_guardian,
+            guardian_records=(*self.guardian_records, record),
+        )
+
+    def birthday(self, age: int) -> date | None:
+        """The first day of this age; None where the date of birth is not known."""
+        if self.born is None:
+            return None
+        try:
+            return self.born.replace(year=self.born.year + age)
+        except ValueError:  # 29 February: the day after the 28th, as `age_on` has it
+            return date(self.born.year + age, 3, 1)
 
     def age_on(self, day: date) -> int | None:
         """Full years of age; None where the date of birth is not known."""
