@@ -291,7 +291,7 @@ async def test_a_recorded_guardian_decides_at_any_age(service: Served) -> None:
     client = service.running.client
     for headers, expected in ((REFERRER, 403), (OFFICER, 403), (COORDINATOR, 204)):
         assert (await client.put(path, json=no, headers=headers)).status_code == expected
-    assert refusal(await service.refer(referral(citizen=citizen, consent=yes))) == (
+    assert refusal(await service.refer(referral(citizen=citizen, consent=again))) == (
         422, "/citizen/has_guardian",
     )  # fmt: skip
     await service.referred(citizen=unaware, consent=again)

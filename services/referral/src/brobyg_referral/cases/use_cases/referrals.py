@@ -246,10 +246,8 @@ class Referrals:
 
 
 def _check_guardian_as_recorded(known: Contact | None, told: Contact) -> None:
-    """Raise RequestRefused where a referral says otherwise than was said of a guardian before."""
-    if known is None or None in (known.has_guardian, told.has_guardian):
-        return
-    if known.has_guardian != told.has_guardian:
+    """Raise RequestRefused where a referral tells of a guardian who is recorded as gone."""
+    if known is not None and known.has_guardian is False and told.has_guardian:
         raise RequestRefused(
             "/citizen/has_guardian",
             "expected what is recorded, or nothing: a coordinator records that it has changed",
