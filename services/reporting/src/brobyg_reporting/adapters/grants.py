@@ -64,7 +64,7 @@ _HAND_OVER = f"""
                 if attempt = 60 or clock_timestamp() > statement_timestamp() + interval '2 min' then
                     raise exception 'versions or views of reporting change owner, and are in use:'
                         ' stop reporting, rebuilds too, and migrate again'
-                        using errcode = 'lock_not_available';
+                        using errcode = 'object_in_use';
                 end if;
             end;
             perform pg_sleep(0.05);
