@@ -276,13 +276,13 @@ def _runner(name: str, role: "Role") -> Callable[[], None]:
         from brobyg_kit import process, runtime
 
         service = load_service(name)
-        if service.metadata is not None:
-            _refuse_shared_login(name)
         try:
             settings = service.settings()
         except ValidationError as error:  # its own text would show the values
             wrong = error.errors(include_input=False)
             fail("".join(f"\n  BROBYG_{str(one['loc'][0]).upper()}: {one['msg']}" for one in wrong))
+        if service.metadata is not None:
+            _refuse_shared_login(name)
         process.run(runtime.run(service, settings, role))
 
     return run
