@@ -29,6 +29,7 @@ from brobyg_referral.cases.adapters.appointments import PostgresAppointments
 from brobyg_referral.cases.adapters.consents import PostgresConsents
 from brobyg_referral.cases.adapters.referrals import PostgresReferrals
 from brobyg_referral.cases.adapters.requests import PostgresRequests
+from brobyg_referral.cases.adapters.retention import PostgresCourses
 from brobyg_referral.cases.use_cases.ending import Ending
 from brobyg_referral.cases.use_cases.erasure import Erasing
 from brobyg_referral.metrics import ReferralMetrics
@@ -246,7 +247,8 @@ def _erasing() -> Erasing:
     referrals, reference = PostgresReferrals(), CurrentReference(PostgresEntries())
     metrics = ReferralMetrics(CollectorRegistry())
     ending = Ending(referrals, PostgresConsents(), PostgresAppointments(), metrics)
-    return Erasing(citizens, referrals, PostgresRequests(), reference, ending)
+    requests, courses = PostgresRequests(), PostgresCourses()
+    return Erasing(citizens, referrals, requests, courses, reference, ending)
 
 
 async def _store_reference(into: Database) -> None:

@@ -169,7 +169,8 @@ async def test_of_two_processes_the_one_whose_timer_fails_puts_off_its_own(parts
         raise ValueError("so that it is there to be looked at")
 
     await schedule(parts, a=1)
-    first = asyncio.create_task(timers(parts.database, clock, slowly)._fire([], 1, failing=False))
+    one = timers(parts.database, clock, slowly)
+    first = asyncio.create_task(one._fire([], one._together, 1))
     await inside.wait()
     await schedule(parts, b=2)
     await asyncio.wait_for(timers(parts.database, clock, failing(ValueError, "b")).fire(), 5)

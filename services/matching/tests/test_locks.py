@@ -168,7 +168,7 @@ async def test_nothing_waits_for_each_other_under_events_answers_timers_and_bloc
         parts = own.runtime.parts.timers
         one = Timers(database, clock, parts, own.runtime.metrics, Heartbeat("timers of a test"))
         clock.advance(timedelta(seconds=20))
-        await one._fire([], 200, failing=False)  # `fire` would try again what has failed
+        await one._fire([], one._together, 200)  # `fire` would try again what has failed
 
     await asyncio.gather(
         *(over_and_over(f"events {one}", one, tells(one)) for one in range(TELLERS)),
