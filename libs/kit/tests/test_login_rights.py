@@ -116,11 +116,11 @@ async def test_migrate_refuses_a_login_that_another_service_has(
 def test_services_whose_settings_name_one_login_are_not_started(
     act: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("REFERRAL", "MATCHING"):
+    for name in ("REFERRAL", "REPORTING"):
         monkeypatch.setenv(f"BROBYG_{name}_DATABASE", "postgresql://one:secret@db.example.org")
-    result = CliRunner().invoke(cli._service_app("matching"), [act])
+    result = CliRunner().invoke(cli._service_app("reporting"), [act])
     assert result.exit_code == 1
-    assert "matching and referral have the same login, one" in result.stderr
+    assert "reporting and referral have the same login, one" in result.stderr
     assert "BROBYG_REFERRAL_DATABASE" in result.stderr
     assert "secret" not in result.stderr
 
