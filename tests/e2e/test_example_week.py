@@ -226,3 +226,11 @@ def test_the_one_more_booking_to_try_has_a_referral_and_reads_as_the_standard_as
     assert read.content.plan.is_complete
     assert read.content.plan.starts_at is not None
     assert read.content.plan.starts_at > datetime(2026, 12, 7, tzinfo=UTC)
+
+
+def test_the_postcode_of_who_is_erased_is_nobody_elses() -> None:
+    """Beside their id in a table's file the postcode of the next row would pass for theirs."""
+    referrals = document("referrals.json")
+    lived = Counter(one["body"]["citizen"]["address"]["postcode"] for one in referrals)
+    asking = [one["body"]["citizen"] for one in referrals if one.get("canary")]
+    assert [lived[one["address"]["postcode"]] for one in asking] == [1, 1]
