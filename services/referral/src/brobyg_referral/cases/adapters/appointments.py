@@ -15,6 +15,7 @@ from sqlalchemy import (
     ColumnElement,
     Row,
     Text,
+    and_,
     bindparam,
     delete,
     func,
@@ -73,8 +74,7 @@ class PostgresAppointments:
         found = await tx.connection.execute(
             select(*_ACTIVE)
             .where(
-                referral.c.status == "active",
-                referral.c.pathway == _any_of(referral.c.pathway, pathways_about("appointment")),
+                _is_helped(),
                 referral.c.referral_id.in_(by_citizen.union(by_name)),
             )
             .order_by(referral.c.referral_id)
@@ -84,7 +84,8 @@ class PostgresAppointments:
 
     async def find(self, tx: Transaction, names: Names) -> list[StoredAppointment]:
         """As the port says."""
-        return await self._all(tx, appointment.c.appointment_id.in_(_named(names)))
+        named = appointment.c.appointment_id.in_(_named(names))
+        return await self._all(tx, named & _is_helped())
 
     async def of_referral(self, tx: Transaction, referral_id: str) -> list[StoredAppointment]:
         """As the port says."""
@@ -159,6 +160,17 @@ class PostgresAppointments:
                     for name, stored in identifiers
                 ],
             )
+            # A restriction alone may keep an appointment that has one of these: see `find`.
+            await tx.connection.execute(
+                delete(appointment_identifier).where(
+                    _identifier.organisation == rows.c.organisation,
+                    _identifier.system == rows.c.system,
+                    _identifier.value == rows.c.value,
+                    _identifier.appointment_id == appointment.c.appointment_id,
+                    appointment.c.referral_id == referral.c.referral_id,
+                    ~_is_helped(),
+                )
+            )
             await tx.connection.execute(
                 insert(appointment_identifier).from_select(list(kinds), select(rows))
             )
@@ -175,6 +187,12 @@ class PostgresAppointments:
 
 def _any_of(column: Column[Any], values: Collection[object]) -> Any:  # arrays have no type
     return func.any(bindparam(None, list(values), type_=ARRAY(column.type), unique=True))
+
+
+def _is_helped() -> ColumnElement[bool]:
+    """Whether the referral is active, and one under which appointments open needs."""
+    about = _any_of(referral.c.pathway, pathways_about("appointment"))
+    return and_(referral.c.status == "active", referral.c.pathway == about)
 
 
 def _named(names: Names) -> Any:  # nor has a union

@@ -89,19 +89,18 @@ class Decisions:
         *,
         versions_rise: bool,
         referrals: dict[str, ActiveReferral],
-        locked: frozenset[str],
         known: Sequence[StoredAppointment],
         restricted: Collection[str] = (),
     ) -> None:
         """`referrals` by CPR number: what is new is booked under them.
 
-        `locked` are the ids of the referrals whose appointments may be changed. What is said of
-        the citizens who are `restricted` is kept and told to nobody.
+        The referrals of all that is `known` are locked. What is said of the citizens who are
+        `restricted` is kept and told to nobody.
         """
         self._clock, self._now = tx.clock, tx.now
         self._channel, self._organisation = channel, organisation
         self._versions_rise = versions_rise
-        self._referrals, self._locked, self.restricted = referrals, locked, restricted
+        self._referrals, self.restricted = referrals, restricted
         self._known = {one.appointment_id: one for one in known}
         self._ids = {name: one.appointment_id for one in known for name in one.identifiers}
         self._stored_identifiers = frozenset(self._ids)
@@ -166,8 +165,6 @@ class Decisions:
         if referral is not None or self._channel == "http":
             check_times(message, self._now)
         known = self._find(request)
-        if referral is None and known and known.referral.referral_id not in self._locked:
-            known = None  # consent was withdrawn; it is deleted once a restriction is lifted
         if known is not None and not is_for(referral, known):
             check_times(message, self._now)
             self._check_patient(message, known, cause)
@@ -199,7 +196,7 @@ class Decisions:
         For that the hospital's own number of the appointment is enough: a patient may be named by
         a CPR number once and by a replacement number later.
         """
-        if message.content.is_cancelled and known.referral.referral_id in self._locked:
+        if message.content.is_cancelled:
             return
         self._note("refused_for_another", known, cause)
         raise RuleBroken.of(

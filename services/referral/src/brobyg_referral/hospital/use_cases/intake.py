@@ -113,10 +113,9 @@ class Intake:
                 {request.appointment_id for request in requests if request.appointment_id},
             )
             citizens = await self._citizens.ids_of(tx, hashes.values())
-            locked = await self._store.lock_active_referrals(tx, citizens.values(), names)
-            # Read after the locks were got: what others have committed meanwhile is seen.
+            locked, known = await self._lock(tx, citizens.values(), names)
+            # Of those who are known too: of each a referral is locked, which a restriction takes.
             silent = await restricted(tx, {one.citizen_id for one in locked.values()})
-            known = await self._store.find(tx, replace(names, entered_for=locked.keys()))
         # Ids rise with time (UUIDv7): of several active referrals of a citizen the newest counts.
         newest = {locked[one].citizen_id: locked[one] for one in sorted(locked)}
         return Decisions(
@@ -129,10 +128,22 @@ class Intake:
                 for cpr, key in hashes.items()
                 if citizens.get(key) in newest
             },
-            locked=frozenset(locked),
             known=known,
             restricted=silent,
         )
+
+    async def _lock(
+        self, tx: Transaction, citizen_ids: Collection[str], names: Names
+    ) -> tuple[dict[str, ActiveReferral], list[StoredAppointment]]:
+        """The referrals, locked, and what is known, read after that: none but theirs.
+
+        Once more where somebody has booked one of these appointments meanwhile, under another.
+        """
+        while True:
+            locked = await self._store.lock_active_referrals(tx, citizen_ids, names)
+            known = await self._store.find(tx, replace(names, entered_for=locked.keys()))
+            if all(one.referral.referral_id in locked for one in known):
+                return locked, known
 
 
 def _by_restriction(
