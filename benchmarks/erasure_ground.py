@@ -26,6 +26,7 @@ from brobyg_matching.bootstrap import SERVICE as MATCHING
 from brobyg_notification.bootstrap import SERVICE as NOTIFICATION
 from brobyg_referral.bootstrap import SERVICE as REFERRAL
 from brobyg_referral.cases.adapters.appointments import PostgresAppointments
+from brobyg_referral.cases.adapters.attention import PostgresOpenItems
 from brobyg_referral.cases.adapters.consents import PostgresConsents
 from brobyg_referral.cases.adapters.referrals import PostgresReferrals
 from brobyg_referral.cases.adapters.requests import PostgresRequests
@@ -248,7 +249,8 @@ def _erasing() -> Erasing:
     metrics = ReferralMetrics(CollectorRegistry())
     ending = Ending(referrals, PostgresConsents(), PostgresAppointments(), metrics)
     requests, courses = PostgresRequests(), PostgresCourses()
-    return Erasing(citizens, referrals, requests, courses, reference, ending)
+    items = PostgresOpenItems()
+    return Erasing(citizens, referrals, requests, courses, items, reference, ending)
 
 
 async def _store_reference(into: Database) -> None:

@@ -7,7 +7,7 @@ import pytest
 from brobyg_kit.attention import actor_of
 from brobyg_kit.testing import bearer
 from brobyg_kit.timers import DueTimer
-from brobyg_referral.cases.use_cases.attention import OVER
+from brobyg_referral.cases.use_cases.timers import APPOINTMENT_OVER
 from referral_bench import REFERRER, Served, handled
 from referral_reference import DEPARTMENT
 from referral_samples import OTHER_CPR, fhir_appointment, patient, place, referral
@@ -30,10 +30,10 @@ def declined(minute: int = 0, **changes: Any) -> dict[str, Any]:
 
 async def over(service: Served, appointment_id: str) -> None:
     """The timer of the appointment's end is claimed and fires."""
-    fire = service.running.runtime.parts.timers[OVER]
+    fire = service.running.runtime.parts.timers[APPOINTMENT_OVER]
     async with service.database.transaction() as tx:
         await tx.connection.execute(text("delete from timer"))
-        await fire(tx, [DueTimer(OVER, appointment_id, tx.now)])
+        await fire(tx, [DueTimer(APPOINTMENT_OVER, appointment_id, tx.now)])
 
 
 async def test_a_patient_who_declines_is_an_item_and_one_who_accepts_again_settles_it(
@@ -135,7 +135,7 @@ async def test_the_end_of_the_appointment_settles_what_it_needed_and_waits_where
     booked = (await service.put(declined())).json()["id"]
     (timer,) = await service.rows("select kind, subject, due_at from timer")
     ends_at = datetime(2026, 12, 2, 8, 30, tzinfo=UTC)
-    assert (timer["kind"], timer["subject"], timer["due_at"]) == (OVER, booked, ends_at)
+    assert (timer["kind"], timer["subject"], timer["due_at"]) == (APPOINTMENT_OVER, booked, ends_at)
     await over(service, booked)
     assert [kind for kind, _ in await service.attention()] == ["raised"], "it is not over yet"
     past = datetime(2026, 11, 29, tzinfo=UTC)

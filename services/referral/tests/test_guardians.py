@@ -1,13 +1,14 @@
 """Who decides for a citizen: a recorded guardian, and the citizen once they are old enough."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from brobyg_kit.clock import ManualClock
 from brobyg_kit.testing import bearer
 from brobyg_kit.timers import DueTimer
-from brobyg_referral.cases.use_cases.guardians import KIND, OWN_CONSENT
+from brobyg_referral.cases.use_cases.guardians import KIND
+from brobyg_referral.cases.use_cases.timers import OWN_CONSENT
 from referral_bench import Served
 from referral_samples import referral
 from test_consents import CHILD, COORDINATOR, give, listed, withdraw
@@ -117,3 +118,143 @@ async def test_a_guardian_is_recorded_by_whom_and_when_and_their_end_is_asked_ab
         assert answer.status_code == expected
     await fire(service, made)
     assert await asked(service) == [("raised", ("processing",))]
+
+
+# Several guardianships, restrictions and ends
+
+
+async def guarded(service: Served) -> dict[str, Any]:
+    citizen = referral()["citizen"] | {"has_guardian": True}
+    yes = referral()["consent"] | {"by_guardian": True}
+    return await service.referred(citizen=citizen, consent=yes)
+
+
+async def record(service: Served, made: dict[str, Any], has_guardian: bool) -> None:
+    path, body = f"/citizens/{made['citizen_id']}/guardian", {"has_guardian": has_guardian}
+    answer = await service.running.client.put(path, json=body, headers=COORDINATOR)
+    assert answer.status_code == 204
+    await fire(service, made)
+
+
+async def settle_the_last(service: Served) -> None:
+    item = (await service.attention())[-1][1]["attention_id"]
+    path, done = f"/attention/{item}/settle", {"outcome": "solved_by_phone"}
+    answer = await service.running.client.post(path, json=done, headers=COORDINATOR)
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize("by_hand", [True, False])
+async def test_the_end_of_a_second_guardianship_is_asked_about_too(
+    service: Served, clock: ManualClock, by_hand: bool
+) -> None:
+    made = await guarded(service)
+    await record(service, made, has_guardian=False)
+    if by_hand:
+        await settle_the_last(service)
+    clock.advance(timedelta(minutes=1))
+    await record(service, made, has_guardian=True)
+    clock.advance(timedelta(minutes=1))
+    await record(service, made, has_guardian=False)
+    assert [what for what, _ in await asked(service)] == ["raised", "settled", "raised"]
+    await fire_now(service, made)
+    assert len(await asked(service)) == 3
+
+
+async def fire_now(service: Served, made: dict[str, Any]) -> None:
+    """As `fire`, whether it is due or not."""
+    async with service.database.transaction() as tx:
+        due = [DueTimer(OWN_CONSENT, made["citizen_id"], tx.now)]
+        await service.running.runtime.parts.timers[OWN_CONSENT](tx, due)
+
+
+async def test_an_open_item_says_what_is_still_to_be_asked(
+    service: Served, clock: ManualClock
+) -> None:
+    made = await guarded(service)
+    assert (await give(service, made, "research", by_guardian=True)).status_code == 200
+    await record(service, made, has_guardian=False)
+    assert await asked(service) == [("raised", ("processing", "research"))]
+    await withdraw(service, made, "research")
+    await fire(service, made)
+    assert (await asked(service))[1:] == [("raised", ("processing",))]
+    await withdraw(service, made, "processing")
+    await fire(service, made)
+    assert [what for what, _ in (await asked(service))[2:]] == ["settled"]
+    assert await open_items(service) == 0
+
+
+async def open_items(service: Served) -> int:
+    return len(await service.rows("select 1 from attention where settled_at is null"))
+
+
+async def test_nothing_is_left_to_be_asked_of_somebody_erased(service: Served) -> None:
+    made = await guarded(service)
+    await record(service, made, has_guardian=False)
+    assert await open_items(service) == 1
+    path = f"/citizens/{made['citizen_id']}?reason=requested"
+    assert (await service.running.client.delete(path, headers=COORDINATOR)).status_code == 202
+    assert await open_items(service) == 0
+    await fire(service, made)
+    assert [what for what, _ in await asked(service)] == ["raised", "settled"]
+    assert await service.rows(f"select 1 from timer where subject = '{made['citizen_id']}'") == []
+
+
+async def restriction(service: Served, made: dict[str, Any], *, lift: bool = False) -> None:
+    path, client = f"/citizens/{made['citizen_id']}/restriction", service.running.client
+    answer = (
+        await client.delete(path, headers=COORDINATOR)
+        if lift
+        else await client.put(path, json={"reason": "objection"}, headers=COORDINATOR)
+    )
+    assert answer.is_success
+
+
+@pytest.mark.parametrize("by_hand", [True, False])
+async def test_who_is_restricted_is_asked_once_that_is_lifted_unless_they_were_before(
+    service: Served, by_hand: bool
+) -> None:
+    made = await guarded(service)
+    await record(service, made, has_guardian=False)
+    if by_hand:
+        await settle_the_last(service)
+    await restriction(service, made)
+    assert await open_items(service) == 0
+    await fire_now(service, made)
+    assert [what for what, _ in await asked(service)] == ["raised", "settled"]
+    await restriction(service, made, lift=True)
+    await fire(service, made)
+    assert [what for what, _ in (await asked(service))[2:]] == [] if by_hand else ["raised"]
+    assert await open_items(service) == int(not by_hand)
+
+
+async def test_who_came_of_age_while_restricted_is_asked_once_that_is_lifted(
+    service: Served, clock: ManualClock
+) -> None:
+    made = await child(service)
+    await fire(service, made)
+    await restriction(service, made)
+    clock.advance(FIFTEEN - clock.now())
+    await fire(service, made)
+    assert await asked(service) == []
+    await restriction(service, made, lift=True)
+    await fire(service, made)
+    assert await asked(service) == [("raised", ("processing",))]
+
+
+@pytest.mark.parametrize("trouble", ["key lost", "key altered", "sealed altered", "other master"])
+async def test_who_can_not_be_opened_is_looked_at_later_and_holds_up_nobody(
+    service: Served, trouble: str
+) -> None:
+    made = await guarded(service)
+    await service.rows("update timer set due_at = due_at - interval '1 hour'")
+    await service.rows(
+        {
+            "key lost": "delete from person_key",
+            "key altered": "update person_key set wrapped = set_byte(wrapped, 20, 7)",
+            "sealed altered": "update citizen set sealed = set_byte(sealed, 20, 7)",
+            "other master": "update person_key set master_key_id = '0123456789abcdef'",
+        }[trouble]
+    )
+    await fire_now(service, made)
+    due = await service.rows(f"select due_at from timer where kind = '{OWN_CONSENT}'")
+    assert [one["due_at"] > service.database.clock.now() for one in due] == [True]

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 from brobyg_kit.testing import bearer, eventually
 from brobyg_kit.timers import DueTimer
-from brobyg_referral.cases.use_cases.attention import OVER
+from brobyg_referral.cases.use_cases.timers import APPOINTMENT_OVER
 from referral_bench import REFERRER, Served
 from referral_samples import fhir_appointment, patient, place
 from sqlalchemy import text
@@ -98,19 +98,19 @@ async def test_the_timer_of_an_appointments_end_waits_for_nobody_who_has_its_ite
     participants = [patient() | {"status": "declined"}, place()]
     booked = (await service.put(fhir_appointment() | {"participant": participants})).json()["id"]
     await service.rows("update appointment set ends_at = '2026-11-30T07:00:00Z' returning 1")
-    fire = service.running.runtime.parts.timers[OVER]
+    fire = service.running.runtime.parts.timers[APPOINTMENT_OVER]
 
     async def over() -> datetime:
         async with service.database.transaction() as tx:
             await tx.connection.execute(text("delete from timer"))
-            await fire(tx, [DueTimer(OVER, booked, tx.now)])
+            await fire(tx, [DueTimer(APPOINTMENT_OVER, booked, tx.now)])
             return tx.now
 
     async with locked(service, "attention"), asyncio.timeout(8):
         fired_at = await over()
         (timer,) = await service.rows("select kind, subject, due_at from timer")
     assert dict(timer) == {
-        "kind": OVER,
+        "kind": APPOINTMENT_OVER,
         "subject": booked,
         "due_at": fired_at + timedelta(seconds=10),
     }

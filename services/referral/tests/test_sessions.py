@@ -9,7 +9,7 @@ import pytest
 from brobyg_contracts.pathways import load_pathway
 from brobyg_kit.testing import bearer
 from brobyg_kit.timers import DueTimer
-from brobyg_referral.cases.use_cases.sessions import OVER
+from brobyg_referral.cases.use_cases.timers import SESSION_OVER
 from referral_bench import REFERRER, Served
 from referral_reference import CLOSED_PLACE, DEPARTMENT
 from sqlalchemy import text
@@ -187,10 +187,10 @@ async def test_changes_and_calling_off_at_once_leave_the_need_closed(service: Se
 
 async def over(service: Served, made: dict[str, Any]) -> datetime:
     """The timer of the session's end is claimed and fires; the time of that."""
-    fire = service.running.runtime.parts.timers[OVER]
+    fire = service.running.runtime.parts.timers[SESSION_OVER]
     async with service.database.transaction() as tx:
         await tx.connection.execute(text("delete from timer"))
-        await fire(tx, [DueTimer(OVER, made["session_id"], tx.now)])
+        await fire(tx, [DueTimer(SESSION_OVER, made["session_id"], tx.now)])
         return tx.now
 
 
@@ -212,9 +212,9 @@ async def test_a_session_that_has_taken_place_closes_its_need_and_stays_as_it_wa
 ) -> None:
     made = (await plan(service)).json()
     ends_at = datetime(2026, 12, 9, 19, tzinfo=UTC)
-    assert await timers(service) == [(OVER, made["session_id"], ends_at)]
+    assert await timers(service) == [(SESSION_OVER, made["session_id"], ends_at)]
     await over(service, made)
-    assert await timers(service) == [(OVER, made["session_id"], ends_at)], "not over yet"
+    assert await timers(service) == [(SESSION_OVER, made["session_id"], ends_at)], "not over yet"
     await pass_by(service)
     assert (await change(service, made)).status_code == 409
     assert await withdraw(service, made) == 409
@@ -232,7 +232,7 @@ async def test_the_timer_of_a_session_moves_with_it_and_goes_when_it_is_called_o
     made = (await plan(service)).json()
     await change(service, made, ends_at="2026-12-09T21:00:00+01:00")
     ends_at = datetime(2026, 12, 9, 20, tzinfo=UTC)
-    assert await timers(service) == [(OVER, made["session_id"], ends_at)]
+    assert await timers(service) == [(SESSION_OVER, made["session_id"], ends_at)]
     assert await withdraw(service, made) == 204
     assert await timers(service) == []
     await pass_by(service)
@@ -248,7 +248,7 @@ async def test_the_timer_of_a_session_waits_for_nobody_who_has_it(service: Serve
         await tx.connection.execute(text("select 1 from session for update"))
         fired_at = await over(service, made)
     again = fired_at + timedelta(seconds=10)
-    assert await timers(service) == [(OVER, made["session_id"], again)]
+    assert await timers(service) == [(SESSION_OVER, made["session_id"], again)]
     assert [kind for kind, _ in await service.needs()] == ["opened"]
 
 

@@ -87,7 +87,7 @@ class Attention:
         any fields of the raising event. `source` is the actor when the service settles an item
         itself, with the outcome `no_longer_so`.
         """
-        self._source = source
+        self.source = source
         self._claimed, self._settled = claimed, settled
         self._no_longer_so = no_longer_so
 
@@ -128,11 +128,11 @@ class Attention:
         rows = await tx.connection.execute(
             update(attention)
             .where(attention.c.attention_id.in_(still_open))
-            .values(settled_by=self._source, settled_at=tx.now, outcome=outcome)
+            .values(settled_by=self.source, settled_at=tx.now, outcome=outcome)
             .returning(attention.c.body)
         )
         for body in sorted(rows.scalars(), key=lambda one: str(one["attention_id"])):
-            self._tell_settled(tx, body, self._source, outcome, ids[body["attention_id"]])
+            self._tell_settled(tx, body, self.source, outcome, ids[body["attention_id"]])
 
     async def claim(
         self,

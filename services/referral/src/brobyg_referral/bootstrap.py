@@ -6,11 +6,13 @@ from typing import cast
 from brobyg_contracts.asyncapi import part_of
 from brobyg_contracts.attention import ATTENTION_OUTCOMES
 from brobyg_kit.attention_api import attention_router
+from brobyg_kit.database import Database
 from brobyg_kit.erasure_api import erasure_router
 from brobyg_kit.erasure_proof import ErasureProof
 from brobyg_kit.person_keys import PersonKeys
 from brobyg_kit.retention import Carrier
 from brobyg_kit.service import Parts, Resources, Service
+from fastapi import APIRouter
 
 from brobyg_referral.cases.adapters.appointments import PostgresAppointments
 from brobyg_referral.cases.adapters.attention import PostgresOpenItems
@@ -26,18 +28,18 @@ from brobyg_referral.cases.entrypoints import consents as consents_api
 from brobyg_referral.cases.entrypoints import guardians as guardians_api
 from brobyg_referral.cases.use_cases.access import own_departments
 from brobyg_referral.cases.use_cases.appointments import Appointments
-from brobyg_referral.cases.use_cases.attention import ATTENTION, OVER, AppointmentsOver
+from brobyg_referral.cases.use_cases.attention import ATTENTION, AppointmentsOver
 from brobyg_referral.cases.use_cases.citizen_search import CitizenSearch
 from brobyg_referral.cases.use_cases.consents import Consents
 from brobyg_referral.cases.use_cases.ending import Ending
 from brobyg_referral.cases.use_cases.erasure import ERASURES, Erasing
-from brobyg_referral.cases.use_cases.guardians import OWN_CONSENT, Guardians
+from brobyg_referral.cases.use_cases.guardians import Guardians
 from brobyg_referral.cases.use_cases.referrals import Referrals
 from brobyg_referral.cases.use_cases.repeats import Repeats
 from brobyg_referral.cases.use_cases.restriction import Restricting
 from brobyg_referral.cases.use_cases.retention import CitizensOver
-from brobyg_referral.cases.use_cases.sessions import OVER as SESSION_OVER
 from brobyg_referral.cases.use_cases.sessions import Sessions
+from brobyg_referral.cases.use_cases.timers import APPOINTMENT_OVER, OWN_CONSENT, SESSION_OVER
 from brobyg_referral.handlers import EMITS, HANDLERS, Reactions, handle_with
 from brobyg_referral.holdings import holdings
 from brobyg_referral.hospital.adapters.counts import PostgresIntakeCounts
@@ -61,72 +63,105 @@ from brobyg_referral.reference.use_cases.records import ReferenceRecords
 from brobyg_referral.settings import ReferralSettings
 
 
+class _Stores:
+    """What is in the database, and the keys to it."""
+
+    def __init__(self, settings: ReferralSettings) -> None:
+        self.hasher = Hasher(settings.cpr_key())
+        self.keys = PersonKeys(person_key, settings.vault())
+        self.citizens = PostgresCitizens(self.keys, self.hasher)
+        self.names = PostgresNameIndex(self.hasher, referred_by)
+        self.referrals, self.consents = PostgresReferrals(), PostgresConsents()
+        self.appointments, self.sessions = PostgresAppointments(), PostgresSessions()
+        self.courses, self.requests = PostgresCourses(), PostgresRequests()
+        self.items, self.withheld = PostgresOpenItems(), PostgresWithheldItems()
+        self.counts, self.entries = PostgresIntakeCounts(), PostgresEntries()
+        self.reference = CurrentReference(self.entries)
+
+
+class _UseCases:
+    """What can be done."""
+
+    def __init__(self, of: _Stores, settings: ReferralSettings, metrics: ReferralMetrics) -> None:
+        citizens, referrals, reference = of.citizens, of.referrals, of.reference
+        repeats = Repeats(of.requests, of.hasher)
+        ending = Ending(referrals, of.consents, of.appointments, metrics)
+        self.consents = Consents(citizens, referrals, of.consents, ending, reference)
+        self.referrals = Referrals(
+            citizens, referrals, self.consents, repeats, reference, of.hasher, metrics
+        )
+        self.erasing = Erasing(
+            citizens, referrals, of.requests, of.courses, of.items, reference, ending
+        )
+        self.restricting = Restricting(
+            citizens, referrals, of.appointments, of.withheld, of.items, of.courses, reference
+        )
+        self.guardians = Guardians(citizens, referrals, of.consents, of.items, reference)
+        self.over = CitizensOver(of.courses, citizens, referrals, reference, self.erasing)
+        self.entered = Appointments(referrals, of.appointments, repeats, reference)
+        self.appointments_over = AppointmentsOver(of.appointments, of.items)
+        self.sessions = Sessions(of.sessions, repeats, reference)
+        self.search = CitizenSearch(of.names, citizens, reference)
+        rising = settings.rising_versions()
+        self.intake = Intake(
+            citizens, of.appointments, of.counts, of.withheld, of.hasher, metrics, rising
+        )
+        sender = settings.referral_kafka_organisation
+        self.records = HospitalRecords(self.intake, reference, of.hasher, sender)
+
+
 def build(resources: Resources) -> Parts:
     """The service's parts. Connects nothing."""
     settings = cast("ReferralSettings", resources.settings)
-    database, metrics = resources.database, ReferralMetrics(resources.metrics)
-    entries = PostgresEntries()
-    reference = CurrentReference(entries)
-    hasher, appointments = Hasher(settings.cpr_key()), PostgresAppointments()
-    keys, counts = PersonKeys(person_key, settings.vault()), PostgresIntakeCounts()
-    resources.health.checks["keys"] = partial(keys.check, database)
-    citizens, index = PostgresCitizens(keys, hasher), PostgresNameIndex(hasher, referred_by)
-    referral_store, consent_store = PostgresReferrals(), PostgresConsents()
-    requests = PostgresRequests()
-    repeats = Repeats(requests, hasher)
-    ending = Ending(referral_store, consent_store, appointments, metrics)
-    consents = Consents(citizens, referral_store, consent_store, ending, reference)
-    referrals = Referrals(citizens, referral_store, consents, repeats, reference, hasher, metrics)
-    courses, withheld, items = PostgresCourses(), PostgresWithheldItems(), PostgresOpenItems()
-    erasing = Erasing(citizens, referral_store, requests, courses, reference, ending)
-    restricting = Restricting(citizens, referral_store, appointments, withheld, courses, reference)
-    guardians = Guardians(citizens, referral_store, consent_store, items, reference)
-    over = CitizensOver(courses, citizens, referral_store, reference, erasing)
-    entered = Appointments(referral_store, appointments, repeats, reference)
-    sessions = Sessions(PostgresSessions(), repeats, reference)
-    rising = settings.rising_versions()
-    intake = Intake(citizens, appointments, counts, withheld, hasher, metrics, rising)
-    records = HospitalRecords(intake, reference, hasher, settings.referral_kafka_organisation)
+    database, of = resources.database, _Stores(settings)
+    resources.health.checks["keys"] = partial(of.keys.check, database)
+    does = _UseCases(of, settings, ReferralMetrics(resources.metrics))
     return Parts(
-        routers=[
-            api.create_router(database, referrals, erasing, entered, sessions),
-            citizen_search.create_router(database, CitizenSearch(index, citizens, reference)),
-            consents_api.create_router(database, consents),
-            guardians_api.create_router(database, guardians),
-            restriction.create_router(database, restricting),
-            export.create_router(database, holdings(citizens), citizens, erasing),
-            counts_api.create_router(database, counts),
-            fhir.create_router(HospitalRequests(database, intake, appointments, reference)),
-            attention_router(
-                database,
-                ATTENTION,
-                roles=["coordinator"],
-                outcomes=ATTENTION_OUTCOMES,
-                departments_of=partial(own_departments, reference),
-            ),
-            erasure_router(database, act="erase-citizen", may_see=erasing.may_see),
-            reference_api.create_router(database, ReferenceRecords(entries)),
-        ],
+        routers=_routers(database, of, does),
         renderers={"/fhir": render},
-        handle=handle_with(Reactions(records, erasing)),
-        erase=erasing.again,
+        handle=handle_with(Reactions(does.records, does.erasing)),
+        erase=does.erasing.again,
         workers={
             "erasure_proof": ErasureProof(database, resources.address).run,
-            "name_rebuild": NameRebuild(database, citizens, hasher).run,
+            "name_rebuild": NameRebuild(database, of.citizens, of.hasher).run,
         },
-        decoders={HOSPITAL_TOPIC: records.decode},
+        decoders={HOSPITAL_TOPIC: does.records.decode},
         timers={
-            OVER: AppointmentsOver(appointments, items).fire,
-            OWN_CONSENT: guardians.fire,
-            SESSION_OVER: sessions.close_over,
+            APPOINTMENT_OVER: does.appointments_over.fire,
+            OWN_CONSENT: does.guardians.fire,
+            SESSION_OVER: does.sessions.close_over,
         },
         retention={
-            "citizen_ended": Carrier(over.ended, batch=1),
-            "citizen_silent": Carrier(over.silent, batch=1, warn=over.tell_of_silent),
+            "citizen_ended": Carrier(does.over.ended, batch=1),
+            "citizen_silent": Carrier(does.over.silent, batch=1, warn=does.over.tell_of_silent),
             **CASES_DELETED,
             **PEOPLE_DELETED,
         },
     )
+
+
+def _routers(database: Database, of: _Stores, does: _UseCases) -> list[APIRouter]:
+    requests = HospitalRequests(database, does.intake, of.appointments, of.reference)
+    erasing = does.erasing
+    return [
+        api.create_router(database, does.referrals, erasing, does.entered, does.sessions),
+        citizen_search.create_router(database, does.search),
+        consents_api.create_router(database, does.consents),
+        guardians_api.create_router(database, does.guardians),
+        restriction.create_router(database, does.restricting),
+        export.create_router(database, holdings(of.citizens), of.citizens, erasing),
+        counts_api.create_router(database, of.counts),
+        fhir.create_router(requests),
+        attention_router(
+            database,
+            ATTENTION,
+            roles=["coordinator"],
+            outcomes=ATTENTION_OUTCOMES,
+            departments_of=partial(own_departments, of.reference),
+        ),
+        erasure_router(database, act="erase-citizen", may_see=erasing.may_see),
+        reference_api.create_router(database, ReferenceRecords(of.entries)),
+    ]
 
 
 SERVICE = Service(

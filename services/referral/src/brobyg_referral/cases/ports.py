@@ -68,7 +68,10 @@ class AppointmentStore(Protocol):
         """
 
     async def find(self, tx: Transaction, names: Names) -> list[StoredAppointment]:
-        """What is stored under any of these names."""
+        """What is stored under any of these names, of referrals that `lock_active_referrals` locks.
+
+        What a restriction alone keeps, of a referral without consent, is nowhere here.
+        """
 
     async def save(
         self,
@@ -76,7 +79,10 @@ class AppointmentStore(Protocol):
         changed: Sequence[StoredAppointment],
         identifiers: Sequence[tuple[BusinessIdentifier, StoredAppointment]],
     ) -> None:
-        """Write new and changed ones, and the identifiers that are new with whose they are."""
+        """Write new and changed ones, and the identifiers that are new with whose they are.
+
+        One of an appointment that `find` passes over becomes the new one's.
+        """
 
     async def of_referral(self, tx: Transaction, referral_id: str) -> list[StoredAppointment]:
         """All appointments of the referral, by id."""
@@ -118,8 +124,11 @@ class WithheldItems(Protocol):
 class CitizenItems(Protocol):
     """Items of the worklist by whom they are about."""
 
-    async def of_citizen(self, tx: Transaction, kind: str, citizen_id: str) -> set[str]:
-        """Ids of the citizen's items of this kind, open or settled."""
+    async def open_of(self, tx: Transaction, kind: str, citizen_id: str) -> set[str]:
+        """Ids of the citizen's items of this kind that are open."""
+
+    async def settled_by(self, tx: Transaction, ids: Collection[str]) -> dict[str, str]:
+        """Who has settled those of these that are settled."""
 
 
 class SessionStore(Protocol):

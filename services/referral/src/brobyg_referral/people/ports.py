@@ -9,10 +9,14 @@ from typing import Protocol
 
 import msgspec
 from brobyg_kit.database import Transaction
+from brobyg_kit.errors import CannotDecrypt, MasterKeyMissing, PersonKeyLost
 
 from brobyg_referral.people.domain.contact import Contact
 from brobyg_referral.people.domain.names import How, Kind, Term
 from brobyg_referral.people.domain.record import CitizenRecord
+
+#: Why a citizen who is not erased can't be opened now; others can.
+UNREADABLE = (CannotDecrypt, MasterKeyMissing, PersonKeyLost)
 
 
 class FoundCitizen(msgspec.Struct, frozen=True):

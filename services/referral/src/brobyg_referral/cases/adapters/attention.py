@@ -10,13 +10,25 @@ from sqlalchemy import select
 class PostgresOpenItems:
     """Implements `cases.ports.OpenItems` and `cases.ports.CitizenItems`."""
 
-    async def of_citizen(self, tx: Transaction, kind: str, citizen_id: str) -> set[str]:
-        """As the port says."""
+    async def open_of(self, tx: Transaction, kind: str, citizen_id: str) -> set[str]:
+        """As the port says.
+
+        Looks through the open ones of the kind: no more than coordinators have before them.
+        """
         about = attention.c.body["citizen_id"].astext == citizen_id
-        found = await tx.connection.scalars(
-            select(attention.c.attention_id).where(attention.c.kind == kind, about)
+        is_open = (attention.c.kind == kind) & attention.c.settled_at.is_(None)
+        return set(
+            await tx.connection.scalars(select(attention.c.attention_id).where(is_open, about))
         )
-        return set(found)
+
+    async def settled_by(self, tx: Transaction, ids: Collection[str]) -> dict[str, str]:
+        """As the port says."""
+        found = await tx.connection.execute(
+            select(attention.c.attention_id, attention.c.settled_by).where(
+                attention.c.attention_id.in_(ids), attention.c.settled_by.is_not(None)
+            )
+        )
+        return {row.attention_id: row.settled_by for row in found}
 
     async def lock_free(self, tx: Transaction, ids: Collection[str]) -> dict[str, bool]:
         """As the port says."""

@@ -21,6 +21,7 @@ from brobyg_referral.cases.ports import (
     StoredAppointment,
     WithheldItems,
 )
+from brobyg_referral.cases.use_cases.timers import AGAIN, APPOINTMENT_OVER
 
 #: The patient has declined; it was cancelled, or a change of it was refused, because the message
 #: named another patient than it was booked for; the hospital has made it other than somebody
@@ -40,10 +41,6 @@ _REASONS: dict[AttentionReason, tuple[str, ...]] = {
 }
 #: An appointment that starts within this time is looked at at once.
 _SOON = timedelta(hours=24)
-#: Fires when an appointment that needed a coordinator is over.
-OVER = "appointment_over"
-#: After so long it is looked again at what another transaction had: timers wait for no lock.
-AGAIN = timedelta(seconds=10)
 #: Nothing is heard of a citizen, who is erased soon unless something is.
 SILENT = "citizen_silent"
 ATTENTION = Attention("referral", AttentionClaimed, AttentionSettled, "no_longer_so")
@@ -77,7 +74,7 @@ async def tell(tx: Transaction, changes: Sequence[AttentionChange], reference: R
     for one in needed:
         ends_at = one.stored.state.content.plan.ends_at
         if ends_at is not None:
-            tx.schedule(OVER, one.stored.appointment_id, ends_at)
+            tx.schedule(APPOINTMENT_OVER, one.stored.appointment_id, ends_at)
 
 
 async def settle_all(tx: Transaction, appointment_ids: Iterable[str]) -> None:
@@ -86,7 +83,7 @@ async def settle_all(tx: Transaction, appointment_ids: Iterable[str]) -> None:
     items = (attention_id(kind, about) for about in ids for kind in _REASONS)
     await ATTENTION.settle_own(tx, dict.fromkeys(items))
     for about in ids:
-        tx.unschedule(OVER, about)
+        tx.unschedule(APPOINTMENT_OVER, about)
 
 
 async def withhold_all(
@@ -150,7 +147,7 @@ class AppointmentsOver:
         await ATTENTION.settle_own(tx, {item: None for item in found if found[item]})
         later |= {items[item]: tx.now + AGAIN for item in found if not found[item]}
         for about, at in later.items():
-            tx.schedule(OVER, about, at)
+            tx.schedule(APPOINTMENT_OVER, about, at)
 
 
 def _is_over(stored: StoredAppointment, now: datetime) -> bool:

@@ -30,7 +30,7 @@ from brobyg_referral.cases.use_cases.access import (
     reaching_role,
 )
 from brobyg_referral.cases.use_cases.ending import Ending
-from brobyg_referral.cases.use_cases.guardians import OWN_CONSENT
+from brobyg_referral.cases.use_cases.timers import OWN_CONSENT
 from brobyg_referral.errors import CitizenErased, NoSuchReferral, RequestRefused
 from brobyg_referral.people.domain.contact import Contact
 from brobyg_referral.people.ports import CitizenStore

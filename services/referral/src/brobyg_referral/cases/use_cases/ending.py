@@ -13,7 +13,7 @@ from brobyg_referral.cases.domain.referral import Referral
 from brobyg_referral.cases.ports import AppointmentStore, ConsentStore, ReferralStore
 from brobyg_referral.cases.use_cases import attention
 from brobyg_referral.cases.use_cases.events import need_of
-from brobyg_referral.cases.use_cases.guardians import OWN_CONSENT
+from brobyg_referral.cases.use_cases.timers import OWN_CONSENT
 from brobyg_referral.metrics import ReferralMetrics
 
 

@@ -10,11 +10,18 @@ from brobyg_kit.event import Event
 from brobyg_kit.restriction import lift
 
 from brobyg_referral.cases.domain.consent import Actor
-from brobyg_referral.cases.ports import CourseStore, ReferenceSource, ReferralStore, RequestStore
+from brobyg_referral.cases.ports import (
+    CitizenItems,
+    CourseStore,
+    ReferenceSource,
+    ReferralStore,
+    RequestStore,
+)
 from brobyg_referral.cases.use_cases import attention
 from brobyg_referral.cases.use_cases.access import reaches
 from brobyg_referral.cases.use_cases.consents import actor
 from brobyg_referral.cases.use_cases.ending import Ending
+from brobyg_referral.cases.use_cases.guardians import settle_asked
 from brobyg_referral.errors import NoSuchCitizen
 from brobyg_referral.people.ports import CitizenStore
 
@@ -40,12 +47,14 @@ class Erasing:
         referrals: ReferralStore,
         requests: RequestStore,
         courses: CourseStore,
+        items: CitizenItems,
         reference: ReferenceSource,
         ending: Ending,
     ) -> None:
         """No state of its own."""
         self._citizens, self._referrals, self._requests = citizens, referrals, requests
-        self._courses, self._reference, self._ending = courses, reference, ending
+        self._courses, self._items = courses, items
+        self._reference, self._ending = reference, ending
 
     async def erase(
         self, tx: Transaction, caller: Caller, citizen_id: str, reason: str
@@ -111,6 +120,7 @@ class Erasing:
         await self._ending.end_all(tx, citizen_id, reference, "citizen_erased", by)
         await self._courses.forget(tx, citizen_id)
         await attention.settle_silence(tx, [one.referral_id for one in referrals])
+        await settle_asked(tx, self._items, citizen_id)
         await self._citizens.erase(tx, citizen_id)
         await lift(tx, citizen_id)
         tx.emit(told, subject=citizen_id, cause=cause)

@@ -14,7 +14,6 @@ from brobyg_contracts.reference import Reference
 from brobyg_kit.attention import actor_of, attention_id
 from brobyg_kit.auth import Caller
 from brobyg_kit.database import Transaction
-from brobyg_kit.errors import PersonKeyLost
 from brobyg_kit.restriction import restriction_of
 from brobyg_kit.timers import DueTimer
 
@@ -26,16 +25,15 @@ from brobyg_referral.cases.ports import (
     ReferralStore,
 )
 from brobyg_referral.cases.use_cases.access import check_unrestricted, reaching_role
-from brobyg_referral.cases.use_cases.attention import AGAIN, ATTENTION
+from brobyg_referral.cases.use_cases.attention import ATTENTION
+from brobyg_referral.cases.use_cases.timers import AGAIN, OWN_CONSENT
 from brobyg_referral.errors import CitizenErased, NoSuchCitizen
 from brobyg_referral.people.domain.contact import Contact, GuardianRecord
-from brobyg_referral.people.ports import CitizenStore
+from brobyg_referral.people.ports import UNREADABLE, CitizenStore
 
-#: Fires when it is to be looked at who decides on a citizen's consent.
-OWN_CONSENT = "own_consent"
 #: The kind of the item: a citizen is to be asked whether they consent themself.
 KIND = "own_consent_due"
-#: After so long it is looked again at one who is restricted: nothing is done meanwhile.
+#: After so long it is looked again at one who could not be opened.
 _LATER = timedelta(days=1)
 
 
@@ -94,20 +92,24 @@ class Guardians:
         if await self._citizens.lock(tx, citizen_id, wait=False) is None:
             return tx.now + AGAIN
         if await restriction_of(tx, citizen_id):
-            return tx.now + _LATER
+            return None  # whoever lifts that has it looked at
         try:
             contact = await self._citizens.contact(tx, citizen_id)
-        except PersonKeyLost:
+        except UNREADABLE:
             return tx.now + _LATER
         known = await self._consents.of_citizen(tx, citizen_id)
         days = _days(contact, known) if contact else {}
         today = tx.now.astimezone(LOCAL_ZONE).date()
-        await self._tell(
-            tx,
-            citizen_id,
-            {key: scopes for key, scopes in days.items() if key[1] <= today},
-            reference,
-        )
+        since = contact.guarded_since if contact else None
+        due = {
+            attention_id(KIND, referral, str(day), *([since.isoformat()] if since else ())): (
+                referral,
+                scopes,
+            )
+            for (referral, day), scopes in days.items()
+            if day <= today
+        }
+        await self._tell(tx, citizen_id, due, reference)
         later = [day for _, day in days if day > today]
         return datetime.combine(min(later), time(), LOCAL_ZONE) if later else None
 
@@ -115,15 +117,13 @@ class Guardians:
         self,
         tx: Transaction,
         citizen_id: str,
-        due: Mapping[tuple[str, date], list[str]],
+        due: Mapping[str, tuple[str, list[str]]],
         reference: Reference,
     ) -> None:
-        told = await self._items.of_citizen(tx, KIND, citizen_id)
-        needed = {attention_id(KIND, referral, str(day)): referral for referral, day in due}
-        scopes = {
-            attention_id(KIND, referral, str(day)): names for (referral, day), names in due.items()
-        }
-        await ATTENTION.settle_own(tx, {item: None for item in told if item not in needed})
+        """`due` is by the item's id: the referral and the scopes."""
+        told = await self._items.open_of(tx, KIND, citizen_id)
+        await ATTENTION.settle_own(tx, dict.fromkeys(told - due.keys()))
+        settled = await self._items.settled_by(tx, due.keys())
         departments = {
             one.referral_id: reference.present_department(one.department)
             for one in await self._referrals.of_citizen(tx, citizen_id)
@@ -134,14 +134,21 @@ class Guardians:
                 kind=KIND,
                 urgency="today",
                 department=departments[referral],
-                reasons=tuple(scopes[item]),
+                reasons=tuple(scopes),
                 referral_id=referral,
                 citizen_id=citizen_id,
             )
-            for item, referral in needed.items()
-            if item not in told  # once somebody has settled it, it is not asked again
+            for item, (referral, scopes) in due.items()
+            # What somebody has settled is not asked again; an open one says what is so now.
+            if settled.get(item, ATTENTION.source) == ATTENTION.source
         ]
         await ATTENTION.raise_(tx, [(one, None) for one in raised])
+
+
+async def settle_asked(tx: Transaction, items: CitizenItems, citizen_id: str) -> None:
+    """Nothing is to be asked of the citizen, locked, who is restricted or erased."""
+    await ATTENTION.settle_own(tx, dict.fromkeys(await items.open_of(tx, KIND, citizen_id)))
+    tx.unschedule(OWN_CONSENT, citizen_id)
 
 
 def _days(contact: Contact, known: Sequence[Consent]) -> dict[tuple[str, date], list[str]]:

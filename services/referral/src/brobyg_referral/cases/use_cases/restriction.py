@@ -15,6 +15,7 @@ from brobyg_referral.cases.domain.appointment import AppointmentChange, take_up,
 from brobyg_referral.cases.domain.referral import Referral
 from brobyg_referral.cases.ports import (
     AppointmentStore,
+    CitizenItems,
     CourseStore,
     ReferenceSource,
     ReferralStore,
@@ -26,6 +27,8 @@ from brobyg_referral.cases.use_cases.access import reaches
 from brobyg_referral.cases.use_cases.attention import AttentionChange
 from brobyg_referral.cases.use_cases.entered import without_doubles
 from brobyg_referral.cases.use_cases.events import need_of, tell_of_appointment
+from brobyg_referral.cases.use_cases.guardians import settle_asked
+from brobyg_referral.cases.use_cases.timers import OWN_CONSENT
 from brobyg_referral.errors import CitizenErased, NoSuchCitizen
 from brobyg_referral.people.ports import CitizenStore
 
@@ -42,11 +45,12 @@ class Restricting:
         referrals: ReferralStore,
         appointments: AppointmentStore,
         withheld: WithheldItems,
+        items: CitizenItems,
         courses: CourseStore,
         reference: ReferenceSource,
     ) -> None:
         """No state of its own."""
-        self._withheld, self._courses = withheld, courses
+        self._withheld, self._items, self._courses = withheld, items, courses
         self._citizens, self._referrals = citizens, referrals
         self._appointments, self._reference = appointments, reference
 
@@ -58,10 +62,13 @@ class Restricting:
         Again has no further effect: the first reason stays. Raises NoSuchCitizen for one with
         whom the caller may not do this, and CitizenErased.
         """
-        active, _, reference = await self._lock(tx, caller, "restrict-citizen", citizen_id)
+        active, ended, reference = await self._lock(tx, caller, "restrict-citizen", citizen_id)
         if await restrict(tx, citizen_id, reason, actor_of(caller.subject)):
             for referral in active:
                 await self._withhold(tx, referral, reference)
+            # Nobody is asked about them meanwhile; that it is lifted is heard of them.
+            await attention.settle_silence(tx, [one.referral_id for one in (*active, *ended)])
+            await settle_asked(tx, self._items, citizen_id)
             told = Restricted(citizen_id=citizen_id, reason=reason)
             tx.emit(told, subject=citizen_id)
         found = await restriction_of(tx, citizen_id)
@@ -83,6 +90,7 @@ class Restricting:
             for referral in ended:
                 await self._appointments.forget(tx, referral.referral_id)
             await self._take_up(tx, active, reference)
+            tx.schedule(OWN_CONSENT, citizen_id, tx.now)
 
     async def _lock(
         self, tx: Transaction, caller: Caller, act: str, citizen_id: str

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from brobyg_contracts import pathways
 from brobyg_contracts.events import SeatWanted
@@ -19,6 +19,7 @@ from brobyg_referral.cases.domain.session import Session
 from brobyg_referral.cases.ports import ReferenceSource, SessionStore
 from brobyg_referral.cases.use_cases.access import coordinates, sender_of
 from brobyg_referral.cases.use_cases.repeats import Keyed, Repeats
+from brobyg_referral.cases.use_cases.timers import AGAIN, SESSION_OVER
 from brobyg_referral.cases.use_cases.visits import check_visit, known_reference
 from brobyg_referral.errors import (
     DepartmentDiffers,
@@ -27,11 +28,6 @@ from brobyg_referral.errors import (
     SessionOver,
     SessionWithdrawn,
 )
-
-#: Fires when a session is over.
-OVER = "session_over"
-#: After so long it is looked again at one that another transaction had: timers wait for no lock.
-AGAIN = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +96,7 @@ class Sessions:
         await self._sessions.insert(tx, session)
         await self._repeats.remember(tx, sender_of(caller), asked.keyed, session.session_id)
         tx.emit(session.need.opened(), subject=session.session_id)
-        tx.schedule(OVER, session.session_id, session.ends_at)
+        tx.schedule(SESSION_OVER, session.session_id, session.ends_at)
         return session
 
     async def get(self, tx: Transaction, caller: Caller, session_id: str) -> Session:
@@ -133,7 +129,7 @@ class Sessions:
         _check_plan(session.pathway, plan, reference, tx.now)
         await self._sessions.save(tx, changed)
         tx.emit(changed.need.changed(), subject=session_id)
-        tx.schedule(OVER, session_id, changed.ends_at)
+        tx.schedule(SESSION_OVER, session_id, changed.ends_at)
         return changed
 
     async def withdraw(self, tx: Transaction, caller: Caller, session_id: str) -> None:
@@ -146,7 +142,7 @@ class Sessions:
         _check_to_come(session, tx)
         await self._sessions.save(tx, replace(session, withdrawn_at=tx.now))
         tx.emit(session.need.closed("withdrawn"), subject=session_id)
-        tx.unschedule(OVER, session_id)
+        tx.unschedule(SESSION_OVER, session_id)
 
     async def close_over(self, tx: Transaction, due: Sequence[DueTimer]) -> None:
         """The end of these has come, unless they were moved meanwhile. Raises database errors.
@@ -159,11 +155,11 @@ class Sessions:
             if session.withdrawn_at is not None:
                 continue
             if session.ends_at > tx.now:
-                tx.schedule(OVER, session.session_id, session.ends_at)
+                tx.schedule(SESSION_OVER, session.session_id, session.ends_at)
             else:
                 tx.emit(session.need.closed("completed"), subject=session.session_id)
         for session_id in ids - {session.session_id for session in free}:
-            tx.schedule(OVER, session_id, tx.now + AGAIN)
+            tx.schedule(SESSION_OVER, session_id, tx.now + AGAIN)
 
     @staticmethod
     def _visible(caller: Caller, session: Session | None, reference: Reference) -> Session:

@@ -12,7 +12,6 @@ from brobyg_kit import faultpoints
 from brobyg_kit.backoff import Backoff
 from brobyg_kit.database import Database
 from brobyg_kit.database_errors import DATABASE_ERRORS
-from brobyg_kit.errors import CannotDecrypt, MasterKeyMissing, PersonKeyLost
 from brobyg_kit.logs import get_logger
 from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,6 +20,7 @@ from brobyg_referral.people.adapters.citizens import PostgresCitizens
 from brobyg_referral.people.adapters.tables import citizen, name_token
 from brobyg_referral.people.domain.hashing import Hasher
 from brobyg_referral.people.domain.names import RULES
+from brobyg_referral.people.ports import UNREADABLE
 
 log = get_logger(__name__)
 
@@ -105,7 +105,7 @@ class NameRebuild:
             for one in ids:
                 try:
                     contact = await self._citizens.contact(tx, one)
-                except (CannotDecrypt, MasterKeyMissing, PersonKeyLost):
+                except UNREADABLE:
                     unreadable += 1
                     continue
                 if contact is not None:  # else erased since

@@ -71,6 +71,12 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
             guardian_records=(*self.guardian_records, record),
         )
 
+    @property
+    def guarded_since(self) -> datetime | None:
+        """When the last guardian was recorded, who may be there no longer; None for none."""
+        times = [one.recorded_at for one in self.guardian_records if one.has_guardian]
+        return times[-1] if times else None
+
     def birthday(self, age: int) -> date | None:
         """The first day of this age; None where the date of birth is not known."""
         if self.born is None:
