@@ -11,6 +11,7 @@ from brobyg_referral.cases.use_cases.guardians import KIND
 from brobyg_referral.cases.use_cases.timers import OWN_CONSENT
 from referral_bench import Served
 from referral_samples import referral
+from sqlalchemy import event
 from test_consents import CHILD, COORDINATOR, give, listed, withdraw
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -258,3 +259,34 @@ async def test_who_can_not_be_opened_is_looked_at_later_and_holds_up_nobody(
     await fire_now(service, made)
     due = await service.rows(f"select due_at from timer where kind = '{OWN_CONSENT}'")
     assert [one["due_at"] > service.database.clock.now() for one in due] == [True]
+
+
+async def test_what_is_asked_of_a_citizen_is_found_among_many_items_by_indexes(
+    service: Served,
+) -> None:
+    made = await guarded(service)
+    await record(service, made, has_guardian=False)
+    await service.rows(
+        "insert into attention (attention_id, kind, department, raised_at, settled_by, settled_at,"
+        f" outcome, body) select gen_random_uuid(), '{KIND}', 'randers', now(), 'a', now(), 'done',"
+        " jsonb_build_object('citizen_id', gen_random_uuid()) from generate_series(1, 20000)"
+    )
+    await service.rows("analyze attention")
+    asked_for: list[str] = []
+    engine = service.database.engine.sync_engine
+
+    def note(_connection: object, _cursor: object, statement: str, given: Any, *_: object) -> None:
+        if "FROM attention" in statement and statement.startswith("SELECT"):
+            for number in range(len(given), 0, -1):
+                statement = statement.replace(f"${number}", f"'{given[number - 1]}'")
+            asked_for.append(statement)
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        await fire_now(service, made)
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    assert len(asked_for) == 2
+    for statement in asked_for:
+        plan = [one["QUERY PLAN"] for one in await service.rows(f"explain {statement}")]
+        assert not [line for line in plan if "Seq Scan" in line], plan

@@ -21,7 +21,7 @@ from test_citizen_search import found
 
 SCRIPT = Path(__file__).parent / "rebuild_names.py"
 #: What the rules of a version were: what they make of a name of every letter.
-KNOWN = {1: "1eb0"}
+KNOWN = {1: "1eb057eeb431b6d178e73154804187cd63f8d176cd1c6387a6acb0f67861c6b8"}
 on_parts = pytest.mark.asyncio(loop_scope="session")
 
 
@@ -43,7 +43,7 @@ def test_rules_that_change_are_a_version_of_their_own() -> None:
     family = "Bødker Dahl Eskildsen Fjordbak Wiingaard Kjærsgård Łukasz Müller Öström Lauridsen"
     contact = Contact(given_name=alphabet, family_name=family, language="da", phone="+4520304050")
     terms = sorted(terms_of(contact, date(1960, 1, 2)))
-    made = hashlib.sha256(repr(terms).encode()).hexdigest()[:4]
+    made = hashlib.sha256(repr(terms).encode()).hexdigest()
     assert made == KNOWN[RULES[0].version]
 
 

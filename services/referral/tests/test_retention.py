@@ -463,6 +463,25 @@ async def test_nobody_is_erased_the_night_after_a_restriction_is_lifted(
 
 
 @real
+async def test_nobody_is_told_of_somebody_restricted_and_anew_only_when_they_are_silent_again(
+    service: Served,
+) -> None:
+    copies = await Copies.of(service)
+    who = await copies.add("silent", Course([a_referral(900, 900, None)]), None)
+    assert await warn(service) == 1
+    path, client = f"/citizens/{who}/restriction", service.running.client
+    answer = await client.put(path, json={"reason": "objection"}, headers=HEAD_OFFICE)
+    assert answer.status_code == 200
+    assert (await items(service))[1:] == [("attention.settled", "no_longer_so")]
+    assert await warn(service) == 0
+    assert (await client.delete(path, headers=HEAD_OFFICE)).status_code == 204
+    assert [await warn(service), await warn(service)] == [1, 0], "heard of, and told no longer"
+    await service.rows("update course set lifted_at = lifted_at - interval '731 days'")
+    assert await warn(service) == 1
+    assert (await items(service))[2:] == [("attention.raised", "citizen_silent")]
+
+
+@real
 async def test_readings_and_requests_of_somebody_restricted_stay(service: Served) -> None:
     copies = await Copies.of(service)
     who = await copies.add("one", Course([a_referral(10, 10, None)], [ago(5)]))

@@ -24,8 +24,8 @@ from brobyg_referral.people.ports import UNREADABLE
 
 log = get_logger(__name__)
 
-#: Citizens who are locked together: a fraction of a second.
-BATCH = 50
+#: Citizens who are locked together: who refers one of them waits for hundredths of a second.
+BATCH = 10
 #: How often it is looked for some that a process of before the rules has written, seconds.
 _EVERY = 3600.0
 _NOWHERE = "00000000-0000-0000-0000-000000000000"
@@ -64,7 +64,6 @@ class NameRebuild:
         done = unreadable = 0
         async for batch in self.batches():
             done, unreadable = done + batch.rebuilt, unreadable + batch.unreadable
-            log.info("names.rebuilding", people=done)
         if done or unreadable:
             log.warning("names.rebuilt", people=done, unreadable=unreadable)
 

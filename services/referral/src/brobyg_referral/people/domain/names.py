@@ -68,7 +68,9 @@ _SOUNDS_1 = [
         (r"(.)\1+", r"\1"),
     )
 ]
-#: The newest first.
+#: The newest first. Those of before stay beside them until every process has the newest and nobody
+#: is left to make anew. A process that has only those of before does not find by sound who is of
+#: the newest already: for as long as a rolling upgrade takes.
 RULES: tuple[Rules, ...] = (Rules(1, _LETTERS_1, _SOUNDS_1),)
 
 
