@@ -1,5 +1,6 @@
 """Who decides for a citizen: a recorded guardian, and the citizen once they are old enough."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,12 +8,14 @@ import pytest
 from brobyg_kit.clock import ManualClock
 from brobyg_kit.testing import bearer
 from brobyg_kit.timers import DueTimer
+from brobyg_referral.cases.use_cases.attention import ATTENTION
 from brobyg_referral.cases.use_cases.guardians import KIND
 from brobyg_referral.cases.use_cases.timers import OWN_CONSENT
 from referral_bench import Served
 from referral_samples import referral
 from sqlalchemy import event
 from test_consents import CHILD, COORDINATOR, give, listed, withdraw
+from test_locks import waiting
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -290,3 +293,27 @@ async def test_what_is_asked_of_a_citizen_is_found_among_many_items_by_indexes(
     for statement in asked_for:
         plan = [one["QUERY PLAN"] for one in await service.rows(f"explain {statement}")]
         assert not [line for line in plan if "Seq Scan" in line], plan
+
+
+async def test_what_is_settled_by_hand_while_it_is_looked_at_stays_so(service: Served) -> None:
+    made = await guarded(service)
+    await record(service, made, has_guardian=False)
+    item = (await service.attention())[-1][1]["attention_id"]
+    async with service.database.transaction() as tx:
+        await ATTENTION.settle(tx, item, "anna", None, "solved_by_phone")
+        looking = asyncio.create_task(fire_now(service, made))
+        await waiting(service, 1)
+    await looking
+    assert [what for what, _ in await asked(service)] == ["raised", "settled"]
+    assert await open_items(service) == 0
+
+
+async def test_that_there_is_no_guardian_asks_nothing_anew(
+    service: Served, clock: ManualClock
+) -> None:
+    made = await child(service)
+    clock.advance(FIFTEEN - clock.now())
+    await fire(service, made)
+    await settle_the_last(service)
+    await record(service, made, has_guardian=False)
+    assert [what for what, _ in await asked(service)] == ["raised", "settled"]

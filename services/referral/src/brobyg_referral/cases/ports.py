@@ -128,7 +128,7 @@ class CitizenItems(Protocol):
         """Ids of the citizen's items of this kind that are open."""
 
     async def settled_by(self, tx: Transaction, ids: Collection[str]) -> dict[str, str]:
-        """Who has settled those of these that are settled."""
+        """Lock these; who has settled those that are settled."""
 
 
 class SessionStore(Protocol):

@@ -24,11 +24,12 @@ class PostgresOpenItems:
     async def settled_by(self, tx: Transaction, ids: Collection[str]) -> dict[str, str]:
         """As the port says."""
         found = await tx.connection.execute(
-            select(attention.c.attention_id, attention.c.settled_by).where(
-                attention.c.attention_id.in_(ids), attention.c.settled_by.is_not(None)
-            )
+            select(attention.c.attention_id, attention.c.settled_by)
+            .where(attention.c.attention_id.in_(ids))
+            .order_by(attention.c.attention_id)
+            .with_for_update()
         )
-        return {row.attention_id: row.settled_by for row in found}
+        return {row.attention_id: row.settled_by for row in found if row.settled_by}
 
     async def lock_free(self, tx: Transaction, ids: Collection[str]) -> dict[str, bool]:
         """As the port says."""
