@@ -8,7 +8,7 @@ import pytest
 from brobyg_kit import migrate
 from brobyg_kit.database import Database
 from brobyg_kit.testing import as_owner
-from brobyg_reporting.adapters import views
+from brobyg_reporting.adapters import log_rows, views
 from brobyg_reporting.adapters.tables import metadata, tables_of
 from brobyg_reporting.adapters.versions import VersionTables
 from brobyg_reporting.adapters.view_definitions import VIEWS
@@ -102,3 +102,7 @@ async def test_a_view_that_an_analyst_built_survives_a_new_column_and_holds_up_a
 def test_no_zone_is_named_here_beside_the_one_of_the_installation() -> None:
     sources = Path(views.__file__).parents[1].rglob("*.py")
     assert [path.name for path in sources if "Europe/" in path.read_text()] == []
+
+
+def test_a_rebuild_fills_in_every_column_of_the_event_log() -> None:
+    assert sorted(log_rows.COLUMNS) == sorted(one.name for one in tables_of(1)["event_log"].c)

@@ -43,6 +43,7 @@ def major_of(dataschema: str, unversioned: int = UNVERSIONED) -> int:
     return int(found[1]) if found else unversioned
 
 
+@lru_cache(maxsize=1024)
 def upcaster_of(type: str, dataschema: str, unversioned: int = UNVERSIONED) -> Upcaster | None:
     """What tells such an event as those of today; None for one that is as today's."""
     return UPCASTERS.get((type, major_of(dataschema, unversioned)))

@@ -16,7 +16,7 @@ import msgspec
 
 from brobyg_reporting.adapters import rebuild_worker
 from brobyg_reporting.adapters.rebuild_worker import Work
-from brobyg_reporting.adapters.tables import schema_of, tables_of
+from brobyg_reporting.adapters.tables import schema_of
 from brobyg_reporting.domain.log import Offsets
 from brobyg_reporting.errors import RebuildRefused, WorkerFailed
 from brobyg_reporting.ports import Built, OnProgress, OnRecords
@@ -89,7 +89,6 @@ class WorkerProcesses:
             database=self.database,
             version=number,
             schema=schema_of(number),
-            log=[str(one.name) for one in tables_of(number)["event_log"].c],
             shares={
                 share: [(*place, end) for place, end in ends.items()]
                 for share, ends in shares.items()

@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 
 import asyncpg
 import msgspec
-from brobyg_kit.event import Event, UndecodableEvent
+from brobyg_kit.event import UndecodableEvent
 
+from brobyg_reporting.adapters import log_rows
 from brobyg_reporting.adapters.topics import Record, TopicReader, reading
 from brobyg_reporting.domain.folding import Folder
-from brobyg_reporting.domain.log import Offsets, read_record, unusual_schema
+from brobyg_reporting.domain.log import Offsets, read_record
 from brobyg_reporting.domain.projections import PROJECTIONS
 from brobyg_reporting.ports import OnRecords
 
@@ -34,8 +35,6 @@ SESSION = {
 STATEMENT_TIMEOUT = 6 * 3600.0
 
 _SHARE_LOCK = 0x62730000
-_NULL = "\\N"  # as COPY writes it
-_encode = msgspec.json.Encoder().encode
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,8 +45,6 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     #: The version's schema.
     schema: str
-    #: The columns of its event log.
-    log: list[str]
     #: Share number -> where each of its partitions ends, as (topic, partition, offset). A share
     #: holds whole keys: partition p of all topics.
     shares: dict[int, list[tuple[str, int, int]]]
@@ -123,7 +120,11 @@ class _ShareCopy:
         """Fill the version's tables, and note it."""
         schema = self.work.schema
         await self.connection.copy_to_table(
-            "event_log", schema_name=schema, columns=self.work.log, source=self._lines()
+            "event_log",
+            schema_name=schema,
+            columns=log_rows.COLUMNS,
+            source=self._rows(),
+            format="binary",
         )
         for projection in PROJECTIONS:
             rows = self.folder.rows[projection.table].values()
@@ -143,46 +144,35 @@ class _ShareCopy:
             self.skipped,
         )
 
-    async def _lines(self) -> AsyncIterator[bytes]:
-        """The event log as COPY text, a part at a time; folds on the way."""
+    async def _rows(self) -> AsyncIterator[bytes]:
+        """The event log as COPY takes it, a part at a time; folds on the way."""
+        yield log_rows.HEADER
         async for part in self.reader.records({}, self.ends):
             if self.work.parent and os.getppid() != self.work.parent:
                 raise RuntimeError("the rebuild that started this worker has ended")
-            yield self._lines_of(part)
+            yield self._rows_of(part)
             self.on_records(len(part))
+        yield log_rows.TRAILER
 
-    def _lines_of(self, part: list[Record]) -> bytes:
-        """In the order of the table's columns."""
+    def _rows_of(self, part: list[Record]) -> bytes:
         seen, fold = self.seen, self.folder.fold
-        lines = []
+        rows = []
         for record in part:
             try:
                 events = read_record(record.value or b"")
             except UndecodableEvent:  # which live parks as a dead letter
                 self.skipped += 1
                 continue
+            place = record.topic, record.partition, record.offset
             for event, decoded in events:
                 if event.id in seen:
                     continue
                 seen.add(event.id)
                 if decoded is not None:
                     fold(decoded, event.time)
-                lines.append(_line(record, event, folded=decoded is not None))
-        self.events += len(lines)
-        return "".join(lines).encode()
-
-
-def _line(record: Record, event: Event, *, folded: bool) -> str:
-    """A row of the event log, as COPY's text format has it."""
-    data = str(event.data, "utf-8")
-    if "\\" in data:  # the one character in JSON that COPY's text format interprets
-        data = data.replace("\\", "\\\\")
-    return (
-        f"{event.id}\t{record.topic}\t{record.partition}\t{record.offset}\t{event.type}"
-        f"\t{event.subject}\t{event.sequence}\t{str(_encode(event.time)[1:-1], 'ascii')}"
-        f"\t{unusual_schema(event) or _NULL}\t{event.correlationid}"
-        f"\t{event.causationid or _NULL}\t{data}\t{'t' if folded else 'f'}\n"
-    )
+                rows.append(log_rows.row(*place, event, folded=decoded is not None))
+        self.events += len(rows)
+        return b"".join(rows)
 
 
 if __name__ == "__main__":
