@@ -209,3 +209,21 @@ async def test_a_name_with_characters_of_sql_is_refused(postgres: str) -> None:
     for name in ('a"b', "a'b", "a$$b", "{role}", "", "a;b"):
         with pytest.raises(LoginRefused, match="characters"):
             await ensure_login(postgres, Login(name, "secret"))
+
+
+@pytest.mark.parametrize("kind", ["login", "nologin"])
+async def test_who_was_lent_a_single_right_is_no_former_login(postgres: str, kind: str) -> None:
+    """Only who is also let into the database by name, and signs in, has been the service's."""
+    async with database_and_logins(postgres, 2) as (name, [lent, own]):
+        said: list[str] = []
+        await migrated(postgres, name, own, said)
+        async with as_superuser(postgres, f"brobyg_{name}") as owner:
+            await owner.execute(f"create role {quoted(lent.name)} {kind}")
+            await owner.execute(f"grant insert on outbox to {quoted(lent.name)}")
+            if kind == "nologin":
+                connect = f"grant connect on database brobyg_{name} to {quoted(lent.name)}"
+                await owner.execute(connect)
+            await migrated(postgres, name, own, said)
+            assert "former login" not in "\n".join(said)
+            kept = "select has_table_privilege($1::text, 'public.outbox', 'insert')"
+            assert await owner.fetchval(kept, lent.name)

@@ -302,6 +302,9 @@ async def test_an_analyst_who_leaves_is_gone_with_their_views_and_sessions(
         with pytest.raises(AnalystRefused, match="others have built on") as refused:
             await analysts.remove(owner, who.name)
         assert "ours" in str(refused.value)
+        # That nobody signs in with it is committed before sessions are ended, so it stands.
+        with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError):
+            await asyncpg.connect(signed_in(database.url, who))
         await colleague.execute("begin read write; drop view ours; commit")
         await analysts.remove(owner, who.name)
         with pytest.raises(asyncpg.PostgresError):

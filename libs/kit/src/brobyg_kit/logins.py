@@ -47,12 +47,18 @@ _OPEN = """
         and not starts_with(datname, 'brobyg_')
     order by datname
 """
-#: A service alone writes its outbox: who else may do that has been its login.
+#: A service's login is let into the database by name and writes its outbox: who else signs in, may
+#: do both and has it from the owner, has been its login. What a person was lent, a role that can't
+#: sign in or a single right, stays.
 _FORMER = text("""
     select distinct rolname from pg_class cross join lateral aclexplode(relacl) a
     join pg_roles on pg_roles.oid = a.grantee
     where pg_class.oid = to_regclass('public.outbox') and privilege_type = 'INSERT'
-        and a.grantee <> relowner and rolname <> :login and rolname <> current_user
+        and a.grantee <> relowner and a.grantor = relowner and rolcanlogin and exists (
+            select from pg_database cross join lateral aclexplode(datacl) d
+            where datname = current_database() and d.grantee = a.grantee
+                and d.privilege_type = 'CONNECT'
+        ) and rolname <> :login and rolname <> current_user
     order by rolname
 """)
 _SCHEMAS = text("""

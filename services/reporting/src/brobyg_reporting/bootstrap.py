@@ -14,6 +14,7 @@ from brobyg_reporting.adapters.grants import GRANTS
 from brobyg_reporting.adapters.holdings import HOLDINGS
 from brobyg_reporting.adapters.processes import BuildProcess
 from brobyg_reporting.adapters.queries import Queries
+from brobyg_reporting.adapters.retention import RETENTION
 from brobyg_reporting.adapters.status import readiness
 from brobyg_reporting.adapters.tables import metadata
 from brobyg_reporting.adapters.versions import pooled, within
@@ -55,6 +56,7 @@ def build(resources: Resources) -> Parts:
             export_router(database, "reporting", HOLDINGS, act="collect-export"),
         ],
         handle=live.handle,
+        retention=RETENTION,
         decoders=dict.fromkeys(TOPICS, read),
         starts={"first version": partial(create_first, connect)},
         workers={"version": upgrade, "worklist": partial(count_open, open_items, metrics)},

@@ -58,6 +58,7 @@ KINDS = (
     "table",
     "dump",
     "metrics",
+    "readiness",
     "log",
     "trace",
     "mail header",
@@ -303,13 +304,13 @@ async def _answers(urls: Mapping[str, str]) -> AsyncIterator[Piece]:
     """What services show without being asked who asks."""
     async with httpx2.AsyncClient(timeout=10.0, trust_env=False) as http:
         for service, url in urls.items():
-            for path in ("/metrics", "/readyz"):
+            for kind, path in (("metrics", "/metrics"), ("readiness", "/readyz")):
                 answer = await http.get(url + path)
                 # What is not ready says so, and why.
                 if answer.status_code != 200 and path == "/metrics":
                     raise PlaceUnreadable(f"{service}{path} answered {answer.status_code}")
                 for line in answer.content.splitlines():
-                    yield Piece("metrics", f"{service}{path}", line)
+                    yield Piece(kind, f"{service}{path}", line)
 
 
 def _logs(folder: Path) -> Iterator[Piece]:

@@ -99,14 +99,16 @@ async def add(owner: str, login: Login, kept: Collection[str] = (), say: Say = u
 async def remove(owner: str, name: str) -> None:
     """End the analyst's sessions, and remove their login, schema and views.
 
-    Raises AnalystRefused for a name that is no analyst's, and where another's view is built on one
-    of theirs; else as `add`.
+    That the login may not sign in is committed first, so that no session begins meanwhile, and
+    stays so where the rest is refused. Raises AnalystRefused for a name that is no analyst's, and
+    where another's view is built on one of theirs; else as `add`.
     """
     async with _transaction(owner) as connection:
         found = await connection.fetchrow(_IS_ANALYST, name, ANALYSTS)
         if not (found and found["is_one"]):
             raise AnalystRefused(f"there is no analyst {name!r}")
         await connection.execute(f"alter role {quoted(name)} nologin")
+    async with _transaction(owner) as connection:
         await connection.execute(
             "select pg_terminate_backend(pid, 5000) from pg_stat_activity where usename = $1", name
         )
@@ -114,7 +116,8 @@ async def remove(owner: str, name: str) -> None:
             await connection.execute(f"drop owned by {quoted(name)}")
         except asyncpg.DependentObjectsStillExistError as error:
             raise AnalystRefused(
-                f"others have built on what {name} has: {error.detail}; nothing was removed"
+                f"others have built on what {name} has: {error.detail}; nothing was removed,"
+                f" but {name} can no longer sign in"
             ) from error
         await connection.execute(f"drop role {quoted(name)}")
 

@@ -60,7 +60,7 @@ class BuildProcess:
         )
         async with aclosing(_lines(_BUILD, order, "a build was ended")) as lines:
             async for line in lines:
-                told = msgspec.json.decode(line, type=Told)
+                told = _told(line)
                 if told.refused:
                     raise RebuildRefused(told.refused)
                 if told.version:
@@ -112,8 +112,22 @@ async def _run(work: Work, on_records: OnRecords) -> None:
     async with aclosing(_lines(rebuild_worker.__name__, work, ended)) as lines:
         async for line in lines:
             if not line.isdigit():
-                raise WorkerFailed(line)
+                raise _stopped(line)
             on_records(int(line))
+
+
+def _told(line: str) -> Told:
+    try:
+        return msgspec.json.decode(line, type=Told)
+    except msgspec.MsgspecError:
+        # Not what it said: that may be anything, and is read at /readyz.
+        raise WorkerFailed("a build said what is no answer; it is begun again") from None
+
+
+def _stopped(line: str) -> WorkerFailed:
+    if line.isidentifier():
+        return WorkerFailed(f"a rebuild worker met {line}; run the same command again to go on")
+    return WorkerFailed("a rebuild worker said what is no answer; run the same command again")
 
 
 async def _lines(module: str, order: msgspec.Struct, ended: str) -> AsyncGenerator[str, None]:

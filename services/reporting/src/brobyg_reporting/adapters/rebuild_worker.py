@@ -16,6 +16,7 @@ import msgspec
 from brobyg_kit.event import UndecodableEvent
 
 from brobyg_reporting.adapters import log_rows
+from brobyg_reporting.adapters.answers import answers
 from brobyg_reporting.adapters.topics import Record, TopicReader, reading
 from brobyg_reporting.domain.folding import Folder
 from brobyg_reporting.domain.log import Offsets, read_record
@@ -53,16 +54,21 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def main() -> int:
-    """A worker process: work on stdin; on stdout the size of each part read, or why it stopped."""
+    """A worker process: work on stdin; on stdout the size of each part read.
+
+    What stops it is told there too, by the type of the error alone.
+    """
+    to = answers()
     work = msgspec.json.decode(sys.stdin.buffer.read(), type=Work)
     gc.freeze()
     gc.disable()  # no cycles are made here; a collection would only visit all rows
     try:
-        asyncio.run(run(work, lambda records: print(records, flush=True)))
+        asyncio.run(run(work, lambda records: print(records, file=to, flush=True)))
     except KeyboardInterrupt:
         return 1
-    except Exception as error:  # noqa: BLE001 - the parent says what it was, without a traceback
-        print(f"{type(error).__name__}: {error}".replace("\n", " "), flush=True)
+    except Exception as error:  # noqa: BLE001 - the parent says what it was
+        # Its text may have data of the log in it, and what the parent says is read at /readyz.
+        print(type(error).__name__, file=to, flush=True)
         return 1
     return 0
 

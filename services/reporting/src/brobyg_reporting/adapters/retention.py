@@ -1,0 +1,41 @@
+"""What ends by time in reporting: nothing of somebody restricted, as the history says who is.
+
+The kit's table of who is restricted stays empty here. The projections know it already, and know it
+too after a rebuild from the topics, in which no event passes the consumer.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from brobyg_kit.retention import Carrier, deletes
+from brobyg_kit.tables import attention, export_log
+from sqlalchemy import ColumnElement, Text, cast, column, exists, or_, table
+
+from brobyg_reporting.adapters.tables import SCHEMA
+
+_KNOWN_BY = {"citizen": "citizen_id", "helper": "helper_id"}
+
+
+def _is_restricted(person: ColumnElement[Any]) -> ColumnElement[bool]:
+    views = (
+        (table(name, column(key), column("restricted_at"), schema=SCHEMA).c, key)
+        for name, key in _KNOWN_BY.items()
+    )
+    return or_(
+        *(
+            exists().where(cast(row[key], Text) == person, row.restricted_at.is_not(None))
+            for row, key in views
+        )
+    )
+
+
+RETENTION: Mapping[str, Carrier] = {
+    "attention": deletes(
+        attention,
+        attention.c.settled_at,
+        ~_is_restricted(attention.c.body["citizen_id"].astext),
+    ),
+    "export_log": deletes(
+        export_log, export_log.c.exported_at, ~_is_restricted(cast(export_log.c.person_id, Text))
+    ),
+}
