@@ -26,7 +26,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from referral_bench import Served
 from referral_reference import DEPARTMENT
-from sqlalchemy import Table, insert, select
+from sqlalchemy import Table, insert, select, text
 
 TOLD = course
 real = pytest.mark.asyncio(loop_scope="session")
@@ -499,3 +499,39 @@ async def test_readings_and_requests_of_somebody_restricted_stay(service: Served
         await lift(tx, who)
     assert await carry_out(service, "idempotency_key") == [2, 0]
     assert await carry_out(service, "access_log") == [1, 0]
+
+
+MANY = """
+insert into access_log (citizen_id, purpose, subject, accessed_at)
+select citizen_id, 'p', 's', now() - n * interval '1 hour'
+from citizen, generate_series(1, 4000) n;
+insert into idempotency_key (sender, key_hash, request_hash, made_id, created_at)
+select 's', int4send(n), 'h', gen_random_uuid(), now() - n * interval '1 minute'
+from generate_series(1, 4000) n;
+insert into appointment (appointment_id, is_entered, referral_id, citizen_id, status,
+ patient_status, location_status, announced, version, last_updated)
+select gen_random_uuid(), true, referral_id, citizen_id, 'booked', 'accepted', 'accepted',
+ 'completed', 1, now() - n * interval '1 minute' from referral, generate_series(1, 4000) n;
+insert into consent (citizen_id, referral_id, scope, by_guardian, given_at, withdrawn_at)
+select citizen_id, referral_id, 'processing', false, now(), now()
+from referral, generate_series(1, 4000) n;
+analyze
+"""
+
+
+@real
+async def test_a_night_s_work_reads_no_table_as_a_whole(service: Served) -> None:
+    """Of a few thousand rows an index says which are over, a few at a time: none here."""
+    copies = await Copies.of(service)
+    await copies.add("one", Course([a_referral(10, 10, None)]))
+    for one in MANY.split(";"):
+        await as_owner(service.database, one)
+    scanned = (
+        "select relname, seq_scan from pg_stat_xact_user_tables where seq_scan > 0 and relname in"
+        " ('access_log', 'idempotency_key', 'appointment', 'consent')"
+    )
+    for kind in ("access_log", "idempotency_key", "appointment", "citizen_ended"):
+        async with service.database.transaction() as tx:
+            await carrier(service, kind).carry_out(tx, ago(5_000), 10)
+            found = (await tx.connection.execute(text(scanned))).all()
+        assert found == [], kind
