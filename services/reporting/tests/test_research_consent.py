@@ -58,7 +58,7 @@ def told(words: list[EventData]) -> list[tuple[str, Event]]:
     random = Random(3)
     return [
         (
-            "brobyg.referral.v1",
+            said.TOPIC,
             event_of(
                 random, said, getattr(said, said.SUBJECT), number, START + timedelta(hours=number)
             ),

@@ -1,7 +1,9 @@
 """What ends by time in reporting: nothing of somebody restricted, as the history says who is.
 
 The kit's table of who is restricted stays empty here. The projections know it already, and know it
-too after a rebuild from the topics, in which no event passes the consumer.
+too after a rebuild from the topics, in which no event passes the consumer. They are there before
+the first timer fires (`use_cases.upgrade.create_first`); a timer that fires while they are behind
+spares those alone whose restriction they know.
 """
 
 from collections.abc import Mapping
