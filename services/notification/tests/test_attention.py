@@ -6,20 +6,24 @@ import pytest
 from brobyg_contracts import (
     MatchEscalated,
     MatchReleased,
+    NeedChanged,
     NeedClosed,
+    NeedOpened,
     OfferMade,
     StaffMatched,
     VolunteerMatched,
 )
+from brobyg_kit.event import Event
 from brobyg_kit.ids import derived_id
 from brobyg_kit.testing import bearer, eventually
-from brobyg_notification.adapters.tables import notification
+from brobyg_notification.adapters.tables import closed_need, notification
 from brobyg_notification.bootstrap import SERVICE
 from brobyg_notification.domain import planning
 from brobyg_notification.domain.attention import ATTENTION, mail_refused
 from brobyg_notification.domain.calendar_status import Calendars
 from brobyg_notification.errors import NotYetKnown
-from sqlalchemy import update
+from msgspec import structs
+from sqlalchemy import select, update
 
 NEED, CITIZEN = derived_id("need"), derived_id("citizen")
 
@@ -176,3 +180,37 @@ async def test_a_coordinator_claims_and_settles_what_is_theirs(
         assert (
             await running.client.post(f"{path}/settle", json={"outcome": "x"}, headers=own)
         ).status_code == 422
+
+
+def _opened(cause) -> Event:
+    told = cause(NeedChanged)
+    return structs.replace(told, type=NeedOpened.EVENT_TYPE)
+
+
+@pytest.mark.parametrize(
+    ("order", "ends"),
+    [
+        ("closed opened", 1),
+        ("closed opened closed", 1),
+        ("opened closed", 1),
+        ("opened closed opened", 1),
+        ("opened", 0),
+    ],
+)
+async def test_a_closing_settles_it_whatever_follows_in_its_batch(
+    parts_for, owners, cause, clock, order: str, ends: int
+) -> None:
+    owners.citizen(email=None)
+    async with parts_for(clock) as parts:
+        async with parts.delivering():
+            await parts.receive(cause(VolunteerMatched))
+            await parts.ended("sent", "failed", "sent")
+        batch = [
+            cause(NeedClosed, reason="missed") if one == "closed" else _opened(cause)
+            for one in order.split()
+        ]
+        await parts.receive(*batch)
+        kinds = [kind for kind, _ in await parts.attention()]
+        closings = list(await parts.rows(select(closed_need.c.need_id)))
+    assert kinds == ["raised"] + ["settled"] * ends
+    assert bool(closings) == order.endswith("closed")

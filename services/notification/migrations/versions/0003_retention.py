@@ -10,7 +10,11 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create the table; what was called off by a closed need tells which were closed so far."""
+    """Create the table; what was called off by a closed need tells which were closed so far.
+
+    Not of a need that was opened again: of that somebody was asked, found or not found since. What
+    was told of its end counts for nothing, and the time of an event is when it took place.
+    """
     op.create_table(
         "closed_need",
         sa.Column("need_id", sa.Uuid(as_uuid=False), nullable=False),
@@ -24,6 +28,10 @@ def upgrade() -> None:
     op.execute(
         "insert into closed_need select need_id, happened_at from called_off"
         " where event ->> 'type' = 'dk.brobyg.need.closed'"
+        " and not exists (select from notification where need_id = called_off.need_id"
+        " and template in"
+        " ('offer', 'matched_helper', 'matched_citizen', 'escalated', 'escalated_citizen')"
+        " and (cause_event ->> 'time')::timestamptz > happened_at)"
     )
     op.create_index("closed_need_kept", "closed_need", ["closed_at"], unique=False)
     op.create_index("called_off_kept", "called_off", ["happened_at"], unique=False)

@@ -29,7 +29,8 @@ def handle_with(notices: Notices, metrics: NotificationMetrics) -> BatchHandler:
         )
         planned: list[Notice] = []
         called_off: list[CalledOff] = []
-        ended: dict[str, Event | None] = {}
+        closed: dict[str, Event] = {}
+        opened: set[str] = set()
         restricted: list[tuple[str, str | None, Event]] = []
         erased: list[tuple[Role, str, Event]] = []
         for row, event in known:
@@ -38,8 +39,11 @@ def handle_with(notices: Notices, metrics: NotificationMetrics) -> BatchHandler:
             calendars[event.subject] = before.after(update)
             planned += update.notices
             called_off += [update.called_off] if update.called_off else []
-            if update.closed or update.opened:
-                ended[event.subject] = event if update.closed else None
+            if update.closed:
+                closed[event.subject] = event
+                opened.discard(event.subject)
+            if update.opened:
+                opened.add(event.subject)
             if update.restricted:
                 restricted.append((*update.restricted, event))
             if update.erased:
@@ -48,8 +52,9 @@ def handle_with(notices: Notices, metrics: NotificationMetrics) -> BatchHandler:
         people |= {one for _, one, _ in erased} | {one for one, _, _ in restricted}
         await notices.lock_people(transaction, people)
         await notices.keep(transaction, planned, called_off)
-        await notices.close(transaction, {need: one for need, one in ended.items() if one})
-        await notices.reopen(transaction, {need for need, one in ended.items() if not one})
+        # A closing settles what it settles, also of a need that was opened again since.
+        await notices.close(transaction, closed)
+        await notices.reopen(transaction, opened)
         for person_id, why, event in restricted:
             await notices.restrict(transaction, person_id, why, event)
         # After what was planned in the same batch, which is for nobody then.
