@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any
 
 import asyncpg
@@ -17,6 +18,7 @@ from brobyg_referral.bootstrap import SERVICE as REFERRAL
 from brobyg_reporting.adapters.versions import VersionTables
 from brobyg_reporting.bootstrap import SERVICE as REPORTING
 from brobyg_reporting.rebuild_parts import rebuild_ports
+from brobyg_reporting.testing import interleave, make_history
 from brobyg_reporting.use_cases.rebuild import RebuildRequest, rebuild
 from msgspec import structs
 from sqlalchemy import text
@@ -38,6 +40,8 @@ class Case:
     settings: Mapping[str, object] = field(default_factory=dict)
     #: The file with what was on the topics.
     log: str = WEEK
+    #: What arrives once the service has started.
+    later: Callable[[], list[Record]] = list
     #: The last revision's number before which `fill` adds what no dump of that time can hold.
     halfway: str = ""
     fill: str = ""
@@ -72,9 +76,9 @@ async def becomes(running: Running, sql: str, expected: object) -> None:
 
 async def asked(running: Running, path: str, **body: Any) -> Any:
     """What the service answers a coordinator."""
-    method = "POST" if body else "GET"
-    options = {"json": body} if body else {}
-    got = await running.client.request(method, path, headers=COORDINATOR, **options)
+    client = running.client
+    posted = client.post(path, json=body, headers=COORDINATOR) if body else None
+    got = await (posted or client.get(path, headers=COORDINATOR))
     assert got.status_code == 200, (path, got.text)
     return got.json()
 
@@ -210,6 +214,12 @@ async def _logged(running: Running) -> int:
     return int((await values(running, "select count(*) from reporting.event_log"))[0])
 
 
+def _new_history() -> list[Record]:
+    random = Random(12)
+    told = interleave(random, make_history(random, 25))
+    return [Record(topic, event.subject, encode(event)) for topic, event in told]
+
+
 async def _all_is_of_this_code(running: Running) -> None:
     database = database_of(running)
 
@@ -225,7 +235,11 @@ async def _all_is_of_this_code(running: Running) -> None:
 
 
 async def _reporting_erases(running: Running) -> None:
-    citizen = (await values(running, "select citizen_id from reporting.referral limit 1"))[0]
+    citizen = (
+        await values(
+            running, "select citizen_id from reporting.referral where citizen_id is not null"
+        )
+    )[0]
     await tell_of_erasure(running, str(citizen))
     erased = f"select count(erased_at) from reporting.citizen where citizen_id = '{citizen}'"
     await becomes(running, erased, 1)
@@ -337,6 +351,7 @@ CASES = {
     "reporting": Case(
         service=REPORTING,
         log="events.ndjson.gz",
+        later=_new_history,
         # 0003_build_ends moves the ends of a build that is not finished.
         halfway="0002",
         fill="insert into reporting.lag (number, projection, topic, partition, next_offset) values"
