@@ -326,10 +326,11 @@ CASES = {
             "matching_url": "http://127.0.0.1:1",
             "portal_url": "http://portal.example.org",
         },
-        # Two that are told of their match wait to be: the week left nothing waiting.
-        fill="update notification set state = 'waiting', ended_at = null where position in (select"
-        " position from notification where template = 'matched_citizen' and state = 'sent'"
-        " order by starts_at desc limit 2)",
+        # Two that are told of their match wait to be: the week left nothing waiting. The service is
+        # not ready while any has waited for long by the wall.
+        fill="update notification set state = 'waiting', ended_at = null,"
+        " kept_at = clock_timestamp() where position in (select position from notification"
+        " where template = 'matched_citizen' and state = 'sent' order by starts_at desc limit 2)",
         migrated={
             # 0003_retention
             "select count(*) from called_off where event ->> 'type' = 'dk.brobyg.need.closed'": 18,
