@@ -6,10 +6,18 @@ import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import asyncpg
 import pytest
-from brobyg_contracts import MatchEscalated, NeedChanged, NeedClosed, OfferMade, VolunteerMatched
+from brobyg_contracts import (
+    MatchEscalated,
+    MatchReleased,
+    NeedChanged,
+    NeedClosed,
+    OfferMade,
+    VolunteerMatched,
+)
 from brobyg_kit.event import EventData
 from brobyg_kit.ids import derived_id
 from brobyg_kit.migrate import migrate
@@ -18,33 +26,50 @@ from brobyg_notification.bootstrap import SERVICE
 
 CLOSED_AT = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 BEFORE, AFTER = CLOSED_AT - timedelta(hours=1), CLOSED_AT + timedelta(hours=1)
-#: By name: what was called off last, and what was told: template, and when its cause took place.
-NEEDS: dict[str, tuple[type[EventData], list[tuple[str, type[EventData], datetime]]]] = {
+LATER = AFTER + timedelta(hours=1)
+
+
+class Told(NamedTuple):
+    """What somebody was told."""
+
+    template: str
+    caused_by: type[EventData]
+    #: When its cause took place.
+    time: datetime
+    reason: str | None = None
+
+
+MATCHED = Told("matched_helper", VolunteerMatched, BEFORE)
+MATCHED_SINCE = MATCHED._replace(time=AFTER)
+#: By name: what was called off last, and what was told.
+NEEDS: dict[str, tuple[type[EventData], list[Told]]] = {
     "closed, nobody was told": (NeedClosed, []),
-    "closed after a match": (NeedClosed, [("matched_helper", VolunteerMatched, BEFORE)]),
+    "closed after a match": (NeedClosed, [MATCHED]),
     "closed, and all told of it": (
         NeedClosed,
         [
-            ("matched_helper", VolunteerMatched, BEFORE),
-            ("released_citizen", NeedClosed, CLOSED_AT),
-            ("released_helper", VolunteerMatched, AFTER),
+            MATCHED,
+            Told("released_citizen", NeedClosed, CLOSED_AT, "withdrawn"),
+            Told("released_helper", MatchReleased, AFTER, "withdrawn"),
         ],
     ),
     "closed, and the coordinator phones": (
         NeedClosed,
-        [("unreachable_citizen", NeedClosed, CLOSED_AT)],
+        [Told("unreachable_citizen", NeedClosed, CLOSED_AT)],
     ),
-    "opened again and asked for": (NeedClosed, [("offer", OfferMade, AFTER)]),
-    "opened again and matched": (NeedClosed, [("matched_helper", VolunteerMatched, AFTER)]),
-    "opened again, nobody found": (NeedClosed, [("escalated", MatchEscalated, AFTER)]),
-    "opened again, matched and released": (
+    # The two topics have no order between them.
+    "closed while somebody said yes": (
         NeedClosed,
-        [
-            ("matched_helper", VolunteerMatched, AFTER),
-            ("released_helper", VolunteerMatched, AFTER + timedelta(hours=1)),
-        ],
+        [MATCHED_SINCE, Told("released_helper", MatchReleased, LATER, "withdrawn")],
     ),
-    "moved": (NeedChanged, [("matched_helper", VolunteerMatched, BEFORE)]),
+    "opened again and asked for": (NeedClosed, [Told("offer", OfferMade, AFTER)]),
+    "opened again and matched": (NeedClosed, [MATCHED_SINCE]),
+    "opened again, nobody found": (NeedClosed, [Told("escalated", MatchEscalated, AFTER)]),
+    "opened again, and the helper fell ill": (
+        NeedClosed,
+        [MATCHED_SINCE, Told("released_helper", MatchReleased, LATER, "helper_withdrew")],
+    ),
+    "moved": (NeedChanged, [MATCHED]),
 }
 CLOSED = {name for name in NEEDS if name.startswith("closed")}
 
@@ -76,17 +101,17 @@ async def fill(url: str) -> None:
         need_id = derived_id("need", name)
         await connection.execute(
             "insert into called_off (need_id, reason, happened_at, event)"
-            " values ($1::text::uuid, 'r', $2, $3::text::jsonb)",
+            " values ($1::text::uuid, 'withdrawn', $2, $3::text::jsonb)",
             need_id, CLOSED_AT, an_event(kind, CLOSED_AT),
         )  # fmt: skip
-        for template, caused_by, time in told:
+        for one in told:
             await connection.execute(
                 "insert into notification (notification_id, template, recipient_role,"
                 " recipient_id, need_id, pathway, department, cause, cause_event, thread, due_at,"
-                " created_at) values ($1::text::uuid, $2, 'helper', $2, $3::text::uuid, 'p', 'd',"
-                " $1::text::uuid, $4::text::jsonb, $2, $5, $5)",
-                derived_id("notice", name, template), template, need_id,
-                an_event(caused_by, time), AFTER + timedelta(days=1),
+                " created_at, release_reason) values ($1::text::uuid, $2, 'helper', $2,"
+                " $3::text::uuid, 'p', 'd', $1::text::uuid, $4::text::jsonb, $2, $5, $5, $6)",
+                derived_id("notice", name, one.template), one.template, need_id,
+                an_event(one.caused_by, one.time), LATER + timedelta(days=1), one.reason,
             )  # fmt: skip
     await connection.close()
 

@@ -12,8 +12,9 @@ depends_on = None
 def upgrade() -> None:
     """Create the table; what was called off by a closed need tells which were closed so far.
 
-    Not of a need that was opened again: of that somebody was asked, found or not found since. What
-    was told of its end counts for nothing, and the time of an event is when it took place.
+    Not of a need that was opened again: for that somebody was asked, found or not found since, and
+    not released by the closing itself, which somebody's yes may cross. An offer that crossed it
+    can't be told from one of a need that was opened again.
     """
     op.create_table(
         "closed_need",
@@ -26,12 +27,25 @@ def upgrade() -> None:
         ),
     )
     op.execute(
-        "insert into closed_need select need_id, happened_at from called_off"
-        " where event ->> 'type' = 'dk.brobyg.need.closed'"
-        " and not exists (select from notification where need_id = called_off.need_id"
-        " and template in"
-        " ('offer', 'matched_helper', 'matched_citizen', 'escalated', 'escalated_citizen')"
-        " and (cause_event ->> 'time')::timestamptz > happened_at)"
+        """
+        insert into closed_need
+        select need_id, happened_at from called_off
+        where event ->> 'type' = 'dk.brobyg.need.closed' and not exists (
+            select from notification as since
+            where since.need_id = called_off.need_id
+                and since.template in (
+                    'offer', 'matched_helper', 'matched_citizen', 'escalated', 'escalated_citizen'
+                )
+                and (since.cause_event ->> 'time')::timestamptz > happened_at
+                and not exists (
+                    select from notification as released
+                    where released.need_id = called_off.need_id
+                        and released.release_reason = called_off.reason
+                        and (released.cause_event ->> 'time')::timestamptz
+                            > (since.cause_event ->> 'time')::timestamptz
+                )
+        )
+        """
     )
     op.create_index("closed_need_kept", "closed_need", ["closed_at"], unique=False)
     op.create_index("called_off_kept", "called_off", ["happened_at"], unique=False)
