@@ -233,10 +233,10 @@ async def test_five_hundred_records_are_a_handful_of_statements(service: Served)
             await handle(tx, events)
     finally:
         event.remove(engine, "before_cursor_execute", note)
-    # The reference data's version, citizens, locks, who is restricted, what is known, appointments,
-    # identifiers that are free now and those that are new, counts; sequences are numbered, and
-    # others notified, on the driver.
-    assert len(statements) == 9, statements
+    # The reference data's version, citizens, a savepoint, locks, what is known, its end, who is
+    # restricted, appointments, identifiers that are free now and those that are new, counts;
+    # sequences are numbered, and others notified, on the driver.
+    assert len(statements) == 11, statements
     assert len(await service.told()) == 250
     assert (await service.counts())["dropped_without_consent"] == 250
 

@@ -18,6 +18,7 @@ ReferralError
 ├── SessionWithdrawn       the session was called off
 ├── SessionOver            the session has taken place
 ├── AppointmentFixed       the appointment can't be changed here; the text says why
+├── Overtaken              what was locked is not all that has to be: once more
 ├── OrganisationMissing    the caller's token names no organisation
 └── IdempotencyKeyReused   the key was used for another request
 
@@ -96,6 +97,10 @@ class SessionOver(ReferralError):
 
 class AppointmentFixed(ReferralError):
     """The appointment can't be changed here; the text says why."""
+
+
+class Overtaken(ReferralError):
+    """What was locked is not all that has to be, as others were quicker: it is done once more."""
 
 
 class OrganisationMissing(ReferralError):

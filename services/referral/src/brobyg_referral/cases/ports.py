@@ -6,6 +6,7 @@ locks nothing. All methods raise database errors.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -57,6 +58,9 @@ class Names:
 
 class AppointmentStore(Protocol):
     """Appointments. A few statements for any number of messages."""
+
+    def locking(self, tx: Transaction) -> AbstractAsyncContextManager[None]:
+        """What is locked within is free again once Overtaken is raised there, which ends here."""
 
     async def lock_active_referrals(
         self, tx: Transaction, citizen_ids: Collection[str], names: Names

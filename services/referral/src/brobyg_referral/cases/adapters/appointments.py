@@ -3,7 +3,8 @@
 Every statement takes arrays: one message or two thousand cost the same number of round trips.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import Any
 
@@ -45,6 +46,7 @@ from brobyg_referral.cases.ports import (
     Names,
     StoredAppointment,
 )
+from brobyg_referral.errors import Overtaken
 
 #: Columns that say whose an appointment is, and never change.
 _FIXED = ("appointment_id", "referral_id", "citizen_id")
@@ -59,6 +61,13 @@ _identifier = appointment_identifier.c
 
 class PostgresAppointments:
     """Implements `ports.AppointmentStore`."""
+
+    @asynccontextmanager
+    async def locking(self, tx: Transaction) -> AsyncIterator[None]:
+        """As the port says."""
+        with suppress(Overtaken):
+            async with tx.connection.begin_nested():
+                yield
 
     async def lock_active_referrals(
         self, tx: Transaction, citizen_ids: Collection[str], names: Names

@@ -25,6 +25,7 @@ from brobyg_referral.cases.ports import (
 from brobyg_referral.cases.use_cases import attention
 from brobyg_referral.cases.use_cases.attention import AttentionChange
 from brobyg_referral.cases.use_cases.events import tell_of_appointment
+from brobyg_referral.errors import Overtaken
 from brobyg_referral.hospital.ports import IntakeChannel, IntakeCounts, IntakeOutcome
 from brobyg_referral.hospital.use_cases.decisions import Decisions, Group, Result
 from brobyg_referral.metrics import ReferralMetrics
@@ -137,12 +138,15 @@ class Intake:
     ) -> tuple[dict[str, ActiveReferral], list[StoredAppointment]]:
         """The referrals, locked, and what is known, read after that: none but theirs.
 
-        Once more where somebody has booked one of these appointments meanwhile, under another.
+        All anew where somebody has booked one of these appointments meanwhile, under another: one
+        more lock beside those that are held could be waited for by two at once.
         """
         while True:
-            locked = await self._store.lock_active_referrals(tx, citizen_ids, names)
-            known = await self._store.find(tx, replace(names, entered_for=locked.keys()))
-            if all(one.referral.referral_id in locked for one in known):
+            async with self._store.locking(tx):
+                locked = await self._store.lock_active_referrals(tx, citizen_ids, names)
+                known = await self._store.find(tx, replace(names, entered_for=locked.keys()))
+                if any(one.referral.referral_id not in locked for one in known):
+                    raise Overtaken
                 return locked, known
 
 
