@@ -3,6 +3,8 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
+# Where it is set, every process that starts would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help setup demo test check up down reset bench faults lock
 
 VENV := .venv
