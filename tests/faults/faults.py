@@ -21,10 +21,10 @@ from tests.e2e.run import play_week
 from tests.e2e.small_week import ENDS, at, small_week
 from tests.faults.expected_outcomes import CaseOutcome, EventFacts, differences, outcomes
 
-#: An outage is about seven wall seconds, the start included: some five hours of the week. In twelve
+#: An outage is about seven wall seconds, the start included: some four hours of the week. In twelve
 #: hours the offers of two waves can expire unread, and an appointment ends with the coordinator
 #: that would have found a volunteer.
-FACTOR = 2500.0
+FACTOR = 2000.0
 #: Wall seconds a component stays down.
 DOWN = 3.0
 
