@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Table, cast, delete, exists, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
+from brobyg_kit import access_log
 from brobyg_kit.database import Database, Transaction
 from brobyg_kit.domain import Kept, domain
 from brobyg_kit.metrics import Metrics
@@ -70,8 +71,9 @@ def deletes(table: Table, counted_from: ColumnElement[Any], *where: ColumnElemen
     return Carrier(carry_out)
 
 
-#: The kinds that the kit keeps for every service.
+#: The kinds that the kit keeps for every service that is said to.
 OWN: Mapping[str, Carrier] = {
+    "access_log": Carrier(access_log.end),
     "attention": deletes(
         attention,
         attention.c.settled_at,

@@ -54,7 +54,6 @@ from brobyg_referral.metrics import ReferralMetrics
 from brobyg_referral.people.adapters.citizens import PostgresCitizens
 from brobyg_referral.people.adapters.name_index import PostgresNameIndex
 from brobyg_referral.people.adapters.name_rebuild import NameRebuild
-from brobyg_referral.people.adapters.retention import DELETED as PEOPLE_DELETED
 from brobyg_referral.people.adapters.tables import person_key
 from brobyg_referral.people.domain.hashing import Hasher
 from brobyg_referral.reference.adapters.entries import CurrentReference, PostgresEntries
@@ -135,7 +134,6 @@ def build(resources: Resources) -> Parts:
             "citizen_ended": Carrier(does.over.ended, batch=1),
             "citizen_silent": Carrier(does.over.silent, batch=1, warn=does.over.tell_of_silent),
             **CASES_DELETED,
-            **PEOPLE_DELETED,
         },
     )
 

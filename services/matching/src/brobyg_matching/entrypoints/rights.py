@@ -5,6 +5,7 @@ from uuid import UUID
 
 from brobyg_contracts import HelperErased as Erased
 from brobyg_contracts.words import pattern_of
+from brobyg_kit import access_log
 from brobyg_kit.attention import actor_of
 from brobyg_kit.auth import Caller, may, requires_act
 from brobyg_kit.database import Database, Transaction
@@ -81,7 +82,7 @@ def exports_router(database: Database, helpers: PostgresHelpers, scope: Scope) -
             raise UnknownHelper
         if helper.status == "erased":
             raise HelperErased
-        await helpers.record_access(tx, person_id, caller.subject, "export")
+        await access_log.record(tx, caller, [person_id], access_log.EXPORT)
 
     return export_router(
         database,

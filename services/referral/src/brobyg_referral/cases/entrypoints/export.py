@@ -1,5 +1,6 @@
 """All that is held of a citizen, for themselves (GDPR art. 15 and 20)."""
 
+from brobyg_kit import access_log
 from brobyg_kit.auth import Caller
 from brobyg_kit.database import Database, Transaction
 from brobyg_kit.export import Holdings
@@ -23,7 +24,7 @@ def create_router(
             raise NoSuchCitizen
         if await citizens.contact(tx, citizen_id) is None:
             raise CitizenErased
-        await citizens.record_access(tx, citizen_id, "export", caller.subject, caller.organisation)
+        await access_log.record(tx, caller, [citizen_id], access_log.EXPORT)
 
     return export_router(
         database,
