@@ -334,10 +334,10 @@ def warn(message: str) -> None:
     typer.secho(f"brobyg: note: {message}", err=True, fg="yellow")
 
 
-def fail(message: str) -> NoReturn:
-    """Print `message` on standard error and end with exit code 1."""
+def fail(message: str, code: int = 1) -> NoReturn:
+    """Print `message` on standard error and end with this exit code."""
     typer.secho(f"brobyg: {message}", err=True, fg="red")
-    raise typer.Exit(1)
+    raise typer.Exit(code)
 
 
 def _add_commands(asked: str) -> None:
