@@ -67,7 +67,7 @@ Names = Annotated[
     list[str] | None,
     typer.Argument(
         callback=_known,
-        metavar="[PROJECTION]...",
+        metavar="PROJECTION",
         help="As need or match, from the event log; without one all, and the log, from the topics.",
     ),
 ]
