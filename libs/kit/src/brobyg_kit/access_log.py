@@ -196,7 +196,7 @@ class Verified:
 
 
 async def verify(connection: AsyncConnection, noted: tuple[int, str] | None = None) -> Verified:
-    """Compute every seal anew and compare, in one snapshot when the connection has one.
+    """Compute every seal anew and compare, in a transaction of the caller's, best one snapshot.
 
     `noted` is a seal's number and hash that somebody has kept elsewhere.
     """
@@ -204,7 +204,7 @@ async def verify(connection: AsyncConnection, noted: tuple[int, str] | None = No
     waiting = select(func.count(), func.min(access_entry.c.read_at)).where(
         access_entry.c.seal.is_(None)
     )
-    found.unsealed, found.unsealed_since = (await connection.execute(waiting)).one()._tuple()
+    found.unsealed, found.unsealed_since = (await connection.execute(waiting)).one()
     stray = select(func.min(access_entry.c.id)).where(
         access_entry.c.seal.is_not(None),
         ~exists().where(access_seal.c.no == access_entry.c.seal),

@@ -94,12 +94,12 @@ def _verified(service: str, noted: tuple[int, str] | None) -> Verified | None:
         )
         await database.open()
         try:
-            async with database.connect() as connection:
+            async with database.transaction() as tx:
                 # What is sealed or ended meanwhile is not seen half.
-                await connection.execute(
+                await tx.connection.execute(
                     text("set transaction isolation level repeatable read, read only")
                 )
-                return await access_log.verify(connection, noted)
+                return await access_log.verify(tx.connection, noted)
         finally:
             await database.close()
 

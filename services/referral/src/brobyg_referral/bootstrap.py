@@ -23,7 +23,7 @@ from brobyg_referral.cases.adapters.retention import DELETED as CASES_DELETED
 from brobyg_referral.cases.adapters.retention import PostgresCourses
 from brobyg_referral.cases.adapters.sessions import PostgresSessions
 from brobyg_referral.cases.adapters.withheld import PostgresWithheldItems
-from brobyg_referral.cases.entrypoints import api, citizen_search, export, restriction
+from brobyg_referral.cases.entrypoints import accesses, api, citizen_search, export, restriction
 from brobyg_referral.cases.entrypoints import consents as consents_api
 from brobyg_referral.cases.entrypoints import guardians as guardians_api
 from brobyg_referral.cases.use_cases.access import own_departments
@@ -147,6 +147,7 @@ def _routers(database: Database, of: _Stores, does: _UseCases) -> list[APIRouter
         consents_api.create_router(database, does.consents),
         guardians_api.create_router(database, does.guardians),
         restriction.create_router(database, does.restricting),
+        accesses.create_router(database, erasing),
         export.create_router(database, holdings(of.citizens), of.citizens, erasing),
         counts_api.create_router(database, of.counts),
         fhir.create_router(requests),

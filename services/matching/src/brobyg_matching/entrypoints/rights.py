@@ -6,6 +6,7 @@ from uuid import UUID
 from brobyg_contracts import HelperErased as Erased
 from brobyg_contracts.words import pattern_of
 from brobyg_kit import access_log
+from brobyg_kit.access_log_api import accesses_router
 from brobyg_kit.attention import actor_of
 from brobyg_kit.auth import Caller, may, requires_act
 from brobyg_kit.database import Database, Transaction
@@ -92,6 +93,18 @@ def exports_router(database: Database, helpers: PostgresHelpers, scope: Scope) -
         check=check,
         route_class=ProblemRoute,
     )
+
+
+def accesses_of_helpers(database: Database, helpers: PostgresHelpers, scope: Scope) -> APIRouter:
+    """Who has read who a helper is; also of one who was erased."""
+    act = "read-helper-accesses"
+
+    async def check(tx: Transaction, caller: Caller, helper_id: str) -> None:
+        helper = (await helpers.lock(tx, (helper_id,))).get(helper_id)
+        if helper is None or not any(map(scope.reaches(caller, act), helper.departments)):
+            raise UnknownHelper
+
+    return accesses_router(database, "volunteers", act, check, ProblemRoute)
 
 
 def erasures_router(database: Database, rights: HelperRights, scope: Scope) -> APIRouter:

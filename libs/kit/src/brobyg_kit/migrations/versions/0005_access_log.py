@@ -8,8 +8,10 @@ down_revision = "delivery_0004"
 branch_labels = None
 depends_on = None
 
-# An entry is sealed once and changed in nothing else; it goes when its seal has ended.
-_GUARD = """
+# An entry is sealed once and changed in nothing else; it goes when its seal has ended. A service's
+# login has no right to truncate.
+_GUARDS = (
+    """
 create function access_entry_guard() returns trigger language plpgsql as $$
 begin
     if tg_op = 'UPDATE' and old.seal is null and new.seal is not null
@@ -21,11 +23,9 @@ begin
         return old;
     end if;
     raise exception 'the access log is only added to' using errcode = 'restrict_violation';
-end $$;
-create trigger access_entry_guard before update or delete on access_entry
-    for each row execute function access_entry_guard();
-create trigger access_entry_kept before truncate on access_entry
-    for each statement execute function access_entry_guard();
+end $$
+""",
+    """
 create function access_seal_guard() returns trigger language plpgsql as $$
 begin
     if tg_op = 'UPDATE' and old.ended_at is null and new.ended_at is not null
@@ -33,12 +33,14 @@ begin
         return new;
     end if;
     raise exception 'the access log is only added to' using errcode = 'restrict_violation';
-end $$;
-create trigger access_seal_guard before update or delete on access_seal
-    for each row execute function access_seal_guard();
-create trigger access_seal_kept before truncate on access_seal
-    for each statement execute function access_seal_guard();
-"""
+end $$
+""",
+    *(
+        f"create trigger {table}_guard before update or delete on {table}"
+        f" for each row execute function {table}_guard()"
+        for table in ("access_entry", "access_seal")
+    ),
+)
 
 
 def upgrade() -> None:
@@ -100,4 +102,5 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("ended_at is null"),
     )
-    op.execute(_GUARD)
+    for guard in _GUARDS:
+        op.execute(guard)

@@ -20,7 +20,7 @@ def create_router(
 
     async def check(tx: Transaction, caller: Caller, people: str, citizen_id: str) -> None:
         del people  # there are citizens alone
-        if not await erasing.may_export(tx, caller, citizen_id):
+        if not await erasing.may(tx, caller, "export-citizen", citizen_id):
             raise NoSuchCitizen
         if await citizens.contact(tx, citizen_id) is None:
             raise CitizenErased
