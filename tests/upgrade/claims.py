@@ -269,6 +269,8 @@ CASES = {
             " withdrawn_at is null)": 0,
             "select count(*) from idempotency_key where (made_id is null)"
             " <> (request_hash is null)": 0,
+            # 0008_access_log
+            "select count(*) from access_entry where purpose = 'message' and roles = '{}'": 166,
             # 0007_kept
             "select count(*) from course": 0,
             "select count(*) from withheld_item": 0,
@@ -279,14 +281,13 @@ CASES = {
                 "idempotency_key_kept",
                 "appointment_citizen",
                 "appointment_kept",
-                "access_log_kept",
             ),
         },
         seen=_found_by_name,
         works=_identities_open,
         erases=_referral_erases,
         over=(
-            "access_log where accessed_at < '2027-01-01'",
+            "access_entry",
             "idempotency_key",
             "appointment where announced in ('completed', 'cancelled', 'missed')",
             _WITHDRAWN,
@@ -302,14 +303,16 @@ CASES = {
             "select count(*) from helper where status = 'paused'": 1,
             "select count(*) from helper where (status = 'active') <> (inactive_since is null)": 0,
             "select count(*) from need where (state = 'closed') <> (closed_at is not null)": 0,
+            # 0007_access_log
+            "select count(*) from access_entry where purpose = 'message' and roles = '{}'": 439,
             # 0006_kept
-            **_indexes("helper_left", "registration_kept", "access_log_kept", "need_kept"),
+            **_indexes("helper_left", "registration_kept", "need_kept"),
         },
         seen=_needs,
         works=_helpers_are_reached,
         erases=_matching_erases,
         over=(
-            "access_log where read_at < '2027-01-01'",
+            "access_entry",
             "registration",
             "need where state = 'closed' and ends_at < '2027-01-01'",
             "helper where status = 'paused'",

@@ -55,7 +55,7 @@ async def everything(service: Served) -> str:
     await service.put(fhir_appointment() | {"participant": declined})
     citizen: str = made["citizen_id"]
     client = service.running.client
-    await client.get(f"/citizens/{citizen}/contact?purpose=mail", headers=SERVICE_TOKEN)
+    await client.get(f"/citizens/{citizen}/contact?purpose=message", headers=SERVICE_TOKEN)
     await client.put(
         f"/citizens/{citizen}/restriction", json={"reason": "objection"}, headers=COORDINATOR
     )
@@ -88,7 +88,7 @@ async def test_all_that_is_held_is_told_and_nothing_of_anybody_else(service: Ser
     (number,) = told["What the hospital calls your appointments"]
     assert (number["system"], number["value"]) == (SYSTEM, "A-1")
     assert [row["purpose"] for row in told["Who was told how you are reached"]] == [
-        "mail",
+        "message",
         "export",
         "export",
     ]
@@ -100,7 +100,7 @@ async def test_each_table_that_names_them_is_told_or_exempt(service: Served) -> 
     citizen = await everything(service)
     told = {name for one in HELD.sections["citizens"] for name in one.tables}
     naming = await tables_naming(service.database, citizen)
-    assert {"citizen", "referral", "appointment", "access_log", "outbox"} <= naming
+    assert {"citizen", "referral", "appointment", "access_entry", "outbox"} <= naming
     assert naming <= told | KIT_EXEMPT.keys() | HELD.exempt.keys()
     # What their name is sealed under and found by: of no use to anybody.
     assert naming & HELD.exempt.keys() == {"person_key", "name_token"}
