@@ -117,13 +117,11 @@ async def _identities_open(running: Running) -> None:
     )
     citizens = await values(running, "select citizen_id from citizen where sealed is not null")
     assert len(citizens) == await _found_by_name(running) == 13
-    contacts = [
-        await asked(running, f"/citizens/{one}/contact?purpose=upgrade-test") for one in citizens
-    ]
+    contacts = [await asked(running, f"/citizens/{one}/contact?purpose=call") for one in citizens]
     assert all("Test" in one["name"] for one in contacts)
     found = await asked(running, "/citizens/search", name="einer lauridsen")
     [einer] = [one["citizen_id"] for one in found["citizens"]]
-    contact = await asked(running, f"/citizens/{einer}/contact?purpose=upgrade-test")
+    contact = await asked(running, f"/citizens/{einer}/contact?purpose=call")
     assert contact["email"] == "einer.lauridsen@citizen.example"
 
 
@@ -136,7 +134,7 @@ async def _referral_erases(running: Running) -> None:
     path = f"/citizens/{citizen}"
     gone = await running.client.delete(f"{path}?reason=requested", headers=COORDINATOR)
     assert gone.status_code == 202, gone.text
-    after = await running.client.get(f"{path}/contact?purpose=upgrade-test", headers=COORDINATOR)
+    after = await running.client.get(f"{path}/contact?purpose=call", headers=COORDINATOR)
     assert after.status_code == 410
     for table in ("person_key where person_id", "name_token where citizen_id"):
         assert await values(running, f"select count(*) from {table} = '{citizen}'") == [0]
@@ -151,9 +149,7 @@ async def _needs(running: Running) -> int:
 
 async def _helpers_are_reached(running: Running) -> None:
     helpers = await values(running, "select helper_id from helper order by helper_id")
-    contacts = [
-        await asked(running, f"/volunteers/{one}/contact?purpose=upgrade-test") for one in helpers
-    ]
+    contacts = [await asked(running, f"/volunteers/{one}/contact?purpose=call") for one in helpers]
     assert len(contacts) == 20
     assert all(" Test " in one["name"] for one in contacts)
     assert "anne.holm@volunteer.example" in {one["email"] for one in contacts}
@@ -179,7 +175,7 @@ async def _matching_erases(running: Running) -> None:
     path = f"/volunteers/{helper}"
     gone = await running.client.delete(f"{path}?reason=requested", headers=COORDINATOR)
     assert gone.status_code == 202, gone.text
-    after = await running.client.get(f"{path}/contact?purpose=upgrade-test", headers=COORDINATOR)
+    after = await running.client.get(f"{path}/contact?purpose=call", headers=COORDINATOR)
     assert after.status_code == 410
     for table in ("person_key where person_id", "helper_contact where helper_id"):
         assert await values(running, f"select count(*) from {table} = '{helper}'") == [0]

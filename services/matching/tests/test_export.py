@@ -109,7 +109,7 @@ async def test_each_table_that_names_them_is_told_or_exempt(matching: Running, p
     who = (await everything(matching))[people]
     told = {name for one in HELD.sections[people] for name in one.tables}
     naming = await tables_naming(database_of(matching), who)
-    assert {"restriction", "export_log", "block"} <= naming
+    assert {"restriction", "access_entry", "block"} <= naming
     assert naming <= told | KIT_EXEMPT.keys() | {"person_key"}
 
 
@@ -137,7 +137,7 @@ async def test_only_services_are_told_and_of_helpers_coordinators_of_theirs(
     read = await rows(matching, "select purpose from access_entry order by id")
     assert read == [("export",), ("export",)]
     # Nothing is held of the citizen, so nothing was given.
-    assert await rows(matching, "select distinct person_id::text from export_log") == [(helper,)]
+    assert await rows(matching, "select distinct person_id::text from access_entry") == [(helper,)]
     unknown = await matching.client.get(
         f"/volunteers/{an_id('nobody')}/export", headers=NOTIFICATION
     )

@@ -87,9 +87,8 @@ async def test_all_that_is_held_is_told_and_nothing_of_anybody_else(service: Ser
     assert (appointment["citizen_id"], appointment["patient_status"]) == (citizen, "declined")
     (number,) = told["What the hospital calls your appointments"]
     assert (number["system"], number["value"]) == (SYSTEM, "A-1")
-    assert [row["purpose"] for row in told["Who was told how you are reached"]] == [
+    assert [row["purpose"] for row in told["When your data was seen, and what for"]] == [
         "message",
-        "export",
         "export",
     ]
     assert "B-1" not in str(told)
@@ -123,8 +122,8 @@ async def test_only_services_and_coordinators_of_the_department_are_told(service
     assert answers == [403, 401, 404, 200, 200]
     unknown = await client.get(f"/citizens/{UNKNOWN}/export", headers=SERVICE_TOKEN)
     assert unknown.status_code == 404
-    readers = await service.rows("select reader from export_log order by id")
-    assert [row["reader"] for row in readers] == [actor_of("anna"), actor_of("notification")]
+    readers = await service.rows("select reader from access_entry order by id")
+    assert [row["reader"] for row in readers] == ["anna", "notification"]
 
 
 async def test_of_who_is_erased_there_is_nothing_to_tell(service: Served) -> None:
@@ -141,8 +140,8 @@ async def test_no_export_tells_who_of_the_staff_it_was(service: Served) -> None:
     await client.get(f"/citizens/{citizen}/contact?purpose=call", headers=COORDINATOR)
     await client.get(f"/citizens/{citizen}/export", headers=COORDINATOR)
     told = await exported(service, citizen)
-    assert [row["purpose"] for row in told["Who was told how you are reached"]] == [
-        "call", "export", "export",
+    assert [row["purpose"] for row in told["When your data was seen, and what for"]] == [
+        "call", "export",
     ]  # fmt: skip
     assert told["Requests that were made about you"]
     for word in ("anna", actor_of("anna"), "subject", "sender"):

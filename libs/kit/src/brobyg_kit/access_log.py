@@ -7,7 +7,7 @@ together is seen by who has noted a seal's number and hash elsewhere; each is lo
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -147,15 +147,23 @@ def _plain(value: Any) -> Any:
     return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
 
 
-async def end(tx: Transaction, before: datetime, most: int) -> int:
+def _is_restricted(person: ColumnElement[Any]) -> ColumnElement[bool]:
+    return exists().where(restriction.c.person_id == person)
+
+
+async def end(
+    tx: Transaction,
+    before: datetime,
+    most: int,
+    is_restricted: Callable[[ColumnElement[Any]], ColumnElement[bool]] = _is_restricted,
+) -> int:
     """Delete the entries of at most so many seals whose last reading was before; how many seals.
 
     The seals stay, so that the chain can still be followed. A seal over an entry of somebody
     restricted stays whole.
     """
-    restricted: ColumnElement[bool] = exists().where(
-        access_entry.c.seal == access_seal.c.no,
-        restriction.c.person_id == access_entry.c.person_id,
+    restricted = exists().where(
+        access_entry.c.seal == access_seal.c.no, is_restricted(access_entry.c.person_id)
     )
     over = (
         select(access_seal.c.no)

@@ -76,8 +76,9 @@ class AccessesOut(BaseModel):
 def accesses_router(
     database: Database,
     people: str,
-    act: str,
     check: Check,
+    *,
+    act: str,
     route_class: type[APIRoute] = APIRoute,
 ) -> APIRouter:
     """GET /{people}/{id}/accesses, for who may do `act`; `check` is asked on whose data."""

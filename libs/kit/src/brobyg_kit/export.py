@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, LargeBinary, Table, select
 
 from brobyg_kit import tables
 from brobyg_kit.database import Transaction
-from brobyg_kit.tables import access_entry, attention, export_log, restriction
+from brobyg_kit.tables import access_entry, attention, restriction
 
 #: Rows, of which each field is a plain value of JSON.
 Rows: TypeAlias = list[dict[str, Any]]
@@ -98,9 +98,8 @@ def plain(value: Any) -> Any:
 #: What the kit itself holds of anybody, in every service.
 OF_ANYBODY = (
     held("Restrictions of what is done with it", restriction, lambda who: _is(restriction, who)),
-    held("Who was given such an export", export_log, lambda who: _is(export_log, who)),
     held(
-        "Who was told how you are reached",
+        "When your data was seen, and what for",
         access_entry,
         lambda who: _is(access_entry, who),
         without=("seal",),

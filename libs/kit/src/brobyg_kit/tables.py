@@ -217,18 +217,6 @@ restriction = Table(
     comment="Of whom what is held is kept and nothing is done with it, until that is lifted.",
 )
 
-export_log = Table(
-    "export_log",
-    metadata,
-    Column("id", BigInteger, Identity(always=True), primary_key=True),
-    Column("person_id", Id, nullable=False),
-    Column("reader", Text, nullable=False),
-    Column("exported_at", Instant, nullable=False),
-    Index("export_log_person", "person_id", "id"),
-    Index("export_log_kept", "exported_at"),
-    comment="Who was given all that this service holds of whom, and when.",
-)
-
 access_entry = Table(
     "access_entry",
     metadata,

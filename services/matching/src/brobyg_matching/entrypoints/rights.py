@@ -5,7 +5,6 @@ from uuid import UUID
 
 from brobyg_contracts import HelperErased as Erased
 from brobyg_contracts.words import pattern_of
-from brobyg_kit import access_log
 from brobyg_kit.access_log_api import accesses_router
 from brobyg_kit.attention import actor_of
 from brobyg_kit.auth import Caller, may, requires_act
@@ -83,7 +82,6 @@ def exports_router(database: Database, helpers: PostgresHelpers, scope: Scope) -
             raise UnknownHelper
         if helper.status == "erased":
             raise HelperErased
-        await access_log.record(tx, caller, [person_id], access_log.EXPORT)
 
     return export_router(
         database,
@@ -97,14 +95,17 @@ def exports_router(database: Database, helpers: PostgresHelpers, scope: Scope) -
 
 def accesses_of_helpers(database: Database, helpers: PostgresHelpers, scope: Scope) -> APIRouter:
     """Who has read who a helper is; also of one who was erased."""
-    act = "read-helper-accesses"
 
     async def check(tx: Transaction, caller: Caller, helper_id: str) -> None:
         helper = (await helpers.lock(tx, (helper_id,))).get(helper_id)
-        if helper is None or not any(map(scope.reaches(caller, act), helper.departments)):
+        if helper is None or not any(
+            map(scope.reaches(caller, "read-helper-accesses"), helper.departments)
+        ):
             raise UnknownHelper
 
-    return accesses_router(database, "volunteers", act, check, ProblemRoute)
+    return accesses_router(
+        database, "volunteers", check, act="read-helper-accesses", route_class=ProblemRoute
+    )
 
 
 def erasures_router(database: Database, rights: HelperRights, scope: Scope) -> APIRouter:

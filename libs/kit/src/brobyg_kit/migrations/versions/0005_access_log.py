@@ -104,3 +104,8 @@ def upgrade() -> None:
     )
     for guard in _GUARDS:
         op.execute(guard)
+    op.execute(
+        "insert into access_entry (person_id, read_at, reader, roles, purpose)"
+        " select person_id, exported_at, reader, '{}', 'export' from export_log order by id"
+    )
+    op.drop_table("export_log")

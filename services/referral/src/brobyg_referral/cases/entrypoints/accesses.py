@@ -9,14 +9,14 @@ from brobyg_referral.cases.entrypoints.problems import ReferralRoute
 from brobyg_referral.cases.use_cases.erasure import Erasing
 from brobyg_referral.errors import NoSuchCitizen
 
-_ACT = "read-citizen-accesses"
-
 
 def create_router(database: Database, erasing: Erasing) -> APIRouter:
     """For whom the table of access lets see it; also of who was erased."""
 
     async def check(tx: Transaction, caller: Caller, citizen_id: str) -> None:
-        if not await erasing.may(tx, caller, _ACT, citizen_id):
+        if not await erasing.may(tx, caller, "read-citizen-accesses", citizen_id):
             raise NoSuchCitizen
 
-    return accesses_router(database, "citizens", _ACT, check, ReferralRoute)
+    return accesses_router(
+        database, "citizens", check, act="read-citizen-accesses", route_class=ReferralRoute
+    )

@@ -1,6 +1,5 @@
 """All that is held of a citizen, for themselves (GDPR art. 15 and 20)."""
 
-from brobyg_kit import access_log
 from brobyg_kit.auth import Caller
 from brobyg_kit.database import Database, Transaction
 from brobyg_kit.export import Holdings
@@ -24,7 +23,6 @@ def create_router(
             raise NoSuchCitizen
         if await citizens.contact(tx, citizen_id) is None:
             raise CitizenErased
-        await access_log.record(tx, caller, [citizen_id], access_log.EXPORT)
 
     return export_router(
         database,

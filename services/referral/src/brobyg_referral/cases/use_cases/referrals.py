@@ -58,10 +58,6 @@ from brobyg_referral.people.ports import CitizenStore
 Use = Literal["write", "meet"]
 
 
-#: The act, as the table of access names it.
-IN_EMERGENCY = "open-citizen-identity-in-emergency"
-
-
 @dataclass(frozen=True, slots=True)
 class NewReferral:
     """What a referrer asks."""
@@ -237,7 +233,7 @@ class Referrals:
         reference = await self._reference.get(tx)
         referrals = await self._referrals.of_citizen(tx, citizen_id)
         whole = reaches(caller, "open-citizen-identity", referrals, reference)
-        if whole or not may(caller, IN_EMERGENCY):
+        if whole or not may(caller, "open-citizen-identity-in-emergency"):
             emergency = None
         whole = whole or emergency is not None
         if not (whole or reaches(caller, "reach-citizen", referrals, reference)):
