@@ -358,7 +358,7 @@ def _add_commands(asked: str) -> None:
     Where `asked` is no command, the help is shown: then the commands of other parts are imported.
     """
     services, commands = service_entry_points(), _entry_points("brobyg.commands")
-    own = {"token", "config", "flow", "topics", "dlq", "erasure", "export", *services}
+    own = {"token", "config", "flow", "topics", "dlq", "erasure", "access-log", "export", *services}
     if asked in own:  # commands of other parts find the running system themselves
         load_environment()
     if asked in own - {"token", "config"}:
