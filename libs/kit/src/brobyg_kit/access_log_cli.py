@@ -40,7 +40,7 @@ def _kept_by() -> list[str]:
 @app.command("verify")
 def verify_command(
     service: Annotated[
-        str | None, typer.Argument(help="referral or matching; both when none is named.")
+        str | None, typer.Argument(help="Whose log; all services that keep one when none is named.")
     ] = None,
     noted: Annotated[
         str,
