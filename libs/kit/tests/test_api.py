@@ -99,7 +99,7 @@ def app(parts: Parts, verifier: Verifier | None = None, **waiting: object) -> Fa
         return waiting
 
     service = Service("thing", "thing", KitSettings, lambda _: parts, asyncapi=messages_of)
-    verifier = verifier or Verifier(PUBLIC_KEYS, WallClock())
+    verifier = verifier or Verifier.of_files(PUBLIC_KEYS, None, WallClock())
     return create_app(
         service,
         parts,
@@ -237,7 +237,9 @@ async def test_a_router_whose_errors_have_a_form_of_their_own_describes_them_its
 
 
 async def test_an_expired_token_is_refused() -> None:
-    later = Verifier(PUBLIC_KEYS, ManualClock(datetime.now(UTC) + timedelta(hours=2)))
+    later = Verifier.of_files(
+        PUBLIC_KEYS, None, ManualClock(datetime.now(UTC) + timedelta(hours=2))
+    )
     async with client(app(Parts(routers=[router()]), later)) as http:
         answer = await http.post("/things", json=GOOD, headers=bearer("coordinator"))
     assert answer.status_code == 401

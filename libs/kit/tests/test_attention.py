@@ -317,7 +317,7 @@ async def client(parts: Parts) -> AsyncIterator[httpx2.AsyncClient]:
         service,
         ServiceParts(routers=[router]),
         WallClock(),
-        Verifier(token_keys()[1], WallClock()),
+        Verifier.of_files(token_keys()[1], None, WallClock()),
         Metrics(),
         Health(),
         _nothing_waits,

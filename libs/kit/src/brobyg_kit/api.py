@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from brobyg_kit import problems
 from brobyg_kit.auth import Requirement, Verifier
-from brobyg_kit.clock import Clock
+from brobyg_kit.clock import Clock, WallClock
 from brobyg_kit.database_errors import is_waited_out
 from brobyg_kit.documents import documents_router
 from brobyg_kit.errors import HandlerBlocked
@@ -178,8 +178,10 @@ def _health_router(
     async def readyz() -> Response:
         waiting = await numbers()
         ready, checks = await health.report(waiting)
+        # Tokens and keys end by real time, whatever clock the service has.
+        endings = health.endings(WallClock().now())
         return JSONResponse(
-            {"service": service, "ready": ready, "checks": checks, **waiting},
+            {"service": service, "ready": ready, "checks": checks, "endings": endings, **waiting},
             status_code=200 if ready else 503,
         )
 

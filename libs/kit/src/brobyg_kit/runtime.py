@@ -21,6 +21,7 @@ from brobyg_kit.consumer import Consumer, Subscription
 from brobyg_kit.database import Database, database_url
 from brobyg_kit.database_errors import DATABASE_ERRORS, cause_of, is_environment, trouble_of
 from brobyg_kit.domain import domain
+from brobyg_kit.endings import end_of_token
 from brobyg_kit.erasure_replay import Replay
 from brobyg_kit.health import Check, Health
 from brobyg_kit.logs import get_logger
@@ -96,6 +97,8 @@ class Runtime:
         if self.replay is None or not replays:
             self._replayed.set()
         self._stopping = False
+        if end := end_of_token(settings.service_token.get_secret_value()):
+            self.health.ends.append(lambda: [("the token BROBYG_SERVICE_TOKEN", end)])
         if self.database is not None:
             self.health.checks["database"] = self._check_database
 
@@ -103,7 +106,8 @@ class Runtime:
         """The ASGI application: the whole API for `run` and `api`, health alone for the others."""
         parts = self.parts if self.role in ("run", "api") else Parts()
         # Tokens expire by real time, whatever clock the service has.
-        verifier = Verifier(self.settings.token_keys, WallClock())
+        verifier = Verifier.of_files(self.settings.token_keys, self.settings.issuers, WallClock())
+        self.health.ends.append(verifier.ends)
         return create_app(
             self.service,
             parts,

@@ -48,7 +48,14 @@ class KitSettings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="The address HTTP is served on.")
     token_keys: Path | None = Field(
-        None, description="File with the public keys (JWKS) that tokens are checked against."
+        None,
+        description="File with the public keys (JWKS) of what `brobyg token` signs: of the issuer"
+        " `brobyg`, which may give every role.",
+    )
+    issuers: Path | None = Field(
+        None,
+        description="File (TOML) of who else may issue tokens, each with where its keys are and the"
+        " roles that it may give; see deploy/issuers.example.toml.",
     )
     token_signing_key: Path | None = Field(
         None, description="File with the private key (JWK) `brobyg token` signs with."
