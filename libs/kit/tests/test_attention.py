@@ -308,7 +308,7 @@ async def client(parts: Parts) -> AsyncIterator[httpx2.AsyncClient]:
     router = attention_router(
         parts.database,
         ATTENTION,
-        roles=["coordinator"],
+        act="work-on-attention",
         outcomes=["done", "other"],
         departments_of=own_department,
     )

@@ -17,7 +17,6 @@ from brobyg_kit.domain import domain
 from brobyg_kit.errors import InvalidIssuers, KeysUnavailable
 from brobyg_kit.issuers import Fetch, Issuer, IssuerKeys, fetch, own_issuer, read_issuers
 from brobyg_kit.problems import Problem
-from brobyg_kit.tokens import check_roles
 
 #: Characters of a token. Those of Keycloak with many roles have some 2,000.
 MAX_TOKEN = 8_192
@@ -211,12 +210,12 @@ def _unauthorized(detail: str) -> Problem:
 
 
 class Requirement:
-    """A FastAPI dependency: the caller must hold one of these roles."""
+    """A FastAPI dependency: a caller who may do one of these acts, by the table of access."""
 
-    def __init__(self, roles: frozenset[str]) -> None:
-        """Raises ValueError for a role that the domain does not have."""
-        check_roles(roles)
-        self.roles = roles
+    def __init__(self, acts: Sequence[str]) -> None:
+        """Raises for an act that the table does not have."""
+        self.acts = tuple(acts)
+        self._roles = frozenset().union(*map(domain().roles_for, acts))
 
     async def __call__(self, request: Request) -> Caller:
         """The caller. Raises Problem 401 without a valid token and 403 without the role."""
@@ -225,16 +224,11 @@ class Requirement:
             raise _unauthorized("send 'Authorization: Bearer <token>'")
         verifier: Verifier = request.app.state.verifier
         caller = await verifier.caller(token.strip())
-        if not caller.roles & self.roles:
+        if not caller.roles & self._roles:
             raise Problem(
-                403, "This is not for your role", f"needs one of: {', '.join(sorted(self.roles))}"
+                403, "This is not for your role", f"needs one of: {', '.join(sorted(self._roles))}"
             )
         return caller
-
-
-def requires(*roles: str) -> Callable[[Request], object]:
-    """For `Annotated[Caller, Depends(requires(role))]`: a caller with one of the roles."""
-    return Requirement(frozenset(roles))
 
 
 def requires_act(*acts: str) -> Callable[[Request], object]:
@@ -243,9 +237,4 @@ def requires_act(*acts: str) -> Callable[[Request], object]:
     Or one of several. The roles stand in the domain's table of access, and on whose data too, which
     the use case checks. Raises for an act that the table does not have.
     """
-    return Requirement(frozenset().union(*map(domain().roles_for, acts)))
-
-
-def may(caller: Caller, act: str) -> bool:
-    """Whether a role of the caller may do this, by the same table; on whose data is not asked."""
-    return bool(caller.roles & domain().roles_for(act))
+    return Requirement(acts)

@@ -71,7 +71,7 @@ class Resources:
 class Parts:
     """What a service has built: its routes, its handler, its timers and its endless loops."""
 
-    #: Every route must depend on `requires(...)`; the service does not start otherwise.
+    #: Every route must depend on `requires_act(...)`; the service does not start otherwise.
     routers: Sequence[APIRouter] = ()
     #: Routes whose credential is in the request itself, such as a signed link. Say at each why.
     public_routers: Sequence[APIRouter] = ()

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from brobyg_contracts import CitizenErased
 from brobyg_contracts.words import pattern_of
-from brobyg_kit.auth import Caller, requires, requires_act
+from brobyg_kit.auth import Caller, requires_act
 from brobyg_kit.database import Database
 from brobyg_kit.erasure_api import ErasureOut
 from brobyg_kit.problems import Problem
@@ -30,8 +30,10 @@ from brobyg_referral.cases.use_cases.referrals import Referrals, Use
 from brobyg_referral.cases.use_cases.sessions import Sessions
 from brobyg_referral.transactions import in_transaction
 
-Referrer = Annotated[Caller, Depends(requires("referrer", "coordinator"))]
-Coordinator = Annotated[Caller, Depends(requires("coordinator"))]
+Refers = Annotated[Caller, Depends(requires_act("refer"))]
+ReadsReferral = Annotated[Caller, Depends(requires_act("read-referral"))]
+Enters = Annotated[Caller, Depends(requires_act("enter-appointment"))]
+Plans = Annotated[Caller, Depends(requires_act("plan-session"))]
 IdempotencyKey = Annotated[
     str | None,
     Header(
@@ -73,7 +75,7 @@ def _add_referrals(router: APIRouter, database: Database, referrals: Referrals) 
     )
     async def create_referral(
         body: ReferralIn,
-        caller: Referrer,
+        caller: Refers,
         idempotency_key: IdempotencyKey = None,
     ) -> ReferralOut:
         """The citizen is kept sealed, and found again by the CPR number.
@@ -92,7 +94,7 @@ def _add_referrals(router: APIRouter, database: Database, referrals: Referrals) 
         tags=["referrals"],
         summary="A referral of your organisation or department",
     )
-    async def get_referral(referral_id: UUID, caller: Referrer) -> ReferralOut:
+    async def get_referral(referral_id: UUID, caller: ReadsReferral) -> ReferralOut:
         """404 also for one that is another organisation's or department's."""
         return ReferralOut.of(
             await in_transaction(database, lambda tx: referrals.get(tx, caller, str(referral_id)))
@@ -165,7 +167,7 @@ def _add_appointments(router: APIRouter, database: Database, appointments: Appoi
     )
     async def enter_appointment(
         body: AppointmentIn,
-        caller: Referrer,
+        caller: Enters,
         response: Response,
         idempotency_key: IdempotencyKey = None,
     ) -> AppointmentOut:
@@ -184,7 +186,7 @@ def _add_appointments(router: APIRouter, database: Database, appointments: Appoi
     async def change_appointment(
         appointment_id: UUID,
         body: AppointmentPlanIn,
-        caller: Referrer,
+        caller: Enters,
         idempotency_key: IdempotencyKey = None,
     ) -> AppointmentOut:
         """The need that it has opened changes with it."""
@@ -201,7 +203,7 @@ def _add_appointments(router: APIRouter, database: Database, appointments: Appoi
         responses=_FIXED,
     )
     async def call_appointment_off(
-        appointment_id: UUID, caller: Referrer, idempotency_key: IdempotencyKey = None
+        appointment_id: UUID, caller: Enters, idempotency_key: IdempotencyKey = None
     ) -> None:
         """Safe to repeat. Whoever has a seat is told."""
         asked = appointment_update(appointment_id, None, idempotency_key)
@@ -213,7 +215,7 @@ def _add_sessions(router: APIRouter, database: Database, sessions: Sessions) -> 
         "/sessions", status_code=201, tags=["sessions"], summary="Plan a session of your department"
     )
     async def plan_session(
-        body: SessionIn, caller: Coordinator, idempotency_key: IdempotencyKey = None
+        body: SessionIn, caller: Plans, idempotency_key: IdempotencyKey = None
     ) -> SessionOut:
         """Its need is opened in the same transaction."""
         asked = body.asked(idempotency_key)
@@ -222,16 +224,14 @@ def _add_sessions(router: APIRouter, database: Database, sessions: Sessions) -> 
         )
 
     @router.get("/sessions/{session_id}", tags=["sessions"], summary="A session as it is now")
-    async def get_session(session_id: UUID, caller: Coordinator) -> SessionOut:
+    async def get_session(session_id: UUID, caller: Plans) -> SessionOut:
         """404 also for one of another department."""
         return SessionOut.of(
             await in_transaction(database, lambda tx: sessions.get(tx, caller, str(session_id)))
         )
 
     @router.put("/sessions/{session_id}", tags=["sessions"], summary="Move it or change its seats")
-    async def change_session(
-        session_id: UUID, body: SessionPlanIn, caller: Coordinator
-    ) -> SessionOut:
+    async def change_session(session_id: UUID, body: SessionPlanIn, caller: Plans) -> SessionOut:
         """409 once it was called off or is over."""
         plan = body.plan()
         return SessionOut.of(
@@ -243,6 +243,6 @@ def _add_sessions(router: APIRouter, database: Database, sessions: Sessions) -> 
     @router.delete(
         "/sessions/{session_id}", status_code=204, tags=["sessions"], summary="Call it off"
     )
-    async def withdraw_session(session_id: UUID, caller: Coordinator) -> None:
+    async def withdraw_session(session_id: UUID, caller: Plans) -> None:
         """Safe to repeat; 409 once it is over."""
         await in_transaction(database, lambda tx: sessions.withdraw(tx, caller, str(session_id)))
