@@ -21,7 +21,6 @@ from brobyg_kit.consumer import Consumer, Subscription
 from brobyg_kit.database import Database, database_url
 from brobyg_kit.database_errors import DATABASE_ERRORS, cause_of, is_environment, trouble_of
 from brobyg_kit.domain import domain
-from brobyg_kit.endings import end_of_token
 from brobyg_kit.erasure_replay import Replay
 from brobyg_kit.health import Check, Health
 from brobyg_kit.logs import get_logger
@@ -30,6 +29,7 @@ from brobyg_kit.relay import Relay
 from brobyg_kit.replica import Copies, Watch
 from brobyg_kit.retention import Retention
 from brobyg_kit.service import Parts, Resources, Service
+from brobyg_kit.service_token import ServiceToken
 from brobyg_kit.settings import KitSettings
 from brobyg_kit.tables import attention, outbox, parked_event
 from brobyg_kit.timers import Timers
@@ -83,8 +83,16 @@ class Runtime:
         if service.metadata is not None:
             url = database_url(settings.server_of(service.name), service.name) + database_suffix
             self.database = Database(url, self.clock, service.name)
+        token = ServiceToken(settings, WallClock())
+        self.health.ends.append(token.ends)
         resources = Resources(
-            settings, self.clock, self.database, self.metrics.registry, self.health, settings.kafka
+            settings,
+            self.clock,
+            self.database,
+            self.metrics.registry,
+            self.health,
+            settings.kafka,
+            token=token,
         )
         self.parts: Parts = service.build(resources)
         self.replicas = resources.replicas
@@ -97,8 +105,6 @@ class Runtime:
         if self.replay is None or not replays:
             self._replayed.set()
         self._stopping = False
-        if end := end_of_token(settings.service_token.get_secret_value()):
-            self.health.ends.append(lambda: [("the token BROBYG_SERVICE_TOKEN", end)])
         if self.database is not None:
             self.health.checks["database"] = self._check_database
 
