@@ -9,6 +9,7 @@ import base64
 import hashlib
 import hmac
 import json
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -505,6 +506,10 @@ def test_what_is_wrong_in_the_file_of_issuers_is_told(
     file.write_text(FILE.replace(old, new))
     with pytest.raises(InvalidIssuers, match=said):
         read_issuers(file)
+
+
+def test_an_empty_file_of_issuers_names_nobody() -> None:
+    assert read_issuers(Path(os.devnull)) == []
 
 
 def test_files_of_keys_are_found_beside_it_and_missing_ones_are_told(tmp_path: Path) -> None:

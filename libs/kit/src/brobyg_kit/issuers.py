@@ -91,7 +91,7 @@ class Issuer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class _File(Struct, frozen=True, forbid_unknown_fields=True):
     """The file."""
 
-    issuer: Annotated[tuple[Issuer, ...], Meta(min_length=1, max_length=50)]
+    issuer: Annotated[tuple[Issuer, ...], Meta(max_length=50)] = ()
 
 
 def own_issuer(keys: Path, roles: frozenset[str]) -> Issuer:
@@ -100,7 +100,10 @@ def own_issuer(keys: Path, roles: frozenset[str]) -> Issuer:
 
 
 def read_issuers(file: Path) -> Sequence[Issuer]:
-    """The issuers of such a file. Raises InvalidIssuers with the file and the reason."""
+    """The issuers of such a file, none of an empty one.
+
+    Raises InvalidIssuers with the file and the reason.
+    """
     try:
         found = msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), _File).issuer
         for one in found:
