@@ -198,6 +198,8 @@ class Somebody(Struct):
         (Somebody({"volunteer"}, subject="bo"), "read-helper", None),
         (Somebody({"coordinator"}), "change-reference", "coordinator"),
         (Somebody({"coordinator"}, department="randers"), "change-reference", None),
+        (Somebody({"coordinator"}, department=""), "read-referral", None),
+        (Somebody({"coordinator"}, department=""), "change-reference", None),
         (Somebody({"king"}), "read-reference", None),
     ],
 )

@@ -105,7 +105,8 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
     )  # fmt: skip
     region = Issuer(
         issuer="region", keys=ADDRESS, audience="api://brobyg", algorithms=("RS256",),
-        roles=frozenset({"coordinator"}), words={"Koordinator": "coordinator"},
+        roles=frozenset({"coordinator"}), every_department="*",
+        words={"Koordinator": "coordinator"},
         claims=Claims(roles=("realm_access", "roles"), department=("https://region.dk/afdeling",)),
     )  # fmt: skip
     declared = [own_issuer(file, domain().ROLES), hospital, region]
@@ -136,6 +137,12 @@ def claims(**changed: object) -> dict[str, Any]:
 def hospital_claims(**changed: object) -> dict[str, Any]:
     more = {"iss": "hospital", "roles": "referrer", "organisation": "rm-hospital", **changed}
     return claims(department=None, **more)
+
+
+def of_region(own: str | None, **changed: object) -> dict[str, Any]:
+    more = {"iss": "region", "aud": "api://brobyg", "roles": None, "department": None, **changed}
+    words = {"realm_access": {"roles": ["Koordinator", "service"]}}
+    return claims(**more, **words, **{"https://region.dk/afdeling": own})
 
 
 def signed(told: dict[str, Any], key: Any = OWN, alg: str = "ES256", **header: object) -> str:
@@ -322,14 +329,19 @@ GENUINE: dict[str, tuple[Callable[[], str], list[Any]]] = {
     ),
     "a provider's, with words of its own": (
         lambda: signed(hospital_claims(roles=["referrer", "offline_access"]), HOSPITAL, "PS256"),
-        ["anna", ["referrer"], "rm-hospital", None],
+        ["anna", ["referrer"], "rm-hospital", ""],
+    ),
+    "head office, by the provider's word for it": (
+        lambda: signed(of_region("*"), HOSPITAL, "RS256"),
+        ["anna", ["coordinator"], "randers", None],
+    ),
+    "for no department, where the provider names none": (
+        lambda: signed(of_region(None), HOSPITAL, "RS256"),
+        ["anna", ["coordinator"], "randers", ""],
     ),
     "by a declared mapping": (
         lambda: signed(
-            claims(iss="region", aud="api://brobyg", roles=["service"], department="aarhus",
-                   realm_access={"roles": ["Koordinator", "service"]},
-                   **{"https://region.dk/afdeling": "odense"}),
-            HOSPITAL, "RS256",
+            of_region("odense", roles=["service"], department="aarhus"), HOSPITAL, "RS256"
         ),
         ["anna", ["coordinator"], "randers", "odense"],
     ),

@@ -36,8 +36,9 @@ class Caller:
     #: An opaque id.
     subject: str
     roles: frozenset[str]
-    #: For which organisation and department they act; None for any.
+    #: For which organisation they act; None for none.
     organisation: str | None = None
+    #: For which department they act; None for all (head office), "" for none.
     department: str | None = None
 
 
@@ -169,7 +170,9 @@ def _told(claims: dict[str, Any], issuer: Issuer) -> Caller:
     subject = _id(claims["sub"])
     if subject is None:
         raise _Refused
-    return Caller(subject, roles, organisation, _id(_at(claims, where.department)))
+    department = _id(_at(claims, where.department)) or ""
+    every = department == issuer.every_department
+    return Caller(subject, roles, organisation, None if every else department)
 
 
 def _roles(told: object, issuer: Issuer) -> frozenset[str]:

@@ -9,6 +9,7 @@ algorithms = ["RS256"]                              # ES256, RS256 or PS256
 roles = ["hospital"]                                # those that it may give, and no other
 organisations = ["rm-hospital"]                     # for whom it may speak; without: for any
 longest_seconds = 3600                              # from `iat` to `exp`
+every_department = "*"                              # its word for head office; without: nobody is
 
 [issuer.claims]                                     # where its tokens say what
 roles = ["realm_access", "roles"]
@@ -77,6 +78,10 @@ class Issuer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     algorithms: Annotated[tuple[Algorithm, ...], Meta(min_length=1)] = ("ES256",)
     roles: Annotated[frozenset[str], Meta(min_length=1)]
     organisations: frozenset[str] = frozenset()
+    #: What its claim of the department says for head office, which acts for all: "" for nothing,
+    #: as our own tokens do. None: nobody of it is head office. Else a claim that is missing is for
+    #: no department, never for all.
+    every_department: str | None = None
     longest_seconds: Annotated[int, Meta(ge=1, le=_LONGEST)] = 3600
     claims: Claims = Claims()
     #: Its words for roles; those that are not here say nothing. Empty: it uses ours.
@@ -96,7 +101,13 @@ class _File(Struct, frozen=True, forbid_unknown_fields=True):
 
 def own_issuer(keys: Path, roles: frozenset[str]) -> Issuer:
     """The issuer of `brobyg token`, whose public keys are in this file (BROBYG_TOKEN_KEYS)."""
-    return Issuer(issuer=ISSUER, keys=str(keys), roles=roles, longest_seconds=_LONGEST)
+    return Issuer(
+        issuer=ISSUER,
+        keys=str(keys),
+        roles=roles,
+        longest_seconds=_LONGEST,
+        every_department="",
+    )
 
 
 def read_issuers(file: Path) -> Sequence[Issuer]:
