@@ -206,3 +206,21 @@ def test_what_a_later_version_says_is_shown_and_is_no_trouble() -> None:
 
     assert SystemStatus([one]).well
     assert "3 events of brobyg.matching.v1 of a later version" in status._details(one)
+
+
+def test_what_ends_within_weeks_is_shown_and_is_no_trouble(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    ends = [
+        {"what": "the token BROBYG_SERVICE_TOKEN", "ends_at": "2026-12-20T09:00:00", "days": 20},
+        {"what": "the key a of the issuer b", "ends_at": "2026-11-20T09:00:00", "days": -10},
+    ]
+    one = ComponentState(
+        "portal", True, True, endings=Readiness(True, "", {"endings": ends}).endings
+    )
+    assert SystemStatus([one]).well
+    status.show(SystemStatus([one]))
+    assert [line for line in capsys.readouterr().out.splitlines() if line.startswith("renew")] == [
+        "renew portal: the token BROBYG_SERVICE_TOKEN ends on 2026-12-20, in 20 days",
+        "renew portal: the key a of the issuer b ended on 2026-11-20",
+    ]

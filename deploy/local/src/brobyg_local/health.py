@@ -51,6 +51,8 @@ class ComponentState:
     dead_letters: int | None = None
     #: Events with a type or a word of a later version, by topic, since it began. No trouble.
     unknown: Mapping[str, int] = field(default_factory=dict)
+    #: What it shows or trusts and that ends within weeks. To be renewed, and no trouble yet.
+    endings: Sequence[str] = ()
     #: Messages that wait to be sent; only notification has some.
     messages: int | None = None
     #: How long the oldest of them has waited, in wall seconds whatever the clock's speed.
@@ -150,6 +152,7 @@ def _service(
         parked=answer.number("parked"),
         dead_letters=answer.number("dead_letters"),
         unknown=answer.unknown,
+        endings=answer.endings,
         messages=None if waiting is None else int(waiting),
         messages_oldest_seconds=metrics.get("brobyg_notification_oldest_seconds"),
     )

@@ -3,9 +3,10 @@
 import base64
 import json
 import secrets
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from brobyg_kit.clock import WallClock
+from brobyg_kit.endings import end_of_token
 from brobyg_kit.tokens import generate_keys, issue_token
 
 from .state import StateFolder, read_json, write_atomically
@@ -68,18 +69,9 @@ def make_keys(folder: StateFolder) -> dict[str, str]:
     values |= {name: kept.get(name) or secrets.token_urlsafe(18) for name in PASSWORDS}
     for name, (subject, role) in TOKENS.items():
         values[name] = kept.get(name, "")
-        if _expiry(values[name]) < clock.now() + RENEWED_BEFORE:
+        end = end_of_token(values[name])
+        if end is None or end < clock.now() + RENEWED_BEFORE:
             values[name] = issue_token(signing, subject, [role], clock, lifetime=TOKEN_LIFETIME)
     if values != kept:
         write_atomically(others, json.dumps(values, indent=2), mode=0o600)
     return {**values, "BROBYG_TOKEN_KEYS": str(public), "BROBYG_TOKEN_SIGNING_KEY": str(signing)}
-
-
-def _expiry(token: str) -> datetime:
-    """When a token (RFC 7519) of ours ends; long ago for what is not a token."""
-    try:
-        payload = token.split(".")[1]
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        return datetime.fromtimestamp(claims["exp"], UTC)
-    except (IndexError, KeyError, TypeError, ValueError):
-        return datetime.min.replace(tzinfo=UTC)

@@ -70,6 +70,17 @@ class Readiness:
         return found.get("rows"), found.get("oldest_seconds")
 
     @property
+    def endings(self) -> list[str]:
+        """What the service shows or trusts and that ends within weeks, each in a few words."""
+        found = self.report.get("endings")
+        return [
+            f"{one['what']} ends on {str(one['ends_at'])[:10]}, in {one['days']} days"
+            if one["days"] >= 0
+            else f"{one['what']} ended on {str(one['ends_at'])[:10]}"
+            for one in (found if isinstance(found, list) else ())
+        ]
+
+    @property
     def has_copies(self) -> bool:
         """Whether none of the topics that it copies, such as the reference data, is empty yet."""
         copies = self.report.get("copies")

@@ -26,22 +26,29 @@ def status(folder: Folder = None, as_json: AsJson = False) -> None:
     import json
     from dataclasses import asdict
 
-    from rich.console import Console
-    from rich.markup import escape
-
     from .health import read_status
 
     found = read_status(system_of(folder))
-    console = Console()
     if as_json:
         answer = {"well": found.well, "troubles": found.troubles, **asdict(found)}
-        console.print_json(json.dumps(answer))
+        typer.echo(json.dumps(answer, indent=2))
     else:
-        console.print(_table(found))
-        for trouble in found.troubles:
-            line = escape(trouble.partition("\n")[0])
-            console.print(f"[red]not well[/] {line}", highlight=False, soft_wrap=True)
+        show(found)
     raise typer.Exit(0 if found.well else 1)
+
+
+def show(status: "SystemStatus") -> None:
+    """Print the table, then what is to be renewed in time, then what is not well."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    console = Console()
+    console.print(_table(status))
+    endings = [f"{one.name}: {ending}" for one in status.components for ending in one.endings]
+    troubles = [one.partition("\n")[0] for one in status.troubles]
+    lines = [f"[yellow]renew[/] {escape(one)}" for one in endings]
+    for line in lines + [f"[red]not well[/] {escape(one)}" for one in troubles]:
+        console.print(line, highlight=False, soft_wrap=True)
 
 
 def _table(status: "SystemStatus") -> "Table":

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from brobyg_kit import problems
 from brobyg_kit.auth import Requirement, Verifier
-from brobyg_kit.clock import Clock
+from brobyg_kit.clock import Clock, WallClock
 from brobyg_kit.database_errors import is_waited_out
 from brobyg_kit.documents import documents_router
 from brobyg_kit.errors import HandlerBlocked
@@ -28,7 +28,7 @@ from brobyg_kit.service import Parts, Service
 
 log = get_logger(__name__)
 
-#: Lets /docs ask for a token to try things with; `auth.requires` is what checks it.
+#: Lets /docs ask for a token to try things with; `auth.requires_act` is what checks it.
 _SHOWN_SCHEME = HTTPBearer(auto_error=False, description="A token of `brobyg token`.")
 _TEXT = {"type": "string"}
 #: How /openapi.json describes what `problems.render` answers; a router whose errors have another
@@ -126,7 +126,7 @@ def _check_needs_token(router: APIRouter) -> None:
         # Of a mount or a websocket it is not known what it needs.
         if not (isinstance(route, APIRoute) and _needs_token(route.dependant)):
             raise RuntimeError(
-                f"{getattr(route, 'path', route)} is open: give it Depends(requires(...))"
+                f"{getattr(route, 'path', route)} is open: give it Depends(requires_act(...))"
                 " or make it a public route and say why"
             )
 
@@ -178,8 +178,10 @@ def _health_router(
     async def readyz() -> Response:
         waiting = await numbers()
         ready, checks = await health.report(waiting)
+        # Tokens and keys end by real time, whatever clock the service has.
+        endings = health.endings(WallClock().now())
         return JSONResponse(
-            {"service": service, "ready": ready, "checks": checks, **waiting},
+            {"service": service, "ready": ready, "checks": checks, "endings": endings, **waiting},
             status_code=200 if ready else 503,
         )
 

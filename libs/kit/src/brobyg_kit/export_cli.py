@@ -17,9 +17,11 @@ import typer
 
 from brobyg_kit.catalogues import catalogue, written_in
 from brobyg_kit.cli import fail, load_service, service_entry_points
+from brobyg_kit.clock import WallClock
 from brobyg_kit.domain import domain
 from brobyg_kit.problems import GONE, ReceivedProblem
 from brobyg_kit.service import Service
+from brobyg_kit.service_token import ServiceToken
 from brobyg_kit.settings import KitSettings
 
 #: Exit code: a service could not be asked, or none for want of a token.
@@ -102,8 +104,8 @@ for _kind, _people in domain().PEOPLE.items():
 async def collect(kind: str, people: str, person_id: str) -> Export:
     """Ask every service that keeps something."""
     settings = KitSettings()
-    token = settings.service_token.get_secret_value()
-    if not token:
+    token = ServiceToken(settings, WallClock())
+    if not token.is_there:
         fail(
             "there is no service token here to ask with; set BROBYG_SERVICE_TOKEN, or start the"
             " system with 'make up'",
@@ -111,10 +113,7 @@ async def collect(kind: str, people: str, person_id: str) -> Export:
         )
     found = Export(kind, person_id, datetime.now(UTC).isoformat(timespec="seconds"))
     services = [one for one in map(load_service, service_entry_points()) if one.metadata]
-    headers = {"Authorization": f"Bearer {token}"}
-    async with httpx2.AsyncClient(
-        trust_env=False, timeout=_TIMEOUT_SECONDS, headers=headers
-    ) as client:
+    async with httpx2.AsyncClient(trust_env=False, timeout=_TIMEOUT_SECONDS, auth=token) as client:
         for service in services:
             url = f"{address_of(service)}/{people}/{person_id}/export"
             await _ask(client, service.name, url, found)

@@ -30,6 +30,7 @@ from brobyg_kit.relay import Relay
 from brobyg_kit.replica import Copies, Watch
 from brobyg_kit.retention import Retention
 from brobyg_kit.service import Parts, Resources, Service
+from brobyg_kit.service_token import ServiceToken
 from brobyg_kit.settings import KitSettings
 from brobyg_kit.tables import attention, outbox, parked_event
 from brobyg_kit.timers import Timers
@@ -83,8 +84,16 @@ class Runtime:
         if service.metadata is not None:
             url = database_url(settings.server_of(service.name), service.name) + database_suffix
             self.database = Database(url, self.clock, service.name)
+        token = ServiceToken(settings, WallClock())
+        self.health.ends.append(token.ends)
         resources = Resources(
-            settings, self.clock, self.database, self.metrics.registry, self.health, settings.kafka
+            settings,
+            self.clock,
+            self.database,
+            self.metrics.registry,
+            self.health,
+            settings.kafka,
+            token=token,
         )
         self.parts: Parts = service.build(resources)
         self.replicas = resources.replicas
@@ -104,7 +113,8 @@ class Runtime:
         """The ASGI application: the whole API for `run` and `api`, health alone for the others."""
         parts = self.parts if self.role in ("run", "api") else Parts()
         # Tokens expire by real time, whatever clock the service has.
-        verifier = Verifier(self.settings.token_keys, WallClock())
+        verifier = Verifier.of_files(self.settings.token_keys, self.settings.issuers, WallClock())
+        self.health.ends.append(verifier.ends)
         return create_app(
             self.service,
             parts,

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from brobyg_kit.auth import Caller, requires
+from brobyg_kit.auth import Caller, requires_act
 from brobyg_kit.clock import Clock
 from fastapi import APIRouter, Depends, Path
 
@@ -31,8 +31,8 @@ from brobyg_matching.use_cases.answers import Answers
 
 #: Of so many offers of a need it is looked by which of them a match came about.
 MOST_OFFERS = 500
-ServiceCaller = Annotated[Caller, Depends(requires("service"))]
-Portal = Annotated[Caller, Depends(requires("portal"))]
+Carries = Annotated[Caller, Depends(requires_act("carry-answer-link"))]
+PassesOn = Annotated[Caller, Depends(requires_act("pass-answer-on"))]
 Token = Annotated[str, Path(max_length=300)]
 
 
@@ -49,7 +49,7 @@ def answers_router(
     _tokens(router, queries, links, clock)
 
     @router.get("/answers/{token}", summary="What the link is about; changes nothing")
-    async def show(token: Token, caller: Portal) -> AnswerOut:
+    async def show(token: Token, caller: PassesOn) -> AnswerOut:
         """404 of type unknown-link for a token that is not ours."""
         link, now = links.read(token), clock.now()
         if isinstance(link, OfferLink):
@@ -74,7 +74,7 @@ def answers_router(
         "/answers/{token}",
         summary="Answer by the link, or take an acceptance back; the same again has no effect",
     )
-    async def answer(token: Token, body: AnswerBody, caller: Portal) -> StateOut:
+    async def answer(token: Token, body: AnswerBody, caller: PassesOn) -> StateOut:
         """409 when it can't be answered so, 410 when it is too late; the problem's type says why.
 
         The link of a match takes `withdraw` only.
@@ -101,7 +101,7 @@ def _tokens(router: APIRouter, queries: Queries, links: Links, clock: Clock) -> 
     @router.get(
         "/offers/{offer_id}/answer-link", summary="The token of the link that answers this offer"
     )
-    async def of_offer(offer_id: UUID, caller: ServiceCaller) -> LinkOut:
+    async def of_offer(offer_id: UUID, caller: Carries) -> LinkOut:
         """Of an offer that is over nothing is told of where and when the two meet."""
         offer, need = await _offer(queries, str(offer_id))
         state = shown_state(offer, clock.now())
@@ -119,7 +119,7 @@ def _tokens(router: APIRouter, queries: Queries, links: Links, clock: Clock) -> 
         "/needs/{need_id}/matches/{match_id}/answer-link",
         summary="The token of the link by which the match's helper signs off, and when they meet",
     )
-    async def of_match(need_id: UUID, match_id: UUID, caller: ServiceCaller) -> MatchLinkOut:
+    async def of_match(need_id: UUID, match_id: UUID, caller: Carries) -> MatchLinkOut:
         """Of a match that is gone only that it is."""
         need = await queries.need(str(need_id))
         if need is None:

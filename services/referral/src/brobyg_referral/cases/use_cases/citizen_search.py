@@ -55,7 +55,7 @@ class CitizenSearch:
             raise RequestRefused(
                 "/name", f"expected a word of {SHORTEST_WORD} letters, a phone or a date of birth"
             )
-        departments = await own_departments(self._reference, tx, caller)
+        departments = await own_departments(self._reference, "search-citizens", tx, caller)
         found = await self._index.find(tx, parts, departments, asked.limit + 1)
         told = found[: asked.limit]
         await access_log.record(tx, caller, [one.citizen_id for one in told], access_log.SEARCH)

@@ -27,7 +27,7 @@ from brobyg_referral.cases.use_cases.access import (
     check_none_active,
     check_unrestricted,
     reaches,
-    reaching_role,
+    reaching,
 )
 from brobyg_referral.cases.use_cases.ending import Ending
 from brobyg_referral.cases.use_cases.timers import OWN_CONSENT
@@ -196,7 +196,7 @@ def actor(
 
     Raises NoSuchReferral where they may in none.
     """
-    role = reaching_role(caller, name, referrals, reference)
+    role = reaching(caller, name, referrals, reference)
     if role is None:
         raise NoSuchReferral
     return Actor(actor_of(caller.subject), role)
