@@ -165,7 +165,7 @@ async def test_the_timer_seals_each_minute_and_at_once_what_is_left(
     clock = parts.database.clock
     assert isinstance(clock, ManualClock)
     sealing = Sealing("referral")
-    assert Sealing("reporting").timers == {}
+    assert Sealing("portal").timers == {}
     await sealing.start(parts.database)
     beat = Heartbeat("timers")
     timers = Timers(parts.database, clock, sealing.timers, Metrics(), beat, alone=[SEALING])
