@@ -106,7 +106,7 @@ def distribution(say: Say) -> Path:
     """The built distribution, made where there is none. Raises `LocalError`. Blocks for minutes.
 
     One is built at a time on this machine; an interrupted build leaves nothing that is taken for a
-    whole one. Each version, realm and way of building has a folder of its own; others are removed.
+    whole one. Each version, realm and way of building has a folder of its own.
     """
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "brobyg"
     made_of = (

@@ -24,7 +24,8 @@ TOKEN_SECONDS = 300
 def realm() -> dict[str, object]:
     """The realm, with every user and machine of the file."""
     known = sign_ins()
-    words = sorted({word for one in (*known.user, *known.machine) for word in one.roles})
+    given = [*(one.roles for one in known.user), *(one.roles for one in known.machine)]
+    words = sorted({word for roles in given for word in roles})
     return {
         "realm": REALM,
         "enabled": True,
