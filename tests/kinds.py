@@ -34,13 +34,23 @@ KINDS = (
         "system",
         "a broker, a database or a whole system of the test's own, started and killed by it",
         1000,
-        frozenset({"system", "cluster", "new_cluster", "supervisor", "played", "in_use", "town"}),
+        frozenset(
+            {
+                *("system", "cluster", "new_cluster", "supervisor", "played", "in_use", "town"),
+                "keycloak",
+            }
+        ),
     ),
     Kind(
         "parts",
         "the run's real broker or database, or another real server",
         950,
-        frozenset({"kafka", "postgres", "addresses", "post_office", "owners", "matching"}),
+        frozenset(
+            {
+                *("kafka", "postgres", "addresses", "post_office", "owners", "matching"),
+                "light_provider",
+            }
+        ),
     ),
     Kind("unit", "no broker, database or browser", 200),
 )
