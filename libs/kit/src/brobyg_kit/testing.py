@@ -285,10 +285,11 @@ async def served(
     """The service on a free port with a fresh database, in this process.
 
     `role="run"` also relays and consumes. `clock` replaces its clock. `beside` is another process
-    of the service: this one has its database. Its token for the others has the role of its name
+    of the service: this one has its database. A port is chosen unless `<service>_port` says which.
+    Its token for the others has the role of its name
     where the domain has one, else `service`.
     """
-    port = free_port()
+    port = chosen if isinstance(chosen := settings.get(f"{service.name}_port"), int) else free_port()
     suffix = _suffix_of(beside) if beside else f"_t{uuid.uuid4().hex[:10]}"
     own_role = service.name if service.name in domain().ROLES else "service"
     values = {
@@ -300,8 +301,7 @@ async def served(
     }
     if service.metadata is not None:
         values[f"{service.name}_database"] = signed_in(server, login_of(server, service.name))
-    chosen = service.settings.model_validate(values)
-    runtime = Runtime(service, chosen, role, clock=clock, database_suffix=suffix)
+    runtime = Runtime(service, service.settings.model_validate(values), role, clock=clock, database_suffix=suffix)
     async with AsyncExitStack() as stack:
         if service.metadata is not None and beside is None:
             await stack.enter_async_context(_own_database(server, service, suffix))

@@ -26,7 +26,8 @@ from brobyg_portal.texts import FOLDER
 log = get_logger(__name__)
 
 STYLE = Path(__file__).parent.parent / "static" / "portal.css"
-_HEADERS = {
+#: What every page has.
+HEADERS = {
     # Only styles of our own, no scripts, no frames; the link stays out of caches, other sites' logs
     # and search engines.
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self';"
@@ -163,5 +164,5 @@ def _page(
     return HTMLResponse(
         pages.render(name, language, offer.pathway if offer else None, facts),
         status,
-        {**_HEADERS, "Content-Language": language, **headers},
+        {**HEADERS, "Content-Language": language, **headers},
     )
