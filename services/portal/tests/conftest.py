@@ -6,12 +6,17 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 import pytest
+import pytest_asyncio
 import uvicorn
+from brobyg_kit.clock import ManualClock, WallClock
 from brobyg_kit.free_ports import free_port
 from brobyg_kit.testing import Running, eventually
 from brobyg_portal.bootstrap import SERVICE
+from brobyg_portal.testing import Portal, portal_with, provided
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
+
+from conftest import Addresses
 
 TOKEN = "signed.token-of_an.offer"
 OFFER = {
@@ -82,3 +87,26 @@ async def portal(
     """The portal, in front of that matching."""
     async with serve(SERVICE, matching_url=matching.url) as running:
         yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def staffed(
+    addresses: Addresses, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Portal]:
+    """The portal with a provider of its own, for all tests of a module; its time stands still."""
+    folder, clock = tmp_path_factory.mktemp("portal"), ManualClock(WallClock().now())
+    async with (
+        provided() as provider,
+        portal_with(
+            SERVICE, addresses.database, addresses.kafka, provider, folder, clock
+        ) as portal,
+    ):
+        yield portal
+
+
+@pytest.fixture
+def time(staffed: Portal) -> ManualClock:
+    """The portal's time."""
+    clock = staffed.running.runtime.clock
+    assert isinstance(clock, ManualClock)
+    return clock

@@ -145,10 +145,14 @@ class Sessions:
 
         How many there were.
         """
+        theirs = _s.subject == subject
         if provider_session is None:
-            return await self._end(_s.subject == subject, _s.kind == "staff")
-        which = _s.provider_session == provider_session
-        return await self._end(which, *([] if subject is None else [_s.subject == subject]))
+            return await self._end(theirs, _s.kind == "staff")
+        same = _s.provider_session == provider_session
+        if subject is None:
+            return await self._end(same)
+        # Of a session whose own id at the provider is not known it can't be told which one it is.
+        return await self._end(theirs, or_(same, _s.provider_session.is_(None)), _s.kind == "staff")
 
     async def open_ones(self, most: int) -> list[OpenSession]:
         """The sessions that are open, the last seen first."""

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from typing import Annotated
 
 from brobyg_kit.logs import get_logger
+from brobyg_kit.problems import Problem
 from fastapi import APIRouter, Form, Query, Request
-from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi.responses import HTMLResponse, Response
 
 from brobyg_portal.adapters.forms import Spent
 from brobyg_portal.adapters.sessions import Sessions
@@ -161,19 +162,24 @@ class SignInRoutes:
     async def told(self, logout_token: Annotated[str, Form()] = "") -> Response:
         """End what the provider says, at once (OpenID Connect Back-Channel Logout 1.0)."""
         headers = {"Cache-Control": "no-store"}
-        if self._signing_in is None:
-            return JSONResponse({"error": "invalid_request"}, 400, headers)
         try:
+            if self._signing_in is None:
+                raise SignInRefused("no provider is set")
             subject, session, named = await self._signing_in.signed_out(logout_token)
+            if await self._spent.spend(key := f"logout:{named}") is not None:
+                raise SignInRefused("it was told before")
         except SignInRefused as refused:
             log.warning("sign_out.refused", error=refused)
-            return JSONResponse({"error": "invalid_request"}, 400, headers)
+            raise Problem(400, "This tells of no sign-out", headers=headers) from refused
         except ProviderUnavailable as away:
             log.warning("provider.unavailable", error=away)
-            return JSONResponse({"error": "temporarily_unavailable"}, 503, {**headers, **_RETRY})
-        if await self._spent.spend(f"logout:{named}") is not None:
-            return JSONResponse({"error": "invalid_request"}, 400, headers)
-        ended = await self._sessions.end_at_provider(subject, session)
+            title = "The provider's keys can't be read right now"
+            raise Problem(503, title, headers={**headers, **_RETRY}) from away
+        try:
+            ended = await self._sessions.end_at_provider(subject, session)
+        except BaseException:  # then the provider tells it again
+            await self._spent.release(key)
+            raise
         log.info("sign_out.told", sessions=ended)
         return Response(None, 200, headers)
 
