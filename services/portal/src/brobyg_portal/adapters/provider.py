@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -76,7 +77,21 @@ class OidcProvider:
     def __init__(self, client: Client, clock: Clock) -> None:
         """Connects nothing. `clock` tells real time, in which the provider lives."""
         self._client, self._clock = client, clock
-        self._http = httpx2.AsyncClient(**_options(client))
+        # One for all sign-ins: to make one reads the machine's certificates, which takes long.
+        self._http = AsyncOAuth2Client(
+            client.client_id,
+            client.secret or None,
+            scope="openid",
+            redirect_uri=client.comes_back,
+            code_challenge_method="S256",
+            timeout=_STEP,
+            limits=httpx2.Limits(max_connections=_AT_ONCE),
+            follow_redirects=False,
+            # A provider on this machine is not behind the machine's proxy.
+            trust_env=urlsplit(client.issuer).scheme == "https",
+            # What the provider sets in one sign-in is not sent in another's.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        )
         self._metadata: tuple[Metadata, datetime] | None = None
         self._keys: KeySet | None = None
         self._keys_read_at: datetime | None = None
@@ -89,22 +104,22 @@ class OidcProvider:
     async def sign_in_address(self, attempt: Attempt) -> str:
         """See `ports.Provider`."""
         metadata = await self._discovered()
-        async with self._oauth(metadata) as oauth:
-            address, _ = oauth.create_authorization_url(
-                metadata.authorization_endpoint,
-                state=attempt.state,
-                code_verifier=attempt.verifier,
-                nonce=attempt.nonce,
-            )
+        address, _ = self._http.create_authorization_url(
+            metadata.authorization_endpoint,
+            state=attempt.state,
+            code_verifier=attempt.verifier,
+            nonce=attempt.nonce,
+        )
         return str(address)
 
     async def redeem(self, code: str, attempt: Attempt) -> Identity:
         """See `ports.Provider`."""
         metadata = await self._discovered()
         try:
-            async with asyncio.timeout(_IN_ALL), self._turn, self._oauth(metadata) as oauth:
-                answer: Mapping[str, Any] = await oauth.fetch_token(
+            async with asyncio.timeout(_IN_ALL), self._turn:
+                answer: Mapping[str, Any] = await self._http.fetch_token(
                     metadata.token_endpoint,
+                    auth=self._proof(metadata),
                     grant_type="authorization_code",
                     code=code,
                     code_verifier=attempt.verifier,
@@ -177,22 +192,13 @@ class OidcProvider:
             raise SignInRefused("it tells of no sign-out")
         return SignedOut(subject, session, named)
 
-    def _oauth(self, metadata: Metadata) -> AsyncOAuth2Client:
+    def _proof(self, metadata: Metadata) -> Any:  # Authlib's own, without types
+        """How the portal proves to be itself."""
+        if not self._client.secret:
+            return self._http.client_auth("none")
         methods = metadata.token_endpoint_auth_methods_supported
-        basic = "client_secret_basic" in methods or "client_secret_post" not in methods
-        return AsyncOAuth2Client(
-            self._client.client_id,
-            self._client.secret or None,
-            token_endpoint_auth_method=(
-                ("client_secret_basic" if basic else "client_secret_post")
-                if self._client.secret
-                else "none"
-            ),
-            scope="openid",
-            redirect_uri=self._client.comes_back,
-            code_challenge_method="S256",
-            **_options(self._client),
-        )
+        post = "client_secret_post" in methods and "client_secret_basic" not in methods
+        return self._http.client_auth("client_secret_post" if post else "client_secret_basic")
 
     def _seconds(self) -> int:
         return int(self._clock.now().timestamp())
@@ -260,9 +266,8 @@ class OidcProvider:
     async def _get(self, address: str) -> bytes:
         found = bytearray()
         try:
-            async with (
-                asyncio.timeout(_IN_ALL), self._turn, self._http.stream("GET", address) as answer
-            ):  # fmt: skip
+            asking = self._http.stream("GET", address, withhold_token=True)
+            async with asyncio.timeout(_IN_ALL), self._turn, asking as answer:
                 answer.raise_for_status()
                 async for part in answer.aiter_bytes():
                     found += part
@@ -271,16 +276,6 @@ class OidcProvider:
         except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError) as error:
             raise ProviderUnavailable(type(error).__name__) from error
         return bytes(found)
-
-
-def _options(client: Client) -> dict[str, Any]:
-    """Of the HTTP client. A provider on this machine is not behind the machine's proxy."""
-    return {
-        "timeout": _STEP,
-        "limits": httpx2.Limits(max_connections=_AT_ONCE),
-        "follow_redirects": False,
-        "trust_env": urlsplit(client.issuer).scheme == "https",
-    }
 
 
 def _signed_by(keys: KeySet, token: str) -> jwt.Token | None:
