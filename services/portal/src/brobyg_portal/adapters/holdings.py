@@ -14,6 +14,7 @@ _SIGNED_IN = held(
 HOLDINGS = Holdings(
     {"citizens": (_SIGNED_IN, *OF_ANYBODY), "volunteers": (_SIGNED_IN, *OF_ANYBODY)},
     {
+        "attention": "The portal raises nothing that needs a human.",
         "administrator": "Ids of staff.",
         "kept_form": "For half an hour what somebody typed; only their own browser can open it.",
         "spent": "Hashes of random keys, which are about nobody.",

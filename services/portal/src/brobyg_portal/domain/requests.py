@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 #: Methods that change nothing.
@@ -39,12 +38,6 @@ def _signature(form_key: bytes, path: str, nonce: str) -> str:
     return hmac.new(form_key, f"{nonce}\x00{path}".encode(), hashlib.sha256).hexdigest()
 
 
-@dataclass(slots=True)
-class _Window:
-    began_at: datetime
-    tries: int = 0
-
-
 class Tries:
     """How often each address has tried something within a minute. Bounded, in this process alone.
 
@@ -58,21 +51,15 @@ class Tries:
     def __init__(self, now: Callable[[], datetime], allowed: int) -> None:
         """So many are `allowed` a minute."""
         self._now, self._allowed = now, allowed
-        self._windows: dict[str, _Window] = {}
+        self._counts: dict[str, int] = {}
+        self._began_at = now()
 
     def another(self, address: str) -> bool:
         """Count a try; whether it is allowed."""
         now = self._now()
-        if address not in self._windows and len(self._windows) >= self._MOST:
-            self._windows = {
-                one: window
-                for one, window in self._windows.items()
-                if now < window.began_at + self._LENGTH
-            }
-            if len(self._windows) >= self._MOST:
-                address = ""
-        window = self._windows.setdefault(address, _Window(now))
-        if now >= window.began_at + self._LENGTH:
-            window.began_at, window.tries = now, 0
-        window.tries += 1
-        return window.tries <= self._allowed
+        if now >= self._began_at + self._LENGTH:
+            self._began_at, self._counts = now, {}
+        if address not in self._counts and len(self._counts) >= self._MOST:
+            address = ""
+        self._counts[address] = self._counts.get(address, 0) + 1
+        return self._counts[address] <= self._allowed
