@@ -53,7 +53,9 @@ def build(resources: Resources) -> Parts:
     return Parts(
         routers=[export_router(database, "portal", HOLDINGS, act="collect-export")],
         public_routers=[
-            web.router(HttpOffers(clients["matching"]), settings.default_language),
+            web.router(
+                HttpOffers(clients["matching"]), settings.default_language, secure=cookies.secure
+            ),
             signs.router(),
             signs.told_router(),
             start.router(guard, sessions),
