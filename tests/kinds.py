@@ -40,7 +40,12 @@ KINDS = (
         "parts",
         "the run's real broker or database, or another real server",
         950,
-        frozenset({"kafka", "postgres", "addresses", "post_office", "owners", "matching"}),
+        frozenset(
+            {
+                *("kafka", "postgres", "addresses", "post_office", "owners", "matching"),
+                "light_provider",
+            }
+        ),
     ),
     Kind("unit", "no broker, database or browser", 200),
 )

@@ -82,6 +82,8 @@ def up(
     as_json: AsJson = False,
 ) -> None:
     """Start everything that does not run yet, with its data kept, and wait until it is ready."""
+    from .system import PROVIDER_SETTING
+
     with _explained():
         system = system_of(folder)
         settings = {"BROBYG_CLOCK": clock, "BROBYG_NOTIFICATION_SMTP": smtp}
@@ -95,6 +97,7 @@ def up(
         "kafka": environment["BROBYG_KAFKA"],
         "postgres": f"postgresql://{database}  (password in {where.environment})",
         "mail": f"{environment['BROBYG_NOTIFICATION_SMTP']}  (read in {where.mail})",
+        "sign-in": environment[PROVIDER_SETTING] or "none",
     }
     answer = {
         "addresses": addresses,

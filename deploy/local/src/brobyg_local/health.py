@@ -12,8 +12,9 @@ import psutil
 from .logs import tail
 from .ports import endpoint, is_answering
 from .services import SERVICES, gauges, readiness
+from .state import COMPONENTS
 from .supervisor import SUPERVISOR_GONE, ProgramState
-from .system import System
+from .system import PROVIDER_SETTING, System
 from .topics import LAG_BOUND, TopicState, read_topics
 
 #: Seconds an event may wait to be published: the relay needs milliseconds, and is back from an
@@ -124,7 +125,9 @@ def read_status(system: System) -> SystemStatus:
         topics = pool.submit(
             lambda: asyncio.run(read_topics(environment.get("BROBYG_KAFKA", ""), SERVICES))
         )
-        components = list(pool.map(state_of, ("kafka", "postgres", "mail", *SERVICES)))
+        no_provider = environment.get(PROVIDER_SETTING) == ""
+        known = [one for one in COMPONENTS if not (one == "light-provider" and no_provider)]
+        components = list(pool.map(state_of, known))
         return SystemStatus(components, *topics.result(), orphans)
 
 
@@ -173,17 +176,19 @@ def _why_silent(system: System, name: str, state: ProgramState, why: str) -> str
 def _store(
     system: System, name: str, state: ProgramState, environment: Mapping[str, str]
 ) -> ComponentState:
-    """The broker, the database or the mail server: our own, or the one that was named."""
+    """The broker, the database, the mail server or the provider: our own, or the one named."""
     variable, default_port = {
         "kafka": ("BROBYG_KAFKA", 9092),
         "postgres": ("BROBYG_DATABASE", 5432),
         "mail": ("BROBYG_NOTIFICATION_SMTP", None),
+        "light-provider": (PROVIDER_SETTING, 443),
     }[name]
     cluster, mail = system.cluster, system.own_mail_port(environment)
     own = {
         "kafka": cluster.kafka.address,
         "postgres": cluster.postgres.url,
         "mail": f"smtp://127.0.0.1:{mail}",
+        "light-provider": system.provider.issuer,
     }
     address = environment.get(variable, "")
     if address and address != own[name]:
@@ -193,7 +198,8 @@ def _store(
     if name == "mail":
         ready = is_answering(mail or 0)
     else:
-        ready = (cluster.kafka if name == "kafka" else cluster.postgres).is_ready()
+        parts = {"kafka": cluster.kafka, "postgres": cluster.postgres}
+        ready = parts.get(name, system.provider).is_ready()
     if state.state == "ORPHAN":
         return ComponentState(name, ready, ready, _ORPHAN if ready else f"down; {SUPERVISOR_GONE}")
     why = "" if ready else "it runs, but does not answer yet"

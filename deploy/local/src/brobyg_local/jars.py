@@ -1,4 +1,4 @@
-"""Kafka's published jars, resolved once by Maven from `deploy/local/pom.xml` for the checkout."""
+"""Published jars, resolved once by Maven for the checkout from the poms in `deploy/local`."""
 
 import hashlib
 import shutil
@@ -10,33 +10,36 @@ from filelock import FileLock
 from .state import ROOT
 from .tools import DOWNLOAD_TIMEOUT, Say, find_maven, run
 
-POM = ROOT / "deploy" / "local" / "pom.xml"
+POMS = ROOT / "deploy" / "local"
+#: How much the first start of a component loads.
+SIZES = {"kafka": "about 45 jars, 45 MB", "light-provider": "about 40 jars, 30 MB"}
 ADVICE = (
     "check that Maven reaches its repository (mvn -version; ~/.m2/settings.xml holds mirrors and"
     " proxies), then run the same command again"
 )
 
 
-def class_path(say: Say) -> str:
-    """What to give Java. Raises `ProgramMissing`. May block for minutes.
+def class_path(component: str, say: Say) -> str:
+    """What to give Java for this component. Raises `ProgramMissing`. May block for minutes.
 
     Downloads at most once, one at a time; an interrupted download leaves nothing half. Each
     version of the pom has a folder of its own, so an upgrade never mixes two.
     """
-    folder = ROOT / "var" / "jars" / hashlib.sha256(POM.read_bytes()).hexdigest()[:12]
+    pom = POMS / ("pom.xml" if component == "kafka" else f"{component}.pom.xml")
+    folder = ROOT / "var" / "jars" / hashlib.sha256(pom.read_bytes()).hexdigest()[:12]
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.parent / "lock"):
         if not folder.exists():
-            _download(folder, say)
+            _download(component, pom, folder, say)
     return str(folder / "*")
 
 
-def _download(folder: Path, say: Say) -> None:
+def _download(component: str, pom: Path, folder: Path, say: Say) -> None:
     maven = find_maven(say)
-    say("kafka: Maven resolves its jars (about 45 jars, 45 MB, the first time only)")
+    say(f"{component}: Maven resolves its jars ({SIZES[component]}, the first time only)")
     scratch = Path(tempfile.mkdtemp(prefix="incoming-", dir=folder.parent))
     command = [
-        *(str(maven), "-B", "-q", "-f", str(POM)),
+        *(str(maven), "-B", "-q", "-f", str(pom)),
         # A server that accepts and says nothing is given up; by default Maven waits half an hour.
         *("-Daether.connector.connectTimeout=20000", "-Daether.connector.requestTimeout=60000"),
         *("dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={scratch}"),
@@ -46,4 +49,4 @@ def _download(folder: Path, say: Say) -> None:
         scratch.rename(folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    say(f"kafka: its jars are in {folder}")
+    say(f"{component}: its jars are in {folder}")

@@ -83,7 +83,7 @@ def readiness(service: str, url: str, timeout: float = ANSWER_TIMEOUT) -> Readin
     Never raises for a service that is down. Blocks up to `timeout` seconds.
     """
     try:
-        report = json.loads(_get(f"{url}/readyz", timeout))
+        report = json.loads(ask(f"{url}/readyz", timeout))
         if report["service"] != service:
             return Readiness(False, f"{report['service']} answers at {url}", {})
         checks = dict(report.get("checks", {}))
@@ -104,15 +104,15 @@ def readiness(service: str, url: str, timeout: float = ANSWER_TIMEOUT) -> Readin
 def gauges(url: str, timeout: float = ANSWER_TIMEOUT) -> dict[str, float]:
     """The metrics of `url`/metrics without labels; none for a service that is down. Blocks."""
     try:
-        lines = _get(f"{url}/metrics", timeout).decode().splitlines()
+        lines = ask(f"{url}/metrics", timeout).decode().splitlines()
     except (OSError, ValueError):
         return {}
     pairs = [line.partition(" ") for line in lines if not line.startswith("#") and "{" not in line]
     return {name: float(value) for name, _, value in pairs}
 
 
-def _get(url: str, timeout: float) -> bytes:
-    """The body, whatever the status is. Raises OSError or ValueError."""
+def ask(url: str, timeout: float) -> bytes:
+    """The body, whatever the status is. Raises OSError or ValueError. Blocks."""
     try:
         answer = _DIRECTLY.open(url, timeout=timeout)
     except urllib.error.HTTPError as error:

@@ -1,4 +1,4 @@
-"""The whole system on this machine: broker, database, mail server and the five services.
+"""The whole system on this machine: broker, database, mail server, sign-in, the five services.
 
 Everything here is idempotent: `up` starts what is missing and leaves alone what runs well, so that
 whatever was killed, interrupted or half started is put right by running it again.
@@ -21,6 +21,7 @@ from .clock import at_real_speed
 from .cluster import Cluster
 from .errors import LocalError
 from .keys import PASSWORDS, make_keys
+from .light_provider import LightProvider, issuer_at
 from .ports import holder_of, is_answering, is_free
 from .services import BROBYG, DEFAULT_PORTS, KEEPERS, SERVICES, own_settings, readiness
 from .state import (
@@ -38,7 +39,15 @@ from .supervisor import Program, wait_until, without_settings
 from .tools import Say, run
 
 #: Default ports, by component.
-PORTS: Mapping[str, int] = {"kafka": 9092, "postgres": 5432, "mail": 2525, **DEFAULT_PORTS}
+PORTS: Mapping[str, int] = {
+    "kafka": 9092,
+    "postgres": 5432,
+    "mail": 2525,
+    "light-provider": 8080,
+    **DEFAULT_PORTS,
+}
+#: Where staff sign in, by its issuer; an empty one for nowhere.
+PROVIDER_SETTING = "BROBYG_PORTAL_PROVIDER_ISSUER"
 #: Seconds for all services together, and for one migration or the topics.
 READY_TIMEOUT, COMMAND_TIMEOUT = 90.0, 120.0
 #: What the databases, their rights and the topics are made from.
@@ -95,6 +104,7 @@ class System:
             say=self.say,
         )
         self.supervisor = self.cluster.supervisor
+        self.provider = LightProvider(self.folder, self.cluster.ports, self.say)
 
     def environment(self) -> dict[str, str]:
         """All `BROBYG_*` of the system as it was last started; empty before that."""
@@ -124,7 +134,7 @@ class System:
     def down(self) -> list[str]:
         """End everything cleanly, data kept; returns what had to be killed. Blocks."""
         with self.folder.locked():
-            killed = self.supervisor.stop([*SERVICES, "mail"])
+            killed = self.supervisor.stop([*SERVICES, "mail", "light-provider"])
             killed += self.supervisor.stop(["kafka", "postgres"])
             self.supervisor.shut_down()
             self._slow_the_clock()
@@ -175,8 +185,14 @@ class System:
         own = environment.get("BROBYG_NOTIFICATION_SMTP") == f"smtp://127.0.0.1:{port}"
         return port if own else None
 
+    def has_own_provider(self, environment: Mapping[str, str]) -> bool:
+        """Whether staff sign in at our own provider; not where the settings name another or none."""
+        return bool(environment.get(PROVIDER_SETTING)) and (
+            environment[PROVIDER_SETTING] == self.provider.issuer
+        )
+
     def _programs(self, environment: Mapping[str, str]) -> list[Program]:
-        """The mail server, unless another is used, and the services."""
+        """The mail server and the provider, unless others are used, and the services."""
         programs = [
             Program(name, [BROBYG, name, "run"], own_settings(name, environment))
             for name in SERVICES
@@ -184,6 +200,8 @@ class System:
         if (port := self.own_mail_port(environment)) is not None:
             command = [sys.executable, "-m", "brobyg_local.mail", str(port), str(self.folder.mail)]
             programs.insert(0, Program("mail", command))
+        if self.has_own_provider(environment):
+            programs.insert(0, self.provider.prepare())
         return programs
 
     def _clock(self, told: Mapping[str, str]) -> str:
@@ -223,6 +241,7 @@ class System:
             "BROBYG_KAFKA": addresses.kafka,
             "BROBYG_DATABASE": addresses.database,
             "BROBYG_NOTIFICATION_SMTP": f"smtp://127.0.0.1:{self._port('mail')}",
+            PROVIDER_SETTING: issuer_at(self._port("light-provider")),
         }
         if not self.given.get("BROBYG_KAFKA"):  # on our own broker nobody else has this name
             environment["BROBYG_INSTANCE"] = "local"
@@ -316,12 +335,15 @@ class System:
             self.say(f"{name}: starting{f' on {urls[name]}' if name in urls else ''}")
         self.supervisor.start(down)
         mail = self.own_mail_port(environment)
-        pending = [name for name in wanted if name != "mail" or mail is not None]
+        others = {"mail": mail is None, "light-provider": not self.has_own_provider(environment)}
+        pending = [name for name in wanted if not others.get(name)]
 
         def ready(name: str) -> bool:
             """Whether it answers and, a service, has its copies of what others own."""
             if name == "mail":
                 return is_answering(mail or 0)
+            if name == "light-provider":
+                return self.provider.is_ready()
             answer = readiness(name, urls[name])
             return answer.ready and answer.has_copies
 
