@@ -61,28 +61,35 @@ def test_a_cookie_that_no_sign_in_has_set_is_none(text: str) -> None:
     assert Attempt.of_cookie(made.to_cookie()) == made
 
 
+def told(given: object, **more: object) -> dict[str, object]:
+    return {"org": "o", "dept": "*", "realm_access": {"roles": given}, **more}
+
+
 @pytest.mark.parametrize(
     ("claims", "roles", "department"),
     [
-        ({"realm_access": {"roles": ["bb-koordinator", "offline"]}, "dept": "randers"},
-         {"coordinator"}, "randers"),
-        ({"realm_access": {"roles": "bb-koordinator bb-dpo"}, "dept": ["randers"]},
-         {"coordinator", "data_protection"}, "randers"),
-        ({"realm_access": {"roles": ["bb-dpo"]}, "dept": "*"}, {"data_protection"}, None),
-        ({"realm_access": {"roles": ["bb-koordinator"]}}, set(), None),
-        ({"realm_access": {"roles": ["bb-koordinator"]}, "dept": ["a", "b"]}, set(), None),
-        ({"realm_access": {"roles": ["bb-koordinator"]}, "dept": {"x": 1}}, set(), None),
-        ({"realm_access": ["bb-koordinator"], "dept": "*"}, set(), None),
-        ({"realm_access": {"roles": [["bb-koordinator"], None, 7]}, "dept": "*"}, set(), None),
-        ({"realm_access": {"roles": {"bb-koordinator": 1}}, "dept": "*"}, set(), None),
-        ({"roles": ["coordinator"], "dept": "*"}, set(), None),
+        (told(["bb-koordinator", "offline"], dept="randers"), {"coordinator"}, "randers"),
+        (told("bb-koordinator bb-dpo", dept=["r"]), {"coordinator", "data_protection"}, "r"),
+        (told(["bb-dpo"]), {"data_protection"}, None),
+        (told(["bb-dpo"], org=None), set(), None),
+        (told(["bb-koordinator"], dept=None), set(), None),
+        (told(["bb-koordinator"], dept=""), set(), None),
+        (told(["bb-koordinator"], dept=["a", "b"]), set(), None),
+        (told(["bb-koordinator"], dept={"x": 1}), set(), None),
+        (told(["bb-koordinator"], dept="x" * 101), set(), None),
+        (told([["bb-koordinator"], None, 7]), set(), None),
+        (told({"bb-koordinator": 1}), set(), None),
+        (told(None), set(), None),
+        (told([], realm_access=["bb-koordinator"]), set(), None),
+        (told([], roles=["coordinator"]), set(), None),
     ],
-)  # fmt: skip
-def test_claims_become_roles_by_the_mapping_alone_and_a_department_must_be_said(
+)
+def test_claims_become_roles_by_the_mapping_alone_and_for_whom_must_be_said(
     claims: dict[str, object], roles: set[str], department: str | None
 ) -> None:
     given = granted(claims, MAPPING)
-    assert (given.roles, given.department, given.organisation) == (roles, department, None)
+    assert (given.roles, given.department) == (roles, department)
+    assert given.organisation == claims.get("org")
 
 
 @pytest.mark.parametrize(

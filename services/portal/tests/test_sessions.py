@@ -12,7 +12,11 @@ from brobyg_portal.testing import IDLE, Browser, Portal
 from sqlalchemy import func, select
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-STAFF = {"roles": ["coordinator"], "department": "randers-norddjurs"}
+STAFF = {
+    "roles": ["coordinator"],
+    "organisation": "social-sundhed",
+    "department": "randers-norddjurs",
+}
 SOMEBODY = "019ad7a0-1f00-5c3a-9a51-3b7f0e6d2a11"
 OUT = "/sign-in?next="
 

@@ -15,7 +15,10 @@ from brobyg_portal.testing import IDLE, Portal, portal_with
 from sqlalchemy import func, select
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-COORDINATOR = {"roles": ["coordinator"], "department": "randers-norddjurs", "name": "Kim Test"}
+COORDINATOR = {
+    "roles": ["coordinator"], "organisation": "social-sundhed", "department": "randers-norddjurs",
+    "name": "Kim Test",
+}  # fmt: skip
 
 
 @pytest_asyncio.fixture(autouse=True, loop_scope="module")
@@ -55,9 +58,9 @@ async def test_the_request_to_the_provider_is_bound_to_this_browser(staffed) -> 
 
 
 @pytest.mark.parametrize(
-    "who", [{"roles": []}, {"roles": ["king"]}, {"roles": "coordinator"}, {}, {"roles": {"a": 1}}]
+    "who", [{}, {"roles": ["coordinator"]}, {**COORDINATOR, "roles": ["king"]}]
 )
-async def test_who_has_no_role_and_no_department_sees_a_page_and_gets_no_session(
+async def test_who_is_given_no_role_sees_a_page_and_gets_no_session(
     staffed, who: dict[str, object]
 ) -> None:
     browser = staffed.browser()

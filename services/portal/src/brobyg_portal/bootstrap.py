@@ -11,7 +11,7 @@ from brobyg_kit.service import Parts, Resources, Service
 from brobyg_portal.adapters.forms import KEPT_FORM, KeptForms, Spent
 from brobyg_portal.adapters.holdings import HOLDINGS
 from brobyg_portal.adapters.http import HttpOffers, HttpServices, Minter
-from brobyg_portal.adapters.mapping import MAPPING
+from brobyg_portal.adapters.mapping import mapping
 from brobyg_portal.adapters.provider import Client, OidcProvider
 from brobyg_portal.adapters.retention import retention
 from brobyg_portal.adapters.sessions import Administrators, Sessions
@@ -47,7 +47,8 @@ def build(resources: Resources) -> Parts:
     provider, signing_in = _provider(settings, home), None
     if provider is not None:
         is_administrator = Administrators(database, clock).has
-        signing_in = SigningIn(provider, settings.portal_provider_issuer, MAPPING, is_administrator)
+        claims = mapping(settings.portal_sign_in)
+        signing_in = SigningIn(provider, settings.portal_provider_issuer, claims, is_administrator)
     tries = Tries(clock.now, settings.portal_sign_in_tries)
     signs = SignInRoutes(signing_in, sessions, spent, guard, cookies, tries)
     return Parts(

@@ -41,6 +41,11 @@ class PortalSettings(KitSettings):
         description="File with the portal's client secret at the provider; none, or an empty one,"
         " for a public client, which proves itself by PKCE alone.",
     )
+    portal_sign_in: Path | None = Field(
+        None,
+        description="File (TOML) that says what the provider's claims make of staff, in the form of"
+        " schemas/sign-in.toml, which is taken where none is named.",
+    )
     portal_signing_key: Path | None = Field(
         None,
         description="File with the private key (JWK, P-256) that signs the tokens with which the"

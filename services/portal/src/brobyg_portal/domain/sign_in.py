@@ -72,10 +72,10 @@ class ClaimMapping:
     roles: tuple[str, ...]
     #: The provider's value to our role; every other value says nothing.
     values: Mapping[str, str]
-    organisation: tuple[str, ...] = ()
-    department: tuple[str, ...] = ()
+    organisation: tuple[str, ...]
+    department: tuple[str, ...]
     #: The value by which the provider says that somebody acts for every department.
-    every_department: str = ""
+    every_department: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +88,10 @@ class Granted:
 
 
 def granted(claims: Mapping[str, Any], mapping: ClaimMapping) -> Granted:
-    """What these claims make of somebody; no roles where a department is due and not said.
+    """What these claims make of somebody; no roles where organisation or department is not said.
 
-    Without a department in a token its bearer acts for all: so to act for all must be said too.
+    A token of ours without them lets its bearer act for all: that must be said, and never follows
+    from a claim that is missing.
     """
     told = _at(claims, mapping.roles)
     words: Sequence[object] = told.split() if isinstance(told, str) else told or ()
@@ -99,15 +100,15 @@ def granted(claims: Mapping[str, Any], mapping: ClaimMapping) -> Granted:
     ) if isinstance(words, list | tuple) else frozenset()  # fmt: skip
     organisation = _name(_at(claims, mapping.organisation))
     department = _name(_at(claims, mapping.department))
-    if mapping.department and department is None:
+    if organisation is None or department is None:
         roles = frozenset()
-    if department is not None and department == mapping.every_department:
+    if department == mapping.every_department:
         department = None
     return Granted(roles, organisation, department)
 
 
 def _at(claims: Mapping[str, Any], path: Sequence[str]) -> Any:  # a claim is any JSON
-    found: Any = claims if path else None
+    found: Any = claims
     for name in path:
         found = found.get(name) if isinstance(found, Mapping) else None
     return found
