@@ -289,7 +289,8 @@ async def served(
     Its token for the others has the role of its name
     where the domain has one, else `service`.
     """
-    port = chosen if isinstance(chosen := settings.get(f"{service.name}_port"), int) else free_port()
+    told = settings.get(f"{service.name}_port")
+    port = told if isinstance(told, int) else free_port()
     suffix = _suffix_of(beside) if beside else f"_t{uuid.uuid4().hex[:10]}"
     own_role = service.name if service.name in domain().ROLES else "service"
     values = {
@@ -301,7 +302,8 @@ async def served(
     }
     if service.metadata is not None:
         values[f"{service.name}_database"] = signed_in(server, login_of(server, service.name))
-    runtime = Runtime(service, service.settings.model_validate(values), role, clock=clock, database_suffix=suffix)
+    chosen = service.settings.model_validate(values)
+    runtime = Runtime(service, chosen, role, clock=clock, database_suffix=suffix)
     async with AsyncExitStack() as stack:
         if service.metadata is not None and beside is None:
             await stack.enter_async_context(_own_database(server, service, suffix))
