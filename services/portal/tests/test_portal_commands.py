@@ -5,10 +5,12 @@ import asyncio
 import pytest
 from brobyg_kit import keys_cli
 from brobyg_kit.clock import WallClock
+from brobyg_kit.runtime import Runtime
 from brobyg_portal.adapters.sessions import Sessions
 from brobyg_portal.bootstrap import SERVICE
 from brobyg_portal.domain.session import Lifetime, Person
 from brobyg_portal.entrypoints.cli import app
+from brobyg_portal.settings import PortalSettings
 from typer.testing import CliRunner
 
 WHO = "019ad7a0-1f00-5c3a-9a51-3b7f0e6d2a11"
@@ -44,3 +46,10 @@ async def test_administrators_are_named_and_sessions_ended_by_command(
         assert await run("sessions", "end", WHO) == (0, "1 session ended\n")
         assert (await sessions.seen(token)).session is None
         assert await run("sessions", "end", WHO) == (0, "0 sessions ended\n")
+
+
+def test_the_portal_serves_without_a_broker() -> None:
+    """It has no topics, so that nothing of it waits for one."""
+    loops = Runtime(SERVICE, PortalSettings(), "run")._loops()
+    assert {"timers", "retention"} <= loops.keys()
+    assert not {"relay", "consumer", "replicas"} & loops.keys()
