@@ -27,10 +27,11 @@ HEADER = "# Generated from schemas/ by `python -m schemas.tools.generate`; do no
 def generated(sources: Sources) -> Mapping[Path, str]:
     """Each generated file and the text it should have."""
     document = asyncapi_document(sources)
-    by_hand = [SCHEMAS / name for name in ("access.yaml", "retention.yaml", "sign-in.toml")]
+    by_hand = [SCHEMAS / "access.yaml", SCHEMAS / "retention.yaml"]
     copied = [*by_hand, *SCHEMAS.glob("pathways/*.toml")]
     data = {path.name: path.read_text() for path in copied} | {
         **{f"consent/{path.name}": path.read_text() for path in SCHEMAS.glob("consent/*.yaml")},
+        "sign_in/sign-in.toml": (SCHEMAS / "sign-in.toml").read_text(),
         "topics.json": _json(
             {name: list(map(event_type, topic.events)) for name, topic in sources.topics.items()}
         ),

@@ -101,7 +101,7 @@ def role_picker() -> str:
 
 def _choice(user: User) -> str:
     claims = html.escape(json.dumps(user.claims(), ensure_ascii=False))
-    roles = html.escape(", ".join(user.roles) or "–")
+    roles = html.escape(", ".join(user.roles) or "ingen")
     where = html.escape(f"{user.organisation}, {user.department}")
     return (
         f'<li><form method="post"><input type="hidden" name="username" value="{user.id}">'

@@ -186,10 +186,9 @@ class System:
         return port if own else None
 
     def has_own_provider(self, environment: Mapping[str, str]) -> bool:
-        """Whether staff sign in at our own provider; not where the settings name another or none."""
-        return bool(environment.get(PROVIDER_SETTING)) and (
-            environment[PROVIDER_SETTING] == self.provider.issuer
-        )
+        """Whether staff sign in at our own provider: settings may name another, or none."""
+        issuer = environment.get(PROVIDER_SETTING)
+        return bool(issuer) and issuer == self.provider.issuer
 
     def _programs(self, environment: Mapping[str, str]) -> list[Program]:
         """The mail server and the provider, unless others are used, and the services."""

@@ -23,7 +23,12 @@ class Flow:
     issuer: str
     verifier: str = field(default_factory=lambda: secrets.token_urlsafe(40))
     nonce: str = field(default_factory=secrets.token_urlsafe)
-    http: httpx2.Client = field(default_factory=lambda: httpx2.Client(timeout=30))
+    #: Keeps no connection open, so that nobody has to close it.
+    http: httpx2.Client = field(
+        default_factory=lambda: httpx2.Client(
+            timeout=30, limits=httpx2.Limits(max_keepalive_connections=0)
+        )
+    )
 
     def __post_init__(self) -> None:
         """Read the provider's discovery document."""
@@ -42,7 +47,10 @@ class Flow:
             "code_challenge": base64.urlsafe_b64encode(digest).decode().rstrip("="),
             "code_challenge_method": "S256",
         }  # fmt: skip
-        return self.get(self.places["authorization_endpoint"], **(query | other))
+        answer = self.get(self.places["authorization_endpoint"], **(query | other))
+        for cookie in self.http.cookies.jar:
+            cookie.secure = False  # browsers send secure ones to this machine without TLS, too
+        return answer
 
     def code_of(self, answer: httpx2.Response) -> str:
         """The code with which the provider sends the browser back."""
@@ -76,4 +84,4 @@ class Flow:
     def claims(self, token: str) -> dict[str, object]:
         """What it says. Raises JoseError where none of the provider's keys has signed it."""
         keys = KeySet.import_key_set(self.get(self.places["jwks_uri"]).json())
-        return jwt.decode(token, keys, algorithms=["ES256"]).claims
+        return jwt.decode(token, keys, algorithms=["ES256", "RS256"]).claims

@@ -41,7 +41,7 @@ class SignIn(Struct, frozen=True, forbid_unknown_fields=True):
 @lru_cache
 def sign_in() -> SignIn:
     """The mapping of this project, for an installation that has none of its own."""
-    return load(files(__package__).joinpath("data", "sign-in.toml"))
+    return load(files(__package__).joinpath("data", "sign_in", "sign-in.toml"))
 
 
 def load(file: Traversable) -> SignIn:
