@@ -33,6 +33,7 @@ from brobyg_kit.testing import Running, eventually, fresh_database, served
 from brobyg_kit.topics import apply_topics, load_topics
 
 if TYPE_CHECKING:
+    from brobyg_local.keycloak import Keycloak
     from brobyg_local.light_provider import LightProvider
 
 pytest_plugins = ["tests.kinds"]
@@ -217,6 +218,19 @@ def light_provider(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[LightP
     from brobyg_local.providers import provided
 
     with provided(LightProvider, tmp_path_factory.mktemp("light-provider"), os.getpid()) as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+def keycloak(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Keycloak]":
+    """A real Keycloak, this worker's own: `issuer`, `address`, and the users of sign-ins.toml.
+
+    It has half a gigabyte: one file of tests uses it.
+    """
+    from brobyg_local.keycloak import Keycloak
+    from brobyg_local.providers import provided
+
+    with provided(Keycloak, tmp_path_factory.mktemp("keycloak"), os.getpid()) as one:
         yield one
 
 

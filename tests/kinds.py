@@ -34,7 +34,12 @@ KINDS = (
         "system",
         "a broker, a database or a whole system of the test's own, started and killed by it",
         1000,
-        frozenset({"system", "cluster", "new_cluster", "supervisor", "played", "in_use", "town"}),
+        frozenset(
+            {
+                *("system", "cluster", "new_cluster", "supervisor", "played", "in_use", "town"),
+                "keycloak",
+            }
+        ),
     ),
     Kind(
         "parts",

@@ -198,8 +198,8 @@ def _store(
     if name == "mail":
         ready = is_answering(mail or 0)
     else:
-        parts = {"kafka": cluster.kafka, "postgres": cluster.postgres}
-        ready = parts.get(name, system.provider).is_ready()
+        own_parts = (cluster.kafka, cluster.postgres, system.provider)
+        ready = any(one.is_ready() for one in own_parts if one.name == name)
     if state.state == "ORPHAN":
         return ComponentState(name, ready, ready, _ORPHAN if ready else f"down; {SUPERVISOR_GONE}")
     why = "" if ready else "it runs, but does not answer yet"
