@@ -2,6 +2,7 @@
 
 import asyncio
 
+import httpx2
 import pytest
 from brobyg_kit import keys_cli
 from brobyg_kit.clock import WallClock
@@ -53,3 +54,13 @@ def test_the_portal_serves_without_a_broker() -> None:
     loops = Runtime(SERVICE, PortalSettings(), "run")._loops()
     assert {"timers", "retention"} <= loops.keys()
     assert not {"relay", "consumer", "replicas"} & loops.keys()
+
+
+async def test_before_its_database_was_ever_there_a_page_says_that_it_is_away() -> None:
+    app = Runtime(SERVICE, PortalSettings(), "api").app()
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://p") as client:
+        for path in ("/", "/sign-in", "/sessions"):
+            answer = await client.get(path)
+            assert answer.status_code == 503
+            assert "<h1>Siden kan ikke vises lige nu</h1>" in answer.text

@@ -112,6 +112,20 @@ async def test_the_cookie_changes_hourly_and_who_comes_late_with_the_former_ends
     assert not await is_in(browser), "one of the two was stolen"
 
 
+async def test_the_new_cookie_comes_whatever_the_answer_is(staffed, time) -> None:
+    for path in ("/sessions", "/sign-in"):  # not for this role; on to the first page
+        browser = await signed_in(staffed, sub="nobody")
+        for _ in range(2):
+            time.advance(timedelta(minutes=29))
+            assert await is_in(browser)
+        before = browser.cookie
+        time.advance(timedelta(minutes=3))
+        await browser.client.get(path)
+        assert browser.cookie != before
+        time.advance(timedelta(minutes=2))
+        assert await is_in(browser)
+
+
 async def test_what_was_typed_when_the_session_ended_is_there_again_for_who_typed_it(
     staffed, time
 ) -> None:

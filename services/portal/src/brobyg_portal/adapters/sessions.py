@@ -35,8 +35,8 @@ class Seen:
     session: Session | None = None
     #: The session that it was, where it has ended.
     ended: Session | None = None
-    #: What the cookie is from now on; None to leave it.
-    token: str | None = None
+    #: Whether its cookie is to be given anew; see `Sessions.rotate`.
+    due: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +112,32 @@ class Sessions:
                 await connection.execute(self._ending(_s.session_id == found.session_id))
             if state in ("ended", "stolen"):
                 return Seen(ended=found)
-            if state == "rotate":
-                new = new_secret()
-                changed = await connection.execute(_rotation(row, token, new, now))
-                # Another request of the same browser may have been first, and got the new one.
-                return Seen(found, token=new if changed.rowcount else None)
             if now >= row.seen_at + _SEEN_EVERY:
                 seen = update(session).where(_s.session_id == found.session_id)
                 await connection.execute(seen.values(seen_at=func.greatest(_s.seen_at, now)))
-        return Seen(found)
+        return Seen(found, due=state == "rotate")
+
+    async def rotate(self, token: str) -> str | None:
+        """Give the session of this cookie a new one, and return that.
+
+        None where it has ended, or another request of the same browser was first: the cookie goes
+        with its answer. Done last, when there is an answer to take it along.
+        """
+        new, current = new_secret(), _s.token_hash == hash_of(token)
+        async with self._database.connect() as connection:
+            row = (await connection.execute(_FIND.where(current))).one_or_none()
+            if row is None:
+                return None
+            done = await connection.execute(_rotation(row, token, new, self._clock.now()))
+        return new if done.rowcount else None
+
+    @property
+    def can_be_asked(self) -> bool:
+        """False before the database was first reached."""
+        try:
+            return bool(self._database.engine)
+        except RuntimeError:
+            return False
 
     async def end(self, token: str) -> str:
         """End the session of this cookie; return the provider's token that it was begun with.
@@ -242,7 +259,7 @@ def _held_by(token: str) -> ColumnElement[bool]:
 
 
 def _rotation(row: Row[Any], token: str, new: str, now: datetime) -> Any:
-    """Give the session a new token, unless another request has."""
+    """Gives the session a new token, unless another request has."""
     opened = b"" if row.id_token is None else unseal(token, row.id_token, row.subject, _ID_TOKEN)
     return (
         update(session)

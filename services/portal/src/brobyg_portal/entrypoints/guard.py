@@ -106,16 +106,16 @@ class Guard:
 
     async def _answer(self, request: Request, handler: Handler) -> Response:
         request.state.session, request.state.typed, request.state.form_key = None, {}, ""
-        try:
-            return await self._guarded(request, handler)
-        except NotAllowed:
-            return self.page(request, "forbidden", 403)
-        except ServiceUnavailable as error:
-            log.warning("service.unavailable", error=error)
-        except Exception as error:
-            if not is_waited_out(error):
-                raise
-            log.warning("database.unavailable", error=error)
+        if self._sessions.can_be_asked:
+            try:
+                return await self._guarded(request, handler)
+            except Exception as error:
+                if not is_waited_out(error):
+                    raise
+                log.warning("database.unavailable", error=error)
+        return self._away(request)
+
+    def _away(self, request: Request) -> Response:
         return self._render(request, "away", 503, {"Retry-After": "10"})
 
     async def _guarded(self, request: Request, handler: Handler) -> Response:
@@ -123,7 +123,8 @@ class Guard:
         changes = request.method not in SAFE
         if changes and is_foreign(headers.get("sec-fetch-site"), headers.get("origin"), self._home):
             return self._render(request, "foreign", 403)
-        seen = await self._sessions.seen(self._cookies.read(request, "session"))
+        cookie = self._cookies.read(request, "session")
+        seen = await self._sessions.seen(cookie)
         request.state.session = seen.session
         try:
             if changes:
@@ -133,9 +134,18 @@ class Guard:
                 response = await handler(request)
         except SignInNeeded:
             response = self._to_sign_in(request)
-        if seen.token is not None:
-            self._cookies.put(response, "session", seen.token)
+        except NotAllowed:
+            response = self.page(request, "forbidden", 403)
+        except ServiceUnavailable as error:
+            log.warning("service.unavailable", error=error)
+            response = self._away(request)
+        if seen.due and cookie is not None:
+            await _if_possible(self._rotate(response, cookie))
         return response
+
+    async def _rotate(self, response: Response, cookie: str) -> None:
+        if (new := await self._sessions.rotate(cookie)) is not None:
+            self._cookies.put(response, "session", new)
 
     async def _typed_before(self, request: Request, session: Session | None) -> None:
         secret = self._cookies.read(request, "typed")
@@ -172,7 +182,7 @@ class Guard:
         except BaseException:
             await self._spent.release(nonce)
             raise
-        await self._acted(request, response, nonce)
+        await _if_possible(self._acted(request, response, nonce))
         return response
 
     async def _acted(self, request: Request, response: Response, nonce: str) -> None:
@@ -210,6 +220,16 @@ def redirect(path: str) -> Response:
     return RedirectResponse(
         path, 303, {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
     )
+
+
+async def _if_possible(work: Coroutine[Any, Any, None]) -> None:
+    """What follows an act must not make it look as if it had not been done."""
+    try:
+        await work
+    except Exception as error:
+        if not is_waited_out(error):
+            raise
+        log.warning("database.unavailable", error=error)
 
 
 async def _fields(request: Request) -> dict[str, str] | None:
