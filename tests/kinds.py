@@ -57,7 +57,10 @@ KINDS = (
 
 #: Folders whose tests start systems of their own: each list's on one worker, one after the other,
 #: or the machine would be too busy for weeks that are played by an accelerated clock.
-_CHAINS = (("tests/e2e/", "tests/faults/", "tests/erasure/test_canaries.py"), ("deploy/local/",))
+_CHAINS = (
+    ("tests/e2e/", "tests/faults/", "tests/erasure/test_canaries.py"),
+    ("deploy/local/", "tests/browser/test_signing_in.py"),  # with one Keycloak
+)
 
 
 def kind_of(fixtures: Iterable[str]) -> Kind:

@@ -13,7 +13,7 @@ from brobyg_kit.problems import GONE
 from typer.testing import CliRunner, Result
 
 WHO = "019ac012-5c00-7a10-8b6e-2f6d0c9a1e01"
-SERVICES = ("matching", "notification", "referral", "reporting")
+SERVICES = ("matching", "notification", "portal", "referral", "reporting")
 NOTHING: dict[str, object] = {"sections": []}
 REFERRAL = {
     "sections": [

@@ -10,12 +10,14 @@ from brobyg_kit.export import Held, Holdings
 from brobyg_kit.export_cli import label
 from brobyg_matching.adapters.holdings import holdings as of_matching
 from brobyg_notification.adapters.holdings import HOLDINGS as OF_NOTIFICATION
+from brobyg_portal.adapters.holdings import HOLDINGS as OF_PORTAL
 from brobyg_referral.holdings import holdings as of_referral
 from brobyg_reporting.adapters.holdings import HOLDINGS as OF_REPORTING
 
 ALL: dict[str, Holdings] = {
     "matching": of_matching(None),  # type: ignore[arg-type]  # nothing is opened
     "notification": OF_NOTIFICATION,
+    "portal": OF_PORTAL,
     "referral": of_referral(None),  # type: ignore[arg-type]
     "reporting": OF_REPORTING,
 }

@@ -4,7 +4,10 @@ import pytest
 from brobyg_kit.free_ports import free_port
 from brobyg_portal.bootstrap import SERVICE
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 PAGE = "/answer/signed.token-of_an.offer"
+#: Where the link leads to at once.
+CLEAN = "/answer/~40585552ae517a95"
 
 
 async def test_opening_the_link_shows_the_offer_and_answers_nothing(portal, matching) -> None:
@@ -183,6 +186,7 @@ async def test_an_answer_that_is_not_matchings_own_word_turns_no_link_down(
 
 async def test_when_matching_is_away_nothing_is_spent_and_the_page_says_so(serve) -> None:
     async with serve(SERVICE, matching_url=f"http://127.0.0.1:{free_port()}") as running:
+        running.client.follow_redirects = True
         for answer in (
             await running.client.get(PAGE),
             await running.client.post(PAGE, data={"answer": "accept"}),
@@ -209,10 +213,10 @@ async def test_the_switch_turns_the_page_and_the_answer_stays_in_that_language(
 ) -> None:
     danish, english = await portal.client.get(PAGE), await portal.client.get(f"{PAGE}?language=en")
     assert '<html lang="da">' in danish.text
-    assert f'href="{PAGE}?language=en" lang="en"' in danish.text
+    assert f'href="{CLEAN}?language=en" lang="en"' in danish.text
     assert '<html lang="en">' in english.text
     assert "Tuesday 1 December, 10:15" in english.text
-    assert f'action="{PAGE}?language=en"' in english.text
+    assert f'action="{CLEAN}?language=en"' in english.text
     answered = await portal.client.post(f"{PAGE}?language=en", data={"answer": "accept"})
     assert "Thank you, you go along" in answered.text
 
@@ -314,3 +318,25 @@ async def test_a_link_that_is_over_has_a_page_though_nothing_is_told_of_the_need
     else:
         answer = await portal.client.post(PAGE, data=form)
         assert answer.status_code == (409 if form["answer"] else status)
+
+
+async def test_the_link_leaves_the_address_at_once_and_opens_in_that_browser_alone(
+    portal, matching
+) -> None:
+    portal.client.follow_redirects = False
+    sent = await portal.client.get(f"{PAGE}?language=en")
+    portal.client.follow_redirects = True
+    assert (sent.status_code, sent.headers["location"]) == (303, f"{CLEAN}?language=en")
+    assert sent.headers["referrer-policy"] == "no-referrer"
+    cookie = sent.headers["set-cookie"]
+    assert all(part in cookie for part in ("HttpOnly", f"Path={CLEAN};", "SameSite=lax"))
+    assert matching.looked == 0
+    page = await portal.client.get(CLEAN)
+    assert page.status_code == 200
+    assert "signed.token" not in page.text
+    assert (await portal.client.post(CLEAN, data={"answer": "accept"})).status_code == 200
+    assert matching.given == [{"answer": "accept"}]
+    for other in ("brobyg-link=another.token", f"brobyg-link={CLEAN[8:]}", ""):
+        portal.client.cookies.clear()
+        answer = await portal.client.get(CLEAN, headers={"cookie": other})
+        assert answer.status_code == 404

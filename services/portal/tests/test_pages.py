@@ -12,7 +12,9 @@ from babel.messages.extract import extract_from_file
 from babel.messages.pofile import read_po
 from brobyg_kit.catalogues import languages
 from brobyg_portal.adapters import pages
+from brobyg_portal.adapters.sessions import OpenSession
 from brobyg_portal.domain.page import PageName
+from brobyg_portal.domain.session import Session
 from brobyg_portal.domain.wording import choose_language
 from brobyg_portal.entrypoints.web import PAGE_OF_REPLY, PAGE_OF_STATE, STYLE
 from brobyg_portal.ports import Offer, OfferState, Reply
@@ -22,6 +24,13 @@ from pydantic import ValidationError
 
 NOON = datetime(2026, 12, 1, 11, 0, tzinfo=UTC)
 FACTS: dict[str, Any] = {
+    "here": "/", "next": "/", "staff": True, "subject": "019ad7a0-1f00-5c3a-9a51-3b7f0e6d2a11",
+    "onward": "http://127.0.0.1/out", "told": True, "typed": "", "wrong": True, "ended": 1,
+    "form": lambda path: f"nonce.{path}",
+    "session": Session(
+        "s", "staff", "p", frozenset({"coordinator"}), None, None, NOON, administrator=True
+    ),
+    "sessions": [OpenSession("p", "staff", ["coordinator"], None, None, NOON, NOON)],
     "token": "a.b", "asked_language": False, "withdrawable": True,
     "offer": Offer(
         "open", None, "escort", NOON, NOON, "Regionshospitalet Randers", "home", NOON, NOON, 4210,
@@ -141,7 +150,7 @@ def test_the_danish_catalogue_is_complete() -> None:
         text
         for file in FOLDER.rglob("*.html")
         for _, text, _, _ in extract_from_file(
-            "jinja2.ext.babel_extract", file, {"_": None}, options=options
+            "jinja2.ext.babel_extract", file, {"_": None, "ngettext": (1, 2)}, options=options
         )
     }
     with (FOLDER / "locale" / "da.po").open("rb") as file:

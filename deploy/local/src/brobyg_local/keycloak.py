@@ -43,6 +43,10 @@ BUILD_OPTIONS = ("--db=dev-file", "--health-enabled=true", "--http-management-he
 SHARED = ("bin", "conf", "lib", "providers", "themes")
 #: Who administers the running Keycloak; on this machine alone, and for tests.
 ADMINISTRATOR = "admin"
+MAKE_ADMINISTRATOR = (
+    *("bootstrap-admin", "user", "--optimized", f"--username={ADMINISTRATOR}"),
+    *("--password:env=KC_ADMINISTRATOR", "--no-prompt"),
+)
 #: Seconds for each step of a build; a minute is usual for both together, more on a busy machine.
 BUILD_TIMEOUT = 900.0
 ADVICE = "run the same command again: a build that was interrupted is made anew"
@@ -94,12 +98,7 @@ class Keycloak:
             *("--optimized", "--http-enabled=true", "--http-host=127.0.0.1", "--cache=local"),
             *(f"--http-port={self._ports.of(NAME)}", f"--hostname={self.address}"),
         ]
-        administrator = {
-            "KC_BOOTSTRAP_ADMIN_USERNAME": ADMINISTRATOR,
-            "KC_BOOTSTRAP_ADMIN_PASSWORD": ADMINISTRATOR,
-        }
-        command = _command(self._home, ["start", *options], self._say)
-        return Program(NAME, command, administrator)
+        return Program(NAME, _command(self._home, ["start", *options], self._say), {})
 
 
 def distribution(say: Say) -> Path:
@@ -112,7 +111,7 @@ def distribution(say: Say) -> Path:
     made_of = (
         jars.pom_of(NAME).read_bytes(),
         realm.text().encode(),
-        " ".join(BUILD_OPTIONS).encode(),
+        " ".join((*BUILD_OPTIONS, *MAKE_ADMINISTRATOR)).encode(),
     )
     built = cache / f"keycloak-{hashlib.sha256(b'|'.join(made_of)).hexdigest()[:12]}"
     cache.mkdir(parents=True, exist_ok=True)
@@ -138,12 +137,15 @@ def _build(scratch: Path, built: Path, say: Say) -> None:
     for arguments in (
         ["build", *BUILD_OPTIONS],
         ["import", "--optimized", f"--file={file}", "--cache=local"],
+        # An import makes the realm `master`, and a start makes an administrator only without one.
+        MAKE_ADMINISTRATOR,
     ):
         run(
             f"keycloak {arguments[0]}",
             _command(home, arguments, say),
             advice=ADVICE,
             timeout=BUILD_TIMEOUT,
+            env={**os.environ, "KC_ADMINISTRATOR": ADMINISTRATOR},
         )
     home.rename(built)
     say(f"keycloak: built in {built}")

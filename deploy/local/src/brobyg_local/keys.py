@@ -33,6 +33,7 @@ PASSWORDS = tuple(
         "MATCHING_DATABASE",
         "NOTIFICATION_DATABASE",
         "REPORTING_DATABASE",
+        "PORTAL_DATABASE",
         "REPORTING_ANALYST",
     )
 )
@@ -41,6 +42,8 @@ TOKENS = {
     "BROBYG_NOTIFICATION_TOKEN": ("service:notification", "service"),
     "BROBYG_PORTAL_TOKEN": ("service:portal", "portal"),
 }
+#: The portal's own key, with which it asks services for whoever is signed in, and its public half.
+PORTAL_KEY, PORTAL_PUBLIC_KEYS = "portal.jwk.json", "portal-public.jwks.json"
 
 
 def make_keys(folder: StateFolder) -> dict[str, str]:
@@ -74,4 +77,13 @@ def make_keys(folder: StateFolder) -> dict[str, str]:
             values[name] = issue_token(signing, subject, [role], clock, lifetime=TOKEN_LIFETIME)
     if values != kept:
         write_atomically(others, json.dumps(values, indent=2), mode=0o600)
-    return {**values, "BROBYG_TOKEN_KEYS": str(public), "BROBYG_TOKEN_SIGNING_KEY": str(signing)}
+    portal = keys / PORTAL_KEY
+    if not (read_json(portal) and read_json(keys / PORTAL_PUBLIC_KEYS)):
+        portal.unlink(missing_ok=True)
+        generate_keys(portal, keys / PORTAL_PUBLIC_KEYS)
+    return {
+        **values,
+        "BROBYG_TOKEN_KEYS": str(public),
+        "BROBYG_TOKEN_SIGNING_KEY": str(signing),
+        "BROBYG_PORTAL_SIGNING_KEY": str(portal),
+    }

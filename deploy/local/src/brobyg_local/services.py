@@ -19,8 +19,8 @@ DEFAULT_PORTS: Mapping[str, int] = {
 }
 #: In the order in which they are started; none needs another to be up.
 SERVICES = ("referral", "matching", "notification", "reporting", "portal")
-#: Those of them that have a database.
-KEEPERS = ("referral", "matching", "notification", "reporting")
+#: Those of them that have a database: all.
+KEEPERS = SERVICES
 #: Seconds for one question to a service on this machine.
 ANSWER_TIMEOUT = 3.0
 #: A proxy named in the environment does not reach this machine, or answers in its place.

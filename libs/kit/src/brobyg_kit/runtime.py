@@ -223,7 +223,8 @@ class Runtime:
         loops: dict[str, Loop] = {}
         service, parts, address = self.service, self.parts, self.settings.kafka
         beat = self.health.heartbeat
-        if self.role in ("run", "relay"):
+        # A service without topics serves whether or not there is a broker.
+        if self.role in ("run", "relay") and (service.emits or parts.handle is not None):
             self._relay = Relay(database.url, address, service.name, self.metrics, beat("relay"))
             loops["relay"] = self._relay.run
         if self.replicas and self.role != "relay":

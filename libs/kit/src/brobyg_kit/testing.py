@@ -306,10 +306,12 @@ async def served(
     """The service on a free port with a fresh database, in this process.
 
     `role="run"` also relays and consumes. `clock` replaces its clock. `beside` is another process
-    of the service: this one has its database. Its token for the others has the role of its name
+    of the service: this one has its database. A port is chosen unless `<service>_port` says which.
+    Its token for the others has the role of its name
     where the domain has one, else `service`.
     """
-    port = free_port()
+    told = settings.get(f"{service.name}_port")
+    port = told if isinstance(told, int) else free_port()
     suffix = _suffix_of(beside) if beside else f"_t{uuid.uuid4().hex[:10]}"
     own_role = service.name if service.name in domain().ROLES else "service"
     values = {

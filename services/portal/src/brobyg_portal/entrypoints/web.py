@@ -19,6 +19,7 @@ from fastapi.responses import FileResponse, HTMLResponse, Response
 from brobyg_portal.adapters import pages
 from brobyg_portal.domain.page import PageName
 from brobyg_portal.domain.wording import choose_language
+from brobyg_portal.entrypoints.clean_links import clean_links
 from brobyg_portal.errors import MatchingUnavailable, UnknownLink
 from brobyg_portal.ports import Answer, Offer, Offers, OfferState, Reply
 from brobyg_portal.texts import FOLDER
@@ -26,7 +27,8 @@ from brobyg_portal.texts import FOLDER
 log = get_logger(__name__)
 
 STYLE = Path(__file__).parent.parent / "static" / "portal.css"
-_HEADERS = {
+#: What every page has.
+HEADERS = {
     # Only styles of our own, no scripts, no frames; the link stays out of caches, other sites' logs
     # and search engines.
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self';"
@@ -67,9 +69,16 @@ _ANSWERS: Mapping[str, Answer] = {
 AskedLanguage = Annotated[str | None, Query()]
 
 
-def router(offers: Offers, default_language: str) -> APIRouter:
-    """The public routes. `default_language` is for a reader of whom no wish is known."""
-    routes = APIRouter(tags=["answer"], default_response_class=HTMLResponse)
+def router(offers: Offers, default_language: str, *, secure: bool) -> APIRouter:
+    """The public routes. `default_language` is for a reader of whom no wish is known.
+
+    `secure` where browsers come by https.
+    """
+    routes = APIRouter(
+        tags=["answer"],
+        default_response_class=HTMLResponse,
+        route_class=clean_links(secure=secure),
+    )
 
     @routes.head("/answer/{token}", include_in_schema=False)
     @routes.get("/answer/{token}", summary="The offer; looking never answers")
@@ -156,12 +165,12 @@ def _page(
     )
     facts = {
         "offer": offer,
-        "token": token,
+        "token": request.url.path.rpartition("/")[2],  # the clean address, which shows no token
         "asked_language": asked == language,
         "withdrawable": withdrawable or (offer is not None and offer.withdrawable),
     }
     return HTMLResponse(
         pages.render(name, language, offer.pathway if offer else None, facts),
         status,
-        {**_HEADERS, "Content-Language": language, **headers},
+        {**HEADERS, "Content-Language": language, **headers},
     )
