@@ -135,7 +135,11 @@ def test_who_was_erased_is_told_what_the_history_says_of_the_id(answers: Answers
 
 
 def test_an_id_and_a_token_are_needed(answers: Answers, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert run("citizen", "somebody").exit_code == 2
+    for kind in ("citizen", "helper"):
+        refused = run(kind, "somebody")
+        assert (refused.exit_code, "an id is a UUID" in refused.output) == (2, True)
     monkeypatch.setenv("BROBYG_SERVICE_TOKEN", "")
-    assert run("citizen", WHO).exit_code == 1
+    refused = run("citizen", WHO)
+    assert refused.exit_code == export_cli.INCOMPLETE
+    assert "set BROBYG_SERVICE_TOKEN" in refused.output
     assert answers["asked"][1] == []

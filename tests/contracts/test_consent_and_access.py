@@ -137,7 +137,7 @@ def test_a_folder_without_scopes_is_refused(tmp_path: Path) -> None:
     ("old", "new", "said"),
     [
         ("who: {service: all", "who: {king: all", r"access\.yaml:\d+: reach-citizen: no"),
-        ("who: {service: all", "who: {service: some", r"access\.yaml:\d+: acts\[1\].who"),
+        ("who: {service: all", "who: {service: some", r"access\.yaml:\d+: acts\[3\].who"),
         ("act: erase-citizen", "act: read-consent", "another row of the act 'read-consent'"),
     ],
 )

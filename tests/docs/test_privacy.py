@@ -13,11 +13,13 @@ TOLD = {
         ("Et halvt år", "Half a year", {"citizen_ended": 180}),
         ("i to år", "for two years", {"citizen_silent": 730}),
         ("syv dage", "seven days", {"hospital_messages": 7}),
+        ("i fem år", "for five years", {"access_log": 1826}),
         ("**[UDFYLD: 30]** dage", "**[FILL IN: 30]** days", {"backups": 30}),
     ],
     "volunteers": [
         ("Et år efter", "A year after", {"helper_left": 365}),
         ("to år efter", "two years after", {"need": 730}),
+        ("i fem år", "for five years", {"access_log": 1826}),
         ("**[UDFYLD: 30]** dage", "**[FILL IN: 30]** days", {"backups": 30}),
     ],
 }

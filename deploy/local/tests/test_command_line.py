@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from brobyg_kit.cli import app
 from brobyg_kit.tokens import generate_keys
+from typer.testing import CliRunner
 
 HEAVY = {
     "alembic",
@@ -74,6 +76,28 @@ def test_a_token_is_issued_without_loading_more_than_its_signature_needs(tmp_pat
     assert said.count(".") == 2
     assert loaded & HEAVY == set()
     assert loaded & CLIENTS <= {"joserfc"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "right"),
+    [
+        (["--role", "king"], "'coordinator'"),
+        (["--role", "analyst", "--hours", "nan"], "from 0.01 to 8784"),
+        (["--role", "analyst", "--hours", "8785"], "from 0.01 to 8784"),
+    ],
+)
+def test_a_token_that_can_not_be_is_refused_with_what_would_be_right(
+    arguments: list[str], right: str
+) -> None:
+    refused = CliRunner().invoke(app, ["token", *arguments], env={"COLUMNS": "200"})
+    assert (refused.exit_code, right in refused.output) == (2, True)
+
+
+def test_the_help_of_what_has_no_commands_names_none() -> None:
+    for name in ("explain", "status"):
+        said, _ = run(name, "--help")
+        assert f"Usage: brobyg {name} [OPTIONS]" in said
+        assert "COMMAND" not in said
 
 
 def test_the_help_lists_the_commands_of_every_part() -> None:

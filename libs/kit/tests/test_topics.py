@@ -78,6 +78,19 @@ async def test_a_compacted_topic_lets_go_of_old_values_within_a_day(kafka: str) 
     assert await apply_topics(kafka, [topic]) == {topic.name: "was there"}
 
 
+async def test_records_that_are_kept_for_days_go_within_a_quarter_of_a_day_more(
+    kafka: str,
+) -> None:
+    topic = a_topic(retention_milliseconds=7 * 24 * 3600 * 1000)
+    await made_otherwise(kafka, topic.name, retention_ms=str(topic.retention_milliseconds))
+    await apply_topics(kafka, [topic])
+
+    async def short() -> bool:
+        return await segment_of(kafka, topic.name) <= timedelta(hours=6)
+
+    await eventually(short, "the segments are short")
+
+
 async def test_what_an_operator_set_beside_what_is_declared_stays(kafka: str) -> None:
     topic = a_topic()
     await made_otherwise(kafka, topic.name, retention_ms="1000", segment_bytes="2000000")

@@ -37,6 +37,7 @@ def helpers() -> list[Ask]:
         Ask("POST /volunteers", "/volunteers", somebody(department=DEPARTMENT), outside=403),
         Ask(f"GET {path}", one),
         Ask(f"GET {path}/contact", f"{one}/contact?purpose=call"),
+        Ask("GET /volunteers/{person_id}/accesses", f"{one}/accesses"),
         Ask("GET /volunteers/{person_id}/export", f"{one}/export"),
         Ask("GET /citizens/{person_id}/export", f"/citizens/{an_id('citizen')}/export"),
         Ask(f"POST {path}/pause", f"{one}/pause"),

@@ -93,7 +93,7 @@ async def test_the_end_of_the_need_settles_it(parts_for, owners, cause, clock, r
         await parts.receive(
             cause(NeedClosed, need_id=derived_id("another")), cause(NeedClosed, reason=reason)
         )
-        await settled(parts)
+        assert [kind for kind, _ in await parts.attention()] == ["raised", "settled"]
 
 
 async def test_a_cancellation_that_does_not_arrive_is_on_the_worklist_after_the_end_too(

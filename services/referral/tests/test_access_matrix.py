@@ -106,7 +106,16 @@ def citizens(citizen_id: str, referral_id: str) -> list[Ask]:
             outside=None,
             listed=citizen_id,
         ),
-        Ask("GET /citizens/{citizen_id}/contact", f"{one}/contact?purpose=call"),
+        Ask(
+            "GET /citizens/{citizen_id}/contact",
+            f"{one}/contact?purpose=call",
+            without=["open-citizen-identity-in-emergency"],
+        ),
+        Ask(
+            "GET /citizens/{citizen_id}/contact",
+            f"{one}/contact?purpose=safety&emergency=acute",
+        ),
+        Ask("GET /citizens/{person_id}/accesses", f"{one}/accesses"),
         Ask("GET /citizens/{person_id}/export", f"{one}/export"),
         Ask("PUT /citizens/{citizen_id}/guardian", f"{one}/guardian", {"has_guardian": False}),
         Ask(

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 #: The day after the child, born on 5 May 2015, is so old.
 FIFTEEN, EIGHTEEN = datetime(2030, 5, 5, 6, tzinfo=UTC), datetime(2033, 5, 5, 6, tzinfo=UTC)
-RENEWED = {"text_id": "escort-processing", "given_at": "2030-05-05T05:00:00Z"}
+RENEWED = {"text_id": "escort-processing", "text_version": 2, "given_at": "2030-05-05T05:00:00Z"}
 
 
 @pytest.fixture

@@ -312,6 +312,16 @@ async def test_an_analyst_who_leaves_is_gone_with_their_views_and_sessions(
         assert await colleague.fetchval("select to_regnamespace($1)", quoted(who.name)) is None
 
 
+@pytest.mark.parametrize(
+    ("name", "right"), [("Anna; drop", "a letter a-z, then"), ("matching", "take another")]
+)
+def test_a_name_that_no_analyst_can_have_is_refused_before_anything_is_asked(
+    name: str, right: str
+) -> None:
+    refused = CliRunner().invoke(command.app, ["add", name], env={"COLUMNS": "200"})
+    assert (refused.exit_code, right in refused.output) == (2, True)
+
+
 @pytest.mark.parametrize("arguments", [[], ["add"], ["connect"], ["remove"]])
 def test_help_teaches(arguments: list[str]) -> None:
     said = CliRunner().invoke(command.app, [*arguments, "--help"], env={"COLUMNS": "200"})

@@ -17,6 +17,7 @@ import pytest
 from brobyg_contracts import HelperPaused
 from brobyg_kit import upcasting
 from brobyg_kit.database import Database
+from brobyg_kit.free_ports import free_port
 from brobyg_kit.health import Heartbeat
 from brobyg_reporting.adapters import fingerprints, versions
 from brobyg_reporting.adapters.tables import tables_of
@@ -28,6 +29,7 @@ from brobyg_reporting.entrypoints import cli
 from brobyg_reporting.errors import OtherCode, RebuildRefused
 from brobyg_reporting.rebuild_parts import rebuild_ports
 from brobyg_reporting.testing import interleave, make_history
+from brobyg_reporting.use_cases.follow import BY_TABLE
 from brobyg_reporting.use_cases.rebuild import RebuildRequest, rebuild
 from brobyg_reporting.use_cases.upgrade import Upgrade
 from typer.testing import CliRunner
@@ -204,8 +206,18 @@ async def test_what_is_built_is_shown_by_switch_alone_and_verify_changes_nothing
         assert (again.exit_code, "built nothing" in again.output) == (1, True)
         [status] = (await told("status", "helper"))["projections"]
         assert (status["version"], status["events_behind"]) == (2, 0)
-        unknown = await asyncio.to_thread(CliRunner().invoke, cli.app, ["rebuild", "helpers"])
-        assert (unknown.exit_code, "no projection helpers" in unknown.output) == (1, True)
+
+
+@pytest.mark.parametrize("command", ["rebuild", "verify", "switch"])
+def test_an_unknown_projection_is_refused_before_anything_is_asked(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BROBYG_REPORTING_DATABASE", f"postgresql://127.0.0.1:{free_port()}")
+    refused = CliRunner().invoke(cli.app, [command, "need", "helpers"])
+    assert refused.exit_code == 2
+    told = " ".join(refused.output.replace("│", " ").split())
+    assert "there is no projection helpers; there are event_log," in told
+    assert all(one in told for one in BY_TABLE)
 
 
 _KILLED_HALFWAY = """

@@ -28,7 +28,7 @@ class Kafka:
 
     name = "kafka"
     #: Seconds to wait for it; 3 is usual, more on a busy machine or after a kill.
-    start_timeout = 90.0
+    start_timeout = 180.0
 
     def __init__(self, folder: StateFolder, ports: Ports, say: Say) -> None:
         """Nothing is started."""

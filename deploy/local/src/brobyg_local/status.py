@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
     from .health import ComponentState, SystemStatus
 
-app = typer.Typer(help="How each service, topic, outbox and dead-letter queue is.")
+app = typer.Typer(
+    help="How each service, topic, outbox and dead-letter queue is.",
+    subcommand_metavar="",  # there are none, and the help would name them
+)
 
 
 @app.callback(invoke_without_command=True)

@@ -49,6 +49,7 @@ _DLQ_HELP = (
     "Events that could not be handled. 'retrying' is tried again by itself, 'dead' waits for you,"
     " 'waiting' waits for an earlier event of its subject."
 )
+_ACCESS_LOG_HELP = "Whether the log of who read who somebody is, is as it was written."
 _EXPORT_HELP = "All that the system holds of somebody, from every service."
 _ERASURE_HELP = "Whether somebody's erasure is complete, and erasures after a restored backup."
 
@@ -88,6 +89,12 @@ def _entry_points(group: str) -> dict[str, EntryPoint]:
     return {one.name: one for one in sorted(entry_points(group=group), key=lambda one: one.name)}
 
 
+def _a_year(hours: float) -> float:
+    if not 0.01 <= hours <= 24 * 366:  # nor is `nan`
+        raise typer.BadParameter("expected a number of hours from 0.01 to 8784, which is a year")
+    return hours
+
+
 @app.command()
 def token(
     role: Annotated[
@@ -103,14 +110,21 @@ def token(
     department: Annotated[
         str | None, typer.Option(help="The department they act for; any without it.")
     ] = None,
-    hours: Annotated[float, typer.Option(help="How long it is valid.", min=0.01, max=24 * 366)] = 8,
+    hours: Annotated[
+        float,
+        typer.Option(help="How long it is valid, from 0.01 to 8784 (a year).", callback=_a_year),
+    ] = 8,
 ) -> None:
     """Print a development token, for `Authorization: Bearer ...`."""
     from datetime import timedelta
 
     from brobyg_kit.clock import WallClock
-    from brobyg_kit.tokens import issue_token
+    from brobyg_kit.tokens import check_roles, issue_token
 
+    try:
+        check_roles(frozenset(role))
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--role") from None
     # This one setting is read as it is: the settings class takes longer to load than the rest.
     key = Path(os.environ.get("BROBYG_TOKEN_SIGNING_KEY") or "/nonexistent")
     if not key.is_file():
@@ -118,8 +132,8 @@ def token(
             "there is no signing key here; set BROBYG_TOKEN_SIGNING_KEY, or start the system with"
             " 'make up'"
         )
-    try:
-        text = issue_token(
+    typer.echo(
+        issue_token(
             key,
             subject,
             role,
@@ -128,9 +142,7 @@ def token(
             department=department,
             lifetime=timedelta(hours=hours),
         )
-    except ValueError as error:
-        fail(str(error))
-    typer.echo(text)
+    )
 
 
 @app.command()
@@ -338,10 +350,10 @@ def warn(message: str) -> None:
     typer.secho(f"brobyg: note: {message}", err=True, fg="yellow")
 
 
-def fail(message: str) -> NoReturn:
-    """Print `message` on standard error and end with exit code 1."""
+def fail(message: str, code: int = 1) -> NoReturn:
+    """Print `message` on standard error and end with this exit code."""
     typer.secho(f"brobyg: {message}", err=True, fg="red")
-    raise typer.Exit(1)
+    raise typer.Exit(code)
 
 
 def _add_commands(asked: str) -> None:
@@ -350,7 +362,7 @@ def _add_commands(asked: str) -> None:
     Where `asked` is no command, the help is shown: then the commands of other parts are imported.
     """
     services, commands = service_entry_points(), _entry_points("brobyg.commands")
-    own = {"token", "config", "flow", "topics", "dlq", "erasure", "export", *services}
+    own = {"token", "config", "flow", "topics", "dlq", "erasure", "access-log", "export", *services}
     if asked in own:  # commands of other parts find the running system themselves
         load_environment()
     if asked in own - {"token", "config"}:
@@ -373,6 +385,10 @@ def _add_commands(asked: str) -> None:
     if asked == "erasure":
         from brobyg_kit.erasure_cli import app as erasures
     app.add_typer(erasures, name="erasure", help=_ERASURE_HELP)
+    accesses = typer.Typer()
+    if asked == "access-log":
+        from brobyg_kit.access_log_cli import app as accesses
+    app.add_typer(accesses, name="access-log", help=_ACCESS_LOG_HELP)
     exports = typer.Typer()
     if asked == "export":
         from brobyg_kit.export_cli import app as exports

@@ -19,6 +19,9 @@ from brobyg_kit.runtime import Runtime
 from brobyg_kit.service import Service
 from brobyg_kit.settings import own_server
 
+#: Exit code: a database or the broker is away, so that not all could be asked.
+_NOT_ASKED = 3
+
 app = typer.Typer(no_args_is_help=True)
 
 
@@ -34,7 +37,7 @@ def status_command(
 ) -> None:
     """Show how far the erasure of somebody has come, and who has not acknowledged, since when.
 
-    Exit code 1 when nobody of this id was erased.
+    Exit code 1 when nobody of this id was erased; 3 when a database is away, which may know.
     """
     try:
         person_id = str(UUID(person_id))
@@ -70,7 +73,7 @@ async def _found(person_id: str) -> ErasureStatus | None:
         if found is not None:
             return found
     if away:
-        fail("; ".join(away))
+        fail("; ".join(away), _NOT_ASKED)
     return None
 
 
@@ -105,20 +108,22 @@ def replay(
 ) -> None:
     """Erase again whom the history says is erased and a restored database still has.
 
-    Services do so by themselves before they serve; by hand it may run at any time.
+    Services do so by themselves before they serve; by hand it may run at any time. Exit code 3
+    when a database or the broker is away; 1 when an erasure can't be made yet, and why.
     """
-    troubles = []
+    troubles, code = [], 1
     for service in _services():
         try:
             done, trouble = asyncio.run(_replay(service, everything=everything))
         except (*DATABASE_ERRORS, KafkaError, TimeoutError) as error:
             troubles.append(f"{service.name}: can't be made again: {type(error).__name__}")
+            code = _NOT_ASKED
             continue
         typer.echo(f"{service.name}: {done} erased again")
         if trouble:
             troubles.append(f"{service.name}: {trouble}")
     if troubles:
-        fail("; ".join(troubles))
+        fail("; ".join(troubles), code)
 
 
 async def _replay(service: Service, *, everything: bool) -> tuple[int, str]:

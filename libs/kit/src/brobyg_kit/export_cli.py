@@ -24,7 +24,7 @@ from brobyg_kit.service import Service
 from brobyg_kit.service_token import ServiceToken
 from brobyg_kit.settings import KitSettings
 
-#: The exit code when a service could not be asked.
+#: Exit code: a service could not be asked, or none for want of a token.
 INCOMPLETE = 3
 _TIMEOUT_SECONDS = 60.0
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?(\.\d+)?([+-]\d\d:\d\d|Z)")
@@ -70,9 +70,12 @@ def _command(kind: str, people: str) -> Callable[..., None]:
     ) -> None:
         try:
             person_id = str(UUID(person_id))
+        except ValueError:  # its own text says less
+            raise typer.BadParameter("an id is a UUID") from None
+        try:
             language = written_in(domain().EXPORT_TEXTS, language)
         except ValueError as error:
-            raise typer.BadParameter(str(error) or "an id is a UUID") from None
+            raise typer.BadParameter(str(error)) from None
         found = asyncio.run(collect(kind, people, person_id))
         texts = catalogue(domain().EXPORT_TEXTS, language)
         if as_json:
@@ -89,7 +92,7 @@ def _command(kind: str, people: str) -> Callable[..., None]:
     export.__doc__ = f"""Tell all that is held of a {kind}, by every service; each records it.
 
     Exit code 0 when every service has answered, 3 when one could not be asked: then the export is
-    incomplete, and says so. 1 when nothing is held.
+    incomplete, and says so; or none, as there is no service token. 1 when nothing is held.
     """
     return export
 
@@ -103,7 +106,11 @@ async def collect(kind: str, people: str, person_id: str) -> Export:
     settings = KitSettings()
     token = ServiceToken(settings, WallClock())
     if not token.is_there:
-        fail("there is no service token here; set BROBYG_SERVICE_TOKEN, or start the system")
+        fail(
+            "there is no service token here to ask with; set BROBYG_SERVICE_TOKEN, or start the"
+            " system with 'make up'",
+            INCOMPLETE,
+        )
     found = Export(kind, person_id, datetime.now(UTC).isoformat(timespec="seconds"))
     services = [one for one in map(load_service, service_entry_points()) if one.metadata]
     async with httpx2.AsyncClient(trust_env=False, timeout=_TIMEOUT_SECONDS, auth=token) as client:

@@ -17,7 +17,7 @@ from brobyg_kit.backoff import Backoff
 from brobyg_kit.errors import PartitionsDiffer
 
 _DAY_MILLISECONDS = 24 * 60 * 60 * 1000
-#: How old a compacted topic's segment becomes before the next record closes it.
+#: How old a segment becomes, where records are to go, before the next record closes it.
 SEGMENT = timedelta(hours=6)
 _SEGMENT_MILLISECONDS = str(int(SEGMENT.total_seconds() * 1000))
 #: A compacted topic: what a key had is off the disks within a day of the next record of its
@@ -29,6 +29,9 @@ _COMPACTION = {
     "min.cleanable.dirty.ratio": "0.01",
     "delete.retention.ms": str(30 * _DAY_MILLISECONDS),
 }
+#: A topic whose records are kept for some days. Kafka deletes whole segments, each by its last
+#: record: by its own default of a week, records of seven days could stay for fourteen.
+_DELETION = {"segment.ms": _SEGMENT_MILLISECONDS}
 #: Kafka's names for `timestamp_type`.
 _TIMESTAMP_TYPES = {"append": "LogAppendTime"}
 #: Kafka's code for a setting that was made on the topic itself, in answers to DescribeConfigs.
@@ -57,6 +60,7 @@ class Topic:
             "compression.type": self.compression,
             "message.timestamp.type": _TIMESTAMP_TYPES[self.timestamp_type],
             **(_COMPACTION if self.cleanup_policy == "compact" else {}),
+            **(_DELETION if self.retention_milliseconds > 0 else {}),
         }
 
 

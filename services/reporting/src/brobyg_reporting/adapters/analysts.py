@@ -62,7 +62,7 @@ async def add(owner: str, login: Login, kept: Collection[str] = (), say: Say = u
     no plain word or that something else has, LoginRefused for what the owner can't make, and one
     of kit's DATABASE_ERRORS.
     """
-    _refuse_name(login.name, kept)
+    check_name(login.name, kept)
     name = quoted(login.name)
     async with _transaction(owner) as connection:
         if not await connection.fetchval("select to_regrole($1) is not null", ANALYSTS):
@@ -122,10 +122,11 @@ async def remove(owner: str, name: str) -> None:
         await connection.execute(f"drop role {quoted(name)}")
 
 
-def _refuse_name(name: str, kept: Collection[str]) -> None:
+def check_name(name: str, kept: Collection[str]) -> None:
+    """Raise AnalystRefused for a name that is no plain word, or is the system's own."""
     if not _NAME.fullmatch(name):
         raise AnalystRefused(
-            f"{name!r} is not a plain name: a letter, then a-z, 0-9 and _, at most 41"
+            f"{name!r} is not a plain name: a letter a-z, then a-z, 0-9 and _, at most 41 in all"
         )
     if _KEPT.fullmatch(name) or name in kept:
         raise AnalystRefused(f"{name} is a name of the system's own: take another")

@@ -78,13 +78,28 @@ class Connection:
         return f"jdbc:postgresql://{self.host}:{self.port}/{self.database}"
 
 
+def _plain(name: str | None) -> str | None:
+    from brobyg_kit.cli import service_entry_points
+
+    from brobyg_reporting.adapters import analysts
+    from brobyg_reporting.errors import AnalystRefused
+
+    try:
+        if name is not None:
+            analysts.check_name(name, service_entry_points())
+    except AnalystRefused as error:
+        raise typer.BadParameter(str(error)) from None
+    return name
+
+
 @app.command()
 def add(
     name: Annotated[
         str | None,
         typer.Argument(
+            callback=_plain,
             help="The login, such as anna: a-z, 0-9 and _. Without it, the one of"
-            " BROBYG_REPORTING_ANALYST with the password there."
+            " BROBYG_REPORTING_ANALYST with the password there.",
         ),
     ] = None,
     as_json: AsJson = False,

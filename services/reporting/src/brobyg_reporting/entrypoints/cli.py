@@ -24,7 +24,7 @@ from rich.table import Table
 
 from brobyg_reporting.adapters.connections import connect
 from brobyg_reporting.adapters.status import projection_status
-from brobyg_reporting.errors import ReportingError
+from brobyg_reporting.errors import RebuildRefused, ReportingError
 from brobyg_reporting.rebuild_parts import rebuild_ports
 from brobyg_reporting.settings import ReportingSettings
 from brobyg_reporting.use_cases import rebuild as rebuilding
@@ -55,10 +55,19 @@ Fresh = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="For scripts.")]
 
 
+def _known(names: list[str] | None) -> list[str]:
+    try:
+        rebuilding.check_names(names or ())
+    except RebuildRefused as error:
+        raise typer.BadParameter(str(error)) from None
+    return names or []
+
+
 Names = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[PROJECTION]...",
+        callback=_known,
+        metavar="PROJECTION",
         help="As need or match, from the event log; without one all, and the log, from the topics.",
     ),
 ]

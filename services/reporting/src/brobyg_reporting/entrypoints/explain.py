@@ -14,6 +14,7 @@ _NO_DATABASE = 3
 
 app = typer.Typer(
     invoke_without_command=True,
+    subcommand_metavar="",  # there are none, and the help would name them
     context_settings={"allow_interspersed_args": True},
 )
 

@@ -40,6 +40,8 @@ from brobyg_reporting.use_cases.live import log_and_fold
 
 #: The table that the others are folded from: a new one makes new ones of them all.
 LOG = "event_log"
+#: What can be rebuilt: the log and the projections.
+EVERY = (LOG, *BY_TABLE)
 #: A live log that is further behind the topics is not where a new one stops, unless to verify: the
 #: new one then holds more, and is not compared. In records.
 _LARGEST_LAG_TO_COMPARE = 20_000
@@ -103,6 +105,14 @@ async def rebuild(
         return await _Rebuild(ports, request, progress, versions, topics).run()
 
 
+def check_names(projections: Sequence[str]) -> None:
+    """Raise RebuildRefused, which names those there are, when one of these is no projection."""
+    if unknown := sorted(set(projections).difference(EVERY)):
+        raise RebuildRefused(
+            f"there is no projection {', '.join(unknown)}; there are {', '.join(EVERY)}"
+        )
+
+
 def shares_of(ends: Offsets) -> dict[int, Offsets]:
     """Shares that hold whole keys: partition p of all topics, the largest share first.
 
@@ -150,12 +160,8 @@ class _Rebuild:
 
     async def _begin(self) -> Build:
         purpose, asked = self.request.purpose, tuple(self.request.projections)
-        every = (LOG, *BY_TABLE)
-        if unknown := sorted({*asked}.difference(every)):
-            raise RebuildRefused(
-                f"there is no projection {', '.join(unknown)}; there are {', '.join(every)}"
-            )
-        names = asked if asked and LOG not in asked else every
+        check_names(asked)
+        names = asked if asked and LOG not in asked else EVERY
         # Before the ends are asked for, so that it can't honestly be beyond them.
         reached, live = await self.versions.offsets(), await self.versions.live()
         own = {name for name, one in live.items() if one.own}

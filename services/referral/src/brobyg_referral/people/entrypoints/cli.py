@@ -21,7 +21,10 @@ def _keys_of(settings: ReferralSettings) -> PersonKeys:
 
 app = typer.Typer()
 app.add_typer(keys_app("referral", ReferralSettings, _keys_of), name="keys")
-names_app = typer.Typer(help="What citizens are searched by.", no_args_is_help=True)
+names_app = typer.Typer(
+    help="The index in which citizens are found by name, phone or date of birth.",
+    no_args_is_help=True,
+)
 app.add_typer(names_app, name="names")
 
 
@@ -32,7 +35,7 @@ def _names() -> None:
 
 @names_app.command()
 def rebuild(as_json: AsJson = False) -> None:
-    """Make what citizens are searched by anew, where it is of older rules than this version has.
+    """Make a citizen's part of the index anew, where it is of older rules than this version has.
 
     A service that runs does so by itself; this shows how far it has come. Stopped at any point, it
     goes on with the rest. Exit code 3 when citizens remain, whose keys can't be opened.
