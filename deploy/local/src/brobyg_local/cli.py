@@ -181,7 +181,7 @@ def keys(folder: Folder = None) -> None:
     """Print keys as lines for .env, for docker-compose.yml; made once and kept in the folder."""
     import secrets
 
-    from .keys import make_keys
+    from .keys import PORTAL_PUBLIC_KEYS, make_keys
 
     where = system_of(folder).folder
     with where.locked():
@@ -189,6 +189,9 @@ def keys(folder: Folder = None) -> None:
     for name in ("BROBYG_TOKEN_SIGNING_KEY", "BROBYG_REPORTING_ANALYST_PASSWORD"):
         del made[name]  # used on this machine only
     made["BROBYG_PUBLIC_KEYS"] = made.pop("BROBYG_TOKEN_KEYS")
+    made["BROBYG_PORTAL_PUBLIC_KEYS"] = str(
+        Path(made["BROBYG_ISSUERS"]).with_name(PORTAL_PUBLIC_KEYS)
+    )
     made["BROBYG_DATABASE_PASSWORD"] = secrets.token_urlsafe(18)
     typer.echo("\n".join(f"{name}={value}" for name, value in made.items()))
 

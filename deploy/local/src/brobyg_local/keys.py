@@ -5,6 +5,7 @@ import json
 import secrets
 from datetime import timedelta
 
+from brobyg_contracts.sign_in import sign_in
 from brobyg_kit.clock import WallClock
 from brobyg_kit.endings import end_of_token
 from brobyg_kit.tokens import generate_keys, issue_token
@@ -44,6 +45,7 @@ TOKENS = {
 }
 #: The portal's own key, with which it asks services for whoever is signed in, and its public half.
 PORTAL_KEY, PORTAL_PUBLIC_KEYS = "portal.jwk.json", "portal-public.jwks.json"
+PORTAL_ISSUER = "brobyg-portal"
 
 
 def make_keys(folder: StateFolder) -> dict[str, str]:
@@ -81,9 +83,24 @@ def make_keys(folder: StateFolder) -> dict[str, str]:
     if not (read_json(portal) and read_json(keys / PORTAL_PUBLIC_KEYS)):
         portal.unlink(missing_ok=True)
         generate_keys(portal, keys / PORTAL_PUBLIC_KEYS)
+    issuers = keys / "issuers.toml"
+    write_atomically(issuers, _issuers())
     return {
         **values,
         "BROBYG_TOKEN_KEYS": str(public),
         "BROBYG_TOKEN_SIGNING_KEY": str(signing),
         "BROBYG_PORTAL_SIGNING_KEY": str(portal),
+        "BROBYG_ISSUERS": str(issuers),
     }
+
+
+def _issuers() -> str:
+    """The portal issues tokens for those whom it has signed in (BROBYG_ISSUERS)."""
+    roles = sorted(set(sign_in().staff.values()))
+    return f"""[[issuer]]
+issuer = "{PORTAL_ISSUER}"
+keys = "{PORTAL_PUBLIC_KEYS}"
+roles = {json.dumps(roles)}
+every_department = ""
+longest_seconds = 60
+"""

@@ -29,6 +29,10 @@ from brobyg_portal.use_cases.signing_in import SigningIn
 _ASKED = ("referral", "matching", "notification", "reporting")
 
 
+#: By kind of people: nobody's identity is the portal's, so only whole exports ask.
+_EXPORT_ACTS = dict.fromkeys(HOLDINGS.sections, "collect-export")
+
+
 def build(resources: Resources) -> Parts:
     """The portal's parts. Connects nothing."""
     settings = cast("PortalSettings", resources.settings)
@@ -52,7 +56,7 @@ def build(resources: Resources) -> Parts:
     tries = Tries(clock.now, settings.portal_sign_in_tries)
     signs = SignInRoutes(signing_in, sessions, spent, guard, cookies, tries)
     return Parts(
-        routers=[export_router(database, "portal", HOLDINGS, act="collect-export")],
+        routers=[export_router(database, "portal", HOLDINGS, acts=_EXPORT_ACTS)],
         public_routers=[
             web.router(
                 HttpOffers(clients["matching"]), settings.default_language, secure=cookies.secure
